@@ -1,0 +1,30 @@
+using System.Text.Json.Serialization;
+
+namespace Dispatcher.Contracts;
+
+/// <summary>
+/// Limits that a decision puts on a run. A closed list: each is enforced by whom <c>topics.yaml</c> names for the pool, and a job with a constraint that its pool
+/// does not enforce is denied. Null means not limited.
+/// </summary>
+public sealed record Constraints
+{
+    /// <summary>Hosts the run may call, exact and lower case, for example <c>api.github.com</c>. Redirects count.</summary>
+    [JsonPropertyName("allowed_hosts")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? AllowedHosts { get; init; }
+
+    /// <summary>Programs the run may start: the first element of the argument vector, exact, for example <c>git</c>.</summary>
+    [JsonPropertyName("allowed_commands")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? AllowedCommands { get; init; }
+
+    /// <summary>The longest a run may take, in milliseconds, 1 to 86,400,000. Tightens the job class's own limit.</summary>
+    [JsonPropertyName("timeout_ms")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? TimeoutMs { get; init; }
+
+    /// <summary>The most output that is kept, in bytes of UTF-8, 0 to 1,048,576. What is over is cut and marked.</summary>
+    [JsonPropertyName("max_output_bytes")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? MaxOutputBytes { get; init; }
+}

@@ -1,0 +1,47 @@
+using System.Text.Json.Serialization;
+
+namespace Dispatcher.Contracts;
+
+/// <summary>The body of <c>POST /api/attempts/heartbeat</c>: these runs are alive.</summary>
+public sealed record HeartbeatRequest
+{
+    /// <summary>Wire version: 1.</summary>
+    [JsonPropertyName("v")]
+    public int V { get; init; } = 1;
+
+    /// <summary>The worker instance, as in the claim.</summary>
+    [JsonPropertyName("worker")]
+    public required string Worker { get; init; }
+
+    /// <summary>The runs; at most 1,000.</summary>
+    [JsonPropertyName("runs")]
+    public required IReadOnlyList<Run> Runs { get; init; }
+}
+
+/// <summary>One claimed attempt.</summary>
+public sealed record Run
+{
+    /// <summary>The job.</summary>
+    [JsonPropertyName("job_id")]
+    public required Guid JobId { get; init; }
+
+    /// <summary>The <c>run_id</c> the claim was granted with.</summary>
+    [JsonPropertyName("run_id")]
+    public required Guid RunId { get; init; }
+}
+
+/// <summary>The answer to a <see cref="HeartbeatRequest"/>: runs that must stop. All others have their lease extended.</summary>
+public sealed record HeartbeatAnswer
+{
+    /// <summary>Wire version: 1.</summary>
+    [JsonPropertyName("v")]
+    public int V { get; init; } = 1;
+
+    /// <summary>Run ids whose job is to be cancelled: stop, and report a fault with code <c>cancelled</c>.</summary>
+    [JsonPropertyName("cancelled")]
+    public required IReadOnlyList<Guid> Cancelled { get; init; }
+
+    /// <summary>Run ids that lost their lease: stop, and report nothing; an outcome would be refused.</summary>
+    [JsonPropertyName("fenced")]
+    public required IReadOnlyList<Guid> Fenced { get; init; }
+}

@@ -1,0 +1,59 @@
+using System.Text.Json.Serialization;
+
+namespace Dispatcher.Contracts;
+
+/// <summary>
+/// Something that happened to a job, on exchange <see cref="Exchanges.Events"/> (AMQP type <see cref="MessageTypes.Event"/>). At least once and unordered:
+/// deduplicate by <see cref="EventId"/>. Never carries the payload or the result.
+/// </summary>
+public sealed record JobEvent
+{
+    /// <summary>Wire version: 1.</summary>
+    [JsonPropertyName("v")]
+    public int V { get; init; } = 1;
+
+    /// <summary>This event; the AMQP <c>message_id</c> too.</summary>
+    [JsonPropertyName("event_id")]
+    public required Guid EventId { get; init; }
+
+    /// <summary>One of <c>refused, denied, held, approved, rejected, expired, faulted, dead_lettered, succeeded, quarantined, cancelled</c>; by configuration also <c>accepted, dispatched, started</c>.</summary>
+    [JsonPropertyName("event")]
+    public required string Event { get; init; }
+
+    /// <summary>The job. Null when a refused submission had no readable id.</summary>
+    [JsonPropertyName("job_id")]
+    public Guid? JobId { get; init; }
+
+    /// <summary>The job's topic; the routing key, cut to 128 characters, when a refused submission had none.</summary>
+    [JsonPropertyName("topic")]
+    public required string Topic { get; init; }
+
+    /// <summary>Who handed the job in; <c>unknown</c> when a refused submission did not say.</summary>
+    [JsonPropertyName("principal")]
+    public required string Principal { get; init; }
+
+    /// <summary>The job's state after the event. Null when there is no job.</summary>
+    [JsonPropertyName("state")]
+    public JobState? State { get; init; }
+
+    /// <summary>The attempt the event belongs to; 0 before the first dispatch.</summary>
+    [JsonPropertyName("attempt")]
+    public int Attempt { get; init; }
+
+    /// <summary>When, by the database's clock (RFC 3339, UTC).</summary>
+    [JsonPropertyName("at")]
+    public required DateTimeOffset At { get; init; }
+
+    /// <summary>The bundle of the last decision, 64 hex digits; empty when there was no decision.</summary>
+    [JsonPropertyName("policy_hash")]
+    public required string PolicyHash { get; init; }
+
+    /// <summary>Why, in words.</summary>
+    [JsonPropertyName("reason")]
+    public required string Reason { get; init; }
+
+    /// <summary>For <c>faulted</c> and <c>dead_lettered</c>: <c>transient</c>, <c>terminal</c>, <c>unknown</c>, <c>timeout</c>, <c>lost</c>, <c>in_doubt</c>. Null otherwise.</summary>
+    [JsonPropertyName("fault_class")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? FaultClass { get; init; }
+}
