@@ -1,0 +1,82 @@
+using System.Collections.Frozen;
+using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Loading;
+
+namespace Dispatcher.Policies;
+
+/// <summary>A loaded set of policy files. Never changes; any number of threads may use it.</summary>
+public sealed class Bundle
+{
+    private readonly FrozenDictionary<string, CompiledTopic> _topics;
+
+    internal Bundle(BundleContent content, IReadOnlyList<BundleFile> files)
+    {
+        _topics = content.Topics.ToFrozenDictionary(topic => topic.JobClass.Topic, StringComparer.Ordinal);
+        JobClasses = content.Topics.ToFrozenDictionary(topic => topic.JobClass.Topic, topic => topic.JobClass, StringComparer.Ordinal);
+        Pools = content.Pools.ToFrozenDictionary(pool => pool.Name, StringComparer.Ordinal);
+        Schemas = content.Schemas.ToFrozenDictionary(schema => schema.Key, schema => schema.Value, StringComparer.Ordinal);
+        Hash = BundleArchive.Hash(files);
+        Archive = BundleArchive.Pack(files);
+    }
+
+    /// <summary>
+    /// SHA-256 of the bundle, 64 lower-case hex digits. Its canonical form is the text <c>dispatcher/bundle/v1</c> and then path and bytes of each file under
+    /// <c>rules/</c> and <c>schemas/</c> and of <c>topics.yaml</c>, sorted by path (ordinal), each value with its length in front as 8 bytes, big-endian. So a comment
+    /// changes the hash, and a file under <c>cases/</c> does not.
+    /// </summary>
+    public string Hash { get; }
+
+    /// <summary>
+    /// The files that <see cref="Hash"/> covers, as UTF-8 JSON: <c>{"v":1,"files":[{"path":"rules/prod.yaml","content":"base64"}]}</c>. Equal hashes have equal
+    /// archives. Store it under the hash, and any process can load the very same bundle with <see cref="FromArchive"/>.
+    /// </summary>
+    public ReadOnlyMemory<byte> Archive { get; }
+
+    /// <summary>The registry: every known topic with its entry.</summary>
+    public IReadOnlyDictionary<string, JobClass> JobClasses { get; }
+
+    /// <summary>The pools by name.</summary>
+    public IReadOnlyDictionary<string, Pool> Pools { get; }
+
+    /// <summary>The JSON schemas by topic, as in <c>schemas/job.exec.shell.json</c>. A topic without one takes any payload.</summary>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Schemas { get; }
+
+    /// <summary>Loads a bundle whole or not at all. Bad content is never thrown but listed, all of it at once.</summary>
+    public static BundleLoad Load(IReadOnlyList<BundleFile> files)
+    {
+        ErrorList errors = new();
+        BundleContent content = BundleReader.Read(files, errors);
+        return errors.Errors.Count > 0 ? new BundleLoad(null, errors.Errors) : new BundleLoad(new Bundle(content, files), []);
+    }
+
+    /// <summary>Loads a bundle from what another process got from <see cref="Archive"/>. It has the same hash.</summary>
+    public static BundleLoad FromArchive(ReadOnlyMemory<byte> archive)
+    {
+        ErrorList errors = new();
+        return BundleArchive.Unpack(archive, errors) is { } files ? Load(files) : new BundleLoad(null, errors.Errors);
+    }
+
+    /// <summary>Decides one job. A pure function of the bundle and its arguments.</summary>
+    /// <param name="job">What is known of the job.</param>
+    /// <param name="now">The time by the store's clock: which rules are in effect.</param>
+    /// <returns>Always a decision: what goes wrong inside is a DENY with <see cref="ReasonCodes.EngineError"/>.</returns>
+    public Decision Decide(JobFacts job, DateTimeOffset now)
+    {
+        try
+        {
+            return _topics.TryGetValue(job.Topic, out CompiledTopic? topic) ? new Evaluation(topic, Hash).Decide(job, now) : UnknownTopic(job.Topic);
+        }
+#pragma warning disable CA1031 // Fail closed: a job that cannot be judged is denied, whatever the reason, and the caller goes on with the next one.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            return Decision.Denied(ReasonCodes.EngineError, Hash) with { Detail = error.GetType().Name };
+        }
+    }
+
+    private Decision UnknownTopic(string topic) => Decision.Denied(ReasonCodes.UnknownTopic, Hash) with
+    {
+        Detail = $"topic {topic} is not in topics.yaml",
+        BasisHash = Basis.Hash(null, [], null, null),
+    };
+}

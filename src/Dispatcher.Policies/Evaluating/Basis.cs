@@ -1,0 +1,38 @@
+using Dispatcher.Contracts;
+
+namespace Dispatcher.Policies.Evaluating;
+
+/// <summary>The hash of what a decision rests on, see <see cref="Decision.BasisHash"/>.</summary>
+internal static class Basis
+{
+    public static string Hash(CompiledTopic? topic, IReadOnlyList<Rule> matched, Constraints? constraints, ApprovalRequirement? approval)
+    {
+        using Canonical hash = new("dispatcher/basis/v1");
+        hash.Add(topic?.ContentHash ?? []);
+        hash.Add((long)matched.Count);
+        foreach (Rule rule in matched)
+        {
+            hash.Add(rule.ContentHash);
+        }
+
+        hash.Add(constraints?.AllowedHosts);
+        hash.Add(constraints?.AllowedCommands);
+        hash.Add(constraints?.TimeoutMs);
+        hash.Add(constraints?.MaxOutputBytes);
+        AddTo(hash, approval);
+        return hash.FinishHex();
+    }
+
+    private static void AddTo(Canonical hash, ApprovalRequirement? approval)
+    {
+        hash.Add(approval?.DecideWithin.Ticks);
+        hash.Add(approval?.UseWithin.Ticks);
+        hash.Add(approval?.Exclude);
+        hash.Add(approval?.Groups.Count);
+        foreach (ApprovalGroup group in approval?.Groups ?? [])
+        {
+            hash.Add(group.Group);
+            hash.Add((long)group.Count);
+        }
+    }
+}

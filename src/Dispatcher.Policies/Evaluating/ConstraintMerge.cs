@@ -1,0 +1,42 @@
+using Dispatcher.Contracts;
+
+namespace Dispatcher.Policies.Evaluating;
+
+/// <summary>Merges constraints to the tightest, so that the result satisfies each contributor.</summary>
+internal static class ConstraintMerge
+{
+    /// <summary>All rules' constraints in one. Null: no rule has any.</summary>
+    public static Constraints? Of(IReadOnlyList<Rule> rules)
+    {
+        Constraints? merged = null;
+        foreach (Rule rule in rules)
+        {
+            merged = rule.Constraints is null ? merged : merged is null ? rule.Constraints : Merge(merged, rule.Constraints);
+        }
+
+        return merged;
+    }
+
+    /// <summary>The first set of which nothing is left. Null: all can be satisfied.</summary>
+    public static string? Unsatisfiable(Constraints constraints) =>
+        constraints.AllowedCommands is { Count: 0 } ? ConstraintNames.AllowedCommands
+        : constraints.AllowedHosts is { Count: 0 } ? ConstraintNames.AllowedHosts
+        : null;
+
+    /// <summary>The first constraint that the pool does not enforce. Null: it enforces all.</summary>
+    public static string? NotEnforced(Constraints constraints, Pool pool) =>
+        ConstraintNames.In(constraints).FirstOrDefault(name => !pool.Enforcers.Contains(name, StringComparer.Ordinal));
+
+    private static Constraints Merge(Constraints a, Constraints b) => new()
+    {
+        AllowedHosts = Intersect(a.AllowedHosts, b.AllowedHosts),
+        AllowedCommands = Intersect(a.AllowedCommands, b.AllowedCommands),
+        TimeoutMs = Least(a.TimeoutMs, b.TimeoutMs),
+        MaxOutputBytes = Least(a.MaxOutputBytes, b.MaxOutputBytes),
+    };
+
+    private static IReadOnlyList<string>? Intersect(IReadOnlyList<string>? a, IReadOnlyList<string>? b) =>
+        a is null ? b : b is null ? a : [.. a.Intersect(b, StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+
+    private static long? Least(long? a, long? b) => a is null ? b : b is null ? a : Math.Min(a.Value, b.Value);
+}

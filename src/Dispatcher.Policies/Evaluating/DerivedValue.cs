@@ -1,0 +1,87 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Dispatcher.Policies.Evaluating;
+
+/// <summary>Reads a label's value from the payload.</summary>
+internal static class DerivedValue
+{
+    // A key twice could mean one thing here and another to the worker, so such a payload has no value at all.
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
+
+    /// <summary>The payload, or null when it is no JSON.</summary>
+    public static JsonDocument? Parse(ReadOnlyMemory<byte> payload)
+    {
+        try
+        {
+            return JsonDocument.Parse(payload, Strict);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The value of the first row that fits, else the default. Null: the path is missing or of another type, or nothing fits.</summary>
+    public static string? Of(JsonElement payload, Derivation derivation)
+    {
+        if (At(payload, derivation.Path) is not { } element || Elements(element) is not { } elements)
+        {
+            return null;
+        }
+
+        foreach (DerivationRow row in derivation.Table)
+        {
+            if (Fits(row, elements))
+            {
+                return row.Value;
+            }
+        }
+
+        return derivation.Default;
+    }
+
+    private static bool Fits(DerivationRow row, List<string> elements)
+    {
+        bool lengthFits = row.IsPrefix ? elements.Count >= row.Elements.Count : elements.Count == row.Elements.Count;
+        return lengthFits && elements.Take(row.Elements.Count).SequenceEqual(row.Elements, StringComparer.Ordinal);
+    }
+
+    private static JsonElement? At(JsonElement element, string pointer)
+    {
+        foreach (string token in pointer.Split('/').Skip(1))
+        {
+            string name = token.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
+            if (Child(element, name) is not { } child)
+            {
+                return null;
+            }
+
+            element = child;
+        }
+
+        return element;
+    }
+
+    private static JsonElement? Child(JsonElement element, string name)
+    {
+        if (element.ValueKind == JsonValueKind.Object)
+        {
+            return element.TryGetProperty(name, out JsonElement child) ? child : null;
+        }
+
+        bool isIndex = int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int index);
+        return element.ValueKind == JsonValueKind.Array && isIndex && index < element.GetArrayLength() ? element[index] : null;
+    }
+
+    private static List<string>? Elements(JsonElement element)
+    {
+        if (element.ValueKind == JsonValueKind.String)
+        {
+            return [element.GetString()!];
+        }
+
+        bool isList = element.ValueKind == JsonValueKind.Array && element.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String);
+        return isList ? [.. element.EnumerateArray().Select(item => item.GetString()!)] : null;
+    }
+}

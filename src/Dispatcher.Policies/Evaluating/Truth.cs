@@ -1,0 +1,20 @@
+namespace Dispatcher.Policies.Evaluating;
+
+/// <summary>Kleene's three values, in the order that makes "and" the lesser and "or" the greater of two.</summary>
+internal enum Truth
+{
+    False,
+    Unknown,
+    True,
+}
+
+internal static class Kleene
+{
+    public static Truth Of(bool value) => value ? Truth.True : Truth.False;
+
+    public static Truth Not(Truth value) => (Truth)((int)Truth.True - (int)value);
+
+    public static Truth And(Truth a, Truth b) => a < b ? a : b;
+
+    public static Truth Or(Truth a, Truth b) => a > b ? a : b;
+}

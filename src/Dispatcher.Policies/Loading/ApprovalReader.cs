@@ -1,0 +1,38 @@
+namespace Dispatcher.Policies.Loading;
+
+/// <summary>Reads a rule's <c>approval</c>.</summary>
+internal static class ApprovalReader
+{
+    private static readonly TimeSpan Least = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Most = TimeSpan.FromHours(720);
+
+    public static ApprovalRequirement? Read(YamlNode node, ErrorList errors)
+    {
+        if (Fields.Of(node, "approval", errors, "groups", "exclude", "decide_within", "use_within") is not { } fields)
+        {
+            return null;
+        }
+
+        ApprovalRequirement usual = ApprovalRequirement.Default;
+        return new ApprovalRequirement
+        {
+            Groups = ReadGroups(fields.Get("groups"), errors),
+            Exclude = fields.Set("exclude") ?? usual.Exclude,
+            DecideWithin = fields.Duration("decide_within", usual.DecideWithin, Least, Most),
+            UseWithin = fields.Duration("use_within", usual.UseWithin, Least, Most),
+        };
+    }
+
+    private static List<ApprovalGroup> ReadGroups(YamlNode? node, ErrorList errors)
+    {
+        List<ApprovalGroup> groups = [];
+        foreach (YamlEntry entry in Fields.Named(node, "groups", errors).OrderBy(entry => entry.Key.Text, StringComparer.Ordinal))
+        {
+            string? group = Scalars.Text(entry.Key, "a group", Patterns.Name(), Patterns.NameWords, errors);
+            long? count = Scalars.Number(entry.Value, $"count of group {entry.Key.Text}", 1, 10, errors);
+            groups.Add(new ApprovalGroup(group ?? "", (int)(count ?? 1)));
+        }
+
+        return groups;
+    }
+}

@@ -1,0 +1,40 @@
+using System.Text.RegularExpressions;
+
+namespace Dispatcher.Policies.Loading;
+
+/// <summary>What names must look like, each with the words for an error.</summary>
+internal static partial class Patterns
+{
+    public const string NameWords = "1 to 64 of a-z, 0-9, _ and -";
+    public const string RuleIdWords = "1 to 128 of A-Z, a-z, 0-9, ., _ and -";
+    public const string TopicWords = "2 to 8 segments of a-z, 0-9, _ and - with dots between, at most 128 characters";
+    public const string TopicPatternWords = "segments of a-z, 0-9, _ and - with dots between; * for one segment; ** only at the end, for the rest";
+    public const string HostWords = "a host name in lower case, without scheme, port, path and wildcard";
+    public const string CommandWords = "a program as it is called, 1 to 256 characters";
+    public const string PointerWords = "a JSON pointer such as /command";
+    public const string VersionWords = "v1";
+
+    [GeneratedRegex(@"\A[a-z0-9_-]{1,64}\z")]
+    public static partial Regex Name();
+
+    [GeneratedRegex(@"\A[A-Za-z0-9._-]{1,128}\z")]
+    public static partial Regex RuleId();
+
+    [GeneratedRegex(@"\A(?=.{1,128}\z)[a-z0-9_-]+(\.[a-z0-9_-]+){1,7}\z")]
+    public static partial Regex Topic();
+
+    [GeneratedRegex(@"\A(?=.{1,128}\z)(([a-z0-9_-]+|\*)\.)*([a-z0-9_-]+|\*\*?)\z")]
+    public static partial Regex TopicPattern();
+
+    [GeneratedRegex(@"\A(?=.{1,253}\z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\z")]
+    public static partial Regex Host();
+
+    [GeneratedRegex(@"\A[^\x00-\x1f]{1,256}\z")]
+    public static partial Regex Command();
+
+    [GeneratedRegex(@"\A(/([^~/]|~[01])*)*\z")]
+    public static partial Regex Pointer();
+
+    [GeneratedRegex(@"\Av1\z")]
+    public static partial Regex Version();
+}

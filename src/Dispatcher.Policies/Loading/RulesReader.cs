@@ -1,0 +1,160 @@
+using Dispatcher.Contracts;
+using Dispatcher.Policies.Evaluating;
+
+namespace Dispatcher.Policies.Loading;
+
+/// <summary>Reads <c>rules/*.yaml</c>, file after file.</summary>
+internal sealed class RulesReader(ErrorList errors)
+{
+    private static readonly Dictionary<string, Verdict> Decisions = new(StringComparer.Ordinal)
+    {
+        ["ALLOW"] = Verdict.Allow,
+        ["ALLOW_WITH_CONSTRAINTS"] = Verdict.AllowWithConstraints,
+        ["REQUIRE_APPROVAL"] = Verdict.RequireApproval,
+        ["DENY"] = Verdict.Deny,
+    };
+
+    private readonly List<Rule> _rules = [];
+    private readonly Dictionary<string, string> _places = new(StringComparer.Ordinal);
+
+    public void Read(BundleFile file)
+    {
+        if (YamlReader.Read(file, errors) is not { } root || Fields.Of(root, "a rules file", errors, "version", "rules") is not { } fields)
+        {
+            return;
+        }
+
+        fields.NeedText("version", Patterns.Version(), Patterns.VersionWords);
+        foreach (YamlNode node in Lists.Items(fields.Need("rules"), "rules", errors))
+        {
+            ReadRule(node);
+        }
+    }
+
+    /// <summary>The rules that can match a job of this topic, sorted by id.</summary>
+    public IReadOnlyList<Rule> For(string topic) =>
+        [.. _rules.Where(rule => rule.Topic?.Fits(topic) ?? true).OrderBy(rule => rule.Id, StringComparer.Ordinal)];
+
+    private void ReadRule(YamlNode node)
+    {
+        Fields? fields = Fields.Of(
+            node, "a rule", errors,
+            "id", "description", "owners", "match", "decision", "reason", "constraints", "approval", "guardrail", "review_by", "effective");
+        if (fields is null)
+        {
+            return;
+        }
+
+        Verdict? decision = ReadDecision(fields);
+        (DateTimeOffset? from, DateTimeOffset? until) = ReadEffective(fields);
+        CheckNotes(fields);
+        CheckEffect(fields, decision);
+
+        // What is missing here has been reported, so that this rule is never used.
+        _rules.Add(new Rule
+        {
+            Id = ReadId(fields) ?? "",
+            Topic = fields.Get("match") is { } topics ? MatchReader.ReadTopic(topics, errors) : null,
+            Match = fields.Need("match") is { } match ? MatchReader.Read(match, "match", errors) : new AllOf([]),
+            Decision = decision ?? Verdict.Deny,
+            Reason = fields.Text("reason"),
+            Constraints = fields.Get("constraints") is { } constraints ? ConstraintReader.Read(constraints, errors) : null,
+            Approval = ReadApproval(fields, decision),
+            From = from,
+            Until = until,
+            ContentHash = HashOf(node),
+        });
+    }
+
+    private string? ReadId(Fields fields)
+    {
+        if (fields.NeedText("id", Patterns.RuleId(), Patterns.RuleIdWords) is not { } id)
+        {
+            return null;
+        }
+
+        YamlNode at = fields.Get("id")!;
+        if (!_places.TryAdd(id, at.Where))
+        {
+            errors.Add(at, BundleErrorCodes.DuplicateId, $"rule id '{id}' is already at {_places[id]}; allowed: each id once in the bundle.", "rename one of the rules.");
+        }
+
+        return id;
+    }
+
+    private Verdict? ReadDecision(Fields fields)
+    {
+        if (fields.Need("decision") is not { } node || Scalars.Text(node, "decision", errors) is not { } text)
+        {
+            return null;
+        }
+
+        if (Decisions.TryGetValue(text, out Verdict decision))
+        {
+            return decision;
+        }
+
+        errors.AddUnknown(node, BundleErrorCodes.UnknownDecision, "decision", [.. Decisions.Keys]);
+        return null;
+    }
+
+    private ApprovalRequirement? ReadApproval(Fields fields, Verdict? decision)
+    {
+        ApprovalRequirement? approval = fields.Get("approval") is { } block ? ApprovalReader.Read(block, errors) : ApprovalRequirement.Default;
+        return decision == Verdict.RequireApproval ? approval : null;
+    }
+
+    private (DateTimeOffset? From, DateTimeOffset? Until) ReadEffective(Fields fields)
+    {
+        if (fields.Get("effective") is not { } node || Fields.Of(node, "effective", errors, "from", "until") is not { } effective)
+        {
+            return (null, null);
+        }
+
+        DateTimeOffset? from = effective.Get("from") is { } start ? Scalars.Time(start, "from", errors) : null;
+        DateTimeOffset? until = effective.Get("until") is { } end ? Scalars.Time(end, "until", errors) : null;
+        if (from >= until)
+        {
+            errors.Add(node, BundleErrorCodes.BadValue, "'until' is not after 'from', so the rule is never in effect; allowed: a later time.", "correct the times or remove the rule.");
+        }
+
+        return (from, until);
+    }
+
+    /// <summary>Keys that are for people, or for tools: they are checked and then only count for the rule's hash.</summary>
+    private void CheckNotes(Fields fields)
+    {
+        fields.Text("description");
+        fields.Set("owners");
+        fields.Flag("guardrail");
+        if (fields.Get("review_by") is { } review)
+        {
+            Scalars.Date(review, "review_by", errors);
+        }
+    }
+
+    private void CheckEffect(Fields fields, Verdict? decision)
+    {
+        if (decision == Verdict.AllowWithConstraints && fields.Get("constraints") is null)
+        {
+            errors.Add(fields.Get("decision")!, BundleErrorCodes.NoConstraints, "ALLOW_WITH_CONSTRAINTS has no 'constraints'; at least one is required.", "add constraints, or write ALLOW.");
+        }
+
+        if (decision is Verdict.Allow or Verdict.Deny && fields.Get("constraints") is { } constraints)
+        {
+            errors.Add(constraints, BundleErrorCodes.NoEffect, "'constraints' have no effect here; allowed: with ALLOW_WITH_CONSTRAINTS or REQUIRE_APPROVAL.", "change the decision or remove them.");
+        }
+
+        if (decision is not (null or Verdict.RequireApproval) && fields.Get("approval") is { } approval)
+        {
+            errors.Add(approval, BundleErrorCodes.NoEffect, "'approval' has no effect here; allowed: with REQUIRE_APPROVAL.", "change the decision or remove it.");
+        }
+    }
+
+    private static byte[] HashOf(YamlNode node)
+    {
+        using Canonical hash = new("dispatcher/rule/v1");
+        node.AddTo(hash);
+        return hash.Finish();
+    }
+}

@@ -1,0 +1,154 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Dispatcher.Policies.Loading;
+
+/// <summary>Reads single values. Each answers null (or the fallback) and adds an error when the node is something else.</summary>
+internal static partial class Scalars
+{
+    public static string? Text(YamlNode node, string what, ErrorList errors)
+    {
+        if (node.Kind == NodeKind.Broken)
+        {
+            return null;
+        }
+
+        if (node.Kind != NodeKind.Text)
+        {
+            errors.Add(node, BundleErrorCodes.WrongKind, $"{what} is a {Name(node)}; allowed: one text.", "write one value.");
+            return null;
+        }
+
+        if (node.IsPlain && NotText().IsMatch(node.Text))
+        {
+            errors.Add(node, BundleErrorCodes.NotText, $"{what} is {Show(node)}, which YAML reads as a boolean, a number or null; allowed: text.", $"quote it: \"{node.Text}\".");
+            return null;
+        }
+
+        return node.Text;
+    }
+
+    /// <summary>A text that fits a pattern; <paramref name="allowed"/> says the pattern in words.</summary>
+    public static string? Text(YamlNode node, string what, Regex pattern, string allowed, ErrorList errors)
+    {
+        if (Text(node, what, errors) is not { } text)
+        {
+            return null;
+        }
+
+        if (!pattern.IsMatch(text))
+        {
+            errors.Add(node, BundleErrorCodes.BadValue, $"{what} is '{text}'; allowed: {allowed}.", "change it.");
+            return null;
+        }
+
+        return text;
+    }
+
+    public static bool Flag(YamlNode node, string what, ErrorList errors)
+    {
+        if (node.Kind != NodeKind.Broken && !(node.IsPlain && node.Text is "true" or "false"))
+        {
+            errors.Add(node, BundleErrorCodes.BadValue, $"{what} is {Show(node)}; allowed: true, false.", "write true or false, unquoted.");
+        }
+
+        return node.Text == "true";
+    }
+
+    public static long? Number(YamlNode node, string what, long least, long most, ErrorList errors)
+    {
+        if (node.Kind == NodeKind.Broken)
+        {
+            return null;
+        }
+
+        bool isNumber = node.IsPlain && WholeNumber().IsMatch(node.Text);
+        if (isNumber && long.TryParse(node.Text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number >= least && number <= most)
+        {
+            return number;
+        }
+
+        errors.Add(node, BundleErrorCodes.BadValue, $"{what} is {Show(node)}; allowed: a whole number from {Show(least)} to {Show(most)}.", "write such a number, unquoted.");
+        return null;
+    }
+
+    public static TimeSpan? Duration(YamlNode node, string what, TimeSpan least, TimeSpan most, ErrorList errors)
+    {
+        if (node.Kind == NodeKind.Broken)
+        {
+            return null;
+        }
+
+        Match match = DurationText().Match(node.Kind == NodeKind.Text ? node.Text : "");
+        TimeSpan duration = match.Success ? long.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture) * Unit(match.Groups[2].Value) : TimeSpan.Zero;
+        if (match.Success && duration >= least && duration <= most)
+        {
+            return duration;
+        }
+
+        errors.Add(node, BundleErrorCodes.BadValue, $"{what} is {Show(node)}; allowed: {Show(least)} to {Show(most)}, as 250ms, 15s, 2m or 1h.", "write such a duration.");
+        return null;
+    }
+
+    public static DateTimeOffset? Time(YamlNode node, string what, ErrorList errors)
+    {
+        if (node.Kind == NodeKind.Broken)
+        {
+            return null;
+        }
+
+        bool fits = node.Kind == NodeKind.Text && Rfc3339().IsMatch(node.Text);
+        if (fits && DateTimeOffset.TryParse(node.Text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset time))
+        {
+            return time;
+        }
+
+        errors.Add(node, BundleErrorCodes.BadValue, $"{what} is {Show(node)}; allowed: a time with its offset.", "write it as 2026-11-01T00:00:00Z.");
+        return null;
+    }
+
+    public static void Date(YamlNode node, string what, ErrorList errors)
+    {
+        if (node.Kind != NodeKind.Broken && !DateOnly.TryParseExact(node.Text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out _))
+        {
+            errors.Add(node, BundleErrorCodes.BadValue, $"{what} is {Show(node)}; allowed: a date.", "write it as 2026-11-01.");
+        }
+    }
+
+    public static string Name(YamlNode node) => node.Kind switch
+    {
+        NodeKind.Text => "text",
+        NodeKind.List => "list",
+        NodeKind.Map => "mapping",
+        NodeKind.Broken => "broken value",
+    };
+
+    private static string Show(YamlNode node) => node.Kind != NodeKind.Text ? "a " + Name(node) : node.IsPlain ? node.Text : $"\"{node.Text}\"";
+
+    private static string Show(long number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static string Show(TimeSpan duration) => duration < TimeSpan.FromSeconds(1)
+        ? Show((long)duration.TotalMilliseconds) + "ms"
+        : duration < TimeSpan.FromHours(1) ? Show((long)duration.TotalSeconds) + "s" : Show((long)duration.TotalHours) + "h";
+
+    private static TimeSpan Unit(string unit) => unit switch
+    {
+        "ms" => TimeSpan.FromMilliseconds(1),
+        "s" => TimeSpan.FromSeconds(1),
+        "m" => TimeSpan.FromMinutes(1),
+        _ => TimeSpan.FromHours(1),
+    };
+
+    // The YAML 1.2 core schema, and what YAML 1.1 readers take for a boolean or a number: whoever reads the file may have either in mind.
+    [GeneratedRegex(@"\A(~?|(?i:null|true|false|yes|no|on|off|y|n)|[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?0(o[0-7]+|x[0-9a-fA-F_]+|b[01_]+)|[-+]?\.(?i:inf)|\.(?i:nan)|[-+]?[0-9]+(:[0-5]?[0-9])+)\z", RegexOptions.CultureInvariant)]
+    private static partial Regex NotText();
+
+    [GeneratedRegex(@"\A(0|[1-9][0-9]{0,17})\z")]
+    private static partial Regex WholeNumber();
+
+    [GeneratedRegex(@"\A([1-9][0-9]{0,8})(ms|s|m|h)\z")]
+    private static partial Regex DurationText();
+
+    [GeneratedRegex(@"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,7})?(Z|[-+][0-9]{2}:[0-9]{2})\z")]
+    private static partial Regex Rfc3339();
+}

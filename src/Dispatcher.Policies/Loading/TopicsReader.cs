@@ -1,0 +1,114 @@
+using Dispatcher.Policies.Evaluating;
+
+namespace Dispatcher.Policies.Loading;
+
+/// <summary>Reads <c>topics.yaml</c>: pools and the registry of job classes.</summary>
+internal sealed class TopicsReader(ErrorList errors)
+{
+    private static readonly TimeSpan Tenth = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
+    private static readonly TimeSpan Day = TimeSpan.FromHours(24);
+
+    private readonly List<Pool> _pools = [];
+    private readonly List<CompiledTopic> _topics = [];
+
+    public IReadOnlyList<Pool> Pools => _pools;
+
+    /// <summary>The topics, still without rules.</summary>
+    public IReadOnlyList<CompiledTopic> Topics => _topics;
+
+    /// <summary>Reads the file. False: not one topic could be read.</summary>
+    public bool Read(BundleFile file)
+    {
+        if (YamlReader.Read(file, errors) is not { } root || Fields.Of(root, BundlePaths.Topics, errors, "version", "pools", "topics") is not { } fields)
+        {
+            return false;
+        }
+
+        fields.NeedText("version", Patterns.Version(), Patterns.VersionWords);
+        foreach (YamlEntry entry in Fields.Named(fields.Need("pools"), "pools", errors))
+        {
+            ReadPool(entry);
+        }
+
+        foreach (YamlEntry entry in Fields.Named(fields.Need("topics"), "topics", errors))
+        {
+            ReadTopic(entry);
+        }
+
+        return _topics.Count > 0;
+    }
+
+    private void ReadPool(YamlEntry entry)
+    {
+        string? name = Scalars.Text(entry.Key, "a pool", Patterns.Name(), Patterns.NameWords, errors);
+        Fields? fields = Fields.Of(entry.Value, $"pool {entry.Key.Text}", errors, "enforcers");
+        foreach (YamlNode item in fields?.Get("enforcers")?.Items ?? [])
+        {
+            ConstraintReader.CheckName(item, errors);
+        }
+
+        _pools.Add(new Pool { Name = name ?? entry.Key.Text, Enforcers = fields?.Set("enforcers") ?? [] });
+    }
+
+    private void ReadTopic(YamlEntry entry)
+    {
+        string? topic = Scalars.Text(entry.Key, "a topic", Patterns.Topic(), Patterns.TopicWords, errors);
+        Fields? fields = Fields.Of(
+            entry.Value, $"topic {entry.Key.Text}", errors,
+            "pool", "owner", "risk", "idempotent", "timeouts", "max_attempts", "tags", "labels");
+        if (fields is null)
+        {
+            return;
+        }
+
+        Pool? pool = ReadPoolOf(fields);
+        string? owner = fields.NeedText("owner", Patterns.Name(), Patterns.NameWords);
+        Fields? timeouts = fields.Get("timeouts") is { } limits ? Fields.Of(limits, "timeouts", errors, "start", "run", "heartbeat") : null;
+        Fields? tags = fields.Get("tags") is { } node ? Fields.Of(node, "tags", errors, "always", "optional") : null;
+        JobClass jobClass = new()
+        {
+            Topic = topic ?? entry.Key.Text,
+            Pool = pool?.Name ?? "",
+            Owner = owner ?? "",
+            Risk = fields.Word("risk", "high", "medium", "low"),
+            Tags = tags?.Set("always") ?? [],
+            OptionalTags = tags?.Set("optional") ?? [],
+            Labels = LabelReader.Read(fields.Get("labels"), errors),
+            StartWithin = timeouts?.Duration("start", TimeSpan.FromSeconds(60), Second, Day) ?? TimeSpan.FromSeconds(60),
+            RunWithin = timeouts?.Duration("run", TimeSpan.FromMinutes(2), Tenth, Day) ?? TimeSpan.FromMinutes(2),
+            HeartbeatEvery = timeouts?.Duration("heartbeat", TimeSpan.FromSeconds(5), Tenth, Hour) ?? TimeSpan.FromSeconds(5),
+            Idempotent = fields.Flag("idempotent"),
+            MaxAttempts = (int)((fields.Get("max_attempts") is { } most ? Scalars.Number(most, "max_attempts", 1, 100, errors) : null) ?? 3),
+        };
+        if (pool is not null)
+        {
+            _topics.Add(new CompiledTopic { JobClass = jobClass, Pool = pool, Rules = [], ContentHash = HashOf(entry) });
+        }
+    }
+
+    private Pool? ReadPoolOf(Fields fields)
+    {
+        if (fields.Need("pool") is not { } node || Scalars.Text(node, "pool", errors) is not { } name)
+        {
+            return null;
+        }
+
+        Pool? pool = _pools.Find(pool => pool.Name == name);
+        if (pool is null)
+        {
+            errors.AddUnknown(node, BundleErrorCodes.UnknownPool, "pool", [.. _pools.Select(known => known.Name)]);
+        }
+
+        return pool;
+    }
+
+    private static byte[] HashOf(YamlEntry entry)
+    {
+        using Canonical hash = new("dispatcher/topic/v1");
+        hash.Add(entry.Key.Text);
+        entry.Value.AddTo(hash);
+        return hash.Finish();
+    }
+}
