@@ -13,6 +13,10 @@ public sealed record ClaimRequest
     [JsonPropertyName("worker")]
     public required string Worker { get; init; }
 
+    /// <summary>A new UUID for each request. Sending the same request again, because its answer was lost, is answered as the first time; a permit under another id is <c>taken</c>.</summary>
+    [JsonPropertyName("claim_id")]
+    public required Guid ClaimId { get; init; }
+
     /// <summary>The permits as they came in header <see cref="Headers.Permit"/>; 1 to 256.</summary>
     [JsonPropertyName("permits")]
     public required IReadOnlyList<string> Permits { get; init; }

@@ -1,7 +1,7 @@
 namespace Dispatcher.Policies.Loading;
 
 /// <summary>Finds the word that was probably meant.</summary>
-internal static class Nearest
+public static class Nearest
 {
     /// <summary>The known word with the fewest edits, the first of equals. Null when so many edits are needed that it would be a guess.</summary>
     public static string? To(string word, IReadOnlyList<string> known)

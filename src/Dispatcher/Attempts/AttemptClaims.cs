@@ -1,0 +1,97 @@
+using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
+using Dispatcher.Jobs;
+using Dispatcher.Storing;
+using Dispatcher.Timelines;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Attempts;
+
+/// <summary>Step 6, the server's side: gives each attempt to one worker, once. Without a claim nothing runs.</summary>
+internal sealed class AttemptClaims(Permits permits, MoveWriter moves, IDbContextFactory<DispatcherDb> database, StoreClock clock)
+{
+    /// <summary>Answers each permit by itself, in order. <paramref name="serves"/> tells whether the caller's key may serve a pool.</summary>
+    public async Task<ClaimAnswer> ClaimAsync(ClaimRequest request, string subject, Func<string, bool> serves, CancellationToken cancellationToken)
+    {
+        var claims = new List<PermitClaims?>();
+        foreach (var permit in request.Permits)
+        {
+            var claim = await permits.VerifyAsync(permit, cancellationToken);
+            claims.Add(claim is not null && serves(claim.Aud) ? claim : null);
+        }
+
+        var ids = claims.Where(claim => claim is not null).Select(claim => claim!.Sub).Distinct().ToList();
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var jobs = await db.Jobs.AsNoTracking().Where(job => ids.Contains(job.JobId)).ToDictionaryAsync(job => job.JobId, cancellationToken);
+        var answers = await Task.WhenAll(claims.Select(claim => ClaimAsync(claim, claim is null ? null : jobs.GetValueOrDefault(claim.Sub), request, subject, cancellationToken)));
+        return new ClaimAnswer { Claims = answers };
+    }
+
+    private async Task<Claim> ClaimAsync(PermitClaims? permit, Job? job, ClaimRequest request, string subject, CancellationToken cancellationToken)
+    {
+        if (permit is null || job is null)
+        {
+            return new Claim { Status = ClaimStatus.Invalid };
+        }
+
+        // The same request again gets the same run: an answer that was lost on the way costs nothing.
+        var runId = UuidV5.Of("run", permit.Jti.ToString(), request.ClaimId.ToString());
+        var status = job.RunId == runId && job.State == JobState.Running ? ClaimStatus.Granted : Check(permit, job);
+        if (status == ClaimStatus.Granted && job.State == JobState.Dispatched)
+        {
+            var moved = await moves.AddAsync(Claimed(job, permit, runId, request.Worker, subject), cancellationToken);
+            status = moved == MoveResult.Moved ? ClaimStatus.Granted : await AfterRaceAsync(job.JobId, runId, permit, cancellationToken);
+        }
+
+        return new Claim { Status = status, PermitId = permit.Jti, RunId = status == ClaimStatus.Granted ? runId : null };
+    }
+
+    /// <summary>The row moved between reading and committing: somebody else was first, or our own commit went through and its answer was lost.</summary>
+    private async Task<ClaimStatus> AfterRaceAsync(Guid jobId, Guid runId, PermitClaims permit, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var job = await db.Jobs.AsNoTracking().SingleAsync(row => row.JobId == jobId, cancellationToken);
+        if (job.RunId == runId && job.State == JobState.Running)
+        {
+            return ClaimStatus.Granted;
+        }
+
+        return Check(permit, job) is var status and not ClaimStatus.Granted ? status : ClaimStatus.Taken;
+    }
+
+    private ClaimStatus Check(PermitClaims permit, Job job)
+    {
+        if (job.State == JobState.Cancelled || (job.Attempt == permit.Att && job.CancelRequested))
+        {
+            return ClaimStatus.Cancelled;
+        }
+
+        if (job.Attempt != permit.Att || job.State is not (JobState.Dispatched or JobState.Running))
+        {
+            return ClaimStatus.Fenced;
+        }
+
+        if (job.State == JobState.Running)
+        {
+            return ClaimStatus.Taken;
+        }
+
+        return job.StartBy < clock.Now ? ClaimStatus.Expired : ClaimStatus.Granted;
+    }
+
+    private Move Claimed(Job job, PermitClaims permit, Guid runId, string worker, string subject)
+    {
+        var now = clock.Now;
+        var runUntil = now + job.RunLimitUs!.Value;
+        var after = job with
+        {
+            State = JobState.Running,
+            RunId = runId,
+            Worker = worker,
+            ClaimedBy = subject,
+            RunUntil = runUntil,
+            DueAt = Math.Min(now + (Leases.Heartbeats * job.HeartbeatUs!.Value), runUntil + Timestamps.Micros(Leases.Grace)),
+        };
+        return new Move(job, after) { Entry = TimelineDetails.Claimed(after, permit.Jti) };
+    }
+}

@@ -1,0 +1,11 @@
+namespace Dispatcher.Attempts;
+
+/// <summary>How long a claim holds without a sign of life, and how much later than a limit the sweep acts.</summary>
+internal static class Leases
+{
+    /// <summary>A lease is this many heartbeat intervals: one may be lost and one late.</summary>
+    public const int Heartbeats = 3;
+
+    /// <summary>After a run's hard end its outcome may still be under way; after a permit's end its claim.</summary>
+    public static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+}

@@ -1,0 +1,53 @@
+using System.Globalization;
+using Dispatcher.Contracts;
+using Dispatcher.Hosting;
+using Dispatcher.Keys;
+using Dispatcher.Storing;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.DeadLetters;
+
+/// <summary>A dead letter as it is shown.</summary>
+internal sealed record DeadLetterView(
+    Guid DeadLetterId, DateTimeOffset At, string FaultClass, string Owner, string Topic, string Principal, Guid? JobId, int Attempt, Fault? Fault, IReadOnlyList<InputError> Errors,
+    string? BodyBase64, int BodyLength, string? BodySha256)
+{
+    public static DeadLetterView Of(DeadLetter letter, bool withBody) => new(
+        letter.DeadLetterId, Timestamps.At(letter.At), letter.FaultClass, letter.Owner, letter.Topic, letter.Principal, letter.JobId, letter.Attempt, letter.Fault, letter.Errors,
+        withBody && letter.Body is not null ? Convert.ToBase64String(letter.Body) : null, letter.BodyLength, letter.BodySha256);
+}
+
+/// <summary><c>/api/dead-letters</c>, for operators: newest first, the kept bytes only with a single one.</summary>
+internal static class DeadLetterEndpoints
+{
+    private const int LargestPage = 500;
+
+    public static void MapDeadLetters(this IEndpointRouteBuilder routes)
+    {
+        var letters = routes.MapGroup("/api/dead-letters").RequireAuthorization(Callers.Operators).WithTags("dead letters");
+        letters.MapGet("", ListAsync).Produces<Page<DeadLetterView>>();
+        letters.MapGet("/{id:guid}", ShowAsync).Produces<DeadLetterView>();
+    }
+
+    private static async Task<IResult> ListAsync(IDbContextFactory<DispatcherDb> database, string? cursor, int limit = 50, CancellationToken cancellationToken = default)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var letters = db.DeadLetters.AsNoTracking();
+        if (cursor?.Split('_') is [var text, var id] && long.TryParse(text, CultureInfo.InvariantCulture, out var at) && Guid.TryParse(id, out var after))
+        {
+            letters = letters.Where(letter => letter.At < at || (letter.At == at && letter.DeadLetterId.CompareTo(after) < 0));
+        }
+
+        var page = await letters.OrderByDescending(letter => letter.At).ThenByDescending(letter => letter.DeadLetterId).Take(Math.Clamp(limit, 1, LargestPage)).ToListAsync(cancellationToken);
+        var next = page.Count < Math.Clamp(limit, 1, LargestPage) ? null : string.Create(CultureInfo.InvariantCulture, $"{page[^1].At}_{page[^1].DeadLetterId}");
+        return Results.Ok(new Page<DeadLetterView>([.. page.Select(letter => DeadLetterView.Of(letter, withBody: false))], next));
+    }
+
+    private static async Task<IResult> ShowAsync(Guid id, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await db.DeadLetters.AsNoTracking().SingleOrDefaultAsync(letter => letter.DeadLetterId == id, cancellationToken) is { } letter
+            ? Results.Ok(DeadLetterView.Of(letter, withBody: true))
+            : Problems.NotFound($"There is no dead letter {id}.");
+    }
+}

@@ -1,0 +1,112 @@
+using System.Diagnostics;
+using System.Security.Cryptography;
+using Dispatcher.Attempts;
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Judging;
+using Dispatcher.Relaying;
+using Dispatcher.Storing;
+using Dispatcher.Timelines;
+
+namespace Dispatcher.Dispatching;
+
+/// <summary>Step 5: moves a judged job to its pool, or to where the decision leads. What it decides is only committed while the bundle that decided is still in force.</summary>
+internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, CurrentBundle current, Permits permits, StoreClock clock, TimeProvider time)
+{
+    /// <summary>Dispatches one job. A job that has moved on meanwhile is left alone: whoever moved it saw to the rest.</summary>
+    public async Task DispatchAsync(Judged<Job> judged, CancellationToken cancellationToken)
+    {
+        while (IsWaiting(judged.Subject))
+        {
+            if (await moves.AddAsync(await DecidedAsync(judged, cancellationToken), cancellationToken) != MoveResult.PolicyChanged)
+            {
+                return;
+            }
+
+            await current.RefreshAsync(cancellationToken);
+            judged = await gate.JudgeAsync(judged.Subject, cancellationToken);
+        }
+    }
+
+    /// <summary>Whether a job waits for dispatch.</summary>
+    public static bool IsWaiting(Job job) => job.State is JobState.Accepted or JobState.Retrying;
+
+    private async ValueTask<Move> DecidedAsync(Judged<Job> judged, CancellationToken cancellationToken)
+    {
+        var job = judged.Subject;
+        if (job.NotAfter < clock.Now)
+        {
+            var expired = job with { State = JobState.Expired, Reason = "not_after has passed" };
+            return new Move(job, expired) { Entry = TimelineDetails.Repaired(TimelineKinds.Expired, expired, expired.Reason) };
+        }
+
+        return judged.Decision.Verdict switch
+        {
+            Verdict.Deny => Refused(judged, JobState.Denied, TimelineKinds.Denied, dueAt: null),
+            Verdict.RequireApproval => Refused(judged, JobState.Held, TimelineKinds.Held, clock.Now + Timestamps.Micros(judged.Decision.Approval!.DecideWithin)),
+            Verdict.Allow or Verdict.AllowWithConstraints => await AllowedAsync(judged, cancellationToken),
+        };
+    }
+
+    private static Move Refused(Judged<Job> judged, JobState state, string kind, long? dueAt)
+    {
+        var after = judged.Subject.With(judged.Decision) with { State = state, DueAt = dueAt };
+        return new Move(judged.Subject, after) { UnderPolicy = judged.Decision.PolicyHash, Entry = TimelineDetails.Judged(kind, after, judged.Decision) };
+    }
+
+    private async ValueTask<Move> AllowedAsync(Judged<Job> judged, CancellationToken cancellationToken)
+    {
+        var jobClass = judged.Decision.JobClass ?? throw new UnreachableException("A job of an unknown topic is denied.");
+        var startBy = clock.Now + Timestamps.Micros(jobClass.StartWithin);
+        var runLimit = TimeSpan.FromMilliseconds(Math.Min(jobClass.RunWithin.TotalMilliseconds, judged.Decision.Constraints?.TimeoutMs ?? double.MaxValue));
+        var after = judged.Subject.With(judged.Decision) with
+        {
+            State = JobState.Dispatched,
+            Attempt = judged.Subject.Attempt + 1,
+            Pool = jobClass.Pool,
+            StartBy = startBy,
+            RunLimitUs = Timestamps.Micros(runLimit),
+            HeartbeatUs = Timestamps.Micros(jobClass.HeartbeatEvery),
+            DueAt = startBy + Timestamps.Micros(Leases.Grace),
+        };
+        var permitId = Guid.CreateVersion7(time.GetUtcNow());
+        return new Move(judged.Subject, after)
+        {
+            UnderPolicy = judged.Decision.PolicyHash,
+            Entry = TimelineDetails.Judged(TimelineKinds.Dispatched, after, judged.Decision, permitId),
+            Outbox = [await WorkAsync(after, permitId, cancellationToken)],
+        };
+    }
+
+    private async ValueTask<OutboxMessage> WorkAsync(Job job, Guid permitId, CancellationToken cancellationToken)
+    {
+        var body = WorkBody.Of(job);
+        var permit = await permits.SignAsync(
+            new PermitClaims
+            {
+                Jti = permitId,
+                Sub = job.JobId,
+                Att = job.Attempt,
+                Aud = job.Pool!,
+                Exp = Timestamps.At(job.StartBy!.Value).AddSeconds(1).ToUnixTimeSeconds(),
+                Bh = Convert.ToHexStringLower(SHA256.HashData(body)),
+            },
+            cancellationToken);
+        var headers = new Dictionary<string, string> { [Headers.Permit] = permit };
+        if (job.TraceParent is not null)
+        {
+            headers[Headers.TraceParent] = job.TraceParent;
+        }
+
+        return new OutboxMessage
+        {
+            MessageId = permitId,
+            Exchange = Exchanges.Work,
+            RoutingKey = job.Pool!,
+            Mandatory = true,
+            Type = MessageTypes.Work,
+            Body = body,
+            Headers = headers,
+        };
+    }
+}

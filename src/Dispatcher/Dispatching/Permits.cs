@@ -1,0 +1,102 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Dispatcher.Storing;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Dispatching;
+
+/// <summary>
+/// Signs the right to claim one attempt, and checks it at the claim (compact JWS, RFC 7515, HS256). The keys are the server's alone: a worker that could check a
+/// symmetric signature could also make one. It compares the body's hash instead, and the claim, which it cannot do without, checks the rest.
+/// </summary>
+internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProvider time) : IDisposable
+{
+    private const int KeyBytes = 32;
+
+    private readonly SemaphoreSlim _one = new(1, 1);
+    private volatile List<PermitKey> _keys = [];
+
+    /// <summary>Signs with the newest key.</summary>
+    public async ValueTask<string> SignAsync(PermitClaims claims, CancellationToken cancellationToken)
+    {
+        var key = (_keys.Count > 0 ? _keys : await LoadAsync(cancellationToken))[0];
+        var header = $$"""{"alg":"HS256","typ":"JWT","kid":"{{key.Kid}}"}""";
+        var signed = $"{Base64Url.EncodeToString(Encoding.UTF8.GetBytes(header))}.{Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(claims, WireJson.Default.PermitClaims))}";
+        return $"{signed}.{Base64Url.EncodeToString(HMACSHA256.HashData(key.Secret, Encoding.ASCII.GetBytes(signed)))}";
+    }
+
+    public void Dispose() => _one.Dispose();
+
+    /// <summary>What a permit says; null when it is unreadable or none of the two newest keys made it. Expiry is the caller's to check.</summary>
+    public async ValueTask<PermitClaims?> VerifyAsync(string permit, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var parts = permit.Split('.');
+            if (parts.Length != 3)
+            {
+                return null;
+            }
+
+            using var header = JsonDocument.Parse(Base64Url.DecodeFromChars(parts[0]));
+            if (await KeyAsync(header.RootElement.GetProperty("kid").GetString(), cancellationToken) is not { } key)
+            {
+                return null;
+            }
+
+            // The algorithm is ours to choose, whatever the header says.
+            var expected = HMACSHA256.HashData(key.Secret, Encoding.ASCII.GetBytes($"{parts[0]}.{parts[1]}"));
+            return CryptographicOperations.FixedTimeEquals(expected, Base64Url.DecodeFromChars(parts[2]))
+                ? JsonSerializer.Deserialize(Base64Url.DecodeFromChars(parts[1]), WireJson.Default.PermitClaims)
+                : null;
+        }
+        catch (Exception unreadable) when (unreadable is FormatException or JsonException or KeyNotFoundException or InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
+    private async ValueTask<PermitKey?> KeyAsync(string? kid, CancellationToken cancellationToken) =>
+        _keys.FirstOrDefault(key => key.Kid == kid) ?? (await LoadAsync(cancellationToken)).FirstOrDefault(key => key.Kid == kid);
+
+    /// <summary>Reads the two newest keys; the first process ever makes one.</summary>
+    private async Task<List<PermitKey>> LoadAsync(CancellationToken cancellationToken)
+    {
+        await _one.WaitAsync(cancellationToken);
+        try
+        {
+            await using var db = await database.CreateDbContextAsync(cancellationToken);
+            var keys = await NewestAsync(db, cancellationToken);
+            if (keys.Count == 0)
+            {
+                db.PermitKeys.Add(new PermitKey { Kid = "first", Secret = RandomNumberGenerator.GetBytes(KeyBytes), CreatedAt = Timestamps.Micros(time.GetUtcNow()) });
+                await SaveUnlessThereAsync(db, cancellationToken);
+                keys = await NewestAsync(db, cancellationToken);
+            }
+
+            return _keys = keys;
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    private static Task<List<PermitKey>> NewestAsync(DispatcherDb db, CancellationToken cancellationToken) =>
+        db.PermitKeys.AsNoTracking().OrderByDescending(key => key.CreatedAt).Take(2).ToListAsync(cancellationToken);
+
+    private static async Task SaveUnlessThereAsync(DispatcherDb db, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await db.SaveChangesAsync(cancellationToken);
+        }
+        catch (DbUpdateException)
+        {
+            // Another process was first; its key is read next.
+        }
+    }
+}

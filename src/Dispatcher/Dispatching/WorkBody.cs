@@ -1,0 +1,50 @@
+using System.Buffers;
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Storing;
+
+namespace Dispatcher.Dispatching;
+
+/// <summary>Writes a work message by hand, because the payload must go through byte for byte. The members are those of <see cref="WorkMessage"/>, held to it by a test.</summary>
+internal static class WorkBody
+{
+    public static byte[] Of(Job job)
+    {
+        var buffer = new ArrayBufferWriter<byte>(512 + job.Payload.Length);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteNumber("v", 1);
+            json.WriteString("job_id", job.JobId);
+            json.WriteNumber("attempt", job.Attempt);
+            json.WriteString("topic", job.Topic);
+            json.WriteString("principal", job.Principal);
+            json.WriteStartObject("labels");
+            foreach (var (name, value) in job.Labels)
+            {
+                json.WriteString(name, value);
+            }
+
+            json.WriteEndObject();
+            json.WritePropertyName("payload");
+
+            // Checked at intake; checking again would cost more than the rest.
+            json.WriteRawValue(job.Payload, skipInputValidation: true);
+            if (job.Constraints is not null)
+            {
+                json.WritePropertyName("constraints");
+                JsonSerializer.Serialize(json, job.Constraints, WireJson.Default.Constraints);
+            }
+
+            json.WriteString("start_by", Timestamps.At(job.StartBy!.Value));
+            json.WriteNumber("run_until_ms", job.RunLimitUs!.Value / 1_000);
+            json.WriteNumber("heartbeat_ms", job.HeartbeatUs!.Value / 1_000);
+            json.WriteString("policy_hash", job.PolicyHash);
+            json.WriteString("job_hash", job.JobHash);
+            json.WriteEndObject();
+        }
+
+        return buffer.WrittenSpan.ToArray();
+    }
+}

@@ -1,0 +1,89 @@
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Dispatcher.Intake;
+using Dispatcher.Jobs;
+using Dispatcher.Relaying;
+using Dispatcher.Storing;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.Events;
+
+/// <summary>The names of events.</summary>
+internal static class EventNames
+{
+    public const string Refused = "refused";
+    public const string Denied = "denied";
+    public const string Faulted = "faulted";
+
+    public static readonly string[] Awaited =
+        [Refused, Denied, "held", "approved", "rejected", "expired", Faulted, "dead_lettered", "succeeded", "quarantined", "cancelled"];
+
+    public static readonly string[] All = [.. Awaited, "accepted", "dispatched", "started"];
+
+    /// <summary>The event of entering a state. Null: entering it is none.</summary>
+    public static string? Of(JobState state) => state switch
+    {
+        JobState.Running => "started",
+        JobState.Retrying => Faulted,
+        JobState.Accepted or JobState.Held or JobState.Approved or JobState.Dispatched or JobState.Succeeded or JobState.Quarantined or JobState.DeadLettered
+            or JobState.Denied or JobState.Rejected or JobState.Expired or JobState.Cancelled => WireNames.Of(state),
+    };
+}
+
+/// <summary>Makes the messages that tell the world what happened to a job.</summary>
+internal sealed class JobEvents(StoreClock clock, TimeProvider time, IOptions<EventOptions> options)
+{
+    /// <summary>The event of the state that <paramref name="job"/> is in; nothing when it is not published.</summary>
+    public IReadOnlyList<OutboxMessage> Of(Job job) =>
+        EventNames.Of(job.State) is { } name && options.Value.Publish.Contains(name) ? [Message(Event(job, name))] : [];
+
+    /// <summary>A submission that was not taken.</summary>
+    public IReadOnlyList<OutboxMessage> OfRefusal(SubmissionSource source, Guid? jobId, string reason)
+    {
+        var refused = new JobEvent
+        {
+            EventId = Guid.CreateVersion7(time.GetUtcNow()),
+            Event = EventNames.Refused,
+            JobId = jobId,
+            Topic = Routable(source.RoutingKey),
+            Principal = source.Principal is { } principal && SubmissionReader.Principal().IsMatch(principal) ? principal : "unknown",
+            At = Timestamps.At(clock.Now),
+            PolicyHash = "",
+            Reason = reason,
+        };
+        return options.Value.Publish.Contains(EventNames.Refused) ? [Message(refused)] : [];
+    }
+
+    /// <summary>The same words as the event, for the one who waits at a reply queue.</summary>
+    public JobEvent Event(Job job, string name) => new()
+    {
+        EventId = Guid.CreateVersion7(time.GetUtcNow()),
+        Event = name,
+        JobId = job.JobId,
+        Topic = job.Topic,
+        Principal = job.Principal,
+        State = job.State,
+        Attempt = job.Attempt,
+        At = Timestamps.At(clock.Now),
+        PolicyHash = job.PolicyHash,
+        Reason = job.Fault?.Message ?? job.Reason,
+        FaultClass = job.FaultClass,
+    };
+
+    /// <summary>A routing key has at most 255 bytes, and a stranger's may be anything.</summary>
+    private static string Routable(string? topic)
+    {
+        var text = new string([.. (topic ?? "").Where(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_').Take(128)]);
+        return text.Length == 0 ? "unknown" : text;
+    }
+
+    private static OutboxMessage Message(JobEvent happened) => new()
+    {
+        MessageId = happened.EventId,
+        Exchange = Exchanges.Events,
+        RoutingKey = $"{happened.Event}.{happened.Principal}.{happened.Topic}",
+        Mandatory = false,
+        Type = MessageTypes.Event,
+        Body = JsonSerializer.SerializeToUtf8Bytes(happened, WireJson.Default.JobEvent),
+    };
+}

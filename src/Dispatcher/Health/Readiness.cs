@@ -1,0 +1,23 @@
+using Dispatcher.Judging;
+using Dispatcher.Storing;
+using MassTransit;
+
+namespace Dispatcher.Health;
+
+/// <summary>Whether this process may decide and move jobs, and if not, why.</summary>
+internal sealed class Readiness(StoreClock clock, CurrentBundle current, PolicyFolder folder, IBusControl bus)
+{
+    /// <summary>Each check by name: <c>ok</c>, or what is wrong.</summary>
+    public IReadOnlyDictionary<string, string> Checks => new Dictionary<string, string>
+    {
+        ["store"] = clock.IsTrusted ? Ok : $"the database cannot be reached, or the clock is off by {clock.Offset.TotalSeconds:F1} s",
+        ["bundle"] = current.InForce.Bundle is not null ? Ok : "no readable bundle is in force: every job is denied",
+        ["broker"] = bus.CheckHealth() is { Status: not BusHealthStatus.Healthy } health ? health.Description : Ok,
+        ["policy_folder"] = folder.Errors.Count == 0 ? Ok : string.Join("; ", folder.Errors.Take(3).Select(error => $"{error.Where}: {error.Message}")),
+    };
+
+    /// <summary>A broken policy folder is loud but stops nothing: the bundle in force stays.</summary>
+    public bool IsReady => Checks.All(check => check.Key == "policy_folder" || check.Value == Ok);
+
+    private const string Ok = "ok";
+}

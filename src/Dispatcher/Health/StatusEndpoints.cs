@@ -1,0 +1,51 @@
+using Dispatcher.Contracts;
+using Dispatcher.Judging;
+using Dispatcher.Keys;
+using Dispatcher.Storing;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Health;
+
+/// <summary>What an operator looks at first.</summary>
+internal sealed record StatusView(
+    string Version, bool Ready, IReadOnlyDictionary<string, string> Checks, string PolicyHash, IReadOnlyDictionary<string, int> Jobs, OutboxView Outbox, IReadOnlyDictionary<string, PoolView> Pools);
+
+/// <summary>How much waits to be sent; a parked message waits for a person.</summary>
+internal sealed record OutboxView(int Waiting, int Parked);
+
+/// <summary>A pool's work: dispatched and not yet claimed, and running.</summary>
+internal sealed record PoolView(int Dispatched, int Running);
+
+/// <summary><c>/health/live</c> and <c>/health/ready</c> without a key, <c>/api/status</c> with one.</summary>
+internal static class StatusEndpoints
+{
+    private static readonly string Version = typeof(StatusEndpoints).Assembly.GetName().Version!.ToString(3);
+
+    public static void MapStatus(this IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/health/live", () => Results.Ok(new { status = "live" })).WithTags("health");
+        routes.MapGet("/health/ready", (Readiness readiness) => Results.Json(
+            new { ready = readiness.IsReady, checks = readiness.Checks },
+            statusCode: readiness.IsReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable)).WithTags("health");
+        routes.MapGet("/api/status", StatusAsync).RequireAuthorization(Callers.Anyone).WithTags("status").Produces<StatusView>();
+    }
+
+    private static async Task<IResult> StatusAsync(Readiness readiness, CurrentBundle current, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var states = await db.Jobs.GroupBy(job => job.State).Select(group => new { group.Key, Count = group.Count() }).ToListAsync(cancellationToken);
+        var pools = await db.Jobs.Where(job => job.State == JobState.Dispatched || job.State == JobState.Running)
+            .GroupBy(job => new { job.Pool, job.State }).Select(group => new { group.Key.Pool, group.Key.State, Count = group.Count() }).ToListAsync(cancellationToken);
+        var names = (current.InForce.Bundle?.Pools.Keys ?? []).Union(pools.Select(pool => pool.Pool!)).Order(StringComparer.Ordinal);
+        return Results.Ok(new StatusView(
+            Version,
+            readiness.IsReady,
+            readiness.Checks,
+            current.InForce.Hash,
+            states.ToDictionary(state => WireNames.Of(state.Key), state => state.Count),
+            new OutboxView(await db.Outbox.CountAsync(message => !message.Parked, cancellationToken), await db.Outbox.CountAsync(message => message.Parked, cancellationToken)),
+            names.ToDictionary(name => name, name => new PoolView(
+                pools.Where(pool => pool.Pool == name && pool.State == JobState.Dispatched).Sum(pool => pool.Count),
+                pools.Where(pool => pool.Pool == name && pool.State == JobState.Running).Sum(pool => pool.Count)))));
+    }
+}

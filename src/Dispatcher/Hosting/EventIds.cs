@@ -1,0 +1,47 @@
+namespace Dispatcher;
+
+/// <summary>Ids of log events, a range per feature. An id is never used again for something else; <c>EventIds.approved.txt</c> holds the list.</summary>
+internal static class EventIds
+{
+    // 1000 hosting
+    public const int Started = 1000;
+    public const int ReferenceWorkerOff = 1001;
+
+    // 1100 storing
+    public const int StoreAway = 1100;
+    public const int ClockOff = 1101;
+    public const int Migrated = 1102;
+
+    // 1200 topology and messaging
+    public const int TopologyDeclared = 1200;
+    public const int BrokerAway = 1201;
+    public const int UnexpectedFault = 1202;
+
+    // 2000 intake
+    public const int Refused = 2000;
+
+    // 2100 judging
+    public const int BundleLoaded = 2100;
+    public const int BundleBroken = 2101;
+    public const int PolicyFolderBroken = 2102;
+
+    // 2200 dispatching
+    public const int DispatchUnreadable = 2200;
+
+    // 2300 attempts
+    public const int ClaimInvalid = 2300;
+
+    // 2400 recovering
+    public const int OutcomeUnreadable = 2400;
+    public const int OutcomeLate = 2401;
+
+    // 2500 sweeping
+    public const int SweepFailed = 2500;
+    public const int SweepRepaired = 2501;
+
+    // 2600 relaying
+    public const int SendFailed = 2600;
+    public const int RelayFailed = 2601;
+    public const int OutboxSweepFailed = 2602;
+    public const int ReplyFailed = 2603;
+}

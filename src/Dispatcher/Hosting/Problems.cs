@@ -1,0 +1,27 @@
+using Dispatcher.Contracts;
+
+namespace Dispatcher.Hosting;
+
+/// <summary>Errors over HTTP: problem+json (RFC 9457), with every error of an input under <c>errors</c>.</summary>
+internal static class Problems
+{
+    public static IResult Malformed(IReadOnlyList<InputError> errors) => Results.Problem(
+        title: "The request is malformed", detail: $"{errors.Count} error(s); each says where and how to fix it.", statusCode: StatusCodes.Status400BadRequest, extensions: Errors(errors));
+
+    public static IResult Conflict(IReadOnlyList<InputError> errors) => Results.Problem(
+        title: "The id or key stands for another job", detail: errors[0].Message, statusCode: StatusCodes.Status409Conflict, extensions: Errors(errors));
+
+    public static IResult Conflict(string detail) => Results.Problem(title: "Not in this state", detail: detail, statusCode: StatusCodes.Status409Conflict);
+
+    public static IResult NotFound(string detail) => Results.Problem(title: "Not found", detail: detail, statusCode: StatusCodes.Status404NotFound);
+
+    public static IResult NotReady(string detail) => Results.Problem(title: "Not ready", detail: detail, statusCode: StatusCodes.Status503ServiceUnavailable);
+
+    public static Task WriteAsync(HttpContext context, int status, string title, string detail) =>
+        Results.Problem(title: title, detail: detail, statusCode: status).ExecuteAsync(context);
+
+    private static Dictionary<string, object?> Errors(IReadOnlyList<InputError> errors) => new() { ["errors"] = errors };
+}
+
+/// <summary>One page of a list; <see cref="Next"/> goes into <c>cursor</c> of the next request, null on the last page.</summary>
+internal sealed record Page<T>(IReadOnlyList<T> Items, string? Next);

@@ -1,0 +1,24 @@
+using System.Globalization;
+using Serilog;
+using Serilog.Events;
+
+namespace Dispatcher.Hosting;
+
+/// <summary>Logs to standard error, so that what a command prints stays clean.</summary>
+internal static class SerilogConsole
+{
+    private const string Template = "{Timestamp:HH:mm:ss.fff} {Level:u3} {SourceContext} {Message:lj}{NewLine}{Exception}";
+
+    public static void AddSerilogConsole(this IServiceCollection services, IConfiguration configuration)
+    {
+        var level = Enum.TryParse<LogEventLevel>(configuration["LogLevel"], ignoreCase: true, out var wanted) ? wanted : LogEventLevel.Information;
+        var logger = new LoggerConfiguration()
+            .MinimumLevel.Is(level)
+            .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
+            .MinimumLevel.Override("MassTransit", LogEventLevel.Warning)
+            .Enrich.FromLogContext()
+            .WriteTo.Console(outputTemplate: Template, formatProvider: CultureInfo.InvariantCulture, standardErrorFromLevel: LogEventLevel.Verbose)
+            .CreateLogger();
+        services.AddLogging(logging => logging.ClearProviders().AddSerilog(logger, dispose: true));
+    }
+}

@@ -1,0 +1,134 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Dispatcher.Attempts;
+using Dispatcher.DeadLetters;
+using Dispatcher.Dispatching;
+using Dispatcher.Events;
+using Dispatcher.Health;
+using Dispatcher.Intake;
+using Dispatcher.Jobs;
+using Dispatcher.Judging;
+using Dispatcher.Keys;
+using Dispatcher.Messaging;
+using Dispatcher.Recovering;
+using Dispatcher.Relaying;
+using Dispatcher.Storing;
+using Dispatcher.Sweeping;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.Hosting;
+
+/// <summary>
+/// Puts the server together. The way of a job, in the order it takes it:
+/// <para>(0) <see cref="PolicyFolder"/> and <see cref="CurrentBundle"/>: which policy is in force.</para>
+/// <para>(1) <see cref="SubmissionReader"/> reads a submission, from <see cref="IntakePolicyFilter"/> (AMQP) or <see cref="JobEndpoints"/> (HTTP); <see cref="Refusals"/> keeps what cannot be read.</para>
+/// <para>(2) <see cref="PolicyGate"/> asks the policy, for the first time.</para>
+/// <para>(3) <see cref="JobIntake"/> and <see cref="IntakeWriter"/> store the job, its timeline and its messages in one commit; <see cref="Relay"/> sends them.</para>
+/// <para>(4) <see cref="DispatchPolicyFilter"/> reads the job back and asks the policy again.</para>
+/// <para>(5) <see cref="JobDispatch"/> moves it to its pool with a permit; every move from here on goes through <see cref="MoveWriter"/>.</para>
+/// <para>(6) A worker (project Dispatcher.Worker) claims the attempt at <see cref="AttemptClaims"/>, acks and runs it.</para>
+/// <para>(7) (8) <see cref="OutcomeConsumer"/> and <see cref="JobRecovery"/> take the outcome; <see cref="Recovery"/> decides where it leads.</para>
+/// <para>(9) <see cref="Sweep"/> and <see cref="OutboxSweeper"/> repair whatever was forgotten on the way.</para>
+/// </summary>
+internal static class Server
+{
+    public static WebApplication Build(ServerSettings settings)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.WebHost.UseUrls(settings.Urls);
+        builder.Services.AddSerilogConsole(builder.Configuration);
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton(settings);
+        AddOptions(builder, settings);
+        AddFeatures(builder.Services);
+        AddStartOrder(builder.Services, settings);
+        AddHttp(builder.Services);
+        var app = builder.Build();
+        MapHttp(app);
+        return app;
+    }
+
+    private static void AddOptions(WebApplicationBuilder builder, ServerSettings settings)
+    {
+        builder.Services.AddOptions<IntakeOptions>().BindConfiguration("Intake").ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<IntakeOptions>, IntakeOptionsValidator>();
+        builder.Services.AddOptions<EventOptions>().BindConfiguration("Events").ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<EventOptions>, EventOptionsValidator>();
+        builder.Services.AddOptions<PolicyFolderOptions>().Configure(options => options.Path = settings.PolicyFolder).ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<PolicyFolderOptions>, PolicyFolderOptionsValidator>();
+    }
+
+    private static void AddFeatures(IServiceCollection services)
+    {
+        services.AddApiKeys();
+        services.AddSingleton<SubmissionReader>();
+        services.AddSingleton<PolicyGate>();
+        services.AddSingleton<JobIntake>();
+        services.AddSingleton<JobEvents>();
+        services.AddSingleton<Permits>();
+        services.AddSingleton<JobDispatch>();
+        services.AddSingleton<AttemptClaims>();
+        services.AddSingleton<JobRecovery>();
+        services.AddSingleton<JobReads>();
+        services.AddSingleton<JobCancel>();
+        services.AddSingleton<Readiness>();
+    }
+
+    /// <summary>Hosted services start in this order and stop in the reverse: first what others wait for, last what takes in work.</summary>
+    private static void AddStartOrder(IServiceCollection services, ServerSettings settings)
+    {
+        if (settings.IsEmbedded)
+        {
+            services.AddSqliteStore(EmbeddedFiles.Database(settings.DataFolder!));
+        }
+        else
+        {
+            services.AddPostgresStore(settings.Postgres!);
+        }
+
+        services.AddHostedService<StoreStart>();
+        AddHosted<StoreClock>(services);
+        services.AddHostedService<AdminKey>();
+        services.AddTopology(settings);
+        AddHosted<CurrentBundle>(services);
+        AddHosted<PolicyFolder>(services);
+        AddHosted<Relay>(services);
+        AddHosted<IntakeWriter>(services);
+        AddHosted<MoveWriter>(services);
+        AddHosted<Refusals>(services);
+        services.AddMessaging(settings);
+        AddHosted<OutboxSweeper>(services);
+        AddHosted<Sweep>(services);
+    }
+
+    private static void AddHosted<T>(IServiceCollection services) where T : class, IHostedService
+    {
+        services.AddSingleton<T>();
+        services.AddHostedService(provider => provider.GetRequiredService<T>());
+    }
+
+    private static void AddHttp(IServiceCollection services)
+    {
+        services.AddProblemDetails();
+        services.AddOpenApi();
+        services.ConfigureHttpJsonOptions(json =>
+        {
+            json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
+            json.SerializerOptions.UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow;
+        });
+    }
+
+    private static void MapHttp(WebApplication app)
+    {
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
+        app.UseAuthentication();
+        app.UseAuthorization();
+        app.MapOpenApi("/openapi/{documentName}.json");
+        app.MapJobs();
+        app.MapAttempts();
+        app.MapDeadLetters();
+        app.MapKeys();
+        app.MapStatus();
+    }
+}

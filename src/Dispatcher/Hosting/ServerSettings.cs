@@ -1,0 +1,39 @@
+namespace Dispatcher.Hosting;
+
+/// <summary>What a server needs to be told. From the command line, else from the environment; a secret also from the file that <c>…_FILE</c> names.</summary>
+internal sealed record ServerSettings
+{
+    /// <summary><c>amqp://user:password@host:port/vhost</c>. Null: in memory.</summary>
+    public string? RabbitMq { get; init; }
+
+    /// <summary>An Npgsql connection string. Null: SQLite.</summary>
+    public string? Postgres { get; init; }
+
+    /// <summary>Folder of the embedded server's database and of its worker's files.</summary>
+    public string? DataFolder { get; init; }
+
+    /// <summary>Folder of the policies.</summary>
+    public required string PolicyFolder { get; init; }
+
+    /// <summary>Where HTTP listens, for example <c>http://127.0.0.1:8080</c>.</summary>
+    public required string Urls { get; init; }
+
+    /// <summary>A key that shall be an admin key. Null: none is made.</summary>
+    public string? ApiKey { get; init; }
+
+    /// <summary>Whether the embedded server runs the reference worker.</summary>
+    public bool Worker { get; init; } = true;
+
+    /// <summary>Whether to migrate at start. The embedded server always does.</summary>
+    public bool Migrate { get; init; }
+
+    /// <summary>In-memory transport and SQLite: one process, no servers.</summary>
+    public bool IsEmbedded => RabbitMq is null;
+
+    /// <summary>A value of the environment, or the content of the file that <c>NAME_FILE</c> names.</summary>
+    public static string? FromEnvironment(string name)
+    {
+        var file = Environment.GetEnvironmentVariable(name + "_FILE");
+        return string.IsNullOrEmpty(file) ? Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null : File.ReadAllText(file).Trim();
+    }
+}

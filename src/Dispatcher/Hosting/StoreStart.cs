@@ -1,0 +1,47 @@
+using Dispatcher.Keys;
+using Dispatcher.Storing;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Hosting;
+
+/// <summary>First of all: the tables are there and fit this version, else nothing starts.</summary>
+internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> database, ServerSettings settings, ILogger<StoreStart> logger) : IHostedService
+{
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var missing = await Migrator.MissingAsync(db, cancellationToken);
+        if (missing.Count == 0)
+        {
+            return;
+        }
+
+        if (!settings.Migrate && !settings.IsEmbedded)
+        {
+            throw new StartRefusedException($"The database lacks {string.Join(", ", missing)}. Run \"dispatcher migrate --postgres …\" as the owner of the tables, or serve with --migrate.");
+        }
+
+        await Migrator.MigrateAsync(db, cancellationToken);
+        Log.Migrated(logger, missing.Count);
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.Migrated, LogLevel.Information, "The database was migrated, {Count} step(s)")]
+        public static partial void Migrated(ILogger logger, int count);
+    }
+}
+
+/// <summary>Makes the key of <c>DISPATCHER_API_KEY</c> an admin key.</summary>
+internal sealed class AdminKey(ApiKeys keys, ServerSettings settings) : IHostedService
+{
+    public Task StartAsync(CancellationToken cancellationToken) =>
+        settings.ApiKey is { } secret ? keys.EnsureAdminAsync(secret, cancellationToken) : Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}
+
+/// <summary>The server cannot start as it was told to; the message says why and what to do.</summary>
+internal sealed class StartRefusedException(string message, Exception? inner = null) : Exception(message, inner);

@@ -1,0 +1,32 @@
+using Dispatcher.Contracts;
+using Dispatcher.DeadLetters;
+using Dispatcher.Jobs;
+using Dispatcher.Relaying;
+using Dispatcher.Timelines;
+
+namespace Dispatcher.Intake;
+
+/// <summary>A decided submission, ready to be stored: a job or a denial, with its first line on the timeline, its messages and its answer.</summary>
+internal sealed record Acceptance
+{
+    /// <summary>Null for a denial.</summary>
+    public Job? Job { get; init; }
+
+    /// <summary>Null for a job.</summary>
+    public Denial? Denial { get; init; }
+
+    public required TimelineEntry Entry { get; init; }
+
+    public required IReadOnlyList<OutboxMessage> Outbox { get; init; }
+
+    public required JobDecision Answer { get; init; }
+
+    public Guid JobId => Answer.JobId;
+
+    public string Principal => Job?.Principal ?? Denial!.Principal;
+
+    public string? Key => Job?.IdempotencyKey ?? Denial?.IdempotencyKey;
+}
+
+/// <summary>A submission that could not be read: what is kept of it, and the messages that say so.</summary>
+internal sealed record Refusal(DeadLetter DeadLetter, IReadOnlyList<OutboxMessage> Outbox);

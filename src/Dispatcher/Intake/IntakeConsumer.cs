@@ -1,0 +1,105 @@
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Dispatcher.Events;
+using Dispatcher.Jobs;
+using Dispatcher.Judging;
+using Dispatcher.Messaging;
+using Dispatcher.Relaying;
+using Dispatcher.Storing;
+using MassTransit;
+
+namespace Dispatcher.Intake;
+
+/// <summary>Steps 1 and 2 for AMQP, in the consume pipeline of the intake queue: reads the body and asks the policy, before anything is stored.</summary>
+internal sealed class IntakePolicyFilter(SubmissionReader reader, PolicyGate gate) : IFilter<ConsumeContext<RawMessage>>
+{
+    public async Task Send(ConsumeContext<RawMessage> context, IPipe<ConsumeContext<RawMessage>> next)
+    {
+        var source = Source(DeliveryFacts.Of(context));
+        var errors = new List<InputError>();
+        var submission = reader.Read(context.Message.Body, source, errors);
+        var judged = submission is null ? null : await gate.JudgeAsync(submission.Job, context.CancellationToken);
+        context.GetOrAddPayload(() => new Reading(source, judged, errors));
+        await next.Send(context);
+    }
+
+    public void Probe(ProbeContext context) => context.CreateFilterScope("policy").Add("hop", "intake");
+
+    private static SubmissionSource Source(DeliveryFacts facts) => new()
+    {
+        Door = "amqp",
+        Principal = facts.UserId,
+        RoutingKey = facts.RoutingKey,
+        MessageId = facts.MessageId,
+        ContentType = facts.ContentType,
+        ReplyTo = facts.ReplyTo,
+        CorrelationId = facts.CorrelationId,
+        TraceParent = facts.TraceParent,
+    };
+
+    /// <summary>What the filter found: a judged job, or the errors.</summary>
+    internal sealed record Reading(SubmissionSource Source, Judged<Job>? Judged, IReadOnlyList<InputError> Errors);
+}
+
+/// <summary>Stores what the filter has read and judged, and answers. The message is acked when it is committed, not before.</summary>
+internal sealed class IntakeConsumer(JobIntake intake, Refusals refusals, IStore store, JobEvents events, Relay relay) : IConsumer<RawMessage>
+{
+    public async Task Consume(ConsumeContext<RawMessage> context)
+    {
+        var reading = context.GetPayload<IntakePolicyFilter.Reading>();
+        if (reading.Judged is null)
+        {
+            var refused = await refusals.RefuseAsync(context.Message.Body, reading.Source, reading.Errors, context.CancellationToken);
+            Answer(reading.Source, refused);
+            return;
+        }
+
+        var result = await intake.AcceptAsync(reading.Judged, reading.Source, context.CancellationToken);
+        if (result.Answer is null)
+        {
+            await ConflictAsync(reading.Judged.Subject, reading.Source, context.CancellationToken);
+            return;
+        }
+
+        Answer(reading.Source, MessageTypes.Decision, JsonSerializer.SerializeToUtf8Bytes(result.Answer, WireJson.Default.JobDecision));
+    }
+
+    /// <summary>Tells the one who sent it, and nothing of the job it is in conflict with.</summary>
+    private async Task ConflictAsync(Job job, SubmissionSource source, CancellationToken cancellationToken)
+    {
+        var conflict = Conflicts.Of(job);
+        var told = events.OfRefusal(source, job.JobId, conflict.Errors[0].Message);
+        await store.RecordAsync([], told, cancellationToken);
+        relay.Offer(told);
+        Answer(source, conflict);
+    }
+
+    private void Answer(SubmissionSource source, Refused refused) => Answer(source, MessageTypes.Refused, JsonSerializer.SerializeToUtf8Bytes(refused, WireJson.Default.Refused));
+
+    private void Answer(SubmissionSource source, string type, byte[] body)
+    {
+        if (source.AllowedReplyTo is { } queue)
+        {
+            relay.Answer(new Reply(queue, source.CorrelationId, type, body));
+        }
+    }
+}
+
+/// <summary>What is said of a submission whose id or key stands for another job.</summary>
+internal static class Conflicts
+{
+    public static Refused Of(Job job) => new()
+    {
+        Code = "conflict",
+        Errors =
+        [
+            new InputError
+            {
+                Code = "conflict",
+                Where = job.IdempotencyKey is null ? "/job_id" : "/idempotency_key",
+                Message = $"Job {job.JobId} or its key was handed in before, with other content or by another principal.",
+                Fix = "Use a new job_id and idempotency_key for another job; send the very same content to ask for the first answer.",
+            },
+        ],
+    };
+}

@@ -1,0 +1,87 @@
+using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
+using Dispatcher.Relaying;
+using Dispatcher.Storing;
+using Dispatcher.Timelines;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Intake;
+
+/// <summary>
+/// Step 3: stores decided submissions, many in one commit, with one packed message for their dispatch. One that is known already is answered as the first
+/// time; one whose id or key stands for something else is a conflict.
+/// </summary>
+internal sealed class IntakeWriter(IStore store, IDbContextFactory<DispatcherDb> database, Relay relay, TimeProvider time, ILogger<IntakeWriter> logger)
+    : GroupCommit<Acceptance, IntakeResult>(logger)
+{
+    protected override Guid KeyOf(Acceptance item) => item.JobId;
+
+    protected override async Task<IReadOnlyList<IntakeResult>> CommitAsync(IReadOnlyList<Acceptance> batch, CancellationToken cancellationToken)
+    {
+        var ready = batch.Where(acceptance => acceptance.Job?.State == JobState.Accepted).Select(acceptance => acceptance.Job!).ToList();
+        var packed = ready.Count == 0 ? null : DispatchBatch.Message(ready, time);
+        var committed = await store.AcceptAsync(batch, packed, cancellationToken);
+        relay.Offer(batch.Where(acceptance => committed.Jobs.Contains(acceptance.JobId)).SelectMany(acceptance => acceptance.Outbox));
+        relay.Offer(packed is null ? [] : [packed]);
+        var others = batch.Where(acceptance => !committed.Jobs.Contains(acceptance.JobId)).ToList();
+        var known = others.Count == 0 ? [] : await KnownAsync(others, cancellationToken);
+        return [.. batch.Select(acceptance => Result(acceptance, committed, known))];
+    }
+
+    private static IntakeResult Result(Acceptance acceptance, Committed committed, IReadOnlyList<Known> known)
+    {
+        if (committed.Jobs.Contains(acceptance.JobId))
+        {
+            return new IntakeResult(IntakeOutcome.Stored, acceptance.Answer);
+        }
+
+        var first = known.FirstOrDefault(k => k.JobId == acceptance.JobId || (k.Key is not null && k.Key == acceptance.Key && k.Principal == acceptance.Principal));
+        if (first is null)
+        {
+            return new IntakeResult(IntakeOutcome.PolicyChanged, null);
+        }
+
+        return first.Principal == acceptance.Principal && first.JobHash == acceptance.Answer.JobHash && first.Answer is not null
+            ? new IntakeResult(IntakeOutcome.Known, first.Answer)
+            : new IntakeResult(IntakeOutcome.Conflict, null);
+    }
+
+    /// <summary>Jobs and denials with one of these ids or keys, each with what was answered then.</summary>
+    private async Task<IReadOnlyList<Known>> KnownAsync(IReadOnlyList<Acceptance> others, CancellationToken cancellationToken)
+    {
+        var ids = others.Select(acceptance => acceptance.JobId).ToList();
+        var principals = others.Select(acceptance => acceptance.Principal).Distinct().ToList();
+        var keys = others.Where(acceptance => acceptance.Key is not null).Select(acceptance => acceptance.Key!).Distinct().ToList();
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var known = await db.Jobs.Where(job => ids.Contains(job.JobId) || (principals.Contains(job.Principal) && keys.Contains(job.IdempotencyKey!)))
+            .Select(job => new Known(job.JobId, job.Principal, job.IdempotencyKey, job.JobHash, null)).ToListAsync(cancellationToken);
+        known.AddRange(await db.Denials.Where(denial => ids.Contains(denial.JobId) || (principals.Contains(denial.Principal) && keys.Contains(denial.IdempotencyKey!)))
+            .Select(denial => new Known(denial.JobId, denial.Principal, denial.IdempotencyKey, denial.JobHash, null)).ToListAsync(cancellationToken));
+        var knownIds = known.Select(k => k.JobId).ToList();
+        var entries = await db.Timeline.AsNoTracking().Where(entry => knownIds.Contains(entry.JobId) && entry.Attempt == 0 && TimelineKinds.Intake.Contains(entry.Kind))
+            .OrderBy(entry => entry.EntryId).ToListAsync(cancellationToken);
+        var answers = entries.GroupBy(entry => entry.JobId).ToDictionary(group => group.Key, group => TimelineDetails.Answer(group.First()));
+        return known.ConvertAll(k => k with { Answer = answers.GetValueOrDefault(k.JobId) });
+    }
+
+    private sealed record Known(Guid JobId, string Principal, string? Key, string JobHash, JobDecision? Answer);
+}
+
+/// <summary>What became of a submission. The answer is null for a conflict, which tells nothing of the other's job.</summary>
+internal sealed record IntakeResult(IntakeOutcome Outcome, JobDecision? Answer);
+
+/// <summary>What became of a submission.</summary>
+internal enum IntakeOutcome
+{
+    /// <summary>New: stored as a job, or as a denial.</summary>
+    Stored,
+
+    /// <summary>Handed in before: the answer is the first one.</summary>
+    Known,
+
+    /// <summary>Its id or key stands for another job.</summary>
+    Conflict,
+
+    /// <summary>Another bundle is in force by now: ask the policy again.</summary>
+    PolicyChanged,
+}

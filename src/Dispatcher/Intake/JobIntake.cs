@@ -1,0 +1,83 @@
+using Dispatcher.Contracts;
+using Dispatcher.Events;
+using Dispatcher.Jobs;
+using Dispatcher.Judging;
+using Dispatcher.Storing;
+using Dispatcher.Timelines;
+
+namespace Dispatcher.Intake;
+
+/// <summary>Steps 2 and 3: takes a judged submission and stores what came of it. The same for AMQP and HTTP.</summary>
+internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBundle current, JobEvents events, StoreClock clock)
+{
+    /// <summary>A job that waits for dispatch is looked at again after this long; its message is lost then, or far behind.</summary>
+    public static readonly TimeSpan DispatchPatience = TimeSpan.FromSeconds(60);
+
+    public async Task<IntakeResult> AcceptAsync(Judged<Job> judged, SubmissionSource source, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var result = await writer.AddAsync(Decided(judged, source), cancellationToken);
+            if (result.Outcome != IntakeOutcome.PolicyChanged)
+            {
+                return result;
+            }
+
+            await current.RefreshAsync(cancellationToken);
+            judged = await gate.JudgeAsync(judged.Subject, cancellationToken);
+        }
+    }
+
+    private Acceptance Decided(Judged<Job> judged, SubmissionSource source)
+    {
+        var decision = judged.Decision;
+        var now = clock.Now;
+        var job = judged.Subject.With(decision) with { State = FirstState(decision.Verdict), DueAt = FirstDue(judged, now), CreatedAt = now, UpdatedAt = now };
+        var answer = Answer(job);
+        var denied = job.State == JobState.Denied;
+        return new Acceptance
+        {
+            Job = denied ? null : job,
+            Denial = denied ? Denied(job) : null,
+            Entry = TimelineDetails.Submitted(WireNames.Of(job.State), job, source, decision, answer),
+            Outbox = events.Of(job),
+            Answer = answer,
+        };
+    }
+
+    private static JobState FirstState(Verdict verdict) => verdict switch
+    {
+        Verdict.Allow or Verdict.AllowWithConstraints => JobState.Accepted,
+        Verdict.RequireApproval => JobState.Held,
+        Verdict.Deny => JobState.Denied,
+    };
+
+    private static long FirstDue(Judged<Job> judged, long now)
+    {
+        var patience = judged.Decision.Approval?.DecideWithin ?? DispatchPatience;
+        return Math.Min(now + Timestamps.Micros(patience), judged.Subject.NotAfter ?? long.MaxValue);
+    }
+
+    private static Denial Denied(Job job) => new()
+    {
+        JobId = job.JobId,
+        Principal = job.Principal,
+        Topic = job.Topic,
+        IdempotencyKey = job.IdempotencyKey,
+        JobHash = job.JobHash,
+        PolicyHash = job.PolicyHash,
+    };
+
+    private static JobDecision Answer(Job job) => new()
+    {
+        JobId = job.JobId,
+        State = job.State,
+        Verdict = job.Verdict,
+        Rules = job.Rules,
+        Reason = job.Reason,
+        Constraints = job.Constraints,
+        PolicyHash = job.PolicyHash,
+        JobHash = job.JobHash,
+        ApprovalId = job.State == JobState.Held ? $"{job.JobId}-1" : null,
+    };
+}

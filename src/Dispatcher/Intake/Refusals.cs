@@ -1,0 +1,95 @@
+using System.Security.Cryptography;
+using Dispatcher.Contracts;
+using Dispatcher.DeadLetters;
+using Dispatcher.Events;
+using Dispatcher.Jobs;
+using Dispatcher.Relaying;
+using Dispatcher.Storing;
+
+namespace Dispatcher.Intake;
+
+/// <summary>Keeps submissions that could not be read: first bytes, hash and every error in the store, a copy to the dead-letter exchange, an event, an answer.</summary>
+internal sealed partial class Refusals(IStore store, Relay relay, JobEvents events, TimeProvider time, ILogger<Refusals> logger) : GroupCommit<Refusal, bool>(logger)
+{
+    /// <summary>The class of a dead letter that never became a job.</summary>
+    public const string Malformed = "malformed";
+
+    /// <summary>Who owns what has no readable topic.</summary>
+    public const string Owner = "dispatcher";
+
+    private const int KeptBytes = 65_536;
+
+    /// <summary>Keeps the message; answers with the id it is kept under.</summary>
+    public async Task<Refused> RefuseAsync(ReadOnlyMemory<byte> body, SubmissionSource source, IReadOnlyList<InputError> errors, CancellationToken cancellationToken)
+    {
+        var letter = Letter(body, source, errors);
+        var reason = string.Join("; ", errors.Select(error => $"{error.Where}: {error.Message}").Take(3));
+        await AddAsync(new Refusal(letter, [Copy(letter, source), .. events.OfRefusal(source, null, reason)]), cancellationToken);
+        Log.Refused(logger, letter.DeadLetterId, letter.Principal, reason);
+        return new Refused { Code = Malformed, DeadLetterId = letter.DeadLetterId, Errors = errors };
+    }
+
+    protected override Guid KeyOf(Refusal item) => item.DeadLetter.DeadLetterId;
+
+    protected override async Task<IReadOnlyList<bool>> CommitAsync(IReadOnlyList<Refusal> batch, CancellationToken cancellationToken)
+    {
+        await store.RefuseAsync(batch, cancellationToken);
+        relay.Offer(batch.SelectMany(refusal => refusal.Outbox));
+        return [.. batch.Select(_ => true)];
+    }
+
+    private DeadLetter Letter(ReadOnlyMemory<byte> body, SubmissionSource source, IReadOnlyList<InputError> errors)
+    {
+        var hash = Convert.ToHexStringLower(SHA256.HashData(body.Span));
+        return new DeadLetter
+        {
+            // A message that is delivered again after a crash is kept once. Without a message id that cannot be told from a second one: both are kept.
+            DeadLetterId = source.MessageId is { } id ? UuidV5.Of(Malformed, source.Principal ?? "", id, hash) : Guid.CreateVersion7(time.GetUtcNow()),
+            FaultClass = Malformed,
+            Owner = Owner,
+            Topic = Storable(source.RoutingKey) ?? "unknown",
+            Principal = Storable(source.Principal) ?? "unknown",
+            Errors = errors,
+            Body = body[..Math.Min(body.Length, KeptBytes)].ToArray(),
+            BodyLength = body.Length,
+            BodySha256 = hash,
+        };
+    }
+
+    /// <summary>The bytes as they came, as far as they are kept. What must not be sent on (<c>user_id</c>, <c>expiration</c>, …) is kept as a header or dropped.</summary>
+    private OutboxMessage Copy(DeadLetter letter, SubmissionSource source)
+    {
+        var headers = new Dictionary<string, string>
+        {
+            ["dispatcher-dead-letter-id"] = letter.DeadLetterId.ToString(),
+            ["dispatcher-fault-class"] = letter.FaultClass,
+            ["dispatcher-body-sha256"] = letter.BodySha256!,
+            ["original_user_id"] = letter.Principal,
+        };
+        if (Storable(source.MessageId) is { } messageId)
+        {
+            headers["original_message_id"] = messageId;
+        }
+
+        return new OutboxMessage
+        {
+            MessageId = Guid.CreateVersion7(time.GetUtcNow()),
+            Exchange = Exchanges.DeadLetter,
+            RoutingKey = $"{letter.Owner}.{letter.Topic}",
+            Mandatory = true,
+            Type = MessageTypes.DeadLetter,
+            Body = letter.Body!,
+            Headers = headers,
+        };
+    }
+
+    /// <summary>A stranger's property as text that any store and any header takes.</summary>
+    private static string? Storable(string? text) =>
+        string.IsNullOrEmpty(text) ? null : new string([.. text.Take(128).Select(c => c is >= ' ' and <= '~' ? c : '?')]);
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.Refused, LogLevel.Information, "Refused a submission of {Principal}, kept as dead letter {DeadLetterId}: {Reason}")]
+        public static partial void Refused(ILogger logger, Guid deadLetterId, string principal, string reason);
+    }
+}

@@ -1,0 +1,77 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Dispatcher.Contracts;
+using Dispatcher.Policies.Loading;
+
+namespace Dispatcher.Intake;
+
+/// <summary>How a member is looked up and what is said when it is of the wrong kind.</summary>
+internal sealed partial class SubmissionFields
+{
+    private const int LongestQuote = 64;
+
+    /// <summary>What was seen, short enough to repeat.</summary>
+    internal static string Cut(string seen) => seen.Length <= LongestQuote ? seen : seen[..LongestQuote] + "…";
+
+    /// <summary>A member that is there; null stands for one that is not.</summary>
+    private JsonElement? Member(string name) => root.TryGetProperty(name, out var member) && member.ValueKind != JsonValueKind.Null ? member : null;
+
+    private string? Text(string name, int longest) => Member(name) is { } member ? Text(member, "/" + name, longest) : null;
+
+    private string? Text(JsonElement element, string where, int longest)
+    {
+        if (element.ValueKind != JsonValueKind.String)
+        {
+            Add("not_a_string", where, $"Seen: {Kind(element)}; allowed is a string.", "Put the value in quotes.");
+            return null;
+        }
+
+        var text = element.GetString()!;
+        if (text.Length > longest)
+        {
+            Add("too_long", where, $"{text.Length} characters; at most {longest} are taken.", "Shorten it.");
+            return null;
+        }
+
+        return text;
+    }
+
+    private JsonElement? Object(string name)
+    {
+        if (Member(name) is not { } member || member.ValueKind == JsonValueKind.Object)
+        {
+            return Member(name);
+        }
+
+        Add("not_an_object", "/" + name, $"Seen: {Kind(member)}; allowed is an object.", "For example {\"env\": \"dev\"}.");
+        return null;
+    }
+
+    private void CheckMembers(JsonElement element, string pointer, string[] known)
+    {
+        foreach (var name in element.EnumerateObject().Select(member => member.Name).Where(name => !known.Contains(name, StringComparer.Ordinal)))
+        {
+            var meant = Nearest.To(name, known) is { } nearest ? $" Did you mean \"{nearest}\"?" : "";
+            Add("unknown_field", $"{pointer}/{Cut(StrictJson.Escape(name))}", "There is no such field." + meant, $"Allowed: {string.Join(", ", known)}.");
+        }
+    }
+
+    private void Add(string code, string where, string message, string fix) => errors.Add(new InputError { Code = code, Where = where, Message = message, Fix = fix });
+
+    private static string Kind(JsonElement element) => element.ValueKind switch
+    {
+        JsonValueKind.Object => "an object",
+        JsonValueKind.Array => $"an array of {element.GetArrayLength()}",
+        JsonValueKind.String => "a string",
+        JsonValueKind.Number => "a number",
+        JsonValueKind.True or JsonValueKind.False => "a boolean",
+        JsonValueKind.Null => "null",
+        JsonValueKind.Undefined => "nothing",
+    };
+
+    [GeneratedRegex(@"^[a-z0-9_-]+(\.[a-z0-9_-]+){1,7}$")]
+    private static partial Regex TopicForm();
+
+    [GeneratedRegex(@"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$")]
+    private static partial Regex Rfc3339();
+}

@@ -1,0 +1,83 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.Intake;
+
+/// <summary>
+/// Step 1: reads a raw submission into a job, or answers every error in it. Nothing of a stranger's bytes throws.
+/// A MassTransit envelope is taken for what it carries: its <c>message</c> is the job.
+/// </summary>
+internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
+{
+    private const string EnvelopeType = "application/vnd.masstransit+json";
+
+    /// <summary>The submission, or null with at least one error.</summary>
+    public Submission? Read(ReadOnlyMemory<byte> body, SubmissionSource source, List<InputError> errors)
+    {
+        CheckSource(source, errors);
+        if (body.Length > options.Value.MaxBodyBytes)
+        {
+            errors.Add(new InputError
+            {
+                Code = "body_too_large",
+                Where = "body",
+                Message = $"The body has {body.Length:N0} bytes; at most {options.Value.MaxBodyBytes:N0} are read.",
+                Fix = "Put large content into an object store and send its address.",
+            });
+            return null;
+        }
+
+        var before = errors.Count;
+        using var document = StrictJson.Parse(body, errors);
+        if (document is null || errors.Count > before)
+        {
+            return null;
+        }
+
+        var fields = new SubmissionFields(JobElement(document.RootElement, source), options.Value, errors);
+        var job = fields.Read(source);
+        if (errors.Count > 0 || job is null)
+        {
+            return null;
+        }
+
+        job = job with { ReplyTo = source.AllowedReplyTo, CorrelationId = source.CorrelationId, TraceParent = source.TraceParent };
+        return new Submission(job with { JobHash = JobHash.Of(job) }, source);
+    }
+
+    private static JsonElement JobElement(JsonElement root, SubmissionSource source) =>
+        source.ContentType?.StartsWith(EnvelopeType, StringComparison.OrdinalIgnoreCase) == true
+            && root.ValueKind == JsonValueKind.Object && root.TryGetProperty("message", out var message)
+                ? message
+                : root;
+
+    private static void CheckSource(SubmissionSource source, List<InputError> errors)
+    {
+        if (source.Principal is null)
+        {
+            errors.Add(new InputError
+            {
+                Code = "no_principal",
+                Where = "amqp:user_id",
+                Message = "The message does not say who sends it.",
+                Fix = "Set the AMQP property user_id to the name of the broker user you are connected as; the broker checks it.",
+            });
+        }
+        else if (!Principal().IsMatch(source.Principal))
+        {
+            errors.Add(new InputError
+            {
+                Code = "bad_principal",
+                Where = "amqp:user_id",
+                Message = $"\"{SubmissionFields.Cut(source.Principal)}\" cannot be a principal; allowed are 1 to 64 characters of a-z, 0-9, _ and -.",
+                Fix = "Connect as a broker user with such a name.",
+            });
+        }
+    }
+
+    [GeneratedRegex("^[a-z0-9_-]{1,64}$")]
+    internal static partial Regex Principal();
+}

@@ -1,0 +1,77 @@
+using Dispatcher.Contracts;
+using Dispatcher.Policies;
+
+namespace Dispatcher.Jobs;
+
+/// <summary>A job as stored: what was handed in (never changes) and where it stands (changes only by <see cref="Move"/>). Times are microseconds since 1970 by the database's clock.</summary>
+internal sealed record Job
+{
+    public required Guid JobId { get; init; }
+    public required string Principal { get; init; }
+    public required string Topic { get; init; }
+    public required IReadOnlyDictionary<string, string> Labels { get; init; }
+    public required IReadOnlyList<string> RiskTags { get; init; }
+    public required byte[] Payload { get; init; }
+    public string? IdempotencyKey { get; init; }
+    public string? WorkflowId { get; init; }
+    public long? CostTokens { get; init; }
+    public long? CostUsdMicros { get; init; }
+    public long? NotAfter { get; init; }
+    public string JobHash { get; init; } = "";
+    public string? ReplyTo { get; init; }
+    public string? CorrelationId { get; init; }
+    public string? TraceParent { get; init; }
+    public long CreatedAt { get; init; }
+
+    public JobState State { get; init; }
+
+    /// <summary>Grows by one with every move. A move names the version it was decided on; a row that has moved on is left alone.</summary>
+    public int Version { get; init; }
+
+    /// <summary>The last attempt that was dispatched; 0 before the first.</summary>
+    public int Attempt { get; init; }
+
+    /// <summary>When the sweep must look at the job again. Null: never, the state is final.</summary>
+    public long? DueAt { get; init; }
+
+    /// <summary>The last decision. Until there is one: a denial.</summary>
+    public Verdict Verdict { get; init; } = Verdict.Deny;
+    public IReadOnlyList<string> Rules { get; init; } = [];
+    public string Reason { get; init; } = "not_judged";
+    public Constraints? Constraints { get; init; }
+    public string PolicyHash { get; init; } = "";
+    public string BasisHash { get; init; } = "";
+
+    public string? Pool { get; init; }
+    public long? RunLimitUs { get; init; }
+    public long? HeartbeatUs { get; init; }
+    public long? StartBy { get; init; }
+
+    public Guid? RunId { get; init; }
+    public string? Worker { get; init; }
+
+    /// <summary>Subject of the key that claimed the attempt. Only this principal may report its outcome.</summary>
+    public string? ClaimedBy { get; init; }
+
+    /// <summary>The hard end of the run.</summary>
+    public long? RunUntil { get; init; }
+
+    public bool CancelRequested { get; init; }
+    public byte[]? Result { get; init; }
+    public bool ResultTruncated { get; init; }
+    public Fault? Fault { get; init; }
+    public string? FaultClass { get; init; }
+    public long UpdatedAt { get; init; }
+    public long? FinishedAt { get; init; }
+
+    /// <summary>The job under this decision.</summary>
+    public Job With(Decision decision) => this with
+    {
+        Verdict = decision.Verdict,
+        Rules = decision.Rules,
+        Reason = decision.Detail is null ? decision.Reason : $"{decision.Reason}: {decision.Detail}",
+        Constraints = decision.Constraints,
+        PolicyHash = decision.PolicyHash,
+        BasisHash = decision.BasisHash,
+    };
+}

@@ -1,0 +1,113 @@
+using System.Security.Claims;
+using Dispatcher.Contracts;
+using Dispatcher.Hosting;
+using Dispatcher.Intake;
+using Dispatcher.Judging;
+using Dispatcher.Keys;
+using Dispatcher.Storing;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.Jobs;
+
+/// <summary><c>/api/jobs</c>: hand in, look at, take back. Producers see and cancel only their own.</summary>
+internal static class JobEndpoints
+{
+    public static void MapJobs(this IEndpointRouteBuilder routes)
+    {
+        var jobs = routes.MapGroup("/api/jobs").RequireAuthorization(Callers.Anyone).WithTags("jobs");
+        jobs.MapPost("", SubmitAsync).RequireAuthorization(Callers.Producers).Accepts<SubmitJob>("application/json")
+            .Produces<JobDecision>(StatusCodes.Status202Accepted).Produces<JobDecision>(StatusCodes.Status403Forbidden)
+            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status409Conflict);
+        jobs.MapGet("", ListAsync).Produces<Page<JobSummary>>();
+        jobs.MapGet("/{jobId:guid}", ShowAsync).Produces<JobView>();
+        jobs.MapGet("/{jobId:guid}/timeline", TimelineAsync).Produces<Page<TimelineEntryView>>();
+        jobs.MapGet("/{jobId:guid}/attempts", AttemptsAsync).Produces<Page<AttemptView>>();
+        jobs.MapPost("/{jobId:guid}/cancel", CancelAsync).Produces<CancelAnswer>(StatusCodes.Status202Accepted);
+    }
+
+    private static async Task<IResult> SubmitAsync(
+        HttpContext http, ClaimsPrincipal caller, SubmissionReader reader, PolicyGate gate, JobIntake intake, StoreClock clock, IOptions<IntakeOptions> limits, TimeProvider time, CancellationToken cancellationToken)
+    {
+        if (!clock.IsTrusted)
+        {
+            return Problems.NotReady("The store cannot be reached, or this machine's clock is off; see /health/ready.");
+        }
+
+        var source = new SubmissionSource { Door = "http", Principal = caller.Subject(), TraceParent = http.Request.Headers.TraceParent, NewJobId = Guid.CreateVersion7(time.GetUtcNow()) };
+        var body = await BodyAsync(http.Request, limits.Value.MaxBodyBytes, cancellationToken);
+        var errors = new List<InputError>();
+        if (reader.Read(body, source, errors) is not { } submission)
+        {
+            return Problems.Malformed(errors);
+        }
+
+        var result = await intake.AcceptAsync(await gate.JudgeAsync(submission.Job, cancellationToken), source, cancellationToken);
+        if (result.Answer is not { } answer)
+        {
+            return Problems.Conflict(Conflicts.Of(submission.Job).Errors);
+        }
+
+        return answer.State == JobState.Denied
+            ? Results.Json(answer, WireJson.Default.JobDecision, statusCode: StatusCodes.Status403Forbidden)
+            : Results.Json(answer, WireJson.Default.JobDecision, statusCode: StatusCodes.Status202Accepted);
+    }
+
+    private static async Task<IResult> ListAsync(
+        ClaimsPrincipal caller, JobReads reads, string? state, string? topic, string? principal, string? cursor, int limit = 50, CancellationToken cancellationToken = default)
+    {
+        if (state is not null && !WireNames.TryState(state, out _))
+        {
+            return Problems.Malformed([new InputError { Code = "unknown_state", Where = "?state", Message = $"There is no state \"{SubmissionFields.Cut(state)}\".", Fix = "Allowed: " + string.Join(", ", WireNames.AllStates) }]);
+        }
+
+        if (limit is < 1 or > JobReads.LargestPage)
+        {
+            return Problems.Malformed([new InputError { Code = "bad_limit", Where = "?limit", Message = $"Seen: {limit}.", Fix = $"Allowed: 1 to {JobReads.LargestPage}." }]);
+        }
+
+        var query = new JobQuery(state is null ? null : WireNames.State(state), topic, caller.MaySeeAll() ? principal : caller.Subject(), limit, cursor);
+        return Results.Ok(await reads.ListAsync(query, cancellationToken));
+    }
+
+    private static async Task<IResult> ShowAsync(Guid jobId, ClaimsPrincipal caller, JobReads reads, CancellationToken cancellationToken) =>
+        await reads.FindAsync(jobId, caller, cancellationToken) is { } job ? Results.Ok(JobView.Of(job)) : Problems.NotFound(await reads.WhyNotAsync(jobId, caller, cancellationToken));
+
+    private static async Task<IResult> TimelineAsync(Guid jobId, ClaimsPrincipal caller, JobReads reads, CancellationToken cancellationToken) =>
+        await reads.TimelineAsync(jobId, caller, cancellationToken) is { } entries
+            ? Results.Ok(new Page<TimelineEntryView>([.. entries.Select(TimelineEntryView.Of)], null))
+            : Problems.NotFound(await reads.WhyNotAsync(jobId, caller, cancellationToken));
+
+    private static async Task<IResult> AttemptsAsync(Guid jobId, ClaimsPrincipal caller, JobReads reads, CancellationToken cancellationToken) =>
+        await reads.TimelineAsync(jobId, caller, cancellationToken) is { } entries
+            ? Results.Ok(new Page<AttemptView>(AttemptView.Of(entries), null))
+            : Problems.NotFound(await reads.WhyNotAsync(jobId, caller, cancellationToken));
+
+    private static async Task<IResult> CancelAsync(Guid jobId, ClaimsPrincipal caller, JobReads reads, JobCancel cancel, CancellationToken cancellationToken)
+    {
+        if (await reads.FindAsync(jobId, caller, cancellationToken) is null)
+        {
+            return Problems.NotFound(await reads.WhyNotAsync(jobId, caller, cancellationToken));
+        }
+
+        var job = await cancel.CancelAsync(jobId, caller.Subject(), cancellationToken);
+        return job.State == JobState.Cancelled || job.CancelRequested
+            ? Results.Accepted($"/api/jobs/{jobId}", new CancelAnswer(jobId, job.State, job.CancelRequested))
+            : Problems.Conflict($"Job {jobId} is {WireNames.Of(job.State)}, which is final.");
+    }
+
+    /// <summary>At most one byte over the limit is read: enough for the reader to refuse it.</summary>
+    private static async Task<ReadOnlyMemory<byte>> BodyAsync(HttpRequest request, int most, CancellationToken cancellationToken)
+    {
+        using var body = new MemoryStream();
+        var buffer = new byte[16_384];
+        int read;
+        while (body.Length <= most && (read = await request.Body.ReadAsync(buffer, cancellationToken)) > 0)
+        {
+            body.Write(buffer, 0, read);
+        }
+
+        return body.ToArray();
+    }
+
+    private sealed record CancelAnswer(Guid JobId, JobState State, bool CancelRequested);
+}

@@ -1,0 +1,71 @@
+using System.Globalization;
+using System.Security.Claims;
+using Dispatcher.Contracts;
+using Dispatcher.Hosting;
+using Dispatcher.Keys;
+using Dispatcher.Storing;
+using Dispatcher.Timelines;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Jobs;
+
+/// <summary>Which jobs to list.</summary>
+internal sealed record JobQuery(JobState? State, string? Topic, string? Principal, int Limit, string? Cursor);
+
+/// <summary>What callers may read of jobs: a producer its own, others as their role says.</summary>
+internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
+{
+    public const int LargestPage = 500;
+
+    /// <summary>Newest first.</summary>
+    public async Task<Page<JobSummary>> ListAsync(JobQuery query, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var jobs = db.Jobs.AsNoTracking();
+        jobs = query.State is { } state ? jobs.Where(job => job.State == state) : jobs;
+        jobs = query.Topic is { } topic ? jobs.Where(job => job.Topic == topic) : jobs;
+        jobs = query.Principal is { } principal ? jobs.Where(job => job.Principal == principal) : jobs;
+        if (Cursor(query.Cursor) is var (at, id))
+        {
+            jobs = jobs.Where(job => job.CreatedAt < at || (job.CreatedAt == at && job.JobId.CompareTo(id) < 0));
+        }
+
+        var page = await jobs.OrderByDescending(job => job.CreatedAt).ThenByDescending(job => job.JobId).Take(query.Limit).ToListAsync(cancellationToken);
+        var next = page.Count < query.Limit ? null : string.Create(CultureInfo.InvariantCulture, $"{page[^1].CreatedAt}_{page[^1].JobId}");
+        return new Page<JobSummary>([.. page.Select(JobSummary.Of)], next);
+    }
+
+    /// <summary>Null when there is none, or the caller may not see it.</summary>
+    public async Task<Job?> FindAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var job = await db.Jobs.AsNoTracking().SingleOrDefaultAsync(row => row.JobId == jobId, cancellationToken);
+        return job is not null && MaySee(caller, job.Principal) ? job : null;
+    }
+
+    /// <summary>The timeline of a job, or of a submission that was denied. Null when there is none, or the caller may not see it.</summary>
+    public async Task<IReadOnlyList<TimelineEntry>?> TimelineAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var principal = await db.Jobs.Where(job => job.JobId == jobId).Select(job => job.Principal)
+            .Concat(db.Denials.Where(denial => denial.JobId == jobId).Select(denial => denial.Principal)).FirstOrDefaultAsync(cancellationToken);
+        return principal is null || !MaySee(caller, principal)
+            ? null
+            : await db.Timeline.AsNoTracking().Where(entry => entry.JobId == jobId).OrderBy(entry => entry.EntryId).ToListAsync(cancellationToken);
+    }
+
+    /// <summary>What to say of a job that is not shown.</summary>
+    public async Task<string> WhyNotAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var denial = await db.Denials.AsNoTracking().SingleOrDefaultAsync(row => row.JobId == jobId, cancellationToken);
+        return denial is not null && MaySee(caller, denial.Principal)
+            ? $"Submission {jobId} was denied at intake, so that there is no job; /api/jobs/{jobId}/timeline tells why."
+            : $"There is no job {jobId} that this key may see.";
+    }
+
+    private static bool MaySee(ClaimsPrincipal caller, string principal) => caller.MaySeeAll() || caller.Subject() == principal;
+
+    private static (long At, Guid Id)? Cursor(string? text) =>
+        text?.Split('_') is [var at, var id] && long.TryParse(at, CultureInfo.InvariantCulture, out var micros) && Guid.TryParse(id, out var guid) ? (micros, guid) : null;
+}

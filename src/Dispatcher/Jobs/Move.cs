@@ -1,0 +1,50 @@
+using Dispatcher.DeadLetters;
+using Dispatcher.Relaying;
+using Dispatcher.Timelines;
+
+namespace Dispatcher.Jobs;
+
+/// <summary>
+/// One change of one job: the row as it was read, the row as it shall be, and what must be written with it. Applied in one transaction when the row
+/// still has the version that was read, else not at all. Every hop after intake is: load, decide, move.
+/// </summary>
+internal sealed record Move
+{
+    public Move(Job before, Job after)
+    {
+        if (!Transitions.Allows(before.State, after.State))
+        {
+            throw new InvalidOperationException($"Job {before.JobId}: no transition leads from {before.State} to {after.State}; see Transitions.");
+        }
+
+        Before = before;
+        After = after with { Version = before.Version + 1, DueAt = after.State.IsFinal() ? null : after.DueAt };
+    }
+
+    public Job Before { get; }
+
+    public Job After { get; }
+
+    /// <summary>What the timeline says of it. Null: nothing, for example when a lost message is sent again.</summary>
+    public TimelineEntry? Entry { get; init; }
+
+    public IReadOnlyList<OutboxMessage> Outbox { get; init; } = [];
+
+    public DeadLetter? DeadLetter { get; init; }
+
+    /// <summary>Hash of the bundle that must still be in force when this commits. Null: the move needs no verdict.</summary>
+    public string? UnderPolicy { get; init; }
+}
+
+/// <summary>What became of a move.</summary>
+internal enum MoveResult
+{
+    /// <summary>Committed.</summary>
+    Moved,
+
+    /// <summary>The row had moved on. Load it again, or leave it.</summary>
+    Stale,
+
+    /// <summary>Another bundle is in force. Ask the policy again.</summary>
+    PolicyChanged,
+}

@@ -1,0 +1,33 @@
+using Dispatcher.Contracts;
+
+namespace Dispatcher.Jobs;
+
+/// <summary>The one table of what may follow what. A move that is not in it cannot be made.</summary>
+internal static class Transitions
+{
+    private static readonly Dictionary<JobState, JobState[]> Table = new()
+    {
+        // A state in its own row: work on it goes on (a message sent again, a lease moved, a cancel noted).
+        [JobState.Accepted] = [JobState.Accepted, JobState.Dispatched, JobState.Held, JobState.Denied, JobState.Expired, JobState.Cancelled],
+        [JobState.Held] = [JobState.Approved, JobState.Accepted, JobState.Rejected, JobState.Denied, JobState.Expired, JobState.Cancelled],
+        [JobState.Approved] = [JobState.Approved, JobState.Dispatched, JobState.Held, JobState.Denied, JobState.Expired, JobState.Cancelled],
+        [JobState.Dispatched] = [JobState.Running, JobState.Accepted, JobState.Approved, JobState.Cancelled, JobState.Expired],
+        [JobState.Running] = [JobState.Running, JobState.Accepted, JobState.Succeeded, JobState.Quarantined, JobState.Retrying, JobState.DeadLettered, JobState.Cancelled],
+        [JobState.Retrying] = [JobState.Retrying, JobState.Dispatched, JobState.Held, JobState.Denied, JobState.DeadLettered, JobState.Expired, JobState.Cancelled],
+        [JobState.Succeeded] = [],
+        [JobState.Quarantined] = [],
+        [JobState.DeadLettered] = [JobState.Accepted],
+        [JobState.Denied] = [],
+        [JobState.Rejected] = [],
+        [JobState.Expired] = [],
+        [JobState.Cancelled] = [],
+    };
+
+    public static bool Allows(JobState from, JobState to) => Table[from].Contains(to);
+
+    public static bool IsFinal(this JobState state) => state switch
+    {
+        JobState.Accepted or JobState.Held or JobState.Approved or JobState.Dispatched or JobState.Running or JobState.Retrying => false,
+        JobState.Succeeded or JobState.Quarantined or JobState.DeadLettered or JobState.Denied or JobState.Rejected or JobState.Expired or JobState.Cancelled => true,
+    };
+}

@@ -1,0 +1,89 @@
+using System.Data.Common;
+using Dispatcher.Policies;
+using Dispatcher.Storing;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Judging;
+
+/// <summary>The bundle in force, as this process knows it. The row in the store is the truth: each commit compares with it, and a mismatch brings the caller back here.</summary>
+internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> database, TimeProvider time, ILogger<CurrentBundle> logger) : BackgroundService
+{
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
+
+    private readonly SemaphoreSlim _one = new(1, 1);
+    private volatile BundleKnown _inForce = new("", null);
+
+    /// <summary>One consistent pair of hash and bundle.</summary>
+    public BundleKnown InForce => _inForce;
+
+    /// <summary>Reads the row, and loads the bundle when it is another one.</summary>
+    public async Task RefreshAsync(CancellationToken cancellationToken)
+    {
+        await _one.WaitAsync(cancellationToken);
+        try
+        {
+            await using var db = await database.CreateDbContextAsync(cancellationToken);
+            var hash = await db.ActiveBundle.Select(row => row.Hash).FirstOrDefaultAsync(cancellationToken) ?? "";
+            if (hash == _inForce.Hash)
+            {
+                return;
+            }
+
+            var stored = await db.Bundles.AsNoTracking().SingleAsync(bundle => bundle.Hash == hash, cancellationToken);
+            var load = Bundle.FromArchive(stored.Archive);
+            _inForce = new BundleKnown(hash, load.Bundle);
+            if (load.Bundle is null)
+            {
+                Log.Unreadable(logger, hash, string.Join("; ", load.Errors));
+            }
+            else
+            {
+                Log.Loaded(logger, hash, load.Bundle.JobClasses.Count);
+            }
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await RefreshAsync(cancellationToken);
+        await base.StartAsync(cancellationToken);
+    }
+
+    public override void Dispose()
+    {
+        _one.Dispose();
+        base.Dispose();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Period, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            try
+            {
+                await RefreshAsync(stoppingToken);
+            }
+            catch (DbException)
+            {
+                // The bundle stays what it was; a commit under it is compared with the row anyway, and StoreClock tells that the store is away.
+            }
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.BundleLoaded, LogLevel.Information, "Bundle {Hash} is in force, {Topics} topics")]
+        public static partial void Loaded(ILogger logger, string hash, int topics);
+
+        [LoggerMessage(EventIds.BundleBroken, LogLevel.Error, "Bundle {Hash} is in force but this version cannot read it: every job is denied. {Errors}")]
+        public static partial void Unreadable(ILogger logger, string hash, string errors);
+    }
+}
+
+/// <summary>The hash in force (empty: none) and the bundle, null when there is none or it cannot be read.</summary>
+internal sealed record BundleKnown(string Hash, Bundle? Bundle);

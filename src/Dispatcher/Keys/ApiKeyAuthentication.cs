@@ -1,0 +1,76 @@
+using System.Data.Common;
+using System.Security.Claims;
+using System.Text.Encodings.Web;
+using Dispatcher.Hosting;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.Keys;
+
+/// <summary>Reads <c>Authorization: Bearer &lt;key&gt;</c> into a caller with subject, person, roles and groups, as the store has them.</summary>
+internal sealed class ApiKeyAuthentication(
+    IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory loggers, UrlEncoder encoder, ApiKeys keys)
+    : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
+{
+    public const string Name = "ApiKey";
+    public const string PersonClaim = "person";
+    public const string GroupClaim = "group";
+    private const string Bearer = "Bearer ";
+
+    protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
+    {
+        var header = Request.Headers.Authorization.ToString();
+        if (!header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
+        {
+            return AuthenticateResult.NoResult();
+        }
+
+        try
+        {
+            return await keys.FindAsync(header[Bearer.Length..].Trim(), Context.RequestAborted) is { } key
+                ? AuthenticateResult.Success(new AuthenticationTicket(Caller(key), Name))
+                : AuthenticateResult.Fail("Unknown or revoked key.");
+        }
+        catch (DbException away)
+        {
+            return AuthenticateResult.Fail(away);
+        }
+    }
+
+    protected override Task HandleChallengeAsync(AuthenticationProperties properties) => Problems.WriteAsync(
+        Context, StatusCodes.Status401Unauthorized, "No valid API key", "Send the header \"Authorization: Bearer <key>\" with a key that is not revoked; \"dispatcher keys create\" makes one.");
+
+    protected override Task HandleForbiddenAsync(AuthenticationProperties properties) => Problems.WriteAsync(
+        Context, StatusCodes.Status403Forbidden, "This key may not do that", $"The key of {Context.User.Subject()} has the roles {string.Join(", ", Context.User.FindAll(ClaimTypes.Role).Select(role => role.Value))}; ask for a key with the role that the request needs.");
+
+    private static ClaimsPrincipal Caller(ApiKey key) => new(new ClaimsIdentity(
+        [
+            new Claim(ClaimTypes.NameIdentifier, key.Subject),
+            new Claim(PersonClaim, key.Person),
+            .. key.Roles.Select(role => new Claim(ClaimTypes.Role, role)),
+            .. key.Groups.Select(group => new Claim(GroupClaim, group)),
+        ],
+        Name));
+}
+
+/// <summary>Who may call an endpoint.</summary>
+internal static class Callers
+{
+    public const string Anyone = "anyone";
+    public const string Producers = "producers";
+    public const string Workers = "workers";
+    public const string Operators = "operators";
+    public const string Admins = "admins";
+
+    public static void AddApiKeys(this IServiceCollection services)
+    {
+        services.AddSingleton<ApiKeys>();
+        services.AddAuthentication(ApiKeyAuthentication.Name).AddScheme<AuthenticationSchemeOptions, ApiKeyAuthentication>(ApiKeyAuthentication.Name, null);
+        services.AddAuthorizationBuilder()
+            .AddPolicy(Anyone, policy => policy.RequireAuthenticatedUser())
+            .AddPolicy(Producers, policy => policy.RequireRole(Role.Producer, Role.Admin))
+            .AddPolicy(Workers, policy => policy.RequireAssertion(context => context.User.IsWorker()))
+            .AddPolicy(Operators, policy => policy.RequireRole(Role.Operator, Role.Admin))
+            .AddPolicy(Admins, policy => policy.RequireRole(Role.Admin));
+    }
+}

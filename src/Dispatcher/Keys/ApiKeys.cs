@@ -1,0 +1,94 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+using Dispatcher.Storing;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Keys;
+
+/// <summary>Makes, finds and revokes API keys. A key looks like <c>dsp_&lt;key id&gt;_&lt;secret&gt;</c>; the store has only its hash.</summary>
+internal sealed class ApiKeys(IDbContextFactory<DispatcherDb> database, StoreClock clock, TimeProvider time)
+{
+    /// <summary>A revoked key may work this much longer: the price of not asking the store at every request.</summary>
+    private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(5);
+
+    private const int MostRemembered = 10_000;
+
+    private readonly ConcurrentDictionary<string, (ApiKey? Key, long At)> _seen = new(StringComparer.Ordinal);
+
+    /// <summary>The key behind a secret; null when there is none or it is revoked.</summary>
+    public async ValueTask<ApiKey?> FindAsync(string secret, CancellationToken cancellationToken)
+    {
+        var hash = Hash(secret);
+        if (_seen.TryGetValue(hash, out var seen) && time.GetElapsedTime(seen.At) < Remembered)
+        {
+            return seen.Key;
+        }
+
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var key = await db.ApiKeys.AsNoTracking().SingleOrDefaultAsync(row => row.SecretHash == hash && row.RevokedAt == null, cancellationToken);
+        if (_seen.Count > MostRemembered)
+        {
+            _seen.Clear();
+        }
+
+        _seen[hash] = (key, time.GetTimestamp());
+        return key;
+    }
+
+    /// <summary>Stores a new key; answers its secret, which is never shown again.</summary>
+    public async Task<(ApiKey Key, string Secret)> CreateAsync(KeyRequest request, CancellationToken cancellationToken)
+    {
+        var keyId = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
+        var secret = $"dsp_{keyId}_{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32))}";
+        return (await AddAsync(keyId, secret, request, cancellationToken), secret);
+    }
+
+    /// <summary>Makes sure that a secret given from outside (<c>DISPATCHER_API_KEY</c>) is an admin key.</summary>
+    public async Task EnsureAdminAsync(string secret, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var hash = Hash(secret);
+        if (!await db.ApiKeys.AnyAsync(key => key.SecretHash == hash, cancellationToken))
+        {
+            var request = new KeyRequest { Subject = "admin", Person = "admin", Roles = [Role.Admin], Groups = [] };
+            await AddAsync("env-" + hash[..8], secret, request, cancellationToken);
+        }
+    }
+
+    public async Task<IReadOnlyList<ApiKey>> ListAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await db.ApiKeys.AsNoTracking().OrderBy(key => key.CreatedAt).ToListAsync(cancellationToken);
+    }
+
+    /// <summary>False when there is no such key.</summary>
+    public async Task<bool> RevokeAsync(string keyId, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var now = clock.Now;
+        _seen.Clear();
+        return await db.ApiKeys.Where(key => key.KeyId == keyId)
+            .ExecuteUpdateAsync(set => set.SetProperty(key => key.RevokedAt, key => key.RevokedAt ?? now), cancellationToken) == 1;
+    }
+
+    private async Task<ApiKey> AddAsync(string keyId, string secret, KeyRequest request, CancellationToken cancellationToken)
+    {
+        var key = new ApiKey
+        {
+            KeyId = keyId,
+            SecretHash = Hash(secret),
+            Subject = request.Subject,
+            Person = request.Person ?? request.Subject,
+            Roles = request.Roles,
+            Groups = request.Groups,
+            CreatedAt = clock.Now,
+        };
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        db.ApiKeys.Add(key);
+        await db.SaveChangesAsync(cancellationToken);
+        return key;
+    }
+
+    private static string Hash(string secret) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(secret)));
+}

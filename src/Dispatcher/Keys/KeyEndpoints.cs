@@ -1,0 +1,79 @@
+using System.Text.Json.Serialization;
+using Dispatcher.Contracts;
+using Dispatcher.Hosting;
+using Dispatcher.Intake;
+using Dispatcher.Storing;
+
+namespace Dispatcher.Keys;
+
+/// <summary>The body of <c>POST /api/keys</c>.</summary>
+internal sealed record KeyRequest
+{
+    /// <summary>The principal, <c>[a-z0-9_-]{1,64}</c>; for a worker, the name of its broker user.</summary>
+    [JsonPropertyName("subject")]
+    public required string Subject { get; init; }
+
+    /// <summary>The person behind it. Null: the subject itself.</summary>
+    [JsonPropertyName("person")]
+    public string? Person { get; init; }
+
+    /// <summary>See <see cref="Role"/>.</summary>
+    [JsonPropertyName("roles")]
+    public required IReadOnlyList<string> Roles { get; init; }
+
+    /// <summary>Groups for approvals.</summary>
+    [JsonPropertyName("groups")]
+    public IReadOnlyList<string> Groups { get; init; } = [];
+}
+
+/// <summary>A key as it is shown. The secret is there once, when the key is made.</summary>
+internal sealed record KeyView(string KeyId, string? Key, string Subject, string Person, IReadOnlyList<string> Roles, IReadOnlyList<string> Groups, DateTimeOffset CreatedAt, DateTimeOffset? RevokedAt)
+{
+    public static KeyView Of(ApiKey key, string? secret = null) =>
+        new(key.KeyId, secret, key.Subject, key.Person, key.Roles, key.Groups, Timestamps.At(key.CreatedAt), Timestamps.At(key.RevokedAt));
+}
+
+/// <summary><c>/api/keys</c>, for admins.</summary>
+internal static class KeyEndpoints
+{
+    public static void MapKeys(this IEndpointRouteBuilder routes)
+    {
+        var keys = routes.MapGroup("/api/keys").RequireAuthorization(Callers.Admins).WithTags("keys");
+        keys.MapPost("", CreateAsync);
+        keys.MapGet("", async (ApiKeys store, CancellationToken cancellationToken) =>
+            new Page<KeyView>([.. (await store.ListAsync(cancellationToken)).Select(key => KeyView.Of(key))], null));
+        keys.MapDelete("/{keyId}", async (string keyId, ApiKeys store, CancellationToken cancellationToken) =>
+            await store.RevokeAsync(keyId, cancellationToken) ? Results.NoContent() : Problems.NotFound($"There is no key {keyId}."));
+    }
+
+    private static async Task<IResult> CreateAsync(KeyRequest request, ApiKeys store, CancellationToken cancellationToken)
+    {
+        var errors = Check(request);
+        if (errors.Count > 0)
+        {
+            return Problems.Malformed(errors);
+        }
+
+        var (key, secret) = await store.CreateAsync(request, cancellationToken);
+        return Results.Created($"/api/keys/{key.KeyId}", KeyView.Of(key, secret));
+    }
+
+    private static List<InputError> Check(KeyRequest request)
+    {
+        var errors = new List<InputError>();
+        foreach (var (where, name) in new[] { ("/subject", request.Subject), ("/person", request.Person ?? request.Subject) })
+        {
+            if (!SubmissionReader.Principal().IsMatch(name))
+            {
+                errors.Add(new InputError { Code = "bad_principal", Where = where, Message = $"\"{SubmissionFields.Cut(name)}\" is not allowed.", Fix = "Use 1 to 64 characters of a-z, 0-9, _ and -." });
+            }
+        }
+
+        foreach (var role in request.Roles.Where(role => !Role.IsKnown(role)))
+        {
+            errors.Add(new InputError { Code = "unknown_role", Where = "/roles", Message = $"There is no role \"{SubmissionFields.Cut(role)}\".", Fix = "Allowed: producer, worker, worker:<pool>, operator, approver, admin." });
+        }
+
+        return errors;
+    }
+}

@@ -1,0 +1,55 @@
+using Dispatcher.Contracts;
+using Dispatcher.Events;
+using Dispatcher.Relaying;
+using Dispatcher.Topology;
+using MassTransit;
+
+namespace Dispatcher.Messaging;
+
+/// <summary>Sends stored messages within the process: to its own queues over MassTransit's in-memory transport, events to who listens at <c>/api/events</c>.</summary>
+internal sealed class InMemoryOutbox(IServiceProvider services, EventStream events) : IOutboxTransport
+{
+    private readonly RawSerialization _raw = new();
+
+    public async Task SendAsync(OutboxMessage message, CancellationToken cancellationToken)
+    {
+        switch (message.Exchange)
+        {
+            case "":
+                await SendAsync(message.RoutingKey, message.Body, message.Headers, cancellationToken);
+                break;
+            case Exchanges.Work:
+                await SendAsync(Queues.Work(message.RoutingKey), message.Body, message.Headers, cancellationToken);
+                break;
+            default:
+                events.Publish(message);
+                break;
+        }
+    }
+
+    /// <summary>There is no door with reply queues.</summary>
+    public Task ReplyAsync(Reply reply, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public async Task SendAsync(string queue, byte[] body, IReadOnlyDictionary<string, string> headers, CancellationToken cancellationToken)
+    {
+        // The bus is asked for late: it is made after the outbox that its consumers need.
+        var endpoint = await services.GetRequiredService<IBus>().GetSendEndpoint(new Uri("queue:" + queue));
+        await endpoint.Send(
+            new RawMessage(body),
+            context =>
+            {
+                context.Serializer = _raw;
+                foreach (var (name, value) in headers)
+                {
+                    context.Headers.Set(name, value);
+                }
+            },
+            cancellationToken);
+    }
+}
+
+/// <summary>In memory a pool's queue comes with its worker.</summary>
+internal sealed class InMemoryPools : IPoolQueues
+{
+    public Task DeclareAsync(IEnumerable<string> pools, CancellationToken cancellationToken) => Task.CompletedTask;
+}

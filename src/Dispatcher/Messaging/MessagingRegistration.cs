@@ -1,0 +1,107 @@
+using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
+using Dispatcher.Hosting;
+using Dispatcher.Intake;
+using Dispatcher.Recovering;
+using Dispatcher.Relaying;
+using Dispatcher.Topology;
+using MassTransit;
+
+namespace Dispatcher.Messaging;
+
+/// <summary>Puts MassTransit and the relay's transport into the container: on RabbitMQ, or in memory. The consumers and filters are the same.</summary>
+internal static class MessagingRegistration
+{
+    /// <summary>As many as the group commit can hold in a few batches.</summary>
+    private const int IntakePrefetch = 500;
+
+    /// <summary>Each carries up to 256 jobs.</summary>
+    private const int PackedPrefetch = 8;
+
+    public static void AddTopology(this IServiceCollection services, ServerSettings settings)
+    {
+        if (settings.IsEmbedded)
+        {
+            services.AddSingleton<IPoolQueues, InMemoryPools>();
+            services.AddSingleton<IOutboxTransport, InMemoryOutbox>();
+            return;
+        }
+
+        services.AddSingleton(new RabbitConnection(new Uri(settings.RabbitMq!), "dispatcher"));
+        services.AddSingleton<IOutboxTransport, RabbitOutbox>();
+        services.AddSingleton<RabbitTopology>();
+        services.AddSingleton<IPoolQueues>(provider => provider.GetRequiredService<RabbitTopology>());
+        services.AddHostedService(provider => provider.GetRequiredService<RabbitTopology>());
+    }
+
+    public static void AddMessaging(this IServiceCollection services, ServerSettings settings)
+    {
+        services.AddSingleton<IntakePolicyFilter>();
+        services.AddSingleton<DispatchPolicyFilter>();
+        services.AddSingleton<LastResort>();
+        services.AddOptions<MassTransitHostOptions>().Configure(host => host.WaitUntilStarted = true);
+        services.AddMassTransit(bus =>
+        {
+            bus.DisableUsageTelemetry();
+            bus.AddConsumer<DispatchConsumer>();
+            bus.AddConsumer<OutcomeConsumer>();
+            if (settings.IsEmbedded)
+            {
+                bus.UsingInMemory((context, memory) =>
+                {
+                    memory.ReceiveEndpoint(QueueNames.Dispatch, endpoint => Dispatch(endpoint, context));
+                    memory.ReceiveEndpoint(Queues.Outcomes, endpoint => Outcomes(endpoint, context));
+                });
+                return;
+            }
+
+            bus.AddConsumer<IntakeConsumer>();
+            bus.UsingRabbitMq((context, rabbit) =>
+            {
+                rabbit.Host(new Uri(settings.RabbitMq!), host => host.ConnectionName("dispatcher bus"));
+                Endpoint(rabbit, QueueNames.Intake, endpoint => Intake(endpoint, context));
+                Endpoint(rabbit, QueueNames.Dispatch, endpoint => Dispatch(endpoint, context));
+                Endpoint(rabbit, Queues.Outcomes, endpoint => Outcomes(endpoint, context));
+            });
+        });
+    }
+
+    /// <summary>The queue is there already, with just these arguments; MassTransit adds an exchange of the same name, which nobody uses.</summary>
+    private static void Endpoint(IRabbitMqBusFactoryConfigurator rabbit, string queue, Action<IReceiveEndpointConfigurator> configure) => rabbit.ReceiveEndpoint(queue, endpoint =>
+    {
+        endpoint.ConfigureConsumeTopology = false;
+        foreach (var (name, value) in QueueNames.Arguments(queue))
+        {
+            endpoint.SetQueueArgument(name, value);
+        }
+
+        configure(endpoint);
+    });
+
+    private static void Intake(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
+    {
+        Common(endpoint, context, IntakePrefetch);
+        endpoint.ConfigureConsumer<IntakeConsumer>(context, consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<IntakePolicyFilter>())));
+    }
+
+    private static void Dispatch(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
+    {
+        Common(endpoint, context, PackedPrefetch);
+        endpoint.ConfigureConsumer<DispatchConsumer>(context, consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<DispatchPolicyFilter>())));
+    }
+
+    private static void Outcomes(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
+    {
+        Common(endpoint, context, PackedPrefetch);
+        endpoint.ConfigureConsumer<OutcomeConsumer>(context);
+    }
+
+    private static void Common(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
+    {
+        endpoint.PrefetchCount = prefetch;
+        endpoint.PublishFaults = false;
+        endpoint.ClearSerialization();
+        endpoint.AddDeserializer(new RawSerialization(), isDefault: true);
+        endpoint.ConfigureError(pipe => pipe.UseFilter(context.GetRequiredService<LastResort>()));
+    }
+}

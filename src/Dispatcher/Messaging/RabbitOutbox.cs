@@ -1,0 +1,57 @@
+using Dispatcher.Relaying;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
+
+namespace Dispatcher.Messaging;
+
+/// <summary>
+/// Publishes straight to a channel, confirmed: the broker has it when the task completes, and a mandatory message that no queue took is a fault. Not through
+/// MassTransit's send endpoints, which declare what they send to.
+/// </summary>
+internal sealed class RabbitOutbox(RabbitConnection connection) : IOutboxTransport, IAsyncDisposable
+{
+    /// <summary>Unconfirmed messages at once; publishing waits beyond.</summary>
+    private const int Outstanding = 1_024;
+
+    private static readonly CreateChannelOptions Confirmed = new(
+        publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true, outstandingPublisherConfirmationsRateLimiter: new ThrottlingRateLimiter(Outstanding));
+
+    private static readonly CreateChannelOptions Unconfirmed = new(publisherConfirmationsEnabled: false, publisherConfirmationTrackingEnabled: false);
+
+    private readonly RabbitChannel _messages = new(connection, Confirmed);
+    private readonly RabbitChannel _replies = new(connection, Unconfirmed);
+
+    public async Task SendAsync(OutboxMessage message, CancellationToken cancellationToken)
+    {
+        var channel = await _messages.OpenAsync(cancellationToken);
+        var properties = new BasicProperties
+        {
+            MessageId = message.MessageId.ToString(),
+            Type = message.Type,
+            ContentType = "application/json",
+            DeliveryMode = DeliveryModes.Persistent,
+            Headers = message.Headers.Count == 0 ? null : message.Headers.ToDictionary(header => header.Key, header => (object?)header.Value),
+        };
+        try
+        {
+            await channel.BasicPublishAsync(message.Exchange, message.RoutingKey, message.Mandatory, properties, message.Body, cancellationToken);
+        }
+        catch (PublishException refused)
+        {
+            throw new MessageRefusedException(refused.IsReturn ? "No queue takes it." : "The broker did not confirm it.", refused);
+        }
+    }
+
+    public async Task ReplyAsync(Reply reply, CancellationToken cancellationToken)
+    {
+        var channel = await _replies.OpenAsync(cancellationToken);
+        var properties = new BasicProperties { Type = reply.Type, ContentType = "application/json", CorrelationId = reply.CorrelationId };
+        await channel.BasicPublishAsync("", reply.Queue, mandatory: false, properties, reply.Body, cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _messages.DisposeAsync();
+        await _replies.DisposeAsync();
+    }
+}

@@ -1,0 +1,44 @@
+using MassTransit;
+using Headers = Dispatcher.Contracts.Headers;
+
+namespace Dispatcher.Messaging;
+
+/// <summary>The bytes of one message, as delivered. Our endpoints read it themselves, so that nothing a stranger sends can fail before we have seen it.</summary>
+internal sealed record RawMessage(ReadOnlyMemory<byte> Body);
+
+/// <summary>What the transport says of a delivery, apart from the body.</summary>
+internal sealed record DeliveryFacts
+{
+    /// <summary>The header that stands for AMQP's <c>user_id</c> on the in-memory transport, which only this process can write to.</summary>
+    public const string InMemoryUser = "dispatcher-user";
+
+    public string? UserId { get; init; }
+    public string RoutingKey { get; init; } = "";
+    public string? MessageId { get; init; }
+    public string? ContentType { get; init; }
+    public string? ReplyTo { get; init; }
+    public string? CorrelationId { get; init; }
+    public string? TraceParent { get; init; }
+    public string? Permit { get; init; }
+
+    public static DeliveryFacts Of(ConsumeContext context)
+    {
+        var headers = context.ReceiveContext.TransportHeaders;
+        var common = new DeliveryFacts { TraceParent = headers.Get<string>(Headers.TraceParent), Permit = headers.Get<string>(Headers.Permit) };
+        if (!context.TryGetPayload<RabbitMqBasicConsumeContext>(out var delivery))
+        {
+            return common with { UserId = headers.Get<string>(InMemoryUser) };
+        }
+
+        var properties = delivery.Properties;
+        return common with
+        {
+            UserId = properties.UserId,
+            RoutingKey = delivery.RoutingKey ?? "",
+            MessageId = properties.MessageId,
+            ContentType = properties.ContentType,
+            ReplyTo = properties.ReplyTo,
+            CorrelationId = properties.CorrelationId,
+        };
+    }
+}

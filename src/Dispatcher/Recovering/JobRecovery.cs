@@ -1,0 +1,70 @@
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Judging;
+using Dispatcher.Storing;
+using Dispatcher.Timelines;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Recovering;
+
+/// <summary>Steps 7 and 8: takes the outcome of an attempt and moves the job to where it leads. Only the run that holds the claim is heard.</summary>
+internal sealed partial class JobRecovery(
+    MoveWriter moves, IStore store, IDbContextFactory<DispatcherDb> database, CurrentBundle current, StoreClock clock, TimeProvider time, ILogger<JobRecovery> logger)
+{
+    private const int Tries = 5;
+
+    /// <summary>Stores these outcomes, each by itself. <paramref name="sender"/> is the principal the broker vouches for.</summary>
+    public async Task RecordAsync(IReadOnlyList<AttemptOutcome> outcomes, string sender, CancellationToken cancellationToken)
+    {
+        var ids = outcomes.Select(outcome => outcome.JobId).Distinct().ToList();
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var jobs = await db.Jobs.AsNoTracking().Where(job => ids.Contains(job.JobId)).ToDictionaryAsync(job => job.JobId, cancellationToken);
+        await Task.WhenAll(outcomes.Select(outcome => RecordAsync(outcome, jobs.GetValueOrDefault(outcome.JobId), sender, cancellationToken)));
+    }
+
+    private async Task RecordAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
+    {
+        for (var tries = 0; job is not null && tries < Tries; tries++)
+        {
+            if (!IsHeard(job, outcome, sender))
+            {
+                break;
+            }
+
+            if (await moves.AddAsync(Recovery.Of(job, outcome, Surroundings()), cancellationToken) == MoveResult.Moved)
+            {
+                return;
+            }
+
+            // Somebody moved it between: a cancel was noted, or the sweep was first. Look again.
+            await using var db = await database.CreateDbContextAsync(cancellationToken);
+            job = await db.Jobs.AsNoTracking().SingleAsync(row => row.JobId == outcome.JobId, cancellationToken);
+        }
+
+        await LateAsync(outcome, job, sender, cancellationToken);
+    }
+
+    private static bool IsHeard(Job job, AttemptOutcome outcome, string sender) =>
+        job.State == JobState.Running && job.Attempt == outcome.Attempt && job.RunId == outcome.RunId && job.ClaimedBy == sender;
+
+    /// <summary>An outcome that came twice says nothing new; any other that is not heard is kept on the timeline.</summary>
+    private async Task LateAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
+    {
+        var again = job is not null && job.RunId == outcome.RunId && job.ClaimedBy == sender && job.State.IsFinal() && job.FaultClass is not (FaultClasses.InDoubt or FaultClasses.Lost);
+        if (job is null || again)
+        {
+            return;
+        }
+
+        Log.Late(logger, outcome.JobId, outcome.Attempt, sender, job.State);
+        await store.RecordAsync([TimelineDetails.Late(outcome, sender, job.State)], [], cancellationToken);
+    }
+
+    private Surroundings Surroundings() => new(current.InForce.Bundle, clock.Now, time);
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.OutcomeLate, LogLevel.Warning, "An outcome of job {JobId}, attempt {Attempt}, from {Sender} is not taken: the job is {State} under another run or another principal")]
+        public static partial void Late(ILogger logger, Guid jobId, int attempt, string sender, JobState state);
+    }
+}

@@ -1,0 +1,57 @@
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Dispatcher.Intake;
+using Dispatcher.Messaging;
+using MassTransit;
+
+namespace Dispatcher.Recovering;
+
+/// <summary>Takes the outcomes that workers send, many in one message. A body that cannot be read is kept like any other malformed input.</summary>
+internal sealed class OutcomeConsumer(JobRecovery recovery, Refusals refusals) : IConsumer<RawMessage>
+{
+    public async Task Consume(ConsumeContext<RawMessage> context)
+    {
+        var facts = DeliveryFacts.Of(context);
+        var errors = new List<InputError>();
+        var batch = Read(context.Message.Body, facts, errors);
+        if (batch is null)
+        {
+            var source = new SubmissionSource { Door = "amqp", Principal = facts.UserId, RoutingKey = facts.RoutingKey, MessageId = facts.MessageId };
+            await refusals.RefuseAsync(context.Message.Body, source, errors, context.CancellationToken);
+            return;
+        }
+
+        await recovery.RecordAsync(batch.Outcomes, facts.UserId!, context.CancellationToken);
+    }
+
+    private static OutcomeBatch? Read(ReadOnlyMemory<byte> body, DeliveryFacts facts, List<InputError> errors)
+    {
+        if (facts.UserId is null)
+        {
+            errors.Add(new InputError
+            {
+                Code = "no_principal",
+                Where = "amqp:user_id",
+                Message = "The message does not say who sends it.",
+                Fix = "Set the AMQP property user_id to the broker user, which must be the subject of the key that claimed.",
+            });
+            return null;
+        }
+
+        using var strict = StrictJson.Parse(body, errors);
+        if (strict is null || errors.Count > 0)
+        {
+            return null;
+        }
+
+        try
+        {
+            return JsonSerializer.Deserialize(body.Span, WireJson.Default.OutcomeBatch);
+        }
+        catch (JsonException reason)
+        {
+            errors.Add(new InputError { Code = "bad_outcome", Where = reason.Path ?? "body", Message = reason.Message, Fix = "Send an outcome batch as the contracts describe it." });
+            return null;
+        }
+    }
+}

@@ -1,0 +1,134 @@
+using System.Threading.Channels;
+using Dispatcher.Storing;
+
+namespace Dispatcher.Relaying;
+
+/// <summary>
+/// Sends what was just committed, from memory, and removes it from the outbox. What it cannot take or send stays in the table for <see cref="OutboxSweeper"/>:
+/// nothing is lost with this process.
+/// </summary>
+internal sealed partial class Relay(IOutboxTransport transport, IStore store, ILogger<Relay> logger) : BackgroundService
+{
+    /// <summary>How long the relay has before the sweeper may take the same message from the table.</summary>
+    public static readonly TimeSpan HeadStart = TimeSpan.FromSeconds(10);
+
+    /// <summary>Messages on their way at once: enough to fill the pipe to the broker, few enough to be bounded.</summary>
+    private const int Lanes = 4;
+    private const int LargestBatch = 256;
+    private const int LargestQueue = 16_384;
+
+    /// <summary>What does not fit is dropped here: the sweeper finds it in the table.</summary>
+    private readonly Channel<OutboxMessage> _messages = Channel.CreateBounded<OutboxMessage>(new BoundedChannelOptions(LargestQueue) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<Reply> _replies = Channel.CreateBounded<Reply>(new BoundedChannelOptions(LargestQueue) { FullMode = BoundedChannelFullMode.DropWrite });
+
+    /// <summary>Hands over messages whose rows are committed.</summary>
+    public void Offer(IEnumerable<OutboxMessage> committed)
+    {
+        foreach (var message in committed)
+        {
+            _messages.Writer.TryWrite(message);
+        }
+    }
+
+    /// <summary>Hands over an answer. Never waits.</summary>
+    public void Answer(Reply reply) => _replies.Writer.TryWrite(reply);
+
+    /// <summary>
+    /// Sends a batch and removes what was sent. What the broker refused is noted, each by itself, so that one bad message holds up nobody. What could not be sent
+    /// because the broker is away is left as it is: its time in the table comes.
+    /// </summary>
+    public async Task SendAsync(IReadOnlyList<OutboxMessage> batch, CancellationToken cancellationToken)
+    {
+        var faults = await Task.WhenAll(batch.Select(message => TrySendAsync(message, cancellationToken)));
+        var sent = batch.Where((_, i) => faults[i] is null).Select(message => message.MessageId).ToList();
+        if (sent.Count > 0)
+        {
+            await store.DeleteOutboxAsync(sent, cancellationToken);
+        }
+
+        foreach (var (message, refused) in batch.Zip(faults.Select(fault => fault as MessageRefusedException)).Where(pair => pair.Second is not null))
+        {
+            await store.DeferOutboxAsync(message.MessageId, refused!.Message, BackOff.After(message.Attempts), cancellationToken);
+            Log.Refused(logger, message.MessageId, message.Exchange, message.RoutingKey, refused.Message);
+        }
+
+        if (faults.FirstOrDefault(fault => fault is not null and not MessageRefusedException) is { } away)
+        {
+            Log.BrokerAway(logger, batch.Count - sent.Count, away);
+        }
+    }
+
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.WhenAll([.. Enumerable.Range(0, Lanes).Select(_ => RelayAsync(stoppingToken)), AnswerAsync(stoppingToken)]);
+
+    private async Task RelayAsync(CancellationToken stoppingToken)
+    {
+        var batch = new List<OutboxMessage>(LargestBatch);
+        while (await _messages.Reader.WaitToReadAsync(stoppingToken))
+        {
+            batch.Clear();
+            while (batch.Count < LargestBatch && _messages.Reader.TryRead(out var next))
+            {
+                batch.Add(next);
+            }
+
+            try
+            {
+                await SendAsync(batch, stoppingToken);
+            }
+            catch (System.Data.Common.DbException away)
+            {
+                // Sent but not removed: the sweeper sends it once more, and the receiver drops it.
+                Log.Away(logger, away);
+            }
+        }
+    }
+
+    private async Task AnswerAsync(CancellationToken stoppingToken)
+    {
+        await foreach (var reply in _replies.Reader.ReadAllAsync(stoppingToken))
+        {
+            try
+            {
+                await transport.ReplyAsync(reply, stoppingToken);
+            }
+#pragma warning disable CA1031 // One try: whoever waits can ask over HTTP.
+            catch (Exception reason) when (!stoppingToken.IsCancellationRequested)
+#pragma warning restore CA1031
+            {
+                Log.ReplyFailed(logger, reply.Queue, reason.Message);
+            }
+        }
+    }
+
+    /// <summary>What went wrong; null: nothing.</summary>
+    private async Task<Exception?> TrySendAsync(OutboxMessage message, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await transport.SendAsync(message, cancellationToken);
+            return null;
+        }
+#pragma warning disable CA1031 // Whatever it is, the row stays and is tried again.
+        catch (Exception reason) when (!cancellationToken.IsCancellationRequested)
+#pragma warning restore CA1031
+        {
+            return reason;
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.BrokerAway, LogLevel.Warning, "The broker is away; {Count} messages stay in the outbox")]
+        public static partial void BrokerAway(ILogger logger, int count, Exception reason);
+
+        [LoggerMessage(EventIds.SendFailed, LogLevel.Error, "The broker refused message {MessageId} to {Exchange} with key {RoutingKey}; it stays in the outbox: {Reason}")]
+        public static partial void Refused(ILogger logger, Guid messageId, string exchange, string routingKey, string reason);
+
+        [LoggerMessage(EventIds.RelayFailed, LogLevel.Warning, "The outbox could not be written; what was sent may be sent again")]
+        public static partial void Away(ILogger logger, Exception reason);
+
+        [LoggerMessage(EventIds.ReplyFailed, LogLevel.Debug, "An answer to {Queue} was not sent: {Reason}")]
+        public static partial void ReplyFailed(ILogger logger, string queue, string reason);
+    }
+}

@@ -1,0 +1,24 @@
+using System.Data.Common;
+using Microsoft.Data.Sqlite;
+using Npgsql;
+
+namespace Dispatcher.Storing;
+
+/// <summary>Tells a fault of what was written from a fault of the database.</summary>
+internal static class DbFaults
+{
+    private const int SqliteConstraint = 19;
+    private const int SqliteMismatch = 20;
+    private const int SqliteTooBig = 18;
+
+    /// <summary>
+    /// True when trying the same statement again cannot help: SQLSTATE class 22 (data exception) and 23 (integrity constraint). Everything else
+    /// (connection, deadlock, serialization, shutdown, a schema not migrated yet) may pass, and nothing may be lost meanwhile.
+    /// </summary>
+    public static bool IsAboutData(this DbException fault) => fault switch
+    {
+        PostgresException postgres => postgres.SqlState.StartsWith("22", StringComparison.Ordinal) || postgres.SqlState.StartsWith("23", StringComparison.Ordinal),
+        SqliteException sqlite => sqlite.SqliteErrorCode is SqliteConstraint or SqliteMismatch or SqliteTooBig,
+        _ => false,
+    };
+}

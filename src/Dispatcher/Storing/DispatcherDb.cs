@@ -1,0 +1,104 @@
+using System.Text;
+using Dispatcher.Contracts;
+using Dispatcher.DeadLetters;
+using Dispatcher.Dispatching;
+using Dispatcher.Intake;
+using Dispatcher.Jobs;
+using Dispatcher.Judging;
+using Dispatcher.Keys;
+using Dispatcher.Relaying;
+using Dispatcher.Timelines;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+
+namespace Dispatcher.Storing;
+
+/// <summary>The model of the store, the same for PostgreSQL and SQLite. Reads go through it; what must be fast or conditional goes through <see cref="IStore"/>.</summary>
+internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbContext(options)
+{
+    public DbSet<Job> Jobs => Set<Job>();
+
+    public DbSet<Denial> Denials => Set<Denial>();
+
+    public DbSet<TimelineEntry> Timeline => Set<TimelineEntry>();
+
+    public DbSet<DeadLetter> DeadLetters => Set<DeadLetter>();
+
+    public DbSet<OutboxMessage> Outbox => Set<OutboxMessage>();
+
+    public DbSet<StoredBundle> Bundles => Set<StoredBundle>();
+
+    public DbSet<BundleInForce> ActiveBundle => Set<BundleInForce>();
+
+    public DbSet<ApiKey> ApiKeys => Set<ApiKey>();
+
+    public DbSet<PermitKey> PermitKeys => Set<PermitKey>();
+
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        ConfigureJob(modelBuilder.Entity<Job>());
+        modelBuilder.Entity<Denial>().ToTable("denials").HasKey(denial => denial.JobId);
+        modelBuilder.Entity<Denial>().HasIndex(denial => new { denial.Principal, denial.IdempotencyKey }).IsUnique();
+        modelBuilder.Entity<TimelineEntry>().ToTable("timeline").HasKey(entry => entry.EntryId);
+        modelBuilder.Entity<TimelineEntry>().HasIndex(entry => new { entry.JobId, entry.EntryId });
+        ConfigureDeadLetter(modelBuilder.Entity<DeadLetter>());
+        ConfigureOutbox(modelBuilder.Entity<OutboxMessage>());
+        modelBuilder.Entity<StoredBundle>().ToTable("bundles").HasKey(bundle => bundle.Hash);
+        modelBuilder.Entity<BundleInForce>().ToTable("active_bundle").HasKey(bundle => bundle.Serial);
+        ConfigureApiKey(modelBuilder.Entity<ApiKey>());
+        modelBuilder.Entity<PermitKey>().ToTable("permit_keys").HasKey(key => key.Kid);
+        foreach (var property in modelBuilder.Model.GetEntityTypes().SelectMany(entity => entity.GetProperties()))
+        {
+            property.SetColumnName(SnakeCase(property.Name));
+        }
+    }
+
+    private static void ConfigureJob(EntityTypeBuilder<Job> job)
+    {
+        job.ToTable("jobs").HasKey(j => j.JobId);
+        job.HasIndex(j => j.DueAt);
+        job.HasIndex(j => new { j.Principal, j.IdempotencyKey }).IsUnique();
+        job.Property(j => j.State).HasConversion(state => WireNames.Of(state), text => WireNames.State(text));
+        job.Property(j => j.Verdict).HasConversion(verdict => WireNames.Of(verdict), text => WireNames.Verdict(text));
+        job.Property(j => j.Labels).HasConversion(StoredJson.Labels, StoredJson.ByReference<IReadOnlyDictionary<string, string>>());
+        job.Property(j => j.RiskTags).HasConversion(StoredJson.Strings, StoredJson.ByReference<IReadOnlyList<string>>());
+        job.Property(j => j.Rules).HasConversion(StoredJson.Strings, StoredJson.ByReference<IReadOnlyList<string>>());
+        job.Property(j => j.Constraints).HasConversion(StoredJson.Constraints);
+        job.Property(j => j.Fault).HasConversion(StoredJson.Fault);
+    }
+
+    private static void ConfigureDeadLetter(EntityTypeBuilder<DeadLetter> letter)
+    {
+        letter.ToTable("dead_letters").HasKey(l => l.DeadLetterId);
+        letter.HasIndex(l => l.At);
+        letter.Property(l => l.Fault).HasConversion(StoredJson.Fault);
+        letter.Property(l => l.Errors).HasConversion(StoredJson.Errors, StoredJson.ByReference<IReadOnlyList<InputError>>());
+    }
+
+    private static void ConfigureOutbox(EntityTypeBuilder<OutboxMessage> outbox)
+    {
+        outbox.ToTable("outbox").HasKey(message => message.MessageId);
+        outbox.HasIndex(message => message.NextAt);
+        outbox.Property(message => message.Headers).HasConversion(StoredJson.Labels, StoredJson.ByReference<IReadOnlyDictionary<string, string>>());
+    }
+
+    private static void ConfigureApiKey(EntityTypeBuilder<ApiKey> key)
+    {
+        key.ToTable("api_keys").HasKey(k => k.KeyId);
+        key.HasIndex(k => k.SecretHash).IsUnique();
+        key.Property(k => k.Roles).HasConversion(StoredJson.Strings, StoredJson.ByReference<IReadOnlyList<string>>());
+        key.Property(k => k.Groups).HasConversion(StoredJson.Strings, StoredJson.ByReference<IReadOnlyList<string>>());
+    }
+
+    private static string SnakeCase(string name)
+    {
+        var text = new StringBuilder();
+        for (var i = 0; i < name.Length; i++)
+        {
+            var startsWord = char.IsUpper(name[i]) && i > 0 && !char.IsUpper(name[i - 1]);
+            text.Append(startsWord ? "_" : "").Append(char.ToLowerInvariant(name[i]));
+        }
+
+        return text.ToString();
+    }
+}

@@ -1,0 +1,56 @@
+using Dispatcher.Contracts;
+using Dispatcher.Intake;
+using Dispatcher.Jobs;
+using Dispatcher.Relaying;
+using Dispatcher.Timelines;
+
+namespace Dispatcher.Storing;
+
+/// <summary>
+/// What must be conditional or fast. One method is one transaction. PostgreSQL and SQLite give the same results; one contract suite holds both to it.
+/// Ids within one batch are distinct: the group commit sees to that.
+/// </summary>
+internal interface IStore
+{
+    /// <summary>The database's clock, microseconds since 1970.</summary>
+    Task<long> NowAsync(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Stores new jobs and denials with their timeline and messages, each unless its id or key is known or its bundle is no longer in force.
+    /// <paramref name="packed"/> is sent in any case: it names jobs of the batch, and naming one that was not stored does no harm.
+    /// </summary>
+    Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken);
+
+    /// <summary>Applies each move whose row still has the version that was read and whose bundle, if it names one, is still in force.</summary>
+    Task<Committed> MoveAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken);
+
+    /// <summary>Keeps what could not be read, with its messages. One whose dead letter is known already changes nothing.</summary>
+    Task RefuseAsync(IReadOnlyList<Refusal> batch, CancellationToken cancellationToken);
+
+    /// <summary>Writes lines and messages that come with no change of state.</summary>
+    Task RecordAsync(IReadOnlyList<TimelineEntry> entries, IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken);
+
+    /// <summary>Jobs whose time has come, each postponed in the same step so that no other process takes it at once.</summary>
+    Task<IReadOnlyList<Job>> TakeDueAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken);
+
+    /// <summary>Extends the leases of these runs, as far as they are still theirs and belong to <paramref name="claimedBy"/>; answers those it found, and whether they shall stop.</summary>
+    Task<IReadOnlyList<LiveRun>> BeatAsync(IReadOnlyList<Run> runs, string claimedBy, CancellationToken cancellationToken);
+
+    /// <summary>Messages whose time has come, each postponed in the same step.</summary>
+    Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken);
+
+    /// <summary>Removes what was sent. May be lost in a crash of the database: then it is sent twice, which is harmless.</summary>
+    Task DeleteOutboxAsync(IReadOnlyList<Guid> messageIds, CancellationToken cancellationToken);
+
+    /// <summary>Notes that a message could not be sent: it is tried again after <paramref name="pause"/>, or parked when that is null.</summary>
+    Task DeferOutboxAsync(Guid messageId, string error, TimeSpan? pause, CancellationToken cancellationToken);
+
+    /// <summary>Puts a bundle in force and keeps it by its hash. Waits until no statement that compares with the old one is under way.</summary>
+    Task ActivateAsync(string hash, ReadOnlyMemory<byte> archive, string actor, CancellationToken cancellationToken);
+}
+
+/// <summary>Which of a batch were committed, and the bundle that was in force then; empty: none.</summary>
+internal sealed record Committed(IReadOnlySet<Guid> Jobs, string ActiveHash);
+
+/// <summary>A run whose lease was extended.</summary>
+internal sealed record LiveRun(Guid RunId, bool CancelRequested);

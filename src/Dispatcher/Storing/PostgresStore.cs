@@ -1,0 +1,234 @@
+using Dispatcher.Attempts;
+using Dispatcher.Contracts;
+using Dispatcher.Intake;
+using Dispatcher.Jobs;
+using Dispatcher.Relaying;
+using Dispatcher.Timelines;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+using Tied = (System.Guid? TiedTo, Dispatcher.Relaying.OutboxMessage Message);
+
+namespace Dispatcher.Storing;
+
+/// <summary>The real store: one statement for a whole batch, one round trip, one commit.</summary>
+internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<DispatcherDb> database) : IStore
+{
+    private const string Now = "(extract(epoch from clock_timestamp()) * 1000000)::bigint";
+    private const string ActiveHash = "coalesce((select hash from active_bundle), '')";
+
+    /// <summary>Intake and dispatch hold this lock shared while they compare with the bundle in force; activation holds it alone. The number only has to be ours.</summary>
+    private const string PolicyLock = "4711001";
+
+    public async Task<long> NowAsync(CancellationToken cancellationToken)
+    {
+        await using var command = source.CreateCommand($"select {Now}");
+        return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    public async Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var statements = new PostgresBatch(connection);
+        statements.Add().Text = $"select pg_advisory_xact_lock_shared({PolicyLock})";
+        var accept = statements.Add();
+        var jobs = batch.Where(acceptance => acceptance.Job is not null).Select(acceptance => acceptance.Job!).ToList();
+        var denials = batch.Where(acceptance => acceptance.Denial is not null).Select(acceptance => acceptance.Denial!).ToList();
+        var messages = batch.SelectMany(acceptance => acceptance.Outbox.Select(message => new Tied(acceptance.JobId, message)));
+        accept.Text = $"""
+            with stored as (
+                insert into jobs ({Columns.NewJob.Names()}, created_at, updated_at)
+                select {Columns.NewJob.Names()}, {Now}, {Now} from {accept.Rows("i", Columns.NewJob, jobs)}
+                where policy_hash = {ActiveHash} and not exists (
+                    select from denials d where d.job_id = i.job_id or (d.principal = i.principal and d.idempotency_key = i.idempotency_key))
+                order by job_id on conflict do nothing returning job_id),
+            denied as (
+                insert into denials ({Columns.Denial.Names()}, at)
+                select {Columns.Denial.Names()}, {Now} from {accept.Rows("i", Columns.Denial, denials)}
+                where policy_hash = {ActiveHash} and not exists (
+                    select from jobs j where j.job_id = i.job_id or (j.principal = i.principal and j.idempotency_key = i.idempotency_key))
+                order by job_id on conflict do nothing returning job_id),
+            done as (select job_id as id from stored union all select job_id from denied),
+            {WriteTimeline(accept, [.. batch.Select(acceptance => acceptance.Entry)])},
+            {WriteOutbox(accept, packed is null ? messages : messages.Append(new Tied(null, packed)))}
+            select array(select id from done), {ActiveHash}
+            """;
+        return await CommittedAsync(statements, cancellationToken);
+    }
+
+    public async Task<Committed> MoveAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var statements = new PostgresBatch(connection);
+        if (batch.Any(move => move.UnderPolicy is not null))
+        {
+            statements.Add().Text = $"select pg_advisory_xact_lock_shared({PolicyLock})";
+        }
+
+        var apply = statements.Add();
+        apply.Text = $"""
+            with done as (
+                update jobs j set {string.Join(", ", Columns.JobLive.Select(column => $"{column.Name} = i.{column.Name}"))},
+                    updated_at = {Now}, finished_at = case when i.is_final then {Now} end
+                from {apply.Rows("i", Columns.Move, batch)}
+                where j.job_id = i.job_id and j.version = i.version_read and (i.under_policy is null or i.under_policy = {ActiveHash})
+                returning j.job_id as id),
+            {WriteTimeline(apply, [.. batch.Where(move => move.Entry is not null).Select(move => move.Entry!)])},
+            letters as (
+                insert into dead_letters ({Columns.DeadLetter.Names()}, at)
+                select {Columns.DeadLetter.Names()}, {Now}
+                from {apply.Rows("i", Columns.DeadLetter, [.. batch.Where(move => move.DeadLetter is not null).Select(move => move.DeadLetter!)])}
+                where job_id in (select id from done)),
+            {WriteOutbox(apply, batch.SelectMany(move => move.Outbox.Select(message => new Tied(move.Before.JobId, message))))}
+            select array(select id from done), {ActiveHash}
+            """;
+        return await CommittedAsync(statements, cancellationToken);
+    }
+
+    public async Task RefuseAsync(IReadOnlyList<Refusal> batch, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var statements = new PostgresBatch(connection);
+        var refuse = statements.Add();
+        refuse.Text = $"""
+            with done as (
+                insert into dead_letters ({Columns.DeadLetter.Names()}, at)
+                select {Columns.DeadLetter.Names()}, {Now}
+                from {refuse.Rows("i", Columns.DeadLetter, [.. batch.Select(refusal => refusal.DeadLetter)])}
+                order by dead_letter_id on conflict do nothing returning dead_letter_id as id),
+            {WriteOutbox(refuse, batch.SelectMany(refusal => refusal.Outbox.Select(message => new Tied(refusal.DeadLetter.DeadLetterId, message))))}
+            select 1
+            """;
+        await statements.RunAsync(cancellationToken);
+    }
+
+    public async Task RecordAsync(IReadOnlyList<TimelineEntry> entries, IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var statements = new PostgresBatch(connection);
+        var record = statements.Add();
+        record.Text = $"""
+            with done as (select job_id as id from {record.Rows("e", Columns.Entry, entries)}),
+            {WriteTimeline(record, entries)},
+            {WriteOutbox(record, messages.Select(message => new Tied(null, message)))}
+            select 1
+            """;
+        await statements.RunAsync(cancellationToken);
+    }
+
+    public async Task<IReadOnlyList<Job>> TakeDueAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+#pragma warning disable EF1002 // Constants and numbers of ours only.
+        return await db.Jobs.FromSqlRaw($"""
+            update jobs set due_at = {Now} + {Timestamps.Micros(postpone)} where job_id in (
+                select job_id from jobs where due_at <= {Now} order by due_at limit {limit} for update skip locked)
+            returning *
+            """).AsNoTracking().ToListAsync(cancellationToken);
+#pragma warning restore EF1002
+    }
+
+    public async Task<IReadOnlyList<LiveRun>> BeatAsync(IReadOnlyList<Run> runs, string claimedBy, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var statements = new PostgresBatch(connection);
+        var beat = statements.Add();
+        beat.Text = $"""
+            update jobs j set due_at = least(greatest(j.due_at, {Now} + {Leases.Heartbeats} * j.heartbeat_us), j.run_until + {Timestamps.Micros(Leases.Grace)})
+            from {beat.Rows("i", Columns.Run, runs)}
+            where j.job_id = i.job_id and j.run_id = i.run_id and j.state = 'running' and j.claimed_by = {beat.Value(claimedBy)}
+            returning j.run_id, j.cancel_requested
+            """;
+        await using var reader = await statements.ReadAsync(cancellationToken);
+        var live = new List<LiveRun>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            live.Add(new LiveRun(reader.GetGuid(0), reader.GetBoolean(1)));
+        }
+
+        return live;
+    }
+
+    public async Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+#pragma warning disable EF1002 // Constants and numbers of ours only.
+        return await db.Outbox.FromSqlRaw($"""
+            update outbox set next_at = {Now} + {Timestamps.Micros(postpone)} where message_id in (
+                select message_id from outbox where next_at <= {Now} and not parked order by next_at limit {limit} for update skip locked)
+            returning *
+            """).AsNoTracking().ToListAsync(cancellationToken);
+#pragma warning restore EF1002
+    }
+
+    public async Task DeleteOutboxAsync(IReadOnlyList<Guid> messageIds, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var statements = new PostgresBatch(connection);
+        statements.Add().Text = "set local synchronous_commit = off";
+        var delete = statements.Add();
+        delete.Text = $"delete from outbox where message_id = any({delete.Value(messageIds.ToArray())})";
+        await statements.RunAsync(cancellationToken);
+    }
+
+    public async Task DeferOutboxAsync(Guid messageId, string error, TimeSpan? pause, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var statements = new PostgresBatch(connection);
+        var defer = statements.Add();
+        defer.Text = $"""
+            update outbox set attempts = attempts + 1, last_error = {defer.Value(error)}, parked = {defer.Value(pause is null)},
+                next_at = {Now} + {defer.Value(Timestamps.Micros(pause ?? TimeSpan.Zero))}
+            where message_id = {defer.Value(messageId)}
+            """;
+        await statements.RunAsync(cancellationToken);
+    }
+
+    public async Task ActivateAsync(string hash, ReadOnlyMemory<byte> archive, string actor, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var statements = new PostgresBatch(connection);
+        statements.Add().Text = $"select pg_advisory_xact_lock({PolicyLock})";
+        var keep = statements.Add();
+        keep.Text = $"insert into bundles (hash, archive, first_activated_at) values ({keep.Value(hash)}, {keep.Value(archive.ToArray())}, {Now}) on conflict do nothing";
+        var activate = statements.Add();
+        activate.Text = $"""
+            insert into active_bundle (serial, hash, activated_at, actor) values (1, {activate.Value(hash)}, {Now}, {activate.Value(actor)})
+            on conflict (only_row) do update set serial = active_bundle.serial + 1, hash = excluded.hash, activated_at = excluded.activated_at, actor = excluded.actor
+            """;
+        var entry = statements.Add();
+        entry.Text = $"insert into timeline ({Columns.Entry.Names()}, at) select {Columns.Entry.Names()}, {Now} from {entry.Rows("i", Columns.Entry, [TimelineDetails.BundleActivated(hash, actor)])}";
+        await statements.RunAsync(cancellationToken);
+    }
+
+    private static string WriteTimeline(PostgresBatch.Statement statement, IReadOnlyList<TimelineEntry> entries) => $"""
+        entries as (
+            insert into timeline ({Columns.Entry.Names()}, at)
+            select {Columns.Entry.Names()}, {Now} from {statement.Rows("i", Columns.Entry, entries)} where job_id in (select id from done))
+        """;
+
+    private static string WriteOutbox(PostgresBatch.Statement statement, IEnumerable<Tied> messages) => $"""
+        messages as (
+            insert into outbox ({Columns.Outbox.Names()}, attempts, parked, next_at)
+            select {Columns.Outbox.Names()}, 0, false, {Now} + {Timestamps.Micros(Relay.HeadStart)}
+            from {statement.Rows("i", Columns.TiedOutbox, [.. messages])} where tied_to is null or tied_to in (select id from done))
+        """;
+
+    private static async Task<Committed> CommittedAsync(PostgresBatch statements, CancellationToken cancellationToken)
+    {
+        await using var reader = await statements.ReadAsync(cancellationToken);
+        while (reader.FieldCount < 2)
+        {
+            await reader.NextResultAsync(cancellationToken);
+        }
+
+        await reader.ReadAsync(cancellationToken);
+        var done = new Committed(reader.GetFieldValue<Guid[]>(0).ToHashSet(), reader.GetString(1));
+
+        // The commit is only known once everything has been read: a failure of the batch's end must surface here.
+        while (await reader.NextResultAsync(cancellationToken))
+        {
+        }
+
+        return done;
+    }
+}

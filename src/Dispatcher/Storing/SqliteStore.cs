@@ -1,0 +1,224 @@
+using Dispatcher.Attempts;
+using Dispatcher.Contracts;
+using Dispatcher.DeadLetters;
+using Dispatcher.Intake;
+using Dispatcher.Jobs;
+using Dispatcher.Relaying;
+using Dispatcher.Timelines;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Storing;
+
+/// <summary>The embedded store: the same results, row by row. SQLite has one writer at a time, so that a transaction that has begun sees no other.</summary>
+internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IStore
+{
+    private const string Now = "cast(unixepoch('subsec') * 1000000 as integer)";
+    private const string ActiveHash = "coalesce((select hash from active_bundle), '')";
+    private const string SameSubmission = "job_id = $job_id or (principal = $principal and idempotency_key = $idempotency_key)";
+
+    private static readonly string InsertJob = $"""
+        insert into jobs ({Columns.NewJob.Names()}, created_at, updated_at) select {Columns.NewJob.Names("$")}, {Now}, {Now}
+        where $policy_hash = {ActiveHash} and not exists (select 1 from denials where {SameSubmission}) on conflict do nothing
+        """;
+
+    private static readonly string InsertDenial = $"""
+        insert into denials ({Columns.Denial.Names()}, at) select {Columns.Denial.Names("$")}, {Now}
+        where $policy_hash = {ActiveHash} and not exists (select 1 from jobs where {SameSubmission}) on conflict do nothing
+        """;
+
+    private static readonly string UpdateJob = $"""
+        update jobs set {string.Join(", ", Columns.JobLive.Select(column => $"{column.Name} = ${column.Name}"))},
+            updated_at = {Now}, finished_at = case when $is_final then {Now} end
+        where job_id = $job_id and version = $version_read and ($under_policy is null or $under_policy = {ActiveHash})
+        """;
+
+    private static readonly string InsertEntry = $"insert into timeline ({Columns.Entry.Names()}, at) values ({Columns.Entry.Names("$")}, {Now})";
+
+    private static readonly string InsertLetter =
+        $"insert into dead_letters ({Columns.DeadLetter.Names()}, at) values ({Columns.DeadLetter.Names("$")}, {Now}) on conflict do nothing";
+
+    private static readonly string InsertMessage = $"""
+        insert into outbox ({Columns.Outbox.Names()}, attempts, parked, next_at)
+        values ({Columns.Outbox.Names("$")}, 0, 0, {Now} + {Timestamps.Micros(Relay.HeadStart)})
+        """;
+
+    public Task<long> NowAsync(CancellationToken cancellationToken) =>
+        InTransactionAsync(transaction => (long)Command(transaction, $"select {Now}").ExecuteScalar()!, cancellationToken);
+
+    public Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken) => InTransactionAsync(
+        transaction =>
+        {
+            var done = batch.Where(acceptance => acceptance.Job is not null
+                ? Run(transaction, InsertJob, Columns.NewJob, acceptance.Job) == 1
+                : Run(transaction, InsertDenial, Columns.Denial, acceptance.Denial!) == 1).ToList();
+            done.ForEach(acceptance => Run(transaction, InsertEntry, Columns.Entry, acceptance.Entry));
+            RunAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(acceptance => acceptance.Outbox));
+            RunAll(transaction, InsertMessage, Columns.Outbox, packed is null ? [] : [packed]);
+            return Done(transaction, done.Select(acceptance => acceptance.JobId));
+        },
+        cancellationToken);
+
+    public Task<Committed> MoveAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken) => InTransactionAsync(
+        transaction =>
+        {
+            var done = batch.Where(move => Run(transaction, UpdateJob, Columns.Move, move) == 1).ToList();
+            RunAll(transaction, InsertEntry, Columns.Entry, done.Select(move => move.Entry).OfType<TimelineEntry>());
+            RunAll(transaction, InsertLetter, Columns.DeadLetter, done.Select(move => move.DeadLetter).OfType<DeadLetter>());
+            RunAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(move => move.Outbox));
+            return Done(transaction, done.Select(move => move.Before.JobId));
+        },
+        cancellationToken);
+
+    public Task RefuseAsync(IReadOnlyList<Refusal> batch, CancellationToken cancellationToken) => InTransactionAsync(
+        transaction =>
+        {
+            var done = batch.Where(refusal => Run(transaction, InsertLetter, Columns.DeadLetter, refusal.DeadLetter) == 1).ToList();
+            RunAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(refusal => refusal.Outbox));
+            return done.Count;
+        },
+        cancellationToken);
+
+    public Task RecordAsync(IReadOnlyList<TimelineEntry> entries, IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken) => InTransactionAsync(
+        transaction =>
+        {
+            RunAll(transaction, InsertEntry, Columns.Entry, entries);
+            RunAll(transaction, InsertMessage, Columns.Outbox, messages);
+            return entries.Count;
+        },
+        cancellationToken);
+
+    public async Task<IReadOnlyList<Job>> TakeDueAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+#pragma warning disable EF1002 // Constants and numbers of ours only.
+        return await db.Jobs.FromSqlRaw($"""
+            update jobs set due_at = {Now} + {Timestamps.Micros(postpone)}
+            where job_id in (select job_id from jobs where due_at <= {Now} order by due_at limit {limit}) returning *
+            """).AsNoTracking().ToListAsync(cancellationToken);
+#pragma warning restore EF1002
+    }
+
+    public Task<IReadOnlyList<LiveRun>> BeatAsync(IReadOnlyList<Run> runs, string claimedBy, CancellationToken cancellationToken) => InTransactionAsync<IReadOnlyList<LiveRun>>(
+        transaction =>
+        {
+            var live = new List<LiveRun>();
+            foreach (var run in runs)
+            {
+                using var beat = Command(transaction, $"""
+                    update jobs set due_at = min(max(due_at, {Now} + {Leases.Heartbeats} * heartbeat_us), run_until + {Timestamps.Micros(Leases.Grace)})
+                    where job_id = $job_id and run_id = $run_id and state = 'running' and claimed_by = $claimed_by returning cancel_requested
+                    """);
+                Bind(beat, Columns.Run, run);
+                beat.Parameters.AddWithValue("$claimed_by", claimedBy);
+                if (beat.ExecuteScalar() is long cancelRequested)
+                {
+                    live.Add(new LiveRun(run.RunId, cancelRequested != 0));
+                }
+            }
+
+            return live;
+        },
+        cancellationToken);
+
+    public async Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+#pragma warning disable EF1002 // Constants and numbers of ours only.
+        return await db.Outbox.FromSqlRaw($"""
+            update outbox set next_at = {Now} + {Timestamps.Micros(postpone)}
+            where message_id in (select message_id from outbox where next_at <= {Now} and not parked order by next_at limit {limit}) returning *
+            """).AsNoTracking().ToListAsync(cancellationToken);
+#pragma warning restore EF1002
+    }
+
+    public Task DeleteOutboxAsync(IReadOnlyList<Guid> messageIds, CancellationToken cancellationToken) => InTransactionAsync(
+        transaction =>
+        {
+            using var delete = Command(transaction, "delete from outbox where message_id = $message_id");
+            var parameter = delete.Parameters.Add("$message_id", SqliteType.Text);
+            foreach (var messageId in messageIds)
+            {
+                parameter.Value = messageId;
+                delete.ExecuteNonQuery();
+            }
+
+            return messageIds.Count;
+        },
+        cancellationToken);
+
+    public Task DeferOutboxAsync(Guid messageId, string error, TimeSpan? pause, CancellationToken cancellationToken) => InTransactionAsync(
+        transaction =>
+        {
+            using var defer = Command(transaction, $"""
+                update outbox set attempts = attempts + 1, last_error = $error, parked = $parked, next_at = {Now} + {Timestamps.Micros(pause ?? TimeSpan.Zero)}
+                where message_id = $message_id
+                """);
+            defer.Parameters.AddWithValue("$message_id", messageId);
+            defer.Parameters.AddWithValue("$error", error);
+            defer.Parameters.AddWithValue("$parked", pause is null);
+            return defer.ExecuteNonQuery();
+        },
+        cancellationToken);
+
+    public Task ActivateAsync(string hash, ReadOnlyMemory<byte> archive, string actor, CancellationToken cancellationToken) => InTransactionAsync(
+        transaction =>
+        {
+            using var activate = Command(transaction, $"""
+                insert into bundles (hash, archive, first_activated_at) values ($hash, $archive, {Now}) on conflict do nothing;
+                insert into active_bundle (serial, hash, activated_at, actor) values (1, $hash, {Now}, $actor)
+                on conflict (only_row) do update set serial = serial + 1, hash = excluded.hash, activated_at = excluded.activated_at, actor = excluded.actor;
+                """);
+            activate.Parameters.AddWithValue("$hash", hash);
+            activate.Parameters.AddWithValue("$archive", archive.ToArray());
+            activate.Parameters.AddWithValue("$actor", actor);
+            activate.ExecuteNonQuery();
+            return Run(transaction, InsertEntry, Columns.Entry, TimelineDetails.BundleActivated(hash, actor));
+        },
+        cancellationToken);
+
+    private static Committed Done(SqliteTransaction transaction, IEnumerable<Guid> jobs)
+    {
+        using var active = Command(transaction, $"select {ActiveHash}");
+        return new Committed(jobs.ToHashSet(), (string)active.ExecuteScalar()!);
+    }
+
+    private static void RunAll<TRow>(SqliteTransaction transaction, string sql, IReadOnlyList<Column<TRow>> columns, IEnumerable<TRow> rows)
+    {
+        foreach (var row in rows)
+        {
+            Run(transaction, sql, columns, row);
+        }
+    }
+
+    private static int Run<TRow>(SqliteTransaction transaction, string sql, IReadOnlyList<Column<TRow>> columns, TRow row)
+    {
+        using var command = Command(transaction, sql);
+        Bind(command, columns, row);
+        return command.ExecuteNonQuery();
+    }
+
+    private static void Bind<TRow>(SqliteCommand command, IReadOnlyList<Column<TRow>> columns, TRow row)
+    {
+        foreach (var column in columns)
+        {
+            command.Parameters.AddWithValue("$" + column.Name, column.Value(row) ?? DBNull.Value);
+        }
+    }
+
+#pragma warning disable CA2100 // The texts are constants of this file.
+    private static SqliteCommand Command(SqliteTransaction transaction, string sql) => new(sql, transaction.Connection, transaction);
+#pragma warning restore CA2100
+
+    /// <summary>SQLite works on the calling thread; its asynchronous methods do too.</summary>
+    private async Task<T> InTransactionAsync<T>(Func<SqliteTransaction, T> work, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var connection = (SqliteConnection)db.Database.GetDbConnection();
+        await connection.OpenAsync(cancellationToken);
+        await using var transaction = connection.BeginTransaction(deferred: false);
+        var result = work(transaction);
+        await transaction.CommitAsync(cancellationToken);
+        return result;
+    }
+}

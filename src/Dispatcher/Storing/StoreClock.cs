@@ -1,0 +1,75 @@
+using System.Data.Common;
+
+namespace Dispatcher.Storing;
+
+/// <summary>
+/// Tells the time of the database, so that every process agrees on what is due and what has expired. Measured every few seconds; a process whose own
+/// clock is off by more than two seconds, or that cannot reach the database, is not trusted and decides nothing.
+/// </summary>
+internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogger<StoreClock> logger) : BackgroundService
+{
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LargestOffset = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LongestTrust = TimeSpan.FromSeconds(15);
+
+    private readonly TaskCompletionSource _firstProbe = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _offset;
+    private long _probedAt;
+
+    /// <summary>Microseconds since 1970 by the database's clock, as well as this process knows it.</summary>
+    public long Now => Timestamps.Micros(time.GetUtcNow()) + Interlocked.Read(ref _offset);
+
+    /// <summary>How far this process's clock is behind the database's.</summary>
+    public TimeSpan Offset => TimeSpan.FromMicroseconds(Interlocked.Read(ref _offset));
+
+    public bool IsTrusted => _firstProbe.Task.IsCompletedSuccessfully
+        && time.GetElapsedTime(Interlocked.Read(ref _probedAt)) < LongestTrust
+        && Offset.Duration() <= LargestOffset;
+
+    /// <summary>Waits until the clock may be trusted.</summary>
+    public async Task TrustedAsync(CancellationToken cancellationToken)
+    {
+        while (!IsTrusted)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken);
+        }
+    }
+
+    /// <summary>Asks the database once.</summary>
+    public async Task ProbeOnceAsync(CancellationToken cancellationToken)
+    {
+        var before = Timestamps.Micros(time.GetUtcNow());
+        var there = await store.NowAsync(cancellationToken);
+        var after = Timestamps.Micros(time.GetUtcNow());
+        Interlocked.Exchange(ref _offset, there - ((before + after) / 2));
+        Interlocked.Exchange(ref _probedAt, time.GetTimestamp());
+        _firstProbe.TrySetResult();
+        if (Offset.Duration() > LargestOffset)
+        {
+            Log.Off(logger, Offset);
+        }
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Period, time);
+        do
+        {
+            try
+            {
+                await ProbeOnceAsync(stoppingToken);
+            }
+            catch (DbException)
+            {
+                // The trust runs out by itself, readiness tells, and the writers log what waits.
+            }
+        }
+        while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.ClockOff, LogLevel.Error, "This machine's clock differs from the database's by {Offset}, more than 2 s: nothing is decided here until it is set right")]
+        public static partial void Off(ILogger logger, TimeSpan offset);
+    }
+}

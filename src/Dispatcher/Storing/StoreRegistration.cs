@@ -1,0 +1,37 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Npgsql;
+
+namespace Dispatcher.Storing;
+
+/// <summary>Puts one of the two stores into the container.</summary>
+internal static class StoreRegistration
+{
+    public static void AddPostgresStore(this IServiceCollection services, string connectionString)
+    {
+        services.AddSingleton(_ => new NpgsqlDataSourceBuilder(WithDefaults(connectionString)).Build());
+        services.AddPooledDbContextFactory<DispatcherDb>((provider, options) => options
+            .UseNpgsql(provider.GetRequiredService<NpgsqlDataSource>()).ConfigureWarnings(IgnoreHandWritten));
+        services.AddSingleton<IStore, PostgresStore>();
+    }
+
+    public static void AddSqliteStore(this IServiceCollection services, string file)
+    {
+        services.AddPooledDbContextFactory<DispatcherDb>(options => options
+            .UseSqlite($"Data Source={file};Default Timeout=30").ConfigureWarnings(IgnoreHandWritten));
+        services.AddSingleton<IStore, SqliteStore>();
+    }
+
+    /// <summary>Migrations are written by hand, so that there is no snapshot to compare the model with; a test compares it with the tables instead.</summary>
+    private static void IgnoreHandWritten(WarningsConfigurationBuilder warnings) => warnings.Ignore(RelationalEventId.PendingModelChangesWarning);
+
+    /// <summary>The few statements are the same all day: prepare them. A database that vanished is noticed by keep-alives.</summary>
+    private static string WithDefaults(string connectionString)
+    {
+        var builder = new NpgsqlConnectionStringBuilder(connectionString);
+        builder.MaxAutoPrepare = builder.MaxAutoPrepare == 0 ? 40 : builder.MaxAutoPrepare;
+        builder.KeepAlive = builder.KeepAlive == 0 ? 15 : builder.KeepAlive;
+        builder.ApplicationName ??= "dispatcher";
+        return builder.ConnectionString;
+    }
+}

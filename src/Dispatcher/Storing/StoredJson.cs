@@ -1,0 +1,33 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Microsoft.EntityFrameworkCore.ChangeTracking;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+
+namespace Dispatcher.Storing;
+
+/// <summary>Small structures kept as JSON text in one column, and how to write and read them.</summary>
+internal static class StoredJson
+{
+    private static readonly JsonSerializerOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static readonly ValueConverter<IReadOnlyDictionary<string, string>, string> Labels =
+        new(value => Write(value), text => Read<Dictionary<string, string>>(text));
+
+    public static readonly ValueConverter<IReadOnlyList<string>, string> Strings = new(value => Write(value), text => Read<List<string>>(text));
+
+    public static readonly ValueConverter<IReadOnlyList<InputError>, string> Errors = new(value => Write(value), text => Read<List<InputError>>(text));
+
+    public static readonly ValueConverter<Constraints?, string?> Constraints =
+        new(value => value == null ? null : Write(value), text => text == null ? null : Read<Constraints>(text));
+
+    public static readonly ValueConverter<Fault?, string?> Fault =
+        new(value => value == null ? null : Write(value), text => text == null ? null : Read<Fault>(text));
+
+    /// <summary>Rows are read without tracking and written by statements, so that equality by reference is right.</summary>
+    public static ValueComparer<T> ByReference<T>() where T : class => new((left, right) => ReferenceEquals(left, right), value => value.GetHashCode());
+
+    public static string Write<T>(T value) => JsonSerializer.Serialize(value, Options);
+
+    private static T Read<T>(string text) => JsonSerializer.Deserialize<T>(text, Options)!;
+}

@@ -1,0 +1,100 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Dispatcher.Contracts;
+using Dispatcher.Intake;
+using Dispatcher.Jobs;
+using Dispatcher.Policies;
+
+namespace Dispatcher.Timelines;
+
+/// <summary>What each kind of line tells. A line is read years later by somebody who has only it: it names ids and hashes, never the payload.</summary>
+internal static class TimelineDetails
+{
+    private const string System = "dispatcher";
+
+    private static readonly JsonSerializerOptions Options = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+
+    /// <summary>The request and the decision at intake, and what was answered: a submission that comes again is answered from here.</summary>
+    public static TimelineEntry Submitted(string kind, Job job, SubmissionSource source, Decision decision, JobDecision answer) => Entry(kind, job, job.Principal, new
+    {
+        source.Door,
+        source.MessageId,
+        job.Topic,
+        job.Labels,
+        job.RiskTags,
+        job.IdempotencyKey,
+        job.WorkflowId,
+        PayloadSha256 = Convert.ToHexStringLower(SHA256.HashData(job.Payload)),
+        decision.MatchedRules,
+        decision.Detail,
+        decision.BasisHash,
+        Answer = answer,
+    });
+
+    /// <summary>The decision at dispatch, whatever it was.</summary>
+    public static TimelineEntry Judged(string kind, Job job, Decision decision, Guid? permitId = null) => Entry(kind, job, System, new
+    {
+        decision.Verdict,
+        decision.Rules,
+        decision.MatchedRules,
+        decision.Reason,
+        decision.Detail,
+        decision.Constraints,
+        decision.PolicyHash,
+        decision.BasisHash,
+        job.JobHash,
+        job.Pool,
+        PermitId = permitId,
+    });
+
+    public static TimelineEntry Claimed(Job job, Guid permitId) => Entry(TimelineKinds.Claimed, job, job.ClaimedBy!, new { job.Worker, job.RunId, PermitId = permitId });
+
+    public static TimelineEntry Ended(string kind, Job job, AttemptOutcome outcome) => Entry(kind, job, job.ClaimedBy ?? System, new
+    {
+        outcome.Worker,
+        outcome.RunId,
+        outcome.PermitId,
+        outcome.StartedAt,
+        outcome.EndedAt,
+        outcome.Fault,
+        job.FaultClass,
+        ResultSha256 = job.Result is null ? null : Convert.ToHexStringLower(SHA256.HashData(job.Result)),
+        State = job.State,
+    });
+
+    public static TimelineEntry Late(AttemptOutcome outcome, string sender, JobState state) => new()
+    {
+        JobId = outcome.JobId,
+        Kind = TimelineKinds.LateOutcome,
+        Attempt = outcome.Attempt,
+        Actor = sender,
+        Detail = Json(new { outcome.Worker, outcome.RunId, outcome.PermitId, outcome.Kind, outcome.Fault, State = state }),
+    };
+
+    /// <summary>Something the dispatcher did by itself, and why.</summary>
+    public static TimelineEntry Repaired(string kind, Job job, string reason) => Entry(kind, job, System, new { reason, job.Worker, job.RunId, job.FaultClass, State = job.State });
+
+    public static TimelineEntry Asked(string kind, Job job, string actor) => Entry(kind, job, actor, new { State = job.State });
+
+    /// <summary>A line of the system's own: its job id is all zero.</summary>
+    public static TimelineEntry BundleActivated(string hash, string actor) => new()
+    {
+        JobId = Guid.Empty,
+        Kind = TimelineKinds.BundleActivated,
+        Actor = actor,
+        Detail = Json(new { PolicyHash = hash }),
+    };
+
+    /// <summary>What was answered when the job was handed in first.</summary>
+    public static JobDecision Answer(TimelineEntry submitted)
+    {
+        using var detail = JsonDocument.Parse(submitted.Detail);
+        return detail.RootElement.GetProperty("answer").Deserialize(WireJson.Default.JobDecision)!;
+    }
+
+    private static TimelineEntry Entry<T>(string kind, Job job, string actor, T detail) =>
+        new() { JobId = job.JobId, Kind = kind, Attempt = job.Attempt, Actor = actor, Detail = Json(detail) };
+
+    private static byte[] Json<T>(T detail) => JsonSerializer.SerializeToUtf8Bytes(detail, Options);
+}

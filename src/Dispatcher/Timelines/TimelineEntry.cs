@@ -1,0 +1,50 @@
+namespace Dispatcher.Timelines;
+
+/// <summary>One line of a job's history, written in the transaction that changes the state. Never updated, never deleted; the database refuses both.</summary>
+internal sealed record TimelineEntry
+{
+    /// <summary>Given by the store, in commit order per job.</summary>
+    public long EntryId { get; init; }
+
+    public required Guid JobId { get; init; }
+
+    /// <summary>Given by the store: microseconds since 1970 by the database's clock.</summary>
+    public long At { get; init; }
+
+    /// <summary>What happened; one of <see cref="TimelineKinds"/>.</summary>
+    public required string Kind { get; init; }
+
+    public int Attempt { get; init; }
+
+    /// <summary>Who: a principal, a worker, or <c>dispatcher</c>.</summary>
+    public required string Actor { get; init; }
+
+    /// <summary>UTF-8 JSON, kept as bytes because it will be hashed.</summary>
+    public required byte[] Detail { get; init; }
+}
+
+/// <summary>The words on the timeline.</summary>
+internal static class TimelineKinds
+{
+    public const string Accepted = "accepted";
+    public const string Held = "held";
+    public const string Denied = "denied";
+    public const string Dispatched = "dispatched";
+    public const string Claimed = "claimed";
+    public const string Returned = "returned";
+    public const string Unclaimed = "unclaimed";
+    public const string Fenced = "fenced";
+    public const string Succeeded = "succeeded";
+    public const string Faulted = "faulted";
+    public const string LateOutcome = "late_outcome";
+    public const string CancelRequested = "cancel_requested";
+    public const string Cancelled = "cancelled";
+    public const string Expired = "expired";
+    public const string BundleActivated = "bundle_activated";
+
+    /// <summary>The first line of a submission: request, decision and answer.</summary>
+    public static readonly string[] Intake = [Accepted, Held, Denied];
+
+    /// <summary>The last line of an attempt.</summary>
+    public static readonly string[] Ends = [Returned, Unclaimed, Fenced, Succeeded, Faulted, Cancelled];
+}
