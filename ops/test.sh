@@ -39,7 +39,7 @@ clean_up() {
     trap '' INT TERM HUP    # a second Ctrl-C must not stop the cleaning
     if [[ -n $running ]]; then
         kill -TERM -- "-$running" 2> /dev/null || true
-        # A server that is being started or restarted right now must have written its process id, or nobody could stop it.
+        # Time to end in order, and for a server that is being restarted right now to have its process id written; then the rest.
         for (( i = 0; i < 100; i++ )); do kill -0 "$running" 2> /dev/null || break; sleep 0.1; done
         kill -KILL -- "-$running" 2> /dev/null || true
     fi
