@@ -65,6 +65,9 @@ fi
 
 # Otherwise the build's worker processes would wait for more work after the end.
 export MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_UI_LANGUAGE=en
+# What an interrupted test leaves in the temporary folder goes with everything else.
+mkdir "$folder/tmp"
+export TMPDIR="$folder/tmp"
 # One test program at a time: they share the two servers, and some restart them. Code 8, no test ran, is fine for one program (a filter
 # rarely matches in every one) but not for all of them together.
 run dotnet test --solution "$ops/../Dispatcher.sln" --configuration Release --max-parallel-test-modules 1 --ignore-exit-code 8 --minimum-expected-tests 1 "$@"
