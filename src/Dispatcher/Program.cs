@@ -1,1 +1,3 @@
-return 0;
+using Dispatcher.CommandLine;
+
+return await RootCommandLine.InvokeAsync(args, Terminal.OfProcess);

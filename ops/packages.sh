@@ -1,0 +1,58 @@
+#!/bin/bash
+# What the tests need from Debian or Ubuntu besides the .NET SDK.
+#   ops/packages.sh missing    prints the packages that are not there, one line; nothing when all are
+#   ops/packages.sh install    installs them as root, without starting the services that they bring
+set -euo pipefail
+shopt -s nullglob
+
+missing() {
+    local absent=()
+    # The real programs, not the wrappers in /usr/sbin: those insist on root and on the package's own data.
+    local brokers=(/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server) databases=(/usr/lib/postgresql/*/bin/initdb)
+    (( ${#brokers[@]} )) || absent+=(rabbitmq-server)
+    (( ${#databases[@]} )) || absent+=(postgresql)
+    command -v git > /dev/null || absent+=(git)
+    # The system's Python: only that one sees the system's pika, the AMQP client of the tests in another language.
+    [[ -x /usr/bin/python3 ]] || absent+=(python3)
+    /usr/bin/python3 -c 'import pika' 2> /dev/null || absent+=(python3-pika)
+    echo "${absent[*]}"
+}
+
+install() {
+    if (( EUID != 0 )); then
+        echo "ops/packages.sh: install needs root; run: sudo $0 install" >&2
+        exit 3
+    fi
+
+    # One at a time on a machine: a second run would otherwise take away the first one's policy file half way.
+    exec 9> /run/lock/dispatcher-packages
+    flock 9
+    local wanted
+    read -r -a wanted <<< "$(missing)"
+    (( ${#wanted[@]} )) || return 0
+
+    # 101 = "not allowed": Debian's documented way to install a service without starting it. A file that is already there is somebody's decision.
+    local policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+        trap "rm -f $policy" EXIT
+        printf '#!/bin/sh\nexit 101\n' > "$policy"
+        chmod 755 "$policy"
+    fi
+
+    echo "ops/packages.sh: installing ${wanted[*]}" >&2
+    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+    apt-get -qq -o DPkg::Lock::Timeout=300 update >&2
+    apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends "${wanted[@]}" >&2 9>&-
+
+    local still
+    still=$(missing)
+    if [[ -n $still ]]; then
+        echo "ops/packages.sh: installed, and yet not where Debian and Ubuntu put it: $still" >&2
+        exit 3
+    fi
+}
+
+case ${1:-} in
+    missing | install) "$1" ;;
+    *) echo "usage: ops/packages.sh missing|install" >&2; exit 2 ;;
+esac

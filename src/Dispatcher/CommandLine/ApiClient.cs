@@ -1,0 +1,115 @@
+using System.Net.Http.Headers;
+using System.Net.Mime;
+using System.Text;
+using System.Text.Json;
+
+namespace Dispatcher.CommandLine;
+
+/// <summary>An answer that came from the server, whatever it says. <see cref="Body"/> is undefined when there is none or it is no JSON.</summary>
+internal sealed record ApiAnswer(string Request, int Status, string Text, JsonElement Body)
+{
+    public bool IsSuccess => Status is >= 200 and <= 299;
+}
+
+/// <summary>The HTTP API as the command line uses it. Fails with <see cref="ExitCode.Unreachable"/> when no server answers.</summary>
+internal sealed class ApiClient : IDisposable
+{
+    private readonly HttpClient _http;
+
+    public ApiClient(Uri server, string key)
+    {
+        // No redirects: they would turn a POST into a GET. No proxy for this machine: a proxy's own loopback is another one.
+        _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = !server.IsLoopback })
+        {
+            BaseAddress = server,
+            Timeout = TimeSpan.FromSeconds(30),
+        };
+        _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        _http.DefaultRequestHeaders.Accept.ParseAdd("application/json, application/problem+json");
+    }
+
+    public Task<ApiAnswer> SubmitAsync(byte[] job, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, "api/jobs", job, cancellationToken);
+
+    public Task<ApiAnswer> JobsAsync(Query query, CancellationToken cancellationToken) => GetAsync("api/jobs" + query, cancellationToken);
+
+    public Task<ApiAnswer> JobAsync(Guid job, CancellationToken cancellationToken) => GetAsync($"api/jobs/{job}", cancellationToken);
+
+    public Task<ApiAnswer> TimelineAsync(Guid job, CancellationToken cancellationToken) => GetAsync($"api/jobs/{job}/timeline", cancellationToken);
+
+    public Task<ApiAnswer> AttemptsAsync(Guid job, CancellationToken cancellationToken) => GetAsync($"api/jobs/{job}/attempts", cancellationToken);
+
+    public Task<ApiAnswer> CancelAsync(Guid job, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, $"api/jobs/{job}/cancel", null, cancellationToken);
+
+    public Task<ApiAnswer> DeadLettersAsync(Query query, CancellationToken cancellationToken) => GetAsync("api/dead-letters" + query, cancellationToken);
+
+    public Task<ApiAnswer> DeadLetterAsync(Guid deadLetter, CancellationToken cancellationToken) => GetAsync($"api/dead-letters/{deadLetter}", cancellationToken);
+
+    public Task<ApiAnswer> CreateKeyAsync(byte[] key, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, "api/keys", key, cancellationToken);
+
+    public Task<ApiAnswer> KeysAsync(CancellationToken cancellationToken) => GetAsync("api/keys", cancellationToken);
+
+    public Task<ApiAnswer> RevokeKeyAsync(string keyId, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Delete, "api/keys/" + Uri.EscapeDataString(keyId), null, cancellationToken);
+
+    public Task<ApiAnswer> StatusAsync(CancellationToken cancellationToken) => GetAsync("api/status", cancellationToken);
+
+    public void Dispose() => _http.Dispose();
+
+    private Task<ApiAnswer> GetAsync(string path, CancellationToken cancellationToken) => SendAsync(HttpMethod.Get, path, null, cancellationToken);
+
+    private async Task<ApiAnswer> SendAsync(HttpMethod method, string path, byte[]? json, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(method, path);
+        if (json is not null)
+        {
+            request.Content = new ByteArrayContent(json) { Headers = { ContentType = new MediaTypeHeaderValue(MediaTypeNames.Application.Json) } };
+        }
+
+        var called = $"{method} {new Uri(_http.BaseAddress!, path)}";
+        try
+        {
+            using var response = await _http.SendAsync(request, cancellationToken);
+            var bytes = await response.Content.ReadAsByteArrayAsync(cancellationToken);
+            return Read(called, (int)response.StatusCode, Encoding.UTF8.GetString(bytes));
+        }
+        catch (Exception failure) when (failure is HttpRequestException || (failure is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            var why = failure is HttpRequestException ? failure.Message : $"no answer within {_http.Timeout.TotalSeconds:0} s";
+            throw new VerbFailedException(ExitCode.Unreachable,
+                $"{called}: {why}",
+                "Check that the server runs and that --url or DISPATCHER_URL names it.");
+        }
+    }
+
+    private static ApiAnswer Read(string called, int status, string text)
+    {
+        JsonElement body = default;
+        try
+        {
+            body = text.Length > 0 ? JsonDocument.Parse(text).RootElement : default;
+        }
+        catch (JsonException) when (status is < 200 or > 299)
+        {
+            // An error page of something in between; the status says enough.
+        }
+        catch (JsonException)
+        {
+            throw new VerbFailedException(ExitCode.Unreachable,
+                $"{called}: answered {status}, but not with JSON.",
+                "Something else listens there: check --url or DISPATCHER_URL.");
+        }
+
+        return new ApiAnswer(called, status, text, body);
+    }
+}
+
+/// <summary>A query string; what is null is left out.</summary>
+internal sealed record Query(params (string Name, object? Value)[] Parts)
+{
+    public override string ToString()
+    {
+        var parts = Parts.Where(part => part.Value is not null)
+            .Select(part => $"{part.Name}={Uri.EscapeDataString(FormattableString.Invariant($"{part.Value}"))}").ToList();
+        return parts.Count == 0 ? "" : "?" + string.Join('&', parts);
+    }
+}

@@ -1,0 +1,79 @@
+using System.CommandLine;
+using System.Text;
+using System.Text.Json;
+
+namespace Dispatcher.CommandLine;
+
+/// <summary><c>dispatcher dead-letters list|show</c>.</summary>
+internal static class DeadLettersVerbs
+{
+    // Enough to recognise a message by; the whole is in the JSON.
+    private const int ShownBytes = 2048;
+
+    public static Command Create(ServerVerbs verbs) => new("dead-letters", "Look at what was set aside: jobs that failed for good, and messages that could not be read.")
+    {
+        List(verbs),
+        Show(verbs),
+    };
+
+    private static Verb List(ServerVerbs verbs)
+    {
+        var limit = new Option<int?>("--limit") { HelpName = "N", Description = "At most so many on a page." };
+        var cursor = new Option<string?>("--cursor") { HelpName = "CURSOR", Description = "Where the page before ended." };
+        var verb = new Verb("list", "List dead letters, newest first, a page at a time.", "dispatcher dead-letters list", "dispatcher dead-letters list --limit 20 --json")
+        { limit, cursor };
+
+        return verbs.Add(verb, async (call, cancellationToken) =>
+        {
+            var query = new Query(("limit", call.Arguments.GetValue(limit)), ("cursor", call.Arguments.GetValue(cursor)));
+            return call.Report(await call.Api.DeadLettersAsync(query, cancellationToken), page =>
+            {
+                call.Screen.Table(["dead letter", "class", "owner", "topic", "principal", "job", "at"], page.Items("items").Select(letter => new[]
+                {
+                    letter.Text("dead_letter_id"), letter.Text("fault_class"), letter.Text("owner"), letter.Text("topic"), letter.Text("principal"),
+                    letter.Text("job_id"), call.Screen.Time(letter, "at"),
+                }));
+                call.Screen.NextPage(page);
+            });
+        });
+    }
+
+    private static Verb Show(ServerVerbs verbs)
+    {
+        const string anId = "0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10";
+        var id = Identifiers.Uuid("DEAD_LETTER_ID", "dead letter", "dispatcher dead-letters list");
+        var verb = new Verb("show", "Show a dead letter: why it is there, whose it is, and its content.",
+            $"dispatcher dead-letters show {anId}", $"dispatcher dead-letters show {anId} --json | jq -r .body_base64 | base64 -d")
+        { id };
+        return verbs.Add(verb, async (call, cancellationToken) =>
+            call.Report(await call.Api.DeadLetterAsync(call.Arguments.GetRequiredValue(id), cancellationToken), letter => ShowLetter(call.Screen, letter)));
+    }
+
+    private static void ShowLetter(Screen screen, JsonElement letter)
+    {
+        screen.Fields(
+            ("dead letter", letter.Text("dead_letter_id")),
+            ("at", screen.Time(letter, "at")),
+            ("class", letter.Text("fault_class")),
+            ("owner", letter.Text("owner")),
+            ("topic", letter.Text("topic")),
+            ("principal", letter.Text("principal")),
+            ("job", letter.Text("job_id")),
+            ("attempt", letter.Text("attempt")),
+            ("fault", letter.Fault("fault")),
+            ("body", Size(letter)));
+        foreach (var error in letter.Items("errors"))
+        {
+            screen.Line($"{error.Text("where")}: {error.Text("message")} [{error.Text("code")}]");
+            screen.Line($"  fix: {error.Text("fix")}");
+        }
+
+        if (letter.Value("body_base64") is { ValueKind: JsonValueKind.String } body && body.TryGetBytesFromBase64(out var bytes) && bytes.Length > 0)
+        {
+            screen.Line(Encoding.UTF8.GetString(bytes.AsSpan(0, Math.Min(bytes.Length, ShownBytes))) + (bytes.Length > ShownBytes ? " …" : ""));
+        }
+    }
+
+    private static string Size(JsonElement letter) =>
+        letter.Text("body_length") is { Length: > 0 } length ? $"{length} bytes, SHA-256 {letter.Text("body_sha256")}" : "";
+}

@@ -1,0 +1,41 @@
+using System.Text.Json;
+
+namespace Dispatcher.CommandLine;
+
+/// <summary>Reads the server's answers leniently: a newer or older server may add or miss members, and a view then shows less, but shows.</summary>
+internal static class JsonView
+{
+    public static JsonElement Value(this JsonElement from, string name) =>
+        from.ValueKind == JsonValueKind.Object && from.TryGetProperty(name, out var value) ? value : default;
+
+    public static IEnumerable<JsonElement> Items(this JsonElement from, string name) =>
+        from.Value(name) is { ValueKind: JsonValueKind.Array } items ? items.EnumerateArray() : [];
+
+    /// <summary>A string as it is, a list of strings with commas, an object of plain values as <c>name=value</c>, anything else as JSON; empty when missing or null.</summary>
+    public static string Text(this JsonElement from, string name) => from.Value(name).AsText();
+
+    public static string AsText(this JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Undefined or JsonValueKind.Null => "",
+        JsonValueKind.String => value.GetString()!,
+        JsonValueKind.Array when value.EnumerateArray().All(IsPlain) => string.Join(", ", value.EnumerateArray().Select(AsText)),
+        JsonValueKind.Object when value.EnumerateObject().All(member => IsPlain(member.Value)) =>
+            string.Join(" ", value.EnumerateObject().Where(member => member.Value.ValueKind != JsonValueKind.Null).Select(member => $"{member.Name}={member.Value.AsText()}")),
+        _ => value.GetRawText(),
+    };
+
+    /// <summary>As JSON, untouched; empty when missing or null.</summary>
+    public static string Raw(this JsonElement from, string name) =>
+        from.Value(name) is { ValueKind: not JsonValueKind.Undefined and not JsonValueKind.Null } value ? value.GetRawText() : "";
+
+    /// <summary>A fault in one line: class, type, message.</summary>
+    public static string Fault(this JsonElement from, string name)
+    {
+        var fault = from.Value(name);
+        return fault.ValueKind == JsonValueKind.Object
+            ? string.Join(": ", new[] { fault.Text("class"), fault.Text("type"), fault.Text("message") }.Where(part => part.Length > 0))
+            : fault.AsText();
+    }
+
+    private static bool IsPlain(JsonElement value) => value.ValueKind is not JsonValueKind.Object and not JsonValueKind.Array;
+}

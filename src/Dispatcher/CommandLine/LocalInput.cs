@@ -1,0 +1,48 @@
+namespace Dispatcher.CommandLine;
+
+/// <summary>Bytes that a call brings along: from an argument, a file or standard input.</summary>
+internal static class LocalInput
+{
+    // A mistyped path (a disk image, /dev/zero) must not fill the memory; the server's limit is far below.
+    private const int MaxBytes = 16 * 1024 * 1024;
+
+    public static byte[] File(string path, string where)
+    {
+        try
+        {
+            using var stream = System.IO.File.OpenRead(path);
+            return ReadAll(stream, where);
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new VerbFailedException(ExitCode.WrongUse,
+                $"{where}: cannot read '{path}': {unreadable.Message}",
+                "Check the path and that you may read the file.");
+        }
+    }
+
+    public static byte[] StandardInput(Terminal terminal, string where)
+    {
+        using var stream = terminal.Input();
+        return ReadAll(stream, where);
+    }
+
+    private static byte[] ReadAll(Stream stream, string where)
+    {
+        using var bytes = new MemoryStream();
+        var buffer = new byte[81920];
+        for (int count; (count = stream.Read(buffer)) > 0;)
+        {
+            bytes.Write(buffer, 0, count);
+            if (bytes.Length > MaxBytes)
+            {
+                throw new VerbFailedException(ExitCode.WrongUse,
+                    $"{where}: more than {MaxBytes / 1024 / 1024} MiB.",
+                    "A job is small: put large content elsewhere and name it in the payload.");
+            }
+        }
+
+        // A byte order mark is no JSON and no part of a key.
+        return bytes.ToArray() is [0xEF, 0xBB, 0xBF, .. var rest] ? rest : bytes.ToArray();
+    }
+}

@@ -1,0 +1,132 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Spectre.Console;
+
+namespace Dispatcher.CommandLine;
+
+/// <summary>Writes for people. Everything shown goes through <see cref="Clean"/>: names and messages come from strangers.</summary>
+internal sealed class Screen
+{
+    private readonly Terminal _terminal;
+    private readonly IAnsiConsole _console;
+
+    public Screen(Terminal terminal)
+    {
+        _terminal = terminal;
+        var output = new AnsiConsoleOutput(terminal.Output);
+        var plain = !output.IsTerminal;
+        _console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = output,
+            Ansi = plain ? AnsiSupport.No : AnsiSupport.Detect,
+            ColorSystem = plain ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
+            Interactive = InteractionSupport.No,
+        });
+        if (plain)
+        {
+            // A file or a pipe has no width: a row stays one line, for grep.
+            _console.Profile.Width = 10_000;
+        }
+    }
+
+    /// <summary>The server's own bytes, as they came.</summary>
+    public void Json(string document) => _terminal.Output.WriteLine(document);
+
+    public void Line(string text) => _terminal.Output.WriteLine(Clean(text, keepLines: true));
+
+    /// <summary>A hint or progress, beside the answer.</summary>
+    public void Note(string text) => _terminal.Error.WriteLine(Clean(text));
+
+    public void Failure(string what, string fix)
+    {
+        Note("error: " + what);
+        Note("  fix: " + fix);
+    }
+
+    public void Table(IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows)
+    {
+        var table = new Table { Border = TableBorder.None, ShowHeaders = true };
+        foreach (var column in columns)
+        {
+            // The first is the id: on a narrow terminal the others wrap, but the id can still be copied.
+            table.AddColumn(new TableColumn(Markup.Escape(column.ToUpperInvariant())) { NoWrap = table.Columns.Count == 0 }.PadLeft(0).PadRight(2));
+        }
+
+        foreach (var row in rows)
+        {
+            table.AddRow(row.Select(cell => Cell(cell)).ToArray());
+        }
+
+        _console.Write(table);
+        if (table.Rows.Count == 0)
+        {
+            Note("(none)");
+        }
+    }
+
+    /// <summary>One thing, a line per field; empty fields are left out.</summary>
+    public void Fields(params IEnumerable<(string Name, string Value)> fields)
+    {
+        var grid = new Grid().AddColumn(new GridColumn().NoWrap().PadLeft(0).PadRight(2)).AddColumn(new GridColumn().PadLeft(0).PadRight(0));
+        foreach (var (name, value) in fields.Where(field => field.Value.Length > 0))
+        {
+            grid.AddRow(new Markup(Markup.Escape(name)), Cell(value, keepLines: true));
+        }
+
+        _console.Write(grid);
+    }
+
+    /// <summary>How to get the page after this one, when there is one.</summary>
+    public void NextPage(JsonElement page)
+    {
+        if (page.Text("next") is { Length: > 0 } cursor)
+        {
+            Note($"(there is more: repeat with --cursor '{cursor}')");
+        }
+    }
+
+    /// <summary>A time as its age by the local clock, and in UTC. Empty when there is none.</summary>
+    public string Time(JsonElement from, string name) =>
+        from.Value(name) is { ValueKind: JsonValueKind.String } value && value.TryGetDateTimeOffset(out var at)
+            ? $"{Age(_terminal.Clock.GetUtcNow() - at)} ({at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC)"
+            : "";
+
+    internal static string Age(TimeSpan age)
+    {
+        var size = age.Duration();
+        var text = size.TotalSeconds < 60 ? $"{(int)size.TotalSeconds} s"
+            : size.TotalMinutes < 60 ? $"{(int)size.TotalMinutes} min"
+            : size.TotalHours < 48 ? $"{(int)size.TotalHours} h"
+            : $"{(int)size.TotalDays} d";
+        return age < TimeSpan.Zero ? "in " + text : text + " ago";
+    }
+
+    /// <summary>Makes control and direction characters visible: a label must not move the cursor, recolour or reorder what its reader sees.</summary>
+    internal static string Clean(string text, bool keepLines = false)
+    {
+        if (!text.Any(c => IsUnsafe(c, keepLines)))
+        {
+            return text;
+        }
+
+        var clean = new StringBuilder(text.Length);
+        foreach (var c in text)
+        {
+            _ = IsUnsafe(c, keepLines) ? clean.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}") : clean.Append(c);
+        }
+
+        return clean.ToString();
+    }
+
+    private static bool IsUnsafe(char c, bool keepLines) =>
+        c is '\n' ? !keepLines : char.IsControl(c) || c is (>= '\u202a' and <= '\u202e') or (>= '\u2066' and <= '\u2069');
+
+    private static Text Cell(string value, bool keepLines = false) => new(Clean(value, keepLines), value switch
+    {
+        "succeeded" or "ALLOW" => new Style(Color.Green),
+        "held" or "retrying" or "REQUIRE_APPROVAL" => new Style(Color.Yellow),
+        "denied" or "rejected" or "expired" or "dead_lettered" or "quarantined" or "DENY" => new Style(Color.Red),
+        _ => Style.Plain,
+    });
+}

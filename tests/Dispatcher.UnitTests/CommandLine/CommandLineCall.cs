@@ -1,0 +1,24 @@
+using System.Text;
+using Dispatcher.CommandLine;
+
+namespace Dispatcher.UnitTests.CommandLine;
+
+/// <summary>What a call of the program left behind.</summary>
+internal sealed record CallOutcome(int Code, string Output, string Error);
+
+/// <summary>Runs the real command line in this process, with its own streams and environment.</summary>
+internal static class CommandLineCall
+{
+    public static Task<CallOutcome> RunAsync(params string[] args) => RunAsync(args, [], "");
+
+    public static async Task<CallOutcome> RunAsync(string[] args, Dictionary<string, string> variables, string input)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        var terminal = new Terminal(() => new MemoryStream(Encoding.UTF8.GetBytes(input)), output, error, variables.GetValueOrDefault, TimeProvider.System);
+
+        var code = await RootCommandLine.InvokeAsync(args, terminal);
+
+        return new CallOutcome(code, output.ToString(), error.ToString());
+    }
+}

@@ -1,0 +1,85 @@
+using System.Text;
+using Dispatcher.CommandLine;
+
+namespace Dispatcher.UnitTests.CommandLine;
+
+public sealed class OutputTests
+{
+    [Theory]
+    [InlineData(0, "0 s ago")]
+    [InlineData(59.9, "59 s ago")]
+    [InlineData(60, "1 min ago")]
+    [InlineData(3600, "1 h ago")]
+    [InlineData(2 * 86400, "2 d ago")]
+    [InlineData(-90, "in 1 min")]
+    public void An_age_has_one_unit(double seconds, string age) => Assert.Equal(age, Screen.Age(TimeSpan.FromSeconds(seconds)));
+
+    [Fact]
+    public async Task What_strangers_wrote_cannot_steer_the_terminal()
+    {
+        await using var server = (await CannedServer.StartAsync())
+            .Answers("GET /api/jobs", 200, """{"items":[{"job_id":"[red]x[/]","topic":"\u001b[2Jt","principal":"a\nb\u202e"}]}""");
+
+        var outcome = await server.RunAsync("jobs", "list");
+
+        Assert.Contains("""\u001b[2Jt""", outcome.Output, StringComparison.Ordinal);
+        Assert.Contains("""a\u000ab\u202e""", outcome.Output, StringComparison.Ordinal);
+        Assert.Contains("[red]x[/]", outcome.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_row_stays_one_line_when_the_output_is_no_terminal()
+    {
+        var wide = new string('w', 400);
+        await using var server = (await CannedServer.StartAsync()).Answers("GET /api/jobs", 200, $$"""{"items":[{"job_id":"1","topic":"{{wide}}","principal":"last"}]}""");
+
+        var outcome = await server.RunAsync("jobs", "list");
+
+        Assert.Contains(outcome.Output.Split('\n'), line => line.Contains(wide, StringComparison.Ordinal) && line.Contains("last", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_page_says_how_to_get_the_next_one_and_the_query_is_escaped()
+    {
+        const string request = "GET /api/jobs?state=held&topic=job.%2A&limit=5&cursor=a%2Bb%26c";
+        await using var server = (await CannedServer.StartAsync()).Answers(request, 200, """{"items":[],"next":"n+1"}""");
+
+        var outcome = await server.RunAsync("jobs", "list", "--state", "held", "--topic", "job.*", "--limit", "5", "--cursor", "a+b&c");
+
+        Assert.Equal(0, outcome.Code);
+        Assert.Contains("--cursor 'n+1'", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_new_key_is_asked_for_with_all_that_was_given()
+    {
+        await using var server = (await CannedServer.StartAsync()).Answers("POST /api/keys", 201, """{"key_id":"k1","key":"s"}""");
+
+        await server.RunAsync("keys", "create", "--subject", "ci", "--person", "ada", "--role", "producer", "--group", "sre");
+
+        Assert.Equal("""{"subject":"ci","person":"ada","roles":["producer"],"groups":["sre"]}""", Encoding.UTF8.GetString(server.Requests[0].Body));
+    }
+
+    [Fact]
+    public async Task A_revoked_key_is_confirmed()
+    {
+        await using var server = (await CannedServer.StartAsync()).Answers("DELETE /api/keys/k1", 204, "");
+
+        var shown = await server.RunAsync("keys", "revoke", "k1");
+        var json = await server.RunAsync("keys", "revoke", "k1", "--json");
+
+        Assert.Equal((0, "key k1 is revoked" + Environment.NewLine), (shown.Code, shown.Output));
+        Assert.Equal((0, """{"key_id":"k1","revoked":true}""" + Environment.NewLine), (json.Code, json.Output));
+    }
+
+    [Fact]
+    public async Task A_server_that_is_not_ready_is_a_no()
+    {
+        await using var server = (await CannedServer.StartAsync()).Answers("GET /api/status", 200, """{"ready":false,"checks":{"broker":"no connection"}}""");
+
+        var outcome = await server.RunAsync("status");
+
+        Assert.Equal(1, outcome.Code);
+        Assert.Contains("no connection", outcome.Output, StringComparison.Ordinal);
+    }
+}

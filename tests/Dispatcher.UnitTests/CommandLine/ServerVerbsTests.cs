@@ -1,0 +1,153 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Dispatcher.UnitTests.CommandLine;
+
+public sealed class ServerVerbsTests
+{
+    private const string Id = "0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10";
+
+    /// <summary>Calls of every verb but submit: the request each makes, a good answer, and something that must be shown of it.</summary>
+    private static readonly Dictionary<string, (string Request, string Answer, string Shown)> Calls = new()
+    {
+        ["jobs list"] = ("GET /api/jobs", $$"""{ "items":[{"job_id":"{{Id}}","topic":"job.exec.shell","state":"held","attempt":0,"created_at":"2026-01-01T00:00:00Z"}],"next":null }""", "job.exec.shell"),
+        [$"jobs show {Id}"] = ($"GET /api/jobs/{Id}", $$"""{"job_id":"{{Id}}","labels":{"env":"dev"},"payload":{"n":1.0},"constraints":{"timeout_ms":5000},"created_at":"2026-01-01T00:00:00Z","more":1}""", """{"n":1.0}"""),
+        [$"jobs timeline {Id}"] = ($"GET /api/jobs/{Id}/timeline", """{"items":[{"entry_id":"1","at":"2026-01-01T00:00:00Z","kind":"accepted","attempt":null,"actor":"billing","detail":{"verdict":"ALLOW"}}]}""", "verdict=ALLOW"),
+        [$"jobs attempts {Id}"] = ($"GET /api/jobs/{Id}/attempts", """{"items":[{"attempt":1,"state":"ended","worker":"w1","outcome":"faulted","fault":{"class":"terminal","type":"Exit","message":"code 1"}}]}""", "terminal: Exit: code 1"),
+        [$"jobs cancel {Id}"] = ($"POST /api/jobs/{Id}/cancel", $$"""{"job_id":"{{Id}}","state":"running","cancel_requested":true}""", "asked to stop"),
+        ["dead-letters list"] = ("GET /api/dead-letters", $$"""{"items":[{"dead_letter_id":"{{Id}}","at":"2026-01-01T00:00:00Z","fault_class":"in_doubt","owner":"sre"}]}""", "in_doubt"),
+        [$"dead-letters show {Id}"] = ($"GET /api/dead-letters/{Id}", $$"""{"dead_letter_id":"{{Id}}","errors":[{"code":"c","where":"body","message":"no JSON","fix":"send JSON"}],"body_base64":"eyJicm9rZW4=","body_length":8,"body_sha256":"ab"}""", "{\"broken"),
+        ["keys create --subject ci --role producer --group a --group b"] = ("POST /api/keys", """{"key_id":"k1","key":"dk_secret","subject":"ci","person":null,"roles":["producer"],"groups":["a","b"]}""", "dk_secret"),
+        ["keys list"] = ("GET /api/keys", """{"items":[{"key_id":"k1","subject":"ci","roles":["producer","approver"]}]}""", "producer, approver"),
+        ["status"] = ("GET /api/status", """{"version":"1.0","ready":true,"checks":{"store":"ok"},"policy_hash":"ab","jobs":{"held":3},"outbox":{"rows":0},"pools":{"shell":{"workers":2}}}""", "workers=2"),
+    };
+
+    public static TheoryData<string> Verbs() => [.. Calls.Keys];
+
+    [Theory]
+    [MemberData(nameof(Verbs))]
+    public async Task Shows_the_answer(string verb)
+    {
+        var (request, answer, shown) = Calls[verb];
+        await using var server = (await CannedServer.StartAsync()).Answers(request, 200, answer);
+
+        var outcome = await server.RunAsync(verb.Split(' '));
+
+        Assert.Equal(0, outcome.Code);
+        Assert.Contains(shown, outcome.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain('\u001b', outcome.Output);
+        Assert.Equal(request, Assert.Single(server.Requests).Line);
+    }
+
+    [Theory]
+    [MemberData(nameof(Verbs))]
+    public async Task With_json_prints_the_servers_bytes_and_nothing_else(string verb)
+    {
+        var (request, answer, _) = Calls[verb];
+        await using var server = (await CannedServer.StartAsync()).Answers(request, 200, answer);
+
+        var outcome = await server.RunAsync([.. verb.Split(' '), "--json"]);
+
+        Assert.Equal((0, answer + Environment.NewLine, ""), (outcome.Code, outcome.Output, outcome.Error));
+    }
+
+    [Theory]
+    [MemberData(nameof(Verbs))]
+    public async Task The_exit_code_tells_a_no_from_wrong_use_from_a_broken_server(string verb)
+    {
+        foreach (var (status, code) in new[] { (400, 1), (401, 2), (403, 1), (404, 1), (409, 1), (429, 1), (302, 3), (500, 3), (503, 3) })
+        {
+            await using var server = (await CannedServer.StartAsync()).Answers(Calls[verb].Request, status, $$"""{"title":"the title","detail":"the detail","status":{{status}}}""");
+
+            var outcome = await server.RunAsync(verb.Split(' '));
+
+            Assert.Equal((status, code, ""), (status, outcome.Code, outcome.Output));
+            Assert.Contains($"the title (HTTP {status}", outcome.Error, StringComparison.Ordinal);
+            Assert.Contains("the detail", outcome.Error, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_refusal_with_json_is_one_document_too()
+    {
+        const string problem = """{"title":"not found","status":404}""";
+        await using var server = (await CannedServer.StartAsync()).Answers($"GET /api/jobs/{Id}", 404, problem);
+
+        var outcome = await server.RunAsync("jobs", "show", Id, "--json");
+
+        Assert.Equal((1, problem + Environment.NewLine), (outcome.Code, outcome.Output));
+        Assert.Contains("not found", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Nobody_there_is_3_and_says_where_it_looked()
+    {
+        using var closed = new TcpListener(IPAddress.Loopback, 0);
+        closed.Start();
+        var port = ((IPEndPoint)closed.LocalEndpoint).Port;
+        closed.Stop();
+
+        var outcome = await CommandLineCall.RunAsync("status", "--url", $"http://127.0.0.1:{port}", "--api-key", "k");
+
+        Assert.Equal((3, ""), (outcome.Code, outcome.Output));
+        Assert.Contains($"127.0.0.1:{port}/api/status", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Somebody_else_there_is_3()
+    {
+        await using var server = (await CannedServer.StartAsync()).Answers("GET /api/status", 200, "<html>");
+
+        var outcome = await server.RunAsync("status");
+
+        Assert.Equal(3, outcome.Code);
+        Assert.Contains("not with JSON", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Server_and_key_come_from_the_environment_and_options_go_first()
+    {
+        await using var server = (await CannedServer.StartAsync()).Answers("GET /api/status", 200, """{"ready":true}""");
+        var file = Path.GetTempFileName();
+        await File.WriteAllTextAsync(file, "from-file\n", TestContext.Current.CancellationToken);
+        var variables = new Dictionary<string, string> { ["DISPATCHER_URL"] = server.Url + "/", ["DISPATCHER_API_KEY_FILE"] = file };
+
+        await CommandLineCall.RunAsync(["status"], variables, "");
+        variables["DISPATCHER_API_KEY"] = "from-variable";
+        await CommandLineCall.RunAsync(["status"], variables, "");
+        await CommandLineCall.RunAsync(["status", "--api-key", "from-option"], variables, "");
+        File.Delete(file);
+
+        Assert.Equal(["Bearer from-file", "Bearer from-variable", "Bearer from-option"], server.Requests.Select(request => request.Authorization));
+    }
+
+    [Theory]
+    [InlineData("DISPATCHER_API_KEY", "", "No API key")]
+    [InlineData("DISPATCHER_API_KEY_FILE", "/no/such/file", "DISPATCHER_API_KEY_FILE: cannot read '/no/such/file'")]
+    [InlineData("DISPATCHER_API_KEY", "two words", "characters that no key has")]
+    public async Task A_missing_key_is_wrong_use(string variable, string value, string message)
+    {
+        var outcome = await CommandLineCall.RunAsync(["status"], new() { [variable] = value }, "");
+
+        Assert.Equal(2, outcome.Code);
+        Assert.Contains(message, outcome.Error, StringComparison.Ordinal);
+        Assert.Contains("fix:", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("jobs show ..", "is no id of a job")]
+    [InlineData("jobs cancel 7", "is no id of a job")]
+    [InlineData("dead-letters show x", "is no id of a dead letter")]
+    [InlineData("keys revoke ../jobs", "is no id of a key")]
+    [InlineData("keys create", "--subject")]
+    [InlineData("jobs", "Required command")]
+    [InlineData("jobs lst", "lst")]
+    [InlineData("status --url nowhere", "no address of a server")]
+    public async Task Wrong_use_is_2_and_is_explained(string call, string message)
+    {
+        var outcome = await CommandLineCall.RunAsync(call.Split(' '), new() { ["DISPATCHER_API_KEY"] = "k" }, "");
+
+        Assert.Equal(2, outcome.Code);
+        Assert.Contains(message, outcome.Error, StringComparison.Ordinal);
+    }
+}
