@@ -1,7 +1,33 @@
+using Dispatcher.CommandLine;
+
 namespace Dispatcher.Hosting;
 
 /// <summary>What lies where in the data folder of an embedded server.</summary>
 internal static class EmbeddedFiles
 {
     public static string Database(string folder) => Path.Combine(Path.GetFullPath(folder), "dispatcher.db");
+
+    public static string Effects(string folder) => Path.Combine(Path.GetFullPath(folder), "effects.db");
+
+    /// <summary>The reference worker's own folder: local repositories below <c>repos</c>, working folders of commands below <c>shell</c>.</summary>
+    public static string Work(string folder, string below)
+    {
+        var path = Path.Combine(Path.GetFullPath(folder), "work", below);
+        Directory.CreateDirectory(path);
+        return path;
+    }
+
+    /// <summary>Makes the folder and holds it: two embedded servers on one database would each believe that they alone have its messages.</summary>
+    public static IDisposable Open(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        try
+        {
+            return new FileStream(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException)
+        {
+            throw new VerbFailedException(ExitCode.WrongUse, $"Another embedded server uses {folder}.", "Stop it, or give this one a folder of its own; for several servers use RabbitMQ and PostgreSQL.");
+        }
+    }
 }

@@ -44,7 +44,7 @@ internal static class Server
         AddStartOrder(builder.Services, settings);
         AddHttp(builder.Services);
         var app = builder.Build();
-        MapHttp(app);
+        MapHttp(app, settings);
         return app;
     }
 
@@ -72,6 +72,7 @@ internal static class Server
         services.AddSingleton<JobReads>();
         services.AddSingleton<JobCancel>();
         services.AddSingleton<Readiness>();
+        services.AddSingleton<EventStream>();
     }
 
     /// <summary>Hosted services start in this order and stop in the reverse: first what others wait for, last what takes in work.</summary>
@@ -118,7 +119,7 @@ internal static class Server
         });
     }
 
-    private static void MapHttp(WebApplication app)
+    private static void MapHttp(WebApplication app, ServerSettings settings)
     {
         app.UseExceptionHandler();
         app.UseStatusCodePages();
@@ -130,5 +131,9 @@ internal static class Server
         app.MapDeadLetters();
         app.MapKeys();
         app.MapStatus();
+        if (settings.IsEmbedded)
+        {
+            app.MapEvents();
+        }
     }
 }

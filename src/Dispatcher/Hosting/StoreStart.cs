@@ -1,3 +1,4 @@
+using Dispatcher.CommandLine;
 using Dispatcher.Keys;
 using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
@@ -18,7 +19,8 @@ internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> databas
 
         if (!settings.Migrate && !settings.IsEmbedded)
         {
-            throw new StartRefusedException($"The database lacks {string.Join(", ", missing)}. Run \"dispatcher migrate --postgres …\" as the owner of the tables, or serve with --migrate.");
+            throw new VerbFailedException(
+                ExitCode.WrongUse, $"The database lacks {string.Join(", ", missing)}.", "Run \"dispatcher migrate --postgres …\" as the owner of the tables; for development serve with --migrate.");
         }
 
         await Migrator.MigrateAsync(db, cancellationToken);
@@ -42,6 +44,3 @@ internal sealed class AdminKey(ApiKeys keys, ServerSettings settings) : IHostedS
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 }
-
-/// <summary>The server cannot start as it was told to; the message says why and what to do.</summary>
-internal sealed class StartRefusedException(string message, Exception? inner = null) : Exception(message, inner);

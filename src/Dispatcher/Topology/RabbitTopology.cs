@@ -1,3 +1,4 @@
+using Dispatcher.CommandLine;
 using Dispatcher.Contracts;
 using Dispatcher.Messaging;
 using RabbitMQ.Client;
@@ -63,8 +64,8 @@ internal sealed partial class RabbitTopology(RabbitConnection connection, ILogge
         }
         catch (OperationInterruptedException refused) when (refused.ShutdownReason?.ReplyCode == PreconditionFailed)
         {
-            throw new InvalidOperationException(
-                $"The broker has {what} with other arguments: {refused.ShutdownReason.ReplyText}. Delete it there when it is empty, or give Dispatcher a virtual host of its own.", refused);
+            throw new VerbFailedException(
+                ExitCode.WrongUse, $"The broker has {what} with other arguments: {refused.ShutdownReason.ReplyText}", "Delete it there when it is empty, or give Dispatcher a virtual host of its own.");
         }
     }
 

@@ -1,0 +1,46 @@
+using System.CommandLine;
+using Dispatcher.CommandLine;
+using Dispatcher.Storing;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Hosting;
+
+/// <summary><c>dispatcher migrate</c>: makes and changes the tables, as their owner.</summary>
+internal static class MigrateVerb
+{
+    private static readonly Option<string?> Postgres = new("--postgres") { Description = "Npgsql connection string of the role that owns the tables. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE.", HelpName = "CONNECTION" };
+    private static readonly Option<string?> ServeRole = new("--serve-role") { Description = "Role that \"serve\" connects as; it gets what serving needs: no DDL, and on the timeline only insert and select.", HelpName = "ROLE" };
+
+    public static Verb Create(Terminal terminal)
+    {
+        var verb = new Verb(
+            "migrate",
+            "Bring the tables of a PostgreSQL database up to date. Does nothing when they are.",
+            "dispatcher migrate --postgres \"Host=db;Username=dispatcher_owner;Password=secret;Database=dispatcher\" --serve-role dispatcher_serve") { Postgres, ServeRole };
+        verb.SetAction((call, cancellationToken) => ServerRun.GuardedAsync(
+            terminal,
+            () => MigrateAsync(terminal, call.GetValue(Postgres) ?? ServerSettings.FromEnvironment("DISPATCHER_POSTGRES"), call.GetValue(ServeRole), cancellationToken)));
+        return verb;
+    }
+
+    private static async Task MigrateAsync(Terminal terminal, string? postgres, string? serveRole, CancellationToken cancellationToken)
+    {
+        if (postgres is null)
+        {
+            throw new VerbFailedException(ExitCode.WrongUse, "No database is given.", "Give --postgres or set DISPATCHER_POSTGRES.");
+        }
+
+        var services = new ServiceCollection();
+        services.AddPostgresStore(postgres);
+        await using var provider = services.BuildServiceProvider();
+        await using var db = await provider.GetRequiredService<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync(cancellationToken);
+        var missing = await Migrator.MissingAsync(db, cancellationToken);
+        await Migrator.MigrateAsync(db, cancellationToken);
+        if (serveRole is not null)
+        {
+            await Migrator.GrantAsync(db, serveRole, cancellationToken);
+        }
+
+        terminal.Output.WriteLine(missing.Count == 0 ? "The tables are up to date." : $"Migrated: {string.Join(", ", missing)}.");
+    }
+}

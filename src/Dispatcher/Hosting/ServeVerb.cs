@@ -1,0 +1,66 @@
+using System.CommandLine;
+using Dispatcher.CommandLine;
+
+namespace Dispatcher.Hosting;
+
+/// <summary><c>dispatcher serve</c>: the server, embedded or on RabbitMQ and PostgreSQL.</summary>
+internal static class ServeVerb
+{
+    private static readonly Option<string?> RabbitMq = new("--rabbitmq") { Description = "amqp://user:password@host:port/vhost. Else DISPATCHER_RABBITMQ, or DISPATCHER_RABBITMQ_FILE.", HelpName = "URL" };
+    private static readonly Option<string?> Postgres = new("--postgres") { Description = "Npgsql connection string. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE.", HelpName = "CONNECTION" };
+    private static readonly Option<string?> Data = new("--data") { Description = "Embedded: folder of the database and of the worker's files. Else DISPATCHER_DATA.", HelpName = "DIR" };
+    private static readonly Option<string?> Policies = new("--policies") { Description = "Folder with rules/ and topics.yaml. Else DISPATCHER_POLICIES, else policies.", HelpName = "DIR" };
+    private static readonly Option<string?> Urls = new("--urls") { Description = $"Where HTTP listens. Else DISPATCHER_URLS, else {DefaultUrl}.", HelpName = "URL" };
+    private static readonly Option<bool> Migrate = new("--migrate") { Description = "Bring the tables up to date first; the role must own them. For development: else run \"dispatcher migrate\" before." };
+    private static readonly Option<bool> NoWorker = new("--no-worker") { Description = "Embedded: do not run the reference worker in this process." };
+
+    private const string DefaultUrl = "http://127.0.0.1:8080";
+
+    public static Verb Create(Terminal terminal)
+    {
+        var verb = new Verb(
+            "serve",
+            "Run the server: on RabbitMQ and PostgreSQL, or embedded in this process with --data. The key in DISPATCHER_API_KEY (or the file DISPATCHER_API_KEY_FILE) becomes an admin key.",
+            "DISPATCHER_API_KEY=change-me dispatcher serve --data ./data",
+            "dispatcher serve --rabbitmq amqp://dispatcher:secret@mq/ --postgres \"Host=db;Username=dispatcher;Password=secret;Database=dispatcher\"");
+        foreach (var option in new Option[] { RabbitMq, Postgres, Data, Policies, Urls, Migrate, NoWorker })
+        {
+            verb.Add(option);
+        }
+
+        verb.SetAction((call, cancellationToken) => ServerRun.GuardedAsync(terminal, () => ServerRun.UntilStoppedAsync(Settings(call), cancellationToken)));
+        return verb;
+    }
+
+    private static ServerSettings Settings(ParseResult call) => Checked(new ServerSettings
+    {
+        RabbitMq = call.GetValue(RabbitMq) ?? ServerSettings.FromEnvironment("DISPATCHER_RABBITMQ"),
+        Postgres = call.GetValue(Postgres) ?? ServerSettings.FromEnvironment("DISPATCHER_POSTGRES"),
+        DataFolder = call.GetValue(Data) ?? ServerSettings.FromEnvironment("DISPATCHER_DATA"),
+        PolicyFolder = call.GetValue(Policies) ?? ServerSettings.FromEnvironment("DISPATCHER_POLICIES") ?? "policies",
+        Urls = call.GetValue(Urls) ?? ServerSettings.FromEnvironment("DISPATCHER_URLS") ?? DefaultUrl,
+        ApiKey = ServerSettings.FromEnvironment("DISPATCHER_API_KEY"),
+        Migrate = call.GetValue(Migrate),
+        Worker = !call.GetValue(NoWorker),
+    });
+
+    private static ServerSettings Checked(ServerSettings settings)
+    {
+        if ((settings.RabbitMq is null) != (settings.Postgres is null))
+        {
+            throw new VerbFailedException(ExitCode.WrongUse, "RabbitMQ and PostgreSQL come together; one of them is missing.", "Give both --rabbitmq and --postgres, or neither and --data for an embedded server.");
+        }
+
+        if (settings.RabbitMq is null && settings.DataFolder is null)
+        {
+            throw new VerbFailedException(ExitCode.WrongUse, "Nothing says where jobs are kept.", "Give --data DIR for an embedded server, or --rabbitmq and --postgres.");
+        }
+
+        if (settings.RabbitMq is not null && !(Uri.TryCreate(settings.RabbitMq, UriKind.Absolute, out var address) && address.Scheme is "amqp" or "amqps"))
+        {
+            throw new VerbFailedException(ExitCode.WrongUse, "--rabbitmq is no AMQP address.", "For example amqp://user:password@127.0.0.1:5672/vhost; special characters in the password are percent-encoded.");
+        }
+
+        return settings;
+    }
+}

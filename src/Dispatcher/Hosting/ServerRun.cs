@@ -1,0 +1,42 @@
+using System.Data.Common;
+using System.Net.Sockets;
+using Dispatcher.CommandLine;
+using Microsoft.Extensions.Options;
+using RabbitMQ.Client.Exceptions;
+
+namespace Dispatcher.Hosting;
+
+/// <summary>Runs a server and turns what can go wrong at its start into an exit code and one clear message.</summary>
+internal static class ServerRun
+{
+    public static async Task UntilStoppedAsync(ServerSettings settings, CancellationToken cancellationToken)
+    {
+        using var files = settings.IsEmbedded ? EmbeddedFiles.Open(settings.DataFolder!) : null;
+        await using var server = Server.Build(settings);
+        await server.RunAsync(cancellationToken);
+    }
+
+    public static async Task<int> GuardedAsync(Terminal terminal, Func<Task> run)
+    {
+        try
+        {
+            await run();
+            return (int)ExitCode.Done;
+        }
+        catch (VerbFailedException failure)
+        {
+            new Screen(terminal).Failure(failure.Message, failure.Fix);
+            return (int)failure.Code;
+        }
+        catch (OptionsValidationException wrong)
+        {
+            new Screen(terminal).Failure(string.Join("; ", wrong.Failures), "Correct the option; the message says what is allowed.");
+            return (int)ExitCode.WrongUse;
+        }
+        catch (Exception away) when (away is DbException or BrokerUnreachableException or SocketException or IOException)
+        {
+            new Screen(terminal).Failure($"Something the server needs cannot be used: {away.GetBaseException().Message}", "Check the addresses and credentials, and that the database and the broker are up.");
+            return (int)ExitCode.Unreachable;
+        }
+    }
+}
