@@ -41,7 +41,9 @@ internal sealed class YamlReader
         catch (Exception error)
 #pragma warning restore CA1031
         {
-            string where = error is YamlException yaml ? $"{file.Path}:{yaml.Start.Line}" : file.Path;
+            // The parser counts a line after the last one.
+            long lines = text.AsSpan().Count('\n') + 1;
+            string where = error is YamlException yaml ? $"{file.Path}:{Math.Min(yaml.End.Line, lines)}" : file.Path;
             errors.Add(where, BundleErrorCodes.BadYaml, $"this is no YAML: {error.Message}", "check indentation, colons and quotes on this line and the one before.");
             return null;
         }
