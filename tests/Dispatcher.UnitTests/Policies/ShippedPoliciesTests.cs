@@ -165,6 +165,15 @@ public class ShippedPoliciesTests
         Assert.Equal(["allowed_hosts", "max_output_bytes", "timeout_ms"], Shipped.Pools["integrations"].Enforcers);
     }
 
+    [Fact]
+    public void The_readmes_example_loads()
+    {
+        string readme = File.ReadAllText(Path.Combine(Folder(), "README.md"));
+        string example = readme.Split("```yaml\n")[1].Split("```")[0];
+
+        Assert.Empty(ABundle.WithRules().AndFile("rules/example.yaml", example).Load().Errors);
+    }
+
     private static AJob Shell(string env, string command) =>
         AJob.OnTopic("job.exec.shell").WithLabel("env", env).WithPayload($$"""{"command":{{command}}}""");
 
