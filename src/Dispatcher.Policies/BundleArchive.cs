@@ -44,7 +44,10 @@ internal static class BundleArchive
             seen = error.Message;
         }
 
-        errors.Add("archive", BundleErrorCodes.BadArchive, $"{seen} Allowed: what Bundle.Archive gave, version 1.", "store the bundle again from its folder.");
+        errors.Add(
+            "archive", BundleErrorCodes.BadArchive,
+            $"{seen} Allowed: what Bundle.Archive gave, version 1.",
+            "store the bundle again from its folder.");
         return null;
     }
 

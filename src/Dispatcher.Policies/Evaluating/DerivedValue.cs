@@ -43,8 +43,13 @@ internal static class DerivedValue
 
     private static bool Fits(DerivationRow row, List<string> elements)
     {
-        bool lengthFits = row.IsPrefix ? elements.Count >= row.Elements.Count : elements.Count == row.Elements.Count;
-        return lengthFits && elements.Take(row.Elements.Count).SequenceEqual(row.Elements, StringComparer.Ordinal);
+        bool fits = row.IsPrefix ? elements.Count >= row.Elements.Count : elements.Count == row.Elements.Count;
+        for (int i = 0; fits && i < row.Elements.Count; i++)
+        {
+            fits = elements[i] == row.Elements[i];
+        }
+
+        return fits;
     }
 
     private static JsonElement? At(JsonElement element, string pointer)

@@ -34,7 +34,10 @@ internal static class BundleReader
     {
         foreach (BundleFile file in sorted.Where(file => !BundlePaths.IsKnown(file.Path)))
         {
-            errors.Add(file.Path, BundleErrorCodes.UnknownFile, $"no part of a bundle has this name; allowed: {BundlePaths.Allowed}.", "rename or remove it.");
+            errors.Add(
+                file.Path, BundleErrorCodes.UnknownFile,
+                $"no part of a bundle has this name; allowed: {BundlePaths.Allowed}.",
+                "rename or remove it.");
         }
 
         foreach (IGrouping<string, BundleFile> same in sorted.GroupBy(file => file.Path, StringComparer.Ordinal).Where(same => same.Count() > 1))
@@ -44,12 +47,18 @@ internal static class BundleReader
 
         if (!sorted.Exists(file => file.Path == BundlePaths.Topics))
         {
-            errors.Add(BundlePaths.Topics, BundleErrorCodes.MissingFile, "the registry of topics is missing; without it no topic is known.", "add topics.yaml.");
+            errors.Add(
+                BundlePaths.Topics, BundleErrorCodes.MissingFile,
+                "the registry of topics is missing; without it no topic is known.",
+                "add topics.yaml.");
         }
 
         if (!sorted.Exists(file => BundlePaths.IsRules(file.Path)))
         {
-            errors.Add("rules/", BundleErrorCodes.MissingFile, "there is no rules/*.yaml; without a rule everything is denied.", "add a file; 'rules: []' says that none is meant.");
+            errors.Add(
+                "rules/", BundleErrorCodes.MissingFile,
+                "there is no rules/*.yaml; without a rule everything is denied.",
+                "add a file; 'rules: []' says that none is meant.");
         }
     }
 

@@ -43,7 +43,10 @@ internal static class LabelReader
     {
         if (fields.Get("derive") is { } derive && fields.Get("source")?.Text != "payload")
         {
-            fields.Errors.Add(derive, BundleErrorCodes.NoEffect, "'derive' has no effect here; allowed: with source: payload.", "add source: payload or remove it.");
+            fields.Errors.Add(
+                derive, BundleErrorCodes.NoEffect,
+                "'derive' has no effect here; allowed: with source: payload.",
+                "add source: payload or remove it.");
         }
 
         return null;
@@ -82,7 +85,10 @@ internal static class LabelReader
         // Every command begins with nothing at all.
         if (prefix is { Kind: NodeKind.List, Items.Count: 0 })
         {
-            errors.Add(prefix, BundleErrorCodes.Empty, "an empty prefix fits everything; allowed: at least one element.", "use 'default' for what no row fits.");
+            errors.Add(
+                prefix, BundleErrorCodes.Empty,
+                "an empty prefix fits everything; allowed: at least one element.",
+                "use 'default' for what no row fits.");
         }
 
         return new DerivationRow

@@ -15,7 +15,10 @@ internal static class MatchReader
 
         if (node.Entries.Count == 0)
         {
-            errors.Add(node, BundleErrorCodes.Empty, $"{what} is empty; allowed: at least one condition.", "write topic: \"**\" if every job is meant.");
+            errors.Add(
+                node, BundleErrorCodes.Empty,
+                $"{what} is empty; allowed: at least one condition.",
+                "write topic: \"**\" if every job is meant.");
         }
 
         List<Predicate> parts = [];
@@ -114,7 +117,10 @@ internal static class MatchReader
 
         if (node.Entries.Count != 1)
         {
-            errors.Add(node, BundleErrorCodes.BadValue, $"{what} has {node.Entries.Count} tests; allowed: exactly one of {string.Join(", ", known)}.", "keep one.");
+            errors.Add(
+                node, BundleErrorCodes.BadValue,
+                $"{what} has {node.Entries.Count} tests; allowed: exactly one of {string.Join(", ", known)}.",
+                "keep one.");
             return null;
         }
 

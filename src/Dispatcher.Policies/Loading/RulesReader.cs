@@ -76,7 +76,10 @@ internal sealed class RulesReader(ErrorList errors)
         YamlNode at = fields.Get("id")!;
         if (!_places.TryAdd(id, at.Where))
         {
-            errors.Add(at, BundleErrorCodes.DuplicateId, $"rule id '{id}' is already at {_places[id]}; allowed: each id once in the bundle.", "rename one of the rules.");
+            errors.Add(
+                at, BundleErrorCodes.DuplicateId,
+                $"rule id '{id}' is already at {_places[id]}; allowed: each id once in the bundle.",
+                "rename one of the rules.");
         }
 
         return id;
@@ -115,7 +118,10 @@ internal sealed class RulesReader(ErrorList errors)
         DateTimeOffset? until = effective.Get("until") is { } end ? Scalars.Time(end, "until", errors) : null;
         if (from >= until)
         {
-            errors.Add(node, BundleErrorCodes.BadValue, "'until' is not after 'from', so the rule is never in effect; allowed: a later time.", "correct the times or remove the rule.");
+            errors.Add(
+                node, BundleErrorCodes.BadValue,
+                "'until' is not after 'from', so the rule is never in effect; allowed: a later time.",
+                "correct the times or remove the rule.");
         }
 
         return (from, until);
@@ -137,17 +143,26 @@ internal sealed class RulesReader(ErrorList errors)
     {
         if (decision == Verdict.AllowWithConstraints && fields.Get("constraints") is null)
         {
-            errors.Add(fields.Get("decision")!, BundleErrorCodes.NoConstraints, "ALLOW_WITH_CONSTRAINTS has no 'constraints'; at least one is required.", "add constraints, or write ALLOW.");
+            errors.Add(
+                fields.Get("decision")!, BundleErrorCodes.NoConstraints,
+                "ALLOW_WITH_CONSTRAINTS has no 'constraints'; at least one is required.",
+                "add constraints, or write ALLOW.");
         }
 
         if (decision is Verdict.Allow or Verdict.Deny && fields.Get("constraints") is { } constraints)
         {
-            errors.Add(constraints, BundleErrorCodes.NoEffect, "'constraints' have no effect here; allowed: with ALLOW_WITH_CONSTRAINTS or REQUIRE_APPROVAL.", "change the decision or remove them.");
+            errors.Add(
+                constraints, BundleErrorCodes.NoEffect,
+                "'constraints' have no effect here; allowed: with ALLOW_WITH_CONSTRAINTS or REQUIRE_APPROVAL.",
+                "change the decision or remove them.");
         }
 
         if (decision is not (null or Verdict.RequireApproval) && fields.Get("approval") is { } approval)
         {
-            errors.Add(approval, BundleErrorCodes.NoEffect, "'approval' has no effect here; allowed: with REQUIRE_APPROVAL.", "change the decision or remove it.");
+            errors.Add(
+                approval, BundleErrorCodes.NoEffect,
+                "'approval' has no effect here; allowed: with REQUIRE_APPROVAL.",
+                "change the decision or remove it.");
         }
     }
 

@@ -21,7 +21,10 @@ internal static partial class Scalars
 
         if (node.IsPlain && NotText().IsMatch(node.Text))
         {
-            errors.Add(node, BundleErrorCodes.NotText, $"{what} is {Show(node)}, which YAML reads as a boolean, a number or null; allowed: text.", $"quote it: \"{node.Text}\".");
+            errors.Add(
+                node, BundleErrorCodes.NotText,
+                $"{what} is {Show(node)}, which YAML reads as a boolean, a number or null; allowed: text.",
+                $"quote it: \"{node.Text}\".");
             return null;
         }
 
@@ -68,7 +71,10 @@ internal static partial class Scalars
             return number;
         }
 
-        errors.Add(node, BundleErrorCodes.BadValue, $"{what} is {Show(node)}; allowed: a whole number from {Show(least)} to {Show(most)}.", "write such a number, unquoted.");
+        errors.Add(
+            node, BundleErrorCodes.BadValue,
+            $"{what} is {Show(node)}; allowed: a whole number from {Show(least)} to {Show(most)}.",
+            "write such a number, unquoted.");
         return null;
     }
 
@@ -86,7 +92,10 @@ internal static partial class Scalars
             return duration;
         }
 
-        errors.Add(node, BundleErrorCodes.BadValue, $"{what} is {Show(node)}; allowed: {Show(least)} to {Show(most)}, as 250ms, 15s, 2m or 1h.", "write such a duration.");
+        errors.Add(
+            node, BundleErrorCodes.BadValue,
+            $"{what} is {Show(node)}; allowed: {Show(least)} to {Show(most)}, as 250ms, 15s, 2m or 1h.",
+            "write such a duration.");
         return null;
     }
 
@@ -140,7 +149,12 @@ internal static partial class Scalars
     };
 
     // The YAML 1.2 core schema, and what YAML 1.1 readers take for a boolean or a number: whoever reads the file may have either in mind.
-    [GeneratedRegex(@"\A(~?|(?i:null|true|false|yes|no|on|off|y|n)|[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?0(o[0-7]+|x[0-9a-fA-F_]+|b[01_]+)|[-+]?\.(?i:inf)|\.(?i:nan)|[-+]?[0-9]+(:[0-5]?[0-9])+)\z", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        @"\A(~?|(?i:null|true|false|yes|no|on|off|y|n)"
+        + @"|[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?"
+        + @"|[-+]?0(o[0-7]+|x[0-9a-fA-F_]+|b[01_]+)"
+        + @"|[-+]?\.(?i:inf)|\.(?i:nan)|[-+]?[0-9]+(:[0-5]?[0-9])+)\z",
+        RegexOptions.CultureInvariant)]
     private static partial Regex NotText();
 
     [GeneratedRegex(@"\A(0|[1-9][0-9]{0,17})\z")]

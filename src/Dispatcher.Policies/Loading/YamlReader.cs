@@ -41,8 +41,13 @@ internal sealed class YamlReader
         catch (Exception error)
 #pragma warning restore CA1031
         {
-            string where = error is YamlException yaml ? $"{file.Path}:{yaml.Start.Line}" : file.Path;
-            errors.Add(where, BundleErrorCodes.BadYaml, $"this is no YAML: {error.Message}", "check indentation, colons and quotes on this line and the one before.");
+            // The parser counts a line after the last one.
+            long lines = text.AsSpan().Count('\n') + 1;
+            string where = error is YamlException yaml ? $"{file.Path}:{Math.Min(yaml.End.Line, lines)}" : file.Path;
+            errors.Add(
+                where, BundleErrorCodes.BadYaml,
+                $"this is no YAML: {error.Message}",
+                "check indentation, colons and quotes on this line and the one before.");
             return null;
         }
     }
@@ -71,7 +76,10 @@ internal sealed class YamlReader
         _parser.Consume<StreamStart>();
         if (!_parser.TryConsume<DocumentStart>(out _))
         {
-            _errors.Add(_path + ":1", BundleErrorCodes.Empty, "the file has no content; allowed: a mapping that starts with version: v1.", "fill it or delete it.");
+            _errors.Add(
+                _path + ":1", BundleErrorCodes.Empty,
+                "the file has no content; allowed: a mapping that starts with version: v1.",
+                "fill it or delete it.");
             return null;
         }
 
@@ -79,7 +87,10 @@ internal sealed class YamlReader
         _parser.Consume<DocumentEnd>();
         if (_parser.Accept<DocumentStart>(out DocumentStart? second))
         {
-            _errors.Add(At(second), BundleErrorCodes.BadYaml, "a second document starts here; allowed: one per file.", "put it into a file of its own.");
+            _errors.Add(
+                At(second), BundleErrorCodes.BadYaml,
+                "a second document starts here; allowed: one per file.",
+                "put it into a file of its own.");
         }
 
         return root;
@@ -151,7 +162,10 @@ internal sealed class YamlReader
 
         if (!seen.TryAdd(key.Text, key.Where))
         {
-            _errors.Add(key, BundleErrorCodes.DuplicateKey, $"key '{key.Text}' is already at {seen[key.Text]}; allowed: each key once.", "merge the two or remove one.");
+            _errors.Add(
+                key, BundleErrorCodes.DuplicateKey,
+                $"key '{key.Text}' is already at {seen[key.Text]}; allowed: each key once.",
+                "merge the two or remove one.");
             return false;
         }
 
@@ -160,7 +174,10 @@ internal sealed class YamlReader
 
     private YamlNode Refuse(ParsingEvent here, string what)
     {
-        _errors.Add(At(here), BundleErrorCodes.NotPlainYaml, $"{what}; allowed: plain YAML without anchors, aliases and tags.", "write the value out, quoted if it starts with *, & or !.");
+        _errors.Add(
+            At(here), BundleErrorCodes.NotPlainYaml,
+            $"{what}; allowed: plain YAML without anchors, aliases and tags.",
+            "write the value out, quoted if it starts with *, & or !.");
         return new YamlNode(NodeKind.Broken, At(here));
     }
 

@@ -1,0 +1,46 @@
+using System.Text;
+using Dispatcher.Policies;
+
+namespace Dispatcher.UnitTests.Policies;
+
+/// <summary>Builds bundles. The topic <c>test.run</c> is there unless the registry is replaced; its pool enforces everything.</summary>
+internal sealed record ABundle
+{
+    public static readonly DateTimeOffset Now = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
+
+    private const string PlainTopics = """
+        version: v1
+        pools:
+          main: { enforcers: [allowed_hosts, allowed_commands, timeout_ms, max_output_bytes] }
+        topics:
+          test.run: { pool: main, owner: team }
+        """;
+
+    private IReadOnlyList<BundleFile> Files { get; init; } = [];
+
+    /// <summary>Rules, each as the inside of a YAML flow mapping: <c>id: a, match: {topic: test.run}, decision: ALLOW</c>.</summary>
+    public static ABundle WithRules(params string[] rules) => new ABundle().AndFile("topics.yaml", PlainTopics).AndRules("rules/test.yaml", rules);
+
+    public static ABundle WithFiles(params (string Path, string Text)[] files) =>
+        files.Aggregate(new ABundle(), (bundle, file) => bundle.AndFile(file.Path, file.Text));
+
+    public ABundle AndRules(string path, params string[] rules) =>
+        AndFile(path, "version: v1\nrules:" + (rules.Length == 0 ? " []\n" : string.Concat(rules.Select(rule => $"\n  - {{ {rule} }}"))));
+
+    /// <summary>Replaces what the registry says of <c>test.run</c> besides pool and owner, as the inside of a flow mapping.</summary>
+    public ABundle AndTopic(string entry) => AndFile("topics.yaml", PlainTopics.Replace("owner: team", "owner: team, " + entry, StringComparison.Ordinal));
+
+    public ABundle AndFile(string path, string text) =>
+        this with { Files = [.. Files.Where(file => file.Path != path), new BundleFile(path, Encoding.UTF8.GetBytes(text))] };
+
+    public BundleLoad Load() => Bundle.Load(Files);
+
+    public Bundle Build()
+    {
+        BundleLoad load = Load();
+        Assert.Empty(load.Errors);
+        return load.Bundle!;
+    }
+
+    public Decision Decide(AJob job) => Build().Decide(job.Facts, Now);
+}

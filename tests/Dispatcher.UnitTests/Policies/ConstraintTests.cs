@@ -1,0 +1,72 @@
+using System.Text.Json.Serialization;
+using Dispatcher.Contracts;
+using Dispatcher.Policies;
+
+namespace Dispatcher.UnitTests.Policies;
+
+public class ConstraintTests
+{
+    [Fact]
+    public void Numbers_take_the_minimum_and_sets_intersect()
+    {
+        Decision decision = ABundle.WithRules(
+            Constrain("a", "timeout_ms: 10, max_output_bytes: 5, allowed_hosts: [c.org, a.org, b.org]"),
+            Constrain("b", "timeout_ms: 20, allowed_hosts: [b.org, d.org, c.org], allowed_commands: [ls]")).Decide(AJob.ToTest());
+
+        Assert.Equal(10, decision.Constraints!.TimeoutMs);
+        Assert.Equal(5, decision.Constraints.MaxOutputBytes);
+        Assert.Equal(["b.org", "c.org"], decision.Constraints.AllowedHosts);
+        Assert.Equal(["ls"], decision.Constraints.AllowedCommands);
+    }
+
+    [Theory]
+    [InlineData("allowed_hosts: [a.org]", "allowed_hosts: [b.org]")]
+    [InlineData("allowed_commands: [ls]", "allowed_commands: [LS]")]
+    public void Sets_with_nothing_in_common_are_a_denial(string first, string second)
+    {
+        Decision decision = ABundle.WithRules(Constrain("a", first), Constrain("b", second), Constrain("c", "timeout_ms: 5")).Decide(AJob.ToTest());
+
+        Assert.Equal(Verdict.Deny, decision.Verdict);
+        Assert.Equal(ReasonCodes.ConstraintUnsatisfiable, decision.Reason);
+        Assert.Equal(["a", "b", "c"], decision.Rules);
+        Assert.Null(decision.Constraints);
+    }
+
+    [Theory]
+    [InlineData("ALLOW_WITH_CONSTRAINTS")]
+    [InlineData("REQUIRE_APPROVAL")]
+    public void A_constraint_that_the_pool_does_not_enforce_is_a_denial(string verdict)
+    {
+        const string Topics = "version: v1\npools: {main: {enforcers: [timeout_ms]}}\ntopics: {test.run: {pool: main, owner: team}}";
+
+        Decision decision = ABundle
+            .WithRules($"id: a, match: {{topic: test.run}}, decision: {verdict}, constraints: {{timeout_ms: 5, max_output_bytes: 5}}")
+            .AndFile("topics.yaml", Topics)
+            .Decide(AJob.ToTest());
+
+        Assert.Equal(Verdict.Deny, decision.Verdict);
+        Assert.Equal(ReasonCodes.NotEnforceable, decision.Reason);
+        Assert.Equal("pool main does not enforce max_output_bytes", decision.Detail);
+    }
+
+    [Fact]
+    public void Every_constraint_of_the_wire_can_be_written_and_needs_an_enforcer()
+    {
+        Dictionary<string, string> values = new() { ["timeout_ms"] = "5", ["max_output_bytes"] = "5", ["allowed_hosts"] = "[a.org]", ["allowed_commands"] = "[ls]" };
+        IEnumerable<string> names = typeof(Constraints).GetProperties()
+            .Select(property => property.GetCustomAttributes(typeof(JsonPropertyNameAttribute), false).Cast<JsonPropertyNameAttribute>().SingleOrDefault()?.Name)
+            .OfType<string>();
+
+        foreach (string name in names)
+        {
+            ABundle bundle = ABundle.WithRules(Constrain("a", $"{name}: {values[name]}"));
+
+            Assert.Equal(Verdict.AllowWithConstraints, bundle.Decide(AJob.ToTest()).Verdict);
+            string without = "version: v1\npools: {main: {}}\ntopics: {test.run: {pool: main, owner: team}}";
+            Assert.Equal(ReasonCodes.NotEnforceable, bundle.AndFile("topics.yaml", without).Decide(AJob.ToTest()).Reason);
+        }
+    }
+
+    private static string Constrain(string id, string constraints) =>
+        $"id: {id}, match: {{topic: test.run}}, decision: ALLOW_WITH_CONSTRAINTS, constraints: {{{constraints}}}";
+}

@@ -1,0 +1,147 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Dispatcher.Policies;
+
+namespace Dispatcher.UnitTests.Policies;
+
+public class HashTests
+{
+    private const string A = "id: a, match: {topic: test.run}, decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}";
+    private const string Other = "id: other, match: {labels: {env: prod}}, decision: DENY";
+    private static readonly AJob Job = AJob.ToTest().WithLabel("env", "dev");
+
+    [Fact]
+    public void The_hash_is_64_lower_case_hex_digits_and_part_of_every_decision()
+    {
+        Bundle bundle = ABundle.WithRules(A).Build();
+
+        Assert.Matches(@"\A[0-9a-f]{64}\z", bundle.Hash);
+        Assert.Equal(bundle.Hash, bundle.Decide(Job.Facts, ABundle.Now).PolicyHash);
+        Assert.Equal(bundle.Hash, bundle.Decide(AJob.OnTopic("no.such").Facts, ABundle.Now).PolicyHash);
+    }
+
+    [Fact]
+    public void The_hash_depends_on_rules_topics_and_schemas_and_their_paths()
+    {
+        ABundle bundle = ABundle.WithRules(A);
+        ABundle[] changed =
+        [
+            bundle.AndRules("rules/test.yaml", A, Other),
+            bundle.AndRules("rules/more.yaml", Other),
+            bundle.AndRules("rules/more2.yaml", Other),
+            bundle.AndTopic("risk: low"),
+            bundle.AndFile("schemas/test.run.json", "{}"),
+            bundle.AndFile("schemas/test.run.json", "{} "),
+        ];
+
+        Assert.Equal(changed.Length + 1, changed.Append(bundle).Select(one => one.Build().Hash).Distinct().Count());
+    }
+
+    [Fact]
+    public void The_hash_does_not_depend_on_cases_or_on_the_order_in_which_files_are_given()
+    {
+        ABundle bundle = ABundle.WithRules(A);
+        ABundle forth = ABundle.WithFiles(("topics.yaml", Topics), ("rules/a.yaml", Rules("a")), ("rules/b.yaml", Rules("b")));
+        ABundle back = ABundle.WithFiles(("rules/b.yaml", Rules("b")), ("rules/a.yaml", Rules("a")), ("topics.yaml", Topics));
+
+        Assert.Equal(bundle.Build().Hash, bundle.AndFile("cases/a.yaml", "anything").Build().Hash);
+        Assert.Equal(forth.Build().Hash, back.Build().Hash);
+        Assert.Equal(forth.Build().Archive.ToArray(), back.Build().Archive.ToArray());
+    }
+
+    [Fact]
+    public void The_archive_loads_as_the_very_same_bundle()
+    {
+        Bundle bundle = ABundle.WithRules(A, Other).AndFile("schemas/test.run.json", "{}").AndFile("cases/a.yaml", "x").Build();
+
+        Bundle copy = Bundle.FromArchive(bundle.Archive).Bundle!;
+
+        Assert.Equal(bundle.Hash, copy.Hash);
+        Assert.Equal(bundle.Archive.ToArray(), copy.Archive.ToArray());
+        Assert.Equal(bundle.Decide(Job.Facts, ABundle.Now).BasisHash, copy.Decide(Job.Facts, ABundle.Now).BasisHash);
+        Assert.True(copy.Schemas.ContainsKey("test.run"));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("null")]
+    [InlineData("{}")]
+    [InlineData("""{"v":2,"files":[]}""")]
+    [InlineData("""{"v":1,"files":[null]}""")]
+    [InlineData("""{"v":1,"files":null}""")]
+    [InlineData("""{"v":1,"files":[{"path":null,"content":""}]}""")]
+    [InlineData("""{"v":1,"files":[{"path":"topics.yaml","content":"*"}]}""")]
+    public void A_damaged_archive_is_an_error_and_no_exception(string archive)
+    {
+        BundleLoad load = Bundle.FromArchive(Encoding.UTF8.GetBytes(archive));
+
+        Assert.Null(load.Bundle);
+        Assert.Equal([BundleErrorCodes.BadArchive], load.Errors.Select(error => error.Code));
+    }
+
+    [Fact]
+    public void The_basis_stays_when_an_unrelated_rule_or_topic_or_only_the_writing_changes()
+    {
+        string basis = Basis(ABundle.WithRules(A));
+
+        Assert.Equal(basis, Basis(ABundle.WithRules(A, Other)));
+        Assert.Equal(basis, Basis(ABundle.WithRules(Other).AndRules("rules/moved.yaml", A)));
+        Assert.Equal(basis, Basis(ABundle.WithRules("match: {topic: \"test.run\"}, decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}, id: a")));
+        Assert.Matches(@"\A[0-9a-f]{64}\z", basis);
+    }
+
+    [Theory]
+    [InlineData("id: a, match: {topic: test.run}, decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 6}", "risk: high")]
+    [InlineData("id: a, match: {topic: 'test.*'}, decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}", "risk: high")]
+    [InlineData("id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL, constraints: {timeout_ms: 5}", "risk: high")]
+    [InlineData("id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL, constraints: {timeout_ms: 5}, approval: {use_within: 5m}", "risk: high")]
+    [InlineData("id: a, match: {topic: test.run}, decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}, reason: x", "risk: high")]
+    [InlineData(A, "risk: low")]
+    [InlineData(A, "max_attempts: 4")]
+    [InlineData(A, "labels: {env: {values: [dev]}}")]
+    public void The_basis_changes_with_a_matching_rule_and_with_the_registry_entry(string rule, string topic) =>
+        Assert.NotEqual(Basis(ABundle.WithRules(A).AndTopic("risk: high")), Basis(ABundle.WithRules(rule).AndTopic(topic)));
+
+    [Fact]
+    public void The_basis_changes_when_another_rule_matches_too() =>
+        Assert.NotEqual(Basis(ABundle.WithRules(A)), Basis(ABundle.WithRules(A, "id: b, match: {topic: test.run}, decision: ALLOW")));
+
+    [Fact]
+    public void Hashes_and_decisions_do_not_depend_on_the_culture()
+    {
+        ABundle bundle = ABundle.WithRules(A, "id: I, match: {labels: {TITLE: İ}}, decision: DENY").AndTopic("timeouts: {run: 1h}");
+        AJob job = Job.WithLabel("TITLE", "i");
+        string expected = Everything(bundle, job);
+
+        CultureInfo before = CultureInfo.CurrentCulture;
+        CultureInfo.CurrentCulture = Foreign();
+        try
+        {
+            Assert.Equal(expected, Everything(bundle, job));
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = before;
+        }
+    }
+
+    private const string Topics = "version: v1\npools: {main: {}}\ntopics: {test.run: {pool: main, owner: team}}";
+
+    private static string Rules(string id) => $"version: v1\nrules: [{{id: {id}, match: {{topic: test.run}}, decision: ALLOW}}]";
+
+    private static string Basis(ABundle bundle) => bundle.Decide(Job).BasisHash;
+
+    private static string Everything(ABundle bundle, AJob job) => JsonSerializer.Serialize(bundle.Decide(job));
+
+    /// <summary>The program runs without culture data, so what usually goes wrong is set by hand.</summary>
+    private static CultureInfo Foreign()
+    {
+        CultureInfo foreign = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+        foreign.NumberFormat.NegativeSign = "~";
+        foreign.NumberFormat.NumberDecimalSeparator = ",";
+        foreign.DateTimeFormat.DateSeparator = ".";
+        foreign.DateTimeFormat.TimeSeparator = ".";
+        return foreign;
+    }
+}
