@@ -15,7 +15,7 @@ internal static class JobEndpoints
     public static void MapJobs(this IEndpointRouteBuilder routes)
     {
         var jobs = routes.MapGroup("/api/jobs").RequireAuthorization(Callers.Anyone).WithTags("jobs");
-        jobs.MapPost("", SubmitAsync).RequireAuthorization(Callers.Producers).Accepts<SubmitJob>("application/json")
+        jobs.MapPost("", SubmitAsync).RequireAuthorization(Callers.Producers).Accepts<SubmitJob>("application/json", "*/*")
             .Produces<JobDecision>(StatusCodes.Status202Accepted).Produces<JobDecision>(StatusCodes.Status403Forbidden)
             .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status409Conflict);
         jobs.MapGet("", ListAsync).Produces<Page<JobSummary>>();

@@ -23,7 +23,7 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
         try
         {
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            var hash = await db.ActiveBundle.Select(row => row.Hash).FirstOrDefaultAsync(cancellationToken) ?? "";
+            var hash = await db.ActiveBundle.Select(row => row.Hash).SingleOrDefaultAsync(cancellationToken) ?? "";
             if (hash == _inForce.Hash)
             {
                 return;

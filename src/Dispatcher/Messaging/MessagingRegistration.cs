@@ -101,6 +101,7 @@ internal static class MessagingRegistration
         endpoint.PrefetchCount = prefetch;
         endpoint.PublishFaults = false;
         endpoint.ClearSerialization();
+        endpoint.AddSerializer(new RawSerialization());
         endpoint.AddDeserializer(new RawSerialization(), isDefault: true);
         endpoint.ConfigureError(pipe => pipe.UseFilter(context.GetRequiredService<LastResort>()));
     }
