@@ -33,13 +33,11 @@ public static partial class DispatcherWorkerRegistration
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<WorkerOptions>, WorkerOptionsValidator>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<WorkerOptions>, WorkerAddressValidator>());
         services.AddOptions<WorkerOptions>(pool).Configure(configure ?? (_ => { })).ValidateOnStart();
-        // Room for the stop grace and for sending the last outcomes.
-        services.AddOptions<HostOptions>().PostConfigure<IOptionsMonitor<WorkerOptions>>((host, options) =>
-            host.ShutdownTimeout = Max(host.ShutdownTimeout, options.Get(pool).StopGrace + TimeSpan.FromSeconds(10)));
+        services.AddOptions<HostOptions>().PostConfigure(host => host.ShutdownTimeout = Max(host.ShutdownTimeout, StopTime(configure)));
 
         var registration = new PoolRegistration(pool);
         services.AddKeyedSingleton(pool, (provider, _) => MakeTransport(provider, pool));
-        services.AddKeyedSingleton(pool, (provider, _) => MakeWorker(provider, registration));
+        services.AddKeyedSingleton(pool, (provider, _) => new PoolWorker(registration, provider, provider.GetRequiredService<IHostApplicationLifetime>()));
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredKeyedService<PoolWorker>(pool));
         return new WorkerBuilder(services, registration);
     }
@@ -50,16 +48,12 @@ public static partial class DispatcherWorkerRegistration
         return new RabbitMqWorkerTransport(options, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<RabbitMqWorkerTransport>>());
     }
 
-    private static PoolWorker MakeWorker(IServiceProvider provider, PoolRegistration pool)
+    // Room for the stop grace and for sending the last outcomes. Asked of the bare options: bad ones are for their validators to report, all at once.
+    private static TimeSpan StopTime(Action<WorkerOptions>? configure)
     {
-        var parts = new PoolParts(
-            pool,
-            provider.GetRequiredService<IOptionsMonitor<WorkerOptions>>().Get(pool.Name),
-            provider.GetService<IWorkerTransport>() ?? provider.GetRequiredKeyedService<RabbitMqWorkerTransport>(pool.Name),
-            provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<WorkerMetrics>(),
-            provider.GetRequiredService<ILoggerFactory>());
-        return new PoolWorker(parts, provider.GetRequiredService<IServiceScopeFactory>(), provider.GetRequiredService<IHostApplicationLifetime>());
+        var options = new WorkerOptions();
+        configure?.Invoke(options);
+        return options.StopGrace + TimeSpan.FromSeconds(10);
     }
 
     private static TimeSpan Max(TimeSpan a, TimeSpan b) => a > b ? a : b;

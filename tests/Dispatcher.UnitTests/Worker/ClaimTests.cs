@@ -79,6 +79,7 @@ public sealed class ClaimTests
             transport.Deliver(new AWork());
         }
 
+        await transport.Until(() => transport.Taken == 9);
         firstClaim.SetResult();
         await transport.Until(() => transport.Seen.Count(seen => seen == "ack") == 4);
         Assert.Equal([1, 3], transport.Claims.Select(claim => claim.Permits.Count));

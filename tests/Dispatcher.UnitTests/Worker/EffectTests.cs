@@ -155,9 +155,10 @@ public abstract class EffectTests : IAsyncLifetime
     {
         var job = Guid.CreateVersion7();
         var charges = 0;
-        Task<Exception?> Try(int attempt) => Record.ExceptionAsync(() => Attempt(job, attempt).OnceAsync("charge-42", (_, _) => Task.FromResult(Interlocked.Increment(ref charges)), Token));
+        async Task TryAsync(int attempt) => await Record.ExceptionAsync(() =>
+            Attempt(job, attempt).OnceAsync("charge-42", (_, _) => Task.FromResult(Interlocked.Increment(ref charges)), Token));
 
-        await Task.WhenAll(Enumerable.Range(1, 8).Select(Try));
+        await Task.WhenAll(Enumerable.Range(1, 8).Select(TryAsync));
 
         Assert.Equal(1, charges);
     }

@@ -10,6 +10,10 @@ internal sealed class InMemoryTransport : IWorkerTransport
 {
     private readonly Channel<Delivery> _queue = Channel.CreateUnbounded<Delivery>();
     private readonly SemaphoreSlim _happened = new(0);
+    private int _taken;
+
+    /// <summary>How many deliveries the worker has taken in.</summary>
+    public int Taken => Volatile.Read(ref _taken);
 
     /// <summary>What happened, in order: <c>claim 2</c>, <c>ack</c>, <c>return</c>, <c>send 1</c>, and whatever a test notes.</summary>
     public ConcurrentQueue<string> Seen { get; } = new();
@@ -74,6 +78,8 @@ internal sealed class InMemoryTransport : IWorkerTransport
             await foreach (var delivery in _queue.Reader.ReadAllAsync(cancellationToken))
             {
                 await onDelivery(delivery);
+                Interlocked.Increment(ref _taken);
+                _happened.Release();
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
