@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Polly;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
+using RabbitMQ.Client.Exceptions;
 using Headers = Dispatcher.Contracts.Headers;
 
 namespace Dispatcher.Worker.RabbitMq;
@@ -95,6 +96,11 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             var properties = new BasicProperties { ContentType = "application/json", DeliveryMode = DeliveryModes.Persistent, UserId = _factory.UserName };
             // Returns when the broker has confirmed; throws when it refused the batch or found no queue.
             await _publisher.BasicPublishAsync("", Queues.Outcomes, mandatory: true, properties, body, timeout.Token);
+        }
+        catch (PublishException exception)
+        {
+            throw new IOException(
+                exception.IsReturn ? $"There is no queue {Queues.Outcomes}: has the server declared it?" : "The broker refused the outcomes.", exception);
         }
         catch
         {
