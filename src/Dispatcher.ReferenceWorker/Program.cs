@@ -1,1 +1,50 @@
-await Task.CompletedTask;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.ReferenceWorker;
+
+/// <summary>The worker as a program. Exit codes: 0 stopped, 2 wrong use.</summary>
+internal static class ReferenceWorkerProgram
+{
+    public static async Task<int> Main(string[] args)
+    {
+        if (args.Contains("--help") || args.Contains("-h"))
+        {
+            Console.WriteLine(WorkerSettings.Help);
+            return 0;
+        }
+
+        List<string> errors = [];
+        if (WorkerSettings.Read(args, Environment.GetEnvironmentVariable, errors) is not { } settings)
+        {
+            return WrongUse(errors);
+        }
+
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Logging.AddSimpleConsole(console => console.SingleLine = true).SetMinimumLevel(LogLevel.Information);
+        builder.Services.AddReferenceWorker(settings.Pools, settings.Configure, (_, options) => settings.Configure(options));
+        try
+        {
+            using var host = builder.Build();
+            await host.RunAsync();
+            return 0;
+        }
+        catch (OptionsValidationException exception)
+        {
+            return WrongUse(exception.Failures);
+        }
+        catch (AggregateException several) when (several.InnerExceptions.All(exception => exception is OptionsValidationException))
+        {
+            return WrongUse(several.InnerExceptions.Cast<OptionsValidationException>().SelectMany(exception => exception.Failures));
+        }
+    }
+
+    private static int WrongUse(IEnumerable<string> errors)
+    {
+        foreach (var error in errors)
+        {
+            Console.Error.WriteLine(error);
+        }
+
+        return 2;
+    }
+}

@@ -1,0 +1,34 @@
+using Dispatcher.Worker;
+
+namespace Dispatcher.ReferenceWorker.Integrations;
+
+/// <summary>Where a call may go: <c>allowed_hosts</c>, exact and lower case; a port other than the scheme's own must be listed as <c>host:port</c>. Pure.</summary>
+internal static class HostRule
+{
+    /// <summary>How a host is written in the list, for example <c>api.github.com</c> or <c>127.0.0.1:8080</c>.</summary>
+    public static string NameOf(Uri url)
+    {
+        var host = (url.HostNameType == UriHostNameType.IPv6 ? url.Host : url.IdnHost).ToLowerInvariant();
+        return url.IsDefaultPort ? host : $"{host}:{url.Port}";
+    }
+
+    /// <summary>Throws a terminal fault unless the address may be called.</summary>
+    public static void Check(Uri url, IReadOnlyList<string>? allowedHosts)
+    {
+        if (url.Scheme is not ("http" or "https"))
+        {
+            throw JobFaultException.Terminal("scheme_not_allowed", $"'{url.Scheme}' is not allowed: only http and https are.");
+        }
+
+        // No list does not mean anywhere: a call without a decision on its hosts is refused.
+        if (allowedHosts is null)
+        {
+            throw JobFaultException.Terminal("host_not_allowed", "The decision names no allowed_hosts, so nothing may be called.");
+        }
+
+        if (!allowedHosts.Contains(NameOf(url), StringComparer.Ordinal))
+        {
+            throw JobFaultException.Terminal("host_not_allowed", $"'{NameOf(url)}' is not allowed (allowed: {string.Join(", ", allowedHosts)}).");
+        }
+    }
+}

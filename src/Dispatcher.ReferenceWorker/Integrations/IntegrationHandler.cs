@@ -1,0 +1,203 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using Dispatcher.Worker;
+using Dispatcher.Worker.Effects;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.ReferenceWorker.Integrations;
+
+/// <summary>
+/// <c>job.integrations.call</c>: one HTTP call within <c>allowed_hosts</c>.
+/// Payload <c>{"method": "GET", "url": "https://…", "headers": {}, "body": …}</c>, only <c>url</c> required; a body that is no text is sent as JSON.
+/// Result <c>{"status", "url", "content_type", "location", "body", "encoding", "bytes", "truncated"}</c>; <c>encoding</c> is <c>utf-8</c> or <c>base64</c>.
+/// A call that may change something is an effect with the key <c>call</c>, sent along as <c>Idempotency-Key</c>.
+/// </summary>
+internal sealed class IntegrationHandler(EgressClient egress, IOptions<ReferenceWorkerOptions> options, TimeProvider clock) : IJobHandler
+{
+    private const int MaxHops = 5;
+    private const string EffectKey = "call";
+
+    /// <summary>May follow a redirect to another origin; everything else could be a secret for the first one.</summary>
+    private static readonly HashSet<string> Harmless = new(StringComparer.OrdinalIgnoreCase) { "Accept", "Accept-Language", "Content-Type", "User-Agent" };
+
+    public async Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken)
+    {
+        var call = Call.Read(run.Payload);
+        HostRule.Check(call.Url, run.Constraints.AllowedHosts);
+        if (call.IsSafe)
+        {
+            return JobResult.Of(await FollowAsync(run, call, null, cancellationToken));
+        }
+
+        var honoursKey = call.IsIdempotent || options.Value.HostsThatHonourKeys.Contains(HostRule.NameOf(call.Url));
+        return JobResult.Of(await run.Effects.OnceAsync(EffectKey, (key, token) => CauseAsync(run, call, key, token), honoursKey, cancellationToken));
+    }
+
+    // A receiver that said no, or was never reached, has done nothing; after any other failure nobody knows.
+    private async Task<JsonElement> CauseAsync(JobRun run, Call call, string key, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await FollowAsync(run, call, key, cancellationToken);
+        }
+        catch (JobFaultException fault) when (fault.FaultClass == FaultClass.Terminal || fault.Code is "http:429" or "http:503" or "unreachable")
+        {
+            throw new EffectNotDoneException(fault);
+        }
+    }
+
+    private async Task<JsonElement> FollowAsync(JobRun run, Call call, string? effectKey, CancellationToken cancellationToken)
+    {
+        var url = call.Url;
+        for (var hop = 0; ; hop++)
+        {
+            HostRule.Check(url, run.Constraints.AllowedHosts);
+            using var request = RequestOf(call, url, effectKey);
+            using var response = await SendAsync(request, cancellationToken);
+            if (RedirectOf(call, url, response) is not { } next)
+            {
+                ThrowIfFailed(response, url);
+                return await ResultAsync(response, url, run.MaxOutputBytes, cancellationToken);
+            }
+
+            if (hop == MaxHops)
+            {
+                throw JobFaultException.Terminal("too_many_redirects", $"More than {MaxHops} redirects, the last to {HostRule.NameOf(next)}.");
+            }
+
+            if (url.Scheme == "https" && next.Scheme == "http")
+            {
+                throw JobFaultException.Terminal("redirect_refused", $"{HostRule.NameOf(url)} redirects from https to http.");
+            }
+
+            url = next;
+        }
+    }
+
+    private static HttpRequestMessage RequestOf(Call call, Uri url, string? effectKey)
+    {
+        var request = new HttpRequestMessage(call.Method, url);
+        if (call.Body is { } body)
+        {
+            request.Content = new ByteArrayContent(body);
+            request.Content.Headers.TryAddWithoutValidation("Content-Type", call.BodyIsJson ? "application/json" : "text/plain; charset=utf-8");
+        }
+
+        var sameOrigin = Uri.Compare(url, call.Url, UriComponents.SchemeAndServer, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
+        foreach (var (name, value) in call.Headers.Where(header => sameOrigin || Harmless.Contains(header.Key)))
+        {
+            if (name.StartsWith("Content-", StringComparison.OrdinalIgnoreCase))
+            {
+                request.Content?.Headers.Remove(name);
+                request.Content?.Headers.TryAddWithoutValidation(name, value);
+                continue;
+            }
+
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
+        if (effectKey is not null)
+        {
+            request.Headers.TryAddWithoutValidation("Idempotency-Key", effectKey);
+        }
+
+        return request;
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await egress.SendAsync(request, cancellationToken);
+        }
+        catch (HttpRequestException exception)
+        {
+            var neverSent = exception.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError
+                or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError;
+            throw JobFaultException.Transient(
+                neverSent ? "unreachable" : "connection_lost", $"{HostRule.NameOf(request.RequestUri!)}: {exception.Message}", innerException: exception);
+        }
+    }
+
+    // 301, 302 and 303 after a change mean "done, look there": that answer is the result. 307 and 308 mean "not here, ask there".
+    private static Uri? RedirectOf(Call call, Uri url, HttpResponseMessage response)
+    {
+        var follow = response.StatusCode is HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect
+            || (call.IsSafe && response.StatusCode is HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther);
+        return follow && response.Headers.Location is { } location ? new Uri(url, location) : null;
+    }
+
+    private void ThrowIfFailed(HttpResponseMessage response, Uri url)
+    {
+        var status = (int)response.StatusCode;
+        if (status < 400)
+        {
+            return;
+        }
+
+        var code = "http:" + status.ToString(CultureInfo.InvariantCulture);
+        var message = $"{HostRule.NameOf(url)} answered {status}.";
+        throw status >= 500 || response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.RequestTimeout
+            ? JobFaultException.Transient(code, message, RetryAfter(response))
+            : JobFaultException.Terminal(code, message);
+    }
+
+    private TimeSpan? RetryAfter(HttpResponseMessage response) =>
+        response.Headers.RetryAfter?.Delta ?? (response.Headers.RetryAfter?.Date is { } date ? date - clock.GetUtcNow() : null);
+
+    private static async Task<JsonElement> ResultAsync(HttpResponseMessage response, Uri url, int maxBytes, CancellationToken cancellationToken)
+    {
+        var (bytes, more) = await ReadAsync(response, maxBytes, cancellationToken);
+        for (var keep = bytes.Length; ; keep /= 2)
+        {
+            var (body, encoding) = Text(bytes.AsSpan(0, keep), more || keep < bytes.Length);
+            var result = JsonSerializer.SerializeToElement(new
+            {
+                status = (int)response.StatusCode,
+                url = url.AbsoluteUri,
+                content_type = response.Content.Headers.ContentType?.ToString(),
+                location = response.Headers.Location?.ToString(),
+                body,
+                encoding,
+                bytes = response.Content.Headers.ContentLength ?? bytes.Length,
+                truncated = more || keep < bytes.Length,
+            });
+            if (keep == 0 || JsonSerializer.SerializeToUtf8Bytes(result).Length <= maxBytes)
+            {
+                return result;
+            }
+        }
+    }
+
+    private static async Task<(byte[] Bytes, bool More)> ReadAsync(HttpResponseMessage response, int maxBytes, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+            var buffer = new byte[maxBytes + 1];
+            var read = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken);
+            return (buffer[..Math.Min(read, maxBytes)], read > maxBytes);
+        }
+        catch (Exception exception) when (exception is HttpRequestException or IOException)
+        {
+            throw JobFaultException.Transient("connection_lost", "The answer broke off: " + exception.Message, innerException: exception);
+        }
+    }
+
+    private static (string Body, string Encoding) Text(ReadOnlySpan<byte> bytes, bool cut)
+    {
+        // A character cut in two at the end does not make a text binary.
+        for (var drop = 0; drop <= (cut ? 3 : 0) && drop <= bytes.Length; drop++)
+        {
+            var whole = bytes[..(bytes.Length - drop)];
+            if (System.Text.Unicode.Utf8.IsValid(whole) && !whole.Contains((byte)0))
+            {
+                return (Encoding.UTF8.GetString(whole), "utf-8");
+            }
+        }
+
+        return (Convert.ToBase64String(bytes), "base64");
+    }
+}

@@ -1,0 +1,83 @@
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.ReferenceWorker;
+
+/// <summary>What the reference handlers may touch on this machine. Checked at start.</summary>
+public sealed class ReferenceWorkerOptions
+{
+    /// <summary>Folder whose git repositories <c>job.repo.read</c> may read. No default: what may be read is the operator's choice. Required to serve pool <c>repo</c>.</summary>
+    public string? RepoRoot { get; set; }
+
+    /// <summary>Folder below which <c>job.exec.shell</c> runs. No default, as above. Required to serve pool <c>shell</c>.</summary>
+    public string? ShellRoot { get; set; }
+
+    /// <summary>Names of environment variables that a shell job may set, exact. Default <c>LANG</c>, <c>LC_ALL</c>, <c>TZ</c>: harmless. Think before adding <c>PATH</c> or <c>LD_*</c>: they choose what code runs.</summary>
+    public IList<string> EnvironmentAllowlist { get; set; } = ["LANG", "LC_ALL", "TZ"];
+
+    /// <summary>
+    /// Hosts that drop a second request with the same <c>Idempotency-Key</c>, written as in <c>allowed_hosts</c>. A call to them that is in doubt is made again; default
+    /// none: then it becomes a dead letter for a person. PUT and DELETE are always made again (RFC 9110, 9.2.2).
+    /// </summary>
+    public IList<string> HostsThatHonourKeys { get; set; } = [];
+
+    /// <summary>What <c>job.deploy.apply</c> may run, by name. Default none.</summary>
+    public IDictionary<string, Recipe> Recipes { get; set; } = new Dictionary<string, Recipe>(StringComparer.Ordinal);
+}
+
+/// <summary>A deployment that this worker knows how to do.</summary>
+public sealed class Recipe
+{
+    /// <summary>The environment it deploys to, for example <c>prod</c>; the job's label <c>env</c> must equal it.</summary>
+    public string Env { get; set; } = "";
+
+    /// <summary>Program and arguments; <c>{version}</c> in an argument is replaced. The program itself is never replaced.</summary>
+    public IList<string> Command { get; set; } = [];
+
+    /// <summary>Full path of the folder it runs in.</summary>
+    public string WorkingFolder { get; set; } = "";
+
+    /// <summary>Its environment, besides PATH. Default empty.</summary>
+    public IDictionary<string, string> Environment { get; set; } = new Dictionary<string, string>(StringComparer.Ordinal);
+}
+
+/// <summary>Names everything that is missing for the pools that are served.</summary>
+internal sealed class ReferenceWorkerOptionsValidator(IReadOnlyList<string> pools) : IValidateOptions<ReferenceWorkerOptions>
+{
+    public ValidateOptionsResult Validate(string? name, ReferenceWorkerOptions options)
+    {
+        List<string> errors = [];
+        if (pools.Contains("repo"))
+        {
+            RequireFolder(errors, "RepoRoot", options.RepoRoot, "pool 'repo'");
+        }
+
+        if (pools.Contains("shell"))
+        {
+            RequireFolder(errors, "ShellRoot", options.ShellRoot, "pool 'shell'");
+        }
+
+        foreach (var (key, recipe) in options.Recipes)
+        {
+            RequireFolder(errors, "WorkingFolder", recipe.WorkingFolder, $"recipe '{key}'");
+            if (recipe.Env.Length == 0)
+            {
+                errors.Add($"Env of recipe '{key}' is missing: say which environment it deploys to.");
+            }
+
+            if (recipe.Command.Count == 0 || recipe.Command[0].Contains("{version}", StringComparison.Ordinal))
+            {
+                errors.Add($"Command of recipe '{key}' must begin with a program, and a message must not choose it.");
+            }
+        }
+
+        return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
+    }
+
+    private static void RequireFolder(List<string> errors, string option, string? folder, string forWhat)
+    {
+        if (folder is null || !Path.IsPathFullyQualified(folder) || !Directory.Exists(folder))
+        {
+            errors.Add($"{option} of {forWhat} must be the full path of a folder that exists (seen: {folder ?? "nothing"}).");
+        }
+    }
+}

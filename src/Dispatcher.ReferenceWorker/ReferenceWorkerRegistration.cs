@@ -1,0 +1,43 @@
+using Dispatcher.ReferenceWorker.Deploys;
+using Dispatcher.ReferenceWorker.Integrations;
+using Dispatcher.ReferenceWorker.Repos;
+using Dispatcher.ReferenceWorker.Shell;
+using Dispatcher.Worker;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.ReferenceWorker;
+
+/// <summary>Serves the shipped topics with real handlers, in a worker of its own or inside the server.</summary>
+public static class ReferenceWorkerRegistration
+{
+    /// <summary>All pools there are handlers for.</summary>
+    public static IReadOnlyList<string> AllPools { get; } = ["repo", "shell", "integrations", "deploy"];
+
+    /// <summary>Serves these pools. Register an <see cref="IWorkerTransport"/> to serve them without RabbitMQ.</summary>
+    /// <param name="services">The container.</param>
+    /// <param name="pools">Some of <see cref="AllPools"/>.</param>
+    /// <param name="configure">What the handlers may touch.</param>
+    /// <param name="configurePool">The options of each pool, by its name. Null: defaults.</param>
+    public static IServiceCollection AddReferenceWorker(
+        this IServiceCollection services, IReadOnlyList<string> pools, Action<ReferenceWorkerOptions> configure, Action<string, WorkerOptions>? configurePool = null)
+    {
+        services.AddOptions<ReferenceWorkerOptions>().Configure(configure).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<ReferenceWorkerOptions>>(new ReferenceWorkerOptionsValidator(pools));
+        services.TryAddSingleton<EgressClient>();
+        foreach (var pool in pools)
+        {
+            var worker = services.AddDispatcherWorker(pool, options => configurePool?.Invoke(pool, options));
+            _ = pool switch
+            {
+                "repo" => worker.Handle<RepoReadHandler>("job.repo.read"),
+                "shell" => worker.Handle<ShellHandler>("job.exec.shell"),
+                "integrations" => worker.Handle<IntegrationHandler>("job.integrations.call"),
+                "deploy" => worker.Handle<DeployHandler>("job.deploy.apply"),
+                _ => throw new ArgumentException($"The reference worker has no pool '{pool}' (known: {string.Join(", ", AllPools)}).", nameof(pools)),
+            };
+        }
+
+        return services;
+    }
+}

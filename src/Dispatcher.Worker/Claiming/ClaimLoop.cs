@@ -1,0 +1,208 @@
+using System.Threading.Channels;
+using Dispatcher.Contracts;
+using Dispatcher.Worker.Outcomes;
+using Dispatcher.Worker.Running;
+using Microsoft.Extensions.Logging;
+using Polly;
+
+namespace Dispatcher.Worker.Claiming;
+
+/// <summary>
+/// From a delivery to a started run:
+/// (1) check the permit; what does not fit is dropped.
+/// (2) when slots are free, claim as many as fit in one request; refused ones are dropped.
+/// (3) ack each granted one, then start it. A crash between claim and ack redelivers, and the second claim is refused; a crash after the ack leaves the lease, which the sweep repairs.
+/// </summary>
+internal sealed partial class ClaimLoop : IDisposable
+{
+    private const int MaxPermits = 256;
+
+    private readonly Channel<Candidate> _waiting = Channel.CreateUnbounded<Candidate>();
+    private readonly ResiliencePipeline _untilAnswered;
+    private readonly SemaphoreSlim _slots;
+    private readonly PoolParts _parts;
+    private readonly JobRunner _runner;
+    private readonly LiveRuns _runs;
+    private readonly OutcomeSender _outcomes;
+    private readonly ILogger _log;
+
+    public ClaimLoop(PoolParts parts, JobRunner runner, LiveRuns runs, OutcomeSender outcomes)
+    {
+        (_parts, _runner, _runs, _outcomes) = (parts, runner, runs, outcomes);
+        _log = parts.Logs.CreateLogger<ClaimLoop>();
+        _slots = new SemaphoreSlim(parts.Options.Concurrency);
+        _untilAnswered = Backoff.Forever(parts.Clock, exception => Log.Unreachable(_log, exception.Message));
+    }
+
+    // :: Step 1
+    public async Task TakeAsync(Delivery delivery)
+    {
+        var check = PermitCheck.Of(delivery.Body, delivery.Permit, _parts.Pool.Name, _parts.Clock.GetUtcNow());
+        if (check is { Fault: PermitFault.None, Claims: { } claims, Message: { } message })
+        {
+            await _waiting.Writer.WriteAsync(new Candidate(delivery, claims, message));
+            return;
+        }
+
+        _parts.Metrics.Dropped(_parts.Pool.Name, check.Fault.ToString());
+        Log.Dropped(_log, _parts.Pool.Name, check.Fault);
+        await delivery.AckAsync();
+    }
+
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        try
+        {
+            while (await _waiting.Reader.WaitToReadAsync(stopping))
+            {
+                await _outcomes.WhenRoomAsync(stopping);
+                await _slots.WaitAsync(stopping);
+                await ClaimAsync(TakeWhatFits(), stopping);
+            }
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // The pool stops; the caller returns what waits.
+        }
+    }
+
+    /// <summary>Gives back what was delivered and not claimed. After the consuming has ended.</summary>
+    public async Task ReturnWaitingAsync()
+    {
+        while (_waiting.Reader.TryRead(out var candidate))
+        {
+            await candidate.Delivery.ReturnAsync();
+        }
+    }
+
+    public void Dispose() => _slots.Dispose();
+
+    // One slot is held already; takes one more for each further candidate.
+    private List<Candidate> TakeWhatFits()
+    {
+        List<Candidate> batch = [];
+        while (_waiting.Reader.TryRead(out var candidate))
+        {
+            batch.Add(candidate);
+            if (batch.Count == MaxPermits || !_slots.Wait(0, CancellationToken.None))
+            {
+                return batch;
+            }
+        }
+
+        _slots.Release();
+        return batch;
+    }
+
+    // :: Step 2
+    private async Task ClaimAsync(List<Candidate> batch, CancellationToken stopping)
+    {
+        ClaimAnswer? answer = null;
+        long sentAt = 0;
+        try
+        {
+            await _untilAnswered.ExecuteAsync(
+                async _ =>
+                {
+                    await DropLateAsync(batch);
+                    sentAt = _parts.Clock.GetTimestamp();
+                    // Not cancelled by the stop: a claim that was granted unseen would have to wait for its lease to run out.
+                    answer = batch.Count == 0 ? null : await AskAsync(batch, CancellationToken.None);
+                },
+                stopping);
+        }
+#pragma warning disable CA1031 // Only the stop ends the retries, whatever the last failure was.
+        catch (Exception) when (stopping.IsCancellationRequested)
+#pragma warning restore CA1031
+        {
+            foreach (var candidate in batch)
+            {
+                await candidate.Delivery.ReturnAsync();
+            }
+
+            return;
+        }
+
+        for (var i = 0; i < batch.Count; i++)
+        {
+            await FollowAsync(batch[i], answer!.Claims[i], sentAt, stopping);
+        }
+    }
+
+    // :: Step 3
+    private async Task FollowAsync(Candidate candidate, Claim claim, long sentAt, CancellationToken stopping)
+    {
+        _parts.Metrics.Claimed(_parts.Pool.Name, claim.Status);
+        await candidate.Delivery.AckAsync();
+        if (claim.Status != ClaimStatus.Granted)
+        {
+            _slots.Release();
+            Log.Refused(_log, candidate.Message.JobId, candidate.Message.Attempt, claim.Status);
+            return;
+        }
+
+        var run = new LiveRun(candidate.Message, claim.RunId!.Value, candidate.Claims.Jti, candidate.Delivery.TraceParent, sentAt, _parts.Clock);
+        _runs.Add(run);
+        if (stopping.IsCancellationRequested)
+        {
+            End(run, _runner.Returned(run));
+            return;
+        }
+
+        // Not awaited here: LiveRuns knows when it has ended.
+        _ = RunToEndAsync(run);
+    }
+
+    private async Task RunToEndAsync(LiveRun run) => End(run, await _runner.RunAsync(run));
+
+    private void End(LiveRun run, AttemptOutcome? outcome)
+    {
+        if (outcome is not null)
+        {
+            _outcomes.Add(outcome);
+        }
+
+        run.Dispose();
+        _runs.Remove(run);
+        _slots.Release();
+    }
+
+    private async Task<ClaimAnswer> AskAsync(List<Candidate> batch, CancellationToken cancellationToken)
+    {
+        // The permit is there: a delivery without one never becomes a candidate.
+        var request = new ClaimRequest { Worker = _parts.Options.Instance, Permits = [.. batch.Select(candidate => candidate.Delivery.Permit!)] };
+        var answer = await _parts.Transport.ClaimAsync(request, cancellationToken);
+        return answer.Claims.Count == batch.Count && answer.Claims.All(claim => claim.Status != ClaimStatus.Granted || claim.RunId is not null)
+            ? answer
+            : throw new InvalidDataException($"The dispatcher answered {answer.Claims.Count} claims to {batch.Count} permits, or granted one without a run_id.");
+    }
+
+    // The claim would be refused, and the sweep hands the attempt out again: no use in keeping the message.
+    private async Task DropLateAsync(List<Candidate> batch)
+    {
+        foreach (var late in batch.Where(candidate => PermitCheck.IsOver(candidate.Claims.Exp, _parts.Clock.GetUtcNow())).ToList())
+        {
+            batch.Remove(late);
+            _slots.Release();
+            Log.TooLate(_log, late.Message.JobId, late.Message.Attempt);
+            await late.Delivery.AckAsync();
+        }
+    }
+
+    private sealed record Candidate(Delivery Delivery, PermitClaims Claims, WorkMessage Message);
+
+    private static partial class Log
+    {
+        [LoggerMessage(WorkerEventIds.DeliveryDropped, LogLevel.Warning, "Dropped a delivery of pool {Pool}: permit {Fault}")]
+        public static partial void Dropped(ILogger logger, string pool, PermitFault fault);
+
+        [LoggerMessage(WorkerEventIds.ClaimRefused, LogLevel.Information, "Claim of job {JobId}, attempt {Attempt} refused: {Status}")]
+        public static partial void Refused(ILogger logger, Guid jobId, int attempt, ClaimStatus status);
+
+        [LoggerMessage(WorkerEventIds.ClaimUnreachable, LogLevel.Warning, "Cannot claim, trying again ({Error})")]
+        public static partial void Unreachable(ILogger logger, string error);
+
+        [LoggerMessage(WorkerEventIds.ClaimTooLate, LogLevel.Warning, "Job {JobId}, attempt {Attempt} could not be claimed in time; dropped, the dispatcher hands it out again")]
+        public static partial void TooLate(ILogger logger, Guid jobId, int attempt);
+    }
+}

@@ -1,0 +1,196 @@
+using System.Data.Common;
+using System.Text.Json;
+using Microsoft.Data.Sqlite;
+using Npgsql;
+
+namespace Dispatcher.Worker.Effects;
+
+/// <summary>Who causes an effect.</summary>
+internal sealed record EffectOwner(Guid JobId, int Attempt, Guid RunId);
+
+/// <summary>
+/// The pool's effect store, on PostgreSQL or SQLite with the same statements. Every write first raises the job's fence to its attempt in the same transaction, and a
+/// lower attempt is refused; on PostgreSQL the fence row's lock makes effects of one job wait for each other.
+/// </summary>
+internal sealed class EffectStore : IDisposable
+{
+    private const string Schema = """
+        create table if not exists dispatcher_effects (
+            job_id text not null, effect_key text not null, state text not null, attempt integer not null, run_id text not null,
+            result text, changed_at bigint not null, primary key (job_id, effect_key));
+        create table if not exists dispatcher_effect_fences (job_id text not null primary key, attempt integer not null);
+        """;
+
+    private readonly DbDataSource _database;
+    private readonly TimeProvider _clock;
+    private readonly string _prepare;
+
+    private EffectStore(DbDataSource database, TimeProvider clock, string prepare) => (_database, _clock, _prepare) = (database, clock, prepare);
+
+    /// <param name="store">A PostgreSQL connection string, with <c>Host=</c>, or the path of an SQLite file.</param>
+    /// <param name="clock">For the rows' <c>changed_at</c>, which only people read.</param>
+    public static EffectStore Open(string store, TimeProvider clock)
+    {
+        if (store.Contains("Host=", StringComparison.OrdinalIgnoreCase))
+        {
+            // Two workers that start together: "if not exists" alone fails the slower one.
+            return new EffectStore(NpgsqlDataSource.Create(store), clock, "select pg_advisory_xact_lock(7160233);");
+        }
+
+        var file = new SqliteConnectionStringBuilder { DataSource = store }.ConnectionString;
+        return new EffectStore(SqliteFactory.Instance.CreateDataSource(file), clock, "");
+    }
+
+    public async Task CreateSchemaAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await _database.OpenConnectionAsync(cancellationToken);
+        if (connection is SqliteConnection)
+        {
+            await ExecuteAsync(connection, null, "pragma journal_mode = wal", [], cancellationToken);
+        }
+
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await ExecuteAsync(connection, transaction, _prepare + Schema, [], cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+    }
+
+    public async Task<T> InTransactionAsync<T>(
+        EffectOwner owner, string key, Func<DbConnection, DbTransaction, CancellationToken, Task<T>> effect, CancellationToken cancellationToken)
+    {
+        await using var connection = await _database.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await FenceAsync(connection, transaction, owner, cancellationToken);
+        if (await FindAsync(connection, transaction, owner, key, cancellationToken) is { } row)
+        {
+            return row.Result is { } done ? Read<T>(done) : throw new EffectInDoubtException(key, row.Attempt);
+        }
+
+        var value = await effect(connection, transaction, cancellationToken);
+        await InsertAsync(connection, transaction, owner, key, Write(value), cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return value;
+    }
+
+    /// <summary>Notes the effect as begun. Not null: it is done already, with this result.</summary>
+    public async Task<string?> BeginAsync(EffectOwner owner, string key, bool receiverHonoursKey, CancellationToken cancellationToken)
+    {
+        await using var connection = await _database.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await FenceAsync(connection, transaction, owner, cancellationToken);
+        var row = await FindAsync(connection, transaction, owner, key, cancellationToken);
+        if (row?.Result is { } done)
+        {
+            return done;
+        }
+
+        if (row is not null && !receiverHonoursKey)
+        {
+            throw new EffectInDoubtException(key, row.Attempt);
+        }
+
+        if (row is null)
+        {
+            await InsertAsync(connection, transaction, owner, key, null, cancellationToken);
+        }
+        else
+        {
+            const string takeOver = "update dispatcher_effects set attempt = @attempt, run_id = @run, changed_at = @at where job_id = @job and effect_key = @key";
+            await ExecuteAsync(connection, transaction, takeOver, Named(owner, key), cancellationToken);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+        return null;
+    }
+
+    public Task DoneAsync<T>(EffectOwner owner, string key, T value, CancellationToken cancellationToken) =>
+        FinishAsync(owner, "update dispatcher_effects set state = 'done', result = @result, changed_at = @at where job_id = @job and effect_key = @key and run_id = @run and state = 'started'",
+            [.. Named(owner, key), ("result", Write(value))], cancellationToken);
+
+    public Task ForgetAsync(EffectOwner owner, string key, CancellationToken cancellationToken) =>
+        FinishAsync(owner, "delete from dispatcher_effects where job_id = @job and effect_key = @key and run_id = @run and state = 'started'",
+            Named(owner, key), cancellationToken);
+
+    public static T Read<T>(string result) => JsonSerializer.Deserialize<T>(result)!;
+
+    public void Dispose() => _database.Dispose();
+
+    private static string Write<T>(T value) => JsonSerializer.Serialize(value);
+
+    private async Task FinishAsync(EffectOwner owner, string sql, (string, object)[] parameters, CancellationToken cancellationToken)
+    {
+        await using var connection = await _database.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await FenceAsync(connection, transaction, owner, cancellationToken);
+        if (await ExecuteAsync(connection, transaction, sql, parameters, cancellationToken) == 0)
+        {
+            throw new FencedException(owner.JobId, owner.Attempt);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+    }
+
+    private static async Task FenceAsync(DbConnection connection, DbTransaction transaction, EffectOwner owner, CancellationToken cancellationToken)
+    {
+        const string raise = """
+            insert into dispatcher_effect_fences as f (job_id, attempt) values (@job, @attempt)
+            on conflict (job_id) do update set attempt = excluded.attempt where f.attempt <= excluded.attempt
+            """;
+        if (await ExecuteAsync(connection, transaction, raise, [("job", owner.JobId.ToString()), ("attempt", owner.Attempt)], cancellationToken) == 0)
+        {
+            throw new FencedException(owner.JobId, owner.Attempt);
+        }
+    }
+
+    private Task<int> InsertAsync(DbConnection connection, DbTransaction transaction, EffectOwner owner, string key, string? result, CancellationToken cancellationToken) =>
+        ExecuteAsync(
+            connection, transaction,
+            "insert into dispatcher_effects (job_id, effect_key, state, attempt, run_id, result, changed_at) values (@job, @key, @state, @attempt, @run, @result, @at)",
+            [.. Named(owner, key), ("state", result is null ? "started" : "done"), ("result", (object?)result ?? DBNull.Value)],
+            cancellationToken);
+
+    private static async Task<EffectRow?> FindAsync(DbConnection connection, DbTransaction transaction, EffectOwner owner, string key, CancellationToken cancellationToken)
+    {
+        await using var command = Command(
+            connection, transaction, "select attempt, result from dispatcher_effects where job_id = @job and effect_key = @key",
+            [("job", owner.JobId.ToString()), ("key", key)]);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken)
+            ? new EffectRow(reader.GetInt32(0), await reader.IsDBNullAsync(1, cancellationToken) ? null : reader.GetString(1))
+            : null;
+    }
+
+    private (string, object)[] Named(EffectOwner owner, string key) =>
+    [
+        ("job", owner.JobId.ToString()),
+        ("key", key),
+        ("attempt", owner.Attempt),
+        ("run", owner.RunId.ToString()),
+        ("at", _clock.GetUtcNow().ToUnixTimeMilliseconds() * 1000),
+    ];
+
+    private static async Task<int> ExecuteAsync(
+        DbConnection connection, DbTransaction? transaction, string sql, (string, object)[] parameters, CancellationToken cancellationToken)
+    {
+        await using var command = Command(connection, transaction, sql, parameters);
+        return await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private static DbCommand Command(DbConnection connection, DbTransaction? transaction, string sql, (string Name, object Value)[] parameters)
+    {
+        var command = connection.CreateCommand();
+        command.Transaction = transaction;
+#pragma warning disable CA2100 // Every text is a constant of this file.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        foreach (var (name, value) in parameters)
+        {
+            var parameter = command.CreateParameter();
+            (parameter.ParameterName, parameter.Value) = (name, value);
+            command.Parameters.Add(parameter);
+        }
+
+        return command;
+    }
+
+    private sealed record EffectRow(int Attempt, string? Result);
+}

@@ -1,0 +1,93 @@
+using System.Data.Common;
+
+namespace Dispatcher.Worker.Effects;
+
+/// <summary>
+/// Guards the side effects of a job by key, over all its attempts. A key names one effect within the job, for example <c>charge-42</c>; 1 to 128 characters.
+/// An effect that is done is not run again: its stored result is returned.
+/// </summary>
+public sealed class RunEffects
+{
+    private const int MaxKey = 128;
+
+    private readonly EffectStore? _store;
+    private readonly EffectOwner _owner;
+    private readonly Func<bool> _allowed;
+
+    internal RunEffects(EffectStore? store, EffectOwner owner, Func<bool> allowed) => (_store, _owner, _allowed) = (store, owner, allowed);
+
+    /// <summary>
+    /// An effect within the effect store's own database: it commits together with the row that says it is done, so it happens once for real.
+    /// </summary>
+    /// <param name="key">The effect within the job.</param>
+    /// <param name="effect">Uses the given connection and transaction, and neither commits nor rolls back.</param>
+    /// <param name="cancellationToken">The handler's token.</param>
+    /// <exception cref="FencedException">The run may cause nothing any more.</exception>
+    /// <exception cref="EffectsUnavailableException">The pool has no effect store.</exception>
+    public Task<T> OnceAsync<T>(string key, Func<DbConnection, DbTransaction, CancellationToken, Task<T>> effect, CancellationToken cancellationToken) =>
+        Checked(key).InTransactionAsync(_owner, key, effect, cancellationToken);
+
+    /// <summary>
+    /// An effect elsewhere: noted as begun, then run, then noted as done. It is run at most once, unless the receiver honours the effect key.
+    /// </summary>
+    /// <param name="key">The effect within the job.</param>
+    /// <param name="action">Gets the effect key, <c>job id:key</c>, the same in every attempt: send it along, for example as <c>Idempotency-Key</c>. Throws <see cref="EffectNotDoneException"/> when the effect surely did not happen.</param>
+    /// <param name="receiverHonoursKey">The receiver drops a second request with the same effect key: what is in doubt is run again.</param>
+    /// <param name="cancellationToken">The handler's token.</param>
+    /// <exception cref="EffectInDoubtException">An earlier attempt began it, its end is unknown, and the receiver does not honour the key.</exception>
+    /// <exception cref="FencedException">The run may cause nothing any more.</exception>
+    /// <exception cref="EffectsUnavailableException">The pool has no effect store.</exception>
+    public async Task<T> OnceAsync<T>(string key, Func<string, CancellationToken, Task<T>> action, bool receiverHonoursKey, CancellationToken cancellationToken)
+    {
+        var store = Checked(key);
+        if (await store.BeginAsync(_owner, key, receiverHonoursKey, cancellationToken) is { } done)
+        {
+            return EffectStore.Read<T>(done);
+        }
+
+        T value;
+        try
+        {
+            // Asked again: the lease may have run out while the store was slow.
+            ThrowIfRefused();
+            value = await action($"{_owner.JobId:D}:{key}", cancellationToken);
+        }
+        catch (EffectNotDoneException exception)
+        {
+            await store.ForgetAsync(_owner, key, CancellationToken.None);
+            throw exception.Reason is JobFaultException fault ? fault : exception;
+        }
+        catch (FencedException)
+        {
+            await store.ForgetAsync(_owner, key, CancellationToken.None);
+            throw;
+        }
+
+        // It has happened: noting it must not be cancelled, or the next attempt is in doubt.
+        await store.DoneAsync(_owner, key, value, CancellationToken.None);
+        return value;
+    }
+
+    /// <summary>As above, for a receiver that does not honour the key.</summary>
+    public Task<T> OnceAsync<T>(string key, Func<string, CancellationToken, Task<T>> action, CancellationToken cancellationToken) =>
+        OnceAsync(key, action, receiverHonoursKey: false, cancellationToken);
+
+    private EffectStore Checked(string key)
+    {
+        if (key.Length is 0 or > MaxKey)
+        {
+            throw new ArgumentException($"An effect key has 1 to {MaxKey} characters; this one has {key.Length}.", nameof(key));
+        }
+
+        ThrowIfRefused();
+        return _store ?? throw new EffectsUnavailableException();
+    }
+
+    private void ThrowIfRefused()
+    {
+        if (!_allowed())
+        {
+            throw new FencedException(_owner.JobId, _owner.Attempt);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+using Dispatcher.Contracts;
+
+namespace Dispatcher.Worker;
+
+/// <summary>
+/// How a worker meets the dispatcher. Register one in the container to replace RabbitMQ and HTTP (<see cref="RabbitMq.RabbitMqWorkerTransport"/>) for every pool of the process.
+/// A method that cannot reach the other side throws; the worker waits and calls again. All methods may be called at the same time.
+/// </summary>
+public interface IWorkerTransport : IAsyncDisposable
+{
+    /// <summary>
+    /// Hands over the pool's work messages until cancelled, then returns normally. Outlives a lost connection: what was not acked comes again.
+    /// After it has returned, <see cref="Delivery.AckAsync"/> and <see cref="Delivery.ReturnAsync"/> of earlier deliveries must still work.
+    /// </summary>
+    /// <param name="pool">The pool, for example <c>shell</c>.</param>
+    /// <param name="prefetch">How many deliveries may be out, neither acked nor returned.</param>
+    /// <param name="onDelivery">Takes one delivery; returns at once and never throws.</param>
+    /// <param name="cancellationToken">Ends the consuming.</param>
+    Task ConsumeAsync(string pool, int prefetch, Func<Delivery, Task> onDelivery, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Claims attempts: one answer for each permit, in order. A permit is granted once, ever: a second claim of it, also by the same worker, must be answered
+    /// <see cref="ClaimStatus.Taken"/>, because a redelivered message is claimed again.
+    /// </summary>
+    Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Tells that runs are alive, and learns which must stop.</summary>
+    Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Sends outcomes; returns when the other side has them for good. After an exception the same batch is sent again.</summary>
+    Task SendAsync(OutcomeBatch batch, CancellationToken cancellationToken);
+}
+
+/// <summary>One work message as delivered. The worker answers it once: acked or returned.</summary>
+public sealed class Delivery
+{
+    /// <summary>The body, byte for byte; the permit's hash is over it. Must stay valid until the delivery is answered.</summary>
+    public required ReadOnlyMemory<byte> Body { get; init; }
+
+    /// <summary>Header <see cref="Headers.Permit"/>. Null: it was missing; the worker drops the message.</summary>
+    public required string? Permit { get; init; }
+
+    /// <summary>Header <see cref="Headers.TraceParent"/>. Null: the run starts a trace of its own.</summary>
+    public string? TraceParent { get; init; }
+
+    /// <summary>Takes the message off the queue. Does nothing when the connection it came by is gone: it comes again, and its claim is refused.</summary>
+    public required Func<Task> AckAsync { get; init; }
+
+    /// <summary>Gives the message back to the queue for any worker. Does nothing when the connection it came by is gone.</summary>
+    public required Func<Task> ReturnAsync { get; init; }
+}

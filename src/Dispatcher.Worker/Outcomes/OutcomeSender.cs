@@ -1,0 +1,96 @@
+using System.Text.Json;
+using System.Threading.Channels;
+using Dispatcher.Contracts;
+using Microsoft.Extensions.Logging;
+using Polly;
+
+namespace Dispatcher.Worker.Outcomes;
+
+/// <summary>
+/// Sends outcomes, packed: whatever waits goes in one batch, and nothing waits for company. A batch that was not accepted is sent again until it is;
+/// nothing is dropped, and no new work is claimed while too many wait.
+/// </summary>
+internal sealed partial class OutcomeSender
+{
+    private const int MaxBatch = 256;
+    private const int MaxBatchBytes = 1024 * 1024 - 1024;
+    private const int MaxWaiting = 1024;
+
+    private readonly Channel<(AttemptOutcome Outcome, int Bytes)> _queue = Channel.CreateUnbounded<(AttemptOutcome, int)>();
+    private readonly ResiliencePipeline _untilAccepted;
+    private readonly PoolParts _parts;
+    private readonly ILogger _log;
+    private int _waiting;
+
+    public OutcomeSender(PoolParts parts)
+    {
+        _parts = parts;
+        _log = parts.Logs.CreateLogger<OutcomeSender>();
+        _untilAccepted = Backoff.Forever(parts.Clock, exception => Log.NotAccepted(_log, Volatile.Read(ref _waiting), exception.Message));
+    }
+
+    public void Add(AttemptOutcome outcome)
+    {
+        Interlocked.Increment(ref _waiting);
+        _parts.Metrics.OutcomesWaiting(_parts.Pool.Name, 1);
+        _queue.Writer.TryWrite((outcome, JsonSerializer.SerializeToUtf8Bytes(outcome, WireJson.Default.AttemptOutcome).Length + 1));
+    }
+
+    /// <summary>Nothing comes any more: <see cref="RunAsync"/> ends when all is sent.</summary>
+    public void Complete() => _queue.Writer.TryComplete();
+
+    /// <summary>Waits while too many outcomes are unsent: the broker is away, and claiming more would only pile up more.</summary>
+    public async Task WhenRoomAsync(CancellationToken cancellationToken)
+    {
+        while (Volatile.Read(ref _waiting) >= MaxWaiting)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(100), _parts.Clock, cancellationToken);
+        }
+    }
+
+    public async Task RunAsync(CancellationToken giveUp)
+    {
+        try
+        {
+            while (await _queue.Reader.WaitToReadAsync(giveUp))
+            {
+                var batch = Pack();
+                await _untilAccepted.ExecuteAsync(async token => await _parts.Transport.SendAsync(new OutcomeBatch { Outcomes = batch }, token), giveUp);
+                Interlocked.Add(ref _waiting, -batch.Count);
+                _parts.Metrics.OutcomesWaiting(_parts.Pool.Name, -batch.Count);
+            }
+        }
+        catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
+        {
+            if (Volatile.Read(ref _waiting) is > 0 and var lost)
+            {
+                Log.Lost(_log, lost);
+            }
+        }
+    }
+
+    private List<AttemptOutcome> Pack()
+    {
+        List<AttemptOutcome> batch = [];
+        var bytes = 0;
+        while (batch.Count < MaxBatch
+            && _queue.Reader.TryPeek(out var next)
+            && (batch.Count == 0 || bytes + next.Bytes <= MaxBatchBytes)
+            && _queue.Reader.TryRead(out next))
+        {
+            batch.Add(next.Outcome);
+            bytes += next.Bytes;
+        }
+
+        return batch;
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(WorkerEventIds.OutcomesNotAccepted, LogLevel.Warning, "Outcomes not accepted, sending again; {Waiting} wait ({Error})")]
+        public static partial void NotAccepted(ILogger logger, int waiting, string error);
+
+        [LoggerMessage(WorkerEventIds.OutcomesLost, LogLevel.Error, "The worker ends with {Count} outcomes unsent; their leases run out and the dispatcher decides")]
+        public static partial void Lost(ILogger logger, int count);
+    }
+}

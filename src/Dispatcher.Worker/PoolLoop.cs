@@ -1,0 +1,122 @@
+using Dispatcher.Worker.Claiming;
+using Dispatcher.Worker.Effects;
+using Dispatcher.Worker.Outcomes;
+using Dispatcher.Worker.Running;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Dispatcher.Worker;
+
+/// <summary>
+/// Serves one pool: consume and claim (<see cref="ClaimLoop"/>), run (<see cref="JobRunner"/>), keep the leases (<see cref="Heartbeats"/>), report (<see cref="OutcomeSender"/>).
+/// Stops in the opposite order, so that a run never outlives its heartbeats and an outcome never its sender.
+/// </summary>
+internal sealed partial class PoolLoop : IDisposable
+{
+    /// <summary>How long a stopping worker tries to get its last outcomes accepted.</summary>
+    private static readonly TimeSpan FlushTime = TimeSpan.FromSeconds(5);
+
+    private readonly PoolParts _parts;
+    private readonly EffectStore? _effects;
+    private readonly LiveRuns _runs = new();
+    private readonly OutcomeSender _outcomes;
+    private readonly Heartbeats _heartbeats;
+    private readonly ClaimLoop _claims;
+    private readonly ILogger _log;
+
+    public PoolLoop(PoolParts parts, IServiceScopeFactory scopes)
+    {
+        _parts = parts;
+        _log = parts.Logs.CreateLogger<PoolLoop>();
+        _effects = parts.Options.EffectStore is { } store ? EffectStore.Open(store, parts.Clock) : null;
+        _outcomes = new OutcomeSender(parts);
+        _heartbeats = new Heartbeats(parts, _runs);
+        _claims = new ClaimLoop(parts, new JobRunner(parts, scopes, _effects), _runs, _outcomes);
+    }
+
+    /// <summary>Returns when the pool was told to stop, its runs have ended and their outcomes are sent.</summary>
+    public async Task RunAsync(CancellationToken stopping)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        using var heartbeatsEnd = new CancellationTokenSource();
+        using var giveUp = new CancellationTokenSource();
+        if (!await PrepareAsync(stop.Token))
+        {
+            return;
+        }
+
+        Log.Serving(_log, _parts.Pool.Name, _parts.Options.Instance, _parts.Options.Concurrency);
+        var consuming = _parts.Transport.ConsumeAsync(_parts.Pool.Name, 2 * _parts.Options.Concurrency, _claims.TakeAsync, stop.Token);
+        var claiming = _claims.RunAsync(stop.Token);
+        var beating = _heartbeats.RunAsync(heartbeatsEnd.Token);
+        var sending = _outcomes.RunAsync(giveUp.Token);
+        try
+        {
+            // One that ends before the stop has failed: thrown below, and the host ends rather than serve half.
+            await Task.WhenAny(Task.WhenAll(consuming, claiming), beating, sending);
+            await stop.CancelAsync();
+            await Task.WhenAll(consuming, claiming);
+        }
+        finally
+        {
+            await EndRunsAsync();
+            await heartbeatsEnd.CancelAsync();
+            await beating.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _outcomes.Complete();
+            giveUp.CancelAfter(FlushTime);
+            await sending;
+        }
+    }
+
+    public void Dispose()
+    {
+        _claims.Dispose();
+        _runs.Dispose();
+        _effects?.Dispose();
+    }
+
+    private async Task<bool> PrepareAsync(CancellationToken stop)
+    {
+        if (_effects is null)
+        {
+            return true;
+        }
+
+        try
+        {
+            var untilThere = Backoff.Forever(_parts.Clock, exception => Log.EffectStoreAway(_log, _parts.Pool.Name, exception.Message));
+            await untilThere.ExecuteAsync(async token => await _effects.CreateSchemaAsync(token), stop);
+            return true;
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
+    private async Task EndRunsAsync()
+    {
+        await _claims.ReturnWaitingAsync();
+        Log.Stopping(_log, _parts.Pool.Name, _runs.All.Count, _parts.Options.StopGrace);
+        var ended = _runs.AllEnded();
+        await Task.WhenAny(ended, Task.Delay(_parts.Options.StopGrace, _parts.Clock, CancellationToken.None));
+        foreach (var run in _runs.All)
+        {
+            run.Stop(StopReason.WorkerStopping);
+        }
+
+        await ended;
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(WorkerEventIds.Serving, LogLevel.Information, "Serving pool {Pool} as {Instance}, {Concurrency} runs at a time")]
+        public static partial void Serving(ILogger logger, string pool, string instance, int concurrency);
+
+        [LoggerMessage(WorkerEventIds.Stopping, LogLevel.Information, "Pool {Pool} stops; {Runs} runs have {Grace} to end")]
+        public static partial void Stopping(ILogger logger, string pool, int runs, TimeSpan grace);
+
+        [LoggerMessage(WorkerEventIds.EffectStoreAway, LogLevel.Warning, "The effect store of pool {Pool} is away, trying again; nothing is claimed before ({Error})")]
+        public static partial void EffectStoreAway(ILogger logger, string pool, string error);
+    }
+}

@@ -1,0 +1,15 @@
+using Microsoft.Extensions.Logging;
+
+namespace Dispatcher.Worker;
+
+/// <summary>A pool this process serves and its handlers by topic.</summary>
+internal sealed class PoolRegistration(string name)
+{
+    public string Name { get; } = name;
+
+    public Dictionary<string, Type> Handlers { get; } = new(StringComparer.Ordinal);
+}
+
+/// <summary>What every part of a pool needs.</summary>
+internal sealed record PoolParts(
+    PoolRegistration Pool, WorkerOptions Options, IWorkerTransport Transport, TimeProvider Clock, WorkerMetrics Metrics, ILoggerFactory Logs);

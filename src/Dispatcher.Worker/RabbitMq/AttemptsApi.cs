@@ -1,0 +1,54 @@
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text.Json.Serialization.Metadata;
+using Dispatcher.Contracts;
+
+namespace Dispatcher.Worker.RabbitMq;
+
+/// <summary>Claims and heartbeats over HTTP. Throws when the dispatcher is away or says no; the caller tries again.</summary>
+internal sealed class AttemptsApi : IDisposable
+{
+    private const int MaxErrorText = 500;
+
+    private readonly HttpClient _http;
+
+    public AttemptsApi(Uri dispatcher, string apiKey)
+    {
+        _http = new HttpClient(new SocketsHttpHandler
+        {
+            // A dispatcher that moved is found again: DNS is asked anew.
+            PooledConnectionLifetime = TimeSpan.FromMinutes(2),
+            ConnectTimeout = TimeSpan.FromSeconds(5),
+            // The key goes to the dispatcher and nowhere else.
+            AllowAutoRedirect = false,
+        })
+        {
+            BaseAddress = new Uri(dispatcher.AbsoluteUri.TrimEnd('/') + "/"),
+            Timeout = TimeSpan.FromSeconds(10),
+        };
+        _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", apiKey);
+    }
+
+    public Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken) =>
+        PostAsync("api/attempts/claim", request, WireJson.Default.ClaimRequest, WireJson.Default.ClaimAnswer, cancellationToken);
+
+    public Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken) =>
+        PostAsync("api/attempts/heartbeat", request, WireJson.Default.HeartbeatRequest, WireJson.Default.HeartbeatAnswer, cancellationToken);
+
+    public void Dispose() => _http.Dispose();
+
+    private async Task<TAnswer> PostAsync<TRequest, TAnswer>(
+        string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TAnswer> answerType, CancellationToken cancellationToken)
+    {
+        using var response = await _http.PostAsJsonAsync(path, request, requestType, cancellationToken);
+        if (!response.IsSuccessStatusCode)
+        {
+            var text = await response.Content.ReadAsStringAsync(cancellationToken);
+            throw new HttpRequestException(
+                $"{_http.BaseAddress}{path} answered {(int)response.StatusCode}: {text[..Math.Min(text.Length, MaxErrorText)]}", null, response.StatusCode);
+        }
+
+        return await response.Content.ReadFromJsonAsync(answerType, cancellationToken)
+            ?? throw new InvalidDataException($"{_http.BaseAddress}{path} answered null.");
+    }
+}

@@ -1,0 +1,84 @@
+using System.Globalization;
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Dispatcher.Worker.Effects;
+
+namespace Dispatcher.Worker.Running;
+
+/// <summary>How a run ended, before it becomes an <see cref="AttemptOutcome"/>. Pure.</summary>
+internal sealed record Ending(OutcomeKind Kind, JsonElement? Result = null, Fault? Fault = null)
+{
+    private const int MaxType = 256;
+    private const int MaxMessage = 4096;
+    private const int MaxCode = 64;
+
+    public static Ending Returned { get; } = new(OutcomeKind.Returned);
+
+    /// <summary>
+    /// What to report. A handler that returned a result has succeeded, also when it was just being stopped: that is the truth, and a timeout would run it again.
+    /// Null: fenced; an outcome would be refused.
+    /// </summary>
+    public static Ending? Of(JobResult? result, Exception? exception, StopReason reason, TimeSpan limit, int maxOutputBytes)
+    {
+        if (reason == StopReason.Fenced)
+        {
+            return null;
+        }
+
+        if (result is not null)
+        {
+            return new(OutcomeKind.Succeeded, OutputCap.Apply(result.Value, maxOutputBytes));
+        }
+
+        return new(OutcomeKind.Faulted, Fault: FaultOf(exception, reason, limit));
+    }
+
+    private static Fault FaultOf(Exception? exception, StopReason reason, TimeSpan limit) => reason switch
+    {
+        StopReason.Timeout => new Fault
+        {
+            Type = "timeout",
+            Code = "timeout",
+            Message = string.Create(CultureInfo.InvariantCulture, $"The run did not end within its limit of {limit.TotalMilliseconds:0} ms."),
+        },
+        StopReason.Cancelled => new Fault { Type = "cancelled", Code = "cancelled", Message = "The job was cancelled while it ran." },
+        StopReason.WorkerStopping => new Fault
+        {
+            Class = "transient",
+            Type = "worker_stopping",
+            Code = "worker_stopping",
+            Message = "The worker stopped before the run ended.",
+        },
+        StopReason.None or StopReason.Fenced => FaultOf(exception ?? new InvalidOperationException("The handler ended with neither result nor exception.")),
+    };
+
+    private static Fault FaultOf(Exception exception) => exception switch
+    {
+        JobFaultException fault => new Fault
+        {
+            Class = fault.FaultClass switch { FaultClass.Transient => "transient", FaultClass.Terminal => "terminal", null => null },
+            Type = Cut((fault.InnerException ?? fault).GetType().ToString(), MaxType),
+            Message = Cut(fault.Message, MaxMessage),
+            Code = Cut(fault.Code, MaxCode),
+            RetryAfterMs = fault.RetryAfter is { } wait ? Math.Max(0, (long)wait.TotalMilliseconds) : null,
+        },
+        EffectInDoubtException => Plain(exception, "terminal", "in_doubt"),
+        EffectsUnavailableException => Plain(exception, "terminal", "effects_unavailable"),
+        _ => Plain(exception, null, null),
+    };
+
+    private static Fault Plain(Exception exception, string? faultClass, string? code) =>
+        new() { Class = faultClass, Type = Cut(exception.GetType().ToString(), MaxType), Message = Cut(exception.Message, MaxMessage), Code = code };
+
+    // U+0000 cannot be kept in a PostgreSQL text, and a surrogate cut from its pair is no character.
+    private static string Cut(string text, int max)
+    {
+        text = text.Replace('\0', '\uFFFD');
+        if (text.Length <= max)
+        {
+            return text;
+        }
+
+        return text[..(char.IsHighSurrogate(text[max - 1]) ? max - 1 : max)];
+    }
+}

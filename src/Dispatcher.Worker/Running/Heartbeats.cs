@@ -1,0 +1,87 @@
+using Dispatcher.Contracts;
+using Microsoft.Extensions.Logging;
+
+namespace Dispatcher.Worker.Running;
+
+/// <summary>
+/// Keeps the leases of all live runs: one request for all of them, as often as the most impatient one asks. A run whose heartbeats have failed for three intervals
+/// ends itself as fenced (<see cref="LiveRun"/>): by then the server may have given its job to another worker.
+/// </summary>
+internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
+{
+    private const int MaxRunsPerRequest = 1000;
+
+    /// <summary>No request is given up sooner, however impatient a run is.</summary>
+    private static readonly TimeSpan MinRequestTime = TimeSpan.FromSeconds(1);
+
+    private readonly ILogger _log = parts.Logs.CreateLogger<Heartbeats>();
+
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        var pause = TimeSpan.Zero;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            var live = runs.All;
+            var due = live.Count == 0 ? Timeout.InfiniteTimeSpan : live.Min(run => run.UntilHeartbeat);
+            if (due != TimeSpan.Zero || pause > TimeSpan.Zero)
+            {
+                // Woken early by a new run, which may be more impatient than the others.
+                await runs.WaitForNextAsync(due < pause && live.Count > 0 ? pause : due, cancellationToken);
+                pause = TimeSpan.Zero;
+                continue;
+            }
+
+            // After a failure soon again, but not at once: a quarter of the interval leaves several tries within the lease.
+            pause = await BeatOnceAsync(live, cancellationToken) ? TimeSpan.Zero : live.Min(run => run.Heartbeat) / 4;
+        }
+    }
+
+    public async Task<bool> BeatOnceAsync(IReadOnlyList<LiveRun> live, CancellationToken cancellationToken)
+    {
+        var patience = live.Min(run => run.Heartbeat);
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeout.CancelAfter(patience > MinRequestTime ? patience : MinRequestTime);
+        try
+        {
+            foreach (var some in live.Chunk(MaxRunsPerRequest))
+            {
+                await BeatAsync(some, timeout.Token);
+            }
+
+            return true;
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            parts.Metrics.HeartbeatFailed(parts.Pool.Name);
+            Log.HeartbeatFailed(_log, live.Count, exception.Message);
+            return false;
+        }
+    }
+
+    private async Task BeatAsync(LiveRun[] some, CancellationToken cancellationToken)
+    {
+        var sentAt = parts.Clock.GetTimestamp();
+        var request = new HeartbeatRequest { Worker = parts.Options.Instance, Runs = [.. some.Select(run => new Run { JobId = run.Message.JobId, RunId = run.RunId })] };
+        var answer = await parts.Transport.HeartbeatAsync(request, cancellationToken);
+        foreach (var run in some)
+        {
+            if (answer.Fenced.Contains(run.RunId))
+            {
+                run.Stop(StopReason.Fenced);
+                continue;
+            }
+
+            run.Extend(sentAt);
+            if (answer.Cancelled.Contains(run.RunId))
+            {
+                run.Stop(StopReason.Cancelled);
+            }
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(WorkerEventIds.HeartbeatFailed, LogLevel.Warning, "The heartbeat of {Runs} runs did not reach the dispatcher ({Error}); after three missed ones they are stopped")]
+        public static partial void HeartbeatFailed(ILogger logger, int runs, string error);
+    }
+}

@@ -1,0 +1,149 @@
+using System.Diagnostics;
+using Dispatcher.Contracts;
+using Dispatcher.Worker.Effects;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Dispatcher.Worker.Running;
+
+/// <summary>Runs one handler under its limits and says how it ended.</summary>
+internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory scopes, EffectStore? effects)
+{
+    /// <summary>How long a handler may take to end after it was told to.</summary>
+    private static readonly TimeSpan EndGrace = TimeSpan.FromSeconds(2);
+
+    private readonly ILogger _log = parts.Logs.CreateLogger<JobRunner>();
+
+    /// <summary>Null: fenced, nothing to report.</summary>
+    public async Task<AttemptOutcome?> RunAsync(LiveRun run)
+    {
+        var message = run.Message;
+        _ = ActivityContext.TryParse(run.TraceParent, null, isRemote: true, out var trace);
+        using var scope = Log.Scope(_log, message.JobId, message.Topic, message.Attempt, trace.TraceId.ToString());
+        using var activity = StartActivity(run, trace);
+        var startedAt = parts.Clock.GetUtcNow();
+        parts.Metrics.RunStarted(message.Topic);
+        // Not disposed: an abandoned handler may still hold its token.
+        var stop = new CancellationTokenSource();
+
+        var handler = InvokeAsync(run, stop.Token);
+        await Task.WhenAny(handler, run.Stopped);
+        if (!handler.IsCompleted)
+        {
+            Log.RunStopped(_log, run.Reason);
+            // What the handler hung on its token runs in there, and may hang: never awaited alone.
+            var told = stop.CancelAsync();
+            await Task.WhenAny(Task.WhenAll(handler, told), Task.Delay(EndGrace, parts.Clock, CancellationToken.None));
+        }
+
+        var reason = run.Close();
+        var (result, exception) = handler.IsCompleted ? await handler : Abandon(run);
+        var ending = Ending.Of(result, exception, reason, run.Limit, MaxOutput(message));
+        Report(run, ending, exception, activity);
+        return ending is null ? null : OutcomeOf(run, ending, startedAt);
+    }
+
+    /// <summary>The outcome of a run that was claimed but never started.</summary>
+    public AttemptOutcome Returned(LiveRun run) => OutcomeOf(run, Ending.Returned, parts.Clock.GetUtcNow());
+
+    // Never faults: nobody may be left to see it.
+    private async Task<(JobResult? Result, Exception? Exception)> InvokeAsync(LiveRun run, CancellationToken stop)
+    {
+        // A handler that blocks before its first await must not block the claims of all others.
+        await Task.Yield();
+        try
+        {
+            if (!parts.Pool.Handlers.TryGetValue(run.Message.Topic, out var type))
+            {
+                throw JobFaultException.Terminal("no_handler", $"Pool '{parts.Pool.Name}' of worker '{parts.Options.Instance}' has no handler for topic '{run.Message.Topic}'.");
+            }
+
+            await using var scope = scopes.CreateAsyncScope();
+            var handler = (IJobHandler)scope.ServiceProvider.GetRequiredService(type);
+            return (await handler.RunAsync(JobRunOf(run), stop) ?? JobResult.Nothing, null);
+        }
+#pragma warning disable CA1031 // Whatever a handler throws is the job's fault to report; thrown on, it would take the worker down with all other runs.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            return (null, exception);
+        }
+    }
+
+    private JobRun JobRunOf(LiveRun run)
+    {
+        var message = run.Message;
+        return new JobRun
+        {
+            JobId = message.JobId,
+            Attempt = message.Attempt,
+            RunId = run.RunId,
+            Pool = parts.Pool.Name,
+            Topic = message.Topic,
+            Principal = message.Principal,
+            Labels = message.Labels,
+            Payload = message.Payload,
+            Constraints = message.Constraints ?? new Constraints(),
+            MaxOutputBytes = MaxOutput(message),
+            JobHash = message.JobHash,
+            PolicyHash = message.PolicyHash,
+            Effects = new RunEffects(effects, new EffectOwner(message.JobId, message.Attempt, run.RunId), () => run.MayHaveEffects),
+        };
+    }
+
+    private int MaxOutput(WorkMessage message) => (int)Math.Min(parts.Options.MaxOutputBytes, message.Constraints?.MaxOutputBytes ?? parts.Options.MaxOutputBytes);
+
+    private (JobResult?, Exception?) Abandon(LiveRun run)
+    {
+        parts.Metrics.Abandoned(run.Message.Topic);
+        Log.HandlerAbandoned(_log, EndGrace);
+        return (null, null);
+    }
+
+    private void Report(LiveRun run, Ending? ending, Exception? exception, Activity? activity)
+    {
+        var how = ending?.Fault?.Code ?? ending?.Kind.ToString() ?? "fenced";
+        parts.Metrics.RunEnded(run.Message.Topic, ending is null ? "fenced" : ending.Kind.ToString(), run.Age);
+        activity?.SetTag("dispatcher.run.ending", how);
+        activity?.SetStatus(ending is { Kind: OutcomeKind.Succeeded } ? ActivityStatusCode.Ok : ActivityStatusCode.Error);
+        Log.RunEnded(_log, how, run.Age, exception);
+    }
+
+    private AttemptOutcome OutcomeOf(LiveRun run, Ending ending, DateTimeOffset startedAt) => new()
+    {
+        JobId = run.Message.JobId,
+        Attempt = run.Message.Attempt,
+        RunId = run.RunId,
+        Worker = parts.Options.Instance,
+        PermitId = run.PermitId,
+        Kind = ending.Kind,
+        Result = ending.Result,
+        Fault = ending.Fault,
+        StartedAt = startedAt,
+        EndedAt = parts.Clock.GetUtcNow(),
+    };
+
+    private static Activity? StartActivity(LiveRun run, ActivityContext parent)
+    {
+        var activity = WorkerMetrics.Traces.StartActivity($"process {run.Message.Topic}", ActivityKind.Consumer, parent);
+        activity?.SetTag("messaging.operation.type", "process");
+        activity?.SetTag("messaging.destination.name", run.Message.Topic);
+        activity?.SetTag("messaging.message.id", run.Message.JobId);
+        return activity;
+    }
+
+    private static partial class Log
+    {
+        public static readonly Func<ILogger, Guid, string, int, string?, IDisposable?> Scope =
+            LoggerMessage.DefineScope<Guid, string, int, string?>("{JobId} {Topic} {Attempt} {TraceId}");
+
+        [LoggerMessage(WorkerEventIds.RunEnded, LogLevel.Debug, "Run ended: {Ending} after {Took}")]
+        public static partial void RunEnded(ILogger logger, string ending, TimeSpan took, Exception? exception);
+
+        [LoggerMessage(WorkerEventIds.RunStopped, LogLevel.Information, "Run told to end: {Reason}")]
+        public static partial void RunStopped(ILogger logger, StopReason reason);
+
+        [LoggerMessage(WorkerEventIds.HandlerAbandoned, LogLevel.Warning, "The handler did not end within {Grace} of being told to; it is abandoned and may still use memory or a thread")]
+        public static partial void HandlerAbandoned(ILogger logger, TimeSpan grace);
+    }
+}

@@ -1,0 +1,26 @@
+namespace Dispatcher.Worker;
+
+/// <summary>Event ids of the worker's log, 6000 to 6999. An id is never reused.</summary>
+internal static class WorkerEventIds
+{
+    public const int Serving = 6000;
+    public const int Stopping = 6001;
+    public const int EffectStoreAway = 6002;
+
+    public const int DeliveryDropped = 6100;
+    public const int ClaimRefused = 6101;
+    public const int ClaimUnreachable = 6102;
+    public const int ClaimTooLate = 6103;
+
+    public const int RunEnded = 6200;
+    public const int RunStopped = 6201;
+    public const int HandlerAbandoned = 6202;
+
+    public const int HeartbeatFailed = 6300;
+
+    public const int OutcomesNotAccepted = 6400;
+    public const int OutcomesLost = 6401;
+
+    public const int Connected = 6500;
+    public const int ConnectionLost = 6501;
+}

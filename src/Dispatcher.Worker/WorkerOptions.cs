@@ -1,0 +1,82 @@
+using System.ComponentModel.DataAnnotations;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.Worker;
+
+/// <summary>How one pool is served. One set for each pool of the process, checked at start.</summary>
+public sealed class WorkerOptions
+{
+    /// <summary>The broker, for example <c>amqp://shell:secret@mq:5672/</c>; <c>amqps</c> for TLS. No default: it holds a secret. Required unless a transport is registered.</summary>
+    public Uri? RabbitMq { get; set; }
+
+    /// <summary>The dispatcher's HTTP address, for example <c>http://dispatcher:8080</c>, for claims and heartbeats. No default. Required unless a transport is registered.</summary>
+    public Uri? Dispatcher { get; set; }
+
+    /// <summary>The key for claims and heartbeats; its subject must be the broker user, since outcomes are only taken from who claimed. No default: a secret. Required unless a transport is registered.</summary>
+    public string? ApiKey { get; set; }
+
+    /// <summary>
+    /// How many runs at the same time, 1 to 1,024. Default twice the cores: most handlers wait more than they compute. Twice as many messages are held,
+    /// so that a free slot finds the next one here.
+    /// </summary>
+    [Range(1, 1024)]
+    public int Concurrency { get; set; } = 2 * Environment.ProcessorCount;
+
+    /// <summary>The name in claims and on the timeline, 1 to 128 characters. Default <c>host/pid</c>: tells two processes of one host apart.</summary>
+    [Required]
+    [StringLength(128, MinimumLength = 1)]
+    public string Instance { get; set; } = $"{Environment.MachineName}/{Environment.ProcessId}";
+
+    /// <summary>
+    /// Where guarded effects are kept: a PostgreSQL connection string (with <c>Host=</c>), or the path of an SQLite file, which only one process may use.
+    /// Every worker of the pool must name the same store. Default null: no store, and a handler that uses effects faults with <c>effects_unavailable</c>.
+    /// Tables <c>dispatcher_effects</c> and <c>dispatcher_effect_fences</c> are made at start when they are missing.
+    /// </summary>
+    public string? EffectStore { get; set; }
+
+    /// <summary>
+    /// The most of a result that is kept, in bytes of UTF-8, 1 KiB to 512 KiB. Default 64 KiB, as the server stores. A constraint can only tighten it.
+    /// The upper limit lets every outcome fit into one batch of 1 MiB.
+    /// </summary>
+    [Range(1024, 512 * 1024)]
+    public int MaxOutputBytes { get; set; } = 64 * 1024;
+
+    /// <summary>How long running handlers may go on when the worker stops, 0 to 10 min. Default 20 s: fits the 30 s most orchestrators give before they kill. Then they are cancelled and their jobs tried again.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
+    public TimeSpan StopGrace { get; set; } = TimeSpan.FromSeconds(20);
+}
+
+/// <summary>The ranges written on <see cref="WorkerOptions"/>.</summary>
+[OptionsValidator]
+internal sealed partial class WorkerOptionsValidator : IValidateOptions<WorkerOptions>;
+
+/// <summary>Without a registered transport the worker needs all three addresses and keys of the real one.</summary>
+internal sealed class WorkerAddressValidator(IServiceProviderIsService services) : IValidateOptions<WorkerOptions>
+{
+    public ValidateOptionsResult Validate(string? name, WorkerOptions options)
+    {
+        if (services.IsService(typeof(IWorkerTransport)))
+        {
+            return ValidateOptionsResult.Success;
+        }
+
+        List<string> errors = [];
+        if (options.RabbitMq is not { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" })
+        {
+            errors.Add($"Pool '{name}': RabbitMq must be an address such as amqp://user:password@host:5672/vhost.");
+        }
+
+        if (options.Dispatcher is not { IsAbsoluteUri: true, Scheme: "http" or "https" })
+        {
+            errors.Add($"Pool '{name}': Dispatcher must be an address such as http://dispatcher:8080 (seen: {options.Dispatcher?.ToString() ?? "nothing"}).");
+        }
+
+        if (string.IsNullOrWhiteSpace(options.ApiKey))
+        {
+            errors.Add($"Pool '{name}': ApiKey is missing. Make one with: dispatcher keys create.");
+        }
+
+        return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
+    }
+}

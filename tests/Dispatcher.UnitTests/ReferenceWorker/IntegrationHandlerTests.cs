@@ -1,0 +1,209 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Dispatcher.ReferenceWorker.Integrations;
+using Dispatcher.Worker;
+using Dispatcher.Worker.Effects;
+
+namespace Dispatcher.UnitTests.ReferenceWorker;
+
+public sealed class IntegrationHandlerTests : IAsyncLifetime
+{
+    private readonly ARun _run = new();
+    private readonly EgressClient _egress = new();
+    private readonly WebApplication _one = Server();
+    private readonly WebApplication _two = Server();
+    private readonly ConcurrentQueue<IHeaderDictionary> _seen = new();
+
+    private IntegrationHandler Handler => new(_egress, _run.Options, TimeProvider.System);
+
+    public async ValueTask InitializeAsync()
+    {
+        foreach (var server in (WebApplication[])[_one, _two])
+        {
+            server.Use(async (context, next) =>
+            {
+                // Copied: the server uses the request's object again.
+                _seen.Enqueue(new HeaderDictionary(context.Request.Headers.ToDictionary(StringComparer.OrdinalIgnoreCase)));
+                await next();
+            });
+            server.MapGet("/hello", () => "hello");
+            server.MapGet("/big", () => new string('x', 100_000));
+            server.MapGet("/bytes", () => Results.Bytes([0xFF, 0x00, 0x01]));
+            server.MapGet("/to", (string url) => Results.Redirect(url));
+            server.MapPost("/to", (string url) => Results.Redirect(url, preserveMethod: true));
+            server.MapPost("/charge", async (HttpRequest request) => Results.Text("charged " + await new StreamReader(request.Body).ReadToEndAsync(TestContext.Current.CancellationToken)));
+            server.MapPost("/break", (HttpContext context) => context.Abort());
+            server.MapMethods("/status/{code:int}", ["GET", "POST"], (int code, HttpContext context) =>
+            {
+                context.Response.Headers.RetryAfter = "7";
+                return Results.StatusCode(code);
+            });
+            await server.StartAsync(TestContext.Current.CancellationToken);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _one.DisposeAsync();
+        await _two.DisposeAsync();
+        _egress.Dispose();
+        _run.Dispose();
+    }
+
+    [Fact]
+    public async Task Calls_an_allowed_host()
+    {
+        var result = await Allowed(_one).With(Get(_one, "/hello")).By(Handler);
+
+        Assert.Equal((200, "hello", "utf-8"), (result.GetProperty("status").GetInt32(), result.GetProperty("body").GetString(), result.GetProperty("encoding").GetString()));
+    }
+
+    [Fact]
+    public async Task Refuses_a_host_that_is_not_listed_before_it_is_called()
+    {
+        Assert.Equal("host_not_allowed", (await Allowed(_one).With(Get(_two, "/hello")).FaultOf(Handler)).Code);
+        Assert.Empty(_seen);
+    }
+
+    [Fact]
+    public async Task Refuses_everything_when_the_decision_names_no_hosts()
+    {
+        Assert.Equal("host_not_allowed", (await _run.With(Get(_one, "/hello")).FaultOf(Handler)).Code);
+        Assert.Empty(_seen);
+    }
+
+    [Theory]
+    [InlineData("https://api.github.com/x", "api.github.com", true)]
+    [InlineData("https://API.GitHub.com/x", "api.github.com", true)]
+    [InlineData("https://api.github.com:443/x", "api.github.com", true)]
+    [InlineData("https://api.github.com:444/x", "api.github.com", false)]
+    [InlineData("https://api.github.com:444/x", "api.github.com:444", true)]
+    [InlineData("https://evil.api.github.com/x", "api.github.com", false)]
+    [InlineData("https://api.github.com.evil.org/x", "api.github.com", false)]
+    [InlineData("https://api.github.com./x", "api.github.com", false)]
+    [InlineData("ftp://api.github.com/x", "api.github.com", false)]
+    [InlineData("file:///etc/passwd", "", false)]
+    public void A_host_is_matched_exactly(string url, string allowed, bool expected) =>
+        Assert.Equal(expected, Record.Exception(() => HostRule.Check(new Uri(url), [allowed])) is null);
+
+    [Fact]
+    public async Task Follows_a_redirect_to_an_allowed_host_without_what_was_meant_for_the_first()
+    {
+        var payload = JsonSerializer.Serialize(new
+        {
+            url = Url(_one, "/to?url=" + Uri.EscapeDataString(Url(_two, "/hello"))),
+            headers = new Dictionary<string, string> { ["Authorization"] = "Bearer secret", ["X-Api-Key"] = "secret", ["Accept"] = "text/plain" },
+        });
+
+        var result = await Allowed(_one, _two).With(payload).By(Handler);
+
+        Assert.Equal("hello", result.GetProperty("body").GetString());
+        Assert.Equal(["Bearer secret", ""], _seen.Select(request => request.Authorization.ToString()));
+        Assert.Equal(["secret", ""], _seen.Select(request => request["X-Api-Key"].ToString()));
+        Assert.Equal(["text/plain", "text/plain"], _seen.Select(request => request.Accept.ToString()));
+    }
+
+    [Fact]
+    public async Task Refuses_a_redirect_to_a_host_that_is_not_listed()
+    {
+        Assert.Equal("host_not_allowed", (await Allowed(_one).With(Get(_one, "/to?url=" + Uri.EscapeDataString(Url(_two, "/hello")))).FaultOf(Handler)).Code);
+        Assert.Single(_seen);
+    }
+
+    [Fact]
+    public async Task Gives_up_a_redirect_in_circles()
+    {
+        _one.MapGet("/circle", () => Results.Redirect("/circle"));
+
+        Assert.Equal("too_many_redirects", (await Allowed(_one).With(Get(_one, "/circle")).FaultOf(Handler)).Code);
+    }
+
+    [Theory]
+    [InlineData(503, FaultClass.Transient)]
+    [InlineData(429, FaultClass.Transient)]
+    [InlineData(404, FaultClass.Terminal)]
+    public async Task A_failed_call_says_whether_it_may_pass(int status, FaultClass expected)
+    {
+        var fault = await Allowed(_one).With(Get(_one, $"/status/{status}")).FaultOf(Handler);
+
+        Assert.Equal(($"http:{status}", expected), (fault.Code, fault.FaultClass));
+        Assert.Equal(expected == FaultClass.Transient ? TimeSpan.FromSeconds(7) : null, fault.RetryAfter);
+    }
+
+    [Fact]
+    public async Task A_long_answer_is_cut_and_marked_and_a_binary_one_is_base64()
+    {
+        var big = await Allowed(_one).Constrained(new Constraints { AllowedHosts = [Host(_one)], MaxOutputBytes = 2000 }).With(Get(_one, "/big")).By(Handler);
+        var bytes = await _run.With(Get(_one, "/bytes")).By(Handler);
+
+        Assert.True(big.GetProperty("truncated").GetBoolean());
+        Assert.Equal(("base64", "/wAB"), (bytes.GetProperty("encoding").GetString(), bytes.GetProperty("body").GetString()));
+    }
+
+    [Fact]
+    public async Task A_call_that_changes_something_happens_once_over_all_attempts_and_carries_its_key()
+    {
+        var run = Allowed(_one).With(Post("/charge"));
+
+        var first = await run.By(Handler);
+        var second = await run.Attempt(2).By(Handler);
+
+        Assert.Equal("""charged {"amount":42}""", first.GetProperty("body").GetString());
+        Assert.Equal(first.GetRawText(), second.GetRawText());
+        Assert.EndsWith(":call", Assert.Single(_seen)["Idempotency-Key"].ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_call_that_broke_off_is_in_doubt_unless_the_host_honours_the_key()
+    {
+        var run = Allowed(_one).With(Post("/break"));
+        await run.FaultOf(Handler);
+
+        await Assert.ThrowsAsync<EffectInDoubtException>(() => run.Attempt(2).By(Handler));
+        _run.Settings.HostsThatHonourKeys.Add(Host(_one));
+        await run.Attempt(3).FaultOf(Handler);
+
+        Assert.Equal(2, _seen.Count);
+        Assert.Single(_seen.Select(request => request["Idempotency-Key"].ToString()).Distinct());
+    }
+
+    [Fact]
+    public async Task A_call_that_was_turned_away_may_be_made_again()
+    {
+        var run = Allowed(_one).With(Post("/status/503"));
+        await run.FaultOf(Handler);
+        await run.Attempt(2).FaultOf(Handler);
+
+        Assert.Equal(2, _seen.Count);
+    }
+
+    [Theory]
+    [InlineData("""{"url": "http://user:secret@h/"}""")]
+    [InlineData("""{"url": "/relative"}""")]
+    [InlineData("""{"url": "http://h/", "method": "CONNECT"}""")]
+    [InlineData("""{"url": "http://h/", "headers": {"Host": "x"}}""")]
+    [InlineData("""{"url": "http://h/", "headers": {"X": "a\r\nY: b"}}""")]
+    [InlineData("""{"url": "http://h/", "headers": {"idempotency-key": "mine"}}""")]
+    [InlineData("""{"url": "http://h/", "body": {}}""")]
+    public async Task Refuses_a_bad_payload(string payload) =>
+        Assert.Equal("bad_payload", (await _run.Constrained(new Constraints { AllowedHosts = ["h"] }).With(payload).FaultOf(Handler)).Code);
+
+    private ARun Allowed(params WebApplication[] servers) => _run.Constrained(new Constraints { AllowedHosts = [.. servers.Select(Host)] });
+
+    private string Post(string path) => JsonSerializer.Serialize(new { method = "POST", url = Url(_one, path), body = new { amount = 42 } });
+
+    private static string Get(WebApplication server, string path) => JsonSerializer.Serialize(new { url = Url(server, path) });
+
+    private static string Host(WebApplication server) => new Uri(server.Urls.Single()).Authority;
+
+    private static string Url(WebApplication server, string path) => server.Urls.Single() + path;
+
+    private static WebApplication Server()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
+        builder.Services.AddRoutingCore();
+        return builder.Build();
+    }
+}

@@ -1,0 +1,105 @@
+using System.Diagnostics;
+using Dispatcher.ReferenceWorker.Repos;
+
+namespace Dispatcher.UnitTests.ReferenceWorker;
+
+public sealed class RepoReadHandlerTests : IDisposable
+{
+    private readonly ARun _run = new();
+
+    public RepoReadHandlerTests()
+    {
+        Git(_run.Root, "init", "-q", "-b", "main", "shop");
+        Directory.CreateDirectory(Path.Combine(Shop, "src"));
+        File.WriteAllText(Path.Combine(Shop, "src", "größe.txt"), "first\n");
+        Git(Shop, "add", ".");
+        Git(Shop, "commit", "-q", "-m", "Begin");
+        File.WriteAllText(Path.Combine(Shop, "README"), "hello\n");
+        Git(Shop, "add", ".");
+        Git(Shop, "commit", "-q", "-m", "Greet");
+    }
+
+    private string Shop => Path.Combine(_run.Root, "shop");
+
+    private RepoReadHandler Handler => new(_run.Options);
+
+    public void Dispose() => _run.Dispose();
+
+    [Fact]
+    public async Task Reads_the_log_newest_first_up_to_the_limit()
+    {
+        var all = (await _run.With("""{"repo": "shop", "op": "log"}""").By(Handler)).GetProperty("commits");
+        var one = (await _run.With("""{"repo": "shop", "op": "log", "limit": 1, "path": "src"}""").By(Handler)).GetProperty("commits");
+
+        Assert.Equal(["Greet", "Begin"], all.EnumerateArray().Select(commit => commit.GetProperty("subject").GetString()));
+        Assert.Equal("Begin", Assert.Single(one.EnumerateArray()).GetProperty("subject").GetString());
+    }
+
+    [Fact]
+    public async Task Reads_a_tree()
+    {
+        var root = (await _run.With("""{"repo": "shop", "op": "tree"}""").By(Handler)).GetProperty("entries");
+        var src = (await _run.With("""{"repo": "shop", "op": "tree", "path": "src", "ref": "main~1"}""").By(Handler)).GetProperty("entries");
+
+        Assert.Equal(["README", "src"], root.EnumerateArray().Select(entry => entry.GetProperty("path").GetString()));
+        Assert.Equal("größe.txt", Assert.Single(src.EnumerateArray()).GetProperty("path").GetString());
+    }
+
+    [Fact]
+    public async Task Reads_a_file()
+    {
+        var file = await _run.With("""{"repo": "shop", "op": "file", "path": "src/größe.txt"}""").By(Handler);
+
+        Assert.Equal(("first\n", 6, false), (file.GetProperty("text").GetString(), file.GetProperty("size").GetInt32(), file.GetProperty("truncated").GetBoolean()));
+    }
+
+    [Theory]
+    [InlineData("""{"repo": "shop", "op": "log", "ref": "--output=/tmp/x"}""", "bad_payload")]
+    [InlineData("""{"repo": "shop", "op": "push"}""", "bad_payload")]
+    [InlineData("""{"repo": "shop", "op": "file"}""", "bad_payload")]
+    [InlineData("""{"repo": "shop", "op": "file", "path": "../x"}""", "bad_payload")]
+    [InlineData("""{"repo": "shop", "op": "file", "path": "missing"}""", "not_found")]
+    [InlineData("""{"repo": "shop", "op": "log", "ref": "no-such-branch"}""", "not_found")]
+    [InlineData("""{"repo": "../shop", "op": "log"}""", "path_refused")]
+    [InlineData("""{"repo": "shop/src", "op": "log"}""", "not_found")]
+    public async Task Refuses_what_it_must_not_or_cannot_read(string payload, string code) =>
+        Assert.Equal(code, (await _run.With(payload).FaultOf(Handler)).Code);
+
+    [Fact]
+    public async Task Refuses_a_git_file_that_points_elsewhere()
+    {
+        Directory.CreateDirectory(Path.Combine(_run.Root, "trap"));
+        await File.WriteAllTextAsync(Path.Combine(_run.Root, "trap", ".git"), $"gitdir: {Shop}/.git\n", TestContext.Current.CancellationToken);
+
+        Assert.Equal("not_found", (await _run.With("""{"repo": "trap", "op": "log"}""").FaultOf(Handler)).Code);
+    }
+
+    [Fact]
+    public async Task Runs_nothing_that_the_repository_configures()
+    {
+        var touched = Path.Combine(_run.Root, "touched");
+        Git(Shop, "config", "core.fsmonitor", $"touch {touched}");
+        Git(Shop, "config", "core.pager", $"touch {touched}");
+        Git(Shop, "config", "diff.external", $"touch {touched}");
+        Git(Shop, "config", "log.showSignature", "true");
+        Git(Shop, "config", "gpg.program", $"touch {touched}");
+
+        await _run.With("""{"repo": "shop", "op": "log"}""").By(Handler);
+        await _run.With("""{"repo": "shop", "op": "tree"}""").By(Handler);
+
+        Assert.False(File.Exists(touched));
+    }
+
+    private static void Git(string folder, params string[] arguments)
+    {
+        var start = new ProcessStartInfo("git") { WorkingDirectory = folder };
+        foreach (var argument in (string[])["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false", .. arguments])
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        using var git = Process.Start(start)!;
+        git.WaitForExit();
+        Assert.Equal(0, git.ExitCode);
+    }
+}

@@ -1,0 +1,117 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using Dispatcher.Contracts;
+using Dispatcher.Worker;
+
+namespace Dispatcher.UnitTests.Worker;
+
+/// <summary>A transport whose other side is the test: it delivers, answers, and sees everything the worker did, in order.</summary>
+internal sealed class InMemoryTransport : IWorkerTransport
+{
+    private readonly Channel<Delivery> _queue = Channel.CreateUnbounded<Delivery>();
+    private readonly SemaphoreSlim _happened = new(0);
+    private int _taken;
+
+    /// <summary>How many deliveries the worker has taken in.</summary>
+    public int Taken => Volatile.Read(ref _taken);
+
+    /// <summary>What happened, in order: <c>claim 2</c>, <c>ack</c>, <c>return</c>, <c>send 1</c>, and whatever a test notes.</summary>
+    public ConcurrentQueue<string> Seen { get; } = new();
+
+    public ConcurrentQueue<AttemptOutcome> Outcomes { get; } = new();
+
+    public ConcurrentQueue<ClaimRequest> Claims { get; } = new();
+
+    public Func<string, Claim> AnswerClaim { get; set; } = _ => Granted();
+
+    public Func<HeartbeatRequest, HeartbeatAnswer> AnswerHeartbeat { get; set; } = _ => new HeartbeatAnswer { Cancelled = [], Fenced = [] };
+
+    public Func<CancellationToken, Task> BeforeClaim { get; set; } = _ => Task.CompletedTask;
+
+    public Func<OutcomeBatch, Task> BeforeSend { get; set; } = _ => Task.CompletedTask;
+
+    public static Claim Granted() => new() { Status = ClaimStatus.Granted, RunId = Guid.CreateVersion7(), PermitId = Guid.CreateVersion7() };
+
+    public void Deliver(AWork work) => _queue.Writer.TryWrite(new Delivery
+    {
+        Body = work.Body,
+        Permit = work.Permit,
+        AckAsync = () => Note("ack"),
+        ReturnAsync = () => Note("return"),
+    });
+
+    public Task Note(string what)
+    {
+        Seen.Enqueue(what);
+        _happened.Release();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Waits until the condition holds, looking each time something happens; fails after ten seconds with what was seen.</summary>
+    public async Task Until(Func<bool> condition)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        patience.CancelAfter(TimeSpan.FromSeconds(10));
+        while (!condition())
+        {
+            try
+            {
+                await _happened.WaitAsync(patience.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                Assert.Fail("Did not happen. Seen: " + string.Join(", ", Seen));
+            }
+        }
+    }
+
+    public async Task<AttemptOutcome> FirstOutcome()
+    {
+        await Until(() => !Outcomes.IsEmpty);
+        return Outcomes.First();
+    }
+
+    public async Task ConsumeAsync(string pool, int prefetch, Func<Delivery, Task> onDelivery, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (var delivery in _queue.Reader.ReadAllAsync(cancellationToken))
+            {
+                await onDelivery(delivery);
+                Interlocked.Increment(ref _taken);
+                _happened.Release();
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Stopped.
+        }
+    }
+
+    public async Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken)
+    {
+        Claims.Enqueue(request);
+        await Note($"claim {request.Permits.Count}");
+        await BeforeClaim(cancellationToken);
+        return new ClaimAnswer { Claims = [.. request.Permits.Select(AnswerClaim)] };
+    }
+
+    public async Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken)
+    {
+        await Note($"heartbeat {request.Runs.Count}");
+        return AnswerHeartbeat(request);
+    }
+
+    public async Task SendAsync(OutcomeBatch batch, CancellationToken cancellationToken)
+    {
+        await BeforeSend(batch);
+        foreach (var outcome in batch.Outcomes)
+        {
+            Outcomes.Enqueue(outcome);
+        }
+
+        await Note($"send {batch.Outcomes.Count}");
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

@@ -1,0 +1,87 @@
+using Dispatcher.Contracts;
+using Dispatcher.Worker;
+
+namespace Dispatcher.UnitTests.Worker;
+
+public sealed class OutcomeSenderTests
+{
+    [Fact]
+    public async Task What_waits_while_a_batch_is_under_way_goes_in_the_next_one()
+    {
+        var transport = new InMemoryTransport();
+        var first = new TaskCompletionSource();
+        transport.BeforeSend = _ => first.Task;
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), options => options.Concurrency = 64, transport);
+        for (var i = 0; i < 20; i++)
+        {
+            transport.Deliver(new AWork());
+        }
+
+        await transport.Until(() => transport.Seen.Count(seen => seen == "ack") == 20);
+        first.SetResult();
+        await transport.Until(() => transport.Outcomes.Count == 20);
+
+        Assert.True(transport.Seen.Count(seen => seen.StartsWith("send", StringComparison.Ordinal)) < 10, string.Join(", ", transport.Seen));
+    }
+
+    [Fact]
+    public async Task A_batch_stays_below_one_mebibyte()
+    {
+        var transport = new InMemoryTransport();
+        var first = new TaskCompletionSource();
+        List<int> sizes = [];
+        transport.BeforeSend = async batch =>
+        {
+            await first.Task;
+            sizes.Add(System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(batch, WireJson.Default.OutcomeBatch).Length);
+        };
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.From(new string('x', 60_000))), options => options.Concurrency = 64, transport);
+        for (var i = 0; i < 40; i++)
+        {
+            transport.Deliver(new AWork());
+        }
+
+        await transport.Until(() => transport.Seen.Count(seen => seen == "ack") == 40);
+        first.SetResult();
+        await transport.Until(() => transport.Outcomes.Count == 40);
+
+        Assert.All(sizes, size => Assert.InRange(size, 1, 1024 * 1024));
+    }
+
+    [Fact]
+    public async Task Outcomes_that_were_not_accepted_are_sent_again()
+    {
+        var transport = new InMemoryTransport();
+        var tries = 0;
+        transport.BeforeSend = _ => ++tries < 3 ? throw new IOException("the broker is away") : Task.CompletedTask;
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport);
+
+        transport.Deliver(new AWork());
+
+        await transport.FirstOutcome();
+        Assert.Equal(3, tries);
+        Assert.Single(transport.Outcomes);
+    }
+
+    [Fact]
+    public async Task Nothing_is_claimed_while_too_many_outcomes_wait()
+    {
+        var transport = new InMemoryTransport();
+        var broker = new TaskCompletionSource();
+        transport.BeforeSend = _ => broker.Task;
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), options => options.Concurrency = 100, transport);
+        for (var i = 0; i < 2000; i++)
+        {
+            transport.Deliver(new AWork());
+        }
+
+        await transport.Until(() => transport.Claims.Sum(claim => claim.Permits.Count) >= 1000);
+        // Let every claim that is going to happen happen: acks stop coming at the limit plus what was already under way.
+        await transport.Until(() => transport.Seen.Count(seen => seen == "ack") >= 1024);
+        var held = transport.Claims.Sum(claim => claim.Permits.Count);
+        Assert.InRange(held, 1024, 1024 + 200);
+
+        broker.SetResult();
+        await transport.Until(() => transport.Outcomes.Count == 2000);
+    }
+}

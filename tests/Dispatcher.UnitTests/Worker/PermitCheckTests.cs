@@ -1,0 +1,70 @@
+using System.Text;
+using Dispatcher.Worker.Claiming;
+
+namespace Dispatcher.UnitTests.Worker;
+
+public sealed class PermitCheckTests
+{
+    private static readonly DateTimeOffset Now = TimeProvider.System.GetUtcNow();
+
+    [Fact]
+    public void Takes_a_permit_that_fits()
+    {
+        var work = new AWork();
+
+        var check = PermitCheck.Of(work.Body, work.Permit, "test", Now);
+
+        Assert.Equal(PermitFault.None, check.Fault);
+        Assert.Equal(work.Message.JobId, check.Message!.JobId);
+    }
+
+    [Fact]
+    public void Refuses_a_body_that_was_changed_by_one_byte()
+    {
+        var work = new AWork();
+
+        Assert.Equal(PermitFault.OtherBody, PermitCheck.Of((byte[])[.. work.Body, (byte)' '], work.Permit, "test", Now).Fault);
+    }
+
+    [Fact]
+    public void Refuses_a_permit_for_another_pool() =>
+        Assert.Equal(PermitFault.OtherPool, Check(new AWork().Permitted(claims => claims with { Aud = "other" })));
+
+    [Fact]
+    public void Refuses_a_permit_for_another_job() =>
+        Assert.Equal(PermitFault.OtherJob, Check(new AWork().Permitted(claims => claims with { Sub = Guid.CreateVersion7() })));
+
+    [Fact]
+    public void Refuses_a_permit_for_another_attempt() =>
+        Assert.Equal(PermitFault.OtherJob, Check(new AWork().Permitted(claims => claims with { Att = 2 })));
+
+    [Fact]
+    public void Refuses_an_expired_permit_but_allows_for_a_clock_that_is_a_little_ahead()
+    {
+        var expired = Now - PermitCheck.ClockLeeway - TimeSpan.FromSeconds(2);
+
+        Assert.Equal(PermitFault.Expired, Check(new AWork().Permitted(claims => claims with { Exp = expired.ToUnixTimeSeconds() })));
+        Assert.Equal(PermitFault.None, Check(new AWork().Permitted(claims => claims with { Exp = Now.ToUnixTimeSeconds() - 1 })));
+    }
+
+    [Theory]
+    [InlineData(null, "Missing")]
+    [InlineData("", "Unreadable")]
+    [InlineData("a.b", "Unreadable")]
+    [InlineData("a.!!.c", "Unreadable")]
+    [InlineData("e30.e30.c2ln", "Unreadable")]
+    [InlineData("e30.bnVsbA.c2ln", "Unreadable")]
+    public void Refuses_what_is_no_permit(string? permit, string fault) =>
+        Assert.Equal(fault, PermitCheck.Of(new AWork().Body, permit, "test", Now).Fault.ToString());
+
+    [Fact]
+    public void Refuses_a_body_that_is_no_work_message()
+    {
+        var body = Encoding.UTF8.GetBytes("""{"v":1}""");
+        var permit = new AWork().Permitted(claims => claims with { Bh = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(body)) }).Permit;
+
+        Assert.Equal(PermitFault.UnreadableBody, PermitCheck.Of(body, permit, "test", Now).Fault);
+    }
+
+    private static PermitFault Check(AWork work) => PermitCheck.Of(work.Body, work.Permit, "test", Now).Fault;
+}
