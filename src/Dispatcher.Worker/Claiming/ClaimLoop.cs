@@ -98,16 +98,18 @@ internal sealed partial class ClaimLoop : IDisposable
     private async Task ClaimAsync(List<Candidate> batch, CancellationToken stopping)
     {
         ClaimAnswer? answer = null;
-        long sentAt = 0;
+        var claimId = Guid.CreateVersion7(_parts.Clock.GetUtcNow());
+
+        // The run's clock begins with the first request: the claim may have been granted by one whose answer was lost.
+        var sentAt = _parts.Clock.GetTimestamp();
         try
         {
             await _untilAnswered.ExecuteAsync(
                 async _ =>
                 {
                     await DropLateAsync(batch);
-                    sentAt = _parts.Clock.GetTimestamp();
                     // Not cancelled by the stop: a claim that was granted unseen would have to wait for its lease to run out.
-                    answer = batch.Count == 0 ? null : await AskAsync(batch, CancellationToken.None);
+                    answer = batch.Count == 0 ? null : await AskAsync(claimId, batch, CancellationToken.None);
                 },
                 stopping);
         }
@@ -167,10 +169,10 @@ internal sealed partial class ClaimLoop : IDisposable
         _slots.Release();
     }
 
-    private async Task<ClaimAnswer> AskAsync(List<Candidate> batch, CancellationToken cancellationToken)
+    private async Task<ClaimAnswer> AskAsync(Guid claimId, List<Candidate> batch, CancellationToken cancellationToken)
     {
         // The permit is there: a delivery without one never becomes a candidate.
-        var request = new ClaimRequest { Worker = _parts.Options.Instance, Permits = [.. batch.Select(candidate => candidate.Delivery.Permit!)] };
+        var request = new ClaimRequest { ClaimId = claimId, Worker = _parts.Options.Instance, Permits = [.. batch.Select(candidate => candidate.Delivery.Permit!)] };
         var answer = await _parts.Transport.ClaimAsync(request, cancellationToken);
         return answer.Claims.Count == batch.Count && answer.Claims.All(claim => claim.Status != ClaimStatus.Granted || claim.RunId is not null)
             ? answer
