@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dispatcher.Contracts;
+using Dispatcher.Jobs;
 
 namespace Dispatcher.CommandLine;
 
@@ -45,12 +46,7 @@ internal static class JobWait
     {
         try
         {
-            return JsonSerializer.Deserialize<JobState>(answer.Body.Value("state")) switch
-            {
-                JobState.Accepted or JobState.Held or JobState.Approved or JobState.Dispatched or JobState.Running or JobState.Retrying => false,
-                JobState.Succeeded or JobState.Quarantined or JobState.DeadLettered or JobState.Denied or JobState.Rejected
-                    or JobState.Expired or JobState.Cancelled => true,
-            };
+            return JsonSerializer.Deserialize<JobState>(answer.Body.Value("state")).IsFinal();
         }
         catch (Exception unknown) when (unknown is JsonException or InvalidOperationException)
         {

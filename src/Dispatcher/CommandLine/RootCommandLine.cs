@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using Dispatcher.Demonstrating;
 using Dispatcher.Hosting;
 
 namespace Dispatcher.CommandLine;
@@ -12,6 +13,7 @@ internal static class RootCommandLine
     {
         var root = new RootCommand("Dispatcher runs jobs that a policy allows. Exit codes: 0 done, 1 the answer is no, 2 wrong use, 3 could not reach what it needs.");
 
+        root.Add(DemoVerb.Create(terminal));
         root.Add(ServeVerb.Create(terminal));
         root.Add(MigrateVerb.Create(terminal));
         var verbs = new ServerVerbs(terminal);

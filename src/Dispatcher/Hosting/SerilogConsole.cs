@@ -9,9 +9,9 @@ internal static class SerilogConsole
 {
     private const string Template = "{Timestamp:HH:mm:ss.fff} {Level:u3} {SourceContext} {Message:lj}{NewLine}{Exception}";
 
-    public static void AddSerilogConsole(this IServiceCollection services, IConfiguration configuration)
+    public static void AddSerilogConsole(this IServiceCollection services, string leastLevel)
     {
-        var level = Enum.TryParse<LogEventLevel>(configuration["LogLevel"], ignoreCase: true, out var wanted) ? wanted : LogEventLevel.Information;
+        var level = Enum.TryParse<LogEventLevel>(leastLevel, ignoreCase: true, out var wanted) ? wanted : LogEventLevel.Information;
         var logger = new LoggerConfiguration()
             .MinimumLevel.Is(level)
             .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Dispatcher.Attempts;
 using Dispatcher.DeadLetters;
 using Dispatcher.Dispatching;
+using Dispatcher.Embedding;
 using Dispatcher.Events;
 using Dispatcher.Health;
 using Dispatcher.Intake;
@@ -36,7 +37,7 @@ internal static class Server
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.WebHost.UseUrls(settings.Urls);
-        builder.Services.AddSerilogConsole(builder.Configuration);
+        builder.Services.AddSerilogConsole(settings.LogLevel);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(settings);
         AddOptions(builder, settings);
@@ -88,6 +89,11 @@ internal static class Server
         }
 
         services.AddHostedService<StoreStart>();
+        if (settings.IsEmbedded)
+        {
+            services.AddHostedService<EmbeddedStart>();
+        }
+
         AddHosted<StoreClock>(services);
         services.AddHostedService<AdminKey>();
         services.AddTopology(settings);
@@ -98,6 +104,7 @@ internal static class Server
         AddHosted<MoveWriter>(services);
         AddHosted<Refusals>(services);
         services.AddMessaging(settings);
+        services.AddEmbeddedWorker(settings);
         AddHosted<OutboxSweeper>(services);
         AddHosted<Sweep>(services);
     }

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Net.Sockets;
 using Dispatcher.CommandLine;
+using Dispatcher.Embedding;
 using Microsoft.Extensions.Options;
 using RabbitMQ.Client.Exceptions;
 

@@ -27,6 +27,9 @@ internal sealed record ServerSettings
     /// <summary>Whether to migrate at start. The embedded server always does.</summary>
     public bool Migrate { get; init; }
 
+    /// <summary>The least important level that is logged: <c>Verbose</c>, <c>Debug</c>, <c>Information</c>, <c>Warning</c>, <c>Error</c>.</summary>
+    public string LogLevel { get; init; } = FromEnvironment("DISPATCHER_LOG_LEVEL") ?? "Information";
+
     /// <summary>In-memory transport and SQLite: one process, no servers.</summary>
     public bool IsEmbedded => RabbitMq is null;
 

@@ -1,5 +1,6 @@
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
+using Dispatcher.Embedding;
 using Dispatcher.Hosting;
 using Dispatcher.Intake;
 using Dispatcher.Recovering;
@@ -23,7 +24,8 @@ internal static class MessagingRegistration
         if (settings.IsEmbedded)
         {
             services.AddSingleton<IPoolQueues, InMemoryPools>();
-            services.AddSingleton<IOutboxTransport, InMemoryOutbox>();
+            services.AddSingleton<InMemoryOutbox>();
+            services.AddSingleton<IOutboxTransport>(provider => provider.GetRequiredService<InMemoryOutbox>());
             return;
         }
 
@@ -51,6 +53,10 @@ internal static class MessagingRegistration
                 {
                     memory.ReceiveEndpoint(QueueNames.Dispatch, endpoint => Dispatch(endpoint, context));
                     memory.ReceiveEndpoint(Queues.Outcomes, endpoint => Outcomes(endpoint, context));
+                    foreach (var pool in EmbeddedWorker.Pools(settings))
+                    {
+                        memory.ReceiveEndpoint(Queues.Work(pool), endpoint => Work(endpoint, context, pool));
+                    }
                 });
                 return;
             }
@@ -94,6 +100,13 @@ internal static class MessagingRegistration
     {
         Common(endpoint, context, PackedPrefetch);
         endpoint.ConfigureConsumer<OutcomeConsumer>(context);
+    }
+
+    /// <summary>As many as the worker can have waiting: it answers a delivery when it has claimed it.</summary>
+    private static void Work(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, string pool)
+    {
+        Common(endpoint, context, IntakePrefetch);
+        endpoint.Handler<RawMessage>(message => context.GetRequiredService<InProcessTransport>().DeliverAsync(pool, message));
     }
 
     private static void Common(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)

@@ -1,13 +1,13 @@
 using Dispatcher.CommandLine;
 
-namespace Dispatcher.Hosting;
+namespace Dispatcher.Embedding;
 
 /// <summary>What lies where in the data folder of an embedded server.</summary>
 internal static class EmbeddedFiles
 {
     public static string Database(string folder) => Path.Combine(Path.GetFullPath(folder), "dispatcher.db");
 
-    public static string Effects(string folder) => Path.Combine(Path.GetFullPath(folder), "effects.db");
+    public static string Effects(string folder, string pool) => Path.Combine(Path.GetFullPath(folder), $"effects-{pool}.db");
 
     /// <summary>The reference worker's own folder: local repositories below <c>repos</c>, working folders of commands below <c>shell</c>.</summary>
     public static string Work(string folder, string below)

@@ -1,10 +1,11 @@
 using Dispatcher.Contracts;
 using Dispatcher.Events;
+using Dispatcher.Messaging;
 using Dispatcher.Relaying;
 using Dispatcher.Topology;
 using MassTransit;
 
-namespace Dispatcher.Messaging;
+namespace Dispatcher.Embedding;
 
 /// <summary>Sends stored messages within the process: to its own queues over MassTransit's in-memory transport, events to who listens at <c>/api/events</c>.</summary>
 internal sealed class InMemoryOutbox(IServiceProvider services, EventStream events) : IOutboxTransport

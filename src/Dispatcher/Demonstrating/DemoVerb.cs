@@ -1,0 +1,108 @@
+using System.CommandLine;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Dispatcher.CommandLine;
+using Dispatcher.Embedding;
+using Dispatcher.Hosting;
+
+namespace Dispatcher.Demonstrating;
+
+/// <summary><c>dispatcher demo</c>: an embedded server on throwaway data, one job for each verdict, and then it is yours until Ctrl-C.</summary>
+internal static class DemoVerb
+{
+    private const int UsualPort = 8080;
+
+    private static readonly Option<bool> Exit = new("--exit") { Description = "End when the four jobs are shown." };
+    private static readonly Option<bool> Json = new("--json") { Description = "Print one JSON document instead: where the API listens, the key, and each job with its decision and timeline." };
+
+    public static Verb Create(Terminal terminal)
+    {
+        var verb = new Verb(
+            "demo",
+            "Show the way of a job, offline and with nothing else installed: one job denied, one held, one run within constraints, one run. Then the server stays up.",
+            "dispatcher demo",
+            "dispatcher demo --exit --json") { Exit, Json };
+        verb.SetAction((call, cancellationToken) => ServerRun.GuardedAsync(terminal, () => RunAsync(terminal, call.GetValue(Exit), call.GetValue(Json), cancellationToken)));
+        return verb;
+    }
+
+    private static async Task RunAsync(Terminal terminal, bool exit, bool json, CancellationToken cancellationToken)
+    {
+        var data = Directory.CreateTempSubdirectory("dispatcher-demo-");
+        try
+        {
+            var key = "dsp_demo_" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+            var settings = new ServerSettings
+            {
+                DataFolder = data.FullName,
+                PolicyFolder = Path.Combine(AppContext.BaseDirectory, "policies"),
+                Urls = $"http://127.0.0.1:{FreePort()}",
+                ApiKey = key,
+                LogLevel = "Warning",
+            };
+            await using var server = Server.Build(settings);
+            await DemoRepository.MakeAsync(EmbeddedFiles.Work(settings.DataFolder, "repos"), cancellationToken);
+            await server.StartAsync(cancellationToken);
+            await ShowAsync(terminal, new Uri(server.Urls.First()), key, json, exit, cancellationToken);
+            if (!exit)
+            {
+                await server.WaitForShutdownAsync(cancellationToken);
+            }
+
+            await server.StopAsync(CancellationToken.None);
+        }
+        finally
+        {
+            data.Delete(recursive: true);
+        }
+    }
+
+    private static async Task ShowAsync(Terminal terminal, Uri url, string key, bool json, bool exit, CancellationToken cancellationToken)
+    {
+        using var api = new ApiClient(url, key);
+        var screen = new Screen(terminal);
+        var jobs = new JsonArray();
+        foreach (var job in DemoJob.All)
+        {
+            jobs.Add(await job.RunAsync(api, json ? null : screen, terminal.Clock, cancellationToken));
+        }
+
+        if (json)
+        {
+            var document = new JsonObject { ["url"] = url.ToString().TrimEnd('/'), ["api_key"] = key, ["jobs"] = jobs };
+            screen.Json(document.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
+        }
+        else if (!exit)
+        {
+            screen.Line($"""
+
+                The server stays up until Ctrl-C. In another terminal:
+                  export DISPATCHER_URL={url.ToString().TrimEnd('/')} DISPATCHER_API_KEY={key}
+                  curl -H "Authorization: Bearer $DISPATCHER_API_KEY" $DISPATCHER_URL/api/jobs
+                """);
+        }
+    }
+
+    /// <summary>The port of the README when it is free, else any.</summary>
+    private static int FreePort()
+    {
+        foreach (var port in new[] { UsualPort, 0 })
+        {
+            try
+            {
+                using var probe = new TcpListener(IPAddress.Loopback, port);
+                probe.Start();
+                return ((IPEndPoint)probe.LocalEndpoint).Port;
+            }
+            catch (SocketException) when (port != 0)
+            {
+                // Taken: any other.
+            }
+        }
+
+        return 0;
+    }
+}

@@ -1,0 +1,37 @@
+using Dispatcher.Hosting;
+using Dispatcher.ReferenceWorker;
+using Dispatcher.Worker;
+
+namespace Dispatcher.Embedding;
+
+/// <summary>The reference worker inside the embedded server.</summary>
+internal static class EmbeddedWorker
+{
+    /// <summary>The pools whose queues the embedded server reads.</summary>
+    public static IReadOnlyList<string> Pools(ServerSettings settings) => settings is { IsEmbedded: true, Worker: true } ? ReferenceWorkerRegistration.AllPools : [];
+
+    public static void AddEmbeddedWorker(this IServiceCollection services, ServerSettings settings)
+    {
+        var pools = Pools(settings);
+        if (pools.Count == 0)
+        {
+            return;
+        }
+
+        services.AddSingleton<InProcessTransport>();
+        services.AddSingleton<IWorkerTransport>(provider => provider.GetRequiredService<InProcessTransport>());
+        services.AddReferenceWorker(
+            pools,
+            options =>
+            {
+                options.RepoRoot = EmbeddedFiles.Work(settings.DataFolder!, "repos");
+                options.ShellRoot = EmbeddedFiles.Work(settings.DataFolder!, "shell");
+            },
+            (pool, options) =>
+            {
+                options.Instance = $"{InProcessTransport.Subject}/{Environment.ProcessId}";
+                options.EffectStore = EmbeddedFiles.Effects(settings.DataFolder!, pool);
+                options.StopGrace = TimeSpan.FromSeconds(5);
+            });
+    }
+}

@@ -1,0 +1,70 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using System.Threading.Channels;
+using Dispatcher.Attempts;
+using Dispatcher.Contracts;
+using Dispatcher.Messaging;
+using Dispatcher.Storing;
+using Dispatcher.Worker;
+using MassTransit;
+
+namespace Dispatcher.Embedding;
+
+/// <summary>
+/// Connects the embedded server's worker to it: work over the in-memory queues, claims and heartbeats as calls. It is the worker SDK's second transport, so that
+/// the worker is the same in both ways to run.
+/// </summary>
+internal sealed class InProcessTransport(AttemptClaims claims, IStore store, InMemoryOutbox outbox) : IWorkerTransport
+{
+    /// <summary>The principal of the worker in the process.</summary>
+    public const string Subject = "embedded-worker";
+
+    /// <summary>Deliveries that came before the worker asked: it starts after the queues.</summary>
+    private readonly ConcurrentDictionary<string, Channel<Delivery>> _pools = new(StringComparer.Ordinal);
+
+    /// <summary>Hands a message to the pool's worker; completes when it is acked, or returned: then the sweep hands the attempt out again.</summary>
+    public async Task DeliverAsync(string pool, ConsumeContext<RawMessage> context)
+    {
+        var facts = DeliveryFacts.Of(context);
+        var answered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task Answer()
+        {
+            answered.TrySetResult();
+            return Task.CompletedTask;
+        }
+
+        await Pool(pool).Writer.WriteAsync(
+            new Delivery { Body = context.Message.Body, Permit = facts.Permit, TraceParent = facts.TraceParent, AckAsync = Answer, ReturnAsync = Answer },
+            context.CancellationToken);
+        await answered.Task.WaitAsync(context.CancellationToken);
+    }
+
+    public async Task ConsumeAsync(string pool, int prefetch, Func<Delivery, Task> onDelivery, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await foreach (var delivery in Pool(pool).Reader.ReadAllAsync(cancellationToken))
+            {
+                await onDelivery(delivery);
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Returns normally, as the contract says.
+        }
+    }
+
+    public Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken) => claims.ClaimAsync(request, Subject, _ => true, cancellationToken);
+
+    public Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken) => Heartbeats.BeatAsync(store, request, Subject, cancellationToken);
+
+    public Task SendAsync(OutcomeBatch batch, CancellationToken cancellationToken) => outbox.SendAsync(
+        Queues.Outcomes,
+        JsonSerializer.SerializeToUtf8Bytes(batch, WireJson.Default.OutcomeBatch),
+        new Dictionary<string, string> { [DeliveryFacts.InMemoryUser] = Subject },
+        cancellationToken);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private Channel<Delivery> Pool(string pool) => _pools.GetOrAdd(pool, _ => Channel.CreateUnbounded<Delivery>());
+}
