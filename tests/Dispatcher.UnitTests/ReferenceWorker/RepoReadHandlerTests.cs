@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.Versioning;
+using Dispatcher.Contracts;
 using Dispatcher.ReferenceWorker.Repos;
 
 namespace Dispatcher.UnitTests.ReferenceWorker;
@@ -52,6 +53,14 @@ public sealed class RepoReadHandlerTests : IDisposable
         var file = await _run.With("""{"repo": "shop", "op": "file", "path": "src/größe.txt"}""").By(Handler);
 
         Assert.Equal(("first\n", 6, false), (file.GetProperty("text").GetString(), file.GetProperty("size").GetInt32(), file.GetProperty("truncated").GetBoolean()));
+    }
+
+    [Fact]
+    public async Task Reads_little_when_little_may_be_kept()
+    {
+        var file = await _run.Constrained(new Constraints { MaxOutputBytes = 10 }).With("""{"repo": "shop", "op": "file", "path": "README"}""").By(Handler);
+
+        Assert.Equal(("", 6, true), (file.GetProperty("text").GetString(), file.GetProperty("size").GetInt32(), file.GetProperty("truncated").GetBoolean()));
     }
 
     [Theory]
