@@ -25,6 +25,8 @@ internal static class ReferenceWorkerProgram
         try
         {
             using var host = builder.Build();
+            // Before the host does it, which would log the same again with its stack.
+            host.Services.GetRequiredService<IStartupValidator>().Validate();
             await host.RunAsync();
             return 0;
         }

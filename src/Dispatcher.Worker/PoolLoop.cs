@@ -53,7 +53,7 @@ internal sealed partial class PoolLoop : IDisposable
         try
         {
             // One that ends before the stop has failed: thrown below, and the host ends rather than serve half.
-            await Task.WhenAny(Task.WhenAll(consuming, claiming), beating, sending);
+            await Task.WhenAny(consuming, claiming, beating, sending);
             await stop.CancelAsync();
             await Task.WhenAll(consuming, claiming);
         }
@@ -61,7 +61,7 @@ internal sealed partial class PoolLoop : IDisposable
         {
             await EndRunsAsync();
             await heartbeatsEnd.CancelAsync();
-            await beating.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await beating;
             _outcomes.Complete();
             giveUp.CancelAfter(FlushTime);
             await sending;

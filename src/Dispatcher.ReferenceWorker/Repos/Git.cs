@@ -9,6 +9,8 @@ namespace Dispatcher.ReferenceWorker.Repos;
 /// </summary>
 internal sealed class Git(string gitFolder, int maxOutputBytes)
 {
+    private const int MinOutput = 4096;
+
     private static readonly string[] Hardened =
     [
         "--no-pager", "--no-replace-objects",
@@ -61,7 +63,8 @@ internal sealed class Git(string gitFolder, int maxOutputBytes)
             Arguments = [$"--git-dir={gitFolder}", .. Hardened, .. arguments],
             WorkingFolder = gitFolder,
             Environment = CleanEnvironment,
-            MaxOutputBytes = maxOutputBytes,
+            // A hash or a size must come whole, however little of the result is kept.
+            MaxOutputBytes = Math.Max(maxOutputBytes, MinOutput),
         };
         return ChildProcess.RunAsync(spec, cancellationToken);
     }

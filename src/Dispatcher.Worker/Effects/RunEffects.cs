@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Runtime.ExceptionServices;
 
 namespace Dispatcher.Worker.Effects;
 
@@ -55,7 +56,8 @@ public sealed class RunEffects
         catch (EffectNotDoneException exception)
         {
             await store.ForgetAsync(_owner, key, CancellationToken.None);
-            throw exception.Reason is JobFaultException fault ? fault : exception;
+            ExceptionDispatchInfo.Throw(exception.Reason);
+            throw;
         }
         catch (FencedException)
         {

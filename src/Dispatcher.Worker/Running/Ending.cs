@@ -16,11 +16,11 @@ internal sealed record Ending(OutcomeKind Kind, JsonElement? Result = null, Faul
 
     /// <summary>
     /// What to report. A handler that returned a result has succeeded, also when it was just being stopped: that is the truth, and a timeout would run it again.
-    /// Null: fenced; an outcome would be refused.
+    /// Null: fenced, also by the effect store, which has seen a later attempt; an outcome would be refused.
     /// </summary>
     public static Ending? Of(JobResult? result, Exception? exception, StopReason reason, TimeSpan limit, int maxOutputBytes)
     {
-        if (reason == StopReason.Fenced)
+        if (reason == StopReason.Fenced || exception is FencedException)
         {
             return null;
         }

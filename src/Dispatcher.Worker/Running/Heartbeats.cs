@@ -18,8 +18,20 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
+        try
+        {
+            await BeatUntilAsync(cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The last run has ended.
+        }
+    }
+
+    private async Task BeatUntilAsync(CancellationToken cancellationToken)
+    {
         var pause = TimeSpan.Zero;
-        while (!cancellationToken.IsCancellationRequested)
+        while (true)
         {
             var live = runs.All;
             var due = live.Count == 0 ? Timeout.InfiniteTimeSpan : live.Min(run => run.UntilHeartbeat);
@@ -36,7 +48,7 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
         }
     }
 
-    public async Task<bool> BeatOnceAsync(IReadOnlyList<LiveRun> live, CancellationToken cancellationToken)
+    private async Task<bool> BeatOnceAsync(IReadOnlyList<LiveRun> live, CancellationToken cancellationToken)
     {
         var patience = live.Min(run => run.Heartbeat);
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);

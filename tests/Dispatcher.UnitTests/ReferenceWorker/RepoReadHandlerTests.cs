@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Runtime.Versioning;
+using Dispatcher.Contracts;
 using Dispatcher.ReferenceWorker.Repos;
 
 namespace Dispatcher.UnitTests.ReferenceWorker;
@@ -53,6 +55,14 @@ public sealed class RepoReadHandlerTests : IDisposable
         Assert.Equal(("first\n", 6, false), (file.GetProperty("text").GetString(), file.GetProperty("size").GetInt32(), file.GetProperty("truncated").GetBoolean()));
     }
 
+    [Fact]
+    public async Task Reads_little_when_little_may_be_kept()
+    {
+        var file = await _run.Constrained(new Constraints { MaxOutputBytes = 10 }).With("""{"repo": "shop", "op": "file", "path": "README"}""").By(Handler);
+
+        Assert.Equal(("", 6, true), (file.GetProperty("text").GetString(), file.GetProperty("size").GetInt32(), file.GetProperty("truncated").GetBoolean()));
+    }
+
     [Theory]
     [InlineData("""{"repo": "shop", "op": "log", "ref": "--output=/tmp/x"}""", "bad_payload")]
     [InlineData("""{"repo": "shop", "op": "push"}""", "bad_payload")]
@@ -75,14 +85,28 @@ public sealed class RepoReadHandlerTests : IDisposable
     }
 
     [Fact]
+    [UnsupportedOSPlatform("windows")]
     public async Task Runs_nothing_that_the_repository_configures()
     {
         var touched = Path.Combine(_run.Root, "touched");
+        var signer = Path.Combine(_run.Root, "signer");
+        await File.WriteAllTextAsync(
+            signer,
+            $$"""
+            #!/bin/sh
+            case "$*" in
+            *--verify*) touch {{touched}} ;;
+            *) cat > /dev/null; printf '\n[GNUPG:] SIG_CREATED \n' >&2; printf -- '-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n' ;;
+            esac
+            """,
+            TestContext.Current.CancellationToken);
+        File.SetUnixFileMode(signer, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Git(Shop, "-c", $"gpg.program={signer}", "commit", "-q", "-S", "--allow-empty", "-m", "Sign");
         Git(Shop, "config", "core.fsmonitor", $"touch {touched}");
         Git(Shop, "config", "core.pager", $"touch {touched}");
         Git(Shop, "config", "diff.external", $"touch {touched}");
         Git(Shop, "config", "log.showSignature", "true");
-        Git(Shop, "config", "gpg.program", $"touch {touched}");
+        Git(Shop, "config", "gpg.program", signer);
 
         await _run.With("""{"repo": "shop", "op": "log"}""").By(Handler);
         await _run.With("""{"repo": "shop", "op": "tree"}""").By(Handler);

@@ -24,7 +24,7 @@ public sealed class HeartbeatTests
         var transport = new InMemoryTransport();
         await using var worker = await AWorker.That(RunTests.Forever, Quick, transport);
 
-        transport.Deliver(Impatient().With(message => message with { RunUntilMs = 2000 }));
+        transport.Deliver(Impatient().With(message => message with { RunUntilMs = 3000 }));
 
         Assert.Equal("timeout", (await transport.FirstOutcome()).Fault!.Code);
         Assert.True(transport.Seen.Count(seen => seen.StartsWith("heartbeat", StringComparison.Ordinal)) > 3);
@@ -85,5 +85,5 @@ public sealed class HeartbeatTests
 
     private static void Quick(WorkerOptions options) => options.StopGrace = TimeSpan.Zero;
 
-    private static AWork Impatient() => new AWork().With(message => message with { HeartbeatMs = 200 });
+    private static AWork Impatient() => new AWork().With(message => message with { HeartbeatMs = 500 });
 }

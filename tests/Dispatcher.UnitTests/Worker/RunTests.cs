@@ -49,6 +49,17 @@ public sealed class RunTests
     }
 
     [Fact]
+    public async Task A_run_that_the_effect_store_fences_reports_nothing()
+    {
+        await using var worker = await AWorker.That((run, _) => run.Attempt == 1 ? throw new FencedException(run.JobId, 1) : Task.FromResult(JobResult.Nothing), options => options.Concurrency = 1);
+
+        worker.Transport.Deliver(new AWork());
+        worker.Transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
+
+        Assert.Equal(2, (await worker.Transport.FirstOutcome()).Attempt);
+    }
+
+    [Fact]
     public async Task A_topic_without_a_handler_is_a_terminal_fault()
     {
         await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing));
