@@ -19,8 +19,8 @@ public interface IWorkerTransport : IAsyncDisposable
     Task ConsumeAsync(string pool, int prefetch, Func<Delivery, Task> onDelivery, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Claims attempts: one answer for each permit, in order. A permit is granted once, ever: a second claim of it, also by the same worker, must be answered
-    /// <see cref="ClaimStatus.Taken"/>, because a redelivered message is claimed again.
+    /// Claims attempts: one answer for each permit, in order. A permit is granted to one <see cref="ClaimRequest.ClaimId"/>, ever: the same request again gets the
+    /// same run; a claim under another id, also by the same worker, is answered <see cref="ClaimStatus.Taken"/>, because a redelivered message is claimed again.
     /// </summary>
     Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken);
 
