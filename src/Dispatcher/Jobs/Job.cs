@@ -31,6 +31,9 @@ internal sealed record Job
     /// <summary>The last attempt that was dispatched; 0 before the first.</summary>
     public int Attempt { get; init; }
 
+    /// <summary>Attempts that a worker claimed and that came to nothing. One that nobody claimed, or that was given back, costs nothing.</summary>
+    public int Spent { get; init; }
+
     /// <summary>When the sweep must look at the job again. Null: never, the state is final.</summary>
     public long? DueAt { get; init; }
 

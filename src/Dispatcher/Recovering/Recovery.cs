@@ -48,16 +48,19 @@ internal static class Recovery
             return Ended(job, JobState.Cancelled, TimelineKinds.Cancelled, "cancelled while its worker was lost");
         }
 
-        return job.Attempt < jobClass.MaxAttempts
-            ? Again(job, around, TimelineKinds.Fenced, "the worker was not heard of until its lease ended")
-            : DeadLettered(job, Lost(job, $"It was attempt {job.Attempt} of {jobClass.MaxAttempts}."), FaultClasses.Lost, around);
+        var spent = job with { Spent = job.Spent + 1 };
+        return spent.Spent < jobClass.MaxAttempts
+            ? Again(job, spent, around, TimelineKinds.Fenced, "the worker was not heard of until its lease ended")
+            : DeadLettered(job, Lost(job, $"It was the last of {jobClass.MaxAttempts} attempts."), FaultClasses.Lost, around);
     }
 
     /// <summary>Back to dispatch, where the policy is asked again.</summary>
-    public static Move Again(Job job, Surroundings around, string kind, string reason)
+    public static Move Again(Job job, Surroundings around, string kind, string reason) => Again(job, job, around, kind, reason);
+
+    private static Move Again(Job job, Job counted, Surroundings around, string kind, string reason)
     {
         var state = job.CancelRequested ? JobState.Cancelled : JobState.Accepted;
-        var after = job with { State = state, DueAt = around.Now + Timestamps.Micros(JobIntake.DispatchPatience), RunUntil = null };
+        var after = counted with { State = state, DueAt = around.Now + Timestamps.Micros(JobIntake.DispatchPatience), RunUntil = null };
         return new Move(job, after)
         {
             Entry = TimelineDetails.Repaired(kind, after, reason),

@@ -37,6 +37,7 @@ internal static class Columns
         Text<Job>("state", job => WireNames.Of(job.State)),
         Int<Job>("version", job => job.Version),
         Int<Job>("attempt", job => job.Attempt),
+        Int<Job>("spent", job => job.Spent),
         Long<Job>("due_at", job => job.DueAt),
         Text<Job>("verdict", job => WireNames.Of(job.Verdict)),
         Text<Job>("rules", job => StoredJson.Write(job.Rules)),

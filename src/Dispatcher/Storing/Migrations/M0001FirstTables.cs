@@ -44,6 +44,7 @@ internal sealed class M0001FirstTables : Migration
             state text not null,
             version integer not null,
             attempt integer not null,
+            spent integer not null,
             due_at bigint,
             verdict text not null,
             rules text not null,
