@@ -118,6 +118,8 @@ internal static class Server
     private static void AddHttp(IServiceCollection services)
     {
         services.AddProblemDetails();
+        services.AddExceptionHandler<BadRequests>();
+        services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         services.AddOpenApi();
         services.ConfigureHttpJsonOptions(json =>
         {
