@@ -22,7 +22,7 @@ internal sealed partial class DispatchPolicyFilter(IDbContextFactory<DispatcherD
             judged.Add(await gate.JudgeAsync(job, context.CancellationToken));
         }
 
-        context.GetOrAddPayload<IReadOnlyList<Judged<Job>>>(() => judged);
+        context.AddOrUpdatePayload<IReadOnlyList<Judged<Job>>>(() => judged, _ => judged);
         await next.Send(context);
     }
 

@@ -118,7 +118,7 @@ internal static class Server
     private static void AddHttp(IServiceCollection services)
     {
         services.AddProblemDetails();
-        services.AddExceptionHandler<BadRequests>();
+        services.AddExceptionHandler<RequestFaults>();
         services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         services.AddOpenApi();
         services.ConfigureHttpJsonOptions(json =>

@@ -19,7 +19,8 @@ internal sealed class IntakePolicyFilter(SubmissionReader reader, PolicyGate gat
         var errors = new List<InputError>();
         var submission = reader.Read(context.Message.Body, source, errors);
         var judged = submission is null ? null : await gate.JudgeAsync(submission.Job, context.CancellationToken);
-        context.GetOrAddPayload(() => new Reading(source, judged, errors));
+        var reading = new Reading(source, judged, errors);
+        context.AddOrUpdatePayload(() => reading, _ => reading);
         await next.Send(context);
     }
 

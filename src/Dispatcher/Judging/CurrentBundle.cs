@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Dispatcher.Policies;
 using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
@@ -68,7 +67,9 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
             {
                 await RefreshAsync(stoppingToken);
             }
-            catch (DbException)
+#pragma warning disable CA1031 // The loop must live, whatever one round ran into.
+            catch (Exception) when (!stoppingToken.IsCancellationRequested)
+#pragma warning restore CA1031
             {
                 // The bundle stays what it was; a commit under it is compared with the row anyway, and StoreClock tells that the store is away.
             }

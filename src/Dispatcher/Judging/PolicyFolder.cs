@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Dispatcher.Policies;
 using Dispatcher.Storing;
 using Dispatcher.Topology;
@@ -63,7 +62,9 @@ internal sealed partial class PolicyFolder(
             {
                 await LookOnceAsync(stoppingToken);
             }
-            catch (Exception reason) when (reason is DbException or IOException or UnauthorizedAccessException or RabbitMQ.Client.Exceptions.RabbitMQClientException)
+#pragma warning disable CA1031 // The loop must live, whatever one round ran into.
+            catch (Exception reason) when (!stoppingToken.IsCancellationRequested)
+#pragma warning restore CA1031
             {
                 Complain(reason.Message);
             }

@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Security.Claims;
 using System.Text.Encodings.Web;
 using Dispatcher.Hosting;
@@ -25,16 +24,9 @@ internal sealed class ApiKeyAuthentication(
             return AuthenticateResult.NoResult();
         }
 
-        try
-        {
-            return await keys.FindAsync(header[Bearer.Length..].Trim(), Context.RequestAborted) is { } key
-                ? AuthenticateResult.Success(new AuthenticationTicket(Caller(key), Name))
-                : AuthenticateResult.Fail("Unknown or revoked key.");
-        }
-        catch (DbException away)
-        {
-            return AuthenticateResult.Fail(away);
-        }
+        return await keys.FindAsync(header[Bearer.Length..].Trim(), Context.RequestAborted) is { } key
+            ? AuthenticateResult.Success(new AuthenticationTicket(Caller(key), Name))
+            : AuthenticateResult.Fail("Unknown or revoked key.");
     }
 
     protected override Task HandleChallengeAsync(AuthenticationProperties properties) => Problems.WriteAsync(

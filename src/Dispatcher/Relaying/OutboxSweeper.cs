@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Dispatcher.Storing;
 
 namespace Dispatcher.Relaying;
@@ -29,7 +28,9 @@ internal sealed partial class OutboxSweeper(IStore store, Relay relay, TimeProvi
                 {
                 }
             }
-            catch (DbException reason)
+#pragma warning disable CA1031 // The loop must live, whatever one round ran into.
+            catch (Exception reason) when (!stoppingToken.IsCancellationRequested)
+#pragma warning restore CA1031
             {
                 Log.Away(logger, reason);
             }

@@ -76,7 +76,9 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
             {
                 await SendAsync(batch, stoppingToken);
             }
-            catch (System.Data.Common.DbException away)
+#pragma warning disable CA1031 // The loop must live, whatever one round ran into.
+            catch (Exception away) when (!stoppingToken.IsCancellationRequested)
+#pragma warning restore CA1031
             {
                 // Sent but not removed: the sweeper sends it once more, and the receiver drops it.
                 Log.Away(logger, away);

@@ -11,6 +11,10 @@ internal static class DbFaults
     private const int SqliteMismatch = 20;
     private const int SqliteTooBig = 18;
 
+    /// <summary>True when a fault, or one it wraps (EF Core does that), is of the database and not of what was written.</summary>
+    public static bool IsStoreAway(this Exception fault) =>
+        fault is DbException store ? !store.IsAboutData() : fault.InnerException is { } inner && inner.IsStoreAway();
+
     /// <summary>
     /// True when trying the same statement again cannot help: SQLSTATE class 22 (data exception) and 23 (integrity constraint). Everything else
     /// (connection, deadlock, serialization, shutdown, a schema not migrated yet) may pass, and nothing may be lost meanwhile.

@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Threading.Channels;
 
 namespace Dispatcher.Storing;
@@ -54,13 +53,16 @@ internal abstract partial class GroupCommit<TItem, TResult>(ILogger logger) : Ba
     private async Task RunLaneAsync(CancellationToken stoppingToken)
     {
         var later = new List<Waiting>();
-        while (later.Count > 0 || await _queue.Reader.WaitToReadAsync(stoppingToken))
+        try
         {
-            var batch = TakeBatch(later);
-            if (batch.Count > 0)
+            while (later.Count > 0 || await _queue.Reader.WaitToReadAsync(stoppingToken))
             {
-                await CommitUntilDoneAsync(batch, stoppingToken);
+                await CommitUntilDoneAsync(TakeBatch(later), stoppingToken);
             }
+        }
+        finally
+        {
+            later.ForEach(waiting => waiting.Done.TrySetCanceled(CancellationToken.None));
         }
     }
 
@@ -81,7 +83,7 @@ internal abstract partial class GroupCommit<TItem, TResult>(ILogger logger) : Ba
 
     private async Task CommitUntilDoneAsync(List<Waiting> batch, CancellationToken stoppingToken)
     {
-        for (var pause = TimeSpan.FromMilliseconds(20); ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        for (var pause = TimeSpan.FromMilliseconds(20); batch.Count > 0; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
         {
             try
             {
@@ -98,7 +100,7 @@ internal abstract partial class GroupCommit<TItem, TResult>(ILogger logger) : Ba
                 batch.ForEach(waiting => waiting.Done.TrySetCanceled(stoppingToken));
                 throw;
             }
-            catch (DbException lost) when (!lost.IsAboutData())
+            catch (Exception lost) when (lost.IsStoreAway())
             {
                 Log.Waits(logger, batch.Count, pause, lost);
                 await Task.Delay(pause, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -1,5 +1,3 @@
-using System.Data.Common;
-
 namespace Dispatcher.Storing;
 
 /// <summary>
@@ -59,7 +57,9 @@ internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogge
             {
                 await ProbeOnceAsync(stoppingToken);
             }
-            catch (DbException)
+#pragma warning disable CA1031 // The loop must live, whatever one round ran into.
+            catch (Exception) when (!stoppingToken.IsCancellationRequested)
+#pragma warning restore CA1031
             {
                 // The trust runs out by itself, readiness tells, and the writers log what waits.
             }

@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
@@ -47,7 +46,9 @@ internal sealed partial class Sweep(IStore store, MoveWriter moves, CurrentBundl
                 {
                 }
             }
-            catch (DbException reason)
+#pragma warning disable CA1031 // The loop must live, whatever one round ran into.
+            catch (Exception reason) when (!stoppingToken.IsCancellationRequested)
+#pragma warning restore CA1031
             {
                 Log.Failed(logger, reason);
             }
@@ -72,7 +73,7 @@ internal sealed partial class Sweep(IStore store, MoveWriter moves, CurrentBundl
         [LoggerMessage(EventIds.SweepRepaired, LogLevel.Information, "Job {JobId} was due in state {From}, attempt {Attempt}: it goes to {To}")]
         public static partial void Repaired(ILogger logger, Guid jobId, JobState from, JobState to, int attempt);
 
-        [LoggerMessage(EventIds.SweepFailed, LogLevel.Warning, "The sweep could not reach the store; it goes on when it can")]
+        [LoggerMessage(EventIds.SweepFailed, LogLevel.Warning, "The sweep could not do its work; it goes on in half a second")]
         public static partial void Failed(ILogger logger, Exception reason);
     }
 }

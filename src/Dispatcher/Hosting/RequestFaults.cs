@@ -1,28 +1,36 @@
 using System.Text.Json;
 using Dispatcher.Contracts;
+using Dispatcher.Storing;
 using Microsoft.AspNetCore.Diagnostics;
 
 namespace Dispatcher.Hosting;
 
-/// <summary>Says what is wrong with a request that the framework could not read, in the same form as every other error.</summary>
-internal sealed class BadRequests : IExceptionHandler
+/// <summary>Says what is wrong with a request that the framework could not read, and that the store is away, in the same form as every other error.</summary>
+internal sealed class RequestFaults : IExceptionHandler
 {
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
-        if (exception is not BadHttpRequestException bad)
+        var answer = exception is BadHttpRequestException bad ? Problems.Malformed([Error(bad)])
+            : exception.IsStoreAway() ? Problems.NotReady("The store cannot be reached now; try again.")
+            : null;
+        if (answer is null)
         {
             return false;
         }
 
+        await answer.ExecuteAsync(httpContext);
+        return true;
+    }
+
+    private static InputError Error(BadHttpRequestException bad)
+    {
         var json = bad.InnerException as JsonException;
-        var error = new InputError
+        return new InputError
         {
             Code = "unreadable",
             Where = json?.Path is { Length: > 1 } path ? path.Replace('.', '/').TrimStart('$') : "body",
             Message = json?.Message ?? bad.Message,
             Fix = "Send JSON as /openapi/v1.json describes it, with Content-Type: application/json.",
         };
-        await Problems.Malformed([error]).ExecuteAsync(httpContext);
-        return true;
     }
 }
