@@ -23,7 +23,7 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, CurrentBund
                 return;
             }
 
-            await current.RefreshAsync(cancellationToken);
+            await current.OnceAsync(cancellationToken);
             judged = await gate.JudgeAsync(judged.Subject, cancellationToken);
         }
     }

@@ -4,8 +4,8 @@ namespace Dispatcher;
 internal static class EventIds
 {
     // 1000 hosting
-    public const int Started = 1000;
-    public const int ReferenceWorkerOff = 1001;
+    public const int LoopFailing = 1001;
+    public const int LoopRecovered = 1002;
 
     // 1100 storing
     public const int StoreAway = 1100;
@@ -28,20 +28,14 @@ internal static class EventIds
     // 2200 dispatching
     public const int DispatchUnreadable = 2200;
 
-    // 2300 attempts
-    public const int ClaimInvalid = 2300;
-
     // 2400 recovering
-    public const int OutcomeUnreadable = 2400;
     public const int OutcomeLate = 2401;
 
     // 2500 sweeping
-    public const int SweepFailed = 2500;
     public const int SweepRepaired = 2501;
 
     // 2600 relaying
     public const int SendFailed = 2600;
     public const int RelayFailed = 2601;
-    public const int OutboxSweepFailed = 2602;
     public const int ReplyFailed = 2603;
 }

@@ -23,7 +23,7 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
                 return result;
             }
 
-            await current.RefreshAsync(cancellationToken);
+            await current.OnceAsync(cancellationToken);
             judged = await gate.JudgeAsync(judged.Subject, cancellationToken);
         }
     }

@@ -1,3 +1,4 @@
+using Dispatcher.Hosting;
 using Dispatcher.Policies;
 using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
@@ -5,10 +6,9 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Judging;
 
 /// <summary>The bundle in force, as this process knows it. The row in the store is the truth: each commit compares with it, and a mismatch brings the caller back here.</summary>
-internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> database, TimeProvider time, ILogger<CurrentBundle> logger) : BackgroundService
+internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> database, TimeProvider time, ILogger<CurrentBundle> logger)
+    : Loop(TimeSpan.FromSeconds(1), time, logger)
 {
-    private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
-
     private readonly SemaphoreSlim _one = new(1, 1);
     private volatile BundleKnown _inForce = new("", null);
 
@@ -16,7 +16,7 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
     public BundleKnown InForce => _inForce;
 
     /// <summary>Reads the row, and loads the bundle when it is another one.</summary>
-    public async Task RefreshAsync(CancellationToken cancellationToken)
+    public override async Task OnceAsync(CancellationToken cancellationToken)
     {
         await _one.WaitAsync(cancellationToken);
         try
@@ -48,7 +48,7 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        await RefreshAsync(cancellationToken);
+        await OnceAsync(cancellationToken);
         await base.StartAsync(cancellationToken);
     }
 
@@ -56,24 +56,6 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
     {
         _one.Dispose();
         base.Dispose();
-    }
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(Period, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-        {
-            try
-            {
-                await RefreshAsync(stoppingToken);
-            }
-#pragma warning disable CA1031 // The loop must live, whatever one round ran into.
-            catch (Exception) when (!stoppingToken.IsCancellationRequested)
-#pragma warning restore CA1031
-            {
-                // The bundle stays what it was; a commit under it is compared with the row anyway, and StoreClock tells that the store is away.
-            }
-        }
     }
 
     private static partial class Log

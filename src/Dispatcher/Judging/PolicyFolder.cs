@@ -1,3 +1,4 @@
+using Dispatcher.Hosting;
 using Dispatcher.Policies;
 using Dispatcher.Storing;
 using Dispatcher.Topology;
@@ -10,10 +11,9 @@ namespace Dispatcher.Judging;
 /// nothing and is loud. The queues of its pools are there before it is in force.
 /// </summary>
 internal sealed partial class PolicyFolder(
-    IStore store, CurrentBundle current, IPoolQueues queues, IOptions<PolicyFolderOptions> options, TimeProvider time, ILogger<PolicyFolder> logger) : BackgroundService
+    IStore store, CurrentBundle current, IPoolQueues queues, IOptions<PolicyFolderOptions> options, TimeProvider time, ILogger<PolicyFolder> logger)
+    : Loop(TimeSpan.FromSeconds(1), time, logger)
 {
-    private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
-
     private string? _proposed;
     private string? _complained;
 
@@ -21,7 +21,7 @@ internal sealed partial class PolicyFolder(
     public IReadOnlyList<BundleError> Errors { get; private set; } = [];
 
     /// <summary>Looks at the folder once; puts what is new and valid in force.</summary>
-    public async Task LookOnceAsync(CancellationToken cancellationToken)
+    public override async Task OnceAsync(CancellationToken cancellationToken)
     {
         var load = Bundle.Load(BundleFolder.Read(options.Value.Path));
         Errors = load.Errors;
@@ -41,7 +41,7 @@ internal sealed partial class PolicyFolder(
         if (bundle.Hash != current.InForce.Hash)
         {
             await store.ActivateAsync(bundle.Hash, bundle.Archive, "policy-folder", cancellationToken);
-            await current.RefreshAsync(cancellationToken);
+            await current.OnceAsync(cancellationToken);
         }
 
         _proposed = bundle.Hash;
@@ -49,26 +49,8 @@ internal sealed partial class PolicyFolder(
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        await LookOnceAsync(cancellationToken);
+        await OnceAsync(cancellationToken);
         await base.StartAsync(cancellationToken);
-    }
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(Period, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-        {
-            try
-            {
-                await LookOnceAsync(stoppingToken);
-            }
-#pragma warning disable CA1031 // The loop must live, whatever one round ran into.
-            catch (Exception reason) when (!stoppingToken.IsCancellationRequested)
-#pragma warning restore CA1031
-            {
-                Complain(reason.Message);
-            }
-        }
     }
 
     /// <summary>Once for each thing to complain about, not once a second.</summary>

@@ -1,12 +1,13 @@
+using Dispatcher.Hosting;
+
 namespace Dispatcher.Storing;
 
 /// <summary>
 /// Tells the time of the database, so that every process agrees on what is due and what has expired. Measured every few seconds; a process whose own
 /// clock is off by more than two seconds, or that cannot reach the database, is not trusted and decides nothing.
 /// </summary>
-internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogger<StoreClock> logger) : BackgroundService
+internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogger<StoreClock> logger) : Loop(TimeSpan.FromSeconds(2), time, logger)
 {
-    private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan LargestOffset = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan LongestTrust = TimeSpan.FromSeconds(15);
 
@@ -15,13 +16,13 @@ internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogge
     private long _probedAt;
 
     /// <summary>Microseconds since 1970 by the database's clock, as well as this process knows it.</summary>
-    public long Now => Timestamps.Micros(time.GetUtcNow()) + Interlocked.Read(ref _offset);
+    public long Now => Timestamps.Micros(Time.GetUtcNow()) + Interlocked.Read(ref _offset);
 
     /// <summary>How far this process's clock is behind the database's.</summary>
     public TimeSpan Offset => TimeSpan.FromMicroseconds(Interlocked.Read(ref _offset));
 
     public bool IsTrusted => _firstProbe.Task.IsCompletedSuccessfully
-        && time.GetElapsedTime(Interlocked.Read(ref _probedAt)) < LongestTrust
+        && Time.GetElapsedTime(Interlocked.Read(ref _probedAt)) < LongestTrust
         && Offset.Duration() <= LargestOffset;
 
     /// <summary>Waits until the clock may be trusted.</summary>
@@ -29,18 +30,18 @@ internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogge
     {
         while (!IsTrusted)
         {
-            await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken);
+            await Task.Delay(TimeSpan.FromMilliseconds(100), Time, cancellationToken);
         }
     }
 
     /// <summary>Asks the database once.</summary>
-    public async Task ProbeOnceAsync(CancellationToken cancellationToken)
+    public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        var before = Timestamps.Micros(time.GetUtcNow());
+        var before = Timestamps.Micros(Time.GetUtcNow());
         var there = await store.NowAsync(cancellationToken);
-        var after = Timestamps.Micros(time.GetUtcNow());
+        var after = Timestamps.Micros(Time.GetUtcNow());
         Interlocked.Exchange(ref _offset, there - ((before + after) / 2));
-        Interlocked.Exchange(ref _probedAt, time.GetTimestamp());
+        Interlocked.Exchange(ref _probedAt, Time.GetTimestamp());
         _firstProbe.TrySetResult();
         if (Offset.Duration() > LargestOffset)
         {
@@ -48,23 +49,10 @@ internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogge
         }
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        using var timer = new PeriodicTimer(Period, time);
-        do
-        {
-            try
-            {
-                await ProbeOnceAsync(stoppingToken);
-            }
-#pragma warning disable CA1031 // The loop must live, whatever one round ran into.
-            catch (Exception) when (!stoppingToken.IsCancellationRequested)
-#pragma warning restore CA1031
-            {
-                // The trust runs out by itself, readiness tells, and the writers log what waits.
-            }
-        }
-        while (await timer.WaitForNextTickAsync(stoppingToken));
+        await OnceAsync(cancellationToken);
+        await base.StartAsync(cancellationToken);
     }
 
     private static partial class Log
