@@ -38,6 +38,7 @@ internal static class MessagingRegistration
     {
         services.AddSingleton<IntakePolicyFilter>();
         services.AddSingleton<DispatchPolicyFilter>();
+        services.AddSingleton<StoreWait>();
         services.AddSingleton<LastResort>();
         services.AddOptions<MassTransitHostOptions>().Configure(host => host.WaitUntilStarted = true);
         services.AddMassTransit(bus =>
@@ -103,6 +104,7 @@ internal static class MessagingRegistration
         endpoint.ClearSerialization();
         endpoint.AddSerializer(new RawSerialization());
         endpoint.AddDeserializer(new RawSerialization(), isDefault: true);
+        endpoint.UseFilter(context.GetRequiredService<StoreWait>());
         endpoint.ConfigureError(pipe => pipe.UseFilter(context.GetRequiredService<LastResort>()));
     }
 }

@@ -14,6 +14,9 @@ internal partial class Child : IAsyncDisposable
     private readonly Process _process;
     private readonly StringBuilder _log = new();
 
+    /// <summary>Where whole logs are kept, for who looks for a cause: <c>DISPATCHER_TEST_LOGS</c>. Null: nowhere.</summary>
+    private static readonly string? KeptLogs = Environment.GetEnvironmentVariable("DISPATCHER_TEST_LOGS");
+
     public Child(string program, IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, program), .. arguments])
@@ -93,6 +96,11 @@ internal partial class Child : IAsyncDisposable
         if (!_process.HasExited)
         {
             await KillAsync();
+        }
+
+        if (KeptLogs is not null)
+        {
+            await File.WriteAllTextAsync(Path.Combine(KeptLogs, $"{_process.Id}.log"), Log);
         }
 
         _process.Dispose();
