@@ -16,6 +16,7 @@ internal static class EventIds
     public const int TopologyDeclared = 1200;
     public const int BrokerAway = 1201;
     public const int UnexpectedFault = 1202;
+    public const int MessageWaits = 1203;
 
     // 2000 intake
     public const int Refused = 2000;

@@ -40,7 +40,7 @@ internal static class MessagingRegistration
     {
         services.AddSingleton<IntakePolicyFilter>();
         services.AddSingleton<DispatchPolicyFilter>();
-        services.AddSingleton<HoldWhileStoreIsAway>();
+        services.AddSingleton<StoreWait>();
         services.AddSingleton<LastResort>();
         services.AddOptions<MassTransitHostOptions>().Configure(host => host.WaitUntilStarted = true);
         services.AddMassTransit(bus =>
@@ -88,25 +88,19 @@ internal static class MessagingRegistration
     private static void Intake(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
     {
         Common(endpoint, context, IntakePrefetch);
-        endpoint.ConfigureConsumer<IntakeConsumer>(context, consumer => consumer.Message<RawMessage>(message => Filters<IntakePolicyFilter>(message, context)));
+        endpoint.ConfigureConsumer<IntakeConsumer>(context, consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<IntakePolicyFilter>())));
     }
 
     private static void Dispatch(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
     {
         Common(endpoint, context, PackedPrefetch);
-        endpoint.ConfigureConsumer<DispatchConsumer>(context, consumer => consumer.Message<RawMessage>(message => Filters<DispatchPolicyFilter>(message, context)));
+        endpoint.ConfigureConsumer<DispatchConsumer>(context, consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<DispatchPolicyFilter>())));
     }
 
     private static void Outcomes(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
     {
         Common(endpoint, context, PackedPrefetch);
-        endpoint.ConfigureConsumer<OutcomeConsumer>(context, consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<HoldWhileStoreIsAway>())));
-    }
-
-    private static void Filters<TPolicy>(IConsumerMessageConfigurator<RawMessage> message, IRegistrationContext context) where TPolicy : class, IFilter<ConsumeContext<RawMessage>>
-    {
-        message.UseFilter(context.GetRequiredService<HoldWhileStoreIsAway>());
-        message.UseFilter(context.GetRequiredService<TPolicy>());
+        endpoint.ConfigureConsumer<OutcomeConsumer>(context);
     }
 
     /// <summary>As many as the worker can have waiting: it answers a delivery when it has claimed it.</summary>
@@ -123,7 +117,7 @@ internal static class MessagingRegistration
         endpoint.ClearSerialization();
         endpoint.AddSerializer(new RawSerialization());
         endpoint.AddDeserializer(new RawSerialization(), isDefault: true);
-
+        endpoint.UseFilter(context.GetRequiredService<StoreWait>());
         endpoint.ConfigureError(pipe => pipe.UseFilter(context.GetRequiredService<LastResort>()));
     }
 }

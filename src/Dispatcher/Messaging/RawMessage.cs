@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MassTransit;
 using Headers = Dispatcher.Contracts.Headers;
 
@@ -24,10 +25,10 @@ internal sealed record DeliveryFacts
     public static DeliveryFacts Of(ConsumeContext context)
     {
         var headers = context.ReceiveContext.TransportHeaders;
-        var common = new DeliveryFacts { TraceParent = headers.Get<string>(Headers.TraceParent), Permit = headers.Get<string>(Headers.Permit) };
+        var common = new DeliveryFacts { TraceParent = Trace(Text(headers, Headers.TraceParent)), Permit = Text(headers, Headers.Permit) };
         if (!context.TryGetPayload<RabbitMqBasicConsumeContext>(out var delivery))
         {
-            return common with { UserId = headers.Get<string>(InMemoryUser) };
+            return common with { UserId = Text(headers, InMemoryUser) };
         }
 
         var properties = delivery.Properties;
@@ -41,4 +42,10 @@ internal sealed record DeliveryFacts
             CorrelationId = properties.CorrelationId,
         };
     }
+
+    /// <summary>A stranger's header may be of any type; only text is taken. Asking for it as a string would throw.</summary>
+    private static string? Text(MassTransit.Headers headers, string name) => headers.TryGetHeader(name, out var value) ? value as string : null;
+
+    /// <summary>Stored and passed on only when it is one.</summary>
+    private static string? Trace(string? text) => ActivityContext.TryParse(text, null, out _) ? text : null;
 }

@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Storage;
 using Npgsql;
 
 namespace Dispatcher.Storing;
@@ -11,7 +12,7 @@ internal static class StoreRegistration
     {
         services.AddSingleton(_ => new NpgsqlDataSourceBuilder(WithDefaults(connectionString)).Build());
         services.AddPooledDbContextFactory<DispatcherDb>((provider, options) => options
-            .UseNpgsql(provider.GetRequiredService<NpgsqlDataSource>()).ConfigureWarnings(IgnoreHandWritten));
+            .UseNpgsql(provider.GetRequiredService<NpgsqlDataSource>(), npgsql => npgsql.ExecutionStrategy(FaultsAsTheyAre)).ConfigureWarnings(IgnoreHandWritten));
         services.AddSingleton<IStore, PostgresStore>();
     }
 
@@ -24,6 +25,9 @@ internal static class StoreRegistration
 
     /// <summary>Migrations are written by hand, so that there is no snapshot to compare the model with; a test compares it with the tables instead.</summary>
     private static void IgnoreHandWritten(WarningsConfigurationBuilder warnings) => warnings.Ignore(RelationalEventId.PendingModelChangesWarning);
+
+    /// <summary>Npgsql's own strategy wraps a lost connection in an InvalidOperationException, which nobody here takes for one: background loops would end by it.</summary>
+    private static NonRetryingExecutionStrategy FaultsAsTheyAre(ExecutionStrategyDependencies dependencies) => new(dependencies);
 
     /// <summary>The few statements are the same all day: prepare them. A database that vanished is noticed by keep-alives.</summary>
     private static string WithDefaults(string connectionString)

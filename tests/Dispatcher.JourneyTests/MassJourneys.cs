@@ -1,0 +1,146 @@
+using System.Text.Json.Nodes;
+using Dispatcher.Contracts;
+using Dispatcher.JourneyTests.Staging;
+
+namespace Dispatcher.JourneyTests;
+
+/// <summary>Many jobs, while processes and servers die. <c>DISPATCHER_TEST_JOBS</c> makes them more.</summary>
+public sealed class MassJourneys
+{
+    [Fact]
+    public async Task A_client_accounts_for_a_thousand_mixed_jobs_from_answers_events_and_states()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.CountingWorkerAsync(dispatcher);
+        await journey.RepoWorkerAsync(dispatcher);
+        var billing = await journey.ProducerAsync();
+        var jobs = Enumerable.Range(0, 1_000).Select(Mixed).ToList();
+
+        await billing.PublishAsync(jobs);
+
+        // By the wire alone: who is not denied or held gets an event of its end, and the same at the reply queue.
+        await Eventually.IsAsync(
+            () => jobs.All(job => billing.Decision(job) is { } decision && billing.EventsOf(job).Count > 0 && (decision.State != JobState.Accepted || billing.Final(job) is not null)),
+            "every job is accounted for\n" + journey.Logs(),
+            seconds: 90);
+        foreach (var job in jobs)
+        {
+            var (verdict, end) = Expected(job);
+            Assert.Equal(verdict, billing.Decision(job)!.Verdict);
+            Assert.Equal([end], billing.EventsOf(job));
+            Assert.Single(billing.Decisions(job));
+            var stated = await dispatcher.StateAsync(job.JobId);
+            Assert.Equal(end == "denied" ? "" : end, stated);
+        }
+
+        var shown = (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body.GetProperty("jobs").EnumerateObject().ToDictionary(state => state.Name, state => state.Value.GetInt32());
+        Assert.Equal(jobs.Select(job => Expected(job).End).Where(end => end != "denied").GroupBy(end => end).ToDictionary(group => group.Key, group => group.Count()), shown);
+        var failing = jobs.Count(job => Expected(job).End == "dead_lettered");
+        Assert.Equal(failing, (await dispatcher.DeadLettersAsync()).Count(letter => letter.GetProperty("owner").GetString() == "testers"));
+        await Eventually.IsAsync(() => billing.DeadLetters.Count == failing, "the copies of the dead letters come");
+        await journey.EndsWellAsync(expectedDeadLetters: failing);
+    }
+
+    [Fact]
+    public async Task Jobs_published_three_times_end_once_though_a_dispatcher_and_a_worker_are_killed()
+    {
+        var count = Journey.Jobs(2_000);
+        await using var journey = await Journey.BeginAsync();
+        var first = await journey.DispatcherAsync();
+        var second = await journey.DispatcherAsync();
+        var firstWorker = await journey.CountingWorkerAsync(first);
+        await journey.CountingWorkerAsync(second);
+        var billing = await journey.ProducerAsync();
+        var jobs = Enumerable.Range(0, count).Select(i => AJob.On(i % 4 == 0 ? "job.test.limited" : "job.test.once")).ToList();
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+
+        var publishing = Task.WhenAll(billing.PublishAsync(jobs), billing.PublishAsync(jobs.AsEnumerable().Reverse()), billing.PublishAsync(jobs.Skip(count / 2).Concat(jobs.Take(count / 2))));
+        await Eventually.IsAsync(async () => await journey.Records.EndedAsync() >= count / 2, () => "half of the jobs end\n" + journey.Logs(), TimeSpan.FromSeconds(180));
+        await first.KillAsync();
+        await firstWorker.KillAsync();
+        await publishing;
+        var published = watch.Elapsed;
+
+        await journey.SettledAsync(count, seconds: 300);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{count} jobs three times: published in {published.TotalSeconds:F1} s, all ended after {watch.Elapsed.TotalSeconds:F1} s");
+        Assert.Equal(count, await journey.Records.EndedAsync());
+        Assert.Equal(count, await journey.Records.EffectsAsync());
+        await Eventually.IsAsync(() => jobs.All(job => billing.EventsOf(job).Contains("succeeded")), "every job's end is told\n" + journey.Logs(), seconds: 60);
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task RabbitMQ_and_PostgreSQL_crash_among_jobs_and_nothing_is_lost()
+    {
+        var count = Journey.Jobs(1_000) is var jobsWanted && jobsWanted > 5_000 ? 5_000 : jobsWanted;
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.CountingWorkerAsync(dispatcher);
+        var billing = await journey.ProducerAsync();
+        var jobs = Enumerable.Range(0, count).Select(_ => AJob.On("job.test.once")).ToList();
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+
+        var publishing = billing.PublishAsync(jobs);
+        await Eventually.IsAsync(async () => await journey.Records.EndedAsync() >= count / 5, () => "a fifth of the jobs end\n" + journey.Logs(), TimeSpan.FromSeconds(60));
+        await Servers.RestartRabbitMqAsync();
+        await Eventually.IsAsync(async () => await journey.Records.EndedAsync() >= count / 2, () => "half of the jobs end\n" + journey.Logs(), TimeSpan.FromSeconds(120));
+        await Servers.RestartPostgresAsync();
+        await publishing;
+
+        await journey.SettledAsync(count, seconds: 90);
+        TestContext.Current.TestOutputHelper?.WriteLine($"{count} jobs over two crashes: all ended after {watch.Elapsed.TotalSeconds:F1} s");
+        Assert.Equal(count, await journey.Records.CountAsync("succeeded", "job.test.once"));
+        await Eventually.IsAsync(() => jobs.All(job => billing.EventsOf(job).Contains("succeeded")), "every job's end is told\n" + journey.Logs(), seconds: 60);
+        Assert.False(dispatcher.HasEnded, dispatcher.Log);
+        await dispatcher.ReadyAsync();
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task A_dispatcher_that_is_killed_again_and_again_loses_nothing()
+    {
+        const int Kills = 6;
+        const int PerKill = 100;
+        var moments = new Random(4711);
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.CountingWorkerAsync(dispatcher);
+        var billing = await journey.ProducerAsync();
+        var jobs = Enumerable.Range(0, Kills * PerKill).Select(_ => AJob.On("job.test.once")).ToList();
+
+        foreach (var some in jobs.Chunk(PerKill))
+        {
+            var publishing = billing.PublishAsync(some);
+            // A moment, not a wait: it may fall before an intake commit, between commit and ack, on the way to the pool, or at an outcome.
+            await Task.Delay(moments.Next(10, 500), TestContext.Current.CancellationToken);
+            await dispatcher.KillAsync();
+            await publishing;
+            dispatcher = await journey.DispatcherAsync(dispatcher.Address);
+        }
+
+        await journey.SettledAsync(jobs.Count);
+        Assert.Equal(jobs.Count, await journey.Records.CountAsync("succeeded", "job.test.once"));
+        await Eventually.IsAsync(() => jobs.All(job => billing.EventsOf(job).Contains("succeeded")), "every job's end is told\n" + journey.Logs(), seconds: 30);
+        await journey.EndsWellAsync();
+    }
+
+    private static AJob Mixed(int n) => (n % 10) switch
+    {
+        0 => AJob.On("job.test.denied"),
+        1 => AJob.On("job.test.held"),
+        2 => AJob.On("job.test.limited"),
+        3 => AJob.On("job.test.once").With(new JsonObject { ["fail"] = true }),
+        4 when n % 50 == 4 => AJob.On("job.repo.read").With(new JsonObject { ["repo"] = "demo", ["op"] = "log" }),
+        5 => AJob.On("job.test.careful"),
+        _ => AJob.On("job.test.once"),
+    };
+
+    private static (Verdict Verdict, string End) Expected(AJob job) => job.Topic switch
+    {
+        "job.test.denied" => (Verdict.Deny, "denied"),
+        "job.test.held" => (Verdict.RequireApproval, "held"),
+        "job.test.limited" => (Verdict.AllowWithConstraints, "succeeded"),
+        _ => (Verdict.Allow, job.Payload["fail"] is null ? "succeeded" : "dead_lettered"),
+    };
+}

@@ -1,0 +1,142 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Dispatcher.Contracts;
+using Dispatcher.JourneyTests.Staging;
+
+namespace Dispatcher.JourneyTests;
+
+/// <summary>One job at a time: what its producer sees of it.</summary>
+public sealed class OneJobJourneys
+{
+    private static readonly AJob ReadTheLog = AJob.On("job.repo.read").With(new JsonObject { ["repo"] = "demo", ["op"] = "log" });
+
+    [Fact]
+    public async Task A_job_from_an_AMQP_client_is_decided_run_and_answered()
+    {
+        await using var journey = await Journey.BeginAsync();
+        journey.Policies.CopyShipped();
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.RepoWorkerAsync(dispatcher);
+        var billing = await journey.ProducerAsync();
+        var job = ReadTheLog with { JobId = Guid.CreateVersion7() };
+
+        await billing.PublishAsync(job);
+
+        await Eventually.IsAsync(() => billing.Final(job) is not null && billing.EventsOf(job).Count > 0, "the final answer and the event come\n" + dispatcher.Log);
+        var decision = billing.Decision(job)!;
+        Assert.Equal((JobState.Accepted, Verdict.Allow), (decision.State, decision.Verdict));
+        Assert.Equal(["allow-read-only"], decision.Rules);
+        Assert.Equal(JobState.Succeeded, billing.Final(job)!.State);
+        Assert.Equal(["succeeded"], billing.EventsOf(job));
+        var stored = await dispatcher.JobAsync(job.JobId);
+        Assert.Equal("A first commit", stored.GetProperty("result").GetProperty("commits")[0].GetProperty("subject").GetString());
+        Assert.Equal(["accepted", "dispatched", "claimed", "succeeded"], await dispatcher.TimelineAsync(job.JobId));
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task Each_verdict_leads_where_it_must()
+    {
+        await using var journey = await Journey.BeginAsync();
+        journey.Policies.CopyShipped();
+        var dispatcher = await journey.DispatcherAsync();
+        var billing = await journey.ProducerAsync();
+        var denied = AJob.On("job.exec.shell").With(new JsonObject { ["command"] = new JsonArray("rm", "-rf", "/srv") }).WithLabel("env", "prod");
+        var held = AJob.On("job.deploy.apply").With(new JsonObject { ["recipe"] = "web" }).WithLabel("env", "prod");
+        var limited = AJob.On("job.integrations.call").With(new JsonObject { ["url"] = "https://api.github.com/zen" });
+        var allowed = ReadTheLog with { JobId = Guid.CreateVersion7() };
+        var unknown = AJob.On("job.nobody.knows");
+
+        await billing.PublishAsync(denied, held, limited, allowed, unknown);
+
+        await Eventually.IsAsync(
+            () => new[] { denied, held, limited, allowed, unknown }.All(job => billing.Decision(job) is not null) && billing.EventsOf(denied).Count + billing.EventsOf(held).Count == 2,
+            "every job is answered\n" + dispatcher.Log);
+        Assert.Equal((JobState.Denied, Verdict.Deny), (billing.Decision(denied)!.State, billing.Decision(denied)!.Verdict));
+        Assert.Equal(["deny-destructive-prod"], billing.Decision(denied)!.Rules);
+        Assert.Equal(HttpStatusCode.NotFound, (await dispatcher.SendAsync(HttpMethod.Get, $"/api/jobs/{denied.JobId}")).Status);
+        Assert.Equal(["denied"], await dispatcher.TimelineAsync(denied.JobId));
+        Assert.Equal((JobState.Denied, "unknown_topic"), (billing.Decision(unknown)!.State, billing.Decision(unknown)!.Reason.Split(':')[0]));
+        Assert.Equal((JobState.Held, $"{held.JobId}-1"), (billing.Decision(held)!.State, billing.Decision(held)!.ApprovalId));
+        Assert.Equal(["held"], await dispatcher.TimelineAsync(held.JobId));
+        Assert.Equal(Verdict.AllowWithConstraints, billing.Decision(limited)!.Verdict);
+        Assert.Equal(["api.github.com", "api.slack.com"], billing.Decision(limited)!.Constraints!.AllowedHosts!);
+        Assert.Equal(15_000, billing.Decision(limited)!.Constraints!.TimeoutMs);
+        Assert.Equal((JobState.Accepted, Verdict.Allow), (billing.Decision(allowed)!.State, billing.Decision(allowed)!.Verdict));
+
+        // Nobody serves pool integrations here, and nobody shall call the real host: taken back while the work message waits.
+        await dispatcher.InStateAsync(limited.JobId, "dispatched");
+        await dispatcher.CancelAsync(limited.JobId);
+        await journey.RepoWorkerAsync(dispatcher);
+        await dispatcher.InStateAsync(allowed.JobId, "succeeded");
+        await journey.DrainAsync("dispatcher.work.integrations", 1);
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task A_job_is_cancelled_before_its_claim_and_while_it_runs()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        var billing = await journey.ProducerAsync();
+        var early = AJob.On("job.test.once");
+        var late = AJob.On("job.test.once").With(new JsonObject { ["sleep_ms"] = 15_000 });
+
+        await billing.PublishAsync(early);
+        await dispatcher.InStateAsync(early.JobId, "dispatched");
+        Assert.Equal(HttpStatusCode.Accepted, (await dispatcher.CancelAsync(early.JobId)).Status);
+        Assert.Equal("cancelled", await dispatcher.StateAsync(early.JobId));
+        var worker = await journey.CountingWorkerAsync(dispatcher);
+        await billing.PublishAsync(late);
+        await Eventually.IsAsync(async () => await journey.Records.StartsAsync(late.JobId, worker.ProcessId) == 1, () => "the run begins\n" + journey.Logs(), TimeSpan.FromSeconds(20));
+        Assert.Equal(HttpStatusCode.Accepted, (await dispatcher.CancelAsync(late.JobId)).Status);
+
+        await dispatcher.InStateAsync(late.JobId, "cancelled", seconds: 5);
+        Assert.Equal(["accepted", "dispatched", "claimed", "cancel_requested", "cancelled"], await dispatcher.TimelineAsync(late.JobId));
+        Assert.Equal(["accepted", "dispatched", "cancelled"], await dispatcher.TimelineAsync(early.JobId));
+        Assert.Equal(0, await journey.Records.EffectsAsync());
+        await Eventually.IsAsync(() => billing.EventsOf(early).Count + billing.EventsOf(late).Count == 2, "both are told");
+        Assert.Equal(HttpStatusCode.Accepted, (await dispatcher.CancelAsync(late.JobId)).Status);
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task The_same_job_again_gets_the_first_answer_and_another_under_its_id_is_a_conflict()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.CountingWorkerAsync(dispatcher);
+        var billing = await journey.ProducerAsync();
+        var shipping = await journey.ProducerAsync("shipping");
+        var job = AJob.On("job.test.once");
+        var denied = AJob.On("job.test.denied");
+        await billing.PublishAsync(job, denied);
+        await dispatcher.InStateAsync(job.JobId, "succeeded");
+        await Eventually.IsAsync(() => billing.Decision(denied) is not null, "the denied one is answered");
+
+        // The policy would answer otherwise now: whoever asks again must still get the first answer.
+        await journey.ChangePoliciesAsync("  - { id: closed, match: { topic: job.test.once }, decision: DENY, reason: closed }\n");
+        await billing.PublishAsync(job, denied);
+        await shipping.PublishAsync(job, denied);
+        await billing.PublishAsync([(job.With(new JsonObject { ["x"] = 1 })).Parcel() with { Name = "other content" }]);
+        await Eventually.IsAsync(
+            () => billing.Decisions(job).Count == 2 && billing.Decisions(denied).Count == 2 && billing.RefusalsOf("other content").Count == 1
+                && shipping.RefusalsOf(job.JobId.ToString()).Count == 1 && shipping.RefusalsOf(denied.JobId.ToString()).Count == 1,
+            "each is answered again\n" + dispatcher.Log);
+
+        Assert.Equivalent(billing.Decisions(job)[0], billing.Decisions(job)[1], strict: true);
+        Assert.Equivalent(billing.Decisions(denied)[0], billing.Decisions(denied)[1], strict: true);
+        Assert.Equal("conflict", shipping.RefusalsOf(job.JobId.ToString())[0].Code);
+        Assert.Equal("conflict", billing.RefusalsOf("other content")[0].Code);
+        Assert.Empty(shipping.Decisions(job));
+        var billingKey = await dispatcher.MakeKeyAsync("billing", "producer");
+        var shippingKey = await dispatcher.MakeKeyAsync("shipping", "producer");
+        Assert.Equal(HttpStatusCode.Accepted, (await dispatcher.SubmitAsync(job.Body(), billingKey)).Status);
+        Assert.Equal(HttpStatusCode.Forbidden, (await dispatcher.SubmitAsync(denied.Body(), billingKey)).Status);
+        Assert.Equal(HttpStatusCode.Conflict, (await dispatcher.SubmitAsync(job.Body(), shippingKey)).Status);
+        Assert.Equal(HttpStatusCode.Conflict, (await dispatcher.SubmitAsync(job.With(new JsonObject { ["x"] = 1 }).Body(), billingKey)).Status);
+        await Eventually.IsAsync(() => billing.EventsOf(job).Count(name => name == "refused") + shipping.EventsOf(job).Count(name => name == "refused") >= 2, "the conflicts are told");
+        Assert.Equal(1, await journey.Records.EndedAsync());
+        await journey.EndsWellAsync();
+    }
+}

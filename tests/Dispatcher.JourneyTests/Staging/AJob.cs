@@ -1,0 +1,69 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using RabbitMQ.Client;
+
+namespace Dispatcher.JourneyTests.Staging;
+
+/// <summary>A submission to be: <c>AJob.On("job.test.once").WithLabel("env", "dev")</c>. Sending the same one twice sends the same bytes.</summary>
+internal sealed record AJob
+{
+    public required string Topic { get; init; }
+
+    public Guid JobId { get; init; } = Guid.CreateVersion7();
+
+    public JsonNode Payload { get; init; } = new JsonObject();
+
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
+    public string? NotAfter { get; init; }
+
+    public static AJob On(string topic) => new() { Topic = topic };
+
+    public AJob With(JsonNode payload) => this with { Payload = payload };
+
+    public AJob WithLabel(string name, string value) => this with { Labels = new Dictionary<string, string>(Labels) { [name] = value } };
+
+    public byte[] Body()
+    {
+        var body = new JsonObject { ["job_id"] = JobId.ToString(), ["topic"] = Topic, ["payload"] = Payload.DeepClone() };
+        if (Labels.Count > 0)
+        {
+            body["labels"] = new JsonObject(Labels.Select(label => KeyValuePair.Create(label.Key, (JsonNode?)label.Value)));
+        }
+
+        if (NotAfter is not null)
+        {
+            body["not_after"] = NotAfter;
+        }
+
+        return JsonSerializer.SerializeToUtf8Bytes(body);
+    }
+
+    public Parcel Parcel() => new(Topic, Body(), JobId.ToString());
+}
+
+/// <summary>What goes onto the wire. The name is correlation id and AMQP message id; change what must be wrong.</summary>
+internal sealed record Parcel(string RoutingKey, byte[] Body, string Name)
+{
+    public string? UserId { get; init; } = Producer.Self;
+
+    public string? ContentType { get; init; } = "application/json";
+
+    public IDictionary<string, object?>? Headers { get; init; }
+
+    public BasicProperties Properties(string user, string replyTo)
+    {
+        var properties = new BasicProperties { CorrelationId = Name, MessageId = Name, ReplyTo = replyTo, DeliveryMode = DeliveryModes.Persistent, Headers = Headers };
+        if (UserId is not null)
+        {
+            properties.UserId = UserId == Producer.Self ? user : UserId;
+        }
+
+        if (ContentType is not null)
+        {
+            properties.ContentType = ContentType;
+        }
+
+        return properties;
+    }
+}

@@ -1,0 +1,95 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+
+namespace Dispatcher.JourneyTests.Staging;
+
+/// <summary>One <c>dispatcher serve</c>, and its HTTP side as an admin sees it.</summary>
+internal sealed class DispatcherProcess : Child
+{
+    public const string AdminKey = "journey-admin-key-0123456789";
+
+    private readonly HttpClient _admin;
+
+    public DispatcherProcess(Journey journey, string address) : base(
+        "dispatcher.dll",
+        new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = AdminKey, ["DISPATCHER_POSTGRES"] = journey.Postgres },
+        "serve", "--migrate", "--rabbitmq", Servers.BrokerAs("dispatcher", journey.Name).AbsoluteUri, "--policies", journey.Policies.Folder, "--urls", address)
+    {
+        Address = address;
+        _admin = Client(AdminKey);
+    }
+
+    public string Address { get; }
+
+    public HttpClient Client(string key) => new() { BaseAddress = new Uri(Address), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", key) } };
+
+    public Task ReadyAsync() => Eventually.IsAsync(
+        async () => HasEnded ? throw new InvalidOperationException($"The dispatcher has ended.\n{Log}") : await ReadinessAsync() is (HttpStatusCode.OK, _),
+        () => "the dispatcher is ready\n" + Log,
+        TimeSpan.FromSeconds(60));
+
+    /// <summary>Status and body of <c>/health/ready</c>; null while nobody answers.</summary>
+    public async Task<(HttpStatusCode Status, JsonElement Body)?> ReadinessAsync()
+    {
+        try
+        {
+            using var answer = await _admin.GetAsync(new Uri("/health/ready", UriKind.Relative), Now);
+            return (answer.StatusCode, await answer.Content.ReadFromJsonAsync<JsonElement>(Now));
+        }
+        catch (HttpRequestException)
+        {
+            return null;
+        }
+    }
+
+    public async Task<string> MakeKeyAsync(string subject, params string[] roles)
+    {
+        using var answer = await _admin.PostAsJsonAsync("/api/keys", new { subject, roles }, Now);
+        Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
+        return (await answer.Content.ReadFromJsonAsync<JsonElement>(Now)).GetProperty("key").GetString()!;
+    }
+
+    public Task<(HttpStatusCode Status, JsonElement Body)> SubmitAsync(byte[] body, string? key = null) => SendAsync(HttpMethod.Post, "/api/jobs", body, key);
+
+    public Task<(HttpStatusCode Status, JsonElement Body)> CancelAsync(Guid jobId) => SendAsync(HttpMethod.Post, $"/api/jobs/{jobId}/cancel", []);
+
+    public async Task<JsonElement> JobAsync(Guid jobId) => (await SendAsync(HttpMethod.Get, $"/api/jobs/{jobId}")).Body;
+
+    public async Task<string> StateAsync(Guid jobId) => (await SendAsync(HttpMethod.Get, $"/api/jobs/{jobId}")) is (HttpStatusCode.OK, var job) ? job.GetProperty("state").GetString()! : "";
+
+    public Task InStateAsync(Guid jobId, string state, int seconds = 30) =>
+        Eventually.IsAsync(async () => await StateAsync(jobId) == state, () => $"job {jobId} is {state}\n{Log}", TimeSpan.FromSeconds(seconds));
+
+    public async Task<IReadOnlyList<string>> TimelineAsync(Guid jobId) =>
+        [.. (await SendAsync(HttpMethod.Get, $"/api/jobs/{jobId}/timeline")).Body.GetProperty("items").EnumerateArray().Select(entry => entry.GetProperty("kind").GetString()!)];
+
+    /// <summary>Every dead letter, page by page.</summary>
+    public async Task<IReadOnlyList<JsonElement>> DeadLettersAsync()
+    {
+        var all = new List<JsonElement>();
+        for (string? cursor = ""; cursor is not null;)
+        {
+            var page = (await SendAsync(HttpMethod.Get, $"/api/dead-letters?limit=200{(cursor.Length == 0 ? "" : "&cursor=" + cursor)}")).Body;
+            all.AddRange(page.GetProperty("items").EnumerateArray());
+            cursor = page.GetProperty("next").GetString();
+        }
+
+        return all;
+    }
+
+    public async Task<(HttpStatusCode Status, JsonElement Body)> SendAsync(HttpMethod method, string path, byte[]? body = null, string? key = null)
+    {
+        using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : new ByteArrayContent(body) };
+        if (key is not null)
+        {
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        }
+
+        using var answer = await _admin.SendAsync(request, Now);
+        var text = await answer.Content.ReadAsByteArrayAsync(Now);
+        return (answer.StatusCode, text.Length == 0 ? default : JsonSerializer.Deserialize<JsonElement>(text));
+    }
+
+    private static CancellationToken Now => TestContext.Current.CancellationToken;
+}

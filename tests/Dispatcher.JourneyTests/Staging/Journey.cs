@@ -1,0 +1,199 @@
+using System.Globalization;
+using Npgsql;
+using RabbitMQ.Client;
+
+namespace Dispatcher.JourneyTests.Staging;
+
+/// <summary>
+/// One operator's story: a virtual host, a database and a policy folder of its own, and the processes it starts. <see cref="EndsWellAsync"/> closes it and
+/// checks what must hold after any story.
+/// </summary>
+internal sealed class Journey : IAsyncDisposable
+{
+    private static int _count;
+
+    private readonly List<DispatcherProcess> _dispatchers = [];
+    private readonly List<Child> _workers = [];
+    private readonly List<Producer> _producers = [];
+    private readonly Dictionary<string, string> _keys = [];
+
+    private Journey(string name)
+    {
+        Name = name;
+        Folder = Path.Combine(Path.GetTempPath(), name);
+        Postgres = Servers.Postgres(name);
+        Database = NpgsqlDataSource.Create(Postgres);
+        Policies = new PolicyDraft(Path.Combine(Folder, "policies"));
+        Records = new Records(Database);
+    }
+
+    /// <summary>Also the name of the virtual host and of the database.</summary>
+    public string Name { get; }
+
+    public string Folder { get; }
+
+    public string Postgres { get; }
+
+    public NpgsqlDataSource Database { get; }
+
+    public PolicyDraft Policies { get; }
+
+    /// <summary>What the store says.</summary>
+    public Records Records { get; }
+
+    /// <summary>How many jobs a mass journey takes: <c>DISPATCHER_TEST_JOBS</c>, else what fits a quick run.</summary>
+    public static int Jobs(int usual) =>
+        int.TryParse(Environment.GetEnvironmentVariable("DISPATCHER_TEST_JOBS"), CultureInfo.InvariantCulture, out var jobs) ? jobs : usual;
+
+    public static async Task<Journey> BeginAsync()
+    {
+        var journey = new Journey($"journey_{Environment.ProcessId}_{Interlocked.Increment(ref _count)}");
+        Directory.CreateDirectory(journey.Folder);
+        journey.Policies.Write();
+        await Servers.MakeVhostAsync(journey.Name);
+        await Servers.MakeUserAsync(journey.Name, "dispatcher", ".*", ".*", ".*");
+        foreach (var producer in new[] { "billing", "shipping" })
+        {
+            await Servers.MakeUserAsync(
+                journey.Name, producer, $@"^(reply\.)?{producer}\..*", $@"^(dispatcher\.jobs|(reply\.)?{producer}\..*)$", $@"^(dispatcher\.events|dispatcher\.dead-letter|(reply\.)?{producer}\..*)$");
+        }
+
+        foreach (var pool in new[] { "test", "repo" })
+        {
+            await Servers.MakeUserAsync(journey.Name, "worker-" + pool, "^$", @"^amq\.default$", $@"^dispatcher\.work\.{pool}$");
+        }
+
+        await using var server = NpgsqlDataSource.Create(Servers.Postgres("postgres"));
+        await using var create = server.CreateCommand($"create database \"{journey.Name}\"");
+        await create.ExecuteNonQueryAsync(Now);
+        await journey.Records.CreateAsync();
+        return journey;
+    }
+
+    /// <summary>Starts a dispatcher without waiting for it.</summary>
+    public DispatcherProcess StartDispatcher(string? address = null)
+    {
+        var dispatcher = new DispatcherProcess(this, address ?? $"http://127.0.0.1:{Servers.FreePort()}");
+        _dispatchers.Add(dispatcher);
+        return dispatcher;
+    }
+
+    public async Task<DispatcherProcess> DispatcherAsync(string? address = null)
+    {
+        var dispatcher = StartDispatcher(address);
+        await dispatcher.ReadyAsync();
+        return dispatcher;
+    }
+
+    /// <summary>A worker whose effects are counted. Its claims go to this dispatcher.</summary>
+    public async Task<Child> CountingWorkerAsync(DispatcherProcess dispatcher, int concurrency = 16)
+    {
+        var key = await KeyAsync(dispatcher, "worker-test", "worker:test");
+        return await WorkerAsync(new Child(
+            "Dispatcher.JourneyWorker.dll", new Dictionary<string, string>(),
+            "test", concurrency.ToString(CultureInfo.InvariantCulture), Servers.BrokerAs("worker-test", Name).AbsoluteUri, dispatcher.Address, key, Postgres));
+    }
+
+    /// <summary>The reference worker on pool repo, with one real repository, <c>demo</c>.</summary>
+    public async Task<Child> RepoWorkerAsync(DispatcherProcess dispatcher)
+    {
+        var key = await KeyAsync(dispatcher, "worker-repo", "worker:repo");
+        await Git.MakeRepositoryAsync(Path.Combine(Folder, "repos", "demo"));
+        return await WorkerAsync(new Child(
+            "Dispatcher.ReferenceWorker.dll", new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = key },
+            "--rabbitmq", Servers.BrokerAs("worker-repo", Name).AbsoluteUri, "--url", dispatcher.Address, "--pools", "repo", "--repo-root", Path.Combine(Folder, "repos")));
+    }
+
+    public async Task<Producer> ProducerAsync(string user = "billing")
+    {
+        var producer = await Producer.ConnectAsync(Name, user);
+        _producers.Add(producer);
+        return producer;
+    }
+
+    public async Task<IConnection> ConnectAsync(string user) => await new ConnectionFactory { Uri = Servers.BrokerAs(user, Name) }.CreateConnectionAsync(Now);
+
+    /// <summary>Waits until none of the accepted jobs can go on by itself.</summary>
+    public Task SettledAsync(int jobs, int seconds = 120) => Eventually.IsAsync(
+        async () => await Records.SettledAsync() >= jobs,
+        () => $"{jobs} jobs are settled. {Records.StatesAsync().GetAwaiter().GetResult()}\n{Logs()}",
+        TimeSpan.FromSeconds(seconds));
+
+    /// <summary>Changes the policy folder, and waits until the changed one is in force.</summary>
+    public async Task ChangePoliciesAsync(string moreRules)
+    {
+        var before = await Records.ActiveBundleAsync();
+        Policies.Write(moreRules);
+        await Eventually.IsAsync(async () => await Records.ActiveBundleAsync() != before, () => "the changed folder is in force\n" + Logs(), TimeSpan.FromSeconds(20));
+    }
+
+    /// <summary>Takes what nobody serves off a queue, and checks how much it was.</summary>
+    public async Task DrainAsync(string queue, uint messages)
+    {
+        await using var connection = await ConnectAsync("dispatcher");
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: Now);
+        Assert.Equal(messages, await channel.QueuePurgeAsync(queue, Now));
+    }
+
+    /// <summary>
+    /// What must hold after any story: one final state for each job (or held), dead letters for those that died, no message in the outbox; all processes stop in
+    /// order; nothing is left in any queue.
+    /// </summary>
+    public async Task EndsWellAsync(int expectedDeadLetters = 0)
+    {
+        await Eventually.IsAsync(async () => await Records.OutboxAsync() == 0, () => $"the outbox is empty\n{Logs()}", TimeSpan.FromSeconds(40));
+        Assert.Empty(await Records.JobsWithoutOneEndAsync());
+        Assert.Equal(expectedDeadLetters, await Records.DeadLettersAsync());
+        Assert.Empty(await Records.EffectsNotOnceAsync());
+        foreach (var process in _workers.Concat(_dispatchers).Where(process => !process.HasEnded).ToList())
+        {
+            var code = await process.StopAsync();
+            Assert.True(code == 0, $"A process stopped with exit code {code}.\n{process.Log}");
+        }
+
+        await using var connection = await ConnectAsync("dispatcher");
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: Now);
+        foreach (var queue in await Servers.QueuesAsync(Name))
+        {
+            await Eventually.IsAsync(
+                async () => (await channel.QueueDeclarePassiveAsync(queue, Now)).MessageCount == 0, () => $"queue {queue} is empty\n{Logs()}", TimeSpan.FromSeconds(10));
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var producer in _producers)
+        {
+            await producer.DisposeAsync();
+        }
+
+        foreach (var process in _workers.Concat(_dispatchers))
+        {
+            await process.DisposeAsync();
+        }
+
+        await Servers.DropVhostAsync(Name);
+        await Database.DisposeAsync();
+        await using var server = NpgsqlDataSource.Create(Servers.Postgres("postgres"));
+        await using var drop = server.CreateCommand($"drop database if exists \"{Name}\" with (force)");
+        await drop.ExecuteNonQueryAsync(CancellationToken.None);
+        Directory.Delete(Folder, recursive: true);
+    }
+
+    /// <summary>The end of what the processes said, for a failure's message.</summary>
+    public string Logs() => string.Join("\n", _dispatchers.Concat(_workers).Select(process => $"--- {process.GetType().Name} {process.ProcessId}\n{Tail(process.Log)}"));
+
+    private static CancellationToken Now => TestContext.Current.CancellationToken;
+
+    private static string Tail(string log) => log.Length <= 6_000 ? log : "…" + log[^6_000..];
+
+    private async Task<string> KeyAsync(DispatcherProcess dispatcher, string subject, string role) =>
+        _keys.TryGetValue(subject, out var key) ? key : _keys[subject] = await dispatcher.MakeKeyAsync(subject, role);
+
+    private async Task<Child> WorkerAsync(Child worker)
+    {
+        _workers.Add(worker);
+        await Eventually.IsAsync(() => worker.Log.Contains("Consuming", StringComparison.Ordinal), "the worker consumes");
+        return worker;
+    }
+}

@@ -1,0 +1,75 @@
+namespace Dispatcher.JourneyTests.Staging;
+
+/// <summary>A journey's own policy folder: one topic for each verdict, pools of the journey worker and of the reference worker, and impatient leases.</summary>
+internal sealed class PolicyDraft(string folder)
+{
+    private const string Topics = """
+        version: v1
+        pools:
+          test: { enforcers: [timeout_ms, max_output_bytes] }
+          repo: { enforcers: [timeout_ms, max_output_bytes] }
+          nobody: {}
+        topics:
+          job.test.once: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 500ms }, max_attempts: 5 }
+          job.test.careful: { pool: test, owner: testers, idempotent: false, timeouts: { start: 20s, run: 4s, heartbeat: 500ms }, max_attempts: 3 }
+          job.test.limited: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 500ms }, max_attempts: 5 }
+          job.test.held: { pool: test, owner: testers }
+          job.test.denied: { pool: test, owner: testers }
+          job.test.unserved: { pool: nobody, owner: testers, timeouts: { start: 60s } }
+          job.repo.read: { pool: repo, owner: platform, risk: low, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 2s }, max_attempts: 5 }
+
+        """;
+
+    private const string Rules = """
+        version: v1
+        rules:
+          - { id: run-once, match: { topic: job.test.once }, decision: ALLOW }
+          - { id: run-careful, match: { topic: job.test.careful }, decision: ALLOW }
+          - { id: run-unserved, match: { topic: job.test.unserved }, decision: ALLOW }
+          - { id: limit, match: { topic: job.test.limited }, decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 15000 } }
+          - { id: ask, match: { topic: job.test.held }, decision: REQUIRE_APPROVAL, reason: people decide }
+          - { id: never, match: { topic: job.test.denied }, decision: DENY, reason: not here }
+          - { id: read, match: { topic: job.repo.read }, decision: ALLOW }
+
+        """;
+
+    public string Folder => folder;
+
+    public PolicyDraft Write(string moreRules = "")
+    {
+        Directory.CreateDirectory(Path.Combine(folder, "rules"));
+        Replace("topics.yaml", Topics);
+        Replace(Path.Combine("rules", "test.yaml"), Rules + moreRules);
+        return this;
+    }
+
+    /// <summary>As the shipped folder is.</summary>
+    public void CopyShipped()
+    {
+        Directory.CreateDirectory(Path.Combine(folder, "rules"));
+        File.Delete(Path.Combine(folder, "rules", "test.yaml"));
+        foreach (var file in new[] { "topics.yaml", Path.Combine("rules", "checklist.yaml"), Path.Combine("rules", "dev.yaml") })
+        {
+            File.Copy(Path.Combine(Repository(), "policies", file), Path.Combine(folder, file), overwrite: true);
+        }
+    }
+
+    /// <summary>Changes a file in one step: the server must never read half of it.</summary>
+    public void Replace(string file, string text)
+    {
+        var path = Path.Combine(folder, file);
+        File.WriteAllText(path + ".new", text);
+        File.Move(path + ".new", path, overwrite: true);
+    }
+
+    private static string Repository()
+    {
+        var folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "Dispatcher.sln")))
+        {
+            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("The tests do not run from below the repository.");
+        }
+
+        return folder;
+    }
+}

@@ -1,0 +1,96 @@
+using Npgsql;
+
+namespace Dispatcher.JourneyTests.Staging;
+
+/// <summary>What the store says, and what the journey worker noted: asked behind the product's back.</summary>
+internal sealed class Records(NpgsqlDataSource database)
+{
+    private const string Final = "('succeeded', 'quarantined', 'dead_lettered', 'denied', 'rejected', 'expired', 'cancelled')";
+
+    public async Task CreateAsync() => await ExecuteAsync(
+        "create table journey_effects (job_id uuid not null, attempt int not null); create table journey_starts (job_id uuid not null, attempt int not null, worker_process int not null)");
+
+    /// <summary>How many jobs cannot go on by themselves: final or held.</summary>
+    public Task<long> SettledAsync() => CountAsync($"select count(*) from jobs where state in {Final} or state = 'held'");
+
+    public Task<long> CountAsync(string state, string topic) => CountAsync("select count(*) from jobs where state = $1 and topic = $2", state, topic);
+
+    public Task<long> EndedAsync() => CountAsync($"select count(*) from jobs where state in {Final}");
+
+    public Task<long> OutboxAsync() => CountAsync("select count(*) from outbox");
+
+    public Task<long> DeadLettersAsync() => CountAsync("select count(*) from dead_letters");
+
+    public Task<long> EffectsAsync() => CountAsync("select count(*) from journey_effects");
+
+    public Task<long> StartsAsync(Guid jobId, int process) => CountAsync("select count(*) from journey_starts where job_id = $1 and worker_process = $2", jobId, process);
+
+    public async Task<string> ActiveBundleAsync() => (await TextsAsync("select hash from active_bundle")).SingleOrDefault() ?? "";
+
+    public async Task<string> StatesAsync() => string.Join(", ", await TextsAsync("select state || ' ' || topic || ': ' || count(*) from jobs group by state, topic"));
+
+    /// <summary>Jobs whose timeline does not have exactly one end, or not the end that their state says; and jobs that are neither final nor held.</summary>
+    public Task<IReadOnlyList<string>> JobsWithoutOneEndAsync() => TextsAsync($"""
+        select j.job_id || ' ' || j.state || ': ' || coalesce((select string_agg(t.kind, ' ' order by t.entry_id) from timeline t where t.job_id = j.job_id), 'no timeline')
+        from jobs j
+        where j.state not in {Final} and j.state <> 'held'
+            or (select count(*) from timeline t where t.job_id = j.job_id and
+                (t.kind in ('succeeded', 'quarantined', 'denied', 'rejected', 'expired', 'cancelled')
+                    or t.kind in ('faulted', 'fenced') and convert_from(t.detail, 'utf8')::json->>'state' = 'dead_lettered'))
+                <> case when j.state = 'held' then 0 else 1 end
+            or (select count(*) from dead_letters d where d.job_id = j.job_id) <> case when j.state = 'dead_lettered' then 1 else 0 end
+        order by 1 limit 20
+        """);
+
+    /// <summary>Jobs of the counting worker that succeeded without their one effect, or had it twice.</summary>
+    public Task<IReadOnlyList<string>> EffectsNotOnceAsync() => TextsAsync("""
+        select j.job_id || ' ' || j.state || ': ' || count(e.job_id) from jobs j left join journey_effects e on e.job_id = j.job_id
+        where j.pool = 'test' group by j.job_id having count(e.job_id) > 1 or (j.state = 'succeeded' and count(e.job_id) = 0) limit 20
+        """);
+
+    public async Task<IReadOnlyList<string>> TextsAsync(string sql, params object[] values)
+    {
+        await using var command = Command(sql, values);
+        await using var reader = await command.ExecuteReaderAsync(Now);
+        var texts = new List<string>();
+        while (await reader.ReadAsync(Now))
+        {
+            texts.Add(reader.GetString(0));
+        }
+
+        return texts;
+    }
+
+    public async Task<long> CountAsync(string sql, params object[] values)
+    {
+        try
+        {
+            await using var command = Command(sql, values);
+            return (long)(await command.ExecuteScalarAsync(Now))!;
+        }
+        catch (NpgsqlException away) when (away.IsTransient)
+        {
+            // The journey restarts the database: nothing can be said.
+            return -1;
+        }
+    }
+
+    private static CancellationToken Now => TestContext.Current.CancellationToken;
+
+    private async Task ExecuteAsync(string sql)
+    {
+        await using var command = database.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync(Now);
+    }
+
+    private NpgsqlCommand Command(string sql, object[] values)
+    {
+        var command = database.CreateCommand(sql);
+        foreach (var value in values)
+        {
+            command.Parameters.AddWithValue(value);
+        }
+
+        return command;
+    }
+}

@@ -1,0 +1,76 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using Npgsql;
+
+namespace Dispatcher.JourneyTests.Staging;
+
+/// <summary>The private RabbitMQ and PostgreSQL that <c>ops/test.sh</c> starts. A journey without them is skipped, visibly.</summary>
+internal static class Servers
+{
+    public const string Password = "journey";
+
+    private static readonly Lazy<HttpClient> Management = new(() => new HttpClient
+    {
+        BaseAddress = new Uri(VariableOrSkip("DISPATCHER_TEST_RABBITMQ_MANAGEMENT")),
+        DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.ASCII.GetBytes(Uri.UnescapeDataString(Broker.UserInfo)))) },
+    });
+
+    private static Uri Broker => new(VariableOrSkip("DISPATCHER_TEST_RABBITMQ"));
+
+    public static Uri BrokerAs(string user, string vhost) => new($"amqp://{user}:{Password}@{Broker.Host}:{Broker.Port}/{vhost}");
+
+    public static string Postgres(string database) => new NpgsqlConnectionStringBuilder(VariableOrSkip("DISPATCHER_TEST_POSTGRES")) { Database = database }.ConnectionString;
+
+    public static Task RestartRabbitMqAsync() => RunAsync(VariableOrSkip("DISPATCHER_TEST_RESTART_RABBITMQ"), "kill");
+
+    public static Task RestartPostgresAsync() => RunAsync(VariableOrSkip("DISPATCHER_TEST_RESTART_POSTGRES"), "kill");
+
+    public static async Task MakeVhostAsync(string vhost) => await DoneAsync(await Management.Value.PutAsync(new Uri($"api/vhosts/{vhost}", UriKind.Relative), null, Now));
+
+    public static async Task DropVhostAsync(string vhost) => await Management.Value.DeleteAsync(new Uri($"api/vhosts/{vhost}", UriKind.Relative), CancellationToken.None);
+
+    /// <summary>A broker user with just these rights in one virtual host.</summary>
+    public static async Task MakeUserAsync(string vhost, string user, string configure, string write, string read)
+    {
+        await DoneAsync(await Management.Value.PutAsJsonAsync($"api/users/{user}", new { password = Password, tags = "" }, Now));
+        await DoneAsync(await Management.Value.PutAsJsonAsync($"api/permissions/{vhost}/{user}", new { configure, write, read }, Now));
+    }
+
+    public static async Task<IReadOnlyList<string>> QueuesAsync(string vhost)
+    {
+        var queues = await Management.Value.GetFromJsonAsync<JsonElement>($"api/queues/{vhost}?columns=name", Now);
+        return [.. queues.EnumerateArray().Select(queue => queue.GetProperty("name").GetString()!)];
+    }
+
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    private static CancellationToken Now => TestContext.Current.CancellationToken;
+
+    private static async Task RunAsync(string script, string argument)
+    {
+        using var process = Process.Start(new ProcessStartInfo(script, argument) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var said = Task.WhenAll(process.StandardOutput.ReadToEndAsync(Now), process.StandardError.ReadToEndAsync(Now));
+        await process.WaitForExitAsync(Now);
+        Assert.True(process.ExitCode == 0, $"{script} {argument} ended with {process.ExitCode}");
+        _ = said;
+    }
+
+    private static async Task DoneAsync(HttpResponseMessage answer) =>
+        Assert.True(answer.IsSuccessStatusCode, $"{answer.RequestMessage?.RequestUri}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(Now)}");
+
+    private static string VariableOrSkip(string name)
+    {
+        var value = Environment.GetEnvironmentVariable(name);
+        Assert.SkipWhen(string.IsNullOrEmpty(value), $"{name} is not set: run the tests with ops/test.sh, which starts the servers.");
+        return value!;
+    }
+}

@@ -1,0 +1,63 @@
+using System.Data.Common;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Dispatcher.Worker;
+using Npgsql;
+
+namespace Dispatcher.JourneyWorker;
+
+/// <summary>Has one effect that can be counted, and does what the payload says: <c>{"sleep_ms": 3000}</c> sleeps in the first attempt only, <c>{"fail": true}</c> fails.</summary>
+internal sealed class CountingHandler(Notebook notebook) : IJobHandler
+{
+    public async Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken)
+    {
+        var plan = run.Payload.Deserialize<Plan>()!;
+        if (plan.Fail)
+        {
+            throw new InvalidOperationException("It fails, as the payload asks.");
+        }
+
+        if (plan.SleepMs > 0 && run.Attempt == 1)
+        {
+            await notebook.NoteStartAsync(run, cancellationToken);
+            await Task.Delay(plan.SleepMs, cancellationToken);
+        }
+
+        await run.Effects.OnceAsync("count", (connection, transaction, token) => Notebook.CountAsync(run, connection, transaction, token), cancellationToken);
+        return JobResult.From(new { attempt = run.Attempt });
+    }
+
+    internal sealed record Plan
+    {
+        [JsonPropertyName("sleep_ms")]
+        public int SleepMs { get; init; }
+
+        [JsonPropertyName("fail")]
+        public bool Fail { get; init; }
+    }
+}
+
+/// <summary>Where the journey looks up what its workers did. No unique key: an effect that happened twice must be seen.</summary>
+internal sealed class Notebook(string connectionString) : IAsyncDisposable
+{
+    private readonly NpgsqlDataSource _database = NpgsqlDataSource.Create(connectionString);
+
+    public async Task NoteStartAsync(JobRun run, CancellationToken cancellationToken)
+    {
+        await using var insert = _database.CreateCommand("insert into journey_starts (job_id, attempt, worker_process) values ($1, $2, $3)");
+        insert.Parameters.AddWithValue(run.JobId);
+        insert.Parameters.AddWithValue(run.Attempt);
+        insert.Parameters.AddWithValue(Environment.ProcessId);
+        await insert.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    public static async Task<int> CountAsync(JobRun run, DbConnection connection, DbTransaction transaction, CancellationToken cancellationToken)
+    {
+        await using var insert = new NpgsqlCommand("insert into journey_effects (job_id, attempt) values ($1, $2)", (NpgsqlConnection)connection, (NpgsqlTransaction)transaction);
+        insert.Parameters.AddWithValue(run.JobId);
+        insert.Parameters.AddWithValue(run.Attempt);
+        return await insert.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    public ValueTask DisposeAsync() => _database.DisposeAsync();
+}
