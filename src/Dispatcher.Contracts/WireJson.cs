@@ -2,8 +2,8 @@ using System.Text.Json.Serialization;
 
 namespace Dispatcher.Contracts;
 
-/// <summary>Reads and writes the wire records: names as annotated, unknown members refused, nulls kept where the record says so.</summary>
-[JsonSourceGenerationOptions(UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+/// <summary>Reads and writes the wire records: names as annotated, unknown members refused, null refused where it means nothing, nulls kept where the record says so.</summary>
+[JsonSourceGenerationOptions(UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(SubmitJob))]
 [JsonSerializable(typeof(JobDecision))]
 [JsonSerializable(typeof(Refused))]

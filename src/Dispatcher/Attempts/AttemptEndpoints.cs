@@ -22,17 +22,17 @@ internal static class AttemptEndpoints
 
     private static async Task<IResult> ClaimAsync(ClaimRequest request, ClaimsPrincipal caller, AttemptClaims claims, CancellationToken cancellationToken)
     {
-        var errors = Check(request.Worker, "/permits", request.Permits.Count, MostPermits);
+        var errors = Check(request.Worker, "/permits", request.Permits, MostPermits);
         return errors.Count > 0 ? Problems.Malformed(errors) : Results.Ok(await claims.ClaimAsync(request, caller.Subject(), caller.Serves, cancellationToken));
     }
 
     private static async Task<IResult> BeatAsync(HeartbeatRequest request, ClaimsPrincipal caller, IStore store, CancellationToken cancellationToken)
     {
-        var errors = Check(request.Worker, "/runs", request.Runs.Count, MostRuns);
+        var errors = Check(request.Worker, "/runs", request.Runs, MostRuns);
         return errors.Count > 0 ? Problems.Malformed(errors) : Results.Ok(await Heartbeats.BeatAsync(store, request, caller.Subject(), cancellationToken));
     }
 
-    private static List<InputError> Check(string worker, string where, int count, int most)
+    private static List<InputError> Check(string worker, string where, IReadOnlyList<object?> items, int most)
     {
         var errors = new List<InputError>();
         if (worker.Length is 0 or > LongestWorker || worker.Contains('\0', StringComparison.Ordinal))
@@ -40,9 +40,14 @@ internal static class AttemptEndpoints
             errors.Add(new InputError { Code = "bad_worker", Where = "/worker", Message = $"{worker.Length} characters; allowed are 1 to {LongestWorker}, none of them U+0000.", Fix = "For example \"host-17/4711\"." });
         }
 
-        if (count == 0 || count > most)
+        if (items.Count == 0 || items.Count > most)
         {
-            errors.Add(new InputError { Code = "bad_count", Where = where, Message = $"{count} given; allowed are 1 to {most}.", Fix = "Split the request." });
+            errors.Add(new InputError { Code = "bad_count", Where = where, Message = $"{items.Count} given; allowed are 1 to {most}.", Fix = "Split the request." });
+        }
+
+        if (items.Contains(null))
+        {
+            errors.Add(new InputError { Code = "null_item", Where = where, Message = "One of them is null.", Fix = "Leave it out." });
         }
 
         return errors;

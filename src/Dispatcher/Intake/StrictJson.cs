@@ -7,10 +7,11 @@ namespace Dispatcher.Intake;
 /// <summary>Parses JSON from strangers: UTF-8, no duplicate keys, no U+0000, no lone surrogates, at most 64 levels. What passes can be stored as text.</summary>
 internal static class StrictJson
 {
-    private static readonly JsonDocumentOptions Options = new() { AllowDuplicateProperties = false, MaxDepth = 64 };
+    private const int Deepest = 64;
+    private const string NulCharacter = "nul_character";
 
-    /// <summary>Null, with the errors added, when it does not pass.</summary>
-    public static JsonDocument? Parse(ReadOnlyMemory<byte> body, List<InputError> errors)
+    /// <summary>Null, with the errors added, when it does not pass. With <paramref name="nulAllowed"/> U+0000 does: for what is kept as bytes.</summary>
+    public static JsonDocument? Parse(ReadOnlyMemory<byte> body, List<InputError> errors, bool nulAllowed = false)
     {
         if (!Utf8.IsValid(body.Span))
         {
@@ -21,7 +22,7 @@ internal static class StrictJson
         JsonDocument document;
         try
         {
-            document = JsonDocument.Parse(body, Options);
+            document = Parse(body);
         }
         catch (JsonException broken)
         {
@@ -32,10 +33,25 @@ internal static class StrictJson
         // Only an escape can hide what UTF-8 and the parser have not refused already.
         if (body.Span.IndexOf("\\u"u8) >= 0)
         {
-            CheckText(document.RootElement, "", errors);
+            var found = new List<InputError>();
+            CheckText(document.RootElement, "", found);
+            errors.AddRange(found.Where(error => !nulAllowed || error.Code != NulCharacter));
         }
 
         return document;
+    }
+
+    private static JsonDocument Parse(ReadOnlyMemory<byte> body)
+    {
+        try
+        {
+            return JsonDocument.Parse(body, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = Deepest });
+        }
+        catch (InvalidOperationException)
+        {
+            // Comparing keys stumbles over half of a surrogate pair in one of them. Without the comparison it can be found and named.
+            return JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = Deepest });
+        }
     }
 
     private static void CheckText(JsonElement element, string pointer, List<InputError> errors)
@@ -81,7 +97,7 @@ internal static class StrictJson
 
         if (text.Contains('\0', StringComparison.Ordinal))
         {
-            errors.Add(new InputError { Code = "nul_character", Where = Where(pointer), Message = "The text has the character U+0000.", Fix = "Leave it out; send binary content as base64." });
+            errors.Add(new InputError { Code = NulCharacter, Where = Where(pointer), Message = "The text has the character U+0000.", Fix = "Leave it out; send binary content as base64." });
         }
 
         return text;

@@ -10,8 +10,12 @@ internal sealed partial class SubmissionFields
 {
     private const int LongestQuote = 64;
 
-    /// <summary>What was seen, short enough to repeat.</summary>
-    internal static string Cut(string seen) => seen.Length <= LongestQuote ? seen : seen[..LongestQuote] + "…";
+    /// <summary>What was seen, short enough to repeat, on one line and without what a terminal would obey.</summary>
+    internal static string Cut(string seen)
+    {
+        var quote = seen.Length <= LongestQuote ? seen : seen[..LongestQuote] + "…";
+        return quote.Any(char.IsControl) ? new string([.. quote.Select(c => char.IsControl(c) ? '?' : c)]) : quote;
+    }
 
     /// <summary>A member that is there; null stands for one that is not.</summary>
     private JsonElement? Member(string name) => root.TryGetProperty(name, out var member) && member.ValueKind != JsonValueKind.Null ? member : null;
@@ -36,14 +40,14 @@ internal sealed partial class SubmissionFields
         return text;
     }
 
-    private JsonElement? Object(string name)
+    private JsonElement? Object(string name, string example)
     {
         if (Member(name) is not { } member || member.ValueKind == JsonValueKind.Object)
         {
             return Member(name);
         }
 
-        Add("not_an_object", "/" + name, $"Seen: {Kind(member)}; allowed is an object.", "For example {\"env\": \"dev\"}.");
+        Add("not_an_object", "/" + name, $"Seen: {Kind(member)}; allowed is an object.", $"For example {example}.");
         return null;
     }
 
@@ -69,9 +73,9 @@ internal sealed partial class SubmissionFields
         JsonValueKind.Undefined => "nothing",
     };
 
-    [GeneratedRegex(@"^[a-z0-9_-]+(\.[a-z0-9_-]+){1,7}$")]
+    [GeneratedRegex(@"^[a-z0-9_-]+(\.[a-z0-9_-]+){1,7}\z")]
     private static partial Regex TopicForm();
 
-    [GeneratedRegex(@"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$")]
+    [GeneratedRegex(@"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\z")]
     private static partial Regex Rfc3339();
 }

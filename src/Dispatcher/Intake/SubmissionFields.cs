@@ -81,7 +81,7 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
     private SortedDictionary<string, string> Labels()
     {
         var labels = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        if (Object("labels") is not { } members)
+        if (Object("labels", "{\"env\": \"dev\"}") is not { } members)
         {
             return labels;
         }
@@ -147,7 +147,7 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
 
     private EstimatedCost? Cost()
     {
-        if (Object("estimated_cost") is not { } cost)
+        if (Object("estimated_cost", "{\"tokens\": 1200}") is not { } cost)
         {
             return null;
         }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Dispatcher.Contracts;
@@ -44,7 +45,7 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
             return null;
         }
 
-        job = job with { ReplyTo = source.AllowedReplyTo, CorrelationId = source.CorrelationId, TraceParent = source.TraceParent };
+        job = job with { ReplyTo = source.AllowedReplyTo, CorrelationId = source.CorrelationId, TraceParent = Trace(source) };
         return new Submission(job with { JobHash = JobHash.Of(job) }, source);
     }
 
@@ -53,6 +54,9 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
             && root.ValueKind == JsonValueKind.Object && root.TryGetProperty("message", out var message)
                 ? message
                 : root;
+
+    /// <summary>What is no trace context is left out, as W3C asks: it must not keep a good job away.</summary>
+    private static string? Trace(SubmissionSource source) => ActivityContext.TryParse(source.TraceParent, null, out _) ? source.TraceParent : null;
 
     private static void CheckSource(SubmissionSource source, List<InputError> errors)
     {
@@ -85,8 +89,16 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
                 Fix = "Connect as a broker user with such a name.",
             });
         }
+
+        foreach (var (name, value) in new[] { ("message_id", source.MessageId), ("correlation_id", source.CorrelationId), ("reply_to", source.ReplyTo) })
+        {
+            if (value?.Contains('\0', StringComparison.Ordinal) == true)
+            {
+                errors.Add(new InputError { Code = "nul_character", Where = "amqp:" + name, Message = "The text has the character U+0000.", Fix = "Leave it out." });
+            }
+        }
     }
 
-    [GeneratedRegex("^[a-z0-9_-]{1,64}$")]
+    [GeneratedRegex(@"^[a-z0-9_-]{1,64}\z")]
     internal static partial Regex Principal();
 }

@@ -87,13 +87,17 @@ internal sealed record TimelineEntryView(long EntryId, DateTimeOffset At, string
 /// <summary>One attempt, as its lines on the timeline tell it.</summary>
 internal sealed record AttemptView(int Attempt, string State, string? Worker, DateTimeOffset DispatchedAt, DateTimeOffset? ClaimedAt, DateTimeOffset? EndedAt, string? Outcome, JsonNode? Fault)
 {
-    /// <summary>Folds a job's timeline into its attempts: one for each dispatch.</summary>
+    /// <summary>Folds a job's timeline into its attempts: one for each dispatch. A late outcome may name an attempt that never was.</summary>
     public static IReadOnlyList<AttemptView> Of(IEnumerable<TimelineEntry> timeline) =>
-        [.. timeline.Where(entry => entry.Attempt > 0).GroupBy(entry => entry.Attempt).OrderBy(group => group.Key).Select(group => Of(group.Key, [.. group]))];
+        [.. timeline.GroupBy(entry => entry.Attempt).OrderBy(group => group.Key).Select(group => Of(group.Key, [.. group])).OfType<AttemptView>()];
 
-    private static AttemptView Of(int attempt, IReadOnlyList<TimelineEntry> lines)
+    private static AttemptView? Of(int attempt, IReadOnlyList<TimelineEntry> lines)
     {
-        var dispatched = lines.First(line => line.Kind == TimelineKinds.Dispatched);
+        if (lines.FirstOrDefault(line => line.Kind == TimelineKinds.Dispatched) is not { } dispatched)
+        {
+            return null;
+        }
+
         var claimed = lines.FirstOrDefault(line => line.Kind == TimelineKinds.Claimed);
         var ended = lines.FirstOrDefault(line => TimelineKinds.Ends.Contains(line.Kind));
         return new AttemptView(

@@ -24,7 +24,7 @@ internal sealed class OutcomeConsumer(JobRecovery recovery, Refusals refusals) :
         await recovery.RecordAsync(batch.Outcomes, facts.UserId!, context.CancellationToken);
     }
 
-    private static OutcomeBatch? Read(ReadOnlyMemory<byte> body, DeliveryFacts facts, List<InputError> errors)
+    internal static OutcomeBatch? Read(ReadOnlyMemory<byte> body, DeliveryFacts facts, List<InputError> errors)
     {
         if (facts.UserId is null)
         {
@@ -38,7 +38,8 @@ internal sealed class OutcomeConsumer(JobRecovery recovery, Refusals refusals) :
             return null;
         }
 
-        using var strict = StrictJson.Parse(body, errors);
+        // A result may hold any text and is kept as bytes; refusing it would take its neighbours' outcomes with it.
+        using var strict = StrictJson.Parse(body, errors, nulAllowed: true);
         if (strict is null || errors.Count > 0)
         {
             return null;
@@ -46,7 +47,8 @@ internal sealed class OutcomeConsumer(JobRecovery recovery, Refusals refusals) :
 
         try
         {
-            return JsonSerializer.Deserialize(body.Span, WireJson.Default.OutcomeBatch);
+            var batch = JsonSerializer.Deserialize(body.Span, WireJson.Default.OutcomeBatch);
+            return batch is not null && !batch.Outcomes.Contains(null!) ? batch : throw new JsonException("There is a null where an outcome must be.");
         }
         catch (JsonException reason)
         {

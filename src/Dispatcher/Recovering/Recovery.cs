@@ -88,7 +88,7 @@ internal static class Recovery
         if (job.CancelRequested && fault.Code == CancelledCode)
         {
             var cancelled = job with { State = JobState.Cancelled, Fault = fault };
-            return new Move(job, cancelled) { Entry = TimelineDetails.Ended(TimelineKinds.Cancelled, cancelled, outcome) };
+            return new Move(job, cancelled) { Entry = TimelineDetails.Ended(TimelineKinds.Cancelled, cancelled, outcome with { Fault = fault }) };
         }
 
         var faultClass = fault switch
@@ -99,7 +99,7 @@ internal static class Recovery
             _ => FaultClasses.Unknown,
         };
         var move = DeadLettered(job, fault, faultClass, around);
-        return move with { Entry = TimelineDetails.Ended(TimelineKinds.Faulted, move.After, outcome) };
+        return move with { Entry = TimelineDetails.Ended(TimelineKinds.Faulted, move.After, outcome with { Fault = fault }) };
     }
 
     private static Move DeadLettered(Job job, Fault fault, string faultClass, Surroundings around)
@@ -162,7 +162,7 @@ internal static class Recovery
         var bytes = System.Text.Encoding.UTF8.GetBytes(text);
         return bytes.Length <= LargestResult
             ? (bytes, false)
-            : (JsonSerializer.SerializeToUtf8Bytes(new { truncated = true, bytes = bytes.Length, preview = text[..(LargestResult / 8)] }), true);
+            : (JsonSerializer.SerializeToUtf8Bytes(new { truncated = true, bytes = bytes.Length, preview = Head(text, LargestResult / 8) }), true);
     }
 
     private static Fault Capped(Fault fault) => fault with
@@ -173,5 +173,8 @@ internal static class Recovery
     };
 
     /// <summary>Short enough, and without what PostgreSQL cannot store.</summary>
-    private static string Cut(string text, int longest) => (text.Length <= longest ? text : text[..longest]).Replace('\0', '?');
+    private static string Cut(string text, int longest) => Head(text, longest).Replace('\0', '?');
+
+    /// <summary>The beginning, never half of a surrogate pair.</summary>
+    private static string Head(string text, int longest) => text.Length <= longest ? text : text[..(char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)];
 }

@@ -27,7 +27,15 @@ internal abstract partial class GroupCommit<TItem, TResult>(ILogger logger) : Ba
     public async Task<TResult> AddAsync(TItem item, CancellationToken cancellationToken)
     {
         var waiting = new Waiting(item, new TaskCompletionSource<TResult>(TaskCreationOptions.RunContinuationsAsynchronously));
-        await _queue.Writer.WriteAsync(waiting, cancellationToken);
+        try
+        {
+            await _queue.Writer.WriteAsync(waiting, cancellationToken);
+        }
+        catch (ChannelClosedException stopped)
+        {
+            throw new OperationCanceledException("The process stops; nothing was committed.", stopped);
+        }
+
         return await waiting.Done.Task.WaitAsync(cancellationToken);
     }
 
@@ -53,16 +61,19 @@ internal abstract partial class GroupCommit<TItem, TResult>(ILogger logger) : Ba
     private async Task RunLaneAsync(CancellationToken stoppingToken)
     {
         var later = new List<Waiting>();
+        var batch = new List<Waiting>();
         try
         {
             while (later.Count > 0 || await _queue.Reader.WaitToReadAsync(stoppingToken))
             {
-                await CommitUntilDoneAsync(TakeBatch(later), stoppingToken);
+                batch = TakeBatch(later);
+                await CommitUntilDoneAsync(batch, stoppingToken);
             }
         }
         finally
         {
-            later.ForEach(waiting => waiting.Done.TrySetCanceled(CancellationToken.None));
+            // Nobody else knows of them: without this their callers would wait for ever. Who has an answer already keeps it.
+            batch.Concat(later).ToList().ForEach(waiting => waiting.Done.TrySetCanceled(stoppingToken));
         }
     }
 
@@ -97,8 +108,7 @@ internal abstract partial class GroupCommit<TItem, TResult>(ILogger logger) : Ba
             }
             catch (Exception) when (stoppingToken.IsCancellationRequested)
             {
-                batch.ForEach(waiting => waiting.Done.TrySetCanceled(stoppingToken));
-                throw;
+                throw new OperationCanceledException(stoppingToken);
             }
             catch (Exception lost) when (lost.IsStoreAway())
             {

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Dispatcher.Contracts;
 
 namespace Dispatcher.UnitTests.CommandLine;
 
@@ -160,7 +161,7 @@ public sealed class SubmitTests : IAsyncDisposable
 
         await server.RunAsync("submit", "--topic", "t.x", "--label", "quote=\"\\é", "--job-id", Id);
 
-        var job = JsonSerializer.Deserialize(server.Requests[0].Body, Contracts.WireJson.Default.SubmitJob)!;
+        var job = JsonSerializer.Deserialize(server.Requests[0].Body, WireJson.Default.SubmitJob)!;
         Assert.Equal(("t.x", "\"\\é", Guid.Parse(Id), "{}"), (job.Topic, job.Labels["quote"], job.JobId, job.Payload!.Value.GetRawText()));
     }
 }

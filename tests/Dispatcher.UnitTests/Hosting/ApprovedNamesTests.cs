@@ -1,0 +1,114 @@
+using System.Reflection;
+using Dispatcher.Contracts;
+using Dispatcher.Hosting;
+using Dispatcher.Topology;
+using Dispatcher.UnitTests.Architecture;
+using Microsoft.AspNetCore.Authorization;
+
+namespace Dispatcher.UnitTests.Hosting;
+
+/// <summary>What others rely on by name. A change breaks clients, dashboards or brokers that run already: it must be meant.</summary>
+public sealed class ApprovedNamesTests
+{
+    [Fact]
+    public async Task The_HTTP_routes_are_as_approved()
+    {
+        await using var server = Server.Build(Settings(rabbitMq: null));
+
+        Approved.Matches("Hosting/Routes", Routes(server));
+    }
+
+    [Fact]
+    public async Task On_RabbitMQ_the_routes_are_the_same_but_for_the_events_which_have_their_exchange()
+    {
+        await using var embedded = Server.Build(Settings(rabbitMq: null));
+        await using var real = Server.Build(Settings("amqp://user:password@127.0.0.1:1/"));
+
+        Assert.Equal(["GET /api/events: anyone"], Routes(embedded).Except(Routes(real)));
+        Assert.Empty(Routes(real).Except(Routes(embedded)));
+    }
+
+    [Fact]
+    public void The_names_and_arguments_on_the_broker_are_as_approved() => Approved.Matches(
+        "Topology/Broker",
+        [
+            .. Constants(typeof(Exchanges)).Select(name => $"exchange {name.Value}"),
+            .. Constants(typeof(QueueNames)).Select(name => name.Value).Append(Queues.Outcomes).Append(Queues.Work("<pool>")).SelectMany(
+                queue => QueueNames.Arguments((string)queue).OrderBy(argument => argument.Key, StringComparer.Ordinal).Select(argument => $"    {argument.Key} = {argument.Value}").Prepend($"queue {queue}")),
+            .. Constants(typeof(Headers)).Select(name => $"header {name.Value}"),
+            .. Constants(typeof(MessageTypes)).Select(name => $"type {name.Value}"),
+        ]);
+
+    [Fact]
+    public void The_ids_of_log_events_are_as_approved()
+    {
+        var ids = Constants(typeof(EventIds)).Select(id => (Id: (int)id.Value, id.Name)).OrderBy(id => id.Id).ToList();
+
+        Assert.Distinct(ids.Select(id => id.Id));
+        Approved.Matches("Hosting/EventIds", ids.Select(id => $"{id.Id} {id.Name}"));
+    }
+
+    [Fact]
+    public void No_id_of_a_log_event_is_used_twice()
+    {
+        var sources = string.Concat(Repository.SourceFiles("src/Dispatcher").Select(file => file.Text));
+
+        foreach (var (name, _) in Constants(typeof(EventIds)))
+        {
+            Assert.True(sources.Split($"[LoggerMessage(EventIds.{name},").Length <= 2, $"{name} is the id of two log events.");
+        }
+    }
+
+    /// <summary>The section is what the sources bind; an options class that nobody binds has none.</summary>
+    [Fact]
+    public void The_keys_and_defaults_of_the_options_are_as_approved() => Approved.Matches("Hosting/Options", OptionsClasses.All().OrderBy(type => type.FullName, StringComparer.Ordinal).SelectMany(Keys));
+
+    private static IEnumerable<string> Keys(Type type)
+    {
+        var bound = $"AddOptions<{type.Name}>().BindConfiguration(\"";
+        var section = Repository.SourceFiles("src").Select(file => file.Text.Split(bound)).FirstOrDefault(parts => parts.Length > 1)?[1].Split('"')[0];
+        yield return $"{type.Name}: {(section is null ? "set by code" : $"section {section}")}";
+        var defaults = Activator.CreateInstance(type);
+        foreach (var property in type.GetProperties().Where(property => property.CanWrite || property.PropertyType.IsGenericType).OrderBy(property => property.Name, StringComparer.Ordinal))
+        {
+            yield return $"    {property.Name} = {Text(property, defaults)}";
+        }
+    }
+
+    private static string Text(PropertyInfo property, object? options) => property.Name switch
+    {
+        // Different on every machine.
+        "Concurrency" => "(twice the cores)",
+        "Instance" => "(host/pid)",
+        _ => property.GetValue(options) switch
+        {
+            null => "(none)",
+            string text => text,
+            System.Collections.IEnumerable many => $"[{string.Join(", ", many.Cast<object>().Order())}]",
+            var value => value.ToString()!,
+        },
+    };
+
+    private static List<string> Routes(WebApplication server) =>
+    [
+        .. from endpoint in ((IEndpointRouteBuilder)server).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
+           from method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? ["*"]
+           let policies = endpoint.Metadata.GetOrderedMetadata<IAuthorizeData>().Select(data => data.Policy)
+           let line = $"{method} {endpoint.RoutePattern.RawText}: {(policies.Any() ? string.Join(" and ", policies) : "no key")}"
+           orderby line.Split(' ')[1], line
+           select line,
+    ];
+
+    private static IEnumerable<(string Name, object Value)> Constants(Type type) =>
+        type.GetFields(BindingFlags.Public | BindingFlags.Static).Where(field => field.IsLiteral).Select(field => (field.Name, field.GetRawConstantValue()!));
+
+    private static ServerSettings Settings(string? rabbitMq) => new()
+    {
+        RabbitMq = rabbitMq,
+        Postgres = rabbitMq is null ? null : "Host=127.0.0.1;Port=1",
+        DataFolder = rabbitMq is null ? Path.Combine(Path.GetTempPath(), "never-opened") : null,
+        PolicyFolder = "policies",
+        Urls = "http://127.0.0.1:0",
+        Worker = false,
+    };
+}

@@ -1,0 +1,43 @@
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Dispatcher.Hosting;
+using Dispatcher.Jobs;
+using Dispatcher.Keys;
+using Microsoft.AspNetCore.Http.Json;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.UnitTests.Hosting;
+
+/// <summary>How the HTTP door reads and writes JSON. What throws here is answered with 400.</summary>
+public sealed class HttpJsonTests
+{
+    [Theory]
+    [InlineData(typeof(ClaimRequest), """{"worker":null,"claim_id":"0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11","permits":[]}""")]
+    [InlineData(typeof(ClaimRequest), """{"worker":"a/1","claim_id":"0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11","permits":null}""")]
+    [InlineData(typeof(ClaimRequest), """{"worker":"a/1","permits":[]}""")]
+    [InlineData(typeof(HeartbeatRequest), """{"worker":"a/1","runs":null}""")]
+    [InlineData(typeof(KeyRequest), """{"subject":null,"roles":[]}""")]
+    [InlineData(typeof(KeyRequest), """{"subject":"billing","roles":null}""")]
+    [InlineData(typeof(KeyRequest), """{"subject":"billing","roles":[],"surprise":1}""")]
+    public async Task What_a_request_lacks_is_found_when_it_is_read(Type request, string json)
+    {
+        await using var server = AServer();
+
+        Assert.Throws<JsonException>(() => JsonSerializer.Deserialize(json, request, Options(server)));
+    }
+
+    [Fact]
+    public async Task The_deepest_payload_that_is_taken_can_be_shown()
+    {
+        await using var server = AServer();
+        var job = ASubmission.WithPayload(new string('[', 63) + new string(']', 63)).Job();
+
+        var shown = JsonSerializer.Serialize(JobView.Of(job), Options(server));
+
+        Assert.Contains(new string('[', 63), shown, StringComparison.Ordinal);
+    }
+
+    private static JsonSerializerOptions Options(WebApplication server) => server.Services.GetRequiredService<IOptions<JsonOptions>>().Value.SerializerOptions;
+
+    private static WebApplication AServer() => Server.Build(new ServerSettings { DataFolder = Path.Combine(Path.GetTempPath(), "never-opened"), PolicyFolder = "policies", Urls = "http://127.0.0.1:0", Worker = false });
+}

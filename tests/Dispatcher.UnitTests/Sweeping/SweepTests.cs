@@ -1,0 +1,57 @@
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Storing;
+using Dispatcher.Sweeping;
+
+namespace Dispatcher.UnitTests.Sweeping;
+
+public sealed class SweepTests
+{
+    private const string Class = "idempotent: true";
+    private static readonly string[] Variants = ["", " past its not_after", " to be cancelled"];
+
+    [Fact]
+    public void What_is_due_goes_where_approved() => Approved.Matches(
+        "Sweeping/Repair",
+        from state in Enum.GetValues<JobState>()
+        from variant in Variants
+        let move = Repair(Variant(state, variant))
+        select $"{WireNames.Of(state)}{variant}: {(move is null ? "left alone" : $"{WireNames.Of(move.After.State)}, line \"{move.Entry!.Kind}\"{(move.Outbox.Count > 0 ? $", message to {move.Outbox[0].Exchange}{move.Outbox[0].RoutingKey}" : "")}")}");
+
+    [Fact]
+    public void A_final_job_is_never_moved() =>
+        Assert.All(Enum.GetValues<JobState>().Where(state => state.IsFinal()), state => Assert.Null(Repair(Variant(state, " past its not_after"))));
+
+    [Fact]
+    public void An_attempt_that_nobody_claimed_costs_no_retry_and_says_which_pool_slept()
+    {
+        var move = Repair(AJob.ToTest().Dispatched(attempt: 3))!;
+
+        Assert.Equal((JobState.Accepted, 3), (move.After.State, move.After.Attempt));
+        Assert.Contains("pool main", System.Text.Encoding.UTF8.GetString(move.Entry!.Detail), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(-1, true)]
+    [InlineData(0, true)]
+    [InlineData(1, false)]
+    public void A_job_expires_at_its_not_after(int seconds, bool expires)
+    {
+        var job = AJob.ToTest().With(row => row with { NotAfter = AJob.Micros(AJob.Noon.AddSeconds(seconds)) });
+
+        Assert.Equal(expires ? JobState.Expired : null, Repair(job)?.After.State);
+    }
+
+    private static Move? Repair(AJob job) => Sweep.Repair(job.Stored, AJob.Around(Class));
+
+    private static AJob Variant(JobState state, string variant)
+    {
+        var job = AJob.ToTest().Running().In(state);
+        return variant switch
+        {
+            " past its not_after" => job.With(row => row with { NotAfter = AJob.Micros(AJob.Noon.AddSeconds(-1)) }),
+            " to be cancelled" => job.CancelRequested(),
+            _ => job,
+        };
+    }
+}
