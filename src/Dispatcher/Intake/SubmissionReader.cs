@@ -60,15 +60,6 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
 
     private static void CheckSource(SubmissionSource source, List<InputError> errors)
     {
-        // Both are stored as text, and AMQP allows what PostgreSQL's text does not.
-        foreach (var (where, text) in new[] { ("amqp:correlation_id", source.CorrelationId), ("amqp:reply_to", source.ReplyTo) })
-        {
-            if (text?.Contains('\0', StringComparison.Ordinal) == true)
-            {
-                errors.Add(new InputError { Code = "nul_character", Where = where, Message = "The text has the character U+0000.", Fix = "Leave it out." });
-            }
-        }
-
         if (source.Principal is null)
         {
             errors.Add(new InputError
@@ -90,6 +81,7 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
             });
         }
 
+        // AMQP allows what PostgreSQL's text does not.
         foreach (var (name, value) in new[] { ("message_id", source.MessageId), ("correlation_id", source.CorrelationId), ("reply_to", source.ReplyTo) })
         {
             if (value?.Contains('\0', StringComparison.Ordinal) == true)

@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
-using Dispatcher.Worker;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.UnitTests.Architecture;
@@ -24,12 +23,6 @@ public sealed partial class ArchitectureTests
 
     /// <summary>Files over 300 lines, each with its reason. Empty is best.</summary>
     private static readonly Dictionary<string, string> LongFiles = [];
-
-    /// <summary>Interfaces whose second implementation lies outside the assemblies that ship.</summary>
-    private static readonly Dictionary<Type, string> OpenInterfaces = new()
-    {
-        [typeof(IWorkerTransport)] = "The second one is in memory and lives with the tests, until the embedded server brings its own.",
-    };
 
     [Fact]
     public void Projects_reference_only_what_they_may()
@@ -86,10 +79,10 @@ public sealed partial class ArchitectureTests
 
     [Fact]
     public void An_interface_has_two_implementations() => Holds(
-        "An interface of ours has at least two implementations that ship, or a reason in OpenInterfaces",
+        "An interface of ours has at least two implementations that ship",
         "one with a single implementation is a second place to change, made for mocking",
         from contract in Shipped.Types
-        where contract.IsInterface && !OpenInterfaces.ContainsKey(contract)
+        where contract.IsInterface
         let count = Shipped.Types.Count(type => type.IsClass && !type.IsAbstract && contract.IsAssignableFrom(type))
         where count < 2
         select $"{contract} ({count})");

@@ -161,12 +161,20 @@ public sealed class RecoveryTests
     }
 
     [Fact]
+    public void An_attempt_that_nobody_claimed_does_not_count_against_a_lost_run()
+    {
+        var move = Lost(AJob.ToTest().Running(attempt: 30).With(job => job with { Spent = 1 }), Class)!;
+
+        Assert.Equal((JobState.Accepted, 2), (move.After.State, move.After.Spent));
+    }
+
+    [Fact]
     public void A_lost_run_of_the_last_attempt_is_set_aside_as_lost()
     {
-        var move = Lost(AJob.ToTest().Running(attempt: 3), Class)!;
+        var move = Lost(AJob.ToTest().Running(attempt: 3).With(job => job with { Spent = 2 }), Class)!;
 
         Assert.Equal((JobState.DeadLettered, "lost", "worker_lost"), (move.After.State, move.After.FaultClass, move.After.Fault!.Code));
-        Assert.Contains("attempt 3 of 3", move.After.Fault.Message, StringComparison.Ordinal);
+        Assert.Contains("the last of 3 attempts", move.After.Fault.Message, StringComparison.Ordinal);
         Assert.NotNull(move.DeadLetter);
     }
 
