@@ -74,6 +74,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
             statements.Add().Text = $"select pg_advisory_xact_lock_shared({PolicyLock})";
         }
 
+        LockInOrder(statements, [.. batch.Select(move => move.Before.JobId)]);
         var apply = statements.Add();
         apply.Text = $"""
             with done as (
@@ -141,6 +142,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         await using var statements = new PostgresBatch(connection);
+        LockInOrder(statements, [.. runs.Select(run => run.JobId)]);
         var beat = statements.Add();
         beat.Text = $"""
             update jobs j set due_at = least(greatest(j.due_at, {Now} + {Leases.Heartbeats} * j.heartbeat_us), j.run_until + {Timestamps.Micros(Leases.Grace)})
@@ -149,6 +151,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
             returning j.run_id, j.cancel_requested
             """;
         await using var reader = await statements.ReadAsync(cancellationToken);
+        await reader.NextResultAsync(cancellationToken);
         var live = new List<LiveRun>();
         while (await reader.ReadAsync(cancellationToken))
         {
@@ -208,6 +211,13 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         var entry = statements.Add();
         entry.Text = $"insert into timeline ({Columns.Entry.Names()}, at) select {Columns.Entry.Names()}, {Now} from {entry.Rows("i", Columns.Entry, [TimelineDetails.BundleActivated(hash, actor)])}";
         await statements.RunAsync(cancellationToken);
+    }
+
+    /// <summary>An update joined to a set locks the rows in the order of its plan; two that differ in it could wait for each other.</summary>
+    private static void LockInOrder(PostgresBatch statements, Guid[] jobs)
+    {
+        var locks = statements.Add();
+        locks.Text = $"select count(*) from (select from jobs where job_id = any({locks.Value(jobs)}) order by job_id for no key update) locked";
     }
 
     private static string WriteTimeline(PostgresBatch.Statement statement, IReadOnlyList<TimelineEntry> entries) => $"""
