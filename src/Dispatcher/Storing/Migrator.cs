@@ -31,6 +31,6 @@ internal static partial class Migrator
 #pragma warning restore EF1002, EF1003
     }
 
-    [GeneratedRegex("^[a-z_][a-z0-9_]{0,62}$")]
+    [GeneratedRegex(@"\A[a-z_][a-z0-9_]{0,62}\z")]
     private static partial Regex RoleName();
 }
