@@ -1,5 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Storage;
 using Npgsql;
 
 namespace Dispatcher.Storing;
@@ -11,7 +12,7 @@ internal static class StoreRegistration
     {
         services.AddSingleton(_ => new NpgsqlDataSourceBuilder(WithDefaults(connectionString)).Build());
         services.AddPooledDbContextFactory<DispatcherDb>((provider, options) => options
-            .UseNpgsql(provider.GetRequiredService<NpgsqlDataSource>()).ConfigureWarnings(IgnoreHandWritten));
+            .UseNpgsql(provider.GetRequiredService<NpgsqlDataSource>(), postgres => postgres.ExecutionStrategy(NotWrapped)).ConfigureWarnings(IgnoreHandWritten));
         services.AddSingleton<IStore, PostgresStore>();
     }
 
@@ -21,6 +22,9 @@ internal static class StoreRegistration
             .UseSqlite($"Data Source={file};Default Timeout=30").ConfigureWarnings(IgnoreHandWritten));
         services.AddSingleton<IStore, SqliteStore>();
     }
+
+    /// <summary>Npgsql's own strategy wraps a lost connection in an InvalidOperationException. Everybody here waits for a DbException, as SQLite throws it.</summary>
+    private static NonRetryingExecutionStrategy NotWrapped(ExecutionStrategyDependencies dependencies) => new(dependencies);
 
     /// <summary>Migrations are written by hand, so that there is no snapshot to compare the model with; a test compares it with the tables instead.</summary>
     private static void IgnoreHandWritten(WarningsConfigurationBuilder warnings) => warnings.Ignore(RelationalEventId.PendingModelChangesWarning);
