@@ -54,13 +54,20 @@ internal abstract partial class GroupCommit<TItem, TResult>(ILogger logger) : Ba
     private async Task RunLaneAsync(CancellationToken stoppingToken)
     {
         var later = new List<Waiting>();
-        while (later.Count > 0 || await _queue.Reader.WaitToReadAsync(stoppingToken))
+        try
         {
-            var batch = TakeBatch(later);
-            if (batch.Count > 0)
+            while (later.Count > 0 || await _queue.Reader.WaitToReadAsync(stoppingToken))
             {
-                await CommitUntilDoneAsync(batch, stoppingToken);
+                var batch = TakeBatch(later);
+                if (batch.Count > 0)
+                {
+                    await CommitUntilDoneAsync(batch, stoppingToken);
+                }
             }
+        }
+        finally
+        {
+            later.ForEach(waiting => waiting.Done.TrySetCanceled(stoppingToken));
         }
     }
 
@@ -122,9 +129,17 @@ internal abstract partial class GroupCommit<TItem, TResult>(ILogger logger) : Ba
             return;
         }
 
-        foreach (var waiting in batch)
+        try
         {
-            await CommitUntilDoneAsync([waiting], stoppingToken);
+            foreach (var waiting in batch)
+            {
+                await CommitUntilDoneAsync([waiting], stoppingToken);
+            }
+        }
+        finally
+        {
+            // Stopped on the way: nobody waits for what was not tried. The others are answered already.
+            batch.ForEach(waiting => waiting.Done.TrySetCanceled(stoppingToken));
         }
     }
 
