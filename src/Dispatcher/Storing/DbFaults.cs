@@ -16,12 +16,12 @@ internal static class DbFaults
         fault is DbException store ? !store.IsAboutData() : fault.InnerException is { } inner && inner.IsStoreAway();
 
     /// <summary>
-    /// True when trying the same statement again cannot help: SQLSTATE class 22 (data exception) and 23 (integrity constraint). Everything else
-    /// (connection, deadlock, serialization, shutdown, a schema not migrated yet) may pass, and nothing may be lost meanwhile.
+    /// True when trying the same statement again cannot help: SQLSTATE class 22 (data exception), 23 (integrity constraint) and 54 (too
+    /// large for the database, for example for an index). Everything else (connection, deadlock, serialization, shutdown, a schema not migrated yet) may pass, and nothing may be lost meanwhile.
     /// </summary>
     public static bool IsAboutData(this DbException fault) => fault switch
     {
-        PostgresException postgres => postgres.SqlState.StartsWith("22", StringComparison.Ordinal) || postgres.SqlState.StartsWith("23", StringComparison.Ordinal),
+        PostgresException postgres => postgres.SqlState[..2] is "22" or "23" or "54",
         SqliteException sqlite => sqlite.SqliteErrorCode is SqliteConstraint or SqliteMismatch or SqliteTooBig,
         _ => false,
     };

@@ -19,6 +19,12 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
     /// <summary>Intake and dispatch hold this lock shared while they compare with the bundle in force; activation holds it alone. The number only has to be ours.</summary>
     private const string PolicyLock = "4711001";
 
+    /// <summary>
+    /// No index spans jobs and denials. So a batch with denials holds this lock alone and a batch of jobs holds it shared: of a job and a denial with one id or
+    /// key, handed in at the same moment, the later one sees the earlier. It costs little, since what waits here gathers in a larger batch.
+    /// </summary>
+    private const string IdentityLock = "4711002";
+
     public async Task<long> NowAsync(CancellationToken cancellationToken)
     {
         await using var command = source.CreateCommand($"select {Now}");
@@ -30,22 +36,26 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         await using var statements = new PostgresBatch(connection);
         statements.Add().Text = $"select pg_advisory_xact_lock_shared({PolicyLock})";
+        var identities = statements.Add();
         var accept = statements.Add();
         var jobs = batch.Where(acceptance => acceptance.Job is not null).Select(acceptance => acceptance.Job!).ToList();
         var denials = batch.Where(acceptance => acceptance.Denial is not null).Select(acceptance => acceptance.Denial!).ToList();
         var messages = batch.SelectMany(acceptance => acceptance.Outbox.Select(message => new Tied(acceptance.JobId, message)));
+        identities.Text = $"select pg_advisory_xact_lock{(denials.Count == 0 ? "_shared" : "")}({IdentityLock})";
         accept.Text = $"""
             with stored as (
                 insert into jobs ({Columns.NewJob.Names()}, created_at, updated_at)
                 select {Columns.NewJob.Names()}, {Now}, {Now} from {accept.Rows("i", Columns.NewJob, jobs)}
                 where policy_hash = {ActiveHash} and not exists (
                     select from denials d where d.job_id = i.job_id or (d.principal = i.principal and d.idempotency_key = i.idempotency_key))
-                order by job_id on conflict do nothing returning job_id),
+                order by job_id on conflict do nothing returning job_id, principal, idempotency_key),
             denied as (
                 insert into denials ({Columns.Denial.Names()}, at)
                 select {Columns.Denial.Names()}, {Now} from {accept.Rows("i", Columns.Denial, denials)}
                 where policy_hash = {ActiveHash} and not exists (
-                    select from jobs j where j.job_id = i.job_id or (j.principal = i.principal and j.idempotency_key = i.idempotency_key))
+                    select from jobs j where j.job_id = i.job_id or (j.principal = i.principal and j.idempotency_key = i.idempotency_key)
+                    union all
+                    select from stored s where s.job_id = i.job_id or (s.principal = i.principal and s.idempotency_key = i.idempotency_key))
                 order by job_id on conflict do nothing returning job_id),
             done as (select job_id as id from stored union all select job_id from denied),
             {WriteTimeline(accept, [.. batch.Select(acceptance => acceptance.Entry)])},
@@ -64,6 +74,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
             statements.Add().Text = $"select pg_advisory_xact_lock_shared({PolicyLock})";
         }
 
+        LockInOrder(statements, [.. batch.Select(move => move.Before.JobId)]);
         var apply = statements.Add();
         apply.Text = $"""
             with done as (
@@ -131,6 +142,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         await using var statements = new PostgresBatch(connection);
+        LockInOrder(statements, [.. runs.Select(run => run.JobId)]);
         var beat = statements.Add();
         beat.Text = $"""
             update jobs j set due_at = least(greatest(j.due_at, {Now} + {Leases.Heartbeats} * j.heartbeat_us), j.run_until + {Timestamps.Micros(Leases.Grace)})
@@ -139,6 +151,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
             returning j.run_id, j.cancel_requested
             """;
         await using var reader = await statements.ReadAsync(cancellationToken);
+        await reader.NextResultAsync(cancellationToken);
         var live = new List<LiveRun>();
         while (await reader.ReadAsync(cancellationToken))
         {
@@ -198,6 +211,13 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         var entry = statements.Add();
         entry.Text = $"insert into timeline ({Columns.Entry.Names()}, at) select {Columns.Entry.Names()}, {Now} from {entry.Rows("i", Columns.Entry, [TimelineDetails.BundleActivated(hash, actor)])}";
         await statements.RunAsync(cancellationToken);
+    }
+
+    /// <summary>An update joined to a set locks the rows in the order of its plan; two that differ in it could wait for each other.</summary>
+    private static void LockInOrder(PostgresBatch statements, Guid[] jobs)
+    {
+        var locks = statements.Add();
+        locks.Text = $"select count(*) from (select from jobs where job_id = any({locks.Value(jobs)}) order by job_id for no key update) locked";
     }
 
     private static string WriteTimeline(PostgresBatch.Statement statement, IReadOnlyList<TimelineEntry> entries) => $"""

@@ -43,8 +43,12 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         values ({Columns.Outbox.Names("$")}, 0, 0, {Now} + {Timestamps.Micros(Relay.HeadStart)})
         """;
 
-    public Task<long> NowAsync(CancellationToken cancellationToken) =>
-        InTransactionAsync(transaction => (long)Command(transaction, $"select {Now}").ExecuteScalar()!, cancellationToken);
+    /// <summary>Without a transaction: to wait for a writer would look like a clock that is off.</summary>
+    public async Task<long> NowAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await db.Database.SqlQueryRaw<long>($"select {Now} as \"Value\"").SingleAsync(cancellationToken);
+    }
 
     public Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken) => InTransactionAsync(
         transaction =>

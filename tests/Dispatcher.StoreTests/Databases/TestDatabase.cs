@@ -1,0 +1,86 @@
+using Dispatcher.Storing;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+
+namespace Dispatcher.StoreTests.Databases;
+
+/// <summary>A migrated database of one test, with the store on it as the program registers it. Gone afterwards.</summary>
+internal sealed class TestDatabase : IAsyncDisposable
+{
+    private readonly ServiceProvider _services;
+    private readonly Func<Task> _drop;
+
+    private TestDatabase(Action<IServiceCollection> addStore, Func<Task> drop)
+    {
+        var services = new ServiceCollection();
+        addStore(services);
+        _services = services.BuildServiceProvider();
+        _drop = drop;
+    }
+
+    public IStore Store => _services.GetRequiredService<IStore>();
+
+    public IDbContextFactory<DispatcherDb> Contexts => _services.GetRequiredService<IDbContextFactory<DispatcherDb>>();
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    public static async Task<TestDatabase> OnPostgresAsync()
+    {
+        var template = await TestContext.Current.GetFixture<PostgresTemplate>() ?? throw new InvalidOperationException("The template is an assembly fixture.");
+        var (connectionString, drop) = await template.CopyAsync();
+        return new TestDatabase(services => services.AddPostgresStore(connectionString), drop);
+    }
+
+    public static async Task<TestDatabase> OnSqliteAsync()
+    {
+        var folder = Directory.CreateTempSubdirectory("dispatcher-store-");
+        var database = new TestDatabase(services => services.AddSqliteStore(Path.Combine(folder.FullName, "dispatcher.db")), () =>
+        {
+            SqliteConnection.ClearAllPools();
+            folder.Delete(recursive: true);
+            return Task.CompletedTask;
+        });
+        await using var db = await database.Contexts.CreateDbContextAsync(Stop);
+        await Migrator.MigrateAsync(db, Stop);
+        return database;
+    }
+
+    /// <summary>The same database for another role, or as another process would have it.</summary>
+    public string PostgresConnectionString => _services.GetRequiredService<NpgsqlDataSource>().ConnectionString;
+
+    public async Task ExecuteAsync(string sql)
+    {
+        await using var db = await Contexts.CreateDbContextAsync(Stop);
+#pragma warning disable EF1002 // Texts of the tests.
+        await db.Database.ExecuteSqlRawAsync(sql, Stop);
+#pragma warning restore EF1002
+    }
+
+    /// <summary>The rows of the query, each as its columns' values.</summary>
+    public async Task<IReadOnlyList<object?[]>> QueryAsync(string sql)
+    {
+        await using var db = await Contexts.CreateDbContextAsync(Stop);
+        await db.Database.OpenConnectionAsync(Stop);
+        await using var command = db.Database.GetDbConnection().CreateCommand();
+#pragma warning disable CA2100 // Texts of the tests.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        await using var reader = await command.ExecuteReaderAsync(Stop);
+        var rows = new List<object?[]>();
+        while (await reader.ReadAsync(Stop))
+        {
+            rows.Add([.. Enumerable.Range(0, reader.FieldCount).Select(i => reader.IsDBNull(i) ? null : reader.GetValue(i))]);
+        }
+
+        return rows;
+    }
+
+    public async Task<long> CountAsync(string table) => (long)(await QueryAsync($"select count(*) from {table}"))[0][0]!;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _services.DisposeAsync();
+        await _drop();
+    }
+}

@@ -1,0 +1,171 @@
+using Dispatcher.Intake;
+using Dispatcher.Jobs;
+using Dispatcher.Timelines;
+
+namespace Dispatcher.StoreTests.Storing;
+
+/// <summary>Storing submissions: all of one or nothing of it, and each identity once.</summary>
+public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
+{
+    [Fact]
+    public async Task Stores_a_job_with_its_timeline_and_its_messages()
+    {
+        var acceptance = AnAcceptance.Of(AJob.New("key"));
+
+        var committed = await AcceptAsync(acceptance);
+
+        Assert.Equal([acceptance.JobId], committed.Jobs);
+        Assert.Equal(AJob.Policy, committed.ActiveHash);
+        Assert.Equal("jobs 1, denials 0, timeline 2, outbox 1, dead_letters 0", await CountsAsync());
+        var entry = Assert.Single(await TimelineAsync(acceptance.JobId));
+        Assert.Equal((TimelineKinds.Accepted, 0, "billing"), (entry.Kind, entry.Attempt, entry.Actor));
+        Assert.Equal(acceptance.Entry.Detail, entry.Detail);
+        Assert.Equal(acceptance.Outbox[0].MessageId, Assert.Single(await OutboxAsync()).MessageId);
+    }
+
+    [Fact]
+    public async Task Stores_a_denial_with_its_timeline_and_its_messages_and_no_job()
+    {
+        var acceptance = AnAcceptance.Denying(AJob.New("key"));
+
+        var committed = await AcceptAsync(acceptance);
+
+        Assert.Equal([acceptance.JobId], committed.Jobs);
+        Assert.Equal("jobs 0, denials 1, timeline 2, outbox 1, dead_letters 0", await CountsAsync());
+        var denial = Assert.Single(await DenialsAsync());
+        Assert.Equal(acceptance.Denial! with { At = denial.At }, denial);
+        Assert.Equal(TimelineKinds.Denied, Assert.Single(await TimelineAsync(acceptance.JobId)).Kind);
+    }
+
+    [Theory]
+    [InlineData(false, "id", false)]
+    [InlineData(false, "id", true)]
+    [InlineData(false, "key", false)]
+    [InlineData(false, "key", true)]
+    [InlineData(true, "id", false)]
+    [InlineData(true, "id", true)]
+    [InlineData(true, "key", false)]
+    [InlineData(true, "key", true)]
+    public async Task A_known_id_or_key_changes_nothing(bool firstDenied, string same, bool secondDenied)
+    {
+        var first = AJob.New("key");
+        await AcceptAsync(Of(first, firstDenied));
+        var before = await CountsAsync();
+        var second = AJob.New(same == "key" ? "key" : "other", same == "id" ? first.JobId : null, """{"another":1}""");
+
+        var committed = await AcceptAsync(Of(second, secondDenied));
+
+        Assert.Empty(committed.Jobs);
+        Assert.Equal(before, await CountsAsync());
+        Assert.All(await JobsAsync(), job => Assert.Equal(first.JobHash, job.JobHash));
+    }
+
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public async Task Of_two_ids_with_one_key_in_one_batch_exactly_one_is_stored(bool oneDenied, bool otherDenied)
+    {
+        var one = Of(AJob.New("key"), oneDenied);
+        var other = Of(AJob.New("key", payload: "[]"), otherDenied);
+
+        var committed = await AcceptAsync(one, other);
+
+        var stored = Assert.Single(committed.Jobs);
+        Assert.Equal(1, await Database.CountAsync("jobs") + await Database.CountAsync("denials"));
+        Assert.Single(await TimelineAsync(stored));
+        Assert.Equal((stored == one.JobId ? one : other).Outbox[0].MessageId, Assert.Single(await OutboxAsync()).MessageId);
+    }
+
+    [Fact]
+    public async Task A_key_belongs_to_its_principal()
+    {
+        await AcceptAsync(AnAcceptance.Of(AJob.New("key")), AnAcceptance.Denying(AJob.New("denied")));
+
+        var committed = await AcceptAsync(AnAcceptance.Of(AJob.New("key").By("shipping")), AnAcceptance.Of(AJob.New("denied").By("shipping")));
+
+        Assert.Equal(2, committed.Jobs.Count);
+    }
+
+    [Fact]
+    public async Task Jobs_without_a_key_do_not_meet()
+    {
+        var committed = await AcceptAsync(AnAcceptance.Of(AJob.New()), AnAcceptance.Of(AJob.New()), AnAcceptance.Denying(AJob.New()), AnAcceptance.Denying(AJob.New()));
+
+        Assert.Equal(4, committed.Jobs.Count);
+    }
+
+    [Fact]
+    public async Task What_was_judged_by_another_bundle_is_not_stored_and_the_bundle_in_force_is_named()
+    {
+        var stale = AnAcceptance.Of(AJob.New().Under("policy-0"));
+        var staleDenial = AnAcceptance.Denying(AJob.New().Under("policy-0"));
+        var current = AnAcceptance.Of(AJob.New());
+
+        var committed = await AcceptAsync(stale, staleDenial, current);
+
+        Assert.Equal([current.JobId], committed.Jobs);
+        Assert.Equal(AJob.Policy, committed.ActiveHash);
+        Assert.Equal("jobs 1, denials 0, timeline 2, outbox 1, dead_letters 0", await CountsAsync());
+    }
+
+    [Fact]
+    public async Task Without_a_bundle_in_force_nothing_is_stored_that_a_bundle_judged()
+    {
+        await Database.ExecuteAsync("delete from active_bundle");
+
+        var committed = await AcceptAsync(AnAcceptance.Of(AJob.New()));
+
+        Assert.Empty(committed.Jobs);
+        Assert.Equal("", committed.ActiveHash);
+    }
+
+    [Fact]
+    public async Task Without_a_bundle_in_force_a_denial_for_want_of_one_is_stored()
+    {
+        await Database.ExecuteAsync("delete from active_bundle");
+
+        var committed = await AcceptAsync(AnAcceptance.Denying(AJob.New().Under("")));
+
+        Assert.Single(committed.Jobs);
+    }
+
+    [Fact]
+    public async Task The_packed_message_is_stored_in_any_case()
+    {
+        var packed = AMessage.New();
+
+        var committed = await Store.AcceptAsync([AnAcceptance.Of(AJob.New().Under("policy-0"))], packed, Stop);
+
+        Assert.Empty(committed.Jobs);
+        Assert.Equal(packed.MessageId, Assert.Single(await OutboxAsync()).MessageId);
+    }
+
+    /// <summary>Both are new when they are looked up; only one may be stored, though nothing but the store knows that they are one.</summary>
+    [Theory]
+    [InlineData("id")]
+    [InlineData("key")]
+    public async Task A_job_and_a_denial_of_one_identity_at_the_same_moment_do_not_both_exist(string same)
+    {
+        for (var round = 0; round < 40; round++)
+        {
+            var job = AJob.New($"key-{round}");
+            var denied = AJob.New(same == "key" ? job.IdempotencyKey : $"other-{round}", same == "id" ? job.JobId : null, "[]");
+
+            var committed = await AtOnceAsync(2, i => AcceptAsync(Of(i == 0 ? job : denied, denied: i == 1)));
+
+            Assert.Equal(1, committed.Sum(c => c.Jobs.Count));
+        }
+
+        Assert.Equal(40, await Database.CountAsync("jobs") + await Database.CountAsync("denials"));
+    }
+
+    private static Acceptance Of(Job job, bool denied) => denied ? AnAcceptance.Denying(job) : AnAcceptance.Of(job);
+
+    private Task<Dispatcher.Storing.Committed> AcceptAsync(params Acceptance[] batch) => Store.AcceptAsync(batch, null, Stop);
+}
+
+public sealed class PostgresAcceptTests() : AcceptTests(StoreKind.Postgres);
+
+public sealed class SqliteAcceptTests() : AcceptTests(StoreKind.Sqlite);

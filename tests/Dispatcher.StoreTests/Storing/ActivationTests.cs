@@ -1,0 +1,105 @@
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Timelines;
+
+namespace Dispatcher.StoreTests.Storing;
+
+/// <summary>Which bundle is in force, and that nothing commits under another.</summary>
+public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
+{
+    [Fact]
+    public async Task Puts_the_bundle_in_force_keeps_it_and_says_so_on_the_timeline()
+    {
+        await Store.ActivateAsync("policy-2", new byte[] { 0, 0xFF, 7 }, "anna", Stop);
+
+        var row = Assert.Single(await ReadAsync(db => Task.FromResult(db.ActiveBundle.ToList())));
+        Assert.Equal((2L, "policy-2", "anna"), (row.Serial, row.Hash, row.Actor));
+        Assert.Equal([0, 0xFF, 7], (await ReadAsync(db => Task.FromResult(db.Bundles.Single(bundle => bundle.Hash == "policy-2")))).Archive);
+        var entry = (await TimelineAsync(Guid.Empty))[^1];
+        Assert.Equal((TimelineKinds.BundleActivated, "anna", "policy-2"), (entry.Kind, entry.Actor, Hash(entry)));
+    }
+
+    [Fact]
+    public async Task A_bundle_that_comes_back_is_kept_once_and_counts_as_a_new_activation()
+    {
+        await ActivateAsync("policy-2");
+        await ActivateAsync(AJob.Policy);
+
+        var row = await ReadAsync(db => Task.FromResult(db.ActiveBundle.Single()));
+        Assert.Equal((3L, AJob.Policy), (row.Serial, row.Hash));
+        Assert.Equal(2, await Database.CountAsync("bundles"));
+    }
+
+    [Fact]
+    public async Task Activations_at_the_same_moment_each_count_once()
+    {
+        await AtOnceAsync(8, async i =>
+        {
+            await ActivateAsync($"policy-{i % 3}");
+            return i;
+        });
+
+        Assert.Equal(9, (await ReadAsync(db => Task.FromResult(db.ActiveBundle.Single()))).Serial);
+    }
+
+    /// <summary>
+    /// Activations, submissions and dispatches all at once. The timeline's numbers are given while the lock is held, so that read in their order they tell which
+    /// bundle was in force when each of the others committed.
+    /// </summary>
+    [Fact(Timeout = 60_000)]
+    public async Task Nothing_commits_under_a_bundle_that_is_not_in_force_at_its_commit()
+    {
+        var (activations, dispatched) = (0, 0);
+        await AtOnceAsync(6, async i =>
+        {
+            for (var n = i; Volatile.Read(ref activations) < 60 || Volatile.Read(ref dispatched) < 30; n++)
+            {
+                if (i < 2)
+                {
+                    await ActivateAsync(PolicyOf(n));
+                    Interlocked.Increment(ref activations);
+                }
+                else
+                {
+                    Interlocked.Add(ref dispatched, await AcceptAndDispatchAsync(n));
+                }
+            }
+
+            return i;
+        });
+
+        var entries = await ReadAsync(db => Task.FromResult(db.Timeline.OrderBy(entry => entry.EntryId).ToList()));
+        var inForce = "";
+        foreach (var entry in entries)
+        {
+            inForce = entry.Kind == TimelineKinds.BundleActivated ? Hash(entry) : inForce;
+            var judgedBy = entry.Kind == TimelineKinds.BundleActivated ? inForce : entry.Actor;
+            Assert.True(judgedBy == inForce, $"Line {entry.EntryId}: {entry.Kind} under {judgedBy} while {inForce} was in force.");
+        }
+    }
+
+    private static string PolicyOf(int n) => n % 2 == 0 ? AJob.Policy : "policy-2";
+
+    private static string Hash(TimelineEntry entry) => JsonDocument.Parse(entry.Detail).RootElement.GetProperty("policy_hash").GetString()!;
+
+    /// <summary>Answers how many were dispatched. Each line names the bundle it was decided by as its actor.</summary>
+    private async Task<int> AcceptAndDispatchAsync(int n)
+    {
+        var acceptance = AnAcceptance.Of(AJob.New().Under(PolicyOf(n)));
+        var entry = acceptance.Entry with { Actor = PolicyOf(n) };
+        var committed = await Store.AcceptAsync([acceptance with { Entry = entry }], null, Stop);
+        if (committed.Jobs.Count == 0)
+        {
+            return 0;
+        }
+
+        var job = await JobAsync(acceptance.JobId);
+        var dispatch = new Move(job, job with { State = JobState.Dispatched }) { UnderPolicy = PolicyOf(n), Entry = entry with { Kind = TimelineKinds.Dispatched } };
+        return (await Store.MoveAsync([dispatch], Stop)).Jobs.Count;
+    }
+}
+
+public sealed class PostgresActivationTests() : ActivationTests(StoreKind.Postgres);
+
+public sealed class SqliteActivationTests() : ActivationTests(StoreKind.Sqlite);

@@ -1,0 +1,157 @@
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Storing;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+
+namespace Dispatcher.StoreTests.Storing;
+
+/// <summary>The role that serves has what serving takes, and nothing to change tables or the timeline with. SQLite has no roles.</summary>
+public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
+{
+    private static readonly string[] Forbidden =
+    [
+        "create table mine (id int)",
+        "create view mine as select 1",
+        "create schema mine",
+        "create function mine() returns int language sql as 'select 1'",
+        "drop table jobs",
+        "drop table timeline",
+        "drop function refuse_change() cascade",
+        "alter table jobs add column mine int",
+        "alter table timeline disable trigger all",
+        "drop trigger timeline_append_only on timeline",
+        "create trigger mine before insert on timeline for each row execute function refuse_change()",
+        "create index mine on jobs (topic)",
+        "create or replace function refuse_change() returns trigger language plpgsql as 'begin return old; end'",
+        "truncate jobs",
+        "insert into \"__EFMigrationsHistory\" values ('x', 'y')",
+        "update timeline set actor = 'nobody'",
+        "delete from timeline",
+        "truncate timeline",
+        "set session_replication_role = replica",
+        "alter table timeline owner to current_user",
+    ];
+
+    private static readonly string[] NoNames =
+    [
+        "", "Serve", "1serve", "serve me", "serve;drop table jobs", "serve\n", "\"serve\"", "serve-role", "sérve",
+        "a234567890123456789012345678901234567890123456789012345678901234",
+    ];
+
+    private readonly string _role = $"serve_{Guid.NewGuid():n}";
+
+    public override async ValueTask InitializeAsync()
+    {
+        await base.InitializeAsync();
+        await Database.ExecuteAsync($"create role {_role} login");
+        await GrantAsync(_role);
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        await Database.ExecuteAsync($"drop owned by {_role}; drop role {_role}");
+        await base.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task It_can_do_everything_that_the_store_does()
+    {
+        await using var services = Serving();
+        var store = services.GetRequiredService<IStore>();
+
+        await store.ActivateAsync("policy-2", new byte[] { 1 }, "ops", Stop);
+        var job = AJob.New("key").Under("policy-2").DueAt(1);
+        Assert.Equal(2, (await store.AcceptAsync([AnAcceptance.Of(job), AnAcceptance.Denying(AJob.New().Under("policy-2"))], AMessage.New(), Stop)).Jobs.Count);
+        var dead = new Move(job, job with { State = JobState.Dispatched }) { UnderPolicy = "policy-2", Entry = AnAcceptance.Of(job).Entry, DeadLetter = ADeadLetter.Of(job), Outbox = [AMessage.New()] };
+        Assert.Single((await store.MoveAsync([dead], Stop)).Jobs);
+        Assert.Single(await store.TakeDueAsync(10, TimeSpan.FromMinutes(1), Stop));
+        await store.RefuseAsync([new Intake.Refusal(ADeadLetter.Malformed(), [AMessage.New()])], Stop);
+        await store.BeatAsync([new Run { JobId = job.JobId, RunId = Guid.CreateVersion7() }], "worker-key", Stop);
+        await store.RecordAsync([AnAcceptance.Of(job).Entry], [], Stop);
+        var message = AMessage.New();
+        await store.RecordAsync([], [message], Stop);
+        await store.TakeOutboxAsync(10, TimeSpan.FromMinutes(1), Stop);
+        await store.DeferOutboxAsync(message.MessageId, "no", null, Stop);
+        await store.DeleteOutboxAsync([message.MessageId], Stop);
+        await store.NowAsync(Stop);
+    }
+
+    [Fact]
+    public async Task It_can_read_and_write_every_table_of_the_model_and_see_that_it_is_migrated()
+    {
+        await using var services = Serving();
+        await using var db = await services.GetRequiredService<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync(Stop);
+
+        Assert.Empty(await Migrator.MissingAsync(db, Stop));
+        Assert.Empty(await db.ApiKeys.ToListAsync(Stop));
+        Assert.Empty(await db.PermitKeys.ToListAsync(Stop));
+        await db.ApiKeys.Where(key => key.KeyId == "").ExecuteDeleteAsync(Stop);
+        await db.PermitKeys.Where(key => key.Kid == "").ExecuteDeleteAsync(Stop);
+    }
+
+    /// <summary>In one test, since each test costs a database.</summary>
+    [Fact]
+    public async Task It_can_change_neither_tables_nor_the_timeline()
+    {
+        await StoredAsync(AJob.New());
+        await using var services = Serving();
+        foreach (var statement in Forbidden)
+        {
+            await using var command = services.GetRequiredService<NpgsqlDataSource>().CreateCommand(statement);
+
+            var refused = await Record.ExceptionAsync(() => command.ExecuteNonQueryAsync(Stop)) as PostgresException;
+
+            // By the database's permissions, not by the timeline's trigger, which is a second lock.
+            var byPermission = refused?.SqlState == PostgresErrorCodes.InsufficientPrivilege && !refused.Message.Contains("append-only", StringComparison.Ordinal);
+            Assert.True(byPermission, $"\"{statement}\" ended with: {refused?.Message ?? "no fault"}");
+        }
+    }
+
+    [Fact]
+    public async Task Without_the_grant_a_role_can_do_nothing()
+    {
+        await Database.ExecuteAsync($"drop owned by {_role}");
+        await using var services = Serving();
+
+        await Assert.ThrowsAsync<PostgresException>(() => services.GetRequiredService<IStore>().AcceptAsync([AnAcceptance.Of(AJob.New())], null, Stop));
+    }
+
+    [Fact]
+    public async Task Granting_twice_changes_nothing()
+    {
+        await GrantAsync(_role);
+    }
+
+    [Fact]
+    public async Task A_name_that_is_no_role_name_is_refused()
+    {
+        foreach (var name in NoNames)
+        {
+            var refused = await Assert.ThrowsAsync<ArgumentException>(() => GrantAsync(name));
+
+            Assert.Contains("is no role name", refused.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_role_that_does_not_exist_is_named()
+    {
+        var refused = await Assert.ThrowsAsync<PostgresException>(() => GrantAsync("nobody_here"));
+
+        Assert.Contains("nobody_here", refused.Message, StringComparison.Ordinal);
+    }
+
+    private ServiceProvider Serving()
+    {
+        var services = new ServiceCollection();
+        services.AddPostgresStore(new NpgsqlConnectionStringBuilder(Database.PostgresConnectionString) { Username = _role }.ConnectionString);
+        return services.BuildServiceProvider();
+    }
+
+    private async Task GrantAsync(string role)
+    {
+        await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
+        await Migrator.GrantAsync(db, role, Stop);
+    }
+}

@@ -1,0 +1,83 @@
+using Dispatcher.Events;
+using Dispatcher.Intake;
+using Dispatcher.Jobs;
+using Dispatcher.Relaying;
+using Dispatcher.Storing;
+using Dispatcher.StoreTests.Databases;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.StoreTests;
+
+/// <summary>The writers of one process, running, on a store. Nothing is sent: what they commit stays in the outbox.</summary>
+internal sealed class Writers : IAsyncDisposable
+{
+    private readonly Relay _relay;
+    private readonly StoreClock _clock;
+
+    private int _timesWaited;
+
+    private Writers(IStore store, IDbContextFactory<DispatcherDb> contexts)
+    {
+        _relay = new Relay(new NoTransport(), store, NullLogger<Relay>.Instance);
+        _clock = new StoreClock(store, TimeProvider.System, NullLogger<StoreClock>.Instance);
+        var events = new JobEvents(_clock, TimeProvider.System, Options.Create(new EventOptions()));
+        Intake = new IntakeWriter(store, contexts, _relay, TimeProvider.System, new WaitCount<IntakeWriter>(this));
+        Moves = new MoveWriter(store, _relay, events, new WaitCount<MoveWriter>(this));
+    }
+
+    public IntakeWriter Intake { get; }
+
+    public MoveWriter Moves { get; }
+
+    /// <summary>How often a batch had to wait for a store that was away.</summary>
+    public int TimesWaited => _timesWaited;
+
+    public static Task<Writers> OnAsync(TestDatabase database) => OnAsync(database.Store, database.Contexts);
+
+    public static async Task<Writers> OnAsync(IStore store, IDbContextFactory<DispatcherDb> contexts)
+    {
+        var writers = new Writers(store, contexts);
+        await writers.Intake.StartAsync(CancellationToken.None);
+        await writers.Moves.StartAsync(CancellationToken.None);
+        return writers;
+    }
+
+    public async Task StopAsync()
+    {
+        await Intake.StopAsync(CancellationToken.None);
+        await Moves.StopAsync(CancellationToken.None);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        Intake.Dispose();
+        Moves.Dispose();
+        _relay.Dispose();
+        _clock.Dispose();
+    }
+
+    private sealed class WaitCount<T>(Writers writers) : ILogger<T>
+    {
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (eventId.Id == EventIds.StoreAway)
+            {
+                Interlocked.Increment(ref writers._timesWaited);
+            }
+        }
+    }
+
+    private sealed class NoTransport : IOutboxTransport
+    {
+        public Task SendAsync(OutboxMessage message, CancellationToken cancellationToken) => throw new NotSupportedException("The relay is not started.");
+
+        public Task ReplyAsync(Reply reply, CancellationToken cancellationToken) => throw new NotSupportedException("The relay is not started.");
+    }
+}
