@@ -1,8 +1,8 @@
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Relaying;
-using Dispatcher.Storing;
 using Dispatcher.StoreTests.Databases;
+using Dispatcher.Storing;
 using Dispatcher.Timelines;
 using Microsoft.EntityFrameworkCore;
 

@@ -1,5 +1,5 @@
-using Dispatcher.Storing;
 using Dispatcher.StoreTests.Databases;
+using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
