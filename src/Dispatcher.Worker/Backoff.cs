@@ -6,12 +6,12 @@ namespace Dispatcher.Worker;
 /// <summary>The one way this worker tries again: until cancelled, waiting 0.2 s to 5 s with jitter, so that a fleet does not come back in step.</summary>
 internal static class Backoff
 {
-    public static ResiliencePipeline Forever(TimeProvider clock, Action<Exception> onFailure) =>
+    public static ResiliencePipeline Forever(TimeProvider clock, Action<Exception> onFailure, Func<Exception, bool>? mayPass = null) =>
         new ResiliencePipelineBuilder { TimeProvider = clock }
             .AddRetry(new RetryStrategyOptions
             {
-                // Every exception, since a timed-out request is an OperationCanceledException too; only the caller's own token ends it.
-                ShouldHandle = args => ValueTask.FromResult(args.Outcome.Exception is not null && !args.Context.CancellationToken.IsCancellationRequested),
+                // Every exception unless told otherwise, since a timed-out request is an OperationCanceledException too; only the caller's own token ends it.
+                ShouldHandle = args => ValueTask.FromResult(args.Outcome.Exception is { } fault && mayPass?.Invoke(fault) != false && !args.Context.CancellationToken.IsCancellationRequested),
                 MaxRetryAttempts = int.MaxValue,
                 BackoffType = DelayBackoffType.Exponential,
                 Delay = TimeSpan.FromMilliseconds(200),

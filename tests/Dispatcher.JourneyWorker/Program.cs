@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 
 // Started by the journeys: POOL CONCURRENCY RABBITMQ URL KEY DATABASE. A process of its own, so that it can be killed and frozen.
 var builder = Host.CreateEmptyApplicationBuilder(null);
-builder.Logging.AddSimpleConsole(console => console.SingleLine = true).SetMinimumLevel(LogLevel.Information);
+builder.Logging.AddSimpleConsole(console => console.SingleLine = true).SetMinimumLevel(LogLevel.Information).AddFilter("Dispatcher.Worker.Running", LogLevel.Debug);
 builder.Services.AddSingleton(new Notebook(args[5]));
 builder.Services
     .AddDispatcherWorker(args[0], options =>
@@ -20,6 +20,7 @@ builder.Services
         options.StopGrace = TimeSpan.FromSeconds(1);
     })
     .Handle<CountingHandler>("job.test.once")
+    .Handle<CountingHandler>("job.test.brisk")
     .Handle<CountingHandler>("job.test.careful")
     .Handle<CountingHandler>("job.test.limited");
 using var host = builder.Build();

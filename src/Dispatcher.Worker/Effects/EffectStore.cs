@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Text.Json;
 using Microsoft.Data.Sqlite;
 using Npgsql;
+using Polly;
 
 namespace Dispatcher.Worker.Effects;
 
@@ -24,8 +25,10 @@ internal sealed class EffectStore : IDisposable
     private readonly DbDataSource _database;
     private readonly TimeProvider _clock;
     private readonly string _prepare;
+    private readonly ResiliencePipeline _whileLost;
 
-    private EffectStore(DbDataSource database, TimeProvider clock, string prepare) => (_database, _clock, _prepare) = (database, clock, prepare);
+    private EffectStore(DbDataSource database, TimeProvider clock, string prepare) =>
+        (_database, _clock, _prepare, _whileLost) = (database, clock, prepare, Backoff.Forever(clock, _ => { }, fault => fault is DbException { IsTransient: true }));
 
     /// <param name="store">A PostgreSQL connection string, with <c>Host=</c>, or the path of an SQLite file.</param>
     /// <param name="clock">For the rows' <c>changed_at</c>, which only people read.</param>
@@ -54,7 +57,15 @@ internal sealed class EffectStore : IDisposable
         await transaction.CommitAsync(cancellationToken);
     }
 
+    /// <summary>
+    /// A lost database is no fault of the job: tried again until the run ends. That is safe here, since either nothing was committed, or the row that says it is
+    /// done was committed with it and is found.
+    /// </summary>
     public async Task<T> InTransactionAsync<T>(
+        EffectOwner owner, string key, Func<DbConnection, DbTransaction, CancellationToken, Task<T>> effect, CancellationToken cancellationToken) =>
+        await _whileLost.ExecuteAsync(async token => await TryInTransactionAsync(owner, key, effect, token), cancellationToken);
+
+    private async Task<T> TryInTransactionAsync<T>(
         EffectOwner owner, string key, Func<DbConnection, DbTransaction, CancellationToken, Task<T>> effect, CancellationToken cancellationToken)
     {
         await using var connection = await _database.OpenConnectionAsync(cancellationToken);

@@ -13,6 +13,7 @@ internal sealed class PolicyDraft(string folder)
           job.test.once: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 500ms }, max_attempts: 5 }
           job.test.careful: { pool: test, owner: testers, idempotent: false, timeouts: { start: 20s, run: 4s, heartbeat: 500ms }, max_attempts: 3 }
           job.test.limited: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 500ms }, max_attempts: 5 }
+          job.test.brisk: { pool: test, owner: testers, idempotent: true, timeouts: { start: 3s, run: 20s, heartbeat: 500ms }, max_attempts: 10 }
           job.test.held: { pool: test, owner: testers }
           job.test.denied: { pool: test, owner: testers }
           job.test.unserved: { pool: nobody, owner: testers, timeouts: { start: 60s } }
@@ -24,6 +25,7 @@ internal sealed class PolicyDraft(string folder)
         version: v1
         rules:
           - { id: run-once, match: { topic: job.test.once }, decision: ALLOW }
+          - { id: run-brisk, match: { topic: job.test.brisk }, decision: ALLOW }
           - { id: run-careful, match: { topic: job.test.careful }, decision: ALLOW }
           - { id: run-unserved, match: { topic: job.test.unserved }, decision: ALLOW }
           - { id: limit, match: { topic: job.test.limited }, decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 15000 } }

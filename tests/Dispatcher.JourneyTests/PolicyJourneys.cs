@@ -1,0 +1,112 @@
+using System.Net;
+using Dispatcher.Contracts;
+using Dispatcher.JourneyTests.Staging;
+using RabbitMQ.Client.Events;
+
+namespace Dispatcher.JourneyTests;
+
+/// <summary>Which bundle decides, and what a broken one does.</summary>
+public sealed class PolicyJourneys
+{
+    private const string Closed = "  - { id: closed, match: { topic: job.test.once }, decision: DENY, reason: closed meanwhile }\n";
+
+    [Fact]
+    public async Task A_bundle_activated_between_intake_and_dispatch_decides_in_every_process()
+    {
+        const int Count = 60;
+        await using var journey = await Journey.BeginAsync();
+        var first = await journey.DispatcherAsync();
+        await journey.DispatcherAsync();
+        await journey.CountingWorkerAsync(first);
+        var billing = await journey.ProducerAsync();
+        var jobs = Enumerable.Range(0, Count).Select(_ => AJob.On("job.test.once")).ToList();
+
+        // Dispatch is held back by who takes every dispatch message first and keeps it.
+        await using (var holder = await journey.ConnectAsync("dispatcher"))
+        {
+            var channel = await holder.CreateChannelAsync(cancellationToken: TestContext.Current.CancellationToken);
+            await channel.BasicConsumeAsync(
+                "dispatcher.dispatch", autoAck: false, "holder", noLocal: false, exclusive: false,
+                new Dictionary<string, object?> { ["x-priority"] = 10 }, new AsyncEventingBasicConsumer(channel), TestContext.Current.CancellationToken);
+            foreach (var job in jobs)
+            {
+                // One by one, so that each has a dispatch message of its own and both processes get some.
+                await billing.PublishAsync(job);
+            }
+
+            await Eventually.IsAsync(() => jobs.All(job => billing.Decision(job) is not null), "all are accepted\n" + journey.Logs());
+            await journey.ChangePoliciesAsync(Closed);
+        }
+
+        await Eventually.IsAsync(() => jobs.All(job => billing.EventsOf(job).Count == 1), "every job ends\n" + journey.Logs());
+        Assert.All(jobs, job => Assert.Equal((JobState.Accepted, Verdict.Allow), (billing.Decision(job)!.State, billing.Decision(job)!.Verdict)));
+        Assert.All(jobs, job => Assert.Equal(["denied"], billing.EventsOf(job)));
+        var inForce = await journey.Records.ActiveBundleAsync();
+        Assert.All(jobs, job => Assert.Equal(inForce, billing.Final(job)!.PolicyHash));
+        Assert.Equal(Count, await journey.Records.CountAsync("denied", "job.test.once"));
+        Assert.Equal(0, await journey.Records.EffectsAsync());
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task Without_a_bundle_everything_is_denied_and_readiness_is_red()
+    {
+        await using var journey = await Journey.BeginAsync();
+        journey.Policies.Replace("topics.yaml", "version: v1\ntopics: [\n");
+        var dispatcher = journey.StartDispatcher();
+        await Eventually.IsAsync(async () => await dispatcher.ReadinessAsync() is not null, () => "it answers\n" + dispatcher.Log, TimeSpan.FromSeconds(30));
+        var billing = await journey.ProducerAsync();
+        var job = AJob.On("job.test.once");
+
+        await billing.PublishAsync(job);
+
+        await Eventually.IsAsync(() => billing.Decision(job) is not null, "it is answered\n" + dispatcher.Log);
+        Assert.Equal((JobState.Denied, "no_bundle"), (billing.Decision(job)!.State, billing.Decision(job)!.Reason));
+        var (status, body) = (await dispatcher.ReadinessAsync())!.Value;
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
+        Assert.NotEqual("ok", body.GetProperty("checks").GetProperty("bundle").GetString());
+        Assert.Equal(HttpStatusCode.Forbidden, (await dispatcher.SubmitAsync(AJob.On("job.test.once").Body())).Status);
+        journey.Policies.Write();
+        await dispatcher.ReadyAsync();
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task A_folder_that_breaks_later_changes_nothing()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.CountingWorkerAsync(dispatcher);
+        var before = await journey.Records.ActiveBundleAsync();
+
+        journey.Policies.Replace("topics.yaml", "version: v1\ntopics: [\n");
+        await Eventually.IsAsync(
+            async () => (await dispatcher.ReadinessAsync())!.Value.Body.GetProperty("checks").GetProperty("policy_folder").GetString() != "ok", () => "the folder is complained of", TimeSpan.FromSeconds(20));
+        var billing = await journey.ProducerAsync();
+        var job = AJob.On("job.test.once");
+        await billing.PublishAsync(job);
+
+        await dispatcher.InStateAsync(job.JobId, "succeeded");
+        Assert.Equal(HttpStatusCode.OK, (await dispatcher.ReadinessAsync())!.Value.Status);
+        Assert.Equal(before, await journey.Records.ActiveBundleAsync());
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task A_queue_with_other_arguments_ends_the_start_with_a_clear_error()
+    {
+        await using var journey = await Journey.BeginAsync();
+        await using (var operatorConnection = await journey.ConnectAsync("dispatcher"))
+        {
+            var channel = await operatorConnection.CreateChannelAsync(cancellationToken: TestContext.Current.CancellationToken);
+            await channel.QueueDeclareAsync("dispatcher.intake", durable: true, exclusive: false, autoDelete: false, cancellationToken: TestContext.Current.CancellationToken);
+        }
+
+        var dispatcher = journey.StartDispatcher();
+
+        // The rest of the time is the start of a process on a busy machine.
+        Assert.Equal(2, await dispatcher.EndAsync(TimeSpan.FromSeconds(15)));
+        Assert.Contains("dispatcher.intake", dispatcher.Log, StringComparison.Ordinal);
+        Assert.Contains("other arguments", dispatcher.Log, StringComparison.Ordinal);
+    }
+}

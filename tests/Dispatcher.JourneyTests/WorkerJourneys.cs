@@ -1,0 +1,127 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Dispatcher.Contracts;
+using Dispatcher.JourneyTests.Staging;
+using RabbitMQ.Client;
+using Headers = Dispatcher.Contracts.Headers;
+
+namespace Dispatcher.JourneyTests;
+
+/// <summary>Workers that die, freeze and come back.</summary>
+public sealed class WorkerJourneys
+{
+    [Fact]
+    public async Task A_killed_worker_costs_an_idempotent_job_an_attempt_and_leaves_another_in_doubt()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        var doomed = await journey.CountingWorkerAsync(dispatcher);
+        var billing = await journey.ProducerAsync();
+        var idempotent = AJob.On("job.test.once").With(new JsonObject { ["sleep_ms"] = 60_000 });
+        var careful = AJob.On("job.test.careful").With(new JsonObject { ["sleep_ms"] = 60_000 });
+        await billing.PublishAsync(idempotent, careful);
+        await StartedAsync(journey, doomed, idempotent, careful);
+
+        await doomed.KillAsync();
+        await journey.CountingWorkerAsync(dispatcher);
+
+        await dispatcher.InStateAsync(idempotent.JobId, "succeeded");
+        Assert.Equal(["accepted", "dispatched", "claimed", "fenced", "dispatched", "claimed", "succeeded"], await dispatcher.TimelineAsync(idempotent.JobId));
+        await dispatcher.InStateAsync(careful.JobId, "dead_lettered");
+        Assert.Equal(["accepted", "dispatched", "claimed", "fenced"], await dispatcher.TimelineAsync(careful.JobId));
+        var letter = Assert.Single(await dispatcher.DeadLettersAsync());
+        Assert.Equal((careful.JobId, "in_doubt", "testers"), (letter.GetProperty("job_id").GetGuid(), letter.GetProperty("fault_class").GetString(), letter.GetProperty("owner").GetString()));
+        await Eventually.IsAsync(() => billing.DeadLetters.Count == 1, "the copy comes");
+        Assert.Equal("testers.job.test.careful", Assert.Single(billing.DeadLetters.Values).RoutingKey);
+        Assert.Equal(1, await journey.Records.EffectsAsync());
+        await journey.EndsWellAsync(expectedDeadLetters: 1);
+    }
+
+    [Fact]
+    public async Task A_frozen_worker_that_comes_back_causes_nothing_more()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        var frozen = await journey.CountingWorkerAsync(dispatcher);
+        var billing = await journey.ProducerAsync();
+        var job = AJob.On("job.test.brisk").With(new JsonObject { ["sleep_ms"] = 1_500 });
+        await billing.PublishAsync(job);
+        await StartedAsync(journey, frozen, job);
+
+        frozen.Freeze();
+        await journey.CountingWorkerAsync(dispatcher);
+        await dispatcher.InStateAsync(job.JobId, "succeeded");
+        frozen.Unfreeze();
+
+        await Eventually.IsAsync(() => frozen.Log.Contains("Run ended: fenced", StringComparison.Ordinal), "the worker notices that it lost its lease\n" + frozen.Log);
+        Assert.Equal(1, await journey.Records.EffectsAsync());
+        Assert.Equal("succeeded", await dispatcher.StateAsync(job.JobId));
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task An_outcome_after_the_lease_is_recorded_as_late_and_changes_nothing()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        var billing = await journey.ProducerAsync();
+        var job = AJob.On("job.test.once");
+        await using var connection = await journey.ConnectAsync("worker-test");
+        var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), Now);
+        await billing.PublishAsync(job);
+        var (body, permit) = await TakeAsync(channel);
+        var key = await dispatcher.MakeKeyAsync("worker-test", "worker:test");
+        var claim = await ClaimAsync(dispatcher, key, permit);
+        await dispatcher.InStateAsync(job.JobId, "dispatched");
+
+        // The worker of its own making sends no heartbeat: its attempt goes to another.
+        await journey.CountingWorkerAsync(dispatcher);
+        await dispatcher.InStateAsync(job.JobId, "succeeded");
+        var outcome = new OutcomeBatch
+        {
+            Outcomes =
+            [
+                new AttemptOutcome
+                {
+                    JobId = job.JobId, Attempt = body.Attempt, RunId = claim.RunId!.Value, Worker = "slow", PermitId = claim.PermitId!.Value, Kind = OutcomeKind.Succeeded,
+                    Result = JsonSerializer.SerializeToElement("too late"), StartedAt = DateTimeOffset.UnixEpoch, EndedAt = DateTimeOffset.UnixEpoch,
+                },
+            ],
+        };
+        await channel.BasicPublishAsync(
+            "", Queues.Outcomes, mandatory: true, new BasicProperties { UserId = "worker-test", DeliveryMode = DeliveryModes.Persistent },
+            JsonSerializer.SerializeToUtf8Bytes(outcome, WireJson.Default.OutcomeBatch), Now);
+
+        await Eventually.IsAsync(async () => (await dispatcher.TimelineAsync(job.JobId))[^1] == "late_outcome", () => "it is on the timeline\n" + dispatcher.Log, TimeSpan.FromSeconds(10));
+        Assert.Equal("succeeded", await dispatcher.StateAsync(job.JobId));
+        Assert.Equal(2, (await dispatcher.JobAsync(job.JobId)).GetProperty("result").GetProperty("attempt").GetInt32());
+        Assert.Equal(ClaimStatus.Fenced, (await ClaimAsync(dispatcher, key, permit)).Status);
+        await journey.EndsWellAsync();
+    }
+
+    private static CancellationToken Now => TestContext.Current.CancellationToken;
+
+    private static Task StartedAsync(Journey journey, Child worker, params AJob[] jobs) => Eventually.IsAsync(
+        async () => (await Task.WhenAll(jobs.Select(job => journey.Records.StartsAsync(job.JobId, worker.ProcessId)))).All(starts => starts == 1),
+        () => "the runs begin\n" + journey.Logs(),
+        TimeSpan.FromSeconds(20));
+
+    /// <summary>Takes one work message off the queue and acks it.</summary>
+    private static async Task<(WorkMessage Body, string Permit)> TakeAsync(IChannel channel)
+    {
+        BasicGetResult? work = null;
+        await Eventually.IsAsync(async () => (work = await channel.BasicGetAsync(Queues.Work("test"), autoAck: true, Now)) is not null, () => "the work message comes", TimeSpan.FromSeconds(20));
+        var permit = Encoding.ASCII.GetString((byte[])work!.BasicProperties.Headers![Headers.Permit]!);
+        return (JsonSerializer.Deserialize(work.Body.Span, WireJson.Default.WorkMessage)!, permit);
+    }
+
+    private static async Task<Claim> ClaimAsync(DispatcherProcess dispatcher, string key, string permit)
+    {
+        var request = new ClaimRequest { Worker = "slow", ClaimId = Guid.CreateVersion7(), Permits = [permit] };
+        var (status, body) = await dispatcher.SendAsync(HttpMethod.Post, "/api/attempts/claim", JsonSerializer.SerializeToUtf8Bytes(request, WireJson.Default.ClaimRequest), key);
+        Assert.Equal(HttpStatusCode.OK, status);
+        return Assert.Single(body.Deserialize(WireJson.Default.ClaimAnswer)!.Claims);
+    }
+}
