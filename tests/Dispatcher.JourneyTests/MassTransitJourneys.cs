@@ -20,16 +20,17 @@ public sealed class MassTransitJourneys
         var address = Servers.BrokerAs("billing", journey.Name);
         var job = AJob.On("job.test.once");
 
-        var bus = Bus.Factory.CreateUsingRabbitMq(rabbit =>
-        {
-            rabbit.Host(address);
-            rabbit.Message<SubmitJob>(message => message.SetEntityName("dispatcher.jobs"));
-            rabbit.Publish<SubmitJob>(publish => { publish.ExchangeType = "topic"; publish.SetExchangeArgument("alternate-exchange", "dispatcher.unrouted"); });
-            rabbit.Send<SubmitJob>(send => send.UseRoutingKeyFormatter(context => context.Message.Topic));
-            rabbit.ConfigurePublish(pipe => pipe.UseExecute(context => context.GetPayload<RabbitMqSendContext>().BasicProperties.UserId = "billing"));
-        });
+        var bus = Bus.Factory.CreateUsingRabbitMq(rabbit => rabbit.Host(address));
         await bus.StartAsync(TestContext.Current.CancellationToken);
-        await bus.Publish(new SubmitJob { JobId = job.JobId, Topic = job.Topic, Payload = JsonSerializer.SerializeToElement(new { sleep_ms = 0 }) }, TestContext.Current.CancellationToken);
+        var jobs = await bus.GetSendEndpoint(new Uri("exchange:dispatcher.jobs?type=topic&alternateexchange=dispatcher.unrouted"));
+        await jobs.Send(
+            new SubmitJob { JobId = job.JobId, Topic = job.Topic, Payload = JsonSerializer.SerializeToElement(new { sleep_ms = 0 }) },
+            context =>
+            {
+                context.SetRoutingKey(job.Topic);
+                context.GetPayload<RabbitMqSendContext>().BasicProperties.UserId = "billing";
+            },
+            TestContext.Current.CancellationToken);
         await bus.StopAsync(TestContext.Current.CancellationToken);
 
         await dispatcher.InStateAsync(job.JobId, "succeeded");

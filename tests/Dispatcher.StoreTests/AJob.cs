@@ -55,6 +55,7 @@ internal static class AJob
         TraceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         State = JobState.Held,
         Attempt = 2,
+        Spent = 1,
         DueAt = 4_102_444_700_000_000,
         Verdict = Verdict.RequireApproval,
         Rules = ["a", "b,c", "d\"e"],

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>A program of ours, started as a real process from this project's output. Can be killed, frozen and stopped in order.</summary>
+/// <summary>A program started as a real process; one of ours comes from this project's output. Can be killed, frozen and stopped in order.</summary>
 internal partial class Child : IAsyncDisposable
 {
     private const int SigTerm = 15;
@@ -18,8 +18,14 @@ internal partial class Child : IAsyncDisposable
     private static readonly string? KeptLogs = Environment.GetEnvironmentVariable("DISPATCHER_TEST_LOGS");
 
     public Child(string program, IReadOnlyDictionary<string, string> environment, params string[] arguments)
+        : this(environment, "dotnet", [Path.Combine(AppContext.BaseDirectory, program), .. arguments])
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, program), .. arguments])
+    }
+
+    /// <summary>Any program.</summary>
+    public Child(IReadOnlyDictionary<string, string> environment, string file, IReadOnlyList<string> arguments)
+    {
+        var start = new ProcessStartInfo(file, arguments)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -104,6 +104,20 @@ internal sealed class Journey : IAsyncDisposable
             "--rabbitmq", Servers.BrokerAs("worker-repo", Name).AbsoluteUri, "--url", dispatcher.Address, "--pools", "repo", "--repo-root", Path.Combine(Folder, "repos")));
     }
 
+    /// <summary>Any program as a worker of a pool: it gets broker, server and key as the README says.</summary>
+    public async Task<Child> WorkerAsync(DispatcherProcess dispatcher, string pool, string file, params string[] arguments)
+    {
+        var environment = new Dictionary<string, string>
+        {
+            ["DISPATCHER_RABBITMQ"] = Servers.BrokerAs("worker-" + pool, Name).AbsoluteUri,
+            ["DISPATCHER_URL"] = dispatcher.Address,
+            ["DISPATCHER_API_KEY"] = await KeyAsync(dispatcher, "worker-" + pool, "worker:" + pool),
+        };
+        var worker = new Child(environment, file, arguments);
+        _workers.Add(worker);
+        return worker;
+    }
+
     public async Task<Producer> ProducerAsync(string user = "billing")
     {
         var producer = await Producer.ConnectAsync(Name, user);

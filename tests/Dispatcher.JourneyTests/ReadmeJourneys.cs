@@ -1,0 +1,72 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Dispatcher.JourneyTests.Staging;
+
+namespace Dispatcher.JourneyTests;
+
+/// <summary>What the README shows, run as it stands there.</summary>
+public sealed partial class ReadmeJourneys
+{
+    private const int LongestWorker = 60;
+
+    [Fact]
+    public async Task The_Python_worker_serves_a_pool()
+    {
+        await using var journey = await Journey.BeginAsync();
+        journey.Policies.CopyShipped();
+        var dispatcher = await journey.DispatcherAsync();
+        var script = Path.Combine(journey.Folder, "worker.py");
+        var program = Block("channel.start_consuming()");
+        await File.WriteAllTextAsync(script, program, TestContext.Current.CancellationToken);
+        var worker = await journey.WorkerAsync(dispatcher, "repo", Python, script);
+        var billing = await journey.ProducerAsync();
+        var jobs = Enumerable.Range(0, 20).Select(i => AJob.On("job.repo.read").With(new JsonObject { ["n"] = i })).ToList();
+
+        await billing.PublishAsync(jobs);
+
+        await Eventually.IsAsync(() => jobs.All(job => billing.Final(job) is not null), "every job is answered\n" + worker.Log);
+        Assert.All(jobs, job => Assert.Equal("succeeded", Assert.Single(billing.EventsOf(job))));
+        Assert.Equal(7, (await dispatcher.JobAsync(jobs[7].JobId)).GetProperty("result").GetProperty("echo").GetProperty("n").GetInt32());
+        Assert.InRange(program.Split('\n').Length, 1, LongestWorker);
+        await worker.KillAsync();
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task The_Python_producer_gets_its_decision_and_its_end()
+    {
+        await using var journey = await Journey.BeginAsync();
+        journey.Policies.CopyShipped();
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.RepoWorkerAsync(dispatcher);
+        await journey.ProducerAsync();
+        var script = Path.Combine(journey.Folder, "producer.py");
+        var program = Block("channel.queue_declare(").Replace("amqp://guest:guest@127.0.0.1:5672/", Servers.BrokerAs("billing", journey.Name).AbsoluteUri, StringComparison.Ordinal)
+            .Replace("guest", "billing", StringComparison.Ordinal).Replace("inactivity_timeout=10", "inactivity_timeout=3", StringComparison.Ordinal);
+        await File.WriteAllTextAsync(script, program + "\n    if properties is None: break\n", TestContext.Current.CancellationToken);
+
+        await using var producer = new Child(new Dictionary<string, string> { ["PYTHONUNBUFFERED"] = "1" }, Python, [script]);
+
+        await producer.EndAsync(TimeSpan.FromSeconds(60));
+        Assert.Matches("(?s)decision b'.*\"state\":\"accepted\".*event b'.*\"state\":\"succeeded\"", producer.Log);
+        await journey.EndsWellAsync();
+    }
+
+    private static string Python => Environment.GetEnvironmentVariable("DISPATCHER_TEST_PYTHON") ?? "python3";
+
+    /// <summary>The one Python block of the README that has this text.</summary>
+    private static string Block(string text)
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder!.FullName, "README.md")))
+        {
+            folder = folder.Parent;
+        }
+
+        var readme = File.ReadAllText(Path.Combine(folder.FullName, "README.md"));
+        return Assert.Single(PythonBlock().Matches(readme).Select(match => match.Groups[1].Value.TrimEnd()), block => block.Contains(text, StringComparison.Ordinal));
+    }
+
+    [GeneratedRegex("```python\n(.*?)```", RegexOptions.Singleline)]
+    private static partial Regex PythonBlock();
+}
