@@ -1,6 +1,8 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dispatcher.Contracts;
 using Dispatcher.JourneyTests.Staging;
+using RabbitMQ.Client;
 
 namespace Dispatcher.JourneyTests;
 
@@ -122,6 +124,35 @@ public sealed class MassJourneys
         await journey.SettledAsync(jobs.Count);
         Assert.Equal(jobs.Count, await journey.Records.CountAsync("succeeded", "job.test.once"));
         await Eventually.IsAsync(() => jobs.All(job => billing.EventsOf(job).Contains("succeeded")), "every job's end is told\n" + journey.Logs(), seconds: 30);
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task A_dispatch_message_that_comes_many_times_at_once_dispatches_once()
+    {
+        const int Times = 40;
+        await using var journey = await Journey.BeginAsync();
+        var first = await journey.DispatcherAsync();
+        await journey.DispatcherAsync();
+        var billing = await journey.ProducerAsync();
+        var jobs = Enumerable.Range(0, 100).Select(_ => AJob.On("job.test.once")).ToList();
+        await using (var holder = await journey.HoldDispatchAsync())
+        {
+            await billing.PublishAsync(jobs);
+            await Eventually.IsAsync(() => jobs.All(job => billing.Decision(job) is not null), "all are accepted\n" + journey.Logs());
+
+            // As a relay does that dies between sending and noting it, time and again.
+            var channel = await holder.CreateChannelAsync(cancellationToken: TestContext.Current.CancellationToken);
+            var packed = JsonSerializer.SerializeToUtf8Bytes(new { v = 1, jobs = jobs.Select(job => job.JobId) });
+            for (var i = 0; i < Times; i++)
+            {
+                await channel.BasicPublishAsync("", "dispatcher.dispatch", packed, TestContext.Current.CancellationToken);
+            }
+        }
+
+        await journey.CountingWorkerAsync(first);
+        await journey.SettledAsync(jobs.Count);
+        Assert.Equal(jobs.Count, await journey.Records.CountAsync("succeeded", "job.test.once"));
         await journey.EndsWellAsync();
     }
 

@@ -1,7 +1,6 @@
 using System.Net;
 using Dispatcher.Contracts;
 using Dispatcher.JourneyTests.Staging;
-using RabbitMQ.Client.Events;
 
 namespace Dispatcher.JourneyTests;
 
@@ -16,18 +15,12 @@ public sealed class PolicyJourneys
         const int Count = 60;
         await using var journey = await Journey.BeginAsync();
         var first = await journey.DispatcherAsync();
-        await journey.DispatcherAsync();
+        var second = await journey.DispatcherAsync();
         await journey.CountingWorkerAsync(first);
         var billing = await journey.ProducerAsync();
         var jobs = Enumerable.Range(0, Count).Select(_ => AJob.On("job.test.once")).ToList();
-
-        // Dispatch is held back by who takes every dispatch message first and keeps it.
-        await using (var holder = await journey.ConnectAsync("dispatcher"))
+        await using (await journey.HoldDispatchAsync())
         {
-            var channel = await holder.CreateChannelAsync(cancellationToken: TestContext.Current.CancellationToken);
-            await channel.BasicConsumeAsync(
-                "dispatcher.dispatch", autoAck: false, "holder", noLocal: false, exclusive: false,
-                new Dictionary<string, object?> { ["x-priority"] = 10 }, new AsyncEventingBasicConsumer(channel), TestContext.Current.CancellationToken);
             foreach (var job in jobs)
             {
                 // One by one, so that each has a dispatch message of its own and both processes get some.
@@ -35,7 +28,21 @@ public sealed class PolicyJourneys
             }
 
             await Eventually.IsAsync(() => jobs.All(job => billing.Decision(job) is not null), "all are accepted\n" + journey.Logs());
+
+            // It gets its share of the dispatch messages while it still has the old bundle in memory: only the comparison at the commit can tell it.
+            second.Freeze();
             await journey.ChangePoliciesAsync(Closed);
+        }
+
+        await Eventually.IsAsync(async () => await journey.Records.CountAsync("denied", "job.test.once") > 0, () => "the first process goes on\n" + journey.Logs(), TimeSpan.FromSeconds(10));
+        Assert.NotEqual(0, await journey.Records.CountAsync("accepted", "job.test.once"));
+        await using (await journey.LockAsync("bundles"))
+        {
+            second.Unfreeze();
+            await Eventually.IsAsync(async () => await journey.Records.LockWaitsAsync() > 0, () => "the second process cannot load the new bundle", TimeSpan.FromSeconds(20));
+
+            // It decides its share now, by the old bundle. Nothing tells when it has.
+            await Task.Delay(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
         }
 
         await Eventually.IsAsync(() => jobs.All(job => billing.EventsOf(job).Count == 1), "every job ends\n" + journey.Logs());

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Npgsql;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
 
 namespace Dispatcher.JourneyTests.Staging;
 
@@ -141,6 +142,30 @@ internal sealed class Journey : IAsyncDisposable
         await Eventually.IsAsync(async () => await Records.ActiveBundleAsync() != before, () => "the changed folder is in force\n" + Logs(), TimeSpan.FromSeconds(20));
     }
 
+    /// <summary>Holds dispatch back, as long as the answer is not disposed: every dispatch message first goes to one who keeps it.</summary>
+    public async Task<IConnection> HoldDispatchAsync()
+    {
+        var holder = await ConnectAsync("dispatcher");
+        var channel = await holder.CreateChannelAsync(cancellationToken: Now);
+        await channel.BasicConsumeAsync(
+            "dispatcher.dispatch", autoAck: false, "holder", noLocal: false, exclusive: false,
+            new Dictionary<string, object?> { ["x-priority"] = 10 }, new AsyncEventingBasicConsumer(channel), Now);
+        return holder;
+    }
+
+    /// <summary>Locks a table for everybody else, as long as the answer is not disposed.</summary>
+    public async Task<NpgsqlConnection> LockAsync(string table)
+    {
+        // Not pooled: the end of the connection is the end of its transaction.
+        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(Postgres) { Pooling = false }.ConnectionString);
+        await connection.OpenAsync(Now);
+#pragma warning disable CA2100 // A table's name, written in a test.
+        await using var take = new NpgsqlCommand($"begin; lock table {table} in access exclusive mode", connection);
+#pragma warning restore CA2100
+        await take.ExecuteNonQueryAsync(Now);
+        return connection;
+    }
+
     /// <summary>Takes what nobody serves off a queue, and checks how much it was.</summary>
     public async Task DrainAsync(string queue, uint messages)
     {
@@ -158,6 +183,7 @@ internal sealed class Journey : IAsyncDisposable
         await Eventually.IsAsync(async () => await Records.OutboxAsync() == 0, () => $"the outbox is empty\n{Logs()}", TimeSpan.FromSeconds(40));
         Assert.Empty(await Records.JobsWithoutOneEndAsync());
         Assert.Equal(expectedDeadLetters, await Records.DeadLettersAsync());
+        Assert.Empty(await Records.AttemptsNotOnceAsync());
         Assert.Empty(await Records.EffectsNotOnceAsync());
         foreach (var process in _workers.Concat(_dispatchers).Where(process => !process.HasEnded).ToList())
         {

@@ -25,6 +25,9 @@ internal sealed class Records(NpgsqlDataSource database)
 
     public Task<long> StartsAsync(Guid jobId, int process) => CountAsync("select count(*) from journey_starts where job_id = $1 and worker_process = $2", jobId, process);
 
+    /// <summary>How many statements wait for a lock in this database.</summary>
+    public Task<long> LockWaitsAsync() => CountAsync("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'");
+
     public async Task<string> ActiveBundleAsync() => (await TextsAsync("select hash from active_bundle")).SingleOrDefault() ?? "";
 
     public async Task<string> StatesAsync() => string.Join(", ", await TextsAsync("select state || ' ' || topic || ': ' || count(*) from jobs group by state, topic"));
@@ -41,6 +44,10 @@ internal sealed class Records(NpgsqlDataSource database)
             or (select count(*) from dead_letters d where d.job_id = j.job_id) <> case when j.state = 'dead_lettered' then 1 else 0 end
         order by 1 limit 20
         """);
+
+    /// <summary>Attempts that were dispatched or claimed more than once.</summary>
+    public Task<IReadOnlyList<string>> AttemptsNotOnceAsync() => TextsAsync(
+        "select job_id || ' ' || kind || ' ' || attempt from timeline where kind in ('dispatched', 'claimed') group by job_id, kind, attempt having count(*) > 1 limit 20");
 
     /// <summary>Jobs of the counting worker that succeeded without their one effect, or had it twice.</summary>
     public Task<IReadOnlyList<string>> EffectsNotOnceAsync() => TextsAsync("""
