@@ -35,14 +35,15 @@ internal sealed class IntakeWriter(IStore store, IDbContextFactory<DispatcherDb>
             return new IntakeResult(IntakeOutcome.Stored, acceptance.Answer);
         }
 
-        var first = known.FirstOrDefault(k => k.JobId == acceptance.JobId || (k.Key is not null && k.Key == acceptance.Key && k.Principal == acceptance.Principal));
-        if (first is null)
+        // The id may stand for one job and the key for another: then one of the two is not this job.
+        var same = known.Where(k => k.JobId == acceptance.JobId || (k.Key is not null && k.Key == acceptance.Key && k.Principal == acceptance.Principal)).ToList();
+        if (same.Count == 0)
         {
             return new IntakeResult(IntakeOutcome.PolicyChanged, null);
         }
 
-        return first.Principal == acceptance.Principal && first.JobHash == acceptance.Answer.JobHash && first.Answer is not null
-            ? new IntakeResult(IntakeOutcome.Known, first.Answer)
+        return same.All(first => first.Principal == acceptance.Principal && first.JobHash == acceptance.Answer.JobHash && first.Answer is not null)
+            ? new IntakeResult(IntakeOutcome.Known, same[0].Answer)
             : new IntakeResult(IntakeOutcome.Conflict, null);
     }
 
