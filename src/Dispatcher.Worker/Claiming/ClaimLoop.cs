@@ -159,14 +159,16 @@ internal sealed partial class ClaimLoop : IDisposable
 
     private void End(LiveRun run, AttemptOutcome? outcome)
     {
-        if (outcome is not null)
+        _runs.HasEnded(run);
+        _slots.Release();
+        if (outcome is null)
         {
-            _outcomes.Add(outcome);
+            _runs.Remove(run);
+            return;
         }
 
-        run.Dispose();
-        _runs.Remove(run);
-        _slots.Release();
+        // Heartbeats go on until the outcome is with the dispatcher: while the broker is away the lease must not run out on work that is done.
+        _outcomes.Add(outcome, () => _runs.Remove(run));
     }
 
     private async Task<ClaimAnswer> AskAsync(Guid claimId, List<Candidate> batch, CancellationToken cancellationToken)

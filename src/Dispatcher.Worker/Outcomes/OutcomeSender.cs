@@ -16,7 +16,7 @@ internal sealed partial class OutcomeSender
     private const int MaxBatchBytes = 1024 * 1024 - 1024;
     private const int MaxWaiting = 1024;
 
-    private readonly Channel<(AttemptOutcome Outcome, int Bytes)> _queue = Channel.CreateUnbounded<(AttemptOutcome, int)>();
+    private readonly Channel<Waiting> _queue = Channel.CreateUnbounded<Waiting>();
     private readonly ResiliencePipeline _untilAccepted;
     private readonly PoolParts _parts;
     private readonly ILogger _log;
@@ -29,11 +29,12 @@ internal sealed partial class OutcomeSender
         _untilAccepted = Backoff.Forever(parts.Clock, exception => Log.NotAccepted(_log, Volatile.Read(ref _waiting), exception.Message));
     }
 
-    public void Add(AttemptOutcome outcome)
+    /// <summary>Takes an outcome; <paramref name="sent"/> is called when the dispatcher has it.</summary>
+    public void Add(AttemptOutcome outcome, Action sent)
     {
         Interlocked.Increment(ref _waiting);
         _parts.Metrics.OutcomesWaiting(_parts.Pool.Name, 1);
-        _queue.Writer.TryWrite((outcome, JsonSerializer.SerializeToUtf8Bytes(outcome, WireJson.Default.AttemptOutcome).Length + 1));
+        _queue.Writer.TryWrite(new Waiting(outcome, JsonSerializer.SerializeToUtf8Bytes(outcome, WireJson.Default.AttemptOutcome).Length + 1, sent));
     }
 
     /// <summary>Nothing comes any more: <see cref="RunAsync"/> ends when all is sent.</summary>
@@ -55,7 +56,8 @@ internal sealed partial class OutcomeSender
             while (await _queue.Reader.WaitToReadAsync(giveUp))
             {
                 var batch = Pack();
-                await _untilAccepted.ExecuteAsync(async token => await _parts.Transport.SendAsync(new OutcomeBatch { Outcomes = batch }, token), giveUp);
+                await _untilAccepted.ExecuteAsync(async token => await _parts.Transport.SendAsync(new OutcomeBatch { Outcomes = [.. batch.Select(waiting => waiting.Outcome)] }, token), giveUp);
+                batch.ForEach(waiting => waiting.Sent());
                 Interlocked.Add(ref _waiting, -batch.Count);
                 _parts.Metrics.OutcomesWaiting(_parts.Pool.Name, -batch.Count);
             }
@@ -69,21 +71,23 @@ internal sealed partial class OutcomeSender
         }
     }
 
-    private List<AttemptOutcome> Pack()
+    private List<Waiting> Pack()
     {
-        List<AttemptOutcome> batch = [];
+        List<Waiting> batch = [];
         var bytes = 0;
         while (batch.Count < MaxBatch
             && _queue.Reader.TryPeek(out var next)
             && (batch.Count == 0 || bytes + next.Bytes <= MaxBatchBytes)
             && _queue.Reader.TryRead(out next))
         {
-            batch.Add(next.Outcome);
+            batch.Add(next);
             bytes += next.Bytes;
         }
 
         return batch;
     }
+
+    private sealed record Waiting(AttemptOutcome Outcome, int Bytes, Action Sent);
 
     private static partial class Log
     {

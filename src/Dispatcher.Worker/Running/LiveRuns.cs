@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 
 namespace Dispatcher.Worker.Running;
 
-/// <summary>The runs going on in one pool.</summary>
+/// <summary>The runs of one pool that need heartbeats: those going on, and those whose outcome is not sent yet.</summary>
 internal sealed class LiveRuns : IDisposable
 {
     private readonly ConcurrentDictionary<Guid, (LiveRun Run, TaskCompletionSource Ended)> _runs = new();
@@ -16,11 +16,15 @@ internal sealed class LiveRuns : IDisposable
         _added.Release();
     }
 
+    /// <summary>Its handler is done.</summary>
+    public void HasEnded(LiveRun run) => _runs[run.RunId].Ended.SetResult();
+
+    /// <summary>Nobody needs its lease any more.</summary>
     public void Remove(LiveRun run)
     {
-        if (_runs.TryRemove(run.RunId, out var live))
+        if (_runs.TryRemove(run.RunId, out _))
         {
-            live.Ended.SetResult();
+            run.Dispose();
         }
     }
 
