@@ -20,10 +20,16 @@ internal sealed class AttemptClaims(Permits permits, MoveWriter moves, IDbContex
             claims.Add(claim is not null && serves(claim.Aud) ? claim : null);
         }
 
+        // A message that was sent twice may reach one worker twice, and both permits come in one request: only the first may be granted.
+        var seen = new HashSet<Guid>();
+        var repeated = claims.Select(claim => claim is not null && !seen.Add(claim.Jti)).ToList();
+
         var ids = claims.Where(claim => claim is not null).Select(claim => claim!.Sub).Distinct().ToList();
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var jobs = await db.Jobs.AsNoTracking().Where(job => ids.Contains(job.JobId)).ToDictionaryAsync(job => job.JobId, cancellationToken);
-        var answers = await Task.WhenAll(claims.Select(claim => ClaimAsync(claim, claim is null ? null : jobs.GetValueOrDefault(claim.Sub), request, subject, cancellationToken)));
+        var answers = await Task.WhenAll(claims.Select((claim, i) => repeated[i]
+            ? Task.FromResult(new Claim { Status = ClaimStatus.Taken, PermitId = claim!.Jti })
+            : ClaimAsync(claim, claim is null ? null : jobs.GetValueOrDefault(claim.Sub), request, subject, cancellationToken)));
         return new ClaimAnswer { Claims = answers };
     }
 
@@ -90,7 +96,7 @@ internal sealed class AttemptClaims(Permits permits, MoveWriter moves, IDbContex
             Worker = worker,
             ClaimedBy = subject,
             RunUntil = runUntil,
-            DueAt = Math.Min(now + (Leases.Heartbeats * job.HeartbeatUs!.Value), runUntil + Timestamps.Micros(Leases.Grace)),
+            DueAt = Math.Min(now + (Leases.Heartbeats * job.HeartbeatUs!.Value), runUntil + Timestamps.Micros(Leases.ReportGrace)),
         };
         return new Move(job, after) { Entry = TimelineDetails.Claimed(after, permit.Jti) };
     }

@@ -6,6 +6,11 @@ internal static class Leases
     /// <summary>A lease is this many heartbeat intervals: one may be lost and one late.</summary>
     public const int Heartbeats = 3;
 
-    /// <summary>After a run's hard end its outcome may still be under way; after a permit's end its claim.</summary>
+    /// <summary>After a permit's end its claim may still be under way.</summary>
     public static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+
+    /// <summary>
+    /// After a run's hard end its outcome may still be on its way, for as long as a broker or a server takes to restart: to give it up sooner would call work lost that is done.
+    /// </summary>
+    public static readonly TimeSpan ReportGrace = TimeSpan.FromMinutes(1);
 }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Messaging;
+using Dispatcher.Policies;
 using Dispatcher.Storing;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
@@ -19,7 +20,12 @@ internal sealed partial class DispatchPolicyFilter(IDbContextFactory<DispatcherD
         var judged = new List<Judged<Job>>(jobs.Count);
         foreach (var job in jobs.Where(JobDispatch.IsWaiting))
         {
-            judged.Add(await gate.JudgeAsync(job, context.CancellationToken));
+            // Without a bundle that can be read nothing starts, but nothing ends either: the sweep brings the job back when there is one.
+            var decided = await gate.JudgeAsync(job, context.CancellationToken);
+            if (decided.Decision.Reason != ReasonCodes.NoBundle)
+            {
+                judged.Add(decided);
+            }
         }
 
         context.AddOrUpdatePayload<IReadOnlyList<Judged<Job>>>(() => judged, _ => judged);

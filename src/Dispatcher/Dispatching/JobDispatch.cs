@@ -4,6 +4,7 @@ using Dispatcher.Attempts;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
+using Dispatcher.Recovering;
 using Dispatcher.Relaying;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
@@ -34,10 +35,9 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, CurrentBund
     private async ValueTask<Move> DecidedAsync(Judged<Job> judged, CancellationToken cancellationToken)
     {
         var job = judged.Subject;
-        if (job.NotAfter < clock.Now)
+        if (job.NotAfter <= clock.Now)
         {
-            var expired = job with { State = JobState.Expired, Reason = "not_after has passed" };
-            return new Move(job, expired) { Entry = TimelineDetails.Repaired(TimelineKinds.Expired, expired, expired.Reason) };
+            return Recovery.Expired(job);
         }
 
         return judged.Decision.Verdict switch
@@ -51,13 +51,13 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, CurrentBund
     private static Move Refused(Judged<Job> judged, JobState state, string kind, long? dueAt)
     {
         var after = judged.Subject.With(judged.Decision) with { State = state, DueAt = dueAt };
-        return new Move(judged.Subject, after) { UnderPolicy = judged.Decision.PolicyHash, Entry = TimelineDetails.Judged(kind, after, judged.Decision) };
+        return new Move(judged.Subject, after) { Entry = TimelineDetails.Judged(kind, after, judged.Decision) };
     }
 
     private async ValueTask<Move> AllowedAsync(Judged<Job> judged, CancellationToken cancellationToken)
     {
         var jobClass = judged.Decision.JobClass ?? throw new UnreachableException("A job of an unknown topic is denied.");
-        var startBy = clock.Now + Timestamps.Micros(jobClass.StartWithin);
+        var startBy = Math.Min(clock.Now + Timestamps.Micros(jobClass.StartWithin), judged.Subject.NotAfter ?? long.MaxValue);
         var runLimit = TimeSpan.FromMilliseconds(Math.Min(jobClass.RunWithin.TotalMilliseconds, judged.Decision.Constraints?.TimeoutMs ?? double.MaxValue));
         var after = judged.Subject.With(judged.Decision) with
         {
@@ -72,7 +72,6 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, CurrentBund
         var permitId = Guid.CreateVersion7(time.GetUtcNow());
         return new Move(judged.Subject, after)
         {
-            UnderPolicy = judged.Decision.PolicyHash,
             Entry = TimelineDetails.Judged(TimelineKinds.Dispatched, after, judged.Decision, permitId),
             Outbox = [await WorkAsync(after, permitId, cancellationToken)],
         };
@@ -107,6 +106,7 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, CurrentBund
             Type = MessageTypes.Work,
             Body = body,
             Headers = headers,
+            ExpiresAt = job.StartBy,
         };
     }
 }

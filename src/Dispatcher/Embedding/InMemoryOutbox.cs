@@ -22,8 +22,11 @@ internal sealed class InMemoryOutbox(IServiceProvider services, EventStream even
             case Exchanges.Work:
                 await SendAsync(Queues.Work(message.RoutingKey), message.Body, message.Headers, cancellationToken);
                 break;
-            default:
+            case Exchanges.Events:
                 events.Publish(message);
+                break;
+            default:
+                // Copies of dead letters: there is no exchange to copy to, and the store has them.
                 break;
         }
     }

@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
-using System.Text.Json;
 using System.Threading.Channels;
 using Dispatcher.Attempts;
 using Dispatcher.Contracts;
 using Dispatcher.Messaging;
+using Dispatcher.Recovering;
 using Dispatcher.Storing;
 using Dispatcher.Worker;
 using MassTransit;
@@ -11,10 +11,10 @@ using MassTransit;
 namespace Dispatcher.Embedding;
 
 /// <summary>
-/// Connects the embedded server's worker to it: work over the in-memory queues, claims and heartbeats as calls. It is the worker SDK's second transport, so that
+/// Connects the embedded server's worker to it: work over the in-memory queues, claims, heartbeats and outcomes as calls. It is the worker SDK's second transport, so that
 /// the worker is the same in both ways to run.
 /// </summary>
-internal sealed class InProcessTransport(AttemptClaims claims, IStore store, InMemoryOutbox outbox) : IWorkerTransport
+internal sealed class InProcessTransport(AttemptClaims claims, IStore store, JobRecovery recovery) : IWorkerTransport
 {
     /// <summary>The principal of the worker in the process.</summary>
     public const string Subject = "embedded-worker";
@@ -58,11 +58,8 @@ internal sealed class InProcessTransport(AttemptClaims claims, IStore store, InM
 
     public Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken) => Heartbeats.BeatAsync(store, request, Subject, cancellationToken);
 
-    public Task SendAsync(OutcomeBatch batch, CancellationToken cancellationToken) => outbox.SendAsync(
-        Queues.Outcomes,
-        JsonSerializer.SerializeToUtf8Bytes(batch, WireJson.Default.OutcomeBatch),
-        new Dictionary<string, string> { [DeliveryFacts.InMemoryUser] = Subject },
-        cancellationToken);
+    /// <summary>Returns when they are committed: a queue in memory would lose them with the process.</summary>
+    public Task SendAsync(OutcomeBatch batch, CancellationToken cancellationToken) => recovery.RecordAsync(batch.Outcomes, Subject, cancellationToken);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 

@@ -21,7 +21,7 @@ internal sealed class EventStream
     /// <summary>A listener that is too slow loses the oldest.</summary>
     public void Publish(OutboxMessage message)
     {
-        foreach (var listener in _listeners.Values.Where(_ => message.Exchange == Exchanges.Events))
+        foreach (var listener in _listeners.Values)
         {
             listener.Writer.TryWrite(message);
         }

@@ -25,6 +25,7 @@ internal static class EventIds
     public const int BundleLoaded = 2100;
     public const int BundleBroken = 2101;
     public const int PolicyFolderBroken = 2102;
+    public const int PolicyFolderOutdated = 2103;
 
     // 2200 dispatching
     public const int DispatchUnreadable = 2200;

@@ -2,13 +2,15 @@ using Dispatcher.Contracts;
 using Dispatcher.Events;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
+using Dispatcher.Policies;
+using Dispatcher.Relaying;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
 
 namespace Dispatcher.Intake;
 
 /// <summary>Steps 2 and 3: takes a judged submission and stores what came of it. The same for AMQP and HTTP.</summary>
-internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBundle current, JobEvents events, StoreClock clock)
+internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBundle current, IStore store, Relay relay, JobEvents events, StoreClock clock)
 {
     /// <summary>A job that waits for dispatch is looked at again after this long; its message is lost then, or far behind.</summary>
     public static readonly TimeSpan DispatchPatience = TimeSpan.FromSeconds(60);
@@ -17,6 +19,11 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
     {
         while (true)
         {
+            if (judged.Decision.Reason == ReasonCodes.NoBundle)
+            {
+                return await DeniedForNowAsync(judged, source, cancellationToken);
+            }
+
             var result = await writer.AddAsync(Decided(judged, source), cancellationToken);
             if (result.Outcome != IntakeOutcome.PolicyChanged)
             {
@@ -26,6 +33,15 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
             await current.OnceAsync(cancellationToken);
             judged = await gate.JudgeAsync(judged.Subject, cancellationToken);
         }
+    }
+
+    /// <summary>There is no bundle: DENY, on the timeline and told, but not remembered as the answer. The cause passes, and then the same job may be asked for again.</summary>
+    private async Task<IntakeResult> DeniedForNowAsync(Judged<Job> judged, SubmissionSource source, CancellationToken cancellationToken)
+    {
+        var denied = Decided(judged, source);
+        await store.RecordAsync([denied.Entry], denied.Outbox, cancellationToken);
+        relay.Offer(denied.Outbox);
+        return new IntakeResult(IntakeOutcome.Stored, denied.Answer);
     }
 
     private Acceptance Decided(Judged<Job> judged, SubmissionSource source)

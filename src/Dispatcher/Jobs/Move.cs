@@ -1,3 +1,4 @@
+using Dispatcher.Contracts;
 using Dispatcher.DeadLetters;
 using Dispatcher.Relaying;
 using Dispatcher.Timelines;
@@ -32,8 +33,10 @@ internal sealed record Move
 
     public DeadLetter? DeadLetter { get; init; }
 
-    /// <summary>Hash of the bundle that must still be in force when this commits. Null: the move needs no verdict.</summary>
-    public string? UnderPolicy { get; init; }
+    /// <summary>
+    /// Hash of the bundle that must still be in force when this commits: of every move that a decision leads to, whoever makes it. Null: the move needs no verdict.
+    /// </summary>
+    public string? UnderPolicy => Before.State != After.State && After.State is JobState.Dispatched or JobState.Held or JobState.Denied ? After.PolicyHash : null;
 }
 
 /// <summary>What became of a move.</summary>

@@ -47,13 +47,11 @@ internal static class MessagingRegistration
         {
             bus.DisableUsageTelemetry();
             bus.AddConsumer<DispatchConsumer>();
-            bus.AddConsumer<OutcomeConsumer>();
             if (settings.IsEmbedded)
             {
                 bus.UsingInMemory((context, memory) =>
                 {
                     memory.ReceiveEndpoint(QueueNames.Dispatch, endpoint => Dispatch(endpoint, context));
-                    memory.ReceiveEndpoint(Queues.Outcomes, endpoint => Outcomes(endpoint, context));
                     foreach (var pool in EmbeddedWorker.Pools(settings))
                     {
                         memory.ReceiveEndpoint(Queues.Work(pool), endpoint => Work(endpoint, context, pool));
@@ -63,6 +61,7 @@ internal static class MessagingRegistration
             }
 
             bus.AddConsumer<IntakeConsumer>();
+            bus.AddConsumer<OutcomeConsumer>();
             bus.UsingRabbitMq((context, rabbit) =>
             {
                 rabbit.Host(new Uri(settings.RabbitMq!), host => host.ConnectionName("dispatcher bus"));

@@ -1,4 +1,6 @@
+using System.Globalization;
 using Dispatcher.Relaying;
+using Dispatcher.Storing;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
@@ -8,10 +10,13 @@ namespace Dispatcher.Messaging;
 /// Publishes straight to a channel, confirmed: the broker has it when the task completes, and a mandatory message that no queue took is a fault. Not through
 /// MassTransit's send endpoints, which declare what they send to.
 /// </summary>
-internal sealed class RabbitOutbox(RabbitConnection connection) : IOutboxTransport, IAsyncDisposable
+internal sealed class RabbitOutbox(RabbitConnection connection, StoreClock clock) : IOutboxTransport, IAsyncDisposable
 {
     /// <summary>Unconfirmed messages at once; publishing waits beyond.</summary>
     private const int Outstanding = 1_024;
+
+    /// <summary>A queue that confirms nothing (it has lost its quorum) must not hold up the others for longer.</summary>
+    private static readonly TimeSpan LongestConfirm = TimeSpan.FromSeconds(10);
 
     private static readonly CreateChannelOptions Confirmed = new(
         publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true, outstandingPublisherConfirmationsRateLimiter: new ThrottlingRateLimiter(Outstanding));
@@ -23,6 +28,12 @@ internal sealed class RabbitOutbox(RabbitConnection connection) : IOutboxTranspo
 
     public async Task SendAsync(OutboxMessage message, CancellationToken cancellationToken)
     {
+        var keepsFor = message.ExpiresAt is { } expiresAt ? TimeSpan.FromMicroseconds(expiresAt - clock.Now) : Timeout.InfiniteTimeSpan;
+        if (keepsFor <= TimeSpan.Zero && message.ExpiresAt is not null)
+        {
+            return;
+        }
+
         var channel = await _messages.OpenAsync(cancellationToken);
         var properties = new BasicProperties
         {
@@ -30,11 +41,19 @@ internal sealed class RabbitOutbox(RabbitConnection connection) : IOutboxTranspo
             Type = message.Type,
             ContentType = "application/json",
             DeliveryMode = DeliveryModes.Persistent,
+
+            // A pool without workers must not fill the broker with attempts that nobody can claim any more.
+            Expiration = message.ExpiresAt is null ? null : ((long)keepsFor.TotalMilliseconds).ToString(CultureInfo.InvariantCulture),
             Headers = message.Headers.Count == 0 ? null : message.Headers.ToDictionary(header => header.Key, header => (object?)header.Value),
         };
         try
         {
-            await channel.BasicPublishAsync(message.Exchange, message.RoutingKey, message.Mandatory, properties, message.Body, cancellationToken);
+            await channel.BasicPublishAsync(message.Exchange, message.RoutingKey, message.Mandatory, properties, message.Body, cancellationToken).AsTask()
+                .WaitAsync(LongestConfirm, cancellationToken);
+        }
+        catch (TimeoutException late)
+        {
+            throw new MessageRefusedException($"The broker did not confirm it within {LongestConfirm}.", late);
         }
         catch (PublishException refused)
         {

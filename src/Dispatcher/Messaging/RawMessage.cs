@@ -10,9 +10,6 @@ internal sealed record RawMessage(ReadOnlyMemory<byte> Body);
 /// <summary>What the transport says of a delivery, apart from the body.</summary>
 internal sealed record DeliveryFacts
 {
-    /// <summary>The header that stands for AMQP's <c>user_id</c> on the in-memory transport, which only this process can write to.</summary>
-    public const string InMemoryUser = "dispatcher-user";
-
     public string? UserId { get; init; }
     public string RoutingKey { get; init; } = "";
     public string? MessageId { get; init; }
@@ -28,7 +25,7 @@ internal sealed record DeliveryFacts
         var common = new DeliveryFacts { TraceParent = Trace(Text(headers, Headers.TraceParent)), Permit = Text(headers, Headers.Permit) };
         if (!context.TryGetPayload<RabbitMqBasicConsumeContext>(out var delivery))
         {
-            return common with { UserId = Text(headers, InMemoryUser) };
+            return common;
         }
 
         var properties = delivery.Properties;

@@ -57,7 +57,12 @@ internal sealed partial class JobRecovery(
         }
 
         Log.Late(logger, outcome.JobId, outcome.Attempt, sender, job.State);
-        await store.RecordAsync([TimelineDetails.Late(outcome, sender, job.State)], [], cancellationToken);
+
+        // Only who has claimed the job writes on its timeline: it is never cut, and a stranger could fill it.
+        if (job.ClaimedBy == sender)
+        {
+            await store.RecordAsync([TimelineDetails.Late(outcome, sender, job.State)], [], cancellationToken);
+        }
     }
 
     private Surroundings Surroundings() => new(current.InForce.Bundle, clock.Now, time);

@@ -37,7 +37,7 @@ internal static class Recovery
     public static Move? OfLost(Job job, Surroundings around)
     {
         var jobClass = around.ClassOf(job);
-        var over = job.RunUntil + Timestamps.Micros(Attempts.Leases.Grace) <= around.Now;
+        var over = job.RunUntil + Timestamps.Micros(Attempts.Leases.ReportGrace) <= around.Now;
         if (jobClass?.Idempotent != true)
         {
             return over ? DeadLettered(job, Lost(job, "Nobody knows whether the work was done."), FaultClasses.InDoubt, around) : null;
@@ -67,6 +67,9 @@ internal static class Recovery
             Outbox = state == JobState.Accepted ? [DispatchBatch.Message([job], around.Time)] : [],
         };
     }
+
+    /// <summary>It did not start in time.</summary>
+    public static Move Expired(Job job) => Ended(job, JobState.Expired, TimelineKinds.Expired, "not_after has passed");
 
     /// <summary>To a final state that needs nobody.</summary>
     public static Move Ended(Job job, JobState state, string kind, string reason)
@@ -165,7 +168,7 @@ internal static class Recovery
             : (JsonSerializer.SerializeToUtf8Bytes(new { truncated = true, bytes = bytes.Length, preview = Head(text, LargestResult / 8) }), true);
     }
 
-    private static Fault Capped(Fault fault) => fault with
+    internal static Fault Capped(Fault fault) => fault with
     {
         Type = Cut(fault.Type, 256),
         Message = Cut(fault.Message, 4_096),
@@ -173,7 +176,7 @@ internal static class Recovery
     };
 
     /// <summary>Short enough, and without what PostgreSQL cannot store.</summary>
-    private static string Cut(string text, int longest) => Head(text, longest).Replace('\0', '?');
+    internal static string Cut(string text, int longest) => Head(text, longest).Replace('\0', '?');
 
     /// <summary>The beginning, never half of a surrogate pair.</summary>
     private static string Head(string text, int longest) => text.Length <= longest ? text : text[..(char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)];

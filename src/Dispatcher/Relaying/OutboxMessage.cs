@@ -22,6 +22,9 @@ internal sealed record OutboxMessage
     /// <summary>AMQP headers, all strings. Empty: none.</summary>
     public IReadOnlyDictionary<string, string> Headers { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Nobody can use it after that time, microseconds since 1970: it is not sent, and the broker drops it from its queue. Null: it keeps.</summary>
+    public long? ExpiresAt { get; init; }
+
     /// <summary>How often sending has failed.</summary>
     public int Attempts { get; init; }
 

@@ -117,6 +117,7 @@ internal static class Columns
         Text<OutboxMessage>("type", message => message.Type),
         Bytes<OutboxMessage>("body", message => message.Body),
         Text<OutboxMessage>("headers", message => StoredJson.Write(message.Headers)),
+        Long<OutboxMessage>("expires_at", message => message.ExpiresAt),
     ];
 
     /// <summary>A message and the job or dead letter that must be committed for it to be sent. Null: it is sent in any case.</summary>

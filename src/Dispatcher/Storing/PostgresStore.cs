@@ -145,7 +145,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         LockInOrder(statements, [.. runs.Select(run => run.JobId)]);
         var beat = statements.Add();
         beat.Text = $"""
-            update jobs j set due_at = least(greatest(j.due_at, {Now} + {Leases.Heartbeats} * j.heartbeat_us), j.run_until + {Timestamps.Micros(Leases.Grace)})
+            update jobs j set due_at = least(greatest(j.due_at, {Now} + {Leases.Heartbeats} * j.heartbeat_us), j.run_until + {Timestamps.Micros(Leases.ReportGrace)})
             from {beat.Rows("i", Columns.Run, runs)}
             where j.job_id = i.job_id and j.run_id = i.run_id and j.state = 'running' and j.claimed_by = {beat.Value(claimedBy)}
             returning j.run_id, j.cancel_requested

@@ -110,7 +110,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
             foreach (var run in runs)
             {
                 using var beat = Command(transaction, $"""
-                    update jobs set due_at = min(max(due_at, {Now} + {Leases.Heartbeats} * heartbeat_us), run_until + {Timestamps.Micros(Leases.Grace)})
+                    update jobs set due_at = min(max(due_at, {Now} + {Leases.Heartbeats} * heartbeat_us), run_until + {Timestamps.Micros(Leases.ReportGrace)})
                     where job_id = $job_id and run_id = $run_id and state = 'running' and claimed_by = $claimed_by returning cancel_requested
                     """);
                 Bind(beat, Columns.Run, run);

@@ -9,6 +9,7 @@ namespace Dispatcher.Storing;
 internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogger<StoreClock> logger) : Loop(TimeSpan.FromSeconds(2), time, logger)
 {
     private static readonly TimeSpan LargestOffset = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LongestProbe = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestTrust = TimeSpan.FromSeconds(15);
 
     private readonly TaskCompletionSource _firstProbe = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -40,6 +41,12 @@ internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogge
         var before = Timestamps.Micros(Time.GetUtcNow());
         var there = await store.NowAsync(cancellationToken);
         var after = Timestamps.Micros(Time.GetUtcNow());
+        if (after - before > Timestamps.Micros(LongestProbe))
+        {
+            // Waiting for a connection is no offset.
+            return;
+        }
+
         Interlocked.Exchange(ref _offset, there - ((before + after) / 2));
         Interlocked.Exchange(ref _probedAt, Time.GetTimestamp());
         _firstProbe.TrySetResult();

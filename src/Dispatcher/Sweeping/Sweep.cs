@@ -47,7 +47,7 @@ internal sealed partial class Sweep(IStore store, MoveWriter moves, CurrentBundl
     internal static Move? Repair(Job job, Surroundings around) => job.State switch
     {
         JobState.Accepted or JobState.Approved or JobState.Retrying =>
-            IsOver(job, around.Now) ? Recovery.Ended(job, JobState.Expired, TimelineKinds.Expired, "not_after has passed") : null,
+            IsOver(job, around.Now) ? Recovery.Expired(job) : null,
         JobState.Held => Recovery.Ended(job, JobState.Expired, TimelineKinds.Expired, "nobody approved it in time"),
         JobState.Dispatched => Recovery.Again(job, around, TimelineKinds.Unclaimed, $"no worker of pool {job.Pool} claimed the attempt in time"),
         JobState.Running => Recovery.OfLost(job, around),

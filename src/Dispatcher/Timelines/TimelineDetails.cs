@@ -5,6 +5,7 @@ using Dispatcher.Contracts;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Policies;
+using Dispatcher.Recovering;
 
 namespace Dispatcher.Timelines;
 
@@ -69,7 +70,15 @@ internal static class TimelineDetails
         Kind = TimelineKinds.LateOutcome,
         Attempt = outcome.Attempt,
         Actor = sender,
-        Detail = Json(new { outcome.Worker, outcome.RunId, outcome.PermitId, outcome.Kind, outcome.Fault, State = state }),
+        Detail = Json(new
+        {
+            Worker = Recovery.Cut(outcome.Worker, 128),
+            outcome.RunId,
+            outcome.PermitId,
+            outcome.Kind,
+            Fault = outcome.Fault is null ? null : Recovery.Capped(outcome.Fault),
+            State = state,
+        }),
     };
 
     /// <summary>Something the dispatcher did by itself, and why.</summary>

@@ -23,11 +23,15 @@ internal static class QueueNames
     /// <summary>A message that came back this often goes to <see cref="Parked"/>.</summary>
     private const int DeliveryLimit = 20;
 
+    /// <summary>What expires or comes back too often is dropped: the sweep hands the attempt out again.</summary>
+    private static readonly Dictionary<string, object?> Work = new() { ["x-queue-type"] = "quorum", ["x-delivery-limit"] = DeliveryLimit };
+
     /// <summary>Replicated, and nothing lost on the way to the parked queue: at-least-once dead lettering needs reject-publish.</summary>
     public static IReadOnlyDictionary<string, object?> Arguments(string queue) => queue switch
     {
         Parked => new Dictionary<string, object?> { ["x-queue-type"] = "quorum" },
         Unrouted => new Dictionary<string, object?> { ["x-queue-type"] = "quorum", ["x-max-length"] = MostUnrouted },
+        _ when queue.StartsWith(Queues.Work(""), StringComparison.Ordinal) => Work,
         _ => new Dictionary<string, object?>
         {
             ["x-queue-type"] = "quorum",

@@ -115,6 +115,7 @@ internal sealed class M0001FirstTables : Migration
             type text not null,
             body bytea not null,
             headers text not null,
+            expires_at bigint,
             attempts integer not null,
             next_at bigint not null,
             last_error text,
