@@ -29,7 +29,7 @@ public sealed class WorkerJourneys
 
         await dispatcher.InStateAsync(idempotent.JobId, "succeeded");
         Assert.Equal(["accepted", "dispatched", "claimed", "fenced", "dispatched", "claimed", "succeeded"], await dispatcher.TimelineAsync(idempotent.JobId));
-        await dispatcher.InStateAsync(careful.JobId, "dead_lettered");
+        await dispatcher.InStateAsync(careful.JobId, "dead_lettered", seconds: 60);
         Assert.Equal(["accepted", "dispatched", "claimed", "fenced"], await dispatcher.TimelineAsync(careful.JobId));
         var letter = Assert.Single(await dispatcher.DeadLettersAsync());
         Assert.Equal((careful.JobId, "in_doubt", "testers"), (letter.GetProperty("job_id").GetGuid(), letter.GetProperty("fault_class").GetString(), letter.GetProperty("owner").GetString()));
@@ -101,6 +101,33 @@ public sealed class WorkerJourneys
         await journey.EndsWellAsync();
     }
 
+    [Fact]
+    public async Task A_permit_is_granted_once_and_the_same_request_is_answered_the_same()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        var billing = await journey.ProducerAsync();
+        var job = AJob.On("job.test.once");
+        await using var connection = await journey.ConnectAsync("worker-test");
+        var channel = await connection.CreateChannelAsync(cancellationToken: Now);
+        await billing.PublishAsync(job);
+        var (_, permit) = await TakeAsync(channel);
+        var key = await dispatcher.MakeKeyAsync("worker-test", "worker:test");
+        var request = new ClaimRequest { Worker = "twice", ClaimId = Guid.CreateVersion7(), Permits = [permit, permit] };
+
+        var first = await ClaimAsync(dispatcher, key, request);
+        var again = await ClaimAsync(dispatcher, key, request);
+        var redelivered = await ClaimAsync(dispatcher, key, permit);
+
+        Assert.Equal([ClaimStatus.Granted, ClaimStatus.Taken], first.Select(claim => claim.Status));
+        Assert.Equal([ClaimStatus.Granted, ClaimStatus.Taken], again.Select(claim => claim.Status));
+        Assert.Equal(first[0].RunId, again[0].RunId);
+        Assert.Equal(ClaimStatus.Taken, redelivered.Status);
+        var othersKey = await dispatcher.MakeKeyAsync("worker-repo", "worker:repo");
+        Assert.Equal(ClaimStatus.Invalid, (await ClaimAsync(dispatcher, othersKey, permit)).Status);
+        Assert.Equal(ClaimStatus.Invalid, (await ClaimAsync(dispatcher, key, permit[..^8] + "AAAAAAAA")).Status);
+    }
+
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
     private static Task StartedAsync(Journey journey, Child worker, params AJob[] jobs) => Eventually.IsAsync(
@@ -119,9 +146,13 @@ public sealed class WorkerJourneys
 
     private static async Task<Claim> ClaimAsync(DispatcherProcess dispatcher, string key, string permit)
     {
-        var request = new ClaimRequest { Worker = "slow", ClaimId = Guid.CreateVersion7(), Permits = [permit] };
+        return Assert.Single(await ClaimAsync(dispatcher, key, new ClaimRequest { Worker = "slow", ClaimId = Guid.CreateVersion7(), Permits = [permit] }));
+    }
+
+    private static async Task<IReadOnlyList<Claim>> ClaimAsync(DispatcherProcess dispatcher, string key, ClaimRequest request)
+    {
         var (status, body) = await dispatcher.SendAsync(HttpMethod.Post, "/api/attempts/claim", JsonSerializer.SerializeToUtf8Bytes(request, WireJson.Default.ClaimRequest), key);
         Assert.Equal(HttpStatusCode.OK, status);
-        return Assert.Single(body.Deserialize(WireJson.Default.ClaimAnswer)!.Claims);
+        return body.Deserialize(WireJson.Default.ClaimAnswer)!.Claims;
     }
 }

@@ -12,5 +12,5 @@ internal static class Leases
     /// <summary>
     /// After a run's hard end its outcome may still be on its way, for as long as a broker or a server takes to restart: to give it up sooner would call work lost that is done.
     /// </summary>
-    public static readonly TimeSpan ReportGrace = TimeSpan.FromMinutes(1);
+    public static readonly TimeSpan ReportGrace = TimeSpan.FromSeconds(20);
 }

@@ -95,7 +95,7 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
         }
 
         var job = await JobAsync(acceptance.JobId);
-        var dispatch = new Move(job, job with { State = JobState.Dispatched }) { UnderPolicy = PolicyOf(n), Entry = entry with { Kind = TimelineKinds.Dispatched } };
+        var dispatch = new Move(job, job with { State = JobState.Dispatched, PolicyHash = PolicyOf(n) }) { Entry = entry with { Kind = TimelineKinds.Dispatched } };
         return (await Store.MoveAsync([dispatch], Stop)).Jobs.Count;
     }
 }

@@ -91,7 +91,7 @@ public abstract class ConcurrencyTests(StoreKind kind) : StoreTest(kind)
         var acceptance = AnAcceptance.Of(AJob.New($"{Guid.CreateVersion7()}"));
         var accepted = (await Store.AcceptAsync([acceptance], null, Stop)).Jobs.Count;
         var job = await JobAsync(acceptance.JobId);
-        await MovedAsync(new Move(job, job with { State = JobState.Dispatched }) { UnderPolicy = AJob.Policy });
+        await MovedAsync(new Move(job, job with { State = JobState.Dispatched, PolicyHash = AJob.Policy }));
         job = await JobAsync(acceptance.JobId);
         await MovedAsync(new Move(job, job with { State = JobState.Running, RunId = Guid.CreateVersion7(), ClaimedBy = "worker-key" }));
         job = await JobAsync(acceptance.JobId);

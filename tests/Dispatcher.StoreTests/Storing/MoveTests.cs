@@ -83,9 +83,8 @@ public abstract class MoveTests(StoreKind kind) : StoreTest(kind)
         var accepted = await StoredAsync(AJob.New());
         var other = await StoredAsync(AJob.New());
         await ActivateAsync("policy-2");
-        var move = new Move(accepted, accepted with { State = JobState.Dispatched })
+        var move = new Move(accepted, accepted with { State = JobState.Dispatched, PolicyHash = AJob.Policy })
         {
-            UnderPolicy = AJob.Policy,
             Entry = AnAcceptance.Of(accepted).Entry,
             Outbox = [AMessage.New()],
             DeadLetter = ADeadLetter.Of(accepted),
@@ -104,7 +103,7 @@ public abstract class MoveTests(StoreKind kind) : StoreTest(kind)
     {
         var accepted = await StoredAsync(AJob.New());
 
-        await MovedAsync(new Move(accepted, accepted with { State = JobState.Dispatched }) { UnderPolicy = AJob.Policy });
+        await MovedAsync(new Move(accepted, accepted with { State = JobState.Dispatched, PolicyHash = AJob.Policy }));
 
         Assert.Equal(JobState.Dispatched, (await JobAsync(accepted.JobId)).State);
     }

@@ -63,7 +63,7 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         await store.ActivateAsync("policy-2", new byte[] { 1 }, "ops", Stop);
         var job = AJob.New("key").Under("policy-2").DueAt(1);
         Assert.Equal(2, (await store.AcceptAsync([AnAcceptance.Of(job), AnAcceptance.Denying(AJob.New().Under("policy-2"))], AMessage.New(), Stop)).Jobs.Count);
-        var dead = new Move(job, job with { State = JobState.Dispatched }) { UnderPolicy = "policy-2", Entry = AnAcceptance.Of(job).Entry, DeadLetter = ADeadLetter.Of(job), Outbox = [AMessage.New()] };
+        var dead = new Move(job, job with { State = JobState.Dispatched, PolicyHash = "policy-2" }) { Entry = AnAcceptance.Of(job).Entry, DeadLetter = ADeadLetter.Of(job), Outbox = [AMessage.New()] };
         Assert.Single((await store.MoveAsync([dead], Stop)).Jobs);
         Assert.Single(await store.TakeDueAsync(10, TimeSpan.FromMinutes(1), Stop));
         await store.RefuseAsync([new Intake.Refusal(ADeadLetter.Malformed(), [AMessage.New()])], Stop);

@@ -101,7 +101,7 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
 
         await BeatAsync(run);
 
-        Assert.Equal(now + 7_000_000 + Timestamps.Micros(Leases.Grace), (await JobAsync(run.JobId)).DueAt);
+        Assert.Equal(now + 7_000_000 + Timestamps.Micros(Leases.ReportGrace), (await JobAsync(run.JobId)).DueAt);
     }
 
     [Fact]

@@ -128,8 +128,8 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
         var job = await StoredAsync(AJob.New());
         await ActivateAsync("policy-2");
 
-        Assert.Equal(MoveResult.PolicyChanged, await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Dispatched }) { UnderPolicy = AJob.Policy }, Stop));
-        Assert.Equal(MoveResult.Moved, await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Dispatched }) { UnderPolicy = "policy-2" }, Stop));
+        Assert.Equal(MoveResult.PolicyChanged, await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Dispatched, PolicyHash = AJob.Policy }), Stop));
+        Assert.Equal(MoveResult.Moved, await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Dispatched, PolicyHash = "policy-2" }), Stop));
     }
 
     /// <summary>Ten submissions: five times the same job; two with one id; two with one key, one of them denied; one denied.</summary>

@@ -183,9 +183,9 @@ public sealed class RecoveryTests
 
     [Theory]
     [InlineData(0, false)]
-    [InlineData(121, false)]
-    [InlineData(122, true)]
-    public void A_lost_run_that_must_not_be_repeated_is_in_doubt_only_after_its_hard_end(int seconds, bool over)
+    [InlineData(139, false)]
+    [InlineData(140, true)]
+    public void A_lost_run_that_must_not_be_repeated_is_in_doubt_only_when_its_outcome_had_time_to_arrive(int seconds, bool over)
     {
         var move = Lost(Running, "idempotent: false", AJob.Noon.AddSeconds(seconds));
 
