@@ -14,14 +14,13 @@ public sealed class Bundle
         _topics = content.Topics.ToFrozenDictionary(topic => topic.JobClass.Topic, StringComparer.Ordinal);
         JobClasses = content.Topics.ToFrozenDictionary(topic => topic.JobClass.Topic, topic => topic.JobClass, StringComparer.Ordinal);
         Pools = content.Pools.ToFrozenDictionary(pool => pool.Name, StringComparer.Ordinal);
-        Schemas = content.Schemas.ToFrozenDictionary(schema => schema.Key, schema => schema.Value, StringComparer.Ordinal);
         Hash = BundleArchive.Hash(files);
         Archive = BundleArchive.Pack(files);
     }
 
     /// <summary>
     /// SHA-256 of the bundle, 64 lower-case hex digits. Its canonical form is the text <c>dispatcher/bundle/v1</c> and then path and bytes of each file under
-    /// <c>rules/</c> and <c>schemas/</c> and of <c>topics.yaml</c>, sorted by path (ordinal), each value with its length in front as 8 bytes, big-endian. So a comment
+    /// <c>rules/</c> and of <c>topics.yaml</c>, sorted by path (ordinal), each value with its length in front as 8 bytes, big-endian. So a comment
     /// changes the hash, and a file under <c>cases/</c> does not.
     /// </summary>
     public string Hash { get; }
@@ -37,9 +36,6 @@ public sealed class Bundle
 
     /// <summary>The pools by name.</summary>
     public IReadOnlyDictionary<string, Pool> Pools { get; }
-
-    /// <summary>The JSON schemas by topic, as in <c>schemas/job.exec.shell.json</c>. A topic without one takes any payload.</summary>
-    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Schemas { get; }
 
     /// <summary>Loads a bundle whole or not at all. Bad content is never thrown but listed, all of it at once.</summary>
     public static BundleLoad Load(IReadOnlyList<BundleFile> files)

@@ -15,8 +15,8 @@ public static class BundleErrorCodes
     /// <summary>The text is no YAML.</summary>
     public const string BadYaml = "bad_yaml";
 
-    /// <summary>A schema is no JSON.</summary>
-    public const string BadJson = "bad_json";
+    /// <summary>A file under <c>schemas/</c>: payloads are not checked against schemas, and must not seem to be.</summary>
+    public const string SchemasNotSupported = "schemas_not_supported";
 
     /// <summary>A stored archive cannot be unpacked.</summary>
     public const string BadArchive = "bad_archive";
@@ -62,7 +62,4 @@ public static class BundleErrorCodes
 
     /// <summary>A topic names a pool that is not there.</summary>
     public const string UnknownPool = "unknown_pool";
-
-    /// <summary>A schema is named after a topic that is not there.</summary>
-    public const string UnknownTopic = "unknown_topic";
 }

@@ -3,11 +3,11 @@ namespace Dispatcher.Policies;
 /// <summary>Reads a bundle's files from a folder: the only I/O in this project.</summary>
 public static class BundleFolder
 {
-    // .yml and files in subfolders are read as well: Bundle.Load names them in an error or loads them. Left out silently, a DENY in one of them would be lost.
+    // .yml, files in subfolders and schemas are read as well: Bundle.Load names them in an error or loads them. Left out silently, a DENY in one of them would be lost.
     private static readonly EnumerationOptions Everything = new() { RecurseSubdirectories = true, MaxRecursionDepth = 8, IgnoreInaccessible = false };
 
     /// <summary>
-    /// <c>topics.yaml</c>, <c>rules/*.yaml</c>, <c>schemas/*.json</c> and <c>cases/*.yaml</c> (also <c>.yml</c> and subfolders; not names that start with a dot),
+    /// <c>topics.yaml</c>, <c>rules/*.yaml</c>, <c>cases/*.yaml</c> and all of <c>schemas/</c> (also <c>.yml</c> and subfolders; not names that start with a dot),
     /// sorted by path. A missing folder or one without such files gives an empty list.
     /// </summary>
     /// <exception cref="IOException">A file or folder is there but cannot be read.</exception>
@@ -16,7 +16,7 @@ public static class BundleFolder
     {
         List<string> paths = [.. InFolder(folder, "", recurse: false, "topics.yaml", "topics.yml")];
         paths.AddRange(InFolder(folder, "rules", recurse: true, "*.yaml", "*.yml"));
-        paths.AddRange(InFolder(folder, "schemas", recurse: true, "*.json"));
+        paths.AddRange(InFolder(folder, "schemas", recurse: true, "*"));
         paths.AddRange(InFolder(folder, "cases", recurse: true, "*.yaml", "*.yml"));
         paths.Sort(StringComparer.Ordinal);
 

@@ -1,10 +1,9 @@
-using System.Text.Json;
 using Dispatcher.Policies.Evaluating;
 
 namespace Dispatcher.Policies.Loading;
 
 /// <summary>What the files say, ready to be used if there was no error.</summary>
-internal sealed record BundleContent(IReadOnlyList<CompiledTopic> Topics, IReadOnlyList<Pool> Pools, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Schemas);
+internal sealed record BundleContent(IReadOnlyList<CompiledTopic> Topics, IReadOnlyList<Pool> Pools);
 
 /// <summary>Reads all files of a bundle and brings rules and topics together.</summary>
 internal static class BundleReader
@@ -20,19 +19,27 @@ internal static class BundleReader
             rules.Read(file);
         }
 
-        Dictionary<string, ReadOnlyMemory<byte>> schemas = ReadSchemas(sorted, errors);
         TopicsReader topics = new(errors);
-        if (sorted.Find(file => file.Path == BundlePaths.Topics) is { } registry && topics.Read(registry))
+        if (sorted.Find(file => file.Path == BundlePaths.Topics) is { } registry)
         {
-            CheckSchemaTopics(schemas.Keys, topics.Topics, errors);
+            topics.Read(registry);
         }
 
-        return new BundleContent([.. topics.Topics.Select(topic => topic with { Rules = rules.For(topic.JobClass.Topic) })], topics.Pools, schemas);
+        return new BundleContent([.. topics.Topics.Select(topic => topic with { Rules = rules.For(topic.JobClass.Topic) })], topics.Pools);
     }
 
     private static void CheckPaths(List<BundleFile> sorted, ErrorList errors)
     {
-        foreach (BundleFile file in sorted.Where(file => !BundlePaths.IsKnown(file.Path)))
+        foreach (BundleFile file in sorted.Where(file => BundlePaths.IsSchema(file.Path)))
+        {
+            // A schema that is loaded and not enforced would let through every payload that its author thinks is refused.
+            errors.Add(
+                file.Path, BundleErrorCodes.SchemasNotSupported,
+                "this version does not check payloads against a schema.",
+                "remove it; payload schemas are not checked by this version.");
+        }
+
+        foreach (BundleFile file in sorted.Where(file => !BundlePaths.IsKnown(file.Path) && !BundlePaths.IsSchema(file.Path)))
         {
             errors.Add(
                 file.Path, BundleErrorCodes.UnknownFile,
@@ -59,40 +66,6 @@ internal static class BundleReader
                 "rules/", BundleErrorCodes.MissingFile,
                 "there is no rules/*.yaml; without a rule everything is denied.",
                 "add a file; 'rules: []' says that none is meant.");
-        }
-    }
-
-    private static Dictionary<string, ReadOnlyMemory<byte>> ReadSchemas(List<BundleFile> sorted, ErrorList errors)
-    {
-        Dictionary<string, ReadOnlyMemory<byte>> schemas = new(StringComparer.Ordinal);
-        foreach (BundleFile file in sorted.Where(file => BundlePaths.IsSchema(file.Path)))
-        {
-            schemas[BundlePaths.SchemaTopic(file.Path)] = file.Content;
-            CheckJson(file, errors);
-        }
-
-        return schemas;
-    }
-
-    private static void CheckJson(BundleFile file, ErrorList errors)
-    {
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(file.Content, new JsonDocumentOptions { AllowDuplicateProperties = false });
-        }
-        catch (JsonException error)
-        {
-            errors.Add($"{file.Path}:{error.LineNumber + 1 ?? 1}", BundleErrorCodes.BadJson, $"this is no JSON: {error.Message}", "correct it.");
-        }
-    }
-
-    private static void CheckSchemaTopics(IEnumerable<string> schemas, IReadOnlyList<CompiledTopic> topics, ErrorList errors)
-    {
-        List<string> known = [.. topics.Select(topic => topic.JobClass.Topic)];
-        foreach (string schema in schemas.Where(schema => !known.Contains(schema, StringComparer.Ordinal)))
-        {
-            YamlNode at = new(NodeKind.Text, $"schemas/{schema}.json") { Text = schema };
-            errors.AddUnknown(at, BundleErrorCodes.UnknownTopic, "topic", known);
         }
     }
 }

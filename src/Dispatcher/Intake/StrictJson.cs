@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Unicode;
 using Dispatcher.Contracts;
@@ -8,14 +9,13 @@ namespace Dispatcher.Intake;
 internal static class StrictJson
 {
     private const int Deepest = 64;
-    private const string NulCharacter = "nul_character";
 
     /// <summary>Null, with the errors added, when it does not pass. With <paramref name="nulAllowed"/> U+0000 does: for what is kept as bytes.</summary>
     public static JsonDocument? Parse(ReadOnlyMemory<byte> body, List<InputError> errors, bool nulAllowed = false)
     {
         if (!Utf8.IsValid(body.Span))
         {
-            errors.Add(new InputError { Code = "not_utf8", Where = "body", Message = "The body is not valid UTF-8.", Fix = "Send JSON encoded as UTF-8 without a byte order mark." });
+            errors.Report("not_utf8", "body", "The body is not valid UTF-8.", "Send JSON encoded as UTF-8 without a byte order mark.");
             return null;
         }
 
@@ -26,16 +26,14 @@ internal static class StrictJson
         }
         catch (JsonException broken)
         {
-            errors.Add(new InputError { Code = "invalid_json", Where = "body", Message = "The body is not one JSON value: " + FirstSentence(broken), Fix = "Send one JSON object; each member at most once, at most 64 levels deep." });
+            errors.Report("invalid_json", "body", "The body is not one JSON value: " + FirstSentence(broken), "Send one JSON object; each member at most once, at most 64 levels deep.");
             return null;
         }
 
         // Only an escape can hide what UTF-8 and the parser have not refused already.
         if (body.Span.IndexOf("\\u"u8) >= 0)
         {
-            var found = new List<InputError>();
-            CheckText(document.RootElement, "", found);
-            errors.AddRange(found.Where(error => !nulAllowed || error.Code != NulCharacter));
+            CheckText(document.RootElement, "", nulAllowed, errors);
         }
 
         return document;
@@ -54,35 +52,41 @@ internal static class StrictJson
         }
     }
 
-    private static void CheckText(JsonElement element, string pointer, List<InputError> errors)
+    private static void CheckText(JsonElement element, string pointer, bool nulAllowed, List<InputError> errors)
     {
         switch (element.ValueKind)
         {
             case JsonValueKind.Object:
-                foreach (var member in element.EnumerateObject())
+                using (var members = element.EnumerateObject())
                 {
-                    var name = Storable(() => member.Name, pointer, errors);
-                    CheckText(member.Value, name is null ? pointer : $"{pointer}/{Escape(name)}", errors);
+                    while (!errors.IsFull() && members.MoveNext())
+                    {
+                        var member = members.Current;
+                        var name = Storable(() => member.Name, pointer, nulAllowed, errors);
+                        CheckText(member.Value, name is null ? pointer : Below(pointer, name), nulAllowed, errors);
+                    }
                 }
 
                 break;
             case JsonValueKind.Array:
-                var index = 0;
-                foreach (var item in element.EnumerateArray())
+                using (var items = element.EnumerateArray())
                 {
-                    CheckText(item, $"{pointer}/{index++}", errors);
+                    for (var index = 0; !errors.IsFull() && items.MoveNext(); index++)
+                    {
+                        CheckText(items.Current, Below(pointer, index.ToString(CultureInfo.InvariantCulture)), nulAllowed, errors);
+                    }
                 }
 
                 break;
             case JsonValueKind.String:
-                Storable(() => element.GetString()!, pointer, errors);
+                Storable(() => element.GetString()!, pointer, nulAllowed, errors);
                 break;
             default:
                 break;
         }
     }
 
-    private static string? Storable(Func<string> read, string pointer, List<InputError> errors)
+    private static string? Storable(Func<string> read, string pointer, bool nulAllowed, List<InputError> errors)
     {
         string text;
         try
@@ -91,17 +95,21 @@ internal static class StrictJson
         }
         catch (InvalidOperationException)
         {
-            errors.Add(new InputError { Code = "lone_surrogate", Where = Where(pointer), Message = "The text has half of a surrogate pair.", Fix = "Send both halves, or the character itself as UTF-8." });
+            errors.Report("lone_surrogate", Where(pointer), "The text has half of a surrogate pair.", "Send both halves, or the character itself as UTF-8.");
             return null;
         }
 
-        if (text.Contains('\0', StringComparison.Ordinal))
+        if (!nulAllowed && text.Contains('\0', StringComparison.Ordinal))
         {
-            errors.Add(new InputError { Code = NulCharacter, Where = Where(pointer), Message = "The text has the character U+0000.", Fix = "Leave it out; send binary content as base64." });
+            errors.Report("nul_character", Where(pointer), "The text has the character U+0000.", "Leave it out; send binary content as base64.");
         }
 
         return text;
     }
+
+    /// <summary>Stops growing once it is longer than what is shown: one long name would be copied for each of the thousands of values below it.</summary>
+    private static string Below(string pointer, string name) =>
+        pointer.Length > InputErrors.LongestWhere ? pointer : $"{pointer}/{Escape(name.Length > InputErrors.LongestWhere ? name[..(InputErrors.LongestWhere + 1)] : name)}";
 
     private static string Where(string pointer) => pointer.Length == 0 ? "body" : pointer;
 
@@ -110,5 +118,5 @@ internal static class StrictJson
 
     /// <summary>The runtime's message repeats path and position in a second sentence; keep what a person needs.</summary>
     private static string FirstSentence(JsonException broken) =>
-        $"{broken.Message.Split(". ")[0].TrimEnd('.')} (line {(broken.LineNumber ?? 0) + 1}, byte {(broken.BytePositionInLine ?? 0) + 1}).";
+        $"{InputErrors.Cut(broken.Message.Split(". ")[0].TrimEnd('.'), InputErrors.LongestWhere)} (line {(broken.LineNumber ?? 0) + 1}, byte {(broken.BytePositionInLine ?? 0) + 1}).";
 }

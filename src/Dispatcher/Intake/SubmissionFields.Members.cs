@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Dispatcher.Contracts;
 using Dispatcher.Policies.Loading;
 
 namespace Dispatcher.Intake;
@@ -8,14 +7,8 @@ namespace Dispatcher.Intake;
 /// <summary>How a member is looked up and what is said when it is of the wrong kind.</summary>
 internal sealed partial class SubmissionFields
 {
-    private const int LongestQuote = 64;
-
-    /// <summary>What was seen, short enough to repeat, on one line and without what a terminal would obey.</summary>
-    internal static string Cut(string seen)
-    {
-        var quote = seen.Length <= LongestQuote ? seen : seen[..LongestQuote] + "…";
-        return quote.Any(char.IsControl) ? new string([.. quote.Select(c => char.IsControl(c) ? '?' : c)]) : quote;
-    }
+    /// <inheritdoc cref="InputErrors.Cut"/>
+    internal static string Cut(string seen) => InputErrors.Cut(seen);
 
     /// <summary>A member that is there; null stands for one that is not.</summary>
     private JsonElement? Member(string name) => root.TryGetProperty(name, out var member) && member.ValueKind != JsonValueKind.Null ? member : null;
@@ -53,14 +46,14 @@ internal sealed partial class SubmissionFields
 
     private void CheckMembers(JsonElement element, string pointer, string[] known)
     {
-        foreach (var name in element.EnumerateObject().Select(member => member.Name).Where(name => !known.Contains(name, StringComparer.Ordinal)))
+        foreach (var name in element.EnumerateObject().Select(member => member.Name).Where(name => !known.Contains(name, StringComparer.Ordinal)).TakeWhile(_ => !errors.IsFull()))
         {
-            var meant = Nearest.To(name, known) is { } nearest ? $" Did you mean \"{nearest}\"?" : "";
+            var meant = Nearest.To(Cut(name), known) is { } nearest ? $" Did you mean \"{nearest}\"?" : "";
             Add("unknown_field", $"{pointer}/{Cut(StrictJson.Escape(name))}", "There is no such field." + meant, $"Allowed: {string.Join(", ", known)}.");
         }
     }
 
-    private void Add(string code, string where, string message, string fix) => errors.Add(new InputError { Code = code, Where = where, Message = message, Fix = fix });
+    private void Add(string code, string where, string message, string fix) => errors.Report(code, where, message, fix);
 
     private static string Kind(JsonElement element) => element.ValueKind switch
     {

@@ -21,13 +21,9 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
         CheckSource(source, errors);
         if (body.Length > options.Value.MaxBodyBytes)
         {
-            errors.Add(new InputError
-            {
-                Code = "body_too_large",
-                Where = "body",
-                Message = $"The body has {body.Length:N0} bytes; at most {options.Value.MaxBodyBytes:N0} are read.",
-                Fix = "Put large content into an object store and send its address.",
-            });
+            errors.Report(
+                "body_too_large", "body", $"The body has {body.Length:N0} bytes; at most {options.Value.MaxBodyBytes:N0} are read.",
+                "Put large content into an object store and send its address.");
             return null;
         }
 

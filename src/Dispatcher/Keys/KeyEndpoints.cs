@@ -21,7 +21,7 @@ internal sealed record KeyRequest
     [JsonPropertyName("roles")]
     public required IReadOnlyList<string> Roles { get; init; }
 
-    /// <summary>Groups for approvals.</summary>
+    /// <summary>Groups for approvals, each <c>[a-z0-9_-]{1,64}</c>.</summary>
     [JsonPropertyName("groups")]
     public IReadOnlyList<string> Groups { get; init; } = [];
 }
@@ -65,15 +65,23 @@ internal static class KeyEndpoints
         {
             if (!SubmissionReader.Principal().IsMatch(name))
             {
-                errors.Add(new InputError { Code = "bad_principal", Where = where, Message = $"\"{SubmissionFields.Cut(name)}\" is not allowed.", Fix = "Use 1 to 64 characters of a-z, 0-9, _ and -." });
+                errors.Report("bad_principal", where, $"\"{InputErrors.Cut(name)}\" is not allowed.", "Use 1 to 64 characters of a-z, 0-9, _ and -.");
             }
         }
 
-        foreach (var role in request.Roles.Where(role => !Role.IsKnown(role)))
+        // Null is no member of these lists, but JSON can put it there.
+        foreach (var (i, role) in request.Roles.Index().Where(role => role.Item is null || !Role.IsKnown(role.Item)))
         {
-            errors.Add(new InputError { Code = "unknown_role", Where = "/roles", Message = $"There is no role \"{SubmissionFields.Cut(role)}\".", Fix = "Allowed: producer, worker, worker:<pool>, operator, approver, admin." });
+            errors.Report("unknown_role", $"/roles/{i}", $"There is no role {Quote(role)}.", "Allowed: producer, worker, worker:<pool>, operator, approver, admin.");
+        }
+
+        foreach (var (i, group) in request.Groups.Index().Where(group => group.Item is null || !SubmissionReader.Principal().IsMatch(group.Item)))
+        {
+            errors.Report("bad_group", $"/groups/{i}", $"{Quote(group)} cannot be a group.", "Use 1 to 64 characters of a-z, 0-9, _ and -.");
         }
 
         return errors;
     }
+
+    private static string Quote(string? seen) => seen is null ? "null" : $"\"{InputErrors.Cut(seen)}\"";
 }

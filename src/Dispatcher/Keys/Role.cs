@@ -1,9 +1,10 @@
 using System.Security.Claims;
+using System.Text.RegularExpressions;
 
 namespace Dispatcher.Keys;
 
 /// <summary>What a key may do. A key has any number of roles.</summary>
-internal static class Role
+internal static partial class Role
 {
     /// <summary>Hands in jobs; sees and cancels its own.</summary>
     public const string Producer = "producer";
@@ -14,21 +15,27 @@ internal static class Role
     /// <summary>Sees and cancels every job, and sees the dead letters.</summary>
     public const string Operator = "operator";
 
-    /// <summary>Decides on held jobs.</summary>
+    /// <summary>Sees every job and decides on held ones; cancels only its own.</summary>
     public const string Approver = "approver";
 
     /// <summary>Everything, and makes keys.</summary>
     public const string Admin = "admin";
 
-    /// <summary>The roles a key may be given.</summary>
-    public static bool IsKnown(string role) => role is Producer or Worker or Operator or Approver or Admin || role.StartsWith(Worker + ":", StringComparison.Ordinal);
+    /// <summary>The roles a key may be given. A pool has a name of 1 to 64 characters of a-z, 0-9, _ and -.</summary>
+    public static bool IsKnown(string role) => role is Producer or Worker or Operator or Approver or Admin || OfOnePool().IsMatch(role);
 
     public static string Subject(this ClaimsPrincipal caller) => caller.FindFirstValue(ClaimTypes.NameIdentifier)!;
 
     public static bool MaySeeAll(this ClaimsPrincipal caller) => caller.IsInRole(Operator) || caller.IsInRole(Admin) || caller.IsInRole(Approver);
 
+    /// <summary>Whoever may see a job of <paramref name="principal"/> may not therefore stop it.</summary>
+    public static bool MayCancel(this ClaimsPrincipal caller, string principal) => caller.Subject() == principal || caller.IsInRole(Operator) || caller.IsInRole(Admin);
+
     public static bool IsWorker(this ClaimsPrincipal caller) =>
         caller.IsInRole(Admin) || caller.FindAll(ClaimTypes.Role).Any(role => role.Value == Worker || role.Value.StartsWith(Worker + ":", StringComparison.Ordinal));
 
     public static bool Serves(this ClaimsPrincipal caller, string pool) => caller.IsInRole(Admin) || caller.IsInRole(Worker) || caller.IsInRole($"{Worker}:{pool}");
+
+    [GeneratedRegex(@"^worker:[a-z0-9_-]{1,64}\z")]
+    private static partial Regex OfOnePool();
 }

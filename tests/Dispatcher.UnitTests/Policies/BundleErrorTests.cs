@@ -220,16 +220,18 @@ public class BundleErrorTests
         Assert.Contains(Bundle.Load([topics, rules, rules]).Errors, error => error.Code == "unknown_file");
     }
 
-    [Fact]
-    public void A_schema_must_be_JSON_for_a_known_topic()
+    [Theory]
+    [InlineData("schemas/test.run.json")]
+    [InlineData("schemas/test.run.JSON")]
+    [InlineData("schemas/more/test.run.yaml")]
+    public void A_schema_does_not_load_since_no_payload_would_be_checked(string path)
     {
-        ABundle bundle = ABundle.WithRules();
+        BundleLoad load = ABundle.WithRules().AndFile(path, "{}").Load();
 
-        BundleError bad = Assert.Single(bundle.AndFile("schemas/test.run.json", "{\n  oops }").Load().Errors);
-        BundleError unknown = Assert.Single(bundle.AndFile("schemas/test.rum.json", "{}").Load().Errors);
-
-        Assert.Equal(("bad_json", "schemas/test.run.json:2"), (bad.Code, bad.Where));
-        Assert.Equal(("unknown_topic", "did you mean 'test.run'?"), (unknown.Code, unknown.Fix));
+        BundleError error = Assert.Single(load.Errors);
+        Assert.Null(load.Bundle);
+        Assert.Equal(("schemas_not_supported", path), (error.Code, error.Where));
+        Assert.Equal("remove it; payload schemas are not checked by this version.", error.Fix);
     }
 
     [Fact]

@@ -22,6 +22,7 @@ public sealed class BundleFolderTests : IDisposable
         Write("rules/b.yaml", "b");
         Write("rules/a.yaml", "a");
         Write("schemas/test.run.json", "s");
+        Write("schemas/test.run.JSON5", "s");
         Write("cases/c.yaml", "c");
         Write("README.md", "no");
         Write("rules/notes.txt", "no");
@@ -30,7 +31,7 @@ public sealed class BundleFolderTests : IDisposable
 
         IReadOnlyList<BundleFile> files = BundleFolder.Read(_folder);
 
-        Assert.Equal(["cases/c.yaml", "rules/a.yaml", "rules/b.yaml", "schemas/test.run.json", "topics.yaml"], files.Select(file => file.Path));
+        Assert.Equal(["cases/c.yaml", "rules/a.yaml", "rules/b.yaml", "schemas/test.run.JSON5", "schemas/test.run.json", "topics.yaml"], files.Select(file => file.Path));
         Assert.Equal("a"u8.ToArray(), files[1].Content.ToArray());
     }
 

@@ -22,7 +22,7 @@ public class HashTests
     }
 
     [Fact]
-    public void The_hash_depends_on_rules_topics_and_schemas_and_their_paths()
+    public void The_hash_depends_on_rules_and_topics_and_their_paths()
     {
         ABundle bundle = ABundle.WithRules(A);
         ABundle[] changed =
@@ -31,8 +31,6 @@ public class HashTests
             bundle.AndRules("rules/more.yaml", Other),
             bundle.AndRules("rules/more2.yaml", Other),
             bundle.AndTopic("risk: low"),
-            bundle.AndFile("schemas/test.run.json", "{}"),
-            bundle.AndFile("schemas/test.run.json", "{} "),
         ];
 
         Assert.Equal(changed.Length + 1, changed.Append(bundle).Select(one => one.Build().Hash).Distinct().Count());
@@ -53,14 +51,13 @@ public class HashTests
     [Fact]
     public void The_archive_loads_as_the_very_same_bundle()
     {
-        Bundle bundle = ABundle.WithRules(A, Other).AndFile("schemas/test.run.json", "{}").AndFile("cases/a.yaml", "x").Build();
+        Bundle bundle = ABundle.WithRules(A, Other).AndFile("cases/a.yaml", "x").Build();
 
         Bundle copy = Bundle.FromArchive(bundle.Archive).Bundle!;
 
         Assert.Equal(bundle.Hash, copy.Hash);
         Assert.Equal(bundle.Archive.ToArray(), copy.Archive.ToArray());
         Assert.Equal(bundle.Decide(Job.Facts, ABundle.Now).BasisHash, copy.Decide(Job.Facts, ABundle.Now).BasisHash);
-        Assert.True(copy.Schemas.ContainsKey("test.run"));
     }
 
     [Theory]

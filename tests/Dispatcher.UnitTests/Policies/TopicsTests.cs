@@ -39,12 +39,4 @@ public class TopicsTests
         Assert.Equal(["a", "b"], jobClass.Tags);
         Assert.Equal(["c"], jobClass.OptionalTags);
     }
-
-    [Fact]
-    public void A_schema_is_found_by_its_topic()
-    {
-        Bundle bundle = ABundle.WithRules().AndFile("schemas/test.run.json", """{"type":"object"}""").Build();
-
-        Assert.Equal("""{"type":"object"}"""u8.ToArray(), bundle.Schemas["test.run"].ToArray());
-    }
 }

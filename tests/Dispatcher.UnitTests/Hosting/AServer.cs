@@ -1,0 +1,90 @@
+using System.Security.Claims;
+using System.Text;
+using System.Text.Json;
+using Dispatcher.Hosting;
+using Dispatcher.Storing;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.UnitTests.Hosting;
+
+/// <summary>The embedded server with a migrated store, not started: its routes answer, nothing runs in the background. Who calls is said, not checked.</summary>
+internal sealed class AServer : IAsyncDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("dispatcher-unit-");
+    private readonly WebApplication _app;
+
+    private AServer()
+    {
+        Policies = _folder.CreateSubdirectory("policies").FullName;
+        _app = Server.Build(new ServerSettings { DataFolder = _folder.FullName, PolicyFolder = Policies, Urls = "http://127.0.0.1:0", Worker = false, LogLevel = "Fatal" });
+    }
+
+    /// <summary>The policy folder, empty.</summary>
+    public string Policies { get; }
+
+    public static async Task<AServer> MigratedAsync()
+    {
+        var server = new AServer();
+        await using var db = await server.DatabaseAsync();
+        await Migrator.MigrateAsync(db, TestContext.Current.CancellationToken);
+        return server;
+    }
+
+    public T Get<T>() where T : notnull => _app.Services.GetRequiredService<T>();
+
+    public async Task<DispatcherDb> DatabaseAsync() => await Get<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync(TestContext.Current.CancellationToken);
+
+    public async Task StoreAsync(params object[] rows)
+    {
+        await using var db = await DatabaseAsync();
+        db.AddRange(rows);
+        await db.SaveChangesAsync(TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Status and body of the answer. A route is named as in <c>Routes.approved.txt</c>; its one parameter, if any, is <paramref name="id"/>.</summary>
+    public async Task<(int Status, JsonElement Body)> AskAsync(string method, string route, ClaimsPrincipal caller, string query = "", Guid? id = null, string? body = null)
+    {
+        var endpoint = ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().Single(endpoint =>
+            endpoint.RoutePattern.RawText == route && endpoint.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods.Contains(method));
+        await using var scope = _app.Services.CreateAsyncScope();
+        using var answer = new MemoryStream();
+        var http = new DefaultHttpContext { RequestServices = scope.ServiceProvider, User = caller };
+        http.Request.Method = method;
+        http.Request.QueryString = new QueryString(query);
+        http.Request.RouteValues = new RouteValueDictionary(endpoint.RoutePattern.Parameters.Select(parameter => KeyValuePair.Create(parameter.Name, (object?)id?.ToString())));
+        http.Response.Body = answer;
+        if (body is not null)
+        {
+            http.Request.ContentType = "application/json";
+            http.Request.Body = new MemoryStream(Encoding.UTF8.GetBytes(body));
+            http.Request.ContentLength = http.Request.Body.Length;
+            http.Features.Set<Microsoft.AspNetCore.Http.Features.IHttpRequestBodyDetectionFeature>(new HasBody());
+        }
+
+        await endpoint.RequestDelegate!(http);
+        return (http.Response.StatusCode, JsonDocument.Parse(answer.ToArray()).RootElement);
+    }
+
+    /// <summary>The codes of the errors in a problem, each with where.</summary>
+    public static IEnumerable<string> Errors(JsonElement problem) =>
+        problem.GetProperty("errors").EnumerateArray().Select(error => $"{error.GetProperty("code").GetString()} {error.GetProperty("where").GetString()}");
+
+    public async ValueTask DisposeAsync()
+    {
+        await _app.DisposeAsync();
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        _folder.Delete(recursive: true);
+    }
+
+    private sealed class HasBody : Microsoft.AspNetCore.Http.Features.IHttpRequestBodyDetectionFeature
+    {
+        public bool CanHaveBody => true;
+    }
+}
+
+/// <summary>Whoever calls.</summary>
+internal static class ACaller
+{
+    public static ClaimsPrincipal With(string role, string subject = "somebody") =>
+        new(new ClaimsIdentity([new Claim(ClaimTypes.NameIdentifier, subject), new Claim(ClaimTypes.Role, role)], "test"));
+}
