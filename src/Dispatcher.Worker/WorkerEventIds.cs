@@ -11,6 +11,7 @@ internal static class WorkerEventIds
     public const int ClaimRefused = 6101;
     public const int ClaimUnreachable = 6102;
     public const int ClaimTooLate = 6103;
+    public const int CopyDropped = 6104;
 
     public const int RunEnded = 6200;
     public const int RunStopped = 6201;
