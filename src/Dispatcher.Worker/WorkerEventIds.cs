@@ -21,6 +21,7 @@ internal static class WorkerEventIds
 
     public const int OutcomesNotAccepted = 6400;
     public const int OutcomesLost = 6401;
+    public const int OutcomeNotWritable = 6402;
 
     public const int Connected = 6500;
     public const int ConnectionLost = 6501;

@@ -171,7 +171,22 @@ internal sealed partial class ClaimLoop : IDisposable
         _ = RunToEndAsync(run);
     }
 
-    private async Task RunToEndAsync(LiveRun run) => End(run, await _runner.RunAsync(run));
+    private async Task RunToEndAsync(LiveRun run)
+    {
+        AttemptOutcome? outcome;
+        try
+        {
+            outcome = await _runner.RunAsync(run);
+        }
+#pragma warning disable CA1031 // Nobody awaits this: whatever is thrown, the slot must be freed and the heartbeats must end.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            outcome = _runner.Broken(run, exception);
+        }
+
+        End(run, outcome);
+    }
 
     private void End(LiveRun run, AttemptOutcome? outcome)
     {
