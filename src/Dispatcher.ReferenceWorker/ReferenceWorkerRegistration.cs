@@ -1,5 +1,6 @@
 using Dispatcher.ReferenceWorker.Deploys;
 using Dispatcher.ReferenceWorker.Integrations;
+using Dispatcher.ReferenceWorker.Processes;
 using Dispatcher.ReferenceWorker.Repos;
 using Dispatcher.ReferenceWorker.Shell;
 using Dispatcher.Worker;
@@ -14,7 +15,7 @@ public static class ReferenceWorkerRegistration
     /// <summary>All pools there are handlers for.</summary>
     public static IReadOnlyList<string> AllPools { get; } = ["repo", "shell", "integrations", "deploy"];
 
-    /// <summary>Serves these pools. Register an <see cref="IWorkerTransport"/> to serve them without RabbitMQ.</summary>
+    /// <summary>Serves these pools, and closes this process to the programs they start (<see cref="ProcessSecrets"/>). Register an <see cref="IWorkerTransport"/> to serve them without RabbitMQ.</summary>
     /// <param name="services">The container.</param>
     /// <param name="pools">Some of <see cref="AllPools"/>.</param>
     /// <param name="configure">What the handlers may touch.</param>
@@ -22,6 +23,8 @@ public static class ReferenceWorkerRegistration
     public static IServiceCollection AddReferenceWorker(
         this IServiceCollection services, IReadOnlyList<string> pools, Action<ReferenceWorkerOptions> configure, Action<string, WorkerOptions>? configurePool = null)
     {
+        // Before anything can start a program.
+        ProcessSecrets.Protect();
         services.AddOptions<ReferenceWorkerOptions>().Configure(configure).ValidateOnStart();
         services.AddSingleton<IValidateOptions<ReferenceWorkerOptions>>(new ReferenceWorkerOptionsValidator(pools));
         services.TryAddSingleton<EgressClient>();

@@ -11,6 +11,7 @@ internal static class WorkerEventIds
     public const int ClaimRefused = 6101;
     public const int ClaimUnreachable = 6102;
     public const int ClaimTooLate = 6103;
+    public const int CopyDropped = 6104;
 
     public const int RunEnded = 6200;
     public const int RunStopped = 6201;
@@ -20,6 +21,7 @@ internal static class WorkerEventIds
 
     public const int OutcomesNotAccepted = 6400;
     public const int OutcomesLost = 6401;
+    public const int OutcomeNotWritable = 6402;
 
     public const int Connected = 6500;
     public const int ConnectionLost = 6501;

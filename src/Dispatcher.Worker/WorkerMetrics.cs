@@ -23,7 +23,7 @@ internal sealed class WorkerMetrics
     public WorkerMetrics(IMeterFactory meters)
     {
         var meter = meters.Create(Name);
-        _dropped = meter.CreateCounter<long>("dispatcher.worker.deliveries.dropped", "{delivery}", "Deliveries whose permit did not fit");
+        _dropped = meter.CreateCounter<long>("dispatcher.worker.deliveries.dropped", "{delivery}", "Deliveries whose permit did not fit, or that were copies");
         _claims = meter.CreateCounter<long>("dispatcher.worker.claims", "{claim}", "Claims by answer");
         _heartbeatsFailed = meter.CreateCounter<long>("dispatcher.worker.heartbeats.failed", "{heartbeat}", "Heartbeats that did not reach the dispatcher");
         _abandoned = meter.CreateCounter<long>("dispatcher.worker.runs.abandoned", "{run}", "Runs whose handler did not end when told to");

@@ -10,7 +10,7 @@ namespace Dispatcher.Worker.Claiming;
 /// <summary>
 /// From a delivery to a started run:
 /// (1) check the permit; what does not fit is dropped.
-/// (2) when slots are free, claim as many as fit in one request; refused ones are dropped.
+/// (2) when slots are free, claim as many as fit in one request; refused ones are dropped, and so is a second copy of what is gathered or still lives.
 /// (3) ack each granted one, then start it. A crash between claim and ack redelivers, and the second claim is refused; a crash after the ack leaves the lease, which the sweep repairs.
 /// </summary>
 internal sealed partial class ClaimLoop : IDisposable
@@ -57,7 +57,7 @@ internal sealed partial class ClaimLoop : IDisposable
             {
                 await _outcomes.WhenRoomAsync(stopping);
                 await _slots.WaitAsync(stopping);
-                await ClaimAsync(TakeWhatFits(), stopping);
+                await ClaimAsync(await TakeWhatFitsAsync(), stopping);
             }
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
@@ -78,11 +78,20 @@ internal sealed partial class ClaimLoop : IDisposable
     public void Dispose() => _slots.Dispose();
 
     // One slot is held already; takes one more for each further candidate.
-    private List<Candidate> TakeWhatFits()
+    private async Task<List<Candidate>> TakeWhatFitsAsync()
     {
+        // No request is under way here: what the last one was granted is among the live runs.
+        var permits = _runs.All.Select(run => run.PermitId).ToHashSet();
         List<Candidate> batch = [];
         while (_waiting.Reader.TryRead(out var candidate))
         {
+            // Copies may be granted alike when they share a request, and then the job would run twice.
+            if (!permits.Add(candidate.Claims.Jti))
+            {
+                await DropCopyAsync(candidate);
+                continue;
+            }
+
             batch.Add(candidate);
             if (batch.Count == MaxPermits || !_slots.Wait(0, CancellationToken.None))
             {
@@ -92,6 +101,13 @@ internal sealed partial class ClaimLoop : IDisposable
 
         _slots.Release();
         return batch;
+    }
+
+    private async Task DropCopyAsync(Candidate copy)
+    {
+        _parts.Metrics.Dropped(_parts.Pool.Name, "Copy");
+        Log.Copy(_log, copy.Message.JobId, copy.Message.Attempt);
+        await copy.Delivery.AckAsync();
     }
 
     // :: Step 2
@@ -155,7 +171,22 @@ internal sealed partial class ClaimLoop : IDisposable
         _ = RunToEndAsync(run);
     }
 
-    private async Task RunToEndAsync(LiveRun run) => End(run, await _runner.RunAsync(run));
+    private async Task RunToEndAsync(LiveRun run)
+    {
+        AttemptOutcome? outcome;
+        try
+        {
+            outcome = await _runner.RunAsync(run);
+        }
+#pragma warning disable CA1031 // Nobody awaits this: whatever is thrown, the slot must be freed and the heartbeats must end.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            outcome = _runner.Broken(run, exception);
+        }
+
+        End(run, outcome);
+    }
 
     private void End(LiveRun run, AttemptOutcome? outcome)
     {
@@ -208,5 +239,8 @@ internal sealed partial class ClaimLoop : IDisposable
 
         [LoggerMessage(WorkerEventIds.ClaimTooLate, LogLevel.Warning, "Job {JobId}, attempt {Attempt} could not be claimed in time; dropped, the dispatcher hands it out again")]
         public static partial void TooLate(ILogger logger, Guid jobId, int attempt);
+
+        [LoggerMessage(WorkerEventIds.CopyDropped, LogLevel.Information, "Dropped a second copy of job {JobId}, attempt {Attempt}")]
+        public static partial void Copy(ILogger logger, Guid jobId, int attempt);
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Threading.Channels;
 using Dispatcher.Contracts;
+using Dispatcher.Worker.Running;
 using Microsoft.Extensions.Logging;
 using Polly;
 
@@ -32,9 +33,10 @@ internal sealed partial class OutcomeSender
     /// <summary>Takes an outcome; <paramref name="sent"/> is called when the dispatcher has it.</summary>
     public void Add(AttemptOutcome outcome, Action sent)
     {
+        var waiting = Measured(outcome, sent);
         Interlocked.Increment(ref _waiting);
         _parts.Metrics.OutcomesWaiting(_parts.Pool.Name, 1);
-        _queue.Writer.TryWrite(new Waiting(outcome, JsonSerializer.SerializeToUtf8Bytes(outcome, WireJson.Default.AttemptOutcome).Length + 1, sent));
+        _queue.Writer.TryWrite(waiting);
     }
 
     /// <summary>Nothing comes any more: <see cref="RunAsync"/> ends when all is sent.</summary>
@@ -71,6 +73,25 @@ internal sealed partial class OutcomeSender
         }
     }
 
+    // One that cannot be written would fail its batch for ever, and hold up all that come after it.
+    private Waiting Measured(AttemptOutcome outcome, Action sent)
+    {
+        try
+        {
+            return new Waiting(outcome, Size(outcome), sent);
+        }
+        catch (Exception exception) when (exception is InvalidOperationException or JsonException or ArgumentException or NotSupportedException)
+        {
+            Log.NotWritable(_log, outcome.JobId, outcome.Attempt, exception.Message);
+            var ending = Ending.BadResult(exception);
+            var told = outcome with { Kind = ending.Kind, Result = null, Fault = ending.Fault };
+            return new Waiting(told, Size(told), sent);
+        }
+    }
+
+    // As a batch of one: within a batch it is nested deeper than alone, and the depth has a limit.
+    private static int Size(AttemptOutcome outcome) => JsonSerializer.SerializeToUtf8Bytes(new OutcomeBatch { Outcomes = [outcome] }, WireJson.Default.OutcomeBatch).Length;
+
     private List<Waiting> Pack()
     {
         List<Waiting> batch = [];
@@ -93,6 +114,9 @@ internal sealed partial class OutcomeSender
     {
         [LoggerMessage(WorkerEventIds.OutcomesNotAccepted, LogLevel.Warning, "Outcomes not accepted, sending again; {Waiting} wait ({Error})")]
         public static partial void NotAccepted(ILogger logger, int waiting, string error);
+
+        [LoggerMessage(WorkerEventIds.OutcomeNotWritable, LogLevel.Error, "The outcome of job {JobId}, attempt {Attempt} cannot be written; reported as a fault instead ({Error})")]
+        public static partial void NotWritable(ILogger logger, Guid jobId, int attempt, string error);
 
         [LoggerMessage(WorkerEventIds.OutcomesLost, LogLevel.Error, "The worker ends with {Count} outcomes unsent; their leases run out and the dispatcher decides")]
         public static partial void Lost(ILogger logger, int count);

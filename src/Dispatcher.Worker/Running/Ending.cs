@@ -33,6 +33,9 @@ internal sealed record Ending(OutcomeKind Kind, JsonElement? Result = null, Faul
         return new(OutcomeKind.Faulted, Fault: FaultOf(exception, reason, limit));
     }
 
+    /// <summary>What the handler left cannot be reported, for example JSON with half a surrogate pair. Terminal: its effects have happened, and it would end the same way again.</summary>
+    public static Ending BadResult(Exception exception) => new(OutcomeKind.Faulted, Fault: Plain(exception, "terminal", "bad_result"));
+
     private static Fault FaultOf(Exception? exception, StopReason reason, TimeSpan limit) => reason switch
     {
         StopReason.Timeout => new Fault

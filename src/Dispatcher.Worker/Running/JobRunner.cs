@@ -38,13 +38,31 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
 
         var reason = run.Close();
         var (result, exception) = handler.IsCompleted ? await handler : Abandon(run);
-        var ending = Ending.Of(result, exception, reason, run.Limit, MaxOutput(message));
+        var ending = EndingOf(run, result, exception, reason);
         Report(run, ending, exception, activity);
         return ending is null ? null : OutcomeOf(run, ending, startedAt);
     }
 
     /// <summary>The outcome of a run that was claimed but never started.</summary>
     public AttemptOutcome Returned(LiveRun run) => OutcomeOf(run, Ending.Returned, parts.Clock.GetUtcNow());
+
+    /// <summary>The outcome of a run whose own end could not be told. Null: fenced, nothing to report.</summary>
+    public AttemptOutcome? Broken(LiveRun run, Exception exception) =>
+        run.Close() == StopReason.Fenced ? null : OutcomeOf(run, Ending.BadResult(exception), parts.Clock.GetUtcNow());
+
+    private Ending? EndingOf(LiveRun run, JobResult? result, Exception? exception, StopReason reason)
+    {
+        try
+        {
+            return Ending.Of(result, exception, reason, run.Limit, MaxOutput(run.Message));
+        }
+#pragma warning disable CA1031 // What a handler returns or throws is its own code too, and JSON that can be read need not be JSON that can be written.
+        catch (Exception broken)
+#pragma warning restore CA1031
+        {
+            return Ending.BadResult(broken);
+        }
+    }
 
     // Never faults: nobody may be left to see it.
     private async Task<(JobResult? Result, Exception? Exception)> InvokeAsync(LiveRun run, CancellationToken stop)

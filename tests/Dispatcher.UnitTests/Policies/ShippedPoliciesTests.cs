@@ -95,9 +95,14 @@ public class ShippedPoliciesTests
 
     [Theory]
     [InlineData("""["git","--version"]""")]
-    [InlineData("""["ls","-la"]""")]
-    [InlineData("""["cat","README.md"]""")]
+    [InlineData("""["git","version"]""")]
+    [InlineData("""["ls"]""")]
+    [InlineData("""["date"]""")]
+    [InlineData("""["hostname"]""")]
     [InlineData("""["echo","hello"]""")]
+    [InlineData("""["id","-u"]""")]
+    [InlineData("""["uname","-a"]""")]
+    [InlineData("""["pwd"]""")]
     [InlineData("\"whoami\"")]
     public void A_command_that_only_looks_runs_in_development(string command)
     {
@@ -107,7 +112,34 @@ public class ShippedPoliciesTests
         Assert.Equal(["dev-shell-readonly"], decision.Rules);
         Assert.Equal(30000, decision.Constraints!.TimeoutMs);
         Assert.Equal(65536, decision.Constraints.MaxOutputBytes);
-        Assert.Superset(new HashSet<string> { "git", "ls", "cat", "echo" }, decision.Constraints.AllowedCommands!.ToHashSet());
+        Assert.Equal(["date", "echo", "git", "hostname", "id", "ls", "pwd", "uname", "whoami"], decision.Constraints.AllowedCommands!);
+    }
+
+    [Theory]
+    [InlineData("""["cat","/proc/1/environ"]""")]
+    [InlineData("""["cat"]""")]
+    [InlineData("""["grep","-r","key","/"]""")]
+    [InlineData("""["head","-c","100","/etc/passwd"]""")]
+    [InlineData("""["tail","x"]""")]
+    [InlineData("""["cut","-c1-","x"]""")]
+    [InlineData("""["wc","--files0-from=x"]""")]
+    [InlineData("""["md5sum","x"]""")]
+    [InlineData("""["sha256sum","x"]""")]
+    [InlineData("""["realpath","x"]""")]
+    [InlineData("""["stat","/"]""")]
+    [InlineData("""["df","/"]""")]
+    [InlineData("""["du","/"]""")]
+    [InlineData("""["ls","/"]""")]
+    [InlineData("""["ls","-la"]""")]
+    [InlineData("""["date","-f","/etc/passwd"]""")]
+    [InlineData("""["hostname","-F","/etc/passwd"]""")]
+    [InlineData("""["git","rev-parse","HEAD"]""")]
+    public void A_command_that_takes_files_is_not_granted_since_it_reads_all_that_the_worker_may(string command)
+    {
+        Decision decision = Decide(Shell("dev", command));
+
+        Assert.Equal(Verdict.Deny, decision.Verdict);
+        Assert.Equal(ReasonCodes.NoMatch, decision.Reason);
     }
 
     [Theory]

@@ -88,6 +88,55 @@ public sealed class ClaimTests
     }
 
     [Fact]
+    public async Task A_copy_in_the_same_request_is_dropped_and_takes_no_slot()
+    {
+        var transport = new InMemoryTransport();
+        var firstClaim = new TaskCompletionSource();
+        transport.BeforeClaim = _ => firstClaim.Task;
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), options => options.Concurrency = 3, transport);
+        transport.Deliver(new AWork());
+        await transport.Until(() => transport.Claims.Count == 1);
+        var work = new AWork().Permitted(claims => claims);
+
+        transport.Deliver(work);
+        transport.Deliver(work);
+        transport.Deliver(new AWork());
+
+        await transport.Until(() => transport.Taken == 4);
+        firstClaim.SetResult();
+        await transport.Until(() => transport.Outcomes.Count == 3 && transport.Seen.Count(seen => seen == "ack") == 4);
+        Assert.Equal(3, transport.Claims.SelectMany(claim => claim.Permits).Distinct().Count());
+        Assert.Equal(3, transport.Claims.Sum(claim => claim.Permits.Count));
+    }
+
+    [Fact]
+    public async Task A_copy_of_a_live_run_is_dropped_unclaimed()
+    {
+        var transport = new InMemoryTransport();
+        var gate = new TaskCompletionSource();
+        await using var worker = await AWorker.That(
+            async (_, token) =>
+            {
+                await transport.Note("running");
+                await gate.Task.WaitAsync(token);
+                return JobResult.Nothing;
+            },
+            options => options.Concurrency = 2,
+            transport);
+        var work = new AWork().Permitted(claims => claims);
+        transport.Deliver(work);
+        await transport.Until(() => transport.Seen.Contains("running"));
+
+        transport.Deliver(work);
+
+        await transport.Until(() => transport.Seen.Count(seen => seen == "ack") == 2);
+        Assert.Single(transport.Claims);
+        gate.SetResult();
+        await transport.FirstOutcome();
+        Assert.Single(transport.Claims);
+    }
+
+    [Fact]
     public async Task Keeps_claiming_while_the_dispatcher_is_away()
     {
         var transport = new InMemoryTransport();

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Worker;
 
@@ -33,7 +34,7 @@ public sealed class OutcomeSenderTests
         transport.BeforeSend = async batch =>
         {
             await first.Task;
-            sizes.Add(System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(batch, WireJson.Default.OutcomeBatch).Length);
+            sizes.Add(JsonSerializer.SerializeToUtf8Bytes(batch, WireJson.Default.OutcomeBatch).Length);
         };
         await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.From(new string('x', 60_000))), options => options.Concurrency = 64, transport);
         for (var i = 0; i < 40; i++)
@@ -61,6 +62,28 @@ public sealed class OutcomeSenderTests
         await transport.FirstOutcome();
         Assert.Equal(3, tries);
         Assert.Single(transport.Outcomes);
+    }
+
+    [Fact]
+    public async Task An_outcome_that_no_batch_can_hold_becomes_a_fault_and_holds_up_no_other()
+    {
+        var transport = new InMemoryTransport();
+        transport.BeforeSend = batch =>
+        {
+            _ = JsonSerializer.SerializeToUtf8Bytes(batch, WireJson.Default.OutcomeBatch);
+            return Task.CompletedTask;
+        };
+        // As deep as it may be alone, and so too deep within a batch.
+        using var deep = JsonDocument.Parse(new string('[', 64) + new string(']', 64));
+        await using var worker = await AWorker.That(
+            (run, _) => Task.FromResult(run.Attempt == 1 ? JobResult.Of(deep.RootElement) : JobResult.Nothing), options => options.Concurrency = 1, transport);
+
+        transport.Deliver(new AWork());
+        transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
+
+        await transport.Until(() => transport.Outcomes.Count == 2);
+        Assert.Equal("bad_result", transport.Outcomes.Single(outcome => outcome.Attempt == 1).Fault!.Code);
+        Assert.Equal(OutcomeKind.Succeeded, transport.Outcomes.Single(outcome => outcome.Attempt == 2).Kind);
     }
 
     [Fact]

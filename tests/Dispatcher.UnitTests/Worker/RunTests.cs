@@ -170,6 +170,32 @@ public sealed class RunTests
     }
 
     [Fact]
+    public async Task A_result_that_cannot_be_written_is_a_terminal_fault_and_frees_its_slot_and_its_lease()
+    {
+        using var halfAPair = JsonDocument.Parse("\"\\ud800\"");
+        await using var worker = await AWorker.That(
+            (run, _) => Task.FromResult(run.Attempt == 1 ? JobResult.Of(halfAPair.RootElement) : JobResult.Nothing), options => options.Concurrency = 1);
+
+        worker.Transport.Deliver(new AWork());
+        worker.Transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
+
+        await worker.Transport.Until(() => worker.Transport.Outcomes.Count == 2);
+        var first = worker.Transport.Outcomes.Single(outcome => outcome.Attempt == 1);
+        Assert.Equal((OutcomeKind.Faulted, "terminal", "bad_result"), (first.Kind, first.Fault!.Class, first.Fault.Code));
+        Assert.Null(first.Result);
+    }
+
+    [Fact]
+    public async Task An_exception_that_throws_when_it_is_read_is_a_terminal_fault()
+    {
+        await using var worker = await AWorker.That((_, _) => throw new UnreadableException());
+
+        worker.Transport.Deliver(new AWork());
+
+        Assert.Equal("bad_result", (await worker.Transport.FirstOutcome()).Fault!.Code);
+    }
+
+    [Fact]
     public async Task A_stop_cancels_what_outlives_the_grace_and_has_it_tried_again()
     {
         var transport = new InMemoryTransport();
@@ -188,6 +214,11 @@ public sealed class RunTests
 
         var fault = Assert.Single(transport.Outcomes).Fault!;
         Assert.Equal(("transient", "worker_stopping"), (fault.Class, fault.Code));
+    }
+
+    private sealed class UnreadableException : Exception
+    {
+        public override string Message => throw new InvalidOperationException("no message");
     }
 
     internal static async Task<JobResult> Forever(JobRun run, CancellationToken token)
