@@ -22,7 +22,8 @@ internal static class JobEndpoints
         jobs.MapGet("/{jobId:guid}", ShowAsync).Produces<JobView>();
         jobs.MapGet("/{jobId:guid}/timeline", TimelineAsync).Produces<Page<TimelineEntryView>>();
         jobs.MapGet("/{jobId:guid}/attempts", AttemptsAsync).Produces<Page<AttemptView>>();
-        jobs.MapPost("/{jobId:guid}/cancel", CancelAsync).Produces<CancelAnswer>(StatusCodes.Status202Accepted);
+        jobs.MapPost("/{jobId:guid}/cancel", CancelAsync).Produces<CancelAnswer>(StatusCodes.Status202Accepted)
+            .ProducesProblem(StatusCodes.Status403Forbidden).ProducesProblem(StatusCodes.Status409Conflict);
     }
 
     private static async Task<IResult> SubmitAsync(
@@ -92,9 +93,14 @@ internal static class JobEndpoints
 
     private static async Task<IResult> CancelAsync(Guid jobId, ClaimsPrincipal caller, JobReads reads, JobCancel cancel, CancellationToken cancellationToken)
     {
-        if (await reads.FindAsync(jobId, caller, cancellationToken) is null)
+        if (await reads.FindAsync(jobId, caller, cancellationToken) is not { } seen)
         {
             return Problems.NotFound(await reads.WhyNotAsync(jobId, caller, cancellationToken));
+        }
+
+        if (!caller.MayCancel(seen.Principal))
+        {
+            return Results.Problem(title: "This key may not do that", detail: $"Job {jobId} belongs to {seen.Principal}; only that principal, operators and admins may cancel it.", statusCode: StatusCodes.Status403Forbidden);
         }
 
         var job = await cancel.CancelAsync(jobId, caller.Subject(), cancellationToken);
