@@ -1,4 +1,3 @@
-using System.Globalization;
 using Dispatcher.Contracts;
 using Dispatcher.Hosting;
 using Dispatcher.Keys;
@@ -20,27 +19,31 @@ internal sealed record DeadLetterView(
 /// <summary><c>/api/dead-letters</c>, for operators: newest first, the kept bytes only with a single one.</summary>
 internal static class DeadLetterEndpoints
 {
-    private const int LargestPage = 500;
-
     public static void MapDeadLetters(this IEndpointRouteBuilder routes)
     {
         var letters = routes.MapGroup("/api/dead-letters").RequireAuthorization(Callers.Operators).WithTags("dead letters");
-        letters.MapGet("", ListAsync).Produces<Page<DeadLetterView>>();
+        letters.MapGet("", ListAsync).Produces<Page<DeadLetterView>>().ProducesProblem(StatusCodes.Status400BadRequest);
         letters.MapGet("/{id:guid}", ShowAsync).Produces<DeadLetterView>();
     }
 
     private static async Task<IResult> ListAsync(IDbContextFactory<DispatcherDb> database, string? cursor, int limit = 50, CancellationToken cancellationToken = default)
     {
-        await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var letters = db.DeadLetters.AsNoTracking();
-        if (cursor?.Split('_') is [var text, var id] && long.TryParse(text, CultureInfo.InvariantCulture, out var at) && Guid.TryParse(id, out var after))
+        var errors = new List<InputError>();
+        var page = Paging.Read(cursor, limit, errors);
+        if (errors.Count > 0)
         {
-            letters = letters.Where(letter => letter.At < at || (letter.At == at && letter.DeadLetterId.CompareTo(after) < 0));
+            return Problems.Malformed(errors);
         }
 
-        var page = await letters.OrderByDescending(letter => letter.At).ThenByDescending(letter => letter.DeadLetterId).Take(Math.Clamp(limit, 1, LargestPage)).ToListAsync(cancellationToken);
-        var next = page.Count < Math.Clamp(limit, 1, LargestPage) ? null : string.Create(CultureInfo.InvariantCulture, $"{page[^1].At}_{page[^1].DeadLetterId}");
-        return Results.Ok(new Page<DeadLetterView>([.. page.Select(letter => DeadLetterView.Of(letter, withBody: false))], next));
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var letters = db.DeadLetters.AsNoTracking();
+        if (page.After is var (at, id))
+        {
+            letters = letters.Where(letter => letter.At < at || (letter.At == at && letter.DeadLetterId.CompareTo(id) < 0));
+        }
+
+        var rows = await letters.OrderByDescending(letter => letter.At).ThenByDescending(letter => letter.DeadLetterId).Take(page.Limit).ToListAsync(cancellationToken);
+        return Results.Ok(page.Of(rows, letter => DeadLetterView.Of(letter, withBody: false), letter => new Cursor(letter.At, letter.DeadLetterId)));
     }
 
     private static async Task<IResult> ShowAsync(Guid id, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)

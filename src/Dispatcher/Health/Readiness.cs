@@ -16,6 +16,9 @@ internal sealed class Readiness(StoreClock clock, CurrentBundle current, PolicyF
         ["policy_folder"] = folder.Errors.Count == 0 ? Ok : string.Join("; ", folder.Errors.Take(3).Select(error => $"{error.Where}: {error.Message}")),
     };
 
+    /// <summary>The same for anybody: <c>ok</c> or <c>failing</c>. What is wrong names files, hosts and rules.</summary>
+    public IReadOnlyDictionary<string, string> ShortChecks => Checks.ToDictionary(check => check.Key, check => check.Value == Ok ? Ok : "failing");
+
     /// <summary>A broken policy folder is loud but stops nothing: the bundle in force stays.</summary>
     public bool IsReady => Checks.All(check => check.Key == "policy_folder" || check.Value == Ok);
 

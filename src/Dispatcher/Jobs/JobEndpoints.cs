@@ -18,11 +18,12 @@ internal static class JobEndpoints
         jobs.MapPost("", SubmitAsync).RequireAuthorization(Callers.Producers).Accepts<SubmitJob>("application/json", "*/*")
             .Produces<JobDecision>(StatusCodes.Status202Accepted).Produces<JobDecision>(StatusCodes.Status403Forbidden)
             .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status409Conflict);
-        jobs.MapGet("", ListAsync).Produces<Page<JobSummary>>();
+        jobs.MapGet("", ListAsync).Produces<Page<JobSummary>>().ProducesProblem(StatusCodes.Status400BadRequest);
         jobs.MapGet("/{jobId:guid}", ShowAsync).Produces<JobView>();
         jobs.MapGet("/{jobId:guid}/timeline", TimelineAsync).Produces<Page<TimelineEntryView>>();
         jobs.MapGet("/{jobId:guid}/attempts", AttemptsAsync).Produces<Page<AttemptView>>();
-        jobs.MapPost("/{jobId:guid}/cancel", CancelAsync).Produces<CancelAnswer>(StatusCodes.Status202Accepted);
+        jobs.MapPost("/{jobId:guid}/cancel", CancelAsync).Produces<CancelAnswer>(StatusCodes.Status202Accepted)
+            .ProducesProblem(StatusCodes.Status403Forbidden).ProducesProblem(StatusCodes.Status409Conflict);
     }
 
     private static async Task<IResult> SubmitAsync(
@@ -55,17 +56,25 @@ internal static class JobEndpoints
     private static async Task<IResult> ListAsync(
         ClaimsPrincipal caller, JobReads reads, string? state, string? topic, string? principal, string? cursor, int limit = 50, CancellationToken cancellationToken = default)
     {
+        var errors = new List<InputError>();
+        var page = Paging.Read(cursor, limit, errors);
         if (state is not null && !WireNames.TryState(state, out _))
         {
-            return Problems.Malformed([new InputError { Code = "unknown_state", Where = "?state", Message = $"There is no state \"{SubmissionFields.Cut(state)}\".", Fix = "Allowed: " + string.Join(", ", WireNames.AllStates) }]);
+            errors.Report("unknown_state", "?state", $"There is no state \"{InputErrors.Cut(state)}\".", "Allowed: " + string.Join(", ", WireNames.AllStates));
         }
 
-        if (limit is < 1 or > JobReads.LargestPage)
+        // PostgreSQL's text takes every character but this one, and says so with an exception.
+        foreach (var (name, _) in new[] { ("topic", topic), ("principal", principal) }.Where(filter => filter.Item2?.Contains('\0', StringComparison.Ordinal) == true))
         {
-            return Problems.Malformed([new InputError { Code = "bad_limit", Where = "?limit", Message = $"Seen: {limit}.", Fix = $"Allowed: 1 to {JobReads.LargestPage}." }]);
+            errors.Report("nul_character", "?" + name, "The text has the character U+0000.", "Leave it out.");
         }
 
-        var query = new JobQuery(state is null ? null : WireNames.State(state), topic, caller.MaySeeAll() ? principal : caller.Subject(), limit, cursor);
+        if (errors.Count > 0)
+        {
+            return Problems.Malformed(errors);
+        }
+
+        var query = new JobQuery(state is null ? null : WireNames.State(state), topic, caller.MaySeeAll() ? principal : caller.Subject(), page);
         return Results.Ok(await reads.ListAsync(query, cancellationToken));
     }
 
@@ -84,9 +93,14 @@ internal static class JobEndpoints
 
     private static async Task<IResult> CancelAsync(Guid jobId, ClaimsPrincipal caller, JobReads reads, JobCancel cancel, CancellationToken cancellationToken)
     {
-        if (await reads.FindAsync(jobId, caller, cancellationToken) is null)
+        if (await reads.FindAsync(jobId, caller, cancellationToken) is not { } seen)
         {
             return Problems.NotFound(await reads.WhyNotAsync(jobId, caller, cancellationToken));
+        }
+
+        if (!caller.MayCancel(seen.Principal))
+        {
+            return Results.Problem(title: "This key may not do that", detail: $"Job {jobId} belongs to {seen.Principal}; only that principal, operators and admins may cancel it.", statusCode: StatusCodes.Status403Forbidden);
         }
 
         var job = await cancel.CancelAsync(jobId, caller.Subject(), cancellationToken);

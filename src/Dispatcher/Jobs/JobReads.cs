@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Claims;
 using Dispatcher.Contracts;
 using Dispatcher.Hosting;
@@ -10,13 +9,11 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Jobs;
 
 /// <summary>Which jobs to list.</summary>
-internal sealed record JobQuery(JobState? State, string? Topic, string? Principal, int Limit, string? Cursor);
+internal sealed record JobQuery(JobState? State, string? Topic, string? Principal, Paging Page);
 
 /// <summary>What callers may read of jobs: a producer its own, others as their role says.</summary>
 internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
 {
-    public const int LargestPage = 500;
-
     /// <summary>Newest first.</summary>
     public async Task<Page<JobSummary>> ListAsync(JobQuery query, CancellationToken cancellationToken)
     {
@@ -25,14 +22,13 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
         jobs = query.State is { } state ? jobs.Where(job => job.State == state) : jobs;
         jobs = query.Topic is { } topic ? jobs.Where(job => job.Topic == topic) : jobs;
         jobs = query.Principal is { } principal ? jobs.Where(job => job.Principal == principal) : jobs;
-        if (Cursor(query.Cursor) is var (at, id))
+        if (query.Page.After is var (at, id))
         {
             jobs = jobs.Where(job => job.CreatedAt < at || (job.CreatedAt == at && job.JobId.CompareTo(id) < 0));
         }
 
-        var page = await jobs.OrderByDescending(job => job.CreatedAt).ThenByDescending(job => job.JobId).Take(query.Limit).ToListAsync(cancellationToken);
-        var next = page.Count < query.Limit ? null : string.Create(CultureInfo.InvariantCulture, $"{page[^1].CreatedAt}_{page[^1].JobId}");
-        return new Page<JobSummary>([.. page.Select(JobSummary.Of)], next);
+        var rows = await jobs.OrderByDescending(job => job.CreatedAt).ThenByDescending(job => job.JobId).Take(query.Page.Limit).ToListAsync(cancellationToken);
+        return query.Page.Of(rows, JobSummary.Of, job => new Cursor(job.CreatedAt, job.JobId));
     }
 
     /// <summary>Null when there is none, or the caller may not see it.</summary>
@@ -65,7 +61,4 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
     }
 
     private static bool MaySee(ClaimsPrincipal caller, string principal) => caller.MaySeeAll() || caller.Subject() == principal;
-
-    private static (long At, Guid Id)? Cursor(string? text) =>
-        text?.Split('_') is [var at, var id] && long.TryParse(at, CultureInfo.InvariantCulture, out var micros) && Guid.TryParse(id, out var guid) ? (micros, guid) : null;
 }

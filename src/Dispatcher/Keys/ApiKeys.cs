@@ -14,6 +14,9 @@ internal sealed class ApiKeys(IDbContextFactory<DispatcherDb> database, StoreClo
 
     private const int MostRemembered = 10_000;
 
+    /// <summary>How the ids of keys begin that an environment variable gave; those made here are hex.</summary>
+    private const string FromEnvironment = "env-";
+
     private readonly ConcurrentDictionary<string, (ApiKey? Key, long At)> _seen = new(StringComparer.Ordinal);
 
     /// <summary>The key behind a secret; null when there is none or it is revoked.</summary>
@@ -44,7 +47,10 @@ internal sealed class ApiKeys(IDbContextFactory<DispatcherDb> database, StoreClo
         return (await AddAsync(keyId, secret, request, cancellationToken), secret);
     }
 
-    /// <summary>Makes sure that a secret given from outside (<c>DISPATCHER_API_KEY</c>) is an admin key.</summary>
+    /// <summary>
+    /// Makes sure that a secret given from outside (<c>DISPATCHER_API_KEY</c>) is an admin key. Of the keys that came this way only it and the newest other stay:
+    /// while a secret is changed, servers that were not started again still have the former one. A secret that was revoked stays so: it may have leaked.
+    /// </summary>
     public async Task EnsureAdminAsync(string secret, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -52,7 +58,14 @@ internal sealed class ApiKeys(IDbContextFactory<DispatcherDb> database, StoreClo
         if (!await db.ApiKeys.AnyAsync(key => key.SecretHash == hash, cancellationToken))
         {
             var request = new KeyRequest { Subject = "admin", Person = "admin", Roles = [Role.Admin], Groups = [] };
-            await AddAsync("env-" + hash[..8], secret, request, cancellationToken);
+            await AddAsync(FromEnvironment + hash[..8], secret, request, cancellationToken);
+        }
+
+        var former = await db.ApiKeys.Where(key => key.KeyId.StartsWith(FromEnvironment) && key.SecretHash != hash && key.RevokedAt == null)
+            .OrderByDescending(key => key.CreatedAt).Select(key => key.KeyId).Skip(1).ToListAsync(cancellationToken);
+        foreach (var keyId in former)
+        {
+            await RevokeAsync(keyId, cancellationToken);
         }
     }
 
