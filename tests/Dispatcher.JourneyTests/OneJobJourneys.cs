@@ -74,6 +74,23 @@ public sealed class OneJobJourneys
     }
 
     [Fact]
+    public async Task A_job_that_nobody_started_by_its_not_after_expires()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        var billing = await journey.ProducerAsync();
+        var job = AJob.On("job.test.once") with { NotAfter = TimeProvider.System.GetUtcNow().AddSeconds(4).ToString("O") };
+
+        await billing.PublishAsync(job);
+
+        await dispatcher.InStateAsync(job.JobId, "expired");
+        await journey.CountingWorkerAsync(dispatcher);
+        await Eventually.IsAsync(() => billing.EventsOf(job).Count == 1, "its end is told");
+        Assert.Equal(0, await journey.Records.EffectsAsync());
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
     public async Task A_job_is_cancelled_before_its_claim_and_while_it_runs()
     {
         await using var journey = await Journey.BeginAsync();

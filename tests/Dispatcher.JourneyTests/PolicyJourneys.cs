@@ -75,7 +75,31 @@ public sealed class PolicyJourneys
         Assert.Equal(HttpStatusCode.Forbidden, (await dispatcher.SubmitAsync(AJob.On("job.test.once").Body())).Status);
         journey.Policies.Write();
         await dispatcher.ReadyAsync();
-        await journey.EndsWellAsync();
+        await journey.CountingWorkerAsync(dispatcher);
+
+        // The cause has passed: the same job is asked about again, and not answered with what was said then.
+        await billing.PublishAsync(job);
+        await dispatcher.InStateAsync(job.JobId, "succeeded");
+        Assert.Equal([JobState.Denied, JobState.Accepted], billing.Decisions(job).Select(decision => decision.State));
+        Assert.Equal(["denied", "accepted", "dispatched", "claimed", "succeeded"], await dispatcher.TimelineAsync(job.JobId));
+    }
+
+    [Fact]
+    public async Task A_server_that_starts_with_an_earlier_folder_does_not_roll_the_policy_back()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        var first = await journey.Records.ActiveBundleAsync();
+        await journey.ChangePoliciesAsync(Closed);
+        await Eventually.IsAsync(async () => await journey.Records.ActiveBundleAsync() != first, () => "the changed folder is in force\n" + dispatcher.Log, TimeSpan.FromSeconds(20));
+        var second = await journey.Records.ActiveBundleAsync();
+        await dispatcher.KillAsync();
+
+        journey.Policies.Write();
+        var leftBehind = await journey.DispatcherAsync();
+
+        Assert.Equal(second, await journey.Records.ActiveBundleAsync());
+        Assert.Contains("was in force before", leftBehind.Log, StringComparison.Ordinal);
     }
 
     [Fact]
