@@ -84,6 +84,7 @@ public sealed class OneJobJourneys
         await billing.PublishAsync(job);
 
         await dispatcher.InStateAsync(job.JobId, "expired");
+        Assert.Equal(0, await journey.Records.CountAsync("select count(*) from jobs where start_by > not_after"));
         await journey.CountingWorkerAsync(dispatcher);
         await Eventually.IsAsync(() => billing.EventsOf(job).Count == 1, "its end is told");
         Assert.Equal(0, await journey.Records.EffectsAsync());
