@@ -82,6 +82,11 @@ public sealed class PolicyJourneys
         await dispatcher.InStateAsync(job.JobId, "succeeded");
         Assert.Equal([JobState.Denied, JobState.Accepted], billing.Decisions(job).Select(decision => decision.State));
         Assert.Equal(["denied", "accepted", "dispatched", "claimed", "succeeded"], await dispatcher.TimelineAsync(job.JobId));
+
+        // From now on that is the answer.
+        await billing.PublishAsync(job);
+        await Eventually.IsAsync(() => billing.Decisions(job).Count == 3, "it is answered again\n" + dispatcher.Log);
+        Assert.Equal([JobState.Denied, JobState.Accepted, JobState.Accepted], billing.Decisions(job).Select(decision => decision.State));
     }
 
     [Fact]

@@ -15,6 +15,11 @@ internal sealed record Acceptance
     /// <summary>Null for a job.</summary>
     public Denial? Denial { get; init; }
 
+    /// <summary>
+    /// Denied because there is no bundle: told and on the timeline, but not stored, so that it is not the answer when the same job is handed in again and the cause has passed.
+    /// </summary>
+    public bool ForNow { get; init; }
+
     public required TimelineEntry Entry { get; init; }
 
     public required IReadOnlyList<OutboxMessage> Outbox { get; init; }

@@ -20,7 +20,7 @@ internal sealed class IntakeWriter(IStore store, IDbContextFactory<DispatcherDb>
     {
         var ready = batch.Where(acceptance => acceptance.Job?.State == JobState.Accepted).Select(acceptance => acceptance.Job!).ToList();
         var packed = ready.Count == 0 ? null : DispatchBatch.Message(ready, time);
-        var committed = await store.AcceptAsync(batch, packed, cancellationToken);
+        var committed = await store.AcceptAsync([.. batch.Where(acceptance => !acceptance.ForNow)], packed, cancellationToken);
         relay.Offer(batch.Where(acceptance => committed.Jobs.Contains(acceptance.JobId)).SelectMany(acceptance => acceptance.Outbox));
         relay.Offer(packed is null ? [] : [packed]);
         var others = batch.Where(acceptance => !committed.Jobs.Contains(acceptance.JobId)).ToList();
@@ -39,7 +39,7 @@ internal sealed class IntakeWriter(IStore store, IDbContextFactory<DispatcherDb>
         var same = known.Where(k => k.JobId == acceptance.JobId || (k.Key is not null && k.Key == acceptance.Key && k.Principal == acceptance.Principal)).ToList();
         if (same.Count == 0)
         {
-            return new IntakeResult(IntakeOutcome.PolicyChanged, null);
+            return acceptance.ForNow ? new IntakeResult(IntakeOutcome.Stored, acceptance.Answer) : new IntakeResult(IntakeOutcome.PolicyChanged, null);
         }
 
         return same.All(first => first.Principal == acceptance.Principal && first.JobHash == acceptance.Answer.JobHash && first.Answer is not null)
@@ -61,7 +61,9 @@ internal sealed class IntakeWriter(IStore store, IDbContextFactory<DispatcherDb>
         var knownIds = known.Select(k => k.JobId).ToList();
         var entries = await db.Timeline.AsNoTracking().Where(entry => knownIds.Contains(entry.JobId) && entry.Attempt == 0 && TimelineKinds.Intake.Contains(entry.Kind))
             .OrderBy(entry => entry.EntryId).ToListAsync(cancellationToken);
-        var answers = entries.GroupBy(entry => entry.JobId).ToDictionary(group => group.Key, group => TimelineDetails.Answer(group.First()));
+
+        // The last that carries an answer: what was denied for now came before it, and what dispatch decided carries none.
+        var answers = entries.GroupBy(entry => entry.JobId).ToDictionary(group => group.Key, group => group.Select(TimelineDetails.Answer).LastOrDefault(answer => answer is not null));
         return known.ConvertAll(k => k with { Answer = answers.GetValueOrDefault(k.JobId) });
     }
 

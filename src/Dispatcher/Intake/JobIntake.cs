@@ -19,12 +19,14 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
     {
         while (true)
         {
-            if (judged.Decision.Reason == ReasonCodes.NoBundle)
+            var acceptance = Decided(judged, source);
+            var result = await writer.AddAsync(acceptance, cancellationToken);
+            if (acceptance.ForNow && result.Outcome == IntakeOutcome.Stored)
             {
-                return await DeniedForNowAsync(judged, source, cancellationToken);
+                await store.RecordAsync([acceptance.Entry], acceptance.Outbox, cancellationToken);
+                relay.Offer(acceptance.Outbox);
             }
 
-            var result = await writer.AddAsync(Decided(judged, source), cancellationToken);
             if (result.Outcome != IntakeOutcome.PolicyChanged)
             {
                 return result;
@@ -33,15 +35,6 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
             await current.OnceAsync(cancellationToken);
             judged = await gate.JudgeAsync(judged.Subject, cancellationToken);
         }
-    }
-
-    /// <summary>There is no bundle: DENY, on the timeline and told, but not remembered as the answer. The cause passes, and then the same job may be asked for again.</summary>
-    private async Task<IntakeResult> DeniedForNowAsync(Judged<Job> judged, SubmissionSource source, CancellationToken cancellationToken)
-    {
-        var denied = Decided(judged, source);
-        await store.RecordAsync([denied.Entry], denied.Outbox, cancellationToken);
-        relay.Offer(denied.Outbox);
-        return new IntakeResult(IntakeOutcome.Stored, denied.Answer);
     }
 
     private Acceptance Decided(Judged<Job> judged, SubmissionSource source)
@@ -55,6 +48,7 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
         {
             Job = denied ? null : job,
             Denial = denied ? Denied(job) : null,
+            ForNow = decision.Reason == ReasonCodes.NoBundle,
             Entry = TimelineDetails.Submitted(WireNames.Of(job.State), job, source, decision, answer),
             Outbox = events.Of(job),
             Answer = answer,

@@ -95,11 +95,11 @@ internal static class TimelineDetails
         Detail = Json(new { PolicyHash = hash }),
     };
 
-    /// <summary>What was answered when the job was handed in first.</summary>
-    public static JobDecision Answer(TimelineEntry submitted)
+    /// <summary>What was answered when the job was handed in. Null: the line is not of intake.</summary>
+    public static JobDecision? Answer(TimelineEntry entry)
     {
-        using var detail = JsonDocument.Parse(submitted.Detail);
-        return detail.RootElement.GetProperty("answer").Deserialize(WireJson.Default.JobDecision)!;
+        using var detail = JsonDocument.Parse(entry.Detail);
+        return detail.RootElement.TryGetProperty("answer", out var answer) ? answer.Deserialize(WireJson.Default.JobDecision) : null;
     }
 
     private static TimelineEntry Entry<T>(string kind, Job job, string actor, T detail) =>
