@@ -17,10 +17,10 @@ internal sealed class InMemoryOutbox(IServiceProvider services, EventStream even
         switch (message.Exchange)
         {
             case "":
-                await SendAsync(message.RoutingKey, message.Body, message.Headers, cancellationToken);
+                await SendAsync(message.RoutingKey, message, cancellationToken);
                 break;
             case Exchanges.Work:
-                await SendAsync(Queues.Work(message.RoutingKey), message.Body, message.Headers, cancellationToken);
+                await SendAsync(Queues.Work(message.RoutingKey), message, cancellationToken);
                 break;
             case Exchanges.Events:
                 events.Publish(message);
@@ -34,16 +34,16 @@ internal sealed class InMemoryOutbox(IServiceProvider services, EventStream even
     /// <summary>There is no door with reply queues.</summary>
     public Task ReplyAsync(Reply reply, CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public async Task SendAsync(string queue, byte[] body, IReadOnlyDictionary<string, string> headers, CancellationToken cancellationToken)
+    private async Task SendAsync(string queue, OutboxMessage message, CancellationToken cancellationToken)
     {
         // The bus is asked for late: it is made after the outbox that its consumers need.
         var endpoint = await services.GetRequiredService<IBus>().GetSendEndpoint(new Uri("queue:" + queue));
         await endpoint.Send(
-            new RawMessage(body),
+            new RawMessage(message.Body),
             context =>
             {
                 context.Serializer = _raw;
-                foreach (var (name, value) in headers)
+                foreach (var (name, value) in message.Headers)
                 {
                     context.Headers.Set(name, value);
                 }

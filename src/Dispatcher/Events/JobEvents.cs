@@ -12,11 +12,10 @@ namespace Dispatcher.Events;
 internal static class EventNames
 {
     public const string Refused = "refused";
-    public const string Denied = "denied";
     public const string Faulted = "faulted";
 
     public static readonly string[] Awaited =
-        [Refused, Denied, "held", "approved", "rejected", "expired", Faulted, "dead_lettered", "succeeded", "quarantined", "cancelled"];
+        [Refused, "denied", "held", "approved", "rejected", "expired", Faulted, "dead_lettered", "succeeded", "quarantined", "cancelled"];
 
     public static readonly string[] All = [.. Awaited, "accepted", "dispatched", "started"];
 

@@ -28,13 +28,8 @@ internal sealed class OutcomeConsumer(JobRecovery recovery, Refusals refusals) :
     {
         if (facts.UserId is null)
         {
-            errors.Add(new InputError
-            {
-                Code = "no_principal",
-                Where = "amqp:user_id",
-                Message = "The message does not say who sends it.",
-                Fix = "Set the AMQP property user_id to the broker user, which must be the subject of the key that claimed.",
-            });
+            errors.Report(
+                "no_principal", "amqp:user_id", "The message does not say who sends it.", "Set the AMQP property user_id to the broker user, which must be the subject of the key that claimed.");
             return null;
         }
 
@@ -52,7 +47,7 @@ internal sealed class OutcomeConsumer(JobRecovery recovery, Refusals refusals) :
         }
         catch (JsonException reason)
         {
-            errors.Add(new InputError { Code = "bad_outcome", Where = reason.Path ?? "body", Message = reason.Message, Fix = "Send an outcome batch as the contracts describe it." });
+            errors.Report("bad_outcome", reason.Path ?? "body", reason.Message, "Send an outcome batch as the contracts describe it.");
             return null;
         }
     }

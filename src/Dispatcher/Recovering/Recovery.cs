@@ -40,7 +40,7 @@ internal static class Recovery
         var over = job.RunUntil + Timestamps.Micros(Attempts.Leases.ReportGrace) <= around.Now;
         if (jobClass?.Idempotent != true)
         {
-            return over ? DeadLettered(job, Lost(job, "Nobody knows whether the work was done."), FaultClasses.InDoubt, around) : null;
+            return over ? LostForGood(job, "Nobody knows whether the work was done.", FaultClasses.InDoubt, around) : null;
         }
 
         if (job.CancelRequested)
@@ -51,7 +51,7 @@ internal static class Recovery
         var spent = job with { Spent = job.Spent + 1 };
         return spent.Spent < jobClass.MaxAttempts
             ? Again(job, spent, around, TimelineKinds.Fenced, "the worker was not heard of until its lease ended")
-            : DeadLettered(job, Lost(job, $"It was the last of {jobClass.MaxAttempts} attempts."), FaultClasses.Lost, around);
+            : LostForGood(job, $"It was the last of {jobClass.MaxAttempts} attempts.", FaultClasses.Lost, around);
     }
 
     /// <summary>Back to dispatch, where the policy is asked again.</summary>
@@ -101,11 +101,17 @@ internal static class Recovery
             { Class: FaultClasses.Transient or FaultClasses.Terminal } => fault.Class,
             _ => FaultClasses.Unknown,
         };
-        var move = DeadLettered(job, fault, faultClass, around);
-        return move with { Entry = TimelineDetails.Ended(TimelineKinds.Faulted, move.After, outcome with { Fault = fault }) };
+        return DeadLettered(job, fault, faultClass, around, after => TimelineDetails.Ended(TimelineKinds.Faulted, after, outcome with { Fault = fault }));
     }
 
-    private static Move DeadLettered(Job job, Fault fault, string faultClass, Surroundings around)
+    /// <summary>Nobody reported the end of the run, and it is not tried again.</summary>
+    private static Move LostForGood(Job job, string more, string faultClass, Surroundings around)
+    {
+        var fault = new Fault { Type = "worker_lost", Message = $"Worker {job.Worker} claimed attempt {job.Attempt} and was not heard of again. {more}", Code = "worker_lost" };
+        return DeadLettered(job, fault, faultClass, around, after => TimelineDetails.Repaired(TimelineKinds.Fenced, after, fault.Message));
+    }
+
+    private static Move DeadLettered(Job job, Fault fault, string faultClass, Surroundings around, Func<Job, TimelineEntry> tell)
     {
         var after = job with { State = JobState.DeadLettered, Fault = fault, FaultClass = faultClass };
         var letter = new DeadLetter
@@ -121,14 +127,11 @@ internal static class Recovery
         };
         return new Move(job, after)
         {
-            Entry = TimelineDetails.Repaired(TimelineKinds.Fenced, after, fault.Message),
+            Entry = tell(after),
             DeadLetter = letter,
             Outbox = [Copy(letter, around)],
         };
     }
-
-    private static Fault Lost(Job job, string more) =>
-        new() { Type = "worker_lost", Message = $"Worker {job.Worker} claimed attempt {job.Attempt} and was not heard of again. {more}", Code = "worker_lost" };
 
     private static OutboxMessage Copy(DeadLetter letter, Surroundings around) => new()
     {
