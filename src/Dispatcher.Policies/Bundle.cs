@@ -7,15 +7,15 @@ namespace Dispatcher.Policies;
 /// <summary>A loaded set of policy files. Never changes; any number of threads may use it.</summary>
 public sealed class Bundle
 {
-    private readonly FrozenDictionary<string, CompiledTopic> _topics;
+    private readonly Evaluator _evaluator;
 
     internal Bundle(BundleContent content, IReadOnlyList<BundleFile> files)
     {
-        _topics = content.Topics.ToFrozenDictionary(topic => topic.JobClass.Topic, StringComparer.Ordinal);
         JobClasses = content.Topics.ToFrozenDictionary(topic => topic.JobClass.Topic, topic => topic.JobClass, StringComparer.Ordinal);
         Pools = content.Pools.ToFrozenDictionary(pool => pool.Name, StringComparer.Ordinal);
         Hash = BundleArchive.Hash(files);
         Archive = BundleArchive.Pack(files);
+        _evaluator = new Evaluator(content, Hash);
     }
 
     /// <summary>
@@ -60,7 +60,7 @@ public sealed class Bundle
     {
         try
         {
-            return _topics.TryGetValue(job.Topic, out CompiledTopic? topic) ? new Evaluation(topic, Hash).Decide(job, now) : UnknownTopic(job.Topic);
+            return _evaluator.Decide(job, now);
         }
 #pragma warning disable CA1031 // Fail closed: a job that cannot be judged is denied, whatever the reason, and the caller goes on with the next one.
         catch (Exception error)
@@ -70,9 +70,9 @@ public sealed class Bundle
         }
     }
 
-    private Decision UnknownTopic(string topic) => Decision.Denied(ReasonCodes.UnknownTopic, Hash) with
-    {
-        Detail = $"topic {topic} is not in topics.yaml",
-        BasisHash = Basis.Hash(null, [], null, null),
-    };
+    /// <summary>Decides as <see cref="Decide"/> does, and tells how it came about: every rule with the first condition that failed, and the merge.</summary>
+    public Explanation Explain(JobFacts job, DateTimeOffset now) => _evaluator.Explain(job, now);
+
+    /// <inheritdoc cref="Evaluator.DecideByScan"/>
+    internal Decision DecideByScan(JobFacts job, DateTimeOffset now) => _evaluator.DecideByScan(job, now);
 }

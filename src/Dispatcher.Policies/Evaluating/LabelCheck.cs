@@ -8,18 +8,13 @@ internal sealed record LabelFault(string Code, string Detail);
 /// <summary>Gives every registered label the value of its source and checks it against the registry.</summary>
 internal static class LabelCheck
 {
-    /// <summary>Changes <paramref name="labels"/> to what the rules may see. Answers the first fault by label name, or null.</summary>
-    public static LabelFault? Apply(JobClass jobClass, JobFacts job, Dictionary<string, string> labels)
+    /// <summary>Changes <paramref name="facts"/> to what the rules may see. Answers the first fault by label name, or null.</summary>
+    public static LabelFault? Apply(CompiledTopic topic, JobFacts job, Facts facts)
     {
-        using JsonDocument? payload = jobClass.Labels.Values.Any(spec => spec.Derive is not null) ? DerivedValue.Parse(job.Payload) : null;
-        foreach ((string name, LabelSpec spec) in jobClass.Labels)
+        using JsonDocument? payload = topic.HasDerivedLabels ? DerivedValue.Parse(job.Payload) : null;
+        foreach (RegisteredLabel label in topic.Labels)
         {
-            if (Derive(name, spec, job, payload, labels) is { } conflict)
-            {
-                return conflict;
-            }
-
-            if (Check(name, spec, labels.GetValueOrDefault(name)) is { } fault)
+            if ((Derive(label, job, payload, facts) ?? Check(label, facts.Value(label.Slot))) is { } fault)
             {
                 return fault;
             }
@@ -28,38 +23,34 @@ internal static class LabelCheck
         return null;
     }
 
-    private static LabelFault? Derive(string name, LabelSpec spec, JobFacts job, JsonDocument? payload, Dictionary<string, string> labels)
+    private static LabelFault? Derive(RegisteredLabel label, JobFacts job, JsonDocument? payload, Facts facts)
     {
-        if (spec.Source == LabelSource.Producer)
+        if (label.Spec.Source == LabelSource.Producer)
         {
             return null;
         }
 
-        string? derived = spec.Derive is null ? job.Principal : payload is null ? null : DerivedValue.Of(payload.RootElement, spec.Derive);
+        string? derived = label.Spec.Derive is null ? job.Principal : payload is null ? null : DerivedValue.Of(payload.RootElement, label.Spec.Derive);
 
         // What could not be derived is absent: the producer's word does not take its place.
-        labels.Remove(name, out string? stated);
-        if (derived is null)
-        {
-            return null;
-        }
-
-        labels[name] = derived;
-        return stated is null || stated == derived
+        string? stated = facts.Value(label.Slot);
+        facts.Set(label.Slot, derived);
+        return derived is null || stated is null || stated == derived
             ? null
-            : new LabelFault(ReasonCodes.LabelConflict, $"label {name} is stated as '{stated}' but is '{derived}'; leave it out or state the same");
+            : new LabelFault(ReasonCodes.LabelConflict, $"label {label.Name} is stated as '{stated}' but is '{derived}'; leave it out or state the same");
     }
 
-    private static LabelFault? Check(string name, LabelSpec spec, string? value)
+    private static LabelFault? Check(RegisteredLabel label, string? value)
     {
-        string allowed = spec.Values is null ? "any value" : string.Join(", ", spec.Values);
         if (value is null)
         {
-            return spec.Required ? new LabelFault(ReasonCodes.LabelMissing, $"label {name} is missing; allowed: {allowed}") : null;
+            return label.Spec.Required ? new LabelFault(ReasonCodes.LabelMissing, $"label {label.Name} is missing; allowed: {Allowed(label)}") : null;
         }
 
-        return spec.Values is null || spec.Values.Contains(value, StringComparer.Ordinal)
+        return label.Spec.Values is null || Facts.Has(label.Spec.Values, value)
             ? null
-            : new LabelFault(ReasonCodes.LabelInvalid, $"label {name} is '{value}'; allowed: {allowed}");
+            : new LabelFault(ReasonCodes.LabelInvalid, $"label {label.Name} is '{value}'; allowed: {Allowed(label)}");
     }
+
+    private static string Allowed(RegisteredLabel label) => label.Spec.Values is null ? "any value" : string.Join(", ", label.Spec.Values);
 }

@@ -3,87 +3,162 @@ namespace Dispatcher.Policies.Evaluating;
 /// <summary>One condition of a match.</summary>
 internal abstract class Predicate
 {
+    /// <summary>File and line, for example <c>rules/prod.yaml:14</c>.</summary>
+    public required string Where { get; init; }
+
     public abstract Truth Test(Facts facts);
+
+    /// <summary>What is asked for, in words: <c>label env is dev or staging</c>.</summary>
+    public abstract string Wanted { get; }
+
+    /// <summary>What the job has of it, in words: <c>label env is prod</c>.</summary>
+    public abstract string Seen(Facts facts);
 }
 
 /// <summary>All of the parts. None: true.</summary>
 internal sealed class AllOf(IReadOnlyList<Predicate> parts) : Predicate
 {
+    private readonly Predicate[] _parts = [.. parts];
+
+    public IReadOnlyList<Predicate> Parts => _parts;
+
+    public override string Wanted => _parts.Length == 0 ? "anything" : string.Join(" and ", _parts.Select(part => part.Wanted));
+
     public override Truth Test(Facts facts)
     {
         Truth all = Truth.True;
-        for (int i = 0; i < parts.Count && all != Truth.False; i++)
+        foreach (Predicate part in _parts)
         {
-            all = Kleene.And(all, parts[i].Test(facts));
+            all = Kleene.And(all, part.Test(facts));
+            if (all == Truth.False)
+            {
+                break;
+            }
         }
 
         return all;
     }
+
+    public override string Seen(Facts facts) => string.Join(", ", _parts.Select(part => part.Seen(facts)));
+
+    /// <summary>The first part that decides why the whole is not true: one that is false, else one that is unknown. Null: the whole is true.</summary>
+    public Predicate? Obstacle(Facts facts) => Array.Find(_parts, part => part.Test(facts) == Test(facts) && part.Test(facts) != Truth.True);
 }
 
 internal sealed class Unless(Predicate inner) : Predicate
 {
-    public override Truth Test(Facts facts) => Kleene.Not(inner.Test(facts));
+    public Predicate Inner { get; } = inner;
+
+    public override string Wanted => $"not ({Inner.Wanted})";
+
+    public override Truth Test(Facts facts) => Kleene.Not(Inner.Test(facts));
+
+    public override string Seen(Facts facts) => Inner.Seen(facts);
 }
 
 internal sealed class TopicFits(TopicPattern pattern) : Predicate
 {
-    public override Truth Test(Facts facts) => Kleene.Of(pattern.Fits(facts.Topic));
+    public TopicPattern Pattern { get; } = pattern;
+
+    public override string Wanted => $"topic fits {Pattern.Text}";
+
+    public override Truth Test(Facts facts) => Kleene.Of(Pattern.Fits(facts.Topic));
+
+    public override string Seen(Facts facts) => $"topic is {facts.Topic}";
 }
 
-/// <summary>A label has one of the values, or, negated, none of them. An absent label is neither.</summary>
-internal sealed class LabelIsAnyOf(string name, IReadOnlyList<string> values, bool negated) : Predicate
+/// <summary>A label, the principal or the workflow is one of the values, or, negated, none of them. What is absent is neither.</summary>
+internal sealed class IsAnyOf(int slot, string name, IReadOnlyList<string> values, bool negated) : Predicate
 {
-    public override Truth Test(Facts facts) => facts.Label(name) is { } value
-        ? Kleene.Of(values.Contains(value, StringComparer.Ordinal) != negated)
-        : facts.AbsentLabel(name);
+    private readonly string[] _values = [.. values];
+
+    public int Slot { get; } = slot;
+
+    /// <summary>What is compared: <c>label env</c>, <c>principal</c>.</summary>
+    public string Name { get; } = name;
+
+    public IReadOnlyList<string> Values => _values;
+
+    public bool Negated { get; } = negated;
+
+    public override string Wanted => $"{Name} is {(Negated ? "not " : "")}{string.Join(" or ", _values)}";
+
+    public override Truth Test(Facts facts)
+    {
+        if (facts.Value(Slot) is not { } value)
+        {
+            return facts.Absent(Slot);
+        }
+
+        foreach (string allowed in _values)
+        {
+            if (allowed == value)
+            {
+                return Negated ? Truth.False : Truth.True;
+            }
+        }
+
+        return Negated ? Truth.True : Truth.False;
+    }
+
+    public override string Seen(Facts facts) => $"{Name} is {facts.Value(Slot) ?? "absent"}";
 }
 
 /// <summary>The one test of a label that is never unknown: whoever writes it asks for absence itself.</summary>
-internal sealed class LabelExists(string name, bool expected) : Predicate
+internal sealed class LabelExists(int slot, string label, bool expected) : Predicate
 {
-    public override Truth Test(Facts facts) => Kleene.Of(facts.Label(name) is not null == expected);
+    public int Slot { get; } = slot;
+
+    public string Label { get; } = label;
+
+    public bool Expected { get; } = expected;
+
+    public override string Wanted => $"label {Label} is {(Expected ? "there" : "absent")}";
+
+    public override Truth Test(Facts facts) => Kleene.Of(facts.Value(Slot) is not null == Expected);
+
+    public override string Seen(Facts facts) => $"label {Label} is {facts.Value(Slot) ?? "absent"}";
 }
 
-internal sealed class HasAllTags(IReadOnlyList<string> tags) : Predicate
+/// <summary>The job has all of the tags, or any of them.</summary>
+internal sealed class HasTags(IReadOnlyList<string> tags, bool all) : Predicate
 {
+    private readonly string[] _tags = [.. tags];
+
+    public IReadOnlyList<string> Tags => _tags;
+
+    public bool All { get; } = all;
+
+    public override string Wanted => (_tags.Length == 1 ? "risk tag " : All ? "risk tags " : "any of risk tags ") + string.Join(All ? " and " : ", ", _tags);
+
     public override Truth Test(Facts facts)
     {
-        Truth all = Truth.True;
-        foreach (string tag in tags)
+        Truth truth = All ? Truth.True : Truth.False;
+        foreach (string tag in _tags)
         {
-            all = Kleene.And(all, facts.Tag(tag));
+            truth = All ? Kleene.And(truth, facts.Tag(tag)) : Kleene.Or(truth, facts.Tag(tag));
         }
 
-        return all;
+        return truth;
     }
-}
 
-internal sealed class HasAnyTag(IReadOnlyList<string> tags) : Predicate
-{
-    public override Truth Test(Facts facts)
+    public override string Seen(Facts facts) => string.Join(", ", _tags.Select(tag => $"risk tag {tag} is {Word(facts.Tag(tag))}"));
+
+    private static string Word(Truth truth) => truth switch
     {
-        Truth any = Truth.False;
-        foreach (string tag in tags)
-        {
-            any = Kleene.Or(any, facts.Tag(tag));
-        }
-
-        return any;
-    }
+        Truth.True => "there",
+        Truth.False => "absent",
+        Truth.Unknown => "not named and not optional",
+    };
 }
 
-internal sealed class PrincipalIsAnyOf(IReadOnlyList<string> principals) : Predicate
+internal sealed class AttemptIsAtLeast(long least) : Predicate
 {
-    public override Truth Test(Facts facts) => Kleene.Of(principals.Contains(facts.Principal, StringComparer.Ordinal));
-}
+    public long Least { get; } = least;
 
-internal sealed class WorkflowIsAnyOf(IReadOnlyList<string> workflows) : Predicate
-{
-    public override Truth Test(Facts facts) => facts.WorkflowId is null ? Truth.Unknown : Kleene.Of(workflows.Contains(facts.WorkflowId, StringComparer.Ordinal));
-}
+    public override string Wanted => $"attempt is at least {Least}";
 
-internal sealed class AttemptIsAtLeast(long attempt) : Predicate
-{
-    public override Truth Test(Facts facts) => Kleene.Of(facts.Attempt >= attempt);
+    public override Truth Test(Facts facts) => Kleene.Of(facts.Attempt >= Least);
+
+    public override string Seen(Facts facts) => $"attempt is {facts.Attempt}";
 }

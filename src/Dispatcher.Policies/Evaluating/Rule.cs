@@ -7,10 +7,20 @@ internal sealed record Rule
 {
     public required string Id { get; init; }
 
-    /// <summary>Null: any topic. Not part of <see cref="Match"/>, because it is settled when the bundle is loaded.</summary>
-    public TopicPattern? Topic { get; init; }
+    /// <summary>Its place among all rules in the order of ids.</summary>
+    public int Number { get; init; }
 
-    public required Predicate Match { get; init; }
+    /// <summary>False: something in it is wrong, and reported. Only lint ever sees such a rule.</summary>
+    public bool IsWhole { get; init; }
+
+    /// <summary>File and line, for example <c>rules/prod.yaml:14</c>.</summary>
+    public required string Where { get; init; }
+
+    /// <summary>Not part of <see cref="Match"/>, because it is settled when the bundle is loaded.</summary>
+    public required TopicPattern Topic { get; init; }
+
+    /// <summary>All conditions but the topic.</summary>
+    public required AllOf Match { get; init; }
 
     public required Verdict Decision { get; init; }
 
@@ -27,22 +37,18 @@ internal sealed record Rule
     /// <summary>In effect before then. Null: without end.</summary>
     public DateTimeOffset? Until { get; init; }
 
+    public string? Description { get; init; }
+
+    public IReadOnlyList<string> Owners { get; init; } = [];
+
+    /// <summary>When somebody must look at it again. Null: never.</summary>
+    public DateOnly? ReviewBy { get; init; }
+
+    /// <summary>Its author means that nothing may ever weaken it.</summary>
+    public bool IsGuardrail { get; init; }
+
     /// <summary>SHA-256 of everything that the rule says.</summary>
     public required byte[] ContentHash { get; init; }
 
     public bool IsInEffect(DateTimeOffset now) => (From is null || From <= now) && (Until is null || now < Until);
-}
-
-/// <summary>A topic with all that is needed to decide its jobs.</summary>
-internal sealed record CompiledTopic
-{
-    public required JobClass JobClass { get; init; }
-
-    public required Pool Pool { get; init; }
-
-    /// <summary>The rules whose topic fits, sorted by id: so their order in files cannot matter.</summary>
-    public required IReadOnlyList<Rule> Rules { get; init; }
-
-    /// <summary>SHA-256 of the registry entry.</summary>
-    public required byte[] ContentHash { get; init; }
 }

@@ -1,31 +1,37 @@
 namespace Dispatcher.Policies.Evaluating;
 
 /// <summary>A topic, where <c>*</c> stands for one segment and <c>**</c> at the end for all that are left, at least one.</summary>
-internal sealed class TopicPattern(string pattern)
+internal sealed record TopicPattern(string Text)
 {
-    private readonly string[] _segments = pattern.Split('.');
+    /// <summary>What a rule without a topic fits.</summary>
+    public const string Any = "**";
+
+    /// <summary>It fits one topic, itself.</summary>
+    public bool IsExact => !Text.Contains('*', StringComparison.Ordinal);
 
     public bool Fits(string topic)
     {
-        string[] segments = topic.Split('.');
-        for (int i = 0; i < _segments.Length; i++)
+        ReadOnlySpan<char> segments = topic;
+        MemoryExtensions.SpanSplitEnumerator<char> left = segments.Split('.');
+        foreach (Range wanted in Text.AsSpan().Split('.'))
         {
-            if (i >= segments.Length)
+            ReadOnlySpan<char> want = Text.AsSpan(wanted);
+            if (!left.MoveNext())
             {
                 return false;
             }
 
-            if (_segments[i] == "**")
+            if (want is "**")
             {
                 return true;
             }
 
-            if (_segments[i] != "*" && _segments[i] != segments[i])
+            if (want is not "*" && !want.SequenceEqual(segments[left.Current]))
             {
                 return false;
             }
         }
 
-        return segments.Length == _segments.Length;
+        return !left.MoveNext();
     }
 }

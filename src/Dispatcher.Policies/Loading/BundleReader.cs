@@ -3,9 +3,9 @@ using Dispatcher.Policies.Evaluating;
 namespace Dispatcher.Policies.Loading;
 
 /// <summary>What the files say, ready to be used if there was no error.</summary>
-internal sealed record BundleContent(IReadOnlyList<CompiledTopic> Topics, IReadOnlyList<Pool> Pools);
+internal sealed record BundleContent(IReadOnlyList<CompiledTopic> Topics, IReadOnlyList<Pool> Pools, IReadOnlyList<Rule> Rules, Slots Slots);
 
-/// <summary>Reads all files of a bundle and brings rules and topics together.</summary>
+/// <summary>Reads all files of a bundle.</summary>
 internal static class BundleReader
 {
     public static BundleContent Read(IReadOnlyList<BundleFile> files, ErrorList errors)
@@ -13,7 +13,8 @@ internal static class BundleReader
         List<BundleFile> sorted = [.. files.OrderBy(file => file.Path, StringComparer.Ordinal)];
         CheckPaths(sorted, errors);
 
-        RulesReader rules = new(errors);
+        Slots slots = new();
+        RulesReader rules = new(slots, errors);
         foreach (BundleFile file in sorted.Where(file => BundlePaths.IsRules(file.Path)))
         {
             rules.Read(file);
@@ -25,7 +26,7 @@ internal static class BundleReader
             topics.Read(registry);
         }
 
-        return new BundleContent([.. topics.Topics.Select(topic => topic with { Rules = rules.For(topic.JobClass.Topic) })], topics.Pools);
+        return new BundleContent(topics.Topics, topics.Pools, rules.Rules, slots);
     }
 
     private static void CheckPaths(List<BundleFile> sorted, ErrorList errors)

@@ -3,14 +3,14 @@ using Dispatcher.Policies.Evaluating;
 namespace Dispatcher.Policies.Loading;
 
 /// <summary>Reads <c>match</c> and <c>unless</c> into predicates. All keys must hold.</summary>
-internal static class MatchReader
+internal sealed class MatchReader(Slots slots, ErrorList errors)
 {
     /// <summary>All conditions but the topic, which <see cref="ReadTopic"/> reads.</summary>
-    public static AllOf Read(YamlNode node, string what, ErrorList errors)
+    public AllOf Read(YamlNode node, string what)
     {
         if (Fields.Of(node, what, errors, "topic", "labels", "risk_tags", "principal", "workflow_id", "attempt_gte", "unless") is not { } fields)
         {
-            return new AllOf([]);
+            return new AllOf([]) { Where = node.Where };
         }
 
         if (node.Entries.Count == 0)
@@ -22,13 +22,13 @@ internal static class MatchReader
         }
 
         List<Predicate> parts = [];
-        parts.AddRange(ReadLabels(fields.Get("labels"), errors));
-        parts.AddRange(ReadTags(fields.Get("risk_tags"), errors));
-        AddIf(fields.Get("principal"), principal => new PrincipalIsAnyOf(Lists.OneOrMore(principal, "principal", errors)));
-        AddIf(fields.Get("workflow_id"), workflow => new WorkflowIsAnyOf(Lists.OneOrMore(workflow, "workflow_id", errors)));
-        AddIf(fields.Get("attempt_gte"), attempt => Scalars.Number(attempt, "attempt_gte", 1, 100, errors) is { } least ? new AttemptIsAtLeast(least) : null);
-        AddIf(fields.Get("unless"), inner => ReadUnless(inner, errors));
-        return new AllOf(parts);
+        parts.AddRange(ReadLabels(fields.Get("labels")));
+        parts.AddRange(ReadTags(fields.Get("risk_tags")));
+        AddIf(fields.Get("principal"), principal => IsAnyOf(principal, Slots.Principal, "principal"));
+        AddIf(fields.Get("workflow_id"), workflow => IsAnyOf(workflow, Slots.Workflow, "workflow_id"));
+        AddIf(fields.Get("attempt_gte"), attempt => Scalars.Number(attempt, "attempt_gte", 1, 100, errors) is { } least ? new AttemptIsAtLeast(least) { Where = attempt.Where } : null);
+        AddIf(fields.Get("unless"), ReadUnless);
+        return new AllOf(parts) { Where = node.Where };
 
         void AddIf(YamlNode? value, Func<YamlNode, Predicate?> read)
         {
@@ -40,21 +40,21 @@ internal static class MatchReader
     }
 
     /// <summary>The topics that a match is for. Null: all.</summary>
-    public static TopicPattern? ReadTopic(YamlNode match, ErrorList errors) => match.Get("topic") is { } topic
+    public TopicPattern? ReadTopic(YamlNode match) => match.Get("topic") is { } topic
         && Scalars.Text(topic, "topic", Patterns.TopicPattern(), Patterns.TopicPatternWords, errors) is { } pattern ? new TopicPattern(pattern) : null;
 
-    private static Unless ReadUnless(YamlNode node, ErrorList errors)
+    private Unless ReadUnless(YamlNode node)
     {
-        List<Predicate> parts = [Read(node, "unless", errors)];
-        if (ReadTopic(node, errors) is { } topic)
+        AllOf inner = Read(node, "unless");
+        if (ReadTopic(node) is { } topic)
         {
-            parts.Add(new TopicFits(topic));
+            inner = new AllOf([new TopicFits(topic) { Where = node.Where }, .. inner.Parts]) { Where = node.Where };
         }
 
-        return new Unless(new AllOf(parts));
+        return new Unless(inner) { Where = node.Where };
     }
 
-    private static List<Predicate> ReadLabels(YamlNode? node, ErrorList errors)
+    private List<Predicate> ReadLabels(YamlNode? node)
     {
         IReadOnlyList<YamlEntry> entries = Fields.Named(node, "labels", errors);
         if (node is { Kind: NodeKind.Map, Entries.Count: 0 })
@@ -62,28 +62,33 @@ internal static class MatchReader
             errors.Add(node, BundleErrorCodes.Empty, "labels is empty; allowed: at least one label.", "name a label or remove the key.");
         }
 
-        return [.. entries.Select(entry => ReadLabel(entry.Key.Text, entry.Value, errors)).OfType<Predicate>()];
+        return [.. entries.Select(ReadLabel).OfType<Predicate>()];
     }
 
-    private static Predicate? ReadLabel(string name, YamlNode node, ErrorList errors)
+    private Predicate? ReadLabel(YamlEntry entry)
     {
+        string name = entry.Key.Text;
         string what = $"label {name}";
-        if (node.Kind != NodeKind.Map)
+        int slot = slots.OfLabel(name);
+        if (entry.Value.Kind != NodeKind.Map)
         {
-            return new LabelIsAnyOf(name, Lists.OneOrMore(node, what, errors), negated: false);
+            return IsAnyOf(entry.Value, slot, what);
         }
 
-        if (OneOf(node, what, errors, "not", "exists") is not { } test)
+        if (OneOf(entry.Value, what, "not", "exists") is not { } test)
         {
             return null;
         }
 
         return test.Key.Text == "not"
-            ? new LabelIsAnyOf(name, Lists.OneOrMore(test.Value, what, errors), negated: true)
-            : new LabelExists(name, Scalars.Flag(test.Value, $"exists of {what}", errors));
+            ? IsAnyOf(test.Value, slot, what, negated: true)
+            : new LabelExists(slot, name, Scalars.Flag(test.Value, $"exists of {what}", errors)) { Where = entry.Key.Where };
     }
 
-    private static List<Predicate> ReadTags(YamlNode? node, ErrorList errors)
+    private IsAnyOf IsAnyOf(YamlNode node, int slot, string what, bool negated = false) =>
+        new(slot, what, Lists.OneOrMore(node, what, errors), negated) { Where = node.Where };
+
+    private List<Predicate> ReadTags(YamlNode? node)
     {
         const string What = "risk_tags";
         if (node is null)
@@ -93,22 +98,22 @@ internal static class MatchReader
 
         if (node.Kind != NodeKind.Map)
         {
-            return [new HasAllTags(Texts(node))];
+            return [new HasTags(Texts(node), all: true) { Where = node.Where }];
         }
 
-        if (OneOf(node, What, errors, "any", "none") is not { } test)
+        if (OneOf(node, What, "any", "none") is not { } test)
         {
             return [];
         }
 
-        HasAnyTag any = new(Texts(test.Value));
-        return [test.Key.Text == "any" ? any : new Unless(any)];
+        HasTags any = new(Texts(test.Value), all: false) { Where = node.Where };
+        return [test.Key.Text == "any" ? any : new Unless(any) { Where = node.Where }];
 
         IReadOnlyList<string> Texts(YamlNode list) => Lists.FilledSet(list, What, errors);
     }
 
     /// <summary>A mapping with exactly one of a few keys.</summary>
-    private static YamlEntry? OneOf(YamlNode node, string what, ErrorList errors, params string[] known)
+    private YamlEntry? OneOf(YamlNode node, string what, params string[] known)
     {
         if (Fields.Of(node, what, errors, known) is null)
         {

@@ -4,18 +4,13 @@ using Dispatcher.Policies.Evaluating;
 namespace Dispatcher.Policies.Loading;
 
 /// <summary>Reads <c>rules/*.yaml</c>, file after file.</summary>
-internal sealed class RulesReader(ErrorList errors)
+internal sealed class RulesReader(Slots slots, ErrorList errors)
 {
-    private static readonly Dictionary<string, Verdict> Decisions = new(StringComparer.Ordinal)
-    {
-        ["ALLOW"] = Verdict.Allow,
-        ["ALLOW_WITH_CONSTRAINTS"] = Verdict.AllowWithConstraints,
-        ["REQUIRE_APPROVAL"] = Verdict.RequireApproval,
-        ["DENY"] = Verdict.Deny,
-    };
-
     private readonly List<Rule> _rules = [];
     private readonly Dictionary<string, string> _places = new(StringComparer.Ordinal);
+
+    /// <summary>Every rule read, also what is not whole.</summary>
+    public IReadOnlyList<Rule> Rules => _rules;
 
     public void Read(BundleFile file)
     {
@@ -31,12 +26,9 @@ internal sealed class RulesReader(ErrorList errors)
         }
     }
 
-    /// <summary>The rules that can match a job of this topic, sorted by id.</summary>
-    public IReadOnlyList<Rule> For(string topic) =>
-        [.. _rules.Where(rule => rule.Topic?.Fits(topic) ?? true).OrderBy(rule => rule.Id, StringComparer.Ordinal)];
-
     private void ReadRule(YamlNode node)
     {
+        int before = errors.Errors.Count;
         Fields? fields = Fields.Of(
             node, "a rule", errors,
             "id", "description", "owners", "match", "decision", "reason", "constraints", "approval", "guardrail", "review_by", "effective");
@@ -47,23 +39,30 @@ internal sealed class RulesReader(ErrorList errors)
 
         Verdict? decision = ReadDecision(fields);
         (DateTimeOffset? from, DateTimeOffset? until) = ReadEffective(fields);
-        CheckNotes(fields);
         CheckEffect(fields, decision);
 
-        // What is missing here has been reported, so that this rule is never used.
-        _rules.Add(new Rule
+        // What is missing here has been reported, so that this rule never decides.
+        YamlNode? match = fields.Need("match");
+        MatchReader reader = new(slots, errors);
+        Rule rule = new()
         {
             Id = ReadId(fields) ?? "",
-            Topic = fields.Get("match") is { } topics ? MatchReader.ReadTopic(topics, errors) : null,
-            Match = fields.Need("match") is { } match ? MatchReader.Read(match, "match", errors) : new AllOf([]),
+            Where = node.Where,
+            Topic = (match is null ? null : reader.ReadTopic(match)) ?? new TopicPattern(TopicPattern.Any),
+            Match = match is null ? new AllOf([]) { Where = node.Where } : reader.Read(match, "match"),
             Decision = decision ?? Verdict.Deny,
             Reason = fields.Text("reason"),
             Constraints = fields.Get("constraints") is { } constraints ? ConstraintReader.Read(constraints, errors) : null,
             Approval = ReadApproval(fields, decision),
             From = from,
             Until = until,
+            Description = fields.Text("description"),
+            Owners = fields.Set("owners") ?? [],
+            ReviewBy = fields.Get("review_by") is { } review ? Scalars.Date(review, "review_by", errors) : null,
+            IsGuardrail = fields.Flag("guardrail"),
             ContentHash = HashOf(node),
-        });
+        };
+        _rules.Add(rule with { IsWhole = errors.Errors.Count == before });
     }
 
     private string? ReadId(Fields fields)
@@ -92,13 +91,13 @@ internal sealed class RulesReader(ErrorList errors)
             return null;
         }
 
-        if (Decisions.TryGetValue(text, out Verdict decision))
+        Verdict? decision = VerdictNames.Parse(text);
+        if (decision is null)
         {
-            return decision;
+            errors.AddUnknown(node, BundleErrorCodes.UnknownDecision, "decision", VerdictNames.All);
         }
 
-        errors.AddUnknown(node, BundleErrorCodes.UnknownDecision, "decision", [.. Decisions.Keys]);
-        return null;
+        return decision;
     }
 
     private ApprovalRequirement? ReadApproval(Fields fields, Verdict? decision)
@@ -125,18 +124,6 @@ internal sealed class RulesReader(ErrorList errors)
         }
 
         return (from, until);
-    }
-
-    /// <summary>Keys that are for people, or for tools: they are checked and then only count for the rule's hash.</summary>
-    private void CheckNotes(Fields fields)
-    {
-        fields.Text("description");
-        fields.Set("owners");
-        fields.Flag("guardrail");
-        if (fields.Get("review_by") is { } review)
-        {
-            Scalars.Date(review, "review_by", errors);
-        }
     }
 
     private void CheckEffect(Fields fields, Verdict? decision)

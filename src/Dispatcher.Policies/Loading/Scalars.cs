@@ -116,12 +116,19 @@ internal static partial class Scalars
         return null;
     }
 
-    public static void Date(YamlNode node, string what, ErrorList errors)
+    public static DateOnly? Date(YamlNode node, string what, ErrorList errors)
     {
-        if (node.Kind != NodeKind.Broken && !DateOnly.TryParseExact(node.Text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out _))
+        if (DateOnly.TryParseExact(node.Text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out DateOnly date))
+        {
+            return date;
+        }
+
+        if (node.Kind != NodeKind.Broken)
         {
             errors.Add(node, BundleErrorCodes.BadValue, $"{what} is {Show(node)}; allowed: a date.", "write it as 2026-11-01.");
         }
+
+        return null;
     }
 
     public static string Name(YamlNode node) => node.Kind switch

@@ -15,7 +15,6 @@ internal sealed class TopicsReader(ErrorList errors)
 
     public IReadOnlyList<Pool> Pools => _pools;
 
-    /// <summary>The topics, still without rules.</summary>
     public IReadOnlyList<CompiledTopic> Topics => _topics;
 
     /// <summary>Reads the file. False: not one topic could be read.</summary>
@@ -84,7 +83,7 @@ internal sealed class TopicsReader(ErrorList errors)
         };
         if (pool is not null)
         {
-            _topics.Add(new CompiledTopic { JobClass = jobClass, Pool = pool, Rules = [], ContentHash = HashOf(entry) });
+            _topics.Add(new CompiledTopic { JobClass = jobClass, Pool = pool, Where = entry.Key.Where, ContentHash = HashOf(entry) });
         }
     }
 

@@ -1,0 +1,76 @@
+using Dispatcher.Contracts;
+
+namespace Dispatcher.Policies.Evaluating;
+
+/// <summary>
+/// From the rules that matched to the decision: the most restrictive verdict of all holds, but without a definite grant it is DENY; constraints and approvals merge to
+/// the tightest, and what cannot be kept is DENY.
+/// </summary>
+internal sealed class Combining(CompiledTopic topic, IReadOnlyList<Rule> matched, string policyHash)
+{
+    public Decision Decide(bool isGranted)
+    {
+        Verdict verdict = matched.Count == 0 ? Verdict.Allow : matched.Max(rule => rule.Decision);
+        if (verdict == Verdict.Deny)
+        {
+            return Decided(verdict, null, null);
+        }
+
+        return isGranted ? Limit(verdict) : Denied(ReasonCodes.NoMatch, [], "no rule definitely grants this job");
+    }
+
+    /// <summary>A denial that no rule asked for.</summary>
+    public Decision Denied(string code, IEnumerable<Rule> deciding, string detail) => Decision.Denied(code, policyHash) with
+    {
+        Rules = Ids(deciding),
+        MatchedRules = Ids(matched),
+        Detail = detail,
+        BasisHash = Basis.Hash(topic, matched, null, null),
+        JobClass = topic.JobClass,
+    };
+
+    private Decision Limit(Verdict verdict)
+    {
+        Constraints? constraints = ConstraintMerge.Of(matched);
+        if (constraints is not null && ConstraintMerge.Unsatisfiable(constraints) is { } empty)
+        {
+            return Denied(ReasonCodes.ConstraintUnsatisfiable, Contributors(), $"the rules' {empty} have nothing in common");
+        }
+
+        if (constraints is not null && ConstraintMerge.NotEnforced(constraints, topic.Pool) is { } unenforced)
+        {
+            return Denied(ReasonCodes.NotEnforceable, Contributors(), $"pool {topic.Pool.Name} does not enforce {unenforced}");
+        }
+
+        return Decided(verdict, constraints, ApprovalMerge.Of(matched));
+    }
+
+    private IEnumerable<Rule> Contributors() => matched.Where(rule => rule.Constraints is not null);
+
+    private Decision Decided(Verdict verdict, Constraints? constraints, ApprovalRequirement? approval)
+    {
+        List<Rule> deciding = [.. matched.Where(rule => rule.Decision == verdict)];
+        string reasons = string.Join("; ", deciding.Select(rule => rule.Reason).OfType<string>().Distinct(StringComparer.Ordinal));
+        return new Decision
+        {
+            Verdict = verdict,
+            Rules = Ids(deciding),
+            MatchedRules = Ids(matched),
+            Reason = reasons.Length > 0 ? reasons : $"{Verb(verdict)} by {string.Join(", ", Ids(deciding))}",
+            Constraints = constraints,
+            PolicyHash = policyHash,
+            BasisHash = Basis.Hash(topic, matched, constraints, approval),
+            Approval = approval,
+            JobClass = topic.JobClass,
+        };
+    }
+
+    private static string Verb(Verdict verdict) => verdict switch
+    {
+        Verdict.Allow or Verdict.AllowWithConstraints => "allowed",
+        Verdict.RequireApproval => "approval required",
+        Verdict.Deny => "denied",
+    };
+
+    private static IReadOnlyList<string> Ids(IEnumerable<Rule> rules) => [.. rules.Select(rule => rule.Id)];
+}
