@@ -57,6 +57,22 @@ internal sealed class Evaluator
         };
     }
 
+    /// <summary>For each rule that matches, by id: what would be decided if it were not there.</summary>
+    public IReadOnlyDictionary<string, Decision> DecideWithoutEach(JobFacts job, DateTimeOffset now)
+    {
+        Decision decision = Decide(job, now);
+        Facts facts = Scratch.OfThread.Facts;
+        List<Rule> matched = [.. _rules.Where(rule => decision.MatchedRules.Contains(rule.Id, StringComparer.Ordinal))];
+        return matched.ToDictionary(rule => rule.Id, Without, StringComparer.Ordinal);
+
+        Decision Without(Rule missing)
+        {
+            List<Rule> others = matched.FindAll(rule => rule != missing);
+            bool isGranted = others.Exists(rule => rule.Decision != Verdict.Deny && Test(rule, facts, now) == Truth.True);
+            return new Combining(_topics[job.Topic], others, _policyHash).Decide(isGranted);
+        }
+    }
+
     /// <summary>What a rule says of a job.</summary>
     public static Truth Test(Rule rule, Facts facts, DateTimeOffset now) => rule.IsInEffect(now) ? rule.Match.Test(facts) : Truth.False;
 

@@ -10,16 +10,22 @@ internal static class ConstraintReader
     private const long MostTimeoutMs = 86_400_000;
     private const long MostOutputBytes = 1_048_576;
 
-    public static Constraints? Read(YamlNode node, ErrorList errors)
+    public static Constraints Read(YamlNode node, ErrorList errors)
+    {
+        if (node is { Kind: NodeKind.Map, Entries.Count: 0 })
+        {
+            errors.Add(node, BundleErrorCodes.Empty, "constraints is empty; allowed: at least one.", "name one or write ALLOW.");
+        }
+
+        return ReadAny(node, errors);
+    }
+
+    /// <summary>As <see cref="Read"/>; there may be none.</summary>
+    public static Constraints ReadAny(YamlNode node, ErrorList errors)
     {
         foreach (YamlEntry entry in Fields.Named(node, "constraints", errors))
         {
             CheckName(entry.Key, errors);
-        }
-
-        if (node is { Kind: NodeKind.Map, Entries.Count: 0 })
-        {
-            errors.Add(node, BundleErrorCodes.Empty, "constraints is empty; allowed: at least one.", "name one or write ALLOW.");
         }
 
         return new Constraints

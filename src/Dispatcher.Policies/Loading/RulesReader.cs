@@ -37,7 +37,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
             return;
         }
 
-        Verdict? decision = ReadDecision(fields);
+        Verdict? decision = fields.Need("decision") is { } verdict ? VerdictReader.Read(verdict, "decision", errors) : null;
         (DateTimeOffset? from, DateTimeOffset? until) = ReadEffective(fields);
         CheckEffect(fields, decision);
 
@@ -82,22 +82,6 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
         }
 
         return id;
-    }
-
-    private Verdict? ReadDecision(Fields fields)
-    {
-        if (fields.Need("decision") is not { } node || Scalars.Text(node, "decision", errors) is not { } text)
-        {
-            return null;
-        }
-
-        Verdict? decision = VerdictNames.Parse(text);
-        if (decision is null)
-        {
-            errors.AddUnknown(node, BundleErrorCodes.UnknownDecision, "decision", VerdictNames.All);
-        }
-
-        return decision;
     }
 
     private ApprovalRequirement? ReadApproval(Fields fields, Verdict? decision)

@@ -21,6 +21,7 @@ internal static class RootCommandLine
         root.Add(JobsVerbs.Create(verbs));
         root.Add(DeadLettersVerbs.Create(verbs));
         root.Add(KeysVerbs.Create(verbs));
+        root.Add(PolicyVerbs.Create(verbs, terminal));
         root.Add(StatusVerb.Create(verbs));
 
         var help = root.Options.OfType<HelpOption>().Single();

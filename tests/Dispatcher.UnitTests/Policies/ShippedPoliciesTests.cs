@@ -206,6 +206,16 @@ public class ShippedPoliciesTests
         Assert.Empty(ABundle.WithRules().AndFile("rules/example.yaml", example).Load().Errors);
     }
 
+    [Fact]
+    public void The_shipped_cases_pass_and_would_miss_every_rule()
+    {
+        PolicyTestReport report = PolicyTest.Run(BundleFolder.Read(Folder()), ABundle.Now);
+
+        Assert.Empty(report.Errors);
+        Assert.Empty(report.Cases.Where(test => !test.Passed).SelectMany(test => test.Differences));
+        Assert.Empty(report.Rules.Where(rule => !rule.IsMissed).Select(rule => rule.Id));
+    }
+
     private static AJob Shell(string env, string command) =>
         AJob.OnTopic("job.exec.shell").WithLabel("env", env).WithPayload($$"""{"command":{{command}}}""");
 

@@ -1,0 +1,24 @@
+using Dispatcher.Contracts;
+using Dispatcher.Policies.Evaluating;
+
+namespace Dispatcher.Policies.Loading;
+
+/// <summary>Reads a rule's <c>decision</c> or a case's <c>verdict</c>.</summary>
+internal static class VerdictReader
+{
+    public static Verdict? Read(YamlNode node, string what, ErrorList errors)
+    {
+        if (Scalars.Text(node, what, errors) is not { } text)
+        {
+            return null;
+        }
+
+        Verdict? verdict = VerdictNames.Parse(text);
+        if (verdict is null)
+        {
+            errors.AddUnknown(node, BundleErrorCodes.UnknownDecision, what, VerdictNames.All);
+        }
+
+        return verdict;
+    }
+}

@@ -1,0 +1,55 @@
+using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Testing;
+
+namespace Dispatcher.Policies;
+
+/// <summary>Runs a bundle's <c>cases/*.yaml</c>, and tells which rules they would miss.</summary>
+public static class PolicyTest
+{
+    /// <summary>Decides every case by the files' own bundle. Bad content is never thrown but listed, all of it at once; then no case is run.</summary>
+    /// <param name="files">The whole folder.</param>
+    /// <param name="now">The time of a case that names none.</param>
+    public static PolicyTestReport Run(IReadOnlyList<BundleFile> files, DateTimeOffset now)
+    {
+        ErrorList errors = new();
+        BundleContent content = BundleReader.Read(files, errors);
+        CasesReader reader = new(errors);
+        foreach (BundleFile file in files.Where(file => BundlePaths.IsCase(file.Path)).OrderBy(file => file.Path, StringComparer.Ordinal))
+        {
+            reader.Read(file);
+        }
+
+        if (errors.Errors.Count > 0)
+        {
+            return new PolicyTestReport { Errors = errors.Errors, Cases = [], Rules = [] };
+        }
+
+        Evaluator evaluator = new(content, BundleArchive.Hash(files));
+        CaseRun[] runs = [.. reader.Cases.Select(test => CaseRun.Of(test, evaluator, now))];
+        return new PolicyTestReport
+        {
+            Errors = [],
+            Cases = [.. runs.Select(run => new CaseResult { Name = run.Case.Name, Where = run.Case.Where, Differences = run.Differences })],
+            Rules = [.. content.Rules.OrderBy(rule => rule.Id, StringComparer.Ordinal).Select(rule => new RuleCoverage
+            {
+                Id = rule.Id,
+                Where = rule.Where,
+                Cases = runs.Count(run => run.Decision.MatchedRules.Contains(rule.Id, StringComparer.Ordinal)),
+                IsMissed = runs.Any(run => run.MissedRules.Contains(rule.Id)),
+            })],
+        };
+    }
+
+    /// <summary>A case that was decided, also without each of the rules that matched.</summary>
+    private sealed record CaseRun(PolicyCase Case, Decision Decision, IReadOnlyList<string> Differences, IReadOnlySet<string> MissedRules)
+    {
+        public static CaseRun Of(PolicyCase test, Evaluator evaluator, DateTimeOffset now)
+        {
+            DateTimeOffset at = test.At ?? now;
+            Decision decision = evaluator.Decide(test.Job, at);
+            return new CaseRun(test, decision, Expected.Differences(test.Expect, decision), evaluator.DecideWithoutEach(test.Job, at)
+                .Where(without => Expected.Differences(test.Expect, without.Value).Count > 0).Select(without => without.Key).ToHashSet());
+        }
+    }
+}

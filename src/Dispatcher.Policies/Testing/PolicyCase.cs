@@ -1,0 +1,35 @@
+using Dispatcher.Contracts;
+
+namespace Dispatcher.Policies.Testing;
+
+/// <summary>One entry of <c>cases/*.yaml</c>: a job, and what its author expects of the bundle.</summary>
+internal sealed record PolicyCase
+{
+    public required string Name { get; init; }
+
+    /// <summary>File and line, for example <c>cases/prod.yaml:3</c>.</summary>
+    public required string Where { get; init; }
+
+    public required JobFacts Job { get; init; }
+
+    /// <summary>When the job is decided. Null: now.</summary>
+    public DateTimeOffset? At { get; init; }
+
+    public required Expectation Expect { get; init; }
+}
+
+/// <summary>What a decision must be. Null is not compared.</summary>
+internal sealed record Expectation
+{
+    public required Verdict Verdict { get; init; }
+
+    /// <summary>The deciding rules, sorted.</summary>
+    public IReadOnlyList<string>? Rules { get; init; }
+
+    public string? Reason { get; init; }
+
+    /// <summary>All of the merged constraints; one without any values: there must be none.</summary>
+    public Constraints? Constraints { get; init; }
+
+    public ApprovalRequirement? Approval { get; init; }
+}

@@ -1,0 +1,54 @@
+using System.CommandLine;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Dispatcher.Policies;
+
+namespace Dispatcher.CommandLine;
+
+/// <summary>What verbs share that look at a policy folder on this machine and need no server.</summary>
+internal static class LocalPolicies
+{
+    /// <summary>As the server writes JSON.</summary>
+    public static JsonSerializerOptions Json { get; } = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        WriteIndented = true,
+    };
+
+    public static Argument<string> Folder() => new("DIR") { Description = "The policy folder.", DefaultValueFactory = _ => "policies" };
+
+    public static IReadOnlyList<BundleFile> Read(string folder)
+    {
+        try
+        {
+            var files = BundleFolder.Read(folder);
+            return files.Count > 0 ? files : throw new VerbFailedException(ExitCode.WrongUse,
+                $"'{folder}' holds no policies: neither topics.yaml nor rules/*.yaml.",
+                "Name the folder that holds topics.yaml.");
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            throw new VerbFailedException(ExitCode.WrongUse,
+                $"cannot read '{folder}': {unreadable.Message}",
+                "Check the path and that you may read the files.");
+        }
+    }
+
+    public static int Run(Terminal terminal, Func<Screen, ExitCode> run)
+    {
+        var screen = new Screen(terminal);
+        try
+        {
+            return (int)run(screen);
+        }
+        catch (VerbFailedException failure)
+        {
+            screen.Failure(failure.Message, failure.Fix);
+            return (int)failure.Code;
+        }
+    }
+}
