@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using Dispatcher.Policies.Evaluating;
 using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Schemas;
 
 namespace Dispatcher.Policies;
 
@@ -20,7 +21,7 @@ public sealed class Bundle
 
     /// <summary>
     /// SHA-256 of the bundle, 64 lower-case hex digits. Its canonical form is the text <c>dispatcher/bundle/v1</c> and then path and bytes of each file under
-    /// <c>rules/</c> and of <c>topics.yaml</c>, sorted by path (ordinal), each value with its length in front as 8 bytes, big-endian. So a comment
+    /// <c>rules/</c> and <c>schemas/</c> and of <c>topics.yaml</c>, sorted by path (ordinal), each value with its length in front as 8 bytes, big-endian. So a comment
     /// changes the hash, and a file under <c>cases/</c> does not.
     /// </summary>
     public string Hash { get; }
@@ -60,7 +61,12 @@ public sealed class Bundle
     {
         try
         {
-            return _topics.TryGetValue(job.Topic, out CompiledTopic? topic) ? new Evaluation(topic, Hash).Decide(job, now) : UnknownTopic(job.Topic);
+            if (!_topics.TryGetValue(job.Topic, out CompiledTopic? topic))
+            {
+                return UnknownTopic(job.Topic);
+            }
+
+            return topic.Schema?.Check(job.Payload) is { Count: > 0 } errors ? PayloadSchema.Denied(topic, errors, Hash) : new Evaluation(topic, Hash).Decide(job, now);
         }
 #pragma warning disable CA1031 // Fail closed: a job that cannot be judged is denied, whatever the reason, and the caller goes on with the next one.
         catch (Exception error)

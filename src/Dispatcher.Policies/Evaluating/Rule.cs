@@ -1,4 +1,5 @@
 using Dispatcher.Contracts;
+using Dispatcher.Policies.Schemas;
 
 namespace Dispatcher.Policies.Evaluating;
 
@@ -42,6 +43,9 @@ internal sealed record CompiledTopic
 
     /// <summary>The rules whose topic fits, sorted by id: so their order in files cannot matter.</summary>
     public required IReadOnlyList<Rule> Rules { get; init; }
+
+    /// <summary>What payloads must fit. Null: they are not checked.</summary>
+    public PayloadSchema? Schema { get; init; }
 
     /// <summary>SHA-256 of the registry entry.</summary>
     public required byte[] ContentHash { get; init; }
