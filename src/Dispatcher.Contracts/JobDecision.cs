@@ -25,7 +25,7 @@ public sealed record JobDecision
     [JsonPropertyName("rules")]
     public required IReadOnlyList<string> Rules { get; init; }
 
-    /// <summary>Why, in words or as a code such as <c>no_match</c>, <c>unknown_topic</c>, <c>label_conflict</c>, <c>not_enforceable</c>, <c>engine_error</c>, <c>no_bundle</c>.</summary>
+    /// <summary>Why, in words or as a code such as <c>no_match</c>, <c>unknown_topic</c>, <c>payload_invalid</c>, <c>label_conflict</c>, <c>not_enforceable</c>, <c>engine_error</c>, <c>no_bundle</c>.</summary>
     [JsonPropertyName("reason")]
     public required string Reason { get; init; }
 

@@ -20,7 +20,7 @@ public sealed class Bundle
 
     /// <summary>
     /// SHA-256 of the bundle, 64 lower-case hex digits. Its canonical form is the text <c>dispatcher/bundle/v1</c> and then path and bytes of each file under
-    /// <c>rules/</c> and of <c>topics.yaml</c>, sorted by path (ordinal), each value with its length in front as 8 bytes, big-endian. So a comment
+    /// <c>rules/</c> and <c>schemas/</c> and of <c>topics.yaml</c>, sorted by path (ordinal), each value with its length in front as 8 bytes, big-endian. So a comment
     /// changes the hash, and a file under <c>cases/</c> does not.
     /// </summary>
     public string Hash { get; }

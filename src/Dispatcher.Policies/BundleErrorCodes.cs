@@ -15,8 +15,20 @@ public static class BundleErrorCodes
     /// <summary>The text is no YAML.</summary>
     public const string BadYaml = "bad_yaml";
 
-    /// <summary>A file under <c>schemas/</c>: payloads are not checked against schemas, and must not seem to be.</summary>
-    public const string SchemasNotSupported = "schemas_not_supported";
+    /// <summary>A schema file is no JSON.</summary>
+    public const string BadJson = "bad_json";
+
+    /// <summary>A keyword of a schema that is not in the closed list, so that it would not be enforced.</summary>
+    public const string UnknownKeyword = "unknown_keyword";
+
+    /// <summary>A pattern of a schema that is none, or that a payload could make slow.</summary>
+    public const string BadPattern = "bad_pattern";
+
+    /// <summary>A topic names a schema that is not there.</summary>
+    public const string UnknownSchema = "unknown_schema";
+
+    /// <summary>A schema that no topic names.</summary>
+    public const string UnusedSchema = "unused_schema";
 
     /// <summary>A stored archive cannot be unpacked.</summary>
     public const string BadArchive = "bad_archive";

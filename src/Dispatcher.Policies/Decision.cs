@@ -35,6 +35,12 @@ public sealed record Decision
     /// <summary>What must be approved. Not null exactly when the verdict is <see cref="Verdict.RequireApproval"/>.</summary>
     public ApprovalRequirement? Approval { get; init; }
 
+    /// <summary>
+    /// Why the payload does not fit the topic's schema, sorted by place: the first 20 that are found, and then one more that says so where there are more. Not empty
+    /// exactly when the reason is <see cref="ReasonCodes.PayloadInvalid"/>.
+    /// </summary>
+    public IReadOnlyList<PayloadError> PayloadErrors { get; init; } = [];
+
     /// <summary>The topic's registry entry. Null: the topic is unknown, there was no bundle, or evaluation failed.</summary>
     public JobClass? JobClass { get; init; }
 
@@ -59,6 +65,9 @@ public static class ReasonCodes
 
     /// <summary>No rule definitely grants the job.</summary>
     public const string NoMatch = "no_match";
+
+    /// <summary>The payload does not fit the topic's schema.</summary>
+    public const string PayloadInvalid = "payload_invalid";
 
     /// <summary>A required label is absent.</summary>
     public const string LabelMissing = "label_missing";

@@ -38,6 +38,9 @@ public sealed record JobClass
 
     /// <summary>The most attempts a job gets, 1 to 100. Default: 3.</summary>
     public required int MaxAttempts { get; init; }
+
+    /// <summary>The file under <c>schemas/</c> that payloads must fit, for example <c>exec-shell.json</c>. Null: payloads are not checked.</summary>
+    public string? Schema { get; init; }
 }
 
 /// <summary>A group of workers with a queue of its own.</summary>

@@ -15,7 +15,7 @@ public sealed record JobFacts
     /// <summary>The risk tags that the producer names. The registry adds the topic's own.</summary>
     public required IReadOnlyList<string> RiskTags { get; init; }
 
-    /// <summary>The payload's bytes, JSON. Only read for labels that are derived from it.</summary>
+    /// <summary>The payload's bytes, JSON. Only read for the topic's schema and for labels that are derived from it.</summary>
     public required ReadOnlyMemory<byte> Payload { get; init; }
 
     /// <summary>The workflow the job is a step of. Null: none, so that a rule which tests it is unknown.</summary>

@@ -82,7 +82,7 @@ public sealed class GarbageJourneys
     private static (Parcel Parcel, string Code) Garbage(int n)
     {
         var id = Guid.CreateVersion7();
-        return (n % 13) switch
+        return (n % 14) switch
         {
             0 => (Piece($$"""{"job_id": "{{id}}", "topic": """), "invalid_json"),
             1 => (Piece($$"""{"job_id": "{{id}}", "topic": 7, "labels": [1], "risk_tags": {}, "estimated_cost": "much"}"""), "not_a_string"),
@@ -96,6 +96,7 @@ public sealed class GarbageJourneys
             9 => (Piece($$"""{"job_id": "{{id}}", "topic": "{{Topic}}"}""") with { UserId = null }, "no_principal"),
             10 => (Piece($$"""{"job_id": "{{id}}", "topic": "{{Topic}}"}""") with { Name = $"garbage\0{n}" }, "nul_character"),
             11 => (Piece($$"""{"job_id": "{{id}}", "topic": "{{Topic}}", "priority": 9}"""), "unknown_field"),
+            12 => (Piece($$"""{"job_id": "{{id}}", "topic": "job.test.strict", "payload": {"text": 7, "more": 1} }""") with { RoutingKey = "job.test.strict" }, "payload_invalid"),
             _ => (Piece($$"""{"message": {"job_id": "{{id}}", "topic": "{{Topic}}"}, "messageType": ["urn:message:Dispatcher.Messaging:RawMessage"]}""") with { Headers = Forged }, "unknown_field"),
         };
 

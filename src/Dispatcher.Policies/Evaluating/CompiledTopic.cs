@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Dispatcher.Policies.Schemas;
 
 namespace Dispatcher.Policies.Evaluating;
 
@@ -11,6 +12,9 @@ internal sealed record CompiledTopic
     public required JobClass JobClass { get; init; }
 
     public required Pool Pool { get; init; }
+
+    /// <summary>What payloads must fit. Null: they are not checked.</summary>
+    public PayloadSchema? Schema { get; init; }
 
     /// <summary>File and line of its entry.</summary>
     public required string Where { get; init; }

@@ -3,11 +3,12 @@ using System.Runtime.InteropServices;
 using Dispatcher.Contracts;
 using Dispatcher.Policies.Explaining;
 using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Schemas;
 
 namespace Dispatcher.Policies.Evaluating;
 
 /// <summary>
-/// Decides jobs by one bundle: (1) the registry checks and derives the labels; (2) the rules that may match are found; (3) each is tested; (4) what matched is
+/// Decides jobs by one bundle: (1) the registry checks the payload, checks and derives the labels; (2) the rules that may match are found; (3) each is tested; (4) what matched is
 /// combined, or was for an earlier job.
 /// </summary>
 internal sealed class Evaluator
@@ -107,6 +108,11 @@ internal sealed class Evaluator
     private Decision? Check(CompiledTopic topic, JobFacts job, Facts facts)
     {
         facts.Fill(job, topic);
+        if (topic.Schema?.Check(job.Payload) is { Count: > 0 } errors)
+        {
+            return PayloadSchema.Denied(topic, errors, _policyHash);
+        }
+
         return LabelCheck.Apply(topic, job, facts) is { } fault ? new Combining(topic, [], _policyHash).Denied(fault.Code, [], fault.Detail) : null;
     }
 

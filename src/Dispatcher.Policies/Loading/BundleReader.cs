@@ -1,4 +1,5 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Schemas;
 
 namespace Dispatcher.Policies.Loading;
 
@@ -20,10 +21,16 @@ internal static class BundleReader
             rules.Read(file);
         }
 
-        TopicsReader topics = new(errors);
-        if (sorted.Find(file => file.Path == BundlePaths.Topics) is { } registry)
+        SchemaFolder schemas = new(errors);
+        foreach (BundleFile file in sorted.Where(file => BundlePaths.IsSchema(file.Path)))
         {
-            topics.Read(registry);
+            schemas.Read(file);
+        }
+
+        TopicsReader topics = new(errors, schemas);
+        if (sorted.Find(file => file.Path == BundlePaths.Topics) is { } registry && (topics.Read(registry) || errors.Errors.Count == 0))
+        {
+            schemas.ReportUnused();
         }
 
         return new BundleContent(topics.Topics, topics.Pools, rules.Rules, slots);
@@ -31,16 +38,7 @@ internal static class BundleReader
 
     private static void CheckPaths(List<BundleFile> sorted, ErrorList errors)
     {
-        foreach (BundleFile file in sorted.Where(file => BundlePaths.IsSchema(file.Path)))
-        {
-            // A schema that is loaded and not enforced would let through every payload that its author thinks is refused.
-            errors.Add(
-                file.Path, BundleErrorCodes.SchemasNotSupported,
-                "this version does not check payloads against a schema.",
-                "remove it; payload schemas are not checked by this version.");
-        }
-
-        foreach (BundleFile file in sorted.Where(file => !BundlePaths.IsKnown(file.Path) && !BundlePaths.IsSchema(file.Path)))
+        foreach (BundleFile file in sorted.Where(file => !BundlePaths.IsKnown(file.Path)))
         {
             errors.Add(
                 file.Path, BundleErrorCodes.UnknownFile,

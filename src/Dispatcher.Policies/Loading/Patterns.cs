@@ -12,6 +12,7 @@ internal static partial class Patterns
     public const string HostWords = "a host name in lower case, without scheme, port, path and wildcard";
     public const string CommandWords = "a program as it is called, 1 to 256 characters";
     public const string PointerWords = "a JSON pointer such as /command";
+    public const string SchemaFileWords = "the name of a file under schemas/, of a-z, 0-9, _ and -, ending .json";
     public const string VersionWords = "v1";
 
     [GeneratedRegex(@"\A[a-z0-9_-]{1,64}\z")]
@@ -34,6 +35,9 @@ internal static partial class Patterns
 
     [GeneratedRegex(@"\A(/([^~/]|~[01])*)*\z")]
     public static partial Regex Pointer();
+
+    [GeneratedRegex(@"\A[a-z0-9_-]{1,64}\.json\z")]
+    public static partial Regex SchemaFile();
 
     [GeneratedRegex(@"\Av1\z")]
     public static partial Regex Version();

@@ -1,9 +1,10 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Schemas;
 
 namespace Dispatcher.Policies.Loading;
 
 /// <summary>Reads <c>topics.yaml</c>: pools and the registry of job classes.</summary>
-internal sealed class TopicsReader(ErrorList errors)
+internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
 {
     private static readonly TimeSpan Tenth = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
@@ -56,7 +57,7 @@ internal sealed class TopicsReader(ErrorList errors)
         string? topic = Scalars.Text(entry.Key, "a topic", Patterns.Topic(), Patterns.TopicWords, errors);
         Fields? fields = Fields.Of(
             entry.Value, $"topic {entry.Key.Text}", errors,
-            "pool", "owner", "risk", "idempotent", "timeouts", "max_attempts", "tags", "labels");
+            "pool", "owner", "risk", "idempotent", "timeouts", "max_attempts", "tags", "labels", "schema");
         if (fields is null)
         {
             return;
@@ -64,6 +65,8 @@ internal sealed class TopicsReader(ErrorList errors)
 
         Pool? pool = ReadPoolOf(fields);
         string? owner = fields.NeedText("owner", Patterns.Name(), Patterns.NameWords);
+        YamlNode? schema = fields.Get("schema");
+        string? schemaFile = schema is null ? null : Scalars.Text(schema, "schema", Patterns.SchemaFile(), Patterns.SchemaFileWords, errors);
         Fields? timeouts = fields.Get("timeouts") is { } limits ? Fields.Of(limits, "timeouts", errors, "start", "run", "heartbeat") : null;
         Fields? tags = fields.Get("tags") is { } node ? Fields.Of(node, "tags", errors, "always", "optional") : null;
         JobClass jobClass = new()
@@ -80,10 +83,12 @@ internal sealed class TopicsReader(ErrorList errors)
             HeartbeatEvery = timeouts?.Duration("heartbeat", TimeSpan.FromSeconds(5), Tenth, Hour) ?? TimeSpan.FromSeconds(5),
             Idempotent = fields.Flag("idempotent"),
             MaxAttempts = (int)((fields.Get("max_attempts") is { } most ? Scalars.Number(most, "max_attempts", 1, 100, errors) : null) ?? 3),
+            Schema = schemaFile,
         };
+        PayloadSchema? payloads = schemaFile is null ? null : schemas.Named(schema!);
         if (pool is not null)
         {
-            _topics.Add(new CompiledTopic { JobClass = jobClass, Pool = pool, Where = entry.Key.Where, ContentHash = HashOf(entry) });
+            _topics.Add(new CompiledTopic { JobClass = jobClass, Pool = pool, Schema = payloads, Where = entry.Key.Where, ContentHash = HashOf(entry) });
         }
     }
 

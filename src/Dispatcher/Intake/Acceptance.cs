@@ -1,6 +1,7 @@
 using Dispatcher.Contracts;
 using Dispatcher.DeadLetters;
 using Dispatcher.Jobs;
+using Dispatcher.Policies;
 using Dispatcher.Relaying;
 using Dispatcher.Timelines;
 
@@ -19,6 +20,11 @@ internal sealed record Acceptance
     /// Denied because there is no bundle: told and on the timeline, but not stored, so that it is not the answer when the same job is handed in again and the cause has passed.
     /// </summary>
     public bool ForNow { get; init; }
+
+    /// <summary>Why the payload does not fit its topic's schema. Not empty: it is refused, not stored, unless it is known already.</summary>
+    public IReadOnlyList<PayloadError> PayloadErrors { get; init; } = [];
+
+    public bool IsStored => !ForNow && PayloadErrors.Count == 0;
 
     public required TimelineEntry Entry { get; init; }
 

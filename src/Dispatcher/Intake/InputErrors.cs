@@ -1,4 +1,5 @@
 using Dispatcher.Contracts;
+using Dispatcher.Policies;
 
 namespace Dispatcher.Intake;
 
@@ -30,10 +31,5 @@ internal static class InputErrors
     }
 
     /// <summary>What was seen, short enough to repeat, on one line and without what a terminal would obey.</summary>
-    public static string Cut(string seen, int longest = LongestQuote)
-    {
-        // Not between the halves of a surrogate pair: half of one is no text.
-        var quote = seen.Length <= longest ? seen : seen[..(char.IsHighSurrogate(seen[longest - 1]) ? longest - 1 : longest)] + "…";
-        return quote.Any(char.IsControl) ? new string([.. quote.Select(c => char.IsControl(c) ? '?' : c)]) : quote;
-    }
+    public static string Cut(string seen, int longest = LongestQuote) => Excerpt.Of(seen, longest);
 }

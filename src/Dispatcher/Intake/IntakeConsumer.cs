@@ -50,12 +50,17 @@ internal sealed class IntakeConsumer(JobIntake intake, Refusals refusals, IStore
         var reading = context.GetPayload<IntakePolicyFilter.Reading>();
         if (reading.Judged is null)
         {
-            var refused = await refusals.RefuseAsync(context.Message.Body, reading.Source, reading.Errors, context.CancellationToken);
-            Answer(reading.Source, refused);
+            await RefuseAsync(context, reading.Source, reading.Errors);
             return;
         }
 
         var result = await intake.AcceptAsync(reading.Judged, reading.Source, context.CancellationToken);
+        if (result.Outcome == IntakeOutcome.Malformed)
+        {
+            await RefuseAsync(context, reading.Source, result.Errors);
+            return;
+        }
+
         if (result.Answer is null)
         {
             await ConflictAsync(reading.Judged.Subject, reading.Source, context.CancellationToken);
@@ -64,6 +69,9 @@ internal sealed class IntakeConsumer(JobIntake intake, Refusals refusals, IStore
 
         Answer(reading.Source, MessageTypes.Decision, JsonSerializer.SerializeToUtf8Bytes(result.Answer, WireJson.Default.JobDecision));
     }
+
+    private async Task RefuseAsync(ConsumeContext<RawMessage> context, SubmissionSource source, IReadOnlyList<InputError> errors) =>
+        Answer(source, await refusals.RefuseAsync(context.Message.Body, source, errors, context.CancellationToken));
 
     /// <summary>Tells the one who sent it, and nothing of the job it is in conflict with.</summary>
     private async Task ConflictAsync(Job job, SubmissionSource source, CancellationToken cancellationToken)

@@ -1,5 +1,6 @@
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
+using Dispatcher.Policies;
 using Dispatcher.Relaying;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
@@ -20,15 +21,16 @@ internal sealed class IntakeWriter(IStore store, IDbContextFactory<DispatcherDb>
     {
         var ready = batch.Where(acceptance => acceptance.Job?.State == JobState.Accepted).Select(acceptance => acceptance.Job!).ToList();
         var packed = ready.Count == 0 ? null : DispatchBatch.Message(ready, time);
-        var committed = await store.AcceptAsync([.. batch.Where(acceptance => !acceptance.ForNow)], packed, cancellationToken);
+        var committed = await store.AcceptAsync([.. batch.Where(acceptance => acceptance.IsStored)], packed, cancellationToken);
         relay.Offer(batch.Where(acceptance => committed.Jobs.Contains(acceptance.JobId)).SelectMany(acceptance => acceptance.Outbox));
         relay.Offer(packed is null ? [] : [packed]);
         var others = batch.Where(acceptance => !committed.Jobs.Contains(acceptance.JobId)).ToList();
         var known = others.Count == 0 ? [] : await KnownAsync(others, cancellationToken);
-        return [.. batch.Select(acceptance => Result(acceptance, committed, known))];
+        var inForce = batch.All(acceptance => acceptance.PayloadErrors.Count == 0) ? null : await InForceAsync(cancellationToken);
+        return [.. batch.Select(acceptance => Result(acceptance, committed, known, inForce))];
     }
 
-    private static IntakeResult Result(Acceptance acceptance, Committed committed, IReadOnlyList<Known> known)
+    private static IntakeResult Result(Acceptance acceptance, Committed committed, IReadOnlyList<Known> known, string? inForce)
     {
         if (committed.Jobs.Contains(acceptance.JobId))
         {
@@ -39,12 +41,32 @@ internal sealed class IntakeWriter(IStore store, IDbContextFactory<DispatcherDb>
         var same = known.Where(k => k.JobId == acceptance.JobId || (k.Key is not null && k.Key == acceptance.Key && k.Principal == acceptance.Principal)).ToList();
         if (same.Count == 0)
         {
-            return acceptance.ForNow ? new IntakeResult(IntakeOutcome.Stored, acceptance.Answer) : new IntakeResult(IntakeOutcome.PolicyChanged, null);
+            return acceptance.ForNow ? new IntakeResult(IntakeOutcome.Stored, acceptance.Answer)
+                : acceptance.PayloadErrors.Count > 0 && acceptance.Answer.PolicyHash == inForce ? new IntakeResult(IntakeOutcome.Malformed, null) { Errors = Errors(acceptance) }
+                : new IntakeResult(IntakeOutcome.PolicyChanged, null);
         }
 
         return same.All(first => first.Principal == acceptance.Principal && first.JobHash == acceptance.Answer.JobHash && first.Answer is not null)
             ? new IntakeResult(IntakeOutcome.Known, same[0].Answer)
             : new IntakeResult(IntakeOutcome.Conflict, null);
+    }
+
+    private static List<InputError> Errors(Acceptance acceptance)
+    {
+        var errors = new List<InputError>();
+        foreach (var error in acceptance.PayloadErrors)
+        {
+            errors.Report(ReasonCodes.PayloadInvalid, "/payload" + error.Path, error.Message, error.Fix);
+        }
+
+        return errors;
+    }
+
+    /// <summary>What is refused is not written, so that no statement compares its bundle with the row.</summary>
+    private async Task<string> InForceAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await db.ActiveBundle.Select(row => row.Hash).SingleOrDefaultAsync(cancellationToken) ?? "";
     }
 
     /// <summary>Jobs and denials with one of these ids or keys, each with what was answered then.</summary>
@@ -70,8 +92,12 @@ internal sealed class IntakeWriter(IStore store, IDbContextFactory<DispatcherDb>
     private sealed record Known(Guid JobId, string Principal, string? Key, string JobHash, JobDecision? Answer);
 }
 
-/// <summary>What became of a submission. The answer is null for a conflict, which tells nothing of the other's job.</summary>
-internal sealed record IntakeResult(IntakeOutcome Outcome, JobDecision? Answer);
+/// <summary>What became of a submission. The answer is null for what is malformed, and for a conflict, which tells nothing of the other's job.</summary>
+internal sealed record IntakeResult(IntakeOutcome Outcome, JobDecision? Answer)
+{
+    /// <summary>Not empty exactly when the outcome is <see cref="IntakeOutcome.Malformed"/>.</summary>
+    public IReadOnlyList<InputError> Errors { get; init; } = [];
+}
 
 /// <summary>What became of a submission.</summary>
 internal enum IntakeOutcome
@@ -84,6 +110,9 @@ internal enum IntakeOutcome
 
     /// <summary>Its id or key stands for another job.</summary>
     Conflict,
+
+    /// <summary>New, and its payload does not fit the schema of its topic: refused, like a body that cannot be read.</summary>
+    Malformed,
 
     /// <summary>Another bundle is in force by now: ask the policy again.</summary>
     PolicyChanged,

@@ -49,6 +49,7 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
             Job = denied ? null : job,
             Denial = denied ? Denied(job) : null,
             ForNow = decision.Reason == ReasonCodes.NoBundle,
+            PayloadErrors = decision.PayloadErrors,
             Entry = TimelineDetails.Submitted(WireNames.Of(job.State), job, source, decision, answer),
             Outbox = events.Of(job),
             Answer = answer,

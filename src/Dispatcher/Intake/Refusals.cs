@@ -8,7 +8,7 @@ using Dispatcher.Storing;
 
 namespace Dispatcher.Intake;
 
-/// <summary>Keeps submissions that could not be read: first bytes, hash and every error in the store, a copy to the dead-letter exchange, an event, an answer.</summary>
+/// <summary>Keeps submissions that could not be read, or whose payload does not fit: first bytes, hash and every error in the store, a copy to the dead-letter exchange, an event, an answer.</summary>
 internal sealed partial class Refusals(IStore store, Relay relay, JobEvents events, TimeProvider time, ILogger<Refusals> logger) : GroupCommit<Refusal, bool>(logger)
 {
     /// <summary>The class of a dead letter that never became a job.</summary>

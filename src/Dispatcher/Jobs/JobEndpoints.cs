@@ -43,6 +43,11 @@ internal static class JobEndpoints
         }
 
         var result = await intake.AcceptAsync(await gate.JudgeAsync(submission.Job, cancellationToken), source, cancellationToken);
+        if (result.Outcome == IntakeOutcome.Malformed)
+        {
+            return Problems.Malformed(result.Errors);
+        }
+
         if (result.Answer is not { } answer)
         {
             return Problems.Conflict(Conflicts.Of(submission.Job).Errors);

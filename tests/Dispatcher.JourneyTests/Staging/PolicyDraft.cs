@@ -16,6 +16,7 @@ internal sealed class PolicyDraft(string folder)
           job.test.brisk: { pool: test, owner: testers, idempotent: true, timeouts: { start: 3s, run: 20s, heartbeat: 500ms }, max_attempts: 10 }
           job.test.held: { pool: test, owner: testers }
           job.test.denied: { pool: test, owner: testers }
+          job.test.strict: { pool: test, owner: testers, schema: strict.json }
           job.test.unserved: { pool: nobody, owner: testers, timeouts: { start: 60s } }
           job.repo.read: { pool: repo, owner: platform, risk: low, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 2s }, max_attempts: 5 }
 
@@ -35,11 +36,15 @@ internal sealed class PolicyDraft(string folder)
 
         """;
 
+    private const string StrictSchema = """{ "type": "object", "required": ["text"], "additionalProperties": false, "properties": { "text": { "type": "string" } } }""";
+
     public string Folder => folder;
 
     public PolicyDraft Write(string moreRules = "")
     {
         Directory.CreateDirectory(Path.Combine(folder, "rules"));
+        Directory.CreateDirectory(Path.Combine(folder, "schemas"));
+        Replace(Path.Combine("schemas", "strict.json"), StrictSchema);
         Replace("topics.yaml", Topics);
         Replace(Path.Combine("rules", "test.yaml"), Rules + moreRules);
         return this;
@@ -50,9 +55,13 @@ internal sealed class PolicyDraft(string folder)
     {
         Directory.CreateDirectory(Path.Combine(folder, "rules"));
         File.Delete(Path.Combine(folder, "rules", "test.yaml"));
-        foreach (var file in new[] { "topics.yaml", Path.Combine("rules", "checklist.yaml"), Path.Combine("rules", "dev.yaml") })
+        File.Delete(Path.Combine(folder, "schemas", "strict.json"));
+        Directory.CreateDirectory(Path.Combine(folder, "schemas"));
+        var shipped = Path.Combine(Repository(), "policies");
+        var schemas = Directory.GetFiles(Path.Combine(shipped, "schemas")).Select(file => Path.GetRelativePath(shipped, file));
+        foreach (var file in schemas.Concat(["topics.yaml", Path.Combine("rules", "checklist.yaml"), Path.Combine("rules", "dev.yaml")]))
         {
-            File.Copy(Path.Combine(Repository(), "policies", file), Path.Combine(folder, file), overwrite: true);
+            File.Copy(Path.Combine(shipped, file), Path.Combine(folder, file), overwrite: true);
         }
     }
 

@@ -220,20 +220,6 @@ public class BundleErrorTests
         Assert.Contains(Bundle.Load([topics, rules, rules]).Errors, error => error.Code == "unknown_file");
     }
 
-    [Theory]
-    [InlineData("schemas/test.run.json")]
-    [InlineData("schemas/test.run.JSON")]
-    [InlineData("schemas/more/test.run.yaml")]
-    public void A_schema_does_not_load_since_no_payload_would_be_checked(string path)
-    {
-        BundleLoad load = ABundle.WithRules().AndFile(path, "{}").Load();
-
-        BundleError error = Assert.Single(load.Errors);
-        Assert.Null(load.Bundle);
-        Assert.Equal(("schemas_not_supported", path), (error.Code, error.Where));
-        Assert.Equal("remove it; payload schemas are not checked by this version.", error.Fix);
-    }
-
     [Fact]
     public void All_errors_of_all_files_are_listed_at_once_and_nothing_is_loaded()
     {

@@ -1,0 +1,143 @@
+using System.Globalization;
+using System.Text.Json;
+using Dispatcher.Policies.Loading;
+
+namespace Dispatcher.Policies.Schemas;
+
+/// <summary><c>properties</c>, <c>patternProperties</c> and <c>additionalProperties</c>, which mean nothing alone.</summary>
+internal sealed class Members : Keyword
+{
+    private const int LongestList = 256;
+    private const int LongestName = 64;
+
+    public required IReadOnlyDictionary<string, Schema> Named { get; init; }
+
+    public required IReadOnlyList<(SchemaPattern Pattern, Schema Schema)> Patterned { get; init; }
+
+    /// <summary>Null: all others are refused.</summary>
+    public required Schema? Others { get; init; }
+
+    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    {
+        if (value.ValueKind != JsonValueKind.Object)
+        {
+            return;
+        }
+
+        foreach (JsonProperty member in value.EnumerateObject())
+        {
+            // A member that nothing is said of is a step too.
+            if (!check.Step())
+            {
+                return;
+            }
+
+            CheckMember(member, at.Below(member.Name), check);
+        }
+    }
+
+    private void CheckMember(JsonProperty member, Place at, PayloadCheck check)
+    {
+        bool isKnown = Named.TryGetValue(member.Name, out Schema? named);
+        named?.Check(member.Value, at, check);
+        foreach ((SchemaPattern pattern, Schema schema) in Patterned)
+        {
+            if (pattern.IsIn(member.Name))
+            {
+                isKnown = true;
+                schema.Check(member.Value, at, check);
+            }
+        }
+
+        if (isKnown)
+        {
+            return;
+        }
+
+        if (Others is null)
+        {
+            Refuse(member.Name, at, check);
+        }
+
+        Others?.Check(member.Value, at, check);
+    }
+
+    private void Refuse(string name, Place at, PayloadCheck check)
+    {
+        string[] known = [.. Named.Keys.Order(StringComparer.Ordinal)];
+        string names = string.Join(", ", known.Concat(Patterned.Select(one => $"names that fit {one.Pattern}")));
+        string? nearest = Nearest.To(Excerpt.Of(name, LongestName), known);
+        check.Add(
+            at, "a member that is not known",
+            names.Length == 0 ? "none" : Excerpt.Of(names, LongestList),
+            nearest is null ? "remove it." : $"did you mean '{nearest}'?");
+    }
+}
+
+/// <summary><c>required</c>.</summary>
+internal sealed class HasMembers(IReadOnlyList<string> names) : Keyword
+{
+    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    {
+        if (value.ValueKind != JsonValueKind.Object || !check.Step(names.Count))
+        {
+            return;
+        }
+
+        foreach (string name in names)
+        {
+            if (!value.TryGetProperty(name, out _))
+            {
+                check.Add(at.Below(name), "nothing", "a value, it is required", $"add '{name}'.");
+            }
+        }
+    }
+}
+
+/// <summary><c>items</c>: every item fits.</summary>
+internal sealed class ItemsFit(Schema items) : Keyword
+{
+    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    {
+        if (value.ValueKind != JsonValueKind.Array)
+        {
+            return;
+        }
+
+        int index = 0;
+        foreach (JsonElement item in value.EnumerateArray())
+        {
+            if (!check.Step())
+            {
+                return;
+            }
+
+            items.Check(item, at.Below(index.ToString(CultureInfo.InvariantCulture)), check);
+            index++;
+        }
+    }
+}
+
+/// <summary><c>uniqueItems</c>, for lists that have at most <see cref="Most"/> items: it compares each with each, and longer ones are refused by <c>maxItems</c>.</summary>
+internal sealed class ItemsDiffer : Keyword
+{
+    public const int Most = 256;
+
+    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    {
+        int count = value.ValueKind == JsonValueKind.Array ? value.GetArrayLength() : 0;
+        if (count > Most || !check.Step(count * count / 2))
+        {
+            return;
+        }
+
+        JsonElement[] items = count == 0 ? [] : [.. value.EnumerateArray()];
+        for (int i = 1; i < count; i++)
+        {
+            if (items.Take(i).Any(earlier => JsonElement.DeepEquals(earlier, items[i])))
+            {
+                check.Add(at.Below(i.ToString(CultureInfo.InvariantCulture)), "an item that is there already", "each item once", "remove it.");
+            }
+        }
+    }
+}

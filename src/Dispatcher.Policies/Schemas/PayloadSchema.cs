@@ -1,0 +1,36 @@
+using System.Text.Json;
+using Dispatcher.Policies.Evaluating;
+
+namespace Dispatcher.Policies.Schemas;
+
+/// <summary>What the payloads of a topic must be. Never changes; any number of threads may use it.</summary>
+internal sealed class PayloadSchema(Schema root)
+{
+    private const int ErrorsInDetail = 3;
+
+    /// <summary>Why a payload does not fit, see <see cref="PayloadCheck.Result"/>. Empty: it fits.</summary>
+    public IReadOnlyList<PayloadError> Check(ReadOnlyMemory<byte> payload)
+    {
+        PayloadCheck check = new();
+        using JsonDocument? document = DerivedValue.Parse(payload);
+        if (document is null)
+        {
+            check.Add(Place.Root, "no JSON, or a member twice, or more than 64 levels", "one JSON value, each member once", "correct it.");
+        }
+        else
+        {
+            root.Check(document.RootElement, Place.Root, check);
+        }
+
+        return check.Result();
+    }
+
+    /// <summary>The denial of a payload that does not fit.</summary>
+    public static Decision Denied(CompiledTopic topic, IReadOnlyList<PayloadError> errors, string policyHash) => Decision.Denied(ReasonCodes.PayloadInvalid, policyHash) with
+    {
+        Detail = string.Join(" ", errors.Take(ErrorsInDetail).Select(error => $"{(error.Path.Length == 0 ? "payload" : error.Path)}: {error.Message}")),
+        PayloadErrors = errors,
+        BasisHash = Basis.Hash(topic, [], null, null),
+        JobClass = topic.JobClass,
+    };
+}

@@ -1,0 +1,26 @@
+using System.Text.Json;
+
+namespace Dispatcher.Policies.Schemas;
+
+/// <summary>A schema, or one inside another: all of its keywords must hold. Without any it takes everything.</summary>
+internal sealed class Schema(IReadOnlyList<Keyword> keywords)
+{
+    public void Check(JsonElement value, Place at, PayloadCheck check)
+    {
+        foreach (Keyword keyword in keywords)
+        {
+            if (!check.Step())
+            {
+                return;
+            }
+
+            keyword.Check(value, at, check);
+        }
+    }
+}
+
+/// <summary>One condition of a schema, as JSON Schema draft 2020-12 has it. It says nothing of values of another kind than its own.</summary>
+internal abstract class Keyword
+{
+    public abstract void Check(JsonElement value, Place at, PayloadCheck check);
+}

@@ -1,0 +1,96 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Unicode;
+using Dispatcher.Policies.Loading;
+
+namespace Dispatcher.Policies.Schemas;
+
+/// <summary>A file under <c>schemas/</c> as JSON that knows its lines: an element's bytes are a piece of the file's.</summary>
+internal sealed class SchemaFile
+{
+    private const int MaxBytes = 256 * 1024;
+
+    private readonly string _path;
+    private readonly ReadOnlyMemory<byte> _content;
+    private readonly ErrorList _errors;
+
+    private SchemaFile(string path, ReadOnlyMemory<byte> content, JsonElement root, ErrorList errors)
+    {
+        _path = path;
+        _content = content;
+        _errors = errors;
+        Root = root;
+    }
+
+    public JsonElement Root { get; }
+
+    /// <summary>Reads a file and hands it on. Null: it cannot be read, or what was made of it, and the errors are in the list.</summary>
+    public static PayloadSchema? Read(BundleFile file, ErrorList errors)
+    {
+        ReadOnlyMemory<byte> content = file.Content.Span.StartsWith("\uFEFF"u8) ? file.Content[3..] : file.Content;
+        if (content.Length > MaxBytes || !Utf8.IsValid(content.Span))
+        {
+            errors.Add(
+                file.Path, BundleErrorCodes.Unreadable,
+                $"the file has {content.Length} bytes, or is not UTF-8; allowed: at most {MaxBytes} bytes of UTF-8.",
+                "shorten it, or save it as UTF-8.");
+            return null;
+        }
+
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(content);
+            SchemaFile schema = new(file.Path, content, document.RootElement, errors);
+            return schema.HasKeyTwice(document.RootElement) ? null : new SchemaReader(schema, errors).Read();
+        }
+        catch (JsonException error)
+        {
+            errors.Add($"{file.Path}:{error.LineNumber + 1}", BundleErrorCodes.BadJson, $"this is no JSON: {error.Message}", "check commas, quotes and brackets on this line and the one before.");
+        }
+        catch (InvalidOperationException error)
+        {
+            errors.Add(file.Path, BundleErrorCodes.BadJson, $"a text in it is none: {error.Message}", "write both halves of a surrogate pair, or the character itself.");
+        }
+
+        return null;
+    }
+
+    public void Report(JsonElement at, string code, string message, string fix) => _errors.Add(Where(JsonMarshal.GetRawUtf8Value(at)), code, message, fix);
+
+    public void Report(JsonProperty at, string code, string message, string fix) => _errors.Add(Where(JsonMarshal.GetRawUtf8PropertyName(at)), code, message, fix);
+
+    private string Where(ReadOnlySpan<byte> piece)
+    {
+        _content.Span.Overlaps(piece, out int offset);
+        return $"{_path}:{_content.Span[..offset].Count((byte)'\n') + 1}";
+    }
+
+    /// <summary>Of two, one would count in silence.</summary>
+    private bool HasKeyTwice(JsonElement element)
+    {
+        if (element.ValueKind == JsonValueKind.Array)
+        {
+            return element.EnumerateArray().Aggregate(false, (found, item) => HasKeyTwice(item) || found);
+        }
+
+        if (element.ValueKind != JsonValueKind.Object)
+        {
+            return false;
+        }
+
+        bool twice = false;
+        HashSet<string> seen = new(StringComparer.Ordinal);
+        foreach (JsonProperty member in element.EnumerateObject())
+        {
+            if (!seen.Add(member.Name))
+            {
+                Report(member, BundleErrorCodes.DuplicateKey, $"key '{member.Name}' is there already; allowed: each key once.", "merge the two or remove one.");
+                twice = true;
+            }
+
+            twice = HasKeyTwice(member.Value) || twice;
+        }
+
+        return twice;
+    }
+}

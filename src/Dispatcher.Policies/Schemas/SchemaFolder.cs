@@ -1,0 +1,36 @@
+using Dispatcher.Policies.Loading;
+
+namespace Dispatcher.Policies.Schemas;
+
+/// <summary>The schemas of a bundle by file name, and which of them a topic names.</summary>
+internal sealed class SchemaFolder(ErrorList errors)
+{
+    private readonly SortedDictionary<string, PayloadSchema?> _schemas = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _used = new(StringComparer.Ordinal);
+
+    public void Read(BundleFile file) => _schemas[file.Path[BundlePaths.Schemas.Length..]] = SchemaFile.Read(file, errors);
+
+    /// <summary>The schema that a topic names. Null: it is not there or has errors, and that is reported.</summary>
+    public PayloadSchema? Named(YamlNode name)
+    {
+        if (!_schemas.ContainsKey(name.Text))
+        {
+            errors.AddUnknown(name, BundleErrorCodes.UnknownSchema, "schema", [.. _schemas.Keys]);
+        }
+
+        _used.Add(name.Text);
+        return _schemas.GetValueOrDefault(name.Text);
+    }
+
+    /// <summary>Whoever put it there expects payloads to be checked.</summary>
+    public void ReportUnused()
+    {
+        foreach (string name in _schemas.Keys.Where(name => !_used.Contains(name)))
+        {
+            errors.Add(
+                BundlePaths.Schemas + name, BundleErrorCodes.UnusedSchema,
+                "no topic names this schema, so it checks nothing; allowed: schemas that a topic names.",
+                $"add 'schema: {name}' to the topic in topics.yaml, or remove the file.");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Dispatcher.Policies.Schemas;
+
+/// <summary><c>type</c>: one of these. A whole number is an <c>integer</c> however it is written (<c>1.0</c>, <c>1e2</c>).</summary>
+internal sealed class TypeIsAnyOf(IReadOnlyList<string> types) : Keyword
+{
+    private static readonly Dictionary<string, string> Words = new(StringComparer.Ordinal)
+    {
+        ["array"] = "a list",
+        ["boolean"] = "true or false",
+        ["integer"] = "a whole number",
+        ["null"] = "null",
+        ["number"] = "a number",
+        ["object"] = "an object",
+        ["string"] = "a text",
+    };
+
+    public static IReadOnlyList<string> All { get; } = [.. Words.Keys];
+
+    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    {
+        string type = Of(value.ValueKind);
+        bool fits = types.Contains(type, StringComparer.Ordinal)
+            || (type == "number" && types.Contains("integer", StringComparer.Ordinal) && JsonNumber.Of(value).IsWhole);
+        if (!fits)
+        {
+            string allowed = string.Join(" or ", types.Select(name => Words[name]));
+            check.Add(at, value, allowed, $"send {allowed}.");
+        }
+    }
+
+    private static string Of(JsonValueKind kind) => kind switch
+    {
+        JsonValueKind.Object => "object",
+        JsonValueKind.Array => "array",
+        JsonValueKind.String => "string",
+        JsonValueKind.Number => "number",
+        JsonValueKind.True or JsonValueKind.False => "boolean",
+        JsonValueKind.Null or JsonValueKind.Undefined => "null",
+    };
+}
+
+/// <summary><c>enum</c> and <c>const</c>: equal as JSON, so <c>1</c> is <c>1.0</c> and never <c>"1"</c>.</summary>
+internal sealed class IsOneOf(IReadOnlyList<JsonElement> values) : Keyword
+{
+    private const int LongestList = 256;
+
+    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    {
+        if (check.Step(values.Count) && !values.Any(one => JsonElement.DeepEquals(one, value)))
+        {
+            check.Add(at, value, Excerpt.Of(string.Join(", ", values.Select(one => one.GetRawText())), LongestList), "send one of these, exactly.");
+        }
+    }
+}
+
+/// <summary><c>minLength</c>, <c>maxItems</c> and the like: characters (code points) of a text, items of a list, members of an object.</summary>
+internal sealed class SizeLimit(JsonValueKind kind, bool isMost, int limit) : Keyword
+{
+    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    {
+        if (value.ValueKind != kind)
+        {
+            return;
+        }
+
+        int size = SizeOf(value);
+        if (isMost ? size > limit : size < limit)
+        {
+            string unit = kind == JsonValueKind.String ? "characters" : kind == JsonValueKind.Array ? "items" : "members";
+            string allowed = string.Create(CultureInfo.InvariantCulture, $"{(isMost ? "at most" : "at least")} {limit} {unit}");
+            check.Add(at, value, allowed, $"send {allowed}.");
+        }
+    }
+
+    /// <summary>The characters of a text: a surrogate pair is one.</summary>
+    public static int Length(JsonElement text) => text.GetString()!.EnumerateRunes().Count();
+
+    private int SizeOf(JsonElement value) =>
+        kind == JsonValueKind.String ? Length(value) : kind == JsonValueKind.Array ? value.GetArrayLength() : value.GetPropertyCount();
+}
+
+/// <summary><c>pattern</c>: found anywhere in the text, unless it is anchored.</summary>
+internal sealed class HasPattern(SchemaPattern pattern) : Keyword
+{
+    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    {
+        if (value.ValueKind == JsonValueKind.String && !pattern.IsIn(value.GetString()!))
+        {
+            check.Add(at, value, $"a text that fits {pattern}", "send such a text.");
+        }
+    }
+}
+
+/// <summary><c>minimum</c>, <c>exclusiveMaximum</c> and the like, exact for any number of digits.</summary>
+internal sealed class NumberLimit(JsonElement limit, bool isMost, bool isExclusive) : Keyword
+{
+    private readonly JsonNumber _limit = JsonNumber.Of(limit);
+
+    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    {
+        if (value.ValueKind != JsonValueKind.Number)
+        {
+            return;
+        }
+
+        int order = JsonNumber.Of(value).CompareTo(_limit);
+        bool isOver = isMost ? order > 0 : order < 0;
+        if (isOver || (isExclusive && order == 0))
+        {
+            string allowed = $"{(isExclusive ? isMost ? "less than" : "more than" : isMost ? "at most" : "at least")} {limit.GetRawText()}";
+            check.Add(at, value, allowed, $"send {allowed}.");
+        }
+    }
+}

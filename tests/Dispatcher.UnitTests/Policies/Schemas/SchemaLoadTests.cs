@@ -1,0 +1,116 @@
+using System.Text;
+using Dispatcher.Policies;
+
+namespace Dispatcher.UnitTests.Policies.Schemas;
+
+public class SchemaLoadTests
+{
+    [Theory]
+    [InlineData("{\n\"type\": \"object\",,\n}", "bad_json", 2)]
+    [InlineData("{\n\"type\": \"object\",\n\"type\": \"string\" }", "duplicate_key", 3)]
+    [InlineData("{\n\"type\": \"object\", \"properties\": {\n\"a\": {\n\"if\": {} } } }", "unknown_keyword", 4)]
+    [InlineData("{\n\"format\": \"email\" }", "unknown_keyword", 2)]
+    [InlineData("{\n\"default\": 1 }", "unknown_keyword", 2)]
+    [InlineData("{ \"type\": \"object\", \"properties\": { \"a\": {\n\"$defs\": {} } } }", "unknown_keyword", 2)]
+    [InlineData("{\n\"$schema\": \"http://json-schema.org/draft-07/schema#\" }", "bad_value", 2)]
+    [InlineData("{\n\"$ref\": \"https://example.com/a.json\" }", "bad_value", 2)]
+    [InlineData("{\n\"$ref\": \"#/$defs/text\" }", "bad_value", 2)]
+    [InlineData("{\n\"$ref\": \"#\" }", "bad_value", 2)]
+    [InlineData("{ \"$defs\": {\n\"a\": { \"anyOf\": [{ \"$ref\": \"#/$defs/a\" }] } } }", "bad_value", 2)]
+    [InlineData("{\n\"type\": \"strin\" }", "bad_value", 2)]
+    [InlineData("{\n\"type\": [] }", "empty", 2)]
+    [InlineData("{\n\"enum\": [] }", "empty", 2)]
+    [InlineData("{\n\"anyOf\": [] }", "empty", 2)]
+    [InlineData("{\n\"anyOf\": {} }", "wrong_kind", 2)]
+    [InlineData("\n[]", "wrong_kind", 2)]
+    [InlineData("\ntrue", "wrong_kind", 2)]
+    [InlineData("{ \"type\": \"object\",\n\"required\": [1] }", "wrong_kind", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"maxLength\": -1 }", "bad_value", 2)]
+    [InlineData("{ \"type\": \"number\",\n\"maximum\": \"5\" }", "bad_value", 2)]
+    [InlineData("{ \"type\": \"number\",\n\"maximum\": 1e999999999999999999999 }", "bad_value", 2)]
+    [InlineData("{ \"type\": \"array\",\n\"uniqueItems\": true }", "bad_value", 2)]
+    [InlineData("{ \"type\": \"array\", \"maxItems\": 257,\n\"uniqueItems\": true }", "bad_value", 2)]
+    [InlineData("{\n\"maxLength\": 5 }", "no_effect", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"properties\": {} }", "no_effect", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"(\" }", "bad_pattern", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"(?=a)\" }", "bad_pattern", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"(a)\\\\1\" }", "bad_pattern", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"(?i)a\" }", "bad_pattern", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"[a-z-[b]]\" }", "bad_pattern", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"[+-\\\\d]\" }", "bad_pattern", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"[]a]\" }", "bad_pattern", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"a\\\\Z\" }", "bad_pattern", 2)]
+    public void A_bad_schema_does_not_load_and_the_error_names_its_line(string schema, string code, int line)
+    {
+        BundleLoad load = ASchema.Bundle(schema).Load();
+
+        BundleError error = Assert.Single(load.Errors);
+        Assert.Null(load.Bundle);
+        Assert.Equal((code, $"schemas/test.json:{line}"), (error.Code, error.Where));
+    }
+
+    [Fact]
+    public void An_unknown_keyword_is_answered_with_the_nearest()
+    {
+        BundleError error = Assert.Single(ASchema.Bundle("""{ "type": "string", "maxLenght": 5 }""").Load().Errors);
+
+        Assert.Equal("did you mean 'maxLength'?", error.Fix);
+    }
+
+    [Fact]
+    public void All_errors_of_a_schema_are_listed_at_once() =>
+        Assert.Equal(
+            ["unknown_keyword@schemas/test.json:1", "bad_value@schemas/test.json:2"],
+            ASchema.Bundle("{ \"if\": {},\n\"type\": \"strin\" }").Load().Errors.OrderBy(error => error.Where).Select(error => $"{error.Code}@{error.Where}"));
+
+    [Fact]
+    public void A_schema_that_is_not_there_is_an_error_where_it_is_named()
+    {
+        BundleError error = Assert.Single(ASchema.Bundle("{}").AndTopic("schema: tset.json").Load().Errors, error => error.Code == "unknown_schema");
+
+        Assert.Equal(("topics.yaml:5", "did you mean 'test.json'?"), (error.Where, error.Fix));
+    }
+
+    [Fact]
+    public void A_schema_that_no_topic_names_does_not_load_since_it_checks_nothing()
+    {
+        BundleError error = Assert.Single(ABundle.WithRules().AndFile("schemas/test.json", "{}").Load().Errors);
+
+        Assert.Equal(("unused_schema", "schemas/test.json"), (error.Code, error.Where));
+    }
+
+    [Theory]
+    [InlineData("schemas/test.JSON")]
+    [InlineData("schemas/Test.json")]
+    [InlineData("schemas/test.yaml")]
+    [InlineData("schemas/more/test.json")]
+    public void A_schema_under_another_name_does_not_load(string path) =>
+        Assert.Equal(("unknown_file", path), Assert.Single(ABundle.WithRules().AndFile(path, "{}").Load().Errors) is { } error ? (error.Code, error.Where) : default);
+
+    [Fact]
+    public void A_schema_that_is_too_large_or_no_UTF8_does_not_load()
+    {
+        Assert.Equal("unreadable", Assert.Single(ASchema.Bundle("{}" + new string(' ', 256 * 1024)).Load().Errors).Code);
+        Assert.Equal("bad_json", Assert.Single(ASchema.Bundle("""{ "const": 1, "title": "\ud800", "\ud800": 2 }""").Load().Errors).Code);
+    }
+
+    [Fact]
+    public void A_changed_schema_is_another_bundle_and_travels_in_the_archive()
+    {
+        Bundle bundle = ASchema.Bundle("""{ "type": "object" }""").Build();
+
+        Assert.NotEqual(bundle.Hash, ASchema.Bundle("""{ "type": "array" }""").Build().Hash);
+        Assert.Equal("payload_invalid", Dispatcher.Policies.Bundle.FromArchive(bundle.Archive).Bundle!.Decide(AJob.ToTest().WithPayload("1").Facts, ABundle.Now).Reason);
+        Assert.Equal("test.json", bundle.JobClasses["test.run"].Schema);
+        Assert.Contains("schemas/test.json", Encoding.UTF8.GetString(bundle.Archive.Span), StringComparison.Ordinal);
+    }
+}
+
+/// <summary>Builds a bundle that allows everything on <c>test.run</c> whose payload fits the schema.</summary>
+internal static class ASchema
+{
+    public static ABundle Bundle(string schema) =>
+        ABundle.WithRules("id: a, match: {topic: test.run}, decision: ALLOW").AndTopic("schema: test.json").AndFile("schemas/test.json", schema);
+
+    public static Decision Decide(string schema, string payload) => Bundle(schema).Decide(AJob.ToTest().WithPayload(payload));
+}
