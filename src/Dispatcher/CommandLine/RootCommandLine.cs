@@ -20,6 +20,7 @@ internal static class RootCommandLine
         root.Add(SubmitVerb.Create(verbs));
         root.Add(JobsVerbs.Create(verbs));
         root.Add(DeadLettersVerbs.Create(verbs));
+        root.Add(PolicyVerbs.Create(verbs));
         root.Add(KeysVerbs.Create(verbs));
         root.Add(StatusVerb.Create(verbs));
 

@@ -11,7 +11,7 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task Puts_the_bundle_in_force_keeps_it_and_says_so_on_the_timeline()
     {
-        await Store.ActivateAsync("policy-2", new byte[] { 0, 0xFF, 7 }, "anna", Stop);
+        await Store.ActivateAsync(_ => AnActivation.Of("policy-2", "anna") with { Archive = new byte[] { 0, 0xFF, 7 } }, Stop);
 
         var row = Assert.Single(await ReadAsync(db => Task.FromResult(db.ActiveBundle.ToList())));
         Assert.Equal((2L, "policy-2", "anna"), (row.Serial, row.Hash, row.Actor));
