@@ -16,15 +16,18 @@ internal sealed class BundleActivation(IStore store, IPoolQueues queues, Current
     /// <summary>Who acts when no person does.</summary>
     public const string FolderActor = "policy-folder";
 
-    /// <summary>Puts a folder's bundle in force, unless it is already or another one is pinned.</summary>
-    public async Task<Proposal> ProposeAsync(Bundle bundle, CancellationToken cancellationToken)
+    /// <summary>Puts a folder's bundle in force, unless it is already, one is pinned, or another activation came since <paramref name="serial"/>, which was known when the folder was looked at.</summary>
+    public async Task<Proposal> ProposeAsync(Bundle bundle, long serial, CancellationToken cancellationToken)
     {
         await queues.DeclareAsync(bundle.Pools.Keys, cancellationToken);
         var proposal = Proposal.InForce;
         await WriteAsync(
             before =>
             {
-                proposal = before is { Pinned: true } ? Proposal.Pinned : before?.Hash == bundle.Hash ? Proposal.InForce : Proposal.Activated;
+                proposal = before is { Pinned: true } ? Proposal.Pinned
+                    : before?.Hash == bundle.Hash ? Proposal.InForce
+                    : (before?.Serial ?? 0) != serial ? Proposal.Overtaken
+                    : Proposal.Activated;
                 return proposal == Proposal.Activated ? Of(bundle, FolderActor) with { Reason = "the policy folder holds it" } : null;
             },
             cancellationToken);
@@ -78,4 +81,7 @@ internal enum Proposal
 
     /// <summary>A bundle is pinned, and stays.</summary>
     Pinned,
+
+    /// <summary>Another bundle came into force meanwhile, perhaps from a later state of the same folder: look again.</summary>
+    Overtaken,
 }

@@ -35,12 +35,13 @@ internal sealed partial class PolicyFolder(
         await _one.WaitAsync(cancellationToken);
         try
         {
+            var serial = current.InForce.Serial;
             var bundle = Look();
             var steady = bundle?.Hash == _seen;
             _seen = bundle?.Hash;
             if (bundle is not null && steady && bundle.Hash != _proposed)
             {
-                await ProposeAsync(bundle, cancellationToken);
+                await ProposeAsync(bundle, serial, cancellationToken);
             }
         }
         finally
@@ -73,6 +74,7 @@ internal sealed partial class PolicyFolder(
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
+        var serial = current.InForce.Serial;
         if (Look() is { } bundle)
         {
             _seen = bundle.Hash;
@@ -83,7 +85,7 @@ internal sealed partial class PolicyFolder(
             }
             else
             {
-                await ProposeAsync(bundle, cancellationToken);
+                await ProposeAsync(bundle, serial, cancellationToken);
             }
         }
 
@@ -126,9 +128,15 @@ internal sealed partial class PolicyFolder(
         }
     }
 
-    private async Task ProposeAsync(Bundle bundle, CancellationToken cancellationToken)
+    private async Task ProposeAsync(Bundle bundle, long serial, CancellationToken cancellationToken)
     {
-        if (await activation.ProposeAsync(bundle, cancellationToken) == Proposal.Pinned)
+        var proposal = await activation.ProposeAsync(bundle, serial, cancellationToken);
+        if (proposal == Proposal.Overtaken)
+        {
+            return;
+        }
+
+        if (proposal == Proposal.Pinned)
         {
             Log.Pinned(logger, options.Value.Path, bundle.Hash);
         }
