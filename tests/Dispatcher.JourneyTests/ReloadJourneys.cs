@@ -96,6 +96,7 @@ public sealed class ReloadJourneys
         await Eventually.IsAsync(() => activated.Count == 3, "each activation is told\n" + journey.Logs());
         string[] expected = [$"policy_activated.policy-folder.policy {second}", $"policy_activated.admin.policy {first}", $"policy_activated.admin.policy {third}"];
         Assert.Equal(expected.Order(StringComparer.Ordinal), activated.Order(StringComparer.Ordinal));
+        await listener.CloseAsync(TestContext.Current.CancellationToken);
         await journey.EndsWellAsync();
     }
 
