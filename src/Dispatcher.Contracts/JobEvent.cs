@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace Dispatcher.Contracts;
 
 /// <summary>
-/// Something that happened to a job, on exchange <see cref="Exchanges.Events"/> (AMQP type <see cref="MessageTypes.Event"/>). At least once and unordered:
+/// Something that happened to a job, or to the policy that decides about jobs, on exchange <see cref="Exchanges.Events"/> (AMQP type <see cref="MessageTypes.Event"/>). At least once and unordered:
 /// deduplicate by <see cref="EventId"/>. Never carries the payload or the result.
 /// </summary>
 public sealed record JobEvent
@@ -16,19 +16,19 @@ public sealed record JobEvent
     [JsonPropertyName("event_id")]
     public required Guid EventId { get; init; }
 
-    /// <summary>One of <c>refused, denied, held, approved, rejected, expired, faulted, dead_lettered, succeeded, quarantined, cancelled</c>; by configuration also <c>accepted, dispatched, started</c>.</summary>
+    /// <summary>One of <c>refused, denied, held, approved, rejected, expired, faulted, dead_lettered, succeeded, quarantined, cancelled, policy_activated</c>; by configuration also <c>accepted, dispatched, started</c>.</summary>
     [JsonPropertyName("event")]
     public required string Event { get; init; }
 
-    /// <summary>The job. Null when a refused submission had no readable id.</summary>
+    /// <summary>The job. Null when a refused submission had no readable id, and for <c>policy_activated</c>.</summary>
     [JsonPropertyName("job_id")]
     public Guid? JobId { get; init; }
 
-    /// <summary>The job's topic; the routing key, cut to 128 characters, when a refused submission had none.</summary>
+    /// <summary>The job's topic; the routing key, cut to 128 characters, when a refused submission had none; <c>policy</c> for <c>policy_activated</c>.</summary>
     [JsonPropertyName("topic")]
     public required string Topic { get; init; }
 
-    /// <summary>Who handed the job in; <c>unknown</c> when a refused submission did not say.</summary>
+    /// <summary>Who handed the job in; <c>unknown</c> when a refused submission did not say. Of <c>policy_activated</c>: who put the bundle in force, <c>policy-folder</c> or the subject of an API key.</summary>
     [JsonPropertyName("principal")]
     public required string Principal { get; init; }
 
@@ -44,7 +44,7 @@ public sealed record JobEvent
     [JsonPropertyName("at")]
     public required DateTimeOffset At { get; init; }
 
-    /// <summary>The bundle of the last decision, 64 hex digits; empty when there was no decision.</summary>
+    /// <summary>The bundle of the last decision, 64 hex digits; empty when there was no decision. Of <c>policy_activated</c>: the bundle that is in force now.</summary>
     [JsonPropertyName("policy_hash")]
     public required string PolicyHash { get; init; }
 

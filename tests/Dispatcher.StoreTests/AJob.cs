@@ -2,6 +2,7 @@ using Dispatcher.Contracts;
 using Dispatcher.DeadLetters;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
+using Dispatcher.Judging;
 using Dispatcher.Policies;
 using Dispatcher.Relaying;
 using Dispatcher.Storing;
@@ -97,6 +98,10 @@ internal static class AnAcceptance
             IdempotencyKey = job.IdempotencyKey,
             JobHash = job.JobHash,
             PolicyHash = job.PolicyHash,
+            Labels = job.Labels,
+            RiskTags = job.RiskTags,
+            Payload = job.Payload,
+            WorkflowId = job.WorkflowId,
         };
         return With(denied, Answer(denied)) with { Denial = denial };
     }
@@ -162,4 +167,10 @@ internal static class ADeadLetter
         BodyLength = 3,
         BodySha256 = "ab",
     };
+}
+
+/// <summary>Builds changes of the bundle in force.</summary>
+internal static class AnActivation
+{
+    public static Activation Of(string hash, string actor = "ops") => new() { Hash = hash, Archive = new byte[] { 1, 2, 3 }, Actor = actor, Reason = "tried" };
 }

@@ -46,7 +46,7 @@ public abstract class StoreTest(StoreKind kind) : IAsyncLifetime
         }
     }
 
-    private protected Task ActivateAsync(string hash) => Store.ActivateAsync(hash, new byte[] { 1, 2, 3 }, "ops", Stop);
+    private protected Task ActivateAsync(string hash) => Store.ActivateAsync(_ => AnActivation.Of(hash), Stop);
 
     /// <summary>Stores the job, which must work.</summary>
     private protected async Task<Job> StoredAsync(Job job)

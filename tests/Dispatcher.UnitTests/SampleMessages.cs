@@ -65,6 +65,16 @@ internal static class SampleMessages
             Reason = "The disk is away.",
             FaultClass = "transient",
         });
+        yield return Sample("policy activated", WireJson.Default.JobEvent, new JobEvent
+        {
+            EventId = Run,
+            Event = "policy_activated",
+            Topic = "policy",
+            Principal = "ada",
+            At = At,
+            PolicyHash = Hash,
+            Reason = $"pinned; in force before: {new string('b', 64)}",
+        });
         yield return Sample("granted and taken", WireJson.Default.ClaimAnswer, new ClaimAnswer { Claims = [new Claim { Status = ClaimStatus.Granted, RunId = Run, PermitId = Permit }, new Claim { Status = ClaimStatus.Taken, PermitId = Permit }] });
         yield return Sample("faulted", WireJson.Default.OutcomeBatch, new OutcomeBatch { Outcomes = [Outcome(OutcomeKind.Faulted) with { Fault = Broken }] });
         yield return Sample("full", WireJson.Default.DeadLetterCopy, new DeadLetterCopy

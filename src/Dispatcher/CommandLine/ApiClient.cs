@@ -53,6 +53,12 @@ internal sealed class ApiClient : IDisposable
 
     public Task<ApiAnswer> StatusAsync(CancellationToken cancellationToken) => GetAsync("api/status", cancellationToken);
 
+    public Task<ApiAnswer> PoliciesAsync(CancellationToken cancellationToken) => GetAsync("api/policies", cancellationToken);
+
+    public Task<ApiAnswer> ActivatePolicyAsync(byte[] bundle, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, "api/policies/activate", bundle, cancellationToken);
+
+    public Task<ApiAnswer> UnpinPolicyAsync(CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, "api/policies/unpin", null, cancellationToken);
+
     public void Dispose() => _http.Dispose();
 
     private Task<ApiAnswer> GetAsync(string path, CancellationToken cancellationToken) => SendAsync(HttpMethod.Get, path, null, cancellationToken);

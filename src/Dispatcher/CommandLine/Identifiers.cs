@@ -22,6 +22,21 @@ internal static class Identifiers
         },
     };
 
+    /// <summary>Of a bundle that the server keeps, or its first digits.</summary>
+    public static Argument<string> BundleHash()
+    {
+        var hash = new Argument<string>("HASH") { Description = "The hash of the bundle or its first digits, at least 8; see 'dispatcher policy status'." };
+        hash.Validators.Add(result =>
+        {
+            var text = result.Tokens[0].Value;
+            if (text.Length is < 8 or > 64 || !text.All(char.IsAsciiHexDigitLower))
+            {
+                result.AddError($"'{text}' is no hash of a bundle: 8 to 64 lower-case hex digits; 'dispatcher policy status' shows them.");
+            }
+        });
+        return hash;
+    }
+
     public static Argument<string> KeyId()
     {
         var keyId = new Argument<string>("KEY_ID") { Description = "The id of the key, not the key itself; see 'dispatcher keys list'." };

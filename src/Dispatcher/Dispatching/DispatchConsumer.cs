@@ -21,7 +21,7 @@ internal sealed partial class DispatchPolicyFilter(IDbContextFactory<DispatcherD
         foreach (var job in jobs.Where(JobDispatch.IsWaiting))
         {
             // Without a bundle that can be read nothing starts, but nothing ends either: the sweep brings the job back when there is one.
-            var decided = await gate.JudgeAsync(job, context.CancellationToken);
+            var decided = await gate.JudgeAsync(job, Hop.Dispatch, context.CancellationToken);
             if (decided.Decision.Reason != ReasonCodes.NoBundle)
             {
                 judged.Add(decided);

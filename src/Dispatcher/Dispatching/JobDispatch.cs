@@ -25,7 +25,7 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, CurrentBund
             }
 
             await current.OnceAsync(cancellationToken);
-            judged = await gate.JudgeAsync(judged.Subject, cancellationToken);
+            judged = await gate.JudgeAsync(judged.Subject, Hop.Dispatch, cancellationToken);
         }
     }
 

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
+using Dispatcher.Judging;
 using Dispatcher.Relaying;
 using Dispatcher.Storing;
 using Microsoft.Extensions.Options;
@@ -13,9 +14,10 @@ internal static class EventNames
 {
     public const string Refused = "refused";
     public const string Faulted = "faulted";
+    public const string PolicyActivated = "policy_activated";
 
     public static readonly string[] Awaited =
-        [Refused, "denied", "held", "approved", "rejected", "expired", Faulted, "dead_lettered", "succeeded", "quarantined", "cancelled"];
+        [Refused, "denied", "held", "approved", "rejected", "expired", Faulted, "dead_lettered", "succeeded", "quarantined", "cancelled", PolicyActivated];
 
     public static readonly string[] All = [.. Awaited, "accepted", "dispatched", "started"];
 
@@ -29,9 +31,12 @@ internal static class EventNames
     };
 }
 
-/// <summary>Makes the messages that tell the world what happened to a job.</summary>
+/// <summary>Makes the messages that tell the world what happened to a job, and to the policy.</summary>
 internal sealed class JobEvents(StoreClock clock, TimeProvider time, IOptions<EventOptions> options)
 {
+    /// <summary>The topic of events that belong to no job's topic but to the policy.</summary>
+    private const string PolicyTopic = "policy";
+
     /// <summary>The event of the state that <paramref name="job"/> is in; nothing when it is not published.</summary>
     public IReadOnlyList<OutboxMessage> Of(Job job) =>
         EventNames.Of(job.State) is { } name && options.Value.Publish.Contains(name) ? [Message(Event(job, name))] : [];
@@ -51,6 +56,22 @@ internal sealed class JobEvents(StoreClock clock, TimeProvider time, IOptions<Ev
             Reason = reason,
         };
         return options.Value.Publish.Contains(EventNames.Refused) ? [Message(refused)] : [];
+    }
+
+    /// <summary>Another bundle is in force, or the same one by another's word. Its principal is who put it in force.</summary>
+    public IReadOnlyList<OutboxMessage> OfActivation(Activation activation)
+    {
+        var activated = new JobEvent
+        {
+            EventId = Guid.CreateVersion7(time.GetUtcNow()),
+            Event = EventNames.PolicyActivated,
+            Topic = PolicyTopic,
+            Principal = activation.Actor,
+            At = Timestamps.At(clock.Now),
+            PolicyHash = activation.Hash,
+            Reason = $"{activation.Reason}; in force before: {activation.Before ?? "none"}",
+        };
+        return options.Value.Publish.Contains(EventNames.PolicyActivated) ? [Message(activated)] : [];
     }
 
     /// <summary>The same words as the event, for the one who waits at a reply queue.</summary>

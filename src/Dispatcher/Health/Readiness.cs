@@ -13,7 +13,7 @@ internal sealed class Readiness(StoreClock clock, CurrentBundle current, PolicyF
         ["store"] = clock.IsTrusted ? Ok : $"the database cannot be reached, or the clock is off by {clock.Offset.TotalSeconds:F1} s",
         ["bundle"] = current.InForce.Bundle is not null ? Ok : "no readable bundle is in force: every job is denied",
         ["broker"] = bus.CheckHealth() is { Status: not BusHealthStatus.Healthy } health ? health.Description : Ok,
-        ["policy_folder"] = folder.Errors.Count == 0 ? Ok : string.Join("; ", folder.Errors.Take(3).Select(error => $"{error.Where}: {error.Message}")),
+        ["policy_folder"] = folder.LastLook.Errors.Count == 0 ? Ok : string.Join("; ", folder.LastLook.Errors.Take(3).Select(error => $"{error.Where}: {error.Message}")),
     };
 
     /// <summary>The same for anybody: <c>ok</c> or <c>failing</c>. What is wrong names files, hosts and rules.</summary>

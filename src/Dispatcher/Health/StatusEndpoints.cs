@@ -20,7 +20,7 @@ internal sealed record PoolView(int Dispatched, int Running);
 /// <summary><c>/health/live</c> and <c>/health/ready</c> without a key, <c>/api/status</c> with one. What is wrong in full is for operators and admins.</summary>
 internal static class StatusEndpoints
 {
-    private static readonly string Version = typeof(StatusEndpoints).Assembly.GetName().Version!.ToString(3);
+    public static readonly string Version = typeof(StatusEndpoints).Assembly.GetName().Version!.ToString(3);
 
     public static void MapStatus(this IEndpointRouteBuilder routes)
     {

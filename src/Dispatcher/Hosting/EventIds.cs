@@ -7,6 +7,9 @@ internal static class EventIds
     public const int LoopFailing = 1001;
     public const int LoopRecovered = 1002;
 
+    // 1050 processes
+    public const int ProcessRowLeft = 1050;
+
     // 1100 storing
     public const int StoreAway = 1100;
     public const int ClockOff = 1101;
@@ -26,6 +29,7 @@ internal static class EventIds
     public const int BundleBroken = 2101;
     public const int PolicyFolderBroken = 2102;
     public const int PolicyFolderOutdated = 2103;
+    public const int PolicyFolderPinned = 2104;
 
     // 2200 dispatching
     public const int DispatchUnreadable = 2200;

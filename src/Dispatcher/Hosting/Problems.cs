@@ -1,4 +1,5 @@
 using Dispatcher.Contracts;
+using Dispatcher.Policies;
 
 namespace Dispatcher.Hosting;
 
@@ -13,6 +14,9 @@ internal static class Problems
 
     public static IResult Conflict(string detail) => Results.Problem(title: "Not in this state", detail: detail, statusCode: StatusCodes.Status409Conflict);
 
+    public static IResult Unloadable(string hash, IReadOnlyList<BundleError> errors) => Results.Problem(
+        title: "This version cannot load the bundle", detail: $"Bundle {hash} stays out of force: {errors.Count} error(s).", statusCode: StatusCodes.Status409Conflict, extensions: Errors(errors));
+
     public static IResult NotFound(string detail) => Results.Problem(title: "Not found", detail: detail, statusCode: StatusCodes.Status404NotFound);
 
     public static IResult NotReady(string detail) => Results.Problem(title: "Not ready", detail: detail, statusCode: StatusCodes.Status503ServiceUnavailable);
@@ -20,7 +24,7 @@ internal static class Problems
     public static Task WriteAsync(HttpContext context, int status, string title, string detail) =>
         Results.Problem(title: title, detail: detail, statusCode: status).ExecuteAsync(context);
 
-    private static Dictionary<string, object?> Errors(IReadOnlyList<InputError> errors) => new() { ["errors"] = errors };
+    private static Dictionary<string, object?> Errors<T>(IReadOnlyList<T> errors) => new() { ["errors"] = errors };
 }
 
 /// <summary>One page of a list; <see cref="Next"/> goes into <c>cursor</c> of the next request, null on the last page.</summary>

@@ -1,16 +1,20 @@
 using System.Text.Json;
+using Dispatcher.CommandLine;
 using Dispatcher.Contracts;
 using Dispatcher.Storing;
 using Microsoft.AspNetCore.Diagnostics;
+using RabbitMQ.Client.Exceptions;
 
 namespace Dispatcher.Hosting;
 
-/// <summary>Says what is wrong with a request that the framework could not read, and that the store is away, in the same form as every other error.</summary>
+/// <summary>Says what is wrong with a request that the framework could not read, that store or broker are away, and what the broker refuses, in the same form as every other error.</summary>
 internal sealed class RequestFaults : IExceptionHandler
 {
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
         var answer = exception is BadHttpRequestException bad ? Problems.Malformed([Error(bad)])
+            : exception is VerbFailedException refused ? Problems.Conflict($"{refused.Message} {refused.Fix}")
+            : exception is BrokerUnreachableException or OperationInterruptedException ? Problems.NotReady("The broker cannot be reached now; try again.")
             : exception.IsStoreAway() ? Problems.NotReady("The store cannot be reached now; try again.")
             : null;
         if (answer is null)

@@ -11,6 +11,7 @@ using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Keys;
 using Dispatcher.Messaging;
+using Dispatcher.Processes;
 using Dispatcher.Recovering;
 using Dispatcher.Relaying;
 using Dispatcher.Storing;
@@ -63,6 +64,7 @@ internal static class Server
     {
         services.AddApiKeys();
         services.AddSingleton<SubmissionReader>();
+        services.AddSingleton<BundleActivation>();
         services.AddSingleton<PolicyGate>();
         services.AddSingleton<JobIntake>();
         services.AddSingleton<JobEvents>();
@@ -73,6 +75,9 @@ internal static class Server
         services.AddSingleton<JobReads>();
         services.AddSingleton<JobCancel>();
         services.AddSingleton<Readiness>();
+        services.AddSingleton<DispatcherMetrics>();
+        services.AddMetricsExposition();
+        services.AddSingleton<ProcessRegister>();
         services.AddSingleton<EventStream>();
     }
 
@@ -99,6 +104,7 @@ internal static class Server
         services.AddTopology(settings);
         AddHosted<CurrentBundle>(services);
         AddHosted<PolicyFolder>(services);
+        AddHosted<ProcessBeat>(services);
         AddHosted<Relay>(services);
         AddHosted<IntakeWriter>(services);
         AddHosted<MoveWriter>(services);
@@ -140,7 +146,9 @@ internal static class Server
         app.MapAttempts();
         app.MapDeadLetters();
         app.MapKeys();
+        app.MapPolicies();
         app.MapStatus();
+        app.MapMetrics();
         if (settings.IsEmbedded)
         {
             app.MapEvents();

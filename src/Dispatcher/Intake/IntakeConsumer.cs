@@ -18,7 +18,7 @@ internal sealed class IntakePolicyFilter(SubmissionReader reader, PolicyGate gat
         var source = Source(DeliveryFacts.Of(context));
         var errors = new List<InputError>();
         var submission = reader.Read(context.Message.Body, source, errors);
-        var judged = submission is null ? null : await gate.JudgeAsync(submission.Job, context.CancellationToken);
+        var judged = submission is null ? null : await gate.JudgeAsync(submission.Job, Hop.Intake, context.CancellationToken);
         var reading = new Reading(source, judged, errors);
         context.AddOrUpdatePayload(() => reading, _ => reading);
         await next.Send(context);

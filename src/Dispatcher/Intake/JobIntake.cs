@@ -33,7 +33,7 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
             }
 
             await current.OnceAsync(cancellationToken);
-            judged = await gate.JudgeAsync(judged.Subject, cancellationToken);
+            judged = await gate.JudgeAsync(judged.Subject, Hop.Intake, cancellationToken);
         }
     }
 
@@ -77,6 +77,10 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
         IdempotencyKey = job.IdempotencyKey,
         JobHash = job.JobHash,
         PolicyHash = job.PolicyHash,
+        Labels = job.Labels,
+        RiskTags = job.RiskTags,
+        Payload = job.Payload.Length <= Denial.MostPayloadBytes ? job.Payload : null,
+        WorkflowId = job.WorkflowId,
     };
 
     private static JobDecision Answer(Job job) => new()

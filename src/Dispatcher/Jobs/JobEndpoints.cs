@@ -42,7 +42,7 @@ internal static class JobEndpoints
             return Problems.Malformed(errors);
         }
 
-        var result = await intake.AcceptAsync(await gate.JudgeAsync(submission.Job, cancellationToken), source, cancellationToken);
+        var result = await intake.AcceptAsync(await gate.JudgeAsync(submission.Job, Hop.Intake, cancellationToken), source, cancellationToken);
         if (result.Outcome == IntakeOutcome.Malformed)
         {
             return Problems.Malformed(result.Errors);

@@ -10,7 +10,7 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
     : Loop(TimeSpan.FromSeconds(1), time, logger)
 {
     private readonly SemaphoreSlim _one = new(1, 1);
-    private volatile BundleKnown _inForce = new("", null);
+    private volatile BundleKnown _inForce = new("", null, 0);
 
     /// <summary>One consistent pair of hash and bundle.</summary>
     public BundleKnown InForce => _inForce;
@@ -22,15 +22,17 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
         try
         {
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            var hash = await db.ActiveBundle.Select(row => row.Hash).SingleOrDefaultAsync(cancellationToken) ?? "";
+            var row = await db.ActiveBundle.AsNoTracking().SingleOrDefaultAsync(cancellationToken);
+            var (hash, serial) = (row?.Hash ?? "", row?.Serial ?? 0);
             if (hash == _inForce.Hash)
             {
+                _inForce = _inForce with { Serial = serial };
                 return;
             }
 
             var stored = await db.Bundles.AsNoTracking().SingleAsync(bundle => bundle.Hash == hash, cancellationToken);
             var load = Bundle.FromArchive(stored.Archive);
-            _inForce = new BundleKnown(hash, load.Bundle);
+            _inForce = new BundleKnown(hash, load.Bundle, serial);
             if (load.Bundle is null)
             {
                 Log.Unreadable(logger, hash, string.Join("; ", load.Errors));
@@ -68,5 +70,5 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
     }
 }
 
-/// <summary>The hash in force (empty: none) and the bundle, null when there is none or it cannot be read.</summary>
-internal sealed record BundleKnown(string Hash, Bundle? Bundle);
+/// <summary>The hash in force (empty: none) and the bundle, null when there is none or it cannot be read; the serial tells one activation from the next, 0: none.</summary>
+internal sealed record BundleKnown(string Hash, Bundle? Bundle, long Serial);

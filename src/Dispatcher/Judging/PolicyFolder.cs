@@ -1,81 +1,80 @@
+using Dispatcher.Health;
 using Dispatcher.Hosting;
 using Dispatcher.Policies;
 using Dispatcher.Storing;
-using Dispatcher.Topology;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Judging;
 
 /// <summary>
-/// The folder proposes: when it holds a valid bundle that it did not hold before, that bundle is put in force, for every process. A broken folder changes
-/// nothing and is loud. The queues of its pools are there before it is in force.
+/// The folder proposes: when it holds a valid bundle that it did not hold before, that bundle is put in force, for every process, unless one is pinned. A broken
+/// folder changes nothing and is loud.
 /// </summary>
 internal sealed partial class PolicyFolder(
-    IStore store, IDbContextFactory<DispatcherDb> database, ServerSettings settings, CurrentBundle current, IPoolQueues queues, IOptions<PolicyFolderOptions> options, TimeProvider time, ILogger<PolicyFolder> logger)
+    BundleActivation activation, IDbContextFactory<DispatcherDb> database, ServerSettings settings, CurrentBundle current, DispatcherMetrics metrics, IOptions<PolicyFolderOptions> options, TimeProvider time, ILogger<PolicyFolder> logger)
     : Loop(TimeSpan.FromSeconds(1), time, logger)
 {
+    private readonly SemaphoreSlim _one = new(1, 1);
     private string? _seen;
     private string? _proposed;
     private string? _complained;
+    private long _validAt = time.GetTimestamp();
 
-    /// <summary>What is wrong with the folder now. Empty: nothing.</summary>
-    public IReadOnlyList<BundleError> Errors { get; private set; } = [];
+    public string FullPath { get; } = Path.GetFullPath(options.Value.Path);
+
+    /// <summary>What the folder held when it was last looked at.</summary>
+    public FolderLook LastLook { get; private set; } = new(null, []);
 
     /// <summary>
     /// Looks at the folder; puts in force what is new and valid and was the same at the look before: a folder that is just being copied may be valid for a moment
-    /// and lack a rule.
+    /// and lack a rule. What was new while a bundle was pinned is not put in force later: the pin's end is a person's, who is told what the folder holds.
     /// </summary>
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        var bundle = Look();
-        var steady = bundle?.Hash == _seen;
-        _seen = bundle?.Hash;
-        if (bundle is not null && steady && bundle.Hash != _proposed)
+        await _one.WaitAsync(cancellationToken);
+        try
         {
-            await ActivateAsync(bundle, cancellationToken);
+            var serial = current.InForce.Serial;
+            var bundle = Look();
+            var steady = bundle?.Hash == _seen;
+            _seen = bundle?.Hash;
+            if (bundle is not null && steady && bundle.Hash != _proposed)
+            {
+                await ProposeAsync(bundle, serial, cancellationToken);
+            }
+        }
+        finally
+        {
+            _one.Release();
         }
     }
 
-    private Bundle? Look()
+    /// <summary>Ends a pin for a person: what the folder holds now is in force at once. Answers what was written; null: nothing is pinned.</summary>
+    public async Task<Activation?> UnpinAsync(string actor, CancellationToken cancellationToken)
     {
-        var load = Bundle.Load(BundleFolder.Read(options.Value.Path));
-        Errors = load.Errors;
-        if (load.Bundle is null)
+        await _one.WaitAsync(cancellationToken);
+        try
         {
-            Complain(string.Join("; ", load.Errors.Select(error => $"{error.Where}: {error.Message} {error.Fix}")));
-            return null;
+            var bundle = Look();
+            var written = await activation.UnpinAsync(bundle, actor, cancellationToken);
+            if (written is not null)
+            {
+                // Of a broken folder: whatever makes it valid is new, also what it held before.
+                _seen = _proposed = bundle?.Hash;
+            }
+
+            return written;
         }
-
-        _complained = null;
-        return load.Bundle;
-    }
-
-    private async Task ActivateAsync(Bundle bundle, CancellationToken cancellationToken)
-    {
-        await queues.DeclareAsync(bundle.Pools.Keys, cancellationToken);
-        if (bundle.Hash != current.InForce.Hash)
+        finally
         {
-            await store.ActivateAsync(bundle.Hash, bundle.Archive, "policy-folder", cancellationToken);
-            await current.OnceAsync(cancellationToken);
+            _one.Release();
         }
-
-        _proposed = bundle.Hash;
-    }
-
-    /// <summary>
-    /// At start the folder proposes what was never in force. One that holds an earlier bundle is a server that was left behind: it must not roll back what the
-    /// others have put in force since. An embedded server has no others.
-    /// </summary>
-    private async Task<bool> IsOutdatedAsync(Bundle bundle, CancellationToken cancellationToken)
-    {
-        await using var db = await database.CreateDbContextAsync(cancellationToken);
-        return !settings.IsEmbedded && current.InForce.Hash is not "" && bundle.Hash != current.InForce.Hash
-            && await db.Bundles.AnyAsync(stored => stored.Hash == bundle.Hash, cancellationToken);
     }
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
+        var serial = current.InForce.Serial;
         if (Look() is { } bundle)
         {
             _seen = bundle.Hash;
@@ -86,11 +85,75 @@ internal sealed partial class PolicyFolder(
             }
             else
             {
-                await ActivateAsync(bundle, cancellationToken);
+                await ProposeAsync(bundle, serial, cancellationToken);
             }
         }
 
         await base.StartAsync(cancellationToken);
+    }
+
+    public override void Dispose()
+    {
+        _one.Dispose();
+        base.Dispose();
+    }
+
+    private Bundle? Look()
+    {
+        var load = Load();
+        LastLook = new FolderLook(load.Bundle?.Hash, load.Errors);
+        if (load.Bundle is null)
+        {
+            Complain(string.Join("; ", load.Errors.Select(error => $"{error.Where}: {error.Message} {error.Fix}")));
+        }
+        else
+        {
+            _complained = null;
+            _validAt = Time.GetTimestamp();
+        }
+
+        metrics.FolderSeen(load.Errors.Count, load.Bundle is null ? Time.GetElapsedTime(_validAt) : TimeSpan.Zero);
+        return load.Bundle;
+    }
+
+    private BundleLoad Load()
+    {
+        try
+        {
+            return Bundle.Load(BundleFolder.Read(options.Value.Path));
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            return new BundleLoad(null, [new BundleError { Where = options.Value.Path, Code = "unreadable_folder", Message = unreadable.Message, Fix = "Let the server's user read the folder and every file in it." }]);
+        }
+    }
+
+    private async Task ProposeAsync(Bundle bundle, long serial, CancellationToken cancellationToken)
+    {
+        var proposal = await activation.ProposeAsync(bundle, serial, cancellationToken);
+        if (proposal == Proposal.Overtaken)
+        {
+            return;
+        }
+
+        if (proposal == Proposal.Pinned)
+        {
+            Log.Pinned(logger, options.Value.Path, bundle.Hash);
+        }
+
+        _proposed = bundle.Hash;
+    }
+
+    /// <summary>
+    /// At start the folder proposes what was never in force. One that holds an earlier bundle is a server that was left behind: it must not roll back what the
+    /// others have put in force since. An embedded server has no others. Under a pin no folder is behind.
+    /// </summary>
+    private async Task<bool> IsOutdatedAsync(Bundle bundle, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return !settings.IsEmbedded && current.InForce.Hash is not "" && bundle.Hash != current.InForce.Hash
+            && !await db.ActiveBundle.AnyAsync(row => row.Pinned, cancellationToken)
+            && await db.Bundles.AnyAsync(stored => stored.Hash == bundle.Hash, cancellationToken);
     }
 
     /// <summary>Once for each thing to complain about, not once a second.</summary>
@@ -99,6 +162,7 @@ internal sealed partial class PolicyFolder(
         if (what != _complained)
         {
             Log.Broken(logger, options.Value.Path, what);
+            metrics.Refused();
             _complained = what;
         }
     }
@@ -110,5 +174,11 @@ internal sealed partial class PolicyFolder(
 
         [LoggerMessage(EventIds.PolicyFolderOutdated, LogLevel.Warning, "The policy folder {Path} holds bundle {Hash}, which was in force before {InForce}: it is not put in force again by a start. To go back to it, change the folder while the server runs")]
         public static partial void Outdated(ILogger logger, string path, string hash, string inForce);
+
+        [LoggerMessage(EventIds.PolicyFolderPinned, LogLevel.Information, "The policy folder {Path} holds bundle {Hash}, but a bundle is pinned: nothing changes until \"dispatcher policy unpin\"")]
+        public static partial void Pinned(ILogger logger, string path, string hash);
     }
 }
+
+/// <summary>What the folder held: the hash of its bundle, or what is wrong with it.</summary>
+internal sealed record FolderLook(string? Hash, IReadOnlyList<BundleError> Errors);

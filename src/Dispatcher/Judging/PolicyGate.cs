@@ -1,3 +1,4 @@
+using Dispatcher.Health;
 using Dispatcher.Jobs;
 using Dispatcher.Policies;
 using Dispatcher.Storing;
@@ -5,20 +6,23 @@ using Dispatcher.Storing;
 namespace Dispatcher.Judging;
 
 /// <summary>Asks the bundle in force about a job: at intake, and again at dispatch. Without a bundle, or when the stored job is not the one that was hashed, the answer is DENY.</summary>
-internal sealed class PolicyGate(CurrentBundle current, StoreClock clock)
+internal sealed class PolicyGate(CurrentBundle current, StoreClock clock, DispatcherMetrics metrics, TimeProvider time)
 {
     /// <summary>The reason of a denial when the stored job no longer has the hash it was accepted with: somebody changed the row.</summary>
     public const string HashMismatch = "job_hash_mismatch";
 
     /// <summary>Waits until the clock is trusted: rules have times, and a process that is off decides nothing.</summary>
-    public async ValueTask<Judged<Job>> JudgeAsync(Job job, CancellationToken cancellationToken)
+    public async ValueTask<Judged<Job>> JudgeAsync(Job job, Hop hop, CancellationToken cancellationToken)
     {
         if (!clock.IsTrusted)
         {
             await clock.TrustedAsync(cancellationToken);
         }
 
-        return new Judged<Job>(job, Decide(job));
+        var start = time.GetTimestamp();
+        var decision = Decide(job);
+        metrics.Decided(hop, decision.Verdict, time.GetElapsedTime(start));
+        return new Judged<Job>(job, decision);
     }
 
     private Decision Decide(Job job)
@@ -46,4 +50,11 @@ internal sealed class PolicyGate(CurrentBundle current, StoreClock clock)
         };
         return inForce.Bundle.Decide(facts, Timestamps.At(clock.Now));
     }
+}
+
+/// <summary>Where on its way a job is when the policy is asked.</summary>
+internal enum Hop
+{
+    Intake,
+    Dispatch,
 }

@@ -16,4 +16,7 @@ internal sealed record BundleInForce
     public required string Hash { get; init; }
     public long ActivatedAt { get; init; }
     public required string Actor { get; init; }
+
+    /// <summary>A person chose it, and no folder may change it until a person unpins it.</summary>
+    public bool Pinned { get; init; }
 }

@@ -52,6 +52,7 @@ internal static class Callers
     public const string Producers = "producers";
     public const string Workers = "workers";
     public const string Operators = "operators";
+    public const string Overseers = "overseers";
     public const string Admins = "admins";
 
     public static void AddApiKeys(this IServiceCollection services)
@@ -63,6 +64,7 @@ internal static class Callers
             .AddPolicy(Producers, policy => policy.RequireRole(Role.Producer, Role.Admin))
             .AddPolicy(Workers, policy => policy.RequireAssertion(context => context.User.IsWorker()))
             .AddPolicy(Operators, policy => policy.RequireRole(Role.Operator, Role.Admin))
+            .AddPolicy(Overseers, policy => policy.RequireRole(Role.Operator, Role.Approver, Role.Admin))
             .AddPolicy(Admins, policy => policy.RequireRole(Role.Admin));
     }
 }

@@ -18,7 +18,7 @@ internal static partial class Role
     /// <summary>Sees every job and decides on held ones; cancels only its own.</summary>
     public const string Approver = "approver";
 
-    /// <summary>Everything, and makes keys.</summary>
+    /// <summary>Everything, makes keys, and pins bundles.</summary>
     public const string Admin = "admin";
 
     /// <summary>The roles a key may be given. A pool has a name of 1 to 64 characters of a-z, 0-9, _ and -.</summary>

@@ -81,6 +81,10 @@ internal static class Columns
         Text<Denial>("idempotency_key", denial => denial.IdempotencyKey),
         Text<Denial>("job_hash", denial => denial.JobHash),
         Text<Denial>("policy_hash", denial => denial.PolicyHash),
+        Text<Denial>("labels", denial => StoredJson.Write(denial.Labels)),
+        Text<Denial>("risk_tags", denial => StoredJson.Write(denial.RiskTags)),
+        Bytes<Denial>("payload", denial => denial.Payload),
+        Text<Denial>("workflow_id", denial => denial.WorkflowId),
     ];
 
     public static readonly Column<TimelineEntry>[] Entry =

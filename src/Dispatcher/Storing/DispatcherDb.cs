@@ -6,6 +6,7 @@ using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Keys;
+using Dispatcher.Processes;
 using Dispatcher.Relaying;
 using Dispatcher.Timelines;
 using Microsoft.EntityFrameworkCore;
@@ -30,6 +31,8 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
 
     public DbSet<BundleInForce> ActiveBundle => Set<BundleInForce>();
 
+    public DbSet<RunningProcess> Processes => Set<RunningProcess>();
+
     public DbSet<ApiKey> ApiKeys => Set<ApiKey>();
 
     public DbSet<PermitKey> PermitKeys => Set<PermitKey>();
@@ -37,14 +40,14 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         ConfigureJob(modelBuilder.Entity<Job>());
-        modelBuilder.Entity<Denial>().ToTable("denials").HasKey(denial => denial.JobId);
-        modelBuilder.Entity<Denial>().HasIndex(denial => new { denial.Principal, denial.IdempotencyKey }).IsUnique();
+        ConfigureDenial(modelBuilder.Entity<Denial>());
         modelBuilder.Entity<TimelineEntry>().ToTable("timeline").HasKey(entry => entry.EntryId);
         modelBuilder.Entity<TimelineEntry>().HasIndex(entry => new { entry.JobId, entry.EntryId });
         ConfigureDeadLetter(modelBuilder.Entity<DeadLetter>());
         ConfigureOutbox(modelBuilder.Entity<OutboxMessage>());
         modelBuilder.Entity<StoredBundle>().ToTable("bundles").HasKey(bundle => bundle.Hash);
         modelBuilder.Entity<BundleInForce>().ToTable("active_bundle").HasKey(bundle => bundle.Serial);
+        modelBuilder.Entity<RunningProcess>().ToTable("processes").HasKey(process => process.InstanceId);
         ConfigureApiKey(modelBuilder.Entity<ApiKey>());
         modelBuilder.Entity<PermitKey>().ToTable("permit_keys").HasKey(key => key.Kid);
         foreach (var property in modelBuilder.Model.GetEntityTypes().SelectMany(entity => entity.GetProperties()))
@@ -65,6 +68,14 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
         job.Property(j => j.Rules).HasConversion(StoredJson.Strings, StoredJson.ByReference<IReadOnlyList<string>>());
         job.Property(j => j.Constraints).HasConversion(StoredJson.Constraints);
         job.Property(j => j.Fault).HasConversion(StoredJson.Fault);
+    }
+
+    private static void ConfigureDenial(EntityTypeBuilder<Denial> denial)
+    {
+        denial.ToTable("denials").HasKey(d => d.JobId);
+        denial.HasIndex(d => new { d.Principal, d.IdempotencyKey }).IsUnique();
+        denial.Property(d => d.Labels).HasConversion(StoredJson.Labels, StoredJson.ByReference<IReadOnlyDictionary<string, string>>());
+        denial.Property(d => d.RiskTags).HasConversion(StoredJson.Strings, StoredJson.ByReference<IReadOnlyList<string>>());
     }
 
     private static void ConfigureDeadLetter(EntityTypeBuilder<DeadLetter> letter)

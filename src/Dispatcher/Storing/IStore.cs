@@ -1,6 +1,7 @@
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
+using Dispatcher.Judging;
 using Dispatcher.Relaying;
 using Dispatcher.Timelines;
 
@@ -45,8 +46,11 @@ internal interface IStore
     /// <summary>Notes that a message could not be sent: it is tried again after <paramref name="pause"/>, or parked when that is null.</summary>
     Task DeferOutboxAsync(Guid messageId, string error, TimeSpan? pause, CancellationToken cancellationToken);
 
-    /// <summary>Puts a bundle in force and keeps it by its hash. Waits until no statement that compares with the old one is under way.</summary>
-    Task ActivateAsync(string hash, ReadOnlyMemory<byte> archive, string actor, CancellationToken cancellationToken);
+    /// <summary>
+    /// Changes which bundle is in force. Waits until no statement that compares with the old one is under way; then nobody else can change the row, and
+    /// <paramref name="decide"/> is given it (null: none yet) and answers what to write, or null for nothing. Answers what was written.
+    /// </summary>
+    Task<Activation?> ActivateAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken);
 }
 
 /// <summary>Which of a batch were committed, and the bundle that was in force then; empty: none.</summary>

@@ -2,6 +2,7 @@ using Dispatcher.Attempts;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
+using Dispatcher.Judging;
 using Dispatcher.Relaying;
 using Dispatcher.Timelines;
 using Microsoft.EntityFrameworkCore;
@@ -116,13 +117,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         await using var statements = new PostgresBatch(connection);
-        var record = statements.Add();
-        record.Text = $"""
-            with done as (select job_id as id from {record.Rows("e", Columns.Entry, entries)}),
-            {WriteTimeline(record, entries)},
-            {WriteOutbox(record, messages.Select(message => new Tied(null, message)))}
-            select 1
-            """;
+        Record(statements, entries, messages);
         await statements.RunAsync(cancellationToken);
     }
 
@@ -196,21 +191,34 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         await statements.RunAsync(cancellationToken);
     }
 
-    public async Task ActivateAsync(string hash, ReadOnlyMemory<byte> archive, string actor, CancellationToken cancellationToken)
+    public async Task<Activation?> ActivateAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken)
     {
-        await using var connection = await source.OpenConnectionAsync(cancellationToken);
-        await using var statements = new PostgresBatch(connection);
-        statements.Add().Text = $"select pg_advisory_xact_lock({PolicyLock})";
-        var keep = statements.Add();
-        keep.Text = $"insert into bundles (hash, archive, first_activated_at) values ({keep.Value(hash)}, {keep.Value(archive.ToArray())}, {Now}) on conflict do nothing";
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        await db.Database.ExecuteSqlRawAsync($"select pg_advisory_xact_lock({PolicyLock})", cancellationToken);
+        if (decide(await db.ActiveBundle.AsNoTracking().SingleOrDefaultAsync(cancellationToken)) is not { } activation)
+        {
+            return null;
+        }
+
+        await using var statements = new PostgresBatch((NpgsqlConnection)db.Database.GetDbConnection());
+        if (activation.Archive is { } archive)
+        {
+            var keep = statements.Add();
+            keep.Text = $"insert into bundles (hash, archive, first_activated_at) values ({keep.Value(activation.Hash)}, {keep.Value(archive.ToArray())}, {Now}) on conflict do nothing";
+        }
+
         var activate = statements.Add();
         activate.Text = $"""
-            insert into active_bundle (serial, hash, activated_at, actor) values (1, {activate.Value(hash)}, {Now}, {activate.Value(actor)})
-            on conflict (only_row) do update set serial = active_bundle.serial + 1, hash = excluded.hash, activated_at = excluded.activated_at, actor = excluded.actor
+            insert into active_bundle (serial, hash, activated_at, actor, pinned)
+            values (1, {activate.Value(activation.Hash)}, {Now}, {activate.Value(activation.Actor)}, {activate.Value(activation.Pinned)})
+            on conflict (only_row) do update set
+                serial = active_bundle.serial + 1, hash = excluded.hash, activated_at = excluded.activated_at, actor = excluded.actor, pinned = excluded.pinned
             """;
-        var entry = statements.Add();
-        entry.Text = $"insert into timeline ({Columns.Entry.Names()}, at) select {Columns.Entry.Names()}, {Now} from {entry.Rows("i", Columns.Entry, [TimelineDetails.BundleActivated(hash, actor)])}";
+        Record(statements, [TimelineDetails.BundleActivated(activation)], activation.Outbox);
         await statements.RunAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return activation;
     }
 
     /// <summary>An update joined to a set locks the rows in the order of its plan; two that differ in it could wait for each other.</summary>
@@ -218,6 +226,17 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
     {
         var locks = statements.Add();
         locks.Text = $"select count(*) from (select from jobs where job_id = any({locks.Value(jobs)}) order by job_id for no key update) locked";
+    }
+
+    private static void Record(PostgresBatch statements, IReadOnlyList<TimelineEntry> entries, IReadOnlyList<OutboxMessage> messages)
+    {
+        var record = statements.Add();
+        record.Text = $"""
+            with done as (select job_id as id from {record.Rows("e", Columns.Entry, entries)}),
+            {WriteTimeline(record, entries)},
+            {WriteOutbox(record, messages.Select(message => new Tied(null, message)))}
+            select 1
+            """;
     }
 
     private static string WriteTimeline(PostgresBatch.Statement statement, IReadOnlyList<TimelineEntry> entries) => $"""

@@ -3,6 +3,7 @@ using Dispatcher.Contracts;
 using Dispatcher.DeadLetters;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
+using Dispatcher.Judging;
 using Dispatcher.Relaying;
 using Dispatcher.Timelines;
 using Microsoft.Data.Sqlite;
@@ -165,21 +166,39 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         },
         cancellationToken);
 
-    public Task ActivateAsync(string hash, ReadOnlyMemory<byte> archive, string actor, CancellationToken cancellationToken) => InTransactionAsync(
+    public Task<Activation?> ActivateAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken) => InTransactionAsync(
         transaction =>
         {
+            if (decide(InForce(transaction)) is not { } activation)
+            {
+                return null;
+            }
+
             using var activate = Command(transaction, $"""
-                insert into bundles (hash, archive, first_activated_at) values ($hash, $archive, {Now}) on conflict do nothing;
-                insert into active_bundle (serial, hash, activated_at, actor) values (1, $hash, {Now}, $actor)
-                on conflict (only_row) do update set serial = serial + 1, hash = excluded.hash, activated_at = excluded.activated_at, actor = excluded.actor;
+                insert into bundles (hash, archive, first_activated_at) select $hash, $archive, {Now} where $archive is not null on conflict do nothing;
+                insert into active_bundle (serial, hash, activated_at, actor, pinned) values (1, $hash, {Now}, $actor, $pinned)
+                on conflict (only_row) do update set
+                    serial = serial + 1, hash = excluded.hash, activated_at = excluded.activated_at, actor = excluded.actor, pinned = excluded.pinned;
                 """);
-            activate.Parameters.AddWithValue("$hash", hash);
-            activate.Parameters.AddWithValue("$archive", archive.ToArray());
-            activate.Parameters.AddWithValue("$actor", actor);
+            activate.Parameters.AddWithValue("$hash", activation.Hash);
+            activate.Parameters.AddWithValue("$archive", (object?)activation.Archive?.ToArray() ?? DBNull.Value);
+            activate.Parameters.AddWithValue("$actor", activation.Actor);
+            activate.Parameters.AddWithValue("$pinned", activation.Pinned);
             activate.ExecuteNonQuery();
-            return Run(transaction, InsertEntry, Columns.Entry, TimelineDetails.BundleActivated(hash, actor));
+            Run(transaction, InsertEntry, Columns.Entry, TimelineDetails.BundleActivated(activation));
+            RunAll(transaction, InsertMessage, Columns.Outbox, activation.Outbox);
+            return activation;
         },
         cancellationToken);
+
+    private static BundleInForce? InForce(SqliteTransaction transaction)
+    {
+        using var read = Command(transaction, "select serial, hash, activated_at, actor, pinned from active_bundle");
+        using var row = read.ExecuteReader();
+        return row.Read()
+            ? new BundleInForce { Serial = row.GetInt64(0), Hash = row.GetString(1), ActivatedAt = row.GetInt64(2), Actor = row.GetString(3), Pinned = row.GetBoolean(4) }
+            : null;
+    }
 
     private static Committed Done(SqliteTransaction transaction, IEnumerable<Guid> jobs)
     {

@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
+using Dispatcher.Judging;
 using Dispatcher.Policies;
 using Dispatcher.Recovering;
 
@@ -87,12 +88,12 @@ internal static class TimelineDetails
     public static TimelineEntry Asked(string kind, Job job, string actor) => Entry(kind, job, actor, new { State = job.State });
 
     /// <summary>A line of the system's own: its job id is all zero.</summary>
-    public static TimelineEntry BundleActivated(string hash, string actor) => new()
+    public static TimelineEntry BundleActivated(Activation activation) => new()
     {
         JobId = Guid.Empty,
         Kind = TimelineKinds.BundleActivated,
-        Actor = actor,
-        Detail = Json(new { PolicyHash = hash }),
+        Actor = activation.Actor,
+        Detail = Json(new { PolicyHash = activation.Hash, activation.Before, activation.Pinned, activation.Reason }),
     };
 
     /// <summary>What was answered when the job was handed in. Null: the line is not of intake.</summary>

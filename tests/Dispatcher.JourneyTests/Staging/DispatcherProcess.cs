@@ -54,6 +54,12 @@ internal sealed class DispatcherProcess : Child
 
     public Task<(HttpStatusCode Status, JsonElement Body)> CancelAsync(Guid jobId) => SendAsync(HttpMethod.Post, $"/api/jobs/{jobId}/cancel", []);
 
+    public async Task<JsonElement> PoliciesAsync() => (await SendAsync(HttpMethod.Get, "/api/policies")).Body;
+
+    public Task<(HttpStatusCode Status, JsonElement Body)> PinAsync(string hash) => SendAsync(HttpMethod.Post, "/api/policies/activate", JsonSerializer.SerializeToUtf8Bytes(new { hash }));
+
+    public Task<(HttpStatusCode Status, JsonElement Body)> UnpinAsync() => SendAsync(HttpMethod.Post, "/api/policies/unpin", []);
+
     public async Task<JsonElement> JobAsync(Guid jobId) => (await SendAsync(HttpMethod.Get, $"/api/jobs/{jobId}")).Body;
 
     public async Task<string> StateAsync(Guid jobId) => (await SendAsync(HttpMethod.Get, $"/api/jobs/{jobId}")) is (HttpStatusCode.OK, var job) ? job.GetProperty("state").GetString()! : "";

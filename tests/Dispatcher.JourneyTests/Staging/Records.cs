@@ -45,6 +45,24 @@ internal sealed class Records(NpgsqlDataSource database)
         order by 1 limit 20
         """);
 
+    /// <summary>The hashes of the bundles that came into force, the first one first.</summary>
+    public Task<IReadOnlyList<string>> ActivationsAsync() => TextsAsync("select convert_from(detail, 'utf8')::json->>'policy_hash' from timeline where kind = 'bundle_activated' order by entry_id");
+
+    /// <summary>
+    /// Decisions of intake and dispatch under another bundle than the one whose activation is the last before them. The order of ids is exact between a decision and
+    /// an activation: each takes its ids while it holds the policy's lock, decisions shared and activations alone, until its commit. Between two decisions it is not.
+    /// </summary>
+    public Task<IReadOnlyList<string>> DecisionsNotInForceAsync() => TextsAsync("""
+        with activations as (select entry_id, convert_from(detail, 'utf8')::json->>'policy_hash' as hash from timeline where kind = 'bundle_activated'),
+        decisions as (
+            select entry_id, kind, job_id, convert_from(detail, 'utf8')::json as detail from timeline where kind in ('accepted', 'held', 'denied', 'dispatched')),
+        judged as (
+            select d.entry_id, d.kind, d.job_id, coalesce(d.detail->'answer'->>'policy_hash', d.detail->>'policy_hash') as by,
+                (select a.hash from activations a where a.entry_id < d.entry_id order by a.entry_id desc limit 1) as in_force
+            from decisions d)
+        select entry_id || ' ' || kind || ' of ' || job_id || ' by ' || coalesce(by, 'none') || ' while ' || coalesce(in_force, 'none') from judged where by is distinct from in_force limit 20
+        """);
+
     /// <summary>Attempts that were dispatched or claimed more than once.</summary>
     public Task<IReadOnlyList<string>> AttemptsNotOnceAsync() => TextsAsync(
         "select job_id || ' ' || kind || ' ' || attempt from timeline where kind in ('dispatched', 'claimed') group by job_id, kind, attempt having count(*) > 1 limit 20");

@@ -18,11 +18,16 @@ public sealed class PostgresTemplate : IAsyncDisposable
 
     private static string Server => Environment.GetEnvironmentVariable(Variable) ?? "";
 
-    internal async Task<(string ConnectionString, Func<Task> Drop)> CopyAsync()
+    internal Task<(string ConnectionString, Func<Task> Drop)> CopyAsync() => CreateAsync(async () => $" template {await _name.Value}");
+
+    /// <summary>A database without tables.</summary>
+    internal static Task<(string ConnectionString, Func<Task> Drop)> EmptyAsync() => CreateAsync(() => Task.FromResult(""));
+
+    private static async Task<(string ConnectionString, Func<Task> Drop)> CreateAsync(Func<Task<string>> template)
     {
         Assert.SkipWhen(Server.Length == 0, $"{Variable} is not set: run the tests with ops/test.sh, which starts the servers.");
         var name = NewName();
-        await ExecuteAsync($"create database {name} template {await _name.Value}");
+        await ExecuteAsync($"create database {name}{await template()}");
         return (ConnectionString(name), () => ExecuteAsync($"drop database {name} with (force)"));
     }
 

@@ -25,14 +25,14 @@ internal sealed class TestDatabase : IAsyncDisposable
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    public static async Task<TestDatabase> OnPostgresAsync()
+    public static async Task<TestDatabase> OnPostgresAsync(bool migrated = true)
     {
         var template = await TestContext.Current.GetFixture<PostgresTemplate>() ?? throw new InvalidOperationException("The template is an assembly fixture.");
-        var (connectionString, drop) = await template.CopyAsync();
+        var (connectionString, drop) = migrated ? await template.CopyAsync() : await PostgresTemplate.EmptyAsync();
         return new TestDatabase(services => services.AddPostgresStore(connectionString), drop);
     }
 
-    public static async Task<TestDatabase> OnSqliteAsync()
+    public static async Task<TestDatabase> OnSqliteAsync(bool migrated = true)
     {
         var folder = Directory.CreateTempSubdirectory("dispatcher-store-");
         var database = new TestDatabase(services => services.AddSqliteStore(Path.Combine(folder.FullName, "dispatcher.db")), () =>
@@ -41,8 +41,12 @@ internal sealed class TestDatabase : IAsyncDisposable
             folder.Delete(recursive: true);
             return Task.CompletedTask;
         });
-        await using var db = await database.Contexts.CreateDbContextAsync(Stop);
-        await Migrator.MigrateAsync(db, Stop);
+        if (migrated)
+        {
+            await using var db = await database.Contexts.CreateDbContextAsync(Stop);
+            await Migrator.MigrateAsync(db, Stop);
+        }
+
         return database;
     }
 

@@ -11,7 +11,7 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task Puts_the_bundle_in_force_keeps_it_and_says_so_on_the_timeline()
     {
-        await Store.ActivateAsync("policy-2", new byte[] { 0, 0xFF, 7 }, "anna", Stop);
+        await Store.ActivateAsync(_ => AnActivation.Of("policy-2", "anna") with { Archive = new byte[] { 0, 0xFF, 7 } }, Stop);
 
         var row = Assert.Single(await ReadAsync(db => Task.FromResult(db.ActiveBundle.ToList())));
         Assert.Equal((2L, "policy-2", "anna"), (row.Serial, row.Hash, row.Actor));
@@ -41,6 +41,67 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
         });
 
         Assert.Equal(9, (await ReadAsync(db => Task.FromResult(db.ActiveBundle.Single()))).Serial);
+    }
+
+    [Fact]
+    public async Task Its_line_tells_who_what_why_and_what_was_before_and_its_message_is_stored_with_it()
+    {
+        var message = AMessage.New();
+        await Store.ActivateAsync(before => AnActivation.Of("policy-2", "anna") with { Before = before!.Hash, Pinned = true, Outbox = [message] }, Stop);
+
+        var line = JsonDocument.Parse((await TimelineAsync(Guid.Empty))[^1].Detail).RootElement;
+        Assert.Equal(
+            ("policy-2", AJob.Policy, true, "tried"),
+            (line.GetProperty("policy_hash").GetString(), line.GetProperty("before").GetString(), line.GetProperty("pinned").GetBoolean(), line.GetProperty("reason").GetString()));
+        Assert.Equal(message.MessageId, Assert.Single(await OutboxAsync()).MessageId);
+        Assert.True((await ReadAsync(db => Task.FromResult(db.ActiveBundle.Single()))).Pinned);
+    }
+
+    [Fact]
+    public async Task An_activation_that_is_decided_against_changes_nothing()
+    {
+        var before = await CountsAsync();
+
+        Assert.Null(await Store.ActivateAsync(_ => null, Stop));
+
+        Assert.Equal((before, 1L), (await CountsAsync(), (await ReadAsync(db => Task.FromResult(db.ActiveBundle.Single()))).Serial));
+    }
+
+    [Fact]
+    public async Task A_bundle_that_is_kept_already_needs_no_archive()
+    {
+        await ActivateAsync("policy-2");
+
+        await Store.ActivateAsync(_ => AnActivation.Of(AJob.Policy) with { Archive = null }, Stop);
+
+        Assert.Equal(AJob.Policy, (await ReadAsync(db => Task.FromResult(db.ActiveBundle.Single()))).Hash);
+        Assert.Equal([1, 2, 3], (await ReadAsync(db => Task.FromResult(db.Bundles.Single(bundle => bundle.Hash == AJob.Policy)))).Archive);
+    }
+
+    /// <summary>Folders propose while people pin and unpin: whoever decides is shown the row that nobody changes until the decision is committed.</summary>
+    [Fact(Timeout = 60_000)]
+    public async Task No_folder_gets_past_a_pin()
+    {
+        await AtOnceAsync(6, async i =>
+        {
+            for (var n = 0; n < 40; n++)
+            {
+                await Store.ActivateAsync(i < 2 ? _ => AnActivation.Of(PolicyOf(n), "anna") with { Pinned = n % 2 == 0 } : before => before!.Pinned ? null : AnActivation.Of(PolicyOf(n), "folder"), Stop);
+            }
+
+            return i;
+        });
+
+        var pinned = false;
+        var byFolders = 0;
+        foreach (var entry in await TimelineAsync(Guid.Empty))
+        {
+            byFolders += entry.Actor == "folder" ? 1 : 0;
+            Assert.False(pinned && entry.Actor == "folder", $"Line {entry.EntryId}: a folder changed what was pinned.");
+            pinned = JsonDocument.Parse(entry.Detail).RootElement.GetProperty("pinned").GetBoolean();
+        }
+
+        Assert.NotEqual(0, byFolders);
     }
 
     /// <summary>

@@ -60,7 +60,7 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         await using var services = Serving();
         var store = services.GetRequiredService<IStore>();
 
-        await store.ActivateAsync("policy-2", new byte[] { 1 }, "ops", Stop);
+        await store.ActivateAsync(_ => AnActivation.Of("policy-2") with { Outbox = [AMessage.New()] }, Stop);
         var job = AJob.New("key").Under("policy-2").DueAt(1);
         Assert.Equal(2, (await store.AcceptAsync([AnAcceptance.Of(job), AnAcceptance.Denying(AJob.New().Under("policy-2"))], AMessage.New(), Stop)).Jobs.Count);
         var dead = new Move(job, job with { State = JobState.Dispatched, PolicyHash = "policy-2" }) { Entry = AnAcceptance.Of(job).Entry, DeadLetter = ADeadLetter.Of(job), Outbox = [AMessage.New()] };
@@ -86,6 +86,8 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         Assert.Empty(await Migrator.MissingAsync(db, Stop));
         Assert.Empty(await db.ApiKeys.ToListAsync(Stop));
         Assert.Empty(await db.PermitKeys.ToListAsync(Stop));
+        Assert.Empty(await db.Processes.ToListAsync(Stop));
+        await db.Processes.Where(process => process.Pid == 0).ExecuteDeleteAsync(Stop);
         await db.ApiKeys.Where(key => key.KeyId == "").ExecuteDeleteAsync(Stop);
         await db.PermitKeys.Where(key => key.Kid == "").ExecuteDeleteAsync(Stop);
     }

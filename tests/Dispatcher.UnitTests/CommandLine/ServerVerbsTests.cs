@@ -19,6 +19,9 @@ public sealed class ServerVerbsTests
         [$"dead-letters show {Id}"] = ($"GET /api/dead-letters/{Id}", $$"""{"dead_letter_id":"{{Id}}","errors":[{"code":"c","where":"body","message":"no JSON","fix":"send JSON"}],"body_base64":"eyJicm9rZW4=","body_length":8,"body_sha256":"ab"}""", "{\"broken"),
         ["keys create --subject ci --role producer --group a --group b"] = ("POST /api/keys", """{"key_id":"k1","key":"dk_secret","subject":"ci","person":null,"roles":["producer"],"groups":["a","b"]}""", "dk_secret"),
         ["keys list"] = ("GET /api/keys", """{"items":[{"key_id":"k1","subject":"ci","roles":["producer","approver"]}]}""", "producer, approver"),
+        ["policy status"] = ("GET /api/policies", """{"in_force":{"hash":"abab","pinned":true,"actor":"ada"},"folder":{"path":"/p","hash":"cdcd","errors":[]},"processes":[{"host":"h","pid":7,"stale":true}],"bundles":[{"hash":"efef"}]}""", "stale"),
+        ["policy activate 3f2b8c6d"] = ("POST /api/policies/activate", """{"hash":"3f2b8c6d4e","pinned":true}""", "bundle 3f2b8c6d4e is in force and pinned"),
+        ["policy unpin"] = ("POST /api/policies/unpin", """{"in_force":{"hash":"abab","pinned":false},"returned_to_folder":false,"folder":{"path":"/p","errors":[{"where":"rules/a.yaml:3","message":"unknown key","code":"c","fix":"remove it"}]}}""", "bundle abab stays in force"),
         ["status"] = ("GET /api/status", """{"version":"1.0","ready":true,"checks":{"store":"ok"},"policy_hash":"ab","jobs":{"held":3},"outbox":{"rows":0},"pools":{"shell":{"workers":2}}}""", "workers=2"),
     };
 
@@ -65,6 +68,19 @@ public sealed class ServerVerbsTests
             Assert.Contains($"the title (HTTP {status}", outcome.Error, StringComparison.Ordinal);
             Assert.Contains("the detail", outcome.Error, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public async Task The_policys_status_is_a_no_while_the_folder_is_broken_and_says_why()
+    {
+        await using var server = (await CannedServer.StartAsync()).Answers(
+            "GET /api/policies", 200, """{"in_force":null,"folder":{"path":"/p","hash":null,"errors":[{"where":"rules/a.yaml:3","message":"unknown key x","code":"unknown_key","fix":"remove it"}]},"processes":[],"bundles":[]}""");
+
+        var outcome = await server.RunAsync("policy", "status");
+
+        Assert.Equal(1, outcome.Code);
+        Assert.Contains("rules/a.yaml:3: unknown key x [unknown_key]", outcome.Output, StringComparison.Ordinal);
+        Assert.Contains("none: every job is denied", outcome.Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -139,6 +155,8 @@ public sealed class ServerVerbsTests
     [InlineData("jobs cancel 7", "is no id of a job")]
     [InlineData("dead-letters show x", "is no id of a dead letter")]
     [InlineData("keys revoke ../jobs", "is no id of a key")]
+    [InlineData("policy activate abc", "is no hash of a bundle")]
+    [InlineData("policy activate ../keysXX", "is no hash of a bundle")]
     [InlineData("keys create", "--subject")]
     [InlineData("jobs", "Required command")]
     [InlineData("jobs lst", "lst")]

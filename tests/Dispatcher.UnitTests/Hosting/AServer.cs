@@ -65,6 +65,20 @@ internal sealed class AServer : IAsyncDisposable
         return (http.Response.StatusCode, JsonDocument.Parse(answer.ToArray()).RootElement);
     }
 
+    /// <summary>The answer of a route that answers with text, to anybody.</summary>
+    public async Task<string> TextAsync(string route)
+    {
+        var endpoint = ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().Single(endpoint => endpoint.RoutePattern.RawText == route);
+        using var answer = new MemoryStream();
+        var http = new DefaultHttpContext { RequestServices = _app.Services };
+        http.Request.Method = "GET";
+        http.Request.Path = route;
+        http.Response.Body = answer;
+        await endpoint.RequestDelegate!(http);
+        Assert.Equal(StatusCodes.Status200OK, http.Response.StatusCode);
+        return Encoding.UTF8.GetString(answer.ToArray());
+    }
+
     /// <summary>The codes of the errors in a problem, each with where.</summary>
     public static IEnumerable<string> Errors(JsonElement problem) =>
         problem.GetProperty("errors").EnumerateArray().Select(error => $"{error.GetProperty("code").GetString()} {error.GetProperty("where").GetString()}");

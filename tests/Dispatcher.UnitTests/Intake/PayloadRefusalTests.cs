@@ -69,7 +69,7 @@ public sealed class PayloadRefusalTests
     private static async Task ActivateAsync(AServer server, string schema, bool known)
     {
         Bundle bundle = ASchema.Bundle(schema).Build();
-        await server.Get<IStore>().ActivateAsync(bundle.Hash, bundle.Archive, "test", Token);
+        await server.Get<IStore>().ActivateAsync(_ => new Activation { Hash = bundle.Hash, Archive = bundle.Archive, Actor = "test", Reason = "for a test" }, Token);
         if (known)
         {
             await server.Get<CurrentBundle>().OnceAsync(Token);

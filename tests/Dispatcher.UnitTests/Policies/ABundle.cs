@@ -42,5 +42,18 @@ internal sealed record ABundle
         return load.Bundle!;
     }
 
+    /// <summary>Writes the files into a policy folder, whose others stay.</summary>
+    public ABundle WriteTo(string folder)
+    {
+        foreach (BundleFile file in Files)
+        {
+            string path = Path.Combine(folder, file.Path);
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.WriteAllBytes(path, file.Content.ToArray());
+        }
+
+        return this;
+    }
+
     public Decision Decide(AJob job) => Build().Decide(job.Facts, Now);
 }

@@ -11,17 +11,9 @@ internal sealed class M0001FirstTables : Migration
     protected override void Up(MigrationBuilder migrationBuilder)
     {
         var postgres = ActiveProvider.EndsWith("PostgreSQL", StringComparison.Ordinal);
-        migrationBuilder.Sql(postgres ? Tables : InSqlite(Tables));
+        migrationBuilder.Sql(postgres ? Tables : SqliteTypes.In(Tables));
         migrationBuilder.Sql(postgres ? AppendOnlyPostgres : AppendOnlySqlite);
     }
-
-    /// <summary>SQLite takes the same tables under its own type names; an identity is its integer primary key.</summary>
-    private static string InSqlite(string sql) => sql
-        .Replace("bigint generated always as identity primary key", "integer primary key autoincrement", StringComparison.Ordinal)
-        .Replace(" uuid", " text", StringComparison.Ordinal)
-        .Replace(" bytea", " blob", StringComparison.Ordinal)
-        .Replace(" bigint", " integer", StringComparison.Ordinal)
-        .Replace(" boolean", " integer", StringComparison.Ordinal);
 
     private const string Tables = """
         create table jobs (

@@ -1,0 +1,49 @@
+using System.Diagnostics.Metrics;
+using Dispatcher.Contracts;
+using Dispatcher.Judging;
+using Dispatcher.Storing;
+
+namespace Dispatcher.Health;
+
+/// <summary>What the server measures; the meter is named <see cref="Name"/>. <c>GET /metrics</c> shows it, and that of a worker in the same process.</summary>
+internal sealed class DispatcherMetrics
+{
+    public const string Name = "Dispatcher";
+
+    /// <summary>A decision takes microseconds. Where it takes milliseconds, the bundle is too large or the machine too busy.</summary>
+    private static readonly InstrumentAdvice<double> DecisionTimes =
+        new() { HistogramBucketBoundaries = [0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.025, 0.1, 1] };
+
+    private readonly Counter<long> _activations;
+    private readonly Gauge<int> _folderErrors;
+    private readonly Gauge<double> _folderInvalid;
+    private readonly Counter<long> _decisions;
+    private readonly Histogram<double> _decisionDuration;
+
+    public DispatcherMetrics(IMeterFactory meters)
+    {
+        var meter = meters.Create(Name);
+        _activations = meter.CreateCounter<long>("dispatcher.policy.activations", "{activation}", "Bundles that this process put in force, and those it refused: broken folders, each once, and bundles that this version cannot load");
+        _folderErrors = meter.CreateGauge<int>("dispatcher.policy.folder.errors", "{error}", "What is wrong with the policy folder now; 0: it is valid");
+        _folderInvalid = meter.CreateGauge<double>("dispatcher.policy.folder.invalid.duration", "s", "How long ago the policy folder was last valid; 0: it is valid");
+        _decisions = meter.CreateCounter<long>("dispatcher.policy.decisions", "{decision}", "Decisions by verdict and hop; a job that is decided again by another bundle counts again");
+        _decisionDuration = meter.CreateHistogram("dispatcher.policy.decision.duration", "s", "How long a decision took", advice: DecisionTimes);
+    }
+
+    public void Activated() => _activations.Add(1, new KeyValuePair<string, object?>("result", "activated"));
+
+    public void Refused() => _activations.Add(1, new KeyValuePair<string, object?>("result", "refused"));
+
+    public void FolderSeen(int errors, TimeSpan invalidFor)
+    {
+        _folderErrors.Record(errors);
+        _folderInvalid.Record(invalidFor.TotalSeconds);
+    }
+
+    public void Decided(Hop hop, Verdict verdict, TimeSpan took)
+    {
+        var tag = new KeyValuePair<string, object?>("hop", hop == Hop.Intake ? "intake" : "dispatch");
+        _decisions.Add(1, new("verdict", WireNames.Of(verdict)), tag);
+        _decisionDuration.Record(took.TotalSeconds, tag);
+    }
+}

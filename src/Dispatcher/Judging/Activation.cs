@@ -1,0 +1,26 @@
+using Dispatcher.Relaying;
+
+namespace Dispatcher.Judging;
+
+/// <summary>A change of the row that says which bundle is in force, and what must be written with it.</summary>
+internal sealed record Activation
+{
+    public required string Hash { get; init; }
+
+    /// <summary>Kept by its hash, so that every process can load it. Null: it is kept already.</summary>
+    public ReadOnlyMemory<byte>? Archive { get; init; }
+
+    /// <summary>Who: <see cref="BundleActivation.FolderActor"/>, or the subject of an API key.</summary>
+    public required string Actor { get; init; }
+
+    /// <summary>Whether folders may not change it from now on.</summary>
+    public bool Pinned { get; init; }
+
+    /// <summary>The bundle that was in force until now. Null: none.</summary>
+    public string? Before { get; init; }
+
+    /// <summary>Why, in words, for the timeline and the event.</summary>
+    public required string Reason { get; init; }
+
+    public IReadOnlyList<OutboxMessage> Outbox { get; init; } = [];
+}
