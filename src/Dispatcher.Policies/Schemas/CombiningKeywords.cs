@@ -29,32 +29,23 @@ internal sealed class FitsSome(IReadOnlyList<Schema> schemas, bool exactlyOne) :
 
     public override void Check(JsonElement value, Place at, PayloadCheck check)
     {
-        List<string> misses = [];
-        int fitting = 0;
-        foreach (Schema schema in schemas)
-        {
-            PayloadCheck attempt = check.Attempt(schema, value, at);
-            if (attempt.Fits)
-            {
-                fitting++;
-            }
-            else if (misses.Count < MostReasons)
-            {
-                // Cut: the reason may hold those of alternatives inside the alternative.
-                misses.Add(Excerpt.Of($"{attempt.First.Path} {attempt.First.Message}".TrimStart(), LongestReason));
-            }
-        }
-
+        int fitting = schemas.Count(schema => check.Attempt(schema, value, at).Fits);
         string count = schemas.Count.ToString(CultureInfo.InvariantCulture);
         if (fitting == 0)
         {
-            check.Add(at, value, $"what fits one of {count} alternatives", $"correct one of: {string.Join(" or ", misses)}");
+            check.Add(at, value, $"what fits one of {count} alternatives", check.IsWhole ? $"correct one of: {Misses(value, at, check)}" : "send what fits one.");
         }
         else if (exactlyOne && fitting > 1)
         {
             check.Add(at, "what fits more than one alternative", $"what fits exactly one of {count}", "remove what belongs to the others.");
         }
     }
+
+    /// <summary>The first error of each alternative. Asked for only where it is shown: alternatives inside alternatives do not tell theirs.</summary>
+    private string Misses(JsonElement value, Place at, PayloadCheck check) =>
+        string.Join(" or ", schemas.Take(MostReasons)
+            .Select(schema => check.Attempt(schema, value, at, isQuiet: false).First).OfType<PayloadError>()
+            .Select(error => Excerpt.Of($"{error.Path} {error.Message}".TrimStart(), LongestReason)));
 }
 
 /// <summary><c>not</c>.</summary>

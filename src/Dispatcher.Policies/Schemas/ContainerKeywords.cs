@@ -64,6 +64,12 @@ internal sealed class Members : Keyword
 
     private void Refuse(string name, Place at, PayloadCheck check)
     {
+        if (check.IsQuiet)
+        {
+            check.Add(at, "", "", "");
+            return;
+        }
+
         string[] known = [.. Named.Keys.Order(StringComparer.Ordinal)];
         string names = string.Join(", ", known.Concat(Patterned.Select(one => $"names that fit {one.Pattern}")));
         string? nearest = Nearest.To(Excerpt.Of(name, LongestName), known);

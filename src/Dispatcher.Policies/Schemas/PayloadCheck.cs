@@ -17,25 +17,33 @@ internal sealed class PayloadCheck
     private readonly List<PayloadError> _errors = [];
     private readonly Steps _steps;
     private readonly int _most;
+    private bool _failed;
 
     public PayloadCheck()
-        : this(new Steps { Left = MostSteps }, MostErrors)
+        : this(new Steps { Left = MostSteps }, MostErrors, isQuiet: false)
     {
     }
 
-    private PayloadCheck(Steps steps, int most)
+    private PayloadCheck(Steps steps, int most, bool isQuiet)
     {
         _steps = steps;
         _most = most;
+        IsQuiet = isQuiet;
     }
 
-    public bool Fits => _errors.Count == 0;
+    public bool Fits => !_failed;
+
+    /// <summary>Only whether it fits is asked: errors are not put into words, which costs far more than a step.</summary>
+    public bool IsQuiet { get; }
+
+    /// <summary>Whether this is the check itself and no attempt.</summary>
+    public bool IsWhole => _most == MostErrors;
 
     /// <summary>Whether looking on is in vain.</summary>
-    public bool IsOver => _errors.Count > _most || _steps.Left <= 0;
+    public bool IsOver => (_failed && !IsWhole) || _errors.Count > _most || _steps.Left <= 0;
 
-    /// <summary>Why an attempt did not fit.</summary>
-    public PayloadError First => _errors[0];
+    /// <summary>Why an attempt did not fit. Null: it was quiet, or the steps ran out.</summary>
+    public PayloadError? First => _errors.Count == 0 ? null : _errors[0];
 
     /// <summary>To be asked before each step. False: it is over.</summary>
     public bool Step(int cost = 1)
@@ -45,17 +53,23 @@ internal sealed class PayloadCheck
     }
 
     /// <summary>Tries an alternative at the cost of this check; stops at its first error.</summary>
-    public PayloadCheck Attempt(Schema schema, JsonElement value, Place at)
+    public PayloadCheck Attempt(Schema schema, JsonElement value, Place at, bool isQuiet = true)
     {
-        PayloadCheck attempt = new(_steps, most: 0);
+        PayloadCheck attempt = new(_steps, most: 0, isQuiet);
         schema.Check(value, at, attempt);
         return attempt;
     }
 
-    public void Add(Place at, JsonElement value, string allowed, string fix) => Add(at, Seen(value), allowed, fix);
+    public void Add(Place at, JsonElement value, string allowed, string fix) => Add(at, IsQuiet ? "" : Seen(value), allowed, fix);
 
-    public void Add(Place at, string seen, string allowed, string fix) =>
-        _errors.Add(new PayloadError { Path = at.Pointer(), Message = $"seen: {seen}; allowed: {allowed}.", Fix = fix });
+    public void Add(Place at, string seen, string allowed, string fix)
+    {
+        _failed = true;
+        if (!IsQuiet)
+        {
+            _errors.Add(new PayloadError { Path = at.Pointer(), Message = $"seen: {seen}; allowed: {allowed}.", Fix = fix });
+        }
+    }
 
     /// <summary>At most <see cref="MostErrors"/>, sorted by place, and one more that says so where there are more.</summary>
     public IReadOnlyList<PayloadError> Result()
