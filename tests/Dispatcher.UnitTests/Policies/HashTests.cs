@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Text;
-using System.Text.Json;
 using Dispatcher.Policies;
 
 namespace Dispatcher.UnitTests.Policies;
@@ -104,41 +102,9 @@ public class HashTests
     public void The_basis_changes_when_another_rule_matches_too() =>
         Assert.NotEqual(Basis(ABundle.WithRules(A)), Basis(ABundle.WithRules(A, "id: b, match: {topic: test.run}, decision: ALLOW")));
 
-    [Fact]
-    public void Hashes_and_decisions_do_not_depend_on_the_culture()
-    {
-        ABundle bundle = ABundle.WithRules(A, "id: I, match: {labels: {TITLE: İ}}, decision: DENY").AndTopic("timeouts: {run: 1h}");
-        AJob job = Job.WithLabel("TITLE", "i");
-        string expected = Everything(bundle, job);
-
-        CultureInfo before = CultureInfo.CurrentCulture;
-        CultureInfo.CurrentCulture = Foreign();
-        try
-        {
-            Assert.Equal(expected, Everything(bundle, job));
-        }
-        finally
-        {
-            CultureInfo.CurrentCulture = before;
-        }
-    }
-
     private const string Topics = "version: v1\npools: {main: {}}\ntopics: {test.run: {pool: main, owner: team}}";
 
     private static string Rules(string id) => $"version: v1\nrules: [{{id: {id}, match: {{topic: test.run}}, decision: ALLOW}}]";
 
     private static string Basis(ABundle bundle) => bundle.Decide(Job).BasisHash;
-
-    private static string Everything(ABundle bundle, AJob job) => JsonSerializer.Serialize(bundle.Decide(job));
-
-    /// <summary>The program runs without culture data, so what usually goes wrong is set by hand.</summary>
-    private static CultureInfo Foreign()
-    {
-        CultureInfo foreign = (CultureInfo)CultureInfo.InvariantCulture.Clone();
-        foreign.NumberFormat.NegativeSign = "~";
-        foreign.NumberFormat.NumberDecimalSeparator = ",";
-        foreign.DateTimeFormat.DateSeparator = ".";
-        foreign.DateTimeFormat.TimeSeparator = ".";
-        return foreign;
-    }
 }

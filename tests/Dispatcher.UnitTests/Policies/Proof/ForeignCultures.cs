@@ -1,0 +1,34 @@
+using System.Globalization;
+
+namespace Dispatcher.UnitTests.Policies.Proof;
+
+/// <summary>Cultures that write numbers and times in their own way. The program runs without culture data, so what usually goes wrong is set by hand.</summary>
+internal static class ForeignCultures
+{
+    public static readonly CultureInfo[] All = [Make(",", ".", "~"), Make("٫", "٬", "\u2212")];
+
+    public static void In(CultureInfo culture, Action action)
+    {
+        CultureInfo before = CultureInfo.CurrentCulture;
+        CultureInfo.CurrentCulture = culture;
+        try
+        {
+            action();
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = before;
+        }
+    }
+
+    private static CultureInfo Make(string point, string separator, string minus)
+    {
+        CultureInfo culture = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+        culture.NumberFormat.NumberDecimalSeparator = point;
+        culture.NumberFormat.NumberGroupSeparator = separator;
+        culture.NumberFormat.NegativeSign = minus;
+        culture.DateTimeFormat.DateSeparator = separator;
+        culture.DateTimeFormat.TimeSeparator = separator;
+        return culture;
+    }
+}
