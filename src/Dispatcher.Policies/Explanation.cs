@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Dispatcher.Contracts;
 
 namespace Dispatcher.Policies;
@@ -47,23 +48,30 @@ public sealed record RuleAccount
 }
 
 /// <summary>How a rule took part in a decision.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<RuleOutcome>))]
 public enum RuleOutcome
 {
     /// <summary>It matches.</summary>
+    [JsonStringEnumMemberName("matched")]
     Matched,
 
     /// <summary>It may match, because something that it tests is not known; so it restricts, but does not grant.</summary>
+    [JsonStringEnumMemberName("restricts")]
     Restricts,
 
     /// <summary>It may match, because something that it tests is not known; as an ALLOW it counts for nothing then.</summary>
+    [JsonStringEnumMemberName("does_not_grant")]
     DoesNotGrant,
 
     /// <summary>It does not match.</summary>
+    [JsonStringEnumMemberName("not_matched")]
     NotMatched,
 
     /// <summary>It is for other topics.</summary>
+    [JsonStringEnumMemberName("other_topic")]
     OtherTopic,
 
     /// <summary>It is not in effect yet, or no longer.</summary>
+    [JsonStringEnumMemberName("not_in_effect")]
     NotInEffect,
 }

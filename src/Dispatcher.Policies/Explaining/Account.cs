@@ -42,8 +42,8 @@ internal static class Account
             steps.Add($"most restrictive of {string.Join(", ", matched.Select(rule => $"{rule.Id} ({VerdictNames.Of(rule.Decision)})"))}: {VerdictNames.Of(matched.Max(rule => rule.Decision))}");
         }
 
-        AddMerge(steps, "allowed_commands", "what all name", matched, constraints => Text(constraints.AllowedCommands));
-        AddMerge(steps, "allowed_hosts", "what all name", matched, constraints => Text(constraints.AllowedHosts));
+        AddMerge(steps, "allowed_commands", "common to all", matched, constraints => Text(constraints.AllowedCommands));
+        AddMerge(steps, "allowed_hosts", "common to all", matched, constraints => Text(constraints.AllowedHosts));
         AddMerge(steps, "max_output_bytes", "the least", matched, constraints => constraints.MaxOutputBytes?.ToString(CultureInfo.InvariantCulture));
         AddMerge(steps, "timeout_ms", "the least", matched, constraints => constraints.TimeoutMs?.ToString(CultureInfo.InvariantCulture));
         if (matched.Count(rule => rule.Approval is not null) > 1)

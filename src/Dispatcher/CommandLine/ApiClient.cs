@@ -51,6 +51,11 @@ internal sealed class ApiClient : IDisposable
     public Task<ApiAnswer> RevokeKeyAsync(string keyId, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Delete, "api/keys/" + Uri.EscapeDataString(keyId), null, cancellationToken);
 
+    public Task<ApiAnswer> ExplainAsync(Guid job, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "api/policies/explain", JsonSerializer.SerializeToUtf8Bytes(new { job_id = job }), cancellationToken);
+
+    public Task<ApiAnswer> DiffPoliciesAsync(byte[] bundles, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, "api/policies/diff", bundles, cancellationToken);
+
     public Task<ApiAnswer> StatusAsync(CancellationToken cancellationToken) => GetAsync("api/status", cancellationToken);
 
     public Task<ApiAnswer> PoliciesAsync(CancellationToken cancellationToken) => GetAsync("api/policies", cancellationToken);

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary><c>dispatcher jobs list|show|timeline|attempts|cancel</c>.</summary>
+/// <summary><c>dispatcher jobs list|show|timeline|attempts|explain|cancel</c>.</summary>
 internal static class JobsVerbs
 {
     private const string AnId = "0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10";
@@ -17,6 +17,8 @@ internal static class JobsVerbs
             (api, job, stop) => api.TimelineAsync(job, stop), ShowTimeline)),
         OfOneJob(verbs, new("attempts", "Show the attempts to run a job.",
             (api, job, stop) => api.AttemptsAsync(job, stop), ShowAttempts)),
+        OfOneJob(verbs, new("explain", "Explain each decision on a job with the bundle that made it. Works for a denied submission too.",
+            (api, job, stop) => api.ExplainAsync(job, stop), ExplanationScreen.ShowRecorded)),
         OfOneJob(verbs, new("cancel", "Take a job back: at once before a worker has claimed it, otherwise the worker is asked to stop.",
             (api, job, stop) => api.CancelAsync(job, stop), ShowCancelled)),
     };

@@ -16,7 +16,6 @@ internal static class LocalPolicies
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        WriteIndented = true,
     };
 
     public static Argument<string> Folder() => new("DIR") { Description = "The policy folder.", DefaultValueFactory = _ => "policies" };
@@ -36,6 +35,15 @@ internal static class LocalPolicies
                 $"cannot read '{folder}': {unreadable.Message}",
                 "Check the path and that you may read the files.");
         }
+    }
+
+    /// <summary>The folder's bundle; a broken one ends the verb.</summary>
+    public static Bundle Load(string folder)
+    {
+        var load = Bundle.Load(Read(folder));
+        return load.Bundle ?? throw new VerbFailedException(ExitCode.WrongUse,
+            $"'{folder}' does not load: {load.Errors[0]}{(load.Errors.Count > 1 ? $" (and {load.Errors.Count - 1} more)" : "")}",
+            $"dispatcher policy lint {folder} lists every error.");
     }
 
     public static int Run(Terminal terminal, Func<Screen, ExitCode> run)

@@ -3,12 +3,14 @@ using System.Text.Json;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary><c>dispatcher policy test|status|activate|unpin</c>.</summary>
+/// <summary><c>dispatcher policy test|explain|diff|status|activate|unpin</c>.</summary>
 internal static class PolicyVerbs
 {
     public static Command Create(ServerVerbs verbs, Terminal terminal) => new("policy", "Check, test and explain policies, see which is in force, and pin one.")
     {
         PolicyTestVerb.Create(terminal),
+        PolicyExplainVerb.Create(terminal),
+        PolicyDiffVerb.Create(verbs),
         Status(verbs),
         Activate(verbs),
         Unpin(verbs),

@@ -84,12 +84,11 @@ internal sealed class SubmitOptions
     }
 
     /// <summary>The request's body. The payload's bytes are those given: the server hashes and keeps them exactly.</summary>
-    public byte[] Body(ServerCall call)
+    public byte[] Body(ParseResult arguments, Terminal terminal)
     {
-        var arguments = call.Arguments;
         if (arguments.GetValue(_file) is { } file)
         {
-            return CheckJson(file == "-" ? LocalInput.StandardInput(call.Terminal, "--file") : LocalInput.File(file, "--file"), "--file");
+            return CheckJson(file == "-" ? LocalInput.StandardInput(terminal, "--file") : LocalInput.File(file, "--file"), "--file");
         }
 
         using var body = new MemoryStream();
@@ -99,7 +98,7 @@ internal sealed class SubmitOptions
         json.WriteString("topic", arguments.GetValue(_topic));
         WriteList(json, arguments);
         json.WritePropertyName("payload");
-        json.WriteRawValue(Payload(call), skipInputValidation: true);
+        json.WriteRawValue(Payload(arguments, terminal), skipInputValidation: true);
         WriteOptional(json, "job_id", arguments.GetValue(_jobId)?.ToString());
         WriteOptional(json, "idempotency_key", arguments.GetValue(_idempotencyKey));
         WriteOptional(json, "workflow_id", arguments.GetValue(_workflowId));
@@ -135,10 +134,10 @@ internal sealed class SubmitOptions
         }
     }
 
-    private byte[] Payload(ServerCall call) => CheckJson(call.Arguments.GetValue(_payload) switch
+    private byte[] Payload(ParseResult arguments, Terminal terminal) => CheckJson(arguments.GetValue(_payload) switch
     {
         null => "{}"u8.ToArray(),
-        "-" => LocalInput.StandardInput(call.Terminal, "--payload"),
+        "-" => LocalInput.StandardInput(terminal, "--payload"),
         ['@', .. var path] => LocalInput.File(path, "--payload"),
         var text => Encoding.UTF8.GetBytes(text),
     }, "--payload");

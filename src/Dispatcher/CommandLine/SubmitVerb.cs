@@ -22,7 +22,7 @@ internal static class SubmitVerb
 
     private static async Task<ExitCode> RunAsync(ServerCall call, SubmitOptions options, bool wait, CancellationToken cancellationToken)
     {
-        var answer = await call.Api.SubmitAsync(options.Body(call), cancellationToken);
+        var answer = await call.Api.SubmitAsync(options.Body(call.Arguments, call.Terminal), cancellationToken);
         if (answer.Status == 403 && answer.Body.Value("verdict").ValueKind == JsonValueKind.String)
         {
             return Denied(call, answer);

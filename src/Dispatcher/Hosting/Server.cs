@@ -5,6 +5,7 @@ using Dispatcher.DeadLetters;
 using Dispatcher.Dispatching;
 using Dispatcher.Embedding;
 using Dispatcher.Events;
+using Dispatcher.Explaining;
 using Dispatcher.Health;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
@@ -65,6 +66,8 @@ internal static class Server
         services.AddApiKeys();
         services.AddSingleton<SubmissionReader>();
         services.AddSingleton<BundleActivation>();
+        services.AddSingleton<KeptBundles>();
+        services.AddSingleton<DecidedJobs>();
         services.AddSingleton<PolicyGate>();
         services.AddSingleton<JobIntake>();
         services.AddSingleton<JobEvents>();
@@ -147,6 +150,7 @@ internal static class Server
         app.MapDeadLetters();
         app.MapKeys();
         app.MapPolicies();
+        app.MapExplanations();
         app.MapStatus();
         app.MapMetrics();
         if (settings.IsEmbedded)

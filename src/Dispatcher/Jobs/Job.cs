@@ -67,6 +67,19 @@ internal sealed record Job
     public long UpdatedAt { get; init; }
     public long? FinishedAt { get; init; }
 
+    /// <summary>What the policy may know.</summary>
+    /// <param name="attempt">The attempt to be made.</param>
+    public JobFacts Facts(int attempt) => new()
+    {
+        Principal = Principal,
+        Topic = Topic,
+        Labels = Labels,
+        RiskTags = RiskTags,
+        Payload = Payload,
+        WorkflowId = WorkflowId,
+        Attempt = attempt,
+    };
+
     /// <summary>The job under this decision.</summary>
     public Job With(Decision decision) => this with
     {

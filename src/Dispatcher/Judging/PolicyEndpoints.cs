@@ -1,12 +1,8 @@
 using System.Security.Claims;
 using System.Text.Json.Serialization;
-using System.Text.RegularExpressions;
-using Dispatcher.Contracts;
 using Dispatcher.Health;
 using Dispatcher.Hosting;
-using Dispatcher.Intake;
 using Dispatcher.Keys;
-using Dispatcher.Policies;
 using Dispatcher.Processes;
 using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
@@ -16,13 +12,13 @@ namespace Dispatcher.Judging;
 /// <summary>The body of <c>POST /api/policies/activate</c>.</summary>
 internal sealed record ActivateRequest
 {
-    /// <summary>The hash of a kept bundle, 64 lower-case hex digits, or its first digits, at least 8.</summary>
+    /// <summary>The hash of a kept bundle, 64 lower-case hex digits, or its first digits, at least 8; or <c>active</c>.</summary>
     [JsonPropertyName("hash")]
     public required string Hash { get; init; }
 }
 
 /// <summary><c>/api/policies</c>: what is in force, for whoever may see every job; pin and unpin, for admins.</summary>
-internal static partial class PolicyEndpoints
+internal static class PolicyEndpoints
 {
     private const int MostBundles = 50;
 
@@ -49,32 +45,21 @@ internal static partial class PolicyEndpoints
     }
 
     private static async Task<IResult> ActivateAsync(
-        ActivateRequest request, ClaimsPrincipal caller, BundleActivation activation, DispatcherMetrics metrics, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+        ActivateRequest request, ClaimsPrincipal caller, KeptBundles kept, BundleActivation activation, DispatcherMetrics metrics, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
     {
-        var errors = new List<InputError>();
-        if (!HashOrPrefix().IsMatch(request.Hash))
+        var found = await kept.FindAsync(request.Hash, "/hash", cancellationToken);
+        if (found.Bundle is null)
         {
-            errors.Report("bad_hash", "/hash", $"\"{InputErrors.Cut(request.Hash)}\" is no hash of a bundle.", "Send 8 to 64 lower-case hex digits; GET /api/policies lists the bundles.");
-            return Problems.Malformed(errors);
+            if (found.IsUnloadable)
+            {
+                metrics.Refused();
+            }
+
+            return found.Problem!;
         }
 
+        await activation.PinAsync(found.Bundle, caller.Subject(), cancellationToken);
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var kept = await db.Bundles.AsNoTracking().Where(bundle => bundle.Hash.StartsWith(request.Hash)).Take(2).ToListAsync(cancellationToken);
-        if (kept is not [var one])
-        {
-            return kept.Count == 0
-                ? Problems.NotFound($"No bundle that is kept here has a hash that begins with {request.Hash}; GET /api/policies lists them.")
-                : Problems.Conflict($"More than one bundle begins with {request.Hash}, for example {kept[0].Hash} and {kept[1].Hash}: send more digits.");
-        }
-
-        var load = Bundle.FromArchive(one.Archive);
-        if (load.Bundle is null)
-        {
-            metrics.Refused();
-            return Problems.Unloadable(one.Hash, load.Errors);
-        }
-
-        await activation.PinAsync(load.Bundle, caller.Subject(), cancellationToken);
         return Results.Ok(await InForceAsync(db, cancellationToken));
     }
 
@@ -91,7 +76,4 @@ internal static partial class PolicyEndpoints
 
     private static async Task<InForceView> InForceAsync(DispatcherDb db, CancellationToken cancellationToken) =>
         InForceView.Of(await db.ActiveBundle.AsNoTracking().SingleAsync(cancellationToken));
-
-    [GeneratedRegex(@"^[0-9a-f]{8,64}\z")]
-    private static partial Regex HashOrPrefix();
 }

@@ -38,17 +38,7 @@ internal sealed class PolicyGate(CurrentBundle current, StoreClock clock, Dispat
             return Decision.Denied(HashMismatch, inForce.Hash);
         }
 
-        var facts = new JobFacts
-        {
-            Principal = job.Principal,
-            Topic = job.Topic,
-            Labels = job.Labels,
-            RiskTags = job.RiskTags,
-            Payload = job.Payload,
-            WorkflowId = job.WorkflowId,
-            Attempt = job.Attempt + 1,
-        };
-        return inForce.Bundle.Decide(facts, Timestamps.At(clock.Now));
+        return inForce.Bundle.Decide(job.Facts(job.Attempt + 1), Timestamps.At(clock.Now));
     }
 }
 

@@ -45,7 +45,7 @@ public sealed class ExplainTests
         Assert.Equal(
             [
                 "most restrictive of a (ALLOW_WITH_CONSTRAINTS), b (REQUIRE_APPROVAL): REQUIRE_APPROVAL",
-                "allowed_hosts: what all name of [x.example, y.example] (a), [y.example] (b)",
+                "allowed_hosts: common to all of [x.example, y.example] (a), [y.example] (b)",
                 "timeout_ms: the least of 100 (a), 50 (b)",
                 "REQUIRE_APPROVAL: ask",
             ],

@@ -30,5 +30,6 @@ internal sealed class M0002PinsAndProcesses : Migration
         alter table denials add column risk_tags text not null default '[]';
         alter table denials add column payload bytea;
         alter table denials add column workflow_id text;
+        create index denials_at on denials (at);
         """;
 }

@@ -67,6 +67,22 @@ public class TheoremTests
             job => AssertNoWider(silent.Decide(job.Facts, job.At), bundle.Decide(job.Facts, job.At))));
     });
 
+    /// <summary>And the rules that an explanation says counted are those that the decision says matched.</summary>
+    [Fact]
+    public void An_explanation_and_a_scan_of_every_rule_tell_the_same_decision() => Scenario.ForAll(Bundles, JobsEach, scenario =>
+    {
+        Bundle bundle = Scenario.Load(scenario.Bundle);
+
+        Assert.All(scenario.Jobs, job =>
+        {
+            string decided = Text(bundle, job);
+            Explanation explanation = bundle.Explain(job.Facts, job.At);
+            Assert.Equal(decided, Text(explanation.Decision));
+            Assert.Equal(decided, Text(bundle.DecideByScan(job.Facts, job.At)));
+            Assert.Equal(explanation.Decision.MatchedRules, explanation.Rules.Where(rule => rule.Outcome is RuleOutcome.Matched or RuleOutcome.Restricts).Select(rule => rule.Id));
+        });
+    });
+
     [Fact]
     public void The_same_input_gives_the_same_bytes_in_any_culture_and_any_order_of_facts() => Scenario.ForAll(Bundles, JobsEach, scenario =>
     {
@@ -113,7 +129,9 @@ public class TheoremTests
     private static RuleModel Always(RuleModel rule) => rule with { Match = new MatchModel(), From = null, Until = null };
 
     /// <summary>The whole decision, but for the hash of the files it was read from.</summary>
-    private static string Text(Bundle bundle, JobModel job) => JsonSerializer.Serialize(bundle.Decide(job.Facts, job.At) with { PolicyHash = "" });
+    private static string Text(Bundle bundle, JobModel job) => Text(bundle.Decide(job.Facts, job.At));
+
+    private static string Text(Decision decision) => JsonSerializer.Serialize(decision with { PolicyHash = "" });
 
     private static string WithoutRules(Decision decision) => (Answer.Of(decision) with { Rules = [], MatchedRules = [], Reason = "" }).ToString();
 

@@ -1,0 +1,73 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace Dispatcher.CommandLine;
+
+/// <summary><c>dispatcher policy diff</c>: what recorded jobs would get of two bundles.</summary>
+internal static partial class PolicyDiffVerb
+{
+    public static Verb Create(ServerVerbs verbs)
+    {
+        var old = Bundle("OLD");
+        var candidate = Bundle("NEW");
+        var since = new Option<string>("--since") { HelpName = "TIME", Description = "How far back, for example 90m, 24h or 7d.", DefaultValueFactory = _ => "7d" };
+        since.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && !Period().IsMatch(token.Value))
+            {
+                result.AddError($"--since '{token.Value}' is no period: write a number and m, h or d, for example 7d.");
+            }
+        });
+        var verb = new Verb("diff", "Decide the jobs that the server recorded by two bundles, and tell what widens and what narrows. Exit code 1 when anything widens.",
+            "dispatcher policy diff active ./policies",
+            "dispatcher policy diff 3f2b8c6d 9d1a3f2b --since 24h --json")
+        { old, candidate, since };
+        return verbs.Add(verb, async (call, cancellationToken) =>
+        {
+            var body = JsonSerializer.SerializeToUtf8Bytes(new
+            {
+                old = Reference(call.Arguments.GetRequiredValue(old)),
+                @new = Reference(call.Arguments.GetRequiredValue(candidate)),
+                since_seconds = Seconds(call.Arguments.GetRequiredValue(since)),
+            });
+            var answer = await call.Api.DiffPoliciesAsync(body, cancellationToken);
+            var code = call.Report(answer, diff => Show(call.Screen, diff));
+            return code == ExitCode.Done && answer.Body.Text("widened") != "0" ? ExitCode.No : code;
+        });
+    }
+
+    private static Argument<string> Bundle(string name) => new(name) { Description = "A policy folder, the hash of a kept bundle (or its first 8 digits), or 'active'." };
+
+    /// <summary>A folder is sent whole: the server need not know it.</summary>
+    private static Dictionary<string, object> Reference(string bundle) => Directory.Exists(bundle)
+        ? new() { ["archive"] = LocalPolicies.Load(bundle).Archive.ToArray() }
+        : new() { ["hash"] = bundle };
+
+    private static long Seconds(string period) => long.Parse(period.AsSpan(0, period.Length - 1), CultureInfo.InvariantCulture) * period[^1] switch
+    {
+        'm' => 60,
+        'h' => 3_600,
+        _ => 86_400,
+    };
+
+    private static void Show(Screen screen, JsonElement diff)
+    {
+        screen.Fields(
+            ("old", diff.Text("old")), ("new", diff.Text("new")), ("since", screen.Time(diff, "since")),
+            ("jobs", diff.Text("jobs") + (diff.Text("truncated") == "true" ? ", the newest of them" : "")),
+            ("not comparable", diff.Text("not_comparable") is "0" ? "" : diff.Text("not_comparable") + ", denied with a payload too large to be kept"),
+            ("widened", diff.Text("widened")), ("narrowed", diff.Text("narrowed")));
+        screen.Line("");
+        screen.Table(["job", "topic", "principal", "before", "after", "widened", "narrowed"], diff.Items("changes").Select(job => new[]
+        {
+            job.Text("job_id"), job.Text("topic"), job.Text("principal"),
+            $"{job.Value("before").Text("verdict")} {job.Value("before").Text("rules")}", $"{job.Value("after").Text("verdict")} {job.Value("after").Text("rules")}",
+            job.Text("widened"), job.Text("narrowed"),
+        }));
+    }
+
+    [GeneratedRegex(@"^[1-9][0-9]{0,5}[mhd]\z")]
+    private static partial Regex Period();
+}

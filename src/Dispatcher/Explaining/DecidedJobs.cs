@@ -1,0 +1,143 @@
+using Dispatcher.Intake;
+using Dispatcher.Jobs;
+using Dispatcher.Judging;
+using Dispatcher.Policies;
+using Dispatcher.Storing;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Explaining;
+
+/// <summary>Jobs and denied submissions as they are stored, decided again: by the bundle that decided then, or by others.</summary>
+internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, KeptBundles kept, StoreClock clock)
+{
+    /// <summary>How many jobs a comparison looks at.</summary>
+    public const int MostJobs = 100_000;
+
+    /// <summary>How many changes a comparison lists.</summary>
+    public const int MostChanges = 200;
+
+    /// <summary>Each decision on the job's timeline, explained. Null: there is no such job and no such submission.</summary>
+    public async Task<IReadOnlyList<ExplainedDecision>?> ExplainAsync(Guid jobId, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var stored = await Of(db.Jobs.Where(job => job.JobId == jobId)).FirstOrDefaultAsync(cancellationToken)
+            ?? await Of(db.Denials.Where(denial => denial.JobId == jobId)).FirstOrDefaultAsync(cancellationToken);
+        var entries = await db.Timeline.AsNoTracking().Where(entry => entry.JobId == jobId).OrderBy(entry => entry.EntryId).ToListAsync(cancellationToken);
+        if (stored is null)
+        {
+            return null;
+        }
+
+        var explained = new List<ExplainedDecision>();
+        foreach (var recorded in entries.Select(RecordedDecision.Of).OfType<RecordedDecision>())
+        {
+            explained.Add(await ExplainAsync(stored, recorded, cancellationToken));
+        }
+
+        return explained;
+    }
+
+    /// <summary>Decides what was handed in since then by both bundles, as if it came now: so that a rule which is in effect from today on counts.</summary>
+    public async Task<PolicyDiffView> CompareAsync(Bundle old, Bundle candidate, long since, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var now = Timestamps.At(clock.Now);
+        var count = new Comparison(old, candidate, now);
+        var jobs = Of(db.Jobs.Where(job => job.CreatedAt >= since).OrderByDescending(job => job.CreatedAt).Take(MostJobs));
+        var denials = Of(db.Denials.Where(denial => denial.At >= since).OrderByDescending(denial => denial.At).Take(MostJobs));
+        await foreach (var job in jobs.AsAsyncEnumerable().Concat(denials.AsAsyncEnumerable()).WithCancellation(cancellationToken))
+        {
+            count.Add(job);
+        }
+
+        return count.View(Timestamps.At(since));
+    }
+
+    private async Task<ExplainedDecision> ExplainAsync(StoredJob stored, RecordedDecision recorded, CancellationToken cancellationToken)
+    {
+        if (recorded.PolicyHash.Length == 0)
+        {
+            return new ExplainedDecision(recorded, null, null, "No bundle was in force.");
+        }
+
+        if (stored.Facts(recorded.Attempt) is not { } facts)
+        {
+            return new ExplainedDecision(recorded, null, null, $"The payload was larger than {Denial.MostPayloadBytes} bytes, so that it was not kept.");
+        }
+
+        var found = await kept.FindAsync(recorded.PolicyHash, "", cancellationToken);
+        if (found.Bundle is null)
+        {
+            return new ExplainedDecision(recorded, null, null, $"Bundle {recorded.PolicyHash} is not kept, or this version cannot load it.");
+        }
+
+        var explanation = found.Bundle.Explain(facts, recorded.At);
+        return new ExplainedDecision(recorded, ExplanationView.Of(explanation), explanation.Decision.BasisHash == recorded.BasisHash && explanation.Decision.Verdict == recorded.Verdict, null);
+    }
+
+    private static IQueryable<StoredJob> Of(IQueryable<Job> jobs) => jobs.AsNoTracking()
+        .Select(job => new StoredJob(job.JobId, job.CreatedAt, job.Principal, job.Topic, job.Labels, job.RiskTags, job.Payload, job.WorkflowId));
+
+    private static IQueryable<StoredJob> Of(IQueryable<Denial> denials) => denials.AsNoTracking()
+        .Select(denial => new StoredJob(denial.JobId, denial.At, denial.Principal, denial.Topic, denial.Labels, denial.RiskTags, denial.Payload, denial.WorkflowId));
+
+    private sealed class Comparison(Bundle old, Bundle candidate, DateTimeOffset now)
+    {
+        private readonly List<ChangedJob> _widened = [];
+        private readonly List<ChangedJob> _narrowed = [];
+        private int _jobs;
+        private int _notComparable;
+        private int _widenedCount;
+        private int _narrowedCount;
+
+        public void Add(StoredJob job)
+        {
+            if (job.Facts(attempt: 1) is not { } facts)
+            {
+                _notComparable++;
+                return;
+            }
+
+            _jobs++;
+            var (before, after) = (old.Decide(facts, now), candidate.Decide(facts, now));
+            var change = DecisionChange.Between(before, after);
+            _widenedCount += change.Widened.Count > 0 ? 1 : 0;
+            _narrowedCount += change.Narrowed.Count > 0 ? 1 : 0;
+            var list = change.Widened.Count > 0 ? _widened : _narrowed;
+            if (!change.IsNone && list.Count < MostChanges)
+            {
+                list.Add(new ChangedJob(job.JobId, job.Topic, job.Principal, Timestamps.At(job.CreatedAt), ShortDecision.Of(before), ShortDecision.Of(after), change.Widened, change.Narrowed));
+            }
+        }
+
+        public PolicyDiffView View(DateTimeOffset since) => new()
+        {
+            Old = old.Hash,
+            New = candidate.Hash,
+            Since = since,
+            Jobs = _jobs,
+            NotComparable = _notComparable,
+            Truncated = _jobs + _notComparable >= MostJobs,
+            Widened = _widenedCount,
+            Narrowed = _narrowedCount,
+            Changes = [.. _widened.Concat(_narrowed).Take(MostChanges)],
+        };
+    }
+}
+
+/// <summary>What was handed in, whatever became of it. The payload is null for a denied submission whose payload was too large to be kept.</summary>
+internal sealed record StoredJob(
+    Guid JobId, long CreatedAt, string Principal, string Topic, IReadOnlyDictionary<string, string> Labels, IReadOnlyList<string> RiskTags, byte[]? Payload, string? WorkflowId)
+{
+    /// <summary>Null: without the payload it cannot be decided again.</summary>
+    public JobFacts? Facts(int attempt) => Payload is null ? null : new JobFacts
+    {
+        Principal = Principal,
+        Topic = Topic,
+        Labels = Labels,
+        RiskTags = RiskTags,
+        Payload = Payload,
+        WorkflowId = WorkflowId,
+        Attempt = attempt,
+    };
+}

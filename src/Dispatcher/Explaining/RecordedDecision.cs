@@ -1,0 +1,46 @@
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Dispatcher.Storing;
+using Dispatcher.Timelines;
+
+namespace Dispatcher.Explaining;
+
+/// <summary>A decision as the timeline tells it.</summary>
+internal sealed record RecordedDecision
+{
+    /// <summary>The kind of the line: <c>accepted</c>, <c>held</c>, <c>dispatched</c>, <c>denied</c>.</summary>
+    public required string Kind { get; init; }
+
+    public required DateTimeOffset At { get; init; }
+
+    /// <summary>The attempt that was asked about, from 1.</summary>
+    public required int Attempt { get; init; }
+
+    public required string PolicyHash { get; init; }
+    public required string BasisHash { get; init; }
+    public required Verdict Verdict { get; init; }
+    public required IReadOnlyList<string> Rules { get; init; }
+
+    /// <summary>Null: the line tells of no decision.</summary>
+    public static RecordedDecision? Of(TimelineEntry entry)
+    {
+        using var detail = JsonDocument.Parse(entry.Detail);
+        var decided = detail.RootElement.TryGetProperty("answer", out var answer) ? answer : detail.RootElement;
+        if (!decided.TryGetProperty("verdict", out var verdict) || !detail.RootElement.TryGetProperty("basis_hash", out var basis))
+        {
+            return null;
+        }
+
+        return new RecordedDecision
+        {
+            Kind = entry.Kind,
+            At = Timestamps.At(entry.At),
+            // The line of a dispatch counts its attempt already.
+            Attempt = entry.Kind == TimelineKinds.Dispatched ? entry.Attempt : entry.Attempt + 1,
+            PolicyHash = decided.GetProperty("policy_hash").GetString()!,
+            BasisHash = basis.GetString()!,
+            Verdict = verdict.Deserialize<Verdict>(),
+            Rules = decided.GetProperty("rules").Deserialize<List<string>>()!,
+        };
+    }
+}
