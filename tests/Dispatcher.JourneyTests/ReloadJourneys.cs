@@ -17,7 +17,10 @@ public sealed class ReloadJourneys
     private const string UnknownKey = "  - { id: odd, match: { topic: job.test.once }, decison: DENY }\n";
 
     /// <summary>How often the file is edited: <c>DISPATCHER_TEST_EDITS</c>, else what fits a quick run.</summary>
-    private static int Edits => int.TryParse(Environment.GetEnvironmentVariable("DISPATCHER_TEST_EDITS"), CultureInfo.InvariantCulture, out var edits) ? edits : 12;
+    private static int Edits => Variable("DISPATCHER_TEST_EDITS", 12);
+
+    /// <summary>How many jobs stream in: <c>DISPATCHER_TEST_RATE</c> a second, else what a busy machine bears.</summary>
+    private static int JobsPerSecond => Variable("DISPATCHER_TEST_RATE", 50);
 
     [Fact]
     public async Task Edits_of_a_shared_folder_fail_no_job_and_each_decision_is_by_the_bundle_in_force()
@@ -104,12 +107,14 @@ public sealed class ReloadJourneys
     {
         while (!stop.IsCancellationRequested)
         {
-            var some = Enumerable.Range(0, 5).Select(_ => AJob.On("job.test.once")).ToList();
+            var some = Enumerable.Range(0, JobsPerSecond / 10).Select(_ => AJob.On("job.test.once")).ToList();
             await producer.PublishAsync(some);
             jobs.AddRange(some);
             await Task.Delay(TimeSpan.FromMilliseconds(100), stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
+
+    private static int Variable(string name, int usual) => int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : usual;
 
     private static void BreakFolder(PolicyDraft policies, int how)
     {

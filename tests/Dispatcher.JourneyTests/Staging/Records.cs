@@ -53,13 +53,13 @@ internal sealed class Records(NpgsqlDataSource database)
     /// an activation: each takes its ids while it holds the policy's lock, decisions shared and activations alone, until its commit. Between two decisions it is not.
     /// </summary>
     public Task<IReadOnlyList<string>> DecisionsNotInForceAsync() => TextsAsync("""
-        with activations as (select entry_id, convert_from(detail, 'utf8')::json->>'policy_hash' as hash from timeline where kind = 'bundle_activated'),
+        with activations as materialized (
+            select entry_id, convert_from(detail, 'utf8')::json->>'policy_hash' as hash, lead(entry_id) over (order by entry_id) as next from timeline where kind = 'bundle_activated'),
         decisions as (
             select entry_id, kind, job_id, convert_from(detail, 'utf8')::json as detail from timeline where kind in ('accepted', 'held', 'denied', 'dispatched')),
         judged as (
-            select d.entry_id, d.kind, d.job_id, coalesce(d.detail->'answer'->>'policy_hash', d.detail->>'policy_hash') as by,
-                (select a.hash from activations a where a.entry_id < d.entry_id order by a.entry_id desc limit 1) as in_force
-            from decisions d)
+            select d.entry_id, d.kind, d.job_id, coalesce(d.detail->'answer'->>'policy_hash', d.detail->>'policy_hash') as by, a.hash as in_force
+            from decisions d left join activations a on d.entry_id > a.entry_id and (a.next is null or d.entry_id < a.next))
         select entry_id || ' ' || kind || ' of ' || job_id || ' by ' || coalesce(by, 'none') || ' while ' || coalesce(in_force, 'none') from judged where by is distinct from in_force limit 20
         """);
 
