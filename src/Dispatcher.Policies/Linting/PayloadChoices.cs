@@ -18,7 +18,7 @@ internal sealed class PayloadChoices
 
         // Elements are told apart only by the longest row that they begin with, and whether something follows. So these stand for all.
         string other = Fresh.Besides(labels.SelectMany(label => label.Spec.Derive!.Table).SelectMany(row => row.Elements), "other");
-        IEnumerable<IReadOnlyList<string>> rows = labels.SelectMany(label => label.Spec.Derive!.Table).Select(row => row.Elements).Where(CanBeSent);
+        IEnumerable<IReadOnlyList<string>> rows = labels.SelectMany(label => label.Spec.Derive!.Table).Select(row => row.Elements);
         Choices =
         [
             .. rows.Append([]).SelectMany(elements => new[] { elements, [.. elements, other] }).Prepend(null).Select(elements => new Choice(path, elements, Values(elements)))
@@ -93,9 +93,6 @@ internal sealed class PayloadChoices
         using JsonDocument? payload = DerivedValue.Parse(Payload([new Choice(Path, elements, [])]));
         return [.. Labels.Select(label => payload is null ? null : DerivedValue.Of(payload.RootElement, label.Spec.Derive!))];
     }
-
-    /// <summary>JSON has no half of a surrogate pair.</summary>
-    private static bool CanBeSent(IReadOnlyList<string> elements) => elements.All(element => Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(element)) == element);
 
     private static bool IsAllowed(LabelSpec spec, string? value) =>
         value is null ? !spec.Required : spec.Values is null || spec.Values.Contains(value, StringComparer.Ordinal);

@@ -25,7 +25,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
 
         fields.NeedText("version", Patterns.Version(), Patterns.VersionWords);
         YamlNode? rules = fields.Need("rules");
-        HasAll &= rules is { Kind: NodeKind.List };
+        HasAll &= root.IsWhole && rules is { Kind: NodeKind.List };
         foreach (YamlNode node in Lists.Items(rules, "rules", errors))
         {
             ReadRule(node);
@@ -69,7 +69,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
             IsGuardrail = fields.Flag("guardrail"),
             ContentHash = HashOf(node),
         };
-        _rules.Add(rule with { IsWhole = errors.Errors.Count == before });
+        _rules.Add(rule with { IsWhole = node.IsWhole && errors.Errors.Count == before });
     }
 
     private string? ReadId(Fields fields)

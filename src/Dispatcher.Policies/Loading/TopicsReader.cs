@@ -58,7 +58,7 @@ internal sealed class TopicsReader(ErrorList errors)
 
         Pool pool = new() { Name = name ?? entry.Key.Text, Enforcers = fields?.Set("enforcers") ?? [], Where = entry.Key.Where };
         _pools.Add(pool);
-        if (errors.Errors.Count > before)
+        if (!entry.Value.IsWhole || errors.Errors.Count > before)
         {
             _brokenPools.Add(pool);
         }
@@ -107,7 +107,7 @@ internal sealed class TopicsReader(ErrorList errors)
             JobClass = jobClass,
             Pool = pool,
             Where = entry.Key.Where,
-            IsWhole = errors.Errors.Count == before && !_brokenPools.Contains(pool),
+            IsWhole = entry.Value.IsWhole && errors.Errors.Count == before && !_brokenPools.Contains(pool),
             DefaultTimeouts = [.. Timeouts.Where(name => timeouts?.Get(name) is null)],
             ContentHash = HashOf(entry),
         });
