@@ -24,14 +24,21 @@ public static class BundleLint
         }
 
         LintedBundle bundle = new(content, now);
-        new RuleLint(bundle, findings).Run();
-        new TopicLint(bundle, findings).Run();
+        List<Action> checks = [new RuleLint(bundle, findings).Run, new TopicLint(bundle, findings).Run];
         if (bundle.Topics.Count > 0)
         {
-            new MatchLint(bundle, findings).Run();
-            new ShadowLint(bundle, findings).Run();
-            new WordLint(bundle, findings).Run();
-            new ConstraintLint(bundle, findings).Run();
+            checks.AddRange([new MatchLint(bundle, findings).Run, new ConstraintLint(bundle, findings).Run, new ShadowLint(bundle, findings).Run, new WordLint(bundle, findings).Run]);
+        }
+
+        foreach (Action check in checks)
+        {
+            bundle.Begin();
+            check();
+        }
+
+        if (bundle.IsCut)
+        {
+            findings.Info("rules/", LintCodes.Incomplete, "there is more to search through than lint spends on one bundle, so some findings may be missing.", "lint parts of the bundle by themselves.");
         }
 
         return findings.Sorted();

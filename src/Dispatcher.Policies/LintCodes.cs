@@ -71,4 +71,7 @@ public static class LintCodes
 
     /// <summary>Info: no topic uses the pool.</summary>
     public const string UnusedPool = "unused_pool";
+
+    /// <summary>Info: the bundle is so large that not all was searched; some findings may be missing.</summary>
+    public const string Incomplete = "incomplete";
 }

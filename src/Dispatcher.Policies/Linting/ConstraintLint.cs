@@ -6,8 +6,8 @@ namespace Dispatcher.Policies.Linting;
 /// <summary>Constraints that turn a grant into a denial: nobody enforces them, or two rules leave nothing that would be allowed.</summary>
 internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
 {
-    // Pairs that are looked at in one topic and bucket; a bundle with more rules of one kind gets its first conflicts, not all.
-    private const int MostPairs = 1_000_000;
+    // A bundle with more pairs of rules gets its first conflicts, not all.
+    private const int MostPairs = 200_000;
 
     private readonly HashSet<int> _conflicting = [];
     private int _pairsLeft = MostPairs;
@@ -78,7 +78,7 @@ internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
                 return;
             }
 
-            if (Overlap(rule, other) && ConstraintMerge.Of([rule, other]) is { } merged && ConstraintMerge.Unsatisfiable(merged) is { } empty && Together(topic, rule, other) is { } witness)
+            if (ConstraintMerge.Of([rule, other]) is { } merged && ConstraintMerge.Unsatisfiable(merged) is { } empty && Overlap(rule, other) && Together(topic, rule, other) is { } witness)
             {
                 _conflicting.Add(rule.Number);
                 findings.Warning(

@@ -11,6 +11,8 @@ internal sealed class PayloadChoices
     // JSON nested deeper than 64 is not read, so that a label from there is always absent.
     private const int MostSegments = 63;
 
+    private static readonly byte[] Empty = "{}"u8.ToArray();
+
     private PayloadChoices(string path, IReadOnlyList<RegisteredLabel> labels)
     {
         Path = path;
@@ -49,8 +51,13 @@ internal sealed class PayloadChoices
         return Choices.Select(choice => choice.Values[index]).OfType<string>();
     }
 
-    public static byte[] Payload(IEnumerable<Choice> choices)
+    public static byte[] Payload(IReadOnlyList<Choice> choices)
     {
+        if (choices.All(choice => choice.Elements is null))
+        {
+            return Empty;
+        }
+
         JsonNode root = new JsonObject();
         foreach (Choice choice in choices.Where(choice => choice.Elements is not null))
         {

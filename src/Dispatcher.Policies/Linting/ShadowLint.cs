@@ -51,8 +51,8 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
         {
             if (bundle.FindCounting(topic, rule).Job is { } job)
             {
-                return bundle.CountingOn(topic, job)
-                    .Where(cover => cover.Number != rule.Number && CanCover(cover, rule) && !IsNarrower(cover, rule, topic))
+                return bundle.CountingOn(topic, bundle.FilledIn(topic, rule, job))
+                    .Where(cover => cover.Number != rule.Number && CanCover(cover, rule))
                     .OrderBy(cover => cover.Match.Parts.Count).ThenByDescending(cover => cover.Decision).ThenBy(cover => cover.Number)
                     .Take(MostCandidates);
             }
@@ -94,17 +94,6 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
 
     private static bool IsSame(IReadOnlyList<string>? a, IReadOnlyList<string>? b) =>
         (a is null && b is null) || (a is not null && b is not null && a.SequenceEqual(b, StringComparer.Ordinal));
-
-    /// <summary>It wants a value where the rule takes any and the registry allows any: no search is needed to see that it does not cover.</summary>
-    private static bool IsNarrower(Rule cover, Rule rule, TopicSubject topic)
-    {
-        return Wants(cover).Except(Wants(rule)).Any(IsOpen);
-
-        bool IsOpen(int slot) => slot == Slots.Workflow
-            || (topic.Slots.LabelOf(slot) is { } label && topic.Spec(label) is null or { Values: null, Source: LabelSource.Producer });
-
-        static IEnumerable<int> Wants(Rule rule) => rule.Match.Parts.OfType<IsAnyOf>().Where(test => !test.Negated).Select(test => test.Slot);
-    }
 
     /// <summary>Whether the cover counts on every job on which the rule does, and also grants where that grants.</summary>
     private bool Covers(Rule cover, Rule rule) => bundle.TopicsOf(rule).All(topic =>

@@ -181,6 +181,14 @@ public class LintTests
     }
 
     [Fact]
+    public void What_was_too_much_to_search_through_is_admitted()
+    {
+        IReadOnlyList<LintFinding> findings = ABundle.WithRules([.. Enumerable.Range(0, 2500).Select(i => $"id: r{i}, match: {{topic: test.run, unless: {{principal: p{i}}}}}, decision: ALLOW")]).Lint();
+
+        Assert.Equal(LintSeverity.Info, Assert.Single(findings, finding => finding.Code == LintCodes.Incomplete).Severity);
+    }
+
+    [Fact]
     public void A_bundle_of_ten_thousand_rules_is_looked_through_to_its_end()
     {
         string[] kinds = ["DENY", "ALLOW", "ALLOW_WITH_CONSTRAINTS, constraints: {{allowed_hosts: [h{0}]}}", "REQUIRE_APPROVAL"];
@@ -195,6 +203,7 @@ public class LintTests
         IReadOnlyList<LintFinding> findings = bundle.Lint();
 
         Assert.Contains(findings, finding => finding is { Code: LintCodes.Shadowed or LintCodes.SameRule, Where: "rules/z.yaml:3" });
+        Assert.DoesNotContain(findings, finding => finding.Code == LintCodes.Incomplete);
 
         string Rule(int i) => $"id: r{i}, match: {{topic: {(i % 3 == 0 ? "'test.*'" : "test.run")}, labels: {{{(i % 2 == 0 ? $"customer: c{i / 2}" : $"host: h{i}, size: s{i % 10}")}}}}}, reason: r, decision: "
             + (i == 84 ? "DENY" : string.Format(System.Globalization.CultureInfo.InvariantCulture, kinds[i % 4], i));
