@@ -51,4 +51,7 @@ public sealed record Pool
 
     /// <summary>The constraints that its workers enforce, for example <c>timeout_ms</c>. Sorted. A job with another one is denied.</summary>
     public required IReadOnlyList<string> Enforcers { get; init; }
+
+    /// <summary>File and line of its entry.</summary>
+    internal string Where { get; init; } = "";
 }

@@ -14,19 +14,14 @@ public static class PolicyTest
     {
         ErrorList errors = new();
         BundleContent content = BundleReader.Read(files, errors);
-        CasesReader reader = new(errors);
-        foreach (BundleFile file in files.Where(file => BundlePaths.IsCase(file.Path)).OrderBy(file => file.Path, StringComparer.Ordinal))
-        {
-            reader.Read(file);
-        }
-
+        IReadOnlyList<PolicyCase> cases = CasesReader.ReadAll(files, errors);
         if (errors.Errors.Count > 0)
         {
             return new PolicyTestReport { Errors = errors.Errors, Cases = [], Rules = [] };
         }
 
         Evaluator evaluator = new(content, BundleArchive.Hash(files));
-        CaseRun[] runs = [.. reader.Cases.Select(test => CaseRun.Of(test, evaluator, now))];
+        CaseRun[] runs = [.. cases.Select(test => CaseRun.Of(test, evaluator, now))];
         return new PolicyTestReport
         {
             Errors = [],

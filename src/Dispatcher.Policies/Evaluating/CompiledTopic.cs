@@ -9,6 +9,9 @@ internal sealed record CompiledTopic
     /// <summary>Tells it from the other topics of its bundle.</summary>
     public int Number { get; init; }
 
+    /// <summary>False: something in it or in its pool is wrong, and reported. Only lint ever sees such a topic.</summary>
+    public bool IsWhole { get; init; }
+
     public required JobClass JobClass { get; init; }
 
     public required Pool Pool { get; init; }
@@ -18,6 +21,9 @@ internal sealed record CompiledTopic
 
     /// <summary>File and line of its entry.</summary>
     public required string Where { get; init; }
+
+    /// <summary>The timeouts that its entry leaves out, so that the defaults hold.</summary>
+    public IReadOnlyList<string> DefaultTimeouts { get; init; } = [];
 
     /// <summary>SHA-256 of the registry entry.</summary>
     public required byte[] ContentHash { get; init; }
@@ -51,4 +57,7 @@ internal sealed record CompiledTopic
 }
 
 /// <summary>A label of the registry entry with the slot of its value.</summary>
-internal sealed record RegisteredLabel(string Name, int Slot, LabelSpec Spec);
+internal sealed record RegisteredLabel(string Name, int Slot, LabelSpec Spec)
+{
+    public bool Allows(string value) => Spec.Values is null || Spec.Values.Contains(value, StringComparer.Ordinal);
+}

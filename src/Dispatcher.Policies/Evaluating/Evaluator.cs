@@ -22,10 +22,15 @@ internal sealed class Evaluator
     {
         _policyHash = policyHash;
         _rules = [.. content.Rules.OrderBy(rule => rule.Id, StringComparer.Ordinal).Select((rule, number) => rule with { Number = number })];
-        Dictionary<TopicPattern, RuleSet> sets = _rules.GroupBy(rule => rule.Topic).ToDictionary(same => same.Key, same => new RuleSet([.. same]));
+        _topics = Compile(content.Topics, _rules, content.Slots).ToFrozenDictionary(topic => topic.JobClass.Topic, StringComparer.Ordinal);
+    }
+
+    /// <summary>The topics with the rules that fit each.</summary>
+    public static IEnumerable<CompiledTopic> Compile(IReadOnlyList<CompiledTopic> topics, IReadOnlyList<Rule> rules, Slots slots)
+    {
+        Dictionary<TopicPattern, RuleSet> sets = rules.GroupBy(rule => rule.Topic).ToDictionary(same => same.Key, same => new RuleSet([.. same]));
         List<TopicPattern> wild = [.. sets.Keys.Where(pattern => !pattern.IsExact)];
-        _topics = content.Topics.Select((topic, number) => topic.With(number, RulesFor(topic.JobClass.Topic), content.Slots))
-            .ToFrozenDictionary(topic => topic.JobClass.Topic, StringComparer.Ordinal);
+        return topics.Select((topic, number) => topic.With(number, RulesFor(topic.JobClass.Topic), slots));
 
         RuleSet[] RulesFor(string topic) =>
             [.. wild.Where(pattern => pattern.Fits(topic)).Append(new TopicPattern(topic)).Where(sets.ContainsKey).Select(pattern => sets[pattern])];

@@ -4,7 +4,14 @@ using Dispatcher.Policies.Schemas;
 namespace Dispatcher.Policies.Loading;
 
 /// <summary>What the files say, ready to be used if there was no error.</summary>
-internal sealed record BundleContent(IReadOnlyList<CompiledTopic> Topics, IReadOnlyList<Pool> Pools, IReadOnlyList<Rule> Rules, Slots Slots);
+internal sealed record BundleContent(IReadOnlyList<CompiledTopic> Topics, IReadOnlyList<Pool> Pools, IReadOnlyList<Rule> Rules, Slots Slots)
+{
+    /// <summary>False: what is no mapping or no YAML may hide rules, so that nothing follows from their absence.</summary>
+    public required bool HasAllRules { get; init; }
+
+    /// <inheritdoc cref="TopicsReader.UnreadTopics"/>
+    public IReadOnlyList<string> UnreadTopics { get; init; } = [];
+}
 
 /// <summary>Reads all files of a bundle.</summary>
 internal static class BundleReader
@@ -33,7 +40,7 @@ internal static class BundleReader
             schemas.ReportUnused();
         }
 
-        return new BundleContent(topics.Topics, topics.Pools, rules.Rules, slots);
+        return new BundleContent(topics.Topics, topics.Pools, rules.Rules, slots) { HasAllRules = rules.HasAll, UnreadTopics = topics.UnreadTopics };
     }
 
     private static void CheckPaths(List<BundleFile> sorted, ErrorList errors)

@@ -12,15 +12,21 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
     /// <summary>Every rule read, also what is not whole.</summary>
     public IReadOnlyList<Rule> Rules => _rules;
 
+    /// <summary>False: there may be rules that could not even be found.</summary>
+    public bool HasAll { get; private set; } = true;
+
     public void Read(BundleFile file)
     {
         if (YamlReader.Read(file, errors) is not { } root || Fields.Of(root, "a rules file", errors, "version", "rules") is not { } fields)
         {
+            HasAll = false;
             return;
         }
 
         fields.NeedText("version", Patterns.Version(), Patterns.VersionWords);
-        foreach (YamlNode node in Lists.Items(fields.Need("rules"), "rules", errors))
+        YamlNode? rules = fields.Need("rules");
+        HasAll &= root.IsWhole && rules is { Kind: NodeKind.List };
+        foreach (YamlNode node in Lists.Items(rules, "rules", errors))
         {
             ReadRule(node);
         }
@@ -34,6 +40,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
             "id", "description", "owners", "match", "decision", "reason", "constraints", "approval", "guardrail", "review_by", "effective");
         if (fields is null)
         {
+            HasAll = false;
             return;
         }
 
@@ -62,7 +69,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
             IsGuardrail = fields.Flag("guardrail"),
             ContentHash = HashOf(node),
         };
-        _rules.Add(rule with { IsWhole = errors.Errors.Count == before });
+        _rules.Add(rule with { IsWhole = node.IsWhole && errors.Errors.Count == before });
     }
 
     private string? ReadId(Fields fields)

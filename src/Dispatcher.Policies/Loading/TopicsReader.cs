@@ -11,12 +11,19 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
     private static readonly TimeSpan Day = TimeSpan.FromHours(24);
 
+    private static readonly string[] Timeouts = ["start", "run", "heartbeat"];
+
     private readonly List<Pool> _pools = [];
+    private readonly HashSet<Pool> _brokenPools = [];
     private readonly List<CompiledTopic> _topics = [];
+    private readonly List<string> _unread = [];
 
     public IReadOnlyList<Pool> Pools => _pools;
 
     public IReadOnlyList<CompiledTopic> Topics => _topics;
+
+    /// <summary>Topics that are there, but so wrong that nothing can be said of them.</summary>
+    public IReadOnlyList<string> UnreadTopics => _unread;
 
     /// <summary>Reads the file. False: not one topic could be read.</summary>
     public bool Read(BundleFile file)
@@ -42,6 +49,7 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
 
     private void ReadPool(YamlEntry entry)
     {
+        int before = errors.Errors.Count;
         string? name = Scalars.Text(entry.Key, "a pool", Patterns.Name(), Patterns.NameWords, errors);
         Fields? fields = Fields.Of(entry.Value, $"pool {entry.Key.Text}", errors, "enforcers");
         foreach (YamlNode item in fields?.Get("enforcers")?.Items ?? [])
@@ -49,17 +57,24 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
             ConstraintReader.CheckName(item, errors);
         }
 
-        _pools.Add(new Pool { Name = name ?? entry.Key.Text, Enforcers = fields?.Set("enforcers") ?? [] });
+        Pool pool = new() { Name = name ?? entry.Key.Text, Enforcers = fields?.Set("enforcers") ?? [], Where = entry.Key.Where };
+        _pools.Add(pool);
+        if (!entry.Value.IsWhole || errors.Errors.Count > before)
+        {
+            _brokenPools.Add(pool);
+        }
     }
 
     private void ReadTopic(YamlEntry entry)
     {
+        int before = errors.Errors.Count;
         string? topic = Scalars.Text(entry.Key, "a topic", Patterns.Topic(), Patterns.TopicWords, errors);
         Fields? fields = Fields.Of(
             entry.Value, $"topic {entry.Key.Text}", errors,
             "pool", "owner", "risk", "idempotent", "timeouts", "max_attempts", "tags", "labels", "schema");
         if (fields is null)
         {
+            _unread.Add(entry.Key.Text);
             return;
         }
 
@@ -67,7 +82,7 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
         string? owner = fields.NeedText("owner", Patterns.Name(), Patterns.NameWords);
         YamlNode? schema = fields.Get("schema");
         string? schemaFile = schema is null ? null : Scalars.Text(schema, "schema", Patterns.SchemaFile(), Patterns.SchemaFileWords, errors);
-        Fields? timeouts = fields.Get("timeouts") is { } limits ? Fields.Of(limits, "timeouts", errors, "start", "run", "heartbeat") : null;
+        Fields? timeouts = fields.Get("timeouts") is { } limits ? Fields.Of(limits, "timeouts", errors, Timeouts) : null;
         Fields? tags = fields.Get("tags") is { } node ? Fields.Of(node, "tags", errors, "always", "optional") : null;
         JobClass jobClass = new()
         {
@@ -86,10 +101,22 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
             Schema = schemaFile,
         };
         PayloadSchema? payloads = schemaFile is null ? null : schemas.Named(schema!);
-        if (pool is not null)
+        if (pool is null)
         {
-            _topics.Add(new CompiledTopic { JobClass = jobClass, Pool = pool, Schema = payloads, Where = entry.Key.Where, ContentHash = HashOf(entry) });
+            _unread.Add(jobClass.Topic);
+            return;
         }
+
+        _topics.Add(new CompiledTopic
+        {
+            JobClass = jobClass,
+            Pool = pool,
+            Schema = payloads,
+            Where = entry.Key.Where,
+            IsWhole = entry.Value.IsWhole && errors.Errors.Count == before && !_brokenPools.Contains(pool),
+            DefaultTimeouts = [.. Timeouts.Where(name => timeouts?.Get(name) is null)],
+            ContentHash = HashOf(entry),
+        });
     }
 
     private Pool? ReadPoolOf(Fields fields)

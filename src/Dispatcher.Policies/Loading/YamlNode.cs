@@ -18,6 +18,9 @@ internal sealed record YamlNode(NodeKind Kind, string Where)
     /// <summary>Neither quoted nor a block, so that YAML may read it as a boolean, a number or null.</summary>
     public bool IsPlain { get; init; }
 
+    /// <summary>False: something in it could not be read, or was left out, and is reported.</summary>
+    public bool IsWhole { get; init; }
+
     public IReadOnlyList<YamlNode> Items { get; init; } = [];
 
     public IReadOnlyList<YamlEntry> Entries { get; init; } = [];

@@ -9,9 +9,19 @@ internal sealed class CasesReader(ErrorList errors)
     private readonly List<PolicyCase> _cases = [];
     private readonly Dictionary<string, string> _places = new(StringComparer.Ordinal);
 
-    public IReadOnlyList<PolicyCase> Cases => _cases;
+    /// <summary>All cases of a folder, in the order of the files.</summary>
+    public static IReadOnlyList<PolicyCase> ReadAll(IReadOnlyList<BundleFile> files, ErrorList errors)
+    {
+        CasesReader reader = new(errors);
+        foreach (BundleFile file in files.Where(file => BundlePaths.IsCase(file.Path)).OrderBy(file => file.Path, StringComparer.Ordinal))
+        {
+            reader.Read(file);
+        }
 
-    public void Read(BundleFile file)
+        return reader._cases;
+    }
+
+    private void Read(BundleFile file)
     {
         if (YamlReader.Read(file, errors) is not { } root || Fields.Of(root, "a cases file", errors, "version", "cases") is not { } fields)
         {

@@ -22,6 +22,11 @@ internal static class LocalPolicies
 
     public static IReadOnlyList<BundleFile> Read(string folder)
     {
+        if (!Directory.Exists(folder))
+        {
+            throw new VerbFailedException(ExitCode.WrongUse, $"There is no folder '{folder}'.", "Name the folder that holds topics.yaml and rules/.");
+        }
+
         try
         {
             var files = BundleFolder.Read(folder);

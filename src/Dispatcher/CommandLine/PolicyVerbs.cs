@@ -3,11 +3,12 @@ using System.Text.Json;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary><c>dispatcher policy test|explain|diff|status|activate|unpin</c>.</summary>
+/// <summary><c>dispatcher policy lint|test|explain|diff|status|activate|unpin</c>.</summary>
 internal static class PolicyVerbs
 {
     public static Command Create(ServerVerbs verbs, Terminal terminal) => new("policy", "Check, test and explain policies, see which is in force, and pin one.")
     {
+        PolicyLintVerb.Create(terminal),
         PolicyTestVerb.Create(terminal),
         PolicyExplainVerb.Create(terminal),
         PolicyDiffVerb.Create(verbs),

@@ -21,8 +21,8 @@ internal static class RootCommandLine
         root.Add(JobsVerbs.Create(verbs));
         root.Add(DeadLettersVerbs.Create(verbs));
         root.Add(KeysVerbs.Create(verbs));
-        root.Add(PolicyVerbs.Create(verbs, terminal));
         root.Add(StatusVerb.Create(verbs));
+        root.Add(PolicyVerbs.Create(verbs, terminal));
 
         var help = root.Options.OfType<HelpOption>().Single();
         help.Action = new HelpWithExamples((HelpAction)help.Action!);

@@ -33,6 +33,8 @@ internal sealed record ABundle
     public ABundle AndFile(string path, string text) =>
         this with { Files = [.. Files.Where(file => file.Path != path), new BundleFile(path, Encoding.UTF8.GetBytes(text))] };
 
+    public IReadOnlyList<LintFinding> Lint() => BundleLint.Check(Files, Now);
+
     public BundleLoad Load() => Bundle.Load(Files);
 
     public Bundle Build()

@@ -196,6 +196,15 @@ public class ShippedPoliciesTests
     }
 
     [Fact]
+    public void What_lint_says_of_them_is_known()
+    {
+        IReadOnlyList<LintFinding> findings = BundleLint.Check(BundleFolder.Read(Folder()), ABundle.Now);
+
+        Assert.DoesNotContain(findings, finding => finding.Severity == LintSeverity.Error);
+        Approved.Matches("Policies/Linting/Shipped", findings.Select(finding => finding.ToString()));
+    }
+
+    [Fact]
     public void The_readmes_example_loads()
     {
         string readme = File.ReadAllText(Path.Combine(Folder(), "README.md"));

@@ -1,0 +1,178 @@
+using Dispatcher.Policies.Evaluating;
+
+namespace Dispatcher.Policies.Linting;
+
+/// <summary>
+/// Jobs of one topic that stand for all there are, as far as some rules can tell: each label, the principal and the workflow has every value that these rules name, one
+/// that they do not, and none where the registry allows that; tags, attempts and derived labels likewise.
+/// </summary>
+internal sealed class JobSpace
+{
+    private const string Somebody = "somebody";
+
+    private readonly TopicSubject _topic;
+    private readonly ILookup<int, IReadOnlyList<string>> _named;
+    private readonly HashSet<int> _tested;
+    private readonly Rule _wanted;
+    private readonly List<Action<Draft>[]> _axes = [];
+
+    /// <param name="topic">Whose jobs.</param>
+    /// <param name="rules">The rules that must be able to tell the jobs apart.</param>
+    /// <param name="wanted">A rule that every job of use matches, at least possibly: values that it excludes are left out.</param>
+    public JobSpace(TopicSubject topic, IReadOnlyList<Rule> rules, Rule wanted)
+    {
+        _topic = topic;
+        _wanted = wanted;
+        List<Predicate> tests = [.. rules.SelectMany(Leaves.Of).Select(leaf => leaf.Test)];
+        _named = tests.OfType<IsAnyOf>().ToLookup(test => test.Slot, test => test.Values);
+        _tested = [.. tests.Select(Leaves.Slot).OfType<int>()];
+
+        AddAttempts(tests);
+        AddTags(tests);
+        AddWorkflows();
+        AddPrincipals();
+        AddStatedLabels(topic.Slots);
+        AddPayloads();
+    }
+
+    /// <summary>What matches is likely among the first.</summary>
+    public IEnumerable<JobFacts> Jobs()
+    {
+        int[] at = new int[_axes.Count];
+        if (_axes.Exists(axis => axis.Length == 0))
+        {
+            yield break;
+        }
+
+        do
+        {
+            Draft draft = new();
+            for (int i = 0; i < at.Length; i++)
+            {
+                _axes[i][at[i]](draft);
+            }
+
+            yield return draft.Finish(_topic.Name);
+        }
+        while (Advance(at));
+    }
+
+    private bool Advance(int[] at)
+    {
+        for (int i = at.Length - 1; i >= 0; i--)
+        {
+            if (++at[i] < _axes[i].Length)
+            {
+                return true;
+            }
+
+            at[i] = 0;
+        }
+
+        return false;
+    }
+
+    private void Add(IEnumerable<Action<Draft>> options) => _axes.Add([.. options]);
+
+    private void AddAttempts(List<Predicate> tests)
+    {
+        List<long> attempts = [.. tests.OfType<AttemptIsAtLeast>().Select(test => test.Least).Append(1).Distinct().OrderDescending()];
+        Add(attempts.Select<long, Action<Draft>>(attempt => draft => draft.Attempt = (int)attempt));
+    }
+
+    private void AddTags(List<Predicate> tests)
+    {
+        IEnumerable<string> tags = tests.OfType<HasTags>().SelectMany(test => test.Tags).Distinct(StringComparer.Ordinal);
+        foreach (string tag in tags.Where(tag => !_topic.JobClass.Tags.Contains(tag, StringComparer.Ordinal)))
+        {
+            Add([draft => draft.Tags.Add(tag), _ => { }]);
+        }
+    }
+
+    private void AddWorkflows()
+    {
+        if (_tested.Contains(Slots.Workflow))
+        {
+            IEnumerable<string?> values = Named(Slots.Workflow).Append(Fresh.Besides(Named(Slots.Workflow), "workflow")).Append(null);
+            Add(values.Where(value => IsPossible(Slots.Workflow, value)).Select<string?, Action<Draft>>(value => draft => draft.Workflow = value));
+        }
+    }
+
+    private void AddPrincipals()
+    {
+        List<RegisteredLabel> same = [.. _topic.Labels.Where(label => label.Spec.Source == LabelSource.Principal)];
+        List<string> named = [.. Named(Slots.Principal).Concat(same.SelectMany(label => Named(label.Slot).Concat(label.Spec.Values ?? []))).Distinct(StringComparer.Ordinal)];
+        Add(named.Append(Fresh.Besides(named, Somebody))
+            .Where(value => IsPossible(Slots.Principal, value) && same.TrueForAll(label => IsPossible(label.Slot, value) && label.Allows(value)))
+            .Select<string, Action<Draft>>(value => draft => draft.Principal = value));
+    }
+
+    private void AddStatedLabels(Slots slots)
+    {
+        foreach (RegisteredLabel label in _topic.Labels.Where(label => label.Spec.Source == LabelSource.Producer && (label.Spec.Required || _tested.Contains(label.Slot))))
+        {
+            AddLabel(label);
+        }
+
+        IEnumerable<int> registered = _topic.Labels.Select(label => label.Slot);
+        foreach (int slot in _tested.Except(registered).Where(slot => slots.LabelOf(slot) is not null))
+        {
+            AddLabel(new RegisteredLabel(slots.LabelOf(slot)!, slot, new LabelSpec()));
+        }
+    }
+
+    private void AddLabel(RegisteredLabel label)
+    {
+        List<string> named = [.. Named(label.Slot).Distinct(StringComparer.Ordinal)];
+        string? other = label.Spec.Values is null ? Fresh.Besides(named, "other") : label.Spec.Values.FirstOrDefault(value => !named.Contains(value, StringComparer.Ordinal));
+        IEnumerable<string?> values = named.Where(label.Allows);
+        values = other is null ? values : values.Append(other);
+        values = label.Spec.Required ? values : values.Append(null);
+        Add(values.Where(value => IsPossible(label.Slot, value)).Select<string?, Action<Draft>>(value => value is null ? _ => { } : draft => draft.Labels[label.Name] = value));
+    }
+
+    private void AddPayloads()
+    {
+        foreach (PayloadChoices place in _topic.Payloads)
+        {
+            List<int> tested = [.. place.Labels.Index().Where(label => _tested.Contains(label.Item.Slot)).Select(label => label.Index)];
+            Add(place.Choices
+                .Where(choice => tested.TrueForAll(index => IsPossible(place.Labels[index].Slot, choice.Values[index])))
+                .DistinctBy(choice => string.Join('\n', tested.Select(index => choice.Values[index] is { } value ? "+" + value : "-")), StringComparer.Ordinal)
+                .OrderBy(choice => tested.Count > 0 && choice.Elements is null)
+                .Select<Choice, Action<Draft>>(choice => draft => draft.Payload.Add(choice)));
+        }
+    }
+
+    private IEnumerable<string> Named(int slot) => _named[slot].SelectMany(values => values);
+
+    private bool IsPossible(int slot, string? value) => value is null || _wanted.Match.Parts.OfType<IsAnyOf>()
+        .Where(test => test.Slot == slot)
+        .All(test => test.Values.Contains(value, StringComparer.Ordinal) != test.Negated);
+
+    private sealed class Draft
+    {
+        public string Principal { get; set; } = Somebody;
+
+        public SortedDictionary<string, string> Labels { get; } = new(StringComparer.Ordinal);
+
+        public List<string> Tags { get; } = [];
+
+        public List<Choice> Payload { get; } = [];
+
+        public string? Workflow { get; set; }
+
+        public int Attempt { get; set; } = 1;
+
+        public JobFacts Finish(string topic) => new()
+        {
+            Principal = Principal,
+            Topic = topic,
+            Labels = Labels,
+            RiskTags = Tags,
+            Payload = PayloadChoices.Payload(Payload),
+            WorkflowId = Workflow,
+            Attempt = Attempt,
+        };
+    }
+}

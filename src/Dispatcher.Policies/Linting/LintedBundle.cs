@@ -1,0 +1,178 @@
+using Dispatcher.Contracts;
+using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Loading;
+
+namespace Dispatcher.Policies.Linting;
+
+/// <summary>What became of a search.</summary>
+/// <param name="Job">The first that was found. Null: none.</param>
+/// <param name="IsComplete">True: if none was found, there is none.</param>
+internal readonly record struct Search(JobFacts? Job, bool IsComplete)
+{
+    public bool IsProvenEmpty => Job is null && IsComplete;
+}
+
+/// <summary>What is whole of a bundle, and searches for jobs in it by the very tests that decide.</summary>
+internal sealed class LintedBundle
+{
+    // A rule with so many conditions that its jobs cannot be gone through is not reported, rather than guessed at.
+    private const int MostJobsOfASearch = 20_000;
+
+    // What one kind of check may spend, in jobs looked at: keeps the worst bundle of 10,000 rules below ten seconds.
+    private const int Allowance = 200_000;
+    private const int CostOfASearch = 8;
+    private const int RulesForAJob = 10;
+
+    private static readonly LabelSpec Unregistered = new();
+
+    private readonly Facts _facts = new();
+    private readonly List<string> _brokenTopics;
+    private readonly Dictionary<TopicPattern, IReadOnlyList<TopicSubject>> _fitting = [];
+    private readonly Rule[] _brokenRules;
+    private readonly Dictionary<int, string> _fresh;
+    private int _left;
+
+    public LintedBundle(BundleContent content, DateTimeOffset now)
+    {
+        Content = content;
+        Now = now;
+        Rules = [.. content.Rules.Where(rule => rule.IsWhole).OrderBy(rule => Place.Of(rule.Where)).Select((rule, number) => rule with { Number = number })];
+        Live = [.. Rules.Where(rule => !IsExpired(rule))];
+        _fresh = Live.SelectMany(Leaves.Of).Select(leaf => leaf.Test).OfType<IsAnyOf>().GroupBy(test => test.Slot)
+            .ToDictionary(same => same.Key, same => Fresh.Besides(same.SelectMany(test => test.Values), "other"));
+        _brokenRules = [.. content.Rules.Where(rule => !rule.IsWhole)];
+        Topics = [.. Evaluator.Compile([.. content.Topics.Where(topic => topic.IsWhole)], Live, content.Slots).Select(topic => new TopicSubject(topic))];
+        _brokenTopics = [.. content.Topics.Where(topic => !topic.IsWhole).Select(topic => topic.JobClass.Topic), .. content.UnreadTopics];
+    }
+
+    public BundleContent Content { get; }
+
+    public DateTimeOffset Now { get; }
+
+    /// <summary>The rules without error, in the order of their places.</summary>
+    public IReadOnlyList<Rule> Rules { get; }
+
+    /// <summary>Those that are or will be in effect.</summary>
+    public IReadOnlyList<Rule> Live { get; }
+
+    /// <summary>The topics without error.</summary>
+    public IReadOnlyList<TopicSubject> Topics { get; }
+
+    /// <summary>Every topic that the registry names, also with errors.</summary>
+    public IReadOnlyList<string> TopicNames => [.. Topics.Select(topic => topic.Name), .. _brokenTopics];
+
+    /// <summary>True: some searches were not made, because there would be too many.</summary>
+    public bool IsCut { get; private set; }
+
+    /// <summary>Begins a kind of check, with an allowance of its own.</summary>
+    public void Begin() => _left = Allowance;
+
+    public bool IsExpired(Rule rule) => rule.Until <= Now;
+
+    public IReadOnlyList<TopicSubject> TopicsOf(Rule rule)
+    {
+        if (!_fitting.TryGetValue(rule.Topic, out IReadOnlyList<TopicSubject>? topics))
+        {
+            topics = [.. Topics.Where(topic => rule.Topic.Fits(topic.Name))];
+            _fitting.Add(rule.Topic, topics);
+        }
+
+        return topics;
+    }
+
+    /// <summary>Whether the rule is for a topic of whose entry nothing certain can be said.</summary>
+    public bool FitsBrokenTopic(Rule rule) => _brokenTopics.Exists(rule.Topic.Fits);
+
+    /// <summary>Whether a rule that could not be read may be for this topic.</summary>
+    public bool MayMissRulesFor(TopicSubject topic) => !Content.HasAllRules || Array.Exists(_brokenRules, rule => rule.Topic.Fits(topic.Name));
+
+    /// <summary>A job on which the rule counts.</summary>
+    public Search FindCounting(TopicSubject topic, Rule rule) => Find(topic, [rule], facts => Counts(rule, facts));
+
+    /// <summary>A job that the rule definitely matches.</summary>
+    public Search FindMatching(TopicSubject topic, Rule rule) => Find(topic, [rule], facts => rule.Match.Test(facts) == Truth.True);
+
+    /// <summary>Any job that gets as far as the rules.</summary>
+    public JobFacts? AnyJob(TopicSubject topic)
+    {
+        Rule anything = new() { Id = "", Where = "", Topic = new TopicPattern(TopicPattern.Any), Match = new AllOf([]) { Where = "" }, Decision = Verdict.Allow, ContentHash = [] };
+        return FindMatching(topic, anything).Job;
+    }
+
+    /// <summary>A job for which <paramref name="holds"/>.</summary>
+    /// <param name="topic">Whose job.</param>
+    /// <param name="rules">All rules that <paramref name="holds"/> asks; the first must match at least possibly.</param>
+    /// <param name="holds">Gets what the rules may see.</param>
+    public Search Find(TopicSubject topic, IReadOnlyList<Rule> rules, Func<Facts, bool> holds)
+    {
+        if (!Spend(CostOfASearch))
+        {
+            return new Search(null, IsComplete: false);
+        }
+
+        int left = MostJobsOfASearch;
+        foreach (JobFacts job in new JobSpace(topic, rules, rules[0]).Jobs())
+        {
+            if (left-- == 0 || !Spend(1))
+            {
+                return new Search(null, IsComplete: false);
+            }
+
+            _facts.Fill(job, topic.Compiled);
+            if (LabelCheck.Apply(topic.Compiled, job, _facts) is null && holds(_facts))
+            {
+                return new Search(job, IsComplete: true);
+            }
+        }
+
+        return new Search(null, topic.IsExact);
+    }
+
+    /// <summary>The job with a value that no rule names wherever the rule does not look and the registry allows any: the rule sees no difference, most others do.</summary>
+    public JobFacts FilledIn(TopicSubject topic, Rule rule, JobFacts job)
+    {
+        HashSet<int> tested = [.. Leaves.Of(rule).Select(leaf => Leaves.Slot(leaf.Test)).OfType<int>()];
+        SortedDictionary<string, string> labels = new(StringComparer.Ordinal);
+        foreach ((string label, string value) in job.Labels)
+        {
+            labels.Add(label, value);
+        }
+
+        foreach ((int slot, string value) in _fresh)
+        {
+            if (!tested.Contains(slot) && topic.Slots.LabelOf(slot) is { } label && (topic.Spec(label) ?? Unregistered) is { Values: null, Source: LabelSource.Producer })
+            {
+                labels[label] = value;
+            }
+        }
+
+        string? workflow = tested.Contains(Slots.Workflow) ? job.WorkflowId : _fresh.GetValueOrDefault(Slots.Workflow);
+        return job with { Labels = labels, WorkflowId = workflow };
+    }
+
+    /// <summary>The rules that count on a job.</summary>
+    public IReadOnlyList<Rule> CountingOn(TopicSubject topic, JobFacts job)
+    {
+        _facts.Fill(job, topic.Compiled);
+        _ = LabelCheck.Apply(topic.Compiled, job, _facts);
+        List<Rule> candidates = [];
+        foreach (RuleSet rules in topic.Compiled.Rules)
+        {
+            rules.AddCandidates(_facts, candidates);
+        }
+
+        Spend(candidates.Count / RulesForAJob);
+        candidates.RemoveAll(rule => !Counts(rule, _facts));
+        return candidates;
+    }
+
+    public static bool Counts(Rule rule, Facts facts) => Evaluator.Counts(rule, rule.Match.Test(facts));
+
+    /// <summary>False: this kind of check has spent what it may.</summary>
+    private bool Spend(int cost)
+    {
+        _left -= cost;
+        IsCut |= _left < 0;
+        return _left >= 0;
+    }
+}

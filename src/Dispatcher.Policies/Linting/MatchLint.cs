@@ -1,0 +1,146 @@
+using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Loading;
+
+namespace Dispatcher.Policies.Linting;
+
+/// <summary>Rules that match nothing, and names that the registry does not have.</summary>
+internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
+{
+    public void Run()
+    {
+        foreach (Rule rule in bundle.Rules)
+        {
+            CheckTopicsInside(rule);
+            if (bundle.TopicsOf(rule).Count > 0)
+            {
+                CheckTests(rule);
+            }
+            else if (!bundle.FitsBrokenTopic(rule))
+            {
+                Report(findings.Error, rule.Where, rule.Topic);
+            }
+        }
+    }
+
+    private void CheckTopicsInside(Rule rule)
+    {
+        foreach (TopicFits test in Leaves.Of(rule).Select(leaf => leaf.Test).OfType<TopicFits>())
+        {
+            if (!bundle.TopicNames.Any(test.Pattern.Fits))
+            {
+                Report(findings.Warning, test.Where, test.Pattern);
+            }
+        }
+    }
+
+    private void Report(Action<string, string, string, string, JobFacts?> report, string where, TopicPattern topic)
+    {
+        string fix = Fix(topic.Text, bundle.TopicNames, "register the topic in topics.yaml, or correct the name.");
+        if (topic.IsExact)
+        {
+            report(where, LintCodes.UnregisteredTopic, $"topic {topic.Text} is not in topics.yaml; allowed: {Some(bundle.TopicNames)}.", fix, null);
+        }
+        else
+        {
+            report(where, LintCodes.TopicFitsNothing, $"topic {topic.Text} fits no topic of topics.yaml; allowed: a pattern that fits one of {Some(bundle.TopicNames)}.", fix, null);
+        }
+    }
+
+    private void CheckTests(Rule rule)
+    {
+        if (bundle.FitsBrokenTopic(rule))
+        {
+            return;
+        }
+
+        bool matchesNothing = bundle.TopicsOf(rule).All(topic => bundle.FindCounting(topic, rule).IsProvenEmpty);
+        bool isExplained = false;
+        foreach (Leaf leaf in Leaves.Of(rule))
+        {
+            if (leaf.Test is IsAnyOf test && bundle.Content.Slots.LabelOf(test.Slot) is { } label)
+            {
+                isExplained |= CheckLabel(rule, test, label, matchesNothing && !leaf.IsInside && !test.Negated);
+            }
+            else if (leaf.Test is LabelExists exists)
+            {
+                CheckRegistered(rule, exists, exists.Label);
+            }
+            else if (leaf.Test is HasTags tags)
+            {
+                CheckTags(rule, tags);
+            }
+        }
+
+        if (matchesNothing && !isExplained)
+        {
+            findings.Error(
+                rule.Where, LintCodes.NeverMatches,
+                $"{rule.Id} matches no job: {rule.Match.Wanted} cannot be under the registry on {Some([.. bundle.TopicsOf(rule).Select(topic => topic.Name)])}; allowed: a match that some job has.",
+                "correct the match, or remove the rule.");
+        }
+    }
+
+    /// <summary>Answers whether it is an error that explains why the rule matches nothing.</summary>
+    private bool CheckLabel(Rule rule, IsAnyOf test, string label, bool isFatal)
+    {
+        IReadOnlyList<TopicSubject> topics = bundle.TopicsOf(rule);
+        if (CheckRegistered(rule, test, label))
+        {
+            return false;
+        }
+
+        List<string> possible = [.. test.Values.Where(value => topics.Any(topic => topic.Allows(label, value) && topic.Gives(label, value)))];
+        isFatal &= possible.Count == 0;
+        foreach (string value in test.Values.Except(possible, StringComparer.Ordinal))
+        {
+            bool isListed = topics.Any(topic => topic.Allows(label, value));
+            List<string> known = [.. topics.SelectMany(topic => topic.Spec(label)?.Values ?? topic.Spec(label)?.Derive?.Table.Select(row => row.Value) ?? []).Distinct(StringComparer.Ordinal)];
+            Action<string, string, string, string, JobFacts?> report = isFatal ? findings.Error : findings.Warning;
+            report(
+                test.Where, isListed ? LintCodes.ValueNeverDerived : LintCodes.UnknownValue,
+                $"label {label} {(isListed ? "never gets the value" : "cannot be")} '{value}'{(isFatal ? $", so that {rule.Id} matches no job" : "")}; allowed: {Some(known)}.",
+                isListed ? "add a row for it to the label's table, or remove the value." : Fix(value, known, "add it to the label's values in topics.yaml, or remove it."),
+                null);
+        }
+
+        return isFatal;
+    }
+
+    /// <summary>Answers whether no topic registers the label, which is reported then.</summary>
+    private bool CheckRegistered(Rule rule, Predicate test, string label)
+    {
+        IReadOnlyList<TopicSubject> topics = bundle.TopicsOf(rule);
+        if (topics.Any(topic => topic.Spec(label) is not null))
+        {
+            return false;
+        }
+
+        List<string> known = [.. topics.SelectMany(topic => topic.JobClass.Labels.Keys).Distinct(StringComparer.Ordinal)];
+        findings.Warning(
+            test.Where, LintCodes.UnregisteredLabel,
+            $"label {label} is not registered for {Some([.. topics.Select(topic => topic.Name)])}, so it is whatever a producer says; registered: {Some(known)}.",
+            Fix(label, known, "register it in topics.yaml, or correct the name."));
+        return true;
+    }
+
+    private void CheckTags(Rule rule, HasTags test)
+    {
+        List<string> known = [.. bundle.TopicsOf(rule).SelectMany(topic => topic.JobClass.Tags.Concat(topic.JobClass.OptionalTags)).Distinct(StringComparer.Ordinal)];
+        foreach (string tag in test.Tags.Except(known, StringComparer.Ordinal))
+        {
+            findings.Warning(
+                test.Where, LintCodes.UnregisteredTag,
+                $"risk tag {tag} is under 'tags' of none of the rule's topics, so it is never known to be absent; registered: {Some(known)}.",
+                Fix(tag, known, "add it to 'tags' in topics.yaml, or correct the name."));
+        }
+    }
+
+    private static string Fix(string word, IReadOnlyList<string> known, string otherwise) =>
+        Nearest.To(word, known) is { } nearest && nearest != word ? $"did you mean '{nearest}'? Otherwise {otherwise}" : otherwise;
+
+    private static string Some(IReadOnlyList<string> names)
+    {
+        const int Most = 8;
+        return names.Count == 0 ? "none" : string.Join(", ", names.Take(Most)) + (names.Count > Most ? $" and {names.Count - Most} more" : "");
+    }
+}

@@ -1,0 +1,93 @@
+using System.Globalization;
+using Dispatcher.Contracts;
+using Dispatcher.Policies.Evaluating;
+
+namespace Dispatcher.Policies.Linting;
+
+/// <summary>What a rule shows by itself: dates, a weak guardrail, a broad grant, a missing reason.</summary>
+internal sealed class RuleLint(LintedBundle bundle, FindingList findings)
+{
+    private const int ReviewSoonDays = 30;
+
+    public void Run()
+    {
+        foreach (Rule rule in bundle.Rules)
+        {
+            CheckDates(rule);
+            CheckGuardrail(rule);
+            CheckBreadth(rule);
+            CheckReason(rule);
+        }
+    }
+
+    private void CheckDates(Rule rule)
+    {
+        if (bundle.IsExpired(rule))
+        {
+            findings.Warning(
+                rule.Where, LintCodes.Expired,
+                $"{rule.Id} has not been in effect since {Text(rule.Until!.Value)}; allowed: an end that is to come.",
+                "remove the rule, or set a later 'effective.until'.");
+        }
+
+        DateOnly today = DateOnly.FromDateTime(bundle.Now.UtcDateTime);
+        if (rule.ReviewBy < today)
+        {
+            findings.Warning(
+                rule.Where, LintCodes.ReviewOverdue,
+                $"{rule.Id} was to be reviewed by {Text(rule.ReviewBy.Value)}; allowed: a day that is to come.",
+                "review the rule and set the next day.");
+        }
+        else if (rule.ReviewBy is { } review && review.DayNumber - today.DayNumber <= ReviewSoonDays)
+        {
+            findings.Info(rule.Where, LintCodes.ReviewSoon, $"{rule.Id} is to be reviewed by {Text(review)}.", "review the rule and set the next day.");
+        }
+    }
+
+    private void CheckGuardrail(Rule rule)
+    {
+        if (!rule.IsGuardrail)
+        {
+            return;
+        }
+
+        WarnIf(rule.Decision == Verdict.Allow, "it is an ALLOW, which holds nobody back", "write what it must hold back as a DENY or REQUIRE_APPROVAL, or remove 'guardrail'.");
+        WarnIf(rule.Match.Parts.OfType<Unless>().Any(part => part.Inner is AllOf), "it has an 'unless', which opens it", "remove 'unless' or 'guardrail'.");
+        WarnIf(rule.Until is not null, "it ends by 'effective.until'", "remove the end or 'guardrail'.");
+
+        void WarnIf(bool isWeak, string why, string fix)
+        {
+            if (isWeak)
+            {
+                findings.Warning(rule.Where, LintCodes.WeakGuardrail, $"{rule.Id} is a guardrail, but {why}; allowed: a restriction that always holds.", fix);
+            }
+        }
+    }
+
+    private void CheckBreadth(Rule rule)
+    {
+        bool isBroad = rule.Topic.Text.EndsWith(TopicPattern.Any, StringComparison.Ordinal) && rule.Topic.Text.AsSpan().Count('.') <= 1;
+        if (isBroad && rule.Decision <= Verdict.AllowWithConstraints)
+        {
+            findings.Warning(
+                rule.Where, LintCodes.BroadGrant,
+                $"{rule.Id} grants for topic {rule.Topic.Text}, so also for every topic that is added later; allowed: topics by name or with a longer beginning.",
+                "name the topics that are meant.");
+        }
+    }
+
+    private void CheckReason(Rule rule)
+    {
+        if (rule.Reason is null && rule.Decision >= Verdict.RequireApproval)
+        {
+            findings.Info(
+                rule.Where, LintCodes.NoReason,
+                $"{rule.Id} is a {VerdictNames.Of(rule.Decision)} without 'reason', so that a producer is told only its id.",
+                "add 'reason'.");
+        }
+    }
+
+    private static string Text(DateOnly date) => date.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+
+    private static string Text(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+}

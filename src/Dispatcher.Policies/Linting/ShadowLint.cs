@@ -1,0 +1,111 @@
+using Dispatcher.Contracts;
+using Dispatcher.Policies.Evaluating;
+
+namespace Dispatcher.Policies.Linting;
+
+/// <summary>
+/// Rules that could be taken out without changing any decision's verdict, constraints or approval, because one other rule covers them. What only several rules
+/// together cover is not looked for.
+/// </summary>
+internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
+{
+    // Rules that match the same job as the one looked at. The widest come first, so that a cover is hardly ever behind so many.
+    private const int MostCandidates = 24;
+
+    public void Run()
+    {
+        foreach (Rule rule in bundle.Live.Where(rule => !bundle.FitsBrokenTopic(rule)))
+        {
+            Check(rule);
+        }
+    }
+
+    private void Check(Rule rule)
+    {
+        foreach (Rule cover in Candidates(rule).Where(cover => Covers(cover, rule)))
+        {
+            if (!CanCover(rule, cover) || !Covers(rule, cover))
+            {
+                findings.Warning(
+                    rule.Where, LintCodes.Shadowed,
+                    $"{rule.Id} ({VerdictNames.Of(rule.Decision)}) never changes a decision: {cover.Id} ({VerdictNames.Of(cover.Decision)}) at {cover.Where} covers it.",
+                    $"remove {rule.Id}, or narrow {cover.Id}.");
+                return;
+            }
+
+            if (cover.Number < rule.Number)
+            {
+                findings.Warning(
+                    rule.Where, LintCodes.SameRule,
+                    $"{rule.Id} says the same as {cover.Id} at {cover.Where}: it matches the same jobs with the same effect.",
+                    "remove one of the two.");
+                return;
+            }
+        }
+    }
+
+    /// <summary>Whatever covers a rule also counts on each job that the rule counts on: one such job rules out nearly all.</summary>
+    private IEnumerable<Rule> Candidates(Rule rule)
+    {
+        foreach (TopicSubject topic in bundle.TopicsOf(rule))
+        {
+            if (bundle.FindCounting(topic, rule).Job is { } job)
+            {
+                return bundle.CountingOn(topic, bundle.FilledIn(topic, rule, job))
+                    .Where(cover => cover.Number != rule.Number && CanCover(cover, rule))
+                    .OrderBy(cover => cover.Match.Parts.Count).ThenByDescending(cover => cover.Decision).ThenBy(cover => cover.Number)
+                    .Take(MostCandidates);
+            }
+        }
+
+        return [];
+    }
+
+    /// <summary>Whether the effect is at least as strict, and holds for at least as long.</summary>
+    private bool CanCover(Rule cover, Rule rule) =>
+        cover.Decision >= rule.Decision
+        && (cover.From is null || cover.From <= bundle.Now || cover.From <= rule.From)
+        && (cover.Until is null || rule.Until <= cover.Until)
+        && (cover.Decision == Verdict.Deny || (AddsNoConstraint(cover, rule) && AddsNoApproval(cover, rule)));
+
+    private static bool AddsNoConstraint(Rule cover, Rule rule)
+    {
+        Constraints? merged = ConstraintMerge.Of([cover, rule]);
+        Constraints? alone = cover.Constraints;
+        return (merged is null && alone is null)
+            || (merged is not null && alone is not null
+                && merged.TimeoutMs == alone.TimeoutMs
+                && merged.MaxOutputBytes == alone.MaxOutputBytes
+                && IsSame(merged.AllowedHosts, alone.AllowedHosts)
+                && IsSame(merged.AllowedCommands, alone.AllowedCommands));
+    }
+
+    private static bool AddsNoApproval(Rule cover, Rule rule)
+    {
+        ApprovalRequirement? merged = ApprovalMerge.Of([cover, rule]);
+        ApprovalRequirement? alone = cover.Approval;
+        return (merged is null && alone is null)
+            || (merged is not null && alone is not null
+                && merged.Groups.SequenceEqual(alone.Groups)
+                && IsSame(merged.Exclude, alone.Exclude)
+                && merged.DecideWithin == alone.DecideWithin
+                && merged.UseWithin == alone.UseWithin);
+    }
+
+    private static bool IsSame(IReadOnlyList<string>? a, IReadOnlyList<string>? b) =>
+        (a is null && b is null) || (a is not null && b is not null && a.SequenceEqual(b, StringComparer.Ordinal));
+
+    /// <summary>Whether the cover counts on every job on which the rule does, and also grants where that grants.</summary>
+    private bool Covers(Rule cover, Rule rule) => bundle.TopicsOf(rule).All(topic =>
+    {
+        bool fits = cover.Topic.Fits(topic.Name);
+        return bundle.Find(topic, [rule, cover], facts => IsUncovered(cover, rule, facts, fits)).IsProvenEmpty;
+    });
+
+    private static bool IsUncovered(Rule cover, Rule rule, Facts facts, bool fits)
+    {
+        Truth truth = rule.Match.Test(facts);
+        Truth covered = fits ? cover.Match.Test(facts) : Truth.False;
+        return Evaluator.Counts(rule, truth) && !(Evaluator.Counts(cover, covered) && (cover.Decision == Verdict.Deny || covered >= truth));
+    }
+}

@@ -1,0 +1,84 @@
+using Dispatcher.Contracts;
+using Dispatcher.Policies.Evaluating;
+
+namespace Dispatcher.Policies.Linting;
+
+/// <summary>What the registry shows: topics that nobody grants, timeouts and pools that were forgotten.</summary>
+internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
+{
+    public void Run()
+    {
+        foreach (TopicSubject topic in bundle.Topics)
+        {
+            CheckRules(topic);
+            CheckTimeouts(topic);
+            CheckSchema(topic);
+        }
+
+        HashSet<string> used = [.. bundle.Content.Topics.Select(topic => topic.Pool.Name)];
+        foreach (Pool pool in bundle.Content.Pools.Where(pool => bundle.Content.UnreadTopics.Count == 0 && !used.Contains(pool.Name)))
+        {
+            findings.Info(pool.Where, LintCodes.UnusedPool, $"no topic uses pool {pool.Name}.", "remove it, or name it in a topic.");
+        }
+    }
+
+    private void CheckRules(TopicSubject topic)
+    {
+        List<Rule> rules = [.. bundle.Live.Where(rule => rule.Topic.Fits(topic.Name))];
+        if (bundle.MayMissRulesFor(topic) || rules.Exists(rule => rule.Decision != Verdict.Deny && !bundle.FindMatching(topic, rule).IsProvenEmpty))
+        {
+            return;
+        }
+
+        JobFacts? witness = bundle.AnyJob(topic);
+        if (rules.Count == 0)
+        {
+            findings.Warning(
+                topic.Compiled.Where, LintCodes.TopicWithoutRule,
+                $"no rule is for topic {topic.Name}, so that every job is denied; allowed: at least one rule that may grant.",
+                "add a rule, or remove the topic.", witness);
+        }
+        else
+        {
+            findings.Warning(
+                topic.Compiled.Where, LintCodes.TopicWithoutGrant,
+                $"none of the rules for topic {topic.Name} can grant, so that every job is denied; allowed: at least one rule that may grant.",
+                "add an ALLOW, ALLOW_WITH_CONSTRAINTS or REQUIRE_APPROVAL that a job can match, or remove the topic.", witness);
+        }
+    }
+
+    private void CheckTimeouts(TopicSubject topic)
+    {
+        if (topic.Compiled.DefaultTimeouts is { Count: > 0 } missing)
+        {
+            findings.Info(
+                topic.Compiled.Where, LintCodes.DefaultTimeouts,
+                $"topic {topic.Name} leaves timeouts to the defaults: {string.Join(", ", missing.Select(name => $"{name} {Default(topic.JobClass, name).TotalSeconds:0}s"))}.",
+                "write them down, if they matter.");
+        }
+    }
+
+    private void CheckSchema(TopicSubject topic)
+    {
+        if (topic.JobClass.Schema is null)
+        {
+            string message = $"topic {topic.Name}, whose risk is {topic.JobClass.Risk}, takes any payload; allowed: 'schema' with the name of a file in schemas/.";
+            const string Fix = "describe its payload in a schema.";
+            if (topic.JobClass.Risk == "high")
+            {
+                findings.Warning(topic.Compiled.Where, LintCodes.NoSchema, message, Fix);
+            }
+            else
+            {
+                findings.Info(topic.Compiled.Where, LintCodes.NoSchema, message, Fix);
+            }
+        }
+    }
+
+    private static TimeSpan Default(JobClass jobClass, string name) => name switch
+    {
+        "start" => jobClass.StartWithin,
+        "run" => jobClass.RunWithin,
+        _ => jobClass.HeartbeatEvery,
+    };
+}

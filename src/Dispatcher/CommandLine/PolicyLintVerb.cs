@@ -1,0 +1,92 @@
+using System.CommandLine;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Dispatcher.Policies;
+
+namespace Dispatcher.CommandLine;
+
+/// <summary><c>dispatcher policy lint</c>: says what is wrong with a bundle, and what its author hardly means. Needs no server.</summary>
+internal static class PolicyLintVerb
+{
+    // Relaxed: a witness is read by people and pasted into a submit, and goes to no HTML page.
+    private static readonly JsonSerializerOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public static Verb Create(Terminal terminal)
+    {
+        var folder = LocalPolicies.Folder();
+        var json = new Option<bool>("--json") { Description = "Print one JSON document: findings, errors, warnings." };
+        var strict = new Option<bool>("--strict") { Description = "Warnings count as errors: exit code 1." };
+        var verb = new Verb("lint",
+            "Check a bundle: what does not load, and what loads but cannot be meant. A finding may show a job that proves it. Exit code 1 when there are errors.",
+            "dispatcher policy lint", "dispatcher policy lint policies --strict", "dispatcher policy lint policies --json")
+        { folder, json, strict };
+        verb.SetAction(call => LocalPolicies.Run(terminal, screen =>
+            Report(screen, BundleLint.Check(LocalPolicies.Read(call.GetValue(folder)!), terminal.Clock.GetUtcNow()), call.GetValue(json), call.GetValue(strict))));
+        return verb;
+    }
+
+    private static ExitCode Report(Screen screen, IReadOnlyList<LintFinding> findings, bool json, bool strict)
+    {
+        var errors = findings.Count(finding => finding.Severity == LintSeverity.Error);
+        var warnings = findings.Count(finding => finding.Severity == LintSeverity.Warning);
+        if (json)
+        {
+            var document = new JsonObject { ["findings"] = new JsonArray([.. findings.Select(Json)]), ["errors"] = errors, ["warnings"] = warnings };
+            screen.Json(document.ToJsonString(Relaxed));
+        }
+        else
+        {
+            Show(screen, findings);
+            screen.Line($"{errors} errors, {warnings} warnings, {findings.Count - errors - warnings} infos");
+        }
+
+        return errors > 0 || (strict && warnings > 0) ? ExitCode.No : ExitCode.Done;
+    }
+
+    private static void Show(Screen screen, IReadOnlyList<LintFinding> findings)
+    {
+        foreach (var finding in findings)
+        {
+            screen.Line(finding.ToString().ReplaceLineEndings(" "));
+            if (finding.Witness is { } job)
+            {
+                screen.Line("    " + Json(job).ToJsonString(Relaxed));
+            }
+        }
+    }
+
+    private static JsonObject Json(LintFinding finding) => new()
+    {
+        ["severity"] = JsonSerializer.SerializeToNode(finding.Severity),
+        ["code"] = finding.Code,
+        ["where"] = finding.Where,
+        ["message"] = finding.Message,
+        ["fix"] = finding.Fix,
+        ["witness"] = finding.Witness is { } job ? Json(job) : null,
+    };
+
+    /// <summary>A job as it is handed in, with who does that and, when it is not the first, the attempt.</summary>
+    private static JsonObject Json(JobFacts job)
+    {
+        var json = new JsonObject
+        {
+            ["principal"] = job.Principal,
+            ["topic"] = job.Topic,
+            ["labels"] = new JsonObject(job.Labels.Select(label => KeyValuePair.Create(label.Key, (JsonNode?)label.Value))),
+            ["risk_tags"] = new JsonArray([.. job.RiskTags.Select(tag => (JsonNode)tag)]),
+            ["payload"] = JsonNode.Parse(job.Payload.Span),
+        };
+        if (job.WorkflowId is { } workflow)
+        {
+            json["workflow_id"] = workflow;
+        }
+
+        if (job.Attempt > 1)
+        {
+            json["attempt"] = job.Attempt;
+        }
+
+        return json;
+    }
+}

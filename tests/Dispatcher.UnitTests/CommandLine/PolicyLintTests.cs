@@ -1,0 +1,79 @@
+using System.Text.Json;
+
+namespace Dispatcher.UnitTests.CommandLine;
+
+public sealed class PolicyLintTests : IDisposable
+{
+    private const string Topics = "version: v1\npools: {main: {}}\ntopics: {test.run: {pool: main, owner: team}}";
+    private const string Word = "version: v1\nrules:\n  - {id: a, match: {topic: test.run, labels: {env: dev}, workflow_id: w, attempt_gte: 2}, decision: ALLOW}";
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("dispatcher-lint-");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Theory]
+    [InlineData("ALLOW", 0)]
+    [InlineData("ALOW", 1)]
+    public async Task Only_an_error_makes_the_answer_no(string decision, int code)
+    {
+        Write(Topics, Word.Replace("ALLOW", decision, StringComparison.Ordinal));
+
+        var outcome = await CommandLineCall.RunAsync("policy", "lint", _folder.FullName);
+
+        Assert.Equal(code, outcome.Code);
+        Assert.Empty(outcome.Error);
+    }
+
+    [Fact]
+    public async Task Strict_makes_a_warning_count()
+    {
+        Write(Topics, Word);
+
+        var outcome = await CommandLineCall.RunAsync("policy", "lint", _folder.FullName, "--strict");
+
+        Assert.Equal(1, outcome.Code);
+    }
+
+    [Fact]
+    public async Task A_finding_is_a_line_and_its_witness_another_and_the_last_line_counts()
+    {
+        Write(Topics, Word);
+
+        var lines = (await CommandLineCall.RunAsync("policy", "lint", _folder.FullName)).Output.TrimEnd().Split('\n');
+
+        var at = Array.FindIndex(lines, line => line.StartsWith("rules/a.yaml:3: warning producers_word: ", StringComparison.Ordinal));
+        Assert.Contains(" Fix: ", lines[at], StringComparison.Ordinal);
+        Assert.Equal("""    {"principal":"somebody","topic":"test.run","labels":{"env":"dev"},"risk_tags":[],"payload":{},"workflow_id":"w","attempt":2}""", lines[at + 1]);
+        Assert.Equal("0 errors, 3 warnings, 1 infos", lines[^1]);
+    }
+
+    [Fact]
+    public async Task Json_is_one_document()
+    {
+        Write(Topics, Word);
+
+        var outcome = await CommandLineCall.RunAsync("policy", "lint", _folder.FullName, "--json");
+
+        using var document = JsonDocument.Parse(outcome.Output);
+        var finding = document.RootElement.GetProperty("findings").EnumerateArray().First(item => item.GetProperty("code").GetString() == "producers_word");
+        Assert.Equal("warning", finding.GetProperty("severity").GetString());
+        Assert.Equal("rules/a.yaml:3", finding.GetProperty("where").GetString());
+        Assert.Equal("dev", finding.GetProperty("witness").GetProperty("labels").GetProperty("env").GetString());
+        Assert.Equal((0, 3), (document.RootElement.GetProperty("errors").GetInt32(), document.RootElement.GetProperty("warnings").GetInt32()));
+    }
+
+    [Fact]
+    public async Task A_folder_that_is_not_there_is_wrong_use()
+    {
+        var outcome = await CommandLineCall.RunAsync("policy", "lint", Path.Combine(_folder.FullName, "none"));
+
+        Assert.Equal(2, outcome.Code);
+        Assert.Contains("There is no folder", outcome.Error, StringComparison.Ordinal);
+    }
+
+    private void Write(string topics, string rules)
+    {
+        File.WriteAllText(Path.Combine(_folder.FullName, "topics.yaml"), topics);
+        File.WriteAllText(Path.Combine(_folder.CreateSubdirectory("rules").FullName, "a.yaml"), rules);
+    }
+}
