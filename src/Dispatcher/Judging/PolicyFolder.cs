@@ -19,6 +19,8 @@ internal sealed partial class PolicyFolder(
     private string? _seen;
     private string? _proposed;
     private string? _complained;
+    private IReadOnlyList<BundleFile> _files = [];
+    private BundleLoad _load = Bundle.Load([]);
     private long _validAt = time.GetTimestamp();
 
     public string FullPath { get; } = Path.GetFullPath(options.Value.Path);
@@ -120,7 +122,14 @@ internal sealed partial class PolicyFolder(
     {
         try
         {
-            return Bundle.Load(BundleFolder.Read(options.Value.Path));
+            // Parsing a large bundle once a second would cost more than all decisions by it.
+            var files = BundleFolder.Read(options.Value.Path);
+            if (!files.SequenceEqual(_files, SameFile.Instance))
+            {
+                (_files, _load) = (files, Bundle.Load(files));
+            }
+
+            return _load;
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {
@@ -165,6 +174,15 @@ internal sealed partial class PolicyFolder(
             metrics.Refused();
             _complained = what;
         }
+    }
+
+    private sealed class SameFile : EqualityComparer<BundleFile>
+    {
+        public static readonly SameFile Instance = new();
+
+        public override bool Equals(BundleFile? x, BundleFile? y) => x is not null && y is not null && x.Path == y.Path && x.Content.Span.SequenceEqual(y.Content.Span);
+
+        public override int GetHashCode(BundleFile file) => file.Path.GetHashCode(StringComparison.Ordinal);
     }
 
     private static partial class Log
