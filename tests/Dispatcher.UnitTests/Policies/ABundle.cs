@@ -16,7 +16,7 @@ internal sealed record ABundle
           test.run: { pool: main, owner: team }
         """;
 
-    private IReadOnlyList<BundleFile> Files { get; init; } = [];
+    public IReadOnlyList<BundleFile> Files { get; private init; } = [];
 
     /// <summary>Rules, each as the inside of a YAML flow mapping: <c>id: a, match: {topic: test.run}, decision: ALLOW</c>.</summary>
     public static ABundle WithRules(params string[] rules) => new ABundle().AndFile("topics.yaml", PlainTopics).AndRules("rules/test.yaml", rules);
