@@ -205,15 +205,6 @@ public class ShippedPoliciesTests
     }
 
     [Fact]
-    public void The_readmes_example_loads()
-    {
-        string readme = File.ReadAllText(Path.Combine(Folder(), "README.md"));
-        string example = readme.Split("```yaml\n")[1].Split("```")[0];
-
-        Assert.Empty(ABundle.WithRules().AndFile("rules/example.yaml", example).Load().Errors);
-    }
-
-    [Fact]
     public void The_shipped_cases_pass_and_would_miss_every_rule()
     {
         PolicyTestReport report = PolicyTest.Run(BundleFolder.Read(Folder()), ABundle.Now);
