@@ -71,7 +71,7 @@ public sealed class GuideTests : IDisposable
     {
         string[][] local = [.. GuideFiles.Commands.Where(command => command.Contains("./draft", StringComparison.Ordinal) && !command.Contains(" diff ", StringComparison.Ordinal))
             .Select(command => GuideFiles.Words(command.Replace("./draft", _draft, StringComparison.Ordinal)))];
-        Assert.Equal(["test", "explain"], local.Select(words => words[1]));
+        Assert.Equal(["lint", "test", "explain"], local.Select(words => words[1]));
 
         foreach (string[] words in local)
         {
