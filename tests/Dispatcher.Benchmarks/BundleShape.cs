@@ -4,15 +4,15 @@ using Dispatcher.Policies;
 namespace Dispatcher.Benchmarks;
 
 /// <summary>
-/// A way in which a bundle's rules are told apart. Rules come in groups of four for one target; a job is for one target, so that three or four rules match it
-/// however many there are.
+/// A way in which a bundle's rules are told apart. Rules come in groups of eight for one target; a job is for one target, so that eight rules match it (of the
+/// last group, the rest) however many there are.
 /// </summary>
 /// <param name="Name">For the table.</param>
 /// <param name="Match">The condition of a group's rules, by the group's number.</param>
 /// <param name="Topic">The topic of a group's jobs.</param>
 internal sealed record BundleShape(string Name, Func<int, string> Match, Func<int, string> Topic)
 {
-    private const int RulesPerGroup = 4;
+    private const int RulesPerGroup = 8;
     private const int RulesPerFile = 1_000;
     private const int MostJobs = 16;
 
@@ -42,7 +42,7 @@ internal sealed record BundleShape(string Name, Func<int, string> Match, Func<in
         return [.. Enumerable.Range(0, count).Select(i => Job(groups[(int)((long)i * groups.Length / count)]))];
     }
 
-    private string Rule(int number) => $"  - {{ id: r{number}, match: {{ {Match(number / RulesPerGroup)} }}, {Effect(number % RulesPerGroup)} }}\n";
+    private string Rule(int number) => $"  - {{ id: r{number}, match: {{ {Match(number / RulesPerGroup)} }}, {Effect(number % 4)} }}\n";
 
     private JobFacts Job(int group) => new()
     {
@@ -55,7 +55,7 @@ internal sealed record BundleShape(string Name, Func<int, string> Match, Func<in
 
     private static IEnumerable<int> Groups(int rules) => Enumerable.Range(0, (rules + RulesPerGroup - 1) / RulesPerGroup);
 
-    private static string Effect(int place) => place switch
+    private static string Effect(int kind) => kind switch
     {
         0 => "decision: ALLOW",
         1 => "decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 15000 }",
