@@ -42,7 +42,7 @@ public sealed class OneJobJourneys
         var dispatcher = await journey.DispatcherAsync();
         var billing = await journey.ProducerAsync();
         var denied = AJob.On("job.exec.shell").With(new JsonObject { ["command"] = new JsonArray("rm", "-rf", "/srv") }).WithLabel("env", "prod");
-        var held = AJob.On("job.deploy.apply").With(new JsonObject { ["recipe"] = "web" }).WithLabel("env", "prod");
+        var held = AJob.On("job.deploy.apply").With(new JsonObject { ["recipe"] = "web", ["version"] = "1.4.2" }).WithLabel("env", "prod");
         var limited = AJob.On("job.integrations.call").With(new JsonObject { ["url"] = "https://api.github.com/zen" });
         var allowed = ReadTheLog with { JobId = Guid.CreateVersion7() };
         var unknown = AJob.On("job.nobody.knows");

@@ -20,13 +20,13 @@ public sealed partial class ReadmeJourneys
         await File.WriteAllTextAsync(script, program, TestContext.Current.CancellationToken);
         var worker = await journey.WorkerAsync(dispatcher, "repo", Python, script);
         var billing = await journey.ProducerAsync();
-        var jobs = Enumerable.Range(0, 20).Select(i => AJob.On("job.repo.read").With(new JsonObject { ["n"] = i })).ToList();
+        var jobs = Enumerable.Range(1, 20).Select(i => AJob.On("job.repo.read").With(new JsonObject { ["repo"] = "demo", ["op"] = "log", ["limit"] = i })).ToList();
 
         await billing.PublishAsync(jobs);
 
         await Eventually.IsAsync(() => jobs.All(job => billing.Final(job) is not null), "every job is answered\n" + worker.Log);
         Assert.All(jobs, job => Assert.Equal("succeeded", Assert.Single(billing.EventsOf(job))));
-        Assert.Equal(7, (await dispatcher.JobAsync(jobs[7].JobId)).GetProperty("result").GetProperty("echo").GetProperty("n").GetInt32());
+        Assert.Equal(8, (await dispatcher.JobAsync(jobs[7].JobId)).GetProperty("result").GetProperty("echo").GetProperty("limit").GetInt32());
         Assert.InRange(program.Split('\n').Length, 1, LongestWorker);
         await worker.KillAsync();
         await journey.EndsWellAsync();
