@@ -83,8 +83,9 @@ internal sealed class LintedBundle
     /// <summary>Whether the rule is for a topic of whose entry nothing certain can be said.</summary>
     public bool FitsBrokenTopic(Rule rule) => _brokenTopics.Exists(rule.Topic.Fits);
 
-    /// <summary>Whether a rule that could not be read may be for this topic.</summary>
-    public bool MayMissRulesFor(TopicSubject topic) => !Content.HasAllRules || Array.Exists(_brokenRules, rule => rule.Topic.Fits(topic.Name));
+    /// <summary>Whether a rule that could not be read is for this topic. One of which no match could be read is for none: else one slip would hide every topic without rules.</summary>
+    public bool MayMissRulesFor(TopicSubject topic) =>
+        !Content.HasAllRules || Array.Exists(_brokenRules, rule => (rule.Topic.Text != TopicPattern.Any || rule.Match.Parts.Count > 0) && rule.Topic.Fits(topic.Name));
 
     /// <summary>A job on which the rule counts.</summary>
     public Search FindCounting(TopicSubject topic, Rule rule) => Find(topic, [rule], facts => Counts(rule, facts));

@@ -117,6 +117,11 @@ public class LintCodesTests
     }
 
     [Fact]
+    public void A_topic_without_rules_is_found_beside_a_rule_without_match() => Assert.Contains(
+        Lint("", "id: odd, mach: {topic: test.run}, decision: ALLOW"),
+        finding => finding is { Code: LintCodes.TopicWithoutRule, Where: "topics.yaml:5" });
+
+    [Fact]
     public void A_case_that_cannot_be_read_is_found() => Assert.Contains(
         ABundle.WithRules(Grant).AndFile("cases/test.yaml", "version: v1\ncases:\n  - { name: a }").Lint(),
         finding => finding is { Severity: LintSeverity.Error, Code: BundleErrorCodes.MissingKey, Where: "cases/test.yaml:3" });
