@@ -1,0 +1,51 @@
+using Dispatcher.Persistence.Tables;
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.Persistence.Sending;
+
+/// <summary>
+/// Sends what is due in the table: messages from outside of consumers, delayed ones, those that failed before, and those of processes that died. Any number of
+/// processes may run it: a row is left to whoever took it until it is certain that he will not send it any more. No transaction is open while sending.
+/// </summary>
+internal sealed class OutboxDelivery<TDbContext>(
+    IServiceScopeFactory scopes,
+    IBus bus,
+    OutboxSender<TDbContext> sender,
+    OutboxSignal<TDbContext> signal,
+    IOptionsMonitor<OutboxOptions> options,
+    TimeProvider clock,
+    ILogger<OutboxDelivery<TDbContext>> logger) : OutboxLoop(signal, options.Get(typeof(TDbContext).Name).Period, clock, logger)
+    where TDbContext : DbContext
+{
+    /// <summary>Enough to fill the pipe to a broker that confirms each message, few enough to be sent within one lease.</summary>
+    private const int Batch = 200;
+
+    private readonly OutboxOptions _options = options.Get(typeof(TDbContext).Name);
+    private readonly TimeProvider _clock = clock;
+
+    public override async Task<bool> OnceAsync(CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
+        var rows = await db.TakeDueAsync(Batch, _clock.GetUtcNow(), _options.Lease, cancellationToken);
+
+        // At the same time, so that one that cannot be sent holds up nobody, and confirms of the broker are waited for once.
+        var faults = await Task.WhenAll(rows.Select(row => sender.TrySendAsync(bus, row)));
+
+        // Sent is sent: what was not removed or noted now would be sent again.
+        var sent = rows.Where((_, i) => faults[i] is null).Select(row => row.SequenceNumber).ToList();
+        if (sent.Count > 0)
+        {
+            await db.RemoveAsync(sent, CancellationToken.None);
+        }
+
+        foreach (var (row, fault) in rows.Zip(faults).Where(pair => pair.Second is not null))
+        {
+            await sender.DeferAsync(db, row, fault!, CancellationToken.None);
+        }
+
+        return rows.Count == Batch;
+    }
+}
