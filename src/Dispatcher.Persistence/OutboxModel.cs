@@ -37,7 +37,6 @@ public static class OutboxModel
         row.Property(r => r.SequenceNumber).HasColumnName("sequence_number").ValueGeneratedOnAdd();
         row.Property(r => r.MessageId).HasColumnName("message_id");
         row.Property(r => r.InboxMessageId).HasColumnName("inbox_message_id");
-        row.Property(r => r.InboxConsumerId).HasColumnName("inbox_consumer_id");
         row.Property(r => r.DestinationAddress).HasColumnName("destination_address");
         row.Property(r => r.MessageType).HasColumnName("message_type");
         row.Property(r => r.ContentType).HasColumnName("content_type");
@@ -58,6 +57,5 @@ public static class OutboxModel
         row.Property(r => r.Attempts).HasColumnName("attempts");
         row.Property(r => r.LastError).HasColumnName("last_error");
         row.HasIndex(r => r.NextAt).HasDatabaseName($"{table}_next_at");
-        row.HasIndex(r => new { r.InboxMessageId, r.InboxConsumerId }).HasDatabaseName($"{table}_inbox");
     }
 }

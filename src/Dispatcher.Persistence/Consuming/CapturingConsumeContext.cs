@@ -38,7 +38,7 @@ internal sealed partial class CapturingConsumeContext<TMessage>(
         {
             if (!_consumed)
             {
-                _captured.Add(OutboxRow.From(context, cause, scope.Clock.GetUtcNow(), scope.Options.Lease));
+                _captured.Add(OutboxRow.From(context, cause.MessageId, scope.Clock.GetUtcNow(), scope.Options.Lease));
                 return Task.CompletedTask;
             }
         }

@@ -10,13 +10,14 @@ namespace Dispatcher.Persistence.Consuming;
 /// <summary>
 /// A message's way through inbox and outbox. MassTransit's filter resolves this in the scope of the message, and <c>next</c> runs the consumer in it.
 /// <list type="number">
-/// <item>Begin, and claim the message for this consumer. A duplicate ends here, but for what the first delivery left unsent.</item>
+/// <item>Begin, and claim the message for this consumer. A duplicate goes on at the last step.</item>
 /// <item>The consumer runs; what it sends is kept in memory.</item>
 /// <item>One flush: what the consumer wrote, a saga's row, and a row for each send. Commit.</item>
 /// <item>Send from memory, no lock held. What cannot be sent is in the table, for <see cref="OutboxDelivery{TDbContext}"/>.</item>
 /// <item>Report the message as consumed. The acknowledgement follows.</item>
 /// </list>
-/// A crash before the commit leaves nothing, and the broker delivers again. A crash after it leaves rows: the broker's second delivery sends them, or the delivery loop.
+/// A crash before the commit leaves nothing, and the broker delivers again. A crash after it leaves rows, which the delivery loop of any process sends when the time is
+/// over that this one had to itself. The broker's second delivery is dropped: it cannot tell rows that were never sent from those that only wait for their removal.
 /// </summary>
 internal sealed partial class OutboxContextFactory<TDbContext>(
     TDbContext db,
@@ -62,9 +63,7 @@ internal sealed partial class OutboxContextFactory<TDbContext>(
             if (!await db.ClaimAsync(cause, outbox.CancellationToken))
             {
                 outbox.Close();
-                var left = await db.TakeCausedAsync(cause, clock.GetUtcNow(), _options.Lease, outbox.CancellationToken);
-                await transaction.CommitAsync(CancellationToken.None);
-                return left;
+                return [];
             }
 
             // :: Step 2, and the flush of step 3

@@ -16,10 +16,8 @@ internal sealed class OutboxRow : OutboxMessageContext
 
     public required Guid MessageId { get; init; }
 
-    /// <summary>The consumed message that caused it, and by which consumer. Null: sent from outside of a consumer.</summary>
+    /// <summary>The consumed message that caused it; for people who look. Null: sent from outside of a consumer.</summary>
     public Guid? InboxMessageId { get; init; }
-
-    public Guid? InboxConsumerId { get; init; }
 
     public Uri? DestinationAddress { get; init; }
 
@@ -84,7 +82,7 @@ internal sealed class OutboxRow : OutboxMessageContext
     /// Takes a send out of MassTransit's hands. A delay becomes the time the row is due, and is taken off the message: the transport would ask for a delayed
     /// exchange otherwise.
     /// </summary>
-    public static OutboxRow From<T>(SendContext<T> send, InboxRow? cause, DateTimeOffset now, TimeSpan lease)
+    public static OutboxRow From<T>(SendContext<T> send, Guid? cause, DateTimeOffset now, TimeSpan lease)
         where T : class
     {
         long? notBefore = send.Delay is { } delay ? Micros.Of(now + delay) : null;
@@ -93,8 +91,7 @@ internal sealed class OutboxRow : OutboxMessageContext
         return new OutboxRow
         {
             MessageId = send.MessageId ?? throw new MessageException(typeof(T), "A message needs a MessageId to go through the outbox."),
-            InboxMessageId = cause?.MessageId,
-            InboxConsumerId = cause?.ConsumerId,
+            InboxMessageId = cause,
             DestinationAddress = send.DestinationAddress,
             MessageType = string.Join(';', send.SupportedMessageTypes),
             ContentType = send.ContentType?.ToString() ?? send.Serialization.DefaultContentType.ToString(),

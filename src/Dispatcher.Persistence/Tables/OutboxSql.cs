@@ -11,9 +11,6 @@ internal sealed record OutboxSql
     /// <summary>Until, now, most. What is due now, left to us until then.</summary>
     public required string TakeDue { get; init; }
 
-    /// <summary>Until, message, consumer, now. What a consumed message has left unsent; what failed already waits for its time.</summary>
-    public required string TakeCaused { get; init; }
-
     /// <summary>Before, most.</summary>
     public required string Forget { get; init; }
 
@@ -33,8 +30,6 @@ internal sealed record OutboxSql
             Claim = $"insert into {inbox.Name} ({message}, {consumer}, {received}) values ({{0}}, {{1}}, {{2}}) on conflict do nothing",
             TakeDue = $"with due as materialized (select {sequence} from {outbox.Name} where {next} <= {{1}} order by {next} limit {{2}}{skipLocked}) "
                 + $"update {outbox.Name} set {next} = {{0}} where {sequence} in (select {sequence} from due) returning {outbox.AllColumns}",
-            TakeCaused = $"update {outbox.Name} set {next} = {{0}} where {outbox[nameof(OutboxRow.InboxMessageId)]} = {{1}} and {outbox[nameof(OutboxRow.InboxConsumerId)]} = {{2}} "
-                + $"and {outbox[nameof(OutboxRow.Attempts)]} = 0 and ({outbox[nameof(OutboxRow.NotBefore)]} is null or {outbox[nameof(OutboxRow.NotBefore)]} <= {{3}}) returning {outbox.AllColumns}",
             Forget = $"with old as materialized (select {message}, {consumer} from {inbox.Name} where {received} < {{0}} order by {received} limit {{1}}{skipLocked}) "
                 + $"delete from {inbox.Name} where ({message}, {consumer}) in (select {message}, {consumer} from old)",
         };

@@ -9,11 +9,13 @@ internal static class OutboxTables
     public static async Task<bool> ClaimAsync(this DbContext db, InboxRow row, CancellationToken cancellationToken) =>
         await db.Database.ExecuteSqlRawAsync(OutboxSql.Of(db).Claim, [row.MessageId, row.ConsumerId, row.ReceivedAt], cancellationToken) == 1;
 
-    public static Task<IReadOnlyList<OutboxRow>> TakeDueAsync(this DbContext db, int most, DateTimeOffset now, TimeSpan lease, CancellationToken cancellationToken) =>
-        TakeAsync(db, OutboxSql.Of(db).TakeDue, [Micros.Of(now + lease), Micros.Of(now), most], cancellationToken);
-
-    public static Task<IReadOnlyList<OutboxRow>> TakeCausedAsync(this DbContext db, InboxRow cause, DateTimeOffset now, TimeSpan lease, CancellationToken cancellationToken) =>
-        TakeAsync(db, OutboxSql.Of(db).TakeCaused, [Micros.Of(now + lease), cause.MessageId, cause.ConsumerId, Micros.Of(now)], cancellationToken);
+    /// <summary>What is due, left to us for as long as the lease.</summary>
+    public static async Task<IReadOnlyList<OutboxRow>> TakeDueAsync(this DbContext db, int most, DateTimeOffset now, TimeSpan lease, CancellationToken cancellationToken)
+    {
+        object[] parameters = [Micros.Of(now + lease), Micros.Of(now), most];
+        var rows = await db.Set<OutboxRow>().FromSqlRaw(OutboxSql.Of(db).TakeDue, parameters).AsNoTracking().ToListAsync(cancellationToken);
+        return [.. rows.OrderBy(row => row.SequenceNumber)];
+    }
 
     public static Task RemoveAsync(this DbContext db, IReadOnlyCollection<long> sent, CancellationToken cancellationToken) =>
         db.Set<OutboxRow>().Where(row => sent.Contains(row.SequenceNumber)).ExecuteDeleteAsync(cancellationToken);
@@ -30,10 +32,4 @@ internal static class OutboxTables
     /// <summary>How many were forgotten; less than <paramref name="most"/>: there are no more.</summary>
     public static Task<int> ForgetAsync(this DbContext db, DateTimeOffset before, int most, CancellationToken cancellationToken) =>
         db.Database.ExecuteSqlRawAsync(OutboxSql.Of(db).Forget, [Micros.Of(before), most], cancellationToken);
-
-    private static async Task<IReadOnlyList<OutboxRow>> TakeAsync(DbContext db, string sql, object[] parameters, CancellationToken cancellationToken)
-    {
-        var rows = await db.Set<OutboxRow>().FromSqlRaw(sql, parameters).AsNoTracking().ToListAsync(cancellationToken);
-        return [.. rows.OrderBy(row => row.SequenceNumber)];
-    }
 }

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Dispatcher.Contracts;
 using Dispatcher.Hosting;
+using Dispatcher.Persistence;
 using Dispatcher.Policies;
 using Dispatcher.ReferenceWorker;
 using Dispatcher.Worker;
@@ -10,7 +11,7 @@ namespace Dispatcher.UnitTests.Architecture;
 /// <summary>The assemblies that ship.</summary>
 internal static class Shipped
 {
-    public static readonly Assembly[] Assemblies = [typeof(SubmitJob).Assembly, typeof(Bundle).Assembly, typeof(WorkerOptions).Assembly, typeof(ReferenceWorkerOptions).Assembly, typeof(Server).Assembly];
+    public static readonly Assembly[] Assemblies = [typeof(SubmitJob).Assembly, typeof(Bundle).Assembly, typeof(OutboxOptions).Assembly, typeof(WorkerOptions).Assembly, typeof(ReferenceWorkerOptions).Assembly, typeof(Server).Assembly];
 
     /// <summary>Every type that somebody wrote.</summary>
     public static IEnumerable<Type> Types => Assemblies.SelectMany(assembly => assembly.GetTypes())

@@ -1,0 +1,114 @@
+using System.Data.Common;
+using MassTransit;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+
+namespace Dispatcher.StoreTests.Persistence;
+
+/// <summary>What the database has done, for the journal.</summary>
+internal sealed class SqlLog(Journal journal) : DbCommandInterceptor
+{
+    public override ValueTask<DbDataReader> ReaderExecutedAsync(DbCommand command, CommandExecutedEventData eventData, DbDataReader result, CancellationToken cancellationToken = default)
+    {
+        journal.Add(new Statement(command.CommandText));
+        return new(result);
+    }
+
+    public override ValueTask<int> NonQueryExecutedAsync(DbCommand command, CommandExecutedEventData eventData, int result, CancellationToken cancellationToken = default)
+    {
+        journal.Add(new Statement(command.CommandText));
+        return new(result);
+    }
+}
+
+internal sealed record Statement(string Text)
+{
+    public bool Removes => Text.StartsWith("DELETE FROM", StringComparison.Ordinal) && Text.Contains("outbox", StringComparison.Ordinal);
+}
+
+/// <summary>Stands where a message goes out for real; a send that is only captured does not come by.</summary>
+internal sealed class SendGate : ISendObserver
+{
+    public Func<SendContext, Task> OnSend { get; set; } = _ => Task.CompletedTask;
+
+    /// <summary>No message of this type gets out.</summary>
+    public void Refuse<T>() => OnSend = context => context.DestinationAddress!.AbsolutePath.EndsWith(typeof(T).Name, StringComparison.Ordinal)
+        ? throw new IOException("Refused.")
+        : Task.CompletedTask;
+
+    public Task PreSend<T>(SendContext<T> context)
+        where T : class => OnSend(context);
+
+    public Task PostSend<T>(SendContext<T> context)
+        where T : class => Task.CompletedTask;
+
+    public Task SendFault<T>(SendContext<T> context, Exception exception)
+        where T : class => Task.CompletedTask;
+}
+
+/// <summary>Counts commits and savepoints, and makes a commit fail before it has happened or after.</summary>
+internal sealed class CommitControl : DbTransactionInterceptor
+{
+    private int _commits;
+    private int _savepoints;
+    private int _failBefore;
+    private int _failAfter;
+
+    public int Commits => _commits;
+
+    public int Savepoints => _savepoints;
+
+    public void FailBefore(int times) => _failBefore = times;
+
+    public void FailAfter(int times) => _failAfter = times;
+
+    public override ValueTask<InterceptionResult> TransactionCommittingAsync(
+        DbTransaction transaction, TransactionEventData eventData, InterceptionResult result, CancellationToken cancellationToken = default) =>
+        Interlocked.Decrement(ref _failBefore) >= 0 ? throw new IOException("The commit failed.") : new(result);
+
+    public override Task TransactionCommittedAsync(DbTransaction transaction, TransactionEndEventData eventData, CancellationToken cancellationToken = default)
+    {
+        Interlocked.Increment(ref _commits);
+        return Interlocked.Decrement(ref _failAfter) >= 0 ? throw new IOException("The answer to the commit was lost.") : Task.CompletedTask;
+    }
+
+    public override Task CreatedSavepointAsync(DbTransaction transaction, TransactionEventData eventData, CancellationToken cancellationToken = default)
+    {
+        Interlocked.Increment(ref _savepoints);
+        return Task.CompletedTask;
+    }
+
+    public void Clear() => (_commits, _savepoints) = (0, 0);
+}
+
+/// <summary>The real time and some more.</summary>
+internal sealed class ShiftedClock : TimeProvider
+{
+    private TimeSpan _ahead;
+
+    public void Advance(TimeSpan by) => _ahead += by;
+
+    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + _ahead;
+}
+
+/// <summary>Keeps log lines of the library.</summary>
+internal sealed class LogLines(Journal journal) : ILoggerProvider
+{
+    public ILogger CreateLogger(string categoryName) => new Lines(journal, categoryName);
+
+    public void Dispose()
+    {
+    }
+
+    private sealed class Lines(Journal journal, string category) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => category.StartsWith("Dispatcher.", StringComparison.Ordinal);
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            journal.Add(new LogLine(logLevel, eventId.Id, formatter(state, exception)));
+    }
+}
+
+internal sealed record LogLine(LogLevel Level, int EventId, string Text);

@@ -1,0 +1,167 @@
+using Dispatcher.Persistence;
+using Dispatcher.Persistence.Consuming;
+using Dispatcher.Persistence.Sending;
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.StoreTests.Persistence;
+
+/// <summary>One process that uses the library: container, bus and, when wanted, the loops.</summary>
+internal sealed class OrderHost : IAsyncDisposable
+{
+    private readonly ServiceProvider _services;
+    private readonly List<IHostedService> _started = [];
+
+    private OrderHost(ServiceProvider services) => _services = services;
+
+    public Journal Journal => Get<Journal>();
+
+    public Script Script => Get<Script>();
+
+    public SendGate Sending => Get<SendGate>();
+
+    public CommitControl Commit => Get<CommitControl>();
+
+    public ShiftedClock Clock => (ShiftedClock)Get<TimeProvider>();
+
+    public IBus Bus => Get<IBus>();
+
+    public OutboxDelivery<OrderDb> Delivery => Get<OutboxDelivery<OrderDb>>();
+
+    public InboxCleanup<OrderDb> Cleanup => Get<InboxCleanup<OrderDb>>();
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    /// <param name="database">The provider and where the database is.</param>
+    /// <param name="setup">What differs from the usual process.</param>
+    public static async Task<OrderHost> StartAsync(Action<DbContextOptionsBuilder> database, HostSetup setup)
+    {
+        var services = new ServiceCollection();
+        services.AddSingleton<Journal>().AddSingleton<Script>().AddSingleton<SqlLog>().AddSingleton<CommitControl>().AddSingleton<SendGate>();
+        services.AddSingleton<TimeProvider>(new ShiftedClock());
+        services.AddSingleton<ILoggerProvider, LogLines>().AddLogging();
+        services.AddDbContext<OrderDb>((provider, options) =>
+        {
+            database(options);
+            options.AddInterceptors(provider.GetRequiredService<SqlLog>(), provider.GetRequiredService<CommitControl>());
+        });
+        services.AddMassTransit(bus => Configure(bus, setup));
+        services.AddMediator(mediator =>
+        {
+            mediator.AddSagaStateMachine<OrderMachine, Order>().PersistedBy<Order, OrderDb>();
+            mediator.ConfigureMediator((_, configurator) =>
+            {
+                if (setup.Retries > 0)
+                {
+                    configurator.UseMessageRetry(retry => retry.Immediate(setup.Retries));
+                }
+            });
+        });
+        var host = new OrderHost(services.BuildServiceProvider(validateScopes: true));
+        await host.StartAsync(setup);
+        return host;
+    }
+
+    public T Get<T>()
+        where T : notnull => _services.GetRequiredService<T>();
+
+    public AsyncServiceScope Scope() => _services.CreateAsyncScope();
+
+    public async Task<T> ReadAsync<T>(Func<OrderDb, Task<T>> read)
+    {
+        await using var scope = Scope();
+        return await read(scope.ServiceProvider.GetRequiredService<OrderDb>());
+    }
+
+    /// <summary>As an orderly end of the process; the container stays for the test to look at.</summary>
+    public async Task StopAsync()
+    {
+        foreach (var service in Enumerable.Reverse(_started))
+        {
+            await service.StopAsync(CancellationToken.None);
+        }
+
+        _started.Clear();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        await _services.DisposeAsync();
+    }
+
+    private static void Configure(IBusRegistrationConfigurator bus, HostSetup setup)
+    {
+        bus.DisableUsageTelemetry();
+        bus.AddConsumer<PlaceConsumer>();
+        bus.AddConsumer<Recorder>();
+        bus.AddSagaStateMachine<OrderMachine, Order>().PersistedBy<Order, OrderDb>();
+        bus.AddOutbox<OrderDb>(options => (options.Period, options.SendTimeout, options.MaxAttempts) = (setup.Period, setup.SendTimeout, setup.MaxAttempts));
+        bus.AddBusOutbox<OrderDb>();
+        bus.AddConfigureEndpointsCallback((context, name, endpoint) =>
+        {
+            endpoint.ConcurrentMessageLimit = setup.Concurrency;
+            if (name != "Recorder")
+            {
+                if (setup.Retries > 0)
+                {
+                    // Immediate(0) tries once more all the same.
+                    endpoint.UseMessageRetry(retry => retry.Immediate(setup.Retries));
+                }
+
+                endpoint.UseOutbox<OrderDb>(context);
+            }
+        });
+        bus.AddSendObserver(context => context.GetRequiredService<SendGate>());
+        bus.AddDelayedMessageScheduler();
+        if (setup.RabbitMq is { } address)
+        {
+            bus.UsingRabbitMq((context, configurator) =>
+            {
+                configurator.Host(address);
+                configurator.UseDelayedMessageScheduler();
+                configurator.ConfigureEndpoints(context);
+            });
+        }
+        else
+        {
+            bus.UsingInMemory((context, configurator) =>
+            {
+                configurator.UseDelayedMessageScheduler();
+                configurator.ConfigureEndpoints(context);
+            });
+        }
+    }
+
+    private async Task StartAsync(HostSetup setup)
+    {
+        foreach (var service in _services.GetServices<IHostedService>().Where(service => setup.Loops || service.GetType().Namespace!.StartsWith("MassTransit", StringComparison.Ordinal)))
+        {
+            await service.StartAsync(Stop);
+            _started.Add(service);
+        }
+
+        await Get<IBusControl>().WaitForHealthStatus(BusHealthStatus.Healthy, Stop);
+    }
+}
+
+/// <summary>How a process differs from the usual.</summary>
+internal sealed record HostSetup
+{
+    /// <summary>Whether the loops run; else a test calls them.</summary>
+    public bool Loops { get; init; }
+
+    /// <summary>So long by default that only a signal wakes the delivery loop.</summary>
+    public TimeSpan Period { get; init; } = TimeSpan.FromMinutes(1);
+
+    public TimeSpan SendTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    public int MaxAttempts { get; init; } = 300;
+
+    public int Retries { get; init; }
+
+    /// <summary>One after the other by default, so that what came first is done when the next is seen.</summary>
+    public int Concurrency { get; init; } = 1;
+
+    public Uri? RabbitMq { get; init; }
+}
