@@ -99,6 +99,44 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
+    public async Task A_saga_that_is_inserted_first_needs_no_retry_when_somebody_else_was_faster()
+    {
+        var host = await StartAsync();
+        var order = Guid.CreateVersion7();
+
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => SendAsync(host, new OpenOrder(order))));
+
+        Assert.Equal(8, await TotalAsync(host, order));
+    }
+
+    [Fact]
+    public async Task An_event_that_finds_its_instances_by_a_query_changes_each()
+    {
+        var host = await StartAsync();
+        var (low, alsoLow, high) = (Guid.CreateVersion7(), Guid.CreateVersion7(), Guid.CreateVersion7());
+        await SendAsync(host, new AddAmount(low, 1));
+        await SendAsync(host, new AddAmount(alsoLow, 2));
+        await SendAsync(host, new AddAmount(high, 50));
+
+        await SendAsync(host, new RaiseAll(Below: 10));
+
+        Assert.Equal((101, 102, 50), (await TotalAsync(host, low), await TotalAsync(host, alsoLow), await TotalAsync(host, high)));
+    }
+
+    [Fact]
+    public async Task A_context_from_a_pool_will_do()
+    {
+        var host = await StartAsync(new HostSetup { Pooled = true });
+        var order = Guid.CreateVersion7();
+
+        await SendAsync(host, new AddAmount(order, 1));
+        await SendAsync(host, new AddAmount(order, 1));
+        await SentinelAsync(host);
+
+        Assert.Equal(2, await TotalAsync(host, order));
+    }
+
+    [Fact]
     public async Task A_change_of_the_version_by_somebody_else_makes_the_send_start_again()
     {
         var host = await StartAsync(new HostSetup { Retries = 1 });

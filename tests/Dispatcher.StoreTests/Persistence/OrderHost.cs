@@ -40,11 +40,15 @@ internal sealed class OrderHost : IAsyncDisposable
         services.AddSingleton<Journal>().AddSingleton<Script>().AddSingleton<SqlLog>().AddSingleton<CommitControl>().AddSingleton<SendGate>();
         services.AddSingleton<TimeProvider>(new ShiftedClock());
         services.AddSingleton<ILoggerProvider, LogLines>().AddLogging();
-        services.AddDbContext<OrderDb>((provider, options) =>
+        if (setup.Pooled)
         {
-            database(options);
-            options.AddInterceptors(provider.GetRequiredService<SqlLog>(), provider.GetRequiredService<CommitControl>());
-        });
+            services.AddPooledDbContextFactory<OrderDb>(Build);
+        }
+        else
+        {
+            services.AddDbContext<OrderDb>(Build);
+        }
+
         services.AddMassTransit(bus => Configure(bus, setup));
         services.AddMediator(mediator =>
         {
@@ -60,6 +64,12 @@ internal sealed class OrderHost : IAsyncDisposable
         var host = new OrderHost(services.BuildServiceProvider(validateScopes: true));
         await host.StartAsync(setup);
         return host;
+
+        void Build(IServiceProvider provider, DbContextOptionsBuilder options)
+        {
+            database(options);
+            options.AddInterceptors(provider.GetRequiredService<SqlLog>(), provider.GetRequiredService<CommitControl>());
+        }
     }
 
     public T Get<T>()
@@ -162,6 +172,9 @@ internal sealed record HostSetup
 
     /// <summary>One after the other by default, so that what came first is done when the next is seen.</summary>
     public int Concurrency { get; init; } = 1;
+
+    /// <summary>The context comes from a factory with a pool, as the server registers its own.</summary>
+    public bool Pooled { get; init; }
 
     public Uri? RabbitMq { get; init; }
 }

@@ -19,6 +19,10 @@ public sealed record CloseOrder(Guid OrderId);
 
 public sealed record PingOrder(Guid OrderId);
 
+public sealed record OpenOrder(Guid OrderId);
+
+public sealed record RaiseAll(int Below);
+
 public sealed class Note
 {
     public long NoteId { get; init; }
@@ -97,8 +101,21 @@ public sealed class OrderMachine : MassTransitStateMachine<Order>
         Event(() => Added, added => added.CorrelateById(context => context.Message.OrderId));
         Event(() => Closed, closed => closed.CorrelateById(context => context.Message.OrderId).OnMissingInstance(missing => missing.Fault()));
         Event(() => Pinged, pinged => pinged.CorrelateById(context => context.Message.OrderId).OnMissingInstance(missing => missing.Discard()));
-        Initially(Adding().TransitionTo(Open));
-        During(Open, Adding(), When(Closed).Finalize(), Ignore(Pinged));
+        Event(() => Opened, opened =>
+        {
+            opened.CorrelateById(context => context.Message.OrderId);
+            opened.InsertOnInitial = true;
+            opened.SetSagaFactory(context => new Order { CorrelationId = context.Message.OrderId });
+        });
+        Event(() => Raised, raised => raised.CorrelateBy((order, context) => order.Total < context.Message.Below).OnMissingInstance(missing => missing.Discard()));
+        Initially(Adding().TransitionTo(Open), When(Opened).Then(context => context.Saga.Total++).TransitionTo(Open));
+        During(
+            Open,
+            Adding(),
+            When(Opened).Then(context => context.Saga.Total++),
+            When(Raised).Then(context => context.Saga.Total += 100),
+            When(Closed).Finalize(),
+            Ignore(Pinged));
         SetCompletedWhenFinalized();
     }
 
@@ -109,6 +126,10 @@ public sealed class OrderMachine : MassTransitStateMachine<Order>
     public Event<CloseOrder> Closed { get; } = null!;
 
     public Event<PingOrder> Pinged { get; } = null!;
+
+    public Event<OpenOrder> Opened { get; } = null!;
+
+    public Event<RaiseAll> Raised { get; } = null!;
 
     private EventActivityBinder<Order, AddAmount> Adding() => When(Added)
         .Then(context => context.Saga.Total += context.Message.Amount)
