@@ -4,7 +4,7 @@ namespace Dispatcher.Persistence;
 public static class OutboxDdl
 {
     /// <summary>For PostgreSQL 12 and later; several statements, run once.</summary>
-    public const string Postgres = """
+    public static string Postgres => """
         create table mt_inbox (
             message_id uuid not null,
             consumer_id uuid not null,
@@ -41,7 +41,7 @@ public static class OutboxDdl
         """;
 
     /// <summary>For SQLite 3.35 and later; several statements, run once. Set <c>pragma journal_mode = wal</c> on the file, as for any store with more than one user.</summary>
-    public const string Sqlite = """
+    public static string Sqlite => """
         create table mt_inbox (
             message_id text not null,
             consumer_id text not null,

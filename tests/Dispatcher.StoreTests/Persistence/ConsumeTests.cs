@@ -61,6 +61,7 @@ public abstract class ConsumeTests(StoreKind kind) : PersistenceTest(kind)
 
         Assert.Single(host.Journal.All<Place>(), place => place.OrderId == order);
         Assert.Single(host.Journal.All<Placed>(), placed => placed.OrderId == order);
+        Assert.Empty(host.Journal.All<Fault<Place>>());
     }
 
     [Fact]

@@ -76,7 +76,7 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
         var never = new TaskCompletionSource();
         host.Sending.OnSend = _ => never.Task;
 
-        await host.Delivery.OnceAsync(Stop);
+        await host.Delivery.OnceAsync(Stop).WaitAsync(TimeSpan.FromSeconds(20), Stop);
 
         Assert.Contains("Not sent within", (await OutboxAsync(host))[0].LastError, StringComparison.Ordinal);
         never.SetResult();

@@ -3,7 +3,7 @@ namespace Dispatcher.StoreTests.Persistence;
 /// <summary>What consumers saw, in order. Waits for what is to come, and fails after a time that a slow machine does not need.</summary>
 public sealed class Journal
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly List<object> _seen = [];
     private TaskCompletionSource _more = New();

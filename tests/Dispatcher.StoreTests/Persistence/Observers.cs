@@ -80,14 +80,15 @@ internal sealed class CommitControl : DbTransactionInterceptor
     public void Clear() => (_commits, _savepoints) = (0, 0);
 }
 
-/// <summary>The real time and some more.</summary>
-internal sealed class ShiftedClock : TimeProvider
+/// <summary>Stands still unless it is moved, however slow the machine is. Timers run as ever.</summary>
+internal sealed class StandingClock : TimeProvider
 {
+    private readonly DateTimeOffset _start = System.GetUtcNow();
     private TimeSpan _ahead;
 
     public void Advance(TimeSpan by) => _ahead += by;
 
-    public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + _ahead;
+    public override DateTimeOffset GetUtcNow() => _start + _ahead;
 }
 
 /// <summary>Keeps log lines of the library.</summary>

@@ -22,7 +22,7 @@ internal sealed class OrderHost : IAsyncDisposable
 
     public CommitControl Commit => Get<CommitControl>();
 
-    public ShiftedClock Clock => (ShiftedClock)Get<TimeProvider>();
+    public StandingClock Clock => (StandingClock)Get<TimeProvider>();
 
     public IBus Bus => Get<IBus>();
 
@@ -38,7 +38,7 @@ internal sealed class OrderHost : IAsyncDisposable
     {
         var services = new ServiceCollection();
         services.AddSingleton<Journal>().AddSingleton<Script>().AddSingleton<SqlLog>().AddSingleton<CommitControl>().AddSingleton<SendGate>();
-        services.AddSingleton<TimeProvider>(new ShiftedClock());
+        services.AddSingleton<TimeProvider>(new StandingClock());
         services.AddSingleton<ILoggerProvider, LogLines>().AddLogging();
         if (setup.Pooled)
         {

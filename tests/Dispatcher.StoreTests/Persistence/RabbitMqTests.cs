@@ -16,7 +16,7 @@ public sealed class RabbitMqTests() : PersistenceTest(StoreKind.Postgres)
         {
             await context.Publish(new Placed(order, 1));
             await context.Publish(new AddAmount(order, 7));
-            await context.ScheduleSend(new Uri("queue:Recorder"), TimeSpan.FromMilliseconds(100), new Placed(order, 2));
+            await context.ScheduleSend(new Uri("queue:Recorder"), TimeSpan.FromSeconds(1), new Placed(order, 2));
         };
 
         await using (var scope = host.Scope())
@@ -27,6 +27,7 @@ public sealed class RabbitMqTests() : PersistenceTest(StoreKind.Postgres)
 
         await host.Bus.Publish(new Place(order), context => context.MessageId = messageId, Stop);
         await host.Journal.FirstAsync<Totalled>(totalled => totalled.OrderId == order && totalled.Total == 7);
+        host.Clock.Advance(TimeSpan.FromSeconds(1));
         await host.Journal.FirstAsync<Placed>(placed => placed.OrderId == order && placed.Number == 2);
         await SentinelAsync(host);
         await host.StopAsync();
