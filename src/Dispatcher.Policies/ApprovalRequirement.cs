@@ -14,7 +14,10 @@ public sealed record ApprovalRequirement
     /// <summary>All of these must approve, sorted by group. Empty: one vote of anyone with the approver role.</summary>
     public IReadOnlyList<ApprovalGroup> Groups { get; init; } = [];
 
-    /// <summary>Whose votes do not count: principals, or <see cref="Requester"/> for whoever handed the job in. Sorted. Default: the requester.</summary>
+    /// <summary>
+    /// Whose votes do not count: principals, or <see cref="Requester"/> for whoever handed the job in. Sorted. Default: the requester. Leaving
+    /// <see cref="Requester"/> out lets nobody in: whoever handed the job in, and anyone who shares that person, can never approve, whatever stands here.
+    /// </summary>
     public IReadOnlyList<string> Exclude { get; init; } = [Requester];
 
     /// <summary>How long the job is held before the approval expires, 1 s to 720 h. Default: 24 h.</summary>

@@ -31,8 +31,9 @@ public class ApprovalTests
         Assert.Equal(OnPolicyChange.Invalidate, approval.OnPolicyChange);
     }
 
+    /// <summary>It is what rules exclude beside the requester, who can approve under none of them.</summary>
     [Fact]
-    public void The_requester_may_vote_only_where_a_rule_says_so()
+    public void A_list_of_exclusions_replaces_the_default_one()
     {
         Assert.Empty(Decide(Approve("a", "exclude: []")).Exclude);
         Assert.Equal(["requester"], Decide(Approve("a", "groups: {sre: 1}")).Exclude);
