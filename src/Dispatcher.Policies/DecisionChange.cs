@@ -61,6 +61,8 @@ public sealed record DecisionChange
             Say(Widened, "no longer excluded from approving: ", before.Exclude.Except(after.Exclude, StringComparer.Ordinal));
             OfTime("decide_within ", before.DecideWithin, after.DecideWithin);
             OfTime("use_within ", before.UseWithin, after.UseWithin);
+            Compare("covers ", before.Covers, after.Covers, (int)before.Covers - (int)after.Covers, ApprovalNames.Of);
+            Compare("on_policy_change ", before.OnPolicyChange, after.OnPolicyChange, (int)after.OnPolicyChange - (int)before.OnPolicyChange, ApprovalNames.Of);
         }
 
         /// <param name="name">What changed, with a space behind, or empty.</param>

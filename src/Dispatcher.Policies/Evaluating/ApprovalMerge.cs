@@ -24,5 +24,7 @@ internal static class ApprovalMerge
         Exclude = [.. a.Exclude.Union(b.Exclude, StringComparer.Ordinal).Order(StringComparer.Ordinal)],
         DecideWithin = a.DecideWithin < b.DecideWithin ? a.DecideWithin : b.DecideWithin,
         UseWithin = a.UseWithin < b.UseWithin ? a.UseWithin : b.UseWithin,
+        Covers = a.Covers == ApprovalCover.Retries && b.Covers == ApprovalCover.Retries ? ApprovalCover.Retries : ApprovalCover.Attempt,
+        OnPolicyChange = a.OnPolicyChange == OnPolicyChange.Invalidate ? a.OnPolicyChange : b.OnPolicyChange,
     };
 }

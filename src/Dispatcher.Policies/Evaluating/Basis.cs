@@ -7,7 +7,7 @@ internal static class Basis
 {
     public static string Hash(CompiledTopic? topic, IReadOnlyList<Rule> matched, Constraints? constraints, ApprovalRequirement? approval)
     {
-        using Canonical hash = new("dispatcher/basis/v1");
+        using Canonical hash = new("dispatcher/basis/v2");
         hash.Add(topic?.ContentHash ?? []);
         hash.Add((long)matched.Count);
         foreach (Rule rule in matched)
@@ -34,5 +34,9 @@ internal static class Basis
             hash.Add(group.Group);
             hash.Add((long)group.Count);
         }
+
+        // By name: the order of an enum's members means nothing.
+        hash.Add(approval is null ? "" : ApprovalNames.Of(approval.Covers));
+        hash.Add(approval is null ? "" : ApprovalNames.Of(approval.OnPolicyChange));
     }
 }

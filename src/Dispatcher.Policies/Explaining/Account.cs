@@ -48,7 +48,7 @@ internal static class Account
         AddMerge(steps, "timeout_ms", "the least", matched, constraints => constraints.TimeoutMs?.ToString(CultureInfo.InvariantCulture));
         if (matched.Count(rule => rule.Approval is not null) > 1)
         {
-            steps.Add($"approval: all groups, the higher counts, all exclusions and the shorter times of {string.Join(", ", matched.Where(rule => rule.Approval is not null).Select(rule => rule.Id))}");
+            steps.Add($"approval of {string.Join(", ", matched.Where(rule => rule.Approval is not null).Select(rule => rule.Id))}: all groups, the higher counts, all exclusions, the shorter times, covers retries if all do, on_policy_change invalidate if one does");
         }
 
         steps.Add($"{VerdictNames.Of(decision.Verdict)}: {decision.Reason}{(decision.Detail is null ? "" : $" ({decision.Detail})")}");

@@ -89,7 +89,9 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
                 && merged.Groups.SequenceEqual(alone.Groups)
                 && IsSame(merged.Exclude, alone.Exclude)
                 && merged.DecideWithin == alone.DecideWithin
-                && merged.UseWithin == alone.UseWithin);
+                && merged.UseWithin == alone.UseWithin
+                && merged.Covers == alone.Covers
+                && merged.OnPolicyChange == alone.OnPolicyChange);
     }
 
     private static bool IsSame(IReadOnlyList<string>? a, IReadOnlyList<string>? b) =>

@@ -1,3 +1,5 @@
+using Dispatcher.Policies.Evaluating;
+
 namespace Dispatcher.Policies.Loading;
 
 /// <summary>Reads a rule's <c>approval</c>.</summary>
@@ -8,7 +10,7 @@ internal static class ApprovalReader
 
     public static ApprovalRequirement? Read(YamlNode node, ErrorList errors)
     {
-        if (Fields.Of(node, "approval", errors, "groups", "exclude", "decide_within", "use_within") is not { } fields)
+        if (Fields.Of(node, "approval", errors, "groups", "exclude", "decide_within", "use_within", "covers", "on_policy_change") is not { } fields)
         {
             return null;
         }
@@ -20,7 +22,18 @@ internal static class ApprovalReader
             Exclude = fields.Set("exclude") ?? usual.Exclude,
             DecideWithin = fields.Duration("decide_within", usual.DecideWithin, Least, Most),
             UseWithin = fields.Duration("use_within", usual.UseWithin, Least, Most),
+            Covers = Choice<ApprovalCover>(fields, "covers", ApprovalNames.Of),
+            OnPolicyChange = Choice<OnPolicyChange>(fields, "on_policy_change", ApprovalNames.Of),
         };
+    }
+
+    /// <summary>One of an enum's values, the first by default. A word that is none is reported.</summary>
+    private static T Choice<T>(Fields fields, string key, Func<T, string> name)
+        where T : struct, Enum
+    {
+        T[] all = Enum.GetValues<T>();
+        string word = fields.Word(key, [.. all.Select(name)]);
+        return all.FirstOrDefault(value => name(value) == word);
     }
 
     private static List<ApprovalGroup> ReadGroups(YamlNode? node, ErrorList errors)

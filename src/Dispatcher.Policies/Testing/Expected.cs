@@ -52,5 +52,5 @@ internal static class Expected
 
     private static string? Text(ApprovalRequirement? approval) => approval is null ? null
         : string.Create(CultureInfo.InvariantCulture,
-            $"groups [{string.Join(", ", approval.Groups.Select(group => FormattableString.Invariant($"{group.Group} {group.Count}")))}], exclude {Text(approval.Exclude)}, decide_within {approval.DecideWithin:c}, use_within {approval.UseWithin:c}");
+            $"groups [{string.Join(", ", approval.Groups.Select(group => FormattableString.Invariant($"{group.Group} {group.Count}")))}], exclude {Text(approval.Exclude)}, decide_within {approval.DecideWithin:c}, use_within {approval.UseWithin:c}, covers {ApprovalNames.Of(approval.Covers)}, on_policy_change {ApprovalNames.Of(approval.OnPolicyChange)}");
 }

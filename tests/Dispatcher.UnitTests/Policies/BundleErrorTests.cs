@@ -32,6 +32,8 @@ public class BundleErrorTests
     [InlineData("decision: REQUIRE_APPROVAL\n    approval: {use_within: 1 hour}", "bad_value", "write such a duration.", 6)]
     [InlineData("decision: REQUIRE_APPROVAL\n    approval: {use_within: 721h}", "bad_value", "write such a duration.", 6)]
     [InlineData("decision: REQUIRE_APPROVAL\n    approval: {groups: {sre: 0}}", "bad_value", "write such a number, unquoted.", 6)]
+    [InlineData("decision: REQUIRE_APPROVAL\n    approval: {covers: retires}", "bad_value", "did you mean 'retries'?", 6)]
+    [InlineData("decision: REQUIRE_APPROVAL\n    approval: {on_policy_change: same-basis}", "bad_value", "did you mean 'same_basis'?", 6)]
     [InlineData("decision: DENY\n    decision: ALLOW", "duplicate_key", "merge the two or remove one.", 6)]
     [InlineData("decision: &x DENY", "not_plain_yaml", "write the value out, quoted if it starts with *, & or !.")]
     [InlineData("decision: DENY\n    reason: *x", "not_plain_yaml", "write the value out, quoted if it starts with *, & or !.", 6)]

@@ -36,13 +36,28 @@ public sealed class CaseTests
     [InlineData("verdict: ALLOW_WITH_CONSTRAINTS, reason: because", "reason: expected because, is allowed by limit-dev")]
     [InlineData("verdict: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 2000 }", "constraints: expected timeout_ms 2000, is allowed_hosts [a.example], timeout_ms 1000")]
     [InlineData("verdict: ALLOW_WITH_CONSTRAINTS, constraints: {}", "constraints: expected none, is allowed_hosts [a.example], timeout_ms 1000")]
-    [InlineData("verdict: ALLOW_WITH_CONSTRAINTS, approval: { groups: { sre: 1 } }", "approval: expected groups [sre 1], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, is none")]
+    [InlineData("verdict: ALLOW_WITH_CONSTRAINTS, approval: { groups: { sre: 1 } }", "approval: expected groups [sre 1], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, covers attempt, on_policy_change same_basis, is none")]
     public void A_case_that_is_decided_otherwise_tells_what_differs(string expect, string difference)
     {
         CaseResult result = Assert.Single(Run($"  - {{ name: dev, job: {{ topic: test.run, principal: ci, labels: {{ env: dev }} }}, expect: {{ {expect} }} }}").Cases);
 
         Assert.Equal([difference], result.Differences);
         Assert.Equal("cases/test.yaml:3", result.Where);
+    }
+
+    /// <summary>What a case leaves out of an approval has its default, and is compared too.</summary>
+    [Theory]
+    [InlineData("covers: retries, on_policy_change: invalidate", null)]
+    [InlineData("on_policy_change: invalidate", "covers attempt, on_policy_change invalidate, is groups [], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, covers retries, on_policy_change invalidate")]
+    [InlineData("covers: retries", "covers retries, on_policy_change same_basis, is groups [], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, covers retries, on_policy_change invalidate")]
+    public void A_case_tells_how_far_an_approval_carries(string approval, string? difference)
+    {
+        PolicyTestReport report = Run(
+            $"  - {{ name: a, job: {{ topic: test.run, principal: ci }}, expect: {{ verdict: REQUIRE_APPROVAL, approval: {{ {approval} }} }} }}",
+            "version: v1\nrules: [ { id: a, match: { topic: test.run }, decision: REQUIRE_APPROVAL, approval: { covers: retries, on_policy_change: invalidate } } ]");
+
+        string[] expected = difference is null ? [] : [$"approval: expected groups [], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, {difference}"];
+        Assert.Equal(expected, Assert.Single(report.Cases).Differences);
     }
 
     [Fact]

@@ -17,6 +17,8 @@ public sealed class DecisionChangeTests
     [InlineData(Asked, "REQUIRE_APPROVAL, approval: { groups: { sre: 1 }, exclude: [requester, ci], decide_within: 1h }", "approvals of sre 2 to 1")]
     [InlineData(Asked, "REQUIRE_APPROVAL, approval: { groups: { sre: 2 }, exclude: [requester], decide_within: 1h }", "no longer excluded from approving: ci")]
     [InlineData(Asked, "REQUIRE_APPROVAL, approval: { groups: { sre: 2 }, exclude: [requester, ci], decide_within: 2h }", "decide_within 01:00:00 to 02:00:00")]
+    [InlineData("REQUIRE_APPROVAL", "REQUIRE_APPROVAL, approval: { covers: retries }", "covers attempt to retries")]
+    [InlineData("REQUIRE_APPROVAL, approval: { on_policy_change: invalidate }", "REQUIRE_APPROVAL", "on_policy_change invalidate to same_basis")]
     public void The_second_allows_more(string before, string after, string widened)
     {
         DecisionChange change = Between(before, after);

@@ -54,6 +54,19 @@ public sealed class ExplainTests
     }
 
     [Fact]
+    public void The_merge_of_approvals_names_the_rules_that_ask()
+    {
+        Bundle bundle = ABundle.WithRules(
+            "id: a, match: { topic: test.run }, decision: REQUIRE_APPROVAL, reason: ask",
+            "id: b, match: { topic: test.run }, decision: ALLOW",
+            "id: c, match: { topic: test.run }, decision: REQUIRE_APPROVAL, approval: { covers: retries }").Build();
+
+        Assert.Contains(
+            "approval of a, c: all groups, the higher counts, all exclusions, the shorter times, covers retries if all do, on_policy_change invalidate if one does",
+            bundle.Explain(Job.Facts, ABundle.Now).Merge);
+    }
+
+    [Fact]
     public void Labels_and_tags_are_shown_as_the_rules_saw_them()
     {
         Bundle bundle = ABundle.WithRules("id: a, match: { labels: { who: billing } }, decision: ALLOW").AndTopic("tags: { always: [slow] }, labels: { who: { source: principal } }").Build();

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Dispatcher.Policies;
 
 namespace Dispatcher.UnitTests.Policies;
@@ -101,6 +102,41 @@ public class HashTests
     [Fact]
     public void The_basis_changes_when_another_rule_matches_too() =>
         Assert.NotEqual(Basis(ABundle.WithRules(A)), Basis(ABundle.WithRules(A, "id: b, match: {topic: test.run}, decision: ALLOW")));
+
+    [Fact]
+    public void The_basis_changes_with_each_part_of_the_merged_approval()
+    {
+        ApprovalRequirement usual = ApprovalRequirement.Default;
+        ApprovalRequirement?[] approvals =
+        [
+            null,
+            usual,
+            usual with { Groups = [new ApprovalGroup("sre", 1)] },
+            usual with { Groups = [new ApprovalGroup("sre", 2)] },
+            usual with { Exclude = ["ci", "requester"] },
+            usual with { DecideWithin = TimeSpan.FromHours(2) },
+            usual with { UseWithin = TimeSpan.FromHours(2) },
+            usual with { Covers = ApprovalCover.Retries },
+            usual with { OnPolicyChange = OnPolicyChange.Invalidate },
+        ];
+
+        Assert.Equal(approvals.Length, approvals.Select(approval => Dispatcher.Policies.Evaluating.Basis.Hash(null, [], null, approval)).Distinct().Count());
+    }
+
+    /// <summary>The content of a rule that matches is part of the basis, also where the merged approval stays the same.</summary>
+    [Theory]
+    [InlineData("covers: retries")]
+    [InlineData("on_policy_change: same_basis")]
+    [InlineData("on_policy_change: invalidate")]
+    public void The_basis_changes_with_what_a_rule_says_of_approval_although_another_says_it_tighter(string approval)
+    {
+        const string Tight = "id: tight, match: {topic: test.run}, decision: REQUIRE_APPROVAL, approval: {covers: attempt, on_policy_change: invalidate}";
+        ABundle before = ABundle.WithRules(Tight, "id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL, approval: {}");
+        ABundle after = ABundle.WithRules(Tight, $"id: a, match: {{topic: test.run}}, decision: REQUIRE_APPROVAL, approval: {{{approval}}}");
+
+        Assert.Equal(JsonSerializer.Serialize(before.Decide(Job).Approval), JsonSerializer.Serialize(after.Decide(Job).Approval));
+        Assert.NotEqual(Basis(before), Basis(after));
+    }
 
     private const string Topics = "version: v1\npools: {main: {}}\ntopics: {test.run: {pool: main, owner: team}}";
 

@@ -38,6 +38,8 @@ public sealed class BadDocumentTests
     [InlineData("id: a, match: { topic: a.b }, decision: REQUIRE_APPROVAL, approval: { groups: { sre: 11 } }")]
     [InlineData("id: a, match: { topic: a.b }, decision: REQUIRE_APPROVAL, approval: { groups: [sre] }")]
     [InlineData("id: a, match: { topic: a.b }, decision: REQUIRE_APPROVAL, approval: { use_within: 1 hour }")]
+    [InlineData("id: a, match: { topic: a.b }, decision: REQUIRE_APPROVAL, approval: { covers: all }")]
+    [InlineData("id: a, match: { topic: a.b }, decision: REQUIRE_APPROVAL, approval: { on_policy_change: keep }")]
     [InlineData("id: a, match: { topic: a.b }, decision: DENY, review_by: 1.11.2026")]
     [InlineData("id: a, match: { topic: a.b }, decision: DENY, effective: { from: 2026-11-01 }")]
     [InlineData("id: a, match: { topic: a.b }, decision: DENY, owners: platform")]

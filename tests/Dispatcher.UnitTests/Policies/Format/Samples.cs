@@ -29,7 +29,7 @@ internal static class Samples
             decision: REQUIRE_APPROVAL
             reason: because
             constraints: { allowed_hosts: [api.example.com, localhost], allowed_commands: [git, /bin/ls], timeout_ms: 15000, max_output_bytes: 0 }
-            approval: { groups: { sre-oncall: 1 }, exclude: [requester], decide_within: 24h, use_within: 90m }
+            approval: { groups: { sre-oncall: 1 }, exclude: [requester], decide_within: 24h, use_within: 90m, covers: attempt, on_policy_change: same_basis }
           - { id: a, match: { topic: "**" }, decision: DENY }
           - { id: b, match: { risk_tags: { any: [egress] } }, decision: ALLOW }
           - { id: c, match: { principal: [ci] }, decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 1 } }
@@ -78,7 +78,7 @@ internal static class Samples
               rules: [a]
               reason: because
               constraints: { allowed_hosts: [a.example], allowed_commands: [git], timeout_ms: 5, max_output_bytes: 5 }
-              approval: { groups: { sre: 2 }, exclude: [requester], decide_within: 1h, use_within: 30s }
+              approval: { groups: { sre: 2 }, exclude: [requester], decide_within: 1h, use_within: 30s, covers: retries, on_policy_change: invalidate }
           - { name: another, job: { topic: test.run, principal: ci }, expect: { verdict: DENY, constraints: {}, approval: {} } }
         """;
 

@@ -71,7 +71,7 @@ public class ShadowPropertyTests
         from exception in Gen.Frequency((3, Gen.Constant("")), (1, Conditions()))
         from decision in Gen.Elements(
             "ALLOW", "ALLOW", "DENY", "REQUIRE_APPROVAL",
-            "REQUIRE_APPROVAL, approval: {groups: {sre: 1}}", "REQUIRE_APPROVAL, constraints: {timeout_ms: 5}",
+            "REQUIRE_APPROVAL, approval: {groups: {sre: 1}}", "REQUIRE_APPROVAL, approval: {covers: retries}", "REQUIRE_APPROVAL, approval: {on_policy_change: invalidate}", "REQUIRE_APPROVAL, constraints: {timeout_ms: 5}",
             "ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}", "ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 9}",
             "ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 9, allowed_hosts: [a]}")
         select $"match: {{{topic}{conditions}{(exception.Length > 0 ? $", unless: {{{exception[2..]}}}" : "")}}}, decision: {decision}";

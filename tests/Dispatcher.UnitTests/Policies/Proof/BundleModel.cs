@@ -124,4 +124,8 @@ internal sealed record ApprovalModel
     public int? DecideWithinMinutes { get; init; }
 
     public int? UseWithinMinutes { get; init; }
+
+    public ApprovalCover? Covers { get; init; }
+
+    public OnPolicyChange? OnPolicyChange { get; init; }
 }

@@ -17,6 +17,18 @@ internal sealed class BundleYaml(Random? order = null)
         [Verdict.Deny] = "DENY",
     };
 
+    private static readonly Dictionary<ApprovalCover, string> Covers = new()
+    {
+        [ApprovalCover.Attempt] = "attempt",
+        [ApprovalCover.Retries] = "retries",
+    };
+
+    private static readonly Dictionary<OnPolicyChange, string> Changes = new()
+    {
+        [OnPolicyChange.SameBasis] = "same_basis",
+        [OnPolicyChange.Invalidate] = "invalidate",
+    };
+
     public static BundleFile File(string path, string text) => new(path, Encoding.UTF8.GetBytes(text));
 
     public string Topics(BundleModel bundle) =>
@@ -92,7 +104,9 @@ internal sealed class BundleYaml(Random? order = null)
         ("groups", Map([.. approval.Groups.Select(group => (group.Key, Number(group.Value)))])),
         ("exclude", approval.Exclude is null ? null : Texts(approval.Exclude)),
         ("decide_within", Minutes(approval.DecideWithinMinutes)),
-        ("use_within", Minutes(approval.UseWithinMinutes)));
+        ("use_within", Minutes(approval.UseWithinMinutes)),
+        ("covers", approval.Covers is not { } covers ? null : Covers[covers]),
+        ("on_policy_change", approval.OnPolicyChange is not { } change ? null : Changes[change]));
 
     /// <summary>A mapping without the keys whose value is null.</summary>
     private string Map(params (string Key, string? Value)[] entries) =>

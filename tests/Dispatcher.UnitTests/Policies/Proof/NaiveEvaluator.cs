@@ -173,6 +173,8 @@ internal sealed class NaiveEvaluator
         Exclude = [.. all.SelectMany(one => one.Exclude ?? ["requester"]).Distinct().Order(StringComparer.Ordinal)],
         DecideWithin = TimeSpan.FromMinutes(all.Min(one => one.DecideWithinMinutes ?? 24 * 60)),
         UseWithin = TimeSpan.FromMinutes(all.Min(one => one.UseWithinMinutes ?? 60)),
+        Covers = all.All(one => one.Covers == ApprovalCover.Retries) ? ApprovalCover.Retries : ApprovalCover.Attempt,
+        OnPolicyChange = all.Any(one => one.OnPolicyChange == OnPolicyChange.Invalidate) ? OnPolicyChange.Invalidate : OnPolicyChange.SameBasis,
     };
 
     private static List<string> Ids(IEnumerable<RuleModel> rules) => [.. rules.Select(rule => rule.Id)];

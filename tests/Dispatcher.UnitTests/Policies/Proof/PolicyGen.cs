@@ -159,7 +159,7 @@ internal static class PolicyGen
 
     private static Gen<Constraints> ConstraintSets() =>
         from hosts in OneIn(2, Some(Hosts))
-        from commands in OneIn(3, Some(Commands))
+        from commands in OneIn(2, Some(Commands))
         from timeout in Gen.Elements<long?>(null, 1000, 2000)
         from output in Gen.Elements<long?>(null, 0, 512)
         let isEmpty = hosts is null && commands is null && timeout is null && output is null
@@ -171,12 +171,16 @@ internal static class PolicyGen
         from exclude in OneIn(2, Gen.SubListOf("requester", "ops", "ci"))
         from decide in Gen.Elements<int?>(null, 30, 1440, 2880)
         from use in Gen.Elements<int?>(null, 5, 60, 90)
+        from covers in Gen.Elements<ApprovalCover?>(null, ApprovalCover.Attempt, ApprovalCover.Retries)
+        from change in Gen.Elements<OnPolicyChange?>(null, OnPolicyChange.SameBasis, OnPolicyChange.Invalidate)
         select new ApprovalModel
         {
             Groups = groups.Zip(counts).ToDictionary(pair => pair.First, pair => pair.Second),
             Exclude = exclude is null ? null : [.. exclude],
             DecideWithinMinutes = decide,
             UseWithinMinutes = use,
+            Covers = covers,
+            OnPolicyChange = change,
         };
 
     private static Gen<Window> Windows() =>

@@ -76,7 +76,9 @@ internal static class PolicyShrink
         approval,
         approval with { Exclude = null },
         approval with { DecideWithinMinutes = null },
-        approval with { UseWithinMinutes = null })
+        approval with { UseWithinMinutes = null },
+        approval with { Covers = null },
+        approval with { OnPolicyChange = null })
         .Concat(Without(approval.Groups).Select(groups => approval with { Groups = groups }));
 
     private static IEnumerable<JobModel> Of(JobModel job) => Changed(

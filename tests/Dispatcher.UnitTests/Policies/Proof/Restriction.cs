@@ -28,7 +28,9 @@ internal static class Restriction
             && wide.Groups.All(asked => narrow.Groups.Any(group => group.Group == asked.Group && group.Count >= asked.Count))
             && wide.Exclude.All(narrow.Exclude.Contains)
             && narrow.DecideWithin <= wide.DecideWithin
-            && narrow.UseWithin <= wide.UseWithin);
+            && narrow.UseWithin <= wide.UseWithin
+            && (narrow.Covers == ApprovalCover.Attempt || wide.Covers == ApprovalCover.Retries)
+            && (narrow.OnPolicyChange == OnPolicyChange.Invalidate || wide.OnPolicyChange == OnPolicyChange.SameBasis));
 
     private static bool IsSubset(IReadOnlyList<string>? narrow, IReadOnlyList<string>? wide) => wide is null || narrow?.All(wide.Contains) == true;
 

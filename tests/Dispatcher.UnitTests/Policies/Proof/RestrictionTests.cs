@@ -23,6 +23,8 @@ public class RestrictionTests
     [InlineData(Approve, "decision: REQUIRE_APPROVAL, approval: {exclude: []}")]
     [InlineData("decision: REQUIRE_APPROVAL, approval: {decide_within: 1h}", Approve)]
     [InlineData("decision: REQUIRE_APPROVAL, approval: {use_within: 59m}", Approve)]
+    [InlineData(Approve, "decision: REQUIRE_APPROVAL, approval: {covers: retries}")]
+    [InlineData("decision: REQUIRE_APPROVAL, approval: {on_policy_change: invalidate}", Approve)]
     public void What_lets_through_less_is_narrower(string narrow, string wide)
     {
         Assert.Equal(Relation.Narrower, Restriction.Compare(Decide(narrow), Decide(wide)));
