@@ -1,6 +1,7 @@
 using Dispatcher.Contracts;
 using Dispatcher.Gates;
 using Dispatcher.Jobs;
+using Dispatcher.Storing;
 using Dispatcher.Timelines;
 
 namespace Dispatcher.StoreTests.Gates;
@@ -105,7 +106,7 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
 
         var dispatched = accepted with { State = JobState.Dispatched, Attempt = 1 };
         await MovedAsync(new Move(accepted, dispatched) { Entry = Line(dispatched, TimelineKinds.Dispatched, """{"verdict":"ALLOW","policy_hash":"p"}""") });
-        await Database.ExecuteAsync($"update jobs set state = '{Storing.WireNames.Of(state)}', finished_at = created_at + {took}, due_at = null where state = 'dispatched' and due_at = {long.MaxValue}");
+        await Database.ExecuteAsync($"update jobs set state = '{WireNames.Of(state)}', finished_at = created_at + {took}, due_at = null where state = 'dispatched' and due_at = {long.MaxValue}");
         return await JobAsync(accepted.JobId);
     }
 
