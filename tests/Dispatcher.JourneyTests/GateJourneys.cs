@@ -45,7 +45,7 @@ public sealed class GateJourneys
         }
 
         await SaysAsync(dispatcher, Unapproved);
-        using var answer = await dispatcher.Client("nobody").GetAsync(new Uri("/metrics/success-rate?window=10m", UriKind.Relative), Now);
+        using var answer = await dispatcher.Client("nobody").GetAsync(new Uri("/metrics/success-rate?window=11m", UriKind.Relative), Now);
         Assert.Equal((HttpStatusCode.OK, "0", "true"), (answer.StatusCode, await answer.Content.ReadAsStringAsync(Now), answer.Headers.GetValues("Dispatcher-No-Data").Single()));
     }
 

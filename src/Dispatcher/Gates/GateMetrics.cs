@@ -19,8 +19,9 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan ShortestLife = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LongestLife = TimeSpan.FromSeconds(10);
 
-    /// <summary>An answer that took long to compute lives longer: asking costs the database at most a tenth of its time.</summary>
+    /// <summary>An answer that took long to compute lives longer, up to the longest: asking shall not keep the database busy.</summary>
     private const int LifePerCost = 10;
 
     private readonly SemaphoreSlim _one = new(1);
@@ -88,8 +89,8 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
             _answers.Clear();
         }
 
-        var life = time.GetElapsedTime(began) * LifePerCost;
-        var ticks = (long)((life > ShortestLife ? life : ShortestLife).TotalSeconds * time.TimestampFrequency);
+        var life = Math.Clamp(time.GetElapsedTime(began).TotalSeconds * LifePerCost, ShortestLife.TotalSeconds, LongestLife.TotalSeconds);
+        var ticks = (long)(life * time.TimestampFrequency);
         _answers[(metric, window)] = (answer, time.GetTimestamp() + ticks);
         return answer;
     }

@@ -27,10 +27,10 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
             (select h.kind from timeline h where h.job_id = j.job_id and h.kind in ('accepted', 'held', 'approved', 'returned', 'unclaimed', 'fenced') order by h.entry_id desc limit 1), '')))
         """;
 
-    /// <summary>From each line that held the job to the approval that came next.</summary>
-    private const string HeldFor = """
-        coalesce((select sum(a.at - (select max(h.at) from timeline h where h.job_id = a.job_id and h.kind in ('held', 'approved') and h.kind = 'held' and h.entry_id < a.entry_id))
-            from timeline a where a.job_id = j.job_id and a.kind in ('held', 'approved') and a.kind = 'approved'), 0)
+    /// <summary>Each approved job with the time it was held: from each line that held it to the approval that came next.</summary>
+    private const string Held = """
+        select a.job_id, cast(sum(a.at - (select max(h.at) from timeline h where h.job_id = a.job_id and h.kind in ('held', 'approved') and h.kind = 'held' and h.entry_id < a.entry_id)) as bigint) as took
+        from timeline a where a.kind in ('held', 'approved') and a.kind = 'approved' group by a.job_id
         """;
 
     public async Task<double?> SuccessRateAsync(long from, long to, CancellationToken cancellationToken)
@@ -49,13 +49,13 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
         var rows = await ReadAsync(
             db,
             $"""
-            select min(took) from (
-                select took, row_number() over (order by took) as place, count(*) over () as jobs
-                from (select j.finished_at - j.created_at - {HeldFor} as took from jobs j where {Ended}) ended) ranked
-            where 100 * place >= 95 * jobs
+            with ended as (
+                select j.finished_at - j.created_at - coalesce(w.took, 0) as took from jobs j left join ({Held}) w on w.job_id = j.job_id where {Ended})
+            select took from ended order by took
+            limit 1 offset (select (95 * count(*) + 99) / 100 - (case when count(*) = 0 then 0 else 1 end) from ended)
             """,
             from, to, cancellationToken);
-        return rows[0][0] is { } took ? Math.Ceiling(Convert.ToInt64(took, null) / 1000.0) : null;
+        return rows.Count > 0 && rows[0][0] is { } took ? Math.Ceiling(Convert.ToInt64(took, null) / 1000.0) : null;
     }
 
     public async Task<double?> HighRiskUnapprovedAsync(long from, long to, CancellationToken cancellationToken)
