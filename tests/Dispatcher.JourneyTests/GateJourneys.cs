@@ -45,6 +45,8 @@ public sealed class GateJourneys
         }
 
         await SaysAsync(dispatcher, Unapproved);
+
+        // With a key that nobody can look up now: it is not asked for.
         using var answer = await dispatcher.Client("nobody").GetAsync(new Uri("/metrics/success-rate?window=11m", UriKind.Relative), Now);
         Assert.Equal((HttpStatusCode.OK, "0", "true"), (answer.StatusCode, await answer.Content.ReadAsStringAsync(Now), answer.Headers.GetValues("Dispatcher-No-Data").Single()));
     }
