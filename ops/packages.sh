@@ -15,6 +15,9 @@ missing() {
     # The system's Python: only that one sees the system's pika, the AMQP client of the tests in another language.
     [[ -x /usr/bin/python3 ]] || absent+=(python3)
     /usr/bin/python3 -c 'import pika' 2> /dev/null || absent+=(python3-pika)
+    # What ops/gate-check.sh asks and computes with.
+    command -v curl > /dev/null || absent+=(curl)
+    command -v bc > /dev/null || absent+=(bc)
     echo "${absent[*]}"
 }
 

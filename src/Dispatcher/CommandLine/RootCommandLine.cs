@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using Dispatcher.Auditing;
 using Dispatcher.Demonstrating;
 using Dispatcher.Hosting;
 
@@ -23,6 +24,7 @@ internal static class RootCommandLine
         root.Add(KeysVerbs.Create(verbs));
         root.Add(StatusVerb.Create(verbs));
         root.Add(PolicyVerbs.Create(verbs, terminal));
+        root.Add(AuditVerbs.Create(terminal));
 
         var help = root.Options.OfType<HelpOption>().Single();
         help.Action = new HelpWithExamples((HelpAction)help.Action!);

@@ -9,6 +9,9 @@ internal static class EmbeddedFiles
 
     public static string Effects(string folder, string pool) => Path.Combine(Path.GetFullPath(folder), $"effects-{pool}.db");
 
+    /// <summary>Checkpoints of the timeline, and the key that signs them.</summary>
+    public static string Audit(string folder) => Path.Combine(Path.GetFullPath(folder), "audit");
+
     /// <summary>The reference worker's own folder: local repositories below <c>repos</c>, working folders of commands below <c>shell</c>.</summary>
     public static string Work(string folder, string below)
     {

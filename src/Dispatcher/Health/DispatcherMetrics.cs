@@ -19,6 +19,8 @@ internal sealed class DispatcherMetrics
     private readonly Gauge<double> _folderInvalid;
     private readonly Counter<long> _decisions;
     private readonly Histogram<double> _decisionDuration;
+    private readonly Counter<long> _sealed;
+    private readonly Gauge<double> _sealingLag;
 
     public DispatcherMetrics(IMeterFactory meters)
     {
@@ -28,6 +30,8 @@ internal sealed class DispatcherMetrics
         _folderInvalid = meter.CreateGauge<double>("dispatcher.policy.folder.invalid.duration", "s", "How long ago the policy folder was last valid; 0: it is valid");
         _decisions = meter.CreateCounter<long>("dispatcher.policy.decisions", "{decision}", "Decisions by verdict and hop; a job that is decided again by another bundle counts again");
         _decisionDuration = meter.CreateHistogram("dispatcher.policy.decision.duration", "s", "How long a decision took", advice: DecisionTimes);
+        _sealed = meter.CreateCounter<long>("dispatcher.audit.sealed", "{entry}", "Timeline entries that this process sealed");
+        _sealingLag = meter.CreateGauge<double>("dispatcher.audit.unsealed.lag", "s", "At most so old is what is committed to the timeline and not sealed yet");
     }
 
     public void Activated() => _activations.Add(1, new KeyValuePair<string, object?>("result", "activated"));
@@ -46,4 +50,8 @@ internal sealed class DispatcherMetrics
         _decisions.Add(1, new("verdict", WireNames.Of(verdict)), tag);
         _decisionDuration.Record(took.TotalSeconds, tag);
     }
+
+    public void Sealed(int entries) => _sealed.Add(entries);
+
+    public void SealingLags(TimeSpan lag) => _sealingLag.Record(lag.TotalSeconds);
 }

@@ -1,11 +1,12 @@
 using Dispatcher.Judging;
+using Dispatcher.Sealing;
 using Dispatcher.Storing;
 using MassTransit;
 
 namespace Dispatcher.Health;
 
 /// <summary>Whether this process may decide and move jobs, and if not, why.</summary>
-internal sealed class Readiness(StoreClock clock, CurrentBundle current, PolicyFolder folder, IBusControl bus)
+internal sealed class Readiness(StoreClock clock, CurrentBundle current, PolicyFolder folder, IBusControl bus, Sealer sealer)
 {
     /// <summary>Each check by name: <c>ok</c>, or what is wrong.</summary>
     public IReadOnlyDictionary<string, string> Checks => new Dictionary<string, string>
@@ -14,13 +15,14 @@ internal sealed class Readiness(StoreClock clock, CurrentBundle current, PolicyF
         ["bundle"] = current.InForce.Bundle is not null ? Ok : "no readable bundle is in force: every job is denied",
         ["broker"] = bus.CheckHealth() is { Status: not BusHealthStatus.Healthy } health ? health.Description : Ok,
         ["policy_folder"] = folder.LastLook.Errors.Count == 0 ? Ok : string.Join("; ", folder.LastLook.Errors.Take(3).Select(error => $"{error.Where}: {error.Message}")),
+        ["sealing"] = sealer.Trouble ?? Ok,
     };
 
     /// <summary>The same for anybody: <c>ok</c> or <c>failing</c>. What is wrong names files, hosts and rules.</summary>
     public IReadOnlyDictionary<string, string> ShortChecks => Checks.ToDictionary(check => check.Key, check => check.Value == Ok ? Ok : "failing");
 
-    /// <summary>A broken policy folder is loud but stops nothing: the bundle in force stays.</summary>
-    public bool IsReady => Checks.All(check => check.Key == "policy_folder" || check.Value == Ok);
+    /// <summary>A broken policy folder is loud but stops nothing: the bundle in force stays. So is sealing that is stuck: what is written can be sealed later, and gates block meanwhile.</summary>
+    public bool IsReady => Checks.All(check => check.Key is "policy_folder" or "sealing" || check.Value == Ok);
 
     private const string Ok = "ok";
 }

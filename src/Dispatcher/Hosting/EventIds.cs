@@ -44,4 +44,8 @@ internal static class EventIds
     public const int SendFailed = 2600;
     public const int RelayFailed = 2601;
     public const int ReplyFailed = 2603;
+
+    // 2900 sealing
+    public const int HistoryDoubted = 2900;
+    public const int SealingLeft = 2901;
 }

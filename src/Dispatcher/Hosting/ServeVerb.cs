@@ -10,6 +10,7 @@ internal static class ServeVerb
     private static readonly Option<string?> Postgres = new("--postgres") { Description = "Npgsql connection string. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE.", HelpName = "CONNECTION" };
     private static readonly Option<string?> Data = new("--data") { Description = "Embedded: folder of the database and of the worker's files. Else DISPATCHER_DATA.", HelpName = "DIR" };
     private static readonly Option<string?> Policies = new("--policies") { Description = "Folder with rules/ and topics.yaml. Else DISPATCHER_POLICIES, else policies.", HelpName = "DIR" };
+    private static readonly Option<string?> Audit = new("--audit") { Description = "Folder, outside the database, of the timeline's signed checkpoints and of the key that signs them; made for this user alone. Else DISPATCHER_AUDIT, else audit (embedded: in the data folder). The key also from DISPATCHER_AUDIT_KEY_FILE.", HelpName = "DIR" };
     private static readonly Option<string?> Urls = new("--urls") { Description = $"Where HTTP listens. Else DISPATCHER_URLS, else {DefaultUrl}.", HelpName = "URL" };
     private static readonly Option<bool> Migrate = new("--migrate") { Description = "Bring the tables up to date first; the role must own them. For development: else run \"dispatcher migrate\" before." };
     private static readonly Option<bool> NoWorker = new("--no-worker") { Description = "Embedded: do not run the reference worker in this process." };
@@ -23,7 +24,7 @@ internal static class ServeVerb
             "Run the server: on RabbitMQ and PostgreSQL, or embedded in this process with --data. The key in DISPATCHER_API_KEY (or the file DISPATCHER_API_KEY_FILE) becomes an admin key.",
             "DISPATCHER_API_KEY=change-me dispatcher serve --data ./data",
             "dispatcher serve --rabbitmq amqp://dispatcher:secret@mq/ --postgres \"Host=db;Username=dispatcher;Password=secret;Database=dispatcher\"");
-        foreach (var option in new Option[] { RabbitMq, Postgres, Data, Policies, Urls, Migrate, NoWorker })
+        foreach (var option in new Option[] { RabbitMq, Postgres, Data, Policies, Audit, Urls, Migrate, NoWorker })
         {
             verb.Add(option);
         }
@@ -38,6 +39,8 @@ internal static class ServeVerb
         Postgres = call.GetValue(Postgres) ?? ServerSettings.FromEnvironment("DISPATCHER_POSTGRES"),
         DataFolder = call.GetValue(Data) ?? ServerSettings.FromEnvironment("DISPATCHER_DATA"),
         PolicyFolder = call.GetValue(Policies) ?? ServerSettings.FromEnvironment("DISPATCHER_POLICIES") ?? "policies",
+        AuditFolder = call.GetValue(Audit) ?? ServerSettings.FromEnvironment("DISPATCHER_AUDIT"),
+        AuditKey = ServerSettings.FromEnvironment("DISPATCHER_AUDIT_KEY"),
         Urls = call.GetValue(Urls) ?? ServerSettings.FromEnvironment("DISPATCHER_URLS") ?? DefaultUrl,
         ApiKey = ServerSettings.FromEnvironment("DISPATCHER_API_KEY"),
         Migrate = call.GetValue(Migrate),

@@ -6,6 +6,7 @@ using Dispatcher.Dispatching;
 using Dispatcher.Embedding;
 using Dispatcher.Events;
 using Dispatcher.Explaining;
+using Dispatcher.Gates;
 using Dispatcher.Health;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
@@ -15,6 +16,7 @@ using Dispatcher.Messaging;
 using Dispatcher.Processes;
 using Dispatcher.Recovering;
 using Dispatcher.Relaying;
+using Dispatcher.Sealing;
 using Dispatcher.Storing;
 using Dispatcher.Sweeping;
 using Microsoft.Extensions.Options;
@@ -32,6 +34,7 @@ namespace Dispatcher.Hosting;
 /// <para>(6) A worker (project Dispatcher.Worker) claims the attempt at <see cref="AttemptClaims"/>, acks and runs it.</para>
 /// <para>(7) (8) <see cref="OutcomeConsumer"/> and <see cref="JobRecovery"/> take the outcome; <see cref="Recovery"/> decides where it leads.</para>
 /// <para>(9) <see cref="Sweep"/> and <see cref="OutboxSweeper"/> repair whatever was forgotten on the way.</para>
+/// <para>Behind all of it, <see cref="Sealer"/> numbers and links every line that was written.</para>
 /// </summary>
 internal static class Server
 {
@@ -82,6 +85,10 @@ internal static class Server
         services.AddMetricsExposition();
         services.AddSingleton<ProcessRegister>();
         services.AddSingleton<EventStream>();
+        services.AddSingleton(provider => AuditFolder.Open(provider.GetRequiredService<ServerSettings>()));
+        services.AddSingleton<Checkpoints>();
+        services.AddSingleton<GateQueries>();
+        services.AddSingleton<GateMetrics>();
     }
 
     /// <summary>Hosted services start in this order and stop in the reverse: first what others wait for, last what takes in work.</summary>
@@ -108,6 +115,7 @@ internal static class Server
         AddHosted<CurrentBundle>(services);
         AddHosted<PolicyFolder>(services);
         AddHosted<ProcessBeat>(services);
+        AddHosted<Sealer>(services);
         AddHosted<Relay>(services);
         AddHosted<IntakeWriter>(services);
         AddHosted<MoveWriter>(services);
@@ -151,7 +159,9 @@ internal static class Server
         app.MapKeys();
         app.MapPolicies();
         app.MapExplanations();
+        app.MapAudit();
         app.MapStatus();
+        app.MapGates();
         app.MapMetrics();
         if (settings.IsEmbedded)
         {

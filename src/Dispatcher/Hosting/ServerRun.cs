@@ -17,12 +17,17 @@ internal static class ServerRun
         await server.RunAsync(cancellationToken);
     }
 
-    public static async Task<int> GuardedAsync(Terminal terminal, Func<Task> run)
+    public static Task<int> GuardedAsync(Terminal terminal, Func<Task> run) => GuardedAsync(terminal, async () =>
+    {
+        await run();
+        return ExitCode.Done;
+    });
+
+    public static async Task<int> GuardedAsync(Terminal terminal, Func<Task<ExitCode>> run)
     {
         try
         {
-            await run();
-            return (int)ExitCode.Done;
+            return (int)await run();
         }
         catch (VerbFailedException failure)
         {
@@ -36,7 +41,7 @@ internal static class ServerRun
         }
         catch (Exception away) when (away is DbException or BrokerUnreachableException or SocketException or IOException)
         {
-            new Screen(terminal).Failure($"Something the server needs cannot be used: {away.GetBaseException().Message}", "Check the addresses and credentials, and that the database and the broker are up.");
+            new Screen(terminal).Failure($"Something that this needs cannot be used: {away.GetBaseException().Message}", "Check the addresses and credentials, and that the database and the broker are up.");
             return (int)ExitCode.Unreachable;
         }
     }

@@ -21,6 +21,12 @@ internal sealed record ServerSettings
     /// <summary>A key that shall be an admin key. Null: none is made.</summary>
     public string? ApiKey { get; init; }
 
+    /// <summary>Folder of the checkpoints of the timeline and of the key that signs them. Null: <c>audit</c> in the data folder, or without one in the current folder.</summary>
+    public string? AuditFolder { get; init; }
+
+    /// <summary>The private key that signs checkpoints, PEM, curve P-256. Null: the audit folder has one, or gets one.</summary>
+    public string? AuditKey { get; init; }
+
     /// <summary>Whether the embedded server runs the reference worker.</summary>
     public bool Worker { get; init; } = true;
 

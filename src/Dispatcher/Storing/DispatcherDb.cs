@@ -8,6 +8,7 @@ using Dispatcher.Judging;
 using Dispatcher.Keys;
 using Dispatcher.Processes;
 using Dispatcher.Relaying;
+using Dispatcher.Sealing;
 using Dispatcher.Timelines;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
@@ -22,6 +23,10 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
     public DbSet<Denial> Denials => Set<Denial>();
 
     public DbSet<TimelineEntry> Timeline => Set<TimelineEntry>();
+
+    public DbSet<TimelineSeal> Seals => Set<TimelineSeal>();
+
+    public DbSet<TimelineCheckpoint> Checkpoints => Set<TimelineCheckpoint>();
 
     public DbSet<DeadLetter> DeadLetters => Set<DeadLetter>();
 
@@ -43,6 +48,7 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
         ConfigureDenial(modelBuilder.Entity<Denial>());
         modelBuilder.Entity<TimelineEntry>().ToTable("timeline").HasKey(entry => entry.EntryId);
         modelBuilder.Entity<TimelineEntry>().HasIndex(entry => new { entry.JobId, entry.EntryId });
+        ConfigureSeals(modelBuilder);
         ConfigureDeadLetter(modelBuilder.Entity<DeadLetter>());
         ConfigureOutbox(modelBuilder.Entity<OutboxMessage>());
         modelBuilder.Entity<StoredBundle>().ToTable("bundles").HasKey(bundle => bundle.Hash);
@@ -76,6 +82,15 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
         denial.HasIndex(d => new { d.Principal, d.IdempotencyKey }).IsUnique();
         denial.Property(d => d.Labels).HasConversion(StoredJson.Labels, StoredJson.ByReference<IReadOnlyDictionary<string, string>>());
         denial.Property(d => d.RiskTags).HasConversion(StoredJson.Strings, StoredJson.ByReference<IReadOnlyList<string>>());
+    }
+
+    private static void ConfigureSeals(ModelBuilder modelBuilder)
+    {
+        var seal = modelBuilder.Entity<TimelineSeal>();
+        seal.ToTable("timeline_seals").HasKey(s => s.Seq);
+        seal.HasIndex(s => s.EntryId).IsUnique();
+        seal.HasIndex(s => new { s.JobId, s.Seq });
+        modelBuilder.Entity<TimelineCheckpoint>().ToTable("timeline_checkpoints").HasKey(checkpoint => new { checkpoint.Size, checkpoint.KeyId });
     }
 
     private static void ConfigureDeadLetter(EntityTypeBuilder<DeadLetter> letter)

@@ -24,7 +24,7 @@ internal static partial class Migrator
         await db.Database.ExecuteSqlRawAsync(
             $"""
             grant select, insert, update, delete on jobs, denials, dead_letters, outbox, bundles, active_bundle, processes, api_keys, permit_keys to {role};
-            grant select, insert on timeline to {role};
+            grant select, insert on timeline, timeline_seals, timeline_checkpoints to {role};
             grant select on "__EFMigrationsHistory" to {role};
             """,
             cancellationToken);

@@ -1,3 +1,4 @@
+using Dispatcher.Sealing;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Microsoft.EntityFrameworkCore.Storage;
@@ -14,6 +15,7 @@ internal static class StoreRegistration
         services.AddPooledDbContextFactory<DispatcherDb>((provider, options) => options
             .UseNpgsql(provider.GetRequiredService<NpgsqlDataSource>(), npgsql => npgsql.ExecutionStrategy(FaultsAsTheyAre)).ConfigureWarnings(IgnoreHandWritten));
         services.AddSingleton<IStore, PostgresStore>();
+        services.AddSingleton<SealTable>();
     }
 
     public static void AddSqliteStore(this IServiceCollection services, string file)
@@ -21,6 +23,7 @@ internal static class StoreRegistration
         services.AddPooledDbContextFactory<DispatcherDb>(options => options
             .UseSqlite($"Data Source={file};Default Timeout=30").ConfigureWarnings(IgnoreHandWritten));
         services.AddSingleton<IStore, SqliteStore>();
+        services.AddSingleton<SealTable>();
     }
 
     /// <summary>Migrations are written by hand, so that there is no snapshot to compare the model with; a test compares it with the tables instead.</summary>

@@ -40,6 +40,8 @@ internal static class TimelineKinds
     public const string CancelRequested = "cancel_requested";
     public const string Cancelled = "cancelled";
     public const string Expired = "expired";
+    public const string Approved = "approved";
+    public const string Rejected = "rejected";
     public const string BundleActivated = "bundle_activated";
 
     /// <summary>The first line of a submission: request, decision and answer.</summary>
@@ -47,4 +49,10 @@ internal static class TimelineKinds
 
     /// <summary>The last line of an attempt.</summary>
     public static readonly string[] Ends = [Returned, Unclaimed, Fenced, Succeeded, Faulted, Cancelled];
+
+    /// <summary>Lines that give an approval, use it or give it back.</summary>
+    public static readonly string[] OfApprovals = [Approved, Dispatched, Unclaimed];
+
+    /// <summary>Lines of a job that goes on: as long as such a one comes, it has not ended.</summary>
+    public static readonly string[] Moves = [Accepted, Held, Approved, Dispatched, Claimed, .. Ends];
 }

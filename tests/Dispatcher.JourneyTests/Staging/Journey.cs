@@ -33,6 +33,9 @@ internal sealed class Journey : IAsyncDisposable
 
     public string Folder { get; }
 
+    /// <summary>The audit folder that its dispatchers share.</summary>
+    public string Audit => Path.Combine(Folder, "audit");
+
     public string Postgres { get; }
 
     public NpgsqlDataSource Database { get; }

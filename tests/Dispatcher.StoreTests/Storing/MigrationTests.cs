@@ -20,9 +20,10 @@ public sealed class MigrationTests
         await database.ExecuteAsync("""
             insert into bundles (hash, archive, first_activated_at) values ('policy-1', '', 1);
             insert into active_bundle (serial, hash, activated_at, actor) values (7, 'policy-1', 1, 'policy-folder');
+            insert into timeline (job_id, at, kind, attempt, actor, detail) values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 1, 'denied', 0, 'billing', '');
             insert into denials (job_id, principal, topic, job_hash, policy_hash, at) values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 'billing', 'a.b', 'h', 'policy-1', 1);
             """);
-        Assert.Equal(["0002_pins_and_processes"], await Migrator.MissingAsync(db, Stop));
+        Assert.Equal(["0002_pins_and_processes", "0004_seals"], await Migrator.MissingAsync(db, Stop));
 
         await Migrator.MigrateAsync(db, Stop);
 
@@ -32,6 +33,7 @@ public sealed class MigrationTests
         var denial = await db.Denials.SingleAsync(Stop);
         Assert.Equal(("billing", 0, 0, null, null), (denial.Principal, denial.Labels.Count, denial.RiskTags.Count, denial.Payload, denial.WorkflowId));
         Assert.Empty(await db.Processes.ToListAsync(Stop));
+        Assert.Single(await db.Timeline.ToListAsync(Stop));
     }
 
     /// <summary>As a program did that knew only the first migration. EF Core finds a migration by name only when its id begins with a date, which those here do not.</summary>

@@ -1,5 +1,6 @@
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
+using Dispatcher.Sealing;
 using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
@@ -29,6 +30,13 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         "update timeline set actor = 'nobody'",
         "delete from timeline",
         "truncate timeline",
+        "update timeline_seals set seq = 1",
+        "delete from timeline_seals",
+        "truncate timeline_seals",
+        "update timeline_checkpoints set size = 1",
+        "delete from timeline_checkpoints",
+        "truncate timeline_checkpoints",
+        "drop trigger timeline_seals_append_only on timeline_seals",
         "set session_replication_role = replica",
         "alter table timeline owner to current_user",
     ];
@@ -75,6 +83,10 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         await store.DeferOutboxAsync(message.MessageId, "no", null, Stop);
         await store.DeleteOutboxAsync([message.MessageId], Stop);
         await store.NowAsync(Stop);
+        var seals = services.GetRequiredService<SealTable>();
+        await seals.SealAsync(0, 100, Stop);
+        using var key = CheckpointKey.Create();
+        await seals.AddAsync(key.Sign(new TimelineCheckpoint { Size = 1, KeyId = "", Origin = "dispatcher/0", Root = [], Head = [], At = 1 }), Stop);
     }
 
     [Fact]

@@ -70,8 +70,8 @@ public sealed class SqliteTimelineTests() : TimelineTests(StoreKind.Sqlite)
 {
     /// <summary>SQLite deletes the row that REPLACE replaces without asking the triggers for DELETE.</summary>
     [Theory]
-    [InlineData("replace into timeline select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline")]
-    [InlineData("insert into timeline select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline where true on conflict do update set actor = excluded.actor")]
+    [InlineData("replace into timeline (entry_id, job_id, at, kind, attempt, actor, detail) select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline")]
+    [InlineData("insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline where true on conflict do update set actor = excluded.actor")]
     [InlineData("update or replace timeline set actor = 'nobody'")]
     public Task Refuses_a_change_in_the_ways_of_SQLite(string statement) => AssertRefusedAsync(statement);
 }

@@ -18,8 +18,10 @@ public sealed class MetricsTests
         metrics.FolderSeen(2, TimeSpan.FromSeconds(3));
         metrics.Decided(Hop.Intake, Verdict.Deny, TimeSpan.FromMilliseconds(1));
         metrics.Decided(Hop.Dispatch, Verdict.Allow, TimeSpan.FromMilliseconds(1));
+        metrics.Sealed(2);
+        metrics.SealingLags(TimeSpan.FromSeconds(1));
 
-        var lines = (await server.TextAsync("/metrics")).Split('\n').Where(line => line.Contains("dispatcher_policy_", StringComparison.Ordinal));
+        var lines = (await server.TextAsync("/metrics")).Split('\n').Where(line => line.Contains("dispatcher_policy_", StringComparison.Ordinal) || line.Contains("dispatcher_audit_", StringComparison.Ordinal));
 
         Approved.Matches("Health/Metrics", lines.Select(WithoutValue).Where(IsOfThisTest).Distinct().Order(StringComparer.Ordinal));
     }

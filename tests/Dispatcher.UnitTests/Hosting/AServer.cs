@@ -22,6 +22,9 @@ internal sealed class AServer : IAsyncDisposable
     /// <summary>The policy folder, empty.</summary>
     public string Policies { get; }
 
+    /// <summary>The data folder.</summary>
+    public string Data => _folder.FullName;
+
     public static async Task<AServer> MigratedAsync()
     {
         var server = new AServer();

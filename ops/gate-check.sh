@@ -1,0 +1,22 @@
+# gate-check.sh
+set -euo pipefail
+
+# Fail if any unapproved high-risk execution appears in the last 10m
+HIGH_RISK_UNAPPROVED=$(curl -s "$API/metrics/high-risk-unapproved?window=10m")
+if [ "$HIGH_RISK_UNAPPROVED" -gt 0 ]; then
+  echo "BLOCK: unapproved high-risk action detected"
+  exit 1
+fi
+
+# Fail if reliability drifts outside launch SLO
+SUCCESS_RATE=$(curl -s "$API/metrics/success-rate?window=10m")
+P95_LATENCY_MS=$(curl -s "$API/metrics/p95-latency-ms?window=10m")
+if (( $(echo "$SUCCESS_RATE < 0.99" | bc -l) )); then
+  echo "BLOCK: success rate below 99%"
+  exit 1
+fi
+if [ "$P95_LATENCY_MS" -gt 1200 ]; then
+  echo "BLOCK: P95 latency above threshold"
+  exit 1
+fi
+echo "PASS: promote canary step"

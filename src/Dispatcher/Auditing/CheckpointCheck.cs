@@ -1,0 +1,90 @@
+using System.Security.Cryptography;
+using Dispatcher.Sealing;
+
+namespace Dispatcher.Auditing;
+
+/// <summary>Compares the history with every checkpoint that was signed of it, from the store and from files. Keeps about 200 bytes of each checkpoint.</summary>
+internal sealed class CheckpointCheck
+{
+    private readonly IReadOnlyDictionary<string, ECDsa> _keys;
+    private readonly List<TimelineCheckpoint> _checkpoints = [];
+    private readonly MerkleFrontier _tree = new();
+    private int _next;
+    private long _confirmed;
+    private bool _sorted;
+
+    /// <param name="keys">Public keys by id. None: signatures are not checked.</param>
+    public CheckpointCheck(IReadOnlyDictionary<string, ECDsa> keys) => _keys = keys;
+
+    /// <summary>The first checkpoint that does not fit. Null: all do.</summary>
+    public Finding? First { get; private set; }
+
+    /// <summary>How many were compared.</summary>
+    public int Compared => _checkpoints.Count;
+
+    /// <summary>The largest one; null: there is none.</summary>
+    public TimelineCheckpoint? Last => _checkpoints.Count == 0 ? null : _checkpoints.MaxBy(checkpoint => checkpoint.Size);
+
+    /// <summary>Adds a checkpoint, before any seal. <paramref name="source"/>: where it comes from, in words.</summary>
+    public void Add(TimelineCheckpoint checkpoint, string source)
+    {
+        _checkpoints.Add(checkpoint with { Frontier = [] });
+        if (_keys.Count == 0)
+        {
+            return;
+        }
+
+        if (!_keys.TryGetValue(checkpoint.KeyId, out var key))
+        {
+            First ??= Of(checkpoint, Tampering.Forged, $"the checkpoint of size {checkpoint.Size} in {source} is signed with key {checkpoint.KeyId}, which is none of those given; if it is another server's, give its public key too");
+        }
+        else if (!CheckpointKey.IsSigned(checkpoint, key))
+        {
+            First ??= Of(checkpoint, Tampering.Forged, $"the signature of the checkpoint of size {checkpoint.Size} in {source} is not of key {checkpoint.KeyId}, or what it signs was changed");
+        }
+    }
+
+    /// <summary>Adds the next seal's hash.</summary>
+    public void Add(byte[] sealHash)
+    {
+        if (!_sorted)
+        {
+            _checkpoints.Sort((left, right) => left.Size.CompareTo(right.Size));
+            _sorted = true;
+        }
+
+        _tree.Add(sealHash);
+        for (; _next < _checkpoints.Count && _checkpoints[_next].Size <= _tree.Size; _next++)
+        {
+            Compare(_checkpoints[_next], sealHash);
+        }
+    }
+
+    /// <summary>The history is over.</summary>
+    public void Finish()
+    {
+        if (Last is { } last && last.Size > _tree.Size)
+        {
+            First ??= Of(last, Tampering.Truncated, $"the history ends with number {_tree.Size}, but number {last.Size} was there when a checkpoint was signed: it was cut, or taken from and renumbered") with
+            {
+                Seq = _tree.Size + 1,
+            };
+        }
+    }
+
+    private void Compare(TimelineCheckpoint checkpoint, byte[] head)
+    {
+        if (checkpoint.Size == _tree.Size && checkpoint.Root.AsSpan().SequenceEqual(_tree.Root()) && checkpoint.Head.AsSpan().SequenceEqual(head))
+        {
+            _confirmed = checkpoint.Size;
+            return;
+        }
+
+        First ??= Of(checkpoint, Tampering.Rewritten, $"numbers {_confirmed + 1} to {checkpoint.Size} are not those that a checkpoint was signed of: entries among them were changed, taken out or put in, and sealed anew") with
+        {
+            Seq = _confirmed + 1,
+        };
+    }
+
+    private static Finding Of(TimelineCheckpoint checkpoint, Tampering kind, string message) => new() { Kind = kind, Seq = checkpoint.Size, Message = message };
+}

@@ -1,0 +1,103 @@
+using System.Diagnostics;
+using System.Net;
+using Dispatcher.JourneyTests.Staging;
+using Npgsql;
+
+namespace Dispatcher.JourneyTests;
+
+/// <summary>A promotion is stopped by the checklist's own script, as it stands, and by nothing that a person has to look at.</summary>
+public sealed class GateJourneys
+{
+    private const string Unapproved = "BLOCK: unapproved high-risk action detected";
+
+    [Fact]
+    public async Task The_script_passes_a_healthy_server_and_blocks_every_other_one()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        await SaysAsync(dispatcher, Unapproved);
+
+        await journey.CountingWorkerAsync(dispatcher);
+        var billing = await journey.ProducerAsync();
+        var job = AJob.On("job.test.once");
+        await billing.PublishAsync(job);
+        await dispatcher.InStateAsync(job.JobId, "succeeded");
+        await AsAsync(journey, "update jobs set created_at = finished_at - 100000");
+        await SaysAsync(dispatcher, "PASS: promote canary step");
+        await IsSealedAsync(journey, dispatcher);
+
+        await AsAsync(journey, "update jobs set created_at = finished_at - 1200001");
+        await SaysAsync(dispatcher, "BLOCK: P95 latency above threshold");
+        await AsAsync(journey, "update jobs set created_at = finished_at - 100000, state = 'dead_lettered'");
+        await SaysAsync(dispatcher, "BLOCK: success rate below 99%");
+        await AsAsync(journey, "update jobs set state = 'succeeded'");
+        await SaysAsync(dispatcher, "PASS: promote canary step");
+        await AsAsync(journey, """
+            insert into timeline (job_id, at, kind, attempt, actor, detail)
+            select job_id, at, kind, attempt, actor, convert_to('{"verdict":"REQUIRE_APPROVAL","policy_hash":"p"}', 'UTF8') from timeline where kind = 'dispatched'
+            """);
+        await SaysAsync(dispatcher, Unapproved);
+
+        await using (var server = NpgsqlDataSource.Create(Servers.Postgres("postgres")))
+        await using (var drop = server.CreateCommand($"drop database \"{journey.Name}\" with (force)"))
+        {
+            await drop.ExecuteNonQueryAsync(Now);
+        }
+
+        await SaysAsync(dispatcher, Unapproved);
+
+        // With a key that nobody can look up now: it is not asked for.
+        using var answer = await dispatcher.Client("nobody").GetAsync(new Uri("/metrics/success-rate?window=11m", UriKind.Relative), Now);
+        Assert.Equal((HttpStatusCode.OK, "0", "true"), (answer.StatusCode, await answer.Content.ReadAsStringAsync(Now), answer.Headers.GetValues("Dispatcher-No-Data").Single()));
+    }
+
+    private static CancellationToken Now => TestContext.Current.CancellationToken;
+
+    /// <summary>The story so far is sealed and signed, and whoever has the audit folder can check it.</summary>
+    private static async Task IsSealedAsync(Journey journey, DispatcherProcess dispatcher)
+    {
+        await Eventually.IsAsync(
+            async () => (await dispatcher.SendAsync(HttpMethod.Get, "/api/audit")).Body is var audit && audit.GetProperty("size").GetInt64() >= 5 && audit.GetProperty("unsealed").GetInt64() == 0,
+            () => "the story is sealed\n" + dispatcher.Log, TimeSpan.FromSeconds(20));
+        await using var verify = new Child("dispatcher.dll", new Dictionary<string, string>(), "audit", "verify", "--postgres", journey.Postgres, "--audit", journey.Audit);
+        Assert.True(await verify.EndAsync(TimeSpan.FromSeconds(60)) == 0, verify.Log);
+        Assert.Contains("signatures checked", verify.Log, StringComparison.Ordinal);
+    }
+
+    private static async Task AsAsync(Journey journey, string sql)
+    {
+#pragma warning disable CA2100 // Texts of this test.
+        await using var command = journey.Database.CreateCommand(sql);
+#pragma warning restore CA2100
+        await command.ExecuteNonQueryAsync(Now);
+    }
+
+    /// <summary>Answers live for some seconds.</summary>
+    private static async Task SaysAsync(DispatcherProcess dispatcher, string line)
+    {
+        var (code, output) = (-1, "");
+        await Eventually.IsAsync(
+            async () =>
+            {
+                (code, output) = await CheckAsync(dispatcher);
+                return output == line;
+            },
+            () => $"the script says \"{line}\", not \"{output}\"\n{dispatcher.Log}", TimeSpan.FromSeconds(20));
+        Assert.Equal(line.StartsWith("PASS", StringComparison.Ordinal) ? 0 : 1, code);
+    }
+
+    private static async Task<(int Code, string Output)> CheckAsync(DispatcherProcess dispatcher)
+    {
+        var root = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(root.FullName, "Dispatcher.sln")))
+        {
+            root = root.Parent!;
+        }
+
+        var start = new ProcessStartInfo("bash", [Path.Combine(root.FullName, "ops", "gate-check.sh")]) { RedirectStandardOutput = true, Environment = { ["API"] = dispatcher.Address } };
+        using var script = Process.Start(start)!;
+        var output = await script.StandardOutput.ReadToEndAsync(Now);
+        await script.WaitForExitAsync(Now);
+        return (script.ExitCode, output.Trim());
+    }
+}
