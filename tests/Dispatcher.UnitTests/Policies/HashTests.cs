@@ -102,6 +102,10 @@ public class HashTests
     public void The_basis_changes_when_another_rule_matches_too() =>
         Assert.NotEqual(Basis(ABundle.WithRules(A)), Basis(ABundle.WithRules(A, "id: b, match: {topic: test.run}, decision: ALLOW")));
 
+    /// <summary>Stored with every decision and compared years later: a change of what is hashed, or how, needs a new version in its first part.</summary>
+    [Fact]
+    public void The_basis_of_a_known_decision_has_the_hash_that_it_always_had() => Assert.Equal("30d5efbb0def197436bcc88ba75d93a82f0dbc436fa2ab026ab1e86a99dfe332", Basis(ABundle.WithRules(A)));
+
     private const string Topics = "version: v1\npools: {main: {}}\ntopics: {test.run: {pool: main, owner: team}}";
 
     private static string Rules(string id) => $"version: v1\nrules: [{{id: {id}, match: {{topic: test.run}}, decision: ALLOW}}]";
