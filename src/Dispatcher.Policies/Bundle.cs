@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Explaining;
 using Dispatcher.Policies.Loading;
 
 namespace Dispatcher.Policies;
@@ -27,7 +28,7 @@ public sealed class Bundle
 
     /// <summary>
     /// The files that <see cref="Hash"/> covers, as UTF-8 JSON: <c>{"v":1,"files":[{"path":"rules/prod.yaml","content":"base64"}]}</c>. Equal hashes have equal
-    /// archives. Store it under the hash, and any process can load the very same bundle with <see cref="FromArchive"/>.
+    /// archives. Store it under the hash, and any process can load the very same bundle with <see cref="FromArchive(ReadOnlyMemory{byte})"/>.
     /// </summary>
     public ReadOnlyMemory<byte> Archive { get; }
 
@@ -41,8 +42,21 @@ public sealed class Bundle
     public static BundleLoad Load(IReadOnlyList<BundleFile> files)
     {
         ErrorList errors = new();
-        BundleContent content = BundleReader.Read(files, errors);
-        return errors.Errors.Count > 0 ? new BundleLoad(null, errors.Errors) : new BundleLoad(new Bundle(content, files), []);
+        try
+        {
+            BundleContent content = BundleReader.Read(files, errors);
+            return errors.Count > 0 ? new BundleLoad(null, errors.Errors) : new BundleLoad(new Bundle(content, files), []);
+        }
+#pragma warning disable CA1031 // Fail closed and aloud: what throws here would be a failed round of a loop, and nobody would be told that the folder is broken.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            errors.Add(
+                "bundle", BundleErrorCodes.LoadFailed,
+                $"loading failed inside: {error.GetType().Name}: {error.Message}",
+                "undo the last change, and report it: bad content should be named by its line.");
+            return new BundleLoad(null, errors.Errors);
+        }
     }
 
     /// <summary>Loads a bundle from what another process got from <see cref="Archive"/>. It has the same hash.</summary>
@@ -50,6 +64,23 @@ public sealed class Bundle
     {
         ErrorList errors = new();
         return BundleArchive.Unpack(archive, errors) is { } files ? Load(files) : new BundleLoad(null, errors.Errors);
+    }
+
+    /// <summary>As <see cref="FromArchive(ReadOnlyMemory{byte})"/>, but only a bundle that has this <see cref="Hash"/>: a store may have been changed by hand.</summary>
+    public static BundleLoad FromArchive(ReadOnlyMemory<byte> archive, string hash)
+    {
+        BundleLoad load = FromArchive(archive);
+        if (load.Bundle is null || load.Bundle.Hash == hash)
+        {
+            return load;
+        }
+
+        ErrorList errors = new();
+        errors.Add(
+            "archive", BundleErrorCodes.BadArchive,
+            $"it holds bundle {load.Bundle.Hash}; allowed: {hash}, under which it is kept.",
+            "put the bundle in force again from its folder, and find out who changed the archive.");
+        return new BundleLoad(null, errors.Errors);
     }
 
     /// <summary>Decides one job. A pure function of the bundle and its arguments.</summary>
@@ -66,13 +97,28 @@ public sealed class Bundle
         catch (Exception error)
 #pragma warning restore CA1031
         {
-            return Decision.Denied(ReasonCodes.EngineError, Hash) with { Detail = error.GetType().Name };
+            return Failed(error);
         }
     }
 
     /// <summary>Decides as <see cref="Decide"/> does, and tells how it came about: every rule with the first condition that failed, and the merge.</summary>
-    public Explanation Explain(JobFacts job, DateTimeOffset now) => _evaluator.Explain(job, now);
+    /// <returns>Always an explanation: what goes wrong inside is that of the denial that <see cref="Decide"/> gives then.</returns>
+    public Explanation Explain(JobFacts job, DateTimeOffset now)
+    {
+        try
+        {
+            return _evaluator.Explain(job, now);
+        }
+#pragma warning disable CA1031 // As above: whoever asks why a job was denied must be told that it was this.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            return Account.OfRefusal(Failed(error), job?.Labels ?? FrozenDictionary<string, string>.Empty, job?.RiskTags ?? []);
+        }
+    }
 
     /// <inheritdoc cref="Evaluator.DecideByScan"/>
     internal Decision DecideByScan(JobFacts job, DateTimeOffset now) => _evaluator.DecideByScan(job, now);
+
+    private Decision Failed(Exception error) => Decision.Denied(ReasonCodes.EngineError, Hash) with { Detail = error.GetType().Name };
 }

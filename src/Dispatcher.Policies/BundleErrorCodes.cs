@@ -74,4 +74,10 @@ public static class BundleErrorCodes
 
     /// <summary>A topic names a pool that is not there.</summary>
     public const string UnknownPool = "unknown_pool";
+
+    /// <summary>There are more errors than are listed.</summary>
+    public const string TooManyErrors = "too_many_errors";
+
+    /// <summary>Loading itself failed, which is a defect of the loader.</summary>
+    public const string LoadFailed = "load_failed";
 }

@@ -15,7 +15,7 @@ public static class PolicyTest
         ErrorList errors = new();
         BundleContent content = BundleReader.Read(files, errors);
         IReadOnlyList<PolicyCase> cases = CasesReader.ReadAll(files, errors);
-        if (errors.Errors.Count > 0)
+        if (errors.Count > 0)
         {
             return new PolicyTestReport { Errors = errors.Errors, Cases = [], Rules = [] };
         }

@@ -110,7 +110,7 @@ internal static class AnAcceptance
     {
         var decision = new Decision { Verdict = job.Verdict, Rules = job.Rules, MatchedRules = job.Rules, Reason = job.Reason, PolicyHash = job.PolicyHash, BasisHash = job.BasisHash };
         var source = new SubmissionSource { Door = "amqp", Principal = job.Principal, MessageId = "m-1" };
-        return new Acceptance { Entry = TimelineDetails.Submitted(WireNames.Of(job.State), job, source, decision, answer), Outbox = [AMessage.New()], Answer = answer };
+        return new Acceptance { Entry = TimelineDetails.Submitted(WireNames.Of(job.State), job, source, new Judged<Job>(job, decision, DateTimeOffset.UnixEpoch), answer), Outbox = [AMessage.New()], Answer = answer };
     }
 
     private static JobDecision Answer(Job job) => new()

@@ -5,30 +5,67 @@ namespace Dispatcher.Policies.Evaluating;
 
 /// <summary>
 /// Decisions by what they rest on: the topic, the rules that matched, and whether one of them grants. Merging and hashing are done once for each such set, not for each job.
-/// Bounded, because a producer who varies its labels could make many.
+/// Bounded, because a producer who varies its labels could make many: there are two generations, and when the young one is full, it becomes the old one, which is
+/// forgotten. So whoever fills it keeps nobody out for longer than that.
 /// </summary>
 internal sealed class DecisionMemo
 {
-    private const int Most = 10_000;
+    /// <summary>How many numbers the keys of one generation may have together: a decision is about as long as its key, because both list the rules.</summary>
+    private const int MostNumbers = 500_000;
 
-    private readonly ConcurrentDictionary<int[], Decision> _decisions;
-    private readonly ConcurrentDictionary<int[], Decision>.AlternateLookup<ReadOnlySpan<int>> _lookup;
-    private int _count;
+    /// <summary>What a decision takes beside its key, as so many numbers.</summary>
+    private const int Overhead = 64;
 
-    public DecisionMemo()
+    private readonly Lock _turn = new();
+    private volatile Generation _young = new();
+    private volatile Generation _old = new();
+
+    public Decision? Get(ReadOnlySpan<int> key)
     {
-        _decisions = new ConcurrentDictionary<int[], Decision>(new SameNumbers());
-        _lookup = _decisions.GetAlternateLookup<ReadOnlySpan<int>>();
-    }
+        if (_young.Get(key) is { } known)
+        {
+            return known;
+        }
 
-    public Decision? Get(ReadOnlySpan<int> key) => _lookup.TryGetValue(key, out Decision? decision) ? decision : null;
+        // What is still asked for moves on to the young, so that it is not forgotten.
+        if (_old.Get(key) is { } older)
+        {
+            Keep(key, older);
+            return older;
+        }
+
+        return null;
+    }
 
     public void Keep(ReadOnlySpan<int> key, Decision decision)
     {
-        if (_count < Most && _lookup.TryAdd(key, decision))
+        Generation young = _young;
+        if (young.Add(key, decision) < MostNumbers)
         {
-            Interlocked.Increment(ref _count);
+            return;
         }
+
+        lock (_turn)
+        {
+            if (_young == young)
+            {
+                _old = young;
+                _young = new Generation();
+            }
+        }
+    }
+
+    private sealed class Generation
+    {
+        private readonly ConcurrentDictionary<int[], Decision>.AlternateLookup<ReadOnlySpan<int>> _decisions =
+            new ConcurrentDictionary<int[], Decision>(new SameNumbers()).GetAlternateLookup<ReadOnlySpan<int>>();
+
+        private int _size;
+
+        public Decision? Get(ReadOnlySpan<int> key) => _decisions.TryGetValue(key, out Decision? decision) ? decision : null;
+
+        /// <summary>Answers the size after that.</summary>
+        public int Add(ReadOnlySpan<int> key, Decision decision) => _decisions.TryAdd(key, decision) ? Interlocked.Add(ref _size, key.Length + Overhead) : Volatile.Read(ref _size);
     }
 
     private sealed class SameNumbers : IEqualityComparer<int[]>, IAlternateEqualityComparer<ReadOnlySpan<int>, int[]>

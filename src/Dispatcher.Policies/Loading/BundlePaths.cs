@@ -16,5 +16,6 @@ internal static class BundlePaths
     public static bool IsKnown(string path) => path == Topics || IsRules(path) || IsCase(path) || IsSchema(path);
 
     private static bool IsIn(string folder, string extension, string path) =>
-        path.StartsWith(folder, StringComparison.Ordinal) && path.EndsWith(extension, StringComparison.Ordinal) && path.Length > folder.Length + extension.Length;
+        path.StartsWith(folder, StringComparison.Ordinal) && path.EndsWith(extension, StringComparison.Ordinal) && path.Length > folder.Length + extension.Length
+        && path.IndexOf('/', folder.Length) < 0;
 }

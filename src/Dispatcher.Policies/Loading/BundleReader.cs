@@ -35,7 +35,7 @@ internal static class BundleReader
         }
 
         TopicsReader topics = new(errors, schemas);
-        if (sorted.Find(file => file.Path == BundlePaths.Topics) is { } registry && (topics.Read(registry) || errors.Errors.Count == 0))
+        if (sorted.Find(file => file.Path == BundlePaths.Topics) is { } registry && (topics.Read(registry) || errors.Count == 0))
         {
             schemas.ReportUnused();
         }

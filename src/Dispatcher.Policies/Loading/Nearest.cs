@@ -3,14 +3,39 @@ namespace Dispatcher.Policies.Loading;
 /// <summary>Finds the word that was probably meant.</summary>
 public static class Nearest
 {
+    /// <summary>A longer text is no word that somebody mistyped.</summary>
+    private const int Longest = 128;
+
+    /// <summary>Most letters that are compared with letters for one word, some milliseconds: a hint is worth no more.</summary>
+    private const int MostComparisons = 2_000_000;
+
     /// <summary>The known word with the fewest edits, the first of equals. Null when so many edits are needed that it would be a guess.</summary>
     public static string? To(string word, IReadOnlyList<string> known)
     {
+        if (word.Length > Longest)
+        {
+            return null;
+        }
+
         string? nearest = null;
         int fewest = Math.Max(2, word.Length / 2) + 1;
+        int left = MostComparisons;
+        string upper = word.ToUpperInvariant();
         foreach (string candidate in known)
         {
-            int edits = Edits(word.ToUpperInvariant(), candidate.ToUpperInvariant());
+            // As many letters must be added or removed at least.
+            if (candidate.Length > Longest || Math.Abs(candidate.Length - word.Length) >= fewest)
+            {
+                continue;
+            }
+
+            left -= word.Length * candidate.Length;
+            if (left < 0)
+            {
+                break;
+            }
+
+            int edits = Edits(upper, candidate.ToUpperInvariant());
             if (edits < fewest)
             {
                 (nearest, fewest) = (candidate, edits);
@@ -24,9 +49,9 @@ public static class Nearest
     private static int Edits(string from, string to)
     {
         int[] above = [.. Enumerable.Range(0, to.Length + 1)];
+        int[] row = new int[to.Length + 1];
         foreach ((int i, char letter) in from.Index())
         {
-            int[] row = new int[to.Length + 1];
             row[0] = i + 1;
             for (int j = 0; j < to.Length; j++)
             {
@@ -34,7 +59,7 @@ public static class Nearest
                 row[j + 1] = Math.Min(replaced, Math.Min(above[j + 1], row[j]) + 1);
             }
 
-            above = row;
+            (above, row) = (row, above);
         }
 
         return above[to.Length];

@@ -34,7 +34,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
 
     private void ReadRule(YamlNode node)
     {
-        int before = errors.Errors.Count;
+        int before = errors.Count;
         Fields? fields = Fields.Of(
             node, "a rule", errors,
             "id", "description", "owners", "match", "decision", "reason", "constraints", "approval", "guardrail", "review_by", "effective");
@@ -69,7 +69,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
             IsGuardrail = fields.Flag("guardrail"),
             ContentHash = HashOf(node),
         };
-        _rules.Add(rule with { IsWhole = node.IsWhole && errors.Errors.Count == before });
+        _rules.Add(rule with { IsWhole = node.IsWhole && errors.Count == before });
     }
 
     private string? ReadId(Fields fields)

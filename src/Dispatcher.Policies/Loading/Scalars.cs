@@ -85,9 +85,7 @@ internal static partial class Scalars
             return null;
         }
 
-        Match match = DurationText().Match(node.Kind == NodeKind.Text ? node.Text : "");
-        TimeSpan duration = match.Success ? long.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture) * Unit(match.Groups[2].Value) : TimeSpan.Zero;
-        if (match.Success && duration >= least && duration <= most)
+        if (DurationOf(node, most) is { } duration && duration >= least)
         {
             return duration;
         }
@@ -138,6 +136,20 @@ internal static partial class Scalars
         NodeKind.Map => "mapping",
         NodeKind.Broken => "broken value",
     };
+
+    /// <summary>Null: it is none, or more than the most, compared before the two are multiplied: the product need not fit.</summary>
+    private static TimeSpan? DurationOf(YamlNode node, TimeSpan most)
+    {
+        Match match = DurationText().Match(node.Kind == NodeKind.Text ? node.Text : "");
+        if (!match.Success)
+        {
+            return null;
+        }
+
+        long count = long.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+        TimeSpan unit = Unit(match.Groups[2].Value);
+        return count <= most.Ticks / unit.Ticks ? count * unit : null;
+    }
 
     private static string Show(YamlNode node) => node.Kind != NodeKind.Text ? "a " + Name(node) : node.IsPlain ? node.Text : $"\"{node.Text}\"";
 

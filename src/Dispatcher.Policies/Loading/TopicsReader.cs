@@ -49,7 +49,7 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
 
     private void ReadPool(YamlEntry entry)
     {
-        int before = errors.Errors.Count;
+        int before = errors.Count;
         string? name = Scalars.Text(entry.Key, "a pool", Patterns.Name(), Patterns.NameWords, errors);
         Fields? fields = Fields.Of(entry.Value, $"pool {entry.Key.Text}", errors, "enforcers");
         foreach (YamlNode item in fields?.Get("enforcers")?.Items ?? [])
@@ -59,7 +59,7 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
 
         Pool pool = new() { Name = name ?? entry.Key.Text, Enforcers = fields?.Set("enforcers") ?? [], Where = entry.Key.Where };
         _pools.Add(pool);
-        if (!entry.Value.IsWhole || errors.Errors.Count > before)
+        if (!entry.Value.IsWhole || errors.Count > before)
         {
             _brokenPools.Add(pool);
         }
@@ -67,7 +67,7 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
 
     private void ReadTopic(YamlEntry entry)
     {
-        int before = errors.Errors.Count;
+        int before = errors.Count;
         string? topic = Scalars.Text(entry.Key, "a topic", Patterns.Topic(), Patterns.TopicWords, errors);
         Fields? fields = Fields.Of(
             entry.Value, $"topic {entry.Key.Text}", errors,
@@ -113,7 +113,7 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
             Pool = pool,
             Schema = payloads,
             Where = entry.Key.Where,
-            IsWhole = entry.Value.IsWhole && errors.Errors.Count == before && !_brokenPools.Contains(pool),
+            IsWhole = entry.Value.IsWhole && errors.Count == before && !_brokenPools.Contains(pool),
             DefaultTimeouts = [.. Timeouts.Where(name => timeouts?.Get(name) is null)],
             ContentHash = HashOf(entry),
         });

@@ -103,7 +103,7 @@ internal sealed class YamlReader
             throw new YamlException(_parser.Current!.Start, _parser.Current.End, $"nested deeper than {MaxDepth} levels.");
         }
 
-        int before = _errors.Errors.Count;
+        int before = _errors.Count;
         ParsingEvent here = _parser.Consume<ParsingEvent>();
         if (here is AnchorAlias alias)
         {
@@ -122,7 +122,7 @@ internal sealed class YamlReader
         {
             NodeEvent { Anchor.IsEmpty: false } anchored => Refuse(here, $"anchor '&{anchored.Anchor.Value}'"),
             NodeEvent { Tag.IsEmpty: false } tagged => Refuse(here, $"tag '{tagged.Tag.Value}'"),
-            _ => node with { IsWhole = _errors.Errors.Count == before },
+            _ => node with { IsWhole = _errors.Count == before },
         };
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Dispatcher.Policies.Loading;
 
@@ -27,7 +28,7 @@ internal sealed class Members : Keyword
         foreach (JsonProperty member in value.EnumerateObject())
         {
             // A member that nothing is said of is a step too.
-            if (!check.Step())
+            if (!check.Step(CostOf(JsonMarshal.GetRawUtf8PropertyName(member).Length)))
             {
                 return;
             }
@@ -35,6 +36,9 @@ internal sealed class Members : Keyword
             CheckMember(member, at.Below(member.Name), check);
         }
     }
+
+    /// <summary>A name may be as long as a payload, and each pattern reads it.</summary>
+    private long CostOf(int nameLength) => PayloadCheck.CostOf(nameLength) + Patterned.Sum(one => one.Pattern.CostOf(nameLength));
 
     private void CheckMember(JsonProperty member, Place at, PayloadCheck check)
     {
@@ -85,7 +89,8 @@ internal sealed class HasMembers(IReadOnlyList<string> names) : Keyword
 {
     public override void Check(JsonElement value, Place at, PayloadCheck check)
     {
-        if (value.ValueKind != JsonValueKind.Object || !check.Step(names.Count))
+        // Each name is looked for among all members.
+        if (value.ValueKind != JsonValueKind.Object || !check.Step(names.Count * PayloadCheck.CostOf(value.GetPropertyCount())))
         {
             return;
         }
@@ -132,7 +137,7 @@ internal sealed class ItemsDiffer : Keyword
     public override void Check(JsonElement value, Place at, PayloadCheck check)
     {
         int count = value.ValueKind == JsonValueKind.Array ? value.GetArrayLength() : 0;
-        if (count > Most || !check.Step(count * count / 2))
+        if (count > Most || !check.Step((count * count / 2) + PayloadCheck.CostOf((long)count * PayloadCheck.SizeOf(value))))
         {
             return;
         }

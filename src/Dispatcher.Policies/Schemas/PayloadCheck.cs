@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Dispatcher.Policies.Schemas;
@@ -9,8 +11,17 @@ internal sealed class PayloadCheck
     /// <summary>Whoever has more than this many errors has one mistake repeated.</summary>
     public const int MostErrors = 20;
 
-    /// <summary>Most subschemas that are tried on one payload. Alternatives inside alternatives double with each level, and the payload says how many levels there are.</summary>
+    /// <summary>
+    /// Most steps that are spent on one payload: alternatives inside alternatives double with each level, and the payload says how many levels there are. A step is a
+    /// microsecond at most, so that this is about a second. A count and no time: the same payload gets the same answer on every machine.
+    /// </summary>
     private const int MostSteps = 1_000_000;
+
+    /// <summary>Most schemas inside each other, by all levels of the payload: far more than a payload of 64 levels needs, and far less than a stack holds.</summary>
+    private const int MostDepth = 1_000;
+
+    /// <summary>Bytes of a text or number that are looked at in one step.</summary>
+    private const int BytesInStep = 64;
 
     private const int LongestNumber = 64;
 
@@ -45,12 +56,35 @@ internal sealed class PayloadCheck
     /// <summary>Why an attempt did not fit. Null: it was quiet, or the steps ran out.</summary>
     public PayloadError? First => _errors.Count == 0 ? null : _errors[0];
 
+    /// <summary>What one look at a value costs: a text of 200,000 characters is no single step.</summary>
+    public static long CostOf(JsonElement value) => value.ValueKind is JsonValueKind.String or JsonValueKind.Number ? CostOf(SizeOf(value)) : 1;
+
+    /// <summary>What it costs to look at so many bytes.</summary>
+    public static long CostOf(long bytes) => 1 + (bytes / BytesInStep);
+
+    /// <summary>The bytes of a value as it was sent.</summary>
+    public static int SizeOf(JsonElement value) => JsonMarshal.GetRawUtf8Value(value).Length;
+
     /// <summary>To be asked before each step. False: it is over.</summary>
-    public bool Step(int cost = 1)
+    public bool Step(long cost = 1)
     {
-        _steps.Left -= cost;
+        _steps.Left = Math.Max(0, _steps.Left - cost);
         return !IsOver;
     }
+
+    /// <summary>To be asked before a schema is gone into. False: it is over; when they are nested too deep, as if the steps had run out.</summary>
+    public bool Enter()
+    {
+        // The first is the same on every machine. The second keeps the process alive where the stack is small, or used up by whoever called.
+        if (++_steps.Depth > MostDepth || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
+        {
+            _steps.Left = 0;
+        }
+
+        return !IsOver;
+    }
+
+    public void Leave() => _steps.Depth--;
 
     /// <summary>Tries an alternative at the cost of this check; stops at its first error.</summary>
     public PayloadCheck Attempt(Schema schema, JsonElement value, Place at, bool isQuiet = true)
@@ -77,7 +111,7 @@ internal sealed class PayloadCheck
         if (_steps.Left <= 0)
         {
             // What was found so far hangs on where the steps ran out; what was not looked at may be anything.
-            return [new PayloadError { Path = "", Message = $"seen: a payload that takes more than {Number(MostSteps)} steps to check; allowed: that many.", Fix = "send a smaller payload." }];
+            return [new PayloadError { Path = "", Message = $"seen: a payload that takes more than {Number(MostSteps)} steps, or {Number(MostDepth)} schemas inside each other, to check; allowed: that many.", Fix = "send a smaller payload." }];
         }
 
         IEnumerable<PayloadError> sorted = _errors.Take(MostErrors).OrderBy(error => error.Path, StringComparer.Ordinal).ThenBy(error => error.Message, StringComparer.Ordinal);
@@ -102,6 +136,8 @@ internal sealed class PayloadCheck
 
     private sealed class Steps
     {
-        public int Left { get; set; }
+        public long Left { get; set; }
+
+        public int Depth { get; set; }
     }
 }

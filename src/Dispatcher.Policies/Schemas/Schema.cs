@@ -7,15 +7,23 @@ internal sealed class Schema(IReadOnlyList<Keyword> keywords)
 {
     public void Check(JsonElement value, Place at, PayloadCheck check)
     {
+        if (!check.Enter())
+        {
+            return;
+        }
+
+        long cost = PayloadCheck.CostOf(value);
         foreach (Keyword keyword in keywords)
         {
-            if (!check.Step())
+            if (!check.Step(cost))
             {
-                return;
+                break;
             }
 
             keyword.Check(value, at, check);
         }
+
+        check.Leave();
     }
 }
 

@@ -11,8 +11,9 @@ internal sealed class SchemaDefinitions(SchemaFile file)
     private const string Prefix = "#/$defs/";
 
     private readonly Dictionary<string, Schema> _schemas = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, JsonProperty> _entries = new(StringComparer.Ordinal);
     private readonly Dictionary<string, List<string>> _uses = new(StringComparer.Ordinal);
-    private JsonProperty[] _entries = [];
+    private string[] _references = [];
     private List<string>? _usedHere;
 
     public void Find()
@@ -20,23 +21,28 @@ internal sealed class SchemaDefinitions(SchemaFile file)
         bool isThere = file.Root.ValueKind == JsonValueKind.Object && file.Root.TryGetProperty(Key, out _);
         if (isThere && new SchemaValues(file).IsKind(file.Root.GetProperty(Key), JsonValueKind.Object, Key))
         {
-            _entries = [.. file.Root.GetProperty(Key).EnumerateObject()];
+            foreach (JsonProperty entry in file.Root.GetProperty(Key).EnumerateObject())
+            {
+                _entries.Add(entry.Name, entry);
+            }
+
+            _references = [.. _entries.Keys.Select(name => Prefix + name)];
         }
     }
 
     public void ReadAll(Func<JsonElement, Schema> read)
     {
-        foreach (JsonProperty entry in _entries)
+        foreach ((string name, JsonProperty entry) in _entries)
         {
-            _usedHere = _uses[entry.Name] = [];
-            _schemas[entry.Name] = read(entry.Value);
+            _usedHere = _uses[name] = [];
+            _schemas[name] = read(entry.Value);
         }
 
-        foreach (JsonProperty entry in _entries.Where(entry => Reaches(entry.Name, entry.Name, [])))
+        foreach (string name in Circles())
         {
             file.Report(
-                entry, BundleErrorCodes.BadValue,
-                $"definition '{entry.Name}' refers to itself for the same value, so that checking would never end; allowed: through properties or items.",
+                _entries[name], BundleErrorCodes.BadValue,
+                $"definition '{Excerpt.Of(name, 64)}' refers to itself for the same value, so that checking would never end; allowed: through properties or items.",
                 "break the circle.");
         }
     }
@@ -55,13 +61,12 @@ internal sealed class SchemaDefinitions(SchemaFile file)
     {
         string text = value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
         string name = text.StartsWith(Prefix, StringComparison.Ordinal) ? text[Prefix.Length..] : "";
-        if (!_entries.Any(entry => entry.Name == name))
+        if (!_entries.ContainsKey(name))
         {
-            string known = _entries.Length == 0 ? "none, there are no $defs" : string.Join(", ", _entries.Select(entry => Prefix + entry.Name));
-            string? nearest = Nearest.To(text, [.. _entries.Select(entry => Prefix + entry.Name)]);
+            string? nearest = Nearest.To(text, _references);
             file.Report(
                 value, BundleErrorCodes.BadValue,
-                $"$ref is {SchemaValues.Show(value)}; allowed: {known}.",
+                $"$ref is {SchemaValues.Show(value)}; allowed: {(_entries.Count == 0 ? "none, there are no $defs" : ErrorList.Some(_references))}.",
                 nearest is null ? "define it under $defs of this file." : $"did you mean '{nearest}'?");
             return null;
         }
@@ -70,6 +75,42 @@ internal sealed class SchemaDefinitions(SchemaFile file)
         return new RefersTo(_schemas, name);
     }
 
-    private bool Reaches(string from, string to, HashSet<string> seen) =>
-        _uses[from].Exists(next => next == to || (seen.Add(next) && Reaches(next, to, seen)));
+    /// <summary>A definition of each circle. Goes along every reference once, and keeps its way in a list: a chain may be as long as the file.</summary>
+    private HashSet<string> Circles()
+    {
+        HashSet<string> circles = new(StringComparer.Ordinal);
+        HashSet<string> done = new(StringComparer.Ordinal);
+        HashSet<string> onTheWay = new(StringComparer.Ordinal);
+        Stack<(string Name, IEnumerator<string> Uses)> way = [];
+        foreach (string first in _entries.Keys)
+        {
+            Enter(first);
+            while (way.TryPeek(out (string Name, IEnumerator<string> Uses) here))
+            {
+                if (here.Uses.MoveNext())
+                {
+                    Enter(here.Uses.Current);
+                }
+                else
+                {
+                    onTheWay.Remove(way.Pop().Name);
+                }
+            }
+        }
+
+        return circles;
+
+        void Enter(string name)
+        {
+            if (onTheWay.Contains(name))
+            {
+                circles.Add(name);
+            }
+            else if (done.Add(name))
+            {
+                onTheWay.Add(name);
+                way.Push((name, _uses[name].GetEnumerator()));
+            }
+        }
+    }
 }

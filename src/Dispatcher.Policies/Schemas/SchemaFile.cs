@@ -61,6 +61,12 @@ internal sealed class SchemaFile
 
     private string Where(ReadOnlySpan<byte> piece)
     {
+        // Counting lines for thousands of errors that nobody sees would take the longest of all.
+        if (_errors.IsFull)
+        {
+            return _path;
+        }
+
         _content.Span.Overlaps(piece, out int offset);
         return $"{_path}:{_content.Span[..offset].Count((byte)'\n') + 1}";
     }

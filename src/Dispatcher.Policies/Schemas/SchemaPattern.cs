@@ -4,8 +4,9 @@ using System.Text.RegularExpressions;
 namespace Dispatcher.Policies.Schemas;
 
 /// <summary>
-/// Compiles <c>pattern</c>, which is ECMA-262, so that the payload cannot make it slow: time grows with the length of the text and no faster. What .NET reads
-/// otherwise is translated (its <c>$</c> lets a line break pass, its <c>\d</c> takes digits of every script) or refused.
+/// Compiles <c>pattern</c>, which is ECMA-262, so that the payload cannot make it slow: time grows with the length of the text and the size of the pattern, and no
+/// faster; both are bounded, so that no clock is needed. What .NET reads otherwise is translated (its <c>$</c> lets a line break pass, its <c>\d</c> takes digits of
+/// every script) or refused.
 /// </summary>
 internal sealed class SchemaPattern
 {
@@ -13,7 +14,11 @@ internal sealed class SchemaPattern
 
     private const string NotLineBreak = @"[^\n\r\u2028\u2029]";
 
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
+    /// <summary>Most characters and classes with all counted repetitions written out: each may be a state that every character of a text is looked at in.</summary>
+    private const int MostSize = 1_000;
+
+    /// <summary>Characters of a text, times states, that are looked at in one step.</summary>
+    private const int StatesInStep = 64;
 
     private static readonly Dictionary<char, string> Sets = new()
     {
@@ -24,16 +29,26 @@ internal sealed class SchemaPattern
 
     private readonly Regex _regex;
     private readonly string _source;
+    private readonly long _size;
 
     /// <exception cref="ArgumentException">It is no pattern.</exception>
     /// <exception cref="NotSupportedException">It uses what is not taken here.</exception>
     public SchemaPattern(string source)
     {
         _source = source;
-        _regex = new Regex(Translate(source), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, Limit);
+        _size = PatternSize.Of(source);
+        if (_size > MostSize)
+        {
+            throw new NotSupportedException($"with its repetitions written out it is longer than {MostSize} characters and classes; use minLength and maxLength, or count less");
+        }
+
+        _regex = new Regex(Translate(source), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, Regex.InfiniteMatchTimeout);
     }
 
     public bool IsIn(string text) => _regex.IsMatch(text);
+
+    /// <summary>What it costs to look for the pattern in so many bytes, in steps.</summary>
+    public long CostOf(int bytes) => 1 + (bytes * _size / StatesInStep);
 
     public override string ToString() => _source;
 

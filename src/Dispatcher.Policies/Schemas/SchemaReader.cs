@@ -64,11 +64,11 @@ internal sealed class SchemaReader
     /// <summary>Null: it has errors.</summary>
     public PayloadSchema? Read()
     {
-        int before = _errors.Errors.Count;
+        int before = _errors.Count;
         _definitions.Find();
         Schema root = ReadSchema(_file.Root, isRoot: true);
         _definitions.ReadAll(ReadSchema);
-        return _errors.Errors.Count == before ? new PayloadSchema(root) : null;
+        return _errors.Count == before ? new PayloadSchema(root) : null;
     }
 
     private Schema ReadSchema(JsonElement node) => ReadSchema(node, isRoot: false);

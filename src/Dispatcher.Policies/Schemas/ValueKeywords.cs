@@ -47,9 +47,12 @@ internal sealed class IsOneOf(IReadOnlyList<JsonElement> values) : Keyword
 {
     private const int LongestList = 256;
 
+    private readonly long _size = values.Sum(value => (long)PayloadCheck.SizeOf(value));
+
     public override void Check(JsonElement value, Place at, PayloadCheck check)
     {
-        if (check.Step(values.Count) && !values.Any(one => JsonElement.DeepEquals(one, value)))
+        long cost = values.Count + PayloadCheck.CostOf(_size + ((long)values.Count * PayloadCheck.SizeOf(value)));
+        if (check.Step(cost) && !values.Any(one => JsonElement.DeepEquals(one, value)))
         {
             check.Add(at, value, Excerpt.Of(string.Join(", ", values.Select(one => one.GetRawText())), LongestList), "send one of these, exactly.");
         }
@@ -87,7 +90,7 @@ internal sealed class HasPattern(SchemaPattern pattern) : Keyword
 {
     public override void Check(JsonElement value, Place at, PayloadCheck check)
     {
-        if (value.ValueKind == JsonValueKind.String && !pattern.IsIn(value.GetString()!))
+        if (value.ValueKind == JsonValueKind.String && check.Step(pattern.CostOf(PayloadCheck.SizeOf(value))) && !pattern.IsIn(value.GetString()!))
         {
             check.Add(at, value, $"a text that fits {pattern}", "send such a text.");
         }

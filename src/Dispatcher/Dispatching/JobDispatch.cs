@@ -51,7 +51,7 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, CurrentBund
     private static Move Refused(Judged<Job> judged, JobState state, string kind, long? dueAt)
     {
         var after = judged.Subject.With(judged.Decision) with { State = state, DueAt = dueAt };
-        return new Move(judged.Subject, after) { Entry = TimelineDetails.Judged(kind, after, judged.Decision) };
+        return new Move(judged.Subject, after) { Entry = TimelineDetails.Judged(kind, after, judged) };
     }
 
     private async ValueTask<Move> AllowedAsync(Judged<Job> judged, CancellationToken cancellationToken)
@@ -72,7 +72,7 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, CurrentBund
         var permitId = Guid.CreateVersion7(time.GetUtcNow());
         return new Move(judged.Subject, after)
         {
-            Entry = TimelineDetails.Judged(TimelineKinds.Dispatched, after, judged.Decision, permitId),
+            Entry = TimelineDetails.Judged(TimelineKinds.Dispatched, after, judged, permitId),
             Outbox = [await WorkAsync(after, permitId, cancellationToken)],
         };
     }

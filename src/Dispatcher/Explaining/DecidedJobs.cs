@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
@@ -10,11 +11,11 @@ namespace Dispatcher.Explaining;
 /// <summary>Jobs and denied submissions as they are stored, decided again: by the bundle that decided then, or by others.</summary>
 internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, KeptBundles kept, StoreClock clock)
 {
-    /// <summary>How many jobs a comparison looks at.</summary>
-    public const int MostJobs = 100_000;
-
     /// <summary>How many changes a comparison lists.</summary>
     public const int MostChanges = 200;
+
+    /// <summary>How many jobs and denied submissions a comparison looks at, together.</summary>
+    public int MostJobs { get; init; } = 100_000;
 
     /// <summary>Each decision on the job's timeline, explained. Null: there is no such job and no such submission.</summary>
     public async Task<IReadOnlyList<ExplainedDecision>?> ExplainAsync(Guid jobId, CancellationToken cancellationToken)
@@ -40,18 +41,48 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
     /// <summary>Decides what was handed in since then by both bundles, as if it came now: so that a rule which is in effect from today on counts.</summary>
     public async Task<PolicyDiffView> CompareAsync(Bundle old, Bundle candidate, long since, CancellationToken cancellationToken)
     {
-        await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var now = Timestamps.At(clock.Now);
-        var count = new Comparison(old, candidate, now);
-        var jobs = Of(db.Jobs.Where(job => job.CreatedAt >= since).OrderByDescending(job => job.CreatedAt).Take(MostJobs));
-        var denials = Of(db.Denials.Where(denial => denial.At >= since).OrderByDescending(denial => denial.At).Take(MostJobs));
-        await foreach (var job in jobs.AsAsyncEnumerable().Concat(denials.AsAsyncEnumerable()).WithCancellation(cancellationToken))
+        // Two readers at once need two connections.
+        await using var jobsDb = await database.CreateDbContextAsync(cancellationToken);
+        await using var denialsDb = await database.CreateDbContextAsync(cancellationToken);
+        var jobs = Of(jobsDb.Jobs.Where(job => job.CreatedAt >= since).OrderByDescending(job => job.CreatedAt).Take(MostJobs + 1));
+        var denials = Of(denialsDb.Denials.Where(denial => denial.At >= since).OrderByDescending(denial => denial.At).Take(MostJobs + 1));
+        var count = new Comparison(old, candidate, Timestamps.At(clock.Now));
+        await foreach (var job in NewestFirst(jobs.AsAsyncEnumerable(), denials.AsAsyncEnumerable(), cancellationToken))
         {
+            if (count.Looked == MostJobs)
+            {
+                return count.View(Timestamps.At(since), truncated: true);
+            }
+
             count.Add(job);
         }
 
-        return count.View(Timestamps.At(since));
+        return count.View(Timestamps.At(since), truncated: false);
     }
+
+    /// <summary>Two lists that are sorted so, as one.</summary>
+    private static async IAsyncEnumerable<StoredJob> NewestFirst(IAsyncEnumerable<StoredJob> jobs, IAsyncEnumerable<StoredJob> denials, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await using var accepted = jobs.GetAsyncEnumerator(cancellationToken);
+        await using var denied = denials.GetAsyncEnumerator(cancellationToken);
+        var job = await NextAsync(accepted);
+        var denial = await NextAsync(denied);
+        while ((job ?? denial) is not null)
+        {
+            if (denial is null || job?.CreatedAt >= denial.CreatedAt)
+            {
+                yield return job!;
+                job = await NextAsync(accepted);
+            }
+            else
+            {
+                yield return denial;
+                denial = await NextAsync(denied);
+            }
+        }
+    }
+
+    private static async ValueTask<StoredJob?> NextAsync(IAsyncEnumerator<StoredJob> sorted) => await sorted.MoveNextAsync() ? sorted.Current : null;
 
     private async Task<ExplainedDecision> ExplainAsync(StoredJob stored, RecordedDecision recorded, CancellationToken cancellationToken)
     {
@@ -90,6 +121,9 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
         private int _widenedCount;
         private int _narrowedCount;
 
+        /// <summary>How many were looked at, also of those that cannot be compared.</summary>
+        public int Looked => _jobs + _notComparable;
+
         public void Add(StoredJob job)
         {
             if (job.Facts(attempt: 1) is not { } facts)
@@ -110,14 +144,14 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
             }
         }
 
-        public PolicyDiffView View(DateTimeOffset since) => new()
+        public PolicyDiffView View(DateTimeOffset since, bool truncated) => new()
         {
             Old = old.Hash,
             New = candidate.Hash,
             Since = since,
             Jobs = _jobs,
             NotComparable = _notComparable,
-            Truncated = _jobs + _notComparable >= MostJobs,
+            Truncated = truncated,
             Widened = _widenedCount,
             Narrowed = _narrowedCount,
             Changes = [.. _widened.Concat(_narrowed).Take(MostChanges)],

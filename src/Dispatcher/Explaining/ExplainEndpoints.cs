@@ -8,6 +8,7 @@ using Dispatcher.Intake;
 using Dispatcher.Judging;
 using Dispatcher.Keys;
 using Dispatcher.Storing;
+using Microsoft.AspNetCore.Mvc;
 
 namespace Dispatcher.Explaining;
 
@@ -47,12 +48,18 @@ internal sealed record ExplainedDecision(RecordedDecision? Recorded, Explanation
 /// <summary><c>POST /api/policies/explain</c> and <c>/diff</c>, for whoever may see every job.</summary>
 internal static class ExplainEndpoints
 {
+    /// <summary>A job as it would be handed in, which intake would refuse unread if it were larger.</summary>
+    private const long MostExplainBytes = 2 * 1024 * 1024;
+
+    /// <summary>Two archives. A bundle of a thousand rules is half a megabyte, and base64 twice makes it 1.8 times as large.</summary>
+    private const long MostDiffBytes = 16 * 1024 * 1024;
+
     public static void MapExplanations(this IEndpointRouteBuilder routes)
     {
         var policies = routes.MapGroup("/api/policies").RequireAuthorization(Callers.Overseers).WithTags("policies");
-        policies.MapPost("/explain", ExplainAsync).Produces<ExplainAnswer>()
+        policies.MapPost("/explain", ExplainAsync).WithMetadata(new RequestSizeLimitAttribute(MostExplainBytes)).Produces<ExplainAnswer>()
             .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status404NotFound).ProducesProblem(StatusCodes.Status409Conflict);
-        policies.MapPost("/diff", DiffAsync).Produces<PolicyDiffView>()
+        policies.MapPost("/diff", DiffAsync).WithMetadata(new RequestSizeLimitAttribute(MostDiffBytes)).Produces<PolicyDiffView>()
             .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status404NotFound).ProducesProblem(StatusCodes.Status409Conflict);
     }
 

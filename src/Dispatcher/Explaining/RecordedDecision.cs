@@ -11,6 +11,7 @@ internal sealed record RecordedDecision
     /// <summary>The kind of the line: <c>accepted</c>, <c>held</c>, <c>dispatched</c>, <c>denied</c>.</summary>
     public required string Kind { get; init; }
 
+    /// <summary>The time that was decided by, by which rules were in effect or not. Of lines that do not tell it: when they were written, a moment later.</summary>
     public required DateTimeOffset At { get; init; }
 
     /// <summary>The attempt that was asked about, from 1.</summary>
@@ -34,7 +35,7 @@ internal sealed record RecordedDecision
         return new RecordedDecision
         {
             Kind = entry.Kind,
-            At = Timestamps.At(entry.At),
+            At = detail.RootElement.TryGetProperty("decided_at", out var at) ? at.GetDateTimeOffset() : Timestamps.At(entry.At),
             // The line of a dispatch counts its attempt already.
             Attempt = entry.Kind == TimelineKinds.Dispatched ? entry.Attempt : entry.Attempt + 1,
             PolicyHash = decided.GetProperty("policy_hash").GetString()!,

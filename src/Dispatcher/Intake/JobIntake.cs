@@ -50,7 +50,7 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
             Denial = denied ? Denied(job) : null,
             ForNow = decision.Reason == ReasonCodes.NoBundle,
             PayloadErrors = decision.PayloadErrors,
-            Entry = TimelineDetails.Submitted(WireNames.Of(job.State), job, source, decision, answer),
+            Entry = TimelineDetails.Submitted(WireNames.Of(job.State), job, source, judged, answer),
             Outbox = events.Of(job),
             Answer = answer,
         };

@@ -31,7 +31,9 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
             }
 
             var stored = await db.Bundles.AsNoTracking().SingleAsync(bundle => bundle.Hash == hash, cancellationToken);
-            var load = Bundle.FromArchive(stored.Archive);
+
+            // Also an archive that somebody changed counts as one that cannot be read.
+            var load = Bundle.FromArchive(stored.Archive, hash);
             _inForce = new BundleKnown(hash, load.Bundle, serial);
             if (load.Bundle is null)
             {
@@ -65,7 +67,7 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
         [LoggerMessage(EventIds.BundleLoaded, LogLevel.Information, "Bundle {Hash} is in force, {Topics} topics")]
         public static partial void Loaded(ILogger logger, string hash, int topics);
 
-        [LoggerMessage(EventIds.BundleBroken, LogLevel.Error, "Bundle {Hash} is in force but this version cannot read it: every job is denied. {Errors}")]
+        [LoggerMessage(EventIds.BundleBroken, LogLevel.Error, "Bundle {Hash} is in force but it cannot be read: every job is denied. {Errors}")]
         public static partial void Unreadable(ILogger logger, string hash, string errors);
     }
 }

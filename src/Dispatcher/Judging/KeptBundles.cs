@@ -35,7 +35,7 @@ internal sealed partial class KeptBundles(IDbContextFactory<DispatcherDb> databa
                 : Problems.Conflict($"More than one bundle begins with {wanted}, for example {kept[0].Hash} and {kept[1].Hash}: send more digits."));
         }
 
-        var load = Bundle.FromArchive(one.Archive);
+        var load = Bundle.FromArchive(one.Archive, one.Hash);
         return load.Bundle is null ? new FoundBundle(null, Problems.Unloadable(one.Hash, load.Errors)) { IsUnloadable = true } : new FoundBundle(load.Bundle, null);
     }
 

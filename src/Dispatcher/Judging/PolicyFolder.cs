@@ -8,17 +8,22 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.Judging;
 
 /// <summary>
-/// The folder proposes: when it holds a valid bundle that it did not hold before, that bundle is put in force, for every process, unless one is pinned. A broken
-/// folder changes nothing and is loud.
+/// The folder proposes: when it holds a valid bundle that it did not hold before, that bundle is put in force, for every process, unless one is pinned; the first
+/// that a process finds, only unless it was in force before. A broken folder changes nothing and is loud.
 /// </summary>
 internal sealed partial class PolicyFolder(
     BundleActivation activation, IDbContextFactory<DispatcherDb> database, ServerSettings settings, CurrentBundle current, DispatcherMetrics metrics, IOptions<PolicyFolderOptions> options, TimeProvider time, ILogger<PolicyFolder> logger)
-    : Loop(TimeSpan.FromSeconds(1), time, logger)
+    : Loop(Period, time, logger)
 {
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
+
     private readonly SemaphoreSlim _one = new(1, 1);
     private string? _seen;
     private string? _proposed;
     private string? _complained;
+
+    /// <summary>Until the first valid bundle of this process has been settled, or a person has said that this folder counts.</summary>
+    private bool _isStart = true;
     private IReadOnlyList<BundleFile> _files = [];
     private BundleLoad _load = Bundle.Load([]);
     private long _validAt = time.GetTimestamp();
@@ -38,12 +43,10 @@ internal sealed partial class PolicyFolder(
         try
         {
             var serial = current.InForce.Serial;
-            var bundle = Look();
-            var steady = bundle?.Hash == _seen;
-            _seen = bundle?.Hash;
-            if (bundle is not null && steady && bundle.Hash != _proposed)
+            var bundle = Look(out var isSteady);
+            if (bundle is not null && isSteady && bundle.Hash != _proposed)
             {
-                await ProposeAsync(bundle, serial, cancellationToken);
+                await SettleAsync(bundle, serial, cancellationToken);
             }
         }
         finally
@@ -52,18 +55,27 @@ internal sealed partial class PolicyFolder(
         }
     }
 
-    /// <summary>Ends a pin for a person: what the folder holds now is in force at once. Answers what was written; null: nothing is pinned.</summary>
+    /// <summary>
+    /// Ends a pin for a person: what the folder holds now is in force at once. Also this takes two looks that find the same, the loop's last one or one more after
+    /// its period. Answers what was written; null: nothing is pinned.
+    /// </summary>
     public async Task<Activation?> UnpinAsync(string actor, CancellationToken cancellationToken)
     {
         await _one.WaitAsync(cancellationToken);
         try
         {
-            var bundle = Look();
+            var bundle = Look(out var isSteady);
+            while (!isSteady)
+            {
+                await Task.Delay(Period, Time, cancellationToken);
+                bundle = Look(out isSteady);
+            }
+
             var written = await activation.UnpinAsync(bundle, actor, cancellationToken);
             if (written is not null)
             {
-                // Of a broken folder: whatever makes it valid is new, also what it held before.
-                _seen = _proposed = bundle?.Hash;
+                // Of a broken folder: whatever makes it valid is new, also what it held before, and what was in force before this process began.
+                (_proposed, _isStart) = (bundle?.Hash, false);
             }
 
             return written;
@@ -74,21 +86,13 @@ internal sealed partial class PolicyFolder(
         }
     }
 
+    /// <summary>Without a bundle every job is denied, so that the folder's is in force at once; with one, a start may wait for the second look as any change does.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        var serial = current.InForce.Serial;
-        if (Look() is { } bundle)
+        var (inForce, _, serial) = current.InForce;
+        if (Look(out _) is { } bundle && inForce.Length == 0)
         {
-            _seen = bundle.Hash;
-            if (await IsOutdatedAsync(bundle, cancellationToken))
-            {
-                _proposed = bundle.Hash;
-                Log.Outdated(logger, options.Value.Path, bundle.Hash, current.InForce.Hash);
-            }
-            else
-            {
-                await ProposeAsync(bundle, serial, cancellationToken);
-            }
+            await SettleAsync(bundle, serial, cancellationToken);
         }
 
         await base.StartAsync(cancellationToken);
@@ -100,7 +104,8 @@ internal sealed partial class PolicyFolder(
         base.Dispose();
     }
 
-    private Bundle? Look()
+    /// <param name="isSteady">Whether the look before found the same.</param>
+    private Bundle? Look(out bool isSteady)
     {
         var load = Load();
         LastLook = new FolderLook(load.Bundle?.Hash, load.Errors);
@@ -115,6 +120,8 @@ internal sealed partial class PolicyFolder(
         }
 
         metrics.FolderSeen(load.Errors.Count, load.Bundle is null ? Time.GetElapsedTime(_validAt) : TimeSpan.Zero);
+        isSteady = load.Bundle?.Hash == _seen;
+        _seen = load.Bundle?.Hash;
         return load.Bundle;
     }
 
@@ -131,31 +138,40 @@ internal sealed partial class PolicyFolder(
 
             return _load;
         }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+#pragma warning disable CA1031 // Whatever it is: else the loop would fail in every round, and log, readiness and status would tell nobody that the folder cannot be read.
+        catch (Exception unreadable)
+#pragma warning restore CA1031
         {
             return new BundleLoad(null, [new BundleError { Where = options.Value.Path, Code = "unreadable_folder", Message = unreadable.Message, Fix = "Let the server's user read the folder and every file in it." }]);
         }
     }
 
-    private async Task ProposeAsync(Bundle bundle, long serial, CancellationToken cancellationToken)
+    private async Task SettleAsync(Bundle bundle, long serial, CancellationToken cancellationToken)
     {
-        var proposal = await activation.ProposeAsync(bundle, serial, cancellationToken);
-        if (proposal == Proposal.Overtaken)
+        if (_isStart && await IsOutdatedAsync(bundle, cancellationToken))
         {
-            return;
+            Log.Outdated(logger, options.Value.Path, bundle.Hash, current.InForce.Hash);
+        }
+        else
+        {
+            var proposal = await activation.ProposeAsync(bundle, serial, cancellationToken);
+            if (proposal == Proposal.Overtaken)
+            {
+                return;
+            }
+
+            if (proposal == Proposal.Pinned)
+            {
+                Log.Pinned(logger, options.Value.Path, bundle.Hash);
+            }
         }
 
-        if (proposal == Proposal.Pinned)
-        {
-            Log.Pinned(logger, options.Value.Path, bundle.Hash);
-        }
-
-        _proposed = bundle.Hash;
+        (_proposed, _isStart) = (bundle.Hash, false);
     }
 
     /// <summary>
-    /// At start the folder proposes what was never in force. One that holds an earlier bundle is a server that was left behind: it must not roll back what the
-    /// others have put in force since. An embedded server has no others. Under a pin no folder is behind.
+    /// The first valid bundle of a process is only put in force when it never was. A folder that holds an earlier one is that of a server that was left behind: it
+    /// must not roll back what the others have put in force since. An embedded server has no others. Under a pin no folder is behind.
     /// </summary>
     private async Task<bool> IsOutdatedAsync(Bundle bundle, CancellationToken cancellationToken)
     {

@@ -20,12 +20,13 @@ internal sealed class PolicyGate(CurrentBundle current, StoreClock clock, Dispat
         }
 
         var start = time.GetTimestamp();
-        var decision = Decide(job);
+        var at = Timestamps.At(clock.Now);
+        var decision = Decide(job, at);
         metrics.Decided(hop, decision.Verdict, time.GetElapsedTime(start));
-        return new Judged<Job>(job, decision);
+        return new Judged<Job>(job, decision, at);
     }
 
-    private Decision Decide(Job job)
+    private Decision Decide(Job job, DateTimeOffset at)
     {
         var inForce = current.InForce;
         if (inForce.Bundle is null)
@@ -38,7 +39,7 @@ internal sealed class PolicyGate(CurrentBundle current, StoreClock clock, Dispat
             return Decision.Denied(HashMismatch, inForce.Hash);
         }
 
-        return inForce.Bundle.Decide(job.Facts(job.Attempt + 1), Timestamps.At(clock.Now));
+        return inForce.Bundle.Decide(job.Facts(job.Attempt + 1), at);
     }
 }
 

@@ -5,7 +5,6 @@ using Dispatcher.Contracts;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
-using Dispatcher.Policies;
 using Dispatcher.Recovering;
 
 namespace Dispatcher.Timelines;
@@ -18,7 +17,7 @@ internal static class TimelineDetails
     private static readonly JsonSerializerOptions Options = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
     /// <summary>The request and the decision at intake, and what was answered: a submission that comes again is answered from here.</summary>
-    public static TimelineEntry Submitted(string kind, Job job, SubmissionSource source, Decision decision, JobDecision answer) => Entry(kind, job, job.Principal, new
+    public static TimelineEntry Submitted(string kind, Job job, SubmissionSource source, Judged<Job> judged, JobDecision answer) => Entry(kind, job, job.Principal, new
     {
         source.Door,
         source.MessageId,
@@ -28,23 +27,25 @@ internal static class TimelineDetails
         job.IdempotencyKey,
         job.WorkflowId,
         PayloadSha256 = Convert.ToHexStringLower(SHA256.HashData(job.Payload)),
-        decision.MatchedRules,
-        decision.Detail,
-        decision.BasisHash,
+        judged.Decision.MatchedRules,
+        judged.Decision.Detail,
+        judged.Decision.BasisHash,
+        DecidedAt = judged.At,
         Answer = answer,
     });
 
     /// <summary>The decision at dispatch, whatever it was.</summary>
-    public static TimelineEntry Judged(string kind, Job job, Decision decision, Guid? permitId = null) => Entry(kind, job, System, new
+    public static TimelineEntry Judged(string kind, Job job, Judged<Job> judged, Guid? permitId = null) => Entry(kind, job, System, new
     {
-        decision.Verdict,
-        decision.Rules,
-        decision.MatchedRules,
-        decision.Reason,
-        decision.Detail,
-        decision.Constraints,
-        decision.PolicyHash,
-        decision.BasisHash,
+        judged.Decision.Verdict,
+        judged.Decision.Rules,
+        judged.Decision.MatchedRules,
+        judged.Decision.Reason,
+        judged.Decision.Detail,
+        judged.Decision.Constraints,
+        judged.Decision.PolicyHash,
+        judged.Decision.BasisHash,
+        DecidedAt = judged.At,
         job.JobHash,
         job.Pool,
         PermitId = permitId,

@@ -1,5 +1,7 @@
 using System.Text.Json;
+using Dispatcher.Explaining;
 using Dispatcher.Intake;
+using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Keys;
 using Dispatcher.Policies;
@@ -52,6 +54,47 @@ public sealed class ExplainEndpointTests
         var (_, body) = await AskAsync(server, "/explain", new { job_id = JobId });
 
         Assert.False(Assert.Single(body.GetProperty("decisions").EnumerateArray()).GetProperty("is_as_recorded").GetBoolean());
+    }
+
+    /// <summary>The verdict is the same, what it rests on is not.</summary>
+    [Fact]
+    public async Task A_changed_row_that_another_rule_allows_is_told_too()
+    {
+        await using var server = await ServerAsync(ABundle.WithRules("id: a, match: { labels: { env: dev } }, decision: ALLOW", "id: b, match: { labels: { env: prod } }, decision: ALLOW"));
+        await SubmitAsync(server, Job);
+        await using var db = await server.DatabaseAsync();
+        await db.Database.ExecuteSqlRawAsync("update jobs set labels = '{{\"env\":\"prod\"}}'", Token);
+
+        var (_, body) = await AskAsync(server, "/explain", new { job_id = JobId });
+
+        var decision = Assert.Single(body.GetProperty("decisions").EnumerateArray());
+        Assert.Equal(("ALLOW", false), (decision.GetProperty("explanation").GetProperty("verdict").GetString(), decision.GetProperty("is_as_recorded").GetBoolean()));
+    }
+
+    /// <summary>Between a decision and its line on the timeline a rule may end.</summary>
+    [Fact]
+    public async Task A_decision_is_explained_by_the_time_it_was_made_at()
+    {
+        await using var server = await AServer.MigratedAsync();
+        var clock = server.Get<StoreClock>();
+        await clock.OnceAsync(Token);
+        var end = Timestamps.At(clock.Now).AddSeconds(4);
+        await ActivateAsync(server, ABundle.WithRules($"id: a, match: {{ topic: test.run }}, decision: ALLOW, effective: {{ until: '{end:yyyy-MM-ddTHH:mm:ss.fffffffZ}' }}"));
+        await server.Get<IntakeWriter>().StartAsync(Token);
+        var job = Dispatcher.UnitTests.AJob.ToTest().Stored with { JobId = JobId };
+        var judged = await server.Get<PolicyGate>().JudgeAsync(job with { JobHash = JobHash.Of(job) }, Hop.Intake, Token);
+        Assert.Equal(Dispatcher.Contracts.Verdict.Allow, judged.Decision.Verdict);
+        while (Timestamps.At(clock.Now) <= end)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(100), Token);
+        }
+
+        await server.Get<JobIntake>().AcceptAsync(judged, new SubmissionSource { Door = "http", Principal = "billing" }, Token);
+        var (_, body) = await AskAsync(server, "/explain", new { job_id = JobId });
+
+        var decision = Assert.Single(body.GetProperty("decisions").EnumerateArray());
+        Assert.True(decision.GetProperty("is_as_recorded").GetBoolean(), decision.GetRawText());
+        Assert.True(decision.GetProperty("recorded").GetProperty("at").GetDateTimeOffset() < end);
     }
 
     [Fact]
@@ -120,6 +163,35 @@ public sealed class ExplainEndpointTests
         var (_, day) = await AskAsync(server, "/diff", new { old = new { hash = "active" }, @new = new { hash = "active" }, since_seconds = 86400 });
 
         Assert.Equal((0, 1), (hour.GetProperty("jobs").GetInt32(), day.GetProperty("jobs").GetInt32()));
+    }
+
+    [Theory]
+    [InlineData(4, false, 4)]
+    [InlineData(3, true, 3)]
+    public async Task A_comparison_of_too_many_takes_the_newest_of_jobs_and_denials_together(int most, bool truncated, int looked)
+    {
+        await using var server = await ServerAsync(Denying);
+        foreach (var (key, env) in new[] { ("a", "prod"), ("b", "dev"), ("c", "prod"), ("d", "dev") })
+        {
+            await SubmitAsync(server, $$$"""{"idempotency_key":"{{{key}}}","topic":"test.run","labels":{"env":"{{{env}}}"}}""");
+        }
+
+        var jobs = new DecidedJobs(server.Get<IDbContextFactory<DispatcherDb>>(), server.Get<KeptBundles>(), server.Get<StoreClock>()) { MostJobs = most };
+        var diff = await jobs.CompareAsync(Denying.Build(), Limiting.Build(), since: 0, Token);
+
+        // The oldest of the four was allowed, and that narrows; what was denied widens.
+        Assert.Equal((truncated, looked, 2, looked - 2), (diff.Truncated, diff.Jobs, diff.Widened, diff.Narrowed));
+        Assert.Equal(diff.Changes.Where(change => change.Widened.Count > 0).OrderByDescending(change => change.CreatedAt), diff.Changes.Where(change => change.Widened.Count > 0));
+    }
+
+    [Theory]
+    [InlineData("/api/policies/explain", 2)]
+    [InlineData("/api/policies/diff", 16)]
+    public async Task What_is_asked_about_is_no_larger_than_a_policy_or_a_job_can_be(string route, int megabytes)
+    {
+        await using var server = await AServer.MigratedAsync();
+
+        Assert.Equal(megabytes * 1024 * 1024, server.Endpoint("POST", route).Metadata.GetMetadata<Microsoft.AspNetCore.Http.Metadata.IRequestSizeLimitMetadata>()?.MaxRequestBodySize);
     }
 
     [Fact]

@@ -44,11 +44,14 @@ internal sealed class AServer : IAsyncDisposable
         await db.SaveChangesAsync(TestContext.Current.CancellationToken);
     }
 
+    /// <summary>A route, named as in <c>Routes.approved.txt</c>.</summary>
+    public RouteEndpoint Endpoint(string method, string route) => ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().Single(endpoint =>
+        endpoint.RoutePattern.RawText == route && endpoint.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods.Contains(method));
+
     /// <summary>Status and body of the answer. A route is named as in <c>Routes.approved.txt</c>; its one parameter, if any, is <paramref name="id"/>.</summary>
     public async Task<(int Status, JsonElement Body)> AskAsync(string method, string route, ClaimsPrincipal caller, string query = "", Guid? id = null, string? body = null)
     {
-        var endpoint = ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().Single(endpoint =>
-            endpoint.RoutePattern.RawText == route && endpoint.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods.Contains(method));
+        var endpoint = Endpoint(method, route);
         await using var scope = _app.Services.CreateAsyncScope();
         using var answer = new MemoryStream();
         var http = new DefaultHttpContext { RequestServices = scope.ServiceProvider, User = caller };

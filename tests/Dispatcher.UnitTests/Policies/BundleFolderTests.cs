@@ -25,8 +25,12 @@ public sealed class BundleFolderTests : IDisposable
         Write("schemas/test.run.JSON5", "s");
         Write("cases/c.yaml", "c");
         Write("README.md", "no");
-        Write("rules/notes.txt", "no");
         Write("rules/.hidden.yaml", "no");
+        Write("rules/..2026_04_01/a.yaml", "no");
+        Write("rules/.a.yaml.swp", "no");
+        Write("rules/a.yaml~", "no");
+        Write("rules/#a.yaml#", "no");
+        Write("schemas/test.run.json~", "no");
         Write("other/x.yaml", "no");
 
         IReadOnlyList<BundleFile> files = BundleFolder.Read(_folder);
@@ -35,12 +39,29 @@ public sealed class BundleFolderTests : IDisposable
         Assert.Equal("a"u8.ToArray(), files[1].Content.ToArray());
     }
 
-    [Fact]
-    public void A_rule_file_with_the_wrong_ending_is_read_so_that_loading_can_refuse_it()
+    /// <summary>Left out silently, a DENY in such a file would be lost.</summary>
+    [Theory]
+    [InlineData("rules/prod.yml")]
+    [InlineData("rules/Deny.YAML")]
+    [InlineData("rules/deny.Yml")]
+    [InlineData("rules/deny.yaml.bak")]
+    [InlineData("rules/deny")]
+    [InlineData("rules/notes.txt")]
+    [InlineData("rules/more/deny.yaml")]
+    [InlineData("Rules/deny.yaml")]
+    [InlineData("cases/Prod.YAML")]
+    [InlineData("cases/prod.json")]
+    [InlineData("CASES/prod.yaml")]
+    [InlineData("schemas/test.JSON")]
+    [InlineData("Schemas/test.json")]
+    [InlineData("topics.yml")]
+    [InlineData("Topics.yaml")]
+    [InlineData("topics.YAML")]
+    public void A_file_with_a_wrong_name_is_read_so_that_loading_can_refuse_it(string path)
     {
-        Write("rules/prod.yml", "version: v1");
+        Write(path, "version: v1");
 
-        Assert.Contains(Bundle.Load(BundleFolder.Read(_folder)).Errors, error => error.Where == "rules/prod.yml" && error.Code == BundleErrorCodes.UnknownFile);
+        Assert.Contains(Bundle.Load(BundleFolder.Read(_folder)).Errors, error => error.Where == path && error.Code == BundleErrorCodes.UnknownFile);
     }
 
     private void Write(string path, string text)

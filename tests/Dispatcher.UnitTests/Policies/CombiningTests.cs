@@ -114,8 +114,23 @@ public class CombiningTests
     }
 
     [Fact]
-    public void A_missing_job_is_a_denial() =>
+    public void An_error_inside_evaluation_is_explained_as_the_denial_it_is()
+    {
+        Bundle bundle = ABundle.WithRules(Allow).Build();
+
+        Explanation explanation = bundle.Explain(AJob.ToTest().WithLabels(new BrokenLabels()).Facts, ABundle.Now);
+
+        Assert.Equal(ReasonCodes.EngineError, explanation.Decision.Reason);
+        Assert.Equal(["DENY: engine_error (InvalidOperationException)"], explanation.Merge);
+        Assert.Empty(explanation.Rules);
+    }
+
+    [Fact]
+    public void A_missing_job_is_a_denial()
+    {
         Assert.Equal(ReasonCodes.EngineError, ABundle.WithRules(Allow).Build().Decide(null!, ABundle.Now).Reason);
+        Assert.Equal(ReasonCodes.EngineError, ABundle.WithRules(Allow).Build().Explain(null!, ABundle.Now).Decision.Reason);
+    }
 
     [Fact]
     public void Without_a_bundle_there_is_a_denial_to_answer_with()

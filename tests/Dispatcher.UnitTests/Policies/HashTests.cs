@@ -138,6 +138,10 @@ public class HashTests
         Assert.NotEqual(Basis(before), Basis(after));
     }
 
+    /// <summary>Stored with every decision and compared years later: a change of what is hashed, or how, needs a new version in its first part.</summary>
+    [Fact]
+    public void The_basis_of_a_known_decision_has_the_hash_that_it_always_had() => Assert.Equal("69216250026a878cbd16019dc4f7bbd8dbb760a8420a753fa78da7c632ee0179", Basis(ABundle.WithRules(A)));
+
     private const string Topics = "version: v1\npools: {main: {}}\ntopics: {test.run: {pool: main, owner: team}}";
 
     private static string Rules(string id) => $"version: v1\nrules: [{{id: {id}, match: {{topic: test.run}}, decision: ALLOW}}]";

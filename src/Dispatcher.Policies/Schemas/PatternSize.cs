@@ -1,0 +1,77 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Dispatcher.Policies.Schemas;
+
+/// <summary>How large a pattern is when its counted repetitions are written out: <c>(ab{3}){2}</c> is 8. Repetitions inside repetitions multiply, so a short pattern may be huge.</summary>
+internal static partial class PatternSize
+{
+    /// <summary>Beyond every limit, and still room to multiply.</summary>
+    private const long Huge = int.MaxValue;
+
+    /// <summary>The size, or some number beyond every limit. What is no pattern has some size too: that it is none is found elsewhere.</summary>
+    public static long Of(string pattern)
+    {
+        Stack<long> outer = [];
+        (long sum, long last) = (0, 0);
+        for (int i = 0; i < pattern.Length; i++)
+        {
+            switch (pattern[i])
+            {
+                case '(':
+                    outer.Push(sum + last);
+                    (sum, last) = (0, 0);
+                    i += pattern.AsSpan(i + 1).StartsWith("?:") ? 2 : 0;
+                    break;
+                case ')' when outer.Count > 0:
+                    last = Math.Max(1, sum + last);
+                    sum = outer.Pop();
+                    break;
+                case '{' when Repetition().Match(pattern, i) is { Success: true } counted:
+                    last *= Times(counted);
+                    i += counted.Length - 1;
+                    break;
+                case '*' or '+' or '?' or '|' or '^' or '$':
+                    break;
+                default:
+                    (sum, last) = (sum + last, 1);
+                    i += Length(pattern, i) - 1;
+                    break;
+            }
+
+            (sum, last) = (Math.Min(sum, Huge), Math.Min(last, Huge));
+        }
+
+        return outer.Sum() + sum + last;
+    }
+
+    /// <summary>The characters of what stands for one character of a text: an escape, a class, or itself.</summary>
+    private static int Length(string pattern, int i)
+    {
+        if (pattern[i] != '[')
+        {
+            return pattern[i] == '\\' ? 2 : 1;
+        }
+
+        int end = i + 1;
+        while (end < pattern.Length && pattern[end] != ']')
+        {
+            end += pattern[end] == '\\' ? 2 : 1;
+        }
+
+        return end + 1 - i;
+    }
+
+    /// <summary>The higher of the two numbers; without an upper one, one more than the lower: what follows repeats in place.</summary>
+    private static long Times(Match counted)
+    {
+        long least = Number(counted.Groups[1].Value);
+        long most = counted.Groups[3].Length > 0 ? Number(counted.Groups[3].Value) : counted.Groups[2].Success ? least + 1 : least;
+        return Math.Max(1, Math.Max(least, most));
+    }
+
+    private static long Number(string digits) => long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? Math.Min(number, Huge) : Huge;
+
+    [GeneratedRegex(@"\G\{([0-9]+)(,([0-9]*))?\}")]
+    private static partial Regex Repetition();
+}
