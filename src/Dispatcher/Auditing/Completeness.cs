@@ -90,7 +90,7 @@ internal sealed class Completeness
         switch (entry.Kind)
         {
             case TimelineKinds.Approved:
-                story.Approvals.Approved(detail.ApprovalId);
+                story.Approvals.Approved(detail);
                 break;
             case TimelineKinds.Dispatched:
                 CheckDispatch(story, seq, entry, detail);
@@ -149,13 +149,13 @@ internal sealed class Completeness
 
     private sealed class Story
     {
-        private ApprovalUse? _approvals;
+        private ApprovalTrail? _approvals;
 
         public bool HasIntake { get; init; }
 
         /// <summary>0: none is under way.</summary>
         public int OpenAttempt { get; set; }
 
-        public ApprovalUse Approvals => _approvals ??= new ApprovalUse();
+        public ApprovalTrail Approvals => _approvals ??= new ApprovalTrail();
     }
 }

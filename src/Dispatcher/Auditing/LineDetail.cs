@@ -5,9 +5,9 @@ using Dispatcher.Timelines;
 namespace Dispatcher.Auditing;
 
 /// <summary>What completeness asks of a line's detail. What is not there, or not readable, is null: a line that tells nothing proves nothing.</summary>
-internal sealed record LineDetail(string? Verdict, string? PolicyHash, string? ApprovalId, string? State, bool HasAnswer)
+internal sealed record LineDetail(string? Verdict, string? PolicyHash, string? ApprovalId, string? State, bool HasAnswer, bool CoversRetries)
 {
-    private static readonly LineDetail Nothing = new(null, null, null, null, false);
+    private static readonly LineDetail Nothing = new(null, null, null, null, false, false);
     private static readonly string HighRisk = WireNames.Of(Contracts.Verdict.RequireApproval);
 
     /// <summary>Whether the decision at dispatch was that people must approve.</summary>
@@ -26,7 +26,7 @@ internal sealed record LineDetail(string? Verdict, string? PolicyHash, string? A
             var detail = json.RootElement;
             return detail.ValueKind != JsonValueKind.Object
                 ? Nothing
-                : new LineDetail(Text(detail, "verdict"), Text(detail, "policy_hash"), Text(detail, "approval_id"), Text(detail, "state"), Answers(detail));
+                : new LineDetail(Text(detail, "verdict"), Text(detail, "policy_hash"), Text(detail, "approval_id"), Text(detail, "state"), Answers(detail), Text(detail, "covers") == "retries");
         }
         catch (JsonException)
         {

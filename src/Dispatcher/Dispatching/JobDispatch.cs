@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
+using Dispatcher.Approvals;
 using Dispatcher.Attempts;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
@@ -12,7 +13,7 @@ using Dispatcher.Timelines;
 namespace Dispatcher.Dispatching;
 
 /// <summary>Step 5: moves a judged job to its pool, or to where the decision leads. What it decides is only committed while the bundle that decided is still in force.</summary>
-internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, CurrentBundle current, Permits permits, StoreClock clock, TimeProvider time)
+internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, Approvers approvers, CurrentBundle current, Permits permits, StoreClock clock, TimeProvider time)
 {
     /// <summary>Dispatches one job. A job that has moved on meanwhile is left alone: whoever moved it saw to the rest.</summary>
     public async Task DispatchAsync(Judged<Job> judged, CancellationToken cancellationToken)
@@ -30,7 +31,7 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, CurrentBund
     }
 
     /// <summary>Whether a job waits for dispatch.</summary>
-    public static bool IsWaiting(Job job) => job.State is JobState.Accepted or JobState.Retrying;
+    public static bool IsWaiting(Job job) => job.State is JobState.Accepted or JobState.Approved or JobState.Retrying;
 
     private async ValueTask<Move> DecidedAsync(Judged<Job> judged, CancellationToken cancellationToken)
     {
@@ -42,16 +43,36 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, CurrentBund
 
         return judged.Decision.Verdict switch
         {
-            Verdict.Deny => Refused(judged, JobState.Denied, TimelineKinds.Denied, dueAt: null),
-            Verdict.RequireApproval => Refused(judged, JobState.Held, TimelineKinds.Held, clock.Now + Timestamps.Micros(judged.Decision.Approval!.DecideWithin)),
+            Verdict.Deny => Denied(judged),
+            Verdict.RequireApproval => await ApprovedAsync(judged, cancellationToken),
             Verdict.Allow or Verdict.AllowWithConstraints => await AllowedAsync(judged, cancellationToken),
         };
     }
 
-    private static Move Refused(Judged<Job> judged, JobState state, string kind, long? dueAt)
+    private static Move Denied(Judged<Job> judged)
     {
-        var after = judged.Subject.With(judged.Decision) with { State = state, DueAt = dueAt };
-        return new Move(judged.Subject, after) { Entry = TimelineDetails.Judged(kind, after, judged) };
+        var after = judged.Subject.With(judged.Decision) with { State = JobState.Denied };
+        return new Move(judged.Subject, after) { Entry = TimelineDetails.Judged(TimelineKinds.Denied, after, judged) };
+    }
+
+    /// <summary>Lets a job go that has an approval of just this job under just these rules; else holds it for one. The store consumes the approval with the move, or moves nothing.</summary>
+    private async ValueTask<Move> ApprovedAsync(Judged<Job> judged, CancellationToken cancellationToken)
+    {
+        var job = judged.Subject;
+        var approval = job.ApprovalRound == 0 ? null : await approvers.RoundAsync(job.JobId, job.ApprovalRound, cancellationToken);
+        var use = ApprovalUse.Of(job, judged.Decision, approval, approval is null ? [] : await approvers.StillAsync(approval, cancellationToken), clock.Now);
+        return use.Verdict switch
+        {
+            UseVerdict.Use => await AllowedAsync(judged, cancellationToken),
+            UseVerdict.Expired => Recovery.Ended(job, JobState.Expired, TimelineKinds.Expired, use.Why!),
+            UseVerdict.Hold => Held(judged, use.Why),
+        };
+    }
+
+    private Move Held(Judged<Job> judged, string? why)
+    {
+        var (held, approval) = ApprovalRounds.Hold(judged.Subject, judged.Decision, clock.Now);
+        return new Move(judged.Subject, held) { Entry = TimelineDetails.Judged(TimelineKinds.Held, held, judged, why: why), Opens = approval };
     }
 
     private async ValueTask<Move> AllowedAsync(Judged<Job> judged, CancellationToken cancellationToken)
@@ -73,6 +94,7 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, CurrentBund
         return new Move(judged.Subject, after)
         {
             Entry = TimelineDetails.Judged(TimelineKinds.Dispatched, after, judged, permitId),
+            PermitId = permitId,
             Outbox = [await WorkAsync(after, permitId, cancellationToken)],
         };
     }

@@ -24,7 +24,7 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
     /// </summary>
     private const string Ended = """
         j.finished_at > @from and j.finished_at <= @to and (j.state in ('succeeded', 'quarantined', 'dead_lettered') or (j.state = 'expired' and 'held' <> coalesce(
-            (select h.kind from timeline h where h.job_id = j.job_id and h.kind in ('accepted', 'held', 'approved', 'returned', 'unclaimed', 'fenced') order by h.entry_id desc limit 1), '')))
+            (select h.kind from timeline h where h.job_id = j.job_id and h.kind in ('accepted', 'held', 'approved', 'invalidated', 'returned', 'unclaimed', 'fenced') order by h.entry_id desc limit 1), '')))
         """;
 
     /// <summary>Each approved job with the time it was held: from each line that held it to the approval that came next.</summary>
@@ -86,14 +86,14 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
     /// <summary>How many high-risk dispatches in the window had no approval of their own. Pure: <paramref name="lines"/> are those of one job, in order, from its beginning.</summary>
     internal static int Unapproved(IEnumerable<TimelineEntry> lines, long from, long to)
     {
-        var (approvals, count) = (new ApprovalUse(), 0);
+        var (approvals, count) = (new ApprovalTrail(), 0);
         foreach (var line in lines)
         {
             var detail = LineDetail.Of(line);
             switch (line.Kind)
             {
                 case TimelineKinds.Approved:
-                    approvals.Approved(detail.ApprovalId);
+                    approvals.Approved(detail);
                     break;
                 case TimelineKinds.Unclaimed:
                     approvals.Unclaimed(detail.ApprovalId);

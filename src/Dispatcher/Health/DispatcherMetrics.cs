@@ -19,6 +19,10 @@ internal sealed class DispatcherMetrics
     private readonly Gauge<double> _folderInvalid;
     private readonly Counter<long> _decisions;
     private readonly Histogram<double> _decisionDuration;
+    private readonly Gauge<int> _approvalsWaiting;
+    private readonly Gauge<double> _approvalsMedianWait;
+    private readonly Gauge<double> _approvalsLongestWait;
+    private readonly Counter<long> _approvalsExpired;
     private readonly Counter<long> _sealed;
     private readonly Gauge<double> _sealingLag;
 
@@ -30,6 +34,10 @@ internal sealed class DispatcherMetrics
         _folderInvalid = meter.CreateGauge<double>("dispatcher.policy.folder.invalid.duration", "s", "How long ago the policy folder was last valid; 0: it is valid");
         _decisions = meter.CreateCounter<long>("dispatcher.policy.decisions", "{decision}", "Decisions by verdict and hop; a job that is decided again by another bundle counts again");
         _decisionDuration = meter.CreateHistogram("dispatcher.policy.decision.duration", "s", "How long a decision took", advice: DecisionTimes);
+        _approvalsWaiting = meter.CreateGauge<int>("dispatcher.approvals.waiting", "{approval}", "Jobs that wait for people to decide");
+        _approvalsMedianWait = meter.CreateGauge<double>("dispatcher.approvals.wait.median", "s", "How long half of them have waited at least; 0: none waits");
+        _approvalsLongestWait = meter.CreateGauge<double>("dispatcher.approvals.wait.longest", "s", "How long the oldest of them has waited; 0: none waits");
+        _approvalsExpired = meter.CreateCounter<long>("dispatcher.approvals.expired", "{approval}", "Approvals that nobody decided on, or used, within the limit of their rule; counted by the process that noticed");
         _sealed = meter.CreateCounter<long>("dispatcher.audit.sealed", "{entry}", "Timeline entries that this process sealed");
         _sealingLag = meter.CreateGauge<double>("dispatcher.audit.unsealed.lag", "s", "At most so old is what is committed to the timeline and not sealed yet");
     }
@@ -43,6 +51,15 @@ internal sealed class DispatcherMetrics
         _folderErrors.Record(errors);
         _folderInvalid.Record(invalidFor.TotalSeconds);
     }
+
+    public void ApprovalsWait(int count, TimeSpan median, TimeSpan longest)
+    {
+        _approvalsWaiting.Record(count);
+        _approvalsMedianWait.Record(median.TotalSeconds);
+        _approvalsLongestWait.Record(longest.TotalSeconds);
+    }
+
+    public void ApprovalsExpired(int count) => _approvalsExpired.Add(count);
 
     public void Decided(Hop hop, Verdict verdict, TimeSpan took)
     {

@@ -31,6 +31,9 @@ internal static class EventIds
     public const int PolicyFolderOutdated = 2103;
     public const int PolicyFolderPinned = 2104;
 
+    // 2150 approvals
+    public const int ApprovalForged = 2150;
+
     // 2200 dispatching
     public const int DispatchUnreadable = 2200;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Dispatcher.Approvals;
 using Dispatcher.Attempts;
 using Dispatcher.DeadLetters;
 using Dispatcher.Dispatching;
@@ -30,6 +31,7 @@ namespace Dispatcher.Hosting;
 /// <para>(2) <see cref="PolicyGate"/> asks the policy, for the first time.</para>
 /// <para>(3) <see cref="JobIntake"/> and <see cref="IntakeWriter"/> store the job, its timeline and its messages in one commit; <see cref="Relay"/> sends them.</para>
 /// <para>(4) <see cref="DispatchPolicyFilter"/> reads the job back and asks the policy again.</para>
+/// <para>(4) What needs people waits as an <see cref="Approval"/>: <see cref="Voting"/> takes votes, <see cref="ApprovalSaga"/> counts them, <see cref="ApprovalUse"/> tells at dispatch whether they still stand.</para>
 /// <para>(5) <see cref="JobDispatch"/> moves it to its pool with a permit; every move from here on goes through <see cref="MoveWriter"/>.</para>
 /// <para>(6) A worker (project Dispatcher.Worker) claims the attempt at <see cref="AttemptClaims"/>, acks and runs it.</para>
 /// <para>(7) (8) <see cref="OutcomeConsumer"/> and <see cref="JobRecovery"/> take the outcome; <see cref="Recovery"/> decides where it leads.</para>
@@ -78,6 +80,7 @@ internal static class Server
         services.AddSingleton<JobDispatch>();
         services.AddSingleton<AttemptClaims>();
         services.AddSingleton<JobRecovery>();
+        services.AddApprovals();
         services.AddSingleton<JobReads>();
         services.AddSingleton<JobCancel>();
         services.AddSingleton<Readiness>();
@@ -124,6 +127,7 @@ internal static class Server
         services.AddEmbeddedWorker(settings);
         AddHosted<OutboxSweeper>(services);
         AddHosted<Sweep>(services);
+        AddHosted<ApprovalQueue>(services);
     }
 
     private static void AddHosted<T>(IServiceCollection services) where T : class, IHostedService
@@ -155,6 +159,7 @@ internal static class Server
         app.MapOpenApi("/openapi/{documentName}.json");
         app.MapJobs();
         app.MapAttempts();
+        app.MapApprovals();
         app.MapDeadLetters();
         app.MapKeys();
         app.MapPolicies();

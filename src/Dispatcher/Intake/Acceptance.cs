@@ -1,3 +1,4 @@
+using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.DeadLetters;
 using Dispatcher.Jobs;
@@ -26,6 +27,9 @@ internal sealed record Acceptance
 
     public bool IsStored => !ForNow && PayloadErrors.Count == 0;
 
+    /// <summary>The first round of approval, exactly when the job is held.</summary>
+    public Approval? Approval { get; init; }
+
     public required TimelineEntry Entry { get; init; }
 
     public required IReadOnlyList<OutboxMessage> Outbox { get; init; }
@@ -39,5 +43,5 @@ internal sealed record Acceptance
     public string? Key => Job?.IdempotencyKey ?? Denial?.IdempotencyKey;
 }
 
-/// <summary>A submission that could not be read: what is kept of it, and the messages that say so.</summary>
-internal sealed record Refusal(DeadLetter DeadLetter, IReadOnlyList<OutboxMessage> Outbox);
+/// <summary>A submission that could not be read: what is kept of it, its line on the timeline under the id it is kept by, and the messages that say so.</summary>
+internal sealed record Refusal(DeadLetter DeadLetter, TimelineEntry Entry, IReadOnlyList<OutboxMessage> Outbox);

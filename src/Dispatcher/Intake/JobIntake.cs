@@ -1,3 +1,4 @@
+using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.Events;
 using Dispatcher.Jobs;
@@ -41,13 +42,17 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
     {
         var decision = judged.Decision;
         var now = clock.Now;
-        var job = judged.Subject.With(decision) with { State = FirstState(decision.Verdict), DueAt = FirstDue(judged, now), CreatedAt = now, UpdatedAt = now };
+        var fresh = judged.Subject with { CreatedAt = now, UpdatedAt = now };
+        var (job, approval) = decision.Verdict == Verdict.RequireApproval
+            ? ApprovalRounds.Hold(fresh, decision, now)
+            : (fresh.With(decision) with { State = FirstState(decision.Verdict), DueAt = FirstDue(fresh, now) }, (Approval?)null);
         var answer = Answer(job);
         var denied = job.State == JobState.Denied;
         return new Acceptance
         {
             Job = denied ? null : job,
             Denial = denied ? Denied(job) : null,
+            Approval = approval,
             ForNow = decision.Reason == ReasonCodes.NoBundle,
             PayloadErrors = decision.PayloadErrors,
             Entry = TimelineDetails.Submitted(WireNames.Of(job.State), job, source, judged, answer),
@@ -63,11 +68,7 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
         Verdict.Deny => JobState.Denied,
     };
 
-    private static long FirstDue(Judged<Job> judged, long now)
-    {
-        var patience = judged.Decision.Approval?.DecideWithin ?? DispatchPatience;
-        return Math.Min(now + Timestamps.Micros(patience), judged.Subject.NotAfter ?? long.MaxValue);
-    }
+    private static long FirstDue(Job job, long now) => Math.Min(now + Timestamps.Micros(DispatchPatience), job.NotAfter ?? long.MaxValue);
 
     private static Denial Denied(Job job) => new()
     {
@@ -93,6 +94,6 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
         Constraints = job.Constraints,
         PolicyHash = job.PolicyHash,
         JobHash = job.JobHash,
-        ApprovalId = job.State == JobState.Held ? $"{job.JobId}-1" : null,
+        ApprovalId = job.State == JobState.Held ? Approval.NameOf(job.JobId, job.ApprovalRound) : null,
     };
 }

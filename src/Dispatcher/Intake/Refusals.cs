@@ -5,6 +5,7 @@ using Dispatcher.Events;
 using Dispatcher.Jobs;
 using Dispatcher.Relaying;
 using Dispatcher.Storing;
+using Dispatcher.Timelines;
 
 namespace Dispatcher.Intake;
 
@@ -24,7 +25,7 @@ internal sealed partial class Refusals(IStore store, Relay relay, JobEvents even
     {
         var letter = Letter(body, source, errors);
         var reason = string.Join("; ", errors.Select(error => $"{error.Where}: {error.Message}").Take(3));
-        await AddAsync(new Refusal(letter, [Copy(letter, source), .. events.OfRefusal(source, null, reason)]), cancellationToken);
+        await AddAsync(new Refusal(letter, TimelineDetails.Refused(letter, source), [Copy(letter, source), .. events.OfRefusal(source, null, reason)]), cancellationToken);
         Log.Refused(logger, letter.DeadLetterId, letter.Principal, reason);
         return new Refused { Code = Malformed, DeadLetterId = letter.DeadLetterId, Errors = errors };
     }

@@ -15,6 +15,9 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
     private const int MaxTags = 32;
     private const int MaxTag = 64;
 
+    /// <summary>No rule may be written so that a producer could say that its job is approved.</summary>
+    private static readonly string[] Reserved = ["sys.", "approval.", "approval_"];
+
     private static readonly string[] Known =
         ["v", "job_id", "topic", "labels", "risk_tags", "payload", "idempotency_key", "workflow_id", "estimated_cost", "not_after"];
 
@@ -100,9 +103,9 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
             {
                 Add("bad_label_key", where, $"The key has {label.Name.Length} characters; allowed are 1 to {limits.MaxLabelKey}.", "Use a shorter key.");
             }
-            else if (label.Name.StartsWith("sys.", StringComparison.Ordinal) || label.Name.StartsWith("approval.", StringComparison.Ordinal))
+            else if (Reserved.Any(prefix => label.Name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)))
             {
-                Add("reserved_label", where, "Labels starting \"sys.\" or \"approval.\" are Dispatcher's own word.", "Leave it out; approvals are given over HTTP only.");
+                Add("reserved_label", where, $"Labels starting {string.Join(", ", Reserved.Select(prefix => $"\"{prefix}\""))} are Dispatcher's own word.", "Leave it out; approvals are given over HTTP only.");
             }
             else if (Text(label.Value, where, limits.MaxLabelValue) is { } value)
             {

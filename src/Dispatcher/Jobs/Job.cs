@@ -45,6 +45,9 @@ internal sealed record Job
     public string PolicyHash { get; init; } = "";
     public string BasisHash { get; init; } = "";
 
+    /// <summary>The round of the approval it waits for, has, or was last dispatched by. 0: it never needed one.</summary>
+    public int ApprovalRound { get; init; }
+
     public string? Pool { get; init; }
     public long? RunLimitUs { get; init; }
     public long? HeartbeatUs { get; init; }

@@ -39,12 +39,13 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
         return job is not null && MaySee(caller, job.Principal) ? job : null;
     }
 
-    /// <summary>The timeline of a job, or of a submission that was denied. Null when there is none, or the caller may not see it.</summary>
+    /// <summary>The timeline of a job, of a submission that was denied, or, by the id of its dead letter, of one that could not be read. Null when there is none, or the caller may not see it.</summary>
     public async Task<IReadOnlyList<TimelineEntry>?> TimelineAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var principal = await db.Jobs.Where(job => job.JobId == jobId).Select(job => job.Principal)
-            .Concat(db.Denials.Where(denial => denial.JobId == jobId).Select(denial => denial.Principal)).FirstOrDefaultAsync(cancellationToken);
+            .Concat(db.Denials.Where(denial => denial.JobId == jobId).Select(denial => denial.Principal))
+            .Concat(db.DeadLetters.Where(letter => letter.DeadLetterId == jobId && letter.JobId == null).Select(letter => letter.Principal)).FirstOrDefaultAsync(cancellationToken);
         return principal is null || !MaySee(caller, principal)
             ? null
             : await db.Timeline.AsNoTracking().Where(entry => entry.JobId == jobId).OrderBy(entry => entry.EntryId).ToListAsync(cancellationToken);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
@@ -33,6 +34,9 @@ internal sealed record JobView
     public Constraints? Constraints { get; init; }
     public required string PolicyHash { get; init; }
     public required string JobHash { get; init; }
+
+    /// <summary>The approval it waits for, has, or was last dispatched by: job id and round. Null: it never needed one.</summary>
+    public string? ApprovalId { get; init; }
     public string? Pool { get; init; }
     public string? Worker { get; init; }
     public required bool CancelRequested { get; init; }
@@ -63,6 +67,7 @@ internal sealed record JobView
         Constraints = job.Constraints,
         PolicyHash = job.PolicyHash,
         JobHash = job.JobHash,
+        ApprovalId = job.ApprovalRound == 0 ? null : Approval.NameOf(job.JobId, job.ApprovalRound),
         Pool = job.Pool,
         Worker = job.Worker,
         CancelRequested = job.CancelRequested,

@@ -1,3 +1,4 @@
+using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.DeadLetters;
 using Dispatcher.Relaying;
@@ -19,6 +20,7 @@ internal sealed record Move
         }
 
         Before = before;
+        Approval = ApprovalStep.Of(before, after);
         After = after with { Version = before.Version + 1, DueAt = after.State.IsFinal() ? null : after.DueAt };
     }
 
@@ -32,6 +34,15 @@ internal sealed record Move
     public IReadOnlyList<OutboxMessage> Outbox { get; init; } = [];
 
     public DeadLetter? DeadLetter { get; init; }
+
+    /// <summary>What the job's approval does with it. When it cannot, the job does not move.</summary>
+    public ApprovalStep? Approval { get; }
+
+    /// <summary>The round of approval that begins with this move.</summary>
+    public Approval? Opens { get; init; }
+
+    /// <summary>The permit of the attempt, when the move dispatches one.</summary>
+    public Guid? PermitId { get; init; }
 
     /// <summary>
     /// Hash of the bundle that must still be in force when this commits: of every move that a decision leads to, whoever makes it. Null: the move needs no verdict.

@@ -9,7 +9,7 @@ internal static class Transitions
     {
         // A state in its own row: work on it goes on (a message sent again, a lease moved, a cancel noted).
         [JobState.Accepted] = [JobState.Accepted, JobState.Dispatched, JobState.Held, JobState.Denied, JobState.Expired, JobState.Cancelled],
-        [JobState.Held] = [JobState.Approved, JobState.Accepted, JobState.Rejected, JobState.Denied, JobState.Expired, JobState.Cancelled],
+        [JobState.Held] = [JobState.Held, JobState.Approved, JobState.Accepted, JobState.Rejected, JobState.Denied, JobState.Expired, JobState.Cancelled],
         [JobState.Approved] = [JobState.Approved, JobState.Dispatched, JobState.Held, JobState.Denied, JobState.Expired, JobState.Cancelled],
         [JobState.Dispatched] = [JobState.Running, JobState.Accepted, JobState.Approved, JobState.Cancelled, JobState.Expired],
         [JobState.Running] = [JobState.Running, JobState.Accepted, JobState.Succeeded, JobState.Quarantined, JobState.Retrying, JobState.DeadLettered, JobState.Cancelled],

@@ -56,6 +56,7 @@ internal static class Callers
     public const string Workers = "workers";
     public const string Operators = "operators";
     public const string Overseers = "overseers";
+    public const string Approvers = "approvers";
     public const string Admins = "admins";
 
     public static void AddApiKeys(this IServiceCollection services)
@@ -68,6 +69,7 @@ internal static class Callers
             .AddPolicy(Workers, policy => policy.RequireAssertion(context => context.User.IsWorker()))
             .AddPolicy(Operators, policy => policy.RequireRole(Role.Operator, Role.Admin))
             .AddPolicy(Overseers, policy => policy.RequireRole(Role.Operator, Role.Approver, Role.Admin))
+            .AddPolicy(Approvers, policy => policy.RequireRole(Role.Approver, Role.Admin))
             .AddPolicy(Admins, policy => policy.RequireRole(Role.Admin));
     }
 }

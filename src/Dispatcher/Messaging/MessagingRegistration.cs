@@ -1,3 +1,4 @@
+using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Embedding;
@@ -62,12 +63,14 @@ internal static class MessagingRegistration
 
             bus.AddConsumer<IntakeConsumer>();
             bus.AddConsumer<OutcomeConsumer>();
+            bus.AddConsumer<ApprovalWatch>();
             bus.UsingRabbitMq((context, rabbit) =>
             {
                 rabbit.Host(new Uri(settings.RabbitMq!), host => host.ConnectionName("dispatcher bus"));
                 Endpoint(rabbit, QueueNames.Intake, endpoint => Intake(endpoint, context));
                 Endpoint(rabbit, QueueNames.Dispatch, endpoint => Dispatch(endpoint, context));
                 Endpoint(rabbit, Queues.Outcomes, endpoint => Outcomes(endpoint, context));
+                Endpoint(rabbit, QueueNames.ApprovalWatch, endpoint => Watch(endpoint, context));
             });
         });
     }
@@ -100,6 +103,12 @@ internal static class MessagingRegistration
     {
         Common(endpoint, context, PackedPrefetch);
         endpoint.ConfigureConsumer<OutcomeConsumer>(context);
+    }
+
+    private static void Watch(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
+    {
+        Common(endpoint, context, PackedPrefetch);
+        endpoint.ConfigureConsumer<ApprovalWatch>(context);
     }
 
     /// <summary>As many as the worker can have waiting: it answers a delivery when it has claimed it.</summary>

@@ -59,12 +59,14 @@ internal static class Recovery
 
     private static Move Again(Job job, Job counted, Surroundings around, string kind, string reason)
     {
-        var state = job.CancelRequested ? JobState.Cancelled : JobState.Accepted;
+        // An attempt that nobody claimed gives its approval back.
+        var waiting = job.State == JobState.Dispatched && job.Verdict == Verdict.RequireApproval ? JobState.Approved : JobState.Accepted;
+        var state = job.CancelRequested ? JobState.Cancelled : waiting;
         var after = counted with { State = state, DueAt = around.Now + Timestamps.Micros(JobIntake.DispatchPatience), RunUntil = null };
         return new Move(job, after)
         {
             Entry = TimelineDetails.Repaired(kind, after, reason),
-            Outbox = state == JobState.Accepted ? [DispatchBatch.Message([job], around.Time)] : [],
+            Outbox = state.IsFinal() ? [] : [DispatchBatch.Message([job], around.Time)],
         };
     }
 

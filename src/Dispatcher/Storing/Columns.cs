@@ -1,3 +1,4 @@
+using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.DeadLetters;
 using Dispatcher.Intake;
@@ -45,6 +46,7 @@ internal static class Columns
         Text<Job>("constraints", job => job.Constraints is null ? null : StoredJson.Write(job.Constraints)),
         Text<Job>("policy_hash", job => job.PolicyHash),
         Text<Job>("basis_hash", job => job.BasisHash),
+        Int<Job>("approval_round", job => job.ApprovalRound),
         Text<Job>("pool", job => job.Pool),
         Long<Job>("run_limit_us", job => job.RunLimitUs),
         Long<Job>("heartbeat_us", job => job.HeartbeatUs),
@@ -70,7 +72,30 @@ internal static class Columns
         Int<Move>("version_read", move => move.Before.Version),
         Text<Move>("under_policy", move => move.UnderPolicy),
         Bool<Move>("is_final", move => move.After.State.IsFinal()),
+        new Column<Move, Guid?>("approval_id", NpgsqlDbType.Uuid, move => move.Approval?.ApprovalId),
+        Text<Move>("approval_from", move => move.Approval?.From),
+        Text<Move>("approval_to", move => move.Approval?.To),
+        Text<Move>("end_reason", move => move.Approval?.EndReason),
+        new Column<Move, Guid?>("permit_id", NpgsqlDbType.Uuid, move => move.PermitId),
         .. JobLive.Select(column => column.Of<Move>(move => move.After)),
+    ];
+
+    /// <summary>A new round of approval. What is null in a new one is left out.</summary>
+    public static readonly Column<Approval>[] Approval =
+    [
+        Uuid<Approval>("approval_id", approval => approval.CorrelationId),
+        Uuid<Approval>("job_id", approval => approval.JobId),
+        Int<Approval>("round", approval => approval.Round),
+        Text<Approval>("state", approval => approval.State),
+        Int<Approval>("version", approval => approval.Version),
+        Text<Approval>("job_hash", approval => approval.JobHash),
+        Text<Approval>("policy_hash", approval => approval.PolicyHash),
+        Text<Approval>("basis_hash", approval => approval.BasisHash),
+        Text<Approval>("view_hash", approval => approval.ViewHash),
+        Text<Approval>("requirement", approval => StoredJson.Write(approval.Requirement)),
+        Text<Approval>("votes", approval => StoredJson.Write(approval.Votes)),
+        Long<Approval>("created_at", approval => approval.CreatedAt),
+        Long<Approval>("decide_by", approval => approval.DecideBy),
     ];
 
     public static readonly Column<Denial>[] Denial =

@@ -1,4 +1,5 @@
 using System.Text;
+using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.DeadLetters;
 using Dispatcher.Dispatching;
@@ -6,6 +7,7 @@ using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Keys;
+using Dispatcher.Policies;
 using Dispatcher.Processes;
 using Dispatcher.Relaying;
 using Dispatcher.Sealing;
@@ -19,6 +21,8 @@ namespace Dispatcher.Storing;
 internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbContext(options)
 {
     public DbSet<Job> Jobs => Set<Job>();
+
+    public DbSet<Approval> Approvals => Set<Approval>();
 
     public DbSet<Denial> Denials => Set<Denial>();
 
@@ -45,6 +49,7 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         ConfigureJob(modelBuilder.Entity<Job>());
+        ConfigureApproval(modelBuilder.Entity<Approval>());
         ConfigureDenial(modelBuilder.Entity<Denial>());
         modelBuilder.Entity<TimelineEntry>().ToTable("timeline").HasKey(entry => entry.EntryId);
         modelBuilder.Entity<TimelineEntry>().HasIndex(entry => new { entry.JobId, entry.EntryId });
@@ -60,6 +65,8 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
         {
             property.SetColumnName(SnakeCase(property.Name));
         }
+
+        modelBuilder.Entity<Approval>().Property(approval => approval.CorrelationId).HasColumnName("approval_id");
     }
 
     private static void ConfigureJob(EntityTypeBuilder<Job> job)
@@ -74,6 +81,16 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
         job.Property(j => j.Rules).HasConversion(StoredJson.Strings, StoredJson.ByReference<IReadOnlyList<string>>());
         job.Property(j => j.Constraints).HasConversion(StoredJson.Constraints);
         job.Property(j => j.Fault).HasConversion(StoredJson.Fault);
+    }
+
+    private static void ConfigureApproval(EntityTypeBuilder<Approval> approval)
+    {
+        approval.ToTable("approvals").HasKey(a => a.CorrelationId);
+        approval.HasIndex(a => new { a.JobId, a.Round }).IsUnique();
+        approval.Property(a => a.Version).IsConcurrencyToken();
+        approval.Property(a => a.Requirement).HasConversion(StoredJson.Requirement, StoredJson.ByReference<ApprovalRequirement>());
+        approval.Property(a => a.Votes).HasConversion(StoredJson.Votes, StoredJson.ByReference<IReadOnlyList<Vote>>());
+        approval.Ignore(a => a.Name);
     }
 
     private static void ConfigureDenial(EntityTypeBuilder<Denial> denial)

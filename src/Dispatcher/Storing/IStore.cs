@@ -25,6 +25,9 @@ internal interface IStore
     /// <summary>Applies each move whose row still has the version that was read and whose bundle, if it names one, is still in force.</summary>
     Task<Committed> MoveAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken);
 
+    /// <summary>The same for one move within the transaction that <paramref name="db"/> has open: it is committed, or not, by whoever began it.</summary>
+    Task<Committed> MoveAsync(DispatcherDb db, Move move, CancellationToken cancellationToken);
+
     /// <summary>Keeps what could not be read, with its messages. One whose dead letter is known already changes nothing.</summary>
     Task RefuseAsync(IReadOnlyList<Refusal> batch, CancellationToken cancellationToken);
 

@@ -1,3 +1,4 @@
+using Dispatcher.Approvals;
 using Dispatcher.Attempts;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
@@ -7,6 +8,7 @@ using Dispatcher.Relaying;
 using Dispatcher.Timelines;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
+using static Dispatcher.Storing.PostgresStatements;
 using Tied = (System.Guid? TiedTo, Dispatcher.Relaying.OutboxMessage Message);
 
 namespace Dispatcher.Storing;
@@ -14,9 +16,6 @@ namespace Dispatcher.Storing;
 /// <summary>The real store: one statement for a whole batch, one round trip, one commit.</summary>
 internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<DispatcherDb> database) : IStore
 {
-    private const string Now = "(extract(epoch from clock_timestamp()) * 1000000)::bigint";
-    private const string ActiveHash = "coalesce((select hash from active_bundle), '')";
-
     /// <summary>Intake and dispatch hold this lock shared while they compare with the bundle in force; activation holds it alone. The number only has to be ours.</summary>
     private const string PolicyLock = "4711001";
 
@@ -59,6 +58,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
                     select from stored s where s.job_id = i.job_id or (s.principal = i.principal and s.idempotency_key = i.idempotency_key))
                 order by job_id on conflict do nothing returning job_id),
             done as (select job_id as id from stored union all select job_id from denied),
+            {OpenApprovals(accept, [.. batch.Select(acceptance => acceptance.Approval).OfType<Approval>()])},
             {WriteTimeline(accept, [.. batch.Select(acceptance => acceptance.Entry)])},
             {WriteOutbox(accept, packed is null ? messages : messages.Append(new Tied(null, packed)))}
             select array(select id from done), {ActiveHash}
@@ -69,13 +69,28 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
     public async Task<Committed> MoveAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken)
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        return await MoveAsync(connection, batch, cancellationToken);
+    }
+
+    public Task<Committed> MoveAsync(DispatcherDb db, Move move, CancellationToken cancellationToken) =>
+        MoveAsync((NpgsqlConnection)db.Database.GetDbConnection(), [move], cancellationToken);
+
+    private static async Task<Committed> MoveAsync(NpgsqlConnection connection, IReadOnlyList<Move> batch, CancellationToken cancellationToken)
+    {
         await using var statements = new PostgresBatch(connection);
         if (batch.Any(move => move.UnderPolicy is not null))
         {
             statements.Add().Text = $"select pg_advisory_xact_lock_shared({PolicyLock})";
         }
 
-        LockInOrder(statements, [.. batch.Select(move => move.Before.JobId)]);
+        // Approvals before jobs, as votes do: who takes both in another order could wait for ever.
+        Guid[] approvals = [.. batch.Where(move => move.Approval is not null).Select(move => move.Approval!.ApprovalId)];
+        if (approvals.Length > 0)
+        {
+            LockInOrder(statements, "approvals", "approval_id", approvals);
+        }
+
+        LockInOrder(statements, "jobs", "job_id", [.. batch.Select(move => move.Before.JobId)]);
         var apply = statements.Add();
         apply.Text = $"""
             with done as (
@@ -83,7 +98,13 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
                     updated_at = {Now}, finished_at = case when i.is_final then {Now} end
                 from {apply.Rows("i", Columns.Move, batch)}
                 where j.job_id = i.job_id and j.version = i.version_read and (i.under_policy is null or i.under_policy = {ActiveHash})
-                returning j.job_id as id),
+                    and (i.approval_id is null or exists (
+                        select from approvals a where a.approval_id = i.approval_id and a.state = i.approval_from and (i.approval_to <> '{ApprovalStates.Consumed}' or a.use_by >= {Now})))
+                returning j.job_id as id, i.approval_id, i.approval_to, i.end_reason, i.permit_id),
+            followed as (
+                update approvals a set state = d.approval_to, version = a.version + 1, end_reason = d.end_reason, permit_id = d.permit_id
+                from done d where a.approval_id = d.approval_id),
+            {OpenApprovals(apply, [.. batch.Select(move => move.Opens).OfType<Approval>()])},
             {WriteTimeline(apply, [.. batch.Where(move => move.Entry is not null).Select(move => move.Entry!)])},
             letters as (
                 insert into dead_letters ({Columns.DeadLetter.Names()}, at)
@@ -107,6 +128,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
                 select {Columns.DeadLetter.Names()}, {Now}
                 from {refuse.Rows("i", Columns.DeadLetter, [.. batch.Select(refusal => refusal.DeadLetter)])}
                 order by dead_letter_id on conflict do nothing returning dead_letter_id as id),
+            {WriteTimeline(refuse, [.. batch.Select(refusal => refusal.Entry)])},
             {WriteOutbox(refuse, batch.SelectMany(refusal => refusal.Outbox.Select(message => new Tied(refusal.DeadLetter.DeadLetterId, message))))}
             select 1
             """;
@@ -137,7 +159,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         await using var statements = new PostgresBatch(connection);
-        LockInOrder(statements, [.. runs.Select(run => run.JobId)]);
+        LockInOrder(statements, "jobs", "job_id", [.. runs.Select(run => run.JobId)]);
         var beat = statements.Add();
         beat.Text = $"""
             update jobs j set due_at = least(greatest(j.due_at, {Now} + {Leases.Heartbeats} * j.heartbeat_us), j.run_until + {Timestamps.Micros(Leases.ReportGrace)})
@@ -219,55 +241,5 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         await statements.RunAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return activation;
-    }
-
-    /// <summary>An update joined to a set locks the rows in the order of its plan; two that differ in it could wait for each other.</summary>
-    private static void LockInOrder(PostgresBatch statements, Guid[] jobs)
-    {
-        var locks = statements.Add();
-        locks.Text = $"select count(*) from (select from jobs where job_id = any({locks.Value(jobs)}) order by job_id for no key update) locked";
-    }
-
-    private static void Record(PostgresBatch statements, IReadOnlyList<TimelineEntry> entries, IReadOnlyList<OutboxMessage> messages)
-    {
-        var record = statements.Add();
-        record.Text = $"""
-            with done as (select job_id as id from {record.Rows("e", Columns.Entry, entries)}),
-            {WriteTimeline(record, entries)},
-            {WriteOutbox(record, messages.Select(message => new Tied(null, message)))}
-            select 1
-            """;
-    }
-
-    private static string WriteTimeline(PostgresBatch.Statement statement, IReadOnlyList<TimelineEntry> entries) => $"""
-        entries as (
-            insert into timeline ({Columns.Entry.Names()}, at)
-            select {Columns.Entry.Names()}, {Now} from {statement.Rows("i", Columns.Entry, entries)} where job_id in (select id from done))
-        """;
-
-    private static string WriteOutbox(PostgresBatch.Statement statement, IEnumerable<Tied> messages) => $"""
-        messages as (
-            insert into outbox ({Columns.Outbox.Names()}, attempts, parked, next_at)
-            select {Columns.Outbox.Names()}, 0, false, {Now} + {Timestamps.Micros(Relay.HeadStart)}
-            from {statement.Rows("i", Columns.TiedOutbox, [.. messages])} where tied_to is null or tied_to in (select id from done))
-        """;
-
-    private static async Task<Committed> CommittedAsync(PostgresBatch statements, CancellationToken cancellationToken)
-    {
-        await using var reader = await statements.ReadAsync(cancellationToken);
-        while (reader.FieldCount < 2)
-        {
-            await reader.NextResultAsync(cancellationToken);
-        }
-
-        await reader.ReadAsync(cancellationToken);
-        var done = new Committed(reader.GetFieldValue<Guid[]>(0).ToHashSet(), reader.GetString(1));
-
-        // The commit is only known once everything has been read: a failure of the batch's end must surface here.
-        while (await reader.NextResultAsync(cancellationToken))
-        {
-        }
-
-        return done;
     }
 }

@@ -1,3 +1,4 @@
+using Dispatcher.Approvals;
 using Dispatcher.Attempts;
 using Dispatcher.Contracts;
 using Dispatcher.DeadLetters;
@@ -8,6 +9,7 @@ using Dispatcher.Relaying;
 using Dispatcher.Timelines;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Dispatcher.Storing;
 
@@ -32,7 +34,14 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         update jobs set {string.Join(", ", Columns.JobLive.Select(column => $"{column.Name} = ${column.Name}"))},
             updated_at = {Now}, finished_at = case when $is_final then {Now} end
         where job_id = $job_id and version = $version_read and ($under_policy is null or $under_policy = {ActiveHash})
+            and ($approval_id is null or exists (
+                select 1 from approvals where approval_id = $approval_id and state = $approval_from and ($approval_to <> '{ApprovalStates.Consumed}' or use_by >= {Now})))
         """;
+
+    private const string FollowApproval =
+        "update approvals set state = $approval_to, version = version + 1, end_reason = $end_reason, permit_id = $permit_id where approval_id = $approval_id";
+
+    private static readonly string InsertApproval = $"insert into approvals ({Columns.Approval.Names()}) values ({Columns.Approval.Names("$")})";
 
     private static readonly string InsertEntry = $"insert into timeline ({Columns.Entry.Names()}, at) values ({Columns.Entry.Names("$")}, {Now})";
 
@@ -57,6 +66,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
             var done = batch.Where(acceptance => acceptance.Job is not null
                 ? Run(transaction, InsertJob, Columns.NewJob, acceptance.Job) == 1
                 : Run(transaction, InsertDenial, Columns.Denial, acceptance.Denial!) == 1).ToList();
+            RunAll(transaction, InsertApproval, Columns.Approval, done.Select(acceptance => acceptance.Approval).OfType<Approval>());
             done.ForEach(acceptance => Run(transaction, InsertEntry, Columns.Entry, acceptance.Entry));
             RunAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(acceptance => acceptance.Outbox));
             RunAll(transaction, InsertMessage, Columns.Outbox, packed is null ? [] : [packed]);
@@ -64,21 +74,17 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         },
         cancellationToken);
 
-    public Task<Committed> MoveAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken) => InTransactionAsync(
-        transaction =>
-        {
-            var done = batch.Where(move => Run(transaction, UpdateJob, Columns.Move, move) == 1).ToList();
-            RunAll(transaction, InsertEntry, Columns.Entry, done.Select(move => move.Entry).OfType<TimelineEntry>());
-            RunAll(transaction, InsertLetter, Columns.DeadLetter, done.Select(move => move.DeadLetter).OfType<DeadLetter>());
-            RunAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(move => move.Outbox));
-            return Done(transaction, done.Select(move => move.Before.JobId));
-        },
-        cancellationToken);
+    public Task<Committed> MoveAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken) =>
+        InTransactionAsync(transaction => Apply(transaction, batch), cancellationToken);
+
+    public Task<Committed> MoveAsync(DispatcherDb db, Move move, CancellationToken cancellationToken) =>
+        Task.FromResult(Apply((SqliteTransaction)db.Database.CurrentTransaction!.GetDbTransaction(), [move]));
 
     public Task RefuseAsync(IReadOnlyList<Refusal> batch, CancellationToken cancellationToken) => InTransactionAsync(
         transaction =>
         {
             var done = batch.Where(refusal => Run(transaction, InsertLetter, Columns.DeadLetter, refusal.DeadLetter) == 1).ToList();
+            RunAll(transaction, InsertEntry, Columns.Entry, done.Select(refusal => refusal.Entry));
             RunAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(refusal => refusal.Outbox));
             return done.Count;
         },
@@ -190,6 +196,17 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
             return activation;
         },
         cancellationToken);
+
+    private static Committed Apply(SqliteTransaction transaction, IReadOnlyList<Move> batch)
+    {
+        var done = batch.Where(move => Run(transaction, UpdateJob, Columns.Move, move) == 1).ToList();
+        RunAll(transaction, FollowApproval, Columns.Move, done.Where(move => move.Approval is not null));
+        RunAll(transaction, InsertApproval, Columns.Approval, done.Select(move => move.Opens).OfType<Approval>());
+        RunAll(transaction, InsertEntry, Columns.Entry, done.Select(move => move.Entry).OfType<TimelineEntry>());
+        RunAll(transaction, InsertLetter, Columns.DeadLetter, done.Select(move => move.DeadLetter).OfType<DeadLetter>());
+        RunAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(move => move.Outbox));
+        return Done(transaction, done.Select(move => move.Before.JobId));
+    }
 
     private static BundleInForce? InForce(SqliteTransaction transaction)
     {

@@ -1,6 +1,8 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Dispatcher.Approvals;
 using Dispatcher.Contracts;
+using Dispatcher.Policies;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
@@ -17,6 +19,10 @@ internal static class StoredJson
     public static readonly ValueConverter<IReadOnlyList<string>, string> Strings = new(value => Write(value), text => Read<List<string>>(text));
 
     public static readonly ValueConverter<IReadOnlyList<InputError>, string> Errors = new(value => Write(value), text => Read<List<InputError>>(text));
+
+    public static readonly ValueConverter<ApprovalRequirement, string> Requirement = new(value => Write(value), text => Read<ApprovalRequirement>(text));
+
+    public static readonly ValueConverter<IReadOnlyList<Vote>, string> Votes = new(value => Write(value), text => Read<List<Vote>>(text));
 
     public static readonly ValueConverter<Constraints?, string?> Constraints =
         new(value => value == null ? null : Write(value), text => text == null ? null : Read<Constraints>(text));

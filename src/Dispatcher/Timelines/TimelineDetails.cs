@@ -1,11 +1,14 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Dispatcher.Approvals;
 using Dispatcher.Contracts;
+using Dispatcher.DeadLetters;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Recovering;
+using Dispatcher.Storing;
 
 namespace Dispatcher.Timelines;
 
@@ -13,6 +16,9 @@ namespace Dispatcher.Timelines;
 internal static class TimelineDetails
 {
     private const string System = "dispatcher";
+
+    /// <summary>All are in the dead letter.</summary>
+    private const int MostErrors = 10;
 
     private static readonly JsonSerializerOptions Options = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
@@ -34,9 +40,28 @@ internal static class TimelineDetails
         Answer = answer,
     });
 
-    /// <summary>The decision at dispatch, whatever it was.</summary>
-    public static TimelineEntry Judged(string kind, Job job, Judged<Job> judged, Guid? permitId = null) => Entry(kind, job, System, new
+    /// <summary>A submission that could not be read. It has no job's id that could be trusted, but that of its dead letter.</summary>
+    public static TimelineEntry Refused(DeadLetter letter, SubmissionSource source) => new()
     {
+        JobId = letter.DeadLetterId,
+        Kind = TimelineKinds.Refused,
+        Actor = letter.Principal,
+        Detail = Json(new
+        {
+            source.Door,
+            MessageId = source.MessageId is null ? null : Recovery.Cut(source.MessageId, 128),
+            letter.Topic,
+            letter.BodySha256,
+            letter.BodyLength,
+            Errors = letter.Errors.Take(MostErrors).Select(error => new { error.Code, Where = Recovery.Cut(error.Where, 256) }),
+        }),
+    };
+
+    /// <summary>The decision at dispatch, whatever it was.</summary>
+    public static TimelineEntry Judged(string kind, Job job, Judged<Job> judged, Guid? permitId = null, string? why = null) => Entry(kind, job, System, new
+    {
+        ApprovalId = judged.Decision.Verdict == Verdict.RequireApproval ? Approval.NameOf(job.JobId, job.ApprovalRound) : null,
+        Why = why,
         judged.Decision.Verdict,
         judged.Decision.Rules,
         judged.Decision.MatchedRules,
@@ -84,7 +109,59 @@ internal static class TimelineDetails
     };
 
     /// <summary>Something the dispatcher did by itself, and why.</summary>
-    public static TimelineEntry Repaired(string kind, Job job, string reason) => Entry(kind, job, System, new { reason, job.Worker, job.RunId, job.FaultClass, State = job.State });
+    public static TimelineEntry Repaired(string kind, Job job, string reason) => Entry(kind, job, System, new
+    {
+        reason,
+        job.Worker,
+        job.RunId,
+        job.FaultClass,
+        State = job.State,
+        ApprovalId = kind == TimelineKinds.Unclaimed && job.State == JobState.Approved ? Approval.NameOf(job.JobId, job.ApprovalRound) : null,
+    });
+
+    /// <summary>A vote that counted: whose, for what, in which words, and what it led to.</summary>
+    public static TimelineEntry Voted(string kind, Job job, Approval approval, Vote vote) => Entry(kind, job, vote.Subject, new
+    {
+        ApprovalId = approval.Name,
+        vote.Verdict,
+        vote.Person,
+        vote.Groups,
+        vote.Reason,
+        vote.JobHash,
+        vote.PolicyHash,
+        vote.ViewHash,
+        approval.BasisHash,
+        approval.UseBy,
+        approval.Requirement.Covers,
+        State = job.State,
+    });
+
+    /// <summary>A vote that did not count, and why.</summary>
+    public static TimelineEntry VoteRefused(Job job, Approval approval, CastVote cast, VoteRefusal refusal) => Entry(TimelineKinds.VoteRefused, job, cast.Subject, new
+    {
+        ApprovalId = approval.Name,
+        cast.Verdict,
+        cast.Person,
+        cast.Reason,
+        cast.JobHash,
+        cast.PolicyHash,
+        cast.ViewHash,
+        refusal.Code,
+        Why = refusal.Message,
+        State = job.State,
+    });
+
+    /// <summary>An event said that the job is approved, and no approval was ever given.</summary>
+    public static TimelineEntry EventRefused(Job job, string sender) => Entry(TimelineKinds.EventRefused, job, sender, new
+    {
+        Event = WireNames.Of(JobState.Approved),
+        Why = "no such approval was given; approvals are given over HTTP only",
+        State = job.State,
+    });
+
+    /// <summary>What the job was held for is no longer so: it is decided again.</summary>
+    public static TimelineEntry Invalidated(Job job, Approval approval, string why) =>
+        Entry(TimelineKinds.Invalidated, job, System, new { ApprovalId = approval.Name, Why = why, approval.PolicyHash, approval.BasisHash, State = job.State });
 
     public static TimelineEntry Asked(string kind, Job job, string actor) => Entry(kind, job, actor, new { State = job.State });
 

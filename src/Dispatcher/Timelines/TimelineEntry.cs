@@ -26,9 +26,29 @@ internal sealed record TimelineEntry
 /// <summary>The words on the timeline.</summary>
 internal static class TimelineKinds
 {
+    /// <summary>A submission that could not be read. Its id is that of its dead letter.</summary>
+    public const string Refused = "refused";
     public const string Accepted = "accepted";
     public const string Held = "held";
     public const string Denied = "denied";
+
+    /// <summary>A vote that neither completed the approval nor ended it.</summary>
+    public const string Voted = "voted";
+
+    /// <summary>The vote that completed the approval.</summary>
+    public const string Approved = "approved";
+
+    /// <summary>The vote that ended it.</summary>
+    public const string Rejected = "rejected";
+
+    /// <summary>A vote that did not count.</summary>
+    public const string VoteRefused = "vote_refused";
+
+    /// <summary>Somebody published that the job is approved. It is not.</summary>
+    public const string EventRefused = "event_refused";
+
+    /// <summary>Other rules are in force since the job was held: it is decided again.</summary>
+    public const string Invalidated = "invalidated";
     public const string Dispatched = "dispatched";
     public const string Claimed = "claimed";
     public const string Returned = "returned";
@@ -40,8 +60,6 @@ internal static class TimelineKinds
     public const string CancelRequested = "cancel_requested";
     public const string Cancelled = "cancelled";
     public const string Expired = "expired";
-    public const string Approved = "approved";
-    public const string Rejected = "rejected";
     public const string BundleActivated = "bundle_activated";
 
     /// <summary>The first line of a submission: request, decision and answer.</summary>
@@ -54,5 +72,5 @@ internal static class TimelineKinds
     public static readonly string[] OfApprovals = [Approved, Dispatched, Unclaimed];
 
     /// <summary>Lines of a job that goes on: as long as such a one comes, it has not ended.</summary>
-    public static readonly string[] Moves = [Accepted, Held, Approved, Dispatched, Claimed, .. Ends];
+    public static readonly string[] Moves = [Accepted, Held, Approved, Invalidated, Dispatched, Claimed, .. Ends];
 }

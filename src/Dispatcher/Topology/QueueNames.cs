@@ -11,6 +11,9 @@ internal static class QueueNames
     /// <summary>Jobs to be dispatched, packed. Only the server writes here.</summary>
     public const string Dispatch = "dispatcher.dispatch";
 
+    /// <summary>Events of approvals, bound to <see cref="Exchanges.Events"/> with <c>approved.#</c>: each is compared with the store, see ApprovalWatch.</summary>
+    public const string ApprovalWatch = "dispatcher.approval-watch";
+
     /// <summary>Messages that were delivered too often.</summary>
     public const string Parked = "dispatcher.parked";
 

@@ -22,12 +22,13 @@ internal sealed partial class RabbitTopology(RabbitConnection connection, ILogge
         await ExchangeAsync(channel, Exchanges.DeadLetter, ExchangeType.Topic, withAlternate, cancellationToken);
         await ExchangeAsync(channel, Exchanges.Events, ExchangeType.Topic, null, cancellationToken);
         await ExchangeAsync(channel, Exchanges.Work, ExchangeType.Direct, null, cancellationToken);
-        foreach (var queue in new[] { QueueNames.Parked, QueueNames.Intake, QueueNames.Dispatch, Queues.Outcomes })
+        foreach (var queue in new[] { QueueNames.Parked, QueueNames.Intake, QueueNames.Dispatch, QueueNames.ApprovalWatch, Queues.Outcomes })
         {
             await QueueAsync(channel, queue, cancellationToken);
         }
 
         await channel.QueueBindAsync(QueueNames.Intake, Exchanges.Jobs, "#", cancellationToken: cancellationToken);
+        await channel.QueueBindAsync(QueueNames.ApprovalWatch, Exchanges.Events, "approved.#", cancellationToken: cancellationToken);
         Log.Declared(logger);
     }
 

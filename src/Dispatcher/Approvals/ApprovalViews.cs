@@ -1,0 +1,100 @@
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Policies;
+using Dispatcher.Storing;
+
+namespace Dispatcher.Approvals;
+
+/// <summary>An approval as it is shown: what is asked, everything that its <see cref="ViewHash"/> covers, who voted, and whether the caller may.</summary>
+internal sealed record ApprovalView
+{
+    /// <summary>Job id and round.</summary>
+    public required string ApprovalId { get; init; }
+
+    public required Guid JobId { get; init; }
+
+    /// <summary><c>held</c>, <c>approved</c>, <c>consumed</c>, <c>rejected</c>, <c>expired</c> or <c>invalidated</c>.</summary>
+    public required string State { get; init; }
+
+    public required JobState JobState { get; init; }
+
+    /// <summary>Of the topic, by the registry in force: <c>low</c>, <c>medium</c>, <c>high</c>. A topic that is not in it counts as <c>high</c>.</summary>
+    public required string Risk { get; init; }
+
+    /// <summary>Job hash, policy hash and view hash go into the vote.</summary>
+    public required string JobHash { get; init; }
+
+    public required string PolicyHash { get; init; }
+    public required string ViewHash { get; init; }
+
+    /// <summary>What the hash covers: the job as handed in, the rules and the reason that hold it, the limits it would run under.</summary>
+    public required ShownFacts Shown { get; init; }
+
+    /// <summary>Who would run it, and how. Null: its topic is not in the registry in force.</summary>
+    public WillRun? WillRun { get; init; }
+
+    public required IReadOnlyList<VoteView> Votes { get; init; }
+
+    /// <summary>Which votes are missing, in words. Empty: none.</summary>
+    public required string Missing { get; init; }
+
+    /// <summary>Why a vote of the caller would not count. Null: it would.</summary>
+    public VoteRefusal? WhyNot { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+    public required DateTimeOffset DecideBy { get; init; }
+    public DateTimeOffset? DecidedAt { get; init; }
+    public DateTimeOffset? UseBy { get; init; }
+    public string? EndReason { get; init; }
+
+    public static ApprovalView Of(HeldJob held, JobClass? jobClass, VoteRefusal? whyNot) => new()
+    {
+        ApprovalId = held.Approval.Name,
+        JobId = held.Job.JobId,
+        State = held.Approval.State.ToLowerInvariant(),
+        JobState = held.Job.State,
+        Risk = jobClass?.Risk ?? "high",
+        JobHash = held.Approval.JobHash,
+        PolicyHash = held.Approval.PolicyHash,
+        ViewHash = held.Approval.ViewHash,
+        Shown = ShownFacts.Of(held.Job, held.Approval),
+        WillRun = jobClass is null ? null : WillRun.Of(held.Job, jobClass),
+        Votes = [.. held.Approval.Votes.Select(VoteView.Of)],
+        Missing = held.Approval.State == ApprovalStates.Held ? Ballot.Missing(held.Approval.Requirement, Ballot.Approvers(held.Approval.Votes)) : "",
+        WhyNot = whyNot,
+        CreatedAt = Timestamps.At(held.Approval.CreatedAt),
+        DecideBy = Timestamps.At(held.Approval.DecideBy),
+        DecidedAt = Timestamps.At(held.Approval.DecidedAt),
+        UseBy = Timestamps.At(held.Approval.UseBy),
+        EndReason = held.Approval.EndReason,
+    };
+}
+
+/// <summary>What would run: the pool's handler of the topic, for at most so long. A run that is not idempotent must not be repeated when it is lost.</summary>
+internal sealed record WillRun(string Topic, string Pool, string Owner, long TimeoutMs, bool Idempotent)
+{
+    public static WillRun Of(Job job, JobClass jobClass) => new(
+        job.Topic, jobClass.Pool, jobClass.Owner, (long)Math.Min(jobClass.RunWithin.TotalMilliseconds, job.Constraints?.TimeoutMs ?? double.MaxValue), jobClass.Idempotent);
+}
+
+/// <summary>One vote.</summary>
+internal sealed record VoteView(string Person, string Subject, string Verdict, string Reason, IReadOnlyList<string> Groups, string? ViewHash, DateTimeOffset At)
+{
+    public static VoteView Of(Vote vote) => new(vote.Person, vote.Subject, vote.Verdict, vote.Reason, vote.Groups, vote.ViewHash, Timestamps.At(vote.At));
+}
+
+/// <summary>The answer to a vote that counted: it is committed.</summary>
+/// <param name="ApprovalId">Job id and round.</param>
+/// <param name="State">The approval's state with this vote.</param>
+/// <param name="JobState">The job's.</param>
+/// <param name="Missing">Which votes are missing still, in words. Empty: none.</param>
+/// <param name="UseBy">When it expires unused. Null: it is not approved.</param>
+internal sealed record VoteCounted(string ApprovalId, string State, JobState JobState, string Missing, DateTimeOffset? UseBy)
+{
+    public static VoteCounted Of(Approval approval, Job job) => new(
+        approval.Name,
+        approval.State.ToLowerInvariant(),
+        job.State,
+        approval.State == ApprovalStates.Held ? Ballot.Missing(approval.Requirement, Ballot.Approvers(approval.Votes)) : "",
+        Timestamps.At(approval.UseBy));
+}

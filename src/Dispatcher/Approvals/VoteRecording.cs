@@ -1,0 +1,71 @@
+using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
+using Dispatcher.Events;
+using Dispatcher.Intake;
+using Dispatcher.Jobs;
+using Dispatcher.Storing;
+using Dispatcher.Timelines;
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Approvals;
+
+/// <summary>The database's time, for the saga: whether a vote still counts now that the row is locked.</summary>
+internal sealed class VoteClock(StoreClock clock)
+{
+    public bool Counts(BehaviorContext<Approval, CastVote> vote) => VoteRules.Timeliness(vote.Saga, vote.Message, clock.Now) is null;
+}
+
+/// <summary>Writes a vote that counts: into the approval, onto the timeline, and into the job when it decides; all in the transaction that the saga's repository has open.</summary>
+internal sealed class VoteRecording(DispatcherDb db, IStore store, JobEvents events, StoreClock clock, TimeProvider time) : IStateMachineActivity<Approval, CastVote>
+{
+    public async Task Execute(BehaviorContext<Approval, CastVote> context, IBehavior<Approval, CastVote> next)
+    {
+        var (approval, cast) = (context.Saga, context.Message);
+        var job = await db.Jobs.AsNoTracking().SingleAsync(row => row.JobId == approval.JobId, context.CancellationToken);
+        var vote = cast.At(clock.Now);
+        var move = Decided(job, approval, vote, ApprovalSaga.Completes(approval, cast));
+        approval.Votes = [.. approval.Votes, vote];
+        if (!(await store.MoveAsync(db, move, context.CancellationToken)).Jobs.Contains(job.JobId))
+        {
+            // A cancel or the sweep was first: roll back, and look again.
+            throw new DbUpdateConcurrencyException($"Job {job.JobId} moved on while a vote on it was written.");
+        }
+
+        cast.Moved = move;
+        await next.Execute(context);
+    }
+
+    public Task Faulted<TException>(BehaviorExceptionContext<Approval, CastVote, TException> context, IBehavior<Approval, CastVote> next)
+        where TException : Exception => next.Faulted(context);
+
+    public void Probe(ProbeContext context) => context.CreateScope("vote");
+
+    public void Accept(StateMachineVisitor visitor) => visitor.Visit(this);
+
+    private Move Decided(Job job, Approval approval, Vote vote, bool completes)
+    {
+        if (vote.Verdict == Vote.Approve && !completes)
+        {
+            return new Move(job, job) { Entry = TimelineDetails.Voted(TimelineKinds.Voted, job, approval, vote) };
+        }
+
+        approval.DecidedAt = vote.At;
+        if (vote.Verdict == Vote.Reject)
+        {
+            approval.EndReason = $"rejected by {vote.Person}: {vote.Reason}";
+            var rejected = job with { State = JobState.Rejected, Reason = approval.EndReason };
+            return Told(new Move(job, rejected) { Entry = TimelineDetails.Voted(TimelineKinds.Rejected, rejected, approval, vote) });
+        }
+
+        approval.UseBy = vote.At + Timestamps.Micros(approval.Requirement.UseWithin);
+        var approved = job with { State = JobState.Approved, DueAt = Math.Min(vote.At + Timestamps.Micros(JobIntake.DispatchPatience), approval.UseBy.Value) };
+        return Told(new Move(job, approved)
+        {
+            Entry = TimelineDetails.Voted(TimelineKinds.Approved, approved, approval, vote),
+            Outbox = [DispatchBatch.Message([approved], time)],
+        });
+    }
+
+    private Move Told(Move move) => move with { Outbox = [.. move.Outbox, .. events.Of(move.After)] };
+}

@@ -1,0 +1,76 @@
+using Dispatcher.Policies;
+
+namespace Dispatcher.Approvals;
+
+/// <summary>Which votes count. Pure; each answer is null or says why not.</summary>
+internal static class VoteRules
+{
+    /// <summary>Whether this person may vote on this job at all. Never: whoever handed it in, or shares a person with who did; whom the rule excludes; who has none of the groups.</summary>
+    /// <param name="cast">The vote.</param>
+    /// <param name="principal">Who handed the job in.</param>
+    /// <param name="requirement">What the job waits for.</param>
+    /// <param name="people">The people behind <paramref name="principal"/> and behind the principals that the rule excludes.</param>
+    public static VoteRefusal? Standing(CastVote cast, string principal, ApprovalRequirement requirement, ILookup<string, string> people)
+    {
+        if (cast.Subject == principal || people[principal].Contains(cast.Person))
+        {
+            return new VoteRefusal("own_job", $"The job was handed in by {principal}, who is the same person as {cast.Person}; somebody else must decide on it.");
+        }
+
+        if (requirement.Exclude.Any(name => name == cast.Subject || people[name].Contains(cast.Person)))
+        {
+            return new VoteRefusal("excluded", $"The rule excludes {cast.Subject} from deciding on this job.");
+        }
+
+        return Ballot.Counts(requirement, cast.Groups)
+            ? null
+            : new VoteRefusal("not_in_group", $"The vote counts only of groups {string.Join(", ", requirement.Groups.Select(group => group.Group))}; the key of {cast.Subject} has {(cast.Groups.Count == 0 ? "none" : string.Join(", ", cast.Groups))}.");
+    }
+
+    /// <summary>Whether the approval still waits for just this vote, and the voter decides on what is there and not on something else.</summary>
+    public static VoteRefusal? Timeliness(Approval approval, CastVote cast, long now)
+    {
+        if (approval.State != ApprovalStates.Held)
+        {
+            return new VoteRefusal("not_held", $"Approval {approval.Name} is {approval.State.ToLowerInvariant()}{(approval.EndReason is null ? "" : $": {approval.EndReason}")}.");
+        }
+
+        if (now > approval.DecideBy)
+        {
+            return new VoteRefusal("expired", $"The time to decide on {approval.Name} has passed.");
+        }
+
+        if (Changed(approval, cast) is { Count: > 0 } changed)
+        {
+            return new VoteRefusal("changed", "The vote names something else than what waits; look at it again and vote on what it is now.") { Changed = changed };
+        }
+
+        return approval.Votes.Any(vote => vote.Person == cast.Person)
+            ? new VoteRefusal("already_voted", $"{cast.Person} has voted on {approval.Name} already; one vote a person.")
+            : null;
+    }
+
+    private static List<ChangedHash> Changed(Approval approval, CastVote cast)
+    {
+        var pairs = new[]
+        {
+            new ChangedHash("job_hash", cast.JobHash, approval.JobHash),
+            new ChangedHash("policy_hash", cast.PolicyHash, approval.PolicyHash),
+            new ChangedHash("view_hash", cast.ViewHash ?? approval.ViewHash, approval.ViewHash),
+        };
+        return [.. pairs.Where(pair => pair.Voted != pair.Now)];
+    }
+}
+
+/// <summary>Why a vote does not count.</summary>
+internal sealed record VoteRefusal(string Code, string Message)
+{
+    /// <summary>Which hashes differ. Empty: it is something else.</summary>
+    public IReadOnlyList<ChangedHash> Changed { get; init; } = [];
+
+    /// <summary>Whether this person may never vote here, or the vote only came at the wrong time.</summary>
+    public bool IsOfStanding => Code is "own_job" or "excluded" or "not_in_group";
+}
+
+/// <summary>A hash that the vote named, and what it is.</summary>
+internal sealed record ChangedHash(string Field, string Voted, string Now);
