@@ -40,6 +40,13 @@ internal sealed class ApiClient : IDisposable
 
     public Task<ApiAnswer> CancelAsync(Guid job, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, $"api/jobs/{job}/cancel", null, cancellationToken);
 
+    public Task<ApiAnswer> ApprovalsAsync(Query query, CancellationToken cancellationToken) => GetAsync("api/approvals" + query, cancellationToken);
+
+    public Task<ApiAnswer> ApprovalAsync(string approval, CancellationToken cancellationToken) => GetAsync("api/approvals/" + Uri.EscapeDataString(approval), cancellationToken);
+
+    public Task<ApiAnswer> VoteAsync(string approval, string verdict, byte[] vote, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, $"api/approvals/{Uri.EscapeDataString(approval)}/{verdict}", vote, cancellationToken);
+
     public Task<ApiAnswer> DeadLettersAsync(Query query, CancellationToken cancellationToken) => GetAsync("api/dead-letters" + query, cancellationToken);
 
     public Task<ApiAnswer> DeadLetterAsync(Guid deadLetter, CancellationToken cancellationToken) => GetAsync($"api/dead-letters/{deadLetter}", cancellationToken);

@@ -20,6 +20,7 @@ internal static class RootCommandLine
         var verbs = new ServerVerbs(terminal);
         root.Add(SubmitVerb.Create(verbs));
         root.Add(JobsVerbs.Create(verbs));
+        root.Add(ApprovalsVerbs.Create(verbs));
         root.Add(DeadLettersVerbs.Create(verbs));
         root.Add(KeysVerbs.Create(verbs));
         root.Add(StatusVerb.Create(verbs));
