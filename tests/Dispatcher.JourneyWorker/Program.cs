@@ -21,6 +21,8 @@ builder.Services
     })
     .Handle<CountingHandler>("job.test.once")
     .Handle<CountingHandler>("job.test.brisk")
+    .Handle<CountingHandler>("job.test.held")
+    .Handle<CountingHandler>("job.test.handover")
     .Handle<CountingHandler>("job.test.careful")
     .Handle<CountingHandler>("job.test.limited");
 using var host = builder.Build();

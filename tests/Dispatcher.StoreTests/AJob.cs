@@ -55,6 +55,7 @@ internal static class AJob
         CorrelationId = "corr'elation",
         TraceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         State = JobState.Held,
+        ApprovalRound = 1,
         Attempt = 2,
         Spent = 1,
         DueAt = 4_102_444_700_000_000,
@@ -173,4 +174,14 @@ internal static class ADeadLetter
 internal static class AnActivation
 {
     public static Activation Of(string hash, string actor = "ops") => new() { Hash = hash, Archive = new byte[] { 1, 2, 3 }, Actor = actor, Reason = "tried" };
+}
+
+/// <summary>Builds what could not be read, with its line.</summary>
+internal static class ARefusal
+{
+    public static Refusal Of(IReadOnlyList<OutboxMessage> messages)
+    {
+        var letter = ADeadLetter.Malformed();
+        return new Refusal(letter, TimelineDetails.Refused(letter, new SubmissionSource { Door = "amqp", Principal = letter.Principal, MessageId = "m-1" }), messages);
+    }
 }

@@ -1,4 +1,6 @@
+using System.Diagnostics.Metrics;
 using Dispatcher.Events;
+using Dispatcher.Health;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Relaying;
@@ -24,7 +26,7 @@ internal sealed class Writers : IAsyncDisposable
         _clock = new StoreClock(store, TimeProvider.System, NullLogger<StoreClock>.Instance);
         var events = new JobEvents(_clock, TimeProvider.System, Options.Create(new EventOptions()));
         Intake = new IntakeWriter(store, contexts, _relay, TimeProvider.System, new WaitCount<IntakeWriter>(this));
-        Moves = new MoveWriter(store, _relay, events, new WaitCount<MoveWriter>(this));
+        Moves = new MoveWriter(store, _relay, events, new DispatcherMetrics(new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>()), new WaitCount<MoveWriter>(this));
     }
 
     public IntakeWriter Intake { get; }

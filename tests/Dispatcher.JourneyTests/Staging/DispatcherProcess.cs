@@ -43,9 +43,11 @@ internal sealed class DispatcherProcess : Child
         }
     }
 
-    public async Task<string> MakeKeyAsync(string subject, params string[] roles)
+    public Task<string> MakeKeyAsync(string subject, params string[] roles) => MakeKeyAsync(subject, subject, roles, []);
+
+    public async Task<string> MakeKeyAsync(string subject, string person, string[] roles, string[] groups)
     {
-        using var answer = await _admin.PostAsJsonAsync("/api/keys", new { subject, roles }, Now);
+        using var answer = await _admin.PostAsJsonAsync("/api/keys", new { subject, person, roles, groups }, Now);
         Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
         return (await answer.Content.ReadFromJsonAsync<JsonElement>(Now)).GetProperty("key").GetString()!;
     }
@@ -53,6 +55,32 @@ internal sealed class DispatcherProcess : Child
     public Task<(HttpStatusCode Status, JsonElement Body)> SubmitAsync(byte[] body, string? key = null) => SendAsync(HttpMethod.Post, "/api/jobs", body, key);
 
     public Task<(HttpStatusCode Status, JsonElement Body)> CancelAsync(Guid jobId) => SendAsync(HttpMethod.Post, $"/api/jobs/{jobId}/cancel", []);
+
+    /// <summary>Takes every key of a subject away.</summary>
+    public async Task RevokeAsync(string subject)
+    {
+        foreach (var key in (await SendAsync(HttpMethod.Get, "/api/keys")).Body.GetProperty("items").EnumerateArray().Where(key => key.GetProperty("subject").GetString() == subject))
+        {
+            await SendAsync(HttpMethod.Delete, $"/api/keys/{key.GetProperty("key_id").GetString()}");
+        }
+    }
+
+    /// <summary>The last round of a job's approval, as the owner of the key sees it.</summary>
+    public async Task<JsonElement> ApprovalAsync(Guid jobId, string? key = null) => (await SendAsync(HttpMethod.Get, $"/api/approvals/{jobId}", key: key)).Body;
+
+    /// <summary>Votes on exactly what is shown, or on what <paramref name="jobHash"/> says.</summary>
+    public async Task<(HttpStatusCode Status, JsonElement Body)> VoteAsync(Guid jobId, string verdict, string key, string? jobHash = null)
+    {
+        var shown = await ApprovalAsync(jobId, key);
+        var vote = JsonSerializer.SerializeToUtf8Bytes(new
+        {
+            job_hash = jobHash ?? shown.GetProperty("job_hash").GetString(),
+            policy_hash = shown.GetProperty("policy_hash").GetString(),
+            view_hash = shown.GetProperty("view_hash").GetString(),
+            reason = "looked at it",
+        });
+        return await SendAsync(HttpMethod.Post, $"/api/approvals/{shown.GetProperty("approval_id").GetString()}/{verdict}", vote, key);
+    }
 
     public async Task<JsonElement> PoliciesAsync() => (await SendAsync(HttpMethod.Get, "/api/policies")).Body;
 

@@ -156,6 +156,14 @@ internal sealed class Journey : IAsyncDisposable
         return holder;
     }
 
+    /// <summary>Publishes as anybody who has rights on the broker could.</summary>
+    public async Task ForgeAsync(string exchange, string routingKey, byte[] body)
+    {
+        await using var connection = await ConnectAsync("dispatcher");
+        await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), Now);
+        await channel.BasicPublishAsync(exchange, routingKey, mandatory: false, new BasicProperties { UserId = "dispatcher", DeliveryMode = DeliveryModes.Persistent }, body, Now);
+    }
+
     /// <summary>Locks a table for everybody else, as long as the answer is not disposed.</summary>
     public async Task<NpgsqlConnection> LockAsync(string table)
     {

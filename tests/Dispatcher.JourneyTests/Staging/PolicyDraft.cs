@@ -14,7 +14,8 @@ internal sealed class PolicyDraft(string folder)
           job.test.careful: { pool: test, owner: testers, idempotent: false, timeouts: { start: 20s, run: 4s, heartbeat: 500ms }, max_attempts: 3 }
           job.test.limited: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 500ms }, max_attempts: 5 }
           job.test.brisk: { pool: test, owner: testers, idempotent: true, timeouts: { start: 3s, run: 20s, heartbeat: 500ms }, max_attempts: 10 }
-          job.test.held: { pool: test, owner: testers }
+          job.test.held: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 500ms } }
+          job.test.handover: { pool: test, owner: testers, idempotent: true, timeouts: { start: 2s, run: 20s, heartbeat: 500ms } }
           job.test.denied: { pool: test, owner: testers }
           job.test.strict: { pool: test, owner: testers, schema: strict.json }
           job.test.unserved: { pool: nobody, owner: testers, timeouts: { start: 60s } }
@@ -31,6 +32,7 @@ internal sealed class PolicyDraft(string folder)
           - { id: run-unserved, match: { topic: job.test.unserved }, decision: ALLOW }
           - { id: limit, match: { topic: job.test.limited }, decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 15000 } }
           - { id: ask, match: { topic: job.test.held }, decision: REQUIRE_APPROVAL, reason: people decide }
+          - { id: ask-sre, match: { topic: job.test.handover }, decision: REQUIRE_APPROVAL, reason: operations decide, approval: { groups: { sre: 1 } } }
           - { id: never, match: { topic: job.test.denied }, decision: DENY, reason: not here }
           - { id: read, match: { topic: job.repo.read }, decision: ALLOW }
 

@@ -23,7 +23,7 @@ public sealed class MigrationTests
             insert into timeline (job_id, at, kind, attempt, actor, detail) values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 1, 'denied', 0, 'billing', '');
             insert into denials (job_id, principal, topic, job_hash, policy_hash, at) values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 'billing', 'a.b', 'h', 'policy-1', 1);
             """);
-        Assert.Equal(["0002_pins_and_processes", "0004_seals"], await Migrator.MissingAsync(db, Stop));
+        Assert.Equal(["0002_pins_and_processes", "0003_approvals", "0004_seals"], await Migrator.MissingAsync(db, Stop));
 
         await Migrator.MigrateAsync(db, Stop);
 

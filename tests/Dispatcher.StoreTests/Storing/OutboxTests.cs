@@ -1,4 +1,3 @@
-using Dispatcher.Intake;
 using Dispatcher.Relaying;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
@@ -121,26 +120,28 @@ public abstract class OutboxTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task Keeps_what_could_not_be_read_with_its_messages()
     {
-        var refusal = new Refusal(ADeadLetter.Malformed(), [AMessage.New(), AMessage.New()]);
+        var refusal = ARefusal.Of([AMessage.New(), AMessage.New()]);
 
         await Store.RefuseAsync([refusal], Stop);
 
         var letter = Assert.Single(await ReadAsync(db => Task.FromResult(db.DeadLetters.ToList())));
         Assert.Equivalent(refusal.DeadLetter with { At = letter.At }, letter, strict: true);
         Assert.Equal(2, (await OutboxAsync()).Count);
+        Assert.Equal([TimelineKinds.Refused], (await TimelineAsync(letter.DeadLetterId)).Select(line => line.Kind));
     }
 
     [Fact]
     public async Task A_refusal_that_is_known_changes_nothing_and_does_not_hold_up_its_neighbours()
     {
-        var first = new Refusal(ADeadLetter.Malformed(), [AMessage.New()]);
+        var first = ARefusal.Of([AMessage.New()]);
         await Store.RefuseAsync([first], Stop);
 
         var again = first with { Outbox = [AMessage.New()] };
-        var neighbour = new Refusal(ADeadLetter.Malformed(), [AMessage.New()]);
+        var neighbour = ARefusal.Of([AMessage.New()]);
         await Store.RefuseAsync([again, neighbour], Stop);
 
         Assert.Equal(2, await Database.CountAsync("dead_letters"));
+        Assert.Single(await TimelineAsync(first.DeadLetter.DeadLetterId));
         Assert.Equal(new[] { first, neighbour }.Select(refusal => refusal.Outbox[0].MessageId).Order(), (await OutboxAsync()).Select(message => message.MessageId).Order());
     }
 

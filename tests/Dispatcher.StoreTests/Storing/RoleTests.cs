@@ -74,7 +74,7 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         var dead = new Move(job, job with { State = JobState.Dispatched, PolicyHash = "policy-2" }) { Entry = AnAcceptance.Of(job).Entry, DeadLetter = ADeadLetter.Of(job), Outbox = [AMessage.New()] };
         Assert.Single((await store.MoveAsync([dead], Stop)).Jobs);
         Assert.Single(await store.TakeDueAsync(10, TimeSpan.FromMinutes(1), Stop));
-        await store.RefuseAsync([new Intake.Refusal(ADeadLetter.Malformed(), [AMessage.New()])], Stop);
+        await store.RefuseAsync([ARefusal.Of([AMessage.New()])], Stop);
         await store.BeatAsync([new Run { JobId = job.JobId, RunId = Guid.CreateVersion7() }], "worker-key", Stop);
         await store.RecordAsync([AnAcceptance.Of(job).Entry], [], Stop);
         var message = AMessage.New();

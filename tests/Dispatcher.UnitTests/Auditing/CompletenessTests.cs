@@ -1,6 +1,8 @@
 using System.Text;
 using Dispatcher.Auditing;
 using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Judging;
 using Dispatcher.Policies;
 using Dispatcher.Timelines;
 
@@ -83,7 +85,9 @@ public sealed class CompletenessTests
     {
         var decision = new Decision { Verdict = Verdict.RequireApproval, Rules = [], MatchedRules = [], Reason = "r", PolicyHash = "p", BasisHash = "b" };
 
-        var line = TimelineDetails.Judged(TimelineKinds.Dispatched, new Dispatcher.Jobs.Job { JobId = Guid.Empty, Principal = "p", Topic = "t", Labels = new Dictionary<string, string>(), RiskTags = [], Payload = [] }, decision);
+        var job = AJob.ToTest().Stored;
+
+        var line = TimelineDetails.Judged(TimelineKinds.Dispatched, job, new Judged<Job>(job, decision, AJob.Noon));
 
         Assert.Contains("\"verdict\":\"REQUIRE_APPROVAL\"", Encoding.UTF8.GetString(line.Detail), StringComparison.Ordinal);
         Assert.True(LineDetail.Of(line) is { IsHighRisk: true, HasDecision: true });

@@ -171,7 +171,7 @@ public sealed class ExplainEndpointTests
     public async Task A_comparison_of_too_many_takes_the_newest_of_jobs_and_denials_together(int most, bool truncated, int looked)
     {
         await using var server = await ServerAsync(Denying);
-        foreach (var (key, env) in new[] { ("a", "prod"), ("b", "dev"), ("c", "prod"), ("d", "dev") })
+        foreach (var (key, env) in new[] { ("a", "dev"), ("b", "prod"), ("c", "dev"), ("d", "prod") })
         {
             await SubmitAsync(server, $$$"""{"idempotency_key":"{{{key}}}","topic":"test.run","labels":{"env":"{{{env}}}"}}""");
         }
@@ -179,8 +179,8 @@ public sealed class ExplainEndpointTests
         var jobs = new DecidedJobs(server.Get<IDbContextFactory<DispatcherDb>>(), server.Get<KeptBundles>(), server.Get<StoreClock>()) { MostJobs = most };
         var diff = await jobs.CompareAsync(Denying.Build(), Limiting.Build(), since: 0, Token);
 
-        // The oldest of the four was allowed, and that narrows; what was denied widens.
-        Assert.Equal((truncated, looked, 2, looked - 2), (diff.Truncated, diff.Jobs, diff.Widened, diff.Narrowed));
+        // The oldest of the four is a denied one, and a denied one widens.
+        Assert.Equal((truncated, looked, looked - 2, 2), (diff.Truncated, diff.Jobs, diff.Widened, diff.Narrowed));
         Assert.Equal(diff.Changes.Where(change => change.Widened.Count > 0).OrderByDescending(change => change.CreatedAt), diff.Changes.Where(change => change.Widened.Count > 0));
     }
 

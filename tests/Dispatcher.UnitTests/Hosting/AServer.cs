@@ -48,8 +48,8 @@ internal sealed class AServer : IAsyncDisposable
     public RouteEndpoint Endpoint(string method, string route) => ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().Single(endpoint =>
         endpoint.RoutePattern.RawText == route && endpoint.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods.Contains(method));
 
-    /// <summary>Status and body of the answer. A route is named as in <c>Routes.approved.txt</c>; its one parameter, if any, is <paramref name="id"/>.</summary>
-    public async Task<(int Status, JsonElement Body)> AskAsync(string method, string route, ClaimsPrincipal caller, string query = "", Guid? id = null, string? body = null)
+    /// <summary>Status and body of the answer. A route is named as in <c>Routes.approved.txt</c>; its one parameter, if any, is <paramref name="id"/> or <paramref name="name"/>.</summary>
+    public async Task<(int Status, JsonElement Body)> AskAsync(string method, string route, ClaimsPrincipal caller, string query = "", Guid? id = null, string? body = null, string? name = null)
     {
         var endpoint = Endpoint(method, route);
         await using var scope = _app.Services.CreateAsyncScope();
@@ -57,7 +57,7 @@ internal sealed class AServer : IAsyncDisposable
         var http = new DefaultHttpContext { RequestServices = scope.ServiceProvider, User = caller };
         http.Request.Method = method;
         http.Request.QueryString = new QueryString(query);
-        http.Request.RouteValues = new RouteValueDictionary(endpoint.RoutePattern.Parameters.Select(parameter => KeyValuePair.Create(parameter.Name, (object?)id?.ToString())));
+        http.Request.RouteValues = new RouteValueDictionary(endpoint.RoutePattern.Parameters.Select(parameter => KeyValuePair.Create(parameter.Name, (object?)(name ?? id?.ToString()))));
         http.Response.Body = answer;
         if (body is not null)
         {

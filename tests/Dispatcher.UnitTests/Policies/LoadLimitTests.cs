@@ -72,8 +72,8 @@ public class LoadLimitTests
     [Fact]
     public void Many_wrong_names_among_many_right_ones_take_no_time_worth_telling()
     {
-        string pools = string.Concat(Enumerable.Range(0, 2_000).Select(i => $"  pool-{i}-{new string('x', 40)}: {{}}\n"));
-        string topics = string.Concat(Enumerable.Range(0, 2_000).Select(i => $"  test.run{i}: {{ pool: poll-{i}-{new string('x', 20)}, owner: team }}\n"));
+        string pools = string.Concat(Enumerable.Range(0, 8_000).Select(i => $"  pool-{i}-{new string('x', 40)}: {{}}\n"));
+        string topics = string.Concat(Enumerable.Range(0, 8_000).Select(i => $"  test.run{i}: {{ pool: poll-{i}-{new string('x', 20)}, owner: team }}\n"));
         Stopwatch watch = Stopwatch.StartNew();
 
         BundleLoad load = ABundle.WithRules().AndFile("topics.yaml", $"version: v1\npools:\n{pools}topics:\n{topics}").Load();

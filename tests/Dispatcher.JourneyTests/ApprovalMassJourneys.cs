@@ -1,0 +1,92 @@
+using System.Net;
+using System.Text.Json;
+using Dispatcher.JourneyTests.Staging;
+
+namespace Dispatcher.JourneyTests;
+
+/// <summary>Many approvals, while dispatchers race for them and die.</summary>
+public sealed class ApprovalMassJourneys
+{
+    [Fact]
+    public async Task Two_dispatchers_race_for_each_approval_and_each_pays_for_one_dispatch()
+    {
+        var count = Journey.Jobs(200);
+        await using var journey = await Journey.BeginAsync();
+        var dispatchers = new[] { await journey.DispatcherAsync(), await journey.DispatcherAsync() };
+        var jobs = await HeldAsync(journey, dispatchers[0], count);
+        var ana = await dispatchers[0].MakeKeyAsync("ana", "approver");
+
+        // Nobody takes work, so that a second dispatch of one approval would be seen; every job's message comes again and again, alone and in packs.
+        await VoteAsync(jobs, job => dispatchers[0].VoteAsync(job.JobId, "approve", ana));
+        foreach (var some in jobs.Chunk(50).Concat(jobs.Chunk(7)).Concat(jobs.Chunk(50)))
+        {
+            await journey.ForgeAsync("", "dispatcher.dispatch", JsonSerializer.SerializeToUtf8Bytes(new { v = 1, jobs = some.Select(job => job.JobId) }));
+        }
+
+        await Eventually.IsAsync(
+            async () => await journey.Records.CountAsync("select count(*) from approvals where state = 'Consumed'") == count, () => "every approval is used\n" + journey.Logs(), TimeSpan.FromSeconds(60));
+        await Eventually.IsAsync(async () => await journey.Records.OutboxAsync() == 0, () => "all is sent\n" + journey.Logs(), TimeSpan.FromSeconds(30));
+        Assert.Equal(count, await journey.Records.CountAsync("select count(*) from timeline where kind = 'dispatched'"));
+        await journey.CountingWorkerAsync(dispatchers[1]);
+        await journey.SettledAsync(count, seconds: 120);
+        Assert.Equal(count, await journey.Records.EffectsAsync());
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task Killed_between_vote_and_worker_no_approval_is_lost_and_none_is_used_twice()
+    {
+        var count = Journey.Jobs(150);
+        await using var journey = await Journey.BeginAsync();
+        var first = await journey.DispatcherAsync();
+        var second = await journey.DispatcherAsync();
+        var jobs = await HeldAsync(journey, second, count);
+        var ana = await second.MakeKeyAsync("ana", "approver");
+        await journey.CountingWorkerAsync(second);
+
+        // Votes go to whichever answers; the first dispatcher is killed among them, again and again, wherever it happens to be.
+        var voting = VoteAsync(jobs, async job =>
+        {
+            for (var i = 0; ; i++)
+            {
+                try
+                {
+                    return await (i % 2 == 0 ? first : second).VoteAsync(job.JobId, "approve", ana);
+                }
+                catch (HttpRequestException) when (i < 20)
+                {
+                    // Its answer is lost. The same vote again is answered as the first time.
+                }
+            }
+        });
+        for (var kills = 0; kills < 3; kills++)
+        {
+            var before = await journey.Records.CountAsync("select count(*) from timeline where kind = 'approved'");
+            await Eventually.IsAsync(
+                async () => voting.IsCompleted || await journey.Records.CountAsync("select count(*) from timeline where kind = 'approved'") > before + (count / 8),
+                () => "votes go on\n" + journey.Logs(), TimeSpan.FromSeconds(60));
+            await first.KillAsync();
+            first = await journey.DispatcherAsync(first.Address);
+        }
+
+        await voting;
+        await journey.SettledAsync(count, seconds: 180);
+        Assert.Equal(count, await journey.Records.CountAsync("select count(*) from approvals where state = 'Consumed'"));
+        Assert.Equal(count, await journey.Records.CountAsync("select count(*) from timeline where kind = 'approved'"));
+        Assert.Equal(count, await journey.Records.EffectsAsync());
+        await journey.EndsWellAsync();
+    }
+
+    private static async Task<List<AJob>> HeldAsync(Journey journey, DispatcherProcess dispatcher, int count)
+    {
+        var jobs = Enumerable.Range(0, count).Select(_ => AJob.On("job.test.held")).ToList();
+        await (await journey.ProducerAsync()).PublishAsync(jobs);
+        await Eventually.IsAsync(async () => await journey.Records.CountAsync("select count(*) from approvals") == count, () => "all are held\n" + dispatcher.Log, TimeSpan.FromSeconds(60));
+        return jobs;
+    }
+
+    private static Task VoteAsync(IEnumerable<AJob> jobs, Func<AJob, Task<(HttpStatusCode Status, JsonElement Body)>> vote) => Parallel.ForEachAsync(
+        jobs,
+        new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = TestContext.Current.CancellationToken },
+        async (job, _) => Assert.Equal(HttpStatusCode.OK, (await vote(job)).Status));
+}

@@ -1,0 +1,197 @@
+using Dispatcher.Approvals;
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Policies;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.StoreTests.Approvals;
+
+/// <summary>Job and approval move together or not at all: two rows, one transaction.</summary>
+public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
+{
+    [Fact]
+    public async Task A_held_job_and_its_approval_are_stored_at_once_and_read_back_whole()
+    {
+        var (job, approval) = AHeldJob.New();
+
+        await Store.AcceptAsync([AnAcceptance.Of(job) with { Approval = approval }], null, Stop);
+
+        Assert.Equal((JobState.Held, 1), ((await JobAsync(job.JobId)).State, (await JobAsync(job.JobId)).ApprovalRound));
+        var stored = await ApprovalAsync(job.JobId);
+        Assert.Equivalent(approval, stored, strict: true);
+        Assert.Equal(approval.ViewHash, ShownFacts.Of(await JobAsync(job.JobId), stored).Hash());
+    }
+
+    [Fact]
+    public async Task Under_another_bundle_neither_is_stored()
+    {
+        var (job, approval) = AHeldJob.New();
+        await ActivateAsync("policy-2");
+
+        await Store.AcceptAsync([AnAcceptance.Of(job) with { Approval = approval }], null, Stop);
+
+        Assert.Empty(await JobsAsync());
+        Assert.Equal(0, await Database.CountAsync("approvals"));
+    }
+
+    [Fact]
+    public async Task A_dispatch_consumes_the_approval_and_names_the_permit()
+    {
+        var job = await ApprovedAsync();
+        var permit = Guid.CreateVersion7();
+
+        await MovedAsync(Dispatch(job, permit));
+
+        var approval = await ApprovalAsync(job.JobId);
+        Assert.Equal((ApprovalStates.Consumed, permit, 2), (approval.State, approval.PermitId, approval.Version));
+        Assert.Equal(JobState.Dispatched, (await JobAsync(job.JobId)).State);
+    }
+
+    [Theory]
+    [InlineData(ApprovalStates.Held)]
+    [InlineData(ApprovalStates.Consumed)]
+    [InlineData(ApprovalStates.Rejected)]
+    [InlineData(ApprovalStates.Expired)]
+    [InlineData(ApprovalStates.Invalidated)]
+    public async Task Without_an_approved_one_nothing_is_dispatched(string state)
+    {
+        var job = await ApprovedAsync();
+        await Database.ExecuteAsync($"update approvals set state = '{state}'");
+
+        Assert.Empty((await Store.MoveAsync([Dispatch(job)], Stop)).Jobs);
+
+        Assert.Equal(JobState.Approved, (await JobAsync(job.JobId)).State);
+        Assert.Equal((state, 1), ((await ApprovalAsync(job.JobId)).State, (await ApprovalAsync(job.JobId)).Version));
+    }
+
+    [Fact]
+    public async Task Nor_with_one_whose_time_is_over_by_the_database_clock()
+    {
+        var job = await ApprovedAsync();
+        await Database.ExecuteAsync($"update approvals set use_by = {await Store.NowAsync(Stop) - 1}");
+
+        Assert.Empty((await Store.MoveAsync([Dispatch(job)], Stop)).Jobs);
+
+        Assert.Equal(ApprovalStates.Approved, (await ApprovalAsync(job.JobId)).State);
+    }
+
+    [Fact]
+    public async Task Nor_a_job_that_never_had_one()
+    {
+        var job = await StoredAsync(AJob.New() with { Verdict = Verdict.RequireApproval });
+
+        Assert.Empty((await Store.MoveAsync([Dispatch(job)], Stop)).Jobs);
+
+        Assert.Equal(JobState.Accepted, (await JobAsync(job.JobId)).State);
+    }
+
+    [Fact]
+    public async Task An_approval_whose_job_has_moved_on_stays_as_it_is()
+    {
+        var job = await ApprovedAsync();
+        await MovedAsync(new Move(job, job));
+
+        Assert.Empty((await Store.MoveAsync([Dispatch(job)], Stop)).Jobs);
+
+        Assert.Equal(ApprovalStates.Approved, (await ApprovalAsync(job.JobId)).State);
+    }
+
+    [Fact]
+    public async Task An_attempt_that_nobody_claimed_gives_it_back_and_it_is_good_for_one_more()
+    {
+        var job = await ApprovedAsync();
+        await MovedAsync(Dispatch(job));
+        var dispatched = await JobAsync(job.JobId);
+
+        await MovedAsync(new Move(dispatched, dispatched with { State = JobState.Approved }));
+
+        Assert.Equal((ApprovalStates.Approved, null), ((await ApprovalAsync(job.JobId)).State, (await ApprovalAsync(job.JobId)).PermitId));
+        await MovedAsync(Dispatch(await JobAsync(job.JobId)));
+        Assert.Equal(ApprovalStates.Consumed, (await ApprovalAsync(job.JobId)).State);
+    }
+
+    [Fact]
+    public async Task The_next_round_begins_with_the_move_that_ends_the_one_before()
+    {
+        var job = await ApprovedAsync();
+        var (held, next) = AHeldJob.Again(job);
+
+        await MovedAsync(new Move(job, held) { Opens = next });
+
+        var rounds = await ReadAsync(db => db.Approvals.Where(approval => approval.JobId == job.JobId).OrderBy(approval => approval.Round).ToListAsync(Stop));
+        Assert.Equal([(1, ApprovalStates.Invalidated), (2, ApprovalStates.Held)], rounds.Select(round => (round.Round, round.State)));
+        Assert.Equal(held.Reason, rounds[0].EndReason);
+    }
+
+    [Fact]
+    public async Task Of_many_dispatches_of_one_approval_at_the_same_moment_exactly_one_wins()
+    {
+        for (var round = 0; round < 10; round++)
+        {
+            var job = await ApprovedAsync();
+            var permits = Enumerable.Range(0, 8).Select(_ => Guid.CreateVersion7()).ToList();
+
+            var committed = await AtOnceAsync(8, i => Store.MoveAsync([Dispatch(job, permits[i])], Stop));
+
+            var winner = Assert.Single(Enumerable.Range(0, 8), i => committed[i].Jobs.Contains(job.JobId));
+            Assert.Equal(permits[winner], (await ApprovalAsync(job.JobId)).PermitId);
+        }
+    }
+
+    [Fact]
+    public async Task In_a_batch_each_stands_alone()
+    {
+        var good = await ApprovedAsync();
+        var bad = await ApprovedAsync();
+        await Database.ExecuteAsync($"update approvals set state = 'Rejected' where lower(cast(job_id as text)) = '{bad.JobId}'");
+
+        var committed = await Store.MoveAsync([Dispatch(good), Dispatch(bad)], Stop);
+
+        Assert.Equal([good.JobId], committed.Jobs);
+        Assert.Equal([ApprovalStates.Consumed, ApprovalStates.Rejected], [(await ApprovalAsync(good.JobId)).State, (await ApprovalAsync(bad.JobId)).State]);
+    }
+
+    private static Move Dispatch(Job job, Guid? permit = null) =>
+        new(job, job with { State = JobState.Dispatched, Attempt = job.Attempt + 1, Verdict = Verdict.RequireApproval }) { PermitId = permit ?? Guid.CreateVersion7() };
+
+    private async Task<Job> ApprovedAsync()
+    {
+        var (held, approval) = AHeldJob.New();
+        await Store.AcceptAsync([AnAcceptance.Of(held) with { Approval = approval }], null, Stop);
+        var job = await JobAsync(held.JobId);
+        await MovedAsync(new Move(job, job with { State = JobState.Approved }));
+        var useBy = await Store.NowAsync(Stop) + 60_000_000;
+        await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
+        await db.Approvals.Where(row => row.JobId == job.JobId).ExecuteUpdateAsync(
+            set => set.SetProperty(row => row.State, ApprovalStates.Approved).SetProperty(row => row.UseBy, useBy).SetProperty(row => row.Version, 1), Stop);
+        return await JobAsync(held.JobId);
+    }
+
+    private Task<Approval> ApprovalAsync(Guid jobId) => ReadAsync(db => db.Approvals.SingleAsync(approval => approval.JobId == jobId, Stop));
+}
+
+public sealed class PostgresApprovalMoveTests() : ApprovalMoveTests(StoreKind.Postgres);
+
+public sealed class SqliteApprovalMoveTests() : ApprovalMoveTests(StoreKind.Sqlite);
+
+/// <summary>Builds a job as intake holds it, with its approval.</summary>
+internal static class AHeldJob
+{
+    public static (Job Job, Approval Approval) New(ApprovalRequirement? requirement = null) => Hold(AJob.New(payload: """{ "n": 1e2 }"""), "needs people", requirement);
+
+    public static (Job Job, Approval Approval) Again(Job job) => Hold(job, "other rules", null);
+
+    private static (Job Job, Approval Approval) Hold(Job job, string reason, ApprovalRequirement? requirement) => ApprovalRounds.Hold(
+        job,
+        new Decision
+        {
+            Verdict = Verdict.RequireApproval,
+            Rules = ["ask"],
+            MatchedRules = ["ask"],
+            Reason = reason,
+            PolicyHash = AJob.Policy,
+            BasisHash = new string('b', 64),
+            Approval = requirement ?? ApprovalRequirement.Default with { Groups = [new ApprovalGroup("sre", 2)], Exclude = ["crm", "requester"] },
+        },
+        1_764_000_000_000_000);
+}

@@ -1,0 +1,84 @@
+using System.Security.Claims;
+using System.Text.Json;
+using Dispatcher.Keys;
+using Dispatcher.UnitTests.Hosting;
+
+namespace Dispatcher.UnitTests.Approvals;
+
+/// <summary>What people are shown of what waits for them.</summary>
+public sealed class ApprovalListTests
+{
+    private const string Ask = "id: ask, match: { topic: test.run, labels: { env: prod } }, decision: REQUIRE_APPROVAL, reason: look first, constraints: { timeout_ms: 5000, allowed_hosts: [api.test] }, approval: { groups: { dev: 1 } }";
+
+    [Fact]
+    public async Task Shows_what_is_asked_what_would_run_and_what_it_may_touch()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var held = await stage.HeldAsync("""{ "n" : 1e2 }""");
+
+        var shown = Assert.Single(await ListAsync(stage, stage.Ana));
+
+        Assert.Equal(($"{held}-1", "held", "high", "1 of dev"), (Text(shown, "approval_id"), Text(shown, "state"), Text(shown, "risk"), Text(shown, "missing")));
+        Assert.Equal(JsonValueKind.Null, shown.GetProperty("why_not").ValueKind);
+        var facts = shown.GetProperty("shown");
+        Assert.Equal(("test.run", "producer", """{ "n" : 1e2 }""", "look first"), (Text(facts, "topic"), Text(facts, "principal"), Text(facts, "payload"), Text(facts, "reason")));
+        Assert.Equal(["ask"], facts.GetProperty("rules").EnumerateArray().Select(rule => rule.GetString()));
+        Assert.Equal("api.test", facts.GetProperty("constraints").GetProperty("allowed_hosts")[0].GetString());
+        Assert.Equal(("main", 5000), (Text(shown.GetProperty("will_run"), "pool"), shown.GetProperty("will_run").GetProperty("timeout_ms").GetInt32()));
+        Assert.Equal(86_400, facts.GetProperty("requirement").GetProperty("decide_within_s").GetInt64());
+    }
+
+    [Fact]
+    public async Task Lists_what_a_vote_would_count_for_and_on_request_the_rest_with_why_not()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        await stage.HeldAsync();
+
+        Assert.Single(await ListAsync(stage, stage.Ana));
+        Assert.Empty(await ListAsync(stage, stage.Bo));
+        Assert.Equal("not_in_group", Text(Assert.Single(await ListAsync(stage, stage.Bo, "?mine=false")).GetProperty("why_not"), "code"));
+        Assert.Equal("own_job", Text(Assert.Single(await ListAsync(stage, VotingStage.Caller("producer", "pat", "dev"), "?mine=false")).GetProperty("why_not"), "code"));
+        Assert.Equal("no_approver", Text(Assert.Single(await ListAsync(stage, Operator(), "?mine=false")).GetProperty("why_not"), "code"));
+    }
+
+    [Fact]
+    public async Task What_is_voted_on_leaves_the_list_and_is_found_by_its_state()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var (first, second) = (await stage.HeldAsync(), await stage.HeldAsync());
+        await stage.VoteAsync(first, "approve", stage.Ana);
+
+        Assert.Equal($"{second}-1", Text(Assert.Single(await ListAsync(stage, stage.Ana)), "approval_id"));
+        Assert.Equal($"{first}-1", Text(Assert.Single(await ListAsync(stage, stage.Ana, "?state=approved")), "approval_id"));
+        Assert.Empty(await ListAsync(stage, stage.Ana, "?state=rejected"));
+    }
+
+    [Fact]
+    public async Task The_oldest_come_first_and_no_more_than_asked_for()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var jobs = new[] { await stage.HeldAsync(), await stage.HeldAsync(), await stage.HeldAsync() };
+
+        Assert.Equal(jobs.Take(2).Select(job => $"{job}-1"), (await ListAsync(stage, stage.Ana, "?limit=2")).Select(shown => Text(shown, "approval_id")));
+    }
+
+    [Theory]
+    [InlineData("?state=asleep", "unknown_state ?state")]
+    [InlineData("?limit=0", "bad_limit ?limit")]
+    public async Task What_cannot_be_meant_is_refused(string query, string error)
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+
+        var (status, body) = await stage.Server.AskAsync("GET", "/api/approvals/", stage.Ana, query);
+
+        Assert.Equal(400, status);
+        Assert.Equal([error], AServer.Errors(body));
+    }
+
+    private static async Task<IReadOnlyList<JsonElement>> ListAsync(VotingStage stage, ClaimsPrincipal caller, string query = "") =>
+        [.. (await stage.Server.AskAsync("GET", "/api/approvals/", caller, query)).Body.GetProperty("items").EnumerateArray()];
+
+    private static ClaimsPrincipal Operator() => new(new ClaimsIdentity([new(ClaimTypes.NameIdentifier, "ops"), new(ClaimTypes.Role, Role.Operator)], "test"));
+
+    private static string? Text(JsonElement from, string name) => from.GetProperty(name).GetString();
+}

@@ -1,0 +1,109 @@
+using Dispatcher.Approvals;
+
+namespace Dispatcher.UnitTests.Approvals;
+
+public sealed class VoteRulesTests
+{
+    private static readonly (string Principal, string Person)[] People = [("billing", "bo"), ("crm", "cleo")];
+
+    [Theory]
+    [InlineData("ana", "ana-key", "", null)]
+    [InlineData("bo", "bo-key", "", "own_job")]
+    [InlineData("billing", "x", "", "own_job")]
+    [InlineData("ana", "billing", "", "own_job")]
+    [InlineData("cleo", "cleo-key", "", "excluded")]
+    [InlineData("ana", "crm", "", "excluded")]
+    [InlineData("crm", "x", "", "excluded")]
+    public void Neither_the_requester_nor_its_person_nor_whom_the_rule_excludes_may_vote(string person, string subject, string groups, string? refused)
+    {
+        var (job, approval) = AnApproval.OfAnyone().With(requirement => requirement with { Exclude = ["crm", "requester"] }).Held();
+        var cast = AVote.By(person, groups.Split(' ', StringSplitOptions.RemoveEmptyEntries)).With(vote => vote with { Subject = subject }).For(approval);
+
+        Assert.Equal(refused, VoteRules.Standing(cast, job.Principal, approval.Requirement, Lookup())?.Code);
+    }
+
+    [Fact]
+    public void The_requester_may_not_vote_though_the_rule_excludes_nobody()
+    {
+        var (job, approval) = AnApproval.OfAnyone().With(requirement => requirement with { Exclude = [] }).Held();
+
+        Assert.Equal("own_job", VoteRules.Standing(AVote.By("bo").For(approval), job.Principal, approval.Requirement, Lookup())?.Code);
+    }
+
+    [Theory]
+    [InlineData("sre", null)]
+    [InlineData("dev", null)]
+    [InlineData("crew", "not_in_group")]
+    [InlineData("", "not_in_group")]
+    public void A_vote_counts_only_of_a_group_that_is_asked_for(string group, string? refused)
+    {
+        var (job, approval) = AnApproval.Of(("dev", 1), ("sre", 1)).Held();
+
+        Assert.Equal(refused, VoteRules.Standing(AVote.By("ana", group).For(approval), job.Principal, approval.Requirement, Lookup())?.Code);
+    }
+
+    [Fact]
+    public void A_vote_on_what_waits_counts()
+    {
+        var (_, approval) = AnApproval.OfAnyone().Held();
+
+        Assert.Null(VoteRules.Timeliness(approval, AVote.By("ana").For(approval), approval.DecideBy));
+    }
+
+    [Theory]
+    [InlineData("job_hash")]
+    [InlineData("policy_hash")]
+    [InlineData("view_hash")]
+    public void A_vote_that_names_something_else_is_told_what_changed(string field)
+    {
+        var (_, approval) = AnApproval.OfAnyone().Held();
+        var other = new string('f', 64);
+        var cast = AVote.By("ana").For(approval);
+        cast = field switch
+        {
+            "job_hash" => cast with { JobHash = other },
+            "policy_hash" => cast with { PolicyHash = other },
+            _ => cast with { ViewHash = other },
+        };
+
+        var refusal = VoteRules.Timeliness(approval, cast, AnApproval.Noon)!;
+
+        Assert.Equal("changed", refusal.Code);
+        Assert.Equal((field, other), (Assert.Single(refusal.Changed).Field, refusal.Changed[0].Voted));
+    }
+
+    [Fact]
+    public void After_its_time_nothing_can_be_decided()
+    {
+        var (_, approval) = AnApproval.OfAnyone().Held();
+
+        Assert.Equal("expired", VoteRules.Timeliness(approval, AVote.By("ana").For(approval), approval.DecideBy + 1)?.Code);
+    }
+
+    [Theory]
+    [InlineData("Approved")]
+    [InlineData("Consumed")]
+    [InlineData("Rejected")]
+    [InlineData("Expired")]
+    [InlineData("Invalidated")]
+    public void What_is_decided_stays_so(string state)
+    {
+        var (_, approval) = AnApproval.OfAnyone().Held();
+        approval.State = state;
+
+        Assert.Equal("not_held", VoteRules.Timeliness(approval, AVote.By("ana").For(approval), AnApproval.Noon)?.Code);
+    }
+
+    [Fact]
+    public void One_vote_a_person_whatever_key_it_uses()
+    {
+        var (_, approval) = AnApproval.Of(("sre", 2)).Held();
+        approval.Votes = [AVote.By("ana", "sre").For(approval).At(0)];
+        var again = AVote.By("ana", "sre").With(vote => vote with { Subject = "another-key" }).For(approval);
+
+        Assert.Equal("already_voted", VoteRules.Timeliness(approval, again, AnApproval.Noon)?.Code);
+    }
+
+    private static ILookup<string, string> Lookup() =>
+        People.Concat([(Principal: "billing", Person: "billing"), (Principal: "crm", Person: "crm")]).ToLookup(pair => pair.Principal, pair => pair.Person);
+}

@@ -1,0 +1,205 @@
+using Dispatcher.Approvals;
+using Dispatcher.Contracts;
+using Dispatcher.Timelines;
+using Dispatcher.UnitTests.Hosting;
+using Dispatcher.UnitTests.Policies;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.UnitTests.Approvals;
+
+/// <summary>Votes over HTTP on jobs that came in through the front door, on the embedded store.</summary>
+public sealed class VotingTests
+{
+    private const string Ask = "id: ask, match: { topic: test.run, labels: { env: prod } }, decision: REQUIRE_APPROVAL, reason: look first";
+    private static readonly string Other = new('f', 64);
+
+    [Fact]
+    public async Task One_vote_approves_and_is_committed_when_it_is_answered()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var held = await stage.HeldAsync();
+
+        var (status, body) = await stage.VoteAsync(held, "approve", stage.Ana);
+
+        Assert.Equal((200, "approved", "approved"), (status, body.GetProperty("state").GetString(), body.GetProperty("job_state").GetString()));
+        var approval = await stage.ApprovalAsync(held);
+        var vote = Assert.Single(approval.Votes);
+        Assert.Equal((ApprovalStates.Approved, "ana", "looked at it", approval.ViewHash), (approval.State, vote.Person, vote.Reason, vote.ViewHash));
+        Assert.Equal(approval.DecidedAt + 3_600_000_000, approval.UseBy);
+        Assert.Equal(JobState.Approved, (await stage.JobAsync(held)).State);
+        Assert.Equal([TimelineKinds.Held, TimelineKinds.Approved], await stage.LinesAsync(held));
+        Assert.Contains("approved", await stage.EventsAsync());
+    }
+
+    [Fact]
+    public async Task A_rejection_ends_it()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var held = await stage.HeldAsync();
+
+        var (status, body) = await stage.VoteAsync(held, "reject", stage.Ana);
+        var (late, refusal) = await stage.VoteAsync(held, "approve", stage.Bo);
+
+        Assert.Equal((200, "rejected"), (status, body.GetProperty("job_state").GetString()));
+        Assert.Equal((409, "not_held"), (late, refusal.GetProperty("code").GetString()));
+        Assert.Equal(JobState.Rejected, (await stage.JobAsync(held)).State);
+        Assert.Equal([TimelineKinds.Held, TimelineKinds.Rejected, TimelineKinds.VoteRefused], await stage.LinesAsync(held));
+        Assert.Contains("rejected", await stage.EventsAsync());
+    }
+
+    [Fact]
+    public async Task Every_group_must_have_its_people_before_it_is_approved()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask + ", approval: { groups: { dev: 1, sre: 1 } }");
+        var held = await stage.HeldAsync();
+
+        var (_, first) = await stage.VoteAsync(held, "approve", stage.Ana);
+        var state = (await stage.JobAsync(held)).State;
+        var (_, second) = await stage.VoteAsync(held, "approve", stage.Bo);
+
+        Assert.Equal(("held", "1 of sre", JobState.Held), (first.GetProperty("state").GetString(), first.GetProperty("missing").GetString(), state));
+        Assert.Equal("approved", second.GetProperty("job_state").GetString());
+        Assert.Equal([TimelineKinds.Held, TimelineKinds.Voted, TimelineKinds.Approved], await stage.LinesAsync(held));
+    }
+
+    [Fact]
+    public async Task The_same_vote_again_is_answered_as_the_first_time_and_another_of_the_same_person_is_refused()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask + ", approval: { groups: { dev: 2 } }");
+        var held = await stage.HeldAsync();
+        await stage.VoteAsync(held, "approve", stage.Ana);
+
+        var again = await stage.VoteAsync(held, "approve", stage.Ana);
+        var otherKey = await stage.VoteAsync(held, "approve", VotingStage.Caller("ana-laptop", "ana", "dev"));
+        var otherMind = await stage.VoteAsync(held, "reject", stage.Ana);
+
+        Assert.Equal((200, 200, 409), (again.Status, otherKey.Status, otherMind.Status));
+        Assert.Single((await stage.ApprovalAsync(held)).Votes);
+        Assert.Equal(JobState.Held, (await stage.JobAsync(held)).State);
+    }
+
+    [Theory]
+    [InlineData("producer", "producer", "own_job")]
+    [InlineData("another-key", "pat", "own_job")]
+    [InlineData("crm", "cleo", "excluded")]
+    [InlineData("cleo-laptop", "cleo", "excluded")]
+    [InlineData("zoe", "zoe", "not_in_group")]
+    public async Task Who_may_not_vote_gets_403_and_a_line_on_the_timeline(string subject, string person, string code)
+    {
+        await using var stage = await VotingStage.WithAsync(Ask + ", approval: { groups: { dev: 1 }, exclude: [crm] }");
+        var held = await stage.HeldAsync();
+        var group = person == "zoe" ? "crew" : "dev";
+
+        var (status, body) = await stage.VoteAsync(held, "approve", VotingStage.Caller(subject, person, group));
+
+        Assert.Equal((403, code), (status, body.GetProperty("code").GetString()));
+        Assert.Equal([TimelineKinds.Held, TimelineKinds.VoteRefused], await stage.LinesAsync(held));
+        Assert.Equal((JobState.Held, 0), ((await stage.JobAsync(held)).State, (await stage.ApprovalAsync(held)).Votes.Count));
+    }
+
+    [Theory]
+    [InlineData("job_hash")]
+    [InlineData("policy_hash")]
+    [InlineData("view_hash")]
+    public async Task A_vote_on_something_else_gets_409_and_says_what_changed(string field)
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var held = await stage.HeldAsync();
+
+        var (status, body) = await stage.VoteAsync(held, "approve", stage.Ana, vote => vote[field] = Other);
+
+        Assert.Equal((409, "changed"), (status, body.GetProperty("code").GetString()));
+        Assert.Equal((field, Other), (body.GetProperty("changed")[0].GetProperty("field").GetString(), body.GetProperty("changed")[0].GetProperty("voted").GetString()));
+        Assert.Equal(JobState.Held, (await stage.JobAsync(held)).State);
+    }
+
+    [Theory]
+    [InlineData("reason", "  ", "bad_reason /reason")]
+    [InlineData("reason", "a\0b", "bad_reason /reason")]
+    [InlineData("job_hash", "xyz", "bad_hash /job_hash")]
+    [InlineData("policy_hash", "", "bad_hash /policy_hash")]
+    public async Task A_vote_that_cannot_be_meant_is_malformed(string field, string value, string error)
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var held = await stage.HeldAsync();
+
+        var (status, body) = await stage.VoteAsync(held, "approve", stage.Ana, vote => vote[field] = value);
+
+        Assert.Equal(400, status);
+        Assert.Equal([error], AServer.Errors(body));
+    }
+
+    [Fact]
+    public async Task When_the_rules_have_changed_the_vote_is_refused_and_the_job_is_decided_again()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var held = await stage.HeldAsync();
+        var shown = await stage.ShownAsync(held, stage.Ana);
+        await stage.ActivateAsync(ABundle.WithRules(Ask + ", constraints: { timeout_ms: 5 }"));
+
+        var (status, body) = await stage.VoteAsync(held, "approve", stage.Ana, shown: shown);
+
+        Assert.Equal((409, "changed"), (status, body.GetProperty("code").GetString()));
+        Assert.Equal(JobState.Accepted, (await stage.JobAsync(held)).State);
+        Assert.Equal(ApprovalStates.Invalidated, (await stage.ApprovalAsync(held)).State);
+        Assert.Equal([TimelineKinds.Held, TimelineKinds.Invalidated, TimelineKinds.VoteRefused], await stage.LinesAsync(held));
+    }
+
+    [Fact]
+    public async Task A_change_of_other_rules_does_not_disturb_a_vote()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var held = await stage.HeldAsync();
+        var shown = await stage.ShownAsync(held, stage.Ana);
+        await stage.ActivateAsync(ABundle.WithRules(Ask, "id: other, match: { labels: { env: stage } }, decision: DENY"));
+
+        var (status, _) = await stage.VoteAsync(held, "approve", stage.Ana, shown: shown);
+
+        Assert.Equal((200, JobState.Approved), (status, (await stage.JobAsync(held)).State));
+    }
+
+    [Fact]
+    public async Task A_changed_row_is_not_voted_on()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var held = await stage.HeldAsync();
+        var shown = await stage.ShownAsync(held, stage.Ana);
+        await using (var db = await stage.Server.DatabaseAsync())
+        {
+            await db.Jobs.ExecuteUpdateAsync(set => set.SetProperty(job => job.Reason, "nothing to see"), TestContext.Current.CancellationToken);
+        }
+
+        var (status, body) = await stage.VoteAsync(held, "approve", stage.Ana, shown: shown);
+
+        Assert.Equal((409, "changed"), (status, body.GetProperty("code").GetString()));
+        Assert.NotEqual(JobState.Approved, (await stage.JobAsync(held)).State);
+    }
+
+    [Fact]
+    public async Task Votes_at_the_same_moment_all_count_and_complete_it_once()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask + ", approval: { groups: { dev: 8 } }");
+        var held = await stage.HeldAsync();
+        var voters = Enumerable.Range(0, 8).Select(i => VotingStage.Caller($"key-{i}", $"person-{i}", "dev")).ToList();
+        var shown = await stage.ShownAsync(held, voters[0]);
+
+        var answers = await Task.WhenAll(voters.Select(voter => Task.Run(() => stage.VoteAsync(held, "approve", voter, shown: shown))));
+
+        Assert.All(answers, answer => Assert.Equal(200, answer.Status));
+        Assert.Equal(8, (await stage.ApprovalAsync(held)).Votes.Select(vote => vote.Person).Distinct().Count());
+        Assert.Single(await stage.LinesAsync(held), TimelineKinds.Approved);
+    }
+
+    [Theory]
+    [InlineData("0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10-1")]
+    [InlineData("nonsense")]
+    public async Task An_approval_that_is_not_there_is_404(string name)
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+
+        var vote = $$"""{"job_hash":"{{Other}}","policy_hash":"{{Other}}","reason":"x"}""";
+
+        Assert.Equal(404, (await stage.Server.AskAsync("POST", "/api/approvals/{approvalId}/approve", stage.Ana, name: name, body: vote)).Status);
+        Assert.Equal(404, (await stage.Server.AskAsync("GET", "/api/approvals/{approvalId}", stage.Ana, name: name)).Status);
+    }
+}

@@ -1,0 +1,80 @@
+using System.Text.Json;
+
+namespace Dispatcher.UnitTests.CommandLine;
+
+public sealed class ApprovalsTests
+{
+    private const string Name = "0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10-1";
+    private static readonly string[] Fields = ["job_hash", "policy_hash", "view_hash", "reason"];
+    private static readonly string View = string.Concat(Enumerable.Repeat("0123456789abcdef", 4));
+    private static readonly string Shown = $$"""{"approval_id":"{{Name}}","job_hash":"jj","policy_hash":"pp","view_hash":"{{View}}"}""";
+
+    [Theory]
+    [InlineData("approve")]
+    [InlineData("reject")]
+    public async Task A_vote_names_what_was_looked_at(string verdict)
+    {
+        await using var server = (await CannedServer.StartAsync()).Answers($"GET /api/approvals/{Name}", 200, Shown)
+            .Answers($"POST /api/approvals/{Name}/{verdict}", 200, $$"""{"approval_id":"{{Name}}","state":"held","job_state":"held","missing":"1 of sre"}""");
+
+        var outcome = await server.RunAsync("approvals", verdict, Name, "--view", View[..8], "--reason", "checked it");
+
+        Assert.Equal((0, ""), (outcome.Code, outcome.Error));
+        Assert.Contains("1 of sre", outcome.Output, StringComparison.Ordinal);
+        var vote = JsonDocument.Parse(server.Requests[1].Body).RootElement;
+        Assert.Equal(["jj", "pp", View, "checked it"], Fields.Select(field => vote.GetProperty(field).GetString()));
+    }
+
+    [Theory]
+    [InlineData("ffffffff", 1)]
+    [InlineData("0123456", 2)]
+    [InlineData("", 2)]
+    public async Task What_was_not_looked_at_is_not_voted_on(string view, int code)
+    {
+        await using var server = (await CannedServer.StartAsync()).Answers($"GET /api/approvals/{Name}", 200, Shown);
+
+        var outcome = await server.RunAsync("approvals", "approve", Name, "--view", view, "--reason", "in a hurry");
+
+        Assert.Equal((code, ""), (outcome.Code, outcome.Output));
+        Assert.Contains("approvals show", outcome.Error, StringComparison.Ordinal);
+        Assert.Single(server.Requests);
+    }
+
+    [Fact]
+    public async Task Without_saying_what_was_looked_at_and_why_there_is_no_vote()
+    {
+        await using var server = await CannedServer.StartAsync();
+
+        Assert.Equal(2, (await server.RunAsync("approvals", "approve", Name, "--reason", "x")).Code);
+        Assert.Equal(2, (await server.RunAsync("approvals", "approve", Name, "--view", View)).Code);
+        Assert.Empty(server.Requests);
+    }
+
+    [Fact]
+    public async Task A_vote_that_the_server_refuses_is_a_no()
+    {
+        await using var server = (await CannedServer.StartAsync()).Answers($"GET /api/approvals/{Name}", 200, Shown)
+            .Answers($"POST /api/approvals/{Name}/approve", 403, """{"title":"This person may not vote on this job","detail":"own job","status":403}""");
+
+        var outcome = await server.RunAsync("approvals", "approve", Name, "--view", View, "--reason", "mine");
+
+        Assert.Equal((1, ""), (outcome.Code, outcome.Output));
+        Assert.Contains("own job", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Watch_prints_each_once_and_ends_when_the_server_says_no()
+    {
+        var line = $$"""{"approval_id":"{{Name}}","risk":"high","shown":{"topic":"a.b","principal":"billing","reason":"look"} }""";
+        await using var server = (await CannedServer.StartAsync())
+            .Answers("GET /api/approvals?limit=500", 200, $$"""{"items":[{{line}}],"next":null}""")
+            .Answers("GET /api/approvals?limit=500", 200, $$"""{"items":[{{line}}],"next":null}""")
+            .Answers("GET /api/approvals?limit=500", 403, """{"title":"no","detail":"revoked","status":403}""");
+
+        var outcome = await server.RunAsync("approvals", "watch", "--json");
+
+        // A line for each, and at the end what the server said.
+        Assert.Equal(1, outcome.Code);
+        Assert.Equal([line, """{"title":"no","detail":"revoked","status":403}"""], outcome.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+}
