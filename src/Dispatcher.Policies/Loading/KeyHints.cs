@@ -24,9 +24,14 @@ internal static class KeyHints
         ["derive"] = Derive,
     };
 
-    /// <summary>The fix of a key that is misplaced. Null: it is not known anywhere near.</summary>
+    /// <summary>The fix of a key that is misplaced, or merges others into the mapping. Null: it is not known anywhere near.</summary>
     public static string? Place(string key, string what, IReadOnlyList<string> known)
     {
+        if (key == "<<")
+        {
+            return "write out the keys that it stands for.";
+        }
+
         if (known.FirstOrDefault(outer => Inside.TryGetValue(outer, out string[]? inner) && inner.Contains(key, StringComparer.Ordinal)) is { } under)
         {
             return $"move it under '{under}'.";

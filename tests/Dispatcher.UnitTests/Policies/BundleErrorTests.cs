@@ -130,6 +130,7 @@ public class BundleErrorTests
     [InlineData("decision: DENY\n    constraints: {reason: x}", "move it out of 'constraints', to the keys of the rule.")]
     [InlineData("decision: DENY\n    colour: red", "rename it to one of these, or remove it.")]
     [InlineData("decision: sometimes", "write one of these.")]
+    [InlineData("<<: {decision: DENY}", "write out the keys that it stands for.")]
     [InlineData("decision:DENY: x", "write a space after the colon: decision: DENY")]
     public void A_fix_does_not_make_it_worse(string text, string fix) => Assert.Contains(Errors(Start + text), error => error.Fix == fix);
 
