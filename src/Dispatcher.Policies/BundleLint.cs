@@ -8,8 +8,8 @@ namespace Dispatcher.Policies;
 public static class BundleLint
 {
     /// <summary>
-    /// Every load error, and what is wrong beyond form in all that is free of them; so one run names all mistakes. What follows from a broken part is not reported,
-    /// nor what could not be proven within a bounded search.
+    /// Every load error, and what is wrong beyond form; so one run names all mistakes. A word that is misspelt counts as what it is near to. What follows from a broken part
+    /// is not reported, nor what could not be proven within a bounded search.
     /// </summary>
     /// <param name="files">The bundle's files.</param>
     /// <param name="now">Which rules have expired, and what must be reviewed.</param>
@@ -18,18 +18,18 @@ public static class BundleLint
     {
         ErrorList errors = new();
         BundleContent content = BundleReader.Read(files, errors);
-        CasesReader.ReadAll(files, errors);
-        FindingList findings = new();
+        IReadOnlyList<PolicyCase> cases = CasesReader.ReadAll(files, errors);
+        LintedBundle bundle = new(content, now);
+        FindingList findings = new(bundle.Submittable);
         foreach (BundleError error in errors.Errors)
         {
             findings.Error(error.Where, error.Code, error.Message, error.Fix);
         }
 
-        LintedBundle bundle = new(content, now);
         List<Action> checks = [new RuleLint(bundle, findings).Run, new TopicLint(bundle, findings).Run];
         if (bundle.Topics.Count > 0)
         {
-            checks.AddRange([new MatchLint(bundle, findings).Run, new ConstraintLint(bundle, findings).Run, new ShadowLint(bundle, findings).Run, new WordLint(bundle, findings).Run]);
+            checks.AddRange([new MatchLint(bundle, findings).Run, new ConstraintLint(bundle, findings).Run, new ShadowLint(bundle, findings).Run, new WordLint(bundle, findings).Run, new CaseLint(bundle, cases, findings).Run]);
         }
 
         foreach (Action check in checks)

@@ -54,4 +54,7 @@ public sealed record Pool
 
     /// <summary>File and line of its entry.</summary>
     internal string Where { get; init; } = "";
+
+    /// <summary>It may enforce more than it says, because something is wrong with it. Only lint ever sees such a pool.</summary>
+    internal bool IsBroken { get; init; }
 }

@@ -1,3 +1,5 @@
+using System.Collections.Frozen;
+
 namespace Dispatcher.Policies;
 
 /// <summary>What <c>topics.yaml</c> says of one label of a topic.</summary>
@@ -17,6 +19,9 @@ public sealed record LabelSpec
 
     /// <summary>How it is derived from the payload. Not null exactly when <see cref="Source"/> is <see cref="LabelSource.Payload"/>.</summary>
     public Derivation? Derive { get; init; }
+
+    /// <summary>The keys that are not as they stand here, because something is wrong with them. Only lint ever sees a label with any.</summary>
+    internal FrozenSet<string> Broken { get; init; } = [];
 }
 
 /// <summary>Whose word a label is.</summary>

@@ -15,7 +15,7 @@ public static class LintCodes
     /// <summary>Warning: <c>effective.until</c> has passed.</summary>
     public const string Expired = "expired";
 
-    /// <summary>Error, in an <c>unless</c> a warning: a topic that is not in the registry.</summary>
+    /// <summary>Error, in an <c>unless</c> or a case a warning: a topic that is not in the registry.</summary>
     public const string UnregisteredTopic = "unregistered_topic";
 
     /// <summary>Error, in an <c>unless</c> a warning: a topic pattern that fits no topic of the registry.</summary>
@@ -35,6 +35,9 @@ public static class LintCodes
 
     /// <summary>Warning: on a topic of high risk, a grant that its producer can get by saying so.</summary>
     public const string ProducersWord = "producers_word";
+
+    /// <summary>Warning: on a topic of high risk, a grant for every job.</summary>
+    public const string UnconditionalGrant = "unconditional_grant";
 
     /// <summary>Warning: a restriction that is avoided by leaving out a label with <c>absent: no_match</c>.</summary>
     public const string AvoidableRestriction = "avoidable_restriction";
@@ -74,6 +77,9 @@ public static class LintCodes
 
     /// <summary>Info: no topic uses the pool.</summary>
     public const string UnusedPool = "unused_pool";
+
+    /// <summary>Warning: a case expects a rule that is not there.</summary>
+    public const string UnknownRule = "unknown_rule";
 
     /// <summary>Warning: the bundle is so large that not all was searched; some findings may be missing.</summary>
     public const string Incomplete = "incomplete";

@@ -9,8 +9,11 @@ internal sealed record CompiledTopic
     /// <summary>Tells it from the other topics of its bundle.</summary>
     public int Number { get; init; }
 
-    /// <summary>False: something in it or in its pool is wrong, and reported. Only lint ever sees such a topic.</summary>
-    public bool IsWhole { get; init; }
+    /// <summary>The keys of which something is wrong, and reported. Only lint ever sees a topic with any.</summary>
+    public FrozenSet<string> Broken { get; init; } = [];
+
+    /// <summary>False: something is wrong with the list of labels, so that there may be more. Only lint ever sees such a topic.</summary>
+    public bool HasAllLabels { get; init; } = true;
 
     public required JobClass JobClass { get; init; }
 

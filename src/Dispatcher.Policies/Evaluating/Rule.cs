@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Dispatcher.Contracts;
 
 namespace Dispatcher.Policies.Evaluating;
@@ -10,8 +11,14 @@ internal sealed record Rule
     /// <summary>Its place among all rules in the order of ids.</summary>
     public int Number { get; init; }
 
-    /// <summary>False: something in it is wrong, and reported. Only lint ever sees such a rule.</summary>
-    public bool IsWhole { get; init; }
+    /// <summary>The keys of which something is wrong, and reported; <c>topic</c> among them: it may be for any topic. Only lint ever sees a rule with any.</summary>
+    public FrozenSet<string> Broken { get; init; } = [];
+
+    /// <summary>False: something in it is wrong, if only a word whose meaning is plain.</summary>
+    public bool IsWhole { get; init; } = true;
+
+    /// <summary>Whether it is certain what the rule does.</summary>
+    public bool IsCertain => !Broken.Overlaps(["match", "decision", "constraints", "approval", "effective"]);
 
     /// <summary>File and line, for example <c>rules/prod.yaml:14</c>.</summary>
     public required string Where { get; init; }

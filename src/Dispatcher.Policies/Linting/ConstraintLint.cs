@@ -14,7 +14,7 @@ internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
 
     public void Run()
     {
-        foreach (Rule rule in bundle.Live.Where(rule => rule.Constraints is not null))
+        foreach (Rule rule in bundle.Rules.Where(rule => rule is { Constraints: not null, Decision: Verdict.AllowWithConstraints or Verdict.RequireApproval } && !bundle.IsExpired(rule)))
         {
             CheckEnforced(rule, rule.Constraints!);
         }
@@ -32,7 +32,7 @@ internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
         {
             Pool pool = topic.Compiled.Pool;
             List<string> missing = [.. ConstraintNames.In(constraints).Except(pool.Enforcers, StringComparer.Ordinal)];
-            if (missing.Count > 0 && !pools.Contains(pool.Name) && bundle.FindCounting(topic, rule).Job is { } witness)
+            if (missing.Count > 0 && !pool.IsBroken && !pools.Contains(pool.Name) && bundle.FindCounting(topic, rule).Job is { } witness)
             {
                 pools.Add(pool.Name);
                 findings.Error(

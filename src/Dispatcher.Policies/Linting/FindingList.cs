@@ -3,15 +3,16 @@ using System.Globalization;
 namespace Dispatcher.Policies.Linting;
 
 /// <summary>Collects what lint finds.</summary>
-internal sealed class FindingList
+/// <param name="submittable">Makes of a job that shows a finding one that can be handed in. Null: that cannot be done, and the finding is shown without.</param>
+internal sealed class FindingList(Func<JobFacts, JobFacts?> submittable)
 {
     private readonly List<LintFinding> _findings = [];
 
     public void Error(string where, string code, string message, string fix, JobFacts? witness = null) =>
-        _findings.Add(new LintFinding { Severity = LintSeverity.Error, Code = code, Where = where, Message = message, Fix = fix, Witness = witness });
+        _findings.Add(new LintFinding { Severity = LintSeverity.Error, Code = code, Where = where, Message = message, Fix = fix, Witness = witness is null ? null : submittable(witness) });
 
     public void Warning(string where, string code, string message, string fix, JobFacts? witness = null) =>
-        _findings.Add(new LintFinding { Severity = LintSeverity.Warning, Code = code, Where = where, Message = message, Fix = fix, Witness = witness });
+        _findings.Add(new LintFinding { Severity = LintSeverity.Warning, Code = code, Where = where, Message = message, Fix = fix, Witness = witness is null ? null : submittable(witness) });
 
     public void Info(string where, string code, string message, string fix) =>
         _findings.Add(new LintFinding { Severity = LintSeverity.Info, Code = code, Where = where, Message = message, Fix = fix });

@@ -74,6 +74,7 @@ internal sealed class JobSpace
 
     private void Add(IEnumerable<Action<Draft>> options) => _axes.Add([.. options]);
 
+    // Not limited by max_attempts: an attempt that nobody claims is counted and not spent, so that a job may get beyond it.
     private void AddAttempts(List<Predicate> tests)
     {
         List<long> attempts = [.. tests.OfType<AttemptIsAtLeast>().Select(test => test.Least).Append(1).Distinct().OrderDescending()];

@@ -12,7 +12,7 @@ internal readonly record struct Search(JobFacts? Job, bool IsComplete)
     public bool IsProvenEmpty => Job is null && IsComplete;
 }
 
-/// <summary>What is whole of a bundle, and searches for jobs in it by the very tests that decide.</summary>
+/// <summary>What can be said of a bundle, also of one with errors, and searches for jobs in it by the very tests that decide.</summary>
 internal sealed class LintedBundle
 {
     // A rule with so many conditions that its jobs cannot be gone through is not reported, rather than guessed at.
@@ -26,43 +26,44 @@ internal sealed class LintedBundle
     private static readonly LabelSpec Unregistered = new();
 
     private readonly Facts _facts = new();
-    private readonly List<string> _brokenTopics;
     private readonly Dictionary<TopicPattern, IReadOnlyList<TopicSubject>> _fitting = [];
-    private readonly Rule[] _brokenRules;
+    private readonly Rule[] _uncertain;
     private readonly Dictionary<int, string> _fresh;
+    private readonly HashSet<int> _doubtful = [];
     private int _left;
 
     public LintedBundle(BundleContent content, DateTimeOffset now)
     {
         Content = content;
         Now = now;
-        Rules = [.. content.Rules.Where(rule => rule.IsWhole).OrderBy(rule => Place.Of(rule.Where)).Select((rule, number) => rule with { Number = number })];
-        Live = [.. Rules.Where(rule => !IsExpired(rule))];
+        Rules = [.. content.Rules.OrderBy(rule => Place.Of(rule.Where)).Select((rule, number) => rule with { Number = number })];
+        Live = [.. Rules.Where(rule => rule.IsCertain && !IsExpired(rule))];
         _fresh = Live.SelectMany(Leaves.Of).Select(leaf => leaf.Test).OfType<IsAnyOf>().GroupBy(test => test.Slot)
             .ToDictionary(same => same.Key, same => Fresh.Besides(same.SelectMany(test => test.Values), "other"));
-        _brokenRules = [.. content.Rules.Where(rule => !rule.IsWhole)];
-        Topics = [.. Evaluator.Compile([.. content.Topics.Where(topic => topic.IsWhole)], Live, content.Slots).Select(topic => new TopicSubject(topic))];
-        _brokenTopics = [.. content.Topics.Where(topic => !topic.IsWhole).Select(topic => topic.JobClass.Topic), .. content.UnreadTopics];
+        _uncertain = [.. Rules.Where(rule => !rule.IsCertain && !IsExpired(rule))];
+        Topics = [.. Evaluator.Compile(content.Topics, Live, content.Slots).Select(topic => new TopicSubject(topic))];
     }
 
     public BundleContent Content { get; }
 
     public DateTimeOffset Now { get; }
 
-    /// <summary>The rules without error, in the order of their places.</summary>
+    /// <summary>The rules in the order of their places, also those with errors.</summary>
     public IReadOnlyList<Rule> Rules { get; }
 
-    /// <summary>Those that are or will be in effect.</summary>
+    /// <summary>Those of which it is certain what they do, and that are or will be in effect.</summary>
     public IReadOnlyList<Rule> Live { get; }
 
-    /// <summary>The topics without error.</summary>
+    /// <summary>The topics that could be read, also those with errors.</summary>
     public IReadOnlyList<TopicSubject> Topics { get; }
-
-    /// <summary>Every topic that the registry names, also with errors.</summary>
-    public IReadOnlyList<string> TopicNames => [.. Topics.Select(topic => topic.Name), .. _brokenTopics];
 
     /// <summary>True: some searches were not made, because there would be too many.</summary>
     public bool IsCut { get; private set; }
+
+    /// <summary>The rule has a word that the registry does not: it may match far more or less than is meant.</summary>
+    public void Doubt(Rule rule) => _doubtful.Add(rule.Number);
+
+    public bool IsDoubtful(Rule rule) => _doubtful.Contains(rule.Number);
 
     /// <summary>Begins a kind of check, with an allowance of its own.</summary>
     public void Begin() => _left = Allowance;
@@ -80,18 +81,30 @@ internal sealed class LintedBundle
         return topics;
     }
 
-    /// <summary>Whether the rule is for a topic of whose entry nothing certain can be said.</summary>
-    public bool FitsBrokenTopic(Rule rule) => _brokenTopics.Exists(rule.Topic.Fits);
+    /// <summary>Whether a pattern fits a topic of whose entry nothing can be said.</summary>
+    public bool FitsUnread(TopicPattern pattern) => Content.UnreadTopics.Any(pattern.Fits);
 
-    /// <summary>Whether a rule that could not be read is for this topic. One of which no match could be read is for none: else one slip would hide every topic without rules.</summary>
+    /// <summary>Whether a rule of which nothing certain can be said may be for this topic. One that names no topic is for none: else one slip would hide every topic without rules.</summary>
     public bool MayMissRulesFor(TopicSubject topic) =>
-        !Content.HasAllRules || Array.Exists(_brokenRules, rule => (rule.Topic.Text != TopicPattern.Any || rule.Match.Parts.Count > 0) && rule.Topic.Fits(topic.Name));
+        Content.LostRules.Any(pattern => pattern.Fits(topic.Name)) || Array.Exists(_uncertain, rule => !rule.Broken.Contains("topic") && rule.Topic.Fits(topic.Name));
 
     /// <summary>A job on which the rule counts.</summary>
     public Search FindCounting(TopicSubject topic, Rule rule) => Find(topic, [rule], facts => Counts(rule, facts));
 
     /// <summary>A job that the rule definitely matches.</summary>
     public Search FindMatching(TopicSubject topic, Rule rule) => Find(topic, [rule], facts => rule.Match.Test(facts) == Truth.True);
+
+    /// <summary>The job with a payload that its topic's schema takes. Null: none was found that gives it the same labels.</summary>
+    public JobFacts? Submittable(JobFacts job)
+    {
+        TopicSubject topic = Topics.First(topic => topic.Name == job.Topic);
+        if (topic.Compiled.Schema is not { } schema)
+        {
+            return job;
+        }
+
+        return schema.Complete(job.Payload) is { } payload && topic.HasSameLabels(job.Payload, payload) ? job with { Payload = payload } : null;
+    }
 
     /// <summary>Any job that gets as far as the rules.</summary>
     public JobFacts? AnyJob(TopicSubject topic)
@@ -106,7 +119,7 @@ internal sealed class LintedBundle
     /// <param name="holds">Gets what the rules may see.</param>
     public Search Find(TopicSubject topic, IReadOnlyList<Rule> rules, Func<Facts, bool> holds)
     {
-        if (!Spend(CostOfASearch))
+        if (rules.Any(rule => rule.Broken.Contains("match") || topic.IsVague(rule)) || !Spend(CostOfASearch))
         {
             return new Search(null, IsComplete: false);
         }

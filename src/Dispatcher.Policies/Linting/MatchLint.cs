@@ -1,5 +1,4 @@
 using Dispatcher.Policies.Evaluating;
-using Dispatcher.Policies.Loading;
 
 namespace Dispatcher.Policies.Linting;
 
@@ -15,7 +14,7 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
             {
                 CheckTests(rule);
             }
-            else if (!bundle.FitsBrokenTopic(rule))
+            else if (!bundle.FitsUnread(rule.Topic))
             {
                 Report(findings.Error, rule.Where, rule.Topic);
             }
@@ -26,7 +25,7 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
     {
         foreach (TopicFits test in Leaves.Of(rule).Select(leaf => leaf.Test).OfType<TopicFits>())
         {
-            if (!bundle.TopicNames.Any(test.Pattern.Fits))
+            if (!bundle.FitsUnread(test.Pattern) && !bundle.Topics.Any(topic => test.Pattern.Fits(topic.Name)))
             {
                 Report(findings.Warning, test.Where, test.Pattern);
             }
@@ -35,20 +34,21 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
 
     private void Report(Action<string, string, string, string, JobFacts?> report, string where, TopicPattern topic)
     {
-        string fix = Fix(topic.Text, bundle.TopicNames, "register the topic in topics.yaml, or correct the name.");
+        List<string> known = [.. bundle.Topics.Select(registered => registered.Name)];
+        string fix = Names.Fix(topic.Text, known, "register the topic in topics.yaml, or correct the name.");
         if (topic.IsExact)
         {
-            report(where, LintCodes.UnregisteredTopic, $"topic {topic.Text} is not in topics.yaml; allowed: {Some(bundle.TopicNames)}.", fix, null);
+            report(where, LintCodes.UnregisteredTopic, $"topic {topic.Text} is not in topics.yaml; allowed: {Names.Some(known)}.", fix, null);
         }
         else
         {
-            report(where, LintCodes.TopicFitsNothing, $"topic {topic.Text} fits no topic of topics.yaml; allowed: a pattern that fits one of {Some(bundle.TopicNames)}.", fix, null);
+            report(where, LintCodes.TopicFitsNothing, $"topic {topic.Text} fits no topic of topics.yaml; allowed: a pattern that fits one of {Names.Some(known)}.", fix, null);
         }
     }
 
     private void CheckTests(Rule rule)
     {
-        if (bundle.FitsBrokenTopic(rule))
+        if (bundle.FitsUnread(rule.Topic))
         {
             return;
         }
@@ -75,7 +75,7 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
         {
             findings.Error(
                 rule.Where, LintCodes.NeverMatches,
-                $"{rule.Id} matches no job: {rule.Match.Wanted} cannot be under the registry on {Some([.. bundle.TopicsOf(rule).Select(topic => topic.Name)])}; allowed: a match that some job has.",
+                $"{rule.Id} matches no job: {rule.Match.Wanted} cannot be under the registry on {Names.Some([.. bundle.TopicsOf(rule).Select(topic => topic.Name)])}; allowed: a match that some job has.",
                 "correct the match, or remove the rule.");
         }
     }
@@ -93,13 +93,14 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
         isFatal &= possible.Count == 0;
         foreach (string value in test.Values.Except(possible, StringComparer.Ordinal))
         {
+            bundle.Doubt(rule);
             bool isListed = topics.Any(topic => topic.Allows(label, value));
-            List<string> known = [.. topics.SelectMany(topic => topic.Spec(label)?.Values ?? topic.Spec(label)?.Derive?.Table.Select(row => row.Value) ?? []).Distinct(StringComparer.Ordinal)];
+            List<string> known = [.. topics.Where(topic => !topic.IsVague(label)).SelectMany(topic => isListed ? topic.Given(label) : topic.Spec(label)?.Values ?? []).Distinct(StringComparer.Ordinal)];
             Action<string, string, string, string, JobFacts?> report = isFatal ? findings.Error : findings.Warning;
             report(
                 test.Where, isListed ? LintCodes.ValueNeverDerived : LintCodes.UnknownValue,
-                $"label {label} {(isListed ? "never gets the value" : "cannot be")} '{value}'{(isFatal ? $", so that {rule.Id} matches no job" : "")}; allowed: {Some(known)}.",
-                isListed ? "add a row for it to the label's table, or remove the value." : Fix(value, known, "add it to the label's values in topics.yaml, or remove it."),
+                $"label {label} {(isListed ? "never gets the value" : "cannot be")} '{value}'{(isFatal ? $", so that {rule.Id} matches no job" : "")}; allowed: {(known.Count == 0 ? "what topics.yaml says there" : Names.Some(known))}.",
+                isListed ? "add a row for it to the label's table, or remove the value." : Names.Fix(value, known, "add it to the label's values in topics.yaml, or remove it."),
                 null);
         }
 
@@ -110,16 +111,22 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
     private bool CheckRegistered(Rule rule, Predicate test, string label)
     {
         IReadOnlyList<TopicSubject> topics = bundle.TopicsOf(rule);
-        if (topics.Any(topic => topic.Spec(label) is not null))
+        if (topics.Any(topic => topic.Spec(label) is not null || topic.IsVague(label)))
         {
             return false;
         }
 
         List<string> known = [.. topics.SelectMany(topic => topic.JobClass.Labels.Keys).Distinct(StringComparer.Ordinal)];
+        if (known.Count > 0)
+        {
+            // Where none is registered, labels are free: it is hardly misspelt.
+            bundle.Doubt(rule);
+        }
+
         findings.Warning(
             test.Where, LintCodes.UnregisteredLabel,
-            $"label {label} is not registered for {Some([.. topics.Select(topic => topic.Name)])}, so it is whatever a producer says; registered: {Some(known)}.",
-            Fix(label, known, "register it in topics.yaml, or correct the name."));
+            $"label {label} is not registered for {Names.Some([.. topics.Select(topic => topic.Name)])}, so it is whatever a producer says; registered: {Names.Some(known)}.",
+            Names.Fix(label, known, "register it in topics.yaml, or correct the name."));
         return true;
     }
 
@@ -128,19 +135,11 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
         List<string> known = [.. bundle.TopicsOf(rule).SelectMany(topic => topic.JobClass.Tags.Concat(topic.JobClass.OptionalTags)).Distinct(StringComparer.Ordinal)];
         foreach (string tag in test.Tags.Except(known, StringComparer.Ordinal))
         {
+            bundle.Doubt(rule);
             findings.Warning(
                 test.Where, LintCodes.UnregisteredTag,
-                $"risk tag {tag} is under 'tags' of none of the rule's topics, so it is never known to be absent; registered: {Some(known)}.",
-                Fix(tag, known, "add it to 'tags' in topics.yaml, or correct the name."));
+                $"risk tag {tag} is under 'tags' of none of the rule's topics, so it is never known to be absent; registered: {Names.Some(known)}.",
+                Names.Fix(tag, known, "add it to 'tags' in topics.yaml, or correct the name."));
         }
-    }
-
-    private static string Fix(string word, IReadOnlyList<string> known, string otherwise) =>
-        Nearest.To(word, known) is { } nearest && nearest != word ? $"did you mean '{nearest}'? Otherwise {otherwise}" : otherwise;
-
-    private static string Some(IReadOnlyList<string> names)
-    {
-        const int Most = 8;
-        return names.Count == 0 ? "none" : string.Join(", ", names.Take(Most)) + (names.Count > Most ? $" and {names.Count - Most} more" : "");
     }
 }

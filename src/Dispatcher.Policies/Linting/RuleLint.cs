@@ -67,7 +67,7 @@ internal sealed class RuleLint(LintedBundle bundle, FindingList findings)
     private void CheckBreadth(Rule rule)
     {
         bool isBroad = rule.Topic.Text.EndsWith(TopicPattern.Any, StringComparison.Ordinal) && rule.Topic.Text.AsSpan().Count('.') <= 1;
-        if (isBroad && rule.Decision <= Verdict.AllowWithConstraints)
+        if (isBroad && !rule.Broken.Contains("topic") && rule.Decision <= Verdict.AllowWithConstraints)
         {
             findings.Warning(
                 rule.Where, LintCodes.BroadGrant,
@@ -78,7 +78,7 @@ internal sealed class RuleLint(LintedBundle bundle, FindingList findings)
 
     private void CheckReason(Rule rule)
     {
-        if (rule.Reason is null && rule.Decision >= Verdict.RequireApproval)
+        if (rule.Reason is null && rule.Decision >= Verdict.RequireApproval && !rule.Broken.Contains("reason") && !rule.Broken.Contains("decision"))
         {
             findings.Info(
                 rule.Where, LintCodes.NoReason,

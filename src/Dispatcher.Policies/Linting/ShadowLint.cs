@@ -14,7 +14,7 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
 
     public void Run()
     {
-        foreach (Rule rule in bundle.Live.Where(rule => !bundle.FitsBrokenTopic(rule)))
+        foreach (Rule rule in bundle.Live.Where(rule => !bundle.FitsUnread(rule.Topic)))
         {
             Check(rule);
         }
@@ -24,7 +24,14 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
     {
         foreach (Rule cover in Candidates(rule).Where(cover => Covers(cover, rule)))
         {
-            if (!CanCover(rule, cover) || !Covers(rule, cover))
+            bool isSame = CanCover(rule, cover) && Covers(rule, cover);
+            if (isSame ? bundle.IsDoubtful(cover) != bundle.IsDoubtful(rule) : bundle.IsDoubtful(cover) || !cover.IsWhole)
+            {
+                // Its author is about to change it: nothing should be removed because of what it says now.
+                continue;
+            }
+
+            if (!isSame)
             {
                 findings.Warning(
                     rule.Where, LintCodes.Shadowed,

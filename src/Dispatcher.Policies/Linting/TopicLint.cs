@@ -16,7 +16,8 @@ internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
         }
 
         HashSet<string> used = [.. bundle.Content.Topics.Select(topic => topic.Pool.Name)];
-        foreach (Pool pool in bundle.Content.Pools.Where(pool => bundle.Content.UnreadTopics.Count == 0 && !used.Contains(pool.Name)))
+        bool mayMiss = bundle.Content.UnreadTopics.Count > 0 || bundle.Topics.Any(topic => topic.Compiled.Broken.Contains("pool"));
+        foreach (Pool pool in bundle.Content.Pools.Where(pool => !mayMiss && !used.Contains(pool.Name)))
         {
             findings.Info(pool.Where, LintCodes.UnusedPool, $"no topic uses pool {pool.Name}.", "remove it, or name it in a topic.");
         }
@@ -49,7 +50,7 @@ internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
 
     private void CheckTimeouts(TopicSubject topic)
     {
-        if (topic.Compiled.DefaultTimeouts is { Count: > 0 } missing)
+        if (topic.Compiled.DefaultTimeouts is { Count: > 0 } missing && !topic.Compiled.Broken.Contains("timeouts"))
         {
             findings.Info(
                 topic.Compiled.Where, LintCodes.DefaultTimeouts,
@@ -60,7 +61,7 @@ internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
 
     private void CheckSchema(TopicSubject topic)
     {
-        if (topic.JobClass.Schema is null)
+        if (topic.JobClass.Schema is null && !topic.Compiled.Broken.Contains("schema"))
         {
             string message = $"topic {topic.Name}, whose risk is {topic.JobClass.Risk}, takes any payload; allowed: 'schema' with the name of a file in schemas/.";
             const string Fix = "describe its payload in a schema.";

@@ -3,14 +3,16 @@ using Dispatcher.Policies.Evaluating;
 
 namespace Dispatcher.Policies.Linting;
 
-/// <summary>Grants that a producer gets, and restrictions that it avoids, by what it says or leaves out.</summary>
+/// <summary>Grants that anybody gets or a producer by what it says, and restrictions that it avoids by what it leaves out.</summary>
 internal sealed class WordLint(LintedBundle bundle, FindingList findings)
 {
     public void Run()
     {
         foreach (Rule rule in bundle.Live)
         {
-            foreach (TopicSubject topic in bundle.TopicsOf(rule).Where(topic => topic.JobClass.Risk == "high"))
+            List<TopicSubject> risky = rule.Decision <= Verdict.AllowWithConstraints ? [.. bundle.TopicsOf(rule).Where(topic => topic.JobClass.Risk == "high")] : [];
+            CheckConditions(rule, risky);
+            foreach (TopicSubject topic in risky)
             {
                 CheckGrant(rule, topic);
             }
@@ -19,10 +21,29 @@ internal sealed class WordLint(LintedBundle bundle, FindingList findings)
         }
     }
 
+    private void CheckConditions(Rule rule, IReadOnlyList<TopicSubject> risky)
+    {
+        List<TopicSubject> open = [.. risky.Where(topic => !Leaves.Of(rule).Any(leaf => Narrows(leaf.Test, topic)))];
+        if (open.Select(topic => bundle.FindMatching(topic, rule).Job).FirstOrDefault(job => job is not null) is { } witness)
+        {
+            findings.Warning(
+                rule.Where, LintCodes.UnconditionalGrant,
+                $"{rule.Id} grants every job of {open[0].Name}{(open.Count > 1 ? $" and of {open.Count - 1} more topics" : "")}, whose risk is high, whoever hands it in and whatever it holds; allowed: a grant with a condition.",
+                "name principals or values of derived labels, or write REQUIRE_APPROVAL; if it is meant, say a lower 'risk' in topics.yaml.", witness);
+        }
+    }
+
+    /// <summary>Whether some jobs of the topic fail the test. Every job gets to a later attempt, and a tag under 'always' is on each.</summary>
+    private static bool Narrows(Predicate test, TopicSubject topic) => test switch
+    {
+        HasTags tags => tags.Tags.Except(topic.JobClass.Tags, StringComparer.Ordinal).Any(),
+        _ => Leaves.Slot(test) is not null,
+    };
+
     private void CheckGrant(Rule rule, TopicSubject topic)
     {
         List<string> words = [.. Leaves.Of(rule).Select(leaf => Word(leaf.Test, topic)).OfType<string>().Distinct(StringComparer.Ordinal)];
-        if (rule.Decision <= Verdict.AllowWithConstraints && words.Count > 0 && bundle.FindMatching(topic, rule).Job is { } witness)
+        if (words.Count > 0 && bundle.FindMatching(topic, rule).Job is { } witness)
         {
             findings.Warning(
                 rule.Where, LintCodes.ProducersWord,

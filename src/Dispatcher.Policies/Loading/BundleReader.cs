@@ -6,8 +6,8 @@ namespace Dispatcher.Policies.Loading;
 /// <summary>What the files say, ready to be used if there was no error.</summary>
 internal sealed record BundleContent(IReadOnlyList<CompiledTopic> Topics, IReadOnlyList<Pool> Pools, IReadOnlyList<Rule> Rules, Slots Slots)
 {
-    /// <summary>False: what is no mapping or no YAML may hide rules, so that nothing follows from their absence.</summary>
-    public required bool HasAllRules { get; init; }
+    /// <inheritdoc cref="RulesReader.Lost"/>
+    public IReadOnlyList<TopicPattern> LostRules { get; init; } = [];
 
     /// <inheritdoc cref="TopicsReader.UnreadTopics"/>
     public IReadOnlyList<string> UnreadTopics { get; init; } = [];
@@ -40,7 +40,7 @@ internal static class BundleReader
             schemas.ReportUnused();
         }
 
-        return new BundleContent(topics.Topics, topics.Pools, rules.Rules, slots) { HasAllRules = rules.HasAll, UnreadTopics = topics.UnreadTopics };
+        return new BundleContent(topics.Topics, topics.Pools, rules.Rules, slots) { LostRules = rules.Lost, UnreadTopics = topics.UnreadTopics };
     }
 
     private static void CheckPaths(List<BundleFile> sorted, ErrorList errors)

@@ -23,28 +23,26 @@ internal static class ConstraintReader
     /// <summary>As <see cref="Read"/>; there may be none.</summary>
     public static Constraints ReadAny(YamlNode node, ErrorList errors)
     {
-        foreach (YamlEntry entry in Fields.Named(node, "constraints", errors))
-        {
-            CheckName(entry.Key, errors);
-        }
-
+        Fields? fields = Fields.OfNames(node, "constraints", BundleErrorCodes.UnknownConstraint, "constraint", ConstraintNames.All, errors);
         return new Constraints
         {
-            AllowedHosts = Set(node.Get(ConstraintNames.AllowedHosts), ConstraintNames.AllowedHosts, Patterns.Host(), Patterns.HostWords, errors),
-            AllowedCommands = Set(node.Get(ConstraintNames.AllowedCommands), ConstraintNames.AllowedCommands, Patterns.Command(), Patterns.CommandWords, errors),
-            TimeoutMs = node.Get(ConstraintNames.TimeoutMs) is { } timeout ? Scalars.Number(timeout, ConstraintNames.TimeoutMs, 1, MostTimeoutMs, errors) : null,
-            MaxOutputBytes = node.Get(ConstraintNames.MaxOutputBytes) is { } output ? Scalars.Number(output, ConstraintNames.MaxOutputBytes, 0, MostOutputBytes, errors) : null,
+            AllowedHosts = Set(fields?.Get(ConstraintNames.AllowedHosts), ConstraintNames.AllowedHosts, Patterns.Host(), Patterns.HostWords, errors),
+            AllowedCommands = Set(fields?.Get(ConstraintNames.AllowedCommands), ConstraintNames.AllowedCommands, Patterns.Command(), Patterns.CommandWords, errors),
+            TimeoutMs = fields?.Get(ConstraintNames.TimeoutMs) is { } timeout ? Scalars.Number(timeout, ConstraintNames.TimeoutMs, 1, MostTimeoutMs, errors) : null,
+            MaxOutputBytes = fields?.Get(ConstraintNames.MaxOutputBytes) is { } output ? Scalars.Number(output, ConstraintNames.MaxOutputBytes, 0, MostOutputBytes, errors) : null,
         };
     }
 
-    /// <summary>Reports a word that is no constraint.</summary>
-    public static void CheckName(YamlNode name, ErrorList errors)
-    {
-        if (name.Kind == NodeKind.Text && !ConstraintNames.All.Contains(name.Text, StringComparer.Ordinal))
-        {
-            errors.AddUnknown(name, BundleErrorCodes.UnknownConstraint, "constraint", ConstraintNames.All);
-        }
-    }
+    /// <summary>Names of constraints, sorted. A word that is none is reported, and goes as the nearest.</summary>
+    public static IReadOnlyList<string> Names(YamlNode list, string what, ErrorList errors) =>
+    [
+        .. Lists.Items(list, what, errors).Select(item => Name(item, what, errors)).OfType<string>().Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal),
+    ];
+
+    private static string? Name(YamlNode item, string what, ErrorList errors) =>
+        Scalars.Text(item, $"an item of {what}", errors) is not { } name ? null
+        : ConstraintNames.All.Contains(name, StringComparer.Ordinal) ? name
+        : errors.AddUnknown(item, BundleErrorCodes.UnknownConstraint, "constraint", ConstraintNames.All);
 
     private static IReadOnlyList<string>? Set(YamlNode? node, string what, Regex pattern, string allowed, ErrorList errors)
     {

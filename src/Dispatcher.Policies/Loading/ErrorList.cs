@@ -13,6 +13,7 @@ internal sealed class ErrorList
     private const int LongestList = 512;
 
     private readonly List<BundleError> _errors = [];
+    private readonly HashSet<YamlNode> _at = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>The errors, and one more that says so where there are more.</summary>
     public IReadOnlyList<BundleError> Errors => _errors;
@@ -23,7 +24,11 @@ internal sealed class ErrorList
     /// <summary>Whether what is added now is only counted, so that it need not be put into words.</summary>
     public bool IsFull => Count > Most;
 
-    public void Add(YamlNode at, string code, string message, string fix) => Add(at.Where, code, message, fix);
+    public void Add(YamlNode at, string code, string message, string fix)
+    {
+        _at.Add(at);
+        Add(at.Where, code, message, fix);
+    }
 
     public void Add(string where, string code, string message, string fix)
     {
@@ -44,13 +49,39 @@ internal sealed class ErrorList
         }
     }
 
-    /// <summary>A word that is not one of the known ones; the fix names the nearest.</summary>
-    public void AddUnknown(YamlNode at, string code, string what, IReadOnlyList<string> known)
+    /// <summary>What another list holds.</summary>
+    public void AddAll(ErrorList others)
+    {
+        foreach (BundleError error in others._errors)
+        {
+            Add(error.Where, error.Code, error.Message, error.Fix);
+        }
+
+        _at.UnionWith(others._at);
+    }
+
+    /// <summary>A word that is not one of the known ones. Answers the nearest, which the fix names and reading goes on with: so what depends on the word is checked too.</summary>
+    public string? AddUnknown(YamlNode at, string code, string what, IReadOnlyList<string> known, string otherwise = "write one of these.")
     {
         string? nearest = IsFull ? null : Nearest.To(at.Text, known);
-        string fix = nearest is null ? "remove it." : $"did you mean '{nearest}'?";
-        Add(at, code, IsFull ? "" : $"{what} '{Excerpt.Of(at.Text, LongestWord)}' is not known; allowed: {Some(known)}.", fix);
+        AddUnknown(at, code, what, known, nearest, nearest is null ? otherwise : $"did you mean '{nearest}'?");
+        return nearest;
     }
+
+    /// <summary>As above, where it is known already what is meant; null if it is not.</summary>
+    public void AddUnknown(YamlNode at, string code, string what, IReadOnlyList<string> known, string? meant, string fix)
+    {
+        if (meant is null)
+        {
+            _at.Add(at);
+        }
+
+        Add(at.Where, code, IsFull ? "" : $"{what} '{Excerpt.Of(at.Text, LongestWord)}' is not known; allowed: {(known.Count == 0 ? "none" : Some(known))}.", fix);
+    }
+
+    /// <summary>Whether something in the node has an error that leaves open what is meant.</summary>
+    public bool IsBroken(YamlNode node) =>
+        !node.IsWhole || (_at.Count > 0 && (_at.Contains(node) || node.Items.Any(IsBroken) || node.Entries.Any(entry => IsBroken(entry.Key) || IsBroken(entry.Value))));
 
     /// <summary>Known words for an error, as many as help.</summary>
     public static string Some(IReadOnlyList<string> known) =>

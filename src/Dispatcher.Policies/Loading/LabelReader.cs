@@ -3,6 +3,8 @@ namespace Dispatcher.Policies.Loading;
 /// <summary>Reads a topic's <c>labels</c>.</summary>
 internal static class LabelReader
 {
+    private static readonly string[] Keys = ["values", "required", "source", "absent", "derive"];
+
     public static IReadOnlyDictionary<string, LabelSpec> Read(YamlNode? node, ErrorList errors)
     {
         SortedDictionary<string, LabelSpec> labels = new(StringComparer.Ordinal);
@@ -17,9 +19,9 @@ internal static class LabelReader
     private static LabelSpec ReadLabel(string name, YamlNode node, ErrorList errors)
     {
         string what = $"label {name}";
-        if (Fields.Of(node, what, errors, "values", "required", "source", "absent", "derive") is not { } fields)
+        if (Fields.Of(node, what, errors, Keys) is not { } fields)
         {
-            return new LabelSpec();
+            return new LabelSpec { Broken = [.. Keys] };
         }
 
         IReadOnlyList<string>? values = fields.Get("values") is { } list ? Lists.FilledSet(list, $"values of {what}", errors) : null;
@@ -29,19 +31,20 @@ internal static class LabelReader
             "principal" => LabelSource.Principal,
             _ => LabelSource.Producer,
         };
-        return new LabelSpec
+        LabelSpec label = new()
         {
             Values = values,
             Required = fields.Flag("required"),
             Source = source,
             AbsentIsNoMatch = fields.Word("absent", "unknown", "no_match") == "no_match",
-            Derive = source == LabelSource.Payload && fields.Need("derive") is { } derive ? ReadDerivation(derive, values, errors) : RefuseDerive(fields),
+            Derive = source == LabelSource.Payload && fields.Need("derive") is { } derive ? ReadDerivation(derive, values, errors) : RefuseDerive(fields, source),
         };
+        return label with { Broken = fields.Broken };
     }
 
-    private static Derivation? RefuseDerive(Fields fields)
+    private static Derivation? RefuseDerive(Fields fields, LabelSource source)
     {
-        if (fields.Get("derive") is { } derive && fields.Get("source")?.Text != "payload")
+        if (fields.Get("derive") is { } derive && source != LabelSource.Payload)
         {
             fields.Errors.Add(
                 derive, BundleErrorCodes.NoEffect,
@@ -54,16 +57,22 @@ internal static class LabelReader
 
     private static Derivation? ReadDerivation(YamlNode node, IReadOnlyList<string>? values, ErrorList errors)
     {
-        if (Fields.Of(node, "derive", errors, "path", "table", "default") is not { } fields)
+        if (Fields.Of(node, "derive", errors, KeyHints.Derive) is not { } fields)
         {
             return null;
         }
 
-        return new Derivation
+        Derivation derivation = new()
         {
             Path = fields.NeedText("path", Patterns.Pointer(), Patterns.PointerWords) ?? "",
             Table = [.. Lists.Items(fields.Need("table"), "table", errors).Select(row => ReadRow(row, values, errors)).OfType<DerivationRow>()],
             Default = fields.Get("default") is { } fallback ? ReadValue(fallback, values, errors) : null,
+        };
+
+        // Where something is wrong with it, each of its texts may be meant as a value.
+        return !errors.IsBroken(node) ? derivation : derivation with
+        {
+            Table = [.. derivation.Table, .. node.Texts().Select(text => new DerivationRow { Elements = [text], IsPrefix = false, Value = text })],
         };
     }
 
@@ -104,7 +113,7 @@ internal static class LabelReader
         string? value = Scalars.Text(node, "value", errors);
         if (value is not null && values is not null && !values.Contains(value, StringComparer.Ordinal))
         {
-            errors.AddUnknown(node, BundleErrorCodes.BadValue, "value", values);
+            return errors.AddUnknown(node, BundleErrorCodes.BadValue, "value", values, "write one of these, or add it to the label's values.");
         }
 
         return value;

@@ -8,7 +8,7 @@ internal static class Lists
     {
         if (node is not null && node.Kind is not (NodeKind.List or NodeKind.Broken))
         {
-            errors.Add(node, BundleErrorCodes.WrongKind, $"{what} is a {Scalars.Name(node)}; allowed: a list.", "write it as [a, b].");
+            errors.Add(node, BundleErrorCodes.WrongKind, $"{what} is {Scalars.Kind(node)}; allowed: a list.", "write it as [a, b].");
         }
 
         return node?.Items ?? [];

@@ -5,12 +5,12 @@ namespace Dispatcher.Policies.Loading;
 /// <summary>Reads <c>match</c> and <c>unless</c> into predicates. All keys must hold.</summary>
 internal sealed class MatchReader(Slots slots, ErrorList errors)
 {
-    /// <summary>All conditions but the topic, which <see cref="ReadTopic"/> reads.</summary>
-    public AllOf Read(YamlNode node, string what)
+    /// <summary>All conditions, and the topics that the match is for; null: all.</summary>
+    public (AllOf Conditions, TopicPattern? Topic) Read(YamlNode node, string what)
     {
-        if (Fields.Of(node, what, errors, "topic", "labels", "risk_tags", "principal", "workflow_id", "attempt_gte", "unless") is not { } fields)
+        if (Fields.Of(node, what, errors, KeyHints.Match) is not { } fields)
         {
-            return new AllOf([]) { Where = node.Where };
+            return (new AllOf([]) { Where = node.Where }, null);
         }
 
         if (node.Entries.Count == 0)
@@ -28,7 +28,7 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
         AddIf(fields.Get("workflow_id"), workflow => IsAnyOf(workflow, Slots.Workflow, "workflow_id"));
         AddIf(fields.Get("attempt_gte"), attempt => Scalars.Number(attempt, "attempt_gte", 1, 100, errors) is { } least ? new AttemptIsAtLeast(least) { Where = attempt.Where } : null);
         AddIf(fields.Get("unless"), ReadUnless);
-        return new AllOf(parts) { Where = node.Where };
+        return (new AllOf(parts) { Where = node.Where }, ReadTopic(fields));
 
         void AddIf(YamlNode? value, Func<YamlNode, Predicate?> read)
         {
@@ -39,14 +39,13 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
         }
     }
 
-    /// <summary>The topics that a match is for. Null: all.</summary>
-    public TopicPattern? ReadTopic(YamlNode match) => match.Get("topic") is { } topic
+    private TopicPattern? ReadTopic(Fields match) => match.Get("topic") is { } topic
         && Scalars.Text(topic, "topic", Patterns.TopicPattern(), Patterns.TopicPatternWords, errors) is { } pattern ? new TopicPattern(pattern) : null;
 
     private Unless ReadUnless(YamlNode node)
     {
-        AllOf inner = Read(node, "unless");
-        if (ReadTopic(node) is { } topic)
+        (AllOf inner, TopicPattern? topic) = Read(node, "unless");
+        if (topic is not null)
         {
             inner = new AllOf([new TopicFits(topic) { Where = node.Where }, .. inner.Parts]) { Where = node.Where };
         }
@@ -115,7 +114,7 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
     /// <summary>A mapping with exactly one of a few keys.</summary>
     private YamlEntry? OneOf(YamlNode node, string what, params string[] known)
     {
-        if (Fields.Of(node, what, errors, known) is null)
+        if (Fields.Of(node, what, errors, known) is not { } fields)
         {
             return null;
         }
@@ -129,6 +128,6 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
             return null;
         }
 
-        return known.Contains(node.Entries[0].Key.Text, StringComparer.Ordinal) ? node.Entries[0] : null;
+        return fields.Entries is [var only] ? only : null;
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Dispatcher.Contracts;
 using Dispatcher.Policies.Evaluating;
 
@@ -7,25 +8,37 @@ namespace Dispatcher.Policies.Loading;
 internal sealed class RulesReader(Slots slots, ErrorList errors)
 {
     private readonly List<Rule> _rules = [];
+    private readonly List<TopicPattern> _lost = [];
     private readonly Dictionary<string, string> _places = new(StringComparer.Ordinal);
 
-    /// <summary>Every rule read, also what is not whole.</summary>
+    /// <summary>Every rule read, also what is broken.</summary>
     public IReadOnlyList<Rule> Rules => _rules;
 
-    /// <summary>False: there may be rules that could not even be found.</summary>
-    public bool HasAll { get; private set; } = true;
+    /// <summary>What the rules may be for that could not be read.</summary>
+    public IReadOnlyList<TopicPattern> Lost => _lost;
 
     public void Read(BundleFile file)
     {
-        if (YamlReader.Read(file, errors) is not { } root || Fields.Of(root, "a rules file", errors, "version", "rules") is not { } fields)
+        YamlFile yaml = YamlReader.Read(file, errors);
+        _lost.AddRange(LostTopics.In(yaml.Lost));
+        if (yaml.Root is not { } root)
         {
-            HasAll = false;
+            return;
+        }
+
+        if (Fields.Of(root, "a rules file", errors, "version", "rules") is not { } fields)
+        {
+            Lose(root);
             return;
         }
 
         fields.NeedText("version", Patterns.Version(), Patterns.VersionWords);
         YamlNode? rules = fields.Need("rules");
-        HasAll &= root.IsWhole && rules is { Kind: NodeKind.List };
+        if (rules is not { Kind: NodeKind.List })
+        {
+            Lose(root);
+        }
+
         foreach (YamlNode node in Lists.Items(rules, "rules", errors))
         {
             ReadRule(node);
@@ -35,12 +48,9 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
     private void ReadRule(YamlNode node)
     {
         int before = errors.Count;
-        Fields? fields = Fields.Of(
-            node, "a rule", errors,
-            "id", "description", "owners", "match", "decision", "reason", "constraints", "approval", "guardrail", "review_by", "effective");
-        if (fields is null)
+        if (Fields.Of(node, "a rule", errors, KeyHints.Rule) is not { } fields)
         {
-            HasAll = false;
+            Lose(node);
             return;
         }
 
@@ -50,13 +60,13 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
 
         // What is missing here has been reported, so that this rule never decides.
         YamlNode? match = fields.Need("match");
-        MatchReader reader = new(slots, errors);
+        (AllOf conditions, TopicPattern? topic) = match is null ? (new AllOf([]) { Where = node.Where }, null) : new MatchReader(slots, errors).Read(match, "match");
         Rule rule = new()
         {
-            Id = ReadId(fields) ?? "",
+            Id = ReadId(fields) ?? "the rule",
             Where = node.Where,
-            Topic = (match is null ? null : reader.ReadTopic(match)) ?? new TopicPattern(TopicPattern.Any),
-            Match = match is null ? new AllOf([]) { Where = node.Where } : reader.Read(match, "match"),
+            Topic = topic ?? new TopicPattern(TopicPattern.Any),
+            Match = conditions,
             Decision = decision ?? Verdict.Deny,
             Reason = fields.Text("reason"),
             Constraints = fields.Get("constraints") is { } constraints ? ConstraintReader.Read(constraints, errors) : null,
@@ -69,8 +79,22 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
             IsGuardrail = fields.Flag("guardrail"),
             ContentHash = HashOf(node),
         };
-        _rules.Add(rule with { IsWhole = node.IsWhole && errors.Count == before });
+        FrozenSet<string> broken = BrokenOf(node, fields, topic);
+        _rules.Add(rule with { Broken = broken, IsWhole = node.IsWhole && errors.Count == before });
+        if (broken.Contains("topic"))
+        {
+            Lose(node);
+        }
     }
+
+    private static FrozenSet<string> BrokenOf(YamlNode node, Fields fields, TopicPattern? topic)
+    {
+        FrozenSet<string> broken = fields.Broken;
+        bool isOutside = node.Entries.Any(entry => KeyHints.Match.Contains(entry.Key.Text, StringComparer.Ordinal));
+        return !isOutside && !broken.Contains("match") ? broken : [.. broken, "match", .. topic is null ? (string[])["topic"] : []];
+    }
+
+    private void Lose(YamlNode node) => _lost.AddRange(node.Texts().Select(text => new TopicPattern(text.ToLowerInvariant())));
 
     private string? ReadId(Fields fields)
     {
@@ -99,7 +123,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
 
     private (DateTimeOffset? From, DateTimeOffset? Until) ReadEffective(Fields fields)
     {
-        if (fields.Get("effective") is not { } node || Fields.Of(node, "effective", errors, "from", "until") is not { } effective)
+        if (fields.Get("effective") is not { } node || Fields.Of(node, "effective", errors, KeyHints.Effective) is not { } effective)
         {
             return (null, null);
         }

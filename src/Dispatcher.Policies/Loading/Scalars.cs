@@ -15,17 +15,23 @@ internal static partial class Scalars
 
         if (node.Kind != NodeKind.Text)
         {
-            errors.Add(node, BundleErrorCodes.WrongKind, $"{what} is a {Name(node)}; allowed: one text.", "write one value.");
+            errors.Add(node, BundleErrorCodes.WrongKind, $"{what} is {Kind(node)}; allowed: one text.", "write one value.");
+            return null;
+        }
+
+        if (IsEmpty(node))
+        {
+            errors.Add(node, BundleErrorCodes.NotText, $"{what} is empty, which YAML reads as null; allowed: text.", "write a text, or \"\" if none is meant.");
             return null;
         }
 
         if (node.IsPlain && NotText().IsMatch(node.Text))
         {
+            // What is meant is plain, so that reading goes on with it.
             errors.Add(
-                node, BundleErrorCodes.NotText,
-                $"{what} is {Show(node)}, which YAML reads as a boolean, a number or null; allowed: text.",
+                node.Where, BundleErrorCodes.NotText,
+                $"{what} is {node.Text}, which YAML reads as a boolean, a number or null; allowed: text.",
                 $"quote it: \"{node.Text}\".");
-            return null;
         }
 
         return node.Text;
@@ -39,13 +45,21 @@ internal static partial class Scalars
             return null;
         }
 
-        if (!pattern.IsMatch(text))
+        if (pattern.IsMatch(text))
         {
-            errors.Add(node, BundleErrorCodes.BadValue, $"{what} is '{text}'; allowed: {allowed}.", "change it.");
-            return null;
+            return text;
         }
 
-        return text;
+        string message = $"{what} is '{text}'; allowed: {allowed}.";
+        string lower = text.ToLowerInvariant();
+        if (pattern.IsMatch(lower))
+        {
+            errors.Add(node.Where, BundleErrorCodes.BadValue, message, $"write it in lower case: {lower}");
+            return lower;
+        }
+
+        errors.Add(node, BundleErrorCodes.BadValue, message, "change it.");
+        return null;
     }
 
     public static bool Flag(YamlNode node, string what, ErrorList errors)
@@ -129,12 +143,13 @@ internal static partial class Scalars
         return null;
     }
 
-    public static string Name(YamlNode node) => node.Kind switch
+    public static string Kind(YamlNode node) => node.Kind switch
     {
-        NodeKind.Text => "text",
-        NodeKind.List => "list",
-        NodeKind.Map => "mapping",
-        NodeKind.Broken => "broken value",
+        NodeKind.Text when IsEmpty(node) => "empty",
+        NodeKind.Text => "a text",
+        NodeKind.List => "a list",
+        NodeKind.Map => "a mapping",
+        NodeKind.Broken => "a broken value",
     };
 
     /// <summary>Null: it is none, or more than the most, compared before the two are multiplied: the product need not fit.</summary>
@@ -151,7 +166,9 @@ internal static partial class Scalars
         return count <= most.Ticks / unit.Ticks ? count * unit : null;
     }
 
-    private static string Show(YamlNode node) => node.Kind != NodeKind.Text ? "a " + Name(node) : node.IsPlain ? node.Text : $"\"{node.Text}\"";
+    private static bool IsEmpty(YamlNode node) => node is { Kind: NodeKind.Text, IsPlain: true, Text: "" };
+
+    private static string Show(YamlNode node) => node.Kind != NodeKind.Text || IsEmpty(node) ? Kind(node) : node.IsPlain ? node.Text : $"\"{node.Text}\"";
 
     private static string Show(long number) => number.ToString(CultureInfo.InvariantCulture);
 

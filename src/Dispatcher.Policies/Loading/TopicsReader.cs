@@ -11,10 +11,7 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
     private static readonly TimeSpan Day = TimeSpan.FromHours(24);
 
-    private static readonly string[] Timeouts = ["start", "run", "heartbeat"];
-
     private readonly List<Pool> _pools = [];
-    private readonly HashSet<Pool> _brokenPools = [];
     private readonly List<CompiledTopic> _topics = [];
     private readonly List<string> _unread = [];
 
@@ -28,7 +25,10 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
     /// <summary>Reads the file. False: not one topic could be read.</summary>
     public bool Read(BundleFile file)
     {
-        if (YamlReader.Read(file, errors) is not { } root || Fields.Of(root, BundlePaths.Topics, errors, "version", "pools", "topics") is not { } fields)
+        YamlFile yaml = YamlReader.Read(file, errors);
+        _unread.AddRange(LostTopics.In(yaml.Lost).Select(pattern => pattern.Text));
+        schemas.Spare(yaml.Lost);
+        if (yaml.Root is not { } root || Fields.Of(root, BundlePaths.Topics, errors, "version", "pools", "topics") is not { } fields)
         {
             return false;
         }
@@ -49,25 +49,19 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
 
     private void ReadPool(YamlEntry entry)
     {
-        int before = errors.Count;
         string? name = Scalars.Text(entry.Key, "a pool", Patterns.Name(), Patterns.NameWords, errors);
         Fields? fields = Fields.Of(entry.Value, $"pool {entry.Key.Text}", errors, "enforcers");
-        foreach (YamlNode item in fields?.Get("enforcers")?.Items ?? [])
+        _pools.Add(new Pool
         {
-            ConstraintReader.CheckName(item, errors);
-        }
-
-        Pool pool = new() { Name = name ?? entry.Key.Text, Enforcers = fields?.Set("enforcers") ?? [], Where = entry.Key.Where };
-        _pools.Add(pool);
-        if (!entry.Value.IsWhole || errors.Count > before)
-        {
-            _brokenPools.Add(pool);
-        }
+            Name = name ?? entry.Key.Text,
+            Enforcers = fields?.Get("enforcers") is { } enforcers ? ConstraintReader.Names(enforcers, "enforcers", errors) : [],
+            Where = entry.Key.Where,
+            IsBroken = errors.IsBroken(entry.Value),
+        });
     }
 
     private void ReadTopic(YamlEntry entry)
     {
-        int before = errors.Count;
         string? topic = Scalars.Text(entry.Key, "a topic", Patterns.Topic(), Patterns.TopicWords, errors);
         Fields? fields = Fields.Of(
             entry.Value, $"topic {entry.Key.Text}", errors,
@@ -78,20 +72,20 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
             return;
         }
 
-        Pool? pool = ReadPoolOf(fields);
+        Pool pool = ReadPoolOf(fields);
         string? owner = fields.NeedText("owner", Patterns.Name(), Patterns.NameWords);
         YamlNode? schema = fields.Get("schema");
         string? schemaFile = schema is null ? null : Scalars.Text(schema, "schema", Patterns.SchemaFile(), Patterns.SchemaFileWords, errors);
-        Fields? timeouts = fields.Get("timeouts") is { } limits ? Fields.Of(limits, "timeouts", errors, Timeouts) : null;
-        Fields? tags = fields.Get("tags") is { } node ? Fields.Of(node, "tags", errors, "always", "optional") : null;
+        Fields? timeouts = fields.Get("timeouts") is { } limits ? Fields.Of(limits, "timeouts", errors, KeyHints.Timeouts) : null;
+        Fields? tags = fields.Get("tags") is { } node ? Fields.Of(node, "tags", errors, KeyHints.Tags) : null;
         JobClass jobClass = new()
         {
             Topic = topic ?? entry.Key.Text,
-            Pool = pool?.Name ?? "",
+            Pool = pool.Name,
             Owner = owner ?? "",
             Risk = fields.Word("risk", "high", "medium", "low"),
             Tags = tags?.Set("always") ?? [],
-            OptionalTags = tags?.Set("optional") ?? [],
+            OptionalTags = OptionalTags(fields.Get("tags"), tags),
             Labels = LabelReader.Read(fields.Get("labels"), errors),
             StartWithin = timeouts?.Duration("start", TimeSpan.FromSeconds(60), Second, Day) ?? TimeSpan.FromSeconds(60),
             RunWithin = timeouts?.Duration("run", TimeSpan.FromMinutes(2), Tenth, Day) ?? TimeSpan.FromMinutes(2),
@@ -101,39 +95,46 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
             Schema = schemaFile,
         };
         PayloadSchema? payloads = schemaFile is null ? null : schemas.Named(schema!);
-        if (pool is null)
+        if (topic is null)
         {
-            _unread.Add(jobClass.Topic);
+            // Whoever names it means this entry, by whatever name it is to get.
+            _unread.Add(entry.Key.Text.ToLowerInvariant());
             return;
         }
-
         _topics.Add(new CompiledTopic
         {
             JobClass = jobClass,
             Pool = pool,
             Schema = payloads,
             Where = entry.Key.Where,
-            IsWhole = entry.Value.IsWhole && errors.Count == before && !_brokenPools.Contains(pool),
-            DefaultTimeouts = [.. Timeouts.Where(name => timeouts?.Get(name) is null)],
+            Broken = fields.Broken,
+            HasAllLabels = fields.Get("labels") is not { } labels || HasAllEntries(labels),
+            DefaultTimeouts = [.. KeyHints.Timeouts.Where(name => timeouts?.Get(name) is null)],
             ContentHash = HashOf(entry),
         });
     }
 
-    private Pool? ReadPoolOf(Fields fields)
+    /// <summary>Where something is wrong with the tags, each may be meant to be optional.</summary>
+    private IReadOnlyList<string> OptionalTags(YamlNode? node, Fields? tags)
     {
-        if (fields.Need("pool") is not { } node || Scalars.Text(node, "pool", errors) is not { } name)
-        {
-            return null;
-        }
-
-        Pool? pool = _pools.Find(pool => pool.Name == name);
-        if (pool is null)
-        {
-            errors.AddUnknown(node, BundleErrorCodes.UnknownPool, "pool", [.. _pools.Select(known => known.Name)]);
-        }
-
-        return pool;
+        IReadOnlyList<string> optional = tags?.Set("optional") ?? [];
+        return node is not null && errors.IsBroken(node) ? [.. optional.Union(node.Texts(), StringComparer.Ordinal)] : optional;
     }
+
+    /// <summary>The pool that is named or meant. One that cannot be told may enforce anything.</summary>
+    private Pool ReadPoolOf(Fields fields)
+    {
+        string? name = fields.Need("pool") is { } node ? Scalars.Text(node, "pool", errors) : null;
+        if (name is not null && !_pools.Exists(pool => pool.Name == name))
+        {
+            name = errors.AddUnknown(fields.Get("pool")!, BundleErrorCodes.UnknownPool, "pool", [.. _pools.Select(known => known.Name)], "write one of these, or add it under 'pools'.");
+        }
+
+        return _pools.Find(pool => pool.Name == name) ?? new Pool { Name = name ?? "", Enforcers = [], IsBroken = true };
+    }
+
+    /// <summary>False: a label may be missing here that the file has.</summary>
+    private static bool HasAllEntries(YamlNode labels) => labels.Kind == NodeKind.Map && (labels.IsWhole || !labels.Entries.All(entry => entry.Value.IsWhole));
 
     private static byte[] HashOf(YamlEntry entry)
     {

@@ -13,12 +13,7 @@ internal static class VerdictReader
             return null;
         }
 
-        Verdict? verdict = VerdictNames.Parse(text);
-        if (verdict is null)
-        {
-            errors.AddUnknown(node, BundleErrorCodes.UnknownDecision, what, VerdictNames.All);
-        }
-
-        return verdict;
+        return VerdictNames.Parse(text)
+            ?? (errors.AddUnknown(node, BundleErrorCodes.UnknownDecision, what, VerdictNames.All) is { } nearest ? VerdictNames.Parse(nearest) : null);
     }
 }

@@ -21,6 +21,10 @@ internal sealed record YamlNode(NodeKind Kind, string Where)
     /// <summary>False: something in it could not be read, or was left out, and is reported.</summary>
     public bool IsWhole { get; init; }
 
+    /// <summary>All texts in it that are no keys.</summary>
+    public IEnumerable<string> Texts() =>
+        Kind == NodeKind.Text ? [Text] : Items.Concat(Entries.Select(entry => entry.Value)).SelectMany(node => node.Texts());
+
     public IReadOnlyList<YamlNode> Items { get; init; } = [];
 
     public IReadOnlyList<YamlEntry> Entries { get; init; } = [];

@@ -1,8 +1,12 @@
-using System.Text;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 
 namespace Dispatcher.Policies.Loading;
+
+/// <summary>What could be read of a file.</summary>
+/// <param name="Root">Null: nothing, and the error is in the list.</param>
+/// <param name="Lost">The text that is no YAML and was left out, so that it may have said anything. Empty: none.</param>
+internal sealed record YamlFile(YamlNode? Root, string Lost);
 
 /// <summary>
 /// Turns a file into nodes. Takes only YAML that means what it shows: no anchors, aliases or tags, no key twice, one document.
@@ -12,62 +16,65 @@ internal sealed class YamlReader
 {
     public const int MaxBytes = 1024 * 1024;
     private const int MaxDepth = 32;
-    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    // The file, its list, and there a rule, topic or case.
+    private const int ItemDepth = 2;
+
+    // A file with more of them has one mistake repeated.
+    private const int MostBrokenItems = 20;
 
     private readonly string _path;
     private readonly ErrorList _errors;
-    private readonly Parser _parser;
+    private readonly BracketParser _parser;
+    private readonly List<string> _lost = [];
+    private readonly bool _isCut;
+    private BrokenItem? _item;
 
-    private YamlReader(string path, string text, ErrorList errors)
+    /// <param name="path">Whose.</param>
+    /// <param name="text">What to read.</param>
+    /// <param name="isCut">Something was left out of it.</param>
+    /// <param name="errors">Gets what is wrong.</param>
+    private YamlReader(string path, string text, bool isCut, ErrorList errors)
     {
         _path = path;
+        _isCut = isCut;
         _errors = errors;
-        _parser = new Parser(new StringReader(text));
+        _parser = new BracketParser(text);
     }
 
-    /// <summary>The file's root node. Null: the file as a whole cannot be read, and the error is in the list.</summary>
-    public static YamlNode? Read(BundleFile file, ErrorList errors)
+    /// <summary>Reads a file. A rule, topic or case that is no YAML is reported and left out, and what stands after it is read on.</summary>
+    public static YamlFile Read(BundleFile file, ErrorList errors)
     {
-        if (Decode(file, errors) is not { } text)
+        if (FileText.Of(file, MaxBytes, errors) is not { } text)
         {
-            return null;
+            return new YamlFile(null, "**");
         }
 
-        try
+        List<string> lost = [];
+        for (int left = MostBrokenItems; ; left--)
         {
-            return new YamlReader(file.Path, text, errors).ReadDocument();
-        }
+            ErrorList found = new();
+            YamlReader reader = new(file.Path, text, lost.Count > 0, found);
+            try
+            {
+                YamlNode? root = reader.ReadDocument();
+                errors.AddAll(found);
+                return new YamlFile(root, string.Join('\n', lost.Concat(reader._lost)));
+            }
 #pragma warning disable CA1031 // The parser has thrown other types than its own on hostile text; whatever it throws, the file cannot be read.
-        catch (Exception error)
+            catch (Exception error)
 #pragma warning restore CA1031
-        {
-            // The parser counts a line after the last one.
-            long lines = text.AsSpan().Count('\n') + 1;
-            string where = error is YamlException yaml ? $"{file.Path}:{Math.Min(yaml.End.Line, lines)}" : file.Path;
-            errors.Add(
-                where, BundleErrorCodes.BadYaml,
-                $"this is no YAML: {error.Message}",
-                "check indentation, colons and quotes on this line and the one before.");
-            return null;
-        }
-    }
+            {
+                YamlFault fault = reader._parser.Explain(error);
+                errors.Add($"{file.Path}:{fault.Line}", BundleErrorCodes.BadYaml, $"this is no YAML: {fault.Reason}", "check indentation, colons, quotes and brackets on this line and the one before.");
+                if (left == 0 || reader._item?.Blank(text, fault.Line) is not { } blanked)
+                {
+                    return new YamlFile(null, string.Join('\n', lost.Append(text)));
+                }
 
-    private static string? Decode(BundleFile file, ErrorList errors)
-    {
-        if (file.Content.Length > MaxBytes)
-        {
-            errors.Add(file.Path, BundleErrorCodes.Unreadable, $"the file has {file.Content.Length} bytes; allowed: {MaxBytes}.", "split it.");
-            return null;
-        }
-
-        try
-        {
-            return StrictUtf8.GetString(file.Content.Span).TrimStart('\uFEFF');
-        }
-        catch (DecoderFallbackException error)
-        {
-            errors.Add(file.Path, BundleErrorCodes.Unreadable, $"byte {error.Index} is not UTF-8; allowed: UTF-8.", "save the file as UTF-8.");
-            return null;
+                lost.Add(blanked.Lost);
+                text = blanked.Text;
+            }
         }
     }
 
@@ -96,63 +103,82 @@ internal sealed class YamlReader
         return root;
     }
 
-    private YamlNode ReadNode(int depth)
+    private YamlNode ReadNode(int depth, bool isItem = false)
     {
         if (depth > MaxDepth)
         {
             throw new YamlException(_parser.Current!.Start, _parser.Current.End, $"nested deeper than {MaxDepth} levels.");
         }
 
-        int before = _errors.Count;
         ParsingEvent here = _parser.Consume<ParsingEvent>();
-        if (here is AnchorAlias alias)
+        if (isItem || (depth == 1 && here is SequenceStart or MappingStart))
         {
-            return Refuse(here, $"alias '*{alias.Value}'");
+            _item = new BrokenItem((int)here.Start.Line, (int)here.Start.Column, isItem);
         }
 
         YamlNode node = here switch
         {
-            Scalar scalar => new YamlNode(NodeKind.Text, At(here)) { Text = scalar.Value, IsPlain = scalar.Style == ScalarStyle.Plain },
-            SequenceStart => new YamlNode(NodeKind.List, At(here)) { Items = ReadItems(depth + 1) },
-            MappingStart => new YamlNode(NodeKind.Map, At(here)) { Entries = ReadEntries(depth + 1) },
+            AnchorAlias alias => Refuse(here, $"alias '*{alias.Value}'"),
+            Scalar scalar => new YamlNode(NodeKind.Text, At(here)) { Text = scalar.Value, IsPlain = scalar.Style == ScalarStyle.Plain, IsWhole = true },
+            SequenceStart => ReadList(here, depth + 1),
+            MappingStart => ReadMap(here, depth + 1),
             _ => throw new YamlException(here.Start, here.End, $"unexpected {here.GetType().Name}."),
         };
 
-        return here switch
+        // An anchor changes nothing of what it stands at, nor a tag of a list or mapping; but a tagged text may be something else.
+        if (here is NodeEvent { Anchor.IsEmpty: false } anchored)
         {
-            NodeEvent { Anchor.IsEmpty: false } anchored => Refuse(here, $"anchor '&{anchored.Anchor.Value}'"),
-            NodeEvent { Tag.IsEmpty: false } tagged => Refuse(here, $"tag '{tagged.Tag.Value}'"),
-            _ => node with { IsWhole = _errors.Count == before },
-        };
+            Refuse(here, $"anchor '&{anchored.Anchor.Value}'");
+        }
+
+        return here is NodeEvent { Tag.IsEmpty: false } tagged && Refuse(here, $"tag '{tagged.Tag.Value}'") is var broken && node.Kind == NodeKind.Text ? broken : node;
     }
 
-    private List<YamlNode> ReadItems(int depth)
+    private YamlNode ReadList(ParsingEvent here, int depth)
     {
         List<YamlNode> items = [];
         while (!_parser.TryConsume<SequenceEnd>(out _))
         {
-            items.Add(ReadNode(depth));
+            items.Add(ReadNode(depth, isItem: depth == ItemDepth));
+            EndItem(depth);
         }
 
-        return items;
+        return new YamlNode(NodeKind.List, At(here)) { Items = items, IsWhole = items.TrueForAll(item => item.IsWhole) };
     }
 
-    private List<YamlEntry> ReadEntries(int depth)
+    private YamlNode ReadMap(ParsingEvent here, int depth)
     {
         List<YamlEntry> entries = [];
+        bool isWhole = true;
         Dictionary<string, string> seen = new(StringComparer.Ordinal);
         while (!_parser.TryConsume<MappingEnd>(out _))
         {
-            YamlNode key = ReadNode(depth);
+            YamlNode key = ReadNode(depth, isItem: depth == ItemDepth);
             YamlNode value = ReadNode(depth);
+            EndItem(depth);
             if (IsGoodKey(key, seen))
             {
-                entries.Add(new YamlEntry(key, value));
+                entries.Add(new YamlEntry(key, IsEmptied(value, depth) ? new YamlNode(NodeKind.Broken, value.Where) : value));
+                continue;
+            }
+
+            // What is left out may have said anything, and what stays is not all of it.
+            isWhole = false;
+            _lost.AddRange(value.Texts());
+            int twin = entries.FindIndex(entry => entry.Key.Text == key.Text);
+            if (twin >= 0)
+            {
+                entries[twin] = entries[twin] with { Value = entries[twin].Value with { IsWhole = false } };
             }
         }
 
-        return entries;
+        return new YamlNode(NodeKind.Map, At(here)) { Entries = entries, IsWhole = isWhole && entries.TrueForAll(entry => entry.Value.IsWhole) };
     }
+
+    /// <summary>Whether it is a list of which all was left out.</summary>
+    private bool IsEmptied(YamlNode value, int depth) => _isCut && depth == ItemDepth - 1 && value is { Kind: NodeKind.Text, IsPlain: true, Text: "" };
+
+    private void EndItem(int depth) => _item = depth == ItemDepth ? _item!.Value with { IsOpen = false } : _item;
 
     private bool IsGoodKey(YamlNode key, Dictionary<string, string> seen)
     {

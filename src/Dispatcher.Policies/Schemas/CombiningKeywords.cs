@@ -7,6 +7,8 @@ namespace Dispatcher.Policies.Schemas;
 internal sealed class RefersTo(IReadOnlyDictionary<string, Schema> definitions, string name) : Keyword
 {
     public override void Check(JsonElement value, Place at, PayloadCheck check) => definitions[name].Check(value, at, check);
+
+    public override void Describe(Shape shape) => definitions[name].Describe(shape);
 }
 
 /// <summary><c>allOf</c>.</summary>
@@ -17,6 +19,14 @@ internal sealed class FitsAll(IReadOnlyList<Schema> schemas) : Keyword
         foreach (Schema schema in schemas)
         {
             schema.Check(value, at, check);
+        }
+    }
+
+    public override void Describe(Shape shape)
+    {
+        foreach (Schema schema in schemas)
+        {
+            schema.Describe(shape);
         }
     }
 }

@@ -40,6 +40,14 @@ internal sealed class Members : Keyword
     /// <summary>A name may be as long as a payload, and each pattern reads it.</summary>
     private long CostOf(int nameLength) => PayloadCheck.CostOf(nameLength) + Patterned.Sum(one => one.Pattern.CostOf(nameLength));
 
+    public override void Describe(Shape shape)
+    {
+        foreach ((string name, Schema schema) in Named)
+        {
+            shape.Members[name] = schema;
+        }
+    }
+
     private void CheckMember(JsonProperty member, Place at, PayloadCheck check)
     {
         bool isKnown = Named.TryGetValue(member.Name, out Schema? named);
@@ -103,6 +111,8 @@ internal sealed class HasMembers(IReadOnlyList<string> names) : Keyword
             }
         }
     }
+
+    public override void Describe(Shape shape) => shape.Required.AddRange(names);
 }
 
 /// <summary><c>items</c>: every item fits.</summary>
@@ -127,6 +137,8 @@ internal sealed class ItemsFit(Schema items) : Keyword
             index++;
         }
     }
+
+    public override void Describe(Shape shape) => shape.Items = items;
 }
 
 /// <summary><c>uniqueItems</c>, for lists that have at most <see cref="Most"/> items: it compares each with each, and longer ones are refused by <c>maxItems</c>.</summary>

@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Dispatcher.Policies.Evaluating;
 
 namespace Dispatcher.Policies.Schemas;
@@ -23,6 +25,19 @@ internal sealed class PayloadSchema(Schema root)
         }
 
         return check.Result();
+    }
+
+    /// <summary>The payload with what the schema requires besides. Null: that could not be made.</summary>
+    public ReadOnlyMemory<byte>? Complete(ReadOnlyMemory<byte> payload)
+    {
+        if (Check(payload).Count == 0)
+        {
+            return payload;
+        }
+
+        string completed = Sample.Complete(JsonNode.Parse(payload.Span), root)?.ToJsonString() ?? "null";
+        ReadOnlyMemory<byte> bytes = Encoding.UTF8.GetBytes(completed);
+        return Check(bytes).Count == 0 ? bytes : null;
     }
 
     /// <summary>The denial of a payload that does not fit.</summary>

@@ -5,6 +5,22 @@ namespace Dispatcher.Policies.Schemas;
 /// <summary>A schema, or one inside another: all of its keywords must hold. Without any it takes everything.</summary>
 internal sealed class Schema(IReadOnlyList<Keyword> keywords)
 {
+    /// <summary>What all of its keywords ask for together.</summary>
+    public Shape Shape()
+    {
+        Shape shape = new();
+        Describe(shape);
+        return shape;
+    }
+
+    public void Describe(Shape shape)
+    {
+        foreach (Keyword keyword in keywords)
+        {
+            keyword.Describe(shape);
+        }
+    }
+
     public void Check(JsonElement value, Place at, PayloadCheck check)
     {
         if (!check.Enter())
@@ -31,4 +47,9 @@ internal sealed class Schema(IReadOnlyList<Keyword> keywords)
 internal abstract class Keyword
 {
     public abstract void Check(JsonElement value, Place at, PayloadCheck check);
+
+    /// <summary>Adds what it asks for. Most keywords only limit what a value may be.</summary>
+    public virtual void Describe(Shape shape)
+    {
+    }
 }

@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using System.Text.Unicode;
 using Dispatcher.Policies.Loading;
 
 namespace Dispatcher.Policies.Schemas;
@@ -27,16 +26,12 @@ internal sealed class SchemaFile
     /// <summary>Reads a file and hands it on. Null: it cannot be read, or what was made of it, and the errors are in the list.</summary>
     public static PayloadSchema? Read(BundleFile file, ErrorList errors)
     {
-        ReadOnlyMemory<byte> content = file.Content.Span.StartsWith("\uFEFF"u8) ? file.Content[3..] : file.Content;
-        if (content.Length > MaxBytes || !Utf8.IsValid(content.Span))
+        if (!FileText.IsReadable(file, MaxBytes, errors))
         {
-            errors.Add(
-                file.Path, BundleErrorCodes.Unreadable,
-                $"the file has {content.Length} bytes, or is not UTF-8; allowed: at most {MaxBytes} bytes of UTF-8.",
-                "shorten it, or save it as UTF-8.");
             return null;
         }
 
+        ReadOnlyMemory<byte> content = file.Content.Span.StartsWith("\uFEFF"u8) ? file.Content[3..] : file.Content;
         try
         {
             using JsonDocument document = JsonDocument.Parse(content);
@@ -45,11 +40,11 @@ internal sealed class SchemaFile
         }
         catch (JsonException error)
         {
-            errors.Add($"{file.Path}:{error.LineNumber + 1}", BundleErrorCodes.BadJson, $"this is no JSON: {error.Message}", "check commas, quotes and brackets on this line and the one before.");
+            errors.Add($"{file.Path}:{error.LineNumber + 1}", BundleErrorCodes.BadJson, $"this is no JSON: {JsonFault.Reason(error)}.", "check commas, quotes and brackets on this line and the one before.");
         }
-        catch (InvalidOperationException error)
+        catch (InvalidOperationException)
         {
-            errors.Add(file.Path, BundleErrorCodes.BadJson, $"a text in it is none: {error.Message}", "write both halves of a surrogate pair, or the character itself.");
+            errors.Add(file.Path, BundleErrorCodes.BadJson, $"a text in it has half a surrogate pair, such as \\ud83d alone; allowed: whole characters.", "write both halves of a surrogate pair, or the character itself.");
         }
 
         return null;

@@ -13,14 +13,14 @@ internal sealed class SchemaFolder(ErrorList errors)
     /// <summary>The schema that a topic names. Null: it is not there or has errors, and that is reported.</summary>
     public PayloadSchema? Named(YamlNode name)
     {
-        if (!_schemas.ContainsKey(name.Text))
-        {
-            errors.AddUnknown(name, BundleErrorCodes.UnknownSchema, "schema", [.. _schemas.Keys]);
-        }
-
-        _used.Add(name.Text);
-        return _schemas.GetValueOrDefault(name.Text);
+        string? file = _schemas.ContainsKey(name.Text) ? name.Text
+            : errors.AddUnknown(name, BundleErrorCodes.UnknownSchema, "schema", [.. _schemas.Keys], "write one of these, or add the file to schemas/.");
+        _used.Add(file ?? name.Text);
+        return file is null ? null : _schemas[file];
     }
+
+    /// <summary>What a text names that is no YAML may be in use.</summary>
+    public void Spare(string lost) => _used.UnionWith(_schemas.Keys.Where(name => lost.Contains(name, StringComparison.Ordinal)));
 
     /// <summary>Whoever put it there expects payloads to be checked.</summary>
     public void ReportUnused()

@@ -80,7 +80,7 @@ internal sealed class SchemaReader
             return new Schema(node.ValueKind == JsonValueKind.True ? [] : [new FitsNever()]);
         }
 
-        if (!_values.IsKind(node, JsonValueKind.Object, "a schema"))
+        if (!_values.IsSchema(node, orFlag: !isRoot))
         {
             return new Schema([]);
         }

@@ -16,10 +16,25 @@ internal sealed class SchemaValues(SchemaFile file)
             return true;
         }
 
-        string allowed = kind == JsonValueKind.Object ? "an object" : kind == JsonValueKind.Array ? "a list" : "a text";
-        file.Report(value, BundleErrorCodes.WrongKind, $"{what} is {Show(value)}; allowed: {allowed}.", $"write {allowed}.");
+        Refuse(value, what, kind == JsonValueKind.Object ? "an object" : kind == JsonValueKind.Array ? "a list" : "a text");
         return false;
     }
+
+    /// <param name="node">What should be a schema, and no flag.</param>
+    /// <param name="orFlag">Whether true and false, which are schemas too, are allowed there.</param>
+    public bool IsSchema(JsonElement node, bool orFlag)
+    {
+        if (node.ValueKind == JsonValueKind.Object)
+        {
+            return true;
+        }
+
+        Refuse(node, "a schema", orFlag ? "an object, true or false" : "an object");
+        return false;
+    }
+
+    private void Refuse(JsonElement value, string what, string allowed) =>
+        file.Report(value, BundleErrorCodes.WrongKind, $"{what} is {Show(value)}; allowed: {allowed}.", $"write {allowed}.");
 
     /// <summary>A list of at least one.</summary>
     public IReadOnlyList<JsonElement> Items(JsonElement value, string what)

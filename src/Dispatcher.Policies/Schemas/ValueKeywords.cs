@@ -31,6 +31,8 @@ internal sealed class TypeIsAnyOf(IReadOnlyList<string> types) : Keyword
         }
     }
 
+    public override void Describe(Shape shape) => shape.Types.AddRange(types);
+
     private static string Of(JsonValueKind kind) => kind switch
     {
         JsonValueKind.Object => "object",
@@ -57,6 +59,8 @@ internal sealed class IsOneOf(IReadOnlyList<JsonElement> values) : Keyword
             check.Add(at, value, Excerpt.Of(string.Join(", ", values.Select(one => one.GetRawText())), LongestList), "send one of these, exactly.");
         }
     }
+
+    public override void Describe(Shape shape) => shape.Values.AddRange(values);
 }
 
 /// <summary><c>minLength</c>, <c>maxItems</c> and the like: characters (code points) of a text, items of a list, members of an object.</summary>
@@ -75,6 +79,18 @@ internal sealed class SizeLimit(JsonValueKind kind, bool isMost, int limit) : Ke
             string unit = kind == JsonValueKind.String ? "characters" : kind == JsonValueKind.Array ? "items" : "members";
             string allowed = string.Create(CultureInfo.InvariantCulture, $"{(isMost ? "at most" : "at least")} {limit} {unit}");
             check.Add(at, value, allowed, $"send {allowed}.");
+        }
+    }
+
+    public override void Describe(Shape shape)
+    {
+        if (!isMost && kind == JsonValueKind.String)
+        {
+            shape.LeastLength = Math.Max(shape.LeastLength, limit);
+        }
+        else if (!isMost && kind == JsonValueKind.Array)
+        {
+            shape.LeastItems = Math.Max(shape.LeastItems, limit);
         }
     }
 
@@ -115,6 +131,14 @@ internal sealed class NumberLimit(JsonElement limit, bool isMost, bool isExclusi
         {
             string allowed = $"{(isExclusive ? isMost ? "less than" : "more than" : isMost ? "at most" : "at least")} {limit.GetRawText()}";
             check.Add(at, value, allowed, $"send {allowed}.");
+        }
+    }
+
+    public override void Describe(Shape shape)
+    {
+        if (!isMost && limit.TryGetDecimal(out decimal least))
+        {
+            shape.LeastNumber = decimal.Ceiling(isExclusive ? least + 1 : least);
         }
     }
 }

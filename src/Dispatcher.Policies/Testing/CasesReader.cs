@@ -23,7 +23,7 @@ internal sealed class CasesReader(ErrorList errors)
 
     private void Read(BundleFile file)
     {
-        if (YamlReader.Read(file, errors) is not { } root || Fields.Of(root, "a cases file", errors, "version", "cases") is not { } fields)
+        if (YamlReader.Read(file, errors).Root is not { } root || Fields.Of(root, "a cases file", errors, "version", "cases") is not { } fields)
         {
             return;
         }

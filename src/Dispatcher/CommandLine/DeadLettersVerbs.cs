@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json;
+using Dispatcher.Hosting;
 
 namespace Dispatcher.CommandLine;
 
@@ -18,7 +19,7 @@ internal static class DeadLettersVerbs
 
     private static Verb List(ServerVerbs verbs)
     {
-        var limit = new Option<int?>("--limit") { HelpName = "N", Description = "At most so many on a page." };
+        var limit = new Option<int?>("--limit") { HelpName = "N", Description = "At most so many on a page.", CustomParser = Identifiers.WholeNumber("--limit", 1, Paging.LargestPage) };
         var cursor = new Option<string?>("--cursor") { HelpName = "CURSOR", Description = "Where the page before ended." };
         var verb = new Verb("list", "List dead letters, newest first, a page at a time.", "dispatcher dead-letters list", "dispatcher dead-letters list --limit 20 --json")
         { limit, cursor };

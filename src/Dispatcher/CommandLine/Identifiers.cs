@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
 
 namespace Dispatcher.CommandLine;
 
@@ -22,6 +24,30 @@ internal static class Identifiers
         },
     };
 
+    /// <summary>A UUID, or a whole number within limits, as the value of an option. The parser's own words for a wrong one are for programmers.</summary>
+    public static Func<ArgumentResult, Guid?> OptionalUuid(string option) => result =>
+    {
+        if (Guid.TryParseExact(result.Tokens[0].Value, "D", out var id))
+        {
+            return id;
+        }
+
+        result.AddError($"{option} '{result.Tokens[0].Value}' is no UUID: write one such as 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10.");
+        return null;
+    };
+
+    /// <inheritdoc cref="OptionalUuid"/>
+    public static Func<ArgumentResult, int?> WholeNumber(string option, int least, int most) => result =>
+    {
+        if (int.TryParse(result.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most)
+        {
+            return number;
+        }
+
+        result.AddError($"{option} '{result.Tokens[0].Value}' is not allowed: write a whole number from {least} to {most}.");
+        return null;
+    };
+
     /// <summary>Of a bundle that the server keeps, or its first digits.</summary>
     public static Argument<string> BundleHash()
     {
@@ -29,13 +55,15 @@ internal static class Identifiers
         hash.Validators.Add(result =>
         {
             var text = result.Tokens[0].Value;
-            if (text.Length is < 8 or > 64 || !text.All(char.IsAsciiHexDigitLower))
+            if (!IsBundleHash(text))
             {
                 result.AddError($"'{text}' is no hash of a bundle: 8 to 64 lower-case hex digits; 'dispatcher policy status' shows them.");
             }
         });
         return hash;
     }
+
+    public static bool IsBundleHash(string text) => text.Length is >= 8 and <= 64 && text.All(char.IsAsciiHexDigitLower);
 
     public static Argument<string> KeyId()
     {

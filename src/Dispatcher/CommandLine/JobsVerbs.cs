@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Dispatcher.Hosting;
 
 namespace Dispatcher.CommandLine;
 
@@ -28,7 +29,7 @@ internal static class JobsVerbs
         var state = new Option<string?>("--state") { HelpName = "STATE", Description = "Only jobs in this state, for example held or dead_lettered." };
         var topic = new Option<string?>("--topic") { HelpName = "TOPIC", Description = "Only jobs of this topic." };
         var principal = new Option<string?>("--principal") { HelpName = "NAME", Description = "Only jobs that this principal handed in." };
-        var limit = new Option<int?>("--limit") { HelpName = "N", Description = "At most so many on a page." };
+        var limit = new Option<int?>("--limit") { HelpName = "N", Description = "At most so many on a page.", CustomParser = Identifiers.WholeNumber("--limit", 1, Paging.LargestPage) };
         var cursor = new Option<string?>("--cursor") { HelpName = "CURSOR", Description = "Where the page before ended." };
         var verb = new Verb("list", "List jobs, newest first, a page at a time.",
             "dispatcher jobs list --state held",

@@ -24,7 +24,7 @@ internal static class LocalPolicies
     {
         if (!Directory.Exists(folder))
         {
-            throw new VerbFailedException(ExitCode.WrongUse, $"There is no folder '{folder}'.", "Name the folder that holds topics.yaml and rules/.");
+            throw new VerbFailedException(ExitCode.WrongUse, File.Exists(folder) ? $"'{folder}' is a file, no folder." : $"There is no folder '{folder}'.", "Name the folder that holds topics.yaml and rules/.");
         }
 
         try

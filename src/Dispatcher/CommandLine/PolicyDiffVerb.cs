@@ -34,16 +34,30 @@ internal static partial class PolicyDiffVerb
             });
             var answer = await call.Api.DiffPoliciesAsync(body, cancellationToken);
             var code = call.Report(answer, diff => Show(call.Screen, diff));
-            return code == ExitCode.Done && answer.Body.Text("widened") != "0" ? ExitCode.No : code;
+            return code switch
+            {
+                ExitCode.Done => answer.Body.Text("widened") == "0" ? ExitCode.Done : ExitCode.No,
+                // No is an answer here: a promotion must not take a bundle that is not kept, or a key that may not ask, for one that widens.
+                ExitCode.No => ExitCode.WrongUse,
+                ExitCode.WrongUse or ExitCode.Unreachable => code,
+            };
         });
     }
 
     private static Argument<string> Bundle(string name) => new(name) { Description = "A policy folder, the hash of a kept bundle (or its first 8 digits), or 'active'." };
 
     /// <summary>A folder is sent whole: the server need not know it.</summary>
-    private static Dictionary<string, object> Reference(string bundle) => Directory.Exists(bundle)
-        ? new() { ["archive"] = LocalPolicies.Load(bundle).Archive.ToArray() }
-        : new() { ["hash"] = bundle };
+    private static Dictionary<string, object> Reference(string bundle)
+    {
+        if (Directory.Exists(bundle))
+        {
+            return new() { ["archive"] = LocalPolicies.Load(bundle).Archive.ToArray() };
+        }
+
+        return bundle == "active" || Identifiers.IsBundleHash(bundle) ? new() { ["hash"] = bundle } : throw new VerbFailedException(ExitCode.WrongUse,
+            $"'{bundle}' is no bundle: there is no such folder, and it is neither 'active' nor a hash of 8 to 64 lower-case hex digits.",
+            "Name a policy folder, 'active', or a hash that 'dispatcher policy status' shows.");
+    }
 
     private static long Seconds(string period) => long.Parse(period.AsSpan(0, period.Length - 1), CultureInfo.InvariantCulture) * period[^1] switch
     {

@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Dispatcher.Contracts;
+using Dispatcher.Policies;
 
 namespace Dispatcher.CommandLine;
 
@@ -40,6 +41,7 @@ internal sealed class SubmitOptions
     {
         HelpName = "UUID",
         Description = "The job's id. Handing in the same job again is answered as the first time.",
+        CustomParser = Identifiers.OptionalUuid("--job-id"),
     };
     private readonly Option<string?> _idempotencyKey = new("--idempotency-key")
     {
@@ -70,7 +72,7 @@ internal sealed class SubmitOptions
         command.Validators.Add(result =>
         {
             CheckLabels(result.GetResult(_labels));
-            CheckTime(result.GetResult(_notAfter));
+            CheckTime(result.GetResult(_notAfter), "--not-after");
             var given = ofJob.Where(option => result.GetResult(option) is not null).Select(option => option.Name).ToList();
             if (result.GetResult(_file) is not null && given.Count > 0)
             {
@@ -152,7 +154,7 @@ internal sealed class SubmitOptions
         catch (JsonException broken)
         {
             throw new VerbFailedException(ExitCode.WrongUse,
-                $"{where} is no JSON: {broken.Message}",
+                $"{where} is no JSON: {JsonFault.Reason(broken)}.",
                 "Quote JSON for the shell ('{\"a\": 1}'), or name a file (@file) or standard input (-).");
         }
     }
@@ -179,7 +181,7 @@ internal sealed class SubmitOptions
         }
     }
 
-    private static void CheckTime(OptionResult? result)
+    public static void CheckTime(OptionResult? result, string option)
     {
         if (result is not { Tokens: [var token] })
         {
@@ -192,7 +194,7 @@ internal sealed class SubmitOptions
         if (!DateTimeOffset.TryParseExact(text, shapes, CultureInfo.InvariantCulture, DateTimeStyles.None, out _)
             || !(text.EndsWith('Z') || text.LastIndexOfAny(['+', '-']) > 10))
         {
-            result.AddError($"--not-after '{text}' is no RFC 3339 time with an offset: write for example 2026-01-31T18:00:00Z.");
+            result.AddError($"{option} '{text}' is no RFC 3339 time with an offset: write for example 2026-01-31T18:00:00Z.");
         }
     }
 }

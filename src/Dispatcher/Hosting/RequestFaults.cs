@@ -1,6 +1,4 @@
-using System.Text.Json;
 using Dispatcher.CommandLine;
-using Dispatcher.Contracts;
 using Dispatcher.Storing;
 using Microsoft.AspNetCore.Diagnostics;
 using RabbitMQ.Client.Exceptions;
@@ -12,7 +10,7 @@ internal sealed class RequestFaults : IExceptionHandler
 {
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
-        var answer = exception is BadHttpRequestException bad ? Problems.Malformed([Error(bad)])
+        var answer = exception is BadHttpRequestException bad ? Problems.Malformed([UnreadableRequest.Error(bad, httpContext)])
             : exception is VerbFailedException refused ? Problems.Conflict($"{refused.Message} {refused.Fix}")
             : exception is BrokerUnreachableException or OperationInterruptedException ? Problems.NotReady("The broker cannot be reached now; try again.")
             : exception.IsStoreAway() ? Problems.NotReady("The store cannot be reached now; try again.")
@@ -24,17 +22,5 @@ internal sealed class RequestFaults : IExceptionHandler
 
         await answer.ExecuteAsync(httpContext);
         return true;
-    }
-
-    private static InputError Error(BadHttpRequestException bad)
-    {
-        var json = bad.InnerException as JsonException;
-        return new InputError
-        {
-            Code = "unreadable",
-            Where = json?.Path is { Length: > 1 } path ? path.Replace('.', '/').TrimStart('$') : "body",
-            Message = json?.Message ?? bad.Message,
-            Fix = "Send JSON as /openapi/v1.json describes it, with Content-Type: application/json.",
-        };
     }
 }

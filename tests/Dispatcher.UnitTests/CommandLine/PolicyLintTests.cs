@@ -71,6 +71,17 @@ public sealed class PolicyLintTests : IDisposable
         Assert.Contains("There is no folder", outcome.Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_file_is_no_folder()
+    {
+        Write(Topics, Word);
+
+        var outcome = await CommandLineCall.RunAsync("policy", "lint", Path.Combine(_folder.FullName, "topics.yaml"));
+
+        Assert.Equal(2, outcome.Code);
+        Assert.Contains("is a file, no folder", outcome.Error, StringComparison.Ordinal);
+    }
+
     private void Write(string topics, string rules)
     {
         File.WriteAllText(Path.Combine(_folder.FullName, "topics.yaml"), topics);

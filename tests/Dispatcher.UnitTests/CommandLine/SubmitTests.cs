@@ -126,7 +126,7 @@ public sealed class SubmitTests : IAsyncDisposable
     [InlineData("--topic t.x --label env=a --label env=b", "more than once")]
     [InlineData("--topic t.x --not-after 2026-01-31T18:00:00", "offset")]
     [InlineData("--topic t.x --file job.json", "leave out --topic")]
-    [InlineData("--topic t.x --job-id 7", "--job-id")]
+    [InlineData("--topic t.x --job-id zzz", "--job-id 'zzz' is no UUID: write one such as")]
     public async Task Wrong_options_are_named_and_nothing_is_sent(string options, string message)
     {
         await using var server = await CannedServer.StartAsync();
@@ -139,7 +139,8 @@ public sealed class SubmitTests : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData("--topic t.x --payload {broken", "--payload is no JSON")]
+    [InlineData("--topic t.x --payload {broken", "--payload is no JSON: 'b' is an invalid start of a property name")]
+    [InlineData("--topic t.x --payload [[", "--payload is no JSON: an object or list is not closed (line 1, byte 3)")]
     [InlineData("--topic t.x --payload @/no/such/file", "/no/such/file")]
     [InlineData("--file /no/such/file", "/no/such/file")]
     public async Task Unreadable_local_input_is_wrong_use(string options, string message)

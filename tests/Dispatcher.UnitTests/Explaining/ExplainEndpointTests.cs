@@ -131,6 +131,29 @@ public sealed class ExplainEndpointTests
         Assert.True(error is null || AServer.Errors(problem).Contains(error), problem.GetRawText());
     }
 
+    [Theory]
+    [InlineData("[]", "body", "job_id, job, principal, attempt, policy_hash")]
+    [InlineData("", "body", "no JSON")]
+    [InlineData("null", "body", "empty or null; allowed: a JSON object with job_id, job,")]
+    [InlineData(null, "body", "empty or null; allowed: a JSON object with job_id, job,")]
+    [InlineData("""{"job_id":}""", "/job_id", "no JSON: '}' is an invalid start of a value (line 1, byte 11)")]
+    [InlineData("""{"jobid":1}""", "/jobid", "\"jobid\" is not known; allowed: job_id, job,")]
+    [InlineData("""{"attempt":"x"}""", "/attempt", "a whole number")]
+    [InlineData("""{"job_id":"x"}""", "/job_id", "a UUID such as")]
+    [InlineData("""{"policy_hash":7}""", "/policy_hash", "a text")]
+    public async Task A_body_that_cannot_be_read_says_what_is_allowed_in_the_words_of_the_api(string? body, string where, string message)
+    {
+        await using var server = await ServerAsync(Allowing);
+
+        var (status, problem) = await server.AskAsync("POST", "/api/policies/explain", ACaller.With(Role.Operator), body: body);
+
+        Assert.Equal(400, status);
+        Assert.Equal([$"unreadable {where}"], AServer.Errors(problem));
+        var error = problem.GetProperty("errors")[0];
+        Assert.Contains(message, error.GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.DoesNotMatch("System\\.|Dispatcher\\.|\\.NET|parameter|Path:", error.GetRawText());
+    }
+
     [Fact]
     public async Task A_comparison_counts_what_widens_and_what_narrows_denied_submissions_too()
     {

@@ -67,7 +67,16 @@ internal sealed class AServer : IAsyncDisposable
             http.Features.Set<Microsoft.AspNetCore.Http.Features.IHttpRequestBodyDetectionFeature>(new HasBody());
         }
 
-        await endpoint.RequestDelegate!(http);
+        http.SetEndpoint(endpoint);
+        try
+        {
+            await endpoint.RequestDelegate!(http);
+        }
+        catch (BadHttpRequestException unreadable)
+        {
+            Assert.True(await new RequestFaults().TryHandleAsync(http, unreadable, TestContext.Current.CancellationToken));
+        }
+
         return (http.Response.StatusCode, JsonDocument.Parse(answer.ToArray()).RootElement);
     }
 

@@ -123,6 +123,60 @@ public class BundleErrorTests
     public void Any_other_plain_text_is_text(string value) =>
         Assert.Empty(Errors($"version: v1\nrules: [{{id: a, decision: DENY, match: {{labels: {{env: {value}}}}}}}]"));
 
+    [Theory]
+    [InlineData("decision: DENY\n    topic: test.run", "move it under 'match'.")]
+    [InlineData("decision: DENY\n    labels: {env: dev}", "move it under 'match'.")]
+    [InlineData("decision: DENY\n    timeout_ms: 5", "move it under 'constraints'.")]
+    [InlineData("decision: DENY\n    until: 2030-01-01T00:00:00Z", "move it under 'effective'.")]
+    [InlineData("decision: DENY\n    groups: {sre: 1}", "move it under 'approval'.")]
+    [InlineData("decision: DENY\n    constraints: {reason: x}", "move it out of 'constraints', to the keys of the rule.")]
+    [InlineData("decision: DENY\n    colour: red", "rename it to one of these, or remove it.")]
+    [InlineData("decision: sometimes", "write one of these.")]
+    [InlineData("<<: {decision: DENY}", "write out the keys that it stands for.")]
+    [InlineData("decision:DENY: x", "write a space after the colon: decision: DENY")]
+    public void A_fix_does_not_make_it_worse(string text, string fix) => Assert.Contains(Errors(Start + text), error => error.Fix == fix);
+
+    [Theory]
+    [InlineData("{topic: test.run, decision: DENY}", "move it out of 'match', to the keys of the rule.")]
+    [InlineData("{topic:test.run, principal: ci}", "write a space after the colon: topic: test.run")]
+    [InlineData("topic:test.run", "write a space after the colon: topic: …")]
+    [InlineData("{topic: Test.Run}", "write it in lower case: test.run")]
+    [InlineData("", "write it as key: value.")]
+    public void A_fix_of_a_match_does_not_make_it_worse(string match, string fix) =>
+        Assert.Equal(fix, Assert.Single(Errors($"version: v1\nrules:\n  - id: a\n    decision: DENY\n    match: {match}")).Fix);
+
+    [Fact]
+    public void An_empty_value_is_called_empty()
+    {
+        Assert.StartsWith("match is empty; ", Assert.Single(Errors("version: v1\nrules:\n  - id: a\n    decision: DENY\n    match:")).Message, StringComparison.Ordinal);
+        Assert.StartsWith("rules is empty; ", Assert.Single(Errors("version: v1\nrules:")).Message, StringComparison.Ordinal);
+        Assert.StartsWith("review_by is empty; ", Assert.Single(Errors(Start + "decision: DENY\n    review_by:")).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("    match: { topic: test.run\n    decision: DENY\n", "rules/a.yaml:4", "a bracket that opens here is not closed")]
+    [InlineData("    match: { topic: test.run", "rules/a.yaml:4", "a bracket that opens here is not closed")]
+    [InlineData("    decision: DENY\n    match: { labels: { env: dev }\n", "rules/a.yaml:5", "a bracket that opens here is not closed")]
+    [InlineData("    match:\n\t  topic: test.run\n", "rules/a.yaml:5", "a tab stands in the indentation")]
+    [InlineData("    reason: \"never\n    decision: DENY\n", "rules/a.yaml:4", "double-quoted")]
+    public void What_is_no_YAML_has_the_line_of_the_mistake_and_a_reason(string text, string where, string reason)
+    {
+        BundleError error = Assert.Single(Errors("version: v1\nrules:\n  - id: a\n" + text));
+
+        Assert.Equal(("bad_yaml", where), (error.Code, error.Where));
+        Assert.Contains(reason, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_rule_that_is_no_YAML_does_not_hide_the_mistakes_before_and_after_it()
+    {
+        const string Broken = "version: v1\nrules:\n  - {id: a, match: {topic: test.run}, decison: DENY}\n  - id: b\n    match: { topic: test.run\n    decision: DENY\n  - id: c\n   match: x\n  - {id: d, match: {topic: test.run}, decision: DENNY}\n  - { id: e\n";
+
+        Assert.Equal(
+            ["bad_yaml rules/a.yaml:5", "bad_yaml rules/a.yaml:8", "bad_yaml rules/a.yaml:10", "unknown_key rules/a.yaml:3", "unknown_decision rules/a.yaml:9"],
+            Errors(Broken).Select(error => $"{error.Code} {error.Where}"));
+    }
+
     [Fact]
     public void A_rule_id_stands_once_in_all_files()
     {
@@ -232,7 +286,7 @@ public class BundleErrorTests
 
         Assert.Null(load.Bundle);
         Assert.Equal(
-            ["bad_yaml@rules/b.yaml:2", "missing_key@rules/a.yaml:3", "not_text@rules/a.yaml:6", "unknown_key@rules/a.yaml:5", "unknown_pool@topics.yaml:3"],
+            ["bad_yaml@rules/b.yaml:2", "not_text@rules/a.yaml:6", "unknown_key@rules/a.yaml:5", "unknown_pool@topics.yaml:3"],
             load.Errors.Select(error => $"{error.Code}@{error.Where}").Order(StringComparer.Ordinal));
     }
 

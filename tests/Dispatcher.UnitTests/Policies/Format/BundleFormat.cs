@@ -47,7 +47,7 @@ internal sealed class BundleFormat
     public IReadOnlyList<PayloadError> SchemaErrors(string yaml)
     {
         ErrorList errors = new();
-        YamlNode? root = YamlReader.Read(new BundleFile("text.yaml", Encoding.UTF8.GetBytes(yaml)), errors);
+        YamlNode? root = YamlReader.Read(new BundleFile("text.yaml", Encoding.UTF8.GetBytes(yaml)), errors).Root;
         byte[] json = YamlJson.Write(root!, errors);
         Assert.Empty(errors.Errors);
         return _schema.Check(json);

@@ -93,7 +93,7 @@ internal static class Samples
     private static JsonNode Parse(string yaml)
     {
         ErrorList errors = new();
-        YamlNode? root = YamlReader.Read(new BundleFile("sample.yaml", Encoding.UTF8.GetBytes(yaml)), errors);
+        YamlNode? root = YamlReader.Read(new BundleFile("sample.yaml", Encoding.UTF8.GetBytes(yaml)), errors).Root;
         JsonNode document = JsonNode.Parse(YamlJson.Write(root!, errors))!;
         Assert.Empty(errors.Errors);
         return document;

@@ -33,6 +33,9 @@ public class LintCodesTests
     [InlineData("producers_word", "", 3, "id: a, match: {topic: test.run, labels: {env: dev}}, decision: ALLOW")]
     [InlineData("producers_word", "tags: {optional: [pii]}", 3, "id: a, match: {topic: test.run, risk_tags: {none: [pii]}}, decision: ALLOW")]
     [InlineData("producers_word", "", 3, "id: a, match: {topic: test.run, workflow_id: nightly}, decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}")]
+    [InlineData("unconditional_grant", "", 3, Grant)]
+    [InlineData("unconditional_grant", "", 3, "id: a, match: {topic: 'test.*'}, decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}")]
+    [InlineData("unconditional_grant", "tags: {always: [egress]}", 3, "id: a, match: {topic: test.run, attempt_gte: 2, risk_tags: [egress]}, decision: ALLOW")]
     [InlineData("avoidable_restriction", "labels: {env: {absent: no_match}}", 3, "id: a, match: {topic: test.run, labels: {env: prod}}, decision: DENY")]
     [InlineData("review_overdue", "", 3, "id: a, match: {topic: test.run}, decision: ALLOW, review_by: 2026-11-22")]
     [InlineData("review_soon", "", 3, "id: a, match: {topic: test.run}, decision: ALLOW, review_by: 2026-12-23")]
@@ -77,6 +80,11 @@ public class LintCodesTests
     [InlineData("producers_word", "", "id: a, match: {topic: test.run, principal: ci}, decision: ALLOW")]
     [InlineData("producers_word", "labels: {who: {source: principal}}, tags: {always: [pii]}", "id: a, match: {topic: test.run, labels: {who: ci}, risk_tags: [pii]}, decision: ALLOW")]
     [InlineData("producers_word", "", "id: a, match: {topic: test.run, labels: {env: dev}}, decision: REQUIRE_APPROVAL")]
+    [InlineData("unconditional_grant", "risk: medium", Grant)]
+    [InlineData("unconditional_grant", "", "id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL")]
+    [InlineData("unconditional_grant", "", "id: a, match: {topic: test.run, principal: ci}, decision: ALLOW")]
+    [InlineData("unconditional_grant", "", "id: a, match: {topic: test.run, unless: {labels: {env: prod}}}, decision: ALLOW")]
+    [InlineData("never_matches", "max_attempts: 3", "id: a, match: {topic: test.run, attempt_gte: 50}, decision: DENY")]
     [InlineData("avoidable_restriction", "labels: {env: {absent: no_match, required: true}}", "id: a, match: {topic: test.run, labels: {env: prod}}, decision: DENY")]
     [InlineData("avoidable_restriction", "labels: {env: {absent: no_match}}", "id: a, match: {topic: test.run, labels: {env: prod}}, decision: ALLOW")]
     [InlineData("topic_without_rule", "", Grant)]
@@ -122,8 +130,20 @@ public class LintCodesTests
 
     [Fact]
     public void A_topic_without_rules_is_found_beside_a_rule_without_match() => Assert.Contains(
-        Lint("", "id: odd, mach: {topic: test.run}, decision: ALLOW"),
+        Lint("", "id: odd, decision: ALLOW"),
         finding => finding is { Code: LintCodes.TopicWithoutRule, Where: "topics.yaml:5" });
+
+    [Theory]
+    [InlineData("job: { topic: test.run, principal: a }, expect: { verdict: ALLOW, rules: [grnat] }", "unknown_rule")]
+    [InlineData("job: { topic: test.rum, principal: a }, expect: { verdict: ALLOW }", "unregistered_topic")]
+    [InlineData("job: { topic: test.rum, principal: a }, expect: { verdict: DENY, reason: unknown_topic }", null)]
+    [InlineData("job: { topic: test.run, principal: a }, expect: { verdict: ALLOW, rules: [grant] }", null)]
+    public void A_case_that_names_what_is_not_there_is_found(string test, string? code)
+    {
+        LintFinding? found = ABundle.WithRules(Grant).AndFile("cases/test.yaml", $"version: v1\ncases:\n  - {{ name: a, {test} }}").Lint().SingleOrDefault(finding => finding.Where == "cases/test.yaml:3");
+
+        Assert.Equal(code, found?.Code);
+    }
 
     [Fact]
     public void A_case_that_cannot_be_read_is_found() => Assert.Contains(
@@ -166,24 +186,29 @@ public class LintCodesTests
         Assert.Equal(["grant"], bundle.Decide(new AJob(finding.Witness!)).Rules);
     }
 
-    [Theory]
-    [InlineData("topics.yaml", "version: v1\ntopics: [")]
-    [InlineData("topics.yaml", "version: v1\npools: {main: {enforcers: [timeout]}}\ntopics: {test.run: {pool: main, owner: team, schema: test.json}}")]
-    [InlineData("topics.yaml", "version: v1\npools: {main: {}}\ntopics: {test.run: {pool: mein, owner: team}}")]
-    [InlineData("rules/broken.yaml", "version: v1\nrules: [")]
-    [InlineData("rules/broken.yaml", "version: v1\nrules:\n  - {id: x, match: {topic: test.run}, decision: ALOW}")]
-    [InlineData("rules/broken.yaml", "version: v1\nrules:\n  - {id: x, match: {topic: test.run, principal: &x ci}, decision: DENY}")]
-    [InlineData("rules/broken.yaml", "version: v1\nrules:\n  - {id: x, match: {topic: test.run, principal: ci, principal: cd}, decision: DENY}")]
-    [InlineData("rules/broken.yaml", "version: v1\nrules: []\nrules: []")]
-    public void What_only_follows_from_a_broken_part_is_not_reported(string path, string text)
-    {
-        IReadOnlyList<LintFinding> findings = ABundle
-            .WithRules("id: a, match: {topic: test.run, labels: {env: dev}}, decision: DENY, reason: because")
-            .AndTopic("labels: {env: {}}, timeouts: {start: 1s, run: 1s, heartbeat: 1s}, schema: test.json").AndFile("schemas/test.json", "{\"type\":\"object\"}")
-            .AndFile(path, text).Lint();
+    [Fact]
+    public void A_value_that_is_never_derived_is_answered_with_all_that_are() => Assert.Contains(
+        "allowed: look, other.",
+        Assert.Single(
+            Lint("labels: {kind: {source: payload, derive: {path: /run, table: [{exact: [ls], value: look}], default: other}}}", "id: a, match: {topic: test.run, labels: {kind: [look, zed]}}, decision: DENY"),
+            finding => finding.Code == LintCodes.ValueNeverDerived).Message,
+        StringComparison.Ordinal);
 
-        LintFinding only = Assert.Single(findings);
-        Assert.StartsWith(path, only.Where, StringComparison.Ordinal);
+    [Theory]
+    [InlineData("""{"type": "object", "required": ["run", "user", "count"], "properties": {"run": {"type": "array", "items": {"type": "string"}}, "user": {"enum": ["ann"]}, "count": {"type": "integer", "minimum": 3}}}""", """{"run":["ls"],"user":"ann","count":3}""")]
+    [InlineData("""{"type": "object", "properties": {"run": {"enum": ["ls", "rm"]}}, "additionalProperties": false}""", """{"run":"ls"}""")]
+    [InlineData("""{"type": "object", "required": ["user"], "properties": {"user": {"$ref": "#/$defs/user"}}, "$defs": {"user": {"type": "object", "required": ["ids"], "properties": {"ids": {"type": "array", "minItems": 1, "items": {"const": 7}}}}}}""", """{"run":["ls"],"user":{"ids":[7]}}""")]
+    [InlineData("""{"type": "object", "required": ["id"], "properties": {"id": {"type": "string", "pattern": "^[0-9]{4}$"}}}""", null)]
+    [InlineData("""{"type": "object", "properties": {"run": {"type": "integer"}}}""", null)]
+    public void A_witness_has_a_payload_that_its_schema_takes_or_is_not_shown(string schema, string? payload)
+    {
+        ABundle bundle = ABundle.WithRules("id: a, match: {topic: test.run, labels: {kind: look, env: dev}}, decision: ALLOW")
+            .AndTopic("schema: test.json, labels: {kind: {source: payload, derive: {path: /run, table: [{exact: [ls], value: look}]}}}").AndFile("schemas/test.json", schema);
+
+        JobFacts? witness = Assert.Single(bundle.Lint(), finding => finding.Code == LintCodes.ProducersWord).Witness;
+
+        Assert.Equal(payload, witness is null ? null : System.Text.Encoding.UTF8.GetString(witness.Payload.Span));
+        Assert.True(witness is null || bundle.Decide(new AJob(witness)).Verdict == Dispatcher.Contracts.Verdict.Allow);
     }
 
     private static IReadOnlyList<LintFinding> Lint(string topic, params string[] rules) => Bundle(topic, rules).Lint();

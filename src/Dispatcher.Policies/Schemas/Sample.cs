@@ -1,0 +1,59 @@
+using System.Text.Json.Nodes;
+
+namespace Dispatcher.Policies.Schemas;
+
+/// <summary>Adds to a value what a schema requires. It tries little, so that the result must be checked: a pattern is met by chance, an alternative not at all.</summary>
+internal static class Sample
+{
+    private const int Deepest = 16;
+    private const int Longest = 64;
+
+    /// <param name="value">What is there already. Null: nothing.</param>
+    /// <param name="schema">What it is to fit.</param>
+    /// <param name="depth">A schema may lead to itself.</param>
+    public static JsonNode? Complete(JsonNode? value, Schema schema, int depth = 0)
+    {
+        Shape shape = schema.Shape();
+        bool takesList = shape.Values.Count == 0 && (shape.Types.Count == 0 || shape.Types.Contains("array"));
+        return value switch
+        {
+            JsonObject members => Fill(members, shape, depth),
+            JsonArray { Count: 1 } list when !takesList => list[0]!.DeepClone(),
+            not null => value,
+            null => Make(shape, depth),
+        };
+    }
+
+    private static JsonNode? Make(Shape shape, int depth)
+    {
+        if (shape.Values.Count > 0)
+        {
+            return JsonNode.Parse(shape.Values[0].GetRawText());
+        }
+
+        return (shape.Types.FirstOrDefault() ?? (shape.Required.Count > 0 ? "object" : "string")) switch
+        {
+            "object" => Fill([], shape, depth),
+            "array" => new JsonArray([.. Enumerable.Range(0, Math.Min(shape.LeastItems, Longest)).Select(_ => Below(null, shape.Items, depth))]),
+            "boolean" => JsonValue.Create(true),
+            "integer" or "number" => JsonValue.Create(shape.LeastNumber ?? 1),
+            "null" => null,
+            _ => JsonValue.Create(new string('x', Math.Clamp(shape.LeastLength, 1, Longest))),
+        };
+    }
+
+    private static JsonObject Fill(JsonObject members, Shape shape, int depth)
+    {
+        foreach (string name in members.Select(member => member.Key).Union(shape.Required, StringComparer.Ordinal).ToList())
+        {
+            JsonNode? value = members[name];
+            members.Remove(name);
+            members.Add(name, Below(value, shape.Members.GetValueOrDefault(name), depth));
+        }
+
+        return members;
+    }
+
+    private static JsonNode? Below(JsonNode? value, Schema? schema, int depth) =>
+        schema is not null && depth < Deepest ? Complete(value, schema, depth + 1) : value ?? JsonValue.Create("x");
+}
