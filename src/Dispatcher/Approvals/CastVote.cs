@@ -18,7 +18,10 @@ internal sealed record CastVote
     public required string PolicyHash { get; init; }
     public string? ViewHash { get; init; }
 
-    /// <summary>What was committed with it. Null: it did not count. Set by the saga: in this process the message is the same object on both sides.</summary>
+    /// <summary>
+    /// What was written with it, set by the saga: in this process the message is the same object on both sides. Whether it was committed tells only the row: of an attempt that
+    /// was rolled back this is left over. Null: it did not count.
+    /// </summary>
     public Move? Moved { get; set; }
 
     public Vote At(long now) => new(Person, Subject, Verdict, Reason, Groups, JobHash, PolicyHash, ViewHash, now);

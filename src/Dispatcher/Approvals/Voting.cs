@@ -37,11 +37,11 @@ internal sealed class Voting(IMediator mediator, Approvers approvers, MoveWriter
             }
 
             await mediator.Send(cast, cancellationToken);
-            if (cast.Moved is { } moved)
+            var after = await db.Approvals.AsNoTracking().SingleAsync(row => row.CorrelationId == cast.ApprovalId, cancellationToken);
+            if (cast.Moved is { } moved && after.Votes.Any(vote => Same(vote, cast)))
             {
                 moves.Tell([moved]);
-                var counted = await db.Approvals.AsNoTracking().SingleAsync(row => row.CorrelationId == cast.ApprovalId, cancellationToken);
-                return new VoteAnswer(counted, moved.After, null);
+                return new VoteAnswer(after, moved.After, null);
             }
         }
 
