@@ -24,14 +24,9 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var rows = await db.Approvals.AsNoTracking().Where(approval => approval.State == state).OrderBy(approval => approval.CreatedAt).ThenBy(approval => approval.CorrelationId).Take(Most)
             .Join(db.Jobs.AsNoTracking(), approval => approval.JobId, job => job.JobId, (approval, job) => new { approval, job }).ToListAsync(cancellationToken);
-        var people = await PeopleAsync(rows.ConvertAll(row => new HeldJob(row.approval, row.job)), cancellationToken);
-        var views = new List<ApprovalView>();
-        foreach (var row in rows)
-        {
-            var held = new HeldJob(row.approval, row.job);
-            views.Add(ApprovalView.Of(held, ClassOf(held.Job), WhyNot(held, caller, people)));
-        }
-
+        var held = rows.ConvertAll(row => new HeldJob(row.approval, row.job));
+        var people = await PeopleAsync(held, cancellationToken);
+        var views = held.ConvertAll(one => ApprovalView.Of(one, ClassOf(one.Job), WhyNot(one, caller, people)));
         return [.. views.Where(view => !mine || view.WhyNot is null).OrderBy(view => Array.IndexOf(ByRisk, view.Risk)).ThenBy(view => view.CreatedAt).Take(limit)];
     }
 

@@ -36,7 +36,12 @@ internal static class ApprovalUse
         approval.State == ApprovalStates.Consumed && job.State is JobState.Retrying or JobState.Accepted
         && approval.Requirement.Covers == ApprovalCover.Retries && decision.Approval?.Covers == ApprovalCover.Retries;
 
-    private static string? WhyItFell(Job job, Decision decision, Approval approval, IReadOnlyCollection<Voter> approvers)
+    private static string? WhyItFell(Job job, Decision decision, Approval approval, IReadOnlyCollection<Voter> approvers) =>
+        WhyItFell(job, decision, approval)
+        ?? (Ballot.Missing(approval.Requirement, approvers) is { Length: > 0 } missing ? $"an approver of {approval.Name} no longer counts; missing: {missing}" : null);
+
+    /// <summary>Why an approval is not, or no longer, of this job under these rules, whoever voted; asked before a vote is taken too. Null: it is.</summary>
+    public static string? WhyItFell(Job job, Decision decision, Approval approval)
     {
         if (approval.JobHash != job.JobHash)
         {
@@ -53,13 +58,9 @@ internal static class ApprovalUse
             return $"another bundle is in force, and approval {approval.Name} does not outlive that";
         }
 
-        if (approval.State == ApprovalStates.Approved && ShownFacts.Of(job, approval).Hash() != approval.ViewHash)
-        {
-            return $"what is stored of the job is not what was shown for approval {approval.Name}";
-        }
-
-        return Ballot.Missing(approval.Requirement, approvers) is { Length: > 0 } missing
-            ? $"an approver of {approval.Name} no longer counts; missing: {missing}"
+        // A job that has run under it tells of that run since.
+        return approval.State != ApprovalStates.Consumed && ShownFacts.Of(job, approval).Hash() != approval.ViewHash
+            ? $"what is stored of the job is not what was shown for approval {approval.Name}"
             : null;
     }
 }

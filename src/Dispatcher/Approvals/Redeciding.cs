@@ -24,7 +24,8 @@ internal sealed class Redeciding(PolicyGate gate, MoveWriter moves, StoreClock c
             return new VoteRefusal("no_bundle", "No bundle is in force: nothing can be approved until there is one.");
         }
 
-        if (Why(job, approval, decision) is not { } why)
+        var why = decision.Verdict == Verdict.RequireApproval ? ApprovalUse.WhyItFell(job, decision, approval) : $"the rules no longer ask for approval {approval.Name}";
+        if (why is null)
         {
             return null;
         }
@@ -33,20 +34,5 @@ internal sealed class Redeciding(PolicyGate gate, MoveWriter moves, StoreClock c
         await moves.AddAsync(
             new Move(job, again) { Entry = TimelineDetails.Invalidated(again, approval, why), Outbox = [DispatchBatch.Message([again], time)] }, cancellationToken);
         return new VoteRefusal("changed", $"{why}; the job is decided again.") { Changed = [new ChangedHash("policy_hash", approval.PolicyHash, decision.PolicyHash)] };
-    }
-
-    private static string? Why(Job job, Approval approval, Decision decision)
-    {
-        if (decision.Verdict != Verdict.RequireApproval || decision.BasisHash != approval.BasisHash)
-        {
-            return "The rules that held the job have changed";
-        }
-
-        if (approval.PolicyHash != decision.PolicyHash && decision.Approval!.OnPolicyChange != OnPolicyChange.SameBasis)
-        {
-            return "Another bundle is in force, and the rule asks for the job to be shown again then";
-        }
-
-        return ShownFacts.Of(job, approval).Hash() == approval.ViewHash ? null : "What is stored of the job is not what was held";
     }
 }

@@ -1,6 +1,5 @@
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
-using Dispatcher.Events;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Storing;
@@ -17,14 +16,14 @@ internal sealed class VoteClock(StoreClock clock)
 }
 
 /// <summary>Writes a vote that counts: into the approval, onto the timeline, and into the job when it decides; all in the transaction that the saga's repository has open.</summary>
-internal sealed class VoteRecording(DispatcherDb db, IStore store, JobEvents events, StoreClock clock, TimeProvider time) : IStateMachineActivity<Approval, CastVote>
+internal sealed class VoteRecording(DispatcherDb db, IStore store, MoveWriter moves, StoreClock clock, TimeProvider time) : IStateMachineActivity<Approval, CastVote>
 {
     public async Task Execute(BehaviorContext<Approval, CastVote> context, IBehavior<Approval, CastVote> next)
     {
         var (approval, cast) = (context.Saga, context.Message);
         var job = await db.Jobs.AsNoTracking().SingleAsync(row => row.JobId == approval.JobId, context.CancellationToken);
         var vote = cast.At(clock.Now);
-        var move = Decided(job, approval, vote, ApprovalSaga.Completes(approval, cast));
+        var move = moves.WithEvent(Decided(job, approval, vote, ApprovalSaga.Completes(approval, cast)));
         approval.Votes = [.. approval.Votes, vote];
         if (!(await store.MoveAsync(db, move, context.CancellationToken)).Jobs.Contains(job.JobId))
         {
@@ -55,17 +54,15 @@ internal sealed class VoteRecording(DispatcherDb db, IStore store, JobEvents eve
         {
             approval.EndReason = $"rejected by {vote.Person}: {vote.Reason}";
             var rejected = job with { State = JobState.Rejected, Reason = approval.EndReason };
-            return Told(new Move(job, rejected) { Entry = TimelineDetails.Voted(TimelineKinds.Rejected, rejected, approval, vote) });
+            return new Move(job, rejected) { Entry = TimelineDetails.Voted(TimelineKinds.Rejected, rejected, approval, vote) };
         }
 
         approval.UseBy = vote.At + Timestamps.Micros(approval.Requirement.UseWithin);
         var approved = job with { State = JobState.Approved, DueAt = Math.Min(vote.At + Timestamps.Micros(JobIntake.DispatchPatience), approval.UseBy.Value) };
-        return Told(new Move(job, approved)
+        return new Move(job, approved)
         {
             Entry = TimelineDetails.Voted(TimelineKinds.Approved, approved, approval, vote),
             Outbox = [DispatchBatch.Message([approved], time)],
-        });
+        };
     }
-
-    private Move Told(Move move) => move with { Outbox = [.. move.Outbox, .. events.Of(move.After)] };
 }

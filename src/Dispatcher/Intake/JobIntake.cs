@@ -43,9 +43,12 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
         var decision = judged.Decision;
         var now = clock.Now;
         var fresh = judged.Subject with { CreatedAt = now, UpdatedAt = now };
-        var (job, approval) = decision.Verdict == Verdict.RequireApproval
-            ? ApprovalRounds.Hold(fresh, decision, now)
-            : (fresh.With(decision) with { State = FirstState(decision.Verdict), DueAt = FirstDue(fresh, now) }, (Approval?)null);
+        var (job, approval) = decision.Verdict switch
+        {
+            Verdict.RequireApproval => ApprovalRounds.Hold(fresh, decision, now),
+            Verdict.Deny => (fresh.With(decision) with { State = JobState.Denied }, (Approval?)null),
+            Verdict.Allow or Verdict.AllowWithConstraints => (fresh.With(decision) with { State = JobState.Accepted, DueAt = FirstDue(fresh, now) }, null),
+        };
         var answer = Answer(job);
         var denied = job.State == JobState.Denied;
         return new Acceptance
@@ -60,13 +63,6 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
             Answer = answer,
         };
     }
-
-    private static JobState FirstState(Verdict verdict) => verdict switch
-    {
-        Verdict.Allow or Verdict.AllowWithConstraints => JobState.Accepted,
-        Verdict.RequireApproval => JobState.Held,
-        Verdict.Deny => JobState.Denied,
-    };
 
     private static long FirstDue(Job job, long now) => Math.Min(now + Timestamps.Micros(DispatchPatience), job.NotAfter ?? long.MaxValue);
 

@@ -34,7 +34,8 @@ internal sealed class MoveWriter(IStore store, Relay relay, JobEvents events, Di
         }
     }
 
-    private Move WithEvent(Move move) => move.Before.State == move.After.State ? move : move with { Outbox = [.. move.Outbox, .. events.Of(move.After)] };
+    /// <summary>The move with the event of the state it leads to, if it leads to another.</summary>
+    public Move WithEvent(Move move) => move.Before.State == move.After.State ? move : move with { Outbox = [.. move.Outbox, .. events.Of(move.After)] };
 
     private static MoveResult Result(Move move, Committed committed)
     {
