@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Dispatcher.Contracts;
 
-/// <summary>The body of <c>POST /api/attempts/heartbeat</c>: these runs are alive.</summary>
+/// <summary>The body of <c>POST /api/attempts/heartbeat</c>: this worker is there, and these runs are alive.</summary>
 public sealed record HeartbeatRequest
 {
     /// <summary>Wire version: 1.</summary>
@@ -13,9 +13,14 @@ public sealed record HeartbeatRequest
     [JsonPropertyName("worker")]
     public required string Worker { get; init; }
 
-    /// <summary>The runs; at most 1,000.</summary>
+    /// <summary>The runs; at most 1,000. May be empty where there is a registration.</summary>
     [JsonPropertyName("runs")]
     public required IReadOnlyList<Run> Runs { get; init; }
+
+    /// <summary>What the instance can do. Null: as it last said; a heartbeat of runs alone keeps no registration.</summary>
+    [JsonPropertyName("registration")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public WorkerRegistration? Registration { get; init; }
 }
 
 /// <summary>One claimed attempt.</summary>
@@ -44,4 +49,8 @@ public sealed record HeartbeatAnswer
     /// <summary>Run ids that lost their lease: stop, and report nothing; an outcome would be refused.</summary>
     [JsonPropertyName("fenced")]
     public required IReadOnlyList<Guid> Fenced { get; init; }
+
+    /// <summary>Constraints that the pool's workers must enforce and the registration does not list. Not empty: do not serve the pool, it gets no work for you.</summary>
+    [JsonPropertyName("missing_enforcers")]
+    public IReadOnlyList<string> MissingEnforcers { get; init; } = [];
 }

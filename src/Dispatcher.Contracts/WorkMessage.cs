@@ -53,6 +53,10 @@ public sealed record WorkMessage
     [JsonPropertyName("heartbeat_ms")]
     public required long HeartbeatMs { get; init; }
 
+    /// <summary>Whether running the job twice does no harm: an effect of which nobody knows whether it happened may then be repeated with the same key.</summary>
+    [JsonPropertyName("idempotent")]
+    public bool Idempotent { get; init; }
+
     /// <summary>The bundle that allowed this attempt, 64 hex digits.</summary>
     [JsonPropertyName("policy_hash")]
     public required string PolicyHash { get; init; }

@@ -27,17 +27,29 @@ public sealed record JobClass
     /// <summary>How long a dispatched attempt may wait for a worker's claim, 1 s to 24 h. Default: 60 s.</summary>
     public required TimeSpan StartWithin { get; init; }
 
-    /// <summary>How long a run may take, 100 ms to 24 h. Default: 2 min. A <c>timeout_ms</c> constraint tightens it.</summary>
+    /// <summary>How long a run may take, 100 ms to the registry's <c>longest_run</c>. Default: 2 min. A <c>timeout_ms</c> constraint tightens it.</summary>
     public required TimeSpan RunWithin { get; init; }
 
     /// <summary>How often a worker says that it is alive, 100 ms to 1 h. Default: 5 s.</summary>
     public required TimeSpan HeartbeatEvery { get; init; }
+
+    /// <summary>How long all attempts may take together, from the first claim, 1 s to 7 d. Default: 24 h. Time in which people decide does not count.</summary>
+    public required TimeSpan OverallWithin { get; init; }
 
     /// <summary>Whether running it twice does no harm, so that a lost attempt may be repeated. Default: false.</summary>
     public required bool Idempotent { get; init; }
 
     /// <summary>The most attempts a job gets, 1 to 100. Default: 3.</summary>
     public required int MaxAttempts { get; init; }
+
+    /// <summary>The pause after the first attempt that failed, 1 ms to 1 h; it doubles with each further one. Default: 1 s.</summary>
+    public required TimeSpan FirstPause { get; init; }
+
+    /// <summary>The longest pause between attempts, unless the fault itself asks for a longer one; 1 ms to 24 h. Default: 5 min.</summary>
+    public required TimeSpan LongestPause { get; init; }
+
+    /// <summary>The topic's own word on faults. It goes before the handler's, and that before <see cref="FaultTable.Defaults"/>.</summary>
+    public required FaultTable Faults { get; init; }
 
     /// <summary>The file under <c>schemas/</c> that payloads must fit, for example <c>exec-shell.json</c>. Null: payloads are not checked.</summary>
     public string? Schema { get; init; }

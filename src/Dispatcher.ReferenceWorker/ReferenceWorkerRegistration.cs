@@ -34,8 +34,8 @@ public static class ReferenceWorkerRegistration
             _ = pool switch
             {
                 "repo" => worker.Handle<RepoReadHandler>("job.repo.read"),
-                "shell" => worker.Handle<ShellHandler>("job.exec.shell"),
-                "integrations" => worker.Handle<IntegrationHandler>("job.integrations.call"),
+                "shell" => worker.Handle<ShellHandler>("job.exec.shell").Enforces("allowed_commands"),
+                "integrations" => worker.Handle<IntegrationHandler>("job.integrations.call").Enforces("allowed_hosts"),
                 "deploy" => worker.Handle<DeployHandler>("job.deploy.apply"),
                 _ => throw new ArgumentException($"The reference worker has no pool '{pool}' (known: {string.Join(", ", AllPools)}).", nameof(pools)),
             };

@@ -84,4 +84,18 @@ public sealed class WorkerBuilder
         Services.TryAddScoped<THandler>();
         return this;
     }
+
+    /// <summary>
+    /// Says that the pool's handlers enforce these constraints, for example <c>allowed_hosts</c>. The SDK itself enforces <c>timeout_ms</c> and <c>max_output_bytes</c>. A worker
+    /// that lacks one which the registry lists for the pool refuses to start.
+    /// </summary>
+    public WorkerBuilder Enforces(params ReadOnlySpan<string> constraints)
+    {
+        foreach (var constraint in constraints)
+        {
+            _pool.Enforcers.Add(constraint);
+        }
+
+        return this;
+    }
 }

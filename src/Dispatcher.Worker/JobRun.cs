@@ -37,6 +37,9 @@ public sealed class JobRun
     /// <summary>The most output that is kept, in bytes of UTF-8: the tighter of the constraint and <see cref="WorkerOptions.MaxOutputBytes"/>.</summary>
     public required int MaxOutputBytes { get; init; }
 
+    /// <summary>Whether the registry says that running the job twice does no harm.</summary>
+    public required bool Idempotent { get; init; }
+
     /// <summary>SHA-256 of the job's content, 64 hex digits: the same for every attempt.</summary>
     public required string JobHash { get; init; }
 

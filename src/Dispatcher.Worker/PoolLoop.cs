@@ -21,6 +21,7 @@ internal sealed partial class PoolLoop : IDisposable
     private readonly LiveRuns _runs = new();
     private readonly OutcomeSender _outcomes;
     private readonly Heartbeats _heartbeats;
+    private readonly Presence _presence;
     private readonly ClaimLoop _claims;
     private readonly ILogger _log;
 
@@ -31,6 +32,7 @@ internal sealed partial class PoolLoop : IDisposable
         _effects = parts.Options.EffectStore is { } store ? EffectStore.Open(store, parts.Clock) : null;
         _outcomes = new OutcomeSender(parts);
         _heartbeats = new Heartbeats(parts, _runs);
+        _presence = new Presence(parts);
         _claims = new ClaimLoop(parts, new JobRunner(parts, scopes, _effects), _runs, _outcomes);
     }
 
@@ -50,15 +52,17 @@ internal sealed partial class PoolLoop : IDisposable
         var claiming = _claims.RunAsync(stop.Token);
         var beating = _heartbeats.RunAsync(heartbeatsEnd.Token);
         var sending = _outcomes.RunAsync(giveUp.Token);
+        var present = _presence.StayAsync(stop.Token);
         try
         {
             // One that ends before the stop has failed: thrown below, and the host ends rather than serve half.
-            await Task.WhenAny(consuming, claiming, beating, sending);
+            await Task.WhenAny(consuming, claiming, beating, sending, present);
             await stop.CancelAsync();
-            await Task.WhenAll(consuming, claiming);
+            await Task.WhenAll(consuming, claiming, present);
         }
         finally
         {
+            await _presence.LeaveAsync();
             await EndRunsAsync();
             await heartbeatsEnd.CancelAsync();
             await beating;
@@ -77,20 +81,24 @@ internal sealed partial class PoolLoop : IDisposable
 
     private async Task<bool> PrepareAsync(CancellationToken stop)
     {
-        if (_effects is null)
-        {
-            return true;
-        }
-
         try
         {
-            var untilThere = Backoff.Forever(_parts.Clock, exception => Log.EffectStoreAway(_log, _parts.Pool.Name, exception.Message));
-            await untilThere.ExecuteAsync(async token => await _effects.CreateSchemaAsync(token), stop);
+            await MakeEffectStoreAsync(stop);
+            await _presence.EnterAsync(stop);
             return true;
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             return false;
+        }
+    }
+
+    private async Task MakeEffectStoreAsync(CancellationToken stop)
+    {
+        if (_effects is not null)
+        {
+            var untilThere = Backoff.Forever(_parts.Clock, exception => Log.EffectStoreAway(_log, _parts.Pool.Name, exception.Message));
+            await untilThere.ExecuteAsync(async token => await _effects.CreateSchemaAsync(token), stop);
         }
     }
 

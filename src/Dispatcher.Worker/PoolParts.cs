@@ -8,6 +8,9 @@ internal sealed class PoolRegistration(string name)
     public string Name { get; } = name;
 
     public Dictionary<string, Type> Handlers { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>The constraints that are enforced: these two by the SDK, the others by the handlers.</summary>
+    public SortedSet<string> Enforcers { get; } = new(StringComparer.Ordinal) { "timeout_ms", "max_output_bytes" };
 }
 
 /// <summary>What every part of a pool needs.</summary>

@@ -7,6 +7,9 @@ internal static class WorkerEventIds
     public const int Stopping = 6001;
     public const int EffectStoreAway = 6002;
 
+    public const int RegistrationFailed = 6003;
+    public const int EnforcersMissing = 6004;
+
     public const int DeliveryDropped = 6100;
     public const int ClaimRefused = 6101;
     public const int ClaimUnreachable = 6102;

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Reflection;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
@@ -27,6 +28,17 @@ public sealed class WorkerOptions
     [Required]
     [StringLength(128, MinimumLength = 1)]
     public string Instance { get; set; } = $"{Environment.MachineName}/{Environment.ProcessId}";
+
+    /// <summary>What it says its version is, 1 to 128 characters. Default: the version of the program.</summary>
+    [Required]
+    [StringLength(128, MinimumLength = 1)]
+    public string Version { get; set; } = Assembly.GetEntryAssembly()?.GetName().Version?.ToString() ?? "0";
+
+    /// <summary>
+    /// Whether other instances use the same key and broker user on purpose. Default false: when two do, the dispatcher flags the credential as shared, since nobody could tell
+    /// their work apart.
+    /// </summary>
+    public bool SharedCredential { get; set; }
 
     /// <summary>
     /// Where guarded effects are kept: a PostgreSQL connection string (with <c>Host=</c>), or the path of an SQLite file, which only one process may use.

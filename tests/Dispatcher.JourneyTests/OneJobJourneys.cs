@@ -65,6 +65,7 @@ public sealed class OneJobJourneys
         Assert.Equal((JobState.Accepted, Verdict.Allow), (billing.Decision(allowed)!.State, billing.Decision(allowed)!.Verdict));
 
         // Nobody serves pool integrations here, and nobody shall call the real host: taken back while the work message waits.
+        await journey.Records.PretendWorkerAsync("integrations", 1);
         await dispatcher.InStateAsync(limited.JobId, "dispatched");
         await dispatcher.CancelAsync(limited.JobId);
         await journey.RepoWorkerAsync(dispatcher);
@@ -80,6 +81,7 @@ public sealed class OneJobJourneys
         var dispatcher = await journey.DispatcherAsync();
         var billing = await journey.ProducerAsync();
         var job = AJob.On("job.test.once") with { NotAfter = TimeProvider.System.GetUtcNow().AddSeconds(4).ToString("O") };
+        await journey.Records.PretendWorkerAsync("test", 1);
 
         await billing.PublishAsync(job);
 
@@ -100,6 +102,7 @@ public sealed class OneJobJourneys
         var early = AJob.On("job.test.once");
         var late = AJob.On("job.test.once").With(new JsonObject { ["sleep_ms"] = 15_000 });
 
+        await journey.Records.PretendWorkerAsync("test", 1);
         await billing.PublishAsync(early);
         await dispatcher.InStateAsync(early.JobId, "dispatched");
         Assert.Equal(HttpStatusCode.Accepted, (await dispatcher.CancelAsync(early.JobId)).Status);

@@ -7,7 +7,7 @@ namespace Dispatcher.JourneyTests;
 /// <summary>What the README shows, run as it stands there.</summary>
 public sealed partial class ReadmeJourneys
 {
-    private const int LongestWorker = 60;
+    private const int LongestWorker = 80;
 
     [Fact]
     public async Task The_Python_worker_serves_a_pool()

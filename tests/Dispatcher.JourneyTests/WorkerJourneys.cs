@@ -68,6 +68,7 @@ public sealed class WorkerJourneys
         var dispatcher = await journey.DispatcherAsync();
         var billing = await journey.ProducerAsync();
         var job = AJob.On("job.test.once");
+        await journey.Records.PretendWorkerAsync("test", 1);
         await using var connection = await journey.ConnectAsync("worker-test");
         var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), Now);
         await billing.PublishAsync(job);
@@ -108,6 +109,7 @@ public sealed class WorkerJourneys
         var dispatcher = await journey.DispatcherAsync();
         var billing = await journey.ProducerAsync();
         var job = AJob.On("job.test.once");
+        await journey.Records.PretendWorkerAsync("test", 1);
         await using var connection = await journey.ConnectAsync("worker-test");
         var channel = await connection.CreateChannelAsync(cancellationToken: Now);
         await billing.PublishAsync(job);

@@ -51,6 +51,13 @@ internal sealed class Notebook(string connectionString) : IAsyncDisposable
         await insert.ExecuteNonQueryAsync(cancellationToken);
     }
 
+    /// <summary>Whether the downstream is up. Notes the call.</summary>
+    public async Task<bool> IsUpAsync(CancellationToken cancellationToken)
+    {
+        await using var call = _database.CreateCommand("with call as (insert into journey_calls default values) select up from journey_downstream");
+        return await call.ExecuteScalarAsync(cancellationToken) is true;
+    }
+
     public static async Task<int> CountAsync(JobRun run, DbConnection connection, DbTransaction transaction, CancellationToken cancellationToken)
     {
         await using var insert = new NpgsqlCommand("insert into journey_effects (job_id, attempt) values ($1, $2)", (NpgsqlConnection)connection, (NpgsqlTransaction)transaction);

@@ -24,6 +24,8 @@ builder.Services
     .Handle<CountingHandler>("job.test.held")
     .Handle<CountingHandler>("job.test.handover")
     .Handle<CountingHandler>("job.test.careful")
-    .Handle<CountingHandler>("job.test.limited");
+    .Handle<CountingHandler>("job.test.limited")
+    .Handle<FaultyHandler>("job.test.faulty")
+    .Handle<FaultyHandler>("job.test.downstream");
 using var host = builder.Build();
 await host.RunAsync();

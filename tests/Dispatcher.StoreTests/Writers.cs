@@ -1,11 +1,14 @@
 using System.Diagnostics.Metrics;
+using Dispatcher.Dispatching;
 using Dispatcher.Events;
 using Dispatcher.Health;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
+using Dispatcher.Judging;
 using Dispatcher.Relaying;
 using Dispatcher.StoreTests.Databases;
 using Dispatcher.Storing;
+using Dispatcher.Workers;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -17,6 +20,8 @@ internal sealed class Writers : IAsyncDisposable
 {
     private readonly Relay _relay;
     private readonly StoreClock _clock;
+    private readonly CurrentBundle _bundle;
+    private readonly PoolWakes _wakes;
 
     private int _timesWaited;
 
@@ -26,12 +31,24 @@ internal sealed class Writers : IAsyncDisposable
         _clock = new StoreClock(store, TimeProvider.System, NullLogger<StoreClock>.Instance);
         var events = new JobEvents(_clock, TimeProvider.System, Options.Create(new EventOptions()));
         Intake = new IntakeWriter(store, contexts, _relay, TimeProvider.System, new WaitCount<IntakeWriter>(this));
-        Moves = new MoveWriter(store, _relay, events, new DispatcherMetrics(new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>()), new WaitCount<MoveWriter>(this));
+        _bundle = new CurrentBundle(contexts, TimeProvider.System, NullLogger<CurrentBundle>.Instance);
+        _wakes = new PoolWakes(new NoTransport(), TimeProvider.System, NullLogger<PoolWakes>.Instance);
+        var metrics = new DispatcherMetrics(new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>());
+        Window = new PoolWindow(contexts, _bundle, _clock, TimeProvider.System, Options.Create(new DispatchOptions()));
+        Lines = new PoolLines(contexts, _bundle, _clock);
+        Workers = new WorkerRegister(contexts, _bundle, _wakes, _clock, NullLogger<WorkerRegister>.Instance);
+        Moves = new MoveWriter(store, _relay, events, Window, _wakes, metrics, new WaitCount<MoveWriter>(this));
     }
 
     public IntakeWriter Intake { get; }
 
     public MoveWriter Moves { get; }
+
+    public PoolWindow Window { get; }
+
+    public PoolLines Lines { get; }
+
+    public WorkerRegister Workers { get; }
 
     /// <summary>How often a batch had to wait for a store that was away.</summary>
     public int TimesWaited => _timesWaited;
@@ -58,6 +75,8 @@ internal sealed class Writers : IAsyncDisposable
         Intake.Dispose();
         Moves.Dispose();
         _relay.Dispose();
+        _wakes.Dispose();
+        _bundle.Dispose();
         _clock.Dispose();
     }
 

@@ -80,6 +80,7 @@ internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
     {
         "start" => jobClass.StartWithin,
         "run" => jobClass.RunWithin,
+        "overall" => jobClass.OverallWithin,
         _ => jobClass.HeartbeatEvery,
     };
 }

@@ -9,7 +9,9 @@ internal static class KeyHints
     public static readonly string[] Match = ["topic", "labels", "risk_tags", "principal", "workflow_id", "attempt_gte", "unless"];
     public static readonly string[] Effective = ["from", "until"];
     public static readonly string[] Approval = ["groups", "exclude", "decide_within", "use_within"];
-    public static readonly string[] Timeouts = ["start", "run", "heartbeat"];
+    public static readonly string[] Timeouts = ["start", "run", "heartbeat", "overall"];
+    public static readonly string[] Backoff = ["first", "most"];
+    public static readonly string[] Faults = ["transient", "terminal"];
     public static readonly string[] Tags = ["always", "optional"];
     public static readonly string[] Derive = ["path", "table", "default"];
 
@@ -20,6 +22,8 @@ internal static class KeyHints
         ["approval"] = Approval,
         ["effective"] = Effective,
         ["timeouts"] = Timeouts,
+        ["backoff"] = Backoff,
+        ["faults"] = Faults,
         ["tags"] = Tags,
         ["derive"] = Derive,
     };

@@ -14,6 +14,7 @@ internal static partial class Patterns
     public const string PointerWords = "a JSON pointer such as /command";
     public const string SchemaFileWords = "the name of a file under schemas/, of a-z, 0-9, _ and -, ending .json";
     public const string VersionWords = "v1";
+    public const string FaultWords = "the code of a fault or the type of an exception, 1 to 256 characters without spaces, or its beginning and *";
 
     [GeneratedRegex(@"\A[a-z0-9_-]{1,64}\z")]
     public static partial Regex Name();
@@ -38,6 +39,9 @@ internal static partial class Patterns
 
     [GeneratedRegex(@"\A[a-z0-9_-]{1,64}\.json\z")]
     public static partial Regex SchemaFile();
+
+    [GeneratedRegex(@"\A[!-)+-~]{1,255}[!-~]?\z")]
+    public static partial Regex Fault();
 
     [GeneratedRegex(@"\Av1\z")]
     public static partial Regex Version();

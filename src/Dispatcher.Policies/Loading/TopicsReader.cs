@@ -6,14 +6,19 @@ namespace Dispatcher.Policies.Loading;
 /// <summary>Reads <c>topics.yaml</c>: pools and the registry of job classes.</summary>
 internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
 {
+    private static readonly TimeSpan Millisecond = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan Tenth = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan TwoMinutes = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan FiveMinutes = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
     private static readonly TimeSpan Day = TimeSpan.FromHours(24);
+    private static readonly TimeSpan Week = TimeSpan.FromDays(7);
 
     private readonly List<Pool> _pools = [];
     private readonly List<CompiledTopic> _topics = [];
     private readonly List<string> _unread = [];
+    private TimeSpan _longestRun;
 
     public IReadOnlyList<Pool> Pools => _pools;
 
@@ -28,12 +33,13 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
         YamlFile yaml = YamlReader.Read(file, errors);
         _unread.AddRange(LostTopics.In(yaml.Lost).Select(pattern => pattern.Text));
         schemas.Spare(yaml.Lost);
-        if (yaml.Root is not { } root || Fields.Of(root, BundlePaths.Topics, errors, "version", "pools", "topics") is not { } fields)
+        if (yaml.Root is not { } root || Fields.Of(root, BundlePaths.Topics, errors, "version", "longest_run", "pools", "topics") is not { } fields)
         {
             return false;
         }
 
         fields.NeedText("version", Patterns.Version(), Patterns.VersionWords);
+        _longestRun = fields.Duration("longest_run", TimeSpan.FromMinutes(25), Second, Day);
         foreach (YamlEntry entry in Fields.Named(fields.Need("pools"), "pools", errors))
         {
             ReadPool(entry);
@@ -65,7 +71,7 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
         string? topic = Scalars.Text(entry.Key, "a topic", Patterns.Topic(), Patterns.TopicWords, errors);
         Fields? fields = Fields.Of(
             entry.Value, $"topic {entry.Key.Text}", errors,
-            "pool", "owner", "risk", "idempotent", "timeouts", "max_attempts", "tags", "labels", "schema");
+            "pool", "owner", "risk", "idempotent", "timeouts", "max_attempts", "backoff", "faults", "tags", "labels", "schema");
         if (fields is null)
         {
             _unread.Add(entry.Key.Text);
@@ -77,6 +83,7 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
         YamlNode? schema = fields.Get("schema");
         string? schemaFile = schema is null ? null : Scalars.Text(schema, "schema", Patterns.SchemaFile(), Patterns.SchemaFileWords, errors);
         Fields? timeouts = fields.Get("timeouts") is { } limits ? Fields.Of(limits, "timeouts", errors, KeyHints.Timeouts) : null;
+        Fields? backoff = fields.Get("backoff") is { } pauses ? Fields.Of(pauses, "backoff", errors, KeyHints.Backoff) : null;
         Fields? tags = fields.Get("tags") is { } node ? Fields.Of(node, "tags", errors, KeyHints.Tags) : null;
         JobClass jobClass = new()
         {
@@ -88,10 +95,14 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
             OptionalTags = OptionalTags(fields.Get("tags"), tags),
             Labels = LabelReader.Read(fields.Get("labels"), errors),
             StartWithin = timeouts?.Duration("start", TimeSpan.FromSeconds(60), Second, Day) ?? TimeSpan.FromSeconds(60),
-            RunWithin = timeouts?.Duration("run", TimeSpan.FromMinutes(2), Tenth, Day) ?? TimeSpan.FromMinutes(2),
+            RunWithin = RunWithin(timeouts),
             HeartbeatEvery = timeouts?.Duration("heartbeat", TimeSpan.FromSeconds(5), Tenth, Hour) ?? TimeSpan.FromSeconds(5),
+            OverallWithin = timeouts?.Duration("overall", Day, Second, Week) ?? Day,
             Idempotent = fields.Flag("idempotent"),
             MaxAttempts = (int)((fields.Get("max_attempts") is { } most ? Scalars.Number(most, "max_attempts", 1, 100, errors) : null) ?? 3),
+            FirstPause = backoff?.Duration("first", Second, Millisecond, Hour) ?? Second,
+            LongestPause = backoff?.Duration("most", FiveMinutes, Millisecond, Day) ?? FiveMinutes,
+            Faults = FaultReader.Read(fields.Get("faults"), errors),
             Schema = schemaFile,
         };
         PayloadSchema? payloads = schemaFile is null ? null : schemas.Named(schema!);
@@ -112,6 +123,21 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
             DefaultTimeouts = [.. KeyHints.Timeouts.Where(name => timeouts?.Get(name) is null)],
             ContentHash = HashOf(entry),
         });
+    }
+
+    /// <summary>While a run lasts, the broker waits for an answer to what its worker holds for later: what is longer than the broker's patience must be said in two places.</summary>
+    private TimeSpan RunWithin(Fields? timeouts)
+    {
+        TimeSpan run = timeouts?.Duration("run", TwoMinutes, Tenth, Day) ?? TwoMinutes;
+        if (run > _longestRun && timeouts?.Get("run") is { } node)
+        {
+            errors.Add(
+                node, BundleErrorCodes.BadValue,
+                $"run is {node.Text}; allowed: at most {_longestRun.TotalSeconds:0}s, which is this registry's longest_run.",
+                "shorten it, or raise longest_run; over 25m raise the broker's consumer_timeout with it.");
+        }
+
+        return run < _longestRun ? run : _longestRun;
     }
 
     /// <summary>Where something is wrong with the tags, each may be meant to be optional.</summary>

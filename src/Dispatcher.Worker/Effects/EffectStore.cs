@@ -82,8 +82,19 @@ internal sealed class EffectStore : IDisposable
         return value;
     }
 
+    /// <summary>From here on no earlier attempt of the job has effects, whether or not this one will have any.</summary>
+    public async Task CloseEarlierAsync(EffectOwner owner, CancellationToken cancellationToken) => await _whileLost.ExecuteAsync(
+        async token =>
+        {
+            await using var connection = await _database.OpenConnectionAsync(token);
+            await using var transaction = await connection.BeginTransactionAsync(token);
+            await FenceAsync(connection, transaction, owner, token);
+            await transaction.CommitAsync(token);
+        },
+        cancellationToken);
+
     /// <summary>Notes the effect as begun. Not null: it is done already, with this result.</summary>
-    public async Task<string?> BeginAsync(EffectOwner owner, string key, bool receiverHonoursKey, CancellationToken cancellationToken)
+    public async Task<string?> BeginAsync(EffectOwner owner, string key, bool mayRepeat, CancellationToken cancellationToken)
     {
         await using var connection = await _database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -94,7 +105,7 @@ internal sealed class EffectStore : IDisposable
             return done;
         }
 
-        if (row is not null && !receiverHonoursKey)
+        if (row is not null && !mayRepeat)
         {
             throw new EffectInDoubtException(key, row.Attempt);
         }

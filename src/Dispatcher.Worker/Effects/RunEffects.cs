@@ -13,9 +13,11 @@ public sealed class RunEffects
 
     private readonly EffectStore? _store;
     private readonly EffectOwner _owner;
+    private readonly bool _idempotent;
     private readonly Func<bool> _allowed;
 
-    internal RunEffects(EffectStore? store, EffectOwner owner, Func<bool> allowed) => (_store, _owner, _allowed) = (store, owner, allowed);
+    internal RunEffects(EffectStore? store, EffectOwner owner, bool idempotent, Func<bool> allowed) =>
+        (_store, _owner, _idempotent, _allowed) = (store, owner, idempotent, allowed);
 
     /// <summary>
     /// An effect within the effect store's own database: it commits together with the row that says it is done, so it happens once for real.
@@ -29,19 +31,19 @@ public sealed class RunEffects
         Checked(key).InTransactionAsync(_owner, key, effect, cancellationToken);
 
     /// <summary>
-    /// An effect elsewhere: noted as begun, then run, then noted as done. It is run at most once, unless the receiver honours the effect key.
+    /// An effect elsewhere: noted as begun, then run, then noted as done. It is run at most once, unless it may be repeated with the same key.
     /// </summary>
     /// <param name="key">The effect within the job.</param>
     /// <param name="action">Gets the effect key, <c>job id:key</c>, the same in every attempt: send it along, for example as <c>Idempotency-Key</c>. Throws <see cref="EffectNotDoneException"/> when the effect surely did not happen.</param>
-    /// <param name="receiverHonoursKey">The receiver drops a second request with the same effect key: what is in doubt is run again.</param>
+    /// <param name="mayRepeat">What is in doubt is run again: the receiver drops a second request with the same effect key, or two do no more harm than one. False: it is never run again.</param>
     /// <param name="cancellationToken">The handler's token.</param>
-    /// <exception cref="EffectInDoubtException">An earlier attempt began it, its end is unknown, and the receiver does not honour the key.</exception>
+    /// <exception cref="EffectInDoubtException">An earlier attempt began it, its end is unknown, and it may not be repeated.</exception>
     /// <exception cref="FencedException">The run may cause nothing any more.</exception>
     /// <exception cref="EffectsUnavailableException">The pool has no effect store.</exception>
-    public async Task<T> OnceAsync<T>(string key, Func<string, CancellationToken, Task<T>> action, bool receiverHonoursKey, CancellationToken cancellationToken)
+    public async Task<T> OnceAsync<T>(string key, Func<string, CancellationToken, Task<T>> action, bool mayRepeat, CancellationToken cancellationToken)
     {
         var store = Checked(key);
-        if (await store.BeginAsync(_owner, key, receiverHonoursKey, cancellationToken) is { } done)
+        if (await store.BeginAsync(_owner, key, mayRepeat, cancellationToken) is { } done)
         {
             return EffectStore.Read<T>(done);
         }
@@ -70,9 +72,9 @@ public sealed class RunEffects
         return value;
     }
 
-    /// <summary>As above, for a receiver that does not honour the key.</summary>
+    /// <summary>As above, as the job's class says: what is in doubt is run again where the topic is <c>idempotent</c> (see <see cref="JobRun.Idempotent"/>), and else never.</summary>
     public Task<T> OnceAsync<T>(string key, Func<string, CancellationToken, Task<T>> action, CancellationToken cancellationToken) =>
-        OnceAsync(key, action, receiverHonoursKey: false, cancellationToken);
+        OnceAsync(key, action, _idempotent, cancellationToken);
 
     private EffectStore Checked(string key)
     {

@@ -47,7 +47,6 @@ internal sealed record Ending(OutcomeKind Kind, JsonElement? Result = null, Faul
         StopReason.Cancelled => new Fault { Type = "cancelled", Code = "cancelled", Message = "The job was cancelled while it ran." },
         StopReason.WorkerStopping => new Fault
         {
-            Class = "transient",
             Type = "worker_stopping",
             Code = "worker_stopping",
             Message = "The worker stopped before the run ended.",

@@ -76,6 +76,11 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
                 throw JobFaultException.Terminal("no_handler", $"Pool '{parts.Pool.Name}' of worker '{parts.Options.Instance}' has no handler for topic '{run.Message.Topic}'.");
             }
 
+            if (effects is not null && run.Message.Attempt > 1)
+            {
+                await effects.CloseEarlierAsync(OwnerOf(run), stop);
+            }
+
             await using var scope = scopes.CreateAsyncScope();
             var handler = (IJobHandler)scope.ServiceProvider.GetRequiredService(type);
             return (await handler.RunAsync(JobRunOf(run), stop) ?? JobResult.Nothing, null);
@@ -103,11 +108,14 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
             Payload = message.Payload,
             Constraints = message.Constraints ?? new Constraints(),
             MaxOutputBytes = MaxOutput(message),
+            Idempotent = message.Idempotent,
             JobHash = message.JobHash,
             PolicyHash = message.PolicyHash,
-            Effects = new RunEffects(effects, new EffectOwner(message.JobId, message.Attempt, run.RunId), () => run.MayHaveEffects),
+            Effects = new RunEffects(effects, OwnerOf(run), message.Idempotent, () => run.MayHaveEffects),
         };
     }
+
+    private static EffectOwner OwnerOf(LiveRun run) => new(run.Message.JobId, run.Message.Attempt, run.RunId);
 
     private int MaxOutput(WorkMessage message) => (int)Math.Min(parts.Options.MaxOutputBytes, message.Constraints?.MaxOutputBytes ?? parts.Options.MaxOutputBytes);
 

@@ -1,10 +1,8 @@
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
-using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Policies;
-using Dispatcher.Storing;
 using Dispatcher.Timelines;
 
 namespace Dispatcher.Approvals;
@@ -13,7 +11,7 @@ namespace Dispatcher.Approvals;
 /// Before a vote is taken the policy is asked again: nobody shall decide on rules that are no longer in force. When they are others, or what is shown is not what was held,
 /// the job goes back to be decided again, and the vote is refused.
 /// </summary>
-internal sealed class Redeciding(PolicyGate gate, MoveWriter moves, StoreClock clock, TimeProvider time)
+internal sealed class Redeciding(PolicyGate gate, MoveWriter moves, TimeProvider time)
 {
     /// <summary>Null: the rules that hold the job are those in force.</summary>
     public async Task<VoteRefusal?> WhyAsync(Job job, Approval approval, CancellationToken cancellationToken)
@@ -30,9 +28,9 @@ internal sealed class Redeciding(PolicyGate gate, MoveWriter moves, StoreClock c
             return null;
         }
 
-        var again = job with { State = JobState.Accepted, DueAt = clock.Now + Timestamps.Micros(JobIntake.DispatchPatience), Reason = why };
+        var again = job with { State = JobState.Accepted, DueAt = job.NotAfter, Reason = why };
         await moves.AddAsync(
-            new Move(job, again) { Entry = TimelineDetails.Invalidated(again, approval, why), Outbox = [DispatchBatch.Message([again], time)] }, cancellationToken);
+            new Move(job, again) { Entry = TimelineDetails.Invalidated(again, approval, why), Outbox = [DispatchWake.Message([again.Pool!], time)] }, cancellationToken);
         return new VoteRefusal("changed", $"{why}; the job is decided again.") { Changed = [new ChangedHash("policy_hash", approval.PolicyHash, decision.PolicyHash)] };
     }
 }

@@ -1,6 +1,5 @@
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
-using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
@@ -58,11 +57,11 @@ internal sealed class VoteRecording(DispatcherDb db, IStore store, MoveWriter mo
         }
 
         approval.UseBy = vote.At + Timestamps.Micros(approval.Requirement.UseWithin);
-        var approved = job with { State = JobState.Approved, DueAt = Math.Min(vote.At + Timestamps.Micros(JobIntake.DispatchPatience), approval.UseBy.Value) };
+        var approved = job with { State = JobState.Approved, DueAt = Math.Min(approval.UseBy.Value, job.NotAfter ?? long.MaxValue) };
         return new Move(job, approved)
         {
             Entry = TimelineDetails.Voted(TimelineKinds.Approved, approved, approval, vote),
-            Outbox = [DispatchBatch.Message([approved], time)],
+            Outbox = [DispatchWake.Message([approved.Pool!], time)],
         };
     }
 }

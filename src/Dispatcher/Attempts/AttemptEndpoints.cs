@@ -3,6 +3,7 @@ using Dispatcher.Contracts;
 using Dispatcher.Hosting;
 using Dispatcher.Keys;
 using Dispatcher.Storing;
+using Dispatcher.Workers;
 
 namespace Dispatcher.Attempts;
 
@@ -26,20 +27,23 @@ internal static class AttemptEndpoints
         return errors.Count > 0 ? Problems.Malformed(errors) : Results.Ok(await claims.ClaimAsync(request, caller.Subject(), caller.Serves, cancellationToken));
     }
 
-    private static async Task<IResult> BeatAsync(HeartbeatRequest request, ClaimsPrincipal caller, IStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> BeatAsync(HeartbeatRequest request, ClaimsPrincipal caller, Heartbeats heartbeats, CancellationToken cancellationToken)
     {
-        var errors = Check(request.Worker, "/runs", request.Runs, MostRuns);
-        return errors.Count > 0 ? Problems.Malformed(errors) : Results.Ok(await Heartbeats.BeatAsync(store, request, caller.Subject(), cancellationToken));
+        var errors = request.Registration is null || request.Runs.Count > 0 ? Check(request.Worker, "/runs", request.Runs, MostRuns) : CheckWorker(request.Worker);
+        RegistrationCheck.Run(request.Registration, errors);
+        if (errors.Count > 0)
+        {
+            return Problems.Malformed(errors);
+        }
+
+        return request.Registration is { } registration && !caller.Serves(registration.Pool)
+            ? Results.Problem(statusCode: StatusCodes.Status403Forbidden, title: "This key may not serve that pool", detail: $"Its subject is {caller.Subject()}; it needs the role worker:{registration.Pool}, or worker.")
+            : Results.Ok(await heartbeats.BeatAsync(request, caller.Subject(), cancellationToken));
     }
 
     private static List<InputError> Check(string worker, string where, IReadOnlyList<object?> items, int most)
     {
-        var errors = new List<InputError>();
-        if (worker.Length is 0 or > LongestWorker || worker.Contains('\0', StringComparison.Ordinal))
-        {
-            errors.Add(new InputError { Code = "bad_worker", Where = "/worker", Message = $"{worker.Length} characters; allowed are 1 to {LongestWorker}, none of them U+0000.", Fix = "For example \"host-17/4711\"." });
-        }
-
+        var errors = CheckWorker(worker);
         if (items.Count == 0 || items.Count > most)
         {
             errors.Add(new InputError { Code = "bad_count", Where = where, Message = $"{items.Count} given; allowed are 1 to {most}.", Fix = "Split the request." });
@@ -52,18 +56,31 @@ internal static class AttemptEndpoints
 
         return errors;
     }
+
+    private static List<InputError> CheckWorker(string worker)
+    {
+        var errors = new List<InputError>();
+        if (worker.Length is 0 or > LongestWorker || worker.Contains('\0', StringComparison.Ordinal))
+        {
+            errors.Add(new InputError { Code = "bad_worker", Where = "/worker", Message = $"{worker.Length} characters; allowed are 1 to {LongestWorker}, none of them U+0000.", Fix = "For example \"host-17/4711\"." });
+        }
+
+        return errors;
+    }
 }
 
-/// <summary>Extends the leases of live runs and says which must stop.</summary>
-internal static class Heartbeats
+/// <summary>Notes who is there, extends the leases of live runs and says which must stop.</summary>
+internal sealed class Heartbeats(IStore store, WorkerRegister workers)
 {
-    public static async Task<HeartbeatAnswer> BeatAsync(IStore store, HeartbeatRequest request, string subject, CancellationToken cancellationToken)
+    public async Task<HeartbeatAnswer> BeatAsync(HeartbeatRequest request, string subject, CancellationToken cancellationToken)
     {
-        var live = await store.BeatAsync([.. request.Runs.DistinctBy(run => run.RunId)], subject, cancellationToken);
+        var missing = request.Registration is { } registration ? await workers.NoteAsync(registration, request.Worker, subject, cancellationToken) : [];
+        var live = request.Runs.Count == 0 ? [] : await store.BeatAsync([.. request.Runs.DistinctBy(run => run.RunId)], subject, cancellationToken);
         var alive = live.Select(run => run.RunId).ToHashSet();
         return new HeartbeatAnswer
         {
             Cancelled = [.. live.Where(run => run.CancelRequested).Select(run => run.RunId)],
+            MissingEnforcers = missing,
             Fenced = [.. request.Runs.Select(run => run.RunId).Where(run => !alive.Contains(run)).Distinct()],
         };
     }

@@ -5,6 +5,7 @@ using Dispatcher.Attempts;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
+using Dispatcher.Policies;
 using Dispatcher.Recovering;
 using Dispatcher.Relaying;
 using Dispatcher.Storing;
@@ -30,7 +31,7 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, Approvers a
         }
     }
 
-    /// <summary>Whether a job waits for dispatch.</summary>
+    /// <summary>Whether a job waits for its turn.</summary>
     public static bool IsWaiting(Job job) => job.State is JobState.Accepted or JobState.Approved or JobState.Retrying;
 
     private async ValueTask<Move> DecidedAsync(Judged<Job> judged, CancellationToken cancellationToken)
@@ -39,6 +40,11 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, Approvers a
         if (job.NotAfter <= clock.Now)
         {
             return Recovery.Expired(job);
+        }
+
+        if (job.State == JobState.Retrying && job.GiveUpAt <= clock.Now)
+        {
+            return Recovery.OutOfTime(job, new Surroundings(current.InForce.Bundle, clock.Now, time));
         }
 
         return judged.Decision.Verdict switch
@@ -78,15 +84,17 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, Approvers a
     private async ValueTask<Move> AllowedAsync(Judged<Job> judged, CancellationToken cancellationToken)
     {
         var jobClass = judged.Decision.JobClass ?? throw new UnreachableException("A job of an unknown topic is denied.");
-        var startBy = Math.Min(clock.Now + Timestamps.Micros(jobClass.StartWithin), judged.Subject.NotAfter ?? long.MaxValue);
-        var runLimit = TimeSpan.FromMilliseconds(Math.Min(jobClass.RunWithin.TotalMilliseconds, judged.Decision.Constraints?.TimeoutMs ?? double.MaxValue));
+        var now = clock.Now;
+        var giveUpAt = judged.Subject.GiveUpAt ?? now + Timestamps.Micros(jobClass.OverallWithin);
+        var startBy = Math.Min(Math.Min(now + Timestamps.Micros(jobClass.StartWithin), giveUpAt), judged.Subject.NotAfter ?? long.MaxValue);
         var after = judged.Subject.With(judged.Decision) with
         {
             State = JobState.Dispatched,
             Attempt = judged.Subject.Attempt + 1,
             Pool = jobClass.Pool,
             StartBy = startBy,
-            RunLimitUs = Timestamps.Micros(runLimit),
+            RunLimitUs = RunLimit(jobClass, judged.Decision.Constraints, giveUpAt - now),
+            GiveUpAt = giveUpAt,
             HeartbeatUs = Timestamps.Micros(jobClass.HeartbeatEvery),
             DueAt = startBy + Timestamps.Micros(Leases.Grace),
         };
@@ -95,13 +103,17 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, Approvers a
         {
             Entry = TimelineDetails.Judged(TimelineKinds.Dispatched, after, judged, permitId),
             PermitId = permitId,
-            Outbox = [await WorkAsync(after, permitId, cancellationToken)],
+            Outbox = [await WorkAsync(after, jobClass.Idempotent, permitId, cancellationToken)],
         };
     }
 
-    private async ValueTask<OutboxMessage> WorkAsync(Job job, Guid permitId, CancellationToken cancellationToken)
+    /// <summary>The topic's limit, tightened by the rules, and by what is left of the time for all attempts.</summary>
+    private static long RunLimit(JobClass jobClass, Constraints? constraints, long left) =>
+        Math.Min(Math.Min(Timestamps.Micros(jobClass.RunWithin), constraints?.TimeoutMs * 1_000 ?? long.MaxValue), Math.Max(left, 1_000));
+
+    private async ValueTask<OutboxMessage> WorkAsync(Job job, bool idempotent, Guid permitId, CancellationToken cancellationToken)
     {
-        var body = WorkBody.Of(job);
+        var body = WorkBody.Of(job, idempotent);
         var permit = await permits.SignAsync(
             new PermitClaims
             {

@@ -9,7 +9,7 @@ namespace Dispatcher.Dispatching;
 /// <summary>Writes a work message by hand, because the payload must go through byte for byte. The members are those of <see cref="WorkMessage"/>, held to it by a test.</summary>
 internal static class WorkBody
 {
-    public static byte[] Of(Job job)
+    public static byte[] Of(Job job, bool idempotent)
     {
         var buffer = new ArrayBufferWriter<byte>(512 + job.Payload.Length);
         using (var json = new Utf8JsonWriter(buffer))
@@ -40,6 +40,7 @@ internal static class WorkBody
             json.WriteString("start_by", Timestamps.At(job.StartBy!.Value));
             json.WriteNumber("run_until_ms", job.RunLimitUs!.Value / 1_000);
             json.WriteNumber("heartbeat_ms", job.HeartbeatUs!.Value / 1_000);
+            json.WriteBoolean("idempotent", idempotent);
             json.WriteString("policy_hash", job.PolicyHash);
             json.WriteString("job_hash", job.JobHash);
             json.WriteEndObject();

@@ -4,7 +4,6 @@ using Dispatcher.Attempts;
 using Dispatcher.Contracts;
 using Dispatcher.Messaging;
 using Dispatcher.Recovering;
-using Dispatcher.Storing;
 using Dispatcher.Worker;
 using MassTransit;
 
@@ -14,7 +13,7 @@ namespace Dispatcher.Embedding;
 /// Connects the embedded server's worker to it: work over the in-memory queues, claims, heartbeats and outcomes as calls. It is the worker SDK's second transport, so that
 /// the worker is the same in both ways to run.
 /// </summary>
-internal sealed class InProcessTransport(AttemptClaims claims, IStore store, JobRecovery recovery) : IWorkerTransport
+internal sealed class InProcessTransport(AttemptClaims claims, Heartbeats heartbeats, JobRecovery recovery) : IWorkerTransport
 {
     /// <summary>The principal of the worker in the process.</summary>
     public const string Subject = "embedded-worker";
@@ -56,7 +55,7 @@ internal sealed class InProcessTransport(AttemptClaims claims, IStore store, Job
 
     public Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken) => claims.ClaimAsync(request, Subject, _ => true, cancellationToken);
 
-    public Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken) => Heartbeats.BeatAsync(store, request, Subject, cancellationToken);
+    public Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken) => heartbeats.BeatAsync(request, Subject, cancellationToken);
 
     /// <summary>Returns when they are committed: a queue in memory would lose them with the process.</summary>
     public Task SendAsync(OutcomeBatch batch, CancellationToken cancellationToken) => recovery.RecordAsync(batch.Outcomes, Subject, cancellationToken);

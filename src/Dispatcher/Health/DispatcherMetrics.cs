@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
 using Dispatcher.Judging;
 using Dispatcher.Storing;
 
@@ -23,6 +24,10 @@ internal sealed class DispatcherMetrics
     private readonly Gauge<double> _approvalsMedianWait;
     private readonly Gauge<double> _approvalsLongestWait;
     private readonly Counter<long> _approvalsExpired;
+    private readonly Gauge<int> _poolWaiting;
+    private readonly Gauge<int> _poolCapacity;
+    private readonly Gauge<int> _poolLimit;
+    private readonly Counter<long> _attempts;
     private readonly Counter<long> _sealed;
     private readonly Gauge<double> _sealingLag;
 
@@ -38,6 +43,10 @@ internal sealed class DispatcherMetrics
         _approvalsMedianWait = meter.CreateGauge<double>("dispatcher.approvals.wait.median", "s", "How long half of them have waited at least; 0: none waits");
         _approvalsLongestWait = meter.CreateGauge<double>("dispatcher.approvals.wait.longest", "s", "How long the oldest of them has waited; 0: none waits");
         _approvalsExpired = meter.CreateCounter<long>("dispatcher.approvals.expired", "{approval}", "Approvals that nobody decided on, or used, within the limit of their rule; counted by the process that noticed");
+        _poolWaiting = meter.CreateGauge<int>("dispatcher.pool.waiting", "{job}", "Jobs in the line of a pool, retries that are not ready yet among them");
+        _poolCapacity = meter.CreateGauge<int>("dispatcher.pool.capacity", "{run}", "Runs that the live workers of a pool can have at once; 0: nobody serves it");
+        _poolLimit = meter.CreateGauge<int>("dispatcher.pool.limit", "{attempt}", "Attempts that may be under way at once in a pool whose attempts come to nothing, as this process sees it; -1: not limited");
+        _attempts = meter.CreateCounter<long>("dispatcher.attempts.ended", "{attempt}", "Attempts that ended, by pool and how: succeeded, the class of the fault, cancelled or returned");
         _sealed = meter.CreateCounter<long>("dispatcher.audit.sealed", "{entry}", "Timeline entries that this process sealed");
         _sealingLag = meter.CreateGauge<double>("dispatcher.audit.unsealed.lag", "s", "At most so old is what is committed to the timeline and not sealed yet");
     }
@@ -67,6 +76,16 @@ internal sealed class DispatcherMetrics
         _decisions.Add(1, new("verdict", WireNames.Of(verdict)), tag);
         _decisionDuration.Record(took.TotalSeconds, tag);
     }
+
+    public void PoolSeen(string pool, PoolView view)
+    {
+        var tag = new KeyValuePair<string, object?>("pool", pool);
+        _poolWaiting.Record(view.Waiting, tag);
+        _poolCapacity.Record(view.Capacity, tag);
+        _poolLimit.Record(view.Limit ?? -1, tag);
+    }
+
+    public void AttemptEnded(string pool, string how) => _attempts.Add(1, new("pool", pool), new("how", how));
 
     public void Sealed(int entries) => _sealed.Add(entries);
 

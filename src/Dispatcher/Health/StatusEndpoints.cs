@@ -1,5 +1,5 @@
 using System.Security.Claims;
-using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
 using Dispatcher.Judging;
 using Dispatcher.Keys;
 using Dispatcher.Storing;
@@ -13,9 +13,6 @@ internal sealed record StatusView(
 
 /// <summary>How much waits to be sent; a parked message waits for a person.</summary>
 internal sealed record OutboxView(int Waiting, int Parked);
-
-/// <summary>A pool's work: dispatched and not yet claimed, and running.</summary>
-internal sealed record PoolView(int Dispatched, int Running);
 
 /// <summary><c>/health/live</c> and <c>/health/ready</c> without a key, <c>/api/status</c> with one. What is wrong in full is for operators and admins.</summary>
 internal static class StatusEndpoints
@@ -31,13 +28,10 @@ internal static class StatusEndpoints
         routes.MapGet("/api/status", StatusAsync).RequireAuthorization(Callers.Anyone).WithTags("status").Produces<StatusView>();
     }
 
-    private static async Task<IResult> StatusAsync(ClaimsPrincipal caller, Readiness readiness, CurrentBundle current, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+    private static async Task<IResult> StatusAsync(ClaimsPrincipal caller, Readiness readiness, CurrentBundle current, PoolWatch pools, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var states = await db.Jobs.GroupBy(job => job.State).Select(group => new { group.Key, Count = group.Count() }).ToListAsync(cancellationToken);
-        var pools = await db.Jobs.Where(job => job.State == JobState.Dispatched || job.State == JobState.Running)
-            .GroupBy(job => new { job.Pool, job.State }).Select(group => new { group.Key.Pool, group.Key.State, Count = group.Count() }).ToListAsync(cancellationToken);
-        var names = (current.InForce.Bundle?.Pools.Keys ?? []).Union(pools.Select(pool => pool.Pool!)).Order(StringComparer.Ordinal);
         return Results.Ok(new StatusView(
             Version,
             readiness.IsReady,
@@ -45,8 +39,6 @@ internal static class StatusEndpoints
             current.InForce.Hash,
             states.ToDictionary(state => WireNames.Of(state.Key), state => state.Count),
             new OutboxView(await db.Outbox.CountAsync(message => !message.Parked, cancellationToken), await db.Outbox.CountAsync(message => message.Parked, cancellationToken)),
-            names.ToDictionary(name => name, name => new PoolView(
-                pools.Where(pool => pool.Pool == name && pool.State == JobState.Dispatched).Sum(pool => pool.Count),
-                pools.Where(pool => pool.Pool == name && pool.State == JobState.Running).Sum(pool => pool.Count)))));
+            await pools.LookAsync(cancellationToken)));
     }
 }

@@ -20,6 +20,7 @@ internal static class EventIds
     public const int BrokerAway = 1201;
     public const int UnexpectedFault = 1202;
     public const int MessageWaits = 1203;
+    public const int ParkedAgain = 1204;
 
     // 2000 intake
     public const int Refused = 2000;
@@ -36,6 +37,14 @@ internal static class EventIds
 
     // 2200 dispatching
     public const int DispatchUnreadable = 2200;
+    public const int WakeNotSent = 2201;
+    public const int PoolHolds = 2202;
+    public const int PoolFlows = 2203;
+
+    // 2300 workers
+    public const int WorkerKnown = 2300;
+    public const int WorkerRefused = 2301;
+    public const int SharedCredential = 2302;
 
     // 2400 recovering
     public const int OutcomeLate = 2401;

@@ -20,6 +20,7 @@ using Dispatcher.Relaying;
 using Dispatcher.Sealing;
 using Dispatcher.Storing;
 using Dispatcher.Sweeping;
+using Dispatcher.Workers;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Hosting;
@@ -30,11 +31,11 @@ namespace Dispatcher.Hosting;
 /// <para>(1) <see cref="SubmissionReader"/> reads a submission, from <see cref="IntakePolicyFilter"/> (AMQP) or <see cref="JobEndpoints"/> (HTTP); <see cref="Refusals"/> keeps what cannot be read.</para>
 /// <para>(2) <see cref="PolicyGate"/> asks the policy, for the first time.</para>
 /// <para>(3) <see cref="JobIntake"/> and <see cref="IntakeWriter"/> store the job, its timeline and its messages in one commit; <see cref="Relay"/> sends them.</para>
-/// <para>(4) <see cref="DispatchPolicyFilter"/> reads the job back and asks the policy again.</para>
+/// <para>(4) It stands in a line (<see cref="PoolLines"/>) until its pool has room (<see cref="PoolWindow"/>); <see cref="DispatchPolicyFilter"/> reads it back and asks the policy again.</para>
 /// <para>(4) What needs people waits as an <see cref="Approval"/>: <see cref="Voting"/> takes votes, <see cref="ApprovalSaga"/> counts them, <see cref="ApprovalUse"/> tells at dispatch whether they still stand.</para>
 /// <para>(5) <see cref="JobDispatch"/> moves it to its pool with a permit; every move from here on goes through <see cref="MoveWriter"/>.</para>
 /// <para>(6) A worker (project Dispatcher.Worker) claims the attempt at <see cref="AttemptClaims"/>, acks and runs it.</para>
-/// <para>(7) (8) <see cref="OutcomeConsumer"/> and <see cref="JobRecovery"/> take the outcome; <see cref="Recovery"/> decides where it leads.</para>
+/// <para>(7) (8) <see cref="OutcomeConsumer"/> and <see cref="JobRecovery"/> take the outcome; <see cref="RecoveryPolicy"/> decides what follows a fault, <see cref="Recovery"/> makes the move.</para>
 /// <para>(9) <see cref="Sweep"/> and <see cref="OutboxSweeper"/> repair whatever was forgotten on the way.</para>
 /// <para>Behind all of it, <see cref="Sealer"/> numbers and links every line that was written.</para>
 /// </summary>
@@ -60,6 +61,8 @@ internal static class Server
     {
         builder.Services.AddOptions<IntakeOptions>().BindConfiguration("Intake").ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<IntakeOptions>, IntakeOptionsValidator>();
+        builder.Services.AddOptions<DispatchOptions>().BindConfiguration("Dispatch").ValidateOnStart();
+        builder.Services.AddSingleton<IValidateOptions<DispatchOptions>, DispatchOptionsValidator>();
         builder.Services.AddOptions<EventOptions>().BindConfiguration("Events").ValidateOnStart();
         builder.Services.AddSingleton<IValidateOptions<EventOptions>, EventOptionsValidator>();
         builder.Services.AddOptions<PolicyFolderOptions>().Configure(options => options.Path = settings.PolicyFolder).ValidateOnStart();
@@ -77,8 +80,13 @@ internal static class Server
         services.AddSingleton<JobIntake>();
         services.AddSingleton<JobEvents>();
         services.AddSingleton<Permits>();
+        services.AddSingleton<PoolLines>();
+        services.AddSingleton<PoolWindow>();
+        services.AddSingleton<PoolTurns>();
         services.AddSingleton<JobDispatch>();
         services.AddSingleton<AttemptClaims>();
+        services.AddSingleton<Heartbeats>();
+        services.AddSingleton<WorkerRegister>();
         services.AddSingleton<JobRecovery>();
         services.AddApprovals();
         services.AddSingleton<JobReads>();
@@ -120,6 +128,7 @@ internal static class Server
         AddHosted<ProcessBeat>(services);
         AddHosted<Sealer>(services);
         AddHosted<Relay>(services);
+        AddHosted<PoolWakes>(services);
         AddHosted<IntakeWriter>(services);
         AddHosted<MoveWriter>(services);
         AddHosted<Refusals>(services);
@@ -128,6 +137,7 @@ internal static class Server
         AddHosted<OutboxSweeper>(services);
         AddHosted<Sweep>(services);
         AddHosted<ApprovalQueue>(services);
+        AddHosted<PoolWatch>(services);
     }
 
     private static void AddHosted<T>(IServiceCollection services) where T : class, IHostedService
@@ -159,6 +169,7 @@ internal static class Server
         app.MapOpenApi("/openapi/{documentName}.json");
         app.MapJobs();
         app.MapAttempts();
+        app.MapWorkers();
         app.MapApprovals();
         app.MapDeadLetters();
         app.MapKeys();

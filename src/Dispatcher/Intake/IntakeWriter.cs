@@ -20,7 +20,7 @@ internal sealed class IntakeWriter(IStore store, IDbContextFactory<DispatcherDb>
     protected override async Task<IReadOnlyList<IntakeResult>> CommitAsync(IReadOnlyList<Acceptance> batch, CancellationToken cancellationToken)
     {
         var ready = batch.Where(acceptance => acceptance.Job?.State == JobState.Accepted).Select(acceptance => acceptance.Job!).ToList();
-        var packed = ready.Count == 0 ? null : DispatchBatch.Message(ready, time);
+        var packed = ready.Count == 0 ? null : DispatchWake.Message(ready.Select(job => job.Pool!), time);
         var committed = await store.AcceptAsync([.. batch.Where(acceptance => acceptance.IsStored)], packed, cancellationToken);
         relay.Offer(batch.Where(acceptance => committed.Jobs.Contains(acceptance.JobId)).SelectMany(acceptance => acceptance.Outbox));
         relay.Offer(packed is null ? [] : [packed]);

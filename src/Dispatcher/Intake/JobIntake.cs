@@ -13,9 +13,6 @@ namespace Dispatcher.Intake;
 /// <summary>Steps 2 and 3: takes a judged submission and stores what came of it. The same for AMQP and HTTP.</summary>
 internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBundle current, IStore store, Relay relay, JobEvents events, StoreClock clock)
 {
-    /// <summary>A job that waits for dispatch is looked at again after this long; its message is lost then, or far behind.</summary>
-    public static readonly TimeSpan DispatchPatience = TimeSpan.FromSeconds(60);
-
     public async Task<IntakeResult> AcceptAsync(Judged<Job> judged, SubmissionSource source, CancellationToken cancellationToken)
     {
         while (true)
@@ -42,12 +39,12 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
     {
         var decision = judged.Decision;
         var now = clock.Now;
-        var fresh = judged.Subject with { CreatedAt = now, UpdatedAt = now };
+        var fresh = judged.Subject with { CreatedAt = now, UpdatedAt = now, ReadyAt = now, Pool = decision.JobClass?.Pool };
         var (job, approval) = decision.Verdict switch
         {
             Verdict.RequireApproval => ApprovalRounds.Hold(fresh, decision, now),
             Verdict.Deny => (fresh.With(decision) with { State = JobState.Denied }, (Approval?)null),
-            Verdict.Allow or Verdict.AllowWithConstraints => (fresh.With(decision) with { State = JobState.Accepted, DueAt = FirstDue(fresh, now) }, null),
+            Verdict.Allow or Verdict.AllowWithConstraints => (fresh.With(decision) with { State = JobState.Accepted, DueAt = fresh.NotAfter }, null),
         };
         var answer = Answer(job);
         var denied = job.State == JobState.Denied;
@@ -63,8 +60,6 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
             Answer = answer,
         };
     }
-
-    private static long FirstDue(Job job, long now) => Math.Min(now + Timestamps.Micros(DispatchPatience), job.NotAfter ?? long.MaxValue);
 
     private static Denial Denied(Job job) => new()
     {

@@ -15,19 +15,23 @@ internal sealed partial class Refusals(IStore store, Relay relay, JobEvents even
     /// <summary>The class of a dead letter that never became a job.</summary>
     public const string Malformed = "malformed";
 
+    /// <summary>The class of a message that ended its reader each time.</summary>
+    public const string Poison = "poison";
+
     /// <summary>Who owns what has no readable topic.</summary>
     public const string Owner = "dispatcher";
 
     private const int KeptBytes = 65_536;
 
     /// <summary>Keeps the message; answers with the id it is kept under.</summary>
-    public async Task<Refused> RefuseAsync(ReadOnlyMemory<byte> body, SubmissionSource source, IReadOnlyList<InputError> errors, CancellationToken cancellationToken)
+    public async Task<Refused> RefuseAsync(
+        ReadOnlyMemory<byte> body, SubmissionSource source, IReadOnlyList<InputError> errors, CancellationToken cancellationToken, string faultClass = Malformed)
     {
-        var letter = Letter(body, source, errors);
+        var letter = Letter(body, source, errors, faultClass);
         var reason = string.Join("; ", errors.Select(error => $"{error.Where}: {error.Message}").Take(3));
         await AddAsync(new Refusal(letter, TimelineDetails.Refused(letter, source), [Copy(letter, source), .. events.OfRefusal(source, null, reason)]), cancellationToken);
         Log.Refused(logger, letter.DeadLetterId, letter.Principal, reason);
-        return new Refused { Code = Malformed, DeadLetterId = letter.DeadLetterId, Errors = errors };
+        return new Refused { Code = faultClass, DeadLetterId = letter.DeadLetterId, Errors = errors };
     }
 
     protected override Guid KeyOf(Refusal item) => item.DeadLetter.DeadLetterId;
@@ -39,14 +43,14 @@ internal sealed partial class Refusals(IStore store, Relay relay, JobEvents even
         return [.. batch.Select(_ => true)];
     }
 
-    private DeadLetter Letter(ReadOnlyMemory<byte> body, SubmissionSource source, IReadOnlyList<InputError> errors)
+    private DeadLetter Letter(ReadOnlyMemory<byte> body, SubmissionSource source, IReadOnlyList<InputError> errors, string faultClass)
     {
         var hash = Convert.ToHexStringLower(SHA256.HashData(body.Span));
         return new DeadLetter
         {
             // A message that is delivered again after a crash is kept once. Without a message id that cannot be told from a second one: both are kept.
-            DeadLetterId = source.MessageId is { } id ? UuidV5.Of(Malformed, source.Principal ?? "", id, hash) : Guid.CreateVersion7(time.GetUtcNow()),
-            FaultClass = Malformed,
+            DeadLetterId = source.MessageId is { } id ? UuidV5.Of(faultClass, source.Principal ?? "", id, hash) : Guid.CreateVersion7(time.GetUtcNow()),
+            FaultClass = faultClass,
             Owner = Owner,
             Topic = Storable(source.RoutingKey) ?? "unknown",
             Principal = Storable(source.Principal) ?? "unknown",

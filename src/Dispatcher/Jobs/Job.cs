@@ -34,7 +34,13 @@ internal sealed record Job
     /// <summary>Attempts that a worker claimed and that came to nothing. One that nobody claimed, or that was given back, costs nothing.</summary>
     public int Spent { get; init; }
 
-    /// <summary>When the sweep must look at the job again. Null: never, the state is final.</summary>
+    /// <summary>When it may go at the earliest, and with that its place in the line of its pool: the time of hand-in, or of the next attempt.</summary>
+    public long ReadyAt { get; init; }
+
+    /// <summary>No attempt begins or runs after this: the topic's overall limit. Null: no attempt was dispatched since it was handed in or approved.</summary>
+    public long? GiveUpAt { get; init; }
+
+    /// <summary>When the sweep must look at the job again. Null: it only waits for its turn, or the state is final.</summary>
     public long? DueAt { get; init; }
 
     /// <summary>The last decision. Until there is one: a denial.</summary>
@@ -48,6 +54,7 @@ internal sealed record Job
     /// <summary>The round of the approval it waits for, has, or was last dispatched by. 0: it never needed one.</summary>
     public int ApprovalRound { get; init; }
 
+    /// <summary>The pool in whose line it stands. Empty: its topic is not in the registry any more. Null: it never was.</summary>
     public string? Pool { get; init; }
     public long? RunLimitUs { get; init; }
     public long? HeartbeatUs { get; init; }

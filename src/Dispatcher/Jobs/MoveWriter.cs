@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Dispatcher.Approvals;
 using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
 using Dispatcher.Events;
 using Dispatcher.Health;
 using Dispatcher.Relaying;
@@ -9,7 +10,7 @@ using Dispatcher.Storing;
 namespace Dispatcher.Jobs;
 
 /// <summary>Commits moves of any hop, many in one transaction, each with the event of the state it leads to; after the commit sends their messages and answers who waits.</summary>
-internal sealed class MoveWriter(IStore store, Relay relay, JobEvents events, DispatcherMetrics metrics, ILogger<MoveWriter> logger) : GroupCommit<Move, MoveResult>(logger)
+internal sealed class MoveWriter(IStore store, Relay relay, JobEvents events, PoolWindow window, PoolWakes wakes, DispatcherMetrics metrics, ILogger<MoveWriter> logger) : GroupCommit<Move, MoveResult>(logger)
 {
     protected override Guid KeyOf(Move item) => item.Before.JobId;
 
@@ -22,10 +23,21 @@ internal sealed class MoveWriter(IStore store, Relay relay, JobEvents events, Di
         return told.ConvertAll(move => Result(move, committed));
     }
 
-    /// <summary>Sends the messages of committed moves, and the final state to who waits for it.</summary>
+    /// <summary>Sends the messages of committed moves, in the order of their lines, and the final state to who waits for it; and tells where a place has become free.</summary>
     public void Tell(IReadOnlyList<Move> moved)
     {
-        relay.Offer(moved.SelectMany(move => move.Outbox));
+        relay.Offer(moved.OrderBy(move => move.After.ReadyAt).SelectMany(move => move.Outbox));
+        foreach (var move in moved.Where(move => move.Before.State is JobState.Dispatched or JobState.Running && move.Before.State != move.After.State))
+        {
+            if (move.Before.State == JobState.Running)
+            {
+                window.Ended(move.Before, move.After);
+                metrics.AttemptEnded(move.Before.Pool!, HowOf(move.After));
+            }
+
+            wakes.Wake(move.Before.Pool);
+        }
+
         metrics.ApprovalsExpired(moved.Count(move => move.Approval?.To == ApprovalStates.Expired));
         foreach (var job in moved.Select(move => move.After).Where(job => job.ReplyTo is not null && job.State.IsFinal()))
         {
@@ -36,6 +48,13 @@ internal sealed class MoveWriter(IStore store, Relay relay, JobEvents events, Di
 
     /// <summary>The move with the event of the state it leads to, if it leads to another.</summary>
     public Move WithEvent(Move move) => move.Before.State == move.After.State ? move : move with { Outbox = [.. move.Outbox, .. events.Of(move.After)] };
+
+    private static string HowOf(Job after) => after.State switch
+    {
+        JobState.Retrying or JobState.DeadLettered when after.FaultClass is { } faultClass => faultClass,
+        JobState.Succeeded or JobState.Quarantined or JobState.Cancelled => WireNames.Of(after.State),
+        _ => "returned",
+    };
 
     private static MoveResult Result(Move move, Committed committed)
     {

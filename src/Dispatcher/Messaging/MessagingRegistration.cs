@@ -64,6 +64,8 @@ internal static class MessagingRegistration
             bus.AddConsumer<IntakeConsumer>();
             bus.AddConsumer<OutcomeConsumer>();
             bus.AddConsumer<ApprovalWatch>();
+            bus.AddConsumer<ParkedConsumer>();
+            bus.AddConsumer<PoisonConsumer>();
             bus.UsingRabbitMq((context, rabbit) =>
             {
                 rabbit.Host(new Uri(settings.RabbitMq!), host => host.ConnectionName("dispatcher bus"));
@@ -71,6 +73,8 @@ internal static class MessagingRegistration
                 Endpoint(rabbit, QueueNames.Dispatch, endpoint => Dispatch(endpoint, context));
                 Endpoint(rabbit, Queues.Outcomes, endpoint => Outcomes(endpoint, context));
                 Endpoint(rabbit, QueueNames.ApprovalWatch, endpoint => Watch(endpoint, context));
+                Endpoint(rabbit, QueueNames.Parked, endpoint => Alone<ParkedConsumer>(endpoint, context));
+                Endpoint(rabbit, QueueNames.Poison, endpoint => Alone<PoisonConsumer>(endpoint, context));
             });
         });
     }
@@ -109,6 +113,12 @@ internal static class MessagingRegistration
     {
         Common(endpoint, context, PackedPrefetch);
         endpoint.ConfigureConsumer<ApprovalWatch>(context);
+    }
+
+    private static void Alone<TConsumer>(IReceiveEndpointConfigurator endpoint, IRegistrationContext context) where TConsumer : class, IConsumer
+    {
+        Common(endpoint, context, prefetch: 1);
+        endpoint.ConfigureConsumer<TConsumer>(context);
     }
 
     /// <summary>As many as the worker can have waiting: it answers a delivery when it has claimed it.</summary>

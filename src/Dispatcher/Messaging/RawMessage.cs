@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Dispatcher.Topology;
 using MassTransit;
 using Headers = Dispatcher.Contracts.Headers;
 
@@ -32,13 +33,16 @@ internal sealed record DeliveryFacts
         return common with
         {
             UserId = properties.UserId,
-            RoutingKey = delivery.RoutingKey ?? "",
+            RoutingKey = Original(context, delivery.RoutingKey ?? ""),
             MessageId = properties.MessageId,
             ContentType = properties.ContentType,
             ReplyTo = properties.ReplyTo,
             CorrelationId = properties.CorrelationId,
         };
     }
+
+    /// <summary>The broker gives a message that it sets aside another key.</summary>
+    private static string Original(ConsumeContext context, string routingKey) => routingKey == QueueNames.Parked ? Origin.Of(context).RoutingKey : routingKey;
 
     /// <summary>A stranger's header may be of any type; only text is taken. Asking for it as a string would throw.</summary>
     private static string? Text(MassTransit.Headers headers, string name) => headers.TryGetHeader(name, out var value) ? value as string : null;

@@ -22,8 +22,6 @@ internal sealed record Surroundings(Bundle? Bundle, long Now, TimeProvider Time)
 internal static class Recovery
 {
     private const int LargestResult = 65_536;
-    private const string CancelledCode = "cancelled";
-    private const string TimeoutCode = "timeout";
 
     /// <summary>The worker told how its attempt ended.</summary>
     public static Move Of(Job job, AttemptOutcome outcome, Surroundings around) => outcome.Kind switch
@@ -36,38 +34,53 @@ internal static class Recovery
     /// <summary>The worker is gone: its lease or its time has run out. Null: leave it, a run that must not be repeated may still report until its end.</summary>
     public static Move? OfLost(Job job, Surroundings around)
     {
-        var jobClass = around.ClassOf(job);
         var over = job.RunUntil + Timestamps.Micros(Attempts.Leases.ReportGrace) <= around.Now;
-        if (jobClass?.Idempotent != true)
+        if (!over && around.ClassOf(job)?.Idempotent != true)
         {
-            return over ? LostForGood(job, "Nobody knows whether the work was done.", FaultClasses.InDoubt, around) : null;
+            return null;
         }
 
-        if (job.CancelRequested)
-        {
-            return Ended(job, JobState.Cancelled, TimelineKinds.Cancelled, "cancelled while its worker was lost");
-        }
-
-        var spent = job with { Spent = job.Spent + 1 };
-        return spent.Spent < jobClass.MaxAttempts
-            ? Again(job, spent, around, TimelineKinds.Fenced, "the worker was not heard of until its lease ended")
-            : LostForGood(job, $"It was the last of {jobClass.MaxAttempts} attempts.", FaultClasses.Lost, around);
+        var fault = new Fault { Type = FaultCodes.WorkerLost, Message = $"Worker {job.Worker} claimed attempt {job.Attempt} and was not heard of again.", Code = FaultCodes.WorkerLost };
+        return Failed(job, fault, around, (after, why) => TimelineDetails.Repaired(after.State == JobState.Cancelled ? TimelineKinds.Cancelled : TimelineKinds.Fenced, after, $"{fault.Message} {why}"));
     }
 
-    /// <summary>Back to dispatch, where the policy is asked again.</summary>
-    public static Move Again(Job job, Surroundings around, string kind, string reason) => Again(job, job, around, kind, reason);
-
-    private static Move Again(Job job, Job counted, Surroundings around, string kind, string reason)
+    /// <summary>All attempts together have taken as long as the topic allows.</summary>
+    public static Move OutOfTime(Job job, Surroundings around)
     {
-        // An attempt that nobody claimed gives its approval back.
-        var waiting = job.State == JobState.Dispatched && job.Verdict == Verdict.RequireApproval ? JobState.Approved : JobState.Accepted;
-        var state = job.CancelRequested ? JobState.Cancelled : waiting;
-        var after = counted with { State = state, DueAt = around.Now + Timestamps.Micros(JobIntake.DispatchPatience), RunUntil = null };
+        var last = job.Fault is { } fault ? $" The last one failed: {fault.Message}" : "";
+        var late = Capped(new Fault
+        {
+            Type = FaultCodes.OverallTimeout,
+            Message = $"{job.Spent} attempts came to nothing within the topic's overall limit.{last}",
+            Code = FaultCodes.OverallTimeout,
+        });
+        return DeadLettered(job, late, FaultClasses.Timeout, around, after => TimelineDetails.Repaired(TimelineKinds.OutOfTime, after, late.Message));
+    }
+
+    /// <summary>Back into its line, at its old place: the attempt was never begun, and costs nothing.</summary>
+    public static Move Again(Job job, Surroundings around, string kind, string reason)
+    {
+        var state = job.CancelRequested ? JobState.Cancelled
+            : job.State == JobState.Dispatched && job.Verdict == Verdict.RequireApproval ? JobState.Approved // which is given back with it
+            : job.Spent > 0 ? JobState.Retrying
+            : JobState.Accepted;
+        var giveUpAt = job.Spent > 0 ? job.GiveUpAt : null;
+
+        // Until when an approval can be used is on its own row, where the sweep looks.
+        var dueAt = state == JobState.Approved ? around.Now : Earlier(job.NotAfter, giveUpAt);
+        var after = job with { State = state, GiveUpAt = giveUpAt, DueAt = dueAt, RunUntil = null };
         return new Move(job, after)
         {
             Entry = TimelineDetails.Repaired(kind, after, reason),
-            Outbox = state.IsFinal() ? [] : [DispatchBatch.Message([job], around.Time)],
+            Outbox = state.IsFinal() ? [] : [DispatchWake.Message([job.Pool!], around.Time)],
         };
+    }
+
+    /// <summary>It only waits for its turn: the sweep need not look at it before a limit.</summary>
+    public static Move Waiting(Job job, long? useBy)
+    {
+        var giveUpAt = job.State == JobState.Retrying ? job.GiveUpAt : null;
+        return new Move(job, job with { DueAt = Earlier(Earlier(job.NotAfter, giveUpAt), useBy) });
     }
 
     /// <summary>It did not start in time.</summary>
@@ -83,39 +96,58 @@ internal static class Recovery
     private static Move Succeeded(Job job, AttemptOutcome outcome)
     {
         var (result, cut) = Capped(outcome.Result);
-        var after = job with { State = JobState.Succeeded, Result = result, ResultTruncated = cut };
+        var after = job with { State = JobState.Succeeded, Result = result, ResultTruncated = cut, Fault = null, FaultClass = null };
         return new Move(job, after) { Entry = TimelineDetails.Ended(TimelineKinds.Succeeded, after, outcome) };
     }
 
     private static Move Faulted(Job job, AttemptOutcome outcome, Surroundings around)
     {
         var fault = Capped(outcome.Fault ?? new Fault { Type = "unknown", Message = "The worker reported a fault without saying which." });
-        if (job.CancelRequested && fault.Code == CancelledCode)
-        {
-            var cancelled = job with { State = JobState.Cancelled, Fault = fault };
-            return new Move(job, cancelled) { Entry = TimelineDetails.Ended(TimelineKinds.Cancelled, cancelled, outcome with { Fault = fault }) };
-        }
-
-        var faultClass = fault switch
-        {
-            { Code: TimeoutCode } => FaultClasses.Timeout,
-            { Code: FaultClasses.InDoubt } => FaultClasses.InDoubt,
-            { Class: FaultClasses.Transient or FaultClasses.Terminal } => fault.Class,
-            _ => FaultClasses.Unknown,
-        };
-        return DeadLettered(job, fault, faultClass, around, after => TimelineDetails.Ended(TimelineKinds.Faulted, after, outcome with { Fault = fault }));
+        return Failed(job, fault, around, (after, why) =>
+            TimelineDetails.Ended(after.State == JobState.Cancelled ? TimelineKinds.Cancelled : TimelineKinds.Faulted, after, outcome with { Fault = fault }, why));
     }
 
-    /// <summary>Nobody reported the end of the run, and it is not tried again.</summary>
-    private static Move LostForGood(Job job, string more, string faultClass, Surroundings around)
+    /// <summary>Where a fault leads, whoever told of it.</summary>
+    private static Move Failed(Job job, Fault fault, Surroundings around, Func<Job, string, TimelineEntry> tell)
     {
-        var fault = new Fault { Type = "worker_lost", Message = $"Worker {job.Worker} claimed attempt {job.Attempt} and was not heard of again. {more}", Code = "worker_lost" };
-        return DeadLettered(job, fault, faultClass, around, after => TimelineDetails.Repaired(TimelineKinds.Fenced, after, fault.Message));
+        var decision = RecoveryPolicy.Decide(job, fault, around.ClassOf(job), around.Now);
+        return decision.Action switch
+        {
+            RecoveryAction.Retry => Retried(job, fault, decision, around, tell),
+            RecoveryAction.DeadLetter => DeadLettered(job, fault, decision.FaultClass, around, after => tell(after, decision.Why)),
+            RecoveryAction.Cancel => Cancelled(job, fault, after => tell(after, decision.Why)),
+        };
+    }
+
+    private static Move Retried(Job job, Fault fault, RecoveryDecision decision, Surroundings around, Func<Job, string, TimelineEntry> tell)
+    {
+        var readyAt = around.Now + Timestamps.Micros(decision.Pause);
+        var after = job with
+        {
+            State = JobState.Retrying,
+            Spent = job.Spent + 1,
+            ReadyAt = readyAt,
+            DueAt = Earlier(job.NotAfter, job.GiveUpAt),
+            RunUntil = null,
+            Fault = fault,
+            FaultClass = decision.FaultClass,
+        };
+        return new Move(job, after)
+        {
+            Entry = tell(after, decision.Why),
+            Outbox = [DispatchWake.Later(job.Pool!, decision.Pause, readyAt, around.Time)],
+        };
+    }
+
+    private static Move Cancelled(Job job, Fault fault, Func<Job, TimelineEntry> tell)
+    {
+        var after = job with { State = JobState.Cancelled, Fault = fault };
+        return new Move(job, after) { Entry = tell(after) };
     }
 
     private static Move DeadLettered(Job job, Fault fault, string faultClass, Surroundings around, Func<Job, TimelineEntry> tell)
     {
-        var after = job with { State = JobState.DeadLettered, Fault = fault, FaultClass = faultClass };
+        var after = job with { State = JobState.DeadLettered, Spent = job.State == JobState.Running ? job.Spent + 1 : job.Spent, Fault = fault, FaultClass = faultClass };
         var letter = new DeadLetter
         {
             DeadLetterId = Guid.CreateVersion7(around.Time.GetUtcNow()),
@@ -157,6 +189,8 @@ internal static class Recovery
             },
             WireJson.Default.DeadLetterCopy),
     };
+
+    private static long? Earlier(long? one, long? other) => one is null || other < one ? other : one;
 
     /// <summary>A result over 64 KiB is replaced by its beginning, marked as such.</summary>
     private static (byte[]? Result, bool Cut) Capped(JsonElement? result)

@@ -39,6 +39,8 @@ internal static class Columns
         Int<Job>("version", job => job.Version),
         Int<Job>("attempt", job => job.Attempt),
         Int<Job>("spent", job => job.Spent),
+        new Column<Job, long>("ready_at", NpgsqlDbType.Bigint, job => job.ReadyAt),
+        Long<Job>("give_up_at", job => job.GiveUpAt),
         Long<Job>("due_at", job => job.DueAt),
         Text<Job>("verdict", job => WireNames.Of(job.Verdict)),
         Text<Job>("rules", job => StoredJson.Write(job.Rules)),

@@ -12,6 +12,7 @@ using Dispatcher.Processes;
 using Dispatcher.Relaying;
 using Dispatcher.Sealing;
 using Dispatcher.Timelines;
+using Dispatcher.Workers;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
@@ -42,6 +43,8 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
 
     public DbSet<RunningProcess> Processes => Set<RunningProcess>();
 
+    public DbSet<KnownWorker> Workers => Set<KnownWorker>();
+
     public DbSet<ApiKey> ApiKeys => Set<ApiKey>();
 
     public DbSet<PermitKey> PermitKeys => Set<PermitKey>();
@@ -59,6 +62,7 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
         modelBuilder.Entity<StoredBundle>().ToTable("bundles").HasKey(bundle => bundle.Hash);
         modelBuilder.Entity<BundleInForce>().ToTable("active_bundle").HasKey(bundle => bundle.Serial);
         modelBuilder.Entity<RunningProcess>().ToTable("processes").HasKey(process => process.InstanceId);
+        ConfigureWorker(modelBuilder.Entity<KnownWorker>());
         ConfigureApiKey(modelBuilder.Entity<ApiKey>());
         modelBuilder.Entity<PermitKey>().ToTable("permit_keys").HasKey(key => key.Kid);
         foreach (var property in modelBuilder.Model.GetEntityTypes().SelectMany(entity => entity.GetProperties()))
@@ -73,6 +77,7 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
     {
         job.ToTable("jobs").HasKey(j => j.JobId);
         job.HasIndex(j => j.DueAt);
+        job.HasIndex(j => new { j.Pool, j.ReadyAt, j.JobId });
         job.HasIndex(j => new { j.Principal, j.IdempotencyKey }).IsUnique();
         job.Property(j => j.State).HasConversion(state => WireNames.Of(state), text => WireNames.State(text));
         job.Property(j => j.Verdict).HasConversion(verdict => WireNames.Of(verdict), text => WireNames.Verdict(text));
@@ -123,6 +128,14 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
         outbox.ToTable("outbox").HasKey(message => message.MessageId);
         outbox.HasIndex(message => message.NextAt);
         outbox.Property(message => message.Headers).HasConversion(StoredJson.Labels, StoredJson.ByReference<IReadOnlyDictionary<string, string>>());
+    }
+
+    private static void ConfigureWorker(EntityTypeBuilder<KnownWorker> worker)
+    {
+        worker.ToTable("workers").HasKey(w => new { w.Pool, w.Principal, w.Instance });
+        worker.Property(w => w.Topics).HasConversion(StoredJson.Strings, StoredJson.ByReference<IReadOnlyList<string>>());
+        worker.Property(w => w.Enforcers).HasConversion(StoredJson.Strings, StoredJson.ByReference<IReadOnlyList<string>>());
+        worker.Property(w => w.Missing).HasConversion(StoredJson.Strings, StoredJson.ByReference<IReadOnlyList<string>>());
     }
 
     private static void ConfigureApiKey(EntityTypeBuilder<ApiKey> key)

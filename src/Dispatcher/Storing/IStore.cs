@@ -18,7 +18,7 @@ internal interface IStore
 
     /// <summary>
     /// Stores new jobs and denials with their timeline and messages, each unless its id or key is known or its bundle is no longer in force.
-    /// <paramref name="packed"/> is sent in any case: it names jobs of the batch, and naming one that was not stored does no harm.
+    /// <paramref name="packed"/> is sent in any case: it only wakes the dispatch of their pools.
     /// </summary>
     Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken);
 
@@ -39,6 +39,9 @@ internal interface IStore
 
     /// <summary>Extends the leases of these runs, as far as they are still theirs and belong to <paramref name="claimedBy"/>; answers those it found, and whether they shall stop.</summary>
     Task<IReadOnlyList<LiveRun>> BeatAsync(IReadOnlyList<Run> runs, string claimedBy, CancellationToken cancellationToken);
+
+    /// <summary>Waits until nobody else, of any process, dispatches from the line of this pool, and keeps others from it until disposed.</summary>
+    Task<IAsyncDisposable> HoldLineAsync(string pool, CancellationToken cancellationToken);
 
     /// <summary>Messages whose time has come, each postponed in the same step.</summary>
     Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken);

@@ -23,7 +23,7 @@ internal static partial class Migrator
 #pragma warning disable EF1002, EF1003 // The form was checked above.
         await db.Database.ExecuteSqlRawAsync(
             $"""
-            grant select, insert, update, delete on jobs, approvals, denials, dead_letters, outbox, bundles, active_bundle, processes, api_keys, permit_keys to {role};
+            grant select, insert, update, delete on jobs, approvals, denials, dead_letters, outbox, bundles, active_bundle, processes, workers, api_keys, permit_keys to {role};
             grant select, insert on timeline, timeline_seals, timeline_checkpoints to {role};
             grant select on "__EFMigrationsHistory" to {role};
             """,

@@ -25,6 +25,9 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
     /// </summary>
     private const string IdentityLock = "4711002";
 
+    /// <summary>With the hash of a pool's name: who has it dispatches from the pool's line.</summary>
+    private const string LineLock = "4711003";
+
     public async Task<long> NowAsync(CancellationToken cancellationToken)
     {
         await using var command = source.CreateCommand($"select {Now}");
@@ -176,6 +179,25 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         }
 
         return live;
+    }
+
+    public async Task<IAsyncDisposable> HoldLineAsync(string pool, CancellationToken cancellationToken)
+    {
+        var connection = await source.OpenConnectionAsync(cancellationToken);
+        try
+        {
+            var transaction = await connection.BeginTransactionAsync(cancellationToken);
+            await using var hold = new NpgsqlCommand($"select pg_advisory_xact_lock({LineLock}, hashtext($1))", connection, transaction) { Parameters = { new() { Value = pool } } };
+            await hold.ExecuteNonQueryAsync(cancellationToken);
+
+            // Nothing is written in it: closed, it is rolled back, and the lock goes with it.
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
     }
 
     public async Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)

@@ -132,6 +132,9 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         },
         cancellationToken);
 
+    /// <summary>One process has the file, and it lets one of its own in at a time.</summary>
+    public Task<IAsyncDisposable> HoldLineAsync(string pool, CancellationToken cancellationToken) => Task.FromResult<IAsyncDisposable>(new Nothing());
+
     public async Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -244,6 +247,11 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         {
             command.Parameters.AddWithValue("$" + column.Name, column.Value(row) ?? DBNull.Value);
         }
+    }
+
+    private sealed class Nothing : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 
 #pragma warning disable CA2100 // The texts are constants of this file.

@@ -1,3 +1,4 @@
+using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Hosting;
@@ -6,11 +7,13 @@ using Dispatcher.Judging;
 using Dispatcher.Recovering;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
+using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Sweeping;
 
-/// <summary>Step 9: whatever is due and still there was forgotten by a message or a process. Looks at it, and sends it on, returns it, fences it or ends it.</summary>
-internal sealed partial class Sweep(IStore store, MoveWriter moves, CurrentBundle current, StoreClock clock, TimeProvider time, ILogger<Sweep> logger)
+/// <summary>Step 9: whatever is due and still there was forgotten by a message or a process. Looks at it, and returns it, fences it or ends it; and wakes the line of every pool.</summary>
+internal sealed partial class Sweep(
+    IStore store, IDbContextFactory<DispatcherDb> database, MoveWriter moves, PoolLines lines, PoolWakes wakes, CurrentBundle current, StoreClock clock, TimeProvider time, ILogger<Sweep> logger)
     : Loop(TimeSpan.FromMilliseconds(500), time, logger)
 {
     private const int Batch = 250;
@@ -23,6 +26,8 @@ internal sealed partial class Sweep(IStore store, MoveWriter moves, CurrentBundl
         while (await SweepOnceAsync(cancellationToken) == Batch)
         {
         }
+
+        wakes.Wake(await lines.ReadyAsync(cancellationToken));
     }
 
     /// <summary>Repairs one batch of what is due; answers how many it took.</summary>
@@ -31,30 +36,45 @@ internal sealed partial class Sweep(IStore store, MoveWriter moves, CurrentBundl
         await clock.TrustedAsync(cancellationToken);
         var due = await store.TakeDueAsync(Batch, Postpone, cancellationToken);
         var around = new Surroundings(current.InForce.Bundle, clock.Now, Time);
-        var waiting = due.Where(job => JobDispatch.IsWaiting(job) && !IsOver(job, around.Now)).ToList();
-        if (waiting.Count > 0)
+        var usable = await UsableAsync(due, cancellationToken);
+        var repairs = due.Select(job => Repair(job, around, usable.GetValueOrDefault(job.JobId))).OfType<Move>().ToList();
+        foreach (var move in repairs.Where(move => move.Before.State != move.After.State))
         {
-            await store.RecordAsync([], [DispatchBatch.Message(waiting, Time)], cancellationToken);
+            Log.Repaired(logger, move.Before.JobId, move.Before.State, move.After.State, move.Before.Attempt);
         }
 
-        var repairs = due.Except(waiting).Select(job => Repair(job, around)).OfType<Move>().ToList();
-        repairs.ForEach(move => Log.Repaired(logger, move.Before.JobId, move.Before.State, move.After.State, move.Before.Attempt));
         await Task.WhenAll(repairs.Select(move => moves.AddAsync(move, cancellationToken)));
         return due.Count;
     }
 
     /// <summary>The move that repairs a job whose time has come. Null: it is only looked at again later.</summary>
-    internal static Move? Repair(Job job, Surroundings around) => job.State switch
+    /// <param name="job">The job.</param>
+    /// <param name="around">What the decision may look at.</param>
+    /// <param name="useBy">Until when its approval can be used. Null: it has none.</param>
+    internal static Move? Repair(Job job, Surroundings around, long? useBy = null) => job.State switch
     {
-        JobState.Accepted or JobState.Approved or JobState.Retrying =>
-            IsOver(job, around.Now) ? Recovery.Expired(job) : null,
+        JobState.Accepted or JobState.Approved or JobState.Retrying when job.NotAfter <= around.Now => Recovery.Expired(job),
+        JobState.Retrying when job.GiveUpAt <= around.Now => Recovery.OutOfTime(job, around),
+        JobState.Approved when useBy < around.Now => Recovery.Ended(job, JobState.Expired, TimelineKinds.Expired, "its approval was not used in time"),
+        JobState.Accepted or JobState.Approved or JobState.Retrying => Recovery.Waiting(job, useBy),
         JobState.Held => Recovery.Ended(job, JobState.Expired, TimelineKinds.Expired, "nobody approved it in time"),
         JobState.Dispatched => Recovery.Again(job, around, TimelineKinds.Unclaimed, $"no worker of pool {job.Pool} claimed the attempt in time"),
         JobState.Running => Recovery.OfLost(job, around),
         JobState.Succeeded or JobState.Quarantined or JobState.DeadLettered or JobState.Denied or JobState.Rejected or JobState.Expired or JobState.Cancelled => null,
     };
 
-    private static bool IsOver(Job job, long now) => job.NotAfter <= now;
+    /// <summary>Until when the approvals of those that have one can be used.</summary>
+    private async Task<IReadOnlyDictionary<Guid, long?>> UsableAsync(IReadOnlyList<Job> due, CancellationToken cancellationToken)
+    {
+        var ids = due.Where(job => job.State == JobState.Approved).Select(job => Approval.IdOf(job.JobId, job.ApprovalRound)).ToList();
+        if (ids.Count == 0)
+        {
+            return new Dictionary<Guid, long?>();
+        }
+
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await db.Approvals.Where(approval => ids.Contains(approval.CorrelationId)).ToDictionaryAsync(approval => approval.JobId, approval => approval.UseBy, cancellationToken);
+    }
 
     private static partial class Log
     {

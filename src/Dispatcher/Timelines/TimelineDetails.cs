@@ -78,7 +78,8 @@ internal static class TimelineDetails
 
     public static TimelineEntry Claimed(Job job, Guid permitId) => Entry(TimelineKinds.Claimed, job, job.ClaimedBy!, new { job.Worker, job.RunId, PermitId = permitId });
 
-    public static TimelineEntry Ended(string kind, Job job, AttemptOutcome outcome) => Entry(kind, job, job.ClaimedBy ?? System, new
+    /// <summary>How an attempt ended, by its worker's word; and why what follows from it follows.</summary>
+    public static TimelineEntry Ended(string kind, Job job, AttemptOutcome outcome, string? why = null) => Entry(kind, job, job.ClaimedBy ?? System, new
     {
         outcome.Worker,
         outcome.RunId,
@@ -87,6 +88,8 @@ internal static class TimelineDetails
         outcome.EndedAt,
         outcome.Fault,
         job.FaultClass,
+        Why = why,
+        NextAt = NextAt(job),
         ResultSha256 = job.Result is null ? null : Convert.ToHexStringLower(SHA256.HashData(job.Result)),
         State = job.State,
     });
@@ -115,6 +118,7 @@ internal static class TimelineDetails
         job.Worker,
         job.RunId,
         job.FaultClass,
+        NextAt = NextAt(job),
         State = job.State,
         ApprovalId = kind == TimelineKinds.Unclaimed && job.State == JobState.Approved ? Approval.NameOf(job.JobId, job.ApprovalRound) : null,
     });
@@ -180,6 +184,9 @@ internal static class TimelineDetails
         using var detail = JsonDocument.Parse(entry.Detail);
         return detail.RootElement.TryGetProperty("answer", out var answer) ? answer.Deserialize(WireJson.Default.JobDecision) : null;
     }
+
+    /// <summary>When the next attempt may begin. Null: none is to come by itself.</summary>
+    private static DateTimeOffset? NextAt(Job job) => job.State == JobState.Retrying ? Timestamps.At(job.ReadyAt) : null;
 
     private static TimelineEntry Entry<T>(string kind, Job job, string actor, T detail) =>
         new() { JobId = job.JobId, Kind = kind, Attempt = job.Attempt, Actor = actor, Detail = Json(detail) };

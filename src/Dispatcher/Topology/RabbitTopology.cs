@@ -22,7 +22,14 @@ internal sealed partial class RabbitTopology(RabbitConnection connection, ILogge
         await ExchangeAsync(channel, Exchanges.DeadLetter, ExchangeType.Topic, withAlternate, cancellationToken);
         await ExchangeAsync(channel, Exchanges.Events, ExchangeType.Topic, null, cancellationToken);
         await ExchangeAsync(channel, Exchanges.Work, ExchangeType.Direct, null, cancellationToken);
-        foreach (var queue in new[] { QueueNames.Parked, QueueNames.Intake, QueueNames.Dispatch, QueueNames.ApprovalWatch, Queues.Outcomes })
+        await ExchangeAsync(channel, QueueNames.Retry, ExchangeType.Direct, null, cancellationToken);
+        foreach (var (key, queue) in QueueNames.DelayQueues)
+        {
+            await QueueAsync(channel, queue, cancellationToken);
+            await channel.QueueBindAsync(queue, QueueNames.Retry, key, cancellationToken: cancellationToken);
+        }
+
+        foreach (var queue in new[] { QueueNames.Poison, QueueNames.Parked, QueueNames.Intake, QueueNames.Dispatch, QueueNames.ApprovalWatch, Queues.Outcomes })
         {
             await QueueAsync(channel, queue, cancellationToken);
         }

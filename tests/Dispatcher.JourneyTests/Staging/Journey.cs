@@ -45,6 +45,9 @@ internal sealed class Journey : IAsyncDisposable
     /// <summary>What the store says.</summary>
     public Records Records { get; }
 
+    /// <summary>A dispatch message that has a dispatcher look at the line of pool <c>test</c>.</summary>
+    public static ReadOnlyMemory<byte> WakeTest { get; } = """{"v":1,"pools":["test"]}"""u8.ToArray();
+
     /// <summary>How many jobs a mass journey takes: <c>DISPATCHER_TEST_JOBS</c>, else what fits a quick run.</summary>
     public static int Jobs(int usual) =>
         int.TryParse(Environment.GetEnvironmentVariable("DISPATCHER_TEST_JOBS"), CultureInfo.InvariantCulture, out var jobs) ? jobs : usual;
@@ -62,7 +65,7 @@ internal sealed class Journey : IAsyncDisposable
                 journey.Name, producer, $@"^(reply\.)?{producer}\..*", $@"^(dispatcher\.jobs|(reply\.)?{producer}\..*)$", $@"^(dispatcher\.events|dispatcher\.dead-letter|(reply\.)?{producer}\..*)$");
         }
 
-        foreach (var pool in new[] { "test", "repo" })
+        foreach (var pool in new[] { "test", "repo", "strict" })
         {
             await Servers.MakeUserAsync(journey.Name, "worker-" + pool, "^$", @"^amq\.default$", $@"^dispatcher\.work\.{pool}$");
         }
@@ -90,12 +93,17 @@ internal sealed class Journey : IAsyncDisposable
     }
 
     /// <summary>A worker whose effects are counted. Its claims go to this dispatcher.</summary>
-    public async Task<Child> CountingWorkerAsync(DispatcherProcess dispatcher, int concurrency = 16)
+    public async Task<Child> CountingWorkerAsync(DispatcherProcess dispatcher, int concurrency = 16) => await ServingAsync(await StartWorkerAsync(dispatcher, concurrency));
+
+    /// <summary>The same without waiting until it serves.</summary>
+    public async Task<Child> StartWorkerAsync(DispatcherProcess dispatcher, int concurrency = 16, string pool = "test")
     {
-        var key = await KeyAsync(dispatcher, "worker-test", "worker:test");
-        return await WorkerAsync(new Child(
+        var key = await KeyAsync(dispatcher, "worker-" + pool, "worker:" + pool);
+        var worker = new Child(
             "Dispatcher.JourneyWorker.dll", new Dictionary<string, string>(),
-            "test", concurrency.ToString(CultureInfo.InvariantCulture), Servers.BrokerAs("worker-test", Name).AbsoluteUri, dispatcher.Address, key, Postgres));
+            pool, concurrency.ToString(CultureInfo.InvariantCulture), Servers.BrokerAs("worker-" + pool, Name).AbsoluteUri, dispatcher.Address, key, Postgres);
+        _workers.Add(worker);
+        return worker;
     }
 
     /// <summary>The reference worker on pool repo, with one real repository, <c>demo</c>.</summary>
@@ -154,6 +162,18 @@ internal sealed class Journey : IAsyncDisposable
             "dispatcher.dispatch", autoAck: false, "holder", noLocal: false, exclusive: false,
             new Dictionary<string, object?> { ["x-priority"] = 10 }, new AsyncEventingBasicConsumer(channel), Now);
         return holder;
+    }
+
+    /// <summary>Takes each message of a queue before anybody else and gives it back, as long as the answer is not disposed: so it counts as delivered again and again.</summary>
+    public async Task<IConnection> ReturnAsync(string queue)
+    {
+        var returner = await ConnectAsync("dispatcher");
+        var channel = await returner.CreateChannelAsync(cancellationToken: Now);
+        await channel.BasicQosAsync(0, 1, global: false, Now);
+        var consumer = new AsyncEventingBasicConsumer(channel);
+        consumer.ReceivedAsync += async (_, delivery) => await channel.BasicNackAsync(delivery.DeliveryTag, multiple: false, requeue: true, Now);
+        await channel.BasicConsumeAsync(queue, autoAck: false, "returner", noLocal: false, exclusive: false, new Dictionary<string, object?> { ["x-priority"] = 10 }, consumer, Now);
+        return returner;
     }
 
     /// <summary>Publishes as anybody who has rights on the broker could.</summary>
@@ -241,9 +261,14 @@ internal sealed class Journey : IAsyncDisposable
     private async Task<string> KeyAsync(DispatcherProcess dispatcher, string subject, string role) =>
         _keys.TryGetValue(subject, out var key) ? key : _keys[subject] = await dispatcher.MakeKeyAsync(subject, role);
 
-    private async Task<Child> WorkerAsync(Child worker)
+    private Task<Child> WorkerAsync(Child worker)
     {
         _workers.Add(worker);
+        return ServingAsync(worker);
+    }
+
+    private static async Task<Child> ServingAsync(Child worker)
+    {
         await Eventually.IsAsync(() => worker.Log.Contains("Consuming", StringComparison.Ordinal), "the worker consumes");
         return worker;
     }

@@ -9,15 +9,19 @@ internal sealed class PolicyDraft(string folder)
           test: { enforcers: [timeout_ms, max_output_bytes] }
           repo: { enforcers: [timeout_ms, max_output_bytes] }
           nobody: {}
+          strict: { enforcers: [allowed_hosts] }
         topics:
           job.test.once: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 500ms }, max_attempts: 5 }
           job.test.careful: { pool: test, owner: testers, idempotent: false, timeouts: { start: 20s, run: 4s, heartbeat: 500ms }, max_attempts: 3 }
           job.test.limited: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 500ms }, max_attempts: 5 }
           job.test.brisk: { pool: test, owner: testers, idempotent: true, timeouts: { start: 3s, run: 20s, heartbeat: 500ms }, max_attempts: 10 }
-          job.test.held: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 500ms } }
+          job.test.held: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 5s } }
           job.test.handover: { pool: test, owner: testers, idempotent: true, timeouts: { start: 2s, run: 20s, heartbeat: 500ms } }
           job.test.denied: { pool: test, owner: testers }
           job.test.strict: { pool: test, owner: testers, schema: strict.json }
+          job.test.faulty: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 1s, heartbeat: 500ms }, max_attempts: 3, backoff: { first: 400ms, most: 600ms } }
+          job.test.downstream: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 5s, heartbeat: 5s }, max_attempts: 50, backoff: { first: 200ms, most: 1s } }
+          job.test.fenced: { pool: strict, owner: testers }
           job.test.unserved: { pool: nobody, owner: testers, timeouts: { start: 60s } }
           job.repo.read: { pool: repo, owner: platform, risk: low, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 2s }, max_attempts: 5 }
 
@@ -29,6 +33,9 @@ internal sealed class PolicyDraft(string folder)
           - { id: run-once, match: { topic: job.test.once }, decision: ALLOW }
           - { id: run-brisk, match: { topic: job.test.brisk }, decision: ALLOW }
           - { id: run-careful, match: { topic: job.test.careful }, decision: ALLOW }
+          - { id: run-faulty, match: { topic: job.test.faulty }, decision: ALLOW }
+          - { id: run-downstream, match: { topic: job.test.downstream }, decision: ALLOW }
+          - { id: run-fenced, match: { topic: job.test.fenced }, decision: ALLOW }
           - { id: run-unserved, match: { topic: job.test.unserved }, decision: ALLOW }
           - { id: limit, match: { topic: job.test.limited }, decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 15000 } }
           - { id: ask, match: { topic: job.test.held }, decision: REQUIRE_APPROVAL, reason: people decide }

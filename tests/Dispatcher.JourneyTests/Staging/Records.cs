@@ -1,3 +1,4 @@
+using System.Globalization;
 using Npgsql;
 
 namespace Dispatcher.JourneyTests.Staging;
@@ -8,7 +9,21 @@ internal sealed class Records(NpgsqlDataSource database)
     private const string Final = "('succeeded', 'quarantined', 'dead_lettered', 'denied', 'rejected', 'expired', 'cancelled')";
 
     public async Task CreateAsync() => await ExecuteAsync(
-        "create table journey_effects (job_id uuid not null, attempt int not null); create table journey_starts (job_id uuid not null, attempt int not null, worker_process int not null)");
+        "create table journey_effects (job_id uuid not null, attempt int not null); create table journey_starts (job_id uuid not null, attempt int not null, worker_process int not null); "
+        + "create table journey_calls (at timestamptz not null default clock_timestamp()); create table journey_downstream (up boolean not null); insert into journey_downstream values (true)");
+
+    /// <summary>As if a worker were there and took nothing: the pool is given work.</summary>
+    public Task PretendWorkerAsync(string pool, int capacity) => ExecuteAsync($"""
+        insert into workers (pool, principal, instance, version, topics, enforcers, missing, capacity, shared, started_at, seen_at)
+        values ('{pool}', 'pretended', 'pretended', '1', '[]', '[]', '[]', {capacity.ToString(CultureInfo.InvariantCulture)}, true, 0, 9000000000000000)
+        """);
+
+    /// <summary>Whether what the jobs of topic <c>job.test.downstream</c> call is up.</summary>
+    public Task DownstreamAsync(bool up) => ExecuteAsync($"update journey_downstream set up = {(up ? "true" : "false")}");
+
+    /// <summary>How often it was called between so many seconds ago and so many seconds ago.</summary>
+    public Task<long> CallsAsync(int from, int until) => CountAsync(string.Create(
+        CultureInfo.InvariantCulture, $"select count(*) from journey_calls where at between clock_timestamp() - interval '{from} s' and clock_timestamp() - interval '{until} s'"));
 
     /// <summary>How many jobs cannot go on by themselves: final or held.</summary>
     public Task<long> SettledAsync() => CountAsync($"select count(*) from jobs where state in {Final} or state = 'held'");
@@ -38,7 +53,7 @@ internal sealed class Records(NpgsqlDataSource database)
         from jobs j
         where j.state not in {Final} and j.state <> 'held'
             or (select count(*) from timeline t where t.job_id = j.job_id and
-                (t.kind in ('succeeded', 'quarantined', 'denied', 'rejected', 'expired', 'cancelled')
+                (t.kind in ('succeeded', 'quarantined', 'denied', 'rejected', 'expired', 'cancelled', 'out_of_time')
                     or t.kind in ('faulted', 'fenced') and convert_from(t.detail, 'utf8')::json->>'state' = 'dead_lettered'))
                 <> case when j.state = 'held' then 0 else 1 end
             or (select count(*) from dead_letters d where d.job_id = j.job_id) <> case when j.state = 'dead_lettered' then 1 else 0 end

@@ -36,15 +36,15 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Every_stored_job_that_may_start_is_named_in_a_packed_message()
+    public async Task The_pool_of_every_stored_job_that_may_start_is_woken_by_few_messages()
     {
         await using var writers = await Writers.OnAsync(Database);
-        var jobs = Enumerable.Range(0, 300).Select(i => AJob.New() with { State = i % 10 == 0 ? JobState.Held : JobState.Accepted }).ToList();
+        var jobs = Enumerable.Range(0, 300).Select(i => AJob.New() with { State = i % 10 == 0 ? JobState.Held : JobState.Accepted, Pool = i % 10 == 0 ? "held" : $"pool-{i % 3}" }).ToList();
 
         await AtOnceAsync(300, i => writers.Intake.AddAsync(AnAcceptance.Of(jobs[i]), Stop));
 
-        var packed = (await OutboxAsync()).Where(message => message.Type == "dispatch").Select(message => JsonSerializer.Deserialize<DispatchBatch>(message.Body)!.Jobs).ToList();
-        Assert.Equal(jobs.Where(job => job.State == JobState.Accepted).Select(job => job.JobId).Order(), packed.SelectMany(ids => ids).Order());
+        var packed = (await OutboxAsync()).Where(message => message.Type == "dispatch").Select(message => JsonSerializer.Deserialize<DispatchWake>(message.Body)!.Pools).ToList();
+        Assert.Equal(["pool-0", "pool-1", "pool-2"], packed.SelectMany(pools => pools).Distinct().Order());
         Assert.True(packed.Count < 100, $"{packed.Count} messages for 270 jobs: they were not packed.");
     }
 

@@ -13,9 +13,9 @@ public sealed class WireTests
     [Fact]
     public void Messages_are_written_as_approved() => Approved.Matches(
         "Contracts/Messages",
-        SampleMessages.All().Append(("DispatchBatch", Text(DispatchBatch.Message([AJob.ToTest().Stored], TimeProvider.System).Body)))
-            .Append(("WorkMessage (bare)", Text(WorkBody.Of(AJob.OnTopic("job.exec.shell").Dispatched().Stored))))
-            .Append(("WorkMessage (full)", Text(WorkBody.Of(FullJob().Stored))))
+        SampleMessages.All().Append(("DispatchWake", Text(DispatchWake.Message(["main", "main"], TimeProvider.System).Body)))
+            .Append(("WorkMessage (bare)", Text(WorkBody.Of(AJob.OnTopic("job.exec.shell").Dispatched().Stored, true))))
+            .Append(("WorkMessage (full)", Text(WorkBody.Of(FullJob().Stored, true))))
             .Select(sample => $"{sample.Item1}\n{sample.Item2}\n"));
 
     [Fact]
@@ -78,7 +78,7 @@ public sealed class WireTests
     {
         var job = AJob.OnTopic("job.exec.shell").Dispatched().WithPayload(payload).Stored;
 
-        var message = JsonSerializer.Deserialize(WorkBody.Of(job), WireJson.Default.WorkMessage)!;
+        var message = JsonSerializer.Deserialize(WorkBody.Of(job, true), WireJson.Default.WorkMessage)!;
 
         Assert.Equal(payload, message.Payload.GetRawText());
     }
@@ -88,7 +88,7 @@ public sealed class WireTests
     {
         var job = FullJob().Stored;
 
-        var message = JsonSerializer.Deserialize(WorkBody.Of(job), WireJson.Default.WorkMessage)!;
+        var message = JsonSerializer.Deserialize(WorkBody.Of(job, true), WireJson.Default.WorkMessage)!;
 
         Assert.Equal((job.JobId, 2, job.Topic, job.Principal), (message.JobId, message.Attempt, message.Topic, message.Principal));
         Assert.Equal(job.Labels, message.Labels);
@@ -99,7 +99,7 @@ public sealed class WireTests
 
     [Fact]
     public void A_work_message_has_every_member_of_its_contract() =>
-        Assert.Equal(SampleMessages.NamesOf<WorkMessage>().Order(), JsonNode.Parse(WorkBody.Of(FullJob().Stored))!.AsObject().Select(member => member.Key).Order());
+        Assert.Equal(SampleMessages.NamesOf<WorkMessage>().Order(), JsonNode.Parse(WorkBody.Of(FullJob().Stored, true))!.AsObject().Select(member => member.Key).Order());
 
     private static AJob FullJob() => AJob.OnTopic("job.exec.shell").WithLabel("env", "dev").WithLabel("who", "Zoë \"Z\"").WithPayload("""{ "command": ["git","--version"] }""")
         .Dispatched(attempt: 2).With(job => job with { Constraints = new Constraints { AllowedHosts = ["api.github.com"], TimeoutMs = 5_000 } });

@@ -33,7 +33,8 @@ public sealed class ApprovedNamesTests
         "Topology/Broker",
         [
             .. Constants(typeof(Exchanges)).Select(name => $"exchange {name.Value}"),
-            .. Constants(typeof(QueueNames)).Select(name => name.Value).Append(Queues.Outcomes).Append(Queues.Work("<pool>")).SelectMany(
+            $"exchange {QueueNames.Retry}",
+            .. Constants(typeof(QueueNames)).Select(name => name.Value).Except([QueueNames.Retry]).Append(Queues.Outcomes).Append(Queues.Work("<pool>")).Concat(QueueNames.DelayQueues.Select(delay => delay.Queue)).SelectMany(
                 queue => QueueNames.Arguments((string)queue).OrderBy(argument => argument.Key, StringComparer.Ordinal).Select(argument => $"    {argument.Key} = {argument.Value}").Prepend($"queue {queue}")),
             .. Constants(typeof(Headers)).Select(name => $"header {name.Value}"),
             .. Constants(typeof(MessageTypes)).Select(name => $"type {name.Value}"),

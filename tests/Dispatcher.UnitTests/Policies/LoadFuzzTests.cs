@@ -27,7 +27,9 @@ public sealed partial class LoadFuzzTests
                 risk: high
                 idempotent: true
                 schema: test.json
-                timeouts: { start: 60s, run: 2m, heartbeat: 10s }
+                timeouts: { start: 60s, run: 2m, heartbeat: 10s, overall: 3h }
+                backoff: { first: 10ms, most: 1m }
+                faults: { transient: [http:409, busy_*], terminal: [exit:1] }
                 max_attempts: 3
                 tags: { always: [slow], optional: [pii] }
                 labels:

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
 using Dispatcher.Recovering;
 
@@ -62,21 +63,39 @@ public sealed class RecoveryTests
         Assert.True(after.Result!.Length <= 65_536);
     }
 
-    [Theory]
-    [InlineData("transient", null, "transient")]
-    [InlineData("terminal", null, "terminal")]
-    [InlineData(null, null, "unknown")]
-    [InlineData("fatal", null, "unknown")]
-    [InlineData("in_doubt", null, "unknown")]
-    [InlineData("transient", "timeout", "timeout")]
-    [InlineData("terminal", "in_doubt", "in_doubt")]
-    [InlineData(null, "cancelled", "unknown")]
-    public void A_fault_is_classified_and_set_aside(string? said, string? code, string faultClass)
+    [Fact]
+    public void A_fault_that_does_not_pass_is_set_aside()
     {
-        var move = Of(Running, AnOutcome.Faulted(Running, said, code));
+        var move = Of(Running, AnOutcome.Faulted(Running, "terminal"));
 
-        Assert.Equal((JobState.DeadLettered, faultClass, "faulted"), (move.After.State, move.After.FaultClass, move.Entry!.Kind));
-        Assert.Equal((faultClass, "team", 1, Running.Stored.JobId), (move.DeadLetter!.FaultClass, move.DeadLetter.Owner, move.DeadLetter.Attempt, move.DeadLetter.JobId));
+        Assert.Equal((JobState.DeadLettered, "terminal", "faulted", 1), (move.After.State, move.After.FaultClass, move.Entry!.Kind, move.After.Spent));
+        Assert.Equal(("terminal", "team", 1, Running.Stored.JobId), (move.DeadLetter!.FaultClass, move.DeadLetter.Owner, move.DeadLetter.Attempt, move.DeadLetter.JobId));
+    }
+
+    [Fact]
+    public void A_fault_that_may_pass_is_tried_again_after_its_pause()
+    {
+        var move = Of(Running, AnOutcome.Faulted(Running, "transient"));
+
+        var pause = TimeSpan.FromMicroseconds(move.After.ReadyAt - AJob.Micros(AJob.Noon));
+        Assert.Equal((JobState.Retrying, "transient", "faulted", 1), (move.After.State, move.After.FaultClass, move.Entry!.Kind, move.After.Spent));
+        Assert.InRange(pause, TimeSpan.FromMilliseconds(500), TimeSpan.FromMilliseconds(1000));
+        Assert.Null(move.DeadLetter);
+        var wake = Assert.Single(move.Outbox);
+        Assert.Equal(("dispatcher.retry", "5s", true, (long?)move.After.ReadyAt), (wake.Exchange, wake.RoutingKey, wake.Mandatory, wake.ExpiresAt));
+        Assert.Equal(["main"], JsonSerializer.Deserialize<DispatchWake>(wake.Body)!.Pools);
+    }
+
+    [Fact]
+    public void All_attempts_together_may_take_too_long()
+    {
+        var job = Running.With(job => job with { State = JobState.Retrying, Spent = 2, Fault = new Fault { Type = "E", Message = "It broke." }, GiveUpAt = AJob.Micros(AJob.Noon) });
+
+        var move = Recovery.OutOfTime(job.Stored, AJob.Around(Class));
+
+        Assert.Equal((JobState.DeadLettered, "timeout", "overall_timeout", "out_of_time", 2), (move.After.State, move.After.FaultClass, move.After.Fault!.Code, move.Entry!.Kind, move.After.Spent));
+        Assert.Contains("It broke.", move.After.Fault.Message, StringComparison.Ordinal);
+        Assert.Equal("team", move.DeadLetter!.Owner);
     }
 
     [Fact]
@@ -103,7 +122,7 @@ public sealed class RecoveryTests
     {
         var after = Of(Running, AnOutcome.Of(Running, OutcomeKind.Faulted)).After;
 
-        Assert.Equal((JobState.DeadLettered, "unknown", "unknown"), (after.State, after.FaultClass, after.Fault!.Type));
+        Assert.Equal((JobState.Retrying, "unknown", "unknown"), (after.State, after.FaultClass, after.Fault!.Type));
     }
 
     [Fact]
@@ -115,14 +134,16 @@ public sealed class RecoveryTests
         Assert.Null(move.DeadLetter);
     }
 
-    [Fact]
-    public void Another_fault_of_a_job_that_was_to_be_cancelled_is_still_a_fault() =>
-        Assert.Equal(JobState.DeadLettered, Of(Running.CancelRequested(), AnOutcome.Faulted(Running, code: "exit:1")).After.State);
+    [Theory]
+    [InlineData("terminal", JobState.DeadLettered)]
+    [InlineData("transient", JobState.Cancelled)]
+    public void Another_fault_of_a_job_that_was_to_be_cancelled_is_still_a_fault_unless_it_would_be_tried_again(string said, JobState state) =>
+        Assert.Equal(state, Of(Running.CancelRequested(), AnOutcome.Faulted(Running, said, "exit:1")).After.State);
 
     [Fact]
     public void What_is_kept_of_a_fault_is_short_and_has_no_U0000()
     {
-        var outcome = AnOutcome.Faulted(Running, code: new string('c', 100), message: "a\0b" + new string('m', 50_000));
+        var outcome = AnOutcome.Faulted(Running, "terminal", code: new string('c', 100), message: "a\0b" + new string('m', 50_000));
 
         var move = Of(Running, outcome with { Fault = outcome.Fault! with { Type = "t\0" + new string('t', 30_000) } });
 
@@ -133,12 +154,12 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void An_attempt_that_was_given_back_goes_to_dispatch_again()
+    public void An_attempt_that_was_given_back_keeps_its_place_in_line()
     {
-        var move = Of(Running, AnOutcome.Returned(Running));
+        var move = Of(Running.With(job => job with { ReadyAt = 17, GiveUpAt = 18 }), AnOutcome.Returned(Running));
 
-        Assert.Equal((JobState.Accepted, 1, "returned"), (move.After.State, move.After.Attempt, move.Entry!.Kind));
-        Assert.Equal(AJob.Micros(AJob.Noon.AddSeconds(60)), move.After.DueAt);
+        Assert.Equal((JobState.Accepted, 1, 0, "returned"), (move.After.State, move.After.Attempt, move.After.Spent, move.Entry!.Kind));
+        Assert.Equal((17, null, null), (move.After.ReadyAt, move.After.GiveUpAt, move.After.DueAt));
         Assert.Equal(("", "dispatcher.dispatch"), (Assert.Single(move.Outbox).Exchange, move.Outbox[0].RoutingKey));
     }
 
@@ -156,7 +177,7 @@ public sealed class RecoveryTests
     {
         var move = Lost(Running, Class)!;
 
-        Assert.Equal((JobState.Accepted, "fenced", 1), (move.After.State, move.Entry!.Kind, move.Outbox.Count));
+        Assert.Equal((JobState.Retrying, "fenced", "lost", 1), (move.After.State, move.Entry!.Kind, move.After.FaultClass, move.Outbox.Count));
         Assert.Null(move.After.RunUntil);
     }
 
@@ -165,7 +186,7 @@ public sealed class RecoveryTests
     {
         var move = Lost(AJob.ToTest().Running(attempt: 30).With(job => job with { Spent = 1 }), Class)!;
 
-        Assert.Equal((JobState.Accepted, 2), (move.After.State, move.After.Spent));
+        Assert.Equal((JobState.Retrying, 2), (move.After.State, move.After.Spent));
     }
 
     [Fact]
@@ -174,7 +195,7 @@ public sealed class RecoveryTests
         var move = Lost(AJob.ToTest().Running(attempt: 3).With(job => job with { Spent = 2 }), Class)!;
 
         Assert.Equal((JobState.DeadLettered, "lost", "worker_lost"), (move.After.State, move.After.FaultClass, move.After.Fault!.Code));
-        Assert.Contains("the last of 3 attempts", move.After.Fault.Message, StringComparison.Ordinal);
+        Assert.Contains("the last of 3 attempts", Encoding.UTF8.GetString(move.Entry!.Detail), StringComparison.Ordinal);
         Assert.NotNull(move.DeadLetter);
     }
 

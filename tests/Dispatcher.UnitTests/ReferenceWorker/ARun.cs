@@ -59,6 +59,7 @@ internal sealed class ARun : IDisposable
         await _store.CreateSchemaAsync(TestContext.Current.CancellationToken);
         var run = new JobRun
         {
+            Idempotent = false,
             JobId = _job,
             Attempt = _attempt,
             RunId = Guid.CreateVersion7(),
@@ -71,7 +72,7 @@ internal sealed class ARun : IDisposable
             MaxOutputBytes = (int)(_constraints.MaxOutputBytes ?? 65_536),
             JobHash = "",
             PolicyHash = "",
-            Effects = new RunEffects(_store, new EffectOwner(_job, _attempt, Guid.CreateVersion7()), () => true),
+            Effects = new RunEffects(_store, new EffectOwner(_job, _attempt, Guid.CreateVersion7()), false, () => true),
         };
         return (await handler.RunAsync(run, cancellationToken ?? TestContext.Current.CancellationToken)).Value!.Value;
     }

@@ -16,7 +16,7 @@ public sealed class SweepTests
         from state in Enum.GetValues<JobState>()
         from variant in Variants
         let move = Repair(Variant(state, variant))
-        select $"{WireNames.Of(state)}{variant}: {(move is null ? "left alone" : $"{WireNames.Of(move.After.State)}, line \"{move.Entry!.Kind}\"{(move.Outbox.Count > 0 ? $", message to {move.Outbox[0].Exchange}{move.Outbox[0].RoutingKey}" : "")}")}");
+        select $"{WireNames.Of(state)}{variant}: {(move is null ? "left alone" : $"{WireNames.Of(move.After.State)}, line \"{move.Entry?.Kind ?? "none"}\"{(move.Outbox.Count > 0 ? $", message to {move.Outbox[0].Exchange}{move.Outbox[0].RoutingKey}" : "")}")}");
 
     [Fact]
     public void A_final_job_is_never_moved() =>
@@ -39,7 +39,27 @@ public sealed class SweepTests
     {
         var job = AJob.ToTest().With(row => row with { NotAfter = AJob.Micros(AJob.Noon.AddSeconds(seconds)) });
 
-        Assert.Equal(expires ? JobState.Expired : null, Repair(job)?.After.State);
+        Assert.Equal((expires ? JobState.Expired : JobState.Accepted, expires ? null : job.Stored.NotAfter), (Repair(job)!.After.State, Repair(job)!.After.DueAt));
+    }
+
+    [Theory]
+    [InlineData(-1, JobState.Expired)]
+    [InlineData(1, JobState.Approved)]
+    public void A_job_expires_when_its_approval_can_no_longer_be_used(int seconds, JobState state)
+    {
+        var useBy = AJob.Micros(AJob.Noon.AddSeconds(seconds));
+
+        var move = Sweep.Repair(AJob.ToTest().In(JobState.Approved).With(job => job with { ApprovalRound = 1 }).Stored, AJob.Around(Class), useBy)!;
+
+        Assert.Equal((state, state == JobState.Expired ? null : useBy), (move.After.State, move.After.DueAt));
+    }
+
+    [Fact]
+    public void A_retry_is_given_up_when_its_time_is_over()
+    {
+        var job = AJob.ToTest().In(JobState.Retrying).With(row => row with { GiveUpAt = AJob.Micros(AJob.Noon), Spent = 1 });
+
+        Assert.Equal((JobState.DeadLettered, "timeout"), (Repair(job)!.After.State, Repair(job)!.After.FaultClass));
     }
 
     private static Move? Repair(AJob job) => Sweep.Repair(job.Stored, AJob.Around(Class));

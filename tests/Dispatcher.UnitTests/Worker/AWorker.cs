@@ -25,6 +25,9 @@ internal sealed class AWorker : IAsyncDisposable
         return new AWorker(host, transport);
     }
 
+    /// <summary>Waits until the worker has ended by itself; throws what it ended with.</summary>
+    public Task EndsAsync() => _host.Services.GetServices<IHostedService>().OfType<BackgroundService>().Single().ExecuteTask!.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+
     public Task StopAsync() => _host.StopAsync(CancellationToken.None);
 
     public async ValueTask DisposeAsync()

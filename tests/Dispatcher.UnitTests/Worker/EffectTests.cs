@@ -80,7 +80,7 @@ public abstract class EffectTests : IAsyncLifetime
         var job = Guid.CreateVersion7();
         await BeginAndDieAsync(job);
 
-        Assert.Equal(7, await Attempt(job, 2).OnceAsync("charge-42", (_, _) => Task.FromResult(7), receiverHonoursKey: true, Token));
+        Assert.Equal(7, await Attempt(job, 2).OnceAsync("charge-42", (_, _) => Task.FromResult(7), mayRepeat: true, Token));
         Assert.Equal(7, await Attempt(job, 3).OnceAsync("charge-42", (_, _) => Task.FromResult(8), Token));
     }
 
@@ -113,7 +113,7 @@ public abstract class EffectTests : IAsyncLifetime
 
         var exception = await Record.ExceptionAsync(() => Attempt(job, 1).OnceAsync(
             "charge-42",
-            (_, _) => Attempt(job, 2).OnceAsync("charge-42", (_, _) => Task.FromResult(2), receiverHonoursKey: true, Token),
+            (_, _) => Attempt(job, 2).OnceAsync("charge-42", (_, _) => Task.FromResult(2), mayRepeat: true, Token),
             Token));
 
         Assert.IsType<FencedException>(exception);
@@ -166,7 +166,7 @@ public abstract class EffectTests : IAsyncLifetime
     [Fact]
     public async Task A_run_that_is_over_is_refused_without_asking_the_store()
     {
-        var effects = new RunEffects(Store, new EffectOwner(Guid.CreateVersion7(), 1, Guid.CreateVersion7()), () => false);
+        var effects = new RunEffects(Store, new EffectOwner(Guid.CreateVersion7(), 1, Guid.CreateVersion7()), false, () => false);
 
         await Assert.ThrowsAsync<FencedException>(() => effects.OnceAsync("charge-42", (_, _) => Task.FromResult(1), Token));
     }
@@ -174,14 +174,14 @@ public abstract class EffectTests : IAsyncLifetime
     [Fact]
     public async Task Without_a_store_nothing_is_guarded_and_so_nothing_runs()
     {
-        var effects = new RunEffects(null, new EffectOwner(Guid.CreateVersion7(), 1, Guid.CreateVersion7()), () => true);
+        var effects = new RunEffects(null, new EffectOwner(Guid.CreateVersion7(), 1, Guid.CreateVersion7()), false, () => true);
 
         await Assert.ThrowsAsync<EffectsUnavailableException>(() => effects.OnceAsync("charge-42", (_, _) => Task.FromResult(1), Token));
     }
 
     protected static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    private RunEffects Attempt(Guid job, int attempt) => new(Store, new EffectOwner(job, attempt, Guid.CreateVersion7()), () => true);
+    private RunEffects Attempt(Guid job, int attempt) => new(Store, new EffectOwner(job, attempt, Guid.CreateVersion7()), false, () => true);
 
     private async Task BeginAndDieAsync(Guid job) =>
         await Record.ExceptionAsync(() => Attempt(job, 1).OnceAsync<int>("charge-42", (_, _) => throw new IOException("connection reset"), Token));

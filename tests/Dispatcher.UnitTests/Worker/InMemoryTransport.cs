@@ -26,6 +26,10 @@ internal sealed class InMemoryTransport : IWorkerTransport
 
     public Func<HeartbeatRequest, HeartbeatAnswer> AnswerHeartbeat { get; set; } = _ => new HeartbeatAnswer { Cancelled = [], Fenced = [] };
 
+    public ConcurrentQueue<WorkerRegistration> Registrations { get; } = new();
+
+    public Func<WorkerRegistration, HeartbeatAnswer> AnswerRegistration { get; set; } = _ => new HeartbeatAnswer { Cancelled = [], Fenced = [] };
+
     public Func<CancellationToken, Task> BeforeClaim { get; set; } = _ => Task.CompletedTask;
 
     public Func<OutcomeBatch, Task> BeforeSend { get; set; } = _ => Task.CompletedTask;
@@ -98,6 +102,13 @@ internal sealed class InMemoryTransport : IWorkerTransport
 
     public async Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken)
     {
+        if (request.Registration is { } registration)
+        {
+            Registrations.Enqueue(registration);
+            _happened.Release();
+            return AnswerRegistration(registration);
+        }
+
         await Note($"heartbeat {request.Runs.Count}");
         return AnswerHeartbeat(request);
     }

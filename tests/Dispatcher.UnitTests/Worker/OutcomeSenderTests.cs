@@ -12,13 +12,20 @@ public sealed class OutcomeSenderTests
         var transport = new InMemoryTransport();
         var first = new TaskCompletionSource();
         transport.BeforeSend = _ => first.Task;
-        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), options => options.Concurrency = 64, transport);
+        await using var worker = await AWorker.That(
+            async (_, _) =>
+            {
+                await transport.Note("ran");
+                return JobResult.Nothing;
+            },
+            options => options.Concurrency = 64,
+            transport);
         for (var i = 0; i < 20; i++)
         {
             transport.Deliver(new AWork());
         }
 
-        await transport.Until(() => transport.Seen.Count(seen => seen == "ack") == 20);
+        await transport.Until(() => transport.Seen.Count(seen => seen == "ran") == 20);
         first.SetResult();
         await transport.Until(() => transport.Outcomes.Count == 20);
 

@@ -213,7 +213,7 @@ public sealed class RunTests
         await worker.StopAsync();
 
         var fault = Assert.Single(transport.Outcomes).Fault!;
-        Assert.Equal(("transient", "worker_stopping"), (fault.Class, fault.Code));
+        Assert.Equal((null, "worker_stopping"), (fault.Class, fault.Code));
     }
 
     private sealed class UnreadableException : Exception

@@ -37,6 +37,7 @@ internal static class Samples
 
     private const string Topics = """
         version: v1
+        longest_run: 2h
         pools:
           main: { enforcers: [allowed_commands, timeout_ms] }
           other: {}
@@ -48,7 +49,9 @@ internal static class Samples
             risk: low
             idempotent: true
             max_attempts: 5
-            timeouts: { start: 60s, run: 250ms, heartbeat: 1h }
+            timeouts: { start: 60s, run: 250ms, heartbeat: 1h, overall: 168h }
+            backoff: { first: 1ms, most: 24h }
+            faults: { transient: [http:409, "stock_*"], terminal: [exit:1, My.Exception] }
             tags: { always: [egress], optional: [pii] }
             labels:
               env: { values: [dev, prod], required: true, absent: no_match, source: producer }

@@ -15,7 +15,7 @@ public class BrokenPartsTests
             owner: team
             risk: high
             schema: test.json
-            timeouts: { start: 60s, run: 2m, heartbeat: 5s }
+            timeouts: { start: 60s, run: 2m, heartbeat: 5s, overall: 1h }
             max_attempts: 3
             idempotent: false
             tags: { optional: [pii] }
@@ -162,7 +162,7 @@ public class BrokenPartsTests
     {
         IReadOnlyList<LintFinding> findings = ABundle
             .WithRules("id: a, match: {topic: test.run, labels: {env: dev}}, decision: DENY, reason: because", "id: b, match: {topic: test.run, principal: root}, decision: REQUIRE_APPROVAL, reason: because")
-            .AndTopic("labels: {env: {}}, timeouts: {start: 1s, run: 1s, heartbeat: 1s}, schema: test.json").AndFile("schemas/test.json", "{\"type\":\"object\"}")
+            .AndTopic("labels: {env: {}}, timeouts: {start: 1s, run: 1s, heartbeat: 1s, overall: 1h}, schema: test.json").AndFile("schemas/test.json", "{\"type\":\"object\"}")
             .AndFile(path, text).Lint();
 
         LintFinding only = Assert.Single(findings);

@@ -98,7 +98,7 @@ public class LintCodesTests
     [InlineData("broad_grant", "", "id: a, match: {principal: ci}, decision: DENY")]
     [InlineData("broad_grant", "", Grant)]
     [InlineData("no_reason", "", "id: a, match: {topic: test.run}, decision: DENY, reason: because")]
-    [InlineData("default_timeouts", "timeouts: {start: 60s, run: 2m, heartbeat: 5s}", Grant)]
+    [InlineData("default_timeouts", "timeouts: {start: 60s, run: 2m, heartbeat: 5s, overall: 1h}", Grant)]
     [InlineData("unused_pool", "", Grant)]
     public void Is_not_found_in_what_is_only_near(string code, string topic, params string[] rules)
     {

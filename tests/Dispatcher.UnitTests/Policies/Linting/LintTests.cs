@@ -16,7 +16,7 @@ public class LintTests
           job.exec.shell:
             pool: shell
             owner: platform
-            timeouts: { start: 60s, run: 2m, heartbeat: 5s }
+            timeouts: { start: 60s, run: 2m, heartbeat: 5s, overall: 1h }
             tags: { optional: [pii] }
             labels:
               env: { values: [dev, prod], required: true }

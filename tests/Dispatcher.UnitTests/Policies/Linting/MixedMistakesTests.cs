@@ -17,7 +17,7 @@ public partial class MixedMistakesTests
             owner: Team A                                           # !bad_value
             risk: hihg                                              # !bad_value
             schema: one.json
-            timeouts: { start: 60s, run: 2 m, heartbeat: 5s }       # !bad_value
+            timeouts: { start: 60s, run: 2 m, heartbeat: 5s, overall: 1h }       # !bad_value
             tags: { optionl: [pii] }                                # !unknown_key
             colour: red                                             # !unknown_key
             labels:
@@ -29,16 +29,16 @@ public partial class MixedMistakesTests
             owner: team-b
             risk: low
             schema: two.json
-            timeouts: { start: 60s, run: 2m, heartbeat: 5s }
+            timeouts: { start: 60s, run: 2m, heartbeat: 5s, overall: 1h }
           mail.c.orphan:                                            # !topic_without_rule
             pool: alpha
             owner: team-b
             risk: low
             risk: high                                              # !duplicate_key
             schema: two.json
-            timeouts: { start: 60s, run: 2m, heartbeat: 5s }
+            timeouts: { start: 60s, run: 2m, heartbeat: 5s, overall: 1h }
           job.d.broken: { pool: alpha, owner: team-b                # !bad_yaml
-          job.e.open: { pool: alpha, owner: team-b, risk: low, schema: two.json, timeouts: { start: 60s, run: 2m, heartbeat: 5s }, retries: 3 }   # !unknown_key
+          job.e.open: { pool: alpha, owner: team-b, risk: low, schema: two.json, timeouts: { start: 60s, run: 2m, heartbeat: 5s, overall: 1h }, retries: 3 }   # !unknown_key
         """;
 
     private const string First = """

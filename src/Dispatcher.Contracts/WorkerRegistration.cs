@@ -1,0 +1,33 @@
+using System.Text.Json.Serialization;
+
+namespace Dispatcher.Contracts;
+
+/// <summary>
+/// What a worker instance says of itself, with its first heartbeat and then at least every 5 s. A pool is given as much work as its registered workers can run: without one, none.
+/// </summary>
+public sealed record WorkerRegistration
+{
+    /// <summary>The pool it serves, for example <c>shell</c>. One that serves several sends one for each.</summary>
+    [JsonPropertyName("pool")]
+    public required string Pool { get; init; }
+
+    /// <summary>Its version, for people; at most 128 characters.</summary>
+    [JsonPropertyName("version")]
+    public required string Version { get; init; }
+
+    /// <summary>The topics it has a handler for; at most 256.</summary>
+    [JsonPropertyName("topics")]
+    public required IReadOnlyList<string> Topics { get; init; }
+
+    /// <summary>The constraints it enforces, for example <c>timeout_ms</c>. One that the pool's entry in the registry lists and this does not is answered as missing.</summary>
+    [JsonPropertyName("enforcers")]
+    public required IReadOnlyList<string> Enforcers { get; init; }
+
+    /// <summary>How many runs it can have at once, 1 to 1,024. 0: it stops, and is given no more.</summary>
+    [JsonPropertyName("capacity")]
+    public required int Capacity { get; init; }
+
+    /// <summary>Whether several instances use its credential on purpose. Where two do and one of them does not say so, the credential is flagged as shared.</summary>
+    [JsonPropertyName("shared")]
+    public bool Shared { get; init; }
+}

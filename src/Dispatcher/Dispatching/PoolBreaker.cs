@@ -1,0 +1,117 @@
+namespace Dispatcher.Dispatching;
+
+/// <summary>
+/// Watches how the attempts of one pool end. When too many come to nothing, so that what the pool calls must be down, it lets fewer be under way, half as many each time, down to
+/// one: a probe, after a pause that doubles. As soon as that succeeds, twice as many, until there is nothing to limit. As this process sees it: others see their share.
+/// </summary>
+internal sealed class PoolBreaker(DispatchOptions options, TimeProvider time)
+{
+    private static readonly TimeSpan Sample = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan RunMemory = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
+
+    private readonly Lock _lock = new();
+    private int _good;
+    private int _bad;
+    private DateTimeOffset _since = time.GetUtcNow();
+    private int? _limit;
+    private TimeSpan _pause = FirstPause;
+    private DateTimeOffset _nextProbe;
+    private (DateTimeOffset Since, TimeSpan Longest, TimeSpan Before) _runs = (time.GetUtcNow(), TimeSpan.Zero, TimeSpan.Zero);
+    private bool _anyRun;
+
+    /// <summary>How many may be under way at once. Null: it sets no limit.</summary>
+    public int? Limit
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _limit;
+            }
+        }
+    }
+
+    /// <summary>The longest run of late. Null: none has ended.</summary>
+    public TimeSpan? LongestRun
+    {
+        get
+        {
+            lock (_lock)
+            {
+                Forget();
+                return !_anyRun ? null : _runs.Longest > _runs.Before ? _runs.Longest : _runs.Before;
+            }
+        }
+    }
+
+    /// <summary>How many more may go, where so many are under way.</summary>
+    public int Room(int underWay)
+    {
+        lock (_lock)
+        {
+            return _limit is not { } limit ? int.MaxValue : limit == 1 && time.GetUtcNow() < _nextProbe ? 0 : Math.Max(0, limit - underWay);
+        }
+    }
+
+    /// <summary>An attempt has ended.</summary>
+    /// <param name="bad">It came to nothing, and another job's might have too.</param>
+    /// <param name="ran">How long it ran.</param>
+    /// <param name="underWay">As many as are under way at most, of which to let half go on.</param>
+    public void Ended(bool bad, TimeSpan ran, int underWay)
+    {
+        lock (_lock)
+        {
+            Forget();
+            _anyRun = true;
+            _runs.Longest = ran > _runs.Longest ? ran : _runs.Longest;
+            (_good, _bad) = bad ? (_good, _bad + 1) : (_good + 1, _bad);
+            if (_good + _bad < (_limit is { } limit ? Math.Min(limit, options.BreakAfter) : options.BreakAfter))
+            {
+                return;
+            }
+
+            if (_bad >= options.BreakAt * (_good + _bad))
+            {
+                Shrink(underWay);
+            }
+            else if (_limit is not null)
+            {
+                Grow(underWay);
+            }
+        }
+    }
+
+    private void Shrink(int underWay)
+    {
+        var before = _limit ?? Math.Max(2, underWay);
+        _limit = Math.Max(1, before / 2);
+        _pause = before > 1 ? FirstPause : _pause * 2 < LongestPause ? _pause * 2 : LongestPause;
+        _nextProbe = time.GetUtcNow() + _pause;
+        Begin();
+    }
+
+    private void Grow(int most)
+    {
+        _limit = _limit * 2 < most ? _limit * 2 : null;
+        _pause = FirstPause;
+        Begin();
+    }
+
+    private void Begin() => (_good, _bad, _since) = (0, 0, time.GetUtcNow());
+
+    private void Forget()
+    {
+        var now = time.GetUtcNow();
+        if (_limit is null && now - _since > Sample)
+        {
+            Begin();
+        }
+
+        if (now - _runs.Since > RunMemory)
+        {
+            _runs = (now, TimeSpan.Zero, now - _runs.Since > 2 * RunMemory ? TimeSpan.Zero : _runs.Longest);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+using System.Linq.Expressions;
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Judging;
+using Dispatcher.Storing;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Dispatching;
+
+/// <summary>The jobs that wait for their turn: one line for each pool, ordered by <see cref="Job.ReadyAt"/>.</summary>
+internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, CurrentBundle current, StoreClock clock)
+{
+    /// <summary>The line of jobs whose topic is not in the registry any more. Nothing holds it up: the policy denies them.</summary>
+    public const string Unregistered = "";
+
+    private static readonly Expression<Func<Job, bool>> Waits = job => job.State == JobState.Accepted || job.State == JobState.Approved || job.State == JobState.Retrying;
+    private static readonly Expression<Func<Job, bool>> WaitsOrIsHeld =
+        job => job.State == JobState.Accepted || job.State == JobState.Approved || job.State == JobState.Retrying || job.State == JobState.Held;
+
+    /// <summary>As far as the clocks of two processes may be apart and whoever was made ready by one is still ready for the other.</summary>
+    private static readonly long ClockSkew = Timestamps.Micros(TimeSpan.FromMilliseconds(20));
+
+    private long _sortedFor = -1;
+
+    /// <summary>The pools in whose line somebody could go, were there room. Jobs stand in the right lines then.</summary>
+    public async Task<IReadOnlyList<string>> ReadyAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        if (current.InForce is { Bundle: { } bundle, Serial: var serial } && serial != _sortedFor)
+        {
+            await SortAsync(db, topic => bundle.JobClasses.GetValueOrDefault(topic)?.Pool ?? Unregistered, cancellationToken);
+            _sortedFor = serial;
+        }
+
+        var ready = new List<string>();
+        var now = clock.Now + ClockSkew;
+        foreach (var pool in (current.InForce.Bundle?.Pools.Keys ?? []).Append(Unregistered))
+        {
+            if (await InLine(db, pool).AnyAsync(job => job.ReadyAt <= now, cancellationToken))
+            {
+                ready.Add(pool);
+            }
+        }
+
+        return ready;
+    }
+
+    /// <summary>The next of a pool's line, in order.</summary>
+    public async Task<IReadOnlyList<Job>> NextAsync(string pool, int most, CancellationToken cancellationToken)
+    {
+        var now = clock.Now + ClockSkew;
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await InLine(db, pool).AsNoTracking().Where(job => job.ReadyAt <= now).OrderBy(job => job.ReadyAt).ThenBy(job => job.JobId).Take(most).ToListAsync(cancellationToken);
+    }
+
+    private static IQueryable<Job> InLine(DispatcherDb db, string pool) => db.Jobs.Where(Waits).Where(job => job.Pool == pool);
+
+    /// <summary>Another bundle may give a topic to another pool. The version stays: where a job waits is not what anybody decides on.</summary>
+    private static async Task SortAsync(DispatcherDb db, Func<string, string> poolOf, CancellationToken cancellationToken)
+    {
+        var waiting = db.Jobs.Where(WaitsOrIsHeld);
+        foreach (var line in await waiting.Select(job => new { job.Topic, job.Pool }).Distinct().ToListAsync(cancellationToken))
+        {
+            var right = poolOf(line.Topic);
+            if (line.Pool != right)
+            {
+                await waiting.Where(job => job.Topic == line.Topic && job.Pool == line.Pool).ExecuteUpdateAsync(set => set.SetProperty(job => job.Pool, right), cancellationToken);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+using System.Collections.Concurrent;
+using Dispatcher.Jobs;
+using Dispatcher.Storing;
+
+namespace Dispatcher.Dispatching;
+
+/// <summary>
+/// Gives one caller at a time, of all processes, the right to dispatch a pool's next jobs, as many as the pool's window has room for: so they leave in order, and no two
+/// processes see the same room.
+/// </summary>
+internal sealed class PoolTurns(IStore store, PoolLines lines, PoolWindow window) : IDisposable
+{
+    /// <summary>As many as one commit takes.</summary>
+    private const int LargestTurn = 256;
+
+    private readonly ConcurrentDictionary<string, Door> _doors = new(StringComparer.Ordinal);
+
+    /// <summary>Null: nobody is ready, there is no room, or somebody of this process is about to look anyway.</summary>
+    public async Task<PoolTurn?> TakeAsync(string pool, CancellationToken cancellationToken)
+    {
+        var door = _doors.GetOrAdd(pool, _ => new Door());
+        if (!await door.EnterAsync(cancellationToken))
+        {
+            return null;
+        }
+
+        PoolTurn? turn = null;
+        try
+        {
+            var held = await store.HoldLineAsync(pool, cancellationToken);
+            try
+            {
+                var room = pool == PoolLines.Unregistered ? LargestTurn : Math.Min(LargestTurn, await window.RoomAsync(pool, cancellationToken));
+                var jobs = room <= 0 ? [] : await lines.NextAsync(pool, room, cancellationToken);
+                return turn = jobs.Count == 0 ? null : new PoolTurn(jobs, jobs.Count == room, held, door);
+            }
+            finally
+            {
+                if (turn is null)
+                {
+                    await held.DisposeAsync();
+                }
+            }
+        }
+        finally
+        {
+            if (turn is null)
+            {
+                door.Leave();
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var door in _doors.Values)
+        {
+            door.Dispose();
+        }
+    }
+
+    /// <summary>Lets one in, and one wait: whoever waits will see what any other would.</summary>
+    internal sealed class Door : IDisposable
+    {
+        private readonly SemaphoreSlim _one = new(1, 1);
+        private int _inside;
+
+        public async Task<bool> EnterAsync(CancellationToken cancellationToken)
+        {
+            if (Interlocked.Increment(ref _inside) > 2)
+            {
+                Interlocked.Decrement(ref _inside);
+                return false;
+            }
+
+            try
+            {
+                await _one.WaitAsync(cancellationToken);
+                return true;
+            }
+            catch (OperationCanceledException)
+            {
+                Interlocked.Decrement(ref _inside);
+                throw;
+            }
+        }
+
+        public void Dispose() => _one.Dispose();
+
+        public void Leave()
+        {
+            Interlocked.Decrement(ref _inside);
+            _one.Release();
+        }
+    }
+}
+
+/// <summary>The jobs that may go now. Nobody else takes from their line until it is disposed.</summary>
+/// <param name="Jobs">In order; at least one.</param>
+/// <param name="MayBeMore">There was no room for more than these. When some of them do not go after all, others may.</param>
+/// <param name="Held">The line, against other processes.</param>
+/// <param name="Door">The line, against others of this process.</param>
+internal sealed record PoolTurn(IReadOnlyList<Job> Jobs, bool MayBeMore, IAsyncDisposable Held, PoolTurns.Door Door) : IAsyncDisposable
+{
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await Held.DisposeAsync();
+        }
+        finally
+        {
+            Door.Leave();
+        }
+    }
+}

@@ -1,0 +1,108 @@
+using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
+using Dispatcher.Judging;
+using Dispatcher.Storing;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Workers;
+
+/// <summary>Which workers there are, as the store has them: an instance is known from its first heartbeat on.</summary>
+internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> database, CurrentBundle current, PoolWakes wakes, StoreClock clock, ILogger<WorkerRegister> logger)
+{
+    /// <summary>Three beats of an idle worker: who is silent for longer is gone or hangs, and gets no more work.</summary>
+    public static readonly TimeSpan StaleAfter = TimeSpan.FromSeconds(15);
+
+    public static readonly long StaleAfterUs = Timestamps.Micros(StaleAfter);
+
+    private static readonly TimeSpan RemovedAfter = TimeSpan.FromHours(1);
+
+    /// <summary>Notes what an instance says of itself; answers which constraints it would have to enforce and does not.</summary>
+    public async Task<IReadOnlyList<string>> NoteAsync(WorkerRegistration registration, string instance, string principal, CancellationToken cancellationToken)
+    {
+        var worker = new KnownWorker
+        {
+            Pool = registration.Pool,
+            Principal = principal,
+            Instance = instance,
+            Version = registration.Version,
+            Topics = registration.Topics,
+            Enforcers = registration.Enforcers,
+            Missing = [.. (current.InForce.Bundle?.Pools.GetValueOrDefault(registration.Pool)?.Enforcers ?? []).Except(registration.Enforcers, StringComparer.Ordinal)],
+            Capacity = registration.Capacity,
+            Shared = registration.Shared,
+            StartedAt = clock.Now,
+            SeenAt = clock.Now,
+        };
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var before = await db.Workers.AsNoTracking().SingleOrDefaultAsync(row => row.Pool == worker.Pool && row.Principal == principal && row.Instance == instance, cancellationToken);
+        await WriteAsync(db, worker with { StartedAt = before?.StartedAt ?? worker.StartedAt }, before is null, cancellationToken);
+        if (before is null || !before.Serves(clock.Now) || before.Capacity != worker.Capacity)
+        {
+            await TellAsync(db, worker, cancellationToken);
+            wakes.Wake(worker.Pool);
+        }
+
+        return worker.Missing;
+    }
+
+    /// <summary>By pool, and then by when they came.</summary>
+    public async Task<IReadOnlyList<KnownWorker>> ListAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await db.Workers.AsNoTracking().OrderBy(row => row.Pool).ThenBy(row => row.StartedAt).ThenBy(row => row.Instance).ToListAsync(cancellationToken);
+    }
+
+    /// <summary>Principals that several live instances use without all of them saying that this is meant.</summary>
+    public static IReadOnlySet<string> SharedUnsaid(IEnumerable<KnownWorker> workers, long now) => workers.Where(worker => worker.Serves(now))
+        .GroupBy(worker => worker.Principal, StringComparer.Ordinal)
+        .Where(group => group.Select(worker => worker.Instance).Distinct(StringComparer.Ordinal).Count() > 1 && group.Any(worker => !worker.Shared))
+        .Select(group => group.Key).ToHashSet(StringComparer.Ordinal);
+
+    private async Task WriteAsync(DispatcherDb db, KnownWorker worker, bool isNew, CancellationToken cancellationToken)
+    {
+        try
+        {
+            db.Entry(worker).State = isNew ? EntityState.Added : EntityState.Modified;
+            await db.SaveChangesAsync(cancellationToken);
+        }
+        catch (DbUpdateException raced) when (!raced.IsStoreAway())
+        {
+            // Two beats of one instance at once, or the row was removed between: what the next one says counts.
+            return;
+        }
+
+        if (isNew)
+        {
+            var oldest = clock.Now - Timestamps.Micros(RemovedAfter);
+            await db.Workers.Where(row => row.SeenAt < oldest).ExecuteDeleteAsync(cancellationToken);
+        }
+    }
+
+    private async Task TellAsync(DispatcherDb db, KnownWorker worker, CancellationToken cancellationToken)
+    {
+        if (worker.Missing.Count > 0)
+        {
+            Log.Refused(logger, worker.Instance, worker.Principal, worker.Pool, string.Join(", ", worker.Missing));
+            return;
+        }
+
+        Log.Known(logger, worker.Instance, worker.Principal, worker.Pool, worker.Capacity);
+        var others = await db.Workers.AsNoTracking().Where(row => row.Principal == worker.Principal).ToListAsync(cancellationToken);
+        if (SharedUnsaid(others, clock.Now).Count > 0)
+        {
+            Log.SharedCredential(logger, worker.Principal, string.Join(", ", others.Where(row => row.Serves(clock.Now)).Select(row => row.Instance).Distinct()));
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.WorkerKnown, LogLevel.Information, "Worker {Instance} ({Principal}) serves pool {Pool}, {Capacity} runs at a time")]
+        public static partial void Known(ILogger logger, string instance, string principal, string pool, int capacity);
+
+        [LoggerMessage(EventIds.WorkerRefused, LogLevel.Error, "Worker {Instance} ({Principal}) does not enforce {Missing}, which pool {Pool} needs: it gets no work")]
+        public static partial void Refused(ILogger logger, string instance, string principal, string pool, string missing);
+
+        [LoggerMessage(EventIds.SharedCredential, LogLevel.Warning, "Several workers use the credential of {Principal} without saying that this is meant: {Instances}")]
+        public static partial void SharedCredential(ILogger logger, string principal, string instances);
+    }
+}

@@ -1,0 +1,180 @@
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Dispatcher.JourneyTests.Staging;
+
+namespace Dispatcher.JourneyTests;
+
+/// <summary>Jobs that fail in every way, pools that have too much to do, and what they call being down. <c>DISPATCHER_TEST_JOBS</c> makes the jobs more.</summary>
+public sealed class FaultJourneys
+{
+    private static readonly string[] Kinds = ["once", "always", "terminal", "hang", "kill", "", "", "", "", ""];
+
+    [Fact]
+    public async Task Each_fault_leads_where_its_class_says()
+    {
+        var count = Journey.Jobs(50);
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        var worker = await journey.CountingWorkerAsync(dispatcher, concurrency: 4);
+        var jobs = Enumerable.Range(0, count).Select(i => (Kind: Kinds[i % Kinds.Length], Job: AJob.On("job.test.faulty").With(new JsonObject { ["fault"] = Kinds[i % Kinds.Length] }))).ToList();
+
+        await (await journey.ProducerAsync()).PublishAsync(jobs.Select(job => job.Job));
+        while (await journey.Records.EndedAsync() < count)
+        {
+            await Task.Delay(100, Now);
+            worker = worker.HasEnded ? await journey.StartWorkerAsync(dispatcher, concurrency: 4) : worker;
+        }
+
+        var ends = (await journey.Records.TextsAsync("select job_id || ' ' || state || ' ' || coalesce(fault_class, '') || ' ' || spent from jobs")).Select(line => line.Split(' ')).ToDictionary(line => Guid.Parse(line[0]), line => line[1..]);
+        Assert.All(jobs.Where(job => job.Kind == "terminal"), job => Assert.Equal(["dead_lettered", "terminal"], ends[job.Job.JobId][..2]));
+        Assert.All(jobs.Where(job => job.Kind == "always"), job => IsOneOf(string.Join(' ', ends[job.Job.JobId]), "dead_lettered transient 3", "dead_lettered lost 3"));
+        Assert.All(jobs.Where(job => job.Kind == "hang"), job => IsOneOf(string.Join(' ', ends[job.Job.JobId]), "dead_lettered timeout 3", "dead_lettered lost 3"));
+        Assert.All(jobs.Where(job => job.Kind == "kill"), job => Assert.Equal(["dead_lettered", "lost", "3"], ends[job.Job.JobId]));
+
+        // Whoever shares a process with a job that kills it may be lost with it, and then that is what the job says.
+        Assert.All(jobs.Where(job => job.Kind is "once" or ""), job => IsOneOf(string.Join(' ', ends[job.Job.JobId][..2]), "succeeded ", "dead_lettered lost"));
+        Assert.True(jobs.Count(job => ends[job.Job.JobId][0] == "succeeded") >= count / 2, string.Join('\n', ends.Values.Select(end => string.Join(' ', end))));
+
+        // No attempt began before its time, nor long after it; each attempt that was claimed was one that is counted.
+        Assert.Empty(await journey.Records.TextsAsync("""
+            with lines as (
+                select job_id, kind, at, lag(convert_from(detail, 'utf8')::json->>'next_at') over (partition by job_id order by entry_id) as next_at from timeline)
+            select job_id || ' ' || next_at || ' ' || to_timestamp(at / 1e6) from lines
+            where kind = 'dispatched' and next_at is not null and to_timestamp(at / 1e6) < next_at::timestamptz - interval '50 ms'
+            """));
+        Assert.Empty(await journey.Records.TextsAsync("""
+            select j.job_id || ' ' || j.state || ' ' || j.spent || ' ' || count(*) from jobs j join timeline t on t.job_id = j.job_id and t.kind = 'claimed'
+            group by j.job_id having count(*) <> j.spent + case when j.state = 'succeeded' then 1 else 0 end
+            """));
+        await journey.EndsWellAsync(expectedDeadLetters: ends.Values.Count(end => end[0] == "dead_lettered"));
+    }
+
+    [Fact]
+    public async Task More_jobs_than_a_pool_can_run_wait_in_order_and_nothing_is_spent_for_waiting()
+    {
+        var count = Journey.Jobs(400);
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.DispatcherAsync();
+        var jobs = Enumerable.Range(0, count).Select(_ => AJob.On("job.test.brisk")).ToList();
+        await (await journey.ProducerAsync()).PublishAsync(jobs);
+        await Eventually.IsAsync(async () => await journey.Records.CountAsync("accepted", "job.test.brisk") == count, () => "all wait\n" + journey.Logs(), TimeSpan.FromSeconds(60));
+
+        // Longer than a permit is good for. Nobody serves the pool, and it says so.
+        await Task.Delay(TimeSpan.FromSeconds(6), Now);
+        Assert.Equal(count, await journey.Records.CountAsync("accepted", "job.test.brisk"));
+        Assert.Contains("no worker", (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body.GetProperty("pools").GetProperty("test").GetProperty("note").GetString(), StringComparison.Ordinal);
+        var worker = await journey.CountingWorkerAsync(dispatcher, concurrency: 2);
+        var most = 0L;
+        for (var kills = 0; await journey.Records.EndedAsync() < count;)
+        {
+            most = Math.Max(most, await journey.Records.CountAsync("dispatched", "job.test.brisk"));
+            if (kills < 2 && await journey.Records.EndedAsync() > (kills + 1) * count / 4)
+            {
+                kills++;
+                await worker.KillAsync();
+                worker = await journey.CountingWorkerAsync(dispatcher, concurrency: 2);
+            }
+
+            await Task.Delay(20, Now);
+        }
+
+        // Four times the capacity; of the killed ones too until they count as gone.
+        Assert.InRange(most, 1, 4 * 2 * 3);
+        Assert.Equal(count, await journey.Records.CountAsync("succeeded", "job.test.brisk"));
+        Assert.Equal(0, await journey.Records.CountAsync("select count(*) from timeline where kind in ('unclaimed', 'returned')"));
+        Assert.Equal(0, await journey.Records.CountAsync($"select count(*) from jobs where spent > 2"));
+
+        // In order, but for as many as may be under way at once.
+        Assert.Empty(await journey.Records.TextsAsync("""
+            with ordered as (
+                select j.job_id, row_number() over (order by j.created_at, j.job_id) as came, row_number() over (order by t.entry_id) as went
+                from jobs j join timeline t on t.job_id = j.job_id and t.kind = 'dispatched' and t.attempt = 1)
+            select came || ' went as ' || went from ordered where abs(came - went) > 24 limit 20
+            """));
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task A_downstream_that_is_down_gets_a_few_probes_and_everything_again_when_it_is_up()
+    {
+        var count = Journey.Jobs(300);
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.CountingWorkerAsync(dispatcher, concurrency: 8);
+        var jobs = Enumerable.Range(0, count).Select(_ => AJob.On("job.test.downstream").With(new JsonObject { ["fault"] = "downstream" })).ToList();
+        await journey.Records.DownstreamAsync(up: false);
+        await (await journey.ProducerAsync()).PublishAsync(jobs);
+        await Task.Delay(TimeSpan.FromSeconds(12), Now);
+
+        var (first, later) = (await journey.Records.CallsAsync(from: 12, until: 7), await journey.Records.CallsAsync(from: 5, until: 0));
+        await journey.Records.DownstreamAsync(up: true);
+        await journey.SettledAsync(count, seconds: 60);
+
+        Assert.InRange(first, 10, 200);
+        Assert.InRange(later, 1, 10);
+        Assert.Equal(count, await journey.Records.CountAsync("succeeded", "job.test.downstream"));
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task Workers_are_known_and_one_that_lacks_what_its_pool_needs_refuses_to_start()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        var worker = await journey.CountingWorkerAsync(dispatcher, concurrency: 3);
+        var other = await journey.CountingWorkerAsync(dispatcher, concurrency: 5);
+        var lacking = await journey.StartWorkerAsync(dispatcher, pool: "strict");
+
+        Assert.NotEqual(0, await lacking.EndAsync(TimeSpan.FromSeconds(20)));
+        Assert.Contains("allowed_hosts", lacking.Log, StringComparison.Ordinal);
+        await worker.StopAsync();
+        await other.KillAsync();
+        var (status, body) = await dispatcher.SendAsync(HttpMethod.Get, "/api/workers");
+        Assert.Equal(HttpStatusCode.OK, status);
+        var workers = body.GetProperty("workers").EnumerateArray().ToDictionary(known => $"{known.GetProperty("pool").GetString()} {known.GetProperty("instance").GetString()!.Split('/')[1]}");
+        Assert.Equal(0, workers[$"test {worker.ProcessId}"].GetProperty("capacity").GetInt32());
+        Assert.Equal(5, workers[$"test {other.ProcessId}"].GetProperty("capacity").GetInt32());
+        Assert.Contains("job.test.faulty", Texts(workers[$"test {other.ProcessId}"], "topics"));
+        Assert.Equal(["allowed_hosts"], Texts(workers[$"strict {lacking.ProcessId}"], "missing_enforcers"));
+        await Eventually.IsAsync(
+            async () => (await dispatcher.SendAsync(HttpMethod.Get, "/api/workers")).Body.GetProperty("workers").EnumerateArray().All(known => known.GetProperty("stale").GetBoolean()),
+            () => "who is silent counts as stale\n" + dispatcher.Log, TimeSpan.FromSeconds(25));
+    }
+
+    [Fact]
+    public async Task What_comes_back_too_often_is_run_again_alone_and_becomes_a_dead_letter_if_that_fails_too()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var billing = await journey.ProducerAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.CountingWorkerAsync(dispatcher);
+        var (good, poison) = (AJob.On("job.test.once"), AJob.On("job.test.once"));
+
+        // As a server does that ends with the message in its hands, time and again.
+        await using (await journey.ReturnAsync("dispatcher.intake"))
+        {
+            await billing.PublishAsync(good);
+            await dispatcher.InStateAsync(good.JobId, "succeeded");
+            await using (await journey.ReturnAsync("dispatcher.parked"))
+            {
+                await billing.PublishAsync(poison);
+                await Eventually.IsAsync(async () => (await dispatcher.DeadLettersAsync()).Count == 1, () => "the poison is kept\n" + dispatcher.Log, TimeSpan.FromSeconds(30));
+            }
+        }
+
+        var letter = Assert.Single(await dispatcher.DeadLettersAsync());
+        Assert.Equal(("poison", "billing", "job.test.once"), (letter.GetProperty("fault_class").GetString(), letter.GetProperty("principal").GetString(), letter.GetProperty("topic").GetString()));
+        var whole = (await dispatcher.SendAsync(HttpMethod.Get, $"/api/dead-letters/{letter.GetProperty("dead_letter_id").GetString()}")).Body;
+        Assert.Equal(poison.Body(), whole.GetProperty("body_base64").GetBytesFromBase64());
+        Assert.Equal("", await dispatcher.StateAsync(poison.JobId));
+        await journey.EndsWellAsync(expectedDeadLetters: 1);
+    }
+
+    private static void IsOneOf(string seen, params string[] allowed) => Assert.Contains(seen, allowed);
+
+    private static CancellationToken Now => TestContext.Current.CancellationToken;
+
+    private static IEnumerable<string?> Texts(JsonElement element, string name) => element.GetProperty(name).EnumerateArray().Select(text => text.GetString());
+}

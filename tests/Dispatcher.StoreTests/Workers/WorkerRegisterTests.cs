@@ -1,0 +1,60 @@
+using Dispatcher.Contracts;
+using Dispatcher.Workers;
+
+namespace Dispatcher.StoreTests.Workers;
+
+public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
+{
+    [Fact]
+    public async Task An_instance_is_known_from_its_first_heartbeat_and_its_last_word_counts()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 3 }, "host/1", "worker-shell", Stop);
+        var first = Assert.Single(await writers.Workers.ListAsync(Stop));
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 0, Version = "2" }, "host/1", "worker-shell", Stop);
+
+        var last = Assert.Single(await writers.Workers.ListAsync(Stop));
+        Assert.Equal((3, "1", true), (first.Capacity, first.Version, first.Serves(first.SeenAt)));
+        Assert.Equal((0, "2", first.StartedAt, false), (last.Capacity, last.Version, last.StartedAt, last.Serves(last.SeenAt)));
+        Assert.Equal(["job.exec.shell"], last.Topics);
+    }
+
+    [Fact]
+    public async Task Pools_principals_and_instances_are_apart_and_two_beats_at_once_do_no_harm()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+
+        await AtOnceAsync(16, async i =>
+        {
+            await writers.Workers.NoteAsync(Registration() with { Pool = i % 2 == 0 ? "shell" : "repo" }, $"host/{i % 4}", "worker-shell", Stop);
+            return i;
+        });
+
+        Assert.Equal(["repo host/1", "repo host/3", "shell host/0", "shell host/2"], (await writers.Workers.ListAsync(Stop)).Select(worker => $"{worker.Pool} {worker.Instance}").Order());
+    }
+
+    [Fact]
+    public async Task A_credential_that_two_use_and_one_of_them_does_not_say_so_is_flagged()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await writers.Workers.NoteAsync(Registration(), "host/1", "alone", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Pool = "repo" }, "host/1", "alone", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "said", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/2", "said", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "unsaid", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/2", "unsaid", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/1", "moved", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 0 }, "host/1", "moved", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/2", "moved", Stop);
+
+        Assert.Equal(["unsaid"], WorkerRegister.SharedUnsaid(await writers.Workers.ListAsync(Stop), await Store.NowAsync(Stop)));
+    }
+
+    private static WorkerRegistration Registration() =>
+        new() { Pool = "shell", Version = "1", Topics = ["job.exec.shell"], Enforcers = ["timeout_ms"], Capacity = 1 };
+}
+
+public sealed class PostgresWorkerRegisterTests() : WorkerRegisterTests(StoreKind.Postgres);
+
+public sealed class SqliteWorkerRegisterTests() : WorkerRegisterTests(StoreKind.Sqlite);

@@ -1,0 +1,53 @@
+using Dispatcher.Contracts;
+using Dispatcher.Worker;
+
+namespace Dispatcher.UnitTests.Worker;
+
+public sealed class PresenceTests
+{
+    [Fact]
+    public async Task A_worker_is_known_before_it_takes_work_and_says_when_it_stops()
+    {
+        var transport = new InMemoryTransport();
+        var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), options => (options.Concurrency, options.Version) = (7, "1.2"), transport);
+        transport.Deliver(new AWork());
+        await transport.Until(() => transport.Outcomes.Count == 1);
+
+        var first = Assert.Single(transport.Registrations);
+        await worker.DisposeAsync();
+
+        Assert.Equal((7, "1.2", false), (first.Capacity, first.Version, first.Shared));
+        Assert.Equal(["max_output_bytes", "timeout_ms"], first.Enforcers);
+        Assert.Equal(0, transport.Registrations.Last().Capacity);
+    }
+
+    [Fact]
+    public async Task A_worker_that_does_not_enforce_what_its_pool_needs_refuses_to_start()
+    {
+        var transport = new InMemoryTransport { AnswerRegistration = _ => new HeartbeatAnswer { Cancelled = [], Fenced = [], MissingEnforcers = ["allowed_hosts"] } };
+        transport.Deliver(new AWork());
+
+        var refused = await Assert.ThrowsAnyAsync<Exception>(async () =>
+        {
+            await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport);
+            await worker.EndsAsync();
+        });
+
+        Assert.Contains("allowed_hosts", refused.Message, StringComparison.Ordinal);
+        Assert.Empty(transport.Claims);
+    }
+
+    [Fact]
+    public async Task A_worker_that_cannot_be_made_known_waits()
+    {
+        var tries = 0;
+        var transport = new InMemoryTransport();
+        transport.AnswerRegistration = _ => ++tries < 3 ? throw new HttpRequestException("The dispatcher is away.") : new HeartbeatAnswer { Cancelled = [], Fenced = [] };
+        transport.Deliver(new AWork());
+
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport);
+
+        await transport.Until(() => transport.Outcomes.Count == 1);
+        Assert.Equal(3, tries);
+    }
+}
