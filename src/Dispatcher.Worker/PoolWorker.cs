@@ -20,6 +20,15 @@ internal sealed class PoolWorker(PoolRegistration pool, IServiceProvider service
             services.GetRequiredService<WorkerMetrics>(),
             services.GetRequiredService<ILoggerFactory>());
         using var loop = new PoolLoop(parts, services.GetRequiredService<IServiceScopeFactory>());
-        await loop.RunAsync(stop.Token);
+        try
+        {
+            await loop.RunAsync(stop.Token);
+        }
+        catch (Exception) when (!stop.IsCancellationRequested)
+        {
+            // The host stops in order, and whoever started it must see that it did not mean to.
+            Environment.ExitCode = 1;
+            throw;
+        }
     }
 }

@@ -30,9 +30,10 @@ internal sealed class PoolTurns(IStore store, PoolLines lines, PoolWindow window
             var held = await store.HoldLineAsync(pool, cancellationToken);
             try
             {
-                var room = pool == PoolLines.Unregistered ? LargestTurn : Math.Min(LargestTurn, await window.RoomAsync(pool, cancellationToken));
-                var jobs = room <= 0 ? [] : await lines.NextAsync(pool, room, cancellationToken);
-                return turn = jobs.Count == 0 ? null : new PoolTurn(jobs, jobs.Count == room, held, door);
+                var room = pool == PoolLines.Unregistered ? PoolRoom.Of(LargestTurn) : await window.RoomAsync(pool, cancellationToken);
+                var most = Math.Min(LargestTurn, room.Places);
+                var jobs = most <= 0 ? [] : window.Next(await lines.NextAsync(pool, most, cancellationToken), room);
+                return turn = jobs.Count == 0 ? null : new PoolTurn(jobs, jobs.Count == most, held, door);
             }
             finally
             {

@@ -18,11 +18,22 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
     private readonly ConcurrentDictionary<string, PoolBreaker> _breakers = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> _capacities = new(StringComparer.Ordinal);
 
-    public async Task<int> RoomAsync(string pool, CancellationToken cancellationToken)
+    public async Task<PoolRoom> RoomAsync(string pool, CancellationToken cancellationToken)
     {
         var load = await LoadAsync(pool, cancellationToken);
         _capacities[pool] = load.Capacity;
-        return RoomOf(load, options.Value.WindowMultiple, RunsAreShort(pool), Breaker(pool).Room(load.Unclaimed + load.Running));
+        var underWay = load.Unclaimed + load.Running;
+        return new PoolRoom(load.HasSuspect ? 0 : RoomOf(load, options.Value.WindowMultiple, RunsAreShort(pool), Breaker(pool).Room(underWay)), underWay == 0);
+    }
+
+    /// <summary>
+    /// Who of the next in line goes. Before a job is called lost for good, its last attempt runs with no other beside it: of those that shared a worker with one that kills it,
+    /// only that one then dies.
+    /// </summary>
+    public IReadOnlyList<Job> Next(IReadOnlyList<Job> line, PoolRoom room)
+    {
+        var before = line.TakeWhile(job => !IsSuspect(job.Topic, job.FaultClass, job.Spent)).ToList();
+        return before.Count > 0 ? before : room.IsEmpty ? [.. line.Take(1)] : [];
     }
 
     /// <summary>Pure: what <see cref="RoomAsync"/> answers.</summary>
@@ -39,12 +50,15 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
         var workers = (await db.Workers.AsNoTracking().Where(worker => worker.Pool == pool).ToListAsync(cancellationToken)).Where(worker => worker.Serves(clock.Now)).ToList();
         var names = workers.Select(worker => worker.Instance).ToHashSet(StringComparer.Ordinal);
         var underWay = await db.Jobs.Where(job => job.Pool == pool && (job.State == JobState.Dispatched || job.State == JobState.Running))
-            .Select(job => new { job.State, job.Worker }).ToListAsync(cancellationToken);
+            .Select(job => new { job.State, job.Worker, job.Topic, job.FaultClass, job.Spent }).ToListAsync(cancellationToken);
+        var live = underWay.Where(job => job.State == JobState.Dispatched || names.Contains(job.Worker!)).ToList();
 
         // A run whose worker is gone takes no place of those that are there.
         return new PoolLoad(
-            workers.Count, workers.Sum(worker => worker.Capacity), underWay.Count(job => job.State == JobState.Dispatched),
-            underWay.Count(job => job.State == JobState.Running && names.Contains(job.Worker!)));
+            workers.Count, workers.Sum(worker => worker.Capacity), live.Count(job => job.State == JobState.Dispatched), live.Count(job => job.State == JobState.Running))
+        {
+            HasSuspect = live.Exists(job => IsSuspect(job.Topic, job.FaultClass, job.Spent)),
+        };
     }
 
     /// <summary>Notes how an attempt of a job that ran has ended.</summary>
@@ -66,6 +80,9 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
         return Breaker(pool).LongestRun * options.Value.WindowMultiple < start / 2;
     }
 
+    private bool IsSuspect(string topic, string? faultClass, int spent) =>
+        faultClass == FaultClasses.Lost && spent + 1 >= current.InForce.Bundle?.JobClasses.GetValueOrDefault(topic)?.MaxAttempts;
+
     private PoolBreaker Breaker(string pool) => _breakers.GetOrAdd(pool, _ => new PoolBreaker(options.Value, time));
 }
 
@@ -74,4 +91,14 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
 /// <param name="Capacity">How many runs they can have at once.</param>
 /// <param name="Unclaimed">Attempts that are dispatched and that nobody has claimed yet.</param>
 /// <param name="Running">Runs of the live instances.</param>
-internal sealed record PoolLoad(int Workers, int Capacity, int Unclaimed, int Running);
+internal sealed record PoolLoad(int Workers, int Capacity, int Unclaimed, int Running)
+{
+    /// <summary>One is under way that runs alone.</summary>
+    public bool HasSuspect { get; init; }
+}
+
+/// <summary>How many more may go, and whether none is under way.</summary>
+internal readonly record struct PoolRoom(int Places, bool IsEmpty)
+{
+    public static PoolRoom Of(int places) => new(places, true);
+}
