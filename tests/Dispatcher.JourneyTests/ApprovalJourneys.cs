@@ -112,6 +112,7 @@ public sealed class ApprovalJourneys
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
+        await journey.Records.PretendWorkerAsync("test", 1);
         var ana = await dispatcher.MakeKeyAsync("ana", "ana", ["approver"], ["sre"]);
         var bo = await dispatcher.MakeKeyAsync("bo", "bo", ["approver"], ["sre"]);
         var job = AJob.On("job.test.handover");

@@ -11,7 +11,7 @@ internal static class Transitions
         [JobState.Accepted] = [JobState.Accepted, JobState.Dispatched, JobState.Held, JobState.Denied, JobState.Expired, JobState.Cancelled],
         [JobState.Held] = [JobState.Held, JobState.Approved, JobState.Accepted, JobState.Rejected, JobState.Denied, JobState.Expired, JobState.Cancelled],
         [JobState.Approved] = [JobState.Approved, JobState.Dispatched, JobState.Held, JobState.Denied, JobState.Expired, JobState.Cancelled],
-        [JobState.Dispatched] = [JobState.Running, JobState.Accepted, JobState.Approved, JobState.Cancelled, JobState.Expired],
+        [JobState.Dispatched] = [JobState.Running, JobState.Accepted, JobState.Approved, JobState.Retrying, JobState.Cancelled, JobState.Expired],
         [JobState.Running] = [JobState.Running, JobState.Accepted, JobState.Succeeded, JobState.Quarantined, JobState.Retrying, JobState.DeadLettered, JobState.Cancelled],
         [JobState.Retrying] = [JobState.Retrying, JobState.Dispatched, JobState.Held, JobState.Denied, JobState.DeadLettered, JobState.Expired, JobState.Cancelled],
         [JobState.Succeeded] = [],
