@@ -1,4 +1,5 @@
 using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
 using Dispatcher.Health;
 using Dispatcher.Judging;
 using Dispatcher.UnitTests.Hosting;
@@ -18,17 +19,22 @@ public sealed class MetricsTests
         metrics.FolderSeen(2, TimeSpan.FromSeconds(3));
         metrics.Decided(Hop.Intake, Verdict.Deny, TimeSpan.FromMilliseconds(1));
         metrics.Decided(Hop.Dispatch, Verdict.Allow, TimeSpan.FromMilliseconds(1));
+        metrics.PoolSeen("metrics", new PoolView(1, 2, 3, 4, 5, null, null));
+        metrics.AttemptEnded("metrics", "lost");
         metrics.Sealed(2);
         metrics.SealingLags(TimeSpan.FromSeconds(1));
 
-        var lines = (await server.TextAsync("/metrics")).Split('\n').Where(line => line.Contains("dispatcher_policy_", StringComparison.Ordinal) || line.Contains("dispatcher_audit_", StringComparison.Ordinal));
+        var lines = (await server.TextAsync("/metrics")).Split('\n').Where(line => Parts.Any(part => line.Contains(part, StringComparison.Ordinal)));
 
         Approved.Matches("Health/Metrics", lines.Select(WithoutValue).Where(IsOfThisTest).Distinct().Order(StringComparer.Ordinal));
     }
 
+    private static readonly string[] Parts = ["dispatcher_policy_", "dispatcher_audit_", "dispatcher_pool_", "dispatcher_attempts_"];
+
     private static string WithoutValue(string line) => line.StartsWith('#') ? line : line[..(line.LastIndexOf("} ", StringComparison.Ordinal) is var end and >= 0 ? end + 1 : line.IndexOf(' ', StringComparison.Ordinal))];
 
     /// <summary>Other tests that run meanwhile may have decided otherwise.</summary>
-    private static bool IsOfThisTest(string line) =>
-        !line.StartsWith("dispatcher_policy_decisions", StringComparison.Ordinal) || line.Contains("\"DENY\"", StringComparison.Ordinal) == line.Contains("\"intake\"", StringComparison.Ordinal);
+    private static bool IsOfThisTest(string line) => line.StartsWith('#')
+        || (line.StartsWith("dispatcher_policy_decision", StringComparison.Ordinal) && line.Contains("verdict", StringComparison.Ordinal) ? line.Contains("\"intake\",verdict=\"DENY\"", StringComparison.Ordinal) || line.Contains("\"dispatch\",verdict=\"ALLOW\"", StringComparison.Ordinal)
+            : !line.Contains("pool=", StringComparison.Ordinal) || line.Contains("pool=\"metrics\"", StringComparison.Ordinal));
 }
