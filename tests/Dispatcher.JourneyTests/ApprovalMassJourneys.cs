@@ -10,7 +10,7 @@ public sealed class ApprovalMassJourneys
     [Fact]
     public async Task Two_dispatchers_race_for_each_approval_and_each_pays_for_one_dispatch()
     {
-        var count = Journey.Jobs(200);
+        var count = Journey.Jobs(100);
         await using var journey = await Journey.BeginAsync();
         var dispatchers = new[] { await journey.DispatcherAsync(), await journey.DispatcherAsync() };
         var jobs = await HeldAsync(journey, dispatchers[0], count);
@@ -37,7 +37,7 @@ public sealed class ApprovalMassJourneys
     [Fact]
     public async Task Killed_between_vote_and_worker_no_approval_is_lost_and_none_is_used_twice()
     {
-        var count = Journey.Jobs(150);
+        var count = Journey.Jobs(80);
         await using var journey = await Journey.BeginAsync();
         var first = await journey.DispatcherAsync();
         var second = await journey.DispatcherAsync();

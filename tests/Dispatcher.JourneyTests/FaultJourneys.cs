@@ -13,7 +13,7 @@ public sealed class FaultJourneys
     [Fact]
     public async Task Each_fault_leads_where_its_class_says()
     {
-        var count = Journey.Jobs(50);
+        var count = Journey.Jobs(30);
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
         var worker = await journey.CountingWorkerAsync(dispatcher, concurrency: 4);
@@ -30,7 +30,7 @@ public sealed class FaultJourneys
         Assert.Equal(
             [.. jobs.Select(job => $"{job.Kind}: {Expected(job.Kind)}").Distinct().Order()],
             jobs.Select(job => $"{job.Kind}: {string.Join(' ', ends[job.Job.JobId][..2])}").Distinct().Order());
-        Assert.All(jobs.Where(job => Expected(job.Kind) is not ("dead_lettered terminal" or "succeeded ")), job => Assert.Equal("3", ends[job.Job.JobId][2]));
+        Assert.All(jobs.Where(job => Expected(job.Kind) is not ("dead_lettered terminal" or "succeeded ")), job => Assert.Matches(job.Kind == "kill" ? "^3$" : "^[34]$", ends[job.Job.JobId][2]));
 
         // No attempt began before its time, nor long after it; each attempt that was claimed was one that is counted.
         Assert.Empty(await journey.Records.TextsAsync("""
@@ -49,7 +49,7 @@ public sealed class FaultJourneys
     [Fact]
     public async Task More_jobs_than_a_pool_can_run_wait_in_order_and_nothing_is_spent_for_waiting()
     {
-        var count = Journey.Jobs(400);
+        var count = Journey.Jobs(200);
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
         await journey.DispatcherAsync();
@@ -95,7 +95,7 @@ public sealed class FaultJourneys
     [Fact]
     public async Task A_downstream_that_is_down_gets_a_few_probes_and_everything_again_when_it_is_up()
     {
-        var count = Journey.Jobs(300);
+        var count = Journey.Jobs(150);
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
         await journey.CountingWorkerAsync(dispatcher, concurrency: 8);
@@ -134,9 +134,8 @@ public sealed class FaultJourneys
         Assert.Equal(5, workers[$"test {other.ProcessId}"].GetProperty("capacity").GetInt32());
         Assert.Contains("job.test.faulty", Texts(workers[$"test {other.ProcessId}"], "topics"));
         Assert.Equal(["allowed_hosts"], Texts(workers[$"strict {lacking.ProcessId}"], "missing_enforcers"));
-        await Eventually.IsAsync(
-            async () => (await dispatcher.SendAsync(HttpMethod.Get, "/api/workers")).Body.GetProperty("workers").EnumerateArray().All(known => known.GetProperty("stale").GetBoolean()),
-            () => "who is silent counts as stale\n" + dispatcher.Log, TimeSpan.FromSeconds(25));
+        await journey.Records.SilentAsync(seconds: 16);
+        Assert.All((await dispatcher.SendAsync(HttpMethod.Get, "/api/workers")).Body.GetProperty("workers").EnumerateArray(), known => Assert.True(known.GetProperty("stale").GetBoolean()));
     }
 
     [Fact]

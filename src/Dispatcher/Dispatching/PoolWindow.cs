@@ -30,10 +30,13 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
     /// Who of the next in line goes. Before a job is called lost for good, its last attempt runs with no other beside it: of those that shared a worker with one that kills it,
     /// only that one then dies.
     /// </summary>
-    public IReadOnlyList<Job> Next(IReadOnlyList<Job> line, PoolRoom room)
+    public IReadOnlyList<Job> Next(IReadOnlyList<Job> line, PoolRoom room) => NextOf(line, room.IsEmpty, job => IsSuspect(job.Topic, job.FaultClass, job.Spent));
+
+    /// <summary>Pure: what <see cref="Next"/> answers.</summary>
+    internal static IReadOnlyList<Job> NextOf(IReadOnlyList<Job> line, bool isEmpty, Func<Job, bool> runsAlone)
     {
-        var before = line.TakeWhile(job => !IsSuspect(job.Topic, job.FaultClass, job.Spent)).ToList();
-        return before.Count > 0 ? before : room.IsEmpty ? [.. line.Take(1)] : [];
+        var before = line.TakeWhile(job => !runsAlone(job)).ToList();
+        return before.Count > 0 ? before : isEmpty ? [.. line.Take(1)] : [];
     }
 
     /// <summary>Pure: what <see cref="RoomAsync"/> answers.</summary>

@@ -84,7 +84,9 @@ internal static class RecoveryPolicy
             return "it was tried once more, and failed again";
         }
 
-        if (job.Spent + 1 >= jobClass.MaxAttempts)
+        // A lost attempt says little of the job until one that ran alone is lost too: PoolWindow sees to that for the last one.
+        var mayBeAnothersFault = verdict.FaultClass == FaultClasses.Lost && job.FaultClass != FaultClasses.Lost && jobClass.MaxAttempts > 1;
+        if (job.Spent + 1 >= jobClass.MaxAttempts && !mayBeAnothersFault)
         {
             return $"it was the last of {jobClass.MaxAttempts} attempts";
         }

@@ -18,6 +18,9 @@ internal sealed class Records(NpgsqlDataSource database)
         values ('{pool}', 'pretended', 'pretended', '1', '[]', '[]', '[]', {capacity.ToString(CultureInfo.InvariantCulture)}, true, 0, 9000000000000000)
         """);
 
+    /// <summary>As if no worker had been heard of for so long.</summary>
+    public Task SilentAsync(int seconds) => ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"update workers set seen_at = seen_at - {seconds}000000"));
+
     /// <summary>Whether what the jobs of topic <c>job.test.downstream</c> call is up.</summary>
     public Task DownstreamAsync(bool up) => ExecuteAsync($"update journey_downstream set up = {(up ? "true" : "false")}");
 

@@ -26,6 +26,9 @@ public abstract class PersistenceTest(StoreKind kind) : IAsyncLifetime
 
     private protected StoreKind Kind => kind;
 
+    /// <summary>A PostgreSQL connection string, or the path of an SQLite file.</summary>
+    private protected string DatabaseAddress { get; private set; } = "";
+
     private protected static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
@@ -33,12 +36,14 @@ public abstract class PersistenceTest(StoreKind kind) : IAsyncLifetime
         if (kind == StoreKind.Postgres)
         {
             (var connectionString, _drop) = await PostgresTemplate.EmptyAsync();
+            DatabaseAddress = connectionString;
             _database = options => options.UseNpgsql(connectionString);
         }
         else
         {
             var folder = Directory.CreateTempSubdirectory("dispatcher-persistence-");
-            _database = options => options.UseSqlite($"Data Source={Path.Combine(folder.FullName, "orders.db")}");
+            DatabaseAddress = Path.Combine(folder.FullName, "orders.db");
+            _database = options => options.UseSqlite($"Data Source={DatabaseAddress}");
             _drop = () =>
             {
                 SqliteConnection.ClearAllPools();

@@ -20,6 +20,19 @@ public sealed class PoolWindowTests
     public void A_pool_is_given_what_its_workers_can_begin(int capacity, int unclaimed, int running, bool runsAreShort, int room) =>
         Assert.Equal(room, PoolWindow.RoomOf(new PoolLoad(1, capacity, unclaimed, running), 4, runsAreShort, int.MaxValue));
 
+    [Theory]
+    [InlineData("abc", true, "abc")]
+    [InlineData("abC", true, "ab")]
+    [InlineData("Abc", true, "A")]
+    [InlineData("Abc", false, "")]
+    [InlineData("", true, "")]
+    public void Who_is_suspected_goes_alone_and_nobody_overtakes(string line, bool isEmpty, string goes)
+    {
+        var jobs = line.Select(name => AJob.OnTopic(name.ToString()).Stored).ToList();
+
+        Assert.Equal(goes, string.Concat(PoolWindow.NextOf(jobs, isEmpty, job => char.IsUpper(job.Topic[0])).Select(job => job.Topic)));
+    }
+
     [Fact]
     public void A_pool_whose_attempts_come_to_nothing_is_given_less() =>
         Assert.Equal(1, PoolWindow.RoomOf(new PoolLoad(1, 8, 0, 0), 4, true, 1));

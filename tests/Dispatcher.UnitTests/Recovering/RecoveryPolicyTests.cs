@@ -72,6 +72,15 @@ public sealed class RecoveryPolicyTests
         Assert.Equal(action, Decide(Running.With(job => job with { Spent = spent }), Transient).Action.ToString());
 
     [Theory]
+    [InlineData(3, 2, "transient", "Retry")]
+    [InlineData(3, 3, "lost", "DeadLetter")]
+    [InlineData(3, 1, "lost", "Retry")]
+    [InlineData(1, 0, null, "DeadLetter")]
+    public void A_last_attempt_that_is_lost_is_repeated_once_alone(int attempts, int spent, string? before, string action) => Assert.Equal(
+        action,
+        Decide(Running.With(job => job with { Spent = spent, FaultClass = before }), new Fault { Type = "worker_lost", Code = "worker_lost", Message = "Gone." }, $"idempotent: true, max_attempts: {attempts}").Action.ToString());
+
+    [Theory]
     [InlineData(0, 500, 1_000)]
     [InlineData(1, 1_000, 2_000)]
     [InlineData(2, 2_000, 4_000)]

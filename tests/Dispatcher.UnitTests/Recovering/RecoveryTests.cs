@@ -192,7 +192,7 @@ public sealed class RecoveryTests
     [Fact]
     public void A_lost_run_of_the_last_attempt_is_set_aside_as_lost()
     {
-        var move = Lost(AJob.ToTest().Running(attempt: 3).With(job => job with { Spent = 2 }), Class)!;
+        var move = Lost(AJob.ToTest().Running(attempt: 3).With(job => job with { Spent = 2, FaultClass = "lost" }), Class)!;
 
         Assert.Equal((JobState.DeadLettered, "lost", "worker_lost"), (move.After.State, move.After.FaultClass, move.After.Fault!.Code));
         Assert.Contains("the last of 3 attempts", Encoding.UTF8.GetString(move.Entry!.Detail), StringComparison.Ordinal);

@@ -84,6 +84,32 @@ public abstract class EffectTests : IAsyncLifetime
         Assert.Equal(7, await Attempt(job, 3).OnceAsync("charge-42", (_, _) => Task.FromResult(8), Token));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_is_in_doubt_is_run_again_when_the_topic_is_idempotent_unless_the_handler_says_otherwise(bool said)
+    {
+        var job = Guid.CreateVersion7();
+        await BeginAndDieAsync(job);
+        var again = new RunEffects(Store, new EffectOwner(job, 2, Guid.CreateVersion7()), idempotent: true, () => true);
+
+        var exception = await Record.ExceptionAsync(() => said
+            ? again.OnceAsync("charge-42", (_, _) => Task.FromResult(7), mayRepeat: false, Token)
+            : again.OnceAsync("charge-42", (_, _) => Task.FromResult(7), Token));
+
+        Assert.Equal(said ? typeof(EffectInDoubtException) : null, exception?.GetType());
+    }
+
+    [Fact]
+    public async Task A_later_attempt_closes_the_earlier_ones_effects_though_it_has_none_itself()
+    {
+        var job = Guid.CreateVersion7();
+        await Store.CloseEarlierAsync(new EffectOwner(job, 2, Guid.CreateVersion7()), Token);
+
+        await Assert.ThrowsAsync<FencedException>(() => Attempt(job, 1).OnceAsync("charge-42", (_, _) => Task.FromResult(1), Token));
+        Assert.Equal(2, await Attempt(job, 2).OnceAsync("charge-42", (_, _) => Task.FromResult(2), Token));
+    }
+
     [Fact]
     public async Task An_effect_that_surely_did_not_happen_may_be_tried_again()
     {

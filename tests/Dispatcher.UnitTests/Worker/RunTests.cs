@@ -216,6 +216,28 @@ public sealed class RunTests
         Assert.Equal((null, "worker_stopping"), (fault.Class, fault.Code));
     }
 
+    [Fact]
+    public async Task A_later_attempt_closes_the_effects_of_earlier_ones_before_its_handler_begins()
+    {
+        var folder = Directory.CreateTempSubdirectory("effects-").FullName;
+        var file = Path.Combine(folder, "effects.db");
+        var work = new AWork().With(message => message with { Attempt = 2 });
+        await using (var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), options => options.EffectStore = file))
+        {
+            worker.Transport.Deliver(work);
+            await worker.Transport.FirstOutcome();
+        }
+
+        using (var store = EffectStore.Open(file, TimeProvider.System))
+        {
+            var earlier = new RunEffects(store, new EffectOwner(work.Message.JobId, 1, Guid.CreateVersion7()), true, () => true);
+            await Assert.ThrowsAsync<FencedException>(() => earlier.OnceAsync("late", (_, _) => Task.FromResult(1), TestContext.Current.CancellationToken));
+        }
+
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        Directory.Delete(folder, recursive: true);
+    }
+
     private sealed class UnreadableException : Exception
     {
         public override string Message => throw new InvalidOperationException("no message");

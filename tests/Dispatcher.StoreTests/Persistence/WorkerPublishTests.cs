@@ -1,0 +1,53 @@
+using Dispatcher.Worker.Effects;
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.StoreTests.Persistence;
+
+/// <summary>A worker's handler that publishes: what it publishes through the outbox is part of its effect, as the root README shows.</summary>
+public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
+{
+    [Fact]
+    public async Task What_an_effect_publishes_leaves_with_it_once_and_never_without_it()
+    {
+        var host = await StartAsync();
+        using var effects = EffectStore.Open(DatabaseAddress, TimeProvider.System);
+        await effects.CreateSchemaAsync(Stop);
+        var job = Guid.CreateVersion7();
+
+        await Assert.ThrowsAsync<IOException>(() => PublishAsync(host, Attempt(effects, job, 1), "placed", new IOException("It dies before the commit.")));
+        Assert.Empty(await OutboxAsync(host));
+        await PublishAsync(host, Attempt(effects, job, 2), "placed");
+        await PublishAsync(host, Attempt(effects, job, 3), "placed");
+        await Assert.ThrowsAsync<FencedException>(() => PublishAsync(host, Attempt(effects, job, 1), "another"));
+
+        Assert.Single(await OutboxAsync(host));
+        Assert.Equal(1, await NotesAsync(host));
+    }
+
+    private static RunEffects Attempt(EffectStore store, Guid job, int attempt) => new(store, new EffectOwner(job, attempt, Guid.CreateVersion7()), true, () => true);
+
+    /// <summary>As a handler does, whose context and endpoint come from the scope of its run.</summary>
+    private static async Task PublishAsync(OrderHost host, RunEffects effects, string key, Exception? dies = null)
+    {
+        await using var scope = host.Scope();
+        var db = scope.ServiceProvider.GetRequiredService<OrderDb>();
+        var publish = scope.ServiceProvider.GetRequiredService<IPublishEndpoint>();
+        await effects.OnceAsync(
+            key,
+            async (connection, transaction, token) =>
+            {
+                db.Database.SetDbConnection(connection);
+                await db.Database.UseTransactionAsync(transaction, token);
+                db.Notes.Add(new Note { Text = key });
+                await publish.Publish(new Placed(Guid.CreateVersion7()), token);
+                await db.SaveChangesAsync(token);
+                return dies is null ? true : throw dies;
+            },
+            Stop);
+    }
+}
+
+public sealed class WorkerPublishOnPostgresTests() : WorkerPublishTests(StoreKind.Postgres);
+
+public sealed class WorkerPublishOnSqliteTests() : WorkerPublishTests(StoreKind.Sqlite);
