@@ -108,7 +108,7 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, Approvers a
     }
 
     /// <summary>The topic's limit, tightened by the rules, and by what is left of the time for all attempts.</summary>
-    private static long RunLimit(JobClass jobClass, Constraints? constraints, long left) =>
+    internal static long RunLimit(JobClass jobClass, Constraints? constraints, long left) =>
         Math.Min(Math.Min(Timestamps.Micros(jobClass.RunWithin), constraints?.TimeoutMs * 1_000 ?? long.MaxValue), Math.Max(left, 1_000));
 
     private async ValueTask<OutboxMessage> WorkAsync(Job job, bool idempotent, Guid permitId, CancellationToken cancellationToken)

@@ -3,6 +3,7 @@ using Dispatcher.Contracts;
 using Dispatcher.Timelines;
 using Dispatcher.UnitTests.Hosting;
 using Dispatcher.UnitTests.Policies;
+using MassTransit.Mediator;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Approvals;
@@ -173,6 +174,36 @@ public sealed class VotingTests
 
         Assert.Equal((409, "changed"), (status, body.GetProperty("code").GetString()));
         Assert.NotEqual(JobState.Approved, (await stage.JobAsync(held)).State);
+    }
+
+    [Theory]
+    [InlineData("approve")]
+    [InlineData("reject")]
+    public async Task A_vote_that_was_in_time_when_it_came_and_is_late_when_it_has_the_row_changes_nothing(string verdict)
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var held = await stage.HeldAsync();
+        var approval = await stage.ApprovalAsync(held);
+        await using (var db = await stage.Server.DatabaseAsync())
+        {
+            await db.Approvals.ExecuteUpdateAsync(set => set.SetProperty(row => row.DecideBy, 1), TestContext.Current.CancellationToken);
+        }
+
+        var cast = new CastVote
+        {
+            ApprovalId = approval.CorrelationId,
+            Verdict = verdict,
+            Reason = "looked at it",
+            Person = "ana",
+            Subject = "ana-key",
+            Groups = ["dev"],
+            JobHash = approval.JobHash,
+            PolicyHash = approval.PolicyHash,
+        };
+        await stage.Server.Get<IMediator>().Send(cast, TestContext.Current.CancellationToken);
+
+        Assert.Null(cast.Moved);
+        Assert.Equal((ApprovalStates.Held, JobState.Held), ((await stage.ApprovalAsync(held)).State, (await stage.JobAsync(held)).State));
     }
 
     [Fact]
