@@ -8,16 +8,24 @@ namespace Dispatcher.Dispatching;
 /// Gives one caller at a time, of all processes, the right to dispatch a pool's next jobs, as many as the pool's window has room for: so they leave in order, and no two
 /// processes see the same room.
 /// </summary>
-internal sealed class PoolTurns(IStore store, PoolLines lines, PoolWindow window) : IDisposable
+internal sealed class PoolTurns(IStore store, PoolLines lines, PoolWindow window, StoreClock clock) : IDisposable
 {
     /// <summary>As many as one commit takes.</summary>
     private const int LargestTurn = 256;
 
+    /// <summary>A turn takes milliseconds. Whoever takes longer may find others beside it: the window is passed then, and nothing else.</summary>
+    private static readonly TimeSpan LongestTurn = TimeSpan.FromSeconds(10);
+
     private readonly ConcurrentDictionary<string, Door> _doors = new(StringComparer.Ordinal);
 
-    /// <summary>Null: nobody is ready, there is no room, or somebody of this process is about to look anyway.</summary>
+    /// <summary>Null: nobody is ready, there is no room, this process may not decide now, or another of it is about to look anyway.</summary>
     public async Task<PoolTurn?> TakeAsync(string pool, CancellationToken cancellationToken)
     {
+        if (!clock.IsTrusted)
+        {
+            return null;
+        }
+
         var door = _doors.GetOrAdd(pool, _ => new Door());
         if (!await door.EnterAsync(cancellationToken))
         {
@@ -27,7 +35,7 @@ internal sealed class PoolTurns(IStore store, PoolLines lines, PoolWindow window
         PoolTurn? turn = null;
         try
         {
-            var held = await store.HoldLineAsync(pool, cancellationToken);
+            var held = await store.HoldLineAsync(pool, LongestTurn, cancellationToken);
             try
             {
                 var room = pool == PoolLines.Unregistered ? PoolRoom.Of(LargestTurn) : await window.RoomAsync(pool, cancellationToken);

@@ -86,7 +86,7 @@ internal sealed class JobEvents(StoreClock clock, TimeProvider time, IOptions<Ev
         Attempt = job.Attempt,
         At = Timestamps.At(clock.Now),
         PolicyHash = job.PolicyHash,
-        Reason = job.Fault?.Message ?? job.Reason,
+        Reason = job.State is JobState.Retrying or JobState.DeadLettered or JobState.Cancelled && job.Fault is { } fault ? fault.Message : job.Reason,
         FaultClass = job.FaultClass,
     };
 

@@ -51,6 +51,7 @@ internal static class EventIds
 
     // 2500 sweeping
     public const int SweepRepaired = 2501;
+    public const int SweepFailed = 2502;
 
     // 2600 relaying
     public const int SendFailed = 2600;

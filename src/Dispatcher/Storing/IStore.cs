@@ -40,8 +40,11 @@ internal interface IStore
     /// <summary>Extends the leases of these runs, as far as they are still theirs and belong to <paramref name="claimedBy"/>; answers those it found, and whether they shall stop.</summary>
     Task<IReadOnlyList<LiveRun>> BeatAsync(IReadOnlyList<Run> runs, string claimedBy, CancellationToken cancellationToken);
 
-    /// <summary>Waits until nobody else, of any process, dispatches from the line of this pool, and keeps others from it until disposed.</summary>
-    Task<IAsyncDisposable> HoldLineAsync(string pool, CancellationToken cancellationToken);
+    /// <summary>
+    /// Waits until nobody else, of any process, dispatches from the line of this pool, and keeps others from it until disposed, or for <paramref name="longest"/>: a process that
+    /// stands still must not hold up all others.
+    /// </summary>
+    Task<IAsyncDisposable> HoldLineAsync(string pool, TimeSpan longest, CancellationToken cancellationToken);
 
     /// <summary>Messages whose time has come, each postponed in the same step.</summary>
     Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken);

@@ -181,17 +181,23 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         return live;
     }
 
-    public async Task<IAsyncDisposable> HoldLineAsync(string pool, CancellationToken cancellationToken)
+    public async Task<IAsyncDisposable> HoldLineAsync(string pool, TimeSpan longest, CancellationToken cancellationToken)
     {
         var connection = await source.OpenConnectionAsync(cancellationToken);
         try
         {
             var transaction = await connection.BeginTransactionAsync(cancellationToken);
-            await using var hold = new NpgsqlCommand($"select pg_advisory_xact_lock({LineLock}, hashtext($1))", connection, transaction) { Parameters = { new() { Value = pool } } };
+            await using var hold = new NpgsqlBatch(connection, transaction)
+            {
+                BatchCommands =
+                {
+                    new NpgsqlBatchCommand("select set_config('idle_in_transaction_session_timeout', $1, true)") { Parameters = { new() { Value = $"{longest.TotalMilliseconds:0}ms" } } },
+                    new NpgsqlBatchCommand($"select pg_advisory_xact_lock({LineLock}, hashtext($1))") { Parameters = { new() { Value = pool } } },
+                },
+            };
             await hold.ExecuteNonQueryAsync(cancellationToken);
 
-            // Nothing is written in it: closed, it is rolled back, and the lock goes with it.
-            return connection;
+            return new HeldLine(connection);
         }
         catch
         {

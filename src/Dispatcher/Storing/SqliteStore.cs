@@ -133,7 +133,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         cancellationToken);
 
     /// <summary>One process has the file, and it lets one of its own in at a time.</summary>
-    public Task<IAsyncDisposable> HoldLineAsync(string pool, CancellationToken cancellationToken) => Task.FromResult<IAsyncDisposable>(new Nothing());
+    public Task<IAsyncDisposable> HoldLineAsync(string pool, TimeSpan longest, CancellationToken cancellationToken) => Task.FromResult<IAsyncDisposable>(new Nothing());
 
     public async Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
     {

@@ -37,7 +37,7 @@ internal sealed partial class Sweep(
         var due = await store.TakeDueAsync(Batch, Postpone, cancellationToken);
         var around = new Surroundings(current.InForce.Bundle, clock.Now, Time);
         var usable = await UsableAsync(due, cancellationToken);
-        var repairs = due.Select(job => Repair(job, around, usable.GetValueOrDefault(job.JobId))).OfType<Move>().ToList();
+        var repairs = due.Select(job => TryRepair(job, around, usable.GetValueOrDefault(job.JobId))).OfType<Move>().ToList();
         foreach (var move in repairs.Where(move => move.Before.State != move.After.State))
         {
             Log.Repaired(logger, move.Before.JobId, move.Before.State, move.After.State, move.Before.Attempt);
@@ -63,6 +63,22 @@ internal sealed partial class Sweep(
         JobState.Succeeded or JobState.Quarantined or JobState.DeadLettered or JobState.Denied or JobState.Rejected or JobState.Expired or JobState.Cancelled => null,
     };
 
+    /// <summary>A job that cannot be repaired is a mistake of ours, and must not keep the others from it.</summary>
+    private Move? TryRepair(Job job, Surroundings around, long? useBy)
+    {
+        try
+        {
+            return Repair(job, around, useBy);
+        }
+#pragma warning disable CA1031 // Whatever it is, it is this job's.
+        catch (Exception mistake)
+#pragma warning restore CA1031
+        {
+            Log.NotRepaired(logger, job.JobId, job.State, mistake);
+            return null;
+        }
+    }
+
     /// <summary>Until when the approvals of those that have one can be used.</summary>
     private async Task<IReadOnlyDictionary<Guid, long?>> UsableAsync(IReadOnlyList<Job> due, CancellationToken cancellationToken)
     {
@@ -78,6 +94,9 @@ internal sealed partial class Sweep(
 
     private static partial class Log
     {
+        [LoggerMessage(EventIds.SweepFailed, LogLevel.Error, "Job {JobId} is due in state {State}, and cannot be repaired; it is looked at again")]
+        public static partial void NotRepaired(ILogger logger, Guid jobId, JobState state, Exception mistake);
+
         [LoggerMessage(EventIds.SweepRepaired, LogLevel.Information, "Job {JobId} was due in state {From}, attempt {Attempt}: it goes to {To}")]
         public static partial void Repaired(ILogger logger, Guid jobId, JobState from, JobState to, int attempt);
     }

@@ -8,6 +8,8 @@ namespace Dispatcher.StoreTests.Dispatching;
 /// <summary>The line of a pool: who is next, who may take, and how much a pool has room for.</summary>
 public abstract class LineTests(StoreKind kind) : StoreTest(kind)
 {
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
     [Fact]
     public async Task The_next_are_those_that_are_ready_of_this_pool_in_the_order_of_their_time()
     {
@@ -42,6 +44,19 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
+    public async Task Whoever_stands_still_holds_nobody_up_for_ever()
+    {
+        if (Kind == StoreKind.Sqlite)
+        {
+            Assert.Skip("One process has the file; it lets one of its own in at a time.");
+        }
+
+        await using var still = await Store.HoldLineAsync("shell", TimeSpan.FromMilliseconds(300), Stop);
+
+        await (await Store.HoldLineAsync("shell", Minute, Stop).WaitAsync(TimeSpan.FromSeconds(10), Stop)).DisposeAsync();
+    }
+
+    [Fact]
     public async Task One_at_a_time_takes_from_a_line_and_nobody_waits_for_another_pool()
     {
         if (Kind == StoreKind.Sqlite)
@@ -49,9 +64,9 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
             Assert.Skip("One process has the file; it lets one of its own in at a time.");
         }
 
-        var held = await Store.HoldLineAsync("shell", Stop);
-        var second = Store.HoldLineAsync("shell", Stop);
-        await using (await Store.HoldLineAsync("repo", Stop))
+        var held = await Store.HoldLineAsync("shell", Minute, Stop);
+        var second = Store.HoldLineAsync("shell", Minute, Stop);
+        await using (await Store.HoldLineAsync("repo", Minute, Stop))
         {
             Assert.False(second.IsCompleted);
         }
