@@ -20,16 +20,20 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
     /// <summary>As far as the clocks of two processes may be apart and whoever was made ready by one is still ready for the other.</summary>
     private static readonly long ClockSkew = Timestamps.Micros(TimeSpan.FromMilliseconds(20));
 
+    /// <summary>What was under way while another bundle came into force may come back to a line that nobody looks at.</summary>
+    private static readonly long Minute = Timestamps.Micros(TimeSpan.FromMinutes(1));
+
     private long _sortedFor = -1;
+    private long _sortAgainAt;
 
     /// <summary>The pools in whose line somebody could go, were there room. Jobs stand in the right lines then.</summary>
     public async Task<IReadOnlyList<string>> ReadyAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        if (current.InForce is { Bundle: { } bundle, Serial: var serial } && serial != _sortedFor)
+        if (current.InForce is { Bundle: { } bundle, Serial: var serial } && (serial != _sortedFor || clock.Now > _sortAgainAt))
         {
             await SortAsync(db, topic => bundle.JobClasses.GetValueOrDefault(topic)?.Pool ?? Unregistered, cancellationToken);
-            _sortedFor = serial;
+            (_sortedFor, _sortAgainAt) = (serial, clock.Now + Minute);
         }
 
         var ready = new List<string>();
