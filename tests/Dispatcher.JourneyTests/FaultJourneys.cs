@@ -53,19 +53,19 @@ public sealed class FaultJourneys
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
         await journey.DispatcherAsync();
-        var jobs = Enumerable.Range(0, count).Select(_ => AJob.On("job.test.brisk")).ToList();
+        var jobs = Enumerable.Range(0, count).Select(_ => AJob.On("job.test.line")).ToList();
         await (await journey.ProducerAsync()).PublishAsync(jobs);
-        await Eventually.IsAsync(async () => await journey.Records.CountAsync("accepted", "job.test.brisk") == count, () => "all wait\n" + journey.Logs(), TimeSpan.FromSeconds(60));
+        await Eventually.IsAsync(async () => await journey.Records.CountAsync("accepted", "job.test.line") == count, () => "all wait\n" + journey.Logs(), TimeSpan.FromSeconds(60));
 
         // Longer than a permit is good for. Nobody serves the pool, and it says so.
-        await Task.Delay(TimeSpan.FromSeconds(6), Now);
-        Assert.Equal(count, await journey.Records.CountAsync("accepted", "job.test.brisk"));
+        await Task.Delay(TimeSpan.FromSeconds(9), Now);
+        Assert.Equal(count, await journey.Records.CountAsync("accepted", "job.test.line"));
         Assert.Contains("no worker", (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body.GetProperty("pools").GetProperty("test").GetProperty("note").GetString(), StringComparison.Ordinal);
         var worker = await journey.CountingWorkerAsync(dispatcher, concurrency: 2);
         var most = 0L;
         for (var kills = 0; await journey.Records.EndedAsync() < count;)
         {
-            most = Math.Max(most, await journey.Records.CountAsync("dispatched", "job.test.brisk"));
+            most = Math.Max(most, await journey.Records.CountAsync("dispatched", "job.test.line"));
             if (kills < 2 && await journey.Records.EndedAsync() > (kills + 1) * count / 4)
             {
                 kills++;
@@ -78,7 +78,7 @@ public sealed class FaultJourneys
 
         // Four times the capacity; of the killed ones too until they count as gone.
         Assert.InRange(most, 1, 4 * 2 * 3);
-        Assert.Equal(count, await journey.Records.CountAsync("succeeded", "job.test.brisk"));
+        Assert.Equal(count, await journey.Records.CountAsync("succeeded", "job.test.line"));
         Assert.Equal(0, await journey.Records.CountAsync("select count(*) from timeline where kind in ('unclaimed', 'returned')"));
         Assert.Equal(0, await journey.Records.CountAsync($"select count(*) from jobs where spent > 2"));
 

@@ -25,6 +25,7 @@ builder.Services
     .Handle<CountingHandler>("job.test.handover")
     .Handle<CountingHandler>("job.test.careful")
     .Handle<CountingHandler>("job.test.limited")
+    .Handle<CountingHandler>("job.test.line")
     .Handle<FaultyHandler>("job.test.faulty")
     .Handle<FaultyHandler>("job.test.downstream");
 using var host = builder.Build();

@@ -19,6 +19,7 @@ internal sealed class PolicyDraft(string folder)
           job.test.handover: { pool: test, owner: testers, idempotent: true, timeouts: { start: 2s, run: 20s, heartbeat: 500ms } }
           job.test.denied: { pool: test, owner: testers }
           job.test.strict: { pool: test, owner: testers, schema: strict.json }
+          job.test.line: { pool: test, owner: testers, idempotent: true, timeouts: { start: 8s, run: 20s, heartbeat: 500ms }, max_attempts: 10 }
           job.test.faulty: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 1s, heartbeat: 500ms }, max_attempts: 3, backoff: { first: 400ms, most: 600ms } }
           job.test.downstream: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 5s, heartbeat: 5s }, max_attempts: 50, backoff: { first: 200ms, most: 1s } }
           job.test.fenced: { pool: strict, owner: testers }
@@ -33,6 +34,7 @@ internal sealed class PolicyDraft(string folder)
           - { id: run-once, match: { topic: job.test.once }, decision: ALLOW }
           - { id: run-brisk, match: { topic: job.test.brisk }, decision: ALLOW }
           - { id: run-careful, match: { topic: job.test.careful }, decision: ALLOW }
+          - { id: run-line, match: { topic: job.test.line }, decision: ALLOW }
           - { id: run-faulty, match: { topic: job.test.faulty }, decision: ALLOW }
           - { id: run-downstream, match: { topic: job.test.downstream }, decision: ALLOW }
           - { id: run-fenced, match: { topic: job.test.fenced }, decision: ALLOW }
