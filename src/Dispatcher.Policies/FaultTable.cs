@@ -16,7 +16,6 @@ public sealed class FaultTable
     /// <param name="terminal">Rows of faults that will come again.</param>
     public FaultTable(IReadOnlyList<string> transient, IReadOnlyList<string> terminal)
     {
-        (Transient, Terminal) = (transient, terminal);
         ILookup<bool, (string Row, bool MayPass)> rows = transient.Select(row => (Row: row, MayPass: true)).Concat(terminal.Select(row => (Row: row, MayPass: false)))
             .ToLookup(row => row.Row.EndsWith('*'));
         _exact = rows[false].ToFrozenDictionary(row => row.Row, row => row.MayPass, StringComparer.Ordinal);
@@ -39,12 +38,6 @@ public sealed class FaultTable
             "System.NotImplementedException", "System.NotSupportedException", "System.UnauthorizedAccessException", "System.Text.Json.JsonException",
             "NotImplementedError", "PermissionError", "TypeError", "ValueError",
         ]);
-
-    /// <summary>The rows of faults that may pass.</summary>
-    public IReadOnlyList<string> Transient { get; }
-
-    /// <summary>The rows of faults that will come again.</summary>
-    public IReadOnlyList<string> Terminal { get; }
 
     /// <summary>Whether a fault may pass. Null: no row fits.</summary>
     /// <param name="code">A machine's word for it; null: it has none.</param>

@@ -12,7 +12,6 @@ internal static class AttemptEndpoints
 {
     private const int MostPermits = 256;
     private const int MostRuns = 1_000;
-    private const int LongestWorker = 128;
 
     public static void MapAttempts(this IEndpointRouteBuilder routes)
     {
@@ -60,9 +59,9 @@ internal static class AttemptEndpoints
     private static List<InputError> CheckWorker(string worker)
     {
         var errors = new List<InputError>();
-        if (worker.Length is 0 or > LongestWorker || worker.Contains('\0', StringComparison.Ordinal))
+        if (RegistrationCheck.IsBad(worker))
         {
-            errors.Add(new InputError { Code = "bad_worker", Where = "/worker", Message = $"{worker.Length} characters; allowed are 1 to {LongestWorker}, none of them U+0000.", Fix = "For example \"host-17/4711\"." });
+            errors.Add(new InputError { Code = "bad_worker", Where = "/worker", Message = $"{worker.Length} characters; allowed are 1 to {RegistrationCheck.LongestText}, none of them U+0000.", Fix = "For example \"host-17/4711\"." });
         }
 
         return errors;

@@ -13,7 +13,9 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
     /// <summary>The line of jobs whose topic is not in the registry any more. Nothing holds it up: the policy denies them.</summary>
     public const string Unregistered = "";
 
-    private static readonly Expression<Func<Job, bool>> Waits = job => job.State == JobState.Accepted || job.State == JobState.Approved || job.State == JobState.Retrying;
+    /// <summary>Who stands in a line, ready or not.</summary>
+    public static readonly Expression<Func<Job, bool>> Waits = job => job.State == JobState.Accepted || job.State == JobState.Approved || job.State == JobState.Retrying;
+
     private static readonly Expression<Func<Job, bool>> WaitsOrIsHeld =
         job => job.State == JobState.Accepted || job.State == JobState.Approved || job.State == JobState.Retrying || job.State == JobState.Held;
 
@@ -37,10 +39,9 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
         }
 
         var ready = new List<string>();
-        var now = clock.Now + ClockSkew;
         foreach (var pool in (current.InForce.Bundle?.Pools.Keys ?? []).Append(Unregistered))
         {
-            if (await InLine(db, pool).AnyAsync(job => job.ReadyAt <= now, cancellationToken))
+            if (await Ready(db, pool).AnyAsync(cancellationToken))
             {
                 ready.Add(pool);
             }
@@ -49,15 +50,25 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
         return ready;
     }
 
+    /// <summary>Whether somebody of a pool's line could go, were there room.</summary>
+    public async Task<bool> IsReadyAsync(string pool, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await Ready(db, pool).AnyAsync(cancellationToken);
+    }
+
     /// <summary>The next of a pool's line, in order.</summary>
     public async Task<IReadOnlyList<Job>> NextAsync(string pool, int most, CancellationToken cancellationToken)
     {
-        var now = clock.Now + ClockSkew;
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        return await InLine(db, pool).AsNoTracking().Where(job => job.ReadyAt <= now).OrderBy(job => job.ReadyAt).ThenBy(job => job.JobId).Take(most).ToListAsync(cancellationToken);
+        return await Ready(db, pool).AsNoTracking().OrderBy(job => job.ReadyAt).ThenBy(job => job.JobId).Take(most).ToListAsync(cancellationToken);
     }
 
-    private static IQueryable<Job> InLine(DispatcherDb db, string pool) => db.Jobs.Where(Waits).Where(job => job.Pool == pool);
+    private IQueryable<Job> Ready(DispatcherDb db, string pool)
+    {
+        var now = clock.Now + ClockSkew;
+        return db.Jobs.Where(Waits).Where(job => job.Pool == pool && job.ReadyAt <= now);
+    }
 
     /// <summary>Another bundle may give a topic to another pool. The version stays: where a job waits is not what anybody decides on.</summary>
     private static async Task SortAsync(DispatcherDb db, Func<string, string> poolOf, CancellationToken cancellationToken)

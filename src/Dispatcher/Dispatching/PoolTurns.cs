@@ -21,7 +21,8 @@ internal sealed class PoolTurns(IStore store, PoolLines lines, PoolWindow window
     /// <summary>Null: nobody is ready, there is no room, this process may not decide now, or another of it is about to look anyway.</summary>
     public async Task<PoolTurn?> TakeAsync(string pool, CancellationToken cancellationToken)
     {
-        if (!clock.IsTrusted)
+        // Asked before the line is held: most claims and ends come while nobody waits.
+        if (!clock.IsTrusted || !await lines.IsReadyAsync(pool, cancellationToken))
         {
             return null;
         }

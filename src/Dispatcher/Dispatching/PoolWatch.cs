@@ -1,4 +1,3 @@
-using Dispatcher.Contracts;
 using Dispatcher.Health;
 using Dispatcher.Hosting;
 using Dispatcher.Judging;
@@ -52,7 +51,7 @@ internal sealed partial class PoolWatch(
     public async Task<IReadOnlyDictionary<string, PoolView>> LookAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var waiting = await db.Jobs.Where(job => job.State == JobState.Accepted || job.State == JobState.Approved || job.State == JobState.Retrying)
+        var waiting = await db.Jobs.Where(PoolLines.Waits)
             .GroupBy(job => job.Pool).Select(group => new { group.Key, Count = group.Count() }).ToDictionaryAsync(group => group.Key ?? "", group => group.Count, cancellationToken);
         var pools = new SortedDictionary<string, PoolView>(StringComparer.Ordinal);
         foreach (var pool in (current.InForce.Bundle?.Pools.Keys ?? []).Union(waiting.Keys))

@@ -44,9 +44,10 @@ internal static class RecoveryPolicy
             return new RecoveryDecision(RecoveryAction.Cancel, verdict.FaultClass, "it was cancelled");
         }
 
-        return WhyNoMore(job, verdict, jobClass, now, Pause(job, fault, jobClass)) is { } why
+        var pause = Pause(job, fault, jobClass);
+        return WhyNoMore(job, verdict, jobClass, now, pause) is { } why
             ? new RecoveryDecision(RecoveryAction.DeadLetter, verdict.FaultClass, why)
-            : new RecoveryDecision(RecoveryAction.Retry, verdict.FaultClass, verdict.Why, Pause(job, fault, jobClass));
+            : new RecoveryDecision(RecoveryAction.Retry, verdict.FaultClass, verdict.Why, pause);
     }
 
     /// <summary>The table of <c>policies/README.md</c>, "Faults", in its order.</summary>
