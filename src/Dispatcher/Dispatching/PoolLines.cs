@@ -41,7 +41,7 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
         var ready = new List<string>();
         foreach (var pool in (current.InForce.Bundle?.Pools.Keys ?? []).Append(Unregistered))
         {
-            if (await Ready(db, pool).AnyAsync(cancellationToken))
+            if (await AnyAsync(Ready(db, pool), cancellationToken))
             {
                 ready.Add(pool);
             }
@@ -54,7 +54,7 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
     public async Task<bool> IsReadyAsync(string pool, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        return await Ready(db, pool).AnyAsync(cancellationToken);
+        return await AnyAsync(Ready(db, pool), cancellationToken);
     }
 
     /// <summary>The next of a pool's line, in order.</summary>
@@ -63,6 +63,10 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         return await Ready(db, pool).AsNoTracking().OrderBy(job => job.ReadyAt).ThenBy(job => job.JobId).Take(most).ToListAsync(cancellationToken);
     }
+
+    /// <summary>Asks for the first, in order, not for any: only the line's own index has the order, and any could be looked for among all jobs that ever were.</summary>
+    private static async Task<bool> AnyAsync(IQueryable<Job> ready, CancellationToken cancellationToken) =>
+        await ready.OrderBy(job => job.ReadyAt).Select(job => (Guid?)job.JobId).FirstOrDefaultAsync(cancellationToken) is not null;
 
     private IQueryable<Job> Ready(DispatcherDb db, string pool)
     {

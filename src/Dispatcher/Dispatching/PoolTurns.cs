@@ -40,9 +40,10 @@ internal sealed class PoolTurns(IStore store, PoolLines lines, PoolWindow window
             try
             {
                 var room = pool == PoolLines.Unregistered ? PoolRoom.Of(LargestTurn) : await window.RoomAsync(pool, cancellationToken);
-                var most = Math.Min(LargestTurn, room.Places);
-                var jobs = most <= 0 ? [] : window.Next(await lines.NextAsync(pool, most, cancellationToken), room);
-                return turn = jobs.Count == 0 ? null : new PoolTurn(jobs, jobs.Count == most, held, door);
+                var most = Math.Min(LargestTurn, window.MostOf(pool, room));
+                var line = most == 0 ? [] : await lines.NextAsync(pool, most, cancellationToken);
+                var jobs = window.Next(line, room);
+                return turn = jobs.Count == 0 ? null : new PoolTurn(jobs, line.Count == most || jobs.Count < line.Count, held, door);
             }
             finally
             {
@@ -107,7 +108,7 @@ internal sealed class PoolTurns(IStore store, PoolLines lines, PoolWindow window
 
 /// <summary>The jobs that may go now. Nobody else takes from their line until it is disposed.</summary>
 /// <param name="Jobs">In order; at least one.</param>
-/// <param name="MayBeMore">There was no room for more than these. When some of them do not go after all, others may.</param>
+/// <param name="MayBeMore">Somebody may stand behind them. When some of them do not go after all, others may.</param>
 /// <param name="Held">The line, against other processes.</param>
 /// <param name="Door">The line, against others of this process.</param>
 internal sealed record PoolTurn(IReadOnlyList<Job> Jobs, bool MayBeMore, IAsyncDisposable Held, PoolTurns.Door Door) : IAsyncDisposable

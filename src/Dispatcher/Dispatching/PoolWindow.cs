@@ -10,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.Dispatching;
 
 /// <summary>
-/// How much more work a pool may be given: as much as its live workers can begin, and while runs are short some more, so that no place is empty. What is beyond that waits in
+/// How much more work a pool may be given: as much as its live workers can begin, and as much as they soon will, so that no place is empty. What is beyond that waits in
 /// line, where no permit expires and no attempt is spent. A pool whose attempts come to nothing gets less, down to one probe.
 /// </summary>
 internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, CurrentBundle current, StoreClock clock, TimeProvider time, IOptions<DispatchOptions> options)
@@ -22,28 +22,25 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
     {
         var load = await LoadAsync(pool, cancellationToken);
         _capacities[pool] = load.Capacity;
-        var underWay = load.Unclaimed + load.Running;
-        return new PoolRoom(load.HasSuspect ? 0 : RoomOf(load, options.Value.WindowMultiple, RunsAreShort(pool), Breaker(pool).Room(underWay)), underWay == 0);
+        return new PoolRoom(load, options.Value.WindowMultiple, Breaker(pool).LongestRun, Breaker(pool).Room(load.UnderWay));
     }
+
+    /// <summary>As many as could go, had all of them the longest time to start that the pool's topics give.</summary>
+    public int MostOf(string pool, PoolRoom room) =>
+        room.For(current.InForce.Bundle?.JobClasses.Values.Where(jobClass => jobClass.Pool == pool).Select(jobClass => jobClass.StartWithin).DefaultIfEmpty(TimeSpan.Zero).Max() ?? TimeSpan.Zero);
 
     /// <summary>
     /// Who of the next in line goes. Before a job is called lost for good, its last attempt runs with no other beside it: of those that shared a worker with one that kills it,
     /// only that one then dies.
     /// </summary>
-    public IReadOnlyList<Job> Next(IReadOnlyList<Job> line, PoolRoom room) => NextOf(line, room.IsEmpty, job => IsSuspect(job.Topic, job.FaultClass, job.Spent));
+    public IReadOnlyList<Job> Next(IReadOnlyList<Job> line, PoolRoom room) =>
+        NextOf(line, room, job => IsSuspect(job.Topic, job.FaultClass, job.Spent), job => current.InForce.Bundle?.JobClasses.GetValueOrDefault(job.Topic)?.StartWithin ?? TimeSpan.Zero);
 
     /// <summary>Pure: what <see cref="Next"/> answers.</summary>
-    internal static IReadOnlyList<Job> NextOf(IReadOnlyList<Job> line, bool isEmpty, Func<Job, bool> runsAlone)
+    internal static IReadOnlyList<Job> NextOf(IReadOnlyList<Job> line, PoolRoom room, Func<Job, bool> runsAlone, Func<Job, TimeSpan> startWithin)
     {
-        var before = line.TakeWhile(job => !runsAlone(job)).ToList();
-        return before.Count > 0 ? before : isEmpty ? [.. line.Take(1)] : [];
-    }
-
-    /// <summary>Pure: what <see cref="RoomAsync"/> answers.</summary>
-    internal static int RoomOf(PoolLoad load, int multiple, bool runsAreShort, int breakerRoom)
-    {
-        var most = runsAreShort ? multiple * load.Capacity : Math.Max(0, load.Capacity - load.Running);
-        return Math.Min(Math.Max(0, most - load.Unclaimed), breakerRoom);
+        var before = line.TakeWhile((job, ahead) => !runsAlone(job) && ahead < room.For(startWithin(job))).ToList();
+        return before.Count == 0 && room.Load.UnderWay == 0 && room.For(TimeSpan.Zero) > 0 ? [.. line.Take(1)] : before;
     }
 
     /// <summary>What a pool has, and what is under way.</summary>
@@ -76,13 +73,6 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
     /// <summary>How many may be under way in a pool whose attempts come to nothing. Null: it is not limited.</summary>
     public int? LimitOf(string pool) => Breaker(pool).Limit;
 
-    /// <summary>Whether what waits for a place within the window is claimed long before its permit ends. Not known: no.</summary>
-    private bool RunsAreShort(string pool)
-    {
-        var start = current.InForce.Bundle?.JobClasses.Values.Where(jobClass => jobClass.Pool == pool).Select(jobClass => jobClass.StartWithin).DefaultIfEmpty(TimeSpan.Zero).Min();
-        return Breaker(pool).LongestRun * options.Value.WindowMultiple < start / 2;
-    }
-
     private bool IsSuspect(string topic, string? faultClass, int spent) =>
         faultClass == FaultClasses.Lost && spent + 1 >= current.InForce.Bundle?.JobClasses.GetValueOrDefault(topic)?.MaxAttempts;
 
@@ -96,12 +86,31 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
 /// <param name="Running">Runs of the live instances.</param>
 internal sealed record PoolLoad(int Workers, int Capacity, int Unclaimed, int Running)
 {
+    public int UnderWay => Unclaimed + Running;
+
     /// <summary>One is under way that runs alone.</summary>
     public bool HasSuspect { get; init; }
 }
 
-/// <summary>How many more may go, and whether none is under way.</summary>
-internal readonly record struct PoolRoom(int Places, bool IsEmpty)
+/// <summary>How much room a pool has.</summary>
+/// <param name="Load">What it has, and what is under way.</param>
+/// <param name="Multiple">So many times its capacity may be unclaimed at most.</param>
+/// <param name="LongestRun">The longest run of late. Null: not known.</param>
+/// <param name="Limit">So many more may go at most, as the breaker says.</param>
+internal sealed record PoolRoom(PoolLoad Load, int Multiple, TimeSpan? LongestRun, int Limit)
 {
-    public static PoolRoom Of(int places) => new(places, true);
+    private static readonly TimeSpan ShortestRun = TimeSpan.FromMilliseconds(1);
+
+    public static PoolRoom Of(int places) => new(new PoolLoad(0, places, 0, 0), 1, null, places);
+
+    /// <summary>
+    /// How many more may go that must start within a time: those that find a free place, and as many as would be claimed in half that time, though each run before them took as
+    /// long as the longest of late.
+    /// </summary>
+    public int For(TimeSpan startWithin)
+    {
+        var runs = LongestRun is { } longest ? (int)Math.Min(Multiple, startWithin / 2 / (longest > ShortestRun ? longest : ShortestRun)) : 0;
+        var free = Load.Capacity - Load.UnderWay;
+        return Load.HasSuspect ? 0 : Math.Clamp(Math.Min(free + (runs * Load.Capacity), (Multiple * Load.Capacity) - Load.Unclaimed), 0, Limit);
+    }
 }
