@@ -4,7 +4,7 @@ namespace Dispatcher.Policies;
 
 /// <summary>
 /// Which faults may pass and which will come again, told by their code (<c>http:503</c>, <c>exit:75</c>) or the type of their exception. A row is one of these, or its
-/// beginning and <c>*</c>. What is written out goes before a beginning, a longer beginning before a shorter one, the code before the type.
+/// beginning and <c>*</c>. The code goes before the type, what is written out before a beginning, a longer beginning before a shorter one.
 /// </summary>
 public sealed class FaultTable
 {
@@ -29,8 +29,8 @@ public sealed class FaultTable
     public static FaultTable Defaults { get; } = new(
         [
             "http:408", "http:425", "http:429", "http:5*", "exit:75",
-            "System.TimeoutException", "System.Net.Http.HttpRequestException", "System.Net.Sockets.SocketException",
-            "TimeoutError", "ConnectionError", "ConnectionAbortedError", "ConnectionRefusedError", "ConnectionResetError",
+            "System.TimeoutException", "System.Threading.Tasks.TaskCanceledException", "System.Net.Http.HttpRequestException", "System.Net.Sockets.SocketException",
+            "TimeoutError", "ConnectionError", "ConnectionAbortedError", "ConnectionRefusedError", "ConnectionResetError", "URLError",
         ],
         [
             "http:4*", "http:501", "http:505", "exit:126", "exit:127", "no_handler", "bad_payload", "bad_result", "effects_unavailable",
@@ -42,7 +42,7 @@ public sealed class FaultTable
     /// <summary>Whether a fault may pass. Null: no row fits.</summary>
     /// <param name="code">A machine's word for it; null: it has none.</param>
     /// <param name="type">The type of the exception.</param>
-    public bool? MayPass(string? code, string type) => Exact(code) ?? Exact(type) ?? ByBeginning(code) ?? ByBeginning(type);
+    public bool? MayPass(string? code, string type) => Exact(code) ?? ByBeginning(code) ?? Exact(type) ?? ByBeginning(type);
 
     private bool? Exact(string? text) => text is not null && _exact.TryGetValue(text, out bool mayPass) ? mayPass : null;
 

@@ -1,10 +1,12 @@
 using System.Diagnostics.Metrics;
+using System.Text;
 using Dispatcher.Dispatching;
 using Dispatcher.Events;
 using Dispatcher.Health;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
+using Dispatcher.Policies;
 using Dispatcher.Relaying;
 using Dispatcher.StoreTests.Databases;
 using Dispatcher.Storing;
@@ -61,6 +63,17 @@ internal sealed class Writers : IAsyncDisposable
         await writers.Intake.StartAsync(CancellationToken.None);
         await writers.Moves.StartAsync(CancellationToken.None);
         return writers;
+    }
+
+    /// <summary>Puts a registry of these topics in force.</summary>
+    public async Task BundleAsync(string topics, IStore store, CancellationToken cancellationToken)
+    {
+        BundleFile Of(string path, string text) => new(path, Encoding.UTF8.GetBytes(text));
+        var load = Bundle.Load([
+            Of("topics.yaml", $"version: v1\npools:\n  shell: {{ enforcers: [] }}\n  moved: {{ enforcers: [] }}\ntopics:\n  {topics}\n"), Of("rules/none.yaml", "version: v1\nrules: []\n")]);
+        var bundle = load.Bundle ?? throw new ArgumentException(string.Join("; ", load.Errors), nameof(topics));
+        await store.ActivateAsync(_ => AnActivation.Of(bundle.Hash) with { Archive = bundle.Archive }, cancellationToken);
+        await _bundle.OnceAsync(cancellationToken);
     }
 
     public async Task StopAsync()

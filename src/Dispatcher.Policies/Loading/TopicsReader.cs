@@ -84,6 +84,7 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
         string? schemaFile = schema is null ? null : Scalars.Text(schema, "schema", Patterns.SchemaFile(), Patterns.SchemaFileWords, errors);
         Fields? timeouts = fields.Get("timeouts") is { } limits ? Fields.Of(limits, "timeouts", errors, KeyHints.Timeouts) : null;
         Fields? backoff = fields.Get("backoff") is { } pauses ? Fields.Of(pauses, "backoff", errors, KeyHints.Backoff) : null;
+        TimeSpan first = backoff?.Duration("first", Second, Millisecond, Hour) ?? Second;
         Fields? tags = fields.Get("tags") is { } node ? Fields.Of(node, "tags", errors, KeyHints.Tags) : null;
         JobClass jobClass = new()
         {
@@ -100,8 +101,8 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
             OverallWithin = timeouts?.Duration("overall", Day, Second, Week) ?? Day,
             Idempotent = fields.Flag("idempotent"),
             MaxAttempts = (int)((fields.Get("max_attempts") is { } most ? Scalars.Number(most, "max_attempts", 1, 100, errors) : null) ?? 3),
-            FirstPause = backoff?.Duration("first", Second, Millisecond, Hour) ?? Second,
-            LongestPause = backoff?.Duration("most", FiveMinutes, Millisecond, Day) ?? FiveMinutes,
+            FirstPause = first,
+            LongestPause = LongestPause(backoff, first),
             Faults = FaultReader.Read(fields.Get("faults"), errors),
             Schema = schemaFile,
         };
@@ -138,6 +139,18 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
         }
 
         return run < _longestRun ? run : _longestRun;
+    }
+
+    private TimeSpan LongestPause(Fields? backoff, TimeSpan first)
+    {
+        TimeSpan usual = first > FiveMinutes ? first : FiveMinutes;
+        TimeSpan most = backoff?.Duration("most", usual, Millisecond, Day) ?? usual;
+        if (most < first && backoff?.Get("most") is { } node)
+        {
+            errors.Add(node, BundleErrorCodes.BadValue, $"most is {node.Text}, and the first pause is {first.TotalSeconds:0.###}s; allowed: at least as long.", "raise most, or shorten first.");
+        }
+
+        return most;
     }
 
     /// <summary>Where something is wrong with the tags, each may be meant to be optional.</summary>

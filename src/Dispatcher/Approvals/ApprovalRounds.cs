@@ -15,7 +15,7 @@ internal static class ApprovalRounds
     {
         var requirement = decision.Approval ?? throw new ArgumentException("Only a decision that asks for an approval holds a job.", nameof(decision));
         var decideBy = Math.Min(now + Timestamps.Micros(requirement.DecideWithin), job.NotAfter ?? long.MaxValue);
-        var held = job.With(decision) with { State = Contracts.JobState.Held, ApprovalRound = job.ApprovalRound + 1, DueAt = decideBy, GiveUpAt = null };
+        var held = job.With(decision) with { State = Contracts.JobState.Held, ApprovalRound = job.ApprovalRound + 1, DueAt = decideBy };
         var approval = new Approval
         {
             CorrelationId = Approval.IdOf(held.JobId, held.ApprovalRound),

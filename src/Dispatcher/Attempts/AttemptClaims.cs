@@ -87,17 +87,23 @@ internal sealed class AttemptClaims(Permits permits, MoveWriter moves, IDbContex
 
     private Move Claimed(Job job, PermitClaims permit, Guid runId, string worker, string subject)
     {
-        var now = clock.Now;
+        var after = Running(job, runId, worker, subject, clock.Now);
+        return new Move(job, after) { Entry = TimelineDetails.Claimed(after, permit.Jti) };
+    }
+
+    /// <summary>The job while the attempt runs: its clock, and that of all its attempts, go on from now.</summary>
+    internal static Job Running(Job job, Guid runId, string worker, string subject, long now)
+    {
         var runUntil = now + job.RunLimitUs!.Value;
-        var after = job with
+        return job with
         {
             State = JobState.Running,
             RunId = runId,
             Worker = worker,
             ClaimedBy = subject,
             RunUntil = runUntil,
+            GiveUpAt = job.GiveUpAt + Math.Max(0, now - job.ReadyAt),
             DueAt = Math.Min(now + (Leases.Heartbeats * job.HeartbeatUs!.Value), runUntil + Timestamps.Micros(Leases.ReportGrace)),
         };
-        return new Move(job, after) { Entry = TimelineDetails.Claimed(after, permit.Jti) };
     }
 }

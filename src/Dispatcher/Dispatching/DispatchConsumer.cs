@@ -14,7 +14,7 @@ internal sealed partial class DispatchPolicyFilter(PoolTurns turns, PoolWakes wa
     {
         foreach (var pool in Pools(context.Message.Body).Distinct(StringComparer.Ordinal))
         {
-            await using var turn = await turns.TakeAsync(pool, context.CancellationToken);
+            await using var turn = pool is null ? null : await turns.TakeAsync(pool, context.CancellationToken);
             var judged = await JudgeAsync(turn?.Jobs ?? [], context.CancellationToken);
 
             // Also with nobody to dispatch: a message that no consumer has seen counts as skipped.
@@ -46,16 +46,16 @@ internal sealed partial class DispatchPolicyFilter(PoolTurns turns, PoolWakes wa
     }
 
     /// <summary>The message only says where to look. One that cannot be read loses nothing: the sweep looks everywhere.</summary>
-    private IReadOnlyList<string> Pools(ReadOnlyMemory<byte> body)
+    private IReadOnlyList<string?> Pools(ReadOnlyMemory<byte> body)
     {
         try
         {
-            return JsonSerializer.Deserialize<DispatchWake>(body.Span)?.Pools is { Count: > 0 } pools ? pools : [PoolLines.Unregistered];
+            return JsonSerializer.Deserialize<DispatchWake>(body.Span)?.Pools is { Count: > 0 } pools ? pools : throw new JsonException("It names no pool.");
         }
         catch (JsonException reason)
         {
             Log.Unreadable(logger, reason);
-            return [PoolLines.Unregistered];
+            return [null];
         }
     }
 

@@ -28,6 +28,12 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, Approvers a
 
             await current.OnceAsync(cancellationToken);
             judged = await gate.JudgeAsync(judged.Subject, Hop.Dispatch, cancellationToken);
+
+            // Nothing final may come of a bundle that cannot be read; and a job whose topic went to another pool has the window of that one to pass.
+            if (judged.Decision.Reason == ReasonCodes.NoBundle || (judged.Decision.JobClass?.Pool is { } pool && pool != judged.Subject.Pool))
+            {
+                return;
+            }
         }
     }
 
@@ -40,11 +46,6 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, Approvers a
         if (job.NotAfter <= clock.Now)
         {
             return Recovery.Expired(job);
-        }
-
-        if (job.State == JobState.Retrying && job.GiveUpAt <= clock.Now)
-        {
-            return Recovery.OutOfTime(job, new Surroundings(current.InForce.Bundle, clock.Now, time));
         }
 
         return judged.Decision.Verdict switch
@@ -84,20 +85,7 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, Approvers a
     private async ValueTask<Move> AllowedAsync(Judged<Job> judged, CancellationToken cancellationToken)
     {
         var jobClass = judged.Decision.JobClass ?? throw new UnreachableException("A job of an unknown topic is denied.");
-        var now = clock.Now;
-        var giveUpAt = judged.Subject.GiveUpAt ?? now + Timestamps.Micros(jobClass.OverallWithin);
-        var startBy = Math.Min(Math.Min(now + Timestamps.Micros(jobClass.StartWithin), giveUpAt), judged.Subject.NotAfter ?? long.MaxValue);
-        var after = judged.Subject.With(judged.Decision) with
-        {
-            State = JobState.Dispatched,
-            Attempt = judged.Subject.Attempt + 1,
-            Pool = jobClass.Pool,
-            StartBy = startBy,
-            RunLimitUs = RunLimit(jobClass, judged.Decision.Constraints, giveUpAt - now),
-            GiveUpAt = giveUpAt,
-            HeartbeatUs = Timestamps.Micros(jobClass.HeartbeatEvery),
-            DueAt = startBy + Timestamps.Micros(Leases.Grace),
-        };
+        var after = Dispatched(judged.Subject, judged.Decision, jobClass, clock.Now);
         var permitId = Guid.CreateVersion7(time.GetUtcNow());
         return new Move(judged.Subject, after)
         {
@@ -107,8 +95,26 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, Approvers a
         };
     }
 
+    /// <summary>The job with another attempt under way, and its limits.</summary>
+    internal static Job Dispatched(Job job, Decision decision, JobClass jobClass, long now)
+    {
+        var giveUpAt = job.GiveUpAt ?? job.ReadyAt + Timestamps.Micros(jobClass.OverallWithin);
+        var startBy = Math.Min(now + Timestamps.Micros(jobClass.StartWithin), job.NotAfter ?? long.MaxValue);
+        return job.With(decision) with
+        {
+            State = JobState.Dispatched,
+            Attempt = job.Attempt + 1,
+            Pool = jobClass.Pool,
+            StartBy = startBy,
+            RunLimitUs = RunLimit(jobClass, decision.Constraints, giveUpAt - job.ReadyAt),
+            GiveUpAt = giveUpAt,
+            HeartbeatUs = Timestamps.Micros(jobClass.HeartbeatEvery),
+            DueAt = startBy + Timestamps.Micros(Leases.Grace),
+        };
+    }
+
     /// <summary>The topic's limit, tightened by the rules, and by what is left of the time for all attempts.</summary>
-    internal static long RunLimit(JobClass jobClass, Constraints? constraints, long left) =>
+    private static long RunLimit(JobClass jobClass, Constraints? constraints, long left) =>
         Math.Min(Math.Min(Timestamps.Micros(jobClass.RunWithin), constraints?.TimeoutMs * 1_000 ?? long.MaxValue), Math.Max(left, 1_000));
 
     private async ValueTask<OutboxMessage> WorkAsync(Job job, bool idempotent, Guid permitId, CancellationToken cancellationToken)

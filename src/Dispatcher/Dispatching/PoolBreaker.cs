@@ -18,8 +18,7 @@ internal sealed class PoolBreaker(DispatchOptions options, TimeProvider time)
     private int? _limit;
     private TimeSpan _pause = FirstPause;
     private DateTimeOffset _nextProbe;
-    private (DateTimeOffset Since, TimeSpan Longest, TimeSpan Before) _runs = (time.GetUtcNow(), TimeSpan.Zero, TimeSpan.Zero);
-    private bool _anyRun;
+    private (DateTimeOffset Since, TimeSpan? Longest, TimeSpan? Before) _runs = (time.GetUtcNow(), null, null);
 
     /// <summary>How many may be under way at once. Null: it sets no limit.</summary>
     public int? Limit
@@ -33,15 +32,15 @@ internal sealed class PoolBreaker(DispatchOptions options, TimeProvider time)
         }
     }
 
-    /// <summary>The longest run of late. Null: none has ended.</summary>
+    /// <summary>The longest run of late. Null: none has ended lately.</summary>
     public TimeSpan? LongestRun
     {
         get
         {
             lock (_lock)
             {
-                Forget();
-                return !_anyRun ? null : _runs.Longest > _runs.Before ? _runs.Longest : _runs.Before;
+                Forget(null);
+                return Longer(_runs.Longest, _runs.Before);
             }
         }
     }
@@ -56,18 +55,18 @@ internal sealed class PoolBreaker(DispatchOptions options, TimeProvider time)
     }
 
     /// <summary>An attempt has ended.</summary>
-    /// <param name="bad">It came to nothing, and another job's might have too.</param>
+    /// <param name="bad">It came to nothing, and another job's might have too. Null: it says nothing of others.</param>
     /// <param name="ran">How long it ran.</param>
     /// <param name="underWay">As many as are under way at most, of which to let half go on.</param>
-    public void Ended(bool bad, TimeSpan ran, int underWay)
+    public void Ended(bool? bad, TimeSpan ran, int underWay)
     {
         lock (_lock)
         {
-            Forget();
-            _anyRun = true;
-            _runs.Longest = ran > _runs.Longest ? ran : _runs.Longest;
-            (_good, _bad) = bad ? (_good, _bad + 1) : (_good + 1, _bad);
-            if (_good + _bad < (_limit is { } limit ? Math.Min(limit, options.BreakAfter) : options.BreakAfter))
+            Forget(ran);
+            _runs.Longest = Longer(ran, _runs.Longest);
+            _good += bad == false ? 1 : 0;
+            _bad += bad == true ? 1 : 0;
+            if (bad is null || _good + _bad < Enough(underWay))
             {
                 return;
             }
@@ -82,6 +81,9 @@ internal sealed class PoolBreaker(DispatchOptions options, TimeProvider time)
             }
         }
     }
+
+    /// <summary>A small pool has not many at once that could fail.</summary>
+    private int Enough(int underWay) => Math.Min(options.BreakAfter, _limit ?? Math.Max(4, 2 * underWay));
 
     private void Shrink(int underWay)
     {
@@ -101,17 +103,22 @@ internal sealed class PoolBreaker(DispatchOptions options, TimeProvider time)
 
     private void Begin() => (_good, _bad, _since) = (0, 0, time.GetUtcNow());
 
-    private void Forget()
+    private void Forget(TimeSpan? ran)
     {
         var now = time.GetUtcNow();
-        if (_limit is null && now - _since > Sample)
+
+        // Where each run takes a minute until it fails, ten seconds see too few of them.
+        var runs = 2 * (Longer(ran, Longer(_runs.Longest, _runs.Before)) ?? TimeSpan.Zero);
+        if (_limit is null && now - _since > (runs > Sample ? runs : Sample))
         {
             Begin();
         }
 
         if (now - _runs.Since > RunMemory)
         {
-            _runs = (now, TimeSpan.Zero, now - _runs.Since > 2 * RunMemory ? TimeSpan.Zero : _runs.Longest);
+            _runs = (now, null, now - _runs.Since > 2 * RunMemory ? null : _runs.Longest);
         }
     }
+
+    private static TimeSpan? Longer(TimeSpan? one, TimeSpan? other) => other is null || one > other ? one : other;
 }

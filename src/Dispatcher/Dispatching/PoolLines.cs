@@ -25,6 +25,9 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
     /// <summary>What was under way while another bundle came into force may come back to a line that nobody looks at.</summary>
     private static readonly long Minute = Timestamps.Micros(TimeSpan.FromMinutes(1));
 
+    /// <summary>A statement that takes this many ends within its time limit.</summary>
+    private const int SortAtOnce = 10_000;
+
     private long _sortedFor = -1;
     private long _sortAgainAt;
 
@@ -83,7 +86,10 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
             var right = poolOf(line.Topic);
             if (line.Pool != right)
             {
-                await waiting.Where(job => job.Topic == line.Topic && job.Pool == line.Pool).ExecuteUpdateAsync(set => set.SetProperty(job => job.Pool, right), cancellationToken);
+                var some = waiting.Where(job => job.Topic == line.Topic && job.Pool == line.Pool).Take(SortAtOnce);
+                while (await some.ExecuteUpdateAsync(set => set.SetProperty(job => job.Pool, right), cancellationToken) == SortAtOnce)
+                {
+                }
             }
         }
     }

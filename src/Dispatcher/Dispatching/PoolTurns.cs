@@ -10,8 +10,8 @@ namespace Dispatcher.Dispatching;
 /// </summary>
 internal sealed class PoolTurns(IStore store, PoolLines lines, PoolWindow window, StoreClock clock) : IDisposable
 {
-    /// <summary>As many as one commit takes.</summary>
-    private const int LargestTurn = 256;
+    /// <summary>So many payloads at most are in memory for a turn, and each may have 256 KiB.</summary>
+    private const int LargestTurn = 64;
 
     /// <summary>A turn takes milliseconds. Whoever takes longer may find others beside it: the window is passed then, and nothing else.</summary>
     private static readonly TimeSpan LongestTurn = TimeSpan.FromSeconds(10);
@@ -42,7 +42,7 @@ internal sealed class PoolTurns(IStore store, PoolLines lines, PoolWindow window
                 var room = pool == PoolLines.Unregistered ? PoolRoom.Of(LargestTurn) : await window.RoomAsync(pool, cancellationToken);
                 var most = Math.Min(LargestTurn, window.MostOf(pool, room));
                 var line = most == 0 ? [] : await lines.NextAsync(pool, most, cancellationToken);
-                var jobs = window.Next(line, room);
+                var jobs = window.Next([.. line.Where(job => window.IsRight(pool, job))], room);
                 return turn = jobs.Count == 0 ? null : new PoolTurn(jobs, line.Count == most || jobs.Count < line.Count, held, door);
             }
             finally

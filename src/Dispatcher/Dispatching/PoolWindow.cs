@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
+using Dispatcher.Policies;
 using Dispatcher.Recovering;
 using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
@@ -16,13 +17,16 @@ namespace Dispatcher.Dispatching;
 internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, CurrentBundle current, StoreClock clock, TimeProvider time, IOptions<DispatchOptions> options)
 {
     private readonly ConcurrentDictionary<string, PoolBreaker> _breakers = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, int> _capacities = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, int> _sizes = new(StringComparer.Ordinal);
 
     public async Task<PoolRoom> RoomAsync(string pool, CancellationToken cancellationToken)
     {
         var load = await LoadAsync(pool, cancellationToken);
-        _capacities[pool] = load.Capacity;
-        return new PoolRoom(load, options.Value.WindowMultiple, Breaker(pool).LongestRun, Breaker(pool).Room(load.UnderWay));
+        _sizes[pool] = Math.Max(load.Capacity, load.UnderWay);
+        var longest = Breaker(pool).LongestRun;
+
+        // One that runs now has taken at least so long already. As long as none has ended, nothing is known.
+        return new PoolRoom(load, options.Value.WindowMultiple, longest > load.OldestRun ? longest : longest is null ? null : load.OldestRun, Breaker(pool).Room(load.UnderWay));
     }
 
     /// <summary>As many as could go, had all of them the longest time to start that the pool's topics give.</summary>
@@ -34,7 +38,10 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
     /// only that one then dies.
     /// </summary>
     public IReadOnlyList<Job> Next(IReadOnlyList<Job> line, PoolRoom room) =>
-        NextOf(line, room, job => IsSuspect(job.Topic, job.FaultClass, job.Spent), job => current.InForce.Bundle?.JobClasses.GetValueOrDefault(job.Topic)?.StartWithin ?? TimeSpan.Zero);
+        NextOf(line, room, job => IsSuspect(job.Topic, job.FaultClass, job.Spent), job => ClassOf(job.Topic)?.StartWithin ?? TimeSpan.Zero);
+
+    /// <summary>Whether a job stands in the right line. One whose topic went to another pool is sorted there soon, and must not pass that one's window by this.</summary>
+    public bool IsRight(string pool, Job job) => (ClassOf(job.Topic)?.Pool ?? PoolLines.Unregistered) == pool;
 
     /// <summary>Pure: what <see cref="Next"/> answers.</summary>
     internal static IReadOnlyList<Job> NextOf(IReadOnlyList<Job> line, PoolRoom room, Func<Job, bool> runsAlone, Func<Job, TimeSpan> startWithin)
@@ -48,33 +55,42 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var workers = (await db.Workers.AsNoTracking().Where(worker => worker.Pool == pool).ToListAsync(cancellationToken)).Where(worker => worker.Serves(clock.Now)).ToList();
-        var names = workers.Select(worker => worker.Instance).ToHashSet(StringComparer.Ordinal);
+        var names = workers.Select(worker => (worker.Principal, worker.Instance)).ToHashSet();
         var underWay = await db.Jobs.Where(job => job.Pool == pool && (job.State == JobState.Dispatched || job.State == JobState.Running))
-            .Select(job => new { job.State, job.Worker, job.Topic, job.FaultClass, job.Spent }).ToListAsync(cancellationToken);
-        var live = underWay.Where(job => job.State == JobState.Dispatched || names.Contains(job.Worker!)).ToList();
+            .GroupBy(job => new { job.State, job.Worker, job.ClaimedBy, IsLost = job.FaultClass == FaultClasses.Lost ? job.Topic : null, Spent = job.FaultClass == FaultClasses.Lost ? job.Spent : 0 })
+            .Select(group => new { group.Key, Count = group.Count(), OldestAt = group.Min(job => job.RunUntil - job.RunLimitUs) }).ToListAsync(cancellationToken);
 
         // A run whose worker is gone takes no place of those that are there.
-        return new PoolLoad(
-            workers.Count, workers.Sum(worker => worker.Capacity), live.Count(job => job.State == JobState.Dispatched), live.Count(job => job.State == JobState.Running))
+        var unclaimed = underWay.Where(group => group.Key.State == JobState.Dispatched).ToList();
+        var running = underWay.Where(group => group.Key.State == JobState.Running && names.Contains((group.Key.ClaimedBy!, group.Key.Worker!))).ToList();
+        return new PoolLoad(workers.Count, workers.Sum(worker => worker.Capacity), unclaimed.Sum(group => group.Count), running.Sum(group => group.Count))
         {
-            HasSuspect = live.Exists(job => IsSuspect(job.Topic, job.FaultClass, job.Spent)),
+            HasSuspect = unclaimed.Concat(running).Any(group => group.Key.IsLost is { } topic && IsSuspect(topic, FaultClasses.Lost, group.Key.Spent)),
+            OldestRun = running.Min(group => group.OldestAt) is { } claimedAt ? TimeSpan.FromMicroseconds(Math.Max(0, clock.Now - claimedAt)) : null,
         };
     }
 
     /// <summary>Notes how an attempt of a job that ran has ended.</summary>
-    public void Ended(Job before, Job after)
+    public void Ended(Move move)
     {
+        var (before, after) = (move.Before, move.After);
         var claimedAt = before.RunUntil - before.RunLimitUs ?? clock.Now;
-        var bad = after.State is JobState.Retrying or JobState.DeadLettered && after.FaultClass != FaultClasses.Terminal;
-        var most = options.Value.WindowMultiple * _capacities.GetValueOrDefault(before.Pool!);
-        Breaker(before.Pool!).Ended(bad, TimeSpan.FromMicroseconds(Math.Max(0, clock.Now - claimedAt)), most);
+        if (after.State == JobState.Succeeded || move.IsSpent)
+        {
+            Breaker(before.Pool!).Ended(IsBad(after), TimeSpan.FromMicroseconds(Math.Max(0, clock.Now - claimedAt)), _sizes.GetValueOrDefault(before.Pool!));
+        }
     }
 
     /// <summary>How many may be under way in a pool whose attempts come to nothing. Null: it is not limited.</summary>
     public int? LimitOf(string pool) => Breaker(pool).Limit;
 
-    private bool IsSuspect(string topic, string? faultClass, int spent) =>
-        faultClass == FaultClasses.Lost && spent + 1 >= current.InForce.Bundle?.JobClasses.GetValueOrDefault(topic)?.MaxAttempts;
+    /// <summary>A terminal fault is the job's own, and a worker that was stopped nobody's: they say nothing of what other attempts would come to.</summary>
+    private static bool? IsBad(Job after) =>
+        after.State == JobState.Succeeded ? false : after.FaultClass == FaultClasses.Terminal || after.Fault?.Code == FaultCodes.WorkerStopping ? null : true;
+
+    private bool IsSuspect(string topic, string? faultClass, int spent) => faultClass == FaultClasses.Lost && spent + 1 >= ClassOf(topic)?.MaxAttempts;
+
+    private JobClass? ClassOf(string topic) => current.InForce.Bundle?.JobClasses.GetValueOrDefault(topic);
 
     private PoolBreaker Breaker(string pool) => _breakers.GetOrAdd(pool, _ => new PoolBreaker(options.Value, time));
 }
@@ -90,6 +106,9 @@ internal sealed record PoolLoad(int Workers, int Capacity, int Unclaimed, int Ru
 
     /// <summary>One is under way that runs alone.</summary>
     public bool HasSuspect { get; init; }
+
+    /// <summary>For how long the oldest of the runs has been running. Null: there is none.</summary>
+    public TimeSpan? OldestRun { get; init; }
 }
 
 /// <summary>How much room a pool has.</summary>

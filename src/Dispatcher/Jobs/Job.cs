@@ -37,7 +37,10 @@ internal sealed record Job
     /// <summary>When it may go at the earliest, and with that its place in the line of its pool: the time of hand-in, or of the next attempt.</summary>
     public long ReadyAt { get; init; }
 
-    /// <summary>No attempt begins or runs after this: the topic's overall limit. Null: no attempt was dispatched since it was handed in or approved.</summary>
+    /// <summary>
+    /// No attempt runs after this: the topic's overall limit. It counts on from <see cref="ReadyAt"/> as if the attempt began then; what it really waited in line, for people or for
+    /// a worker is added when it is claimed. Null: nothing was spent yet.
+    /// </summary>
     public long? GiveUpAt { get; init; }
 
     /// <summary>When the sweep must look at the job again. Null: it only waits for its turn, or the state is final.</summary>

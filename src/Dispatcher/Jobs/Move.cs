@@ -28,6 +28,9 @@ internal sealed record Move
 
     public Job After { get; }
 
+    /// <summary>An attempt that was begun came to nothing with it.</summary>
+    public bool IsSpent => After.Spent > Before.Spent;
+
     /// <summary>What the timeline says of it. Null: nothing, for example when a lost message is sent again.</summary>
     public TimelineEntry? Entry { get; init; }
 

@@ -31,8 +31,8 @@ internal sealed class MoveWriter(IStore store, Relay relay, JobEvents events, Po
         {
             if (move.Before.State == JobState.Running)
             {
-                window.Ended(move.Before, move.After);
-                metrics.AttemptEnded(move.Before.Pool!, HowOf(move.After));
+                window.Ended(move);
+                metrics.AttemptEnded(move.Before.Pool!, HowOf(move));
             }
 
             wakes.Wake(move.Before.Pool);
@@ -46,13 +46,14 @@ internal sealed class MoveWriter(IStore store, Relay relay, JobEvents events, Po
         }
     }
 
-    /// <summary>The move with the event of the state it leads to, if it leads to another.</summary>
-    public Move WithEvent(Move move) => move.Before.State == move.After.State ? move : move with { Outbox = [.. move.Outbox, .. events.Of(move.After)] };
+    /// <summary>The move with the event of the state it leads to, if it leads to another. One that goes back to retry because nothing was begun has not failed.</summary>
+    public Move WithEvent(Move move) =>
+        move.Before.State == move.After.State || (move.After.State == JobState.Retrying && !move.IsSpent) ? move : move with { Outbox = [.. move.Outbox, .. events.Of(move.After)] };
 
-    private static string HowOf(Job after) => after.State switch
+    private static string HowOf(Move move) => move.After.State switch
     {
-        JobState.Retrying or JobState.DeadLettered when after.FaultClass is { } faultClass => faultClass,
-        JobState.Succeeded or JobState.Quarantined or JobState.Cancelled => WireNames.Of(after.State),
+        JobState.Retrying or JobState.DeadLettered when move.IsSpent && move.After.FaultClass is { } faultClass => faultClass,
+        JobState.Succeeded or JobState.Quarantined or JobState.Cancelled => WireNames.Of(move.After.State),
         _ => "returned",
     };
 

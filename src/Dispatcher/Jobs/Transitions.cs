@@ -13,7 +13,7 @@ internal static class Transitions
         [JobState.Approved] = [JobState.Approved, JobState.Dispatched, JobState.Held, JobState.Denied, JobState.Expired, JobState.Cancelled],
         [JobState.Dispatched] = [JobState.Running, JobState.Accepted, JobState.Approved, JobState.Retrying, JobState.Cancelled, JobState.Expired],
         [JobState.Running] = [JobState.Running, JobState.Accepted, JobState.Succeeded, JobState.Quarantined, JobState.Retrying, JobState.DeadLettered, JobState.Cancelled],
-        [JobState.Retrying] = [JobState.Retrying, JobState.Dispatched, JobState.Held, JobState.Denied, JobState.DeadLettered, JobState.Expired, JobState.Cancelled],
+        [JobState.Retrying] = [JobState.Retrying, JobState.Dispatched, JobState.Held, JobState.Denied, JobState.Expired, JobState.Cancelled],
         [JobState.Succeeded] = [],
         [JobState.Quarantined] = [],
         [JobState.DeadLettered] = [JobState.Accepted],

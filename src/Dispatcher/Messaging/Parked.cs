@@ -50,7 +50,7 @@ internal sealed class PoisonConsumer(Refusals refusals) : IConsumer<RawMessage>
         {
             Code = Refusals.Poison,
             Where = queue,
-            Message = "Whoever read the message ended or failed, each time it was delivered, at last with no other beside it.",
+            Message = "Whoever read the message ended or failed, each time it was delivered, at last with no other of its queue beside it.",
             Fix = "Find the fault in the log of the servers at that time; the bytes are kept here. Hand it in again when it is mended.",
         };
         var source = new SubmissionSource { Door = "amqp", Principal = facts.UserId, RoutingKey = routingKey, MessageId = facts.MessageId };

@@ -1,11 +1,12 @@
+using Dispatcher.Judging;
 using Dispatcher.Storing;
 using MassTransit;
 
 namespace Dispatcher.Messaging;
 
 /// <summary>
-/// A lost database is never a fault of the message: it is held here and tried again until the database is back or the process stops. Returned to the broker
-/// instead, it would reach the queue's delivery limit within seconds and be set aside.
+/// A lost database, or a bundle that cannot be read where one is needed, is never a fault of the message: it is held here and tried again until that is back or the process
+/// stops. Returned to the broker instead, it would reach the queue's delivery limit within seconds and be set aside.
 /// </summary>
 internal sealed partial class StoreWait(TimeProvider time, ILogger<StoreWait> logger) : IFilter<ConsumeContext>
 {
@@ -20,7 +21,7 @@ internal sealed partial class StoreWait(TimeProvider time, ILogger<StoreWait> lo
                 await next.Send(context);
                 return;
             }
-            catch (Exception lost) when (lost.IsStoreAway())
+            catch (Exception lost) when (lost.IsStoreAway() || lost is BundleAwayException)
             {
                 Log.Waits(logger, context.ReceiveContext.InputAddress, pause, lost.Message);
                 await Task.Delay(pause, time, context.CancellationToken);
@@ -32,7 +33,7 @@ internal sealed partial class StoreWait(TimeProvider time, ILogger<StoreWait> lo
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.MessageWaits, LogLevel.Warning, "The store is away; a message of {Endpoint} is held and tried again in {Pause}: {Reason}")]
+        [LoggerMessage(EventIds.MessageWaits, LogLevel.Warning, "What a message of {Endpoint} needs is away; it is held and tried again in {Pause}: {Reason}")]
         public static partial void Waits(ILogger logger, Uri endpoint, TimeSpan pause, string reason);
     }
 }

@@ -39,7 +39,4 @@ internal static class FaultCodes
 
     /// <summary>The worker was not heard of until its lease ended.</summary>
     public const string WorkerLost = "worker_lost";
-
-    /// <summary>All attempts together took longer than the topic allows.</summary>
-    public const string OverallTimeout = "overall_timeout";
 }

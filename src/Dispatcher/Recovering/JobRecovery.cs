@@ -31,7 +31,7 @@ internal sealed partial class JobRecovery(
                 break;
             }
 
-            if (await moves.AddAsync(Recovery.Of(job, outcome, Surroundings()), cancellationToken) == MoveResult.Moved)
+            if (await moves.AddAsync(Recovery.Of(job, outcome, Surroundings(outcome)), cancellationToken) == MoveResult.Moved)
             {
                 return;
             }
@@ -47,10 +47,10 @@ internal sealed partial class JobRecovery(
     private static bool IsHeard(Job job, AttemptOutcome outcome, string sender) =>
         job.State == JobState.Running && job.Attempt == outcome.Attempt && job.RunId == outcome.RunId && job.ClaimedBy == sender;
 
-    /// <summary>An outcome that came twice says nothing new; any other that is not heard is kept on the timeline.</summary>
+    /// <summary>An outcome of a run that has told its end already came twice and says nothing new; any other that is not heard is kept on the timeline.</summary>
     private async Task LateAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
     {
-        var again = job is not null && job.RunId == outcome.RunId && job.ClaimedBy == sender && job.State.IsFinal() && job.FaultClass is not (FaultClasses.InDoubt or FaultClasses.Lost);
+        var again = job is not null && job.RunId == outcome.RunId && job.ClaimedBy == sender && job.State != JobState.Running && job.Fault?.Code != FaultCodes.WorkerLost;
         if (job is null || again)
         {
             return;
@@ -65,7 +65,10 @@ internal sealed partial class JobRecovery(
         }
     }
 
-    private Surroundings Surroundings() => new(current.InForce.Bundle, clock.Now, time);
+    private Surroundings Surroundings(AttemptOutcome outcome) =>
+        current.InForce.Bundle is { } bundle || outcome.Kind != OutcomeKind.Faulted
+            ? new Surroundings(current.InForce.Bundle, clock.Now, time)
+            : throw new BundleAwayException(current.InForce.Hash);
 
     private static partial class Log
     {

@@ -23,12 +23,14 @@ internal static class Recovery
 {
     private const int LargestResult = 65_536;
 
+    private static readonly TimeSpan ShortPause = TimeSpan.FromSeconds(1);
+
     /// <summary>The worker told how its attempt ended.</summary>
     public static Move Of(Job job, AttemptOutcome outcome, Surroundings around) => outcome.Kind switch
     {
         OutcomeKind.Succeeded => Succeeded(job, outcome),
         OutcomeKind.Faulted => Faulted(job, outcome, around),
-        OutcomeKind.Returned => Again(job, around, TimelineKinds.Returned, "the worker gave the attempt back before it began"),
+        OutcomeKind.Returned => Returned(job, around),
     };
 
     /// <summary>The worker is gone: its lease or its time has run out. Null: leave it, a run that must not be repeated may still report until its end.</summary>
@@ -44,44 +46,33 @@ internal static class Recovery
         return Failed(job, fault, around, (after, why) => TimelineDetails.Repaired(after.State == JobState.Cancelled ? TimelineKinds.Cancelled : TimelineKinds.Fenced, after, $"{fault.Message} {why}"));
     }
 
-    /// <summary>All attempts together have taken as long as the topic allows.</summary>
-    public static Move OutOfTime(Job job, Surroundings around)
+    /// <summary>Nobody claimed it: back into its line, at its old place. The attempt was never begun, and costs nothing.</summary>
+    public static Move Unclaimed(Job job, Surroundings around) =>
+        Again(job, around.Now, job.ReadyAt, TimelineKinds.Unclaimed, $"no worker of pool {job.Pool} claimed the attempt in time");
+
+    /// <summary>Costs nothing either, but waits as long as a first retry: a worker that gives everything back must not be asked without end.</summary>
+    private static Move Returned(Job job, Surroundings around)
     {
-        var last = job.Fault is { } fault ? $" The last one failed: {fault.Message}" : "";
-        var late = Capped(new Fault
-        {
-            Type = FaultCodes.OverallTimeout,
-            Message = $"{job.Spent} attempts came to nothing within the topic's overall limit.{last}",
-            Code = FaultCodes.OverallTimeout,
-        });
-        return DeadLettered(job, late, FaultClasses.Timeout, around, after => TimelineDetails.Repaired(TimelineKinds.OutOfTime, after, late.Message));
+        var pause = around.ClassOf(job)?.FirstPause ?? ShortPause;
+        var move = Again(job, around.Now, around.Now + Timestamps.Micros(pause), TimelineKinds.Returned, "the worker gave the attempt back before it began");
+        return move.After.State.IsFinal() ? move : move with { Outbox = [DispatchWake.Later(job.Pool!, pause, move.After.ReadyAt, around.Time)] };
     }
 
-    /// <summary>Back into its line, at its old place: the attempt was never begun, and costs nothing.</summary>
-    public static Move Again(Job job, Surroundings around, string kind, string reason)
+    private static Move Again(Job job, long now, long readyAt, string kind, string reason)
     {
         var state = job.CancelRequested ? JobState.Cancelled
             : job.State == JobState.Dispatched && job.Verdict == Verdict.RequireApproval ? JobState.Approved // which is given back with it
             : job.Spent > 0 ? JobState.Retrying
             : JobState.Accepted;
-        var giveUpAt = job.Spent > 0 ? job.GiveUpAt : null;
 
         // Until when an approval can be used is on its own row, where the sweep looks.
-        var dueAt = state == JobState.Approved ? around.Now : Earlier(job.NotAfter, giveUpAt);
-        var after = job with { State = state, GiveUpAt = giveUpAt, DueAt = dueAt, RunUntil = null };
-        return new Move(job, after)
-        {
-            Entry = TimelineDetails.Repaired(kind, after, reason),
-            Outbox = state.IsFinal() ? [] : [DispatchWake.Message([job.Pool!], around.Time)],
-        };
+        var dueAt = state == JobState.Approved ? now : job.NotAfter;
+        var after = job with { State = state, ReadyAt = readyAt, GiveUpAt = job.Spent > 0 ? job.GiveUpAt : null, DueAt = dueAt, RunUntil = null };
+        return new Move(job, after) { Entry = TimelineDetails.Repaired(kind, after, reason) };
     }
 
     /// <summary>It only waits for its turn: the sweep need not look at it before a limit.</summary>
-    public static Move Waiting(Job job, long? useBy)
-    {
-        var giveUpAt = job.State == JobState.Retrying ? job.GiveUpAt : null;
-        return new Move(job, job with { DueAt = Earlier(Earlier(job.NotAfter, giveUpAt), useBy) });
-    }
+    public static Move Waiting(Job job, long? useBy) => new(job, job with { DueAt = job.NotAfter is null || useBy < job.NotAfter ? useBy : job.NotAfter });
 
     /// <summary>It did not start in time.</summary>
     public static Move Expired(Job job) => Ended(job, JobState.Expired, TimelineKinds.Expired, "not_after has passed");
@@ -127,7 +118,7 @@ internal static class Recovery
             State = JobState.Retrying,
             Spent = job.Spent + 1,
             ReadyAt = readyAt,
-            DueAt = Earlier(job.NotAfter, job.GiveUpAt),
+            DueAt = job.NotAfter,
             RunUntil = null,
             Fault = fault,
             FaultClass = decision.FaultClass,
@@ -189,8 +180,6 @@ internal static class Recovery
             },
             WireJson.Default.DeadLetterCopy),
     };
-
-    private static long? Earlier(long? one, long? other) => one is null || other < one ? other : one;
 
     /// <summary>A result over 64 KiB is replaced by its beginning, marked as such.</summary>
     private static (byte[]? Result, bool Cut) Capped(JsonElement? result)

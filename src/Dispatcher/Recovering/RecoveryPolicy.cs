@@ -58,9 +58,10 @@ internal static class RecoveryPolicy
         {
             { Code: FaultCodes.InDoubt } => new Class(FaultClasses.InDoubt, false, "an effect was begun, and nobody knows whether it happened"),
             { Code: FaultCodes.Timeout, Class: null } => new Class(FaultClasses.Timeout, idempotent, "the run reached its limit"),
-            { Code: FaultCodes.WorkerLost or FaultCodes.WorkerStopping, Class: null } => idempotent
-                ? new Class(FaultClasses.Lost, true, "its worker went away")
-                : new Class(FaultClasses.InDoubt, false, "its worker went away, and nobody knows what it had done"),
+            { Code: FaultCodes.WorkerLost or FaultCodes.WorkerStopping, Class: null } when !idempotent =>
+                new Class(FaultClasses.InDoubt, false, "its worker went away, and nobody knows what it had done"),
+            { Code: FaultCodes.WorkerLost, Class: null } => new Class(FaultClasses.Lost, true, "its worker went away"),
+            { Code: FaultCodes.WorkerStopping, Class: null } => new Class(FaultClasses.Transient, true, "its worker was stopped"),
             _ when jobClass?.Faults.MayPass(fault.Code, fault.Type) is { } mayPass => Told(mayPass, mayPass, "the topic's table of faults says so"),
             { Class: FaultClasses.Transient or FaultClasses.Terminal } => Told(fault.Class == FaultClasses.Transient, jobClass is not null, "the handler says so"),
             _ when FaultTable.Defaults.MayPass(fault.Code, fault.Type) is { } mayPass => Told(mayPass, idempotent, "such faults may pass"),
@@ -106,8 +107,7 @@ internal static class RecoveryPolicy
             return TimeSpan.Zero;
         }
 
-        var doubled = jobClass.FirstPause * Math.Pow(2, Math.Min(job.Spent, 30));
-        var half = (doubled < jobClass.LongestPause ? doubled : jobClass.LongestPause) / 2;
+        var half = TimeSpan.FromSeconds(Math.Min(jobClass.FirstPause.TotalSeconds * Math.Pow(2, job.Spent), jobClass.LongestPause.TotalSeconds)) / 2;
         var wish = TimeSpan.FromMilliseconds(Math.Clamp(fault.RetryAfterMs ?? 0, 0, (long)LongestWish.TotalMilliseconds));
         return (half > wish ? half : wish) + (half * Share(job));
     }

@@ -54,12 +54,14 @@ internal sealed partial class Sweep(
     internal static Move? Repair(Job job, Surroundings around, long? useBy = null) => job.State switch
     {
         JobState.Accepted or JobState.Approved or JobState.Retrying when job.NotAfter <= around.Now => Recovery.Expired(job),
-        JobState.Retrying when job.GiveUpAt <= around.Now => Recovery.OutOfTime(job, around),
         JobState.Approved when useBy < around.Now => Recovery.Ended(job, JobState.Expired, TimelineKinds.Expired, "its approval was not used in time"),
         JobState.Accepted or JobState.Approved or JobState.Retrying => Recovery.Waiting(job, useBy),
         JobState.Held => Recovery.Ended(job, JobState.Expired, TimelineKinds.Expired, "nobody approved it in time"),
-        JobState.Dispatched => Recovery.Again(job, around, TimelineKinds.Unclaimed, $"no worker of pool {job.Pool} claimed the attempt in time"),
-        JobState.Running => Recovery.OfLost(job, around),
+        JobState.Dispatched => Recovery.Unclaimed(job, around),
+        JobState.Running when around.Bundle is not null => Recovery.OfLost(job, around),
+
+        // Without a bundle that can be read nobody knows what its topic allows.
+        JobState.Running => null,
         JobState.Succeeded or JobState.Quarantined or JobState.DeadLettered or JobState.Denied or JobState.Rejected or JobState.Expired or JobState.Cancelled => null,
     };
 

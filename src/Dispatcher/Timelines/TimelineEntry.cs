@@ -58,7 +58,6 @@ internal static class TimelineKinds
     public const string Faulted = "faulted";
 
     /// <summary>No attempt runs, and none begins any more: together they took too long.</summary>
-    public const string OutOfTime = "out_of_time";
     public const string LateOutcome = "late_outcome";
     public const string CancelRequested = "cancel_requested";
     public const string Cancelled = "cancelled";

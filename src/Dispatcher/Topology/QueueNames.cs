@@ -44,8 +44,9 @@ internal static class QueueNames
     /// <summary>A message that came back this often goes to <see cref="Parked"/>.</summary>
     private const int DeliveryLimit = 20;
 
-    /// <summary>A message that came back this often to <see cref="Parked"/> goes to <see cref="Poison"/>: a server may be stopped once while it runs.</summary>
-    private const int ParkedLimit = 2;
+    /// <summary>A message that came back this often to <see cref="Parked"/> goes to <see cref="Poison"/>: a server may be stopped while it runs,
+    /// also by another message that was not parked yet.</summary>
+    private const int ParkedLimit = 5;
 
     /// <summary>What expires or comes back too often is dropped: the sweep hands the attempt out again.</summary>
     private static readonly Dictionary<string, object?> Work = new() { ["x-queue-type"] = "quorum", ["x-delivery-limit"] = DeliveryLimit };

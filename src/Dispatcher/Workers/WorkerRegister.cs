@@ -36,7 +36,7 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var before = await db.Workers.AsNoTracking().SingleOrDefaultAsync(row => row.Pool == worker.Pool && row.Principal == principal && row.Instance == instance, cancellationToken);
         await WriteAsync(db, worker with { StartedAt = before?.StartedAt ?? worker.StartedAt }, before is null, cancellationToken);
-        if (before is null || !before.Serves(clock.Now) || before.Capacity != worker.Capacity)
+        if (before is null || before.Serves(clock.Now) != worker.Serves(clock.Now) || before.Capacity != worker.Capacity)
         {
             await TellAsync(db, worker, cancellationToken);
             wakes.Wake(worker.Pool);

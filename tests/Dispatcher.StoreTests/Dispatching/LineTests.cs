@@ -83,14 +83,84 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
         await AddAsync(
             Worker("a", 8, now), Worker("b", 4, now - 14_000_000), Worker("stale", 100, now - 16_000_000), Worker("stopped", 0, now),
             Worker("lacking", 100, now) with { Missing = ["allowed_hosts"] }, Worker("elsewhere", 100, now) with { Pool = "repo" });
-        await RunningAsync(job => job with { Worker = "a" });
-        await RunningAsync(job => job with { Worker = "stale" });
+        await RunningAsync(job => job with { Worker = "a", ClaimedBy = "worker-a" });
+        await RunningAsync(job => job with { Worker = "stale", ClaimedBy = "worker-stale" });
         var waiting = await StoredAsync(AJob.New());
         await MovedAsync(new Move(waiting, waiting with { State = JobState.Dispatched, Attempt = 1 }));
 
         Assert.Equal(new PoolLoad(2, 12, 1, 1), await writers.Window.LoadAsync("shell", Stop));
         Assert.Equal(10, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
         Assert.Equal(0, writers.Window.MostOf("nobody", await writers.Window.RoomAsync("nobody", Stop)));
+    }
+
+    [Fact]
+    public async Task An_instance_has_only_the_runs_that_its_own_principal_claimed_and_they_are_as_old_as_their_claim()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var now = await Store.NowAsync(Stop);
+        await AddAsync(Worker("a", 8, now));
+        foreach (var (principal, seconds) in new[] { ("worker-a", 30), ("worker-a", 10), ("another", 90) })
+        {
+            await RunningAsync(job => job with { Worker = "a", ClaimedBy = principal, RunLimitUs = 120_000_000, RunUntil = now + 120_000_000 - (seconds * 1_000_000L) });
+        }
+
+        var load = await writers.Window.LoadAsync("shell", Stop);
+
+        Assert.Equal(2, load.Running);
+        Assert.InRange(load.OldestRun!.Value.TotalSeconds, 30, 60);
+    }
+
+    [Fact]
+    public async Task Jobs_that_stand_in_the_wrong_line_are_sorted_when_another_bundle_is_in_force()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await StoredAsync(AJob.New());
+        var held = await StoredAsync(AJob.New() with { State = JobState.Held });
+        await writers.BundleAsync("job.exec.shell: { pool: moved, owner: team }", Store, Stop);
+
+        Assert.Equal(["moved"], await writers.Lines.ReadyAsync(Stop));
+        Assert.Equal("moved", (await JobAsync(held.JobId)).Pool);
+        Assert.False(writers.Window.IsRight("shell", held));
+        Assert.True(writers.Window.IsRight("moved", held));
+    }
+
+    [Fact]
+    public async Task The_last_attempt_of_a_lost_job_is_suspected_and_lets_nobody_go_beside_it()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var elsewhere = await RunningAsync(job => job with { Worker = "gone", ClaimedBy = "worker-a", FaultClass = "lost", Spent = 2 });
+        await writers.BundleAsync("job.exec.shell: { pool: shell, owner: team, idempotent: true, max_attempts: 3 }", Store, Stop);
+        await AddAsync(Worker("a", 8, await Store.NowAsync(Stop)));
+        var suspect = AJob.New() with { FaultClass = "lost", Spent = 2 };
+        var other = AJob.New() with { FaultClass = "lost", Spent = 1 };
+        Assert.Equal([suspect], writers.Window.Next([suspect, other], await writers.Window.RoomAsync("shell", Stop)));
+        Assert.Equal([other], writers.Window.Next([other, suspect], await writers.Window.RoomAsync("shell", Stop)));
+
+        await MovedAsync(new Move(elsewhere, elsewhere with { Worker = "a" }));
+
+        Assert.True((await writers.Window.LoadAsync("shell", Stop)).HasSuspect);
+        Assert.Equal(0, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
+    }
+
+    [Theory]
+    [InlineData(JobState.DeadLettered, 1, "transient", null, 1)]
+    [InlineData(JobState.Retrying, 1, "lost", "worker_lost", 1)]
+    [InlineData(JobState.Retrying, 1, "timeout", "timeout", 1)]
+    [InlineData(JobState.DeadLettered, 1, "terminal", "http:404", null)]
+    [InlineData(JobState.Retrying, 1, "transient", "worker_stopping", null)]
+    [InlineData(JobState.Retrying, 0, "transient", null, null)]
+    [InlineData(JobState.Cancelled, 0, null, null, null)]
+    [InlineData(JobState.Succeeded, 0, null, null, null)]
+    public async Task Only_attempts_that_came_to_nothing_and_whose_reason_may_be_anothers_limit_a_pool(JobState to, int spent, string? faultClass, string? code, int? limit)
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var running = await RunningAsync();
+        for (var i = 0; i < 4; i++)
+        {
+            writers.Window.Ended(new Move(running, running with { State = to, Spent = spent, FaultClass = faultClass, Fault = code is null ? null : new Fault { Type = "E", Message = "m", Code = code } }));
+        }
+
+        Assert.Equal(limit, writers.Window.LimitOf("shell"));
     }
 
     private async Task AddAsync(params KnownWorker[] workers)

@@ -108,6 +108,34 @@ public sealed class PoolBreakerTests
         _breaker.Ended(false, Run, Window);
 
         Assert.Equal(Run, _breaker.LongestRun);
+        _time.Advance(TimeSpan.FromSeconds(61));
+        Assert.Null(_breaker.LongestRun);
+    }
+
+    [Fact]
+    public void Ends_that_say_nothing_of_others_neither_limit_nor_free()
+    {
+        Ended(null, 100);
+        Assert.Null(_breaker.Limit);
+        ComeDown();
+        Ended(null, 100);
+
+        Assert.Equal(1, _breaker.Limit);
+    }
+
+    [Fact]
+    public void Attempts_that_fail_after_a_minute_each_are_seen_as_well()
+    {
+        for (var round = 0; round < 4 && _breaker.Limit is null; round++)
+        {
+            _time.Advance(TimeSpan.FromMinutes(1));
+            for (var i = 0; i < 4; i++)
+            {
+                _breaker.Ended(true, TimeSpan.FromMinutes(1), underWay: 4);
+            }
+        }
+
+        Assert.NotNull(_breaker.Limit);
     }
 
     private void ComeDown()
@@ -118,7 +146,9 @@ public sealed class PoolBreakerTests
         }
     }
 
-    private void End(int count, bool bad)
+    private void End(int count, bool bad) => Ended(bad, count);
+
+    private void Ended(bool? bad, int count)
     {
         for (var i = 0; i < count; i++)
         {

@@ -8,6 +8,8 @@ public sealed class RetryErrorTests
     [Theory]
     [InlineData("backoff: {first: 0ms}", "bad_value")]
     [InlineData("backoff: {first: 61m}", "bad_value")]
+    [InlineData("backoff: {first: 2s, most: 1s}", "bad_value")]
+    [InlineData("backoff: {most: 999ms}", "bad_value")]
     [InlineData("backoff: {least: 1s}", "unknown_key")]
     [InlineData("faults: {transient: ['a b']}", "bad_value")]
     [InlineData("faults: {transient: ['*']}", "bad_value")]

@@ -16,7 +16,7 @@ public sealed class RecoveryPolicyTests
     [InlineData(false, null, "timeout", "timeout", "DeadLetter timeout")]
     [InlineData(true, null, "worker_lost", "worker_lost", "Retry lost")]
     [InlineData(false, null, "worker_lost", "worker_lost", "DeadLetter in_doubt")]
-    [InlineData(true, null, "worker_stopping", "worker_stopping", "Retry lost")]
+    [InlineData(true, null, "worker_stopping", "worker_stopping", "Retry transient")]
     [InlineData(false, null, "worker_stopping", "worker_stopping", "DeadLetter in_doubt")]
     // The topic's table, by code and by type; what is written out, then the longer beginning.
     [InlineData(false, null, "http:409", "E", "Retry transient")]

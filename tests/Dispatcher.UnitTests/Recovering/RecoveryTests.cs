@@ -87,18 +87,6 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void All_attempts_together_may_take_too_long()
-    {
-        var job = Running.With(job => job with { State = JobState.Retrying, Spent = 2, Fault = new Fault { Type = "E", Message = "It broke." }, GiveUpAt = AJob.Micros(AJob.Noon) });
-
-        var move = Recovery.OutOfTime(job.Stored, AJob.Around(Class));
-
-        Assert.Equal((JobState.DeadLettered, "timeout", "overall_timeout", "out_of_time", 2), (move.After.State, move.After.FaultClass, move.After.Fault!.Code, move.Entry!.Kind, move.After.Spent));
-        Assert.Contains("It broke.", move.After.Fault.Message, StringComparison.Ordinal);
-        Assert.Equal("team", move.DeadLetter!.Owner);
-    }
-
-    [Fact]
     public void A_dead_letter_is_copied_to_its_owner()
     {
         var move = Of(Running, AnOutcome.Faulted(Running, "terminal"));
@@ -154,13 +142,25 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void An_attempt_that_was_given_back_keeps_its_place_in_line()
+    public void An_attempt_that_was_given_back_costs_nothing_and_waits_as_long_as_a_first_retry()
     {
         var move = Of(Running.With(job => job with { ReadyAt = 17, GiveUpAt = 18 }), AnOutcome.Returned(Running));
 
+        var later = AJob.Micros(AJob.Noon.AddSeconds(1));
         Assert.Equal((JobState.Accepted, 1, 0, "returned"), (move.After.State, move.After.Attempt, move.After.Spent, move.Entry!.Kind));
-        Assert.Equal((17, null, null), (move.After.ReadyAt, move.After.GiveUpAt, move.After.DueAt));
-        Assert.Equal(("", "dispatcher.dispatch"), (Assert.Single(move.Outbox).Exchange, move.Outbox[0].RoutingKey));
+        Assert.Equal((later, null, null), (move.After.ReadyAt, move.After.GiveUpAt, move.After.DueAt));
+        Assert.Equal(("dispatcher.retry", "5s"), (Assert.Single(move.Outbox).Exchange, move.Outbox[0].RoutingKey));
+    }
+
+    [Fact]
+    public void An_attempt_that_nobody_claimed_costs_nothing_and_keeps_its_place_in_line()
+    {
+        var job = AJob.ToTest().Running().With(job => job with { State = JobState.Dispatched, ReadyAt = 17, GiveUpAt = 18, Spent = 1, FaultClass = "transient" });
+
+        var move = Recovery.Unclaimed(job.Stored, AJob.Around(Class));
+
+        Assert.Equal((JobState.Retrying, 1, "unclaimed", false), (move.After.State, move.After.Spent, move.Entry!.Kind, move.IsSpent));
+        Assert.Equal((17, 18, null), (move.After.ReadyAt, move.After.GiveUpAt, move.After.DueAt));
     }
 
     [Fact]

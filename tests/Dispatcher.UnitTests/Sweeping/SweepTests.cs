@@ -55,11 +55,20 @@ public sealed class SweepTests
     }
 
     [Fact]
-    public void A_retry_is_given_up_when_its_time_is_over()
+    public void A_retry_that_waits_in_line_is_not_given_up_however_long_it_waits()
     {
-        var job = AJob.ToTest().In(JobState.Retrying).With(row => row with { GiveUpAt = AJob.Micros(AJob.Noon), Spent = 1 });
+        var job = AJob.ToTest().In(JobState.Retrying).With(row => row with { ReadyAt = 1, GiveUpAt = 2, Spent = 1 });
 
-        Assert.Equal((JobState.DeadLettered, "timeout"), (Repair(job)!.After.State, Repair(job)!.After.FaultClass));
+        Assert.Equal((JobState.Retrying, null), (Repair(job)!.After.State, Repair(job)!.After.DueAt));
+    }
+
+    [Fact]
+    public void Without_a_bundle_that_can_be_read_no_run_is_called_lost()
+    {
+        var job = AJob.ToTest().Running().With(row => row with { RunUntil = 1 });
+
+        Assert.NotNull(Repair(job));
+        Assert.Null(Sweep.Repair(job.Stored, AJob.Around(Class) with { Bundle = null }));
     }
 
     private static Move? Repair(AJob job) => Sweep.Repair(job.Stored, AJob.Around(Class));
