@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Text;
 using Dispatcher.Dispatching;
@@ -32,14 +33,14 @@ internal sealed class Writers : IAsyncDisposable
         _relay = new Relay(new NoTransport(), store, NullLogger<Relay>.Instance);
         _clock = new StoreClock(store, TimeProvider.System, NullLogger<StoreClock>.Instance);
         var events = new JobEvents(_clock, TimeProvider.System, Options.Create(new EventOptions()));
-        Intake = new IntakeWriter(store, contexts, _relay, TimeProvider.System, new WaitCount<IntakeWriter>(this));
+        Intake = new IntakeWriter(store, contexts, _relay, TimeProvider.System, new Told<IntakeWriter>(this));
         _bundle = new CurrentBundle(contexts, TimeProvider.System, NullLogger<CurrentBundle>.Instance);
         _wakes = new PoolWakes(new NoTransport(), TimeProvider.System, NullLogger<PoolWakes>.Instance);
         var metrics = new DispatcherMetrics(new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>());
         Window = new PoolWindow(contexts, _bundle, _clock, TimeProvider.System, Options.Create(new DispatchOptions()));
         Lines = new PoolLines(contexts, _bundle, _clock);
-        Workers = new WorkerRegister(contexts, _bundle, _wakes, _clock, NullLogger<WorkerRegister>.Instance);
-        Moves = new MoveWriter(store, _relay, events, Window, _wakes, metrics, new WaitCount<MoveWriter>(this));
+        Workers = new WorkerRegister(contexts, _bundle, _wakes, _clock, new Told<WorkerRegister>(this));
+        Moves = new MoveWriter(store, _relay, events, Window, _wakes, metrics, new Told<MoveWriter>(this));
     }
 
     public IntakeWriter Intake { get; }
@@ -51,6 +52,9 @@ internal sealed class Writers : IAsyncDisposable
     public PoolLines Lines { get; }
 
     public WorkerRegister Workers { get; }
+
+    /// <summary>What was logged of credentials that several use.</summary>
+    public ConcurrentQueue<string> SharedTold { get; } = new();
 
     /// <summary>How often a batch had to wait for a store that was away.</summary>
     public int TimesWaited => _timesWaited;
@@ -93,7 +97,7 @@ internal sealed class Writers : IAsyncDisposable
         _clock.Dispose();
     }
 
-    private sealed class WaitCount<T>(Writers writers) : ILogger<T>
+    private sealed class Told<T>(Writers writers) : ILogger<T>
     {
         public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
 
@@ -104,6 +108,11 @@ internal sealed class Writers : IAsyncDisposable
             if (eventId.Id == EventIds.StoreAway)
             {
                 Interlocked.Increment(ref writers._timesWaited);
+            }
+
+            if (eventId.Id == EventIds.SharedCredential)
+            {
+                writers.SharedTold.Enqueue(formatter(state, exception));
             }
         }
     }

@@ -38,8 +38,13 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
         await WriteAsync(db, worker with { StartedAt = before?.StartedAt ?? worker.StartedAt }, before is null, cancellationToken);
         if (before is null || before.Serves(clock.Now) != worker.Serves(clock.Now) || before.Capacity != worker.Capacity)
         {
-            await TellAsync(db, worker, cancellationToken);
+            Tell(worker);
             wakes.Wake(worker.Pool);
+        }
+
+        if (before is not null)
+        {
+            await TellSharedAsync(db, worker, before.SeenAt, cancellationToken);
         }
 
         return worker.Missing;
@@ -52,10 +57,10 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
         return await db.Workers.AsNoTracking().OrderBy(row => row.Pool).ThenBy(row => row.StartedAt).ThenBy(row => row.Instance).ToListAsync(cancellationToken);
     }
 
-    /// <summary>Principals that several live instances use without all of them saying that this is meant.</summary>
+    /// <summary>Principals that several live instances use without all of them saying that this is meant. One that came in the place of another, which was not heard of since, does not share.</summary>
     public static IReadOnlySet<string> SharedUnsaid(IEnumerable<KnownWorker> workers, long now) => workers.Where(worker => worker.Serves(now))
         .GroupBy(worker => worker.Principal, StringComparer.Ordinal)
-        .Where(group => group.Select(worker => worker.Instance).Distinct(StringComparer.Ordinal).Count() > 1 && group.Any(worker => !worker.Shared))
+        .Where(group => group.Any(worker => !worker.Shared) && group.Any(one => group.Any(other => other.Instance != one.Instance && other.SeenAt >= one.StartedAt && one.SeenAt >= other.StartedAt)))
         .Select(group => group.Key).ToHashSet(StringComparer.Ordinal);
 
     private async Task WriteAsync(DispatcherDb db, KnownWorker worker, bool isNew, CancellationToken cancellationToken)
@@ -78,17 +83,23 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
         }
     }
 
-    private async Task TellAsync(DispatcherDb db, KnownWorker worker, CancellationToken cancellationToken)
+    private void Tell(KnownWorker worker)
     {
         if (worker.Missing.Count > 0)
         {
             Log.Refused(logger, worker.Instance, worker.Principal, worker.Pool, string.Join(", ", worker.Missing));
-            return;
         }
+        else
+        {
+            Log.Known(logger, worker.Instance, worker.Principal, worker.Pool, worker.Capacity);
+        }
+    }
 
-        Log.Known(logger, worker.Instance, worker.Principal, worker.Pool, worker.Capacity);
+    /// <summary>Once for each that came since this one was last heard of.</summary>
+    private async Task TellSharedAsync(DispatcherDb db, KnownWorker worker, long lastSeenAt, CancellationToken cancellationToken)
+    {
         var others = await db.Workers.AsNoTracking().Where(row => row.Principal == worker.Principal).ToListAsync(cancellationToken);
-        if (SharedUnsaid(others, clock.Now).Count > 0)
+        if (others.Exists(row => row.Instance != worker.Instance && row.StartedAt > lastSeenAt) && SharedUnsaid(others, clock.Now).Count > 0)
         {
             Log.SharedCredential(logger, worker.Principal, string.Join(", ", others.Where(row => row.Serves(clock.Now)).Select(row => row.Instance).Distinct()));
         }

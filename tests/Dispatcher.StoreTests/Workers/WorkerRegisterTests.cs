@@ -44,11 +44,18 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/2", "said", Stop);
         await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "unsaid", Stop);
         await writers.Workers.NoteAsync(Registration(), "host/2", "unsaid", Stop);
+        Assert.Empty(writers.SharedTold);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "unsaid", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "unsaid", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/1", "replaced", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/2", "replaced", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/2", "replaced", Stop);
         await writers.Workers.NoteAsync(Registration(), "host/1", "moved", Stop);
         await writers.Workers.NoteAsync(Registration() with { Capacity = 0 }, "host/1", "moved", Stop);
         await writers.Workers.NoteAsync(Registration(), "host/2", "moved", Stop);
 
         Assert.Equal(["unsaid"], WorkerRegister.SharedUnsaid(await writers.Workers.ListAsync(Stop), await Store.NowAsync(Stop)));
+        Assert.Contains("unsaid", Assert.Single(writers.SharedTold), StringComparison.Ordinal);
     }
 
     private static WorkerRegistration Registration() =>
