@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Text;
+using Dispatcher.Approvals;
 using Dispatcher.Dispatching;
 using Dispatcher.Events;
 using Dispatcher.Health;
@@ -8,6 +9,7 @@ using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Policies;
+using Dispatcher.Recovering;
 using Dispatcher.Relaying;
 using Dispatcher.StoreTests.Databases;
 using Dispatcher.Storing;
@@ -24,6 +26,9 @@ internal sealed class Writers : IAsyncDisposable
     private readonly Relay _relay;
     private readonly StoreClock _clock;
     private readonly CurrentBundle _bundle;
+    private readonly PolicyGate _gate;
+    private readonly JobDispatch _dispatch;
+    private readonly Permits _permits;
     private readonly PoolWakes _wakes;
 
     private int _timesWaited;
@@ -40,7 +45,11 @@ internal sealed class Writers : IAsyncDisposable
         Window = new PoolWindow(contexts, _bundle, _clock, TimeProvider.System, Options.Create(new DispatchOptions()));
         Lines = new PoolLines(contexts, _bundle, _clock);
         Workers = new WorkerRegister(contexts, _bundle, _wakes, _clock, new Told<WorkerRegister>(this));
+        _gate = new PolicyGate(_bundle, _clock, metrics, TimeProvider.System);
+        _permits = new Permits(contexts, TimeProvider.System);
         Moves = new MoveWriter(store, _relay, events, Window, _wakes, metrics, new Told<MoveWriter>(this));
+        Recovery = new JobRecovery(Moves, store, contexts, _bundle, _clock, TimeProvider.System, NullLogger<JobRecovery>.Instance);
+        _dispatch = new JobDispatch(Moves, _gate, new Approvers(contexts), _bundle, _permits, _clock, TimeProvider.System);
     }
 
     public IntakeWriter Intake { get; }
@@ -53,6 +62,8 @@ internal sealed class Writers : IAsyncDisposable
 
     public WorkerRegister Workers { get; }
 
+    public JobRecovery Recovery { get; }
+
     /// <summary>What was logged of credentials that several use.</summary>
     public ConcurrentQueue<string> SharedTold { get; } = new();
 
@@ -64,20 +75,36 @@ internal sealed class Writers : IAsyncDisposable
     public static async Task<Writers> OnAsync(IStore store, IDbContextFactory<DispatcherDb> contexts)
     {
         var writers = new Writers(store, contexts);
+        await writers._clock.OnceAsync(CancellationToken.None);
         await writers.Intake.StartAsync(CancellationToken.None);
         await writers.Moves.StartAsync(CancellationToken.None);
         return writers;
     }
 
-    /// <summary>Puts a registry of these topics in force.</summary>
-    public async Task BundleAsync(string topics, IStore store, CancellationToken cancellationToken)
+    public ValueTask<Judged<Job>> JudgeAsync(Job job, CancellationToken cancellationToken) => _gate.JudgeAsync(job, Hop.Dispatch, cancellationToken);
+
+    public async Task DispatchAsync(Job job, CancellationToken cancellationToken) => await DispatchAsync(await JudgeAsync(job, cancellationToken), cancellationToken);
+
+    public Task DispatchAsync(Judged<Job> judged, CancellationToken cancellationToken) => _dispatch.DispatchAsync(judged, cancellationToken);
+
+    public async Task<Surroundings> AroundAsync(CancellationToken cancellationToken)
+    {
+        await _clock.TrustedAsync(cancellationToken);
+        return new Surroundings(_bundle.InForce.Bundle, _clock.Now, TimeProvider.System);
+    }
+
+    /// <summary>Puts a bundle of this topic and these rules in force; this process knows it at once, or not yet.</summary>
+    public async Task BundleAsync(string topics, IStore store, CancellationToken cancellationToken, string rules = "", bool known = true)
     {
         BundleFile Of(string path, string text) => new(path, Encoding.UTF8.GetBytes(text));
         var load = Bundle.Load([
-            Of("topics.yaml", $"version: v1\npools:\n  shell: {{ enforcers: [] }}\n  moved: {{ enforcers: [] }}\ntopics:\n  {topics}\n"), Of("rules/none.yaml", "version: v1\nrules: []\n")]);
+            Of("topics.yaml", $"version: v1\npools:\n  shell: {{ enforcers: [] }}\n  moved: {{ enforcers: [] }}\ntopics:\n  {topics}\n"), Of("rules/some.yaml", $"version: v1\nrules: [{rules}]\n")]);
         var bundle = load.Bundle ?? throw new ArgumentException(string.Join("; ", load.Errors), nameof(topics));
         await store.ActivateAsync(_ => AnActivation.Of(bundle.Hash) with { Archive = bundle.Archive }, cancellationToken);
-        await _bundle.OnceAsync(cancellationToken);
+        if (known)
+        {
+            await _bundle.OnceAsync(cancellationToken);
+        }
     }
 
     public async Task StopAsync()
@@ -91,6 +118,7 @@ internal sealed class Writers : IAsyncDisposable
         await StopAsync();
         Intake.Dispose();
         Moves.Dispose();
+        _permits.Dispose();
         _relay.Dispose();
         _wakes.Dispose();
         _bundle.Dispose();

@@ -108,6 +108,12 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
 
         Assert.Equal(2, load.Running);
         Assert.InRange(load.OldestRun!.Value.TotalSeconds, 30, 60);
+
+        // Though the last one that ended was quick, the old one may not end in half of the time to start.
+        var quick = await RunningAsync();
+        writers.Window.Ended(new Move(quick, quick with { State = JobState.Succeeded }));
+        await writers.BundleAsync("job.exec.shell: { pool: shell, owner: team, timeouts: { start: 60s } }", Store, Stop);
+        Assert.Equal(6, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
     }
 
     [Fact]

@@ -1,0 +1,90 @@
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Judging;
+using Dispatcher.Sweeping;
+
+namespace Dispatcher.StoreTests.Recovering;
+
+/// <summary>Outcomes that come once, twice, late, and while the bundle cannot be read.</summary>
+public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
+{
+    private const string Topic = "job.exec.shell: { pool: shell, owner: team, idempotent: true }";
+
+    [Fact]
+    public async Task A_fault_that_comes_twice_is_told_once()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var running = await RunningAsync();
+        await writers.BundleAsync(Topic, Store, Stop);
+
+        await writers.Recovery.RecordAsync([Faulted(running)], "worker-key", Stop);
+        await writers.Recovery.RecordAsync([Faulted(running)], "worker-key", Stop);
+
+        Assert.Equal((JobState.Retrying, 1), ((await JobAsync(running.JobId)).State, (await JobAsync(running.JobId)).Spent));
+        Assert.Single(await TimelineAsync(running.JobId), entry => entry.Kind == "faulted");
+        Assert.DoesNotContain(await TimelineAsync(running.JobId), entry => entry.Kind == "late_outcome");
+    }
+
+    [Theory]
+    [InlineData(false, JobState.Retrying)]
+    [InlineData(true, JobState.Cancelled)]
+    public async Task An_outcome_that_comes_after_its_run_was_given_up_is_kept_on_the_timeline(bool cancelled, JobState state)
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var running = await RunningAsync(job => job with { RunUntil = 1, CancelRequested = cancelled });
+        await writers.BundleAsync(Topic, Store, Stop);
+        await MovedAsync(Sweep.Repair(running, await writers.AroundAsync(Stop))!);
+
+        await writers.Recovery.RecordAsync([Faulted(running)], "worker-key", Stop);
+
+        Assert.Equal(state, (await JobAsync(running.JobId)).State);
+        Assert.Single(await TimelineAsync(running.JobId), entry => entry.Kind == "late_outcome");
+    }
+
+    [Fact]
+    public async Task A_fault_waits_for_a_bundle_that_can_be_read_and_a_success_does_not()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var (failed, done) = (await RunningAsync(), await RunningAsync());
+
+        await Assert.ThrowsAsync<BundleAwayException>(() => writers.Recovery.RecordAsync([Faulted(failed), Faulted(done) with { Kind = OutcomeKind.Succeeded, Fault = null }], "worker-key", Stop));
+
+        Assert.Equal((JobState.Running, JobState.Succeeded), ((await JobAsync(failed.JobId)).State, (await JobAsync(done.JobId)).State));
+        await writers.BundleAsync(Topic, Store, Stop);
+        await writers.Recovery.RecordAsync([Faulted(failed)], "worker-key", Stop);
+        Assert.Equal(JobState.Retrying, (await JobAsync(failed.JobId)).State);
+    }
+
+    [Fact]
+    public async Task An_attempt_that_nobody_claimed_is_told_as_no_fault_though_an_earlier_one_failed()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var running = await RunningAsync();
+        await writers.BundleAsync(Topic, Store, Stop);
+        await writers.Recovery.RecordAsync([Faulted(running)], "worker-key", Stop);
+        var told = (await OutboxAsync()).Count(message => message.RoutingKey.StartsWith("faulted.", StringComparison.Ordinal));
+        var retrying = await JobAsync(running.JobId);
+        await MovedAsync(new Move(retrying, retrying with { State = JobState.Dispatched, Attempt = 2 }));
+
+        await writers.Moves.AddAsync(Sweep.Repair(await JobAsync(running.JobId), await writers.AroundAsync(Stop))!, Stop);
+
+        Assert.Equal((JobState.Retrying, 1, 1), ((await JobAsync(running.JobId)).State, told, (await OutboxAsync()).Count(message => message.RoutingKey.StartsWith("faulted.", StringComparison.Ordinal))));
+    }
+
+    private static AttemptOutcome Faulted(Job job) => new()
+    {
+        JobId = job.JobId,
+        Attempt = job.Attempt,
+        RunId = job.RunId!.Value,
+        PermitId = Guid.CreateVersion7(),
+        Worker = "host/1",
+        StartedAt = DateTimeOffset.UnixEpoch,
+        EndedAt = DateTimeOffset.UnixEpoch,
+        Kind = OutcomeKind.Faulted,
+        Fault = new Fault { Class = "transient", Type = "E", Message = "It broke." },
+    };
+}
+
+public sealed class PostgresOutcomeTests() : OutcomeTests(StoreKind.Postgres);
+
+public sealed class SqliteOutcomeTests() : OutcomeTests(StoreKind.Sqlite);
