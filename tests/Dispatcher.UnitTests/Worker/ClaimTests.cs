@@ -180,12 +180,15 @@ public sealed class ClaimTests
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Seen.Contains("running"));
         transport.Deliver(new AWork());
+        await transport.Until(() => transport.Taken == 2);
 
         var stopping = worker.StopAsync();
+        await transport.Until(() => transport.Seen.Contains("return"));
         gate.SetResult();
         await stopping;
 
         Assert.Equal(OutcomeKind.Succeeded, Assert.Single(transport.Outcomes).Kind);
+        Assert.Single(transport.Seen, "return");
         Assert.Single(transport.Claims);
     }
 
