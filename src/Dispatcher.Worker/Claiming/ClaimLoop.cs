@@ -190,16 +190,19 @@ internal sealed partial class ClaimLoop : IDisposable
 
     private void End(LiveRun run, AttemptOutcome? outcome)
     {
-        _runs.HasEnded(run);
-        _slots.Release();
         if (outcome is null)
         {
             _runs.Remove(run);
-            return;
+        }
+        else
+        {
+            // Before the run counts as ended: a stop waits for that, and takes no outcome after it.
+            // Heartbeats go on until the outcome is with the dispatcher: while the broker is away the lease must not run out on work that is done.
+            _outcomes.Add(outcome, () => _runs.Remove(run));
         }
 
-        // Heartbeats go on until the outcome is with the dispatcher: while the broker is away the lease must not run out on work that is done.
-        _outcomes.Add(outcome, () => _runs.Remove(run));
+        _runs.HasEnded(run);
+        _slots.Release();
     }
 
     private async Task<ClaimAnswer> AskAsync(Guid claimId, List<Candidate> batch, CancellationToken cancellationToken)
