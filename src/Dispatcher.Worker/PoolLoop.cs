@@ -29,7 +29,7 @@ internal sealed partial class PoolLoop : IDisposable
     {
         _parts = parts;
         _log = parts.Logs.CreateLogger<PoolLoop>();
-        _effects = parts.Options.EffectStore is { } store ? EffectStore.Open(store, parts.Clock) : null;
+        _effects = parts.Options.EffectStore is { } store ? EffectStore.Open(store, parts.Clock, parts.Logs.CreateLogger<EffectStore>()) : null;
         _outcomes = new OutcomeSender(parts);
         _heartbeats = new Heartbeats(parts, _runs);
         _presence = new Presence(parts);

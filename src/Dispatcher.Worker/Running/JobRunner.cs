@@ -115,7 +115,7 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         };
     }
 
-    private static EffectOwner OwnerOf(LiveRun run) => new(run.Message.JobId, run.Message.Attempt, run.RunId);
+    private static EffectOwner OwnerOf(LiveRun run) => new(run.Message.JobId, run.Message.Attempt, run.RunId) { RunLimit = run.Limit };
 
     private int MaxOutput(WorkMessage message) => (int)Math.Min(parts.Options.MaxOutputBytes, message.Constraints?.MaxOutputBytes ?? parts.Options.MaxOutputBytes);
 

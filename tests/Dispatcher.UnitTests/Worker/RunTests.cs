@@ -3,6 +3,7 @@ using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Worker;
 using Dispatcher.Worker.Effects;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.UnitTests.Worker;
 
@@ -228,7 +229,7 @@ public sealed class RunTests
             await worker.Transport.FirstOutcome();
         }
 
-        using (var store = EffectStore.Open(file, TimeProvider.System))
+        using (var store = EffectStore.Open(file, TimeProvider.System, NullLogger.Instance))
         {
             var earlier = new RunEffects(store, new EffectOwner(work.Message.JobId, 1, Guid.CreateVersion7()), true, () => true);
             await Assert.ThrowsAsync<FencedException>(() => earlier.OnceAsync("late", (_, _) => Task.FromResult(1), TestContext.Current.CancellationToken));
