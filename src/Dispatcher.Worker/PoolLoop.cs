@@ -48,7 +48,7 @@ internal sealed partial class PoolLoop : IDisposable
         }
 
         Log.Serving(_log, _parts.Pool.Name, _parts.Options.Instance, _parts.Options.Concurrency);
-        var consuming = _parts.Transport.ConsumeAsync(_parts.Pool.Name, 2 * _parts.Options.Concurrency, _claims.TakeAsync, stop.Token);
+        var consuming = _claims.ConsumeAsync(stop.Token);
         var claiming = _claims.RunAsync(stop.Token);
         var beating = _heartbeats.RunAsync(heartbeatsEnd.Token);
         var sending = _outcomes.RunAsync(giveUp.Token);

@@ -19,7 +19,7 @@ public sealed class WorkerOptions
 
     /// <summary>
     /// How many runs at the same time, 1 to 1,024. Default twice the cores: most handlers wait more than they compute. Twice as many messages are held,
-    /// so that a free slot finds the next one here.
+    /// so that a free slot finds the next one here; when none becomes free for a second they are returned, for another worker to take.
     /// </summary>
     [Range(1, 1024)]
     public int Concurrency { get; set; } = 2 * Environment.ProcessorCount;
