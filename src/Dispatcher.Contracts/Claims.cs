@@ -76,7 +76,7 @@ public enum ClaimStatus
     [JsonStringEnumMemberName("expired")]
     Expired,
 
-    /// <summary>The permit was not signed by this dispatcher, is unreadable, or is for a pool this key may not serve.</summary>
+    /// <summary>The permit was not signed by this dispatcher, is unreadable, or is for a pool that this key may not serve, or whose constraints this instance does not all enforce.</summary>
     [JsonStringEnumMemberName("invalid")]
     Invalid,
 }

@@ -8,9 +8,13 @@ namespace Dispatcher.Worker;
 /// </summary>
 public interface IWorkerTransport : IAsyncDisposable
 {
+    /// <summary>No other worker can take what this one returns: then it keeps what it cannot start yet. Default false.</summary>
+    bool IsAlone => false;
+
     /// <summary>
     /// Hands over the pool's work messages until cancelled, then returns normally. Outlives a lost connection: what was not acked comes again.
-    /// After it has returned, <see cref="Delivery.AckAsync"/> and <see cref="Delivery.ReturnAsync"/> of earlier deliveries must still work.
+    /// After it has returned, nothing more is handed over, <see cref="Delivery.AckAsync"/> and <see cref="Delivery.ReturnAsync"/> of earlier deliveries must still work,
+    /// and it may be called again.
     /// </summary>
     /// <param name="pool">The pool, for example <c>shell</c>.</param>
     /// <param name="prefetch">How many deliveries may be out, neither acked nor returned.</param>

@@ -29,7 +29,7 @@ internal sealed partial class PoolLoop : IDisposable
     {
         _parts = parts;
         _log = parts.Logs.CreateLogger<PoolLoop>();
-        _effects = parts.Options.EffectStore is { } store ? EffectStore.Open(store, parts.Clock) : null;
+        _effects = parts.Options.EffectStore is { } store ? EffectStore.Open(store, parts.Clock, parts.Logs.CreateLogger<EffectStore>()) : null;
         _outcomes = new OutcomeSender(parts);
         _heartbeats = new Heartbeats(parts, _runs);
         _presence = new Presence(parts);
@@ -48,22 +48,25 @@ internal sealed partial class PoolLoop : IDisposable
         }
 
         Log.Serving(_log, _parts.Pool.Name, _parts.Options.Instance, _parts.Options.Concurrency);
-        var consuming = _parts.Transport.ConsumeAsync(_parts.Pool.Name, 2 * _parts.Options.Concurrency, _claims.TakeAsync, stop.Token);
+        var consuming = _claims.ConsumeAsync(stop.Token);
         var claiming = _claims.RunAsync(stop.Token);
         var beating = _heartbeats.RunAsync(heartbeatsEnd.Token);
         var sending = _outcomes.RunAsync(giveUp.Token);
         var present = _presence.StayAsync(stop.Token);
+        var grace = Task.CompletedTask;
         try
         {
             // One that ends before the stop has failed: thrown below, and the host ends rather than serve half.
             await Task.WhenAny(consuming, claiming, beating, sending, present);
+            // From the stop on: the last claim may take long, and the host does not wait longer for that.
+            grace = Task.Delay(_parts.Options.StopGrace, _parts.Clock, CancellationToken.None);
             await stop.CancelAsync();
             await Task.WhenAll(consuming, claiming, present);
         }
         finally
         {
             await _presence.LeaveAsync();
-            await EndRunsAsync();
+            await EndRunsAsync(grace);
             await heartbeatsEnd.CancelAsync();
             await beating;
             _outcomes.Complete();
@@ -102,12 +105,12 @@ internal sealed partial class PoolLoop : IDisposable
         }
     }
 
-    private async Task EndRunsAsync()
+    private async Task EndRunsAsync(Task grace)
     {
         await _claims.ReturnWaitingAsync();
         Log.Stopping(_log, _parts.Pool.Name, _runs.All.Count, _parts.Options.StopGrace);
         var ended = _runs.AllEnded();
-        await Task.WhenAny(ended, Task.Delay(_parts.Options.StopGrace, _parts.Clock, CancellationToken.None));
+        await Task.WhenAny(ended, grace);
         foreach (var run in _runs.All)
         {
             run.Stop(StopReason.WorkerStopping);

@@ -16,16 +16,11 @@ internal sealed partial class Presence(PoolParts parts)
     public async Task EnterAsync(CancellationToken stop)
     {
         var untilAnswered = Backoff.Forever(parts.Clock, exception => Log.Failed(_log, parts.Pool.Name, exception.Message));
-        var missing = await untilAnswered.ExecuteAsync(async token => await SayAsync(parts.Options.Concurrency, token), stop);
-        if (missing.Count > 0)
-        {
-            Log.Missing(_log, parts.Pool.Name, string.Join(", ", missing));
-            throw new InvalidOperationException(
-                $"Pool '{parts.Pool.Name}' needs {string.Join(", ", missing)} enforced, and this worker does not: let its handlers enforce it and say so with Enforces(…), or take it out of the pool's enforcers in topics.yaml.");
-        }
+        ThrowIfMissing(await untilAnswered.ExecuteAsync(async token => await SayAsync(parts.Options.Concurrency, token), stop));
     }
 
     /// <summary>Goes on saying so until it stops. What does not get through is said again; the dispatcher gives no more work to who is silent for 15 s.</summary>
+    /// <exception cref="InvalidOperationException">The pool now needs a constraint enforced that this worker does not enforce: it must not serve it any longer.</exception>
     public async Task StayAsync(CancellationToken stop)
     {
         using var timer = new PeriodicTimer(Period, parts.Clock);
@@ -33,7 +28,7 @@ internal sealed partial class Presence(PoolParts parts)
         {
             while (await timer.WaitForNextTickAsync(stop))
             {
-                await SayUnlessAwayAsync(parts.Options.Concurrency, stop);
+                ThrowIfMissing(await SayUnlessAwayAsync(parts.Options.Concurrency, stop));
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -49,20 +44,28 @@ internal sealed partial class Presence(PoolParts parts)
         await SayUnlessAwayAsync(0, patience.Token);
     }
 
-    private async Task SayUnlessAwayAsync(int capacity, CancellationToken cancellationToken)
+    private void ThrowIfMissing(IReadOnlyList<string> missing)
+    {
+        if (missing.Count > 0)
+        {
+            Log.Missing(_log, parts.Pool.Name, string.Join(", ", missing));
+            throw new InvalidOperationException(
+                $"Pool '{parts.Pool.Name}' needs {string.Join(", ", missing)} enforced, and this worker does not: let its handlers enforce it and say so with Enforces(…), or take it out of the pool's enforcers in topics.yaml.");
+        }
+    }
+
+    private async Task<IReadOnlyList<string>> SayUnlessAwayAsync(int capacity, CancellationToken cancellationToken)
     {
         try
         {
-            if (await SayAsync(capacity, cancellationToken) is { Count: > 0 } missing)
-            {
-                Log.Missing(_log, parts.Pool.Name, string.Join(", ", missing));
-            }
+            return await SayAsync(capacity, cancellationToken);
         }
 #pragma warning disable CA1031 // Said again soon, or over.
         catch (Exception away)
 #pragma warning restore CA1031
         {
             Log.Failed(_log, parts.Pool.Name, away.Message);
+            return [];
         }
     }
 
@@ -90,7 +93,7 @@ internal sealed partial class Presence(PoolParts parts)
         [LoggerMessage(WorkerEventIds.RegistrationFailed, LogLevel.Warning, "Pool {Pool}: the dispatcher was not told that this worker is there ({Error})")]
         public static partial void Failed(ILogger logger, string pool, string error);
 
-        [LoggerMessage(WorkerEventIds.EnforcersMissing, LogLevel.Error, "Pool {Pool} needs {Constraints} enforced, which this worker does not: it gets no work")]
+        [LoggerMessage(WorkerEventIds.EnforcersMissing, LogLevel.Error, "Pool {Pool} needs {Constraints} enforced, which this worker does not: it does not serve it")]
         public static partial void Missing(ILogger logger, string pool, string constraints);
     }
 }

@@ -15,10 +15,13 @@ internal static class WorkerEventIds
     public const int ClaimUnreachable = 6102;
     public const int ClaimTooLate = 6103;
     public const int CopyDropped = 6104;
+    public const int PoolFull = 6105;
 
     public const int RunEnded = 6200;
     public const int RunStopped = 6201;
     public const int HandlerAbandoned = 6202;
+    public const int RunFailed = 6203;
+    public const int RunUnreported = 6204;
 
     public const int HeartbeatFailed = 6300;
 
@@ -28,4 +31,6 @@ internal static class WorkerEventIds
 
     public const int Connected = 6500;
     public const int ConnectionLost = 6501;
+
+    public const int EffectStoreLost = 6600;
 }

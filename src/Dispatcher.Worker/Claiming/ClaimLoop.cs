@@ -11,44 +11,42 @@ namespace Dispatcher.Worker.Claiming;
 /// From a delivery to a started run:
 /// (1) check the permit; what does not fit is dropped.
 /// (2) when slots are free, claim as many as fit in one request; refused ones are dropped, and so is a second copy of what is gathered or still lives.
+/// When none has become free for a second, what waits is returned, for another worker to take, and nothing is consumed until one is.
 /// (3) ack each granted one, then start it. A crash between claim and ack redelivers, and the second claim is refused; a crash after the ack leaves the lease, which the sweep repairs.
 /// </summary>
 internal sealed partial class ClaimLoop : IDisposable
 {
     private const int MaxPermits = 256;
 
+    /// <summary>So long a delivery waits for a slot. Short runs free one much sooner; and each return costs the message one of the few deliveries it has.</summary>
+    private static readonly TimeSpan FullAfter = TimeSpan.FromSeconds(1);
+
     private readonly Channel<Candidate> _waiting = Channel.CreateUnbounded<Candidate>();
     private readonly ResiliencePipeline _untilAnswered;
     private readonly SemaphoreSlim _slots;
     private readonly PoolParts _parts;
+    private readonly Consumer _consumer;
     private readonly JobRunner _runner;
     private readonly LiveRuns _runs;
     private readonly OutcomeSender _outcomes;
     private readonly ILogger _log;
 
+    /// <summary>When it began to take no more than it could start. Null: it takes more.</summary>
+    private long? _sparingSince;
+
     public ClaimLoop(PoolParts parts, JobRunner runner, LiveRuns runs, OutcomeSender outcomes)
     {
         (_parts, _runner, _runs, _outcomes) = (parts, runner, runs, outcomes);
         _log = parts.Logs.CreateLogger<ClaimLoop>();
+        _consumer = new Consumer(parts, TakeAsync);
         _slots = new SemaphoreSlim(parts.Options.Concurrency);
         _untilAnswered = Backoff.Forever(parts.Clock, exception => Log.Unreachable(_log, exception.Message));
     }
 
-    // :: Step 1
-    public async Task TakeAsync(Delivery delivery)
-    {
-        var check = PermitCheck.Of(delivery.Body, delivery.Permit, _parts.Pool.Name, _parts.Clock.GetUtcNow());
-        if (check is { Fault: PermitFault.None, Claims: { } claims, Message: { } message })
-        {
-            await _waiting.Writer.WriteAsync(new Candidate(delivery, claims, message));
-            return;
-        }
+    /// <summary>Hands over what comes; returns when it is told to stop.</summary>
+    public Task ConsumeAsync(CancellationToken stopping) => _consumer.RunAsync(stopping);
 
-        _parts.Metrics.Dropped(_parts.Pool.Name, check.Fault.ToString());
-        Log.Dropped(_log, _parts.Pool.Name, check.Fault);
-        await delivery.AckAsync();
-    }
-
+    /// <summary>Claims and starts what was handed over, until it is told to stop.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
         try
@@ -56,7 +54,7 @@ internal sealed partial class ClaimLoop : IDisposable
             while (await _waiting.Reader.WaitToReadAsync(stopping))
             {
                 await _outcomes.WhenRoomAsync(stopping);
-                await _slots.WaitAsync(stopping);
+                await TakeSlotAsync(stopping);
                 await ClaimAsync(await TakeWhatFitsAsync(), stopping);
             }
         }
@@ -75,7 +73,47 @@ internal sealed partial class ClaimLoop : IDisposable
         }
     }
 
-    public void Dispose() => _slots.Dispose();
+    public void Dispose()
+    {
+        _slots.Dispose();
+        _consumer.Dispose();
+    }
+
+    // :: Step 1
+    private async Task TakeAsync(Delivery delivery)
+    {
+        var check = PermitCheck.Of(delivery.Body, delivery.Permit, _parts.Pool.Name, _parts.Clock.GetUtcNow());
+        if (check is { Fault: PermitFault.None, Claims: { } claims, Message: { } message })
+        {
+            await _waiting.Writer.WriteAsync(new Candidate(delivery, claims, message));
+            return;
+        }
+
+        _parts.Metrics.Dropped(_parts.Pool.Name, check.Fault.ToString());
+        Log.Dropped(_log, _parts.Pool.Name, check.Fault);
+        await delivery.AckAsync();
+    }
+
+    private async Task TakeSlotAsync(CancellationToken stopping)
+    {
+        if (!await _slots.WaitAsync(_parts.Transport.IsAlone ? Timeout.InfiniteTimeSpan : FullAfter, stopping))
+        {
+            Log.Full(_log, _parts.Pool.Name);
+            await _consumer.PauseAsync(stopping);
+            await ReturnWaitingAsync();
+            await _slots.WaitAsync(stopping);
+            // No more than can start: what is behind them would be returned again and again while all runs are long, and a message may be delivered only so often.
+            _consumer.Resume(1 + _slots.CurrentCount);
+            _sparingSince = _parts.Clock.GetTimestamp();
+        }
+        else if (_sparingSince is { } since && _parts.Clock.GetElapsedTime(since) > FullAfter)
+        {
+            await _consumer.PauseAsync(stopping);
+            await ReturnWaitingAsync();
+            _consumer.Resume(null);
+            _sparingSince = null;
+        }
+    }
 
     // One slot is held already; takes one more for each further candidate.
     private async Task<List<Candidate>> TakeWhatFitsAsync()
@@ -190,16 +228,19 @@ internal sealed partial class ClaimLoop : IDisposable
 
     private void End(LiveRun run, AttemptOutcome? outcome)
     {
-        _runs.HasEnded(run);
-        _slots.Release();
         if (outcome is null)
         {
             _runs.Remove(run);
-            return;
+        }
+        else
+        {
+            // Before the run counts as ended: a stop waits for that, and takes no outcome after it.
+            // Heartbeats go on until the outcome is with the dispatcher: while the broker is away the lease must not run out on work that is done.
+            _outcomes.Add(outcome, () => _runs.Remove(run));
         }
 
-        // Heartbeats go on until the outcome is with the dispatcher: while the broker is away the lease must not run out on work that is done.
-        _outcomes.Add(outcome, () => _runs.Remove(run));
+        _runs.HasEnded(run);
+        _slots.Release();
     }
 
     private async Task<ClaimAnswer> AskAsync(Guid claimId, List<Candidate> batch, CancellationToken cancellationToken)
@@ -239,6 +280,9 @@ internal sealed partial class ClaimLoop : IDisposable
 
         [LoggerMessage(WorkerEventIds.ClaimTooLate, LogLevel.Warning, "Job {JobId}, attempt {Attempt} could not be claimed in time; dropped, the dispatcher hands it out again")]
         public static partial void TooLate(ILogger logger, Guid jobId, int attempt);
+
+        [LoggerMessage(WorkerEventIds.PoolFull, LogLevel.Debug, "Pool {Pool} is full with long runs; what waits is returned, and nothing is consumed until one ends")]
+        public static partial void Full(ILogger logger, string pool);
 
         [LoggerMessage(WorkerEventIds.CopyDropped, LogLevel.Information, "Dropped a second copy of job {JobId}, attempt {Attempt}")]
         public static partial void Copy(ILogger logger, Guid jobId, int attempt);

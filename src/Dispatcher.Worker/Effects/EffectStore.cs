@@ -1,20 +1,32 @@
 using System.Data.Common;
+using System.Globalization;
 using System.Text.Json;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using Polly;
 
 namespace Dispatcher.Worker.Effects;
 
-/// <summary>Who causes an effect.</summary>
-internal sealed record EffectOwner(Guid JobId, int Attempt, Guid RunId);
+/// <summary>Who causes an effect, and how long its run may take at most.</summary>
+internal sealed record EffectOwner(Guid JobId, int Attempt, Guid RunId)
+{
+    /// <summary>A run takes no longer. Default a day, the longest limit there is.</summary>
+    public TimeSpan RunLimit { get; init; } = TimeSpan.FromDays(1);
+}
 
 /// <summary>
 /// The pool's effect store, on PostgreSQL or SQLite with the same statements. Every write first raises the job's fence to its attempt in the same transaction, and a
 /// lower attempt is refused; on PostgreSQL the fence row's lock makes effects of one job wait for each other.
 /// </summary>
-internal sealed class EffectStore : IDisposable
+internal sealed partial class EffectStore : IDisposable
 {
+    /// <summary>After its limit a run may still end what it has begun.</summary>
+    private static readonly TimeSpan IdleGrace = TimeSpan.FromSeconds(5);
+
+    // Else the transaction of a host that died without a word would keep the fence from later attempts for hours.
+    private const string LimitIdle = "select set_config('idle_in_transaction_session_timeout', @idle, true);";
+
     private const string Schema = """
         create table if not exists dispatcher_effects (
             job_id text not null, effect_key text not null, state text not null, attempt integer not null, run_id text not null,
@@ -27,21 +39,25 @@ internal sealed class EffectStore : IDisposable
     private readonly string _prepare;
     private readonly ResiliencePipeline _whileLost;
 
-    private EffectStore(DbDataSource database, TimeProvider clock, string prepare) =>
-        (_database, _clock, _prepare, _whileLost) = (database, clock, prepare, Backoff.Forever(clock, _ => { }, fault => fault is DbException { IsTransient: true }));
+    private EffectStore(DbDataSource database, TimeProvider clock, ILogger log, string prepare)
+    {
+        (_database, _clock, _prepare) = (database, clock, prepare);
+        _whileLost = Backoff.Forever(clock, exception => Log.StoreLost(log, exception.GetBaseException().Message), IsLost);
+    }
 
     /// <param name="store">A PostgreSQL connection string, with <c>Host=</c>, or the path of an SQLite file.</param>
     /// <param name="clock">For the rows' <c>changed_at</c>, which only people read.</param>
-    public static EffectStore Open(string store, TimeProvider clock)
+    /// <param name="log">Told of each retry.</param>
+    public static EffectStore Open(string store, TimeProvider clock, ILogger log)
     {
         if (store.Contains("Host=", StringComparison.OrdinalIgnoreCase))
         {
             // Two workers that start together: "if not exists" alone fails the slower one.
-            return new EffectStore(NpgsqlDataSource.Create(store), clock, "select pg_advisory_xact_lock(7160233);");
+            return new EffectStore(NpgsqlDataSource.Create(store), clock, log, "select pg_advisory_xact_lock(7160233);");
         }
 
         var file = new SqliteConnectionStringBuilder { DataSource = store }.ConnectionString;
-        return new EffectStore(SqliteFactory.Instance.CreateDataSource(file), clock, "");
+        return new EffectStore(SqliteFactory.Instance.CreateDataSource(file), clock, log, "");
     }
 
     public async Task CreateSchemaAsync(CancellationToken cancellationToken)
@@ -157,6 +173,12 @@ internal sealed class EffectStore : IDisposable
             insert into dispatcher_effect_fences as f (job_id, attempt) values (@job, @attempt)
             on conflict (job_id) do update set attempt = excluded.attempt where f.attempt <= excluded.attempt
             """;
+        if (connection is NpgsqlConnection)
+        {
+            var idle = (owner.RunLimit + IdleGrace).TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture);
+            await ExecuteAsync(connection, transaction, LimitIdle, [("idle", idle)], cancellationToken);
+        }
+
         if (await ExecuteAsync(connection, transaction, raise, [("job", owner.JobId.ToString()), ("attempt", owner.Attempt)], cancellationToken) == 0)
         {
             throw new FencedException(owner.JobId, owner.Attempt);
@@ -190,6 +212,9 @@ internal sealed class EffectStore : IDisposable
         ("at", _clock.GetUtcNow().ToUnixTimeMilliseconds() * 1000),
     ];
 
+    // What uses the store wraps the exception, for example Entity Framework in DbUpdateException.
+    private static bool IsLost(Exception? fault) => fault is DbException { IsTransient: true } || (fault is not null && IsLost(fault.InnerException));
+
     private static async Task<int> ExecuteAsync(
         DbConnection connection, DbTransaction? transaction, string sql, (string, object)[] parameters, CancellationToken cancellationToken)
     {
@@ -215,4 +240,10 @@ internal sealed class EffectStore : IDisposable
     }
 
     private sealed record EffectRow(int Attempt, string? Result);
+
+    private static partial class Log
+    {
+        [LoggerMessage(WorkerEventIds.EffectStoreLost, LogLevel.Warning, "The effect store cannot be used, trying again until the run ends ({Error})")]
+        public static partial void StoreLost(ILogger logger, string error);
+    }
 }

@@ -48,22 +48,22 @@ public sealed class RunEffects
             return EffectStore.Read<T>(done);
         }
 
+        // Asked again: the lease may have run out while the store was slow. Nothing has happened yet; once the action has begun, a fence within it says nothing of that.
+        if (!_allowed())
+        {
+            await store.ForgetAsync(_owner, key, CancellationToken.None);
+            throw new FencedException(_owner.JobId, _owner.Attempt);
+        }
+
         T value;
         try
         {
-            // Asked again: the lease may have run out while the store was slow.
-            ThrowIfRefused();
             value = await action($"{_owner.JobId:D}:{key}", cancellationToken);
         }
         catch (EffectNotDoneException exception)
         {
             await store.ForgetAsync(_owner, key, CancellationToken.None);
             ExceptionDispatchInfo.Throw(exception.Reason);
-            throw;
-        }
-        catch (FencedException)
-        {
-            await store.ForgetAsync(_owner, key, CancellationToken.None);
             throw;
         }
 

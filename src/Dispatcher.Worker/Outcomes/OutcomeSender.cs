@@ -34,9 +34,12 @@ internal sealed partial class OutcomeSender
     public void Add(AttemptOutcome outcome, Action sent)
     {
         var waiting = Measured(outcome, sent);
-        Interlocked.Increment(ref _waiting);
-        _parts.Metrics.OutcomesWaiting(_parts.Pool.Name, 1);
-        _queue.Writer.TryWrite(waiting);
+        Count(1);
+        if (!_queue.Writer.TryWrite(waiting))
+        {
+            Count(-1);
+            Log.Lost(_log, 1);
+        }
     }
 
     /// <summary>Nothing comes any more: <see cref="RunAsync"/> ends when all is sent.</summary>
@@ -60,8 +63,7 @@ internal sealed partial class OutcomeSender
                 var batch = Pack();
                 await _untilAccepted.ExecuteAsync(async token => await _parts.Transport.SendAsync(new OutcomeBatch { Outcomes = [.. batch.Select(waiting => waiting.Outcome)] }, token), giveUp);
                 batch.ForEach(waiting => waiting.Sent());
-                Interlocked.Add(ref _waiting, -batch.Count);
-                _parts.Metrics.OutcomesWaiting(_parts.Pool.Name, -batch.Count);
+                Count(-batch.Count);
             }
         }
         catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
@@ -71,6 +73,12 @@ internal sealed partial class OutcomeSender
                 Log.Lost(_log, lost);
             }
         }
+    }
+
+    private void Count(int more)
+    {
+        Interlocked.Add(ref _waiting, more);
+        _parts.Metrics.OutcomesWaiting(_parts.Pool.Name, more);
     }
 
     // One that cannot be written would fail its batch for ever, and hold up all that come after it.

@@ -34,6 +34,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
     private readonly SemaphoreSlim _sending = new(1);
     private IConnection? _connection;
     private IChannel? _publisher;
+    private IChannel? _paused;
 
     internal RabbitMqWorkerTransport(WorkerOptions options, TimeProvider clock, ILogger<RabbitMqWorkerTransport> log)
     {
@@ -54,6 +55,8 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
     /// <inheritdoc/>
     public async Task ConsumeAsync(string pool, int prefetch, Func<Delivery, Task> onDelivery, CancellationToken cancellationToken)
     {
+        // What is still unanswered there goes back to the queue.
+        await (Interlocked.Exchange(ref _paused, null)?.DisposeAsync() ?? ValueTask.CompletedTask);
         try
         {
             while (true)
@@ -134,13 +137,21 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
         try
         {
             var ended = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
-            channel.ChannelShutdownAsync += (_, reason) => End(ended, reason.ReplyText);
+            var drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            Task End(string why)
+            {
+                ended.TrySetResult(why);
+                drained.TrySetResult();
+                return Task.CompletedTask;
+            }
+
+            channel.ChannelShutdownAsync += (_, reason) => End(reason.ReplyText);
             var consumer = new AsyncEventingBasicConsumer(channel);
             consumer.ReceivedAsync += (_, message) => onDelivery(DeliveryOf(channel, message));
-            consumer.UnregisteredAsync += (_, _) => End(ended, "the broker cancelled the consumer");
+            consumer.UnregisteredAsync += (_, _) => End("the broker cancelled the consumer");
             await channel.BasicQosAsync(0, (ushort)Math.Min(prefetch, ushort.MaxValue), global: false, cancellationToken);
             var tag = await channel.BasicConsumeAsync(Queues.Work(pool), autoAck: false, consumer, cancellationToken);
-            return new Consumer(channel, tag, ended);
+            return new Consumer(channel, tag, ended, drained);
         }
         catch
         {
@@ -150,15 +161,18 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
     }
 
     // Why the consumer ended. When it was told to: the channel stays open, for the acks that are still to come.
-    private static async Task<string> EndOfAsync(Consumer consumer)
+    private async Task<string> EndOfAsync(Consumer consumer)
     {
         try
         {
             return await consumer.Ended.Task;
         }
-        catch (OperationCanceledException) when (consumer.Channel.IsOpen)
+        catch (OperationCanceledException)
         {
-            await consumer.Channel.BasicCancelAsync(consumer.Tag, cancellationToken: CancellationToken.None);
+            _paused = consumer.Channel;
+            await AnswerAsync(consumer.Channel, async () => await consumer.Channel.BasicCancelAsync(consumer.Tag, cancellationToken: CancellationToken.None));
+            // What was on its way is handed over before that.
+            await consumer.Drained.Task;
             throw;
         }
     }
@@ -230,16 +244,10 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
         }
     }
 
-    private static Task End(TaskCompletionSource<string> ended, string why)
-    {
-        ended.TrySetResult(why);
-        return Task.CompletedTask;
-    }
-
     // "None of the specified endpoints were reachable" hides what went wrong.
     private static string Reason(Exception exception) => exception.GetBaseException().Message;
 
-    private sealed record Consumer(IChannel Channel, string Tag, TaskCompletionSource<string> Ended);
+    private sealed record Consumer(IChannel Channel, string Tag, TaskCompletionSource<string> Ended, TaskCompletionSource Drained);
 
     private static partial class Log
     {

@@ -9,12 +9,9 @@ namespace Dispatcher.Worker.Running;
 /// <summary>Runs one handler under its limits and says how it ended.</summary>
 internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory scopes, EffectStore? effects)
 {
-    /// <summary>How long a handler may take to end after it was told to.</summary>
-    private static readonly TimeSpan EndGrace = TimeSpan.FromSeconds(2);
-
     private readonly ILogger _log = parts.Logs.CreateLogger<JobRunner>();
 
-    /// <summary>Null: fenced, nothing to report.</summary>
+    /// <summary>Null: fenced or lapsed, nothing to report.</summary>
     public async Task<AttemptOutcome?> RunAsync(LiveRun run)
     {
         var message = run.Message;
@@ -33,7 +30,7 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
             Log.RunStopped(_log, run.Reason);
             // What the handler hung on its token runs in there, and may hang: never awaited alone.
             var told = stop.CancelAsync();
-            await Task.WhenAny(Task.WhenAll(handler, told), Task.Delay(EndGrace, parts.Clock, CancellationToken.None));
+            await Task.WhenAny(Task.WhenAll(handler, told), Task.Delay(LiveRun.EndGrace, parts.Clock, CancellationToken.None));
         }
 
         var reason = run.Close();
@@ -115,14 +112,14 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         };
     }
 
-    private static EffectOwner OwnerOf(LiveRun run) => new(run.Message.JobId, run.Message.Attempt, run.RunId);
+    private static EffectOwner OwnerOf(LiveRun run) => new(run.Message.JobId, run.Message.Attempt, run.RunId) { RunLimit = run.Limit };
 
     private int MaxOutput(WorkMessage message) => (int)Math.Min(parts.Options.MaxOutputBytes, message.Constraints?.MaxOutputBytes ?? parts.Options.MaxOutputBytes);
 
     private (JobResult?, Exception?) Abandon(LiveRun run)
     {
         parts.Metrics.Abandoned(run.Message.Topic);
-        Log.HandlerAbandoned(_log, EndGrace);
+        Log.HandlerAbandoned(_log, LiveRun.EndGrace);
         return (null, null);
     }
 
@@ -132,7 +129,18 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         parts.Metrics.RunEnded(run.Message.Topic, ending is null ? "fenced" : ending.Kind.ToString(), run.Age);
         activity?.SetTag("dispatcher.run.ending", how);
         activity?.SetStatus(ending is { Kind: OutcomeKind.Succeeded } ? ActivityStatusCode.Ok : ActivityStatusCode.Error);
-        Log.RunEnded(_log, how, run.Age, exception);
+        if (ending is null)
+        {
+            Log.RunUnreported(_log, run.Age, exception);
+        }
+        else if (exception is not null)
+        {
+            Log.RunFailed(_log, how, run.Age, exception);
+        }
+        else
+        {
+            Log.RunEnded(_log, how, run.Age);
+        }
     }
 
     private AttemptOutcome OutcomeOf(LiveRun run, Ending ending, DateTimeOffset startedAt) => new()
@@ -164,7 +172,13 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
             LoggerMessage.DefineScope<Guid, string, int, string?>("{JobId} {Topic} {Attempt} {TraceId}");
 
         [LoggerMessage(WorkerEventIds.RunEnded, LogLevel.Debug, "Run ended: {Ending} after {Took}")]
-        public static partial void RunEnded(ILogger logger, string ending, TimeSpan took, Exception? exception);
+        public static partial void RunEnded(ILogger logger, string ending, TimeSpan took);
+
+        [LoggerMessage(WorkerEventIds.RunFailed, LogLevel.Warning, "Run failed: {Ending} after {Took}")]
+        public static partial void RunFailed(ILogger logger, string ending, TimeSpan took, Exception exception);
+
+        [LoggerMessage(WorkerEventIds.RunUnreported, LogLevel.Warning, "Run ended after {Took} and is not reported: it lost its lease, or its effect store has seen a later attempt")]
+        public static partial void RunUnreported(ILogger logger, TimeSpan took, Exception? exception);
 
         [LoggerMessage(WorkerEventIds.RunStopped, LogLevel.Information, "Run told to end: {Reason}")]
         public static partial void RunStopped(ILogger logger, StopReason reason);

@@ -16,14 +16,22 @@ internal sealed class LiveRuns : IDisposable
         _added.Release();
     }
 
-    /// <summary>Its handler is done.</summary>
-    public void HasEnded(LiveRun run) => _runs[run.RunId].Ended.SetResult();
+    /// <summary>Its handler is done and its outcome handed to the sender.</summary>
+    public void HasEnded(LiveRun run)
+    {
+        // Not there: its outcome is sent already.
+        if (_runs.TryGetValue(run.RunId, out var live))
+        {
+            live.Ended.TrySetResult();
+        }
+    }
 
-    /// <summary>Nobody needs its lease any more.</summary>
+    /// <summary>It has ended, and nobody needs its lease any more.</summary>
     public void Remove(LiveRun run)
     {
-        if (_runs.TryRemove(run.RunId, out _))
+        if (_runs.TryRemove(run.RunId, out var live))
         {
+            live.Ended.TrySetResult();
             run.Dispose();
         }
     }

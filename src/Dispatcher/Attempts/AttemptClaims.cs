@@ -26,16 +26,26 @@ internal sealed class AttemptClaims(Permits permits, MoveWriter moves, IDbContex
 
         var ids = claims.Where(claim => claim is not null).Select(claim => claim!.Sub).Distinct().ToList();
         await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var closed = await ClosedPoolsAsync(db, [.. claims.OfType<PermitClaims>().Select(claim => claim.Aud).Distinct()], request.Worker, subject, cancellationToken);
         var jobs = await db.Jobs.AsNoTracking().Where(job => ids.Contains(job.JobId)).ToDictionaryAsync(job => job.JobId, cancellationToken);
         var answers = await Task.WhenAll(claims.Select((claim, i) => repeated[i]
             ? Task.FromResult(new Claim { Status = ClaimStatus.Taken, PermitId = claim!.Jti })
-            : ClaimAsync(claim, claim is null ? null : jobs.GetValueOrDefault(claim.Sub), request, subject, cancellationToken)));
+            : ClaimAsync(claim, claim is null ? null : jobs.GetValueOrDefault(claim.Sub), closed, request, subject, cancellationToken)));
         return new ClaimAnswer { Claims = answers };
     }
 
-    private async Task<Claim> ClaimAsync(PermitClaims? permit, Job? job, ClaimRequest request, string subject, CancellationToken cancellationToken)
+    /// <summary>The pools of these for which the instance has registered without enforcing all that they need. It learns so by its heartbeat; until then it must run nothing unlimited.</summary>
+    private static async Task<IReadOnlySet<string>> ClosedPoolsAsync(DispatcherDb db, List<string> pools, string instance, string subject, CancellationToken cancellationToken)
     {
-        if (permit is null || job is null)
+        var registered = await db.Workers.AsNoTracking()
+            .Where(row => pools.Contains(row.Pool) && row.Principal == subject && row.Instance == instance).ToListAsync(cancellationToken);
+        return registered.Where(worker => worker.Missing.Count > 0).Select(worker => worker.Pool).ToHashSet(StringComparer.Ordinal);
+    }
+
+    private async Task<Claim> ClaimAsync(
+        PermitClaims? permit, Job? job, IReadOnlySet<string> closed, ClaimRequest request, string subject, CancellationToken cancellationToken)
+    {
+        if (permit is null || job is null || (job.State == JobState.Dispatched && closed.Contains(permit.Aud)))
         {
             return new Claim { Status = ClaimStatus.Invalid };
         }

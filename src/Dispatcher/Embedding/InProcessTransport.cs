@@ -21,6 +21,8 @@ internal sealed class InProcessTransport(AttemptClaims claims, Heartbeats heartb
     /// <summary>Deliveries that came before the worker asked: it starts after the queues.</summary>
     private readonly ConcurrentDictionary<string, Channel<Delivery>> _pools = new(StringComparer.Ordinal);
 
+    public bool IsAlone => true;
+
     /// <summary>Hands a message to the pool's worker; completes when it is acked, or returned: then the sweep hands the attempt out again.</summary>
     public async Task DeliverAsync(string pool, ConsumeContext<RawMessage> context)
     {

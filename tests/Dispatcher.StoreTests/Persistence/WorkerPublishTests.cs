@@ -1,6 +1,7 @@
 using Dispatcher.Worker.Effects;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.StoreTests.Persistence;
 
@@ -11,7 +12,7 @@ public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
     public async Task What_an_effect_publishes_leaves_with_it_once_and_never_without_it()
     {
         var host = await StartAsync();
-        using var effects = EffectStore.Open(DatabaseAddress, TimeProvider.System);
+        using var effects = EffectStore.Open(DatabaseAddress, TimeProvider.System, NullLogger.Instance);
         await effects.CreateSchemaAsync(Stop);
         var job = Guid.CreateVersion7();
 

@@ -3,6 +3,7 @@ using Dispatcher.Contracts;
 using Dispatcher.ReferenceWorker;
 using Dispatcher.Worker;
 using Dispatcher.Worker.Effects;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.UnitTests.ReferenceWorker;
@@ -21,7 +22,7 @@ internal sealed class ARun : IDisposable
     {
         Root = Directory.CreateTempSubdirectory("run-").FullName;
         Settings = new ReferenceWorkerOptions { RepoRoot = Root, ShellRoot = Root };
-        _store = EffectStore.Open(Path.Combine(Directory.CreateDirectory(Root + "-store").FullName, "effects.db"), TimeProvider.System);
+        _store = EffectStore.Open(Path.Combine(Directory.CreateDirectory(Root + "-store").FullName, "effects.db"), TimeProvider.System, NullLogger.Instance);
     }
 
     public string Root { get; }

@@ -1,6 +1,6 @@
 using System.Data.Common;
 using Dispatcher.Worker.Effects;
-using Npgsql;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.UnitTests.Worker;
 
@@ -9,13 +9,13 @@ public abstract class EffectTests : IAsyncLifetime
 {
     private EffectStore? _store;
 
-    private EffectStore Store => _store ?? throw new InvalidOperationException("Not opened.");
+    private protected EffectStore Store => _store ?? throw new InvalidOperationException("Not opened.");
 
     protected abstract string Address { get; }
 
     public virtual async ValueTask InitializeAsync()
     {
-        _store = EffectStore.Open(Address, TimeProvider.System);
+        _store = EffectStore.Open(Address, TimeProvider.System, NullLogger.Instance);
         await _store.CreateSchemaAsync(Token);
     }
 
@@ -190,6 +190,38 @@ public abstract class EffectTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_fence_met_within_an_effect_does_not_unsay_that_it_was_begun()
+    {
+        var job = Guid.CreateVersion7();
+        await Record.ExceptionAsync(() => Attempt(job, 1).OnceAsync<int>("charge-42", (_, _) => throw new FencedException(job, 1), Token));
+
+        await Assert.ThrowsAsync<EffectInDoubtException>(() => Attempt(job, 2).OnceAsync("charge-42", (_, _) => Task.FromResult(1), Token));
+    }
+
+    [Fact]
+    public async Task A_run_that_is_refused_just_before_its_effect_leaves_no_doubt()
+    {
+        var job = Guid.CreateVersion7();
+        var asked = 0;
+        var late = new RunEffects(Store, new EffectOwner(job, 1, Guid.CreateVersion7()), false, () => ++asked == 1);
+
+        await Assert.ThrowsAsync<FencedException>(() => late.OnceAsync("charge-42", (_, _) => Task.FromResult(1), Token));
+
+        Assert.Equal(2, await Attempt(job, 2).OnceAsync("charge-42", (_, _) => Task.FromResult(2), Token));
+    }
+
+    [Fact]
+    public async Task A_lost_database_is_tried_again_also_when_it_comes_wrapped()
+    {
+        var tries = 0;
+
+        var result = await Attempt(Guid.CreateVersion7(), 1).OnceAsync(
+            "placed", (_, _, _) => ++tries == 1 ? throw new InvalidOperationException("Saving failed.", new LostException()) : Task.FromResult(tries), Token);
+
+        Assert.Equal(2, result);
+    }
+
+    [Fact]
     public async Task A_run_that_is_over_is_refused_without_asking_the_store()
     {
         var effects = new RunEffects(Store, new EffectOwner(Guid.CreateVersion7(), 1, Guid.CreateVersion7()), false, () => false);
@@ -207,7 +239,12 @@ public abstract class EffectTests : IAsyncLifetime
 
     protected static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    private RunEffects Attempt(Guid job, int attempt) => new(Store, new EffectOwner(job, attempt, Guid.CreateVersion7()), false, () => true);
+    private protected RunEffects Attempt(Guid job, int attempt) => new(Store, new EffectOwner(job, attempt, Guid.CreateVersion7()), false, () => true);
+
+    private sealed class LostException : DbException
+    {
+        public override bool IsTransient => true;
+    }
 
     private async Task BeginAndDieAsync(Guid job) =>
         await Record.ExceptionAsync(() => Attempt(job, 1).OnceAsync<int>("charge-42", (_, _) => throw new IOException("connection reset"), Token));
@@ -234,39 +271,5 @@ public sealed class SqliteEffectTests : EffectTests
         await base.DisposeAsync();
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
         Directory.Delete(_folder, recursive: true);
-    }
-}
-
-public sealed class PostgresEffectTests : EffectTests
-{
-    private static readonly string? Configured = Environment.GetEnvironmentVariable("DISPATCHER_TEST_POSTGRES");
-
-    private readonly string _schema = $"effects_{Guid.CreateVersion7():N}";
-
-    protected override string Address => $"{Configured};Search Path={_schema}";
-
-    public override async ValueTask InitializeAsync()
-    {
-        Assert.SkipWhen(Configured is null, "Set DISPATCHER_TEST_POSTGRES to a connection string to run this on PostgreSQL.");
-        await RunAsync($"create schema {_schema}");
-        await base.InitializeAsync();
-    }
-
-    public override async ValueTask DisposeAsync()
-    {
-        await base.DisposeAsync();
-        if (Configured is not null)
-        {
-            await RunAsync($"drop schema {_schema} cascade");
-        }
-    }
-
-    private static async Task RunAsync(string sql)
-    {
-        await using var source = NpgsqlDataSource.Create(Configured!);
-#pragma warning disable CA2100 // The schema's name is made here.
-        await using var command = source.CreateCommand(sql);
-#pragma warning restore CA2100
-        await command.ExecuteNonQueryAsync(CancellationToken.None);
     }
 }

@@ -12,6 +12,8 @@ internal sealed class InMemoryTransport : IWorkerTransport
     private readonly SemaphoreSlim _happened = new(0);
     private int _taken;
 
+    public bool IsAlone { get; init; }
+
     /// <summary>How many deliveries the worker has taken in.</summary>
     public int Taken => Volatile.Read(ref _taken);
 
@@ -21,6 +23,9 @@ internal sealed class InMemoryTransport : IWorkerTransport
     public ConcurrentQueue<AttemptOutcome> Outcomes { get; } = new();
 
     public ConcurrentQueue<ClaimRequest> Claims { get; } = new();
+
+    /// <summary>One for each time that it began to consume.</summary>
+    public ConcurrentQueue<int> Prefetches { get; } = new();
 
     public Func<string, Claim> AnswerClaim { get; set; } = _ => Granted();
 
@@ -77,6 +82,7 @@ internal sealed class InMemoryTransport : IWorkerTransport
 
     public async Task ConsumeAsync(string pool, int prefetch, Func<Delivery, Task> onDelivery, CancellationToken cancellationToken)
     {
+        Prefetches.Enqueue(prefetch);
         try
         {
             await foreach (var delivery in _queue.Reader.ReadAllAsync(cancellationToken))

@@ -94,6 +94,30 @@ public sealed class OutcomeSenderTests
     }
 
     [Fact]
+    public async Task A_stop_waits_for_the_last_outcome_however_long_it_takes_to_write()
+    {
+        var transport = new InMemoryTransport();
+        var gate = new TaskCompletionSource();
+        await using var worker = await AWorker.That(
+            async (_, _) =>
+            {
+                await transport.Note("running");
+                await gate.Task;
+                return JobResult.From(new int[250_000]);
+            },
+            options => options.MaxOutputBytes = 512 * 1024,
+            transport);
+        transport.Deliver(new AWork());
+        await transport.Until(() => transport.Seen.Contains("running"));
+
+        var stopping = worker.StopAsync();
+        gate.SetResult();
+        await stopping;
+
+        Assert.Equal(OutcomeKind.Succeeded, Assert.Single(transport.Outcomes).Kind);
+    }
+
+    [Fact]
     public async Task Nothing_is_claimed_while_too_many_outcomes_wait()
     {
         var transport = new InMemoryTransport();

@@ -38,6 +38,29 @@ public sealed class PresenceTests
     }
 
     [Fact]
+    public async Task A_worker_whose_pool_comes_to_need_more_than_it_enforces_ends_and_lets_what_runs_end()
+    {
+        var transport = new InMemoryTransport();
+        var missing = new HeartbeatAnswer { Cancelled = [], Fenced = [], MissingEnforcers = ["allowed_hosts"] };
+        await using var worker = await AWorker.That(
+            async (_, _) =>
+            {
+                await transport.Until(() => transport.Registrations.Count > 1);
+                return JobResult.Nothing;
+            },
+            transport: transport);
+        transport.Deliver(new AWork());
+        await transport.Until(() => transport.Seen.Contains("ack"));
+
+        transport.AnswerRegistration = _ => missing;
+
+        var ended = await Assert.ThrowsAsync<InvalidOperationException>(worker.EndsAsync);
+        Assert.Contains("allowed_hosts", ended.Message, StringComparison.Ordinal);
+        Assert.Equal(OutcomeKind.Succeeded, Assert.Single(transport.Outcomes).Kind);
+        Assert.Equal(0, transport.Registrations.Last().Capacity);
+    }
+
+    [Fact]
     public async Task A_worker_that_cannot_be_made_known_waits()
     {
         var tries = 0;

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Worker;
 using Dispatcher.Worker.Effects;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.UnitTests.Worker;
 
@@ -46,6 +47,23 @@ public sealed class RunTests
         Assert.Equal((null, "System.IO.IOException", null), (fault.Class, fault.Type, fault.Code));
         Assert.Equal(4096, fault.Message.Length);
         Assert.StartsWith("disk\uFFFD", fault.Message, StringComparison.Ordinal);
+        Assert.Contains(worker.Logs, line => line.Id.Id == WorkerEventIds.RunFailed && line.Exception is IOException);
+    }
+
+    [Fact]
+    public async Task An_http_answer_that_was_thrown_becomes_a_fault_with_its_status()
+    {
+        await using var worker = await AWorker.That((_, _) =>
+        {
+            using var answer = new HttpResponseMessage(System.Net.HttpStatusCode.ServiceUnavailable);
+            answer.EnsureSuccessStatusCode();
+            return Task.FromResult(JobResult.Nothing);
+        });
+
+        worker.Transport.Deliver(new AWork());
+
+        var fault = (await worker.Transport.FirstOutcome()).Fault!;
+        Assert.Equal((null, "System.Net.Http.HttpRequestException", "http:503"), (fault.Class, fault.Type, fault.Code));
     }
 
     [Fact]
@@ -57,6 +75,7 @@ public sealed class RunTests
         worker.Transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
 
         Assert.Equal(2, (await worker.Transport.FirstOutcome()).Attempt);
+        Assert.Contains(worker.Logs, line => line.Id.Id == WorkerEventIds.RunUnreported && line.Exception is FencedException);
     }
 
     [Fact]
@@ -228,7 +247,7 @@ public sealed class RunTests
             await worker.Transport.FirstOutcome();
         }
 
-        using (var store = EffectStore.Open(file, TimeProvider.System))
+        using (var store = EffectStore.Open(file, TimeProvider.System, NullLogger.Instance))
         {
             var earlier = new RunEffects(store, new EffectOwner(work.Message.JobId, 1, Guid.CreateVersion7()), true, () => true);
             await Assert.ThrowsAsync<FencedException>(() => earlier.OnceAsync("late", (_, _) => Task.FromResult(1), TestContext.Current.CancellationToken));
