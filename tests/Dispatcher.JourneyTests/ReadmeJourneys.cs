@@ -36,9 +36,9 @@ public sealed partial class ReadmeJourneys
 
         await billing.PublishAsync(jobs);
 
-        await Eventually.IsAsync(() => jobs.All(job => billing.Final(job) is not null), "every job is answered\n" + worker.Log);
+        await Eventually.IsAsync(() => jobs.All(job => billing.Final(job) is not null && billing.EventsOf(job).Count > 0), "every job is answered\n" + worker.Log);
         Assert.All(jobs.SkipLast(1), job => Assert.Equal("succeeded", Assert.Single(billing.EventsOf(job))));
-        Assert.Equal(["dead_lettered", "faulted"], billing.EventsOf(jobs[^1]).Order());
+        Assert.Equal("dead_lettered", Assert.Single(billing.EventsOf(jobs[^1])));
         var letter = Assert.Single(await dispatcher.DeadLettersAsync());
         Assert.Equal(("terminal", "odd", "half ?"), (letter.GetProperty("fault_class").GetString(), letter.GetProperty("fault").GetProperty("code").GetString(), letter.GetProperty("fault").GetProperty("message").GetString()));
         Assert.Equal(8, (await dispatcher.JobAsync(jobs[7].JobId)).GetProperty("result").GetProperty("echo").GetProperty("limit").GetInt32());
