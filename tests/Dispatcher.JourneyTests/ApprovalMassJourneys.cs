@@ -12,13 +12,13 @@ public sealed class ApprovalMassJourneys
     {
         var count = Journey.Jobs(100);
         await using var journey = await Journey.BeginAsync();
-        var dispatchers = new[] { await journey.DispatcherAsync(), await journey.DispatcherAsync() };
-        var jobs = await HeldAsync(journey, dispatchers[0], count);
-        var ana = await dispatchers[0].MakeKeyAsync("ana", "approver");
+        var (first, second) = await journey.TwoDispatchersAsync();
+        var jobs = await HeldAsync(journey, first, count);
+        var ana = await first.MakeKeyAsync("ana", "approver");
 
         // Nobody takes work, so that a second dispatch of one approval would be seen; both look at the line again and again.
         await journey.Records.PretendWorkerAsync("test", 10 * count);
-        await VoteAsync(jobs, job => dispatchers[0].VoteAsync(job.JobId, "approve", ana));
+        await VoteAsync(jobs, job => first.VoteAsync(job.JobId, "approve", ana));
         for (var i = 0; i < 50; i++)
         {
             await journey.ForgeAsync("", "dispatcher.dispatch", Journey.WakeTest.ToArray());
@@ -30,7 +30,7 @@ public sealed class ApprovalMassJourneys
 
         // What nobody claimed in time was given back, and only that was dispatched again.
         Assert.Equal(count + await journey.Records.CountAsync("select count(*) from timeline where kind = 'unclaimed'"), await journey.Records.CountAsync("select count(*) from timeline where kind = 'dispatched'"));
-        await journey.CountingWorkerAsync(dispatchers[1]);
+        await journey.CountingWorkerAsync(second);
         await journey.SettledAsync(count, seconds: 120);
         Assert.Equal(count, await journey.Records.EffectsAsync());
         await journey.EndsWellAsync();
@@ -41,8 +41,7 @@ public sealed class ApprovalMassJourneys
     {
         var count = Journey.Jobs(80);
         await using var journey = await Journey.BeginAsync();
-        var first = await journey.DispatcherAsync();
-        var second = await journey.DispatcherAsync();
+        var (first, second) = await journey.TwoDispatchersAsync();
         var jobs = await HeldAsync(journey, second, count);
         var ana = await second.MakeKeyAsync("ana", "approver");
         await journey.CountingWorkerAsync(second);

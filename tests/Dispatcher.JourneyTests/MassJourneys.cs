@@ -48,8 +48,7 @@ public sealed class MassJourneys
     {
         var count = Journey.Jobs(1_000);
         await using var journey = await Journey.BeginAsync();
-        var first = await journey.DispatcherAsync();
-        var second = await journey.DispatcherAsync();
+        var (first, second) = await journey.TwoDispatchersAsync();
         var firstWorker = await journey.CountingWorkerAsync(first);
         await journey.CountingWorkerAsync(second);
         var billing = await journey.ProducerAsync();
@@ -131,8 +130,7 @@ public sealed class MassJourneys
     {
         const int Times = 40;
         await using var journey = await Journey.BeginAsync();
-        var first = await journey.DispatcherAsync();
-        await journey.DispatcherAsync();
+        var (first, _) = await journey.TwoDispatchersAsync();
         var billing = await journey.ProducerAsync();
         var jobs = Enumerable.Range(0, 100).Select(_ => AJob.On("job.test.once")).ToList();
         await using (var holder = await journey.HoldDispatchAsync())

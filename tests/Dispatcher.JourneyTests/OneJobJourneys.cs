@@ -13,7 +13,7 @@ public sealed class OneJobJourneys
     [Fact]
     public async Task A_job_from_an_AMQP_client_is_decided_run_and_answered()
     {
-        await using var journey = await Journey.BeginAsync();
+        await using var journey = await Journey.BeginAsync(migrated: false);
         journey.Policies.CopyShipped();
         var dispatcher = await journey.DispatcherAsync();
         await journey.RepoWorkerAsync(dispatcher);
@@ -31,6 +31,7 @@ public sealed class OneJobJourneys
         var stored = await dispatcher.JobAsync(job.JobId);
         Assert.Equal("A first commit", stored.GetProperty("result").GetProperty("commits")[0].GetProperty("subject").GetString());
         Assert.Equal(["accepted", "dispatched", "claimed", "succeeded"], await dispatcher.TimelineAsync(job.JobId));
+        Assert.Contains("The database was migrated", dispatcher.Log, StringComparison.Ordinal);
         await journey.EndsWellAsync();
     }
 

@@ -14,8 +14,7 @@ public sealed class PolicyJourneys
     {
         const int Count = 60;
         await using var journey = await Journey.BeginAsync();
-        var first = await journey.DispatcherAsync();
-        var second = await journey.DispatcherAsync();
+        var (first, second) = await journey.TwoDispatchersAsync();
         await journey.CountingWorkerAsync(first);
         var billing = await journey.ProducerAsync();
         var jobs = Enumerable.Range(0, Count).Select(_ => AJob.On("job.test.once")).ToList();

@@ -17,7 +17,7 @@ public sealed class ReloadJourneys
     private const string UnknownKey = "  - { id: odd, match: { topic: job.test.once }, decison: DENY }\n";
 
     /// <summary>How often the file is edited: <c>DISPATCHER_TEST_EDITS</c>, else what fits a quick run.</summary>
-    private static int Edits => Variable("DISPATCHER_TEST_EDITS", 12);
+    private static int Edits => Variable("DISPATCHER_TEST_EDITS", 6);
 
     /// <summary>How many jobs stream in: <c>DISPATCHER_TEST_RATE</c> a second, else what a busy machine bears.</summary>
     private static int JobsPerSecond => Variable("DISPATCHER_TEST_RATE", 50);
@@ -26,8 +26,7 @@ public sealed class ReloadJourneys
     public async Task Edits_of_a_shared_folder_fail_no_job_and_each_decision_is_by_the_bundle_in_force()
     {
         await using var journey = await Journey.BeginAsync();
-        var first = await journey.DispatcherAsync();
-        var second = await journey.DispatcherAsync();
+        var (first, second) = await journey.TwoDispatchersAsync();
         await journey.CountingWorkerAsync(first);
         var billing = await journey.ProducerAsync();
         var valid = new List<string> { await journey.Records.ActiveBundleAsync() };
@@ -53,8 +52,8 @@ public sealed class ReloadJourneys
 
         await edited.CancelAsync();
         await streaming;
-        await journey.SettledAsync(jobs.Count);
-        Assert.Equal(jobs.Count, await journey.Records.CountAsync("succeeded", "job.test.once"));
+        await journey.SettledAsync(jobs.Count, seconds: 60 + (jobs.Count / 50));
+        Assert.Equal(jobs.Count, await journey.Records.CountAsync("succeeded", "job.test.stream"));
         Assert.Equal(valid, await journey.Records.ActivationsAsync());
         Assert.Empty(await journey.Records.DecisionsNotInForceAsync());
         await Eventually.IsAsync(() => jobs.All(job => billing.EventsOf(job).Count > 0), "every job's end is told\n" + journey.Logs());
@@ -107,7 +106,7 @@ public sealed class ReloadJourneys
     {
         while (!stop.IsCancellationRequested)
         {
-            var some = Enumerable.Range(0, JobsPerSecond / 10).Select(_ => AJob.On("job.test.once")).ToList();
+            var some = Enumerable.Range(0, JobsPerSecond / 10).Select(_ => AJob.On("job.test.stream")).ToList();
             await producer.PublishAsync(some);
             jobs.AddRange(some);
             await Task.Delay(TimeSpan.FromMilliseconds(100), stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

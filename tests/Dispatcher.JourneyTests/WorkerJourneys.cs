@@ -46,7 +46,9 @@ public sealed class WorkerJourneys
         frozen.Freeze();
         await journey.CountingWorkerAsync(dispatcher);
         await dispatcher.InStateAsync(idempotent.JobId, "succeeded");
-        await dispatcher.InStateAsync(careful.JobId, "dead_lettered", seconds: 60);
+        Assert.Equal("running", await dispatcher.StateAsync(careful.JobId));
+        await journey.Records.RunIsOverAsync(careful.JobId);
+        await dispatcher.InStateAsync(careful.JobId, "dead_lettered");
         frozen.Unfreeze();
 
         await Eventually.IsAsync(() => frozen.Log.Split("Run ended: fenced").Length == 3, "the worker notices that it lost both leases\n" + frozen.Log);

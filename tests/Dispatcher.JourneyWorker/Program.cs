@@ -20,6 +20,7 @@ builder.Services
         options.StopGrace = TimeSpan.FromSeconds(1);
     })
     .Handle<CountingHandler>("job.test.once")
+    .Handle<CountingHandler>("job.test.stream")
     .Handle<CountingHandler>("job.test.brisk")
     .Handle<CountingHandler>("job.test.held")
     .Handle<CountingHandler>("job.test.handover")

@@ -33,6 +33,12 @@ internal sealed partial class PoolWakes(IOutboxTransport transport, TimeProvider
         {
             await Task.Delay(Gathering, time, stoppingToken);
             var pools = _pools.Keys.Where(pool => _pools.TryRemove(pool, out var _)).ToList();
+            if (pools.Count == 0)
+            {
+                // It came while others were gathered, and was told with them.
+                continue;
+            }
+
             try
             {
                 await transport.SendAsync(DispatchWake.Message(pools, time), stoppingToken);

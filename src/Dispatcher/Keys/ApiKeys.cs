@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Data.Common;
 using System.Security.Cryptography;
 using System.Text;
 using Dispatcher.Storing;
@@ -58,7 +59,14 @@ internal sealed class ApiKeys(IDbContextFactory<DispatcherDb> database, StoreClo
         if (!await db.ApiKeys.AnyAsync(key => key.SecretHash == hash, cancellationToken))
         {
             var request = new KeyRequest { Subject = "admin", Person = "admin", Roles = [Role.Admin], Groups = [] };
-            await AddAsync(FromEnvironment + hash[..8], secret, request, cancellationToken);
+            try
+            {
+                await AddAsync(FromEnvironment + hash[..8], secret, request, cancellationToken);
+            }
+            catch (DbUpdateException fault) when (fault.InnerException is DbException data && data.IsAboutData())
+            {
+                // Another server that starts at this moment has just made it.
+            }
         }
 
         var former = await db.ApiKeys.Where(key => key.KeyId.StartsWith(FromEnvironment) && key.SecretHash != hash && key.RevokedAt == null)

@@ -11,6 +11,8 @@ namespace Dispatcher.JourneyTests.Staging;
 /// </summary>
 internal sealed class Journey : IAsyncDisposable
 {
+    private static readonly string[] Producers = ["billing", "shipping"];
+    private static readonly string[] Pools = ["test", "repo", "strict"];
     private static int _count;
 
     private readonly List<DispatcherProcess> _dispatchers = [];
@@ -52,28 +54,22 @@ internal sealed class Journey : IAsyncDisposable
     public static int Jobs(int usual) =>
         int.TryParse(Environment.GetEnvironmentVariable("DISPATCHER_TEST_JOBS"), CultureInfo.InvariantCulture, out var jobs) ? jobs : usual;
 
-    public static async Task<Journey> BeginAsync()
+    /// <summary>With a database that is migrated, or one without tables.</summary>
+    public static async Task<Journey> BeginAsync(bool migrated = true)
     {
         var journey = new Journey($"journey_{Environment.ProcessId}_{Interlocked.Increment(ref _count)}");
         Directory.CreateDirectory(journey.Folder);
         journey.Policies.Write();
         await Servers.MakeVhostAsync(journey.Name);
-        await Servers.MakeUserAsync(journey.Name, "dispatcher", ".*", ".*", ".*");
-        foreach (var producer in new[] { "billing", "shipping" })
-        {
-            await Servers.MakeUserAsync(
-                journey.Name, producer, $@"^(reply\.)?{producer}\..*", $@"^(dispatcher\.jobs|(reply\.)?{producer}\..*)$", $@"^(dispatcher\.events|dispatcher\.dead-letter|(reply\.)?{producer}\..*)$");
-        }
-
-        foreach (var pool in new[] { "test", "repo", "strict" })
-        {
-            await Servers.MakeUserAsync(journey.Name, "worker-" + pool, "^$", @"^amq\.default$", $@"^dispatcher\.work\.{pool}$");
-        }
-
-        await using var server = NpgsqlDataSource.Create(Servers.Postgres("postgres"));
-        await using var create = server.CreateCommand($"create database \"{journey.Name}\"");
-        await create.ExecuteNonQueryAsync(Now);
-        await journey.Records.CreateAsync();
+        await Task.WhenAll(
+        [
+            Servers.MakeUserAsync(journey.Name, "dispatcher", ".*", ".*", ".*"),
+            .. Producers.Select(producer => Servers.MakeUserAsync(
+                journey.Name, producer, $@"^(reply\.)?{producer}\..*", $@"^(dispatcher\.jobs|(reply\.)?{producer}\..*)$", $@"^(dispatcher\.events|dispatcher\.dead-letter|(reply\.)?{producer}\..*)$")),
+            .. Pools.Select(pool => Servers.MakeUserAsync(journey.Name, "worker-" + pool, "^$", @"^amq\.default$", $@"^dispatcher\.work\.{pool}$")),
+        ]);
+        var template = await TestContext.Current.GetFixture<PostgresTemplate>() ?? throw new InvalidOperationException("The template is an assembly fixture.");
+        await (migrated ? template.CopyAsync(journey.Name) : PostgresTemplate.EmptyAsync(journey.Name));
         return journey;
     }
 
@@ -90,6 +86,15 @@ internal sealed class Journey : IAsyncDisposable
         var dispatcher = StartDispatcher(address);
         await dispatcher.ReadyAsync();
         return dispatcher;
+    }
+
+    /// <summary>Two that share the work, started at once.</summary>
+    public async Task<(DispatcherProcess First, DispatcherProcess Second)> TwoDispatchersAsync()
+    {
+        var (first, second) = (StartDispatcher(), StartDispatcher());
+        await first.ReadyAsync();
+        await second.ReadyAsync();
+        return (first, second);
     }
 
     /// <summary>A worker whose effects are counted. Its claims go to this dispatcher.</summary>
@@ -216,11 +221,8 @@ internal sealed class Journey : IAsyncDisposable
         Assert.Equal(expectedDeadLetters, await Records.DeadLettersAsync());
         Assert.Empty(await Records.AttemptsNotOnceAsync());
         Assert.Empty(await Records.EffectsNotOnceAsync());
-        foreach (var process in _workers.Concat(_dispatchers).Where(process => !process.HasEnded).ToList())
-        {
-            var code = await process.StopAsync();
-            Assert.True(code == 0, $"A process stopped with exit code {code}.\n{process.Log}");
-        }
+        await StopAsync(_workers);
+        await StopAsync(_dispatchers);
 
         await using var connection = await ConnectAsync("dispatcher");
         await using var channel = await connection.CreateChannelAsync(cancellationToken: Now);
@@ -245,14 +247,18 @@ internal sealed class Journey : IAsyncDisposable
 
         await Servers.DropVhostAsync(Name);
         await Database.DisposeAsync();
-        await using var server = NpgsqlDataSource.Create(Servers.Postgres("postgres"));
-        await using var drop = server.CreateCommand($"drop database if exists \"{Name}\" with (force)");
-        await drop.ExecuteNonQueryAsync(CancellationToken.None);
+        await PostgresTemplate.DropAsync(Name);
         Directory.Delete(Folder, recursive: true);
     }
 
     /// <summary>The end of what the processes said, for a failure's message.</summary>
     public string Logs() => string.Join("\n", _dispatchers.Concat(_workers).Select(process => $"--- {process.GetType().Name} {process.ProcessId}\n{Tail(process.Log)}"));
+
+    private static Task StopAsync(IEnumerable<Child> processes) => Task.WhenAll(processes.Where(process => !process.HasEnded).ToList().Select(async process =>
+    {
+        var code = await process.StopAsync();
+        Assert.True(code == 0, $"A process stopped with exit code {code}.\n{process.Log}");
+    }));
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 

@@ -12,6 +12,7 @@ internal sealed class PolicyDraft(string folder)
           strict: { enforcers: [allowed_hosts] }
         topics:
           job.test.once: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 500ms }, max_attempts: 5 }
+          job.test.stream: { pool: test, owner: testers, idempotent: true, timeouts: { start: 60s, run: 60s, heartbeat: 5s } }
           job.test.careful: { pool: test, owner: testers, idempotent: false, timeouts: { start: 20s, run: 4s, heartbeat: 500ms }, max_attempts: 3 }
           job.test.limited: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 500ms }, max_attempts: 5 }
           job.test.brisk: { pool: test, owner: testers, idempotent: true, timeouts: { start: 3s, run: 20s, heartbeat: 500ms }, max_attempts: 10 }
@@ -32,6 +33,7 @@ internal sealed class PolicyDraft(string folder)
         version: v1
         rules:
           - { id: run-once, match: { topic: job.test.once }, decision: ALLOW }
+          - { id: run-stream, match: { topic: job.test.stream }, decision: ALLOW }
           - { id: run-brisk, match: { topic: job.test.brisk }, decision: ALLOW }
           - { id: run-careful, match: { topic: job.test.careful }, decision: ALLOW }
           - { id: run-line, match: { topic: job.test.line }, decision: ALLOW }

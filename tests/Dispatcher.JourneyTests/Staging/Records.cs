@@ -21,12 +21,14 @@ internal sealed class Records(NpgsqlDataSource database)
     /// <summary>As if no worker had been heard of for so long.</summary>
     public Task SilentAsync(int seconds) => ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"update workers set seen_at = seen_at - {seconds}000000"));
 
+    /// <summary>As if the limit of a run had passed so long ago that no outcome can be under way any more.</summary>
+    public Task RunIsOverAsync(Guid jobId) => ExecuteAsync($"update jobs set run_until = run_until - 60000000, due_at = 0 where job_id = '{jobId}' and state = 'running'");
+
     /// <summary>Whether what the jobs of topic <c>job.test.downstream</c> call is up.</summary>
     public Task DownstreamAsync(bool up) => ExecuteAsync($"update journey_downstream set up = {(up ? "true" : "false")}");
 
-    /// <summary>How often it was called between so many seconds ago and so many seconds ago.</summary>
-    public Task<long> CallsAsync(int from, int until) => CountAsync(string.Create(
-        CultureInfo.InvariantCulture, $"select count(*) from journey_calls where at between clock_timestamp() - interval '{from} s' and clock_timestamp() - interval '{until} s'"));
+    /// <summary>How often it was called.</summary>
+    public Task<long> CallsAsync() => CountAsync("select count(*) from journey_calls");
 
     /// <summary>How many jobs cannot go on by themselves: final or held.</summary>
     public Task<long> SettledAsync() => CountAsync($"select count(*) from jobs where state in {Final} or state = 'held'");

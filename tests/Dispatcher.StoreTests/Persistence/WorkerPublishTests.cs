@@ -26,18 +26,42 @@ public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
         Assert.Equal(1, await NotesAsync(host));
     }
 
+    [Fact]
+    public async Task One_context_serves_several_effects_and_a_second_try()
+    {
+        var host = await StartAsync();
+        using var effects = EffectStore.Open(DatabaseAddress, TimeProvider.System);
+        await effects.CreateSchemaAsync(Stop);
+        var run = Attempt(effects, Guid.CreateVersion7(), 1);
+        await using var scope = host.Scope();
+
+        await PublishAsync(scope, run, "placed");
+        await Assert.ThrowsAsync<IOException>(() => PublishAsync(scope, run, "paid", new IOException("It dies before the commit.")));
+        await PublishAsync(scope, run, "paid");
+
+        Assert.Equal(2, (await OutboxAsync(host)).Count);
+        Assert.Equal(2, await NotesAsync(host));
+    }
+
     private static RunEffects Attempt(EffectStore store, Guid job, int attempt) => new(store, new EffectOwner(job, attempt, Guid.CreateVersion7()), true, () => true);
 
-    /// <summary>As a handler does, whose context and endpoint come from the scope of its run.</summary>
     private static async Task PublishAsync(OrderHost host, RunEffects effects, string key, Exception? dies = null)
     {
         await using var scope = host.Scope();
+        await PublishAsync(scope, effects, key, dies);
+    }
+
+    /// <summary>As a handler does, whose context and endpoint come from the scope of its run.</summary>
+    private static async Task PublishAsync(AsyncServiceScope scope, RunEffects effects, string key, Exception? dies = null)
+    {
         var db = scope.ServiceProvider.GetRequiredService<OrderDb>();
         var publish = scope.ServiceProvider.GetRequiredService<IPublishEndpoint>();
         await effects.OnceAsync(
             key,
             async (connection, transaction, token) =>
             {
+                db.ChangeTracker.Clear();
+                await db.Database.UseTransactionAsync(null, token);
                 db.Database.SetDbConnection(connection);
                 await db.Database.UseTransactionAsync(transaction, token);
                 db.Notes.Add(new Note { Text = key });
