@@ -55,7 +55,7 @@ public sealed class PolicyJourneys
     }
 
     [Fact]
-    public async Task Without_a_bundle_everything_is_denied_and_readiness_is_red()
+    public async Task Without_a_bundle_everything_is_denied_and_a_folder_that_breaks_later_changes_nothing()
     {
         await using var journey = await Journey.BeginAsync();
         journey.Policies.Replace("topics.yaml", "version: v1\ntopics: [\n");
@@ -86,6 +86,18 @@ public sealed class PolicyJourneys
         await billing.PublishAsync(job);
         await Eventually.IsAsync(() => billing.Decisions(job).Count == 3, "it is answered again\n" + dispatcher.Log);
         Assert.Equal([JobState.Denied, JobState.Accepted, JobState.Accepted], billing.Decisions(job).Select(decision => decision.State));
+
+        // A folder that breaks later changes nothing.
+        var before = await journey.Records.ActiveBundleAsync();
+        journey.Policies.Replace("topics.yaml", "version: v1\ntopics: [\n");
+        await Eventually.IsAsync(
+            async () => (await dispatcher.ReadinessAsync())!.Value.Body.GetProperty("checks").GetProperty("policy_folder").GetString() != "ok", () => "the folder is complained of", TimeSpan.FromSeconds(20));
+        var later = AJob.On("job.test.once");
+        await billing.PublishAsync(later);
+        await dispatcher.InStateAsync(later.JobId, "succeeded");
+        Assert.Equal(HttpStatusCode.OK, (await dispatcher.ReadinessAsync())!.Value.Status);
+        Assert.Equal(before, await journey.Records.ActiveBundleAsync());
+        Assert.Equal(0, await journey.Records.DeadLettersAsync());
     }
 
     [Fact]
@@ -104,27 +116,6 @@ public sealed class PolicyJourneys
 
         await Eventually.IsAsync(() => leftBehind.Log.Contains("was in force before", StringComparison.Ordinal), "it says that its folder is behind");
         Assert.Equal(second, await journey.Records.ActiveBundleAsync());
-    }
-
-    [Fact]
-    public async Task A_folder_that_breaks_later_changes_nothing()
-    {
-        await using var journey = await Journey.BeginAsync();
-        var dispatcher = await journey.DispatcherAsync();
-        await journey.CountingWorkerAsync(dispatcher);
-        var before = await journey.Records.ActiveBundleAsync();
-
-        journey.Policies.Replace("topics.yaml", "version: v1\ntopics: [\n");
-        await Eventually.IsAsync(
-            async () => (await dispatcher.ReadinessAsync())!.Value.Body.GetProperty("checks").GetProperty("policy_folder").GetString() != "ok", () => "the folder is complained of", TimeSpan.FromSeconds(20));
-        var billing = await journey.ProducerAsync();
-        var job = AJob.On("job.test.once");
-        await billing.PublishAsync(job);
-
-        await dispatcher.InStateAsync(job.JobId, "succeeded");
-        Assert.Equal(HttpStatusCode.OK, (await dispatcher.ReadinessAsync())!.Value.Status);
-        Assert.Equal(before, await journey.Records.ActiveBundleAsync());
-        await journey.EndsWellAsync();
     }
 
     [Fact]
