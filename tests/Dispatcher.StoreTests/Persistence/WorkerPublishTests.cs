@@ -30,7 +30,7 @@ public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
     public async Task One_context_serves_several_effects_and_a_second_try()
     {
         var host = await StartAsync();
-        using var effects = EffectStore.Open(DatabaseAddress, TimeProvider.System);
+        using var effects = EffectStore.Open(DatabaseAddress, TimeProvider.System, NullLogger.Instance);
         await effects.CreateSchemaAsync(Stop);
         var run = Attempt(effects, Guid.CreateVersion7(), 1);
         await using var scope = host.Scope();
