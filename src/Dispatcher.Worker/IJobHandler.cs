@@ -11,7 +11,7 @@ public interface IJobHandler
     /// </summary>
     /// <param name="run">The job, its limits and its effects.</param>
     /// <param name="cancellationToken">
-    /// Cancelled when the run must end: its limit is reached, the job was cancelled, the lease was lost, or the worker stops. A handler that has not ended two seconds
+    /// Cancelled when the run must end: its limit is reached, the job was cancelled, the lease was lost (of a job that must not be repeated: only when the dispatcher says so), or the worker stops. A handler that has not ended two seconds
     /// later is abandoned: its result is ignored and its effects are refused.
     /// </param>
     Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken);

@@ -16,7 +16,7 @@ internal sealed record Ending(OutcomeKind Kind, JsonElement? Result = null, Faul
 
     /// <summary>
     /// What to report. A handler that returned a result has succeeded, also when it was just being stopped: that is the truth, and a timeout would run it again.
-    /// Null: fenced, also by the effect store, which has seen a later attempt; an outcome would be refused.
+    /// Null: fenced, also by the effect store, which has seen a later attempt, and an outcome would be refused; or lapsed, without a result to tell.
     /// </summary>
     public static Ending? Of(JobResult? result, Exception? exception, StopReason reason, TimeSpan limit, int maxOutputBytes)
     {
@@ -30,7 +30,7 @@ internal sealed record Ending(OutcomeKind Kind, JsonElement? Result = null, Faul
             return new(OutcomeKind.Succeeded, OutputCap.Apply(result.Value, maxOutputBytes));
         }
 
-        return new(OutcomeKind.Faulted, Fault: FaultOf(exception, reason, limit));
+        return reason == StopReason.Lapsed ? null : new(OutcomeKind.Faulted, Fault: FaultOf(exception, reason, limit));
     }
 
     /// <summary>What the handler left cannot be reported, for example JSON with half a surrogate pair. Terminal: its effects have happened, and it would end the same way again.</summary>
@@ -51,7 +51,7 @@ internal sealed record Ending(OutcomeKind Kind, JsonElement? Result = null, Faul
             Code = "worker_stopping",
             Message = "The worker stopped before the run ended.",
         },
-        StopReason.None or StopReason.Fenced => FaultOf(exception ?? new InvalidOperationException("The handler ended with neither result nor exception.")),
+        StopReason.None or StopReason.Lapsed or StopReason.Fenced => FaultOf(exception ?? new InvalidOperationException("The handler ended with neither result nor exception.")),
     };
 
     private static Fault FaultOf(Exception exception) => exception switch

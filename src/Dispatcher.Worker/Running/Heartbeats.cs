@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace Dispatcher.Worker.Running;
 
 /// <summary>
-/// Keeps the leases of all live runs: one request for all of them, as often as the most impatient one asks. A run whose heartbeats have failed for three intervals
-/// ends itself as fenced (<see cref="LiveRun"/>): by then the server may have given its job to another worker.
+/// Keeps the leases of all live runs: one request for all of them, as often as the most impatient one asks. A run that may be repeated and whose heartbeats have failed for
+/// three intervals ends itself (<see cref="LiveRun"/>): by then the server may have given its job to another worker.
 /// </summary>
 internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
 {
@@ -33,7 +33,8 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
         var pause = TimeSpan.Zero;
         while (true)
         {
-            var live = runs.All;
+            // A fenced one has no lease to keep while it ends.
+            List<LiveRun> live = [.. runs.All.Where(run => run.Reason != StopReason.Fenced)];
             var due = live.Count == 0 ? Timeout.InfiniteTimeSpan : live.Min(run => run.UntilHeartbeat);
             if (due != TimeSpan.Zero || pause > TimeSpan.Zero)
             {
@@ -48,7 +49,7 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
         }
     }
 
-    private async Task<bool> BeatOnceAsync(IReadOnlyList<LiveRun> live, CancellationToken cancellationToken)
+    private async Task<bool> BeatOnceAsync(List<LiveRun> live, CancellationToken cancellationToken)
     {
         var patience = live.Min(run => run.Heartbeat);
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -93,7 +94,7 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
 
     private static partial class Log
     {
-        [LoggerMessage(WorkerEventIds.HeartbeatFailed, LogLevel.Warning, "The heartbeat of {Runs} runs did not reach the dispatcher ({Error}); after three missed ones they are stopped")]
+        [LoggerMessage(WorkerEventIds.HeartbeatFailed, LogLevel.Warning, "The heartbeat of {Runs} runs did not reach the dispatcher ({Error}); after three missed ones those that may be repeated are stopped")]
         public static partial void HeartbeatFailed(ILogger logger, int runs, string error);
     }
 }

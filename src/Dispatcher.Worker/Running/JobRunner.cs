@@ -9,12 +9,9 @@ namespace Dispatcher.Worker.Running;
 /// <summary>Runs one handler under its limits and says how it ended.</summary>
 internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory scopes, EffectStore? effects)
 {
-    /// <summary>How long a handler may take to end after it was told to.</summary>
-    private static readonly TimeSpan EndGrace = TimeSpan.FromSeconds(2);
-
     private readonly ILogger _log = parts.Logs.CreateLogger<JobRunner>();
 
-    /// <summary>Null: fenced, nothing to report.</summary>
+    /// <summary>Null: fenced or lapsed, nothing to report.</summary>
     public async Task<AttemptOutcome?> RunAsync(LiveRun run)
     {
         var message = run.Message;
@@ -33,7 +30,7 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
             Log.RunStopped(_log, run.Reason);
             // What the handler hung on its token runs in there, and may hang: never awaited alone.
             var told = stop.CancelAsync();
-            await Task.WhenAny(Task.WhenAll(handler, told), Task.Delay(EndGrace, parts.Clock, CancellationToken.None));
+            await Task.WhenAny(Task.WhenAll(handler, told), Task.Delay(LiveRun.EndGrace, parts.Clock, CancellationToken.None));
         }
 
         var reason = run.Close();
@@ -122,7 +119,7 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
     private (JobResult?, Exception?) Abandon(LiveRun run)
     {
         parts.Metrics.Abandoned(run.Message.Topic);
-        Log.HandlerAbandoned(_log, EndGrace);
+        Log.HandlerAbandoned(_log, LiveRun.EndGrace);
         return (null, null);
     }
 

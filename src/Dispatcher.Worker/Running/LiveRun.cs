@@ -5,6 +5,12 @@ namespace Dispatcher.Worker.Running;
 /// <summary>A granted run while its handler goes on: when it must end, and why it was told to.</summary>
 internal sealed class LiveRun : IDisposable
 {
+    /// <summary>How long a handler may take to end after it was told to.</summary>
+    public static readonly TimeSpan EndGrace = TimeSpan.FromSeconds(2);
+
+    /// <summary>So long after a run's limit the dispatcher waits for its outcome.</summary>
+    private static readonly TimeSpan ReportTime = TimeSpan.FromSeconds(20);
+
     /// <summary>A day, the longest limit there is; a timer takes no more than 49.</summary>
     private const long MaxMs = 86_400_000;
 
@@ -12,7 +18,7 @@ internal sealed class LiveRun : IDisposable
     private readonly long _claimedAt;
     private readonly TimeSpan _lease;
     private readonly ITimer _limitTimer;
-    private readonly ITimer _leaseTimer;
+    private readonly ITimer? _leaseTimer;
     private readonly Lock _gate = new();
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _beatAt;
@@ -37,7 +43,8 @@ internal sealed class LiveRun : IDisposable
         Heartbeat = TimeSpan.FromMilliseconds(Math.Clamp(message.HeartbeatMs, 1, MaxMs));
         _lease = 3 * Heartbeat;
         _limitTimer = clock.CreateTimer(_ => Stop(StopReason.Timeout), null, Left(claimedAt, Limit), Timeout.InfiniteTimeSpan);
-        _leaseTimer = clock.CreateTimer(_ => Stop(StopReason.Fenced), null, Left(claimedAt, _lease), Timeout.InfiniteTimeSpan);
+        // Nobody else may take a run that must not be repeated, before its end: the dispatcher waits for its outcome, however long it hears nothing.
+        _leaseTimer = message.Idempotent ? clock.CreateTimer(_ => Stop(StopReason.Lapsed), null, Left(claimedAt, _lease), Timeout.InfiniteTimeSpan) : null;
     }
 
     public WorkMessage Message { get; }
@@ -71,7 +78,7 @@ internal sealed class LiveRun : IDisposable
     }
 
     /// <summary>
-    /// False when an effect must be refused: fenced, or its outcome is decided. The lease is measured here and not left to the timer: a process that
+    /// False when an effect must be refused: fenced, or its time is over, or its outcome is decided. The times are measured here and not left to the timers: a process that
     /// was frozen wakes with its timers still unfired.
     /// </summary>
     public bool MayHaveEffects
@@ -80,12 +87,13 @@ internal sealed class LiveRun : IDisposable
         {
             lock (_gate)
             {
-                return !_over && _reason != StopReason.Fenced && _clock.GetElapsedTime(_beatAt) < _lease;
+                return !_over && _reason is not (StopReason.Fenced or StopReason.Lapsed) && Age < Limit + EndGrace
+                    && (_leaseTimer is null || _clock.GetElapsedTime(_beatAt) < _lease);
             }
         }
     }
 
-    /// <summary>Tells the run to end. The first reason stays, except that a lost lease beats all: then nothing may be reported.</summary>
+    /// <summary>Tells the run to end. The first reason stays, except that the dispatcher's own word on the lease beats all: then nothing may be reported.</summary>
     public void Stop(StopReason reason)
     {
         lock (_gate)
@@ -104,30 +112,33 @@ internal sealed class LiveRun : IDisposable
     {
         lock (_gate)
         {
-            if (_over)
-            {
-                return;
-            }
-
+            // Also of one that is over: the next heartbeat of an outcome that is still unsent is due by it.
             _beatAt = sentAt;
-            _leaseTimer.Change(Left(sentAt, _lease), Timeout.InfiniteTimeSpan);
+            if (!_over)
+            {
+                _leaseTimer?.Change(Left(sentAt, _lease), Timeout.InfiniteTimeSpan);
+            }
         }
     }
 
-    /// <summary>The outcome is decided: whatever an abandoned handler still does counts for nothing. Returns why the run was stopped.</summary>
+    /// <summary>
+    /// The outcome is decided: whatever an abandoned handler still does counts for nothing. Returns why the run was stopped; lapsed also where no timer has fired, since the
+    /// process was frozen: then a fault would only say that.
+    /// </summary>
     public StopReason Close()
     {
         lock (_gate)
         {
             _over = true;
-            return _clock.GetElapsedTime(_beatAt) < _lease ? _reason : StopReason.Fenced;
+            var lapsed = _leaseTimer is null ? Age >= Limit + ReportTime : _clock.GetElapsedTime(_beatAt) >= _lease;
+            return lapsed && _reason != StopReason.Fenced ? StopReason.Lapsed : _reason;
         }
     }
 
     public void Dispose()
     {
         _limitTimer.Dispose();
-        _leaseTimer.Dispose();
+        _leaseTimer?.Dispose();
     }
 
     private TimeSpan Left(long since, TimeSpan span)
@@ -144,5 +155,10 @@ internal enum StopReason
     Timeout,
     Cancelled,
     WorkerStopping,
+
+    /// <summary>No heartbeat was taken for the length of the lease: the dispatcher may have given the job to another worker, or not.</summary>
+    Lapsed,
+
+    /// <summary>The dispatcher says that the run has lost its lease.</summary>
     Fenced,
 }
