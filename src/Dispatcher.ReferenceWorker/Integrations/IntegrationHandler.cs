@@ -42,11 +42,14 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
         {
             return await FollowAsync(run, call, key, cancellationToken);
         }
-        catch (JobFaultException fault) when (fault.FaultClass == FaultClass.Terminal || fault.Code is "http:429" or "http:503" or "unreachable")
+        catch (JobFaultException fault) when (fault.FaultClass == FaultClass.Terminal || fault.Code is "unreachable" || SaysNo(fault.Code))
         {
             throw new EffectNotDoneException(fault);
         }
     }
+
+    private static bool SaysNo(string code) =>
+        code is "http:503" || (code.StartsWith("http:4", StringComparison.Ordinal) && code is not "http:408");
 
     private async Task<JsonElement> FollowAsync(JobRun run, Call call, string? effectKey, CancellationToken cancellationToken)
     {
@@ -137,11 +140,8 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
             return;
         }
 
-        var code = "http:" + status.ToString(CultureInfo.InvariantCulture);
-        var message = $"{HostRule.NameOf(url)} answered {status}.";
-        throw status >= 500 || response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.RequestTimeout
-            ? JobFaultException.Transient(code, message, RetryAfter(response))
-            : JobFaultException.Terminal(code, message);
+        // Whether it may pass, the registry's table says.
+        throw new JobFaultException(null, "http:" + status.ToString(CultureInfo.InvariantCulture), $"{HostRule.NameOf(url)} answered {status}.", RetryAfter(response));
     }
 
     private TimeSpan? RetryAfter(HttpResponseMessage response) =>

@@ -36,7 +36,7 @@ internal sealed record ProcessResult(int ExitCode, CappedOutput Stdout, CappedOu
         if (ExitCode != 0)
         {
             var tail = Stderr.Tail() is { Length: > 0 } errors ? errors : Stdout.Tail();
-            var fault = transientExitCodes.Contains(ExitCode) ? FaultClass.Transient : FaultClass.Terminal;
+            FaultClass? fault = transientExitCodes.Contains(ExitCode) ? FaultClass.Transient : null;
             var code = ExitCode.ToString(CultureInfo.InvariantCulture);
             throw new JobFaultException(fault, "exit:" + code, $"The program exited with {code}. Its output ends: {tail}");
         }

@@ -64,6 +64,7 @@ internal sealed record Ending(OutcomeKind Kind, JsonElement? Result = null, Faul
             Code = Cut(fault.Code, MaxCode),
             RetryAfterMs = fault.RetryAfter is { } wait ? Math.Max(0, (long)wait.TotalMilliseconds) : null,
         },
+        HttpRequestException { StatusCode: { } status } => Plain(exception, null, string.Create(CultureInfo.InvariantCulture, $"http:{(int)status}")),
         EffectInDoubtException => Plain(exception, "terminal", "in_doubt"),
         EffectsUnavailableException => Plain(exception, "terminal", "effects_unavailable"),
         _ => Plain(exception, null, null),

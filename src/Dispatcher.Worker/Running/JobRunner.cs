@@ -129,7 +129,18 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         parts.Metrics.RunEnded(run.Message.Topic, ending is null ? "fenced" : ending.Kind.ToString(), run.Age);
         activity?.SetTag("dispatcher.run.ending", how);
         activity?.SetStatus(ending is { Kind: OutcomeKind.Succeeded } ? ActivityStatusCode.Ok : ActivityStatusCode.Error);
-        Log.RunEnded(_log, how, run.Age, exception);
+        if (ending is null)
+        {
+            Log.RunUnreported(_log, run.Age, exception);
+        }
+        else if (exception is not null)
+        {
+            Log.RunFailed(_log, how, run.Age, exception);
+        }
+        else
+        {
+            Log.RunEnded(_log, how, run.Age);
+        }
     }
 
     private AttemptOutcome OutcomeOf(LiveRun run, Ending ending, DateTimeOffset startedAt) => new()
@@ -161,7 +172,13 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
             LoggerMessage.DefineScope<Guid, string, int, string?>("{JobId} {Topic} {Attempt} {TraceId}");
 
         [LoggerMessage(WorkerEventIds.RunEnded, LogLevel.Debug, "Run ended: {Ending} after {Took}")]
-        public static partial void RunEnded(ILogger logger, string ending, TimeSpan took, Exception? exception);
+        public static partial void RunEnded(ILogger logger, string ending, TimeSpan took);
+
+        [LoggerMessage(WorkerEventIds.RunFailed, LogLevel.Warning, "Run failed: {Ending} after {Took}")]
+        public static partial void RunFailed(ILogger logger, string ending, TimeSpan took, Exception exception);
+
+        [LoggerMessage(WorkerEventIds.RunUnreported, LogLevel.Warning, "Run ended: fenced after {Took}, and not reported: it lost its lease, or its effect store has seen a later attempt")]
+        public static partial void RunUnreported(ILogger logger, TimeSpan took, Exception? exception);
 
         [LoggerMessage(WorkerEventIds.RunStopped, LogLevel.Information, "Run told to end: {Reason}")]
         public static partial void RunStopped(ILogger logger, StopReason reason);

@@ -66,7 +66,7 @@ public sealed class ShellHandlerTests : IDisposable
     {
         var fault = await _run.With("""{"command": ["sh", "-c", "seq 1 10000 >&2; echo the end >&2; exit 3"]}""").FaultOf(Handler);
 
-        Assert.Equal(("exit:3", FaultClass.Terminal), (fault.Code, fault.FaultClass));
+        Assert.Equal(("exit:3", null), (fault.Code, fault.FaultClass));
         Assert.EndsWith("10000\nthe end", fault.Message, StringComparison.Ordinal);
         Assert.True(fault.Message.Length < 4096);
     }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Dispatcher.Worker;
 
 namespace Dispatcher.UnitTests.Worker;
@@ -7,22 +8,26 @@ internal sealed class AWorker : IAsyncDisposable
 {
     private readonly IHost _host;
 
-    private AWorker(IHost host, InMemoryTransport transport) => (_host, Transport) = (host, transport);
+    private AWorker(IHost host, InMemoryTransport transport, LogLines logs) => (_host, Transport, Logs) = (host, transport, logs.Lines);
 
     public InMemoryTransport Transport { get; }
+
+    /// <summary>What it has logged, from Warning on.</summary>
+    public ConcurrentQueue<(EventId Id, Exception? Exception)> Logs { get; }
 
     public static async Task<AWorker> That(
         Func<JobRun, CancellationToken, Task<JobResult>> runs, Action<WorkerOptions>? configure = null, InMemoryTransport? transport = null)
     {
         transport ??= new InMemoryTransport();
         var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        var logs = new LogLines();
+        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddProvider(logs);
         builder.Services.AddSingleton<IWorkerTransport>(transport);
         builder.Services.AddSingleton(new Doing(runs));
         builder.Services.AddDispatcherWorker("test", configure).Handle<Handler>("job.test");
         var host = builder.Build();
         await host.StartAsync(TestContext.Current.CancellationToken);
-        return new AWorker(host, transport);
+        return new AWorker(host, transport, logs);
     }
 
     /// <summary>Waits until the worker has ended by itself; throws what it ended with.</summary>
@@ -34,6 +39,24 @@ internal sealed class AWorker : IAsyncDisposable
     {
         await _host.StopAsync(CancellationToken.None);
         _host.Dispose();
+    }
+
+    private sealed class LogLines : ILoggerProvider, ILogger
+    {
+        public ConcurrentQueue<(EventId Id, Exception? Exception)> Lines { get; } = new();
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Lines.Enqueue((eventId, exception));
+
+        public void Dispose()
+        {
+            // Nothing is held.
+        }
     }
 
     private sealed record Doing(Func<JobRun, CancellationToken, Task<JobResult>> Runs);

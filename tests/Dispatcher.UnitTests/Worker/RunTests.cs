@@ -47,6 +47,23 @@ public sealed class RunTests
         Assert.Equal((null, "System.IO.IOException", null), (fault.Class, fault.Type, fault.Code));
         Assert.Equal(4096, fault.Message.Length);
         Assert.StartsWith("disk\uFFFD", fault.Message, StringComparison.Ordinal);
+        Assert.Contains(worker.Logs, line => line.Id.Id == WorkerEventIds.RunFailed && line.Exception is IOException);
+    }
+
+    [Fact]
+    public async Task An_http_answer_that_was_thrown_becomes_a_fault_with_its_status()
+    {
+        await using var worker = await AWorker.That((_, _) =>
+        {
+            using var answer = new HttpResponseMessage(System.Net.HttpStatusCode.ServiceUnavailable);
+            answer.EnsureSuccessStatusCode();
+            return Task.FromResult(JobResult.Nothing);
+        });
+
+        worker.Transport.Deliver(new AWork());
+
+        var fault = (await worker.Transport.FirstOutcome()).Fault!;
+        Assert.Equal((null, "System.Net.Http.HttpRequestException", "http:503"), (fault.Class, fault.Type, fault.Code));
     }
 
     [Fact]
@@ -58,6 +75,7 @@ public sealed class RunTests
         worker.Transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
 
         Assert.Equal(2, (await worker.Transport.FirstOutcome()).Attempt);
+        Assert.Contains(worker.Logs, line => line.Id.Id == WorkerEventIds.RunUnreported && line.Exception is FencedException);
     }
 
     [Fact]
