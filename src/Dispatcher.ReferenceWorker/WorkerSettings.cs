@@ -13,7 +13,8 @@ internal sealed class WorkerSettings
           --api-key KEY         DISPATCHER_API_KEY       key whose subject is the broker user (required)
           --pools LIST          DISPATCHER_POOLS         some of repo,shell,integrations,deploy (default: all)
           --concurrency N       DISPATCHER_CONCURRENCY   runs at a time in each pool (default: twice the cores)
-          --instance NAME       DISPATCHER_INSTANCE      name on the timeline (default: host/pid)
+          --instance NAME       DISPATCHER_INSTANCE      name on the timeline, new for each process (default: host/pid/random)
+          --stop-grace SECONDS  DISPATCHER_STOP_GRACE    how long runs may go on when it stops (default: 20); what outlives it is cancelled
           --effects STORE       DISPATCHER_EFFECTS       PostgreSQL connection string (Host=…) or SQLite file; needed for calls that change something
           --repo-root DIR       DISPATCHER_REPO_ROOT     git repositories that may be read (required for pool repo)
           --shell-root DIR      DISPATCHER_SHELL_ROOT    folder that shell jobs run below (required for pool shell)
@@ -30,7 +31,7 @@ internal sealed class WorkerSettings
     private const string Prefix = "DISPATCHER_";
 
     private static readonly string[] Names =
-        ["rabbitmq", "url", "api-key", "pools", "concurrency", "instance", "effects", "repo-root", "shell-root", "env-allow", "recipes", "key-hosts"];
+        ["rabbitmq", "url", "api-key", "pools", "concurrency", "instance", "stop-grace", "effects", "repo-root", "shell-root", "env-allow", "recipes", "key-hosts"];
 
     private readonly Dictionary<string, string> _values = new(StringComparer.Ordinal);
 
@@ -77,6 +78,7 @@ internal sealed class WorkerSettings
         options.ApiKey = _values.GetValueOrDefault("api-key");
         options.EffectStore = _values.GetValueOrDefault("effects");
         options.Instance = _values.GetValueOrDefault("instance") ?? options.Instance;
+        options.StopGrace = Has("stop-grace") ? TimeSpan.FromSeconds(int.Parse(_values["stop-grace"], System.Globalization.CultureInfo.InvariantCulture)) : options.StopGrace;
         options.Concurrency = Has("concurrency") ? int.Parse(_values["concurrency"], System.Globalization.CultureInfo.InvariantCulture) : options.Concurrency;
     }
 
@@ -122,6 +124,11 @@ internal sealed class WorkerSettings
         if (Has("concurrency") && !int.TryParse(_values["concurrency"], out _))
         {
             errors.Add($"concurrency must be a number, not '{_values["concurrency"]}'.");
+        }
+
+        if (Has("stop-grace") && !int.TryParse(_values["stop-grace"], out _))
+        {
+            errors.Add($"stop-grace must be a number of seconds, not '{_values["stop-grace"]}'.");
         }
 
         if (Has("recipes") && !File.Exists(_values["recipes"]))

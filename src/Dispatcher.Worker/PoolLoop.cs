@@ -53,17 +53,20 @@ internal sealed partial class PoolLoop : IDisposable
         var beating = _heartbeats.RunAsync(heartbeatsEnd.Token);
         var sending = _outcomes.RunAsync(giveUp.Token);
         var present = _presence.StayAsync(stop.Token);
+        var grace = Task.CompletedTask;
         try
         {
             // One that ends before the stop has failed: thrown below, and the host ends rather than serve half.
             await Task.WhenAny(consuming, claiming, beating, sending, present);
+            // From the stop on: the last claim may take long, and the host does not wait longer for that.
+            grace = Task.Delay(_parts.Options.StopGrace, _parts.Clock, CancellationToken.None);
             await stop.CancelAsync();
             await Task.WhenAll(consuming, claiming, present);
         }
         finally
         {
             await _presence.LeaveAsync();
-            await EndRunsAsync();
+            await EndRunsAsync(grace);
             await heartbeatsEnd.CancelAsync();
             await beating;
             _outcomes.Complete();
@@ -102,12 +105,12 @@ internal sealed partial class PoolLoop : IDisposable
         }
     }
 
-    private async Task EndRunsAsync()
+    private async Task EndRunsAsync(Task grace)
     {
         await _claims.ReturnWaitingAsync();
         Log.Stopping(_log, _parts.Pool.Name, _runs.All.Count, _parts.Options.StopGrace);
         var ended = _runs.AllEnded();
-        await Task.WhenAny(ended, Task.Delay(_parts.Options.StopGrace, _parts.Clock, CancellationToken.None));
+        await Task.WhenAny(ended, grace);
         foreach (var run in _runs.All)
         {
             run.Stop(StopReason.WorkerStopping);

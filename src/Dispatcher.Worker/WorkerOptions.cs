@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Reflection;
+using System.Security.Cryptography;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
@@ -8,6 +9,8 @@ namespace Dispatcher.Worker;
 /// <summary>How one pool is served. One set for each pool of the process, checked at start.</summary>
 public sealed class WorkerOptions
 {
+    private static readonly string OfThisProcess = $"{Environment.MachineName}/{Environment.ProcessId}/{RandomNumberGenerator.GetHexString(6, lowercase: true)}";
+
     /// <summary>The broker, for example <c>amqp://shell:secret@mq:5672/</c>; <c>amqps</c> for TLS. No default: it holds a secret. Required unless a transport is registered.</summary>
     public Uri? RabbitMq { get; set; }
 
@@ -24,10 +27,13 @@ public sealed class WorkerOptions
     [Range(1, 1024)]
     public int Concurrency { get; set; } = 2 * Environment.ProcessorCount;
 
-    /// <summary>The name in claims and on the timeline, 1 to 128 characters. Default <c>host/pid</c>: tells two processes of one host apart.</summary>
+    /// <summary>
+    /// The name in claims and on the timeline, 1 to 128 characters. It must be new for each process: under the name of one that died, its runs count as those of a live one and
+    /// take its places. Default <c>host/pid/6 random hex digits</c>: a container that is started again in its place keeps its host name and its pid.
+    /// </summary>
     [Required]
     [StringLength(128, MinimumLength = 1)]
-    public string Instance { get; set; } = $"{Environment.MachineName}/{Environment.ProcessId}";
+    public string Instance { get; set; } = OfThisProcess;
 
     /// <summary>What it says its version is, 1 to 128 characters. Default: the version of the program.</summary>
     [Required]
@@ -54,7 +60,10 @@ public sealed class WorkerOptions
     [Range(1024, 512 * 1024)]
     public int MaxOutputBytes { get; set; } = 64 * 1024;
 
-    /// <summary>How long running handlers may go on when the worker stops, 0 to 10 min. Default 20 s: fits the 30 s most orchestrators give before they kill. Then they are cancelled and their jobs tried again.</summary>
+    /// <summary>
+    /// How long running handlers may go on when the worker stops, 0 to 10 min, from the stop on. Default 20 s: fits the 30 s most orchestrators give before they kill. Then they
+    /// are cancelled: a job that may be repeated is tried again; one that must not be is a dead letter, <c>in_doubt</c>. Give such jobs the time they take.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
     public TimeSpan StopGrace { get; set; } = TimeSpan.FromSeconds(20);
 }

@@ -80,7 +80,7 @@ public sealed class ApprovedNamesTests
     {
         // Different on every machine.
         "Concurrency" => "(twice the cores)",
-        "Instance" => "(host/pid)",
+        "Instance" => "(host/pid/random)",
         _ => property.GetValue(options) switch
         {
             null => "(none)",

@@ -14,12 +14,13 @@ public sealed class WorkerSettingsTests
         List<string> errors = [];
 
         var settings = WorkerSettings.Read(
-            ["--url", "http://line"], name => name switch { "DISPATCHER_URL" => "http://environment", "DISPATCHER_API_KEY_FILE" => file, _ => null }, errors);
+            ["--url", "http://line", "--stop-grace", "90"], name => name switch { "DISPATCHER_URL" => "http://environment", "DISPATCHER_API_KEY_FILE" => file, _ => null }, errors);
 
         Assert.Empty(errors);
         var options = new WorkerOptions();
         settings!.Configure(options);
-        Assert.Equal(("http://line/", "from-file"), (options.Dispatcher!.AbsoluteUri, options.ApiKey));
+        Assert.Equal(("http://line/", "from-file", 90), (options.Dispatcher!.AbsoluteUri, options.ApiKey, options.StopGrace.TotalSeconds));
+        Assert.Matches($"/{Environment.ProcessId}/[0-9a-f]{{6}}$", options.Instance);
         File.Delete(file);
     }
 
@@ -28,8 +29,8 @@ public sealed class WorkerSettingsTests
     {
         List<string> errors = [];
 
-        Assert.Null(WorkerSettings.Read(["--pools", "shell,nope", "--what", "x", "--concurrency", "many", "--url"], _ => null, errors));
-        Assert.Equal(4, errors.Count);
+        Assert.Null(WorkerSettings.Read(["--pools", "shell,nope", "--what", "x", "--concurrency", "many", "--stop-grace", "long", "--url"], _ => null, errors));
+        Assert.Equal(5, errors.Count);
     }
 
     [Fact]

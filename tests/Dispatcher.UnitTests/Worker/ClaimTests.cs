@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Dispatcher.Contracts;
 using Dispatcher.Worker;
 
@@ -221,5 +222,26 @@ public sealed class ClaimTests
         await stopping;
 
         Assert.Equal(OutcomeKind.Returned, Assert.Single(transport.Outcomes).Kind);
+    }
+
+    [Fact]
+    public async Task The_grace_of_running_handlers_counts_from_the_stop_however_long_the_last_claim_takes()
+    {
+        var transport = new InMemoryTransport();
+        var claim = new TaskCompletionSource();
+        transport.BeforeClaim = _ => transport.Claims.Count == 1 ? Task.CompletedTask : claim.Task;
+        await using var worker = await AWorker.That(RunTests.Forever, options => (options.Concurrency, options.StopGrace) = (2, TimeSpan.FromSeconds(3)), transport);
+        transport.Deliver(new AWork());
+        await transport.Until(() => transport.Seen.Contains("ack"));
+        transport.Deliver(new AWork());
+        await transport.Until(() => transport.Claims.Count == 2);
+        var began = Stopwatch.GetTimestamp();
+
+        var stopping = worker.StopAsync();
+        await Task.Delay(2500, TestContext.Current.CancellationToken);
+        claim.SetResult();
+        await stopping;
+
+        Assert.True(Stopwatch.GetElapsedTime(began) < TimeSpan.FromMilliseconds(4500), "the grace began after the claim");
     }
 }
