@@ -4,8 +4,9 @@ namespace Dispatcher.Contracts;
 
 /// <summary>
 /// Limits that a decision puts on a run. A closed list: each is enforced by whom <c>topics.yaml</c> names for the pool, and a job with a constraint that its pool
-/// does not enforce is denied. Null means not limited.
+/// does not enforce is denied. Null means not limited. Whoever reads it refuses one that it does not know: what is not known cannot be kept.
 /// </summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record Constraints
 {
     /// <summary>Hosts the run may call, exact and lower case, for example <c>api.github.com</c>. Redirects count.</summary>

@@ -61,7 +61,7 @@ internal sealed record PermitCheck(PermitFault Fault, PermitClaims? Claims = nul
 
         try
         {
-            return JsonSerializer.Deserialize(Base64Url.DecodeFromChars(parts[1]), WireJson.Default.PermitClaims);
+            return JsonSerializer.Deserialize(Base64Url.DecodeFromChars(parts[1]), WorkerJson.Default.PermitClaims);
         }
         catch (JsonException)
         {
@@ -73,7 +73,7 @@ internal sealed record PermitCheck(PermitFault Fault, PermitClaims? Claims = nul
     {
         try
         {
-            return JsonSerializer.Deserialize(body.Span, WireJson.Default.WorkMessage);
+            return JsonSerializer.Deserialize(body.Span, WorkerJson.Default.WorkMessage);
         }
         catch (JsonException)
         {

@@ -30,10 +30,10 @@ internal sealed class AttemptsApi : IDisposable
     }
 
     public Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken) =>
-        PostAsync("api/attempts/claim", request, WireJson.Default.ClaimRequest, WireJson.Default.ClaimAnswer, cancellationToken);
+        PostAsync("api/attempts/claim", request, WireJson.Default.ClaimRequest, WorkerJson.Default.ClaimAnswer, cancellationToken);
 
     public Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken) =>
-        PostAsync("api/attempts/heartbeat", request, WireJson.Default.HeartbeatRequest, WireJson.Default.HeartbeatAnswer, cancellationToken);
+        PostAsync("api/attempts/heartbeat", request, WireJson.Default.HeartbeatRequest, WorkerJson.Default.HeartbeatAnswer, cancellationToken);
 
     public void Dispose() => _http.Dispose();
 

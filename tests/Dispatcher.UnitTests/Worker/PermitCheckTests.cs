@@ -1,4 +1,7 @@
 using System.Text;
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Dispatcher.Worker;
 using Dispatcher.Worker.Claiming;
 
 namespace Dispatcher.UnitTests.Worker;
@@ -64,6 +67,30 @@ public sealed class PermitCheckTests
         var permit = new AWork().Permitted(claims => claims with { Bh = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(body)) }).Permit;
 
         Assert.Equal(PermitFault.UnreadableBody, PermitCheck.Of(body, permit, "test", Now).Fault);
+    }
+
+    [Theory]
+    [InlineData("{", """{"a_later_field":{"a":1},""", "None")]
+    [InlineData("\"constraints\":{", "\"constraints\":{\"a_later_limit\":1,", "UnreadableBody")]
+    public void Reads_over_a_field_that_it_does_not_know_but_not_over_a_limit(string before, string after, string expected)
+    {
+        var work = new AWork().With(message => message with { Constraints = new Constraints { TimeoutMs = 1000 } });
+        var text = Encoding.UTF8.GetString(work.Body);
+        var at = text.IndexOf(before, StringComparison.Ordinal);
+        var body = Encoding.UTF8.GetBytes(text[..at] + after + text[(at + before.Length)..]);
+
+        var permit = work.Permitted(claims => claims with { Bh = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(body)) }).Permit;
+
+        Assert.Equal(expected, PermitCheck.Of(body, permit, "test", Now).Fault.ToString());
+    }
+
+    [Fact]
+    public void Reads_over_fields_of_answers_and_permits_that_it_does_not_know()
+    {
+        Assert.NotNull(JsonSerializer.Deserialize("""{"claims":[{"status":"taken","later":1}],"later":1}""", WorkerJson.Default.ClaimAnswer));
+        Assert.NotNull(JsonSerializer.Deserialize("""{"cancelled":[],"fenced":[],"later":1}""", WorkerJson.Default.HeartbeatAnswer));
+        Assert.NotNull(JsonSerializer.Deserialize(
+            """{"jti":"019b0000-0000-7000-8000-000000000000","sub":"019b0000-0000-7000-8000-000000000000","att":1,"aud":"test","exp":1,"bh":"","later":1}""", WorkerJson.Default.PermitClaims));
     }
 
     private static PermitFault Check(AWork work) => PermitCheck.Of(work.Body, work.Permit, "test", Now).Fault;
