@@ -2,7 +2,7 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.ReferenceWorker;
 
-/// <summary>The worker as a program. Exit codes: 0 stopped, 2 wrong use.</summary>
+/// <summary>The worker as a program. Exit codes: 0 stopped, 1 a pool could not be served any longer, 2 wrong use.</summary>
 internal static class ReferenceWorkerProgram
 {
     public static async Task<int> Main(string[] args)
@@ -28,7 +28,13 @@ internal static class ReferenceWorkerProgram
             // Before the host does it, which would log the same again with its stack.
             host.Services.GetRequiredService<IStartupValidator>().Validate();
             await host.RunAsync();
-            return 0;
+            // Not 0: a pool that failed has said so there before it stopped the host.
+            return Environment.ExitCode;
+        }
+        catch (OperationCanceledException) when (Environment.ExitCode != 0)
+        {
+            // Stopped while it still started.
+            return Environment.ExitCode;
         }
         catch (OptionsValidationException exception)
         {

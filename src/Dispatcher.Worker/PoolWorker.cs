@@ -12,16 +12,16 @@ internal sealed class PoolWorker(PoolRegistration pool, IServiceProvider service
     {
         // All pools of a process stop together, not one after the other as hosted services do.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, lifetime.ApplicationStopping);
-        var parts = new PoolParts(
-            pool,
-            services.GetRequiredService<IOptionsMonitor<WorkerOptions>>().Get(pool.Name),
-            services.GetService<IWorkerTransport>() ?? services.GetRequiredKeyedService<RabbitMq.RabbitMqWorkerTransport>(pool.Name),
-            services.GetRequiredService<TimeProvider>(),
-            services.GetRequiredService<WorkerMetrics>(),
-            services.GetRequiredService<ILoggerFactory>());
-        using var loop = new PoolLoop(parts, services.GetRequiredService<IServiceScopeFactory>());
         try
         {
+            var parts = new PoolParts(
+                pool,
+                services.GetRequiredService<IOptionsMonitor<WorkerOptions>>().Get(pool.Name),
+                services.GetService<IWorkerTransport>() ?? services.GetRequiredKeyedService<RabbitMq.RabbitMqWorkerTransport>(pool.Name),
+                services.GetRequiredService<TimeProvider>(),
+                services.GetRequiredService<WorkerMetrics>(),
+                services.GetRequiredService<ILoggerFactory>());
+            using var loop = new PoolLoop(parts, services.GetRequiredService<IServiceScopeFactory>());
             await loop.RunAsync(stop.Token);
         }
         catch (Exception) when (!stop.IsCancellationRequested)

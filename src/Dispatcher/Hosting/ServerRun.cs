@@ -14,7 +14,20 @@ internal static class ServerRun
     {
         using var files = settings.IsEmbedded ? EmbeddedFiles.Open(settings.DataFolder!) : null;
         await using var server = Server.Build(settings);
-        await server.RunAsync(cancellationToken);
+        try
+        {
+            await server.RunAsync(cancellationToken);
+        }
+        catch (OperationCanceledException) when (Environment.ExitCode != 0)
+        {
+            // Stopped while it still started.
+        }
+
+        if (Environment.ExitCode != 0)
+        {
+            // The worker in this process: a server that goes on without it would take jobs that nobody runs.
+            throw new VerbFailedException((ExitCode)Environment.ExitCode, "The embedded worker failed, and the server stopped with it.", "The log says why; correct that and start again.");
+        }
     }
 
     public static Task<int> GuardedAsync(Terminal terminal, Func<Task> run) => GuardedAsync(terminal, async () =>
