@@ -177,7 +177,7 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         [LoggerMessage(WorkerEventIds.RunFailed, LogLevel.Warning, "Run failed: {Ending} after {Took}")]
         public static partial void RunFailed(ILogger logger, string ending, TimeSpan took, Exception exception);
 
-        [LoggerMessage(WorkerEventIds.RunUnreported, LogLevel.Warning, "Run ended after {Took} and is not reported: it lost its lease, or its effect store has seen a later attempt")]
+        [LoggerMessage(WorkerEventIds.RunUnreported, LogLevel.Warning, "Run ended: fenced after {Took}, and not reported: it lost its lease, or its effect store has seen a later attempt")]
         public static partial void RunUnreported(ILogger logger, TimeSpan took, Exception? exception);
 
         [LoggerMessage(WorkerEventIds.RunStopped, LogLevel.Information, "Run told to end: {Reason}")]

@@ -8,6 +8,9 @@ internal sealed class LiveRun : IDisposable
     /// <summary>How long a handler may take to end after it was told to.</summary>
     public static readonly TimeSpan EndGrace = TimeSpan.FromSeconds(2);
 
+    /// <summary>So long after a run's limit the dispatcher waits for its outcome.</summary>
+    private static readonly TimeSpan ReportTime = TimeSpan.FromSeconds(20);
+
     /// <summary>A day, the longest limit there is; a timer takes no more than 49.</summary>
     private const long MaxMs = 86_400_000;
 
@@ -118,13 +121,17 @@ internal sealed class LiveRun : IDisposable
         }
     }
 
-    /// <summary>The outcome is decided: whatever an abandoned handler still does counts for nothing. Returns why the run was stopped.</summary>
+    /// <summary>
+    /// The outcome is decided: whatever an abandoned handler still does counts for nothing. Returns why the run was stopped; lapsed also where no timer has fired, since the
+    /// process was frozen: then a fault would only say that.
+    /// </summary>
     public StopReason Close()
     {
         lock (_gate)
         {
             _over = true;
-            return _reason;
+            var lapsed = _leaseTimer is null ? Age >= Limit + ReportTime : _clock.GetElapsedTime(_beatAt) >= _lease;
+            return lapsed && _reason != StopReason.Fenced ? StopReason.Lapsed : _reason;
         }
     }
 

@@ -114,6 +114,8 @@ public sealed class HeartbeatTests
         clock.Passed = run.Limit + LiveRun.EndGrace;
 
         Assert.False(run.MayHaveEffects);
+        clock.Passed = 2 * run.Limit;
+        Assert.Equal(StopReason.Lapsed, run.Close());
     }
 
     [Fact]
