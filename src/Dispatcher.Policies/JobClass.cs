@@ -33,7 +33,7 @@ public sealed record JobClass
     /// <summary>How often a worker says that it is alive, 100 ms to 1 h. Default: 5 s.</summary>
     public required TimeSpan HeartbeatEvery { get; init; }
 
-    /// <summary>How long all attempts may take together, from the first claim, 1 s to 7 d. Default: 24 h. Time in which people decide does not count.</summary>
+    /// <summary>How long all attempts may take together, from the first claim, 1 s to 7 d. Default: 24 h. What is waited for people, in line or for a worker does not count.</summary>
     public required TimeSpan OverallWithin { get; init; }
 
     /// <summary>Whether running it twice does no harm, so that a lost attempt may be repeated. Default: false.</summary>

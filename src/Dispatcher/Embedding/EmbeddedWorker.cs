@@ -29,7 +29,7 @@ internal static class EmbeddedWorker
             },
             (pool, options) =>
             {
-                options.Instance = $"{InProcessTransport.Subject}/{Environment.ProcessId}";
+                options.Instance = $"{InProcessTransport.Subject}/{options.Instance}";
                 options.EffectStore = EmbeddedFiles.Effects(settings.DataFolder!, pool);
                 options.StopGrace = TimeSpan.FromSeconds(5);
             });

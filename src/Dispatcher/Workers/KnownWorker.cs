@@ -8,7 +8,7 @@ internal sealed record KnownWorker
     /// <summary>The subject of the key it uses.</summary>
     public required string Principal { get; init; }
 
-    /// <summary>Its own name for itself, as in its claims: <c>host/pid</c> as a rule.</summary>
+    /// <summary>Its own name for itself, as in its claims: <c>host/pid/random</c> as a rule.</summary>
     public required string Instance { get; init; }
     public required string Version { get; init; }
     public required IReadOnlyList<string> Topics { get; init; }
