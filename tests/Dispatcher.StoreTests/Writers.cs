@@ -75,13 +75,16 @@ internal sealed class Writers : IAsyncDisposable
     public static async Task<Writers> OnAsync(IStore store, IDbContextFactory<DispatcherDb> contexts)
     {
         var writers = new Writers(store, contexts);
-        await writers._clock.OnceAsync(CancellationToken.None);
         await writers.Intake.StartAsync(CancellationToken.None);
         await writers.Moves.StartAsync(CancellationToken.None);
         return writers;
     }
 
-    public ValueTask<Judged<Job>> JudgeAsync(Job job, CancellationToken cancellationToken) => _gate.JudgeAsync(job, Hop.Dispatch, cancellationToken);
+    public async Task<Judged<Job>> JudgeAsync(Job job, CancellationToken cancellationToken)
+    {
+        await _clock.OnceAsync(cancellationToken);
+        return await _gate.JudgeAsync(job, Hop.Dispatch, cancellationToken);
+    }
 
     public async Task DispatchAsync(Job job, CancellationToken cancellationToken) => await DispatchAsync(await JudgeAsync(job, cancellationToken), cancellationToken);
 
@@ -89,7 +92,7 @@ internal sealed class Writers : IAsyncDisposable
 
     public async Task<Surroundings> AroundAsync(CancellationToken cancellationToken)
     {
-        await _clock.TrustedAsync(cancellationToken);
+        await _clock.OnceAsync(cancellationToken);
         return new Surroundings(_bundle.InForce.Bundle, _clock.Now, TimeProvider.System);
     }
 

@@ -64,9 +64,10 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
         await writers.Recovery.RecordAsync([Faulted(running)], "worker-key", Stop);
         var told = (await OutboxAsync()).Count(message => message.RoutingKey.StartsWith("faulted.", StringComparison.Ordinal));
         var retrying = await JobAsync(running.JobId);
-        await MovedAsync(new Move(retrying, retrying with { State = JobState.Dispatched, Attempt = 2 }));
+        var around = await writers.AroundAsync(Stop);
+        await MovedAsync(new Move(retrying, retrying with { State = JobState.Dispatched, Attempt = 2, PolicyHash = around.Bundle!.Hash }));
 
-        await writers.Moves.AddAsync(Sweep.Repair(await JobAsync(running.JobId), await writers.AroundAsync(Stop))!, Stop);
+        await writers.Moves.AddAsync(Sweep.Repair(await JobAsync(running.JobId), around)!, Stop);
 
         Assert.Equal((JobState.Retrying, 1, 1), ((await JobAsync(running.JobId)).State, told, (await OutboxAsync()).Count(message => message.RoutingKey.StartsWith("faulted.", StringComparison.Ordinal))));
     }
