@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Dispatcher.Contracts;
@@ -17,10 +16,10 @@ public sealed class ReloadJourneys
     private const string UnknownKey = "  - { id: odd, match: { topic: job.test.once }, decison: DENY }\n";
 
     /// <summary>How often the file is edited: <c>DISPATCHER_TEST_EDITS</c>, else what fits a quick run.</summary>
-    private static int Edits => Variable("DISPATCHER_TEST_EDITS", 6);
+    private static int Edits => Journey.Number("DISPATCHER_TEST_EDITS", 6);
 
     /// <summary>How many jobs stream in: <c>DISPATCHER_TEST_RATE</c> a second, else what a busy machine bears.</summary>
-    private static int JobsPerSecond => Variable("DISPATCHER_TEST_RATE", 50);
+    private static int JobsPerSecond => Journey.Number("DISPATCHER_TEST_RATE", 50);
 
     [Fact]
     public async Task Edits_of_a_shared_folder_fail_no_job_and_each_decision_is_by_the_bundle_in_force()
@@ -112,8 +111,6 @@ public sealed class ReloadJourneys
             await Task.Delay(TimeSpan.FromMilliseconds(100), stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
-
-    private static int Variable(string name, int usual) => int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : usual;
 
     private static void BreakFolder(PolicyDraft policies, int how)
     {

@@ -51,8 +51,10 @@ internal sealed class Journey : IAsyncDisposable
     public static ReadOnlyMemory<byte> WakeTest { get; } = """{"v":1,"pools":["test"]}"""u8.ToArray();
 
     /// <summary>How many jobs a mass journey takes: <c>DISPATCHER_TEST_JOBS</c>, else what fits a quick run.</summary>
-    public static int Jobs(int usual) =>
-        int.TryParse(Environment.GetEnvironmentVariable("DISPATCHER_TEST_JOBS"), CultureInfo.InvariantCulture, out var jobs) ? jobs : usual;
+    public static int Jobs(int usual) => Number("DISPATCHER_TEST_JOBS", usual);
+
+    /// <summary>A number from the environment, else what fits a quick run.</summary>
+    public static int Number(string variable, int usual) => int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out var number) ? number : usual;
 
     /// <summary>With a database that is migrated, or one without tables.</summary>
     public static async Task<Journey> BeginAsync(bool migrated = true)
