@@ -45,7 +45,7 @@ public sealed record JobClass
     /// <summary>The pause after the first attempt that failed, 1 ms to 1 h; it doubles with each further one. Default: 1 s.</summary>
     public required TimeSpan FirstPause { get; init; }
 
-    /// <summary>The longest pause between attempts, unless the fault itself asks for a longer one; 1 ms to 24 h. Default: 5 min.</summary>
+    /// <summary>The longest pause between attempts, unless the fault itself asks for a longer one; from the first up to 24 h. Default: 5 min, or the first if that is longer.</summary>
     public required TimeSpan LongestPause { get; init; }
 
     /// <summary>The topic's own word on faults. It goes before the handler's, and that before <see cref="FaultTable.Defaults"/>.</summary>
