@@ -120,5 +120,6 @@ internal sealed class PoolBreaker(DispatchOptions options, TimeProvider time)
         }
     }
 
-    private static TimeSpan? Longer(TimeSpan? one, TimeSpan? other) => other is null || one > other ? one : other;
+    /// <summary>The longer of two that may be unknown. Null: both are.</summary>
+    internal static TimeSpan? Longer(TimeSpan? one, TimeSpan? other) => other is null || one > other ? one : other;
 }

@@ -26,7 +26,7 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
         var longest = Breaker(pool).LongestRun;
 
         // One that runs now has taken at least so long already. As long as none has ended, nothing is known.
-        return new PoolRoom(load, options.Value.WindowMultiple, longest > load.OldestRun ? longest : longest is null ? null : load.OldestRun, Breaker(pool).Room(load.UnderWay));
+        return new PoolRoom(load, options.Value.WindowMultiple, longest is null ? null : PoolBreaker.Longer(longest, load.OldestRun), Breaker(pool).Room(load.UnderWay));
     }
 
     /// <summary>As many as could go, had all of them the longest time to start that the pool's topics give.</summary>

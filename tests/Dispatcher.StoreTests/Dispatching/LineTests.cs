@@ -117,6 +117,20 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
+    public async Task A_pool_whose_last_run_was_short_is_given_more_than_it_can_begin_also_while_nothing_runs()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await AddAsync(Worker("a", 8, await Store.NowAsync(Stop)));
+        var quick = await RunningAsync();
+        await writers.BundleAsync("job.exec.shell: { pool: shell, owner: team, timeouts: { start: 60s } }", Store, Stop);
+        Assert.Equal(8, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
+
+        writers.Window.Ended(new Move(quick, quick with { State = JobState.Succeeded }));
+
+        Assert.Equal(32, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
+    }
+
+    [Fact]
     public async Task Jobs_that_stand_in_the_wrong_line_are_sorted_when_another_bundle_is_in_force()
     {
         await using var writers = await Writers.OnAsync(Database);

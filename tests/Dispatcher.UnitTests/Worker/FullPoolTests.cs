@@ -35,14 +35,7 @@ public sealed class FullPoolTests
     public async Task Short_runs_return_nothing_however_many_wait()
     {
         var transport = new InMemoryTransport();
-        await using var worker = await AWorker.That(
-            async (_, token) =>
-            {
-                await Task.Delay(50, token);
-                return JobResult.Nothing;
-            },
-            options => options.Concurrency = 1,
-            transport);
+        await using var worker = await OneAtATimeAsync(transport, TimeSpan.FromMilliseconds(50));
         for (var i = 0; i < 40; i++)
         {
             transport.Deliver(new AWork());
@@ -58,14 +51,7 @@ public sealed class FullPoolTests
     public async Task A_worker_that_is_alone_keeps_what_waits()
     {
         var transport = new InMemoryTransport { IsAlone = true };
-        await using var worker = await AWorker.That(
-            async (_, token) =>
-            {
-                await Task.Delay(1500, token);
-                return JobResult.Nothing;
-            },
-            options => options.Concurrency = 1,
-            transport);
+        await using var worker = await OneAtATimeAsync(transport, TimeSpan.FromMilliseconds(1500));
         transport.Deliver(new AWork());
         transport.Deliver(new AWork());
 
@@ -74,9 +60,18 @@ public sealed class FullPoolTests
         Assert.DoesNotContain("return", transport.Seen);
     }
 
+    private static Task<AWorker> OneAtATimeAsync(InMemoryTransport transport, TimeSpan took) => AWorker.That(
+        async (_, token) =>
+        {
+            await Task.Delay(took, token);
+            return JobResult.Nothing;
+        },
+        options => options.Concurrency = 1,
+        transport);
+
     private static async Task AssertItTakesMoreAgainAsync(InMemoryTransport transport)
     {
-        while (transport.Prefetches.Count == 2)
+        for (var tries = 0; tries < 500 && transport.Prefetches.Count == 2; tries++)
         {
             var before = transport.Taken;
             transport.Deliver(new AWork());
