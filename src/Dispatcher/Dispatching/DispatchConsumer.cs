@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Messaging;
@@ -8,11 +7,12 @@ using MassTransit;
 namespace Dispatcher.Dispatching;
 
 /// <summary>Step 4, in the consume pipeline of the dispatch queue: takes the next jobs of each line from the store, never from the message, and asks the policy again with the bundle in force now.</summary>
-internal sealed partial class DispatchPolicyFilter(PoolTurns turns, PoolWakes wakes, PolicyGate gate, ILogger<DispatchPolicyFilter> logger) : IFilter<ConsumeContext<RawMessage>>
+internal sealed partial class DispatchPolicyFilter(
+    PoolTurns turns, PoolLines lines, PoolWakes wakes, PolicyGate gate, ILogger<DispatchPolicyFilter> logger) : IFilter<ConsumeContext<RawMessage>>
 {
     public async Task Send(ConsumeContext<RawMessage> context, IPipe<ConsumeContext<RawMessage>> next)
     {
-        foreach (var pool in Pools(context.Message.Body).Distinct(StringComparer.Ordinal))
+        foreach (var pool in Pools(context.Message.Body))
         {
             await using var turn = pool is null ? null : await turns.TakeAsync(pool, context.CancellationToken);
             var judged = await JudgeAsync(turn?.Jobs ?? [], context.CancellationToken);
@@ -45,24 +45,23 @@ internal sealed partial class DispatchPolicyFilter(PoolTurns turns, PoolWakes wa
         return judged;
     }
 
-    /// <summary>The message only says where to look. One that cannot be read loses nothing: the sweep looks everywhere.</summary>
+    /// <summary>Known pools of the message. One null if there is none: the sweep looks everywhere, so that nothing is lost.</summary>
     private IReadOnlyList<string?> Pools(ReadOnlyMemory<byte> body)
     {
-        try
+        IReadOnlyList<string?>? pools = DispatchWake.Read(body, lines.Known, out var fault);
+        if (pools is null)
         {
-            return JsonSerializer.Deserialize<DispatchWake>(body.Span)?.Pools is { Count: > 0 } pools ? pools : throw new JsonException("It names no pool.");
+            Log.Unreadable(logger, fault);
         }
-        catch (JsonException reason)
-        {
-            Log.Unreadable(logger, reason);
-            return [null];
-        }
+
+        return pools is { Count: > 0 } ? pools : [null];
     }
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.DispatchUnreadable, LogLevel.Error, "A dispatch message cannot be read and is dropped; the sweep looks at every line")]
-        public static partial void Unreadable(ILogger logger, Exception reason);
+        [LoggerMessage(
+            EventIds.DispatchUnreadable, LogLevel.Error, "A dispatch message cannot be read and is dropped; the sweep checks every pool: {Reason}")]
+        public static partial void Unreadable(ILogger logger, string reason);
     }
 }
 

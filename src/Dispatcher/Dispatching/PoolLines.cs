@@ -31,6 +31,9 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
     private long _sortedFor = -1;
     private long _sortAgainAt;
 
+    /// <summary>The pools that can have a backlog: those of the bundle in force, and <see cref="Unregistered"/>.</summary>
+    public IReadOnlySet<string> Known => (current.InForce.Bundle?.Pools.Keys ?? []).Append(Unregistered).ToHashSet(StringComparer.Ordinal);
+
     /// <summary>The pools in whose line somebody could go, were there room. Jobs stand in the right lines then.</summary>
     public async Task<IReadOnlyList<string>> ReadyAsync(CancellationToken cancellationToken)
     {
@@ -42,7 +45,7 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
         }
 
         var ready = new List<string>();
-        foreach (var pool in (current.InForce.Bundle?.Pools.Keys ?? []).Append(Unregistered))
+        foreach (var pool in Known)
         {
             if (await AnyAsync(Ready(db, pool), cancellationToken))
             {

@@ -41,7 +41,10 @@ internal sealed partial class PoolWakes(IOutboxTransport transport, TimeProvider
 
             try
             {
-                await transport.SendAsync(DispatchWake.Message(pools, time), stoppingToken);
+                foreach (var some in pools.Chunk(DispatchWake.MostPools))
+                {
+                    await transport.SendAsync(DispatchWake.Message(some, time), stoppingToken);
+                }
             }
 #pragma warning disable CA1031 // The sweep finds what this did not tell.
             catch (Exception away) when (!stoppingToken.IsCancellationRequested)
