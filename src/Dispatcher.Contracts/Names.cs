@@ -9,6 +9,12 @@ public static class Exchanges
     /// <summary>Direct exchange for work messages. The routing key is the pool.</summary>
     public const string Work = "dispatcher.work";
 
+    /// <summary>
+    /// Fanout exchange for <see cref="OutcomeBatch"/>, persistent and confirmed; the routing key is not read.
+    /// It is the only thing that a worker needs to write to.
+    /// </summary>
+    public const string Outcomes = "dispatcher.outcomes";
+
     /// <summary>Topic exchange for job events. The routing key is <c>&lt;event&gt;.&lt;principal&gt;.&lt;topic&gt;</c>, for example <c>succeeded.billing.job.repo.read</c>.</summary>
     public const string Events = "dispatcher.events";
 
@@ -19,9 +25,6 @@ public static class Exchanges
 /// <summary>The queues a worker may meet.</summary>
 public static class Queues
 {
-    /// <summary>Where workers send <see cref="OutcomeBatch"/>, through the default exchange, persistent and confirmed.</summary>
-    public const string Outcomes = "dispatcher.outcomes";
-
     /// <summary>The queue of one pool's work messages, for example <c>dispatcher.work.shell</c>.</summary>
     public static string Work(string pool) => "dispatcher.work." + pool;
 }
@@ -51,6 +54,6 @@ public static class MessageTypes
     /// <summary>The body is a <see cref="WorkMessage"/>.</summary>
     public const string Work = "work";
 
-    /// <summary>The body is a <see cref="DeadLetterCopy"/>, or the first 64 KiB of a submission that could not be read.</summary>
+    /// <summary>The body is a <see cref="DeadLetterCopy"/>, with references only: the store holds what was submitted.</summary>
     public const string DeadLetter = "dead-letter";
 }

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace Dispatcher.Contracts;
 
-/// <summary>What a worker sends to queue <see cref="Queues.Outcomes"/>: 1 to 256 outcomes, at most 1 MiB. The AMQP <c>user_id</c> must be the subject of the key that claimed.</summary>
+/// <summary>What a worker sends to exchange <see cref="Exchanges.Outcomes"/>: 1 to 256 outcomes, at most 1 MiB. The AMQP <c>user_id</c> must be the subject of the key that claimed.</summary>
 public sealed record OutcomeBatch
 {
     /// <summary>Wire version: 1.</summary>

@@ -62,7 +62,7 @@ public sealed class ApprovalJourneys
         var forged = new JobEvent { EventId = Guid.CreateVersion7(), Event = "approved", JobId = inHeader.JobId, Topic = inHeader.Topic, Principal = "billing", State = JobState.Approved, At = DateTimeOffset.UnixEpoch, PolicyHash = Other, Reason = "go" };
         await journey.ForgeAsync(Exchanges.Events, "approved.billing.job.test.held", JsonSerializer.SerializeToUtf8Bytes(forged, WireJson.Default.JobEvent));
         await journey.ForgeAsync(Exchanges.Events, "approved.nonsense", [1, 2, 3]);
-        await journey.ForgeAsync("", "dispatcher.dispatch", Journey.WakeTest.ToArray());
+        await journey.ForgeAsync("", "dispatcher.server.dispatch", Journey.WakeTest.ToArray());
         await Eventually.IsAsync(async () => (await dispatcher.TimelineAsync(inHeader.JobId)).Contains("event_refused"), () => "the forged event is on the timeline\n" + dispatcher.Log, TimeSpan.FromSeconds(20));
 
         foreach (var refused in new[] { inBody, inLabel })

@@ -21,7 +21,7 @@ public sealed class ApprovalMassJourneys
         await VoteAsync(jobs, job => first.VoteAsync(job.JobId, "approve", ana));
         for (var i = 0; i < 50; i++)
         {
-            await journey.ForgeAsync("", "dispatcher.dispatch", Journey.WakeTest.ToArray());
+            await journey.ForgeAsync("", "dispatcher.server.dispatch", Journey.WakeTest.ToArray());
         }
 
         await Eventually.IsAsync(

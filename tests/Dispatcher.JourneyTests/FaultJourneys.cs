@@ -159,13 +159,14 @@ public sealed class FaultJourneys
         var (good, poison) = (AJob.On("job.test.once"), AJob.On("job.test.once"));
 
         // As a server does that ends with the message in its hands, time and again.
-        await using (await journey.ReturnAsync("dispatcher.intake"))
+        await using (await journey.ReturnAsync("dispatcher.server.intake"))
         {
             await billing.PublishAsync(good);
             await dispatcher.InStateAsync(good.JobId, "succeeded");
-            await using (await journey.ReturnAsync("dispatcher.parked"))
+            await using (await journey.ReturnAsync("dispatcher.server.intake.parked"))
             {
-                await billing.PublishAsync(poison);
+                // The broker updates an entry that it finds in x-death, and leaves what else it says: that must name no topic.
+                await billing.PublishAsync([poison.Parcel() with { Headers = Journey.SetAside("dispatcher.server.intake", "job.test.denied") }]);
                 await Eventually.IsAsync(async () => (await dispatcher.DeadLettersAsync()).Count == 1, () => "the poison is kept\n" + dispatcher.Log, TimeSpan.FromSeconds(30));
             }
         }

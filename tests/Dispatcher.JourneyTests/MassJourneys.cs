@@ -145,7 +145,7 @@ public sealed class MassJourneys
             var packed = Journey.WakeTest;
             for (var i = 0; i < Times; i++)
             {
-                await channel.BasicPublishAsync("", "dispatcher.dispatch", packed, TestContext.Current.CancellationToken);
+                await channel.BasicPublishAsync("", "dispatcher.server.dispatch", packed, TestContext.Current.CancellationToken);
             }
         }
 

@@ -125,14 +125,14 @@ public sealed class PolicyJourneys
         await using (var operatorConnection = await journey.ConnectAsync("dispatcher"))
         {
             var channel = await operatorConnection.CreateChannelAsync(cancellationToken: TestContext.Current.CancellationToken);
-            await channel.QueueDeclareAsync("dispatcher.intake", durable: true, exclusive: false, autoDelete: false, cancellationToken: TestContext.Current.CancellationToken);
+            await channel.QueueDeclareAsync("dispatcher.server.intake", durable: true, exclusive: false, autoDelete: false, cancellationToken: TestContext.Current.CancellationToken);
         }
 
         var dispatcher = journey.StartDispatcher();
 
         // The rest of the time is the start of a process on a busy machine.
         Assert.Equal(2, await dispatcher.EndAsync(TimeSpan.FromSeconds(15)));
-        Assert.Contains("dispatcher.intake", dispatcher.Log, StringComparison.Ordinal);
+        Assert.Contains("dispatcher.server.intake", dispatcher.Log, StringComparison.Ordinal);
         Assert.Contains("other arguments", dispatcher.Log, StringComparison.Ordinal);
     }
 }

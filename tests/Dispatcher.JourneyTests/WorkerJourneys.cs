@@ -93,7 +93,7 @@ public sealed class WorkerJourneys
             ],
         };
         await channel.BasicPublishAsync(
-            "", Queues.Outcomes, mandatory: true, new BasicProperties { UserId = "worker-test", DeliveryMode = DeliveryModes.Persistent },
+            Exchanges.Outcomes, "", mandatory: true, new BasicProperties { UserId = "worker-test", DeliveryMode = DeliveryModes.Persistent },
             JsonSerializer.SerializeToUtf8Bytes(outcome, WireJson.Default.OutcomeBatch), Now);
 
         await Eventually.IsAsync(async () => (await dispatcher.TimelineAsync(job.JobId))[^1] == "late_outcome", () => "it is on the timeline\n" + dispatcher.Log, TimeSpan.FromSeconds(10));

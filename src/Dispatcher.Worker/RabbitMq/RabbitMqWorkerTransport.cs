@@ -98,12 +98,12 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             // The server takes outcomes only from who claimed; the broker vouches for user_id.
             var properties = new BasicProperties { ContentType = "application/json", DeliveryMode = DeliveryModes.Persistent, UserId = _factory.UserName };
             // Returns when the broker has confirmed; throws when it refused the batch or found no queue.
-            await _publisher.BasicPublishAsync("", Queues.Outcomes, mandatory: true, properties, body, timeout.Token);
+            await _publisher.BasicPublishAsync(Exchanges.Outcomes, "", mandatory: true, properties, body, timeout.Token);
         }
         catch (PublishException exception)
         {
             throw new IOException(
-                exception.IsReturn ? $"There is no queue {Queues.Outcomes}: has the server declared it?" : "The broker refused the outcomes.", exception);
+                exception.IsReturn ? $"No queue is bound to exchange {Exchanges.Outcomes}: has the server declared it?" : "The broker refused the outcomes.", exception);
         }
         catch
         {

@@ -43,6 +43,7 @@ internal static class MessagingRegistration
         services.AddSingleton<DispatchPolicyFilter>();
         services.AddSingleton<StoreWait>();
         services.AddSingleton<LastResort>();
+        services.AddSingleton<PoisonLetters>();
         services.AddOptions<MassTransitHostOptions>().Configure(host => host.WaitUntilStarted = true);
         services.AddMassTransit(bus =>
         {
@@ -64,22 +65,45 @@ internal static class MessagingRegistration
             bus.AddConsumer<IntakeConsumer>();
             bus.AddConsumer<OutcomeConsumer>();
             bus.AddConsumer<ApprovalWatch>();
-            bus.AddConsumer<ParkedConsumer>();
-            bus.AddConsumer<PoisonConsumer>();
             bus.UsingRabbitMq((context, rabbit) =>
             {
                 rabbit.Host(new Uri(settings.RabbitMq!), host => host.ConnectionName("dispatcher bus"));
-                Endpoint(rabbit, QueueNames.Intake, endpoint => Intake(endpoint, context));
+                Source(rabbit, context, QueueNames.Intake, IntakePrefetch, Intake);
+                Source(rabbit, context, QueueNames.Outcomes, PackedPrefetch, Outcomes);
+                Source(rabbit, context, QueueNames.ApprovalWatch, PackedPrefetch, Watch);
                 Endpoint(rabbit, QueueNames.Dispatch, endpoint => Dispatch(endpoint, context));
-                Endpoint(rabbit, Queues.Outcomes, endpoint => Outcomes(endpoint, context));
-                Endpoint(rabbit, QueueNames.ApprovalWatch, endpoint => Watch(endpoint, context));
-                Endpoint(rabbit, QueueNames.Parked, endpoint => Alone<ParkedConsumer>(endpoint, context));
-                Endpoint(rabbit, QueueNames.Poison, endpoint => Alone<PoisonConsumer>(endpoint, context));
             });
         });
     }
 
-    /// <summary>The queue is there already, with just these arguments; MassTransit adds an exchange of the same name, which nobody uses.</summary>
+    /// <summary>
+    /// A source, and the two queues that the broker moves its messages to. The queue from which a message is read decides how it is handled;
+    /// nothing that it says does.
+    /// </summary>
+    private static void Source(
+        IRabbitMqBusFactoryConfigurator rabbit,
+        IRegistrationContext context,
+        string queue,
+        int prefetch,
+        Action<IReceiveEndpointConfigurator, IRegistrationContext, int> consume)
+    {
+        Endpoint(rabbit, queue, endpoint => consume(endpoint, context, prefetch));
+        Endpoint(rabbit, QueueNames.Parked(queue), endpoint =>
+        {
+            endpoint.UseFilter(new ParkedLog(queue, context.GetRequiredService<ILogger<ParkedLog>>()));
+            consume(endpoint, context, 1);
+        });
+        Endpoint(rabbit, QueueNames.Poison(queue), endpoint =>
+        {
+            Common(endpoint, context, prefetch: 1);
+            endpoint.Handler<RawMessage>(message => context.GetRequiredService<PoisonLetters>().KeepAsync(queue, message));
+        });
+    }
+
+    /// <summary>
+    /// The queue is there already, with just these arguments. MassTransit declares an exchange of the same name: messages that another queue
+    /// sets aside come through it.
+    /// </summary>
     private static void Endpoint(IRabbitMqBusFactoryConfigurator rabbit, string queue, Action<IReceiveEndpointConfigurator> configure) => rabbit.ReceiveEndpoint(queue, endpoint =>
     {
         endpoint.ConfigureConsumeTopology = false;
@@ -91,9 +115,9 @@ internal static class MessagingRegistration
         configure(endpoint);
     });
 
-    private static void Intake(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
+    private static void Intake(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
     {
-        Common(endpoint, context, IntakePrefetch);
+        Common(endpoint, context, prefetch);
         endpoint.ConfigureConsumer<IntakeConsumer>(context, consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<IntakePolicyFilter>())));
     }
 
@@ -103,22 +127,16 @@ internal static class MessagingRegistration
         endpoint.ConfigureConsumer<DispatchConsumer>(context, consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<DispatchPolicyFilter>())));
     }
 
-    private static void Outcomes(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
+    private static void Outcomes(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
     {
-        Common(endpoint, context, PackedPrefetch);
+        Common(endpoint, context, prefetch);
         endpoint.ConfigureConsumer<OutcomeConsumer>(context);
     }
 
-    private static void Watch(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
+    private static void Watch(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
     {
-        Common(endpoint, context, PackedPrefetch);
+        Common(endpoint, context, prefetch);
         endpoint.ConfigureConsumer<ApprovalWatch>(context);
-    }
-
-    private static void Alone<TConsumer>(IReceiveEndpointConfigurator endpoint, IRegistrationContext context) where TConsumer : class, IConsumer
-    {
-        Common(endpoint, context, prefetch: 1);
-        endpoint.ConfigureConsumer<TConsumer>(context);
     }
 
     /// <summary>As many as the worker can have waiting: it answers a delivery when it has claimed it.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Dispatcher.Topology;
 using MassTransit;
 using Headers = Dispatcher.Contracts.Headers;
 
@@ -8,7 +7,10 @@ namespace Dispatcher.Messaging;
 /// <summary>The bytes of one message, as delivered. Our endpoints read it themselves, so that nothing a stranger sends can fail before we have seen it.</summary>
 internal sealed record RawMessage(ReadOnlyMemory<byte> Body);
 
-/// <summary>What the transport says of a delivery, apart from the body.</summary>
+/// <summary>
+/// What the transport says of a delivery, apart from the body. The broker vouches for <see cref="UserId"/>; everything else is what the
+/// sender set. Where a message was published is not among it, because no property can say that: the queue from which it is read does.
+/// </summary>
 internal sealed record DeliveryFacts
 {
     public string? UserId { get; init; }
@@ -33,16 +35,13 @@ internal sealed record DeliveryFacts
         return common with
         {
             UserId = properties.UserId,
-            RoutingKey = Original(context, delivery.RoutingKey ?? ""),
+            RoutingKey = delivery.RoutingKey ?? "",
             MessageId = properties.MessageId,
             ContentType = properties.ContentType,
             ReplyTo = properties.ReplyTo,
             CorrelationId = properties.CorrelationId,
         };
     }
-
-    /// <summary>The broker gives a message that it sets aside another key.</summary>
-    private static string Original(ConsumeContext context, string routingKey) => routingKey == QueueNames.Parked ? Origin.Of(context).RoutingKey : routingKey;
 
     /// <summary>A stranger's header may be of any type; only text is taken. Asking for it as a string would throw.</summary>
     private static string? Text(MassTransit.Headers headers, string name) => headers.TryGetHeader(name, out var value) ? value as string : null;

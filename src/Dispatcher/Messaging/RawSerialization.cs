@@ -26,8 +26,13 @@ internal sealed class RawSerialization : ISerializerFactory, IMessageDeserialize
     public ConsumeContext Deserialize(ReceiveContext receiveContext) =>
         new BodyConsumeContext(receiveContext, Deserialize(receiveContext.Body, receiveContext.TransportHeaders, receiveContext.InputAddress));
 
-    public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null) =>
-        new Context(SystemTextJsonMessageSerializer.Instance, new RawMessageContext(headers, destinationAddress, RawSerializerOptions.AnyMessageType), body.GetBytes());
+    /// <summary>
+    /// Without the headers: MassTransit would declare and send to the address that a sender writes into one, with the rights of the server.
+    /// </summary>
+    public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null) => new Context(
+        SystemTextJsonMessageSerializer.Instance,
+        new RawMessageContext(EmptyHeaders.Instance, destinationAddress, RawSerializerOptions.AnyMessageType),
+        body.GetBytes());
 
     public MessageBody GetMessageBody(string text) => new StringMessageBody(text);
 

@@ -16,7 +16,7 @@ internal sealed class OutcomeConsumer(JobRecovery recovery, Refusals refusals) :
         var batch = Read(context.Message.Body, facts, errors);
         if (batch is null)
         {
-            var source = new SubmissionSource { Door = "amqp", Principal = facts.UserId, RoutingKey = facts.RoutingKey, MessageId = facts.MessageId };
+            var source = new SubmissionSource { Door = "amqp", Principal = facts.UserId, RoutingKey = Exchanges.Outcomes, MessageId = facts.MessageId };
             await refusals.RefuseAsync(context.Message.Body, source, errors, context.CancellationToken);
             return;
         }

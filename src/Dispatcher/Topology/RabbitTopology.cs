@@ -22,6 +22,16 @@ internal sealed partial class RabbitTopology(RabbitConnection connection, ILogge
         await ExchangeAsync(channel, Exchanges.DeadLetter, ExchangeType.Topic, withAlternate, cancellationToken);
         await ExchangeAsync(channel, Exchanges.Events, ExchangeType.Topic, null, cancellationToken);
         await ExchangeAsync(channel, Exchanges.Work, ExchangeType.Direct, null, cancellationToken);
+        await ExchangeAsync(channel, Exchanges.Outcomes, ExchangeType.Fanout, null, cancellationToken);
+        foreach (var (source, exchange, key) in QueueNames.Sources)
+        {
+            await QueueWithExchangeAsync(channel, QueueNames.Poison(source), cancellationToken);
+            await QueueWithExchangeAsync(channel, QueueNames.Parked(source), cancellationToken);
+            await QueueAsync(channel, source, cancellationToken);
+            await channel.QueueBindAsync(source, exchange, key, cancellationToken: cancellationToken);
+        }
+
+        await QueueWithExchangeAsync(channel, QueueNames.Dispatch, cancellationToken);
         await ExchangeAsync(channel, QueueNames.Retry, ExchangeType.Direct, null, cancellationToken);
         foreach (var (key, queue) in QueueNames.DelayQueues)
         {
@@ -29,13 +39,12 @@ internal sealed partial class RabbitTopology(RabbitConnection connection, ILogge
             await channel.QueueBindAsync(queue, QueueNames.Retry, key, cancellationToken: cancellationToken);
         }
 
-        foreach (var queue in new[] { QueueNames.Poison, QueueNames.Parked, QueueNames.Intake, QueueNames.Dispatch, QueueNames.ApprovalWatch, Queues.Outcomes })
+        // After the new bindings: a message in between reaches both queues, never none.
+        foreach (var (queue, exchange, key) in QueueNames.Retired)
         {
-            await QueueAsync(channel, queue, cancellationToken);
+            await channel.QueueUnbindAsync(queue, exchange, key, cancellationToken: cancellationToken);
         }
 
-        await channel.QueueBindAsync(QueueNames.Intake, Exchanges.Jobs, "#", cancellationToken: cancellationToken);
-        await channel.QueueBindAsync(QueueNames.ApprovalWatch, Exchanges.Events, "approved.#", cancellationToken: cancellationToken);
         Log.Declared(logger);
     }
 
@@ -63,6 +72,16 @@ internal sealed partial class RabbitTopology(RabbitConnection connection, ILogge
     private static Task QueueAsync(IChannel channel, string name, CancellationToken cancellationToken) =>
         ClearlyAsync($"queue {name}", () => channel.QueueDeclareAsync(
             name, durable: true, exclusive: false, autoDelete: false, new Dictionary<string, object?>(QueueNames.Arguments(name)), cancellationToken: cancellationToken));
+
+    /// <summary>
+    /// A queue behind a fanout exchange of the same name, as MassTransit declares it for an endpoint. Other queues dead-letter to that exchange.
+    /// </summary>
+    private static async Task QueueWithExchangeAsync(IChannel channel, string name, CancellationToken cancellationToken)
+    {
+        await ExchangeAsync(channel, name, ExchangeType.Fanout, null, cancellationToken);
+        await QueueAsync(channel, name, cancellationToken);
+        await channel.QueueBindAsync(name, name, "", cancellationToken: cancellationToken);
+    }
 
     private static async Task ClearlyAsync(string what, Func<Task> declare)
     {

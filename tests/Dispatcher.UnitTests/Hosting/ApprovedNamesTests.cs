@@ -34,8 +34,10 @@ public sealed class ApprovedNamesTests
         [
             .. Constants(typeof(Exchanges)).Select(name => $"exchange {name.Value}"),
             $"exchange {QueueNames.Retry}",
-            .. Constants(typeof(QueueNames)).Select(name => name.Value).Except([QueueNames.Retry]).Append(Queues.Outcomes).Append(Queues.Work("<pool>")).Concat(QueueNames.DelayQueues.Select(delay => delay.Queue)).SelectMany(
+            .. Constants(typeof(QueueNames)).Select(name => name.Value).Except([QueueNames.Retry]).Concat(QueueNames.Sources.SelectMany(source => new[] { QueueNames.Parked(source.Queue), QueueNames.Poison(source.Queue) })).Append(Queues.Work("<pool>")).Concat(QueueNames.DelayQueues.Select(delay => delay.Queue)).SelectMany(
                 queue => QueueNames.Arguments((string)queue).OrderBy(argument => argument.Key, StringComparer.Ordinal).Select(argument => $"    {argument.Key} = {argument.Value}").Prepend($"queue {queue}")),
+            .. QueueNames.Sources.Select(source => $"binding {source.Queue} to {source.Exchange} with \"{source.RoutingKey}\""),
+            .. QueueNames.Retired.Select(retired => $"no binding {retired.Queue} to {retired.Exchange} with \"{retired.RoutingKey}\""),
             .. Constants(typeof(Headers)).Select(name => $"header {name.Value}"),
             .. Constants(typeof(MessageTypes)).Select(name => $"type {name.Value}"),
         ]);

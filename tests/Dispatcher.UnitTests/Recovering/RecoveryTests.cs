@@ -82,7 +82,7 @@ public sealed class RecoveryTests
         Assert.InRange(pause, TimeSpan.FromMilliseconds(500), TimeSpan.FromMilliseconds(1000));
         Assert.Null(move.DeadLetter);
         var wake = Assert.Single(move.Outbox);
-        Assert.Equal(("dispatcher.retry", "5s", true, (long?)move.After.ReadyAt), (wake.Exchange, wake.RoutingKey, wake.Mandatory, wake.ExpiresAt));
+        Assert.Equal(("dispatcher.server.retry", "5s", true, (long?)move.After.ReadyAt), (wake.Exchange, wake.RoutingKey, wake.Mandatory, wake.ExpiresAt));
         Assert.Equal(["main"], JsonSerializer.Deserialize<DispatchWake>(wake.Body)!.Pools);
     }
 
@@ -149,7 +149,7 @@ public sealed class RecoveryTests
         var later = AJob.Micros(AJob.Noon.AddSeconds(1));
         Assert.Equal((JobState.Accepted, 1, 0, "returned"), (move.After.State, move.After.Attempt, move.After.Spent, move.Entry!.Kind));
         Assert.Equal((later, null, null), (move.After.ReadyAt, move.After.GiveUpAt, move.After.DueAt));
-        Assert.Equal(("dispatcher.retry", "5s"), (Assert.Single(move.Outbox).Exchange, move.Outbox[0].RoutingKey));
+        Assert.Equal(("dispatcher.server.retry", "5s"), (Assert.Single(move.Outbox).Exchange, move.Outbox[0].RoutingKey));
     }
 
     [Fact]
