@@ -17,6 +17,9 @@ internal sealed class RabbitConnection(Uri address, string name) : IAsyncDisposa
 
     private IConnection? _connection;
 
+    /// <summary>The broker user of the server, as which it publishes.</summary>
+    public string User => _factory.UserName;
+
     public async Task<IConnection> OpenAsync(CancellationToken cancellationToken)
     {
         if (_connection is { IsOpen: true } open)

@@ -8,7 +8,8 @@ namespace Dispatcher.Messaging;
 
 /// <summary>
 /// Publishes straight to a channel, confirmed: the broker has it when the task completes, and a mandatory message that no queue took is a fault. Not through
-/// MassTransit's send endpoints, which declare what they send to.
+/// MassTransit's send endpoints, which declare what they send to. Everything carries the server's <c>user_id</c>, which the broker checks:
+/// a receiver can tell that the server sent it.
 /// </summary>
 internal sealed class RabbitOutbox(RabbitConnection connection, StoreClock clock) : IOutboxTransport, IAsyncDisposable
 {
@@ -38,6 +39,7 @@ internal sealed class RabbitOutbox(RabbitConnection connection, StoreClock clock
         var properties = new BasicProperties
         {
             MessageId = message.MessageId.ToString(),
+            UserId = connection.User,
             Type = message.Type,
             ContentType = "application/json",
             DeliveryMode = DeliveryModes.Persistent,
@@ -64,7 +66,13 @@ internal sealed class RabbitOutbox(RabbitConnection connection, StoreClock clock
     public async Task ReplyAsync(Reply reply, CancellationToken cancellationToken)
     {
         var channel = await _replies.OpenAsync(cancellationToken);
-        var properties = new BasicProperties { Type = reply.Type, ContentType = "application/json", CorrelationId = reply.CorrelationId };
+        var properties = new BasicProperties
+        {
+            UserId = connection.User,
+            Type = reply.Type,
+            ContentType = "application/json",
+            CorrelationId = reply.CorrelationId,
+        };
         await channel.BasicPublishAsync("", reply.Queue, mandatory: false, properties, reply.Body, cancellationToken);
     }
 
