@@ -2,22 +2,25 @@ using System.Text.Json.Serialization;
 
 namespace Dispatcher.Contracts;
 
-/// <summary>The copy of a dead-lettered job on exchange <see cref="Exchanges.DeadLetter"/> (AMQP type <see cref="MessageTypes.DeadLetter"/>). The store holds the whole.</summary>
+/// <summary>
+/// The copy of a dead letter on exchange <see cref="Exchanges.DeadLetter"/> (AMQP type <see cref="MessageTypes.DeadLetter"/>).
+/// It only refers to what was submitted: the store has that, and <c>GET /api/dead-letters/{id}</c> returns it to an operator.
+/// </summary>
 public sealed record DeadLetterCopy
 {
     /// <summary>Wire version: 1.</summary>
     [JsonPropertyName("v")]
     public int V { get; init; } = 1;
 
-    /// <summary>The dead letter; the AMQP <c>message_id</c> too.</summary>
+    /// <summary>The dead letter. For a job the AMQP <c>message_id</c> too.</summary>
     [JsonPropertyName("dead_letter_id")]
     public required Guid DeadLetterId { get; init; }
 
-    /// <summary>The job.</summary>
+    /// <summary>The job. Null for a submission or another message that could not be read: it is no job.</summary>
     [JsonPropertyName("job_id")]
-    public required Guid JobId { get; init; }
+    public Guid? JobId { get; init; }
 
-    /// <summary>The job's topic.</summary>
+    /// <summary>The job's topic; for what could not be read, the routing key.</summary>
     [JsonPropertyName("topic")]
     public required string Topic { get; init; }
 
@@ -29,7 +32,8 @@ public sealed record DeadLetterCopy
     [JsonPropertyName("owner")]
     public required string Owner { get; init; }
 
-    /// <summary>The class of the fault: <c>transient</c>, <c>terminal</c>, <c>unknown</c>, <c>timeout</c>, <c>lost</c>, <c>in_doubt</c>.</summary>
+    /// <summary>The class of the fault: <c>transient</c>, <c>terminal</c>, <c>unknown</c>, <c>timeout</c>, <c>lost</c>, <c>in_doubt</c>;
+    /// for what could not be read, <c>malformed</c> or <c>poison</c>.</summary>
     [JsonPropertyName("fault_class")]
     public required string FaultClass { get; init; }
 
@@ -37,7 +41,14 @@ public sealed record DeadLetterCopy
     [JsonPropertyName("fault")]
     public Fault? Fault { get; init; }
 
-    /// <summary>The attempt that failed.</summary>
+    /// <summary>
+    /// For what could not be read: the codes of its errors. The errors themselves quote it and are only in the store. Null for a job.
+    /// </summary>
+    [JsonPropertyName("error_codes")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? ErrorCodes { get; init; }
+
+    /// <summary>The attempt that failed; 0 for what could not be read.</summary>
     [JsonPropertyName("attempt")]
     public required int Attempt { get; init; }
 

@@ -1,11 +1,14 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Dispatcher.Contracts;
 using Dispatcher.JourneyTests.Staging;
 
 namespace Dispatcher.JourneyTests;
 
 /// <summary>What cannot be read is answered, kept and shown, and is in nobody's way.</summary>
-public sealed class GarbageJourneys
+public sealed partial class GarbageJourneys
 {
     private const int GoodJobs = 600;
     private const int GarbageEvery = 10;
@@ -30,6 +33,7 @@ public sealed class GarbageJourneys
         var letters = await dispatcher.DeadLettersAsync();
         Assert.Equal(garbage.Count, letters.Count);
         await Eventually.IsAsync(() => billing.DeadLetters.Count == garbage.Count && billing.Refusals.Count == garbage.Count, "copies and events of all garbage come\n" + journey.Logs());
+        var copies = billing.DeadLetters.Values.Select(copy => JsonSerializer.Deserialize(copy.Body, WireJson.Default.DeadLetterCopy)!).ToList();
         foreach (var (parcel, code) in garbage)
         {
             var hash = Convert.ToHexStringLower(SHA256.HashData(parcel.Body));
@@ -39,7 +43,12 @@ public sealed class GarbageJourneys
             Assert.Contains(code, letter.GetProperty("errors").EnumerateArray().Select(error => error.GetProperty("code").GetString()));
             var whole = (await dispatcher.SendAsync(HttpMethod.Get, $"/api/dead-letters/{letter.GetProperty("dead_letter_id").GetString()}")).Body;
             Assert.Equal(Kept(parcel.Body), whole.GetProperty("body_base64").GetBytesFromBase64());
-            Assert.Contains(billing.DeadLetters.Values, copy => copy.Body.AsSpan().SequenceEqual(Kept(parcel.Body)));
+
+            // The copy goes to whoever binds the exchange: it refers to the bytes and has none of them.
+            var copy = Assert.Single(copies, copy => copy.DeadLetterId == letter.GetProperty("dead_letter_id").GetGuid());
+            Assert.Contains(code, copy.ErrorCodes!);
+            Assert.DoesNotContain(billing.DeadLetters.Values, other => other.Body.AsSpan().IndexOf(Mark(parcel)) >= 0);
+            Assert.DoesNotContain(billing.Refusals.Values, refusal => refusal.Reason.Contains(Encoding.UTF8.GetString(Mark(parcel)), StringComparison.Ordinal));
             if (parcel.UserId is not null)
             {
                 var refused = Assert.Single(billing.RefusalsOf(parcel.Name));
@@ -76,6 +85,63 @@ public sealed class GarbageJourneys
         await journey.EndsWellAsync();
     }
 
+    /// <summary>A message in a queue that only the broker should write to is read for what that queue holds, and its sender stays its sender.</summary>
+    [Fact]
+    public async Task Neither_a_header_nor_the_name_of_a_queue_says_where_a_message_comes_from()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.CountingWorkerAsync(dispatcher);
+        var billing = await journey.ProducerAsync();
+        string[] keys = ["dispatcher.parked", "dispatcher.server.intake.parked", "dispatcher.intake", "dispatcher.server.intake", "job.test.denied"];
+        var parcels = keys.Select((key, n) => AJob.On(Topic).Parcel() with { RoutingKey = key, Name = $"forged {n}", Headers = Journey.SetAside("dispatcher.intake", Topic) }).ToList();
+        string[] queues = [.. (await Servers.QueuesAsync(journey.Name)).Where(queue => queue.StartsWith("dispatcher.server.", StringComparison.Ordinal) && !queue.Contains(".retry.", StringComparison.Ordinal))];
+
+        await billing.PublishAsync(parcels);
+        foreach (var queue in queues)
+        {
+            await journey.ForgeAsync("", queue, AJob.On(Topic).Body(), Journey.SetAside("dispatcher.server.intake", Topic));
+        }
+
+        Assert.Contains("dispatcher.server.intake.parked", queues);
+        await Eventually.IsAsync(() => parcels.All(parcel => billing.RefusalsOf(parcel.Name).Count == 1), "each is refused\n" + journey.Logs());
+        Assert.All(parcels, parcel => Assert.Contains("topic_mismatch", billing.RefusalsOf(parcel.Name)[0].Errors.Select(error => error.Code)));
+
+        // Each but those among the signals and the events, which are no submissions and are dropped; in a poison queue also there.
+        var expected = parcels.Count + queues.Count(queue => queue.EndsWith(".poison", StringComparison.Ordinal) || queue.Contains("intake", StringComparison.Ordinal) || queue.Contains("outcomes", StringComparison.Ordinal));
+        await Eventually.IsAsync(async () => await journey.Records.DeadLettersAsync() == expected, () => "each is kept\n" + journey.Logs(), TimeSpan.FromSeconds(20));
+        Assert.Equal(0, await journey.Records.CountAsync("select count(*) from jobs"));
+        await journey.EndsWellAsync(expectedDeadLetters: expected);
+    }
+
+    [Fact]
+    public async Task Signals_that_are_oversized_or_name_unknown_pools_hold_nothing_up()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.CountingWorkerAsync(dispatcher);
+        var billing = await journey.ProducerAsync();
+        var many = Enumerable.Range(0, 100_000).Select(n => "pool-" + n).ToList();
+        var job = AJob.On(Topic);
+
+        for (var i = 0; i < 12; i++)
+        {
+            await journey.ForgeAsync("", "dispatcher.server.dispatch", JsonSerializer.SerializeToUtf8Bytes(new { v = 1, pools = many }));
+            await journey.ForgeAsync("", "dispatcher.server.dispatch", JsonSerializer.SerializeToUtf8Bytes(new { v = 1, pools = many.Take(4_000) }));
+            await journey.ForgeAsync("", "dispatcher.server.dispatch", JsonSerializer.SerializeToUtf8Bytes(new { v = 1, pools = new string?[] { null, "", "test", "test" } }));
+        }
+
+        await journey.ForgeAsync("", "dispatcher.server.dispatch", "{"u8.ToArray());
+        await billing.PublishAsync(job);
+
+        await dispatcher.InStateAsync(job.JobId, "succeeded");
+        await Eventually.IsAsync(() => dispatcher.Log.Split("A dispatch message cannot be read and is dropped").Length - 1 == 13, "each that cannot be read is logged\n" + dispatcher.Log);
+        await journey.EndsWellAsync();
+    }
+
+    /// <summary>What tells a piece of garbage from all others: its job id.</summary>
+    private static byte[] Mark(Parcel parcel) => Encoding.ASCII.GetBytes(Id().Match(Encoding.Latin1.GetString(parcel.Body)).Value);
+
     private static byte[] Kept(byte[] body) => body[..Math.Min(body.Length, 65_536)];
 
     /// <summary>The n-th piece, and the error it must be found with. Each has other bytes.</summary>
@@ -102,4 +168,7 @@ public sealed class GarbageJourneys
 
         Parcel Piece(string text) => new(Topic, Encoding.UTF8.GetBytes(text), $"garbage {n}");
     }
+
+    [GeneratedRegex("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")]
+    private static partial Regex Id();
 }

@@ -103,6 +103,7 @@ internal static class SampleMessages
         yield return Sample("all", WireJson.Default.HeartbeatAnswer, new HeartbeatAnswer { Cancelled = [Run], Fenced = [] });
         yield return Sample("succeeded and returned", WireJson.Default.OutcomeBatch, new OutcomeBatch { Outcomes = [Outcome(OutcomeKind.Succeeded) with { Result = Element("""{"n":1}""") }, Outcome(OutcomeKind.Returned)] });
         yield return Sample("bare", WireJson.Default.DeadLetterCopy, new DeadLetterCopy { DeadLetterId = Run, JobId = Id, Topic = "a.b", Principal = "billing", Owner = "platform", FaultClass = "lost", Attempt = 1, At = At });
+        yield return Sample("malformed", WireJson.Default.DeadLetterCopy, new DeadLetterCopy { DeadLetterId = Run, Topic = "a.b", Principal = "billing", Owner = "dispatcher", FaultClass = "malformed", ErrorCodes = ["unknown_field"], Attempt = 0, At = At });
     }
 
     private static AttemptOutcome Outcome(OutcomeKind kind) => new() { JobId = Id, Attempt = 1, RunId = Run, Worker = "host-17/4711", PermitId = Permit, Kind = kind, StartedAt = At, EndedAt = At.AddMilliseconds(1_500) };

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.DeadLetters;
 using Dispatcher.Events;
@@ -9,8 +10,13 @@ using Dispatcher.Timelines;
 
 namespace Dispatcher.Intake;
 
-/// <summary>Keeps submissions that could not be read, or whose payload does not fit: first bytes, hash and every error in the store, a copy to the dead-letter exchange, an event, an answer.</summary>
-internal sealed partial class Refusals(IStore store, Relay relay, JobEvents events, TimeProvider time, ILogger<Refusals> logger) : GroupCommit<Refusal, bool>(logger)
+/// <summary>
+/// Keeps submissions that could not be read, or whose payload does not fit: first bytes, hash and every error in the store, a copy to the
+/// dead-letter exchange, an event, an answer. Every reader of the two exchanges gets copy and event, so that these have the codes of the
+/// errors and nothing of the bytes, which the errors quote.
+/// </summary>
+internal sealed partial class Refusals(
+    IStore store, Relay relay, JobEvents events, StoreClock clock, TimeProvider time, ILogger<Refusals> logger) : GroupCommit<Refusal, bool>(logger)
 {
     /// <summary>The class of a dead letter that never became a job.</summary>
     public const string Malformed = "malformed";
@@ -22,14 +28,17 @@ internal sealed partial class Refusals(IStore store, Relay relay, JobEvents even
     public const string Owner = "dispatcher";
 
     private const int KeptBytes = 65_536;
+    private const int MostCodes = 20;
 
     /// <summary>Keeps the message; answers with the id it is kept under.</summary>
     public async Task<Refused> RefuseAsync(
         ReadOnlyMemory<byte> body, SubmissionSource source, IReadOnlyList<InputError> errors, CancellationToken cancellationToken, string faultClass = Malformed)
     {
         var letter = Letter(body, source, errors, faultClass);
+        string[] codes = [.. errors.Select(error => error.Code).Distinct().Take(MostCodes)];
+        var told = events.OfRefusal(source, null, $"{faultClass}: {string.Join(", ", codes)}");
+        await AddAsync(new Refusal(letter, TimelineDetails.Refused(letter, source), [Copy(letter, codes), .. told]), cancellationToken);
         var reason = string.Join("; ", errors.Select(error => $"{error.Where}: {error.Message}").Take(3));
-        await AddAsync(new Refusal(letter, TimelineDetails.Refused(letter, source), [Copy(letter, source), .. events.OfRefusal(source, null, reason)]), cancellationToken);
         Log.Refused(logger, letter.DeadLetterId, letter.Principal, reason);
         return new Refused { Code = faultClass, DeadLetterId = letter.DeadLetterId, Errors = errors };
     }
@@ -61,32 +70,27 @@ internal sealed partial class Refusals(IStore store, Relay relay, JobEvents even
         };
     }
 
-    /// <summary>The bytes as they came, as far as they are kept. What must not be sent on (<c>user_id</c>, <c>expiration</c>, …) is kept as a header or dropped.</summary>
-    private OutboxMessage Copy(DeadLetter letter, SubmissionSource source)
+    private OutboxMessage Copy(DeadLetter letter, IReadOnlyList<string> codes) => new()
     {
-        var headers = new Dictionary<string, string>
-        {
-            ["dispatcher-dead-letter-id"] = letter.DeadLetterId.ToString(),
-            ["dispatcher-fault-class"] = letter.FaultClass,
-            ["dispatcher-body-sha256"] = letter.BodySha256!,
-            ["original_user_id"] = letter.Principal,
-        };
-        if (Storable(source.MessageId) is { } messageId)
-        {
-            headers["original_message_id"] = messageId;
-        }
-
-        return new OutboxMessage
-        {
-            MessageId = Guid.CreateVersion7(time.GetUtcNow()),
-            Exchange = Exchanges.DeadLetter,
-            RoutingKey = $"{letter.Owner}.{letter.Topic}",
-            Mandatory = true,
-            Type = MessageTypes.DeadLetter,
-            Body = letter.Body!,
-            Headers = headers,
-        };
-    }
+        MessageId = Guid.CreateVersion7(time.GetUtcNow()),
+        Exchange = Exchanges.DeadLetter,
+        RoutingKey = $"{letter.Owner}.{letter.Topic}",
+        Mandatory = true,
+        Type = MessageTypes.DeadLetter,
+        Body = JsonSerializer.SerializeToUtf8Bytes(
+            new DeadLetterCopy
+            {
+                DeadLetterId = letter.DeadLetterId,
+                Topic = letter.Topic,
+                Principal = letter.Principal,
+                Owner = letter.Owner,
+                FaultClass = letter.FaultClass,
+                ErrorCodes = codes,
+                Attempt = 0,
+                At = Timestamps.At(clock.Now),
+            },
+            WireJson.Default.DeadLetterCopy),
+    };
 
     /// <summary>A stranger's property as text that any store and any header takes.</summary>
     private static string? Storable(string? text) =>

@@ -169,7 +169,7 @@ internal static class Recovery
             new DeadLetterCopy
             {
                 DeadLetterId = letter.DeadLetterId,
-                JobId = letter.JobId!.Value,
+                JobId = letter.JobId,
                 Topic = letter.Topic,
                 Principal = letter.Principal,
                 Owner = letter.Owner,

@@ -11,6 +11,9 @@ namespace Dispatcher.JourneyTests.Staging;
 /// </summary>
 internal sealed class Journey : IAsyncDisposable
 {
+    /// <summary>The broker user of the dispatchers. The user <c>dispatcher</c>, which may do anything, is the test's own.</summary>
+    public const string ServerUser = "server";
+
     private static readonly string[] Producers = ["billing", "shipping"];
     private static readonly string[] Pools = ["test", "repo", "strict"];
     private static int _count;
@@ -66,9 +69,10 @@ internal sealed class Journey : IAsyncDisposable
         await Task.WhenAll(
         [
             Servers.MakeUserAsync(journey.Name, "dispatcher", ".*", ".*", ".*"),
+            BrokerRoles.MakeUserAsync(journey.Name, ServerUser, BrokerRoles.Server),
             .. Producers.Select(producer => Servers.MakeUserAsync(
                 journey.Name, producer, $@"^(reply\.)?{producer}\..*", $@"^(dispatcher\.jobs|(reply\.)?{producer}\..*)$", $@"^(dispatcher\.events|dispatcher\.dead-letter|(reply\.)?{producer}\..*)$")),
-            .. Pools.Select(pool => Servers.MakeUserAsync(journey.Name, "worker-" + pool, "^$", @"^amq\.default$", $@"^dispatcher\.work\.{pool}$")),
+            .. Pools.Select(pool => BrokerRoles.MakeUserAsync(journey.Name, "worker-" + pool, BrokerRoles.Worker, ("pool", pool))),
         ]);
         var template = await TestContext.Current.GetFixture<PostgresTemplate>() ?? throw new InvalidOperationException("The template is an assembly fixture.");
         await (migrated ? template.CopyAsync(journey.Name) : PostgresTemplate.EmptyAsync(journey.Name));
@@ -166,7 +170,7 @@ internal sealed class Journey : IAsyncDisposable
         var holder = await ConnectAsync("dispatcher");
         var channel = await holder.CreateChannelAsync(cancellationToken: Now);
         await channel.BasicConsumeAsync(
-            "dispatcher.dispatch", autoAck: false, "holder", noLocal: false, exclusive: false,
+            "dispatcher.server.dispatch", autoAck: false, "holder", noLocal: false, exclusive: false,
             new Dictionary<string, object?> { ["x-priority"] = 10 }, new AsyncEventingBasicConsumer(channel), Now);
         return holder;
     }
@@ -184,12 +188,26 @@ internal sealed class Journey : IAsyncDisposable
     }
 
     /// <summary>Publishes as anybody who has rights on the broker could.</summary>
-    public async Task ForgeAsync(string exchange, string routingKey, byte[] body)
+    public async Task ForgeAsync(string exchange, string routingKey, byte[] body, IDictionary<string, object?>? headers = null)
     {
         await using var connection = await ConnectAsync("dispatcher");
         await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), Now);
-        await channel.BasicPublishAsync(exchange, routingKey, mandatory: false, new BasicProperties { UserId = "dispatcher", DeliveryMode = DeliveryModes.Persistent }, body, Now);
+        await channel.BasicPublishAsync(exchange, routingKey, mandatory: false, new BasicProperties { UserId = "dispatcher", DeliveryMode = DeliveryModes.Persistent, Headers = headers }, body, Now);
     }
+
+    /// <summary>The headers that the broker writes on a message which came back to a queue too often, as a client writes them itself.</summary>
+    public static Dictionary<string, object?> SetAside(string queue, string routingKey) => new()
+    {
+        ["x-first-death-queue"] = queue,
+        ["x-first-death-reason"] = "delivery_limit",
+        ["x-death"] = new List<object?>
+        {
+            new Dictionary<string, object?>
+            {
+                ["queue"] = queue, ["reason"] = "delivery_limit", ["count"] = 1L, ["exchange"] = "dispatcher.jobs", ["routing-keys"] = new List<object?> { routingKey },
+            },
+        },
+    };
 
     /// <summary>Locks a table for everybody else, as long as the answer is not disposed.</summary>
     public async Task<NpgsqlConnection> LockAsync(string table)
