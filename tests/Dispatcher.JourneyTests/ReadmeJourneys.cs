@@ -57,7 +57,7 @@ public sealed partial class ReadmeJourneys
         await journey.ProducerAsync();
         var script = Path.Combine(journey.Folder, "producer.py");
         var program = Block("channel.queue_declare(").Replace("amqp://guest:guest@127.0.0.1:5672/", Servers.BrokerAs("billing", journey.Name).AbsoluteUri, StringComparison.Ordinal)
-            .Replace("guest", "billing", StringComparison.Ordinal).Replace("inactivity_timeout=10", "inactivity_timeout=3", StringComparison.Ordinal);
+            .Replace("SERVER = \"guest\"", "SERVER = \"server\"", StringComparison.Ordinal).Replace("guest", "billing", StringComparison.Ordinal).Replace("inactivity_timeout=10", "inactivity_timeout=3", StringComparison.Ordinal);
         await File.WriteAllTextAsync(script, program + "\n    if properties is None: break\n", TestContext.Current.CancellationToken);
 
         await using var producer = new Child(new Dictionary<string, string> { ["PYTHONUNBUFFERED"] = "1" }, Python, [script]);
@@ -70,17 +70,8 @@ public sealed partial class ReadmeJourneys
     private static string Python => Environment.GetEnvironmentVariable("DISPATCHER_TEST_PYTHON") ?? "python3";
 
     /// <summary>The one Python block of the README that has this text.</summary>
-    private static string Block(string text)
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "README.md")))
-        {
-            folder = folder.Parent;
-        }
-
-        var readme = File.ReadAllText(Path.Combine(folder.FullName, "README.md"));
-        return Assert.Single(PythonBlock().Matches(readme).Select(match => match.Groups[1].Value.TrimEnd()), block => block.Contains(text, StringComparison.Ordinal));
-    }
+    private static string Block(string text) =>
+        Assert.Single(PythonBlock().Matches(Readme.Text()).Select(match => match.Groups[1].Value.TrimEnd()), block => block.Contains(text, StringComparison.Ordinal));
 
     [GeneratedRegex("```python\n(.*?)```", RegexOptions.Singleline)]
     private static partial Regex PythonBlock();

@@ -40,6 +40,17 @@ internal static class Servers
         await DoneAsync(await Management.Value.PutAsJsonAsync($"api/permissions/{vhost}/{user}", new { configure, write, read }, Now));
     }
 
+    /// <summary>Limits a user's routing keys (write) and binding keys (read) on a topic exchange.</summary>
+    public static async Task LimitTopicsAsync(string vhost, string user, string exchange, string write, string read) =>
+        await DoneAsync(await Management.Value.PutAsJsonAsync($"api/topic-permissions/{vhost}/{user}", new { exchange, write, read }, Now));
+
+    /// <summary>All exchanges, the default exchange (empty) among them.</summary>
+    public static async Task<IReadOnlyList<string>> ExchangesAsync(string vhost)
+    {
+        var exchanges = await Management.Value.GetFromJsonAsync<JsonElement>($"api/exchanges/{vhost}?columns=name", Now);
+        return [.. exchanges.EnumerateArray().Select(exchange => exchange.GetProperty("name").GetString()!)];
+    }
+
     public static async Task<IReadOnlyList<string>> QueuesAsync(string vhost)
     {
         var queues = await Management.Value.GetFromJsonAsync<JsonElement>($"api/queues/{vhost}?columns=name", Now);

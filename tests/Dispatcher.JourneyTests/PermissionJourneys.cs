@@ -1,0 +1,225 @@
+using System.Collections.Concurrent;
+using System.Text.Json.Nodes;
+using Dispatcher.Contracts;
+using Dispatcher.JourneyTests.Staging;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
+
+namespace Dispatcher.JourneyTests;
+
+/// <summary>
+/// The README's table of broker rights: enough for each role, and no more. The dispatchers and workers of all other journeys have the rights of
+/// the table, too.
+/// </summary>
+public sealed class PermissionJourneys
+{
+    private const string Topic = "job.test.faulty";
+    private const string TopicPattern = @"job\.test\.faulty";
+
+    private static readonly string[] WorkerMay =
+        [$"publish to {Exchanges.Outcomes}", $"read queue {Queues.Work("test")}", $"purge queue {Queues.Work("test")}"];
+
+    private static readonly string[] MassTransitMay =
+    [
+        $"publish to {Exchanges.Jobs}", $"delete exchange {Exchanges.Jobs}", "publish to dispatcher.unrouted", "delete exchange dispatcher.unrouted",
+        "delete queue dispatcher.unrouted",
+    ];
+
+    [Fact]
+    public async Task A_job_runs_through_with_every_role_on_the_rights_of_its_row()
+    {
+        await using var journey = await Journey.BeginAsync();
+        await UsersAsync(journey);
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.CountingWorkerAsync(dispatcher);
+        await using var owner = await MailboxAsync(journey, "testers", "dead-letters.testers.all", Exchanges.DeadLetter, "testers.#");
+        await using var subscriber = await MailboxAsync(journey, "watcher", "events.watcher.all", Exchanges.Events, "*.teller.#");
+        await using var producer = await MailboxAsync(journey, "teller", "reply.teller.1");
+        await using var direct = await MailboxAsync(journey, "teller", "amq.rabbitmq.reply-to");
+        var (good, bad, asked) = (Job("never fails"), Job("terminal"), Job("never fails"));
+
+        await producer.PublishAsync(good, "reply.teller.1");
+        await producer.PublishAsync(bad, "reply.teller.1");
+        await direct.PublishAsync(asked, "amq.rabbitmq.reply-to");
+
+        await Eventually.IsAsync(
+            () => Task.FromResult((producer.Received.Count, direct.Received.Count, subscriber.Received.Count, owner.Received.Count) == (4, 2, 3, 1)),
+            () => "answers, events and a copy come\n" + journey.Logs(),
+            TimeSpan.FromSeconds(40));
+        Assert.All(
+            new[] { producer, direct, subscriber, owner }.SelectMany(mailbox => mailbox.Received),
+            message => Assert.Equal(Journey.ServerUser, message.UserId));
+        Assert.Equal(2, producer.Received.Count(message => message.Type == MessageTypes.Decision));
+        Assert.Equal("testers." + Topic, owner.Received.Single().RoutingKey);
+        Assert.Equal(2, await journey.Records.CountAsync("succeeded", Topic));
+        await journey.EndsWellAsync(expectedDeadLetters: 1);
+    }
+
+    [Fact]
+    public async Task A_MassTransit_producer_can_declare_and_send()
+    {
+        await using var journey = await Journey.BeginAsync();
+        await BrokerRoles.MakeUserAsync(journey.Name, "masstransit", BrokerRoles.MassTransitProducer, ("topic", TopicPattern));
+        await journey.DispatcherAsync();
+        await using var connection = await journey.ConnectAsync("masstransit");
+
+        var alternate = new Dictionary<string, object?> { ["alternate-exchange"] = "dispatcher.unrouted" };
+        var declare = await BrokerProbe.IsRefusedAsync(connection, channel => channel.ExchangeDeclareAsync(
+            Exchanges.Jobs, ExchangeType.Topic, durable: true, autoDelete: false, alternate, cancellationToken: Now));
+        var send = await BrokerProbe.IsRefusedAsync(connection, BrokerProbe.Publish(Exchanges.Jobs, Topic));
+
+        Assert.Equal((false, false), (declare, send));
+        Assert.Empty(await BrokerProbe.GrantedAsync(journey.Name, connection, "masstransit", MassTransitMay));
+    }
+
+    /// <summary>Every exchange and queue that there is, not only those that somebody thought of.</summary>
+    [Fact]
+    public async Task The_broker_refuses_each_role_what_is_not_its_job()
+    {
+        await using var journey = await Journey.BeginAsync();
+        await UsersAsync(journey);
+        await journey.DispatcherAsync();
+        await using var foreign = await MailboxAsync(journey, "dispatcher", "reply.shipping.1");
+        foreach (var (user, granted) in new (string, string[])[]
+        {
+            ("teller", [$"publish to {Exchanges.Jobs}"]),
+            ("worker-test", WorkerMay),
+            ("testers", []),
+            ("watcher", []),
+            ("metrics", []),
+        })
+        {
+            await using var connection = await journey.ConnectAsync(user);
+            Assert.Equal(granted.Order(), (await BrokerProbe.GrantedAsync(journey.Name, connection, user, [])).Order());
+        }
+    }
+
+    [Theory]
+    [InlineData(
+        "testers", "dead-letters.testers.all", Exchanges.DeadLetter, "testers.#",
+        "#", "*.#", "*.malformed.#", "dispatcher.#", "#.testers", "platform.job.repo.read", "testersx.#", "")]
+    [InlineData(
+        "watcher", "events.watcher.all", Exchanges.Events, "*.teller.#",
+        "#", "*.*.#", "#.teller.#", "succeeded.shipping.#", "*.tellerx.#", "refused.#", "")]
+    public async Task A_binding_key_that_takes_in_others_is_refused(string user, string queue, string exchange, string own, params string[] others)
+    {
+        await using var journey = await Journey.BeginAsync();
+        await UsersAsync(journey);
+        await journey.DispatcherAsync();
+        await using var mailbox = await MailboxAsync(journey, user, queue, exchange, own);
+        await using var connection = await journey.ConnectAsync(user);
+        Assert.False(await BrokerProbe.IsRefusedAsync(connection, channel => channel.ExchangeDeclareAsync(queue, ExchangeType.Fanout, cancellationToken: Now)));
+
+        foreach (var key in others)
+        {
+            Assert.True(
+                await BrokerProbe.IsRefusedAsync(connection, channel => channel.QueueBindAsync(queue, exchange, key, cancellationToken: Now)),
+                $"{user} bound \"{key}\".");
+            Assert.True(
+                await BrokerProbe.IsRefusedAsync(connection, channel => channel.ExchangeBindAsync(queue, exchange, key, cancellationToken: Now)),
+                $"{user} bound \"{key}\" to an exchange.");
+        }
+    }
+
+    [Fact]
+    public async Task A_producer_publishes_its_own_topics_only_and_binds_nothing()
+    {
+        await using var journey = await Journey.BeginAsync();
+        await UsersAsync(journey);
+        await journey.DispatcherAsync();
+        await using var mailbox = await MailboxAsync(journey, "teller", "reply.teller.1");
+        await using var connection = await journey.ConnectAsync("teller");
+
+        foreach (var key in new[] { "job.exec.shell", "job.test.once", "dispatcher.parked", "dispatcher.server.intake.parked", Topic + "x", "" })
+        {
+            Assert.True(await BrokerProbe.IsRefusedAsync(connection, BrokerProbe.Publish(Exchanges.Jobs, key)), $"\"{key}\" was published.");
+        }
+
+        foreach (var exchange in (await Servers.ExchangesAsync(journey.Name)).Where(name => name.Length > 0))
+        {
+            Assert.True(
+                await BrokerProbe.IsRefusedAsync(
+                    connection, channel => channel.QueueBindAsync("reply.teller.1", exchange, "#", cancellationToken: Now)),
+                $"bound to {exchange}.");
+        }
+    }
+
+    [Fact]
+    public async Task The_server_reads_neither_answers_nor_work_and_declares_only_its_own()
+    {
+        await using var journey = await Journey.BeginAsync();
+        await UsersAsync(journey);
+        await journey.DispatcherAsync();
+        await using var mailbox = await MailboxAsync(journey, "dispatcher", "reply.teller.1");
+        await using var connection = await journey.ConnectAsync(Journey.ServerUser);
+
+        Assert.True(await BrokerProbe.IsRefusedAsync(connection, channel => channel.BasicGetAsync("reply.teller.1", autoAck: true, Now)));
+        Assert.True(await BrokerProbe.IsRefusedAsync(connection, channel => channel.BasicGetAsync(Queues.Work("test"), autoAck: true, Now)));
+        Assert.True(await BrokerProbe.IsRefusedAsync(connection, channel => channel.QueueDeclareAsync("reply.teller.2", cancellationToken: Now)));
+        Assert.True(await BrokerProbe.IsRefusedAsync(connection, BrokerProbe.Publish("amq.topic", "x")));
+    }
+
+    [Fact]
+    public void Every_role_of_the_table_is_probed() => Assert.Equal(
+        [
+            BrokerRoles.Server, BrokerRoles.Producer, BrokerRoles.MassTransitProducer, BrokerRoles.Worker, BrokerRoles.Owner,
+            BrokerRoles.Subscriber, BrokerRoles.Monitoring,
+        ],
+        BrokerRoles.All);
+
+    private static CancellationToken Now => TestContext.Current.CancellationToken;
+
+    private static AJob Job(string fault) => AJob.On(Topic).With(new JsonObject { ["fault"] = fault });
+
+    /// <summary>One user for each role; server and workers come with the journey.</summary>
+    private static async Task UsersAsync(Journey journey)
+    {
+        await BrokerRoles.MakeUserAsync(journey.Name, "teller", BrokerRoles.Producer, ("user", "teller"), ("topic", TopicPattern));
+        await BrokerRoles.MakeUserAsync(journey.Name, "testers", BrokerRoles.Owner, ("owner", "testers"));
+        await BrokerRoles.MakeUserAsync(journey.Name, "watcher", BrokerRoles.Subscriber, ("user", "watcher"), ("principal", "teller"));
+        await BrokerRoles.MakeUserAsync(journey.Name, "metrics", BrokerRoles.Monitoring);
+    }
+
+    private static async Task<Mailbox> MailboxAsync(Journey journey, string user, string queue, string? exchange = null, string? key = null)
+    {
+        var connection = await journey.ConnectAsync(user);
+        var confirmed = new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
+        var channel = await connection.CreateChannelAsync(confirmed, Now);
+        var mailbox = new Mailbox(connection, channel, user);
+        if (queue != "amq.rabbitmq.reply-to")
+        {
+            await channel.QueueDeclareAsync(queue, durable: false, exclusive: true, autoDelete: false, cancellationToken: Now);
+        }
+
+        if (exchange is not null)
+        {
+            await channel.QueueBindAsync(queue, exchange, key!, cancellationToken: Now);
+        }
+
+        var consumer = new AsyncEventingBasicConsumer(channel);
+        consumer.ReceivedAsync += (_, message) =>
+        {
+            mailbox.Received.Enqueue(new Letter(message.BasicProperties.UserId, message.BasicProperties.Type, message.RoutingKey));
+            return Task.CompletedTask;
+        };
+        await channel.BasicConsumeAsync(queue, autoAck: true, consumer, Now);
+        return mailbox;
+    }
+
+    private sealed record Letter(string? UserId, string? Type, string RoutingKey);
+
+    /// <summary>A connection of one user with a queue of its own.</summary>
+    private sealed class Mailbox(IConnection connection, IChannel channel, string user) : IAsyncDisposable
+    {
+        public ConcurrentQueue<Letter> Received { get; } = new();
+
+        public async Task PublishAsync(AJob job, string replyTo) =>
+            await channel.BasicPublishAsync(Exchanges.Jobs, job.Topic, mandatory: true, job.Parcel().Properties(user, replyTo), job.Body(), Now);
+
+        public async ValueTask DisposeAsync()
+        {
+            await channel.DisposeAsync();
+            await connection.DisposeAsync();
+        }
+    }
+}

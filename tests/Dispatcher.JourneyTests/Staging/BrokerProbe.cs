@@ -1,0 +1,84 @@
+using Dispatcher.Contracts;
+using RabbitMQ.Client;
+
+namespace Dispatcher.JourneyTests.Staging;
+
+/// <summary>Tries what a broker user might do, and says what the broker let it do.</summary>
+internal static class BrokerProbe
+{
+    private const ushort AccessRefused = 403;
+
+    private static readonly string[] ForeignNames =
+        ["", "dispatcher.other", "dispatcher.work.other", "dispatcher.server.other", "reply.other.1", "dead-letters.other.1", "events.other.1"];
+
+    private static CancellationToken Now => TestContext.Current.CancellationToken;
+
+    /// <summary>Whether the broker refuses an action for want of rights. Any other fault is none of these.</summary>
+    public static async Task<bool> IsRefusedAsync(IConnection connection, Func<IChannel, Task> action)
+    {
+        var confirmed = new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
+        await using var channel = await connection.CreateChannelAsync(confirmed, Now);
+        try
+        {
+            await action(channel).WaitAsync(TimeSpan.FromSeconds(30), Now);
+            return false;
+        }
+#pragma warning disable CA1031 // The client throws several types; the reason is on the channel.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+            return channel.CloseReason?.ReplyCode == AccessRefused;
+        }
+    }
+
+    public static Func<IChannel, Task> Publish(string exchange, string routingKey) =>
+        channel => channel.BasicPublishAsync(exchange, routingKey, mandatory: false, "{}"u8.ToArray(), Now).AsTask();
+
+    /// <summary>
+    /// What a user is granted on every exchange and queue of a virtual host, and on names that are not its own; without what is
+    /// <paramref name="expected"/>, which is not tried, because it would change the virtual host.
+    /// </summary>
+    public static async Task<IReadOnlyList<string>> GrantedAsync(string vhost, IConnection connection, string user, string[] expected)
+    {
+        var granted = new List<string>();
+        foreach (var (name, action) in await ActionsAsync(vhost))
+        {
+            if (!expected.Contains(name) && !await IsRefusedAsync(connection, action))
+            {
+                granted.Add(name);
+            }
+        }
+
+        Assert.True(connection.IsOpen, $"The connection of {user} was closed: {connection.CloseReason}");
+        return granted;
+    }
+
+    private static async Task<IReadOnlyList<(string Name, Func<IChannel, Task> Action)>> ActionsAsync(string vhost)
+    {
+        var queues = await Servers.QueuesAsync(vhost);
+        var exchanges = await Servers.ExchangesAsync(vhost);
+        Assert.Contains(Exchanges.Outcomes, exchanges);
+        Assert.Contains(Queues.Work("test"), queues);
+        var named = exchanges.Where(exchange => exchange.Length > 0).ToList();
+        return
+        [
+            // With a key that a topic exchange lets this user publish, if it lets it publish at all.
+            .. exchanges.Select(exchange => ($"publish to {exchange}", Publish(exchange, "job.test.faulty"))),
+            .. queues.Select(queue => ($"publish to the default exchange for {queue}", Publish("", queue))),
+            .. Each("delete exchange", named.Where(exchange => !exchange.StartsWith("amq.", StringComparison.Ordinal)),
+                (channel, exchange) => channel.ExchangeDeleteAsync(exchange, cancellationToken: Now)),
+            .. Each("bind exchange", named, (channel, exchange) => channel.ExchangeBindAsync(exchange, exchange, "#", cancellationToken: Now)),
+            .. Each("read queue", queues, (channel, queue) => channel.BasicGetAsync(queue, autoAck: false, Now)),
+            .. Each("purge queue", queues, (channel, queue) => channel.QueuePurgeAsync(queue, Now)),
+            .. Each("delete queue", queues, (channel, queue) => channel.QueueDeleteAsync(queue, cancellationToken: Now)),
+            .. Each("bind queue", queues, (channel, queue) => channel.QueueBindAsync(queue, Exchanges.Events, "#", cancellationToken: Now)),
+            .. Each("declare queue", ForeignNames, (channel, name) => channel.QueueDeclareAsync(name, exclusive: true, cancellationToken: Now)),
+            .. Each("declare exchange", ForeignNames.Where(name => name.Length > 0),
+                (channel, name) => channel.ExchangeDeclareAsync(name, ExchangeType.Fanout, cancellationToken: Now)),
+        ];
+    }
+
+    private static IEnumerable<(string Name, Func<IChannel, Task> Action)> Each(
+        string what, IEnumerable<string> names, Func<IChannel, string, Task> action) =>
+        names.Select(name => ($"{what} {name}", (Func<IChannel, Task>)(channel => action(channel, name))));
+}
