@@ -27,7 +27,7 @@ internal sealed class ApprovalTrail
         }
     }
 
-    /// <summary>A high-risk dispatch. Null: it had an approval of exactly this job under exactly these rules; else why it had none. A hash that a line does not name is not compared.</summary>
+    /// <summary>A high-risk dispatch. Null: it had an approval of exactly this job under exactly these rules; else why it had none. A hash that intake or the approval does not name is not compared.</summary>
     public string? Dispatched(LineDetail line) =>
         line.ApprovalId is not { } approvalId ? "it names no approval"
         : !_given.TryGetValue(approvalId, out var given) ? $"approval {approvalId} was not given before"

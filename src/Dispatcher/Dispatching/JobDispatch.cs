@@ -27,6 +27,10 @@ internal sealed partial class JobDispatch(
             {
                 result = await DenyAsync(judged, cancellationToken);
             }
+            else if (result == MoveResult.Moved && judged.Decision.Reason == PolicyGate.HashMismatch)
+            {
+                Log.Contradicted(logger, judged.Subject.JobId, judged.Subject.Attempt + 1, "What is stored of it does not have its job hash.");
+            }
 
             if (result != MoveResult.PolicyChanged)
             {
@@ -168,7 +172,7 @@ internal sealed partial class JobDispatch(
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.DispatchContradicted, LogLevel.Error, "Job {JobId}, attempt {Attempt}, is not dispatched and is denied: its rows contradict the timeline. {Why}")]
+        [LoggerMessage(EventIds.DispatchContradicted, LogLevel.Error, "Job {JobId}, attempt {Attempt}, is not dispatched and is denied: somebody changed its rows. {Why}")]
         public static partial void Contradicted(ILogger logger, Guid jobId, int attempt, string why);
     }
 }
