@@ -9,12 +9,15 @@ internal static class ApprovalRowCheck
 {
     public static IEnumerable<IncompleteJob> Of(StoredJob stored, List<JobLine> lines)
     {
-        foreach (var held in lines.Where(line => line.Kind == TimelineKinds.Held && stored.Approvals.All(approval => approval.Name != line.Detail.ApprovalId)))
+        var known = stored.Approvals.Select(approval => approval.Name).ToHashSet(StringComparer.Ordinal);
+        foreach (var held in lines.Where(line => line.Kind == TimelineKinds.Held && !known.Contains(line.Detail.ApprovalId ?? "")))
         {
-            yield return held.Gap(Gap.RowMissing, "the job was held, and its row in approvals is not there", expected: held.Detail.ApprovalId);
+            const string Missing = "the job was held, and its row in approvals is not there";
+            yield return held.Gap(Gap.RowMissing, Missing, expected: held.Detail.ApprovalId);
         }
 
-        foreach (var gap in stored.Approvals.SelectMany(approval => Of(stored, approval, [.. lines.Where(line => line.Detail.ApprovalId == approval.Name)])))
+        var named = lines.ToLookup(line => line.Detail.ApprovalId, StringComparer.Ordinal);
+        foreach (var gap in stored.Approvals.SelectMany(approval => Of(stored, approval, [.. named[approval.Name]])))
         {
             yield return gap;
         }
@@ -27,13 +30,15 @@ internal static class ApprovalRowCheck
     {
         if (lines.FirstOrDefault(line => line.Kind == TimelineKinds.Held) is not { } held)
         {
-            yield return new IncompleteJob(Gap.RowWithoutEntry, approval.JobId, null, stored.Job.Attempt, $"approval {approval.Name} has a row, and no entry held the job for it");
+            var unknown = $"approval {approval.Name} has a row, and no entry held the job for it";
+            yield return new IncompleteJob(Gap.RowWithoutEntry, approval.JobId, null, stored.Job.Attempt, unknown);
             yield break;
         }
 
         foreach (var (column, seen, expected) in Terms(approval, held.Detail).Where(term => term.Seen != term.Expected))
         {
-            yield return held.Gap(Gap.RowDiffers, $"approvals.{column} of {approval.Name} is not what the entry says that held the job", seen, expected);
+            var differs = $"approvals.{column} of {approval.Name} is not what the entry says that held the job";
+            yield return held.Gap(Gap.RowDiffers, differs, seen, expected);
         }
 
         var cast = lines.Where(line => line.Kind is TimelineKinds.Voted or TimelineKinds.Approved or TimelineKinds.Rejected).ToList();
@@ -41,19 +46,22 @@ internal static class ApprovalRowCheck
         var told = string.Join(", ", cast.Select(line => $"{line.Detail.Person} {line.Detail.Verdict} {line.Detail.JobHash}"));
         if (votes != told)
         {
-            yield return (cast.LastOrDefault() ?? held).Gap(Gap.RowDiffers, $"approvals.votes of {approval.Name} are not those of the timeline", votes, told);
+            var differs = $"approvals.votes of {approval.Name} are not those of the timeline";
+            yield return (cast.LastOrDefault() ?? held).Gap(Gap.RowDiffers, differs, votes, told);
         }
 
         var given = lines.LastOrDefault(line => line.Kind == TimelineKinds.Approved);
         if (given is not null && approval.UseBy != given.Detail.UseBy)
         {
-            yield return given.Gap(Gap.RowDiffers, $"approvals.use_by of {approval.Name} is not what the entry says that approved it", $"{approval.UseBy}", $"{given.Detail.UseBy}");
+            var differs = $"approvals.use_by of {approval.Name} is not what the entry says that approved it";
+            yield return given.Gap(Gap.RowDiffers, differs, $"{approval.UseBy}", $"{given.Detail.UseBy}");
         }
 
         var allowed = States(stored, approval, lines, given?.Detail);
         if (!allowed.Contains(approval.State))
         {
-            yield return lines[^1].Gap(Gap.RowDiffers, $"approvals.state of {approval.Name} is not what the timeline says", approval.State, string.Join(" or ", allowed));
+            var differs = $"approvals.state of {approval.Name} is not what the timeline says";
+            yield return lines[^1].Gap(Gap.RowDiffers, differs, approval.State, string.Join(" or ", allowed));
         }
     }
 
@@ -64,7 +72,9 @@ internal static class ApprovalRowCheck
         ("basis_hash", approval.BasisHash, held.BasisHash),
     ];
 
-    /// <summary>What the state may be. While the job waits in this round there is one answer; later it is whatever ended the round.</summary>
+    /// <summary>
+    /// What the state may be. While the job waits in this round there is one answer; later it is whatever ended the round.
+    /// </summary>
     private static string[] States(StoredJob stored, Approval approval, List<JobLine> lines, LineDetail? given)
     {
         var isCurrent = stored.Job.ApprovalRound == approval.Round;

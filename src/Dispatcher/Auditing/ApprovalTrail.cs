@@ -27,13 +27,17 @@ internal sealed class ApprovalTrail
         }
     }
 
-    /// <summary>A high-risk dispatch. Null: it had an approval of exactly this job under exactly these rules; else why it had none. A hash that intake or the approval does not name is not compared.</summary>
+    /// <summary>
+    /// A high-risk dispatch. Null: it had an approval of exactly this job under exactly these rules; else why it had none. A hash that
+    /// intake or the approval does not name is not compared.
+    /// </summary>
     public string? Dispatched(LineDetail line) =>
         line.ApprovalId is not { } approvalId ? "it names no approval"
         : !_given.TryGetValue(approvalId, out var given) ? $"approval {approvalId} was not given before"
         : Differs(given.JobHash, line.JobHash) ? $"approval {approvalId} is of job hash {given.JobHash}, and {line.JobHash} was dispatched"
         : Differs(_submitted, line.JobHash) ? $"job hash {_submitted} was submitted, and {line.JobHash} was dispatched"
-        : Differs(given.BasisHash, line.BasisHash) ? $"approval {approvalId} rests on basis {given.BasisHash}, and the dispatch on {line.BasisHash}"
+        : Differs(given.BasisHash, line.BasisHash)
+            ? $"approval {approvalId} rests on basis {given.BasisHash}, and the dispatch on {line.BasisHash}"
         : !_used.Add(approvalId) && !given.CoversRetries ? $"approval {approvalId} was used before"
         : null;
 

@@ -75,7 +75,8 @@ internal sealed class Completeness
     private readonly List<IncompleteJob> _list = [];
 
     /// <summary>
-    /// The bundle of the last activation. There is no race to tolerate: an activation holds the policy lock alone until it is committed, and whoever decides holds it shared,
+    /// The bundle of the last activation. There is no race to tolerate: an activation holds the policy lock alone until it is committed,
+    /// and whoever decides holds it shared,
     /// so that ids and commits of both have the same order.
     /// </summary>
     private string _inForce = "";
@@ -132,13 +133,16 @@ internal sealed class Completeness
             story.JobHash ??= hash;
             if (hash != story.JobHash)
             {
-                Add(new IncompleteJob(Gap.JobHashDiffers, entry.JobId, seq, entry.Attempt, $"\"{entry.Kind}\" names another job hash than the lines before it") { Seen = hash, Expected = story.JobHash });
+                var why = $"\"{entry.Kind}\" names another job hash than the lines before it";
+                Add(new IncompleteJob(Gap.JobHashDiffers, entry.JobId, seq, entry.Attempt, why) { Seen = hash, Expected = story.JobHash });
             }
         }
 
-        if (entry.Kind is TimelineKinds.Accepted or TimelineKinds.Held or TimelineKinds.Dispatched && detail.PolicyHash is { } policy && policy != _inForce)
+        var letsIn = entry.Kind is TimelineKinds.Accepted or TimelineKinds.Held or TimelineKinds.Dispatched;
+        if (letsIn && detail.PolicyHash is { } policy && policy != _inForce)
         {
-            Add(new IncompleteJob(Gap.PolicyNotInForce, entry.JobId, seq, entry.Attempt, $"\"{entry.Kind}\" was decided by a bundle that was not in force") { Seen = policy, Expected = _inForce });
+            var why = $"\"{entry.Kind}\" was decided by a bundle that was not in force";
+            Add(new IncompleteJob(Gap.PolicyNotInForce, entry.JobId, seq, entry.Attempt, why) { Seen = policy, Expected = _inForce });
         }
     }
 

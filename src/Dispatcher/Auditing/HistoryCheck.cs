@@ -132,7 +132,8 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
 
         if (!_hasRows)
         {
-            yield return "An export has no rows: jobs, results, approvals, denials, dead letters and bundles were not compared with the timeline. Check the database for that.";
+            yield return "An export has no rows: jobs, results, approvals, denials, dead letters and bundles were not compared with the timeline. "
+                + "Check the database for that.";
         }
 
         if (_seals.Unsealed > 0)

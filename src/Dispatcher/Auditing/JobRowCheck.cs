@@ -5,16 +5,26 @@ using Dispatcher.Timelines;
 
 namespace Dispatcher.Auditing;
 
-/// <summary>Compares the rows of one job with its timeline: hash, states, attempt, result and fault, then approvals and dead letters. Pure.</summary>
+/// <summary>
+/// Compares the rows of one job with its timeline: hash, states, attempt, result and fault, then approvals and dead letters. Pure.
+/// </summary>
 internal static class JobRowCheck
 {
     public static IEnumerable<IncompleteJob> Of(StoredJob stored)
     {
         // Submissions that were denied for now come before intake, and may be of another job with this id.
-        var lines = stored.Lines.SkipWhile(line => !IsIntake(line)).ToList();
-        return lines.Count == 0
-            ? [new IncompleteJob(Gap.RowWithoutEntry, stored.Job.JobId, null, stored.Job.Attempt, "the job has a row in jobs, and no entry of intake tells of it")]
-            : [.. Hash(stored.Job, lines), .. States(stored.Job, lines), .. Ends(stored.Job, lines), .. ApprovalRowCheck.Of(stored, lines), .. DeadLetterCheck.Of(stored, lines)];
+        var (job, lines) = (stored.Job, stored.Lines.SkipWhile(line => !IsIntake(line)).ToList());
+        if (lines.Count == 0)
+        {
+            const string Unknown = "the job has a row in jobs, and no entry of intake tells of it";
+            return [new IncompleteJob(Gap.RowWithoutEntry, job.JobId, null, job.Attempt, Unknown)];
+        }
+
+        return
+        [
+            .. Hash(job, lines), .. States(job, lines), .. Ends(job, lines),
+            .. ApprovalRowCheck.Of(stored, lines), .. DeadLetterCheck.Of(stored, lines),
+        ];
     }
 
     private static bool IsIntake(JobLine line) => line is { Kind: TimelineKinds.Accepted or TimelineKinds.Held, Detail.HasAnswer: true };
@@ -30,7 +40,8 @@ internal static class JobRowCheck
 
         if (computed != job.JobHash)
         {
-            yield return intake.Gap(Gap.JobHashDiffers, "what is stored of the job does not have its job_hash: payload, labels or another submitted column was changed", computed, job.JobHash);
+            const string Changed = "what is stored of the job does not have its job_hash: payload, labels or another submitted column was changed";
+            yield return intake.Gap(Gap.JobHashDiffers, Changed, computed, job.JobHash);
         }
     }
 
@@ -39,9 +50,10 @@ internal static class JobRowCheck
         var told = lines.Where(line => line.State is not null).ToList();
         foreach (var (before, after) in told.Zip(told.Skip(1)))
         {
-            if (!WireNames.TryState(before.State!, out var from) || !WireNames.TryState(after.State!, out var to) || !Transitions.Allows(from, to))
+            if (!MayFollow(before.State!, after.State!))
             {
-                yield return after.Gap(Gap.ImpossibleTransition, $"\"{after.Kind}\" follows \"{before.Kind}\", and no transition leads there", after.State, $"what may follow {before.State}");
+                var impossible = $"\"{after.Kind}\" follows \"{before.Kind}\", and no transition leads there";
+                yield return after.Gap(Gap.ImpossibleTransition, impossible, after.State, $"what may follow {before.State}");
             }
         }
 
@@ -51,31 +63,39 @@ internal static class JobRowCheck
         }
 
         var dispatched = lines.LastOrDefault(line => line.Kind == TimelineKinds.Dispatched);
-        if (job.Attempt != (dispatched?.Entry.Attempt ?? 0))
+        var attempt = dispatched?.Entry.Attempt ?? 0;
+        if (job.Attempt != attempt)
         {
-            yield return (dispatched ?? lines[0]).Gap(Gap.RowDiffers, "jobs.attempt is not that of the last dispatch", $"{job.Attempt}", $"{dispatched?.Entry.Attempt ?? 0}");
+            const string Differs = "jobs.attempt is not that of the last dispatch";
+            yield return (dispatched ?? lines[0]).Gap(Gap.RowDiffers, Differs, $"{job.Attempt}", $"{attempt}");
         }
     }
+
+    private static bool MayFollow(string before, string after) =>
+        WireNames.TryState(before, out var from) && WireNames.TryState(after, out var to) && Transitions.Allows(from, to);
 
     /// <summary>Result and fault are what the last attempt that ended by itself left.</summary>
     private static IEnumerable<IncompleteJob> Ends(Job job, List<JobLine> lines)
     {
         var end = lines.LastOrDefault(line => line.Kind is TimelineKinds.Succeeded or TimelineKinds.Faulted or TimelineKinds.Fenced);
+        var at = end ?? lines[0];
         var (result, expected) = (Sha256(job.Result), end?.Kind == TimelineKinds.Succeeded ? end.Detail.ResultSha256 : null);
         if (result != expected)
         {
-            yield return (end ?? lines[0]).Gap(Gap.RowDiffers, "jobs.result does not have the SHA-256 that the outcome's entry names", result, expected);
+            yield return at.Gap(Gap.RowDiffers, "jobs.result does not have the SHA-256 that the outcome's entry names", result, expected);
         }
 
-        if (job.FaultClass != (end?.Kind == TimelineKinds.Succeeded ? null : end?.Detail.FaultClass))
+        var faultClass = end?.Kind == TimelineKinds.Succeeded ? null : end?.Detail.FaultClass;
+        if (job.FaultClass != faultClass)
         {
-            yield return (end ?? lines[0]).Gap(Gap.RowDiffers, "jobs.fault_class is not that of the last outcome", job.FaultClass, end?.Detail.FaultClass);
+            yield return at.Gap(Gap.RowDiffers, "jobs.fault_class is not that of the last outcome", job.FaultClass, faultClass);
         }
 
         // The fault of a cancelled run is on the row, and the class is not its own.
         if (job.State != Contracts.JobState.Cancelled && end is { Kind: TimelineKinds.Faulted } && job.Fault != end.Detail.Fault)
         {
-            yield return end.Gap(Gap.RowDiffers, "jobs.fault is not that of the last outcome", StoredJson.Write(job.Fault), StoredJson.Write(end.Detail.Fault));
+            var (seen, told) = (StoredJson.Write(job.Fault), StoredJson.Write(end.Detail.Fault));
+            yield return end.Gap(Gap.RowDiffers, "jobs.fault is not that of the last outcome", seen, told);
         }
     }
 

@@ -32,7 +32,9 @@ internal sealed record LineDetail
     /// <summary>Whether the line has the decision and the answer of intake.</summary>
     public bool HasAnswer { get; private init; }
 
-    /// <summary>Whether it denied because no bundle was in force: such a submission is not stored and may come again, also with other content.</summary>
+    /// <summary>
+    /// Whether it denied because no bundle was in force: such a submission is not stored and may come again, also with other content.
+    /// </summary>
     public bool IsForNow { get; private init; }
 
     public bool CoversRetries { get; private init; }
@@ -60,7 +62,7 @@ internal sealed record LineDetail
 
     private static LineDetail Of(JsonElement detail)
     {
-        var answer = detail.TryGetProperty("answer", out var given) && given.ValueKind == JsonValueKind.Object ? given : (JsonElement?)null;
+        var answer = Found(detail, "answer", JsonValueKind.Object);
         string? Either(string name) => Text(detail, name) ?? (answer is { } element ? Text(element, name) : null);
         return new LineDetail
         {
@@ -71,10 +73,10 @@ internal sealed record LineDetail
             ApprovalId = Either("approval_id"),
             State = Text(detail, "state"),
             Person = Text(detail, "person"),
-            UseBy = detail.TryGetProperty("use_by", out var useBy) && useBy.ValueKind == JsonValueKind.Number && useBy.TryGetInt64(out var micros) ? micros : null,
+            UseBy = Found(detail, "use_by", JsonValueKind.Number) is { } useBy && useBy.TryGetInt64(out var micros) ? micros : null,
             ResultSha256 = Text(detail, "result_sha256"),
             FaultClass = Text(detail, "fault_class"),
-            Fault = detail.TryGetProperty("fault", out var fault) && fault.ValueKind == JsonValueKind.Object ? fault.Deserialize<Fault>() : null,
+            Fault = Found(detail, "fault", JsonValueKind.Object)?.Deserialize<Fault>(),
             DeadLetterId = Text(detail, "dead_letter_id"),
             DeadLetterSha256 = Text(detail, "dead_letter_sha256"),
             PayloadSha256 = Text(detail, "payload_sha256"),
@@ -84,5 +86,8 @@ internal sealed record LineDetail
         };
     }
 
-    private static string? Text(JsonElement detail, string name) => detail.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    private static string? Text(JsonElement detail, string name) => Found(detail, name, JsonValueKind.String)?.GetString();
+
+    private static JsonElement? Found(JsonElement detail, string name, JsonValueKind kind) =>
+        detail.TryGetProperty(name, out var value) && value.ValueKind == kind ? value : null;
 }

@@ -10,7 +10,8 @@ namespace Dispatcher.Auditing;
 /// <param name="Approvals">Its rounds of approval.</param>
 /// <param name="Letters">Its dead letters.</param>
 /// <param name="Lines">Its timeline, in order, sealed or not.</param>
-internal sealed record StoredJob(Job Job, IReadOnlyList<Approval> Approvals, IReadOnlyList<DeadLetter> Letters, IReadOnlyList<JobLine> Lines);
+internal sealed record StoredJob(
+    Job Job, IReadOnlyList<Approval> Approvals, IReadOnlyList<DeadLetter> Letters, IReadOnlyList<JobLine> Lines);
 
 /// <summary>One entry with its number in the sealed history. Null: it is not sealed yet.</summary>
 internal sealed record JobLine(long? Seq, TimelineEntry Entry)
@@ -24,8 +25,9 @@ internal sealed record JobLine(long? Seq, TimelineEntry Entry)
     {
         TimelineKinds.Accepted or TimelineKinds.Held or TimelineKinds.Denied or TimelineKinds.Dispatched => Kind,
         TimelineKinds.Claimed => "running",
-        TimelineKinds.Voted or TimelineKinds.Approved or TimelineKinds.Rejected or TimelineKinds.Invalidated or TimelineKinds.Returned or TimelineKinds.Unclaimed or TimelineKinds.Fenced
-            or TimelineKinds.Succeeded or TimelineKinds.Faulted or TimelineKinds.CancelRequested or TimelineKinds.Cancelled or TimelineKinds.Expired => Detail.State,
+        TimelineKinds.Voted or TimelineKinds.Approved or TimelineKinds.Rejected or TimelineKinds.Invalidated or TimelineKinds.Returned
+            or TimelineKinds.Unclaimed or TimelineKinds.Fenced or TimelineKinds.Succeeded or TimelineKinds.Faulted
+            or TimelineKinds.CancelRequested or TimelineKinds.Cancelled or TimelineKinds.Expired => Detail.State,
         _ => null,
     };
 

@@ -41,9 +41,13 @@ internal sealed record DeadLetter
     public string? BodySha256 { get; init; }
 
     /// <summary>
-    /// SHA-256 over all that is kept but its time, hex. The entry on the timeline names it, so that a change of the row is found. Frozen: a new field must be null in
+    /// SHA-256 over all that is kept but its time, hex. The entry on the timeline names it, so that a change of the row is found. Frozen:
+    /// a new field must be null in
     /// what exists already.
     /// </summary>
-    public string Hash() => Convert.ToHexStringLower(SHA256.HashData([.. "dispatcher/dead-letter/v1\0"u8, .. JsonSerializer.SerializeToUtf8Bytes(
-        new { DeadLetterId, FaultClass, Owner, Topic, Principal, JobId, Attempt, Fault, Errors, Body, BodyLength, BodySha256 }, Options)]));
+    public string Hash()
+    {
+        var kept = new { DeadLetterId, FaultClass, Owner, Topic, Principal, JobId, Attempt, Fault, Errors, Body, BodyLength, BodySha256 };
+        return Convert.ToHexStringLower(SHA256.HashData([.. "dispatcher/dead-letter/v1\0"u8, .. JsonSerializer.SerializeToUtf8Bytes(kept, Options)]));
+    }
 }

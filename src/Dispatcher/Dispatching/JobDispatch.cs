@@ -15,7 +15,8 @@ namespace Dispatcher.Dispatching;
 
 /// <summary>Step 5: moves a judged job to its pool, or to where the decision leads. What it decides is only committed while the bundle that decided is still in force.</summary>
 internal sealed partial class JobDispatch(
-    MoveWriter moves, PolicyGate gate, Approvers approvers, Witnesses witnesses, CurrentBundle current, Permits permits, StoreClock clock, TimeProvider time, ILogger<JobDispatch> logger)
+    MoveWriter moves, PolicyGate gate, Approvers approvers, Witnesses witnesses, CurrentBundle current, Permits permits, StoreClock clock,
+    TimeProvider time, ILogger<JobDispatch> logger)
 {
     /// <summary>Dispatches one job. A job that has moved on meanwhile is left alone: whoever moved it saw to the rest.</summary>
     public async Task DispatchAsync(Judged<Job> judged, CancellationToken cancellationToken)
@@ -29,7 +30,8 @@ internal sealed partial class JobDispatch(
             }
             else if (result == MoveResult.Moved && judged.Decision.Reason == PolicyGate.HashMismatch)
             {
-                Log.Contradicted(logger, judged.Subject.JobId, judged.Subject.Attempt + 1, "What is stored of it does not have its job hash.");
+                const string Why = "What is stored of it does not have its job hash.";
+                Log.Contradicted(logger, judged.Subject.JobId, judged.Subject.Attempt + 1, Why);
             }
 
             if (result != MoveResult.PolicyChanged)
@@ -172,7 +174,8 @@ internal sealed partial class JobDispatch(
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.DispatchContradicted, LogLevel.Error, "Job {JobId}, attempt {Attempt}, is not dispatched and is denied: somebody changed its rows. {Why}")]
+        [LoggerMessage(EventIds.DispatchContradicted, LogLevel.Error,
+            "Job {JobId}, attempt {Attempt}, is not dispatched and is denied: somebody changed its rows. {Why}")]
         public static partial void Contradicted(ILogger logger, Guid jobId, int attempt, string why);
     }
 }

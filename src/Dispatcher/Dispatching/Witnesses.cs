@@ -7,7 +7,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>Explains why the store refused a dispatch that the timeline contradicts. Reads only after a refusal, which a database that nobody changed never has.</summary>
+/// <summary>
+/// Explains why the store refused a dispatch that the timeline contradicts. Reads only after a refusal, which a database that nobody
+/// changed never has.
+/// </summary>
 internal sealed class Witnesses(IDbContextFactory<DispatcherDb> database)
 {
     /// <summary>What the timeline says, and what the rows say, in words.</summary>
@@ -20,7 +23,8 @@ internal sealed class Witnesses(IDbContextFactory<DispatcherDb> database)
         var hash = HashOf(intake);
         return hash is null ? $"No entry of intake names a job hash; the row has {job.JobHash}."
             : hash != job.JobHash ? $"Entry {intake!.EntryId} of intake names job hash {hash}; the row has {job.JobHash}."
-            : $"No entry approves job hash {job.JobHash} as {Approval.NameOf(job.JobId, job.ApprovalRound)} under the same rules and times, or a dispatch has used that approval.";
+            : $"No entry approves job hash {job.JobHash} as {Approval.NameOf(job.JobId, job.ApprovalRound)} under the same rules and times, "
+                + "or a dispatch has used that approval.";
     }
 
     private static string? HashOf(TimelineEntry? intake)

@@ -29,7 +29,8 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
         """;
 
     /// <summary>Jobs whose rows contradicted the timeline: they were refused, and whoever changed them may have changed more.</summary>
-    private const string Tampered = $"j.state = 'denied' and (j.reason like '{PolicyGate.TimelineMismatch}%' or j.reason like '{PolicyGate.HashMismatch}%')";
+    private const string Tampered =
+        $"j.state = 'denied' and (j.reason like '{PolicyGate.TimelineMismatch}%' or j.reason like '{PolicyGate.HashMismatch}%')";
 
     /// <summary>Each approved job with the time it was held: from each line that held it to the approval that came next.</summary>
     private const string Held = """
@@ -80,11 +81,14 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
         {
             var lines = await db.Timeline.AsNoTracking().Where(line => some.Contains(line.JobId) && TimelineKinds.OfApprovals.Contains(line.Kind))
                 .OrderBy(line => line.EntryId).ToListAsync(cancellationToken);
-            var hashes = await db.Jobs.Where(job => some.Contains(job.JobId)).ToDictionaryAsync(job => job.JobId, job => job.JobHash, cancellationToken);
-            unapproved += lines.GroupBy(line => line.JobId).Sum(job => Math.Max(Unapproved(job, from, to), IsOf(hashes.GetValueOrDefault(job.Key), job) ? 0 : 1));
+            var hashes = await db.Jobs.Where(job => some.Contains(job.JobId)).Select(job => new { job.JobId, job.JobHash })
+                .ToDictionaryAsync(job => job.JobId, job => job.JobHash, cancellationToken);
+            unapproved += lines.GroupBy(line => line.JobId)
+                .Sum(job => Math.Max(Unapproved(job, from, to), IsOf(hashes.GetValueOrDefault(job.Key), job) ? 0 : 1));
         }
 
-        var refused = await ReadAsync(db, $"select count(*) from jobs j where {Tampered} and j.finished_at > @from and j.finished_at <= @to", from, to, cancellationToken);
+        var tampered = $"select count(*) from jobs j where {Tampered} and j.finished_at > @from and j.finished_at <= @to";
+        var refused = await ReadAsync(db, tampered, from, to, cancellationToken);
         var count = unapproved + Convert.ToInt64(undispatched[0][0], null) + Convert.ToInt64(refused[0][0], null);
         return count > 0 || jobs.Count > 0 || await HappenedAsync(db, from, to, cancellationToken) ? count : null;
     }
@@ -118,7 +122,8 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
 
     /// <summary>Whether the row still has the job hash that was dispatched. Null: the row is gone.</summary>
     private static bool IsOf(string? jobHash, IEnumerable<TimelineEntry> lines) =>
-        jobHash is not null && lines.Where(line => line.Kind == TimelineKinds.Dispatched).All(line => LineDetail.Of(line).JobHash is not { } dispatched || dispatched == jobHash);
+        jobHash is not null && lines.Where(line => line.Kind == TimelineKinds.Dispatched)
+            .All(line => LineDetail.Of(line).JobHash is not { } dispatched || dispatched == jobHash);
 
     private static async Task<List<Guid>> HighRiskJobsAsync(DispatcherDb db, long from, long to, CancellationToken cancellationToken)
     {

@@ -9,7 +9,12 @@ namespace Dispatcher.Hosting;
 internal static class MigrateVerb
 {
     private static readonly Option<string?> Postgres = new("--postgres") { Description = "Npgsql connection string of the role that owns the tables. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE.", HelpName = "CONNECTION" };
-    private static readonly Option<string?> ServeRole = new("--serve-role") { Description = "Role that \"serve\" connects as; it gets what serving needs and loses what earlier versions granted: no DDL, no change of submitted jobs, dead letters or bundles, and on the timeline only insert and select.", HelpName = "ROLE" };
+    private static readonly Option<string?> ServeRole = new("--serve-role")
+    {
+        Description = "Role that \"serve\" connects as; it gets what serving needs and loses what earlier versions granted: "
+            + "no DDL, no change of submitted jobs, dead letters or bundles, and on the timeline only insert and select.",
+        HelpName = "ROLE",
+    };
 
     public static Verb Create(Terminal terminal)
     {
@@ -52,7 +57,8 @@ internal static class MigrateVerb
         }
         catch (ArgumentException wrong)
         {
-            throw new VerbFailedException(ExitCode.WrongUse, $"--serve-role: {wrong.Message}", "Give the name of a role that only serves: create role dispatcher_serve login password '…'.");
+            throw new VerbFailedException(
+                ExitCode.WrongUse, $"--serve-role: {wrong.Message}", "Give the name of a role that only serves, made with \"create role … login\".");
         }
     }
 }

@@ -68,6 +68,8 @@ internal enum MoveResult
     /// <summary>Another bundle is in force. Ask the policy again.</summary>
     PolicyChanged,
 
-    /// <summary>The timeline names another job hash, or no approval that can be used: somebody changed the rows. Only of a dispatch.</summary>
+    /// <summary>
+    /// The timeline names another job hash, or no approval that can be used: somebody changed the rows. Only of a dispatch.
+    /// </summary>
     Contradicted,
 }

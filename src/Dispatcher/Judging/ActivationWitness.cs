@@ -5,7 +5,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Judging;
 
-/// <summary>The last activation on the timeline. It confirms the row that says which bundle is in force; that row alone can be written by anybody with rights on the table.</summary>
+/// <summary>
+/// The last activation on the timeline. It confirms the row that says which bundle is in force; that row alone can be written by anybody
+/// with rights on the table.
+/// </summary>
 /// <param name="EntryId">The entry.</param>
 /// <param name="PolicyHash">The bundle it activated. Null: the entry cannot be read.</param>
 /// <param name="Serial">The number of the activation. Null: it was written by an earlier version, or cannot be read.</param>
@@ -14,7 +17,8 @@ internal sealed record ActivationWitness(long EntryId, string? PolicyHash, long?
     /// <summary>Reads the row and the entry in one statement: an activation writes both in one transaction.</summary>
     public static async Task<(BundleInForce? Row, ActivationWitness? Witness)> ReadAsync(DispatcherDb db, CancellationToken cancellationToken)
     {
-        var activations = db.Timeline.Where(entry => entry.JobId == Guid.Empty && entry.Kind == TimelineKinds.BundleActivated).OrderByDescending(entry => entry.EntryId);
+        var activations = db.Timeline.Where(entry => entry.JobId == Guid.Empty && entry.Kind == TimelineKinds.BundleActivated)
+            .OrderByDescending(entry => entry.EntryId);
         var both = await db.ActiveBundle.AsNoTracking().Select(row => new
         {
             Row = row,
@@ -33,16 +37,13 @@ internal sealed record ActivationWitness(long EntryId, string? PolicyHash, long?
     /// <summary>Why the row does not count, and what to do. Null: the timeline confirms it, or there is neither.</summary>
     public static string? WhyNot(BundleInForce? row, ActivationWitness? witness)
     {
-        const string Fix = "Find out who writes to the database, then run \"dispatcher policy activate HASH\" with the bundle that shall be in force.";
-        return (row, witness) switch
-        {
-            (null, null) => null,
-            ({ } seen, null) => $"active_bundle names bundle {seen.Hash}, serial {seen.Serial}, and the timeline has no activation. {Fix}",
-            (null, { } said) => $"active_bundle is empty, and timeline entry {said.EntryId} activated bundle {said.PolicyHash}, serial {said.Serial}. {Fix}",
-            ({ } seen, { } said) => seen.Hash == said.PolicyHash && seen.Serial == said.Serial
-                ? null
-                : $"active_bundle names bundle {seen.Hash}, serial {seen.Serial}; the last activation, timeline entry {said.EntryId}, is of bundle {said.PolicyHash}, serial {said.Serial}. {Fix}",
-        };
+        const string Fix = "Find out who writes to the database, then put the right bundle in force: dispatcher policy activate HASH.";
+        var seen = row is null ? "active_bundle is empty" : $"active_bundle names bundle {row.Hash}, serial {row.Serial}";
+        var said = witness is null
+            ? "the timeline has no activation"
+            : $"the last activation, timeline entry {witness.EntryId}, is of bundle {witness.PolicyHash}, serial {witness.Serial}";
+        var agree = (row is null) == (witness is null) && row?.Hash == witness?.PolicyHash && row?.Serial == witness?.Serial;
+        return agree ? null : $"{seen}; {said}. {Fix}";
     }
 
     /// <summary>From an entry of kind <see cref="TimelineKinds.BundleActivated"/>.</summary>

@@ -5,7 +5,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Judging;
 
-/// <summary>The bundle in force, as this process knows it. The row in the store says which, and the timeline must confirm it. Each commit compares with the row, and a mismatch brings the caller back here.</summary>
+/// <summary>
+/// The bundle in force, as this process knows it. The row in the store says which, and the timeline must confirm it. Each commit compares
+/// with the row, and a mismatch brings the caller back here.
+/// </summary>
 internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> database, TimeProvider time, ILogger<CurrentBundle> logger)
     : Loop(TimeSpan.FromSeconds(1), time, logger)
 {
@@ -69,7 +72,8 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
     }
 
     /// <summary>
-    /// Nothing is in force while row and timeline disagree. A hash stays known: without one, the folder of a server that starts would be put in force at once,
+    /// Nothing is in force while row and timeline disagree. A hash stays known: without one, the folder of a server that starts would be
+    /// put in force at once,
     /// and a person should look first.
     /// </summary>
     private void Refuse(BundleInForce? row, ActivationWitness? witness, string trouble)

@@ -32,7 +32,8 @@ internal static class PolicyEndpoints
     }
 
     /// <summary>A row that the timeline contradicts puts nothing in force; readiness says why.</summary>
-    private static async Task<IResult> ShowAsync(PolicyFolder folder, CurrentBundle current, ProcessRegister processes, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+    private static async Task<IResult> ShowAsync(
+        PolicyFolder folder, CurrentBundle current, ProcessRegister processes, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var inForce = await db.ActiveBundle.AsNoTracking().SingleOrDefaultAsync(cancellationToken);

@@ -23,7 +23,8 @@ internal interface IStore
     Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Applies each move whose row still has the version that was read and whose bundle, if it names one, is still in force. A dispatch must also be confirmed by the
+    /// Applies each move whose row still has the version that was read and whose bundle, if it names one, is still in force. A dispatch
+    /// must also be confirmed by the
     /// timeline; see <see cref="TimelineWitness"/>.
     /// </summary>
     Task<Committed> MoveAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken);

@@ -12,7 +12,10 @@ internal static partial class Migrator
     public static async Task<IReadOnlyList<string>> MissingAsync(DispatcherDb db, CancellationToken cancellationToken) =>
         [.. await db.Database.GetPendingMigrationsAsync(cancellationToken)];
 
-    /// <summary>Grants to a role that exists already, and takes away what earlier versions granted. The name goes into DDL, which takes no parameters, so that its form is checked.</summary>
+    /// <summary>
+    /// Grants to a role that exists already, and takes away what earlier versions granted. The name goes into DDL, which takes no
+    /// parameters, so that its form is checked.
+    /// </summary>
     public static async Task GrantAsync(DispatcherDb db, string role, CancellationToken cancellationToken)
     {
         if (!RoleName().IsMatch(role))
@@ -23,7 +26,8 @@ internal static partial class Migrator
         if (await OwnsAsync(db, role, cancellationToken))
         {
             throw new ArgumentException(
-                $"Role \"{role}\" owns the tables, is a member of their owner, or is a superuser: no grant limits it. Create another role and give its name.", nameof(role));
+                $"Role \"{role}\" owns the tables, is a member of their owner, or is a superuser: no grant limits it. "
+                + "Create another role and give its name.", nameof(role));
         }
 
 #pragma warning disable EF1002, EF1003 // The form was checked above.
@@ -32,7 +36,7 @@ internal static partial class Migrator
     }
 
     /// <summary>Also false for a role that does not exist: the grant names it.</summary>
-    private static async Task<bool> OwnsAsync(DispatcherDb db, string role, CancellationToken cancellationToken) => await db.Database.SqlQuery<bool>(
+    private static Task<bool> OwnsAsync(DispatcherDb db, string role, CancellationToken cancellationToken) => db.Database.SqlQuery<bool>(
         $"""
         select coalesce(bool_or(r.rolsuper or pg_has_role(r.oid, c.relowner, 'member')), false) as "Value"
         from pg_class c, pg_roles r where c.oid = 'jobs'::regclass and r.rolname = {role}

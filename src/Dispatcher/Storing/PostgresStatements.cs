@@ -12,7 +12,8 @@ internal static class PostgresStatements
     public const string ActiveHash = "coalesce((select hash from active_bundle), '')";
 
     /// <summary>A text in the detail of a timeline entry; null when there is none, or the detail cannot be read.</summary>
-    public static string TextOf(string entry, string[] path) => $"timeline_text({entry}.detail, {string.Join(", ", path.Select(name => $"'{name}'"))})";
+    public static string TextOf(string entry, string[] path) =>
+        $"timeline_text({entry}.detail, {string.Join(", ", path.Select(name => $"'{name}'"))})";
 
     /// <summary>An update joined to a set locks the rows in the order of its plan; two that differ in it could wait for each other.</summary>
     public static void LockInOrder(PostgresBatch statements, string table, string key, Guid[] ids)

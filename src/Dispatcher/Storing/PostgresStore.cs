@@ -95,8 +95,9 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
 
         LockInOrder(statements, "jobs", "job_id", [.. batch.Select(move => move.Before.JobId)]);
         var apply = statements.Add();
+        var claims = apply.Rows("w", TimelineWitness.Claims, [.. batch.Where(move => move.Dispatches)]);
         apply.Text = $"""
-            with contradicted as ({TimelineWitness.Contradicted(apply.Rows("w", TimelineWitness.Claims, [.. batch.Where(move => move.Dispatches)]), TextOf)}),
+            with contradicted as ({TimelineWitness.Contradicted(claims, TextOf)}),
             done as (
                 update jobs j set {string.Join(", ", Columns.JobLive.Select(column => $"{column.Name} = i.{column.Name}"))},
                     updated_at = {Now}, finished_at = case when i.is_final then {Now} end

@@ -1,7 +1,8 @@
 namespace Dispatcher.Storing;
 
 /// <summary>
-/// What the role that serves may do, table by table: no DDL, nothing that changes or removes what the timeline tells. A column that serving never updates is not granted,
+/// What the role that serves may do, table by table: no DDL, nothing that changes or removes what the timeline tells. A column that
+/// serving never updates is not granted,
 /// so that a stolen password of this role cannot change a submitted job, an approval's terms or a dead letter.
 /// </summary>
 internal static class ServeGrants
@@ -31,7 +32,8 @@ internal static class ServeGrants
     ];
 
     /// <summary>
-    /// The statements for a role, whose name has been checked. They first take away what earlier versions granted; sent at once, they are one transaction,
+    /// The statements for a role, whose name has been checked. They first take away what earlier versions granted; sent at once, they are
+    /// one transaction,
     /// so that servers that run meanwhile notice nothing.
     /// </summary>
     public static string To(string role) => $"""

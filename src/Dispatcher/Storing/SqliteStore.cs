@@ -38,8 +38,8 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
                 select 1 from approvals where approval_id = $approval_id and state = $approval_from and ($approval_to <> '{ApprovalStates.Consumed}' or use_by >= {Now})))
         """;
 
-    private static readonly string FindContradicted =
-        TimelineWitness.Contradicted($"(select {string.Join(", ", TimelineWitness.Claims.Select(column => $"${column.Name} as {column.Name}"))}) w", TextOf);
+    private static readonly string FindContradicted = TimelineWitness.Contradicted(
+        $"(select {string.Join(", ", TimelineWitness.Claims.Select(column => $"${column.Name} as {column.Name}"))}) w", TextOf);
 
     private const string FollowApproval =
         "update approvals set state = $approval_to, version = version + 1, end_reason = $end_reason, permit_id = $permit_id where approval_id = $approval_id";
@@ -207,8 +207,10 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
 
     private static Committed Apply(SqliteTransaction transaction, IReadOnlyList<Move> batch)
     {
-        var contradicted = batch.Where(move => move.Dispatches && IsContradicted(transaction, move)).Select(move => move.Before.JobId).ToHashSet();
-        var done = batch.Where(move => !contradicted.Contains(move.Before.JobId) && Run(transaction, UpdateJob, Columns.Move, move) == 1).ToList();
+        var contradicted = batch.Where(move => move.Dispatches && IsContradicted(transaction, move))
+            .Select(move => move.Before.JobId).ToHashSet();
+        var done = batch.Where(move => !contradicted.Contains(move.Before.JobId))
+            .Where(move => Run(transaction, UpdateJob, Columns.Move, move) == 1).ToList();
         RunAll(transaction, FollowApproval, Columns.Move, done.Where(move => move.Approval is not null));
         RunAll(transaction, InsertApproval, Columns.Approval, done.Select(move => move.Opens).OfType<Approval>());
         RunAll(transaction, InsertEntry, Columns.Entry, done.Select(move => move.Entry).OfType<TimelineEntry>());
@@ -225,8 +227,11 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
     }
 
     /// <summary>A text in the detail of a timeline entry; null when there is none, or the detail cannot be read.</summary>
-    private static string TextOf(string entry, string[] path) =>
-        $"case when json_valid(cast({entry}.detail as text)) then cast(json_extract(cast({entry}.detail as text), '$.{string.Join('.', path)}') as text) end";
+    private static string TextOf(string entry, string[] path)
+    {
+        var text = $"cast({entry}.detail as text)";
+        return $"case when json_valid({text}) then cast(json_extract({text}, '$.{string.Join('.', path)}') as text) end";
+    }
 
     private static BundleInForce? InForce(SqliteTransaction transaction)
     {

@@ -96,7 +96,9 @@ internal static class TimelineDetails
         State = job.State,
     });
 
-    /// <summary>The entry that ends a job, naming the dead letter that is written with it: its id and the hash of all that it keeps.</summary>
+    /// <summary>
+    /// The entry that ends a job, naming the dead letter that is written with it: its id and the hash of all that it keeps.
+    /// </summary>
     public static TimelineEntry Naming(TimelineEntry entry, DeadLetter letter)
     {
         var detail = JsonNode.Parse(entry.Detail)!.AsObject();

@@ -18,6 +18,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
     [InlineData("it was used and covers retries", JobState.Dispatched)]
     [InlineData("nobody claimed the attempt", JobState.Dispatched)]
     [InlineData("other rules", JobState.Denied)]
+    [InlineData("another bundle", JobState.Denied)]
     [InlineData("a second submission on the timeline", JobState.Denied)]
     [InlineData("entries that cannot be read", JobState.Dispatched)]
     public async Task A_dispatch_believes_the_timeline_and_not_the_rows(string change, JobState expected)
@@ -109,8 +110,12 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
                 break;
             case "other rules":
                 await jobs.Writers.BundleAsync(AWitnessed.Topics, Store, Stop, AWitnessed.Rules.Replace("look first", "look twice", StringComparison.Ordinal));
-                var decision = (await jobs.Writers.JudgeAsync(job, Stop)).Decision;
-                await Database.ExecuteAsync($"update approvals set basis_hash = '{decision.BasisHash}', policy_hash = '{decision.PolicyHash}'");
+                await Database.ExecuteAsync($"update approvals set basis_hash = '{(await jobs.Writers.JudgeAsync(job, Stop)).Decision.BasisHash}'");
+                await ShowAsync(job);
+                break;
+            case "another bundle":
+                await jobs.Writers.BundleAsync(AWitnessed.Topics, Store, Stop, AWitnessed.Rules + ", { id: more, match: { topic: job.other }, decision: DENY, reason: no }");
+                await Database.ExecuteAsync($"update approvals set policy_hash = '{jobs.Writers.Current.InForce.Hash}'");
                 await ShowAsync(job);
                 break;
             case "a second submission on the timeline":
