@@ -126,6 +126,7 @@ internal static class AnAcceptance
         Reason = job.Reason,
         PolicyHash = job.PolicyHash,
         JobHash = job.JobHash,
+        ApprovalId = job.State == JobState.Held ? Dispatcher.Approvals.Approval.NameOf(job.JobId, job.ApprovalRound) : null,
     };
 }
 

@@ -49,7 +49,7 @@ internal sealed class Writers : IAsyncDisposable
         _permits = new Permits(contexts, TimeProvider.System);
         Moves = new MoveWriter(store, _relay, events, Window, _wakes, metrics, new Told<MoveWriter>(this));
         Recovery = new JobRecovery(Moves, store, contexts, _bundle, _clock, TimeProvider.System, NullLogger<JobRecovery>.Instance);
-        _dispatch = new JobDispatch(Moves, _gate, new Approvers(contexts), _bundle, _permits, _clock, TimeProvider.System);
+        _dispatch = new JobDispatch(Moves, _gate, new Approvers(contexts), new Witnesses(contexts), _bundle, _permits, _clock, TimeProvider.System, new Told<JobDispatch>(this));
     }
 
     public IntakeWriter Intake { get; }
@@ -64,8 +64,13 @@ internal sealed class Writers : IAsyncDisposable
 
     public JobRecovery Recovery { get; }
 
+    public CurrentBundle Current => _bundle;
+
     /// <summary>What was logged of credentials that several use.</summary>
     public ConcurrentQueue<string> SharedTold { get; } = new();
+
+    /// <summary>What was logged of dispatches that the timeline contradicts.</summary>
+    public ConcurrentQueue<string> Contradictions { get; } = new();
 
     /// <summary>How often a batch had to wait for a store that was away.</summary>
     public int TimesWaited => _timesWaited;
@@ -99,15 +104,30 @@ internal sealed class Writers : IAsyncDisposable
     /// <summary>Puts a bundle of this topic and these rules in force; this process knows it at once, or not yet.</summary>
     public async Task BundleAsync(string topics, IStore store, CancellationToken cancellationToken, string rules = "", bool known = true)
     {
-        BundleFile Of(string path, string text) => new(path, Encoding.UTF8.GetBytes(text));
-        var load = Bundle.Load([
-            Of("topics.yaml", $"version: v1\npools:\n  shell: {{ enforcers: [] }}\n  moved: {{ enforcers: [] }}\ntopics:\n  {topics}\n"), Of("rules/some.yaml", $"version: v1\nrules: [{rules}]\n")]);
-        var bundle = load.Bundle ?? throw new ArgumentException(string.Join("; ", load.Errors), nameof(topics));
+        var bundle = Built(topics, rules);
         await store.ActivateAsync(_ => AnActivation.Of(bundle.Hash) with { Archive = bundle.Archive }, cancellationToken);
         if (known)
         {
             await _bundle.OnceAsync(cancellationToken);
         }
+    }
+
+    /// <summary>Writes a bundle's row as anybody with rights on the table can; answers its hash.</summary>
+    public async Task<string> KeptBundleAsync(string topics, TestDatabase database, CancellationToken cancellationToken, string rules = "")
+    {
+        var bundle = Built(topics, rules);
+        await using var db = await database.Contexts.CreateDbContextAsync(cancellationToken);
+        db.Bundles.Add(new StoredBundle { Hash = bundle.Hash, Archive = bundle.Archive.ToArray() });
+        await db.SaveChangesAsync(cancellationToken);
+        return bundle.Hash;
+    }
+
+    private static Bundle Built(string topics, string rules)
+    {
+        BundleFile Of(string path, string text) => new(path, Encoding.UTF8.GetBytes(text));
+        var load = Bundle.Load([
+            Of("topics.yaml", $"version: v1\npools:\n  shell: {{ enforcers: [] }}\n  moved: {{ enforcers: [] }}\ntopics:\n  {topics}\n"), Of("rules/some.yaml", $"version: v1\nrules: [{rules}]\n")]);
+        return load.Bundle ?? throw new ArgumentException(string.Join("; ", load.Errors), nameof(topics));
     }
 
     public async Task StopAsync()
@@ -139,6 +159,12 @@ internal sealed class Writers : IAsyncDisposable
             if (eventId.Id == EventIds.StoreAway)
             {
                 Interlocked.Increment(ref writers._timesWaited);
+            }
+
+            if (eventId.Id == EventIds.DispatchContradicted)
+            {
+                Assert.Equal(LogLevel.Error, logLevel);
+                writers.Contradictions.Enqueue(formatter(state, exception));
             }
 
             if (eventId.Id == EventIds.SharedCredential)

@@ -38,7 +38,8 @@ internal static class ApprovalUse
 
     private static string? WhyItFell(Job job, Decision decision, Approval approval, IReadOnlyCollection<Voter> approvers) =>
         WhyItFell(job, decision, approval)
-        ?? (Ballot.Missing(approval.Requirement, approvers) is { Length: > 0 } missing ? $"an approver of {approval.Name} no longer counts; missing: {missing}" : null);
+        // The same basis has the same requirement; the row of the approval is not trusted for it.
+        ?? (Ballot.Missing(decision.Approval ?? approval.Requirement, approvers) is { Length: > 0 } missing ? $"an approver of {approval.Name} no longer counts; missing: {missing}" : null);
 
     /// <summary>Why an approval is not, or no longer, of this job under these rules, whoever voted; asked before a vote is taken too. Null: it is.</summary>
     public static string? WhyItFell(Job job, Decision decision, Approval approval)

@@ -3,16 +3,18 @@ namespace Dispatcher.Auditing;
 /// <summary>The approvals of one job, line by line: which were given, and which a dispatch has used. One approval is good for one dispatch, unless that one is taken back, or its rule covers retries.</summary>
 internal sealed class ApprovalTrail
 {
-    private readonly HashSet<string> _given = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, LineDetail> _given = new(StringComparer.Ordinal);
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _forRetries = new(StringComparer.Ordinal);
+    private string? _submitted;
+
+    /// <summary>The first line of the job that names its hash.</summary>
+    public void Submitted(LineDetail line) => _submitted ??= line.JobHash;
 
     public void Approved(LineDetail line)
     {
         if (line.ApprovalId is { } approvalId)
         {
-            _given.Add(approvalId);
-            _ = line.CoversRetries && _forRetries.Add(approvalId);
+            _given[approvalId] = line;
         }
     }
 
@@ -25,10 +27,19 @@ internal sealed class ApprovalTrail
         }
     }
 
-    /// <summary>A high-risk dispatch. Null: it had an approval; else why it had none.</summary>
-    public string? Dispatched(string? approvalId) =>
-        approvalId is null ? "it names no approval"
-        : !_given.Contains(approvalId) ? $"approval {approvalId} was not given before"
-        : !_used.Add(approvalId) && !_forRetries.Contains(approvalId) ? $"approval {approvalId} was used before"
+    /// <summary>
+    /// A high-risk dispatch. Null: it had an approval of exactly this job under exactly these rules; else why it had none. A hash that
+    /// intake or the approval does not name is not compared.
+    /// </summary>
+    public string? Dispatched(LineDetail line) =>
+        line.ApprovalId is not { } approvalId ? "it names no approval"
+        : !_given.TryGetValue(approvalId, out var given) ? $"approval {approvalId} was not given before"
+        : Differs(given.JobHash, line.JobHash) ? $"approval {approvalId} is of job hash {given.JobHash}, and {line.JobHash} was dispatched"
+        : Differs(_submitted, line.JobHash) ? $"job hash {_submitted} was submitted, and {line.JobHash} was dispatched"
+        : Differs(given.BasisHash, line.BasisHash)
+            ? $"approval {approvalId} rests on basis {given.BasisHash}, and the dispatch on {line.BasisHash}"
+        : !_used.Add(approvalId) && !given.CoversRetries ? $"approval {approvalId} was used before"
         : null;
+
+    private static bool Differs(string? expected, string? seen) => expected is not null && seen != expected;
 }

@@ -24,7 +24,8 @@ internal static class AuditVerbs
         var file = new Option<string?>("--file") { Description = "Check an export instead of a database.", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Print one JSON document." };
         var verb = new Verb("verify",
-            "Name the first entry of the timeline that was altered, removed, inserted, reordered or cut off, and what is incomplete. Exit code 1 when there is any.",
+            "Name the first entry of the timeline that was altered, removed, inserted, reordered or cut off, what is incomplete, "
+            + "and which rows are not what the timeline says of them. Exit code 1 when there is any.",
             "dispatcher audit verify --data ./data",
             "dispatcher audit verify --postgres Host=db --checkpoint /mnt/audit/checkpoints.ndjson --key /mnt/audit/sealing.pub",
             "dispatcher audit verify --file history.ndjson --key sealing.pub --json");
@@ -100,7 +101,8 @@ internal static class AuditVerbs
 
         foreach (var gap in report.IncompleteJobs)
         {
-            screen.Line($"INCOMPLETE ({Name(gap.Kind)}): job {gap.JobId}{(gap.Seq is { } seq ? $", number {seq}" : "")}: {gap.Message}");
+            var number = gap.Seq is { } seq ? $", number {seq}" : "";
+            screen.Line($"INCOMPLETE ({Name(gap.Kind)}): job {gap.JobId}{number}: {gap.Message}{Compared(gap)}");
         }
 
         screen.Fields(
@@ -115,6 +117,9 @@ internal static class AuditVerbs
             screen.Line("note: " + note);
         }
     }
+
+    private static string Compared(IncompleteJob gap) =>
+        gap.Seen is null && gap.Expected is null ? "" : $"; seen: {gap.Seen ?? "nothing"}; expected: {gap.Expected ?? "nothing"}";
 
     private static string Name<T>(T kind) where T : struct, Enum => JsonSerializer.Serialize(kind).Trim('"');
 }

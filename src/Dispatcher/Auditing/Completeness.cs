@@ -26,10 +26,41 @@ internal enum Gap
     /// <summary>A job that is at or after dispatch without a line of the dispatch.</summary>
     [JsonStringEnumMemberName("state_without_dispatch")]
     StateWithoutDispatch,
+
+    /// <summary>Two lines of one job, or a line and its row, name two job hashes.</summary>
+    [JsonStringEnumMemberName("job_hash_differs")]
+    JobHashDiffers,
+
+    /// <summary>A job was accepted, held or dispatched under a bundle that was not in force then.</summary>
+    [JsonStringEnumMemberName("policy_not_in_force")]
+    PolicyNotInForce,
+
+    /// <summary>Two lines that follow each other tell states between which no transition leads.</summary>
+    [JsonStringEnumMemberName("impossible_transition")]
+    ImpossibleTransition,
+
+    /// <summary>A row is not what the timeline says of it.</summary>
+    [JsonStringEnumMemberName("row_differs")]
+    RowDiffers,
+
+    /// <summary>The timeline tells of a row that is not there.</summary>
+    [JsonStringEnumMemberName("row_missing")]
+    RowMissing,
+
+    /// <summary>A row of which the timeline tells nothing.</summary>
+    [JsonStringEnumMemberName("row_without_entry")]
+    RowWithoutEntry,
 }
 
-/// <summary>One thing that is lacking.</summary>
-internal sealed record IncompleteJob(Gap Kind, Guid JobId, long? Seq, int Attempt, string Message);
+/// <summary>One thing that is lacking or wrong. The job id of what is of no job is all zero.</summary>
+internal sealed record IncompleteJob(Gap Kind, Guid JobId, long? Seq, int Attempt, string Message)
+{
+    /// <summary>What is there. Null: nothing, or the message says it.</summary>
+    public string? Seen { get; init; }
+
+    /// <summary>What the timeline says should be there.</summary>
+    public string? Expected { get; init; }
+}
 
 /// <summary>
 /// Follows each job along the sealed history: every dispatch has both decisions, every high-risk dispatch its approval, every attempt its end. Keeps something
@@ -42,6 +73,13 @@ internal sealed class Completeness
 
     private readonly Dictionary<Guid, Story> _open = [];
     private readonly List<IncompleteJob> _list = [];
+
+    /// <summary>
+    /// The bundle of the last activation. There is no race to tolerate: an activation holds the policy lock alone until it is committed,
+    /// and whoever decides holds it shared,
+    /// so that ids and commits of both have the same order.
+    /// </summary>
+    private string _inForce = "";
 
     public IReadOnlyList<IncompleteJob> List => _list;
 
@@ -56,14 +94,17 @@ internal sealed class Completeness
 
     public void Add(long seq, bool isFirstOfJob, TimelineEntry entry)
     {
+        var detail = LineDetail.Of(entry);
+
         // Lines of the system's own have no job.
         if (entry.JobId == Guid.Empty)
         {
+            _inForce = entry.Kind == TimelineKinds.BundleActivated ? detail.PolicyHash ?? "" : _inForce;
             return;
         }
 
-        var detail = LineDetail.Of(entry);
         var story = _open.GetValueOrDefault(entry.JobId) ?? new Story { HasIntake = !isFirstOfJob || (TimelineKinds.Intake.Contains(entry.Kind) && detail.HasAnswer) };
+        CheckHashes(story, seq, entry, detail);
         Follow(story, seq, entry, detail);
         if (HasEnded(entry.Kind, detail))
         {
@@ -85,10 +126,33 @@ internal sealed class Completeness
         }
     }
 
+    private void CheckHashes(Story story, long seq, TimelineEntry entry, LineDetail detail)
+    {
+        if (TimelineKinds.NamesJob.Contains(entry.Kind) && !detail.IsForNow && detail.JobHash is { } hash)
+        {
+            story.JobHash ??= hash;
+            if (hash != story.JobHash)
+            {
+                var why = $"\"{entry.Kind}\" names another job hash than the lines before it";
+                Add(new IncompleteJob(Gap.JobHashDiffers, entry.JobId, seq, entry.Attempt, why) { Seen = hash, Expected = story.JobHash });
+            }
+        }
+
+        var letsIn = entry.Kind is TimelineKinds.Accepted or TimelineKinds.Held or TimelineKinds.Dispatched;
+        if (letsIn && detail.PolicyHash is { } policy && policy != _inForce)
+        {
+            var why = $"\"{entry.Kind}\" was decided by a bundle that was not in force";
+            Add(new IncompleteJob(Gap.PolicyNotInForce, entry.JobId, seq, entry.Attempt, why) { Seen = policy, Expected = _inForce });
+        }
+    }
+
     private void Follow(Story story, long seq, TimelineEntry entry, LineDetail detail)
     {
         switch (entry.Kind)
         {
+            case TimelineKinds.Accepted or TimelineKinds.Held:
+                story.Approvals.Submitted(detail);
+                break;
             case TimelineKinds.Approved:
                 story.Approvals.Approved(detail);
                 break;
@@ -127,7 +191,7 @@ internal sealed class Completeness
         }
 
         HighRisk++;
-        if (story.Approvals.Dispatched(detail.ApprovalId) is { } why)
+        if (story.Approvals.Dispatched(detail) is { } why)
         {
             Report(Gap.HighRiskUnapproved, seq, entry, $"attempt {entry.Attempt} needed an approval and was dispatched without: {why}");
         }
@@ -152,6 +216,9 @@ internal sealed class Completeness
         private ApprovalTrail? _approvals;
 
         public bool HasIntake { get; init; }
+
+        /// <summary>As the first line that names one says.</summary>
+        public string? JobHash { get; set; }
 
         /// <summary>0: none is under way.</summary>
         public int OpenAttempt { get; set; }

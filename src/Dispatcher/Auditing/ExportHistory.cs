@@ -83,7 +83,9 @@ internal sealed class ExportHistory : IHistory
         throw Broken("it ends without the line that says how many entries there are: it was cut");
     }
 
-    public async IAsyncEnumerable<IncompleteJob> JobsBeyondTheirTimelineAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public bool HasRows => false;
+
+    public async IAsyncEnumerable<IncompleteJob> RowsBesideTheirTimelineAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Task.CompletedTask;
         yield break;

@@ -43,6 +43,7 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
     private readonly SealCheck _seals = new();
     private readonly CheckpointCheck _checkpoints = new(trusted.Keys);
     private readonly Completeness _completeness = new();
+    private bool _hasRows;
 
     public async Task<AuditReport> RunAsync(IHistory history, CancellationToken cancellationToken)
     {
@@ -66,7 +67,8 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
             _checkpoints.Finish();
         }
 
-        await foreach (var gap in history.JobsBeyondTheirTimelineAsync(cancellationToken))
+        _hasRows = history.HasRows;
+        await foreach (var gap in history.RowsBesideTheirTimelineAsync(cancellationToken))
         {
             _completeness.Add(gap);
         }
@@ -126,6 +128,12 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
         if (trusted.Keys.Count == 0)
         {
             yield return "No public key was given: the signatures of checkpoints were not checked.";
+        }
+
+        if (!_hasRows)
+        {
+            yield return "An export has no rows: jobs, results, approvals, denials, dead letters and bundles were not compared with the timeline. "
+                + "Check the database for that.";
         }
 
         if (_seals.Unsealed > 0)

@@ -16,6 +16,9 @@ internal interface IHistory : IAsyncDisposable
 
     IAsyncEnumerable<HistoryLine> LinesAsync(CancellationToken cancellationToken);
 
-    /// <summary>Jobs that are further than their timeline tells, as far as this can be seen from here: an export has no jobs.</summary>
-    IAsyncEnumerable<IncompleteJob> JobsBeyondTheirTimelineAsync(CancellationToken cancellationToken);
+    /// <summary>Whether the rows can be compared: an export has none.</summary>
+    bool HasRows { get; }
+
+    /// <summary>Rows that are not what the timeline says of them, as far as this can be seen from here.</summary>
+    IAsyncEnumerable<IncompleteJob> RowsBesideTheirTimelineAsync(CancellationToken cancellationToken);
 }

@@ -88,7 +88,22 @@ internal sealed class StoreHistory : IHistory
         while (page.Count == Page);
     }
 
-    public async IAsyncEnumerable<IncompleteJob> JobsBeyondTheirTimelineAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public bool HasRows => true;
+
+    public async IAsyncEnumerable<IncompleteJob> RowsBesideTheirTimelineAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var gap in UndispatchedAsync(cancellationToken))
+        {
+            yield return gap;
+        }
+
+        await foreach (var gap in new StoreRows(_db).CompareAsync(cancellationToken))
+        {
+            yield return gap;
+        }
+    }
+
+    private async IAsyncEnumerable<IncompleteJob> UndispatchedAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var command = Command($"select j.job_id, j.attempt, j.state from jobs j where {UndispatchedJobs.Condition} order by j.job_id");
         await using var row = await command.ExecuteReaderAsync(cancellationToken);

@@ -14,14 +14,27 @@ using Dispatcher.Timelines;
 namespace Dispatcher.Dispatching;
 
 /// <summary>Step 5: moves a judged job to its pool, or to where the decision leads. What it decides is only committed while the bundle that decided is still in force.</summary>
-internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, Approvers approvers, CurrentBundle current, Permits permits, StoreClock clock, TimeProvider time)
+internal sealed partial class JobDispatch(
+    MoveWriter moves, PolicyGate gate, Approvers approvers, Witnesses witnesses, CurrentBundle current, Permits permits, StoreClock clock,
+    TimeProvider time, ILogger<JobDispatch> logger)
 {
     /// <summary>Dispatches one job. A job that has moved on meanwhile is left alone: whoever moved it saw to the rest.</summary>
     public async Task DispatchAsync(Judged<Job> judged, CancellationToken cancellationToken)
     {
         while (IsWaiting(judged.Subject))
         {
-            if (await moves.AddAsync(await DecidedAsync(judged, cancellationToken), cancellationToken) != MoveResult.PolicyChanged)
+            var result = await moves.AddAsync(await DecidedAsync(judged, cancellationToken), cancellationToken);
+            if (result == MoveResult.Contradicted)
+            {
+                result = await DenyAsync(judged, cancellationToken);
+            }
+            else if (result == MoveResult.Moved && judged.Decision.Reason == PolicyGate.HashMismatch)
+            {
+                const string Why = "What is stored of it does not have its job hash.";
+                Log.Contradicted(logger, judged.Subject.JobId, judged.Subject.Attempt + 1, Why);
+            }
+
+            if (result != MoveResult.PolicyChanged)
             {
                 return;
             }
@@ -39,6 +52,15 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, Approvers a
 
     /// <summary>Whether a job waits for its turn.</summary>
     public static bool IsWaiting(Job job) => job.State is JobState.Accepted or JobState.Approved or JobState.Retrying;
+
+    /// <summary>Ends a job that the timeline contradicts. A row that somebody changed is never dispatched later either.</summary>
+    private async Task<MoveResult> DenyAsync(Judged<Job> judged, CancellationToken cancellationToken)
+    {
+        var job = judged.Subject;
+        var why = await witnesses.WhyAsync(job, cancellationToken);
+        Log.Contradicted(logger, job.JobId, job.Attempt + 1, why);
+        return await moves.AddAsync(Denied(PolicyGate.Contradicted(judged, why)), cancellationToken);
+    }
 
     private async ValueTask<Move> DecidedAsync(Judged<Job> judged, CancellationToken cancellationToken)
     {
@@ -148,5 +170,12 @@ internal sealed class JobDispatch(MoveWriter moves, PolicyGate gate, Approvers a
             Headers = headers,
             ExpiresAt = job.StartBy,
         };
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.DispatchContradicted, LogLevel.Error,
+            "Job {JobId}, attempt {Attempt}, is not dispatched and is denied: somebody changed its rows. {Why}")]
+        public static partial void Contradicted(ILogger logger, Guid jobId, int attempt, string why);
     }
 }

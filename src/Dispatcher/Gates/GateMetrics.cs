@@ -109,7 +109,10 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
 /// <summary>What a gate may ask.</summary>
 internal enum GateMetric
 {
-    /// <summary>Dispatches in the window that needed an approval and had none of their own, and jobs that are further than their timeline tells.</summary>
+    /// <summary>
+    /// Dispatches in the window that needed an approval and had none of their own, jobs that are further than their timeline tells, and
+    /// jobs whose rows contradicted it.
+    /// </summary>
     HighRiskUnapproved,
 
     /// <summary>Of the jobs that ended in the window by themselves, the part that succeeded, 0 to 1.</summary>

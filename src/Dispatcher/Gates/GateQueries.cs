@@ -1,6 +1,7 @@
 using System.Data;
 using System.Data.Common;
 using Dispatcher.Auditing;
+using Dispatcher.Judging;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
 using Microsoft.EntityFrameworkCore;
@@ -26,6 +27,10 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
         j.finished_at > @from and j.finished_at <= @to and (j.state in ('succeeded', 'quarantined', 'dead_lettered') or (j.state = 'expired' and 'held' <> coalesce(
             (select h.kind from timeline h where h.job_id = j.job_id and h.kind in ('accepted', 'held', 'approved', 'invalidated', 'returned', 'unclaimed', 'fenced') order by h.entry_id desc limit 1), '')))
         """;
+
+    /// <summary>Jobs whose rows contradicted the timeline: they were refused, and whoever changed them may have changed more.</summary>
+    private const string Tampered =
+        $"j.state = 'denied' and (j.reason like '{PolicyGate.TimelineMismatch}%' or j.reason like '{PolicyGate.HashMismatch}%')";
 
     /// <summary>Each approved job with the time it was held: from each line that held it to the approval that came next.</summary>
     private const string Held = """
@@ -76,10 +81,15 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
         {
             var lines = await db.Timeline.AsNoTracking().Where(line => some.Contains(line.JobId) && TimelineKinds.OfApprovals.Contains(line.Kind))
                 .OrderBy(line => line.EntryId).ToListAsync(cancellationToken);
-            unapproved += lines.GroupBy(line => line.JobId).Sum(job => Unapproved(job, from, to));
+            var hashes = await db.Jobs.Where(job => some.Contains(job.JobId)).Select(job => new { job.JobId, job.JobHash })
+                .ToDictionaryAsync(job => job.JobId, job => job.JobHash, cancellationToken);
+            unapproved += lines.GroupBy(line => line.JobId)
+                .Sum(job => Math.Max(Unapproved(job, from, to), IsOf(hashes.GetValueOrDefault(job.Key), job) ? 0 : 1));
         }
 
-        var count = unapproved + Convert.ToInt64(undispatched[0][0], null);
+        var tampered = $"select count(*) from jobs j where {Tampered} and j.finished_at > @from and j.finished_at <= @to";
+        var refused = await ReadAsync(db, tampered, from, to, cancellationToken);
+        var count = unapproved + Convert.ToInt64(undispatched[0][0], null) + Convert.ToInt64(refused[0][0], null);
         return count > 0 || jobs.Count > 0 || await HappenedAsync(db, from, to, cancellationToken) ? count : null;
     }
 
@@ -92,13 +102,16 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
             var detail = LineDetail.Of(line);
             switch (line.Kind)
             {
+                case TimelineKinds.Accepted or TimelineKinds.Held:
+                    approvals.Submitted(detail);
+                    break;
                 case TimelineKinds.Approved:
                     approvals.Approved(detail);
                     break;
                 case TimelineKinds.Unclaimed:
                     approvals.Unclaimed(detail.ApprovalId);
                     break;
-                case TimelineKinds.Dispatched when detail.IsHighRisk && approvals.Dispatched(detail.ApprovalId) is not null && line.At > from && line.At <= to:
+                case TimelineKinds.Dispatched when detail.IsHighRisk && approvals.Dispatched(detail) is not null && line.At > from && line.At <= to:
                     count++;
                     break;
             }
@@ -106,6 +119,11 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
 
         return count;
     }
+
+    /// <summary>Whether the row still has the job hash that was dispatched. Null: the row is gone.</summary>
+    private static bool IsOf(string? jobHash, IEnumerable<TimelineEntry> lines) =>
+        jobHash is not null && lines.Where(line => line.Kind == TimelineKinds.Dispatched)
+            .All(line => LineDetail.Of(line).JobHash is not { } dispatched || dispatched == jobHash);
 
     private static async Task<List<Guid>> HighRiskJobsAsync(DispatcherDb db, long from, long to, CancellationToken cancellationToken)
     {

@@ -12,7 +12,7 @@ internal sealed class Readiness(StoreClock clock, CurrentBundle current, PolicyF
     public IReadOnlyDictionary<string, string> Checks => new Dictionary<string, string>
     {
         ["store"] = clock.IsTrusted ? Ok : $"the database cannot be reached, or the clock is off by {clock.Offset.TotalSeconds:F1} s",
-        ["bundle"] = current.InForce.Bundle is not null ? Ok : "no readable bundle is in force: every job is denied",
+        ["bundle"] = current.InForce.Bundle is not null ? Ok : $"no readable bundle is in force: every job is denied. {current.InForce.Trouble}".TrimEnd(),
         ["broker"] = bus.CheckHealth() is { Status: not BusHealthStatus.Healthy } health ? health.Description : Ok,
         ["policy_folder"] = folder.LastLook.Errors.Count == 0 ? Ok : string.Join("; ", folder.LastLook.Errors.Take(3).Select(error => $"{error.Where}: {error.Message}")),
         ["sealing"] = sealer.Trouble ?? Ok,

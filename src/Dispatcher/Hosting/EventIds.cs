@@ -31,6 +31,7 @@ internal static class EventIds
     public const int PolicyFolderBroken = 2102;
     public const int PolicyFolderOutdated = 2103;
     public const int PolicyFolderPinned = 2104;
+    public const int BundleContradicted = 2110;
 
     // 2150 approvals
     public const int ApprovalForged = 2150;
@@ -40,6 +41,7 @@ internal static class EventIds
     public const int WakeNotSent = 2201;
     public const int PoolHolds = 2202;
     public const int PoolFlows = 2203;
+    public const int DispatchContradicted = 2210;
 
     // 2300 workers
     public const int WorkerKnown = 2300;

@@ -9,7 +9,12 @@ namespace Dispatcher.Hosting;
 internal static class MigrateVerb
 {
     private static readonly Option<string?> Postgres = new("--postgres") { Description = "Npgsql connection string of the role that owns the tables. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE.", HelpName = "CONNECTION" };
-    private static readonly Option<string?> ServeRole = new("--serve-role") { Description = "Role that \"serve\" connects as; it gets what serving needs: no DDL, and on the timeline only insert and select.", HelpName = "ROLE" };
+    private static readonly Option<string?> ServeRole = new("--serve-role")
+    {
+        Description = "Role that \"serve\" connects as; it gets what serving needs and loses what earlier versions granted: "
+            + "no DDL, no change of submitted jobs, dead letters or bundles, and on the timeline only insert and select.",
+        HelpName = "ROLE",
+    };
 
     public static Verb Create(Terminal terminal)
     {
@@ -38,9 +43,22 @@ internal static class MigrateVerb
         await Migrator.MigrateAsync(db, cancellationToken);
         if (serveRole is not null)
         {
-            await Migrator.GrantAsync(db, serveRole, cancellationToken);
+            await GrantAsync(db, serveRole, cancellationToken);
         }
 
         terminal.Output.WriteLine(missing.Count == 0 ? "The tables are up to date." : $"Migrated: {string.Join(", ", missing)}.");
+    }
+
+    private static async Task GrantAsync(DispatcherDb db, string role, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Migrator.GrantAsync(db, role, cancellationToken);
+        }
+        catch (ArgumentException wrong)
+        {
+            throw new VerbFailedException(
+                ExitCode.WrongUse, $"--serve-role: {wrong.Message}", "Give the name of a role that only serves, made with \"create role … login\".");
+        }
     }
 }

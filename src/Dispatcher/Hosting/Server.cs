@@ -83,6 +83,7 @@ internal static class Server
         services.AddSingleton<PoolLines>();
         services.AddSingleton<PoolWindow>();
         services.AddSingleton<PoolTurns>();
+        services.AddSingleton<Witnesses>();
         services.AddSingleton<JobDispatch>();
         services.AddSingleton<AttemptClaims>();
         services.AddSingleton<Heartbeats>();

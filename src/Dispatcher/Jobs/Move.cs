@@ -47,6 +47,9 @@ internal sealed record Move
     /// <summary>The permit of the attempt, when the move dispatches one.</summary>
     public Guid? PermitId { get; init; }
 
+    /// <summary>Whether it begins an attempt: what it rests on must be on the timeline.</summary>
+    public bool Dispatches => Before.State != After.State && After.State == JobState.Dispatched;
+
     /// <summary>
     /// Hash of the bundle that must still be in force when this commits: of every move that a decision leads to, whoever makes it. Null: the move needs no verdict.
     /// </summary>
@@ -64,4 +67,9 @@ internal enum MoveResult
 
     /// <summary>Another bundle is in force. Ask the policy again.</summary>
     PolicyChanged,
+
+    /// <summary>
+    /// The timeline names another job hash, or no approval that can be used: somebody changed the rows. Only of a dispatch.
+    /// </summary>
+    Contradicted,
 }

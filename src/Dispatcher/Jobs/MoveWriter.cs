@@ -64,6 +64,8 @@ internal sealed class MoveWriter(IStore store, Relay relay, JobEvents events, Po
             return MoveResult.Moved;
         }
 
-        return move.UnderPolicy is null || move.UnderPolicy == committed.ActiveHash ? MoveResult.Stale : MoveResult.PolicyChanged;
+        return move.UnderPolicy is not null && move.UnderPolicy != committed.ActiveHash ? MoveResult.PolicyChanged
+            : committed.Contradicted.Contains(move.Before.JobId) ? MoveResult.Contradicted
+            : MoveResult.Stale;
     }
 }

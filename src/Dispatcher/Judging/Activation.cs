@@ -7,6 +7,9 @@ internal sealed record Activation
 {
     public required string Hash { get; init; }
 
+    /// <summary>Given by the store: one more than that of the activation before, from 1. Row and timeline name the same.</summary>
+    public long Serial { get; init; }
+
     /// <summary>Kept by its hash, so that every process can load it. Null: it is kept already.</summary>
     public ReadOnlyMemory<byte>? Archive { get; init; }
 
@@ -23,4 +26,7 @@ internal sealed record Activation
     public required string Reason { get; init; }
 
     public IReadOnlyList<OutboxMessage> Outbox { get; init; } = [];
+
+    /// <summary>The activation as it follows this one. Null: the first.</summary>
+    public Activation After(BundleInForce? before) => this with { Serial = (before?.Serial ?? 0) + 1 };
 }

@@ -5,49 +5,85 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Judging;
 
-/// <summary>The bundle in force, as this process knows it. The row in the store is the truth: each commit compares with it, and a mismatch brings the caller back here.</summary>
+/// <summary>
+/// The bundle in force, as this process knows it. The row in the store says which, and the timeline must confirm it. Each commit compares
+/// with the row, and a mismatch brings the caller back here.
+/// </summary>
 internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> database, TimeProvider time, ILogger<CurrentBundle> logger)
     : Loop(TimeSpan.FromSeconds(1), time, logger)
 {
+    private static readonly BundleKnown None = new("", null, 0);
+
     private readonly SemaphoreSlim _one = new(1, 1);
-    private volatile BundleKnown _inForce = new("", null, 0);
+
+    private volatile BundleKnown _inForce = None;
 
     /// <summary>One consistent pair of hash and bundle.</summary>
     public BundleKnown InForce => _inForce;
 
-    /// <summary>Reads the row, and loads the bundle when it is another one.</summary>
+    /// <summary>Reads the row and the last activation on the timeline, and loads the bundle when it is another one.</summary>
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
         await _one.WaitAsync(cancellationToken);
         try
         {
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            var row = await db.ActiveBundle.AsNoTracking().SingleOrDefaultAsync(cancellationToken);
-            var (hash, serial) = (row?.Hash ?? "", row?.Serial ?? 0);
-            if (hash == _inForce.Hash)
+            var (row, witness) = await ActivationWitness.ReadAsync(db, cancellationToken);
+            if (ActivationWitness.WhyNot(row, witness) is { } trouble)
             {
-                _inForce = _inForce with { Serial = serial };
-                return;
+                Refuse(row, witness, trouble);
             }
-
-            var stored = await db.Bundles.AsNoTracking().SingleAsync(bundle => bundle.Hash == hash, cancellationToken);
-
-            // Also an archive that somebody changed counts as one that cannot be read.
-            var load = Bundle.FromArchive(stored.Archive, hash);
-            _inForce = new BundleKnown(hash, load.Bundle, serial);
-            if (load.Bundle is null)
+            else if (row is not null && row.Hash == _inForce.Hash && _inForce.Trouble is null)
             {
-                Log.Unreadable(logger, hash, string.Join("; ", load.Errors));
+                _inForce = _inForce with { Serial = row.Serial };
             }
             else
             {
-                Log.Loaded(logger, hash, load.Bundle.JobClasses.Count);
+                await LoadAsync(db, row, cancellationToken);
             }
         }
         finally
         {
             _one.Release();
         }
+    }
+
+    private async Task LoadAsync(DispatcherDb db, BundleInForce? row, CancellationToken cancellationToken)
+    {
+        if (row is null)
+        {
+            _inForce = None;
+            return;
+        }
+
+        var stored = await db.Bundles.AsNoTracking().SingleOrDefaultAsync(bundle => bundle.Hash == row.Hash, cancellationToken);
+
+        // Also one that is gone, or an archive that somebody changed, counts as one that cannot be read.
+        var load = Bundle.FromArchive(stored?.Archive ?? [], row.Hash);
+        _inForce = new BundleKnown(row.Hash, load.Bundle, row.Serial);
+        if (load.Bundle is null)
+        {
+            Log.Unreadable(logger, row.Hash, string.Join("; ", load.Errors));
+        }
+        else
+        {
+            Log.Loaded(logger, row.Hash, load.Bundle.JobClasses.Count);
+        }
+    }
+
+    /// <summary>
+    /// Nothing is in force while row and timeline disagree. A hash stays known: without one, the folder of a server that starts would be
+    /// put in force at once,
+    /// and a person should look first.
+    /// </summary>
+    private void Refuse(BundleInForce? row, ActivationWitness? witness, string trouble)
+    {
+        if (_inForce.Trouble != trouble)
+        {
+            Log.Contradicted(logger, trouble);
+        }
+
+        _inForce = new BundleKnown(row?.Hash ?? witness?.PolicyHash ?? "", null, row?.Serial ?? 0) { Trouble = trouble };
     }
 
     public override async Task StartAsync(CancellationToken cancellationToken)
@@ -69,8 +105,15 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
 
         [LoggerMessage(EventIds.BundleBroken, LogLevel.Error, "Bundle {Hash} is in force but it cannot be read: every job is denied. {Errors}")]
         public static partial void Unreadable(ILogger logger, string hash, string errors);
+
+        [LoggerMessage(EventIds.BundleContradicted, LogLevel.Error, "No bundle is in force and every job is denied: {Trouble}")]
+        public static partial void Contradicted(ILogger logger, string trouble);
     }
 }
 
 /// <summary>The hash in force (empty: none) and the bundle, null when there is none or it cannot be read; the serial tells one activation from the next, 0: none.</summary>
-internal sealed record BundleKnown(string Hash, Bundle? Bundle, long Serial);
+internal sealed record BundleKnown(string Hash, Bundle? Bundle, long Serial)
+{
+    /// <summary>What the timeline says against the row, and what to do. Null: nothing.</summary>
+    public string? Trouble { get; init; }
+}

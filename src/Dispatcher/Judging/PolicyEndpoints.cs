@@ -31,14 +31,16 @@ internal static class PolicyEndpoints
         policies.MapPost("/unpin", UnpinAsync).RequireAuthorization(Callers.Admins).Produces<UnpinAnswer>().ProducesProblem(StatusCodes.Status409Conflict);
     }
 
-    private static async Task<IResult> ShowAsync(PolicyFolder folder, ProcessRegister processes, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+    /// <summary>A row that the timeline contradicts puts nothing in force; readiness says why.</summary>
+    private static async Task<IResult> ShowAsync(
+        PolicyFolder folder, CurrentBundle current, ProcessRegister processes, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var inForce = await db.ActiveBundle.AsNoTracking().SingleOrDefaultAsync(cancellationToken);
         var bundles = await db.Bundles.OrderByDescending(bundle => bundle.FirstActivatedAt).ThenBy(bundle => bundle.Hash).Take(MostBundles)
             .Select(bundle => new { bundle.Hash, bundle.FirstActivatedAt }).ToListAsync(cancellationToken);
         return Results.Ok(new PoliciesView(
-            inForce is null ? null : InForceView.Of(inForce),
+            inForce is null || current.InForce.Trouble is not null ? null : InForceView.Of(inForce),
             FolderView.Of(folder),
             await processes.ListAsync(cancellationToken),
             bundles.ConvertAll(bundle => new KeptBundleView(bundle.Hash, Timestamps.At(bundle.FirstActivatedAt)))));

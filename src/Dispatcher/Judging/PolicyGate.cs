@@ -11,6 +11,11 @@ internal sealed class PolicyGate(CurrentBundle current, StoreClock clock, Dispat
     /// <summary>The reason of a denial when the stored job no longer has the hash it was accepted with: somebody changed the row.</summary>
     public const string HashMismatch = "job_hash_mismatch";
 
+    /// <summary>
+    /// The reason of a denial when job and approval rows agree, and the timeline says something else: somebody changed the rows.
+    /// </summary>
+    public const string TimelineMismatch = "timeline_mismatch";
+
     /// <summary>Waits until the clock is trusted: rules have times, and a process that is off decides nothing.</summary>
     public async ValueTask<Judged<Job>> JudgeAsync(Job job, Hop hop, CancellationToken cancellationToken)
     {
@@ -25,6 +30,14 @@ internal sealed class PolicyGate(CurrentBundle current, StoreClock clock, Dispat
         metrics.Decided(hop, decision.Verdict, time.GetElapsedTime(start));
         return new Judged<Job>(job, decision, at);
     }
+
+    /// <summary>
+    /// The denial of a job that was allowed by its rows and that the timeline contradicts. It keeps the bundle of the decision.
+    /// </summary>
+    /// <param name="judged">The job with the decision that let it go.</param>
+    /// <param name="why">What the timeline says, and what the rows say.</param>
+    public static Judged<Job> Contradicted(Judged<Job> judged, string why) =>
+        new(judged.Subject, Decision.Denied(TimelineMismatch, judged.Decision.PolicyHash) with { Detail = why }, judged.At);
 
     private Decision Decide(Job job, DateTimeOffset at)
     {

@@ -152,7 +152,7 @@ internal static class Recovery
         };
         return new Move(job, after)
         {
-            Entry = tell(after),
+            Entry = TimelineDetails.Naming(tell(after), letter),
             DeadLetter = letter,
             Outbox = [Copy(letter, around)],
         };

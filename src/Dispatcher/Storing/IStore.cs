@@ -22,7 +22,11 @@ internal interface IStore
     /// </summary>
     Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken);
 
-    /// <summary>Applies each move whose row still has the version that was read and whose bundle, if it names one, is still in force.</summary>
+    /// <summary>
+    /// Applies each move whose row still has the version that was read and whose bundle, if it names one, is still in force. A dispatch
+    /// must also be confirmed by the
+    /// timeline; see <see cref="TimelineWitness"/>.
+    /// </summary>
     Task<Committed> MoveAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken);
 
     /// <summary>The same for one move within the transaction that <paramref name="db"/> has open: it is committed, or not, by whoever began it.</summary>
@@ -63,7 +67,11 @@ internal interface IStore
 }
 
 /// <summary>Which of a batch were committed, and the bundle that was in force then; empty: none.</summary>
-internal sealed record Committed(IReadOnlySet<Guid> Jobs, string ActiveHash);
+internal sealed record Committed(IReadOnlySet<Guid> Jobs, string ActiveHash)
+{
+    /// <summary>Jobs that were not dispatched because the timeline names another job hash, or no approval of it that can be used.</summary>
+    public IReadOnlySet<Guid> Contradicted { get; init; } = new HashSet<Guid>();
+}
 
 /// <summary>A run whose lease was extended.</summary>
 internal sealed record LiveRun(Guid RunId, bool CancelRequested);

@@ -11,6 +11,10 @@ internal static class PostgresStatements
     public const string Now = "(extract(epoch from clock_timestamp()) * 1000000)::bigint";
     public const string ActiveHash = "coalesce((select hash from active_bundle), '')";
 
+    /// <summary>A text in the detail of a timeline entry; null when there is none, or the detail cannot be read.</summary>
+    public static string TextOf(string entry, string[] path) =>
+        $"timeline_text({entry}.detail, {string.Join(", ", path.Select(name => $"'{name}'"))})";
+
     /// <summary>An update joined to a set locks the rows in the order of its plan; two that differ in it could wait for each other.</summary>
     public static void LockInOrder(PostgresBatch statements, string table, string key, Guid[] ids)
     {
@@ -57,7 +61,10 @@ internal static class PostgresStatements
         }
 
         await reader.ReadAsync(cancellationToken);
-        var done = new Committed(reader.GetFieldValue<Guid[]>(0).ToHashSet(), reader.GetString(1));
+        var done = new Committed(reader.GetFieldValue<Guid[]>(0).ToHashSet(), reader.GetString(1))
+        {
+            Contradicted = reader.FieldCount > 2 ? reader.GetFieldValue<Guid[]>(2).ToHashSet() : [],
+        };
 
         // The commit is only known once everything has been read: a failure of the batch's end must surface here.
         while (await reader.NextResultAsync(cancellationToken))

@@ -95,14 +95,17 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
 
         LockInOrder(statements, "jobs", "job_id", [.. batch.Select(move => move.Before.JobId)]);
         var apply = statements.Add();
+        var claims = apply.Rows("w", TimelineWitness.Claims, [.. batch.Where(move => move.Dispatches)]);
         apply.Text = $"""
-            with done as (
+            with contradicted as ({TimelineWitness.Contradicted(claims, TextOf)}),
+            done as (
                 update jobs j set {string.Join(", ", Columns.JobLive.Select(column => $"{column.Name} = i.{column.Name}"))},
                     updated_at = {Now}, finished_at = case when i.is_final then {Now} end
                 from {apply.Rows("i", Columns.Move, batch)}
                 where j.job_id = i.job_id and j.version = i.version_read and (i.under_policy is null or i.under_policy = {ActiveHash})
                     and (i.approval_id is null or exists (
                         select from approvals a where a.approval_id = i.approval_id and a.state = i.approval_from and (i.approval_to <> '{ApprovalStates.Consumed}' or a.use_by >= {Now})))
+                    and not exists (select from contradicted c where c.id = j.job_id)
                 returning j.job_id as id, i.approval_id, i.approval_to, i.end_reason, i.permit_id),
             followed as (
                 update approvals a set state = d.approval_to, version = a.version + 1, end_reason = d.end_reason, permit_id = d.permit_id
@@ -115,7 +118,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
                 from {apply.Rows("i", Columns.DeadLetter, [.. batch.Where(move => move.DeadLetter is not null).Select(move => move.DeadLetter!)])}
                 where job_id in (select id from done)),
             {WriteOutbox(apply, batch.SelectMany(move => move.Outbox.Select(message => new Tied(move.Before.JobId, message))))}
-            select array(select id from done), {ActiveHash}
+            select array(select id from done), {ActiveHash}, array(select id from contradicted)
             """;
         return await CommittedAsync(statements, cancellationToken);
     }
@@ -246,7 +249,8 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         await db.Database.ExecuteSqlRawAsync($"select pg_advisory_xact_lock({PolicyLock})", cancellationToken);
-        if (decide(await db.ActiveBundle.AsNoTracking().SingleOrDefaultAsync(cancellationToken)) is not { } activation)
+        var before = await db.ActiveBundle.AsNoTracking().SingleOrDefaultAsync(cancellationToken);
+        if (decide(before)?.After(before) is not { } activation)
         {
             return null;
         }
@@ -261,9 +265,9 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         var activate = statements.Add();
         activate.Text = $"""
             insert into active_bundle (serial, hash, activated_at, actor, pinned)
-            values (1, {activate.Value(activation.Hash)}, {Now}, {activate.Value(activation.Actor)}, {activate.Value(activation.Pinned)})
+            values ({activate.Value(activation.Serial)}, {activate.Value(activation.Hash)}, {Now}, {activate.Value(activation.Actor)}, {activate.Value(activation.Pinned)})
             on conflict (only_row) do update set
-                serial = active_bundle.serial + 1, hash = excluded.hash, activated_at = excluded.activated_at, actor = excluded.actor, pinned = excluded.pinned
+                serial = excluded.serial, hash = excluded.hash, activated_at = excluded.activated_at, actor = excluded.actor, pinned = excluded.pinned
             """;
         Record(statements, [TimelineDetails.BundleActivated(activation)], activation.Outbox);
         await statements.RunAsync(cancellationToken);

@@ -38,6 +38,9 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
                 select 1 from approvals where approval_id = $approval_id and state = $approval_from and ($approval_to <> '{ApprovalStates.Consumed}' or use_by >= {Now})))
         """;
 
+    private static readonly string FindContradicted = TimelineWitness.Contradicted(
+        $"(select {string.Join(", ", TimelineWitness.Claims.Select(column => $"${column.Name} as {column.Name}"))}) w", TextOf);
+
     private const string FollowApproval =
         "update approvals set state = $approval_to, version = version + 1, end_reason = $end_reason, permit_id = $permit_id where approval_id = $approval_id";
 
@@ -178,17 +181,19 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
     public Task<Activation?> ActivateAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken) => InTransactionAsync(
         transaction =>
         {
-            if (decide(InForce(transaction)) is not { } activation)
+            var before = InForce(transaction);
+            if (decide(before)?.After(before) is not { } activation)
             {
                 return null;
             }
 
             using var activate = Command(transaction, $"""
                 insert into bundles (hash, archive, first_activated_at) select $hash, $archive, {Now} where $archive is not null on conflict do nothing;
-                insert into active_bundle (serial, hash, activated_at, actor, pinned) values (1, $hash, {Now}, $actor, $pinned)
+                insert into active_bundle (serial, hash, activated_at, actor, pinned) values ($serial, $hash, {Now}, $actor, $pinned)
                 on conflict (only_row) do update set
-                    serial = serial + 1, hash = excluded.hash, activated_at = excluded.activated_at, actor = excluded.actor, pinned = excluded.pinned;
+                    serial = excluded.serial, hash = excluded.hash, activated_at = excluded.activated_at, actor = excluded.actor, pinned = excluded.pinned;
                 """);
+            activate.Parameters.AddWithValue("$serial", activation.Serial);
             activate.Parameters.AddWithValue("$hash", activation.Hash);
             activate.Parameters.AddWithValue("$archive", (object?)activation.Archive?.ToArray() ?? DBNull.Value);
             activate.Parameters.AddWithValue("$actor", activation.Actor);
@@ -202,13 +207,30 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
 
     private static Committed Apply(SqliteTransaction transaction, IReadOnlyList<Move> batch)
     {
-        var done = batch.Where(move => Run(transaction, UpdateJob, Columns.Move, move) == 1).ToList();
+        var contradicted = batch.Where(move => move.Dispatches && IsContradicted(transaction, move))
+            .Select(move => move.Before.JobId).ToHashSet();
+        var done = batch.Where(move => !contradicted.Contains(move.Before.JobId))
+            .Where(move => Run(transaction, UpdateJob, Columns.Move, move) == 1).ToList();
         RunAll(transaction, FollowApproval, Columns.Move, done.Where(move => move.Approval is not null));
         RunAll(transaction, InsertApproval, Columns.Approval, done.Select(move => move.Opens).OfType<Approval>());
         RunAll(transaction, InsertEntry, Columns.Entry, done.Select(move => move.Entry).OfType<TimelineEntry>());
         RunAll(transaction, InsertLetter, Columns.DeadLetter, done.Select(move => move.DeadLetter).OfType<DeadLetter>());
         RunAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(move => move.Outbox));
-        return Done(transaction, done.Select(move => move.Before.JobId));
+        return Done(transaction, done.Select(move => move.Before.JobId)) with { Contradicted = contradicted };
+    }
+
+    private static bool IsContradicted(SqliteTransaction transaction, Move move)
+    {
+        using var find = Command(transaction, FindContradicted);
+        Bind(find, TimelineWitness.Claims, move);
+        return find.ExecuteScalar() is not null;
+    }
+
+    /// <summary>A text in the detail of a timeline entry; null when there is none, or the detail cannot be read.</summary>
+    private static string TextOf(string entry, string[] path)
+    {
+        var text = $"cast({entry}.detail as text)";
+        return $"case when json_valid({text}) then cast(json_extract({text}, '$.{string.Join('.', path)}') as text) end";
     }
 
     private static BundleInForce? InForce(SqliteTransaction transaction)

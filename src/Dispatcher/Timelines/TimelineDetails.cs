@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Dispatcher.Approvals;
 using Dispatcher.Contracts;
@@ -53,6 +54,7 @@ internal static class TimelineDetails
             letter.Topic,
             letter.BodySha256,
             letter.BodyLength,
+            DeadLetterSha256 = letter.Hash(),
             Errors = letter.Errors.Take(MostErrors).Select(error => new { error.Code, Where = Recovery.Cut(error.Where, 256) }),
         }),
     };
@@ -93,6 +95,17 @@ internal static class TimelineDetails
         ResultSha256 = job.Result is null ? null : Convert.ToHexStringLower(SHA256.HashData(job.Result)),
         State = job.State,
     });
+
+    /// <summary>
+    /// The entry that ends a job, naming the dead letter that is written with it: its id and the hash of all that it keeps.
+    /// </summary>
+    public static TimelineEntry Naming(TimelineEntry entry, DeadLetter letter)
+    {
+        var detail = JsonNode.Parse(entry.Detail)!.AsObject();
+        detail.Add("dead_letter_id", letter.DeadLetterId);
+        detail.Add("dead_letter_sha256", letter.Hash());
+        return entry with { Detail = Json(detail) };
+    }
 
     public static TimelineEntry Late(AttemptOutcome outcome, string sender, JobState state) => new()
     {
@@ -175,7 +188,7 @@ internal static class TimelineDetails
         JobId = Guid.Empty,
         Kind = TimelineKinds.BundleActivated,
         Actor = activation.Actor,
-        Detail = Json(new { PolicyHash = activation.Hash, activation.Before, activation.Pinned, activation.Reason }),
+        Detail = Json(new { PolicyHash = activation.Hash, activation.Serial, activation.Before, activation.Pinned, activation.Reason }),
     };
 
     /// <summary>What was answered when the job was handed in. Null: the line is not of intake.</summary>

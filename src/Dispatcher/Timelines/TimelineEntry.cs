@@ -67,11 +67,14 @@ internal static class TimelineKinds
     /// <summary>The first line of a submission: request, decision and answer.</summary>
     public static readonly string[] Intake = [Accepted, Held, Denied];
 
+    /// <summary>Lines that name the hash of the job that they are of.</summary>
+    public static readonly string[] NamesJob = [.. Intake, Voted, Approved, Rejected, Dispatched];
+
     /// <summary>The last line of an attempt.</summary>
     public static readonly string[] Ends = [Returned, Unclaimed, Fenced, Succeeded, Faulted, Cancelled];
 
-    /// <summary>Lines that give an approval, use it or give it back.</summary>
-    public static readonly string[] OfApprovals = [Approved, Dispatched, Unclaimed];
+    /// <summary>Lines that submit a job, give an approval, use it or give it back.</summary>
+    public static readonly string[] OfApprovals = [Accepted, Held, Approved, Dispatched, Unclaimed];
 
     /// <summary>Lines of a job that goes on: as long as such a one comes, it has not ended.</summary>
     public static readonly string[] Moves = [Accepted, Held, Approved, Invalidated, Dispatched, Claimed, .. Ends];

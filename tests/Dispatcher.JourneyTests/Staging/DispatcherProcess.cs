@@ -13,8 +13,9 @@ internal sealed class DispatcherProcess : Child
 
     public DispatcherProcess(Journey journey, string address) : base(
         "dispatcher.dll",
-        new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = AdminKey, ["DISPATCHER_POSTGRES"] = journey.Postgres },
-        "serve", "--migrate", "--rabbitmq", Servers.BrokerAs(Journey.ServerUser, journey.Name).AbsoluteUri, "--policies", journey.Policies.Folder, "--audit", journey.Audit, "--urls", address)
+        new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = AdminKey, ["DISPATCHER_POSTGRES"] = journey.ServePostgres },
+        [.. journey.IsMigrated ? (string[])["serve"] : ["serve", "--migrate"], "--rabbitmq", Servers.BrokerAs(Journey.ServerUser, journey.Name).AbsoluteUri,
+            "--policies", journey.Policies.Folder, "--audit", journey.Audit, "--urls", address])
     {
         Address = address;
         _admin = Client(AdminKey);

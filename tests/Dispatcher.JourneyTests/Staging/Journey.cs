@@ -23,9 +23,10 @@ internal sealed class Journey : IAsyncDisposable
     private readonly List<Producer> _producers = [];
     private readonly Dictionary<string, string> _keys = [];
 
-    private Journey(string name)
+    private Journey(string name, bool migrated)
     {
         Name = name;
+        IsMigrated = migrated;
         Folder = Path.Combine(Path.GetTempPath(), name);
         Postgres = Servers.Postgres(name);
         Database = NpgsqlDataSource.Create(Postgres);
@@ -42,6 +43,12 @@ internal sealed class Journey : IAsyncDisposable
     public string Audit => Path.Combine(Folder, "audit");
 
     public string Postgres { get; }
+
+    /// <summary>Whether the database is migrated when the story begins. Dispatchers then serve as a role that cannot migrate.</summary>
+    public bool IsMigrated { get; }
+
+    /// <summary>The database as dispatchers connect to it.</summary>
+    public string ServePostgres => IsMigrated ? new NpgsqlConnectionStringBuilder(Postgres) { Username = PostgresTemplate.ServeRole }.ConnectionString : Postgres;
 
     public NpgsqlDataSource Database { get; }
 
@@ -62,7 +69,7 @@ internal sealed class Journey : IAsyncDisposable
     /// <summary>With a database that is migrated, or one without tables.</summary>
     public static async Task<Journey> BeginAsync(bool migrated = true)
     {
-        var journey = new Journey($"journey_{Environment.ProcessId}_{Interlocked.Increment(ref _count)}");
+        var journey = new Journey($"journey_{Environment.ProcessId}_{Interlocked.Increment(ref _count)}", migrated);
         Directory.CreateDirectory(journey.Folder);
         journey.Policies.Write();
         await Servers.MakeVhostAsync(journey.Name);

@@ -12,6 +12,9 @@ public sealed class PostgresTemplate : IAsyncDisposable
 {
     private static readonly string Name = $"journey_{Environment.ProcessId}_template";
 
+    /// <summary>The role that dispatchers serve as: it has what <c>migrate --serve-role</c> grants, and nothing else.</summary>
+    internal static readonly string ServeRole = $"journey_serve_{Environment.ProcessId}";
+
     private readonly Lazy<Task> _made = new(MakeAsync);
 
     /// <summary>With the tables of the program and of the journey worker.</summary>
@@ -36,6 +39,7 @@ public sealed class PostgresTemplate : IAsyncDisposable
         if (_made.IsValueCreated)
         {
             await DropAsync(Name);
+            await ExecuteAsync($"drop role {ServeRole}");
         }
     }
 
@@ -47,6 +51,8 @@ public sealed class PostgresTemplate : IAsyncDisposable
         await using var services = registration.BuildServiceProvider();
         await using var db = await services.GetRequiredService<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync();
         await Migrator.MigrateAsync(db, CancellationToken.None);
+        await ExecuteAsync($"create role {ServeRole} login");
+        await Migrator.GrantAsync(db, ServeRole, CancellationToken.None);
     }
 
     /// <summary>A database with an open connection cannot be copied, and journeys that restart the server leave dead connections behind.</summary>

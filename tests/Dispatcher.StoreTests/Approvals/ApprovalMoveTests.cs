@@ -159,8 +159,10 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
         var (held, approval) = AHeldJob.New();
         await Store.AcceptAsync([AnAcceptance.Of(held) with { Approval = approval }], null, Stop);
         var job = await JobAsync(held.JobId);
-        await MovedAsync(new Move(job, job with { State = JobState.Approved }));
         var useBy = await Store.NowAsync(Stop) + 60_000_000;
+        approval.UseBy = useBy;
+        var (approved, vote) = (job with { State = JobState.Approved }, new Vote("ana", "ana", Vote.Approve, "fine", [], job.JobHash, approval.PolicyHash, approval.ViewHash, 1));
+        await MovedAsync(new Move(job, approved) { Entry = Dispatcher.Timelines.TimelineDetails.Voted("approved", approved, approval, vote) });
         await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
         await db.Approvals.Where(row => row.JobId == job.JobId).ExecuteUpdateAsync(
             set => set.SetProperty(row => row.State, ApprovalStates.Approved).SetProperty(row => row.UseBy, useBy).SetProperty(row => row.Version, 1), Stop);

@@ -49,7 +49,7 @@ public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
         {
             Assert.True(report.Ok, report.Finding?.Message ?? string.Join("; ", report.IncompleteJobs));
             Assert.Equal((13, 0, 6, 3, true, 3, 1), (report.Sealed, report.Unsealed, report.Checkpoints, report.CheckpointsOfFiles, report.Signatures, report.Dispatches, report.HighRisk));
-            Assert.Empty(report.Notes);
+            Assert.DoesNotContain(report.Notes, note => !note.Contains("An export has no rows", StringComparison.Ordinal));
         }
     }
 

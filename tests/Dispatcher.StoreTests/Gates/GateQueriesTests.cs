@@ -82,6 +82,36 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal(0, await Queries.HighRiskUnapprovedAsync(long.MaxValue - 1, long.MaxValue, Stop) ?? 0);
     }
 
+    /// <summary>Two job hashes for one high-risk dispatch: of two lines, or of a line and the row, or the row is gone.</summary>
+    [Theory]
+    [InlineData(false, "select 1", 0)]
+    [InlineData(true, "select 1", 1)]
+    [InlineData(false, "update jobs set job_hash = 'x'", 1)]
+    [InlineData(false, "delete from jobs where state = 'succeeded'", 1)]
+    public async Task A_high_risk_dispatch_of_two_job_hashes_counts_as_unapproved(bool another, string sql, int expected)
+    {
+        var job = await EndedAsync(JobState.Succeeded);
+        await LineAsync(job, TimelineKinds.Approved, """{"approval_id":"x-1"}""");
+        await DispatchedAsync(job, "x-1", another ? new string('f', 64) : null);
+
+        await Database.ExecuteAsync(sql);
+
+        Assert.Equal(expected, await CountAsync());
+    }
+
+    [Theory]
+    [InlineData("timeline_mismatch: x", 1)]
+    [InlineData("job_hash_mismatch", 1)]
+    [InlineData("not_today", 0)]
+    public async Task A_job_that_was_refused_because_its_rows_were_changed_counts_too(string reason, int expected)
+    {
+        await EndedAsync(JobState.Denied);
+        await Database.ExecuteAsync($"update jobs set reason = '{reason}'");
+
+        Assert.Equal(expected, await CountAsync());
+        Assert.Equal(0, await Queries.HighRiskUnapprovedAsync(long.MaxValue - 1, long.MaxValue, Stop) ?? 0);
+    }
+
     [Fact]
     public async Task A_job_that_is_further_than_its_timeline_tells_counts_as_unapproved()
     {
@@ -110,8 +140,8 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
         return await JobAsync(accepted.JobId);
     }
 
-    private Task DispatchedAsync(Job job, string? approvalId) =>
-        LineAsync(job, TimelineKinds.Dispatched, approvalId is null ? """{"verdict":"REQUIRE_APPROVAL","policy_hash":"p"}""" : $$"""{"verdict":"REQUIRE_APPROVAL","policy_hash":"p","approval_id":"{{approvalId}}"}""");
+    private Task DispatchedAsync(Job job, string? approvalId, string? jobHash = null) => LineAsync(job, TimelineKinds.Dispatched, System.Text.Json.JsonSerializer.Serialize(
+        new { verdict = "REQUIRE_APPROVAL", policy_hash = "p", job_hash = jobHash ?? job.JobHash, approval_id = approvalId }));
 
     private async Task LineAsync(Job job, string kind, string detail, long? at = null)
     {

@@ -51,8 +51,8 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
 
         var line = JsonDocument.Parse((await TimelineAsync(Guid.Empty))[^1].Detail).RootElement;
         Assert.Equal(
-            ("policy-2", AJob.Policy, true, "tried"),
-            (line.GetProperty("policy_hash").GetString(), line.GetProperty("before").GetString(), line.GetProperty("pinned").GetBoolean(), line.GetProperty("reason").GetString()));
+            ("policy-2", 2, AJob.Policy, true, "tried"),
+            (line.GetProperty("policy_hash").GetString(), line.GetProperty("serial").GetInt64(), line.GetProperty("before").GetString(), line.GetProperty("pinned").GetBoolean(), line.GetProperty("reason").GetString()));
         Assert.Equal(message.MessageId, Assert.Single(await OutboxAsync()).MessageId);
         Assert.True((await ReadAsync(db => Task.FromResult(db.ActiveBundle.Single()))).Pinned);
     }

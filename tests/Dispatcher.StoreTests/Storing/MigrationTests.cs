@@ -25,7 +25,7 @@ public sealed class MigrationTests
             values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e11', 'billing', 'a.b', '{{}}', '[]', '', 'h', 17, 'accepted', 1, 0, 0, 18, 'ALLOW', '[]', 'r', 'policy-1', 'b', false, false, 17);
             insert into denials (job_id, principal, topic, job_hash, policy_hash, at) values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 'billing', 'a.b', 'h', 'policy-1', 1);
             """);
-        Assert.Equal(["0002_pins_and_processes", "0003_approvals", "0004_seals", "0005_lines_and_workers", "0006_sorting"], await Migrator.MissingAsync(db, Stop));
+        Assert.Equal(["0002_pins_and_processes", "0003_approvals", "0004_seals", "0005_lines_and_workers", "0006_sorting", "0007_timeline_witness"], await Migrator.MissingAsync(db, Stop));
 
         await Migrator.MigrateAsync(db, Stop);
 
@@ -38,6 +38,32 @@ public sealed class MigrationTests
         Assert.Equal((17L, "", null), (job.ReadyAt, job.Pool, job.GiveUpAt));
         Assert.Empty(await db.Processes.ToListAsync(Stop));
         Assert.Single(await db.Timeline.ToListAsync(Stop));
+    }
+
+    /// <summary>An activation of the first version names no serial. The migration adds one only to what the timeline names already.</summary>
+    [Theory]
+    [InlineData(StoreKind.Postgres, "policy-1", true)]
+    [InlineData(StoreKind.Sqlite, "policy-1", true)]
+    [InlineData(StoreKind.Postgres, "policy-0", false)]
+    [InlineData(StoreKind.Sqlite, "policy-0", false)]
+    public async Task The_bundle_in_force_is_carried_over_only_when_the_timeline_names_it(StoreKind kind, string told, bool carried)
+    {
+        await using var database = kind == StoreKind.Postgres ? await TestDatabase.OnPostgresAsync(migrated: false) : await TestDatabase.OnSqliteAsync(migrated: false);
+        await using var db = await database.Contexts.CreateDbContextAsync(Stop);
+        await MakeFirstVersionAsync(database, db);
+        var detail = Convert.ToHexString(System.Text.Encoding.UTF8.GetBytes($$"""{"policy_hash":"{{told}}"}"""));
+        await database.ExecuteAsync($"""
+            insert into bundles (hash, archive, first_activated_at) values ('policy-1', '', 1);
+            insert into active_bundle (serial, hash, activated_at, actor) values (7, 'policy-1', 1, 'policy-folder');
+            insert into timeline (job_id, at, kind, attempt, actor, detail)
+            values ('00000000-0000-0000-0000-000000000000', 1, 'bundle_activated', 0, 'ops', {(kind == StoreKind.Postgres ? $"'\x{detail}'" : $"x'{detail}'")});
+            """);
+
+        await Migrator.MigrateAsync(db, Stop);
+
+        var (row, witness) = await Dispatcher.Judging.ActivationWitness.ReadAsync(db, Stop);
+        Assert.Equal(carried ? ("policy-1", 7L) : ("policy-0", null), (witness!.PolicyHash, witness.Serial));
+        Assert.Equal(carried, Dispatcher.Judging.ActivationWitness.WhyNot(row, witness) is null);
     }
 
     /// <summary>As a program did that knew only the first migration. EF Core finds a migration by name only when its id begins with a date, which those here do not.</summary>

@@ -39,6 +39,22 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         "drop trigger timeline_seals_append_only on timeline_seals",
         "set session_replication_role = replica",
         "alter table timeline owner to current_user",
+        "insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) overriding system value values (-1, gen_random_uuid(), 1, 'accepted', 0, 'x', '')",
+        .. Refused("jobs", "job_id", "principal", "topic", "labels", "risk_tags", "payload", "idempotency_key", "workflow_id", "cost_tokens", "cost_usd_micros", "not_after", "job_hash", "reply_to", "created_at"),
+        .. Refused("approvals", "approval_id", "job_id", "round", "job_hash", "policy_hash", "basis_hash", "view_hash", "requirement", "created_at", "decide_by"),
+        .. Refused("denials", "job_id", "principal", "job_hash", "policy_hash", "payload", "labels"),
+        .. Refused("dead_letters", "dead_letter_id", "fault_class", "owner", "fault", "body", "body_sha256", "job_id"),
+        .. Refused("bundles", "hash", "archive", "first_activated_at"),
+        .. Refused("active_bundle", "only_row"),
+        .. Refused("api_keys", "secret_hash", "subject", "person", "roles", "groups"),
+        .. Refused("permit_keys", "kid", "secret", "created_at"),
+        "update outbox set body = ''",
+        "update outbox set routing_key = ''",
+        "create temporary table mine (id int); create trigger mine before insert on jobs for each row execute function refuse_change()",
+        "alter function timeline_text(bytea, text[]) rename to mine",
+        "create or replace function timeline_text(detail bytea, variadic path text[]) returns text language sql as 'select 1'",
+        "alter table jobs disable trigger user",
+        "reset session authorization; set role postgres",
     ];
 
     private static readonly string[] NoNames =
@@ -46,6 +62,12 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         "", "Serve", "1serve", "serve me", "serve;drop table jobs", "serve\n", "\"serve\"", "serve-role", "sérve",
         "a234567890123456789012345678901234567890123456789012345678901234",
     ];
+
+    /// <summary>What earlier versions granted.</summary>
+    private const string EarlierGrants = """
+        grant select, insert, update, delete on jobs, approvals, denials, dead_letters, outbox, bundles, active_bundle, processes, workers, api_keys, permit_keys to {0};
+        grant select, insert on timeline, timeline_seals, timeline_checkpoints to {0};
+        """;
 
     private readonly string _role = $"serve_{Guid.NewGuid():n}";
 
@@ -100,15 +122,17 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         Assert.Empty(await db.PermitKeys.ToListAsync(Stop));
         Assert.Empty(await db.Processes.ToListAsync(Stop));
         await db.Processes.Where(process => process.Pid == 0).ExecuteDeleteAsync(Stop);
-        await db.ApiKeys.Where(key => key.KeyId == "").ExecuteDeleteAsync(Stop);
-        await db.PermitKeys.Where(key => key.Kid == "").ExecuteDeleteAsync(Stop);
+        await db.Workers.Where(worker => worker.Pool == "").ExecuteDeleteAsync(Stop);
+        await db.ApiKeys.Where(key => key.KeyId == "").ExecuteUpdateAsync(set => set.SetProperty(key => key.RevokedAt, 1), Stop);
     }
 
-    /// <summary>In one test, since each test costs a database.</summary>
+    /// <summary>In one test, since each test costs a database. The role had the rights of an earlier version before.</summary>
     [Fact]
-    public async Task It_can_change_neither_tables_nor_the_timeline()
+    public async Task It_can_change_neither_tables_nor_the_timeline_nor_what_was_submitted()
     {
         await StoredAsync(AJob.New());
+        await Database.ExecuteAsync(string.Format(null, EarlierGrants, _role));
+        await GrantAsync(_role);
         await using var services = Serving();
         foreach (var statement in Forbidden)
         {
@@ -155,6 +179,19 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
 
         Assert.Contains("nobody_here", refused.Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task An_owner_of_the_tables_or_a_superuser_is_refused()
+    {
+        await Database.ExecuteAsync($"alter role {_role} superuser");
+
+        var refused = await Assert.ThrowsAsync<ArgumentException>(() => GrantAsync(_role));
+
+        Assert.Contains("no grant limits it", refused.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Removing rows, and changing each of these columns.</summary>
+    private static IEnumerable<string> Refused(string table, params string[] columns) => [$"delete from {table}", $"truncate {table}", .. columns.Select(column => $"update {table} set {column} = {column}")];
 
     private ServiceProvider Serving()
     {

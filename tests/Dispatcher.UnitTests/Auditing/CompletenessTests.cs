@@ -37,13 +37,22 @@ public sealed class CompletenessTests
         { ["held 0", "approved 0 x", "dispatched 1 !x", "returned 1 x", "dispatched 2 !x", "claimed 2", "succeeded 2"], "high_risk_unapproved" },
         { ["accepted 0", "dispatched 1", "claimed 1", "dispatched 2", "claimed 2", "succeeded 2"], "attempt_without_end" },
         { ["accepted 0", "dispatched 1", "claimed 1", "expired 1"], "attempt_without_end" },
+        { ["accepted 0 #h p", "dispatched 1 #h p", "claimed 1", "succeeded 1"], "" },
+        { ["accepted 0 #h p", "dispatched 1 #i p", "claimed 1", "succeeded 1"], "job_hash_differs" },
+        { ["accepted 0 #h q", "dispatched 1 #h p", "claimed 1", "succeeded 1"], "policy_not_in_force" },
+        { ["held 0 #h q"], "policy_not_in_force" },
+        { ["accepted 0 #h p", "dispatched 1 #h q", "claimed 1", "succeeded 1"], "policy_not_in_force" },
+        { ["held 0 #h p", "approved 0 x #h b", "dispatched 1 !x #h b", "claimed 1", "succeeded 1"], "" },
+        { ["held 0 #h p", "approved 0 x #h b", "dispatched 1 !x #h c", "claimed 1", "succeeded 1"], "high_risk_unapproved" },
+        { ["held 0 #h p", "approved 0 x #i b", "dispatched 1 !x #h b", "claimed 1", "succeeded 1"], "job_hash_differs, high_risk_unapproved" },
+        { ["held 0 #h p", "approved 0 x #i b", "dispatched 1 !x #i b", "claimed 1", "succeeded 1"], "job_hash_differs, job_hash_differs, high_risk_unapproved" },
     };
 
     [Theory]
     [MemberData(nameof(Jobs))]
     public void What_a_job_lacks_is_named(string[] lines, string lacking)
     {
-        var completeness = new Completeness();
+        var completeness = Began();
         foreach (var (i, line) in lines.Index())
         {
             completeness.Add(i + 1, i == 0, Entry(line));
@@ -57,7 +66,7 @@ public sealed class CompletenessTests
     [Fact]
     public void A_job_that_has_ended_is_forgotten_and_may_go_on()
     {
-        var completeness = new Completeness();
+        var completeness = Began();
         string[] lines = ["accepted 0", "dispatched 1", "claimed 1", "succeeded 1", "late_outcome 1", "voted 1"];
         foreach (var (i, line) in lines.Index())
         {
@@ -93,10 +102,32 @@ public sealed class CompletenessTests
         Assert.True(LineDetail.Of(line) is { IsHighRisk: true, HasDecision: true });
     }
 
+    /// <summary>Another bundle was in force before: what counts is the last activation.</summary>
+    private static Completeness Began()
+    {
+        var completeness = new Completeness();
+        foreach (var bundle in new[] { "q", "p" })
+        {
+            completeness.Add(0, false, new TimelineEntry { JobId = Guid.Empty, Kind = TimelineKinds.BundleActivated, Actor = "ops", Detail = Encoding.UTF8.GetBytes($$"""{"policy_hash":"{{bundle}}"}""") });
+        }
+
+        return completeness;
+    }
+
+    /// <summary>"#hash policy" is a decision on that job; "x #hash basis" its approval; "!x #hash basis" its high-risk dispatch.</summary>
+    private static string? Named(string kind, string? more) => more?.Split(' ') switch
+    {
+        [['#', .. var job], var policy] when kind == "dispatched" => $$"""{"verdict":"ALLOW","policy_hash":"{{policy}}","job_hash":"{{job}}"}""",
+        [['#', .. var job], var policy] => $$"""{"answer":{"verdict":"ALLOW","policy_hash":"{{policy}}","job_hash":"{{job}}"}}""",
+        [['!', .. var id], ['#', .. var job], var basis] => $$"""{"verdict":"REQUIRE_APPROVAL","policy_hash":"p","approval_id":"{{id}}","job_hash":"{{job}}","basis_hash":"{{basis}}"}""",
+        [var id, ['#', .. var job], var basis] => $$"""{"approval_id":"{{id}}","job_hash":"{{job}}","basis_hash":"{{basis}}"}""",
+        _ => more,
+    };
+
     private static TimelineEntry Entry(string line)
     {
         var parts = line.Split(' ', 3);
-        var (kind, more) = (parts[0], parts.ElementAtOrDefault(2));
+        var (kind, more) = (parts[0], Named(parts[0], parts.ElementAtOrDefault(2)));
         var detail = more switch
         {
             ['!', .. var id] => $$"""{"verdict":"REQUIRE_APPROVAL","policy_hash":"p"{{(id.Length > 0 ? $",\"approval_id\":\"{id}\"" : "")}}}""",

@@ -47,6 +47,38 @@ public sealed class CurrentBundleTests
         Assert.Equal((null, true), (found.Bundle, found.IsUnloadable));
     }
 
+    /// <summary>The row and the bundle are as an activation leaves them; only the timeline tells that there was none.</summary>
+    [Theory]
+    [InlineData("update active_bundle set hash = (select hash from bundles where hash <> active_bundle.hash)", "last activation")]
+    [InlineData("update active_bundle set serial = serial + 1", "last activation")]
+    [InlineData("update active_bundle set serial = 1, hash = (select hash from bundles where hash <> active_bundle.hash)", "last activation")]
+    [InlineData("insert into timeline (job_id, at, kind, attempt, actor, detail) values ('00000000-0000-0000-0000-000000000000', 1, 'bundle_activated', 0, 'x', x'7b00ff')", "last activation")]
+    [InlineData("delete from active_bundle", "active_bundle is empty")]
+    [InlineData("drop trigger timeline_no_delete; delete from timeline", "no activation")]
+    public async Task A_row_that_the_timeline_contradicts_puts_nothing_in_force_until_a_person_activates_a_bundle(string sql, string why)
+    {
+        await using var server = await AServer.MigratedAsync();
+        await server.Get<StoreClock>().OnceAsync(Stop);
+        var (first, second) = (Allowing.Build(), Other.Build());
+        await ActivateAsync(server, first.Hash, first.Archive);
+        await ActivateAsync(server, second.Hash, second.Archive);
+        Assert.Equal(Verdict.Allow, (await JudgeAsync(server, AJob.ToTest().Stored)).Verdict);
+        await using (var db = await server.DatabaseAsync())
+        {
+            await Microsoft.EntityFrameworkCore.RelationalDatabaseFacadeExtensions.ExecuteSqlRawAsync(db.Database, sql, Stop);
+        }
+
+        await server.Get<CurrentBundle>().OnceAsync(Stop);
+
+        Assert.Null(server.Get<CurrentBundle>().InForce.Bundle);
+        Assert.NotEqual("", server.Get<CurrentBundle>().InForce.Hash);
+        Assert.Equal((Verdict.Deny, "no_bundle"), ((await JudgeAsync(server, AJob.ToTest().Stored)).Verdict, (await JudgeAsync(server, AJob.ToTest().Stored)).Reason));
+        Assert.Contains(why, server.Get<Dispatcher.Health.Readiness>().Checks["bundle"], StringComparison.Ordinal);
+        Assert.False(server.Get<Dispatcher.Health.Readiness>().IsReady);
+        await ActivateAsync(server, second.Hash, second.Archive);
+        Assert.Equal((second.Hash, true), (server.Get<CurrentBundle>().InForce.Hash, server.Get<CurrentBundle>().InForce.Bundle is not null));
+    }
+
     [Theory]
     [InlineData(0, Verdict.Allow)]
     [InlineData(1, Verdict.Deny)]
