@@ -1,3 +1,4 @@
+using Dispatcher.Attempts;
 using Dispatcher.Contracts;
 using Dispatcher.Workers;
 
@@ -56,6 +57,47 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
 
         Assert.Equal(["unsaid"], WorkerRegister.SharedUnsaid(await writers.Workers.ListAsync(Stop), await Store.NowAsync(Stop)));
         Assert.Contains("unsaid", Assert.Single(writers.SharedTold), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Invented_instances_of_one_key_add_no_capacity_beyond_what_one_instance_may_register()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await AtOnceAsync(8, async i =>
+        {
+            for (var instance = i; instance < 304; instance += 8)
+            {
+                await writers.Workers.NoteAsync(Registration() with { Capacity = 1_000 }, $"invented/{instance}", "stolen", Stop);
+            }
+
+            return i;
+        });
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 3 }, "host/1", "honest", Stop);
+
+        Assert.Equal(1_024 + 3, (await writers.Window.LoadAsync("shell", Stop)).Capacity);
+
+        // Registrations that are under way at once may each see the last free place.
+        Assert.InRange((await writers.Workers.ListAsync(Stop)).Count(worker => worker.Principal == "stolen"), WorkerRegister.MostInstances, WorkerRegister.MostInstances + 8);
+        Assert.Null(await writers.Workers.NoteAsync(Registration() with { Pool = "repo" }, "one more", "stolen", Stop));
+        Assert.NotNull(await writers.Workers.NoteAsync(Registration() with { Capacity = 1 }, "invented/0", "stolen", Stop));
+    }
+
+    [Fact]
+    public async Task A_refused_registration_extends_the_leases_of_its_runs_all_the_same()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var heartbeats = new Heartbeats(Store, writers.Workers);
+        var running = await RunningAsync(job => job with { RunUntil = long.MaxValue / 2, HeartbeatUs = 5_000_000 });
+        for (var instance = 0; instance < WorkerRegister.MostInstances; instance++)
+        {
+            await writers.Workers.NoteAsync(Registration(), $"host/{instance}", "worker-key", Stop);
+        }
+
+        var request = new HeartbeatRequest { Worker = "one more", Registration = Registration(), Runs = [] };
+        var answer = await heartbeats.BeatAsync(request with { Runs = [new Run { JobId = running.JobId, RunId = running.RunId!.Value }] }, "worker-key", Stop);
+
+        Assert.Empty(answer!.Fenced);
+        Assert.Null(await heartbeats.BeatAsync(request, "worker-key", Stop));
     }
 
     private static WorkerRegistration Registration() =>
