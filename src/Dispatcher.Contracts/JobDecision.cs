@@ -9,7 +9,7 @@ public sealed record JobDecision
     [JsonPropertyName("v")]
     public int V { get; init; } = 1;
 
-    /// <summary>The job.</summary>
+    /// <summary>The job. Another id than the one handed in exactly when another principal has a job or a denial under that one.</summary>
     [JsonPropertyName("job_id")]
     public required Guid JobId { get; init; }
 

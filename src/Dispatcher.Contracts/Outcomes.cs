@@ -3,7 +3,11 @@ using System.Text.Json.Serialization;
 
 namespace Dispatcher.Contracts;
 
-/// <summary>What a worker sends to exchange <see cref="Exchanges.Outcomes"/>: 1 to 256 outcomes, at most 1 MiB. The AMQP <c>user_id</c> must be the subject of the key that claimed.</summary>
+/// <summary>
+/// What a worker sends to exchange <see cref="Exchanges.Outcomes"/>: 1 to 256 outcomes, at most 1 MiB. The AMQP <c>user_id</c> must be the
+/// subject of the key that claimed. Each outcome is taken by itself: one that cannot be read ends its own attempt with the terminal fault
+/// <c>bad_result</c>.
+/// </summary>
 public sealed record OutcomeBatch
 {
     /// <summary>Wire version: 1.</summary>
@@ -42,7 +46,10 @@ public sealed record AttemptOutcome
     [JsonPropertyName("kind")]
     public required OutcomeKind Kind { get; init; }
 
-    /// <summary>For <see cref="OutcomeKind.Succeeded"/>: any JSON value. Over 64 KiB it is replaced by its first bytes and marked. Null: nothing to tell.</summary>
+    /// <summary>
+    /// For <see cref="OutcomeKind.Succeeded"/>: any JSON value of at most <see cref="JsonLimits.DeepestValue"/> levels. Over 64 KiB it is
+    /// replaced by its first bytes and marked. Null: nothing to tell.
+    /// </summary>
     [JsonPropertyName("result")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public JsonElement? Result { get; init; }

@@ -9,7 +9,9 @@ namespace Dispatcher.Contracts;
 /// </summary>
 /// <remarks>
 /// Identity: <see cref="JobId"/>, else a UUIDv5 of principal and <see cref="IdempotencyKey"/>, else one of principal and AMQP <c>message_id</c>.
-/// Over AMQP one of the three is required, and so is <c>user_id</c>: it is the principal.
+/// Over AMQP one of the three is required, and so is <c>user_id</c>: it is the principal. When another principal has the id already, the
+/// job gets one of its own,
+/// which <see cref="JobDecision.JobId"/> names.
 /// </remarks>
 public sealed record SubmitJob
 {
@@ -17,7 +19,10 @@ public sealed record SubmitJob
     [JsonPropertyName("v")]
     public int V { get; init; } = 1;
 
-    /// <summary>The job's id. Null: derived, see remarks. Handing in the same id again with the same content is answered as the first time; with other content it is a conflict.</summary>
+    /// <summary>
+    /// The job's id. Null: derived, see remarks. Handing in the same id again with the same content is answered as the first time; with
+    /// other content it is a conflict. Any UUID but one of version 8.
+    /// </summary>
     [JsonPropertyName("job_id")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Guid? JobId { get; init; }
@@ -34,7 +39,10 @@ public sealed record SubmitJob
     [JsonPropertyName("risk_tags")]
     public IReadOnlyList<string> RiskTags { get; init; } = [];
 
-    /// <summary>What the worker gets, kept byte for byte. Any JSON value; null or missing means <c>{}</c>.</summary>
+    /// <summary>
+    /// What the worker gets, kept byte for byte. Any JSON value of at most <see cref="JsonLimits.DeepestValue"/> levels; null or missing
+    /// means <c>{}</c>.
+    /// </summary>
     [JsonPropertyName("payload")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public JsonElement? Payload { get; init; }

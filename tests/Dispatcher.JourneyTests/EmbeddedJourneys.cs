@@ -55,6 +55,64 @@ public sealed class EmbeddedJourneys
         Directory.Delete(data, recursive: true);
     }
 
+    /// <summary>All from one address, which is the worst place for the honest caller.</summary>
+    [Fact]
+    public async Task A_gate_is_answered_and_a_known_key_works_while_two_hundred_callers_without_a_key_ask_for_all_there_is()
+    {
+        var data = Directory.CreateTempSubdirectory("embedded-journey-").FullName;
+        var address = $"http://127.0.0.1:{Servers.FreePort()}";
+        using var http = new HttpClient { BaseAddress = new Uri(address), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Key) } };
+        using var nobody = new HttpClient { BaseAddress = new Uri(address) };
+        await using var server = await ServeAsync(data, address, http);
+        await SubmitAsync(http, from: 0, to: 1);
+        await Eventually.IsAsync(async () => await CountAsync(http, "succeeded") == 1, () => "the job ends\n" + server.Log, TimeSpan.FromSeconds(30));
+        await Eventually.IsAsync(async () => await RateAsync(nobody) == ("1", null), () => "the gate knows of it\n" + server.Log, TimeSpan.FromSeconds(30));
+
+        using var end = new CancellationTokenSource();
+        string[] windows = ["1s", "599s", "11m", "5m", "15m", "1h", "6h", "24h", ""];
+        var hammering = Enumerable.Range(0, 200).Select(i => HammerAsync(nobody, j => $"/metrics/p95-latency-ms?window={windows[(i + j) % windows.Length]}", end.Token)).ToList();
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.Equal(("1", null), await RateAsync(nobody));
+        }
+
+        await end.CancelAsync();
+        Assert.All(await Task.WhenAll(hammering), answers => Assert.Equal([HttpStatusCode.OK], answers.Distinct()));
+
+        // Beyond the limit: refused, all but the caller whose key is known.
+        var described = await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => StatusAsync(nobody, "/openapi/v1.json")));
+        Assert.Equal([HttpStatusCode.OK, HttpStatusCode.TooManyRequests], described.Distinct().Order());
+        var guesses = await Task.WhenAll(Enumerable.Range(0, 800).Select(i => StatusAsync(nobody, "/api/jobs", $"guess-{i}")));
+        Assert.Equal([HttpStatusCode.Unauthorized, HttpStatusCode.TooManyRequests], guesses.Distinct().Order());
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(http, "/api/jobs"));
+        Directory.Delete(data, recursive: true);
+    }
+
+    private static async Task<List<HttpStatusCode>> HammerAsync(HttpClient http, Func<int, string> path, CancellationToken end)
+    {
+        var answers = new List<HttpStatusCode>();
+        while (!end.IsCancellationRequested)
+        {
+            answers.Add(await StatusAsync(http, path(answers.Count)));
+        }
+
+        return answers;
+    }
+
+    private static async Task<HttpStatusCode> StatusAsync(HttpClient http, string path, string? key = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.Authorization = key is null ? null : new AuthenticationHeaderValue("Bearer", key);
+        using var answer = await http.SendAsync(request, TestContext.Current.CancellationToken);
+        return answer.StatusCode;
+    }
+
+    private static async Task<(string Rate, string? NoData)> RateAsync(HttpClient http)
+    {
+        using var answer = await http.GetAsync(new Uri("/metrics/success-rate?window=10m", UriKind.Relative), TestContext.Current.CancellationToken);
+        return (await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), answer.Headers.TryGetValues("Dispatcher-No-Data-Reason", out var why) ? string.Join("; ", why) : null);
+    }
+
     private static string Policies => Path.Combine(AppContext.BaseDirectory, "policies");
 
     private static async Task<Child> ServeAsync(string data, string address, HttpClient http)

@@ -131,6 +131,46 @@ public sealed class WorkerJourneys
         Assert.Equal(ClaimStatus.Invalid, (await ClaimAsync(dispatcher, key, permit[..^8] + "AAAAAAAA")).Status);
     }
 
+    [Theory]
+    [InlineData("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]")]
+    [InlineData("""{"text":"\ud83d"}""")]
+    [InlineData("""{"a":1,"a":2}""")]
+    public async Task A_result_that_cannot_be_stored_ends_its_own_job_at_once_and_no_other(string result)
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        var billing = await journey.ProducerAsync();
+        List<AJob> jobs = [AJob.On("job.test.once"), AJob.On("job.test.once"), AJob.On("job.test.once")];
+        await journey.Records.PretendWorkerAsync("test", jobs.Count);
+        await using var connection = await journey.ConnectAsync("worker-test");
+        var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), Now);
+        await billing.PublishAsync(jobs);
+        var key = await dispatcher.MakeKeyAsync("worker-test", "worker:test");
+        var outcomes = new List<string>();
+        foreach (var _ in jobs)
+        {
+            var (body, permit) = await TakeAsync(channel);
+            var claim = await ClaimAsync(dispatcher, key, permit);
+            outcomes.Add($$"""
+                {"job_id":"{{body.JobId}}","attempt":1,"run_id":"{{claim.RunId}}","worker":"slow","permit_id":"{{claim.PermitId}}","kind":"succeeded",
+                "result":{{(body.JobId == jobs[1].JobId ? result : "1")}},"started_at":"2026-01-01T00:00:00Z","ended_at":"2026-01-01T00:00:00Z"}
+                """);
+        }
+
+        await channel.BasicPublishAsync(
+            "", Queues.Outcomes, mandatory: true, new BasicProperties { UserId = "worker-test", DeliveryMode = DeliveryModes.Persistent },
+            Encoding.UTF8.GetBytes($$"""{"v":1,"outcomes":[{},{{string.Join(',', outcomes)}},7]}"""), Now);
+
+        await dispatcher.InStateAsync(jobs[1].JobId, "dead_lettered");
+        await dispatcher.InStateAsync(jobs[0].JobId, "succeeded");
+        await dispatcher.InStateAsync(jobs[2].JobId, "succeeded");
+        await Eventually.IsAsync(async () => (await dispatcher.DeadLettersAsync()).Count == 2, () => "what names no run is kept\n" + dispatcher.Log, TimeSpan.FromSeconds(20));
+        var letters = (await dispatcher.DeadLettersAsync()).ToDictionary(letter => letter.GetProperty("fault_class").GetString()!);
+        Assert.Equal(("bad_result", 1), (letters["terminal"].GetProperty("fault").GetProperty("code").GetString(), letters["terminal"].GetProperty("attempt").GetInt32()));
+        Assert.Equal("[{},7]".Length, letters["malformed"].GetProperty("body_length").GetInt32());
+        await journey.EndsWellAsync(expectedDeadLetters: 2);
+    }
+
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
     private static Task StartedAsync(Journey journey, Child worker, params AJob[] jobs) => Eventually.IsAsync(

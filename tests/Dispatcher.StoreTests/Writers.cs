@@ -49,10 +49,13 @@ internal sealed class Writers : IAsyncDisposable
         _permits = new Permits(contexts, TimeProvider.System);
         Moves = new MoveWriter(store, _relay, events, Window, _wakes, metrics, new Told<MoveWriter>(this));
         Recovery = new JobRecovery(Moves, store, contexts, _bundle, _clock, TimeProvider.System, NullLogger<JobRecovery>.Instance);
+        JobIntake = new JobIntake(Intake, _gate, _bundle, store, _relay, events, _clock, NullLogger<JobIntake>.Instance);
         _dispatch = new JobDispatch(Moves, _gate, new Approvers(contexts), new Witnesses(contexts), _bundle, _permits, _clock, TimeProvider.System, new Told<JobDispatch>(this));
     }
 
     public IntakeWriter Intake { get; }
+
+    public JobIntake JobIntake { get; }
 
     public MoveWriter Moves { get; }
 

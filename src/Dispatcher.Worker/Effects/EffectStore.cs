@@ -56,8 +56,29 @@ internal sealed partial class EffectStore : IDisposable
             return new EffectStore(NpgsqlDataSource.Create(store), clock, log, "select pg_advisory_xact_lock(7160233);");
         }
 
+        MakeOwn(store);
         var file = new SqliteConnectionStringBuilder { DataSource = store }.ConnectionString;
         return new EffectStore(SqliteFactory.Instance.CreateDataSource(file), clock, log, "");
+    }
+
+    /// <summary>
+    /// Results of effects are for this user alone: SQLite would make the file as the umask says, and gives <c>-wal</c> and <c>-shm</c> the
+    /// mode of the file. What cannot be made here is left to SQLite, which reports it.
+    /// </summary>
+    private static void MakeOwn(string file)
+    {
+        try
+        {
+            if (!OperatingSystem.IsWindows() && !File.Exists(file))
+            {
+                var made = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+                made.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+                new FileStream(file, made).Dispose();
+            }
+        }
+        catch (Exception notMade) when (notMade is IOException or UnauthorizedAccessException)
+        {
+        }
     }
 
     public async Task CreateSchemaAsync(CancellationToken cancellationToken)

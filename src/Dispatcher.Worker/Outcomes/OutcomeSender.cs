@@ -86,6 +86,7 @@ internal sealed partial class OutcomeSender
     {
         try
         {
+            CheckResult(outcome.Result);
             return new Waiting(outcome, Size(outcome), sent);
         }
         catch (Exception exception) when (exception is InvalidOperationException or JsonException or ArgumentException or NotSupportedException)
@@ -94,6 +95,18 @@ internal sealed partial class OutcomeSender
             var ending = Ending.BadResult(exception);
             var told = outcome with { Kind = ending.Kind, Result = null, Fault = ending.Fault };
             return new Waiting(told, Size(told), sent);
+        }
+    }
+
+    /// <summary>
+    /// Throws for a result that the dispatcher would refuse although it can be written: too deep, or with a name twice in one object.
+    /// </summary>
+    private static void CheckResult(JsonElement? result)
+    {
+        if (result is { } value)
+        {
+            var strict = new JsonDocumentOptions { MaxDepth = JsonLimits.DeepestValue, AllowDuplicateProperties = false };
+            JsonDocument.Parse(value.GetRawText(), strict).Dispose();
         }
     }
 

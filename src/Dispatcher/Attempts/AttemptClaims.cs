@@ -52,28 +52,38 @@ internal sealed class AttemptClaims(Permits permits, MoveWriter moves, IDbContex
 
         // The same request again gets the same run: an answer that was lost on the way costs nothing.
         var runId = UuidV5.Of("run", permit.Jti.ToString(), request.ClaimId.ToString());
-        var status = job.RunId == runId && job.State == JobState.Running ? ClaimStatus.Granted : Check(permit, job);
+        var status = IsRepeated(job, runId, request.Worker, subject) ? ClaimStatus.Granted : Check(permit, job);
         if (status == ClaimStatus.Granted && job.State == JobState.Dispatched)
         {
             var moved = await moves.AddAsync(Claimed(job, permit, runId, request.Worker, subject), cancellationToken);
-            status = moved == MoveResult.Moved ? ClaimStatus.Granted : await AfterRaceAsync(job.JobId, runId, permit, cancellationToken);
+            status = moved == MoveResult.Moved
+                ? ClaimStatus.Granted
+                : await AfterRaceAsync(runId, permit, request.Worker, subject, cancellationToken);
         }
 
         return new Claim { Status = status, PermitId = permit.Jti, RunId = status == ClaimStatus.Granted ? runId : null };
     }
 
     /// <summary>The row moved between reading and committing: somebody else was first, or our own commit went through and its answer was lost.</summary>
-    private async Task<ClaimStatus> AfterRaceAsync(Guid jobId, Guid runId, PermitClaims permit, CancellationToken cancellationToken)
+    private async Task<ClaimStatus> AfterRaceAsync(
+        Guid runId, PermitClaims permit, string worker, string subject, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var job = await db.Jobs.AsNoTracking().SingleAsync(row => row.JobId == jobId, cancellationToken);
-        if (job.RunId == runId && job.State == JobState.Running)
+        var job = await db.Jobs.AsNoTracking().SingleAsync(row => row.JobId == permit.Sub, cancellationToken);
+        if (IsRepeated(job, runId, worker, subject))
         {
             return ClaimStatus.Granted;
         }
 
         return Check(permit, job) is var status and not ClaimStatus.Granted ? status : ClaimStatus.Taken;
     }
+
+    /// <summary>
+    /// Permit and claim id travel in a request that others may see. So a repeated claim also has the principal and the worker instance of
+    /// the run; for anybody else the attempt is taken.
+    /// </summary>
+    private static bool IsRepeated(Job job, Guid runId, string worker, string subject) =>
+        job.State == JobState.Running && job.RunId == runId && job.ClaimedBy == subject && job.Worker == worker;
 
     private ClaimStatus Check(PermitClaims permit, Job job)
     {

@@ -35,9 +35,17 @@ internal static class AttemptEndpoints
             return Problems.Malformed(errors);
         }
 
-        return request.Registration is { } registration && !caller.Serves(registration.Pool)
-            ? Results.Problem(statusCode: StatusCodes.Status403Forbidden, title: "This key may not serve that pool", detail: $"Its subject is {caller.Subject()}; it needs the role worker:{registration.Pool}, or worker.")
-            : Results.Ok(await heartbeats.BeatAsync(request, caller.Subject(), cancellationToken));
+        if (request.Registration is { } registration && !caller.Serves(registration.Pool))
+        {
+            return Results.Problem(
+                statusCode: StatusCodes.Status403Forbidden, title: "This key may not serve that pool",
+                detail: $"Its subject is {caller.Subject()}; it needs the role worker:{registration.Pool}, or worker.");
+        }
+
+        return await heartbeats.BeatAsync(request, caller.Subject(), cancellationToken) is { } answer
+            ? Results.Ok(answer)
+            : Problems.Conflict(
+                $"The key of {caller.Subject()} has {WorkerRegister.MostInstances} live instances, and may not have more. Give each worker its own key.");
     }
 
     private static List<InputError> Check(string worker, string where, IReadOnlyList<object?> items, int most)
@@ -71,15 +79,21 @@ internal static class AttemptEndpoints
 /// <summary>Notes who is there, extends the leases of live runs and says which must stop.</summary>
 internal sealed class Heartbeats(IStore store, WorkerRegister workers)
 {
-    public async Task<HeartbeatAnswer> BeatAsync(HeartbeatRequest request, string subject, CancellationToken cancellationToken)
+    /// <summary>Null: nothing but a registration, and it is refused. The leases of runs are extended in any case.</summary>
+    public async Task<HeartbeatAnswer?> BeatAsync(HeartbeatRequest request, string subject, CancellationToken cancellationToken)
     {
         var missing = request.Registration is { } registration ? await workers.NoteAsync(registration, request.Worker, subject, cancellationToken) : [];
+        if (missing is null && request.Runs.Count == 0)
+        {
+            return null;
+        }
+
         var live = request.Runs.Count == 0 ? [] : await store.BeatAsync([.. request.Runs.DistinctBy(run => run.RunId)], subject, cancellationToken);
         var alive = live.Select(run => run.RunId).ToHashSet();
         return new HeartbeatAnswer
         {
             Cancelled = [.. live.Where(run => run.CancelRequested).Select(run => run.RunId)],
-            MissingEnforcers = missing,
+            MissingEnforcers = missing ?? [],
             Fenced = [.. request.Runs.Select(run => run.RunId).Where(run => !alive.Contains(run)).Distinct()],
         };
     }

@@ -5,6 +5,7 @@ using Dispatcher.Judging;
 using Dispatcher.Policies;
 using Dispatcher.Recovering;
 using Dispatcher.Storing;
+using Dispatcher.Workers;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 
@@ -63,7 +64,7 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
         // A run whose worker is gone takes no place of those that are there.
         var unclaimed = underWay.Where(group => group.Key.State == JobState.Dispatched).ToList();
         var running = underWay.Where(group => group.Key.State == JobState.Running && names.Contains((group.Key.ClaimedBy!, group.Key.Worker!))).ToList();
-        return new PoolLoad(workers.Count, workers.Sum(worker => worker.Capacity), unclaimed.Sum(group => group.Count), running.Sum(group => group.Count))
+        return new PoolLoad(workers.Count, WorkerRegister.Capacity(workers), unclaimed.Sum(group => group.Count), running.Sum(group => group.Count))
         {
             HasSuspect = unclaimed.Concat(running).Any(group => group.Key.IsLost is { } topic && IsSuspect(topic, FaultClasses.Lost, group.Key.Spent)),
             OldestRun = running.Min(group => group.OldestAt) is { } claimedAt ? TimeSpan.FromMicroseconds(Math.Max(0, clock.Now - claimedAt)) : null,

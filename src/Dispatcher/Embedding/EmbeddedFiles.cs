@@ -1,4 +1,5 @@
 using Dispatcher.CommandLine;
+using Dispatcher.Hosting;
 
 namespace Dispatcher.Embedding;
 
@@ -20,13 +21,31 @@ internal static class EmbeddedFiles
         return path;
     }
 
-    /// <summary>Makes the folder and holds it: two embedded servers on one database would each believe that they alone have its messages.</summary>
+    /// <summary>
+    /// Makes the folder and holds it: two embedded servers on one database would each believe that they alone have its messages. Folder and
+    /// database are for the server's user alone: they hold payloads, results, hashes of keys and the keys of permits.
+    /// </summary>
     public static IDisposable Open(string folder)
     {
-        Directory.CreateDirectory(folder);
+        OwnFiles.MakeFolder(folder);
+        OwnFiles.Narrow(folder);
+        var held = Hold(folder);
+
+        // SQLite gives -wal and -shm the mode of the database itself, so that it must be narrow before SQLite opens it.
+        if (!File.Exists(Database(folder)))
+        {
+            OwnFiles.Open(Database(folder), FileMode.CreateNew).Dispose();
+        }
+
+        Array.ForEach([held.Name, .. Directory.GetFiles(folder, "*.db"), .. Directory.GetFiles(folder, "*.db-*")], OwnFiles.Narrow);
+        return held;
+    }
+
+    private static FileStream Hold(string folder)
+    {
         try
         {
-            return new FileStream(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return OwnFiles.Open(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException)
         {

@@ -57,7 +57,9 @@ internal sealed class InProcessTransport(AttemptClaims claims, Heartbeats heartb
 
     public Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken) => claims.ClaimAsync(request, Subject, _ => true, cancellationToken);
 
-    public Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken) => heartbeats.BeatAsync(request, Subject, cancellationToken);
+    public async Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken) =>
+        await heartbeats.BeatAsync(request, Subject, cancellationToken)
+            ?? throw new InvalidOperationException($"{Subject} has registered too many instances.");
 
     /// <summary>Returns when they are committed: a queue in memory would lose them with the process.</summary>
     public Task SendAsync(OutcomeBatch batch, CancellationToken cancellationToken) => recovery.RecordAsync(batch.Outcomes, Subject, cancellationToken);

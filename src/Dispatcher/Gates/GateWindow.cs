@@ -2,25 +2,30 @@ using System.Globalization;
 
 namespace Dispatcher.Gates;
 
-/// <summary>The time a gate looks back: a whole number of seconds, minutes or hours, as <c>30s</c>, <c>10m</c>, <c>2h</c>; at most 24 hours.</summary>
+/// <summary>
+/// The time a gate looks back: one of a few fixed windows. Anybody may ask, and each window costs the database something, so that their
+/// number must be small. The same time may be written in another unit, such as <c>60m</c> for <c>1h</c>.
+/// </summary>
 internal static class GateWindow
 {
-    private const long Longest = 24 * 60 * 60;
+    private static readonly string[] Names = ["5m", "10m", "15m", "1h", "6h", "24h"];
+
+    private static readonly string Allowed = string.Join(", ", Names);
+
+    /// <summary>All of them, the shortest first.</summary>
+    public static IReadOnlyList<TimeSpan> All { get; } = [.. Names.Select(name => Parse(name)!.Value)];
 
     /// <summary>The window, or why it is none.</summary>
-    public static (TimeSpan? Window, string? Error) Read(string? text)
+    public static (TimeSpan? Window, string? Error) Read(string? text) =>
+        string.IsNullOrEmpty(text) ? (null, $"window is missing; allowed: {Allowed}")
+        : Parse(text) is { } window && All.Contains(window) ? (window, null)
+        : (null, $"there is no such window; allowed: {Allowed}");
+
+    private static TimeSpan? Parse(string text)
     {
-        if (string.IsNullOrEmpty(text))
-        {
-            return (null, "window is missing; for example ?window=10m");
-        }
-
         var unit = text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, _ => 0 };
-        if (unit == 0 || !int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var count) || count == 0)
-        {
-            return (null, "window must be a number above 0 and s, m or h; for example ?window=10m");
-        }
-
-        return (long)count * unit <= Longest ? (TimeSpan.FromSeconds((long)count * unit), null) : (null, "window must be at most 24h");
+        return unit > 0 && int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var count)
+            ? TimeSpan.FromSeconds((long)count * unit)
+            : null;
     }
 }

@@ -9,11 +9,12 @@ internal static class MetricsExposition
     /// <summary>The embedded server's worker is in this process.</summary>
     private const string WorkerMeter = "Dispatcher.Worker";
 
+    public const string Route = "/metrics";
+
     public static void AddMetricsExposition(this IServiceCollection services) => services.AddSingleton(_ => Sdk.CreateMeterProviderBuilder()
         .AddMeter(DispatcherMetrics.Name, WorkerMeter)
         .AddPrometheusExporter(options => options.ScopeInfoEnabled = false)
         .Build());
 
-    public static void MapMetrics(this WebApplication app) => app.MapPrometheusScrapingEndpoint("/metrics");
-
+    public static void MapMetrics(this WebApplication app) => app.MapPrometheusScrapingEndpoint(Route);
 }

@@ -14,7 +14,7 @@ internal sealed class Readiness(StoreClock clock, CurrentBundle current, PolicyF
         ["store"] = clock.IsTrusted ? Ok : $"the database cannot be reached, or the clock is off by {clock.Offset.TotalSeconds:F1} s",
         ["bundle"] = current.InForce.Bundle is not null ? Ok : $"no readable bundle is in force: every job is denied. {current.InForce.Trouble}".TrimEnd(),
         ["broker"] = bus.CheckHealth() is { Status: not BusHealthStatus.Healthy } health ? health.Description : Ok,
-        ["policy_folder"] = folder.LastLook.Errors.Count == 0 ? Ok : string.Join("; ", folder.LastLook.Errors.Take(3).Select(error => $"{error.Where}: {error.Message}")),
+        ["policy_folder"] = Folder,
         ["sealing"] = sealer.Trouble ?? Ok,
     };
 
@@ -23,6 +23,16 @@ internal sealed class Readiness(StoreClock clock, CurrentBundle current, PolicyF
 
     /// <summary>A broken policy folder is loud but stops nothing: the bundle in force stays. So is sealing that is stuck: what is written can be sealed later, and gates block meanwhile.</summary>
     public bool IsReady => Checks.All(check => check.Key is "policy_folder" or "sealing" || check.Value == Ok);
+
+    private string Folder =>
+        folder.LookAge is var age && age > LongestLook
+            ? $"{folder.FullPath} was last read {age.TotalSeconds:F0} s ago, and changes are not seen: reading it does not end"
+        : folder.LastLook.Errors.Count > 0
+            ? string.Join("; ", folder.LastLook.Errors.Take(3).Select(error => $"{error.Where}: {error.Message}"))
+        : Ok;
+
+    /// <summary>The folder is read every second. Much less would accuse a busy machine.</summary>
+    private static readonly TimeSpan LongestLook = TimeSpan.FromSeconds(30);
 
     private const string Ok = "ok";
 }

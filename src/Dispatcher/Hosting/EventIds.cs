@@ -24,6 +24,7 @@ internal static class EventIds
 
     // 2000 intake
     public const int Refused = 2000;
+    public const int JobIdTaken = 2020;
 
     // 2100 judging
     public const int BundleLoaded = 2100;
@@ -47,9 +48,12 @@ internal static class EventIds
     public const int WorkerKnown = 2300;
     public const int WorkerRefused = 2301;
     public const int SharedCredential = 2302;
+    public const int WorkersTooMany = 2310;
 
     // 2400 recovering
     public const int OutcomeLate = 2401;
+    public const int OutcomeUnreadable = 2410;
+    public const int OutcomeNotStorable = 2411;
 
     // 2500 sweeping
     public const int SweepRepaired = 2501;

@@ -100,7 +100,6 @@ internal static class Server
         services.AddSingleton(provider => AuditFolder.Open(provider.GetRequiredService<ServerSettings>()));
         services.AddSingleton<Checkpoints>();
         services.AddSingleton<GateQueries>();
-        services.AddSingleton<GateMetrics>();
     }
 
     /// <summary>Hosted services start in this order and stop in the reverse: first what others wait for, last what takes in work.</summary>
@@ -139,6 +138,7 @@ internal static class Server
         AddHosted<Sweep>(services);
         AddHosted<ApprovalQueue>(services);
         AddHosted<PoolWatch>(services);
+        AddHosted<GateMetrics>(services);
     }
 
     private static void AddHosted<T>(IServiceCollection services) where T : class, IHostedService
@@ -153,6 +153,7 @@ internal static class Server
         services.AddExceptionHandler<RequestFaults>();
         services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         services.AddOpenApi();
+        services.AddKeylessLimits();
         services.ConfigureHttpJsonOptions(json =>
         {
             json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
@@ -165,9 +166,10 @@ internal static class Server
     {
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        app.UseRateLimiter();
         app.UseAuthentication();
         app.UseAuthorization();
-        app.MapOpenApi("/openapi/{documentName}.json");
+        app.MapOpenApi(KeylessLimits.OpenApiRoute);
         app.MapJobs();
         app.MapAttempts();
         app.MapWorkers();

@@ -106,7 +106,7 @@ internal static class Conflicts
             {
                 Code = "conflict",
                 Where = job.IdempotencyKey is null ? "/job_id" : "/idempotency_key",
-                Message = $"Job {job.JobId} or its key was handed in before, with other content or by another principal.",
+                Message = $"Job {job.JobId} or its key was handed in before by the same principal, with other content.",
                 Fix = "Use a new job_id and idempotency_key for another job; send the very same content to ask for the first answer.",
             },
         ],

@@ -1,5 +1,6 @@
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
+using Dispatcher.Jobs;
 using Dispatcher.Policies;
 using Dispatcher.Relaying;
 using Dispatcher.Storing;
@@ -39,16 +40,19 @@ internal sealed class IntakeWriter(IStore store, IDbContextFactory<DispatcherDb>
 
         // The id may stand for one job and the key for another: then one of the two is not this job.
         var same = known.Where(k => k.JobId == acceptance.JobId || (k.Key is not null && k.Key == acceptance.Key && k.Principal == acceptance.Principal)).ToList();
-        if (same.Count == 0)
+        var own = same.Where(first => first.Principal == acceptance.Principal).ToList();
+        if (own.Count > 0)
         {
-            return acceptance.ForNow ? new IntakeResult(IntakeOutcome.Stored, acceptance.Answer)
-                : acceptance.PayloadErrors.Count > 0 && acceptance.Answer.PolicyHash == inForce ? new IntakeResult(IntakeOutcome.Malformed, null) { Errors = Errors(acceptance) }
-                : new IntakeResult(IntakeOutcome.PolicyChanged, null);
+            return own.All(first => first.JobHash == acceptance.Answer.JobHash && first.Answer is not null)
+                ? new IntakeResult(IntakeOutcome.Known, own[0].Answer)
+                : new IntakeResult(IntakeOutcome.Conflict, null);
         }
 
-        return same.All(first => first.Principal == acceptance.Principal && first.JobHash == acceptance.Answer.JobHash && first.Answer is not null)
-            ? new IntakeResult(IntakeOutcome.Known, same[0].Answer)
-            : new IntakeResult(IntakeOutcome.Conflict, null);
+        return same.Count > 0 ? new IntakeResult(IntakeOutcome.IdTaken, null)
+            : acceptance.ForNow ? new IntakeResult(IntakeOutcome.Stored, acceptance.Answer)
+            : acceptance.PayloadErrors.Count > 0 && acceptance.Answer.PolicyHash == inForce
+                ? new IntakeResult(IntakeOutcome.Malformed, null) { Errors = Errors(acceptance) }
+            : new IntakeResult(IntakeOutcome.PolicyChanged, null);
     }
 
     private static List<InputError> Errors(Acceptance acceptance)
@@ -85,8 +89,10 @@ internal sealed class IntakeWriter(IStore store, IDbContextFactory<DispatcherDb>
             .OrderBy(entry => entry.EntryId).ToListAsync(cancellationToken);
 
         // The last that carries an answer: what was denied for now came before it, and what dispatch decided carries none.
-        var answers = entries.GroupBy(entry => entry.JobId).ToDictionary(group => group.Key, group => group.Select(TimelineDetails.Answer).LastOrDefault(answer => answer is not null));
-        return known.ConvertAll(k => k with { Answer = answers.GetValueOrDefault(k.JobId) });
+        // Another principal may have been denied for now under the same id.
+        var answers = entries.GroupBy(entry => (entry.JobId, entry.Actor))
+            .ToDictionary(group => group.Key, group => group.Select(TimelineDetails.Answer).LastOrDefault(answer => answer is not null));
+        return known.ConvertAll(k => k with { Answer = answers.GetValueOrDefault((k.JobId, k.Principal)) });
     }
 
     private sealed record Known(Guid JobId, string Principal, string? Key, string JobHash, JobDecision? Answer);
@@ -108,8 +114,11 @@ internal enum IntakeOutcome
     /// <summary>Handed in before: the answer is the first one.</summary>
     Known,
 
-    /// <summary>Its id or key stands for another job.</summary>
+    /// <summary>Its id or key stands for another job of the same principal.</summary>
     Conflict,
+
+    /// <summary>Its id stands for a job or denial of another principal: it is stored under <see cref="JobIds.Own"/> instead.</summary>
+    IdTaken,
 
     /// <summary>New, and its payload does not fit the schema of its topic: refused, like a body that cannot be read.</summary>
     Malformed,

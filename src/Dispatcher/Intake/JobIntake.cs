@@ -11,7 +11,9 @@ using Dispatcher.Timelines;
 namespace Dispatcher.Intake;
 
 /// <summary>Steps 2 and 3: takes a judged submission and stores what came of it. The same for AMQP and HTTP.</summary>
-internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBundle current, IStore store, Relay relay, JobEvents events, StoreClock clock)
+internal sealed partial class JobIntake(
+    IntakeWriter writer, PolicyGate gate, CurrentBundle current, IStore store, Relay relay, JobEvents events, StoreClock clock,
+    ILogger<JobIntake> logger)
 {
     public async Task<IntakeResult> AcceptAsync(Judged<Job> judged, SubmissionSource source, CancellationToken cancellationToken)
     {
@@ -25,14 +27,26 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
                 relay.Offer(acceptance.Outbox);
             }
 
-            if (result.Outcome != IntakeOutcome.PolicyChanged)
+            if (result.Outcome is not (IntakeOutcome.PolicyChanged or IntakeOutcome.IdTaken))
             {
                 return result;
             }
 
             await current.OnceAsync(cancellationToken);
-            judged = await gate.JudgeAsync(judged.Subject, Hop.Intake, cancellationToken);
+            var subject = result.Outcome == IntakeOutcome.IdTaken ? Renamed(judged.Subject) : judged.Subject;
+            judged = await gate.JudgeAsync(subject, Hop.Intake, cancellationToken);
         }
+    }
+
+    /// <summary>
+    /// An identity belongs to its principal. That another one has the same id must not keep this job away, and must tell nothing of that
+    /// one's job.
+    /// </summary>
+    private Job Renamed(Job job)
+    {
+        var own = JobIds.Own(job.Principal, job.JobId);
+        Log.IdTaken(logger, job.Principal, job.JobId, own);
+        return job with { JobId = own };
     }
 
     private Acceptance Decided(Judged<Job> judged, SubmissionSource source)
@@ -87,4 +101,13 @@ internal sealed class JobIntake(IntakeWriter writer, PolicyGate gate, CurrentBun
         JobHash = job.JobHash,
         ApprovalId = job.State == JobState.Held ? Approval.NameOf(job.JobId, job.ApprovalRound) : null,
     };
+
+    private static partial class Log
+    {
+        [LoggerMessage(
+            EventIds.JobIdTaken, LogLevel.Warning,
+            "A submission of {Principal} has the id {JobId}, under which another principal has a job or a denial; "
+            + "it is handled as job {OwnId}. If this happens often, somebody guesses ids in advance")]
+        public static partial void IdTaken(ILogger logger, string principal, Guid jobId, Guid ownId);
+    }
 }

@@ -1,14 +1,33 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Unicode;
 using Dispatcher.Contracts;
 
 namespace Dispatcher.Intake;
 
-/// <summary>Parses JSON from strangers: UTF-8, no duplicate keys, no U+0000, no lone surrogates, at most 64 levels. What passes can be stored as text.</summary>
+/// <summary>
+/// Parses JSON from strangers: UTF-8, no duplicate keys, no U+0000, no lone surrogates, at most <see cref="JsonLimits.DeepestBody"/>
+/// levels. What passes can be stored as text.
+/// </summary>
 internal static class StrictJson
 {
-    private const int Deepest = 64;
+    private const int Deepest = JsonLimits.DeepestBody;
+
+    /// <summary>The levels of arrays and objects in what was parsed: none for a text, one for <c>[]</c>.</summary>
+    public static int Depth(JsonElement element)
+    {
+        var deepest = 0;
+        var json = new Utf8JsonReader(JsonMarshal.GetRawUtf8Value(element), new JsonReaderOptions { MaxDepth = Deepest });
+        while (json.Read())
+        {
+            // What begins counts from the next token on.
+            var begins = json.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray;
+            deepest = Math.Max(deepest, json.CurrentDepth + (begins ? 1 : 0));
+        }
+
+        return deepest;
+    }
 
     /// <summary>Null, with the errors added, when it does not pass. With <paramref name="nulAllowed"/> U+0000 does: for what is kept as bytes.</summary>
     public static JsonDocument? Parse(ReadOnlyMemory<byte> body, List<InputError> errors, bool nulAllowed = false)

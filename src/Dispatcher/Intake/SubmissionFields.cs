@@ -145,6 +145,14 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
             Add("payload_too_large", "/payload", $"The payload has {bytes.Length:N0} bytes; at most {limits.MaxPayloadBytes:N0} are taken.", "Put large content into an object store and send its address.");
         }
 
+        if (StrictJson.Depth(payload) is var depth and > JsonLimits.DeepestValue)
+        {
+            Add(
+                "payload_too_deep", "/payload",
+                $"The payload has {depth} levels of arrays and objects; at most {JsonLimits.DeepestValue} are taken.",
+                "Flatten it, or send the deep part as a text.");
+        }
+
         return bytes.ToArray();
     }
 
@@ -195,12 +203,15 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
     {
         if (Text("job_id", MaxKey) is { } text)
         {
-            if (Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty)
+            if (Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty && !JobIds.IsOwn(id))
             {
                 return id;
             }
 
-            Add("bad_job_id", "/job_id", $"\"{Cut(text)}\" is no id; allowed is a UUID with hyphens, not all zero.", "For example \"0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11\", or leave it out and set \"idempotency_key\".");
+            Add(
+                "bad_job_id", "/job_id",
+                $"\"{Cut(text)}\" is no id; allowed is a UUID with hyphens, not all zero and not of version 8, which Dispatcher makes itself.",
+                "For example \"0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11\", or leave it out and set \"idempotency_key\".");
             return Guid.Empty;
         }
 

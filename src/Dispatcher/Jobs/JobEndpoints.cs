@@ -108,10 +108,10 @@ internal static class JobEndpoints
             return Results.Problem(title: "This key may not do that", detail: $"Job {jobId} belongs to {seen.Principal}; only that principal, operators and admins may cancel it.", statusCode: StatusCodes.Status403Forbidden);
         }
 
-        var job = await cancel.CancelAsync(jobId, caller.Subject(), cancellationToken);
+        var job = await cancel.CancelAsync(seen.JobId, caller.Subject(), cancellationToken);
         return job.State == JobState.Cancelled || job.CancelRequested
-            ? Results.Accepted($"/api/jobs/{jobId}", new CancelAnswer(jobId, job.State, job.CancelRequested))
-            : Problems.Conflict($"Job {jobId} is {WireNames.Of(job.State)}, which is final.");
+            ? Results.Accepted($"/api/jobs/{job.JobId}", new CancelAnswer(job.JobId, job.State, job.CancelRequested))
+            : Problems.Conflict($"Job {job.JobId} is {WireNames.Of(job.State)}, which is final.");
     }
 
     /// <summary>At most one byte over the limit is read: enough for the reader to refuse it.</summary>

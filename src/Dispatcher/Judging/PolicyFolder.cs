@@ -27,11 +27,17 @@ internal sealed partial class PolicyFolder(
     private IReadOnlyList<BundleFile> _files = [];
     private BundleLoad _load = Bundle.Load([]);
     private long _validAt = time.GetTimestamp();
+    private long _lookedAt = time.GetTimestamp();
 
     public string FullPath { get; } = Path.GetFullPath(options.Value.Path);
 
     /// <summary>What the folder held when it was last looked at.</summary>
     public FolderLook LastLook { get; private set; } = new(null, []);
+
+    /// <summary>
+    /// How long ago the folder was last read to its end. Grows while a read does not return, as on a network file system that is away.
+    /// </summary>
+    public TimeSpan LookAge => Time.GetElapsedTime(Interlocked.Read(ref _lookedAt));
 
     /// <summary>
     /// Looks at the folder; puts in force what is new and valid and was the same at the look before: a folder that is just being copied may be valid for a moment
@@ -108,6 +114,7 @@ internal sealed partial class PolicyFolder(
     private Bundle? Look(out bool isSteady)
     {
         var load = Load();
+        Interlocked.Exchange(ref _lookedAt, Time.GetTimestamp());
         LastLook = new FolderLook(load.Bundle?.Hash, load.Errors);
         if (load.Bundle is null)
         {

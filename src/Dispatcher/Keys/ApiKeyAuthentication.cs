@@ -17,17 +17,21 @@ internal sealed class ApiKeyAuthentication(
     public const string GroupClaim = "group";
     private const string Bearer = "Bearer ";
 
+    /// <summary>The key that came along. Null: none.</summary>
+    public static string? SecretOf(HttpRequest request) =>
+        request.Headers.Authorization.ToString() is var header && header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase)
+            ? header[Bearer.Length..].Trim()
+            : null;
+
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
-        var header = Request.Headers.Authorization.ToString();
-
         // A door that needs no key answers whether or not the store can tell whose key came along: health and gates are asked just then.
-        if (!header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) || Context.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is null)
+        if (SecretOf(Request) is not { } secret || Context.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is null)
         {
             return AuthenticateResult.NoResult();
         }
 
-        return await keys.FindAsync(header[Bearer.Length..].Trim(), Context.RequestAborted) is { } key
+        return await keys.FindAsync(secret, Context.RequestAborted) is { } key
             ? AuthenticateResult.Success(new AuthenticationTicket(Caller(key), Name))
             : AuthenticateResult.Fail("Unknown or revoked key.");
     }

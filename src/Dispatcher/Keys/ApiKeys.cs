@@ -20,6 +20,11 @@ internal sealed class ApiKeys(IDbContextFactory<DispatcherDb> database, StoreClo
 
     private readonly ConcurrentDictionary<string, (ApiKey? Key, long At)> _seen = new(StringComparer.Ordinal);
 
+    /// <summary>
+    /// Whether this process has found a key behind the secret before, and so knows that it is no guess. It may be revoked by now.
+    /// </summary>
+    public bool HasFound(string secret) => _seen.TryGetValue(Hash(secret), out var seen) && seen.Key is not null;
+
     /// <summary>The key behind a secret; null when there is none or it is revoked.</summary>
     public async ValueTask<ApiKey?> FindAsync(string secret, CancellationToken cancellationToken)
     {

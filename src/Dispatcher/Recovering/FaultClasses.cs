@@ -34,6 +34,9 @@ internal static class FaultCodes
     /// <summary>An effect was begun in an earlier attempt, and its end is not known.</summary>
     public const string InDoubt = "in_doubt";
 
+    /// <summary>The attempt ended, and what it left cannot be stored.</summary>
+    public const string BadResult = "bad_result";
+
     /// <summary>The worker stopped while it ran.</summary>
     public const string WorkerStopping = "worker_stopping";
 

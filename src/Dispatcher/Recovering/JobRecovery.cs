@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
@@ -19,7 +20,23 @@ internal sealed partial class JobRecovery(
         var ids = outcomes.Select(outcome => outcome.JobId).Distinct().ToList();
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var jobs = await db.Jobs.AsNoTracking().Where(job => ids.Contains(job.JobId)).ToDictionaryAsync(job => job.JobId, cancellationToken);
-        await Task.WhenAll(outcomes.Select(outcome => RecordAsync(outcome, jobs.GetValueOrDefault(outcome.JobId), sender, cancellationToken)));
+        await Task.WhenAll(outcomes.Select(outcome =>
+            RecordStorableAsync(outcome, jobs.GetValueOrDefault(outcome.JobId), sender, cancellationToken)));
+    }
+
+    /// <summary>What the database refuses it will refuse again: the run has ended, and its job gets a terminal fault instead.</summary>
+    private async Task RecordStorableAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await RecordAsync(outcome, job, sender, cancellationToken);
+        }
+        catch (DbException refused) when (refused.IsAboutData() && outcome.Fault?.Code != FaultCodes.BadResult)
+        {
+            Log.NotStorable(logger, outcome.JobId, outcome.Attempt, refused);
+            var fault = OutcomeIdentity.Fault("The database does not take the outcome; the log of the server says why.");
+            await RecordAsync(outcome with { Kind = OutcomeKind.Faulted, Result = null, Fault = fault }, job, sender, cancellationToken);
+        }
     }
 
     private async Task RecordAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
@@ -74,5 +91,10 @@ internal sealed partial class JobRecovery(
     {
         [LoggerMessage(EventIds.OutcomeLate, LogLevel.Warning, "An outcome of job {JobId}, attempt {Attempt}, from {Sender} is not taken: the job is {State} under another run or another principal")]
         public static partial void Late(ILogger logger, Guid jobId, int attempt, string sender, JobState state);
+
+        [LoggerMessage(
+            EventIds.OutcomeNotStorable, LogLevel.Error,
+            "The database does not take the outcome of job {JobId}, attempt {Attempt}; the job ends with the terminal fault bad_result")]
+        public static partial void NotStorable(ILogger logger, Guid jobId, int attempt, Exception reason);
     }
 }

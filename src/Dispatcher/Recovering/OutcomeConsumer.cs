@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
 using Dispatcher.Messaging;
@@ -6,49 +5,77 @@ using MassTransit;
 
 namespace Dispatcher.Recovering;
 
-/// <summary>Takes the outcomes that workers send, many in one message. A body that cannot be read is kept like any other malformed input.</summary>
-internal sealed class OutcomeConsumer(JobRecovery recovery, Refusals refusals) : IConsumer<RawMessage>
+/// <summary>
+/// Takes the outcomes that workers send, many in one message, and each by itself. What cannot be read is kept like any other malformed
+/// input; a run that it names ends with a terminal fault.
+/// </summary>
+internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals refusals, TimeProvider time, ILogger<OutcomeConsumer> logger)
+    : IConsumer<RawMessage>
 {
     public async Task Consume(ConsumeContext<RawMessage> context)
     {
         var facts = DeliveryFacts.Of(context);
         var errors = new List<InputError>();
-        var batch = Read(context.Message.Body, facts, errors);
-        if (batch is null)
+        var reading = Read(context.Message.Body, facts, time.GetUtcNow(), errors);
+
+        // First: when the store or the bundle is away, the message comes again, and nothing may have been refused yet.
+        if (reading.Outcomes.Count > 0)
         {
-            var source = new SubmissionSource { Door = "amqp", Principal = facts.UserId, RoutingKey = Exchanges.Outcomes, MessageId = facts.MessageId };
-            await refusals.RefuseAsync(context.Message.Body, source, errors, context.CancellationToken);
-            return;
+            await recovery.RecordAsync(reading.Outcomes, facts.UserId!, context.CancellationToken);
         }
 
-        await recovery.RecordAsync(batch.Outcomes, facts.UserId!, context.CancellationToken);
+        var source = new SubmissionSource
+        {
+            Door = "amqp",
+            Principal = facts.UserId,
+            RoutingKey = Exchanges.Outcomes,
+            MessageId = facts.MessageId,
+        };
+        if (errors.Count > 0)
+        {
+            await refusals.RefuseAsync(context.Message.Body, source, errors, context.CancellationToken);
+        }
+
+        // As one: a message may have very many.
+        if (reading.Refused.Count > 0)
+        {
+            var (first, all) = (reading.Refused[0].Errors[0], reading.Refused.SelectMany(refused => refused.Errors).Take(InputErrors.Most));
+            Log.Unreadable(logger, reading.Refused.Count, facts.UserId!, first.Where, first.Message);
+            await refusals.RefuseAsync(Together(reading.Refused), source, [.. all], context.CancellationToken);
+        }
     }
 
-    internal static OutcomeBatch? Read(ReadOnlyMemory<byte> body, DeliveryFacts facts, List<InputError> errors)
+    private static byte[] Together(IReadOnlyList<RefusedOutcome> refused)
     {
-        if (facts.UserId is null)
+        using var array = new MemoryStream();
+        foreach (var (i, outcome) in refused.Index())
         {
-            errors.Report(
-                "no_principal", "amqp:user_id", "The message does not say who sends it.", "Set the AMQP property user_id to the broker user, which must be the subject of the key that claimed.");
-            return null;
+            array.Write(i == 0 ? "["u8 : ","u8);
+            array.Write(outcome.Body.Span);
         }
 
-        // A result may hold any text and is kept as bytes; refusing it would take its neighbours' outcomes with it.
-        using var strict = StrictJson.Parse(body, errors, nulAllowed: true);
-        if (strict is null || errors.Count > 0)
+        array.Write("]"u8);
+        return array.ToArray();
+    }
+
+    internal static OutcomeReading Read(ReadOnlyMemory<byte> body, DeliveryFacts facts, DateTimeOffset now, List<InputError> errors)
+    {
+        if (facts.UserId is not null)
         {
-            return null;
+            return OutcomeReader.Read(body, now, errors);
         }
 
-        try
-        {
-            var batch = JsonSerializer.Deserialize(body.Span, WireJson.Default.OutcomeBatch);
-            return batch is not null && !batch.Outcomes.Contains(null!) ? batch : throw new JsonException("There is a null where an outcome must be.");
-        }
-        catch (JsonException reason)
-        {
-            errors.Report("bad_outcome", reason.Path ?? "body", reason.Message, "Send an outcome batch as the contracts describe it.");
-            return null;
-        }
+        errors.Report(
+            "no_principal", "amqp:user_id", "The message does not say who sends it.",
+            "Set the AMQP property user_id to the broker user, which must be the subject of the key that claimed.");
+        return new OutcomeReading([], []);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(
+            EventIds.OutcomeUnreadable, LogLevel.Warning,
+            "Refused {Count} outcome(s) of {Sender} that name no run; the others of the message are recorded. {Where}: {Why}")]
+        public static partial void Unreadable(ILogger logger, int count, string sender, string where, string why);
     }
 }

@@ -56,6 +56,7 @@ internal static class RecoveryPolicy
         var idempotent = jobClass?.Idempotent == true;
         return fault switch
         {
+            { Code: FaultCodes.BadResult, Class: FaultClasses.Terminal } => Told(false, false, ""),
             { Code: FaultCodes.InDoubt } => new Class(FaultClasses.InDoubt, false, "an effect was begun, and nobody knows whether it happened"),
             { Code: FaultCodes.Timeout, Class: null } => new Class(FaultClasses.Timeout, idempotent, "the run reached its limit"),
             { Code: FaultCodes.WorkerLost or FaultCodes.WorkerStopping, Class: null } when !idempotent =>

@@ -13,8 +13,6 @@ namespace Dispatcher.Sealing;
 /// </summary>
 internal sealed class AuditFolder : IDisposable
 {
-    private const UnixFileMode OnlyOwner = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-
     private AuditFolder(string path, CheckpointKey key) => (Path, Key) = (path, key);
 
     public string Path { get; }
@@ -38,11 +36,16 @@ internal sealed class AuditFolder : IDisposable
         var file = System.IO.Path.Combine(path, "sealing.key");
         try
         {
-            MakeFolder(path);
+            OwnFiles.MakeFolder(path);
             if (privateKey is null && !File.Exists(file))
             {
                 using var made = CheckpointKey.Create();
                 Put(file, made.PrivatePem());
+            }
+
+            if (File.Exists(file))
+            {
+                OwnFiles.Narrow(file);
             }
 
             var key = CheckpointKey.Read(privateKey ?? File.ReadAllText(file));
@@ -114,29 +117,8 @@ internal sealed class AuditFolder : IDisposable
         return file.ReadByte() != '\n';
     }
 
-    private static void MakeFolder(string path)
-    {
-        if (OperatingSystem.IsWindows())
-        {
-            Directory.CreateDirectory(path);
-        }
-        else
-        {
-            Directory.CreateDirectory(path, OnlyOwner | UnixFileMode.UserExecute);
-        }
-    }
-
     /// <summary>Not buffered: a line is written whole, also when another server writes to the same file.</summary>
-    private static FileStream OpenOwn(string path, FileMode mode)
-    {
-        var options = new FileStreamOptions { Mode = mode, Access = FileAccess.Write, Share = FileShare.ReadWrite, BufferSize = 0 };
-        if (!OperatingSystem.IsWindows())
-        {
-            options.UnixCreateMode = OnlyOwner;
-        }
-
-        return new FileStream(path, options);
-    }
+    private static FileStream OpenOwn(string path, FileMode mode) => OwnFiles.Open(path, mode);
 
     /// <summary>Whole or not at all: another server may look at it meanwhile, and of two that make a key the first wins.</summary>
     private static void Put(string path, string text, bool replace = false)

@@ -16,7 +16,8 @@ namespace Dispatcher.Timelines;
 /// <summary>What each kind of line tells. A line is read years later by somebody who has only it: it names ids and hashes, never the payload.</summary>
 internal static class TimelineDetails
 {
-    private const string System = "dispatcher";
+    /// <summary>The actor of what the dispatcher does by itself.</summary>
+    public const string System = "dispatcher";
 
     /// <summary>All are in the dead letter.</summary>
     private const int MostErrors = 10;

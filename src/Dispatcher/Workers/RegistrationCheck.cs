@@ -10,7 +10,12 @@ internal static partial class RegistrationCheck
     public const int LongestText = 128;
     private const int MostTopics = 256;
     private const int MostEnforcers = 64;
-    private const int LargestCapacity = 1_024;
+
+    /// <summary>
+    /// Most runs that one instance may claim to have at once, and most that count for one key in one pool: see <see
+    /// cref="WorkerRegister.Capacity"/>.
+    /// </summary>
+    public const int LargestCapacity = 1_024;
 
     /// <summary>Adds every error. Nothing to check: none.</summary>
     public static void Run(WorkerRegistration? registration, List<InputError> errors)

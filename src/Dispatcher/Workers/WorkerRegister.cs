@@ -16,8 +16,17 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
 
     private static readonly TimeSpan RemovedAfter = TimeSpan.FromHours(1);
 
-    /// <summary>Notes what an instance says of itself; answers which constraints it would have to enforce and does not.</summary>
-    public async Task<IReadOnlyList<string>> NoteAsync(WorkerRegistration registration, string instance, string principal, CancellationToken cancellationToken)
+    /// <summary>
+    /// Most live instances of one key, in all pools. Instance names are free text: without a limit one key could fill the table.
+    /// </summary>
+    public const int MostInstances = 256;
+
+    /// <summary>
+    /// Notes what an instance says of itself; answers which constraints it would have to enforce and does not. Null: its key has <see
+    /// cref="MostInstances"/> live instances already, and this one is not registered.
+    /// </summary>
+    public async Task<IReadOnlyList<string>?> NoteAsync(
+        WorkerRegistration registration, string instance, string principal, CancellationToken cancellationToken)
     {
         var worker = new KnownWorker
         {
@@ -35,6 +44,12 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
         };
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var before = await db.Workers.AsNoTracking().SingleOrDefaultAsync(row => row.Pool == worker.Pool && row.Principal == principal && row.Instance == instance, cancellationToken);
+        if (before is null && await IsFullAsync(db, principal, cancellationToken))
+        {
+            Log.TooMany(logger, instance, principal, worker.Pool, MostInstances);
+            return null;
+        }
+
         await WriteAsync(db, worker with { StartedAt = before?.StartedAt ?? worker.StartedAt }, before is null, cancellationToken);
         if (before is null || before.Serves(clock.Now) != worker.Serves(clock.Now) || before.Capacity != worker.Capacity)
         {
@@ -50,6 +65,13 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
         return worker.Missing;
     }
 
+    /// <summary>
+    /// How many runs these workers can have at once. The instances of one key count together for no more than one instance could register:
+    /// a key that invents instances gains nothing by them.
+    /// </summary>
+    public static int Capacity(IEnumerable<KnownWorker> workers) => workers.GroupBy(worker => (worker.Pool, worker.Principal))
+        .Sum(group => Math.Min(group.Sum(worker => worker.Capacity), RegistrationCheck.LargestCapacity));
+
     /// <summary>By pool, and then by when they came.</summary>
     public async Task<IReadOnlyList<KnownWorker>> ListAsync(CancellationToken cancellationToken)
     {
@@ -62,6 +84,12 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
         .GroupBy(worker => worker.Principal, StringComparer.Ordinal)
         .Where(group => group.Any(worker => !worker.Shared) && group.Any(one => group.Any(other => other.Instance != one.Instance && other.SeenAt >= one.StartedAt && one.SeenAt >= other.StartedAt)))
         .Select(group => group.Key).ToHashSet(StringComparer.Ordinal);
+
+    private async Task<bool> IsFullAsync(DispatcherDb db, string principal, CancellationToken cancellationToken)
+    {
+        var oldest = clock.Now - StaleAfterUs;
+        return await db.Workers.CountAsync(row => row.Principal == principal && row.SeenAt >= oldest, cancellationToken) >= MostInstances;
+    }
 
     private async Task WriteAsync(DispatcherDb db, KnownWorker worker, bool isNew, CancellationToken cancellationToken)
     {
@@ -112,6 +140,12 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
 
         [LoggerMessage(EventIds.WorkerRefused, LogLevel.Error, "Worker {Instance} ({Principal}) does not enforce {Missing}, which pool {Pool} needs: it gets no work")]
         public static partial void Refused(ILogger logger, string instance, string principal, string pool, string missing);
+
+        [LoggerMessage(
+            EventIds.WorkersTooMany, LogLevel.Warning,
+            "Refused the registration of worker {Instance} for pool {Pool}: the key of {Principal} has {Most} live instances. "
+            + "Give each worker its own key; if nobody starts so many, revoke the key")]
+        public static partial void TooMany(ILogger logger, string instance, string principal, string pool, int most);
 
         [LoggerMessage(EventIds.SharedCredential, LogLevel.Warning, "Several workers use the credential of {Principal} without saying that this is meant: {Instances}")]
         public static partial void SharedCredential(ILogger logger, string principal, string instances);

@@ -12,10 +12,11 @@ internal sealed class Records(NpgsqlDataSource database)
         "create table journey_effects (job_id uuid not null, attempt int not null); create table journey_starts (job_id uuid not null, attempt int not null, worker_process int not null); "
         + "create table journey_calls (at timestamptz not null default clock_timestamp()); create table journey_downstream (up boolean not null); insert into journey_downstream values (true)");
 
-    /// <summary>As if a worker were there and took nothing: the pool is given work.</summary>
+    /// <summary>As if workers were there and took nothing: the pool is given work. One key counts for no more than 1,024 runs.</summary>
     public Task PretendWorkerAsync(string pool, int capacity) => ExecuteAsync($"""
         insert into workers (pool, principal, instance, version, topics, enforcers, missing, capacity, shared, started_at, seen_at)
-        values ('{pool}', 'pretended', 'pretended', '1', '[]', '[]', '[]', {capacity.ToString(CultureInfo.InvariantCulture)}, true, 0, 9000000000000000)
+        select '{pool}', 'pretended-' || n, 'pretended', '1', '[]', '[]', '[]', least(1024, {capacity.ToString(CultureInfo.InvariantCulture)} - 1024 * n), true, 0, 9000000000000000
+        from generate_series(0, {((capacity - 1) / 1024).ToString(CultureInfo.InvariantCulture)}) n
         """);
 
     /// <summary>As if no worker had been heard of for so long.</summary>

@@ -28,10 +28,52 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal(ClaimStatus.Granted, other.Status);
     }
 
+    [Fact]
+    public async Task A_repeated_claim_is_granted_only_to_the_principal_and_the_instance_that_have_the_run()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        using var permits = new Permits(Database.Contexts, TimeProvider.System);
+        using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
+        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock);
+        var job = await DispatchedAsync();
+        var request = new ClaimRequest { Worker = "host/1", ClaimId = Guid.CreateVersion7(), Permits = [await permits.SignAsync(Permit(job), Stop)] };
+
+        var first = await AskAsync(request, "worker-key");
+        var again = await AskAsync(request, "worker-key");
+        var otherPrincipal = await AskAsync(request, "other-key");
+        var otherInstance = await AskAsync(request with { Worker = "host/2" }, "worker-key");
+
+        Assert.Equal((ClaimStatus.Granted, first.RunId), (again.Status, again.RunId));
+        Assert.Equal((ClaimStatus.Taken, null), (otherPrincipal.Status, otherPrincipal.RunId));
+        Assert.Equal((ClaimStatus.Taken, null), (otherInstance.Status, otherInstance.RunId));
+
+        async Task<Claim> AskAsync(ClaimRequest asked, string subject) => Assert.Single((await claims.ClaimAsync(asked, subject, _ => true, Stop)).Claims);
+    }
+
+    [Fact]
+    public async Task Of_two_principals_that_send_the_same_claim_at_once_one_is_granted_the_run()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        using var permits = new Permits(Database.Contexts, TimeProvider.System);
+        using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
+        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock);
+        for (var round = 0; round < 10; round++)
+        {
+            var job = await DispatchedAsync();
+            var request = new ClaimRequest { Worker = "host/1", ClaimId = Guid.CreateVersion7(), Permits = [await permits.SignAsync(Permit(job), Stop)] };
+
+            var answers = await AtOnceAsync(2, async i => (await claims.ClaimAsync(request, $"worker-{i}", _ => true, Stop)).Claims[0].Status);
+
+            Assert.Equal([ClaimStatus.Granted, ClaimStatus.Taken], answers.Order());
+        }
+    }
+
+    private static PermitClaims Permit(Job job) =>
+        new() { Jti = Guid.CreateVersion7(), Sub = job.JobId, Att = job.Attempt, Aud = "shell", Exp = long.MaxValue, Bh = new string('0', 64) };
+
     private static async Task<Claim> ClaimAsync(AttemptClaims claims, Permits permits, Job job, string instance)
     {
-        var permit = new PermitClaims { Jti = Guid.CreateVersion7(), Sub = job.JobId, Att = job.Attempt, Aud = "shell", Exp = long.MaxValue, Bh = new string('0', 64) };
-        var request = new ClaimRequest { Worker = instance, ClaimId = Guid.CreateVersion7(), Permits = [await permits.SignAsync(permit, Stop)] };
+        var request = new ClaimRequest { Worker = instance, ClaimId = Guid.CreateVersion7(), Permits = [await permits.SignAsync(Permit(job), Stop)] };
         return Assert.Single((await claims.ClaimAsync(request, "worker-key", _ => true, Stop)).Claims);
     }
 

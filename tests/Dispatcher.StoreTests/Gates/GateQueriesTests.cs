@@ -52,6 +52,7 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
         }
 
         var held = await EndedAsync(JobState.Succeeded, took: 1_000 * Second);
+        await Database.ExecuteAsync($"update jobs set approval_round = 1 where finished_at - created_at = {1_000 * Second}");
         await LineAsync(held, TimelineKinds.Held, "{}", at: 10 * Second);
         await LineAsync(held, "voted", "{}", at: 500 * Second);
         await LineAsync(held, TimelineKinds.Approved, "{}", at: 992 * Second);

@@ -72,6 +72,29 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal((JobState.Retrying, 1, 1), ((await JobAsync(running.JobId)).State, told, (await OutboxAsync()).Count(message => message.RoutingKey.StartsWith("faulted.", StringComparison.Ordinal))));
     }
 
+    [Fact]
+    public async Task An_outcome_that_the_database_does_not_take_is_a_terminal_fault_and_harms_no_neighbour()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var (before, bad, after) = (await RunningAsync(), await RunningAsync(), await RunningAsync());
+        await writers.BundleAsync(Topic, Store, Stop);
+        await RefuseAsync("\"bad\"");
+
+        await writers.Recovery.RecordAsync([Succeeded(before, "1"), Succeeded(bad, "\"bad\""), Succeeded(after, "2")], "worker-key", Stop);
+
+        Assert.Equal((JobState.Succeeded, JobState.Succeeded), ((await JobAsync(before.JobId)).State, (await JobAsync(after.JobId)).State));
+        var ended = await JobAsync(bad.JobId);
+        Assert.Equal((JobState.DeadLettered, "terminal", "bad_result", null), (ended.State, ended.FaultClass, ended.Fault!.Code, ended.Result));
+    }
+
+    /// <summary>Lets the database refuse this result, as it would one that it cannot hold.</summary>
+    private Task RefuseAsync(string result) => Database.ExecuteAsync(Kind == StoreKind.Postgres
+        ? $"alter table jobs add constraint refused check (result <> '{result}'::bytea)"
+        : $"create trigger refused before update on jobs when new.result = cast('{result}' as blob) begin select raise(abort, 'refused'); end");
+
+    private static AttemptOutcome Succeeded(Job job, string result) =>
+        Faulted(job) with { Kind = OutcomeKind.Succeeded, Fault = null, Result = System.Text.Json.JsonSerializer.Deserialize<System.Text.Json.JsonElement>(result) };
+
     private static AttemptOutcome Faulted(Job job) => new()
     {
         JobId = job.JobId,

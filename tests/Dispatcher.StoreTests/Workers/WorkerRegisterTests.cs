@@ -1,3 +1,4 @@
+using Dispatcher.Attempts;
 using Dispatcher.Contracts;
 using Dispatcher.Workers;
 
@@ -56,6 +57,54 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
 
         Assert.Equal(["unsaid"], WorkerRegister.SharedUnsaid(await writers.Workers.ListAsync(Stop), await Store.NowAsync(Stop)));
         Assert.Contains("unsaid", Assert.Single(writers.SharedTold), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Invented_instances_of_one_key_add_no_capacity_beyond_what_one_instance_may_register()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await InventedAsync("stolen", capacity: 1_000);
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 3 }, "host/1", "honest", Stop);
+
+        Assert.Equal(1_024 + 3, (await writers.Window.LoadAsync("shell", Stop)).Capacity);
+        Assert.Null(await writers.Workers.NoteAsync(Registration(), "one more", "stolen", Stop));
+        Assert.Null(await writers.Workers.NoteAsync(Registration() with { Pool = "repo" }, "invented/0", "stolen", Stop));
+        Assert.NotNull(await writers.Workers.NoteAsync(Registration(), "invented/0", "stolen", Stop));
+        Assert.Equal(WorkerRegister.MostInstances, (await writers.Workers.ListAsync(Stop)).Count(worker => worker.Principal == "stolen"));
+    }
+
+    [Fact]
+    public async Task A_refused_registration_extends_the_leases_of_its_runs_all_the_same()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var heartbeats = new Heartbeats(Store, writers.Workers);
+        var running = await RunningAsync(job => job with { RunUntil = long.MaxValue / 2, HeartbeatUs = 5_000_000 });
+        await InventedAsync("worker-key", capacity: 1);
+        var request = new HeartbeatRequest { Worker = "one more", Registration = Registration(), Runs = [] };
+        var answer = await heartbeats.BeatAsync(request with { Runs = [new Run { JobId = running.JobId, RunId = running.RunId!.Value }] }, "worker-key", Stop);
+
+        Assert.Empty(answer!.Fenced);
+        Assert.Null(await heartbeats.BeatAsync(request, "worker-key", Stop));
+    }
+
+    /// <summary>As many instances of one key as it may have, all of them heard of just now, however long the test takes.</summary>
+    private async Task InventedAsync(string principal, int capacity)
+    {
+        await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
+        db.Workers.AddRange(Enumerable.Range(0, WorkerRegister.MostInstances).Select(i => new KnownWorker
+        {
+            Pool = "shell",
+            Principal = principal,
+            Instance = $"invented/{i}",
+            Version = "1",
+            Topics = [],
+            Enforcers = [],
+            Missing = [],
+            Capacity = capacity,
+            Shared = true,
+            SeenAt = long.MaxValue / 2,
+        }));
+        await db.SaveChangesAsync(Stop);
     }
 
     private static WorkerRegistration Registration() =>

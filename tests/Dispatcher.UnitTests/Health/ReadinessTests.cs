@@ -1,6 +1,13 @@
+using Dispatcher.Health;
+using Dispatcher.Hosting;
 using Dispatcher.Judging;
 using Dispatcher.Keys;
+using Dispatcher.Sealing;
+using Dispatcher.Storing;
 using Dispatcher.UnitTests.Hosting;
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
 
 namespace Dispatcher.UnitTests.Health;
 
@@ -35,6 +42,24 @@ public sealed class ReadinessTests
         Assert.Equal(!told, folder == "failing");
     }
 
+    [Fact]
+    public async Task A_read_of_the_folder_that_does_not_end_is_shown()
+    {
+        await using var server = await AServer.MigratedAsync();
+        var time = new LaterTime();
+        using var folder = new PolicyFolder(
+            server.Get<BundleActivation>(), server.Get<IDbContextFactory<DispatcherDb>>(), server.Get<ServerSettings>(), server.Get<CurrentBundle>(), server.Get<DispatcherMetrics>(),
+            server.Get<IOptions<PolicyFolderOptions>>(), time, server.Get<ILogger<PolicyFolder>>());
+        await folder.OnceAsync(TestContext.Current.CancellationToken);
+        var readiness = new Readiness(server.Get<StoreClock>(), server.Get<CurrentBundle>(), folder, server.Get<IBusControl>(), server.Get<Sealer>());
+        var before = readiness.Checks["policy_folder"];
+
+        time.Later = TimeSpan.FromSeconds(31);
+
+        Assert.DoesNotContain("last read", before, StringComparison.Ordinal);
+        Assert.Contains("was last read", readiness.Checks["policy_folder"], StringComparison.Ordinal);
+    }
+
     private static async Task<AServer> WithABrokenFolderAsync()
     {
         var server = await AServer.MigratedAsync();
@@ -42,5 +67,13 @@ public sealed class ReadinessTests
         await File.WriteAllTextAsync(Path.Combine(server.Policies, "rules", "secret-rule.yaml"), "version: v1\nrules: [", TestContext.Current.CancellationToken);
         await server.Get<PolicyFolder>().OnceAsync(TestContext.Current.CancellationToken);
         return server;
+    }
+
+    /// <summary>The system's clock, set forward.</summary>
+    private sealed class LaterTime : TimeProvider
+    {
+        public TimeSpan Later { get; set; }
+
+        public override long GetTimestamp() => base.GetTimestamp() + (long)(Later.TotalSeconds * TimestampFrequency);
     }
 }

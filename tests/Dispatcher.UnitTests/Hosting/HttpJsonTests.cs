@@ -30,11 +30,11 @@ public sealed class HttpJsonTests
     public async Task The_deepest_payload_that_is_taken_can_be_shown()
     {
         await using var server = AServer();
-        var job = ASubmission.WithPayload(new string('[', 63) + new string(']', 63)).Job();
+        var job = ASubmission.WithPayload(new string('[', JsonLimits.DeepestValue) + new string(']', JsonLimits.DeepestValue)).Job();
 
         var shown = JsonSerializer.Serialize(JobView.Of(job), Options(server));
 
-        Assert.Contains(new string('[', 63), shown, StringComparison.Ordinal);
+        Assert.Contains(new string('[', JsonLimits.DeepestValue), shown, StringComparison.Ordinal);
     }
 
     private static JsonSerializerOptions Options(WebApplication server) => server.Services.GetRequiredService<IOptions<JsonOptions>>().Value.SerializerOptions;

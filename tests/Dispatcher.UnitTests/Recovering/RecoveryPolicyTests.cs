@@ -54,6 +54,16 @@ public sealed class RecoveryPolicyTests
     }
 
     [Fact]
+    public void A_result_that_cannot_be_stored_is_terminal_whatever_the_topic_says()
+    {
+        var fault = new Fault { Class = "terminal", Code = "bad_result", Type = "E", Message = "It broke." };
+
+        var decision = Decide(Running, fault, "idempotent: true, max_attempts: 9, faults: { transient: ['bad_*'] }");
+
+        Assert.Equal((RecoveryAction.DeadLetter, "terminal"), (decision.Action, decision.FaultClass));
+    }
+
+    [Fact]
     public void What_nobody_knows_is_tried_once_more()
     {
         var again = Running.With(job => job with { Spent = 1, FaultClass = "unknown" });

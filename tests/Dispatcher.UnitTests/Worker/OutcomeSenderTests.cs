@@ -71,6 +71,28 @@ public sealed class OutcomeSenderTests
         Assert.Single(transport.Outcomes);
     }
 
+    /// <summary>Results that the dispatcher would refuse.</summary>
+    public static TheoryData<string> BadResults =>
+    [
+        "{\"a\":1,\"a\":2}",
+        "{\"text\":\"\\ud83d\"}",
+        new string('[', JsonLimits.DeepestValue + 1) + new string(']', JsonLimits.DeepestValue + 1),
+    ];
+
+    [Theory]
+    [MemberData(nameof(BadResults))]
+    public async Task A_result_that_the_dispatcher_does_not_store_becomes_a_terminal_fault(string result)
+    {
+        var transport = new InMemoryTransport();
+        using var document = JsonDocument.Parse(result);
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Of(document.RootElement)), transport: transport);
+
+        transport.Deliver(new AWork());
+
+        var outcome = await transport.FirstOutcome();
+        Assert.Equal((OutcomeKind.Faulted, "bad_result", "terminal"), (outcome.Kind, outcome.Fault!.Code, outcome.Fault.Class));
+    }
+
     [Fact]
     public async Task An_outcome_that_no_batch_can_hold_becomes_a_fault_and_holds_up_no_other()
     {

@@ -1,0 +1,153 @@
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Dispatcher.Intake;
+
+namespace Dispatcher.Recovering;
+
+/// <summary>The outcomes of one message.</summary>
+/// <param name="Outcomes">Those to record: as they were sent, and for an unreadable one that names its run, a terminal fault in its
+/// place.</param>
+/// <param name="Refused">Those that do not even name their run, each with its bytes and errors.</param>
+internal sealed record OutcomeReading(IReadOnlyList<AttemptOutcome> Outcomes, IReadOnlyList<RefusedOutcome> Refused);
+
+/// <summary>An element of the message that is no outcome.</summary>
+internal sealed record RefusedOutcome(ReadOnlyMemory<byte> Body, IReadOnlyList<InputError> Errors);
+
+/// <summary>
+/// Reads the body of an outcome message, each outcome by itself: a worker packs outcomes of different jobs into one message, and one that
+/// cannot be read must not take the others with it. Never throws on untrusted input.
+/// </summary>
+internal static class OutcomeReader
+{
+    /// <summary>
+    /// Adds an error for what is wrong with the message around the outcomes. The outcomes before a break of the JSON are read all the same.
+    /// </summary>
+    /// <param name="body">The whole message.</param>
+    /// <param name="now">Stands for the times that an unreadable outcome does not tell.</param>
+    /// <param name="errors">Not empty afterwards: the message itself is to be refused.</param>
+    public static OutcomeReading Read(ReadOnlyMemory<byte> body, DateTimeOffset now, List<InputError> errors)
+    {
+        var (outcomes, refused) = (new List<AttemptOutcome>(), new List<RefusedOutcome>());
+        foreach (var (i, element) in Split(body, errors).Index())
+        {
+            var wrong = new List<InputError>();
+            if ((ReadOne(element, $"/outcomes/{i}", wrong) ?? OutcomeIdentity.BadResult(element.Span, wrong[0], now)) is { } outcome)
+            {
+                outcomes.Add(outcome);
+            }
+            else
+            {
+                refused.Add(new RefusedOutcome(element, wrong));
+            }
+        }
+
+        return new OutcomeReading(outcomes, refused);
+    }
+
+    /// <summary>The bytes of each element of <c>outcomes</c>. Empty for what is no batch at all.</summary>
+    private static List<ReadOnlyMemory<byte>> Split(ReadOnlyMemory<byte> body, List<InputError> errors)
+    {
+        var elements = new List<ReadOnlyMemory<byte>>();
+
+        // Without a limit on the depth: the element that is too deep is refused by itself. This reader takes no stack for it.
+        var json = new Utf8JsonReader(body.Span, new JsonReaderOptions { MaxDepth = int.MaxValue });
+        try
+        {
+            if (ReadEnvelope(ref json, body, elements) is { } wrong)
+            {
+                errors.Report("bad_outcome", "body", wrong, "Send an outcome batch as the contracts describe it.");
+                return [];
+            }
+        }
+        catch (Exception broken) when (broken is JsonException or InvalidOperationException)
+        {
+            var why = InputErrors.Cut(broken.Message, InputErrors.LongestWhere);
+            errors.Report("invalid_json", "body", $"The body is not one JSON value: {why}", "Send one JSON object, each member once.");
+        }
+
+        return elements;
+    }
+
+    /// <summary>Null, or what is wrong with the object around the outcomes.</summary>
+    private static string? ReadEnvelope(ref Utf8JsonReader json, ReadOnlyMemory<byte> body, List<ReadOnlyMemory<byte>> elements)
+    {
+        if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
+        {
+            return "The body is no object.";
+        }
+
+        var (version, outcomes) = (false, false);
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            if (json.ValueTextEquals("v"u8) && !version)
+            {
+                version = json.Read() && json.TokenType == JsonTokenType.Number && json.TryGetInt32(out _);
+                if (!version)
+                {
+                    return "\"v\" is no whole number.";
+                }
+            }
+            else if (json.ValueTextEquals("outcomes"u8) && !outcomes)
+            {
+                outcomes = json.Read() && json.TokenType == JsonTokenType.StartArray;
+                if (!outcomes)
+                {
+                    return "\"outcomes\" is no array.";
+                }
+
+                ReadElements(ref json, body, elements);
+            }
+            else
+            {
+                return "A member is unknown, or there twice; allowed: v, outcomes, each once.";
+            }
+        }
+
+        // Reads to the end: more after the object is an error.
+        json.Read();
+        return outcomes ? null : "\"outcomes\" is missing.";
+    }
+
+    private static void ReadElements(ref Utf8JsonReader json, ReadOnlyMemory<byte> body, List<ReadOnlyMemory<byte>> elements)
+    {
+        while (json.Read() && json.TokenType != JsonTokenType.EndArray)
+        {
+            var start = (int)json.TokenStartIndex;
+            json.Skip();
+            elements.Add(body[start..(int)json.BytesConsumed]);
+        }
+    }
+
+    /// <summary>Null, with at least one error.</summary>
+    private static AttemptOutcome? ReadOne(ReadOnlyMemory<byte> element, string where, List<InputError> errors)
+    {
+        // A result may hold U+0000: it is kept as bytes.
+        using var strict = StrictJson.Parse(element, errors, nulAllowed: true);
+        if (errors.Count > 0)
+        {
+            return null;
+        }
+
+        try
+        {
+            var outcome = JsonSerializer.Deserialize(element.Span, WireJson.Default.AttemptOutcome)
+                ?? throw new JsonException("It is null.");
+            if (outcome.Result is { } result && StrictJson.Depth(result) is var depth and > JsonLimits.DeepestValue)
+            {
+                errors.Report(
+                    "result_too_deep", where + "/result", $"The result has {depth} levels; at most {JsonLimits.DeepestValue} are stored.",
+                    "Return a flatter result.");
+                return null;
+            }
+
+            return outcome;
+        }
+        catch (JsonException reason)
+        {
+            errors.Report(
+                "bad_outcome", where, InputErrors.Cut(reason.Message, InputErrors.LongestWhere),
+                "Send each outcome as the contracts describe it.");
+            return null;
+        }
+    }
+}
