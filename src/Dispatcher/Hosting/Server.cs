@@ -95,7 +95,6 @@ internal static class Server
         services.AddSingleton<DispatcherMetrics>();
         services.AddMetricsExposition();
         services.AddSingleton<ProcessRegister>();
-        services.AddSingleton<EventStream>();
         services.AddSingleton(provider => AuditFolder.Open(provider.GetRequiredService<ServerSettings>()));
         services.AddSingleton<Checkpoints>();
         services.AddSingleton<GateQueries>();
@@ -179,9 +178,6 @@ internal static class Server
         app.MapStatus();
         app.MapGates();
         app.MapMetrics();
-        if (settings.IsEmbedded)
-        {
-            app.MapEvents();
-        }
+        app.MapEvents();
     }
 }
