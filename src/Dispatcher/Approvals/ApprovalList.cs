@@ -39,7 +39,7 @@ internal sealed record RiskRanks(List<string> Medium, List<string> Low)
         state == ApprovalStates.Held ? new RiskRanks(Topics(bundle, "medium"), Topics(bundle, "low")) : new RiskRanks([], []);
 
     private static List<string> Topics(Bundle? bundle, string risk) =>
-        [.. (bundle?.JobClasses ?? Enumerable.Empty<KeyValuePair<string, JobClass>>()).Where(topic => topic.Value.Risk == risk).Select(topic => topic.Key)];
+        bundle is null ? [] : [.. bundle.JobClasses.Where(topic => topic.Value.Risk == risk).Select(topic => topic.Key)];
 }
 
 /// <summary>An approval in a list, with what the list shows of its job. The payload stays in the store.</summary>
@@ -66,11 +66,12 @@ internal sealed record ListedApproval
             select new { approval, job, rank = low.Contains(job.Topic) ? 2 : medium.Contains(job.Topic) ? 1 : 0 };
         if (after != ApprovalCursor.Start)
         {
-            rows = rows.Where(row => row.rank > after.Rank || (row.rank == after.Rank
-                && (row.approval.CreatedAt > after.At || (row.approval.CreatedAt == after.At && row.approval.CorrelationId.CompareTo(after.Id) > 0))));
+            rows = rows.Where(row => row.rank > after.Rank || (row.rank == after.Rank && (row.approval.CreatedAt > after.At
+                || (row.approval.CreatedAt == after.At && row.approval.CorrelationId.CompareTo(after.Id) > 0))));
         }
 
-        return rows.OrderBy(row => row.rank).ThenBy(row => row.approval.CreatedAt).ThenBy(row => row.approval.CorrelationId).Select(row => new ListedApproval
+        var ordered = rows.OrderBy(row => row.rank).ThenBy(row => row.approval.CreatedAt).ThenBy(row => row.approval.CorrelationId);
+        return ordered.Select(row => new ListedApproval
         {
             Approval = row.approval,
             Topic = row.job.Topic,
@@ -83,7 +84,9 @@ internal sealed record ListedApproval
     }
 }
 
-/// <summary>An approval as a list shows it. <c>GET /api/approvals/{id}</c> has the rest: payload, labels, limits and what would run.</summary>
+/// <summary>
+/// An approval as a list shows it. <c>GET /api/approvals/{id}</c> has the rest: payload, labels, limits and what would run.
+/// </summary>
 internal sealed record ApprovalSummary
 {
     /// <summary>Job id and round.</summary>

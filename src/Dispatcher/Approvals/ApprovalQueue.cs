@@ -12,9 +12,11 @@ internal sealed class ApprovalQueue(IDbContextFactory<DispatcherDb> database, St
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var held = db.Approvals.Where(approval => approval.State == ApprovalStates.Held).OrderBy(approval => approval.CreatedAt).Select(approval => (long?)approval.CreatedAt);
+        var held = db.Approvals.Where(approval => approval.State == ApprovalStates.Held)
+            .OrderBy(approval => approval.CreatedAt).Select(approval => (long?)approval.CreatedAt);
         var count = await held.CountAsync(cancellationToken);
-        var (oldest, median) = (await held.FirstOrDefaultAsync(cancellationToken), await held.Skip(count / 2).FirstOrDefaultAsync(cancellationToken));
+        var oldest = await held.FirstOrDefaultAsync(cancellationToken);
+        var median = await held.Skip(count / 2).FirstOrDefaultAsync(cancellationToken);
         var now = clock.Now;
         metrics.ApprovalsWait(count, Waited(median), Waited(oldest));
 

@@ -25,18 +25,19 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
     private const int MostLooked = 2_000;
 
     /// <summary>
-    /// A page of the approvals in a state: all of them, or those that the caller's vote would count for. What is held comes with the riskiest first, then the oldest;
-    /// what is over comes with the oldest first.
+    /// A page of the approvals in a state: all of them, or those that the caller's vote would count for. What is held comes with the
+    /// riskiest first, then the oldest; what is over comes with the oldest first.
     /// </summary>
     public async Task<Page<ApprovalSummary>> ListAsync(ApprovalQuery query, ClaimsPrincipal caller, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var found = new List<ApprovalSummary>(query.Limit);
         var after = query.After;
+        var risks = RiskRanks.Of(current.InForce.Bundle, query.State);
         for (var looked = 0; looked < MostLooked;)
         {
             var most = Math.Min(Batch, query.Mine ? Batch : query.Limit - found.Count);
-            var rows = await ListedApproval.Of(db, query.State, RiskRanks.Of(current.InForce.Bundle, query.State), after).Take(most).ToListAsync(cancellationToken);
+            var rows = await ListedApproval.Of(db, query.State, risks, after).Take(most).ToListAsync(cancellationToken);
             var people = await PeopleAsync([.. rows.Select(row => (row.Approval, row.Principal))], cancellationToken);
             foreach (var row in rows)
             {
@@ -67,7 +68,8 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
     public async Task<ApprovalView?> FindAsync(Guid jobId, int? round, ClaimsPrincipal caller, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var rounds = db.Approvals.Where(row => row.JobId == jobId && (round == null || row.Round == round)).OrderByDescending(row => row.Round).Take(1);
+        var rounds = db.Approvals.Where(row => row.JobId == jobId && (round == null || row.Round == round))
+            .OrderByDescending(row => row.Round).Take(1);
         if (await HeldJob.Of(db, rounds).SingleOrDefaultAsync(cancellationToken) is not { } held)
         {
             return null;
@@ -80,7 +82,8 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
     private JobClass? ClassOf(string topic) => current.InForce.Bundle?.JobClasses.GetValueOrDefault(topic);
 
     /// <summary>The people behind each principal that matters, in one read.</summary>
-    private async Task<ILookup<string, string>> PeopleAsync(IReadOnlyList<(Approval Approval, string Principal)> held, CancellationToken cancellationToken)
+    private async Task<ILookup<string, string>> PeopleAsync(
+        IReadOnlyList<(Approval Approval, string Principal)> held, CancellationToken cancellationToken)
     {
         var principals = held.SelectMany(row => row.Approval.Requirement.Exclude.Append(row.Principal)).Distinct().ToList();
         return await approvers.PeopleByPrincipalAsync(principals, cancellationToken);
@@ -93,7 +96,11 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
             return new VoteRefusal("no_approver", "The key has neither the role approver nor admin.");
         }
 
-        var cast = caller.Vote(approval.CorrelationId, Vote.Approve, "") with { JobHash = approval.JobHash, PolicyHash = approval.PolicyHash };
+        var cast = caller.Vote(approval.CorrelationId, Vote.Approve, "") with
+        {
+            JobHash = approval.JobHash,
+            PolicyHash = approval.PolicyHash,
+        };
         return VoteRules.Standing(cast, principal, approval.Requirement, people) ?? VoteRules.Timeliness(approval, cast, clock.Now);
     }
 }

@@ -35,9 +35,17 @@ internal sealed class Redeciding(PolicyGate gate, MoveWriter moves, TimeProvider
         }
 
         var again = job with { State = JobState.Accepted, DueAt = job.NotAfter, Reason = why };
-        var move = new Move(job, again) { Entry = TimelineDetails.Invalidated(again, approval, why), Outbox = [DispatchWake.Message([again.Pool!], time)] };
-        return await moves.AddAsync(move, cancellationToken) == MoveResult.Moved
-            ? new VoteRefusal("changed", $"{why}; the job is decided again.") { Changed = [new ChangedHash("policy_hash", approval.PolicyHash, decision.PolicyHash)] }
-            : VoteRefusal.Raced(approval);
+        var move = new Move(job, again)
+        {
+            Entry = TimelineDetails.Invalidated(again, approval, why),
+            Outbox = [DispatchWake.Message([again.Pool!], time)],
+        };
+        if (await moves.AddAsync(move, cancellationToken) != MoveResult.Moved)
+        {
+            return VoteRefusal.Raced(approval);
+        }
+
+        var changed = new ChangedHash("policy_hash", approval.PolicyHash, decision.PolicyHash);
+        return new VoteRefusal("changed", $"{why}; the job is decided again.") { Changed = [changed] };
     }
 }

@@ -7,12 +7,14 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Approvals;
 
 /// <summary>
-/// Records votes that do not count. The timeline has the first of each approval, key subject and reason; all are counted in a metric. Otherwise a voter could fill the
-/// timeline, which is never cut.
+/// Records votes that do not count. The timeline has the first of each approval, key subject and reason; all are counted in a metric.
+/// Otherwise a voter could fill the timeline, which is never cut.
 /// </summary>
 internal sealed class RefusedVotes(IStore store, IDbContextFactory<DispatcherDb> database, DispatcherMetrics metrics) : IDisposable
 {
-    /// <summary>Two equal refusals at the same moment must see each other. Those of two servers may not: then the timeline has both.</summary>
+    /// <summary>
+    /// Two equal refusals at the same moment must see each other. Those of two servers may not: then the timeline has both.
+    /// </summary>
     private readonly SemaphoreSlim _one = new(1, 1);
 
     public async Task RecordAsync(HeldJob held, CastVote cast, VoteRefusal refusal, CancellationToken cancellationToken)

@@ -7,10 +7,13 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Approvals;
 
 /// <summary>
-/// Takes votes: checks who votes on what, asks whether the rules still hold the job for the same reasons, and hands the vote to the saga. When it answers, the vote is
-/// committed; a vote that does not count is on the timeline too, the first of its kind. Others who change the job at the same time lead to a refusal, never to a fault.
+/// Takes votes: checks who votes on what, asks whether the rules still hold the job for the same reasons, and hands the vote to the saga.
+/// When it answers, the vote is committed; a vote that does not count is on the timeline too, the first of its kind. Others who change
+/// the job at the same time lead to a refusal, never to a fault.
 /// </summary>
-internal sealed class Voting(IMediator mediator, Approvers approvers, MoveWriter moves, Redeciding redeciding, RefusedVotes refused, IDbContextFactory<DispatcherDb> database, StoreClock clock)
+internal sealed class Voting(
+    IMediator mediator, Approvers approvers, MoveWriter moves, Redeciding redeciding, RefusedVotes refused,
+    IDbContextFactory<DispatcherDb> database, StoreClock clock)
 {
     private const int Tries = 5;
 
@@ -75,7 +78,8 @@ internal sealed class Voting(IMediator mediator, Approvers approvers, MoveWriter
     private async Task<HeldJob?> FindAsync(CastVote cast, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        return await HeldJob.Of(db, db.Approvals.Where(approval => approval.CorrelationId == cast.ApprovalId)).SingleOrDefaultAsync(cancellationToken);
+        var asked = db.Approvals.Where(approval => approval.CorrelationId == cast.ApprovalId);
+        return await HeldJob.Of(db, asked).SingleOrDefaultAsync(cancellationToken);
     }
 
     /// <summary>The same vote again, because its answer was lost: answered as the first time.</summary>

@@ -17,7 +17,12 @@ internal static class KeysVerbs
     private static Verb Add(ServerVerbs verbs)
     {
         var subject = new Option<string>("--subject") { HelpName = "NAME", Required = true, Description = "Who acts with the key: the principal of its jobs." };
-        var person = new Option<string?>("--person") { HelpName = "NAME", Description = "The person who uses it or is responsible for it. A key with the role approver needs one, and so do jobs of the subject that need an approval." };
+        var person = new Option<string?>("--person")
+        {
+            HelpName = "NAME",
+            Description = "The person who uses it or is responsible for it. A key with the role approver needs one, "
+                + "and so do jobs of the subject that need an approval.",
+        };
         var roles = new Option<string[]>("--role") { HelpName = "ROLE", Description = "What the key may do; may be repeated." };
         var groups = new Option<string[]>("--group") { HelpName = "GROUP", Description = "A group that it belongs to; may be repeated." };
         var verb = new Verb("create", "Make an API key. It is shown once: the server keeps only a hash.",
@@ -48,8 +53,15 @@ internal static class KeysVerbs
     private static Verb Bind(ServerVerbs verbs)
     {
         var subject = new Option<string>("--subject") { HelpName = "NAME", Required = true, Description = "The principal: a broker user, or the subject of keys." };
-        var person = new Option<string>("--person") { HelpName = "NAME", Required = true, Description = "The person who uses it or is responsible for it. May not approve its jobs." };
-        var verb = new Verb("bind", "Name a person who is responsible for a principal, without making a key. A principal may have several. \"keys revoke\" ends it.",
+        var person = new Option<string>("--person")
+        {
+            HelpName = "NAME",
+            Required = true,
+            Description = "The person who uses it or is responsible for it. May not approve its jobs.",
+        };
+        var verb = new Verb(
+            "bind",
+            "Name a person who is responsible for a principal, without making a key. A principal may have several. \"keys revoke\" ends it.",
             "dispatcher keys bind --subject svc-build --person ana")
         { subject, person };
 
@@ -78,7 +90,9 @@ internal static class KeysVerbs
     private static Verb Revoke(ServerVerbs verbs)
     {
         var id = Identifiers.KeyId();
-        var verb = new Verb("revoke", "Revoke an API key or a binding. It stops working within 2 seconds, and its event streams end within 5.", "dispatcher keys revoke 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10") { id };
+        var verb = new Verb(
+            "revoke", "Revoke an API key or a binding. It stops working within 2 seconds, and its event streams end within 5.",
+            "dispatcher keys revoke 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10") { id };
         return verbs.Add(verb, async (call, cancellationToken) =>
         {
             var keyId = call.Arguments.GetRequiredValue(id);

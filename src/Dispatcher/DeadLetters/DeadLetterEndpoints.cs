@@ -42,7 +42,8 @@ internal static class DeadLetterEndpoints
             letters = letters.Where(letter => letter.At < at || (letter.At == at && letter.DeadLetterId.CompareTo(id) < 0));
         }
 
-        var rows = await letters.OrderByDescending(letter => letter.At).ThenByDescending(letter => letter.DeadLetterId).Take(page.Limit).Select(letter => new DeadLetter
+        var newest = letters.OrderByDescending(letter => letter.At).ThenByDescending(letter => letter.DeadLetterId).Take(page.Limit);
+        var rows = await newest.Select(letter => new DeadLetter
         {
             // All but the kept bytes: up to 64 KiB each.
             DeadLetterId = letter.DeadLetterId,

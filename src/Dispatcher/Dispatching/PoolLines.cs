@@ -63,7 +63,9 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
         return await AnyAsync(Ready(db, pool), cancellationToken);
     }
 
-    /// <summary>The next of a pool's line, in order: at least one, and no more than have <see cref="MostBytes"/> of payload together.</summary>
+    /// <summary>
+    /// The next of a pool's line, in order: at least one, and no more than have <see cref="MostBytes"/> of payload together.
+    /// </summary>
     public async Task<NextJobs> NextAsync(string pool, int most, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);

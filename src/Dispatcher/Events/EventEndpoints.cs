@@ -6,8 +6,9 @@ using Dispatcher.Storing;
 namespace Dispatcher.Events;
 
 /// <summary>
-/// <c>GET /api/events</c>: server-sent events of all servers. A producer gets those of its own jobs. A stream ends when its key is revoked, when the server stops, when
-/// the reader is too slow, or when the broker is lost; a client connects again and asks the API for what it missed.
+/// <c>GET /api/events</c>: server-sent events of all servers. A producer gets those of its own jobs. A stream ends when its key is
+/// revoked, when the server stops, when the reader is too slow, or when the broker is lost; a client connects again and asks the API for
+/// what it missed.
 /// </summary>
 internal static class EventEndpoints
 {
@@ -32,7 +33,8 @@ internal static class EventEndpoints
         if (listener is null)
         {
             await Problems.WriteAsync(
-                http, StatusCodes.Status429TooManyRequests, "Too many event streams", $"A key may have {EventStream.MostOfKey} at once. Close one, or read the exchange dispatcher.events.");
+                http, StatusCodes.Status429TooManyRequests, "Too many event streams",
+                $"A key may have {EventStream.MostOfKey} at once. Close one, or read the exchange dispatcher.events.");
             return;
         }
 
@@ -78,7 +80,8 @@ internal static class EventEndpoints
         }
     }
 
-    private static async Task StreamAsync(HttpContext http, EventListener listener, Func<Task<bool>> isKeyAlive, TimeProvider time, CancellationToken cancellationToken)
+    private static async Task StreamAsync(
+        HttpContext http, EventListener listener, Func<Task<bool>> isKeyAlive, TimeProvider time, CancellationToken cancellationToken)
     {
         var (sentAt, checkAgain) = (time.GetTimestamp(), Task.Delay(CheckEvery, time, cancellationToken));
         var waiting = listener.Events.WaitToReadAsync(cancellationToken).AsTask();

@@ -6,8 +6,9 @@ using Dispatcher.Contracts;
 namespace Dispatcher.Events;
 
 /// <summary>
-/// Hands events to those who listen at <c>GET /api/events</c>. A listener gets what happens while it listens. The events come from this process (embedded) or from
-/// the exchange of all servers; until that is connected nobody gets any, and when it is lost all streams end: a gap must not look like silence.
+/// Hands events to those who listen at <c>GET /api/events</c>. A listener gets what happens while it listens. The events come from this
+/// process (embedded) or from the exchange of all servers; until that is connected nobody gets any, and when it is lost all streams end:
+/// a gap must not look like silence.
 /// </summary>
 internal sealed class EventStream(bool isConnected)
 {
@@ -93,7 +94,9 @@ internal sealed class EventStream(bool isConnected)
         }
     }
 
-    /// <summary>No events arrive any more, unless <paramref name="ifUnused"/> and somebody listens. Ends all streams; answers whether it did.</summary>
+    /// <summary>
+    /// No events arrive any more, unless <paramref name="ifUnused"/> and somebody listens. Ends all streams; answers whether it did.
+    /// </summary>
     public bool Disconnect(bool ifUnused = false)
     {
         lock (_lock)
@@ -149,7 +152,9 @@ internal sealed class EventStream(bool isConnected)
     }
 }
 
-/// <summary>One who listens, and what waits for it. Ends when it is disposed, when it falls behind, or when the events cannot be had any more.</summary>
+/// <summary>
+/// One who listens, and what waits for it. Ends when it is disposed, when it falls behind, or when the events cannot be had any more.
+/// </summary>
 internal sealed class EventListener(EventStream stream, string keyId, Func<JobEvent, bool> mayHear, int mostWaiting) : IDisposable
 {
     private readonly Channel<StreamedEvent> _waiting = Channel.CreateBounded<StreamedEvent>(mostWaiting);

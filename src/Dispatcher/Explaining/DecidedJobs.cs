@@ -93,7 +93,8 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
 
         if (recorded.Reason.StartsWith(PolicyGate.NoOwner, StringComparison.Ordinal))
         {
-            return new ExplainedDecision(recorded, null, null, "The rules asked for an approval, and no person was responsible for the principal.");
+            return new ExplainedDecision(
+                recorded, null, null, "The rules asked for an approval, and no person was responsible for the principal.");
         }
 
         if (stored.Facts(recorded.Attempt) is not { } facts)

@@ -67,7 +67,8 @@ internal static class ServeVerb
 
         if (settings.ApiKey is { } key && KeyStrength.WhyWeak(key) is { } weak)
         {
-            throw new VerbFailedException(ExitCode.WrongUse, $"DISPATCHER_API_KEY is too weak for an admin key: {weak}.", "Make one with \"openssl rand -hex 32\".");
+            throw new VerbFailedException(
+                ExitCode.WrongUse, $"DISPATCHER_API_KEY is too weak for an admin key: {weak}.", "Make one with \"openssl rand -hex 32\".");
         }
 
         return settings;

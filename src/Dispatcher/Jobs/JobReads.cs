@@ -32,7 +32,8 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
         }
 
         var rows = await jobs.OrderByDescending(job => job.CreatedAt).ThenByDescending(job => job.JobId).Take(query.Page.Limit)
-            .Select(job => new ListedJob(job.JobId, job.Topic, job.Principal, job.State, job.Attempt, job.Verdict, job.FaultClass, job.CreatedAt, job.UpdatedAt))
+            .Select(job => new ListedJob(
+                job.JobId, job.Topic, job.Principal, job.State, job.Attempt, job.Verdict, job.FaultClass, job.CreatedAt, job.UpdatedAt))
             .ToListAsync(cancellationToken);
         return query.Page.Of(rows, JobSummary.Of, job => new Cursor(job.CreatedAt, job.JobId));
     }

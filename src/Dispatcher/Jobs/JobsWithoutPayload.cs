@@ -5,8 +5,9 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Jobs;
 
 /// <summary>
-/// Reads jobs without their payloads. Each payload has up to 256 KiB, so that a batch of whole rows takes tens of megabytes; only the policy, the work message and
-/// the view of one job need them. A job that was read so has an empty payload: its hash does not fit any more, and the policy denies it.
+/// Reads jobs without their payloads. Each payload has up to 256 KiB, so that a batch of whole rows takes tens of megabytes; only the
+/// policy, the work message and the view of one job need them. A job that was read so has an empty payload: its hash does not fit any
+/// more, and the policy denies it.
 /// </summary>
 internal static class JobsWithoutPayload
 {

@@ -13,7 +13,10 @@ internal sealed class PolicyGate(CurrentBundle current, Owners owners, StoreCloc
     /// <summary>The reason of a denial when the stored job no longer has the hash it was accepted with: somebody changed the row.</summary>
     public const string HashMismatch = "job_hash_mismatch";
 
-    /// <summary>The reason of a denial when a job needs an approval and no person is responsible for its principal: nobody could tell whether the approver is the requester.</summary>
+    /// <summary>
+    /// The reason of a denial when a job needs an approval and no person is responsible for its principal: nobody could tell whether the
+    /// approver is the requester.
+    /// </summary>
     public const string NoOwner = "no_owner";
 
     /// <summary>Waits until the clock is trusted: rules have times, and a process that is off decides nothing.</summary>

@@ -8,7 +8,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Keys;
 
 /// <summary>Makes, finds and revokes API keys. A key looks like <c>dsp_&lt;key id&gt;_&lt;secret&gt;</c>; the store has only its hash.</summary>
-internal sealed partial class ApiKeys(IDbContextFactory<DispatcherDb> database, Owners owners, StoreClock clock, TimeProvider time, ILogger<ApiKeys> logger)
+internal sealed partial class ApiKeys(
+    IDbContextFactory<DispatcherDb> database, Owners owners, StoreClock clock, TimeProvider time, ILogger<ApiKeys> logger)
 {
     /// <summary>A key that another server revoked works this much longer: the price of not asking the store at every request.</summary>
     private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(2);
@@ -56,8 +57,9 @@ internal sealed partial class ApiKeys(IDbContextFactory<DispatcherDb> database, 
     }
 
     /// <summary>
-    /// Makes a secret given from outside (<c>DISPATCHER_API_KEY</c>) the only admin key that came this way: the newest one stays, all others are revoked. A secret
-    /// that was replaced or revoked is not accepted again, because it may have leaked; the server starts, logs an error, and the secret grants nothing.
+    /// Makes a secret given from outside (<c>DISPATCHER_API_KEY</c>) the only admin key that came this way: the newest one stays, all
+    /// others are revoked. A secret that was replaced or revoked is not accepted again, because it may have leaked; the server starts,
+    /// logs an error, and the secret grants nothing.
     /// </summary>
     public async Task EnsureAdminAsync(string secret, CancellationToken cancellationToken)
     {
@@ -78,7 +80,8 @@ internal sealed partial class ApiKeys(IDbContextFactory<DispatcherDb> database, 
 
         // After the insert is committed: of several servers that start at once with different values, all agree on the newest.
         var alive = await db.ApiKeys.Where(key => key.KeyId.StartsWith(FromEnvironment) && key.RevokedAt == null)
-            .OrderByDescending(key => key.CreatedAt).ThenBy(key => key.KeyId).Select(key => new { key.KeyId, key.SecretHash }).ToListAsync(cancellationToken);
+            .OrderByDescending(key => key.CreatedAt).ThenBy(key => key.KeyId)
+            .Select(key => new { key.KeyId, key.SecretHash }).ToListAsync(cancellationToken);
         foreach (var replaced in alive.Skip(1))
         {
             await RevokeAsync(replaced.KeyId, cancellationToken);
@@ -135,7 +138,9 @@ internal sealed partial class ApiKeys(IDbContextFactory<DispatcherDb> database, 
         [LoggerMessage(EventIds.AdminKeyReplaced, LogLevel.Warning, "Revoked key {KeyId}: another value of DISPATCHER_API_KEY replaced it")]
         public static partial void Replaced(ILogger logger, string keyId);
 
-        [LoggerMessage(EventIds.AdminKeyRetired, LogLevel.Error, "DISPATCHER_API_KEY holds a key that was replaced or revoked; it grants nothing. Set the current key or a new one")]
+        [LoggerMessage(
+            EventIds.AdminKeyRetired, LogLevel.Error,
+            "DISPATCHER_API_KEY holds a key that was replaced or revoked; it grants nothing. Set the current key or a new one")]
         public static partial void Retired(ILogger logger);
     }
 }

@@ -13,7 +13,10 @@ internal sealed record KeyRequest
     [JsonPropertyName("subject")]
     public required string Subject { get; init; }
 
-    /// <summary>The person who uses the subject or is responsible for it, <c>[a-z0-9_-]{1,64}</c>. Null: none; then the key cannot have the role <c>approver</c>.</summary>
+    /// <summary>
+    /// The person who uses the subject or is responsible for it, <c>[a-z0-9_-]{1,64}</c>. Null: none; then the key cannot have the role
+    /// <c>approver</c>.
+    /// </summary>
     [JsonPropertyName("person")]
     public string? Person { get; init; }
 
@@ -26,7 +29,10 @@ internal sealed record KeyRequest
     public IReadOnlyList<string> Groups { get; init; } = [];
 }
 
-/// <summary>A key or a binding as it is shown. The secret is there once, when the key is made; a binding has none. The person is null when none is named.</summary>
+/// <summary>
+/// A key or a binding as it is shown. The secret is there once, when the key is made; a binding has none. The person is null when none is
+/// named.
+/// </summary>
 internal sealed record KeyView(string KeyId, string? Key, string Subject, string? Person, IReadOnlyList<string> Roles, IReadOnlyList<string> Groups, DateTimeOffset CreatedAt, DateTimeOffset? RevokedAt)
 {
     public static KeyView Of(ApiKey key, string? secret = null) =>

@@ -5,8 +5,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Keys;
 
 /// <summary>
-/// Knows which principals have an owner: a key or a binding that names a person and is not revoked. One query reads all of them at most every
-/// <see cref="Remembered"/>, and only while somebody asks.
+/// Knows which principals have an owner: a key or a binding that names a person and is not revoked. One query reads all of them at most
+/// every <see cref="Remembered"/>, and only while somebody asks.
 /// </summary>
 internal sealed class Owners(IDbContextFactory<DispatcherDb> database, TimeProvider time) : IDisposable
 {
@@ -17,7 +17,9 @@ internal sealed class Owners(IDbContextFactory<DispatcherDb> database, TimeProvi
     private volatile Known? _known;
     private int _changes;
 
-    /// <summary>Whether a person is responsible for this principal. Throws when the store cannot be reached: without it nobody knows.</summary>
+    /// <summary>
+    /// Whether a person is responsible for this principal. Throws when the store cannot be reached: without it nobody knows.
+    /// </summary>
     public async ValueTask<bool> HasOneAsync(string principal, CancellationToken cancellationToken) =>
         (Fresh() ?? await ReadAsync(cancellationToken)).Principals.Contains(principal);
 
@@ -42,7 +44,8 @@ internal sealed class Owners(IDbContextFactory<DispatcherDb> database, TimeProvi
             // Both before the query: what is written during it may be missing from its answer.
             var (changes, at) = (Volatile.Read(ref _changes), time.GetTimestamp());
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            var owned = await db.ApiKeys.Where(key => key.RevokedAt == null && key.Person != "").Select(key => key.Subject).Distinct().ToListAsync(cancellationToken);
+            var owned = await db.ApiKeys.Where(key => key.RevokedAt == null && key.Person != "")
+                .Select(key => key.Subject).Distinct().ToListAsync(cancellationToken);
             return _known = new Known(owned.ToFrozenSet(StringComparer.Ordinal), changes, at);
         }
         finally

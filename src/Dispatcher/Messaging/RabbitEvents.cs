@@ -6,8 +6,9 @@ using RabbitMQ.Client.Events;
 namespace Dispatcher.Messaging;
 
 /// <summary>
-/// Feeds <see cref="EventStream"/> with the events of all servers, while somebody listens: from an exclusive queue of this process, bound to the events' exchange. It has
-/// a connection of its own: whatever happens to it concerns listeners only, and they are told by the end of their streams.
+/// Feeds <see cref="EventStream"/> with the events of all servers, while somebody listens: from an exclusive queue of this process, bound
+/// to the events' exchange. It has a connection of its own: whatever happens to it concerns listeners only, and they are told by the end
+/// of their streams.
 /// </summary>
 internal sealed partial class RabbitEvents(Uri address, EventStream stream, TimeProvider time, ILogger<RabbitEvents> logger) : BackgroundService
 {

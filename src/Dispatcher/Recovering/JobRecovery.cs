@@ -13,7 +13,9 @@ internal sealed partial class JobRecovery(
 {
     private const int Tries = 5;
 
-    /// <summary>Late outcomes of one job that the timeline keeps; more are only logged. The timeline is never cut, and a worker could fill it.</summary>
+    /// <summary>
+    /// Late outcomes of one job that the timeline keeps; more are only logged. The timeline is never cut, and a worker could fill it.
+    /// </summary>
     private const int MostLate = 20;
 
     /// <summary>Late outcomes are rare. One after the other, each sees what the one before wrote.</summary>
@@ -77,7 +79,8 @@ internal sealed partial class JobRecovery(
         try
         {
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            if (await db.Timeline.CountAsync(entry => entry.JobId == job.JobId && entry.Kind == TimelineKinds.LateOutcome, cancellationToken) < MostLate)
+            var late = db.Timeline.Where(entry => entry.JobId == job.JobId && entry.Kind == TimelineKinds.LateOutcome);
+            if (await late.CountAsync(cancellationToken) < MostLate)
             {
                 await store.RecordAsync([TimelineDetails.Late(outcome, sender, job.State)], [], cancellationToken);
             }

@@ -17,7 +17,9 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
     private const int LargestBatch = 256;
     private const int LargestQueue = 16_384;
 
-    /// <summary>Bytes of the bodies that wait or are being sent: work messages of the largest payloads would fill gigabytes otherwise.</summary>
+    /// <summary>
+    /// Bytes of the bodies that wait or are being sent: work messages of the largest payloads would fill gigabytes otherwise.
+    /// </summary>
     private const long MostBytes = 64 * 1024 * 1024;
 
     /// <summary>What does not fit is dropped here: the sweeper finds it in the table.</summary>

@@ -4,7 +4,9 @@ using Dispatcher.Keys;
 
 namespace Dispatcher.UnitTests.Approvals;
 
-/// <summary>A job that needs an approval needs a person who is responsible for its principal, and that person does not approve it.</summary>
+/// <summary>
+/// A job that needs an approval needs a person who is responsible for its principal, and that person does not approve it.
+/// </summary>
 public sealed class OwnerTests
 {
     private const string Ask = "id: ask, match: { topic: test.run, labels: { env: prod } }, decision: REQUIRE_APPROVAL, reason: look first";
