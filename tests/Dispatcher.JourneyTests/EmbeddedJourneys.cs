@@ -8,7 +8,7 @@ namespace Dispatcher.JourneyTests;
 /// <summary>The embedded server: one process, no broker, no database server. Needs nothing but this project's output.</summary>
 public sealed class EmbeddedJourneys
 {
-    private const string Key = "embedded-journey-key";
+    private const string Key = "embedded-journey-key-0123456789";
 
     [Fact]
     public async Task The_demo_shows_one_job_for_each_verdict_and_ends()

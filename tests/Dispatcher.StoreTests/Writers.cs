@@ -8,6 +8,7 @@ using Dispatcher.Health;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
+using Dispatcher.Keys;
 using Dispatcher.Policies;
 using Dispatcher.Recovering;
 using Dispatcher.Relaying;
@@ -45,7 +46,7 @@ internal sealed class Writers : IAsyncDisposable
         Window = new PoolWindow(contexts, _bundle, _clock, TimeProvider.System, Options.Create(new DispatchOptions()));
         Lines = new PoolLines(contexts, _bundle, _clock);
         Workers = new WorkerRegister(contexts, _bundle, _wakes, _clock, new Told<WorkerRegister>(this));
-        _gate = new PolicyGate(_bundle, _clock, metrics, TimeProvider.System);
+        _gate = new PolicyGate(_bundle, new Owners(contexts, TimeProvider.System), _clock, metrics, TimeProvider.System);
         _permits = new Permits(contexts, TimeProvider.System);
         Moves = new MoveWriter(store, _relay, events, Window, _wakes, metrics, new Told<MoveWriter>(this));
         Recovery = new JobRecovery(Moves, store, contexts, _bundle, _clock, TimeProvider.System, NullLogger<JobRecovery>.Instance);

@@ -38,7 +38,8 @@ internal static class ApprovalEndpoints
     public static void MapApprovals(this IEndpointRouteBuilder routes)
     {
         var approvals = routes.MapGroup("/api/approvals").WithTags("approvals");
-        approvals.MapGet("", ListAsync).RequireAuthorization(Callers.Overseers).Produces<Page<ApprovalView>>().ProducesProblem(StatusCodes.Status400BadRequest);
+        approvals.MapGet("", ListAsync).RequireAuthorization(Callers.Overseers).Produces<Page<ApprovalSummary>>()
+            .ProducesProblem(StatusCodes.Status400BadRequest);
         approvals.MapGet("/{approvalId}", ShowAsync).RequireAuthorization(Callers.Overseers).Produces<ApprovalView>().ProducesProblem(StatusCodes.Status404NotFound);
         foreach (var verdict in new[] { Vote.Approve, Vote.Reject })
         {
@@ -50,7 +51,8 @@ internal static class ApprovalEndpoints
     }
 
     private static async Task<IResult> ListAsync(
-        ClaimsPrincipal caller, ApprovalReads reads, string? state, bool mine = true, int limit = 50, CancellationToken cancellationToken = default)
+        ClaimsPrincipal caller, ApprovalReads reads, string? state, string? cursor, bool mine = true, int limit = 50,
+        CancellationToken cancellationToken = default)
     {
         var errors = new List<InputError>();
         var known = States.FirstOrDefault(name => name.Equals(state ?? ApprovalStates.Held, StringComparison.OrdinalIgnoreCase));
@@ -59,10 +61,22 @@ internal static class ApprovalEndpoints
             errors.Report("unknown_state", "?state", $"There is no state \"{InputErrors.Cut(state!)}\".", "Allowed: " + string.Join(", ", States.Select(name => name.ToLowerInvariant())));
         }
 
+        var after = cursor is null ? ApprovalCursor.Start : ApprovalCursor.Read(cursor);
+        if (after is null)
+        {
+            errors.Report(
+                "bad_cursor", "?cursor", $"\"{InputErrors.Cut(cursor!)}\" is no cursor.",
+                "Send \"next\" of the page before as it is, or leave it out for the first page.");
+        }
+
         Paging.Read(null, limit, errors);
-        return errors.Count > 0
-            ? Problems.Malformed(errors)
-            : Results.Ok(new Page<ApprovalView>(await reads.ListAsync(known!, caller, mine && known == ApprovalStates.Held, limit, cancellationToken), null));
+        if (errors.Count > 0)
+        {
+            return Problems.Malformed(errors);
+        }
+
+        var query = new ApprovalQuery(known!, mine && known == ApprovalStates.Held, limit, after!.Value);
+        return Results.Ok(await reads.ListAsync(query, caller, cancellationToken));
     }
 
     private static async Task<IResult> ShowAsync(string approvalId, ClaimsPrincipal caller, ApprovalReads reads, CancellationToken cancellationToken) =>

@@ -36,7 +36,7 @@ internal static class VoterClaims
         ApprovalId = approvalId,
         Verdict = verdict,
         Reason = reason,
-        Person = caller.FindFirstValue(ApiKeyAuthentication.PersonClaim)!,
+        Person = caller.FindFirstValue(ApiKeyAuthentication.PersonClaim) ?? "",
         Subject = caller.Subject(),
         Groups = [.. caller.FindAll(ApiKeyAuthentication.GroupClaim).Select(group => group.Value)],
         JobHash = "",

@@ -12,10 +12,14 @@ internal sealed class ApprovalQueue(IDbContextFactory<DispatcherDb> database, St
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var since = await db.Approvals.Where(approval => approval.State == ApprovalStates.Held).OrderBy(approval => approval.CreatedAt).Select(approval => approval.CreatedAt).ToListAsync(cancellationToken);
+        var held = db.Approvals.Where(approval => approval.State == ApprovalStates.Held)
+            .OrderBy(approval => approval.CreatedAt).Select(approval => (long?)approval.CreatedAt);
+        var count = await held.CountAsync(cancellationToken);
+        var oldest = await held.FirstOrDefaultAsync(cancellationToken);
+        var median = await held.Skip(count / 2).FirstOrDefaultAsync(cancellationToken);
         var now = clock.Now;
-        metrics.ApprovalsWait(since.Count, Waited(since.Count / 2), Waited(0));
+        metrics.ApprovalsWait(count, Waited(median), Waited(oldest));
 
-        TimeSpan Waited(int index) => since.Count == 0 ? TimeSpan.Zero : TimeSpan.FromMicroseconds(Math.Max(0, now - since[index]));
+        TimeSpan Waited(long? since) => since is null ? TimeSpan.Zero : TimeSpan.FromMicroseconds(Math.Max(0, now - since.Value));
     }
 }

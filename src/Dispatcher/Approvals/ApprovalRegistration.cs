@@ -16,6 +16,7 @@ internal static class ApprovalRegistration
         services.AddSingleton<VoteClock>();
         services.AddSingleton<Approvers>();
         services.AddSingleton<Redeciding>();
+        services.AddSingleton<RefusedVotes>();
         services.AddSingleton<Voting>();
         services.AddSingleton<ApprovalReads>();
         services.AddScoped<VoteRecording>();

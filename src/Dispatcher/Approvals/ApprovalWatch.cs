@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dispatcher.Contracts;
+using Dispatcher.Jobs;
 using Dispatcher.Messaging;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
@@ -24,7 +25,8 @@ internal sealed partial class ApprovalWatch(IDbContextFactory<DispatcherDb> data
         var sender = DeliveryFacts.Of(context).UserId ?? "unknown";
         await using var db = await database.CreateDbContextAsync(context.CancellationToken);
         var isTrue = await db.Approvals.AnyAsync(approval => approval.JobId == jobId && approval.UseBy != null, context.CancellationToken);
-        if (isTrue || await db.Jobs.AsNoTracking().SingleOrDefaultAsync(job => job.JobId == jobId, context.CancellationToken) is not { } job)
+        var stored = db.Jobs.Where(job => job.JobId == jobId).WithoutPayload();
+        if (isTrue || await stored.SingleOrDefaultAsync(context.CancellationToken) is not { } job)
         {
             return;
         }

@@ -18,7 +18,7 @@ internal sealed class Approvers(IDbContextFactory<DispatcherDb> database)
     /// <summary>Those who approved and may still vote, with the groups that their keys have now. Whoever lost role or key is not among them.</summary>
     public async Task<IReadOnlyList<Voter>> StillAsync(Approval approval, CancellationToken cancellationToken)
     {
-        var votes = approval.Votes.Where(vote => vote.Verdict == Vote.Approve).ToList();
+        var votes = approval.Votes.Where(vote => vote.Verdict == Vote.Approve && vote.Person.Length > 0).ToList();
         var subjects = votes.ConvertAll(vote => vote.Subject);
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var keys = await db.ApiKeys.AsNoTracking().Where(key => subjects.Contains(key.Subject) && key.RevokedAt == null).ToListAsync(cancellationToken);
@@ -30,11 +30,11 @@ internal sealed class Approvers(IDbContextFactory<DispatcherDb> database)
         ];
     }
 
-    /// <summary>The people behind each of these principals: itself, and whoever ever had a key of it.</summary>
+    /// <summary>The people behind each of these principals: itself, and whoever a key or binding of it ever named.</summary>
     public async Task<ILookup<string, string>> PeopleByPrincipalAsync(IReadOnlyList<string> principals, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var keys = await db.ApiKeys.Where(key => principals.Contains(key.Subject)).Select(key => new { key.Subject, key.Person }).ToListAsync(cancellationToken);
+        var keys = await db.ApiKeys.Where(key => principals.Contains(key.Subject) && key.Person != "").Select(key => new { key.Subject, key.Person }).ToListAsync(cancellationToken);
         return keys.Select(key => (key.Subject, key.Person)).Concat(principals.Select(principal => (Subject: principal, Person: principal)))
             .ToLookup(pair => pair.Subject, pair => pair.Person, StringComparer.Ordinal);
     }

@@ -14,23 +14,38 @@ namespace Dispatcher.Approvals;
 internal sealed class Redeciding(PolicyGate gate, MoveWriter moves, TimeProvider time)
 {
     /// <summary>Null: the rules that hold the job are those in force.</summary>
-    public async Task<VoteRefusal?> WhyAsync(Job job, Approval approval, CancellationToken cancellationToken)
+    public async Task<VoteRefusal?> WhyAsync(HeldJob held, CancellationToken cancellationToken)
     {
+        var (approval, job) = held;
         var decision = (await gate.JudgeAsync(job, Hop.Dispatch, cancellationToken)).Decision;
         if (decision.Reason == ReasonCodes.NoBundle)
         {
             return new VoteRefusal("no_bundle", "No bundle is in force: nothing can be approved until there is one.");
         }
 
-        var why = decision.Verdict == Verdict.RequireApproval ? ApprovalUse.WhyItFell(job, decision, approval) : $"the rules no longer ask for approval {approval.Name}";
+        var why = decision.Verdict switch
+        {
+            Verdict.RequireApproval => ApprovalUse.WhyItFell(job, decision, approval),
+            Verdict.Deny => $"the job is denied now ({decision.Reason})",
+            Verdict.Allow or Verdict.AllowWithConstraints => $"the rules no longer ask for approval {approval.Name}",
+        };
         if (why is null)
         {
             return null;
         }
 
         var again = job with { State = JobState.Accepted, DueAt = job.NotAfter, Reason = why };
-        await moves.AddAsync(
-            new Move(job, again) { Entry = TimelineDetails.Invalidated(again, approval, why), Outbox = [DispatchWake.Message([again.Pool!], time)] }, cancellationToken);
-        return new VoteRefusal("changed", $"{why}; the job is decided again.") { Changed = [new ChangedHash("policy_hash", approval.PolicyHash, decision.PolicyHash)] };
+        var move = new Move(job, again)
+        {
+            Entry = TimelineDetails.Invalidated(again, approval, why),
+            Outbox = [DispatchWake.Message([again.Pool!], time)],
+        };
+        if (await moves.AddAsync(move, cancellationToken) != MoveResult.Moved)
+        {
+            return VoteRefusal.Raced(approval);
+        }
+
+        var changed = new ChangedHash("policy_hash", approval.PolicyHash, decision.PolicyHash);
+        return new VoteRefusal("changed", $"{why}; the job is decided again.") { Changed = [changed] };
     }
 }

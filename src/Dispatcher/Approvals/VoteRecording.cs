@@ -20,7 +20,12 @@ internal sealed class VoteRecording(DispatcherDb db, IStore store, MoveWriter mo
     public async Task Execute(BehaviorContext<Approval, CastVote> context, IBehavior<Approval, CastVote> next)
     {
         var (approval, cast) = (context.Saga, context.Message);
-        var job = await db.Jobs.AsNoTracking().SingleAsync(row => row.JobId == approval.JobId, context.CancellationToken);
+        var job = await db.Jobs.Where(row => row.JobId == approval.JobId).WithoutPayload().SingleAsync(context.CancellationToken);
+        if (job.State != JobState.Held || job.ApprovalRound != approval.Round)
+        {
+            throw new DbUpdateConcurrencyException($"Job {job.JobId} does not wait for approval {approval.Name} any more.");
+        }
+
         var vote = cast.At(clock.Now);
         var move = moves.WithEvent(Decided(job, approval, vote, ApprovalSaga.Completes(approval, cast)));
         approval.Votes = [.. approval.Votes, vote];

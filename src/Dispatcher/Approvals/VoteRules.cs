@@ -5,13 +5,21 @@ namespace Dispatcher.Approvals;
 /// <summary>Which votes count. Pure; each answer is null or says why not.</summary>
 internal static class VoteRules
 {
-    /// <summary>Whether this person may vote on this job at all. Never: whoever handed it in, or shares a person with who did; whom the rule excludes; who has none of the groups.</summary>
+    /// <summary>Whether this person may vote on this job at all. Never: a key that names no person; whoever handed it in, or shares a person with who did; whom the rule excludes; who has none of the groups.</summary>
     /// <param name="cast">The vote.</param>
     /// <param name="principal">Who handed the job in.</param>
     /// <param name="requirement">What the job waits for.</param>
     /// <param name="people">The people behind <paramref name="principal"/> and behind the principals that the rule excludes.</param>
     public static VoteRefusal? Standing(CastVote cast, string principal, ApprovalRequirement requirement, ILookup<string, string> people)
     {
+        if (cast.Person.Length == 0)
+        {
+            return new VoteRefusal(
+                "no_person",
+                $"The key of {cast.Subject} names no person, and only people vote. An admin makes one that does: "
+                + $"dispatcher keys create --subject {cast.Subject} --person <person> --role approver.");
+        }
+
         if (cast.Subject == principal || people[principal].Contains(cast.Person))
         {
             return new VoteRefusal("own_job", $"The job was handed in by {principal}, who is the same person as {cast.Person}; somebody else must decide on it.");
@@ -68,8 +76,15 @@ internal sealed record VoteRefusal(string Code, string Message)
     /// <summary>Which hashes differ. Empty: it is something else.</summary>
     public IReadOnlyList<ChangedHash> Changed { get; init; } = [];
 
+    /// <summary>The answer when others changed the approval again and again while the vote was checked and written.</summary>
+    public static VoteRefusal Raced(Approval approval) =>
+        new("raced", $"Approval {approval.Name} was changed by others while the vote was written; look at it again and vote on what it is now.");
+
+    /// <summary>Whether it is <see cref="Raced"/>: what is there now decides.</summary>
+    public bool IsRaced => Code == "raced";
+
     /// <summary>Whether this person may never vote here, or the vote only came at the wrong time.</summary>
-    public bool IsOfStanding => Code is "own_job" or "excluded" or "not_in_group";
+    public bool IsOfStanding => Code is "no_person" or "own_job" or "excluded" or "not_in_group";
 }
 
 /// <summary>A hash that the vote named, and what it is.</summary>

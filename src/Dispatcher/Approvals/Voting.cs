@@ -1,63 +1,99 @@
+using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 using Dispatcher.Storing;
-using Dispatcher.Timelines;
 using MassTransit.Mediator;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Approvals;
 
 /// <summary>
-/// Takes votes: checks who votes on what, asks whether the rules still hold the job for the same reasons, and hands the vote to the saga. When it answers, the vote is
-/// committed; a vote that does not count is on the timeline too.
+/// Takes votes: checks who votes on what, asks whether the rules still hold the job for the same reasons, and hands the vote to the saga.
+/// When it answers, the vote is committed; a vote that does not count is on the timeline too, the first of its kind. Others who change
+/// the job at the same time lead to a refusal, never to a fault.
 /// </summary>
-internal sealed class Voting(IMediator mediator, Approvers approvers, MoveWriter moves, Redeciding redeciding, IStore store, IDbContextFactory<DispatcherDb> database, StoreClock clock)
+internal sealed class Voting(
+    IMediator mediator, Approvers approvers, MoveWriter moves, Redeciding redeciding, RefusedVotes refused,
+    IDbContextFactory<DispatcherDb> database, StoreClock clock)
 {
     private const int Tries = 5;
 
     public async Task<VoteAnswer> CastAsync(CastVote cast, CancellationToken cancellationToken)
     {
+        HeldJob? held = null;
         for (var tries = 0; tries < Tries; tries++)
         {
-            await using var db = await database.CreateDbContextAsync(cancellationToken);
-            if (await db.Approvals.AsNoTracking().SingleOrDefaultAsync(row => row.CorrelationId == cast.ApprovalId, cancellationToken) is not { } approval)
+            held = await FindAsync(cast, cancellationToken);
+            if (held is null)
             {
                 return new VoteAnswer(null, null, null);
             }
 
-            var job = await db.Jobs.AsNoTracking().SingleAsync(row => row.JobId == approval.JobId, cancellationToken);
-            if (approval.Votes.Any(vote => Same(vote, cast)))
+            if (held.Approval.Votes.Any(vote => Same(vote, cast)))
             {
-                return new VoteAnswer(approval, job, null);
+                return new VoteAnswer(held.Approval, held.Job, null);
             }
 
-            if (await RefusalAsync(job, approval, cast, cancellationToken) is { } refusal)
+            if (await RefusalAsync(held, cast, cancellationToken) is { } refusal)
             {
-                await store.RecordAsync([TimelineDetails.VoteRefused(job, approval, cast, refusal)], [], cancellationToken);
-                return new VoteAnswer(approval, job, refusal);
+                if (refusal.IsRaced)
+                {
+                    continue;
+                }
+
+                await refused.RecordAsync(held, cast, refusal, cancellationToken);
+                return new VoteAnswer(held.Approval, held.Job, refusal);
             }
 
-            await mediator.Send(cast, cancellationToken);
-            var after = await db.Approvals.AsNoTracking().SingleAsync(row => row.CorrelationId == cast.ApprovalId, cancellationToken);
-            if (cast.Moved is { } moved && after.Votes.Any(vote => Same(vote, cast)))
+            if (await TryWriteAsync(cast, cancellationToken) is { } counted)
             {
-                moves.Tell([moved]);
-                return new VoteAnswer(after, moved.After, null);
+                return counted;
             }
         }
 
-        throw new DbUpdateConcurrencyException($"Approval {cast.ApprovalId} changed {Tries} times while a vote on it was written.");
+        return new VoteAnswer(held!.Approval, held.Job, VoteRefusal.Raced(held.Approval));
+    }
+
+    /// <summary>Null: others changed the approval or its job first, and the vote changed nothing.</summary>
+    private async Task<VoteAnswer?> TryWriteAsync(CastVote cast, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await mediator.Send(cast, cancellationToken);
+        }
+        catch (DbUpdateConcurrencyException)
+        {
+            return null;
+        }
+
+        var after = await FindAsync(cast, cancellationToken);
+        if (cast.Moved is not { } moved || after?.Approval.Votes.Any(vote => Same(vote, cast)) != true)
+        {
+            return null;
+        }
+
+        moves.Tell([moved]);
+        return new VoteAnswer(after.Approval, moved.After, null);
+    }
+
+    private async Task<HeldJob?> FindAsync(CastVote cast, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var asked = db.Approvals.Where(approval => approval.CorrelationId == cast.ApprovalId);
+        return await HeldJob.Of(db, asked).SingleOrDefaultAsync(cancellationToken);
     }
 
     /// <summary>The same vote again, because its answer was lost: answered as the first time.</summary>
     private static bool Same(Vote vote, CastVote cast) =>
         vote.Person == cast.Person && vote.Verdict == cast.Verdict && vote.JobHash == cast.JobHash && vote.PolicyHash == cast.PolicyHash;
 
-    private async Task<VoteRefusal?> RefusalAsync(Job job, Approval approval, CastVote cast, CancellationToken cancellationToken)
+    private async Task<VoteRefusal?> RefusalAsync(HeldJob held, CastVote cast, CancellationToken cancellationToken)
     {
+        var (approval, job) = held;
         var people = await approvers.PeopleByPrincipalAsync([job.Principal, .. approval.Requirement.Exclude], cancellationToken);
         return VoteRules.Standing(cast, job.Principal, approval.Requirement, people)
             ?? VoteRules.Timeliness(approval, cast, clock.Now)
-            ?? await redeciding.WhyAsync(job, approval, cancellationToken);
+            ?? (job.State == JobState.Held && job.ApprovalRound == approval.Round ? null : VoteRefusal.Raced(approval))
+            ?? await redeciding.WhyAsync(held, cancellationToken);
     }
 }
 

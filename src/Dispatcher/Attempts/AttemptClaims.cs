@@ -27,7 +27,7 @@ internal sealed class AttemptClaims(Permits permits, MoveWriter moves, IDbContex
         var ids = claims.Where(claim => claim is not null).Select(claim => claim!.Sub).Distinct().ToList();
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var closed = await ClosedPoolsAsync(db, [.. claims.OfType<PermitClaims>().Select(claim => claim.Aud).Distinct()], request.Worker, subject, cancellationToken);
-        var jobs = await db.Jobs.AsNoTracking().Where(job => ids.Contains(job.JobId)).ToDictionaryAsync(job => job.JobId, cancellationToken);
+        var jobs = await db.Jobs.Where(job => ids.Contains(job.JobId)).WithoutPayload().ToDictionaryAsync(job => job.JobId, cancellationToken);
         var answers = await Task.WhenAll(claims.Select((claim, i) => repeated[i]
             ? Task.FromResult(new Claim { Status = ClaimStatus.Taken, PermitId = claim!.Jti })
             : ClaimAsync(claim, claim is null ? null : jobs.GetValueOrDefault(claim.Sub), closed, request, subject, cancellationToken)));
@@ -69,7 +69,7 @@ internal sealed class AttemptClaims(Permits permits, MoveWriter moves, IDbContex
         Guid runId, PermitClaims permit, string worker, string subject, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var job = await db.Jobs.AsNoTracking().SingleAsync(row => row.JobId == permit.Sub, cancellationToken);
+        var job = await db.Jobs.Where(row => row.JobId == permit.Sub).WithoutPayload().SingleAsync(cancellationToken);
         if (IsRepeated(job, runId, worker, subject))
         {
             return ClaimStatus.Granted;

@@ -114,13 +114,14 @@ internal static class ApprovalsVerbs
             return;
         }
 
-        call.Screen.Line($"{approval.Text("approval_id")}  {approval.Text("risk")}  {approval.Value("shown").Text("topic")} of {approval.Value("shown").Text("principal")}: {approval.Value("shown").Text("reason")}; decide {call.Screen.Time(approval, "decide_by")}");
+        call.Screen.Line($"{approval.Text("approval_id")}  {approval.Text("risk")}  {approval.Text("topic")} of {approval.Text("principal")}: {approval.Text("reason")}; decide {call.Screen.Time(approval, "decide_by")}");
     }
 
     private static void ShowList(Screen screen, JsonElement page) =>
         screen.Table(["approval", "view", "risk", "topic", "principal", "reason", "missing", "waiting since", "decide by"], page.Items("items").Select(approval => new[]
         {
-            approval.Text("approval_id"), approval.Text("view_hash")[..Math.Min(ShownView, approval.Text("view_hash").Length)], approval.Text("risk"), approval.Value("shown").Text("topic"), approval.Value("shown").Text("principal"), approval.Value("shown").Text("reason"),
+            approval.Text("approval_id"), approval.Text("view_hash")[..Math.Min(ShownView, approval.Text("view_hash").Length)],
+            approval.Text("risk"), approval.Text("topic"), approval.Text("principal"), approval.Text("reason"),
             approval.Text("missing"), screen.Time(approval, "created_at"), screen.Time(approval, "decide_by"),
         }));
 

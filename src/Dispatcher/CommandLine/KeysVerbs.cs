@@ -3,12 +3,13 @@ using System.Text.Json;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary><c>dispatcher keys create|list|revoke</c>.</summary>
+/// <summary><c>dispatcher keys create|bind|list|revoke</c>.</summary>
 internal static class KeysVerbs
 {
-    public static Command Create(ServerVerbs verbs) => new("keys", "Make, list and revoke API keys.")
+    public static Command Create(ServerVerbs verbs) => new("keys", "Make, list and revoke API keys, and name who is responsible for a principal.")
     {
         Add(verbs),
+        Bind(verbs),
         List(verbs),
         Revoke(verbs),
     };
@@ -16,11 +17,16 @@ internal static class KeysVerbs
     private static Verb Add(ServerVerbs verbs)
     {
         var subject = new Option<string>("--subject") { HelpName = "NAME", Required = true, Description = "Who acts with the key: the principal of its jobs." };
-        var person = new Option<string?>("--person") { HelpName = "NAME", Description = "The person behind it; needed to approve." };
+        var person = new Option<string?>("--person")
+        {
+            HelpName = "NAME",
+            Description = "The person who uses it or is responsible for it. A key with the role approver needs one, "
+                + "and so do jobs of the subject that need an approval.",
+        };
         var roles = new Option<string[]>("--role") { HelpName = "ROLE", Description = "What the key may do; may be repeated." };
         var groups = new Option<string[]>("--group") { HelpName = "GROUP", Description = "A group that it belongs to; may be repeated." };
         var verb = new Verb("create", "Make an API key. It is shown once: the server keeps only a hash.",
-            "dispatcher keys create --subject billing --role producer",
+            "dispatcher keys create --subject billing --person bea --role producer",
             "dispatcher keys create --subject ada-laptop --person ada --role approver --group sre --json")
         { subject, person, roles, groups };
 
@@ -44,8 +50,36 @@ internal static class KeysVerbs
         });
     }
 
+    private static Verb Bind(ServerVerbs verbs)
+    {
+        var subject = new Option<string>("--subject") { HelpName = "NAME", Required = true, Description = "The principal: a broker user, or the subject of keys." };
+        var person = new Option<string>("--person")
+        {
+            HelpName = "NAME",
+            Required = true,
+            Description = "The person who uses it or is responsible for it. May not approve its jobs.",
+        };
+        var verb = new Verb(
+            "bind",
+            "Name a person who is responsible for a principal, without making a key. A principal may have several. \"keys revoke\" ends it.",
+            "dispatcher keys bind --subject svc-build --person ana")
+        { subject, person };
+
+        return verbs.Add(verb, async (call, cancellationToken) =>
+        {
+            var body = JsonSerializer.SerializeToUtf8Bytes(new
+            {
+                subject = call.Arguments.GetRequiredValue(subject),
+                person = call.Arguments.GetRequiredValue(person),
+                roles = Array.Empty<string>(),
+            });
+            return call.Report(await call.Api.CreateKeyAsync(body, cancellationToken), binding =>
+                call.Screen.Fields(("key id", binding.Text("key_id")), ("subject", binding.Text("subject")), ("person", binding.Text("person"))));
+        });
+    }
+
     private static Verb List(ServerVerbs verbs) =>
-        verbs.Add(new Verb("list", "List API keys; never the keys themselves.", "dispatcher keys list", "dispatcher keys list --json"), async (call, cancellationToken) =>
+        verbs.Add(new Verb("list", "List API keys and bindings (without roles); never the keys themselves.", "dispatcher keys list", "dispatcher keys list --json"), async (call, cancellationToken) =>
             call.Report(await call.Api.KeysAsync(cancellationToken), keys =>
                 call.Screen.Table(["key id", "subject", "person", "roles", "groups", "created", "revoked"], keys.Items("items").Select(key => new[]
                 {
@@ -56,7 +90,9 @@ internal static class KeysVerbs
     private static Verb Revoke(ServerVerbs verbs)
     {
         var id = Identifiers.KeyId();
-        var verb = new Verb("revoke", "Revoke an API key: it stops working at once.", "dispatcher keys revoke 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10") { id };
+        var verb = new Verb(
+            "revoke", "Revoke an API key or a binding. It stops working within 2 seconds, and its event streams end within 5.",
+            "dispatcher keys revoke 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10") { id };
         return verbs.Add(verb, async (call, cancellationToken) =>
         {
             var keyId = call.Arguments.GetRequiredValue(id);

@@ -42,7 +42,23 @@ internal static class DeadLetterEndpoints
             letters = letters.Where(letter => letter.At < at || (letter.At == at && letter.DeadLetterId.CompareTo(id) < 0));
         }
 
-        var rows = await letters.OrderByDescending(letter => letter.At).ThenByDescending(letter => letter.DeadLetterId).Take(page.Limit).ToListAsync(cancellationToken);
+        var newest = letters.OrderByDescending(letter => letter.At).ThenByDescending(letter => letter.DeadLetterId).Take(page.Limit);
+        var rows = await newest.Select(letter => new DeadLetter
+        {
+            // All but the kept bytes: up to 64 KiB each.
+            DeadLetterId = letter.DeadLetterId,
+            At = letter.At,
+            FaultClass = letter.FaultClass,
+            Owner = letter.Owner,
+            Topic = letter.Topic,
+            Principal = letter.Principal,
+            JobId = letter.JobId,
+            Attempt = letter.Attempt,
+            Fault = letter.Fault,
+            Errors = letter.Errors,
+            BodyLength = letter.BodyLength,
+            BodySha256 = letter.BodySha256,
+        }).ToListAsync(cancellationToken);
         return Results.Ok(page.Of(rows, letter => DeadLetterView.Of(letter, withBody: false), letter => new Cursor(letter.At, letter.DeadLetterId)));
     }
 

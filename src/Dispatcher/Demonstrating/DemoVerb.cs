@@ -34,7 +34,7 @@ internal static class DemoVerb
         var data = Directory.CreateTempSubdirectory("dispatcher-demo-");
         try
         {
-            var key = "dsp_demo_" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+            var key = "dsp_demo_" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
             var settings = new ServerSettings
             {
                 DataFolder = data.FullName,
@@ -46,6 +46,7 @@ internal static class DemoVerb
             await using var server = Server.Build(settings);
             await DemoRepository.MakeAsync(EmbeddedFiles.Work(settings.DataFolder, "repos"), cancellationToken);
             await server.StartAsync(cancellationToken);
+            await OwnAsync(new Uri(server.Urls.First()), key, cancellationToken);
             await ShowAsync(terminal, new Uri(server.Urls.First()), key, json, exit, cancellationToken);
             if (!exit)
             {
@@ -58,6 +59,13 @@ internal static class DemoVerb
         {
             data.Delete(recursive: true);
         }
+    }
+
+    /// <summary>The key that submits the jobs gets an owner: else the deployment, which needs an approval, would be denied.</summary>
+    private static async Task OwnAsync(Uri url, string key, CancellationToken cancellationToken)
+    {
+        using var api = new ApiClient(url, key);
+        await api.CreateKeyAsync("""{"subject":"admin","person":"demo","roles":[]}"""u8.ToArray(), cancellationToken);
     }
 
     private static async Task ShowAsync(Terminal terminal, Uri url, string key, bool json, bool exit, CancellationToken cancellationToken)
@@ -82,7 +90,7 @@ internal static class DemoVerb
                 The server stays up until Ctrl-C. In another terminal:
                   export DISPATCHER_URL={url.ToString().TrimEnd('/')} DISPATCHER_API_KEY={key}
                   curl -H "Authorization: Bearer $DISPATCHER_API_KEY" $DISPATCHER_URL/api/jobs
-                  dispatcher keys create --subject you --role approver     # then, with that key: dispatcher approvals list
+                  dispatcher keys create --subject you --person you --role approver     # then, with that key: dispatcher approvals list
                 """);
         }
     }

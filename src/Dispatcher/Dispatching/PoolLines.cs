@@ -25,6 +25,9 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
     /// <summary>What was under way while another bundle came into force may come back to a line that nobody looks at.</summary>
     private static readonly long Minute = Timestamps.Micros(TimeSpan.FromMinutes(1));
 
+    /// <summary>Payload bytes that one turn holds in memory, apart from the work messages that they become.</summary>
+    private const long MostBytes = 4 * 1024 * 1024;
+
     /// <summary>A statement that takes this many ends within its time limit.</summary>
     private const int SortAtOnce = 10_000;
 
@@ -63,11 +66,19 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
         return await AnyAsync(Ready(db, pool), cancellationToken);
     }
 
-    /// <summary>The next of a pool's line, in order.</summary>
-    public async Task<IReadOnlyList<Job>> NextAsync(string pool, int most, CancellationToken cancellationToken)
+    /// <summary>
+    /// The next of a pool's line, in order: at least one, and no more than have <see cref="MostBytes"/> of payload together.
+    /// </summary>
+    public async Task<NextJobs> NextAsync(string pool, int most, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        return await Ready(db, pool).AsNoTracking().OrderBy(job => job.ReadyAt).ThenBy(job => job.JobId).Take(most).ToListAsync(cancellationToken);
+        var sizes = await Ready(db, pool).OrderBy(job => job.ReadyAt).ThenBy(job => job.JobId).Take(most)
+            .Select(job => new { job.JobId, Bytes = job.Payload.Length }).ToListAsync(cancellationToken);
+        var bytes = 0L;
+        var fitting = sizes.TakeWhile((job, i) => (bytes += job.Bytes) <= MostBytes || i == 0).Select(job => job.JobId).ToList();
+        var jobs = fitting.Count == 0 ? [] : await Ready(db, pool).AsNoTracking().Where(job => fitting.Contains(job.JobId))
+            .OrderBy(job => job.ReadyAt).ThenBy(job => job.JobId).ToListAsync(cancellationToken);
+        return new NextJobs(jobs, sizes.Count == most || fitting.Count < sizes.Count);
     }
 
     /// <summary>Asks for the first, in order, not for any: only the line's own index has the order, and any could be looked for among all jobs that ever were.</summary>
@@ -97,3 +108,8 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
         }
     }
 }
+
+/// <summary>The next jobs of a line.</summary>
+/// <param name="Jobs">In order.</param>
+/// <param name="MayBeMore">Others may stand behind them.</param>
+internal sealed record NextJobs(IReadOnlyList<Job> Jobs, bool MayBeMore);

@@ -10,7 +10,7 @@ namespace Dispatcher.Dispatching;
 /// </summary>
 internal sealed class PoolTurns(IStore store, PoolLines lines, PoolWindow window, StoreClock clock) : IDisposable
 {
-    /// <summary>So many payloads at most are in memory for a turn, and each may have 256 KiB.</summary>
+    /// <summary>So many jobs at most go in a turn; large payloads allow fewer, see <see cref="PoolLines.NextAsync"/>.</summary>
     private const int LargestTurn = 64;
 
     /// <summary>A turn takes milliseconds. Whoever takes longer may find others beside it: the window is passed then, and nothing else.</summary>
@@ -41,9 +41,9 @@ internal sealed class PoolTurns(IStore store, PoolLines lines, PoolWindow window
             {
                 var room = pool == PoolLines.Unregistered ? PoolRoom.Of(LargestTurn) : await window.RoomAsync(pool, cancellationToken);
                 var most = Math.Min(LargestTurn, window.MostOf(pool, room));
-                var line = most == 0 ? [] : await lines.NextAsync(pool, most, cancellationToken);
-                var jobs = window.Next([.. line.Where(job => window.IsRight(pool, job))], room);
-                return turn = jobs.Count == 0 ? null : new PoolTurn(jobs, line.Count == most || jobs.Count < line.Count, held, door);
+                var line = most == 0 ? new NextJobs([], MayBeMore: false) : await lines.NextAsync(pool, most, cancellationToken);
+                var jobs = window.Next([.. line.Jobs.Where(job => window.IsRight(pool, job))], room);
+                return turn = jobs.Count == 0 ? null : new PoolTurn(jobs, line.MayBeMore || jobs.Count < line.Jobs.Count, held, door);
             }
             finally
             {

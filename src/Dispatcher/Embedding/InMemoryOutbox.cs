@@ -23,7 +23,7 @@ internal sealed class InMemoryOutbox(IServiceProvider services, EventStream even
                 await SendAsync(Queues.Work(message.RoutingKey), message, cancellationToken);
                 break;
             case Exchanges.Events:
-                events.Publish(message);
+                events.Publish(message.Body);
                 break;
             default:
                 // Copies of dead letters: there is no exchange to copy to, and the store has them. And what wakes a retry later: the sweep does.

@@ -91,6 +91,12 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
             return new ExplainedDecision(recorded, null, null, "No bundle was in force.");
         }
 
+        if (recorded.Reason.StartsWith(PolicyGate.NoOwner, StringComparison.Ordinal))
+        {
+            return new ExplainedDecision(
+                recorded, null, null, "The rules asked for an approval, and no person was responsible for the principal.");
+        }
+
         if (stored.Facts(recorded.Attempt) is not { } facts)
         {
             return new ExplainedDecision(recorded, null, null, $"The payload was larger than {Denial.MostPayloadBytes} bytes, so that it was not kept.");

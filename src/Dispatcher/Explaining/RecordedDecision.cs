@@ -20,6 +20,7 @@ internal sealed record RecordedDecision
     public required string PolicyHash { get; init; }
     public required string BasisHash { get; init; }
     public required Verdict Verdict { get; init; }
+    public required string Reason { get; init; }
     public required IReadOnlyList<string> Rules { get; init; }
 
     /// <summary>Null: the line tells of no decision.</summary>
@@ -41,6 +42,7 @@ internal sealed record RecordedDecision
             PolicyHash = decided.GetProperty("policy_hash").GetString()!,
             BasisHash = basis.GetString()!,
             Verdict = verdict.Deserialize<Verdict>(),
+            Reason = decided.TryGetProperty("reason", out var reason) ? reason.GetString()! : "",
             Rules = decided.GetProperty("rules").Deserialize<List<string>>()!,
         };
     }

@@ -24,6 +24,7 @@ internal sealed class DispatcherMetrics
     private readonly Gauge<double> _approvalsMedianWait;
     private readonly Gauge<double> _approvalsLongestWait;
     private readonly Counter<long> _approvalsExpired;
+    private readonly Counter<long> _votesRefused;
     private readonly Gauge<int> _poolWaiting;
     private readonly Gauge<int> _poolCapacity;
     private readonly Gauge<int> _poolLimit;
@@ -43,6 +44,9 @@ internal sealed class DispatcherMetrics
         _approvalsMedianWait = meter.CreateGauge<double>("dispatcher.approvals.wait.median", "s", "How long half of them have waited at least; 0: none waits");
         _approvalsLongestWait = meter.CreateGauge<double>("dispatcher.approvals.wait.longest", "s", "How long the oldest of them has waited; 0: none waits");
         _approvalsExpired = meter.CreateCounter<long>("dispatcher.approvals.expired", "{approval}", "Approvals that nobody decided on, or used, within the limit of their rule; counted by the process that noticed");
+        _votesRefused = meter.CreateCounter<long>(
+            "dispatcher.approvals.votes.refused", "{vote}",
+            "Votes that did not count, by reason; the timeline has the first of each approval, key subject and reason");
         _poolWaiting = meter.CreateGauge<int>("dispatcher.pool.waiting", "{job}", "Jobs in the line of a pool, retries that are not ready yet among them");
         _poolCapacity = meter.CreateGauge<int>("dispatcher.pool.capacity", "{run}", "Runs that the live workers of a pool can have at once; 0: nobody serves it");
         _poolLimit = meter.CreateGauge<int>("dispatcher.pool.limit", "{attempt}", "Attempts that may be under way at once in a pool whose attempts come to nothing, as this process sees it; -1: not limited");
@@ -69,6 +73,8 @@ internal sealed class DispatcherMetrics
     }
 
     public void ApprovalsExpired(int count) => _approvalsExpired.Add(count);
+
+    public void VoteRefused(string code) => _votesRefused.Add(1, new KeyValuePair<string, object?>("reason", code));
 
     public void Decided(Hop hop, Verdict verdict, TimeSpan took)
     {

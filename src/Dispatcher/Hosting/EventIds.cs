@@ -64,6 +64,13 @@ internal static class EventIds
     public const int RelayFailed = 2601;
     public const int ReplyFailed = 2603;
 
+    // 2700 keys
+    public const int AdminKeyReplaced = 2700;
+    public const int AdminKeyRetired = 2701;
+
+    // 2710 events
+    public const int EventsLost = 2710;
+
     // 2900 sealing
     public const int HistoryDoubted = 2900;
     public const int SealingLeft = 2901;

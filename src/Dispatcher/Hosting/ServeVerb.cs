@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Dispatcher.CommandLine;
+using Dispatcher.Keys;
 
 namespace Dispatcher.Hosting;
 
@@ -21,8 +22,8 @@ internal static class ServeVerb
     {
         var verb = new Verb(
             "serve",
-            "Run the server: on RabbitMQ and PostgreSQL, or embedded in this process with --data. The key in DISPATCHER_API_KEY (or the file DISPATCHER_API_KEY_FILE) becomes an admin key.",
-            "DISPATCHER_API_KEY=change-me dispatcher serve --data ./data",
+            "Run the server: on RabbitMQ and PostgreSQL, or embedded in this process with --data. The key in DISPATCHER_API_KEY (or the file DISPATCHER_API_KEY_FILE) becomes an admin key and replaces the one before.",
+            "DISPATCHER_API_KEY=$(openssl rand -hex 32) dispatcher serve --data ./data",
             "dispatcher serve --rabbitmq amqp://dispatcher:secret@mq/ --postgres \"Host=db;Username=dispatcher;Password=secret;Database=dispatcher\"");
         foreach (var option in new Option[] { RabbitMq, Postgres, Data, Policies, Audit, Urls, Migrate, NoWorker })
         {
@@ -62,6 +63,12 @@ internal static class ServeVerb
         if (settings.RabbitMq is not null && !(Uri.TryCreate(settings.RabbitMq, UriKind.Absolute, out var address) && address.Scheme is "amqp" or "amqps"))
         {
             throw new VerbFailedException(ExitCode.WrongUse, "--rabbitmq is no AMQP address.", "For example amqp://user:password@127.0.0.1:5672/vhost; special characters in the password are percent-encoded.");
+        }
+
+        if (settings.ApiKey is { } key && KeyStrength.WhyWeak(key) is { } weak)
+        {
+            throw new VerbFailedException(
+                ExitCode.WrongUse, $"DISPATCHER_API_KEY is too weak for an admin key: {weak}.", "Make one with \"openssl rand -hex 32\".");
         }
 
         return settings;

@@ -96,7 +96,6 @@ internal static class Server
         services.AddSingleton<DispatcherMetrics>();
         services.AddMetricsExposition();
         services.AddSingleton<ProcessRegister>();
-        services.AddSingleton<EventStream>();
         services.AddSingleton(provider => AuditFolder.Open(provider.GetRequiredService<ServerSettings>()));
         services.AddSingleton<Checkpoints>();
         services.AddSingleton<GateQueries>();
@@ -182,9 +181,6 @@ internal static class Server
         app.MapStatus();
         app.MapGates();
         app.MapMetrics();
-        if (settings.IsEmbedded)
-        {
-            app.MapEvents();
-        }
+        app.MapEvents();
     }
 }

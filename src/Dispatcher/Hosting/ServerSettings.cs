@@ -18,7 +18,9 @@ internal sealed record ServerSettings
     /// <summary>Where HTTP listens, for example <c>http://127.0.0.1:8080</c>.</summary>
     public required string Urls { get; init; }
 
-    /// <summary>A key that shall be an admin key. Null: none is made.</summary>
+    /// <summary>
+    /// A key that becomes an admin key and replaces the one that a start before brought. Null: none is made, and none is replaced.
+    /// </summary>
     public string? ApiKey { get; init; }
 
     /// <summary>Folder of the checkpoints of the timeline and of the key that signs them. Null: <c>audit</c> in the data folder, or without one in the current folder.</summary>

@@ -36,7 +36,7 @@ internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> databas
     }
 }
 
-/// <summary>Makes the key of <c>DISPATCHER_API_KEY</c> an admin key.</summary>
+/// <summary>Makes the key of <c>DISPATCHER_API_KEY</c> the admin key that came from the environment; the newest value wins.</summary>
 internal sealed class AdminKey(ApiKeys keys, ServerSettings settings) : IHostedService
 {
     public Task StartAsync(CancellationToken cancellationToken) =>

@@ -14,7 +14,7 @@ internal sealed class JobCancel(MoveWriter moves, IDbContextFactory<DispatcherDb
         while (true)
         {
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            var job = await db.Jobs.AsNoTracking().SingleAsync(row => row.JobId == jobId, cancellationToken);
+            var job = await db.Jobs.Where(row => row.JobId == jobId).WithoutPayload().SingleAsync(cancellationToken);
             if (job.State.IsFinal() || job.CancelRequested)
             {
                 return job;

@@ -8,6 +8,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Jobs;
 
+/// <summary>What a list reads of a job: neither payload nor result.</summary>
+internal sealed record ListedJob(
+    Guid JobId, string Topic, string Principal, JobState State, int Attempt, Verdict Verdict, string? FaultClass, long CreatedAt, long UpdatedAt);
+
 /// <summary>Which jobs to list.</summary>
 internal sealed record JobQuery(JobState? State, string? Topic, string? Principal, Paging Page);
 
@@ -27,7 +31,10 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
             jobs = jobs.Where(job => job.CreatedAt < at || (job.CreatedAt == at && job.JobId.CompareTo(id) < 0));
         }
 
-        var rows = await jobs.OrderByDescending(job => job.CreatedAt).ThenByDescending(job => job.JobId).Take(query.Page.Limit).ToListAsync(cancellationToken);
+        var rows = await jobs.OrderByDescending(job => job.CreatedAt).ThenByDescending(job => job.JobId).Take(query.Page.Limit)
+            .Select(job => new ListedJob(
+                job.JobId, job.Topic, job.Principal, job.State, job.Attempt, job.Verdict, job.FaultClass, job.CreatedAt, job.UpdatedAt))
+            .ToListAsync(cancellationToken);
         return query.Page.Of(rows, JobSummary.Of, job => new Cursor(job.CreatedAt, job.JobId));
     }
 

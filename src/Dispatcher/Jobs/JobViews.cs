@@ -11,7 +11,7 @@ namespace Dispatcher.Jobs;
 internal sealed record JobSummary(
     Guid JobId, string Topic, string Principal, JobState State, int Attempt, Verdict Verdict, string? FaultClass, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt)
 {
-    public static JobSummary Of(Job job) => new(
+    public static JobSummary Of(ListedJob job) => new(
         job.JobId, job.Topic, job.Principal, job.State, job.Attempt, job.Verdict, job.FaultClass, Timestamps.At(job.CreatedAt), Timestamps.At(job.UpdatedAt));
 }
 

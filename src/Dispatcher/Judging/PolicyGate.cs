@@ -1,12 +1,14 @@
+using Dispatcher.Contracts;
 using Dispatcher.Health;
 using Dispatcher.Jobs;
+using Dispatcher.Keys;
 using Dispatcher.Policies;
 using Dispatcher.Storing;
 
 namespace Dispatcher.Judging;
 
 /// <summary>Asks the bundle in force about a job: at intake, and again at dispatch. Without a bundle, or when the stored job is not the one that was hashed, the answer is DENY.</summary>
-internal sealed class PolicyGate(CurrentBundle current, StoreClock clock, DispatcherMetrics metrics, TimeProvider time)
+internal sealed class PolicyGate(CurrentBundle current, Owners owners, StoreClock clock, DispatcherMetrics metrics, TimeProvider time)
 {
     /// <summary>The reason of a denial when the stored job no longer has the hash it was accepted with: somebody changed the row.</summary>
     public const string HashMismatch = "job_hash_mismatch";
@@ -15,6 +17,12 @@ internal sealed class PolicyGate(CurrentBundle current, StoreClock clock, Dispat
     /// The reason of a denial when job and approval rows agree, and the timeline says something else: somebody changed the rows.
     /// </summary>
     public const string TimelineMismatch = "timeline_mismatch";
+
+    /// <summary>
+    /// The reason of a denial when a job needs an approval and no person is responsible for its principal: nobody could tell whether the
+    /// approver is the requester.
+    /// </summary>
+    public const string NoOwner = "no_owner";
 
     /// <summary>Waits until the clock is trusted: rules have times, and a process that is off decides nothing.</summary>
     public async ValueTask<Judged<Job>> JudgeAsync(Job job, Hop hop, CancellationToken cancellationToken)
@@ -27,6 +35,11 @@ internal sealed class PolicyGate(CurrentBundle current, StoreClock clock, Dispat
         var start = time.GetTimestamp();
         var at = Timestamps.At(clock.Now);
         var decision = Decide(job, at);
+        if (decision.Verdict == Verdict.RequireApproval && !await owners.HasOneAsync(job.Principal, cancellationToken))
+        {
+            decision = WithoutOwner(job, decision);
+        }
+
         metrics.Decided(hop, decision.Verdict, time.GetElapsedTime(start));
         return new Judged<Job>(job, decision, at);
     }
@@ -54,6 +67,18 @@ internal sealed class PolicyGate(CurrentBundle current, StoreClock clock, Dispat
 
         return inForce.Bundle.Decide(job.Facts(job.Attempt + 1), at);
     }
+
+    private static Decision WithoutOwner(Job job, Decision decision) => decision with
+    {
+        Verdict = Verdict.Deny,
+        Rules = [],
+        Reason = NoOwner,
+        Detail = $"the job needs an approval, and no person is responsible for principal {job.Principal}. An admin names one: "
+            + $"dispatcher keys bind --subject {job.Principal} --person <person>; then submit it again with a new job_id and idempotency_key",
+        Constraints = null,
+        BasisHash = "",
+        Approval = null,
+    };
 }
 
 /// <summary>Where on its way a job is when the policy is asked.</summary>

@@ -1,6 +1,9 @@
 namespace Dispatcher.Keys;
 
-/// <summary>A key for the HTTP door. Only the hash of the secret is stored.</summary>
+/// <summary>
+/// A key for the HTTP door, or a binding of a principal to a person. Only the hash of the secret is stored. A row without roles is a
+/// binding: nobody has its secret.
+/// </summary>
 internal sealed record ApiKey
 {
     /// <summary>The public half, safe to show: the first part of the key.</summary>
@@ -12,7 +15,10 @@ internal sealed record ApiKey
     /// <summary>The principal, <c>[a-z0-9_-]{1,64}</c>: one namespace with broker users.</summary>
     public required string Subject { get; init; }
 
-    /// <summary>The person behind it; two keys of one person count as one voter.</summary>
+    /// <summary>
+    /// The person who uses the subject or is responsible for it. Two keys of one person count as one voter. Empty: the key names no
+    /// person; it cannot vote, and no job of its subject can be approved.
+    /// </summary>
     public required string Person { get; init; }
 
     public required IReadOnlyList<string> Roles { get; init; }

@@ -13,6 +13,9 @@ internal sealed class ApiKeyAuthentication(
     : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
 {
     public const string Name = "ApiKey";
+    public const string KeyIdClaim = "key_id";
+
+    /// <summary>Absent or empty: the key names no person.</summary>
     public const string PersonClaim = "person";
     public const string GroupClaim = "group";
     private const string Bearer = "Bearer ";
@@ -45,6 +48,7 @@ internal sealed class ApiKeyAuthentication(
     private static ClaimsPrincipal Caller(ApiKey key) => new(new ClaimsIdentity(
         [
             new Claim(ClaimTypes.NameIdentifier, key.Subject),
+            new Claim(KeyIdClaim, key.KeyId),
             new Claim(PersonClaim, key.Person),
             .. key.Roles.Select(role => new Claim(ClaimTypes.Role, role)),
             .. key.Groups.Select(group => new Claim(GroupClaim, group)),
@@ -65,6 +69,7 @@ internal static class Callers
 
     public static void AddApiKeys(this IServiceCollection services)
     {
+        services.AddSingleton<Owners>();
         services.AddSingleton<ApiKeys>();
         services.AddAuthentication(ApiKeyAuthentication.Name).AddScheme<AuthenticationSchemeOptions, ApiKeyAuthentication>(ApiKeyAuthentication.Name, null);
         services.AddAuthorizationBuilder()

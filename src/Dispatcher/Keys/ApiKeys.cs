@@ -8,10 +8,11 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Keys;
 
 /// <summary>Makes, finds and revokes API keys. A key looks like <c>dsp_&lt;key id&gt;_&lt;secret&gt;</c>; the store has only its hash.</summary>
-internal sealed class ApiKeys(IDbContextFactory<DispatcherDb> database, StoreClock clock, TimeProvider time)
+internal sealed partial class ApiKeys(
+    IDbContextFactory<DispatcherDb> database, Owners owners, StoreClock clock, TimeProvider time, ILogger<ApiKeys> logger)
 {
-    /// <summary>A revoked key may work this much longer: the price of not asking the store at every request.</summary>
-    private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(5);
+    /// <summary>A key that another server revoked works this much longer: the price of not asking the store at every request.</summary>
+    private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(2);
 
     private const int MostRemembered = 10_000;
 
@@ -45,7 +46,14 @@ internal sealed class ApiKeys(IDbContextFactory<DispatcherDb> database, StoreClo
         return key;
     }
 
-    /// <summary>Stores a new key; answers its secret, which is never shown again.</summary>
+    /// <summary>Whether a key is not revoked, as the store says now.</summary>
+    public async Task<bool> IsAliveAsync(string keyId, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await db.ApiKeys.AnyAsync(key => key.KeyId == keyId && key.RevokedAt == null, cancellationToken);
+    }
+
+    /// <summary>Stores a new key or binding; answers its secret, which is never shown again.</summary>
     public async Task<(ApiKey Key, string Secret)> CreateAsync(KeyRequest request, CancellationToken cancellationToken)
     {
         var keyId = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
@@ -54,16 +62,17 @@ internal sealed class ApiKeys(IDbContextFactory<DispatcherDb> database, StoreClo
     }
 
     /// <summary>
-    /// Makes sure that a secret given from outside (<c>DISPATCHER_API_KEY</c>) is an admin key. Of the keys that came this way only it and the newest other stay:
-    /// while a secret is changed, servers that were not started again still have the former one. A secret that was revoked stays so: it may have leaked.
+    /// Makes a secret given from outside (<c>DISPATCHER_API_KEY</c>) the only admin key that came this way: the newest one stays, all
+    /// others are revoked. A secret that was replaced or revoked is not accepted again, because it may have leaked; the server starts,
+    /// logs an error, and the secret grants nothing.
     /// </summary>
     public async Task EnsureAdminAsync(string secret, CancellationToken cancellationToken)
     {
-        await using var db = await database.CreateDbContextAsync(cancellationToken);
         var hash = Hash(secret);
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
         if (!await db.ApiKeys.AnyAsync(key => key.SecretHash == hash, cancellationToken))
         {
-            var request = new KeyRequest { Subject = "admin", Person = "admin", Roles = [Role.Admin], Groups = [] };
+            var request = new KeyRequest { Subject = "admin", Roles = [Role.Admin], Groups = [] };
             try
             {
                 await AddAsync(FromEnvironment + hash[..8], secret, request, cancellationToken);
@@ -74,11 +83,19 @@ internal sealed class ApiKeys(IDbContextFactory<DispatcherDb> database, StoreClo
             }
         }
 
-        var former = await db.ApiKeys.Where(key => key.KeyId.StartsWith(FromEnvironment) && key.SecretHash != hash && key.RevokedAt == null)
-            .OrderByDescending(key => key.CreatedAt).Select(key => key.KeyId).Skip(1).ToListAsync(cancellationToken);
-        foreach (var keyId in former)
+        // After the insert is committed: of several servers that start at once with different values, all agree on the newest.
+        var alive = await db.ApiKeys.Where(key => key.KeyId.StartsWith(FromEnvironment) && key.RevokedAt == null)
+            .OrderByDescending(key => key.CreatedAt).ThenBy(key => key.KeyId)
+            .Select(key => new { key.KeyId, key.SecretHash }).ToListAsync(cancellationToken);
+        foreach (var replaced in alive.Skip(1))
         {
-            await RevokeAsync(keyId, cancellationToken);
+            await RevokeAsync(replaced.KeyId, cancellationToken);
+            Log.Replaced(logger, replaced.KeyId);
+        }
+
+        if (alive.FirstOrDefault()?.SecretHash != hash)
+        {
+            Log.Retired(logger);
         }
     }
 
@@ -93,9 +110,11 @@ internal sealed class ApiKeys(IDbContextFactory<DispatcherDb> database, StoreClo
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var now = clock.Now;
-        _seen.Clear();
-        return await db.ApiKeys.Where(key => key.KeyId == keyId)
+        var found = await db.ApiKeys.Where(key => key.KeyId == keyId)
             .ExecuteUpdateAsync(set => set.SetProperty(key => key.RevokedAt, key => key.RevokedAt ?? now), cancellationToken) == 1;
+        _seen.Clear();
+        owners.Forget();
+        return found;
     }
 
     private async Task<ApiKey> AddAsync(string keyId, string secret, KeyRequest request, CancellationToken cancellationToken)
@@ -105,7 +124,7 @@ internal sealed class ApiKeys(IDbContextFactory<DispatcherDb> database, StoreClo
             KeyId = keyId,
             SecretHash = Hash(secret),
             Subject = request.Subject,
-            Person = request.Person ?? request.Subject,
+            Person = request.Person ?? "",
             Roles = request.Roles,
             Groups = request.Groups,
             CreatedAt = clock.Now,
@@ -113,8 +132,20 @@ internal sealed class ApiKeys(IDbContextFactory<DispatcherDb> database, StoreClo
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         db.ApiKeys.Add(key);
         await db.SaveChangesAsync(cancellationToken);
+        owners.Forget();
         return key;
     }
 
     private static string Hash(string secret) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(secret)));
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.AdminKeyReplaced, LogLevel.Warning, "Revoked key {KeyId}: another value of DISPATCHER_API_KEY replaced it")]
+        public static partial void Replaced(ILogger logger, string keyId);
+
+        [LoggerMessage(
+            EventIds.AdminKeyRetired, LogLevel.Error,
+            "DISPATCHER_API_KEY holds a key that was replaced or revoked; it grants nothing. Set the current key or a new one")]
+        public static partial void Retired(ILogger logger);
+    }
 }

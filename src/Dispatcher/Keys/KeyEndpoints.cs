@@ -9,15 +9,18 @@ namespace Dispatcher.Keys;
 /// <summary>The body of <c>POST /api/keys</c>.</summary>
 internal sealed record KeyRequest
 {
-    /// <summary>The principal, <c>[a-z0-9_-]{1,64}</c>; for a worker, the name of its broker user.</summary>
+    /// <summary>The principal, <c>[a-z0-9_-]{1,64}</c>; for a worker or a producer over AMQP, the name of its broker user.</summary>
     [JsonPropertyName("subject")]
     public required string Subject { get; init; }
 
-    /// <summary>The person behind it. Null: the subject itself.</summary>
+    /// <summary>
+    /// The person who uses the subject or is responsible for it, <c>[a-z0-9_-]{1,64}</c>. Null: none; then the key cannot have the role
+    /// <c>approver</c>.
+    /// </summary>
     [JsonPropertyName("person")]
     public string? Person { get; init; }
 
-    /// <summary>See <see cref="Role"/>.</summary>
+    /// <summary>See <see cref="Role"/>. Empty: no key is made; the principal is bound to the person, which must be given.</summary>
     [JsonPropertyName("roles")]
     public required IReadOnlyList<string> Roles { get; init; }
 
@@ -26,11 +29,14 @@ internal sealed record KeyRequest
     public IReadOnlyList<string> Groups { get; init; } = [];
 }
 
-/// <summary>A key as it is shown. The secret is there once, when the key is made.</summary>
-internal sealed record KeyView(string KeyId, string? Key, string Subject, string Person, IReadOnlyList<string> Roles, IReadOnlyList<string> Groups, DateTimeOffset CreatedAt, DateTimeOffset? RevokedAt)
+/// <summary>
+/// A key or a binding as it is shown. The secret is there once, when the key is made; a binding has none. The person is null when none is
+/// named.
+/// </summary>
+internal sealed record KeyView(string KeyId, string? Key, string Subject, string? Person, IReadOnlyList<string> Roles, IReadOnlyList<string> Groups, DateTimeOffset CreatedAt, DateTimeOffset? RevokedAt)
 {
     public static KeyView Of(ApiKey key, string? secret = null) =>
-        new(key.KeyId, secret, key.Subject, key.Person, key.Roles, key.Groups, Timestamps.At(key.CreatedAt), Timestamps.At(key.RevokedAt));
+        new(key.KeyId, secret, key.Subject, key.Person.Length == 0 ? null : key.Person, key.Roles, key.Groups, Timestamps.At(key.CreatedAt), Timestamps.At(key.RevokedAt));
 }
 
 /// <summary><c>/api/keys</c>, for admins.</summary>
@@ -55,7 +61,7 @@ internal static class KeyEndpoints
         }
 
         var (key, secret) = await store.CreateAsync(request, cancellationToken);
-        return Results.Created($"/api/keys/{key.KeyId}", KeyView.Of(key, secret));
+        return Results.Created($"/api/keys/{key.KeyId}", KeyView.Of(key, key.Roles.Count == 0 ? null : secret));
     }
 
     private static List<InputError> Check(KeyRequest request)
@@ -67,6 +73,14 @@ internal static class KeyEndpoints
             {
                 errors.Report("bad_principal", where, $"\"{InputErrors.Cut(name)}\" is not allowed.", "Use 1 to 64 characters of a-z, 0-9, _ and -.");
             }
+        }
+
+        if (request.Person is null && (request.Roles.Count == 0 || request.Roles.Contains(Role.Approver)))
+        {
+            errors.Report(
+                "no_person", "/person",
+                request.Roles.Count == 0 ? "A binding names no person." : "A key with the role approver names no person.",
+                "Name the person: \"person\": \"ana\", or --person ana. Two keys of one person count as one voter.");
         }
 
         // Null is no member of these lists, but JSON can put it there.

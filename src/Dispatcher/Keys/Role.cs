@@ -26,6 +26,9 @@ internal static partial class Role
 
     public static string Subject(this ClaimsPrincipal caller) => caller.FindFirstValue(ClaimTypes.NameIdentifier)!;
 
+    /// <summary>The id of the caller's key.</summary>
+    public static string KeyId(this ClaimsPrincipal caller) => caller.FindFirstValue(ApiKeyAuthentication.KeyIdClaim)!;
+
     /// <summary>Whether these roles let their key vote on held jobs. An admin makes keys, and so could vote as anybody: the vote at least bears its name.</summary>
     public static bool MayVote(IEnumerable<string> roles) => roles.Any(role => role is Approver or Admin);
 

@@ -2,6 +2,7 @@ using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Embedding;
+using Dispatcher.Events;
 using Dispatcher.Hosting;
 using Dispatcher.Intake;
 using Dispatcher.Recovering;
@@ -24,6 +25,7 @@ internal static class MessagingRegistration
     {
         if (settings.IsEmbedded)
         {
+            services.AddSingleton(new EventStream(isConnected: true));
             services.AddSingleton<IPoolQueues, InMemoryPools>();
             services.AddSingleton<InMemoryOutbox>();
             services.AddSingleton<IOutboxTransport>(provider => provider.GetRequiredService<InMemoryOutbox>());
@@ -35,6 +37,8 @@ internal static class MessagingRegistration
         services.AddSingleton<RabbitTopology>();
         services.AddSingleton<IPoolQueues>(provider => provider.GetRequiredService<RabbitTopology>());
         services.AddHostedService(provider => provider.GetRequiredService<RabbitTopology>());
+        services.AddSingleton(new EventStream(isConnected: false));
+        services.AddHostedService(provider => ActivatorUtilities.CreateInstance<RabbitEvents>(provider, new Uri(settings.RabbitMq!)));
     }
 
     public static void AddMessaging(this IServiceCollection services, ServerSettings settings)

@@ -10,16 +10,24 @@ namespace Dispatcher.Recovering;
 
 /// <summary>Steps 7 and 8: takes the outcome of an attempt and moves the job to where it leads. Only the run that holds the claim is heard.</summary>
 internal sealed partial class JobRecovery(
-    MoveWriter moves, IStore store, IDbContextFactory<DispatcherDb> database, CurrentBundle current, StoreClock clock, TimeProvider time, ILogger<JobRecovery> logger)
+    MoveWriter moves, IStore store, IDbContextFactory<DispatcherDb> database, CurrentBundle current, StoreClock clock, TimeProvider time, ILogger<JobRecovery> logger) : IDisposable
 {
     private const int Tries = 5;
+
+    /// <summary>
+    /// Late outcomes of one job that the timeline keeps; more are only logged. The timeline is never cut, and a worker could fill it.
+    /// </summary>
+    private const int MostLate = 20;
+
+    /// <summary>Late outcomes are rare. One after the other, each sees what the one before wrote.</summary>
+    private readonly SemaphoreSlim _oneLate = new(1, 1);
 
     /// <summary>Stores these outcomes, each by itself. <paramref name="sender"/> is the principal the broker vouches for.</summary>
     public async Task RecordAsync(IReadOnlyList<AttemptOutcome> outcomes, string sender, CancellationToken cancellationToken)
     {
         var ids = outcomes.Select(outcome => outcome.JobId).Distinct().ToList();
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var jobs = await db.Jobs.AsNoTracking().Where(job => ids.Contains(job.JobId)).ToDictionaryAsync(job => job.JobId, cancellationToken);
+        var jobs = await db.Jobs.Where(job => ids.Contains(job.JobId)).WithoutPayload().ToDictionaryAsync(job => job.JobId, cancellationToken);
         await Task.WhenAll(outcomes.Select(outcome =>
             RecordStorableAsync(outcome, jobs.GetValueOrDefault(outcome.JobId), sender, cancellationToken)));
     }
@@ -55,7 +63,7 @@ internal sealed partial class JobRecovery(
 
             // Somebody moved it between: a cancel was noted, or the sweep was first. Look again.
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            job = await db.Jobs.AsNoTracking().SingleAsync(row => row.JobId == outcome.JobId, cancellationToken);
+            job = await db.Jobs.Where(row => row.JobId == outcome.JobId).WithoutPayload().SingleAsync(cancellationToken);
         }
 
         await LateAsync(outcome, job, sender, cancellationToken);
@@ -78,9 +86,29 @@ internal sealed partial class JobRecovery(
         // Only who has claimed the job writes on its timeline: it is never cut, and a stranger could fill it.
         if (job.ClaimedBy == sender)
         {
-            await store.RecordAsync([TimelineDetails.Late(outcome, sender, job.State)], [], cancellationToken);
+            await RecordLateAsync(outcome, job, sender, cancellationToken);
         }
     }
+
+    private async Task RecordLateAsync(AttemptOutcome outcome, Job job, string sender, CancellationToken cancellationToken)
+    {
+        await _oneLate.WaitAsync(cancellationToken);
+        try
+        {
+            await using var db = await database.CreateDbContextAsync(cancellationToken);
+            var late = db.Timeline.Where(entry => entry.JobId == job.JobId && entry.Kind == TimelineKinds.LateOutcome);
+            if (await late.CountAsync(cancellationToken) < MostLate)
+            {
+                await store.RecordAsync([TimelineDetails.Late(outcome, sender, job.State)], [], cancellationToken);
+            }
+        }
+        finally
+        {
+            _oneLate.Release();
+        }
+    }
+
+    public void Dispose() => _oneLate.Dispose();
 
     private Surroundings Surroundings(AttemptOutcome outcome) =>
         current.InForce.Bundle is { } bundle || outcome.Kind != OutcomeKind.Faulted

@@ -6,7 +6,8 @@ namespace Dispatcher.Relaying;
 /// <summary>Sends what the relay did not: rows of processes that died, and rows whose sending failed before.</summary>
 internal sealed class OutboxSweeper(IStore store, Relay relay, TimeProvider time, ILogger<OutboxSweeper> logger) : Loop(TimeSpan.FromSeconds(1), time, logger)
 {
-    private const int Batch = 500;
+    /// <summary>A work message may have 384 KiB, so that a batch of the largest has 40 MB.</summary>
+    private const int Batch = 100;
     private static readonly TimeSpan Postpone = TimeSpan.FromSeconds(10);
 
     public override async Task OnceAsync(CancellationToken cancellationToken)

@@ -17,16 +17,25 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
     private const int LargestBatch = 256;
     private const int LargestQueue = 16_384;
 
+    /// <summary>
+    /// Bytes of the bodies that wait or are being sent: work messages of the largest payloads would fill gigabytes otherwise.
+    /// </summary>
+    private const long MostBytes = 64 * 1024 * 1024;
+
     /// <summary>What does not fit is dropped here: the sweeper finds it in the table.</summary>
-    private readonly Channel<OutboxMessage> _messages = Channel.CreateBounded<OutboxMessage>(new BoundedChannelOptions(LargestQueue) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<OutboxMessage> _messages = Channel.CreateBounded<OutboxMessage>(LargestQueue);
     private readonly Channel<Reply> _replies = Channel.CreateBounded<Reply>(new BoundedChannelOptions(LargestQueue) { FullMode = BoundedChannelFullMode.DropWrite });
+    private long _bytes;
 
     /// <summary>Hands over messages whose rows are committed.</summary>
     public void Offer(IEnumerable<OutboxMessage> committed)
     {
         foreach (var message in committed)
         {
-            _messages.Writer.TryWrite(message);
+            if (Interlocked.Add(ref _bytes, message.Body.Length) > MostBytes || !_messages.Writer.TryWrite(message))
+            {
+                Interlocked.Add(ref _bytes, -message.Body.Length);
+            }
         }
     }
 
@@ -82,6 +91,10 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
             {
                 // Sent but not removed: the sweeper sends it once more, and the receiver drops it.
                 Log.Away(logger, away);
+            }
+            finally
+            {
+                Interlocked.Add(ref _bytes, -batch.Sum(message => (long)message.Body.Length));
             }
         }
     }

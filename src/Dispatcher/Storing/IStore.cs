@@ -38,7 +38,9 @@ internal interface IStore
     /// <summary>Writes lines and messages that come with no change of state.</summary>
     Task RecordAsync(IReadOnlyList<TimelineEntry> entries, IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken);
 
-    /// <summary>Jobs whose time has come, each postponed in the same step so that no other process takes it at once.</summary>
+    /// <summary>
+    /// Jobs whose time has come, without their payloads, each postponed in the same step so that no other process takes it at once.
+    /// </summary>
     Task<IReadOnlyList<Job>> TakeDueAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken);
 
     /// <summary>Extends the leases of these runs, as far as they are still theirs and belong to <paramref name="claimedBy"/>; answers those it found, and whether they shall stop.</summary>

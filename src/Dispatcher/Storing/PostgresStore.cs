@@ -156,7 +156,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         return await db.Jobs.FromSqlRaw($"""
             update jobs set due_at = {Now} + {Timestamps.Micros(postpone)} where job_id in (
                 select job_id from jobs where due_at <= {Now} order by due_at limit {limit} for update skip locked)
-            returning *
+            returning {Columns.JobWithoutPayload("''::bytea")}
             """).AsNoTracking().ToListAsync(cancellationToken);
 #pragma warning restore EF1002
     }

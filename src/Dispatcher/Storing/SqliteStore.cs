@@ -108,7 +108,8 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
 #pragma warning disable EF1002 // Constants and numbers of ours only.
         return await db.Jobs.FromSqlRaw($"""
             update jobs set due_at = {Now} + {Timestamps.Micros(postpone)}
-            where job_id in (select job_id from jobs where due_at <= {Now} order by due_at limit {limit}) returning *
+            where job_id in (select job_id from jobs where due_at <= {Now} order by due_at limit {limit})
+            returning {Columns.JobWithoutPayload("x''")}
             """).AsNoTracking().ToListAsync(cancellationToken);
 #pragma warning restore EF1002
     }

@@ -53,6 +53,10 @@ internal sealed class DispatcherProcess : Child
         return (await answer.Content.ReadFromJsonAsync<JsonElement>(Now)).GetProperty("key").GetString()!;
     }
 
+    /// <summary>Names a person who is responsible for a principal.</summary>
+    public async Task BindAsync(string principal, string person) =>
+        Assert.Equal(HttpStatusCode.Created, (await SendAsync(HttpMethod.Post, "/api/keys", JsonSerializer.SerializeToUtf8Bytes(new { subject = principal, person, roles = Array.Empty<string>() }))).Status);
+
     public Task<(HttpStatusCode Status, JsonElement Body)> SubmitAsync(byte[] body, string? key = null) => SendAsync(HttpMethod.Post, "/api/jobs", body, key);
 
     public Task<(HttpStatusCode Status, JsonElement Body)> CancelAsync(Guid jobId) => SendAsync(HttpMethod.Post, $"/api/jobs/{jobId}/cancel", []);

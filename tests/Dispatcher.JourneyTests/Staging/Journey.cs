@@ -22,6 +22,7 @@ internal sealed class Journey : IAsyncDisposable
     private readonly List<Child> _workers = [];
     private readonly List<Producer> _producers = [];
     private readonly Dictionary<string, string> _keys = [];
+    private bool _areBound;
 
     private Journey(string name, bool migrated)
     {
@@ -98,6 +99,7 @@ internal sealed class Journey : IAsyncDisposable
     {
         var dispatcher = StartDispatcher(address);
         await dispatcher.ReadyAsync();
+        await BindProducersAsync(dispatcher);
         return dispatcher;
     }
 
@@ -107,7 +109,19 @@ internal sealed class Journey : IAsyncDisposable
         var (first, second) = (StartDispatcher(), StartDispatcher());
         await first.ReadyAsync();
         await second.ReadyAsync();
+        await BindProducersAsync(first);
         return (first, second);
+    }
+
+    /// <summary>Jobs of a principal that nobody is responsible for are denied when they need an approval.</summary>
+    private async Task BindProducersAsync(DispatcherProcess dispatcher)
+    {
+        foreach (var producer in _areBound ? [] : Producers)
+        {
+            await dispatcher.BindAsync(producer, producer + "-owner");
+        }
+
+        _areBound = true;
     }
 
     /// <summary>A worker whose effects are counted. Its claims go to this dispatcher.</summary>

@@ -19,6 +19,16 @@ internal sealed class Records(NpgsqlDataSource database)
         from generate_series(0, {((capacity - 1) / 1024).ToString(CultureInfo.InvariantCulture)}) n
         """);
 
+    /// <summary>As if a held job had been handed in so many times more; and as if as many bodies could not be read.</summary>
+    public Task MultiplyAsync(Guid heldJob, int times) => ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"""
+        insert into jobs select (jsonb_populate_record(j, jsonb_build_object('job_id', gen_random_uuid(), 'idempotency_key', null))).*
+            from jobs j, generate_series(1, {times}) where j.job_id = '{heldJob}';
+        insert into approvals select (jsonb_populate_record(a, jsonb_build_object('approval_id', gen_random_uuid(), 'job_id', j.job_id))).*
+            from approvals a, jobs j where a.job_id = '{heldJob}' and j.job_id <> '{heldJob}';
+        insert into dead_letters (dead_letter_id, at, fault_class, owner, topic, principal, attempt, errors, body, body_length)
+            select gen_random_uuid(), n, 'malformed', 'dispatcher', 'unknown', 'billing', 0, '[]', convert_to(repeat('x', 65536), 'utf8'), 65536 from generate_series(1, {times}) n
+        """));
+
     /// <summary>As if no worker had been heard of for so long.</summary>
     public Task SilentAsync(int seconds) => ExecuteAsync(string.Create(CultureInfo.InvariantCulture, $"update workers set seen_at = seen_at - {seconds}000000"));
 

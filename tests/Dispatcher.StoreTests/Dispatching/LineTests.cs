@@ -24,8 +24,8 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
             await StoredAsync(AJob.New() with { Reason = reason, ReadyAt = readyAt, Pool = pool, State = state });
         }
 
-        Assert.Equal(["first", "second", "third"], (await writers.Lines.NextAsync("shell", 10, Stop)).Select(job => job.Reason));
-        Assert.Equal(["first", "second"], (await writers.Lines.NextAsync("shell", 2, Stop)).Select(job => job.Reason));
+        Assert.Equal(["first", "second", "third"], (await writers.Lines.NextAsync("shell", 10, Stop)).Jobs.Select(job => job.Reason));
+        Assert.Equal(["first", "second"], (await writers.Lines.NextAsync("shell", 2, Stop)).Jobs.Select(job => job.Reason));
     }
 
     [Fact]
@@ -35,12 +35,31 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
         var first = await StoredAsync(AJob.New() with { Reason = "first", ReadyAt = 1 });
         await StoredAsync(AJob.New() with { Reason = "second", ReadyAt = 2 });
         await MovedAsync(new Move(first, first with { State = JobState.Dispatched, Attempt = 1 }));
-        Assert.Equal(["second"], (await writers.Lines.NextAsync("shell", 10, Stop)).Select(job => job.Reason));
+        Assert.Equal(["second"], (await writers.Lines.NextAsync("shell", 10, Stop)).Jobs.Select(job => job.Reason));
 
         var dispatched = await JobAsync(first.JobId);
         await MovedAsync(new Move(dispatched, dispatched with { State = JobState.Accepted }));
 
-        Assert.Equal(["first", "second"], (await writers.Lines.NextAsync("shell", 10, Stop)).Select(job => job.Reason));
+        Assert.Equal(["first", "second"], (await writers.Lines.NextAsync("shell", 10, Stop)).Jobs.Select(job => job.Reason));
+    }
+
+    [Fact]
+    public async Task Large_payloads_leave_in_smaller_turns_and_each_turn_has_one_at_least()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var payload = $"\"{new string('x', 1_500_000)}\"";
+        foreach (var at in Enumerable.Range(1, 5))
+        {
+            await StoredAsync(AJob.New(payload: payload) with { Reason = $"{at}", ReadyAt = at });
+        }
+
+        await StoredAsync(AJob.New(payload: $"\"{new string('y', 6_000_000)}\"") with { Reason = "huge", ReadyAt = 1, Pool = "other" });
+
+        var next = await writers.Lines.NextAsync("shell", 10, Stop);
+
+        Assert.Equal(["1", "2"], next.Jobs.Select(job => job.Reason));
+        Assert.True(next.MayBeMore);
+        Assert.Equal(["huge"], (await writers.Lines.NextAsync("other", 10, Stop)).Jobs.Select(job => job.Reason));
     }
 
     [Fact]

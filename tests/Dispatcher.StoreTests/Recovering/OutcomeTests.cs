@@ -42,6 +42,19 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
+    public async Task Late_outcomes_of_a_worker_cannot_fill_the_timeline()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var running = await RunningAsync(job => job with { RunUntil = 1 });
+        await writers.BundleAsync(Topic, Store, Stop);
+        await MovedAsync(Sweep.Repair(running, await writers.AroundAsync(Stop))!);
+
+        await writers.Recovery.RecordAsync([.. Enumerable.Range(0, 50).Select(i => Faulted(running) with { Attempt = 100 + i, RunId = Guid.CreateVersion7() })], "worker-key", Stop);
+
+        Assert.Equal(20, (await TimelineAsync(running.JobId)).Count(entry => entry.Kind == "late_outcome"));
+    }
+
+    [Fact]
     public async Task A_fault_waits_for_a_bundle_that_can_be_read_and_a_success_does_not()
     {
         await using var writers = await Writers.OnAsync(Database);

@@ -23,10 +23,11 @@ public sealed class MigrationTests
             insert into timeline (job_id, at, kind, attempt, actor, detail) values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 1, 'denied', 0, 'billing', '');
             insert into jobs (job_id, principal, topic, labels, risk_tags, payload, job_hash, created_at, state, version, attempt, spent, due_at, verdict, rules, reason, policy_hash, basis_hash, cancel_requested, result_truncated, updated_at)
             values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e11', 'billing', 'a.b', '{{}}', '[]', '', 'h', 17, 'accepted', 1, 0, 0, 18, 'ALLOW', '[]', 'r', 'policy-1', 'b', false, false, 17);
+            insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('k1', 'h1', 'billing', 'billing', '[]', '[]', 1), ('k2', 'h2', 'ana-cli', 'ana', '[]', '[]', 1);
             insert into denials (job_id, principal, topic, job_hash, policy_hash, at) values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 'billing', 'a.b', 'h', 'policy-1', 1);
             """);
         Assert.Equal(
-            ["0002_pins_and_processes", "0003_approvals", "0004_seals", "0005_lines_and_workers", "0006_sorting", "0007_timeline_witness", "0008_gates"],
+            ["0002_pins_and_processes", "0003_approvals", "0004_seals", "0005_lines_and_workers", "0006_sorting", "0007_timeline_witness", "0008_gates", "0009_people"],
             await Migrator.MissingAsync(db, Stop));
 
         await Migrator.MigrateAsync(db, Stop);
@@ -38,6 +39,9 @@ public sealed class MigrationTests
         Assert.Equal(("billing", 0, 0, null, null), (denial.Principal, denial.Labels.Count, denial.RiskTags.Count, denial.Payload, denial.WorkflowId));
         var job = await db.Jobs.SingleAsync(Stop);
         Assert.Equal((17L, "", null), (job.ReadyAt, job.Pool, job.GiveUpAt));
+
+        // Nobody can tell whether a person was meant where only the subject was given.
+        Assert.Equal(["", "ana"], (await db.ApiKeys.OrderBy(key => key.KeyId).ToListAsync(Stop)).Select(key => key.Person));
         Assert.Empty(await db.Processes.ToListAsync(Stop));
         Assert.Single(await db.Timeline.ToListAsync(Stop));
     }

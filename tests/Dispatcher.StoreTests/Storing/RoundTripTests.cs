@@ -2,6 +2,7 @@ using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 using Dispatcher.Relaying;
+using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Storing;
 
@@ -27,6 +28,16 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
         var full = AJob.Full();
 
         AssertSame(full, await StoredAsync(full));
+    }
+
+    [Fact]
+    public async Task Without_its_payload_a_job_has_every_other_column()
+    {
+        var stored = await StoredAsync(AJob.Full());
+
+        var read = await ReadAsync(db => db.Jobs.Where(job => job.JobId == stored.JobId).WithoutPayload().SingleAsync(Stop));
+
+        Assert.Equivalent(stored with { Payload = [] }, read, strict: true);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Security.Claims;
 using System.Text.Json;
 using Dispatcher.Keys;
 using Dispatcher.UnitTests.Hosting;
+using Dispatcher.UnitTests.Policies;
 
 namespace Dispatcher.UnitTests.Approvals;
 
@@ -16,7 +17,7 @@ public sealed class ApprovalListTests
         await using var stage = await VotingStage.WithAsync(Ask);
         var held = await stage.HeldAsync("""{ "n" : 1e2 }""");
 
-        var shown = Assert.Single(await ListAsync(stage, stage.Ana));
+        var shown = await stage.ShownAsync(held, stage.Ana);
 
         Assert.Equal(($"{held}-1", "held", "high", "1 of dev"), (Text(shown, "approval_id"), Text(shown, "state"), Text(shown, "risk"), Text(shown, "missing")));
         Assert.Equal(JsonValueKind.Null, shown.GetProperty("why_not").ValueKind);
@@ -62,9 +63,58 @@ public sealed class ApprovalListTests
         Assert.Equal(jobs.Take(2).Select(job => $"{job}-1"), (await ListAsync(stage, stage.Ana, "?limit=2")).Select(shown => Text(shown, "approval_id")));
     }
 
+    [Fact]
+    public async Task A_list_says_who_asks_for_what_and_why_but_has_no_payload()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        await stage.HeldAsync("""{ "secret": 1 }""");
+
+        var listed = Assert.Single(await ListAsync(stage, stage.Ana));
+
+        Assert.Equal(("test.run", "producer", "look first", "high", "1 of dev"), (Text(listed, "topic"), Text(listed, "principal"), Text(listed, "reason"), Text(listed, "risk"), Text(listed, "missing")));
+        Assert.DoesNotContain("secret", listed.GetRawText(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(5)]
+    public async Task Pages_follow_each_other_with_the_riskiest_first_and_skip_what_the_caller_may_not_decide(int limit)
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        await stage.ActivateAsync(ABundle.WithRules(Ask, "id: sre, match: { topic: test.quick }, decision: REQUIRE_APPROVAL, approval: { groups: { sre: 1 } }").AndFile("topics.yaml", """
+            version: v1
+            pools:
+              main: { enforcers: [allowed_hosts, timeout_ms] }
+            topics:
+              test.run: { pool: main, owner: team }
+              test.quick: { pool: main, owner: team, risk: low }
+            """));
+        var jobs = new List<Guid>();
+        for (var i = 0; i < 3; i++)
+        {
+            jobs.Add(await stage.HeldAsync());
+            Assert.Equal(202, (await stage.SubmitAsync("producer", "prod", topic: "test.quick")).Status);
+        }
+
+        var seen = new List<string?>();
+        for (string? next = ""; next is not null;)
+        {
+            var (_, page) = await stage.Server.AskAsync("GET", "/api/approvals/", stage.Ana, $"?limit={limit}{(next.Length == 0 ? "" : "&cursor=" + next)}");
+            Assert.True(page.GetProperty("items").GetArrayLength() <= limit);
+            seen.AddRange(page.GetProperty("items").EnumerateArray().Select(item => Text(item, "approval_id")));
+            next = Text(page, "next");
+        }
+
+        Assert.Equal(jobs.Select(job => $"{job}-1"), seen);
+        var all = await ListAsync(stage, stage.Ana, "?mine=false");
+        Assert.Equal(["high", "high", "high", "low", "low", "low"], all.Select(item => Text(item, "risk")));
+    }
+
     [Theory]
     [InlineData("?state=asleep", "unknown_state ?state")]
     [InlineData("?limit=0", "bad_limit ?limit")]
+    [InlineData("?cursor=page-2", "bad_cursor ?cursor")]
     public async Task What_cannot_be_meant_is_refused(string query, string error)
     {
         await using var stage = await VotingStage.WithAsync(Ask);

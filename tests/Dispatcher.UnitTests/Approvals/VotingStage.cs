@@ -58,15 +58,17 @@ internal sealed class VotingStage : IAsyncDisposable
         await Server.Get<CurrentBundle>().OnceAsync(Stop);
     }
 
-    /// <summary>Hands in a job that is held, as <c>producer</c>.</summary>
-    public async Task<Guid> HeldAsync(string payload = "{}")
+    /// <summary>Hands in a job that is held.</summary>
+    public async Task<Guid> HeldAsync(string payload = "{}", string principal = "producer")
     {
-        var jobId = Guid.CreateVersion7();
-        var (status, body) = await Server.AskAsync("POST", "/api/jobs/", ACaller.With(Role.Producer, "producer"),
-            body: $$"""{"job_id":"{{jobId}}","topic":"test.run","labels":{"env":"prod"},"payload":{{payload}}}""");
+        var (status, body) = await SubmitAsync(principal, "prod", payload);
         Assert.Equal((StatusCodes.Status202Accepted, "held"), (status, body.GetProperty("state").GetString()));
-        return jobId;
+        return body.GetProperty("job_id").GetGuid();
     }
+
+    public Task<(int Status, JsonElement Body)> SubmitAsync(string principal, string env, string payload = "{}", string topic = "test.run") => Server.AskAsync(
+        "POST", "/api/jobs/", ACaller.With(Role.Producer, principal),
+        body: $$"""{"job_id":"{{Guid.CreateVersion7()}}","topic":"{{topic}}","labels":{"env":"{{env}}"},"payload":{{payload}}}""");
 
     public async Task<JsonElement> ShownAsync(Guid jobId, ClaimsPrincipal caller) =>
         (await Server.AskAsync("GET", "/api/approvals/{approvalId}", caller, name: jobId.ToString())).Body;

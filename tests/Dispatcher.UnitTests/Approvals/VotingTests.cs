@@ -85,6 +85,7 @@ public sealed class VotingTests
     [InlineData("crm", "cleo", "excluded")]
     [InlineData("cleo-laptop", "cleo", "excluded")]
     [InlineData("zoe", "zoe", "not_in_group")]
+    [InlineData("ana-key", "", "no_person")]
     public async Task Who_may_not_vote_gets_403_and_a_line_on_the_timeline(string subject, string person, string code)
     {
         await using var stage = await VotingStage.WithAsync(Ask + ", approval: { groups: { dev: 1 }, exclude: [crm] }");

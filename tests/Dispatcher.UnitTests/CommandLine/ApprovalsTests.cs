@@ -65,7 +65,7 @@ public sealed class ApprovalsTests
     [Fact]
     public async Task Watch_prints_each_once_and_ends_when_the_server_says_no()
     {
-        var line = $$"""{"approval_id":"{{Name}}","risk":"high","shown":{"topic":"a.b","principal":"billing","reason":"look"} }""";
+        var line = $$"""{"approval_id":"{{Name}}","risk":"high","topic":"a.b","principal":"billing","reason":"look"}""";
         await using var server = (await CannedServer.StartAsync())
             .Answers("GET /api/approvals?limit=500", 200, $$"""{"items":[{{line}}],"next":null}""")
             .Answers("GET /api/approvals?limit=500", 200, $$"""{"items":[{{line}}],"next":null}""")

@@ -19,13 +19,12 @@ public sealed class ApprovedNamesTests
     }
 
     [Fact]
-    public async Task On_RabbitMQ_the_routes_are_the_same_but_for_the_events_which_have_their_exchange()
+    public async Task On_RabbitMQ_the_routes_are_the_same()
     {
         await using var embedded = Server.Build(Settings(rabbitMq: null));
         await using var real = Server.Build(Settings("amqp://user:password@127.0.0.1:1/"));
 
-        Assert.Equal(["GET /api/events: anyone"], Routes(embedded).Except(Routes(real)));
-        Assert.Empty(Routes(real).Except(Routes(embedded)));
+        Assert.Equal(Routes(embedded), Routes(real));
     }
 
     [Fact]

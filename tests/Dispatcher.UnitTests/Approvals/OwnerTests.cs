@@ -1,0 +1,54 @@
+using Dispatcher.Contracts;
+using Dispatcher.Judging;
+using Dispatcher.Keys;
+
+namespace Dispatcher.UnitTests.Approvals;
+
+/// <summary>
+/// A job that needs an approval needs a person who is responsible for its principal, and that person does not approve it.
+/// </summary>
+public sealed class OwnerTests
+{
+    private const string Ask = "id: ask, match: { topic: test.run, labels: { env: prod } }, decision: REQUIRE_APPROVAL, reason: look first";
+
+    [Fact]
+    public async Task The_owner_of_a_broker_user_cannot_approve_its_jobs_with_a_key_of_another_name()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        await stage.Server.Get<ApiKeys>().CreateAsync(new KeyRequest { Subject = "svc", Person = "ana", Roles = [] }, TestContext.Current.CancellationToken);
+        var held = await stage.HeldAsync(principal: "svc");
+
+        var (status, body) = await stage.VoteAsync(held, "approve", stage.Ana);
+
+        Assert.Equal((403, "own_job"), (status, body.GetProperty("code").GetString()));
+        Assert.Equal(200, (await stage.VoteAsync(held, "approve", stage.Bo)).Status);
+    }
+
+    [Fact]
+    public async Task A_job_that_needs_an_approval_is_denied_with_the_fix_when_nobody_is_responsible_for_its_principal()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask, "id: go, match: { topic: test.run, labels: { env: dev } }, decision: ALLOW");
+
+        var (status, body) = await stage.SubmitAsync("nobody", "prod");
+        var (other, _) = await stage.SubmitAsync("nobody", "dev");
+
+        Assert.Equal((403, "DENY", 202), (status, body.GetProperty("verdict").GetString(), other));
+        Assert.StartsWith("no_owner", body.GetProperty("reason").GetString(), StringComparison.Ordinal);
+        Assert.Contains("dispatcher keys bind --subject nobody --person", body.GetProperty("reason").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_held_job_whose_principal_lost_its_owner_is_not_approved()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var held = await stage.HeldAsync();
+        await stage.Server.Get<ApiKeys>().RevokeAsync("producer", TestContext.Current.CancellationToken);
+
+        var (status, body) = await stage.VoteAsync(held, "approve", stage.Ana);
+
+        Assert.Equal((409, "changed"), (status, body.GetProperty("code").GetString()));
+        Assert.Equal(JobState.Accepted, (await stage.JobAsync(held)).State);
+        var decision = (await stage.Server.Get<PolicyGate>().JudgeAsync(await stage.JobAsync(held), Hop.Dispatch, TestContext.Current.CancellationToken)).Decision;
+        Assert.Equal((Verdict.Deny, PolicyGate.NoOwner), (decision.Verdict, decision.Reason));
+    }
+}
