@@ -111,6 +111,14 @@ public sealed partial class GarbageJourneys
         var expected = parcels.Count + queues.Count(queue => queue.EndsWith(".poison", StringComparison.Ordinal) || queue.Contains("intake", StringComparison.Ordinal) || queue.Contains("outcomes", StringComparison.Ordinal));
         await Eventually.IsAsync(async () => await journey.Records.DeadLettersAsync() == expected, () => "each is kept\n" + journey.Logs(), TimeSpan.FromSeconds(20));
         Assert.Equal(0, await journey.Records.CountAsync("select count(*) from jobs"));
+        await Eventually.IsAsync(() => billing.DeadLetters.Count == expected, "copies of all come\n" + journey.Logs());
+        Assert.All(billing.DeadLetters.Values, copy =>
+        {
+            var read = JsonSerializer.Deserialize(copy.Body, WireJson.Default.DeadLetterCopy)!;
+            Assert.Null(read.JobId);
+            Assert.NotEmpty(read.ErrorCodes!);
+            Assert.DoesNotContain(parcels, parcel => copy.Body.AsSpan().IndexOf(Mark(parcel)) >= 0);
+        });
         await journey.EndsWellAsync(expectedDeadLetters: expected);
     }
 

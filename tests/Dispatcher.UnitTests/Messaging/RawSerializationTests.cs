@@ -10,7 +10,7 @@ public sealed class RawSerializationTests
     [Fact]
     public void Headers_of_a_sender_give_MassTransit_no_address()
     {
-        var headers = new DictionarySendHeaders(new Dictionary<string, object>
+        var headers = new DictionarySendHeaders(new Dictionary<string, object?>
         {
             [MessageHeaders.FaultAddress] = "rabbitmq://127.0.0.1/dispatcher.jobs?type=fanout",
             [MessageHeaders.ResponseAddress] = "rabbitmq://127.0.0.1/dispatcher.work",
