@@ -2,6 +2,7 @@ using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Embedding;
+using Dispatcher.Health;
 using Dispatcher.Hosting;
 using Dispatcher.Intake;
 using Dispatcher.Recovering;
@@ -35,6 +36,8 @@ internal static class MessagingRegistration
         services.AddSingleton<RabbitTopology>();
         services.AddSingleton<IPoolQueues>(provider => provider.GetRequiredService<RabbitTopology>());
         services.AddHostedService(provider => provider.GetRequiredService<RabbitTopology>());
+        services.AddSingleton<BrokerLimit>();
+        services.AddHostedService(provider => provider.GetRequiredService<BrokerLimit>());
     }
 
     public static void AddMessaging(this IServiceCollection services, ServerSettings settings)
@@ -64,32 +67,59 @@ internal static class MessagingRegistration
             bus.AddConsumer<IntakeConsumer>();
             bus.AddConsumer<OutcomeConsumer>();
             bus.AddConsumer<ApprovalWatch>();
-            bus.AddConsumer<ParkedConsumer>();
-            bus.AddConsumer<PoisonConsumer>();
             bus.UsingRabbitMq((context, rabbit) =>
             {
-                rabbit.Host(new Uri(settings.RabbitMq!), host => host.ConnectionName("dispatcher bus"));
-                Endpoint(rabbit, QueueNames.Intake, endpoint => Intake(endpoint, context));
-                Endpoint(rabbit, QueueNames.Dispatch, endpoint => Dispatch(endpoint, context));
-                Endpoint(rabbit, Queues.Outcomes, endpoint => Outcomes(endpoint, context));
-                Endpoint(rabbit, QueueNames.ApprovalWatch, endpoint => Watch(endpoint, context));
-                Endpoint(rabbit, QueueNames.Parked, endpoint => Alone<ParkedConsumer>(endpoint, context));
-                Endpoint(rabbit, QueueNames.Poison, endpoint => Alone<PoisonConsumer>(endpoint, context));
+                var endpoint = Connect(rabbit, context, settings, "bus");
+                endpoint(QueueNames.Intake, intake => Intake(intake, context));
+                endpoint(QueueNames.Dispatch, dispatch => Dispatch(dispatch, context));
+                endpoint(Queues.Outcomes, outcomes => Outcomes(outcomes, context));
+                endpoint(QueueNames.ApprovalWatch, watch => Watch(watch, context));
             });
         });
+        if (!settings.IsEmbedded)
+        {
+            AddSetAside(services, settings);
+        }
     }
 
-    /// <summary>The queue is there already, with just these arguments; MassTransit adds an exchange of the same name, which nobody uses.</summary>
-    private static void Endpoint(IRabbitMqBusFactoryConfigurator rabbit, string queue, Action<IReceiveEndpointConfigurator> configure) => rabbit.ReceiveEndpoint(queue, endpoint =>
+    private static void AddSetAside(IServiceCollection services, ServerSettings settings) => services.AddMassTransit<SetAsideBus, SetAsideBus.Instance>(bus =>
     {
-        endpoint.ConfigureConsumeTopology = false;
-        foreach (var (name, value) in QueueNames.Arguments(queue))
+        bus.DisableUsageTelemetry();
+        bus.AddConsumer<ParkedConsumer>();
+        bus.AddConsumer<PoisonConsumer>();
+        bus.UsingRabbitMq((context, rabbit) =>
         {
-            endpoint.SetQueueArgument(name, value);
-        }
-
-        configure(endpoint);
+            var endpoint = Connect(rabbit, context, settings, "set-aside");
+            endpoint(QueueNames.Parked, parked => Alone<ParkedConsumer>(parked, context));
+            endpoint(QueueNames.Poison, poison => Alone<PoisonConsumer>(poison, context));
+        });
     });
+
+    /// <summary>Sets up the one connection of a bus; the result adds an endpoint to it.</summary>
+    private static Action<string, Action<IReceiveEndpointConfigurator>> Connect(IRabbitMqBusFactoryConfigurator rabbit, IRegistrationContext context, ServerSettings settings, string bus)
+    {
+        var bytes = new InboundBytes(context.GetRequiredService<TimeProvider>());
+        var watch = new ConnectionWatch(bus, context.GetRequiredService<DispatcherMetrics>(), context.GetRequiredService<ILogger<ConnectionWatch>>());
+        rabbit.Host(new Uri(settings.RabbitMq!), host =>
+        {
+            host.ConnectionName("dispatcher " + bus);
+            host.MaxMessageSize(RabbitConnection.LargestMessage);
+            host.OnRefreshConnectionFactory = bytes.UseFor;
+        });
+        return (queue, configure) => rabbit.ReceiveEndpoint(queue, endpoint =>
+        {
+            // The queue is there already, with just these arguments; MassTransit adds an exchange of the same name, which nobody uses.
+            endpoint.ConfigureConsumeTopology = false;
+            foreach (var (name, value) in QueueNames.Arguments(queue))
+            {
+                endpoint.SetQueueArgument(name, value);
+            }
+
+            endpoint.ConfigureConnection(pipe => pipe.UseFilter(watch));
+            endpoint.ConfigureReceive(pipe => pipe.UseFilter(bytes));
+            configure(endpoint);
+        });
+    }
 
     private static void Intake(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
     {

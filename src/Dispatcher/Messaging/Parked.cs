@@ -53,7 +53,7 @@ internal sealed class PoisonConsumer(Refusals refusals) : IConsumer<RawMessage>
             Message = "Whoever read the message ended or failed, each time it was delivered, at last with no other of its queue beside it.",
             Fix = "Find the fault in the log of the servers at that time; the bytes are kept here. Hand it in again when it is mended.",
         };
-        var source = new SubmissionSource { Door = "amqp", Principal = facts.UserId, RoutingKey = routingKey, MessageId = facts.MessageId };
+        var source = new SubmissionSource { Door = "amqp", Principal = facts.UserId, RoutingKey = routingKey, MessageId = facts.MessageId, Cut = context.Message.Cut };
         return refusals.RefuseAsync(context.Message.Body, source, [error], context.CancellationToken, Refusals.Poison);
     }
 }

@@ -27,7 +27,7 @@ internal sealed class RawSerialization : ISerializerFactory, IMessageDeserialize
         new BodyConsumeContext(receiveContext, Deserialize(receiveContext.Body, receiveContext.TransportHeaders, receiveContext.InputAddress));
 
     public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null) =>
-        new Context(SystemTextJsonMessageSerializer.Instance, new RawMessageContext(headers, destinationAddress, RawSerializerOptions.AnyMessageType), body.GetBytes());
+        new Context(SystemTextJsonMessageSerializer.Instance, new RawMessageContext(headers, destinationAddress, RawSerializerOptions.AnyMessageType), RawMessage.Of(body.GetBytes()));
 
     public MessageBody GetMessageBody(string text) => new StringMessageBody(text);
 
@@ -37,18 +37,18 @@ internal sealed class RawSerialization : ISerializerFactory, IMessageDeserialize
 
     public void Probe(ProbeContext context) => context.CreateScope("raw");
 
-    private sealed class Context(IObjectDeserializer objects, MessageContext message, byte[] body)
-        : BaseSerializerContext(objects, message, [MessageUrn.ForTypeString<RawMessage>()])
+    private sealed class Context(IObjectDeserializer objects, MessageContext context, RawMessage message)
+        : BaseSerializerContext(objects, context, [MessageUrn.ForTypeString<RawMessage>()])
     {
         public override bool TryGetMessage<T>([NotNullWhen(true)] out T? result) where T : class
         {
-            result = new RawMessage(body) as T;
+            result = message as T;
             return result is not null;
         }
 
         public override bool TryGetMessage(Type messageType, [NotNullWhen(true)] out object? result)
         {
-            result = messageType == typeof(RawMessage) ? new RawMessage(body) : null;
+            result = messageType == typeof(RawMessage) ? message : null;
             return result is not null;
         }
 

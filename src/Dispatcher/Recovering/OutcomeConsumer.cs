@@ -13,15 +13,21 @@ internal sealed class OutcomeConsumer(JobRecovery recovery, Refusals refusals) :
     {
         var facts = DeliveryFacts.Of(context);
         var errors = new List<InputError>();
-        var batch = Read(context.Message.Body, facts, errors);
+        var batch = context.Message.Cut is { } cut ? TooLarge(cut, errors) : Read(context.Message.Body, facts, errors);
         if (batch is null)
         {
-            var source = new SubmissionSource { Door = "amqp", Principal = facts.UserId, RoutingKey = facts.RoutingKey, MessageId = facts.MessageId };
+            var source = new SubmissionSource { Door = "amqp", Principal = facts.UserId, RoutingKey = facts.RoutingKey, MessageId = facts.MessageId, Cut = context.Message.Cut };
             await refusals.RefuseAsync(context.Message.Body, source, errors, context.CancellationToken);
             return;
         }
 
         await recovery.RecordAsync(batch.Outcomes, facts.UserId!, context.CancellationToken);
+    }
+
+    private static OutcomeBatch? TooLarge(CutBody cut, List<InputError> errors)
+    {
+        errors.Report("body_too_large", "body", $"The body has {cut.Length:N0} bytes; at most {RawMessage.LargestBody:N0} are read.", "Send fewer outcomes in one message.");
+        return null;
     }
 
     internal static OutcomeBatch? Read(ReadOnlyMemory<byte> body, DeliveryFacts facts, List<InputError> errors)

@@ -17,7 +17,10 @@ internal static class QueueNames
     /// <summary>Messages that came back too often: each is run again alone.</summary>
     public const string Parked = "dispatcher.parked";
 
-    /// <summary>Messages that came back too often from <see cref="Parked"/> as well: they become dead letters unread.</summary>
+    /// <summary>
+    /// Messages that came back too often from <see cref="Parked"/> as well: they become dead letters unread. One that cannot be received here either is dropped at the delivery limit,
+    /// and each try is logged and counted, see ConnectionWatch.
+    /// </summary>
     public const string Poison = "dispatcher.poison";
 
     /// <summary>What <see cref="Exchanges.Jobs"/> or <see cref="Exchanges.DeadLetter"/> could not route.</summary>
@@ -55,7 +58,7 @@ internal static class QueueNames
     public static IReadOnlyDictionary<string, object?> Arguments(string queue) => queue switch
     {
         Parked => DeadLettering(Poison, ("x-delivery-limit", ParkedLimit)),
-        Poison => new Dictionary<string, object?> { ["x-queue-type"] = "quorum" },
+        Poison => new Dictionary<string, object?> { ["x-queue-type"] = "quorum", ["x-delivery-limit"] = DeliveryLimit },
         Unrouted => new Dictionary<string, object?> { ["x-queue-type"] = "quorum", ["x-max-length"] = MostUnrouted },
         _ when queue.StartsWith(DelayPrefix, StringComparison.Ordinal) => DeadLettering(
             Dispatch, ("x-message-ttl", (long)Delays.Single(delay => queue == DelayPrefix + delay.Key).Longest.TotalMilliseconds)),
