@@ -25,6 +25,9 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
     /// <summary>Between a lost consumer and the next one, so that a broker which closes each at once is not hammered.</summary>
     private static readonly TimeSpan ReopenPause = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>The client closes a connection that delivers a larger body, and the broker would deliver it again. RabbitMQ accepts at most 512 MiB, however it is configured.</summary>
+    private const uint LargestMessage = 1_073_741_824;
+
     private readonly ConnectionFactory _factory;
     private readonly AttemptsApi _attempts;
     private readonly TimeProvider _clock;
@@ -46,6 +49,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             Uri = options.RabbitMq!,
             AutomaticRecoveryEnabled = false,
             ClientProvidedName = options.Instance,
+            MaxInboundMessageBodySize = LargestMessage,
             RequestedHeartbeat = TimeSpan.FromSeconds(15),
             RequestedConnectionTimeout = TimeSpan.FromSeconds(10),
         };

@@ -23,6 +23,7 @@ internal static class StatusVerb
         ("version", status.Text("version")),
         ("ready", status.Value("ready").ValueKind == JsonValueKind.True ? "yes" : "no"),
         .. Members("check", status.Value("checks")),
+        .. status.Value("warnings") is { ValueKind: JsonValueKind.Array } warnings ? warnings.EnumerateArray().Select(warning => ("warning", warning.AsText())) : [],
         ("policy", status.Text("policy_hash")),
         .. Members("jobs", status.Value("jobs")),
         ("outbox", status.Text("outbox")),

@@ -31,6 +31,8 @@ internal sealed class DispatcherMetrics
     private readonly Counter<long> _attempts;
     private readonly Counter<long> _sealed;
     private readonly Gauge<double> _sealingLag;
+    private readonly Gauge<int> _brokerAcceptsLargeMessages;
+    private readonly Counter<long> _unreceivable;
 
     public DispatcherMetrics(IMeterFactory meters)
     {
@@ -53,6 +55,8 @@ internal sealed class DispatcherMetrics
         _attempts = meter.CreateCounter<long>("dispatcher.attempts.ended", "{attempt}", "Attempts that ended, by pool and how: succeeded, the class of the fault, cancelled or returned");
         _sealed = meter.CreateCounter<long>("dispatcher.audit.sealed", "{entry}", "Timeline entries that this process sealed");
         _sealingLag = meter.CreateGauge<double>("dispatcher.audit.unsealed.lag", "s", "At most so old is what is committed to the timeline and not sealed yet");
+        _brokerAcceptsLargeMessages = meter.CreateGauge<int>("dispatcher.broker.accepts_large_messages", "1", "1: the broker accepts messages of more than 16 MiB, lower its max_message_size; 0: it refuses them");
+        _unreceivable = meter.CreateCounter<long>("dispatcher.messages.unreceivable", "{delivery}", "Deliveries that the client library could not parse, each of which closed the connection of a bus");
     }
 
     public void Activated() => _activations.Add(1, new KeyValuePair<string, object?>("result", "activated"));
@@ -94,6 +98,10 @@ internal sealed class DispatcherMetrics
     public void AttemptEnded(string pool, string how) => _attempts.Add(1, new("pool", pool), new("how", how));
 
     public void Sealed(int entries) => _sealed.Add(entries);
+
+    public void BrokerAcceptsLargeMessages(bool accepts) => _brokerAcceptsLargeMessages.Record(accepts ? 1 : 0);
+
+    public void MessageUnreceivable(string bus) => _unreceivable.Add(1, new KeyValuePair<string, object?>("bus", bus));
 
     public void SealingLags(TimeSpan lag) => _sealingLag.Record(lag.TotalSeconds);
 }

@@ -2,6 +2,7 @@ using System.Security.Claims;
 using Dispatcher.Dispatching;
 using Dispatcher.Judging;
 using Dispatcher.Keys;
+using Dispatcher.Messaging;
 using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
 
@@ -9,7 +10,11 @@ namespace Dispatcher.Health;
 
 /// <summary>What an operator looks at first.</summary>
 internal sealed record StatusView(
-    string Version, bool Ready, IReadOnlyDictionary<string, string> Checks, string PolicyHash, IReadOnlyDictionary<string, int> Jobs, OutboxView Outbox, IReadOnlyDictionary<string, PoolView> Pools);
+    string Version, bool Ready, IReadOnlyDictionary<string, string> Checks, string PolicyHash, IReadOnlyDictionary<string, int> Jobs, OutboxView Outbox, IReadOnlyDictionary<string, PoolView> Pools)
+{
+    /// <summary>What an operator should change although the server is ready. Empty: nothing.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
+}
 
 /// <summary>How much waits to be sent; a parked message waits for a person.</summary>
 internal sealed record OutboxView(int Waiting, int Parked);
@@ -28,7 +33,7 @@ internal static class StatusEndpoints
         routes.MapGet("/api/status", StatusAsync).RequireAuthorization(Callers.Anyone).WithTags("status").Produces<StatusView>();
     }
 
-    private static async Task<IResult> StatusAsync(ClaimsPrincipal caller, Readiness readiness, CurrentBundle current, PoolWatch pools, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+    private static async Task<IResult> StatusAsync(ClaimsPrincipal caller, Readiness readiness, CurrentBundle current, PoolWatch pools, IServiceProvider services, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var states = await db.Jobs.GroupBy(job => job.State).Select(group => new { group.Key, Count = group.Count() }).ToListAsync(cancellationToken);
@@ -39,6 +44,10 @@ internal static class StatusEndpoints
             current.InForce.Hash,
             states.ToDictionary(state => WireNames.Of(state.Key), state => state.Count),
             new OutboxView(await db.Outbox.CountAsync(message => !message.Parked, cancellationToken), await db.Outbox.CountAsync(message => message.Parked, cancellationToken)),
-            await pools.LookAsync(cancellationToken)));
+            await pools.LookAsync(cancellationToken))
+        {
+            // The embedded server has no broker.
+            Warnings = services.GetService<BrokerLimit>()?.Warning is { } warning ? [warning] : [],
+        });
     }
 }

@@ -22,6 +22,10 @@ internal static class EventIds
     public const int MessageWaits = 1203;
     public const int ParkedAgain = 1204;
 
+    // 1220 connections
+    public const int BrokerLimitHigh = 1220;
+    public const int MessageUnreceivable = 1221;
+
     // 2000 intake
     public const int Refused = 2000;
     public const int JobIdTaken = 2020;

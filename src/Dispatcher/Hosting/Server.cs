@@ -45,6 +45,9 @@ internal static class Server
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.WebHost.UseUrls(settings.Urls);
+
+        // Enough for every request but two, which set their own. Bodies are parsed in memory.
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = RawMessage.LargestBody);
         builder.Services.AddSerilogConsole(settings.LogLevel);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(settings);

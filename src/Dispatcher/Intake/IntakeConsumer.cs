@@ -15,7 +15,7 @@ internal sealed class IntakePolicyFilter(SubmissionReader reader, PolicyGate gat
 {
     public async Task Send(ConsumeContext<RawMessage> context, IPipe<ConsumeContext<RawMessage>> next)
     {
-        var source = Source(DeliveryFacts.Of(context));
+        var source = Source(DeliveryFacts.Of(context)) with { Cut = context.Message.Cut };
         var errors = new List<InputError>();
         var submission = reader.Read(context.Message.Body, source, errors);
         var judged = submission is null ? null : await gate.JudgeAsync(submission.Job, Hop.Intake, context.CancellationToken);

@@ -54,7 +54,7 @@ internal sealed partial class Refusals(
 
     private DeadLetter Letter(ReadOnlyMemory<byte> body, SubmissionSource source, IReadOnlyList<InputError> errors, string faultClass)
     {
-        var hash = Convert.ToHexStringLower(SHA256.HashData(body.Span));
+        var hash = source.Cut?.Sha256 ?? Convert.ToHexStringLower(SHA256.HashData(body.Span));
         return new DeadLetter
         {
             // A message that is delivered again after a crash is kept once. Without a message id that cannot be told from a second one: both are kept.
@@ -65,7 +65,7 @@ internal sealed partial class Refusals(
             Principal = Storable(source.Principal) ?? "unknown",
             Errors = errors,
             Body = body[..Math.Min(body.Length, KeptBytes)].ToArray(),
-            BodyLength = body.Length,
+            BodyLength = (int?)source.Cut?.Length ?? body.Length,
             BodySha256 = hash,
         };
     }

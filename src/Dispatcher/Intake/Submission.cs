@@ -1,4 +1,5 @@
 using Dispatcher.Jobs;
+using Dispatcher.Messaging;
 
 namespace Dispatcher.Intake;
 
@@ -22,6 +23,9 @@ internal sealed record SubmissionSource
     public string? ReplyTo { get; init; }
     public string? CorrelationId { get; init; }
     public string? TraceParent { get; init; }
+
+    /// <summary>Length and hash of a body that was too large to keep. Null: the body is whole.</summary>
+    public CutBody? Cut { get; init; }
 
     /// <summary>The id of a submission that brings neither id nor key. Null: such a submission is malformed.</summary>
     public Guid? NewJobId { get; init; }

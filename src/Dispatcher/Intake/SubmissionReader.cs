@@ -19,10 +19,11 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
     public Submission? Read(ReadOnlyMemory<byte> body, SubmissionSource source, List<InputError> errors)
     {
         CheckSource(source, errors);
-        if (body.Length > options.Value.MaxBodyBytes)
+        var length = source.Cut?.Length ?? body.Length;
+        if (length > options.Value.MaxBodyBytes)
         {
             errors.Report(
-                "body_too_large", "body", $"The body has {body.Length:N0} bytes; at most {options.Value.MaxBodyBytes:N0} are read.",
+                "body_too_large", "body", $"The body has {length:N0} bytes; at most {options.Value.MaxBodyBytes:N0} are read.",
                 "Put large content into an object store and send its address.");
             return null;
         }

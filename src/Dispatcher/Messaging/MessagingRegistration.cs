@@ -3,6 +3,7 @@ using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Embedding;
 using Dispatcher.Events;
+using Dispatcher.Health;
 using Dispatcher.Hosting;
 using Dispatcher.Intake;
 using Dispatcher.Recovering;
@@ -20,6 +21,14 @@ internal static class MessagingRegistration
 
     /// <summary>Each carries up to 256 jobs.</summary>
     private const int PackedPrefetch = 8;
+
+    /// <summary>The queues that receive from clients, each with what reads it.</summary>
+    private static readonly (string Queue, int Prefetch, Action<IReceiveEndpointConfigurator, IRegistrationContext, int> Consume)[] Sources =
+    [
+        (QueueNames.Intake, IntakePrefetch, Intake),
+        (QueueNames.Outcomes, PackedPrefetch, Outcomes),
+        (QueueNames.ApprovalWatch, PackedPrefetch, Watch),
+    ];
 
     public static void AddTopology(this IServiceCollection services, ServerSettings settings)
     {
@@ -39,6 +48,8 @@ internal static class MessagingRegistration
         services.AddHostedService(provider => provider.GetRequiredService<RabbitTopology>());
         services.AddSingleton(new EventStream(isConnected: false));
         services.AddHostedService(provider => ActivatorUtilities.CreateInstance<RabbitEvents>(provider, new Uri(settings.RabbitMq!)));
+        services.AddSingleton<BrokerLimit>();
+        services.AddHostedService(provider => provider.GetRequiredService<BrokerLimit>());
     }
 
     public static void AddMessaging(this IServiceCollection services, ServerSettings settings)
@@ -66,58 +77,85 @@ internal static class MessagingRegistration
                 return;
             }
 
-            bus.AddConsumer<IntakeConsumer>();
-            bus.AddConsumer<OutcomeConsumer>();
-            bus.AddConsumer<ApprovalWatch>();
+            AddSources(bus);
             bus.UsingRabbitMq((context, rabbit) =>
             {
-                rabbit.Host(new Uri(settings.RabbitMq!), host => host.ConnectionName("dispatcher bus"));
-                Source(rabbit, context, QueueNames.Intake, IntakePrefetch, Intake);
-                Source(rabbit, context, QueueNames.Outcomes, PackedPrefetch, Outcomes);
-                Source(rabbit, context, QueueNames.ApprovalWatch, PackedPrefetch, Watch);
-                Endpoint(rabbit, QueueNames.Dispatch, endpoint => Dispatch(endpoint, context));
+                var endpoint = Connect(rabbit, context, settings, "bus");
+                foreach (var (queue, prefetch, consume) in Sources)
+                {
+                    endpoint(queue, source => consume(source, context, prefetch));
+                }
+
+                endpoint(QueueNames.Dispatch, dispatch => Dispatch(dispatch, context));
             });
         });
-    }
-
-    /// <summary>
-    /// A source, and the two queues that the broker moves its messages to. The queue from which a message is read decides how it is handled;
-    /// nothing that it says does.
-    /// </summary>
-    private static void Source(
-        IRabbitMqBusFactoryConfigurator rabbit,
-        IRegistrationContext context,
-        string queue,
-        int prefetch,
-        Action<IReceiveEndpointConfigurator, IRegistrationContext, int> consume)
-    {
-        Endpoint(rabbit, queue, endpoint => consume(endpoint, context, prefetch));
-        Endpoint(rabbit, QueueNames.Parked(queue), endpoint =>
+        if (!settings.IsEmbedded)
         {
-            endpoint.UseFilter(new ParkedLog(queue, context.GetRequiredService<ILogger<ParkedLog>>()));
-            consume(endpoint, context, 1);
-        });
-        Endpoint(rabbit, QueueNames.Poison(queue), endpoint =>
-        {
-            Common(endpoint, context, prefetch: 1);
-            endpoint.Handler<RawMessage>(message => context.GetRequiredService<PoisonLetters>().KeepAsync(queue, message));
-        });
-    }
-
-    /// <summary>
-    /// The queue is there already, with just these arguments. MassTransit declares an exchange of the same name: messages that another queue
-    /// sets aside come through it.
-    /// </summary>
-    private static void Endpoint(IRabbitMqBusFactoryConfigurator rabbit, string queue, Action<IReceiveEndpointConfigurator> configure) => rabbit.ReceiveEndpoint(queue, endpoint =>
-    {
-        endpoint.ConfigureConsumeTopology = false;
-        foreach (var (name, value) in QueueNames.Arguments(queue))
-        {
-            endpoint.SetQueueArgument(name, value);
+            AddSetAside(services, settings);
         }
+    }
 
-        configure(endpoint);
+    private static void AddSources(IBusRegistrationConfigurator bus)
+    {
+        bus.AddConsumer<IntakeConsumer>();
+        bus.AddConsumer<OutcomeConsumer>();
+        bus.AddConsumer<ApprovalWatch>();
+    }
+
+    /// <summary>
+    /// The two queues of each source that the broker moves its messages to, on a connection of their own. The queue from which a message is
+    /// read decides how it is handled; nothing that it says does.
+    /// </summary>
+    private static void AddSetAside(IServiceCollection services, ServerSettings settings) => services.AddMassTransit<SetAsideBus, SetAsideBus.Instance>(bus =>
+    {
+        bus.DisableUsageTelemetry();
+        AddSources(bus);
+        bus.UsingRabbitMq((context, rabbit) =>
+        {
+            var endpoint = Connect(rabbit, context, settings, "set-aside");
+            foreach (var (queue, _, consume) in Sources)
+            {
+                endpoint(QueueNames.Parked(queue), parked =>
+                {
+                    parked.UseFilter(new ParkedLog(queue, context.GetRequiredService<ILogger<ParkedLog>>()));
+                    consume(parked, context, 1);
+                });
+                endpoint(QueueNames.Poison(queue), poison =>
+                {
+                    Common(poison, context, prefetch: 1);
+                    poison.Handler<RawMessage>(message => context.GetRequiredService<PoisonLetters>().KeepAsync(queue, message));
+                });
+            }
+        });
     });
+
+    /// <summary>Sets up the one connection of a bus; the result adds an endpoint to it.</summary>
+    private static Action<string, Action<IReceiveEndpointConfigurator>> Connect(
+        IRabbitMqBusFactoryConfigurator rabbit, IRegistrationContext context, ServerSettings settings, string bus)
+    {
+        var bytes = new InboundBytes(context.GetRequiredService<TimeProvider>());
+        var watch = new ConnectionWatch(bus, context.GetRequiredService<DispatcherMetrics>(), context.GetRequiredService<ILogger<ConnectionWatch>>());
+        rabbit.Host(new Uri(settings.RabbitMq!), host =>
+        {
+            host.ConnectionName("dispatcher " + bus);
+            host.MaxMessageSize(RabbitConnection.LargestMessage);
+            host.OnRefreshConnectionFactory = bytes.UseFor;
+        });
+        return (queue, configure) => rabbit.ReceiveEndpoint(queue, endpoint =>
+        {
+            // The queue is there already, with just these arguments. MassTransit declares an exchange of the same name: messages that another
+            // queue sets aside come through it.
+            endpoint.ConfigureConsumeTopology = false;
+            foreach (var (name, value) in QueueNames.Arguments(queue))
+            {
+                endpoint.SetQueueArgument(name, value);
+            }
+
+            endpoint.ConfigureConnection(pipe => pipe.UseFilter(watch));
+            endpoint.ConfigureReceive(pipe => pipe.UseFilter(bytes));
+            configure(endpoint);
+        });
+    }
 
     private static void Intake(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
     {

@@ -44,7 +44,14 @@ internal sealed class PoisonLetters(Refusals refusals)
 
         // Only a submission has its topic as its routing key. On other exchanges a sender chooses any key.
         var routingKey = source == QueueNames.Intake ? facts.RoutingKey : source;
-        var from = new SubmissionSource { Door = "amqp", Principal = facts.UserId, RoutingKey = routingKey, MessageId = facts.MessageId };
+        var from = new SubmissionSource
+        {
+            Door = "amqp",
+            Principal = facts.UserId,
+            RoutingKey = routingKey,
+            MessageId = facts.MessageId,
+            Cut = context.Message.Cut,
+        };
         return refusals.RefuseAsync(context.Message.Body, from, [error], context.CancellationToken, Refusals.Poison);
     }
 }

@@ -5,11 +5,17 @@ namespace Dispatcher.Messaging;
 /// <summary>The server's own connection to RabbitMQ, beside MassTransit's: for declaring and for the relay. Opened when needed, opened again when lost.</summary>
 internal sealed class RabbitConnection(Uri address, string name) : IAsyncDisposable
 {
+    /// <summary>
+    /// For every connection of ours: the client closes a connection whose peer sends a larger body, and the broker would send it again. RabbitMQ accepts at most 512 MiB, however it is configured.
+    /// </summary>
+    public const uint LargestMessage = 1_073_741_824;
+
     private readonly SemaphoreSlim _one = new(1, 1);
     private readonly ConnectionFactory _factory = new()
     {
         Uri = address,
         ClientProvidedName = name,
+        MaxInboundMessageBodySize = LargestMessage,
 
         // Opened again by who needs it: the client's own recovery would bring channels back whose confirms nobody waits for.
         AutomaticRecoveryEnabled = false,

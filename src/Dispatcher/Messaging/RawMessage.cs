@@ -5,7 +5,16 @@ using Headers = Dispatcher.Contracts.Headers;
 namespace Dispatcher.Messaging;
 
 /// <summary>The bytes of one message, as delivered. Our endpoints read it themselves, so that nothing a stranger sends can fail before we have seen it.</summary>
-internal sealed record RawMessage(ReadOnlyMemory<byte> Body);
+internal sealed record RawMessage(ReadOnlyMemory<byte> Body)
+{
+    /// <summary>A longer body is cut, and refused by every consumer. The largest that any of them takes: a payload of 1 MiB with 128 KiB around it, or 1 MiB of outcomes.</summary>
+    public const int LargestBody = 2_097_152;
+
+    /// <summary>Null: <see cref="Body"/> is whole.</summary>
+    public CutBody? Cut { get; init; }
+
+    public static RawMessage Of(byte[] body) => CutBody.Of(body) is { } cut ? new RawMessage(body[..CutBody.CutBytes]) { Cut = cut } : new RawMessage(body);
+}
 
 /// <summary>
 /// What the transport says of a delivery, apart from the body. The broker vouches for <see cref="UserId"/>; everything else is what the

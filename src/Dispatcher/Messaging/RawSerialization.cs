@@ -32,7 +32,7 @@ internal sealed class RawSerialization : ISerializerFactory, IMessageDeserialize
     public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null) => new Context(
         SystemTextJsonMessageSerializer.Instance,
         new RawMessageContext(EmptyHeaders.Instance, destinationAddress, RawSerializerOptions.AnyMessageType),
-        body.GetBytes());
+        RawMessage.Of(body.GetBytes()));
 
     public MessageBody GetMessageBody(string text) => new StringMessageBody(text);
 
@@ -42,18 +42,18 @@ internal sealed class RawSerialization : ISerializerFactory, IMessageDeserialize
 
     public void Probe(ProbeContext context) => context.CreateScope("raw");
 
-    private sealed class Context(IObjectDeserializer objects, MessageContext message, byte[] body)
-        : BaseSerializerContext(objects, message, [MessageUrn.ForTypeString<RawMessage>()])
+    private sealed class Context(IObjectDeserializer objects, MessageContext context, RawMessage message)
+        : BaseSerializerContext(objects, context, [MessageUrn.ForTypeString<RawMessage>()])
     {
         public override bool TryGetMessage<T>([NotNullWhen(true)] out T? result) where T : class
         {
-            result = new RawMessage(body) as T;
+            result = message as T;
             return result is not null;
         }
 
         public override bool TryGetMessage(Type messageType, [NotNullWhen(true)] out object? result)
         {
-            result = messageType == typeof(RawMessage) ? new RawMessage(body) : null;
+            result = messageType == typeof(RawMessage) ? message : null;
             return result is not null;
         }
 

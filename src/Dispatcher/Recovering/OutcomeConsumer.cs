@@ -16,7 +16,7 @@ internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals ref
     {
         var facts = DeliveryFacts.Of(context);
         var errors = new List<InputError>();
-        var reading = Read(context.Message.Body, facts, time.GetUtcNow(), errors);
+        var reading = context.Message.Cut is { } cut ? TooLarge(cut, errors) : Read(context.Message.Body, facts, time.GetUtcNow(), errors);
 
         // First: when the store or the bundle is away, the message comes again, and nothing may have been refused yet.
         if (reading.Outcomes.Count > 0)
@@ -30,6 +30,7 @@ internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals ref
             Principal = facts.UserId,
             RoutingKey = Exchanges.Outcomes,
             MessageId = facts.MessageId,
+            Cut = context.Message.Cut,
         };
         if (errors.Count > 0)
         {
@@ -43,6 +44,14 @@ internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals ref
             Log.Unreadable(logger, reading.Refused.Count, facts.UserId!, first.Where, first.Message);
             await refusals.RefuseAsync(Together(reading.Refused), source, [.. all], context.CancellationToken);
         }
+    }
+
+    private static OutcomeReading TooLarge(CutBody cut, List<InputError> errors)
+    {
+        errors.Report(
+            "body_too_large", "body", $"The body has {cut.Length:N0} bytes; at most {RawMessage.LargestBody:N0} are read.",
+            "Send fewer outcomes in one message.");
+        return new OutcomeReading([], []);
     }
 
     private static byte[] Together(IReadOnlyList<RefusedOutcome> refused)

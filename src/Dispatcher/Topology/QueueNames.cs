@@ -19,6 +19,9 @@ internal static class QueueNames
     /// </summary>
     public const string ApprovalWatch = ServerPrefix + "approval-watch";
 
+    /// <summary>Begins the name of the exclusive queue in which one server gets the events for its event streams.</summary>
+    public const string EventStreams = ServerPrefix + "events.";
+
     /// <summary>What <see cref="Exchanges.Jobs"/> or <see cref="Exchanges.DeadLetter"/> could not route.</summary>
     public const string Unrouted = "dispatcher.unrouted";
 
@@ -81,7 +84,10 @@ internal static class QueueNames
     /// <summary>The queue of messages that came back to a source too often: each is run again alone.</summary>
     public static string Parked(string source) => source + ParkedSuffix;
 
-    /// <summary>The queue of messages that came back too often from <see cref="Parked"/> as well: they become dead letters unread.</summary>
+    /// <summary>
+    /// The queue of messages that came back too often from <see cref="Parked"/> as well: they become dead letters unread. One that cannot be
+    /// received here either is dropped at the delivery limit, and each try is logged and counted, see ConnectionWatch.
+    /// </summary>
     public static string Poison(string source) => source + PoisonSuffix;
 
     /// <summary>
@@ -95,7 +101,7 @@ internal static class QueueNames
         _ when queue.StartsWith(Queues.Work(""), StringComparison.Ordinal) => Dropping,
         _ when queue.StartsWith(DelayPrefix, StringComparison.Ordinal) => DeadLettering(
             Dispatch, ("x-message-ttl", (long)Delays.Single(delay => queue == DelayPrefix + delay.Key).Longest.TotalMilliseconds)),
-        _ when queue.EndsWith(PoisonSuffix, StringComparison.Ordinal) => new Dictionary<string, object?> { ["x-queue-type"] = "quorum" },
+        _ when queue.EndsWith(PoisonSuffix, StringComparison.Ordinal) => Dropping,
         _ when queue.EndsWith(ParkedSuffix, StringComparison.Ordinal) => DeadLettering(
             Poison(queue[..^ParkedSuffix.Length]), ("x-delivery-limit", ParkedLimit)),
         _ => DeadLettering(Parked(queue), ("x-delivery-limit", DeliveryLimit)),

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -56,6 +57,10 @@ internal partial class Child : IAsyncDisposable
     }
 
     public int ProcessId => _process.Id;
+
+    /// <summary>The most memory that the process ever had resident (<c>VmHWM</c>).</summary>
+    public int PeakMemoryMiB => int.Parse(
+        File.ReadLines($"/proc/{ProcessId}/status").Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024;
 
     public bool HasEnded => _process.HasExited;
 

@@ -103,6 +103,23 @@ internal sealed class Journey : IAsyncDisposable
         return dispatcher;
     }
 
+    /// <summary>The connections of the one running dispatcher: its own and those of its two buses.</summary>
+    public async Task<IReadOnlyList<string>> ServerConnectionsAsync()
+    {
+        IReadOnlyList<string> connections = [];
+        await Eventually.IsAsync(
+            async () => (connections = await Servers.ConnectionsAsync(Name, "dispatcher")).Count >= 3, () => "the broker lists the dispatcher's connections\n" + Logs(), TimeSpan.FromSeconds(30));
+        return connections;
+    }
+
+    /// <summary>A dispatcher that has declared its queues and has ended.</summary>
+    public async Task<DispatcherProcess> StoppedWithQueuesAsync()
+    {
+        var dispatcher = await DispatcherAsync();
+        await StopAsync([dispatcher]);
+        return dispatcher;
+    }
+
     /// <summary>Two that share the work, started at once.</summary>
     public async Task<(DispatcherProcess First, DispatcherProcess Second)> TwoDispatchersAsync()
     {

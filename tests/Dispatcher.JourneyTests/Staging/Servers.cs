@@ -57,6 +57,13 @@ internal static class Servers
         return [.. queues.EnumerateArray().Select(queue => queue.GetProperty("name").GetString()!)];
     }
 
+    /// <summary>The connections that a user has open in a virtual host; each has a name of its own, which tells one from its successor.</summary>
+    public static async Task<IReadOnlyList<string>> ConnectionsAsync(string vhost, string user)
+    {
+        var connections = await Management.Value.GetFromJsonAsync<JsonElement>($"api/vhosts/{vhost}/connections", Now);
+        return [.. connections.EnumerateArray().Where(connection => connection.TryGetProperty("user", out var name) && name.GetString() == user).Select(connection => connection.GetProperty("name").GetString()!)];
+    }
+
     public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
