@@ -22,9 +22,12 @@ public sealed class KeylessLimitsTests
         await using var server = await AServer.MigratedAsync();
         var limiter = server.Get<IOptions<RateLimiterOptions>>().Value.GlobalLimiter!;
 
-        var first = Enumerable.Range(0, 20_000).Select(_ => Acquired(limiter, Request(server, route, "192.0.2.1"))).TakeWhile(acquired => acquired).Count();
+        var http = Request(server, route, "192.0.2.1");
 
-        Assert.Equal(limit, KeylessLimits.Of(Request(server, route, "192.0.2.1"))!.Value.Limit.Name);
+        // Made once: the loop must be much faster than tokens come back.
+        var first = Enumerable.Range(0, 20_000).TakeWhile(_ => Acquired(limiter, http)).Count();
+
+        Assert.Equal(limit, KeylessLimits.Of(http)!.Value.Limit.Name);
         Assert.InRange(first, 1, 19_999);
         Assert.True(Acquired(limiter, Request(server, route, "192.0.2.2")));
     }
