@@ -5,7 +5,6 @@ using Dispatcher.Gates;
 using Dispatcher.Health;
 using Dispatcher.Keys;
 using Microsoft.AspNetCore.Authorization;
-using Microsoft.AspNetCore.RateLimiting;
 
 namespace Dispatcher.Hosting;
 

@@ -48,6 +48,10 @@ internal sealed class AServer : IAsyncDisposable
     public RouteEndpoint Endpoint(string method, string route) => ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().Single(endpoint =>
         endpoint.RoutePattern.RawText == route && endpoint.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods.Contains(method));
 
+    /// <summary>The endpoint of a route that has only one.</summary>
+    public RouteEndpoint Endpoint(string route) =>
+        ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().Single(endpoint => endpoint.RoutePattern.RawText == route);
+
     /// <summary>Status and body of the answer. A route is named as in <c>Routes.approved.txt</c>; its one parameter, if any, is <paramref name="id"/> or <paramref name="name"/>.</summary>
     public async Task<(int Status, JsonElement Body)> AskAsync(string method, string route, ClaimsPrincipal caller, string query = "", Guid? id = null, string? body = null, string? name = null)
     {

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 using Dispatcher.Keys;
 using Dispatcher.Timelines;
