@@ -62,7 +62,7 @@ public sealed class MigrationTests
             insert into bundles (hash, archive, first_activated_at) values ('policy-1', '', 1);
             insert into active_bundle (serial, hash, activated_at, actor) values (7, 'policy-1', 1, 'policy-folder');
             insert into timeline (job_id, at, kind, attempt, actor, detail)
-            values ('00000000-0000-0000-0000-000000000000', 1, 'bundle_activated', 0, 'ops', {(kind == StoreKind.Postgres ? $"'\x{detail}'" : $"x'{detail}'")});
+            values ('00000000-0000-0000-0000-000000000000', 1, 'bundle_activated', 0, 'ops', {(kind == StoreKind.Postgres ? $"'\\x{detail}'" : $"x'{detail}'")});
             """);
 
         await Migrator.MigrateAsync(db, Stop);

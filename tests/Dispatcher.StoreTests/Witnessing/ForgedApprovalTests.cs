@@ -114,7 +114,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
                 await ShowAsync(job);
                 break;
             case "another bundle":
-                await jobs.Writers.BundleAsync(AWitnessed.Topics, Store, Stop, AWitnessed.Rules + ", { id: more, match: { topic: job.other }, decision: DENY, reason: no }");
+                await jobs.Writers.BundleAsync(AWitnessed.Topics, Store, Stop, AWitnessed.Rules + ", { id: more, match: { topic: job.other }, decision: DENY, reason: not here }");
                 await Database.ExecuteAsync($"update approvals set policy_hash = '{jobs.Writers.Current.InForce.Hash}'");
                 await ShowAsync(job);
                 break;

@@ -118,7 +118,7 @@ public sealed class CompletenessTests
     private static string? Named(string kind, string? more) => more?.Split(' ') switch
     {
         [['#', .. var job], var policy] when kind == "dispatched" => $$"""{"verdict":"ALLOW","policy_hash":"{{policy}}","job_hash":"{{job}}"}""",
-        [['#', .. var job], var policy] => $$"""{"answer":{"verdict":"ALLOW","policy_hash":"{{policy}}","job_hash":"{{job}}"}}""",
+        [['#', .. var job], var policy] => $$"""{"answer":{"verdict":"ALLOW","policy_hash":"{{policy}}","job_hash":"{{job}}" } }""",
         [['!', .. var id], ['#', .. var job], var basis] => $$"""{"verdict":"REQUIRE_APPROVAL","policy_hash":"p","approval_id":"{{id}}","job_hash":"{{job}}","basis_hash":"{{basis}}"}""",
         [var id, ['#', .. var job], var basis] => $$"""{"approval_id":"{{id}}","job_hash":"{{job}}","basis_hash":"{{basis}}"}""",
         _ => more,
