@@ -166,7 +166,7 @@ public sealed class FaultJourneys
             await using (await journey.ReturnAsync("dispatcher.server.intake.parked"))
             {
                 // The broker updates an entry that it finds in x-death, and leaves what else it says: that must name no topic.
-                await billing.PublishAsync([poison.Parcel() with { Headers = Journey.SetAside("dispatcher.server.intake", "job.test.denied") }]);
+                await billing.PublishAsync([poison.Parcel() with { Headers = BrokerProbe.SetAside("dispatcher.server.intake", "job.test.denied") }]);
                 await Eventually.IsAsync(async () => (await dispatcher.DeadLettersAsync()).Count == 1, () => "the poison is kept\n" + dispatcher.Log, TimeSpan.FromSeconds(30));
             }
         }

@@ -94,13 +94,13 @@ public sealed partial class GarbageJourneys
         await journey.CountingWorkerAsync(dispatcher);
         var billing = await journey.ProducerAsync();
         string[] keys = ["dispatcher.parked", "dispatcher.server.intake.parked", "dispatcher.intake", "dispatcher.server.intake", "job.test.denied"];
-        var parcels = keys.Select((key, n) => AJob.On(Topic).Parcel() with { RoutingKey = key, Name = $"forged {n}", Headers = Journey.SetAside("dispatcher.intake", Topic) }).ToList();
+        var parcels = keys.Select((key, n) => AJob.On(Topic).Parcel() with { RoutingKey = key, Name = $"forged {n}", Headers = BrokerProbe.SetAside("dispatcher.intake", Topic) }).ToList();
         string[] queues = [.. (await Servers.QueuesAsync(journey.Name)).Where(queue => queue.StartsWith("dispatcher.server.", StringComparison.Ordinal) && !queue.Contains(".retry.", StringComparison.Ordinal))];
 
         await billing.PublishAsync(parcels);
         foreach (var queue in queues)
         {
-            await journey.ForgeAsync("", queue, AJob.On(Topic).Body(), Journey.SetAside("dispatcher.server.intake", Topic));
+            await journey.ForgeAsync("", queue, AJob.On(Topic).Body(), BrokerProbe.SetAside("dispatcher.server.intake", Topic));
         }
 
         Assert.Contains("dispatcher.server.intake.parked", queues);

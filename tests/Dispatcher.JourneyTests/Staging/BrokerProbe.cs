@@ -31,6 +31,24 @@ internal static class BrokerProbe
         }
     }
 
+    /// <summary>The headers that the broker writes on a message which came back to a queue too often, as a client writes them itself.</summary>
+    public static Dictionary<string, object?> SetAside(string queue, string routingKey) => new()
+    {
+        ["x-first-death-queue"] = queue,
+        ["x-first-death-reason"] = "delivery_limit",
+        ["x-death"] = new List<object?>
+        {
+            new Dictionary<string, object?>
+            {
+                ["queue"] = queue,
+                ["reason"] = "delivery_limit",
+                ["count"] = 1L,
+                ["exchange"] = Exchanges.Jobs,
+                ["routing-keys"] = new List<object?> { routingKey },
+            },
+        },
+    };
+
     public static Func<IChannel, Task> Publish(string exchange, string routingKey) =>
         channel => channel.BasicPublishAsync(exchange, routingKey, mandatory: false, "{}"u8.ToArray(), Now).AsTask();
 

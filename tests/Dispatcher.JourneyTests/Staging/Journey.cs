@@ -233,20 +233,6 @@ internal sealed class Journey : IAsyncDisposable
         await channel.BasicPublishAsync(exchange, routingKey, mandatory: false, new BasicProperties { UserId = "dispatcher", DeliveryMode = DeliveryModes.Persistent, Headers = headers }, body, Now);
     }
 
-    /// <summary>The headers that the broker writes on a message which came back to a queue too often, as a client writes them itself.</summary>
-    public static Dictionary<string, object?> SetAside(string queue, string routingKey) => new()
-    {
-        ["x-first-death-queue"] = queue,
-        ["x-first-death-reason"] = "delivery_limit",
-        ["x-death"] = new List<object?>
-        {
-            new Dictionary<string, object?>
-            {
-                ["queue"] = queue, ["reason"] = "delivery_limit", ["count"] = 1L, ["exchange"] = "dispatcher.jobs", ["routing-keys"] = new List<object?> { routingKey },
-            },
-        },
-    };
-
     /// <summary>Locks a table for everybody else, as long as the answer is not disposed.</summary>
     public async Task<NpgsqlConnection> LockAsync(string table)
     {
