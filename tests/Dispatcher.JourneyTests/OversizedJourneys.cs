@@ -3,7 +3,10 @@ using Dispatcher.JourneyTests.Staging;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>Messages that a broker with default settings accepts, and that are too large or too odd for the client library: they are refused, and disturb no other message.</summary>
+/// <summary>
+/// Messages that a broker with default settings accepts, and that are too large or too odd for the client library: they are refused, and
+/// disturb no other message.
+/// </summary>
 public sealed class OversizedJourneys
 {
     private const string Topic = "job.test.once";
@@ -29,7 +32,8 @@ public sealed class OversizedJourneys
         var jobs = Enumerable.Range(0, 40).Select(_ => AJob.On(Topic)).ToList();
 
         await billing.PublishAsync(jobs[..20]);
-        await billing.PublishAsync([new Parcel(Topic, new byte[OverClientDefault], "over client default"), new Parcel(Topic, new byte[UnderBrokerDefault], "under broker default")]);
+        await billing.PublishAsync(
+            [new Parcel(Topic, new byte[OverClientDefault], "over client default"), new Parcel(Topic, new byte[UnderBrokerDefault], "under broker default")]);
         foreach (var queue in new[] { "outcomes", "dispatch", "approval-watch", "retry.5s", "parked", "poison" })
         {
             await journey.ForgeAsync("", "dispatcher." + queue, new byte[OverClientDefault]);
@@ -39,7 +43,8 @@ public sealed class OversizedJourneys
 
         await journey.SettledAsync(jobs.Count);
         Assert.Equal(jobs.Count, await journey.Records.CountAsync("succeeded", Topic));
-        await Eventually.IsAsync(async () => (await dispatcher.DeadLettersAsync()).Count == 5, () => "all oversized messages are kept\n" + journey.Logs(), TimeSpan.FromSeconds(60));
+        await Eventually.IsAsync(
+            async () => (await dispatcher.DeadLettersAsync()).Count == 5, () => "all oversized messages are kept\n" + journey.Logs(), TimeSpan.FromSeconds(60));
         var letters = await dispatcher.DeadLettersAsync();
         Assert.Equal(
             ["malformed 133169152", "malformed 67108865", "malformed 67108865", "poison 67108865", "poison 67108865"],
@@ -73,7 +78,8 @@ public sealed class OversizedJourneys
         // All of them wait already when the server begins to read: as many as the prefetch allows could be delivered at once.
         dispatcher = await journey.DispatcherAsync(dispatcher.Address);
 
-        await Eventually.IsAsync(async () => (await dispatcher.DeadLettersAsync()).Count == Messages, () => "all large messages are refused\n" + journey.Logs(), TimeSpan.FromSeconds(60));
+        await Eventually.IsAsync(
+            async () => (await dispatcher.DeadLettersAsync()).Count == Messages, () => "all large messages are refused\n" + journey.Logs(), TimeSpan.FromSeconds(60));
         Assert.InRange(dispatcher.PeakMemoryMiB, 1, MostMemoryMiB);
         var status = (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body;
         Assert.Contains("max_message_size", Assert.Single(status.GetProperty("warnings").EnumerateArray()).GetString(), StringComparison.Ordinal);

@@ -7,23 +7,33 @@ using RabbitMQ.Client;
 namespace Dispatcher.Messaging;
 
 /// <summary>
-/// Finds out whether the broker refuses large messages (<c>max_message_size</c>), and warns while it does not. AMQP 0-9-1 does not tell the limit: a message of one byte more than
-/// <see cref="Advised"/> is published to a queue that does not exist. The broker drops it, or closes the channel and names its limit. Repeated for each new connection,
-/// because the setting may change when the broker restarts.
+/// Finds out whether the broker refuses large messages (<c>max_message_size</c>), and warns while it does not. AMQP 0-9-1 does not tell
+/// the limit: a message of one byte more than <see cref="Advised"/> is published to a queue that does not exist. The broker drops it, or
+/// closes the channel and names its limit. Repeated for each new connection: the setting may change when the broker restarts.
 /// </summary>
-internal sealed partial class BrokerLimit(RabbitConnection connection, DispatcherMetrics metrics, TimeProvider time, ILogger<BrokerLimit> logger) : Loop(Period, time, logger)
+internal sealed partial class BrokerLimit(RabbitConnection connection, DispatcherMetrics metrics, TimeProvider time, ILogger<BrokerLimit> logger)
+    : Loop(Period, time, logger)
 {
     /// <summary>Above this the server warns. It is the default of RabbitMQ 4; older versions accept 128 MiB.</summary>
     public const int Advised = 16_777_216;
 
-    /// <summary>What the warning recommends: the largest message of Dispatcher and its workers, a batch of outcomes, is smaller.</summary>
+    /// <summary>
+    /// What the warning recommends: the largest message of Dispatcher and its workers, a batch of outcomes, is smaller.
+    /// </summary>
     public const int Recommended = 1_048_576;
 
-    /// <summary>Of the server's own prefix, and never declared. The message goes to the default exchange, where no other user may bind a queue to this name.</summary>
+    /// <summary>
+    /// Of the server's own prefix, and never declared. The message goes to the default exchange, where no other user may bind a queue to
+    /// this name.
+    /// </summary>
     private const string Nowhere = "dispatcher.size-probe";
 
     private const ushort PreconditionFailed = 406;
     private const ushort AccessRefused = 403;
+
+    private static readonly string Advice = $"The broker accepts messages of more than {Advised} bytes. "
+        + $"Set max_message_size = {Recommended} in rabbitmq.conf, "
+        + $"or on a running node: rabbitmqctl eval 'application:set_env(rabbit, max_message_size, {Recommended}).'";
 
     /// <summary>Only compares two references while the connection is the same.</summary>
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
@@ -45,9 +55,7 @@ internal sealed partial class BrokerLimit(RabbitConnection connection, Dispatche
         }
 
         MaxMessageBytes = await ProbeAsync(open, cancellationToken);
-        Warning = MaxMessageBytes is null
-            ? string.Create(CultureInfo.InvariantCulture, $"The broker accepts messages of more than {Advised:N0} bytes. Set max_message_size = {Recommended} in rabbitmq.conf, or on a running node: rabbitmqctl eval 'application:set_env(rabbit, max_message_size, {Recommended}).'")
-            : null;
+        Warning = MaxMessageBytes is null ? Advice : null;
         _probed = open;
         metrics.BrokerAcceptsLargeMessages(Warning is not null);
         if (Warning is not null)
@@ -59,7 +67,8 @@ internal sealed partial class BrokerLimit(RabbitConnection connection, Dispatche
     /// <summary>The limit that the broker names, or null when it accepts the message.</summary>
     private static async Task<long?> ProbeAsync(IConnection open, CancellationToken cancellationToken)
     {
-        await using var channel = await open.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancellationToken);
+        var confirmed = new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
+        await using var channel = await open.CreateChannelAsync(confirmed, cancellationToken);
         try
         {
             await channel.BasicPublishAsync("", Nowhere, mandatory: false, new byte[Advised + 1], cancellationToken);
@@ -74,9 +83,12 @@ internal sealed partial class BrokerLimit(RabbitConnection connection, Dispatche
         }
     }
 
-    /// <summary>The broker's words end in the limit. In other words than those known here: it is not more than what was refused.</summary>
-    internal static long LimitIn(string replyText) =>
-        Limit().Match(replyText) is { Success: true } named ? long.Parse(named.Groups[1].ValueSpan, CultureInfo.InvariantCulture) : Advised;
+    /// <summary>
+    /// The broker's words end in the limit. In other words than those known here: it is not more than what was refused.
+    /// </summary>
+    internal static long LimitIn(string replyText) => Limit().Match(replyText) is { Success: true } named
+        ? long.Parse(named.Groups[1].ValueSpan, CultureInfo.InvariantCulture)
+        : Advised;
 
     [GeneratedRegex(@"max size (\d{1,18})")]
     private static partial Regex Limit();

@@ -8,10 +8,12 @@ using RabbitMQ.Client.Events;
 namespace Dispatcher.Messaging;
 
 /// <summary>
-/// Counts and logs each message that the client library cannot parse: it closes the whole connection, and the consumers never see the message. RabbitMQ delivers it again until
-/// the delivery limit of its queue is reached: it moves to the parked queue, then to the poison queue, and is dropped there. One instance per bus.
+/// Counts and logs each message that the client library cannot parse: it closes the whole connection, and the consumers never see the
+/// message. RabbitMQ delivers it again until the delivery limit of its queue is reached: it moves to the parked queue, then to the poison
+/// queue, and is dropped there. One instance per bus.
 /// </summary>
-internal sealed partial class ConnectionWatch(string bus, DispatcherMetrics metrics, ILogger<ConnectionWatch> logger) : IFilter<ConnectionContext>
+internal sealed partial class ConnectionWatch(string bus, DispatcherMetrics metrics, ILogger<ConnectionWatch> logger)
+    : IFilter<ConnectionContext>
 {
     private readonly Lock _one = new();
     private object? _watched;
@@ -34,9 +36,13 @@ internal sealed partial class ConnectionWatch(string bus, DispatcherMetrics metr
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("connectionWatch");
 
-    /// <summary>Whether the client closed the connection because of what it read. A lost network is an IOException, a stop of ours is initiated by the application, one of the broker by the peer.</summary>
+    /// <summary>
+    /// Whether the client closed the connection because of what it read. A lost network is an IOException, a stop of ours is initiated by
+    /// the application, one of the broker by the peer.
+    /// </summary>
     internal static bool IsUnreceivable(ShutdownEventArgs reason) =>
-        reason is { Initiator: ShutdownInitiator.Library, Exception: { } fault } && fault is not (IOException or OperationCanceledException) && fault.GetBaseException() is not SocketException;
+        reason is { Initiator: ShutdownInitiator.Library, Exception: { } fault }
+            && fault is not (IOException or OperationCanceledException) && fault.GetBaseException() is not SocketException;
 
     private Task LookAsync(object sender, ShutdownEventArgs reason)
     {
@@ -52,7 +58,8 @@ internal sealed partial class ConnectionWatch(string bus, DispatcherMetrics metr
     private static partial class Log
     {
         [LoggerMessage(EventIds.MessageUnreceivable, LogLevel.Error,
-            "A message cannot be parsed and closed the connection of the {Bus} bus: {Reason}. The broker delivers it again, parks it at the delivery limit and drops it at last; its publisher must be found and corrected")]
+            "A message cannot be parsed and closed the connection of the {Bus} bus: {Reason}. The broker delivers it again, "
+            + "parks it at the delivery limit and drops it at the limit of the poison queue; its publisher must be found and corrected")]
         public static partial void Unreceivable(ILogger logger, string bus, string reason);
     }
 }

@@ -3,8 +3,9 @@ using System.Buffers.Binary;
 namespace Dispatcher.Messaging;
 
 /// <summary>
-/// Corrects message headers that RabbitMQ accepts and RabbitMQ.Client cannot parse. Such a message would close the connection, or end the process, each time it is delivered.
-/// The length stays the same: a decimal whose scale .NET cannot represent gets the largest scale that it can, and a table or array that is nested too deeply becomes a string of its bytes.
+/// Corrects message headers that RabbitMQ accepts and RabbitMQ.Client cannot parse. Such a message would close the connection, or end the
+/// process, each time it is delivered. The length stays the same: a decimal whose scale .NET cannot represent gets the largest scale that
+/// it can, and a table or array that is nested too deeply becomes a string of its bytes.
 /// </summary>
 internal static class HeaderGuard
 {

@@ -5,11 +5,12 @@ using RabbitMQ.Client;
 namespace Dispatcher.Messaging;
 
 /// <summary>
-/// Bounds the bytes of the messages that one connection holds in memory. RabbitMQ counts a prefetch in messages only, and the client reads every delivery into memory
-/// before a consumer sees it. While the messages that are being processed have more than <see cref="Most"/> bytes, nothing more is read from the socket: the rest waits at the broker.
-/// Larger bodies than any consumer takes are cut before, see <see cref="InboundFrames"/>.
+/// Bounds the bytes of the messages that one connection holds in memory. RabbitMQ counts a prefetch in messages only, and the client
+/// reads every delivery into memory before a consumer sees it. While the messages that are being processed have more than
+/// <see cref="Most"/> bytes, nothing more is read from the socket: the rest waits at the broker. Larger bodies than any consumer takes
+/// are cut before, see <see cref="InboundFrames"/>.
 /// </summary>
-/// <remarks>See ops/decisions/0020. One instance per connection: it is a filter of each of its endpoints and the factory of its socket.</remarks>
+/// <remarks>See ops/decisions/0020. One instance per bus: it is a filter of each of its endpoints and makes its sockets.</remarks>
 internal sealed class InboundBytes(TimeProvider time) : IFilter<ReceiveContext>
 {
     /// <summary>A full prefetch of usual jobs has a few MiB and never reaches it.</summary>
@@ -18,8 +19,8 @@ internal sealed class InboundBytes(TimeProvider time) : IFilter<ReceiveContext>
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(5);
 
     /// <summary>
-    /// A read that waits this long reads one buffer all the same: the heartbeats of the broker stay visible while the database is away and messages are held. A frame of
-    /// 128 KiB takes a few seconds at this pace, less than a heartbeat.
+    /// A read that waits this long reads one buffer all the same: the heartbeats of the broker stay visible while the database is away
+    /// and messages are held. A frame of 128 KiB takes a few seconds at this pace, less than a heartbeat.
     /// </summary>
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 

@@ -4,8 +4,9 @@ using System.Security.Cryptography;
 namespace Dispatcher.Messaging;
 
 /// <summary>
-/// The AMQP frames of one connection, between the socket and the client library. The client reads a whole body into memory before a consumer sees it: here a body of more than
-/// <see cref="RawMessage.LargestBody"/> bytes is cut while it is read, and no part of the process ever holds it. Headers pass through <see cref="HeaderGuard"/>.
+/// The AMQP frames of one connection, between the socket and the client library. The client reads a whole body into memory before a
+/// consumer sees it: here a body of more than <see cref="RawMessage.LargestBody"/> bytes is cut while it is read, and no part of the
+/// process ever holds it. Headers pass through <see cref="HeaderGuard"/>.
 /// </summary>
 internal sealed class InboundFrames
 {

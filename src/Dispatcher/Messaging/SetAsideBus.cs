@@ -3,7 +3,8 @@ using MassTransit;
 namespace Dispatcher.Messaging;
 
 /// <summary>
-/// The bus of the parked and poison queues. It has a connection of its own: a message that closes the connection each time it is delivered must not close the one that takes in work.
+/// The bus of the parked and poison queues. It has a connection of its own: a message that closes the connection each time it is
+/// delivered must not close the one that takes in work.
 /// Readiness does not look at it.
 /// </summary>
 internal abstract class SetAsideBus(IBusControl bus) : BusInstance<SetAsideBus>(bus)

@@ -7,9 +7,11 @@ namespace Dispatcher.UnitTests.Messaging;
 internal static class Frames
 {
     /// <summary>Method, content header and body of a delivery, with a heartbeat between them.</summary>
-    public static byte[] Delivery(byte[] table, byte[] body, byte channel = 1) => [.. Method(channel), .. Frame(8, 0, []), .. Frame(2, channel, Header(table, body.Length)), .. Body(body, channel)];
+    public static byte[] Delivery(byte[] table, byte[] body, byte channel = 1) =>
+        [.. Method(channel), .. Frame(8, 0, []), .. Frame(2, channel, Header(table, body.Length)), .. Body(body, channel)];
 
-    public static byte[] Method(byte channel) => Frame(1, channel, [0, 60, 0, 60, .. Short("tag"), .. new byte[8], 0, .. Short("exchange"), .. Short("key")]);
+    public static byte[] Method(byte channel) =>
+        Frame(1, channel, [0, 60, 0, 60, .. Short("tag"), .. new byte[8], 0, .. Short("exchange"), .. Short("key")]);
 
     /// <summary>With content type, content encoding, headers and delivery mode.</summary>
     public static byte[] Header(byte[] table, long bodySize)

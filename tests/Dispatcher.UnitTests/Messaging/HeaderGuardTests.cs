@@ -32,9 +32,11 @@ public sealed class HeaderGuardTests
     {
         byte[] table =
         [
-            .. Value("S", 'S', [.. Number(5), .. "D\u001dxyz"u8]), .. Value("x", 'x', [.. Number(2), 68, 99]), .. Value("t", 't', 1), .. Value("b", 'b', 1), .. Value("B", 'B', 1), .. Value("s", 's', 1, 2),
-            .. Value("u", 'u', 1, 2), .. Value("I", 'I', 1, 2, 3, 4), .. Value("i", 'i', 1, 2, 3, 4), .. Value("f", 'f', 1, 2, 3, 4), .. Value("l", 'l', new byte[8]), .. Value("d", 'd', new byte[8]),
-            .. Value("T", 'T', new byte[8]), .. Value("V", 'V'), .. Value("D", 'D', 28, 0, 0, 0, 1), .. Value("empty", 'A', Number(0)), .. Value("none", 'F', Number(0)),
+            .. Value("S", 'S', [.. Number(5), .. "D\u001dxyz"u8]), .. Value("x", 'x', [.. Number(2), 68, 99]),
+            .. Value("t", 't', 1), .. Value("b", 'b', 1), .. Value("B", 'B', 1), .. Value("s", 's', 1, 2), .. Value("u", 'u', 1, 2),
+            .. Value("I", 'I', 1, 2, 3, 4), .. Value("i", 'i', 1, 2, 3, 4), .. Value("f", 'f', 1, 2, 3, 4),
+            .. Value("l", 'l', new byte[8]), .. Value("d", 'd', new byte[8]), .. Value("T", 'T', new byte[8]), .. Value("V", 'V'),
+            .. Value("D", 'D', 28, 0, 0, 0, 1), .. Value("empty", 'A', Number(0)), .. Value("none", 'F', Number(0)),
             .. Value("x-death", 'A', [.. Number(16), (byte)'F', .. Number(11), .. Value("q", 'S', [.. Number(4), .. "name"u8])]),
         ];
 
@@ -43,7 +45,8 @@ public sealed class HeaderGuardTests
 
     private static byte[] Decimals(byte first, byte second, byte third, byte fourth) =>
     [
-        .. Value("a", 'D', first, 0, 0, 0, 1), .. Value("b", 'D', second, 0, 0, 0, 2), .. Value("c", 'A', [.. Number(12), (byte)'D', third, 0, 0, 0, 3, (byte)'D', fourth, 0, 0, 0, 4]),
+        .. Value("a", 'D', first, 0, 0, 0, 1), .. Value("b", 'D', second, 0, 0, 0, 2),
+        .. Value("c", 'A', [.. Number(12), (byte)'D', third, 0, 0, 0, 3, (byte)'D', fourth, 0, 0, 0, 4]),
     ];
 
     private static byte[] Corrected(byte[] table)

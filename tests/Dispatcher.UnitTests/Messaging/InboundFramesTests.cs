@@ -38,7 +38,11 @@ public sealed class InboundFramesTests
 
         var passed = Passed([.. Delivery([], Large), .. next]);
 
-        byte[] expected = [.. Method(1), .. Frame(8, 0, []), .. Frame(2, 1, Header([], cut.Length)), .. Frame(3, 1, cut[..CutBody.CutBytes]), .. Frame(3, 1, cut[CutBody.CutBytes..]), .. next];
+        byte[] expected =
+        [
+            .. Method(1), .. Frame(8, 0, []), .. Frame(2, 1, Header([], cut.Length)),
+            .. Frame(3, 1, cut[..CutBody.CutBytes]), .. Frame(3, 1, cut[CutBody.CutBytes..]), .. next,
+        ];
         Assert.Equal(expected, passed);
         Assert.Equal(new CutBody(Large.Length, Convert.ToHexStringLower(SHA256.HashData(Large))), RawMessage.Of(cut).Cut);
     }
