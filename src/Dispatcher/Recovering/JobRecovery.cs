@@ -3,6 +3,7 @@ using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
+using Dispatcher.Workers;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Recovering;
@@ -61,7 +62,8 @@ internal sealed partial class JobRecovery(
         // Only who has claimed the job writes on its timeline: it is never cut, and a stranger could fill it.
         if (job.ClaimedBy == sender)
         {
-            await store.RecordAsync([TimelineDetails.Late(outcome, sender, job.State)], [], cancellationToken);
+            var late = RegistrationCheck.IsBad(outcome.Worker) ? outcome with { Worker = job.Worker ?? "" } : outcome;
+            await store.RecordAsync([TimelineDetails.Late(late, sender, job.State)], [], cancellationToken);
         }
     }
 
