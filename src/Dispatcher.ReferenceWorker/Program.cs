@@ -1,3 +1,5 @@
+using Dispatcher.ReferenceWorker.Processes;
+using Microsoft.Extensions.Logging.Console;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.ReferenceWorker;
@@ -7,6 +9,11 @@ internal static class ReferenceWorkerProgram
 {
     public static async Task<int> Main(string[] args)
     {
+        if (args is [Supervisor.Mode] && OperatingSystem.IsLinux())
+        {
+            return await Supervisor.RunAsync(Console.OpenStandardInput(), Console.OpenStandardOutput());
+        }
+
         if (args.Contains("--help") || args.Contains("-h"))
         {
             Console.WriteLine(WorkerSettings.Help);
@@ -19,8 +26,13 @@ internal static class ReferenceWorkerProgram
             return WrongUse(errors);
         }
 
+        if (settings.Warning is { } warning)
+        {
+            Console.Error.WriteLine("warning: " + warning);
+        }
+
         var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Logging.AddSimpleConsole(console => console.SingleLine = true).SetMinimumLevel(LogLevel.Information);
+        builder.Logging.AddConsoleFormatter<LogLineFormatter, ConsoleFormatterOptions>().AddConsole(console => console.FormatterName = LogLineFormatter.Line).SetMinimumLevel(LogLevel.Information);
         builder.Services.AddReferenceWorker(settings.Pools, settings.Configure, (_, options) => settings.Configure(options));
         try
         {
@@ -35,6 +47,10 @@ internal static class ReferenceWorkerProgram
         {
             // Stopped while it still started.
             return Environment.ExitCode;
+        }
+        catch (PlatformNotSupportedException exception)
+        {
+            return WrongUse([exception.Message]);
         }
         catch (OptionsValidationException exception)
         {

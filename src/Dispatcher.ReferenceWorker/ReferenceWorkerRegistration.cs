@@ -16,6 +16,10 @@ public static class ReferenceWorkerRegistration
     public static IReadOnlyList<string> AllPools { get; } = ["repo", "shell", "integrations", "deploy"];
 
     /// <summary>Serves these pools, and closes this process to the programs they start (<see cref="ProcessSecrets"/>). Register an <see cref="IWorkerTransport"/> to serve them without RabbitMQ.</summary>
+    /// <remarks>
+    /// On Linux, serving a pool that runs programs makes this process the parent of orphans below it (PR_SET_CHILD_SUBREAPER), and kills those of them that lead a session
+    /// and are none of its own supervisors. Elsewhere the start fails: nothing else ends everything that a program starts.
+    /// </remarks>
     /// <param name="services">The container.</param>
     /// <param name="pools">Some of <see cref="AllPools"/>.</param>
     /// <param name="configure">What the handlers may touch.</param>
@@ -28,6 +32,13 @@ public static class ReferenceWorkerRegistration
         services.AddOptions<ReferenceWorkerOptions>().Configure(configure).ValidateOnStart();
         services.AddSingleton<IValidateOptions<ReferenceWorkerOptions>>(new ReferenceWorkerOptionsValidator(pools));
         services.TryAddSingleton<EgressClient>();
+        if (pools.Any(RunsPrograms))
+        {
+            services.TryAddSingleton<Programs>();
+            // Before the workers: a pool whose programs could outlive their runs is not served at all.
+            services.AddHostedService(provider => provider.GetRequiredService<Programs>());
+        }
+
         foreach (var pool in pools)
         {
             var worker = services.AddDispatcherWorker(pool, options => configurePool?.Invoke(pool, options));
@@ -43,4 +54,6 @@ public static class ReferenceWorkerRegistration
 
         return services;
     }
+
+    private static bool RunsPrograms(string pool) => pool is "repo" or "shell" or "deploy";
 }

@@ -8,24 +8,24 @@ internal sealed class WorkerSettings
     public const string Help = """
         dispatcher-worker: runs job.repo.read, job.exec.shell, job.integrations.call and job.deploy.apply.
 
-          --rabbitmq URI        DISPATCHER_RABBITMQ      broker, amqp://user:password@host:5672/vhost (required)
+          --rabbitmq URI        DISPATCHER_RABBITMQ      broker, amqp://…@host:5672/vhost with user and password (required, secret)
           --url URL             DISPATCHER_URL           the dispatcher's HTTP address (required)
-          --api-key KEY         DISPATCHER_API_KEY       key whose subject is the broker user (required)
+          --api-key KEY         DISPATCHER_API_KEY       key whose subject is the broker user (required, secret)
           --pools LIST          DISPATCHER_POOLS         some of repo,shell,integrations,deploy (default: all)
           --concurrency N       DISPATCHER_CONCURRENCY   runs at a time in each pool (default: twice the cores)
           --instance NAME       DISPATCHER_INSTANCE      name on the timeline, new for each process (default: host/pid/random)
           --stop-grace SECONDS  DISPATCHER_STOP_GRACE    how long runs may go on when it stops (default: 20); what outlives it is cancelled
-          --effects STORE       DISPATCHER_EFFECTS       PostgreSQL connection string (Host=…) or SQLite file; needed for calls that change something
+          --effects STORE       DISPATCHER_EFFECTS       PostgreSQL connection string (Host=…, secret) or SQLite file; needed for calls that change something
           --repo-root DIR       DISPATCHER_REPO_ROOT     git repositories that may be read (required for pool repo)
           --shell-root DIR      DISPATCHER_SHELL_ROOT    folder that shell jobs run below (required for pool shell)
           --env-allow LIST      DISPATCHER_ENV_ALLOW     variables a shell job may set (default: LANG,LC_ALL,TZ)
           --recipes FILE        DISPATCHER_RECIPES       JSON: {"web": {"Env": "prod", "Command": ["deploy", "{version}"], "WorkingFolder": "/srv", "Environment": {}}}
           --key-hosts LIST      DISPATCHER_KEY_HOSTS     hosts that honour Idempotency-Key
 
-        A secret may lie in a file: DISPATCHER_RABBITMQ_FILE, DISPATCHER_API_KEY_FILE, DISPATCHER_EFFECTS_FILE.
+        Other users of the machine can read arguments. Give secrets by variables, or by files: DISPATCHER_RABBITMQ_FILE, DISPATCHER_API_KEY_FILE, DISPATCHER_EFFECTS_FILE.
 
         Example:
-          DISPATCHER_API_KEY_FILE=/run/secrets/key dispatcher-worker --rabbitmq amqp://worker:secret@mq/ --url http://dispatcher:8080 --pools shell --shell-root /srv/work
+          DISPATCHER_RABBITMQ_FILE=/run/secrets/rabbitmq DISPATCHER_API_KEY_FILE=/run/secrets/key dispatcher-worker --url http://dispatcher:8080 --pools shell --shell-root /srv/work
         """;
 
     private const string Prefix = "DISPATCHER_";
@@ -34,10 +34,17 @@ internal sealed class WorkerSettings
         ["rabbitmq", "url", "api-key", "pools", "concurrency", "instance", "stop-grace", "effects", "repo-root", "shell-root", "env-allow", "recipes", "key-hosts"];
 
     private readonly Dictionary<string, string> _values = new(StringComparer.Ordinal);
+    private readonly SortedSet<string> _secretArguments = new(StringComparer.Ordinal);
 
     private WorkerSettings()
     {
     }
+
+    /// <summary>What to say about secrets among the arguments, without them. Null: there are none.</summary>
+    public string? Warning => _secretArguments.Count == 0
+        ? null
+        : $"Other users of this machine can read the secret in {string.Join(" and ", _secretArguments.Select(name => "--" + name))} from the list of processes. "
+            + $"Set {string.Join(" and ", _secretArguments.Select(VariableOf))} instead, or the same with _FILE to the path of a file that holds it.";
 
     public IReadOnlyList<string> Pools => Has("pools") ? List("pools") : ReferenceWorkerRegistration.AllPools;
 
@@ -64,6 +71,7 @@ internal sealed class WorkerSettings
             else
             {
                 settings._values[name] = arguments[i + 1];
+                settings.NoteSecret(name);
             }
         }
 
@@ -94,9 +102,27 @@ internal sealed class WorkerSettings
         }
     }
 
+    private static string VariableOf(string name) => Prefix + name.Replace('-', '_').ToUpperInvariant();
+
+    private void NoteSecret(string name)
+    {
+        var value = _values[name];
+        var isSecret = name switch
+        {
+            "api-key" => true,
+            "rabbitmq" => value.Contains('@', StringComparison.Ordinal) && value.Split('@')[0].Count(character => character == ':') > 1,
+            "effects" => value.Contains("password", StringComparison.OrdinalIgnoreCase) || value.Contains("pwd", StringComparison.OrdinalIgnoreCase),
+            _ => false,
+        };
+        if (isSecret)
+        {
+            _secretArguments.Add(name);
+        }
+    }
+
     private void ReadEnvironment(string name, Func<string, string?> environment, ICollection<string> errors)
     {
-        var variable = Prefix + name.Replace('-', '_').ToUpperInvariant();
+        var variable = VariableOf(name);
         if (environment(variable) is { Length: > 0 } value)
         {
             _values[name] = value;

@@ -1,6 +1,6 @@
 namespace Dispatcher.Worker;
 
-/// <summary>Event ids of the worker's log, 6000 to 6999. An id is never reused.</summary>
+/// <summary>Event ids of the worker's log, 6000 to 6999, of which 6700 to 6799 are the reference worker's. An id is never reused.</summary>
 internal static class WorkerEventIds
 {
     public const int Serving = 6000;

@@ -9,9 +9,9 @@ namespace Dispatcher.ReferenceWorker.Deploys;
 /// <summary>
 /// <c>job.deploy.apply</c>: runs a recipe from this worker's own configuration. Payload <c>{"recipe": "web", "version": "1.2.3"}</c>: a message names a recipe and
 /// never brings a command. The job's label <c>env</c> must be the recipe's, so that an approval for one environment cannot deploy to another.
-/// Result <c>{"exit_code", "stdout", "stderr", "truncated"}</c>.
+/// Result <c>{"exit_code", "stdout", "truncated"}</c>. What the recipe writes to standard error is the operator's: it goes to the worker's log when the recipe fails.
 /// </summary>
-internal sealed partial class DeployHandler(IOptions<ReferenceWorkerOptions> options) : IJobHandler
+internal sealed partial class DeployHandler(Programs programs, IOptions<ReferenceWorkerOptions> options) : IJobHandler
 {
     public async Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken)
     {
@@ -40,8 +40,8 @@ internal sealed partial class DeployHandler(IOptions<ReferenceWorkerOptions> opt
             Environment = EnvironmentOf(recipe),
             MaxOutputBytes = run.MaxOutputBytes,
         };
-        var result = await ChildProcess.RunAsync(spec, cancellationToken);
-        return result.ToJobResult(run.MaxOutputBytes, []);
+        var result = await programs.RunAsync(run, spec, cancellationToken);
+        return result.ExitCode == 0 ? result.ToJobResult(run.MaxOutputBytes, withStderr: false) : throw result.Fault(null, programs.Keep(run, result));
     }
 
     private static Dictionary<string, string> EnvironmentOf(Recipe recipe)

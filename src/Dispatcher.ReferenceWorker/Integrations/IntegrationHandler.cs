@@ -12,7 +12,9 @@ namespace Dispatcher.ReferenceWorker.Integrations;
 /// <c>job.integrations.call</c>: one HTTP call within <c>allowed_hosts</c>.
 /// Payload <c>{"method": "GET", "url": "https://…", "headers": {}, "body": …}</c>, only <c>url</c> required; a body that is no text is sent as JSON.
 /// Result <c>{"status", "url", "content_type", "location", "body", "encoding", "bytes", "truncated"}</c>; <c>encoding</c> is <c>utf-8</c> or <c>base64</c>.
-/// A call that may change something is an effect with the key <c>call</c>, sent along as <c>Idempotency-Key</c>.
+/// A call that may change something is an effect with the key <c>call</c>, sent along as <c>Idempotency-Key</c>; it is never sent on to where a redirect points.
+/// GET and HEAD follow redirects to allowed hosts; from the first other origin on, only harmless headers go along. Names are resolved by the system at each connection:
+/// that a listed name leads to an address inside the network (DNS rebinding) is for the network to prevent.
 /// </summary>
 internal sealed class IntegrationHandler(EgressClient egress, IOptions<ReferenceWorkerOptions> options, TimeProvider clock) : IJobHandler
 {
@@ -54,10 +56,11 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
     private async Task<JsonElement> FollowAsync(JobRun run, Call call, string? effectKey, CancellationToken cancellationToken)
     {
         var url = call.Url;
+        var sameOrigin = true;
         for (var hop = 0; ; hop++)
         {
             HostRule.Check(url, run.Constraints.AllowedHosts);
-            using var request = RequestOf(call, url, effectKey);
+            using var request = RequestOf(call, url, sameOrigin, effectKey);
             using var response = await SendAsync(request, cancellationToken);
             if (RedirectOf(call, url, response) is not { } next)
             {
@@ -70,16 +73,27 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
                 throw JobFaultException.Terminal("too_many_redirects", $"More than {MaxHops} redirects, the last to {HostRule.NameOf(next)}.");
             }
 
-            if (url.Scheme == "https" && next.Scheme == "http")
-            {
-                throw JobFaultException.Terminal("redirect_refused", $"{HostRule.NameOf(url)} redirects from https to http.");
-            }
-
+            Check(call, url, next);
+            // Once left, never the same again: the other origin chose the address by which the call comes back.
+            sameOrigin &= Uri.Compare(url, next, UriComponents.SchemeAndServer, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
             url = next;
         }
     }
 
-    private static HttpRequestMessage RequestOf(Call call, Uri url, string? effectKey)
+    // Terminal: the receiver has done nothing, and will answer the same again.
+    private static void Check(Call call, Uri from, Uri to)
+    {
+        var problem = !call.IsSafe ? $"{call.Method} and its body are not sent on; call {HostRule.NameOf(to)} directly if that is meant"
+            : from.Scheme == "https" && to.Scheme == "http" ? "it leads from https to http"
+            : to.UserInfo.Length > 0 ? "it carries a user or password"
+            : null;
+        if (problem is not null)
+        {
+            throw JobFaultException.Terminal("redirect_refused", $"{HostRule.NameOf(from)} redirects to {HostRule.NameOf(to)}: {problem}.");
+        }
+    }
+
+    private static HttpRequestMessage RequestOf(Call call, Uri url, bool sameOrigin, string? effectKey)
     {
         var request = new HttpRequestMessage(call.Method, url);
         if (call.Body is { } body)
@@ -88,7 +102,6 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
             request.Content.Headers.TryAddWithoutValidation("Content-Type", call.BodyIsJson ? "application/json" : "text/plain; charset=utf-8");
         }
 
-        var sameOrigin = Uri.Compare(url, call.Url, UriComponents.SchemeAndServer, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
         foreach (var (name, value) in call.Headers.Where(header => sameOrigin || Harmless.Contains(header.Key)))
         {
             if (name.StartsWith("Content-", StringComparison.OrdinalIgnoreCase))
@@ -129,7 +142,7 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
     {
         var follow = response.StatusCode is HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect
             || (call.IsSafe && response.StatusCode is HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther);
-        return follow && response.Headers.Location is { } location ? new Uri(url, location) : null;
+        return follow && response.Headers.Location is { } location && Uri.TryCreate(url, location, out var next) ? next : null;
     }
 
     private void ThrowIfFailed(HttpResponseMessage response, Uri url)

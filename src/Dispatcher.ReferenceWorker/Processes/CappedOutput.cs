@@ -31,28 +31,12 @@ internal sealed class CappedOutput(int maxBytes)
         }
     }
 
-    /// <summary>The first bytes as text, at most that many, and whether there were more.</summary>
-    public (string Text, bool Truncated) Head(int atMost)
+    /// <summary>What has been read so far.</summary>
+    public CapturedOutput Captured()
     {
         lock (_gate)
         {
-            var bytes = _head.WrittenSpan[..Math.Min(_head.WrittenCount, atMost)];
-            var end = bytes.Length;
-            if (end < _total)
-            {
-                end = EndOfWhole(bytes);
-            }
-
-            return (Clean(bytes[..end]), end < _total);
-        }
-    }
-
-    /// <summary>The last bytes as text.</summary>
-    public string Tail()
-    {
-        lock (_gate)
-        {
-            return Clean(_tail.AsSpan(0, _tailLength)).TrimEnd();
+            return new CapturedOutput(_head.WrittenSpan.ToArray(), _tail[.._tailLength], _total);
         }
     }
 
@@ -69,6 +53,23 @@ internal sealed class CappedOutput(int maxBytes)
             _tailLength = kept + last.Length;
         }
     }
+}
+
+/// <summary>What a process wrote: its first bytes, its last bytes and how many there were.</summary>
+internal sealed record CapturedOutput(byte[] First, byte[] Last, long Total)
+{
+    public static CapturedOutput Empty { get; } = new([], [], 0);
+
+    /// <summary>The first bytes as text, at most that many, and whether there were more.</summary>
+    public (string Text, bool Truncated) Head(int atMost)
+    {
+        var bytes = First.AsSpan(0, Math.Min(First.Length, atMost));
+        var end = bytes.Length < Total ? EndOfWhole(bytes) : bytes.Length;
+        return (Clean(bytes[..end]), end < Total);
+    }
+
+    /// <summary>The last bytes as text.</summary>
+    public string Tail() => Clean(Last).TrimEnd();
 
     // Back to before a character that was cut in two.
     private static int EndOfWhole(ReadOnlySpan<byte> bytes)

@@ -1,67 +1,28 @@
 using System.ComponentModel;
 using System.Diagnostics;
-using System.Globalization;
+using System.Runtime.Versioning;
 using System.Text;
-using System.Text.Json;
-using Dispatcher.Worker;
 
 namespace Dispatcher.ReferenceWorker.Processes;
 
-/// <summary>A program to run: never through a shell, with exactly this environment.</summary>
-internal sealed record ProcessSpec
-{
-    /// <summary>The program's full path, from <see cref="ChildProcess.Find"/>.</summary>
-    public required string Program { get; init; }
-
-    /// <summary>What comes after the program's name.</summary>
-    public required IReadOnlyList<string> Arguments { get; init; }
-
-    public required string WorkingFolder { get; init; }
-
-    public required IReadOnlyDictionary<string, string> Environment { get; init; }
-
-    /// <summary>Null: the program reads an empty input.</summary>
-    public string? Stdin { get; init; }
-
-    /// <summary>The most that is kept of each of the two outputs.</summary>
-    public required int MaxOutputBytes { get; init; }
-}
-
-/// <summary>How a program ended.</summary>
-internal sealed record ProcessResult(int ExitCode, CappedOutput Stdout, CappedOutput Stderr)
-{
-    /// <summary>The result as JSON within the limit, or a fault <c>exit:N</c> with the end of the output when the program did not exit with 0.</summary>
-    public JobResult ToJobResult(int maxBytes, IReadOnlyList<int> transientExitCodes)
-    {
-        if (ExitCode != 0)
-        {
-            var tail = Stderr.Tail() is { Length: > 0 } errors ? errors : Stdout.Tail();
-            FaultClass? fault = transientExitCodes.Contains(ExitCode) ? FaultClass.Transient : null;
-            var code = ExitCode.ToString(CultureInfo.InvariantCulture);
-            throw new JobFaultException(fault, "exit:" + code, $"The program exited with {code}. Its output ends: {tail}");
-        }
-
-        for (var keep = maxBytes; ; keep /= 2)
-        {
-            var (stdout, stdoutCut) = Stdout.Head(keep);
-            var (stderr, stderrCut) = Stderr.Head(keep);
-            var result = JsonSerializer.SerializeToElement(new { exit_code = ExitCode, stdout, stderr, truncated = stdoutCut || stderrCut });
-            if (keep == 0 || JsonSerializer.SerializeToUtf8Bytes(result).Length <= maxBytes)
-            {
-                return JobResult.Of(result);
-            }
-        }
-    }
-}
-
-/// <summary>Runs a program, and leaves nothing of it behind: when it ends or is told to, its whole tree is killed.</summary>
+/// <summary>Runs one program inside a <see cref="Supervisor"/>, and ends every process that it started.</summary>
 internal static class ChildProcess
 {
-    /// <summary>How long outputs may take to close once the tree is dead; longer means that something escaped, and we go on without it.</summary>
-    private static readonly TimeSpan OutputGrace = TimeSpan.FromSeconds(1);
+    /// <summary>How long it may take to end the processes of a run that has ended by itself: nobody waits for it but the job.</summary>
+    public static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(10);
 
-    /// <summary>Makes a session leader of the program, so that one signal reaches its whole group. Null: the system has none.</summary>
+    /// <summary>The same for a run that was stopped. Its handler is abandoned two seconds after the stop.</summary>
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long the outputs may take to close when all that held them is gone.</summary>
+    private static readonly TimeSpan OutputGrace = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>Puts the program into a session and process group of its own, so that a script's <c>kill 0</c> does not reach the supervisor. Null: the system has none.</summary>
     private static readonly string? SetSid = Find("setsid");
+
+    private const int RoundsBetweenScans = 1_000;
+
+    private static volatile int _program;
 
     /// <summary>Finds a program in the worker's own PATH, or takes a full path. Null: there is none.</summary>
     public static string? Find(string program)
@@ -75,31 +36,98 @@ internal static class ChildProcess
         return folders.Where(Path.IsPathFullyQualified).Select(folder => Path.Combine(folder, program)).FirstOrDefault(IsExecutable);
     }
 
-    public static async Task<ProcessResult> RunAsync(ProcessSpec spec, CancellationToken cancellationToken)
+    /// <summary>Reaps orphans of the program while it runs. Called for each SIGCHLD.</summary>
+    [SupportedOSPlatform("linux")]
+    public static void ReapOrphans()
     {
-        cancellationToken.ThrowIfCancellationRequested();
-        var mark = Guid.CreateVersion7().ToString();
-        var stdout = new CappedOutput(spec.MaxOutputBytes);
-        var stderr = new CappedOutput(spec.MaxOutputBytes);
-        using var process = Start(spec, mark);
-        var tree = new ProcessTree(process, mark);
-        var reading = Task.WhenAll(stdout.ReadAsync(process.StandardOutput.BaseStream), stderr.ReadAsync(process.StandardError.BaseStream));
-        var writing = WriteAsync(process.StandardInput, spec.Stdin);
-        try
+        // Before the program's id is known, it could be reaped by mistake and its exit code lost.
+        if (_program is not 0 and var program)
         {
-            await process.WaitForExitAsync(cancellationToken);
+            Kernel.ReapAdopted(program);
         }
-        finally
-        {
-            // Also after a normal end: what it left in the background has no right to go on, and holds our pipes.
-            tree.Kill();
-        }
-
-        await Task.WhenAny(Task.WhenAll(reading, writing), Task.Delay(OutputGrace, CancellationToken.None));
-        return new ProcessResult(process.ExitCode, stdout, stderr);
     }
 
-    private static Process Start(ProcessSpec spec, string mark)
+    /// <summary>Ends when the program has ended, or <paramref name="stop"/> has completed, and no process of the run is left.</summary>
+    [SupportedOSPlatform("linux")]
+    public static async Task<ProcessEnd> RunAsync(ProcessSpec spec, Task stop)
+    {
+        var stdout = new CappedOutput(spec.MaxOutputBytes);
+        var stderr = new CappedOutput(spec.MaxOutputBytes);
+        Process process;
+        try
+        {
+            process = Start(spec);
+        }
+        catch (Win32Exception exception)
+        {
+            return new ProcessEnd { CannotStart = exception.Message };
+        }
+
+        using var running = process;
+        _program = process.Id;
+        var outputs = Task.WhenAll(stdout.ReadAsync(process.StandardOutput.BaseStream), stderr.ReadAsync(process.StandardError.BaseStream), WriteAsync(process.StandardInput, spec.Stdin));
+        await Task.WhenAny(process.WaitForExitAsync(), stop);
+        var ended = await EndAsync(process, stop.IsCompleted ? StopLimit : EndLimit);
+        await Task.WhenAny(outputs, Task.Delay(OutputGrace));
+        return new ProcessEnd
+        {
+            ExitCode = process.HasExited ? process.ExitCode : null,
+            Stdout = stdout.Captured(),
+            Stderr = stderr.Captured(),
+            Remains = !ended,
+        };
+    }
+
+    // The program first: its exit status is for Process alone, while ReapAll takes that of any child.
+    [SupportedOSPlatform("linux")]
+    private static async Task<bool> EndAsync(Process process, TimeSpan limit)
+    {
+        var watch = Stopwatch.StartNew();
+        if (!process.HasExited)
+        {
+            ProcessTable.FreezeAndKill(Descendants, limit);
+            await Task.WhenAny(process.WaitForExitAsync(), Task.Delay(limit));
+            if (!process.HasExited)
+            {
+                return false;
+            }
+        }
+
+        _program = 0;
+        return KillRest(limit - watch.Elapsed);
+    }
+
+    /// <summary>Kills whatever is below this process. False: something is left after the limit.</summary>
+    [SupportedOSPlatform("linux")]
+    public static bool KillRest(TimeSpan limit)
+    {
+        var watch = Stopwatch.StartNew();
+        for (var round = 0; Kernel.ReapAll(); round++)
+        {
+            if (watch.Elapsed > limit)
+            {
+                return false;
+            }
+
+            if (round % RoundsBetweenScans == 0)
+            {
+                ProcessTable.FreezeAndKill(Descendants, limit - watch.Elapsed);
+            }
+
+            // Without a scan, this is faster than a process that only starts its successor and ends.
+            foreach (var child in ProcessTable.Children())
+            {
+                ProcessTable.KillTree(child);
+            }
+        }
+
+        return true;
+    }
+
+    [SupportedOSPlatform("linux")]
+    private static List<int> Descendants() => ProcessTable.Below(Environment.ProcessId);
+
+    private static Process Start(ProcessSpec spec)
     {
         var start = new ProcessStartInfo(SetSid ?? spec.Program)
         {
@@ -120,15 +148,7 @@ internal static class ChildProcess
             start.Environment[name] = value;
         }
 
-        start.Environment[ProcessTree.MarkVariable] = mark;
-        try
-        {
-            return Process.Start(start) ?? throw new InvalidOperationException("No process was started.");
-        }
-        catch (Win32Exception exception)
-        {
-            throw JobFaultException.Terminal("cannot_start", $"'{spec.Program}' cannot be started: {exception.Message}", exception);
-        }
+        return Process.Start(start)!;
     }
 
     private static async Task WriteAsync(StreamWriter input, string? text)

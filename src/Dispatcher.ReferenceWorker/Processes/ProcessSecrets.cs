@@ -12,7 +12,7 @@ public static partial class ProcessSecrets
 
     /// <summary>
     /// Makes this process non-dumpable on Linux; elsewhere it does nothing. No core dump is written any more, and a debugger needs root. Root reads it still: do not run
-    /// the worker as root. A started program is dumpable again, so that <see cref="ProcessTree"/> can find it by its mark.
+    /// the worker as root. A started program is dumpable again.
     /// </summary>
     /// <exception cref="InvalidOperationException">The system refused: programs must not be started beside open secrets.</exception>
     public static void Protect()

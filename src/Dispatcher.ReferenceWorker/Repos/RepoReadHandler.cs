@@ -1,19 +1,20 @@
 using System.Globalization;
 using System.Text.Json;
 using Dispatcher.ReferenceWorker.Payloads;
+using Dispatcher.ReferenceWorker.Processes;
 using Dispatcher.Worker;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.ReferenceWorker.Repos;
 
 /// <summary>
-/// <c>job.repo.read</c>: reads a local git repository below the allowed root.
+/// <c>job.repo.read</c>: reads a git repository directly below the allowed root.
 /// Payload <c>{"repo": "name", "op": "log|tree|file", "ref": "HEAD", "path": "src", "limit": 20}</c>; <c>repo</c> and <c>op</c> required, <c>path</c> too for a file.
 /// Results: <c>{"commit", "commits": [{"hash", "author", "email", "at", "subject"}]}</c>, <c>{"commit", "entries": [{"mode", "type", "hash", "size", "path"}]}</c>,
 /// <c>{"commit", "path", "size", "text", "truncated"}</c>; a list that was cut has <c>"truncated": true</c>.
 /// Bytes of a file that are no UTF-8 are replaced; a path with a line break or a quote is quoted as git does.
 /// </summary>
-internal sealed class RepoReadHandler(IOptions<ReferenceWorkerOptions> options) : IJobHandler
+internal sealed class RepoReadHandler(Programs programs, IOptions<ReferenceWorkerOptions> options) : IJobHandler
 {
     private const int MaxLimit = 1000;
 
@@ -34,9 +35,8 @@ internal sealed class RepoReadHandler(IOptions<ReferenceWorkerOptions> options) 
         payload.Require(operation != "file" || path.Length > 0, "'path' is missing; op file needs it");
         payload.Done();
 
-        var folder = Git.FolderOf(ConfinedPath.Below(options.Value.RepoRoot!, repo))
-            ?? throw JobFaultException.Terminal("not_found", $"'{repo}' is not a git repository.");
-        var git = new Git(folder, run.MaxOutputBytes);
+        using var view = RepositoryView.Of(options.Value.RepoRoot!, repo);
+        var git = new Git(programs, run, view);
         var resolved = await git.RunAsync($"'{reference}' is no commit of '{repo}'", cancellationToken, "rev-parse", "--verify", "--quiet", reference + "^{commit}");
         var commit = resolved.Stdout.Head(int.MaxValue).Text.Trim();
         return operation switch

@@ -10,7 +10,7 @@ namespace Dispatcher.ReferenceWorker.Shell;
 /// Payload <c>{"command": ["git", "--version"], "cwd": "below/the/root", "env": {"LANG": "C"}, "stdin": "...", "transient_exit_codes": [75]}</c>, only <c>command</c> required.
 /// Result <c>{"exit_code", "stdout", "stderr", "truncated"}</c>. Enforces <c>allowed_commands</c>.
 /// </summary>
-internal sealed class ShellHandler(IOptions<ReferenceWorkerOptions> options) : IJobHandler
+internal sealed class ShellHandler(Programs programs, IOptions<ReferenceWorkerOptions> options) : IJobHandler
 {
     public async Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken)
     {
@@ -38,8 +38,15 @@ internal sealed class ShellHandler(IOptions<ReferenceWorkerOptions> options) : I
             Stdin = stdin,
             MaxOutputBytes = run.MaxOutputBytes,
         };
-        var result = await ChildProcess.RunAsync(spec, cancellationToken);
-        return result.ToJobResult(run.MaxOutputBytes, transient);
+        var result = await programs.RunAsync(run, spec, cancellationToken);
+        return result.ExitCode == 0 ? result.ToJobResult(run.MaxOutputBytes, withStderr: true) : throw FaultOf(result, transient);
+    }
+
+    // The producer chose the program, so both outputs are for the producer, as in the result of a run that succeeds.
+    private static JobFaultException FaultOf(ProcessResult result, IReadOnlyList<int> transientExitCodes)
+    {
+        var tail = result.Stderr.Tail() is { Length: > 0 } errors ? errors : result.Stdout.Tail();
+        return result.Fault(transientExitCodes.Contains(result.ExitCode) ? FaultClass.Transient : null, "Its output ends: " + tail);
     }
 
     private static string Allowed(string program, IReadOnlyList<string>? allowed)

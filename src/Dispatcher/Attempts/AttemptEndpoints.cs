@@ -69,7 +69,7 @@ internal static class AttemptEndpoints
         var errors = new List<InputError>();
         if (RegistrationCheck.IsBad(worker))
         {
-            errors.Add(new InputError { Code = "bad_worker", Where = "/worker", Message = $"{worker.Length} characters; allowed are 1 to {RegistrationCheck.LongestText}, none of them U+0000.", Fix = "For example \"host-17/4711\"." });
+            errors.Add(new InputError { Code = "bad_worker", Where = "/worker", Message = $"{worker.Length} characters; allowed are 1 to {RegistrationCheck.LongestText}, none of them for control or formatting.", Fix = "For example \"host-17/4711\"." });
         }
 
         return errors;

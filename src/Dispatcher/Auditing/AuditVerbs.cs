@@ -27,7 +27,7 @@ internal static class AuditVerbs
             "Name the first entry of the timeline that was altered, removed, inserted, reordered or cut off, what is incomplete, "
             + "and which rows are not what the timeline says of them. Exit code 1 when there is any.",
             "dispatcher audit verify --data ./data",
-            "dispatcher audit verify --postgres Host=db --checkpoint /mnt/audit/checkpoints.ndjson --key /mnt/audit/sealing.pub",
+            "DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher audit verify --checkpoint /mnt/audit/checkpoints.ndjson --key /mnt/audit/sealing.pub",
             "dispatcher audit verify --file history.ndjson --key sealing.pub --json");
         source.AddDatabaseTo(verb);
         verb.Add(file);
@@ -52,7 +52,7 @@ internal static class AuditVerbs
         var verb = new Verb("export",
             "Write checkpoints, entries and seals as lines of JSON, for \"audit verify --file\" and for any other tool. Checks nothing.",
             "dispatcher audit export --data ./data --output history.ndjson",
-            "dispatcher audit export --postgres Host=db");
+            "DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher audit export");
         source.AddDatabaseTo(verb);
         verb.Add(output);
         verb.SetAction((call, cancellationToken) => ServerRun.GuardedAsync(terminal, () => source.WithDatabaseAsync(

@@ -45,6 +45,11 @@ internal static class RootCommandLine
             wrongUse.ShowHelp = call.CommandResult.Command.Subcommands.Count > 0;
         }
 
+        if (ArgumentSecrets.WarningFor(call) is { } warning)
+        {
+            terminal.Error.WriteLine(warning);
+        }
+
         var configuration = new InvocationConfiguration
         {
             Output = terminal.Output,

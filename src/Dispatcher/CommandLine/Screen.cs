@@ -120,7 +120,7 @@ internal sealed class Screen
     }
 
     private static bool IsUnsafe(char c, bool keepLines) =>
-        c is '\n' ? !keepLines : char.IsControl(c) || c is (>= '\u202a' and <= '\u202e') or (>= '\u2066' and <= '\u2069');
+        c is '\n' ? !keepLines : char.IsControl(c) || c is (>= '\u2028' and <= '\u202e') or (>= '\u2066' and <= '\u2069');
 
     private static Text Cell(string value, bool keepLines = false) => new(Clean(value, keepLines), value switch
     {

@@ -89,7 +89,7 @@ internal static class DemoVerb
 
                 The server stays up until Ctrl-C. In another terminal:
                   export DISPATCHER_URL={url.ToString().TrimEnd('/')} DISPATCHER_API_KEY={key}
-                  curl -H "Authorization: Bearer $DISPATCHER_API_KEY" $DISPATCHER_URL/api/jobs
+                  curl -H @<(echo "Authorization: Bearer $DISPATCHER_API_KEY") $DISPATCHER_URL/api/jobs
                   dispatcher keys create --subject you --person you --role approver     # then, with that key: dispatcher approvals list
                 """);
         }

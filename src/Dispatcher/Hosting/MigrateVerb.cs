@@ -8,7 +8,12 @@ namespace Dispatcher.Hosting;
 /// <summary><c>dispatcher migrate</c>: makes and changes the tables, as their owner.</summary>
 internal static class MigrateVerb
 {
-    private static readonly Option<string?> Postgres = new("--postgres") { Description = "Npgsql connection string of the role that owns the tables. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE.", HelpName = "CONNECTION" };
+    private static readonly Option<string?> Postgres = new("--postgres")
+    {
+        Description = "Npgsql connection string of the role that owns the tables. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE with the path of a file: "
+            + "use one of these for one with a password, since other users see arguments.",
+        HelpName = "CONNECTION",
+    };
     private static readonly Option<string?> ServeRole = new("--serve-role")
     {
         Description = "Role that \"serve\" connects as; it gets what serving needs and loses what earlier versions granted: "
@@ -21,7 +26,7 @@ internal static class MigrateVerb
         var verb = new Verb(
             "migrate",
             "Bring the tables of a PostgreSQL database up to date. Does nothing when they are.",
-            "dispatcher migrate --postgres \"Host=db;Username=dispatcher_owner;Password=secret;Database=dispatcher\" --serve-role dispatcher_serve") { Postgres, ServeRole };
+            "DISPATCHER_POSTGRES_FILE=/run/secrets/postgres-owner dispatcher migrate --serve-role dispatcher_serve") { Postgres, ServeRole };
         verb.SetAction((call, cancellationToken) => ServerRun.GuardedAsync(
             terminal,
             () => MigrateAsync(terminal, call.GetValue(Postgres) ?? ServerSettings.FromEnvironment("DISPATCHER_POSTGRES"), call.GetValue(ServeRole), cancellationToken)));
@@ -32,7 +37,7 @@ internal static class MigrateVerb
     {
         if (postgres is null)
         {
-            throw new VerbFailedException(ExitCode.WrongUse, "No database is given.", "Give --postgres or set DISPATCHER_POSTGRES.");
+            throw new VerbFailedException(ExitCode.WrongUse, "No database is given.", "Set DISPATCHER_POSTGRES or DISPATCHER_POSTGRES_FILE, or give --postgres.");
         }
 
         var services = new ServiceCollection();

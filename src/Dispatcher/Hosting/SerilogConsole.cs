@@ -1,4 +1,3 @@
-using System.Globalization;
 using Serilog;
 using Serilog.Events;
 
@@ -7,8 +6,6 @@ namespace Dispatcher.Hosting;
 /// <summary>Logs to standard error, so that what a command prints stays clean.</summary>
 internal static class SerilogConsole
 {
-    private const string Template = "{Timestamp:HH:mm:ss.fff} {Level:u3} {SourceContext} {Message:lj}{NewLine}{Exception}";
-
     public static void AddSerilogConsole(this IServiceCollection services, string leastLevel)
     {
         var level = Enum.TryParse<LogEventLevel>(leastLevel, ignoreCase: true, out var wanted) ? wanted : LogEventLevel.Information;
@@ -23,7 +20,7 @@ internal static class SerilogConsole
             // Keys for cookies, which nobody uses here.
             .MinimumLevel.Override("Microsoft.AspNetCore.DataProtection", LogEventLevel.Error)
             .Enrich.FromLogContext()
-            .WriteTo.Console(outputTemplate: Template, formatProvider: CultureInfo.InvariantCulture, standardErrorFromLevel: LogEventLevel.Verbose)
+            .WriteTo.Console(new LogLineFormatter(), standardErrorFromLevel: LogEventLevel.Verbose)
             .CreateLogger();
         services.AddLogging(logging => logging.ClearProviders().AddSerilog(logger, dispose: true));
     }

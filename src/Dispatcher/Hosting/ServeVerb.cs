@@ -7,8 +7,8 @@ namespace Dispatcher.Hosting;
 /// <summary><c>dispatcher serve</c>: the server, embedded or on RabbitMQ and PostgreSQL.</summary>
 internal static class ServeVerb
 {
-    private static readonly Option<string?> RabbitMq = new("--rabbitmq") { Description = "amqp://user:password@host:port/vhost. Else DISPATCHER_RABBITMQ, or DISPATCHER_RABBITMQ_FILE.", HelpName = "URL" };
-    private static readonly Option<string?> Postgres = new("--postgres") { Description = "Npgsql connection string. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE.", HelpName = "CONNECTION" };
+    private static readonly Option<string?> RabbitMq = new("--rabbitmq") { Description = "amqp://user@host:port/vhost. Else DISPATCHER_RABBITMQ, or DISPATCHER_RABBITMQ_FILE with the path of a file: use one of these for an address with a password, since other users see arguments.", HelpName = "URL" };
+    private static readonly Option<string?> Postgres = new("--postgres") { Description = "Npgsql connection string. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE with the path of a file: use one of these for one with a password.", HelpName = "CONNECTION" };
     private static readonly Option<string?> Data = new("--data") { Description = "Embedded: folder of the database and of the worker's files. Else DISPATCHER_DATA.", HelpName = "DIR" };
     private static readonly Option<string?> Policies = new("--policies") { Description = "Folder with rules/ and topics.yaml. Else DISPATCHER_POLICIES, else policies.", HelpName = "DIR" };
     private static readonly Option<string?> Audit = new("--audit") { Description = "Folder, outside the database, of the timeline's signed checkpoints and of the key that signs them; made for this user alone. Else DISPATCHER_AUDIT, else audit (embedded: in the data folder). The key also from DISPATCHER_AUDIT_KEY_FILE.", HelpName = "DIR" };
@@ -23,8 +23,8 @@ internal static class ServeVerb
         var verb = new Verb(
             "serve",
             "Run the server: on RabbitMQ and PostgreSQL, or embedded in this process with --data. The key in DISPATCHER_API_KEY (or the file DISPATCHER_API_KEY_FILE) becomes an admin key and replaces the one before.",
-            "DISPATCHER_API_KEY=$(openssl rand -hex 32) dispatcher serve --data ./data",
-            "dispatcher serve --rabbitmq amqp://dispatcher:secret@mq/ --postgres \"Host=db;Username=dispatcher;Password=secret;Database=dispatcher\"");
+            "DISPATCHER_API_KEY_FILE=/run/secrets/admin-key dispatcher serve --data ./data",
+            "DISPATCHER_RABBITMQ_FILE=/run/secrets/rabbitmq DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher serve --urls http://127.0.0.1:8080");
         foreach (var option in new Option[] { RabbitMq, Postgres, Data, Policies, Audit, Urls, Migrate, NoWorker })
         {
             verb.Add(option);
@@ -52,17 +52,17 @@ internal static class ServeVerb
     {
         if ((settings.RabbitMq is null) != (settings.Postgres is null))
         {
-            throw new VerbFailedException(ExitCode.WrongUse, "RabbitMQ and PostgreSQL come together; one of them is missing.", "Give both --rabbitmq and --postgres, or neither and --data for an embedded server.");
+            throw new VerbFailedException(ExitCode.WrongUse, "RabbitMQ and PostgreSQL come together; one of them is missing.", "Set both DISPATCHER_RABBITMQ and DISPATCHER_POSTGRES, or neither and give --data for an embedded server.");
         }
 
         if (settings.RabbitMq is null && settings.DataFolder is null)
         {
-            throw new VerbFailedException(ExitCode.WrongUse, "Nothing says where jobs are kept.", "Give --data DIR for an embedded server, or --rabbitmq and --postgres.");
+            throw new VerbFailedException(ExitCode.WrongUse, "Nothing says where jobs are kept.", "Give --data DIR for an embedded server, or set DISPATCHER_RABBITMQ and DISPATCHER_POSTGRES.");
         }
 
         if (settings.RabbitMq is not null && !(Uri.TryCreate(settings.RabbitMq, UriKind.Absolute, out var address) && address.Scheme is "amqp" or "amqps"))
         {
-            throw new VerbFailedException(ExitCode.WrongUse, "--rabbitmq is no AMQP address.", "For example amqp://user:password@127.0.0.1:5672/vhost; special characters in the password are percent-encoded.");
+            throw new VerbFailedException(ExitCode.WrongUse, "The RabbitMQ address is no AMQP address.", "For example amqp://user:password@127.0.0.1:5672/vhost; special characters in the password are percent-encoded.");
         }
 
         if (settings.ApiKey is { } key && KeyStrength.WhyWeak(key) is { } weak)

@@ -13,7 +13,7 @@ internal sealed record RawMessage(ReadOnlyMemory<byte> Body)
     /// <summary>Null: <see cref="Body"/> is whole.</summary>
     public CutBody? Cut { get; init; }
 
-    public static RawMessage Of(byte[] body) => CutBody.Of(body) is { } cut ? new RawMessage(body[..CutBody.CutBytes]) { Cut = cut } : new RawMessage(body);
+    public static RawMessage Of(byte[] body) => CutBody.Of(body) is { } cut ? new RawMessage(body.AsMemory(0, CutBody.CutBytes)) { Cut = cut } : new RawMessage(body);
 }
 
 /// <summary>

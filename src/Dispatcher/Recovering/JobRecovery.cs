@@ -4,6 +4,7 @@ using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
+using Dispatcher.Workers;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Recovering;
@@ -86,7 +87,8 @@ internal sealed partial class JobRecovery(
         // Only who has claimed the job writes on its timeline: it is never cut, and a stranger could fill it.
         if (job.ClaimedBy == sender)
         {
-            await RecordLateAsync(outcome, job, sender, cancellationToken);
+            var late = RegistrationCheck.IsBad(outcome.Worker) ? outcome with { Worker = job.Worker ?? "" } : outcome;
+            await RecordLateAsync(late, job, sender, cancellationToken);
         }
     }
 

@@ -84,7 +84,7 @@ internal static class TimelineDetails
     /// <summary>How an attempt ended, by its worker's word; and why what follows from it follows.</summary>
     public static TimelineEntry Ended(string kind, Job job, AttemptOutcome outcome, string? why = null) => Entry(kind, job, job.ClaimedBy ?? System, new
     {
-        outcome.Worker,
+        job.Worker,
         outcome.RunId,
         outcome.PermitId,
         outcome.StartedAt,

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
@@ -37,7 +38,7 @@ internal static partial class RegistrationCheck
 
         if (IsBad(registration.Version))
         {
-            errors.Report("bad_version", "/registration/version", $"Allowed are 1 to {LongestText} characters, none of them U+0000.", "For example \"1.4.2\".");
+            errors.Report("bad_version", "/registration/version", $"Allowed are 1 to {LongestText} characters, none of them for control or formatting.", "For example \"1.4.2\".");
         }
 
         CheckList("topics", registration.Topics, MostTopics);
@@ -47,13 +48,16 @@ internal static partial class RegistrationCheck
         {
             if (items.Count > most || items.Any(IsBad))
             {
-                errors.Report("bad_" + name, "/registration/" + name, $"Allowed are at most {most} texts of 1 to {LongestText} characters, none of them U+0000.", "Leave out what is not.");
+                errors.Report("bad_" + name, "/registration/" + name, $"Allowed are at most {most} texts of 1 to {LongestText} characters, none of them for control or formatting.", "Leave out what is not.");
             }
         }
     }
 
-    /// <summary>Too short, too long, or with what PostgreSQL cannot store.</summary>
-    public static bool IsBad(string? text) => string.IsNullOrEmpty(text) || text.Length > LongestText || text.Contains('\0', StringComparison.Ordinal);
+    /// <summary>Too short, too long, or with a character that could forge a line of a log or a list: line breaks, escapes, directions of writing.</summary>
+    public static bool IsBad(string? text) => string.IsNullOrEmpty(text) || text.Length > LongestText || text.Any(IsInvisible);
+
+    private static bool IsInvisible(char character) => char.GetUnicodeCategory(character)
+        is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
 
     [GeneratedRegex(@"^[a-z0-9_-]{1,64}\z")]
     private static partial Regex PoolName();

@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.ReferenceWorker;
+using Dispatcher.ReferenceWorker.Processes;
 using Dispatcher.Worker;
 using Dispatcher.Worker.Effects;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -22,10 +24,16 @@ internal sealed class ARun : IDisposable
     {
         Root = Directory.CreateTempSubdirectory("run-").FullName;
         Settings = new ReferenceWorkerOptions { RepoRoot = Root, ShellRoot = Root };
+        Programs = new Programs(Log);
         _store = EffectStore.Open(Path.Combine(Directory.CreateDirectory(Root + "-store").FullName, "effects.db"), TimeProvider.System, NullLogger.Instance);
     }
 
     public string Root { get; }
+
+    public Programs Programs { get; }
+
+    /// <summary>What the worker logs of programs.</summary>
+    public LogLines Log { get; } = new();
 
     public ReferenceWorkerOptions Settings { get; }
 
@@ -82,9 +90,26 @@ internal sealed class ARun : IDisposable
 
     public void Dispose()
     {
+        Programs.Dispose();
         _store.Dispose();
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
         Directory.Delete(Root, recursive: true);
         Directory.Delete(Root + "-store", recursive: true);
     }
+}
+
+/// <summary>Keeps what is logged.</summary>
+internal sealed class LogLines : ILogger<Programs>
+{
+    private readonly ConcurrentQueue<string> _lines = new();
+
+    public string Text => string.Join('\n', _lines);
+
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => true;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        _lines.Enqueue(formatter(state, exception));
 }

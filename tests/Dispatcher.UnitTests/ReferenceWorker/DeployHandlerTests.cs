@@ -15,7 +15,7 @@ public sealed class DeployHandlerTests : IDisposable
         Environment = new Dictionary<string, string> { ["TARGET"] = "blue" },
     };
 
-    private DeployHandler Handler => new(_run.Options);
+    private DeployHandler Handler => new(_run.Programs, _run.Options);
 
     public void Dispose() => _run.Dispose();
 
@@ -25,6 +25,21 @@ public sealed class DeployHandlerTests : IDisposable
         var result = await _run.With("""{"recipe": "web", "version": "1.2.3"}""").Labelled("env", "prod").By(Handler);
 
         Assert.Equal($"web-1.2.3 to blue in {_run.Root}\n", result.GetProperty("stdout").GetString());
+    }
+
+    [Fact]
+    public async Task What_a_recipe_writes_to_standard_error_goes_to_the_log_of_the_worker_and_not_to_the_producer()
+    {
+        _run.Settings.Recipes["web"].Command = ["sh", "-c", "echo password=hunter2 >&2; echo done; exit $0", "{version}"];
+
+        var fault = await _run.With("""{"recipe": "web", "version": "3"}""").Labelled("env", "prod").FaultOf(Handler);
+        var result = await _run.With("""{"recipe": "web", "version": "0"}""").By(Handler);
+
+        Assert.Equal("exit:3", fault.Code);
+        Assert.DoesNotContain("hunter2", fault.Message + result.GetRawText(), StringComparison.Ordinal);
+        Assert.Equal("done\n", result.GetProperty("stdout").GetString());
+        Assert.Contains("password=hunter2", _run.Log.Text, StringComparison.Ordinal);
+        Assert.Contains(System.Text.RegularExpressions.Regex.Match(fault.Message, "run ([0-9a-f-]{36})").Groups[1].Value, _run.Log.Text, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -30,7 +30,7 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
             server.MapGet("/big", () => new string('x', 100_000));
             server.MapGet("/bytes", () => Results.Bytes([0xFF, 0x00, 0x01]));
             server.MapGet("/to", (string url) => Results.Redirect(url));
-            server.MapPost("/to", (string url) => Results.Redirect(url, preserveMethod: true));
+            server.MapMethods("/to/{status:int}", ["POST", "PUT", "PATCH", "DELETE"], (int status, string url) => Results.Redirect(url, permanent: status == 308, preserveMethod: true));
             server.MapPost("/charge", async (HttpRequest request) => Results.Text("charged " + await new StreamReader(request.Body).ReadToEndAsync(TestContext.Current.CancellationToken)));
             server.MapPost("/break", (HttpContext context) => context.Abort());
             server.MapMethods("/status/{code:int}", ["GET", "POST"], (int code, HttpContext context) =>
@@ -83,6 +83,16 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [InlineData("https://api.github.com./x", "api.github.com", false)]
     [InlineData("ftp://api.github.com/x", "api.github.com", false)]
     [InlineData("file:///etc/passwd", "", false)]
+    [InlineData("http://2130706433/", "127.0.0.1", true)]
+    [InlineData("http://2130706433/", "2130706433", false)]
+    [InlineData("http://0x7f.1/", "127.0.0.1", true)]
+    [InlineData("http://017700000001/", "017700000001", false)]
+    [InlineData("http://[::1]/", "[::1]", true)]
+    [InlineData("http://[::1]/", "127.0.0.1", false)]
+    [InlineData("http://[::ffff:127.0.0.1]/", "127.0.0.1", false)]
+    [InlineData("http://[0:0:0:0:0:0:0:1]:80/", "[::1]", true)]
+    [InlineData("http://api.github.com@evil.org/", "api.github.com", false)]
+    [InlineData("http://api.github.com\\@evil.org/", "evil.org", false)]
     public void A_host_is_matched_exactly(string url, string allowed, bool expected) =>
         Assert.Equal(expected, Record.Exception(() => HostRule.Check(new Uri(url), [allowed])) is null);
 
@@ -107,6 +117,53 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     public async Task Refuses_a_redirect_to_a_host_that_is_not_listed()
     {
         Assert.Equal("host_not_allowed", (await Allowed(_one).With(Get(_one, "/to?url=" + Uri.EscapeDataString(Url(_two, "/hello")))).FaultOf(Handler)).Code);
+        Assert.Single(_seen);
+    }
+
+    [Fact]
+    public async Task What_was_dropped_for_another_host_stays_dropped_when_that_host_redirects_back()
+    {
+        var back = Url(_two, "/to?url=" + Uri.EscapeDataString(Url(_one, "/hello")));
+        var headers = new Dictionary<string, string> { ["Authorization"] = "Bearer secret" };
+
+        await Allowed(_one, _two).With(JsonSerializer.Serialize(new { url = Url(_one, "/to?url=" + Uri.EscapeDataString(back)), headers })).By(Handler);
+
+        Assert.Equal(["Bearer secret", "", ""], _seen.Select(request => request.Authorization.ToString()));
+    }
+
+    [Theory]
+    [InlineData("POST")]
+    [InlineData("PUT")]
+    [InlineData("PATCH")]
+    [InlineData("DELETE")]
+    public async Task A_call_that_may_change_something_is_not_sent_on(string method)
+    {
+        foreach (var (status, to) in new[] { (307, _two), (308, _two), (307, _one), (308, _one) })
+        {
+            _seen.Clear();
+            var payload = JsonSerializer.Serialize(new { method, url = Url(_one, $"/to/{status}?url=" + Uri.EscapeDataString(Url(to, "/charge"))), body = new { amount = 42 } });
+
+            // A new attempt each: the receiver said that it has done nothing.
+            var fault = await Allowed(_one, _two).With(payload).FaultOf(Handler);
+
+            Assert.Equal(("redirect_refused", Dispatcher.Worker.FaultClass.Terminal), (fault.Code, fault.FaultClass));
+            Assert.Contains(Host(to), fault.Message, StringComparison.Ordinal);
+            Assert.Single(_seen);
+        }
+    }
+
+    [Theory]
+    [InlineData("http://user:secret@{host}/hello", "redirect_refused")]
+    [InlineData("file:///etc/passwd", "scheme_not_allowed")]
+    [InlineData("gopher://{host}/", "scheme_not_allowed")]
+    [InlineData("//127.0.0.1:1/hello", "host_not_allowed")]
+    [InlineData("http://2130706433:1/hello", "host_not_allowed")]
+    [InlineData("http://[::1]/hello", "host_not_allowed")]
+    public async Task A_redirect_to_an_address_that_may_not_be_called_is_refused(string to, string code)
+    {
+        var location = Uri.EscapeDataString(to.Replace("{host}", Host(_two), StringComparison.Ordinal));
+
+        Assert.Equal(code, (await Allowed(_one, _two).With(Get(_one, "/to?url=" + location)).FaultOf(Handler)).Code);
         Assert.Single(_seen);
     }
 

@@ -23,7 +23,7 @@ public sealed class RepoReadHandlerTests : IDisposable
 
     private string Shop => Path.Combine(_run.Root, "shop");
 
-    private RepoReadHandler Handler => new(_run.Options);
+    private RepoReadHandler Handler => new(_run.Programs, _run.Options);
 
     public void Dispose() => _run.Dispose();
 
@@ -71,18 +71,42 @@ public sealed class RepoReadHandlerTests : IDisposable
     [InlineData("""{"repo": "shop", "op": "file", "path": "missing"}""", "not_found")]
     [InlineData("""{"repo": "shop", "op": "log", "ref": "no-such-branch"}""", "not_found")]
     [InlineData("""{"repo": "../shop", "op": "log"}""", "path_refused")]
-    [InlineData("""{"repo": "shop/src", "op": "log"}""", "not_found")]
+    [InlineData("""{"repo": "shop/src", "op": "log"}""", "path_refused")]
+    [InlineData("""{"repo": "shop/.git", "op": "log"}""", "path_refused")]
+    [InlineData("""{"repo": ".", "op": "log"}""", "path_refused")]
+    [InlineData("""{"repo": "..", "op": "log"}""", "path_refused")]
+    [InlineData("""{"repo": "/etc", "op": "log"}""", "path_refused")]
+    [InlineData("""{"repo": "no-such-repo", "op": "log"}""", "path_refused")]
     public async Task Refuses_what_it_must_not_or_cannot_read(string payload, string code) =>
         Assert.Equal(code, (await _run.With(payload).FaultOf(Handler)).Code);
 
     [Fact]
-    public async Task Refuses_a_git_file_that_points_elsewhere()
+    public async Task Reads_a_bare_repository_and_one_with_packed_refs_tags_and_sha256()
     {
-        Directory.CreateDirectory(Path.Combine(_run.Root, "trap"));
-        await File.WriteAllTextAsync(Path.Combine(_run.Root, "trap", ".git"), $"gitdir: {Shop}/.git\n", TestContext.Current.CancellationToken);
+        Git(Shop, "tag", "-a", "v1", "-m", "One");
+        Git(_run.Root, "clone", "-q", "--bare", "shop", "bare");
+        Git(_run.Root, "init", "-q", "--object-format=sha256", "-b", "main", "long");
+        Git(Path.Combine(_run.Root, "long"), "commit", "-q", "--allow-empty", "-m", "Long");
+        Git(Shop, "pack-refs", "--all");
+        Git(Shop, "gc", "-q");
 
-        Assert.Equal("not_found", (await _run.With("""{"repo": "trap", "op": "log"}""").FaultOf(Handler)).Code);
+        Assert.Equal(["Greet", "Begin"], await SubjectsAsync("bare", "v1"));
+        Assert.Equal(["Begin"], await SubjectsAsync("shop", "v1~1"));
+        Assert.Equal(["Long"], await SubjectsAsync("long", "main"));
     }
+
+    [Fact]
+    public async Task What_git_writes_to_standard_error_goes_to_the_log_of_the_worker_and_not_to_the_producer()
+    {
+        var fault = await _run.With("""{"repo": "shop", "op": "file", "path": "missing"}""").FaultOf(Handler);
+
+        Assert.Matches(@"^'missing' is no file of that commit\. The log of the worker has the details of run [0-9a-f-]{36}\.$", fault.Message);
+        Assert.Contains("fatal:", _run.Log.Text, StringComparison.Ordinal);
+        Assert.Contains(fault.Message.Split(' ')[^1].TrimEnd('.'), _run.Log.Text, StringComparison.Ordinal);
+    }
+
+    private async Task<IEnumerable<string?>> SubjectsAsync(string repo, string reference) =>
+        (await _run.With($$"""{"repo": "{{repo}}", "op": "log", "ref": "{{reference}}"}""").By(Handler)).GetProperty("commits").EnumerateArray().Select(commit => commit.GetProperty("subject").GetString());
 
     [Fact]
     [UnsupportedOSPlatform("windows")]
@@ -107,9 +131,19 @@ public sealed class RepoReadHandlerTests : IDisposable
         Git(Shop, "config", "diff.external", $"touch {touched}");
         Git(Shop, "config", "log.showSignature", "true");
         Git(Shop, "config", "gpg.program", signer);
+        Git(Shop, "config", "alias.log", $"!touch {touched}");
+        Git(Shop, "config", "core.sshCommand", $"touch {touched}");
+        Git(Shop, "config", "core.alternateRefsCommand", $"touch {touched}");
+        Git(Shop, "config", "diff.evil.textconv", $"touch {touched}");
+        Git(Shop, "config", "filter.evil.smudge", $"touch {touched}");
+        Git(Shop, "config", "include.path", Path.Combine(_run.Root, "included"));
+        Git(Shop, "config", "core.worktree", "/etc");
+        await File.WriteAllTextAsync(Path.Combine(_run.Root, "included"), "[core]\n\tnotAKey\n\tfsmonitor = touch " + touched + "\n[", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(Path.Combine(Shop, ".git", "info", "attributes"), "* diff=evil filter=evil\n", TestContext.Current.CancellationToken);
 
         await _run.With("""{"repo": "shop", "op": "log"}""").By(Handler);
         await _run.With("""{"repo": "shop", "op": "tree"}""").By(Handler);
+        await _run.With("""{"repo": "shop", "op": "file", "path": "README"}""").By(Handler);
 
         Assert.False(File.Exists(touched));
     }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Dispatcher.Contracts;
 using Dispatcher.ReferenceWorker.Shell;
 using Dispatcher.Worker;
@@ -9,7 +8,7 @@ public sealed class ShellHandlerTests : IDisposable
 {
     private readonly ARun _run = new();
 
-    private ShellHandler Handler => new(_run.Options);
+    private ShellHandler Handler => new(_run.Programs, _run.Options);
 
     public void Dispose() => _run.Dispose();
 
@@ -85,62 +84,4 @@ public sealed class ShellHandlerTests : IDisposable
         Assert.NotEmpty(result.GetProperty("stdout").GetString()!);
         Assert.InRange(System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(result).Length, 500, 2000);
     }
-
-    [Theory]
-    [InlineData("sleep 301 & sleep 301 & echo started; wait")]
-    [InlineData("(sleep 301 &) ; (sh -c 'sleep 301 & wait' &); echo started; sleep 301")]
-    [InlineData("setsid sleep 301 & (setsid sh -c 'sleep 301' &); echo started; sleep 301")]
-    public async Task A_cancelled_run_leaves_no_process_behind(string script)
-    {
-        var pids = Path.Combine(_run.Root, "started");
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        var running = _run.With(System.Text.Json.JsonSerializer.Serialize(new { command = (string[])["sh", "-c", script.Replace("echo started", "touch started", StringComparison.Ordinal)] })).By(Handler, stop.Token);
-        while (!File.Exists(pids) || Sleepers() < 2)
-        {
-            await Task.Delay(20, TestContext.Current.CancellationToken);
-        }
-
-        await stop.CancelAsync();
-
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
-        await Gone();
-    }
-
-    [Fact]
-    public async Task A_run_that_ends_leaves_nothing_in_the_background()
-    {
-        var watch = Stopwatch.StartNew();
-
-        await _run.With("""{"command": ["sh", "-c", "sleep 301 & (setsid sleep 301 &) ; exit 0"]}""").By(Handler);
-
-        await Gone();
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(10));
-    }
-
-    // A killed process stays for a moment, until its parent or init has seen it.
-    private async Task Gone()
-    {
-        for (var i = 0; i < 100 && Sleepers() > 0; i++)
-        {
-            await Task.Delay(50, TestContext.Current.CancellationToken);
-        }
-
-        Assert.Equal(0, Sleepers());
-    }
-
-    // The sleeping processes of this run: those whose working folder is its root.
-    private int Sleepers() => Process.GetProcessesByName("sleep").Count(process =>
-    {
-        using (process)
-        {
-            try
-            {
-                return new FileInfo($"/proc/{process.Id}/cwd").LinkTarget == _run.Root;
-            }
-            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-            {
-                return false;
-            }
-        }
-    });
 }

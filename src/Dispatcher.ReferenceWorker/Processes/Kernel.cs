@@ -1,0 +1,105 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
+
+namespace Dispatcher.ReferenceWorker.Processes;
+
+/// <summary>The Linux system calls that keep a run's processes together. The managed library has none of them.</summary>
+[SupportedOSPlatform("linux")]
+internal static partial class Kernel
+{
+    public const int SigKill = 9;
+    public const int SigStop = 19;
+
+    private const int SetNoNewPrivileges = 38;
+    private const int SetChildSubreaper = 36;
+    private const int NoHang = 1;
+    private const int Exited = 4;
+    private const int NoWait = 0x0100_0000;
+
+    /// <summary>siginfo_t is 128 bytes; si_pid follows three ints and, on 64-bit systems, four bytes of padding.</summary>
+    private const int InfoBytes = 128;
+    private static readonly int PidOffset = Environment.Is64BitProcess ? 16 : 12;
+
+    /// <summary>
+    /// Makes this process the parent of every descendant whose own parent ends, instead of init. The flag is the whole process's and is
+    /// not inherited.
+    /// </summary>
+    public static void AdoptOrphans() => Require(Control(SetChildSubreaper, 1, 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)");
+
+    /// <summary>
+    /// Keeps this process and everything it starts from gaining privileges through set-user-id programs: a process of another user could
+    /// not be killed.
+    /// </summary>
+    public static void RefuseNewPrivileges() => Require(Control(SetNoNewPrivileges, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)");
+
+    /// <summary>Puts this process into a session of its own. No descendant can enter the parent's session again.</summary>
+    public static void LeadSession() => Require(SetSession(), "setsid");
+
+    /// <summary>Sends a signal; a process that is gone is no error.</summary>
+    public static void Send(int process, int signal) => _ = Kill(process, signal);
+
+    /// <summary>
+    /// Reaps every child that has ended. False: the process has no child left, so no descendant either, since it adopts orphans.
+    /// </summary>
+    public static bool ReapAll()
+    {
+        int reaped;
+        while ((reaped = WaitPid(-1, out _, NoHang)) > 0)
+        {
+        }
+
+        return reaped == 0;
+    }
+
+    /// <summary>Reaps one child if it has ended.</summary>
+    public static void Reap(int process) => _ = WaitPid(process, out _, NoHang);
+
+    /// <summary>
+    /// Reaps adopted children that have ended, up to the first one that <paramref name="program"/> names: that one belongs to <see
+    /// cref="System.Diagnostics.Process"/>.
+    /// </summary>
+    public static void ReapAdopted(int program)
+    {
+        Span<byte> info = stackalloc byte[InfoBytes];
+        while (true)
+        {
+            info.Clear();
+            var failed = WaitId(0, 0, ref MemoryMarshal.GetReference(info), Exited | NoHang | NoWait) != 0;
+            var process = MemoryMarshal.Read<int>(info[PidOffset..]);
+            if (failed || process == 0 || process == program)
+            {
+                return;
+            }
+
+            Reap(process);
+        }
+    }
+
+    private static void Require(int result, string call)
+    {
+        if (result < 0)
+        {
+            throw new PlatformNotSupportedException($"{call} failed: {Marshal.GetLastPInvokeErrorMessage()}.");
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "prctl", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Control(int option, nuint value, nuint unused3, nuint unused4, nuint unused5);
+
+    [LibraryImport("libc", EntryPoint = "setsid", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int SetSession();
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Kill(int process, int signal);
+
+    [LibraryImport("libc", EntryPoint = "waitpid")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int WaitPid(int process, out int status, int options);
+
+    [LibraryImport("libc", EntryPoint = "waitid")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int WaitId(int idType, uint id, ref byte info, int options);
+}

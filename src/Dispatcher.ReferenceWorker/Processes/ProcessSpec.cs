@@ -1,0 +1,80 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Dispatcher.Worker;
+
+namespace Dispatcher.ReferenceWorker.Processes;
+
+/// <summary>A program to run: never through a shell, with exactly this environment.</summary>
+internal sealed record ProcessSpec
+{
+    /// <summary>The program's full path, from <see cref="ChildProcess.Find"/>.</summary>
+    public required string Program { get; init; }
+
+    /// <summary>What comes after the program's name.</summary>
+    public required IReadOnlyList<string> Arguments { get; init; }
+
+    public required string WorkingFolder { get; init; }
+
+    public required IReadOnlyDictionary<string, string> Environment { get; init; }
+
+    /// <summary>Null: the program reads an empty input.</summary>
+    public string? Stdin { get; init; }
+
+    /// <summary>The most that is kept of each of the two outputs.</summary>
+    public required int MaxOutputBytes { get; init; }
+}
+
+/// <summary>How a program ended.</summary>
+internal sealed record ProcessResult(int ExitCode, CapturedOutput Stdout, CapturedOutput Stderr)
+{
+    /// <summary>The fault of a program that did not exit with 0: <c>exit:N</c>.</summary>
+    /// <param name="faultClass">Null: the server's classifier decides.</param>
+    /// <param name="details">What a producer may know of it, besides the exit code.</param>
+    public JobFaultException Fault(FaultClass? faultClass, string details)
+    {
+        var code = ExitCode.ToString(CultureInfo.InvariantCulture);
+        return new JobFaultException(faultClass, "exit:" + code, $"The program exited with {code}. {details}");
+    }
+
+    /// <summary>Exit code and outputs as JSON, cut so that all of it fits.</summary>
+    /// <param name="maxBytes">The most that the JSON may have.</param>
+    /// <param name="withStderr">False where the program is not the producer's own.</param>
+    public JobResult ToJobResult(int maxBytes, bool withStderr)
+    {
+        for (var keep = maxBytes; ; keep /= 2)
+        {
+            var (stdout, stdoutCut) = Stdout.Head(keep);
+            var (stderr, stderrCut) = Stderr.Head(withStderr ? keep : 0);
+            var result = withStderr
+                ? JsonSerializer.SerializeToElement(new { exit_code = ExitCode, stdout, stderr, truncated = stdoutCut || stderrCut })
+                : JsonSerializer.SerializeToElement(new { exit_code = ExitCode, stdout, truncated = stdoutCut });
+            if (keep == 0 || JsonSerializer.SerializeToUtf8Bytes(result).Length <= maxBytes)
+            {
+                return JobResult.Of(result);
+            }
+        }
+    }
+}
+
+/// <summary>What a supervisor answers when a program has ended, as one line of JSON.</summary>
+internal sealed record ProcessEnd
+{
+    /// <summary>Why the program could not be started. Null: it was started.</summary>
+    public string? CannotStart { get; init; }
+
+    /// <summary>Null: it was not started, or could not be ended.</summary>
+    public int? ExitCode { get; init; }
+
+    public CapturedOutput Stdout { get; init; } = CapturedOutput.Empty;
+
+    public CapturedOutput Stderr { get; init; } = CapturedOutput.Empty;
+
+    /// <summary>True: processes of the run could not be ended.</summary>
+    public bool Remains { get; init; }
+}
+
+/// <summary>The lines between a worker and its supervisors.</summary>
+[JsonSerializable(typeof(ProcessSpec))]
+[JsonSerializable(typeof(ProcessEnd))]
+internal sealed partial class SupervisionJson : JsonSerializerContext;

@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.Versioning;
+
+namespace Dispatcher.ReferenceWorker.Processes;
+
+/// <summary>One process as <c>/proc/PID/stat</c> shows it.</summary>
+internal readonly record struct ProcessEntry(int Id, int Parent, int Session);
+
+/// <summary>Finds processes by their ancestors, and kills what it finds.</summary>
+[SupportedOSPlatform("linux")]
+internal static class ProcessTable
+{
+    /// <summary>
+    /// Everything below a process, without itself. Also what is shown as a zombie: its first thread may have ended alone.
+    /// </summary>
+    public static List<int> Below(int process)
+    {
+        var children = Read().ToLookup(entry => entry.Parent);
+        List<int> found = [];
+        Stack<int> pending = new([process]);
+        while (pending.TryPop(out var parent))
+        {
+            foreach (var child in children[parent])
+            {
+                found.Add(child.Id);
+                pending.Push(child.Id);
+            }
+        }
+
+        return found;
+    }
+
+    /// <summary>
+    /// The direct children of this process, among them every orphan that it adopted. The kernel keeps this list for each thread and gives
+    /// orphans to the first one, whose list is a hundred times cheaper to read than the whole table.
+    /// </summary>
+    public static IReadOnlyList<int> Children()
+    {
+        var self = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+        try
+        {
+            var first = ChildrenOf($"/proc/self/task/{self}");
+            return first.Count > 0 ? first : [.. Directory.EnumerateDirectories("/proc/self/task").SelectMany(ChildrenOf)];
+        }
+        catch (IOException)
+        {
+            // A kernel without CONFIG_PROC_CHILDREN, or a thread that has ended meanwhile.
+            return [.. Read().Where(entry => entry.Parent == Environment.ProcessId).Select(entry => entry.Id)];
+        }
+    }
+
+    /// <summary>
+    /// Stops all that <paramref name="find"/> finds until it finds nothing new, then kills it. A stopped process forks no more and still
+    /// counts against the limit of processes, so that this overtakes a fork bomb, which kills alone do not.
+    /// </summary>
+    public static void FreezeAndKill(Func<IReadOnlyList<int>> find, TimeSpan limit)
+    {
+        var watch = Stopwatch.StartNew();
+        HashSet<int> frozen = [];
+        bool found;
+        do
+        {
+            found = false;
+            foreach (var process in find().Where(frozen.Add))
+            {
+                found = true;
+                Kernel.Send(process, Kernel.SigStop);
+            }
+        }
+        while (found && watch.Elapsed < limit);
+
+        foreach (var process in frozen)
+        {
+            Kernel.Send(process, Kernel.SigKill);
+        }
+    }
+
+    /// <summary>
+    /// Kills a process and what is below it, each at the moment it is found: where a process only starts its successor and ends, exactly
+    /// one of them can still do so.
+    /// </summary>
+    public static void KillTree(int process)
+    {
+        Kernel.Send(process, Kernel.SigKill);
+        try
+        {
+            var id = process.ToString(CultureInfo.InvariantCulture);
+            foreach (var child in ChildrenOf($"/proc/{id}/task/{id}"))
+            {
+                KillTree(child);
+            }
+        }
+        catch (IOException)
+        {
+            // It has ended, and this process is the parent of its children.
+        }
+    }
+
+    /// <summary>One process. Null: it has ended and was reaped.</summary>
+    public static ProcessEntry? EntryOf(int id)
+    {
+        try
+        {
+            // "PID (name) state parent group session …"; the name may hold anything, also ") ".
+            var stat = File.ReadAllText($"/proc/{id.ToString(CultureInfo.InvariantCulture)}/stat");
+            var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ', 5);
+            return new ProcessEntry(id, Number(fields[1]), Number(fields[3]));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // It has ended meanwhile, or belongs to somebody else.
+            return null;
+        }
+    }
+
+    private static List<int> ChildrenOf(string thread) =>
+        [.. File.ReadAllText(thread + "/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Number)];
+
+    // All processes that are visible to this user.
+    private static IEnumerable<ProcessEntry> Read() => Directory.EnumerateDirectories("/proc")
+        .Select(folder => int.TryParse(Path.GetFileName(folder.AsSpan()), NumberStyles.None, CultureInfo.InvariantCulture, out var id)
+            ? EntryOf(id)
+            : null)
+        .OfType<ProcessEntry>();
+
+    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,51 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
+using System.Text;
+using System.Text.Json;
+
+namespace Dispatcher.ReferenceWorker.Processes;
+
+/// <summary>
+/// A process between the worker and the programs of its runs. It runs one program at a time and adopts every orphan below it, so that the
+/// kernel itself tells it when nothing of a run is left. Reads one <see cref="ProcessSpec"/> a line and answers each with one <see
+/// cref="ProcessEnd"/>. The end of its input, also by the death of the worker, ends the program and the supervisor.
+/// </summary>
+internal static class Supervisor
+{
+    /// <summary>The only argument of the worker's executable that starts a supervisor. It is no command for people.</summary>
+    public const string Mode = "supervise";
+
+    /// <summary>The first line: everything that the kernel must grant is granted.</summary>
+    public const string Ready = "ready";
+
+    [SupportedOSPlatform("linux")]
+    public static async Task<int> RunAsync(Stream input, Stream output)
+    {
+        // It holds what its worker knows of a run, and the programs run as the same user.
+        ProcessSecrets.Protect();
+        // Reads of pipes block a thread of the pool each: the input, and both outputs of the program.
+        ThreadPool.SetMinThreads(8, 8);
+        Kernel.LeadSession();
+        Kernel.AdoptOrphans();
+        Kernel.RefuseNewPrivileges();
+        using var reaping = PosixSignalRegistration.Create(PosixSignal.SIGCHLD, _ => ChildProcess.ReapOrphans());
+        using var requests = new StreamReader(input, Encoding.UTF8);
+        await using var answers = new StreamWriter(output, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
+        await answers.WriteLineAsync(Ready);
+        for (var next = requests.ReadLineAsync(); await next is { } request;)
+        {
+            // The worker sends nothing while a program runs, so that what this waits for is the end of the input.
+            next = requests.ReadLineAsync();
+            var end = await ChildProcess.RunAsync(JsonSerializer.Deserialize(request, SupervisionJson.Default.ProcessSpec)!, next);
+            await answers.WriteLineAsync(JsonSerializer.Serialize(end, SupervisionJson.Default.ProcessEnd));
+            if (end.Remains)
+            {
+                // The handler waits no longer, or the worker is dead; this process has nothing else to do.
+                ChildProcess.KillRest(ChildProcess.EndLimit);
+                break;
+            }
+        }
+
+        return 0;
+    }
+}

@@ -1,0 +1,85 @@
+using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
+using Serilog.Events;
+using Serilog.Parsing;
+using ServerLines = Dispatcher.Hosting.LogLineFormatter;
+using WorkerLines = Dispatcher.ReferenceWorker.LogLineFormatter;
+
+namespace Dispatcher.UnitTests.Hosting;
+
+/// <summary>No text from outside can look like a line of the log.</summary>
+public sealed class LogLineTests
+{
+    /// <summary>Control characters, line breaks of all kinds, directions of writing.</summary>
+    public static TheoryData<string> Forged => new(
+        "\n", "\r\n", "\r", "\u0000", "\u001b[2J", "\u0008", "\u007f", "\u0085", "\u009b1m", "\u2028", "\u2029", "\u202e", "\u2066");
+
+    [Theory]
+    [MemberData(nameof(Forged))]
+    public void The_log_of_the_server_escapes_it_in_messages_and_exceptions(string forged)
+    {
+        var text = $"host{forged}12:00:00.000 INF Dispatcher All is well";
+        var output = new StringWriter();
+
+        new ServerLines().Format(
+            new LogEvent(
+                DateTimeOffset.UnixEpoch, LogEventLevel.Warning, new InvalidOperationException(text),
+                new MessageTemplateParser().Parse("Worker {Instance} ended"), [new LogEventProperty("Instance", new ScalarValue(text))]),
+            output);
+
+        OneLineAndItsException(output.ToString());
+    }
+
+    [Theory]
+    [MemberData(nameof(Forged))]
+    public void The_log_of_the_reference_worker_escapes_it_in_messages_and_exceptions(string forged)
+    {
+        var text = $"host{forged}12:00:00.000 Information Dispatcher All is well";
+        var output = new StringWriter();
+
+        var entry = new LogEntry<string>(
+            LogLevel.Warning, "Dispatcher", default, text, new InvalidOperationException(text), (state, _) => $"Program says {state}");
+
+        new WorkerLines().Write(entry, null, output);
+
+        OneLineAndItsException(output.ToString());
+    }
+
+    [Theory]
+    [MemberData(nameof(Forged))]
+    public async Task A_worker_whose_texts_hold_it_is_refused(string forged)
+    {
+        await using var server = await AServer.MigratedAsync();
+        var bad = JsonEncodedText.Encode($"a{forged}b").ToString();
+        var caller = ACaller.With("worker");
+
+        var (claim, claimErrors) = await server.AskAsync(
+            "POST", "/api/attempts/claim", caller,
+            body: $$"""{"worker": "{{bad}}", "claim_id": "{{Guid.CreateVersion7()}}", "permits": ["x"]}""");
+        var (beat, beatErrors) = await server.AskAsync(
+            "POST", "/api/attempts/heartbeat", caller,
+            body: $$"""
+                {"worker": "{{bad}}", "runs": [],
+                 "registration": {"pool": "shell", "version": "{{bad}}", "topics": ["{{bad}}"], "enforcers": ["{{bad}}"], "capacity": 1} }
+                """);
+
+        Assert.Equal((400, 400), (claim, beat));
+        Assert.Equal(["bad_worker /worker"], AServer.Errors(claimErrors));
+        Assert.Equal(
+            ["bad_worker /worker", "bad_version /registration/version", "bad_topics /registration/topics",
+                "bad_enforcers /registration/enforcers"],
+            AServer.Errors(beatErrors));
+    }
+
+    // Every further line is indented, which no line of the log is.
+    private static void OneLineAndItsException(string output)
+    {
+        var lines = output.TrimEnd('\n').Split('\n');
+        Assert.Contains("All is well", lines[0], StringComparison.Ordinal);
+        Assert.True(lines.Length > 1);
+        Assert.All(lines.Skip(1), line => Assert.StartsWith("    ", line, StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            output,
+            character => character != '\n' && (char.IsControl(character) || character is (>= '\u2028' and <= '\u202e') or '\u2066'));
+    }
+}
