@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Dispatcher.JourneyTests.Staging;
 
 namespace Dispatcher.JourneyTests;

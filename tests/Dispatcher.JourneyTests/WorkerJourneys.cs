@@ -160,7 +160,7 @@ public sealed class WorkerJourneys
         }
 
         await channel.BasicPublishAsync(
-            "", Queues.Outcomes, mandatory: true, new BasicProperties { UserId = "worker-test", DeliveryMode = DeliveryModes.Persistent },
+            Exchanges.Outcomes, "", mandatory: true, new BasicProperties { UserId = "worker-test", DeliveryMode = DeliveryModes.Persistent },
             Encoding.UTF8.GetBytes($$"""{"v":1,"outcomes":[{},{{string.Join(',', outcomes)}},7]}"""), Now);
 
         await dispatcher.InStateAsync(jobs[1].JobId, "dead_lettered");

@@ -117,7 +117,7 @@ internal sealed class Writers : IAsyncDisposable
     }
 
     /// <summary>Writes a bundle's row as anybody with rights on the table can; answers its hash.</summary>
-    public async Task<string> KeptBundleAsync(string topics, TestDatabase database, CancellationToken cancellationToken, string rules = "")
+    public static async Task<string> KeptBundleAsync(string topics, TestDatabase database, CancellationToken cancellationToken, string rules = "")
     {
         var bundle = Built(topics, rules);
         await using var db = await database.Contexts.CreateDbContextAsync(cancellationToken);

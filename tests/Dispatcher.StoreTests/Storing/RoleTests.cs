@@ -131,7 +131,7 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
     public async Task It_can_change_neither_tables_nor_the_timeline_nor_what_was_submitted()
     {
         await StoredAsync(AJob.New());
-        await Database.ExecuteAsync(string.Format(null, EarlierGrants, _role));
+        await Database.ExecuteAsync(EarlierGrants.Replace("{0}", _role, StringComparison.Ordinal));
         await GrantAsync(_role);
         await using var services = Serving();
         foreach (var statement in Forbidden)

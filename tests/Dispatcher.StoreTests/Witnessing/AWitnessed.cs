@@ -9,7 +9,6 @@ using Dispatcher.Keys;
 using Dispatcher.Recovering;
 using Dispatcher.StoreTests.Databases;
 using Dispatcher.StoreTests.Sealing;
-using Dispatcher.Storing;
 using Dispatcher.Timelines;
 using Microsoft.EntityFrameworkCore;
 

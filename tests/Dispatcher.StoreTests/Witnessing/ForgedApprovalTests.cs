@@ -47,7 +47,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
         var said = Assert.Single(jobs.Writers.Contradictions);
         Assert.Contains($"names job hash {job.JobHash}; the row has {swapped.JobHash}", said, StringComparison.Ordinal);
         Assert.Contains(swapped.JobHash, (await JobAsync(job.JobId)).Reason, StringComparison.Ordinal);
-        Assert.Empty((await OutboxAsync()).Where(message => message.Exchange == Exchanges.Work));
+        Assert.DoesNotContain(await OutboxAsync(), message => message.Exchange == Exchanges.Work);
     }
 
     /// <summary>Without intake on the timeline there is nothing that the row could be compared with.</summary>

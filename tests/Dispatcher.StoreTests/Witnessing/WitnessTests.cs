@@ -1,7 +1,5 @@
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Judging;
-using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Witnessing;
 
@@ -49,7 +47,7 @@ public abstract class WitnessTests(StoreKind kind) : StoreTest(kind)
     {
         await using var jobs = await AWitnessed.OnAsync(Database);
         var job = await jobs.AcceptedAsync();
-        var forged = await jobs.Writers.KeptBundleAsync(AWitnessed.Topics, Database, Stop, "{ id: everything, match: { topic: \"**\" }, decision: ALLOW }");
+        var forged = await Writers.KeptBundleAsync(AWitnessed.Topics, Database, Stop, "{ id: everything, match: { topic: \"**\" }, decision: ALLOW }");
         await Database.ExecuteAsync($"update active_bundle set hash = '{forged}'");
 
         var judged = await jobs.Writers.JudgeAsync(await ReloadAsync(jobs, job), Stop);

@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Dispatcher.CommandLine;
 using Dispatcher.ReferenceWorker;
 
 namespace Dispatcher.UnitTests.CommandLine;

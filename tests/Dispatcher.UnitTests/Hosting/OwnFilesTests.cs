@@ -6,6 +6,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.UnitTests.Hosting;
 
 /// <summary>What an embedded server keeps is for its own user: payloads, results, hashes of keys and the keys of permits.</summary>
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed class OwnFilesTests : IDisposable
 {
     private const UnixFileMode Others = ~(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
