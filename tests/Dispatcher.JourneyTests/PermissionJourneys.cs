@@ -53,6 +53,13 @@ public sealed class PermissionJourneys
         Assert.Equal(2, producer.Received.Count(message => message.Type == MessageTypes.Decision));
         Assert.Equal("testers." + Topic, owner.Received.Single().RoutingKey);
         Assert.Equal(2, await journey.Records.CountAsync("succeeded", good.Topic));
+
+        // Their exclusive queues would be among those that must be empty, and no other connection can look into them.
+        foreach (var mailbox in new[] { producer, direct, subscriber, owner })
+        {
+            await mailbox.DisposeAsync();
+        }
+
         await journey.EndsWellAsync(expectedDeadLetters: 1);
     }
 

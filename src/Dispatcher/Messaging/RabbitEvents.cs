@@ -53,7 +53,7 @@ internal sealed partial class RabbitEvents(Uri address, EventStream stream, Time
             lost.TrySetException(new IOException(shutdown.ReplyText));
             return Task.CompletedTask;
         };
-        var queue = $"{QueueNames.EventStreams}{Guid.CreateVersion7(time.GetUtcNow()):N}";
+        var queue = QueueNames.EventStreams(Guid.CreateVersion7(time.GetUtcNow()));
         var arguments = new Dictionary<string, object?> { ["x-max-length"] = LongestQueue, ["x-overflow"] = "drop-head" };
         await channel.QueueDeclareAsync(queue, durable: false, exclusive: true, autoDelete: true, arguments, cancellationToken: cancellationToken);
         await channel.QueueBindAsync(queue, Exchanges.Events, "#", cancellationToken: cancellationToken);

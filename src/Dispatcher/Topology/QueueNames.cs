@@ -19,9 +19,6 @@ internal static class QueueNames
     /// </summary>
     public const string ApprovalWatch = ServerPrefix + "approval-watch";
 
-    /// <summary>Begins the name of the exclusive queue in which one server gets the events for its event streams.</summary>
-    public const string EventStreams = ServerPrefix + "events.";
-
     /// <summary>What <see cref="Exchanges.Jobs"/> or <see cref="Exchanges.DeadLetter"/> could not route.</summary>
     public const string Unrouted = "dispatcher.unrouted";
 
@@ -80,6 +77,9 @@ internal static class QueueNames
     /// <summary>What expires or comes back too often is dropped, because the sweep finds it in the store.</summary>
     private static readonly Dictionary<string, object?> Dropping =
         new() { ["x-queue-type"] = "quorum", ["x-delivery-limit"] = DeliveryLimit };
+
+    /// <summary>The exclusive queue in which one server gets the events for its event streams.</summary>
+    public static string EventStreams(Guid server) => $"{ServerPrefix}events.{server:N}";
 
     /// <summary>The queue of messages that came back to a source too often: each is run again alone.</summary>
     public static string Parked(string source) => source + ParkedSuffix;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Npgsql;
 using RabbitMQ.Client;
-using RabbitMQ.Client.Events;
 
 namespace Dispatcher.JourneyTests.Staging;
 
@@ -200,50 +199,6 @@ internal sealed class Journey : IAsyncDisposable
         var before = await Records.ActiveBundleAsync();
         Policies.Write(moreRules);
         await Eventually.IsAsync(async () => await Records.ActiveBundleAsync() != before, () => "the changed folder is in force\n" + Logs(), TimeSpan.FromSeconds(20));
-    }
-
-    /// <summary>Holds dispatch back, as long as the answer is not disposed: every dispatch message first goes to one who keeps it.</summary>
-    public async Task<IConnection> HoldDispatchAsync()
-    {
-        var holder = await ConnectAsync("dispatcher");
-        var channel = await holder.CreateChannelAsync(cancellationToken: Now);
-        await channel.BasicConsumeAsync(
-            "dispatcher.server.dispatch", autoAck: false, "holder", noLocal: false, exclusive: false,
-            new Dictionary<string, object?> { ["x-priority"] = 10 }, new AsyncEventingBasicConsumer(channel), Now);
-        return holder;
-    }
-
-    /// <summary>Takes each message of a queue before anybody else and gives it back, as long as the answer is not disposed: so it counts as delivered again and again.</summary>
-    public async Task<IConnection> ReturnAsync(string queue)
-    {
-        var returner = await ConnectAsync("dispatcher");
-        var channel = await returner.CreateChannelAsync(cancellationToken: Now);
-        await channel.BasicQosAsync(0, 1, global: false, Now);
-        var consumer = new AsyncEventingBasicConsumer(channel);
-        consumer.ReceivedAsync += async (_, delivery) => await channel.BasicNackAsync(delivery.DeliveryTag, multiple: false, requeue: true, Now);
-        await channel.BasicConsumeAsync(queue, autoAck: false, "returner", noLocal: false, exclusive: false, new Dictionary<string, object?> { ["x-priority"] = 10 }, consumer, Now);
-        return returner;
-    }
-
-    /// <summary>Publishes as anybody who has rights on the broker could.</summary>
-    public async Task ForgeAsync(string exchange, string routingKey, byte[] body, IDictionary<string, object?>? headers = null)
-    {
-        await using var connection = await ConnectAsync("dispatcher");
-        await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), Now);
-        await channel.BasicPublishAsync(exchange, routingKey, mandatory: false, new BasicProperties { UserId = "dispatcher", DeliveryMode = DeliveryModes.Persistent, Headers = headers }, body, Now);
-    }
-
-    /// <summary>Locks a table for everybody else, as long as the answer is not disposed.</summary>
-    public async Task<NpgsqlConnection> LockAsync(string table)
-    {
-        // Not pooled: the end of the connection is the end of its transaction.
-        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(Postgres) { Pooling = false }.ConnectionString);
-        await connection.OpenAsync(Now);
-#pragma warning disable CA2100 // A table's name, written in a test.
-        await using var take = new NpgsqlCommand($"begin; lock table {table} in access exclusive mode", connection);
-#pragma warning restore CA2100
-        await take.ExecuteNonQueryAsync(Now);
-        return connection;
     }
 
     /// <summary>Takes what nobody serves off a queue, and checks how much it was.</summary>

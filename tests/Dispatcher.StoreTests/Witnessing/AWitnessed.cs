@@ -24,7 +24,11 @@ internal sealed class AWitnessed : IAsyncDisposable
         """;
 
     /// <summary>The key of a person who may approve.</summary>
-    public static readonly ApiKey Ana = new() { KeyId = "ana", SecretHash = "x", Subject = "ana-cli", Person = "ana", Roles = ["approver"], Groups = ["sre"] };
+    private static readonly ApiKey Ana =
+        new() { KeyId = "ana", SecretHash = "x", Subject = "ana-cli", Person = "ana", Roles = ["approver"], Groups = ["sre"] };
+
+    /// <summary>Without a person, a job that needs an approval is denied.</summary>
+    private static readonly ApiKey OwnerOfBilling = new() { KeyId = "billing", SecretHash = "", Subject = "billing", Person = "bea", Roles = [], Groups = [] };
 
     private readonly TestDatabase _database;
 
@@ -38,6 +42,9 @@ internal sealed class AWitnessed : IAsyncDisposable
     {
         var witnessed = new AWitnessed(database, await Writers.OnAsync(database));
         await witnessed.Writers.BundleAsync(Topics, database.Store, Stop, Rules);
+        await using var db = await database.Contexts.CreateDbContextAsync(Stop);
+        db.ApiKeys.AddRange(Ana, OwnerOfBilling);
+        await db.SaveChangesAsync(Stop);
         return witnessed;
     }
 
@@ -76,12 +83,6 @@ internal sealed class AWitnessed : IAsyncDisposable
         await db.Approvals.Where(row => row.JobId == job.JobId).ExecuteUpdateAsync(
             set => set.SetProperty(row => row.State, ApprovalStates.Approved).SetProperty(row => row.Version, 1).SetProperty(row => row.UseBy, approval.UseBy)
                 .SetProperty(row => row.DecidedAt, now).SetProperty(row => row.Votes, [vote]), Stop);
-        if (!await db.ApiKeys.AnyAsync(Stop))
-        {
-            db.ApiKeys.Add(Ana);
-            await db.SaveChangesAsync(Stop);
-        }
-
         return await JobAsync(job.JobId);
     }
 

@@ -140,12 +140,6 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
         await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
         await db.Approvals.ExecuteUpdateAsync(
             set => set.SetProperty(approval => approval.State, ApprovalStates.Approved).SetProperty(approval => approval.UseBy, row.UseBy ?? (now + 60_000_000)).SetProperty(approval => approval.Votes, votes), Stop);
-        if (!await db.ApiKeys.AnyAsync(Stop))
-        {
-            db.ApiKeys.Add(AWitnessed.Ana);
-            await db.SaveChangesAsync(Stop);
-        }
-
         await ShowAsync(await JobAsync(job.JobId));
     }
 

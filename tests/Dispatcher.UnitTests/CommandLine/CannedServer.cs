@@ -39,7 +39,8 @@ internal sealed class CannedServer : IAsyncDisposable
     }
 
     /// <summary>Runs the real command line against this server.</summary>
-    public Task<CallOutcome> RunAsync(params string[] args) => CommandLineCall.RunAsync([.. args, "--url", Url, "--api-key", "a-key"]);
+    public Task<CallOutcome> RunAsync(params string[] args) =>
+        CommandLineCall.RunAsync([.. args, "--url", Url], new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = "a-key" }, "");
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
