@@ -33,9 +33,9 @@ public sealed class OversizedJourneys
         await billing.PublishAsync(jobs[..20]);
         await billing.PublishAsync(
             [new Parcel(Topic, new byte[OverClientDefault], "over client default"), new Parcel(Topic, new byte[UnderBrokerDefault], "under broker default")]);
-        foreach (var queue in new[] { "outcomes", "dispatch", "approval-watch", "retry.5s", "parked", "poison" })
+        foreach (var queue in new[] { "outcomes", "dispatch", "approval-watch", "retry.5s", "intake.parked", "intake.poison" })
         {
-            await journey.ForgeAsync("", "dispatcher." + queue, new byte[OverClientDefault]);
+            await journey.ForgeAsync("", "dispatcher.server." + queue, new byte[OverClientDefault]);
         }
 
         await billing.PublishAsync(jobs[20..]);
@@ -46,7 +46,7 @@ public sealed class OversizedJourneys
             async () => (await dispatcher.DeadLettersAsync()).Count == 5, () => "all oversized messages are kept\n" + journey.Logs(), TimeSpan.FromSeconds(60));
         var letters = await dispatcher.DeadLettersAsync();
         Assert.Equal(
-            ["malformed 133169152", "malformed 67108865", "malformed 67108865", "poison 67108865", "poison 67108865"],
+            ["malformed 133169152", "malformed 67108865", "malformed 67108865", "malformed 67108865", "poison 67108865"],
             letters.Select(letter => $"{letter.GetProperty("fault_class").GetString()} {letter.GetProperty("body_length").GetInt32()}").Order(StringComparer.Ordinal));
         Assert.All(letters, letter => Assert.Equal(64, letter.GetProperty("body_sha256").GetString()!.Length));
         foreach (var name in new[] { "over client default", "under broker default" })

@@ -8,7 +8,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Attempts;
 
 /// <summary>Step 6, the server's side: gives each attempt to one worker, once. Without a claim nothing runs.</summary>
-internal sealed class AttemptClaims(Permits permits, MoveWriter moves, IDbContextFactory<DispatcherDb> database, StoreClock clock)
+internal sealed partial class AttemptClaims(
+    Permits permits, MoveWriter moves, IDbContextFactory<DispatcherDb> database, StoreClock clock, ILogger<AttemptClaims> logger)
 {
     /// <summary>Answers each permit by itself, in order. <paramref name="serves"/> tells whether the caller's key may serve a pool.</summary>
     public async Task<ClaimAnswer> ClaimAsync(ClaimRequest request, string subject, Func<string, bool> serves, CancellationToken cancellationToken)
@@ -45,7 +46,8 @@ internal sealed class AttemptClaims(Permits permits, MoveWriter moves, IDbContex
     private async Task<Claim> ClaimAsync(
         PermitClaims? permit, Job? job, IReadOnlySet<string> closed, ClaimRequest request, string subject, CancellationToken cancellationToken)
     {
-        if (permit is null || job is null || (job.State == JobState.Dispatched && closed.Contains(permit.Aud)))
+        // A permit is for one pool, and so is the attempt: a signature alone is not the right to another pool's work.
+        if (permit is null || job is null || permit.Aud != job.Pool || (job.State == JobState.Dispatched && closed.Contains(permit.Aud)))
         {
             return new Claim { Status = ClaimStatus.Invalid };
         }
@@ -56,9 +58,12 @@ internal sealed class AttemptClaims(Permits permits, MoveWriter moves, IDbContex
         if (status == ClaimStatus.Granted && job.State == JobState.Dispatched)
         {
             var moved = await moves.AddAsync(Claimed(job, permit, runId, request.Worker, subject), cancellationToken);
-            status = moved == MoveResult.Moved
-                ? ClaimStatus.Granted
-                : await AfterRaceAsync(runId, permit, request.Worker, subject, cancellationToken);
+            status = moved switch
+            {
+                MoveResult.Moved => ClaimStatus.Granted,
+                MoveResult.Contradicted => NotGiven(permit, subject),
+                MoveResult.Stale or MoveResult.PolicyChanged => await AfterRaceAsync(runId, permit, request.Worker, subject, cancellationToken),
+            };
         }
 
         return new Claim { Status = status, PermitId = permit.Jti, RunId = status == ClaimStatus.Granted ? runId : null };
@@ -108,7 +113,13 @@ internal sealed class AttemptClaims(Permits permits, MoveWriter moves, IDbContex
     private Move Claimed(Job job, PermitClaims permit, Guid runId, string worker, string subject)
     {
         var after = Running(job, runId, worker, subject, clock.Now);
-        return new Move(job, after) { Entry = TimelineDetails.Claimed(after, permit.Jti) };
+        return new Move(job, after) { Entry = TimelineDetails.Claimed(after, permit.Jti), Claims = new ClaimedPermit(permit.Jti, permit.Bh) };
+    }
+
+    private ClaimStatus NotGiven(PermitClaims permit, string subject)
+    {
+        Log.PermitForged(logger, permit.Jti, permit.Sub, permit.Att, subject);
+        return ClaimStatus.Invalid;
     }
 
     /// <summary>The job while the attempt runs: its clock, and that of all its attempts, go on from now.</summary>
@@ -125,5 +136,14 @@ internal sealed class AttemptClaims(Permits permits, MoveWriter moves, IDbContex
             GiveUpAt = job.GiveUpAt + Math.Max(0, now - job.ReadyAt),
             DueAt = Math.Min(now + (Leases.Heartbeats * job.HeartbeatUs!.Value), runUntil + Timestamps.Micros(Leases.ReportGrace)),
         };
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(
+            EventIds.PermitForged, LogLevel.Error,
+            "Refused permit {PermitId} for job {JobId}, attempt {Attempt}, from {Subject}: it is signed with a permit key, and the entry of the "
+            + "dispatch names another permit or work message. Find out who can read the table permit_keys")]
+        public static partial void PermitForged(ILogger logger, Guid permitId, Guid jobId, int attempt, string subject);
     }
 }

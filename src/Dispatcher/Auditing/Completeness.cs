@@ -19,6 +19,10 @@ internal enum Gap
     [JsonStringEnumMemberName("high_risk_unapproved")]
     HighRiskUnapproved,
 
+    /// <summary>A claim by another permit than the dispatch gave.</summary>
+    [JsonStringEnumMemberName("claim_by_another_permit")]
+    ClaimByAnotherPermit,
+
     /// <summary>An attempt after which another one, or the job's end, came without a line of its end.</summary>
     [JsonStringEnumMemberName("attempt_without_end")]
     AttemptWithoutEnd,
@@ -159,6 +163,10 @@ internal sealed class Completeness
             case TimelineKinds.Dispatched:
                 CheckDispatch(story, seq, entry, detail);
                 story.OpenAttempt = entry.Attempt;
+                story.Permit = detail.PermitId;
+                break;
+            case TimelineKinds.Claimed:
+                CheckClaim(story, seq, entry, detail);
                 break;
             case var kind when TimelineKinds.Ends.Contains(kind):
                 story.OpenAttempt = 0;
@@ -197,6 +205,15 @@ internal sealed class Completeness
         }
     }
 
+    private void CheckClaim(Story story, long seq, TimelineEntry entry, LineDetail detail)
+    {
+        if (detail.PermitId != story.Permit)
+        {
+            var why = $"attempt {entry.Attempt} was claimed by another permit than its dispatch gave";
+            Add(new IncompleteJob(Gap.ClaimByAnotherPermit, entry.JobId, seq, entry.Attempt, why) { Seen = detail.PermitId, Expected = story.Permit });
+        }
+    }
+
     private void CheckEnd(Story story, long seq, TimelineEntry entry)
     {
         if (story.OpenAttempt > 0)
@@ -219,6 +236,9 @@ internal sealed class Completeness
 
         /// <summary>As the first line that names one says.</summary>
         public string? JobHash { get; set; }
+
+        /// <summary>The permit of the last dispatch.</summary>
+        public string? Permit { get; set; }
 
         /// <summary>0: none is under way.</summary>
         public int OpenAttempt { get; set; }

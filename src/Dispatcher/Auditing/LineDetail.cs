@@ -19,6 +19,7 @@ internal sealed record LineDetail
     public string? BasisHash { get; private init; }
     public string? JobHash { get; private init; }
     public string? ApprovalId { get; private init; }
+    public string? PermitId { get; private init; }
     public string? State { get; private init; }
     public string? Person { get; private init; }
     public long? UseBy { get; private init; }
@@ -71,6 +72,7 @@ internal sealed record LineDetail
             BasisHash = Text(detail, "basis_hash"),
             JobHash = Either("job_hash"),
             ApprovalId = Either("approval_id"),
+            PermitId = Text(detail, "permit_id"),
             State = Text(detail, "state"),
             Person = Text(detail, "person"),
             UseBy = Found(detail, "use_by", JsonValueKind.Number) is { } useBy && useBy.TryGetInt64(out var micros) ? micros : null,

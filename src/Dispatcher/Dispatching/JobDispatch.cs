@@ -108,12 +108,13 @@ internal sealed partial class JobDispatch(
     {
         var jobClass = judged.Decision.JobClass ?? throw new UnreachableException("A job of an unknown topic is denied.");
         var after = Dispatched(judged.Subject, judged.Decision, jobClass, clock.Now);
-        var permitId = Guid.CreateVersion7(time.GetUtcNow());
+        var body = WorkBody.Of(after, jobClass.Idempotent);
+        var permit = new ClaimedPermit(Guid.CreateVersion7(time.GetUtcNow()), Convert.ToHexStringLower(SHA256.HashData(body)));
         return new Move(judged.Subject, after)
         {
-            Entry = TimelineDetails.Judged(TimelineKinds.Dispatched, after, judged, permitId),
-            PermitId = permitId,
-            Outbox = [await WorkAsync(after, jobClass.Idempotent, permitId, cancellationToken)],
+            Entry = TimelineDetails.Judged(TimelineKinds.Dispatched, after, judged, permit),
+            PermitId = permit.PermitId,
+            Outbox = [await WorkAsync(after, body, permit, cancellationToken)],
         };
     }
 
@@ -139,18 +140,17 @@ internal sealed partial class JobDispatch(
     private static long RunLimit(JobClass jobClass, Constraints? constraints, long left) =>
         Math.Min(Math.Min(Timestamps.Micros(jobClass.RunWithin), constraints?.TimeoutMs * 1_000 ?? long.MaxValue), Math.Max(left, 1_000));
 
-    private async ValueTask<OutboxMessage> WorkAsync(Job job, bool idempotent, Guid permitId, CancellationToken cancellationToken)
+    private async ValueTask<OutboxMessage> WorkAsync(Job job, byte[] body, ClaimedPermit of, CancellationToken cancellationToken)
     {
-        var body = WorkBody.Of(job, idempotent);
         var permit = await permits.SignAsync(
             new PermitClaims
             {
-                Jti = permitId,
+                Jti = of.PermitId,
                 Sub = job.JobId,
                 Att = job.Attempt,
                 Aud = job.Pool!,
                 Exp = Timestamps.At(job.StartBy!.Value).AddSeconds(1).ToUnixTimeSeconds(),
-                Bh = Convert.ToHexStringLower(SHA256.HashData(body)),
+                Bh = of.WorkSha256,
             },
             cancellationToken);
         var headers = new Dictionary<string, string> { [Headers.Permit] = permit };
@@ -161,7 +161,7 @@ internal sealed partial class JobDispatch(
 
         return new OutboxMessage
         {
-            MessageId = permitId,
+            MessageId = of.PermitId,
             Exchange = Exchanges.Work,
             RoutingKey = job.Pool!,
             Mandatory = true,

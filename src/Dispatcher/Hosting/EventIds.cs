@@ -47,6 +47,7 @@ internal static class EventIds
     public const int PoolHolds = 2202;
     public const int PoolFlows = 2203;
     public const int DispatchContradicted = 2210;
+    public const int PermitForged = 2211;
 
     // 2300 workers
     public const int WorkerKnown = 2300;

@@ -47,14 +47,22 @@ internal sealed record Move
     /// <summary>The permit of the attempt, when the move dispatches one.</summary>
     public Guid? PermitId { get; init; }
 
-    /// <summary>Whether it begins an attempt: what it rests on must be on the timeline.</summary>
-    public bool Dispatches => Before.State != After.State && After.State == JobState.Dispatched;
+    /// <summary>The permit by which a worker claims the attempt. Null: the move claims none.</summary>
+    public ClaimedPermit? Claims { get; init; }
+
+    /// <summary>Whether it begins an attempt or claims one: what it rests on must be on the timeline.</summary>
+    public bool NeedsWitness => Claims is not null || (Before.State != After.State && After.State == JobState.Dispatched);
 
     /// <summary>
     /// Hash of the bundle that must still be in force when this commits: of every move that a decision leads to, whoever makes it. Null: the move needs no verdict.
     /// </summary>
     public string? UnderPolicy => Before.State != After.State && After.State is JobState.Dispatched or JobState.Held or JobState.Denied ? After.PolicyHash : null;
 }
+
+/// <summary>What the entry of the dispatch must name, so that the claim counts.</summary>
+/// <param name="PermitId">Id of the permit.</param>
+/// <param name="WorkSha256">Hash of the work message that the permit is for.</param>
+internal sealed record ClaimedPermit(Guid PermitId, string WorkSha256);
 
 /// <summary>What became of a move.</summary>
 internal enum MoveResult
@@ -69,7 +77,8 @@ internal enum MoveResult
     PolicyChanged,
 
     /// <summary>
-    /// The timeline names another job hash, or no approval that can be used: somebody changed the rows. Only of a dispatch.
+    /// The timeline names another job hash, another permit, or no approval that can be used: somebody changed the rows, or signed a permit
+    /// that no dispatch gave. Only of a dispatch or a claim.
     /// </summary>
     Contradicted,
 }

@@ -95,7 +95,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
 
         LockInOrder(statements, "jobs", "job_id", [.. batch.Select(move => move.Before.JobId)]);
         var apply = statements.Add();
-        var claims = apply.Rows("w", TimelineWitness.Claims, [.. batch.Where(move => move.Dispatches)]);
+        var claims = apply.Rows("w", TimelineWitness.Claims, [.. batch.Where(move => move.NeedsWitness)]);
         apply.Text = $"""
             with contradicted as ({TimelineWitness.Contradicted(claims, TextOf)}),
             done as (

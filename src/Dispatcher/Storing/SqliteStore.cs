@@ -208,7 +208,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
 
     private static Committed Apply(SqliteTransaction transaction, IReadOnlyList<Move> batch)
     {
-        var contradicted = batch.Where(move => move.Dispatches && IsContradicted(transaction, move))
+        var contradicted = batch.Where(move => move.NeedsWitness && IsContradicted(transaction, move))
             .Select(move => move.Before.JobId).ToHashSet();
         var done = batch.Where(move => !contradicted.Contains(move.Before.JobId))
             .Where(move => Run(transaction, UpdateJob, Columns.Move, move) == 1).ToList();

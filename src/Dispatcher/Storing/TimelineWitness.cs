@@ -6,14 +6,14 @@ namespace Dispatcher.Storing;
 
 /// <summary>
 /// The condition under which a job may be dispatched, as the timeline knows it: intake named exactly this job hash, and, where the
-/// decision asks for an approval,
-/// an entry approved exactly this job hash under exactly this basis, and no dispatch has used it. The rows of jobs and approvals are not
-/// asked:
-/// whoever can write one can write both. One text for both databases.
+/// decision asks for an approval, an entry approved exactly this job hash under exactly this basis, and no dispatch has used it. The
+/// condition of a claim: the dispatch of this attempt gave exactly this permit for exactly this work message. The rows of jobs and
+/// approvals, and the signature of a permit, are not enough: whoever can read and write the tables can make them. One text for both
+/// databases.
 /// </summary>
 internal static class TimelineWitness
 {
-    /// <summary>What a dispatch rests on.</summary>
+    /// <summary>What a dispatch or a claim rests on.</summary>
     public static readonly Column<Move>[] Claims =
     [
         Columns.Uuid<Move>("job_id", move => move.Before.JobId),
@@ -22,6 +22,9 @@ internal static class TimelineWitness
         Columns.Text<Move>("basis_hash", move => move.After.BasisHash),
         new Column<Move, Guid?>("approval_id", NpgsqlDbType.Uuid, move => move.Approval is { To: ApprovalStates.Consumed } use ? use.ApprovalId : null),
         Columns.Text<Move>("approval_name", move => Approval.NameOf(move.Before.JobId, move.Before.ApprovalRound)),
+        Columns.Int<Move>("attempt", move => move.After.Attempt),
+        Columns.Text<Move>("permit_id", move => move.Claims?.PermitId.ToString()),
+        Columns.Text<Move>("work_sha256", move => move.Claims?.WorkSha256),
     ];
 
     /// <summary>
@@ -37,6 +40,10 @@ internal static class TimelineWitness
         where coalesce((
                 select {text("t", ["answer", "job_hash"])} from timeline t
                 where t.job_id = w.job_id and t.kind in ('accepted', 'held') order by t.entry_id limit 1), '') <> w.job_hash
+            or (w.permit_id is not null and not exists (
+                select 1 from timeline t
+                where t.job_id = w.job_id and t.kind = 'dispatched' and t.attempt = w.attempt
+                    and {text("t", ["permit_id"])} = w.permit_id and {text("t", ["work_sha256"])} = w.work_sha256))
             or (w.approval_id is not null and not exists (
                 select 1 from timeline t join approvals a on a.approval_id = w.approval_id
                 where t.job_id = w.job_id and t.kind in ('held', 'approved') and t.kind = 'approved'

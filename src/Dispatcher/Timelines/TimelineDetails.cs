@@ -61,7 +61,7 @@ internal static class TimelineDetails
     };
 
     /// <summary>The decision at dispatch, whatever it was.</summary>
-    public static TimelineEntry Judged(string kind, Job job, Judged<Job> judged, Guid? permitId = null, string? why = null) => Entry(kind, job, System, new
+    public static TimelineEntry Judged(string kind, Job job, Judged<Job> judged, ClaimedPermit? permit = null, string? why = null) => Entry(kind, job, System, new
     {
         ApprovalId = judged.Decision.Verdict == Verdict.RequireApproval ? Approval.NameOf(job.JobId, job.ApprovalRound) : null,
         Why = why,
@@ -76,7 +76,8 @@ internal static class TimelineDetails
         DecidedAt = judged.At,
         job.JobHash,
         job.Pool,
-        PermitId = permitId,
+        permit?.PermitId,
+        permit?.WorkSha256,
     });
 
     public static TimelineEntry Claimed(Job job, Guid permitId) => Entry(TimelineKinds.Claimed, job, job.ClaimedBy!, new { job.Worker, job.RunId, PermitId = permitId });

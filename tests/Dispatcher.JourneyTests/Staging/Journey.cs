@@ -107,7 +107,9 @@ internal sealed class Journey : IAsyncDisposable
     {
         IReadOnlyList<string> connections = [];
         await Eventually.IsAsync(
-            async () => (connections = await Servers.ConnectionsAsync(Name, "dispatcher")).Count >= 3, () => "the broker lists the dispatcher's connections\n" + Logs(), TimeSpan.FromSeconds(30));
+            async () => (connections = await Servers.ConnectionsAsync(Name, ServerUser)).Count >= 3,
+            () => "the broker lists the dispatcher's connections\n" + Logs(),
+            TimeSpan.FromSeconds(30));
         return connections;
     }
 

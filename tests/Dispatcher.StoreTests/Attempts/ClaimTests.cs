@@ -1,8 +1,10 @@
+using System.Text;
 using Dispatcher.Attempts;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
 using Dispatcher.Storing;
+using Dispatcher.Timelines;
 using Dispatcher.Workers;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -16,7 +18,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
         using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
-        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock);
+        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
         await RegisterAsync("host/1", "shell", "allowed_commands");
         await RegisterAsync("host/2", "repo", "allowed_hosts");
         var job = await DispatchedAsync();
@@ -34,7 +36,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
         using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
-        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock);
+        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
         var job = await DispatchedAsync();
         var request = new ClaimRequest { Worker = "host/1", ClaimId = Guid.CreateVersion7(), Permits = [await permits.SignAsync(Permit(job), Stop)] };
 
@@ -56,7 +58,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
         using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
-        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock);
+        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
         for (var round = 0; round < 10; round++)
         {
             var job = await DispatchedAsync();
@@ -68,8 +70,47 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         }
     }
 
-    private static PermitClaims Permit(Job job) =>
-        new() { Jti = Guid.CreateVersion7(), Sub = job.JobId, Att = job.Attempt, Aud = "shell", Exp = long.MaxValue, Bh = new string('0', 64) };
+    /// <summary>Whoever reads the permit keys in the database can sign any permit.</summary>
+    [Theory]
+    [InlineData("another permit")]
+    [InlineData("another work message")]
+    [InlineData("another pool")]
+    public async Task A_permit_that_is_signed_and_that_no_dispatch_gave_is_refused(string forged)
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        using var permits = new Permits(Database.Contexts, TimeProvider.System);
+        using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
+        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        var job = await DispatchedAsync();
+        var given = Permit(job);
+        var permit = forged switch
+        {
+            "another permit" => given with { Jti = Guid.CreateVersion7() },
+            "another work message" => given with { Bh = new string('1', 64) },
+            _ => given with { Aud = "deploy" },
+        };
+
+        Assert.Equal(ClaimStatus.Invalid, await StatusAsync(permit));
+        Assert.Equal(JobState.Dispatched, (await JobAsync(job.JobId)).State);
+        Assert.Equal(ClaimStatus.Granted, await StatusAsync(given));
+
+        async Task<ClaimStatus> StatusAsync(PermitClaims signed)
+        {
+            var request = new ClaimRequest { Worker = "host/1", ClaimId = Guid.CreateVersion7(), Permits = [await permits.SignAsync(signed, Stop)] };
+            return Assert.Single((await claims.ClaimAsync(request, "worker-key", _ => true, Stop)).Claims).Status;
+        }
+    }
+
+    /// <summary>The one that the dispatch of <see cref="DispatchedAsync"/> gave.</summary>
+    private static PermitClaims Permit(Job job) => new()
+    {
+        Jti = UuidV5.Of("permit", job.JobId.ToString()),
+        Sub = job.JobId,
+        Att = job.Attempt,
+        Aud = "shell",
+        Exp = long.MaxValue,
+        Bh = new string('0', 64),
+    };
 
     private static async Task<Claim> ClaimAsync(AttemptClaims claims, Permits permits, Job job, string instance)
     {
@@ -80,14 +121,27 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
     private async Task<Job> DispatchedAsync()
     {
         var accepted = await StoredAsync(AJob.New());
-        await MovedAsync(new Move(accepted, accepted with
+        var dispatched = accepted with
         {
             State = JobState.Dispatched,
+            Pool = "shell",
             Attempt = 1,
             StartBy = await Store.NowAsync(Stop) + 60_000_000,
             RunLimitUs = 60_000_000,
             HeartbeatUs = 5_000_000,
-        }));
+        };
+        var permit = Permit(dispatched);
+        await MovedAsync(new Move(accepted, dispatched)
+        {
+            Entry = new TimelineEntry
+            {
+                JobId = accepted.JobId,
+                Kind = TimelineKinds.Dispatched,
+                Attempt = 1,
+                Actor = "dispatcher",
+                Detail = Encoding.UTF8.GetBytes($$"""{"permit_id":"{{permit.Jti}}","work_sha256":"{{permit.Bh}}"}"""),
+            },
+        });
         return await JobAsync(accepted.JobId);
     }
 

@@ -27,7 +27,8 @@ public sealed class MigrationTests
             insert into denials (job_id, principal, topic, job_hash, policy_hash, at) values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 'billing', 'a.b', 'h', 'policy-1', 1);
             """);
         Assert.Equal(
-            ["0002_pins_and_processes", "0003_approvals", "0004_seals", "0005_lines_and_workers", "0006_sorting", "0007_timeline_witness", "0008_gates", "0009_people"],
+            ["0002_pins_and_processes", "0003_approvals", "0004_seals", "0005_lines_and_workers", "0006_sorting", "0007_timeline_witness", "0008_gates", "0009_people",
+                "0010_keys_stay_revoked"],
             await Migrator.MissingAsync(db, Stop));
 
         await Migrator.MigrateAsync(db, Stop);

@@ -126,6 +126,22 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         await db.ApiKeys.Where(key => key.KeyId == "").ExecuteUpdateAsync(set => set.SetProperty(key => key.RevokedAt, 1), Stop);
     }
 
+    [Theory]
+    [InlineData("update api_keys set revoked_at = null")]
+    [InlineData("update api_keys set revoked_at = 2")]
+    [InlineData("insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', '', 'no list', '[]', 1)")]
+    [InlineData("insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', '', '[]', '{}', 1)")]
+    [InlineData("insert into workers values ('p', 'w', 'i', '1', 'no list', '[]', '[]', 1, false, 1, 1)")]
+    public async Task It_cannot_revive_a_key_or_write_a_row_that_no_server_can_read(string statement)
+    {
+        await Database.ExecuteAsync(
+            "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at, revoked_at) values ('k', 'h', 's', '', '[]', '[]', 1, 1)");
+        await using var services = Serving();
+        await using var command = services.GetRequiredService<NpgsqlDataSource>().CreateCommand(statement);
+
+        await Assert.ThrowsAnyAsync<PostgresException>(() => command.ExecuteNonQueryAsync(Stop));
+    }
+
     /// <summary>In one test, since each test costs a database. The role had the rights of an earlier version before.</summary>
     [Fact]
     public async Task It_can_change_neither_tables_nor_the_timeline_nor_what_was_submitted()

@@ -93,7 +93,7 @@ internal sealed class AWitnessed : IAsyncDisposable
         await DispatchAsync(job.JobId);
         var dispatched = await JobAsync(job.JobId);
         var running = dispatched with { State = JobState.Running, RunId = Guid.CreateVersion7(), ClaimedBy = "worker-key", Worker = "w", RunUntil = 1 };
-        await _database.Store.MoveAsync([new Move(dispatched, running) { Entry = TimelineDetails.Claimed(running, Guid.CreateVersion7()) }], Stop);
+        await _database.Store.MoveAsync([new Move(dispatched, running) { Entry = TimelineDetails.Claimed(running, await PermitAsync(job.JobId)) }], Stop);
         var outcome = new AttemptOutcome
         {
             JobId = job.JobId,
@@ -109,6 +109,13 @@ internal sealed class AWitnessed : IAsyncDisposable
         };
         await _database.Store.MoveAsync([Recovery.Of(await JobAsync(job.JobId), outcome, await Writers.AroundAsync(Stop))], Stop);
         return await JobAsync(job.JobId);
+    }
+
+    private async Task<Guid> PermitAsync(Guid jobId)
+    {
+        await using var db = await _database.Contexts.CreateDbContextAsync(Stop);
+        var entry = await db.Timeline.AsNoTracking().SingleAsync(row => row.JobId == jobId && row.Kind == TimelineKinds.Dispatched, Stop);
+        return Guid.Parse(LineDetail.Of(entry).PermitId!);
     }
 
     /// <summary>A submission that the policy denied.</summary>

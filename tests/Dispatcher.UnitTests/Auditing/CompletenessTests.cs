@@ -17,6 +17,8 @@ public sealed class CompletenessTests
     private const string Done = """{"state":"succeeded"}""";
 
     /// <summary>Lines of one job as "kind attempt detail", and what is lacking. A dispatch with "!x" is high-risk with approval x, with "!" without one.</summary>
+    private const string Given = """{"verdict":"ALLOW","policy_hash":"p","permit_id":"a"}""";
+
     public static TheoryData<string[], string> Jobs() => new()
     {
         { ["accepted 0", "dispatched 1", "claimed 1", "succeeded 1"], "" },
@@ -37,6 +39,9 @@ public sealed class CompletenessTests
         { ["held 0", "approved 0 x", "dispatched 1 !x", "returned 1 x", "dispatched 2 !x", "claimed 2", "succeeded 2"], "high_risk_unapproved" },
         { ["accepted 0", "dispatched 1", "claimed 1", "dispatched 2", "claimed 2", "succeeded 2"], "attempt_without_end" },
         { ["accepted 0", "dispatched 1", "claimed 1", "expired 1"], "attempt_without_end" },
+        { ["accepted 0", "dispatched 1 " + Given, "claimed 1 {\"permit_id\":\"a\"}", "succeeded 1"], "" },
+        { ["accepted 0", "dispatched 1 " + Given, "claimed 1 {\"permit_id\":\"b\"}", "succeeded 1"], "claim_by_another_permit" },
+        { ["accepted 0", "dispatched 1 " + Given, "claimed 1 {}", "succeeded 1"], "claim_by_another_permit" },
         { ["accepted 0 #h p", "dispatched 1 #h p", "claimed 1", "succeeded 1"], "" },
         { ["accepted 0 #h p", "dispatched 1 #i p", "claimed 1", "succeeded 1"], "job_hash_differs" },
         { ["accepted 0 #h q", "dispatched 1 #h p", "claimed 1", "succeeded 1"], "policy_not_in_force" },
