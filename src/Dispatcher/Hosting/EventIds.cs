@@ -28,6 +28,7 @@ internal static class EventIds
 
     // 2000 intake
     public const int Refused = 2000;
+    public const int OwnMessageDropped = 2001;
     public const int JobIdTaken = 2020;
 
     // 2100 judging

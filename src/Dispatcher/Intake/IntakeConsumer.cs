@@ -11,11 +11,22 @@ using MassTransit;
 namespace Dispatcher.Intake;
 
 /// <summary>Steps 1 and 2 for AMQP, in the consume pipeline of the intake queue: reads the body and asks the policy, before anything is stored.</summary>
-internal sealed class IntakePolicyFilter(SubmissionReader reader, PolicyGate gate) : IFilter<ConsumeContext<RawMessage>>
+internal sealed partial class IntakePolicyFilter(
+    SubmissionReader reader, PolicyGate gate, ILogger<IntakePolicyFilter> logger, RabbitConnection? broker = null) : IFilter<ConsumeContext<RawMessage>>
 {
     public async Task Send(ConsumeContext<RawMessage> context, IPipe<ConsumeContext<RawMessage>> next)
     {
-        var source = Source(DeliveryFacts.Of(context)) with { Cut = context.Message.Cut };
+        var facts = DeliveryFacts.Of(context);
+        var source = Source(facts) with { Cut = context.Message.Cut };
+        if (facts.IsOwn(broker?.User))
+        {
+            Log.OwnMessage(logger, facts.Type!, facts.RoutingKey);
+            var own = new Reading(source, null, []) { IsDropped = true };
+            context.AddOrUpdatePayload(() => own, _ => own);
+            await next.Send(context);
+            return;
+        }
+
         var errors = new List<InputError>();
         var submission = reader.Read(context.Message.Body, source, errors);
         var judged = submission is null ? null : await gate.JudgeAsync(submission.Job, Hop.Intake, context.CancellationToken);
@@ -39,7 +50,19 @@ internal sealed class IntakePolicyFilter(SubmissionReader reader, PolicyGate gat
     };
 
     /// <summary>What the filter found: a judged job, or the errors.</summary>
-    internal sealed record Reading(SubmissionSource Source, Judged<Job>? Judged, IReadOnlyList<InputError> Errors);
+    internal sealed record Reading(SubmissionSource Source, Judged<Job>? Judged, IReadOnlyList<InputError> Errors)
+    {
+        /// <summary>A message of the server itself: neither stored nor answered, because an answer would come back again.</summary>
+        public bool IsDropped { get; init; }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.OwnMessageDropped, LogLevel.Warning,
+            "Dropped a message of type {Type} that this server sent, with routing key {RoutingKey}: a queue dead-letters it to the intake exchange. "
+            + "Find the queue with that x-dead-letter-exchange and remove the argument")]
+        public static partial void OwnMessage(ILogger logger, string type, string routingKey);
+    }
 }
 
 /// <summary>Stores what the filter has read and judged, and answers. The message is acked when it is committed, not before.</summary>
@@ -48,6 +71,11 @@ internal sealed class IntakeConsumer(JobIntake intake, Refusals refusals, IStore
     public async Task Consume(ConsumeContext<RawMessage> context)
     {
         var reading = context.GetPayload<IntakePolicyFilter.Reading>();
+        if (reading.IsDropped)
+        {
+            return;
+        }
+
         if (reading.Judged is null)
         {
             await RefuseAsync(context, reading.Source, reading.Errors);

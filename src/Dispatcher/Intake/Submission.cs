@@ -32,7 +32,7 @@ internal sealed record SubmissionSource
 
     /// <summary>Where answers may go: only to a reply queue that belongs to the principal, so that nobody has answers sent to another's queue.</summary>
     public string? AllowedReplyTo => ReplyTo is not null && Principal is not null
-        && (ReplyTo.StartsWith("amq.rabbitmq.reply-to", StringComparison.Ordinal) || ReplyTo.StartsWith($"reply.{Principal}.", StringComparison.Ordinal))
+        && (DirectReplyTo.IsValid(ReplyTo) || ReplyTo.StartsWith($"reply.{Principal}.", StringComparison.Ordinal))
             ? ReplyTo
             : null;
 }

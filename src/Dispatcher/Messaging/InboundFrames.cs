@@ -6,7 +6,7 @@ namespace Dispatcher.Messaging;
 /// <summary>
 /// The AMQP frames of one connection, between the socket and the client library. The client reads a whole body into memory before a
 /// consumer sees it: here a body of more than <see cref="RawMessage.LargestBody"/> bytes is cut while it is read, and no part of the
-/// process ever holds it. Headers pass through <see cref="HeaderGuard"/>.
+/// process ever holds it. Headers pass through <see cref="HeaderGuard"/>. Never throws: what is malformed reaches the client as it is.
 /// </summary>
 internal sealed class InboundFrames
 {
@@ -85,7 +85,7 @@ internal sealed class InboundFrames
     {
         var channel = BinaryPrimitives.ReadUInt16BigEndian(frame[1..]);
         var payload = frame[Start..^1];
-        if (frame[0] == HeaderFrame)
+        if (frame[0] == HeaderFrame && payload.Length >= BodySize + sizeof(long))
         {
             HeaderGuard.Correct(payload);
             BeginBody(channel, payload[BodySize..]);

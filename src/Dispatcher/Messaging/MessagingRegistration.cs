@@ -8,6 +8,7 @@ using Dispatcher.Hosting;
 using Dispatcher.Intake;
 using Dispatcher.Recovering;
 using Dispatcher.Relaying;
+using Dispatcher.Storing;
 using Dispatcher.Topology;
 using MassTransit;
 
@@ -41,13 +42,15 @@ internal static class MessagingRegistration
             return;
         }
 
-        services.AddSingleton(new RabbitConnection(new Uri(settings.RabbitMq!), "dispatcher"));
-        services.AddSingleton<IOutboxTransport, RabbitOutbox>();
+        var address = new Uri(settings.RabbitMq!);
+        services.AddSingleton(new RabbitConnection(address, "dispatcher"));
+        services.AddSingleton<IOutboxTransport>(provider => new RabbitOutbox(
+            provider.GetRequiredService<RabbitConnection>(), new RabbitConnection(address, "dispatcher replies"), provider.GetRequiredService<StoreClock>()));
         services.AddSingleton<RabbitTopology>();
         services.AddSingleton<IPoolQueues>(provider => provider.GetRequiredService<RabbitTopology>());
         services.AddHostedService(provider => provider.GetRequiredService<RabbitTopology>());
         services.AddSingleton(new EventStream(isConnected: false));
-        services.AddHostedService(provider => ActivatorUtilities.CreateInstance<RabbitEvents>(provider, new Uri(settings.RabbitMq!)));
+        services.AddHostedService(provider => ActivatorUtilities.CreateInstance<RabbitEvents>(provider, address));
         services.AddSingleton<BrokerLimit>();
         services.AddHostedService(provider => provider.GetRequiredService<BrokerLimit>());
     }

@@ -11,7 +11,11 @@ namespace Dispatcher.Messaging;
 /// MassTransit's send endpoints, which declare what they send to. Everything carries the server's <c>user_id</c>, which the broker checks:
 /// a receiver can tell that the server sent it.
 /// </summary>
-internal sealed class RabbitOutbox(RabbitConnection connection, StoreClock clock) : IOutboxTransport, IAsyncDisposable
+/// <remarks>
+/// Replies have a connection of their own, which this type disposes: their address comes from a producer, and the broker closes the
+/// connection when it cannot decode one. Only replies are lost then.
+/// </remarks>
+internal sealed class RabbitOutbox(RabbitConnection connection, RabbitConnection replies, StoreClock clock) : IOutboxTransport, IAsyncDisposable
 {
     /// <summary>Unconfirmed messages at once; publishing waits beyond.</summary>
     private const int Outstanding = 1_024;
@@ -25,7 +29,7 @@ internal sealed class RabbitOutbox(RabbitConnection connection, StoreClock clock
     private static readonly CreateChannelOptions Unconfirmed = new(publisherConfirmationsEnabled: false, publisherConfirmationTrackingEnabled: false);
 
     private readonly RabbitChannel _messages = new(connection, Confirmed);
-    private readonly RabbitChannel _replies = new(connection, Unconfirmed);
+    private readonly RabbitChannel _replies = new(replies, Unconfirmed);
 
     public async Task SendAsync(OutboxMessage message, CancellationToken cancellationToken)
     {
@@ -68,7 +72,7 @@ internal sealed class RabbitOutbox(RabbitConnection connection, StoreClock clock
         var channel = await _replies.OpenAsync(cancellationToken);
         var properties = new BasicProperties
         {
-            UserId = connection.User,
+            UserId = replies.User,
             Type = reply.Type,
             ContentType = "application/json",
             CorrelationId = reply.CorrelationId,
@@ -80,5 +84,6 @@ internal sealed class RabbitOutbox(RabbitConnection connection, StoreClock clock
     {
         await _messages.DisposeAsync();
         await _replies.DisposeAsync();
+        await replies.DisposeAsync();
     }
 }

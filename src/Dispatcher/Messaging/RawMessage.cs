@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Dispatcher.Contracts;
 using MassTransit;
 using Headers = Dispatcher.Contracts.Headers;
 
@@ -28,8 +29,16 @@ internal sealed record DeliveryFacts
     public string? ContentType { get; init; }
     public string? ReplyTo { get; init; }
     public string? CorrelationId { get; init; }
+    public string? Type { get; init; }
     public string? TraceParent { get; init; }
     public string? Permit { get; init; }
+
+    /// <summary>
+    /// Whether the server sent it: as its broker user and with one of its types. A producer may use the same broker user, but sets no type.
+    /// </summary>
+    /// <param name="user">The broker user of the server; null: there is no broker.</param>
+    public bool IsOwn(string? user) => user is not null && UserId == user
+        && Type is MessageTypes.Decision or MessageTypes.Refused or MessageTypes.Event or MessageTypes.Work or MessageTypes.DeadLetter;
 
     public static DeliveryFacts Of(ConsumeContext context)
     {
@@ -49,6 +58,7 @@ internal sealed record DeliveryFacts
             ContentType = properties.ContentType,
             ReplyTo = properties.ReplyTo,
             CorrelationId = properties.CorrelationId,
+            Type = properties.Type,
         };
     }
 

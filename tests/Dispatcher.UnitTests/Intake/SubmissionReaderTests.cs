@@ -96,8 +96,9 @@ public sealed class SubmissionReaderTests
         ASubmission.With("\"v\":1").From(source => source with { MessageId = "m-2" }).Job().JobId);
 
     [Theory]
-    [InlineData("amq.rabbitmq.reply-to", true)]
-    [InlineData("amq.rabbitmq.reply-to.g1h2AA", true)]
+    [InlineData("amq.rabbitmq.reply-to", false)]
+    [InlineData("amq.rabbitmq.reply-to.g1h2AA", false)]
+    [InlineData(DirectReplyToTests.OfTheBroker, true)]
     [InlineData("reply.billing.1", true)]
     [InlineData("reply.billing", false)]
     [InlineData("reply.shipping.1", false)]
@@ -109,7 +110,7 @@ public sealed class SubmissionReaderTests
 
     [Fact]
     public void Nobody_is_answered_without_a_principal() =>
-        Assert.Null(new SubmissionSource { Door = "amqp", Principal = null, ReplyTo = "amq.rabbitmq.reply-to.x" }.AllowedReplyTo);
+        Assert.Null(new SubmissionSource { Door = "amqp", Principal = null, ReplyTo = DirectReplyToTests.OfTheBroker }.AllowedReplyTo);
 
     [Fact]
     public void What_answers_and_traces_need_is_kept()

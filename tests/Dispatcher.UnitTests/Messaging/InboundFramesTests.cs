@@ -72,6 +72,36 @@ public sealed class InboundFramesTests
     [Fact]
     public void Answer_that_is_no_frame_passes_as_it_is() => Assert.Equal("AMQP\0\0\u0009\u0001"u8.ToArray(), Passed("AMQP\0\0\u0009\u0001"u8.ToArray()));
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(4)]
+    [InlineData(11)]
+    [InlineData(12)]
+    [InlineData(13)]
+    public void Header_frame_that_is_too_short_passes_as_it_is(int length)
+    {
+        byte[] bytes = [.. Frame(2, 1, new byte[length]), .. Delivery([], [1])];
+
+        Assert.Equal(bytes, Passed(bytes));
+    }
+
+    [Fact]
+    public void Random_frames_never_throw_and_keep_their_length()
+    {
+        var random = new Random(20_260_102);
+        for (var round = 0; round < 5_000; round++)
+        {
+            var payload = new byte[random.Next(60)];
+            random.NextBytes(payload);
+
+            // The body size stays small: a large body is cut.
+            payload.AsSpan(0, Math.Min(payload.Length, 10)).Clear();
+            byte[] bytes = [.. Frame((byte)random.Next(9), 1, payload), .. Frame(2, 2, payload), .. Delivery([], [1])];
+
+            Assert.Equal(bytes.Length, Passed(bytes).Length);
+        }
+    }
+
     private static byte[] Passed(byte[] bytes, int split = 60_000)
     {
         var frames = new InboundFrames();

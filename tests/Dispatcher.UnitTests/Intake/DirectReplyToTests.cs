@@ -1,0 +1,58 @@
+using System.Text;
+using Dispatcher.Intake;
+
+namespace Dispatcher.UnitTests.Intake;
+
+public sealed class DirectReplyToTests
+{
+    /// <summary>As RabbitMQ encodes a channel of the node with hash 68781334.</summary>
+    public const string OfTheBroker = "amq.rabbitmq.reply-to.g1h2AA5yZXBseUA2ODc4MTMzNAAAcEoAAAAAaS8eQg==.AAECAwQFBgcICQoLDA0ODw==";
+
+    private static readonly string Key = Convert.ToBase64String(new byte[16]);
+
+    [Fact]
+    public void Address_of_the_broker_is_valid()
+    {
+        Assert.True(DirectReplyTo.IsValid(OfTheBroker));
+        Assert.True(DirectReplyTo.IsValid(Address(Process("reply@1"), Key)));
+        Assert.True(DirectReplyTo.IsValid(Address(Process("reply@134217727"), Key)));
+    }
+
+    [Theory]
+    [InlineData("amq.rabbitmq.reply-to")]
+    [InlineData("amq.rabbitmq.reply-to.")]
+    [InlineData("amq.rabbitmq.reply-to..")]
+    [InlineData("amq.rabbitmq.reply-to.Z2FyYmFnZQ==.k")]
+    [InlineData("amq.rabbitmq.reply-to.Z2FyYmFnZQ==.AAECAwQFBgcICQoLDA0ODw==")]
+    [InlineData("amq.rabbitmq.reply-to.g1h2AA5yZXBseUA2ODc4MTMzNAAAcEoAAAAAaS8eQg==")]
+    [InlineData("amq.rabbitmq.reply-to.g1h2AA5yZXBseUA2ODc4MTMzNAAAcEoAAAAAaS8eQg==.")]
+    [InlineData("amq.rabbitmq.reply-to.g1h2AA5yZXBseUA2ODc4MTMzNAAAcEoAAAAAaS8eQg==.AAEC")]
+    [InlineData("amq.rabbitmq.reply-to.g1h2AA5yZXBseUA2ODc4MTMzNAAAcEoAAAAAaS8eQh==.AAECAwQFBgcICQoLDA0ODw==")]
+    [InlineData("amq.rabbitmq.reply-to.g1h2AA5yZXBseUA2ODc4MTMzNAAAcEoAAAAAaS8eQg==.AAECAwQFBgcICQoLDA0ODw== ")]
+    [InlineData("amq.rabbitmq.reply-to.g1h2AA5yZXBseUA2ODc4MTMzNAAAcEoAAAAAaS8eQg==.AAECAwQFBgcICQoLDA0ODw==.x")]
+    [InlineData("x.amq.rabbitmq.reply-to.g1h2AA5yZXBseUA2ODc4MTMzNAAAcEoAAAAAaS8eQg==.AAECAwQFBgcICQoLDA0ODw==")]
+    public void Other_text_is_not_valid(string replyTo) => Assert.False(DirectReplyTo.IsValid(replyTo));
+
+    [Theory]
+    [InlineData("reply@")]
+    [InlineData("reply@1234567890")]
+    [InlineData("reply@12x")]
+    [InlineData("reply@-1")]
+    [InlineData("rabbit@1")]
+    [InlineData("")]
+    public void Process_of_another_node_name_is_not_valid(string node) => Assert.False(DirectReplyTo.IsValid(Address(Process(node), Key)));
+
+    [Fact]
+    public void Address_of_which_a_byte_is_missing_or_added_is_not_valid()
+    {
+        var process = Process("reply@1");
+
+        Assert.All(Enumerable.Range(0, process.Length), length => Assert.False(DirectReplyTo.IsValid(Address(process[..length], Key))));
+        Assert.False(DirectReplyTo.IsValid(Address([.. process, 0], Key)));
+        Assert.False(DirectReplyTo.IsValid(Address([.. process[..1], 103, .. process[2..]], Key)));
+    }
+
+    private static string Address(byte[] process, string key) => $"amq.rabbitmq.reply-to.{Convert.ToBase64String(process)}.{key}";
+
+    private static byte[] Process(string node) => [131, 88, 118, 0, (byte)node.Length, .. Encoding.ASCII.GetBytes(node), .. new byte[12]];
+}
