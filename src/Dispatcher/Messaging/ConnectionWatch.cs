@@ -13,21 +13,25 @@ namespace Dispatcher.Messaging;
 /// queue, and is dropped there. One instance per bus.
 /// </summary>
 internal sealed partial class ConnectionWatch(string bus, DispatcherMetrics metrics, ILogger<ConnectionWatch> logger)
-    : IFilter<ConnectionContext>
+    : IFilter<ChannelContext>
 {
     private readonly Lock _one = new();
     private object? _watched;
 
-    /// <summary>Runs for each endpoint of the bus, each time it connects, before it consumes.</summary>
-    public Task Send(ConnectionContext context, IPipe<ConnectionContext> next)
+    /// <summary>
+    /// Runs for each endpoint of the bus, each time it connects, before it consumes. MassTransit runs the filters of the channel for each
+    /// endpoint; it never runs those of the connection.
+    /// </summary>
+    public Task Send(ChannelContext context, IPipe<ChannelContext> next)
     {
+        var connection = context.ConnectionContext.Connection;
         lock (_one)
         {
             // The endpoints of a bus share the connection.
-            if (!ReferenceEquals(_watched, context.Connection))
+            if (!ReferenceEquals(_watched, connection))
             {
-                _watched = context.Connection;
-                context.Connection.ConnectionShutdownAsync += LookAsync;
+                _watched = connection;
+                connection.ConnectionShutdownAsync += LookAsync;
             }
         }
 

@@ -154,7 +154,7 @@ internal static class MessagingRegistration
                 endpoint.SetQueueArgument(name, value);
             }
 
-            endpoint.ConfigureConnection(pipe => pipe.UseFilter(watch));
+            endpoint.ConfigureChannel(pipe => pipe.UseFilter(watch));
             endpoint.ConfigureReceive(pipe => pipe.UseFilter(bytes));
             configure(endpoint);
         });
