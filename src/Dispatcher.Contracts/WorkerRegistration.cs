@@ -15,11 +15,11 @@ public sealed record WorkerRegistration
     [JsonPropertyName("version")]
     public required string Version { get; init; }
 
-    /// <summary>The topics it has a handler for; at most 256.</summary>
+    /// <summary>The topics it has a handler for; at most 256, and with the enforcers at most 16 KiB of UTF-8.</summary>
     [JsonPropertyName("topics")]
     public required IReadOnlyList<string> Topics { get; init; }
 
-    /// <summary>The constraints it enforces, for example <c>timeout_ms</c>. One that the pool's entry in the registry lists and this does not is answered as missing.</summary>
+    /// <summary>The constraints it enforces, at most 64, for example <c>timeout_ms</c>. One that the pool's entry in the registry lists and this does not is answered as missing.</summary>
     [JsonPropertyName("enforcers")]
     public required IReadOnlyList<string> Enforcers { get; init; }
 

@@ -1,8 +1,38 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+
 namespace Dispatcher.Policies;
 
 /// <summary>Repeats what a stranger wrote, in an answer, a row or a log line.</summary>
 public static class Excerpt
 {
+    /// <summary>Whether the text has a character that <see cref="IsInvisible"/> names, or half of a surrogate pair.</summary>
+    /// <param name="text">What was seen.</param>
+    public static bool HasInvisible(string text)
+    {
+        for (ReadOnlySpan<char> rest = text; rest.Length > 0;)
+        {
+            if (Rune.DecodeFromUtf16(rest, out Rune rune, out int length) != OperationStatus.Done || IsInvisible(rune))
+            {
+                return true;
+            }
+
+            rest = rest[length..];
+        }
+
+        return false;
+    }
+
+    /// <summary>
+    /// Whether a reader does not see the character, or cannot know how it looks: control and format characters, line and paragraph
+    /// separators, private and unassigned ones, and letters and symbols that are blank.
+    /// </summary>
+    /// <param name="character">One character, also beyond the first 65,536.</param>
+    public static bool IsInvisible(Rune character) => character.Value is 0x115F or 0x1160 or 0x2800 or 0x3164 or 0xFFA0
+        || Rune.GetUnicodeCategory(character) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
+            or UnicodeCategory.ParagraphSeparator or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned;
+
     /// <summary>The text, short enough to repeat, on one line and without what a terminal would obey: <c>a?b…</c></summary>
     /// <param name="text">What was seen.</param>
     /// <param name="longest">Most characters that are repeated, from 1.</param>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -38,20 +39,21 @@ internal sealed class LogLineFormatter(TimeProvider clock) : ConsoleFormatter(Li
 
     private static string Clean(string text)
     {
-        if (!text.Any(IsUnsafe))
-        {
-            return text;
-        }
-
         var clean = new StringBuilder(text.Length);
-        foreach (var character in text)
+        for (ReadOnlySpan<char> rest = text; rest.Length > 0;)
         {
-            _ = IsUnsafe(character) ? clean.Append(CultureInfo.InvariantCulture, $"\\u{(int)character:x4}") : clean.Append(character);
+            var isWhole = Rune.DecodeFromUtf16(rest, out var rune, out var length) == OperationStatus.Done;
+            _ = isWhole && !IsInvisible(rune) ? clean.Append(rest[..length])
+                : rune.IsBmp ? clean.Append(CultureInfo.InvariantCulture, $"\\u{(int)rest[0]:x4}")
+                : clean.Append(CultureInfo.InvariantCulture, $"\\U{rune.Value:x8}");
+            rest = rest[length..];
         }
 
         return clean.ToString();
     }
 
-    private static bool IsUnsafe(char character) => char.GetUnicodeCategory(character)
-        is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
+    /// <summary>As in the server: a worker does not reference its code.</summary>
+    private static bool IsInvisible(Rune character) => character.Value is 0x115F or 0x1160 or 0x2800 or 0x3164 or 0xFFA0
+        || Rune.GetUnicodeCategory(character) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
+            or UnicodeCategory.ParagraphSeparator or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned;
 }

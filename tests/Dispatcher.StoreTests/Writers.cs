@@ -49,7 +49,7 @@ internal sealed class Writers : IAsyncDisposable
         _gate = new PolicyGate(_bundle, new Owners(contexts, TimeProvider.System), _clock, metrics, TimeProvider.System);
         _permits = new Permits(contexts, TimeProvider.System);
         Moves = new MoveWriter(store, _relay, events, Window, _wakes, metrics, new Told<MoveWriter>(this));
-        Recovery = new JobRecovery(Moves, store, contexts, _bundle, _clock, TimeProvider.System, NullLogger<JobRecovery>.Instance);
+        Recovery = new JobRecovery(Moves, store, contexts, _bundle, _clock, TimeProvider.System, new Told<JobRecovery>(this));
         JobIntake = new JobIntake(Intake, _gate, _bundle, store, _relay, events, _clock, NullLogger<JobIntake>.Instance);
         _dispatch = new JobDispatch(Moves, _gate, new Approvers(contexts), new Witnesses(contexts), _bundle, _permits, _clock, TimeProvider.System, new Told<JobDispatch>(this));
     }
@@ -75,6 +75,9 @@ internal sealed class Writers : IAsyncDisposable
 
     /// <summary>What was logged of dispatches that the timeline contradicts.</summary>
     public ConcurrentQueue<string> Contradictions { get; } = new();
+
+    /// <summary>The log lines about late outcomes.</summary>
+    public ConcurrentQueue<string> LateTold { get; } = new();
 
     /// <summary>How often a batch had to wait for a store that was away.</summary>
     public int TimesWaited => _timesWaited;
@@ -169,6 +172,11 @@ internal sealed class Writers : IAsyncDisposable
             {
                 Assert.Equal(LogLevel.Error, logLevel);
                 writers.Contradictions.Enqueue(formatter(state, exception));
+            }
+
+            if (eventId.Id == EventIds.OutcomeLate)
+            {
+                writers.LateTold.Enqueue(formatter(state, exception));
             }
 
             if (eventId.Id == EventIds.SharedCredential)

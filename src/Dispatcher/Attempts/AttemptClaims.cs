@@ -3,6 +3,7 @@ using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
+using Dispatcher.Workers;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Attempts;
@@ -38,7 +39,7 @@ internal sealed partial class AttemptClaims(
     /// <summary>The pools of these for which the instance has registered without enforcing all that they need. It learns so by its heartbeat; until then it must run nothing unlimited.</summary>
     private static async Task<IReadOnlySet<string>> ClosedPoolsAsync(DispatcherDb db, List<string> pools, string instance, string subject, CancellationToken cancellationToken)
     {
-        var registered = await db.Workers.AsNoTracking()
+        var registered = await db.Workers.WithoutLists()
             .Where(row => pools.Contains(row.Pool) && row.Principal == subject && row.Instance == instance).ToListAsync(cancellationToken);
         return registered.Where(worker => worker.Missing.Count > 0).Select(worker => worker.Pool).ToHashSet(StringComparer.Ordinal);
     }

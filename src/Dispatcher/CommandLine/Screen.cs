@@ -1,6 +1,8 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Dispatcher.Policies;
 using Spectre.Console;
 
 namespace Dispatcher.CommandLine;
@@ -102,25 +104,30 @@ internal sealed class Screen
         return age < TimeSpan.Zero ? "in " + text : text + " ago";
     }
 
-    /// <summary>Makes control and direction characters visible: a label must not move the cursor, recolour or reorder what its reader sees.</summary>
+    /// <summary>
+    /// Escapes control, direction and other invisible characters: a label must not move the cursor, recolour or reorder what its reader
+    /// sees, or look like another one.
+    /// </summary>
     internal static string Clean(string text, bool keepLines = false)
     {
-        if (!text.Any(c => IsUnsafe(c, keepLines)))
+        if (!Excerpt.HasInvisible(text))
         {
             return text;
         }
 
         var clean = new StringBuilder(text.Length);
-        foreach (var c in text)
+        for (ReadOnlySpan<char> rest = text; rest.Length > 0;)
         {
-            _ = IsUnsafe(c, keepLines) ? clean.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}") : clean.Append(c);
+            var isWhole = Rune.DecodeFromUtf16(rest, out var rune, out var length) == OperationStatus.Done;
+            var isSafe = isWhole && ((keepLines && rune.Value == '\n') || !Excerpt.IsInvisible(rune));
+            _ = isSafe ? clean.Append(rest[..length])
+                : rune.IsBmp ? clean.Append(CultureInfo.InvariantCulture, $"\\u{(int)rest[0]:x4}")
+                : clean.Append(CultureInfo.InvariantCulture, $"\\U{rune.Value:x8}");
+            rest = rest[length..];
         }
 
         return clean.ToString();
     }
-
-    private static bool IsUnsafe(char c, bool keepLines) =>
-        c is '\n' ? !keepLines : char.IsControl(c) || c is (>= '\u2028' and <= '\u202e') or (>= '\u2066' and <= '\u2069');
 
     private static Text Cell(string value, bool keepLines = false) => new(Clean(value, keepLines), value switch
     {

@@ -55,7 +55,8 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
     public async Task<PoolLoad> LoadAsync(string pool, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var workers = (await db.Workers.AsNoTracking().Where(worker => worker.Pool == pool).ToListAsync(cancellationToken)).Where(worker => worker.Serves(clock.Now)).ToList();
+        var live = await db.Workers.Where(worker => worker.Pool == pool).NotStale(clock.Now).WithoutLists().ToListAsync(cancellationToken);
+        var workers = live.Where(worker => worker.Serves(clock.Now)).ToList();
         var names = workers.Select(worker => (worker.Principal, worker.Instance)).ToHashSet();
         var underWay = await db.Jobs.Where(job => job.Pool == pool && (job.State == JobState.Dispatched || job.State == JobState.Running))
             .GroupBy(job => new { job.State, job.Worker, job.ClaimedBy, IsLost = job.FaultClass == FaultClasses.Lost ? job.Topic : null, Spent = job.FaultClass == FaultClasses.Lost ? job.Spent : 0 })

@@ -36,11 +36,21 @@ internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> databas
     }
 }
 
-/// <summary>Makes the key of <c>DISPATCHER_API_KEY</c> the admin key that came from the environment; the newest value wins.</summary>
+/// <summary>
+/// Makes the key of <c>DISPATCHER_API_KEY</c> the admin key that came from the environment; the newest value wins. Then loads which keys
+/// exist.
+/// </summary>
 internal sealed class AdminKey(ApiKeys keys, ServerSettings settings) : IHostedService
 {
-    public Task StartAsync(CancellationToken cancellationToken) =>
-        settings.ApiKey is { } secret ? keys.EnsureAdminAsync(secret, cancellationToken) : Task.CompletedTask;
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        if (settings.ApiKey is { } secret)
+        {
+            await keys.EnsureAdminAsync(secret, cancellationToken);
+        }
+
+        await keys.PreloadAsync(cancellationToken);
+    }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 }

@@ -19,12 +19,30 @@ internal sealed partial class ApiKeys(
     /// <summary>How the ids of keys begin that an environment variable gave; those made here are hex.</summary>
     private const string FromEnvironment = "env-";
 
+    /// <summary>The last lookups, guesses among them. Cleared when it is full.</summary>
     private readonly ConcurrentDictionary<string, (ApiKey? Key, long At)> _seen = new(StringComparer.Ordinal);
+
+    /// <summary>
+    /// Hashes of keys that exist. Guesses do not clear it: an entry leaves only when a lookup finds no such key, or finds it revoked.
+    /// Bounded by the number of keys.
+    /// </summary>
+    private readonly ConcurrentDictionary<string, bool> _known = new(StringComparer.Ordinal);
 
     /// <summary>
     /// Whether this process has found a key behind the secret before, and so knows that it is no guess. It may be revoked by now.
     /// </summary>
-    public bool HasFound(string secret) => _seen.TryGetValue(Hash(secret), out var seen) && seen.Key is not null;
+    public bool HasFound(string secret) => _known.ContainsKey(Hash(secret));
+
+    /// <summary>Loads which keys exist, so that the first requests after a start are not taken for guesses.</summary>
+    public async Task PreloadAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var hashes = db.ApiKeys.Where(key => key.RevokedAt == null).Select(key => key.SecretHash);
+        await foreach (var hash in hashes.AsAsyncEnumerable().WithCancellation(cancellationToken))
+        {
+            _known[hash] = true;
+        }
+    }
 
     /// <summary>The key behind a secret; null when there is none or it is revoked.</summary>
     public async ValueTask<ApiKey?> FindAsync(string secret, CancellationToken cancellationToken)
@@ -43,6 +61,7 @@ internal sealed partial class ApiKeys(
         }
 
         _seen[hash] = (key, time.GetTimestamp());
+        _ = key is not null ? _known.TryAdd(hash, true) : _known.TryRemove(hash, out _);
         return key;
     }
 

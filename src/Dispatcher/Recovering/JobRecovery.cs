@@ -29,26 +29,32 @@ internal sealed partial class JobRecovery(
         var ids = outcomes.Select(outcome => outcome.JobId).Distinct().ToList();
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var jobs = await db.Jobs.Where(job => ids.Contains(job.JobId)).WithoutPayload().ToDictionaryAsync(job => job.JobId, cancellationToken);
-        await Task.WhenAll(outcomes.Select(outcome =>
+
+        // A repeated outcome of one run has no effect. Handled at once, the repeats would only compete for the same row.
+        var once = outcomes.DistinctBy(outcome => (outcome.JobId, outcome.Attempt, outcome.RunId));
+        var late = await Task.WhenAll(once.Select(outcome =>
             RecordStorableAsync(outcome, jobs.GetValueOrDefault(outcome.JobId), sender, cancellationToken)));
+        await LateAsync([.. late.OfType<LateOutcome>()], sender, cancellationToken);
     }
 
     /// <summary>What the database refuses it will refuse again: the run has ended, and its job gets a terminal fault instead.</summary>
-    private async Task RecordStorableAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
+    private async Task<LateOutcome?> RecordStorableAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
     {
         try
         {
-            await RecordAsync(outcome, job, sender, cancellationToken);
+            return await RecordAsync(outcome, job, sender, cancellationToken);
         }
         catch (DbException refused) when (refused.IsAboutData() && outcome.Fault?.Code != FaultCodes.BadResult)
         {
             Log.NotStorable(logger, outcome.JobId, outcome.Attempt, refused);
             var fault = OutcomeIdentity.Fault("The database does not take the outcome; the log of the server says why.");
-            await RecordAsync(outcome with { Kind = OutcomeKind.Faulted, Result = null, Fault = fault }, job, sender, cancellationToken);
+            var ended = outcome with { Kind = OutcomeKind.Faulted, Result = null, Fault = fault };
+            return await RecordAsync(ended, job, sender, cancellationToken);
         }
     }
 
-    private async Task RecordAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
+    /// <summary>Null: it is applied, or it repeats one that was applied.</summary>
+    private async Task<LateOutcome?> RecordAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
     {
         for (var tries = 0; job is not null && tries < Tries; tries++)
         {
@@ -59,7 +65,7 @@ internal sealed partial class JobRecovery(
 
             if (await moves.AddAsync(Recovery.Of(job, outcome, Surroundings(outcome)), cancellationToken) == MoveResult.Moved)
             {
-                return;
+                return null;
             }
 
             // Somebody moved it between: a cancel was noted, or the sweep was first. Look again.
@@ -67,46 +73,60 @@ internal sealed partial class JobRecovery(
             job = await db.Jobs.Where(row => row.JobId == outcome.JobId).WithoutPayload().SingleAsync(cancellationToken);
         }
 
-        await LateAsync(outcome, job, sender, cancellationToken);
+        return job is null || IsRepeated(job, outcome, sender) ? null : new LateOutcome(outcome, job);
     }
 
     private static bool IsHeard(Job job, AttemptOutcome outcome, string sender) =>
         job.State == JobState.Running && job.Attempt == outcome.Attempt && job.RunId == outcome.RunId && job.ClaimedBy == sender;
 
-    /// <summary>An outcome of a run that has told its end already came twice and says nothing new; any other that is not heard is kept on the timeline.</summary>
-    private async Task LateAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
+    /// <summary>The run has already reported its end. Any other outcome that is not applied is late, and is kept on the timeline.</summary>
+    private static bool IsRepeated(Job job, AttemptOutcome outcome, string sender) =>
+        job.RunId == outcome.RunId && job.ClaimedBy == sender && job.State != JobState.Running && job.Fault?.Code != FaultCodes.WorkerLost;
+
+    /// <summary>The late outcomes of one message: one log line and at most two statements, however many there are.</summary>
+    private async Task LateAsync(IReadOnlyList<LateOutcome> late, string sender, CancellationToken cancellationToken)
     {
-        var again = job is not null && job.RunId == outcome.RunId && job.ClaimedBy == sender && job.State != JobState.Running && job.Fault?.Code != FaultCodes.WorkerLost;
-        if (job is null || again)
+        if (late.Count == 0)
         {
             return;
         }
 
-        Log.Late(logger, outcome.JobId, outcome.Attempt, sender, job.State);
+        var (first, at) = late[0];
+        Log.Late(logger, late.Count, sender, first.JobId, first.Attempt, at.State);
 
         // Only who has claimed the job writes on its timeline: it is never cut, and a stranger could fill it.
-        if (job.ClaimedBy == sender)
+        var own = late.Where(one => one.Job.ClaimedBy == sender).ToLookup(one => one.Job.JobId);
+        if (own.Count > 0)
         {
-            var late = RegistrationCheck.IsBad(outcome.Worker) ? outcome with { Worker = job.Worker ?? "" } : outcome;
-            await RecordLateAsync(late, job, sender, cancellationToken);
+            await RecordLateAsync(own, sender, cancellationToken);
         }
     }
 
-    private async Task RecordLateAsync(AttemptOutcome outcome, Job job, string sender, CancellationToken cancellationToken)
+    private async Task RecordLateAsync(ILookup<Guid, LateOutcome> late, string sender, CancellationToken cancellationToken)
     {
         await _oneLate.WaitAsync(cancellationToken);
         try
         {
+            var ids = late.Select(group => group.Key).ToList();
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            var late = db.Timeline.Where(entry => entry.JobId == job.JobId && entry.Kind == TimelineKinds.LateOutcome);
-            if (await late.CountAsync(cancellationToken) < MostLate)
+            var before = await db.Timeline.Where(entry => ids.Contains(entry.JobId) && entry.Kind == TimelineKinds.LateOutcome)
+                .GroupBy(entry => entry.JobId).Select(group => new { group.Key, Count = group.Count() })
+                .ToDictionaryAsync(group => group.Key, group => group.Count, cancellationToken);
+            var entries = late.SelectMany(group => group.Take(MostLate - before.GetValueOrDefault(group.Key))).Select(Entry).ToList();
+            if (entries.Count > 0)
             {
-                await store.RecordAsync([TimelineDetails.Late(outcome, sender, job.State)], [], cancellationToken);
+                await store.RecordAsync(entries, [], cancellationToken);
             }
         }
         finally
         {
             _oneLate.Release();
+        }
+
+        TimelineEntry Entry(LateOutcome one)
+        {
+            var hasName = !RegistrationCheck.IsBad(one.Outcome.Worker);
+            return TimelineDetails.Late(hasName ? one.Outcome : one.Outcome with { Worker = one.Job.Worker ?? "" }, sender, one.Job.State);
         }
     }
 
@@ -117,10 +137,16 @@ internal sealed partial class JobRecovery(
             ? new Surroundings(current.InForce.Bundle, clock.Now, time)
             : throw new BundleAwayException(current.InForce.Hash);
 
+    /// <summary>An outcome that is not applied, and its job as it was found.</summary>
+    private sealed record LateOutcome(AttemptOutcome Outcome, Job Job);
+
     private static partial class Log
     {
-        [LoggerMessage(EventIds.OutcomeLate, LogLevel.Warning, "An outcome of job {JobId}, attempt {Attempt}, from {Sender} is not taken: the job is {State} under another run or another principal")]
-        public static partial void Late(ILogger logger, Guid jobId, int attempt, string sender, JobState state);
+        [LoggerMessage(
+            EventIds.OutcomeLate, LogLevel.Warning,
+            "Did not apply {Count} late outcome(s) of one message from {Sender}. "
+            + "The first is of job {JobId}, attempt {Attempt}: the job is {State} under another run or another principal")]
+        public static partial void Late(ILogger logger, int count, string sender, Guid jobId, int attempt, JobState state);
 
         [LoggerMessage(
             EventIds.OutcomeNotStorable, LogLevel.Error,

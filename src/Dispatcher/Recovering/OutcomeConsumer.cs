@@ -49,7 +49,7 @@ internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals ref
     private static OutcomeReading TooLarge(CutBody cut, List<InputError> errors)
     {
         errors.Report(
-            "body_too_large", "body", $"The body has {cut.Length:N0} bytes; at most {RawMessage.LargestBody:N0} are read.",
+            "body_too_large", "body", $"The body has {cut.Length:N0} bytes; at most {OutcomeReader.LargestBody:N0} are allowed.",
             "Send fewer outcomes in one message.");
         return new OutcomeReading([], []);
     }

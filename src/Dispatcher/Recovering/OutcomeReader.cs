@@ -11,6 +11,8 @@ namespace Dispatcher.Recovering;
 internal sealed record OutcomeReading(IReadOnlyList<AttemptOutcome> Outcomes, IReadOnlyList<RefusedOutcome> Refused);
 
 /// <summary>An element of the message that is no outcome.</summary>
+/// <param name="Body">Its bytes.</param>
+/// <param name="Errors">What is wrong with it. Empty when the elements before it have <see cref="InputErrors.Most"/> errors together.</param>
 internal sealed record RefusedOutcome(ReadOnlyMemory<byte> Body, IReadOnlyList<InputError> Errors);
 
 /// <summary>
@@ -19,6 +21,14 @@ internal sealed record RefusedOutcome(ReadOnlyMemory<byte> Body, IReadOnlyList<I
 /// </summary>
 internal static class OutcomeReader
 {
+    /// <summary>Maximum number of outcomes in one message, as in the contract. Each costs a parse, and a store update of its own.</summary>
+    public const int MostOutcomes = 256;
+
+    /// <summary>Maximum size of the body in bytes, as in the contract.</summary>
+    public const int LargestBody = 1_048_576;
+
+    private const string Fix = "Send an outcome batch as the contracts describe it.";
+
     /// <summary>
     /// Adds an error for what is wrong with the message around the outcomes. The outcomes before a break of the JSON are read all the same.
     /// </summary>
@@ -27,7 +37,15 @@ internal static class OutcomeReader
     /// <param name="errors">Not empty afterwards: the message itself is to be refused.</param>
     public static OutcomeReading Read(ReadOnlyMemory<byte> body, DateTimeOffset now, List<InputError> errors)
     {
-        var (outcomes, refused) = (new List<AttemptOutcome>(), new List<RefusedOutcome>());
+        if (body.Length > LargestBody)
+        {
+            errors.Report(
+                "body_too_large", "body", $"The body has {body.Length:N0} bytes; at most {LargestBody:N0} are allowed.",
+                "Send fewer outcomes in one message.");
+            return new OutcomeReading([], []);
+        }
+
+        var (outcomes, refused, kept) = (new List<AttemptOutcome>(), new List<RefusedOutcome>(), 0);
         foreach (var (i, element) in Split(body, errors).Index())
         {
             var wrong = new List<InputError>();
@@ -37,7 +55,8 @@ internal static class OutcomeReader
             }
             else
             {
-                refused.Add(new RefusedOutcome(element, wrong));
+                refused.Add(new RefusedOutcome(element, kept < InputErrors.Most ? wrong : []));
+                kept += wrong.Count;
             }
         }
 
@@ -55,7 +74,7 @@ internal static class OutcomeReader
         {
             if (ReadEnvelope(ref json, body, elements) is { } wrong)
             {
-                errors.Report("bad_outcome", "body", wrong, "Send an outcome batch as the contracts describe it.");
+                errors.Report("bad_outcome", "body", wrong, Fix);
                 return [];
             }
         }
@@ -95,7 +114,10 @@ internal static class OutcomeReader
                     return "\"outcomes\" is no array.";
                 }
 
-                ReadElements(ref json, body, elements);
+                if (!ReadElements(ref json, body, elements))
+                {
+                    return $"\"outcomes\" has more than {MostOutcomes} elements; allowed are 1 to {MostOutcomes}.";
+                }
             }
             else
             {
@@ -105,22 +127,39 @@ internal static class OutcomeReader
 
         // Reads to the end: more after the object is an error.
         json.Read();
-        return outcomes ? null : "\"outcomes\" is missing.";
+        return !outcomes ? "\"outcomes\" is missing."
+            : elements.Count == 0 ? $"\"outcomes\" is empty; allowed are 1 to {MostOutcomes} elements."
+            : null;
     }
 
-    private static void ReadElements(ref Utf8JsonReader json, ReadOnlyMemory<byte> body, List<ReadOnlyMemory<byte>> elements)
+    /// <summary>False: there are more than <see cref="MostOutcomes"/>; the rest is not read.</summary>
+    private static bool ReadElements(ref Utf8JsonReader json, ReadOnlyMemory<byte> body, List<ReadOnlyMemory<byte>> elements)
     {
         while (json.Read() && json.TokenType != JsonTokenType.EndArray)
         {
+            if (elements.Count == MostOutcomes)
+            {
+                return false;
+            }
+
             var start = (int)json.TokenStartIndex;
             json.Skip();
             elements.Add(body[start..(int)json.BytesConsumed]);
         }
+
+        return true;
     }
 
     /// <summary>Null, with at least one error.</summary>
     private static AttemptOutcome? ReadOne(ReadOnlyMemory<byte> element, string where, List<InputError> errors)
     {
+        // Checked before the parse: an exception for each number of a long array is expensive.
+        if (element.Span[0] != (byte)'{')
+        {
+            errors.Report("bad_outcome", where, "It is no object.", "Send each outcome as the contracts describe it.");
+            return null;
+        }
+
         // A result may hold U+0000: it is kept as bytes.
         using var strict = StrictJson.Parse(element, errors, nulAllowed: true);
         if (errors.Count > 0)

@@ -133,9 +133,9 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
     private static void ConfigureWorker(EntityTypeBuilder<KnownWorker> worker)
     {
         worker.ToTable("workers").HasKey(w => new { w.Pool, w.Principal, w.Instance });
-        worker.Property(w => w.Topics).HasConversion(StoredJson.Strings, StoredJson.ByReference<IReadOnlyList<string>>());
-        worker.Property(w => w.Enforcers).HasConversion(StoredJson.Strings, StoredJson.ByReference<IReadOnlyList<string>>());
-        worker.Property(w => w.Missing).HasConversion(StoredJson.Strings, StoredJson.ByReference<IReadOnlyList<string>>());
+        worker.Property(w => w.Topics).HasConversion(StoredJson.StringsOrUnreadable, StoredJson.ByReference<IReadOnlyList<string>>());
+        worker.Property(w => w.Enforcers).HasConversion(StoredJson.StringsOrUnreadable, StoredJson.ByReference<IReadOnlyList<string>>());
+        worker.Property(w => w.Missing).HasConversion(StoredJson.StringsOrUnreadable, StoredJson.ByReference<IReadOnlyList<string>>());
     }
 
     private static void ConfigureApiKey(EntityTypeBuilder<ApiKey> key)

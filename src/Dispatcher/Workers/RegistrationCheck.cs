@@ -1,7 +1,8 @@
-using System.Globalization;
+using System.Text;
 using System.Text.RegularExpressions;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
+using Dispatcher.Policies;
 
 namespace Dispatcher.Workers;
 
@@ -11,6 +12,9 @@ internal static partial class RegistrationCheck
     public const int LongestText = 128;
     private const int MostTopics = 256;
     private const int MostEnforcers = 64;
+
+    /// <summary>Maximum size of all topics and enforcers of one registration, in bytes of UTF-8. It is stored for each instance.</summary>
+    private const int MostListBytes = 16_384;
 
     /// <summary>
     /// Most runs that one instance may claim to have at once, and most that count for one key in one pool: see <see
@@ -43,6 +47,13 @@ internal static partial class RegistrationCheck
 
         CheckList("topics", registration.Topics, MostTopics);
         CheckList("enforcers", registration.Enforcers, MostEnforcers);
+        var bytes = registration.Topics.Concat(registration.Enforcers).Sum(text => Encoding.UTF8.GetByteCount(text ?? ""));
+        if (bytes > MostListBytes)
+        {
+            errors.Report(
+                "registration_too_large", "/registration", $"Topics and enforcers have {bytes:N0} bytes; at most {MostListBytes:N0} are allowed.",
+                "Register fewer topics, or serve them with several workers.");
+        }
 
         void CheckList(string name, IReadOnlyList<string?> items, int most)
         {
@@ -53,11 +64,11 @@ internal static partial class RegistrationCheck
         }
     }
 
-    /// <summary>Too short, too long, or with a character that could forge a line of a log or a list: line breaks, escapes, directions of writing.</summary>
-    public static bool IsBad(string? text) => string.IsNullOrEmpty(text) || text.Length > LongestText || text.Any(IsInvisible);
-
-    private static bool IsInvisible(char character) => char.GetUnicodeCategory(character)
-        is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
+    /// <summary>
+    /// Too short, too long, or with a character that could forge a line of a log or a list, or make two names look the same: line breaks,
+    /// escapes, directions of writing, blanks.
+    /// </summary>
+    public static bool IsBad(string? text) => string.IsNullOrEmpty(text) || text.Length > LongestText || Excerpt.HasInvisible(text);
 
     [GeneratedRegex(@"^[a-z0-9_-]{1,64}\z")]
     private static partial Regex PoolName();

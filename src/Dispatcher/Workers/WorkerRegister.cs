@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Judging;
@@ -15,6 +16,14 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
     public static readonly long StaleAfterUs = Timestamps.Micros(StaleAfter);
 
     private static readonly TimeSpan RemovedAfter = TimeSpan.FromHours(1);
+
+    private static readonly long SharedToldEveryUs = Timestamps.Micros(TimeSpan.FromMinutes(1));
+
+    /// <summary>Most instance names in one log line.</summary>
+    private const int MostNames = 5;
+
+    /// <summary>When this process last logged that several use a key. One entry for each principal that shares its key.</summary>
+    private readonly ConcurrentDictionary<string, long> _sharedToldAt = new(StringComparer.Ordinal);
 
     /// <summary>
     /// Most live instances of one key, in all pools. Instance names are free text: without a limit one key could fill the table.
@@ -43,7 +52,8 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
             SeenAt = clock.Now,
         };
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var before = await db.Workers.AsNoTracking().SingleOrDefaultAsync(row => row.Pool == worker.Pool && row.Principal == principal && row.Instance == instance, cancellationToken);
+        var before = await db.Workers.Where(row => row.Pool == worker.Pool && row.Principal == principal && row.Instance == instance)
+            .WithoutLists().SingleOrDefaultAsync(cancellationToken);
         if (before is null && await IsFullAsync(db, principal, cancellationToken))
         {
             Log.TooMany(logger, instance, principal, worker.Pool, MostInstances);
@@ -85,10 +95,21 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
         .Where(group => group.Any(worker => !worker.Shared) && group.Any(one => group.Any(other => other.Instance != one.Instance && other.SeenAt >= one.StartedAt && one.SeenAt >= other.StartedAt)))
         .Select(group => group.Key).ToHashSet(StringComparer.Ordinal);
 
+    /// <summary>
+    /// Stale rows make room for a new instance, so that all rows of a key are bounded: it could register others as soon as the ones before
+    /// are stale.
+    /// </summary>
     private async Task<bool> IsFullAsync(DispatcherDb db, string principal, CancellationToken cancellationToken)
     {
+        var rows = db.Workers.Where(row => row.Principal == principal);
+        var count = await rows.CountAsync(cancellationToken);
+        if (count < MostInstances)
+        {
+            return false;
+        }
+
         var oldest = clock.Now - StaleAfterUs;
-        return await db.Workers.CountAsync(row => row.Principal == principal && row.SeenAt >= oldest, cancellationToken) >= MostInstances;
+        return count - await rows.Where(row => row.SeenAt < oldest).ExecuteDeleteAsync(cancellationToken) >= MostInstances;
     }
 
     private async Task WriteAsync(DispatcherDb db, KnownWorker worker, bool isNew, CancellationToken cancellationToken)
@@ -123,13 +144,23 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
         }
     }
 
-    /// <summary>Once for each that came since this one was last heard of.</summary>
+    /// <summary>When another instance came since this one was last heard of, but at most once a minute for each key.</summary>
     private async Task TellSharedAsync(DispatcherDb db, KnownWorker worker, long lastSeenAt, CancellationToken cancellationToken)
     {
-        var others = await db.Workers.AsNoTracking().Where(row => row.Principal == worker.Principal).ToListAsync(cancellationToken);
-        if (others.Exists(row => row.Instance != worker.Instance && row.StartedAt > lastSeenAt) && SharedUnsaid(others, clock.Now).Count > 0)
+        var now = clock.Now;
+        var rows = db.Workers.Where(row => row.Principal == worker.Principal).NotStale(now);
+        if (now - _sharedToldAt.GetValueOrDefault(worker.Principal, long.MinValue / 2) < SharedToldEveryUs
+            || !await rows.AnyAsync(row => row.Instance != worker.Instance && row.StartedAt > lastSeenAt, cancellationToken))
         {
-            Log.SharedCredential(logger, worker.Principal, string.Join(", ", others.Where(row => row.Serves(clock.Now)).Select(row => row.Instance).Distinct()));
+            return;
+        }
+
+        var others = await rows.WithoutLists().ToListAsync(cancellationToken);
+        if (SharedUnsaid(others, now).Count > 0)
+        {
+            _sharedToldAt[worker.Principal] = now;
+            var names = others.Where(row => row.Serves(now)).Select(row => row.Instance).Distinct().ToList();
+            Log.SharedCredential(logger, names.Count, worker.Principal, string.Join(", ", names.Take(MostNames)));
         }
     }
 
@@ -147,7 +178,10 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
             + "Give each worker its own key; if nobody starts so many, revoke the key")]
         public static partial void TooMany(ILogger logger, string instance, string principal, string pool, int most);
 
-        [LoggerMessage(EventIds.SharedCredential, LogLevel.Warning, "Several workers use the credential of {Principal} without saying that this is meant: {Instances}")]
-        public static partial void SharedCredential(ILogger logger, string principal, string instances);
+        [LoggerMessage(
+            EventIds.SharedCredential, LogLevel.Warning,
+            "{Count} workers use the credential of {Principal}, and not all of them register it as shared, among them: {Instances}. "
+            + "Give each its own key, or register all as shared")]
+        public static partial void SharedCredential(ILogger logger, int count, string principal, string instances);
     }
 }

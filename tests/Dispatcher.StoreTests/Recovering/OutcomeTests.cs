@@ -55,6 +55,36 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
+    public async Task Late_outcomes_of_one_message_are_logged_once_and_a_repeated_one_is_recorded_once()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var (one, other) = (await RunningAsync(), await RunningAsync());
+        var (first, second) = (Faulted(one) with { RunId = Guid.CreateVersion7() }, Faulted(other) with { RunId = Guid.CreateVersion7() });
+
+        await writers.Recovery.RecordAsync([.. Enumerable.Repeat(first, 8), .. Enumerable.Repeat(second, 8)], "worker-key", Stop);
+        await writers.Recovery.RecordAsync([.. Enumerable.Repeat(first, 8)], "stranger", Stop);
+
+        Assert.Single(await TimelineAsync(one.JobId), entry => entry.Kind == "late_outcome");
+        Assert.Single(await TimelineAsync(other.JobId), entry => entry.Kind == "late_outcome");
+        Assert.Equal(2, writers.LateTold.Count);
+        Assert.Contains("Did not apply 2 late outcome(s)", writers.LateTold.First(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_outcome_repeated_in_one_message_is_applied_once()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var running = await RunningAsync();
+        await writers.BundleAsync(Topic, Store, Stop);
+
+        await writers.Recovery.RecordAsync([.. Enumerable.Repeat(Faulted(running), 256)], "worker-key", Stop);
+
+        Assert.Equal((JobState.Retrying, 1), ((await JobAsync(running.JobId)).State, (await JobAsync(running.JobId)).Spent));
+        Assert.Single(await TimelineAsync(running.JobId), entry => entry.Kind == "faulted");
+        Assert.Empty(writers.LateTold);
+    }
+
+    [Fact]
     public async Task A_fault_waits_for_a_bundle_that_can_be_read_and_a_success_does_not()
     {
         await using var writers = await Writers.OnAsync(Database);

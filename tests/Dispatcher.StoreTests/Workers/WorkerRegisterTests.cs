@@ -74,6 +74,63 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
+    public async Task All_rows_of_one_key_are_bounded_and_stale_ones_make_room()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var minuteAgo = await Store.NowAsync(Stop) - 60_000_000;
+        await InventedAsync("stolen", capacity: 1, minuteAgo);
+        await InventedAsync("other", capacity: 1, minuteAgo);
+
+        Assert.NotNull(await writers.Workers.NoteAsync(Registration(), "one more", "stolen", Stop));
+
+        var workers = await writers.Workers.ListAsync(Stop);
+        Assert.Equal("one more", Assert.Single(workers, worker => worker.Principal == "stolen").Instance);
+        Assert.Equal(WorkerRegister.MostInstances, workers.Count(worker => worker.Principal == "other"));
+    }
+
+    [Fact]
+    public async Task A_shared_credential_is_logged_at_most_once_a_minute_with_a_few_names()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await writers.Workers.NoteAsync(Registration(), "host/0", "unsaid", Stop);
+        for (var i = 1; i < 9; i++)
+        {
+            await writers.Workers.NoteAsync(Registration(), $"host/{i}", "unsaid", Stop);
+        }
+
+        for (var i = 9; i < 12; i++)
+        {
+            await writers.Workers.NoteAsync(Registration(), "host/0", "unsaid", Stop);
+            await writers.Workers.NoteAsync(Registration(), $"host/{i}", "unsaid", Stop);
+        }
+
+        var told = Assert.Single(writers.SharedTold);
+        Assert.StartsWith("9 workers use the credential of unsaid", told, StringComparison.Ordinal);
+        Assert.Equal(5, told.Split("host/").Length - 1);
+    }
+
+    [Theory]
+    [InlineData("topics")]
+    [InlineData("enforcers")]
+    [InlineData("missing")]
+    public async Task An_unreadable_row_stops_neither_its_pool_nor_the_lists(string column)
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 3 }, "host/1", "honest", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/2", "bad", Stop);
+        await Database.ExecuteAsync($"update workers set {column} = 'not json' where principal = 'bad'");
+
+        var load = await writers.Window.LoadAsync("shell", Stop);
+        var bad = (await writers.Workers.ListAsync(Stop)).Single(worker => worker.Principal == "bad");
+
+        Assert.Equal(column == "missing" ? 3 : 4, load.Capacity);
+        Assert.Equal([column], new[] { ("topics", bad.Topics), ("enforcers", bad.Enforcers), ("missing", bad.Missing) }
+            .Where(list => list.Item2.Contains("(unreadable)")).Select(list => list.Item1));
+        Assert.NotNull(await writers.Workers.NoteAsync(Registration(), "host/2", "bad", Stop));
+        Assert.Equal(4, (await writers.Window.LoadAsync("shell", Stop)).Capacity);
+    }
+
+    [Fact]
     public async Task A_refused_registration_extends_the_leases_of_its_runs_all_the_same()
     {
         await using var writers = await Writers.OnAsync(Database);
@@ -87,8 +144,8 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         Assert.Null(await heartbeats.BeatAsync(request, "worker-key", Stop));
     }
 
-    /// <summary>As many instances of one key as it may have, all of them heard of just now, however long the test takes.</summary>
-    private async Task InventedAsync(string principal, int capacity)
+    /// <summary>As many instances of one key as it may have, by default all of them heard of just now, however long the test takes.</summary>
+    private async Task InventedAsync(string principal, int capacity, long seenAt = long.MaxValue / 2)
     {
         await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
         db.Workers.AddRange(Enumerable.Range(0, WorkerRegister.MostInstances).Select(i => new KnownWorker
@@ -102,7 +159,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
             Missing = [],
             Capacity = capacity,
             Shared = true,
-            SeenAt = long.MaxValue / 2,
+            SeenAt = seenAt,
         }));
         await db.SaveChangesAsync(Stop);
     }

@@ -10,9 +10,10 @@ namespace Dispatcher.UnitTests.Hosting;
 /// <summary>No text from outside can look like a line of the log.</summary>
 public sealed class LogLineTests
 {
-    /// <summary>Control characters, line breaks of all kinds, directions of writing.</summary>
+    /// <summary>Control characters, line breaks of all kinds, directions of writing, tags, private and unassigned characters, blanks.</summary>
     public static TheoryData<string> Forged => new(
-        "\n", "\r\n", "\r", "\u0000", "\u001b[2J", "\u0008", "\u007f", "\u0085", "\u009b1m", "\u2028", "\u2029", "\u202e", "\u2066");
+        "\n", "\r\n", "\r", "\u0000", "\u001b[2J", "\u0008", "\u007f", "\u0085", "\u009b1m", "\u2028", "\u2029", "\u202e", "\u2066",
+        "\U000e0041", "\u200b", "\u00ad", "\ue000", "\U000f0000", "\U000e0080", "\u115f", "\u1160", "\u3164", "\uffa0", "\u2800");
 
     [Theory]
     [MemberData(nameof(Forged))]
@@ -27,7 +28,7 @@ public sealed class LogLineTests
                 new MessageTemplateParser().Parse("Worker {Instance} ended"), [new LogEventProperty("Instance", new ScalarValue(text))]),
             output);
 
-        OneLineAndItsException(output.ToString());
+        OneLineAndItsException(output.ToString(), forged);
     }
 
     [Theory]
@@ -42,7 +43,7 @@ public sealed class LogLineTests
 
         new WorkerLines().Write(entry, null, output);
 
-        OneLineAndItsException(output.ToString());
+        OneLineAndItsException(output.ToString(), forged);
     }
 
     [Theory]
@@ -72,14 +73,16 @@ public sealed class LogLineTests
     }
 
     // Every further line is indented, which no line of the log is.
-    private static void OneLineAndItsException(string output)
+    private static void OneLineAndItsException(string output, string forged)
     {
+        var character = forged.EnumerateRunes().First();
+        Assert.True(character.Value == '\n' || !output.EnumerateRunes().Contains(character));
         var lines = output.TrimEnd('\n').Split('\n');
         Assert.Contains("All is well", lines[0], StringComparison.Ordinal);
         Assert.True(lines.Length > 1);
         Assert.All(lines.Skip(1), line => Assert.StartsWith("    ", line, StringComparison.Ordinal));
         Assert.DoesNotContain(
             output,
-            character => character != '\n' && (char.IsControl(character) || character is (>= '\u2028' and <= '\u202e') or '\u2066'));
+            one => one != '\n' && (char.IsControl(one) || one is (>= '\u2028' and <= '\u202e') or '\u2066'));
     }
 }

@@ -1,3 +1,4 @@
+using Dispatcher.Hosting;
 using Dispatcher.Keys;
 using Dispatcher.UnitTests.CommandLine;
 using Dispatcher.UnitTests.Hosting;
@@ -61,6 +62,40 @@ public sealed class AdminKeyTests
         await keys.EnsureAdminAsync("a", Stop);
 
         Assert.Null(await keys.FindAsync("a", Stop));
+    }
+
+    [Fact]
+    public async Task Known_keys_stay_known_after_a_revocation_and_many_wrong_keys()
+    {
+        await using var server = await AServer.MigratedAsync();
+        var keys = server.Get<ApiKeys>();
+        var request = new KeyRequest { Subject = "ann", Roles = [Role.Admin] };
+        var ((_, honest), (revoked, gone)) = (await keys.CreateAsync(request, Stop), await keys.CreateAsync(request, Stop));
+        await keys.FindAsync(honest, Stop);
+        await keys.FindAsync(gone, Stop);
+
+        await keys.RevokeAsync(revoked.KeyId, Stop);
+        for (var i = 0; i < 10_002; i++)
+        {
+            await keys.FindAsync($"guess {i}", Stop);
+        }
+
+        await keys.FindAsync(gone, Stop);
+        Assert.Equal((true, false, false), (keys.HasFound(honest), keys.HasFound(gone), keys.HasFound("guess 1")));
+    }
+
+    [Fact]
+    public async Task Keys_are_known_from_the_start_of_the_server()
+    {
+        await using var server = await AServer.MigratedAsync();
+        var keys = server.Get<ApiKeys>();
+        var request = new KeyRequest { Subject = "ann", Roles = [Role.Admin] };
+        var ((_, honest), (revoked, gone)) = (await keys.CreateAsync(request, Stop), await keys.CreateAsync(request, Stop));
+        await keys.RevokeAsync(revoked.KeyId, Stop);
+
+        await new AdminKey(keys, server.Get<ServerSettings>()).StartAsync(Stop);
+
+        Assert.Equal((true, false), (keys.HasFound(honest), keys.HasFound(gone)));
     }
 
     [Theory]

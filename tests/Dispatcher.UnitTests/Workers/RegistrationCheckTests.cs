@@ -1,0 +1,42 @@
+using Dispatcher.Contracts;
+using Dispatcher.Workers;
+
+namespace Dispatcher.UnitTests.Workers;
+
+public sealed class RegistrationCheckTests
+{
+    [Theory]
+    [InlineData(128, null)]
+    [InlineData(129, "registration_too_large")]
+    public void Lists_of_a_registration_have_at_most_16_KiB_together(int texts, string? code)
+    {
+        var errors = new List<InputError>();
+        var text = new string('é', 64);
+        var registration = new WorkerRegistration
+        {
+            Pool = "shell",
+            Version = "1",
+            Topics = [.. Enumerable.Repeat(text, texts - 1)],
+            Enforcers = [text],
+            Capacity = 1,
+        };
+
+        RegistrationCheck.Run(registration, errors);
+
+        Assert.Equal(code, errors.SingleOrDefault()?.Code);
+    }
+
+    [Theory]
+    [InlineData("host-17/4711")]
+    [InlineData("Büro 東京 🛠")]
+    public void Visible_text_is_accepted(string text) => Assert.False(RegistrationCheck.IsBad(text));
+
+    // An attribute cannot hold half of a pair: its texts are UTF-8.
+    [Fact]
+    public void Half_of_a_surrogate_pair_is_refused()
+    {
+        string[] texts = ["a\ud800", "\udc00a"];
+
+        Assert.All(texts, text => Assert.True(RegistrationCheck.IsBad(text)));
+    }
+}
