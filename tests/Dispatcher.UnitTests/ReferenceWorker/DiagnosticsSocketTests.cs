@@ -27,7 +27,7 @@ public sealed class DiagnosticsSocketTests : IDisposable
     public async Task The_worker_has_no_diagnostics_socket_and_stops_with_exit_code_0(string file, string assembly)
     {
         using var worker = Start(file, [assembly, .. WorkerArguments], diagnostics: null);
-        await ReadUntilAsync(worker, "Application started");
+        await ReadUntilAsync(worker.StandardOutput, "Application started");
 
         var files = DiagnosticsFiles(worker);
         using var stop = Process.Start("kill", ["-TERM", $"{worker.Id}"]);
@@ -43,7 +43,7 @@ public sealed class DiagnosticsSocketTests : IDisposable
     {
         string[] arguments = ["serve", "--data", _folder, "--urls", "http://127.0.0.1:0", "--policies", Compiled("policies")];
         using var server = Start(Compiled("dispatcher"), arguments, diagnostics: null);
-        await ReadUntilAsync(server, "is in force");
+        await ReadUntilAsync(server.StandardError, "is in force");
 
         var files = DiagnosticsFiles(server);
         server.Kill(entireProcessTree: true);
@@ -95,9 +95,9 @@ public sealed class DiagnosticsSocketTests : IDisposable
         return Process.Start(start)!;
     }
 
-    private static async Task ReadUntilAsync(Process process, string text)
+    private static async Task ReadUntilAsync(StreamReader log, string text)
     {
-        while (await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
+        while (await log.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
         {
             if (line.Contains(text, StringComparison.Ordinal))
             {
@@ -105,8 +105,7 @@ public sealed class DiagnosticsSocketTests : IDisposable
             }
         }
 
-        var errors = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        Assert.Fail($"The process ended before it wrote '{text}': {errors}");
+        Assert.Fail($"The process ended before it wrote '{text}'.");
     }
 
     private static List<string> DiagnosticsFiles(Process process) =>
