@@ -14,6 +14,8 @@ internal static class ReferenceWorkerProgram
             return await Supervisor.RunAsync(Console.OpenStandardInput(), Console.OpenStandardOutput());
         }
 
+        // Before anything is read that a diagnostics socket could show.
+        ProcessSecrets.RestartWithoutDiagnostics();
         if (args.Contains("--help") || args.Contains("-h"))
         {
             Console.WriteLine(WorkerSettings.Help);

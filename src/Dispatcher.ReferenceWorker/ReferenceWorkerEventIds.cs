@@ -6,4 +6,5 @@ internal static class ReferenceWorkerEventIds
     public const int ProcessesRemain = 6700;
     public const int SupervisorLost = 6701;
     public const int ProgramFailed = 6702;
+    public const int SupervisorDiscarded = 6703;
 }

@@ -1,3 +1,5 @@
 using Dispatcher.CommandLine;
+using Dispatcher.Embedding;
 
+EmbeddedWorker.CloseProcess(args);
 return await RootCommandLine.InvokeAsync(args, Terminal.OfProcess);

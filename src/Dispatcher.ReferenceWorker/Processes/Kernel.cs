@@ -15,6 +15,7 @@ internal static partial class Kernel
     private const int NoHang = 1;
     private const int Exited = 4;
     private const int NoWait = 0x0100_0000;
+    private const short Readable = 1;
 
     /// <summary>siginfo_t is 128 bytes; si_pid follows three ints and, on 64-bit systems, four bytes of padding.</summary>
     private const int InfoBytes = 128;
@@ -49,6 +50,13 @@ internal static partial class Kernel
         }
 
         return reaped == 0;
+    }
+
+    /// <summary>True: a read of the descriptor would not wait. It has bytes, its other end is closed, or it is broken.</summary>
+    public static bool HasInput(SafeHandle descriptor)
+    {
+        var request = new PollRequest { Descriptor = (int)descriptor.DangerousGetHandle(), Events = Readable };
+        return Poll(ref request, 1, 0) != 0;
     }
 
     /// <summary>Reaps one child if it has ended.</summary>
@@ -91,6 +99,10 @@ internal static partial class Kernel
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int SetSession();
 
+    [LibraryImport("libc", EntryPoint = "poll")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Poll(ref PollRequest request, nuint count, int timeout);
+
     [LibraryImport("libc", EntryPoint = "kill")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int Kill(int process, int signal);
@@ -102,4 +114,12 @@ internal static partial class Kernel
     [LibraryImport("libc", EntryPoint = "waitid")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int WaitId(int idType, uint id, ref byte info, int options);
+
+    /// <summary>struct pollfd.</summary>
+    private struct PollRequest
+    {
+        public int Descriptor;
+        public short Events;
+        public short Results;
+    }
 }

@@ -23,6 +23,9 @@ internal sealed record ProcessSpec
 
     /// <summary>The most that is kept of each of the two outputs.</summary>
     public required int MaxOutputBytes { get; init; }
+
+    /// <summary>What the answer must repeat: random, new for each request, and never shown to the program.</summary>
+    public string Nonce { get; init; } = "";
 }
 
 /// <summary>How a program ended.</summary>
@@ -60,6 +63,9 @@ internal sealed record ProcessResult(int ExitCode, CapturedOutput Stdout, Captur
 /// <summary>What a supervisor answers when a program has ended, as one line of JSON.</summary>
 internal sealed record ProcessEnd
 {
+    /// <summary>The nonce of the request that this answers.</summary>
+    public string Nonce { get; init; } = "";
+
     /// <summary>Why the program could not be started. Null: it was started.</summary>
     public string? CannotStart { get; init; }
 

@@ -32,6 +32,13 @@ internal sealed partial class Programs(ILogger<Programs> logger) : IHostedServic
                 + "serve these pools on Linux, and other pools here.");
         }
 
+        if (!ProcessSecrets.DiagnosticsAreOff)
+        {
+            throw new PlatformNotSupportedException(
+                "The pools repo, shell and deploy run programs, which could read the secrets of this process through its .NET diagnostics "
+                + "socket. Set DOTNET_EnableDiagnostics=0 in its environment (seen: another value or none), or serve other pools.");
+        }
+
         Return(await SupervisorProcess.StartAsync(cancellationToken));
     }
 
@@ -70,7 +77,7 @@ internal sealed partial class Programs(ILogger<Programs> logger) : IHostedServic
         {
             Log.SupervisorLost(logger, run.JobId, run.Attempt, run.RunId, spec.Program);
             throw JobFaultException.Terminal(
-                "supervisor_lost", $"The process that supervised the program was killed; the program was ended. {Reference(run)}");
+                "supervisor_lost", $"The process that supervised the program was killed or disturbed; the program was ended. {Reference(run)}");
         }
 
         return end is { ExitCode: { } code }
@@ -127,11 +134,13 @@ internal sealed partial class Programs(ILogger<Programs> logger) : IHostedServic
     {
         while (_idle.TryTake(out var idle))
         {
-            if (!idle.HasEnded)
+            if (idle.IsReady)
             {
                 return idle;
             }
 
+            Log.SupervisorDiscarded(logger);
+            idle.Kill();
             idle.Dispose();
         }
 
@@ -159,9 +168,14 @@ internal sealed partial class Programs(ILogger<Programs> logger) : IHostedServic
         public static partial void ProcessesRemain(ILogger logger, Guid jobId, int attempt, Guid runId, string program);
 
         [LoggerMessage(ReferenceWorkerEventIds.SupervisorLost, LogLevel.Error,
-            "The supervisor of job {JobId}, attempt {Attempt}, run {RunId} ended before its program ({Program}); all processes of the run "
-            + "were killed. The program may have attacked it")]
+            "The supervisor of job {JobId}, attempt {Attempt}, run {RunId} ended before its program ({Program}), or its answer was not its "
+            + "own; all processes of the run were killed. The program may have attacked it")]
         public static partial void SupervisorLost(ILogger logger, Guid jobId, int attempt, Guid runId, string program);
+
+        [LoggerMessage(ReferenceWorkerEventIds.SupervisorDiscarded, LogLevel.Error,
+            "A supervisor without a run ended, or another process wrote to its pipe; it was killed and is replaced. A program of an earlier "
+            + "run may have attacked it")]
+        public static partial void SupervisorDiscarded(ILogger logger);
 
         [LoggerMessage(ReferenceWorkerEventIds.ProgramFailed, LogLevel.Warning,
             "A program of job {JobId}, attempt {Attempt}, run {RunId} exited with {ExitCode}; its output ends: {Output}")]

@@ -8,7 +8,8 @@ namespace Dispatcher.ReferenceWorker.Processes;
 /// <summary>
 /// A process between the worker and the programs of its runs. It runs one program at a time and adopts every orphan below it, so that the
 /// kernel itself tells it when nothing of a run is left. Reads one <see cref="ProcessSpec"/> a line and answers each with one <see
-/// cref="ProcessEnd"/>. The end of its input, also by the death of the worker, ends the program and the supervisor.
+/// cref="ProcessEnd"/> that repeats the request's nonce. The end of its input, also by the death of the worker, ends the program and the
+/// supervisor.
 /// </summary>
 internal static class Supervisor
 {
@@ -36,7 +37,8 @@ internal static class Supervisor
         {
             // The worker sends nothing while a program runs, so that what this waits for is the end of the input.
             next = requests.ReadLineAsync();
-            var end = await ChildProcess.RunAsync(JsonSerializer.Deserialize(request, SupervisionJson.Default.ProcessSpec)!, next);
+            var spec = JsonSerializer.Deserialize(request, SupervisionJson.Default.ProcessSpec)!;
+            var end = await ChildProcess.RunAsync(spec, next) with { Nonce = spec.Nonce };
             await answers.WriteLineAsync(JsonSerializer.Serialize(end, SupervisionJson.Default.ProcessEnd));
             if (end.Remains)
             {

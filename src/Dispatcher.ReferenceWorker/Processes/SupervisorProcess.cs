@@ -1,8 +1,12 @@
+using System.Buffers;
 using System.ComponentModel;
 using System.Diagnostics;
+using System.IO.Pipes;
 using System.Runtime.Versioning;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Win32.SafeHandles;
 
 namespace Dispatcher.ReferenceWorker.Processes;
 
@@ -13,6 +17,12 @@ internal sealed class SupervisorProcess : IDisposable
     private static readonly TimeSpan KillLimit = TimeSpan.FromSeconds(1);
     private static readonly Lock Gate = new();
 
+    /// <summary>The most bytes of an answer besides the first bytes of the two outputs.</summary>
+    private const int AnswerSlack = 64 * 1024;
+
+    /// <summary>An answer holds two outputs in Base64, whose characters JSON may write as six bytes each.</summary>
+    private const int EncodedOutputs = 16;
+
     /// <summary>The supervisors of this process, however many workers it holds: the kernel gives it the orphans of all of them.</summary>
     private static readonly HashSet<int> Live = [];
 
@@ -20,8 +30,11 @@ internal sealed class SupervisorProcess : IDisposable
 
     private SupervisorProcess(Process process) => _process = process;
 
-    /// <summary>True: it can run nothing more.</summary>
-    public bool HasEnded => _process.HasExited;
+    /// <summary>True: it lives and has written nothing but the answers to its requests. Otherwise it must be killed.</summary>
+    public bool IsReady => !_process.HasExited && !Kernel.HasInput(Answers);
+
+    /// <summary>The worker's end of the pipe that the supervisor answers through.</summary>
+    internal SafePipeHandle Answers => ((PipeStream)_process.StandardOutput.BaseStream).SafePipeHandle;
 
     /// <exception cref="PlatformNotSupportedException">No supervisor can be started here.</exception>
     public static async Task<SupervisorProcess> StartAsync(CancellationToken cancellationToken)
@@ -29,7 +42,7 @@ internal sealed class SupervisorProcess : IDisposable
         var supervisor = Start();
         try
         {
-            var line = await supervisor._process.StandardOutput.ReadLineAsync(cancellationToken);
+            var line = await supervisor.ReadAnswerAsync(AnswerSlack, cancellationToken);
             return line == Supervisor.Ready
                 ? supervisor
                 : throw new PlatformNotSupportedException(
@@ -43,15 +56,21 @@ internal sealed class SupervisorProcess : IDisposable
         }
     }
 
-    /// <summary>Runs a program to the end of all its processes. Null: the supervisor was killed or broke.</summary>
+    /// <summary>
+    /// Runs a program to the end of all its processes. Null: the supervisor was killed or broke, or another process wrote to its pipe; it
+    /// must be killed then.
+    /// </summary>
     public async Task<ProcessEnd?> RunAsync(ProcessSpec spec)
     {
         try
         {
-            await _process.StandardInput.WriteLineAsync(JsonSerializer.Serialize(spec, SupervisionJson.Default.ProcessSpec));
+            // A process of the same user can open the pipe before the supervisor protects itself; without the nonce it can answer nothing.
+            var request = spec with { Nonce = RandomNumberGenerator.GetHexString(64, lowercase: true) };
+            await _process.StandardInput.WriteLineAsync(JsonSerializer.Serialize(request, SupervisionJson.Default.ProcessSpec));
             await _process.StandardInput.FlushAsync();
-            var answer = await _process.StandardOutput.ReadLineAsync();
-            return answer is null ? null : JsonSerializer.Deserialize(answer, SupervisionJson.Default.ProcessEnd);
+            var line = await ReadAnswerAsync(AnswerSlack + (EncodedOutputs * (long)spec.MaxOutputBytes), CancellationToken.None);
+            var answer = line is null ? null : JsonSerializer.Deserialize(line, SupervisionJson.Default.ProcessEnd);
+            return answer?.Nonce == request.Nonce ? answer : null;
         }
         catch (Exception exception) when (exception is IOException or ObjectDisposedException or JsonException)
         {
@@ -116,6 +135,30 @@ internal sealed class SupervisorProcess : IDisposable
         }
 
         _process.Dispose();
+    }
+
+    /// <summary>One line. Null: the pipe ended, the line is longer than the limit, or something follows it.</summary>
+    private async Task<string?> ReadAnswerAsync(long maxBytes, CancellationToken cancellationToken)
+    {
+        var answer = new ArrayBufferWriter<byte>();
+        while (answer.WrittenCount <= maxBytes)
+        {
+            var read = await _process.StandardOutput.BaseStream.ReadAsync(answer.GetMemory(4096), cancellationToken);
+            if (read == 0)
+            {
+                return null;
+            }
+
+            var end = answer.WrittenCount + answer.GetSpan()[..read].IndexOf((byte)'\n');
+            var isWhole = end >= answer.WrittenCount;
+            answer.Advance(read);
+            if (isWhole)
+            {
+                return end == answer.WrittenCount - 1 ? Encoding.UTF8.GetString(answer.WrittenSpan[..end]) : null;
+            }
+        }
+
+        return null;
     }
 
     private static SupervisorProcess Start()

@@ -14,6 +14,15 @@ internal sealed partial class OpenFolder : IDisposable
     private const int CloseOnExec = 0x8_0000;
     private const int NonBlocking = 0x800;
     private const int NoSuchEntry = 2;
+    private const int LinkItself = 0x100;
+    private const uint TypeOnly = 1;
+    private const int KindMask = 0xF000;
+    private const int Regular = 0x8000;
+    private const int FolderKind = 0x4000;
+
+    /// <summary>struct statx is 256 bytes on every processor; stx_mode is at 28.</summary>
+    private const int StatusBytes = 256;
+    private const int ModeOffset = 28;
 
     // The two flags whose values depend on the processor.
     private static readonly bool IsArm = RuntimeInformation.ProcessArchitecture is Architecture.Arm or Architecture.Arm64;
@@ -68,6 +77,18 @@ internal sealed partial class OpenFolder : IDisposable
         }
     }
 
+    /// <summary>True: the entry is neither a folder nor a regular file. False also where there is none of that name.</summary>
+    public bool IsSpecial(string name)
+    {
+        Span<byte> status = stackalloc byte[StatusBytes];
+        if (Status(_handle, Encoding.UTF8.GetBytes(name + "\0"), LinkItself, TypeOnly, ref MemoryMarshal.GetReference(status)) == 0)
+        {
+            return (MemoryMarshal.Read<ushort>(status[ModeOffset..]) & KindMask) is not (Regular or FolderKind);
+        }
+
+        return Marshal.GetLastPInvokeError() == NoSuchEntry ? false : throw new IOException(Marshal.GetLastPInvokeErrorMessage());
+    }
+
     public void Dispose() => _handle.Dispose();
 
     private static SafeFileHandle? Open(OpenFolder? folder, string name, int flags)
@@ -85,6 +106,10 @@ internal sealed partial class OpenFolder : IDisposable
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int OpenPath(byte[] path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Status(SafeFileHandle folder, byte[] path, int flags, uint mask, ref byte status);
 
     [LibraryImport("libc", EntryPoint = "openat", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -93,7 +93,7 @@ internal sealed partial class RepositoryView : IDisposable
             }
         }
 
-        RequireNoLinks(objects, DeepestRef, repo);
+        RequireFilesAndFolders(objects, DeepestRef, repo);
         var view = new RepositoryView(Directory.CreateTempSubdirectory("dispatcher-repo-").FullName, objectsPath);
         try
         {
@@ -163,7 +163,7 @@ internal sealed partial class RepositoryView : IDisposable
         }
     }
 
-    private static void RequireNoLinks(OpenFolder objects, int depth, string repo)
+    private static void RequireFilesAndFolders(OpenFolder objects, int depth, string repo)
     {
         foreach (var entry in objects.Entries)
         {
@@ -172,10 +172,16 @@ internal sealed partial class RepositoryView : IDisposable
                 throw Refused(repo, "a symbolic link among its objects");
             }
 
+            // The open of a FIFO would hold git until the time limit of the job.
+            if (!entry.IsFolder && objects.IsSpecial(entry.Name))
+            {
+                throw Refused(repo, "a file of another kind than git writes among its objects");
+            }
+
             using var folder = entry.IsFolder ? objects.Folder(entry.Name) : null;
             if (folder is not null)
             {
-                RequireNoLinks(folder, depth - 1, repo);
+                RequireFilesAndFolders(folder, depth - 1, repo);
             }
         }
     }

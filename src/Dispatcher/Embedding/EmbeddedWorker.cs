@@ -1,5 +1,6 @@
 using Dispatcher.Hosting;
 using Dispatcher.ReferenceWorker;
+using Dispatcher.ReferenceWorker.Processes;
 using Dispatcher.Worker;
 
 namespace Dispatcher.Embedding;
@@ -9,6 +10,20 @@ internal static class EmbeddedWorker
 {
     /// <summary>The pools whose queues the embedded server reads.</summary>
     public static IReadOnlyList<string> Pools(ServerSettings settings) => settings is { IsEmbedded: true, Worker: true } ? ReferenceWorkerRegistration.AllPools : [];
+
+    /// <summary>Starts the process again without diagnostics if the call may run the worker. For <c>Main</c> only, before all else.</summary>
+    public static void CloseProcess(string[] args)
+    {
+        // A call that this does not recognize keeps its diagnostics, and the worker refuses to start.
+        if (args is ["demo", ..] || (args is ["serve", ..] && NamesData(args)))
+        {
+            ProcessSecrets.RestartWithoutDiagnostics();
+        }
+    }
+
+    private static bool NamesData(string[] args) =>
+        args.Any(argument => argument.StartsWith("--data", StringComparison.Ordinal))
+        || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("DISPATCHER_DATA"));
 
     public static void AddEmbeddedWorker(this IServiceCollection services, ServerSettings settings)
     {

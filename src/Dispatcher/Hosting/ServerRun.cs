@@ -52,6 +52,11 @@ internal static class ServerRun
             new Screen(terminal).Failure(string.Join("; ", wrong.Failures), "Correct the option; the message says what is allowed.");
             return (int)ExitCode.WrongUse;
         }
+        catch (PlatformNotSupportedException unable)
+        {
+            new Screen(terminal).Failure(unable.Message, "Correct that, or start the server with --no-worker and run the worker elsewhere.");
+            return (int)ExitCode.WrongUse;
+        }
         catch (Exception away) when (away is DbException or BrokerUnreachableException or SocketException or IOException)
         {
             new Screen(terminal).Failure($"Something that this needs cannot be used: {away.GetBaseException().Message}", "Check the addresses and credentials, and that the database and the broker are up.");

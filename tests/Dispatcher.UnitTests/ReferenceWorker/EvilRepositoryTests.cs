@@ -55,6 +55,9 @@ public sealed class EvilRepositoryTests : IDisposable
         // Files of other kinds, and contents that git would quote.
         "mkfifo .git/packed-refs",
         "rm .git/HEAD; mkfifo .git/HEAD",
+        "for f in $(cd .git/objects; ls -d ??/*); do rm -f .git/objects/$f; mkfifo .git/objects/$f; done",
+        "mkdir -p .git/objects/info; mkfifo .git/objects/info/commit-graph",
+        "mkfifo .git/objects/pack/pack-0123456789012345678901234567890123456789.idx",
         "cp $OUT/key .git/HEAD",
         "printf 'ref: refs/heads/main\\nref: refs/heads/x\\n' > .git/HEAD",
         "rm -rf .git/refs; touch .git/refs");
