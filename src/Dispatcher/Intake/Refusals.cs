@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.DeadLetters;
 using Dispatcher.Events;
@@ -37,7 +36,8 @@ internal sealed partial class Refusals(
         var letter = Letter(body, source, errors, faultClass);
         string[] codes = [.. errors.Select(error => error.Code).Distinct().Take(MostCodes)];
         var told = events.OfRefusal(source, null, $"{faultClass}: {string.Join(", ", codes)}");
-        await AddAsync(new Refusal(letter, TimelineDetails.Refused(letter, source), [Copy(letter, codes), .. told]), cancellationToken);
+        var copy = DeadLetterMessage.Of(letter, Guid.CreateVersion7(time.GetUtcNow()), Timestamps.At(clock.Now), codes);
+        await AddAsync(new Refusal(letter, TimelineDetails.Refused(letter, source), [copy, .. told]), cancellationToken);
         var reason = string.Join("; ", errors.Select(error => $"{error.Where}: {error.Message}").Take(3));
         Log.Refused(logger, letter.DeadLetterId, letter.Principal, reason);
         return new Refused { Code = faultClass, DeadLetterId = letter.DeadLetterId, Errors = errors };
@@ -69,28 +69,6 @@ internal sealed partial class Refusals(
             BodySha256 = hash,
         };
     }
-
-    private OutboxMessage Copy(DeadLetter letter, IReadOnlyList<string> codes) => new()
-    {
-        MessageId = Guid.CreateVersion7(time.GetUtcNow()),
-        Exchange = Exchanges.DeadLetter,
-        RoutingKey = $"{letter.Owner}.{letter.Topic}",
-        Mandatory = true,
-        Type = MessageTypes.DeadLetter,
-        Body = JsonSerializer.SerializeToUtf8Bytes(
-            new DeadLetterCopy
-            {
-                DeadLetterId = letter.DeadLetterId,
-                Topic = letter.Topic,
-                Principal = letter.Principal,
-                Owner = letter.Owner,
-                FaultClass = letter.FaultClass,
-                ErrorCodes = codes,
-                Attempt = 0,
-                At = Timestamps.At(clock.Now),
-            },
-            WireJson.Default.DeadLetterCopy),
-    };
 
     /// <summary>A stranger's property as text that any store and any header takes.</summary>
     private static string? Storable(string? text) =>

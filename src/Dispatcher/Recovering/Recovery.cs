@@ -5,7 +5,6 @@ using Dispatcher.Dispatching;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Policies;
-using Dispatcher.Relaying;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
 
@@ -154,32 +153,9 @@ internal static class Recovery
         {
             Entry = TimelineDetails.Naming(tell(after), letter),
             DeadLetter = letter,
-            Outbox = [Copy(letter, around)],
+            Outbox = [DeadLetterMessage.Of(letter, letter.DeadLetterId, Timestamps.At(around.Now))],
         };
     }
-
-    private static OutboxMessage Copy(DeadLetter letter, Surroundings around) => new()
-    {
-        MessageId = letter.DeadLetterId,
-        Exchange = Exchanges.DeadLetter,
-        RoutingKey = $"{letter.Owner}.{letter.Topic}",
-        Mandatory = true,
-        Type = MessageTypes.DeadLetter,
-        Body = JsonSerializer.SerializeToUtf8Bytes(
-            new DeadLetterCopy
-            {
-                DeadLetterId = letter.DeadLetterId,
-                JobId = letter.JobId,
-                Topic = letter.Topic,
-                Principal = letter.Principal,
-                Owner = letter.Owner,
-                FaultClass = letter.FaultClass,
-                Fault = letter.Fault,
-                Attempt = letter.Attempt,
-                At = Timestamps.At(around.Now),
-            },
-            WireJson.Default.DeadLetterCopy),
-    };
 
     /// <summary>A result over 64 KiB is replaced by its beginning, marked as such.</summary>
     private static (byte[]? Result, bool Cut) Capped(JsonElement? result)
