@@ -8,7 +8,7 @@ namespace Dispatcher.ReferenceWorker.Processes;
 /// <summary>Runs one program inside a <see cref="Supervisor"/>, and ends every process that it started.</summary>
 internal static class ChildProcess
 {
-    /// <summary>How long it may take to end the processes of a run that has ended by itself: nobody waits for it but the job.</summary>
+    /// <summary>How long it may take to end the processes of a run that has ended by itself: only the job waits for it.</summary>
     public static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(10);
 
     /// <summary>The same for a run that was stopped. Its handler is abandoned two seconds after the stop.</summary>

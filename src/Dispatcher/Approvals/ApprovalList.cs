@@ -34,7 +34,7 @@ internal readonly record struct ApprovalCursor(int Rank, long At, Guid Id)
 /// <summary>The topics of each risk, by the registry in force. Whatever is in none of the lists counts as high, rank 0.</summary>
 internal sealed record RiskRanks(List<string> Medium, List<string> Low)
 {
-    /// <summary>What is over is not sorted by risk: there may be millions, and the index has them by time.</summary>
+    /// <summary>Ended approvals are sorted by time and not by risk: there may be millions, and the index has them by time.</summary>
     public static RiskRanks Of(Bundle? bundle, string state) =>
         state == ApprovalStates.Held ? new RiskRanks(Topics(bundle, "medium"), Topics(bundle, "low")) : new RiskRanks([], []);
 

@@ -30,7 +30,7 @@ internal sealed class Approvers(IDbContextFactory<DispatcherDb> database)
         ];
     }
 
-    /// <summary>The people behind each of these principals: itself, and whoever a key or binding of it ever named.</summary>
+    /// <summary>The people behind each of these principals: the principal itself, and every person that a key or binding of it ever named.</summary>
     public async Task<ILookup<string, string>> PeopleByPrincipalAsync(IReadOnlyList<string> principals, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);

@@ -59,7 +59,7 @@ internal enum Gap
 /// <summary>One thing that is lacking or wrong. The job id of what is of no job is all zero.</summary>
 internal sealed record IncompleteJob(Gap Kind, Guid JobId, long? Seq, int Attempt, string Message)
 {
-    /// <summary>What is there. Null: nothing, or the message says it.</summary>
+    /// <summary>The value that was found. Null: none, or the message says it.</summary>
     public string? Seen { get; init; }
 
     /// <summary>What the timeline says should be there.</summary>

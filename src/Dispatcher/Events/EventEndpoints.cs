@@ -62,7 +62,7 @@ internal static class EventEndpoints
         }
         catch (Exception away) when (away.IsStoreAway())
         {
-            // Nobody can tell whether the key is still good.
+            // It is unknown whether the key is still valid.
             http.Abort();
         }
     }

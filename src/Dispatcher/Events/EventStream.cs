@@ -56,7 +56,7 @@ internal sealed class EventStream(bool isConnected)
             return;
         }
 
-        // Written anew: what is streamed has one line, whoever sent it.
+        // Written anew: a streamed event has one line, whatever the format of its sender.
         var data = JsonSerializer.Serialize(happened, WireJson.Default.JobEvent);
         lock (_lock)
         {
