@@ -46,6 +46,12 @@ internal static class StoreRegistration
         builder.MaxAutoPrepare = builder.MaxAutoPrepare == 0 ? 40 : builder.MaxAutoPrepare;
         builder.KeepAlive = builder.KeepAlive == 0 ? 15 : builder.KeepAlive;
         builder.ApplicationName ??= "dispatcher";
+        if (builder.Host?.Contains(',', StringComparison.Ordinal) == true && builder.TargetSessionAttributes is null)
+        {
+            // Of several servers one takes writes. Without this a session may lead to a standby, and all of its writes fail.
+            builder.TargetSessionAttributes = "read-write";
+        }
+
         return builder.ConnectionString;
     }
 }
