@@ -47,7 +47,7 @@ public sealed class WorkerOptions
     public bool SharedCredential { get; set; }
 
     /// <summary>
-    /// Where guarded effects are kept: a PostgreSQL connection string (with <c>Host=</c>), or the path of an SQLite file, which only one process may use.
+    /// Where guarded effects are kept: a PostgreSQL connection string (with <c>Host=</c>), a <c>postgres://</c> URL, or the path of an SQLite file, which only one process may use.
     /// Every worker of the pool must name the same store. Default null: no store, and a handler that uses effects faults with <c>effects_unavailable</c>.
     /// Tables <c>dispatcher_effects</c> and <c>dispatcher_effect_fences</c> are made at start when they are missing.
     /// </summary>

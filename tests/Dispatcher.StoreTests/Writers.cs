@@ -39,7 +39,8 @@ internal sealed class Writers : IAsyncDisposable
         _relay = new Relay(new NoTransport(), store, NullLogger<Relay>.Instance);
         _clock = new StoreClock(store, TimeProvider.System, NullLogger<StoreClock>.Instance);
         var events = new JobEvents(_clock, TimeProvider.System, Options.Create(new EventOptions()));
-        Intake = new IntakeWriter(store, contexts, _relay, TimeProvider.System, new Told<IntakeWriter>(this));
+        Health = new StoreHealth(null, TimeProvider.System, new Told<StoreHealth>(this));
+        Intake = new IntakeWriter(store, Health, contexts, _relay, TimeProvider.System);
         _bundle = new CurrentBundle(contexts, TimeProvider.System, NullLogger<CurrentBundle>.Instance);
         _wakes = new PoolWakes(new NoTransport(), TimeProvider.System, NullLogger<PoolWakes>.Instance);
         var metrics = new DispatcherMetrics(new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>());
@@ -48,11 +49,13 @@ internal sealed class Writers : IAsyncDisposable
         Workers = new WorkerRegister(contexts, _bundle, _wakes, _clock, new Told<WorkerRegister>(this));
         _gate = new PolicyGate(_bundle, new Owners(contexts, TimeProvider.System), _clock, metrics, TimeProvider.System);
         _permits = new Permits(contexts, TimeProvider.System);
-        Moves = new MoveWriter(store, _relay, events, Window, _wakes, metrics, new Told<MoveWriter>(this));
+        Moves = new MoveWriter(store, Health, _relay, events, Window, _wakes, metrics, TimeProvider.System);
         Recovery = new JobRecovery(Moves, store, contexts, _bundle, _clock, TimeProvider.System, new Told<JobRecovery>(this));
         JobIntake = new JobIntake(Intake, _gate, _bundle, store, _relay, events, _clock, NullLogger<JobIntake>.Instance);
         _dispatch = new JobDispatch(Moves, _gate, new Approvers(contexts), new Witnesses(contexts), _bundle, _permits, _clock, TimeProvider.System, new Told<JobDispatch>(this));
     }
+
+    public StoreHealth Health { get; }
 
     public IntakeWriter Intake { get; }
 

@@ -45,15 +45,15 @@ internal sealed partial class EffectStore : IDisposable
         _whileLost = Backoff.Forever(clock, exception => Log.StoreLost(log, exception.GetBaseException().Message), IsLost);
     }
 
-    /// <param name="store">A PostgreSQL connection string, with <c>Host=</c>, or the path of an SQLite file.</param>
+    /// <param name="store">A PostgreSQL connection string, with <c>Host=</c>, a <c>postgres://</c> URL, or the path of an SQLite file.</param>
     /// <param name="clock">For the rows' <c>changed_at</c>, which only people read.</param>
     /// <param name="log">Told of each retry.</param>
     public static EffectStore Open(string store, TimeProvider clock, ILogger log)
     {
-        if (store.Contains("Host=", StringComparison.OrdinalIgnoreCase))
+        if (PostgresConnection.IsOne(store))
         {
             // Two workers that start together: "if not exists" alone fails the slower one.
-            return new EffectStore(NpgsqlDataSource.Create(store), clock, log, "select pg_advisory_xact_lock(7160233);");
+            return new EffectStore(NpgsqlDataSource.Create(PostgresConnection.Read(store)), clock, log, "select pg_advisory_xact_lock(7160233);");
         }
 
         MakeOwn(store);

@@ -46,7 +46,8 @@ internal static class ApprovalEndpoints
             approvals.MapPost("/{approvalId}/" + verdict, (string approvalId, VoteRequest request, ClaimsPrincipal caller, Voting voting, CancellationToken cancellationToken) =>
                     VoteAsync(approvalId, verdict, request, caller, voting, cancellationToken))
                 .RequireAuthorization(Callers.Approvers).Produces<VoteCounted>().ProducesProblem(StatusCodes.Status400BadRequest)
-                .ProducesProblem(StatusCodes.Status403Forbidden).ProducesProblem(StatusCodes.Status404NotFound).ProducesProblem(StatusCodes.Status409Conflict);
+                .ProducesProblem(StatusCodes.Status403Forbidden).ProducesProblem(StatusCodes.Status404NotFound).ProducesProblem(StatusCodes.Status409Conflict)
+                .LimitStoreWait();
         }
     }
 

@@ -16,8 +16,8 @@ internal static class AttemptEndpoints
     public static void MapAttempts(this IEndpointRouteBuilder routes)
     {
         var attempts = routes.MapGroup("/api/attempts").RequireAuthorization(Callers.Workers).WithTags("attempts");
-        attempts.MapPost("/claim", ClaimAsync).Produces<ClaimAnswer>();
-        attempts.MapPost("/heartbeat", BeatAsync).Produces<HeartbeatAnswer>();
+        attempts.MapPost("/claim", ClaimAsync).Produces<ClaimAnswer>().LimitStoreWait();
+        attempts.MapPost("/heartbeat", BeatAsync).Produces<HeartbeatAnswer>().LimitStoreWait();
     }
 
     private static async Task<IResult> ClaimAsync(ClaimRequest request, ClaimsPrincipal caller, AttemptClaims claims, CancellationToken cancellationToken)

@@ -39,10 +39,24 @@ internal sealed class AuditSource
     }
 
     /// <summary>Runs with the history of the database that was named.</summary>
-    public async Task<T> WithDatabaseAsync<T>(ParseResult call, Func<IHistory, Task<T>> run, CancellationToken cancellationToken)
+    public Task<T> WithDatabaseAsync<T>(ParseResult call, Func<IHistory, Task<T>> run, CancellationToken cancellationToken)
+    {
+        var (postgres, data) = Database(call);
+        return ServerRun.NamingAsync(new GivenSettings(postgres, Data: data), () => WithDatabaseAsync(postgres, data, run, cancellationToken));
+    }
+
+    private static async Task<T> WithDatabaseAsync<T>(string? postgres, string? data, Func<IHistory, Task<T>> run, CancellationToken cancellationToken)
     {
         var services = new ServiceCollection();
-        AddStore(services, call);
+        if (postgres is not null)
+        {
+            services.AddPostgresStore(postgres);
+        }
+        else
+        {
+            services.AddSqliteStore(EmbeddedFiles.Database(data!));
+        }
+
         await using var provider = services.BuildServiceProvider();
         var database = provider.GetRequiredService<IDbContextFactory<DispatcherDb>>();
         await using (var db = await database.CreateDbContextAsync(cancellationToken))
@@ -57,7 +71,8 @@ internal sealed class AuditSource
         return await run(history);
     }
 
-    private void AddStore(ServiceCollection services, ParseResult call)
+    /// <summary>The one of the two that is named.</summary>
+    private (string? Postgres, string? Data) Database(ParseResult call)
     {
         var (postgres, data) = (call.GetValue(_postgres), call.GetValue(_data));
         (postgres, data) = (postgres ?? (data is null ? ServerSettings.FromEnvironment("DISPATCHER_POSTGRES") : null), data ?? (postgres is null ? ServerSettings.FromEnvironment("DISPATCHER_DATA") : null));
@@ -68,12 +83,11 @@ internal sealed class AuditSource
 
         if (postgres is not null)
         {
-            services.AddPostgresStore(postgres);
-            return;
+            return (PostgresSetting.Read(postgres), null);
         }
 
         var file = data is null ? throw new VerbFailedException(ExitCode.WrongUse, "No database is named.", "Give --postgres or --data, or set DISPATCHER_POSTGRES or DISPATCHER_DATA.") : EmbeddedFiles.Database(data);
-        services.AddSqliteStore(File.Exists(file) ? file : throw new VerbFailedException(ExitCode.WrongUse, $"There is no {file}.", "Give the data folder of an embedded server."));
+        return File.Exists(file) ? (null, data) : throw new VerbFailedException(ExitCode.WrongUse, $"There is no {file}.", "Give the data folder of an embedded server.");
     }
 
     private string? Data(ParseResult call) => call.GetValue(_data) ?? (call.GetValue(_postgres) is null && ServerSettings.FromEnvironment("DISPATCHER_POSTGRES") is null ? ServerSettings.FromEnvironment("DISPATCHER_DATA") : null);

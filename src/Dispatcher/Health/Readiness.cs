@@ -8,12 +8,13 @@ using MassTransit.Transports;
 namespace Dispatcher.Health;
 
 /// <summary>Whether this process may decide and move jobs, and if not, why.</summary>
-internal sealed class Readiness(StoreClock clock, CurrentBundle current, PolicyFolder folder, IEnumerable<IBusInstance> buses, Sealer sealer)
+internal sealed class Readiness(StoreHealth store, StoreClock clock, CurrentBundle current, PolicyFolder folder, IEnumerable<IBusInstance> buses, Sealer sealer)
 {
     /// <summary>Each check by name: <c>ok</c>, or what is wrong.</summary>
     public IReadOnlyDictionary<string, string> Checks => new Dictionary<string, string>
     {
-        ["store"] = clock.IsTrusted ? Ok : $"the database cannot be reached, or the clock is off by {clock.Offset.TotalSeconds:F1} s",
+        ["store"] = store.Trouble
+            ?? (clock.IsTrusted ? Ok : $"the database cannot be reached, or the clock is off by {clock.Offset.TotalSeconds:F1} s"),
         ["bundle"] = current.InForce.Bundle is not null ? Ok : $"no readable bundle is in force: every job is denied. {current.InForce.Trouble}".TrimEnd(),
         ["broker"] = buses.Where(bus => bus.InstanceType != typeof(SetAsideBus)).Select(bus => bus.BusControl.CheckHealth())
             .FirstOrDefault(health => health.Status != BusHealthStatus.Healthy)?.Description ?? Ok,

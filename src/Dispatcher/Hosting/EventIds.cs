@@ -6,6 +6,7 @@ internal static class EventIds
     // 1000 hosting
     public const int LoopFailing = 1001;
     public const int LoopRecovered = 1002;
+    public const int LoopStoreAway = 1003;
 
     // 1050 processes
     public const int ProcessRowLeft = 1050;
@@ -14,6 +15,7 @@ internal static class EventIds
     public const int StoreAway = 1100;
     public const int ClockOff = 1101;
     public const int Migrated = 1102;
+    public const int StoreBack = 1103;
 
     // 1200 topology and messaging
     public const int TopologyDeclared = 1200;

@@ -1,3 +1,5 @@
+using Dispatcher.Storing;
+
 namespace Dispatcher.Hosting;
 
 /// <summary>Does one thing again and again. A round that fails is told once, and the next one comes; the loop itself only ends with the process.</summary>
@@ -6,6 +8,9 @@ internal abstract partial class Loop(TimeSpan period, TimeProvider time, ILogger
     private bool _failing;
 
     protected TimeProvider Time { get; } = time;
+
+    /// <summary>A round that takes longer is cancelled. Default: it may take as long as it takes.</summary>
+    protected virtual TimeSpan LongestRound => Timeout.InfiniteTimeSpan;
 
     /// <summary>One round; may be called alone.</summary>
     public abstract Task OnceAsync(CancellationToken cancellationToken);
@@ -17,7 +22,9 @@ internal abstract partial class Loop(TimeSpan period, TimeProvider time, ILogger
         {
             try
             {
-                await OnceAsync(stoppingToken);
+                using var round = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
+                round.CancelAfter(LongestRound);
+                await OnceAsync(round.Token);
                 Tell(null);
             }
 #pragma warning disable CA1031 // The loop must live, whatever one round ran into.
@@ -29,9 +36,18 @@ internal abstract partial class Loop(TimeSpan period, TimeProvider time, ILogger
         }
     }
 
-    /// <summary>Once when it begins to fail and once when it is over, not every round.</summary>
+    /// <summary>
+    /// Once when it begins to fail and once when it is over, not every round. An outage of the store fails all loops at once, and <see cref="StoreHealth"/>
+    /// reports it for all.
+    /// </summary>
     private void Tell(Exception? reason)
     {
+        if (reason?.IsOutage() == true)
+        {
+            Log.StoreAway(logger, GetType().Name, reason.Message);
+            return;
+        }
+
         if (reason is not null && !_failing)
         {
             Log.Failing(logger, GetType().Name, period, reason);
@@ -48,6 +64,9 @@ internal abstract partial class Loop(TimeSpan period, TimeProvider time, ILogger
     {
         [LoggerMessage(EventIds.LoopFailing, LogLevel.Warning, "{Loop} could not do its work; it tries again every {Period}")]
         public static partial void Failing(ILogger logger, string loop, TimeSpan period, Exception reason);
+
+        [LoggerMessage(EventIds.LoopStoreAway, LogLevel.Debug, "{Loop} could not do its work, as the database cannot be used: {Reason}")]
+        public static partial void StoreAway(ILogger logger, string loop, string reason);
 
         [LoggerMessage(EventIds.LoopRecovered, LogLevel.Information, "{Loop} works again")]
         public static partial void Recovered(ILogger logger, string loop);

@@ -29,19 +29,29 @@ internal static class MigrateVerb
             "DISPATCHER_POSTGRES_FILE=/run/secrets/postgres-owner dispatcher migrate --serve-role dispatcher_serve") { Postgres, ServeRole };
         verb.SetAction((call, cancellationToken) => ServerRun.GuardedAsync(
             terminal,
-            () => MigrateAsync(terminal, call.GetValue(Postgres) ?? ServerSettings.FromEnvironment("DISPATCHER_POSTGRES"), call.GetValue(ServeRole), cancellationToken)));
+            () => RunAsync(terminal, call.GetValue(Postgres) ?? ServerSettings.FromEnvironment("DISPATCHER_POSTGRES"), call.GetValue(ServeRole), cancellationToken)));
         return verb;
     }
 
-    private static async Task MigrateAsync(Terminal terminal, string? postgres, string? serveRole, CancellationToken cancellationToken)
+    private static async Task RunAsync(Terminal terminal, string? postgres, string? serveRole, CancellationToken cancellationToken)
     {
         if (postgres is null)
         {
             throw new VerbFailedException(ExitCode.WrongUse, "No database is given.", "Set DISPATCHER_POSTGRES or DISPATCHER_POSTGRES_FILE, or give --postgres.");
         }
 
+        var connection = PostgresSetting.Read(postgres);
+        await ServerRun.NamingAsync(new GivenSettings(connection), async () =>
+        {
+            await MigrateAsync(terminal, connection, serveRole, cancellationToken);
+            return ExitCode.Done;
+        });
+    }
+
+    private static async Task MigrateAsync(Terminal terminal, string connection, string? serveRole, CancellationToken cancellationToken)
+    {
         var services = new ServiceCollection();
-        services.AddPostgresStore(postgres);
+        services.AddPostgresStore(connection);
         await using var provider = services.BuildServiceProvider();
         await using var db = await provider.GetRequiredService<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync(cancellationToken);
         var missing = await Migrator.MissingAsync(db, cancellationToken);

@@ -19,12 +19,31 @@ internal static class Problems
 
     public static IResult NotFound(string detail) => Results.Problem(title: "Not found", detail: detail, statusCode: StatusCodes.Status404NotFound);
 
-    public static IResult NotReady(string detail) => Results.Problem(title: "Not ready", detail: detail, statusCode: StatusCodes.Status503ServiceUnavailable);
+    public static IResult NotReady(string detail) => new Unavailable(detail, []);
+
+    /// <summary>The store takes no writes, and certainly took nothing of this request.</summary>
+    public static IResult NotWritten(string detail) => new Unavailable(detail, new() { ["taken"] = "no" });
+
+    /// <summary>The store may have taken the request.</summary>
+    public static IResult MaybeWritten(string detail, Guid? jobId = null) => new Unavailable(
+        detail, jobId is { } id ? new() { ["taken"] = "unknown", ["job_id"] = id } : new() { ["taken"] = "unknown" });
 
     public static Task WriteAsync(HttpContext context, int status, string title, string detail) =>
         Results.Problem(title: title, detail: detail, statusCode: status).ExecuteAsync(context);
 
     private static Dictionary<string, object?> Errors<T>(IReadOnlyList<T> errors) => new() { ["errors"] = errors };
+
+    /// <summary>503 with <c>Retry-After</c>.</summary>
+    private sealed class Unavailable(string detail, Dictionary<string, object?> extensions) : IResult
+    {
+        private const string RetryAfterSeconds = "5";
+
+        public Task ExecuteAsync(HttpContext httpContext)
+        {
+            httpContext.Response.Headers.RetryAfter = RetryAfterSeconds;
+            return Results.Problem(title: "Not ready", detail: detail, statusCode: StatusCodes.Status503ServiceUnavailable, extensions: extensions).ExecuteAsync(httpContext);
+        }
+    }
 }
 
 /// <summary>One page of a list; <see cref="Next"/> goes into <c>cursor</c> of the next request, null on the last page.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Serilog;
 using Serilog.Events;
 
@@ -19,9 +20,20 @@ internal static class SerilogConsole
 
             // Keys for cookies, which nobody uses here.
             .MinimumLevel.Override("Microsoft.AspNetCore.DataProtection", LogEventLevel.Error)
+            // A failed start ends with one message for people; its stack is for those who ask for it.
+            .Filter.ByExcluding(entry => level > LogEventLevel.Debug && entry.Level >= LogEventLevel.Warning && FollowsFailedStart(entry))
             .Enrich.FromLogContext()
             .WriteTo.Console(new LogLineFormatter(), standardErrorFromLevel: LogEventLevel.Verbose)
             .CreateLogger();
         services.AddLogging(logging => logging.ClearProviders().AddSerilog(logger, dispose: true));
+    }
+
+    /// <summary>The failed start itself, the background services that it cancels, and the buses that it stops before they started.</summary>
+    private static bool FollowsFailedStart(LogEvent entry)
+    {
+        var text = entry.RenderMessage(CultureInfo.InvariantCulture);
+        return text == "Hosting failed to start"
+            || (entry.Exception is OperationCanceledException && text.Contains("BackgroundService", StringComparison.Ordinal))
+            || (text.StartsWith("Failed to stop bus", StringComparison.Ordinal) && text.EndsWith("(Not Started)", StringComparison.Ordinal));
     }
 }

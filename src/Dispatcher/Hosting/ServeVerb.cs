@@ -37,7 +37,7 @@ internal static class ServeVerb
     private static ServerSettings Settings(ParseResult call) => Checked(new ServerSettings
     {
         RabbitMq = call.GetValue(RabbitMq) ?? ServerSettings.FromEnvironment("DISPATCHER_RABBITMQ"),
-        Postgres = call.GetValue(Postgres) ?? ServerSettings.FromEnvironment("DISPATCHER_POSTGRES"),
+        Postgres = (call.GetValue(Postgres) ?? ServerSettings.FromEnvironment("DISPATCHER_POSTGRES")) is { } postgres ? PostgresSetting.Read(postgres) : null,
         DataFolder = call.GetValue(Data) ?? ServerSettings.FromEnvironment("DISPATCHER_DATA"),
         PolicyFolder = call.GetValue(Policies) ?? ServerSettings.FromEnvironment("DISPATCHER_POLICIES") ?? "policies",
         AuditFolder = call.GetValue(Audit) ?? ServerSettings.FromEnvironment("DISPATCHER_AUDIT"),
@@ -47,6 +47,23 @@ internal static class ServeVerb
         Migrate = call.GetValue(Migrate),
         Worker = !call.GetValue(NoWorker),
     });
+
+    private static void CheckUrls(string urls)
+    {
+        foreach (var url in urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).DefaultIfEmpty(""))
+        {
+            try
+            {
+                _ = BindingAddress.Parse(url);
+            }
+            catch (FormatException)
+            {
+                throw new VerbFailedException(
+                    ExitCode.WrongUse, $"DISPATCHER_URLS (or --urls) has \"{url}\", which is no address to listen at.",
+                    $"For example {DefaultUrl}, or http://0.0.0.0:8080 for every network of this machine.");
+            }
+        }
+    }
 
     private static ServerSettings Checked(ServerSettings settings)
     {
@@ -62,7 +79,22 @@ internal static class ServeVerb
 
         if (settings.RabbitMq is not null && !(Uri.TryCreate(settings.RabbitMq, UriKind.Absolute, out var address) && address.Scheme is "amqp" or "amqps"))
         {
-            throw new VerbFailedException(ExitCode.WrongUse, "The RabbitMQ address is no AMQP address.", "For example amqp://user:password@127.0.0.1:5672/vhost; special characters in the password are percent-encoded.");
+            var seen = settings.RabbitMq.IndexOf("://", StringComparison.Ordinal) is var end and > 0 ? $"an address that begins with {settings.RabbitMq[..(end + 3)]}" : "a text without amqp://";
+            throw new VerbFailedException(
+                ExitCode.WrongUse, $"DISPATCHER_RABBITMQ (or --rabbitmq) is no AMQP address: it is {seen}.",
+                "For example amqp://user:password@127.0.0.1:5672/vhost; special characters in the password are percent-encoded.");
+        }
+
+        if (string.IsNullOrWhiteSpace(settings.PolicyFolder))
+        {
+            throw new VerbFailedException(ExitCode.WrongUse, "DISPATCHER_POLICIES (or --policies) is empty.", "Name the folder with rules/ and topics.yaml.");
+        }
+
+        CheckUrls(settings.Urls);
+        if (!Enum.TryParse<Serilog.Events.LogEventLevel>(settings.LogLevel, ignoreCase: true, out _))
+        {
+            throw new VerbFailedException(
+                ExitCode.WrongUse, $"DISPATCHER_LOG_LEVEL is \"{settings.LogLevel}\".", "Allowed are Verbose, Debug, Information, Warning, Error and Fatal.");
         }
 
         if (settings.ApiKey is { } key && KeyStrength.WhyWeak(key) is { } weak)

@@ -1,18 +1,61 @@
-using System.Data.Common;
-using System.Net.Sockets;
 using Dispatcher.CommandLine;
 using Dispatcher.Embedding;
-using Microsoft.Extensions.Options;
-using RabbitMQ.Client.Exceptions;
 
 namespace Dispatcher.Hosting;
 
 /// <summary>Runs a server and turns what can go wrong at its start into an exit code and one clear message.</summary>
 internal static class ServerRun
 {
-    public static async Task UntilStoppedAsync(ServerSettings settings, CancellationToken cancellationToken)
+    public static Task UntilStoppedAsync(ServerSettings settings, CancellationToken cancellationToken) =>
+        NamingAsync(new GivenSettings(settings.Postgres, settings.RabbitMq, settings.DataFolder, settings.Urls), async () =>
+        {
+            await RunAsync(settings, cancellationToken);
+            return ExitCode.Done;
+        });
+
+    /// <summary>Runs what uses these settings; a failure of a server that they lead to names the setting.</summary>
+    public static async Task<T> NamingAsync<T>(GivenSettings settings, Func<Task<T>> run)
     {
-        using var files = settings.IsEmbedded ? EmbeddedFiles.Open(settings.DataFolder!) : null;
+        try
+        {
+            return await run();
+        }
+        catch (Exception fault) when (fault is not (OperationCanceledException or VerbFailedException))
+        {
+            throw StartFaults.Explain(fault, settings);
+        }
+    }
+
+    public static Task<int> GuardedAsync(Terminal terminal, Func<Task> run) => GuardedAsync(terminal, async () =>
+    {
+        await run();
+        return ExitCode.Done;
+    });
+
+    public static async Task<int> GuardedAsync(Terminal terminal, Func<Task<ExitCode>> run)
+    {
+        try
+        {
+            return (int)await run();
+        }
+#pragma warning disable CA1031 // Each verb ends with an exit code and one message, whatever went wrong.
+        catch (Exception fault) when (fault is not OperationCanceledException)
+#pragma warning restore CA1031
+        {
+            var explained = StartFaults.Explain(fault, GivenSettings.None);
+            new Screen(terminal).Failure(explained.Message, explained.Fix);
+            if (terminal.Variable("DISPATCHER_LOG_LEVEL") is "Debug" or "Verbose")
+            {
+                terminal.Error.WriteLine(explained.InnerException);
+            }
+
+            return (int)explained.Code;
+        }
+    }
+
+    private static async Task RunAsync(ServerSettings settings, CancellationToken cancellationToken)
+    {
+        using var files = settings.IsEmbedded ? Open(settings.DataFolder!) : null;
         await using var server = Server.Build(settings);
         try
         {
@@ -30,37 +73,16 @@ internal static class ServerRun
         }
     }
 
-    public static Task<int> GuardedAsync(Terminal terminal, Func<Task> run) => GuardedAsync(terminal, async () =>
-    {
-        await run();
-        return ExitCode.Done;
-    });
-
-    public static async Task<int> GuardedAsync(Terminal terminal, Func<Task<ExitCode>> run)
+    private static IDisposable Open(string folder)
     {
         try
         {
-            return (int)await run();
+            return EmbeddedFiles.Open(folder);
         }
-        catch (VerbFailedException failure)
+        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            new Screen(terminal).Failure(failure.Message, failure.Fix);
-            return (int)failure.Code;
-        }
-        catch (OptionsValidationException wrong)
-        {
-            new Screen(terminal).Failure(string.Join("; ", wrong.Failures), "Correct the option; the message says what is allowed.");
-            return (int)ExitCode.WrongUse;
-        }
-        catch (PlatformNotSupportedException unable)
-        {
-            new Screen(terminal).Failure(unable.Message, "Correct that, or start the server with --no-worker and run the worker elsewhere.");
-            return (int)ExitCode.WrongUse;
-        }
-        catch (Exception away) when (away is DbException or BrokerUnreachableException or SocketException or IOException)
-        {
-            new Screen(terminal).Failure($"Something that this needs cannot be used: {away.GetBaseException().Message}", "Check the addresses and credentials, and that the database and the broker are up.");
-            return (int)ExitCode.Unreachable;
+            throw new VerbFailedException(
+                ExitCode.WrongUse, $"DISPATCHER_DATA (or --data): the folder {folder} cannot be used: {unusable.Message}", "Give a folder that this user may make or write to.");
         }
     }
 }

@@ -1,3 +1,5 @@
+using Dispatcher.CommandLine;
+
 namespace Dispatcher.Hosting;
 
 /// <summary>What a server needs to be told. From the command line, else from the environment; a secret also from the file that <c>…_FILE</c> names.</summary>
@@ -45,6 +47,19 @@ internal sealed record ServerSettings
     public static string? FromEnvironment(string name)
     {
         var file = Environment.GetEnvironmentVariable(name + "_FILE");
-        return string.IsNullOrEmpty(file) ? Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null : File.ReadAllText(file).Trim();
+        if (string.IsNullOrEmpty(file))
+        {
+            return Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+        }
+
+        try
+        {
+            return File.ReadAllText(file).Trim();
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new VerbFailedException(
+                ExitCode.WrongUse, $"{name}_FILE names {file}, which cannot be read: {unreadable.Message}", "Correct the path, or let this user read the file.");
+        }
     }
 }

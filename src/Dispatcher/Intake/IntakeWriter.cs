@@ -13,22 +13,29 @@ namespace Dispatcher.Intake;
 /// Step 3: stores decided submissions, many in one commit, with one packed message for their dispatch. One that is known already is answered as the first
 /// time; one whose id or key stands for something else is a conflict.
 /// </summary>
-internal sealed class IntakeWriter(IStore store, IDbContextFactory<DispatcherDb> database, Relay relay, TimeProvider time, ILogger<IntakeWriter> logger)
-    : GroupCommit<Acceptance, IntakeResult>(logger)
+internal sealed class IntakeWriter(IStore store, StoreHealth health, IDbContextFactory<DispatcherDb> database, Relay relay, TimeProvider time)
+    : GroupCommit<Acceptance, IntakeResult>(health, time)
 {
     protected override Guid KeyOf(Acceptance item) => item.JobId;
 
     protected override async Task<IReadOnlyList<IntakeResult>> CommitAsync(IReadOnlyList<Acceptance> batch, CancellationToken cancellationToken)
     {
         var ready = batch.Where(acceptance => acceptance.Job?.State == JobState.Accepted).Select(acceptance => acceptance.Job!).ToList();
-        var packed = ready.Count == 0 ? null : DispatchWake.Message(ready.Select(job => job.Pool!), time);
+        var packed = ready.Count == 0 ? null : DispatchWake.Message(ready.Select(job => job.Pool!), Time);
         var committed = await store.AcceptAsync([.. batch.Where(acceptance => acceptance.IsStored)], packed, cancellationToken);
         relay.Offer(batch.Where(acceptance => committed.Jobs.Contains(acceptance.JobId)).SelectMany(acceptance => acceptance.Outbox));
         relay.Offer(packed is null ? [] : [packed]);
-        var others = batch.Where(acceptance => !committed.Jobs.Contains(acceptance.JobId)).ToList();
-        var known = others.Count == 0 ? [] : await KnownAsync(others, cancellationToken);
-        var inForce = batch.All(acceptance => acceptance.PayloadErrors.Count == 0) ? null : await InForceAsync(cancellationToken);
-        return [.. batch.Select(acceptance => Result(acceptance, committed, known, inForce))];
+        try
+        {
+            var others = batch.Where(acceptance => !committed.Jobs.Contains(acceptance.JobId)).ToList();
+            var known = others.Count == 0 ? [] : await KnownAsync(others, cancellationToken);
+            var inForce = batch.All(acceptance => acceptance.PayloadErrors.Count == 0) ? null : await InForceAsync(cancellationToken);
+            return [.. batch.Select(acceptance => Result(acceptance, committed, known, inForce))];
+        }
+        catch (Exception lost) when (lost.IsStoreAway() || lost is OperationCanceledException)
+        {
+            throw new LostAfterCommitException(lost);
+        }
     }
 
     private static IntakeResult Result(Acceptance acceptance, Committed committed, IReadOnlyList<Known> known, string? inForce)

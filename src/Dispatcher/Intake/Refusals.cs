@@ -15,7 +15,8 @@ namespace Dispatcher.Intake;
 /// errors and nothing of the bytes, which the errors quote.
 /// </summary>
 internal sealed partial class Refusals(
-    IStore store, Relay relay, JobEvents events, StoreClock clock, TimeProvider time, ILogger<Refusals> logger) : GroupCommit<Refusal, bool>(logger)
+    IStore store, StoreHealth health, Relay relay, JobEvents events, StoreClock clock, TimeProvider time, ILogger<Refusals> logger)
+    : GroupCommit<Refusal, bool>(health, time)
 {
     /// <summary>The class of a dead letter that never became a job.</summary>
     public const string Malformed = "malformed";
@@ -36,7 +37,7 @@ internal sealed partial class Refusals(
         var letter = Letter(body, source, errors, faultClass);
         string[] codes = [.. errors.Select(error => error.Code).Distinct().Take(MostCodes)];
         var told = events.OfRefusal(source, null, $"{faultClass}: {string.Join(", ", codes)}");
-        var copy = DeadLetterMessage.Of(letter, Guid.CreateVersion7(time.GetUtcNow()), Timestamps.At(clock.Now), codes);
+        var copy = DeadLetterMessage.Of(letter, Guid.CreateVersion7(Time.GetUtcNow()), Timestamps.At(clock.Now), codes);
         await AddAsync(new Refusal(letter, TimelineDetails.Refused(letter, source), [copy, .. told]), cancellationToken);
         var reason = string.Join("; ", errors.Select(error => $"{error.Where}: {error.Message}").Take(3));
         Log.Refused(logger, letter.DeadLetterId, letter.Principal, reason);
@@ -58,7 +59,7 @@ internal sealed partial class Refusals(
         return new DeadLetter
         {
             // A message that is delivered again after a crash is kept once. Without a message id that cannot be told from a second one: both are kept.
-            DeadLetterId = source.MessageId is { } id ? UuidV5.Of(faultClass, source.Principal ?? "", id, hash) : Guid.CreateVersion7(time.GetUtcNow()),
+            DeadLetterId = source.MessageId is { } id ? UuidV5.Of(faultClass, source.Principal ?? "", id, hash) : Guid.CreateVersion7(Time.GetUtcNow()),
             FaultClass = faultClass,
             Owner = Owner,
             Topic = Storable(source.RoutingKey) ?? "unknown",

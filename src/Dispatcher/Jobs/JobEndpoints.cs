@@ -17,13 +17,14 @@ internal static class JobEndpoints
         var jobs = routes.MapGroup("/api/jobs").RequireAuthorization(Callers.Anyone).WithTags("jobs");
         jobs.MapPost("", SubmitAsync).RequireAuthorization(Callers.Producers).Accepts<SubmitJob>("application/json", "*/*")
             .Produces<JobDecision>(StatusCodes.Status202Accepted).Produces<JobDecision>(StatusCodes.Status403Forbidden)
-            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status409Conflict);
+            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status409Conflict)
+            .WithMetadata(StoreWaitLimit.Instance).ProducesProblem(StatusCodes.Status503ServiceUnavailable);
         jobs.MapGet("", ListAsync).Produces<Page<JobSummary>>().ProducesProblem(StatusCodes.Status400BadRequest);
         jobs.MapGet("/{jobId:guid}", ShowAsync).Produces<JobView>();
         jobs.MapGet("/{jobId:guid}/timeline", TimelineAsync).Produces<Page<TimelineEntryView>>();
         jobs.MapGet("/{jobId:guid}/attempts", AttemptsAsync).Produces<Page<AttemptView>>();
         jobs.MapPost("/{jobId:guid}/cancel", CancelAsync).Produces<CancelAnswer>(StatusCodes.Status202Accepted)
-            .ProducesProblem(StatusCodes.Status403Forbidden).ProducesProblem(StatusCodes.Status409Conflict);
+            .ProducesProblem(StatusCodes.Status403Forbidden).ProducesProblem(StatusCodes.Status409Conflict).LimitStoreWait();
     }
 
     private static async Task<IResult> SubmitAsync(
@@ -31,7 +32,7 @@ internal static class JobEndpoints
     {
         if (!clock.IsTrusted)
         {
-            return Problems.NotReady("The store cannot be reached, or this machine's clock is off; see /health/ready.");
+            return Problems.NotWritten("The job was not taken: the database cannot be reached, or this machine's clock is off; see /health/ready.");
         }
 
         var source = new SubmissionSource { Door = "http", Principal = caller.Subject(), TraceParent = http.Request.Headers.TraceParent, NewJobId = Guid.CreateVersion7(time.GetUtcNow()) };
@@ -42,7 +43,27 @@ internal static class JobEndpoints
             return Problems.Malformed(errors);
         }
 
-        var result = await intake.AcceptAsync(await gate.JudgeAsync(submission.Job, Hop.Intake, cancellationToken), source, cancellationToken);
+        // From here on: a slow upload is the caller's own time.
+        using var limit = StoreWaits.Begin(http);
+        try
+        {
+            return Answer(await intake.AcceptAsync(await gate.JudgeAsync(submission.Job, Hop.Intake, limit.Token), source, limit.Token), submission);
+        }
+        catch (AbandonedCommitException given) when (given.MayBeCommitted)
+        {
+            return Problems.MaybeWritten(
+                "It is unknown whether the job was taken: the database did not answer in time. "
+                + "Send the same job again with the same idempotency_key or job_id; one that was taken is not taken twice.",
+                submission.Job.JobId);
+        }
+        catch (Exception fault) when (fault.IsOfStore(http))
+        {
+            return Problems.NotWritten("The job was not taken: the database does not take writes now. Send it again.");
+        }
+    }
+
+    private static IResult Answer(IntakeResult result, Submission submission)
+    {
         if (result.Outcome == IntakeOutcome.Malformed)
         {
             return Problems.Malformed(result.Errors);

@@ -10,7 +10,9 @@ using Dispatcher.Storing;
 namespace Dispatcher.Jobs;
 
 /// <summary>Commits moves of any hop, many in one transaction, each with the event of the state it leads to; after the commit sends their messages and answers who waits.</summary>
-internal sealed class MoveWriter(IStore store, Relay relay, JobEvents events, PoolWindow window, PoolWakes wakes, DispatcherMetrics metrics, ILogger<MoveWriter> logger) : GroupCommit<Move, MoveResult>(logger)
+internal sealed class MoveWriter(
+    IStore store, StoreHealth health, Relay relay, JobEvents events, PoolWindow window, PoolWakes wakes, DispatcherMetrics metrics, TimeProvider time)
+    : GroupCommit<Move, MoveResult>(health, time)
 {
     protected override Guid KeyOf(Move item) => item.Before.JobId;
 

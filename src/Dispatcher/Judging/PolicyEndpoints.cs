@@ -27,8 +27,10 @@ internal static class PolicyEndpoints
         var policies = routes.MapGroup("/api/policies").WithTags("policies");
         policies.MapGet("", ShowAsync).RequireAuthorization(Callers.Overseers).Produces<PoliciesView>();
         policies.MapPost("/activate", ActivateAsync).RequireAuthorization(Callers.Admins).Produces<InForceView>()
-            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status404NotFound).ProducesProblem(StatusCodes.Status409Conflict);
-        policies.MapPost("/unpin", UnpinAsync).RequireAuthorization(Callers.Admins).Produces<UnpinAnswer>().ProducesProblem(StatusCodes.Status409Conflict);
+            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status404NotFound).ProducesProblem(StatusCodes.Status409Conflict)
+            .LimitStoreWait();
+        policies.MapPost("/unpin", UnpinAsync).RequireAuthorization(Callers.Admins).Produces<UnpinAnswer>().ProducesProblem(StatusCodes.Status409Conflict)
+            .LimitStoreWait();
     }
 
     /// <summary>A row that the timeline contradicts puts nothing in force; readiness says why.</summary>

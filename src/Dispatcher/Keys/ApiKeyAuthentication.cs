@@ -34,7 +34,7 @@ internal sealed class ApiKeyAuthentication(
             return AuthenticateResult.NoResult();
         }
 
-        return await keys.FindAsync(secret, Context.RequestAborted) is { } key
+        return await StoreWaits.AuthenticateAsync(Context, TimeProvider, token => keys.FindAsync(secret, token)) is { } key
             ? AuthenticateResult.Success(new AuthenticationTicket(Caller(key), Name))
             : AuthenticateResult.Fail("Unknown or revoked key.");
     }

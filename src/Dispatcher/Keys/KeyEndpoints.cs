@@ -45,11 +45,11 @@ internal static class KeyEndpoints
     public static void MapKeys(this IEndpointRouteBuilder routes)
     {
         var keys = routes.MapGroup("/api/keys").RequireAuthorization(Callers.Admins).WithTags("keys");
-        keys.MapPost("", CreateAsync);
+        keys.MapPost("", CreateAsync).LimitStoreWait();
         keys.MapGet("", async (ApiKeys store, CancellationToken cancellationToken) =>
             new Page<KeyView>([.. (await store.ListAsync(cancellationToken)).Select(key => KeyView.Of(key))], null));
         keys.MapDelete("/{keyId}", async (string keyId, ApiKeys store, CancellationToken cancellationToken) =>
-            await store.RevokeAsync(keyId, cancellationToken) ? Results.NoContent() : Problems.NotFound($"There is no key {keyId}."));
+            await store.RevokeAsync(keyId, cancellationToken) ? Results.NoContent() : Problems.NotFound($"There is no key {keyId}.")).LimitStoreWait();
     }
 
     private static async Task<IResult> CreateAsync(KeyRequest request, ApiKeys store, CancellationToken cancellationToken)

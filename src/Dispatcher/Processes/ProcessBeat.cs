@@ -1,16 +1,37 @@
 using Dispatcher.Health;
 using Dispatcher.Hosting;
 using Dispatcher.Judging;
+using Dispatcher.Storing;
 
 namespace Dispatcher.Processes;
 
-/// <summary>Says every few seconds that this process is there and which bundle it runs.</summary>
-internal sealed partial class ProcessBeat(ProcessRegister register, CurrentBundle current, PolicyFolder folder, TimeProvider time, ILogger<ProcessBeat> logger)
-    : Loop(TimeSpan.FromSeconds(5), time, logger)
+/// <summary>
+/// Says every few seconds that this process is there and which bundle it runs. That is a real write, committed like every other, and so shows whether
+/// the store takes writes.
+/// </summary>
+internal sealed partial class ProcessBeat(
+    ProcessRegister register, StoreHealth health, CurrentBundle current, PolicyFolder folder, TimeProvider time, ILogger<ProcessBeat> logger)
+    : Loop(TimeSpan.FromSeconds(2), time, logger)
 {
     private readonly Guid _instance = Guid.CreateVersion7(time.GetUtcNow());
 
-    public override Task OnceAsync(CancellationToken cancellationToken)
+    protected override TimeSpan LongestRound => TimeSpan.FromSeconds(2);
+
+    public override async Task OnceAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await NoteAsync(cancellationToken);
+            health.Proved(this);
+        }
+        catch (Exception fault) when (fault.IsStoreAway() || fault is OperationCanceledException)
+        {
+            health.Fails(this, fault);
+            throw;
+        }
+    }
+
+    private Task NoteAsync(CancellationToken cancellationToken)
     {
         var looked = folder.LastLook;
         return register.NoteAsync(

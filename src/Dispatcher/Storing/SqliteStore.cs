@@ -289,7 +289,10 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         await connection.OpenAsync(cancellationToken);
         await using var transaction = connection.BeginTransaction(deferred: false);
         var result = work(transaction);
-        await transaction.CommitAsync(cancellationToken);
+
+        // A caller who has left meanwhile, as while another process held the file, was told that nothing was committed.
+        cancellationToken.ThrowIfCancellationRequested();
+        await transaction.CommitAsync(CancellationToken.None);
         return result;
     }
 }

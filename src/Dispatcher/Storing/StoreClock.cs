@@ -12,6 +12,8 @@ internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogge
     private static readonly TimeSpan LongestProbe = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestTrust = TimeSpan.FromSeconds(15);
 
+    protected override TimeSpan LongestRound => TimeSpan.FromSeconds(2);
+
     private readonly TaskCompletionSource _firstProbe = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _offset;
     private long _probedAt;

@@ -15,7 +15,7 @@ internal static class StoreRegistration
         services.AddPooledDbContextFactory<DispatcherDb>((provider, options) => options
             .UseNpgsql(provider.GetRequiredService<NpgsqlDataSource>(), npgsql => npgsql.ExecutionStrategy(FaultsAsTheyAre)).ConfigureWarnings(IgnoreHandWritten));
         services.AddSingleton<IStore, PostgresStore>();
-        services.AddSingleton<SealTable>();
+        AddShared(services);
     }
 
     public static void AddSqliteStore(this IServiceCollection services, string file)
@@ -23,7 +23,14 @@ internal static class StoreRegistration
         services.AddPooledDbContextFactory<DispatcherDb>(options => options
             .UseSqlite($"Data Source={file};Default Timeout=30").ConfigureWarnings(IgnoreHandWritten));
         services.AddSingleton<IStore, SqliteStore>();
+        AddShared(services);
+    }
+
+    private static void AddShared(IServiceCollection services)
+    {
         services.AddSingleton<SealTable>();
+        services.AddSingleton(provider => new StoreHealth(
+            provider.GetService<NpgsqlDataSource>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<StoreHealth>>()));
     }
 
     /// <summary>Migrations are written by hand, so that there is no snapshot to compare the model with; a test compares it with the tables instead.</summary>
@@ -39,6 +46,12 @@ internal static class StoreRegistration
         builder.MaxAutoPrepare = builder.MaxAutoPrepare == 0 ? 40 : builder.MaxAutoPrepare;
         builder.KeepAlive = builder.KeepAlive == 0 ? 15 : builder.KeepAlive;
         builder.ApplicationName ??= "dispatcher";
+        if (builder.Host?.Contains(',', StringComparison.Ordinal) == true && builder.TargetSessionAttributes is null)
+        {
+            // Of several servers one takes writes. Without this a session may lead to a standby, and all of its writes fail.
+            builder.TargetSessionAttributes = "read-write";
+        }
+
         return builder.ConnectionString;
     }
 }

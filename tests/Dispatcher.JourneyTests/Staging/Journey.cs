@@ -48,7 +48,17 @@ internal sealed class Journey : IAsyncDisposable
     public bool IsMigrated { get; }
 
     /// <summary>The database as dispatchers connect to it.</summary>
-    public string ServePostgres => IsMigrated ? new NpgsqlConnectionStringBuilder(Postgres) { Username = PostgresTemplate.ServeRole }.ConnectionString : Postgres;
+    public string ServePostgres => new NpgsqlConnectionStringBuilder(Postgres)
+    {
+        Username = IsMigrated ? PostgresTemplate.ServeRole : new NpgsqlConnectionStringBuilder(Postgres).Username,
+        Port = Gate?.Port ?? new NpgsqlConnectionStringBuilder(Postgres).Port,
+    }.ConnectionString;
+
+    /// <summary>The way of its dispatchers to the database. Null: the direct one.</summary>
+    public TcpGate? Gate { get; private set; }
+
+    /// <summary>Dispatchers that start from now on reach the database through a gate.</summary>
+    public TcpGate GateToDatabase() => Gate = new TcpGate(new NpgsqlConnectionStringBuilder(Postgres).Port);
 
     public NpgsqlDataSource Database { get; }
 
@@ -246,6 +256,7 @@ internal sealed class Journey : IAsyncDisposable
             await process.DisposeAsync();
         }
 
+        await (Gate?.DisposeAsync() ?? ValueTask.CompletedTask);
         await Servers.DropVhostAsync(Name);
         await Database.DisposeAsync();
         await PostgresTemplate.DropAsync(Name);

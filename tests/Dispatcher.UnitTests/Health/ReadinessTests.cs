@@ -51,7 +51,7 @@ public sealed class ReadinessTests
             server.Get<BundleActivation>(), server.Get<IDbContextFactory<DispatcherDb>>(), server.Get<ServerSettings>(), server.Get<CurrentBundle>(), server.Get<DispatcherMetrics>(),
             server.Get<IOptions<PolicyFolderOptions>>(), time, server.Get<ILogger<PolicyFolder>>());
         await folder.OnceAsync(TestContext.Current.CancellationToken);
-        var readiness = new Readiness(server.Get<StoreClock>(), server.Get<CurrentBundle>(), folder, server.Get<IEnumerable<IBusInstance>>(), server.Get<Sealer>());
+        var readiness = new Readiness(server.Get<StoreHealth>(), server.Get<StoreClock>(), server.Get<CurrentBundle>(), folder, server.Get<IEnumerable<IBusInstance>>(), server.Get<Sealer>());
         var before = readiness.Checks["policy_folder"];
 
         time.Later = TimeSpan.FromSeconds(31);

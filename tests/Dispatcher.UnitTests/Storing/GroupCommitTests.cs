@@ -1,8 +1,5 @@
-using System.Collections.Concurrent;
 using System.Data.Common;
-using Dispatcher.Storing;
 using Microsoft.Data.Sqlite;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.UnitTests.Storing;
 
@@ -16,7 +13,7 @@ public sealed class GroupCommitTests
     [Fact]
     public async Task An_item_alone_is_committed_at_once()
     {
-        await using var writer = new Writer();
+        await using var writer = new ListWriter();
         await writer.StartAsync(Cancel);
 
         Assert.Equal(7, await writer.AddAsync(new Item(7), Cancel));
@@ -27,7 +24,7 @@ public sealed class GroupCommitTests
     [Fact]
     public async Task Each_caller_gets_the_result_of_its_own_item()
     {
-        await using var writer = new Writer();
+        await using var writer = new ListWriter();
         var answers = Enumerable.Range(0, 1_000).Select(i => writer.AddAsync(new Item(i), Cancel)).ToList();
         await writer.StartAsync(Cancel);
 
@@ -37,7 +34,7 @@ public sealed class GroupCommitTests
     [Fact]
     public async Task What_gathers_while_a_batch_is_written_goes_into_the_next_one()
     {
-        await using var writer = new Writer { Hold = new TaskCompletionSource() };
+        await using var writer = new ListWriter { Hold = new TaskCompletionSource() };
         await writer.StartAsync(Cancel);
         var answers = new List<Task<int>> { writer.AddAsync(new Item(-1), Cancel) };
         await writer.StartedAsync(batches: 1);
@@ -54,7 +51,7 @@ public sealed class GroupCommitTests
     [Fact]
     public async Task A_batch_has_at_most_256_items_ordered_by_key()
     {
-        await using var writer = new Writer();
+        await using var writer = new ListWriter();
         var answers = Enumerable.Range(0, 600).Select(i => writer.AddAsync(new Item(i), Cancel)).ToList();
         await writer.StartAsync(Cancel);
         await Task.WhenAll(answers);
@@ -67,7 +64,7 @@ public sealed class GroupCommitTests
     public async Task Items_with_an_equal_key_never_share_a_batch()
     {
         var key = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
-        await using var writer = new Writer();
+        await using var writer = new ListWriter();
         var answers = Enumerable.Range(0, 50).Select(i => writer.AddAsync(new Item(i) { Key = i % 2 == 0 ? key : Guid.CreateVersion7(TimeProvider.System.GetUtcNow()) }, Cancel)).ToList();
         await writer.StartAsync(Cancel);
 
@@ -78,7 +75,7 @@ public sealed class GroupCommitTests
     [Fact]
     public async Task A_data_error_is_the_fault_of_its_own_caller_only()
     {
-        await using var writer = new Writer { Commit = batch => Spoiled(batch, new SqliteException("constraint", Constraint)) };
+        await using var writer = new ListWriter { Commit = batch => Spoiled(batch, new SqliteException("constraint", Constraint)) };
         var answers = Enumerable.Range(0, 20).Select(i => writer.AddAsync(new Item(i), Cancel)).ToList();
         await writer.StartAsync(Cancel);
 
@@ -89,7 +86,7 @@ public sealed class GroupCommitTests
     [Fact]
     public async Task A_mistake_of_ours_reaches_its_caller_and_the_writer_lives_on()
     {
-        await using var writer = new Writer { Commit = batch => Spoiled(batch, new InvalidOperationException("a bug")) };
+        await using var writer = new ListWriter { Commit = batch => Spoiled(batch, new InvalidOperationException("a bug")) };
         await writer.StartAsync(Cancel);
 
         await Assert.ThrowsAsync<InvalidOperationException>(() => writer.AddAsync(new Item(13), Cancel));
@@ -101,7 +98,7 @@ public sealed class GroupCommitTests
     public async Task While_the_database_is_lost_nobody_sees_a_fault_and_all_is_tried_again()
     {
         var left = 4;
-        await using var writer = new Writer { Commit = _ => Interlocked.Decrement(ref left) >= 0 ? throw new SqliteException("busy", Busy) : Task.CompletedTask };
+        await using var writer = new ListWriter { Commit = _ => Interlocked.Decrement(ref left) >= 0 ? throw new SqliteException("busy", Busy) : Task.CompletedTask };
         var answers = Enumerable.Range(0, 10).Select(i => writer.AddAsync(new Item(i), Cancel)).ToList();
         await writer.StartAsync(Cancel);
 
@@ -113,7 +110,7 @@ public sealed class GroupCommitTests
     public async Task A_database_that_fails_in_an_unknown_way_is_taken_for_lost()
     {
         var left = 1;
-        await using var writer = new Writer { Commit = _ => Interlocked.Decrement(ref left) >= 0 ? throw new UnknownFault() : Task.CompletedTask };
+        await using var writer = new ListWriter { Commit = _ => Interlocked.Decrement(ref left) >= 0 ? throw new UnknownFault() : Task.CompletedTask };
         await writer.StartAsync(Cancel);
 
         Assert.Equal(1, await writer.AddAsync(new Item(1), Cancel));
@@ -122,7 +119,7 @@ public sealed class GroupCommitTests
     [Fact]
     public async Task A_stop_cancels_those_whose_batch_is_being_written_and_those_who_wait()
     {
-        await using var writer = new Writer { Hold = new TaskCompletionSource() };
+        await using var writer = new ListWriter { Hold = new TaskCompletionSource() };
         var answers = Enumerable.Range(0, 600).Select(i => writer.AddAsync(new Item(i), Cancel)).ToList();
         await writer.StartAsync(Cancel);
         await writer.StartedAsync(batches: 2);
@@ -136,7 +133,7 @@ public sealed class GroupCommitTests
     public async Task A_stop_cancels_those_who_wait_for_a_batch_with_an_equal_key()
     {
         var key = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
-        await using var writer = new Writer { Hold = new TaskCompletionSource() };
+        await using var writer = new ListWriter { Hold = new TaskCompletionSource() };
         var answers = Enumerable.Range(0, 3).Select(i => writer.AddAsync(new Item(i) { Key = key }, Cancel)).ToList();
         await writer.StartAsync(Cancel);
         await writer.StartedAsync(batches: 1);
@@ -150,7 +147,7 @@ public sealed class GroupCommitTests
     public async Task A_stop_cancels_those_who_are_tried_one_by_one()
     {
         var alone = new TaskCompletionSource();
-        await using var writer = new Writer { Commit = batch => batch.Count > 1 ? throw new SqliteException("constraint", Constraint) : alone.Task };
+        await using var writer = new ListWriter { Commit = batch => batch.Count > 1 ? throw new SqliteException("constraint", Constraint) : alone.Task };
         var answers = Enumerable.Range(0, 3).Select(i => writer.AddAsync(new Item(i), Cancel)).ToList();
         await writer.StartAsync(Cancel);
         await writer.StartedAsync(batches: 2);
@@ -165,7 +162,7 @@ public sealed class GroupCommitTests
     [Fact]
     public async Task A_stop_ends_the_waiting_for_a_lost_database()
     {
-        await using var writer = new Writer { Commit = _ => throw new SqliteException("busy", Busy) };
+        await using var writer = new ListWriter { Commit = _ => throw new SqliteException("busy", Busy) };
         var answer = writer.AddAsync(new Item(1), Cancel);
         await writer.StartAsync(Cancel);
         await writer.StartedAsync(batches: 3);
@@ -178,47 +175,12 @@ public sealed class GroupCommitTests
     [Fact]
     public async Task Who_comes_after_the_stop_is_cancelled_too()
     {
-        await using var writer = new Writer();
+        await using var writer = new ListWriter();
         await writer.StartAsync(Cancel);
         await writer.StopAsync(Cancel);
 
         await AllCancelledAsync([writer.AddAsync(new Item(1), Cancel)]);
     }
-
-    [Fact]
-    public async Task A_caller_may_stop_waiting_and_its_item_is_committed_all_the_same()
-    {
-        await using var writer = new Writer { Hold = new TaskCompletionSource() };
-        using var impatient = new CancellationTokenSource();
-        await writer.StartAsync(Cancel);
-        var answer = writer.AddAsync(new Item(1), impatient.Token);
-        await writer.StartedAsync(batches: 1);
-
-        await impatient.CancelAsync();
-        writer.Hold.SetResult();
-
-        await AllCancelledAsync([answer]);
-        Assert.Equal(2, await writer.AddAsync(new Item(2), Cancel));
-        Assert.Contains(writer.Batches, batch => batch.Any(item => item.Number == 1));
-    }
-
-    [Theory]
-    [InlineData(Constraint, true)]
-    [InlineData(20, true)]
-    [InlineData(18, true)]
-    [InlineData(Busy, false)]
-    [InlineData(10, false)]
-    [InlineData(1, false)]
-    public void Only_errors_that_come_from_what_is_written_are_about_data(int code, bool aboutData) => Assert.Equal(aboutData, new SqliteException("", code).IsAboutData());
-
-    [Theory]
-    [InlineData("22021", true)]
-    [InlineData("23505", true)]
-    [InlineData("40P01", false)]
-    [InlineData("40001", false)]
-    [InlineData("57P01", false)]
-    [InlineData("42P01", false)]
-    public void The_same_holds_for_PostgreSQL(string state, bool aboutData) => Assert.Equal(aboutData, new Npgsql.PostgresException("", "ERROR", "ERROR", state).IsAboutData());
 
     private static Task Spoiled(IReadOnlyList<Item> batch, Exception reason) => batch.Any(item => item.Number == 13) ? Task.FromException(reason) : Task.CompletedTask;
 
@@ -229,49 +191,5 @@ public sealed class GroupCommitTests
         Assert.All(answers, answer => Assert.Equal(TaskStatus.Canceled, answer.Status));
     }
 
-    private sealed record Item(int Number)
-    {
-        public Guid Key { get; init; } = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
-    }
-
     private sealed class UnknownFault : DbException;
-
-    /// <summary>A real writer whose database is a list; a result is the item's number.</summary>
-    private sealed class Writer() : GroupCommit<Item, int>(NullLogger.Instance), IAsyncDisposable
-    {
-        private readonly SemaphoreSlim _started = new(0);
-
-        public ConcurrentQueue<IReadOnlyList<Item>> Batches { get; } = new();
-
-        /// <summary>Commits wait for it.</summary>
-        public TaskCompletionSource? Hold { get; init; }
-
-        public Func<IReadOnlyList<Item>, Task> Commit { get; init; } = _ => Task.CompletedTask;
-
-        public async Task StartedAsync(int batches)
-        {
-            for (var i = 0; i < batches; i++)
-            {
-                Assert.True(await _started.WaitAsync(TimeSpan.FromSeconds(10), Cancel));
-            }
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            await StopAsync(CancellationToken.None);
-            Dispose();
-            _started.Dispose();
-        }
-
-        protected override Guid KeyOf(Item item) => item.Key;
-
-        protected override async Task<IReadOnlyList<int>> CommitAsync(IReadOnlyList<Item> batch, CancellationToken cancellationToken)
-        {
-            _started.Release();
-            await (Hold?.Task ?? Task.CompletedTask).WaitAsync(cancellationToken);
-            await Commit(batch);
-            Batches.Enqueue(batch);
-            return [.. batch.Select(item => item.Number)];
-        }
-    }
 }

@@ -1,0 +1,109 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Dispatcher.JourneyTests.Staging;
+
+/// <summary>A way to a server that can be cut, as by a crash, or held, as by a network that drops every packet. Other tests keep their own way.</summary>
+internal sealed class TcpGate : IAsyncDisposable
+{
+    private readonly int _target;
+    private readonly ConcurrentDictionary<Socket, Socket> _pairs = [];
+    private readonly CancellationTokenSource _end = new();
+    private readonly List<Task> _tasks = [];
+    private TaskCompletionSource _flows = new();
+    private Socket? _listener;
+
+    public TcpGate(int target)
+    {
+        _target = target;
+        Port = Servers.FreePort();
+        _flows.SetResult();
+        Open();
+    }
+
+    public int Port { get; }
+
+    /// <summary>Connections are accepted again.</summary>
+    public void Open()
+    {
+        _listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        _listener.Bind(new IPEndPoint(IPAddress.Loopback, Port));
+        _listener.Listen();
+        _tasks.Add(AcceptAsync(_listener));
+    }
+
+    /// <summary>Connections end, and new ones are refused.</summary>
+    public void Cut()
+    {
+        _listener?.Dispose();
+        foreach (var (near, far) in _pairs)
+        {
+            near.Close(0);
+            far.Close(0);
+        }
+
+        _pairs.Clear();
+    }
+
+    /// <summary>Connections stay and are made, and nothing goes through.</summary>
+    public void Hold() => _flows = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>What was held goes through.</summary>
+    public void Release() => _flows.TrySetResult();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _end.CancelAsync();
+        Release();
+        Cut();
+        await Task.WhenAll(_tasks);
+        _end.Dispose();
+    }
+
+    private async Task AcceptAsync(Socket listener)
+    {
+        try
+        {
+            while (true)
+            {
+                var near = await listener.AcceptAsync(_end.Token);
+                var far = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+                _pairs[near] = far;
+                await far.ConnectAsync(new IPEndPoint(IPAddress.Loopback, _target), _end.Token);
+                _tasks.Add(PumpAsync(near, far));
+                _tasks.Add(PumpAsync(far, near));
+            }
+        }
+        catch (Exception ended) when (ended is SocketException or ObjectDisposedException or OperationCanceledException)
+        {
+            // Cut.
+        }
+    }
+
+    private async Task PumpAsync(Socket from, Socket to)
+    {
+        var buffer = new byte[65_536];
+        try
+        {
+            int read;
+            while ((read = await from.ReceiveAsync(buffer, _end.Token)) > 0)
+            {
+                await _flows.Task.WaitAsync(_end.Token);
+                for (var sent = 0; sent < read;)
+                {
+                    sent += await to.SendAsync(buffer.AsMemory(sent, read - sent), _end.Token);
+                }
+            }
+        }
+        catch (Exception ended) when (ended is SocketException or ObjectDisposedException or OperationCanceledException)
+        {
+            // Cut, or one side closed.
+        }
+
+        from.Dispose();
+        to.Dispose();
+        _pairs.TryRemove(from, out _);
+        _pairs.TryRemove(to, out _);
+    }
+}

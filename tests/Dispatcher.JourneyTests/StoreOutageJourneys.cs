@@ -1,0 +1,147 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text.Json;
+using Dispatcher.JourneyTests.Staging;
+using Npgsql;
+
+namespace Dispatcher.JourneyTests;
+
+/// <summary>The database takes no writes, in each of the ways it can. <c>DISPATCHER_TEST_SECONDS</c> makes the outage longer.</summary>
+public sealed class StoreOutageJourneys
+{
+    /// <summary>What a client waits at most, and what a busy machine may add to it.</summary>
+    private static readonly TimeSpan LongestAnswer = TimeSpan.FromSeconds(5 + 5);
+
+    private static CancellationToken Now => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Read_only_database_is_noticed_and_its_sessions_do_not_outlive_it()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        await using var owner = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(journey.Postgres) { Database = "postgres", Pooling = false }.ConnectionString);
+        await owner.OpenAsync(Now);
+
+        // Sessions keep what they began with, as after a failover they keep the server that is a standby now.
+        await RunAsync(owner, $"alter database {journey.Name} set default_transaction_read_only = on");
+        await RunAsync(owner, $"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{journey.Name}'");
+        await NotReadyAsync(dispatcher, "read-only");
+        var refused = await AskAsync(dispatcher, AJob.On("job.test.once"));
+
+        Assert.Equal(("no", true), (refused.Taken, refused.HasRetryAfter));
+        await RunAsync(owner, $"alter database {journey.Name} reset default_transaction_read_only");
+        await AcceptedAsync(dispatcher);
+        await dispatcher.ReadyAsync();
+        Assert.Equal(1, await journey.Records.CountAsync("accepted", "job.test.once"));
+        await journey.CountingWorkerAsync(dispatcher);
+        await journey.SettledAsync(1);
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task Submit_that_waits_for_a_lock_is_cancelled_and_never_runs()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        await using (var held = await journey.LockAsync("timeline"))
+        {
+            var given = await AskAsync(dispatcher, AJob.On("job.test.once"));
+
+            Assert.Equal("no", given.Taken);
+        }
+
+        await AcceptedAsync(dispatcher);
+        Assert.Equal(["1"], await journey.Records.TextsAsync("select count(*)::text from jobs"));
+        await journey.CountingWorkerAsync(dispatcher);
+        await journey.SettledAsync(1);
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task Database_that_hangs_leaves_no_client_waiting_and_a_job_that_may_be_taken_is_named()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var gate = journey.GateToDatabase();
+        var dispatcher = await journey.DispatcherAsync();
+        var job = AJob.On("job.test.once");
+        gate.Hold();
+
+        var given = await AskAsync(dispatcher, job);
+        await NotReadyAsync(dispatcher, "does not answer");
+
+        Assert.NotNull(given.Taken);
+        gate.Release();
+        Assert.Equal(HttpStatusCode.Accepted, await UntilAcceptedAsync(dispatcher, job));
+        Assert.Equal(["1"], await journey.Records.TextsAsync("select count(*)::text from jobs"));
+        await journey.CountingWorkerAsync(dispatcher);
+        await journey.SettledAsync(1);
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
+    public async Task Outage_of_the_database_is_a_few_lines_of_log_and_status_still_answers()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var gate = journey.GateToDatabase();
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.CountingWorkerAsync(dispatcher);
+        await (await journey.ProducerAsync()).PublishAsync([AJob.On("job.test.once")]);
+        await journey.SettledAsync(1);
+        var before = dispatcher.Log.Length;
+
+        gate.Cut();
+        await NotReadyAsync(dispatcher, "");
+        await (await journey.ProducerAsync()).PublishAsync([AJob.On("job.test.once")]);
+        var refused = await AskAsync(dispatcher, AJob.On("job.test.once"));
+        await Task.Delay(TimeSpan.FromSeconds(Journey.Number("DISPATCHER_TEST_SECONDS", 10)), Now);
+        gate.Open();
+        await dispatcher.ReadyAsync();
+        await AcceptedAsync(dispatcher);
+        await journey.SettledAsync(3);
+
+        Assert.Equal("no", refused.Taken);
+        var lines = dispatcher.Log[before..].Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.True(lines.Length <= 12, $"{lines.Length} lines:\n{string.Join('\n', lines)}");
+        Assert.Single(lines, line => line.Contains("The database does not take writes", StringComparison.Ordinal));
+        Assert.Single(lines, line => line.Contains("The database takes writes again", StringComparison.Ordinal));
+        await journey.EndsWellAsync();
+    }
+
+    private static Task NotReadyAsync(DispatcherProcess dispatcher, string why) => Eventually.IsAsync(
+        async () => await dispatcher.ReadinessAsync() is (HttpStatusCode.ServiceUnavailable, var body) && body.GetProperty("checks").GetProperty("store").GetString() == "failing",
+        () => "the dispatcher is not ready: " + why + "\n" + dispatcher.Log,
+        LongestAnswer);
+
+    private static async Task<(string? Taken, bool HasRetryAfter)> AskAsync(DispatcherProcess dispatcher, AJob job)
+    {
+        using var http = dispatcher.Client(DispatcherProcess.AdminKey);
+        using var body = new ByteArrayContent(job.Body());
+        body.Headers.ContentType = new("application/json");
+        var watch = Stopwatch.StartNew();
+        using var answer = await http.PostAsync(new Uri("/api/jobs", UriKind.Relative), body, Now);
+        Assert.True(watch.Elapsed < LongestAnswer, $"The answer took {watch.Elapsed}.\n{dispatcher.Log}");
+        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(Now);
+        Assert.True(answer.StatusCode == HttpStatusCode.ServiceUnavailable, $"{answer.StatusCode} {problem}\n{dispatcher.Log}");
+        return (problem.TryGetProperty("taken", out var taken) ? taken.GetString() : null, answer.Headers.RetryAfter is not null);
+    }
+
+    /// <summary>A new job is taken within seconds.</summary>
+    private static async Task AcceptedAsync(DispatcherProcess dispatcher) =>
+        Assert.Equal(HttpStatusCode.Accepted, await UntilAcceptedAsync(dispatcher, AJob.On("job.test.once")));
+
+    private static async Task<HttpStatusCode> UntilAcceptedAsync(DispatcherProcess dispatcher, AJob job)
+    {
+        var status = HttpStatusCode.ServiceUnavailable;
+        await Eventually.IsAsync(
+            async () => (status = (await dispatcher.SubmitAsync(job.Body())).Status) != HttpStatusCode.ServiceUnavailable, () => "the job is taken\n" + dispatcher.Log, TimeSpan.FromSeconds(20));
+        return status;
+    }
+
+    private static async Task RunAsync(NpgsqlConnection connection, string sql)
+    {
+#pragma warning disable CA2100 // The name of the test's own database.
+        await using var command = new NpgsqlCommand(sql, connection);
+#pragma warning restore CA2100
+        await command.ExecuteNonQueryAsync(Now);
+    }
+}
