@@ -81,6 +81,7 @@ internal static class Server
         services.AddSingleton<DecidedJobs>();
         services.AddSingleton<PolicyGate>();
         services.AddSingleton<JobIntake>();
+        services.AddSingleton<FinalReplies>();
         services.AddSingleton<JobEvents>();
         services.AddSingleton<Permits>();
         services.AddSingleton<PoolLines>();
