@@ -1,3 +1,5 @@
+using Dispatcher.ReferenceWorker;
+
 namespace Dispatcher.Hosting;
 
 /// <summary>What a server needs to be told. From the command line, else from the environment; a secret also from the file that <c>…_FILE</c> names.</summary>
@@ -31,6 +33,9 @@ internal sealed record ServerSettings
 
     /// <summary>Whether the embedded server runs the reference worker.</summary>
     public bool Worker { get; init; } = true;
+
+    /// <summary>What the embedded server's worker may deploy, by name.</summary>
+    public IDictionary<string, Recipe> Recipes { get; init; } = new Dictionary<string, Recipe>(StringComparer.Ordinal);
 
     /// <summary>Whether to migrate at start. The embedded server always does.</summary>
     public bool Migrate { get; init; }
