@@ -24,7 +24,7 @@ internal sealed record DemoServer(string Url, string Key)
         screen.Command("dispatcher jobs list");
         screen.Command($"dispatcher jobs timeline {job}");
         screen.Command($"dispatcher approvals show {approval}");
-        screen.Command("curl -N -H @<(echo \"Authorization: Bearer $DISPATCHER_API_KEY\") $DISPATCHER_URL/api/events");
+        screen.Command("curl -sN -H @<(echo \"Authorization: Bearer $DISPATCHER_API_KEY\") $DISPATCHER_URL/api/events");
         screen.Line("\nThe server stays up until Ctrl-C. What happens to the deployment:\n");
     }
 
