@@ -1,6 +1,7 @@
 using Dispatcher.Judging;
 using Dispatcher.Messaging;
 using Dispatcher.Sealing;
+using Dispatcher.Topology;
 using Dispatcher.Storing;
 using MassTransit;
 using MassTransit.Transports;
@@ -8,7 +9,7 @@ using MassTransit.Transports;
 namespace Dispatcher.Health;
 
 /// <summary>Whether this process may decide and move jobs, and if not, why.</summary>
-internal sealed class Readiness(StoreClock clock, CurrentBundle current, PolicyFolder folder, IEnumerable<IBusInstance> buses, Sealer sealer)
+internal sealed class Readiness(StoreClock clock, CurrentBundle current, PolicyFolder folder, IEnumerable<IBusInstance> buses, Sealer sealer, RabbitTopology? topology = null)
 {
     /// <summary>Each check by name: <c>ok</c>, or what is wrong.</summary>
     public IReadOnlyDictionary<string, string> Checks => new Dictionary<string, string>
@@ -17,6 +18,7 @@ internal sealed class Readiness(StoreClock clock, CurrentBundle current, PolicyF
         ["bundle"] = current.InForce.Bundle is not null ? Ok : $"no readable bundle is in force: every job is denied. {current.InForce.Trouble}".TrimEnd(),
         ["broker"] = buses.Where(bus => bus.InstanceType != typeof(SetAsideBus)).Select(bus => bus.BusControl.CheckHealth())
             .FirstOrDefault(health => health.Status != BusHealthStatus.Healthy)?.Description ?? Ok,
+        ["topology"] = topology?.Trouble ?? Ok,
         ["policy_folder"] = Folder,
         ["sealing"] = sealer.Trouble ?? Ok,
     };
