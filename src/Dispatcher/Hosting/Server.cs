@@ -168,6 +168,7 @@ internal static class Server
     {
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        app.UseGateFallback();
         app.UseRateLimiter();
         app.UseAuthentication();
         app.UseAuthorization();
