@@ -9,7 +9,8 @@ using MassTransit.Transports;
 namespace Dispatcher.Health;
 
 /// <summary>Whether this process may decide and move jobs, and if not, why.</summary>
-internal sealed class Readiness(StoreClock clock, CurrentBundle current, PolicyFolder folder, IEnumerable<IBusInstance> buses, Sealer sealer, RabbitTopology? topology = null)
+internal sealed class Readiness(
+    StoreClock clock, CurrentBundle current, PolicyFolder folder, IEnumerable<IBusInstance> buses, Sealer sealer, RabbitTopology? topology = null)
 {
     /// <summary>Each check by name: <c>ok</c>, or what is wrong.</summary>
     public IReadOnlyDictionary<string, string> Checks => new Dictionary<string, string>

@@ -65,7 +65,8 @@ internal static class StatusEndpoints
 
         if (services.GetService<RabbitTopology>()?.PoolsWithoutQueue is { Count: > 0 } pools)
         {
-            yield return $"The broker has no queue yet for pools of the policy in force: {string.Join(", ", pools)}. Their jobs wait until it is declared.";
+            yield return "The broker has no queue yet for pools of the policy in force: "
+                + $"{string.Join(", ", pools)}. Their jobs wait until it is declared.";
         }
     }
 }

@@ -27,6 +27,7 @@ internal static class EventIds
     public const int UnroutedTaken = 1208;
     public const int ConsumingPaused = 1209;
     public const int ConsumingResumed = 1210;
+    public const int UndeliveredForeign = 1211;
 
     // 1220 connections
     public const int BrokerLimitHigh = 1220;

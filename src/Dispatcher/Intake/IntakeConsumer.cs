@@ -31,7 +31,8 @@ internal sealed partial class IntakePolicyFilter(
         var errors = new List<InputError>();
         if (aside?.Reason == SetAside.Rejected)
         {
-            errors.Report("rejected", "amqp:x-death", "Somebody took the message from the intake queue and rejected it.", "Publish it again if the job should run.");
+            errors.Report(
+                "rejected", "amqp:x-death", "Somebody took the message from the intake queue and rejected it.", "Publish it again if the job should run.");
         }
 
         var submission = reader.Read(context.Message.Body, source, errors);

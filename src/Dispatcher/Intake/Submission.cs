@@ -24,7 +24,7 @@ internal sealed record SubmissionSource
     public string? CorrelationId { get; init; }
     public string? TraceParent { get; init; }
 
-    /// <summary>Whether it waited on the broker for longer than its sender, or a policy of the broker, allows. Then it is not run.</summary>
+    /// <summary>Whether it waited on the broker for longer than its sender, or a policy of the broker, allows: it is not run.</summary>
     public bool IsExpired { get; init; }
 
     /// <summary>Length and hash of a body that was too large to keep. Null: the body is whole.</summary>

@@ -100,7 +100,8 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
                 Code = "bad_reply_to",
                 Where = "amqp:reply_to",
                 Message = $"\"{SubmissionFields.Cut(source.ReplyTo)}\" is no reply queue of {SubmissionFields.Cut(source.Principal)}.",
-                Fix = $"Use amq.rabbitmq.reply-to, or a queue whose name begins with \"reply.{SubmissionFields.Cut(source.Principal)}.\"; leave reply_to out if nobody waits for an answer.",
+                Fix = $"Use amq.rabbitmq.reply-to, or a queue whose name begins with \"reply.{SubmissionFields.Cut(source.Principal)}.\"; "
+                    + "leave reply_to out if nobody waits for an answer.",
             });
         }
     }

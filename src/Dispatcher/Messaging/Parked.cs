@@ -38,7 +38,7 @@ internal sealed partial class ParkedLog(string source, ILogger<ParkedLog> logger
 /// <summary>Keeps what ended its reader again and again, alone too, as a dead letter. Nothing in here looks into it.</summary>
 internal sealed class PoisonLetters(Refusals refusals)
 {
-    /// <summary>Keeps a message from the poison queue of <paramref name="source"/>.</summary>
+    /// <summary>Keeps a message from the poison queue of <paramref name="source"/>, or from a source without one.</summary>
     public Task KeepAsync(string source, ConsumeContext<RawMessage> context)
     {
         var facts = DeliveryFacts.Of(context);
@@ -46,7 +46,7 @@ internal sealed class PoisonLetters(Refusals refusals)
         {
             Code = Refusals.Poison,
             Where = source,
-            Message = SetAside.Of(context, QueueNames.Parked(source)) is { Reason: not SetAside.DeliveryLimit } aside
+            Message = SetAside.Of(context, QueueNames.Parked(source)) is { Reason: not (SetAside.DeliveryLimit or SetAside.Unknown) } aside
                 ? $"The broker set the message aside from {QueueNames.Parked(source)}, reason {aside.Reason}."
                 : "Whoever read the message ended or failed, each time it was delivered, at last with no other of its queue beside it.",
             Fix = "Find the fault in the log of the servers at that time; the bytes are kept here. Hand it in again when it is mended.",

@@ -38,6 +38,9 @@ internal sealed record DeliveryFacts
     public string? TraceParent { get; init; }
     public string? Permit { get; init; }
 
+    /// <summary>How often it came back to its queue. The broker counts, and overwrites what a sender sets.</summary>
+    public long DeliveryCount { get; init; }
+
     /// <summary>
     /// Whether the server sent it: as its broker user and with one of its types. A producer may use the same broker user, but sets no type.
     /// </summary>
@@ -65,6 +68,7 @@ internal sealed record DeliveryFacts
             ReplyTo = properties.ReplyTo,
             CorrelationId = properties.CorrelationId,
             Type = properties.Type,
+            DeliveryCount = properties.Headers?.TryGetValue("x-delivery-count", out var count) == true ? count as long? ?? 0 : 0,
         };
     }
 

@@ -15,7 +15,8 @@ internal sealed record SetAside(string Reason)
     /// <summary>It came back too often.</summary>
     public const string DeliveryLimit = "delivery_limit";
 
-    private const string Unknown = "unknown";
+    /// <summary>The broker gives no reason that can be trusted.</summary>
+    public const string Unknown = "unknown";
 
     /// <summary>
     /// Only of a message from the parked or poison queue of <paramref name="from"/>. There, queue and reason of the first <c>x-death</c>

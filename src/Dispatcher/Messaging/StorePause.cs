@@ -13,7 +13,8 @@ namespace Dispatcher.Messaging;
 /// poison. Closing the channels once returns what is held, which counts one delivery for each outage, and nothing is delivered until the
 /// store is back.
 /// </summary>
-internal sealed partial class StorePause(StoreClock clock, TimeProvider time, ILogger<StorePause> logger) : Loop(TimeSpan.FromSeconds(1), time, logger), IFilter<ChannelContext>
+internal sealed partial class StorePause(StoreClock clock, TimeProvider time, ILogger<StorePause> logger)
+    : Loop(TimeSpan.FromSeconds(1), time, logger), IFilter<ChannelContext>
 {
     private readonly ConcurrentDictionary<ChannelContext, bool> _consuming = new(ReferenceEqualityComparer.Instance);
     private bool _isPaused;
@@ -64,7 +65,8 @@ internal sealed partial class StorePause(StoreClock clock, TimeProvider time, IL
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.ConsumingPaused, LogLevel.Warning, "The store is away: messages stay on the broker, and nothing is consumed until it is back")]
+        [LoggerMessage(EventIds.ConsumingPaused, LogLevel.Warning,
+            "The store is away: messages stay on the broker, and nothing is consumed until it is back")]
         public static partial void Paused(ILogger logger);
 
         [LoggerMessage(EventIds.ConsumingResumed, LogLevel.Information, "The store is back: messages are consumed again")]

@@ -7,11 +7,12 @@ using RabbitMQ.Client;
 namespace Dispatcher.Messaging;
 
 /// <summary>
-/// Offers the copies of dead letters that no owner had a queue for again, at the start and every hour: an owner who binds a queue gets the earlier ones too.
-/// What still has no queue comes back through <see cref="UnroutedMessages"/>. A round sends each copy once.
+/// Offers the copies of dead letters that no owner had a queue for again, at the start and every hour: an owner who binds a queue gets the
+/// earlier ones too. What still has no queue comes back through <see cref="UnroutedMessages"/>. A round sends each copy once.
 /// </summary>
-internal sealed class UndeliveredCopies(
-    [FromKeyedServices(RabbitTopology.Connection)] RabbitConnection connection, IOutboxTransport transport, TimeProvider time, ILogger<UndeliveredCopies> logger)
+internal sealed partial class UndeliveredCopies(
+    [FromKeyedServices(RabbitTopology.Connection)] RabbitConnection connection, IOutboxTransport transport, TimeProvider time,
+    ILogger<UndeliveredCopies> logger)
     : Loop(TimeSpan.FromSeconds(5), time, logger)
 {
     private static readonly TimeSpan Period = TimeSpan.FromHours(1);
@@ -40,7 +41,15 @@ internal sealed class UndeliveredCopies(
                 return;
             }
 
-            await transport.SendAsync(Again(copy), cancellationToken);
+            if (copy.BasicProperties is { Type: MessageTypes.DeadLetter, UserId: { } user } && user == connection.User)
+            {
+                await transport.SendAsync(Again(copy), cancellationToken);
+            }
+            else
+            {
+                Log.Foreign(logger, copy.BasicProperties.UserId ?? "nobody");
+            }
+
             await channel.BasicAckAsync(copy.DeliveryTag, multiple: false, cancellationToken);
         }
     }
@@ -54,4 +63,11 @@ internal sealed class UndeliveredCopies(
         Type = MessageTypes.DeadLetter,
         Body = copy.Body.ToArray(),
     };
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.UndeliveredForeign, LogLevel.Warning,
+            "Dropped a message of {User} from dispatcher.server.undelivered: only the server may write there. Check the rights of that user")]
+        public static partial void Foreign(ILogger logger, string user);
+    }
 }

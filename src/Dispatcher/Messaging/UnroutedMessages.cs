@@ -10,10 +10,12 @@ namespace Dispatcher.Messaging;
 /// <summary>
 /// Reads <c>dispatcher.unrouted</c>. A submission that found no binding goes through intake like any other: the broker has checked its
 /// sender and its routing key when it was published to <c>dispatcher.jobs</c>, and names that exchange in the delivery, which no client can
-/// forge. A copy of a dead letter is kept for its owner. Anything else was published past the exchanges and is refused.
+/// forge. A copy of a dead letter is kept for its owner. Anything else was published past the exchanges and is refused. The queue has no
+/// parked queue: what came back too often is kept unread.
 /// </summary>
 internal sealed partial class UnroutedMessages(
-    IntakePolicyFilter policy, IServiceProvider services, Refusals refusals, IOutboxTransport transport, RabbitConnection broker, TimeProvider time, ILogger<UnroutedMessages> logger)
+    IntakePolicyFilter policy, IServiceProvider services, Refusals refusals, PoisonLetters poison, IOutboxTransport transport, RabbitConnection broker,
+    TimeProvider time, ILogger<UnroutedMessages> logger)
     : Loop(TimeSpan.FromSeconds(5), time, logger)
 {
     private int _taken;
@@ -23,6 +25,7 @@ internal sealed partial class UnroutedMessages(
         var facts = DeliveryFacts.Of(context);
         return facts.Exchange switch
         {
+            _ when facts.DeliveryCount >= QueueNames.DeliveryLimit => poison.KeepAsync(QueueNames.Unrouted, context),
             Exchanges.Jobs => SubmitAsync(context),
             Exchanges.DeadLetter when facts.IsOwn(broker.User) => KeepAsync(facts, context.Message, context.CancellationToken),
             _ => RefuseAsync(facts, context),
@@ -68,13 +71,15 @@ internal sealed partial class UnroutedMessages(
             Message = $"The message was published to \"{SubmissionFields.Cut(facts.Exchange)}\" and not to {Exchanges.Jobs}.",
             Fix = $"Publish jobs to the exchange {Exchanges.Jobs}, with the topic as the routing key.",
         };
-        return refusals.RefuseAsync(context.Message.Body, SubmissionSource.Of(facts, context.Message.Cut), [error], context.CancellationToken);
+        var source = SubmissionSource.Of(facts, context.Message.Cut);
+        return refusals.RefuseAsync(context.Message.Body, source, [error], context.CancellationToken);
     }
 
     private static partial class Log
     {
         [LoggerMessage(EventIds.UnroutedTaken, LogLevel.Warning,
-            "Took {Count} submissions in from dispatcher.unrouted: the binding of the intake queue was missing when they were published. It is declared again")]
+            "Took {Count} submissions in from dispatcher.unrouted: the binding of the intake queue was missing when they were published. "
+            + "It is declared again")]
         public static partial void Taken(ILogger logger, int count);
     }
 }

@@ -71,7 +71,7 @@ internal static class QueueNames
     private const int MostUnrouted = 10_000;
 
     /// <summary>A message that came back this often is set aside.</summary>
-    private const int DeliveryLimit = 20;
+    internal const int DeliveryLimit = 20;
 
     /// <summary>
     /// A message that came back this often to a parked queue goes to the poison queue. More than once: a server may be stopped while it runs

@@ -18,7 +18,8 @@ namespace Dispatcher.Topology;
 /// from a connection that publishes while it has a memory or disk alarm.
 /// </remarks>
 internal sealed partial class RabbitTopology(
-    [FromKeyedServices(RabbitTopology.Connection)] RabbitConnection connection, CurrentBundle current, DispatcherMetrics metrics, TimeProvider time, ILogger<RabbitTopology> logger)
+    [FromKeyedServices(RabbitTopology.Connection)] RabbitConnection connection, CurrentBundle current, DispatcherMetrics metrics, TimeProvider time,
+    ILogger<RabbitTopology> logger)
     : Loop(Period, time, logger)
 {
     /// <summary>The key of its connection in the container.</summary>
@@ -62,7 +63,8 @@ internal sealed partial class RabbitTopology(
             throw new VerbFailedException(
                 ExitCode.WrongUse,
                 $"The broker's topology is wrong: {trouble}",
-                "Delete what has other arguments when it is empty, give the broker user the rights in README.md, or give Dispatcher a virtual host of its own.");
+                "Delete what has other arguments when it is empty, give the broker user the rights in README.md, "
+                + "or give Dispatcher a virtual host of its own.");
         }
 
         await UnbindRetiredAsync(cancellationToken);
@@ -128,7 +130,8 @@ internal sealed partial class RabbitTopology(
             }
 
             _pools = declared;
-            Become(wrong.Count == 0 ? null : string.Join("; ", wrong.Take(MostNamed)) + (wrong.Count > MostNamed ? $"; and {wrong.Count - MostNamed} more" : ""));
+            var more = wrong.Count > MostNamed ? $"; and {wrong.Count - MostNamed} more" : "";
+            Become(wrong.Count == 0 ? null : string.Join("; ", wrong.Take(MostNamed)) + more);
             await CountAsync(channel, cancellationToken);
         }
     }
@@ -220,7 +223,8 @@ internal sealed partial class RabbitTopology(
         public static partial void Declared(ILogger logger);
 
         [LoggerMessage(EventIds.TopologyLost, LogLevel.Warning,
-            "The broker lost {Part}, and it is declared again. Messages that were in it are lost; jobs that wait for them are handed out again at their deadline")]
+            "The broker lost {Part}, and it is declared again. Messages that were in it are lost; "
+            + "jobs that wait for them are handed out again at their deadline")]
         public static partial void Lost(ILogger logger, string part);
 
         [LoggerMessage(EventIds.TopologyWrong, LogLevel.Error, "The broker's topology is wrong, and the server is not ready: {Trouble}")]
