@@ -95,7 +95,8 @@ public sealed partial class GarbageJourneys
         var billing = await journey.ProducerAsync();
         string[] keys = ["dispatcher.parked", "dispatcher.server.intake.parked", "dispatcher.intake", "dispatcher.server.intake", "job.test.denied"];
         var parcels = keys.Select((key, n) => AJob.On(Topic).Parcel() with { RoutingKey = key, Name = $"forged {n}", Headers = BrokerProbe.SetAside("dispatcher.intake", Topic) }).ToList();
-        string[] queues = [.. (await Servers.QueuesAsync(journey.Name)).Where(queue => queue.StartsWith("dispatcher.server.", StringComparison.Ordinal) && !queue.Contains(".retry.", StringComparison.Ordinal))];
+        string[] queues = [.. (await Servers.QueuesAsync(journey.Name)).Where(queue => queue.StartsWith("dispatcher.server.", StringComparison.Ordinal) && !queue.Contains(".retry.", StringComparison.Ordinal)
+            && queue != "dispatcher.server.undelivered")]; // read at the next start
 
         await billing.PublishAsync(parcels);
         foreach (var queue in queues)
@@ -120,6 +121,45 @@ public sealed partial class GarbageJourneys
             Assert.DoesNotContain(parcels, parcel => copy.Body.AsSpan().IndexOf(Mark(parcel)) >= 0);
         });
         await journey.EndsWellAsync(expectedDeadLetters: expected);
+    }
+
+    [Fact]
+    public async Task A_reply_address_that_would_never_be_answered_is_refused()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        var billing = await journey.ProducerAsync();
+        var job = AJob.On(Topic);
+
+        await billing.PublishAsync([job.Parcel() with { ReplyTo = "reply.shipping.1" }]);
+
+        await Eventually.IsAsync(() => billing.Refusals.Values.Any(refusal => refusal.Reason == "malformed: bad_reply_to"), "the event says so\n" + dispatcher.Log);
+        Assert.Equal("bad_reply_to", Assert.Single(await dispatcher.DeadLettersAsync()).GetProperty("errors")[0].GetProperty("code").GetString());
+        Assert.Equal("", await dispatcher.StateAsync(job.JobId));
+        await journey.EndsWellAsync(expectedDeadLetters: 1);
+    }
+
+    /// <summary>Whoever may bind a queue may have it dead-letter to the exchange of submissions.</summary>
+    [Fact]
+    public async Task Messages_of_the_server_that_a_queue_sends_back_to_intake_are_dropped()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        var billing = await journey.ProducerAsync();
+        await journey.ChangeBrokerAsync(async channel =>
+        {
+            var back = new Dictionary<string, object?> { ["x-dead-letter-exchange"] = Exchanges.Jobs, ["x-message-ttl"] = 1 };
+            await channel.QueueDeclareAsync("loop", durable: true, exclusive: false, autoDelete: false, back, cancellationToken: TestContext.Current.CancellationToken);
+            await channel.QueueBindAsync("loop", Exchanges.Events, "#", cancellationToken: TestContext.Current.CancellationToken);
+            await channel.QueueBindAsync("loop", Exchanges.DeadLetter, "#", cancellationToken: TestContext.Current.CancellationToken);
+        });
+
+        await billing.PublishAsync([new Parcel(Topic, "{"u8.ToArray(), "broken")]);
+
+        await Eventually.IsAsync(
+            () => dispatcher.Log.Contains("Dropped a message of type event", StringComparison.Ordinal) && dispatcher.Log.Contains("Dropped a message of type dead-letter", StringComparison.Ordinal),
+            "both are dropped\n" + dispatcher.Log);
+        await journey.EndsWellAsync(expectedDeadLetters: 1);
     }
 
     [Fact]

@@ -64,6 +64,11 @@ internal static class PolicyVerbs
             ("folder", folder.Text("path")),
             ("folder holds", folder.Text("hash") is { Length: > 0 } hash ? hash : "no valid bundle"));
         ShowErrors(screen, folder);
+        foreach (var pool in policies.Items("pools_without_queue"))
+        {
+            screen.Line($"pool {pool.AsText()} has no queue on the broker yet: its jobs wait until it is declared");
+        }
+
         screen.Line("");
         screen.Table(["process", "version", "runs", "folder holds", "folder errors", "started", "seen"], policies.Items("processes").Select(process => new[]
         {

@@ -27,6 +27,7 @@ internal static class StatusVerb
         ("policy", status.Text("policy_hash")),
         .. Members("jobs", status.Value("jobs")),
         ("outbox", status.Text("outbox")),
+        .. status.Value("unrouted") is { ValueKind: JsonValueKind.Object } unrouted ? Members("unrouted", unrouted) : [],
         .. Members("pool", status.Value("pools")),
     ]);
 

@@ -2,7 +2,6 @@ using Dispatcher.Contracts;
 using Dispatcher.Events;
 using Dispatcher.Messaging;
 using Dispatcher.Relaying;
-using Dispatcher.Topology;
 using MassTransit;
 
 namespace Dispatcher.Embedding;
@@ -50,10 +49,4 @@ internal sealed class InMemoryOutbox(IServiceProvider services, EventStream even
             },
             cancellationToken);
     }
-}
-
-/// <summary>In memory a pool's queue comes with its worker.</summary>
-internal sealed class InMemoryPools : IPoolQueues
-{
-    public Task DeclareAsync(IEnumerable<string> pools, CancellationToken cancellationToken) => Task.CompletedTask;
 }

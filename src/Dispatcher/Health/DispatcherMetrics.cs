@@ -33,6 +33,8 @@ internal sealed class DispatcherMetrics
     private readonly Gauge<double> _sealingLag;
     private readonly Gauge<int> _brokerAcceptsLargeMessages;
     private readonly Counter<long> _unreceivable;
+    private readonly Gauge<long> _unrouted;
+    private readonly Gauge<long> _undelivered;
 
     public DispatcherMetrics(IMeterFactory meters)
     {
@@ -57,6 +59,12 @@ internal sealed class DispatcherMetrics
         _sealingLag = meter.CreateGauge<double>("dispatcher.audit.unsealed.lag", "s", "At most so old is what is committed to the timeline and not sealed yet");
         _brokerAcceptsLargeMessages = meter.CreateGauge<int>("dispatcher.broker.accepts_large_messages", "1", "1: the broker accepts messages of more than 16 MiB, lower its max_message_size; 0: it refuses them");
         _unreceivable = meter.CreateCounter<long>("dispatcher.messages.unreceivable", "{delivery}", "Deliveries that the client library could not parse, each of which closed the connection of a bus");
+        _unrouted = meter.CreateGauge<long>(
+            "dispatcher.messages.unrouted", "{message}",
+            "Messages in dispatcher.unrouted, which the server takes in: more than 0 for long means that it cannot");
+        _undelivered = meter.CreateGauge<long>(
+            "dispatcher.messages.undelivered", "{message}",
+            "Copies of dead letters that no owner has a queue for; they are offered again at each start and every hour");
     }
 
     public void Activated() => _activations.Add(1, new KeyValuePair<string, object?>("result", "activated"));
@@ -102,6 +110,12 @@ internal sealed class DispatcherMetrics
     public void BrokerAcceptsLargeMessages(bool accepts) => _brokerAcceptsLargeMessages.Record(accepts ? 1 : 0);
 
     public void MessageUnreceivable(string bus) => _unreceivable.Add(1, new KeyValuePair<string, object?>("bus", bus));
+
+    public void UnroutedSeen(long waiting, long undelivered)
+    {
+        _unrouted.Record(waiting);
+        _undelivered.Record(undelivered);
+    }
 
     public void SealingLags(TimeSpan lag) => _sealingLag.Record(lag.TotalSeconds);
 }

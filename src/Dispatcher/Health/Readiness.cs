@@ -2,13 +2,16 @@ using Dispatcher.Judging;
 using Dispatcher.Messaging;
 using Dispatcher.Sealing;
 using Dispatcher.Storing;
+using Dispatcher.Topology;
 using MassTransit;
 using MassTransit.Transports;
 
 namespace Dispatcher.Health;
 
 /// <summary>Whether this process may decide and move jobs, and if not, why.</summary>
-internal sealed class Readiness(StoreHealth store, StoreClock clock, CurrentBundle current, PolicyFolder folder, IEnumerable<IBusInstance> buses, Sealer sealer)
+internal sealed class Readiness(
+    StoreHealth store, StoreClock clock, CurrentBundle current, PolicyFolder folder, IEnumerable<IBusInstance> buses, Sealer sealer,
+    RabbitTopology? topology = null)
 {
     /// <summary>Each check by name: <c>ok</c>, or what is wrong.</summary>
     public IReadOnlyDictionary<string, string> Checks => new Dictionary<string, string>
@@ -18,6 +21,7 @@ internal sealed class Readiness(StoreHealth store, StoreClock clock, CurrentBund
         ["bundle"] = current.InForce.Bundle is not null ? Ok : $"no readable bundle is in force: every job is denied. {current.InForce.Trouble}".TrimEnd(),
         ["broker"] = buses.Where(bus => bus.InstanceType != typeof(SetAsideBus)).Select(bus => bus.BusControl.CheckHealth())
             .FirstOrDefault(health => health.Status != BusHealthStatus.Healthy)?.Description ?? Ok,
+        ["topology"] = topology?.Trouble ?? Ok,
         ["policy_folder"] = Folder,
         ["sealing"] = sealer.Trouble ?? Ok,
     };

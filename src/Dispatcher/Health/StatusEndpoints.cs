@@ -4,6 +4,7 @@ using Dispatcher.Judging;
 using Dispatcher.Keys;
 using Dispatcher.Messaging;
 using Dispatcher.Storing;
+using Dispatcher.Topology;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Health;
@@ -14,6 +15,9 @@ internal sealed record StatusView(
 {
     /// <summary>What an operator should change although the server is ready. Empty: nothing.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
+
+    /// <summary>Messages on the broker that had no route. Null: there is no broker.</summary>
+    public UnroutedCount? Unrouted { get; init; }
 }
 
 /// <summary>How much waits to be sent; a parked message waits for a person.</summary>
@@ -47,7 +51,22 @@ internal static class StatusEndpoints
             await pools.LookAsync(cancellationToken))
         {
             // The embedded server has no broker.
-            Warnings = services.GetService<BrokerLimit>()?.Warning is { } warning ? [warning] : [],
+            Warnings = [.. Warnings(services)],
+            Unrouted = services.GetService<RabbitTopology>()?.Unrouted,
         });
+    }
+
+    private static IEnumerable<string> Warnings(IServiceProvider services)
+    {
+        if (services.GetService<BrokerLimit>()?.Warning is { } warning)
+        {
+            yield return warning;
+        }
+
+        if (services.GetService<RabbitTopology>()?.PoolsWithoutQueue is { Count: > 0 } pools)
+        {
+            yield return "The broker has no queue yet for pools of the policy in force: "
+                + $"{string.Join(", ", pools)}. Their jobs wait until it is declared.";
+        }
     }
 }

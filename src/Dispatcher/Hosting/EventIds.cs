@@ -23,6 +23,13 @@ internal static class EventIds
     public const int UnexpectedFault = 1202;
     public const int MessageWaits = 1203;
     public const int ParkedAgain = 1204;
+    public const int TopologyLost = 1205;
+    public const int TopologyWrong = 1206;
+    public const int TopologyRight = 1207;
+    public const int UnroutedTaken = 1208;
+    public const int ConsumingPaused = 1209;
+    public const int ConsumingResumed = 1210;
+    public const int UndeliveredForeign = 1211;
 
     // 1220 connections
     public const int BrokerLimitHigh = 1220;

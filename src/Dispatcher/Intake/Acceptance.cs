@@ -32,6 +32,11 @@ internal sealed record Acceptance
 
     public required TimelineEntry Entry { get; init; }
 
+    /// <summary>The line that ends a job which expired before it was read. Null: it has not ended.</summary>
+    public TimelineEntry? End { get; init; }
+
+    public IEnumerable<TimelineEntry> Entries => End is null ? [Entry] : [Entry, End];
+
     public required IReadOnlyList<OutboxMessage> Outbox { get; init; }
 
     public required JobDecision Answer { get; init; }

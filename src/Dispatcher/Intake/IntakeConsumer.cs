@@ -17,7 +17,8 @@ internal sealed partial class IntakePolicyFilter(
     public async Task Send(ConsumeContext<RawMessage> context, IPipe<ConsumeContext<RawMessage>> next)
     {
         var facts = DeliveryFacts.Of(context);
-        var source = Source(facts) with { Cut = context.Message.Cut };
+        var aside = context.TryGetPayload<SetAside>(out var found) ? found : null;
+        var source = SubmissionSource.Of(facts, context.Message.Cut) with { IsExpired = aside?.Reason == SetAside.Expired };
         if (facts.IsOwn(broker?.User))
         {
             Log.OwnMessage(logger, facts.Type!, facts.RoutingKey);
@@ -28,6 +29,12 @@ internal sealed partial class IntakePolicyFilter(
         }
 
         var errors = new List<InputError>();
+        if (aside?.Reason == SetAside.Rejected)
+        {
+            errors.Report(
+                "rejected", "amqp:x-death", "Somebody took the message from the intake queue and rejected it.", "Publish it again if the job should run.");
+        }
+
         var submission = reader.Read(context.Message.Body, source, errors);
         var judged = submission is null ? null : await gate.JudgeAsync(submission.Job, Hop.Intake, context.CancellationToken);
         var reading = new Reading(source, judged, errors);
@@ -36,18 +43,6 @@ internal sealed partial class IntakePolicyFilter(
     }
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("policy").Add("hop", "intake");
-
-    private static SubmissionSource Source(DeliveryFacts facts) => new()
-    {
-        Door = "amqp",
-        Principal = facts.UserId,
-        RoutingKey = facts.RoutingKey,
-        MessageId = facts.MessageId,
-        ContentType = facts.ContentType,
-        ReplyTo = facts.ReplyTo,
-        CorrelationId = facts.CorrelationId,
-        TraceParent = facts.TraceParent,
-    };
 
     /// <summary>What the filter found: a judged job, or the errors.</summary>
     internal sealed record Reading(SubmissionSource Source, Judged<Job>? Judged, IReadOnlyList<InputError> Errors)

@@ -15,6 +15,8 @@ internal sealed partial class JobIntake(
     IntakeWriter writer, PolicyGate gate, CurrentBundle current, IStore store, Relay relay, JobEvents events, StoreClock clock,
     ILogger<JobIntake> logger)
 {
+    private const string Expired = "the message expired on the broker before a server read it";
+
     public async Task<IntakeResult> AcceptAsync(Judged<Job> judged, SubmissionSource source, CancellationToken cancellationToken)
     {
         while (true)
@@ -60,8 +62,14 @@ internal sealed partial class JobIntake(
             Verdict.Deny => (fresh.With(decision) with { State = JobState.Denied }, (Approval?)null),
             Verdict.Allow or Verdict.AllowWithConstraints => (fresh.With(decision) with { State = JobState.Accepted, DueAt = fresh.NotAfter }, null),
         };
-        var answer = Answer(job);
         var denied = job.State == JobState.Denied;
+        var expired = source.IsExpired && !denied;
+        if (expired)
+        {
+            (job, approval) = (fresh.With(decision) with { State = JobState.Expired, Reason = Expired }, null);
+        }
+
+        var answer = Answer(job);
         return new Acceptance
         {
             Job = denied ? null : job,
@@ -69,7 +77,8 @@ internal sealed partial class JobIntake(
             Approval = approval,
             ForNow = decision.Reason == ReasonCodes.NoBundle,
             PayloadErrors = decision.PayloadErrors,
-            Entry = TimelineDetails.Submitted(WireNames.Of(job.State), job, source, judged, answer),
+            Entry = TimelineDetails.Submitted(expired ? TimelineKinds.Accepted : WireNames.Of(job.State), job, source, judged, answer),
+            End = expired ? TimelineDetails.Repaired(TimelineKinds.Expired, job, Expired) : null,
             Outbox = events.Of(job),
             Answer = answer,
         };

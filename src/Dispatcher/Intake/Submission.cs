@@ -24,11 +24,28 @@ internal sealed record SubmissionSource
     public string? CorrelationId { get; init; }
     public string? TraceParent { get; init; }
 
+    /// <summary>Whether it waited on the broker for longer than its sender, or a policy of the broker, allows: it is not run.</summary>
+    public bool IsExpired { get; init; }
+
     /// <summary>Length and hash of a body that was too large to keep. Null: the body is whole.</summary>
     public CutBody? Cut { get; init; }
 
     /// <summary>The id of a submission that brings neither id nor key. Null: such a submission is malformed.</summary>
     public Guid? NewJobId { get; init; }
+
+    /// <summary>Of a delivery over AMQP.</summary>
+    public static SubmissionSource Of(DeliveryFacts facts, CutBody? cut) => new()
+    {
+        Door = "amqp",
+        Principal = facts.UserId,
+        RoutingKey = facts.RoutingKey,
+        MessageId = facts.MessageId,
+        ContentType = facts.ContentType,
+        ReplyTo = facts.ReplyTo,
+        CorrelationId = facts.CorrelationId,
+        TraceParent = facts.TraceParent,
+        Cut = cut,
+    };
 
     /// <summary>Where answers may go: only to a reply queue that belongs to the principal, so that nobody has answers sent to another's queue.</summary>
     public string? AllowedReplyTo => ReplyTo is not null && Principal is not null

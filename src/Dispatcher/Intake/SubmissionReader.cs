@@ -78,6 +78,8 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
             });
         }
 
+        CheckReplyTo(source, errors);
+
         // AMQP allows what PostgreSQL's text does not.
         foreach (var (name, value) in new[] { ("message_id", source.MessageId), ("correlation_id", source.CorrelationId), ("reply_to", source.ReplyTo) })
         {
@@ -85,6 +87,22 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
             {
                 errors.Add(new InputError { Code = "nul_character", Where = "amqp:" + name, Message = "The text has the character U+0000.", Fix = "Leave it out." });
             }
+        }
+    }
+
+    /// <summary>An address that is never answered to would leave the producer waiting without a reason.</summary>
+    private static void CheckReplyTo(SubmissionSource source, List<InputError> errors)
+    {
+        if (source is { ReplyTo.Length: > 0, Principal: not null, AllowedReplyTo: null })
+        {
+            errors.Add(new InputError
+            {
+                Code = "bad_reply_to",
+                Where = "amqp:reply_to",
+                Message = $"\"{SubmissionFields.Cut(source.ReplyTo)}\" is no reply queue of {SubmissionFields.Cut(source.Principal)}.",
+                Fix = $"Use amq.rabbitmq.reply-to, or a queue whose name begins with \"reply.{SubmissionFields.Cut(source.Principal)}.\"; "
+                    + "leave reply_to out if nobody waits for an answer.",
+            });
         }
     }
 

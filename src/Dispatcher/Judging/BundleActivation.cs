@@ -3,15 +3,15 @@ using Dispatcher.Health;
 using Dispatcher.Policies;
 using Dispatcher.Relaying;
 using Dispatcher.Storing;
-using Dispatcher.Topology;
 
 namespace Dispatcher.Judging;
 
 /// <summary>
-/// Puts bundles in force, for the folder and for people: first the queues of its pools, then row, timeline and event in one transaction. Whether a bundle is
-/// pinned is looked at within that transaction, so that no folder gets past a pin.
+/// Puts bundles in force, for the folder and for people: row, timeline and event in one transaction. Whether a bundle is pinned is looked at
+/// within that transaction, so that no folder gets past a pin. It needs the store only: a DENY must be in force while the broker is away.
+/// RabbitTopology declares the queues of new pools.
 /// </summary>
-internal sealed class BundleActivation(IStore store, IPoolQueues queues, CurrentBundle current, JobEvents events, Relay relay, DispatcherMetrics metrics)
+internal sealed class BundleActivation(IStore store, CurrentBundle current, JobEvents events, Relay relay, DispatcherMetrics metrics)
 {
     /// <summary>Who acts when no person does.</summary>
     public const string FolderActor = "policy-folder";
@@ -19,7 +19,6 @@ internal sealed class BundleActivation(IStore store, IPoolQueues queues, Current
     /// <summary>Puts a folder's bundle in force, unless it is already, one is pinned, or another activation came since <paramref name="serial"/>, which was known when the folder was looked at.</summary>
     public async Task<Proposal> ProposeAsync(Bundle bundle, long serial, CancellationToken cancellationToken)
     {
-        await queues.DeclareAsync(bundle.Pools.Keys, cancellationToken);
         var proposal = Proposal.InForce;
         await WriteAsync(
             before =>
@@ -35,22 +34,16 @@ internal sealed class BundleActivation(IStore store, IPoolQueues queues, Current
     }
 
     /// <summary>Puts a bundle in force and keeps it there, whatever the folders hold.</summary>
-    public async Task PinAsync(Bundle bundle, string actor, CancellationToken cancellationToken)
-    {
-        await queues.DeclareAsync(bundle.Pools.Keys, cancellationToken);
-        await WriteAsync(_ => Of(bundle, actor) with { Pinned = true, Reason = "pinned" }, cancellationToken);
-    }
+    public Task PinAsync(Bundle bundle, string actor, CancellationToken cancellationToken) =>
+        WriteAsync(_ => Of(bundle, actor) with { Pinned = true, Reason = "pinned" }, cancellationToken);
 
     /// <summary>Ends a pin and puts the folder's bundle in force; when the folder is broken (null), the bundle in force stays. Answers what was written; null: nothing is pinned.</summary>
-    public async Task<Activation?> UnpinAsync(Bundle? folder, string actor, CancellationToken cancellationToken)
-    {
-        await queues.DeclareAsync(folder?.Pools.Keys ?? [], cancellationToken);
-        return await WriteAsync(
+    public Task<Activation?> UnpinAsync(Bundle? folder, string actor, CancellationToken cancellationToken) =>
+        WriteAsync(
             before => before is not { Pinned: true } ? null
                 : folder is null ? new Activation { Hash = before.Hash, Actor = actor, Reason = "unpinned; the policy folder is broken, so that the bundle stays" }
                 : Of(folder, actor) with { Reason = "unpinned; the policy folder holds it" },
             cancellationToken);
-    }
 
     private async Task<Activation?> WriteAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken)
     {

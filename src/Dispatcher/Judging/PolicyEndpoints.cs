@@ -5,6 +5,7 @@ using Dispatcher.Hosting;
 using Dispatcher.Keys;
 using Dispatcher.Processes;
 using Dispatcher.Storing;
+using Dispatcher.Topology;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Judging;
@@ -35,7 +36,8 @@ internal static class PolicyEndpoints
 
     /// <summary>A row that the timeline contradicts puts nothing in force; readiness says why.</summary>
     private static async Task<IResult> ShowAsync(
-        PolicyFolder folder, CurrentBundle current, ProcessRegister processes, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+        PolicyFolder folder, CurrentBundle current, ProcessRegister processes, IServiceProvider services, IDbContextFactory<DispatcherDb> database,
+        CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var inForce = await db.ActiveBundle.AsNoTracking().SingleOrDefaultAsync(cancellationToken);
@@ -45,7 +47,11 @@ internal static class PolicyEndpoints
             inForce is null || current.InForce.Trouble is not null ? null : InForceView.Of(inForce),
             FolderView.Of(folder),
             await processes.ListAsync(cancellationToken),
-            bundles.ConvertAll(bundle => new KeptBundleView(bundle.Hash, Timestamps.At(bundle.FirstActivatedAt)))));
+            bundles.ConvertAll(bundle => new KeptBundleView(bundle.Hash, Timestamps.At(bundle.FirstActivatedAt))))
+        {
+            // The embedded server has no broker.
+            PoolsWithoutQueue = services.GetService<RabbitTopology>()?.PoolsWithoutQueue ?? [],
+        });
     }
 
     private static async Task<IResult> ActivateAsync(

@@ -20,6 +20,9 @@ internal static class MessagingRegistration
     /// <summary>As many as the group commit can hold in a few batches.</summary>
     private const int IntakePrefetch = 500;
 
+    /// <summary>Thousands may wait there after a binding was lost.</summary>
+    private const int UnroutedPrefetch = 64;
+
     /// <summary>Each carries up to 256 jobs.</summary>
     private const int PackedPrefetch = 8;
 
@@ -36,7 +39,6 @@ internal static class MessagingRegistration
         if (settings.IsEmbedded)
         {
             services.AddSingleton(new EventStream(isConnected: true));
-            services.AddSingleton<IPoolQueues, InMemoryPools>();
             services.AddSingleton<InMemoryOutbox>();
             services.AddSingleton<IOutboxTransport>(provider => provider.GetRequiredService<InMemoryOutbox>());
             return;
@@ -46,8 +48,8 @@ internal static class MessagingRegistration
         services.AddSingleton(new RabbitConnection(address, "dispatcher"));
         services.AddSingleton<IOutboxTransport>(provider => new RabbitOutbox(
             provider.GetRequiredService<RabbitConnection>(), new RabbitConnection(address, "dispatcher replies"), provider.GetRequiredService<StoreClock>()));
+        services.AddKeyedSingleton(RabbitTopology.Connection, (_, _) => new RabbitConnection(address, "dispatcher topology"));
         services.AddSingleton<RabbitTopology>();
-        services.AddSingleton<IPoolQueues>(provider => provider.GetRequiredService<RabbitTopology>());
         services.AddHostedService(provider => provider.GetRequiredService<RabbitTopology>());
         services.AddSingleton(new EventStream(isConnected: false));
         services.AddHostedService(provider => ActivatorUtilities.CreateInstance<RabbitEvents>(provider, address));
@@ -62,6 +64,11 @@ internal static class MessagingRegistration
         services.AddSingleton<StoreWait>();
         services.AddSingleton<LastResort>();
         services.AddSingleton<PoisonLetters>();
+        if (!settings.IsEmbedded)
+        {
+            AddOfBroker(services);
+        }
+
         services.AddOptions<MassTransitHostOptions>().Configure(host => host.WaitUntilStarted = true);
         services.AddMassTransit(bus =>
         {
@@ -98,6 +105,16 @@ internal static class MessagingRegistration
         }
     }
 
+    private static void AddOfBroker(IServiceCollection services)
+    {
+        services.AddSingleton<TopologyCheck>();
+        services.AddSingleton<StorePause>();
+        services.AddHostedService(provider => provider.GetRequiredService<StorePause>());
+        services.AddSingleton<UnroutedMessages>();
+        services.AddHostedService(provider => provider.GetRequiredService<UnroutedMessages>());
+        services.AddHostedService<UndeliveredCopies>();
+    }
+
     private static void AddSources(IBusRegistrationConfigurator bus)
     {
         bus.AddConsumer<IntakeConsumer>();
@@ -129,6 +146,12 @@ internal static class MessagingRegistration
                     poison.Handler<RawMessage>(message => context.GetRequiredService<PoisonLetters>().KeepAsync(queue, message));
                 });
             }
+
+            endpoint(QueueNames.Unrouted, unrouted =>
+            {
+                Common(unrouted, context, UnroutedPrefetch);
+                unrouted.Handler<RawMessage>(message => context.GetRequiredService<UnroutedMessages>().TakeAsync(message));
+            });
         });
     });
 
@@ -154,7 +177,12 @@ internal static class MessagingRegistration
                 endpoint.SetQueueArgument(name, value);
             }
 
-            endpoint.ConfigureChannel(pipe => pipe.UseFilter(watch));
+            endpoint.ConfigureChannel(pipe =>
+            {
+                pipe.UseFilter(watch);
+                pipe.UseFilter(context.GetRequiredService<StorePause>());
+                pipe.UseFilter(context.GetRequiredService<TopologyCheck>());
+            });
             endpoint.ConfigureReceive(pipe => pipe.UseFilter(bytes));
             configure(endpoint);
         });

@@ -18,12 +18,17 @@ internal sealed record RawMessage(ReadOnlyMemory<byte> Body)
 }
 
 /// <summary>
-/// What the transport says of a delivery, apart from the body. The broker vouches for <see cref="UserId"/>; everything else is what the
-/// sender set. Where a message was published is not among it, because no property can say that: the queue from which it is read does.
+/// What the transport says of a delivery, apart from the body. The broker vouches for <see cref="UserId"/> and <see cref="Exchange"/>;
+/// everything else is what the sender set.
 /// </summary>
 internal sealed record DeliveryFacts
 {
     public string? UserId { get; init; }
+
+    /// <summary>
+    /// The exchange that it was last published to: of a message from a parked or poison queue the broker names another than the sender did.
+    /// </summary>
+    public string Exchange { get; init; } = "";
     public string RoutingKey { get; init; } = "";
     public string? MessageId { get; init; }
     public string? ContentType { get; init; }
@@ -32,6 +37,9 @@ internal sealed record DeliveryFacts
     public string? Type { get; init; }
     public string? TraceParent { get; init; }
     public string? Permit { get; init; }
+
+    /// <summary>How often it came back to its queue. The broker counts, and overwrites what a sender sets.</summary>
+    public long DeliveryCount { get; init; }
 
     /// <summary>
     /// Whether the server sent it: as its broker user and with one of its types. A producer may use the same broker user, but sets no type.
@@ -53,12 +61,14 @@ internal sealed record DeliveryFacts
         return common with
         {
             UserId = properties.UserId,
+            Exchange = delivery.Exchange ?? "",
             RoutingKey = delivery.RoutingKey ?? "",
             MessageId = properties.MessageId,
             ContentType = properties.ContentType,
             ReplyTo = properties.ReplyTo,
             CorrelationId = properties.CorrelationId,
             Type = properties.Type,
+            DeliveryCount = properties.Headers?.TryGetValue("x-delivery-count", out var count) == true ? count as long? ?? 0 : 0,
         };
     }
 

@@ -6,7 +6,8 @@ namespace Dispatcher.Messaging;
 
 /// <summary>
 /// A lost database, or a bundle that cannot be read where one is needed, is never a fault of the message: it is held here and tried again until that is back or the process
-/// stops. Returned to the broker instead, it would reach the queue's delivery limit within seconds and be set aside.
+/// stops. Returned to the broker instead, it would reach the queue's delivery limit within seconds and be set aside. When the store is away
+/// for longer, <see cref="StorePause"/> stops consuming.
 /// </summary>
 internal sealed partial class StoreWait(TimeProvider time, ILogger<StoreWait> logger) : IFilter<ConsumeContext>
 {

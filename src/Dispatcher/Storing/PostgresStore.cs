@@ -47,8 +47,8 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         identities.Text = $"select pg_advisory_xact_lock{(denials.Count == 0 ? "_shared" : "")}({IdentityLock})";
         accept.Text = $"""
             with stored as (
-                insert into jobs ({Columns.NewJob.Names()}, created_at, updated_at)
-                select {Columns.NewJob.Names()}, {Now}, {Now} from {accept.Rows("i", Columns.NewJob, jobs)}
+                insert into jobs ({Columns.NewJob.Names()}, created_at, updated_at, finished_at)
+                select {Columns.NewJob.Names()}, {Now}, {Now}, case when state = 'expired' then {Now} end from {accept.Rows("i", Columns.NewJob, jobs)}
                 where policy_hash = {ActiveHash} and not exists (
                     select from denials d where d.job_id = i.job_id or (d.principal = i.principal and d.idempotency_key = i.idempotency_key))
                 order by job_id on conflict do nothing returning job_id, principal, idempotency_key),
@@ -62,7 +62,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
                 order by job_id on conflict do nothing returning job_id),
             done as (select job_id as id from stored union all select job_id from denied),
             {OpenApprovals(accept, [.. batch.Select(acceptance => acceptance.Approval).OfType<Approval>()])},
-            {WriteTimeline(accept, [.. batch.Select(acceptance => acceptance.Entry)])},
+            {WriteTimeline(accept, [.. batch.SelectMany(acceptance => acceptance.Entries)])},
             {WriteOutbox(accept, packed is null ? messages : messages.Append(new Tied(null, packed)))}
             select array(select id from done), {ActiveHash}
             """;

@@ -21,7 +21,8 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
     private const string SameSubmission = "job_id = $job_id or (principal = $principal and idempotency_key = $idempotency_key)";
 
     private static readonly string InsertJob = $"""
-        insert into jobs ({Columns.NewJob.Names()}, created_at, updated_at) select {Columns.NewJob.Names("$")}, {Now}, {Now}
+        insert into jobs ({Columns.NewJob.Names()}, created_at, updated_at, finished_at)
+        select {Columns.NewJob.Names("$")}, {Now}, {Now}, case when $state = 'expired' then {Now} end
         where $policy_hash = {ActiveHash} and not exists (select 1 from denials where {SameSubmission}) on conflict do nothing
         """;
 
@@ -70,7 +71,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
                 ? Run(transaction, InsertJob, Columns.NewJob, acceptance.Job) == 1
                 : Run(transaction, InsertDenial, Columns.Denial, acceptance.Denial!) == 1).ToList();
             RunAll(transaction, InsertApproval, Columns.Approval, done.Select(acceptance => acceptance.Approval).OfType<Approval>());
-            done.ForEach(acceptance => Run(transaction, InsertEntry, Columns.Entry, acceptance.Entry));
+            RunAll(transaction, InsertEntry, Columns.Entry, done.SelectMany(acceptance => acceptance.Entries));
             RunAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(acceptance => acceptance.Outbox));
             RunAll(transaction, InsertMessage, Columns.Outbox, packed is null ? [] : [packed]);
             return Done(transaction, done.Select(acceptance => acceptance.JobId));

@@ -19,8 +19,13 @@ internal static class QueueNames
     /// </summary>
     public const string ApprovalWatch = ServerPrefix + "approval-watch";
 
-    /// <summary>What <see cref="Exchanges.Jobs"/> or <see cref="Exchanges.DeadLetter"/> could not route.</summary>
+    /// <summary>
+    /// What <see cref="Exchanges.Jobs"/> or <see cref="Exchanges.DeadLetter"/> could not route. The server reads it: see UnroutedMessages.
+    /// </summary>
     public const string Unrouted = "dispatcher.unrouted";
+
+    /// <summary>Copies of dead letters that no queue of an owner took. The server offers them again: see UndeliveredCopies.</summary>
+    public const string Undelivered = ServerPrefix + "undelivered";
 
     /// <summary>Direct exchange to the delay queues. The routing key is one of <see cref="DelayKey"/>.</summary>
     public const string Retry = ServerPrefix + "retry";
@@ -66,7 +71,7 @@ internal static class QueueNames
     private const int MostUnrouted = 10_000;
 
     /// <summary>A message that came back this often is set aside.</summary>
-    private const int DeliveryLimit = 20;
+    internal const int DeliveryLimit = 20;
 
     /// <summary>
     /// A message that came back this often to a parked queue goes to the poison queue. More than once: a server may be stopped while it runs
@@ -97,7 +102,7 @@ internal static class QueueNames
     public static IReadOnlyDictionary<string, object?> Arguments(string queue) => queue switch
     {
         Dispatch => Dropping,
-        Unrouted => new Dictionary<string, object?> { ["x-queue-type"] = "quorum", ["x-max-length"] = MostUnrouted },
+        Unrouted or Undelivered => new Dictionary<string, object?> { ["x-queue-type"] = "quorum", ["x-max-length"] = MostUnrouted },
         _ when queue.StartsWith(Queues.Work(""), StringComparison.Ordinal) => Dropping,
         _ when queue.StartsWith(DelayPrefix, StringComparison.Ordinal) => DeadLettering(
             Dispatch, ("x-message-ttl", (long)Delays.Single(delay => queue == DelayPrefix + delay.Key).Longest.TotalMilliseconds)),

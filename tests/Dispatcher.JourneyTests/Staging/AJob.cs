@@ -51,12 +51,23 @@ internal sealed record Parcel(string RoutingKey, byte[] Body, string Name)
 
     public IDictionary<string, object?>? Headers { get; init; }
 
+    /// <summary>How long the broker keeps it in a queue, in milliseconds. Null: without limit.</summary>
+    public string? Expiration { get; init; }
+
+    /// <summary>Null: the reply queue of the producer.</summary>
+    public string? ReplyTo { get; init; }
+
     public BasicProperties Properties(string user, string replyTo)
     {
-        var properties = new BasicProperties { CorrelationId = Name, MessageId = Name, ReplyTo = replyTo, DeliveryMode = DeliveryModes.Persistent, Headers = Headers };
+        var properties = new BasicProperties { CorrelationId = Name, MessageId = Name, ReplyTo = ReplyTo ?? replyTo, DeliveryMode = DeliveryModes.Persistent, Headers = Headers };
         if (UserId is not null)
         {
             properties.UserId = UserId == Producer.Self ? user : UserId;
+        }
+
+        if (Expiration is not null)
+        {
+            properties.Expiration = Expiration;
         }
 
         if (ContentType is not null)

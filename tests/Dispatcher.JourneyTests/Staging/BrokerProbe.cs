@@ -31,17 +31,17 @@ internal static class BrokerProbe
         }
     }
 
-    /// <summary>The headers that the broker writes on a message which came back to a queue too often, as a client writes them itself.</summary>
-    public static Dictionary<string, object?> SetAside(string queue, string routingKey) => new()
+    /// <summary>The headers that the broker writes on a message that it sets aside, as a client writes them itself.</summary>
+    public static Dictionary<string, object?> SetAside(string queue, string routingKey, string reason = "delivery_limit") => new()
     {
         ["x-first-death-queue"] = queue,
-        ["x-first-death-reason"] = "delivery_limit",
+        ["x-first-death-reason"] = reason,
         ["x-death"] = new List<object?>
         {
             new Dictionary<string, object?>
             {
                 ["queue"] = queue,
-                ["reason"] = "delivery_limit",
+                ["reason"] = reason,
                 ["count"] = 1L,
                 ["exchange"] = Exchanges.Jobs,
                 ["routing-keys"] = new List<object?> { routingKey },

@@ -38,6 +38,39 @@ internal static class Interference
         await channel.BasicPublishAsync(exchange, routingKey, mandatory: false, new BasicProperties { UserId = "dispatcher", DeliveryMode = DeliveryModes.Persistent, Headers = headers }, body, Now);
     }
 
+    /// <summary>Changes the topology on the broker as an administrator could.</summary>
+    public static async Task ChangeBrokerAsync(this Journey journey, Func<IChannel, Task> change)
+    {
+        await using var connection = await journey.ConnectAsync("dispatcher");
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: Now);
+        await change(channel);
+    }
+
+    /// <summary>How many consumers a queue has, and how many messages that nobody holds.</summary>
+    public static async Task<(uint Consumers, uint Messages)> QueueAsync(this Journey journey, string queue)
+    {
+        await using var connection = await journey.ConnectAsync("dispatcher");
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: Now);
+        var seen = await channel.QueueDeclarePassiveAsync(queue, Now);
+        return (seen.ConsumerCount, seen.MessageCount);
+    }
+
+    /// <summary>Takes the database away from everybody, or gives it back.</summary>
+    public static async Task DatabaseAsync(this Journey journey, bool isThere)
+    {
+        await using var server = NpgsqlDataSource.Create(Servers.Postgres("postgres"));
+        string[] statements = isThere
+            ? [$"alter database {journey.Name} allow_connections true"]
+            : [$"alter database {journey.Name} allow_connections false", $"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{journey.Name}'"];
+        foreach (var statement in statements)
+        {
+#pragma warning disable CA2100 // The name of the journey, made by the test.
+            await using var command = server.CreateCommand(statement);
+#pragma warning restore CA2100
+            await command.ExecuteNonQueryAsync(Now);
+        }
+    }
+
     /// <summary>Locks a table for everybody else, as long as the answer is not disposed.</summary>
     public static async Task<NpgsqlConnection> LockAsync(this Journey journey, string table)
     {

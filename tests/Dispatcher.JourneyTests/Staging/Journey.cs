@@ -82,18 +82,24 @@ internal sealed class Journey : IAsyncDisposable
         var journey = new Journey($"journey_{Environment.ProcessId}_{Interlocked.Increment(ref _count)}", migrated);
         Directory.CreateDirectory(journey.Folder);
         journey.Policies.Write();
-        await Servers.MakeVhostAsync(journey.Name);
-        await Task.WhenAll(
-        [
-            Servers.MakeUserAsync(journey.Name, "dispatcher", ".*", ".*", ".*"),
-            BrokerRoles.MakeUserAsync(journey.Name, ServerUser, BrokerRoles.Server),
-            .. Producers.Select(producer => Servers.MakeUserAsync(
-                journey.Name, producer, $@"^(reply\.)?{producer}\..*", $@"^(dispatcher\.jobs|(reply\.)?{producer}\..*)$", $@"^(dispatcher\.events|dispatcher\.dead-letter|(reply\.)?{producer}\..*)$")),
-            .. Pools.Select(pool => BrokerRoles.MakeUserAsync(journey.Name, "worker-" + pool, BrokerRoles.Worker, ("pool", pool))),
-        ]);
+        await journey.MakeVhostAsync();
         var template = await TestContext.Current.GetFixture<PostgresTemplate>() ?? throw new InvalidOperationException("The template is an assembly fixture.");
         await (migrated ? template.CopyAsync(journey.Name) : PostgresTemplate.EmptyAsync(journey.Name));
         return journey;
+    }
+
+    /// <summary>Its virtual host and the rights of its users.</summary>
+    public async Task MakeVhostAsync()
+    {
+        await Servers.MakeVhostAsync(Name);
+        await Task.WhenAll(
+        [
+            Servers.MakeUserAsync(Name, "dispatcher", ".*", ".*", ".*"),
+            BrokerRoles.MakeUserAsync(Name, ServerUser, BrokerRoles.Server),
+            .. Producers.Select(producer => Servers.MakeUserAsync(
+                Name, producer, $@"^(reply\.)?{producer}\..*", $@"^(dispatcher\.jobs|(reply\.)?{producer}\..*)$", $@"^(dispatcher\.events|dispatcher\.dead-letter|(reply\.)?{producer}\..*)$")),
+            .. Pools.Select(pool => BrokerRoles.MakeUserAsync(Name, "worker-" + pool, BrokerRoles.Worker, ("pool", pool))),
+        ]);
     }
 
     /// <summary>Starts a dispatcher without waiting for it.</summary>

@@ -51,6 +51,8 @@ internal sealed class PolicyDraft(string folder)
 
     private const string StrictSchema = """{ "type": "object", "required": ["text"], "additionalProperties": false, "properties": { "text": { "type": "string" } } }""";
 
+    private string _morePools = "";
+
     public string Folder => folder;
 
     public PolicyDraft Write(string moreRules = "")
@@ -58,10 +60,13 @@ internal sealed class PolicyDraft(string folder)
         Directory.CreateDirectory(Path.Combine(folder, "rules"));
         Directory.CreateDirectory(Path.Combine(folder, "schemas"));
         Replace(Path.Combine("schemas", "strict.json"), StrictSchema);
-        Replace("topics.yaml", Topics);
+        Replace("topics.yaml", Topics.Replace("topics:\n", _morePools + "topics:\n", StringComparison.Ordinal));
         Replace(Path.Combine("rules", "test.yaml"), Rules + moreRules);
         return this;
     }
+
+    /// <summary>Registers one more pool. The next <see cref="Write"/> keeps it.</summary>
+    public void AddPool(string pool) => _morePools += $"  {pool}: {{}}\n";
 
     /// <summary>As the shipped folder is.</summary>
     public void CopyShipped()

@@ -45,6 +45,10 @@ internal static class Servers
         await DoneAsync(await Management.Value.PutAsJsonAsync($"api/permissions/{vhost}/{user}", new { configure, write, read }, Now));
     }
 
+    /// <summary>A policy of the broker for the queues whose names match a pattern.</summary>
+    public static async Task SetPolicyAsync(string vhost, string name, string pattern, IReadOnlyDictionary<string, object> definition) => await DoneAsync(
+        await Management.Value.PutAsJsonAsync($"api/policies/{vhost}/{name}", new Dictionary<string, object> { ["pattern"] = pattern, ["definition"] = definition, ["apply-to"] = "queues" }, Now));
+
     /// <summary>Limits a user's routing keys (write) and binding keys (read) on a topic exchange.</summary>
     public static async Task LimitTopicsAsync(string vhost, string user, string exchange, string write, string read) =>
         await DoneAsync(await Management.Value.PutAsJsonAsync($"api/topic-permissions/{vhost}/{user}", new { exchange, write, read }, Now));

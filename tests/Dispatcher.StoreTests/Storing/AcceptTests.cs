@@ -27,6 +27,22 @@ public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
+    public async Task Stores_a_job_that_expired_before_it_was_read_as_ended()
+    {
+        var job = AJob.New() with { State = JobState.Expired };
+        var accepted = AnAcceptance.Of(job);
+        var end = accepted.Entry with { Kind = TimelineKinds.Expired };
+
+        var committed = await AcceptAsync(accepted with { Entry = accepted.Entry with { Kind = TimelineKinds.Accepted }, End = end });
+
+        Assert.Equal([job.JobId], committed.Jobs);
+        Assert.Equal([TimelineKinds.Accepted, TimelineKinds.Expired], (await TimelineAsync(job.JobId)).Select(entry => entry.Kind));
+        var stored = Assert.Single(await JobsAsync());
+        Assert.Equal(JobState.Expired, stored.State);
+        Assert.NotNull(stored.FinishedAt);
+    }
+
+    [Fact]
     public async Task Stores_a_denial_with_its_timeline_and_its_messages_and_no_job()
     {
         var acceptance = AnAcceptance.Denying(AJob.Full());

@@ -106,17 +106,30 @@ public sealed class SubmissionReaderTests
         ASubmission.With("\"v\":1").From(source => source with { MessageId = "m-2" }).Job().JobId);
 
     [Theory]
-    [InlineData("amq.rabbitmq.reply-to", false)]
-    [InlineData("amq.rabbitmq.reply-to.g1h2AA", false)]
-    [InlineData(DirectReplyToTests.OfTheBroker, true)]
-    [InlineData("reply.billing.1", true)]
-    [InlineData("reply.billing", false)]
-    [InlineData("reply.shipping.1", false)]
-    [InlineData("reply.billing2.1", false)]
-    [InlineData("dispatcher.outcomes", false)]
-    [InlineData("", false)]
-    public void Answers_go_only_to_a_reply_queue_of_the_principal(string replyTo, bool allowed) =>
-        Assert.Equal(allowed ? replyTo : null, ASubmission.With("\"v\":1").From(source => source with { ReplyTo = replyTo }).Job().ReplyTo);
+    [InlineData(DirectReplyToTests.OfTheBroker, DirectReplyToTests.OfTheBroker)]
+    [InlineData("reply.billing.1", "reply.billing.1")]
+    [InlineData("", null)]
+    [InlineData(null, null)]
+    public void Answers_go_to_a_reply_queue_of_the_principal(string? replyTo, string? answered) =>
+        Assert.Equal(answered, ASubmission.With("\"v\":1").From(source => source with { ReplyTo = replyTo }).Job().ReplyTo);
+
+    [Theory]
+    [InlineData("amq.rabbitmq.reply-to")]
+    [InlineData("amq.rabbitmq.reply-to.g1h2AA")]
+    [InlineData("reply.billing")]
+    [InlineData("reply.shipping.1")]
+    [InlineData("reply.billing2.1")]
+    [InlineData("dispatcher.outcomes")]
+    [InlineData(" ")]
+    public void A_reply_address_that_is_never_answered_is_refused(string replyTo)
+    {
+        var (submission, errors) = ASubmission.With("\"v\":1").From(source => source with { ReplyTo = replyTo }).Read();
+
+        Assert.Null(submission);
+        var error = Assert.Single(errors);
+        Assert.Equal(("bad_reply_to", "amqp:reply_to"), (error.Code, error.Where));
+        Assert.Contains("\"reply.billing.\"", error.Fix, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Nobody_is_answered_without_a_principal() =>

@@ -169,36 +169,9 @@ public sealed class FolderStartTests
         Assert.Equal((3, 3), (Complaints(folder), refused.Count));
     }
 
-    [Fact]
-    public async Task The_queues_of_its_pools_are_there_before_a_bundle_is_in_force()
-    {
-        await using var folder = await APolicyFolder.EmptyAsync();
-        var queues = new WatchedQueues(folder);
-        var activation = ActivatorUtilities.CreateInstance<BundleActivation>(folder.Server.Get<IServiceProvider>(), queues);
-
-        await activation.ProposeAsync(ABundle.WithRules(First).Build(), serial: 0, Stop);
-        await activation.PinAsync(ABundle.WithRules(Second).Build(), "ada", Stop);
-        await activation.UnpinAsync(ABundle.WithRules(Third).Build(), "ada", Stop);
-
-        string[] before = ["none", ABundle.WithRules(First).Build().Hash, ABundle.WithRules(Second).Build().Hash];
-        Assert.Equal(before.Select(hash => ("main", hash)), queues.Declared);
-    }
-
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     private static int Complaints(APolicyFolder folder) => folder.Log.Lines.Count(line => line.Id == EventIds.PolicyFolderBroken);
-
-    /// <summary>What was in force in the store when queues were declared.</summary>
-    private sealed class WatchedQueues(APolicyFolder folder) : Dispatcher.Topology.IPoolQueues
-    {
-        public List<(string Pools, string InForce)> Declared { get; } = [];
-
-        public async Task DeclareAsync(IEnumerable<string> pools, CancellationToken cancellationToken)
-        {
-            await using var db = await folder.Server.DatabaseAsync();
-            Declared.Add((string.Join(',', pools), (await db.ActiveBundle.AsNoTracking().SingleOrDefaultAsync(cancellationToken))?.Hash ?? "none"));
-        }
-    }
 
     /// <summary>Counts the refused bundles of one server.</summary>
     private sealed class Refusals : IDisposable
