@@ -76,12 +76,19 @@ write_exports() {
         printf '#!/bin/bash\nexec %q restart %s %q "$@"\n' "$self" "$server" "$folder" > "$folder/restart-$server"
         chmod 755 "$folder/restart-$server"
     done
+    # The node's own command line: its cookie is in its home, and only its user may read that.
+    local as=""
+    (( EUID != 0 )) || as="setpriv --reuid $broker_user --regid $(id -g "$broker_user") --clear-groups "
+    printf '#!/bin/bash\ncd /\nexec %senv -i PATH=/usr/bin:/bin LANG=C.UTF-8 HOME=%q ERL_EPMD_PORT=%s RABBITMQ_NODENAME=dispatcher-test@localhost %q "$@"\n' \
+        "$as" "$folder/rabbitmq" "$epmd_port" "$rabbitmq_bin/rabbitmqctl" > "$folder/rabbitmqctl"
+    chmod 755 "$folder/rabbitmqctl"
     cat > "$folder/exports" << EOF
 export DISPATCHER_TEST_RABBITMQ='amqp://guest:guest@127.0.0.1:$amqp_port/'
 export DISPATCHER_TEST_RABBITMQ_MANAGEMENT='http://127.0.0.1:$management_port'
 export DISPATCHER_TEST_POSTGRES='Host=127.0.0.1;Port=$sql_port;Username=postgres;Database=postgres'
 export DISPATCHER_TEST_RESTART_RABBITMQ=$(printf %q "$folder/restart-rabbitmq")
 export DISPATCHER_TEST_RESTART_POSTGRES=$(printf %q "$folder/restart-postgres")
+export DISPATCHER_TEST_RABBITMQCTL=$(printf %q "$folder/rabbitmqctl")
 export DISPATCHER_TEST_PYTHON=/usr/bin/python3
 EOF
 }

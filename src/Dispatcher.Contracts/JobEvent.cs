@@ -1,10 +1,12 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Dispatcher.Contracts;
 
 /// <summary>
 /// Something that happened to a job, or to the policy that decides about jobs, on exchange <see cref="Exchanges.Events"/> (AMQP type <see cref="MessageTypes.Event"/>). At least once and unordered:
-/// deduplicate by <see cref="EventId"/>. Never carries the payload or the result.
+/// deduplicate by <see cref="EventId"/>. An event on the exchange never carries the payload or the result. The final state that goes to the
+/// submitter's <c>reply_to</c> has the same form, and the result of a success.
 /// </summary>
 public sealed record JobEvent
 {
@@ -56,4 +58,21 @@ public sealed record JobEvent
     [JsonPropertyName("fault_class")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? FaultClass { get; init; }
+
+    /// <summary>
+    /// Only at <c>reply_to</c>, of <c>succeeded</c>: what the handler returned, as <c>GET /api/jobs/{id}</c> shows it, at most 64 KiB. Null: the
+    /// handler returned nothing, or this is an event on the exchange.
+    /// </summary>
+    [JsonPropertyName("result")]
+    [JsonConverter(typeof(RawJson))]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JsonElement? Result { get; init; }
+
+    /// <summary>
+    /// Whether the result was longer than 64 KiB. <see cref="Result"/> is then an object with <c>truncated</c>, <c>bytes</c> (the length it
+    /// had) and <c>preview</c> (its beginning); the rest is kept nowhere.
+    /// </summary>
+    [JsonPropertyName("result_truncated")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool ResultTruncated { get; init; }
 }

@@ -37,6 +37,12 @@ public static class Headers
 
     /// <summary>W3C trace context (<c>traceparent</c>), passed from the submission to the work message.</summary>
     public const string TraceParent = "traceparent";
+
+    /// <summary>
+    /// On answers, events and copies of dead letters: the type of the body as MassTransit names it, for example
+    /// <c>urn:message:Dispatcher.Contracts:JobDecision</c>. A MassTransit endpoint that reads raw JSON chooses the consumer by it.
+    /// </summary>
+    public const string MassTransitType = "MT-MessageType";
 }
 
 /// <summary>The values of the AMQP <c>type</c> property (basic.properties) on what Dispatcher sends.</summary>
@@ -56,4 +62,16 @@ public static class MessageTypes
 
     /// <summary>The body is a <see cref="DeadLetterCopy"/>, with references only: the store holds what was submitted.</summary>
     public const string DeadLetter = "dead-letter";
+
+    /// <summary>The value of <see cref="Headers.MassTransitType"/>. Null: messages of this type do not carry it.</summary>
+    public static string? MassTransitUrn(string type) => type switch
+    {
+        Decision => Urn(nameof(JobDecision)),
+        Refused => Urn(nameof(Contracts.Refused)),
+        Event => Urn(nameof(JobEvent)),
+        DeadLetter => Urn(nameof(DeadLetterCopy)),
+        _ => null,
+    };
+
+    private static string Urn(string name) => $"urn:message:{typeof(MessageTypes).Namespace}:{name}";
 }

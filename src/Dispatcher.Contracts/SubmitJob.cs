@@ -20,7 +20,7 @@ public sealed record SubmitJob
     public int V { get; init; } = 1;
 
     /// <summary>
-    /// The job's id. Null: derived, see remarks. Handing in the same id again with the same content is answered as the first time; with
+    /// The job's id. Null: derived from the key, or from the AMQP message id. Handing in the same id again with the same content is answered as the first time; with
     /// other content it is a conflict. Any UUID but one of version 8.
     /// </summary>
     [JsonPropertyName("job_id")]

@@ -12,6 +12,9 @@ public static class BundleErrorCodes
     /// <summary>Not UTF-8, or too large.</summary>
     public const string Unreadable = "unreadable";
 
+    /// <summary>A character that an editor does not show, so that a parser could read something else than a person.</summary>
+    public const string InvisibleCharacter = "invisible_character";
+
     /// <summary>The text is no YAML.</summary>
     public const string BadYaml = "bad_yaml";
 

@@ -38,6 +38,12 @@ public sealed class Recipe
 
     /// <summary>Its environment, besides PATH. Default empty.</summary>
     public IDictionary<string, string> Environment { get; set; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>The recipes of a JSON file, by name: <c>{"web": {"Env": "prod", "Command": ["deploy", "{version}"], "WorkingFolder": "/srv"}}</c>.</summary>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="InvalidDataException">The file is not such JSON.</exception>
+    public static IDictionary<string, Recipe> Read(string file) =>
+        new ConfigurationBuilder().AddJsonFile(Path.GetFullPath(file)).Build().Get<Dictionary<string, Recipe>>() ?? [];
 }
 
 /// <summary>Names everything that is missing for the pools that are served.</summary>

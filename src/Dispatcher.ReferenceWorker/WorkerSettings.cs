@@ -98,7 +98,7 @@ internal sealed class WorkerSettings
         options.EnvironmentAllowlist = Has("env-allow") ? List("env-allow") : options.EnvironmentAllowlist;
         if (Has("recipes"))
         {
-            new ConfigurationBuilder().AddJsonFile(Path.GetFullPath(_values["recipes"])).Build().Bind(options.Recipes);
+            options.Recipes = Recipe.Read(_values["recipes"]);
         }
     }
 

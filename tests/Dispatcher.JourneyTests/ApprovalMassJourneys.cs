@@ -5,6 +5,7 @@ using Dispatcher.JourneyTests.Staging;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>Many approvals, while dispatchers race for them and die.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class ApprovalMassJourneys
 {
     [Fact]

@@ -1,2 +1,13 @@
-// One journey at a time: they share two servers and two cores, and some restart the servers.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+// Each journey has a virtual host and a database of its own, and waits more than it computes.
+[assembly: CollectionBehavior(MaxParallelThreads = 3)]
+
+namespace Dispatcher.JourneyTests;
+
+/// <summary>The journeys that restart the shared servers, load them, or measure memory: one at a time, after all others.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+#pragma warning disable CA1711 // A collection of xUnit.
+public sealed class AloneCollection
+#pragma warning restore CA1711
+{
+    public const string Name = "alone";
+}

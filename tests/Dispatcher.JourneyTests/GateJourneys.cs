@@ -24,6 +24,9 @@ public sealed class GateJourneys
         await dispatcher.InStateAsync(job.JobId, "succeeded");
         await AsAsync(journey, "update jobs set created_at = finished_at - 100000");
         await SaysAsync(dispatcher, "PASS: promote canary step");
+        Assert.Equal((1, Unapproved), await CheckAsync(dispatcher.Address + "/"));
+        Assert.Equal((1, Unapproved), await CheckAsync(dispatcher.Address + "/api"));
+        await EachUnknownPathBlocksAsync(dispatcher);
         await IsSealedAsync(journey, dispatcher);
 
         await AsAsync(journey, "update jobs set created_at = finished_at - 1200001");
@@ -53,6 +56,22 @@ public sealed class GateJourneys
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
+    /// <summary>A number for each path below <c>metrics</c> that has none, and never an error page.</summary>
+    private static async Task EachUnknownPathBlocksAsync(DispatcherProcess dispatcher)
+    {
+        using var http = new HttpClient();
+        foreach (var (path, number) in new[]
+        {
+            ("//metrics/success-rate", "0"), ("/metrics//success-rate", "0"), ("/metrics/succes-rate", "0"), ("/metrics/v1/success-rate", "0"),
+            ("/metrics/high-risk-unaproved", "1"), ("/api/metrics/p95-latency-ms", "2147483647"), ("/Metrics/latency", "2147483647"), ("/metrics/%0A", "2147483647"),
+        })
+        {
+            using var answer = await http.GetAsync(new Uri($"{dispatcher.Address}{path}?window=10m"), Now);
+            Assert.Equal((path, HttpStatusCode.OK, number), (path, answer.StatusCode, await answer.Content.ReadAsStringAsync(Now)));
+            Assert.StartsWith("there is no number at ", answer.Headers.GetValues("Dispatcher-No-Data-Reason").Single(), StringComparison.Ordinal);
+        }
+    }
+
     /// <summary>The story so far is sealed and signed, and whoever has the audit folder can check it.</summary>
     private static async Task IsSealedAsync(Journey journey, DispatcherProcess dispatcher)
     {
@@ -79,14 +98,14 @@ public sealed class GateJourneys
         await Eventually.IsAsync(
             async () =>
             {
-                (code, output) = await CheckAsync(dispatcher);
+                (code, output) = await CheckAsync(dispatcher.Address);
                 return output == line;
             },
             () => $"the script says \"{line}\", not \"{output}\"\n{dispatcher.Log}", TimeSpan.FromSeconds(20));
         Assert.Equal(line.StartsWith("PASS", StringComparison.Ordinal) ? 0 : 1, code);
     }
 
-    private static async Task<(int Code, string Output)> CheckAsync(DispatcherProcess dispatcher)
+    private static async Task<(int Code, string Output)> CheckAsync(string address)
     {
         var root = new DirectoryInfo(AppContext.BaseDirectory);
         while (!File.Exists(Path.Combine(root.FullName, "Dispatcher.sln")))
@@ -94,7 +113,7 @@ public sealed class GateJourneys
             root = root.Parent!;
         }
 
-        var start = new ProcessStartInfo("bash", [Path.Combine(root.FullName, "ops", "gate-check.sh")]) { RedirectStandardOutput = true, Environment = { ["API"] = dispatcher.Address } };
+        var start = new ProcessStartInfo("bash", [Path.Combine(root.FullName, "ops", "gate-check.sh")]) { RedirectStandardOutput = true, Environment = { ["API"] = address } };
         using var script = Process.Start(start)!;
         var output = await script.StandardOutput.ReadToEndAsync(Now);
         await script.WaitForExitAsync(Now);

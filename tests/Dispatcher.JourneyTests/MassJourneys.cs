@@ -6,6 +6,7 @@ using RabbitMQ.Client;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>Many jobs, while processes and servers die. <c>DISPATCHER_TEST_JOBS</c> makes them more.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class MassJourneys
 {
     [Fact]

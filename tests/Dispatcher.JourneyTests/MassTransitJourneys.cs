@@ -1,41 +1,102 @@
-using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Xml.Linq;
 using Dispatcher.Contracts;
 using Dispatcher.JourneyTests.Staging;
 using MassTransit;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>A producer that uses MassTransit, as the README shows it.</summary>
+/// <summary>A producer that uses MassTransit: the program of the README, with the rights of its row in the table of broker users.</summary>
 public sealed class MassTransitJourneys
 {
+    private const string User = "teller";
+    private const string Topic = @"job\.(repo\.read|test\.once)";
+
     [Fact]
-    public async Task A_MassTransit_producer_publishes_a_job()
+    public async Task The_MassTransit_producer_of_the_README_gets_its_decision_and_its_result()
     {
-        await using var journey = await Journey.BeginAsync();
+        await using var journey = await BeginAsync();
+        journey.Policies.CopyShipped();
         var dispatcher = await journey.DispatcherAsync();
-        await journey.CountingWorkerAsync(dispatcher);
-        var billing = await journey.ProducerAsync();
-        await Servers.MakeUserAsync(
-            journey.Name, "billing", @"^(dispatcher\.jobs|(reply\.)?billing\..*)$", @"^(dispatcher\.(jobs|unrouted)|(reply\.)?billing\..*)$", @"^(dispatcher\.(jobs|events|dead-letter)|(reply\.)?billing\..*)$");
-        var address = Servers.BrokerAs("billing", journey.Name);
-        var job = AJob.On("job.test.once");
+        await journey.RepoWorkerAsync(dispatcher);
 
-        var bus = Bus.Factory.CreateUsingRabbitMq(rabbit => rabbit.Host(address));
-        await bus.StartAsync(TestContext.Current.CancellationToken);
-        var jobs = await bus.GetSendEndpoint(new Uri("exchange:dispatcher.jobs?type=topic&alternateexchange=dispatcher.unrouted"));
-        await jobs.Send(
-            new SubmitJob { JobId = job.JobId, Topic = job.Topic, Payload = JsonSerializer.SerializeToElement(new { sleep_ms = 0 }) },
-            context =>
-            {
-                context.SetRoutingKey(job.Topic);
-                context.GetPayload<RabbitMqSendContext>().BasicProperties.UserId = "billing";
-            },
-            TestContext.Current.CancellationToken);
-        await bus.StopAsync(TestContext.Current.CancellationToken);
+        await using var producer = new Child(
+            "Dispatcher.JourneyProducer.dll", new Dictionary<string, string> { ["DISPATCHER_RABBITMQ"] = Servers.BrokerAs(User, journey.Name).AbsoluteUri }, Journey.ServerUser);
 
-        await dispatcher.InStateAsync(job.JobId, "succeeded");
-        Assert.Equal("billing", (await dispatcher.JobAsync(job.JobId)).GetProperty("principal").GetString());
-        await Eventually.IsAsync(() => billing.EventsOf(job).Count == 1, "its end is told");
+        var code = await producer.EndAsync(TimeSpan.FromSeconds(60));
+        Assert.True(code == 0, producer.Log);
+        Assert.Matches("(?s)Accepted: .*Succeeded: .*A first commit", producer.Log);
         await journey.EndsWellAsync();
     }
+
+    [Fact]
+    public void The_program_of_the_README_is_the_one_that_is_tested()
+    {
+        var program = File.ReadAllText(Path.Combine(Readme.Root, "tests", "Dispatcher.JourneyProducer", "Program.cs"));
+        var pinned = XDocument.Load(Path.Combine(Readme.Root, "Directory.Packages.props")).Descendants("PackageVersion")
+            .Single(package => package.Attribute("Include")!.Value == "MassTransit.RabbitMQ").Attribute("Version")!.Value;
+
+        Assert.Contains($"```csharp\n{program.TrimEnd()}\n```", Readme.Text(), StringComparison.Ordinal);
+        Assert.Contains($"dotnet add package MassTransit.RabbitMQ --version {pinned}", Readme.Text(), StringComparison.Ordinal);
+        Assert.StartsWith("8.", pinned, StringComparison.Ordinal);
+    }
+
+    /// <summary>MassTransit would move the answer to an error queue, with the user_id of the server. The broker refuses that, and the answer comes again.</summary>
+    [Fact]
+    public async Task An_answer_whose_handler_throws_is_delivered_once()
+    {
+        await using var journey = await BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        await journey.CountingWorkerAsync(dispatcher);
+        var (decisions, ends) = (0, 0);
+        var bus = Bus.Factory.CreateUsingRabbitMq(rabbit =>
+        {
+            rabbit.Host(Servers.BrokerAs(User, journey.Name));
+            rabbit.ReceiveEndpoint($"reply.{User}.first", endpoint =>
+            {
+                endpoint.ConfigureConsumeTopology = false;
+                endpoint.PublishFaults = false;
+                endpoint.DiscardFaultedMessages();
+                endpoint.DiscardSkippedMessages();
+                endpoint.UseRawJsonDeserializer(RawSerializerOptions.AddTransportHeaders, isDefault: true);
+                endpoint.Handler<JobDecision>(_ =>
+                {
+                    Interlocked.Increment(ref decisions);
+                    throw new InvalidOperationException("A handler fails.");
+                });
+                endpoint.Handler<JobEvent>(_ =>
+                {
+                    Interlocked.Increment(ref ends);
+                    return Task.CompletedTask;
+                });
+            });
+        });
+        await bus.StartAsync(TestContext.Current.CancellationToken);
+        var jobs = Enumerable.Range(0, 3).Select(_ => AJob.On("job.test.once").With(new JsonObject { ["sleep_ms"] = 0 })).ToList();
+
+        var endpoint = await bus.GetSendEndpoint(new Uri("exchange:dispatcher.jobs?type=topic&alternateexchange=dispatcher.unrouted"));
+        foreach (var job in jobs)
+        {
+            await endpoint.Send(new SubmitJob { JobId = job.JobId, Topic = job.Topic }, Addressed(job.Topic), TestContext.Current.CancellationToken);
+        }
+
+        await Eventually.IsAsync(() => Task.FromResult(Volatile.Read(ref ends) == jobs.Count), () => "each end comes\n" + journey.Logs(), TimeSpan.FromSeconds(30));
+        await bus.StopAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(jobs.Count, decisions);
+        await journey.EndsWellAsync();
+    }
+
+    private static async Task<Journey> BeginAsync()
+    {
+        var journey = await Journey.BeginAsync();
+        await BrokerRoles.MakeUserAsync(journey.Name, User, BrokerRoles.MassTransitProducer, ("user", User), ("topic", Topic));
+        return journey;
+    }
+
+    private static Action<SendContext<SubmitJob>> Addressed(string topic) => context =>
+    {
+        context.SetRoutingKey(topic);
+        var properties = context.GetPayload<RabbitMqSendContext>().BasicProperties;
+        (properties.UserId, properties.ReplyTo) = (User, $"reply.{User}.first");
+    };
 }

@@ -6,6 +6,7 @@ using Dispatcher.JourneyTests.Staging;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>What a server needs in memory does not grow with the payloads that are stored.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class MemoryJourneys
 {
     private const int Jobs = 1_000;

@@ -30,6 +30,8 @@ public sealed class OneJobJourneys
         Assert.Equal(["succeeded"], billing.EventsOf(job));
         var stored = await dispatcher.JobAsync(job.JobId);
         Assert.Equal("A first commit", stored.GetProperty("result").GetProperty("commits")[0].GetProperty("subject").GetString());
+        Assert.Equal("A first commit", billing.Final(job)!.Result!.Value.GetProperty("commits")[0].GetProperty("subject").GetString());
+        Assert.All(billing.Events[job.JobId].Values, happened => Assert.Null(happened.Result));
         Assert.Equal(["accepted", "dispatched", "claimed", "succeeded"], await dispatcher.TimelineAsync(job.JobId));
         Assert.Contains("The database was migrated", dispatcher.Log, StringComparison.Ordinal);
         await journey.EndsWellAsync();
@@ -147,6 +149,9 @@ public sealed class OneJobJourneys
             "each is answered again\n" + dispatcher.Log);
 
         Assert.Equivalent(billing.Decisions(job)[0], billing.Decisions(job)[1], strict: true);
+        await Eventually.IsAsync(() => billing.Finals(job).Count == 2, "the end is answered again");
+        Assert.Equal(["{\"attempt\":1}", "{\"attempt\":1}"], billing.Finals(job).Select(final => final.Result!.Value.GetRawText()));
+        Assert.Empty(shipping.Finals(job));
         Assert.Equivalent(billing.Decisions(denied)[0], billing.Decisions(denied)[1], strict: true);
         Assert.Equal("conflict", billing.RefusalsOf("other content")[0].Code);
         Assert.All([shipping.Decisions(job)[0], shipping.Decisions(denied)[0]], decision => Assert.Equal(Verdict.Deny, decision.Verdict));

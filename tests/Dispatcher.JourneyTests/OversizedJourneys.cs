@@ -6,6 +6,7 @@ namespace Dispatcher.JourneyTests;
 /// Messages that a broker with default settings accepts, and that are too large or too odd for the client library: they are refused, and
 /// disturb no other message.
 /// </summary>
+[Collection(AloneCollection.Name)]
 public sealed class OversizedJourneys
 {
     private const string Topic = "job.test.once";

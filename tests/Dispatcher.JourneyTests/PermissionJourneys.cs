@@ -67,7 +67,7 @@ public sealed class PermissionJourneys
     public async Task A_MassTransit_producer_can_declare_and_send()
     {
         await using var journey = await Journey.BeginAsync();
-        await BrokerRoles.MakeUserAsync(journey.Name, "masstransit", BrokerRoles.MassTransitProducer, ("topic", TopicPattern));
+        await BrokerRoles.MakeUserAsync(journey.Name, "masstransit", BrokerRoles.MassTransitProducer, ("user", "masstransit"), ("topic", TopicPattern));
         await journey.DispatcherAsync();
         await using var connection = await journey.ConnectAsync("masstransit");
 

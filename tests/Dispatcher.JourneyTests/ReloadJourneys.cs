@@ -10,6 +10,7 @@ using RabbitMQ.Client.Events;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>The policy changes while jobs stream.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class ReloadJourneys
 {
     private const string HalfWritten = "version: v1\nrules:\n  - { id: run-once, match: { topic: job.te";

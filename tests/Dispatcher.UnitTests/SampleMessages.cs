@@ -65,6 +65,21 @@ internal static class SampleMessages
             Reason = "The disk is away.",
             FaultClass = "transient",
         });
+        yield return Sample("succeeded, at reply_to", WireJson.Default.JobEvent, new JobEvent
+        {
+            EventId = Run,
+            Event = "succeeded",
+            JobId = Id,
+            Topic = "job.exec.shell",
+            Principal = "billing",
+            State = JobState.Succeeded,
+            Attempt = 1,
+            At = At,
+            PolicyHash = Hash,
+            Reason = "development",
+            Result = Element("""{"truncated":true,"bytes":70000,"preview":"[1"}"""),
+            ResultTruncated = true,
+        });
         yield return Sample("policy activated", WireJson.Default.JobEvent, new JobEvent
         {
             EventId = Run,

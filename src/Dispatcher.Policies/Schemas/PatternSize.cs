@@ -3,13 +3,17 @@ using System.Text.RegularExpressions;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary>How large a pattern is when its counted repetitions are written out: <c>(ab{3}){2}</c> is 8. Repetitions inside repetitions multiply, so a short pattern may be huge.</summary>
+/// <summary>
+/// How large a pattern is when its counted repetitions are written out: <c>(ab{3}){2}</c> is 8. Repetitions inside repetitions multiply, so
+/// a short pattern may be huge. A class counts one, and one more for each further kind of surrogate pair in it.
+/// </summary>
 internal static partial class PatternSize
 {
     /// <summary>Beyond every limit, and still room to multiply.</summary>
     private const long Huge = int.MaxValue;
 
-    /// <summary>The size, or some number beyond every limit. What is no pattern has some size too: that it is none is found elsewhere.</summary>
+    /// <summary>The size, or some number beyond every limit. Unbalanced brackets have some size too: they are found elsewhere.</summary>
+    /// <exception cref="NotSupportedException">A class or an escape is not complete, or not taken.</exception>
     public static long Of(string pattern)
     {
         Stack<long> outer = [];
@@ -34,8 +38,9 @@ internal static partial class PatternSize
                 case '*' or '+' or '?' or '|' or '^' or '$':
                     break;
                 default:
-                    (sum, last) = (sum + last, 1);
-                    i += Length(pattern, i) - 1;
+                    PatternPiece piece = PatternPiece.Read(pattern, i);
+                    (sum, last) = (sum + last, piece.Set.Size);
+                    i = piece.End - 1;
                     break;
             }
 
@@ -45,22 +50,8 @@ internal static partial class PatternSize
         return outer.Sum() + sum + last;
     }
 
-    /// <summary>The characters of what stands for one character of a text: an escape, a class, or itself.</summary>
-    private static int Length(string pattern, int i)
-    {
-        if (pattern[i] != '[')
-        {
-            return pattern[i] == '\\' ? 2 : 1;
-        }
-
-        int end = i + 1;
-        while (end < pattern.Length && pattern[end] != ']')
-        {
-            end += pattern[end] == '\\' ? 2 : 1;
-        }
-
-        return end + 1 - i;
-    }
+    /// <summary>How long the counted repetition is that starts at the index, such as <c>{2,5}</c>. 0: none does.</summary>
+    public static int RepetitionAt(string pattern, int i) => pattern[i] == '{' ? Repetition().Match(pattern, i).Length : 0;
 
     /// <summary>The higher of the two numbers; without an upper one, one more than the lower: what follows repeats in place.</summary>
     private static long Times(Match counted)

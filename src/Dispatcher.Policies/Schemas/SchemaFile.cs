@@ -31,7 +31,7 @@ internal sealed class SchemaFile
             return null;
         }
 
-        ReadOnlyMemory<byte> content = file.Content.Span.StartsWith("\uFEFF"u8) ? file.Content[3..] : file.Content;
+        ReadOnlyMemory<byte> content = file.Content[^FileText.WithoutMark(file.Content.Span).Length..];
         try
         {
             using JsonDocument document = JsonDocument.Parse(content);

@@ -37,6 +37,13 @@ internal sealed class Screen
 
     public void Line(string text) => _terminal.Output.WriteLine(Clean(text, keepLines: true));
 
+    /// <summary>A line to copy into a terminal: never wrapped, and in colour where there is any.</summary>
+    public void Command(string text)
+    {
+        var hasColour = _console.Profile.Capabilities.ColorSystem != ColorSystem.NoColors;
+        _terminal.Output.WriteLine(hasColour ? $"  \e[1;36m{Clean(text)}\e[0m" : "  " + Clean(text));
+    }
+
     /// <summary>A hint or progress, beside the answer.</summary>
     public void Note(string text) => _terminal.Error.WriteLine(Clean(text));
 

@@ -10,8 +10,6 @@ namespace Dispatcher.Demonstrating;
 /// <summary>One job of the demonstration: what it is for, and what is handed in.</summary>
 internal sealed record DemoJob(string Title, string Body)
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
-
     public static readonly DemoJob[] All =
     [
         new("Denied: a destructive command in production", """{"topic": "job.exec.shell", "labels": {"env": "prod"}, "payload": {"command": ["rm", "-rf", "/srv/data"]}}"""),
@@ -20,54 +18,21 @@ internal sealed record DemoJob(string Title, string Body)
         new("Allowed: reading a repository", """{"topic": "job.repo.read", "payload": {"repo": "demo", "op": "log", "limit": 1}}"""),
     ];
 
-    /// <summary>Hands the job in, follows it to where it rests, and tells all of it.</summary>
-    /// <param name="api">The server.</param>
-    /// <param name="screen">Where to show it as it happens. Null: only the result is wanted.</param>
-    /// <param name="clock">For waiting.</param>
-    /// <param name="cancellationToken">Ends it.</param>
-    public async Task<JsonNode> RunAsync(ApiClient api, Screen? screen, TimeProvider clock, CancellationToken cancellationToken)
+    /// <summary>Submits the job, follows it to where it rests, and returns all of it.</summary>
+    public async Task<JsonNode> RunAsync(DemoAudience audience, CancellationToken cancellationToken)
     {
-        screen?.Line($"\n{Title}\n  {Body}");
-        var decision = (await api.SubmitAsync(Encoding.UTF8.GetBytes(Body), cancellationToken)).Body;
-        screen?.Line($"  decision: {decision.Text("verdict")} by {decision.Text("rules")}: {decision.Text("reason")}");
+        audience.Line($"\n{Title}\n  {Body}");
+        var decision = (await audience.Api.SubmitAsync(Encoding.UTF8.GetBytes(Body), cancellationToken)).Body;
+        audience.Line($"  decision: {decision.Text("verdict")} by {decision.Text("rules")}: {decision.Text("reason")}");
         var id = decision.GetProperty("job_id").GetGuid();
-        var shown = 0L;
-        while (true)
+        var job = decision.Text("state") == "denied" ? default : await audience.FollowAsync(id, state => state == JobState.Held || state.IsFinal(), cancellationToken);
+        return new JsonObject
         {
-            var timeline = (await api.TimelineAsync(id, cancellationToken)).Body;
-            foreach (var entry in timeline.Items("items").Where(entry => entry.GetProperty("entry_id").GetInt64() > shown))
-            {
-                shown = entry.GetProperty("entry_id").GetInt64();
-                screen?.Line($"  {entry.GetProperty("at").GetDateTimeOffset():HH:mm:ss.fff}  {entry.Text("kind"),-12} by {entry.Text("actor")}");
-            }
-
-            var job = decision.Text("state") == "denied" ? default : (await api.JobAsync(id, cancellationToken)).Body;
-            if (Rests(job))
-            {
-                Result(screen, job);
-                return new JsonObject
-                {
-                    ["title"] = Title,
-                    ["decision"] = Node(decision),
-                    ["job"] = Node(job),
-                    ["timeline"] = Node((await api.TimelineAsync(id, cancellationToken)).Body.GetProperty("items")),
-                };
-            }
-
-            await Task.Delay(Pause, clock, cancellationToken);
-        }
-    }
-
-    /// <summary>There is no job, or it waits for a person, or it is over.</summary>
-    private static bool Rests(JsonElement job) =>
-        job.ValueKind == JsonValueKind.Undefined || job.GetProperty("state").Deserialize<JobState>() is var state && (state == JobState.Held || state.IsFinal());
-
-    private static void Result(Screen? screen, JsonElement job)
-    {
-        if (job.ValueKind != JsonValueKind.Undefined && job.Text("state") == "succeeded")
-        {
-            screen?.Line($"  result: {job.Raw("result")}");
-        }
+            ["title"] = Title,
+            ["decision"] = Node(decision),
+            ["job"] = Node(job),
+            ["timeline"] = Node(await audience.ShowTimelineAsync(id, cancellationToken)),
+        };
     }
 
     private static JsonNode? Node(JsonElement element) => element.ValueKind == JsonValueKind.Undefined ? null : JsonNode.Parse(element.GetRawText());

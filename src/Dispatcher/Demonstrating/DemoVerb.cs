@@ -7,6 +7,8 @@ using System.Text.Json.Nodes;
 using Dispatcher.CommandLine;
 using Dispatcher.Embedding;
 using Dispatcher.Hosting;
+using Dispatcher.Jobs;
+using Dispatcher.ReferenceWorker;
 
 namespace Dispatcher.Demonstrating;
 
@@ -42,6 +44,8 @@ internal static class DemoVerb
                 Urls = $"http://127.0.0.1:{FreePort()}",
                 ApiKey = key,
                 LogLevel = "Warning",
+                // What the held job asks for. It only says what it would do.
+                Recipes = { ["web"] = new Recipe { Env = "prod", Command = ["echo", "web {version} is deployed to prod"], WorkingFolder = data.FullName } },
             };
             await using var server = Server.Build(settings);
             await DemoRepository.MakeAsync(EmbeddedFiles.Work(settings.DataFolder, "repos"), cancellationToken);
@@ -72,10 +76,11 @@ internal static class DemoVerb
     {
         using var api = new ApiClient(url, key);
         var screen = new Screen(terminal);
+        var audience = new DemoAudience(api, json ? null : screen, terminal.Clock);
         var jobs = new JsonArray();
         foreach (var job in DemoJob.All)
         {
-            jobs.Add(await job.RunAsync(api, json ? null : screen, terminal.Clock, cancellationToken));
+            jobs.Add(await job.RunAsync(audience, cancellationToken));
         }
 
         if (json)
@@ -85,14 +90,18 @@ internal static class DemoVerb
         }
         else if (!exit)
         {
-            screen.Line($"""
-
-                The server stays up until Ctrl-C. In another terminal:
-                  export DISPATCHER_URL={url.ToString().TrimEnd('/')} DISPATCHER_API_KEY={key}
-                  curl -H @<(echo "Authorization: Bearer $DISPATCHER_API_KEY") $DISPATCHER_URL/api/jobs
-                  dispatcher keys create --subject you --person you --role approver     # then, with that key: dispatcher approvals list
-                """);
+            await ApproveAsync(audience, screen, new DemoServer(url.ToString().TrimEnd('/'), key), cancellationToken);
         }
+    }
+
+    /// <summary>Prints how to approve the held job, and shows what becomes of it until Ctrl-C.</summary>
+    private static async Task ApproveAsync(DemoAudience audience, Screen screen, DemoServer server, CancellationToken cancellationToken)
+    {
+        var held = (await audience.Api.ApprovalsAsync(new Query(("mine", "false")), cancellationToken)).Body.Items("items").First();
+        var approver = await audience.Api.CreateKeyAsync("""{"subject":"you","person":"you","roles":["approver"]}"""u8.ToArray(), cancellationToken);
+        server.ShowHow(screen, held, approver.Body.Text("key"));
+        await audience.FollowAsync(held.GetProperty("job_id").GetGuid(), state => state.IsFinal(), cancellationToken);
+        screen.Line("\nThe server stays up until Ctrl-C.");
     }
 
     /// <summary>The port of the README when it is free, else any.</summary>

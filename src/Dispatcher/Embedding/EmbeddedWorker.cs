@@ -41,6 +41,7 @@ internal static class EmbeddedWorker
             {
                 options.RepoRoot = EmbeddedFiles.Work(settings.DataFolder!, "repos");
                 options.ShellRoot = EmbeddedFiles.Work(settings.DataFolder!, "shell");
+                options.Recipes = settings.Recipes;
             },
             (pool, options) =>
             {

@@ -74,8 +74,22 @@ internal sealed class JobEvents(StoreClock clock, TimeProvider time, IOptions<Ev
         return options.Value.Publish.Contains(EventNames.PolicyActivated) ? [Message(activated)] : [];
     }
 
-    /// <summary>The same words as the event, for the one who waits at a reply queue.</summary>
-    public JobEvent Event(Job job, string name) => new()
+    /// <summary>
+    /// The final state for the submitter's reply queue: the event, and the result of a success. Nobody else gets the result; an event on the
+    /// exchange never has one.
+    /// </summary>
+    public Reply Final(Job job, string queue, string? correlationId)
+    {
+        var happened = Event(job, WireNames.Of(job.State));
+        var final = job is not { State: JobState.Succeeded, Result: { } result } ? happened : happened with
+        {
+            Result = JsonSerializer.Deserialize<JsonElement>(result),
+            ResultTruncated = job.ResultTruncated,
+        };
+        return new Reply(queue, correlationId, MessageTypes.Event, JsonSerializer.SerializeToUtf8Bytes(final, WireJson.Default.JobEvent));
+    }
+
+    private JobEvent Event(Job job, string name) => new()
     {
         EventId = Guid.CreateVersion7(time.GetUtcNow()),
         Event = name,

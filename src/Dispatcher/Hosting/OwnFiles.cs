@@ -8,8 +8,22 @@ internal static class OwnFiles
 {
     private const UnixFileMode OnlyOwner = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    /// <summary>Makes the folder for this user alone. An existing one keeps its permissions.</summary>
+    /// <summary>
+    /// Makes the folder for this user alone. An existing one keeps its permissions. A new or empty one hides itself from git: the current
+    /// folder is often a source tree, and keys and payloads must not be committed with it.
+    /// </summary>
     public static void MakeFolder(string path)
+    {
+        var isNew = !Directory.Exists(path) || !Directory.EnumerateFileSystemEntries(path).Any();
+        Make(path);
+        if (isNew)
+        {
+            using var ignored = Open(Path.Combine(path, ".gitignore"), FileMode.OpenOrCreate);
+            ignored.Write("*\n"u8);
+        }
+    }
+
+    private static void Make(string path)
     {
         if (OperatingSystem.IsWindows())
         {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Dispatcher.CommandLine;
 using Dispatcher.Keys;
+using Dispatcher.ReferenceWorker;
 
 namespace Dispatcher.Hosting;
 
@@ -16,6 +17,8 @@ internal static class ServeVerb
     private static readonly Option<bool> Migrate = new("--migrate") { Description = "Bring the tables up to date first; the role must own them. For development: else run \"dispatcher migrate\" before." };
     private static readonly Option<bool> NoWorker = new("--no-worker") { Description = "Embedded: do not run the reference worker in this process." };
 
+    private static readonly Option<string?> Recipes = new("--recipes") { Description = "Embedded: JSON file with what job.deploy.apply may run, {\"web\": {\"Env\": \"prod\", \"Command\": [\"deploy\", \"{version}\"], \"WorkingFolder\": \"/srv\"}}. Else DISPATCHER_RECIPES, else none.", HelpName = "FILE" };
+
     private const string DefaultUrl = "http://127.0.0.1:8080";
 
     public static Verb Create(Terminal terminal)
@@ -25,7 +28,7 @@ internal static class ServeVerb
             "Run the server: on RabbitMQ and PostgreSQL, or embedded in this process with --data. The key in DISPATCHER_API_KEY (or the file DISPATCHER_API_KEY_FILE) becomes an admin key and replaces the one before.",
             "DISPATCHER_API_KEY_FILE=/run/secrets/admin-key dispatcher serve --data ./data",
             "DISPATCHER_RABBITMQ_FILE=/run/secrets/rabbitmq DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher serve --urls http://127.0.0.1:8080");
-        foreach (var option in new Option[] { RabbitMq, Postgres, Data, Policies, Audit, Urls, Migrate, NoWorker })
+        foreach (var option in new Option[] { RabbitMq, Postgres, Data, Policies, Audit, Urls, Migrate, NoWorker, Recipes })
         {
             verb.Add(option);
         }
@@ -46,6 +49,7 @@ internal static class ServeVerb
         ApiKey = ServerSettings.FromEnvironment("DISPATCHER_API_KEY"),
         Migrate = call.GetValue(Migrate),
         Worker = !call.GetValue(NoWorker),
+        Recipes = ReadRecipes(call.GetValue(Recipes) ?? ServerSettings.FromEnvironment("DISPATCHER_RECIPES")),
     });
 
     private static void CheckUrls(string urls)
@@ -62,6 +66,18 @@ internal static class ServeVerb
                     ExitCode.WrongUse, $"DISPATCHER_URLS (or --urls) has \"{url}\", which is no address to listen at.",
                     $"For example {DefaultUrl}, or http://0.0.0.0:8080 for every network of this machine.");
             }
+        }
+    }
+
+    private static IDictionary<string, Recipe> ReadRecipes(string? file)
+    {
+        try
+        {
+            return file is null ? new Dictionary<string, Recipe>() : Recipe.Read(file);
+        }
+        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException or InvalidDataException or InvalidOperationException)
+        {
+            throw new VerbFailedException(ExitCode.WrongUse, $"--recipes: '{file}' cannot be used: {unusable.GetBaseException().Message}", "Name a JSON file as \"dispatcher serve --help\" shows it.");
         }
     }
 

@@ -81,6 +81,7 @@ internal static class Server
         services.AddSingleton<DecidedJobs>();
         services.AddSingleton<PolicyGate>();
         services.AddSingleton<JobIntake>();
+        services.AddSingleton<FinalReplies>();
         services.AddSingleton<JobEvents>();
         services.AddSingleton<Permits>();
         services.AddSingleton<PoolLines>();
@@ -168,6 +169,7 @@ internal static class Server
     {
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        app.UseGateFallback();
         app.UseRateLimiter();
         app.UseAuthentication();
         app.UseAuthorization();

@@ -1,4 +1,5 @@
 using Dispatcher.CommandLine;
+using Dispatcher.ReferenceWorker;
 
 namespace Dispatcher.Hosting;
 
@@ -33,6 +34,9 @@ internal sealed record ServerSettings
 
     /// <summary>Whether the embedded server runs the reference worker.</summary>
     public bool Worker { get; init; } = true;
+
+    /// <summary>What the embedded server's worker may deploy, by name.</summary>
+    public IDictionary<string, Recipe> Recipes { get; init; } = new Dictionary<string, Recipe>(StringComparer.Ordinal);
 
     /// <summary>Whether to migrate at start. The embedded server always does.</summary>
     public bool Migrate { get; init; }

@@ -66,7 +66,8 @@ internal sealed partial class IntakePolicyFilter(
 }
 
 /// <summary>Stores what the filter has read and judged, and answers. The message is acked when it is committed, not before.</summary>
-internal sealed class IntakeConsumer(JobIntake intake, Refusals refusals, IStore store, JobEvents events, Relay relay) : IConsumer<RawMessage>
+internal sealed class IntakeConsumer(JobIntake intake, Refusals refusals, FinalReplies finals, IStore store, JobEvents events, Relay relay)
+    : IConsumer<RawMessage>
 {
     public async Task Consume(ConsumeContext<RawMessage> context)
     {
@@ -96,6 +97,10 @@ internal sealed class IntakeConsumer(JobIntake intake, Refusals refusals, IStore
         }
 
         Answer(reading.Source, MessageTypes.Decision, JsonSerializer.SerializeToUtf8Bytes(result.Answer, WireJson.Default.JobDecision));
+        if (result.Outcome == IntakeOutcome.Known && await finals.OfAsync(result.Answer.JobId, reading.Source, context.CancellationToken) is { } final)
+        {
+            relay.Answer(final);
+        }
     }
 
     private async Task RefuseAsync(ConsumeContext<RawMessage> context, SubmissionSource source, IReadOnlyList<InputError> errors) =>

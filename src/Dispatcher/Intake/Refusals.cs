@@ -39,7 +39,7 @@ internal sealed partial class Refusals(
         var told = events.OfRefusal(source, null, $"{faultClass}: {string.Join(", ", codes)}");
         var copy = DeadLetterMessage.Of(letter, Guid.CreateVersion7(Time.GetUtcNow()), Timestamps.At(clock.Now), codes);
         await AddAsync(new Refusal(letter, TimelineDetails.Refused(letter, source), [copy, .. told]), cancellationToken);
-        var reason = string.Join("; ", errors.Select(error => $"{error.Where}: {error.Message}").Take(3));
+        var reason = string.Join("; ", errors.Select(error => $"{error.Where}: {error.Message} {error.Fix}").Take(3));
         Log.Refused(logger, letter.DeadLetterId, letter.Principal, reason);
         return new Refused { Code = faultClass, DeadLetterId = letter.DeadLetterId, Errors = errors };
     }

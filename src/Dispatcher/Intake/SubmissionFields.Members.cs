@@ -24,14 +24,17 @@ internal sealed partial class SubmissionFields
         }
 
         var text = element.GetString()!;
-        if (text.Length > longest)
+        if (Characters(text) is var length && length > longest)
         {
-            Add("too_long", where, $"{text.Length} characters; at most {longest} are taken.", "Shorten it.");
+            Add("too_long", where, $"{length} characters; at most {longest} are taken.", "Shorten it.");
             return null;
         }
 
         return text;
     }
+
+    /// <summary>Code points, as the schemas of payloads count: a character beyond the first 65,536 is one.</summary>
+    private static int Characters(string text) => text.EnumerateRunes().Count();
 
     private JsonElement? Object(string name, string example)
     {

@@ -99,9 +99,9 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
                 break;
             }
 
-            if (label.Name.Length == 0 || label.Name.Length > limits.MaxLabelKey)
+            if (Characters(label.Name) is var length && (length == 0 || length > limits.MaxLabelKey))
             {
-                Add("bad_label_key", where, $"The key has {label.Name.Length} characters; allowed are 1 to {limits.MaxLabelKey}.", "Use a shorter key.");
+                Add("bad_label_key", where, $"The key has {length} characters; allowed are 1 to {limits.MaxLabelKey}.", "Use a shorter key.");
             }
             else if (Reserved.Any(prefix => label.Name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)))
             {

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
@@ -43,8 +42,7 @@ internal sealed class MoveWriter(
         metrics.ApprovalsExpired(moved.Count(move => move.Approval?.To == ApprovalStates.Expired));
         foreach (var job in moved.Select(move => move.After).Where(job => job.ReplyTo is not null && job.State.IsFinal()))
         {
-            var final = events.Event(job, WireNames.Of(job.State));
-            relay.Answer(new Reply(job.ReplyTo!, job.CorrelationId, MessageTypes.Event, JsonSerializer.SerializeToUtf8Bytes(final, WireJson.Default.JobEvent)));
+            relay.Answer(events.Final(job, job.ReplyTo!, job.CorrelationId));
         }
     }
 

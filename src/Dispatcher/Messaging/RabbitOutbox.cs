@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dispatcher.Contracts;
 using Dispatcher.Relaying;
 using Dispatcher.Storing;
 using RabbitMQ.Client;
@@ -28,6 +29,8 @@ internal sealed class RabbitOutbox(RabbitConnection connection, RabbitConnection
 
     private static readonly CreateChannelOptions Unconfirmed = new(publisherConfirmationsEnabled: false, publisherConfirmationTrackingEnabled: false);
 
+    private static readonly Dictionary<string, string> NoHeaders = [];
+
     private readonly RabbitChannel _messages = new(connection, Confirmed);
     private readonly RabbitChannel _replies = new(replies, Unconfirmed);
 
@@ -50,7 +53,7 @@ internal sealed class RabbitOutbox(RabbitConnection connection, RabbitConnection
 
             // A pool without workers must not fill the broker with attempts that nobody can claim any more.
             Expiration = message.ExpiresAt is null ? null : ((long)keepsFor.TotalMilliseconds).ToString(CultureInfo.InvariantCulture),
-            Headers = message.Headers.Count == 0 ? null : message.Headers.ToDictionary(header => header.Key, header => (object?)header.Value),
+            Headers = HeadersOf(message.Type, message.Headers),
         };
         try
         {
@@ -76,8 +79,26 @@ internal sealed class RabbitOutbox(RabbitConnection connection, RabbitConnection
             Type = reply.Type,
             ContentType = "application/json",
             CorrelationId = reply.CorrelationId,
+            Headers = HeadersOf(reply.Type, NoHeaders),
         };
         await channel.BasicPublishAsync("", reply.Queue, mandatory: false, properties, reply.Body, cancellationToken);
+    }
+
+    private static Dictionary<string, object?>? HeadersOf(string type, IReadOnlyDictionary<string, string> own)
+    {
+        var urn = MessageTypes.MassTransitUrn(type);
+        if (urn is null && own.Count == 0)
+        {
+            return null;
+        }
+
+        var headers = own.ToDictionary(header => header.Key, header => (object?)header.Value);
+        if (urn is not null)
+        {
+            headers[Contracts.Headers.MassTransitType] = urn;
+        }
+
+        return headers;
     }
 
     public async ValueTask DisposeAsync()

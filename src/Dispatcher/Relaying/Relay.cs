@@ -22,10 +22,14 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
     /// </summary>
     private const long MostBytes = 64 * 1024 * 1024;
 
+    /// <summary>The same for replies, which carry results.</summary>
+    private const long MostReplyBytes = 32 * 1024 * 1024;
+
     /// <summary>What does not fit is dropped here: the sweeper finds it in the table.</summary>
     private readonly Channel<OutboxMessage> _messages = Channel.CreateBounded<OutboxMessage>(LargestQueue);
-    private readonly Channel<Reply> _replies = Channel.CreateBounded<Reply>(new BoundedChannelOptions(LargestQueue) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<Reply> _replies = Channel.CreateBounded<Reply>(LargestQueue);
     private long _bytes;
+    private long _replyBytes;
 
     /// <summary>Hands over messages whose rows are committed.</summary>
     public void Offer(IEnumerable<OutboxMessage> committed)
@@ -39,8 +43,15 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
         }
     }
 
-    /// <summary>Hands over an answer. Never waits.</summary>
-    public void Answer(Reply reply) => _replies.Writer.TryWrite(reply);
+    /// <summary>Hands over an answer. Never waits: one that does not fit is dropped, and whoever waits for it hands the job in again or asks over HTTP.</summary>
+    public void Answer(Reply reply)
+    {
+        if (Interlocked.Add(ref _replyBytes, reply.Body.Length) > MostReplyBytes || !_replies.Writer.TryWrite(reply))
+        {
+            Interlocked.Add(ref _replyBytes, -reply.Body.Length);
+            Log.ReplyFailed(logger, reply.Queue, "too many answers wait to be sent");
+        }
+    }
 
     /// <summary>
     /// Sends a batch and removes what was sent. What the broker refused is noted, each by itself, so that one bad message holds up nobody. What could not be sent
@@ -112,6 +123,10 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
 #pragma warning restore CA1031
             {
                 Log.ReplyFailed(logger, reply.Queue, reason.Message);
+            }
+            finally
+            {
+                Interlocked.Add(ref _replyBytes, -reply.Body.Length);
             }
         }
     }

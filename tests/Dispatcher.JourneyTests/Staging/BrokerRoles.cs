@@ -5,7 +5,7 @@ internal static class BrokerRoles
 {
     public const string Server = "server";
     public const string Producer = "producer `<user>`";
-    public const string MassTransitProducer = "producer by MassTransit";
+    public const string MassTransitProducer = "producer by MassTransit `<user>`";
     public const string Worker = "worker of `<pool>`";
     public const string Owner = "dead-letter owner `<owner>`";
     public const string Subscriber = "event subscriber `<user>`";

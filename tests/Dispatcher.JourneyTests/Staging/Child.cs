@@ -129,5 +129,5 @@ internal partial class Child : IAsyncDisposable
     private void Signal(int signal) => Assert.Equal(0, Kill(_process.Id, signal));
 
     [LibraryImport("libc", EntryPoint = "kill")]
-    private static partial int Kill(int processId, int signal);
+    internal static partial int Kill(int processId, int signal);
 }

@@ -77,7 +77,9 @@ internal sealed class Producer : IAsyncDisposable
 
     public JobDecision? Decision(AJob job) => Answered(job.JobId.ToString(), MessageTypes.Decision, WireJson.Default.JobDecision) is [var first, ..] ? first : null;
 
-    public JobEvent? Final(AJob job) => Answered(job.JobId.ToString(), MessageTypes.Event, WireJson.Default.JobEvent) is [var first, ..] ? first : null;
+    public JobEvent? Final(AJob job) => Finals(job) is [var first, ..] ? first : null;
+
+    public IReadOnlyList<JobEvent> Finals(AJob job) => Answered(job.JobId.ToString(), MessageTypes.Event, WireJson.Default.JobEvent);
 
     public IReadOnlyList<Refused> RefusalsOf(string name) => Answered(name, MessageTypes.Refused, WireJson.Default.Refused);
 

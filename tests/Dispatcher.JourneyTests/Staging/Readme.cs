@@ -3,14 +3,20 @@ namespace Dispatcher.JourneyTests.Staging;
 /// <summary>The README of the repository.</summary>
 internal static class Readme
 {
-    public static string Text()
+    /// <summary>The folder of the repository.</summary>
+    public static string Root
     {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "README.md")))
+        get
         {
-            folder = folder.Parent;
-        }
+            var folder = new DirectoryInfo(AppContext.BaseDirectory);
+            while (!File.Exists(Path.Combine(folder!.FullName, "README.md")))
+            {
+                folder = folder.Parent;
+            }
 
-        return File.ReadAllText(Path.Combine(folder.FullName, "README.md"));
+            return folder.FullName;
+        }
     }
+
+    public static string Text() => File.ReadAllText(Path.Combine(Root, "README.md"));
 }

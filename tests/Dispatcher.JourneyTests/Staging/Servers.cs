@@ -29,6 +29,11 @@ internal static class Servers
 
     public static Task RestartPostgresAsync() => RunAsync(VariableOrSkip("DISPATCHER_TEST_RESTART_POSTGRES"), "kill");
 
+    /// <summary>The broker's own command line, as a program to call.</summary>
+    public static string RabbitMqCtl => VariableOrSkip("DISPATCHER_TEST_RABBITMQCTL");
+
+    public static async Task DropUserAsync(string user) => await Management.Value.DeleteAsync(new Uri($"api/users/{user}", UriKind.Relative), Now);
+
     public static async Task MakeVhostAsync(string vhost) => await DoneAsync(await Management.Value.PutAsync(new Uri($"api/vhosts/{vhost}", UriKind.Relative), null, Now));
 
     public static async Task DropVhostAsync(string vhost) => await Management.Value.DeleteAsync(new Uri($"api/vhosts/{vhost}", UriKind.Relative), CancellationToken.None);

@@ -1,5 +1,6 @@
 using Dispatcher.CommandLine;
 using Dispatcher.Embedding;
+using Dispatcher.Hosting;
 using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
 
@@ -28,7 +29,7 @@ public sealed class OwnFilesTests : IDisposable
 
         await WriteAsync();
 
-        Assert.Equal(["data", "dispatcher.db", "dispatcher.db-shm", "dispatcher.db-wal", "lock"], Names());
+        Assert.Equal([".gitignore", "data", "dispatcher.db", "dispatcher.db-shm", "dispatcher.db-wal", "lock"], Names());
         Assert.Empty(OpenToOthers());
     }
 
@@ -47,6 +48,20 @@ public sealed class OwnFilesTests : IDisposable
         using var held = EmbeddedFiles.Open(Data);
 
         Assert.Empty(OpenToOthers());
+    }
+
+    /// <summary>A folder with files of its user is the user's: nothing is added to it.</summary>
+    [Fact]
+    public void A_new_folder_hides_itself_from_git_and_one_with_files_is_left()
+    {
+        var used = Directory.CreateDirectory(Path.Combine(_parent.FullName, "used")).FullName;
+        File.WriteAllText(Path.Combine(used, "mine"), "");
+
+        OwnFiles.MakeFolder(Data);
+        OwnFiles.MakeFolder(used);
+
+        Assert.Equal("*\n", File.ReadAllText(Path.Combine(Data, ".gitignore")));
+        Assert.False(File.Exists(Path.Combine(used, ".gitignore")));
     }
 
     [Fact]

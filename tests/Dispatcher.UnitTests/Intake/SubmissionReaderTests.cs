@@ -71,6 +71,16 @@ public sealed class SubmissionReaderTests
     }
 
     [Fact]
+    public void Limits_count_characters_and_not_halves_of_them()
+    {
+        string Dragons(int count) => string.Concat(Enumerable.Repeat("🐲", count));
+
+        Assert.Equal(Dragons(256), ASubmission.With($"\"labels\":{{\"{Dragons(64)}\":\"{Dragons(256)}\"}}").Job().Labels[Dragons(64)]);
+        Assert.Contains("too_long /labels/k", ASubmission.With($"\"labels\":{{\"k\":\"{Dragons(257)}\"}}").Refused());
+        Assert.Contains(ASubmission.With($"\"labels\":{{\"{Dragons(65)}\":\"v\"}}").Refused(), error => error.StartsWith("bad_label_key ", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void The_id_is_the_producers_own_when_it_gives_one() =>
         Assert.Equal(Guid.Parse(Id), ASubmission.With($"\"job_id\":\"{Id}\",\"idempotency_key\":\"k\"").Job().JobId);
 

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
+using Dispatcher.Events;
 using Dispatcher.Jobs;
 using Dispatcher.Messaging;
 using Dispatcher.Recovering;
@@ -43,8 +44,12 @@ public sealed class DepthTests
         var after = Recovery.Of(running, recorded, AJob.Around("idempotent: true")).After;
         Assert.Equal((JobState.Succeeded, payload), (after.State, Encoding.UTF8.GetString(after.Result!)));
 
-        // The API, to a reader with the common limit.
+        // The reply to the producer.
         await using var server = await AServer.MigratedAsync();
+        var final = JsonSerializer.Deserialize(server.Get<JobEvents>().Final(after, "reply.billing.1", null).Body, WireJson.Default.JobEvent)!;
+        Assert.Equal(payload, final.Result!.Value.GetRawText());
+
+        // The API, to a reader with the common limit.
         await server.StoreAsync(after);
         var (status, body) = await server.AskAsync("GET", "/api/jobs/{jobId:guid}", ACaller.With("admin"), id: after.JobId);
         Assert.Equal(200, status);

@@ -13,9 +13,9 @@ internal static partial class GuideFiles
     public static IReadOnlyList<(string Path, string Text)> Yaml { get; } =
         [.. Blocks("yaml").Select(block => (PathComment().Match(block).Groups[1].Value, block))];
 
-    /// <summary>The commands, without their comments.</summary>
+    /// <summary>The commands, without their comments, and with an example for each name in angle brackets.</summary>
     public static IReadOnlyList<string> Commands { get; } =
-        [.. Blocks("bash").SelectMany(block => block.Split('\n')).Where(line => line.StartsWith("dispatcher ", StringComparison.Ordinal)).Select(line => line.Split(" #")[0].Trim())];
+        [.. Blocks("bash").SelectMany(block => block.Split('\n')).Where(line => line.StartsWith("dispatcher ", StringComparison.Ordinal)).Select(line => Filled(line.Split(" #")[0].Trim()))];
 
     /// <summary>The words of a command as a shell hands them to the program.</summary>
     public static string[] Words(string command) => [.. Word().Matches(command).Select(word => word.Value.Trim('\'')).Skip(1)];
@@ -30,6 +30,10 @@ internal static partial class GuideFiles
             File.WriteAllText(file, text.StartsWith(Added, StringComparison.Ordinal) ? Merge(File.ReadAllText(file), text) : text);
         }
     }
+
+    private static string Filled(string command) => command
+        .Replace("<job_id>", "0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10", StringComparison.Ordinal)
+        .Replace("<hash>", "3f2b8c6d", StringComparison.Ordinal).Replace("<other_hash>", "9d1a3f2b", StringComparison.Ordinal);
 
     private static IEnumerable<(string, string)> Json() => JsonBlock().Matches(Text).Select(block => (block.Groups[1].Value, block.Groups[2].Value));
 

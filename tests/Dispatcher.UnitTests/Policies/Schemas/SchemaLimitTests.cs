@@ -80,6 +80,7 @@ public class SchemaLimitTests
     [InlineData("(?:[a-z]|b{40}){40,}")]
     [InlineData("a{2147483647}")]
     [InlineData("(a{99999}|b){99999}")]
+    [InlineData("[🐀🐂🐄🐆🐈🐊🐌🐎]{200}")]
     public void A_pattern_that_its_repetitions_make_too_large_does_not_load(string pattern)
     {
         BundleError error = Assert.Single(ASchema.Bundle($$"""{"type":"string","pattern":"{{pattern}}"}""").Load().Errors);

@@ -40,6 +40,13 @@ public class SchemaLoadTests
     [InlineData("{ \"type\": \"string\",\n\"pattern\": \"[+-\\\\d]\" }", "bad_pattern", 2)]
     [InlineData("{ \"type\": \"string\",\n\"pattern\": \"[]a]\" }", "bad_pattern", 2)]
     [InlineData("{ \"type\": \"string\",\n\"pattern\": \"a\\\\Z\" }", "bad_pattern", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"\\\\ud83d\" }", "bad_pattern", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"[\\\\udc00-\\\\udfff]\" }", "bad_pattern", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"\\\\u{110000}\" }", "bad_pattern", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"[b-a]\" }", "bad_pattern", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"[a\" }", "bad_pattern", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"a\\\\\" }", "bad_pattern", 2)]
+    [InlineData("{ \"type\": \"string\",\n\"pattern\": \"\\\\u00\" }", "bad_pattern", 2)]
     public void A_bad_schema_does_not_load_and_the_error_names_its_line(string schema, string code, int line)
     {
         BundleLoad load = ASchema.Bundle(schema).Load();

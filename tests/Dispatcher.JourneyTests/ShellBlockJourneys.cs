@@ -1,0 +1,170 @@
+using System.Text.RegularExpressions;
+using Dispatcher.JourneyTests.Staging;
+
+namespace Dispatcher.JourneyTests;
+
+/// <summary>Every shell block of every README, run from the repository's root as it stands there. Only addresses and names in angle brackets are replaced.</summary>
+public sealed partial class ShellBlockJourneys
+{
+    private const string Demo = "README.md: Two commands";
+    private const string Names = "README.md: Your first job";
+    private const string Curl = "README.md: By curl";
+    private const string Verbs = "README.md: By curl 2";
+    private const string Real = "README.md: The real server";
+    private const string Embedded = "README.md: The real server 2";
+    private const string Users = "README.md: Broker users";
+    private const string Failing = "README.md: When things fail";
+    private const string Approvals = "README.md: Approvals";
+    private const string Audit = "README.md: Audit and gates";
+    private const string AuditReal = "README.md: Audit and gates 2";
+    private const string Check = "policies/README.md: A new topic, step by step";
+    private const string PutInForce = "policies/README.md: A new topic, step by step 2";
+    private const string Reload = "policies/README.md: Reload";
+    private const string Explain = "policies/README.md: Explain and diff";
+
+    [Fact]
+    public void Every_shell_block_of_every_README_is_run_here() => Assert.Equal(
+        ShellBlocks.Names,
+        [Demo, Names, Curl, Verbs, Real, Embedded, Users, Failing, Approvals, Audit, AuditReal, Check, PutInForce, Reload, Explain]);
+
+    /// <summary>From nothing to an approved job that succeeds, with what the demo prints, and then a first job.</summary>
+    [Fact]
+    public async Task The_demo_leads_to_an_approved_job_and_to_a_first_one()
+    {
+        using var checkout = new Checkout();
+        await using var demo = checkout.Shell();
+        // The second command is what runs this test.
+        Assert.Equal(["dotnet", "ops/test.sh"], ShellBlocks.Commands(Demo).Select(command => command.Split(' ')[0]));
+        demo.Type(ShellBlocks.Commands(Demo)[0]);
+        await demo.SeesAsync("What happens to the deployment:");
+
+        await using var other = checkout.Shell();
+        await using var events = checkout.Shell();
+        var printed = demo.Log[demo.Log.IndexOf("In another terminal", StringComparison.Ordinal)..].Split('\n').Where(line => line.StartsWith("  ", StringComparison.Ordinal)).ToList();
+        Assert.Equal(["export", "dispatcher()", "DISPATCHER_API_KEY", "dispatcher", "dispatcher", "dispatcher", "curl"], printed.Select(line => FirstWord().Match(line).Value));
+        foreach (var command in printed[..2])
+        {
+            await other.RunAsync(command);
+            await events.RunAsync(command);
+        }
+
+        events.Type(printed[^1]);
+        await events.SeesAsync(": listening");
+        foreach (var command in printed[2..^1])
+        {
+            await other.RunAsync(command);
+        }
+
+        await demo.SeesAsync("web 1.2.3 is deployed to prod");
+        await events.SeesAsync("\"succeeded\"");
+
+        foreach (var command in ShellBlocks.Commands(Names))
+        {
+            await other.RunAsync(command);
+        }
+
+        var jobId = "";
+        foreach (var command in ShellBlocks.Commands(Curl).Concat(ShellBlocks.Commands(Verbs)))
+        {
+            var output = await other.RunAsync(command.Replace("<job_id>", jobId, StringComparison.Ordinal));
+            Assert.DoesNotMatch("\"status\": ?[45][0-9][0-9]", output);
+            jobId = JobId().Match(output) is { Success: true } id ? id.Groups[1].Value : jobId;
+        }
+
+        await demo.CtrlCAsync();
+    }
+
+    [Fact]
+    public async Task An_embedded_server_keeps_its_data_below_the_current_folder_and_its_history_can_be_checked()
+    {
+        using var checkout = new Checkout();
+        var address = $"http://127.0.0.1:{Servers.FreePort()}";
+        await using var server = checkout.Shell(("DISPATCHER_URLS", address));
+        await using var other = checkout.Shell(("DISPATCHER_URL", address), ("DISPATCHER_API_KEY", await ServeAsync(server, address, ShellBlocks.Commands(Embedded))));
+        foreach (var command in ShellBlocks.Commands(Names))
+        {
+            await other.RunAsync(command);
+        }
+
+        await other.RunAsync("""dispatcher submit --topic job.exec.shell --label env=dev --payload '{"command": ["echo", "hello"]}' --wait""");
+        foreach (var command in ShellBlocks.Commands(Audit))
+        {
+            await other.RunAsync(command);
+        }
+
+        await server.CtrlCAsync();
+        // What the program leaves is ignored by git, and nothing of it is among the sources.
+        Assert.Equal("*\n", await File.ReadAllTextAsync(Path.Combine(checkout.Root, "data", ".gitignore"), Now));
+        Assert.False(Path.Exists(Path.Combine(checkout.Root, "src", "Dispatcher", "data")));
+    }
+
+    [Fact]
+    public async Task The_real_server_is_served_voted_on_and_given_a_new_topic()
+    {
+        await using var journey = await Journey.BeginAsync(migrated: false);
+        using var checkout = new Checkout();
+        checkout.AddProgram("rabbitmqctl", $"exec {Servers.RabbitMqCtl} \"$@\"");
+        var address = $"http://127.0.0.1:{Servers.FreePort()}";
+        await using var server = checkout.Shell(("DISPATCHER_URLS", address));
+        var key = await ServeAsync(server, address, [.. ShellBlocks.Commands(Real).Select(command => Addressed(journey, command))]);
+        await using var other = checkout.Shell(("DISPATCHER_URL", address), ("DISPATCHER_API_KEY", key), ("DISPATCHER_POSTGRES", journey.Postgres));
+        var user = new ReadmeUser(other, new HttpClient { BaseAddress = new Uri(address), DefaultRequestHeaders = { Authorization = new("Bearer", key) } });
+
+        foreach (var name in (string[])["worker-shell", "platform"])
+        {
+            await Servers.DropUserAsync(name);
+        }
+
+        await user.RunAsync(ShellBlocks.Commands(Names).Concat(ShellBlocks.Commands(Users)).Concat(ShellBlocks.Commands(Failing)));
+        await user.MakeTopicAsync(checkout.Root, ShellBlocks.Commands(Check), ShellBlocks.Commands(PutInForce));
+        await user.RunAsync(ShellBlocks.Commands(Reload).Concat(ShellBlocks.Commands(Explain)));
+        await user.VoteAsync(ShellBlocks.Commands(Approvals));
+        await Eventually.IsAsync(() => File.Exists(Path.Combine(checkout.Root, "audit", "checkpoints.ndjson")), "a checkpoint is signed", seconds: 90);
+        // Nothing has run on this server, and what a gate does not know blocks.
+        var gate = await user.RunAsync(ShellBlocks.Commands(AuditReal).Select(command => command.Replace("http://127.0.0.1:8080", address, StringComparison.Ordinal)), command => command.StartsWith("API=", StringComparison.Ordinal) ? [1] : [0]);
+        Assert.Contains("BLOCK", gate, StringComparison.Ordinal);
+
+        await server.CtrlCAsync();
+        Assert.Equal("*\n", await File.ReadAllTextAsync(Path.Combine(checkout.Root, "audit", ".gitignore"), Now));
+        Assert.False(Path.Exists(Path.Combine(checkout.Root, "src", "Dispatcher", "audit")));
+    }
+
+    private static CancellationToken Now => TestContext.Current.CancellationToken;
+
+    /// <summary>Runs what comes before <c>serve</c>, types that, and waits until the server is ready. Returns the admin key that the terminal has made.</summary>
+    private static async Task<string> ServeAsync(Shell shell, string address, IReadOnlyList<string> commands)
+    {
+        foreach (var command in commands.SkipLast(1))
+        {
+            await shell.RunAsync(command);
+        }
+
+        var key = (await shell.RunAsync("printenv DISPATCHER_API_KEY")).Trim();
+        shell.Type(commands[^1]);
+        using var http = new HttpClient { BaseAddress = new Uri(address) };
+        await Eventually.IsAsync(() => IsReadyAsync(http), () => "the server is ready\n" + shell.Log, TimeSpan.FromSeconds(60));
+        return key;
+    }
+
+    private static async Task<bool> IsReadyAsync(HttpClient http)
+    {
+        try
+        {
+            return (await http.GetAsync(new Uri("/health/ready", UriKind.Relative), Now)).IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+
+    private static string Addressed(Journey journey, string command) => command
+        .Replace("amqp://guest:guest@127.0.0.1:5672/", Servers.BrokerAs(Journey.ServerUser, journey.Name).AbsoluteUri, StringComparison.Ordinal)
+        .Replace("Host=127.0.0.1;Username=postgres;Database=dispatcher", journey.Postgres, StringComparison.Ordinal);
+
+    [GeneratedRegex("""[a-zA-Z_]+(\(\))?""")]
+    private static partial Regex FirstWord();
+
+    [GeneratedRegex("""(?:"job_id": ?"|^job +)([0-9a-f-]{36})""", RegexOptions.Multiline)]
+    private static partial Regex JobId();
+}
