@@ -15,7 +15,7 @@ internal sealed class WorkerSettings
           --concurrency N       DISPATCHER_CONCURRENCY   runs at a time in each pool (default: twice the cores)
           --instance NAME       DISPATCHER_INSTANCE      name on the timeline, new for each process (default: host/pid/random)
           --stop-grace SECONDS  DISPATCHER_STOP_GRACE    how long runs may go on when it stops (default: 20); what outlives it is cancelled
-          --effects STORE       DISPATCHER_EFFECTS       PostgreSQL connection string (Host=…, secret) or SQLite file; needed for calls that change something
+          --effects STORE       DISPATCHER_EFFECTS       PostgreSQL connection string (Host=…, secret), postgres:// URL or SQLite file; needed for calls that change something
           --repo-root DIR       DISPATCHER_REPO_ROOT     git repositories that may be read (required for pool repo)
           --shell-root DIR      DISPATCHER_SHELL_ROOT    folder that shell jobs run below (required for pool shell)
           --env-allow LIST      DISPATCHER_ENV_ALLOW     variables a shell job may set (default: LANG,LC_ALL,TZ)
@@ -111,7 +111,8 @@ internal sealed class WorkerSettings
         {
             "api-key" => true,
             "rabbitmq" => value.Contains('@', StringComparison.Ordinal) && value.Split('@')[0].Count(character => character == ':') > 1,
-            "effects" => value.Contains("password", StringComparison.OrdinalIgnoreCase) || value.Contains("pwd", StringComparison.OrdinalIgnoreCase),
+            "effects" => value.Contains("password", StringComparison.OrdinalIgnoreCase) || value.Contains("pwd", StringComparison.OrdinalIgnoreCase)
+                || (value.Contains("://", StringComparison.Ordinal) && value.Contains('@', StringComparison.Ordinal)),
             _ => false,
         };
         if (isSecret)

@@ -3,7 +3,7 @@ using Polly.Retry;
 
 namespace Dispatcher.Worker;
 
-/// <summary>The one way this worker tries again: until cancelled, waiting 0.2 s to 5 s with jitter, so that a fleet does not come back in step.</summary>
+/// <summary>The one way this worker tries again: until cancelled, waiting 0.2 s to 5 s with jitter, so that a fleet does not come back in step. Reports the first failure of each call.</summary>
 internal static class Backoff
 {
     public static ResiliencePipeline Forever(TimeProvider clock, Action<Exception> onFailure, Func<Exception, bool>? mayPass = null) =>
@@ -19,7 +19,12 @@ internal static class Backoff
                 UseJitter = true,
                 OnRetry = args =>
                 {
-                    onFailure(args.Outcome.Exception!);
+                    // What is away fails alike every few seconds; the first failure says what there is to say.
+                    if (args.AttemptNumber == 0)
+                    {
+                        onFailure(args.Outcome.Exception!);
+                    }
+
                     return ValueTask.CompletedTask;
                 },
             })

@@ -31,6 +31,7 @@ public static partial class DispatcherWorkerRegistration
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<WorkerMetrics>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<WorkerOptions>, WorkerOptionsValidator>());
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<WorkerOptions>, EffectStoreValidator>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<WorkerOptions>, WorkerAddressValidator>());
         services.AddOptions<WorkerOptions>(pool).Configure(configure ?? (_ => { })).ValidateOnStart();
         services.AddOptions<HostOptions>().PostConfigure(host => host.ShutdownTimeout = Max(host.ShutdownTimeout, StopTime(configure)));

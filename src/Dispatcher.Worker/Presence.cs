@@ -10,12 +10,16 @@ internal sealed partial class Presence(PoolParts parts)
     private static readonly TimeSpan LastWord = TimeSpan.FromSeconds(2);
 
     private readonly ILogger _log = parts.Logs.CreateLogger<Presence>();
+    private readonly Lock _guard = new();
+
+    /// <summary>How often it was not heard since it was heard last, and when that began. 0: it is heard.</summary>
+    private (int Times, long Since) _unheard;
 
     /// <summary>Registers; tries until the dispatcher answers.</summary>
     /// <exception cref="InvalidOperationException">The pool needs a constraint enforced that this worker does not enforce: it must not serve it.</exception>
     public async Task EnterAsync(CancellationToken stop)
     {
-        var untilAnswered = Backoff.Forever(parts.Clock, exception => Log.Failed(_log, parts.Pool.Name, exception.Message));
+        var untilAnswered = Backoff.Forever(parts.Clock, Unheard);
         ThrowIfMissing(await untilAnswered.ExecuteAsync(async token => await SayAsync(parts.Options.Concurrency, token), stop));
     }
 
@@ -64,8 +68,33 @@ internal sealed partial class Presence(PoolParts parts)
         catch (Exception away)
 #pragma warning restore CA1031
         {
-            Log.Failed(_log, parts.Pool.Name, away.Message);
+            Unheard(away);
             return [];
+        }
+    }
+
+    /// <summary>Logged when it begins; the end tells how often.</summary>
+    private void Unheard(Exception reason)
+    {
+        lock (_guard)
+        {
+            _unheard = (_unheard.Times + 1, _unheard.Times == 0 ? parts.Clock.GetTimestamp() : _unheard.Since);
+            if (_unheard.Times == 1)
+            {
+                Log.Failed(_log, parts.Pool.Name, reason.Message);
+            }
+        }
+    }
+
+    private void Heard()
+    {
+        lock (_guard)
+        {
+            if (_unheard.Times > 0)
+            {
+                Log.HeardAgain(_log, parts.Pool.Name, parts.Clock.GetElapsedTime(_unheard.Since).TotalSeconds, _unheard.Times);
+                _unheard = default;
+            }
         }
     }
 
@@ -85,13 +114,18 @@ internal sealed partial class Presence(PoolParts parts)
                 Shared = parts.Options.SharedCredential,
             },
         };
-        return (await parts.Transport.HeartbeatAsync(request, cancellationToken)).MissingEnforcers;
+        var answer = await parts.Transport.HeartbeatAsync(request, cancellationToken);
+        Heard();
+        return answer.MissingEnforcers;
     }
 
     private static partial class Log
     {
-        [LoggerMessage(WorkerEventIds.RegistrationFailed, LogLevel.Warning, "Pool {Pool}: the dispatcher was not told that this worker is there ({Error})")]
+        [LoggerMessage(WorkerEventIds.RegistrationFailed, LogLevel.Warning, "Pool {Pool}: the dispatcher was not told that this worker is there ({Error}). Tried again until it answers; further failures are counted, not logged")]
         public static partial void Failed(ILogger logger, string pool, string error);
+
+        [LoggerMessage(WorkerEventIds.RegistrationHeard, LogLevel.Information, "Pool {Pool}: the dispatcher answers again after {Seconds:F1} s; {Count} tries failed meanwhile")]
+        public static partial void HeardAgain(ILogger logger, string pool, double seconds, int count);
 
         [LoggerMessage(WorkerEventIds.EnforcersMissing, LogLevel.Error, "Pool {Pool} needs {Constraints} enforced, which this worker does not: it does not serve it")]
         public static partial void Missing(ILogger logger, string pool, string constraints);

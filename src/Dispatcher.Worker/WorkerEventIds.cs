@@ -9,6 +9,7 @@ internal static class WorkerEventIds
 
     public const int RegistrationFailed = 6003;
     public const int EnforcersMissing = 6004;
+    public const int RegistrationHeard = 6005;
 
     public const int DeliveryDropped = 6100;
     public const int ClaimRefused = 6101;

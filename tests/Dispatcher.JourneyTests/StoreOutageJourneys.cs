@@ -94,10 +94,15 @@ public sealed class StoreOutageJourneys
         await (await journey.ProducerAsync()).PublishAsync([AJob.On("job.test.once")]);
         var refused = await AskAsync(dispatcher, AJob.On("job.test.once"));
         await Task.Delay(TimeSpan.FromSeconds(Journey.Number("DISPATCHER_TEST_SECONDS", 10)), Now);
+        await using var status = new Child(
+            "dispatcher.dll", new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = DispatcherProcess.AdminKey, ["DISPATCHER_URL"] = dispatcher.Address }, "status");
+        var notReady = await status.EndAsync(TimeSpan.FromSeconds(20));
         gate.Open();
         await dispatcher.ReadyAsync();
         await AcceptedAsync(dispatcher);
         await journey.SettledAsync(3);
+        Assert.Equal(1, notReady);
+        Assert.Matches("check store +failing", status.Log);
 
         Assert.Equal("no", refused.Taken);
         var lines = dispatcher.Log[before..].Split('\n', StringSplitOptions.RemoveEmptyEntries);

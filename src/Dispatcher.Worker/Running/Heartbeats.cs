@@ -15,6 +15,7 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
     private static readonly TimeSpan MinRequestTime = TimeSpan.FromSeconds(1);
 
     private readonly ILogger _log = parts.Logs.CreateLogger<Heartbeats>();
+    private bool _isFailing;
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -61,12 +62,18 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
                 await BeatAsync(some, timeout.Token);
             }
 
+            _isFailing = false;
             return true;
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
             parts.Metrics.HeartbeatFailed(parts.Pool.Name);
-            Log.HeartbeatFailed(_log, live.Count, exception.Message);
+            if (!_isFailing)
+            {
+                Log.HeartbeatFailed(_log, live.Count, exception.Message);
+            }
+
+            _isFailing = true;
             return false;
         }
     }

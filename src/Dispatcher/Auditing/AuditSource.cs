@@ -11,7 +11,7 @@ namespace Dispatcher.Auditing;
 /// <summary>Which history to read, and which files to believe. The database is read directly: an answer of the server would only be its word.</summary>
 internal sealed class AuditSource
 {
-    private readonly Option<string?> _postgres = new("--postgres") { Description = "Npgsql connection string; reading is enough. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE with the path of a file: use one of these for one with a password, since other users see arguments.", HelpName = "CONNECTION" };
+    private readonly Option<string?> _postgres = new("--postgres") { Description = "Npgsql connection string, or a postgres:// URL; reading is enough. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE with the path of a file: use one of these for one with a password, since other users see arguments.", HelpName = "CONNECTION" };
     private readonly Option<string?> _data = new("--data") { Description = "Data folder of an embedded server, which may run meanwhile. Else DISPATCHER_DATA.", HelpName = "DIR" };
     private readonly Option<string?> _audit = new("--audit") { Description = "Audit folder, whose checkpoints and public key are used when the options below do not name others. Else DISPATCHER_AUDIT, else audit (embedded: in the data folder), if it is there.", HelpName = "DIR" };
     private readonly Option<string[]> _checkpoints = new("--checkpoint") { Description = "File of checkpoints kept outside the database; can be given several times.", HelpName = "FILE" };

@@ -65,6 +65,9 @@ internal sealed class ApiClient : IDisposable
 
     public Task<ApiAnswer> StatusAsync(CancellationToken cancellationToken) => GetAsync("api/status", cancellationToken);
 
+    /// <summary>Whether the server is ready, as everybody may know; answers 200 or 503, also without a database.</summary>
+    public Task<ApiAnswer> ReadinessAsync(CancellationToken cancellationToken) => GetAsync("health/ready", cancellationToken);
+
     public Task<ApiAnswer> PoliciesAsync(CancellationToken cancellationToken) => GetAsync("api/policies", cancellationToken);
 
     public Task<ApiAnswer> ActivatePolicyAsync(byte[] bundle, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, "api/policies/activate", bundle, cancellationToken);

@@ -35,6 +35,12 @@ internal static class ArgumentSecrets
 
     private static bool IsConnectionWithPassword(string text)
     {
+        if (text.Contains("://", StringComparison.Ordinal))
+        {
+            // A list of hosts is no address to .NET, and may hold a password all the same.
+            return !Uri.TryCreate(text, UriKind.Absolute, out _) || IsAddressWithPassword(text) || text.Contains("password=", StringComparison.OrdinalIgnoreCase);
+        }
+
         try
         {
             var connection = new DbConnectionStringBuilder { ConnectionString = text };

@@ -5,6 +5,8 @@ namespace Dispatcher.CommandLine;
 /// <summary><c>dispatcher status</c>: how the server is, in one screen.</summary>
 internal static class StatusVerb
 {
+    private const int ServiceUnavailable = 503;
+
     public static Verb Create(ServerVerbs verbs)
     {
         var verb = new Verb("status", "Show how the server is: readiness, policy in force, jobs, outbox, pools. Exit code 1 when it is not ready.",
@@ -13,9 +15,30 @@ internal static class StatusVerb
         return verbs.Add(verb, async (call, cancellationToken) =>
         {
             var answer = await call.Api.StatusAsync(cancellationToken);
+            if (answer.Status == ServiceUnavailable)
+            {
+                return ShowReadiness(call, await call.Api.ReadinessAsync(cancellationToken));
+            }
+
             var code = call.Report(answer, status => Show(call.Screen, status));
             return code == ExitCode.Done && answer.Body.Value("ready").ValueKind != JsonValueKind.True ? ExitCode.No : code;
         });
+    }
+
+    /// <summary>Without its database the server cannot tell whose key it is, and so shows what everybody may see.</summary>
+    private static ExitCode ShowReadiness(ServerCall call, ApiAnswer health)
+    {
+        if (call.Json)
+        {
+            call.Screen.Json(health.Text);
+        }
+        else
+        {
+            call.Screen.Fields([("ready", health.Body.Value("ready").ValueKind == JsonValueKind.True ? "yes" : "no"), .. Members("check", health.Body.Value("checks"))]);
+        }
+
+        call.Screen.Note("The server cannot use its database now and shows only this. Its log says why.");
+        return ExitCode.No;
     }
 
     private static void Show(Screen screen, JsonElement status) => screen.Fields(
@@ -24,7 +47,7 @@ internal static class StatusVerb
         ("ready", status.Value("ready").ValueKind == JsonValueKind.True ? "yes" : "no"),
         .. Members("check", status.Value("checks")),
         .. status.Value("warnings") is { ValueKind: JsonValueKind.Array } warnings ? warnings.EnumerateArray().Select(warning => ("warning", warning.AsText())) : [],
-        ("policy", status.Text("policy_hash")),
+        ("policy", status.Text("policy_hash") + (status.Text("pinned_by") is { Length: > 0 } who ? $", pinned by {who}" : "")),
         .. Members("jobs", status.Value("jobs")),
         ("outbox", status.Text("outbox")),
         .. status.Value("unrouted") is { ValueKind: JsonValueKind.Object } unrouted ? Members("unrouted", unrouted) : [],

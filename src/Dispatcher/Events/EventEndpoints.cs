@@ -19,6 +19,7 @@ internal static class EventEndpoints
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan LongestWrite = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestFarewell = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestConnect = TimeSpan.FromSeconds(10);
 
     public static void MapEvents(this IEndpointRouteBuilder routes) =>
@@ -38,22 +39,22 @@ internal static class EventEndpoints
             return;
         }
 
-        if (!await ConnectedAsync(events, ends.Token))
-        {
-            await Problems.NotReady("Events cannot be had now: the broker cannot be reached.").ExecuteAsync(http);
-            return;
-        }
-
-        http.Response.ContentType = "text/event-stream";
-        http.Response.Headers.CacheControl = "no-cache";
         try
         {
+            if (!await ConnectedAsync(events, ends.Token))
+            {
+                await Problems.NotReady("Events cannot be had now: the broker cannot be reached.").ExecuteAsync(http);
+                return;
+            }
+
+            http.Response.ContentType = "text/event-stream";
+            http.Response.Headers.CacheControl = "no-cache";
             await SendAsync(http, ": listening\n\n", ends.Token);
             await StreamAsync(http, listener, () => keys.IsAliveAsync(listener.KeyId, ends.Token), time, ends.Token);
         }
         catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
         {
-            // The stream ends in order.
+            await EndAsync(http, time);
         }
         catch (OperationCanceledException)
         {
@@ -63,6 +64,19 @@ internal static class EventEndpoints
         catch (Exception away) when (away.IsStoreAway())
         {
             // It is unknown whether the key is still valid.
+            http.Abort();
+        }
+    }
+
+    /// <summary>In order, unless the reader is stuck: the stop must not wait for it.</summary>
+    private static async Task EndAsync(HttpContext http, TimeProvider time)
+    {
+        try
+        {
+            await http.Response.CompleteAsync().WaitAsync(LongestFarewell, time, CancellationToken.None);
+        }
+        catch (Exception stuck) when (stuck is TimeoutException or OperationCanceledException)
+        {
             http.Abort();
         }
     }

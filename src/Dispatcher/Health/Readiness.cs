@@ -34,13 +34,13 @@ internal sealed class Readiness(
 
     private string Folder =>
         folder.LookAge is var age && age > LongestLook
-            ? $"{folder.FullPath} was last read {age.TotalSeconds:F0} s ago, and changes are not seen: reading it does not end"
+            ? $"{folder.FullPath} was last read {age.TotalSeconds:F0} s ago, and changes are not seen: reading it does not end. Check its file system"
         : folder.LastLook.Errors.Count > 0
             ? string.Join("; ", folder.LastLook.Errors.Take(3).Select(error => $"{error.Where}: {error.Message}"))
         : Ok;
 
     /// <summary>The folder is read every second. Much less would accuse a busy machine.</summary>
-    private static readonly TimeSpan LongestLook = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongestLook = TimeSpan.FromSeconds(10);
 
     private const string Ok = "ok";
 }

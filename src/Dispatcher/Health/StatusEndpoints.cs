@@ -1,5 +1,6 @@
 using System.Security.Claims;
 using Dispatcher.Dispatching;
+using Dispatcher.Hosting;
 using Dispatcher.Judging;
 using Dispatcher.Keys;
 using Dispatcher.Messaging;
@@ -10,9 +11,18 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Health;
 
 /// <summary>What an operator looks at first.</summary>
-internal sealed record StatusView(
-    string Version, bool Ready, IReadOnlyDictionary<string, string> Checks, string PolicyHash, IReadOnlyDictionary<string, int> Jobs, OutboxView Outbox, IReadOnlyDictionary<string, PoolView> Pools)
+internal sealed record StatusView(string Version, bool Ready, IReadOnlyDictionary<string, string> Checks, string PolicyHash)
 {
+    /// <summary>Who pinned the bundle in force. Null: the policy folders decide.</summary>
+    public string? PinnedBy { get; init; }
+
+    /// <summary>How many jobs are in which state. Null, as the next two: the database cannot be read.</summary>
+    public IReadOnlyDictionary<string, int>? Jobs { get; init; }
+
+    public OutboxView? Outbox { get; init; }
+
+    public IReadOnlyDictionary<string, PoolView>? Pools { get; init; }
+
     /// <summary>What an operator should change although the server is ready. Empty: nothing.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 
@@ -37,27 +47,49 @@ internal static class StatusEndpoints
         routes.MapGet("/api/status", StatusAsync).RequireAuthorization(Callers.Anyone).WithTags("status").Produces<StatusView>();
     }
 
-    private static async Task<IResult> StatusAsync(ClaimsPrincipal caller, Readiness readiness, CurrentBundle current, PoolWatch pools, IServiceProvider services, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+    private static async Task<IResult> StatusAsync(
+        HttpContext http, ClaimsPrincipal caller, Readiness readiness, CurrentBundle current, PoolWatch pools, IServiceProvider services, IDbContextFactory<DispatcherDb> database)
     {
-        await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var states = await db.Jobs.GroupBy(job => job.State).Select(group => new { group.Key, Count = group.Count() }).ToListAsync(cancellationToken);
-        return Results.Ok(new StatusView(
+        List<string> warnings = [.. Warnings(services)];
+        var status = new StatusView(
             Version,
             readiness.IsReady,
             caller.IsInRole(Role.Operator) || caller.IsInRole(Role.Admin) ? readiness.Checks : readiness.ShortChecks,
-            current.InForce.Hash,
-            states.ToDictionary(state => WireNames.Of(state.Key), state => state.Count),
-            new OutboxView(await db.Outbox.CountAsync(message => !message.Parked, cancellationToken), await db.Outbox.CountAsync(message => message.Parked, cancellationToken)),
-            await pools.LookAsync(cancellationToken))
+            current.InForce.Hash)
         {
-            // The embedded server has no broker.
-            Warnings = [.. Warnings(services)],
+            PinnedBy = current.InForce.PinnedBy,
+            Warnings = warnings,
             Unrouted = services.GetService<RabbitTopology>()?.Unrouted,
-        });
+        };
+        try
+        {
+            using var limit = StoreWaits.Begin(http);
+            return Results.Ok(await CountedAsync(status, pools, database, limit.Token));
+        }
+        catch (Exception fault) when (fault.IsOfStore(http))
+        {
+            // The rest is what somebody looks for just then.
+            warnings.Add("Jobs, outbox and pools are unknown: the database cannot be read.");
+            return Results.Ok(status);
+        }
+    }
+
+    private static async Task<StatusView> CountedAsync(
+        StatusView status, PoolWatch pools, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var states = await db.Jobs.GroupBy(job => job.State).Select(group => new { group.Key, Count = group.Count() }).ToListAsync(cancellationToken);
+        return status with
+        {
+            Jobs = states.ToDictionary(state => WireNames.Of(state.Key), state => state.Count),
+            Outbox = new OutboxView(await db.Outbox.CountAsync(message => !message.Parked, cancellationToken), await db.Outbox.CountAsync(message => message.Parked, cancellationToken)),
+            Pools = await pools.LookAsync(cancellationToken),
+        };
     }
 
     private static IEnumerable<string> Warnings(IServiceProvider services)
     {
+        // The embedded server has no broker.
         if (services.GetService<BrokerLimit>()?.Warning is { } warning)
         {
             yield return warning;

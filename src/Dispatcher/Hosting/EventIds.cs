@@ -7,6 +7,7 @@ internal static class EventIds
     public const int LoopFailing = 1001;
     public const int LoopRecovered = 1002;
     public const int LoopStoreAway = 1003;
+    public const int Listening = 1004;
 
     // 1050 processes
     public const int ProcessRowLeft = 1050;
@@ -46,6 +47,9 @@ internal static class EventIds
     public const int PolicyFolderBroken = 2102;
     public const int PolicyFolderOutdated = 2103;
     public const int PolicyFolderPinned = 2104;
+    public const int PolicyFolderValid = 2105;
+    public const int BundlePinned = 2106;
+    public const int BundleUnpinned = 2107;
     public const int BundleContradicted = 2110;
 
     // 2150 approvals

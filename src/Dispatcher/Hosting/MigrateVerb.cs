@@ -10,7 +10,7 @@ internal static class MigrateVerb
 {
     private static readonly Option<string?> Postgres = new("--postgres")
     {
-        Description = "Npgsql connection string of the role that owns the tables. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE with the path of a file: "
+        Description = "Npgsql connection string, or a postgres:// URL, of the role that owns the tables. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE with the path of a file: "
             + "use one of these for one with a password, since other users see arguments.",
         HelpName = "CONNECTION",
     };

@@ -34,6 +34,6 @@ internal static class SerilogConsole
         var text = entry.RenderMessage(CultureInfo.InvariantCulture);
         return text == "Hosting failed to start"
             || (entry.Exception is OperationCanceledException && text.Contains("BackgroundService", StringComparison.Ordinal))
-            || (text.StartsWith("Failed to stop bus", StringComparison.Ordinal) && text.EndsWith("(Not Started)", StringComparison.Ordinal));
+            || (text.StartsWith("Failed to stop bus", StringComparison.Ordinal) && text.Contains("Not Started", StringComparison.Ordinal));
     }
 }

@@ -9,7 +9,7 @@ namespace Dispatcher.Hosting;
 internal static class ServeVerb
 {
     private static readonly Option<string?> RabbitMq = new("--rabbitmq") { Description = "amqp://user@host:port/vhost. Else DISPATCHER_RABBITMQ, or DISPATCHER_RABBITMQ_FILE with the path of a file: use one of these for an address with a password, since other users see arguments.", HelpName = "URL" };
-    private static readonly Option<string?> Postgres = new("--postgres") { Description = "Npgsql connection string. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE with the path of a file: use one of these for one with a password.", HelpName = "CONNECTION" };
+    private static readonly Option<string?> Postgres = new("--postgres") { Description = "Npgsql connection string, or a postgres:// URL. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE with the path of a file: use one of these for one with a password.", HelpName = "CONNECTION" };
     private static readonly Option<string?> Data = new("--data") { Description = "Embedded: folder of the database and of the worker's files. Else DISPATCHER_DATA.", HelpName = "DIR" };
     private static readonly Option<string?> Policies = new("--policies") { Description = "Folder with rules/ and topics.yaml. Else DISPATCHER_POLICIES, else policies.", HelpName = "DIR" };
     private static readonly Option<string?> Audit = new("--audit") { Description = "Folder, outside the database, of the timeline's signed checkpoints and of the key that signs them; made for this user alone. Else DISPATCHER_AUDIT, else audit (embedded: in the data folder). The key also from DISPATCHER_AUDIT_KEY_FILE.", HelpName = "DIR" };

@@ -4,7 +4,7 @@ using Dispatcher.Embedding;
 namespace Dispatcher.Hosting;
 
 /// <summary>Runs a server and turns what can go wrong at its start into an exit code and one clear message.</summary>
-internal static class ServerRun
+internal static partial class ServerRun
 {
     public static Task UntilStoppedAsync(ServerSettings settings, CancellationToken cancellationToken) =>
         NamingAsync(new GivenSettings(settings.Postgres, settings.RabbitMq, settings.DataFolder, settings.Urls), async () =>
@@ -57,6 +57,7 @@ internal static class ServerRun
     {
         using var files = settings.IsEmbedded ? Open(settings.DataFolder!) : null;
         await using var server = Server.Build(settings);
+        server.Lifetime.ApplicationStarted.Register(() => Log.Listening(server.Logger, string.Join(", ", server.Urls)));
         try
         {
             await server.RunAsync(cancellationToken);
@@ -84,5 +85,11 @@ internal static class ServerRun
             throw new VerbFailedException(
                 ExitCode.WrongUse, $"DISPATCHER_DATA (or --data): the folder {folder} cannot be used: {unusable.Message}", "Give a folder that this user may make or write to.");
         }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.Listening, LogLevel.Information, "HTTP listens at {Urls}")]
+        public static partial void Listening(ILogger logger, string urls);
     }
 }

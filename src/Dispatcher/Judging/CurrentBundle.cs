@@ -35,7 +35,8 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
             }
             else if (row is not null && row.Hash == _inForce.Hash && _inForce.Trouble is null)
             {
-                _inForce = _inForce with { Serial = row.Serial };
+                TellPin(row);
+                _inForce = _inForce with { Serial = row.Serial, PinnedBy = PinnedBy(row) };
             }
             else
             {
@@ -60,7 +61,8 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
 
         // Also one that is gone, or an archive that somebody changed, counts as one that cannot be read.
         var load = Bundle.FromArchive(stored?.Archive ?? [], row.Hash);
-        _inForce = new BundleKnown(row.Hash, load.Bundle, row.Serial);
+        TellPin(row);
+        _inForce = new BundleKnown(row.Hash, load.Bundle, row.Serial) { PinnedBy = PinnedBy(row) };
         if (load.Bundle is null)
         {
             Log.Unreadable(logger, row.Hash, string.Join("; ", load.Errors));
@@ -86,6 +88,21 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
         _inForce = new BundleKnown(row?.Hash ?? witness?.PolicyHash ?? "", null, row?.Serial ?? 0) { Trouble = trouble };
     }
 
+    private static string? PinnedBy(BundleInForce row) => row.Pinned ? row.Actor : null;
+
+    /// <summary>Once for each activation that begins or ends a pin.</summary>
+    private void TellPin(BundleInForce row)
+    {
+        if (row.Serial != _inForce.Serial && row.Pinned)
+        {
+            Log.Pinned(logger, row.Hash, row.Actor);
+        }
+        else if (_inForce.PinnedBy is not null && !row.Pinned)
+        {
+            Log.Unpinned(logger, row.Actor);
+        }
+    }
+
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         await OnceAsync(cancellationToken);
@@ -103,6 +120,12 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
         [LoggerMessage(EventIds.BundleLoaded, LogLevel.Information, "Bundle {Hash} is in force, {Topics} topics")]
         public static partial void Loaded(ILogger logger, string hash, int topics);
 
+        [LoggerMessage(EventIds.BundlePinned, LogLevel.Information, "Bundle {Hash} is pinned by {Actor}: no policy folder changes it until \"dispatcher policy unpin\"")]
+        public static partial void Pinned(ILogger logger, string hash, string actor);
+
+        [LoggerMessage(EventIds.BundleUnpinned, LogLevel.Information, "The pin was ended by {Actor}: the policy folders decide again")]
+        public static partial void Unpinned(ILogger logger, string actor);
+
         [LoggerMessage(EventIds.BundleBroken, LogLevel.Error, "Bundle {Hash} is in force but it cannot be read: every job is denied. {Errors}")]
         public static partial void Unreadable(ILogger logger, string hash, string errors);
 
@@ -114,6 +137,9 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
 /// <summary>The hash in force (empty: none) and the bundle, null when there is none or it cannot be read; the serial tells one activation from the next, 0: none.</summary>
 internal sealed record BundleKnown(string Hash, Bundle? Bundle, long Serial)
 {
+    /// <summary>Who pinned it. Null: it is not pinned.</summary>
+    public string? PinnedBy { get; init; }
+
     /// <summary>What the timeline says against the row, and what to do. Null: nothing.</summary>
     public string? Trouble { get; init; }
 }

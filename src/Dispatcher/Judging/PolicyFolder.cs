@@ -17,6 +17,9 @@ internal sealed partial class PolicyFolder(
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
+    /// <summary>A folder is read in milliseconds. A network file system that is away may never answer.</summary>
+    private static readonly TimeSpan LongestRead = TimeSpan.FromSeconds(5);
+
     private readonly SemaphoreSlim _one = new(1, 1);
     private string? _seen;
     private string? _proposed;
@@ -25,11 +28,15 @@ internal sealed partial class PolicyFolder(
     /// <summary>Until the first valid bundle of this process has been settled, or a person has said that this folder counts.</summary>
     private bool _isStart = true;
     private IReadOnlyList<BundleFile> _files = [];
+    private Task<IReadOnlyList<BundleFile>>? _reading;
     private BundleLoad _load = Bundle.Load([]);
     private long _validAt = time.GetTimestamp();
     private long _lookedAt = time.GetTimestamp();
 
     public string FullPath { get; } = Path.GetFullPath(options.Value.Path);
+
+    /// <summary>Reads the files of a folder. A test puts one here that does not end.</summary>
+    internal Func<string, IReadOnlyList<BundleFile>> Read { get; init; } = BundleFolder.Read;
 
     /// <summary>What the folder held when it was last looked at.</summary>
     public FolderLook LastLook { get; private set; } = new(null, []);
@@ -49,7 +56,7 @@ internal sealed partial class PolicyFolder(
         try
         {
             var serial = current.InForce.Serial;
-            var bundle = Look(out var isSteady);
+            var (bundle, isSteady) = await LookAsync(cancellationToken);
             if (bundle is not null && isSteady && bundle.Hash != _proposed)
             {
                 await SettleAsync(bundle, serial, cancellationToken);
@@ -70,11 +77,11 @@ internal sealed partial class PolicyFolder(
         await _one.WaitAsync(cancellationToken);
         try
         {
-            var bundle = Look(out var isSteady);
+            var (bundle, isSteady) = await LookAsync(cancellationToken);
             while (!isSteady)
             {
                 await Task.Delay(Period, Time, cancellationToken);
-                bundle = Look(out isSteady);
+                (bundle, isSteady) = await LookAsync(cancellationToken);
             }
 
             var written = await activation.UnpinAsync(bundle, actor, cancellationToken);
@@ -96,7 +103,7 @@ internal sealed partial class PolicyFolder(
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         var (inForce, _, serial) = current.InForce;
-        if (Look(out _) is { } bundle && inForce.Length == 0)
+        if ((await LookAsync(cancellationToken)).Bundle is { } bundle && inForce.Length == 0)
         {
             await SettleAsync(bundle, serial, cancellationToken);
         }
@@ -110,11 +117,10 @@ internal sealed partial class PolicyFolder(
         base.Dispose();
     }
 
-    /// <param name="isSteady">Whether the look before found the same.</param>
-    private Bundle? Look(out bool isSteady)
+    /// <summary>Answers what the folder holds, null when it is broken, and whether the look before found the same.</summary>
+    private async Task<(Bundle? Bundle, bool IsSteady)> LookAsync(CancellationToken cancellationToken)
     {
-        var load = Load();
-        Interlocked.Exchange(ref _lookedAt, Time.GetTimestamp());
+        var load = await LoadAsync(cancellationToken);
         LastLook = new FolderLook(load.Bundle?.Hash, load.Errors);
         if (load.Bundle is null)
         {
@@ -122,22 +128,39 @@ internal sealed partial class PolicyFolder(
         }
         else
         {
+            if (_complained is not null)
+            {
+                Log.ValidAgain(logger, options.Value.Path, load.Bundle.Hash);
+            }
+
             _complained = null;
             _validAt = Time.GetTimestamp();
         }
 
         metrics.FolderSeen(load.Errors.Count, load.Bundle is null ? Time.GetElapsedTime(_validAt) : TimeSpan.Zero);
-        isSteady = load.Bundle?.Hash == _seen;
+        var isSteady = load.Bundle?.Hash == _seen;
         _seen = load.Bundle?.Hash;
-        return load.Bundle;
+        return (load.Bundle, isSteady);
     }
 
-    private BundleLoad Load()
+    private async Task<BundleLoad> LoadAsync(CancellationToken cancellationToken)
     {
         try
         {
+            // On a thread of its own: reading cannot be cancelled. A read that hangs is waited for again, so that there is never a second one.
+            _reading ??= Task.Factory.StartNew(() => Read(options.Value.Path), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            if (await Task.WhenAny(_reading, Task.Delay(LongestRead, Time, cancellationToken)) != _reading)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                return Unreadable($"Reading it has not ended within {LongestRead.TotalSeconds:F0} s.", "Check the file system that holds the folder.");
+            }
+
+            var read = _reading;
+            _reading = null;
+            Interlocked.Exchange(ref _lookedAt, Time.GetTimestamp());
+
             // Parsing a large bundle once a second would cost more than all decisions by it.
-            var files = BundleFolder.Read(options.Value.Path);
+            var files = await read;
             if (!files.SequenceEqual(_files, SameFile.Instance))
             {
                 (_files, _load) = (files, Bundle.Load(files));
@@ -146,12 +169,15 @@ internal sealed partial class PolicyFolder(
             return _load;
         }
 #pragma warning disable CA1031 // Whatever it is: else the loop would fail in every round, and log, readiness and status would tell nobody that the folder cannot be read.
-        catch (Exception unreadable)
+        catch (Exception unreadable) when (!cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
         {
-            return new BundleLoad(null, [new BundleError { Where = options.Value.Path, Code = "unreadable_folder", Message = unreadable.Message, Fix = "Let the server's user read the folder and every file in it." }]);
+            return Unreadable(unreadable.Message, "Let the server's user read the folder and every file in it.");
         }
     }
+
+    private BundleLoad Unreadable(string message, string fix) =>
+        new(null, [new BundleError { Where = options.Value.Path, Code = "unreadable_folder", Message = message, Fix = fix }]);
 
     private async Task SettleAsync(Bundle bundle, long serial, CancellationToken cancellationToken)
     {
@@ -212,6 +238,9 @@ internal sealed partial class PolicyFolder(
     {
         [LoggerMessage(EventIds.PolicyFolderBroken, LogLevel.Error, "The policy folder {Path} changes nothing: {Errors}")]
         public static partial void Broken(ILogger logger, string path, string errors);
+
+        [LoggerMessage(EventIds.PolicyFolderValid, LogLevel.Information, "The policy folder {Path} is valid again and holds bundle {Hash}")]
+        public static partial void ValidAgain(ILogger logger, string path, string hash);
 
         [LoggerMessage(EventIds.PolicyFolderOutdated, LogLevel.Warning, "The policy folder {Path} holds bundle {Hash}, which was in force before {InForce}: it is not put in force again by a start. To go back to it, change the folder while the server runs")]
         public static partial void Outdated(ILogger logger, string path, string hash, string inForce);

@@ -14,6 +14,9 @@ internal static class DbFaults
     private const int SqliteReadOnly = 8;
     private const int SqliteIoError = 10;
     private const int SqliteFull = 13;
+
+    /// <summary>A page could not be written, so that the commit that follows it was not.</summary>
+    private const int SqliteIoErrorWrite = SqliteIoError | (3 << 8);
     private const int SqliteCannotOpen = 14;
     private const int SqliteConstraint = 19;
     private const int SqliteMismatch = 20;
@@ -43,7 +46,7 @@ internal static class DbFaults
         LostAfterCommitException => false,
         PostgresException postgres => postgres.SqlState is QueryCanceled or CannotConnectNow || postgres.SqlState[..2] is not ("08" or "57"),
         NpgsqlException { InnerException: SocketException } => true,
-        SqliteException sqlite => sqlite.SqliteErrorCode != SqliteIoError,
+        SqliteException sqlite => sqlite.SqliteErrorCode != SqliteIoError || sqlite.SqliteExtendedErrorCode == SqliteIoErrorWrite,
         _ => fault.InnerException is { } inner && inner.IsCertain(),
     };
 
