@@ -22,10 +22,10 @@ internal static class DerivedValue
         }
     }
 
-    /// <summary>The value of the first row that fits, else the default. Null: the path is missing or of another type, or nothing fits.</summary>
+    /// <summary>The value of the first row that fits, else the default. Null: the path is missing or of another type, its text has no such part, or nothing fits.</summary>
     public static string? Of(JsonElement payload, Derivation derivation)
     {
-        if (At(payload, derivation.Path) is not { } element || Elements(element) is not { } elements)
+        if (At(payload, derivation.Path) is not { } element || Elements(element, derivation) is not { } elements)
         {
             return null;
         }
@@ -41,16 +41,14 @@ internal static class DerivedValue
         return derivation.Default;
     }
 
-    private static bool Fits(DerivationRow row, List<string> elements)
+    private static bool Fits(DerivationRow row, List<string> elements) => row.Fit switch
     {
-        bool fits = row.IsPrefix ? elements.Count >= row.Elements.Count : elements.Count == row.Elements.Count;
-        for (int i = 0; fits && i < row.Elements.Count; i++)
-        {
-            fits = elements[i] == row.Elements[i];
-        }
-
-        return fits;
-    }
+        RowFit.Exact => elements.SequenceEqual(row.Elements, StringComparer.Ordinal),
+        RowFit.Prefix => elements.Take(row.Elements.Count).SequenceEqual(row.Elements, StringComparer.Ordinal),
+        RowFit.Suffix => elements.TakeLast(row.Elements.Count).SequenceEqual(row.Elements, StringComparer.Ordinal),
+        RowFit.StartsWith => elements[0].StartsWith(row.Elements[0], StringComparison.Ordinal),
+        RowFit.EndsWith => elements[0].EndsWith(row.Elements[0], StringComparison.Ordinal),
+    };
 
     private static JsonElement? At(JsonElement element, string pointer)
     {
@@ -79,14 +77,15 @@ internal static class DerivedValue
         return element.ValueKind == JsonValueKind.Array && isIndex && index < element.GetArrayLength() ? element[index] : null;
     }
 
-    private static List<string>? Elements(JsonElement element)
+    private static List<string>? Elements(JsonElement element, Derivation derivation)
     {
         if (element.ValueKind == JsonValueKind.String)
         {
-            return [element.GetString()!];
+            string? text = derivation.Part is null ? element.GetString() : derivation.Part.Of(element.GetString()!);
+            return text is null ? null : [text];
         }
 
-        bool isList = element.ValueKind == JsonValueKind.Array && element.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String);
+        bool isList = !derivation.NeedsText && element.ValueKind == JsonValueKind.Array && element.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String);
         return isList ? [.. element.EnumerateArray().Select(item => item.GetString()!)] : null;
     }
 }

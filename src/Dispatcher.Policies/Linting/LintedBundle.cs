@@ -94,6 +94,25 @@ internal sealed class LintedBundle
     /// <summary>A job that the rule definitely matches.</summary>
     public Search FindMatching(TopicSubject topic, Rule rule) => Find(topic, [rule], facts => rule.Match.Test(facts) == Truth.True);
 
+    /// <summary>
+    /// Jobs that can be submitted and that the rule counts on: first those that no other rule has a word for, then with what the topic's other rules name.
+    /// </summary>
+    /// <param name="topic">Whose jobs.</param>
+    /// <param name="rule">The rule.</param>
+    /// <param name="most">How many jobs to look at, of each kind.</param>
+    public IEnumerable<JobFacts> JobsOf(TopicSubject topic, Rule rule, int most)
+    {
+        IReadOnlyList<Rule> all = [rule, .. Live.Where(other => other.Number != rule.Number && other.Topic.Fits(topic.Name))];
+        IEnumerable<JobFacts> plain = new JobSpace(topic, [rule], rule).Jobs().Take(most).Select(job => FilledIn(topic, rule, job));
+        return plain.Concat(new JobSpace(topic, all, rule).Jobs().Take(most)).Where(job => IsCountedOn(topic, rule, job)).Select(Submittable).OfType<JobFacts>();
+    }
+
+    private bool IsCountedOn(TopicSubject topic, Rule rule, JobFacts job)
+    {
+        _facts.Fill(job, topic.Compiled);
+        return LabelCheck.Apply(topic.Compiled, job, _facts) is null && Counts(rule, _facts);
+    }
+
     /// <summary>The job with a payload that its topic's schema takes. Null: none was found that gives it the same labels.</summary>
     public JobFacts? Submittable(JobFacts job)
     {

@@ -18,12 +18,9 @@ internal sealed class PayloadChoices
         Path = path;
         Labels = labels;
 
-        // Elements are told apart only by the longest row that they begin with, and whether something follows. So these stand for all.
-        string other = Fresh.Besides(labels.SelectMany(label => label.Spec.Derive!.Table).SelectMany(row => row.Elements), "other");
-        IEnumerable<IReadOnlyList<string>> rows = labels.SelectMany(label => label.Spec.Derive!.Table).Select(row => row.Elements);
         Choices =
         [
-            .. rows.Append([]).SelectMany(elements => new[] { elements, [.. elements, other] }).Prepend(null).Select(elements => new Choice(path, elements, Values(elements)))
+            .. Candidates(labels).Prepend(null).Select(elements => new Choice(path, elements, IsText(elements), Values(elements)))
                 .Where(choice => labels.Zip(choice.Values).All(pair => IsAllowed(pair.First.Spec, pair.Second)))
                 .DistinctBy(choice => string.Join('\n', choice.Values.Select(value => value is null ? "-" : "+" + value)), StringComparer.Ordinal),
         ];
@@ -36,6 +33,10 @@ internal sealed class PayloadChoices
 
     /// <summary>One for each set of values that the registry lets through.</summary>
     public IReadOnlyList<Choice> Choices { get; }
+
+    /// <summary>False: several labels look at different parts of the value, so that there are sets of values that no choice has.</summary>
+    public bool IsExact => Labels.Count == 1
+        || Labels.All(label => !label.Spec.Derive!.NeedsText && label.Spec.Derive.Table.All(row => row.Fit is RowFit.Exact or RowFit.Prefix));
 
     public static IReadOnlyList<PayloadChoices> Of(CompiledTopic topic) =>
     [
@@ -61,7 +62,9 @@ internal sealed class PayloadChoices
         JsonNode root = new JsonObject();
         foreach (Choice choice in choices.Where(choice => choice.Elements is not null))
         {
-            JsonArray elements = [.. choice.Elements!.Select(element => JsonValue.Create(element))];
+            JsonNode elements = choice.IsText
+                ? JsonValue.Create(choice.Elements![0])
+                : new JsonArray([.. choice.Elements!.Select(element => JsonValue.Create(element))]);
             string[] names = [.. choice.Path.Split('/').Skip(1).Select(Name)];
             if (names.Length == 0)
             {
@@ -95,9 +98,56 @@ internal sealed class PayloadChoices
 
     private static string Name(string token) => token.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
 
+    /// <summary>
+    /// Elements are told apart only by the rows that they begin or end with, and whether there is something else. So these stand for all: each
+    /// beginning with each end, with something between them and without; the same of characters, behind the separators of the labels.
+    /// </summary>
+    private static IEnumerable<IReadOnlyList<string>?> Candidates(IReadOnlyList<RegisteredLabel> labels)
+    {
+        List<DerivationRow> rows = [.. labels.SelectMany(label => label.Spec.Derive!.Table)];
+        string other = Other(rows);
+        List<string> texts = [.. rows.Where(row => row.Elements.Count == 1).Select(row => row.Elements[0]), .. Joined(rows, RowFit.StartsWith, RowFit.EndsWith, other)];
+        IEnumerable<string> parts = labels.Select(label => label.Spec.Derive!.Part).OfType<DerivedPart>().Distinct()
+            .SelectMany(part => texts.Append(other).Select(text => other + part.Separator + text));
+        return Lists(rows, other).Concat(texts.Concat(parts).Select(text => (IReadOnlyList<string>)[text]));
+    }
+
+    private static IEnumerable<IReadOnlyList<string>> Lists(List<DerivationRow> rows, string other) =>
+        from head in rows.Where(row => row.Fit is RowFit.Exact or RowFit.Prefix).Select(row => row.Elements).Append([])
+        from tail in rows.Where(row => row.Fit is RowFit.Suffix).Select(row => row.Elements).Append([])
+        from middle in new string[][] { [], [other] }
+        select (IReadOnlyList<string>)[.. head, .. middle, .. tail];
+
+    private static IEnumerable<string> Joined(List<DerivationRow> rows, RowFit begin, RowFit end, string other) =>
+        from head in rows.Where(row => row.Fit == begin).Select(row => row.Elements[0]).Append("")
+        from tail in rows.Where(row => row.Fit == end).Select(row => row.Elements[0]).Append("")
+        from middle in new[] { "", other }
+        where (head + middle + tail).Length > 0
+        select head + middle + tail;
+
+    /// <summary>A text that no row names, and that no row's characters begin or end.</summary>
+    private static string Other(List<DerivationRow> rows)
+    {
+        List<string> characters = [.. rows.Where(row => row.Fit is RowFit.StartsWith or RowFit.EndsWith).Select(row => row.Elements[0])];
+        if (!characters.Exists(text => "other".StartsWith(text, StringComparison.Ordinal) || "other".EndsWith(text, StringComparison.Ordinal)))
+        {
+            return Fresh.Besides(rows.SelectMany(row => row.Elements), "other");
+        }
+
+        char unused = 'A';
+        while (characters.Exists(text => text.Contains(unused, StringComparison.Ordinal)))
+        {
+            unused++;
+        }
+
+        return Fresh.Besides(rows.SelectMany(row => row.Elements), unused.ToString());
+    }
+
+    private bool IsText(IReadOnlyList<string>? elements) => elements is [_] && Labels.Any(label => label.Spec.Derive!.NeedsText);
+
     private IReadOnlyList<string?> Values(IReadOnlyList<string>? elements)
     {
-        using JsonDocument? payload = DerivedValue.Parse(Payload([new Choice(Path, elements, [])]));
+        using JsonDocument? payload = DerivedValue.Parse(Payload([new Choice(Path, elements, IsText(elements), [])]));
         return [.. Labels.Select(label => payload is null ? null : DerivedValue.Of(payload.RootElement, label.Spec.Derive!))];
     }
 
@@ -108,5 +158,6 @@ internal sealed class PayloadChoices
 /// <summary>What a payload has at one place, and the values that the labels get from it.</summary>
 /// <param name="Path">The JSON pointer.</param>
 /// <param name="Elements">Null: nothing is there.</param>
+/// <param name="IsText">Whether the one element is a text and not a list.</param>
 /// <param name="Values">By the order of the labels; null for an absent one.</param>
-internal sealed record Choice(string Path, IReadOnlyList<string>? Elements, IReadOnlyList<string?> Values);
+internal sealed record Choice(string Path, IReadOnlyList<string>? Elements, bool IsText, IReadOnlyList<string?> Values);

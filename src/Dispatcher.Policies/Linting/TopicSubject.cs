@@ -21,7 +21,7 @@ internal sealed class TopicSubject(CompiledTopic compiled)
     public IReadOnlyList<PayloadChoices> Payloads { get; } = PayloadChoices.Of(compiled);
 
     /// <summary>False: labels are derived from a value and from a part of it, so that there are payloads that no <see cref="JobSpace"/> has.</summary>
-    public bool IsExact => !Payloads.Any(outer => Payloads.Any(inner => inner.Path.StartsWith(outer.Path + "/", StringComparison.Ordinal)));
+    public bool IsExact => Payloads.All(place => place.IsExact) && !Payloads.Any(outer => Payloads.Any(inner => inner.Path.StartsWith(outer.Path + "/", StringComparison.Ordinal)));
 
     /// <summary>Whether the labels that are derived from two payloads are the same.</summary>
     public bool HasSameLabels(ReadOnlyMemory<byte> a, ReadOnlyMemory<byte> b)

@@ -13,7 +13,7 @@ internal static class KeyHints
     public static readonly string[] Backoff = ["first", "most"];
     public static readonly string[] Faults = ["transient", "terminal"];
     public static readonly string[] Tags = ["always", "optional"];
-    public static readonly string[] Derive = ["path", "table", "default"];
+    public static readonly string[] Derive = ["path", "after", "after_first", "after_last", "table", "default"];
 
     private static readonly Dictionary<string, string[]> Inside = new(StringComparer.Ordinal)
     {

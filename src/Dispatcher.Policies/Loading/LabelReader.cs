@@ -3,6 +3,15 @@ namespace Dispatcher.Policies.Loading;
 /// <summary>Reads a topic's <c>labels</c>.</summary>
 internal static class LabelReader
 {
+    private static readonly Dictionary<string, RowFit> RowKeys = new(StringComparer.Ordinal)
+    {
+        ["exact"] = RowFit.Exact,
+        ["prefix"] = RowFit.Prefix,
+        ["suffix"] = RowFit.Suffix,
+        ["starts_with"] = RowFit.StartsWith,
+        ["ends_with"] = RowFit.EndsWith,
+    };
+
     private static readonly string[] Keys = ["values", "required", "source", "absent", "derive"];
 
     public static IReadOnlyDictionary<string, LabelSpec> Read(YamlNode? node, ErrorList errors)
@@ -65,6 +74,7 @@ internal static class LabelReader
         Derivation derivation = new()
         {
             Path = fields.NeedText("path", Patterns.Pointer(), Patterns.PointerWords) ?? "",
+            Part = ReadPart(fields),
             Table = [.. Lists.Items(fields.Need("table"), "table", errors).Select(row => ReadRow(row, values, errors)).OfType<DerivationRow>()],
             Default = fields.Get("default") is { } fallback ? ReadValue(fallback, values, errors) : null,
         };
@@ -72,40 +82,73 @@ internal static class LabelReader
         // Where something is wrong with it, each of its texts may be meant as a value.
         return !errors.IsBroken(node) ? derivation : derivation with
         {
-            Table = [.. derivation.Table, .. node.Texts().Select(text => new DerivationRow { Elements = [text], IsPrefix = false, Value = text })],
+            Table = [.. derivation.Table, .. node.Texts().Select(text => new DerivationRow { Elements = [text], Fit = RowFit.Exact, Value = text })],
         };
+    }
+
+    private static DerivedPart? ReadPart(Fields fields)
+    {
+        List<YamlEntry> given = [.. fields.Entries.Where(entry => DerivedPart.Keys.ContainsKey(entry.Key.Text))];
+        if (given.Count > 1)
+        {
+            fields.Errors.Add(
+                given[1].Key, BundleErrorCodes.BadValue, $"derive has {Words(given.Select(entry => entry.Key.Text))}; allowed: one of them.", "keep one.");
+        }
+
+        if (given.Count == 0 || Scalars.Text(given[0].Value, given[0].Key.Text, fields.Errors) is not { } separator)
+        {
+            return null;
+        }
+
+        string? known = DerivedPart.Separators.Contains(separator, StringComparer.Ordinal)
+            ? separator
+            : fields.Errors.AddUnknown(given[0].Value, BundleErrorCodes.BadValue, given[0].Key.Text, DerivedPart.Separators, "write one of these, in quotes.");
+        return known is null ? null : new DerivedPart(known, DerivedPart.Keys[given[0].Key.Text]);
     }
 
     private static DerivationRow? ReadRow(YamlNode node, IReadOnlyList<string>? values, ErrorList errors)
     {
-        if (Fields.Of(node, "a row of the table", errors, "exact", "prefix", "value") is not { } fields)
+        if (Fields.Of(node, "a row of the table", errors, [.. RowKeys.Keys, "value"]) is not { } fields)
         {
             return null;
         }
 
-        YamlNode? exact = fields.Get("exact");
-        YamlNode? prefix = fields.Get("prefix");
-        if ((exact is null) == (prefix is null))
-        {
-            errors.Add(node, BundleErrorCodes.BadValue, "a row has both or neither of 'exact' and 'prefix'; allowed: one of them.", "keep one.");
-            return null;
-        }
-
-        // Every command begins with nothing at all.
-        if (prefix is { Kind: NodeKind.List, Items.Count: 0 })
+        List<YamlEntry> given = [.. fields.Entries.Where(entry => RowKeys.ContainsKey(entry.Key.Text))];
+        if (given is not [var entry])
         {
             errors.Add(
-                prefix, BundleErrorCodes.Empty,
-                "an empty prefix fits everything; allowed: at least one element.",
+                node, BundleErrorCodes.BadValue,
+                $"a row has {(given.Count == 0 ? "none" : "more than one")} of {Words(RowKeys.Keys)}; allowed: one of them.", given.Count == 0 ? "add one." : "keep one.");
+            return null;
+        }
+
+        string value = fields.Need("value") is { } text ? ReadValue(text, values, errors) ?? "" : "";
+        return ReadElements(entry, errors) is { } elements ? new DerivationRow { Elements = elements, Fit = RowKeys[entry.Key.Text], Value = value } : null;
+    }
+
+    /// <summary>The elements of a row that compares lists, or the one text of a row that compares characters. Null: there is none.</summary>
+    private static IReadOnlyList<string>? ReadElements(YamlEntry row, ErrorList errors)
+    {
+        (string key, YamlNode node) = (row.Key.Text, row.Value);
+        bool isText = RowKeys[key] is RowFit.StartsWith or RowFit.EndsWith;
+        string? characters = isText ? Scalars.Text(node, key, errors) : null;
+
+        // Every list and every text begins and ends with nothing at all.
+        if (characters is "" || (!isText && key != "exact" && node is { Kind: NodeKind.List, Items.Count: 0 }))
+        {
+            errors.Add(
+                node, BundleErrorCodes.Empty,
+                $"an empty '{key}' fits everything; allowed: at least one {(isText ? "character" : "element")}.",
                 "use 'default' for what no row fits.");
         }
 
-        return new DerivationRow
-        {
-            Elements = Lists.Texts(exact ?? prefix!, "a row's elements", errors),
-            IsPrefix = prefix is not null,
-            Value = fields.Need("value") is { } value ? ReadValue(value, values, errors) ?? "" : "",
-        };
+        return !isText ? Lists.Texts(node, "a row's elements", errors) : string.IsNullOrEmpty(characters) ? null : [characters];
+    }
+
+    private static string Words(IEnumerable<string> keys)
+    {
+        string[] quoted = [.. keys.Select(key => $"'{key}'")];
+        return $"{string.Join(", ", quoted[..^1])} and {quoted[^1]}";
     }
 
     private static string? ReadValue(YamlNode node, IReadOnlyList<string>? values, ErrorList errors)

@@ -8,6 +8,8 @@ namespace Dispatcher.CommandLine;
 /// <summary><c>dispatcher policy diff</c>: what recorded jobs would get of two bundles.</summary>
 internal static partial class PolicyDiffVerb
 {
+    private static readonly string[] JobFields = ["topic", "principal", "labels", "risk_tags", "workflow_id", "attempt", "payload"];
+
     public static Verb Create(ServerVerbs verbs)
     {
         var old = Bundle("OLD");
@@ -20,7 +22,7 @@ internal static partial class PolicyDiffVerb
                 result.AddError($"--since '{token.Value}' is no period: write a number and m, h or d, for example 7d.");
             }
         });
-        var verb = new Verb("diff", "Decide the jobs that the server recorded by two bundles, and tell what widens and what narrows. Exit code 1 when anything widens.",
+        var verb = new Verb("diff", "Decide the jobs that the server recorded by two bundles, and tell what widens and what narrows. A changed rule that none of them met is shown with a job that is made up. Exit code 1 when anything widens, also for a made-up job.",
             "dispatcher policy diff active ./policies",
             "dispatcher policy diff 3f2b8c6d 9d1a3f2b --since 24h --json")
         { old, candidate, since };
@@ -36,7 +38,7 @@ internal static partial class PolicyDiffVerb
             var code = call.Report(answer, diff => Show(call.Screen, diff));
             return code switch
             {
-                ExitCode.Done => answer.Body.Text("widened") == "0" ? ExitCode.Done : ExitCode.No,
+                ExitCode.Done => Widens(answer.Body) ? ExitCode.No : ExitCode.Done,
                 // No is an answer here: a promotion must not take a bundle that is not kept, or a key that may not ask, for one that widens.
                 ExitCode.No => ExitCode.WrongUse,
                 ExitCode.WrongUse or ExitCode.Unreachable => code,
@@ -66,6 +68,9 @@ internal static partial class PolicyDiffVerb
         _ => 86_400,
     };
 
+    private static bool Widens(JsonElement diff) =>
+        diff.Text("widened") != "0" || diff.Items("unmet_rules").Any(rule => rule.Value("made_up").Items("widened").Any());
+
     private static void Show(Screen screen, JsonElement diff)
     {
         screen.Fields(
@@ -74,13 +79,38 @@ internal static partial class PolicyDiffVerb
             ("not comparable", diff.Text("not_comparable") is "0" ? "" : diff.Text("not_comparable") + ", denied with a payload too large to be kept"),
             ("widened", diff.Text("widened")), ("narrowed", diff.Text("narrowed")));
         screen.Line("");
-        screen.Table(["job", "topic", "principal", "before", "after", "widened", "narrowed"], diff.Items("changes").Select(job => new[]
+        screen.Table(["job", "count", "topic", "principal", "before", "after", "widened", "narrowed"], diff.Items("changes").Select(job => new[]
         {
-            job.Text("job_id"), job.Text("topic"), job.Text("principal"),
+            job.Text("job_id"), job.Text("count"), job.Text("topic"), job.Text("principal"),
             $"{job.Value("before").Text("verdict")} {job.Value("before").Text("rules")}", $"{job.Value("after").Text("verdict")} {job.Value("after").Text("rules")}",
             job.Text("widened"), job.Text("narrowed"),
         }));
+        ShowUnmet(screen, diff);
     }
+
+    /// <summary>Of these rules the recorded jobs say nothing, so that "widened 0" is no answer.</summary>
+    private static void ShowUnmet(Screen screen, JsonElement diff)
+    {
+        var unmet = diff.Items("unmet_rules").ToList();
+        if (unmet.Count == 0)
+        {
+            return;
+        }
+
+        screen.Line($"\nchanged rules that no recorded job met: {diff.Text("unmet_rule_count")}. The jobs below are made up to meet them; nobody submitted these.");
+        screen.Table(["rule", "change", "where", "before", "after", "widened", "narrowed", "made-up job"], unmet.Select(rule =>
+        {
+            var made = rule.Value("made_up");
+            return new[]
+            {
+                rule.Text("rule"), rule.Text("change"), rule.Text("where"), made.Value("before").Text("verdict"), made.Value("after").Text("verdict"),
+                made.Text("widened"), made.Text("narrowed"), made.ValueKind == JsonValueKind.Object ? MadeUp(made) : "none was found",
+            };
+        }));
+    }
+
+    private static string MadeUp(JsonElement job) => string.Join(' ', JobFields.Where(field => job.Raw(field) is not ("" or "[]" or "{}"))
+        .Select(field => $"{field}={job.Value(field).AsText()}"));
 
     [GeneratedRegex(@"^[1-9][0-9]{0,5}[mhd]\z")]
     private static partial Regex Period();

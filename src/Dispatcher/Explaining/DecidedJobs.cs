@@ -14,6 +14,9 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
     /// <summary>How many changes a comparison lists.</summary>
     public const int MostChanges = 200;
 
+    /// <summary>How many rules that no job met a comparison lists.</summary>
+    public const int MostUnmetRules = 50;
+
     /// <summary>How many jobs and denied submissions a comparison looks at, together.</summary>
     public int MostJobs { get; init; } = 100_000;
 
@@ -46,7 +49,7 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
         await using var denialsDb = await database.CreateDbContextAsync(cancellationToken);
         var jobs = Of(jobsDb.Jobs.Where(job => job.CreatedAt >= since).OrderByDescending(job => job.CreatedAt).Take(MostJobs + 1));
         var denials = Of(denialsDb.Denials.Where(denial => denial.At >= since).OrderByDescending(denial => denial.At).Take(MostJobs + 1));
-        var count = new Comparison(old, candidate, Timestamps.At(clock.Now));
+        var count = new JobComparison(old, candidate, Timestamps.At(clock.Now));
         await foreach (var job in NewestFirst(jobs.AsAsyncEnumerable(), denials.AsAsyncEnumerable(), cancellationToken))
         {
             if (count.Looked == MostJobs)
@@ -117,52 +120,6 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
 
     private static IQueryable<StoredJob> Of(IQueryable<Denial> denials) => denials.AsNoTracking()
         .Select(denial => new StoredJob(denial.JobId, denial.At, denial.Principal, denial.Topic, denial.Labels, denial.RiskTags, denial.Payload, denial.WorkflowId));
-
-    private sealed class Comparison(Bundle old, Bundle candidate, DateTimeOffset now)
-    {
-        private readonly List<ChangedJob> _widened = [];
-        private readonly List<ChangedJob> _narrowed = [];
-        private int _jobs;
-        private int _notComparable;
-        private int _widenedCount;
-        private int _narrowedCount;
-
-        /// <summary>How many were looked at, also of those that cannot be compared.</summary>
-        public int Looked => _jobs + _notComparable;
-
-        public void Add(StoredJob job)
-        {
-            if (job.Facts(attempt: 1) is not { } facts)
-            {
-                _notComparable++;
-                return;
-            }
-
-            _jobs++;
-            var (before, after) = (old.Decide(facts, now), candidate.Decide(facts, now));
-            var change = DecisionChange.Between(before, after);
-            _widenedCount += change.Widened.Count > 0 ? 1 : 0;
-            _narrowedCount += change.Narrowed.Count > 0 ? 1 : 0;
-            var list = change.Widened.Count > 0 ? _widened : _narrowed;
-            if (!change.IsNone && list.Count < MostChanges)
-            {
-                list.Add(new ChangedJob(job.JobId, job.Topic, job.Principal, Timestamps.At(job.CreatedAt), ShortDecision.Of(before), ShortDecision.Of(after), change.Widened, change.Narrowed));
-            }
-        }
-
-        public PolicyDiffView View(DateTimeOffset since, bool truncated) => new()
-        {
-            Old = old.Hash,
-            New = candidate.Hash,
-            Since = since,
-            Jobs = _jobs,
-            NotComparable = _notComparable,
-            Truncated = truncated,
-            Widened = _widenedCount,
-            Narrowed = _narrowedCount,
-            Changes = [.. _widened.Concat(_narrowed).Take(MostChanges)],
-        };
-    }
 }
 
 /// <summary>What was handed in, whatever became of it. The payload is null for a denied submission whose payload was too large to be kept.</summary>

@@ -1,8 +1,10 @@
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Dispatcher.Contracts;
 using Dispatcher.Hosting;
 using Dispatcher.Judging;
 using Dispatcher.Policies;
+using Dispatcher.Storing;
 
 namespace Dispatcher.Explaining;
 
@@ -70,13 +72,68 @@ internal sealed record PolicyDiffView
     public required int Widened { get; init; }
     public required int Narrowed { get; init; }
 
-    /// <summary>What changed, first what widened, newest first, at most <see cref="DecidedJobs.MostChanges"/>.</summary>
+    /// <summary>
+    /// What changed, first what widened, newest first, at most <see cref="DecidedJobs.MostChanges"/>. Jobs that differ only in id and time are one.
+    /// </summary>
     public required IReadOnlyList<ChangedJob> Changes { get; init; }
+
+    /// <summary>Changed rules that no job above met, at most <see cref="DecidedJobs.MostUnmetRules"/>: of them the recorded jobs say nothing.</summary>
+    public required IReadOnlyList<UnmetRule> UnmetRules { get; init; }
+
+    /// <summary>How many changed rules no job above met.</summary>
+    public required int UnmetRuleCount { get; init; }
 }
 
-/// <summary>A job on which the two bundles differ.</summary>
+/// <summary>Jobs on which the two bundles differ in the same way. The id and the time are those of the newest.</summary>
 internal sealed record ChangedJob(
-    Guid JobId, string Topic, string Principal, DateTimeOffset CreatedAt, ShortDecision Before, ShortDecision After, IReadOnlyList<string> Widened, IReadOnlyList<string> Narrowed);
+    Guid JobId, string Topic, string Principal, DateTimeOffset CreatedAt, ShortDecision Before, ShortDecision After, IReadOnlyList<string> Widened, IReadOnlyList<string> Narrowed)
+{
+    public int Count { get; init; } = 1;
+
+    public static ChangedJob Of(StoredJob job, Decision before, Decision after, DecisionChange change) => new(
+        job.JobId, job.Topic, job.Principal, Timestamps.At(job.CreatedAt), ShortDecision.Of(before), ShortDecision.Of(after), change.Widened, change.Narrowed);
+
+    /// <summary>All but id and time.</summary>
+    public string Group() => string.Join('\n', [Topic, Principal, Before.ToString(), .. Before.Rules, After.ToString(), .. After.Rules, .. Widened, "-", .. Narrowed]);
+}
+
+/// <summary>A rule that was added, removed or changed, and that no recorded job met.</summary>
+/// <param name="Rule">The id.</param>
+/// <param name="Change"><c>added</c>, <c>removed</c> or <c>changed</c>.</param>
+/// <param name="Where">File and line, in the new bundle if that has it.</param>
+/// <param name="MadeUp">A job that meets the rule and that nobody submitted. Null: none was found.</param>
+internal sealed record UnmetRule(string Rule, string Change, string Where, MadeUpJobView? MadeUp);
+
+/// <summary>A job that was made up for a rule, as both bundles decide it.</summary>
+internal sealed record MadeUpJobView
+{
+    public required string Topic { get; init; }
+    public required string Principal { get; init; }
+    public required IReadOnlyDictionary<string, string> Labels { get; init; }
+    public required IReadOnlyList<string> RiskTags { get; init; }
+    public required JsonNode? Payload { get; init; }
+    public string? WorkflowId { get; init; }
+    public required int Attempt { get; init; }
+    public required ShortDecision Before { get; init; }
+    public required ShortDecision After { get; init; }
+    public required IReadOnlyList<string> Widened { get; init; }
+    public required IReadOnlyList<string> Narrowed { get; init; }
+
+    public static MadeUpJobView Of(MadeUpJob made) => new()
+    {
+        Topic = made.Job.Topic,
+        Principal = made.Job.Principal,
+        Labels = made.Job.Labels,
+        RiskTags = made.Job.RiskTags,
+        Payload = JsonNode.Parse(made.Job.Payload.Span),
+        WorkflowId = made.Job.WorkflowId,
+        Attempt = made.Job.Attempt,
+        Before = ShortDecision.Of(made.Before),
+        After = ShortDecision.Of(made.After),
+        Widened = made.Change.Widened,
+        Narrowed = made.Change.Narrowed,
+    };
+}
 
 /// <summary>A decision in one line.</summary>
 internal sealed record ShortDecision(Verdict Verdict, IReadOnlyList<string> Rules, string Reason)

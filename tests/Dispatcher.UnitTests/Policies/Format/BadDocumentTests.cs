@@ -62,6 +62,13 @@ public sealed class BadDocumentTests
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: a, table: [] } } }")]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ exact: [a], prefix: [a], value: b }] } } }")]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ prefix: [], value: b }] } } }")]
+    [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ suffix: [], value: b }] } } }")]
+    [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ prefix: b, value: b }] } } }")]
+    [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ starts_with: [b], value: b }] } } }")]
+    [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ ends_with: '', value: b }] } } }")]
+    [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ suffix: [a], ends_with: a, value: b }] } } }")]
+    [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, after: '.', table: [] } } }")]
+    [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, after: '@', after_last: '@', table: [] } } }")]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ value: b }] } } }")]
     public void A_bad_topic_is_refused_by_both(string topic) => RefusedByBoth("topics", $"version: v1\npools: {{ main: {{}} }}\ntopics: {{ job.a: {{ {topic} }} }}");
 

@@ -59,6 +59,9 @@ internal static class Samples
               class:
                 source: payload
                 derive: { path: /command, table: [{ exact: [git, --version], value: readonly }, { prefix: [echo], value: readonly }], default: mutating }
+              host: { source: payload, derive: { path: /to, after_last: "@", table: [{ exact: [example.com], value: inside }, { ends_with: .example.com, value: inside }] } }
+              digest: { source: payload, derive: { path: /image, after: "@", table: [{ starts_with: "sha256:", value: pinned }], default: odd } }
+              name: { source: payload, derive: { path: /image, after_first: "/", table: [{ suffix: [web], value: web }] } }
               any: {}
           job.repo: { pool: other, owner: platform }
         """;

@@ -46,7 +46,7 @@ internal sealed record LabelModel
 }
 
 /// <summary>One row of a derivation table.</summary>
-internal sealed record RowModel(bool IsPrefix, IReadOnlyList<string> Elements, string Value);
+internal sealed record RowModel(RowFit Fit, IReadOnlyList<string> Elements, string Value);
 
 /// <summary>A rule.</summary>
 internal sealed record RuleModel

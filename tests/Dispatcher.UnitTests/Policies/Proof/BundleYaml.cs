@@ -59,7 +59,7 @@ internal sealed class BundleYaml(Random? order = null)
             ("table", $"[{string.Join(", ", label.Table.Select(Row))}]"),
             ("default", Text(label.Default)))));
 
-    private string Row(RowModel row) => Map((row.IsPrefix ? "prefix" : "exact", Texts(row.Elements)), ("value", Text(row.Value)));
+    private string Row(RowModel row) => Map((row.Fit.ToString().ToLowerInvariant(), Texts(row.Elements)), ("value", Text(row.Value)));
 
     private string Rule(RuleModel rule) => Map(
         ("id", rule.Id),

@@ -55,7 +55,12 @@ internal sealed class NaiveEvaluator
     }
 
     private string? Derive(LabelModel model) => _job.Payload.Command is not { } command ? null
-        : model.Table.FirstOrDefault(row => (row.IsPrefix ? command.Take(row.Elements.Count) : command).SequenceEqual(row.Elements))?.Value ?? model.Default;
+        : model.Table.FirstOrDefault(row => (row.Fit switch
+        {
+            RowFit.Prefix => command.Take(row.Elements.Count),
+            RowFit.Suffix => command.Skip(command.Count - row.Elements.Count),
+            _ => command,
+        }).SequenceEqual(row.Elements))?.Value ?? model.Default;
 
     private Answer Combine()
     {

@@ -99,10 +99,10 @@ internal static class PolicyGen
     private static Gen<RowModel[]> Rows(IReadOnlyList<string> values) =>
         from count in Gen.Choose(0, 3)
         from rows in Gen.ArrayOf(
-            from isPrefix in Often(1, 2)
-            from elements in Gen.Elements<string[]>(["ls"], ["ls", "-l"], ["rm"], ["rm", "-rf"])
+            from fit in Gen.Elements(RowFit.Exact, RowFit.Prefix, RowFit.Suffix)
+            from elements in Gen.Elements<string[]>(["ls"], ["ls", "-l"], ["rm"], ["rm", "-rf"], ["-l"], ["-rf"])
             from value in Gen.Elements<string>(values)
-            select new RowModel(isPrefix, elements, value),
+            select new RowModel(fit, elements, value),
             count)
         select rows;
 

@@ -1,0 +1,107 @@
+using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Linting;
+using Dispatcher.Policies.Loading;
+
+namespace Dispatcher.Policies;
+
+/// <summary>
+/// The rules that two bundles do not have in common, and jobs that show what such a rule does. The jobs are made up: they stand for jobs that nobody may have
+/// submitted yet. Not safe for several threads.
+/// </summary>
+public sealed class BundleChanges
+{
+    // Bounds what one comparison spends: a decision takes microseconds.
+    private const int MostJobs = 100_000;
+    private const int MostJobsOfARule = 5_000;
+    private const int MostTopicsOfARule = 5;
+
+    // Once a job shows that a rule narrows something, so many more are tried for one that shows that it widens something.
+    private const int MoreForWidening = 500;
+
+    private readonly Bundle _old;
+    private readonly Bundle _candidate;
+    private readonly DateTimeOffset _now;
+    private readonly LintedBundle[] _versions;
+    private int _left = MostJobs;
+
+    /// <param name="old">The bundle before.</param>
+    /// <param name="candidate">The bundle after.</param>
+    /// <param name="now">When jobs are decided: which rules are in effect.</param>
+    public BundleChanges(Bundle old, Bundle candidate, DateTimeOffset now)
+    {
+        (_old, _candidate, _now) = (old, candidate, now);
+        _versions = [Linted(candidate, now), Linted(old, now)];
+        Dictionary<string, Rule> before = _versions[1].Rules.ToDictionary(rule => rule.Id, StringComparer.Ordinal);
+        Dictionary<string, Rule> after = _versions[0].Rules.ToDictionary(rule => rule.Id, StringComparer.Ordinal);
+        Rules =
+        [
+            .. from id in before.Keys.Union(after.Keys).Order(StringComparer.Ordinal)
+               let was = before.GetValueOrDefault(id)
+               let becomes = after.GetValueOrDefault(id)
+               where was is null || becomes is null || !was.ContentHash.AsSpan().SequenceEqual(becomes.ContentHash)
+               select new RuleChange(id, was is null ? "added" : becomes is null ? "removed" : "changed", (becomes ?? was)!.Where),
+        ];
+    }
+
+    /// <summary>By id.</summary>
+    public IReadOnlyList<RuleChange> Rules { get; }
+
+    /// <summary>
+    /// A job that the rule counts on, in the new version or in the old one; of several the first that the new bundle treats more freely, else more
+    /// strictly. Null: no such job was found, for example because the rule is not in effect or no topic fits it.
+    /// </summary>
+    public MadeUpJob? MakeUp(RuleChange change)
+    {
+        MadeUpJob? best = null;
+        int more = MostJobsOfARule;
+        foreach (JobFacts job in _versions.SelectMany(version => Jobs(version, change.Id)))
+        {
+            if (--_left < 0 || --more < 0)
+            {
+                break;
+            }
+
+            MadeUpJob made = new(job, _old.Decide(job, _now), _candidate.Decide(job, _now));
+            if (made.Change.Widened.Count > 0)
+            {
+                return made;
+            }
+
+            if (best is null || (best.Change.IsNone && !made.Change.IsNone))
+            {
+                best = made;
+                more = made.Change.IsNone ? more : Math.Min(more, MoreForWidening);
+            }
+        }
+
+        return best;
+    }
+
+    private static IEnumerable<JobFacts> Jobs(LintedBundle bundle, string id) =>
+        bundle.Live.FirstOrDefault(rule => rule.Id == id) is { } rule
+            ? bundle.TopicsOf(rule).Take(MostTopicsOfARule).SelectMany(topic => bundle.JobsOf(topic, rule, MostJobsOfARule))
+            : [];
+
+    private static LintedBundle Linted(Bundle bundle, DateTimeOffset now)
+    {
+        // A bundle that is loaded has no errors.
+        ErrorList none = new();
+        return new LintedBundle(BundleReader.Read(BundleArchive.Unpack(bundle.Archive, none)!, none), now);
+    }
+}
+
+/// <summary>A rule that only one bundle has, or that says something else in the other.</summary>
+/// <param name="Id">The rule.</param>
+/// <param name="Kind"><c>added</c>, <c>removed</c> or <c>changed</c>.</param>
+/// <param name="Where">File and line, in the new bundle if that has it.</param>
+public sealed record RuleChange(string Id, string Kind, string Where);
+
+/// <summary>A job that nobody submitted, as both bundles decide it.</summary>
+/// <param name="Job">The job.</param>
+/// <param name="Before">The decision of the old bundle.</param>
+/// <param name="After">The decision of the new bundle.</param>
+public sealed record MadeUpJob(JobFacts Job, Decision Before, Decision After)
+{
+    /// <summary>How the second decision differs.</summary>
+    public DecisionChange Change { get; } = DecisionChange.Between(Before, After);
+}
