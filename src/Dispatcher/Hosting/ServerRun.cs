@@ -59,8 +59,23 @@ internal static class ServerRun
         }
         catch (Exception away) when (away is DbException or BrokerUnreachableException or SocketException or IOException)
         {
-            new Screen(terminal).Failure($"Something that this needs cannot be used: {away.GetBaseException().Message}", "Check the addresses and credentials, and that the database and the broker are up.");
+            new Screen(terminal).Failure($"Something that this needs cannot be used: {Chain(away)}", "Check the addresses and credentials, and that the database and the broker are up.");
             return (int)ExitCode.Unreachable;
         }
+    }
+
+    /// <summary>The messages from the outside in: the outer one names the target, the inner one the cause.</summary>
+    private static string Chain(Exception? failure)
+    {
+        var messages = new List<string>();
+        for (; failure is not null; failure = failure.InnerException)
+        {
+            if (!messages.Exists(message => message.Contains(failure.Message, StringComparison.Ordinal)))
+            {
+                messages.Add(failure.Message.TrimEnd('.'));
+            }
+        }
+
+        return string.Join(": ", messages);
     }
 }

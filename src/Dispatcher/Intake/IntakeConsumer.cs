@@ -44,6 +44,7 @@ internal sealed partial class IntakePolicyFilter(
         RoutingKey = facts.RoutingKey,
         MessageId = facts.MessageId,
         ContentType = facts.ContentType,
+        ContentEncoding = facts.ContentEncoding,
         ReplyTo = facts.ReplyTo,
         CorrelationId = facts.CorrelationId,
         TraceParent = facts.TraceParent,

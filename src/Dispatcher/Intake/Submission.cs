@@ -20,6 +20,7 @@ internal sealed record SubmissionSource
 
     public string? MessageId { get; init; }
     public string? ContentType { get; init; }
+    public string? ContentEncoding { get; init; }
     public string? ReplyTo { get; init; }
     public string? CorrelationId { get; init; }
     public string? TraceParent { get; init; }
