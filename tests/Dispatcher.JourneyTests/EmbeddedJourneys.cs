@@ -86,6 +86,39 @@ public sealed class EmbeddedJourneys
         Directory.Delete(data, recursive: true);
     }
 
+    /// <summary>What the framework would refuse in its own words, and what only a real request has: sizes, encodings, content types.</summary>
+    [Fact]
+    public async Task A_request_that_is_not_taken_is_answered_with_what_was_seen_and_what_is_allowed()
+    {
+        var data = Directory.CreateTempSubdirectory("embedded-journey-").FullName;
+        var address = $"http://127.0.0.1:{Servers.FreePort()}";
+        using var http = new HttpClient { BaseAddress = new Uri(address), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Key) } };
+        await using var server = await ServeAsync(data, address, http);
+        using var gzip = new ByteArrayContent([0x1F, 0x8B, 8, 0, 0, 0, 0, 0]) { Headers = { ContentType = new("application/json"), ContentEncoding = { "gzip" } } };
+        using var large = new ByteArrayContent(new byte[500_000]);
+        using var unstated = new StreamContent(new Unseekable(500_000));
+        using var huge = new ByteArrayContent(new byte[3_000_000]) { Headers = { ContentType = new("application/json") } };
+        using var form = new FormUrlEncodedContent([new("topic", "job.repo.read")]);
+        using var keyForm = new FormUrlEncodedContent([new("subject", "ci")]);
+
+        Assert.Equal((400, "The body is compressed with gzip (content type \"application/json\", content encoding \"gzip\"); compressed bodies are not read."), await RefusedAsync(http, "/api/jobs", gzip));
+        Assert.Equal((400, "The body has 500,000 bytes; at most 393,216 are read."), await RefusedAsync(http, "/api/jobs", large));
+        Assert.Equal((400, "The body has more than 393,216 bytes; at most 393,216 are read."), await RefusedAsync(http, "/api/jobs", unstated));
+        Assert.Equal((400, "The body has 3,000,000 bytes; allowed: at most 2,097,152."), await RefusedAsync(http, "/api/keys", huge));
+        Assert.Equal((400, "The body is no JSON (content type \"application/x-www-form-urlencoded\"); allowed: a JSON object."), await RefusedAsync(http, "/api/jobs", form));
+        Assert.Equal((415, "Seen: \"application/x-www-form-urlencoded\"; allowed: application/json."), await RefusedAsync(http, "/api/keys", keyForm));
+        Assert.Equal(HttpStatusCode.BadRequest, await StatusAsync(http, "/api/jobs?class=terminal"));
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(http, "/api/jobs?state=held"));
+        Directory.Delete(data, recursive: true);
+    }
+
+    private static async Task<(int Status, string? Message)> RefusedAsync(HttpClient http, string path, HttpContent body)
+    {
+        using var answer = await http.PostAsync(new Uri(path, UriKind.Relative), body, TestContext.Current.CancellationToken);
+        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken);
+        return ((int)answer.StatusCode, problem.GetProperty("errors")[0].GetProperty("message").GetString());
+    }
+
     private static async Task<List<HttpStatusCode>> HammerAsync(HttpClient http, Func<int, string> path, CancellationToken end)
     {
         var answers = new List<HttpStatusCode>();
@@ -147,5 +180,11 @@ public sealed class EmbeddedJourneys
     {
         var jobs = (await http.GetFromJsonAsync<JsonElement>("/api/status", TestContext.Current.CancellationToken)).GetProperty("jobs");
         return jobs.TryGetProperty(state, out var count) ? count.GetInt32() : 0;
+    }
+
+    /// <summary>Bytes whose number is not known before they are sent.</summary>
+    private sealed class Unseekable(int length) : MemoryStream(new byte[length])
+    {
+        public override bool CanSeek => false;
     }
 }

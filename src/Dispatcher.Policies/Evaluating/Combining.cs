@@ -16,7 +16,7 @@ internal sealed class Combining(CompiledTopic topic, IReadOnlyList<Rule> matched
             return Decided(verdict, null, null);
         }
 
-        return isGranted ? Limit(verdict) : Denied(ReasonCodes.NoMatch, [], "no rule definitely grants this job");
+        return isGranted ? Limit(verdict) : Denied(ReasonCodes.NoMatch, [], "no rule definitely grants this job; \"dispatcher jobs explain\" with its id says what each rule lacks");
     }
 
     /// <summary>A denial that no rule asked for.</summary>

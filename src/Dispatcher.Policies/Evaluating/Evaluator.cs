@@ -105,9 +105,11 @@ internal sealed class Evaluator
 
     private Decision UnknownTopic(string topic) => Decision.Denied(ReasonCodes.UnknownTopic, _policyHash) with
     {
-        Detail = $"topic {topic} is not in topics.yaml",
+        Detail = $"topic {topic} is not in topics.yaml{Hint(topic)}",
         BasisHash = Basis.Hash(null, [], null, null),
     };
+
+    private string Hint(string topic) => Nearest.To(topic, [.. _topics.Keys]) is { } nearest ? $"; did you mean {nearest}?" : "";
 
     // :: Step 1
     private Decision? Check(CompiledTopic topic, JobFacts job, Facts facts)

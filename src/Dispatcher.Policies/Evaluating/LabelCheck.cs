@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dispatcher.Policies.Loading;
 
 namespace Dispatcher.Policies.Evaluating;
 
@@ -14,7 +15,7 @@ internal static class LabelCheck
         using JsonDocument? payload = topic.HasDerivedLabels ? DerivedValue.Parse(job.Payload) : null;
         foreach (RegisteredLabel label in topic.Labels)
         {
-            if ((Derive(label, job, payload, facts) ?? Check(label, facts.Value(label.Slot))) is { } fault)
+            if ((Derive(label, job, payload, facts) ?? Check(label, facts.Value(label.Slot), job)) is { } fault)
             {
                 return fault;
             }
@@ -40,17 +41,23 @@ internal static class LabelCheck
             : new LabelFault(ReasonCodes.LabelConflict, $"label {label.Name} is stated as '{stated}' but is '{derived}'; leave it out or state the same");
     }
 
-    private static LabelFault? Check(RegisteredLabel label, string? value)
+    private static LabelFault? Check(RegisteredLabel label, string? value, JobFacts job)
     {
         if (value is null)
         {
-            return label.Spec.Required ? new LabelFault(ReasonCodes.LabelMissing, $"label {label.Name} is missing; allowed: {Allowed(label)}") : null;
+            return label.Spec.Required ? new LabelFault(ReasonCodes.LabelMissing, $"label {label.Name} is missing; allowed: {Allowed(label)}{Misspelt(label, job)}") : null;
         }
 
         return label.Spec.Values is null || Facts.Has(label.Spec.Values, value)
             ? null
-            : new LabelFault(ReasonCodes.LabelInvalid, $"label {label.Name} is '{value}'; allowed: {Allowed(label)}");
+            : new LabelFault(ReasonCodes.LabelInvalid, $"label {label.Name} is '{value}'; allowed: {Allowed(label)}{Hint(Nearest.To(value, [.. label.Spec.Values]))}");
     }
+
+    /// <summary>The stated label whose name was probably meant to be this one.</summary>
+    private static string Misspelt(RegisteredLabel label, JobFacts job) =>
+        job.Labels.Keys.Order(StringComparer.Ordinal).FirstOrDefault(name => Nearest.To(name, [label.Name]) is not null) is { } name ? $"; '{name}' is stated, did you mean {label.Name}?" : "";
+
+    private static string Hint(string? nearest) => nearest is null ? "" : $"; did you mean {nearest}?";
 
     private static string Allowed(RegisteredLabel label) => label.Spec.Values is null ? "any value" : string.Join(", ", label.Spec.Values);
 }

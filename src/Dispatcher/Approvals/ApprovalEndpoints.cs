@@ -129,7 +129,7 @@ internal static class ApprovalEndpoints
         title: refusal.IsOfStanding ? "This person may not vote on this job" : "The vote does not count",
         detail: refusal.Message,
         statusCode: refusal.IsOfStanding ? StatusCodes.Status403Forbidden : StatusCodes.Status409Conflict,
-        extensions: new Dictionary<string, object?> { ["code"] = refusal.Code, ["changed"] = refusal.Changed });
+        extensions: new Dictionary<string, object?> { ["code"] = refusal.Code, ["fix"] = refusal.Fix, ["changed"] = refusal.Changed });
 
     private static IResult None(string approvalId) =>
         Problems.NotFound($"There is no approval \"{InputErrors.Cut(approvalId)}\"; an approval id is a job id and a round, for example 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10-1. A vote names both.");

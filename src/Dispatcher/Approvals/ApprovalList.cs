@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Dispatcher.Contracts;
 using Dispatcher.Policies;
 using Dispatcher.Storing;
@@ -42,9 +43,11 @@ internal sealed record RiskRanks(List<string> Medium, List<string> Low)
         bundle is null ? [] : [.. bundle.JobClasses.Where(topic => topic.Value.Risk == risk).Select(topic => topic.Key)];
 }
 
-/// <summary>An approval in a list, with what the list shows of its job. The payload stays in the store.</summary>
+/// <summary>An approval in a list, with what the list shows of its job. Most of the payload stays in the store.</summary>
 internal sealed record ListedApproval
 {
+    private const int ExcerptBytes = 256;
+
     public required Approval Approval { get; init; }
     public required string Topic { get; init; }
     public required string Principal { get; init; }
@@ -52,6 +55,13 @@ internal sealed record ListedApproval
     public required IReadOnlyList<string> Rules { get; init; }
     public required string Reason { get; init; }
     public required int Rank { get; init; }
+
+    /// <summary>The first bytes of the payload.</summary>
+    public required byte[] Excerpt { get; init; }
+
+    /// <summary>The first characters of the payload, with an ellipsis where it goes on. A character that is cut in two is left out.</summary>
+    public string PayloadExcerpt =>
+        Excerpt.Length <= ExcerptBytes ? Encoding.UTF8.GetString(Excerpt) : Encoding.UTF8.GetString(Excerpt, 0, ExcerptBytes).TrimEnd('\uFFFD') + "…";
 
     public ApprovalCursor Cursor => new(Rank, Approval.CreatedAt, Approval.CorrelationId);
 
@@ -80,12 +90,13 @@ internal sealed record ListedApproval
             Rules = row.job.Rules,
             Reason = row.job.Reason,
             Rank = row.rank,
+            Excerpt = DispatcherDb.Slice(row.job.Payload, 1, ExcerptBytes + 1),
         });
     }
 }
 
 /// <summary>
-/// An approval as a list shows it. <c>GET /api/approvals/{id}</c> has the rest: payload, labels, limits and what would run.
+/// An approval as a list shows it. <c>GET /api/approvals/{id}</c> has the rest: the whole payload, labels, limits and what would run.
 /// </summary>
 internal sealed record ApprovalSummary
 {
@@ -106,6 +117,10 @@ internal sealed record ApprovalSummary
     public required IReadOnlyList<string> Rules { get; init; }
 
     public required string Reason { get; init; }
+
+    /// <summary>How the payload begins, at most 256 bytes of it, for example <c>{"recipe":"web","version":"1.2.3"}</c>.</summary>
+    public required string PayloadExcerpt { get; init; }
+
     public required string JobHash { get; init; }
     public required string PolicyHash { get; init; }
     public required string ViewHash { get; init; }
@@ -136,6 +151,7 @@ internal sealed record ApprovalSummary
             Principal = listed.Principal,
             Rules = listed.Rules,
             Reason = listed.Reason,
+            PayloadExcerpt = listed.PayloadExcerpt,
             JobHash = approval.JobHash,
             PolicyHash = approval.PolicyHash,
             ViewHash = approval.ViewHash,

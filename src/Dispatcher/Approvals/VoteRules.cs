@@ -73,6 +73,17 @@ internal static class VoteRules
 /// <summary>Why a vote does not count.</summary>
 internal sealed record VoteRefusal(string Code, string Message)
 {
+    /// <summary>What to do next. Null: the message says it.</summary>
+    public string? Fix => Code switch
+    {
+        "own_job" or "excluded" => "Another approver must vote.",
+        "not_in_group" => "Let somebody vote who is in one of these groups, or ask an admin for a key with one: dispatcher keys create --group.",
+        "not_held" or "expired" or "already_voted" => "\"dispatcher approvals show\" says how it stands.",
+        "changed" or "raced" => "Look at it with \"dispatcher approvals show\" and vote with the view hash shown there.",
+        "no_approver" => "Ask an admin for a key with the role approver.",
+        _ => null,
+    };
+
     /// <summary>Which hashes differ. Empty: it is something else.</summary>
     public IReadOnlyList<ChangedHash> Changed { get; init; } = [];
 

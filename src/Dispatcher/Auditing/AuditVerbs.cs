@@ -106,7 +106,7 @@ internal static class AuditVerbs
         }
 
         screen.Fields(
-            ("history", report.Finding is null ? "as it was sealed" : "NOT as it was sealed"),
+            ("history", report.Finding switch { null => "as it was sealed", { Kind: Tampering.UnknownKey } => "not checked whole: a public key is missing", _ => "NOT as it was sealed" }),
             ("complete", report.Incomplete == 0 ? "yes" : $"no, {report.Incomplete} lacking"),
             ("sealed", $"{report.Sealed}"),
             ("not sealed", $"{report.Unsealed}"),

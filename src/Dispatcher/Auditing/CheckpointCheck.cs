@@ -12,12 +12,14 @@ internal sealed class CheckpointCheck
     private int _next;
     private long _confirmed;
     private bool _sorted;
+    private Finding? _bad;
+    private Finding? _unknown;
 
     /// <param name="keys">Public keys by id. None: signatures are not checked.</param>
     public CheckpointCheck(IReadOnlyDictionary<string, ECDsa> keys) => _keys = keys;
 
-    /// <summary>The first checkpoint that does not fit. Null: all do.</summary>
-    public Finding? First { get; private set; }
+    /// <summary>The first checkpoint that does not fit, else the first whose key is not known. Null: all fit.</summary>
+    public Finding? First => _bad ?? _unknown;
 
     /// <summary>How many were compared.</summary>
     public int Compared => _checkpoints.Count;
@@ -36,11 +38,14 @@ internal sealed class CheckpointCheck
 
         if (!_keys.TryGetValue(checkpoint.KeyId, out var key))
         {
-            First ??= Of(checkpoint, Tampering.Forged, $"the checkpoint of size {checkpoint.Size} in {source} is signed with key {checkpoint.KeyId}, which is none of those given; if it is another server's, give its public key too");
+            _unknown ??= Of(
+                checkpoint, Tampering.UnknownKey,
+                $"the checkpoint of size {checkpoint.Size} in {source} is signed with key {checkpoint.KeyId}, whose public half was not given, so that its signature is not checked; "
+                + $"given: {string.Join(", ", _keys.Keys.Order(StringComparer.Ordinal))}. Give sealing.pub of the server that signed it with --key, too");
         }
         else if (!CheckpointKey.IsSigned(checkpoint, key))
         {
-            First ??= Of(checkpoint, Tampering.Forged, $"the signature of the checkpoint of size {checkpoint.Size} in {source} is not of key {checkpoint.KeyId}, or what it signs was changed");
+            _bad ??= Of(checkpoint, Tampering.Forged, $"the signature of the checkpoint of size {checkpoint.Size} in {source} is not of key {checkpoint.KeyId}, or what it signs was changed");
         }
     }
 
@@ -65,7 +70,7 @@ internal sealed class CheckpointCheck
     {
         if (Last is { } last && last.Size > _tree.Size)
         {
-            First ??= Of(last, Tampering.Truncated, $"the history ends with number {_tree.Size}, but number {last.Size} was there when a checkpoint was signed: it was cut, or taken from and renumbered") with
+            _bad ??= Of(last, Tampering.Truncated, $"the history ends with number {_tree.Size}, but number {last.Size} was there when a checkpoint was signed: it was cut, or taken from and renumbered") with
             {
                 Seq = _tree.Size + 1,
             };
@@ -80,7 +85,7 @@ internal sealed class CheckpointCheck
             return;
         }
 
-        First ??= Of(checkpoint, Tampering.Rewritten, $"numbers {_confirmed + 1} to {checkpoint.Size} are not those that a checkpoint was signed of: entries among them were changed, taken out or put in, and sealed anew") with
+        _bad ??= Of(checkpoint, Tampering.Rewritten, $"numbers {_confirmed + 1} to {checkpoint.Size} are not those that a checkpoint was signed of: entries among them were changed, taken out or put in, and sealed anew") with
         {
             Seq = _confirmed + 1,
         };

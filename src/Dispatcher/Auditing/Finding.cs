@@ -30,9 +30,13 @@ internal enum Tampering
     [JsonStringEnumMemberName("rewritten")]
     Rewritten,
 
-    /// <summary>A checkpoint that no trusted key signed.</summary>
+    /// <summary>A checkpoint that the key it names did not sign.</summary>
     [JsonStringEnumMemberName("forged")]
     Forged,
+
+    /// <summary>Nothing is known to be bad: a checkpoint names a key whose public half was not given.</summary>
+    [JsonStringEnumMemberName("unknown_key")]
+    UnknownKey,
 }
 
 /// <summary>The first bad entry, and how it is bad.</summary>

@@ -117,13 +117,25 @@ internal static class ApprovalsVerbs
         call.Screen.Line($"{approval.Text("approval_id")}  {approval.Text("risk")}  {approval.Text("topic")} of {approval.Text("principal")}: {approval.Text("reason")}; decide {call.Screen.Time(approval, "decide_by")}");
     }
 
-    private static void ShowList(Screen screen, JsonElement page) =>
-        screen.Table(["approval", "view", "risk", "topic", "principal", "reason", "missing", "waiting since", "decide by"], page.Items("items").Select(approval => new[]
+    /// <summary>Three lines for each: what to vote on and until when, why it waits, what would run.</summary>
+    private static void ShowList(Screen screen, JsonElement page)
+    {
+        foreach (var approval in page.Items("items"))
         {
-            approval.Text("approval_id"), approval.Text("view_hash")[..Math.Min(ShownView, approval.Text("view_hash").Length)],
-            approval.Text("risk"), approval.Text("topic"), approval.Text("principal"), approval.Text("reason"),
-            approval.Text("missing"), screen.Time(approval, "created_at"), screen.Time(approval, "decide_by"),
-        }));
+            var view = approval.Text("view_hash");
+            var missing = approval.Text("missing") is { Length: > 0 } votes ? $"; missing: {votes}" : "";
+            screen.ShortLine($"{approval.Text("approval_id")}  view {view[..Math.Min(ShownView, view.Length)]}  {approval.Text("risk")}  decide {screen.Age(approval, "decide_by")}");
+            screen.ShortLine($"  {approval.Text("topic")} of {approval.Text("principal")}, {screen.Age(approval, "created_at")}: {approval.Text("reason")}{missing}");
+            screen.ShortLine("  " + approval.Text("payload_excerpt"));
+        }
+
+        if (!page.Items("items").Any())
+        {
+            screen.Note("(none)");
+        }
+
+        screen.NextPage(page);
+    }
 
     private static void ShowOne(Screen screen, JsonElement approval)
     {
@@ -140,7 +152,7 @@ internal static class ApprovalsVerbs
             ("reason", approval.Value("shown").Text("reason")),
             ("will run", approval.Text("will_run")),
             ("limits", approval.Value("shown").Text("constraints")),
-            ("requires", approval.Value("shown").Text("requirement")),
+            ("requires", Required(approval.Value("shown").Value("requirement"))),
             ("missing", approval.Text("missing")),
             ("job hash", approval.Text("job_hash")),
             ("policy", approval.Text("policy_hash")),
@@ -155,6 +167,30 @@ internal static class ApprovalsVerbs
             vote.Text("person"), vote.Text("subject"), vote.Text("verdict"), vote.Text("reason"), screen.Time(vote, "at"),
         }));
     }
+
+    /// <summary>For example <c>2 of sre-oncall; not requester; within 24 h; to use within 1 h; for one attempt</c>.</summary>
+    private static string Required(JsonElement requirement)
+    {
+        if (requirement.ValueKind != JsonValueKind.Object)
+        {
+            return requirement.AsText();
+        }
+
+        var groups = requirement.Value("groups") is { ValueKind: JsonValueKind.Object } named ? named.EnumerateObject().Select(group => $"{group.Value.AsText()} of {group.Name}").ToList() : [];
+        var parts = new[]
+        {
+            groups.Count == 0 ? "1 approver" : string.Join(" and ", groups),
+            requirement.Text("exclude") is { Length: > 0 } excluded ? "not " + excluded : "",
+            Within("within ", requirement, "decide_within_s"),
+            Within("to use within ", requirement, "use_within_s"),
+            requirement.Text("covers") switch { "attempt" => "for one attempt", "retries" => "also for the retries", var other => other },
+            requirement.Text("on_policy_change") switch { "invalidate" => "falls with any change of the policies", "same_basis" => "stands while the rules that hold the job are the same", var other => other },
+        };
+        return string.Join("; ", parts.Where(part => part.Length > 0));
+    }
+
+    private static string Within(string words, JsonElement requirement, string name) =>
+        requirement.Value(name) is { ValueKind: JsonValueKind.Number } number && number.TryGetInt64(out var seconds) ? words + Durations.Words(TimeSpan.FromSeconds(seconds)) : "";
 
     private static void ShowCounted(Screen screen, JsonElement counted) => screen.Fields(
         ("approval", counted.Text("approval_id")),

@@ -29,10 +29,10 @@ internal static class DeadLettersVerbs
             var query = new Query(("limit", call.Arguments.GetValue(limit)), ("cursor", call.Arguments.GetValue(cursor)));
             return call.Report(await call.Api.DeadLettersAsync(query, cancellationToken), page =>
             {
-                call.Screen.Table(["dead letter", "class", "owner", "topic", "principal", "job", "at"], page.Items("items").Select(letter => new[]
+                call.Screen.Table(["dead letter", "class", "code", "owner", "topic", "principal", "at"], page.Items("items").Select(letter => new[]
                 {
-                    letter.Text("dead_letter_id"), letter.Text("fault_class"), letter.Text("owner"), letter.Text("topic"), letter.Text("principal"),
-                    letter.Text("job_id"), call.Screen.Time(letter, "at"),
+                    letter.Text("dead_letter_id"), letter.Text("fault_class"), Code(letter), letter.Text("owner"), letter.Text("topic"), letter.Text("principal"),
+                    call.Screen.Age(letter, "at"),
                 }));
                 call.Screen.NextPage(page);
             });
@@ -47,10 +47,19 @@ internal static class DeadLettersVerbs
             $"dispatcher dead-letters show {anId}", $"dispatcher dead-letters show {anId} --json | jq -r .body_base64 | base64 -d")
         { id };
         return verbs.Add(verb, async (call, cancellationToken) =>
-            call.Report(await call.Api.DeadLetterAsync(call.Arguments.GetRequiredValue(id), cancellationToken), letter => ShowLetter(call.Screen, letter)));
+        {
+            var answer = await call.Api.DeadLetterAsync(call.Arguments.GetRequiredValue(id), cancellationToken);
+            // The bytes of a job are on the job. What cannot be had is left out: the letter is the answer.
+            var job = !call.Json && answer.IsSuccess && Guid.TryParse(answer.Body.Text("job_id"), out var jobId) ? (await call.Api.JobAsync(jobId, cancellationToken)).Body : default;
+            return call.Report(answer, letter => ShowLetter(call.Screen, letter, job));
+        });
     }
 
-    private static void ShowLetter(Screen screen, JsonElement letter)
+    /// <summary>Of a job, the code of its fault; of a message that could not be read, those of its errors.</summary>
+    private static string Code(JsonElement letter) =>
+        letter.Value("fault").Text("code") is { Length: > 0 } code ? code : string.Join(", ", letter.Items("errors").Select(error => error.Text("code")).Distinct());
+
+    private static void ShowLetter(Screen screen, JsonElement letter, JsonElement job)
     {
         screen.Fields(
             ("dead letter", letter.Text("dead_letter_id")),
@@ -61,7 +70,10 @@ internal static class DeadLettersVerbs
             ("principal", letter.Text("principal")),
             ("job", letter.Text("job_id")),
             ("attempt", letter.Text("attempt")),
+            ("code", Code(letter)),
             ("fault", letter.Fault("fault")),
+            ("labels", job.Text("labels")),
+            ("payload", job.Raw("payload")),
             ("body", Size(letter)));
         foreach (var error in letter.Items("errors"))
         {
@@ -76,5 +88,5 @@ internal static class DeadLettersVerbs
     }
 
     private static string Size(JsonElement letter) =>
-        letter.Text("body_length") is { Length: > 0 } length ? $"{length} bytes, SHA-256 {letter.Text("body_sha256")}" : "";
+        letter.Text("body_length") is { Length: > 0 } and not "0" ? $"{letter.Text("body_length")} bytes, SHA-256 {letter.Text("body_sha256")}" : "";
 }

@@ -15,9 +15,9 @@ internal static class JobsVerbs
         OfOneJob(verbs, new("show", "Show a job: what it is, what the policy said, where it stands, its result.",
             (api, job, stop) => api.JobAsync(job, stop), ShowJob)),
         OfOneJob(verbs, new("timeline", "Show everything that happened to a job, oldest first. Works for a denied submission too.",
-            (api, job, stop) => api.TimelineAsync(job, stop), ShowTimeline)),
+            (api, job, stop) => api.TimelineAsync(job, stop), TimelineScreen.ShowTimeline)),
         OfOneJob(verbs, new("attempts", "Show the attempts to run a job.",
-            (api, job, stop) => api.AttemptsAsync(job, stop), ShowAttempts)),
+            (api, job, stop) => api.AttemptsAsync(job, stop), TimelineScreen.ShowAttempts)),
         OfOneJob(verbs, new("explain", "Explain each decision on a job with the bundle that made it. Works for a denied submission too.",
             (api, job, stop) => api.ExplainAsync(job, stop), ExplanationScreen.ShowRecorded)),
         OfOneJob(verbs, new("cancel", "Take a job back: at once before a worker has claimed it, otherwise the worker is asked to stop.",
@@ -44,10 +44,10 @@ internal static class JobsVerbs
                 ("limit", arguments.GetValue(limit)), ("cursor", arguments.GetValue(cursor)));
             return call.Report(await call.Api.JobsAsync(query, cancellationToken), page =>
             {
-                call.Screen.Table(["job", "topic", "principal", "state", "attempt", "verdict", "updated"], page.Items("items").Select(job => new[]
+                call.Screen.Table(["job", "topic", "principal", "state", "attempt", "fault", "updated"], page.Items("items").Select(job => new[]
                 {
-                    job.Text("job_id"), job.Text("topic"), job.Text("principal"), job.Text("state"), job.Text("attempt"), job.Text("verdict"),
-                    call.Screen.Time(job, "updated_at"),
+                    job.Text("job_id"), job.Text("topic"), job.Text("principal"), job.Text("state"), job.Text("attempt"), job.Text("fault_class"),
+                    call.Screen.Age(job, "updated_at"),
                 }));
                 call.Screen.NextPage(page);
             });
@@ -87,19 +87,6 @@ internal static class JobsVerbs
         ("payload", job.Raw("payload")),
         ("fault", job.Fault("fault")),
         ("result", job.Raw("result") + (job.Text("result_truncated") == "true" ? " (cut)" : "")));
-
-    private static void ShowTimeline(Screen screen, JsonElement timeline) =>
-        screen.Table(["at", "kind", "attempt", "actor", "detail"], timeline.Items("items").Select(entry => new[]
-        {
-            screen.Time(entry, "at"), entry.Text("kind"), entry.Text("attempt"), entry.Text("actor"), entry.Text("detail"),
-        }));
-
-    private static void ShowAttempts(Screen screen, JsonElement attempts) =>
-        screen.Table(["attempt", "state", "worker", "dispatched", "claimed", "ended", "outcome", "fault"], attempts.Items("items").Select(attempt => new[]
-        {
-            attempt.Text("attempt"), attempt.Text("state"), attempt.Text("worker"), screen.Time(attempt, "dispatched_at"),
-            screen.Time(attempt, "claimed_at"), screen.Time(attempt, "ended_at"), attempt.Text("outcome"), attempt.Fault("fault"),
-        }));
 
     private static void ShowCancelled(Screen screen, JsonElement job) => screen.Line(job.Text("state") == "cancelled"
         ? $"job {job.Text("job_id")} is cancelled"

@@ -11,16 +11,16 @@ internal static class JsonView
     public static IEnumerable<JsonElement> Items(this JsonElement from, string name) =>
         from.Value(name) is { ValueKind: JsonValueKind.Array } items ? items.EnumerateArray() : [];
 
-    /// <summary>A string as it is, a list of strings with commas, an object of plain values as <c>name=value</c>, anything else as JSON; empty when missing or null.</summary>
+    /// <summary>A string as it is, a list of strings with commas, an object of these as <c>name=value</c>, anything else as JSON; empty when missing or null.</summary>
     public static string Text(this JsonElement from, string name) => from.Value(name).AsText();
 
     public static string AsText(this JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Undefined or JsonValueKind.Null => "",
         JsonValueKind.String => value.GetString()!,
-        JsonValueKind.Array when value.EnumerateArray().All(IsPlain) => string.Join(", ", value.EnumerateArray().Select(AsText)),
-        JsonValueKind.Object when value.EnumerateObject().All(member => IsPlain(member.Value)) =>
-            string.Join(" ", value.EnumerateObject().Where(member => member.Value.ValueKind != JsonValueKind.Null).Select(member => $"{member.Name}={member.Value.AsText()}")),
+        JsonValueKind.Array when IsList(value) => string.Join(", ", value.EnumerateArray().Select(AsText)),
+        JsonValueKind.Object when value.EnumerateObject().All(member => IsPlain(member.Value) || IsList(member.Value)) => string.Join(" ", value.EnumerateObject()
+            .Where(member => member.Value.ValueKind != JsonValueKind.Null).Select(member => $"{member.Name}={member.Value.AsText().Replace(", ", ",", StringComparison.Ordinal)}")),
         _ => value.GetRawText(),
     };
 
@@ -28,14 +28,20 @@ internal static class JsonView
     public static string Raw(this JsonElement from, string name) =>
         from.Value(name) is { ValueKind: not JsonValueKind.Undefined and not JsonValueKind.Null } value ? value.GetRawText() : "";
 
-    /// <summary>A fault in one line: class, type, message.</summary>
+    /// <summary>A time; null when there is none.</summary>
+    public static DateTimeOffset? Moment(this JsonElement from, string name) =>
+        from.Value(name) is { ValueKind: JsonValueKind.String } value && value.TryGetDateTimeOffset(out var at) ? at : null;
+
+    /// <summary>A fault in one line: class, code, type, message.</summary>
     public static string Fault(this JsonElement from, string name)
     {
         var fault = from.Value(name);
         return fault.ValueKind == JsonValueKind.Object
-            ? string.Join(": ", new[] { fault.Text("class"), fault.Text("type"), fault.Text("message") }.Where(part => part.Length > 0))
+            ? string.Join(": ", new[] { fault.Text("class"), fault.Text("code"), fault.Text("type"), fault.Text("message") }.Where(part => part.Length > 0))
             : fault.AsText();
     }
+
+    private static bool IsList(JsonElement value) => value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(IsPlain);
 
     private static bool IsPlain(JsonElement value) => value.ValueKind is not JsonValueKind.Object and not JsonValueKind.Array;
 }

@@ -84,7 +84,7 @@ internal static class KeysVerbs
                 call.Screen.Table(["key id", "subject", "person", "roles", "groups", "created", "revoked"], keys.Items("items").Select(key => new[]
                 {
                     key.Text("key_id"), key.Text("subject"), key.Text("person"), key.Text("roles"), key.Text("groups"),
-                    call.Screen.Time(key, "created_at"), call.Screen.Time(key, "revoked_at"),
+                    call.Screen.Age(key, "created_at"), call.Screen.Age(key, "revoked_at"),
                 }))));
 
     private static Verb Revoke(ServerVerbs verbs)

@@ -70,14 +70,17 @@ internal static class PolicyVerbs
         }
 
         screen.Line("");
-        screen.Table(["process", "version", "runs", "folder holds", "folder errors", "started", "seen"], policies.Items("processes").Select(process => new[]
+        screen.Table(["process", "version", "runs", "folder holds", "errors", "started", "seen"], policies.Items("processes").Select(process => new[]
         {
-            $"{process.Text("host")}/{process.Text("pid")}", process.Text("version"), process.Text("policy_hash"), process.Text("folder_hash"), process.Text("folder_errors"),
-            screen.Time(process, "started_at"), screen.Time(process, "seen_at") + (process.Text("stale") == "true" ? ", stale" : ""),
+            $"{process.Text("host")}/{process.Text("pid")}", process.Text("version"), Short(process.Text("policy_hash")), Short(process.Text("folder_hash")), process.Text("folder_errors"),
+            screen.Age(process, "started_at"), screen.Age(process, "seen_at") + (process.Text("stale") == "true" ? ", stale" : ""),
         }));
         screen.Line("");
-        screen.Table(["bundle", "first in force"], policies.Items("bundles").Select(bundle => new[] { bundle.Text("hash"), screen.Time(bundle, "first_activated_at") }));
+        screen.Table(["bundle", "first in force"], policies.Items("bundles").Select(bundle => new[] { bundle.Text("hash"), screen.Age(bundle, "first_activated_at") }));
     }
+
+    /// <summary>Enough of a hash to tell bundles apart and to name one.</summary>
+    private static string Short(string hash) => hash[..Math.Min(12, hash.Length)];
 
     private static void ShowUnpinned(Screen screen, JsonElement answer)
     {

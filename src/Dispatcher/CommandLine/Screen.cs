@@ -10,6 +10,9 @@ namespace Dispatcher.CommandLine;
 /// <summary>Writes for people. Everything shown goes through <see cref="Clean"/>: names and messages come from strangers.</summary>
 internal sealed class Screen
 {
+    private const int Unlimited = 10_000;
+    private const int Gap = 2;
+
     private readonly Terminal _terminal;
     private readonly IAnsiConsole _console;
 
@@ -25,11 +28,8 @@ internal sealed class Screen
             ColorSystem = plain ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
             Interactive = InteractionSupport.No,
         });
-        if (plain)
-        {
-            // A file or a pipe has no width: a row stays one line, for grep.
-            _console.Profile.Width = 10_000;
-        }
+        // A file or a pipe has no width: a row stays one line, for grep.
+        _console.Profile.Width = terminal.Width ?? (plain ? Unlimited : _console.Profile.Width);
     }
 
     /// <summary>The server's own bytes, as they came.</summary>
@@ -53,25 +53,41 @@ internal sealed class Screen
         Note("  fix: " + fix);
     }
 
+    /// <summary>A line that is cut where the terminal ends.</summary>
+    public void ShortLine(string text) => _terminal.Output.WriteLine(Cut(Clean(text), _console.Profile.Width));
+
+    /// <summary>A line for each row. Where the terminal is too narrow, the widest cells are cut, but never those of the first column, which are ids.</summary>
     public void Table(IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows)
     {
-        var table = new Table { Border = TableBorder.None, ShowHeaders = true };
-        foreach (var column in columns)
+        var cells = rows.Select(row => row.Select(cell => Clean(cell)).ToArray()).ToList();
+        var widths = Widths(columns, cells, _console.Profile.Width);
+        Row([.. columns.Select(column => column.ToUpperInvariant())], widths);
+        foreach (var row in cells)
         {
-            // The first is the id: on a narrow terminal the others wrap, but the id can still be copied.
-            table.AddColumn(new TableColumn(Markup.Escape(column.ToUpperInvariant())) { NoWrap = table.Columns.Count == 0 }.PadLeft(0).PadRight(2));
+            Row(row, widths);
         }
 
-        foreach (var row in rows)
-        {
-            table.AddRow(row.Select(cell => Cell(cell)).ToArray());
-        }
-
-        _console.Write(table);
-        if (table.Rows.Count == 0)
+        if (cells.Count == 0)
         {
             Note("(none)");
         }
+        else if (cells.Exists(row => row.Where((cell, column) => cell.Length > widths[column]).Any()))
+        {
+            Note("(cut to the width of the terminal; --json has all)");
+        }
+    }
+
+    /// <summary>The library would wrap a cell into lines.</summary>
+    private void Row(IReadOnlyList<string> cells, int[] widths)
+    {
+        var line = new StringBuilder();
+        for (var column = 0; column < cells.Count; column++)
+        {
+            var cell = Cut(cells[column], widths[column]);
+            line.Append(HasColour && ColourOf(cells[column]) is { } colour ? $"\e[{colour.Code}m{cell}\e[0m" : cell).Append(' ', Math.Max(widths[column] - cell.Length, 0) + Gap);
+        }
+
+        _terminal.Output.WriteLine(line.ToString().TrimEnd());
     }
 
     /// <summary>One thing, a line per field; empty fields are left out.</summary>
@@ -97,9 +113,12 @@ internal sealed class Screen
 
     /// <summary>A time as its age by the local clock, and in UTC. Empty when there is none.</summary>
     public string Time(JsonElement from, string name) =>
-        from.Value(name) is { ValueKind: JsonValueKind.String } value && value.TryGetDateTimeOffset(out var at)
-            ? $"{Age(_terminal.Clock.GetUtcNow() - at)} ({at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)} UTC)"
+        from.Moment(name) is { } at
+            ? $"{Age(_terminal.Clock.GetUtcNow() - at)} ({at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.fff", CultureInfo.InvariantCulture)} UTC)"
             : "";
+
+    /// <summary>The age alone, for tables. Empty when there is no time.</summary>
+    public string Age(JsonElement from, string name) => from.Moment(name) is { } at ? Age(_terminal.Clock.GetUtcNow() - at) : "";
 
     internal static string Age(TimeSpan age)
     {
@@ -136,11 +155,35 @@ internal sealed class Screen
         return clean.ToString();
     }
 
-    private static Text Cell(string value, bool keepLines = false) => new(Clean(value, keepLines), value switch
+    /// <summary>
+    /// The width of each column in characters, so that all fit beside each other: the widest columns are narrowed to one width. The last gap
+    /// counts, because a line that fills the terminal is wrapped by some.
+    /// </summary>
+    private static int[] Widths(IReadOnlyList<string> columns, List<string[]> rows, int width)
     {
-        "succeeded" or "ALLOW" => new Style(Color.Green),
-        "held" or "retrying" or "REQUIRE_APPROVAL" => new Style(Color.Yellow),
-        "denied" or "rejected" or "expired" or "dead_lettered" or "quarantined" or "DENY" => new Style(Color.Red),
-        _ => Style.Plain,
-    });
+        int[] widths = [.. columns.Select((column, index) => rows.Select(row => row[index].Length).Append(column.Length).Max())];
+        for (var most = widths.Max(); widths.Sum() + (Gap * widths.Length) > width && most > 0; most--)
+        {
+            for (var column = 1; column < widths.Length; column++)
+            {
+                widths[column] = Math.Min(widths[column], Math.Max(most, columns[column].Length));
+            }
+        }
+
+        return widths;
+    }
+
+    private bool HasColour => _console.Profile.Capabilities.ColorSystem != ColorSystem.NoColors;
+
+    private static string Cut(string text, int width) => text.Length <= width ? text : Excerpt.Of(text, Math.Max(width - 1, 1));
+
+    private static Text Cell(string value, bool keepLines = false) => new(Clean(value, keepLines), ColourOf(value) is { } colour ? new Style(colour.Colour) : Style.Plain);
+
+    private static (Color Colour, int Code)? ColourOf(string value) => value switch
+    {
+        "succeeded" or "ALLOW" => (Color.Green, 32),
+        "held" or "retrying" or "REQUIRE_APPROVAL" => (Color.Yellow, 33),
+        "denied" or "rejected" or "expired" or "dead_lettered" or "quarantined" or "faulted" or "DENY" => (Color.Red, 31),
+        _ => null,
+    };
 }

@@ -46,6 +46,7 @@ internal static class SubmitVerb
         else
         {
             ShowDecision(call.Screen, answer.Body);
+            call.Screen.Note($"(what each rule said: dispatcher jobs explain {answer.Body.Text("job_id")})");
         }
 
         return ExitCode.No;

@@ -6,7 +6,8 @@ namespace Dispatcher.CommandLine;
 /// <param name="Error">What is for people only: errors, hints, progress.</param>
 /// <param name="Variable">An environment variable, or null.</param>
 /// <param name="Clock">For ages and for waiting.</param>
-internal sealed record Terminal(Func<Stream> Input, TextWriter Output, TextWriter Error, Func<string, string?> Variable, TimeProvider Clock)
+/// <param name="Width">Columns of a line. Null: as many as the terminal has, and no limit for a file or a pipe.</param>
+internal sealed record Terminal(Func<Stream> Input, TextWriter Output, TextWriter Error, Func<string, string?> Variable, TimeProvider Clock, int? Width = null)
 {
     public static Terminal OfProcess { get; } =
         new(Console.OpenStandardInput, Console.Out, Console.Error, Environment.GetEnvironmentVariable, TimeProvider.System);

@@ -37,7 +37,7 @@ internal static class EmbeddedFiles
             OwnFiles.Open(Database(folder), FileMode.CreateNew).Dispose();
         }
 
-        Array.ForEach([held.Name, .. Directory.GetFiles(folder, "*.db"), .. Directory.GetFiles(folder, "*.db-*")], OwnFiles.Narrow);
+        Array.ForEach(Directory.GetFiles(folder), OwnFiles.Narrow);
         return held;
     }
 

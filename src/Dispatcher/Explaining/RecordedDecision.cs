@@ -28,7 +28,8 @@ internal sealed record RecordedDecision
     {
         using var detail = JsonDocument.Parse(entry.Detail);
         var decided = detail.RootElement.TryGetProperty("answer", out var answer) ? answer : detail.RootElement;
-        if (!decided.TryGetProperty("verdict", out var verdict) || !detail.RootElement.TryGetProperty("basis_hash", out var basis))
+        // A vote has a verdict and a basis, too, but no rules.
+        if (!decided.TryGetProperty("rules", out var rules) || !decided.TryGetProperty("verdict", out var verdict) || !detail.RootElement.TryGetProperty("basis_hash", out var basis))
         {
             return null;
         }
@@ -43,7 +44,7 @@ internal sealed record RecordedDecision
             BasisHash = basis.GetString()!,
             Verdict = verdict.Deserialize<Verdict>(),
             Reason = decided.TryGetProperty("reason", out var reason) ? reason.GetString()! : "",
-            Rules = decided.GetProperty("rules").Deserialize<List<string>>()!,
+            Rules = rules.Deserialize<List<string>>()!,
         };
     }
 }

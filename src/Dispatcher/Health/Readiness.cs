@@ -16,8 +16,7 @@ internal sealed class Readiness(
     /// <summary>Each check by name: <c>ok</c>, or what is wrong.</summary>
     public IReadOnlyDictionary<string, string> Checks => new Dictionary<string, string>
     {
-        ["store"] = store.Trouble
-            ?? (clock.IsTrusted ? Ok : $"the database cannot be reached, or the clock is off by {clock.Offset.TotalSeconds:F1} s"),
+        ["store"] = store.Trouble ?? clock.Trouble ?? Ok,
         ["bundle"] = current.InForce.Bundle is not null ? Ok : $"no readable bundle is in force: every job is denied. {current.InForce.Trouble}".TrimEnd(),
         ["broker"] = buses.Where(bus => bus.InstanceType != typeof(SetAsideBus)).Select(bus => bus.BusControl.CheckHealth())
             .FirstOrDefault(health => health.Status != BusHealthStatus.Healthy)?.Description ?? Ok,

@@ -8,6 +8,20 @@ namespace Dispatcher.Hosting;
 /// <summary>Says what is wrong with a request that the framework could not read, that store or broker are away, and what the broker refuses, in the same form as every other error.</summary>
 internal sealed class RequestFaults : IExceptionHandler
 {
+    /// <summary>The body of an answer that routing gave without one.</summary>
+    public static async Task PageAsync(StatusCodeContext bare)
+    {
+        var http = bare.HttpContext;
+        if (http.Response.StatusCode == StatusCodes.Status415UnsupportedMediaType)
+        {
+            await Problems.OfContentType(UnreadableRequest.OfType(http)).ExecuteAsync(http);
+            return;
+        }
+
+        await http.RequestServices.GetRequiredService<IProblemDetailsService>().TryWriteAsync(
+            new ProblemDetailsContext { HttpContext = http, ProblemDetails = { Status = http.Response.StatusCode } });
+    }
+
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
         var answer = exception is BadHttpRequestException bad ? Problems.Malformed([UnreadableRequest.Error(bad, httpContext)])

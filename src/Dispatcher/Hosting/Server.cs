@@ -168,24 +168,25 @@ internal static class Server
     private static void MapHttp(WebApplication app, ServerSettings settings)
     {
         app.UseExceptionHandler();
-        app.UseStatusCodePages();
+        app.UseStatusCodePages(RequestFaults.PageAsync);
         app.UseGateFallback();
         app.UseRateLimiter();
         app.UseAuthentication();
         app.UseAuthorization();
         app.MapOpenApi(KeylessLimits.OpenApiRoute);
-        app.MapJobs();
-        app.MapAttempts();
-        app.MapWorkers();
-        app.MapApprovals();
-        app.MapDeadLetters();
-        app.MapKeys();
-        app.MapPolicies();
-        app.MapExplanations();
-        app.MapAudit();
-        app.MapStatus();
-        app.MapGates();
+        var routes = app.WithKnownQueries();
+        routes.MapJobs();
+        routes.MapAttempts();
+        routes.MapWorkers();
+        routes.MapApprovals();
+        routes.MapDeadLetters();
+        routes.MapKeys();
+        routes.MapPolicies();
+        routes.MapExplanations();
+        routes.MapAudit();
+        routes.MapStatus();
+        routes.MapGates();
         app.MapMetrics();
-        app.MapEvents();
+        routes.MapEvents();
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -7,6 +8,7 @@ using Dispatcher.Intake;
 using Dispatcher.Policies;
 using Dispatcher.Policies.Loading;
 using Microsoft.AspNetCore.Diagnostics;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Metadata;
 
 namespace Dispatcher.Hosting;
@@ -22,11 +24,21 @@ internal static partial class UnreadableRequest
     public static InputError Error(BadHttpRequestException bad, HttpContext http) => bad switch
     {
         { InnerException: JsonException json } => OfJson(json, http),
-        { StatusCode: StatusCodes.Status413PayloadTooLarge } => Of("body", "The body is too large.", "Send a smaller one."),
-        { StatusCode: StatusCodes.Status415UnsupportedMediaType } => Of(
-            "Content-Type", $"Seen: {(http.Request.ContentType is { } type ? $"\"{InputErrors.Cut(type)}\"" : "none")}; allowed: application/json.", "Send Content-Type: application/json."),
+        { StatusCode: StatusCodes.Status413PayloadTooLarge } => OfSize(http),
+        { StatusCode: StatusCodes.Status415UnsupportedMediaType } => OfType(http),
         _ => OfBinding(bad.Message, http),
     };
+
+    /// <summary>Of a content type that the endpoint does not take.</summary>
+    public static InputError OfType(HttpContext http) => Of(
+        "Content-Type", $"Seen: {(http.Request.ContentType is { } type ? $"\"{InputErrors.Cut(type)}\"" : "none")}; allowed: application/json.", "Send a JSON object with Content-Type: application/json.");
+
+    private static InputError OfSize(HttpContext http)
+    {
+        var most = http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize ?? Messaging.RawMessage.LargestBody;
+        var seen = http.Request.ContentLength is { } length && length > most ? length.ToString("N0", CultureInfo.InvariantCulture) : $"more than {most.ToString("N0", CultureInfo.InvariantCulture)}";
+        return Of("body", string.Create(CultureInfo.InvariantCulture, $"The body has {seen} bytes; allowed: at most {most:N0}."), "Send a smaller one.");
+    }
 
     private static InputError OfBinding(string message, HttpContext http)
     {
@@ -61,6 +73,11 @@ internal static partial class UnreadableRequest
         {
             var allowed = where == "body" ? $"a JSON object with {Allowed(http)}" : Kind(converted.Groups["type"].Value);
             return Of(where, $"The value is of another kind; allowed: {allowed}.", "Send such a value.");
+        }
+
+        if (IsSyntax(json) && http.Request.Headers.ContentEncoding is { Count: > 0 } encoding)
+        {
+            return Of("body", $"The body has the content encoding \"{InputErrors.Cut(encoding.ToString())}\"; compressed bodies are not read.", "Send it as plain JSON, without Content-Encoding.");
         }
 
         return Of(where, IsSyntax(json) ? $"This is no JSON: {JsonFault.Reason(json)}." : "The value cannot be read.", General);

@@ -29,12 +29,14 @@ internal static class StrictJson
         return deepest;
     }
 
-    /// <summary>Null, with the errors added, when it does not pass. With <paramref name="nulAllowed"/> U+0000 does: for what is kept as bytes.</summary>
-    public static JsonDocument? Parse(ReadOnlyMemory<byte> body, List<InputError> errors, bool nulAllowed = false)
+    /// <summary>Null, with the errors added, when it does not pass. With <paramref name="nulAllowed"/> U+0000 does: for what is kept as bytes.
+    /// <paramref name="format"/> is what the transport says of the body, for the messages.</summary>
+    public static JsonDocument? Parse(ReadOnlyMemory<byte> body, List<InputError> errors, bool nulAllowed = false, BodyFormat? format = null)
     {
+        format ??= new BodyFormat(null, null);
         if (!Utf8.IsValid(body.Span))
         {
-            errors.Report("not_utf8", "body", "The body is not valid UTF-8.", "Send JSON encoded as UTF-8 without a byte order mark.");
+            errors.Add(format.Error(body.Span)!);
             return null;
         }
 
@@ -42,6 +44,11 @@ internal static class StrictJson
         try
         {
             document = Parse(body);
+        }
+        catch (JsonException) when (format.Error(body.Span) is { } error)
+        {
+            errors.Add(error);
+            return null;
         }
         catch (JsonException broken)
         {

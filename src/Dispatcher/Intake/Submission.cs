@@ -20,6 +20,7 @@ internal sealed record SubmissionSource
 
     public string? MessageId { get; init; }
     public string? ContentType { get; init; }
+    public string? ContentEncoding { get; init; }
     public string? ReplyTo { get; init; }
     public string? CorrelationId { get; init; }
     public string? TraceParent { get; init; }
@@ -41,6 +42,7 @@ internal sealed record SubmissionSource
         RoutingKey = facts.RoutingKey,
         MessageId = facts.MessageId,
         ContentType = facts.ContentType,
+        ContentEncoding = facts.ContentEncoding,
         ReplyTo = facts.ReplyTo,
         CorrelationId = facts.CorrelationId,
         TraceParent = facts.TraceParent,

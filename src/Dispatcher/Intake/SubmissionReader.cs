@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Dispatcher.Contracts;
@@ -22,14 +23,12 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
         var length = source.Cut?.Length ?? body.Length;
         if (length > options.Value.MaxBodyBytes)
         {
-            errors.Report(
-                "body_too_large", "body", $"The body has {length:N0} bytes; at most {options.Value.MaxBodyBytes:N0} are read.",
-                "Put large content into an object store and send its address.");
+            errors.Add(TooLarge(length.ToString("N0", CultureInfo.InvariantCulture), options.Value.MaxBodyBytes));
             return null;
         }
 
         var before = errors.Count;
-        using var document = StrictJson.Parse(body, errors);
+        using var document = StrictJson.Parse(body, errors, format: new BodyFormat(source.ContentType, source.ContentEncoding));
         if (document is null || errors.Count > before)
         {
             return null;
@@ -46,8 +45,18 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
         return new Submission(job with { JobHash = JobHash.Of(job) }, source);
     }
 
+    /// <param name="bytes">How many bytes there are, in words.</param>
+    /// <param name="most">How many are read.</param>
+    public static InputError TooLarge(string bytes, int most) => new()
+    {
+        Code = "body_too_large",
+        Where = "body",
+        Message = string.Create(CultureInfo.InvariantCulture, $"The body has {bytes} bytes; at most {most:N0} are read."),
+        Fix = "Put large content into an object store and send its address.",
+    };
+
     private static JsonElement JobElement(JsonElement root, SubmissionSource source) =>
-        source.ContentType?.StartsWith(EnvelopeType, StringComparison.OrdinalIgnoreCase) == true
+        source.Door == "amqp" && source.ContentType?.StartsWith(EnvelopeType, StringComparison.OrdinalIgnoreCase) == true
             && root.ValueKind == JsonValueKind.Object && root.TryGetProperty("message", out var message)
                 ? message
                 : root;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Claims;
 using Dispatcher.Contracts;
 using Dispatcher.Hosting;
@@ -30,13 +31,29 @@ internal static class JobEndpoints
     private static async Task<IResult> SubmitAsync(
         HttpContext http, ClaimsPrincipal caller, SubmissionReader reader, PolicyGate gate, JobIntake intake, StoreClock clock, IOptions<IntakeOptions> limits, TimeProvider time, CancellationToken cancellationToken)
     {
-        if (!clock.IsTrusted)
+        if (clock.Trouble is { } trouble)
         {
-            return Problems.NotWritten("The job was not taken: the database cannot be reached, or this machine's clock is off; see /health/ready.");
+            return Problems.NotWritten($"The job was not taken: {trouble}; see /health/ready.");
         }
 
-        var source = new SubmissionSource { Door = "http", Principal = caller.Subject(), TraceParent = http.Request.Headers.TraceParent, NewJobId = Guid.CreateVersion7(time.GetUtcNow()) };
-        var body = await BodyAsync(http.Request, limits.Value.MaxBodyBytes, cancellationToken);
+        var source = new SubmissionSource
+        {
+            Door = "http",
+            Principal = caller.Subject(),
+            ContentType = http.Request.ContentType,
+            ContentEncoding = http.Request.Headers.ContentEncoding.Count == 0 ? null : http.Request.Headers.ContentEncoding.ToString(),
+            TraceParent = http.Request.Headers.TraceParent,
+            NewJobId = Guid.CreateVersion7(time.GetUtcNow()),
+        };
+        var most = limits.Value.MaxBodyBytes;
+        var body = http.Request.ContentLength > most ? default : await BodyAsync(http.Request, most, cancellationToken);
+        if (http.Request.ContentLength > most || body.Length > most)
+        {
+            // Without a stated length it is not read to its end only to be counted.
+            var bytes = http.Request.ContentLength?.ToString("N0", CultureInfo.InvariantCulture) ?? $"more than {most.ToString("N0", CultureInfo.InvariantCulture)}";
+            return Problems.Malformed([SubmissionReader.TooLarge(bytes, most)]);
+        }
+
         var errors = new List<InputError>();
         if (reader.Read(body, source, errors) is not { } submission)
         {
@@ -135,7 +152,7 @@ internal static class JobEndpoints
             : Problems.Conflict($"Job {job.JobId} is {WireNames.Of(job.State)}, which is final.");
     }
 
-    /// <summary>At most one byte over the limit is read: enough for the reader to refuse it.</summary>
+    /// <summary>No more than a buffer over the limit is read: enough to refuse it.</summary>
     private static async Task<ReadOnlyMemory<byte>> BodyAsync(HttpRequest request, int most, CancellationToken cancellationToken)
     {
         using var body = new MemoryStream();

@@ -32,6 +32,7 @@ internal sealed record DeliveryFacts
     public string RoutingKey { get; init; } = "";
     public string? MessageId { get; init; }
     public string? ContentType { get; init; }
+    public string? ContentEncoding { get; init; }
     public string? ReplyTo { get; init; }
     public string? CorrelationId { get; init; }
     public string? Type { get; init; }
@@ -65,6 +66,7 @@ internal sealed record DeliveryFacts
             RoutingKey = delivery.RoutingKey ?? "",
             MessageId = properties.MessageId,
             ContentType = properties.ContentType,
+            ContentEncoding = properties.ContentEncoding,
             ReplyTo = properties.ReplyTo,
             CorrelationId = properties.CorrelationId,
             Type = properties.Type,

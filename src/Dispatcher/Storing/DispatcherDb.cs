@@ -49,8 +49,12 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
 
     public DbSet<PermitKey> PermitKeys => Set<PermitKey>();
 
+    /// <summary>In a query only: some of the bytes, from number <paramref name="first"/>, which is 1 for the first one.</summary>
+    public static byte[] Slice(byte[] bytes, int first, int most) => throw new InvalidOperationException("Only a query can call this.");
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
+        modelBuilder.HasDbFunction(() => Slice(Array.Empty<byte>(), 0, 0)).HasName("substr").IsBuiltIn();
         ConfigureJob(modelBuilder.Entity<Job>());
         ConfigureApproval(modelBuilder.Entity<Approval>());
         ConfigureDenial(modelBuilder.Entity<Denial>());

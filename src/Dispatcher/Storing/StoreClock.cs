@@ -1,3 +1,4 @@
+using System.Globalization;
 using Dispatcher.Hosting;
 
 namespace Dispatcher.Storing;
@@ -28,6 +29,13 @@ internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogge
         && Time.GetElapsedTime(Interlocked.Read(ref _probedAt)) < LongestTrust
         && Offset.Duration() <= LargestOffset;
 
+    /// <summary>Why the clock is not trusted, in words. Null: it is.</summary>
+    public string? Trouble => IsTrusted ? null
+        : Offset.Duration() <= LargestOffset ? "the database cannot be reached"
+        : $"this machine's clock is {OffsetInWords}; at most {LargestOffset.TotalSeconds:0} s are allowed";
+
+    private string OffsetInWords => string.Create(CultureInfo.InvariantCulture, $"{Offset.Duration().TotalSeconds:F1} s {(Offset < TimeSpan.Zero ? "ahead of" : "behind")} the database's");
+
     /// <summary>Waits until the clock may be trusted.</summary>
     public async Task TrustedAsync(CancellationToken cancellationToken)
     {
@@ -54,7 +62,7 @@ internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogge
         _firstProbe.TrySetResult();
         if (Offset.Duration() > LargestOffset)
         {
-            Log.Off(logger, Offset);
+            Log.Off(logger, OffsetInWords);
         }
     }
 
@@ -66,7 +74,7 @@ internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogge
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.ClockOff, LogLevel.Error, "This machine's clock differs from the database's by {Offset}, more than 2 s: nothing is decided here until it is set right")]
-        public static partial void Off(ILogger logger, TimeSpan offset);
+        [LoggerMessage(EventIds.ClockOff, LogLevel.Error, "This machine's clock is {Offset}, more than 2 s off: nothing is decided here until it is set right")]
+        public static partial void Off(ILogger logger, string offset);
     }
 }

@@ -1,3 +1,4 @@
+using Dispatcher.Contracts;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Timelines;

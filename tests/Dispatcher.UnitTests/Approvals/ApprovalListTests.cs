@@ -64,15 +64,16 @@ public sealed class ApprovalListTests
     }
 
     [Fact]
-    public async Task A_list_says_who_asks_for_what_and_why_but_has_no_payload()
+    public async Task A_list_says_who_asks_for_what_and_why_and_how_the_payload_begins()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
-        await stage.HeldAsync("""{ "secret": 1 }""");
+        await stage.HeldAsync($$"""{ "recipe": "web", "more": "x{{new string('ä', 200)}}last" }""");
 
         var listed = Assert.Single(await ListAsync(stage, stage.Ana));
 
         Assert.Equal(("test.run", "producer", "look first", "high", "1 of dev"), (Text(listed, "topic"), Text(listed, "principal"), Text(listed, "reason"), Text(listed, "risk"), Text(listed, "missing")));
-        Assert.DoesNotContain("secret", listed.GetRawText(), StringComparison.Ordinal);
+        // 256 bytes end in the middle of a character.
+        Assert.Equal($$"""{ "recipe": "web", "more": "x{{new string('ä', 113)}}…""", Text(listed, "payload_excerpt"));
     }
 
     [Theory]

@@ -62,5 +62,6 @@ public sealed class AuditVerbTests
 
         Assert.Equal(code, call.Code);
         Assert.Contains("fix: ", call.Error, StringComparison.Ordinal);
+        Assert.True(code != 3 || call.Error.Contains("127.0.0.1:1", StringComparison.Ordinal), call.Error);
     }
 }

@@ -62,6 +62,19 @@ public sealed class ApprovalsTests
         Assert.Contains("own job", outcome.Error, StringComparison.Ordinal);
     }
 
+    /// <summary>The role is right: another key of the same kind would not help.</summary>
+    [Fact]
+    public async Task A_vote_that_lacks_the_group_is_told_of_the_group_and_not_of_roles()
+    {
+        await using var server = (await CannedServer.StartAsync()).Answers($"GET /api/approvals/{Name}", 200, Shown)
+            .Answers($"POST /api/approvals/{Name}/approve", 403, """{"title":"t","detail":"only of groups sre","code":"not_in_group","fix":"Let somebody vote who is in sre."}""");
+
+        var outcome = await server.RunAsync("approvals", "approve", Name, "--view", View, "--reason", "mine");
+
+        Assert.Contains("fix: Let somebody vote who is in sre.", outcome.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("roles", outcome.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Watch_prints_each_once_and_ends_when_the_server_says_no()
     {

@@ -42,6 +42,10 @@ internal sealed class CannedServer : IAsyncDisposable
     public Task<CallOutcome> RunAsync(params string[] args) =>
         CommandLineCall.RunAsync([.. args, "--url", Url], new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = "a-key" }, "");
 
+    /// <summary>The same on a terminal of this width; null: into a pipe.</summary>
+    public Task<CallOutcome> RunAsync(int? width, string[] args) =>
+        CommandLineCall.RunAsync([.. args, "--url", Url], new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = "a-key" }, "", width);
+
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
     private async Task AnswerAsync(HttpContext context)

@@ -11,11 +11,11 @@ internal static class CommandLineCall
 {
     public static Task<CallOutcome> RunAsync(params string[] args) => RunAsync(args, [], "");
 
-    public static async Task<CallOutcome> RunAsync(string[] args, Dictionary<string, string> variables, string input)
+    public static async Task<CallOutcome> RunAsync(string[] args, Dictionary<string, string> variables, string input, int? width = null)
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        var terminal = new Terminal(() => new MemoryStream(Encoding.UTF8.GetBytes(input)), output, error, variables.GetValueOrDefault, TimeProvider.System);
+        var terminal = new Terminal(() => new MemoryStream(Encoding.UTF8.GetBytes(input)), output, error, variables.GetValueOrDefault, TimeProvider.System, width);
 
         var code = await RootCommandLine.InvokeAsync(args, terminal);
 

@@ -73,6 +73,15 @@ public sealed class OutputTests
     }
 
     [Fact]
+    public async Task A_status_that_fails_does_not_send_its_reader_to_status()
+    {
+        await using var server = (await CannedServer.StartAsync()).Answers("GET /api/status", 503, """{"title":"Not ready"}""").Answers("GET /api/jobs", 503, """{"title":"Not ready"}""");
+
+        Assert.DoesNotContain("dispatcher status", (await server.RunAsync("status")).Error, StringComparison.Ordinal);
+        Assert.Contains("dispatcher status", (await server.RunAsync("jobs", "list")).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_server_that_is_not_ready_is_a_no()
     {
         await using var server = (await CannedServer.StartAsync()).Answers("GET /api/status", 200, """{"ready":false,"checks":{"broker":"no connection"}}""");

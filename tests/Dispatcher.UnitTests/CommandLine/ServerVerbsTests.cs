@@ -12,7 +12,7 @@ public sealed class ServerVerbsTests
     {
         ["jobs list"] = ("GET /api/jobs", $$"""{ "items":[{"job_id":"{{Id}}","topic":"job.exec.shell","state":"held","attempt":0,"created_at":"2026-01-01T00:00:00Z"}],"next":null }""", "job.exec.shell"),
         [$"jobs show {Id}"] = ($"GET /api/jobs/{Id}", $$"""{"job_id":"{{Id}}","labels":{"env":"dev"},"payload":{"n":1.0},"constraints":{"timeout_ms":5000},"created_at":"2026-01-01T00:00:00Z","more":1}""", """{"n":1.0}"""),
-        [$"jobs timeline {Id}"] = ($"GET /api/jobs/{Id}/timeline", """{"items":[{"entry_id":"1","at":"2026-01-01T00:00:00Z","kind":"accepted","attempt":null,"actor":"billing","detail":{"verdict":"ALLOW"}}]}""", "verdict=ALLOW"),
+        [$"jobs timeline {Id}"] = ($"GET /api/jobs/{Id}/timeline", """{"items":[{"entry_id":"1","at":"2026-01-01T00:00:00Z","kind":"accepted","attempt":null,"actor":"billing","detail":{"verdict":"ALLOW","rules":["read"]}}]}""", "ALLOW by read"),
         [$"jobs attempts {Id}"] = ($"GET /api/jobs/{Id}/attempts", """{"items":[{"attempt":1,"state":"ended","worker":"w1","outcome":"faulted","fault":{"class":"terminal","type":"Exit","message":"code 1"}}]}""", "terminal: Exit: code 1"),
         [$"jobs cancel {Id}"] = ($"POST /api/jobs/{Id}/cancel", $$"""{"job_id":"{{Id}}","state":"running","cancel_requested":true}""", "asked to stop"),
         ["approvals list"] = ("GET /api/approvals", $$"""{"items":[{"approval_id":"{{Id}}-1","risk":"high","view_hash":"0123456789abcdef","missing":"2 of sre","topic":"job.deploy.apply","principal":"billing","reason":"look first","created_at":"2026-01-01T00:00:00Z"}],"next":null}""", "0123456789ab"),

@@ -6,6 +6,7 @@ using Dispatcher.Judging;
 using Dispatcher.Keys;
 using Dispatcher.Policies;
 using Dispatcher.Storing;
+using Dispatcher.UnitTests.Approvals;
 using Dispatcher.UnitTests.Hosting;
 using Dispatcher.UnitTests.Policies;
 using Microsoft.EntityFrameworkCore;
@@ -41,6 +42,21 @@ public sealed class ExplainEndpointTests
         Assert.Equal((denied ? Denying : Limiting).Build().Hash, explanation.GetProperty("policy_hash").GetString());
         Assert.Equal(denied ? "DENY" : "ALLOW_WITH_CONSTRAINTS", explanation.GetProperty("verdict").GetString());
         Assert.Equal(denied ? 2 : 1, explanation.GetProperty("considered").GetArrayLength());
+    }
+
+    [Theory]
+    [InlineData("approve")]
+    [InlineData("reject")]
+    public async Task A_job_that_was_voted_on_is_explained(string verdict)
+    {
+        await using var stage = await VotingStage.WithAsync("id: ask, match: { topic: test.run }, decision: REQUIRE_APPROVAL");
+        var held = await stage.HeldAsync();
+        await stage.VoteAsync(held, verdict, stage.Ana);
+
+        var (status, body) = await AskAsync(stage.Server, "/explain", new { job_id = held });
+
+        Assert.Equal(StatusCodes.Status200OK, status);
+        Assert.Equal("held", Assert.Single(body.GetProperty("decisions").EnumerateArray()).GetProperty("recorded").GetProperty("kind").GetString());
     }
 
     [Fact]

@@ -60,6 +60,18 @@ public sealed class ReadinessTests
         Assert.Contains("was last read", readiness.Checks["policy_folder"], StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(30, "30.0 s ahead of the database's; at most 2 s are allowed")]
+    [InlineData(-30, "30.0 s behind the database's; at most 2 s are allowed")]
+    public async Task A_clock_that_is_off_is_said_to_be_ahead_or_behind(int seconds, string words)
+    {
+        await using var server = await AServer.MigratedAsync();
+        using var clock = new StoreClock(server.Get<IStore>(), new WrongTime(TimeSpan.FromSeconds(seconds)), server.Get<ILogger<StoreClock>>());
+        await clock.OnceAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal("this machine's clock is " + words, clock.Trouble);
+    }
+
     private static async Task<AServer> WithABrokenFolderAsync()
     {
         var server = await AServer.MigratedAsync();
@@ -67,6 +79,11 @@ public sealed class ReadinessTests
         await File.WriteAllTextAsync(Path.Combine(server.Policies, "rules", "secret-rule.yaml"), "version: v1\nrules: [", TestContext.Current.CancellationToken);
         await server.Get<PolicyFolder>().OnceAsync(TestContext.Current.CancellationToken);
         return server;
+    }
+
+    private sealed class WrongTime(TimeSpan off) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + off;
     }
 
     /// <summary>The system's clock, set forward.</summary>

@@ -48,6 +48,9 @@ internal sealed class AServer : IAsyncDisposable
     public RouteEndpoint Endpoint(string method, string route) => ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().Single(endpoint =>
         endpoint.RoutePattern.RawText == route && endpoint.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods.Contains(method));
 
+    /// <summary>All routes.</summary>
+    public IEnumerable<RouteEndpoint> Endpoints() => ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>();
+
     /// <summary>The endpoint of a route that has only one.</summary>
     public RouteEndpoint Endpoint(string route) =>
         ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().Single(endpoint => endpoint.RoutePattern.RawText == route);

@@ -22,6 +22,27 @@ public class LabelSourceTests
         Assert.Equal("label env is missing; allowed: dev, prod", decision.Detail);
     }
 
+    [Theory]
+    [InlineData("tset.run", "env", "dev", "topic tset.run is not in topics.yaml; did you mean test.run?")]
+    [InlineData("zzz.zzz", "env", "dev", "topic zzz.zzz is not in topics.yaml")]
+    [InlineData("test.run", "env", "prd", "label env is 'prd'; allowed: dev, prod; did you mean prod?")]
+    [InlineData("test.run", "env", "something", "label env is 'something'; allowed: dev, prod")]
+    [InlineData("test.run", "envv", "dev", "label env is missing; allowed: dev, prod; 'envv' is stated, did you mean env?")]
+    public void A_denial_names_the_known_word_that_is_nearest(string topic, string label, string value, string detail)
+    {
+        ABundle bundle = ABundle.WithRules(AllowAll).AndTopic("labels: {env: {values: [dev, prod], required: true}}");
+
+        Assert.Equal(detail, bundle.Decide(AJob.OnTopic(topic).WithLabel(label, value)).Detail);
+    }
+
+    [Fact]
+    public void A_denial_without_a_matching_rule_says_how_to_learn_why()
+    {
+        Decision decision = ABundle.WithRules(AllowReadonly).AndTopic("labels: {class: {}}").Decide(AJob.ToTest());
+
+        Assert.Contains("dispatcher jobs explain", decision.Detail, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_value_outside_the_registrys_list_is_a_denial()
     {
