@@ -26,12 +26,16 @@ public sealed class OutageJourneys
             async () => await journey.QueueAsync(Intake) == (0, 10), () => "nobody consumes, and the messages wait in the queue\n" + dispatcher.Log, TimeSpan.FromSeconds(60));
         await Task.Delay(TimeSpan.FromSeconds(Journey.Number("DISPATCHER_TEST_SECONDS", 2)), TestContext.Current.CancellationToken);
         Assert.Equal((0u, 10u), await journey.QueueAsync(Intake));
+        var checks = (await dispatcher.ReadinessAsync())!.Value.Body.GetProperty("checks");
+        Assert.Equal(("failing", "ok", "ok"), (Check("store"), Check("broker"), Check("topology")));
         await journey.DatabaseAsync(isThere: true);
 
         await journey.SettledAsync(jobs.Count, seconds: 60);
         Assert.Equal(jobs.Count, await journey.Records.CountAsync("succeeded", Topic));
         Assert.Equal(1, dispatcher.Log.Split("nothing is consumed until it is back").Length - 1);
         await journey.EndsWellAsync();
+
+        string? Check(string name) => checks.GetProperty(name).GetString();
     }
 
     [Fact]

@@ -95,6 +95,11 @@ internal static class StatusEndpoints
             yield return warning;
         }
 
+        if (services.GetService<RabbitConnection>()?.Blocked is { } alarm)
+        {
+            yield return $"The broker takes no messages ({alarm}). Work, events and answers wait in the outbox until its alarm ends.";
+        }
+
         if (services.GetService<RabbitTopology>()?.PoolsWithoutQueue is { Count: > 0 } pools)
         {
             yield return "The broker has no queue yet for pools of the policy in force: "

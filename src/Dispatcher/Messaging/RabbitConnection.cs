@@ -26,6 +26,9 @@ internal sealed class RabbitConnection(Uri address, string name) : IAsyncDisposa
     /// <summary>The broker user of the server, as which it publishes.</summary>
     public string User => _factory.UserName;
 
+    /// <summary>Why the broker takes no messages from this connection now: a memory or disk alarm. Null: it does, or was not asked to.</summary>
+    public string? Blocked { get; private set; }
+
     public async Task<IConnection> OpenAsync(CancellationToken cancellationToken)
     {
         if (_connection is { IsOpen: true } open)
@@ -40,6 +43,9 @@ internal sealed class RabbitConnection(Uri address, string name) : IAsyncDisposa
             {
                 await CloseAsync();
                 _connection = await _factory.CreateConnectionAsync(cancellationToken);
+                Blocked = null;
+                _connection.ConnectionBlockedAsync += (_, alarm) => Become(alarm.Reason);
+                _connection.ConnectionUnblockedAsync += (_, _) => Become(null);
             }
 
             return _connection;
@@ -54,6 +60,12 @@ internal sealed class RabbitConnection(Uri address, string name) : IAsyncDisposa
     {
         await CloseAsync();
         _one.Dispose();
+    }
+
+    private Task Become(string? blocked)
+    {
+        Blocked = blocked;
+        return Task.CompletedTask;
     }
 
     private async Task CloseAsync()
