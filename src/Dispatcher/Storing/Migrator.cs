@@ -9,8 +9,13 @@ internal static partial class Migrator
     public static async Task MigrateAsync(DispatcherDb db, CancellationToken cancellationToken) => await db.Database.MigrateAsync(cancellationToken);
 
     /// <summary>The names of migrations that the database lacks. Empty: it fits this version.</summary>
-    public static async Task<IReadOnlyList<string>> MissingAsync(DispatcherDb db, CancellationToken cancellationToken) =>
-        [.. await db.Database.GetPendingMigrationsAsync(cancellationToken)];
+    public static async Task<IReadOnlyList<string>> MissingAsync(DispatcherDb db, CancellationToken cancellationToken)
+    {
+        // Else a database that does not exist would look like one without tables, and its misspelt name would be made.
+        await db.Database.OpenConnectionAsync(cancellationToken);
+        await db.Database.CloseConnectionAsync();
+        return [.. await db.Database.GetPendingMigrationsAsync(cancellationToken)];
+    }
 
     /// <summary>
     /// Grants to a role that exists already, and takes away what earlier versions granted. The name goes into DDL, which takes no
