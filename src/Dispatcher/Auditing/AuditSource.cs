@@ -61,7 +61,7 @@ internal sealed class AuditSource
         var database = provider.GetRequiredService<IDbContextFactory<DispatcherDb>>();
         await using (var db = await database.CreateDbContextAsync(cancellationToken))
         {
-            if (await Migrator.MissingAsync(db, cancellationToken) is { Count: > 0 } missing)
+            if (await Migrator.MissingInExistingAsync(db, cancellationToken) is { Count: > 0 } missing)
             {
                 throw new VerbFailedException(ExitCode.WrongUse, $"The database lacks {string.Join(", ", missing)}.", "Run \"dispatcher migrate\" as the owner of the tables, or start the embedded server once.");
             }

@@ -82,6 +82,7 @@ internal static class EventIds
     public const int SendFailed = 2600;
     public const int RelayFailed = 2601;
     public const int ReplyFailed = 2603;
+    public const int BrokerBack = 2604;
 
     // 2700 keys
     public const int AdminKeyReplaced = 2700;

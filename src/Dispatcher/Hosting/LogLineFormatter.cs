@@ -1,5 +1,8 @@
 using System.Globalization;
+using System.Net.Sockets;
 using Dispatcher.CommandLine;
+using Dispatcher.Storing;
+using RabbitMQ.Client.Exceptions;
 using Serilog.Events;
 using Serilog.Formatting;
 using Serilog.Formatting.Display;
@@ -18,12 +21,20 @@ internal sealed class LogLineFormatter : ITextFormatter
     private static readonly MessageTemplateTextFormatter Line =
         new("{Timestamp:HH:mm:ss.fff} {Level:u3} {SourceContext} {Message:lj}", CultureInfo.InvariantCulture);
 
+    private static bool IsOutage(Exception fault) =>
+        fault is not OperationCanceledException && (fault.IsOutage() || fault is BrokerUnreachableException or AlreadyClosedException or OperationInterruptedException or SocketException);
+
     public void Format(LogEvent logEvent, TextWriter output)
     {
         using var line = new StringWriter(CultureInfo.InvariantCulture);
         Line.Format(logEvent, line);
         output.WriteLine(Screen.Clean(line.ToString()));
-        if (logEvent.Exception is { } exception)
+        if (logEvent.Exception is { } away && IsOutage(away))
+        {
+            // A server that is away is away for all of the code: its reason says more than a stack, a hundred times an outage.
+            output.WriteLine(Indent + Screen.Clean($"{away.GetType().Name}: {away.GetBaseException().Message}".ReplaceLineEndings(" ")));
+        }
+        else if (logEvent.Exception is { } exception)
         {
             foreach (var part in exception.ToString().ReplaceLineEndings("\n").Split('\n'))
             {

@@ -11,7 +11,7 @@ internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> databas
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var missing = await Migrator.MissingAsync(db, cancellationToken);
+        var missing = settings.Migrate ? await Migrator.MissingAsync(db, cancellationToken) : await Migrator.MissingInExistingAsync(db, cancellationToken);
         if (missing.Count == 0)
         {
             return;

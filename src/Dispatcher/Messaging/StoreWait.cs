@@ -24,7 +24,12 @@ internal sealed partial class StoreWait(TimeProvider time, ILogger<StoreWait> lo
             }
             catch (Exception lost) when (lost.IsStoreAway() || lost is BundleAwayException)
             {
-                Log.Waits(logger, context.ReceiveContext.InputAddress, pause, lost.Message);
+                // An outage of the whole store holds every message, and the store reports it once for all of them.
+                if (!lost.IsOutage())
+                {
+                    Log.Waits(logger, context.ReceiveContext.InputAddress, pause, lost.Message);
+                }
+
                 await Task.Delay(pause, time, context.CancellationToken);
             }
         }

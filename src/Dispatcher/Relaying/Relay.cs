@@ -28,6 +28,7 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
     /// <summary>What does not fit is dropped here: the sweeper finds it in the table.</summary>
     private readonly Channel<OutboxMessage> _messages = Channel.CreateBounded<OutboxMessage>(LargestQueue);
     private readonly Channel<Reply> _replies = Channel.CreateBounded<Reply>(LargestQueue);
+    private bool _isBrokerAway;
     private long _bytes;
     private long _replyBytes;
 
@@ -74,7 +75,14 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
 
         if (faults.FirstOrDefault(fault => fault is not null and not MessageRefusedException) is { } away)
         {
-            Log.BrokerAway(logger, batch.Count - sent.Count, away);
+            if (!Interlocked.Exchange(ref _isBrokerAway, true))
+            {
+                Log.BrokerAway(logger, batch.Count - sent.Count, away);
+            }
+        }
+        else if (sent.Count > 0 && Interlocked.Exchange(ref _isBrokerAway, false))
+        {
+            Log.BrokerBack(logger);
         }
     }
 
@@ -100,8 +108,11 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
             catch (Exception away) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                // Sent but not removed: the sweeper sends it once more, and the receiver drops it.
-                Log.Away(logger, away);
+                // Sent but not removed: the sweeper sends it once more, and the receiver drops it. An outage of the store is reported by the store.
+                if (!away.IsOutage())
+                {
+                    Log.Away(logger, away);
+                }
             }
             finally
             {
@@ -149,8 +160,11 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.BrokerAway, LogLevel.Warning, "The broker is away; {Count} messages stay in the outbox")]
+        [LoggerMessage(EventIds.BrokerAway, LogLevel.Warning, "The broker is away; {Count} messages stay in the outbox, as do all that follow, until it is back")]
         public static partial void BrokerAway(ILogger logger, int count, Exception reason);
+
+        [LoggerMessage(EventIds.BrokerBack, LogLevel.Information, "The broker takes messages again; what stayed in the outbox follows")]
+        public static partial void BrokerBack(ILogger logger);
 
         [LoggerMessage(EventIds.SendFailed, LogLevel.Error, "The broker refused message {MessageId} to {Exchange} with key {RoutingKey}; it stays in the outbox: {Reason}")]
         public static partial void Refused(ILogger logger, Guid messageId, string exchange, string routingKey, string reason);

@@ -8,9 +8,17 @@ internal static partial class Migrator
 {
     public static async Task MigrateAsync(DispatcherDb db, CancellationToken cancellationToken) => await db.Database.MigrateAsync(cancellationToken);
 
-    /// <summary>The names of migrations that the database lacks. Empty: it fits this version.</summary>
+    /// <summary>The names of migrations that the database lacks. Empty: it fits this version. A database that does not exist, and that migrating would make, lacks all.</summary>
     public static async Task<IReadOnlyList<string>> MissingAsync(DispatcherDb db, CancellationToken cancellationToken) =>
         [.. await db.Database.GetPendingMigrationsAsync(cancellationToken)];
+
+    /// <summary>The same for who does not migrate: a database that does not exist is a fault, since its name may be misspelt.</summary>
+    public static async Task<IReadOnlyList<string>> MissingInExistingAsync(DispatcherDb db, CancellationToken cancellationToken)
+    {
+        await db.Database.OpenConnectionAsync(cancellationToken);
+        await db.Database.CloseConnectionAsync();
+        return await MissingAsync(db, cancellationToken);
+    }
 
     /// <summary>
     /// Grants to a role that exists already, and takes away what earlier versions granted. The name goes into DDL, which takes no

@@ -31,6 +31,23 @@ public sealed class LogLineTests
         OneLineAndItsException(output.ToString(), forged);
     }
 
+    [Fact]
+    public void Server_that_is_away_is_one_line_without_a_stack()
+    {
+        var output = new StringWriter();
+        try
+        {
+            throw new Npgsql.NpgsqlException("Failed to connect", new System.Net.Sockets.SocketException(111));
+        }
+        catch (Npgsql.NpgsqlException away)
+        {
+            new ServerLines().Format(new LogEvent(DateTimeOffset.UnixEpoch, LogEventLevel.Warning, away, new MessageTemplateParser().Parse("It is away"), []), output);
+        }
+
+        Assert.Equal(2, output.ToString().Count(c => c == '\n'));
+        Assert.Contains("Connection refused", output.ToString(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [MemberData(nameof(Forged))]
     public void The_log_of_the_reference_worker_escapes_it_in_messages_and_exceptions(string forged)
