@@ -26,6 +26,15 @@ public sealed class EmbeddedJourneys
     }
 
     [Fact]
+    public async Task The_demo_ends_at_a_signal_while_its_job_waits_for_a_person()
+    {
+        await using var demo = new Child("dispatcher.dll", new Dictionary<string, string>(), "demo");
+        await Eventually.IsAsync(() => demo.Log.Contains("What happens to the deployment", StringComparison.Ordinal), "the job waits", seconds: 60);
+
+        Assert.Equal(0, await demo.StopAsync());
+    }
+
+    [Fact]
     public async Task After_kills_in_the_middle_every_job_still_ends_once_and_a_second_server_is_turned_away()
     {
         var data = Directory.CreateTempSubdirectory("embedded-journey-").FullName;
