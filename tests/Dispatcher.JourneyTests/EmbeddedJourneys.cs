@@ -26,6 +26,15 @@ public sealed class EmbeddedJourneys
     }
 
     [Fact]
+    public async Task The_demo_ends_at_a_signal_while_its_job_waits_for_a_person()
+    {
+        await using var demo = new Child("dispatcher.dll", new Dictionary<string, string>(), "demo");
+        await Eventually.IsAsync(() => demo.Log.Contains("What happens to the deployment", StringComparison.Ordinal), "the job waits", seconds: 60);
+
+        Assert.Equal(0, await demo.StopAsync());
+    }
+
+    [Fact]
     public async Task After_kills_in_the_middle_every_job_still_ends_once_and_a_second_server_is_turned_away()
     {
         var data = Directory.CreateTempSubdirectory("embedded-journey-").FullName;
@@ -104,7 +113,7 @@ public sealed class EmbeddedJourneys
         Assert.Equal((400, "The body is compressed with gzip (content type \"application/json\", content encoding \"gzip\"); compressed bodies are not read."), await RefusedAsync(http, "/api/jobs", gzip));
         Assert.Equal((400, "The body has 500,000 bytes; at most 393,216 are read."), await RefusedAsync(http, "/api/jobs", large));
         Assert.Equal((400, "The body has more than 393,216 bytes; at most 393,216 are read."), await RefusedAsync(http, "/api/jobs", unstated));
-        Assert.Equal((400, "The body has 3,000,000 bytes; allowed: at most 2,097,152."), await RefusedAsync(http, "/api/keys", huge));
+        Assert.Equal((413, "The body has 3,000,000 bytes; allowed: at most 2,097,152."), await RefusedAsync(http, "/api/keys", huge));
         Assert.Equal((400, "The body is no JSON (content type \"application/x-www-form-urlencoded\"); allowed: a JSON object."), await RefusedAsync(http, "/api/jobs", form));
         Assert.Equal((415, "Seen: \"application/x-www-form-urlencoded\"; allowed: application/json."), await RefusedAsync(http, "/api/keys", keyForm));
         Assert.Equal(HttpStatusCode.BadRequest, await StatusAsync(http, "/api/jobs?class=terminal"));
@@ -116,7 +125,8 @@ public sealed class EmbeddedJourneys
     {
         using var answer = await http.PostAsync(new Uri(path, UriKind.Relative), body, TestContext.Current.CancellationToken);
         var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken);
-        return ((int)answer.StatusCode, problem.GetProperty("errors")[0].GetProperty("message").GetString());
+        Assert.True(problem.TryGetProperty("errors", out var errors), problem.GetRawText());
+        return ((int)answer.StatusCode, errors[0].GetProperty("message").GetString());
     }
 
     private static async Task<List<HttpStatusCode>> HammerAsync(HttpClient http, Func<int, string> path, CancellationToken end)

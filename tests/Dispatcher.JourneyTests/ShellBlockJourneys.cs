@@ -4,6 +4,7 @@ using Dispatcher.JourneyTests.Staging;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>Every shell block of every README, run from the repository's root as it stands there. Only addresses and names in angle brackets are replaced.</summary>
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed partial class ShellBlockJourneys
 {
     private const string Demo = "README.md: Two commands";

@@ -109,7 +109,7 @@ internal sealed class Evaluator
         BasisHash = Basis.Hash(null, [], null, null),
     };
 
-    private string Hint(string topic) => Nearest.To(topic, [.. _topics.Keys]) is { } nearest ? $"; did you mean {nearest}?" : "";
+    private string Hint(string topic) => Nearest.To(topic, [.. _topics.Keys.Order(StringComparer.Ordinal)]) is { } nearest ? $"; did you mean {nearest}?" : "";
 
     // :: Step 1
     private Decision? Check(CompiledTopic topic, JobFacts job, Facts facts)

@@ -50,7 +50,7 @@ internal static class LabelCheck
 
         return label.Spec.Values is null || Facts.Has(label.Spec.Values, value)
             ? null
-            : new LabelFault(ReasonCodes.LabelInvalid, $"label {label.Name} is '{value}'; allowed: {Allowed(label)}{Hint(Nearest.To(value, [.. label.Spec.Values]))}");
+            : new LabelFault(ReasonCodes.LabelInvalid, $"label {label.Name} is '{value}'; allowed: {Allowed(label)}{Hint(Nearest.To(value, [.. label.Spec.Values.Order(StringComparer.Ordinal)]))}");
     }
 
     /// <summary>The stated label whose name was probably meant to be this one.</summary>

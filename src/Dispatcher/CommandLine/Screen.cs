@@ -78,10 +78,10 @@ internal sealed class Screen
     }
 
     /// <summary>The library would wrap a cell into lines.</summary>
-    private void Row(IReadOnlyList<string> cells, int[] widths)
+    private void Row(string[] cells, int[] widths)
     {
         var line = new StringBuilder();
-        for (var column = 0; column < cells.Count; column++)
+        for (var column = 0; column < cells.Length; column++)
         {
             var cell = Cut(cells[column], widths[column]);
             line.Append(HasColour && ColourOf(cells[column]) is { } colour ? $"\e[{colour.Code}m{cell}\e[0m" : cell).Append(' ', Math.Max(widths[column] - cell.Length, 0) + Gap);

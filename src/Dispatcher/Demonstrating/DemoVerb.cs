@@ -51,10 +51,19 @@ internal static class DemoVerb
             await DemoRepository.MakeAsync(EmbeddedFiles.Work(settings.DataFolder, "repos"), cancellationToken);
             await server.StartAsync(cancellationToken);
             await OwnAsync(new Uri(server.Urls.First()), key, cancellationToken);
-            await ShowAsync(terminal, new Uri(server.Urls.First()), key, json, exit, cancellationToken);
-            if (!exit)
+            // Ctrl-C reaches the server: what is shown ends with it.
+            using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, server.Lifetime.ApplicationStopping);
+            try
             {
-                await server.WaitForShutdownAsync(cancellationToken);
+                await ShowAsync(terminal, new Uri(server.Urls.First()), key, json, exit, ends.Token);
+                if (!exit)
+                {
+                    await server.WaitForShutdownAsync(cancellationToken);
+                }
+            }
+            catch (OperationCanceledException) when (ends.IsCancellationRequested)
+            {
+                // The job that waits for a person is left as it is.
             }
 
             await server.StopAsync(CancellationToken.None);

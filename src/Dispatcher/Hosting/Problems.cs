@@ -9,8 +9,9 @@ internal static class Problems
     public static IResult Malformed(IReadOnlyList<InputError> errors) => Results.Problem(
         title: "The request is malformed", detail: $"{errors.Count} error(s); each says where and how to fix it.", statusCode: StatusCodes.Status400BadRequest, extensions: Errors(errors));
 
-    public static IResult OfContentType(InputError error) => Results.Problem(
-        title: "The content type is not taken", detail: error.Message, statusCode: StatusCodes.Status415UnsupportedMediaType, extensions: Errors([error]));
+    /// <summary>With the status that the framework gave.</summary>
+    public static IResult NotTaken(int status, InputError error) => Results.Problem(
+        title: "The request is not taken", detail: error.Message, statusCode: status, extensions: Errors([error]));
 
     public static IResult Conflict(IReadOnlyList<InputError> errors) => Results.Problem(
         title: "The id or key stands for another job", detail: errors[0].Message, statusCode: StatusCodes.Status409Conflict, extensions: Errors(errors));

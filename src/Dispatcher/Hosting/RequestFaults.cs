@@ -12,9 +12,15 @@ internal sealed class RequestFaults : IExceptionHandler
     public static async Task PageAsync(StatusCodeContext bare)
     {
         var http = bare.HttpContext;
-        if (http.Response.StatusCode == StatusCodes.Status415UnsupportedMediaType)
+        var error = http.Response.StatusCode switch
         {
-            await Problems.OfContentType(UnreadableRequest.OfType(http)).ExecuteAsync(http);
+            StatusCodes.Status413PayloadTooLarge => UnreadableRequest.OfSize(http),
+            StatusCodes.Status415UnsupportedMediaType => UnreadableRequest.OfType(http),
+            _ => null,
+        };
+        if (error is not null)
+        {
+            await Problems.NotTaken(http.Response.StatusCode, error).ExecuteAsync(http);
             return;
         }
 

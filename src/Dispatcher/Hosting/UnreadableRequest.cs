@@ -33,7 +33,8 @@ internal static partial class UnreadableRequest
     public static InputError OfType(HttpContext http) => Of(
         "Content-Type", $"Seen: {(http.Request.ContentType is { } type ? $"\"{InputErrors.Cut(type)}\"" : "none")}; allowed: application/json.", "Send a JSON object with Content-Type: application/json.");
 
-    private static InputError OfSize(HttpContext http)
+    /// <summary>Of a body that is larger than any endpoint takes.</summary>
+    public static InputError OfSize(HttpContext http)
     {
         var most = http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize ?? Messaging.RawMessage.LargestBody;
         var seen = http.Request.ContentLength is { } length && length > most ? length.ToString("N0", CultureInfo.InvariantCulture) : $"more than {most.ToString("N0", CultureInfo.InvariantCulture)}";

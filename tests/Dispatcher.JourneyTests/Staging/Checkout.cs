@@ -7,6 +7,7 @@ namespace Dispatcher.JourneyTests.Staging;
 /// copy, all else is the repository's own. <c>dotnet run</c> takes what the test run has built. It starts the servers, which write files, and one
 /// verb that reads some; for the other verbs it is the program itself, which is ready in a third of the time.
 /// </summary>
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 internal sealed class Checkout : IDisposable
 {
     private static readonly string Configuration = new DirectoryInfo(AppContext.BaseDirectory).FullName.Contains("/Debug/", StringComparison.Ordinal) ? "Debug" : "Release";

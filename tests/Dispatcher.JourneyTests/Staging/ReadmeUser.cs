@@ -1,4 +1,3 @@
-using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
@@ -57,7 +56,8 @@ internal sealed partial class ReadmeUser(Shell shell, HttpClient admin)
 
     private async Task HoldAsync()
     {
-        var created = await admin.PostAsJsonAsync("/api/keys", new { subject = "billing", person = "bea", roles = new[] { "producer" } }, Now);
+        using var key = new StringContent("""{"subject": "billing", "person": "bea", "roles": ["producer"]}""", Encoding.UTF8, "application/json");
+        using var created = await admin.PostAsync(new Uri("/api/keys", UriKind.Relative), key, Now);
         var billing = (await created.Content.ReadFromJsonAsync<JsonElement>(Now)).GetProperty("key").GetString();
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/jobs")
         {
