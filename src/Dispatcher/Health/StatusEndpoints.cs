@@ -4,6 +4,7 @@ using Dispatcher.Judging;
 using Dispatcher.Keys;
 using Dispatcher.Messaging;
 using Dispatcher.Storing;
+using Dispatcher.Workers;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Health;
@@ -33,7 +34,7 @@ internal static class StatusEndpoints
         routes.MapGet("/api/status", StatusAsync).RequireAuthorization(Callers.Anyone).WithTags("status").Produces<StatusView>();
     }
 
-    private static async Task<IResult> StatusAsync(ClaimsPrincipal caller, Readiness readiness, CurrentBundle current, PoolWatch pools, IServiceProvider services, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+    private static async Task<IResult> StatusAsync(ClaimsPrincipal caller, Readiness readiness, CurrentBundle current, PoolWatch pools, WorkerTroubles troubles, IServiceProvider services, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var states = await db.Jobs.GroupBy(job => job.State).Select(group => new { group.Key, Count = group.Count() }).ToListAsync(cancellationToken);
@@ -47,7 +48,11 @@ internal static class StatusEndpoints
             await pools.LookAsync(cancellationToken))
         {
             // The embedded server has no broker.
-            Warnings = services.GetService<BrokerLimit>()?.Warning is { } warning ? [warning] : [],
+            Warnings =
+            [
+                .. services.GetService<BrokerLimit>()?.Warning is { } warning ? [warning] : (string[])[],
+                .. await troubles.ListAsync(cancellationToken),
+            ],
         });
     }
 }
