@@ -9,7 +9,11 @@ namespace Dispatcher.Contracts;
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record Constraints
 {
-    /// <summary>Hosts the run may call, exact and lower case, for example <c>api.github.com</c>. Redirects count.</summary>
+    /// <summary>
+    /// Hosts the run may call, exact and lower case: <c>api.github.com</c> (ports 80 and 443) or <c>service.internal:8443</c> (that port
+    /// only),
+    /// see <see cref="Contracts.AllowedHosts"/>. Redirects count.
+    /// </summary>
     [JsonPropertyName("allowed_hosts")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<string>? AllowedHosts { get; init; }

@@ -53,4 +53,14 @@ public sealed record HeartbeatAnswer
     /// <summary>Constraints that the pool's workers must enforce and the registration does not list. Not empty: do not serve the pool, it gets no work for you.</summary>
     [JsonPropertyName("missing_enforcers")]
     public IReadOnlyList<string> MissingEnforcers { get; init; } = [];
+
+    /// <summary>
+    /// The dispatcher's time when it answered (RFC 3339, UTC). A worker's own clock may be off by any amount: it measures the difference
+    /// here,
+    /// half the round trip considered, and reports it as <see cref="WorkerRegistration.ClockAheadMs"/>. Null: from a server that does not
+    /// say.
+    /// </summary>
+    [JsonPropertyName("now")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? Now { get; init; }
 }

@@ -4,8 +4,9 @@ using System.Text.Json.Serialization;
 namespace Dispatcher.Contracts;
 
 /// <summary>
-/// What a worker sends to exchange <see cref="Exchanges.Outcomes"/>: 1 to 256 outcomes, at most 1 MiB. The AMQP <c>user_id</c> must be the
-/// subject of the key that claimed. Each outcome is taken by itself: one that cannot be read ends its own attempt with the terminal fault
+/// What a worker sends to exchange <see cref="Exchanges.Outcomes"/>: 1 to 256 outcomes, at most 1 MiB together; a larger message is refused
+/// as a whole, and its runs count as lost. The AMQP <c>user_id</c> must be the subject of the key that claimed. Each outcome is taken by
+/// itself: one that cannot be read ends its own attempt with the terminal fault
 /// <c>bad_result</c>.
 /// </summary>
 public sealed record OutcomeBatch
@@ -47,8 +48,10 @@ public sealed record AttemptOutcome
     public required OutcomeKind Kind { get; init; }
 
     /// <summary>
-    /// For <see cref="OutcomeKind.Succeeded"/>: any JSON value of at most <see cref="JsonLimits.DeepestValue"/> levels. Over 64 KiB it is
-    /// replaced by its first bytes and marked. Null: nothing to tell.
+    /// For <see cref="OutcomeKind.Succeeded"/>: any JSON value of at most <see cref="JsonLimits.DeepestValue"/> levels (<c>[]</c> has
+    /// one), in
+    /// which each name is once in an object and no text has half a surrogate pair. Anything else ends the attempt with <c>bad_result</c>: a
+    /// worker checks before it sends. Over 64 KiB it is replaced by its first bytes and marked. Null: nothing to tell.
     /// </summary>
     [JsonPropertyName("result")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -59,11 +62,11 @@ public sealed record AttemptOutcome
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Fault? Fault { get; init; }
 
-    /// <summary>When the handler began, by the worker's clock (RFC 3339).</summary>
+    /// <summary>When the handler began (RFC 3339), by the worker's clock corrected by <see cref="HeartbeatAnswer.Now"/>.</summary>
     [JsonPropertyName("started_at")]
     public required DateTimeOffset StartedAt { get; init; }
 
-    /// <summary>When it ended, by the worker's clock (RFC 3339).</summary>
+    /// <summary>When it ended (RFC 3339), by the same clock.</summary>
     [JsonPropertyName("ended_at")]
     public required DateTimeOffset EndedAt { get; init; }
 }

@@ -30,4 +30,26 @@ public sealed record WorkerRegistration
     /// <summary>Whether several instances use its credential on purpose. Where two do and one of them does not say so, the credential is flagged as shared.</summary>
     [JsonPropertyName("shared")]
     public bool Shared { get; init; }
+
+    /// <summary>
+    /// How far its clock is ahead of the dispatcher's, in milliseconds, as measured with <see cref="HeartbeatAnswer.Now"/>; negative:
+    /// behind.
+    /// Null: not measured yet.
+    /// </summary>
+    [JsonPropertyName("clock_ahead_ms")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? ClockAheadMs { get; init; }
+
+    /// <summary>Deliveries that it dropped without a claim since it started, because it could not use them.</summary>
+    [JsonPropertyName("dropped")]
+    public long Dropped { get; init; }
+
+    /// <summary>
+    /// Why it could use none of its last deliveries, for example <c>unreadable_body</c>; at most 128 characters. While this is set it
+    /// consumes
+    /// nothing, and the dispatcher does not count its capacity. Null: it takes deliveries.
+    /// </summary>
+    [JsonPropertyName("dropping")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Dropping { get; init; }
 }

@@ -42,8 +42,10 @@ public sealed record DecisionChange
 
         public void OfConstraints(Constraints before, Constraints after)
         {
-            OfAllowed(ConstraintNames.AllowedCommands, before.AllowedCommands, after.AllowedCommands);
-            OfAllowed(ConstraintNames.AllowedHosts, before.AllowedHosts, after.AllowedHosts);
+            OfAllowed(
+                ConstraintNames.AllowedCommands, before.AllowedCommands, after.AllowedCommands,
+                (commands, command) => commands.Contains(command, StringComparer.Ordinal));
+            OfAllowed(ConstraintNames.AllowedHosts, before.AllowedHosts, after.AllowedHosts, AllowedHosts.Covers);
             OfLimit(ConstraintNames.MaxOutputBytes, before.MaxOutputBytes, after.MaxOutputBytes);
             OfLimit(ConstraintNames.TimeoutMs, before.TimeoutMs, after.TimeoutMs);
         }
@@ -84,7 +86,8 @@ public sealed record DecisionChange
         private void OfLimit(string name, long? before, long? after) =>
             Compare(name + " ", before, after, (before ?? double.PositiveInfinity).CompareTo(after ?? double.PositiveInfinity), limit => limit?.ToString(CultureInfo.InvariantCulture) ?? "unlimited");
 
-        private void OfAllowed(string name, IReadOnlyList<string>? before, IReadOnlyList<string>? after)
+        private void OfAllowed(
+            string name, IReadOnlyList<string>? before, IReadOnlyList<string>? after, Func<IReadOnlyList<string>, string, bool> covers)
         {
             if (before is null || after is null)
             {
@@ -92,8 +95,8 @@ public sealed record DecisionChange
                 return;
             }
 
-            Say(Widened, name + " also ", after.Except(before, StringComparer.Ordinal));
-            Say(Narrowed, name + " no longer ", before.Except(after, StringComparer.Ordinal));
+            Say(Widened, name + " also ", after.Where(item => !covers(before, item)));
+            Say(Narrowed, name + " no longer ", before.Where(item => !covers(after, item)));
         }
 
         private static void Say(List<string> where, string what, IEnumerable<string> items)

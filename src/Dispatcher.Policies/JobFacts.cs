@@ -21,6 +21,6 @@ public sealed record JobFacts
     /// <summary>The workflow the job is a step of. Null: none, so that a rule which tests it is unknown.</summary>
     public string? WorkflowId { get; init; }
 
-    /// <summary>The attempt to be made, from 1.</summary>
+    /// <summary>The attempt to be made, from 1. Earlier ones count if a worker claimed them and began.</summary>
     public int Attempt { get; init; } = 1;
 }

@@ -25,7 +25,7 @@ internal sealed class LogLineFormatter(TimeProvider clock) : ConsoleFormatter(Li
     public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
     {
         var time = clock.GetUtcNow().ToString("HH:mm:ss.fff", CultureInfo.InvariantCulture);
-        var message = logEntry.Formatter(logEntry.State, logEntry.Exception);
+        var message = ScopeOf(logEntry.State, scopeProvider) + logEntry.Formatter(logEntry.State, logEntry.Exception);
         var id = logEntry.EventId.Id.ToString(CultureInfo.InvariantCulture);
         textWriter.WriteLine($"{time} {logEntry.LogLevel} {logEntry.Category}[{id}] {Clean(message)}");
         if (logEntry.Exception is { } exception)
@@ -35,6 +35,19 @@ internal sealed class LogLineFormatter(TimeProvider clock) : ConsoleFormatter(Li
                 textWriter.WriteLine(Indent + Clean(part));
             }
         }
+    }
+
+    /// <summary>What the event was logged within: on a line of a handler, its job. Empty where the event names its job itself.</summary>
+    private static string ScopeOf<TState>(TState state, IExternalScopeProvider? scopes)
+    {
+        if (state is IEnumerable<KeyValuePair<string, object?>> values && values.Any(value => value.Key == "JobId"))
+        {
+            return "";
+        }
+
+        var text = new StringBuilder();
+        scopes?.ForEachScope((scope, all) => all.Append(CultureInfo.InvariantCulture, $"[{scope}] "), text);
+        return text.ToString();
     }
 
     private static string Clean(string text)

@@ -1,3 +1,4 @@
+using Dispatcher.Contracts;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.ReferenceWorker;
@@ -19,6 +20,13 @@ public sealed class ReferenceWorkerOptions
     /// none: then it becomes a dead letter for a person. PUT and DELETE are always made again (RFC 9110, 9.2.2).
     /// </summary>
     public IList<string> HostsThatHonourKeys { get; set; } = [];
+
+    /// <summary>
+    /// The proxy of <c>job.integrations.call</c>, for example <c>http://proxy:3128</c>; calls to this machine do not use it. Default
+    /// null: none.
+    /// <c>HTTP_PROXY</c> and the like are not read: that proxy would see the secrets of every call.
+    /// </summary>
+    public Uri? EgressProxy { get; set; }
 
     /// <summary>What <c>job.deploy.apply</c> may run, by name. Default none.</summary>
     public IDictionary<string, Recipe> Recipes { get; set; } = new Dictionary<string, Recipe>(StringComparer.Ordinal);
@@ -60,6 +68,13 @@ internal sealed class ReferenceWorkerOptionsValidator(IReadOnlyList<string> pool
         if (pools.Contains("shell"))
         {
             RequireFolder(errors, "ShellRoot", options.ShellRoot, "pool 'shell'");
+        }
+
+        errors.AddRange(options.HostsThatHonourKeys.Where(host => !AllowedHosts.IsWellFormed(host))
+            .Select(host => $"HostsThatHonourKeys has '{host}'; allowed: {AllowedHosts.Words}."));
+        if (options.EgressProxy is { } proxy && proxy is not { IsAbsoluteUri: true, Scheme: "http" or "https" or "socks5" })
+        {
+            errors.Add($"EgressProxy must be an address such as http://proxy:3128 (seen: {proxy}).");
         }
 
         foreach (var (key, recipe) in options.Recipes)

@@ -20,7 +20,8 @@ internal sealed class WorkerSettings
           --shell-root DIR      DISPATCHER_SHELL_ROOT    folder that shell jobs run below (required for pool shell)
           --env-allow LIST      DISPATCHER_ENV_ALLOW     variables a shell job may set (default: LANG,LC_ALL,TZ)
           --recipes FILE        DISPATCHER_RECIPES       JSON: {"web": {"Env": "prod", "Command": ["deploy", "{version}"], "WorkingFolder": "/srv", "Environment": {}}}
-          --key-hosts LIST      DISPATCHER_KEY_HOSTS     hosts that honour Idempotency-Key
+          --key-hosts LIST      DISPATCHER_KEY_HOSTS     hosts that honour Idempotency-Key, written as in allowed_hosts
+          --egress-proxy URL    DISPATCHER_EGRESS_PROXY  proxy for job.integrations.call (default: none; HTTP_PROXY is not used)
 
         Other users of the machine can read arguments. Give secrets by variables, or by files: DISPATCHER_RABBITMQ_FILE, DISPATCHER_API_KEY_FILE, DISPATCHER_EFFECTS_FILE.
 
@@ -31,7 +32,10 @@ internal sealed class WorkerSettings
     private const string Prefix = "DISPATCHER_";
 
     private static readonly string[] Names =
-        ["rabbitmq", "url", "api-key", "pools", "concurrency", "instance", "stop-grace", "effects", "repo-root", "shell-root", "env-allow", "recipes", "key-hosts"];
+    [
+        "rabbitmq", "url", "api-key", "pools", "concurrency", "instance", "stop-grace", "effects", "repo-root", "shell-root", "env-allow", "recipes",
+        "key-hosts", "egress-proxy",
+    ];
 
     private readonly Dictionary<string, string> _values = new(StringComparer.Ordinal);
     private readonly SortedSet<string> _secretArguments = new(StringComparer.Ordinal);
@@ -95,6 +99,7 @@ internal sealed class WorkerSettings
         options.RepoRoot = _values.GetValueOrDefault("repo-root");
         options.ShellRoot = _values.GetValueOrDefault("shell-root");
         options.HostsThatHonourKeys = Has("key-hosts") ? List("key-hosts") : options.HostsThatHonourKeys;
+        options.EgressProxy = Address("egress-proxy");
         options.EnvironmentAllowlist = Has("env-allow") ? List("env-allow") : options.EnvironmentAllowlist;
         if (Has("recipes"))
         {
@@ -156,6 +161,11 @@ internal sealed class WorkerSettings
         if (Has("stop-grace") && !int.TryParse(_values["stop-grace"], out _))
         {
             errors.Add($"stop-grace must be a number of seconds, not '{_values["stop-grace"]}'.");
+        }
+
+        if (Has("egress-proxy") && Address("egress-proxy") is null)
+        {
+            errors.Add($"egress-proxy must be an address such as http://proxy:3128, not '{_values["egress-proxy"]}'.");
         }
 
         if (Has("recipes") && !File.Exists(_values["recipes"]))

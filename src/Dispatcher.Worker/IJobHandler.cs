@@ -17,7 +17,12 @@ public interface IJobHandler
     Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken);
 }
 
-/// <summary>What a run produced: any JSON value, or nothing. A value over the run's <see cref="JobRun.MaxOutputBytes"/> is cut and marked.</summary>
+/// <summary>
+/// What a run produced: any JSON value, or nothing. A value over the run's <see cref="JobRun.MaxOutputBytes"/> is cut and marked. One
+/// that is
+/// nested more than 60 levels deep, has a name twice in one object or half a surrogate pair is reported as the terminal fault
+/// <c>bad_result</c>.
+/// </summary>
 public sealed class JobResult
 {
     private JobResult(JsonElement? value) => Value = value;

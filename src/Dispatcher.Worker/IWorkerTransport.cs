@@ -12,6 +12,12 @@ public interface IWorkerTransport : IAsyncDisposable
     bool IsAlone => false;
 
     /// <summary>
+    /// Called once, before the worker is made known and takes work: whether it will be able to send its outcomes. Does nothing by default.
+    /// </summary>
+    /// <exception cref="WorkerNotAllowedException">It never will, unless somebody gives it a right. The worker ends.</exception>
+    Task CheckAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>
     /// Hands over the pool's work messages until cancelled, then returns normally. Outlives a lost connection: what was not acked comes again.
     /// After it has returned, nothing more is handed over, <see cref="Delivery.AckAsync"/> and <see cref="Delivery.ReturnAsync"/> of earlier deliveries must still work,
     /// and it may be called again.
@@ -20,6 +26,7 @@ public interface IWorkerTransport : IAsyncDisposable
     /// <param name="prefetch">How many deliveries may be out, neither acked nor returned.</param>
     /// <param name="onDelivery">Takes one delivery; returns at once and never throws.</param>
     /// <param name="cancellationToken">Ends the consuming.</param>
+    /// <exception cref="WorkerNotAllowedException">It may not read the pool's queue. The worker ends.</exception>
     Task ConsumeAsync(string pool, int prefetch, Func<Delivery, Task> onDelivery, CancellationToken cancellationToken);
 
     /// <summary>

@@ -87,12 +87,30 @@ internal sealed partial class PoolLoop : IDisposable
         try
         {
             await MakeEffectStoreAsync(stop);
+            await CheckRightsAsync(stop);
             await _presence.EnterAsync(stop);
             return true;
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             return false;
+        }
+    }
+
+    // Before anything runs: a run whose outcome cannot be sent is lost, whatever it did.
+    private async Task CheckRightsAsync(CancellationToken stop)
+    {
+        var untilThere = Backoff.Forever(
+            _parts.Clock, exception => Log.NotChecked(_log, _parts.Pool.Name, exception.GetBaseException().Message),
+            exception => exception is not WorkerNotAllowedException);
+        try
+        {
+            await untilThere.ExecuteAsync(async token => await _parts.Transport.CheckAsync(token), stop);
+        }
+        catch (WorkerNotAllowedException refused)
+        {
+            Log.NotAllowed(_log, _parts.Pool.Name, refused.Message);
+            throw;
         }
     }
 
@@ -126,6 +144,13 @@ internal sealed partial class PoolLoop : IDisposable
 
         [LoggerMessage(WorkerEventIds.Stopping, LogLevel.Information, "Pool {Pool} stops; {Runs} runs have {Grace} to end")]
         public static partial void Stopping(ILogger logger, string pool, int runs, TimeSpan grace);
+
+        [LoggerMessage(
+            WorkerEventIds.RightsNotChecked, LogLevel.Warning, "Pool {Pool}: cannot check whether outcomes can be sent, trying again ({Error})")]
+        public static partial void NotChecked(ILogger logger, string pool, string error);
+
+        [LoggerMessage(WorkerEventIds.NotAllowed, LogLevel.Error, "Pool {Pool} is not served: {Reason}")]
+        public static partial void NotAllowed(ILogger logger, string pool, string reason);
 
         [LoggerMessage(WorkerEventIds.EffectStoreAway, LogLevel.Warning, "The effect store of pool {Pool} is away, trying again; nothing is claimed before ({Error})")]
         public static partial void EffectStoreAway(ILogger logger, string pool, string error);

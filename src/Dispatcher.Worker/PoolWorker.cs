@@ -21,6 +21,7 @@ internal sealed class PoolWorker(PoolRegistration pool, IServiceProvider service
                 services.GetRequiredService<TimeProvider>(),
                 services.GetRequiredService<WorkerMetrics>(),
                 services.GetRequiredService<ILoggerFactory>());
+            using var dropped = parts.Dropped;
             using var loop = new PoolLoop(parts, services.GetRequiredService<IServiceScopeFactory>());
             await loop.RunAsync(stop.Token);
         }

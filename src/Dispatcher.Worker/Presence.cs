@@ -27,11 +27,11 @@ internal sealed partial class Presence(PoolParts parts)
     /// <exception cref="InvalidOperationException">The pool now needs a constraint enforced that this worker does not enforce: it must not serve it any longer.</exception>
     public async Task StayAsync(CancellationToken stop)
     {
-        using var timer = new PeriodicTimer(Period, parts.Clock);
         try
         {
-            while (await timer.WaitForNextTickAsync(stop))
+            while (true)
             {
+                await parts.Dropped.ChangedAsync(Period, stop);
                 ThrowIfMissing(await SayUnlessAwayAsync(parts.Options.Concurrency, stop));
             }
         }
@@ -112,9 +112,12 @@ internal sealed partial class Presence(PoolParts parts)
                 Enforcers = [.. parts.Pool.Enforcers],
                 Capacity = capacity,
                 Shared = parts.Options.SharedCredential,
+                ClockAheadMs = (long?)parts.Dispatcher.Ahead?.TotalMilliseconds,
+                Dropped = parts.Dropped.Total,
+                Dropping = parts.Dropped.Dropping,
             },
         };
-        var answer = await parts.Transport.HeartbeatAsync(request, cancellationToken);
+        var answer = await parts.Dispatcher.MeasureAsync(() => parts.Transport.HeartbeatAsync(request, cancellationToken));
         Heard();
         return answer.MissingEnforcers;
     }

@@ -9,14 +9,19 @@ internal static class WorkerEventIds
 
     public const int RegistrationFailed = 6003;
     public const int EnforcersMissing = 6004;
-    public const int RegistrationHeard = 6005;
+    public const int ClockOff = 6005;
+    public const int ClockRight = 6006;
+    public const int RightsNotChecked = 6007;
+    public const int NotAllowed = 6008;
+    public const int RegistrationHeard = 6009;
 
     public const int DeliveryDropped = 6100;
     public const int ClaimRefused = 6101;
     public const int ClaimUnreachable = 6102;
-    public const int ClaimTooLate = 6103;
     public const int CopyDropped = 6104;
     public const int PoolFull = 6105;
+    public const int DeliveriesUnusable = 6106;
+    public const int ConsumingAgain = 6107;
 
     public const int RunEnded = 6200;
     public const int RunStopped = 6201;

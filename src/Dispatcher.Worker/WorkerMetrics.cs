@@ -19,6 +19,7 @@ internal sealed class WorkerMetrics
     private readonly UpDownCounter<long> _live;
     private readonly UpDownCounter<long> _waiting;
     private readonly Histogram<double> _duration;
+    private readonly Gauge<double> _clockAhead;
 
     public WorkerMetrics(IMeterFactory meters)
     {
@@ -30,6 +31,8 @@ internal sealed class WorkerMetrics
         _live = meter.CreateUpDownCounter<long>("dispatcher.worker.runs.live", "{run}", "Runs going on");
         _waiting = meter.CreateUpDownCounter<long>("dispatcher.worker.outcomes.waiting", "{outcome}", "Outcomes not yet accepted by the other side");
         _duration = meter.CreateHistogram<double>("dispatcher.worker.run.duration", "s", "How long a run took, by how it ended");
+        _clockAhead = meter.CreateGauge<double>(
+            "dispatcher.worker.clock.ahead", "s", "How far the machine's clock is ahead of the dispatcher's; negative: behind");
     }
 
     public void Dropped(string pool, string reason) => _dropped.Add(1, new("pool", pool), new("reason", reason));
@@ -47,6 +50,9 @@ internal sealed class WorkerMetrics
         _live.Add(-1, new KeyValuePair<string, object?>("topic", topic));
         _duration.Record(took.TotalSeconds, new("topic", topic), new("ending", ending));
     }
+
+    public void ClockAhead(string pool, TimeSpan ahead) =>
+        _clockAhead.Record(ahead.TotalSeconds, new KeyValuePair<string, object?>("pool", pool));
 
     public void OutcomesWaiting(string pool, int change) => _waiting.Add(change, new KeyValuePair<string, object?>("pool", pool));
 }

@@ -140,6 +140,42 @@ public sealed class ApprovalJourneys
         await journey.EndsWellAsync();
     }
 
+    /// <summary>People must see at once what they have to decide now, also while no worker serves the pool.</summary>
+    [Fact]
+    public async Task The_next_round_opens_without_a_worker_when_the_rules_change()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        var ana = await dispatcher.MakeKeyAsync("ana", "ana", ["approver"], ["sre"]);
+        var (voted, waiting) = (AJob.On("job.test.handover"), AJob.On("job.test.handover"));
+        await (await journey.ProducerAsync()).PublishAsync(voted, waiting);
+        await dispatcher.InStateAsync(voted.JobId, "held");
+        await dispatcher.InStateAsync(waiting.JobId, "held");
+        Assert.Equal(HttpStatusCode.OK, (await dispatcher.VoteAsync(voted.JobId, "approve", ana)).Status);
+        await dispatcher.InStateAsync(voted.JobId, "approved");
+
+        await journey.ChangePoliciesAsync("""
+              - { id: slower, match: { topic: job.test.handover }, decision: REQUIRE_APPROVAL, reason: operations decide, constraints: { timeout_ms: 9000 } }
+
+            """);
+
+        await dispatcher.InStateAsync(voted.JobId, "held");
+        Assert.Equal($"{voted.JobId}-2", (await dispatcher.ApprovalAsync(voted.JobId)).GetProperty("approval_id").GetString());
+        Assert.Equal(HttpStatusCode.Conflict, (await dispatcher.VoteAsync(waiting.JobId, "approve", ana)).Status);
+        Assert.Equal("held", await dispatcher.StateAsync(waiting.JobId));
+        Assert.Equal($"{waiting.JobId}-2", (await dispatcher.ApprovalAsync(waiting.JobId)).GetProperty("approval_id").GetString());
+        foreach (var job in new[] { voted, waiting })
+        {
+            Assert.Equal(HttpStatusCode.OK, (await dispatcher.VoteAsync(job.JobId, "approve", ana)).Status);
+        }
+
+        await journey.CountingWorkerAsync(dispatcher);
+        await dispatcher.InStateAsync(voted.JobId, "succeeded");
+        await dispatcher.InStateAsync(waiting.JobId, "succeeded");
+        Assert.Equal(2, await journey.Records.CountAsync("select count(*) from approvals where state = 'Invalidated'"));
+        await journey.EndsWellAsync();
+    }
+
     [Fact]
     public async Task An_attempt_that_nobody_claimed_gives_its_approval_back()
     {

@@ -7,7 +7,7 @@ namespace Dispatcher.JourneyTests;
 /// <summary>What the README shows, run as it stands there.</summary>
 public sealed partial class ReadmeJourneys
 {
-    private const int LongestWorker = 90;
+    private const int LongestWorker = 170;
 
     [Fact]
     public async Task The_Python_worker_serves_a_pool()
@@ -45,6 +45,92 @@ public sealed partial class ReadmeJourneys
         Assert.InRange(program.Split('\n').Length, 1, LongestWorker);
         await worker.KillAsync();
         await journey.EndsWellAsync(expectedDeadLetters: 1);
+    }
+
+    /// <summary>
+    /// The broker lets a message through that was not meant for this worker, loses the connection, and its clock is off: the work goes
+    /// on.
+    /// </summary>
+    [Fact]
+    public async Task The_Python_worker_keeps_serving_when_its_connection_is_lost_and_its_clock_is_off()
+    {
+        await using var journey = await Journey.BeginAsync();
+        journey.Policies.CopyShipped();
+        var dispatcher = await journey.DispatcherAsync();
+        var script = Path.Combine(journey.Folder, "worker.py");
+        var program = Block("channel.start_consuming()").Replace("import pika\n", "import pika\nreal = time.time\ntime.time = lambda: real() + 600\n", StringComparison.Ordinal)
+            .Replace("    return {\"echo\"", "    if job[\"payload\"][\"limit\"] == 2: time.sleep(8)\n    return {\"echo\"", StringComparison.Ordinal);
+        await File.WriteAllTextAsync(script, program, TestContext.Current.CancellationToken);
+        var worker = await journey.WorkerAsync(dispatcher, "repo", Python, script);
+        var billing = await journey.ProducerAsync();
+        var jobs = Enumerable.Range(1, 4).Select(i => AJob.On("job.repo.read").With(new JsonObject { ["repo"] = "demo", ["op"] = "log", ["limit"] = i })).ToList();
+        await journey.ForgeAsync("dispatcher.work", "repo", "{}"u8.ToArray());
+
+        await billing.PublishAsync(jobs[0]);
+        await dispatcher.InStateAsync(jobs[0].JobId, "succeeded");
+        await billing.PublishAsync(jobs[1]);
+        await dispatcher.InStateAsync(jobs[1].JobId, "running");
+        Assert.Equal(1, await Servers.CutConnectionsAsync(journey.Name, "worker-repo"));
+        await billing.PublishAsync(jobs[2..]);
+
+        foreach (var job in jobs)
+        {
+            await dispatcher.InStateAsync(job.JobId, "succeeded");
+        }
+
+        var known = Assert.Single((await dispatcher.SendAsync(HttpMethod.Get, "/api/workers")).Body.GetProperty("workers").EnumerateArray());
+        Assert.InRange(known.GetProperty("clock_ahead_ms").GetInt64(), 590_000, 610_000);
+        Assert.Equal(1, known.GetProperty("dropped").GetInt32());
+        Assert.Contains("not connected, trying again", worker.Log, StringComparison.Ordinal);
+        await worker.KillAsync();
+        await journey.EndsWellAsync();
+    }
+
+    [Theory]
+    [InlineData("deep = []\n    for _ in range(61): deep = [deep]\n    return deep")]
+    [InlineData("return {\"text\": \"\\ud83d\"}")]
+    [InlineData("return {1: 1, \"1\": 2}")]
+    [InlineData("return \"x\" * 600_000")]
+    [InlineData("return {1, 2}")]
+    public async Task The_Python_worker_reports_a_result_that_cannot_be_stored(string handler)
+    {
+        await using var journey = await Journey.BeginAsync();
+        journey.Policies.CopyShipped();
+        var dispatcher = await journey.DispatcherAsync();
+        var script = Path.Combine(journey.Folder, "worker.py");
+        await File.WriteAllTextAsync(
+            script, Block("channel.start_consuming()").Replace("    return {\"echo\"", "    if job[\"payload\"][\"limit\"] == 1:\n     " + handler.Replace("\n", "\n ", StringComparison.Ordinal) + "\n    return {\"echo\"", StringComparison.Ordinal),
+            TestContext.Current.CancellationToken);
+        var worker = await journey.WorkerAsync(dispatcher, "repo", Python, script);
+        var billing = await journey.ProducerAsync();
+        var jobs = Enumerable.Range(1, 2).Select(i => AJob.On("job.repo.read").With(new JsonObject { ["repo"] = "demo", ["op"] = "log", ["limit"] = i })).ToList();
+
+        await billing.PublishAsync(jobs);
+
+        await dispatcher.InStateAsync(jobs[0].JobId, "dead_lettered");
+        await dispatcher.InStateAsync(jobs[1].JobId, "succeeded");
+        var letter = Assert.Single(await dispatcher.DeadLettersAsync());
+        Assert.Equal(("terminal", "bad_result", 1), (letter.GetProperty("fault_class").GetString(), letter.GetProperty("fault").GetProperty("code").GetString(), letter.GetProperty("attempt").GetInt32()));
+        Assert.Contains("cannot be stored", letter.GetProperty("fault").GetProperty("message").GetString(), StringComparison.Ordinal);
+        await worker.KillAsync();
+        await journey.EndsWellAsync(expectedDeadLetters: 1);
+    }
+
+    [Fact]
+    public async Task The_Python_worker_whose_user_may_not_write_ends_before_it_runs_a_job()
+    {
+        await using var journey = await Journey.BeginAsync();
+        journey.Policies.CopyShipped();
+        var dispatcher = await journey.DispatcherAsync();
+        await Servers.MakeUserAsync(journey.Name, "worker-repo", "^$", "^$", "^dispatcher\\.work\\.repo$");
+        var script = Path.Combine(journey.Folder, "worker.py");
+        await File.WriteAllTextAsync(script, Block("channel.start_consuming()"), TestContext.Current.CancellationToken);
+
+        var worker = await journey.WorkerAsync(dispatcher, "repo", Python, script);
+
+        await worker.EndAsync(TimeSpan.FromSeconds(30));
+        Assert.Contains("the broker user worker-repo lacks a right", worker.Log, StringComparison.Ordinal);
+        Assert.Contains("dispatcher.outcomes", worker.Log, StringComparison.Ordinal);
     }
 
     [Fact]

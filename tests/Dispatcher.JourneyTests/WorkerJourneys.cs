@@ -51,7 +51,7 @@ public sealed class WorkerJourneys
         await dispatcher.InStateAsync(careful.JobId, "dead_lettered");
         frozen.Unfreeze();
 
-        await Eventually.IsAsync(() => frozen.Log.Split("Run ended: fenced").Length == 3, "the worker notices that it lost both leases\n" + frozen.Log);
+        await Eventually.IsAsync(() => frozen.Log.Split("run ended: fenced").Length == 3, "the worker notices that it lost both leases\n" + frozen.Log);
         Assert.Equal(1, await journey.Records.EffectsAsync());
         Assert.Equal("succeeded", await dispatcher.StateAsync(idempotent.JobId));
         Assert.Equal(["accepted", "dispatched", "claimed", "fenced"], await dispatcher.TimelineAsync(careful.JobId));

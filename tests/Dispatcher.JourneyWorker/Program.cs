@@ -5,10 +5,11 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
-// Started by the journeys: POOL CONCURRENCY RABBITMQ URL KEY DATABASE. A process of its own, so that it can be killed and frozen.
+// Started by the journeys: POOL CONCURRENCY RABBITMQ URL KEY DATABASE [SECONDS that its clock is ahead]. A process of its own, so that it can be killed and frozen.
 var builder = Host.CreateEmptyApplicationBuilder(null);
 builder.Logging.AddSimpleConsole(console => console.SingleLine = true).SetMinimumLevel(LogLevel.Information).AddFilter("Dispatcher.Worker.Running", LogLevel.Debug);
 builder.Services.AddSingleton(new Notebook(args[5]));
+builder.Services.AddSingleton<TimeProvider>(new ShiftedTime(TimeSpan.FromSeconds(args.Length > 6 ? int.Parse(args[6], CultureInfo.InvariantCulture) : 0)));
 builder.Services
     .AddDispatcherWorker(args[0], options =>
     {

@@ -25,7 +25,6 @@ namespace Dispatcher.StoreTests;
 internal sealed class Writers : IAsyncDisposable
 {
     private readonly Relay _relay;
-    private readonly StoreClock _clock;
     private readonly CurrentBundle _bundle;
     private readonly PolicyGate _gate;
     private readonly JobDispatch _dispatch;
@@ -37,25 +36,27 @@ internal sealed class Writers : IAsyncDisposable
     private Writers(IStore store, IDbContextFactory<DispatcherDb> contexts)
     {
         _relay = new Relay(new NoTransport(), store, NullLogger<Relay>.Instance);
-        _clock = new StoreClock(store, TimeProvider.System, NullLogger<StoreClock>.Instance);
-        var events = new JobEvents(_clock, TimeProvider.System, Options.Create(new EventOptions()));
+        Clock = new StoreClock(store, TimeProvider.System, NullLogger<StoreClock>.Instance);
+        var events = new JobEvents(Clock, TimeProvider.System, Options.Create(new EventOptions()));
         Health = new StoreHealth(null, TimeProvider.System, new Told<StoreHealth>(this));
         Intake = new IntakeWriter(store, Health, contexts, _relay, TimeProvider.System);
         _bundle = new CurrentBundle(contexts, TimeProvider.System, NullLogger<CurrentBundle>.Instance);
         _wakes = new PoolWakes(new NoTransport(), TimeProvider.System, NullLogger<PoolWakes>.Instance);
         var metrics = new DispatcherMetrics(new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>());
-        Window = new PoolWindow(contexts, _bundle, _clock, TimeProvider.System, Options.Create(new DispatchOptions()));
-        Lines = new PoolLines(contexts, _bundle, _clock);
-        Workers = new WorkerRegister(contexts, _bundle, _wakes, _clock, new Told<WorkerRegister>(this));
-        _gate = new PolicyGate(_bundle, new Owners(contexts, TimeProvider.System), _clock, metrics, TimeProvider.System);
+        Window = new PoolWindow(contexts, _bundle, Clock, TimeProvider.System, Options.Create(new DispatchOptions()));
+        Lines = new PoolLines(contexts, _bundle, Clock);
+        Workers = new WorkerRegister(contexts, _bundle, _wakes, Clock, new Told<WorkerRegister>(this));
+        _gate = new PolicyGate(_bundle, new Owners(contexts, TimeProvider.System), Clock, metrics, TimeProvider.System);
         _permits = new Permits(contexts, TimeProvider.System);
         Moves = new MoveWriter(store, Health, _relay, events, Window, _wakes, metrics, TimeProvider.System);
-        Recovery = new JobRecovery(Moves, store, contexts, _bundle, _clock, TimeProvider.System, new Told<JobRecovery>(this));
-        JobIntake = new JobIntake(Intake, _gate, _bundle, store, _relay, events, _clock, NullLogger<JobIntake>.Instance);
-        _dispatch = new JobDispatch(Moves, _gate, new Approvers(contexts), new Witnesses(contexts), _bundle, _permits, _clock, TimeProvider.System, new Told<JobDispatch>(this));
+        Recovery = new JobRecovery(Moves, store, contexts, _bundle, Clock, TimeProvider.System, new Told<JobRecovery>(this));
+        JobIntake = new JobIntake(Intake, _gate, _bundle, store, _relay, events, Clock, NullLogger<JobIntake>.Instance);
+        _dispatch = new JobDispatch(Moves, _gate, new Approvers(contexts), new Witnesses(contexts), _bundle, _permits, Clock, TimeProvider.System, new Told<JobDispatch>(this));
     }
 
     public StoreHealth Health { get; }
+
+    public StoreClock Clock { get; }
 
     public IntakeWriter Intake { get; }
 
@@ -97,7 +98,7 @@ internal sealed class Writers : IAsyncDisposable
 
     public async Task<Judged<Job>> JudgeAsync(Job job, CancellationToken cancellationToken)
     {
-        await _clock.OnceAsync(cancellationToken);
+        await Clock.OnceAsync(cancellationToken);
         return await _gate.JudgeAsync(job, Hop.Dispatch, cancellationToken);
     }
 
@@ -107,8 +108,8 @@ internal sealed class Writers : IAsyncDisposable
 
     public async Task<Surroundings> AroundAsync(CancellationToken cancellationToken)
     {
-        await _clock.OnceAsync(cancellationToken);
-        return new Surroundings(_bundle.InForce.Bundle, _clock.Now, TimeProvider.System);
+        await Clock.OnceAsync(cancellationToken);
+        return new Surroundings(_bundle.InForce.Bundle, Clock.Now, TimeProvider.System);
     }
 
     /// <summary>Puts a bundle of this topic and these rules in force; this process knows it at once, or not yet.</summary>
@@ -155,7 +156,7 @@ internal sealed class Writers : IAsyncDisposable
         _relay.Dispose();
         _wakes.Dispose();
         _bundle.Dispose();
-        _clock.Dispose();
+        Clock.Dispose();
     }
 
     private sealed class Told<T>(Writers writers) : ILogger<T>

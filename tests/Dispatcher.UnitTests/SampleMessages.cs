@@ -115,7 +115,23 @@ internal static class SampleMessages
         yield return Sample("all", WireJson.Default.PermitClaims, new PermitClaims { Jti = Permit, Sub = Id, Att = 1, Aud = "shell", Exp = 1_775_044_860, Bh = Hash });
         yield return Sample("all", WireJson.Default.ClaimRequest, new ClaimRequest { Worker = "host-17/4711", ClaimId = Run, Permits = ["a.b.c"] });
         yield return Sample("all", WireJson.Default.HeartbeatRequest, new HeartbeatRequest { Worker = "host-17/4711", Runs = [new Run { JobId = Id, RunId = Run }] });
-        yield return Sample("all", WireJson.Default.HeartbeatAnswer, new HeartbeatAnswer { Cancelled = [Run], Fenced = [] });
+        yield return Sample("registration", WireJson.Default.HeartbeatRequest, new HeartbeatRequest
+        {
+            Worker = "host-17/4711",
+            Runs = [],
+            Registration = new WorkerRegistration
+            {
+                Pool = "shell",
+                Version = "1",
+                Topics = ["job.exec.shell"],
+                Enforcers = ["timeout_ms"],
+                Capacity = 4,
+                ClockAheadMs = -600_000,
+                Dropped = 3,
+                Dropping = "unreadable_body",
+            },
+        });
+        yield return Sample("all", WireJson.Default.HeartbeatAnswer, new HeartbeatAnswer { Cancelled = [Run], Fenced = [], Now = At });
         yield return Sample("succeeded and returned", WireJson.Default.OutcomeBatch, new OutcomeBatch { Outcomes = [Outcome(OutcomeKind.Succeeded) with { Result = Element("""{"n":1}""") }, Outcome(OutcomeKind.Returned)] });
         yield return Sample("bare", WireJson.Default.DeadLetterCopy, new DeadLetterCopy { DeadLetterId = Run, JobId = Id, Topic = "a.b", Principal = "billing", Owner = "platform", FaultClass = "lost", Attempt = 1, At = At });
         yield return Sample("malformed", WireJson.Default.DeadLetterCopy, new DeadLetterCopy { DeadLetterId = Run, Topic = "a.b", Principal = "billing", Owner = "dispatcher", FaultClass = "malformed", ErrorCodes = ["unknown_field"], Attempt = 0, At = At });

@@ -29,7 +29,9 @@ internal static class ConstraintMerge
 
     private static Constraints Merge(Constraints a, Constraints b) => new()
     {
-        AllowedHosts = Intersect(a.AllowedHosts, b.AllowedHosts),
+        AllowedHosts = a.AllowedHosts is null ? b.AllowedHosts
+            : b.AllowedHosts is null ? a.AllowedHosts
+            : AllowedHosts.Intersect(a.AllowedHosts, b.AllowedHosts),
         AllowedCommands = Intersect(a.AllowedCommands, b.AllowedCommands),
         TimeoutMs = Least(a.TimeoutMs, b.TimeoutMs),
         MaxOutputBytes = Least(a.MaxOutputBytes, b.MaxOutputBytes),

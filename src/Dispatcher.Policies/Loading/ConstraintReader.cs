@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Dispatcher.Contracts;
 using Dispatcher.Policies.Evaluating;
 
@@ -26,8 +25,8 @@ internal static class ConstraintReader
         Fields? fields = Fields.OfNames(node, "constraints", BundleErrorCodes.UnknownConstraint, "constraint", ConstraintNames.All, errors);
         return new Constraints
         {
-            AllowedHosts = Set(fields?.Get(ConstraintNames.AllowedHosts), ConstraintNames.AllowedHosts, Patterns.Host(), Patterns.HostWords, errors),
-            AllowedCommands = Set(fields?.Get(ConstraintNames.AllowedCommands), ConstraintNames.AllowedCommands, Patterns.Command(), Patterns.CommandWords, errors),
+            AllowedHosts = Set(fields, ConstraintNames.AllowedHosts, AllowedHosts.IsWellFormed, AllowedHosts.Words, errors),
+            AllowedCommands = Set(fields, ConstraintNames.AllowedCommands, Patterns.Command().IsMatch, Patterns.CommandWords, errors),
             TimeoutMs = fields?.Get(ConstraintNames.TimeoutMs) is { } timeout ? Scalars.Number(timeout, ConstraintNames.TimeoutMs, 1, MostTimeoutMs, errors) : null,
             MaxOutputBytes = fields?.Get(ConstraintNames.MaxOutputBytes) is { } output ? Scalars.Number(output, ConstraintNames.MaxOutputBytes, 0, MostOutputBytes, errors) : null,
         };
@@ -44,15 +43,15 @@ internal static class ConstraintReader
         : ConstraintNames.All.Contains(name, StringComparer.Ordinal) ? name
         : errors.AddUnknown(item, BundleErrorCodes.UnknownConstraint, "constraint", ConstraintNames.All);
 
-    private static IReadOnlyList<string>? Set(YamlNode? node, string what, Regex pattern, string allowed, ErrorList errors)
+    private static IReadOnlyList<string>? Set(Fields? fields, string what, Func<string, bool> isAllowed, string allowed, ErrorList errors)
     {
-        if (node is null)
+        if (fields?.Get(what) is not { } node)
         {
             return null;
         }
 
         IReadOnlyList<string> set = Lists.FilledSet(node, what, errors);
-        foreach (YamlNode item in node.Items.Where(item => item.Kind == NodeKind.Text && !pattern.IsMatch(item.Text)))
+        foreach (YamlNode item in node.Items.Where(item => item.Kind == NodeKind.Text && !isAllowed(item.Text)))
         {
             errors.Add(item, BundleErrorCodes.BadValue, $"an item of {what} is '{item.Text}'; allowed: {allowed}.", "change it.");
         }

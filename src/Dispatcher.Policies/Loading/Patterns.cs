@@ -9,7 +9,6 @@ internal static partial class Patterns
     public const string RuleIdWords = "1 to 128 of A-Z, a-z, 0-9, ., _ and -";
     public const string TopicWords = "2 to 8 segments of a-z, 0-9, _ and - with dots between, at most 128 characters";
     public const string TopicPatternWords = "segments of a-z, 0-9, _ and - with dots between; * for one segment; ** only at the end, for the rest";
-    public const string HostWords = "a host name in lower case, without scheme, port, path and wildcard";
     public const string CommandWords = "a program as it is called, 1 to 256 characters";
     public const string PointerWords = "a JSON pointer such as /command";
     public const string SchemaFileWords = "the name of a file under schemas/, of a-z, 0-9, _ and -, ending .json";
@@ -27,9 +26,6 @@ internal static partial class Patterns
 
     [GeneratedRegex(@"\A(?=.{1,128}\z)(([a-z0-9_-]+|\*)\.)*([a-z0-9_-]+|\*\*?)\z")]
     public static partial Regex TopicPattern();
-
-    [GeneratedRegex(@"\A(?=.{1,253}\z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\z")]
-    public static partial Regex Host();
 
     [GeneratedRegex(@"\A[^\x00-\x1f]{1,256}\z")]
     public static partial Regex Command();

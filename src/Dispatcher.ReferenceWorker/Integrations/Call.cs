@@ -12,8 +12,12 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
     /// <summary>What the connection, the effect guard or the host rule decide, and a message must not.</summary>
     private static readonly HashSet<string> Reserved = new(StringComparer.OrdinalIgnoreCase)
     {
-        "Host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "Expect", "TE", "Trailer", "Proxy-Authorization", "Idempotency-Key",
+        "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Upgrade",
+        "HTTP2-Settings", "Expect", "TE", "Trailer", "Idempotency-Key",
     };
+
+    /// <summary>The encoding of a body, and the one that is part of it.</summary>
+    private static readonly string[] SentAs = ["utf-8", "us-ascii"];
 
     /// <summary>RFC 9110, 9.2.1: asks and changes nothing, so that it needs no guard.</summary>
     public bool IsSafe => Method == HttpMethod.Get || Method == HttpMethod.Head;
@@ -31,6 +35,9 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
         payload.Require(Methods.Contains(method, StringComparer.Ordinal), $"'method' must be one of {string.Join(", ", Methods)}, not '{method}'");
         var isUrl = Uri.TryCreate(address, UriKind.Absolute, out var url) && url.Host.Length > 0;
         payload.Require(address.Length == 0 || isUrl, "'url' must be an absolute address");
+        payload.Require(
+            !isUrl || IsReachable(url!),
+            "'url' has a host or port that nothing can have: a name has at most 253 characters and 63 between dots, a port is 1 to 65535");
         payload.Require(!isUrl || url!.UserInfo.Length == 0, "'url' must not carry a user or password: use a header");
         payload.Require(body is null || method is not ("GET" or "HEAD"), "'body' is not for GET and HEAD");
         foreach (var (name, value) in headers)
@@ -38,13 +45,76 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
             payload.Require(!Reserved.Contains(name), $"'headers' must not set {name}");
             payload.Require(IsToken(name), $"'headers' has a name that is no header name: '{name}'");
             payload.Require(!value.Any(char.IsControl), $"'headers' has control characters in {name}");
+            var foreign = value.FirstOrDefault(c => !char.IsAscii(c));
+            payload.Require(
+                foreign == default,
+                $"'headers' has U+{(int)foreign:X4} in {name}, and only ASCII can be sent: encode the value as the receiver expects, "
+                + "for example percent-encoded");
         }
 
+        foreach (var same in headers.Keys.GroupBy(name => name, StringComparer.OrdinalIgnoreCase))
+        {
+            payload.Require(same.Count() == 1, $"'headers' has {same.Key} twice");
+        }
+
+        // An error so far: nothing else can be said of the request.
         payload.Done();
         var isText = body is { ValueKind: JsonValueKind.String };
         var bytes = body is { } value2 ? Encoding.UTF8.GetBytes(isText ? value2.GetString()! : value2.GetRawText()) : null;
-        return new Call(new HttpMethod(method), url!, headers, bytes, !isText);
+        var call = new Call(new HttpMethod(method), url!, headers, bytes, !isText);
+        call.CheckContent(payload);
+        payload.Done();
+        return call;
     }
+
+    /// <summary>The request to this address, with the headers that may go there.</summary>
+    public HttpRequestMessage RequestTo(Uri url, Func<string, bool> mayGo)
+    {
+        var request = new HttpRequestMessage(Method, url);
+        if (Body is { } body)
+        {
+            request.Content = new ByteArrayContent(body);
+            request.Content.Headers.TryAddWithoutValidation("Content-Type", BodyIsJson ? "application/json" : "text/plain; charset=utf-8");
+        }
+
+        foreach (var (name, value) in Headers.Where(header => mayGo(header.Key)))
+        {
+            if (!request.Headers.TryAddWithoutValidation(name, value))
+            {
+                // It describes a content; Content-Type is there already.
+                request.Content?.Headers.Remove(name);
+                request.Content?.Headers.TryAddWithoutValidation(name, value);
+            }
+        }
+
+        return request;
+    }
+
+    /// <summary>What the HTTP library would leave out or the receiver would read wrongly.</summary>
+    private void CheckContent(PayloadReader payload)
+    {
+        using var request = RequestTo(Url, _ => true);
+        foreach (var name in Headers.Keys)
+        {
+            var isSent = request.Headers.NonValidated.Contains(name) || request.Content?.Headers.NonValidated.Contains(name) == true;
+            payload.Require(
+                isSent,
+                request.Content is null ? $"'headers' has {name}, which describes a body, and there is none" : $"'headers' has {name}, which cannot be sent");
+        }
+
+        var charset = request.Content?.Headers.ContentType?.CharSet?.Trim('"');
+        payload.Require(
+            charset is null || SentAs.Contains(charset, StringComparer.OrdinalIgnoreCase), $"'headers' says charset {charset}, and the body is sent as utf-8");
+        payload.Require(
+            request.Content?.Headers.ContentEncoding.All(coding => coding.Equals("identity", StringComparison.OrdinalIgnoreCase)) != false,
+            "'headers' has Content-Encoding, and the body is sent as it is");
+    }
+
+    /// <summary>Whether a resolver and a socket take it.</summary>
+    private static bool IsReachable(Uri url) =>
+        url.Port != 0 && url.IdnHost is { Length: <= 253 } host
+        && host.Split('.') is var labels && labels.SkipLast(1).All(label => label.Length is > 0 and <= 63) && labels[^1].Length <= 63
+        && Uri.CheckHostName(host) != UriHostNameType.Unknown;
 
     private static bool IsToken(string name) => name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c, StringComparison.Ordinal));
 }

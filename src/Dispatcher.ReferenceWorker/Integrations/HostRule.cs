@@ -1,16 +1,13 @@
+using Dispatcher.Contracts;
 using Dispatcher.Worker;
 
 namespace Dispatcher.ReferenceWorker.Integrations;
 
-/// <summary>Where a call may go: <c>allowed_hosts</c>, exact and lower case; a port other than the scheme's own must be listed as <c>host:port</c>. Pure.</summary>
+/// <summary>Where a call may go: by http or https to <c>allowed_hosts</c>. Pure.</summary>
 internal static class HostRule
 {
     /// <summary>How a host is written in the list, for example <c>api.github.com</c> or <c>127.0.0.1:8080</c>.</summary>
-    public static string NameOf(Uri url)
-    {
-        var host = (url.HostNameType == UriHostNameType.IPv6 ? url.Host : url.IdnHost).ToLowerInvariant();
-        return url.IsDefaultPort ? host : $"{host}:{url.Port}";
-    }
+    public static string NameOf(Uri url) => AllowedHosts.EntryOf(url);
 
     /// <summary>Throws a terminal fault unless the address may be called.</summary>
     public static void Check(Uri url, IReadOnlyList<string>? allowedHosts)
@@ -26,7 +23,7 @@ internal static class HostRule
             throw JobFaultException.Terminal("host_not_allowed", "The decision names no allowed_hosts, so nothing may be called.");
         }
 
-        if (!allowedHosts.Contains(NameOf(url), StringComparer.Ordinal))
+        if (!AllowedHosts.Allows(allowedHosts, url))
         {
             throw JobFaultException.Terminal("host_not_allowed", $"'{NameOf(url)}' is not allowed (allowed: {string.Join(", ", allowedHosts)}).");
         }

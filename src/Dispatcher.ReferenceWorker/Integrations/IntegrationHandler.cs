@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Dispatcher.Contracts;
 using Dispatcher.Worker;
 using Dispatcher.Worker.Effects;
 using Microsoft.Extensions.Options;
@@ -33,7 +34,7 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
             return JobResult.Of(await FollowAsync(run, call, null, cancellationToken));
         }
 
-        var honoursKey = call.IsIdempotent || options.Value.HostsThatHonourKeys.Contains(HostRule.NameOf(call.Url));
+        var honoursKey = call.IsIdempotent || AllowedHosts.Allows([.. options.Value.HostsThatHonourKeys], call.Url);
         return JobResult.Of(await run.Effects.OnceAsync(EffectKey, (key, token) => CauseAsync(run, call, key, token), honoursKey, cancellationToken));
     }
 
@@ -95,25 +96,7 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
 
     private static HttpRequestMessage RequestOf(Call call, Uri url, bool sameOrigin, string? effectKey)
     {
-        var request = new HttpRequestMessage(call.Method, url);
-        if (call.Body is { } body)
-        {
-            request.Content = new ByteArrayContent(body);
-            request.Content.Headers.TryAddWithoutValidation("Content-Type", call.BodyIsJson ? "application/json" : "text/plain; charset=utf-8");
-        }
-
-        foreach (var (name, value) in call.Headers.Where(header => sameOrigin || Harmless.Contains(header.Key)))
-        {
-            if (name.StartsWith("Content-", StringComparison.OrdinalIgnoreCase))
-            {
-                request.Content?.Headers.Remove(name);
-                request.Content?.Headers.TryAddWithoutValidation(name, value);
-                continue;
-            }
-
-            request.Headers.TryAddWithoutValidation(name, value);
-        }
-
+        var request = call.RequestTo(url, name => sameOrigin || Harmless.Contains(name));
         if (effectKey is not null)
         {
             request.Headers.TryAddWithoutValidation("Idempotency-Key", effectKey);
@@ -157,8 +140,10 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
         throw new JobFaultException(null, "http:" + status.ToString(CultureInfo.InvariantCulture), $"{HostRule.NameOf(url)} answered {status}.", RetryAfter(response));
     }
 
+    // A date is of the receiver's clock, which says in the same answer what time it is.
     private TimeSpan? RetryAfter(HttpResponseMessage response) =>
-        response.Headers.RetryAfter?.Delta ?? (response.Headers.RetryAfter?.Date is { } date ? date - clock.GetUtcNow() : null);
+        response.Headers.RetryAfter?.Delta
+        ?? (response.Headers.RetryAfter?.Date is { } date ? date - (response.Headers.Date ?? clock.GetUtcNow()) : null);
 
     private static async Task<JsonElement> ResultAsync(HttpResponseMessage response, Uri url, int maxBytes, CancellationToken cancellationToken)
     {

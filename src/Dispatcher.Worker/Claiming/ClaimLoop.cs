@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Threading.Channels;
 using Dispatcher.Contracts;
 using Dispatcher.Worker.Outcomes;
@@ -82,15 +83,22 @@ internal sealed partial class ClaimLoop : IDisposable
     // :: Step 1
     private async Task TakeAsync(Delivery delivery)
     {
-        var check = PermitCheck.Of(delivery.Body, delivery.Permit, _parts.Pool.Name, _parts.Clock.GetUtcNow());
+        var check = PermitCheck.Of(delivery.Body, delivery.Permit, _parts.Pool.Name);
         if (check is { Fault: PermitFault.None, Claims: { } claims, Message: { } message })
         {
+            _parts.Dropped.Used();
             await _waiting.Writer.WriteAsync(new Candidate(delivery, claims, message));
             return;
         }
 
         _parts.Metrics.Dropped(_parts.Pool.Name, check.Fault.ToString());
         Log.Dropped(_log, _parts.Pool.Name, check.Fault);
+        if (_parts.Dropped.Drop(JsonNamingPolicy.SnakeCaseLower.ConvertName(check.Fault.ToString())))
+        {
+            Log.Unusable(_log, _parts.Pool.Name, DroppedDeliveries.MostInARow, check.Fault, DroppedDeliveries.Pause);
+            await _consumer.SuspendAsync();
+        }
+
         await delivery.AckAsync();
     }
 
@@ -151,6 +159,12 @@ internal sealed partial class ClaimLoop : IDisposable
     // :: Step 2
     private async Task ClaimAsync(List<Candidate> batch, CancellationToken stopping)
     {
+        // Only copies were waiting.
+        if (batch.Count == 0)
+        {
+            return;
+        }
+
         ClaimAnswer? answer = null;
         var claimId = Guid.CreateVersion7(_parts.Clock.GetUtcNow());
 
@@ -161,9 +175,8 @@ internal sealed partial class ClaimLoop : IDisposable
             await _untilAnswered.ExecuteAsync(
                 async _ =>
                 {
-                    await DropLateAsync(batch);
                     // Not cancelled by the stop: a claim that was granted unseen would have to wait for its lease to run out.
-                    answer = batch.Count == 0 ? null : await AskAsync(claimId, batch, CancellationToken.None);
+                    answer = await AskAsync(claimId, batch, CancellationToken.None);
                 },
                 stopping);
         }
@@ -253,18 +266,6 @@ internal sealed partial class ClaimLoop : IDisposable
             : throw new InvalidDataException($"The dispatcher answered {answer.Claims.Count} claims to {batch.Count} permits, or granted one without a run_id.");
     }
 
-    // The claim would be refused, and the sweep hands the attempt out again: no use in keeping the message.
-    private async Task DropLateAsync(List<Candidate> batch)
-    {
-        foreach (var late in batch.Where(candidate => PermitCheck.IsOver(candidate.Claims.Exp, _parts.Clock.GetUtcNow())).ToList())
-        {
-            batch.Remove(late);
-            _slots.Release();
-            Log.TooLate(_log, late.Message.JobId, late.Message.Attempt);
-            await late.Delivery.AckAsync();
-        }
-    }
-
     private sealed record Candidate(Delivery Delivery, PermitClaims Claims, WorkMessage Message);
 
     private static partial class Log
@@ -278,8 +279,11 @@ internal sealed partial class ClaimLoop : IDisposable
         [LoggerMessage(WorkerEventIds.ClaimUnreachable, LogLevel.Warning, "Cannot claim, trying again ({Error})")]
         public static partial void Unreachable(ILogger logger, string error);
 
-        [LoggerMessage(WorkerEventIds.ClaimTooLate, LogLevel.Warning, "Job {JobId}, attempt {Attempt} could not be claimed in time; dropped, the dispatcher hands it out again")]
-        public static partial void TooLate(ILogger logger, Guid jobId, int attempt);
+        [LoggerMessage(
+            WorkerEventIds.DeliveriesUnusable, LogLevel.Error,
+            "Pool {Pool}: this worker could not use {Count} deliveries in a row, the last because of its permit: {Fault}. It consumes nothing for "
+            + "{Pause}, and the dispatcher gives it no work. Compare its version and pool with the dispatcher's")]
+        public static partial void Unusable(ILogger logger, string pool, int count, PermitFault fault, TimeSpan pause);
 
         [LoggerMessage(WorkerEventIds.PoolFull, LogLevel.Debug, "Pool {Pool} is full with long runs; what waits is returned, and nothing is consumed until one ends")]
         public static partial void Full(ILogger logger, string pool);

@@ -7,14 +7,13 @@ namespace Dispatcher.Worker.Claiming;
 
 /// <summary>
 /// Whether a permit fits the message it came with. The signature is not verified here but by the server at the claim: it is made with a symmetric key, and a worker
-/// that could verify it could also mint permits. What is checked here keeps a mixed-up or altered message from being claimed at all; the hash binds the signed permit to the body.
+/// that could verify it could also mint permits. Nor is its expiry: the server compares it with its own clock at the claim, and this
+/// machine's clock may be off. What is checked here keeps a mixed-up or altered message from being claimed at all; the hash binds the
+/// signed permit to the body.
 /// </summary>
 internal sealed record PermitCheck(PermitFault Fault, PermitClaims? Claims = null, WorkMessage? Message = null)
 {
-    /// <summary>How far this machine's clock may be ahead. The server decides by its own; a worker that is too strict would drop every job.</summary>
-    public static readonly TimeSpan ClockLeeway = TimeSpan.FromSeconds(5);
-
-    public static PermitCheck Of(ReadOnlyMemory<byte> body, string? permit, string pool, DateTimeOffset now)
+    public static PermitCheck Of(ReadOnlyMemory<byte> body, string? permit, string pool)
     {
         if (permit is null)
         {
@@ -36,11 +35,6 @@ internal sealed record PermitCheck(PermitFault Fault, PermitClaims? Claims = nul
             return new(PermitFault.OtherPool);
         }
 
-        if (IsOver(claims.Exp, now))
-        {
-            return new(PermitFault.Expired);
-        }
-
         return ReadMessage(body) switch
         {
             null => new(PermitFault.UnreadableBody),
@@ -48,8 +42,6 @@ internal sealed record PermitCheck(PermitFault Fault, PermitClaims? Claims = nul
             var message => new(PermitFault.None, claims, message),
         };
     }
-
-    public static bool IsOver(long exp, DateTimeOffset now) => (now - ClockLeeway).ToUnixTimeSeconds() >= exp;
 
     private static PermitClaims? ReadClaims(string permit)
     {
@@ -90,7 +82,6 @@ internal enum PermitFault
     Unreadable,
     OtherBody,
     OtherPool,
-    Expired,
     UnreadableBody,
     OtherJob,
 }

@@ -21,6 +21,8 @@ internal sealed class AttemptsApi : IDisposable
             ConnectTimeout = TimeSpan.FromSeconds(5),
             // The key goes to the dispatcher and nowhere else.
             AllowAutoRedirect = false,
+            // A proxy's loopback is not this machine's.
+            UseProxy = !dispatcher.IsLoopback,
         })
         {
             BaseAddress = new Uri(dispatcher.AbsoluteUri.TrimEnd('/') + "/"),

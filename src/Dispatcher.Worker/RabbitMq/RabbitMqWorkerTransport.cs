@@ -53,7 +53,31 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             RequestedHeartbeat = TimeSpan.FromSeconds(15),
             RequestedConnectionTimeout = TimeSpan.FromSeconds(10),
         };
-        _untilConsuming = Backoff.Forever(clock, exception => Log.ConnectionLost(_log, _factory.HostName, Reason(exception)));
+        _untilConsuming = Backoff.Forever(
+            clock, fault => Log.ConnectionLost(_log, _factory.HostName, Reason(fault)), fault => fault is not WorkerNotAllowedException);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>
+    /// The broker checks the right to write, the exchange and <c>user_id</c> when a message is published. Within a transaction that is
+    /// rolled back
+    /// nothing is sent by it.
+    /// </remarks>
+    public async Task CheckAsync(CancellationToken cancellationToken)
+    {
+        var connection = await ConnectAsync(cancellationToken);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        try
+        {
+            await channel.TxSelectAsync(cancellationToken);
+            var sender = new BasicProperties { UserId = _factory.UserName };
+            await channel.BasicPublishAsync(Exchanges.Outcomes, "", mandatory: false, sender, ReadOnlyMemory<byte>.Empty, cancellationToken);
+            await channel.TxRollbackAsync(cancellationToken);
+        }
+        catch (OperationInterruptedException exception) when (IsRefused(exception))
+        {
+            throw NotAllowed("write to exchange " + Exchanges.Outcomes, exception);
+        }
     }
 
     /// <inheritdoc/>
@@ -157,6 +181,11 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             var tag = await channel.BasicConsumeAsync(Queues.Work(pool), autoAck: false, consumer, cancellationToken);
             return new Consumer(channel, tag, ended, drained);
         }
+        catch (OperationInterruptedException exception) when (IsRefused(exception))
+        {
+            await channel.DisposeAsync();
+            throw NotAllowed("read queue " + Queues.Work(pool), exception);
+        }
         catch
         {
             await channel.DisposeAsync();
@@ -247,6 +276,12 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             _connecting.Release();
         }
     }
+
+    private static bool IsRefused(OperationInterruptedException fault) => fault.ShutdownReason?.ReplyCode == Constants.AccessRefused;
+
+    private WorkerNotAllowedException NotAllowed(string right, Exception exception) => new(
+        $"Broker user {_factory.UserName} may not {right}, in virtual host {_factory.VirtualHost}. "
+        + $"Give it the rights of a worker: see Broker users in the README. The broker says: {Reason(exception)}", exception);
 
     // "None of the specified endpoints were reachable" hides what went wrong.
     private static string Reason(Exception exception) => exception.GetBaseException().Message;

@@ -18,7 +18,7 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         _ = ActivityContext.TryParse(run.TraceParent, null, isRemote: true, out var trace);
         using var scope = Log.Scope(_log, message.JobId, message.Topic, message.Attempt, trace.TraceId.ToString());
         using var activity = StartActivity(run, trace);
-        var startedAt = parts.Clock.GetUtcNow();
+        var startedAt = parts.Dispatcher.GetUtcNow();
         parts.Metrics.RunStarted(message.Topic);
         // Not disposed: an abandoned handler may still hold its token.
         var stop = new CancellationTokenSource();
@@ -27,7 +27,7 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         await Task.WhenAny(handler, run.Stopped);
         if (!handler.IsCompleted)
         {
-            Log.RunStopped(_log, run.Reason);
+            Log.RunStopped(_log, message.JobId, message.Attempt, run.Reason);
             // What the handler hung on its token runs in there, and may hang: never awaited alone.
             var told = stop.CancelAsync();
             await Task.WhenAny(Task.WhenAll(handler, told), Task.Delay(LiveRun.EndGrace, parts.Clock, CancellationToken.None));
@@ -41,11 +41,11 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
     }
 
     /// <summary>The outcome of a run that was claimed but never started.</summary>
-    public AttemptOutcome Returned(LiveRun run) => OutcomeOf(run, Ending.Returned, parts.Clock.GetUtcNow());
+    public AttemptOutcome Returned(LiveRun run) => OutcomeOf(run, Ending.Returned, parts.Dispatcher.GetUtcNow());
 
     /// <summary>The outcome of a run whose own end could not be told. Null: fenced, nothing to report.</summary>
     public AttemptOutcome? Broken(LiveRun run, Exception exception) =>
-        run.Close() == StopReason.Fenced ? null : OutcomeOf(run, Ending.BadResult(exception), parts.Clock.GetUtcNow());
+        run.Close() == StopReason.Fenced ? null : OutcomeOf(run, Ending.BadResult(exception), parts.Dispatcher.GetUtcNow());
 
     private Ending? EndingOf(LiveRun run, JobResult? result, Exception? exception, StopReason reason)
     {
@@ -119,27 +119,28 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
     private (JobResult?, Exception?) Abandon(LiveRun run)
     {
         parts.Metrics.Abandoned(run.Message.Topic);
-        Log.HandlerAbandoned(_log, LiveRun.EndGrace);
+        Log.HandlerAbandoned(_log, run.Message.JobId, run.Message.Attempt, LiveRun.EndGrace);
         return (null, null);
     }
 
     private void Report(LiveRun run, Ending? ending, Exception? exception, Activity? activity)
     {
+        var (jobId, attempt) = (run.Message.JobId, run.Message.Attempt);
         var how = ending?.Fault?.Code ?? ending?.Kind.ToString() ?? "fenced";
         parts.Metrics.RunEnded(run.Message.Topic, ending is null ? "fenced" : ending.Kind.ToString(), run.Age);
         activity?.SetTag("dispatcher.run.ending", how);
         activity?.SetStatus(ending is { Kind: OutcomeKind.Succeeded } ? ActivityStatusCode.Ok : ActivityStatusCode.Error);
         if (ending is null)
         {
-            Log.RunUnreported(_log, run.Age, exception);
+            Log.RunUnreported(_log, jobId, attempt, run.Age, exception);
         }
         else if (exception is not null)
         {
-            Log.RunFailed(_log, how, run.Age, exception);
+            Log.RunFailed(_log, jobId, attempt, how, run.Age, exception);
         }
         else
         {
-            Log.RunEnded(_log, how, run.Age);
+            Log.RunEnded(_log, jobId, attempt, how, run.Age);
         }
     }
 
@@ -154,7 +155,7 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         Result = ending.Result,
         Fault = ending.Fault,
         StartedAt = startedAt,
-        EndedAt = parts.Clock.GetUtcNow(),
+        EndedAt = parts.Dispatcher.GetUtcNow(),
     };
 
     private static Activity? StartActivity(LiveRun run, ActivityContext parent)
@@ -169,21 +170,27 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
     private static partial class Log
     {
         public static readonly Func<ILogger, Guid, string, int, string?, IDisposable?> Scope =
-            LoggerMessage.DefineScope<Guid, string, int, string?>("{JobId} {Topic} {Attempt} {TraceId}");
+            LoggerMessage.DefineScope<Guid, string, int, string?>("job {JobId} {Topic} attempt {Attempt} trace {TraceId}");
 
-        [LoggerMessage(WorkerEventIds.RunEnded, LogLevel.Debug, "Run ended: {Ending} after {Took}")]
-        public static partial void RunEnded(ILogger logger, string ending, TimeSpan took);
+        [LoggerMessage(WorkerEventIds.RunEnded, LogLevel.Debug, "Job {JobId}, attempt {Attempt}: run ended: {Ending} after {Took}")]
+        public static partial void RunEnded(ILogger logger, Guid jobId, int attempt, string ending, TimeSpan took);
 
-        [LoggerMessage(WorkerEventIds.RunFailed, LogLevel.Warning, "Run failed: {Ending} after {Took}")]
-        public static partial void RunFailed(ILogger logger, string ending, TimeSpan took, Exception exception);
+        [LoggerMessage(WorkerEventIds.RunFailed, LogLevel.Warning, "Job {JobId}, attempt {Attempt}: run failed: {Ending} after {Took}")]
+        public static partial void RunFailed(ILogger logger, Guid jobId, int attempt, string ending, TimeSpan took, Exception exception);
 
-        [LoggerMessage(WorkerEventIds.RunUnreported, LogLevel.Warning, "Run ended: fenced after {Took}, and not reported: it lost its lease, or its effect store has seen a later attempt")]
-        public static partial void RunUnreported(ILogger logger, TimeSpan took, Exception? exception);
+        [LoggerMessage(
+            WorkerEventIds.RunUnreported, LogLevel.Warning,
+            "Job {JobId}, attempt {Attempt}: run ended: fenced after {Took}, and not reported: it lost its lease, "
+            + "or its effect store has seen a later attempt")]
+        public static partial void RunUnreported(ILogger logger, Guid jobId, int attempt, TimeSpan took, Exception? exception);
 
-        [LoggerMessage(WorkerEventIds.RunStopped, LogLevel.Information, "Run told to end: {Reason}")]
-        public static partial void RunStopped(ILogger logger, StopReason reason);
+        [LoggerMessage(WorkerEventIds.RunStopped, LogLevel.Information, "Job {JobId}, attempt {Attempt}: run told to end: {Reason}")]
+        public static partial void RunStopped(ILogger logger, Guid jobId, int attempt, StopReason reason);
 
-        [LoggerMessage(WorkerEventIds.HandlerAbandoned, LogLevel.Warning, "The handler did not end within {Grace} of being told to; it is abandoned and may still use memory or a thread")]
-        public static partial void HandlerAbandoned(ILogger logger, TimeSpan grace);
+        [LoggerMessage(
+            WorkerEventIds.HandlerAbandoned, LogLevel.Warning,
+            "Job {JobId}, attempt {Attempt}: the handler did not end within {Grace} of being told to; it is abandoned "
+            + "and may still use memory or a thread")]
+        public static partial void HandlerAbandoned(ILogger logger, Guid jobId, int attempt, TimeSpan grace);
     }
 }

@@ -11,7 +11,7 @@ namespace Dispatcher.Approvals;
 /// Before a vote is taken the policy is asked again: nobody shall decide on rules that are no longer in force. When they are others, or what is shown is not what was held,
 /// the job goes back to be decided again, and the vote is refused.
 /// </summary>
-internal sealed class Redeciding(PolicyGate gate, MoveWriter moves, TimeProvider time)
+internal sealed class Redeciding(PolicyGate gate, MoveWriter moves, JobDispatch dispatch, TimeProvider time)
 {
     /// <summary>Null: the rules that hold the job are those in force.</summary>
     public async Task<VoteRefusal?> WhyAsync(HeldJob held, CancellationToken cancellationToken)
@@ -45,6 +45,8 @@ internal sealed class Redeciding(PolicyGate gate, MoveWriter moves, TimeProvider
             return VoteRefusal.Raced(approval);
         }
 
+        // At once, not with the next turn of its pool, which comes when a worker has room: the approvers look now.
+        await dispatch.HoldAsync(await gate.JudgeAsync(move.After, Hop.Dispatch, cancellationToken), cancellationToken);
         var changed = new ChangedHash("policy_hash", approval.PolicyHash, decision.PolicyHash);
         return new VoteRefusal("changed", $"{why}; the job is decided again.") { Changed = [changed] };
     }

@@ -77,7 +77,7 @@ internal static class AttemptEndpoints
 }
 
 /// <summary>Notes who is there, extends the leases of live runs and says which must stop.</summary>
-internal sealed class Heartbeats(IStore store, WorkerRegister workers)
+internal sealed class Heartbeats(IStore store, WorkerRegister workers, StoreClock clock)
 {
     /// <summary>Null: nothing but a registration, and it is refused. The leases of runs are extended in any case.</summary>
     public async Task<HeartbeatAnswer?> BeatAsync(HeartbeatRequest request, string subject, CancellationToken cancellationToken)
@@ -94,6 +94,7 @@ internal sealed class Heartbeats(IStore store, WorkerRegister workers)
         {
             Cancelled = [.. live.Where(run => run.CancelRequested).Select(run => run.RunId)],
             MissingEnforcers = missing ?? [],
+            Now = Timestamps.At(clock.Now),
             Fenced = [.. request.Runs.Select(run => run.RunId).Where(run => !alive.Contains(run)).Distinct()],
         };
     }

@@ -19,11 +19,26 @@ internal sealed partial class JobDispatch(
     TimeProvider time, ILogger<JobDispatch> logger)
 {
     /// <summary>Dispatches one job. A job that has moved on meanwhile is left alone: whoever moved it saw to the rest.</summary>
-    public async Task DispatchAsync(Judged<Job> judged, CancellationToken cancellationToken)
+    public Task DispatchAsync(Judged<Job> judged, CancellationToken cancellationToken) => MoveAsync(judged, mayGo: true, cancellationToken);
+
+    /// <summary>
+    /// Holds, denies or expires one job if the decision says so, and leaves it in its line if it may go: how many go is for the pool's
+    /// turns to
+    /// say. So a new round of approval needs no worker.
+    /// </summary>
+    public Task HoldAsync(Judged<Job> judged, CancellationToken cancellationToken) => MoveAsync(judged, mayGo: false, cancellationToken);
+
+    private async Task MoveAsync(Judged<Job> judged, bool mayGo, CancellationToken cancellationToken)
     {
         while (IsWaiting(judged.Subject))
         {
-            var result = await moves.AddAsync(await DecidedAsync(judged, cancellationToken), cancellationToken);
+            var move = await DecidedAsync(judged, cancellationToken);
+            if (move.After.State == JobState.Dispatched && !mayGo)
+            {
+                return;
+            }
+
+            var result = await moves.AddAsync(move, cancellationToken);
             if (result == MoveResult.Contradicted)
             {
                 result = await DenyAsync(judged, cancellationToken);

@@ -19,6 +19,7 @@ internal sealed record PoolView(int Workers, int Capacity, int Waiting, int Disp
     public static PoolView Of(PoolLoad load, int waiting, int? limit) => new(
         load.Workers, load.Capacity, waiting, load.Unclaimed, load.Running, limit,
         waiting == 0 ? null
+            : load.Workers == 0 && load.Dropping is { } why ? $"its workers cannot use the deliveries that they get ({why}): its jobs wait"
             : load.Workers == 0 ? "no worker serves it: its jobs wait"
             : load.HasSuspect ? "a job runs alone whose worker went away before: the others wait until it has shown whether it was the reason"
             : limit is not null ? $"its attempts come to nothing: {limit} at a time, until they succeed again"

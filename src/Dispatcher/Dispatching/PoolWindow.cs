@@ -67,6 +67,7 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
         var running = underWay.Where(group => group.Key.State == JobState.Running && names.Contains((group.Key.ClaimedBy!, group.Key.Worker!))).ToList();
         return new PoolLoad(workers.Count, WorkerRegister.Capacity(workers), unclaimed.Sum(group => group.Count), running.Sum(group => group.Count))
         {
+            Dropping = live.FirstOrDefault(worker => worker.Dropping is not null)?.Dropping,
             HasSuspect = unclaimed.Concat(running).Any(group => group.Key.IsLost is { } topic && IsSuspect(topic, FaultClasses.Lost, group.Key.Spent)),
             OldestRun = running.Min(group => group.OldestAt) is { } claimedAt ? TimeSpan.FromMicroseconds(Math.Max(0, clock.Now - claimedAt)) : null,
         };
@@ -86,9 +87,19 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
     /// <summary>How many may be under way in a pool whose attempts come to nothing. Null: it is not limited.</summary>
     public int? LimitOf(string pool) => Breaker(pool).Limit;
 
-    /// <summary>A terminal fault is the job's own, and a worker that was stopped nobody's: they say nothing of what other attempts would come to.</summary>
-    private static bool? IsBad(Job after) =>
-        after.State == JobState.Succeeded ? false : after.FaultClass == FaultClasses.Terminal || after.Fault?.Code == FaultCodes.WorkerStopping ? null : true;
+    /// <summary>
+    /// Whether an end speaks against what the pool calls. Only faults that may pass, timeouts and lost workers do. A terminal fault is
+    /// the job's
+    /// own; an unknown one is as a rule the producer's input, and must not slow the jobs of others; a stopped worker is nobody's fault.
+    /// These
+    /// say nothing: null.
+    /// </summary>
+    internal static bool? IsBad(Job after) => after.State == JobState.Succeeded ? false : after switch
+    {
+        { Fault.Code: FaultCodes.WorkerStopping } => null,
+        { FaultClass: FaultClasses.Transient or FaultClasses.Timeout or FaultClasses.Lost } or { Fault.Code: FaultCodes.WorkerLost } => true,
+        _ => null,
+    };
 
     private bool IsSuspect(string topic, string? faultClass, int spent) => faultClass == FaultClasses.Lost && spent + 1 >= ClassOf(topic)?.MaxAttempts;
 
@@ -105,6 +116,11 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
 internal sealed record PoolLoad(int Workers, int Capacity, int Unclaimed, int Running)
 {
     public int UnderWay => Unclaimed + Running;
+
+    /// <summary>
+    /// Why an instance that is there, and not among <see cref="Workers"/>, can use none of its deliveries. Null: there is none such.
+    /// </summary>
+    public string? Dropping { get; init; }
 
     /// <summary>One is under way that runs alone.</summary>
     public bool HasSuspect { get; init; }

@@ -14,7 +14,10 @@ internal sealed record RecordedDecision
     /// <summary>The time that was decided by, by which rules were in effect or not. Of lines that do not tell it: when they were written, a moment later.</summary>
     public required DateTimeOffset At { get; init; }
 
-    /// <summary>The attempt that was asked about, from 1.</summary>
+    /// <summary>
+    /// The attempt that was asked about, from 1, as <see cref="Jobs.Job.NextTry"/> counts. Of lines that do not tell it: as dispatches
+    /// count.
+    /// </summary>
     public required int Attempt { get; init; }
 
     public required string PolicyHash { get; init; }
@@ -39,7 +42,9 @@ internal sealed record RecordedDecision
             Kind = entry.Kind,
             At = detail.RootElement.TryGetProperty("decided_at", out var at) ? at.GetDateTimeOffset() : Timestamps.At(entry.At),
             // The line of a dispatch counts its attempt already.
-            Attempt = entry.Kind == TimelineKinds.Dispatched ? entry.Attempt : entry.Attempt + 1,
+            Attempt = detail.RootElement.TryGetProperty("decided_attempt", out var attempt) ? attempt.GetInt32()
+                : entry.Kind == TimelineKinds.Dispatched ? entry.Attempt
+                : entry.Attempt + 1,
             PolicyHash = decided.GetProperty("policy_hash").GetString()!,
             BasisHash = basis.GetString()!,
             Verdict = verdict.Deserialize<Verdict>(),

@@ -6,6 +6,7 @@ using Dispatcher.Keys;
 using Dispatcher.Messaging;
 using Dispatcher.Storing;
 using Dispatcher.Topology;
+using Dispatcher.Workers;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Health;
@@ -48,7 +49,7 @@ internal static class StatusEndpoints
     }
 
     private static async Task<IResult> StatusAsync(
-        HttpContext http, ClaimsPrincipal caller, Readiness readiness, CurrentBundle current, PoolWatch pools, IServiceProvider services, IDbContextFactory<DispatcherDb> database)
+        HttpContext http, ClaimsPrincipal caller, Readiness readiness, CurrentBundle current, PoolWatch pools, WorkerTroubles troubles, IServiceProvider services, IDbContextFactory<DispatcherDb> database)
     {
         List<string> warnings = [.. Warnings(services)];
         var status = new StatusView(
@@ -64,6 +65,7 @@ internal static class StatusEndpoints
         try
         {
             using var limit = StoreWaits.Begin(http);
+            warnings.AddRange(await troubles.ListAsync(limit.Token));
             return Results.Ok(await CountedAsync(status, pools, database, limit.Token));
         }
         catch (Exception fault) when (fault.IsOfStore(http))

@@ -68,6 +68,8 @@ internal static class EventIds
     public const int WorkerRefused = 2301;
     public const int SharedCredential = 2302;
     public const int WorkersTooMany = 2310;
+    public const int WorkerDropping = 2311;
+    public const int WorkerClockOff = 2312;
 
     // 2400 recovering
     public const int OutcomeLate = 2401;

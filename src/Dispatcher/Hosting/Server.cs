@@ -89,9 +89,11 @@ internal static class Server
         services.AddSingleton<PoolTurns>();
         services.AddSingleton<Witnesses>();
         services.AddSingleton<JobDispatch>();
+        services.AddSingleton<ApprovedJobs>();
         services.AddSingleton<AttemptClaims>();
         services.AddSingleton<Heartbeats>();
         services.AddSingleton<WorkerRegister>();
+        services.AddSingleton<WorkerTroubles>();
         services.AddSingleton<JobRecovery>();
         services.AddApprovals();
         services.AddSingleton<JobReads>();

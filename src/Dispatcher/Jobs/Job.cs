@@ -80,8 +80,15 @@ internal sealed record Job
     public long UpdatedAt { get; init; }
     public long? FinishedAt { get; init; }
 
+    /// <summary>
+    /// The number of the next attempt as the policy counts: only attempts that a worker claimed and began. A dispatch that nobody claimed
+    /// is
+    /// no first try, so that a short outage of the workers makes no job a retry.
+    /// </summary>
+    public int NextTry() => Spent + 1;
+
     /// <summary>What the policy may know.</summary>
-    /// <param name="attempt">The attempt to be made.</param>
+    /// <param name="attempt">The attempt to be made, as <see cref="NextTry"/> counts.</param>
     public JobFacts Facts(int attempt) => new()
     {
         Principal = Principal,

@@ -65,7 +65,7 @@ internal sealed class PolicyGate(CurrentBundle current, Owners owners, StoreCloc
             return Decision.Denied(HashMismatch, inForce.Hash);
         }
 
-        return inForce.Bundle.Decide(job.Facts(job.Attempt + 1), at);
+        return inForce.Bundle.Decide(job.Facts(job.NextTry()), at);
     }
 
     private static Decision WithoutOwner(Job job, Decision decision) => decision with

@@ -13,7 +13,7 @@ namespace Dispatcher.Sweeping;
 
 /// <summary>Step 9: whatever is due and still there was forgotten by a message or a process. Looks at it, and returns it, fences it or ends it; and wakes the line of every pool.</summary>
 internal sealed partial class Sweep(
-    IStore store, IDbContextFactory<DispatcherDb> database, MoveWriter moves, PoolLines lines, PoolWakes wakes, CurrentBundle current, StoreClock clock, TimeProvider time, ILogger<Sweep> logger)
+    IStore store, IDbContextFactory<DispatcherDb> database, MoveWriter moves, ApprovedJobs approved, PoolLines lines, PoolWakes wakes, CurrentBundle current, StoreClock clock, TimeProvider time, ILogger<Sweep> logger)
     : Loop(TimeSpan.FromMilliseconds(500), time, logger)
 {
     private const int Batch = 250;
@@ -27,6 +27,7 @@ internal sealed partial class Sweep(
         {
         }
 
+        await approved.LookAsync(cancellationToken);
         wakes.Wake(await lines.ReadyAsync(cancellationToken));
     }
 

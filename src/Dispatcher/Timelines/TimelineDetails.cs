@@ -65,6 +65,7 @@ internal static class TimelineDetails
     {
         ApprovalId = judged.Decision.Verdict == Verdict.RequireApproval ? Approval.NameOf(job.JobId, job.ApprovalRound) : null,
         Why = why,
+        DecidedAttempt = job.NextTry(),
         judged.Decision.Verdict,
         judged.Decision.Rules,
         judged.Decision.MatchedRules,

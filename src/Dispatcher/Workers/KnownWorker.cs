@@ -22,9 +22,18 @@ internal sealed record KnownWorker
 
     /// <summary>It says that others use its credential too.</summary>
     public required bool Shared { get; init; }
+
+    /// <summary>How far its clock is ahead of the database's, in milliseconds; negative: behind. Null: it has not measured.</summary>
+    public long? ClockAheadMs { get; init; }
+
+    /// <summary>Deliveries that it could not use and dropped.</summary>
+    public long Dropped { get; init; }
+
+    /// <summary>Why it could use none of its last deliveries. Not null: it counts for nothing.</summary>
+    public string? Dropping { get; init; }
     public long StartedAt { get; init; }
     public long SeenAt { get; init; }
 
     /// <summary>Whether it can be given work.</summary>
-    public bool Serves(long now) => SeenAt >= now - WorkerRegister.StaleAfterUs && Capacity > 0 && Missing.Count == 0;
+    public bool Serves(long now) => SeenAt >= now - WorkerRegister.StaleAfterUs && Capacity > 0 && Missing.Count == 0 && Dropping is null;
 }

@@ -45,6 +45,14 @@ internal static partial class RegistrationCheck
             errors.Report("bad_version", "/registration/version", $"Allowed are 1 to {LongestText} characters, none of them for control or formatting.", "For example \"1.4.2\".");
         }
 
+        if (registration.Dropped < 0 || (registration.Dropping is { } dropping && IsBad(dropping)))
+        {
+            errors.Report(
+                "bad_dropping", "/registration/dropping",
+                $"dropped: {registration.Dropped} given, allowed is 0 or more; dropping: allowed are null and 1 to {LongestText} characters, "
+                + "none of them for control or formatting.", "Count what was dropped, and say in one word why.");
+        }
+
         CheckList("topics", registration.Topics, MostTopics);
         CheckList("enforcers", registration.Enforcers, MostEnforcers);
         var bytes = registration.Topics.Concat(registration.Enforcers).Sum(text => Encoding.UTF8.GetByteCount(text ?? ""));

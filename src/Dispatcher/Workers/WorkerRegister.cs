@@ -48,6 +48,9 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
             Missing = [.. (current.InForce.Bundle?.Pools.GetValueOrDefault(registration.Pool)?.Enforcers ?? []).Except(registration.Enforcers, StringComparer.Ordinal)],
             Capacity = registration.Capacity,
             Shared = registration.Shared,
+            ClockAheadMs = registration.ClockAheadMs,
+            Dropped = registration.Dropped,
+            Dropping = registration.Dropping,
             StartedAt = clock.Now,
             SeenAt = clock.Now,
         };
@@ -65,6 +68,11 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
         {
             Tell(worker);
             wakes.Wake(worker.Pool);
+        }
+
+        if (WorkerTroubles.ClockIsOff(worker) && (before is null || !WorkerTroubles.ClockIsOff(before)))
+        {
+            Log.ClockOff(logger, worker.Instance, principal, worker.Pool, WorkerTroubles.Offset(worker));
         }
 
         if (before is not null)
@@ -138,6 +146,10 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
         {
             Log.Refused(logger, worker.Instance, worker.Principal, worker.Pool, string.Join(", ", worker.Missing));
         }
+        else if (worker.Dropping is { } why)
+        {
+            Log.Dropping(logger, worker.Instance, worker.Principal, worker.Pool, worker.Dropped, why);
+        }
         else
         {
             Log.Known(logger, worker.Instance, worker.Principal, worker.Pool, worker.Capacity);
@@ -171,6 +183,18 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
 
         [LoggerMessage(EventIds.WorkerRefused, LogLevel.Error, "Worker {Instance} ({Principal}) does not enforce {Missing}, which pool {Pool} needs: it gets no work")]
         public static partial void Refused(ILogger logger, string instance, string principal, string pool, string missing);
+
+        [LoggerMessage(
+            EventIds.WorkerDropping, LogLevel.Error,
+            "Worker {Instance} ({Principal}) of pool {Pool} cannot use the deliveries that it gets and has dropped {Dropped}, the last because of {Reason}: "
+            + "it gets no work until it tries again. Compare its version and pool with this server's")]
+        public static partial void Dropping(ILogger logger, string instance, string principal, string pool, long dropped, string reason);
+
+        [LoggerMessage(
+            EventIds.WorkerClockOff, LogLevel.Warning,
+            "The clock of worker {Instance} ({Principal}) of pool {Pool} is {Offset}; the worker corrects the times that it reports. "
+            + "Set the clock of its machine")]
+        public static partial void ClockOff(ILogger logger, string instance, string principal, string pool, string offset);
 
         [LoggerMessage(
             EventIds.WorkersTooMany, LogLevel.Warning,

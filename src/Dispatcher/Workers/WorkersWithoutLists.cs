@@ -21,6 +21,9 @@ internal static class WorkersWithoutLists
         Missing = worker.Missing,
         Capacity = worker.Capacity,
         Shared = worker.Shared,
+        ClockAheadMs = worker.ClockAheadMs,
+        Dropped = worker.Dropped,
+        Dropping = worker.Dropping,
         StartedAt = worker.StartedAt,
         SeenAt = worker.SeenAt,
     });

@@ -14,6 +14,9 @@ internal sealed class Journey : IAsyncDisposable
     public const string ServerUser = "server";
 
     private static readonly string[] Producers = ["billing", "shipping"];
+    /// <summary>A proxy that answers nobody. Workers are told of it, and must reach a dispatcher on this machine all the same.</summary>
+    private const string NoProxy = "http://127.0.0.1:9";
+
     private static readonly string[] Pools = ["test", "repo", "strict"];
     private static int _count;
 
@@ -159,15 +162,17 @@ internal sealed class Journey : IAsyncDisposable
     }
 
     /// <summary>A worker whose effects are counted. Its claims go to this dispatcher.</summary>
-    public async Task<Child> CountingWorkerAsync(DispatcherProcess dispatcher, int concurrency = 16) => await ServingAsync(await StartWorkerAsync(dispatcher, concurrency));
+    public async Task<Child> CountingWorkerAsync(DispatcherProcess dispatcher, int concurrency = 16, int secondsAhead = 0) =>
+        await ServingAsync(await StartWorkerAsync(dispatcher, concurrency, secondsAhead: secondsAhead));
 
     /// <summary>The same without waiting until it serves.</summary>
-    public async Task<Child> StartWorkerAsync(DispatcherProcess dispatcher, int concurrency = 16, string pool = "test")
+    public async Task<Child> StartWorkerAsync(DispatcherProcess dispatcher, int concurrency = 16, string pool = "test", int secondsAhead = 0)
     {
         var key = await KeyAsync(dispatcher, "worker-" + pool, "worker:" + pool);
         var worker = new Child(
-            "Dispatcher.JourneyWorker.dll", new Dictionary<string, string>(),
-            pool, concurrency.ToString(CultureInfo.InvariantCulture), Servers.BrokerAs("worker-" + pool, Name).AbsoluteUri, dispatcher.Address, key, Postgres);
+            "Dispatcher.JourneyWorker.dll", new Dictionary<string, string> { ["HTTP_PROXY"] = NoProxy },
+            pool, concurrency.ToString(CultureInfo.InvariantCulture), Servers.BrokerAs("worker-" + pool, Name).AbsoluteUri, dispatcher.Address, key, Postgres,
+            secondsAhead.ToString(CultureInfo.InvariantCulture));
         _workers.Add(worker);
         return worker;
     }
@@ -190,6 +195,7 @@ internal sealed class Journey : IAsyncDisposable
             ["DISPATCHER_RABBITMQ"] = Servers.BrokerAs("worker-" + pool, Name).AbsoluteUri,
             ["DISPATCHER_URL"] = dispatcher.Address,
             ["DISPATCHER_API_KEY"] = await KeyAsync(dispatcher, "worker-" + pool, "worker:" + pool),
+            ["http_proxy"] = NoProxy,
         };
         var worker = new Child(environment, file, arguments);
         _workers.Add(worker);

@@ -73,6 +73,19 @@ internal static class Servers
         return [.. connections.EnumerateArray().Where(connection => connection.TryGetProperty("user", out var name) && name.GetString() == user).Select(connection => connection.GetProperty("name").GetString()!)];
     }
 
+    /// <summary>Has the broker close the connections that a user has in a virtual host; answers how many.</summary>
+    public static async Task<int> CutConnectionsAsync(string vhost, string user)
+    {
+        IReadOnlyList<string> connections = [];
+        await Eventually.IsAsync(async () => (connections = await ConnectionsAsync(vhost, user)).Count > 0, () => $"the broker lists a connection of {user}", TimeSpan.FromSeconds(30));
+        foreach (var name in connections)
+        {
+            await Management.Value.DeleteAsync(new Uri($"api/connections/{Uri.EscapeDataString(name)}", UriKind.Relative), Now);
+        }
+
+        return connections.Count;
+    }
+
     public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);

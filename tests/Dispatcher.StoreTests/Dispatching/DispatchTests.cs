@@ -1,4 +1,7 @@
 using Dispatcher.Contracts;
+using Dispatcher.Explaining;
+using Dispatcher.Jobs;
+using Dispatcher.Recovering;
 
 namespace Dispatcher.StoreTests.Dispatching;
 
@@ -19,6 +22,51 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
 
         Assert.Equal((JobState.Dispatched, 1), ((await JobAsync(job.JobId)).State, (await JobAsync(job.JobId)).Attempt));
     }
+
+    /// <summary>A short outage of the workers must not make every job a retry.</summary>
+    [Fact]
+    public async Task An_attempt_that_nobody_claimed_or_that_was_given_back_is_no_first_try_and_one_that_failed_is()
+    {
+        const string Again = "{ id: again, match: { topic: job.exec.shell, attempt_gte: 2 }, decision: DENY, reason: a second try }";
+        await using var writers = await Writers.OnAsync(Database);
+        var stored = await StoredAsync(AJob.New());
+        await writers.BundleAsync(Topic.Replace("team }", "team, idempotent: true }", StringComparison.Ordinal), Store, Stop, $"{Allow}, {Again}");
+        await writers.DispatchAsync(stored, Stop);
+        await MovedAsync(Recovery.Unclaimed(await JobAsync(stored.JobId), await writers.AroundAsync(Stop)));
+
+        var unclaimed = await JobAsync(stored.JobId);
+        Assert.Equal((JobState.Accepted, 1, Verdict.Allow), (unclaimed.State, unclaimed.Attempt, (await writers.JudgeAsync(unclaimed, Stop)).Decision.Verdict));
+        await writers.DispatchAsync(unclaimed, Stop);
+        var dispatched = await JobAsync(stored.JobId);
+        var running = dispatched with { State = JobState.Running, RunId = Guid.CreateVersion7(), ClaimedBy = "worker-key", RunUntil = long.MaxValue / 2 };
+        await MovedAsync(new Move(dispatched, running));
+        await MovedAsync(Recovery.Of(await JobAsync(stored.JobId), AnOutcome(running, OutcomeKind.Returned), await writers.AroundAsync(Stop)));
+
+        var returned = await JobAsync(stored.JobId);
+        Assert.Equal((2, Verdict.Allow), (returned.Attempt, (await writers.JudgeAsync(returned, Stop)).Decision.Verdict));
+        await writers.DispatchAsync(returned, Stop);
+        dispatched = await JobAsync(stored.JobId);
+        await MovedAsync(new Move(dispatched, dispatched with { State = JobState.Running, RunId = running.RunId, ClaimedBy = "worker-key", RunUntil = long.MaxValue / 2 }));
+        await MovedAsync(Recovery.Of(await JobAsync(stored.JobId), AnOutcome(running, OutcomeKind.Faulted), await writers.AroundAsync(Stop)));
+
+        var failed = await JobAsync(stored.JobId);
+        Assert.Equal(JobState.Retrying, failed.State);
+        Assert.Equal((Verdict.Deny, "a second try"), ((await writers.JudgeAsync(failed, Stop)).Decision.Verdict, (await writers.JudgeAsync(failed, Stop)).Decision.Reason));
+        Assert.Equal([1, 1, 1], (await TimelineAsync(stored.JobId)).Select(RecordedDecision.Of).OfType<RecordedDecision>().Where(decision => decision.Kind == "dispatched").Select(decision => decision.Attempt));
+    }
+
+    private static AttemptOutcome AnOutcome(Job running, OutcomeKind kind) => new()
+    {
+        JobId = running.JobId,
+        Attempt = running.Attempt,
+        RunId = running.RunId!.Value,
+        Worker = "host/1",
+        PermitId = Guid.Empty,
+        Kind = kind,
+        Fault = kind == OutcomeKind.Faulted ? new Fault { Class = "transient", Type = "t", Message = "m" } : null,
+        StartedAt = DateTimeOffset.UnixEpoch,
+        EndedAt = DateTimeOffset.UnixEpoch,
+    };
 
     [Theory]
     [InlineData("rules are gone", JobState.Denied)]

@@ -1,6 +1,7 @@
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
+using Dispatcher.Recovering;
 using Dispatcher.Workers;
 
 namespace Dispatcher.StoreTests.Dispatching;
@@ -147,6 +148,47 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
         writers.Window.Ended(new Move(quick, quick with { State = JobState.Succeeded }));
 
         Assert.Equal(32, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
+    }
+
+    [Theory]
+    [InlineData("System.FormatException", null, null, false)]
+    [InlineData("System.Collections.Generic.KeyNotFoundException", null, null, false)]
+    [InlineData("System.InvalidOperationException", null, null, false)]
+    [InlineData("KeyError", null, null, false)]
+    [InlineData("any", "bad_order", "terminal", false)]
+    [InlineData("bad_result", "bad_result", "terminal", false)]
+    [InlineData("any", "http:404", null, false)]
+    [InlineData("any", "worker_stopping", null, false)]
+    [InlineData("any", "in_doubt", "terminal", false)]
+    [InlineData("any", "http:503", null, true)]
+    [InlineData("any", "busy", "transient", true)]
+    [InlineData("any", "timeout", null, true)]
+    [InlineData("System.Net.Sockets.SocketException", null, null, true)]
+    public async Task Only_faults_that_speak_against_what_the_pool_calls_limit_it(string type, string? code, string? faultClass, bool limits)
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var running = await RunningAsync(job => job with { RunUntil = long.MaxValue / 2, RunLimitUs = 1 });
+        await writers.BundleAsync("job.exec.shell: { pool: shell, owner: team, idempotent: true }", Store, Stop);
+        var around = await writers.AroundAsync(Stop);
+        var outcome = new AttemptOutcome
+        {
+            JobId = running.JobId,
+            Attempt = 1,
+            RunId = running.RunId!.Value,
+            Worker = "host/1",
+            PermitId = Guid.Empty,
+            Kind = OutcomeKind.Faulted,
+            Fault = new Fault { Class = faultClass, Type = type, Code = code, Message = "m" },
+            StartedAt = DateTimeOffset.UnixEpoch,
+            EndedAt = DateTimeOffset.UnixEpoch,
+        };
+
+        for (var i = 0; i < 50; i++)
+        {
+            writers.Window.Ended(Recovery.Of(running, outcome, around));
+        }
+
+        Assert.Equal(limits, writers.Window.LimitOf("shell") is not null);
     }
 
     [Fact]

@@ -28,7 +28,7 @@ public sealed class MigrationTests
             """);
         Assert.Equal(
             ["0002_pins_and_processes", "0003_approvals", "0004_seals", "0005_lines_and_workers", "0006_sorting", "0007_timeline_witness", "0008_gates", "0009_people",
-                "0010_keys_stay_revoked"],
+                "0010_keys_stay_revoked", "0013_worker_troubles"],
             await Migrator.MissingAsync(db, Stop));
 
         await Migrator.MigrateAsync(db, Stop);

@@ -1,5 +1,7 @@
 using Dispatcher.Attempts;
 using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
+using Dispatcher.Storing;
 using Dispatcher.Workers;
 
 namespace Dispatcher.StoreTests.Workers;
@@ -135,7 +137,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
     public async Task A_refused_registration_extends_the_leases_of_its_runs_all_the_same()
     {
         await using var writers = await Writers.OnAsync(Database);
-        var heartbeats = new Heartbeats(Store, writers.Workers);
+        var heartbeats = new Heartbeats(Store, writers.Workers, writers.Clock);
         var running = await RunningAsync(job => job with { RunUntil = long.MaxValue / 2, HeartbeatUs = 5_000_000 });
         await InventedAsync("worker-key", capacity: 1);
         var request = new HeartbeatRequest { Worker = "one more", Registration = Registration(), Runs = [] };
@@ -143,6 +145,53 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
 
         Assert.Empty(answer!.Fenced);
         Assert.Null(await heartbeats.BeatAsync(request, "worker-key", Stop));
+    }
+
+    [Fact]
+    public async Task A_worker_that_can_use_none_of_its_deliveries_counts_for_nothing_until_it_tries_again()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 3 }, "host/1", "old", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 3, Dropped = 3, Dropping = "unreadable_body" }, "host/1", "old", Stop);
+
+        var dropping = await writers.Window.LoadAsync("shell", Stop);
+        var why = Assert.Single(await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop));
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 3, Dropped = 3 }, "host/1", "old", Stop);
+
+        Assert.Equal((0, 0, "unreadable_body"), (dropping.Workers, dropping.Capacity, dropping.Dropping));
+        Assert.Contains("unreadable_body", PoolView.Of(dropping, waiting: 1, limit: null).Note, StringComparison.Ordinal);
+        Assert.Contains("host/1 of pool shell cannot use the deliveries that it gets (unreadable_body)", why, StringComparison.Ordinal);
+        Assert.Equal(3, (await writers.Window.LoadAsync("shell", Stop)).Capacity);
+        Assert.Empty(await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop));
+    }
+
+    [Fact]
+    public async Task The_offset_of_a_workers_clock_is_known_and_a_large_one_is_a_trouble()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await writers.Workers.NoteAsync(Registration() with { ClockAheadMs = 600_000 }, "host/1", "ahead", Stop);
+        await writers.Workers.NoteAsync(Registration() with { ClockAheadMs = -600_000 }, "host/2", "behind", Stop);
+        await writers.Workers.NoteAsync(Registration() with { ClockAheadMs = 900 }, "host/3", "near", Stop);
+
+        var troubles = await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop);
+
+        Assert.Equal(
+            ["the clock of worker host/1 of pool shell is 600.0 s ahead; set the clock of its machine",
+                "the clock of worker host/2 of pool shell is 600.0 s behind; set the clock of its machine"],
+            troubles);
+        Assert.Equal([600_000, -600_000, 900], (await writers.Workers.ListAsync(Stop)).OrderBy(worker => worker.Instance).Select(worker => worker.ClockAheadMs));
+    }
+
+    [Fact]
+    public async Task A_heartbeat_is_answered_with_the_databases_time()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var before = await Store.NowAsync(Stop);
+
+        var answer = await new Heartbeats(Store, writers.Workers, writers.Clock)
+            .BeatAsync(new HeartbeatRequest { Worker = "host/1", Registration = Registration(), Runs = [] }, "worker-shell", Stop);
+
+        Assert.InRange(answer!.Now!.Value, Timestamps.At(before).AddSeconds(-2), Timestamps.At(await Store.NowAsync(Stop)).AddSeconds(2));
     }
 
     /// <summary>As many instances of one key as it may have, by default all of them heard of just now, however long the test takes.</summary>

@@ -47,7 +47,7 @@ public sealed class OwnerTests
         var (status, body) = await stage.VoteAsync(held, "approve", stage.Ana);
 
         Assert.Equal((409, "changed"), (status, body.GetProperty("code").GetString()));
-        Assert.Equal(JobState.Accepted, (await stage.JobAsync(held)).State);
+        Assert.Equal(JobState.Denied, (await stage.JobAsync(held)).State);
         var decision = (await stage.Server.Get<PolicyGate>().JudgeAsync(await stage.JobAsync(held), Hop.Dispatch, TestContext.Current.CancellationToken)).Decision;
         Assert.Equal((Verdict.Deny, PolicyGate.NoOwner), (decision.Verdict, decision.Reason));
     }

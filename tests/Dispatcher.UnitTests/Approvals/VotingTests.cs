@@ -132,7 +132,7 @@ public sealed class VotingTests
     }
 
     [Fact]
-    public async Task When_the_rules_have_changed_the_vote_is_refused_and_the_job_is_decided_again()
+    public async Task When_the_rules_have_changed_the_vote_is_refused_and_the_next_round_is_open()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var held = await stage.HeldAsync();
@@ -142,9 +142,9 @@ public sealed class VotingTests
         var (status, body) = await stage.VoteAsync(held, "approve", stage.Ana, shown: shown);
 
         Assert.Equal((409, "changed"), (status, body.GetProperty("code").GetString()));
-        Assert.Equal(JobState.Accepted, (await stage.JobAsync(held)).State);
-        Assert.Equal(ApprovalStates.Invalidated, (await stage.ApprovalAsync(held)).State);
-        Assert.Equal([TimelineKinds.Held, TimelineKinds.Invalidated, TimelineKinds.VoteRefused], await stage.LinesAsync(held));
+        var again = await stage.ApprovalAsync(held);
+        Assert.Equal((JobState.Held, ApprovalStates.Held, 2), ((await stage.JobAsync(held)).State, again.State, again.Round));
+        Assert.Equal([TimelineKinds.Held, TimelineKinds.Invalidated, TimelineKinds.Held, TimelineKinds.VoteRefused], await stage.LinesAsync(held));
     }
 
     [Fact]

@@ -44,18 +44,16 @@ internal sealed class AServer : IAsyncDisposable
         await db.SaveChangesAsync(TestContext.Current.CancellationToken);
     }
 
+    /// <summary>All routes.</summary>
     public IEnumerable<RouteEndpoint> Endpoints => ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>();
 
     /// <summary>A route, named as in <c>Routes.approved.txt</c>.</summary>
-    public RouteEndpoint Endpoint(string method, string route) => ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().Single(endpoint =>
+    public RouteEndpoint Endpoint(string method, string route) => Endpoints.Single(endpoint =>
         endpoint.RoutePattern.RawText == route && endpoint.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods.Contains(method));
-
-    /// <summary>All routes.</summary>
-    public IEnumerable<RouteEndpoint> Endpoints() => ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>();
 
     /// <summary>The endpoint of a route that has only one.</summary>
     public RouteEndpoint Endpoint(string route) =>
-        ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().Single(endpoint => endpoint.RoutePattern.RawText == route);
+        Endpoints.Single(endpoint => endpoint.RoutePattern.RawText == route);
 
     /// <summary>Status and body of the answer. A route is named as in <c>Routes.approved.txt</c>; its one parameter, if any, is <paramref name="id"/> or <paramref name="name"/>.</summary>
     public async Task<(int Status, JsonElement Body)> AskAsync(string method, string route, ClaimsPrincipal caller, string query = "", Guid? id = null, string? body = null, string? name = null)
@@ -92,7 +90,7 @@ internal sealed class AServer : IAsyncDisposable
     /// <summary>The answer of a route that answers with text, to anybody.</summary>
     public async Task<string> TextAsync(string route)
     {
-        var endpoint = ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>().Single(endpoint => endpoint.RoutePattern.RawText == route);
+        var endpoint = Endpoints.Single(endpoint => endpoint.RoutePattern.RawText == route);
         using var answer = new MemoryStream();
         var http = new DefaultHttpContext { RequestServices = _app.Services };
         http.Request.Method = "GET";

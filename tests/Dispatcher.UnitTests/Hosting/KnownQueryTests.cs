@@ -41,7 +41,7 @@ public sealed class KnownQueryTests
     {
         await using var server = await AServer.MigratedAsync();
 
-        foreach (var endpoint in server.Endpoints().Where(endpoint => endpoint.RoutePattern.RawText!.StartsWith("/api", StringComparison.Ordinal)))
+        foreach (var endpoint in server.Endpoints.Where(endpoint => endpoint.RoutePattern.RawText!.StartsWith("/api", StringComparison.Ordinal)))
         {
             Assert.True(endpoint.Metadata.GetMetadata<Dispatcher.Hosting.ChecksQuery>() is not null, endpoint.DisplayName);
         }

@@ -63,6 +63,25 @@ public sealed class LogLineTests
         OneLineAndItsException(output.ToString(), forged);
     }
 
+    /// <summary>What a handler logs says of which job it is; a line that names its job does not name it twice.</summary>
+    [Fact]
+    public void A_line_that_the_reference_worker_logs_during_a_run_shows_the_job()
+    {
+        var scopes = new LoggerExternalScopeProvider();
+        var output = new StringWriter();
+        var values = new Dictionary<string, object?> { ["JobId"] = "0198c5a2" };
+
+        using (scopes.Push("job 0198c5a2 job.exec.shell\n attempt 1"))
+        {
+            new WorkerLines().Write(new LogEntry<string>(LogLevel.Information, "Handler", default, "state", null, (_, _) => "It works"), scopes, output);
+            new WorkerLines().Write(new LogEntry<Dictionary<string, object?>>(LogLevel.Information, "Runner", default, values, null, (_, _) => "Job 0198c5a2 ends"), scopes, output);
+        }
+
+        var lines = output.ToString().TrimEnd('\n').Split('\n');
+        Assert.EndsWith("Handler[0] [job 0198c5a2 job.exec.shell\\u000a attempt 1] It works", lines[0], StringComparison.Ordinal);
+        Assert.EndsWith("Runner[0] Job 0198c5a2 ends", lines[1], StringComparison.Ordinal);
+    }
+
     [Theory]
     [MemberData(nameof(Forged))]
     public async Task A_worker_whose_texts_hold_it_is_refused(string forged)

@@ -82,14 +82,14 @@ public sealed class CurrentBundleTests
     [Theory]
     [InlineData(0, Verdict.Allow)]
     [InlineData(1, Verdict.Deny)]
-    public async Task The_gate_asks_about_the_attempt_that_would_be_made_next(int attempts, Verdict expected)
+    public async Task The_gate_asks_about_the_attempt_that_would_be_made_next_and_counts_those_that_ran(int spent, Verdict expected)
     {
         await using var server = await AServer.MigratedAsync();
         await server.Get<StoreClock>().OnceAsync(Stop);
         var bundle = ABundle.WithRules("id: a, match: {topic: test.run}, decision: ALLOW", "id: b, match: {topic: test.run, attempt_gte: 2}, decision: DENY").Build();
         await ActivateAsync(server, bundle.Hash, bundle.Archive);
 
-        var decision = await JudgeAsync(server, AJob.ToTest().Stored with { Attempt = attempts });
+        var decision = await JudgeAsync(server, AJob.ToTest().Stored with { Attempt = 3, Spent = spent });
 
         Assert.Equal(expected, decision.Verdict);
     }

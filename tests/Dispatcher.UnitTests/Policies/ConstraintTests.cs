@@ -33,6 +33,51 @@ public class ConstraintTests
     }
 
     [Theory]
+    [InlineData("[service.internal:8443]", "[service.internal:8443, api.github.com]", "service.internal:8443")]
+    [InlineData("[service.internal:8443]", "[service.internal]", "")]
+    [InlineData("[service.internal:443]", "[service.internal]", "service.internal:443")]
+    [InlineData("[service.internal]", "[service.internal:80, service.internal:8080]", "service.internal:80")]
+    [InlineData("[a.org, b.org]", "[b.org, a.org:443]", "a.org:443 b.org")]
+    [InlineData("['[::1]:8080', '[::1]']", "['[::1]:8080', '[::1]:443']", "[::1]:443 [::1]:8080")]
+    public void Hosts_with_ports_intersect_to_what_both_rules_allow(string first, string second, string both)
+    {
+        foreach (var (one, other) in new[] { (first, second), (second, first) })
+        {
+            Decision decision = ABundle.WithRules(Constrain("a", "allowed_hosts: " + one), Constrain("b", "allowed_hosts: " + other)).Decide(AJob.ToTest());
+
+            Assert.Equal(both, string.Join(' ', decision.Constraints?.AllowedHosts ?? []));
+            Assert.Equal(both.Length == 0, decision.Reason == ReasonCodes.ConstraintUnsatisfiable);
+        }
+    }
+
+    [Theory]
+    [InlineData("api.github.com", true)]
+    [InlineData("api.github.com:443", true)]
+    [InlineData("service.internal:8443", true)]
+    [InlineData("127.0.0.1:65535", true)]
+    [InlineData("[::1]", true)]
+    [InlineData("[2001:db8::1]:8080", true)]
+    [InlineData("[::ffff:10.0.0.1]", true)]
+    [InlineData("api.github.com:", false)]
+    [InlineData("api.github.com:0", false)]
+    [InlineData("api.github.com:08", false)]
+    [InlineData("api.github.com:65536", false)]
+    [InlineData("api.github.com:443/x", false)]
+    [InlineData("https://api.github.com", false)]
+    [InlineData("*.github.com", false)]
+    [InlineData("API.github.com", false)]
+    [InlineData("::1", false)]
+    [InlineData("[0:0:0:0:0:0:0:1]", false)]
+    [InlineData("[::1%eth0]", false)]
+    [InlineData("[api.github.com]", false)]
+    public void A_host_may_have_a_port(string host, bool allowed)
+    {
+        ABundle bundle = ABundle.WithRules(Constrain("a", $"allowed_hosts: ['{host}']"));
+
+        Assert.Equal(allowed, bundle.Load().Errors.Count == 0);
+    }
+
+    [Theory]
     [InlineData("ALLOW_WITH_CONSTRAINTS")]
     [InlineData("REQUIRE_APPROVAL")]
     public void A_constraint_that_the_pool_does_not_enforce_is_a_denial(string verdict)

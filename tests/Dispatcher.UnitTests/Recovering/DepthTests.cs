@@ -82,7 +82,7 @@ public sealed class DepthTests
         var hash = Convert.ToHexStringLower(SHA256.HashData(body));
         var claims = new PermitClaims { Jti = Guid.CreateVersion7(), Sub = job.JobId, Att = job.Attempt, Aud = "main", Exp = long.MaxValue, Bh = hash };
         var part = Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(claims, WireJson.Default.PermitClaims));
-        return PermitCheck.Of(body, $"h.{part}.s", "main", DateTimeOffset.UnixEpoch);
+        return PermitCheck.Of(body, $"h.{part}.s", "main");
     }
 
     private static string Nested(int levels, string open, string close) =>

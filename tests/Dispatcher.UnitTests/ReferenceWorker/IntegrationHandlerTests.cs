@@ -9,10 +9,12 @@ namespace Dispatcher.UnitTests.ReferenceWorker;
 public sealed class IntegrationHandlerTests : IAsyncLifetime
 {
     private readonly ARun _run = new();
-    private readonly EgressClient _egress = new();
+    private readonly EgressClient _egress;
     private readonly WebApplication _one = Server();
     private readonly WebApplication _two = Server();
     private readonly ConcurrentQueue<IHeaderDictionary> _seen = new();
+
+    public IntegrationHandlerTests() => _egress = new EgressClient(_run.Options);
 
     private IntegrationHandler Handler => new(_egress, _run.Options, TimeProvider.System);
 
@@ -78,6 +80,11 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [InlineData("https://api.github.com:443/x", "api.github.com", true)]
     [InlineData("https://api.github.com:444/x", "api.github.com", false)]
     [InlineData("https://api.github.com:444/x", "api.github.com:444", true)]
+    [InlineData("https://service.internal:8443/", "service.internal:8443", true)]
+    [InlineData("https://service.internal/", "service.internal:8443", false)]
+    [InlineData("https://service.internal:8444/", "service.internal:8443", false)]
+    [InlineData("https://api.github.com/x", "api.github.com:443", true)]
+    [InlineData("http://api.github.com/x", "api.github.com:443", false)]
     [InlineData("https://evil.api.github.com/x", "api.github.com", false)]
     [InlineData("https://api.github.com.evil.org/x", "api.github.com", false)]
     [InlineData("https://api.github.com./x", "api.github.com", false)]
@@ -88,6 +95,8 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [InlineData("http://0x7f.1/", "127.0.0.1", true)]
     [InlineData("http://017700000001/", "017700000001", false)]
     [InlineData("http://[::1]/", "[::1]", true)]
+    [InlineData("http://[::1]:8080/", "[::1]:8080", true)]
+    [InlineData("http://[::1]:8081/", "[::1]:8080", false)]
     [InlineData("http://[::1]/", "127.0.0.1", false)]
     [InlineData("http://[::ffff:127.0.0.1]/", "127.0.0.1", false)]
     [InlineData("http://[0:0:0:0:0:0:0:1]:80/", "[::1]", true)]

@@ -16,13 +16,14 @@ internal sealed class AWorker : IAsyncDisposable
     public ConcurrentQueue<(EventId Id, Exception? Exception)> Logs { get; }
 
     public static async Task<AWorker> That(
-        Func<JobRun, CancellationToken, Task<JobResult>> runs, Action<WorkerOptions>? configure = null, InMemoryTransport? transport = null)
+        Func<JobRun, CancellationToken, Task<JobResult>> runs, Action<WorkerOptions>? configure = null, InMemoryTransport? transport = null, TimeProvider? clock = null)
     {
         transport ??= new InMemoryTransport();
         var builder = Host.CreateEmptyApplicationBuilder(null);
         var logs = new LogLines();
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddProvider(logs);
         builder.Services.AddSingleton<IWorkerTransport>(transport);
+        builder.Services.AddSingleton(clock ?? TimeProvider.System);
         builder.Services.AddSingleton(new Doing(runs));
         builder.Services.AddDispatcherWorker("test", configure).Handle<Handler>("job.test");
         var host = builder.Build();

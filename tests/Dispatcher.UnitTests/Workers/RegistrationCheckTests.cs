@@ -27,6 +27,22 @@ public sealed class RegistrationCheckTests
     }
 
     [Theory]
+    [InlineData(0, null, null)]
+    [InlineData(3, "unreadable_body", null)]
+    [InlineData(-1, null, "bad_dropping")]
+    [InlineData(3, "", "bad_dropping")]
+    [InlineData(3, "a\nb", "bad_dropping")]
+    public void What_a_worker_drops_is_a_count_and_a_visible_word(int dropped, string? dropping, string? code)
+    {
+        var errors = new List<InputError>();
+
+        RegistrationCheck.Run(
+            new WorkerRegistration { Pool = "shell", Version = "1", Topics = [], Enforcers = [], Capacity = 1, Dropped = dropped, Dropping = dropping }, errors);
+
+        Assert.Equal(code, errors.SingleOrDefault()?.Code);
+    }
+
+    [Theory]
     [InlineData("host-17/4711")]
     [InlineData("Büro 東京 🛠")]
     public void Visible_text_is_accepted(string text) => Assert.False(RegistrationCheck.IsBad(text));

@@ -1,0 +1,53 @@
+using System.Net;
+using System.Text.RegularExpressions;
+
+namespace Dispatcher.Contracts;
+
+/// <summary>
+/// How the entries of <see cref="Constraints.AllowedHosts"/> are written and what they allow: the rules that name them and the workers that
+/// enforce them use the same code. <c>host</c> allows the ports 80 and 443; <c>host:port</c> allows that port only.
+/// </summary>
+public static partial class AllowedHosts
+{
+    /// <summary>The form of an entry, in words for an error.</summary>
+    public const string Words =
+        "a host name in lower case, an IPv4 address or an IPv6 address in brackets, which allow the ports 80 and 443, "
+        + "or one with :port (1 to 65535), which allows that port only; no scheme, path or wildcard";
+
+    private static readonly string[] DefaultPorts = [":80", ":443"];
+
+    /// <summary>
+    /// Whether an entry has the form that is compared. An IPv6 address must be in its short form, for example <c>[::1]:8080</c>.
+    /// </summary>
+    public static bool IsWellFormed(string entry) =>
+        Entry().Match(entry) is { Success: true } match
+        && (match.Groups["ipv6"] is not { Success: true, Value: var address }
+            || (IPAddress.TryParse(address, out var parsed) && parsed.ToString() == address));
+
+    /// <summary>Whether one of the entries allows a call of this address. The scheme does not matter.</summary>
+    public static bool Allows(IReadOnlyList<string> entries, Uri url) => Covers(entries, $"{HostOf(url)}:{url.Port}");
+
+    /// <summary>The host of an address and, where it is neither 80 nor 443, its port, as an entry is written.</summary>
+    public static string EntryOf(Uri url) => url.Port is 80 or 443 ? HostOf(url) : $"{HostOf(url)}:{url.Port}";
+
+    /// <summary>Whether the entries allow all that <paramref name="entry"/> allows.</summary>
+    public static bool Covers(IReadOnlyList<string> entries, string entry) =>
+        entries.Contains(entry, StringComparer.Ordinal)
+        || DefaultPorts.Any(port =>
+            entry.EndsWith(port, StringComparison.Ordinal) && entries.Contains(entry[..^port.Length], StringComparer.Ordinal));
+
+    /// <summary>Entries that allow what both lists allow, sorted. Empty: nothing.</summary>
+    public static IReadOnlyList<string> Intersect(IReadOnlyList<string> one, IReadOnlyList<string> other) =>
+    [
+        .. one.Where(entry => Covers(other, entry)).Union(other.Where(entry => Covers(one, entry)), StringComparer.Ordinal)
+            .Order(StringComparer.Ordinal),
+    ];
+
+    private static string HostOf(Uri url) => (url.HostNameType == UriHostNameType.IPv6 ? url.Host : url.IdnHost).ToLowerInvariant();
+
+    [GeneratedRegex(
+        @"\A((?=[^:]{1,253}(:|\z))[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[(?<ipv6>[0-9a-f:.]{2,45})\])"
+        + @"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?\z",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
+    private static partial Regex Entry();
+}

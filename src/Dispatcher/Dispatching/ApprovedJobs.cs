@@ -1,0 +1,56 @@
+using Dispatcher.Contracts;
+using Dispatcher.Judging;
+using Dispatcher.Policies;
+using Dispatcher.Storing;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Dispatching;
+
+/// <summary>
+/// Asks the policy again about the approved jobs that wait, when another bundle is in force. What its approvers decided may no longer
+/// count, and
+/// the next round must not wait until a worker has room.
+/// </summary>
+internal sealed class ApprovedJobs(IDbContextFactory<DispatcherDb> database, PolicyGate gate, JobDispatch dispatch, CurrentBundle current)
+{
+    private const int Batch = 100;
+
+    private long _lookedFor = -1;
+
+    /// <summary>Looks at all of them once for each bundle that comes into force. One caller at a time.</summary>
+    public async Task LookAsync(CancellationToken cancellationToken)
+    {
+        var inForce = current.InForce;
+        if (inForce.Bundle is null || inForce.Serial == _lookedFor)
+        {
+            return;
+        }
+
+        Guid? last = null;
+        do
+        {
+            last = await LookAsync(inForce.Hash, last, cancellationToken);
+        }
+        while (last is not null);
+        _lookedFor = inForce.Serial;
+    }
+
+    /// <summary>The last job of the batch. Null: there are no more.</summary>
+    private async Task<Guid?> LookAsync(string hash, Guid? after, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var jobs = await db.Jobs.AsNoTracking()
+            .Where(job => job.State == JobState.Approved && job.PolicyHash != hash && (after == null || job.JobId > after))
+            .OrderBy(job => job.JobId).Take(Batch).ToListAsync(cancellationToken);
+        foreach (var job in jobs)
+        {
+            var judged = await gate.JudgeAsync(job, Hop.Dispatch, cancellationToken);
+            if (judged.Decision.Reason != ReasonCodes.NoBundle)
+            {
+                await dispatch.HoldAsync(judged, cancellationToken);
+            }
+        }
+
+        return jobs.Count == Batch ? jobs[^1].JobId : null;
+    }
+}
