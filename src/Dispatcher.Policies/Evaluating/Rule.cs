@@ -54,6 +54,9 @@ internal sealed record Rule
     /// <summary>Its author means that nothing may ever weaken it.</summary>
     public bool IsGuardrail { get; init; }
 
+    /// <summary>Why its grant may rest on what the producer says. Null or empty: lint warns of that.</summary>
+    public string? TrustsProducer { get; init; }
+
     /// <summary>SHA-256 of everything that the rule says.</summary>
     public required byte[] ContentHash { get; init; }
 

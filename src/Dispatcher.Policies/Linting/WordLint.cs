@@ -45,10 +45,17 @@ internal sealed class WordLint(LintedBundle bundle, FindingList findings)
         List<string> words = [.. Leaves.Of(rule).Select(leaf => Word(leaf.Test, topic)).OfType<string>().Distinct(StringComparer.Ordinal)];
         if (words.Count > 0 && bundle.FindMatching(topic, rule).Job is { } witness)
         {
+            string grant = $"{rule.Id} grants on {topic.Name}, whose risk is high, by the producer's word: {string.Join(", ", words)}";
+            if (!string.IsNullOrWhiteSpace(rule.TrustsProducer))
+            {
+                findings.Info(rule.Where, LintCodes.ProducersWord, $"{grant}. Its author says why that is enough: {rule.TrustsProducer}", "nothing, while that is true.");
+                return;
+            }
+
             findings.Warning(
                 rule.Where, LintCodes.ProducersWord,
-                $"{rule.Id} grants on {topic.Name}, whose risk is high, by the producer's word alone: {string.Join(", ", words)}; allowed: labels that are derived, principals, tags under 'always'.",
-                "derive the label from the payload, name the principals, write REQUIRE_APPROVAL, or make sure that the worker checks it.", witness);
+                $"{grant}; allowed: labels that are derived, principals, tags under 'always'.",
+                "derive the label from the payload, name the principals, write REQUIRE_APPROVAL, or say under 'trusts_producer' why a false word gains nothing.", witness);
         }
     }
 

@@ -5,7 +5,7 @@ namespace Dispatcher.Policies.Loading;
 /// <summary>What to do about a key that is not known where it stands: it is misspelt, lacks a space, or belongs elsewhere.</summary>
 internal static class KeyHints
 {
-    public static readonly string[] Rule = ["id", "description", "owners", "match", "decision", "reason", "constraints", "approval", "guardrail", "review_by", "effective"];
+    public static readonly string[] Rule = ["id", "description", "owners", "match", "decision", "reason", "constraints", "approval", "guardrail", "review_by", "trusts_producer", "effective"];
     public static readonly string[] Match = ["topic", "labels", "risk_tags", "principal", "workflow_id", "attempt_gte", "unless"];
     public static readonly string[] Effective = ["from", "until"];
     public static readonly string[] Approval = ["groups", "exclude", "decide_within", "use_within"];

@@ -77,6 +77,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
             Owners = fields.Set("owners") ?? [],
             ReviewBy = fields.Get("review_by") is { } review ? Scalars.Date(review, "review_by", errors) : null,
             IsGuardrail = fields.Flag("guardrail"),
+            TrustsProducer = fields.Text("trusts_producer"),
             ContentHash = HashOf(node),
         };
         FrozenSet<string> broken = BrokenOf(node, fields, topic);

@@ -25,6 +25,15 @@ public sealed class PolicyLintTests : IDisposable
     }
 
     [Fact]
+    public async Task The_shipped_bundle_passes_the_strict_check()
+    {
+        var outcome = await CommandLineCall.RunAsync("policy", "lint", Path.Combine(Repository.Root, "policies"), "--strict");
+
+        Assert.True(outcome.Code == 0, outcome.Output);
+        Assert.Contains("0 errors, 0 warnings", outcome.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Strict_makes_a_warning_count()
     {
         Write(Topics, Word);

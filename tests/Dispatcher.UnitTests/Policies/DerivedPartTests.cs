@@ -111,6 +111,18 @@ public sealed class DerivedPartTests
         Assert.Equal(expected, bundle.Explain(job, ABundle.Now).Labels.GetValueOrDefault(label, Absent));
     }
 
+    [Theory]
+    [InlineData("labels: {env: {source: payload, derive: {path: /a, table: [{suffix: [], value: x}]}}}", "empty")]
+    [InlineData("labels: {env: {source: payload, derive: {path: /a, table: [{prefix: a, value: x}]}}}", "wrong_kind")]
+    [InlineData("labels: {env: {source: payload, derive: {path: /a, table: [{starts_with: [a], value: x}]}}}", "wrong_kind")]
+    [InlineData("labels: {env: {source: payload, derive: {path: /a, table: [{ends_with: '', value: x}]}}}", "empty")]
+    [InlineData("labels: {env: {source: payload, derive: {path: /a, table: [{suffix: [a], ends_with: a, value: x}]}}}", "bad_value")]
+    [InlineData("labels: {env: {source: payload, derive: {path: /a, after: '.', table: []}}}", "bad_value")]
+    [InlineData("labels: {env: {source: payload, derive: {path: /a, after: '', table: []}}}", "bad_value")]
+    [InlineData("labels: {env: {source: payload, derive: {path: /a, after: '@', after_last: '@', table: []}}}", "bad_value")]
+    public void A_bad_row_or_part_does_not_load(string entry, string code) =>
+        Assert.Equal(code, Assert.Single(ABundle.WithRules().AndTopic(entry).Load().Errors).Code);
+
     private static string Derived(string derive, string value)
     {
         Bundle bundle = ABundle.WithRules("id: all, match: {topic: test.run}, decision: ALLOW")

@@ -196,11 +196,11 @@ public class ShippedPoliciesTests
     }
 
     [Fact]
-    public void What_lint_says_of_them_is_known()
+    public void Lint_has_no_warning_for_them()
     {
         IReadOnlyList<LintFinding> findings = BundleLint.Check(BundleFolder.Read(Folder()), ABundle.Now);
 
-        Assert.DoesNotContain(findings, finding => finding.Severity == LintSeverity.Error);
+        Assert.DoesNotContain(findings, finding => finding.Severity != LintSeverity.Info);
         Approved.Matches("Policies/Linting/Shipped", findings.Select(finding => finding.ToString()));
     }
 

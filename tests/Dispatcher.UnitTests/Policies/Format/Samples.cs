@@ -17,6 +17,7 @@ internal static class Samples
             owners: [platform]
             guardrail: true
             review_by: 2026-11-01
+            trusts_producer: the worker checks it
             effective: { from: 2026-11-01T00:00:00Z, until: 2027-01-01T00:00:00.5+01:00 }
             match:
               topic: job.*.**

@@ -128,6 +128,17 @@ public class LintCodesTests
             finding => finding.Code == LintCodes.NoSchema);
     }
 
+    [Theory]
+    [InlineData(", trusts_producer: the worker checks it", LintSeverity.Info)]
+    [InlineData(", trusts_producer: ' '", LintSeverity.Warning)]
+    [InlineData("", LintSeverity.Warning)]
+    public void A_rule_can_say_why_the_producers_word_is_enough(string why, LintSeverity severity)
+    {
+        ABundle bundle = ABundle.WithRules($"id: a, match: {{topic: test.run, labels: {{env: dev}}}}, decision: ALLOW{why}").AndTopic("risk: high, labels: {env: {}}");
+
+        Assert.Equal(severity, Assert.Single(bundle.Lint(), finding => finding.Code == LintCodes.ProducersWord).Severity);
+    }
+
     [Fact]
     public void A_topic_without_rules_is_found_beside_a_rule_without_match() => Assert.Contains(
         Lint("", "id: odd, decision: ALLOW"),
