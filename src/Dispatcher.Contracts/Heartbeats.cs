@@ -55,10 +55,16 @@ public sealed record HeartbeatAnswer
     public IReadOnlyList<string> MissingEnforcers { get; init; } = [];
 
     /// <summary>
-    /// The dispatcher's time when it answered (RFC 3339, UTC). A worker's own clock may be off by any amount: it measures the difference
-    /// here,
-    /// half the round trip considered, and reports it as <see cref="WorkerRegistration.ClockAheadMs"/>. Null: from a server that does not
-    /// say.
+    /// The subject of the key. It must be the broker user of the worker: outcomes of another user are not accepted, so that a worker for which
+    /// the two differ must not serve. Null: from a server that does not say.
+    /// </summary>
+    [JsonPropertyName("subject")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Subject { get; init; }
+
+    /// <summary>
+    /// The dispatcher's time when it answered (RFC 3339, UTC). A worker's own clock may be off by any amount: it measures the difference here, half
+    /// the round trip considered, and reports it as <see cref="WorkerRegistration.ClockAheadMs"/>. Null: from a server that does not say.
     /// </summary>
     [JsonPropertyName("now")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

@@ -56,7 +56,7 @@ public sealed record Derivation
     internal bool NeedsText => Part is not null || Table.Any(row => row.Fit is RowFit.StartsWith or RowFit.EndsWith);
 }
 
-/// <summary>What follows a separator in a text. A text without the separator, or with nothing after it, gives the label no value.</summary>
+/// <summary>What follows a separator in a text. A text without the separator, or with nothing after it, or with nothing before <c>@</c> or <c>:</c>, gives the label no value.</summary>
 /// <param name="Separator"><c>@</c>, <c>/</c> or <c>:</c>.</param>
 /// <param name="Which">Which one, where the text has several.</param>
 public sealed record DerivedPart(string Separator, Occurrence Which)
@@ -77,7 +77,9 @@ public sealed record DerivedPart(string Separator, Occurrence Which)
             Occurrence.First => first,
             Occurrence.Last => last,
         };
-        return at < 0 || at + Separator.Length == text.Length ? null : text[(at + Separator.Length)..];
+
+        // A path may begin with its separator. What has nothing before @ or : is no address, image or host.
+        return at < 0 || (at == 0 && Separator != "/") || at + Separator.Length == text.Length ? null : text[(at + Separator.Length)..];
     }
 }
 

@@ -1,4 +1,5 @@
 using Dispatcher.Worker;
+using Microsoft.Extensions.Options;
 
 namespace Dispatcher.ReferenceWorker;
 
@@ -103,7 +104,21 @@ internal sealed class WorkerSettings
         options.EnvironmentAllowlist = Has("env-allow") ? List("env-allow") : options.EnvironmentAllowlist;
         if (Has("recipes"))
         {
-            options.Recipes = Recipe.Read(_values["recipes"]);
+            options.Recipes = ReadRecipes(_values["recipes"]);
+        }
+    }
+
+    private static IDictionary<string, Recipe> ReadRecipes(string file)
+    {
+        try
+        {
+            return Recipe.Read(file);
+        }
+        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException or InvalidDataException or InvalidOperationException)
+        {
+            throw new OptionsValidationException(
+                nameof(ReferenceWorkerOptions.Recipes), typeof(ReferenceWorkerOptions),
+                [$"--recipes: '{file}' cannot be used: {unusable.GetBaseException().Message} Name a JSON file such as {{\"web\": {{\"Env\": \"prod\", \"Command\": [\"deploy\"]}}}}."]);
         }
     }
 

@@ -36,6 +36,7 @@ public interface IWorkerTransport : IAsyncDisposable
     Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken);
 
     /// <summary>Tells that runs are alive, and learns which must stop.</summary>
+    /// <exception cref="WorkerNotAllowedException">The key is not that of the broker user, so that no outcome would be accepted. The worker ends.</exception>
     Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken);
 
     /// <summary>Sends outcomes; returns when the other side has them for good. After an exception the same batch is sent again.</summary>

@@ -17,10 +17,19 @@ internal sealed partial class Presence(PoolParts parts)
 
     /// <summary>Registers; tries until the dispatcher answers.</summary>
     /// <exception cref="InvalidOperationException">The pool needs a constraint enforced that this worker does not enforce: it must not serve it.</exception>
+    /// <exception cref="WorkerNotAllowedException">Its outcomes would not be accepted.</exception>
     public async Task EnterAsync(CancellationToken stop)
     {
-        var untilAnswered = Backoff.Forever(parts.Clock, Unheard);
-        ThrowIfMissing(await untilAnswered.ExecuteAsync(async token => await SayAsync(parts.Options.Concurrency, token), stop));
+        var untilAnswered = Backoff.Forever(parts.Clock, Unheard, fault => fault is not WorkerNotAllowedException);
+        try
+        {
+            ThrowIfMissing(await untilAnswered.ExecuteAsync(async token => await SayAsync(parts.Options.Concurrency, token), stop));
+        }
+        catch (WorkerNotAllowedException refused)
+        {
+            Log.NotAllowed(_log, parts.Pool.Name, refused.Message);
+            throw;
+        }
     }
 
     /// <summary>Goes on saying so until it stops. What does not get through is said again; the dispatcher gives no more work to who is silent for 15 s.</summary>
@@ -129,6 +138,9 @@ internal sealed partial class Presence(PoolParts parts)
 
         [LoggerMessage(WorkerEventIds.RegistrationHeard, LogLevel.Information, "Pool {Pool}: the dispatcher answers again after {Seconds:F1} s; {Count} tries failed meanwhile")]
         public static partial void HeardAgain(ILogger logger, string pool, double seconds, int count);
+
+        [LoggerMessage(WorkerEventIds.NotAllowed, LogLevel.Error, "Pool {Pool} is not served: {Reason}")]
+        public static partial void NotAllowed(ILogger logger, string pool, string reason);
 
         [LoggerMessage(WorkerEventIds.EnforcersMissing, LogLevel.Error, "Pool {Pool} needs {Constraints} enforced, which this worker does not: it does not serve it")]
         public static partial void Missing(ILogger logger, string pool, string constraints);

@@ -154,11 +154,19 @@ public sealed class EmbeddedJourneys
         return (await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), answer.Headers.TryGetValues("Dispatcher-No-Data-Reason", out var why) ? string.Join("; ", why) : null);
     }
 
+    /// <summary>The servers that it names are not for a server that is embedded by its arguments.</summary>
+    private static Dictionary<string, string> Environment() => new()
+    {
+        ["DISPATCHER_API_KEY"] = Key,
+        ["DISPATCHER_RABBITMQ"] = "amqp://nobody:none@127.0.0.1:1/",
+        ["DISPATCHER_POSTGRES"] = "Host=127.0.0.1;Port=1",
+    };
+
     private static string Policies => Path.Combine(AppContext.BaseDirectory, "policies");
 
     private static async Task<Child> ServeAsync(string data, string address, HttpClient http)
     {
-        var server = new Child("dispatcher.dll", new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = Key }, "serve", "--data", data, "--urls", address, "--policies", Policies);
+        var server = new Child("dispatcher.dll", Environment(), "serve", "--data", data, "--urls", address, "--policies", Policies);
         await Eventually.IsAsync(
             async () =>
             {

@@ -81,7 +81,14 @@ internal static class DerivedValue
     {
         if (element.ValueKind == JsonValueKind.String)
         {
-            string? text = derivation.Part is null ? element.GetString() : derivation.Part.Of(element.GetString()!);
+            string whole = element.GetString()!;
+            if (derivation.NeedsText && Excerpt.HasInvisible(whole))
+            {
+                // A line break or the like: where a reader or the called program sees the end of the text is not known.
+                return null;
+            }
+
+            string? text = derivation.Part is null ? whole : derivation.Part.Of(whole);
             return text is null ? null : [text];
         }
 

@@ -34,8 +34,17 @@ internal sealed class AttemptsApi : IDisposable
     public Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken) =>
         PostAsync("api/attempts/claim", request, WireJson.Default.ClaimRequest, WorkerJson.Default.ClaimAnswer, cancellationToken);
 
-    public Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken) =>
-        PostAsync("api/attempts/heartbeat", request, WireJson.Default.HeartbeatRequest, WorkerJson.Default.HeartbeatAnswer, cancellationToken);
+    /// <exception cref="WorkerNotAllowedException">The key is not that of the broker user.</exception>
+    public async Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, string brokerUser, CancellationToken cancellationToken)
+    {
+        var answer = await PostAsync(
+            "api/attempts/heartbeat", request, WireJson.Default.HeartbeatRequest, WorkerJson.Default.HeartbeatAnswer, cancellationToken);
+        return answer.Subject is null || answer.Subject == brokerUser
+            ? answer
+            : throw new WorkerNotAllowedException(
+                $"The key's subject is {answer.Subject}, and the broker user is {brokerUser}: the dispatcher accepts outcomes only from the "
+                + $"broker user that the key names. Make a key with: dispatcher keys create --subject {brokerUser} --role worker");
+    }
 
     public void Dispose() => _http.Dispose();
 

@@ -39,6 +39,9 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
     private IChannel? _publisher;
     private IChannel? _paused;
 
+    /// <summary>It had its rights once: one that is missing later may come back, for example with a virtual host that is made again.</summary>
+    private volatile bool _hasConsumed;
+
     internal RabbitMqWorkerTransport(WorkerOptions options, TimeProvider clock, ILogger<RabbitMqWorkerTransport> log)
     {
         (_clock, _log) = (clock, log);
@@ -54,7 +57,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             RequestedConnectionTimeout = TimeSpan.FromSeconds(10),
         };
         _untilConsuming = Backoff.Forever(
-            clock, fault => Log.ConnectionLost(_log, _factory.HostName, Reason(fault)), fault => fault is not WorkerNotAllowedException);
+            clock, fault => Log.ConnectionLost(_log, _factory.HostName, Reason(fault)), fault => _hasConsumed || fault is not WorkerNotAllowedException);
     }
 
     /// <inheritdoc/>
@@ -90,6 +93,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             while (true)
             {
                 var consumer = await _untilConsuming.ExecuteAsync(async token => await OpenConsumerAsync(pool, prefetch, onDelivery, token), cancellationToken);
+                _hasConsumed = true;
                 Log.Connected(_log, Queues.Work(pool), _factory.HostName);
                 await using (cancellationToken.Register(() => consumer.Ended.TrySetCanceled(cancellationToken)))
                 {
@@ -111,7 +115,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
 
     /// <inheritdoc/>
     public Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken) =>
-        _attempts.HeartbeatAsync(request, cancellationToken);
+        _attempts.HeartbeatAsync(request, _factory.UserName, cancellationToken);
 
     /// <inheritdoc/>
     public async Task SendAsync(OutcomeBatch batch, CancellationToken cancellationToken)
@@ -160,6 +164,8 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
 
     private async Task<Consumer> OpenConsumerAsync(string pool, int prefetch, Func<Delivery, Task> onDelivery, CancellationToken cancellationToken)
     {
+        // Each time: rights may have changed, and a run whose outcome cannot be sent is lost.
+        await CheckAsync(cancellationToken);
         var connection = await ConnectAsync(cancellationToken);
         var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
         try

@@ -17,7 +17,7 @@ internal static class VoteRules
             return new VoteRefusal(
                 "no_person",
                 $"The key of {cast.Subject} names no person, and only people vote. An admin makes one that does: "
-                + $"dispatcher keys create --subject {cast.Subject} --person <person> --role approver.");
+                + $"dispatcher keys create --subject <their own name> --person <person> --role approver.");
         }
 
         if (cast.Subject == principal || people[principal].Contains(cast.Person))

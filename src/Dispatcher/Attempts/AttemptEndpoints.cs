@@ -94,6 +94,7 @@ internal sealed class Heartbeats(IStore store, WorkerRegister workers, StoreCloc
         {
             Cancelled = [.. live.Where(run => run.CancelRequested).Select(run => run.RunId)],
             MissingEnforcers = missing ?? [],
+            Subject = subject,
             Now = Timestamps.At(clock.Now),
             Fenced = [.. request.Runs.Select(run => run.RunId).Where(run => !alive.Contains(run)).Distinct()],
         };

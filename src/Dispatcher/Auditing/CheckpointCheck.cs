@@ -70,7 +70,7 @@ internal sealed class CheckpointCheck
     {
         if (Last is { } last && last.Size > _tree.Size)
         {
-            _bad ??= Of(last, Tampering.Truncated, $"the history ends with number {_tree.Size}, but number {last.Size} was there when a checkpoint was signed: it was cut, or taken from and renumbered") with
+            _bad ??= Of(last, Tampering.Truncated, $"the history ends with number {_tree.Size}, but number {last.Size} was there when a checkpoint was signed: it was cut, or taken from and renumbered; an export is checked with a checkpoint that is no newer than it") with
             {
                 Seq = _tree.Size + 1,
             };

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace Dispatcher.CommandLine;
@@ -5,6 +6,8 @@ namespace Dispatcher.CommandLine;
 /// <summary>Reads the server's answers leniently: a newer or older server may add or miss members, and a view then shows less, but shows.</summary>
 internal static class JsonView
 {
+    private static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     public static JsonElement Value(this JsonElement from, string name) =>
         from.ValueKind == JsonValueKind.Object && from.TryGetProperty(name, out var value) ? value : default;
 
@@ -20,9 +23,17 @@ internal static class JsonView
         JsonValueKind.String => value.GetString()!,
         JsonValueKind.Array when IsList(value) => string.Join(", ", value.EnumerateArray().Select(AsText)),
         JsonValueKind.Object when value.EnumerateObject().All(member => IsPlain(member.Value) || IsList(member.Value)) => string.Join(" ", value.EnumerateObject()
-            .Where(member => member.Value.ValueKind != JsonValueKind.Null).Select(member => $"{member.Name}={member.Value.AsText().Replace(", ", ",", StringComparison.Ordinal)}")),
+            .Where(member => member.Value.ValueKind != JsonValueKind.Null).Select(member => $"{Word(member.Name)}={AsWord(member.Value)}")),
         _ => value.GetRawText(),
     };
+
+    private static string AsWord(JsonElement value) => value.ValueKind == JsonValueKind.Array
+        ? string.Join(",", value.EnumerateArray().Select(item => Word(item.AsText())))
+        : Word(value.AsText());
+
+    /// <summary>As JSON where the text could be taken for more than one word, or for another line.</summary>
+    private static string Word(string text) =>
+        text.All(c => !char.IsWhiteSpace(c) && !char.IsControl(c) && c is not ('"' or '=' or ',')) ? text : JsonSerializer.Serialize(text, Readable);
 
     /// <summary>As JSON, untouched; empty when missing or null.</summary>
     public static string Raw(this JsonElement from, string name) =>

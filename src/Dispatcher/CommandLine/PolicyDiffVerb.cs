@@ -69,7 +69,7 @@ internal static partial class PolicyDiffVerb
     };
 
     private static bool Widens(JsonElement diff) =>
-        diff.Text("widened") != "0" || diff.Items("unmet_rules").Any(rule => rule.Value("made_up").Items("widened").Any());
+        diff.Text("widened") != "0" || diff.Items("unshown_rules").Any(rule => rule.Value("made_up").Items("widened").Any());
 
     private static void Show(Screen screen, JsonElement diff)
     {
@@ -85,28 +85,34 @@ internal static partial class PolicyDiffVerb
             $"{job.Value("before").Text("verdict")} {job.Value("before").Text("rules")}", $"{job.Value("after").Text("verdict")} {job.Value("after").Text("rules")}",
             job.Text("widened"), job.Text("narrowed"),
         }));
-        ShowUnmet(screen, diff);
+        ShowUnshown(screen, diff);
     }
 
-    /// <summary>Of these rules the recorded jobs say nothing, so that "widened 0" is no answer.</summary>
-    private static void ShowUnmet(Screen screen, JsonElement diff)
+    /// <summary>The recorded jobs do not show what these rules do, so that "widened 0" is no answer.</summary>
+    private static void ShowUnshown(Screen screen, JsonElement diff)
     {
-        var unmet = diff.Items("unmet_rules").ToList();
-        if (unmet.Count == 0)
+        var rules = diff.Items("unshown_rules").ToList();
+        if (rules.Count == 0)
         {
             return;
         }
 
-        screen.Line($"\nchanged rules that no recorded job met: {diff.Text("unmet_rule_count")}. The jobs below are made up to meet them; nobody submitted these.");
-        screen.Table(["rule", "change", "where", "before", "after", "widened", "narrowed", "made-up job"], unmet.Select(rule =>
+        screen.Line($"\nchanged rules that the recorded jobs do not show: {diff.Text("unshown_rule_count")}. Each has a job that is made up; nobody submitted it.");
+        foreach (var rule in rules)
         {
             var made = rule.Value("made_up");
-            return new[]
+            screen.Line($"{rule.Text("rule")}, {rule.Text("change")} at {rule.Text("where")}{(rule.Text("is_met") == "true" ? "" : ", which no recorded job met")}");
+            if (made.ValueKind != JsonValueKind.Object)
             {
-                rule.Text("rule"), rule.Text("change"), rule.Text("where"), made.Value("before").Text("verdict"), made.Value("after").Text("verdict"),
-                made.Text("widened"), made.Text("narrowed"), made.ValueKind == JsonValueKind.Object ? MadeUp(made) : "none was found",
-            };
-        }));
+                screen.Line("  no job was found that meets it");
+                continue;
+            }
+
+            screen.Line("  job " + MadeUp(made));
+            screen.Line($"  {made.Value("before").Text("verdict")} becomes {made.Value("after").Text("verdict")}{Named("widened")}{Named("narrowed")}");
+
+            string Named(string what) => made.Text(what) is { Length: > 0 } changes ? $"; {what}: {changes}" : "";
+        }
     }
 
     private static string MadeUp(JsonElement job) => string.Join(' ', JobFields.Where(field => job.Raw(field) is not ("" or "[]" or "{}"))

@@ -4,7 +4,9 @@ using System.Text;
 using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Storing;
+using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Npgsql;
 
 namespace Dispatcher.Dispatching;
 
@@ -17,6 +19,8 @@ internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProv
     private const int KeyBytes = 32;
 
     private readonly SemaphoreSlim _one = new(1, 1);
+    private const int SqliteConstraint = 19;
+
     private volatile List<PermitKey> _keys = [];
 
     /// <summary>Signs with the newest key.</summary>
@@ -94,7 +98,7 @@ internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProv
         {
             await db.SaveChangesAsync(cancellationToken);
         }
-        catch (DbUpdateException)
+        catch (DbUpdateException taken) when (taken.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation } or SqliteException { SqliteErrorCode: SqliteConstraint })
         {
             // Another process was first; its key is read next.
         }

@@ -15,7 +15,7 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
     public const int MostChanges = 200;
 
     /// <summary>How many rules that no job met a comparison lists.</summary>
-    public const int MostUnmetRules = 50;
+    public const int MostUnshownRules = 50;
 
     /// <summary>How many jobs and denied submissions a comparison looks at, together.</summary>
     public int MostJobs { get; init; } = 100_000;

@@ -7,6 +7,9 @@ internal sealed class JobComparison(Bundle old, Bundle candidate, DateTimeOffset
 {
     private readonly BundleChanges _changes = new(old, candidate, now);
     private readonly HashSet<string> _met = new(StringComparer.Ordinal);
+
+    /// <summary>Rules that a recorded job met which is widened: it shows what they do.</summary>
+    private readonly HashSet<string> _widening = new(StringComparer.Ordinal);
     private readonly Groups _widened = new();
     private readonly Groups _narrowed = new();
     private int _jobs;
@@ -30,7 +33,13 @@ internal sealed class JobComparison(Bundle old, Bundle candidate, DateTimeOffset
         _met.UnionWith(before.MatchedRules);
         _met.UnionWith(after.MatchedRules);
         var change = DecisionChange.Between(before, after);
-        _widenedCount += change.Widened.Count > 0 ? 1 : 0;
+        if (change.Widened.Count > 0)
+        {
+            _widenedCount++;
+            _widening.UnionWith(before.MatchedRules);
+            _widening.UnionWith(after.MatchedRules);
+        }
+
         _narrowedCount += change.Narrowed.Count > 0 ? 1 : 0;
         if (!change.IsNone)
         {
@@ -40,7 +49,7 @@ internal sealed class JobComparison(Bundle old, Bundle candidate, DateTimeOffset
 
     public PolicyDiffView View(DateTimeOffset since, bool truncated)
     {
-        var unmet = _changes.Rules.Where(rule => !_met.Contains(rule.Id)).ToList();
+        var shown = _changes.Rules.Where(rule => !_widening.Contains(rule.Id)).Select(Shown).Where(rule => !rule.IsMet || rule.MadeUp?.Widened.Count > 0).ToList();
         return new PolicyDiffView
         {
             Old = old.Hash,
@@ -52,13 +61,13 @@ internal sealed class JobComparison(Bundle old, Bundle candidate, DateTimeOffset
             Widened = _widenedCount,
             Narrowed = _narrowedCount,
             Changes = [.. _widened.All.Concat(_narrowed.All).Take(DecidedJobs.MostChanges)],
-            UnmetRules = [.. unmet.Take(DecidedJobs.MostUnmetRules).Select(Shown)],
-            UnmetRuleCount = unmet.Count,
+            UnshownRules = [.. shown.Take(DecidedJobs.MostUnshownRules)],
+            UnshownRuleCount = shown.Count,
         };
     }
 
-    private UnmetRule Shown(RuleChange rule) =>
-        new(rule.Id, rule.Kind, rule.Where, _changes.MakeUp(rule) is { } made ? MadeUpJobView.Of(made) : null);
+    private UnshownRule Shown(RuleChange rule) =>
+        new(rule.Id, rule.Kind, rule.Where, _met.Contains(rule.Id), _changes.MakeUp(rule) is { } made ? MadeUpJobView.Of(made) : null);
 
     /// <summary>Jobs that differ only in id and time, in the order in which the first of each came.</summary>
     private sealed class Groups

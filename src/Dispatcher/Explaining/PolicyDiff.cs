@@ -77,11 +77,14 @@ internal sealed record PolicyDiffView
     /// </summary>
     public required IReadOnlyList<ChangedJob> Changes { get; init; }
 
-    /// <summary>Changed rules that no job above met, at most <see cref="DecidedJobs.MostUnmetRules"/>: of them the recorded jobs say nothing.</summary>
-    public required IReadOnlyList<UnmetRule> UnmetRules { get; init; }
+    /// <summary>
+    /// Changed rules that the recorded jobs do not show: no job met them, or a made-up job is widened by them. At most
+    /// <see cref="DecidedJobs.MostUnshownRules"/>.
+    /// </summary>
+    public required IReadOnlyList<UnshownRule> UnshownRules { get; init; }
 
-    /// <summary>How many changed rules no job above met.</summary>
-    public required int UnmetRuleCount { get; init; }
+    /// <summary>How many there are.</summary>
+    public required int UnshownRuleCount { get; init; }
 }
 
 /// <summary>Jobs on which the two bundles differ in the same way. The id and the time are those of the newest.</summary>
@@ -97,12 +100,13 @@ internal sealed record ChangedJob(
     public string Group() => string.Join('\n', [Topic, Principal, Before.ToString(), .. Before.Rules, After.ToString(), .. After.Rules, .. Widened, "-", .. Narrowed]);
 }
 
-/// <summary>A rule that was added, removed or changed, and that no recorded job met.</summary>
+/// <summary>A rule that was added, removed or changed, and whose effect the recorded jobs do not show, or not all of it.</summary>
 /// <param name="Rule">The id.</param>
 /// <param name="Change"><c>added</c>, <c>removed</c> or <c>changed</c>.</param>
 /// <param name="Where">File and line, in the new bundle if that has it.</param>
+/// <param name="IsMet">Whether a recorded job met it.</param>
 /// <param name="MadeUp">A job that meets the rule and that nobody submitted. Null: none was found.</param>
-internal sealed record UnmetRule(string Rule, string Change, string Where, MadeUpJobView? MadeUp);
+internal sealed record UnshownRule(string Rule, string Change, string Where, bool IsMet, MadeUpJobView? MadeUp);
 
 /// <summary>A job that was made up for a rule, as both bundles decide it.</summary>
 internal sealed record MadeUpJobView

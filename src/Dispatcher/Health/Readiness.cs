@@ -31,7 +31,7 @@ internal sealed class Readiness(
     public bool IsReady => Checks.All(check => check.Key is "policy_folder" or "sealing" || check.Value == Ok);
 
     /// <summary>While the store is away, the buses consume nothing on purpose: see StorePause. The topology is verified all the same.</summary>
-    private string Broker => !clock.IsTrusted ? Ok
+    private string Broker => store.Trouble is not null || !clock.IsTrusted ? Ok
         : buses.Where(bus => bus.InstanceType != typeof(SetAsideBus)).Select(bus => bus.BusControl.CheckHealth())
             .FirstOrDefault(health => health.Status != BusHealthStatus.Healthy)?.Description ?? Ok;
 

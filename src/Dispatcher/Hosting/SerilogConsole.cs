@@ -1,5 +1,6 @@
 using System.Globalization;
 using Serilog;
+using Serilog.Core;
 using Serilog.Events;
 
 namespace Dispatcher.Hosting;
@@ -22,11 +23,17 @@ internal static class SerilogConsole
             .MinimumLevel.Override("Microsoft.AspNetCore.DataProtection", LogEventLevel.Error)
             // A failed start ends with one message for people; its stack is for those who ask for it.
             .Filter.ByExcluding(entry => level > LogEventLevel.Debug && entry.Level >= LogEventLevel.Warning && FollowsFailedStart(entry))
+
+            // The server stops, or the store is away, and says so once: the message goes back to its queue.
+            .Filter.ByExcluding(entry => level > LogEventLevel.Debug && entry.Exception is OperationCanceledException && IsOf(entry, "MassTransit.ReceiveTransport"))
             .Enrich.FromLogContext()
             .WriteTo.Console(new LogLineFormatter(), standardErrorFromLevel: LogEventLevel.Verbose)
             .CreateLogger();
         services.AddLogging(logging => logging.ClearProviders().AddSerilog(logger, dispose: true));
     }
+
+    private static bool IsOf(LogEvent entry, string source) =>
+        entry.Properties.TryGetValue(Constants.SourceContextPropertyName, out var value) && value is ScalarValue { Value: string name } && name == source;
 
     /// <summary>The failed start itself, the background services that it cancels, and the buses that it stops before they started.</summary>
     private static bool FollowsFailedStart(LogEvent entry)

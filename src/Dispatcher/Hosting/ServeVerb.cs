@@ -39,8 +39,8 @@ internal static class ServeVerb
 
     private static ServerSettings Settings(ParseResult call) => Checked(new ServerSettings
     {
-        RabbitMq = call.GetValue(RabbitMq) ?? ServerSettings.FromEnvironment("DISPATCHER_RABBITMQ"),
-        Postgres = (call.GetValue(Postgres) ?? ServerSettings.FromEnvironment("DISPATCHER_POSTGRES")) is { } postgres ? PostgresSetting.Read(postgres) : null,
+        RabbitMq = Server(call, RabbitMq, "DISPATCHER_RABBITMQ"),
+        Postgres = Server(call, Postgres, "DISPATCHER_POSTGRES") is { } postgres ? PostgresSetting.Read(postgres) : null,
         DataFolder = call.GetValue(Data) ?? ServerSettings.FromEnvironment("DISPATCHER_DATA"),
         PolicyFolder = call.GetValue(Policies) ?? ServerSettings.FromEnvironment("DISPATCHER_POLICIES") ?? "policies",
         AuditFolder = call.GetValue(Audit) ?? ServerSettings.FromEnvironment("DISPATCHER_AUDIT"),
@@ -51,6 +51,10 @@ internal static class ServeVerb
         Worker = !call.GetValue(NoWorker),
         Recipes = ReadRecipes(call.GetValue(Recipes) ?? ServerSettings.FromEnvironment("DISPATCHER_RECIPES")),
     });
+
+    /// <summary>An embedded server that the command line asks for does not take the servers that the environment names.</summary>
+    private static string? Server(ParseResult call, Option<string?> option, string name) =>
+        call.GetValue(option) ?? (call.GetValue(Data) is null ? ServerSettings.FromEnvironment(name) : null);
 
     private static void CheckUrls(string urls)
     {

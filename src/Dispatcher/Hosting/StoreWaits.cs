@@ -33,7 +33,8 @@ internal static class StoreWaits
         using var limit = Begin(http);
         try
         {
-            return await find(limit.Token);
+            // A connection to a frozen server is not opened sooner for a token that is cancelled.
+            return await find(limit.Token).AsTask().WaitAsync(limit.Token);
         }
         catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested)
         {

@@ -148,7 +148,7 @@ internal sealed partial class PolicyFolder(
         try
         {
             // On a thread of its own: reading cannot be cancelled. A read that hangs is waited for again, so that there is never a second one.
-            _reading ??= Task.Factory.StartNew(() => Read(options.Value.Path), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            _reading ??= Task.Factory.StartNew(() => Read(Existing(options.Value.Path)), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
             if (await Task.WhenAny(_reading, Task.Delay(LongestRead, Time, cancellationToken)) != _reading)
             {
                 cancellationToken.ThrowIfCancellationRequested();
@@ -168,6 +168,10 @@ internal sealed partial class PolicyFolder(
 
             return _load;
         }
+        catch (DirectoryNotFoundException)
+        {
+            return Unreadable("The folder does not exist.", "Name the folder of the policies with --policies or DISPATCHER_POLICIES.");
+        }
 #pragma warning disable CA1031 // Whatever it is: else the loop would fail in every round, and log, readiness and status would tell nobody that the folder cannot be read.
         catch (Exception unreadable) when (!cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
@@ -175,6 +179,8 @@ internal sealed partial class PolicyFolder(
             return Unreadable(unreadable.Message, "Let the server's user read the folder and every file in it.");
         }
     }
+
+    private static string Existing(string folder) => Directory.Exists(folder) ? folder : throw new DirectoryNotFoundException();
 
     private BundleLoad Unreadable(string message, string fix) =>
         new(null, [new BundleError { Where = options.Value.Path, Code = "unreadable_folder", Message = message, Fix = fix }]);

@@ -46,7 +46,7 @@ internal sealed partial class ConnectionWatch(string bus, DispatcherMetrics metr
     /// </summary>
     internal static bool IsUnreceivable(ShutdownEventArgs reason) =>
         reason is { Initiator: ShutdownInitiator.Library, Exception: { } fault }
-            && fault is not (IOException or OperationCanceledException) && fault.GetBaseException() is not SocketException;
+            && fault is not (IOException or OperationCanceledException or ObjectDisposedException) && fault.GetBaseException() is not SocketException;
 
     private Task LookAsync(object sender, ShutdownEventArgs reason)
     {

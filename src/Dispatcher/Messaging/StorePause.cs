@@ -13,16 +13,25 @@ namespace Dispatcher.Messaging;
 /// poison. Closing the channels once returns what is held, which counts one delivery for each outage, and nothing is delivered until the
 /// store is back.
 /// </summary>
-internal sealed partial class StorePause(StoreClock clock, TimeProvider time, ILogger<StorePause> logger)
+internal sealed partial class StorePause(StoreClock clock, StoreHealth store, TimeProvider time, ILogger<StorePause> logger)
     : Loop(TimeSpan.FromSeconds(1), time, logger), IFilter<ChannelContext>
 {
+    private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(100);
+
     private readonly ConcurrentDictionary<ChannelContext, bool> _consuming = new(ReferenceEqualityComparer.Instance);
     private bool _isPaused;
+
+    /// <summary>A database that can be read but takes no writes is away too.</summary>
+    private bool IsAway => !clock.IsTrusted || store.Trouble is not null;
 
     /// <summary>Runs for each endpoint of a bus, each time it connects, before it consumes, until it stops consuming.</summary>
     public async Task Send(ChannelContext context, IPipe<ChannelContext> next)
     {
-        await clock.TrustedAsync(context.CancellationToken);
+        while (IsAway)
+        {
+            await Task.Delay(LookPause, Time, context.CancellationToken);
+        }
+
         _consuming[context] = true;
         try
         {
@@ -38,15 +47,27 @@ internal sealed partial class StorePause(StoreClock clock, TimeProvider time, IL
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        if (clock.IsTrusted == _isPaused)
+        if (IsAway != _isPaused)
         {
             Tell(!_isPaused);
         }
 
         foreach (var channel in _isPaused ? _consuming.Keys : [])
         {
-            // Also when the broker is away: then it has given the messages back already.
-            await channel.Channel.AbortAsync(cancellationToken);
+            await CloseAsync(channel.Channel, cancellationToken);
+        }
+    }
+
+    /// <summary>Also when the broker is away: then it has given the messages back already.</summary>
+    private static async Task CloseAsync(IChannel channel, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await channel.AbortAsync(cancellationToken);
+        }
+        catch (ObjectDisposedException)
+        {
+            // It is closed.
         }
     }
 

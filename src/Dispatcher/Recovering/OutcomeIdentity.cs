@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Dispatcher.Contracts;
 
@@ -29,7 +30,7 @@ internal static class OutcomeIdentity
                 }
                 : null;
         }
-        catch (Exception broken) when (broken is JsonException or InvalidOperationException)
+        catch (InvalidOperationException)
         {
             return null;
         }
@@ -38,35 +39,42 @@ internal static class OutcomeIdentity
     public static Fault Fault(string message) =>
         new() { Class = FaultClasses.Terminal, Type = FaultCodes.BadResult, Code = FaultCodes.BadResult, Message = message };
 
-    private static Found? Read(ReadOnlySpan<byte> element)
+    private static Found Read(ReadOnlySpan<byte> element)
     {
         var json = new Utf8JsonReader(element, new JsonReaderOptions { MaxDepth = int.MaxValue });
         var found = new Found();
-        if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
+        try
         {
-            return null;
-        }
-
-        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-        {
-            var before = found;
-            found = json.ValueTextEquals("job_id"u8) ? found with { JobId = Id(ref json, found.JobId) }
-                : json.ValueTextEquals("run_id"u8) ? found with { RunId = Id(ref json, found.RunId) }
-                : json.ValueTextEquals("permit_id"u8) ? found with { PermitId = Id(ref json, found.PermitId) }
-                : json.ValueTextEquals("attempt"u8) ? found with { Attempt = Number(ref json, found.Attempt) }
-                : json.ValueTextEquals("started_at"u8) ? found with { StartedAt = Time(ref json) }
-                : json.ValueTextEquals("ended_at"u8) ? found with { EndedAt = Time(ref json) }
-                : found;
-
-            // The name is still there: nothing has read the value.
-            if (ReferenceEquals(before, found))
+            while (json.Read() && json.TokenType is JsonTokenType.StartObject or JsonTokenType.PropertyName)
             {
-                json.Read();
+                found = json.TokenType == JsonTokenType.PropertyName ? ReadMember(ref json, found) : found;
             }
-
-            json.Skip();
+        }
+        catch (JsonException)
+        {
+            // What stands before a break of the JSON may name the run.
         }
 
+        return found;
+    }
+
+    private static Found ReadMember(ref Utf8JsonReader json, Found before)
+    {
+        var found = json.ValueTextEquals("job_id"u8) ? before with { JobId = Id(ref json, before.JobId) }
+            : json.ValueTextEquals("run_id"u8) ? before with { RunId = Id(ref json, before.RunId) }
+            : json.ValueTextEquals("permit_id"u8) ? before with { PermitId = Id(ref json, before.PermitId) }
+            : json.ValueTextEquals("attempt"u8) ? before with { Attempt = Number(ref json, before.Attempt) }
+            : json.ValueTextEquals("started_at"u8) ? before with { StartedAt = Time(ref json) }
+            : json.ValueTextEquals("ended_at"u8) ? before with { EndedAt = Time(ref json) }
+            : before;
+
+        // The name is still there: nothing has read the value.
+        if (ReferenceEquals(before, found))
+        {
+            json.Read();
+        }
+
+        json.Skip();
         return found;
     }
 
@@ -74,11 +82,14 @@ internal static class OutcomeIdentity
     private static Guid? Id(ref Utf8JsonReader json, Guid? before) =>
         json.Read() && json.TokenType == JsonTokenType.String && json.TryGetGuid(out var id) ? Once(before, id) : null;
 
+    /// <summary>Also as text: a worker that sends <c>"1"</c> means 1.</summary>
     private static int? Number(ref Utf8JsonReader json, int? before) =>
-        json.Read() && json.TokenType == JsonTokenType.Number && json.TryGetInt32(out var number) ? Once(before, number) : null;
+        json.Read() && json.TokenType == JsonTokenType.Number && json.TryGetInt32(out var number) ? Once(before, number)
+        : json.TokenType == JsonTokenType.String && int.TryParse(json.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out var text) ? Once(before, text)
+        : null;
 
     private static T Once<T>(T? before, T value) where T : struct, IEquatable<T> =>
-        before is null || before.Value.Equals(value) ? value : throw new JsonException("The outcome names two runs.");
+        before is null || before.Value.Equals(value) ? value : throw new InvalidOperationException("The outcome names two runs.");
 
     private static DateTimeOffset? Time(ref Utf8JsonReader json) =>
         json.Read() && json.TokenType == JsonTokenType.String && json.TryGetDateTimeOffset(out var time) ? time : null;

@@ -30,7 +30,7 @@ internal static class OutcomeReader
     private const string Fix = "Send an outcome batch as the contracts describe it.";
 
     /// <summary>
-    /// Adds an error for what is wrong with the message around the outcomes. The outcomes before a break of the JSON are read all the same.
+    /// Adds an error for what is wrong with the message around the outcomes. The outcomes around a break of the JSON are read all the same.
     /// </summary>
     /// <param name="body">The whole message.</param>
     /// <param name="now">Stands for the times that an unreadable outcome does not tell.</param>
@@ -67,12 +67,13 @@ internal static class OutcomeReader
     private static List<ReadOnlyMemory<byte>> Split(ReadOnlyMemory<byte> body, List<InputError> errors)
     {
         var elements = new List<ReadOnlyMemory<byte>>();
+        var readTo = 0;
 
         // Without a limit on the depth: the element that is too deep is refused by itself. This reader takes no stack for it.
         var json = new Utf8JsonReader(body.Span, new JsonReaderOptions { MaxDepth = int.MaxValue });
         try
         {
-            if (ReadEnvelope(ref json, body, elements) is { } wrong)
+            if (ReadEnvelope(ref json, body, elements, ref readTo) is { } wrong)
             {
                 errors.Report("bad_outcome", "body", wrong, Fix);
                 return [];
@@ -80,6 +81,12 @@ internal static class OutcomeReader
         }
         catch (Exception broken) when (broken is JsonException or InvalidOperationException)
         {
+            // One element that is no JSON, such as NaN for a number, must not take the next ones with it.
+            if (readTo > 0 && SplitBroken(body, readTo, elements))
+            {
+                return elements;
+            }
+
             var why = InputErrors.Cut(broken.Message, InputErrors.LongestWhere);
             errors.Report("invalid_json", "body", $"The body is not one JSON value: {why}", "Send one JSON object, each member once.");
         }
@@ -88,7 +95,7 @@ internal static class OutcomeReader
     }
 
     /// <summary>Null, or what is wrong with the object around the outcomes.</summary>
-    private static string? ReadEnvelope(ref Utf8JsonReader json, ReadOnlyMemory<byte> body, List<ReadOnlyMemory<byte>> elements)
+    private static string? ReadEnvelope(ref Utf8JsonReader json, ReadOnlyMemory<byte> body, List<ReadOnlyMemory<byte>> elements, ref int readTo)
     {
         if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
         {
@@ -114,7 +121,7 @@ internal static class OutcomeReader
                     return "\"outcomes\" is no array.";
                 }
 
-                if (!ReadElements(ref json, body, elements))
+                if (!ReadElements(ref json, body, elements, ref readTo))
                 {
                     return $"\"outcomes\" has more than {MostOutcomes} elements; allowed are 1 to {MostOutcomes}.";
                 }
@@ -133,8 +140,9 @@ internal static class OutcomeReader
     }
 
     /// <summary>False: there are more than <see cref="MostOutcomes"/>; the rest is not read.</summary>
-    private static bool ReadElements(ref Utf8JsonReader json, ReadOnlyMemory<byte> body, List<ReadOnlyMemory<byte>> elements)
+    private static bool ReadElements(ref Utf8JsonReader json, ReadOnlyMemory<byte> body, List<ReadOnlyMemory<byte>> elements, ref int readTo)
     {
+        readTo = (int)json.BytesConsumed;
         while (json.Read() && json.TokenType != JsonTokenType.EndArray)
         {
             if (elements.Count == MostOutcomes)
@@ -144,10 +152,70 @@ internal static class OutcomeReader
 
             var start = (int)json.TokenStartIndex;
             json.Skip();
-            elements.Add(body[start..(int)json.BytesConsumed]);
+            readTo = (int)json.BytesConsumed;
+            elements.Add(body[start..readTo]);
         }
 
+        readTo = 0;
         return true;
+    }
+
+    /// <summary>
+    /// Adds the elements from a break of the JSON on, cut where their brackets close. False: the array does not end, or has more than
+    /// <see cref="MostOutcomes"/> elements.
+    /// </summary>
+    private static bool SplitBroken(ReadOnlyMemory<byte> body, int from, List<ReadOnlyMemory<byte>> elements)
+    {
+        for (var at = from; at < body.Length && elements.Count < MostOutcomes;)
+        {
+            var first = body.Span[at];
+            if (first == ']')
+            {
+                return true;
+            }
+
+            if (first is (byte)',' or (byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n')
+            {
+                at++;
+                continue;
+            }
+
+            var end = EndOf(body.Span, at);
+            elements.Add(body[at..end]);
+            at = end;
+        }
+
+        return false;
+    }
+
+    /// <summary>Where the brackets of the element close, or the body ends.</summary>
+    private static int EndOf(ReadOnlySpan<byte> body, int start)
+    {
+        var (depth, isText) = (0, false);
+        for (var i = start; i < body.Length; i++)
+        {
+            var c = body[i];
+            if (isText)
+            {
+                isText = c != '"';
+                i += c == '\\' ? 1 : 0;
+            }
+            else if (depth == 0 && (c == ',' || c == ']'))
+            {
+                return i;
+            }
+            else
+            {
+                isText = c == '"';
+                depth += c is (byte)'{' or (byte)'[' ? 1 : c is (byte)'}' or (byte)']' ? -1 : 0;
+                if (depth == 0 && c == '}')
+                {
+                    return i + 1;
+                }
+            }
+        }
+
+        return body.Length;
     }
 
     /// <summary>Null, with at least one error.</summary>

@@ -40,12 +40,16 @@ internal static class StoreRegistration
     private static NonRetryingExecutionStrategy FaultsAsTheyAre(ExecutionStrategyDependencies dependencies) => new(dependencies);
 
     /// <summary>The few statements are the same all day: prepare them. A database that vanished is noticed by keep-alives.</summary>
+    /// <summary>Seconds. A caller waits 5 s at most, and Npgsql does not cancel the opening of a connection to a server that is frozen.</summary>
+    private const int LongestConnect = 4;
+
     private static string WithDefaults(string connectionString)
     {
         var builder = new NpgsqlConnectionStringBuilder(connectionString);
         builder.MaxAutoPrepare = builder.MaxAutoPrepare == 0 ? 40 : builder.MaxAutoPrepare;
         builder.KeepAlive = builder.KeepAlive == 0 ? 15 : builder.KeepAlive;
         builder.ApplicationName ??= "dispatcher";
+        builder.Timeout = builder.ContainsKey("Timeout") ? builder.Timeout : LongestConnect;
         if (builder.Host?.Contains(',', StringComparison.Ordinal) == true && builder.TargetSessionAttributes is null)
         {
             // Of several servers one takes writes. Without this a session may lead to a standby, and all of its writes fail.

@@ -25,7 +25,9 @@ internal sealed partial class RabbitTopology(
     /// <summary>The key of its connection in the container.</summary>
     public const string Connection = "topology";
 
+    private const ushort AccessRefused = 403;
     private const ushort NotFound = 404;
+    private const ushort ResourceLocked = 405;
     private const ushort PreconditionFailed = 406;
     private const int MostNamed = 3;
     private const string NotVerified = "the topology was not verified yet";
@@ -74,7 +76,8 @@ internal sealed partial class RabbitTopology(
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        if (Time.GetElapsedTime(Interlocked.Read(ref _beganAt)) >= VerifiedFor || PoolsWithoutQueue.Count > 0)
+        // What is wrong is looked at in each round: one that returned without a look would count as success.
+        if (Trouble is not null || Time.GetElapsedTime(Interlocked.Read(ref _beganAt)) >= VerifiedFor || PoolsWithoutQueue.Count > 0)
         {
             await VerifyAsync(cancellationToken);
         }
@@ -150,8 +153,10 @@ internal sealed partial class RabbitTopology(
             _known.Add(part.Name);
             return [];
         }
-        catch (OperationInterruptedException refused) when (refused.ShutdownReason is { } reason)
+        catch (OperationInterruptedException refused)
+            when (refused.ShutdownReason is { ReplyCode: AccessRefused or NotFound or ResourceLocked or PreconditionFailed } reason)
         {
+            // Any other code closes the connection and says nothing of the part.
             return [reason.ReplyCode == PreconditionFailed
                 ? $"{part.Name} has other arguments: {reason.ReplyText}"
                 : $"{part.Name} cannot be declared: {reason.ReplyText}"];

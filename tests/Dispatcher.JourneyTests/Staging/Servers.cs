@@ -41,7 +41,14 @@ internal static class Servers
     /// <summary>A broker user with just these rights in one virtual host.</summary>
     public static async Task MakeUserAsync(string vhost, string user, string configure, string write, string read)
     {
-        await DoneAsync(await Management.Value.PutAsJsonAsync($"api/users/{user}", new { password = Password, tags = "" }, Now));
+        var made = await Management.Value.PutAsJsonAsync($"api/users/{user}", new { password = Password, tags = "" }, Now);
+
+        // Users belong to the whole broker: another journey may have made this one in the same moment.
+        if (!(await made.Content.ReadAsStringAsync(Now)).Contains("user_already_exists", StringComparison.Ordinal))
+        {
+            await DoneAsync(made);
+        }
+
         await DoneAsync(await Management.Value.PutAsJsonAsync($"api/permissions/{vhost}/{user}", new { configure, write, read }, Now));
     }
 

@@ -67,15 +67,15 @@ public sealed class PolicyAnswersTests : IDisposable
     public async Task A_made_up_job_is_shown_as_such_and_one_that_widens_makes_a_comparison_a_no(string widened, int code)
     {
         await using var server = (await CannedServer.StartAsync()).Answers("POST /api/policies/diff", 200, $$$"""
-            {"widened":0,"changes":[],"unmet_rule_count":1,"unmet_rules":[{"rule":"pinned","change":"added","where":"rules/a.yaml:3",
+            {"widened":0,"changes":[],"unshown_rule_count":1,"unshown_rules":[{"rule":"pinned","change":"added","where":"rules/a.yaml:3",
             "made_up":{"topic":"test.run","principal":"somebody","labels":{"env":"dev"},"widened":{{{widened}}},"narrowed":[]}}]}
             """);
 
         var outcome = await server.RunAsync("policy", "diff", "active", _folder.FullName);
 
         Assert.Equal(code, outcome.Code);
-        Assert.Contains("changed rules that no recorded job met: 1. The jobs below are made up to meet them; nobody submitted these.", outcome.Output, StringComparison.Ordinal);
-        Assert.Matches("pinned +added +rules/a.yaml:3.*topic=test.run principal=somebody labels=env=dev", outcome.Output);
+        Assert.Contains("changed rules that the recorded jobs do not show: 1. Each has a job that is made up; nobody submitted it.", outcome.Output, StringComparison.Ordinal);
+        Assert.Matches("pinned, added at rules/a.yaml:3, which no recorded job met\\s+job topic=test.run principal=somebody labels=env=dev", outcome.Output);
     }
 
     [Theory]

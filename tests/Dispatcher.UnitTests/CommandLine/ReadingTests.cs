@@ -19,6 +19,15 @@ public sealed class ReadingTests
         ]}
         """.Replace("JOB", Job, StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData("""{"env":"dev","n":["a","b"]}""", "env=dev n=a,b")]
+    [InlineData("""{"note":"x env=dev"}""", "note=\"x env=dev\"")]
+    [InlineData("""{"a":"\nstate      approved"}""", "a=\"\\nstate      approved\"")]
+    [InlineData("""{"n":"a, b","m":["a,b"]}""", "n=\"a, b\" m=\"a,b\"")]
+    [InlineData("""{"a b":"c\"d"}""", "\"a b\"=\"c\\\"d\"")]
+    public void Value_cannot_look_like_another_member(string members, string shown) =>
+        Assert.Equal(shown, JsonDocument.Parse(members).RootElement.AsText());
+
     [Fact]
     public async Task A_timeline_has_a_line_for_each_step_with_milliseconds_and_durations()
     {

@@ -107,9 +107,10 @@ internal sealed class HeldTime : TimeProvider
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
+        // Longer than the folder's period are limits, which are not to pass.
         lock (_held)
         {
-            _held.Add(() => callback(state));
+            _held.AddRange(dueTime <= TimeSpan.FromSeconds(1) ? [() => callback(state)] : []);
         }
 
         return System.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);

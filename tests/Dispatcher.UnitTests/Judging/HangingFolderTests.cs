@@ -15,6 +15,19 @@ public sealed class HangingFolderTests
 {
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
+    [Fact]
+    public async Task Folder_that_does_not_exist_is_named()
+    {
+        await using var server = await AServer.MigratedAsync();
+        Directory.Delete(server.Policies);
+        using var folder = Folder(server, BundleFolder.Read);
+
+        await folder.OnceAsync(Stop);
+
+        var error = Assert.Single(folder.LastLook.Errors);
+        Assert.Equal((server.Policies, "The folder does not exist."), (error.Where, error.Message));
+    }
+
     [Fact(Timeout = 60_000)]
     public async Task Read_that_hangs_is_reported_and_neither_holds_the_loop_nor_starts_a_second_read()
     {

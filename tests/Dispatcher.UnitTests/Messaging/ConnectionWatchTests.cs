@@ -21,6 +21,7 @@ public sealed class ConnectionWatchTests
         Assert.False(ConnectionWatch.IsUnreceivable(new ShutdownEventArgs(ShutdownInitiator.Library, 0, "end", new EndOfStreamException())));
         Assert.False(ConnectionWatch.IsUnreceivable(new ShutdownEventArgs(ShutdownInitiator.Library, 541, "reset", new IOException("reset", new SocketException(104)))));
         Assert.False(ConnectionWatch.IsUnreceivable(new ShutdownEventArgs(ShutdownInitiator.Library, 541, "stopped", new OperationCanceledException())));
+        Assert.False(ConnectionWatch.IsUnreceivable(new ShutdownEventArgs(ShutdownInitiator.Library, 541, "closed", new ObjectDisposedException("channel"))));
         Assert.False(ConnectionWatch.IsUnreceivable(new ShutdownEventArgs(ShutdownInitiator.Peer, 320, "broker stops")));
         Assert.False(ConnectionWatch.IsUnreceivable(new ShutdownEventArgs(ShutdownInitiator.Application, 200, "Goodbye")));
     }

@@ -28,6 +28,7 @@ public sealed class DerivedPartTests
     [InlineData("\"example.com\"", Default)]
     [InlineData("\"x.example.com.evil\"", Default)]
     [InlineData("\"\"", Default)]
+    [InlineData("\"evil.com\\n.example.com\"", Absent)]
     [InlineData("""["ghcr.io/acme/web"]""", Absent)]
     [InlineData("null", Absent)]
     public void Characters_are_compared_at_the_begin_and_at_the_end_of_a_text(string value, string expected) => Assert.Equal(
@@ -41,6 +42,9 @@ public sealed class DerivedPartTests
     [InlineData("repo/name:1.4@", Absent)]
     [InlineData("evil@sha256:abc@sha256:def", Absent)]
     [InlineData("sha256:abc", Absent)]
+    [InlineData("@sha256:abc", Absent)]
+    [InlineData("repo\\n@sha256:abc", Absent)]
+    [InlineData("repo\\u2028@sha256:abc", Absent)]
     [InlineData("", Absent)]
     public void After_looks_at_what_follows_the_only_separator(string image, string expected) =>
         Assert.Equal(expected, Derived("""after: "@", table: [{starts_with: "sha256:", value: pinned}]""", $"\"{image}\""));

@@ -23,6 +23,13 @@ public sealed class OutcomeBodyTests
         "{\"text\":\"\\ud83d\"}",
         "{\"\\ud83d\":1,\"b\":2}",
         "\"\u00ff\"",
+        "NaN",
+        "-Infinity",
+        "{\"a\":1,}",
+        "[1,2}",
+        "/* none */ 1",
+        "\"a line\nbreak\"",
+        "",
         "\"\u00ed\u00a0\u0080\"",
     ];
 
@@ -75,6 +82,8 @@ public sealed class OutcomeBodyTests
     }
 
     [Theory]
+    [InlineData("NaN")]
+    [InlineData("{,}")]
     [InlineData("null")]
     [InlineData("{}")]
     [InlineData("7")]
@@ -95,13 +104,13 @@ public sealed class OutcomeBodyTests
     }
 
     [Fact]
-    public void What_comes_before_a_break_of_the_json_is_recorded_and_the_break_is_told()
+    public void Body_that_breaks_off_is_recorded_up_to_there_and_refused()
     {
         var whole = Json(AnOutcome.Succeeded(Running, "1"), AnOutcome.Faulted(Running), AnOutcome.Succeeded(Running, "2"));
 
         var (reading, errors) = Read(whole[..^20]);
 
-        Assert.Equal(2, reading.Outcomes.Count);
+        Assert.Equal([null, "exit:1", "bad_result"], reading.Outcomes.Select(outcome => outcome.Fault?.Code));
         Assert.Equal("invalid_json", Assert.Single(errors).Code);
     }
 
