@@ -15,15 +15,18 @@ internal static class StatusVerb
         return verbs.Add(verb, async (call, cancellationToken) =>
         {
             var answer = await call.Api.StatusAsync(cancellationToken);
-            if (answer.Status == ServiceUnavailable)
+            if (answer.Status == ServiceUnavailable && await call.Api.ReadinessAsync(cancellationToken) is var health && IsReadiness(health.Body))
             {
-                return ShowReadiness(call, await call.Api.ReadinessAsync(cancellationToken));
+                return ShowReadiness(call, health);
             }
 
             var code = call.Report(answer, status => Show(call.Screen, status));
             return code == ExitCode.Done && answer.Body.Value("ready").ValueKind != JsonValueKind.True ? ExitCode.No : code;
         });
     }
+
+    /// <summary>A proxy in front of the server may answer anything.</summary>
+    private static bool IsReadiness(JsonElement body) => body.Value("ready").ValueKind is JsonValueKind.True or JsonValueKind.False;
 
     /// <summary>Without its database the server cannot tell whose key it is, and so shows what everybody may see.</summary>
     private static ExitCode ShowReadiness(ServerCall call, ApiAnswer health)

@@ -13,10 +13,10 @@ internal sealed class Journey : IAsyncDisposable
     /// <summary>The broker user of the dispatchers. The user <c>dispatcher</c>, which may do anything, is the test's own.</summary>
     public const string ServerUser = "server";
 
-    private static readonly string[] Producers = ["billing", "shipping"];
     /// <summary>A proxy that answers nobody. Workers are told of it, and must reach a dispatcher on this machine all the same.</summary>
     private const string NoProxy = "http://127.0.0.1:9";
 
+    private static readonly string[] Producers = ["billing", "shipping"];
     private static readonly string[] Pools = ["test", "repo", "strict"];
     private static int _count;
 
@@ -169,12 +169,10 @@ internal sealed class Journey : IAsyncDisposable
     public async Task<Child> StartWorkerAsync(DispatcherProcess dispatcher, int concurrency = 16, string pool = "test", int secondsAhead = 0)
     {
         var key = await KeyAsync(dispatcher, "worker-" + pool, "worker:" + pool);
-        var worker = new Child(
+        return Started(new Child(
             "Dispatcher.JourneyWorker.dll", new Dictionary<string, string> { ["HTTP_PROXY"] = NoProxy },
             pool, concurrency.ToString(CultureInfo.InvariantCulture), Servers.BrokerAs("worker-" + pool, Name).AbsoluteUri, dispatcher.Address, key, Postgres,
-            secondsAhead.ToString(CultureInfo.InvariantCulture));
-        _workers.Add(worker);
-        return worker;
+            secondsAhead.ToString(CultureInfo.InvariantCulture)));
     }
 
     /// <summary>The reference worker on pool repo, with one real repository, <c>demo</c>.</summary>
@@ -182,9 +180,9 @@ internal sealed class Journey : IAsyncDisposable
     {
         var key = await KeyAsync(dispatcher, "worker-repo", "worker:repo");
         await Git.MakeRepositoryAsync(Path.Combine(Folder, "repos", "demo"));
-        return await WorkerAsync(new Child(
+        return await ServingAsync(Started(new Child(
             "Dispatcher.ReferenceWorker.dll", new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = key },
-            "--rabbitmq", Servers.BrokerAs("worker-repo", Name).AbsoluteUri, "--url", dispatcher.Address, "--pools", "repo", "--repo-root", Path.Combine(Folder, "repos")));
+            "--rabbitmq", Servers.BrokerAs("worker-repo", Name).AbsoluteUri, "--url", dispatcher.Address, "--pools", "repo", "--repo-root", Path.Combine(Folder, "repos"))));
     }
 
     /// <summary>Any program as a worker of a pool: it gets broker, server and key as the README says.</summary>
@@ -197,9 +195,7 @@ internal sealed class Journey : IAsyncDisposable
             ["DISPATCHER_API_KEY"] = await KeyAsync(dispatcher, "worker-" + pool, "worker:" + pool),
             ["http_proxy"] = NoProxy,
         };
-        var worker = new Child(environment, file, arguments);
-        _workers.Add(worker);
-        return worker;
+        return Started(new Child(environment, file, arguments));
     }
 
     public async Task<Producer> ProducerAsync(string user = "billing")
@@ -279,10 +275,7 @@ internal sealed class Journey : IAsyncDisposable
     public string Logs() => string.Join("\n", _dispatchers.Concat(_workers).Select(process => $"--- {process.GetType().Name} {process.ProcessId}\n{Tail(process.Log)}"));
 
     private static Task StopAsync(IEnumerable<Child> processes) => Task.WhenAll(processes.Where(process => !process.HasEnded).ToList().Select(async process =>
-    {
-        var code = await process.StopAsync();
-        Assert.True(code == 0, $"A process stopped with exit code {code}.\n{process.Log}");
-    }));
+        Assert.True(await process.StopAsync() is var code && code == 0, $"A process stopped with exit code {code}.\n{process.Log}")));
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
@@ -291,10 +284,10 @@ internal sealed class Journey : IAsyncDisposable
     private async Task<string> KeyAsync(DispatcherProcess dispatcher, string subject, string role) =>
         _keys.TryGetValue(subject, out var key) ? key : _keys[subject] = await dispatcher.MakeKeyAsync(subject, role);
 
-    private Task<Child> WorkerAsync(Child worker)
+    private Child Started(Child worker)
     {
         _workers.Add(worker);
-        return ServingAsync(worker);
+        return worker;
     }
 
     private static async Task<Child> ServingAsync(Child worker)

@@ -82,6 +82,19 @@ public sealed class OutputTests
     }
 
     [Fact]
+    public async Task A_server_without_its_database_shows_its_readiness()
+    {
+        await using var server = (await CannedServer.StartAsync())
+            .Answers("GET /api/status", 503, """{"title":"Not ready"}""")
+            .Answers("GET /health/ready", 503, """{"ready":false,"checks":{"store":"failing"}}""");
+
+        var outcome = await server.RunAsync("status");
+
+        Assert.Equal(1, outcome.Code);
+        Assert.Contains("check store  failing", outcome.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_server_that_is_not_ready_is_a_no()
     {
         await using var server = (await CannedServer.StartAsync()).Answers("GET /api/status", 200, """{"ready":false,"checks":{"broker":"no connection"}}""");
