@@ -64,6 +64,25 @@ public sealed class EmbeddedJourneys
         Directory.Delete(data, recursive: true);
     }
 
+    [Fact]
+    public async Task Its_worker_deploys_what_the_recipes_say()
+    {
+        var data = Directory.CreateTempSubdirectory("embedded-journey-").FullName;
+        var address = $"http://127.0.0.1:{Servers.FreePort()}";
+        var recipes = Path.Combine(data, "recipes.json");
+        await File.WriteAllTextAsync(recipes, $$$"""{"web": {"Env": "dev", "Command": ["echo", "{version}"], "WorkingFolder": "{{{data}}}"}}""", TestContext.Current.CancellationToken);
+        using var http = new HttpClient { BaseAddress = new Uri(address), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Key) } };
+        await using var server = await ServeAsync(data, address, http, "--recipes", recipes);
+
+        var job = new { topic = "job.deploy.apply", labels = new { env = "dev" }, payload = new { recipe = "web", version = "1.2.3" } };
+        using var answer = await http.PostAsJsonAsync("/api/jobs", job, TestContext.Current.CancellationToken);
+
+        Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
+        await Eventually.IsAsync(async () => await CountAsync(http, "succeeded") == 1, () => "the job succeeds\n" + server.Log, TimeSpan.FromSeconds(30));
+        await server.KillAsync();
+        Directory.Delete(data, recursive: true);
+    }
+
     /// <summary>All from one address, which is the worst place for the honest caller.</summary>
     [Fact]
     public async Task A_gate_is_answered_and_a_known_key_works_while_two_hundred_callers_without_a_key_ask_for_all_there_is()
@@ -164,9 +183,9 @@ public sealed class EmbeddedJourneys
 
     private static string Policies => Path.Combine(AppContext.BaseDirectory, "policies");
 
-    private static async Task<Child> ServeAsync(string data, string address, HttpClient http)
+    private static async Task<Child> ServeAsync(string data, string address, HttpClient http, params string[] more)
     {
-        var server = new Child("dispatcher.dll", Environment(), "serve", "--data", data, "--urls", address, "--policies", Policies);
+        var server = new Child("dispatcher.dll", Environment(), ["serve", "--data", data, "--urls", address, "--policies", Policies, .. more]);
         await Eventually.IsAsync(
             async () =>
             {

@@ -151,6 +151,30 @@ public sealed class LostTopologyJourneys
         await journey.EndsWellAsync(expectedDeadLetters: 2);
     }
 
+    /// <summary>The queue has no parked queue: the broker would drop it at the next return.</summary>
+    [Fact]
+    public async Task A_message_that_comes_back_too_often_to_the_queue_of_the_unrouted_is_kept_unread()
+    {
+        await using var journey = await Journey.BeginAsync();
+        await journey.StoppedWithQueuesAsync();
+        await journey.ProducerAsync();
+        await journey.ForgeAsync("dispatcher.unrouted", Topic, AJob.On(Topic).Body());
+        await journey.ChangeBrokerAsync(async channel =>
+        {
+            for (var i = 0; i < 20; i++)
+            {
+                var message = await channel.BasicGetAsync("dispatcher.unrouted", autoAck: false, Now);
+                await channel.BasicNackAsync(message!.DeliveryTag, multiple: false, requeue: true, Now);
+            }
+        });
+
+        var dispatcher = await journey.DispatcherAsync();
+
+        await Eventually.IsAsync(async () => (await dispatcher.DeadLettersAsync()).Count == 1, () => "it is kept\n" + dispatcher.Log, TimeSpan.FromSeconds(30));
+        Assert.Equal("poison", Assert.Single(await dispatcher.DeadLettersAsync()).GetProperty("errors")[0].GetProperty("code").GetString());
+        await journey.EndsWellAsync(expectedDeadLetters: 1);
+    }
+
     private static Task UndeliveredAsync(DispatcherProcess dispatcher, int count) => Eventually.IsAsync(
         async () => (await StatusAsync(dispatcher)).GetProperty("unrouted") is var unrouted
             && (unrouted.GetProperty("waiting").GetInt32(), unrouted.GetProperty("undelivered").GetInt32()) == (0, count),

@@ -38,9 +38,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
     private IConnection? _connection;
     private IChannel? _publisher;
     private IChannel? _paused;
-
-    /// <summary>It had its rights once: one that is missing later may come back, for example with a virtual host that is made again.</summary>
-    private volatile bool _hasConsumed;
+    private volatile bool _hasConsumed; // From then on a missing right may come back, for example with a virtual host that is made again.
 
     internal RabbitMqWorkerTransport(WorkerOptions options, TimeProvider clock, ILogger<RabbitMqWorkerTransport> log)
     {
@@ -62,9 +60,8 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
 
     /// <inheritdoc/>
     /// <remarks>
-    /// The broker checks the right to write, the exchange and <c>user_id</c> when a message is published. Within a transaction that is
-    /// rolled back
-    /// nothing is sent by it.
+    /// The broker checks the right to write, the exchange and <c>user_id</c> when a message is published. Nothing is sent: the transaction is
+    /// rolled back.
     /// </remarks>
     public async Task CheckAsync(CancellationToken cancellationToken)
     {
@@ -187,14 +184,14 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             var tag = await channel.BasicConsumeAsync(Queues.Work(pool), autoAck: false, consumer, cancellationToken);
             return new Consumer(channel, tag, ended, drained);
         }
-        catch (OperationInterruptedException exception) when (IsRefused(exception))
+        catch (Exception exception)
         {
             await channel.DisposeAsync();
-            throw NotAllowed("read queue " + Queues.Work(pool), exception);
-        }
-        catch
-        {
-            await channel.DisposeAsync();
+            if (exception is OperationInterruptedException refused && IsRefused(refused))
+            {
+                throw NotAllowed("read queue " + Queues.Work(pool), refused);
+            }
+
             throw;
         }
     }

@@ -118,6 +118,8 @@ internal sealed partial class RabbitTopology(
         var channel = new RabbitChannel(await OpenAsync(cancellationToken), new CreateChannelOptions(false, false));
         await using (channel)
         {
+            // The client may connect to a virtual host that does not exist, and learns of it here. That is no fault of a part.
+            await channel.OpenAsync(cancellationToken);
             var wrong = new List<string>();
             foreach (var part in TopologyPart.OfServer)
             {
@@ -201,7 +203,6 @@ internal sealed partial class RabbitTopology(
         }
     }
 
-    /// <summary>Connected: what fails from here on is a part.</summary>
     private async Task<RabbitConnection> OpenAsync(CancellationToken cancellationToken)
     {
         await connection.OpenAsync(cancellationToken);

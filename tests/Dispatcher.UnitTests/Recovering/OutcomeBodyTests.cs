@@ -110,7 +110,7 @@ public sealed class OutcomeBodyTests
 
         var (reading, errors) = Read(whole[..^20]);
 
-        Assert.Equal([null, "exit:1", "bad_result"], reading.Outcomes.Select(outcome => outcome.Fault?.Code));
+        Assert.Equal((string?[])[null, null, "bad_result"], reading.Outcomes.Select(outcome => outcome.Fault?.Code));
         Assert.Equal("invalid_json", Assert.Single(errors).Code);
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.ReferenceWorker;
@@ -93,9 +94,13 @@ public sealed class CallTests : IAsyncLifetime
     {
         using var named = new EgressClient(Options.Create(new ReferenceWorkerOptions { EgressProxy = new Uri(_one.Urls.Single()) }));
         var elsewhere = _run.Constrained(new Constraints { AllowedHosts = ["nowhere.invalid"] }).With("""{"url": "http://nowhere.invalid/hello"}""");
+        var before = HttpClient.DefaultProxy;
 
-        var byProxy = await elsewhere.By(new IntegrationHandler(named, _run.Options, TimeProvider.System));
+        // What the runtime makes of HTTP_PROXY. Other tests run meanwhile: it is for one host only.
+        HttpClient.DefaultProxy = new ProxyOf("nowhere.invalid", new Uri(_one.Urls.Single()));
         var direct = await elsewhere.FaultOf(Handler);
+        HttpClient.DefaultProxy = before;
+        var byProxy = await elsewhere.By(new IntegrationHandler(named, _run.Options, TimeProvider.System));
         await Allowed(_two).With(Get(_two, "/hello")).By(new IntegrationHandler(named, _run.Options, TimeProvider.System));
 
         Assert.Equal(("hello", "unreachable"), (byProxy.GetProperty("body").GetString(), direct.Code));
@@ -115,5 +120,14 @@ public sealed class CallTests : IAsyncLifetime
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
         return builder.Build();
+    }
+
+    private sealed class ProxyOf(string only, Uri proxy) : IWebProxy
+    {
+        public ICredentials? Credentials { get; set; }
+
+        public Uri GetProxy(Uri destination) => proxy;
+
+        public bool IsBypassed(Uri host) => host.Host != only;
     }
 }

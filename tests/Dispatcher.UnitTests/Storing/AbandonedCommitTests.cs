@@ -17,6 +17,7 @@ public sealed class AbandonedCommitTests
         await using var writer = new ListWriter { Hold = new TaskCompletionSource() };
         using var impatient = new CancellationTokenSource();
         await writer.StartAsync(Cancel);
+        await writer.OccupyLaneAsync();
         var answer = writer.AddAsync(new Item(1), impatient.Token);
         await writer.StartedAsync(batches: 1);
 
@@ -60,6 +61,7 @@ public sealed class AbandonedCommitTests
         await using var writer = new ListWriter { Commit = _ => Volatile.Read(ref isAway) ? throw new SqliteException("away", fault) : Task.CompletedTask };
         using var impatient = new CancellationTokenSource();
         await writer.StartAsync(Cancel);
+        await writer.OccupyLaneAsync();
         var given = writer.AddAsync(new Item(7), impatient.Token);
         await writer.StartedAsync(batches: 2);
 

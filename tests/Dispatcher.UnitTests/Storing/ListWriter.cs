@@ -8,7 +8,10 @@ namespace Dispatcher.UnitTests.Storing;
 internal sealed class ListWriter()
     : GroupCommit<Item, int>(new StoreHealth(null, TimeProvider.System, NullLogger<StoreHealth>.Instance), TimeProvider.System), IAsyncDisposable
 {
+    private static readonly Item Endless = new(int.MinValue);
+
     private readonly SemaphoreSlim _started = new(0);
+    private Task _occupied = Task.CompletedTask;
 
     public ConcurrentQueue<IReadOnlyList<Item>> Batches { get; } = new();
 
@@ -25,9 +28,20 @@ internal sealed class ListWriter()
         }
     }
 
+    /// <summary>
+    /// Holds one of the two lanes to the end. The other commits everything that follows, so that an item which was abandoned there is settled before
+    /// the next one has its result.
+    /// </summary>
+    public async Task OccupyLaneAsync()
+    {
+        _occupied = AddAsync(Endless, CancellationToken.None);
+        await StartedAsync(batches: 1);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await StopAsync(CancellationToken.None);
+        await _occupied.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Dispose();
         _started.Dispose();
     }
@@ -38,7 +52,7 @@ internal sealed class ListWriter()
     {
         _started.Release();
         await (Hold?.Task ?? Task.CompletedTask).WaitAsync(cancellationToken);
-        await Commit(batch);
+        await (batch.Contains(Endless) ? Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken) : Commit(batch));
         Batches.Enqueue(batch);
         return [.. batch.Select(item => item.Number)];
     }

@@ -11,11 +11,15 @@ internal sealed class InMemoryTransport : IWorkerTransport
     private readonly Channel<Delivery> _queue = Channel.CreateUnbounded<Delivery>();
     private readonly SemaphoreSlim _happened = new(0);
     private int _taken;
+    private int _ended;
 
     public bool IsAlone { get; init; }
 
     /// <summary>How many deliveries the worker has taken in.</summary>
     public int Taken => Volatile.Read(ref _taken);
+
+    /// <summary>How often the worker has ended its consuming.</summary>
+    public int Ended => Volatile.Read(ref _ended);
 
     /// <summary>What happened, in order: <c>claim 2</c>, <c>ack</c>, <c>return</c>, <c>send 1</c>, and whatever a test notes.</summary>
     public ConcurrentQueue<string> Seen { get; } = new();
@@ -96,6 +100,9 @@ internal sealed class InMemoryTransport : IWorkerTransport
         {
             // Stopped.
         }
+
+        Interlocked.Increment(ref _ended);
+        _happened.Release();
     }
 
     public async Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken)

@@ -41,7 +41,7 @@ public sealed class WorkerClockTests
             transport.Deliver(new AWork().Permitted(claims => claims with { Aud = "other" }));
         }
 
-        await transport.Until(() => transport.Registrations.Last().Dropping is not null && transport.Seen.Count(seen => seen == "ack") > 3);
+        await transport.Until(() => transport.Registrations.Last().Dropping is not null && transport.Seen.Count(seen => seen == "ack") > 3 && transport.Ended == 1);
         var last = transport.Registrations.Last();
         Assert.Equal("other_pool", last.Dropping);
         Assert.InRange(last.Dropped, 3, 20);
