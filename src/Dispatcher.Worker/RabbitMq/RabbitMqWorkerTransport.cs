@@ -247,14 +247,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancellationToken);
     }
 
-    private async Task ClosePublisherAsync()
-    {
-        if (_publisher is { } publisher)
-        {
-            _publisher = null;
-            await publisher.DisposeAsync();
-        }
-    }
+    private async Task ClosePublisherAsync() => await (Interlocked.Exchange(ref _publisher, null)?.DisposeAsync() ?? ValueTask.CompletedTask);
 
     private async Task<IConnection> ConnectAsync(CancellationToken cancellationToken)
     {
