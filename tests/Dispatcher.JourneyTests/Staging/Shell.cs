@@ -21,7 +21,8 @@ internal sealed partial class Shell : IAsyncDisposable
 
     public Shell(string folder, IReadOnlyDictionary<string, string> environment)
     {
-        var start = new ProcessStartInfo("setsid", ["bash", "--noprofile", "--norc", "-c", Loop])
+        // A job in the background of a script ignores Ctrl-C, and so does all that it starts; a terminal's bash does not.
+        var start = new ProcessStartInfo("setsid", ["env", "--default-signal=INT", "bash", "--noprofile", "--norc", "-c", Loop])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
