@@ -48,10 +48,18 @@ public sealed class Recipe
     public IDictionary<string, string> Environment { get; set; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
     /// <summary>The recipes of a JSON file, by name: <c>{"web": {"Env": "prod", "Command": ["deploy", "{version}"], "WorkingFolder": "/srv"}}</c>.</summary>
-    /// <exception cref="IOException">The file cannot be read.</exception>
-    /// <exception cref="InvalidDataException">The file is not such JSON.</exception>
-    public static IDictionary<string, Recipe> Read(string file) =>
-        new ConfigurationBuilder().AddJsonFile(Path.GetFullPath(file)).Build().Get<Dictionary<string, Recipe>>() ?? [];
+    /// <exception cref="InvalidDataException">The file cannot be read or is not such JSON. The message names it.</exception>
+    public static IDictionary<string, Recipe> Read(string file)
+    {
+        try
+        {
+            return new ConfigurationBuilder().AddJsonFile(Path.GetFullPath(file)).Build().Get<Dictionary<string, Recipe>>() ?? [];
+        }
+        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException or InvalidDataException or InvalidOperationException)
+        {
+            throw new InvalidDataException($"'{file}' cannot be used: {unusable.GetBaseException().Message}", unusable);
+        }
+    }
 }
 
 /// <summary>Names everything that is missing for the pools that are served.</summary>

@@ -114,11 +114,11 @@ internal sealed class WorkerSettings
         {
             return Recipe.Read(file);
         }
-        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException or InvalidDataException or InvalidOperationException)
+        catch (InvalidDataException unusable)
         {
             throw new OptionsValidationException(
                 nameof(ReferenceWorkerOptions.Recipes), typeof(ReferenceWorkerOptions),
-                [$"--recipes: '{file}' cannot be used: {unusable.GetBaseException().Message} Name a JSON file such as {{\"web\": {{\"Env\": \"prod\", \"Command\": [\"deploy\"]}}}}."]);
+                [$"--recipes: {unusable.Message} Name a JSON file such as {{\"web\": {{\"Env\": \"prod\", \"Command\": [\"deploy\"]}}}}."]);
         }
     }
 

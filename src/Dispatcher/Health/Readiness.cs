@@ -16,7 +16,7 @@ internal sealed class Readiness(
     /// <summary>Each check by name: <c>ok</c>, or what is wrong.</summary>
     public IReadOnlyDictionary<string, string> Checks => new Dictionary<string, string>
     {
-        ["store"] = store.Trouble ?? clock.Trouble ?? Ok,
+        ["store"] = Store,
         ["bundle"] = current.InForce.Bundle is not null ? Ok : $"no readable bundle is in force: every job is denied. {current.InForce.Trouble}".TrimEnd(),
         ["broker"] = Broker,
         ["topology"] = topology?.Trouble ?? Ok,
@@ -30,8 +30,10 @@ internal sealed class Readiness(
     /// <summary>A broken policy folder is loud but stops nothing: the bundle in force stays. So is sealing that is stuck: what is written can be sealed later, and gates block meanwhile.</summary>
     public bool IsReady => Checks.All(check => check.Key is "policy_folder" or "sealing" || check.Value == Ok);
 
+    private string Store => store.Trouble ?? clock.Trouble ?? Ok;
+
     /// <summary>While the store is away, the buses consume nothing on purpose: see StorePause. The topology is verified all the same.</summary>
-    private string Broker => store.Trouble is not null || !clock.IsTrusted ? Ok
+    private string Broker => Store != Ok ? Ok
         : buses.Where(bus => bus.InstanceType != typeof(SetAsideBus)).Select(bus => bus.BusControl.CheckHealth())
             .FirstOrDefault(health => health.Status != BusHealthStatus.Healthy)?.Description ?? Ok;
 

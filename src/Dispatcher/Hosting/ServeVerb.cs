@@ -79,9 +79,9 @@ internal static class ServeVerb
         {
             return file is null ? new Dictionary<string, Recipe>() : Recipe.Read(file);
         }
-        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException or InvalidDataException or InvalidOperationException)
+        catch (InvalidDataException unusable)
         {
-            throw new VerbFailedException(ExitCode.WrongUse, $"--recipes: '{file}' cannot be used: {unusable.GetBaseException().Message}", "Name a JSON file as \"dispatcher serve --help\" shows it.");
+            throw new VerbFailedException(ExitCode.WrongUse, $"--recipes: {unusable.Message}", "Name a JSON file as \"dispatcher serve --help\" shows it.");
         }
     }
 

@@ -118,8 +118,6 @@ internal sealed partial class RabbitTopology(
         var channel = new RabbitChannel(await OpenAsync(cancellationToken), new CreateChannelOptions(false, false));
         await using (channel)
         {
-            // The client may connect to a virtual host that does not exist, and learns of it here. That is no fault of a part.
-            await channel.OpenAsync(cancellationToken);
             var wrong = new List<string>();
             foreach (var part in TopologyPart.OfServer)
             {
@@ -158,7 +156,7 @@ internal sealed partial class RabbitTopology(
         catch (OperationInterruptedException refused)
             when (refused.ShutdownReason is { ReplyCode: AccessRefused or NotFound or ResourceLocked or PreconditionFailed } reason)
         {
-            // Any other code closes the connection and says nothing of the part.
+            // Any other code closes the connection and says nothing of the part, for example that the virtual host does not exist.
             return [reason.ReplyCode == PreconditionFailed
                 ? $"{part.Name} has other arguments: {reason.ReplyText}"
                 : $"{part.Name} cannot be declared: {reason.ReplyText}"];
