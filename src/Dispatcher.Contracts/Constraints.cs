@@ -3,8 +3,8 @@ using System.Text.Json.Serialization;
 namespace Dispatcher.Contracts;
 
 /// <summary>
-/// Limits that a decision puts on a run. A closed list: each is enforced by whom <c>topics.yaml</c> names for the pool, and a job with a constraint that its pool
-/// does not enforce is denied. Null means not limited. Whoever reads it refuses one that it does not know: what is not known cannot be kept.
+/// Limits that a decision puts on a run. The list is closed. The pool's workers enforce the limits that <c>topics.yaml</c> lists for the pool, and the
+/// dispatcher denies a job with any other. Null means not limited. A reader refuses a limit that it does not know, because it cannot keep it.
 /// </summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record Constraints

@@ -5,8 +5,8 @@ using Dispatcher.Policies.Loading;
 namespace Dispatcher.Policies;
 
 /// <summary>
-/// The rules that two bundles do not have in common, and jobs that show what such a rule does. The jobs are made up: they stand for jobs that nobody may have
-/// submitted yet. Not safe for several threads.
+/// The rules that two bundles do not have in common, and jobs that show what such a rule does. The jobs are made up: no producer has submitted
+/// them. Not safe for several threads.
 /// </summary>
 public sealed class BundleChanges
 {
@@ -96,7 +96,7 @@ public sealed class BundleChanges
 /// <param name="Where">File and line, in the new bundle if that has it.</param>
 public sealed record RuleChange(string Id, string Kind, string Where);
 
-/// <summary>A job that nobody submitted, as both bundles decide it.</summary>
+/// <summary>A made-up job, as both bundles decide it.</summary>
 /// <param name="Job">The job.</param>
 /// <param name="Before">The decision of the old bundle.</param>
 /// <param name="After">The decision of the new bundle.</param>

@@ -5,9 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Dispatcher.Worker;
 
 /// <summary>
-/// The dispatcher's time, as well as this worker knows it. The clock of a worker's machine may be off by any amount: the difference is
-/// measured
-/// with each registration, and what is reported is corrected by it.
+/// The dispatcher's time, as well as this worker knows it. The clock of a worker's machine may be off by any amount: each
+/// registration measures the difference, and the times that the worker reports are corrected by it.
 /// </summary>
 internal sealed partial class DispatcherClock(string pool, TimeProvider clock, WorkerMetrics metrics, ILogger<DispatcherClock> log)
 {

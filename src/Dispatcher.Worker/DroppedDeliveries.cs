@@ -1,9 +1,8 @@
 namespace Dispatcher.Worker;
 
 /// <summary>
-/// Counts the deliveries that this worker cannot use and drops. A worker that can use none would take the work of the whole pool off its
-/// queue:
-/// after <see cref="MostInARow"/> it stops consuming for <see cref="Pause"/> and reports why, so that the dispatcher does not count on it.
+/// Counts the deliveries that this worker cannot use and drops. A worker that can use none would take the work of the whole pool off
+/// its queue: after <see cref="MostInARow"/> it stops consuming for <see cref="Pause"/> and reports why, so that the dispatcher does not count on it.
 /// </summary>
 internal sealed class DroppedDeliveries : IDisposable
 {

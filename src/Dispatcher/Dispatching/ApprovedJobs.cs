@@ -7,9 +7,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Dispatching;
 
 /// <summary>
-/// Asks the policy again about the approved jobs that wait, when another bundle is in force. What its approvers decided may no longer
-/// count, and
-/// the next round must not wait until a worker has room.
+/// Asks the policy again about the approved jobs that wait, when another bundle is in force. What its approvers decided may no
+/// longer count, and the next round must not wait until a worker has room.
 /// </summary>
 internal sealed class ApprovedJobs(IDbContextFactory<DispatcherDb> database, PolicyGate gate, JobDispatch dispatch, CurrentBundle current)
 {

@@ -88,9 +88,9 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
     public int? LimitOf(string pool) => Breaker(pool).Limit;
 
     /// <summary>
-    /// Whether an end speaks against what the pool calls. Only faults that may pass, timeouts and lost workers do. A terminal fault is
-    /// the job's
-    /// own; an unknown one is as a rule the producer's input, and must not slow the jobs of others; a stopped worker is nobody's fault.
+    /// Whether the end of an attempt indicates a problem of what the pool calls. Transient faults, timeouts and lost workers do. A terminal
+    /// fault belongs to its job. An unknown fault usually comes from the producer's input and must not slow the jobs of others. A stopped
+    /// worker indicates no problem.
     /// These
     /// say nothing: null.
     /// </summary>

@@ -75,8 +75,8 @@ internal sealed class JobEvents(StoreClock clock, TimeProvider time, IOptions<Ev
     }
 
     /// <summary>
-    /// The final state for the submitter's reply queue: the event, and the result of a success. Nobody else gets the result; an event on the
-    /// exchange never has one.
+    /// The final state for the submitter's reply queue: the event, and the result of a success. Only this reply has the result: an
+    /// event on the exchange never has one.
     /// </summary>
     public Reply Final(Job job, string queue, string? correlationId)
     {

@@ -105,7 +105,7 @@ internal sealed record ChangedJob(
 /// <param name="Change"><c>added</c>, <c>removed</c> or <c>changed</c>.</param>
 /// <param name="Where">File and line, in the new bundle if that has it.</param>
 /// <param name="IsMet">Whether a recorded job met it.</param>
-/// <param name="MadeUp">A job that meets the rule and that nobody submitted. Null: none was found.</param>
+/// <param name="MadeUp">A made-up job that meets the rule. Null: none was found.</param>
 internal sealed record UnshownRule(string Rule, string Change, string Where, bool IsMet, MadeUpJobView? MadeUp);
 
 /// <summary>A job that was made up for a rule, as both bundles decide it.</summary>

@@ -13,8 +13,8 @@ using RabbitMQ.Client.Exceptions;
 namespace Dispatcher.Hosting;
 
 /// <summary>
-/// Turns whatever ends a verb, or a server at its start, into one message that names the setting, what was seen without secrets, and the fix. What is
-/// not known here has a message too, since a stack helps nobody who mistyped a setting; the log level <c>Debug</c> shows the stack.
+/// Turns whatever ends a verb, or a server at its start, into one message that names the setting, what was seen without secrets, and the fix. An
+/// unknown fault has a message too, because a stack does not help a person who mistyped a setting; the log level <c>Debug</c> shows the stack.
 /// </summary>
 internal static class StartFaults
 {

@@ -81,9 +81,8 @@ internal sealed record Job
     public long? FinishedAt { get; init; }
 
     /// <summary>
-    /// The number of the next attempt as the policy counts: only attempts that a worker claimed and began. A dispatch that nobody claimed
-    /// is
-    /// no first try, so that a short outage of the workers makes no job a retry.
+    /// The number of the next attempt as the policy counts: only attempts that a worker claimed and began. A dispatch without a claim does
+    /// not count, so that a short outage of the workers makes no job a retry.
     /// </summary>
     public int NextTry() => Spent + 1;
 
