@@ -13,5 +13,5 @@ step() { # NAME COMMAND...
 step restore dotnet restore --locked-mode
 step build dotnet build --no-restore --configuration Release
 step test ops/test.sh --no-build
-step format dotnet format --verify-no-changes --no-restore
+step format dotnet tool exec --yes csharpier@1.3.0 check src tests
 echo "ops/check.sh: green"

@@ -21,8 +21,10 @@ public static partial class AllowedHosts
     /// </summary>
     public static bool IsWellFormed(string entry) =>
         Entry().Match(entry) is { Success: true } match
-        && (match.Groups["ipv6"] is not { Success: true, Value: var address }
-            || (IPAddress.TryParse(address, out var parsed) && parsed.ToString() == address));
+        && (
+            match.Groups["ipv6"] is not { Success: true, Value: var address }
+            || (IPAddress.TryParse(address, out var parsed) && parsed.ToString() == address)
+        );
 
     /// <summary>Whether one of the entries allows a call of this address. The scheme does not matter.</summary>
     public static bool Allows(IReadOnlyList<string> entries, Uri url) => Covers(entries, $"{HostOf(url)}:{url.Port}");
@@ -34,20 +36,23 @@ public static partial class AllowedHosts
     public static bool Covers(IReadOnlyList<string> entries, string entry) =>
         entries.Contains(entry, StringComparer.Ordinal)
         || DefaultPorts.Any(port =>
-            entry.EndsWith(port, StringComparison.Ordinal) && entries.Contains(entry[..^port.Length], StringComparer.Ordinal));
+            entry.EndsWith(port, StringComparison.Ordinal) && entries.Contains(entry[..^port.Length], StringComparer.Ordinal)
+        );
 
     /// <summary>Entries that allow what both lists allow, sorted. Empty: nothing.</summary>
     public static IReadOnlyList<string> Intersect(IReadOnlyList<string> one, IReadOnlyList<string> other) =>
-    [
-        .. one.Where(entry => Covers(other, entry)).Union(other.Where(entry => Covers(one, entry)), StringComparer.Ordinal)
-            .Order(StringComparer.Ordinal),
-    ];
+        [
+            .. one.Where(entry => Covers(other, entry))
+                .Union(other.Where(entry => Covers(one, entry)), StringComparer.Ordinal)
+                .Order(StringComparer.Ordinal),
+        ];
 
     private static string HostOf(Uri url) => (url.HostNameType == UriHostNameType.IPv6 ? url.Host : url.IdnHost).ToLowerInvariant();
 
     [GeneratedRegex(
         @"\A((?=[^:]{1,253}(:|\z))[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[(?<ipv6>[0-9a-f:.]{2,45})\])"
-        + @"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?\z",
-        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
+            + @"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?\z",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture
+    )]
     private static partial Regex Entry();
 }

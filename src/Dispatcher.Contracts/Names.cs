@@ -64,14 +64,15 @@ public static class MessageTypes
     public const string DeadLetter = "dead-letter";
 
     /// <summary>The value of <see cref="Headers.MassTransitType"/>. Null: messages of this type do not carry it.</summary>
-    public static string? MassTransitUrn(string type) => type switch
-    {
-        Decision => Urn(nameof(JobDecision)),
-        Refused => Urn(nameof(Contracts.Refused)),
-        Event => Urn(nameof(JobEvent)),
-        DeadLetter => Urn(nameof(DeadLetterCopy)),
-        _ => null,
-    };
+    public static string? MassTransitUrn(string type) =>
+        type switch
+        {
+            Decision => Urn(nameof(JobDecision)),
+            Refused => Urn(nameof(Contracts.Refused)),
+            Event => Urn(nameof(JobEvent)),
+            DeadLetter => Urn(nameof(DeadLetterCopy)),
+            _ => null,
+        };
 
     private static string Urn(string name) => $"urn:message:{typeof(MessageTypes).Namespace}:{name}";
 }

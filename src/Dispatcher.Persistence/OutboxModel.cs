@@ -15,7 +15,12 @@ public static class OutboxModel
     /// <param name="inboxTable">One row for each message and consumer.</param>
     /// <param name="outboxTable">One row for each message that is not sent yet.</param>
     /// <param name="schema">Null: the model's default.</param>
-    public static ModelBuilder AddOutbox(this ModelBuilder modelBuilder, string inboxTable = "mt_inbox", string outboxTable = "mt_outbox", string? schema = null)
+    public static ModelBuilder AddOutbox(
+        this ModelBuilder modelBuilder,
+        string inboxTable = "mt_inbox",
+        string outboxTable = "mt_outbox",
+        string? schema = null
+    )
     {
         ConfigureInbox(modelBuilder.Entity<InboxRow>(), inboxTable, schema);
         ConfigureOutbox(modelBuilder.Entity<OutboxRow>(), outboxTable, schema);

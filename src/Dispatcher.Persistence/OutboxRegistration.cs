@@ -47,8 +47,7 @@ public static class OutboxRegistration
     /// Needs <see cref="AddOutbox{TDbContext}"/>; for one context of a bus.
     /// </summary>
     public static void AddBusOutbox<TDbContext>(this IBusRegistrationConfigurator bus)
-        where TDbContext : DbContext =>
-        bus.ReplaceScoped<IScopedBusContextProvider<IBus>, CapturingBusContextProvider<TDbContext>>();
+        where TDbContext : DbContext => bus.ReplaceScoped<IScopedBusContextProvider<IBus>, CapturingBusContextProvider<TDbContext>>();
 
     /// <summary>
     /// Puts inbox and outbox around every consumer, saga and activity of the endpoint that is configured after this. Call <c>UseMessageRetry</c> before: then each

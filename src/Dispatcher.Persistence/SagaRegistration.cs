@@ -21,6 +21,11 @@ public static class SagaRegistration
         {
             repository.RegisterLoadSagaRepository<TSaga, SagaRepositoryContextFactory<TSaga, TDbContext>>();
             repository.RegisterQuerySagaRepository<TSaga, SagaRepositoryContextFactory<TSaga, TDbContext>>();
-            repository.RegisterSagaRepository<TSaga, TDbContext, SagaConsumeContextFactory<TDbContext, TSaga>, SagaRepositoryContextFactory<TSaga, TDbContext>>();
+            repository.RegisterSagaRepository<
+                TSaga,
+                TDbContext,
+                SagaConsumeContextFactory<TDbContext, TSaga>,
+                SagaRepositoryContextFactory<TSaga, TDbContext>
+            >();
         });
 }

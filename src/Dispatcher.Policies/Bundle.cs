@@ -44,7 +44,7 @@ public sealed class Bundle
         ErrorList errors = new();
         try
         {
-            BundleContent content = BundleReader.Read(files, errors);
+            var content = BundleReader.Read(files, errors);
             return errors.Count > 0 ? new BundleLoad(null, errors.Errors) : new BundleLoad(new Bundle(content, files), []);
         }
 #pragma warning disable CA1031 // Fail closed and aloud: what throws here would be a failed round of a loop, and nobody would be told that the folder is broken.
@@ -52,9 +52,11 @@ public sealed class Bundle
 #pragma warning restore CA1031
         {
             errors.Add(
-                "bundle", BundleErrorCodes.LoadFailed,
+                "bundle",
+                BundleErrorCodes.LoadFailed,
                 $"loading failed inside: {error.GetType().Name}: {error.Message}",
-                "undo the last change, and report it: bad content should be named by its line.");
+                "undo the last change, and report it: bad content should be named by its line."
+            );
             return new BundleLoad(null, errors.Errors);
         }
     }
@@ -69,7 +71,7 @@ public sealed class Bundle
     /// <summary>As <see cref="FromArchive(ReadOnlyMemory{byte})"/>, but only a bundle that has this <see cref="Hash"/>: a store may have been changed by hand.</summary>
     public static BundleLoad FromArchive(ReadOnlyMemory<byte> archive, string hash)
     {
-        BundleLoad load = FromArchive(archive);
+        var load = FromArchive(archive);
         if (load.Bundle is null || load.Bundle.Hash == hash)
         {
             return load;
@@ -77,9 +79,11 @@ public sealed class Bundle
 
         ErrorList errors = new();
         errors.Add(
-            "archive", BundleErrorCodes.BadArchive,
+            "archive",
+            BundleErrorCodes.BadArchive,
             $"it holds bundle {load.Bundle.Hash}; allowed: {hash}, under which it is kept.",
-            "put the bundle in force again from its folder, and find out who changed the archive.");
+            "put the bundle in force again from its folder, and find out who changed the archive."
+        );
         return new BundleLoad(null, errors.Errors);
     }
 

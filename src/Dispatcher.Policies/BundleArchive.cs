@@ -10,7 +10,7 @@ internal static class BundleArchive
     public static string Hash(IReadOnlyList<BundleFile> files)
     {
         using Canonical hash = new("dispatcher/bundle/v1");
-        foreach (BundleFile file in Covered(files))
+        foreach (var file in Covered(files))
         {
             hash.Add(file.Path);
             hash.Add(file.Content.Span);
@@ -31,7 +31,7 @@ internal static class BundleArchive
         string seen;
         try
         {
-            PackedBundle? bundle = JsonSerializer.Deserialize(archive.Span, ArchiveJson.Default.PackedBundle);
+            var bundle = JsonSerializer.Deserialize(archive.Span, ArchiveJson.Default.PackedBundle);
             if (bundle is { V: 1 } && !bundle.Files.Contains(null))
             {
                 return [.. bundle.Files.Select(file => new BundleFile(file!.Path, file.Content))];
@@ -45,9 +45,11 @@ internal static class BundleArchive
         }
 
         errors.Add(
-            "archive", BundleErrorCodes.BadArchive,
+            "archive",
+            BundleErrorCodes.BadArchive,
             $"{seen} Allowed: what Bundle.Archive gave, version 1.",
-            "store the bundle again from its folder.");
+            "store the bundle again from its folder."
+        );
         return null;
     }
 
@@ -57,8 +59,15 @@ internal static class BundleArchive
 
 internal sealed record PackedFile([property: JsonPropertyName("path")] string Path, [property: JsonPropertyName("content")] byte[] Content);
 
-internal sealed record PackedBundle([property: JsonPropertyName("v")] int V, [property: JsonPropertyName("files")] IReadOnlyList<PackedFile?> Files);
+internal sealed record PackedBundle(
+    [property: JsonPropertyName("v")] int V,
+    [property: JsonPropertyName("files")] IReadOnlyList<PackedFile?> Files
+);
 
-[JsonSourceGenerationOptions(UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSourceGenerationOptions(
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true
+)]
 [JsonSerializable(typeof(PackedBundle))]
 internal sealed partial class ArchiveJson : JsonSerializerContext;

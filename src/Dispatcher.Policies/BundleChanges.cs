@@ -1,4 +1,3 @@
-using Dispatcher.Policies.Evaluating;
 using Dispatcher.Policies.Linting;
 using Dispatcher.Policies.Loading;
 
@@ -31,15 +30,21 @@ public sealed class BundleChanges
     {
         (_old, _candidate, _now) = (old, candidate, now);
         _versions = [Linted(candidate, now), Linted(old, now)];
-        Dictionary<string, Rule> before = _versions[1].Rules.ToDictionary(rule => rule.Id, StringComparer.Ordinal);
-        Dictionary<string, Rule> after = _versions[0].Rules.ToDictionary(rule => rule.Id, StringComparer.Ordinal);
+        var before = _versions[1].Rules.ToDictionary(rule => rule.Id, StringComparer.Ordinal);
+        var after = _versions[0].Rules.ToDictionary(rule => rule.Id, StringComparer.Ordinal);
         Rules =
         [
             .. from id in before.Keys.Union(after.Keys).Order(StringComparer.Ordinal)
-               let was = before.GetValueOrDefault(id)
-               let becomes = after.GetValueOrDefault(id)
-               where was is null || becomes is null || !was.ContentHash.AsSpan().SequenceEqual(becomes.ContentHash)
-               select new RuleChange(id, was is null ? "added" : becomes is null ? "removed" : "changed", (becomes ?? was)!.Where),
+            let was = before.GetValueOrDefault(id)
+            let becomes = after.GetValueOrDefault(id)
+            where was is null || becomes is null || !was.ContentHash.AsSpan().SequenceEqual(becomes.ContentHash)
+            select new RuleChange(
+                id,
+                was is null ? "added"
+                    : becomes is null ? "removed"
+                    : "changed",
+                (becomes ?? was)!.Where
+            ),
         ];
     }
 
@@ -53,8 +58,8 @@ public sealed class BundleChanges
     public MadeUpJob? MakeUp(RuleChange change)
     {
         MadeUpJob? best = null;
-        int more = MostJobsOfARule;
-        foreach (JobFacts job in _versions.SelectMany(version => Jobs(version, change.Id)))
+        var more = MostJobsOfARule;
+        foreach (var job in _versions.SelectMany(version => Jobs(version, change.Id)))
         {
             if (--_left < 0 || --more < 0)
             {

@@ -14,7 +14,13 @@ public static class BundleFolder
     private static readonly string[] Parts = ["rules", "schemas", "cases"];
 
     // Hidden ones are not ours: a mounted config map has its files once more under ..data.
-    private static readonly EnumerationOptions Everything = new() { RecurseSubdirectories = true, MaxRecursionDepth = 8, IgnoreInaccessible = false, AttributesToSkip = FileAttributes.Hidden };
+    private static readonly EnumerationOptions Everything = new()
+    {
+        RecurseSubdirectories = true,
+        MaxRecursionDepth = 8,
+        IgnoreInaccessible = false,
+        AttributesToSkip = FileAttributes.Hidden,
+    };
     private static readonly EnumerationOptions Here = new() { IgnoreInaccessible = false, AttributesToSkip = FileAttributes.Hidden };
 
     /// <summary>
@@ -35,7 +41,7 @@ public static class BundleFolder
         }
 
         List<string> paths = [.. Directory.EnumerateFiles(folder, "*", Here).Where(IsRegistry)];
-        foreach (string part in Directory.EnumerateDirectories(folder, "*", Here).Where(IsPart))
+        foreach (var part in Directory.EnumerateDirectories(folder, "*", Here).Where(IsPart))
         {
             paths.AddRange(FilesOf(part).Take(MostFiles + 1));
         }
@@ -50,11 +56,11 @@ public static class BundleFolder
 
     private static List<BundleFile> Read(string folder, List<string> paths)
     {
-        string root = RegularFile.RealPath(folder, folder);
+        var root = RegularFile.RealPath(folder, folder);
         List<BundleFile> files = [];
         long bytes = 0;
-        IEnumerable<string> names = paths.Select(path => Path.GetRelativePath(folder, path).Replace(Path.DirectorySeparatorChar, '/'));
-        foreach (string name in names.Order(StringComparer.Ordinal))
+        var names = paths.Select(path => Path.GetRelativePath(folder, path).Replace(Path.DirectorySeparatorChar, '/'));
+        foreach (var name in names.Order(StringComparer.Ordinal))
         {
             files.Add(new BundleFile(name, RegularFile.Read(Path.Combine(folder, name), name, root)));
             bytes += files[^1].Content.Length;
@@ -81,7 +87,10 @@ public static class BundleFolder
     private static bool IsLink(ref FileSystemEntry entry) => (entry.Attributes & FileAttributes.ReparsePoint) != 0;
 
     private static bool IsRegistry(string path) =>
-        Path.GetFileName(path) is var name && (name.Equals("topics.yaml", StringComparison.OrdinalIgnoreCase) || name.Equals("topics.yml", StringComparison.OrdinalIgnoreCase));
+        Path.GetFileName(path) is var name
+        && (
+            name.Equals("topics.yaml", StringComparison.OrdinalIgnoreCase) || name.Equals("topics.yml", StringComparison.OrdinalIgnoreCase)
+        );
 
     private static bool IsPart(string path) => Parts.Contains(Path.GetFileName(path), StringComparer.OrdinalIgnoreCase);
 

@@ -17,11 +17,11 @@ public static class BundleLint
     public static IReadOnlyList<LintFinding> Check(IReadOnlyList<BundleFile> files, DateTimeOffset now)
     {
         ErrorList errors = new();
-        BundleContent content = BundleReader.Read(files, errors);
-        IReadOnlyList<PolicyCase> cases = CasesReader.ReadAll(files, errors);
+        var content = BundleReader.Read(files, errors);
+        var cases = CasesReader.ReadAll(files, errors);
         LintedBundle bundle = new(content, now);
         FindingList findings = new(bundle.Submittable);
-        foreach (BundleError error in errors.Errors)
+        foreach (var error in errors.Errors)
         {
             findings.Error(error.Where, error.Code, error.Message, error.Fix);
         }
@@ -29,10 +29,16 @@ public static class BundleLint
         List<Action> checks = [new RuleLint(bundle, findings).Run, new TopicLint(bundle, findings).Run];
         if (bundle.Topics.Count > 0)
         {
-            checks.AddRange([new MatchLint(bundle, findings).Run, new ConstraintLint(bundle, findings).Run, new ShadowLint(bundle, findings).Run, new WordLint(bundle, findings).Run, new CaseLint(bundle, cases, findings).Run]);
+            checks.AddRange([
+                new MatchLint(bundle, findings).Run,
+                new ConstraintLint(bundle, findings).Run,
+                new ShadowLint(bundle, findings).Run,
+                new WordLint(bundle, findings).Run,
+                new CaseLint(bundle, cases, findings).Run,
+            ]);
         }
 
-        foreach (Action check in checks)
+        foreach (var check in checks)
         {
             bundle.Begin();
             check();
@@ -40,7 +46,12 @@ public static class BundleLint
 
         if (bundle.IsCut)
         {
-            findings.Warning("rules/", LintCodes.Incomplete, "there is more to search through than lint spends on one bundle, so some findings may be missing.", "lint parts of the bundle by themselves.");
+            findings.Warning(
+                "rules/",
+                LintCodes.Incomplete,
+                "there is more to search through than lint spends on one bundle, so some findings may be missing.",
+                "lint parts of the bundle by themselves."
+            );
         }
 
         return findings.Sorted();

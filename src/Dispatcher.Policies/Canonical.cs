@@ -36,7 +36,7 @@ internal sealed class Canonical : IDisposable
     public void Add(IReadOnlyList<string>? values)
     {
         Add(values?.Count ?? -1L);
-        foreach (string value in values ?? [])
+        foreach (var value in values ?? [])
         {
             Add(value);
         }

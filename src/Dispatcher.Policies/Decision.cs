@@ -48,7 +48,15 @@ public sealed record Decision
     /// <param name="reasonCode">Why, for example <see cref="ReasonCodes.NoBundle"/>.</param>
     /// <param name="policyHash">The bundle's hash, or empty.</param>
     public static Decision Denied(string reasonCode, string policyHash = "") =>
-        new() { Verdict = Verdict.Deny, Rules = [], MatchedRules = [], Reason = reasonCode, PolicyHash = policyHash, BasisHash = "" };
+        new()
+        {
+            Verdict = Verdict.Deny,
+            Rules = [],
+            MatchedRules = [],
+            Reason = reasonCode,
+            PolicyHash = policyHash,
+            BasisHash = "",
+        };
 }
 
 /// <summary>The reasons of denials that come from no rule.</summary>

@@ -43,8 +43,11 @@ public sealed record DecisionChange
         public void OfConstraints(Constraints before, Constraints after)
         {
             OfAllowed(
-                ConstraintNames.AllowedCommands, before.AllowedCommands, after.AllowedCommands,
-                (commands, command) => commands.Contains(command, StringComparer.Ordinal));
+                ConstraintNames.AllowedCommands,
+                before.AllowedCommands,
+                after.AllowedCommands,
+                (commands, command) => commands.Contains(command, StringComparer.Ordinal)
+            );
             OfAllowed(ConstraintNames.AllowedHosts, before.AllowedHosts, after.AllowedHosts, AllowedHosts.Covers);
             OfLimit(ConstraintNames.MaxOutputBytes, before.MaxOutputBytes, after.MaxOutputBytes);
             OfLimit(ConstraintNames.TimeoutMs, before.TimeoutMs, after.TimeoutMs);
@@ -52,10 +55,10 @@ public sealed record DecisionChange
 
         public void OfApprovals(ApprovalRequirement before, ApprovalRequirement after)
         {
-            foreach (string group in before.Groups.Concat(after.Groups).Select(group => group.Group).Distinct(StringComparer.Ordinal))
+            foreach (var group in before.Groups.Concat(after.Groups).Select(group => group.Group).Distinct(StringComparer.Ordinal))
             {
-                int was = Count(before, group);
-                int now = Count(after, group);
+                var was = Count(before, group);
+                var now = Count(after, group);
                 Compare($"approvals of {group} ", was, now, now - was, count => count.ToString(CultureInfo.InvariantCulture));
             }
 
@@ -64,7 +67,13 @@ public sealed record DecisionChange
             OfTime("decide_within ", before.DecideWithin, after.DecideWithin);
             OfTime("use_within ", before.UseWithin, after.UseWithin);
             Compare("covers ", before.Covers, after.Covers, (int)before.Covers - (int)after.Covers, ApprovalNames.Of);
-            Compare("on_policy_change ", before.OnPolicyChange, after.OnPolicyChange, (int)after.OnPolicyChange - (int)before.OnPolicyChange, ApprovalNames.Of);
+            Compare(
+                "on_policy_change ",
+                before.OnPolicyChange,
+                after.OnPolicyChange,
+                (int)after.OnPolicyChange - (int)before.OnPolicyChange,
+                ApprovalNames.Of
+            );
         }
 
         /// <param name="name">What changed, with a space behind, or empty.</param>
@@ -84,14 +93,30 @@ public sealed record DecisionChange
             Compare(name, before, after, before.Ticks - after.Ticks, time => time.ToString("c", CultureInfo.InvariantCulture));
 
         private void OfLimit(string name, long? before, long? after) =>
-            Compare(name + " ", before, after, (before ?? double.PositiveInfinity).CompareTo(after ?? double.PositiveInfinity), limit => limit?.ToString(CultureInfo.InvariantCulture) ?? "unlimited");
+            Compare(
+                name + " ",
+                before,
+                after,
+                (before ?? double.PositiveInfinity).CompareTo(after ?? double.PositiveInfinity),
+                limit => limit?.ToString(CultureInfo.InvariantCulture) ?? "unlimited"
+            );
 
         private void OfAllowed(
-            string name, IReadOnlyList<string>? before, IReadOnlyList<string>? after, Func<IReadOnlyList<string>, string, bool> covers)
+            string name,
+            IReadOnlyList<string>? before,
+            IReadOnlyList<string>? after,
+            Func<IReadOnlyList<string>, string, bool> covers
+        )
         {
             if (before is null || after is null)
             {
-                Compare(name + " ", before, after, (after is null ? 0 : 1) - (before is null ? 0 : 1), set => set is null ? "unlimited" : $"[{string.Join(", ", set)}]");
+                Compare(
+                    name + " ",
+                    before,
+                    after,
+                    (after is null ? 0 : 1) - (before is null ? 0 : 1),
+                    set => set is null ? "unlimited" : $"[{string.Join(", ", set)}]"
+                );
                 return;
             }
 
@@ -101,13 +126,14 @@ public sealed record DecisionChange
 
         private static void Say(List<string> where, string what, IEnumerable<string> items)
         {
-            string list = string.Join(", ", items);
+            var list = string.Join(", ", items);
             if (list.Length > 0)
             {
                 where.Add(what + list);
             }
         }
 
-        private static int Count(ApprovalRequirement approval, string group) => approval.Groups.FirstOrDefault(wanted => wanted.Group == group)?.Count ?? 0;
+        private static int Count(ApprovalRequirement approval, string group) =>
+            approval.Groups.FirstOrDefault(wanted => wanted.Group == group)?.Count ?? 0;
     }
 }

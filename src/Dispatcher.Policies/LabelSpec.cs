@@ -62,16 +62,20 @@ public sealed record Derivation
 public sealed record DerivedPart(string Separator, Occurrence Which)
 {
     /// <summary>The keys of <c>derive</c> that take a part, by what they do with several separators.</summary>
-    internal static readonly IReadOnlyDictionary<string, Occurrence> Keys =
-        new SortedDictionary<string, Occurrence>(StringComparer.Ordinal) { ["after"] = Occurrence.Only, ["after_first"] = Occurrence.First, ["after_last"] = Occurrence.Last };
+    internal static readonly IReadOnlyDictionary<string, Occurrence> Keys = new SortedDictionary<string, Occurrence>(StringComparer.Ordinal)
+    {
+        ["after"] = Occurrence.Only,
+        ["after_first"] = Occurrence.First,
+        ["after_last"] = Occurrence.Last,
+    };
 
     internal static readonly IReadOnlyList<string> Separators = ["@", "/", ":"];
 
     internal string? Of(string text)
     {
-        int first = text.IndexOf(Separator, StringComparison.Ordinal);
-        int last = text.LastIndexOf(Separator, StringComparison.Ordinal);
-        int at = Which switch
+        var first = text.IndexOf(Separator, StringComparison.Ordinal);
+        var last = text.LastIndexOf(Separator, StringComparison.Ordinal);
+        var at = Which switch
         {
             Occurrence.Only => first == last ? first : -1,
             Occurrence.First => first,

@@ -26,12 +26,13 @@ public sealed record LintFinding
     /// <summary>The finding on one line: <c>rules/prod.yaml:14: error shadowed: … Fix: …</c></summary>
     public override string ToString() => $"{Where}: {Word(Severity)} {Code}: {Message} Fix: {Fix}";
 
-    private static string Word(LintSeverity severity) => severity switch
-    {
-        LintSeverity.Info => "info",
-        LintSeverity.Warning => "warning",
-        LintSeverity.Error => "error",
-    };
+    private static string Word(LintSeverity severity) =>
+        severity switch
+        {
+            LintSeverity.Info => "info",
+            LintSeverity.Warning => "warning",
+            LintSeverity.Error => "error",
+        };
 }
 
 /// <summary>How bad a finding is.</summary>

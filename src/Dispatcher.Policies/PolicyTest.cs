@@ -13,11 +13,16 @@ public static class PolicyTest
     public static PolicyTestReport Run(IReadOnlyList<BundleFile> files, DateTimeOffset now)
     {
         ErrorList errors = new();
-        BundleContent content = BundleReader.Read(files, errors);
-        IReadOnlyList<PolicyCase> cases = CasesReader.ReadAll(files, errors);
+        var content = BundleReader.Read(files, errors);
+        var cases = CasesReader.ReadAll(files, errors);
         if (errors.Count > 0)
         {
-            return new PolicyTestReport { Errors = errors.Errors, Cases = [], Rules = [] };
+            return new PolicyTestReport
+            {
+                Errors = errors.Errors,
+                Cases = [],
+                Rules = [],
+            };
         }
 
         Evaluator evaluator = new(content, BundleArchive.Hash(files));
@@ -25,14 +30,27 @@ public static class PolicyTest
         return new PolicyTestReport
         {
             Errors = [],
-            Cases = [.. runs.Select(run => new CaseResult { Name = run.Case.Name, Where = run.Case.Where, Differences = run.Differences })],
-            Rules = [.. content.Rules.OrderBy(rule => rule.Id, StringComparer.Ordinal).Select(rule => new RuleCoverage
-            {
-                Id = rule.Id,
-                Where = rule.Where,
-                Cases = runs.Count(run => run.Decision.MatchedRules.Contains(rule.Id, StringComparer.Ordinal)),
-                IsMissed = runs.Any(run => run.MissedRules.Contains(rule.Id)),
-            })],
+            Cases =
+            [
+                .. runs.Select(run => new CaseResult
+                {
+                    Name = run.Case.Name,
+                    Where = run.Case.Where,
+                    Differences = run.Differences,
+                }),
+            ],
+            Rules =
+            [
+                .. content
+                    .Rules.OrderBy(rule => rule.Id, StringComparer.Ordinal)
+                    .Select(rule => new RuleCoverage
+                    {
+                        Id = rule.Id,
+                        Where = rule.Where,
+                        Cases = runs.Count(run => run.Decision.MatchedRules.Contains(rule.Id, StringComparer.Ordinal)),
+                        IsMissed = runs.Any(run => run.MissedRules.Contains(rule.Id)),
+                    }),
+            ],
         };
     }
 
@@ -41,10 +59,18 @@ public static class PolicyTest
     {
         public static CaseRun Of(PolicyCase test, Evaluator evaluator, DateTimeOffset now)
         {
-            DateTimeOffset at = test.At ?? now;
-            Decision decision = evaluator.Decide(test.Job, at);
-            return new CaseRun(test, decision, Expected.Differences(test.Expect, decision), evaluator.DecideWithoutEach(test.Job, at)
-                .Where(without => Expected.Differences(test.Expect, without.Value).Count > 0).Select(without => without.Key).ToHashSet());
+            var at = test.At ?? now;
+            var decision = evaluator.Decide(test.Job, at);
+            return new CaseRun(
+                test,
+                decision,
+                Expected.Differences(test.Expect, decision),
+                evaluator
+                    .DecideWithoutEach(test.Job, at)
+                    .Where(without => Expected.Differences(test.Expect, without.Value).Count > 0)
+                    .Select(without => without.Key)
+                    .ToHashSet()
+            );
         }
     }
 }

@@ -18,9 +18,8 @@ internal sealed class LogLineFormatter(TimeProvider clock) : ConsoleFormatter(Li
 
     private const string Indent = "    ";
 
-    public LogLineFormatter() : this(TimeProvider.System)
-    {
-    }
+    public LogLineFormatter()
+        : this(TimeProvider.System) { }
 
     public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
     {
@@ -53,10 +52,11 @@ internal sealed class LogLineFormatter(TimeProvider clock) : ConsoleFormatter(Li
     private static string Clean(string text)
     {
         var clean = new StringBuilder(text.Length);
-        for (ReadOnlySpan<char> rest = text; rest.Length > 0;)
+        for (ReadOnlySpan<char> rest = text; rest.Length > 0; )
         {
             var isWhole = Rune.DecodeFromUtf16(rest, out var rune, out var length) == OperationStatus.Done;
-            _ = isWhole && !IsInvisible(rune) ? clean.Append(rest[..length])
+            _ =
+                isWhole && !IsInvisible(rune) ? clean.Append(rest[..length])
                 : rune.IsBmp ? clean.Append(CultureInfo.InvariantCulture, $"\\u{(int)rest[0]:x4}")
                 : clean.Append(CultureInfo.InvariantCulture, $"\\U{rune.Value:x8}");
             rest = rest[length..];
@@ -66,8 +66,15 @@ internal sealed class LogLineFormatter(TimeProvider clock) : ConsoleFormatter(Li
     }
 
     /// <summary>As in the server: a worker does not reference its code.</summary>
-    private static bool IsInvisible(Rune character) => character.Value is 0x034F or 0x115F or 0x1160 or 0x17B4 or 0x17B5 or 0x2800 or 0x3164 or 0xFFA0
+    private static bool IsInvisible(Rune character) =>
+        character.Value is 0x034F or 0x115F or 0x1160 or 0x17B4 or 0x17B5 or 0x2800 or 0x3164 or 0xFFA0
         || character.Value is (>= 0x180B and <= 0x180F) or (>= 0xFE00 and <= 0xFE0F) or (>= 0xE0100 and <= 0xE01EF)
-        || Rune.GetUnicodeCategory(character) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
-            or UnicodeCategory.ParagraphSeparator or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned;
+        || Rune.GetUnicodeCategory(character)
+            is UnicodeCategory.Control
+                or UnicodeCategory.Format
+                or UnicodeCategory.LineSeparator
+                or UnicodeCategory.ParagraphSeparator
+                or UnicodeCategory.Surrogate
+                or UnicodeCategory.PrivateUse
+                or UnicodeCategory.OtherNotAssigned;
 }

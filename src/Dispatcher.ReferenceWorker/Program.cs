@@ -34,7 +34,10 @@ internal static class ReferenceWorkerProgram
         }
 
         var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Logging.AddConsoleFormatter<LogLineFormatter, ConsoleFormatterOptions>().AddConsole(console => console.FormatterName = LogLineFormatter.Line).SetMinimumLevel(LogLevel.Information);
+        builder
+            .Logging.AddConsoleFormatter<LogLineFormatter, ConsoleFormatterOptions>()
+            .AddConsole(console => console.FormatterName = LogLineFormatter.Line)
+            .SetMinimumLevel(LogLevel.Information);
         builder.Services.AddReferenceWorker(settings.Pools, settings.Configure, (_, options) => settings.Configure(options));
         try
         {

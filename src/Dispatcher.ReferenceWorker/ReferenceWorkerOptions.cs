@@ -55,7 +55,8 @@ public sealed class Recipe
         {
             return new ConfigurationBuilder().AddJsonFile(Path.GetFullPath(file)).Build().Get<Dictionary<string, Recipe>>() ?? [];
         }
-        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException or InvalidDataException or InvalidOperationException)
+        catch (Exception unusable)
+            when (unusable is IOException or UnauthorizedAccessException or InvalidDataException or InvalidOperationException)
         {
             throw new InvalidDataException($"'{file}' cannot be used: {unusable.GetBaseException().Message}", unusable);
         }
@@ -78,8 +79,11 @@ internal sealed class ReferenceWorkerOptionsValidator(IReadOnlyList<string> pool
             RequireFolder(errors, "ShellRoot", options.ShellRoot, "pool 'shell'");
         }
 
-        errors.AddRange(options.HostsThatHonourKeys.Where(host => !AllowedHosts.IsWellFormed(host))
-            .Select(host => $"HostsThatHonourKeys has '{host}'; allowed: {AllowedHosts.Words}."));
+        errors.AddRange(
+            options
+                .HostsThatHonourKeys.Where(host => !AllowedHosts.IsWellFormed(host))
+                .Select(host => $"HostsThatHonourKeys has '{host}'; allowed: {AllowedHosts.Words}.")
+        );
         if (options.EgressProxy is { } proxy && proxy is not { IsAbsoluteUri: true, Scheme: "http" or "https" or "socks5" })
         {
             errors.Add($"EgressProxy must be an address such as http://proxy:3128 (seen: {proxy}).");

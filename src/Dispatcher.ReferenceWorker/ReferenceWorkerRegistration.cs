@@ -25,7 +25,11 @@ public static class ReferenceWorkerRegistration
     /// <param name="configure">What the handlers may touch.</param>
     /// <param name="configurePool">The options of each pool, by its name. Null: defaults.</param>
     public static IServiceCollection AddReferenceWorker(
-        this IServiceCollection services, IReadOnlyList<string> pools, Action<ReferenceWorkerOptions> configure, Action<string, WorkerOptions>? configurePool = null)
+        this IServiceCollection services,
+        IReadOnlyList<string> pools,
+        Action<ReferenceWorkerOptions> configure,
+        Action<string, WorkerOptions>? configurePool = null
+    )
     {
         // Before anything can start a program.
         ProcessSecrets.Protect();
@@ -48,7 +52,10 @@ public static class ReferenceWorkerRegistration
                 "shell" => worker.Handle<ShellHandler>("job.exec.shell").Enforces("allowed_commands"),
                 "integrations" => worker.Handle<IntegrationHandler>("job.integrations.call").Enforces("allowed_hosts"),
                 "deploy" => worker.Handle<DeployHandler>("job.deploy.apply"),
-                _ => throw new ArgumentException($"The reference worker has no pool '{pool}' (known: {string.Join(", ", AllPools)}).", nameof(pools)),
+                _ => throw new ArgumentException(
+                    $"The reference worker has no pool '{pool}' (known: {string.Join(", ", AllPools)}).",
+                    nameof(pools)
+                ),
             };
         }
 

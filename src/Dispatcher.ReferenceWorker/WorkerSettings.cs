@@ -34,22 +34,33 @@ internal sealed class WorkerSettings
 
     private static readonly string[] Names =
     [
-        "rabbitmq", "url", "api-key", "pools", "concurrency", "instance", "stop-grace", "effects", "repo-root", "shell-root", "env-allow", "recipes",
-        "key-hosts", "egress-proxy",
+        "rabbitmq",
+        "url",
+        "api-key",
+        "pools",
+        "concurrency",
+        "instance",
+        "stop-grace",
+        "effects",
+        "repo-root",
+        "shell-root",
+        "env-allow",
+        "recipes",
+        "key-hosts",
+        "egress-proxy",
     ];
 
     private readonly Dictionary<string, string> _values = new(StringComparer.Ordinal);
     private readonly SortedSet<string> _secretArguments = new(StringComparer.Ordinal);
 
-    private WorkerSettings()
-    {
-    }
+    private WorkerSettings() { }
 
     /// <summary>What to say about secrets among the arguments, without them. Null: there are none.</summary>
-    public string? Warning => _secretArguments.Count == 0
-        ? null
-        : $"Other users of this machine can read the secret in {string.Join(" and ", _secretArguments.Select(name => "--" + name))} from the list of processes. "
-            + $"Set {string.Join(" and ", _secretArguments.Select(VariableOf))} instead, or the same with _FILE to the path of a file that holds it.";
+    public string? Warning =>
+        _secretArguments.Count == 0
+            ? null
+            : $"Other users of this machine can read the secret in {string.Join(" and ", _secretArguments.Select(name => "--" + name))} from the list of processes. "
+                + $"Set {string.Join(" and ", _secretArguments.Select(VariableOf))} instead, or the same with _FILE to the path of a file that holds it.";
 
     public IReadOnlyList<string> Pools => Has("pools") ? List("pools") : ReferenceWorkerRegistration.AllPools;
 
@@ -91,8 +102,12 @@ internal sealed class WorkerSettings
         options.ApiKey = _values.GetValueOrDefault("api-key");
         options.EffectStore = _values.GetValueOrDefault("effects");
         options.Instance = _values.GetValueOrDefault("instance") ?? options.Instance;
-        options.StopGrace = Has("stop-grace") ? TimeSpan.FromSeconds(int.Parse(_values["stop-grace"], System.Globalization.CultureInfo.InvariantCulture)) : options.StopGrace;
-        options.Concurrency = Has("concurrency") ? int.Parse(_values["concurrency"], System.Globalization.CultureInfo.InvariantCulture) : options.Concurrency;
+        options.StopGrace = Has("stop-grace")
+            ? TimeSpan.FromSeconds(int.Parse(_values["stop-grace"], System.Globalization.CultureInfo.InvariantCulture))
+            : options.StopGrace;
+        options.Concurrency = Has("concurrency")
+            ? int.Parse(_values["concurrency"], System.Globalization.CultureInfo.InvariantCulture)
+            : options.Concurrency;
     }
 
     public void Configure(ReferenceWorkerOptions options)
@@ -117,8 +132,10 @@ internal sealed class WorkerSettings
         catch (InvalidDataException unusable)
         {
             throw new OptionsValidationException(
-                nameof(ReferenceWorkerOptions.Recipes), typeof(ReferenceWorkerOptions),
-                [$"--recipes: {unusable.Message} Name a JSON file such as {{\"web\": {{\"Env\": \"prod\", \"Command\": [\"deploy\"]}}}}."]);
+                nameof(ReferenceWorkerOptions.Recipes),
+                typeof(ReferenceWorkerOptions),
+                [$"--recipes: {unusable.Message} Name a JSON file such as {{\"web\": {{\"Env\": \"prod\", \"Command\": [\"deploy\"]}}}}."]
+            );
         }
     }
 
@@ -131,7 +148,8 @@ internal sealed class WorkerSettings
         {
             "api-key" => true,
             "rabbitmq" => value.Contains('@', StringComparison.Ordinal) && value.Split('@')[0].Count(character => character == ':') > 1,
-            "effects" => value.Contains("password", StringComparison.OrdinalIgnoreCase) || value.Contains("pwd", StringComparison.OrdinalIgnoreCase)
+            "effects" => value.Contains("password", StringComparison.OrdinalIgnoreCase)
+                || value.Contains("pwd", StringComparison.OrdinalIgnoreCase)
                 || (value.Contains("://", StringComparison.Ordinal) && value.Contains('@', StringComparison.Ordinal)),
             _ => false,
         };
@@ -191,7 +209,8 @@ internal sealed class WorkerSettings
 
     private bool Has(string name) => _values.ContainsKey(name);
 
-    private List<string> List(string name) => [.. _values[name].Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
+    private List<string> List(string name) =>
+        [.. _values[name].Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
 
     private Uri? Address(string name) => Uri.TryCreate(_values.GetValueOrDefault(name), UriKind.Absolute, out var address) ? address : null;
 }

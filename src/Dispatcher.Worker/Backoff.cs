@@ -8,25 +8,32 @@ internal static class Backoff
 {
     public static ResiliencePipeline Forever(TimeProvider clock, Action<Exception> onFailure, Func<Exception, bool>? mayPass = null) =>
         new ResiliencePipelineBuilder { TimeProvider = clock }
-            .AddRetry(new RetryStrategyOptions
-            {
-                // Every exception unless told otherwise, since a timed-out request is an OperationCanceledException too; only the caller's own token ends it.
-                ShouldHandle = args => ValueTask.FromResult(args.Outcome.Exception is { } fault && mayPass?.Invoke(fault) != false && !args.Context.CancellationToken.IsCancellationRequested),
-                MaxRetryAttempts = int.MaxValue,
-                BackoffType = DelayBackoffType.Exponential,
-                Delay = TimeSpan.FromMilliseconds(200),
-                MaxDelay = TimeSpan.FromSeconds(5),
-                UseJitter = true,
-                OnRetry = args =>
+            .AddRetry(
+                new RetryStrategyOptions
                 {
-                    // What is away fails alike every few seconds; the first failure says what there is to say.
-                    if (args.AttemptNumber == 0)
+                    // Every exception unless told otherwise, since a timed-out request is an OperationCanceledException too; only the caller's own token ends it.
+                    ShouldHandle = args =>
+                        ValueTask.FromResult(
+                            args.Outcome.Exception is { } fault
+                                && mayPass?.Invoke(fault) != false
+                                && !args.Context.CancellationToken.IsCancellationRequested
+                        ),
+                    MaxRetryAttempts = int.MaxValue,
+                    BackoffType = DelayBackoffType.Exponential,
+                    Delay = TimeSpan.FromMilliseconds(200),
+                    MaxDelay = TimeSpan.FromSeconds(5),
+                    UseJitter = true,
+                    OnRetry = args =>
                     {
-                        onFailure(args.Outcome.Exception!);
-                    }
+                        // What is away fails alike every few seconds; the first failure says what there is to say.
+                        if (args.AttemptNumber == 0)
+                        {
+                            onFailure(args.Outcome.Exception!);
+                        }
 
-                    return ValueTask.CompletedTask;
-                },
-            })
+                        return ValueTask.CompletedTask;
+                    },
+                }
+            )
             .Build();
 }

@@ -72,9 +72,11 @@ internal sealed partial class DispatcherClock(string pool, TimeProvider clock, W
     private static partial class Log
     {
         [LoggerMessage(
-            WorkerEventIds.ClockOff, LogLevel.Warning,
+            WorkerEventIds.ClockOff,
+            LogLevel.Warning,
             "The clock of this machine is {Offset} the dispatcher's; the worker corrects the times that it reports. "
-            + "Set the clock of the machine")]
+                + "Set the clock of the machine"
+        )]
         public static partial void Off(ILogger logger, string offset);
 
         [LoggerMessage(WorkerEventIds.ClockRight, LogLevel.Information, "The clock of this machine agrees with the dispatcher's again")]

@@ -38,7 +38,10 @@ public static partial class DispatcherWorkerRegistration
 
         var registration = new PoolRegistration(pool);
         services.AddKeyedSingleton(pool, (provider, _) => MakeTransport(provider, pool));
-        services.AddKeyedSingleton(pool, (provider, _) => new PoolWorker(registration, provider, provider.GetRequiredService<IHostApplicationLifetime>()));
+        services.AddKeyedSingleton(
+            pool,
+            (provider, _) => new PoolWorker(registration, provider, provider.GetRequiredService<IHostApplicationLifetime>())
+        );
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredKeyedService<PoolWorker>(pool));
         return new WorkerBuilder(services, registration);
     }
@@ -46,7 +49,11 @@ public static partial class DispatcherWorkerRegistration
     private static RabbitMqWorkerTransport MakeTransport(IServiceProvider provider, string pool)
     {
         var options = provider.GetRequiredService<IOptionsMonitor<WorkerOptions>>().Get(pool);
-        return new RabbitMqWorkerTransport(options, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<RabbitMqWorkerTransport>>());
+        return new RabbitMqWorkerTransport(
+            options,
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<RabbitMqWorkerTransport>>()
+        );
     }
 
     // Room for the stop grace and for sending the last outcomes. Asked of the bare options: bad ones are for their validators to report, all at once.
@@ -79,7 +86,9 @@ public sealed class WorkerBuilder
     {
         if (!_pool.Handlers.TryAdd(topic, typeof(THandler)))
         {
-            throw new InvalidOperationException($"Pool '{_pool.Name}' has two handlers for topic '{topic}': {_pool.Handlers[topic]} and {typeof(THandler)}.");
+            throw new InvalidOperationException(
+                $"Pool '{_pool.Name}' has two handlers for topic '{topic}': {_pool.Handlers[topic]} and {typeof(THandler)}."
+            );
         }
 
         Services.TryAddScoped<THandler>();

@@ -8,7 +8,13 @@ public sealed class JobFaultException : Exception
     /// <param name="message">What happened, for people; at most 4,096 characters, more is cut. It is stored: no secrets.</param>
     /// <param name="retryAfter">Do not try again sooner. Null: no wish.</param>
     /// <param name="innerException">What caused it. Null: nothing else.</param>
-    public JobFaultException(FaultClass? faultClass, string code, string message, TimeSpan? retryAfter = null, Exception? innerException = null)
+    public JobFaultException(
+        FaultClass? faultClass,
+        string code,
+        string message,
+        TimeSpan? retryAfter = null,
+        Exception? innerException = null
+    )
         : base(message, innerException)
     {
         FaultClass = faultClass;

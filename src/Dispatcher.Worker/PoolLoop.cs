@@ -29,7 +29,9 @@ internal sealed partial class PoolLoop : IDisposable
     {
         _parts = parts;
         _log = parts.Logs.CreateLogger<PoolLoop>();
-        _effects = parts.Options.EffectStore is { } store ? EffectStore.Open(store, parts.Clock, parts.Logs.CreateLogger<EffectStore>()) : null;
+        _effects = parts.Options.EffectStore is { } store
+            ? EffectStore.Open(store, parts.Clock, parts.Logs.CreateLogger<EffectStore>())
+            : null;
         _outcomes = new OutcomeSender(parts);
         _heartbeats = new Heartbeats(parts, _runs);
         _presence = new Presence(parts);
@@ -101,8 +103,10 @@ internal sealed partial class PoolLoop : IDisposable
     private async Task CheckRightsAsync(CancellationToken stop)
     {
         var untilThere = Backoff.Forever(
-            _parts.Clock, exception => Log.NotChecked(_log, _parts.Pool.Name, exception.GetBaseException().Message),
-            exception => exception is not WorkerNotAllowedException);
+            _parts.Clock,
+            exception => Log.NotChecked(_log, _parts.Pool.Name, exception.GetBaseException().Message),
+            exception => exception is not WorkerNotAllowedException
+        );
         try
         {
             await untilThere.ExecuteAsync(async token => await _parts.Transport.CheckAsync(token), stop);
@@ -146,13 +150,20 @@ internal sealed partial class PoolLoop : IDisposable
         public static partial void Stopping(ILogger logger, string pool, int runs, TimeSpan grace);
 
         [LoggerMessage(
-            WorkerEventIds.RightsNotChecked, LogLevel.Warning, "Pool {Pool}: cannot check whether outcomes can be sent, trying again ({Error})")]
+            WorkerEventIds.RightsNotChecked,
+            LogLevel.Warning,
+            "Pool {Pool}: cannot check whether outcomes can be sent, trying again ({Error})"
+        )]
         public static partial void NotChecked(ILogger logger, string pool, string error);
 
         [LoggerMessage(WorkerEventIds.NotAllowed, LogLevel.Error, "Pool {Pool} is not served: {Reason}")]
         public static partial void NotAllowed(ILogger logger, string pool, string reason);
 
-        [LoggerMessage(WorkerEventIds.EffectStoreAway, LogLevel.Warning, "The effect store of pool {Pool} is away, trying again; nothing is claimed before ({Error})")]
+        [LoggerMessage(
+            WorkerEventIds.EffectStoreAway,
+            LogLevel.Warning,
+            "The effect store of pool {Pool} is away, trying again; nothing is claimed before ({Error})"
+        )]
         public static partial void EffectStoreAway(ILogger logger, string pool, string error);
     }
 }

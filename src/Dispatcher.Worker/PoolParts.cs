@@ -15,7 +15,13 @@ internal sealed class PoolRegistration(string name)
 
 /// <summary>What every part of a pool needs.</summary>
 internal sealed record PoolParts(
-    PoolRegistration Pool, WorkerOptions Options, IWorkerTransport Transport, TimeProvider Clock, WorkerMetrics Metrics, ILoggerFactory Logs)
+    PoolRegistration Pool,
+    WorkerOptions Options,
+    IWorkerTransport Transport,
+    TimeProvider Clock,
+    WorkerMetrics Metrics,
+    ILoggerFactory Logs
+)
 {
     /// <summary>The dispatcher's time. Every time that leaves this worker is of this clock.</summary>
     public DispatcherClock Dispatcher { get; } = new(Pool.Name, Clock, Metrics, Logs.CreateLogger<DispatcherClock>());

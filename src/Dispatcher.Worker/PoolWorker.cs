@@ -20,7 +20,8 @@ internal sealed class PoolWorker(PoolRegistration pool, IServiceProvider service
                 services.GetService<IWorkerTransport>() ?? services.GetRequiredKeyedService<RabbitMq.RabbitMqWorkerTransport>(pool.Name),
                 services.GetRequiredService<TimeProvider>(),
                 services.GetRequiredService<WorkerMetrics>(),
-                services.GetRequiredService<ILoggerFactory>());
+                services.GetRequiredService<ILoggerFactory>()
+            );
             using var dropped = parts.Dropped;
             using var loop = new PoolLoop(parts, services.GetRequiredService<IServiceScopeFactory>());
             await loop.RunAsync(stop.Token);

@@ -63,7 +63,8 @@ internal sealed partial class Presence(PoolParts parts)
         {
             Log.Missing(_log, parts.Pool.Name, string.Join(", ", missing));
             throw new InvalidOperationException(
-                $"Pool '{parts.Pool.Name}' needs {string.Join(", ", missing)} enforced, and this worker does not: let its handlers enforce it and say so with Enforces(…), or take it out of the pool's enforcers in topics.yaml.");
+                $"Pool '{parts.Pool.Name}' needs {string.Join(", ", missing)} enforced, and this worker does not: let its handlers enforce it and say so with Enforces(…), or take it out of the pool's enforcers in topics.yaml."
+            );
         }
     }
 
@@ -133,16 +134,28 @@ internal sealed partial class Presence(PoolParts parts)
 
     private static partial class Log
     {
-        [LoggerMessage(WorkerEventIds.RegistrationFailed, LogLevel.Warning, "Pool {Pool}: the dispatcher was not told that this worker is there ({Error}). Tried again until it answers; further failures are counted, not logged")]
+        [LoggerMessage(
+            WorkerEventIds.RegistrationFailed,
+            LogLevel.Warning,
+            "Pool {Pool}: the dispatcher was not told that this worker is there ({Error}). Tried again until it answers; further failures are counted, not logged"
+        )]
         public static partial void Failed(ILogger logger, string pool, string error);
 
-        [LoggerMessage(WorkerEventIds.RegistrationHeard, LogLevel.Information, "Pool {Pool}: the dispatcher answers again after {Seconds:F1} s; {Count} tries failed meanwhile")]
+        [LoggerMessage(
+            WorkerEventIds.RegistrationHeard,
+            LogLevel.Information,
+            "Pool {Pool}: the dispatcher answers again after {Seconds:F1} s; {Count} tries failed meanwhile"
+        )]
         public static partial void HeardAgain(ILogger logger, string pool, double seconds, int count);
 
         [LoggerMessage(WorkerEventIds.NotAllowed, LogLevel.Error, "Pool {Pool} is not served: {Reason}")]
         public static partial void NotAllowed(ILogger logger, string pool, string reason);
 
-        [LoggerMessage(WorkerEventIds.EnforcersMissing, LogLevel.Error, "Pool {Pool} needs {Constraints} enforced, which this worker does not: it does not serve it")]
+        [LoggerMessage(
+            WorkerEventIds.EnforcersMissing,
+            LogLevel.Error,
+            "Pool {Pool} needs {Constraints} enforced, which this worker does not: it does not serve it"
+        )]
         public static partial void Missing(ILogger logger, string pool, string constraints);
     }
 }

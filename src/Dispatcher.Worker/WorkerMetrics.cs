@@ -24,15 +24,30 @@ internal sealed class WorkerMetrics
     public WorkerMetrics(IMeterFactory meters)
     {
         var meter = meters.Create(Name);
-        _dropped = meter.CreateCounter<long>("dispatcher.worker.deliveries.dropped", "{delivery}", "Deliveries whose permit did not fit, or that were copies");
+        _dropped = meter.CreateCounter<long>(
+            "dispatcher.worker.deliveries.dropped",
+            "{delivery}",
+            "Deliveries whose permit did not fit, or that were copies"
+        );
         _claims = meter.CreateCounter<long>("dispatcher.worker.claims", "{claim}", "Claims by answer");
-        _heartbeatsFailed = meter.CreateCounter<long>("dispatcher.worker.heartbeats.failed", "{heartbeat}", "Heartbeats that did not reach the dispatcher");
+        _heartbeatsFailed = meter.CreateCounter<long>(
+            "dispatcher.worker.heartbeats.failed",
+            "{heartbeat}",
+            "Heartbeats that did not reach the dispatcher"
+        );
         _abandoned = meter.CreateCounter<long>("dispatcher.worker.runs.abandoned", "{run}", "Runs whose handler did not end when told to");
         _live = meter.CreateUpDownCounter<long>("dispatcher.worker.runs.live", "{run}", "Runs going on");
-        _waiting = meter.CreateUpDownCounter<long>("dispatcher.worker.outcomes.waiting", "{outcome}", "Outcomes not yet accepted by the other side");
+        _waiting = meter.CreateUpDownCounter<long>(
+            "dispatcher.worker.outcomes.waiting",
+            "{outcome}",
+            "Outcomes not yet accepted by the other side"
+        );
         _duration = meter.CreateHistogram<double>("dispatcher.worker.run.duration", "s", "How long a run took, by how it ended");
         _clockAhead = meter.CreateGauge<double>(
-            "dispatcher.worker.clock.ahead", "s", "How far the machine's clock is ahead of the dispatcher's; negative: behind");
+            "dispatcher.worker.clock.ahead",
+            "s",
+            "How far the machine's clock is ahead of the dispatcher's; negative: behind"
+        );
     }
 
     public void Dropped(string pool, string reason) => _dropped.Add(1, new("pool", pool), new("reason", reason));

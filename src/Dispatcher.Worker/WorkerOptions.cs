@@ -10,7 +10,8 @@ namespace Dispatcher.Worker;
 /// <summary>How one pool is served. One set for each pool of the process, checked at start.</summary>
 public sealed class WorkerOptions
 {
-    private static readonly string OfThisProcess = $"{Environment.MachineName}/{Environment.ProcessId}/{RandomNumberGenerator.GetHexString(6, lowercase: true)}";
+    private static readonly string OfThisProcess =
+        $"{Environment.MachineName}/{Environment.ProcessId}/{RandomNumberGenerator.GetHexString(6, lowercase: true)}";
 
     /// <summary>The broker, for example <c>amqp://shell:secret@mq:5672/</c>; <c>amqps</c> for TLS. No default: it holds a secret. Required unless a transport is registered.</summary>
     public Uri? RabbitMq { get; set; }
@@ -84,7 +85,9 @@ internal sealed class EffectStoreValidator : IValidateOptions<WorkerOptions>
             return options.EffectStore is not { } store ? ValidateOptionsResult.Success
                 : PostgresConnection.IsOne(store) && PostgresConnection.Read(store).Host is not null ? ValidateOptionsResult.Success
                 : store.Contains("://", StringComparison.Ordinal)
-                    ? ValidateOptionsResult.Fail($"Pool '{name}': {What} is a URL, but not a postgres:// one. Give one of these, a connection string with Host=, or the path of a file.")
+                    ? ValidateOptionsResult.Fail(
+                        $"Pool '{name}': {What} is a URL, but not a postgres:// one. Give one of these, a connection string with Host=, or the path of a file."
+                    )
                 : ValidateOptionsResult.Success;
         }
         catch (PostgresConnectionException wrong)
@@ -112,7 +115,9 @@ internal sealed class WorkerAddressValidator(IServiceProviderIsService services)
 
         if (options.Dispatcher is not { IsAbsoluteUri: true, Scheme: "http" or "https" })
         {
-            errors.Add($"Pool '{name}': Dispatcher must be an address such as http://dispatcher:8080 (seen: {options.Dispatcher?.ToString() ?? "nothing"}).");
+            errors.Add(
+                $"Pool '{name}': Dispatcher must be an address such as http://dispatcher:8080 (seen: {options.Dispatcher?.ToString() ?? "nothing"})."
+            );
         }
 
         if (string.IsNullOrWhiteSpace(options.ApiKey))

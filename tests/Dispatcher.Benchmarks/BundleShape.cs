@@ -30,7 +30,10 @@ internal sealed record BundleShape(string Name, Func<int, string> Match, Func<in
         return
         [
             File("topics.yaml", $"version: v1\npools:\n  main: {{ enforcers: [timeout_ms, allowed_hosts] }}\ntopics:\n{topics}"),
-            .. Enumerable.Range(0, rules).Chunk(RulesPerFile).Select(chunk => File($"rules/from-{chunk[0]}.yaml", "version: v1\nrules:\n" + string.Concat(chunk.Select(Rule)))),
+            .. Enumerable
+                .Range(0, rules)
+                .Chunk(RulesPerFile)
+                .Select(chunk => File($"rules/from-{chunk[0]}.yaml", "version: v1\nrules:\n" + string.Concat(chunk.Select(Rule)))),
         ];
     }
 
@@ -44,24 +47,26 @@ internal sealed record BundleShape(string Name, Func<int, string> Match, Func<in
 
     private string Rule(int number) => $"  - {{ id: r{number}, match: {{ {Match(number / RulesPerGroup)} }}, {Effect(number % 4)} }}\n";
 
-    private JobFacts Job(int group) => new()
-    {
-        Topic = Topic(group),
-        Principal = $"t{group}",
-        Labels = new Dictionary<string, string> { ["target"] = $"t{group}", ["env"] = "prod" },
-        RiskTags = ["egress"],
-        Payload = "{}"u8.ToArray(),
-    };
+    private JobFacts Job(int group) =>
+        new()
+        {
+            Topic = Topic(group),
+            Principal = $"t{group}",
+            Labels = new Dictionary<string, string> { ["target"] = $"t{group}", ["env"] = "prod" },
+            RiskTags = ["egress"],
+            Payload = "{}"u8.ToArray(),
+        };
 
     private static IEnumerable<int> Groups(int rules) => Enumerable.Range(0, (rules + RulesPerGroup - 1) / RulesPerGroup);
 
-    private static string Effect(int kind) => kind switch
-    {
-        0 => "decision: ALLOW",
-        1 => "decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 15000 }",
-        2 => "decision: ALLOW_WITH_CONSTRAINTS, constraints: { allowed_hosts: [a.example.org, b.example.org] }",
-        _ => "decision: REQUIRE_APPROVAL, reason: a person looks at it",
-    };
+    private static string Effect(int kind) =>
+        kind switch
+        {
+            0 => "decision: ALLOW",
+            1 => "decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 15000 }",
+            2 => "decision: ALLOW_WITH_CONSTRAINTS, constraints: { allowed_hosts: [a.example.org, b.example.org] }",
+            _ => "decision: REQUIRE_APPROVAL, reason: a person looks at it",
+        };
 
     private static BundleFile File(string path, string text) => new(path, Encoding.UTF8.GetBytes(text));
 }

@@ -23,7 +23,10 @@ internal static class Measurement
             (batches[candidate] ??= []).Add(Run(candidates[candidate], sizes[candidate]));
         }
 
-        return Array.ConvertAll(batches, all => new Cost(Median(all.ConvertAll(one => one.Nanoseconds)), Median(all.ConvertAll(one => one.Bytes))));
+        return Array.ConvertAll(
+            batches,
+            all => new Cost(Median(all.ConvertAll(one => one.Nanoseconds)), Median(all.ConvertAll(one => one.Bytes)))
+        );
     }
 
     public static double Median(List<double> values)

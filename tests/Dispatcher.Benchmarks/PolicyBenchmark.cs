@@ -32,8 +32,16 @@ internal static class PolicyBenchmark
                 var costs = Measure(Load(files), shape.Jobs(rules));
                 baseline = double.IsNaN(baseline) ? costs[0].Nanoseconds : baseline;
                 Write(
-                    shape.Name, Number(rules), Number(loading), Number(costs[0].Nanoseconds), Number(costs[0].Bytes), Number(costs[1].Nanoseconds), Number(costs[1].Bytes),
-                    Ratio(costs[1].Nanoseconds / costs[0].Nanoseconds), Ratio(costs[0].Nanoseconds / baseline));
+                    shape.Name,
+                    Number(rules),
+                    Number(loading),
+                    Number(costs[0].Nanoseconds),
+                    Number(costs[0].Bytes),
+                    Number(costs[1].Nanoseconds),
+                    Number(costs[1].Bytes),
+                    Ratio(costs[1].Nanoseconds / costs[0].Nanoseconds),
+                    Ratio(costs[0].Nanoseconds / baseline)
+                );
             }
         }
     }
@@ -55,16 +63,23 @@ internal static class PolicyBenchmark
     {
         if (ours.MatchedRules.Count is 0 or > MostMatches || ours.BasisHash != scanned.BasisHash)
         {
-            throw new InvalidOperationException($"{ours.MatchedRules.Count} rules match ({ours.Reason}), a scan says {scanned.Reason}; expected 1 to {MostMatches} and the same answer.");
+            throw new InvalidOperationException(
+                $"{ours.MatchedRules.Count} rules match ({ours.Reason}), a scan says {scanned.Reason}; expected 1 to {MostMatches} and the same answer."
+            );
         }
     }
 
-    private static double LoadMilliseconds(BundleFile[] files) => Measurement.Median([.. Enumerable.Range(0, Loads).Select(_ =>
-    {
-        var start = Stopwatch.GetTimestamp();
-        Load(files);
-        return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-    })]);
+    private static double LoadMilliseconds(BundleFile[] files) =>
+        Measurement.Median([
+            .. Enumerable
+                .Range(0, Loads)
+                .Select(_ =>
+                {
+                    var start = Stopwatch.GetTimestamp();
+                    Load(files);
+                    return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+                }),
+        ]);
 
     private static Bundle Load(BundleFile[] files)
     {
@@ -72,7 +87,8 @@ internal static class PolicyBenchmark
         return load.Bundle ?? throw new InvalidOperationException(load.Errors[0].ToString());
     }
 
-    private static void Write(params string[] cells) => Console.WriteLine(string.Concat(cells.Select((cell, i) => i == 0 ? cell.PadRight(21) : cell.PadLeft(13))));
+    private static void Write(params string[] cells) =>
+        Console.WriteLine(string.Concat(cells.Select((cell, i) => i == 0 ? cell.PadRight(21) : cell.PadLeft(13))));
 
     private static string Number(double value) => value.ToString(value < 10 ? "0.0" : "#,0", CultureInfo.InvariantCulture);
 

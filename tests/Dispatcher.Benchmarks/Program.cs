@@ -13,8 +13,9 @@ switch (args)
         return 2;
 }
 
-static string Usage() => """
-    Usage: dotnet run -c Release --project tests/Dispatcher.Benchmarks -- BENCHMARK
+static string Usage() =>
+    """
+        Usage: dotnet run -c Release --project tests/Dispatcher.Benchmarks -- BENCHMARK
 
-      policy   time and memory of one policy decision by the number of rules, against a scan of all rules; under a minute
-    """;
+          policy   time and memory of one policy decision by the number of rules, against a scan of all rules; under a minute
+        """;

@@ -3,36 +3,53 @@ using Dispatcher.Contracts;
 using MassTransit;
 
 var broker = new Uri(Environment.GetEnvironmentVariable("DISPATCHER_RABBITMQ") ?? "amqp://guest:guest@127.0.0.1:5672/");
-var me = broker.UserInfo.Split(':')[0];                         // the principal is the broker user
-var server = args is [var name] ? name : "guest";               // the broker user of the server
+var me = broker.UserInfo.Split(':')[0]; // the principal is the broker user
+var server = args is [var name] ? name : "guest"; // the broker user of the server
 var replies = $"reply.{me}.first";
 var ended = new TaskCompletionSource();
 
 var bus = Bus.Factory.CreateUsingRabbitMq(rabbit =>
 {
     rabbit.Host(broker);
-    rabbit.ReceiveEndpoint(replies, endpoint =>
-    {
-        endpoint.ConfigureConsumeTopology = false;              // answers are sent to the queue itself
-        endpoint.PublishFaults = false;                         // this user may not declare MassTransit's fault exchanges
-        endpoint.DiscardFaultedMessages();                      // an answer cannot be moved to an error queue: it has the user_id of the server
-        endpoint.DiscardSkippedMessages();
-        endpoint.UseRawJsonDeserializer(RawSerializerOptions.AddTransportHeaders, isDefault: true);
-        endpoint.Handler<JobDecision>(answer => Take(answer, $"{answer.Message.State}: {answer.Message.Reason}", answer.Message.State == JobState.Denied));
-        endpoint.Handler<JobEvent>(answer => Take(answer, $"{answer.Message.State}: {answer.Message.Result?.ToString() ?? answer.Message.Reason}", isEnd: true));
-        endpoint.Handler<Refused>(answer => Take(answer, $"Refused: {answer.Message.Errors[0].Message} {answer.Message.Errors[0].Fix}", isEnd: true));
-    });
+    rabbit.ReceiveEndpoint(
+        replies,
+        endpoint =>
+        {
+            endpoint.ConfigureConsumeTopology = false; // answers are sent to the queue itself
+            endpoint.PublishFaults = false; // this user may not declare MassTransit's fault exchanges
+            endpoint.DiscardFaultedMessages(); // an answer cannot be moved to an error queue: it has the user_id of the server
+            endpoint.DiscardSkippedMessages();
+            endpoint.UseRawJsonDeserializer(RawSerializerOptions.AddTransportHeaders, isDefault: true);
+            endpoint.Handler<JobDecision>(answer =>
+                Take(answer, $"{answer.Message.State}: {answer.Message.Reason}", answer.Message.State == JobState.Denied)
+            );
+            endpoint.Handler<JobEvent>(answer =>
+                Take(answer, $"{answer.Message.State}: {answer.Message.Result?.ToString() ?? answer.Message.Reason}", isEnd: true)
+            );
+            endpoint.Handler<Refused>(answer =>
+                Take(answer, $"Refused: {answer.Message.Errors[0].Message} {answer.Message.Errors[0].Fix}", isEnd: true)
+            );
+        }
+    );
 });
 await bus.StartAsync();
 
 var jobs = await bus.GetSendEndpoint(new Uri("exchange:dispatcher.jobs?type=topic&alternateexchange=dispatcher.unrouted"));
-var job = new SubmitJob { Topic = "job.repo.read", IdempotencyKey = "first-2", Payload = JsonSerializer.SerializeToElement(new { repo = "demo", op = "log" }) };
-await jobs.Send(job, context =>
+var job = new SubmitJob
 {
-    context.SetRoutingKey(job.Topic);
-    var properties = context.GetPayload<RabbitMqSendContext>().BasicProperties;
-    (properties.UserId, properties.ReplyTo) = (me, replies);    // both are required to get an answer
-});
+    Topic = "job.repo.read",
+    IdempotencyKey = "first-2",
+    Payload = JsonSerializer.SerializeToElement(new { repo = "demo", op = "log" }),
+};
+await jobs.Send(
+    job,
+    context =>
+    {
+        context.SetRoutingKey(job.Topic);
+        var properties = context.GetPayload<RabbitMqSendContext>().BasicProperties;
+        (properties.UserId, properties.ReplyTo) = (me, replies); // both are required to get an answer
+    }
+);
 await ended.Task;
 await bus.StopAsync();
 
@@ -47,5 +64,5 @@ Task Take(ConsumeContext answer, string text, bool isEnd)
         }
     }
 
-    return Task.CompletedTask;                                  // anything else is not an answer of the server
+    return Task.CompletedTask; // anything else is not an answer of the server
 }

@@ -21,13 +21,19 @@ public sealed class ApprovalJourneys
         var billing = await journey.ProducerAsync();
         var (wanted, unwanted) = (AJob.On("job.test.held"), AJob.On("job.test.held"));
         await billing.PublishAsync(wanted, unwanted);
-        await Eventually.IsAsync(() => billing.Decision(wanted) is not null && billing.Decision(unwanted) is not null, "both are held\n" + dispatcher.Log);
+        await Eventually.IsAsync(
+            () => billing.Decision(wanted) is not null && billing.Decision(unwanted) is not null,
+            "both are held\n" + dispatcher.Log
+        );
 
         Assert.Equal(HttpStatusCode.OK, (await dispatcher.VoteAsync(wanted.JobId, "approve", ana)).Status);
         Assert.Equal(HttpStatusCode.OK, (await dispatcher.VoteAsync(unwanted.JobId, "reject", ana)).Status);
 
         await dispatcher.InStateAsync(wanted.JobId, "succeeded");
-        await Eventually.IsAsync(() => billing.Final(unwanted)?.State == JobState.Rejected && billing.EventsOf(wanted).Count == 3, "their ends are told");
+        await Eventually.IsAsync(
+            () => billing.Final(unwanted)?.State == JobState.Rejected && billing.EventsOf(wanted).Count == 3,
+            "their ends are told"
+        );
         Assert.Equal(["approved", "held", "succeeded"], billing.EventsOf(wanted).Order());
         Assert.Equal(["held", "rejected"], billing.EventsOf(unwanted).Order());
         Assert.Equal(["held", "approved", "dispatched", "claimed", "succeeded"], await dispatcher.TimelineAsync(wanted.JobId));
@@ -47,23 +53,51 @@ public sealed class ApprovalJourneys
         var inHeader = AJob.On("job.test.held");
         var inBody = AJob.On("job.test.held");
         var inLabel = AJob.On("job.test.held").WithLabel("approval_granted", "true");
-        await billing.PublishAsync(
-        [
+        await billing.PublishAsync([
             inPayload.Parcel(),
-            inHeader.Parcel() with { Headers = new Dictionary<string, object?> { ["approval_granted"] = "true", ["dispatcher-permit"] = "x" } },
-            inBody.Parcel() with { Body = With(inBody.Body(), "approval_granted", true) },
+            inHeader.Parcel() with
+            {
+                Headers = new Dictionary<string, object?> { ["approval_granted"] = "true", ["dispatcher-permit"] = "x" },
+            },
+            inBody.Parcel() with
+            {
+                Body = With(inBody.Body(), "approval_granted", true),
+            },
             inLabel.Parcel(),
         ]);
         await Eventually.IsAsync(
-            () => billing.Decision(inPayload) is not null && billing.Decision(inHeader) is not null && billing.RefusalsOf(inBody.JobId.ToString()).Count + billing.RefusalsOf(inLabel.JobId.ToString()).Count == 2,
-            "each is answered\n" + dispatcher.Log);
+            () =>
+                billing.Decision(inPayload) is not null
+                && billing.Decision(inHeader) is not null
+                && billing.RefusalsOf(inBody.JobId.ToString()).Count + billing.RefusalsOf(inLabel.JobId.ToString()).Count == 2,
+            "each is answered\n" + dispatcher.Log
+        );
 
         // Straight to the broker: an event that says so, and the message that follows an approval.
-        var forged = new JobEvent { EventId = Guid.CreateVersion7(), Event = "approved", JobId = inHeader.JobId, Topic = inHeader.Topic, Principal = "billing", State = JobState.Approved, At = DateTimeOffset.UnixEpoch, PolicyHash = Other, Reason = "go" };
-        await journey.ForgeAsync(Exchanges.Events, "approved.billing.job.test.held", JsonSerializer.SerializeToUtf8Bytes(forged, WireJson.Default.JobEvent));
+        var forged = new JobEvent
+        {
+            EventId = Guid.CreateVersion7(),
+            Event = "approved",
+            JobId = inHeader.JobId,
+            Topic = inHeader.Topic,
+            Principal = "billing",
+            State = JobState.Approved,
+            At = DateTimeOffset.UnixEpoch,
+            PolicyHash = Other,
+            Reason = "go",
+        };
+        await journey.ForgeAsync(
+            Exchanges.Events,
+            "approved.billing.job.test.held",
+            JsonSerializer.SerializeToUtf8Bytes(forged, WireJson.Default.JobEvent)
+        );
         await journey.ForgeAsync(Exchanges.Events, "approved.nonsense", [1, 2, 3]);
         await journey.ForgeAsync("", "dispatcher.server.dispatch", Journey.WakeTest.ToArray());
-        await Eventually.IsAsync(async () => (await dispatcher.TimelineAsync(inHeader.JobId)).Contains("event_refused"), () => "the forged event is on the timeline\n" + dispatcher.Log, TimeSpan.FromSeconds(20));
+        await Eventually.IsAsync(
+            async () => (await dispatcher.TimelineAsync(inHeader.JobId)).Contains("event_refused"),
+            () => "the forged event is on the timeline\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(20)
+        );
 
         foreach (var refused in new[] { inBody, inLabel })
         {
@@ -95,12 +129,18 @@ public sealed class ApprovalJourneys
 
         Assert.Equal(HttpStatusCode.Forbidden, (await dispatcher.VoteAsync(job.JobId, "approve", own)).Status);
         Assert.Equal(HttpStatusCode.Forbidden, (await dispatcher.VoteAsync(job.JobId, "approve", same)).Status);
-        Assert.Equal(HttpStatusCode.Forbidden, (await dispatcher.SendAsync(HttpMethod.Post, $"/api/approvals/{job.JobId}-1/approve", "{}"u8.ToArray(), producer)).Status);
+        Assert.Equal(
+            HttpStatusCode.Forbidden,
+            (await dispatcher.SendAsync(HttpMethod.Post, $"/api/approvals/{job.JobId}-1/approve", "{}"u8.ToArray(), producer)).Status
+        );
         Assert.Equal(HttpStatusCode.Conflict, (await dispatcher.VoteAsync(job.JobId, "approve", ana, jobHash: Other)).Status);
         Assert.Equal(HttpStatusCode.OK, (await dispatcher.VoteAsync(job.JobId, "reject", ana)).Status);
         Assert.Equal(HttpStatusCode.Conflict, (await dispatcher.VoteAsync(job.JobId, "approve", ana)).Status);
 
-        Assert.Equal(["held", "vote_refused", "vote_refused", "vote_refused", "rejected", "vote_refused"], await dispatcher.TimelineAsync(job.JobId));
+        Assert.Equal(
+            ["held", "vote_refused", "vote_refused", "vote_refused", "rejected", "vote_refused"],
+            await dispatcher.TimelineAsync(job.JobId)
+        );
         Assert.Equal("rejected", await dispatcher.StateAsync(job.JobId));
         await journey.EndsWellAsync();
     }
@@ -124,10 +164,16 @@ public sealed class ApprovalJourneys
         {
             await dispatcher.VoteAsync(job.JobId, "approve", ana);
             await dispatcher.InStateAsync(job.JobId, "approved");
-            await (what == "group" ? dispatcher.RevokeAsync("ana") : journey.ChangePoliciesAsync("""
-                  - { id: slower, match: { topic: job.test.handover }, decision: REQUIRE_APPROVAL, reason: operations decide, constraints: { timeout_ms: 9000 } }
+            await (
+                what == "group"
+                    ? dispatcher.RevokeAsync("ana")
+                    : journey.ChangePoliciesAsync(
+                        """
+                          - { id: slower, match: { topic: job.test.handover }, decision: REQUIRE_APPROVAL, reason: operations decide, constraints: { timeout_ms: 9000 } }
 
-                """));
+                        """
+                    )
+            );
         }
 
         await dispatcher.InStateAsync(job.JobId, "held");
@@ -154,10 +200,12 @@ public sealed class ApprovalJourneys
         Assert.Equal(HttpStatusCode.OK, (await dispatcher.VoteAsync(voted.JobId, "approve", ana)).Status);
         await dispatcher.InStateAsync(voted.JobId, "approved");
 
-        await journey.ChangePoliciesAsync("""
+        await journey.ChangePoliciesAsync(
+            """
               - { id: slower, match: { topic: job.test.handover }, decision: REQUIRE_APPROVAL, reason: operations decide, constraints: { timeout_ms: 9000 } }
 
-            """);
+            """
+        );
 
         await dispatcher.InStateAsync(voted.JobId, "held");
         Assert.Equal($"{voted.JobId}-2", (await dispatcher.ApprovalAsync(voted.JobId)).GetProperty("approval_id").GetString());
@@ -188,7 +236,11 @@ public sealed class ApprovalJourneys
 
         await journey.Records.PretendWorkerAsync("test", 1);
         await dispatcher.VoteAsync(job.JobId, "approve", ana);
-        await Eventually.IsAsync(async () => (await dispatcher.TimelineAsync(job.JobId)).Contains("unclaimed"), () => "nobody claims it\n" + dispatcher.Log, TimeSpan.FromSeconds(30));
+        await Eventually.IsAsync(
+            async () => (await dispatcher.TimelineAsync(job.JobId)).Contains("unclaimed"),
+            () => "nobody claims it\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(30)
+        );
         await journey.CountingWorkerAsync(dispatcher);
 
         await dispatcher.InStateAsync(job.JobId, "succeeded");

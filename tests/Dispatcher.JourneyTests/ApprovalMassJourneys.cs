@@ -26,11 +26,21 @@ public sealed class ApprovalMassJourneys
         }
 
         await Eventually.IsAsync(
-            async () => await journey.Records.CountAsync("select count(*) from approvals where state = 'Consumed'") == count, () => "every approval is used\n" + journey.Logs(), TimeSpan.FromSeconds(60));
-        await Eventually.IsAsync(async () => await journey.Records.OutboxAsync() == 0, () => "all is sent\n" + journey.Logs(), TimeSpan.FromSeconds(30));
+            async () => await journey.Records.CountAsync("select count(*) from approvals where state = 'Consumed'") == count,
+            () => "every approval is used\n" + journey.Logs(),
+            TimeSpan.FromSeconds(60)
+        );
+        await Eventually.IsAsync(
+            async () => await journey.Records.OutboxAsync() == 0,
+            () => "all is sent\n" + journey.Logs(),
+            TimeSpan.FromSeconds(30)
+        );
 
         // What nobody claimed in time was given back, and only that was dispatched again.
-        Assert.Equal(count + await journey.Records.CountAsync("select count(*) from timeline where kind = 'unclaimed'"), await journey.Records.CountAsync("select count(*) from timeline where kind = 'dispatched'"));
+        Assert.Equal(
+            count + await journey.Records.CountAsync("select count(*) from timeline where kind = 'unclaimed'"),
+            await journey.Records.CountAsync("select count(*) from timeline where kind = 'dispatched'")
+        );
         await journey.CountingWorkerAsync(second);
         await journey.SettledAsync(count, seconds: 120);
         Assert.Equal(count, await journey.Records.EffectsAsync());
@@ -48,26 +58,33 @@ public sealed class ApprovalMassJourneys
         await journey.CountingWorkerAsync(second);
 
         // Votes go to whichever answers; the first dispatcher is killed among them, again and again, wherever it happens to be.
-        var voting = VoteAsync(jobs, async job =>
-        {
-            for (var i = 0; ; i++)
+        var voting = VoteAsync(
+            jobs,
+            async job =>
             {
-                try
+                for (var i = 0; ; i++)
                 {
-                    return await (i % 2 == 0 ? first : second).VoteAsync(job.JobId, "approve", ana);
-                }
-                catch (HttpRequestException) when (i < 20)
-                {
-                    // Its answer is lost. The same vote again is answered as the first time.
+                    try
+                    {
+                        return await (i % 2 == 0 ? first : second).VoteAsync(job.JobId, "approve", ana);
+                    }
+                    catch (HttpRequestException) when (i < 20)
+                    {
+                        // Its answer is lost. The same vote again is answered as the first time.
+                    }
                 }
             }
-        });
+        );
         for (var kills = 0; kills < 3; kills++)
         {
             var before = await journey.Records.CountAsync("select count(*) from timeline where kind = 'approved'");
             await Eventually.IsAsync(
-                async () => voting.IsCompleted || await journey.Records.CountAsync("select count(*) from timeline where kind = 'approved'") > before + (count / 8),
-                () => "votes go on\n" + journey.Logs(), TimeSpan.FromSeconds(60));
+                async () =>
+                    voting.IsCompleted
+                    || await journey.Records.CountAsync("select count(*) from timeline where kind = 'approved'") > before + (count / 8),
+                () => "votes go on\n" + journey.Logs(),
+                TimeSpan.FromSeconds(60)
+            );
             await first.KillAsync();
             first = await journey.DispatcherAsync(first.Address);
         }
@@ -84,12 +101,18 @@ public sealed class ApprovalMassJourneys
     {
         var jobs = Enumerable.Range(0, count).Select(_ => AJob.On("job.test.held")).ToList();
         await (await journey.ProducerAsync()).PublishAsync(jobs);
-        await Eventually.IsAsync(async () => await journey.Records.CountAsync("select count(*) from approvals") == count, () => "all are held\n" + dispatcher.Log, TimeSpan.FromSeconds(60));
+        await Eventually.IsAsync(
+            async () => await journey.Records.CountAsync("select count(*) from approvals") == count,
+            () => "all are held\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(60)
+        );
         return jobs;
     }
 
-    private static Task VoteAsync(IEnumerable<AJob> jobs, Func<AJob, Task<(HttpStatusCode Status, JsonElement Body)>> vote) => Parallel.ForEachAsync(
-        jobs,
-        new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = TestContext.Current.CancellationToken },
-        async (job, _) => Assert.Equal(HttpStatusCode.OK, (await vote(job)).Status));
+    private static Task VoteAsync(IEnumerable<AJob> jobs, Func<AJob, Task<(HttpStatusCode Status, JsonElement Body)>> vote) =>
+        Parallel.ForEachAsync(
+            jobs,
+            new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = TestContext.Current.CancellationToken },
+            async (job, _) => Assert.Equal(HttpStatusCode.OK, (await vote(job)).Status)
+        );
 }

@@ -19,14 +19,31 @@ public sealed class EmbeddedOutageJourneys
     {
         var data = Directory.CreateTempSubdirectory("embedded-journey-").FullName;
         var address = $"http://127.0.0.1:{Servers.FreePort()}";
-        using var http = new HttpClient { BaseAddress = new Uri(address), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Key) } };
+        using var http = new HttpClient
+        {
+            BaseAddress = new Uri(address),
+            DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Key) },
+        };
 
         // A limit on the size of files fails a write as a full disk does. The runtime's own memory files would meet it too.
         await using var server = new Child(
             new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = Key, ["DOTNET_EnableWriteXorExecute"] = "0" },
             "bash",
-            ["-c", $"trap '' XFSZ; ulimit -f {MostKibibytes}; exec dotnet \"$@\"", "bash", Path.Combine(AppContext.BaseDirectory, "dispatcher.dll"),
-                "serve", "--no-worker", "--data", data, "--urls", address, "--policies", Path.Combine(AppContext.BaseDirectory, "policies")]);
+            [
+                "-c",
+                $"trap '' XFSZ; ulimit -f {MostKibibytes}; exec dotnet \"$@\"",
+                "bash",
+                Path.Combine(AppContext.BaseDirectory, "dispatcher.dll"),
+                "serve",
+                "--no-worker",
+                "--data",
+                data,
+                "--urls",
+                address,
+                "--policies",
+                Path.Combine(AppContext.BaseDirectory, "policies"),
+            ]
+        );
         await Eventually.IsAsync(async () => await StoreAsync(http) == "ok", () => "it is ready\n" + server.Log, TimeSpan.FromSeconds(60));
 
         HttpStatusCode status;
@@ -34,18 +51,30 @@ public sealed class EmbeddedOutageJourneys
         do
         {
             var watch = Stopwatch.StartNew();
-            var job = new { topic = "job.exec.shell", labels = new { env = "dev" }, idempotency_key = $"job-{++i}", payload = new { command = new[] { "echo", new string('x', 20_000) } } };
+            var job = new
+            {
+                topic = "job.exec.shell",
+                labels = new { env = "dev" },
+                idempotency_key = $"job-{++i}",
+                payload = new { command = new[] { "echo", new string('x', 20_000) } },
+            };
             using var answer = await http.PostAsJsonAsync("/api/jobs", job, Now);
             status = answer.StatusCode;
             longest = watch.Elapsed > longest ? watch.Elapsed : longest;
-            taken = status == HttpStatusCode.ServiceUnavailable ? (await answer.Content.ReadFromJsonAsync<JsonElement>(Now)).GetProperty("taken").GetString() : "";
-        }
-        while (status == HttpStatusCode.Accepted && i < 500);
+            taken =
+                status == HttpStatusCode.ServiceUnavailable
+                    ? (await answer.Content.ReadFromJsonAsync<JsonElement>(Now)).GetProperty("taken").GetString()
+                    : "";
+        } while (status == HttpStatusCode.Accepted && i < 500);
 
         Assert.True(status == HttpStatusCode.ServiceUnavailable, $"job {i}: {status}\n{server.Log}");
         Assert.Equal("no", taken);
         Assert.True(longest < TimeSpan.FromSeconds(10), $"{longest}\n{server.Log}");
-        await Eventually.IsAsync(async () => await StoreAsync(http) == "failing", () => "it is not ready\n" + server.Log, TimeSpan.FromSeconds(10));
+        await Eventually.IsAsync(
+            async () => await StoreAsync(http) == "failing",
+            () => "it is not ready\n" + server.Log,
+            TimeSpan.FromSeconds(10)
+        );
         Assert.Single(server.Log.Split('\n'), line => line.Contains("The database does not take writes", StringComparison.Ordinal));
         await server.KillAsync();
         Directory.Delete(data, recursive: true);

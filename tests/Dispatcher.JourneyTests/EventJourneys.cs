@@ -65,7 +65,11 @@ public sealed class EventJourneys
 
         Assert.Equal(HttpStatusCode.TooManyRequests, await Listener.StatusAsync(dispatcher, billing));
         await open[0].DisposeAsync();
-        await Eventually.IsAsync(async () => await Listener.StatusAsync(dispatcher, billing) == HttpStatusCode.OK, () => "a stream that was closed makes room", Soon);
+        await Eventually.IsAsync(
+            async () => await Listener.StatusAsync(dispatcher, billing) == HttpStatusCode.OK,
+            () => "a stream that was closed makes room",
+            Soon
+        );
         foreach (var listener in open)
         {
             await listener.DisposeAsync();

@@ -24,14 +24,24 @@ public sealed class ExpiredJourneys
         await journey.CountingWorkerAsync(dispatcher);
         await dispatcher.InStateAsync(late.JobId, "expired");
         await dispatcher.InStateAsync(held.JobId, "expired");
-        await Eventually.IsAsync(() => billing.Decision(denied) is not null && billing.RefusalsOf("malformed").Count == 1, "all are answered\n" + dispatcher.Log);
+        await Eventually.IsAsync(
+            () => billing.Decision(denied) is not null && billing.RefusalsOf("malformed").Count == 1,
+            "all are answered\n" + dispatcher.Log
+        );
 
         Assert.Equal((JobState.Expired, Verdict.Allow), (billing.Decision(late)!.State, billing.Decision(late)!.Verdict));
         Assert.Equal(JobState.Expired, billing.Decision(held)!.State);
         Assert.Equal(JobState.Denied, billing.Decision(denied)!.State);
         Assert.Equal(["accepted", "expired"], await dispatcher.TimelineAsync(late.JobId));
-        await Eventually.IsAsync(() => billing.EventsOf(late) is ["expired"] && billing.EventsOf(held) is ["expired"], "the events come\n" + dispatcher.Log);
-        Assert.Contains("set a message of dispatcher.server.intake aside, reason expired: it is not run", dispatcher.Log, StringComparison.Ordinal);
+        await Eventually.IsAsync(
+            () => billing.EventsOf(late) is ["expired"] && billing.EventsOf(held) is ["expired"],
+            "the events come\n" + dispatcher.Log
+        );
+        Assert.Contains(
+            "set a message of dispatcher.server.intake aside, reason expired: it is not run",
+            dispatcher.Log,
+            StringComparison.Ordinal
+        );
 
         // Handed in again, it has its first answer and does not run.
         await billing.PublishAsync(late);
@@ -47,7 +57,12 @@ public sealed class ExpiredJourneys
     {
         await using var journey = await Journey.BeginAsync();
         await journey.StoppedWithQueuesAsync();
-        await Servers.SetPolicyAsync(journey.Name, "short", $"^{Intake.Replace(".", "\\.", StringComparison.Ordinal)}$", new Dictionary<string, object> { ["message-ttl"] = 500 });
+        await Servers.SetPolicyAsync(
+            journey.Name,
+            "short",
+            $"^{Intake.Replace(".", "\\.", StringComparison.Ordinal)}$",
+            new Dictionary<string, object> { ["message-ttl"] = 500 }
+        );
         var billing = await journey.ProducerAsync();
         var job = AJob.On(Topic);
         await billing.PublishAsync(job);
@@ -106,12 +121,25 @@ public sealed class ExpiredJourneys
         await journey.EndsWellAsync(expectedDeadLetters: 1);
     }
 
-    private static Task ParkedAsync(Journey journey, uint count) => Eventually.IsAsync(
-        async () => (await journey.QueueAsync(Intake + ".parked")).Messages == count, () => $"the broker sets {count} aside", TimeSpan.FromSeconds(20));
+    private static Task ParkedAsync(Journey journey, uint count) =>
+        Eventually.IsAsync(
+            async () => (await journey.QueueAsync(Intake + ".parked")).Messages == count,
+            () => $"the broker sets {count} aside",
+            TimeSpan.FromSeconds(20)
+        );
 
     private static async Task VerifyAsync(Journey journey)
     {
-        await using var verify = new Child("dispatcher.dll", new Dictionary<string, string>(), "audit", "verify", "--postgres", journey.Postgres, "--audit", journey.Audit);
+        await using var verify = new Child(
+            "dispatcher.dll",
+            new Dictionary<string, string>(),
+            "audit",
+            "verify",
+            "--postgres",
+            journey.Postgres,
+            "--audit",
+            journey.Audit
+        );
         Assert.True(await verify.EndAsync(TimeSpan.FromSeconds(60)) == 0, verify.Log);
     }
 }

@@ -17,7 +17,10 @@ public sealed class FaultJourneys
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
         var worker = await journey.CountingWorkerAsync(dispatcher, concurrency: 4);
-        var jobs = Enumerable.Range(0, count).Select(i => (Kind: Kind(i, count), Job: AJob.On("job.test.faulty").With(new JsonObject { ["fault"] = Kind(i, count) }))).ToList();
+        var jobs = Enumerable
+            .Range(0, count)
+            .Select(i => (Kind: Kind(i, count), Job: AJob.On("job.test.faulty").With(new JsonObject { ["fault"] = Kind(i, count) })))
+            .ToList();
 
         await (await journey.ProducerAsync()).PublishAsync(jobs.Select(job => job.Job));
         await Eventually.IsAsync(
@@ -26,25 +29,43 @@ public sealed class FaultJourneys
                 worker = worker.HasEnded ? await journey.StartWorkerAsync(dispatcher, concurrency: 4) : worker;
                 return await journey.Records.EndedAsync() == count;
             },
-            () => "all end\n" + journey.Logs(), TimeSpan.FromSeconds(60 + count));
+            () => "all end\n" + journey.Logs(),
+            TimeSpan.FromSeconds(60 + count)
+        );
 
-        var ends = (await journey.Records.TextsAsync("select job_id || ' ' || state || ' ' || coalesce(fault_class, '') || ' ' || spent from jobs")).Select(line => line.Split(' ')).ToDictionary(line => Guid.Parse(line[0]), line => line[1..]);
+        var ends = (
+            await journey.Records.TextsAsync("select job_id || ' ' || state || ' ' || coalesce(fault_class, '') || ' ' || spent from jobs")
+        )
+            .Select(line => line.Split(' '))
+            .ToDictionary(line => Guid.Parse(line[0]), line => line[1..]);
         Assert.Equal(
             [.. jobs.Select(job => $"{job.Kind}: {Expected(job.Kind)}").Distinct().Order()],
-            jobs.Select(job => $"{job.Kind}: {string.Join(' ', ends[job.Job.JobId][..2])}").Distinct().Order());
-        Assert.All(jobs.Where(job => Expected(job.Kind) is not ("dead_lettered terminal" or "succeeded ")), job => Assert.Matches("^[34]$", ends[job.Job.JobId][2]));
+            jobs.Select(job => $"{job.Kind}: {string.Join(' ', ends[job.Job.JobId][..2])}").Distinct().Order()
+        );
+        Assert.All(
+            jobs.Where(job => Expected(job.Kind) is not ("dead_lettered terminal" or "succeeded ")),
+            job => Assert.Matches("^[34]$", ends[job.Job.JobId][2])
+        );
 
         // No attempt began before its time, nor long after it; each attempt that was claimed was one that is counted.
-        Assert.Empty(await journey.Records.TextsAsync("""
-            with lines as (
-                select job_id, kind, at, lag(convert_from(detail, 'utf8')::json->>'next_at') over (partition by job_id order by entry_id) as next_at from timeline)
-            select job_id || ' ' || next_at || ' ' || to_timestamp(at / 1e6) from lines
-            where kind = 'dispatched' and next_at is not null and to_timestamp(at / 1e6) < next_at::timestamptz - interval '50 ms'
-            """));
-        Assert.Empty(await journey.Records.TextsAsync("""
-            select j.job_id || ' ' || j.state || ' ' || j.spent || ' ' || count(*) from jobs j join timeline t on t.job_id = j.job_id and t.kind = 'claimed'
-            group by j.job_id having count(*) <> j.spent + case when j.state = 'succeeded' then 1 else 0 end
-            """));
+        Assert.Empty(
+            await journey.Records.TextsAsync(
+                """
+                with lines as (
+                    select job_id, kind, at, lag(convert_from(detail, 'utf8')::json->>'next_at') over (partition by job_id order by entry_id) as next_at from timeline)
+                select job_id || ' ' || next_at || ' ' || to_timestamp(at / 1e6) from lines
+                where kind = 'dispatched' and next_at is not null and to_timestamp(at / 1e6) < next_at::timestamptz - interval '50 ms'
+                """
+            )
+        );
+        Assert.Empty(
+            await journey.Records.TextsAsync(
+                """
+                select j.job_id || ' ' || j.state || ' ' || j.spent || ' ' || count(*) from jobs j join timeline t on t.job_id = j.job_id and t.kind = 'claimed'
+                group by j.job_id having count(*) <> j.spent + case when j.state = 'succeeded' then 1 else 0 end
+                """
+            )
+        );
         await journey.EndsWellAsync(expectedDeadLetters: ends.Values.Count(end => end[0] == "dead_lettered"));
     }
 
@@ -56,12 +77,24 @@ public sealed class FaultJourneys
         var (dispatcher, _) = await journey.TwoDispatchersAsync();
         var jobs = Enumerable.Range(0, count).Select(_ => AJob.On("job.test.line")).ToList();
         await (await journey.ProducerAsync()).PublishAsync(jobs);
-        await Eventually.IsAsync(async () => await journey.Records.CountAsync("accepted", "job.test.line") == count, () => "all wait\n" + journey.Logs(), TimeSpan.FromSeconds(60));
+        await Eventually.IsAsync(
+            async () => await journey.Records.CountAsync("accepted", "job.test.line") == count,
+            () => "all wait\n" + journey.Logs(),
+            TimeSpan.FromSeconds(60)
+        );
 
         // Several sweeps long. Nobody serves the pool, and it says so.
         await Task.Delay(TimeSpan.FromSeconds(2), Now);
         Assert.Equal(count, await journey.Records.CountAsync("accepted", "job.test.line"));
-        Assert.Contains("no worker", (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body.GetProperty("pools").GetProperty("test").GetProperty("note").GetString(), StringComparison.Ordinal);
+        Assert.Contains(
+            "no worker",
+            (await dispatcher.SendAsync(HttpMethod.Get, "/api/status"))
+                .Body.GetProperty("pools")
+                .GetProperty("test")
+                .GetProperty("note")
+                .GetString(),
+            StringComparison.Ordinal
+        );
         var worker = await journey.CountingWorkerAsync(dispatcher, concurrency: 2);
         var (most, kills) = (0L, 0);
         await Eventually.IsAsync(
@@ -78,7 +111,9 @@ public sealed class FaultJourneys
 
                 return ended == count;
             },
-            () => "all end\n" + journey.Logs(), TimeSpan.FromSeconds(60 + count));
+            () => "all end\n" + journey.Logs(),
+            TimeSpan.FromSeconds(60 + count)
+        );
 
         // Four times the capacity; of the killed ones too until they count as gone.
         Assert.InRange(most, 1, 4 * 2 * 3);
@@ -87,12 +122,16 @@ public sealed class FaultJourneys
         Assert.Equal(0, await journey.Records.CountAsync($"select count(*) from jobs where spent > 2"));
 
         // In order, but for as many as may be under way at once. Whoever was lost has a new place.
-        Assert.Empty(await journey.Records.TextsAsync("""
-            with ordered as (
-                select j.job_id, row_number() over (order by j.ready_at, j.job_id) as came, row_number() over (order by t.entry_id) as went
-                from jobs j join timeline t on t.job_id = j.job_id and t.kind = 'dispatched' and t.attempt = 1 where j.spent = 0)
-            select came || ' went as ' || went from ordered where abs(came - went) > 24 limit 20
-            """));
+        Assert.Empty(
+            await journey.Records.TextsAsync(
+                """
+                with ordered as (
+                    select j.job_id, row_number() over (order by j.ready_at, j.job_id) as came, row_number() over (order by t.entry_id) as went
+                    from jobs j join timeline t on t.job_id = j.job_id and t.kind = 'dispatched' and t.attempt = 1 where j.spent = 0)
+                select came || ' went as ' || went from ordered where abs(came - went) > 24 limit 20
+                """
+            )
+        );
         await journey.EndsWellAsync();
     }
 
@@ -103,12 +142,19 @@ public sealed class FaultJourneys
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
         await journey.CountingWorkerAsync(dispatcher, concurrency: 8);
-        var jobs = Enumerable.Range(0, count).Select(_ => AJob.On("job.test.downstream").With(new JsonObject { ["fault"] = "downstream" })).ToList();
+        var jobs = Enumerable
+            .Range(0, count)
+            .Select(_ => AJob.On("job.test.downstream").With(new JsonObject { ["fault"] = "downstream" }))
+            .ToList();
         await journey.Records.DownstreamAsync(up: false);
         await (await journey.ProducerAsync()).PublishAsync(jobs);
         await Eventually.IsAsync(
-            async () => await LimitAsync() == 1 && await journey.Records.CountAsync("select count(*) from jobs where state in ('dispatched', 'running')") <= 1,
-            () => "the pool is down to one probe, and what was under way has ended\n" + journey.Logs(), TimeSpan.FromSeconds(20));
+            async () =>
+                await LimitAsync() == 1
+                && await journey.Records.CountAsync("select count(*) from jobs where state in ('dispatched', 'running')") <= 1,
+            () => "the pool is down to one probe, and what was under way has ended\n" + journey.Logs(),
+            TimeSpan.FromSeconds(20)
+        );
         var first = await journey.Records.CallsAsync();
         await Task.Delay(TimeSpan.FromSeconds(seconds), Now);
         var probes = await journey.Records.CallsAsync() - first;
@@ -122,7 +168,10 @@ public sealed class FaultJourneys
         await journey.EndsWellAsync();
 
         async Task<int?> LimitAsync() =>
-            (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body.GetProperty("pools").GetProperty("test").GetProperty("limit") is { ValueKind: JsonValueKind.Number } limit ? limit.GetInt32() : null;
+            (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body.GetProperty("pools").GetProperty("test").GetProperty("limit")
+                is { ValueKind: JsonValueKind.Number } limit
+                ? limit.GetInt32()
+                : null;
     }
 
     [Fact]
@@ -140,13 +189,18 @@ public sealed class FaultJourneys
         await other.KillAsync();
         var (status, body) = await dispatcher.SendAsync(HttpMethod.Get, "/api/workers");
         Assert.Equal(HttpStatusCode.OK, status);
-        var workers = body.GetProperty("workers").EnumerateArray().ToDictionary(known => $"{known.GetProperty("pool").GetString()} {known.GetProperty("instance").GetString()!.Split('/')[1]}");
+        var workers = body.GetProperty("workers")
+            .EnumerateArray()
+            .ToDictionary(known => $"{known.GetProperty("pool").GetString()} {known.GetProperty("instance").GetString()!.Split('/')[1]}");
         Assert.Equal(0, workers[$"test {worker.ProcessId}"].GetProperty("capacity").GetInt32());
         Assert.Equal(5, workers[$"test {other.ProcessId}"].GetProperty("capacity").GetInt32());
         Assert.Contains("job.test.faulty", Texts(workers[$"test {other.ProcessId}"], "topics"));
         Assert.Equal(["allowed_hosts"], Texts(workers[$"strict {lacking.ProcessId}"], "missing_enforcers"));
         await journey.Records.SilentAsync(seconds: 16);
-        Assert.All((await dispatcher.SendAsync(HttpMethod.Get, "/api/workers")).Body.GetProperty("workers").EnumerateArray(), known => Assert.True(known.GetProperty("stale").GetBoolean()));
+        Assert.All(
+            (await dispatcher.SendAsync(HttpMethod.Get, "/api/workers")).Body.GetProperty("workers").EnumerateArray(),
+            known => Assert.True(known.GetProperty("stale").GetBoolean())
+        );
     }
 
     [Fact]
@@ -166,14 +220,32 @@ public sealed class FaultJourneys
             await using (await journey.ReturnAsync("dispatcher.server.intake.parked"))
             {
                 // The broker updates an entry that it finds in x-death, and leaves what else it says: that must name no topic.
-                await billing.PublishAsync([poison.Parcel() with { Headers = BrokerProbe.SetAside("dispatcher.server.intake", "job.test.denied") }]);
-                await Eventually.IsAsync(async () => (await dispatcher.DeadLettersAsync()).Count == 1, () => "the poison is kept\n" + dispatcher.Log, TimeSpan.FromSeconds(30));
+                await billing.PublishAsync([
+                    poison.Parcel() with
+                    {
+                        Headers = BrokerProbe.SetAside("dispatcher.server.intake", "job.test.denied"),
+                    },
+                ]);
+                await Eventually.IsAsync(
+                    async () => (await dispatcher.DeadLettersAsync()).Count == 1,
+                    () => "the poison is kept\n" + dispatcher.Log,
+                    TimeSpan.FromSeconds(30)
+                );
             }
         }
 
         var letter = Assert.Single(await dispatcher.DeadLettersAsync());
-        Assert.Equal(("poison", "billing", "job.test.once"), (letter.GetProperty("fault_class").GetString(), letter.GetProperty("principal").GetString(), letter.GetProperty("topic").GetString()));
-        var whole = (await dispatcher.SendAsync(HttpMethod.Get, $"/api/dead-letters/{letter.GetProperty("dead_letter_id").GetString()}")).Body;
+        Assert.Equal(
+            ("poison", "billing", "job.test.once"),
+            (
+                letter.GetProperty("fault_class").GetString(),
+                letter.GetProperty("principal").GetString(),
+                letter.GetProperty("topic").GetString()
+            )
+        );
+        var whole = (
+            await dispatcher.SendAsync(HttpMethod.Get, $"/api/dead-letters/{letter.GetProperty("dead_letter_id").GetString()}")
+        ).Body;
         Assert.Equal(poison.Body(), whole.GetProperty("body_base64").GetBytesFromBase64());
         Assert.Equal("", await dispatcher.StateAsync(poison.JobId));
         await journey.EndsWellAsync(expectedDeadLetters: 1);
@@ -183,16 +255,18 @@ public sealed class FaultJourneys
     /// <summary>Each that kills its worker costs three starts: in a quick run there is one.</summary>
     private static string Kind(int n, int count) => n % (count < 100 ? 50 : 10) == 4 ? "kill" : Kinds[n % Kinds.Length];
 
-    private static string Expected(string kind) => kind switch
-    {
-        "always" => "dead_lettered transient",
-        "terminal" => "dead_lettered terminal",
-        "hang" => "dead_lettered timeout",
-        "kill" => "dead_lettered lost",
-        _ => "succeeded ",
-    };
+    private static string Expected(string kind) =>
+        kind switch
+        {
+            "always" => "dead_lettered transient",
+            "terminal" => "dead_lettered terminal",
+            "hang" => "dead_lettered timeout",
+            "kill" => "dead_lettered lost",
+            _ => "succeeded ",
+        };
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
-    private static IEnumerable<string?> Texts(JsonElement element, string name) => element.GetProperty(name).EnumerateArray().Select(text => text.GetString());
+    private static IEnumerable<string?> Texts(JsonElement element, string name) =>
+        element.GetProperty(name).EnumerateArray().Select(text => text.GetString());
 }

@@ -35,10 +35,13 @@ public sealed class GateJourneys
         await SaysAsync(dispatcher, "BLOCK: success rate below 99%");
         await AsAsync(journey, "update jobs set state = 'succeeded'");
         await SaysAsync(dispatcher, "PASS: promote canary step");
-        await AsAsync(journey, """
+        await AsAsync(
+            journey,
+            """
             insert into timeline (job_id, at, kind, attempt, actor, detail)
             select job_id, at, kind, attempt, actor, convert_to('{"verdict":"REQUIRE_APPROVAL","policy_hash":"p"}', 'UTF8') from timeline where kind = 'dispatched'
-            """);
+            """
+        );
         await SaysAsync(dispatcher, Unapproved);
 
         await using (var server = NpgsqlDataSource.Create(Servers.Postgres("postgres")))
@@ -51,7 +54,10 @@ public sealed class GateJourneys
 
         // With a key that nobody can look up now: it is not asked for.
         using var answer = await dispatcher.Client("nobody").GetAsync(new Uri("/metrics/success-rate?window=11m", UriKind.Relative), Now);
-        Assert.Equal((HttpStatusCode.OK, "0", "true"), (answer.StatusCode, await answer.Content.ReadAsStringAsync(Now), answer.Headers.GetValues("Dispatcher-No-Data").Single()));
+        Assert.Equal(
+            (HttpStatusCode.OK, "0", "true"),
+            (answer.StatusCode, await answer.Content.ReadAsStringAsync(Now), answer.Headers.GetValues("Dispatcher-No-Data").Single())
+        );
     }
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
@@ -60,15 +66,27 @@ public sealed class GateJourneys
     private static async Task EachUnknownPathBlocksAsync(DispatcherProcess dispatcher)
     {
         using var http = new HttpClient();
-        foreach (var (path, number) in new[]
-        {
-            ("//metrics/success-rate", "0"), ("/metrics//success-rate", "0"), ("/metrics/succes-rate", "0"), ("/metrics/v1/success-rate", "0"),
-            ("/metrics/high-risk-unaproved", "1"), ("/api/metrics/p95-latency-ms", "2147483647"), ("/Metrics/latency", "2147483647"), ("/metrics/%0A", "2147483647"),
-        })
+        foreach (
+            var (path, number) in new[]
+            {
+                ("//metrics/success-rate", "0"),
+                ("/metrics//success-rate", "0"),
+                ("/metrics/succes-rate", "0"),
+                ("/metrics/v1/success-rate", "0"),
+                ("/metrics/high-risk-unaproved", "1"),
+                ("/api/metrics/p95-latency-ms", "2147483647"),
+                ("/Metrics/latency", "2147483647"),
+                ("/metrics/%0A", "2147483647"),
+            }
+        )
         {
             using var answer = await http.GetAsync(new Uri($"{dispatcher.Address}{path}?window=10m"), Now);
             Assert.Equal((path, HttpStatusCode.OK, number), (path, answer.StatusCode, await answer.Content.ReadAsStringAsync(Now)));
-            Assert.StartsWith("there is no number at ", answer.Headers.GetValues("Dispatcher-No-Data-Reason").Single(), StringComparison.Ordinal);
+            Assert.StartsWith(
+                "there is no number at ",
+                answer.Headers.GetValues("Dispatcher-No-Data-Reason").Single(),
+                StringComparison.Ordinal
+            );
         }
     }
 
@@ -76,9 +94,23 @@ public sealed class GateJourneys
     private static async Task IsSealedAsync(Journey journey, DispatcherProcess dispatcher)
     {
         await Eventually.IsAsync(
-            async () => (await dispatcher.SendAsync(HttpMethod.Get, "/api/audit")).Body is var audit && audit.GetProperty("size").GetInt64() >= 5 && audit.GetProperty("unsealed").GetInt64() == 0,
-            () => "the story is sealed\n" + dispatcher.Log, TimeSpan.FromSeconds(20));
-        await using var verify = new Child("dispatcher.dll", new Dictionary<string, string>(), "audit", "verify", "--postgres", journey.Postgres, "--audit", journey.Audit);
+            async () =>
+                (await dispatcher.SendAsync(HttpMethod.Get, "/api/audit")).Body is var audit
+                && audit.GetProperty("size").GetInt64() >= 5
+                && audit.GetProperty("unsealed").GetInt64() == 0,
+            () => "the story is sealed\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(20)
+        );
+        await using var verify = new Child(
+            "dispatcher.dll",
+            new Dictionary<string, string>(),
+            "audit",
+            "verify",
+            "--postgres",
+            journey.Postgres,
+            "--audit",
+            journey.Audit
+        );
         Assert.True(await verify.EndAsync(TimeSpan.FromSeconds(60)) == 0, verify.Log);
         Assert.Contains("signatures checked", verify.Log, StringComparison.Ordinal);
     }
@@ -101,7 +133,9 @@ public sealed class GateJourneys
                 (code, output) = await CheckAsync(dispatcher.Address);
                 return output == line;
             },
-            () => $"the script says \"{line}\", not \"{output}\"\n{dispatcher.Log}", TimeSpan.FromSeconds(20));
+            () => $"the script says \"{line}\", not \"{output}\"\n{dispatcher.Log}",
+            TimeSpan.FromSeconds(20)
+        );
         Assert.Equal(line.StartsWith("PASS", StringComparison.Ordinal) ? 0 : 1, code);
     }
 
@@ -113,7 +147,11 @@ public sealed class GateJourneys
             root = root.Parent!;
         }
 
-        var start = new ProcessStartInfo("bash", [Path.Combine(root.FullName, "ops", "gate-check.sh")]) { RedirectStandardOutput = true, Environment = { ["API"] = address } };
+        var start = new ProcessStartInfo("bash", [Path.Combine(root.FullName, "ops", "gate-check.sh")])
+        {
+            RedirectStandardOutput = true,
+            Environment = { ["API"] = address },
+        };
         using var script = Process.Start(start)!;
         var output = await script.StandardOutput.ReadToEndAsync(Now);
         await script.WaitForExitAsync(Now);

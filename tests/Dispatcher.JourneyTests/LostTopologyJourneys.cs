@@ -26,19 +26,24 @@ public sealed class LostTopologyJourneys
         await billing.PublishAsync(jobs);
         await journey.SettledAsync(jobs.Count, seconds: 30);
         await Eventually.IsAsync(
-            () => dispatcher.Log.Contains("The broker lost queue dispatcher.server.intake", StringComparison.Ordinal), "the loss is logged\n" + dispatcher.Log);
+            () => dispatcher.Log.Contains("The broker lost queue dispatcher.server.intake", StringComparison.Ordinal),
+            "the loss is logged\n" + dispatcher.Log
+        );
 
         // The server may declare the binding again before the jobs are published: then once more.
         await Eventually.IsAsync(
             async () =>
             {
-                await journey.ChangeBrokerAsync(channel => channel.QueueUnbindAsync("dispatcher.server.intake", Exchanges.Jobs, "#", cancellationToken: Now));
+                await journey.ChangeBrokerAsync(channel =>
+                    channel.QueueUnbindAsync("dispatcher.server.intake", Exchanges.Jobs, "#", cancellationToken: Now)
+                );
                 jobs.Add(AJob.On(Topic));
                 await billing.PublishAsync(jobs[^1]);
                 return dispatcher.Log.Contains("submissions in from dispatcher.unrouted", StringComparison.Ordinal);
             },
             () => "a job takes the way through dispatcher.unrouted\n" + dispatcher.Log,
-            TimeSpan.FromSeconds(30));
+            TimeSpan.FromSeconds(30)
+        );
         await journey.SettledAsync(jobs.Count, seconds: 30);
 
         Assert.Equal(jobs.Count, await journey.Records.CountAsync("succeeded", Topic));
@@ -69,11 +74,12 @@ public sealed class LostTopologyJourneys
         await dispatcher.InStateAsync(next.JobId, "succeeded");
         await journey.EndsWellAsync();
 
-        Task LoseWorkAsync() => journey.ChangeBrokerAsync(async channel =>
-        {
-            await channel.ExchangeDeleteAsync(Exchanges.Work, cancellationToken: Now);
-            await channel.QueueDeleteAsync(Queues.Work("test"), cancellationToken: Now);
-        });
+        Task LoseWorkAsync() =>
+            journey.ChangeBrokerAsync(async channel =>
+            {
+                await channel.ExchangeDeleteAsync(Exchanges.Work, cancellationToken: Now);
+                await channel.QueueDeleteAsync(Queues.Work("test"), cancellationToken: Now);
+            });
     }
 
     [Fact]
@@ -110,7 +116,10 @@ public sealed class LostTopologyJourneys
 
         await Servers.DropVhostAsync(journey.Name);
         await Eventually.IsAsync(
-            async () => await dispatcher.ReadinessAsync() is (HttpStatusCode.ServiceUnavailable, _), () => "it is not ready\n" + dispatcher.Log, TimeSpan.FromSeconds(30));
+            async () => await dispatcher.ReadinessAsync() is (HttpStatusCode.ServiceUnavailable, _),
+            () => "it is not ready\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(30)
+        );
 
         // Handed in while there is no broker.
         var waiting = AJob.On("job.test.brisk");
@@ -135,7 +144,10 @@ public sealed class LostTopologyJourneys
         await UndeliveredAsync(dispatcher, 1);
         await journey.ForgeAsync("dispatcher.unrouted", "job.test.once", AJob.On(Topic).Body());
         await UndeliveredAsync(dispatcher, 2);
-        Assert.Contains(await dispatcher.DeadLettersAsync(), letter => letter.GetProperty("errors")[0].GetProperty("code").GetString() == "not_published_to_jobs");
+        Assert.Contains(
+            await dispatcher.DeadLettersAsync(),
+            letter => letter.GetProperty("errors")[0].GetProperty("code").GetString() == "not_published_to_jobs"
+        );
         Assert.Equal(0, await journey.Records.CountAsync("select count(*) from jobs"));
 
         // Nobody but the server may write there. What another wrote is not passed on under the name of the server.
@@ -170,23 +182,34 @@ public sealed class LostTopologyJourneys
 
         var dispatcher = await journey.DispatcherAsync();
 
-        await Eventually.IsAsync(async () => (await dispatcher.DeadLettersAsync()).Count == 1, () => "it is kept\n" + dispatcher.Log, TimeSpan.FromSeconds(30));
+        await Eventually.IsAsync(
+            async () => (await dispatcher.DeadLettersAsync()).Count == 1,
+            () => "it is kept\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(30)
+        );
         Assert.Equal("poison", Assert.Single(await dispatcher.DeadLettersAsync()).GetProperty("errors")[0].GetProperty("code").GetString());
         await journey.EndsWellAsync(expectedDeadLetters: 1);
     }
 
-    private static Task UndeliveredAsync(DispatcherProcess dispatcher, int count) => Eventually.IsAsync(
-        async () => (await StatusAsync(dispatcher)).GetProperty("unrouted") is var unrouted
-            && (unrouted.GetProperty("waiting").GetInt32(), unrouted.GetProperty("undelivered").GetInt32()) == (0, count),
-        () => $"the status shows {count} copies that nobody took\n" + dispatcher.Log,
-        TimeSpan.FromSeconds(30));
+    private static Task UndeliveredAsync(DispatcherProcess dispatcher, int count) =>
+        Eventually.IsAsync(
+            async () =>
+                (await StatusAsync(dispatcher)).GetProperty("unrouted") is var unrouted
+                && (unrouted.GetProperty("waiting").GetInt32(), unrouted.GetProperty("undelivered").GetInt32()) == (0, count),
+            () => $"the status shows {count} copies that nobody took\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(30)
+        );
 
-    private static Task TopologyIsAsync(DispatcherProcess dispatcher, string text) => Eventually.IsAsync(
-        async () => (await StatusAsync(dispatcher)) is var status
-            && status.GetProperty("checks").GetProperty("topology").GetString()!.Contains(text, StringComparison.Ordinal)
-            && (status.GetProperty("ready").GetBoolean() || text != "ok"),
-        () => $"the topology is {text}\n" + dispatcher.Log,
-        TimeSpan.FromSeconds(30));
+    private static Task TopologyIsAsync(DispatcherProcess dispatcher, string text) =>
+        Eventually.IsAsync(
+            async () =>
+                (await StatusAsync(dispatcher)) is var status
+                && status.GetProperty("checks").GetProperty("topology").GetString()!.Contains(text, StringComparison.Ordinal)
+                && (status.GetProperty("ready").GetBoolean() || text != "ok"),
+            () => $"the topology is {text}\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(30)
+        );
 
-    private static async Task<JsonElement> StatusAsync(DispatcherProcess dispatcher) => (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body;
+    private static async Task<JsonElement> StatusAsync(DispatcherProcess dispatcher) =>
+        (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body;
 }

@@ -23,9 +23,15 @@ public sealed class MassJourneys
 
         // By the wire alone: who is not denied or held gets an event of its end, and the same at the reply queue.
         await Eventually.IsAsync(
-            () => jobs.All(job => billing.Decision(job) is { } decision && billing.EventsOf(job).Contains(Expected(job).End) && (decision.State != JobState.Accepted || billing.Final(job) is not null)),
+            () =>
+                jobs.All(job =>
+                    billing.Decision(job) is { } decision
+                    && billing.EventsOf(job).Contains(Expected(job).End)
+                    && (decision.State != JobState.Accepted || billing.Final(job) is not null)
+                ),
             "every job is accounted for\n" + journey.Logs(),
-            seconds: 90);
+            seconds: 90
+        );
         foreach (var job in jobs)
         {
             var (verdict, end) = Expected(job);
@@ -36,8 +42,17 @@ public sealed class MassJourneys
             Assert.Equal(end == "denied" ? "" : end, stated);
         }
 
-        var shown = (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body.GetProperty("jobs").EnumerateObject().ToDictionary(state => state.Name, state => state.Value.GetInt32());
-        Assert.Equal(jobs.Select(job => Expected(job).End).Where(end => end != "denied").GroupBy(end => end).ToDictionary(group => group.Key, group => group.Count()), shown);
+        var shown = (await dispatcher.SendAsync(HttpMethod.Get, "/api/status"))
+            .Body.GetProperty("jobs")
+            .EnumerateObject()
+            .ToDictionary(state => state.Name, state => state.Value.GetInt32());
+        Assert.Equal(
+            jobs.Select(job => Expected(job).End)
+                .Where(end => end != "denied")
+                .GroupBy(end => end)
+                .ToDictionary(group => group.Key, group => group.Count()),
+            shown
+        );
         var failing = jobs.Count(job => Expected(job).End == "dead_lettered");
         Assert.Equal(failing, (await dispatcher.DeadLettersAsync()).Count(letter => letter.GetProperty("owner").GetString() == "testers"));
         await Eventually.IsAsync(() => billing.DeadLetters.Count == failing, "the copies of the dead letters come");
@@ -56,18 +71,32 @@ public sealed class MassJourneys
         var jobs = Enumerable.Range(0, count).Select(i => AJob.On(i % 4 == 0 ? "job.test.limited" : "job.test.once")).ToList();
         var watch = System.Diagnostics.Stopwatch.StartNew();
 
-        var publishing = Task.WhenAll(billing.PublishAsync(jobs), billing.PublishAsync(jobs.AsEnumerable().Reverse()), billing.PublishAsync(jobs.Skip(count / 2).Concat(jobs.Take(count / 2))));
-        await Eventually.IsAsync(async () => await journey.Records.EndedAsync() >= count / 2, () => "half of the jobs end\n" + journey.Logs(), TimeSpan.FromSeconds(180));
+        var publishing = Task.WhenAll(
+            billing.PublishAsync(jobs),
+            billing.PublishAsync(jobs.AsEnumerable().Reverse()),
+            billing.PublishAsync(jobs.Skip(count / 2).Concat(jobs.Take(count / 2)))
+        );
+        await Eventually.IsAsync(
+            async () => await journey.Records.EndedAsync() >= count / 2,
+            () => "half of the jobs end\n" + journey.Logs(),
+            TimeSpan.FromSeconds(180)
+        );
         await first.KillAsync();
         await firstWorker.KillAsync();
         await publishing;
         var published = watch.Elapsed;
 
         await journey.SettledAsync(count, seconds: 300);
-        TestContext.Current.TestOutputHelper?.WriteLine($"{count} jobs three times: published in {published.TotalSeconds:F1} s, all ended after {watch.Elapsed.TotalSeconds:F1} s");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{count} jobs three times: published in {published.TotalSeconds:F1} s, all ended after {watch.Elapsed.TotalSeconds:F1} s"
+        );
         Assert.Equal(count, await journey.Records.EndedAsync());
         Assert.Equal(count, await journey.Records.EffectsAsync());
-        await Eventually.IsAsync(() => jobs.All(job => billing.EventsOf(job).Contains("succeeded")), "every job's end is told\n" + journey.Logs(), seconds: 60);
+        await Eventually.IsAsync(
+            () => jobs.All(job => billing.EventsOf(job).Contains("succeeded")),
+            "every job's end is told\n" + journey.Logs(),
+            seconds: 60
+        );
         await journey.EndsWellAsync();
     }
 
@@ -83,16 +112,30 @@ public sealed class MassJourneys
         var watch = System.Diagnostics.Stopwatch.StartNew();
 
         var publishing = billing.PublishAsync(jobs);
-        await Eventually.IsAsync(async () => await journey.Records.EndedAsync() >= count / 5, () => "a fifth of the jobs end\n" + journey.Logs(), TimeSpan.FromSeconds(60));
+        await Eventually.IsAsync(
+            async () => await journey.Records.EndedAsync() >= count / 5,
+            () => "a fifth of the jobs end\n" + journey.Logs(),
+            TimeSpan.FromSeconds(60)
+        );
         await Servers.RestartRabbitMqAsync();
-        await Eventually.IsAsync(async () => await journey.Records.EndedAsync() >= count / 2, () => "half of the jobs end\n" + journey.Logs(), TimeSpan.FromSeconds(120));
+        await Eventually.IsAsync(
+            async () => await journey.Records.EndedAsync() >= count / 2,
+            () => "half of the jobs end\n" + journey.Logs(),
+            TimeSpan.FromSeconds(120)
+        );
         await Servers.RestartPostgresAsync();
         await publishing;
 
         await journey.SettledAsync(count, seconds: 90);
-        TestContext.Current.TestOutputHelper?.WriteLine($"{count} jobs over two crashes: all ended after {watch.Elapsed.TotalSeconds:F1} s");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{count} jobs over two crashes: all ended after {watch.Elapsed.TotalSeconds:F1} s"
+        );
         Assert.Equal(count, await journey.Records.CountAsync("succeeded", "job.test.once"));
-        await Eventually.IsAsync(() => jobs.All(job => billing.EventsOf(job).Contains("succeeded")), "every job's end is told\n" + journey.Logs(), seconds: 60);
+        await Eventually.IsAsync(
+            () => jobs.All(job => billing.EventsOf(job).Contains("succeeded")),
+            "every job's end is told\n" + journey.Logs(),
+            seconds: 60
+        );
         Assert.False(dispatcher.HasEnded, dispatcher.Log);
         await dispatcher.ReadyAsync();
         await journey.EndsWellAsync();
@@ -122,7 +165,11 @@ public sealed class MassJourneys
 
         await journey.SettledAsync(jobs.Count);
         Assert.Equal(jobs.Count, await journey.Records.CountAsync("succeeded", "job.test.once"));
-        await Eventually.IsAsync(() => jobs.All(job => billing.EventsOf(job).Contains("succeeded")), "every job's end is told\n" + journey.Logs(), seconds: 30);
+        await Eventually.IsAsync(
+            () => jobs.All(job => billing.EventsOf(job).Contains("succeeded")),
+            "every job's end is told\n" + journey.Logs(),
+            seconds: 30
+        );
         await journey.EndsWellAsync();
     }
 
@@ -156,22 +203,24 @@ public sealed class MassJourneys
         await journey.EndsWellAsync();
     }
 
-    private static AJob Mixed(int n) => (n % 10) switch
-    {
-        0 => AJob.On("job.test.denied"),
-        1 => AJob.On("job.test.held"),
-        2 => AJob.On("job.test.limited"),
-        3 => AJob.On("job.test.once").With(new JsonObject { ["fail"] = true }),
-        4 when n % 50 == 4 => AJob.On("job.repo.read").With(new JsonObject { ["repo"] = "demo", ["op"] = "log" }),
-        5 => AJob.On("job.test.careful"),
-        _ => AJob.On("job.test.once"),
-    };
+    private static AJob Mixed(int n) =>
+        (n % 10) switch
+        {
+            0 => AJob.On("job.test.denied"),
+            1 => AJob.On("job.test.held"),
+            2 => AJob.On("job.test.limited"),
+            3 => AJob.On("job.test.once").With(new JsonObject { ["fail"] = true }),
+            4 when n % 50 == 4 => AJob.On("job.repo.read").With(new JsonObject { ["repo"] = "demo", ["op"] = "log" }),
+            5 => AJob.On("job.test.careful"),
+            _ => AJob.On("job.test.once"),
+        };
 
-    private static (Verdict Verdict, string End) Expected(AJob job) => job.Topic switch
-    {
-        "job.test.denied" => (Verdict.Deny, "denied"),
-        "job.test.held" => (Verdict.RequireApproval, "held"),
-        "job.test.limited" => (Verdict.AllowWithConstraints, "succeeded"),
-        _ => (Verdict.Allow, job.Payload["fail"] is null ? "succeeded" : "dead_lettered"),
-    };
+    private static (Verdict Verdict, string End) Expected(AJob job) =>
+        job.Topic switch
+        {
+            "job.test.denied" => (Verdict.Deny, "denied"),
+            "job.test.held" => (Verdict.RequireApproval, "held"),
+            "job.test.limited" => (Verdict.AllowWithConstraints, "succeeded"),
+            _ => (Verdict.Allow, job.Payload["fail"] is null ? "succeeded" : "dead_lettered"),
+        };
 }

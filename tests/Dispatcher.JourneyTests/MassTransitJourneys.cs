@@ -21,7 +21,10 @@ public sealed class MassTransitJourneys
         await journey.RepoWorkerAsync(dispatcher);
 
         await using var producer = new Child(
-            "Dispatcher.JourneyProducer.dll", new Dictionary<string, string> { ["DISPATCHER_RABBITMQ"] = Servers.BrokerAs(User, journey.Name).AbsoluteUri }, Journey.ServerUser);
+            "Dispatcher.JourneyProducer.dll",
+            new Dictionary<string, string> { ["DISPATCHER_RABBITMQ"] = Servers.BrokerAs(User, journey.Name).AbsoluteUri },
+            Journey.ServerUser
+        );
 
         var code = await producer.EndAsync(TimeSpan.FromSeconds(60));
         Assert.True(code == 0, producer.Log);
@@ -33,8 +36,12 @@ public sealed class MassTransitJourneys
     public void The_program_of_the_README_is_the_one_that_is_tested()
     {
         var program = File.ReadAllText(Path.Combine(Readme.Root, "tests", "Dispatcher.JourneyProducer", "Program.cs"));
-        var pinned = XDocument.Load(Path.Combine(Readme.Root, "Directory.Packages.props")).Descendants("PackageVersion")
-            .Single(package => package.Attribute("Include")!.Value == "MassTransit.RabbitMQ").Attribute("Version")!.Value;
+        var pinned = XDocument
+            .Load(Path.Combine(Readme.Root, "Directory.Packages.props"))
+            .Descendants("PackageVersion")
+            .Single(package => package.Attribute("Include")!.Value == "MassTransit.RabbitMQ")
+            .Attribute("Version")!
+            .Value;
 
         Assert.Contains($"```csharp\n{program.TrimEnd()}\n```", Readme.Text(), StringComparison.Ordinal);
         Assert.Contains($"dotnet add package MassTransit.RabbitMQ --version {pinned}", Readme.Text(), StringComparison.Ordinal);
@@ -52,24 +59,27 @@ public sealed class MassTransitJourneys
         var bus = Bus.Factory.CreateUsingRabbitMq(rabbit =>
         {
             rabbit.Host(Servers.BrokerAs(User, journey.Name));
-            rabbit.ReceiveEndpoint($"reply.{User}.first", endpoint =>
-            {
-                endpoint.ConfigureConsumeTopology = false;
-                endpoint.PublishFaults = false;
-                endpoint.DiscardFaultedMessages();
-                endpoint.DiscardSkippedMessages();
-                endpoint.UseRawJsonDeserializer(RawSerializerOptions.AddTransportHeaders, isDefault: true);
-                endpoint.Handler<JobDecision>(_ =>
+            rabbit.ReceiveEndpoint(
+                $"reply.{User}.first",
+                endpoint =>
                 {
-                    Interlocked.Increment(ref decisions);
-                    throw new InvalidOperationException("A handler fails.");
-                });
-                endpoint.Handler<JobEvent>(_ =>
-                {
-                    Interlocked.Increment(ref ends);
-                    return Task.CompletedTask;
-                });
-            });
+                    endpoint.ConfigureConsumeTopology = false;
+                    endpoint.PublishFaults = false;
+                    endpoint.DiscardFaultedMessages();
+                    endpoint.DiscardSkippedMessages();
+                    endpoint.UseRawJsonDeserializer(RawSerializerOptions.AddTransportHeaders, isDefault: true);
+                    endpoint.Handler<JobDecision>(_ =>
+                    {
+                        Interlocked.Increment(ref decisions);
+                        throw new InvalidOperationException("A handler fails.");
+                    });
+                    endpoint.Handler<JobEvent>(_ =>
+                    {
+                        Interlocked.Increment(ref ends);
+                        return Task.CompletedTask;
+                    });
+                }
+            );
         });
         await bus.StartAsync(TestContext.Current.CancellationToken);
         var jobs = Enumerable.Range(0, 3).Select(_ => AJob.On("job.test.once").With(new JsonObject { ["sleep_ms"] = 0 })).ToList();
@@ -77,10 +87,18 @@ public sealed class MassTransitJourneys
         var endpoint = await bus.GetSendEndpoint(new Uri("exchange:dispatcher.jobs?type=topic&alternateexchange=dispatcher.unrouted"));
         foreach (var job in jobs)
         {
-            await endpoint.Send(new SubmitJob { JobId = job.JobId, Topic = job.Topic }, Addressed(job.Topic), TestContext.Current.CancellationToken);
+            await endpoint.Send(
+                new SubmitJob { JobId = job.JobId, Topic = job.Topic },
+                Addressed(job.Topic),
+                TestContext.Current.CancellationToken
+            );
         }
 
-        await Eventually.IsAsync(() => Task.FromResult(Volatile.Read(ref ends) == jobs.Count), () => "each end comes\n" + journey.Logs(), TimeSpan.FromSeconds(30));
+        await Eventually.IsAsync(
+            () => Task.FromResult(Volatile.Read(ref ends) == jobs.Count),
+            () => "each end comes\n" + journey.Logs(),
+            TimeSpan.FromSeconds(30)
+        );
         await bus.StopAsync(TestContext.Current.CancellationToken);
         Assert.Equal(jobs.Count, decisions);
         await journey.EndsWellAsync();
@@ -93,10 +111,11 @@ public sealed class MassTransitJourneys
         return journey;
     }
 
-    private static Action<SendContext<SubmitJob>> Addressed(string topic) => context =>
-    {
-        context.SetRoutingKey(topic);
-        var properties = context.GetPayload<RabbitMqSendContext>().BasicProperties;
-        (properties.UserId, properties.ReplyTo) = (User, $"reply.{User}.first");
-    };
+    private static Action<SendContext<SubmitJob>> Addressed(string topic) =>
+        context =>
+        {
+            context.SetRoutingKey(topic);
+            var properties = context.GetPayload<RabbitMqSendContext>().BasicProperties;
+            (properties.UserId, properties.ReplyTo) = (User, $"reply.{User}.first");
+        };
 }

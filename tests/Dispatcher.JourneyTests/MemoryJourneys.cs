@@ -24,11 +24,21 @@ public sealed class MemoryJourneys
         await journey.Records.MultiplyAsync(held.JobId, Jobs - 1);
         var ana = await dispatcher.MakeKeyAsync("ana", "approver");
 
-        foreach (var list in new[]
-        {
-            "/api/approvals?limit=1", "/api/approvals?limit=500", "/api/approvals?mine=false&limit=500", "/api/jobs?limit=500", "/api/jobs?state=held&limit=500", "/api/dead-letters?limit=500",
-            $"/api/jobs/{held.JobId}/timeline", "/api/keys", "/api/policies", "/api/workers",
-        })
+        foreach (
+            var list in new[]
+            {
+                "/api/approvals?limit=1",
+                "/api/approvals?limit=500",
+                "/api/approvals?mine=false&limit=500",
+                "/api/jobs?limit=500",
+                "/api/jobs?state=held&limit=500",
+                "/api/dead-letters?limit=500",
+                $"/api/jobs/{held.JobId}/timeline",
+                "/api/keys",
+                "/api/policies",
+                "/api/workers",
+            }
+        )
         {
             var key = list.StartsWith("/api/approvals", StringComparison.Ordinal) ? ana : null;
             await Peak.ResetAsync(dispatcher.ProcessId);
@@ -40,20 +50,33 @@ public sealed class MemoryJourneys
             Assert.True(peak < Most, $"{AtOnce} at once of {list} took the server to {peak} bytes; allowed are {Most}.");
         }
 
-        Assert.Equal(500, (await dispatcher.SendAsync(HttpMethod.Get, "/api/approvals?limit=500", key: ana)).Body.GetProperty("items").GetArrayLength());
+        Assert.Equal(
+            500,
+            (await dispatcher.SendAsync(HttpMethod.Get, "/api/approvals?limit=500", key: ana)).Body.GetProperty("items").GetArrayLength()
+        );
     }
 }
 
 /// <summary>The highest resident size of a process, as Linux counts it.</summary>
 internal static class Peak
 {
-    public static Task ResetAsync(int processId) => File.WriteAllTextAsync(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/clear_refs"), "5", TestContext.Current.CancellationToken);
+    public static Task ResetAsync(int processId) =>
+        File.WriteAllTextAsync(
+            string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/clear_refs"),
+            "5",
+            TestContext.Current.CancellationToken
+        );
 
     /// <summary>Since the last reset.</summary>
     public static async Task<long> BytesAsync(int processId)
     {
-        var status = await File.ReadAllLinesAsync(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/status"), TestContext.Current.CancellationToken);
-        var peak = status.Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries);
+        var status = await File.ReadAllLinesAsync(
+            string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/status"),
+            TestContext.Current.CancellationToken
+        );
+        var peak = status
+            .Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))
+            .Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries);
         return long.Parse(peak[1], CultureInfo.InvariantCulture) * 1_024;
     }
 }

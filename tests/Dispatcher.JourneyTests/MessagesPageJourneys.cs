@@ -20,28 +20,47 @@ public sealed partial class MessagesPageJourneys
         await using var connection = await journey.ConnectAsync("dispatcher");
         await using var channel = await connection.CreateChannelAsync(cancellationToken: Now);
 
-        foreach (var (name, type, arguments) in exchanges.Select(row => (row.Groups[1].Value, row.Groups[2].Value, Arguments(row.Groups[3].Value))))
+        foreach (
+            var (name, type, arguments) in exchanges.Select(row =>
+                (row.Groups[1].Value, row.Groups[2].Value, Arguments(row.Groups[3].Value))
+            )
+        )
         {
             Assert.Contains(name, known);
             await channel.ExchangeDeclareAsync(name, type, durable: true, autoDelete: false, arguments, cancellationToken: Now);
         }
 
-        foreach (var (name, arguments) in queues.Select(row => (row.Groups[1].Value.Replace("<pool>", "test", StringComparison.Ordinal), Arguments(row.Groups[2].Value))))
+        foreach (
+            var (name, arguments) in queues.Select(row =>
+                (row.Groups[1].Value.Replace("<pool>", "test", StringComparison.Ordinal), Arguments(row.Groups[2].Value))
+            )
+        )
         {
             Assert.Contains(name, await Servers.QueuesAsync(journey.Name));
             await channel.QueueDeclareAsync(name, durable: true, exclusive: false, autoDelete: false, arguments, cancellationToken: Now);
         }
 
-        Assert.All(known.Where(name => name.StartsWith("dispatcher.", StringComparison.Ordinal) && !name.StartsWith("dispatcher.server.", StringComparison.Ordinal)),
-            name => Assert.Contains(name, exchanges.Select(row => row.Groups[1].Value)));
+        Assert.All(
+            known.Where(name =>
+                name.StartsWith("dispatcher.", StringComparison.Ordinal) && !name.StartsWith("dispatcher.server.", StringComparison.Ordinal)
+            ),
+            name => Assert.Contains(name, exchanges.Select(row => row.Groups[1].Value))
+        );
         await journey.EndsWellAsync();
     }
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
-    private static Dictionary<string, object?> Arguments(string cell) => Argument().Matches(cell).ToDictionary(
-        match => match.Groups[1].Value,
-        match => int.TryParse(match.Groups[2].Value, CultureInfo.InvariantCulture, out var number) ? number : (object?)match.Groups[2].Value);
+    private static Dictionary<string, object?> Arguments(string cell) =>
+        Argument()
+            .Matches(cell)
+            .ToDictionary(
+                match => match.Groups[1].Value,
+                match =>
+                    int.TryParse(match.Groups[2].Value, CultureInfo.InvariantCulture, out var number)
+                        ? number
+                        : (object?)match.Groups[2].Value
+            );
 
     [GeneratedRegex(@"^\| `(dispatcher\.[^`]+)` \| (\w+) \|([^|]*)\|", RegexOptions.Multiline)]
     private static partial Regex ExchangeRow();

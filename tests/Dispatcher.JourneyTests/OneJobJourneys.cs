@@ -22,7 +22,10 @@ public sealed class OneJobJourneys
 
         await billing.PublishAsync(job);
 
-        await Eventually.IsAsync(() => billing.Final(job) is not null && billing.EventsOf(job).Count > 0, "the final answer and the event come\n" + dispatcher.Log);
+        await Eventually.IsAsync(
+            () => billing.Final(job) is not null && billing.EventsOf(job).Count > 0,
+            "the final answer and the event come\n" + dispatcher.Log
+        );
         var decision = billing.Decision(job)!;
         Assert.Equal((JobState.Accepted, Verdict.Allow), (decision.State, decision.Verdict));
         Assert.Equal(["allow-read-only"], decision.Rules);
@@ -44,7 +47,9 @@ public sealed class OneJobJourneys
         journey.Policies.CopyShipped();
         var dispatcher = await journey.DispatcherAsync();
         var billing = await journey.ProducerAsync();
-        var denied = AJob.On("job.exec.shell").With(new JsonObject { ["command"] = new JsonArray("rm", "-rf", "/srv") }).WithLabel("env", "prod");
+        var denied = AJob.On("job.exec.shell")
+            .With(new JsonObject { ["command"] = new JsonArray("rm", "-rf", "/srv") })
+            .WithLabel("env", "prod");
         var held = AJob.On("job.deploy.apply").With(new JsonObject { ["recipe"] = "web", ["version"] = "1.4.2" }).WithLabel("env", "prod");
         var limited = AJob.On("job.integrations.call").With(new JsonObject { ["url"] = "https://api.github.com/zen" });
         var allowed = ReadTheLog with { JobId = Guid.CreateVersion7() };
@@ -53,13 +58,19 @@ public sealed class OneJobJourneys
         await billing.PublishAsync(denied, held, limited, allowed, unknown);
 
         await Eventually.IsAsync(
-            () => new[] { denied, held, limited, allowed, unknown }.All(job => billing.Decision(job) is not null) && billing.EventsOf(denied).Count + billing.EventsOf(held).Count == 2,
-            "every job is answered\n" + dispatcher.Log);
+            () =>
+                new[] { denied, held, limited, allowed, unknown }.All(job => billing.Decision(job) is not null)
+                && billing.EventsOf(denied).Count + billing.EventsOf(held).Count == 2,
+            "every job is answered\n" + dispatcher.Log
+        );
         Assert.Equal((JobState.Denied, Verdict.Deny), (billing.Decision(denied)!.State, billing.Decision(denied)!.Verdict));
         Assert.Equal(["deny-destructive-prod"], billing.Decision(denied)!.Rules);
         Assert.Equal(HttpStatusCode.NotFound, (await dispatcher.SendAsync(HttpMethod.Get, $"/api/jobs/{denied.JobId}")).Status);
         Assert.Equal(["denied"], await dispatcher.TimelineAsync(denied.JobId));
-        Assert.Equal((JobState.Denied, "unknown_topic"), (billing.Decision(unknown)!.State, billing.Decision(unknown)!.Reason.Split(':')[0]));
+        Assert.Equal(
+            (JobState.Denied, "unknown_topic"),
+            (billing.Decision(unknown)!.State, billing.Decision(unknown)!.Reason.Split(':')[0])
+        );
         Assert.Equal((JobState.Held, $"{held.JobId}-1"), (billing.Decision(held)!.State, billing.Decision(held)!.ApprovalId));
         Assert.Equal(["held"], await dispatcher.TimelineAsync(held.JobId));
         Assert.Equal(Verdict.AllowWithConstraints, billing.Decision(limited)!.Verdict);
@@ -112,7 +123,11 @@ public sealed class OneJobJourneys
         Assert.Equal("cancelled", await dispatcher.StateAsync(early.JobId));
         var worker = await journey.CountingWorkerAsync(dispatcher);
         await billing.PublishAsync(late);
-        await Eventually.IsAsync(async () => await journey.Records.StartsAsync(late.JobId, worker.ProcessId) == 1, () => "the run begins\n" + journey.Logs(), TimeSpan.FromSeconds(20));
+        await Eventually.IsAsync(
+            async () => await journey.Records.StartsAsync(late.JobId, worker.ProcessId) == 1,
+            () => "the run begins\n" + journey.Logs(),
+            TimeSpan.FromSeconds(20)
+        );
         Assert.Equal(HttpStatusCode.Accepted, (await dispatcher.CancelAsync(late.JobId)).Status);
 
         await dispatcher.InStateAsync(late.JobId, "cancelled", seconds: 5);
@@ -144,9 +159,14 @@ public sealed class OneJobJourneys
         await shipping.PublishAsync(job, denied);
         await billing.PublishAsync([(job.With(new JsonObject { ["x"] = 1 })).Parcel() with { Name = "other content" }]);
         await Eventually.IsAsync(
-            () => billing.Decisions(job).Count == 2 && billing.Decisions(denied).Count == 2 && billing.RefusalsOf("other content").Count == 1
-                && shipping.Decisions(job).Count == 1 && shipping.Decisions(denied).Count == 1,
-            "each is answered again\n" + dispatcher.Log);
+            () =>
+                billing.Decisions(job).Count == 2
+                && billing.Decisions(denied).Count == 2
+                && billing.RefusalsOf("other content").Count == 1
+                && shipping.Decisions(job).Count == 1
+                && shipping.Decisions(denied).Count == 1,
+            "each is answered again\n" + dispatcher.Log
+        );
 
         Assert.Equivalent(billing.Decisions(job)[0], billing.Decisions(job)[1], strict: true);
         await Eventually.IsAsync(() => billing.Finals(job).Count == 2, "the end is answered again");
@@ -161,7 +181,10 @@ public sealed class OneJobJourneys
         Assert.Equal(HttpStatusCode.Accepted, (await dispatcher.SubmitAsync(job.Body(), billingKey)).Status);
         Assert.Equal(HttpStatusCode.Forbidden, (await dispatcher.SubmitAsync(denied.Body(), billingKey)).Status);
         Assert.Equal(HttpStatusCode.Forbidden, (await dispatcher.SubmitAsync(job.Body(), shippingKey)).Status);
-        Assert.Equal(HttpStatusCode.Conflict, (await dispatcher.SubmitAsync(job.With(new JsonObject { ["x"] = 1 }).Body(), billingKey)).Status);
+        Assert.Equal(
+            HttpStatusCode.Conflict,
+            (await dispatcher.SubmitAsync(job.With(new JsonObject { ["x"] = 1 }).Body(), billingKey)).Status
+        );
         await Eventually.IsAsync(() => billing.EventsOf(job).Contains("refused"), "the conflict has an event");
         Assert.Empty(shipping.EventsOf(job));
         Assert.Equal(1, await journey.Records.EndedAsync());

@@ -23,7 +23,10 @@ public sealed class OutageJourneys
         await journey.DatabaseAsync(isThere: false);
         await billing.PublishAsync(jobs);
         await Eventually.IsAsync(
-            async () => await journey.QueueAsync(Intake) == (0, 10), () => "nobody consumes, and the messages wait in the queue\n" + dispatcher.Log, TimeSpan.FromSeconds(60));
+            async () => await journey.QueueAsync(Intake) == (0, 10),
+            () => "nobody consumes, and the messages wait in the queue\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(60)
+        );
         await Task.Delay(TimeSpan.FromSeconds(Journey.Number("DISPATCHER_TEST_SECONDS", 2)), TestContext.Current.CancellationToken);
         Assert.Equal((0u, 10u), await journey.QueueAsync(Intake));
         var checks = (await dispatcher.ReadinessAsync())!.Value.Body.GetProperty("checks");
@@ -45,7 +48,11 @@ public sealed class OutageJourneys
         var dispatcher = await journey.DispatcherAsync();
         await journey.DatabaseAsync(isThere: false);
         await (await journey.ProducerAsync()).PublishAsync(AJob.On(Topic));
-        await Eventually.IsAsync(async () => (await journey.QueueAsync(Intake)).Consumers == 0, () => "nobody consumes\n" + dispatcher.Log, TimeSpan.FromSeconds(60));
+        await Eventually.IsAsync(
+            async () => (await journey.QueueAsync(Intake)).Consumers == 0,
+            () => "nobody consumes\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(60)
+        );
 
         Assert.True(await dispatcher.StopAsync() == 0, dispatcher.Log);
 
@@ -60,7 +67,10 @@ public sealed class OutageJourneys
         Assert.Equal(HttpStatusCode.Accepted, (await dispatcher.SubmitAsync(AJob.On("job.test.line").Body())).Status);
         await Servers.DropVhostAsync(journey.Name);
         await Eventually.IsAsync(
-            async () => await dispatcher.ReadinessAsync() is (HttpStatusCode.ServiceUnavailable, _), () => "it is not ready\n" + dispatcher.Log, TimeSpan.FromSeconds(30));
+            async () => await dispatcher.ReadinessAsync() is (HttpStatusCode.ServiceUnavailable, _),
+            () => "it is not ready\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(30)
+        );
 
         journey.Policies.AddPool("fresh");
         await journey.ChangePoliciesAsync("  - { id: stop, match: { topic: job.test.line }, decision: DENY, reason: stop at once }\n");
@@ -68,13 +78,22 @@ public sealed class OutageJourneys
         var (status, answer) = await dispatcher.SubmitAsync(AJob.On("job.test.line").Body());
         Assert.Equal((HttpStatusCode.Forbidden, "stop at once"), (status, answer.GetProperty("reason").GetString()));
         Assert.Contains("fresh", Pools(await dispatcher.PoliciesAsync()));
-        Assert.Contains("fresh", (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body.GetProperty("warnings").ToString(), StringComparison.Ordinal);
+        Assert.Contains(
+            "fresh",
+            (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body.GetProperty("warnings").ToString(),
+            StringComparison.Ordinal
+        );
 
         await journey.MakeVhostAsync();
         await dispatcher.ReadyAsync();
-        await Eventually.IsAsync(async () => Pools(await dispatcher.PoliciesAsync()).Count == 0, () => "all queues are declared\n" + dispatcher.Log, TimeSpan.FromSeconds(30));
+        await Eventually.IsAsync(
+            async () => Pools(await dispatcher.PoliciesAsync()).Count == 0,
+            () => "all queues are declared\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(30)
+        );
         Assert.Contains("dispatcher.work.fresh", await Servers.QueuesAsync(journey.Name));
     }
 
-    private static IReadOnlyList<string> Pools(JsonElement policies) => [.. policies.GetProperty("pools_without_queue").EnumerateArray().Select(pool => pool.GetString()!)];
+    private static IReadOnlyList<string> Pools(JsonElement policies) =>
+        [.. policies.GetProperty("pools_without_queue").EnumerateArray().Select(pool => pool.GetString()!)];
 }

@@ -32,8 +32,10 @@ public sealed class OversizedJourneys
         var jobs = Enumerable.Range(0, 40).Select(_ => AJob.On(Topic)).ToList();
 
         await billing.PublishAsync(jobs[..20]);
-        await billing.PublishAsync(
-            [new Parcel(Topic, new byte[OverClientDefault], "over client default"), new Parcel(Topic, new byte[UnderBrokerDefault], "under broker default")]);
+        await billing.PublishAsync([
+            new Parcel(Topic, new byte[OverClientDefault], "over client default"),
+            new Parcel(Topic, new byte[UnderBrokerDefault], "under broker default"),
+        ]);
         foreach (var queue in new[] { "outcomes", "dispatch", "approval-watch", "retry.5s", "intake.parked", "intake.poison" })
         {
             await journey.ForgeAsync("", "dispatcher.server." + queue, new byte[OverClientDefault]);
@@ -44,11 +46,17 @@ public sealed class OversizedJourneys
         await journey.SettledAsync(jobs.Count);
         Assert.Equal(jobs.Count, await journey.Records.CountAsync("succeeded", Topic));
         await Eventually.IsAsync(
-            async () => (await dispatcher.DeadLettersAsync()).Count == 5, () => "all oversized messages are kept\n" + journey.Logs(), TimeSpan.FromSeconds(60));
+            async () => (await dispatcher.DeadLettersAsync()).Count == 5,
+            () => "all oversized messages are kept\n" + journey.Logs(),
+            TimeSpan.FromSeconds(60)
+        );
         var letters = await dispatcher.DeadLettersAsync();
         Assert.Equal(
             ["malformed 133169152", "malformed 67108865", "malformed 67108865", "malformed 67108865", "poison 67108865"],
-            letters.Select(letter => $"{letter.GetProperty("fault_class").GetString()} {letter.GetProperty("body_length").GetInt32()}").Order(StringComparer.Ordinal));
+            letters
+                .Select(letter => $"{letter.GetProperty("fault_class").GetString()} {letter.GetProperty("body_length").GetInt32()}")
+                .Order(StringComparer.Ordinal)
+        );
         Assert.All(letters, letter => Assert.Equal(64, letter.GetProperty("body_sha256").GetString()!.Length));
         foreach (var name in new[] { "over client default", "under broker default" })
         {
@@ -79,10 +87,17 @@ public sealed class OversizedJourneys
         dispatcher = await journey.DispatcherAsync(dispatcher.Address);
 
         await Eventually.IsAsync(
-            async () => (await dispatcher.DeadLettersAsync()).Count == Messages, () => "all large messages are refused\n" + journey.Logs(), TimeSpan.FromSeconds(60));
+            async () => (await dispatcher.DeadLettersAsync()).Count == Messages,
+            () => "all large messages are refused\n" + journey.Logs(),
+            TimeSpan.FromSeconds(60)
+        );
         Assert.InRange(dispatcher.PeakMemoryMiB, 1, MostMemoryMiB);
         var status = (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body;
-        Assert.Contains("max_message_size", Assert.Single(status.GetProperty("warnings").EnumerateArray()).GetString(), StringComparison.Ordinal);
+        Assert.Contains(
+            "max_message_size",
+            Assert.Single(status.GetProperty("warnings").EnumerateArray()).GetString(),
+            StringComparison.Ordinal
+        );
         await journey.EndsWellAsync(expectedDeadLetters: Messages);
     }
 

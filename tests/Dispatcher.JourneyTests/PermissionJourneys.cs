@@ -17,11 +17,18 @@ public sealed class PermissionJourneys
     private const string TopicPattern = @"job\.test\.(faulty|careful)";
 
     private static readonly string[] WorkerMay =
-        [$"publish to {Exchanges.Outcomes}", $"read queue {Queues.Work("test")}", $"purge queue {Queues.Work("test")}"];
+    [
+        $"publish to {Exchanges.Outcomes}",
+        $"read queue {Queues.Work("test")}",
+        $"purge queue {Queues.Work("test")}",
+    ];
 
     private static readonly string[] MassTransitMay =
     [
-        $"publish to {Exchanges.Jobs}", $"delete exchange {Exchanges.Jobs}", "publish to dispatcher.unrouted", "delete exchange dispatcher.unrouted",
+        $"publish to {Exchanges.Jobs}",
+        $"delete exchange {Exchanges.Jobs}",
+        "publish to dispatcher.unrouted",
+        "delete exchange dispatcher.unrouted",
         "delete queue dispatcher.unrouted",
     ];
 
@@ -44,12 +51,17 @@ public sealed class PermissionJourneys
         await direct.PublishAsync(asked, "amq.rabbitmq.reply-to");
 
         await Eventually.IsAsync(
-            () => Task.FromResult((producer.Received.Count, direct.Received.Count, owner.Received.Count) == (4, 2, 1) && subscriber.Received.Count >= 3),
+            () =>
+                Task.FromResult(
+                    (producer.Received.Count, direct.Received.Count, owner.Received.Count) == (4, 2, 1) && subscriber.Received.Count >= 3
+                ),
             () => "answers, events and a copy come\n" + journey.Logs(),
-            TimeSpan.FromSeconds(40));
+            TimeSpan.FromSeconds(40)
+        );
         Assert.All(
             new[] { producer, direct, subscriber, owner }.SelectMany(mailbox => mailbox.Received),
-            message => Assert.Equal(Journey.ServerUser, message.UserId));
+            message => Assert.Equal(Journey.ServerUser, message.UserId)
+        );
         Assert.Equal(2, producer.Received.Count(message => message.Type == MessageTypes.Decision));
         Assert.Equal("testers." + Topic, owner.Received.Single().RoutingKey);
         Assert.Equal(2, await journey.Records.CountAsync("succeeded", good.Topic));
@@ -67,13 +79,29 @@ public sealed class PermissionJourneys
     public async Task A_MassTransit_producer_can_declare_and_send()
     {
         await using var journey = await Journey.BeginAsync();
-        await BrokerRoles.MakeUserAsync(journey.Name, "masstransit", BrokerRoles.MassTransitProducer, ("user", "masstransit"), ("topic", TopicPattern));
+        await BrokerRoles.MakeUserAsync(
+            journey.Name,
+            "masstransit",
+            BrokerRoles.MassTransitProducer,
+            ("user", "masstransit"),
+            ("topic", TopicPattern)
+        );
         await journey.DispatcherAsync();
         await using var connection = await journey.ConnectAsync("masstransit");
 
         var alternate = new Dictionary<string, object?> { ["alternate-exchange"] = "dispatcher.unrouted" };
-        var declare = await BrokerProbe.IsRefusedAsync(connection, channel => channel.ExchangeDeclareAsync(
-            Exchanges.Jobs, ExchangeType.Topic, durable: true, autoDelete: false, alternate, cancellationToken: Now));
+        var declare = await BrokerProbe.IsRefusedAsync(
+            connection,
+            channel =>
+                channel.ExchangeDeclareAsync(
+                    Exchanges.Jobs,
+                    ExchangeType.Topic,
+                    durable: true,
+                    autoDelete: false,
+                    alternate,
+                    cancellationToken: Now
+                )
+        );
         var send = await BrokerProbe.IsRefusedAsync(connection, BrokerProbe.Publish(Exchanges.Jobs, Topic));
 
         Assert.Equal((false, false), (declare, send));
@@ -88,14 +116,16 @@ public sealed class PermissionJourneys
         await UsersAsync(journey);
         await journey.DispatcherAsync();
         await using var foreign = await MailboxAsync(journey, "dispatcher", "reply.shipping.1");
-        foreach (var (user, granted) in new (string, string[])[]
-        {
-            ("teller", [$"publish to {Exchanges.Jobs}"]),
-            ("worker-test", WorkerMay),
-            ("testers", []),
-            ("watcher", []),
-            ("metrics", []),
-        })
+        foreach (
+            var (user, granted) in new (string, string[])[]
+            {
+                ("teller", [$"publish to {Exchanges.Jobs}"]),
+                ("worker-test", WorkerMay),
+                ("testers", []),
+                ("watcher", []),
+                ("metrics", []),
+            }
+        )
         {
             await using var connection = await journey.ConnectAsync(user);
             Assert.Equal(granted.Order(), (await BrokerProbe.GrantedAsync(journey.Name, connection, user, [])).Order());
@@ -104,28 +134,68 @@ public sealed class PermissionJourneys
 
     [Theory]
     [InlineData(
-        "testers", "dead-letters.testers.all", Exchanges.DeadLetter, "testers.#",
-        "#", "*.#", "*.malformed.#", "dispatcher.#", "#.testers", "platform.job.repo.read", "testersx.#", "")]
+        "testers",
+        "dead-letters.testers.all",
+        Exchanges.DeadLetter,
+        "testers.#",
+        "#",
+        "*.#",
+        "*.malformed.#",
+        "dispatcher.#",
+        "#.testers",
+        "platform.job.repo.read",
+        "testersx.#",
+        ""
+    )]
     [InlineData(
-        "watcher", "events.watcher.all", Exchanges.Events, "*.teller.#",
-        "#", "*.*.#", "#.teller.#", "succeeded.shipping.#", "*.tellerx.#", "refused.#", "")]
-    public async Task A_binding_key_that_takes_in_others_is_refused(string user, string queue, string exchange, string own, params string[] others)
+        "watcher",
+        "events.watcher.all",
+        Exchanges.Events,
+        "*.teller.#",
+        "#",
+        "*.*.#",
+        "#.teller.#",
+        "succeeded.shipping.#",
+        "*.tellerx.#",
+        "refused.#",
+        ""
+    )]
+    public async Task A_binding_key_that_takes_in_others_is_refused(
+        string user,
+        string queue,
+        string exchange,
+        string own,
+        params string[] others
+    )
     {
         await using var journey = await Journey.BeginAsync();
         await UsersAsync(journey);
         await journey.DispatcherAsync();
         await using var mailbox = await MailboxAsync(journey, user, queue, exchange, own);
         await using var connection = await journey.ConnectAsync(user);
-        Assert.False(await BrokerProbe.IsRefusedAsync(connection, channel => channel.ExchangeDeclareAsync(queue, ExchangeType.Fanout, cancellationToken: Now)));
+        Assert.False(
+            await BrokerProbe.IsRefusedAsync(
+                connection,
+                channel => channel.ExchangeDeclareAsync(queue, ExchangeType.Fanout, cancellationToken: Now)
+            )
+        );
 
         foreach (var key in others)
         {
             Assert.True(
-                await BrokerProbe.IsRefusedAsync(connection, channel => channel.QueueBindAsync(queue, exchange, key, cancellationToken: Now)),
-                $"{user} bound \"{key}\".");
+                await BrokerProbe.IsRefusedAsync(
+                    connection,
+                    channel => channel.QueueBindAsync(queue, exchange, key, cancellationToken: Now)
+                ),
+                $"{user} bound \"{key}\"."
+            );
             Assert.True(
-                await BrokerProbe.IsRefusedAsync(connection, channel => channel.ExchangeBindAsync(queue, exchange, key, cancellationToken: Now)),
-                $"{user} bound \"{key}\" to an exchange.");
+                await BrokerProbe.IsRefusedAsync(
+                    connection,
+                    channel => channel.ExchangeBindAsync(queue, exchange, key, cancellationToken: Now)
+                ),
+                $"{user} bound \"{key}\" to an exchange."
+            );
         }
     }
 
@@ -138,17 +208,25 @@ public sealed class PermissionJourneys
         await using var mailbox = await MailboxAsync(journey, "teller", "reply.teller.1");
         await using var connection = await journey.ConnectAsync("teller");
 
-        foreach (var key in new[] { "job.exec.shell", "job.test.once", "dispatcher.parked", "dispatcher.server.intake.parked", Topic + "x", "" })
+        foreach (
+            var key in new[] { "job.exec.shell", "job.test.once", "dispatcher.parked", "dispatcher.server.intake.parked", Topic + "x", "" }
+        )
         {
-            Assert.True(await BrokerProbe.IsRefusedAsync(connection, BrokerProbe.Publish(Exchanges.Jobs, key)), $"\"{key}\" was published.");
+            Assert.True(
+                await BrokerProbe.IsRefusedAsync(connection, BrokerProbe.Publish(Exchanges.Jobs, key)),
+                $"\"{key}\" was published."
+            );
         }
 
         foreach (var exchange in (await Servers.ExchangesAsync(journey.Name)).Where(name => name.Length > 0))
         {
             Assert.True(
                 await BrokerProbe.IsRefusedAsync(
-                    connection, channel => channel.QueueBindAsync("reply.teller.1", exchange, "#", cancellationToken: Now)),
-                $"bound to {exchange}.");
+                    connection,
+                    channel => channel.QueueBindAsync("reply.teller.1", exchange, "#", cancellationToken: Now)
+                ),
+                $"bound to {exchange}."
+            );
         }
     }
 
@@ -162,18 +240,29 @@ public sealed class PermissionJourneys
         await using var connection = await journey.ConnectAsync(Journey.ServerUser);
 
         Assert.True(await BrokerProbe.IsRefusedAsync(connection, channel => channel.BasicGetAsync("reply.teller.1", autoAck: true, Now)));
-        Assert.True(await BrokerProbe.IsRefusedAsync(connection, channel => channel.BasicGetAsync(Queues.Work("test"), autoAck: true, Now)));
-        Assert.True(await BrokerProbe.IsRefusedAsync(connection, channel => channel.QueueDeclareAsync("reply.teller.2", cancellationToken: Now)));
+        Assert.True(
+            await BrokerProbe.IsRefusedAsync(connection, channel => channel.BasicGetAsync(Queues.Work("test"), autoAck: true, Now))
+        );
+        Assert.True(
+            await BrokerProbe.IsRefusedAsync(connection, channel => channel.QueueDeclareAsync("reply.teller.2", cancellationToken: Now))
+        );
         Assert.True(await BrokerProbe.IsRefusedAsync(connection, BrokerProbe.Publish("amq.topic", "x")));
     }
 
     [Fact]
-    public void Every_role_of_the_table_is_probed() => Assert.Equal(
-        [
-            BrokerRoles.Server, BrokerRoles.Producer, BrokerRoles.MassTransitProducer, BrokerRoles.Worker, BrokerRoles.Owner,
-            BrokerRoles.Subscriber, BrokerRoles.Monitoring,
-        ],
-        BrokerRoles.All);
+    public void Every_role_of_the_table_is_probed() =>
+        Assert.Equal(
+            [
+                BrokerRoles.Server,
+                BrokerRoles.Producer,
+                BrokerRoles.MassTransitProducer,
+                BrokerRoles.Worker,
+                BrokerRoles.Owner,
+                BrokerRoles.Subscriber,
+                BrokerRoles.Monitoring,
+            ],
+            BrokerRoles.All
+        );
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
@@ -220,7 +309,14 @@ public sealed class PermissionJourneys
         public ConcurrentQueue<Letter> Received { get; } = new();
 
         public async Task PublishAsync(AJob job, string replyTo) =>
-            await channel.BasicPublishAsync(Exchanges.Jobs, job.Topic, mandatory: true, job.Parcel().Properties(user, replyTo), job.Body(), Now);
+            await channel.BasicPublishAsync(
+                Exchanges.Jobs,
+                job.Topic,
+                mandatory: true,
+                job.Parcel().Properties(user, replyTo),
+                job.Body(),
+                Now
+            );
 
         public async ValueTask DisposeAsync()
         {

@@ -33,19 +33,30 @@ public sealed class PolicyJourneys
             await journey.ChangePoliciesAsync(Closed);
         }
 
-        await Eventually.IsAsync(async () => await journey.Records.CountAsync("denied", "job.test.once") > 0, () => "the first process goes on\n" + journey.Logs(), TimeSpan.FromSeconds(10));
+        await Eventually.IsAsync(
+            async () => await journey.Records.CountAsync("denied", "job.test.once") > 0,
+            () => "the first process goes on\n" + journey.Logs(),
+            TimeSpan.FromSeconds(10)
+        );
         Assert.NotEqual(0, await journey.Records.CountAsync("accepted", "job.test.once"));
         await using (await journey.LockAsync("bundles"))
         {
             second.Unfreeze();
-            await Eventually.IsAsync(async () => await journey.Records.LockWaitsAsync() > 0, () => "the second process cannot load the new bundle", TimeSpan.FromSeconds(20));
+            await Eventually.IsAsync(
+                async () => await journey.Records.LockWaitsAsync() > 0,
+                () => "the second process cannot load the new bundle",
+                TimeSpan.FromSeconds(20)
+            );
 
             // It decides its share now, by the old bundle. Nothing tells when it has.
             await Task.Delay(TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
         }
 
         await Eventually.IsAsync(() => jobs.All(job => billing.EventsOf(job).Count == 1), "every job ends\n" + journey.Logs());
-        Assert.All(jobs, job => Assert.Equal((JobState.Accepted, Verdict.Allow), (billing.Decision(job)!.State, billing.Decision(job)!.Verdict)));
+        Assert.All(
+            jobs,
+            job => Assert.Equal((JobState.Accepted, Verdict.Allow), (billing.Decision(job)!.State, billing.Decision(job)!.Verdict))
+        );
         Assert.All(jobs, job => Assert.Equal(["denied"], billing.EventsOf(job)));
         var inForce = await journey.Records.ActiveBundleAsync();
         Assert.All(jobs, job => Assert.Equal(inForce, billing.Final(job)!.PolicyHash));
@@ -60,7 +71,11 @@ public sealed class PolicyJourneys
         await using var journey = await Journey.BeginAsync();
         journey.Policies.Replace("topics.yaml", "version: v1\ntopics: [\n");
         var dispatcher = journey.StartDispatcher();
-        await Eventually.IsAsync(async () => await dispatcher.ReadinessAsync() is not null, () => "it answers\n" + dispatcher.Log, TimeSpan.FromSeconds(30));
+        await Eventually.IsAsync(
+            async () => await dispatcher.ReadinessAsync() is not null,
+            () => "it answers\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(30)
+        );
         var billing = await journey.ProducerAsync();
         var job = AJob.On("job.test.once");
 
@@ -91,7 +106,11 @@ public sealed class PolicyJourneys
         var before = await journey.Records.ActiveBundleAsync();
         journey.Policies.Replace("topics.yaml", "version: v1\ntopics: [\n");
         await Eventually.IsAsync(
-            async () => (await dispatcher.ReadinessAsync())!.Value.Body.GetProperty("checks").GetProperty("policy_folder").GetString() != "ok", () => "the folder is complained of", TimeSpan.FromSeconds(20));
+            async () =>
+                (await dispatcher.ReadinessAsync())!.Value.Body.GetProperty("checks").GetProperty("policy_folder").GetString() != "ok",
+            () => "the folder is complained of",
+            TimeSpan.FromSeconds(20)
+        );
         var later = AJob.On("job.test.once");
         await billing.PublishAsync(later);
         await dispatcher.InStateAsync(later.JobId, "succeeded");
@@ -107,14 +126,21 @@ public sealed class PolicyJourneys
         var dispatcher = await journey.DispatcherAsync();
         var first = await journey.Records.ActiveBundleAsync();
         await journey.ChangePoliciesAsync(Closed);
-        await Eventually.IsAsync(async () => await journey.Records.ActiveBundleAsync() != first, () => "the changed folder is in force\n" + dispatcher.Log, TimeSpan.FromSeconds(20));
+        await Eventually.IsAsync(
+            async () => await journey.Records.ActiveBundleAsync() != first,
+            () => "the changed folder is in force\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(20)
+        );
         var second = await journey.Records.ActiveBundleAsync();
         await dispatcher.KillAsync();
 
         journey.Policies.Write();
         var leftBehind = await journey.DispatcherAsync();
 
-        await Eventually.IsAsync(() => leftBehind.Log.Contains("was in force before", StringComparison.Ordinal), "it says that its folder is behind");
+        await Eventually.IsAsync(
+            () => leftBehind.Log.Contains("was in force before", StringComparison.Ordinal),
+            "it says that its folder is behind"
+        );
         Assert.Equal(second, await journey.Records.ActiveBundleAsync());
     }
 
@@ -125,7 +151,13 @@ public sealed class PolicyJourneys
         await using (var operatorConnection = await journey.ConnectAsync("dispatcher"))
         {
             var channel = await operatorConnection.CreateChannelAsync(cancellationToken: TestContext.Current.CancellationToken);
-            await channel.QueueDeclareAsync("dispatcher.server.intake", durable: true, exclusive: false, autoDelete: false, cancellationToken: TestContext.Current.CancellationToken);
+            await channel.QueueDeclareAsync(
+                "dispatcher.server.intake",
+                durable: true,
+                exclusive: false,
+                autoDelete: false,
+                cancellationToken: TestContext.Current.CancellationToken
+            );
         }
 
         var dispatcher = journey.StartDispatcher();

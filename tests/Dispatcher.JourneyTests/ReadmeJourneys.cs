@@ -21,27 +21,61 @@ public sealed partial class ReadmeJourneys
         // One run lasts longer than the broker waits for a sign of the connection; another fails with a message that no JSON can say.
         await File.WriteAllTextAsync(
             script,
-            program.Replace("BlockingConnection(pika.URLParameters(AMQP))", "BlockingConnection(pika.URLParameters(AMQP + '?heartbeat=1'))", StringComparison.Ordinal).Replace(
-                "    return {\"echo\"",
-                """
-                    if job["payload"]["limit"] == 1: time.sleep(5)
-                    if job["payload"]["limit"] == 20: raise Fault("half \ud83d", {"code": "odd", "class": "terminal"})
-                    return {"echo"
-                """,
-                StringComparison.Ordinal),
-            TestContext.Current.CancellationToken);
+            program
+                .Replace(
+                    "BlockingConnection(pika.URLParameters(AMQP))",
+                    "BlockingConnection(pika.URLParameters(AMQP + '?heartbeat=1'))",
+                    StringComparison.Ordinal
+                )
+                .Replace(
+                    "    return {\"echo\"",
+                    """
+                        if job["payload"]["limit"] == 1: time.sleep(5)
+                        if job["payload"]["limit"] == 20: raise Fault("half \ud83d", {"code": "odd", "class": "terminal"})
+                        return {"echo"
+                    """,
+                    StringComparison.Ordinal
+                ),
+            TestContext.Current.CancellationToken
+        );
         var worker = await journey.WorkerAsync(dispatcher, "repo", Python, script);
         var billing = await journey.ProducerAsync();
-        var jobs = Enumerable.Range(1, 20).Select(i => AJob.On("job.repo.read").With(new JsonObject { ["repo"] = "demo", ["op"] = "log", ["limit"] = i })).ToList();
+        var jobs = Enumerable
+            .Range(1, 20)
+            .Select(i =>
+                AJob.On("job.repo.read")
+                    .With(
+                        new JsonObject
+                        {
+                            ["repo"] = "demo",
+                            ["op"] = "log",
+                            ["limit"] = i,
+                        }
+                    )
+            )
+            .ToList();
 
         await billing.PublishAsync(jobs);
 
-        await Eventually.IsAsync(() => jobs.All(job => billing.Final(job) is not null && billing.EventsOf(job).Count > 0), "every job is answered\n" + worker.Log);
+        await Eventually.IsAsync(
+            () => jobs.All(job => billing.Final(job) is not null && billing.EventsOf(job).Count > 0),
+            "every job is answered\n" + worker.Log
+        );
         Assert.All(jobs.SkipLast(1), job => Assert.Equal("succeeded", Assert.Single(billing.EventsOf(job))));
         Assert.Equal("dead_lettered", Assert.Single(billing.EventsOf(jobs[^1])));
         var letter = Assert.Single(await dispatcher.DeadLettersAsync());
-        Assert.Equal(("terminal", "odd", "half ?"), (letter.GetProperty("fault_class").GetString(), letter.GetProperty("fault").GetProperty("code").GetString(), letter.GetProperty("fault").GetProperty("message").GetString()));
-        Assert.Equal(8, (await dispatcher.JobAsync(jobs[7].JobId)).GetProperty("result").GetProperty("echo").GetProperty("limit").GetInt32());
+        Assert.Equal(
+            ("terminal", "odd", "half ?"),
+            (
+                letter.GetProperty("fault_class").GetString(),
+                letter.GetProperty("fault").GetProperty("code").GetString(),
+                letter.GetProperty("fault").GetProperty("message").GetString()
+            )
+        );
+        Assert.Equal(
+            8,
+            (await dispatcher.JobAsync(jobs[7].JobId)).GetProperty("result").GetProperty("echo").GetProperty("limit").GetInt32()
+        );
         Assert.InRange(program.Split('\n').Length, 1, LongestWorker);
         await worker.KillAsync();
         await journey.EndsWellAsync(expectedDeadLetters: 1);
@@ -58,12 +92,30 @@ public sealed partial class ReadmeJourneys
         journey.Policies.CopyShipped();
         var dispatcher = await journey.DispatcherAsync();
         var script = Path.Combine(journey.Folder, "worker.py");
-        var program = Block("channel.start_consuming()").Replace("import pika\n", "import pika\nreal = time.time\ntime.time = lambda: real() + 600\n", StringComparison.Ordinal)
-            .Replace("    return {\"echo\"", "    if job[\"payload\"][\"limit\"] == 2: time.sleep(8)\n    return {\"echo\"", StringComparison.Ordinal);
+        var program = Block("channel.start_consuming()")
+            .Replace("import pika\n", "import pika\nreal = time.time\ntime.time = lambda: real() + 600\n", StringComparison.Ordinal)
+            .Replace(
+                "    return {\"echo\"",
+                "    if job[\"payload\"][\"limit\"] == 2: time.sleep(8)\n    return {\"echo\"",
+                StringComparison.Ordinal
+            );
         await File.WriteAllTextAsync(script, program, TestContext.Current.CancellationToken);
         var worker = await journey.WorkerAsync(dispatcher, "repo", Python, script);
         var billing = await journey.ProducerAsync();
-        var jobs = Enumerable.Range(1, 4).Select(i => AJob.On("job.repo.read").With(new JsonObject { ["repo"] = "demo", ["op"] = "log", ["limit"] = i })).ToList();
+        var jobs = Enumerable
+            .Range(1, 4)
+            .Select(i =>
+                AJob.On("job.repo.read")
+                    .With(
+                        new JsonObject
+                        {
+                            ["repo"] = "demo",
+                            ["op"] = "log",
+                            ["limit"] = i,
+                        }
+                    )
+            )
+            .ToList();
         await journey.ForgeAsync("dispatcher.work", "repo", "{}"u8.ToArray());
 
         await billing.PublishAsync(jobs[0]);
@@ -78,7 +130,9 @@ public sealed partial class ReadmeJourneys
             await dispatcher.InStateAsync(job.JobId, "succeeded");
         }
 
-        var known = Assert.Single((await dispatcher.SendAsync(HttpMethod.Get, "/api/workers")).Body.GetProperty("workers").EnumerateArray());
+        var known = Assert.Single(
+            (await dispatcher.SendAsync(HttpMethod.Get, "/api/workers")).Body.GetProperty("workers").EnumerateArray()
+        );
         Assert.InRange(known.GetProperty("clock_ahead_ms").GetInt64(), 590_000, 610_000);
         Assert.Equal(1, known.GetProperty("dropped").GetInt32());
         Assert.Contains("not connected, trying again", worker.Log, StringComparison.Ordinal);
@@ -99,18 +153,47 @@ public sealed partial class ReadmeJourneys
         var dispatcher = await journey.DispatcherAsync();
         var script = Path.Combine(journey.Folder, "worker.py");
         await File.WriteAllTextAsync(
-            script, Block("channel.start_consuming()").Replace("    return {\"echo\"", "    if job[\"payload\"][\"limit\"] == 1:\n     " + handler.Replace("\n", "\n ", StringComparison.Ordinal) + "\n    return {\"echo\"", StringComparison.Ordinal),
-            TestContext.Current.CancellationToken);
+            script,
+            Block("channel.start_consuming()")
+                .Replace(
+                    "    return {\"echo\"",
+                    "    if job[\"payload\"][\"limit\"] == 1:\n     "
+                        + handler.Replace("\n", "\n ", StringComparison.Ordinal)
+                        + "\n    return {\"echo\"",
+                    StringComparison.Ordinal
+                ),
+            TestContext.Current.CancellationToken
+        );
         var worker = await journey.WorkerAsync(dispatcher, "repo", Python, script);
         var billing = await journey.ProducerAsync();
-        var jobs = Enumerable.Range(1, 2).Select(i => AJob.On("job.repo.read").With(new JsonObject { ["repo"] = "demo", ["op"] = "log", ["limit"] = i })).ToList();
+        var jobs = Enumerable
+            .Range(1, 2)
+            .Select(i =>
+                AJob.On("job.repo.read")
+                    .With(
+                        new JsonObject
+                        {
+                            ["repo"] = "demo",
+                            ["op"] = "log",
+                            ["limit"] = i,
+                        }
+                    )
+            )
+            .ToList();
 
         await billing.PublishAsync(jobs);
 
         await dispatcher.InStateAsync(jobs[0].JobId, "dead_lettered");
         await dispatcher.InStateAsync(jobs[1].JobId, "succeeded");
         var letter = Assert.Single(await dispatcher.DeadLettersAsync());
-        Assert.Equal(("terminal", "bad_result", 1), (letter.GetProperty("fault_class").GetString(), letter.GetProperty("fault").GetProperty("code").GetString(), letter.GetProperty("attempt").GetInt32()));
+        Assert.Equal(
+            ("terminal", "bad_result", 1),
+            (
+                letter.GetProperty("fault_class").GetString(),
+                letter.GetProperty("fault").GetProperty("code").GetString(),
+                letter.GetProperty("attempt").GetInt32()
+            )
+        );
         Assert.Contains("cannot be stored", letter.GetProperty("fault").GetProperty("message").GetString(), StringComparison.Ordinal);
         await worker.KillAsync();
         await journey.EndsWellAsync(expectedDeadLetters: 1);
@@ -142,8 +225,11 @@ public sealed partial class ReadmeJourneys
         await journey.RepoWorkerAsync(dispatcher);
         await journey.ProducerAsync();
         var script = Path.Combine(journey.Folder, "producer.py");
-        var program = Block("channel.queue_declare(").Replace("amqp://guest:guest@127.0.0.1:5672/", Servers.BrokerAs("billing", journey.Name).AbsoluteUri, StringComparison.Ordinal)
-            .Replace("SERVER = \"guest\"", "SERVER = \"server\"", StringComparison.Ordinal).Replace("guest", "billing", StringComparison.Ordinal).Replace("inactivity_timeout=10", "inactivity_timeout=3", StringComparison.Ordinal);
+        var program = Block("channel.queue_declare(")
+            .Replace("amqp://guest:guest@127.0.0.1:5672/", Servers.BrokerAs("billing", journey.Name).AbsoluteUri, StringComparison.Ordinal)
+            .Replace("SERVER = \"guest\"", "SERVER = \"server\"", StringComparison.Ordinal)
+            .Replace("guest", "billing", StringComparison.Ordinal)
+            .Replace("inactivity_timeout=10", "inactivity_timeout=3", StringComparison.Ordinal);
         await File.WriteAllTextAsync(script, program + "\n    if properties is None: break\n", TestContext.Current.CancellationToken);
 
         await using var producer = new Child(new Dictionary<string, string> { ["PYTHONUNBUFFERED"] = "1" }, Python, [script]);
@@ -157,7 +243,10 @@ public sealed partial class ReadmeJourneys
 
     /// <summary>The one Python block of the README that has this text.</summary>
     private static string Block(string text) =>
-        Assert.Single(PythonBlock().Matches(Readme.Text()).Select(match => match.Groups[1].Value.TrimEnd()), block => block.Contains(text, StringComparison.Ordinal));
+        Assert.Single(
+            PythonBlock().Matches(Readme.Text()).Select(match => match.Groups[1].Value.TrimEnd()),
+            block => block.Contains(text, StringComparison.Ordinal)
+        );
 
     [GeneratedRegex("```python\n(.*?)```", RegexOptions.Singleline)]
     private static partial Regex PythonBlock();

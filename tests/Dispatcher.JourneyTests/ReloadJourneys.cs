@@ -61,10 +61,15 @@ public sealed class ReloadJourneys
         await journey.EndsWellAsync();
         Assert.Equal(0, await journey.Records.CountAsync("select count(*) from processes"));
 
-        Task BothSeeAsync(bool broken, int edit) => Eventually.IsAsync(
-            async () => await FolderIsBrokenAsync(first) == broken && await FolderIsBrokenAsync(second) == broken && await RunningAsync(first) == 2,
-            () => $"both see edit {edit}, which is {(broken ? "broken" : "valid")}\n" + journey.Logs(),
-            TimeSpan.FromSeconds(20));
+        Task BothSeeAsync(bool broken, int edit) =>
+            Eventually.IsAsync(
+                async () =>
+                    await FolderIsBrokenAsync(first) == broken
+                    && await FolderIsBrokenAsync(second) == broken
+                    && await RunningAsync(first) == 2,
+                () => $"both see edit {edit}, which is {(broken ? "broken" : "valid")}\n" + journey.Logs(),
+                TimeSpan.FromSeconds(20)
+            );
     }
 
     [Fact]
@@ -82,13 +87,23 @@ public sealed class ReloadJourneys
         Assert.Equal(first, await journey.Records.ActiveBundleAsync());
         journey.Policies.Write("  # third\n");
         var third = Bundle.Load(BundleFolder.Read(journey.Policies.Folder)).Bundle!.Hash;
-        await Eventually.IsAsync(() => dispatcher.Log.Contains(third, StringComparison.Ordinal), "the folder proposes, and is told of the pin");
+        await Eventually.IsAsync(
+            () => dispatcher.Log.Contains(third, StringComparison.Ordinal),
+            "the folder proposes, and is told of the pin"
+        );
         Assert.Equal(first, await journey.Records.ActiveBundleAsync());
 
         await dispatcher.KillAsync();
         var restarted = await journey.DispatcherAsync();
         var shown = await restarted.PoliciesAsync();
-        Assert.Equal((first, true, "admin"), (shown.GetProperty("in_force").GetProperty("hash").GetString(), shown.GetProperty("in_force").GetProperty("pinned").GetBoolean(), shown.GetProperty("in_force").GetProperty("actor").GetString()));
+        Assert.Equal(
+            (first, true, "admin"),
+            (
+                shown.GetProperty("in_force").GetProperty("hash").GetString(),
+                shown.GetProperty("in_force").GetProperty("pinned").GetBoolean(),
+                shown.GetProperty("in_force").GetProperty("actor").GetString()
+            )
+        );
         Assert.Equal(third, shown.GetProperty("folder").GetProperty("hash").GetString());
 
         var (status, unpinned) = await restarted.UnpinAsync();
@@ -96,7 +111,12 @@ public sealed class ReloadJourneys
         Assert.Equal((HttpStatusCode.OK, third), (status, unpinned.GetProperty("in_force").GetProperty("hash").GetString()));
         Assert.Equal([first, second, first, third], await journey.Records.ActivationsAsync());
         await Eventually.IsAsync(() => activated.Count == 3, "each activation is told\n" + journey.Logs());
-        string[] expected = [$"policy_activated.policy-folder.policy {second}", $"policy_activated.admin.policy {first}", $"policy_activated.admin.policy {third}"];
+        string[] expected =
+        [
+            $"policy_activated.policy-folder.policy {second}",
+            $"policy_activated.admin.policy {first}",
+            $"policy_activated.admin.policy {third}",
+        ];
         Assert.Equal(expected.Order(StringComparer.Ordinal), activated.Order(StringComparer.Ordinal));
         await listener.CloseAsync(TestContext.Current.CancellationToken);
         await journey.EndsWellAsync();
@@ -129,10 +149,14 @@ public sealed class ReloadJourneys
         }
     }
 
-    private static async Task<bool> FolderIsBrokenAsync(DispatcherProcess dispatcher) => (await dispatcher.PoliciesAsync()).GetProperty("folder").GetProperty("errors").GetArrayLength() > 0;
+    private static async Task<bool> FolderIsBrokenAsync(DispatcherProcess dispatcher) =>
+        (await dispatcher.PoliciesAsync()).GetProperty("folder").GetProperty("errors").GetArrayLength() > 0;
 
     private static async Task<int> RunningAsync(DispatcherProcess dispatcher) =>
-        (await dispatcher.PoliciesAsync()).GetProperty("processes").EnumerateArray().Count(process => !process.GetProperty("stale").GetBoolean());
+        (await dispatcher.PoliciesAsync())
+            .GetProperty("processes")
+            .EnumerateArray()
+            .Count(process => !process.GetProperty("stale").GetBoolean());
 
     /// <summary>Routing key and hash of each activation that is told from now on.</summary>
     private static async Task<ConcurrentBag<string>> ListenAsync(IConnection connection)

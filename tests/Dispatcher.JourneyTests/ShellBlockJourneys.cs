@@ -24,9 +24,11 @@ public sealed partial class ShellBlockJourneys
     private const string Explain = "policies/README.md: Explain and diff";
 
     [Fact]
-    public void Every_shell_block_of_every_README_is_run_here() => Assert.Equal(
-        ShellBlocks.Names,
-        [Demo, Names, Curl, Verbs, Real, Embedded, Users, Failing, Approvals, Audit, AuditReal, Check, PutInForce, Reload, Explain]);
+    public void Every_shell_block_of_every_README_is_run_here() =>
+        Assert.Equal(
+            ShellBlocks.Names,
+            [Demo, Names, Curl, Verbs, Real, Embedded, Users, Failing, Approvals, Audit, AuditReal, Check, PutInForce, Reload, Explain]
+        );
 
     /// <summary>From nothing to an approved job that succeeds, with what the demo prints, and then a first job.</summary>
     [Fact]
@@ -41,8 +43,14 @@ public sealed partial class ShellBlockJourneys
 
         await using var other = checkout.Shell();
         await using var events = checkout.Shell();
-        var printed = demo.Log[demo.Log.IndexOf("In another terminal", StringComparison.Ordinal)..].Split('\n').Where(line => line.StartsWith("  ", StringComparison.Ordinal)).ToList();
-        Assert.Equal(["export", "dispatcher()", "DISPATCHER_API_KEY", "dispatcher", "dispatcher", "dispatcher", "curl"], printed.Select(line => FirstWord().Match(line).Value));
+        var printed = demo.Log[demo.Log.IndexOf("In another terminal", StringComparison.Ordinal)..]
+            .Split('\n')
+            .Where(line => line.StartsWith("  ", StringComparison.Ordinal))
+            .ToList();
+        Assert.Equal(
+            ["export", "dispatcher()", "DISPATCHER_API_KEY", "dispatcher", "dispatcher", "dispatcher", "curl"],
+            printed.Select(line => FirstWord().Match(line).Value)
+        );
         foreach (var command in printed[..2])
         {
             await other.RunAsync(command);
@@ -81,13 +89,18 @@ public sealed partial class ShellBlockJourneys
         using var checkout = new Checkout();
         var address = $"http://127.0.0.1:{Servers.FreePort()}";
         await using var server = checkout.Shell(("DISPATCHER_URLS", address));
-        await using var other = checkout.Shell(("DISPATCHER_URL", address), ("DISPATCHER_API_KEY", await ServeAsync(server, address, ShellBlocks.Commands(Embedded))));
+        await using var other = checkout.Shell(
+            ("DISPATCHER_URL", address),
+            ("DISPATCHER_API_KEY", await ServeAsync(server, address, ShellBlocks.Commands(Embedded)))
+        );
         foreach (var command in ShellBlocks.Commands(Names))
         {
             await other.RunAsync(command);
         }
 
-        await other.RunAsync("""dispatcher submit --topic job.exec.shell --label env=dev --payload '{"command": ["echo", "hello"]}' --wait""");
+        await other.RunAsync(
+            """dispatcher submit --topic job.exec.shell --label env=dev --payload '{"command": ["echo", "hello"]}' --wait"""
+        );
         foreach (var command in ShellBlocks.Commands(Audit))
         {
             await other.RunAsync(command);
@@ -108,8 +121,15 @@ public sealed partial class ShellBlockJourneys
         var address = $"http://127.0.0.1:{Servers.FreePort()}";
         await using var server = checkout.Shell(("DISPATCHER_URLS", address));
         var key = await ServeAsync(server, address, [.. ShellBlocks.Commands(Real).Select(command => Addressed(journey, command))]);
-        await using var other = checkout.Shell(("DISPATCHER_URL", address), ("DISPATCHER_API_KEY", key), ("DISPATCHER_POSTGRES", journey.Postgres));
-        var user = new ReadmeUser(other, new HttpClient { BaseAddress = new Uri(address), DefaultRequestHeaders = { Authorization = new("Bearer", key) } });
+        await using var other = checkout.Shell(
+            ("DISPATCHER_URL", address),
+            ("DISPATCHER_API_KEY", key),
+            ("DISPATCHER_POSTGRES", journey.Postgres)
+        );
+        var user = new ReadmeUser(
+            other,
+            new HttpClient { BaseAddress = new Uri(address), DefaultRequestHeaders = { Authorization = new("Bearer", key) } }
+        );
 
         foreach (var name in (string[])["worker-shell", "platform"])
         {
@@ -120,9 +140,16 @@ public sealed partial class ShellBlockJourneys
         await user.MakeTopicAsync(checkout.Root, ShellBlocks.Commands(Check), ShellBlocks.Commands(PutInForce));
         await user.RunAsync(ShellBlocks.Commands(Reload).Concat(ShellBlocks.Commands(Explain)));
         await user.VoteAsync(ShellBlocks.Commands(Approvals));
-        await Eventually.IsAsync(() => File.Exists(Path.Combine(checkout.Root, "audit", "checkpoints.ndjson")), "a checkpoint is signed", seconds: 90);
+        await Eventually.IsAsync(
+            () => File.Exists(Path.Combine(checkout.Root, "audit", "checkpoints.ndjson")),
+            "a checkpoint is signed",
+            seconds: 90
+        );
         // Nothing has run on this server, and what a gate does not know blocks.
-        var gate = await user.RunAsync(ShellBlocks.Commands(AuditReal).Select(command => command.Replace("http://127.0.0.1:8080", address, StringComparison.Ordinal)), command => command.StartsWith("API=", StringComparison.Ordinal) ? [1] : [0]);
+        var gate = await user.RunAsync(
+            ShellBlocks.Commands(AuditReal).Select(command => command.Replace("http://127.0.0.1:8080", address, StringComparison.Ordinal)),
+            command => command.StartsWith("API=", StringComparison.Ordinal) ? [1] : [0]
+        );
         Assert.Contains("BLOCK", gate, StringComparison.Ordinal);
 
         await server.CtrlCAsync();
@@ -159,9 +186,14 @@ public sealed partial class ShellBlockJourneys
         }
     }
 
-    private static string Addressed(Journey journey, string command) => command
-        .Replace("amqp://guest:guest@127.0.0.1:5672/", Servers.BrokerAs(Journey.ServerUser, journey.Name).AbsoluteUri, StringComparison.Ordinal)
-        .Replace("Host=127.0.0.1;Username=postgres;Database=dispatcher", journey.Postgres, StringComparison.Ordinal);
+    private static string Addressed(Journey journey, string command) =>
+        command
+            .Replace(
+                "amqp://guest:guest@127.0.0.1:5672/",
+                Servers.BrokerAs(Journey.ServerUser, journey.Name).AbsoluteUri,
+                StringComparison.Ordinal
+            )
+            .Replace("Host=127.0.0.1;Username=postgres;Database=dispatcher", journey.Postgres, StringComparison.Ordinal);
 
     [GeneratedRegex("""[a-zA-Z_]+(\(\))?""")]
     private static partial Regex FirstWord();

@@ -21,10 +21,22 @@ public sealed class StartJourneys
     [InlineData("Host=no.such.host.invalid;Username=ana;Password=hushhush", Unreachable, "ana@no.such.host.invalid:5432/ana")]
     public async Task Wrong_database_is_named_by_every_verb_that_has_the_setting(string postgres, int code, string said)
     {
-        string[][] verbs = [["serve", "--urls", Urls()], ["migrate"], ["audit", "verify"], ["audit", "export"]];
+        string[][] verbs =
+        [
+            ["serve", "--urls", Urls()],
+            ["migrate"],
+            ["audit", "verify"],
+            ["audit", "export"],
+        ];
         foreach (var verb in verbs)
         {
-            await EndsAsync(new() { ["DISPATCHER_POSTGRES"] = postgres, ["DISPATCHER_RABBITMQ"] = "amqp://127.0.0.1:1/" }, code, "DISPATCHER_POSTGRES", said, verb);
+            await EndsAsync(
+                new() { ["DISPATCHER_POSTGRES"] = postgres, ["DISPATCHER_RABBITMQ"] = "amqp://127.0.0.1:1/" },
+                code,
+                "DISPATCHER_POSTGRES",
+                said,
+                verb
+            );
         }
     }
 
@@ -33,7 +45,11 @@ public sealed class StartJourneys
     {
         await using var journey = await Journey.BeginAsync();
         var broker = Servers.BrokerAs(Journey.ServerUser, journey.Name);
-        var good = new Dictionary<string, string> { ["DISPATCHER_RABBITMQ"] = broker.AbsoluteUri, ["DISPATCHER_POSTGRES"] = journey.ServePostgres };
+        var good = new Dictionary<string, string>
+        {
+            ["DISPATCHER_RABBITMQ"] = broker.AbsoluteUri,
+            ["DISPATCHER_POSTGRES"] = journey.ServePostgres,
+        };
         string With(Action<UriBuilder> change)
         {
             var address = new UriBuilder(broker);
@@ -43,19 +59,29 @@ public sealed class StartJourneys
 
         var database = new NpgsqlConnectionStringBuilder(journey.ServePostgres) { Database = "no_such_database" }.ConnectionString;
         var user = new NpgsqlConnectionStringBuilder(journey.ServePostgres) { Username = "no_such_user" }.ConnectionString;
-        foreach (var (name, value, said) in new[]
-        {
-            ("DISPATCHER_RABBITMQ", With(address => address.Path = "/no_such_vhost"), "rabbitmqctl add_vhost no_such_vhost"),
-            ("DISPATCHER_RABBITMQ", With(address => address.Password = Secret), "Correct user and password"),
-            ("DISPATCHER_RABBITMQ", With(address => (address.Port, address.Password) = (1, Secret)), "127.0.0.1:1"),
-            ("DISPATCHER_POSTGRES", database, "no_such_database"),
-            ("DISPATCHER_POSTGRES", user, "no_such_user"),
-        })
+        foreach (
+            var (name, value, said) in new[]
+            {
+                ("DISPATCHER_RABBITMQ", With(address => address.Path = "/no_such_vhost"), "rabbitmqctl add_vhost no_such_vhost"),
+                ("DISPATCHER_RABBITMQ", With(address => address.Password = Secret), "Correct user and password"),
+                ("DISPATCHER_RABBITMQ", With(address => (address.Port, address.Password) = (1, Secret)), "127.0.0.1:1"),
+                ("DISPATCHER_POSTGRES", database, "no_such_database"),
+                ("DISPATCHER_POSTGRES", user, "no_such_user"),
+            }
+        )
         {
             await EndsAsync(new(good) { [name] = value }, Unreachable, name, said, "serve", "--urls", Urls());
         }
 
-        await EndsAsync(new(good) { ["DISPATCHER_RABBITMQ"] = $"http://guest:{Secret}@127.0.0.1/" }, WrongUse, "DISPATCHER_RABBITMQ", "http://", "serve", "--urls", Urls());
+        await EndsAsync(
+            new(good) { ["DISPATCHER_RABBITMQ"] = $"http://guest:{Secret}@127.0.0.1/" },
+            WrongUse,
+            "DISPATCHER_RABBITMQ",
+            "http://",
+            "serve",
+            "--urls",
+            Urls()
+        );
         await EndsAsync(new(good), WrongUse, "DISPATCHER_URLS", "here", "serve", "--urls", "here");
     }
 
@@ -71,7 +97,14 @@ public sealed class StartJourneys
                 ["DISPATCHER_RABBITMQ"] = Servers.BrokerAs(Journey.ServerUser, journey.Name).AbsoluteUri,
                 ["DISPATCHER_POSTGRES"] = $"postgres://{to.Username}@{to.Host}:{to.Port}/{to.Database}?application_name=by%20url",
             },
-            "serve", "--urls", Urls(), "--policies", journey.Policies.Folder, "--audit", journey.Audit);
+            "serve",
+            "--urls",
+            Urls(),
+            "--policies",
+            journey.Policies.Folder,
+            "--audit",
+            journey.Audit
+        );
 
         await Eventually.IsAsync(() => server.Log.Contains("HTTP listens at http://127.0.0.1:", StringComparison.Ordinal), "it serves");
 
@@ -85,7 +118,18 @@ public sealed class StartJourneys
         using var other = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
         other.Start();
 
-        await EndsAsync([], Unreachable, "DISPATCHER_URLS", "Address already in use", "serve", "--no-worker", "--data", data, "--urls", $"http://{other.LocalEndpoint}");
+        await EndsAsync(
+            [],
+            Unreachable,
+            "DISPATCHER_URLS",
+            "Address already in use",
+            "serve",
+            "--no-worker",
+            "--data",
+            data,
+            "--urls",
+            $"http://{other.LocalEndpoint}"
+        );
 
         Directory.Delete(data, recursive: true);
     }
@@ -100,7 +144,13 @@ public sealed class StartJourneys
 
         var seen = $"{string.Join(' ', call)} with {string.Join(' ', environment.Values)} ended with {ended}:\n{program.Log}";
         Assert.True(ended == code, seen);
-        Assert.True(program.Log.Contains($"error: {setting}", StringComparison.Ordinal) && program.Log.Contains(said, StringComparison.Ordinal), seen);
-        Assert.False(program.Log.Contains(Secret, StringComparison.Ordinal) || program.Log.Contains("   at ", StringComparison.Ordinal), seen);
+        Assert.True(
+            program.Log.Contains($"error: {setting}", StringComparison.Ordinal) && program.Log.Contains(said, StringComparison.Ordinal),
+            seen
+        );
+        Assert.False(
+            program.Log.Contains(Secret, StringComparison.Ordinal) || program.Log.Contains("   at ", StringComparison.Ordinal),
+            seen
+        );
     }
 }

@@ -19,7 +19,9 @@ public sealed class StoreOutageJourneys
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
-        await using var owner = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(journey.Postgres) { Database = "postgres", Pooling = false }.ConnectionString);
+        await using var owner = new NpgsqlConnection(
+            new NpgsqlConnectionStringBuilder(journey.Postgres) { Database = "postgres", Pooling = false }.ConnectionString
+        );
         await owner.OpenAsync(Now);
 
         // Sessions keep what they began with, as after a failover they keep the server that is a standby now.
@@ -95,7 +97,10 @@ public sealed class StoreOutageJourneys
         var refused = await AskAsync(dispatcher, AJob.On("job.test.once"));
         await Task.Delay(TimeSpan.FromSeconds(Journey.Number("DISPATCHER_TEST_SECONDS", 10)), Now);
         await using var status = new Child(
-            "dispatcher.dll", new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = DispatcherProcess.AdminKey, ["DISPATCHER_URL"] = dispatcher.Address }, "status");
+            "dispatcher.dll",
+            new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = DispatcherProcess.AdminKey, ["DISPATCHER_URL"] = dispatcher.Address },
+            "status"
+        );
         var notReady = await status.EndAsync(TimeSpan.FromSeconds(20));
         gate.Open();
         await dispatcher.ReadyAsync();
@@ -112,10 +117,14 @@ public sealed class StoreOutageJourneys
         await journey.EndsWellAsync();
     }
 
-    private static Task NotReadyAsync(DispatcherProcess dispatcher, string why) => Eventually.IsAsync(
-        async () => await dispatcher.ReadinessAsync() is (HttpStatusCode.ServiceUnavailable, var body) && body.GetProperty("checks").GetProperty("store").GetString() == "failing",
-        () => "the dispatcher is not ready: " + why + "\n" + dispatcher.Log,
-        LongestAnswer);
+    private static Task NotReadyAsync(DispatcherProcess dispatcher, string why) =>
+        Eventually.IsAsync(
+            async () =>
+                await dispatcher.ReadinessAsync() is (HttpStatusCode.ServiceUnavailable, var body)
+                && body.GetProperty("checks").GetProperty("store").GetString() == "failing",
+            () => "the dispatcher is not ready: " + why + "\n" + dispatcher.Log,
+            LongestAnswer
+        );
 
     private static async Task<(string? Taken, bool HasRetryAfter)> AskAsync(DispatcherProcess dispatcher, AJob job)
     {
@@ -138,7 +147,10 @@ public sealed class StoreOutageJourneys
     {
         var status = HttpStatusCode.ServiceUnavailable;
         await Eventually.IsAsync(
-            async () => (status = (await dispatcher.SubmitAsync(job.Body())).Status) != HttpStatusCode.ServiceUnavailable, () => "the job is taken\n" + dispatcher.Log, TimeSpan.FromSeconds(20));
+            async () => (status = (await dispatcher.SubmitAsync(job.Body())).Status) != HttpStatusCode.ServiceUnavailable,
+            () => "the job is taken\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(20)
+        );
         return status;
     }
 

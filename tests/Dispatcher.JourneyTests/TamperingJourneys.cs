@@ -28,12 +28,27 @@ public sealed class TamperingJourneys
         await journey.CountingWorkerAsync(dispatcher);
         await dispatcher.InStateAsync(job.JobId, "denied");
 
-        Assert.StartsWith("timeline_mismatch", (await dispatcher.JobAsync(job.JobId)).GetProperty("reason").GetString(), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "timeline_mismatch",
+            (await dispatcher.JobAsync(job.JobId)).GetProperty("reason").GetString(),
+            StringComparison.Ordinal
+        );
         Assert.Contains("somebody changed its rows", dispatcher.Log, StringComparison.Ordinal);
         Assert.Equal(0, await journey.Records.EffectsAsync());
-        using var gate = await dispatcher.Client("nobody").GetAsync(new Uri("/metrics/high-risk-unapproved?window=1h", UriKind.Relative), Now);
+        using var gate = await dispatcher
+            .Client("nobody")
+            .GetAsync(new Uri("/metrics/high-risk-unapproved?window=1h", UriKind.Relative), Now);
         Assert.NotEqual("0", await gate.Content.ReadAsStringAsync(Now));
-        await using var verify = new Child("dispatcher.dll", new Dictionary<string, string>(), "audit", "verify", "--postgres", journey.Postgres, "--audit", journey.Audit);
+        await using var verify = new Child(
+            "dispatcher.dll",
+            new Dictionary<string, string>(),
+            "audit",
+            "verify",
+            "--postgres",
+            journey.Postgres,
+            "--audit",
+            journey.Audit
+        );
         Assert.True(await verify.EndAsync(TimeSpan.FromSeconds(60)) == 1, verify.Log);
         Assert.Contains($"INCOMPLETE (job_hash_differs): job {job.JobId}", verify.Log, StringComparison.Ordinal);
         await journey.EndsWellAsync();
@@ -49,7 +64,11 @@ public sealed class TamperingJourneys
 
         // Both bundles were in force once, and the row looks like an activation of the first.
         await ExecuteAsync(journey, $"update active_bundle set hash = '{genuine}', serial = 1");
-        await Eventually.IsAsync(async () => await dispatcher.ReadinessAsync() is (HttpStatusCode.ServiceUnavailable, _), () => "it is not ready\n" + dispatcher.Log, TimeSpan.FromSeconds(20));
+        await Eventually.IsAsync(
+            async () => await dispatcher.ReadinessAsync() is (HttpStatusCode.ServiceUnavailable, _),
+            () => "it is not ready\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(20)
+        );
 
         var (status, answer) = await dispatcher.SubmitAsync(AJob.On("job.test.once").Body());
         Assert.Equal((HttpStatusCode.Forbidden, "no_bundle"), (status, answer.GetProperty("reason").GetString()));
@@ -66,13 +85,20 @@ public sealed class TamperingJourneys
         registration.AddPostgresStore(journey.Postgres);
         await using var services = registration.BuildServiceProvider();
         await using var db = await services.GetRequiredService<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync(Now);
-        var job = await db.Jobs.AsNoTracking().SingleAsync(row => row.JobId == jobId, Now) with { Payload = """{"swapped":true}"""u8.ToArray() };
+        var job = await db.Jobs.AsNoTracking().SingleAsync(row => row.JobId == jobId, Now) with
+        {
+            Payload = """{"swapped":true}"""u8.ToArray(),
+        };
         job = job with { JobHash = JobHash.Of(job) };
         var approval = await db.Approvals.AsNoTracking().SingleAsync(row => row.JobId == jobId, Now);
         approval.JobHash = job.JobHash;
         var view = ShownFacts.Of(job, approval).Hash();
-        await db.Jobs.Where(row => row.JobId == jobId).ExecuteUpdateAsync(set => set.SetProperty(row => row.Payload, job.Payload).SetProperty(row => row.JobHash, job.JobHash), Now);
-        await db.Approvals.Where(row => row.JobId == jobId).ExecuteUpdateAsync(set => set.SetProperty(row => row.JobHash, job.JobHash).SetProperty(row => row.ViewHash, view), Now);
+        await db
+            .Jobs.Where(row => row.JobId == jobId)
+            .ExecuteUpdateAsync(set => set.SetProperty(row => row.Payload, job.Payload).SetProperty(row => row.JobHash, job.JobHash), Now);
+        await db
+            .Approvals.Where(row => row.JobId == jobId)
+            .ExecuteUpdateAsync(set => set.SetProperty(row => row.JobHash, job.JobHash).SetProperty(row => row.ViewHash, view), Now);
     }
 
     private static async Task ExecuteAsync(Journey journey, string sql)

@@ -15,7 +15,12 @@ public sealed class WorkerStartJourneys
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
         var worker = await journey.CountingWorkerAsync(dispatcher, secondsAhead: seconds);
-        List<AJob> jobs = [AJob.On("job.test.once"), AJob.On("job.test.careful"), AJob.On("job.test.once").With(new JsonObject { ["sleep_ms"] = 6_000 })];
+        List<AJob> jobs =
+        [
+            AJob.On("job.test.once"),
+            AJob.On("job.test.careful"),
+            AJob.On("job.test.once").With(new JsonObject { ["sleep_ms"] = 6_000 }),
+        ];
 
         await (await journey.ProducerAsync()).PublishAsync(jobs);
 
@@ -25,11 +30,19 @@ public sealed class WorkerStartJourneys
             Assert.DoesNotContain("unclaimed", await dispatcher.TimelineAsync(job.JobId));
         }
 
-        var known = Assert.Single((await dispatcher.SendAsync(HttpMethod.Get, "/api/workers")).Body.GetProperty("workers").EnumerateArray());
+        var known = Assert.Single(
+            (await dispatcher.SendAsync(HttpMethod.Get, "/api/workers")).Body.GetProperty("workers").EnumerateArray()
+        );
         Assert.InRange(known.GetProperty("clock_ahead_ms").GetInt64(), (seconds - 10) * 1_000, (seconds + 10) * 1_000);
         Assert.Equal((0, JsonValueKind.Null), (known.GetProperty("dropped").GetInt32(), known.GetProperty("dropping").ValueKind));
-        var warnings = (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body.GetProperty("warnings").EnumerateArray().Select(text => text.GetString()!);
-        Assert.Matches($"^the clock of worker .* of pool test is (599|600|601)\\.\\d s {(seconds > 0 ? "ahead" : "behind")}", Assert.Single(warnings, text => text.Contains("clock", StringComparison.Ordinal)));
+        var warnings = (await dispatcher.SendAsync(HttpMethod.Get, "/api/status"))
+            .Body.GetProperty("warnings")
+            .EnumerateArray()
+            .Select(text => text.GetString()!);
+        Assert.Matches(
+            $"^the clock of worker .* of pool test is (599|600|601)\\.\\d s {(seconds > 0 ? "ahead" : "behind")}",
+            Assert.Single(warnings, text => text.Contains("clock", StringComparison.Ordinal))
+        );
         Assert.Single(worker.Log.Split('\n'), line => line.Contains("The clock of this machine is", StringComparison.Ordinal));
         await journey.EndsWellAsync();
     }
@@ -43,8 +56,16 @@ public sealed class WorkerStartJourneys
         await (await journey.ProducerAsync()).PublishAsync(job);
 
         await using var worker = new Child(
-            "Dispatcher.JourneyWorker.dll", new Dictionary<string, string>(),
-            "test", "4", Servers.BrokerAs("worker-test", journey.Name).AbsoluteUri, dispatcher.Address, await dispatcher.MakeKeyAsync("other", "worker:test"), journey.Postgres, "0");
+            "Dispatcher.JourneyWorker.dll",
+            new Dictionary<string, string>(),
+            "test",
+            "4",
+            Servers.BrokerAs("worker-test", journey.Name).AbsoluteUri,
+            dispatcher.Address,
+            await dispatcher.MakeKeyAsync("other", "worker:test"),
+            journey.Postgres,
+            "0"
+        );
 
         Assert.NotEqual(0, await worker.EndAsync(TimeSpan.FromSeconds(30)));
         Assert.Contains("The key's subject is other, and the broker user is worker-test", worker.Log, StringComparison.Ordinal);

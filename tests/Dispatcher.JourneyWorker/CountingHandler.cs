@@ -23,7 +23,11 @@ internal sealed class CountingHandler(Notebook notebook) : IJobHandler
             await Task.Delay(plan.SleepMs, cancellationToken);
         }
 
-        await run.Effects.OnceAsync("count", (connection, transaction, token) => Notebook.CountAsync(run, connection, transaction, token), cancellationToken);
+        await run.Effects.OnceAsync(
+            "count",
+            (connection, transaction, token) => Notebook.CountAsync(run, connection, transaction, token),
+            cancellationToken
+        );
         return JobResult.From(new { attempt = run.Attempt });
     }
 
@@ -44,7 +48,9 @@ internal sealed class Notebook(string connectionString) : IAsyncDisposable
 
     public async Task NoteStartAsync(JobRun run, CancellationToken cancellationToken)
     {
-        await using var insert = _database.CreateCommand("insert into journey_starts (job_id, attempt, worker_process) values ($1, $2, $3)");
+        await using var insert = _database.CreateCommand(
+            "insert into journey_starts (job_id, attempt, worker_process) values ($1, $2, $3)"
+        );
         insert.Parameters.AddWithValue(run.JobId);
         insert.Parameters.AddWithValue(run.Attempt);
         insert.Parameters.AddWithValue(Environment.ProcessId);
@@ -54,13 +60,24 @@ internal sealed class Notebook(string connectionString) : IAsyncDisposable
     /// <summary>Whether the downstream is up. Notes the call.</summary>
     public async Task<bool> IsUpAsync(CancellationToken cancellationToken)
     {
-        await using var call = _database.CreateCommand("with call as (insert into journey_calls default values) select up from journey_downstream");
+        await using var call = _database.CreateCommand(
+            "with call as (insert into journey_calls default values) select up from journey_downstream"
+        );
         return await call.ExecuteScalarAsync(cancellationToken) is true;
     }
 
-    public static async Task<int> CountAsync(JobRun run, DbConnection connection, DbTransaction transaction, CancellationToken cancellationToken)
+    public static async Task<int> CountAsync(
+        JobRun run,
+        DbConnection connection,
+        DbTransaction transaction,
+        CancellationToken cancellationToken
+    )
     {
-        await using var insert = new NpgsqlCommand("insert into journey_effects (job_id, attempt) values ($1, $2)", (NpgsqlConnection)connection, (NpgsqlTransaction)transaction);
+        await using var insert = new NpgsqlCommand(
+            "insert into journey_effects (job_id, attempt) values ($1, $2)",
+            (NpgsqlConnection)connection,
+            (NpgsqlTransaction)transaction
+        );
         insert.Parameters.AddWithValue(run.JobId);
         insert.Parameters.AddWithValue(run.Attempt);
         return await insert.ExecuteNonQueryAsync(cancellationToken);

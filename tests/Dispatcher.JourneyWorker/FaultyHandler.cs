@@ -31,7 +31,11 @@ internal sealed class FaultyHandler(Notebook notebook) : IJobHandler
                 throw JobFaultException.Transient("http:503", "The downstream is down.");
         }
 
-        await run.Effects.OnceAsync("count", (connection, transaction, token) => Notebook.CountAsync(run, connection, transaction, token), cancellationToken);
+        await run.Effects.OnceAsync(
+            "count",
+            (connection, transaction, token) => Notebook.CountAsync(run, connection, transaction, token),
+            cancellationToken
+        );
         return JobResult.Nothing;
     }
 

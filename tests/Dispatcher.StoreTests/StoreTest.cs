@@ -104,11 +104,14 @@ public abstract class StoreTest(StoreKind kind) : IAsyncLifetime
     private protected static async Task<T[]> AtOnceAsync<T>(int tasks, Func<int, Task<T>> run)
     {
         using var go = new SemaphoreSlim(0);
-        var running = Enumerable.Range(0, tasks).Select(async i =>
-        {
-            await go.WaitAsync(Stop);
-            return await run(i);
-        }).ToList();
+        var running = Enumerable
+            .Range(0, tasks)
+            .Select(async i =>
+            {
+                await go.WaitAsync(Stop);
+                return await run(i);
+            })
+            .ToList();
         go.Release(tasks);
         return await Task.WhenAll(running);
     }

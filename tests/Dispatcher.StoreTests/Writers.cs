@@ -42,7 +42,9 @@ internal sealed class Writers : IAsyncDisposable
         Intake = new IntakeWriter(store, Health, contexts, _relay, TimeProvider.System);
         _bundle = new CurrentBundle(contexts, TimeProvider.System, NullLogger<CurrentBundle>.Instance);
         _wakes = new PoolWakes(new NoTransport(), TimeProvider.System, NullLogger<PoolWakes>.Instance);
-        var metrics = new DispatcherMetrics(new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>());
+        var metrics = new DispatcherMetrics(
+            new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>()
+        );
         Window = new PoolWindow(contexts, _bundle, Clock, TimeProvider.System, Options.Create(new DispatchOptions()));
         Lines = new PoolLines(contexts, _bundle, Clock);
         Workers = new WorkerRegister(contexts, _bundle, _wakes, Clock, new Told<WorkerRegister>(this));
@@ -51,7 +53,17 @@ internal sealed class Writers : IAsyncDisposable
         Moves = new MoveWriter(store, Health, _relay, events, Window, _wakes, metrics, TimeProvider.System);
         Recovery = new JobRecovery(Moves, store, contexts, _bundle, Clock, TimeProvider.System, new Told<JobRecovery>(this));
         JobIntake = new JobIntake(Intake, _gate, _bundle, store, _relay, events, Clock, NullLogger<JobIntake>.Instance);
-        _dispatch = new JobDispatch(Moves, _gate, new Approvers(contexts), new Witnesses(contexts), _bundle, _permits, Clock, TimeProvider.System, new Told<JobDispatch>(this));
+        _dispatch = new JobDispatch(
+            Moves,
+            _gate,
+            new Approvers(contexts),
+            new Witnesses(contexts),
+            _bundle,
+            _permits,
+            Clock,
+            TimeProvider.System,
+            new Told<JobDispatch>(this)
+        );
     }
 
     public StoreHealth Health { get; }
@@ -102,9 +114,11 @@ internal sealed class Writers : IAsyncDisposable
         return await _gate.JudgeAsync(job, Hop.Dispatch, cancellationToken);
     }
 
-    public async Task DispatchAsync(Job job, CancellationToken cancellationToken) => await DispatchAsync(await JudgeAsync(job, cancellationToken), cancellationToken);
+    public async Task DispatchAsync(Job job, CancellationToken cancellationToken) =>
+        await DispatchAsync(await JudgeAsync(job, cancellationToken), cancellationToken);
 
-    public Task DispatchAsync(Judged<Job> judged, CancellationToken cancellationToken) => _dispatch.DispatchAsync(judged, cancellationToken);
+    public Task DispatchAsync(Judged<Job> judged, CancellationToken cancellationToken) =>
+        _dispatch.DispatchAsync(judged, cancellationToken);
 
     public async Task<Surroundings> AroundAsync(CancellationToken cancellationToken)
     {
@@ -124,7 +138,12 @@ internal sealed class Writers : IAsyncDisposable
     }
 
     /// <summary>Writes a bundle's row as anybody with rights on the table can; answers its hash.</summary>
-    public static async Task<string> KeptBundleAsync(string topics, TestDatabase database, CancellationToken cancellationToken, string rules = "")
+    public static async Task<string> KeptBundleAsync(
+        string topics,
+        TestDatabase database,
+        CancellationToken cancellationToken,
+        string rules = ""
+    )
     {
         var bundle = Built(topics, rules);
         await using var db = await database.Contexts.CreateDbContextAsync(cancellationToken);
@@ -137,7 +156,9 @@ internal sealed class Writers : IAsyncDisposable
     {
         BundleFile Of(string path, string text) => new(path, Encoding.UTF8.GetBytes(text));
         var load = Bundle.Load([
-            Of("topics.yaml", $"version: v1\npools:\n  shell: {{ enforcers: [] }}\n  moved: {{ enforcers: [] }}\ntopics:\n  {topics}\n"), Of("rules/some.yaml", $"version: v1\nrules: [{rules}]\n")]);
+            Of("topics.yaml", $"version: v1\npools:\n  shell: {{ enforcers: [] }}\n  moved: {{ enforcers: [] }}\ntopics:\n  {topics}\n"),
+            Of("rules/some.yaml", $"version: v1\nrules: [{rules}]\n"),
+        ]);
         return load.Bundle ?? throw new ArgumentException(string.Join("; ", load.Errors), nameof(topics));
     }
 
@@ -161,11 +182,18 @@ internal sealed class Writers : IAsyncDisposable
 
     private sealed class Told<T>(Writers writers) : ILogger<T>
     {
-        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        )
         {
             if (eventId.Id == EventIds.StoreAway)
             {
@@ -192,8 +220,10 @@ internal sealed class Writers : IAsyncDisposable
 
     private sealed class NoTransport : IOutboxTransport
     {
-        public Task SendAsync(OutboxMessage message, CancellationToken cancellationToken) => throw new NotSupportedException("The relay is not started.");
+        public Task SendAsync(OutboxMessage message, CancellationToken cancellationToken) =>
+            throw new NotSupportedException("The relay is not started.");
 
-        public Task ReplyAsync(Reply reply, CancellationToken cancellationToken) => throw new NotSupportedException("The relay is not started.");
+        public Task ReplyAsync(Reply reply, CancellationToken cancellationToken) =>
+            throw new NotSupportedException("The relay is not started.");
     }
 }

@@ -20,7 +20,9 @@ internal static class Approved
         }
 
         File.WriteAllText(path + ".received.txt", seen);
-        Assert.Fail($"{name} is not as approved. Compare {name}.received.txt with {name}.approved.txt; when the change is meant, move it over. First difference: {FirstDifference(approved, seen)}");
+        Assert.Fail(
+            $"{name} is not as approved. Compare {name}.received.txt with {name}.approved.txt; when the change is meant, move it over. First difference: {FirstDifference(approved, seen)}"
+        );
     }
 
     private static string FirstDifference(string approved, string seen)

@@ -15,17 +15,20 @@ internal sealed record AJob(Job Stored)
 {
     public static readonly DateTimeOffset Noon = new(2026, 4, 1, 12, 0, 0, TimeSpan.Zero);
 
-    public static AJob OnTopic(string topic) => new(new Job
-    {
-        JobId = Guid.Parse("0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11"),
-        Principal = "billing",
-        Topic = topic,
-        Labels = new SortedDictionary<string, string>(StringComparer.Ordinal),
-        RiskTags = [],
-        Payload = "{}"u8.ToArray(),
-        State = JobState.Accepted,
-        Version = 1,
-    });
+    public static AJob OnTopic(string topic) =>
+        new(
+            new Job
+            {
+                JobId = Guid.Parse("0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11"),
+                Principal = "billing",
+                Topic = topic,
+                Labels = new SortedDictionary<string, string>(StringComparer.Ordinal),
+                RiskTags = [],
+                Payload = "{}"u8.ToArray(),
+                State = JobState.Accepted,
+                Version = 1,
+            }
+        );
 
     /// <summary>On the topic that the bundles of <see cref="Surroundings"/> know.</summary>
     public static AJob ToTest() => OnTopic("test.run");
@@ -34,39 +37,53 @@ internal sealed record AJob(Job Stored)
 
     public AJob In(JobState state) => With(job => job with { State = state });
 
-    public AJob WithLabel(string name, string value) => With(job => job with { Labels = new SortedDictionary<string, string>(job.Labels.ToDictionary(), StringComparer.Ordinal) { [name] = value } });
+    public AJob WithLabel(string name, string value) =>
+        With(job =>
+            job with
+            {
+                Labels = new SortedDictionary<string, string>(job.Labels.ToDictionary(), StringComparer.Ordinal) { [name] = value },
+            }
+        );
 
     public AJob WithPayload(string json) => With(job => job with { Payload = Encoding.UTF8.GetBytes(json) });
 
     public AJob CancelRequested() => With(job => job with { CancelRequested = true });
 
     /// <summary>On its way to pool <c>main</c>: to be claimed within a minute, to run for at most two.</summary>
-    public AJob Dispatched(int attempt = 1) => With(job => job with
-    {
-        State = JobState.Dispatched,
-        Attempt = attempt,
-        Pool = "main",
-        StartBy = Micros(Noon.AddMinutes(1)),
-        RunLimitUs = 120_000_000,
-        HeartbeatUs = 5_000_000,
-        PolicyHash = new string('a', 64),
-        JobHash = new string('b', 64),
-    });
+    public AJob Dispatched(int attempt = 1) =>
+        With(job =>
+            job with
+            {
+                State = JobState.Dispatched,
+                Attempt = attempt,
+                Pool = "main",
+                StartBy = Micros(Noon.AddMinutes(1)),
+                RunLimitUs = 120_000_000,
+                HeartbeatUs = 5_000_000,
+                PolicyHash = new string('a', 64),
+                JobHash = new string('b', 64),
+            }
+        );
 
     /// <summary>Claimed at noon by <c>host-1/17</c>.</summary>
-    public AJob Running(int attempt = 1) => Dispatched(attempt).With(job => job with
-    {
-        State = JobState.Running,
-        RunId = Guid.Parse("0197f3a0-0000-7000-8000-000000000001"),
-        Worker = "host-1/17",
-        ClaimedBy = "main-worker",
-        RunUntil = Micros(Noon.AddMinutes(2)),
-    });
+    public AJob Running(int attempt = 1) =>
+        Dispatched(attempt)
+            .With(job =>
+                job with
+                {
+                    State = JobState.Running,
+                    RunId = Guid.Parse("0197f3a0-0000-7000-8000-000000000001"),
+                    Worker = "host-1/17",
+                    ClaimedBy = "main-worker",
+                    RunUntil = Micros(Noon.AddMinutes(2)),
+                }
+            );
 
     public static long Micros(DateTimeOffset at) => Timestamps.Micros(at);
 
     /// <summary>What recovery and the sweep look at: a bundle whose registry says <paramref name="topic"/> of <c>test.run</c>, and the time.</summary>
-    public static Surroundings Around(string topic, DateTimeOffset? now = null) => new(Bundle(topic), Micros(now ?? Noon), TimeProvider.System);
+    public static Surroundings Around(string topic, DateTimeOffset? now = null) =>
+        new(Bundle(topic), Micros(now ?? Noon), TimeProvider.System);
 
     private static Bundle Bundle(string topic) => Policies.ABundle.WithRules().AndTopic(topic).Build();
 }
@@ -74,30 +91,50 @@ internal sealed record AJob(Job Stored)
 /// <summary>Builds what a worker reports of the run that a job is in.</summary>
 internal static class AnOutcome
 {
-    public static AttemptOutcome Succeeded(AJob job, string? result = null) => Of(job, OutcomeKind.Succeeded) with { Result = result is null ? null : JsonSerializer.Deserialize<JsonElement>(result) };
+    public static AttemptOutcome Succeeded(AJob job, string? result = null) =>
+        Of(job, OutcomeKind.Succeeded) with
+        {
+            Result = result is null ? null : JsonSerializer.Deserialize<JsonElement>(result),
+        };
 
     public static AttemptOutcome Faulted(AJob job, string? faultClass = null, string? code = null, string message = "It broke.") =>
-        Of(job, OutcomeKind.Faulted) with { Fault = new Fault { Class = faultClass, Type = "System.IO.IOException", Message = message, Code = code } };
+        Of(job, OutcomeKind.Faulted) with
+        {
+            Fault = new Fault
+            {
+                Class = faultClass,
+                Type = "System.IO.IOException",
+                Message = message,
+                Code = code,
+            },
+        };
 
     public static AttemptOutcome Returned(AJob job) => Of(job, OutcomeKind.Returned);
 
-    public static AttemptOutcome Of(AJob job, OutcomeKind kind) => new()
-    {
-        JobId = job.Stored.JobId,
-        Attempt = job.Stored.Attempt,
-        RunId = job.Stored.RunId!.Value,
-        Worker = job.Stored.Worker!,
-        PermitId = Guid.Parse("0197f3a0-0000-7000-8000-000000000002"),
-        Kind = kind,
-        StartedAt = AJob.Noon,
-        EndedAt = AJob.Noon.AddSeconds(1),
-    };
+    public static AttemptOutcome Of(AJob job, OutcomeKind kind) =>
+        new()
+        {
+            JobId = job.Stored.JobId,
+            Attempt = job.Stored.Attempt,
+            RunId = job.Stored.RunId!.Value,
+            Worker = job.Stored.Worker!,
+            PermitId = Guid.Parse("0197f3a0-0000-7000-8000-000000000002"),
+            Kind = kind,
+            StartedAt = AJob.Noon,
+            EndedAt = AJob.Noon.AddSeconds(1),
+        };
 }
 
 /// <summary>Builds a submission over AMQP: by <c>billing</c>, with message id <c>m-1</c>, the routing key not looked at.</summary>
 internal sealed record ASubmission(byte[] Body)
 {
-    public SubmissionSource Source { get; init; } = new() { Door = "amqp", Principal = "billing", MessageId = "m-1" };
+    public SubmissionSource Source { get; init; } =
+        new()
+        {
+            Door = "amqp",
+            Principal = "billing",
+            MessageId = "m-1",
+        };
 
     public IntakeOptions Limits { get; init; } = new();
 

@@ -8,8 +8,12 @@ namespace Dispatcher.Persistence.Consuming;
 
 /// <summary>What a consumer gets: its sends are kept, and become rows together with everything else that it writes.</summary>
 internal sealed partial class CapturingConsumeContext<TMessage>(
-    ConsumeContext<TMessage> context, OutboxConsumeOptions options, IServiceProvider services, OutboxScope scope, InboxRow cause)
-    : OutboxConsumeContextProxy<TMessage>(context, options, services)
+    ConsumeContext<TMessage> context,
+    OutboxConsumeOptions options,
+    IServiceProvider services,
+    OutboxScope scope,
+    InboxRow cause
+) : OutboxConsumeContextProxy<TMessage>(context, options, services)
     where TMessage : class
 {
     private readonly List<OutboxRow> _captured = [];
@@ -46,7 +50,8 @@ internal sealed partial class CapturingConsumeContext<TMessage>(
         // Thrown into a task that nobody awaits, which is how it came late: so it is logged too.
         Log.LateSend(scope.Logger, typeof(T).FullName!, cause.MessageId, Options.ConsumerType);
         throw new InvalidOperationException(
-            $"{Options.ConsumerType} sent a {typeof(T).Name} after it had consumed message {cause.MessageId}; it is lost. Await every Send, Publish and Respond before Consume returns.");
+            $"{Options.ConsumerType} sent a {typeof(T).Name} after it had consumed message {cause.MessageId}; it is lost. Await every Send, Publish and Respond before Consume returns."
+        );
     }
 
     public override Task SetConsumed()
@@ -75,7 +80,11 @@ internal sealed partial class CapturingConsumeContext<TMessage>(
 
     private static partial class Log
     {
-        [LoggerMessage(PersistenceEventIds.LateSend, LogLevel.Error, "A {MessageType} is lost: it was sent after message {MessageId} had been consumed by {Consumer}, by a task that Consume does not await")]
+        [LoggerMessage(
+            PersistenceEventIds.LateSend,
+            LogLevel.Error,
+            "A {MessageType} is lost: it was sent after message {MessageId} had been consumed by {Consumer}, by a task that Consume does not await"
+        )]
         public static partial void LateSend(ILogger logger, string messageType, Guid messageId, string consumer);
     }
 }

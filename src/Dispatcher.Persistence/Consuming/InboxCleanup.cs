@@ -6,8 +6,12 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.Persistence.Consuming;
 
 /// <summary>Forgets messages that were consumed so long ago that no duplicate is to be expected. Any number of processes may run it.</summary>
-internal sealed class InboxCleanup<TDbContext>(IServiceScopeFactory scopes, IOptionsMonitor<OutboxOptions> options, TimeProvider clock, ILogger<InboxCleanup<TDbContext>> logger)
-    : OutboxLoop(new Signal(), TimeSpan.FromSeconds(30), clock, logger)
+internal sealed class InboxCleanup<TDbContext>(
+    IServiceScopeFactory scopes,
+    IOptionsMonitor<OutboxOptions> options,
+    TimeProvider clock,
+    ILogger<InboxCleanup<TDbContext>> logger
+) : OutboxLoop(new Signal(), TimeSpan.FromSeconds(30), clock, logger)
     where TDbContext : DbContext
 {
     /// <summary>A short lock, and with a round every 30 s that goes on while there is more, no limit on how many in all.</summary>

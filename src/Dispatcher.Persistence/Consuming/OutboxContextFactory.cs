@@ -26,7 +26,8 @@ internal sealed partial class OutboxContextFactory<TDbContext>(
     IOptionsMonitor<OutboxOptions> options,
     TimeProvider clock,
     IServiceProvider services,
-    ILogger<OutboxContextFactory<TDbContext>> logger) : IOutboxContextFactory<TDbContext>
+    ILogger<OutboxContextFactory<TDbContext>> logger
+) : IOutboxContextFactory<TDbContext>
     where TDbContext : DbContext
 {
     private readonly OutboxOptions _options = options.Get(typeof(TDbContext).Name);
@@ -36,7 +37,12 @@ internal sealed partial class OutboxContextFactory<TDbContext>(
     {
         var cause = new InboxRow
         {
-            MessageId = context.GetOriginalMessageId() ?? throw new MessageException(typeof(T), "A message needs a MessageId to go through the inbox: a duplicate could not be told."),
+            MessageId =
+                context.GetOriginalMessageId()
+                ?? throw new MessageException(
+                    typeof(T),
+                    "A message needs a MessageId to go through the inbox: a duplicate could not be told."
+                ),
             ConsumerId = options.ConsumerId,
             ReceivedAt = Micros.Of(clock.GetUtcNow()),
         };
@@ -52,7 +58,12 @@ internal sealed partial class OutboxContextFactory<TDbContext>(
     public void Probe(ProbeContext context) => context.CreateFilterScope("outbox").Add("dbContext", typeof(TDbContext).Name);
 
     /// <summary>What is to be sent now that the message is consumed for good.</summary>
-    private async Task<IReadOnlyList<OutboxRow>> ConsumeAsync<T>(CapturingConsumeContext<T> outbox, OutboxConsumeOptions options, IPipe<OutboxConsumeContext<T>> next, InboxRow cause)
+    private async Task<IReadOnlyList<OutboxRow>> ConsumeAsync<T>(
+        CapturingConsumeContext<T> outbox,
+        OutboxConsumeOptions options,
+        IPipe<OutboxConsumeContext<T>> next,
+        InboxRow cause
+    )
         where T : class
     {
         var consuming = false;
@@ -83,7 +94,12 @@ internal sealed partial class OutboxContextFactory<TDbContext>(
             if (!consuming)
             {
                 // MassTransit tells what a consumer threw as Fault<T>, but not what happens around it.
-                await outbox.CapturedContext.NotifyFaulted((ConsumeContext<T>)outbox.CapturedContext, outbox.ReceiveContext.ElapsedTime, options.ConsumerType, reason);
+                await outbox.CapturedContext.NotifyFaulted(
+                    (ConsumeContext<T>)outbox.CapturedContext,
+                    outbox.ReceiveContext.ElapsedTime,
+                    options.ConsumerType,
+                    reason
+                );
             }
 
             throw;
@@ -120,7 +136,11 @@ internal sealed partial class OutboxContextFactory<TDbContext>(
 
     private static partial class Log
     {
-        [LoggerMessage(PersistenceEventIds.LeftInTable, LogLevel.Warning, "The outbox could not be written after a commit; up to {Count} messages stay in it and may be sent twice")]
+        [LoggerMessage(
+            PersistenceEventIds.LeftInTable,
+            LogLevel.Warning,
+            "The outbox could not be written after a commit; up to {Count} messages stay in it and may be sent twice"
+        )]
         public static partial void LeftInTable(ILogger logger, int count, Exception reason);
     }
 }

@@ -11,30 +11,34 @@ namespace Dispatcher.Persistence.Sagas;
 /// else its own, which is committed before the send that caused it returns.
 /// </summary>
 internal sealed class SagaRepositoryContextFactory<TSaga, TDbContext>(TDbContext db, ISagaConsumeContextFactory<TDbContext, TSaga> contexts)
-    : ISagaRepositoryContextFactory<TSaga>, IQuerySagaRepositoryContextFactory<TSaga>, ILoadSagaRepositoryContextFactory<TSaga>
+    : ISagaRepositoryContextFactory<TSaga>,
+        IQuerySagaRepositoryContextFactory<TSaga>,
+        ILoadSagaRepositoryContextFactory<TSaga>
     where TSaga : class, ISaga
     where TDbContext : DbContext
 {
     public Task Send<T>(ConsumeContext<T> context, IPipe<SagaRepositoryContext<TSaga, T>> next)
-        where T : class =>
-        InTransactionAsync(context, () => next.Send(new SagaRows<TSaga, TDbContext, T>(db, context, contexts)));
+        where T : class => InTransactionAsync(context, () => next.Send(new SagaRows<TSaga, TDbContext, T>(db, context, contexts)));
 
     public Task SendQuery<T>(ConsumeContext<T> context, ISagaQuery<TSaga> query, IPipe<SagaRepositoryQueryContext<TSaga, T>> next)
         where T : class =>
-        InTransactionAsync(context, async () =>
-        {
-            // Only the ids: the pipe loads each by itself, and so with its lock.
-            var found = await SagaReads<TSaga>.IdsAsync(db, query, context.CancellationToken);
-            await next.Send(new DefaultSagaRepositoryQueryContext<TSaga, T>(new SagaRows<TSaga, TDbContext, T>(db, context, contexts), found));
-        });
+        InTransactionAsync(
+            context,
+            async () =>
+            {
+                // Only the ids: the pipe loads each by itself, and so with its lock.
+                var found = await SagaReads<TSaga>.IdsAsync(db, query, context.CancellationToken);
+                await next.Send(
+                    new DefaultSagaRepositoryQueryContext<TSaga, T>(new SagaRows<TSaga, TDbContext, T>(db, context, contexts), found)
+                );
+            }
+        );
 
     public Task<T> Execute<T>(Func<QuerySagaRepositoryContext<TSaga>, Task<T>> asyncMethod, CancellationToken cancellationToken = default)
-        where T : class =>
-        asyncMethod(new SagaReads<TSaga>(db, cancellationToken));
+        where T : class => asyncMethod(new SagaReads<TSaga>(db, cancellationToken));
 
     public Task<T> Execute<T>(Func<LoadSagaRepositoryContext<TSaga>, Task<T>> asyncMethod, CancellationToken cancellationToken = default)
-        where T : class =>
-        asyncMethod(new SagaReads<TSaga>(db, cancellationToken));
+        where T : class => asyncMethod(new SagaReads<TSaga>(db, cancellationToken));
 
     public void Probe(ProbeContext context) => context.Add("dbContext", typeof(TDbContext).Name);
 
@@ -73,7 +77,9 @@ internal sealed class SagaRepositoryContextFactory<TSaga, TDbContext>(TDbContext
 
 /// <summary>Reads outside of a message: no lock, nothing tracked.</summary>
 internal sealed class SagaReads<TSaga>(DbContext db, CancellationToken cancellationToken)
-    : BasePipeContext(cancellationToken), QuerySagaRepositoryContext<TSaga>, LoadSagaRepositoryContext<TSaga>
+    : BasePipeContext(cancellationToken),
+        QuerySagaRepositoryContext<TSaga>,
+        LoadSagaRepositoryContext<TSaga>
     where TSaga : class, ISaga
 {
     public static Task<List<Guid>> IdsAsync(DbContext db, ISagaQuery<TSaga> query, CancellationToken cancellationToken) =>

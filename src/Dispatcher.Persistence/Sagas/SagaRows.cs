@@ -10,15 +10,19 @@ namespace Dispatcher.Persistence.Sagas;
 /// The instances that a message touches. Nothing is saved here: whoever commits saves everything in one flush, the sagas together with what activities added
 /// to the same context.
 /// </summary>
-internal sealed class SagaRows<TSaga, TDbContext, TMessage>(TDbContext db, ConsumeContext<TMessage> message, ISagaConsumeContextFactory<TDbContext, TSaga> contexts)
-    : ConsumeContextScope<TMessage>(message), SagaRepositoryContext<TSaga, TMessage>
+internal sealed class SagaRows<TSaga, TDbContext, TMessage>(
+    TDbContext db,
+    ConsumeContext<TMessage> message,
+    ISagaConsumeContextFactory<TDbContext, TSaga> contexts
+) : ConsumeContextScope<TMessage>(message), SagaRepositoryContext<TSaga, TMessage>
     where TSaga : class, ISaga
     where TDbContext : DbContext
     where TMessage : class
 {
     private readonly ConsumeContext<TMessage> _message = message;
 
-    public Task<SagaConsumeContext<TSaga, TMessage>> Add(TSaga instance) => CreateSagaConsumeContext(_message, instance, SagaConsumeContextMode.Add);
+    public Task<SagaConsumeContext<TSaga, TMessage>> Add(TSaga instance) =>
+        CreateSagaConsumeContext(_message, instance, SagaConsumeContextMode.Add);
 
     /// <summary>Only for state machines with <c>InsertOnInitial</c>. Under a savepoint, so that the transaction survives when somebody else was first.</summary>
     public async Task<SagaConsumeContext<TSaga, TMessage>> Insert(TSaga instance)
@@ -75,9 +79,12 @@ internal sealed class SagaRows<TSaga, TDbContext, TMessage>(TDbContext db, Consu
         return Task.CompletedTask;
     }
 
-    public Task<SagaConsumeContext<TSaga, T>> CreateSagaConsumeContext<T>(ConsumeContext<T> consumeContext, TSaga instance, SagaConsumeContextMode mode)
-        where T : class =>
-        contexts.CreateSagaConsumeContext(db, consumeContext, instance, mode);
+    public Task<SagaConsumeContext<TSaga, T>> CreateSagaConsumeContext<T>(
+        ConsumeContext<T> consumeContext,
+        TSaga instance,
+        SagaConsumeContextMode mode
+    )
+        where T : class => contexts.CreateSagaConsumeContext(db, consumeContext, instance, mode);
 
     /// <summary>From here to the commit nobody else changes the row. On SQLite the transaction is the only writer anyway.</summary>
     private async Task<TSaga?> LockAsync(Guid correlationId)
@@ -97,12 +104,15 @@ internal sealed class SagaRows<TSaga, TDbContext, TMessage>(TDbContext db, Consu
         return found.SingleOrDefault();
     }
 
-    private string LockSql() => db.Set<TSaga>().EntityType.GetOrAddRuntimeAnnotationValue(
-        "Dispatcher.Persistence:Lock",
-        static db =>
-        {
-            var table = new Table(db!, typeof(TSaga));
-            return $"select {table.AllColumns} from {table.Name} where {table[nameof(ISaga.CorrelationId)]} = {{0}} for update";
-        },
-        (DbContext)db);
+    private string LockSql() =>
+        db.Set<TSaga>()
+            .EntityType.GetOrAddRuntimeAnnotationValue(
+                "Dispatcher.Persistence:Lock",
+                static db =>
+                {
+                    var table = new Table(db!, typeof(TSaga));
+                    return $"select {table.AllColumns} from {table.Name} where {table[nameof(ISaga.CorrelationId)]} = {{0}} for update";
+                },
+                (DbContext)db
+            );
 }

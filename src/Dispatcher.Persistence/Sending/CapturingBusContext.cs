@@ -13,8 +13,14 @@ namespace Dispatcher.Persistence.Sending;
 /// The scope's send and publish endpoints outside of a consumer: each send becomes a row of the scope's context, so that it leaves when that is saved, or never.
 /// </summary>
 internal sealed class CapturingBusContext<TDbContext>(
-    ISendEndpointProvider sending, IPublishEndpointProvider publishing, IClientFactory clients, TDbContext db, OutboxSignal<TDbContext> signal, TimeProvider clock, IServiceProvider services)
-    : ScopedBusContext, OutboxSendContext, IDisposable
+    ISendEndpointProvider sending,
+    IPublishEndpointProvider publishing,
+    IClientFactory clients,
+    TDbContext db,
+    OutboxSignal<TDbContext> signal,
+    TimeProvider clock,
+    IServiceProvider services
+) : ScopedBusContext, OutboxSendContext, IDisposable
     where TDbContext : DbContext
 {
     private ISendEndpointProvider? _sending;
@@ -26,7 +32,8 @@ internal sealed class CapturingBusContext<TDbContext>(
 
     public IPublishEndpoint PublishEndpoint => _publishing ??= new PublishEndpoint(new OutboxPublishEndpointProvider(this, publishing));
 
-    public IScopedClientFactory ClientFactory => _clients ??= new ScopedClientFactory(new ClientFactory(new ScopedClientFactoryContext(clients, services)), null);
+    public IScopedClientFactory ClientFactory =>
+        _clients ??= new ScopedClientFactory(new ClientFactory(new ScopedClientFactoryContext(clients, services)), null);
 
     public Task AddSend<T>(SendContext<T> context)
         where T : class

@@ -16,7 +16,8 @@ internal sealed class CapturingBusContextProvider<TDbContext> : IScopedBusContex
         Bind<IBus, IClientFactory> clients,
         Bind<IBus, IScopedConsumeContextProvider> consuming,
         IScopedConsumeContextProvider consumingAnywhere,
-        IServiceProvider services)
+        IServiceProvider services
+    )
     {
         if (consuming.Value.HasContext)
         {
@@ -28,7 +29,14 @@ internal sealed class CapturingBusContextProvider<TDbContext> : IScopedBusContex
             // In a consumer of the mediator or of another bus, whose conversation goes on.
             var outer = consumingAnywhere.GetContext();
             Context = new CapturingBusContext<TDbContext>(
-                new ScopedConsumeSendEndpointProvider(bus, outer, services), new ScopedConsumePublishEndpointProvider(bus, outer, services), clients.Value, db, signal, clock, services);
+                new ScopedConsumeSendEndpointProvider(bus, outer, services),
+                new ScopedConsumePublishEndpointProvider(bus, outer, services),
+                clients.Value,
+                db,
+                signal,
+                clock,
+                services
+            );
         }
         else
         {

@@ -16,7 +16,8 @@ internal sealed class OutboxDelivery<TDbContext>(
     OutboxSignal<TDbContext> signal,
     IOptionsMonitor<OutboxOptions> options,
     TimeProvider clock,
-    ILogger<OutboxDelivery<TDbContext>> logger) : OutboxLoop(signal, options.Get(typeof(TDbContext).Name).Period, clock, logger)
+    ILogger<OutboxDelivery<TDbContext>> logger
+) : OutboxLoop(signal, options.Get(typeof(TDbContext).Name).Period, clock, logger)
     where TDbContext : DbContext
 {
     /// <summary>Enough to fill the pipe to a broker that confirms each message, few enough to be sent within one lease.</summary>

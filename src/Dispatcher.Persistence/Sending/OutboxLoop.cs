@@ -22,9 +22,7 @@ internal abstract partial class OutboxLoop(Signal signal, TimeSpan period, TimeP
     {
         try
         {
-            while (await OnceAsync(stoppingToken))
-            {
-            }
+            while (await OnceAsync(stoppingToken)) { }
 
             Tell(null);
         }

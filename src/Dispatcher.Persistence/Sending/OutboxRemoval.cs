@@ -8,7 +8,8 @@ namespace Dispatcher.Persistence.Sending;
 /// Removes sent messages, as many as have come together in one statement: a commit for each would cost as much as consuming it. The inbox guards against
 /// consuming twice; a removal that is late, or lost in a crash, only means that a message may be sent twice.
 /// </summary>
-internal sealed partial class OutboxRemoval<TDbContext>(IServiceScopeFactory scopes, ILogger<OutboxRemoval<TDbContext>> logger) : BackgroundService
+internal sealed partial class OutboxRemoval<TDbContext>(IServiceScopeFactory scopes, ILogger<OutboxRemoval<TDbContext>> logger)
+    : BackgroundService
     where TDbContext : DbContext
 {
     private const int Batch = 500;
@@ -60,7 +61,11 @@ internal sealed partial class OutboxRemoval<TDbContext>(IServiceScopeFactory sco
 
     private static partial class Log
     {
-        [LoggerMessage(PersistenceEventIds.NotRemoved, LogLevel.Warning, "{Count} sent messages could not be removed from the outbox and will be sent again")]
+        [LoggerMessage(
+            PersistenceEventIds.NotRemoved,
+            LogLevel.Warning,
+            "{Count} sent messages could not be removed from the outbox and will be sent again"
+        )]
         public static partial void NotRemoved(ILogger logger, int count, Exception reason);
     }
 }

@@ -9,7 +9,11 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.Persistence.Sending;
 
 /// <summary>Sends a captured message, and notes when that fails.</summary>
-internal sealed partial class OutboxSender<TDbContext>(IOptionsMonitor<OutboxOptions> options, TimeProvider clock, ILogger<OutboxSender<TDbContext>> logger)
+internal sealed partial class OutboxSender<TDbContext>(
+    IOptionsMonitor<OutboxOptions> options,
+    TimeProvider clock,
+    ILogger<OutboxSender<TDbContext>> logger
+)
     where TDbContext : DbContext
 {
     private readonly OutboxOptions _options = options.Get(typeof(TDbContext).Name);
@@ -23,7 +27,9 @@ internal sealed partial class OutboxSender<TDbContext>(IOptionsMonitor<OutboxOpt
         {
             var address = row.DestinationAddress ?? throw new InvalidOperationException("The message has no destination address.");
             var endpoint = await endpoints.GetSendEndpoint(address).WaitAsync(timeout.Token);
-            await endpoint.Send(new SerializedMessageBody(), new OutboxMessageSendPipe(row, address), timeout.Token).WaitAsync(timeout.Token);
+            await endpoint
+                .Send(new SerializedMessageBody(), new OutboxMessageSendPipe(row, address), timeout.Token)
+                .WaitAsync(timeout.Token);
             return null;
         }
 #pragma warning disable CA1031 // Whatever it is, the row stays and is tried again.
@@ -56,10 +62,25 @@ internal sealed partial class OutboxSender<TDbContext>(IOptionsMonitor<OutboxOpt
 
     private static partial class Log
     {
-        [LoggerMessage(PersistenceEventIds.SendFailed, LogLevel.Warning, "Message {MessageId} to {Destination} was not sent, {Attempts} times so far; it stays in the outbox and is tried again in {Pause}")]
+        [LoggerMessage(
+            PersistenceEventIds.SendFailed,
+            LogLevel.Warning,
+            "Message {MessageId} to {Destination} was not sent, {Attempts} times so far; it stays in the outbox and is tried again in {Pause}"
+        )]
         public static partial void Failed(ILogger logger, Guid messageId, Uri? destination, int attempts, TimeSpan pause, Exception reason);
 
-        [LoggerMessage(PersistenceEventIds.Parked, LogLevel.Error, "Message {MessageId} to {Destination} was not sent in {Attempts} attempts and is parked; set next_at of outbox row {SequenceNumber} to 0 to try again")]
-        public static partial void Parked(ILogger logger, Guid messageId, Uri? destination, int attempts, long sequenceNumber, Exception reason);
+        [LoggerMessage(
+            PersistenceEventIds.Parked,
+            LogLevel.Error,
+            "Message {MessageId} to {Destination} was not sent in {Attempts} attempts and is parked; set next_at of outbox row {SequenceNumber} to 0 to try again"
+        )]
+        public static partial void Parked(
+            ILogger logger,
+            Guid messageId,
+            Uri? destination,
+            int attempts,
+            long sequenceNumber,
+            Exception reason
+        );
     }
 }

@@ -69,9 +69,10 @@ internal sealed class OutboxRow : OutboxMessageContext
 
     DateTime? MessageContext.ExpirationTime => ExpiresAt is { } at ? Micros.ToDateTime(at) : null;
 
-    Headers MessageContext.Headers => _headers ??= SystemTextJsonMessageSerializer.Instance.DeserializeDictionary<object?>(Headers) is { } headers
-        ? new DictionarySendHeaders(headers)
-        : EmptyHeaders.Instance;
+    Headers MessageContext.Headers =>
+        _headers ??= SystemTextJsonMessageSerializer.Instance.DeserializeDictionary<object?>(Headers) is { } headers
+            ? new DictionarySendHeaders(headers)
+            : EmptyHeaders.Instance;
 
     HostInfo MessageContext.Host => HostMetadataCache.Host;
 

@@ -19,7 +19,11 @@ internal sealed record OutboxSql
     private static OutboxSql From(DbContext db)
     {
         var inbox = new Table(db, typeof(InboxRow));
-        var (message, consumer, received) = (inbox[nameof(InboxRow.MessageId)], inbox[nameof(InboxRow.ConsumerId)], inbox[nameof(InboxRow.ReceivedAt)]);
+        var (message, consumer, received) = (
+            inbox[nameof(InboxRow.MessageId)],
+            inbox[nameof(InboxRow.ConsumerId)],
+            inbox[nameof(InboxRow.ReceivedAt)]
+        );
         var outbox = new Table(db, typeof(OutboxRow));
         var (sequence, next) = (outbox[nameof(OutboxRow.SequenceNumber)], outbox[nameof(OutboxRow.NextAt)]);
 
@@ -28,9 +32,11 @@ internal sealed record OutboxSql
         return new OutboxSql
         {
             Claim = $"insert into {inbox.Name} ({message}, {consumer}, {received}) values ({{0}}, {{1}}, {{2}}) on conflict do nothing",
-            TakeDue = $"with due as materialized (select {sequence} from {outbox.Name} where {next} <= {{1}} order by {next} limit {{2}}{skipLocked}) "
+            TakeDue =
+                $"with due as materialized (select {sequence} from {outbox.Name} where {next} <= {{1}} order by {next} limit {{2}}{skipLocked}) "
                 + $"update {outbox.Name} set {next} = {{0}} where {sequence} in (select {sequence} from due) returning {outbox.AllColumns}",
-            Forget = $"with old as materialized (select {message}, {consumer} from {inbox.Name} where {received} < {{0}} order by {received} limit {{1}}{skipLocked}) "
+            Forget =
+                $"with old as materialized (select {message}, {consumer} from {inbox.Name} where {received} < {{0}} order by {received} limit {{1}}{skipLocked}) "
                 + $"delete from {inbox.Name} where ({message}, {consumer}) in (select {message}, {consumer} from old)",
         };
     }

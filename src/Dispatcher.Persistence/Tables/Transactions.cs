@@ -18,7 +18,9 @@ internal static class Transactions
         db.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
 
     public static bool BelongsToOutbox(this DbContext db, ConsumeContext context) =>
-        db.Database.CurrentTransaction is { } current && context.TryGetPayload(out OutboxTransaction? outbox) && outbox.Transaction == current;
+        db.Database.CurrentTransaction is { } current
+        && context.TryGetPayload(out OutboxTransaction? outbox)
+        && outbox.Transaction == current;
 
     /// <summary>Saves as the last thing before a commit: a failure ends the whole transaction, so that EF Core's savepoint would be two round trips for nothing.</summary>
     public static async Task SaveBeforeCommitAsync(this DbContext db, CancellationToken cancellationToken)

@@ -10,7 +10,7 @@ internal static class Basis
         using Canonical hash = new("dispatcher/basis/v2");
         hash.Add(topic?.ContentHash ?? []);
         hash.Add((long)matched.Count);
-        foreach (Rule rule in matched)
+        foreach (var rule in matched)
         {
             hash.Add(rule.ContentHash);
         }
@@ -29,7 +29,7 @@ internal static class Basis
         hash.Add(approval?.UseWithin.Ticks);
         hash.Add(approval?.Exclude);
         hash.Add(approval?.Groups.Count);
-        foreach (ApprovalGroup group in approval?.Groups ?? [])
+        foreach (var group in approval?.Groups ?? [])
         {
             hash.Add(group.Group);
             hash.Add((long)group.Count);

@@ -10,28 +10,35 @@ internal sealed class Combining(CompiledTopic topic, IReadOnlyList<Rule> matched
 {
     public Decision Decide(bool isGranted)
     {
-        Verdict verdict = matched.Count == 0 ? Verdict.Allow : matched.Max(rule => rule.Decision);
+        var verdict = matched.Count == 0 ? Verdict.Allow : matched.Max(rule => rule.Decision);
         if (verdict == Verdict.Deny)
         {
             return Decided(verdict, null, null);
         }
 
-        return isGranted ? Limit(verdict) : Denied(ReasonCodes.NoMatch, [], "no rule definitely grants this job; \"dispatcher jobs explain\" with its id says what each rule lacks");
+        return isGranted
+            ? Limit(verdict)
+            : Denied(
+                ReasonCodes.NoMatch,
+                [],
+                "no rule definitely grants this job; \"dispatcher jobs explain\" with its id says what each rule lacks"
+            );
     }
 
     /// <summary>A denial that no rule asked for.</summary>
-    public Decision Denied(string code, IEnumerable<Rule> deciding, string detail) => Decision.Denied(code, policyHash) with
-    {
-        Rules = Ids(deciding),
-        MatchedRules = Ids(matched),
-        Detail = detail,
-        BasisHash = Basis.Hash(topic, matched, null, null),
-        JobClass = topic.JobClass,
-    };
+    public Decision Denied(string code, IEnumerable<Rule> deciding, string detail) =>
+        Decision.Denied(code, policyHash) with
+        {
+            Rules = Ids(deciding),
+            MatchedRules = Ids(matched),
+            Detail = detail,
+            BasisHash = Basis.Hash(topic, matched, null, null),
+            JobClass = topic.JobClass,
+        };
 
     private Decision Limit(Verdict verdict)
     {
-        Constraints? constraints = ConstraintMerge.Of(matched);
+        var constraints = ConstraintMerge.Of(matched);
         if (constraints is not null && ConstraintMerge.Unsatisfiable(constraints) is { } empty)
         {
             return Denied(ReasonCodes.ConstraintUnsatisfiable, Contributors(), $"the rules' {empty} have nothing in common");
@@ -50,7 +57,7 @@ internal sealed class Combining(CompiledTopic topic, IReadOnlyList<Rule> matched
     private Decision Decided(Verdict verdict, Constraints? constraints, ApprovalRequirement? approval)
     {
         List<Rule> deciding = [.. matched.Where(rule => rule.Decision == verdict)];
-        string reasons = string.Join("; ", deciding.Select(rule => rule.Reason).OfType<string>().Distinct(StringComparer.Ordinal));
+        var reasons = string.Join("; ", deciding.Select(rule => rule.Reason).OfType<string>().Distinct(StringComparer.Ordinal));
         return new Decision
         {
             Verdict = verdict,
@@ -65,12 +72,13 @@ internal sealed class Combining(CompiledTopic topic, IReadOnlyList<Rule> matched
         };
     }
 
-    private static string Verb(Verdict verdict) => verdict switch
-    {
-        Verdict.Allow or Verdict.AllowWithConstraints => "allowed",
-        Verdict.RequireApproval => "approval required",
-        Verdict.Deny => "denied",
-    };
+    private static string Verb(Verdict verdict) =>
+        verdict switch
+        {
+            Verdict.Allow or Verdict.AllowWithConstraints => "allowed",
+            Verdict.RequireApproval => "approval required",
+            Verdict.Deny => "denied",
+        };
 
     private static IReadOnlyList<string> Ids(IEnumerable<Rule> rules) => [.. rules.Select(rule => rule.Id)];
 }

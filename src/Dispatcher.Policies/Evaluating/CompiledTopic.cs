@@ -46,7 +46,10 @@ internal sealed record CompiledTopic
 
     public CompiledTopic With(int number, RuleSet[] rules, Slots slots)
     {
-        RegisteredLabel[] labels = [.. JobClass.Labels.Select(label => new RegisteredLabel(label.Key, slots.OfLabel(label.Key), label.Value))];
+        RegisteredLabel[] labels =
+        [
+            .. JobClass.Labels.Select(label => new RegisteredLabel(label.Key, slots.OfLabel(label.Key), label.Value)),
+        ];
         return this with
         {
             Number = number,

@@ -9,9 +9,12 @@ internal static class ConstraintMerge
     public static Constraints? Of(IReadOnlyList<Rule> rules)
     {
         Constraints? merged = null;
-        foreach (Rule rule in rules)
+        foreach (var rule in rules)
         {
-            merged = rule.Constraints is null ? merged : merged is null ? rule.Constraints : Merge(merged, rule.Constraints);
+            merged =
+                rule.Constraints is null ? merged
+                : merged is null ? rule.Constraints
+                : Merge(merged, rule.Constraints);
         }
 
         return merged;
@@ -27,18 +30,25 @@ internal static class ConstraintMerge
     public static string? NotEnforced(Constraints constraints, Pool pool) =>
         ConstraintNames.In(constraints).FirstOrDefault(name => !pool.Enforcers.Contains(name, StringComparer.Ordinal));
 
-    private static Constraints Merge(Constraints a, Constraints b) => new()
-    {
-        AllowedHosts = a.AllowedHosts is null ? b.AllowedHosts
-            : b.AllowedHosts is null ? a.AllowedHosts
-            : AllowedHosts.Intersect(a.AllowedHosts, b.AllowedHosts),
-        AllowedCommands = Intersect(a.AllowedCommands, b.AllowedCommands),
-        TimeoutMs = Least(a.TimeoutMs, b.TimeoutMs),
-        MaxOutputBytes = Least(a.MaxOutputBytes, b.MaxOutputBytes),
-    };
+    private static Constraints Merge(Constraints a, Constraints b) =>
+        new()
+        {
+            AllowedHosts =
+                a.AllowedHosts is null ? b.AllowedHosts
+                : b.AllowedHosts is null ? a.AllowedHosts
+                : AllowedHosts.Intersect(a.AllowedHosts, b.AllowedHosts),
+            AllowedCommands = Intersect(a.AllowedCommands, b.AllowedCommands),
+            TimeoutMs = Least(a.TimeoutMs, b.TimeoutMs),
+            MaxOutputBytes = Least(a.MaxOutputBytes, b.MaxOutputBytes),
+        };
 
     private static IReadOnlyList<string>? Intersect(IReadOnlyList<string>? a, IReadOnlyList<string>? b) =>
-        a is null ? b : b is null ? a : [.. a.Intersect(b, StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        a is null ? b
+        : b is null ? a
+        : [.. a.Intersect(b, StringComparer.Ordinal).Order(StringComparer.Ordinal)];
 
-    private static long? Least(long? a, long? b) => a is null ? b : b is null ? a : Math.Min(a.Value, b.Value);
+    private static long? Least(long? a, long? b) =>
+        a is null ? b
+        : b is null ? a
+        : Math.Min(a.Value, b.Value);
 }

@@ -39,7 +39,7 @@ internal sealed class DecisionMemo
 
     public void Keep(ReadOnlySpan<int> key, Decision decision)
     {
-        Generation young = _young;
+        var young = _young;
         if (young.Add(key, decision) < MostNumbers)
         {
             return;
@@ -57,15 +57,18 @@ internal sealed class DecisionMemo
 
     private sealed class Generation
     {
-        private readonly ConcurrentDictionary<int[], Decision>.AlternateLookup<ReadOnlySpan<int>> _decisions =
-            new ConcurrentDictionary<int[], Decision>(new SameNumbers()).GetAlternateLookup<ReadOnlySpan<int>>();
+        private readonly ConcurrentDictionary<int[], Decision>.AlternateLookup<ReadOnlySpan<int>> _decisions = new ConcurrentDictionary<
+            int[],
+            Decision
+        >(new SameNumbers()).GetAlternateLookup<ReadOnlySpan<int>>();
 
         private int _size;
 
-        public Decision? Get(ReadOnlySpan<int> key) => _decisions.TryGetValue(key, out Decision? decision) ? decision : null;
+        public Decision? Get(ReadOnlySpan<int> key) => _decisions.TryGetValue(key, out var decision) ? decision : null;
 
         /// <summary>Answers the size after that.</summary>
-        public int Add(ReadOnlySpan<int> key, Decision decision) => _decisions.TryAdd(key, decision) ? Interlocked.Add(ref _size, key.Length + Overhead) : Volatile.Read(ref _size);
+        public int Add(ReadOnlySpan<int> key, Decision decision) =>
+            _decisions.TryAdd(key, decision) ? Interlocked.Add(ref _size, key.Length + Overhead) : Volatile.Read(ref _size);
     }
 
     private sealed class SameNumbers : IEqualityComparer<int[]>, IAlternateEqualityComparer<ReadOnlySpan<int>, int[]>

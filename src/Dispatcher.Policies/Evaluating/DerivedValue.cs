@@ -30,7 +30,7 @@ internal static class DerivedValue
             return null;
         }
 
-        foreach (DerivationRow row in derivation.Table)
+        foreach (var row in derivation.Table)
         {
             if (Fits(row, elements))
             {
@@ -41,20 +41,21 @@ internal static class DerivedValue
         return derivation.Default;
     }
 
-    private static bool Fits(DerivationRow row, List<string> elements) => row.Fit switch
-    {
-        RowFit.Exact => elements.SequenceEqual(row.Elements, StringComparer.Ordinal),
-        RowFit.Prefix => elements.Take(row.Elements.Count).SequenceEqual(row.Elements, StringComparer.Ordinal),
-        RowFit.Suffix => elements.TakeLast(row.Elements.Count).SequenceEqual(row.Elements, StringComparer.Ordinal),
-        RowFit.StartsWith => elements[0].StartsWith(row.Elements[0], StringComparison.Ordinal),
-        RowFit.EndsWith => elements[0].EndsWith(row.Elements[0], StringComparison.Ordinal),
-    };
+    private static bool Fits(DerivationRow row, List<string> elements) =>
+        row.Fit switch
+        {
+            RowFit.Exact => elements.SequenceEqual(row.Elements, StringComparer.Ordinal),
+            RowFit.Prefix => elements.Take(row.Elements.Count).SequenceEqual(row.Elements, StringComparer.Ordinal),
+            RowFit.Suffix => elements.TakeLast(row.Elements.Count).SequenceEqual(row.Elements, StringComparer.Ordinal),
+            RowFit.StartsWith => elements[0].StartsWith(row.Elements[0], StringComparison.Ordinal),
+            RowFit.EndsWith => elements[0].EndsWith(row.Elements[0], StringComparison.Ordinal),
+        };
 
     private static JsonElement? At(JsonElement element, string pointer)
     {
-        foreach (string token in pointer.Split('/').Skip(1))
+        foreach (var token in pointer.Split('/').Skip(1))
         {
-            string name = token.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
+            var name = token.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
             if (Child(element, name) is not { } child)
             {
                 return null;
@@ -70,10 +71,10 @@ internal static class DerivedValue
     {
         if (element.ValueKind == JsonValueKind.Object)
         {
-            return element.TryGetProperty(name, out JsonElement child) ? child : null;
+            return element.TryGetProperty(name, out var child) ? child : null;
         }
 
-        bool isIndex = int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int index);
+        var isIndex = int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var index);
         return element.ValueKind == JsonValueKind.Array && isIndex && index < element.GetArrayLength() ? element[index] : null;
     }
 
@@ -81,18 +82,21 @@ internal static class DerivedValue
     {
         if (element.ValueKind == JsonValueKind.String)
         {
-            string whole = element.GetString()!;
+            var whole = element.GetString()!;
             if (derivation.NeedsText && Excerpt.HasInvisible(whole))
             {
                 // A line break or the like: where a reader or the called program sees the end of the text is not known.
                 return null;
             }
 
-            string? text = derivation.Part is null ? whole : derivation.Part.Of(whole);
+            var text = derivation.Part is null ? whole : derivation.Part.Of(whole);
             return text is null ? null : [text];
         }
 
-        bool isList = !derivation.NeedsText && element.ValueKind == JsonValueKind.Array && element.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String);
+        var isList =
+            !derivation.NeedsText
+            && element.ValueKind == JsonValueKind.Array
+            && element.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String);
         return isList ? [.. element.EnumerateArray().Select(item => item.GetString()!)] : null;
     }
 }

@@ -21,19 +21,27 @@ internal sealed class Evaluator
     public Evaluator(BundleContent content, string policyHash)
     {
         _policyHash = policyHash;
-        _rules = [.. content.Rules.OrderBy(rule => rule.Id, StringComparer.Ordinal).Select((rule, number) => rule with { Number = number })];
+        _rules =
+        [
+            .. content.Rules.OrderBy(rule => rule.Id, StringComparer.Ordinal).Select((rule, number) => rule with { Number = number }),
+        ];
         _topics = Compile(content.Topics, _rules, content.Slots).ToFrozenDictionary(topic => topic.JobClass.Topic, StringComparer.Ordinal);
     }
 
     /// <summary>The topics with the rules that fit each.</summary>
     public static IEnumerable<CompiledTopic> Compile(IReadOnlyList<CompiledTopic> topics, IReadOnlyList<Rule> rules, Slots slots)
     {
-        Dictionary<TopicPattern, RuleSet> sets = rules.GroupBy(rule => rule.Topic).ToDictionary(same => same.Key, same => new RuleSet([.. same]));
+        var sets = rules.GroupBy(rule => rule.Topic).ToDictionary(same => same.Key, same => new RuleSet([.. same]));
         List<TopicPattern> wild = [.. sets.Keys.Where(pattern => !pattern.IsExact)];
         return topics.Select((topic, number) => topic.With(number, RulesFor(topic.JobClass.Topic), slots));
 
         RuleSet[] RulesFor(string topic) =>
-            [.. wild.Where(pattern => pattern.Fits(topic)).Append(new TopicPattern(topic)).Where(sets.ContainsKey).Select(pattern => sets[pattern])];
+            [
+                .. wild.Where(pattern => pattern.Fits(topic))
+                    .Append(new TopicPattern(topic))
+                    .Where(sets.ContainsKey)
+                    .Select(pattern => sets[pattern]),
+            ];
     }
 
     public Decision Decide(JobFacts job, DateTimeOffset now) => Decide(job, now, everyRule: false);
@@ -44,37 +52,42 @@ internal sealed class Evaluator
     /// <summary>Decides, and tells how each rule took part.</summary>
     public Explanation Explain(JobFacts job, DateTimeOffset now)
     {
-        Decision decision = Decide(job, now);
-        if (!_topics.TryGetValue(job.Topic, out CompiledTopic? topic))
+        var decision = Decide(job, now);
+        if (!_topics.TryGetValue(job.Topic, out var topic))
         {
             return Account.OfRefusal(decision, job.Labels, job.RiskTags);
         }
 
-        Facts facts = Scratch.OfThread.Facts;
-        bool isRefused = Check(topic, job, facts) is not null;
+        var facts = Scratch.OfThread.Facts;
+        var isRefused = Check(topic, job, facts) is not null;
         IReadOnlyList<string> tags = [.. job.RiskTags.Union(topic.JobClass.Tags, StringComparer.Ordinal).Order(StringComparer.Ordinal)];
-        return isRefused ? Account.OfRefusal(decision, facts.Labels(), tags) : new Explanation
-        {
-            Decision = decision,
-            Labels = facts.Labels(),
-            Tags = tags,
-            Rules = [.. _rules.Select(rule => Account.Of(rule, facts, now))],
-            Merge = Account.OfMerge(decision, [.. _rules.Where(rule => decision.MatchedRules.Contains(rule.Id, StringComparer.Ordinal))]),
-        };
+        return isRefused
+            ? Account.OfRefusal(decision, facts.Labels(), tags)
+            : new Explanation
+            {
+                Decision = decision,
+                Labels = facts.Labels(),
+                Tags = tags,
+                Rules = [.. _rules.Select(rule => Account.Of(rule, facts, now))],
+                Merge = Account.OfMerge(
+                    decision,
+                    [.. _rules.Where(rule => decision.MatchedRules.Contains(rule.Id, StringComparer.Ordinal))]
+                ),
+            };
     }
 
     /// <summary>For each rule that matches, by id: what would be decided if it were not there.</summary>
     public IReadOnlyDictionary<string, Decision> DecideWithoutEach(JobFacts job, DateTimeOffset now)
     {
-        Decision decision = Decide(job, now);
-        Facts facts = Scratch.OfThread.Facts;
+        var decision = Decide(job, now);
+        var facts = Scratch.OfThread.Facts;
         List<Rule> matched = [.. _rules.Where(rule => decision.MatchedRules.Contains(rule.Id, StringComparer.Ordinal))];
         return matched.ToDictionary(rule => rule.Id, Without, StringComparer.Ordinal);
 
         Decision Without(Rule missing)
         {
-            List<Rule> others = matched.FindAll(rule => rule != missing);
-            bool isGranted = others.Exists(rule => rule.Decision != Verdict.Deny && Test(rule, facts, now) == Truth.True);
+            var others = matched.FindAll(rule => rule != missing);
+            var isGranted = others.Exists(rule => rule.Decision != Verdict.Deny && Test(rule, facts, now) == Truth.True);
             return new Combining(_topics[job.Topic], others, _policyHash).Decide(isGranted);
         }
     }
@@ -87,8 +100,8 @@ internal sealed class Evaluator
 
     private Decision Decide(JobFacts job, DateTimeOffset now, bool everyRule)
     {
-        Scratch scratch = Scratch.OfThread;
-        if (!_topics.TryGetValue(job.Topic, out CompiledTopic? topic))
+        var scratch = Scratch.OfThread;
+        if (!_topics.TryGetValue(job.Topic, out var topic))
         {
             return UnknownTopic(job.Topic);
         }
@@ -99,17 +112,19 @@ internal sealed class Evaluator
         }
 
         FindCandidates(topic, scratch, everyRule);
-        bool isGranted = TestCandidates(scratch, now);
+        var isGranted = TestCandidates(scratch, now);
         return Combine(topic, scratch.Matched, isGranted);
     }
 
-    private Decision UnknownTopic(string topic) => Decision.Denied(ReasonCodes.UnknownTopic, _policyHash) with
-    {
-        Detail = $"topic {topic} is not in topics.yaml{Hint(topic)}",
-        BasisHash = Basis.Hash(null, [], null, null),
-    };
+    private Decision UnknownTopic(string topic) =>
+        Decision.Denied(ReasonCodes.UnknownTopic, _policyHash) with
+        {
+            Detail = $"topic {topic} is not in topics.yaml{Hint(topic)}",
+            BasisHash = Basis.Hash(null, [], null, null),
+        };
 
-    private string Hint(string topic) => Nearest.To(topic, [.. _topics.Keys.Order(StringComparer.Ordinal)]) is { } nearest ? $"; did you mean {nearest}?" : "";
+    private string Hint(string topic) =>
+        Nearest.To(topic, [.. _topics.Keys.Order(StringComparer.Ordinal)]) is { } nearest ? $"; did you mean {nearest}?" : "";
 
     // :: Step 1
     private Decision? Check(CompiledTopic topic, JobFacts job, Facts facts)
@@ -120,19 +135,21 @@ internal sealed class Evaluator
             return PayloadSchema.Denied(topic, errors, _policyHash);
         }
 
-        return LabelCheck.Apply(topic, job, facts) is { } fault ? new Combining(topic, [], _policyHash).Denied(fault.Code, [], fault.Detail) : null;
+        return LabelCheck.Apply(topic, job, facts) is { } fault
+            ? new Combining(topic, [], _policyHash).Denied(fault.Code, [], fault.Detail)
+            : null;
     }
 
     // :: Step 2
     private void FindCandidates(CompiledTopic topic, Scratch scratch, bool everyRule)
     {
         scratch.Candidates.Clear();
-        foreach (RuleSet rules in everyRule ? [] : topic.Rules)
+        foreach (var rules in everyRule ? [] : topic.Rules)
         {
             rules.AddCandidates(scratch.Facts, scratch.Candidates);
         }
 
-        foreach (Rule rule in everyRule ? _rules : [])
+        foreach (var rule in everyRule ? _rules : [])
         {
             if (rule.Topic.Fits(topic.JobClass.Topic))
             {
@@ -144,11 +161,11 @@ internal sealed class Evaluator
     // :: Step 3
     private static bool TestCandidates(Scratch scratch, DateTimeOffset now)
     {
-        bool isGranted = false;
+        var isGranted = false;
         scratch.Matched.Clear();
-        foreach (Rule rule in scratch.Candidates)
+        foreach (var rule in scratch.Candidates)
         {
-            Truth truth = Test(rule, scratch.Facts, now);
+            var truth = Test(rule, scratch.Facts, now);
             if (Counts(rule, truth))
             {
                 scratch.Matched.Add(rule.Number);
@@ -163,7 +180,7 @@ internal sealed class Evaluator
     // :: Step 4
     private Decision Combine(CompiledTopic topic, List<int> matched, bool isGranted)
     {
-        int rules = matched.Count;
+        var rules = matched.Count;
         matched.Add(topic.Number);
         matched.Add(isGranted ? 1 : 0);
         ReadOnlySpan<int> key = CollectionsMarshal.AsSpan(matched);
@@ -172,7 +189,7 @@ internal sealed class Evaluator
             return known;
         }
 
-        Decision decision = new Combining(topic, [.. matched.Take(rules).Select(number => _rules[number])], _policyHash).Decide(isGranted);
+        var decision = new Combining(topic, [.. matched.Take(rules).Select(number => _rules[number])], _policyHash).Decide(isGranted);
         _memo.Keep(key, decision);
         return decision;
     }

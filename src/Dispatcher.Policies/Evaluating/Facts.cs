@@ -17,7 +17,7 @@ internal sealed class Facts
     /// <summary>As LINQ's Contains, without its enumerator.</summary>
     public static bool Has(IReadOnlyList<string> texts, string text)
     {
-        for (int i = 0; i < texts.Count; i++)
+        for (var i = 0; i < texts.Count; i++)
         {
             if (texts[i] == text)
             {
@@ -68,12 +68,14 @@ internal sealed class Facts
     public IReadOnlyDictionary<string, string> Labels()
     {
         SortedDictionary<string, string> labels = new(StringComparer.Ordinal);
-        foreach ((string name, string? value) in _labels.Concat(_topic.Labels.Select(label => KeyValuePair.Create(label.Name, Value(label.Slot)!))))
+        foreach (
+            (var name, var value) in _labels.Concat(_topic.Labels.Select(label => KeyValuePair.Create(label.Name, Value(label.Slot)!)))
+        )
         {
             labels[name] = value!;
         }
 
-        foreach (string absent in labels.Where(label => label.Value is null).Select(label => label.Key).ToList())
+        foreach (var absent in labels.Where(label => label.Value is null).Select(label => label.Key).ToList())
         {
             labels.Remove(absent);
         }
@@ -92,10 +94,12 @@ internal sealed class Facts
     }
 
     /// <summary>Labels are compared ordinal, whatever the dictionary thinks.</summary>
-    private static IReadOnlyDictionary<string, string> Ordinal(IReadOnlyDictionary<string, string> labels) => labels switch
-    {
-        Dictionary<string, string> plain when plain.Comparer == StringComparer.Ordinal || plain.Comparer == EqualityComparer<string>.Default => labels,
-        SortedDictionary<string, string> sorted when sorted.Comparer == StringComparer.Ordinal => labels,
-        _ => new Dictionary<string, string>(labels, StringComparer.Ordinal),
-    };
+    private static IReadOnlyDictionary<string, string> Ordinal(IReadOnlyDictionary<string, string> labels) =>
+        labels switch
+        {
+            Dictionary<string, string> plain
+                when plain.Comparer == StringComparer.Ordinal || plain.Comparer == EqualityComparer<string>.Default => labels,
+            SortedDictionary<string, string> sorted when sorted.Comparer == StringComparer.Ordinal => labels,
+            _ => new Dictionary<string, string>(labels, StringComparer.Ordinal),
+        };
 }

@@ -12,8 +12,8 @@ internal static class LabelCheck
     /// <summary>Changes <paramref name="facts"/> to what the rules may see. Answers the first fault by label name, or null.</summary>
     public static LabelFault? Apply(CompiledTopic topic, JobFacts job, Facts facts)
     {
-        using JsonDocument? payload = topic.HasDerivedLabels ? DerivedValue.Parse(job.Payload) : null;
-        foreach (RegisteredLabel label in topic.Labels)
+        using var payload = topic.HasDerivedLabels ? DerivedValue.Parse(job.Payload) : null;
+        foreach (var label in topic.Labels)
         {
             if ((Derive(label, job, payload, facts) ?? Check(label, facts.Value(label.Slot), job)) is { } fault)
             {
@@ -31,31 +31,47 @@ internal static class LabelCheck
             return null;
         }
 
-        string? derived = label.Spec.Derive is null ? job.Principal : payload is null ? null : DerivedValue.Of(payload.RootElement, label.Spec.Derive);
+        var derived =
+            label.Spec.Derive is null ? job.Principal
+            : payload is null ? null
+            : DerivedValue.Of(payload.RootElement, label.Spec.Derive);
 
         // What could not be derived is absent: the producer's word does not take its place.
-        string? stated = facts.Value(label.Slot);
+        var stated = facts.Value(label.Slot);
         facts.Set(label.Slot, derived);
         return derived is null || stated is null || stated == derived
             ? null
-            : new LabelFault(ReasonCodes.LabelConflict, $"label {label.Name} is stated as '{stated}' but is '{derived}'; leave it out or state the same");
+            : new LabelFault(
+                ReasonCodes.LabelConflict,
+                $"label {label.Name} is stated as '{stated}' but is '{derived}'; leave it out or state the same"
+            );
     }
 
     private static LabelFault? Check(RegisteredLabel label, string? value, JobFacts job)
     {
         if (value is null)
         {
-            return label.Spec.Required ? new LabelFault(ReasonCodes.LabelMissing, $"label {label.Name} is missing; allowed: {Allowed(label)}{Misspelt(label, job)}") : null;
+            return label.Spec.Required
+                ? new LabelFault(
+                    ReasonCodes.LabelMissing,
+                    $"label {label.Name} is missing; allowed: {Allowed(label)}{Misspelt(label, job)}"
+                )
+                : null;
         }
 
         return label.Spec.Values is null || Facts.Has(label.Spec.Values, value)
             ? null
-            : new LabelFault(ReasonCodes.LabelInvalid, $"label {label.Name} is '{value}'; allowed: {Allowed(label)}{Hint(Nearest.To(value, [.. label.Spec.Values.Order(StringComparer.Ordinal)]))}");
+            : new LabelFault(
+                ReasonCodes.LabelInvalid,
+                $"label {label.Name} is '{value}'; allowed: {Allowed(label)}{Hint(Nearest.To(value, [.. label.Spec.Values.Order(StringComparer.Ordinal)]))}"
+            );
     }
 
     /// <summary>The stated label whose name was probably meant to be this one.</summary>
     private static string Misspelt(RegisteredLabel label, JobFacts job) =>
-        job.Labels.Keys.Order(StringComparer.Ordinal).FirstOrDefault(name => Nearest.To(name, [label.Name]) is not null) is { } name ? $"; '{name}' is stated, did you mean {label.Name}?" : "";
+        job.Labels.Keys.Order(StringComparer.Ordinal).FirstOrDefault(name => Nearest.To(name, [label.Name]) is not null) is { } name
+            ? $"; '{name}' is stated, did you mean {label.Name}?"
+            : "";
 
     private static string Hint(string? nearest) => nearest is null ? "" : $"; did you mean {nearest}?";
 

@@ -26,8 +26,8 @@ internal sealed class AllOf(IReadOnlyList<Predicate> parts) : Predicate
 
     public override Truth Test(Facts facts)
     {
-        Truth all = Truth.True;
-        foreach (Predicate part in _parts)
+        var all = Truth.True;
+        foreach (var part in _parts)
         {
             all = Kleene.And(all, part.Test(facts));
             if (all == Truth.False)
@@ -42,7 +42,8 @@ internal sealed class AllOf(IReadOnlyList<Predicate> parts) : Predicate
     public override string Seen(Facts facts) => string.Join(", ", _parts.Select(part => part.Seen(facts)));
 
     /// <summary>The first part that decides why the whole is not true: one that is false, else one that is unknown. Null: the whole is true.</summary>
-    public Predicate? Obstacle(Facts facts) => Array.Find(_parts, part => part.Test(facts) == Test(facts) && part.Test(facts) != Truth.True);
+    public Predicate? Obstacle(Facts facts) =>
+        Array.Find(_parts, part => part.Test(facts) == Test(facts) && part.Test(facts) != Truth.True);
 }
 
 internal sealed class Unless(Predicate inner) : Predicate
@@ -90,7 +91,7 @@ internal sealed class IsAnyOf(int slot, string name, IReadOnlyList<string> value
             return facts.Absent(Slot);
         }
 
-        foreach (string allowed in _values)
+        foreach (var allowed in _values)
         {
             if (allowed == value)
             {
@@ -129,12 +130,17 @@ internal sealed class HasTags(IReadOnlyList<string> tags, bool all) : Predicate
 
     public bool All { get; } = all;
 
-    public override string Wanted => (_tags.Length == 1 ? "risk tag " : All ? "risk tags " : "any of risk tags ") + string.Join(All ? " and " : ", ", _tags);
+    public override string Wanted =>
+        (
+            _tags.Length == 1 ? "risk tag "
+            : All ? "risk tags "
+            : "any of risk tags "
+        ) + string.Join(All ? " and " : ", ", _tags);
 
     public override Truth Test(Facts facts)
     {
-        Truth truth = All ? Truth.True : Truth.False;
-        foreach (string tag in _tags)
+        var truth = All ? Truth.True : Truth.False;
+        foreach (var tag in _tags)
         {
             truth = All ? Kleene.And(truth, facts.Tag(tag)) : Kleene.Or(truth, facts.Tag(tag));
         }
@@ -144,12 +150,13 @@ internal sealed class HasTags(IReadOnlyList<string> tags, bool all) : Predicate
 
     public override string Seen(Facts facts) => string.Join(", ", _tags.Select(tag => $"risk tag {tag} is {Word(facts.Tag(tag))}"));
 
-    private static string Word(Truth truth) => truth switch
-    {
-        Truth.True => "there",
-        Truth.False => "absent",
-        Truth.Unknown => "not named and not optional",
-    };
+    private static string Word(Truth truth) =>
+        truth switch
+        {
+            Truth.True => "there",
+            Truth.False => "absent",
+            Truth.Unknown => "not named and not optional",
+        };
 }
 
 internal sealed class AttemptIsAtLeast(long least) : Predicate

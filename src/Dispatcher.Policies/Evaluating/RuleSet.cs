@@ -16,7 +16,7 @@ internal sealed class RuleSet
     public RuleSet(IReadOnlyList<Rule> rules)
     {
         Dictionary<(int Slot, string Value), int> sharing = [];
-        foreach ((int Slot, string Value) test in rules.SelectMany(Wants).SelectMany(test => test.Values.Select(value => (test.Slot, value))))
+        foreach (var test in rules.SelectMany(Wants).SelectMany(test => test.Values.Select(value => (test.Slot, value))))
         {
             CollectionsMarshal.GetValueRefOrAddDefault(sharing, test, out _)++;
         }
@@ -26,14 +26,19 @@ internal sealed class RuleSet
             .Select(rule => (rule, Wants(rule).MinBy(test => test.Values.Max(value => sharing[(test.Slot, value)]))))
             .ToLookup(pair => pair.Item2?.Slot);
         _always = [.. shelves[null].Select(pair => pair.Rule)];
-        _shelves = [.. shelves.Where(shelf => shelf.Key is not null).Select(shelf => new Shelf(shelf.Key!.Value, [.. shelf.Select(pair => (pair.Rule, pair.By!.Values))]))];
+        _shelves =
+        [
+            .. shelves
+                .Where(shelf => shelf.Key is not null)
+                .Select(shelf => new Shelf(shelf.Key!.Value, [.. shelf.Select(pair => (pair.Rule, pair.By!.Values))])),
+        ];
     }
 
     /// <summary>Adds the rules that may match.</summary>
     public void AddCandidates(Facts facts, List<Rule> candidates)
     {
         candidates.AddRange(_always);
-        foreach (Shelf shelf in _shelves)
+        foreach (var shelf in _shelves)
         {
             candidates.AddRange(shelf.For(facts));
         }

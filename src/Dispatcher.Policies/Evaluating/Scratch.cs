@@ -6,9 +6,7 @@ internal sealed class Scratch
     [ThreadStatic]
     private static Scratch? _ofThread;
 
-    private Scratch()
-    {
-    }
+    private Scratch() { }
 
     public static Scratch OfThread => _ofThread ??= new Scratch();
 

@@ -14,7 +14,7 @@ internal sealed class Slots
 
     public int OfLabel(string name)
     {
-        if (!_labels.TryGetValue(name, out int slot))
+        if (!_labels.TryGetValue(name, out var slot))
         {
             slot = Count;
             _labels.Add(name, slot);

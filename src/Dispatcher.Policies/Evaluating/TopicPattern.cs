@@ -12,10 +12,10 @@ internal sealed record TopicPattern(string Text)
     public bool Fits(string topic)
     {
         ReadOnlySpan<char> segments = topic;
-        MemoryExtensions.SpanSplitEnumerator<char> left = segments.Split('.');
-        foreach (Range wanted in Text.AsSpan().Split('.'))
+        var left = segments.Split('.');
+        foreach (var wanted in Text.AsSpan().Split('.'))
         {
-            ReadOnlySpan<char> want = Text.AsSpan(wanted);
+            var want = Text.AsSpan(wanted);
             if (!left.MoveNext())
             {
                 return false;

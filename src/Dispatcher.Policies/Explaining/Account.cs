@@ -9,11 +9,24 @@ internal static class Account
 {
     /// <summary>The registry denied the job before any rule was asked.</summary>
     public static Explanation OfRefusal(Decision decision, IReadOnlyDictionary<string, string> labels, IReadOnlyList<string> tags) =>
-        new() { Decision = decision, Labels = labels, Tags = tags, Rules = [], Merge = OfMerge(decision, []) };
+        new()
+        {
+            Decision = decision,
+            Labels = labels,
+            Tags = tags,
+            Rules = [],
+            Merge = OfMerge(decision, []),
+        };
 
     public static RuleAccount Of(Rule rule, Facts facts, DateTimeOffset now)
     {
-        RuleAccount account = new() { Id = rule.Id, Where = rule.Where, Decision = rule.Decision, Outcome = RuleOutcome.OtherTopic };
+        RuleAccount account = new()
+        {
+            Id = rule.Id,
+            Where = rule.Where,
+            Decision = rule.Decision,
+            Outcome = RuleOutcome.OtherTopic,
+        };
         if (!rule.Topic.Fits(facts.Topic))
         {
             return account with { Wanted = $"topic fits {rule.Topic.Text}", Seen = $"topic is {facts.Topic}", WantedAt = rule.Where };
@@ -21,10 +34,16 @@ internal static class Account
 
         if (!rule.IsInEffect(now))
         {
-            return account with { Outcome = RuleOutcome.NotInEffect, Wanted = Window(rule), Seen = $"the time is {Text(now)}", WantedAt = rule.Where };
+            return account with
+            {
+                Outcome = RuleOutcome.NotInEffect,
+                Wanted = Window(rule),
+                Seen = $"the time is {Text(now)}",
+                WantedAt = rule.Where,
+            };
         }
 
-        Predicate? obstacle = rule.Match.Obstacle(facts);
+        var obstacle = rule.Match.Obstacle(facts);
         return account with
         {
             Outcome = OutcomeOf(rule, Evaluator.Test(rule, facts, now)),
@@ -39,16 +58,26 @@ internal static class Account
         List<string> steps = [];
         if (matched.Count > 0)
         {
-            steps.Add($"most restrictive of {string.Join(", ", matched.Select(rule => $"{rule.Id} ({VerdictNames.Of(rule.Decision)})"))}: {VerdictNames.Of(matched.Max(rule => rule.Decision))}");
+            steps.Add(
+                $"most restrictive of {string.Join(", ", matched.Select(rule => $"{rule.Id} ({VerdictNames.Of(rule.Decision)})"))}: {VerdictNames.Of(matched.Max(rule => rule.Decision))}"
+            );
         }
 
         AddMerge(steps, "allowed_commands", "common to all", matched, constraints => Text(constraints.AllowedCommands));
         AddMerge(steps, "allowed_hosts", "common to all", matched, constraints => Text(constraints.AllowedHosts));
-        AddMerge(steps, "max_output_bytes", "the least", matched, constraints => constraints.MaxOutputBytes?.ToString(CultureInfo.InvariantCulture));
+        AddMerge(
+            steps,
+            "max_output_bytes",
+            "the least",
+            matched,
+            constraints => constraints.MaxOutputBytes?.ToString(CultureInfo.InvariantCulture)
+        );
         AddMerge(steps, "timeout_ms", "the least", matched, constraints => constraints.TimeoutMs?.ToString(CultureInfo.InvariantCulture));
         if (matched.Count(rule => rule.Approval is not null) > 1)
         {
-            steps.Add($"approval of {string.Join(", ", matched.Where(rule => rule.Approval is not null).Select(rule => rule.Id))}: all groups, the higher counts, all exclusions, the shorter times, covers retries if all do, on_policy_change invalidate if one does");
+            steps.Add(
+                $"approval of {string.Join(", ", matched.Where(rule => rule.Approval is not null).Select(rule => rule.Id))}: all groups, the higher counts, all exclusions, the shorter times, covers retries if all do, on_policy_change invalidate if one does"
+            );
         }
 
         steps.Add($"{VerdictNames.Of(decision.Verdict)}: {decision.Reason}{(decision.Detail is null ? "" : $" ({decision.Detail})")}");
@@ -57,23 +86,31 @@ internal static class Account
 
     private static void AddMerge(List<string> steps, string name, string how, IReadOnlyList<Rule> matched, Func<Constraints, string?> value)
     {
-        List<string> said = [.. matched.Where(rule => rule.Constraints is not null && value(rule.Constraints) is not null).Select(rule => $"{value(rule.Constraints!)} ({rule.Id})")];
+        List<string> said =
+        [
+            .. matched
+                .Where(rule => rule.Constraints is not null && value(rule.Constraints) is not null)
+                .Select(rule => $"{value(rule.Constraints!)} ({rule.Id})"),
+        ];
         if (said.Count > 0)
         {
             steps.Add($"{name}: {how} of {string.Join(", ", said)}");
         }
     }
 
-    private static RuleOutcome OutcomeOf(Rule rule, Truth truth) => truth switch
-    {
-        Truth.True => RuleOutcome.Matched,
-        Truth.Unknown => Evaluator.Counts(rule, truth) ? RuleOutcome.Restricts : RuleOutcome.DoesNotGrant,
-        Truth.False => RuleOutcome.NotMatched,
-    };
+    private static RuleOutcome OutcomeOf(Rule rule, Truth truth) =>
+        truth switch
+        {
+            Truth.True => RuleOutcome.Matched,
+            Truth.Unknown => Evaluator.Counts(rule, truth) ? RuleOutcome.Restricts : RuleOutcome.DoesNotGrant,
+            Truth.False => RuleOutcome.NotMatched,
+        };
 
-    private static string Window(Rule rule) => $"in effect {(rule.From is { } from ? $"from {Text(from)} " : "")}{(rule.Until is { } until ? $"until {Text(until)}" : "")}".TrimEnd();
+    private static string Window(Rule rule) =>
+        $"in effect {(rule.From is { } from ? $"from {Text(from)} " : "")}{(rule.Until is { } until ? $"until {Text(until)}" : "")}".TrimEnd();
 
-    private static string Text(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", CultureInfo.InvariantCulture);
+    private static string Text(DateTimeOffset time) =>
+        time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", CultureInfo.InvariantCulture);
 
     private static string? Text(IReadOnlyList<string>? set) => set is null ? null : $"[{string.Join(", ", set)}]";
 }

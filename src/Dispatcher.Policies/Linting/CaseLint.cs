@@ -9,7 +9,7 @@ internal sealed class CaseLint(LintedBundle bundle, IReadOnlyList<PolicyCase> ca
 {
     public void Run()
     {
-        foreach (PolicyCase test in cases)
+        foreach (var test in cases)
         {
             CheckTopic(test);
             CheckRules(test);
@@ -19,25 +19,34 @@ internal sealed class CaseLint(LintedBundle bundle, IReadOnlyList<PolicyCase> ca
     private void CheckTopic(PolicyCase test)
     {
         // That an unknown topic is denied may well be what the case is for.
-        string topic = test.Job.Topic;
-        if (test.Expect.Verdict != Verdict.Deny && topic.Length > 0 && !bundle.FitsUnread(new(topic)) && !bundle.Topics.Any(registered => registered.Name == topic))
+        var topic = test.Job.Topic;
+        if (
+            test.Expect.Verdict != Verdict.Deny
+            && topic.Length > 0
+            && !bundle.FitsUnread(new(topic))
+            && !bundle.Topics.Any(registered => registered.Name == topic)
+        )
         {
             findings.Warning(
-                test.Where, LintCodes.UnregisteredTopic,
+                test.Where,
+                LintCodes.UnregisteredTopic,
                 $"case '{test.Name}' expects {VerdictNames.Of(test.Expect.Verdict)} for topic {topic}, which is not in topics.yaml, so that it is denied; allowed: {Names.Some([.. bundle.Topics.Select(registered => registered.Name)])}.",
-                Names.Fix(topic, [.. bundle.Topics.Select(registered => registered.Name)], "register the topic, or expect DENY."));
+                Names.Fix(topic, [.. bundle.Topics.Select(registered => registered.Name)], "register the topic, or expect DENY.")
+            );
         }
     }
 
     private void CheckRules(PolicyCase test)
     {
         List<string> known = [.. bundle.Rules.Select(rule => rule.Id)];
-        foreach (string rule in bundle.Content.LostRules.Count > 0 ? [] : (test.Expect.Rules ?? []).Except(known, StringComparer.Ordinal))
+        foreach (var rule in bundle.Content.LostRules.Count > 0 ? [] : (test.Expect.Rules ?? []).Except(known, StringComparer.Ordinal))
         {
             findings.Warning(
-                test.Where, LintCodes.UnknownRule,
+                test.Where,
+                LintCodes.UnknownRule,
                 $"case '{test.Name}' expects rule '{rule}', which is not in rules/; allowed: {Names.Some(known)}.",
-                Names.Fix(rule, known, "correct the id, or remove it."));
+                Names.Fix(rule, known, "correct the id, or remove it.")
+            );
         }
     }
 }

@@ -14,12 +14,17 @@ internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
 
     public void Run()
     {
-        foreach (Rule rule in bundle.Rules.Where(rule => rule is { Constraints: not null, Decision: Verdict.AllowWithConstraints or Verdict.RequireApproval } && !bundle.IsExpired(rule)))
+        foreach (
+            var rule in bundle.Rules.Where(rule =>
+                rule is { Constraints: not null, Decision: Verdict.AllowWithConstraints or Verdict.RequireApproval }
+                && !bundle.IsExpired(rule)
+            )
+        )
         {
             CheckEnforced(rule, rule.Constraints!);
         }
 
-        foreach (TopicSubject topic in bundle.Topics)
+        foreach (var topic in bundle.Topics)
         {
             CheckConflicts(topic);
         }
@@ -28,17 +33,20 @@ internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
     private void CheckEnforced(Rule rule, Constraints constraints)
     {
         HashSet<string> pools = [];
-        foreach (TopicSubject topic in bundle.TopicsOf(rule))
+        foreach (var topic in bundle.TopicsOf(rule))
         {
-            Pool pool = topic.Compiled.Pool;
+            var pool = topic.Compiled.Pool;
             List<string> missing = [.. ConstraintNames.In(constraints).Except(pool.Enforcers, StringComparer.Ordinal)];
             if (missing.Count > 0 && !pool.IsBroken && !pools.Contains(pool.Name) && bundle.FindCounting(topic, rule).Job is { } witness)
             {
                 pools.Add(pool.Name);
                 findings.Error(
-                    rule.Where, LintCodes.ConstraintNotEnforced,
+                    rule.Where,
+                    LintCodes.ConstraintNotEnforced,
                     $"pool {pool.Name} of {topic.Name} does not enforce {string.Join(", ", missing)}, so that every job that {rule.Id} matches there is denied; it enforces {(pool.Enforcers.Count == 0 ? "nothing" : string.Join(", ", pool.Enforcers))}.",
-                    "remove the constraint, or add it to the pool's enforcers if its workers do enforce it.", witness);
+                    "remove the constraint, or add it to the pool's enforcers if its workers do enforce it.",
+                    witness
+                );
             }
         }
     }
@@ -46,22 +54,39 @@ internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
     /// <summary>Rules that want different values in one slot do not grant together: only those that share a value, or want none there, are compared.</summary>
     private void CheckConflicts(TopicSubject topic)
     {
-        List<Rule> rules = [.. bundle.Live.Where(rule => rule.Topic.Fits(topic.Name) && rule.Constraints is { } limits && (limits.AllowedHosts ?? limits.AllowedCommands) is not null)];
-        int? slot = rules.SelectMany(Wants).GroupBy(test => test.Slot).OrderByDescending(same => same.Count()).ThenBy(same => same.Key).FirstOrDefault()?.Key;
+        List<Rule> rules =
+        [
+            .. bundle.Live.Where(rule =>
+                rule.Topic.Fits(topic.Name) && rule.Constraints is { } limits && (limits.AllowedHosts ?? limits.AllowedCommands) is not null
+            ),
+        ];
+        var slot = rules
+            .SelectMany(Wants)
+            .GroupBy(test => test.Slot)
+            .OrderByDescending(same => same.Count())
+            .ThenBy(same => same.Key)
+            .FirstOrDefault()
+            ?.Key;
         Dictionary<string, List<Rule>> byValue = new(StringComparer.Ordinal);
         List<Rule> without = [];
         List<Rule> before = [];
-        foreach (Rule rule in rules)
+        foreach (var rule in rules)
         {
             List<string> values = [.. Wants(rule).Where(test => test.Slot == slot).SelectMany(test => test.Values)];
-            Check(topic, rule, values.Count == 0 ? before : without.Concat(values.SelectMany(value => byValue.GetValueOrDefault(value, []))).DistinctBy(other => other.Number));
+            Check(
+                topic,
+                rule,
+                values.Count == 0
+                    ? before
+                    : without.Concat(values.SelectMany(value => byValue.GetValueOrDefault(value, []))).DistinctBy(other => other.Number)
+            );
             before.Add(rule);
             if (values.Count == 0)
             {
                 without.Add(rule);
             }
 
-            foreach (string value in values)
+            foreach (var value in values)
             {
                 byValue.TryAdd(value, []);
                 byValue[value].Add(rule);
@@ -71,35 +96,56 @@ internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
 
     private void Check(TopicSubject topic, Rule rule, IEnumerable<Rule> earlier)
     {
-        foreach (Rule other in earlier)
+        foreach (var other in earlier)
         {
             if (_conflicting.Contains(rule.Number) || _pairsLeft-- <= 0)
             {
                 return;
             }
 
-            if (ConstraintMerge.Of([rule, other]) is { } merged && ConstraintMerge.Unsatisfiable(merged) is { } empty && Overlap(rule, other) && Together(topic, rule, other) is { } witness)
+            if (
+                ConstraintMerge.Of([rule, other]) is { } merged
+                && ConstraintMerge.Unsatisfiable(merged) is { } empty
+                && Overlap(rule, other)
+                && Together(topic, rule, other) is { } witness
+            )
             {
                 _conflicting.Add(rule.Number);
                 findings.Warning(
-                    rule.Where, LintCodes.ConflictingConstraints,
+                    rule.Where,
+                    LintCodes.ConflictingConstraints,
                     $"{empty} of {rule.Id} and of {other.Id} at {other.Where} have nothing in common, so that a job that both match is denied; allowed: sets that share an element.",
-                    "let the two matches exclude each other, or give both a common element.", witness);
+                    "let the two matches exclude each other, or give both a common element.",
+                    witness
+                );
             }
         }
     }
 
     /// <summary>A job that both restrict and at least one of them grants.</summary>
-    private JobFacts? Together(TopicSubject topic, Rule rule, Rule other) => bundle.Find(topic, [rule, other], facts =>
-    {
-        Truth one = rule.Match.Test(facts);
-        Truth two = other.Match.Test(facts);
-        return Kleene.And(one, two) != Truth.False && Kleene.Or(one, two) == Truth.True;
-    }).Job;
+    private JobFacts? Together(TopicSubject topic, Rule rule, Rule other) =>
+        bundle
+            .Find(
+                topic,
+                [rule, other],
+                facts =>
+                {
+                    var one = rule.Match.Test(facts);
+                    var two = other.Match.Test(facts);
+                    return Kleene.And(one, two) != Truth.False && Kleene.Or(one, two) == Truth.True;
+                }
+            )
+            .Job;
 
     private static bool Overlap(Rule a, Rule b) =>
-        (a.Until is null || b.From is null || b.From < a.Until) && (b.Until is null || a.From is null || a.From < b.Until)
-        && Wants(a).All(test => Wants(b).Where(other => other.Slot == test.Slot).All(other => other.Values.Any(value => test.Values.Contains(value, StringComparer.Ordinal))));
+        (a.Until is null || b.From is null || b.From < a.Until)
+        && (b.Until is null || a.From is null || a.From < b.Until)
+        && Wants(a)
+            .All(test =>
+                Wants(b)
+                    .Where(other => other.Slot == test.Slot)
+                    .All(other => other.Values.Any(value => test.Values.Contains(value, StringComparer.Ordinal)))
+            );
 
     private static IEnumerable<IsAnyOf> Wants(Rule rule) => rule.Match.Parts.OfType<IsAnyOf>().Where(test => !test.Negated);
 }

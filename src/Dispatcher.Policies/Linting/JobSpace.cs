@@ -38,7 +38,7 @@ internal sealed class JobSpace
     /// <summary>What matches is likely among the first.</summary>
     public IEnumerable<JobFacts> Jobs()
     {
-        int[] at = new int[_axes.Count];
+        var at = new int[_axes.Count];
         if (_axes.Exists(axis => axis.Length == 0))
         {
             yield break;
@@ -47,19 +47,18 @@ internal sealed class JobSpace
         do
         {
             Draft draft = new();
-            for (int i = 0; i < at.Length; i++)
+            for (var i = 0; i < at.Length; i++)
             {
                 _axes[i][at[i]](draft);
             }
 
             yield return draft.Finish(_topic.Name);
-        }
-        while (Advance(at));
+        } while (Advance(at));
     }
 
     private bool Advance(int[] at)
     {
-        for (int i = at.Length - 1; i >= 0; i--)
+        for (var i = at.Length - 1; i >= 0; i--)
         {
             if (++at[i] < _axes[i].Length)
             {
@@ -83,8 +82,8 @@ internal sealed class JobSpace
 
     private void AddTags(List<Predicate> tests)
     {
-        IEnumerable<string> tags = tests.OfType<HasTags>().SelectMany(test => test.Tags).Distinct(StringComparer.Ordinal);
-        foreach (string tag in tags.Where(tag => !_topic.JobClass.Tags.Contains(tag, StringComparer.Ordinal)))
+        var tags = tests.OfType<HasTags>().SelectMany(test => test.Tags).Distinct(StringComparer.Ordinal);
+        foreach (var tag in tags.Where(tag => !_topic.JobClass.Tags.Contains(tag, StringComparer.Ordinal)))
         {
             Add([draft => draft.Tags.Add(tag), _ => { }]);
         }
@@ -94,29 +93,47 @@ internal sealed class JobSpace
     {
         if (_tested.Contains(Slots.Workflow))
         {
-            IEnumerable<string?> values = Named(Slots.Workflow).Append(Fresh.Besides(Named(Slots.Workflow), "workflow")).Append(null);
-            Add(values.Where(value => IsPossible(Slots.Workflow, value)).Select<string?, Action<Draft>>(value => draft => draft.Workflow = value));
+            var values = Named(Slots.Workflow).Append(Fresh.Besides(Named(Slots.Workflow), "workflow")).Append(null);
+            Add(
+                values
+                    .Where(value => IsPossible(Slots.Workflow, value))
+                    .Select<string?, Action<Draft>>(value => draft => draft.Workflow = value)
+            );
         }
     }
 
     private void AddPrincipals()
     {
         List<RegisteredLabel> same = [.. _topic.Labels.Where(label => label.Spec.Source == LabelSource.Principal)];
-        List<string> named = [.. Named(Slots.Principal).Concat(same.SelectMany(label => Named(label.Slot).Concat(label.Spec.Values ?? []))).Distinct(StringComparer.Ordinal)];
-        Add(named.Append(Fresh.Besides(named, Somebody))
-            .Where(value => IsPossible(Slots.Principal, value) && same.TrueForAll(label => IsPossible(label.Slot, value) && label.Allows(value)))
-            .Select<string, Action<Draft>>(value => draft => draft.Principal = value));
+        List<string> named =
+        [
+            .. Named(Slots.Principal)
+                .Concat(same.SelectMany(label => Named(label.Slot).Concat(label.Spec.Values ?? [])))
+                .Distinct(StringComparer.Ordinal),
+        ];
+        Add(
+            named
+                .Append(Fresh.Besides(named, Somebody))
+                .Where(value =>
+                    IsPossible(Slots.Principal, value) && same.TrueForAll(label => IsPossible(label.Slot, value) && label.Allows(value))
+                )
+                .Select<string, Action<Draft>>(value => draft => draft.Principal = value)
+        );
     }
 
     private void AddStatedLabels(Slots slots)
     {
-        foreach (RegisteredLabel label in _topic.Labels.Where(label => label.Spec.Source == LabelSource.Producer && (label.Spec.Required || _tested.Contains(label.Slot))))
+        foreach (
+            var label in _topic.Labels.Where(label =>
+                label.Spec.Source == LabelSource.Producer && (label.Spec.Required || _tested.Contains(label.Slot))
+            )
+        )
         {
             AddLabel(label);
         }
 
-        IEnumerable<int> registered = _topic.Labels.Select(label => label.Slot);
-        foreach (int slot in _tested.Except(registered).Where(slot => slots.LabelOf(slot) is not null))
+        var registered = _topic.Labels.Select(label => label.Slot);
+        foreach (var slot in _tested.Except(registered).Where(slot => slots.LabelOf(slot) is not null))
         {
             AddLabel(new RegisteredLabel(slots.LabelOf(slot)!, slot, new LabelSpec()));
         }
@@ -125,31 +142,45 @@ internal sealed class JobSpace
     private void AddLabel(RegisteredLabel label)
     {
         List<string> named = [.. Named(label.Slot).Distinct(StringComparer.Ordinal)];
-        string? other = label.Spec.Values is null ? Fresh.Besides(named, "other") : label.Spec.Values.FirstOrDefault(value => !named.Contains(value, StringComparer.Ordinal));
-        IEnumerable<string?> values = named.Where(label.Allows);
+        var other = label.Spec.Values is null
+            ? Fresh.Besides(named, "other")
+            : label.Spec.Values.FirstOrDefault(value => !named.Contains(value, StringComparer.Ordinal));
+        var values = named.Where(label.Allows).Cast<string?>();
         values = other is null ? values : values.Append(other);
         values = label.Spec.Required ? values : values.Append(null);
-        Add(values.Where(value => IsPossible(label.Slot, value)).Select<string?, Action<Draft>>(value => value is null ? _ => { } : draft => draft.Labels[label.Name] = value));
+        Add(
+            values
+                .Where(value => IsPossible(label.Slot, value))
+                .Select<string?, Action<Draft>>(value => value is null ? _ => { } : draft => draft.Labels[label.Name] = value)
+        );
     }
 
     private void AddPayloads()
     {
-        foreach (PayloadChoices place in _topic.Payloads)
+        foreach (var place in _topic.Payloads)
         {
             List<int> tested = [.. place.Labels.Index().Where(label => _tested.Contains(label.Item.Slot)).Select(label => label.Index)];
-            Add(place.Choices
-                .Where(choice => tested.TrueForAll(index => IsPossible(place.Labels[index].Slot, choice.Values[index])))
-                .DistinctBy(choice => string.Join('\n', tested.Select(index => choice.Values[index] is { } value ? "+" + value : "-")), StringComparer.Ordinal)
-                .OrderBy(choice => tested.Count > 0 && choice.Elements is null)
-                .Select<Choice, Action<Draft>>(choice => draft => draft.Payload.Add(choice)));
+            Add(
+                place
+                    .Choices.Where(choice => tested.TrueForAll(index => IsPossible(place.Labels[index].Slot, choice.Values[index])))
+                    .DistinctBy(
+                        choice => string.Join('\n', tested.Select(index => choice.Values[index] is { } value ? "+" + value : "-")),
+                        StringComparer.Ordinal
+                    )
+                    .OrderBy(choice => tested.Count > 0 && choice.Elements is null)
+                    .Select<Choice, Action<Draft>>(choice => draft => draft.Payload.Add(choice))
+            );
         }
     }
 
     private IEnumerable<string> Named(int slot) => _named[slot].SelectMany(values => values);
 
-    private bool IsPossible(int slot, string? value) => value is null || _wanted.Match.Parts.OfType<IsAnyOf>()
-        .Where(test => test.Slot == slot)
-        .All(test => test.Values.Contains(value, StringComparer.Ordinal) != test.Negated);
+    private bool IsPossible(int slot, string? value) =>
+        value is null
+        || _wanted
+            .Match.Parts.OfType<IsAnyOf>()
+            .Where(test => test.Slot == slot)
+            .All(test => test.Values.Contains(value, StringComparer.Ordinal) != test.Negated);
 
     private sealed class Draft
     {
@@ -165,15 +196,16 @@ internal sealed class JobSpace
 
         public int Attempt { get; set; } = 1;
 
-        public JobFacts Finish(string topic) => new()
-        {
-            Principal = Principal,
-            Topic = topic,
-            Labels = Labels,
-            RiskTags = Tags,
-            Payload = PayloadChoices.Payload(Payload),
-            WorkflowId = Workflow,
-            Attempt = Attempt,
-        };
+        public JobFacts Finish(string topic) =>
+            new()
+            {
+                Principal = Principal,
+                Topic = topic,
+                Labels = Labels,
+                RiskTags = Tags,
+                Payload = PayloadChoices.Payload(Payload),
+                WorkflowId = Workflow,
+                Attempt = Attempt,
+            };
     }
 }

@@ -11,17 +11,19 @@ internal static class Leaves
     public static IEnumerable<Leaf> Of(Rule rule) => Of(rule.Match, isInside: false);
 
     /// <summary>The slot whose value a test looks at. Null: it looks at something else.</summary>
-    public static int? Slot(Predicate test) => test switch
-    {
-        IsAnyOf isAnyOf => isAnyOf.Slot,
-        LabelExists exists => exists.Slot,
-        _ => null,
-    };
+    public static int? Slot(Predicate test) =>
+        test switch
+        {
+            IsAnyOf isAnyOf => isAnyOf.Slot,
+            LabelExists exists => exists.Slot,
+            _ => null,
+        };
 
-    private static IEnumerable<Leaf> Of(Predicate test, bool isInside) => test switch
-    {
-        AllOf all => all.Parts.SelectMany(part => Of(part, isInside)),
-        Unless unless => Of(unless.Inner, isInside: true),
-        _ => [new Leaf(test, isInside)],
-    };
+    private static IEnumerable<Leaf> Of(Predicate test, bool isInside) =>
+        test switch
+        {
+            AllOf all => all.Parts.SelectMany(part => Of(part, isInside)),
+            Unless unless => Of(unless.Inner, isInside: true),
+            _ => [new Leaf(test, isInside)],
+        };
 }

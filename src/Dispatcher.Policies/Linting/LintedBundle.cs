@@ -38,7 +38,10 @@ internal sealed class LintedBundle
         Now = now;
         Rules = [.. content.Rules.OrderBy(rule => Place.Of(rule.Where)).Select((rule, number) => rule with { Number = number })];
         Live = [.. Rules.Where(rule => rule.IsCertain && !IsExpired(rule))];
-        _fresh = Live.SelectMany(Leaves.Of).Select(leaf => leaf.Test).OfType<IsAnyOf>().GroupBy(test => test.Slot)
+        _fresh = Live.SelectMany(Leaves.Of)
+            .Select(leaf => leaf.Test)
+            .OfType<IsAnyOf>()
+            .GroupBy(test => test.Slot)
             .ToDictionary(same => same.Key, same => Fresh.Besides(same.SelectMany(test => test.Values), "other"));
         _uncertain = [.. Rules.Where(rule => !rule.IsCertain && !IsExpired(rule))];
         Topics = [.. Evaluator.Compile(content.Topics, Live, content.Slots).Select(topic => new TopicSubject(topic))];
@@ -72,7 +75,7 @@ internal sealed class LintedBundle
 
     public IReadOnlyList<TopicSubject> TopicsOf(Rule rule)
     {
-        if (!_fitting.TryGetValue(rule.Topic, out IReadOnlyList<TopicSubject>? topics))
+        if (!_fitting.TryGetValue(rule.Topic, out var topics))
         {
             topics = [.. Topics.Where(topic => rule.Topic.Fits(topic.Name))];
             _fitting.Add(rule.Topic, topics);
@@ -86,7 +89,8 @@ internal sealed class LintedBundle
 
     /// <summary>Whether a rule of which nothing certain can be said may be for this topic. One that names no topic is for none: else one slip would hide every topic without rules.</summary>
     public bool MayMissRulesFor(TopicSubject topic) =>
-        Content.LostRules.Any(pattern => pattern.Fits(topic.Name)) || Array.Exists(_uncertain, rule => !rule.Broken.Contains("topic") && rule.Topic.Fits(topic.Name));
+        Content.LostRules.Any(pattern => pattern.Fits(topic.Name))
+        || Array.Exists(_uncertain, rule => !rule.Broken.Contains("topic") && rule.Topic.Fits(topic.Name));
 
     /// <summary>A job on which the rule counts.</summary>
     public Search FindCounting(TopicSubject topic, Rule rule) => Find(topic, [rule], facts => Counts(rule, facts));
@@ -103,8 +107,12 @@ internal sealed class LintedBundle
     public IEnumerable<JobFacts> JobsOf(TopicSubject topic, Rule rule, int most)
     {
         IReadOnlyList<Rule> all = [rule, .. Live.Where(other => other.Number != rule.Number && other.Topic.Fits(topic.Name))];
-        IEnumerable<JobFacts> plain = new JobSpace(topic, [rule], rule).Jobs().Take(most).Select(job => FilledIn(topic, rule, job));
-        return plain.Concat(new JobSpace(topic, all, rule).Jobs().Take(most)).Where(job => IsCountedOn(topic, rule, job)).Select(Submittable).OfType<JobFacts>();
+        var plain = new JobSpace(topic, [rule], rule).Jobs().Take(most).Select(job => FilledIn(topic, rule, job));
+        return plain
+            .Concat(new JobSpace(topic, all, rule).Jobs().Take(most))
+            .Where(job => IsCountedOn(topic, rule, job))
+            .Select(Submittable)
+            .OfType<JobFacts>();
     }
 
     private bool IsCountedOn(TopicSubject topic, Rule rule, JobFacts job)
@@ -122,13 +130,26 @@ internal sealed class LintedBundle
             return job;
         }
 
-        return schema.Complete(job.Payload) is { } payload && topic.HasSameLabels(job.Payload, payload) ? job with { Payload = payload } : null;
+        return schema.Complete(job.Payload) is { } payload && topic.HasSameLabels(job.Payload, payload)
+            ? job with
+            {
+                Payload = payload,
+            }
+            : null;
     }
 
     /// <summary>Any job that gets as far as the rules.</summary>
     public JobFacts? AnyJob(TopicSubject topic)
     {
-        Rule anything = new() { Id = "", Where = "", Topic = new TopicPattern(TopicPattern.Any), Match = new AllOf([]) { Where = "" }, Decision = Verdict.Allow, ContentHash = [] };
+        Rule anything = new()
+        {
+            Id = "",
+            Where = "",
+            Topic = new TopicPattern(TopicPattern.Any),
+            Match = new AllOf([]) { Where = "" },
+            Decision = Verdict.Allow,
+            ContentHash = [],
+        };
         return FindMatching(topic, anything).Job;
     }
 
@@ -143,8 +164,8 @@ internal sealed class LintedBundle
             return new Search(null, IsComplete: false);
         }
 
-        int left = MostJobsOfASearch;
-        foreach (JobFacts job in new JobSpace(topic, rules, rules[0]).Jobs())
+        var left = MostJobsOfASearch;
+        foreach (var job in new JobSpace(topic, rules, rules[0]).Jobs())
         {
             if (left-- == 0 || !Spend(1))
             {
@@ -166,20 +187,24 @@ internal sealed class LintedBundle
     {
         HashSet<int> tested = [.. Leaves.Of(rule).Select(leaf => Leaves.Slot(leaf.Test)).OfType<int>()];
         SortedDictionary<string, string> labels = new(StringComparer.Ordinal);
-        foreach ((string label, string value) in job.Labels)
+        foreach ((var label, var value) in job.Labels)
         {
             labels.Add(label, value);
         }
 
-        foreach ((int slot, string value) in _fresh)
+        foreach ((var slot, var value) in _fresh)
         {
-            if (!tested.Contains(slot) && topic.Slots.LabelOf(slot) is { } label && (topic.Spec(label) ?? Unregistered) is { Values: null, Source: LabelSource.Producer })
+            if (
+                !tested.Contains(slot)
+                && topic.Slots.LabelOf(slot) is { } label
+                && (topic.Spec(label) ?? Unregistered) is { Values: null, Source: LabelSource.Producer }
+            )
             {
                 labels[label] = value;
             }
         }
 
-        string? workflow = tested.Contains(Slots.Workflow) ? job.WorkflowId : _fresh.GetValueOrDefault(Slots.Workflow);
+        var workflow = tested.Contains(Slots.Workflow) ? job.WorkflowId : _fresh.GetValueOrDefault(Slots.Workflow);
         return job with { Labels = labels, WorkflowId = workflow };
     }
 
@@ -189,7 +214,7 @@ internal sealed class LintedBundle
         _facts.Fill(job, topic.Compiled);
         _ = LabelCheck.Apply(topic.Compiled, job, _facts);
         List<Rule> candidates = [];
-        foreach (RuleSet rules in topic.Compiled.Rules)
+        foreach (var rules in topic.Compiled.Rules)
         {
             rules.AddCandidates(_facts, candidates);
         }

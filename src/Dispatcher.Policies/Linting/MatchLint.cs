@@ -7,7 +7,7 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
 {
     public void Run()
     {
-        foreach (Rule rule in bundle.Rules)
+        foreach (var rule in bundle.Rules)
         {
             CheckTopicsInside(rule);
             if (bundle.TopicsOf(rule).Count > 0)
@@ -23,7 +23,7 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
 
     private void CheckTopicsInside(Rule rule)
     {
-        foreach (TopicFits test in Leaves.Of(rule).Select(leaf => leaf.Test).OfType<TopicFits>())
+        foreach (var test in Leaves.Of(rule).Select(leaf => leaf.Test).OfType<TopicFits>())
         {
             if (!bundle.FitsUnread(test.Pattern) && !bundle.Topics.Any(topic => test.Pattern.Fits(topic.Name)))
             {
@@ -35,14 +35,26 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
     private void Report(Action<string, string, string, string, JobFacts?> report, string where, TopicPattern topic)
     {
         List<string> known = [.. bundle.Topics.Select(registered => registered.Name)];
-        string fix = Names.Fix(topic.Text, known, "register the topic in topics.yaml, or correct the name.");
+        var fix = Names.Fix(topic.Text, known, "register the topic in topics.yaml, or correct the name.");
         if (topic.IsExact)
         {
-            report(where, LintCodes.UnregisteredTopic, $"topic {topic.Text} is not in topics.yaml; allowed: {Names.Some(known)}.", fix, null);
+            report(
+                where,
+                LintCodes.UnregisteredTopic,
+                $"topic {topic.Text} is not in topics.yaml; allowed: {Names.Some(known)}.",
+                fix,
+                null
+            );
         }
         else
         {
-            report(where, LintCodes.TopicFitsNothing, $"topic {topic.Text} fits no topic of topics.yaml; allowed: a pattern that fits one of {Names.Some(known)}.", fix, null);
+            report(
+                where,
+                LintCodes.TopicFitsNothing,
+                $"topic {topic.Text} fits no topic of topics.yaml; allowed: a pattern that fits one of {Names.Some(known)}.",
+                fix,
+                null
+            );
         }
     }
 
@@ -53,9 +65,9 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
             return;
         }
 
-        bool matchesNothing = bundle.TopicsOf(rule).All(topic => bundle.FindCounting(topic, rule).IsProvenEmpty);
-        bool isExplained = false;
-        foreach (Leaf leaf in Leaves.Of(rule))
+        var matchesNothing = bundle.TopicsOf(rule).All(topic => bundle.FindCounting(topic, rule).IsProvenEmpty);
+        var isExplained = false;
+        foreach (var leaf in Leaves.Of(rule))
         {
             if (leaf.Test is IsAnyOf test && bundle.Content.Slots.LabelOf(test.Slot) is { } label)
             {
@@ -74,34 +86,49 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
         if (matchesNothing && !isExplained)
         {
             findings.Error(
-                rule.Where, LintCodes.NeverMatches,
+                rule.Where,
+                LintCodes.NeverMatches,
                 $"{rule.Id} matches no job: {rule.Match.Wanted} cannot be under the registry on {Names.Some([.. bundle.TopicsOf(rule).Select(topic => topic.Name)])}; allowed: a match that some job has.",
-                "correct the match, or remove the rule.");
+                "correct the match, or remove the rule."
+            );
         }
     }
 
     /// <summary>Answers whether it is an error that explains why the rule matches nothing.</summary>
     private bool CheckLabel(Rule rule, IsAnyOf test, string label, bool isFatal)
     {
-        IReadOnlyList<TopicSubject> topics = bundle.TopicsOf(rule);
+        var topics = bundle.TopicsOf(rule);
         if (CheckRegistered(rule, test, label))
         {
             return false;
         }
 
-        List<string> possible = [.. test.Values.Where(value => topics.Any(topic => topic.Allows(label, value) && topic.Gives(label, value)))];
+        List<string> possible =
+        [
+            .. test.Values.Where(value => topics.Any(topic => topic.Allows(label, value) && topic.Gives(label, value))),
+        ];
         isFatal &= possible.Count == 0;
-        foreach (string value in test.Values.Except(possible, StringComparer.Ordinal))
+        foreach (var value in test.Values.Except(possible, StringComparer.Ordinal))
         {
             bundle.Doubt(rule);
-            bool isListed = topics.Any(topic => topic.Allows(label, value));
-            List<string> known = [.. topics.Where(topic => !topic.IsVague(label)).SelectMany(topic => isListed ? topic.Given(label) : topic.Spec(label)?.Values ?? []).Distinct(StringComparer.Ordinal)];
+            var isListed = topics.Any(topic => topic.Allows(label, value));
+            List<string> known =
+            [
+                .. topics
+                    .Where(topic => !topic.IsVague(label))
+                    .SelectMany(topic => isListed ? topic.Given(label) : topic.Spec(label)?.Values ?? [])
+                    .Distinct(StringComparer.Ordinal),
+            ];
             Action<string, string, string, string, JobFacts?> report = isFatal ? findings.Error : findings.Warning;
             report(
-                test.Where, isListed ? LintCodes.ValueNeverDerived : LintCodes.UnknownValue,
+                test.Where,
+                isListed ? LintCodes.ValueNeverDerived : LintCodes.UnknownValue,
                 $"label {label} {(isListed ? "never gets the value" : "cannot be")} '{value}'{(isFatal ? $", so that {rule.Id} matches no job" : "")}; allowed: {(known.Count == 0 ? "what topics.yaml says there" : Names.Some(known))}.",
-                isListed ? "add a row for it to the label's table, or remove the value." : Names.Fix(value, known, "add it to the label's values in topics.yaml, or remove it."),
-                null);
+                isListed
+                    ? "add a row for it to the label's table, or remove the value."
+                    : Names.Fix(value, known, "add it to the label's values in topics.yaml, or remove it."),
+                null
+            );
         }
 
         return isFatal;
@@ -110,7 +137,7 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
     /// <summary>Answers whether no topic registers the label, which is reported then.</summary>
     private bool CheckRegistered(Rule rule, Predicate test, string label)
     {
-        IReadOnlyList<TopicSubject> topics = bundle.TopicsOf(rule);
+        var topics = bundle.TopicsOf(rule);
         if (topics.Any(topic => topic.Spec(label) is not null || topic.IsVague(label)))
         {
             return false;
@@ -124,22 +151,32 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
         }
 
         findings.Warning(
-            test.Where, LintCodes.UnregisteredLabel,
+            test.Where,
+            LintCodes.UnregisteredLabel,
             $"label {label} is not registered for {Names.Some([.. topics.Select(topic => topic.Name)])}, so it is whatever a producer says; registered: {Names.Some(known)}.",
-            Names.Fix(label, known, "register it in topics.yaml, or correct the name."));
+            Names.Fix(label, known, "register it in topics.yaml, or correct the name.")
+        );
         return true;
     }
 
     private void CheckTags(Rule rule, HasTags test)
     {
-        List<string> known = [.. bundle.TopicsOf(rule).SelectMany(topic => topic.JobClass.Tags.Concat(topic.JobClass.OptionalTags)).Distinct(StringComparer.Ordinal)];
-        foreach (string tag in test.Tags.Except(known, StringComparer.Ordinal))
+        List<string> known =
+        [
+            .. bundle
+                .TopicsOf(rule)
+                .SelectMany(topic => topic.JobClass.Tags.Concat(topic.JobClass.OptionalTags))
+                .Distinct(StringComparer.Ordinal),
+        ];
+        foreach (var tag in test.Tags.Except(known, StringComparer.Ordinal))
         {
             bundle.Doubt(rule);
             findings.Warning(
-                test.Where, LintCodes.UnregisteredTag,
+                test.Where,
+                LintCodes.UnregisteredTag,
                 $"risk tag {tag} is under 'tags' of none of the rule's topics, so it is never known to be absent; registered: {Names.Some(known)}.",
-                Names.Fix(tag, known, "add it to 'tags' in topics.yaml, or correct the name."));
+                Names.Fix(tag, known, "add it to 'tags' in topics.yaml, or correct the name.")
+            );
         }
     }
 }

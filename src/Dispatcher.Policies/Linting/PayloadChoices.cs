@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dispatcher.Policies.Evaluating;
 
@@ -20,9 +19,14 @@ internal sealed class PayloadChoices
 
         Choices =
         [
-            .. Candidates(labels).Prepend(null).Select(elements => new Choice(path, elements, IsText(elements), Values(elements)))
+            .. Candidates(labels)
+                .Prepend(null)
+                .Select(elements => new Choice(path, elements, IsText(elements), Values(elements)))
                 .Where(choice => labels.Zip(choice.Values).All(pair => IsAllowed(pair.First.Spec, pair.Second)))
-                .DistinctBy(choice => string.Join('\n', choice.Values.Select(value => value is null ? "-" : "+" + value)), StringComparer.Ordinal),
+                .DistinctBy(
+                    choice => string.Join('\n', choice.Values.Select(value => value is null ? "-" : "+" + value)),
+                    StringComparer.Ordinal
+                ),
         ];
     }
 
@@ -35,20 +39,24 @@ internal sealed class PayloadChoices
     public IReadOnlyList<Choice> Choices { get; }
 
     /// <summary>False: several labels look at different parts of the value, so that there are sets of values that no choice has.</summary>
-    public bool IsExact => Labels.Count == 1
-        || Labels.All(label => !label.Spec.Derive!.NeedsText && label.Spec.Derive.Table.All(row => row.Fit is RowFit.Exact or RowFit.Prefix));
+    public bool IsExact =>
+        Labels.Count == 1
+        || Labels.All(label =>
+            !label.Spec.Derive!.NeedsText && label.Spec.Derive.Table.All(row => row.Fit is RowFit.Exact or RowFit.Prefix)
+        );
 
     public static IReadOnlyList<PayloadChoices> Of(CompiledTopic topic) =>
-    [
-        .. topic.Labels.Where(label => label.Spec.Derive is not null)
-            .GroupBy(label => label.Spec.Derive!.Path, StringComparer.Ordinal)
-            .Select(same => new PayloadChoices(same.Key, [.. same])),
-    ];
+        [
+            .. topic
+                .Labels.Where(label => label.Spec.Derive is not null)
+                .GroupBy(label => label.Spec.Derive!.Path, StringComparer.Ordinal)
+                .Select(same => new PayloadChoices(same.Key, [.. same])),
+        ];
 
     /// <summary>The values that the label can get.</summary>
     public IEnumerable<string> ValuesOf(string label)
     {
-        int index = Labels.ToList().FindIndex(derived => derived.Name == label);
+        var index = Labels.ToList().FindIndex(derived => derived.Name == label);
         return Choices.Select(choice => choice.Values[index]).OfType<string>();
     }
 
@@ -60,7 +68,7 @@ internal sealed class PayloadChoices
         }
 
         JsonNode root = new JsonObject();
-        foreach (Choice choice in choices.Where(choice => choice.Elements is not null))
+        foreach (var choice in choices.Where(choice => choice.Elements is not null))
         {
             JsonNode elements = choice.IsText
                 ? JsonValue.Create(choice.Elements![0])
@@ -81,8 +89,8 @@ internal sealed class PayloadChoices
 
     private static JsonObject? Parent(JsonNode root, string[] names)
     {
-        JsonObject? parent = root as JsonObject;
-        foreach (string name in names.SkipLast(1))
+        var parent = root as JsonObject;
+        foreach (var name in names.SkipLast(1))
         {
             if (parent is null)
             {
@@ -96,7 +104,8 @@ internal sealed class PayloadChoices
         return parent;
     }
 
-    private static string Name(string token) => token.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
+    private static string Name(string token) =>
+        token.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
 
     /// <summary>
     /// Elements are told apart only by the rows that they begin or end with, and whether there is something else. So these stand for all: each
@@ -105,9 +114,16 @@ internal sealed class PayloadChoices
     private static IEnumerable<IReadOnlyList<string>?> Candidates(IReadOnlyList<RegisteredLabel> labels)
     {
         List<DerivationRow> rows = [.. labels.SelectMany(label => label.Spec.Derive!.Table)];
-        string other = Other(rows);
-        List<string> texts = [.. rows.Where(row => row.Elements.Count == 1).Select(row => row.Elements[0]), .. Joined(rows, RowFit.StartsWith, RowFit.EndsWith, other)];
-        IEnumerable<string> parts = labels.Select(label => label.Spec.Derive!.Part).OfType<DerivedPart>().Distinct()
+        var other = Other(rows);
+        List<string> texts =
+        [
+            .. rows.Where(row => row.Elements.Count == 1).Select(row => row.Elements[0]),
+            .. Joined(rows, RowFit.StartsWith, RowFit.EndsWith, other),
+        ];
+        var parts = labels
+            .Select(label => label.Spec.Derive!.Part)
+            .OfType<DerivedPart>()
+            .Distinct()
             .SelectMany(part => texts.Append(other).Select(text => other + part.Separator + text));
         return Lists(rows, other).Concat(texts.Concat(parts).Select(text => (IReadOnlyList<string>)[text]));
     }
@@ -129,12 +145,16 @@ internal sealed class PayloadChoices
     private static string Other(List<DerivationRow> rows)
     {
         List<string> characters = [.. rows.Where(row => row.Fit is RowFit.StartsWith or RowFit.EndsWith).Select(row => row.Elements[0])];
-        if (!characters.Exists(text => "other".StartsWith(text, StringComparison.Ordinal) || "other".EndsWith(text, StringComparison.Ordinal)))
+        if (
+            !characters.Exists(text =>
+                "other".StartsWith(text, StringComparison.Ordinal) || "other".EndsWith(text, StringComparison.Ordinal)
+            )
+        )
         {
             return Fresh.Besides(rows.SelectMany(row => row.Elements), "other");
         }
 
-        char unused = 'A';
+        var unused = 'A';
         while (characters.Exists(text => text.Contains(unused, StringComparison.Ordinal)))
         {
             unused++;
@@ -147,7 +167,7 @@ internal sealed class PayloadChoices
 
     private IReadOnlyList<string?> Values(IReadOnlyList<string>? elements)
     {
-        using JsonDocument? payload = DerivedValue.Parse(Payload([new Choice(Path, elements, IsText(elements), [])]));
+        using var payload = DerivedValue.Parse(Payload([new Choice(Path, elements, IsText(elements), [])]));
         return [.. Labels.Select(label => payload is null ? null : DerivedValue.Of(payload.RootElement, label.Spec.Derive!))];
     }
 

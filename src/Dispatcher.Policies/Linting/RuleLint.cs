@@ -11,7 +11,7 @@ internal sealed class RuleLint(LintedBundle bundle, FindingList findings)
 
     public void Run()
     {
-        foreach (Rule rule in bundle.Rules)
+        foreach (var rule in bundle.Rules)
         {
             CheckDates(rule);
             CheckGuardrail(rule);
@@ -25,22 +25,31 @@ internal sealed class RuleLint(LintedBundle bundle, FindingList findings)
         if (bundle.IsExpired(rule))
         {
             findings.Warning(
-                rule.Where, LintCodes.Expired,
+                rule.Where,
+                LintCodes.Expired,
                 $"{rule.Id} has not been in effect since {Text(rule.Until!.Value)}; allowed: an end that is to come.",
-                "remove the rule, or set a later 'effective.until'.");
+                "remove the rule, or set a later 'effective.until'."
+            );
         }
 
-        DateOnly today = DateOnly.FromDateTime(bundle.Now.UtcDateTime);
+        var today = DateOnly.FromDateTime(bundle.Now.UtcDateTime);
         if (rule.ReviewBy < today)
         {
             findings.Warning(
-                rule.Where, LintCodes.ReviewOverdue,
+                rule.Where,
+                LintCodes.ReviewOverdue,
                 $"{rule.Id} was to be reviewed by {Text(rule.ReviewBy.Value)}; allowed: a day that is to come.",
-                "review the rule and set the next day.");
+                "review the rule and set the next day."
+            );
         }
         else if (rule.ReviewBy is { } review && review.DayNumber - today.DayNumber <= ReviewSoonDays)
         {
-            findings.Info(rule.Where, LintCodes.ReviewSoon, $"{rule.Id} is to be reviewed by {Text(review)}.", "review the rule and set the next day.");
+            findings.Info(
+                rule.Where,
+                LintCodes.ReviewSoon,
+                $"{rule.Id} is to be reviewed by {Text(review)}.",
+                "review the rule and set the next day."
+            );
         }
     }
 
@@ -51,39 +60,61 @@ internal sealed class RuleLint(LintedBundle bundle, FindingList findings)
             return;
         }
 
-        WarnIf(rule.Decision == Verdict.Allow, "it is an ALLOW, which holds nobody back", "write what it must hold back as a DENY or REQUIRE_APPROVAL, or remove 'guardrail'.");
-        WarnIf(rule.Match.Parts.OfType<Unless>().Any(part => part.Inner is AllOf), "it has an 'unless', which opens it", "remove 'unless' or 'guardrail'.");
+        WarnIf(
+            rule.Decision == Verdict.Allow,
+            "it is an ALLOW, which holds nobody back",
+            "write what it must hold back as a DENY or REQUIRE_APPROVAL, or remove 'guardrail'."
+        );
+        WarnIf(
+            rule.Match.Parts.OfType<Unless>().Any(part => part.Inner is AllOf),
+            "it has an 'unless', which opens it",
+            "remove 'unless' or 'guardrail'."
+        );
         WarnIf(rule.Until is not null, "it ends by 'effective.until'", "remove the end or 'guardrail'.");
 
         void WarnIf(bool isWeak, string why, string fix)
         {
             if (isWeak)
             {
-                findings.Warning(rule.Where, LintCodes.WeakGuardrail, $"{rule.Id} is a guardrail, but {why}; allowed: a restriction that always holds.", fix);
+                findings.Warning(
+                    rule.Where,
+                    LintCodes.WeakGuardrail,
+                    $"{rule.Id} is a guardrail, but {why}; allowed: a restriction that always holds.",
+                    fix
+                );
             }
         }
     }
 
     private void CheckBreadth(Rule rule)
     {
-        bool isBroad = rule.Topic.Text.EndsWith(TopicPattern.Any, StringComparison.Ordinal) && rule.Topic.Text.AsSpan().Count('.') <= 1;
+        var isBroad = rule.Topic.Text.EndsWith(TopicPattern.Any, StringComparison.Ordinal) && rule.Topic.Text.AsSpan().Count('.') <= 1;
         if (isBroad && !rule.Broken.Contains("topic") && rule.Decision <= Verdict.AllowWithConstraints)
         {
             findings.Warning(
-                rule.Where, LintCodes.BroadGrant,
+                rule.Where,
+                LintCodes.BroadGrant,
                 $"{rule.Id} grants for topic {rule.Topic.Text}, so also for every topic that is added later; allowed: topics by name or with a longer beginning.",
-                "name the topics that are meant.");
+                "name the topics that are meant."
+            );
         }
     }
 
     private void CheckReason(Rule rule)
     {
-        if (rule.Reason is null && rule.Decision >= Verdict.RequireApproval && !rule.Broken.Contains("reason") && !rule.Broken.Contains("decision"))
+        if (
+            rule.Reason is null
+            && rule.Decision >= Verdict.RequireApproval
+            && !rule.Broken.Contains("reason")
+            && !rule.Broken.Contains("decision")
+        )
         {
             findings.Info(
-                rule.Where, LintCodes.NoReason,
+                rule.Where,
+                LintCodes.NoReason,
                 $"{rule.Id} is a {VerdictNames.Of(rule.Decision)} without 'reason', so that a producer is told only its id.",
-                "add 'reason'.");
+                "add 'reason'."
+            );
         }
     }
 

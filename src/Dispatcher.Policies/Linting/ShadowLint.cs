@@ -14,7 +14,7 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
 
     public void Run()
     {
-        foreach (Rule rule in bundle.Live.Where(rule => !bundle.FitsUnread(rule.Topic)))
+        foreach (var rule in bundle.Live.Where(rule => !bundle.FitsUnread(rule.Topic)))
         {
             Check(rule);
         }
@@ -22,9 +22,9 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
 
     private void Check(Rule rule)
     {
-        foreach (Rule cover in Candidates(rule).Where(cover => Covers(cover, rule)))
+        foreach (var cover in Candidates(rule).Where(cover => Covers(cover, rule)))
         {
-            bool isSame = CanCover(rule, cover) && Covers(rule, cover);
+            var isSame = CanCover(rule, cover) && Covers(rule, cover);
             if (isSame ? bundle.IsDoubtful(cover) != bundle.IsDoubtful(rule) : bundle.IsDoubtful(cover) || !cover.IsWhole)
             {
                 // Its author is about to change it: nothing should be removed because of what it says now.
@@ -34,18 +34,22 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
             if (!isSame)
             {
                 findings.Warning(
-                    rule.Where, LintCodes.Shadowed,
+                    rule.Where,
+                    LintCodes.Shadowed,
                     $"{rule.Id} ({VerdictNames.Of(rule.Decision)}) never changes a decision: {cover.Id} ({VerdictNames.Of(cover.Decision)}) at {cover.Where} covers it.",
-                    $"remove {rule.Id}, or narrow {cover.Id}.");
+                    $"remove {rule.Id}, or narrow {cover.Id}."
+                );
                 return;
             }
 
             if (cover.Number < rule.Number)
             {
                 findings.Warning(
-                    rule.Where, LintCodes.SameRule,
+                    rule.Where,
+                    LintCodes.SameRule,
                     $"{rule.Id} says the same as {cover.Id} at {cover.Where}: it matches the same jobs with the same effect.",
-                    "remove one of the two.");
+                    "remove one of the two."
+                );
                 return;
             }
         }
@@ -54,13 +58,16 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
     /// <summary>Whatever covers a rule also counts on each job that the rule counts on: one such job rules out nearly all.</summary>
     private IEnumerable<Rule> Candidates(Rule rule)
     {
-        foreach (TopicSubject topic in bundle.TopicsOf(rule))
+        foreach (var topic in bundle.TopicsOf(rule))
         {
             if (bundle.FindCounting(topic, rule).Job is { } job)
             {
-                return bundle.CountingOn(topic, bundle.FilledIn(topic, rule, job))
+                return bundle
+                    .CountingOn(topic, bundle.FilledIn(topic, rule, job))
                     .Where(cover => cover.Number != rule.Number && CanCover(cover, rule))
-                    .OrderBy(cover => cover.Match.Parts.Count).ThenByDescending(cover => cover.Decision).ThenBy(cover => cover.Number)
+                    .OrderBy(cover => cover.Match.Parts.Count)
+                    .ThenByDescending(cover => cover.Decision)
+                    .ThenBy(cover => cover.Number)
                     .Take(MostCandidates);
             }
         }
@@ -77,44 +84,53 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
 
     private static bool AddsNoConstraint(Rule cover, Rule rule)
     {
-        Constraints? merged = ConstraintMerge.Of([cover, rule]);
-        Constraints? alone = cover.Constraints;
+        var merged = ConstraintMerge.Of([cover, rule]);
+        var alone = cover.Constraints;
         return (merged is null && alone is null)
-            || (merged is not null && alone is not null
+            || (
+                merged is not null
+                && alone is not null
                 && merged.TimeoutMs == alone.TimeoutMs
                 && merged.MaxOutputBytes == alone.MaxOutputBytes
                 && IsSame(merged.AllowedHosts, alone.AllowedHosts)
-                && IsSame(merged.AllowedCommands, alone.AllowedCommands));
+                && IsSame(merged.AllowedCommands, alone.AllowedCommands)
+            );
     }
 
     private static bool AddsNoApproval(Rule cover, Rule rule)
     {
-        ApprovalRequirement? merged = ApprovalMerge.Of([cover, rule]);
-        ApprovalRequirement? alone = cover.Approval;
+        var merged = ApprovalMerge.Of([cover, rule]);
+        var alone = cover.Approval;
         return (merged is null && alone is null)
-            || (merged is not null && alone is not null
+            || (
+                merged is not null
+                && alone is not null
                 && merged.Groups.SequenceEqual(alone.Groups)
                 && IsSame(merged.Exclude, alone.Exclude)
                 && merged.DecideWithin == alone.DecideWithin
                 && merged.UseWithin == alone.UseWithin
                 && merged.Covers == alone.Covers
-                && merged.OnPolicyChange == alone.OnPolicyChange);
+                && merged.OnPolicyChange == alone.OnPolicyChange
+            );
     }
 
     private static bool IsSame(IReadOnlyList<string>? a, IReadOnlyList<string>? b) =>
         (a is null && b is null) || (a is not null && b is not null && a.SequenceEqual(b, StringComparer.Ordinal));
 
     /// <summary>Whether the cover counts on every job on which the rule does, and also grants where that grants.</summary>
-    private bool Covers(Rule cover, Rule rule) => bundle.TopicsOf(rule).All(topic =>
-    {
-        bool fits = cover.Topic.Fits(topic.Name);
-        return bundle.Find(topic, [rule, cover], facts => IsUncovered(cover, rule, facts, fits)).IsProvenEmpty;
-    });
+    private bool Covers(Rule cover, Rule rule) =>
+        bundle
+            .TopicsOf(rule)
+            .All(topic =>
+            {
+                var fits = cover.Topic.Fits(topic.Name);
+                return bundle.Find(topic, [rule, cover], facts => IsUncovered(cover, rule, facts, fits)).IsProvenEmpty;
+            });
 
     private static bool IsUncovered(Rule cover, Rule rule, Facts facts, bool fits)
     {
-        Truth truth = rule.Match.Test(facts);
-        Truth covered = fits ? cover.Match.Test(facts) : Truth.False;
+        var truth = rule.Match.Test(facts);
+        var covered = fits ? cover.Match.Test(facts) : Truth.False;
         return Evaluator.Counts(rule, truth) && !(Evaluator.Counts(cover, covered) && (cover.Decision == Verdict.Deny || covered >= truth));
     }
 }

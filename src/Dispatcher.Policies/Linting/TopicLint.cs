@@ -8,7 +8,7 @@ internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
 {
     public void Run()
     {
-        foreach (TopicSubject topic in bundle.Topics)
+        foreach (var topic in bundle.Topics)
         {
             CheckRules(topic);
             CheckTimeouts(topic);
@@ -16,8 +16,8 @@ internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
         }
 
         HashSet<string> used = [.. bundle.Content.Topics.Select(topic => topic.Pool.Name)];
-        bool mayMiss = bundle.Content.UnreadTopics.Count > 0 || bundle.Topics.Any(topic => topic.Compiled.Broken.Contains("pool"));
-        foreach (Pool pool in bundle.Content.Pools.Where(pool => !mayMiss && !used.Contains(pool.Name)))
+        var mayMiss = bundle.Content.UnreadTopics.Count > 0 || bundle.Topics.Any(topic => topic.Compiled.Broken.Contains("pool"));
+        foreach (var pool in bundle.Content.Pools.Where(pool => !mayMiss && !used.Contains(pool.Name)))
         {
             findings.Info(pool.Where, LintCodes.UnusedPool, $"no topic uses pool {pool.Name}.", "remove it, or name it in a topic.");
         }
@@ -26,25 +26,34 @@ internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
     private void CheckRules(TopicSubject topic)
     {
         List<Rule> rules = [.. bundle.Live.Where(rule => rule.Topic.Fits(topic.Name))];
-        if (bundle.MayMissRulesFor(topic) || rules.Exists(rule => rule.Decision != Verdict.Deny && !bundle.FindMatching(topic, rule).IsProvenEmpty))
+        if (
+            bundle.MayMissRulesFor(topic)
+            || rules.Exists(rule => rule.Decision != Verdict.Deny && !bundle.FindMatching(topic, rule).IsProvenEmpty)
+        )
         {
             return;
         }
 
-        JobFacts? witness = bundle.AnyJob(topic);
+        var witness = bundle.AnyJob(topic);
         if (rules.Count == 0)
         {
             findings.Warning(
-                topic.Compiled.Where, LintCodes.TopicWithoutRule,
+                topic.Compiled.Where,
+                LintCodes.TopicWithoutRule,
                 $"no rule is for topic {topic.Name}, so that every job is denied; allowed: at least one rule that may grant.",
-                "add a rule, or remove the topic.", witness);
+                "add a rule, or remove the topic.",
+                witness
+            );
         }
         else
         {
             findings.Warning(
-                topic.Compiled.Where, LintCodes.TopicWithoutGrant,
+                topic.Compiled.Where,
+                LintCodes.TopicWithoutGrant,
                 $"none of the rules for topic {topic.Name} can grant, so that every job is denied; allowed: at least one rule that may grant.",
-                "add an ALLOW, ALLOW_WITH_CONSTRAINTS or REQUIRE_APPROVAL that a job can match, or remove the topic.", witness);
+                "add an ALLOW, ALLOW_WITH_CONSTRAINTS or REQUIRE_APPROVAL that a job can match, or remove the topic.",
+                witness
+            );
         }
     }
 
@@ -53,9 +62,11 @@ internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
         if (topic.Compiled.DefaultTimeouts is { Count: > 0 } missing && !topic.Compiled.Broken.Contains("timeouts"))
         {
             findings.Info(
-                topic.Compiled.Where, LintCodes.DefaultTimeouts,
+                topic.Compiled.Where,
+                LintCodes.DefaultTimeouts,
                 $"topic {topic.Name} leaves timeouts to the defaults: {string.Join(", ", missing.Select(name => $"{name} {Default(topic.JobClass, name).TotalSeconds:0}s"))}.",
-                "write them down, if they matter.");
+                "write them down, if they matter."
+            );
         }
     }
 
@@ -63,7 +74,8 @@ internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
     {
         if (topic.JobClass.Schema is null && !topic.Compiled.Broken.Contains("schema"))
         {
-            string message = $"topic {topic.Name}, whose risk is {topic.JobClass.Risk}, takes any payload; allowed: 'schema' with the name of a file in schemas/.";
+            var message =
+                $"topic {topic.Name}, whose risk is {topic.JobClass.Risk}, takes any payload; allowed: 'schema' with the name of a file in schemas/.";
             const string Fix = "describe its payload in a schema.";
             if (topic.JobClass.Risk == "high")
             {
@@ -76,11 +88,12 @@ internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
         }
     }
 
-    private static TimeSpan Default(JobClass jobClass, string name) => name switch
-    {
-        "start" => jobClass.StartWithin,
-        "run" => jobClass.RunWithin,
-        "overall" => jobClass.OverallWithin,
-        _ => jobClass.HeartbeatEvery,
-    };
+    private static TimeSpan Default(JobClass jobClass, string name) =>
+        name switch
+        {
+            "start" => jobClass.StartWithin,
+            "run" => jobClass.RunWithin,
+            "overall" => jobClass.OverallWithin,
+            _ => jobClass.HeartbeatEvery,
+        };
 }

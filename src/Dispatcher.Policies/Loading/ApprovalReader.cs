@@ -10,12 +10,15 @@ internal static class ApprovalReader
 
     public static ApprovalRequirement? Read(YamlNode node, ErrorList errors)
     {
-        if (Fields.Of(node, "approval", errors, "groups", "exclude", "decide_within", "use_within", "covers", "on_policy_change") is not { } fields)
+        if (
+            Fields.Of(node, "approval", errors, "groups", "exclude", "decide_within", "use_within", "covers", "on_policy_change")
+            is not { } fields
+        )
         {
             return null;
         }
 
-        ApprovalRequirement usual = ApprovalRequirement.Default;
+        var usual = ApprovalRequirement.Default;
         return new ApprovalRequirement
         {
             Groups = ReadGroups(fields.Get("groups"), errors),
@@ -31,18 +34,18 @@ internal static class ApprovalReader
     private static T Choice<T>(Fields fields, string key, Func<T, string> name)
         where T : struct, Enum
     {
-        T[] all = Enum.GetValues<T>();
-        string word = fields.Word(key, [.. all.Select(name)]);
+        var all = Enum.GetValues<T>();
+        var word = fields.Word(key, [.. all.Select(name)]);
         return all.FirstOrDefault(value => name(value) == word);
     }
 
     private static List<ApprovalGroup> ReadGroups(YamlNode? node, ErrorList errors)
     {
         List<ApprovalGroup> groups = [];
-        foreach (YamlEntry entry in Fields.Named(node, "groups", errors).OrderBy(entry => entry.Key.Text, StringComparer.Ordinal))
+        foreach (var entry in Fields.Named(node, "groups", errors).OrderBy(entry => entry.Key.Text, StringComparer.Ordinal))
         {
-            string? group = Scalars.Text(entry.Key, "a group", Patterns.Name(), Patterns.NameWords, errors);
-            long? count = Scalars.Number(entry.Value, $"count of group {entry.Key.Text}", 1, 10, errors);
+            var group = Scalars.Text(entry.Key, "a group", Patterns.Name(), Patterns.NameWords, errors);
+            var count = Scalars.Number(entry.Value, $"count of group {entry.Key.Text}", 1, 10, errors);
             groups.Add(new ApprovalGroup(group ?? "", (int)(count ?? 1)));
         }
 

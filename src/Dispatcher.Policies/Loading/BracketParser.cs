@@ -35,10 +35,13 @@ internal sealed class BracketParser(string text) : IParser
 
     public YamlFault Explain(Exception error)
     {
-        int? bracket = Bracket(error);
+        var bracket = Bracket(error);
         if (error is not YamlException yaml)
         {
-            return new YamlFault(bracket ?? (int)(Current?.End.Line ?? 1), bracket is null ? "what stands here cannot be read." : "a bracket that opens here is not closed.");
+            return new YamlFault(
+                bracket ?? (int)(Current?.End.Line ?? 1),
+                bracket is null ? "what stands here cannot be read." : "a bracket that opens here is not closed."
+            );
         }
 
         if (yaml.Message.Contains("tab", StringComparison.Ordinal) && TabbedLine() is { } tabbed)
@@ -47,9 +50,9 @@ internal sealed class BracketParser(string text) : IParser
         }
 
         // The parser counts a line after the last one, and finds out late that a quote is not closed.
-        int lines = text.AsSpan().Count('\n') + 1;
-        bool isQuote = yaml.Message.Contains("quoted", StringComparison.Ordinal);
-        int line = (int)Math.Min(isQuote ? yaml.Start.Line : yaml.End.Line, lines);
+        var lines = text.AsSpan().Count('\n') + 1;
+        var isQuote = yaml.Message.Contains("quoted", StringComparison.Ordinal);
+        var line = (int)Math.Min(isQuote ? yaml.Start.Line : yaml.End.Line, lines);
         return bracket is { } open && (open < line || yaml.End.Line > lines)
             ? new YamlFault(open, $"a bracket that opens here is not closed, or lacks a comma; seen on line {line}: {yaml.Message}")
             : new YamlFault(line, yaml.Message);
@@ -58,21 +61,24 @@ internal sealed class BracketParser(string text) : IParser
     /// <summary>The parser says line 1.</summary>
     private int? TabbedLine()
     {
-        int read = (int)(Current?.End.Line ?? 1) - 1;
-        int next = text.Split('\n').Skip(read).ToList().FindIndex(line => line.AsSpan(0, line.Length - line.AsSpan().TrimStart().Length).Contains('\t'));
+        var read = (int)(Current?.End.Line ?? 1) - 1;
+        var next = text.Split('\n')
+            .Skip(read)
+            .ToList()
+            .FindIndex(line => line.AsSpan(0, line.Length - line.AsSpan().TrimStart().Length).Contains('\t'));
         return next < 0 ? null : read + next + 1;
     }
 
     /// <summary>The line of the bracket that is open, or about to be opened.</summary>
     private int? Bracket(Exception error)
     {
-        if (_open.TryPeek(out NodeEvent? open) && open is MappingStart { Style: MappingStyle.Flow } or SequenceStart { Style: SequenceStyle.Flow })
+        if (_open.TryPeek(out var open) && open is MappingStart { Style: MappingStyle.Flow } or SequenceStart { Style: SequenceStyle.Flow })
         {
             return (int)open.Start.Line;
         }
 
-        int from = (int)Math.Clamp(Current?.End.Index ?? 0, 0, text.Length);
-        int next = error is YamlException ? -1 : text.AsSpan(from).IndexOfAny('{', '[');
+        var from = (int)Math.Clamp(Current?.End.Index ?? 0, 0, text.Length);
+        var next = error is YamlException ? -1 : text.AsSpan(from).IndexOfAny('{', '[');
         return next < 0 ? null : text.AsSpan(0, from + next).Count('\n') + 1;
     }
 }

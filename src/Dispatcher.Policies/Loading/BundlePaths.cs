@@ -9,13 +9,16 @@ internal static class BundlePaths
 
     public static bool IsRules(string path) => IsIn("rules/", ".yaml", path);
 
-    public static bool IsSchema(string path) => path.StartsWith(Schemas, StringComparison.Ordinal) && Patterns.SchemaFile().IsMatch(path.AsSpan(Schemas.Length));
+    public static bool IsSchema(string path) =>
+        path.StartsWith(Schemas, StringComparison.Ordinal) && Patterns.SchemaFile().IsMatch(path.AsSpan(Schemas.Length));
 
     public static bool IsCase(string path) => IsIn("cases/", ".yaml", path);
 
     public static bool IsKnown(string path) => path == Topics || IsRules(path) || IsCase(path) || IsSchema(path);
 
     private static bool IsIn(string folder, string extension, string path) =>
-        path.StartsWith(folder, StringComparison.Ordinal) && path.EndsWith(extension, StringComparison.Ordinal) && path.Length > folder.Length + extension.Length
+        path.StartsWith(folder, StringComparison.Ordinal)
+        && path.EndsWith(extension, StringComparison.Ordinal)
+        && path.Length > folder.Length + extension.Length
         && path.IndexOf('/', folder.Length) < 0;
 }

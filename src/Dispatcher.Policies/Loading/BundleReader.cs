@@ -23,13 +23,13 @@ internal static class BundleReader
 
         Slots slots = new();
         RulesReader rules = new(slots, errors);
-        foreach (BundleFile file in sorted.Where(file => BundlePaths.IsRules(file.Path)))
+        foreach (var file in sorted.Where(file => BundlePaths.IsRules(file.Path)))
         {
             rules.Read(file);
         }
 
         SchemaFolder schemas = new(errors);
-        foreach (BundleFile file in sorted.Where(file => BundlePaths.IsSchema(file.Path)))
+        foreach (var file in sorted.Where(file => BundlePaths.IsSchema(file.Path)))
         {
             schemas.Read(file);
         }
@@ -40,38 +40,53 @@ internal static class BundleReader
             schemas.ReportUnused();
         }
 
-        return new BundleContent(topics.Topics, topics.Pools, rules.Rules, slots) { LostRules = rules.Lost, UnreadTopics = topics.UnreadTopics };
+        return new BundleContent(topics.Topics, topics.Pools, rules.Rules, slots)
+        {
+            LostRules = rules.Lost,
+            UnreadTopics = topics.UnreadTopics,
+        };
     }
 
     private static void CheckPaths(List<BundleFile> sorted, ErrorList errors)
     {
-        foreach (BundleFile file in sorted.Where(file => !BundlePaths.IsKnown(file.Path)))
+        foreach (var file in sorted.Where(file => !BundlePaths.IsKnown(file.Path)))
         {
             errors.Add(
-                file.Path, BundleErrorCodes.UnknownFile,
+                file.Path,
+                BundleErrorCodes.UnknownFile,
                 $"no part of a bundle has this name; allowed: {BundlePaths.Allowed}.",
-                "rename or remove it.");
+                "rename or remove it."
+            );
         }
 
-        foreach (IGrouping<string, BundleFile> same in sorted.GroupBy(file => file.Path, StringComparer.Ordinal).Where(same => same.Count() > 1))
+        foreach (var same in sorted.GroupBy(file => file.Path, StringComparer.Ordinal).Where(same => same.Count() > 1))
         {
-            errors.Add(same.Key, BundleErrorCodes.UnknownFile, $"the path is there {same.Count()} times; allowed: once.", "remove the others.");
+            errors.Add(
+                same.Key,
+                BundleErrorCodes.UnknownFile,
+                $"the path is there {same.Count()} times; allowed: once.",
+                "remove the others."
+            );
         }
 
         if (!sorted.Exists(file => file.Path == BundlePaths.Topics))
         {
             errors.Add(
-                BundlePaths.Topics, BundleErrorCodes.MissingFile,
+                BundlePaths.Topics,
+                BundleErrorCodes.MissingFile,
                 "the registry of topics is missing; without it no topic is known.",
-                "add topics.yaml.");
+                "add topics.yaml."
+            );
         }
 
         if (!sorted.Exists(file => BundlePaths.IsRules(file.Path)))
         {
             errors.Add(
-                "rules/", BundleErrorCodes.MissingFile,
+                "rules/",
+                BundleErrorCodes.MissingFile,
                 "there is no rules/*.yaml; without a rule everything is denied.",
-                "add a file; 'rules: []' says that none is meant.");
+                "add a file; 'rules: []' says that none is meant."
+            );
         }
     }
 }

@@ -22,21 +22,30 @@ internal static class ConstraintReader
     /// <summary>As <see cref="Read"/>; there may be none.</summary>
     public static Constraints ReadAny(YamlNode node, ErrorList errors)
     {
-        Fields? fields = Fields.OfNames(node, "constraints", BundleErrorCodes.UnknownConstraint, "constraint", ConstraintNames.All, errors);
+        var fields = Fields.OfNames(node, "constraints", BundleErrorCodes.UnknownConstraint, "constraint", ConstraintNames.All, errors);
         return new Constraints
         {
             AllowedHosts = Set(fields, ConstraintNames.AllowedHosts, AllowedHosts.IsWellFormed, AllowedHosts.Words, errors),
             AllowedCommands = Set(fields, ConstraintNames.AllowedCommands, Patterns.Command().IsMatch, Patterns.CommandWords, errors),
-            TimeoutMs = fields?.Get(ConstraintNames.TimeoutMs) is { } timeout ? Scalars.Number(timeout, ConstraintNames.TimeoutMs, 1, MostTimeoutMs, errors) : null,
-            MaxOutputBytes = fields?.Get(ConstraintNames.MaxOutputBytes) is { } output ? Scalars.Number(output, ConstraintNames.MaxOutputBytes, 0, MostOutputBytes, errors) : null,
+            TimeoutMs = fields?.Get(ConstraintNames.TimeoutMs) is { } timeout
+                ? Scalars.Number(timeout, ConstraintNames.TimeoutMs, 1, MostTimeoutMs, errors)
+                : null,
+            MaxOutputBytes = fields?.Get(ConstraintNames.MaxOutputBytes) is { } output
+                ? Scalars.Number(output, ConstraintNames.MaxOutputBytes, 0, MostOutputBytes, errors)
+                : null,
         };
     }
 
     /// <summary>Names of constraints, sorted. A word that is none is reported, and goes as the nearest.</summary>
     public static IReadOnlyList<string> Names(YamlNode list, string what, ErrorList errors) =>
-    [
-        .. Lists.Items(list, what, errors).Select(item => Name(item, what, errors)).OfType<string>().Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal),
-    ];
+        [
+            .. Lists
+                .Items(list, what, errors)
+                .Select(item => Name(item, what, errors))
+                .OfType<string>()
+                .Distinct(StringComparer.Ordinal)
+                .Order(StringComparer.Ordinal),
+        ];
 
     private static string? Name(YamlNode item, string what, ErrorList errors) =>
         Scalars.Text(item, $"an item of {what}", errors) is not { } name ? null
@@ -50,8 +59,8 @@ internal static class ConstraintReader
             return null;
         }
 
-        IReadOnlyList<string> set = Lists.FilledSet(node, what, errors);
-        foreach (YamlNode item in node.Items.Where(item => item.Kind == NodeKind.Text && !isAllowed(item.Text)))
+        var set = Lists.FilledSet(node, what, errors);
+        foreach (var item in node.Items.Where(item => item.Kind == NodeKind.Text && !isAllowed(item.Text)))
         {
             errors.Add(item, BundleErrorCodes.BadValue, $"an item of {what} is '{item.Text}'; allowed: {allowed}.", "change it.");
         }

@@ -35,24 +35,34 @@ internal sealed class ErrorList
         Count++;
         if (Count <= Most)
         {
-            _errors.Add(new BundleError { Where = where, Code = code, Message = message, Fix = fix });
+            _errors.Add(
+                new BundleError
+                {
+                    Where = where,
+                    Code = code,
+                    Message = message,
+                    Fix = fix,
+                }
+            );
         }
         else if (Count == Most + 1)
         {
-            _errors.Add(new BundleError
-            {
-                Where = where,
-                Code = BundleErrorCodes.TooManyErrors,
-                Message = $"there are more errors than the {Most} that are listed; allowed: none.",
-                Fix = "correct these and load it again.",
-            });
+            _errors.Add(
+                new BundleError
+                {
+                    Where = where,
+                    Code = BundleErrorCodes.TooManyErrors,
+                    Message = $"there are more errors than the {Most} that are listed; allowed: none.",
+                    Fix = "correct these and load it again.",
+                }
+            );
         }
     }
 
     /// <summary>What another list holds.</summary>
     public void AddAll(ErrorList others)
     {
-        foreach (BundleError error in others._errors)
+        foreach (var error in others._errors)
         {
             Add(error.Where, error.Code, error.Message, error.Fix);
         }
@@ -63,7 +73,7 @@ internal sealed class ErrorList
     /// <summary>A word that is not one of the known ones. Answers the nearest, which the fix names and reading goes on with: so what depends on the word is checked too.</summary>
     public string? AddUnknown(YamlNode at, string code, string what, IReadOnlyList<string> known, string otherwise = "write one of these.")
     {
-        string? nearest = IsFull ? null : Nearest.To(at.Text, known);
+        var nearest = IsFull ? null : Nearest.To(at.Text, known);
         AddUnknown(at, code, what, known, nearest, nearest is null ? otherwise : $"did you mean '{nearest}'?");
         return nearest;
     }
@@ -76,14 +86,26 @@ internal sealed class ErrorList
             _at.Add(at);
         }
 
-        Add(at.Where, code, IsFull ? "" : $"{what} '{Excerpt.Of(at.Text, LongestWord)}' is not known; allowed: {(known.Count == 0 ? "none" : Some(known))}.", fix);
+        Add(
+            at.Where,
+            code,
+            IsFull
+                ? ""
+                : $"{what} '{Excerpt.Of(at.Text, LongestWord)}' is not known; allowed: {(known.Count == 0 ? "none" : Some(known))}.",
+            fix
+        );
     }
 
     /// <summary>Whether something in the node has an error that leaves open what is meant.</summary>
     public bool IsBroken(YamlNode node) =>
-        !node.IsWhole || (_at.Count > 0 && (_at.Contains(node) || node.Items.Any(IsBroken) || node.Entries.Any(entry => IsBroken(entry.Key) || IsBroken(entry.Value))));
+        !node.IsWhole
+        || (
+            _at.Count > 0
+            && (_at.Contains(node) || node.Items.Any(IsBroken) || node.Entries.Any(entry => IsBroken(entry.Key) || IsBroken(entry.Value)))
+        );
 
     /// <summary>Known words for an error, as many as help.</summary>
     public static string Some(IReadOnlyList<string> known) =>
-        Excerpt.Of(string.Join(", ", known.Take(MostKnown)), LongestList) + (known.Count > MostKnown ? $" and {known.Count - MostKnown} more" : "");
+        Excerpt.Of(string.Join(", ", known.Take(MostKnown)), LongestList)
+        + (known.Count > MostKnown ? $" and {known.Count - MostKnown} more" : "");
 }

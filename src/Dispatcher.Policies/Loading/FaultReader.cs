@@ -12,9 +12,14 @@ internal static class FaultReader
 
         IReadOnlyList<string> transient = Rows(fields.Get("transient"), "transient", errors);
         IReadOnlyList<string> terminal = Rows(fields.Get("terminal"), "terminal", errors);
-        foreach (string both in transient.Intersect(terminal, StringComparer.Ordinal))
+        foreach (var both in transient.Intersect(terminal, StringComparer.Ordinal))
         {
-            errors.Add(node, BundleErrorCodes.DuplicateKey, $"'{both}' is under transient and under terminal; allowed: one of the two.", "remove one of them.");
+            errors.Add(
+                node,
+                BundleErrorCodes.DuplicateKey,
+                $"'{both}' is under transient and under terminal; allowed: one of the two.",
+                "remove one of them."
+            );
         }
 
         return new FaultTable(transient, [.. terminal.Except(transient, StringComparer.Ordinal)]);
@@ -27,8 +32,14 @@ internal static class FaultReader
             return [];
         }
 
-        return [.. Lists.Items(node, what, errors)
-            .Select(item => Scalars.Text(item, $"an item of {what}", Patterns.Fault(), Patterns.FaultWords, errors)).OfType<string>()
-            .Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        return
+        [
+            .. Lists
+                .Items(node, what, errors)
+                .Select(item => Scalars.Text(item, $"an item of {what}", Patterns.Fault(), Patterns.FaultWords, errors))
+                .OfType<string>()
+                .Distinct(StringComparer.Ordinal)
+                .Order(StringComparer.Ordinal),
+        ];
     }
 }

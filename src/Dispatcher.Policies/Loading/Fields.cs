@@ -25,17 +25,20 @@ internal sealed class Fields
     public IReadOnlyList<YamlEntry> Entries => _entries;
 
     /// <summary>The keys that nothing certain is known of: their value has an error, they are there twice, or they are required and missing.</summary>
-    public FrozenSet<string> Broken => [.. _entries.Where(entry => Errors.IsBroken(entry.Value)).Select(entry => entry.Key.Text), .. _missing];
+    public FrozenSet<string> Broken =>
+        [.. _entries.Where(entry => Errors.IsBroken(entry.Value)).Select(entry => entry.Key.Text), .. _missing];
 
     /// <summary>Opens a mapping and reports every key that is not known. Null: it is no mapping, and that is reported.</summary>
-    public static Fields? Of(YamlNode node, string what, ErrorList errors, params string[] known) => OfNames(node, what, BundleErrorCodes.UnknownKey, $"key in {what}", known, errors);
+    public static Fields? Of(YamlNode node, string what, ErrorList errors, params string[] known) =>
+        OfNames(node, what, BundleErrorCodes.UnknownKey, $"key in {what}", known, errors);
 
     /// <summary>As <see cref="Of"/>, where the keys have a code and a word of their own.</summary>
     public static Fields? OfNames(YamlNode node, string what, string code, string word, IReadOnlyList<string> known, ErrorList errors) =>
         IsMap(node, what, errors, known) ? new Fields(node, what, Known(node, what, code, word, known, errors), errors) : null;
 
     /// <summary>The entries of a mapping whose keys are names. A mapping that is something else is reported and has none.</summary>
-    public static IReadOnlyList<YamlEntry> Named(YamlNode? node, string what, ErrorList errors) => node is not null && IsMap(node, what, errors, []) ? node.Entries : [];
+    public static IReadOnlyList<YamlEntry> Named(YamlNode? node, string what, ErrorList errors) =>
+        node is not null && IsMap(node, what, errors, []) ? node.Entries : [];
 
     public YamlNode? Get(string key) => _entries.Find(entry => entry.Key.Text == key)?.Value;
 
@@ -53,7 +56,8 @@ internal sealed class Fields
 
     public string? Text(string key) => Get(key) is { } node ? Scalars.Text(node, key, Errors) : null;
 
-    public string? NeedText(string key, Regex pattern, string allowed) => Need(key) is { } node ? Scalars.Text(node, key, pattern, allowed, Errors) : null;
+    public string? NeedText(string key, Regex pattern, string allowed) =>
+        Need(key) is { } node ? Scalars.Text(node, key, pattern, allowed, Errors) : null;
 
     /// <summary>One of a few words; the first is the default.</summary>
     public string Word(string key, params string[] words)
@@ -63,7 +67,9 @@ internal sealed class Fields
             return words[0];
         }
 
-        return words.Contains(text, StringComparer.Ordinal) ? text : Errors.AddUnknown(node, BundleErrorCodes.BadValue, key, words) ?? words[0];
+        return words.Contains(text, StringComparer.Ordinal)
+            ? text
+            : Errors.AddUnknown(node, BundleErrorCodes.BadValue, key, words) ?? words[0];
     }
 
     public bool Flag(string key) => Get(key) is { } node && Scalars.Flag(node, key, Errors);
@@ -75,11 +81,18 @@ internal sealed class Fields
     public IReadOnlyList<string>? Set(string key) => Get(key) is { } node ? Lists.Set(node, key, Errors) : null;
 
     /// <summary>The entries with a known key. Any other is reported, and goes by the right name if that can be told: the bundle does not load, but its other mistakes are found.</summary>
-    private static List<YamlEntry> Known(YamlNode node, string what, string code, string word, IReadOnlyList<string> known, ErrorList errors)
+    private static List<YamlEntry> Known(
+        YamlNode node,
+        string what,
+        string code,
+        string word,
+        IReadOnlyList<string> known,
+        ErrorList errors
+    )
     {
-        ILookup<bool, YamlEntry> entries = node.Entries.ToLookup(entry => known.Contains(entry.Key.Text, StringComparer.Ordinal));
+        var entries = node.Entries.ToLookup(entry => known.Contains(entry.Key.Text, StringComparer.Ordinal));
         List<YamlEntry> taken = [.. entries[true]];
-        foreach (YamlEntry entry in entries[false])
+        foreach (var entry in entries[false])
         {
             if (Meant(entry, what, code, word, known, errors) is { } meant && !taken.Exists(other => other.Key.Text == meant.Key.Text))
             {
@@ -92,11 +105,12 @@ internal sealed class Fields
 
     private static YamlEntry? Meant(YamlEntry entry, string what, string code, string word, IReadOnlyList<string> known, ErrorList errors)
     {
-        YamlNode key = entry.Key;
-        string? glued = KeyHints.Glued(key.Text, known);
-        string? place = KeyHints.Place(key.Text, what, known);
-        string? nearest = glued is null && place is null ? Nearest.To(key.Text, known) : null;
-        string fix = glued is not null ? $"write a space after the colon: {glued}: {key.Text[(glued.Length + 1)..]}"
+        var key = entry.Key;
+        var glued = KeyHints.Glued(key.Text, known);
+        var place = KeyHints.Place(key.Text, what, known);
+        var nearest = glued is null && place is null ? Nearest.To(key.Text, known) : null;
+        var fix = glued is not null
+            ? $"write a space after the colon: {glued}: {key.Text[(glued.Length + 1)..]}"
             : place ?? (nearest is null ? "rename it to one of these, or remove it." : $"did you mean '{nearest}'?");
         errors.AddUnknown(key, code, word, known, glued ?? nearest, fix);
         if (glued is not null)
@@ -111,7 +125,10 @@ internal sealed class Fields
     {
         if (node.Kind is not (NodeKind.Map or NodeKind.Broken))
         {
-            string fix = node.Kind == NodeKind.Text && KeyHints.Glued(node.Text, known) is { } glued ? $"write a space after the colon: {glued}: …" : "write it as key: value.";
+            var fix =
+                node.Kind == NodeKind.Text && KeyHints.Glued(node.Text, known) is { } glued
+                    ? $"write a space after the colon: {glued}: …"
+                    : "write it as key: value.";
             errors.Add(node, BundleErrorCodes.WrongKind, $"{what} is {Scalars.Kind(node)}; allowed: a mapping.", fix);
         }
 

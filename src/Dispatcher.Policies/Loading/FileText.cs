@@ -19,10 +19,15 @@ internal static class FileText
 
     public static bool IsReadable(BundleFile file, int maxBytes, ErrorList errors)
     {
-        ReadOnlySpan<byte> content = file.Content.Span;
+        var content = file.Content.Span;
         if (content.Length > maxBytes)
         {
-            errors.Add(file.Path, BundleErrorCodes.Unreadable, $"the file has {content.Length} bytes; allowed: {maxBytes}.", "split or shorten it.");
+            errors.Add(
+                file.Path,
+                BundleErrorCodes.Unreadable,
+                $"the file has {content.Length} bytes; allowed: {maxBytes}.",
+                "split or shorten it."
+            );
             return false;
         }
 
@@ -31,11 +36,13 @@ internal static class FileText
             return ShowsAll(file, errors);
         }
 
-        int at = Valid(content);
+        var at = Valid(content);
         errors.Add(
-            $"{file.Path}:{content[..at].Count((byte)'\n') + 1}", BundleErrorCodes.Unreadable,
+            $"{file.Path}:{content[..at].Count((byte)'\n') + 1}",
+            BundleErrorCodes.Unreadable,
             $"byte {at} of the file, 0x{content[at]:X2}, is not UTF-8; allowed: UTF-8.",
-            "save the file as UTF-8.");
+            "save the file as UTF-8."
+        );
         return false;
     }
 
@@ -45,19 +52,21 @@ internal static class FileText
     /// </summary>
     private static bool ShowsAll(BundleFile file, ErrorList errors)
     {
-        ReadOnlySpan<byte> rest = WithoutMark(file.Content.Span);
-        (int line, int column, int found) = (1, 1, 0);
+        var rest = WithoutMark(file.Content.Span);
+        (var line, var column, var found) = (1, 1, 0);
         while (rest.Length > 0 && found < MostInvisible)
         {
-            Rune.DecodeFromUtf8(rest, out Rune rune, out int length);
+            Rune.DecodeFromUtf8(rest, out var rune, out var length);
             rest = rest[length..];
             if (!IsShown(rune, rest))
             {
                 found++;
                 errors.Add(
-                    $"{file.Path}:{line}", BundleErrorCodes.InvisibleCharacter,
+                    $"{file.Path}:{line}",
+                    BundleErrorCodes.InvisibleCharacter,
                     $"column {column} has the invisible character U+{rune.Value:X4} ({Rune.GetUnicodeCategory(rune)}); allowed: characters that an editor shows, spaces, tabs and line breaks (LF or CRLF).",
-                    "delete it; in a quoted text, write it as an escape such as \"\\u2028\".");
+                    "delete it; in a quoted text, write it as an escape such as \"\\u2028\"."
+                );
             }
 
             (line, column) = rune.Value == '\n' ? (line + 1, 1) : (line, column + 1);
@@ -66,18 +75,19 @@ internal static class FileText
         return found == 0;
     }
 
-    private static bool IsShown(Rune rune, ReadOnlySpan<byte> next) => rune.Value switch
-    {
-        ' ' or '\t' or '\n' => true,
-        '\r' => next.StartsWith("\n"u8),
-        _ => !Excerpt.IsInvisible(rune) && Rune.GetUnicodeCategory(rune) != UnicodeCategory.SpaceSeparator,
-    };
+    private static bool IsShown(Rune rune, ReadOnlySpan<byte> next) =>
+        rune.Value switch
+        {
+            ' ' or '\t' or '\n' => true,
+            '\r' => next.StartsWith("\n"u8),
+            _ => !Excerpt.IsInvisible(rune) && Rune.GetUnicodeCategory(rune) != UnicodeCategory.SpaceSeparator,
+        };
 
     /// <summary>How many bytes are text up to the first that is none.</summary>
     private static int Valid(ReadOnlySpan<byte> content)
     {
-        int at = 0;
-        while (Rune.DecodeFromUtf8(content[at..], out _, out int length) == System.Buffers.OperationStatus.Done)
+        var at = 0;
+        while (Rune.DecodeFromUtf8(content[at..], out _, out var length) == System.Buffers.OperationStatus.Done)
         {
             at += length;
         }

@@ -5,7 +5,21 @@ namespace Dispatcher.Policies.Loading;
 /// <summary>What to do about a key that is not known where it stands: it is misspelt, lacks a space, or belongs elsewhere.</summary>
 internal static class KeyHints
 {
-    public static readonly string[] Rule = ["id", "description", "owners", "match", "decision", "reason", "constraints", "approval", "guardrail", "review_by", "trusts_producer", "effective"];
+    public static readonly string[] Rule =
+    [
+        "id",
+        "description",
+        "owners",
+        "match",
+        "decision",
+        "reason",
+        "constraints",
+        "approval",
+        "guardrail",
+        "review_by",
+        "trusts_producer",
+        "effective",
+    ];
     public static readonly string[] Match = ["topic", "labels", "risk_tags", "principal", "workflow_id", "attempt_gte", "unless"];
     public static readonly string[] Effective = ["from", "until"];
     public static readonly string[] Approval = ["groups", "exclude", "decide_within", "use_within"];
@@ -36,14 +50,20 @@ internal static class KeyHints
             return "write out the keys that it stands for.";
         }
 
-        if (known.FirstOrDefault(outer => Inside.TryGetValue(outer, out string[]? inner) && inner.Contains(key, StringComparer.Ordinal)) is { } under)
+        if (
+            known.FirstOrDefault(outer => Inside.TryGetValue(outer, out var inner) && inner.Contains(key, StringComparer.Ordinal)) is
+            { } under
+        )
         {
             return $"move it under '{under}'.";
         }
 
-        return what is "match" or "unless" or "constraints" or "approval" or "effective" && Rule.Contains(key, StringComparer.Ordinal) ? $"move it out of '{what}', to the keys of the rule." : null;
+        return what is "match" or "unless" or "constraints" or "approval" or "effective" && Rule.Contains(key, StringComparer.Ordinal)
+            ? $"move it out of '{what}', to the keys of the rule."
+            : null;
     }
 
     /// <summary>The known key of <c>topic:job.repo.read</c>, which YAML takes for one word. Null: it is something else.</summary>
-    public static string? Glued(string text, IReadOnlyList<string> known) => known.FirstOrDefault(key => text.StartsWith(key + ":", StringComparison.Ordinal));
+    public static string? Glued(string text, IReadOnlyList<string> known) =>
+        known.FirstOrDefault(key => text.StartsWith(key + ":", StringComparison.Ordinal));
 }

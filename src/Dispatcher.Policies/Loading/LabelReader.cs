@@ -17,7 +17,7 @@ internal static class LabelReader
     public static IReadOnlyDictionary<string, LabelSpec> Read(YamlNode? node, ErrorList errors)
     {
         SortedDictionary<string, LabelSpec> labels = new(StringComparer.Ordinal);
-        foreach (YamlEntry entry in Fields.Named(node, "labels", errors))
+        foreach (var entry in Fields.Named(node, "labels", errors))
         {
             labels[entry.Key.Text] = ReadLabel(entry.Key.Text, entry.Value, errors);
         }
@@ -27,14 +27,14 @@ internal static class LabelReader
 
     private static LabelSpec ReadLabel(string name, YamlNode node, ErrorList errors)
     {
-        string what = $"label {name}";
+        var what = $"label {name}";
         if (Fields.Of(node, what, errors, Keys) is not { } fields)
         {
             return new LabelSpec { Broken = [.. Keys] };
         }
 
-        IReadOnlyList<string>? values = fields.Get("values") is { } list ? Lists.FilledSet(list, $"values of {what}", errors) : null;
-        LabelSource source = fields.Word("source", "producer", "payload", "principal") switch
+        var values = fields.Get("values") is { } list ? Lists.FilledSet(list, $"values of {what}", errors) : null;
+        var source = fields.Word("source", "producer", "payload", "principal") switch
         {
             "payload" => LabelSource.Payload,
             "principal" => LabelSource.Principal,
@@ -46,7 +46,10 @@ internal static class LabelReader
             Required = fields.Flag("required"),
             Source = source,
             AbsentIsNoMatch = fields.Word("absent", "unknown", "no_match") == "no_match",
-            Derive = source == LabelSource.Payload && fields.Need("derive") is { } derive ? ReadDerivation(derive, values, errors) : RefuseDerive(fields, source),
+            Derive =
+                source == LabelSource.Payload && fields.Need("derive") is { } derive
+                    ? ReadDerivation(derive, values, errors)
+                    : RefuseDerive(fields, source),
         };
         return label with { Broken = fields.Broken };
     }
@@ -56,9 +59,11 @@ internal static class LabelReader
         if (fields.Get("derive") is { } derive && source != LabelSource.Payload)
         {
             fields.Errors.Add(
-                derive, BundleErrorCodes.NoEffect,
+                derive,
+                BundleErrorCodes.NoEffect,
                 "'derive' has no effect here; allowed: with source: payload.",
-                "add source: payload or remove it.");
+                "add source: payload or remove it."
+            );
         }
 
         return null;
@@ -75,15 +80,30 @@ internal static class LabelReader
         {
             Path = fields.NeedText("path", Patterns.Pointer(), Patterns.PointerWords) ?? "",
             Part = ReadPart(fields),
-            Table = [.. Lists.Items(fields.Need("table"), "table", errors).Select(row => ReadRow(row, values, errors)).OfType<DerivationRow>()],
+            Table =
+            [
+                .. Lists.Items(fields.Need("table"), "table", errors).Select(row => ReadRow(row, values, errors)).OfType<DerivationRow>(),
+            ],
             Default = fields.Get("default") is { } fallback ? ReadValue(fallback, values, errors) : null,
         };
 
         // Where something is wrong with it, each of its texts may be meant as a value.
-        return !errors.IsBroken(node) ? derivation : derivation with
-        {
-            Table = [.. derivation.Table, .. node.Texts().Select(text => new DerivationRow { Elements = [text], Fit = RowFit.Exact, Value = text })],
-        };
+        return !errors.IsBroken(node)
+            ? derivation
+            : derivation with
+            {
+                Table =
+                [
+                    .. derivation.Table,
+                    .. node.Texts()
+                        .Select(text => new DerivationRow
+                        {
+                            Elements = [text],
+                            Fit = RowFit.Exact,
+                            Value = text,
+                        }),
+                ],
+            };
     }
 
     private static DerivedPart? ReadPart(Fields fields)
@@ -92,7 +112,11 @@ internal static class LabelReader
         if (given.Count > 1)
         {
             fields.Errors.Add(
-                given[1].Key, BundleErrorCodes.BadValue, $"derive has {Words(given.Select(entry => entry.Key.Text))}; allowed: one of them.", "keep one.");
+                given[1].Key,
+                BundleErrorCodes.BadValue,
+                $"derive has {Words(given.Select(entry => entry.Key.Text))}; allowed: one of them.",
+                "keep one."
+            );
         }
 
         if (given.Count == 0 || Scalars.Text(given[0].Value, given[0].Key.Text, fields.Errors) is not { } separator)
@@ -100,9 +124,15 @@ internal static class LabelReader
             return null;
         }
 
-        string? known = DerivedPart.Separators.Contains(separator, StringComparer.Ordinal)
+        var known = DerivedPart.Separators.Contains(separator, StringComparer.Ordinal)
             ? separator
-            : fields.Errors.AddUnknown(given[0].Value, BundleErrorCodes.BadValue, given[0].Key.Text, DerivedPart.Separators, "write one of these, in quotes.");
+            : fields.Errors.AddUnknown(
+                given[0].Value,
+                BundleErrorCodes.BadValue,
+                given[0].Key.Text,
+                DerivedPart.Separators,
+                "write one of these, in quotes."
+            );
         return known is null ? null : new DerivedPart(known, DerivedPart.Keys[given[0].Key.Text]);
     }
 
@@ -117,32 +147,46 @@ internal static class LabelReader
         if (given is not [var entry])
         {
             errors.Add(
-                node, BundleErrorCodes.BadValue,
-                $"a row has {(given.Count == 0 ? "none" : "more than one")} of {Words(RowKeys.Keys)}; allowed: one of them.", given.Count == 0 ? "add one." : "keep one.");
+                node,
+                BundleErrorCodes.BadValue,
+                $"a row has {(given.Count == 0 ? "none" : "more than one")} of {Words(RowKeys.Keys)}; allowed: one of them.",
+                given.Count == 0 ? "add one." : "keep one."
+            );
             return null;
         }
 
-        string value = fields.Need("value") is { } text ? ReadValue(text, values, errors) ?? "" : "";
-        return ReadElements(entry, errors) is { } elements ? new DerivationRow { Elements = elements, Fit = RowKeys[entry.Key.Text], Value = value } : null;
+        var value = fields.Need("value") is { } text ? ReadValue(text, values, errors) ?? "" : "";
+        return ReadElements(entry, errors) is { } elements
+            ? new DerivationRow
+            {
+                Elements = elements,
+                Fit = RowKeys[entry.Key.Text],
+                Value = value,
+            }
+            : null;
     }
 
     /// <summary>The elements of a row that compares lists, or the one text of a row that compares characters. Null: there is none.</summary>
     private static IReadOnlyList<string>? ReadElements(YamlEntry row, ErrorList errors)
     {
-        (string key, YamlNode node) = (row.Key.Text, row.Value);
-        bool isText = RowKeys[key] is RowFit.StartsWith or RowFit.EndsWith;
-        string? characters = isText ? Scalars.Text(node, key, errors) : null;
+        (var key, var node) = (row.Key.Text, row.Value);
+        var isText = RowKeys[key] is RowFit.StartsWith or RowFit.EndsWith;
+        var characters = isText ? Scalars.Text(node, key, errors) : null;
 
         // Every list and every text begins and ends with nothing at all.
         if (characters is "" || (!isText && key != "exact" && node is { Kind: NodeKind.List, Items.Count: 0 }))
         {
             errors.Add(
-                node, BundleErrorCodes.Empty,
+                node,
+                BundleErrorCodes.Empty,
                 $"an empty '{key}' fits everything; allowed: at least one {(isText ? "character" : "element")}.",
-                "use 'default' for what no row fits.");
+                "use 'default' for what no row fits."
+            );
         }
 
-        return !isText ? Lists.Texts(node, "a row's elements", errors) : string.IsNullOrEmpty(characters) ? null : [characters];
+        return !isText ? Lists.Texts(node, "a row's elements", errors)
+            : string.IsNullOrEmpty(characters) ? null
+            : [characters];
     }
 
     private static string Words(IEnumerable<string> keys)
@@ -153,10 +197,16 @@ internal static class LabelReader
 
     private static string? ReadValue(YamlNode node, IReadOnlyList<string>? values, ErrorList errors)
     {
-        string? value = Scalars.Text(node, "value", errors);
+        var value = Scalars.Text(node, "value", errors);
         if (value is not null && values is not null && !values.Contains(value, StringComparer.Ordinal))
         {
-            return errors.AddUnknown(node, BundleErrorCodes.BadValue, "value", values, "write one of these, or add it to the label's values.");
+            return errors.AddUnknown(
+                node,
+                BundleErrorCodes.BadValue,
+                "value",
+                values,
+                "write one of these, or add it to the label's values."
+            );
         }
 
         return value;

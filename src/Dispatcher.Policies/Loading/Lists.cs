@@ -27,14 +27,22 @@ internal static class Lists
     {
         if (node.Kind == NodeKind.List && node.Items.Count == 0)
         {
-            errors.Add(node, BundleErrorCodes.Empty, $"{what} is an empty list; allowed: at least one item.", "name an item or remove the key.");
+            errors.Add(
+                node,
+                BundleErrorCodes.Empty,
+                $"{what} is an empty list; allowed: at least one item.",
+                "name an item or remove the key."
+            );
         }
 
         return Set(node, what, errors);
     }
 
     /// <summary>One text, or a list of at least one.</summary>
-    public static IReadOnlyList<string> OneOrMore(YamlNode node, string what, ErrorList errors) => node.Kind == NodeKind.Text
-        ? Scalars.Text(node, what, errors) is { } text ? [text] : []
-        : FilledSet(node, what, errors);
+    public static IReadOnlyList<string> OneOrMore(YamlNode node, string what, ErrorList errors) =>
+        node.Kind == NodeKind.Text
+            ? Scalars.Text(node, what, errors) is { } text
+                ? [text]
+                : []
+            : FilledSet(node, what, errors);
 }

@@ -8,8 +8,12 @@ internal static partial class LostTopics
 {
     public static IEnumerable<TopicPattern> In(string text)
     {
-        bool isForAny = Match().Count(text) > Topic().Count(text);
-        return Word().Matches(text).Select(word => new TopicPattern(word.Value)).Concat(isForAny ? [new TopicPattern(TopicPattern.Any)] : []).Distinct();
+        var isForAny = Match().Count(text) > Topic().Count(text);
+        return Word()
+            .Matches(text)
+            .Select(word => new TopicPattern(word.Value))
+            .Concat(isForAny ? [new TopicPattern(TopicPattern.Any)] : [])
+            .Distinct();
     }
 
     [GeneratedRegex(@"[a-z0-9_*-]+(\.[a-z0-9_*-]+)+|\*\*")]

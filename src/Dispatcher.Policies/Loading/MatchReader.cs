@@ -16,9 +16,11 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
         if (node.Entries.Count == 0)
         {
             errors.Add(
-                node, BundleErrorCodes.Empty,
+                node,
+                BundleErrorCodes.Empty,
                 $"{what} is empty; allowed: at least one condition.",
-                "write topic: \"**\" if every job is meant.");
+                "write topic: \"**\" if every job is meant."
+            );
         }
 
         List<Predicate> parts = [];
@@ -26,7 +28,13 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
         parts.AddRange(ReadTags(fields.Get("risk_tags")));
         AddIf(fields.Get("principal"), principal => IsAnyOf(principal, Slots.Principal, "principal"));
         AddIf(fields.Get("workflow_id"), workflow => IsAnyOf(workflow, Slots.Workflow, "workflow_id"));
-        AddIf(fields.Get("attempt_gte"), attempt => Scalars.Number(attempt, "attempt_gte", 1, 100, errors) is { } least ? new AttemptIsAtLeast(least) { Where = attempt.Where } : null);
+        AddIf(
+            fields.Get("attempt_gte"),
+            attempt =>
+                Scalars.Number(attempt, "attempt_gte", 1, 100, errors) is { } least
+                    ? new AttemptIsAtLeast(least) { Where = attempt.Where }
+                    : null
+        );
         AddIf(fields.Get("unless"), ReadUnless);
         return (new AllOf(parts) { Where = node.Where }, ReadTopic(fields));
 
@@ -39,12 +47,15 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
         }
     }
 
-    private TopicPattern? ReadTopic(Fields match) => match.Get("topic") is { } topic
-        && Scalars.Text(topic, "topic", Patterns.TopicPattern(), Patterns.TopicPatternWords, errors) is { } pattern ? new TopicPattern(pattern) : null;
+    private TopicPattern? ReadTopic(Fields match) =>
+        match.Get("topic") is { } topic
+        && Scalars.Text(topic, "topic", Patterns.TopicPattern(), Patterns.TopicPatternWords, errors) is { } pattern
+            ? new TopicPattern(pattern)
+            : null;
 
     private Unless ReadUnless(YamlNode node)
     {
-        (AllOf inner, TopicPattern? topic) = Read(node, "unless");
+        (var inner, var topic) = Read(node, "unless");
         if (topic is not null)
         {
             inner = new AllOf([new TopicFits(topic) { Where = node.Where }, .. inner.Parts]) { Where = node.Where };
@@ -55,7 +66,7 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
 
     private List<Predicate> ReadLabels(YamlNode? node)
     {
-        IReadOnlyList<YamlEntry> entries = Fields.Named(node, "labels", errors);
+        var entries = Fields.Named(node, "labels", errors);
         if (node is { Kind: NodeKind.Map, Entries.Count: 0 })
         {
             errors.Add(node, BundleErrorCodes.Empty, "labels is empty; allowed: at least one label.", "name a label or remove the key.");
@@ -66,9 +77,9 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
 
     private Predicate? ReadLabel(YamlEntry entry)
     {
-        string name = entry.Key.Text;
-        string what = $"label {name}";
-        int slot = slots.OfLabel(name);
+        var name = entry.Key.Text;
+        var what = $"label {name}";
+        var slot = slots.OfLabel(name);
         if (entry.Value.Kind != NodeKind.Map)
         {
             return IsAnyOf(entry.Value, slot, what);
@@ -122,9 +133,11 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
         if (node.Entries.Count != 1)
         {
             errors.Add(
-                node, BundleErrorCodes.BadValue,
+                node,
+                BundleErrorCodes.BadValue,
                 $"{what} has {node.Entries.Count} tests; allowed: exactly one of {string.Join(", ", known)}.",
-                "keep one.");
+                "keep one."
+            );
             return null;
         }
 

@@ -18,10 +18,10 @@ public static class Nearest
         }
 
         string? nearest = null;
-        int fewest = Math.Max(2, word.Length / 2) + 1;
-        int left = MostComparisons;
-        string upper = word.ToUpperInvariant();
-        foreach (string candidate in known)
+        var fewest = Math.Max(2, word.Length / 2) + 1;
+        var left = MostComparisons;
+        var upper = word.ToUpperInvariant();
+        foreach (var candidate in known)
         {
             // As many letters must be added or removed at least.
             if (candidate.Length > Longest || Math.Abs(candidate.Length - word.Length) >= fewest)
@@ -35,7 +35,7 @@ public static class Nearest
                 break;
             }
 
-            int edits = Edits(upper, candidate.ToUpperInvariant());
+            var edits = Edits(upper, candidate.ToUpperInvariant());
             if (edits < fewest)
             {
                 (nearest, fewest) = (candidate, edits);
@@ -49,13 +49,13 @@ public static class Nearest
     private static int Edits(string from, string to)
     {
         int[] above = [.. Enumerable.Range(0, to.Length + 1)];
-        int[] row = new int[to.Length + 1];
-        foreach ((int i, char letter) in from.Index())
+        var row = new int[to.Length + 1];
+        foreach ((var i, var letter) in from.Index())
         {
             row[0] = i + 1;
-            for (int j = 0; j < to.Length; j++)
+            for (var j = 0; j < to.Length; j++)
             {
-                int replaced = above[j] + (letter == to[j] ? 0 : 1);
+                var replaced = above[j] + (letter == to[j] ? 0 : 1);
                 row[j + 1] = Math.Min(replaced, Math.Min(above[j + 1], row[j]) + 1);
             }
 

@@ -25,19 +25,19 @@ internal static class RegularFile
     /// <exception cref="IOException">It is not a regular file in the folder, or cannot be read; the message names it.</exception>
     public static byte[] Read(string path, string name, string root)
     {
-        string real = RealPath(path, name);
+        var real = RealPath(path, name);
         if (!real.StartsWith(root + Path.DirectorySeparatorChar, StringComparison.Ordinal))
         {
             throw new IOException($"{name} is a symbolic link that leads out of the policy folder; put the file itself into the folder.");
         }
 
-        using SafeFileHandle handle = Open(real, name);
+        using var handle = Open(real, name);
         try
         {
             using FileStream file = new(handle, FileAccess.Read, bufferSize: 0);
             if (file.CanSeek)
             {
-                byte[] content = new byte[Math.Min(file.Length, MostBytes)];
+                var content = new byte[Math.Min(file.Length, MostBytes)];
                 return content[..file.ReadAtLeast(content, content.Length, throwOnEndOfStream: false)];
             }
         }
@@ -52,10 +52,10 @@ internal static class RegularFile
     /// <summary>A path without symbolic links, as realpath(3) gives it.</summary>
     public static string RealPath(string path, string name)
     {
-        string full = Path.GetFullPath(path);
-        string real = Path.GetPathRoot(full)!;
+        var full = Path.GetFullPath(path);
+        var real = Path.GetPathRoot(full)!;
         Stack<string> left = new(Segments(full[real.Length..]));
-        for (int links = 0; left.TryPop(out string? segment);)
+        for (var links = 0; left.TryPop(out var segment); )
         {
             if (segment == "..")
             {
@@ -63,7 +63,7 @@ internal static class RegularFile
                 continue;
             }
 
-            string next = Path.Combine(real, segment);
+            var next = Path.Combine(real, segment);
             if (new FileInfo(next).LinkTarget is not { } target)
             {
                 real = next;
@@ -73,10 +73,11 @@ internal static class RegularFile
             if (++links > MostLinks)
             {
                 throw new IOException(
-                    $"{name} is a symbolic link that leads to itself, or through more than {MostLinks} links; put the file itself there.");
+                    $"{name} is a symbolic link that leads to itself, or through more than {MostLinks} links; put the file itself there."
+                );
             }
 
-            string root = Path.GetPathRoot(target) ?? "";
+            var root = Path.GetPathRoot(target) ?? "";
             real = root.Length > 0 ? root : real;
             Segments(target[root.Length..]).ToList().ForEach(left.Push);
         }
@@ -101,7 +102,7 @@ internal static class RegularFile
         }
 
         // Without O_NONBLOCK, opening a named pipe would wait for a writer.
-        int flags = OperatingSystem.IsMacOS() ? 0x0100_0004 : 0x8_0800;
+        var flags = OperatingSystem.IsMacOS() ? 0x0100_0004 : 0x8_0800;
         SafeFileHandle handle = new(Open([.. Encoding.UTF8.GetBytes(path), 0], flags), ownsHandle: true);
         if (handle.IsInvalid)
         {

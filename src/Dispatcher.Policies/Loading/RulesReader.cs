@@ -19,7 +19,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
 
     public void Read(BundleFile file)
     {
-        YamlFile yaml = YamlReader.Read(file, errors);
+        var yaml = YamlReader.Read(file, errors);
         _lost.AddRange(LostTopics.In(yaml.Lost));
         if (yaml.Root is not { } root)
         {
@@ -33,13 +33,13 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
         }
 
         fields.NeedText("version", Patterns.Version(), Patterns.VersionWords);
-        YamlNode? rules = fields.Need("rules");
+        var rules = fields.Need("rules");
         if (rules is not { Kind: NodeKind.List })
         {
             Lose(root);
         }
 
-        foreach (YamlNode node in Lists.Items(rules, "rules", errors))
+        foreach (var node in Lists.Items(rules, "rules", errors))
         {
             ReadRule(node);
         }
@@ -47,20 +47,22 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
 
     private void ReadRule(YamlNode node)
     {
-        int before = errors.Count;
+        var before = errors.Count;
         if (Fields.Of(node, "a rule", errors, KeyHints.Rule) is not { } fields)
         {
             Lose(node);
             return;
         }
 
-        Verdict? decision = fields.Need("decision") is { } verdict ? VerdictReader.Read(verdict, "decision", errors) : null;
-        (DateTimeOffset? from, DateTimeOffset? until) = ReadEffective(fields);
+        var decision = fields.Need("decision") is { } verdict ? VerdictReader.Read(verdict, "decision", errors) : null;
+        (var from, var until) = ReadEffective(fields);
         CheckEffect(fields, decision);
 
         // What is missing here has been reported, so that this rule never decides.
-        YamlNode? match = fields.Need("match");
-        (AllOf conditions, TopicPattern? topic) = match is null ? (new AllOf([]) { Where = node.Where }, null) : new MatchReader(slots, errors).Read(match, "match");
+        var match = fields.Need("match");
+        (var conditions, var topic) = match is null
+            ? (new AllOf([]) { Where = node.Where }, null)
+            : new MatchReader(slots, errors).Read(match, "match");
         Rule rule = new()
         {
             Id = ReadId(fields) ?? "the rule",
@@ -80,7 +82,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
             TrustsProducer = fields.Text("trusts_producer"),
             ContentHash = HashOf(node),
         };
-        FrozenSet<string> broken = BrokenOf(node, fields, topic);
+        var broken = BrokenOf(node, fields, topic);
         _rules.Add(rule with { Broken = broken, IsWhole = node.IsWhole && errors.Count == before });
         if (broken.Contains("topic"))
         {
@@ -90,8 +92,8 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
 
     private static FrozenSet<string> BrokenOf(YamlNode node, Fields fields, TopicPattern? topic)
     {
-        FrozenSet<string> broken = fields.Broken;
-        bool isOutside = node.Entries.Any(entry => KeyHints.Match.Contains(entry.Key.Text, StringComparer.Ordinal));
+        var broken = fields.Broken;
+        var isOutside = node.Entries.Any(entry => KeyHints.Match.Contains(entry.Key.Text, StringComparer.Ordinal));
         return !isOutside && !broken.Contains("match") ? broken : [.. broken, "match", .. topic is null ? (string[])["topic"] : []];
     }
 
@@ -104,13 +106,15 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
             return null;
         }
 
-        YamlNode at = fields.Get("id")!;
+        var at = fields.Get("id")!;
         if (!_places.TryAdd(id, at.Where))
         {
             errors.Add(
-                at, BundleErrorCodes.DuplicateId,
+                at,
+                BundleErrorCodes.DuplicateId,
                 $"rule id '{id}' is already at {_places[id]}; allowed: each id once in the bundle.",
-                "rename one of the rules.");
+                "rename one of the rules."
+            );
         }
 
         return id;
@@ -118,7 +122,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
 
     private ApprovalRequirement? ReadApproval(Fields fields, Verdict? decision)
     {
-        ApprovalRequirement? approval = fields.Get("approval") is { } block ? ApprovalReader.Read(block, errors) : ApprovalRequirement.Default;
+        var approval = fields.Get("approval") is { } block ? ApprovalReader.Read(block, errors) : ApprovalRequirement.Default;
         return decision == Verdict.RequireApproval ? approval : null;
     }
 
@@ -129,14 +133,16 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
             return (null, null);
         }
 
-        DateTimeOffset? from = effective.Get("from") is { } start ? Scalars.Time(start, "from", errors) : null;
-        DateTimeOffset? until = effective.Get("until") is { } end ? Scalars.Time(end, "until", errors) : null;
+        var from = effective.Get("from") is { } start ? Scalars.Time(start, "from", errors) : null;
+        var until = effective.Get("until") is { } end ? Scalars.Time(end, "until", errors) : null;
         if (from >= until)
         {
             errors.Add(
-                node, BundleErrorCodes.BadValue,
+                node,
+                BundleErrorCodes.BadValue,
                 "'until' is not after 'from', so the rule is never in effect; allowed: a later time.",
-                "correct the times or remove the rule.");
+                "correct the times or remove the rule."
+            );
         }
 
         return (from, until);
@@ -147,25 +153,31 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
         if (decision == Verdict.AllowWithConstraints && fields.Get("constraints") is null)
         {
             errors.Add(
-                fields.Get("decision")!, BundleErrorCodes.NoConstraints,
+                fields.Get("decision")!,
+                BundleErrorCodes.NoConstraints,
                 "ALLOW_WITH_CONSTRAINTS has no 'constraints'; at least one is required.",
-                "add constraints, or write ALLOW.");
+                "add constraints, or write ALLOW."
+            );
         }
 
         if (decision is Verdict.Allow or Verdict.Deny && fields.Get("constraints") is { } constraints)
         {
             errors.Add(
-                constraints, BundleErrorCodes.NoEffect,
+                constraints,
+                BundleErrorCodes.NoEffect,
                 "'constraints' have no effect here; allowed: with ALLOW_WITH_CONSTRAINTS or REQUIRE_APPROVAL.",
-                "change the decision or remove them.");
+                "change the decision or remove them."
+            );
         }
 
         if (decision is not (null or Verdict.RequireApproval) && fields.Get("approval") is { } approval)
         {
             errors.Add(
-                approval, BundleErrorCodes.NoEffect,
+                approval,
+                BundleErrorCodes.NoEffect,
                 "'approval' has no effect here; allowed: with REQUIRE_APPROVAL.",
-                "change the decision or remove it.");
+                "change the decision or remove it."
+            );
         }
     }
 

@@ -21,7 +21,12 @@ internal static partial class Scalars
 
         if (IsEmpty(node))
         {
-            errors.Add(node, BundleErrorCodes.NotText, $"{what} is empty, which YAML reads as null; allowed: text.", "write a text, or \"\" if none is meant.");
+            errors.Add(
+                node,
+                BundleErrorCodes.NotText,
+                $"{what} is empty, which YAML reads as null; allowed: text.",
+                "write a text, or \"\" if none is meant."
+            );
             return null;
         }
 
@@ -29,9 +34,11 @@ internal static partial class Scalars
         {
             // What is meant is plain, so that reading goes on with it.
             errors.Add(
-                node.Where, BundleErrorCodes.NotText,
+                node.Where,
+                BundleErrorCodes.NotText,
                 $"{what} is {node.Text}, which YAML reads as a boolean, a number or null; allowed: text.",
-                $"quote it: \"{node.Text}\".");
+                $"quote it: \"{node.Text}\"."
+            );
         }
 
         return node.Text;
@@ -50,8 +57,8 @@ internal static partial class Scalars
             return text;
         }
 
-        string message = $"{what} is '{text}'; allowed: {allowed}.";
-        string lower = text.ToLowerInvariant();
+        var message = $"{what} is '{text}'; allowed: {allowed}.";
+        var lower = text.ToLowerInvariant();
         if (pattern.IsMatch(lower))
         {
             errors.Add(node.Where, BundleErrorCodes.BadValue, message, $"write it in lower case: {lower}");
@@ -79,16 +86,23 @@ internal static partial class Scalars
             return null;
         }
 
-        bool isNumber = node.IsPlain && WholeNumber().IsMatch(node.Text);
-        if (isNumber && long.TryParse(node.Text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number >= least && number <= most)
+        var isNumber = node.IsPlain && WholeNumber().IsMatch(node.Text);
+        if (
+            isNumber
+            && long.TryParse(node.Text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            && number >= least
+            && number <= most
+        )
         {
             return number;
         }
 
         errors.Add(
-            node, BundleErrorCodes.BadValue,
+            node,
+            BundleErrorCodes.BadValue,
             $"{what} is {Show(node)}; allowed: a whole number from {Show(least)} to {Show(most)}.",
-            "write such a number, unquoted.");
+            "write such a number, unquoted."
+        );
         return null;
     }
 
@@ -105,9 +119,11 @@ internal static partial class Scalars
         }
 
         errors.Add(
-            node, BundleErrorCodes.BadValue,
+            node,
+            BundleErrorCodes.BadValue,
             $"{what} is {Show(node)}; allowed: {Show(least)} to {Show(most)}, as 250ms, 15s, 2m or 1h.",
-            "write such a duration.");
+            "write such a duration."
+        );
         return null;
     }
 
@@ -118,19 +134,24 @@ internal static partial class Scalars
             return null;
         }
 
-        bool fits = node.Kind == NodeKind.Text && Rfc3339().IsMatch(node.Text);
-        if (fits && DateTimeOffset.TryParse(node.Text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset time))
+        var fits = node.Kind == NodeKind.Text && Rfc3339().IsMatch(node.Text);
+        if (fits && DateTimeOffset.TryParse(node.Text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time))
         {
             return time;
         }
 
-        errors.Add(node, BundleErrorCodes.BadValue, $"{what} is {Show(node)}; allowed: a time with its offset.", "write it as 2026-11-01T00:00:00Z.");
+        errors.Add(
+            node,
+            BundleErrorCodes.BadValue,
+            $"{what} is {Show(node)}; allowed: a time with its offset.",
+            "write it as 2026-11-01T00:00:00Z."
+        );
         return null;
     }
 
     public static DateOnly? Date(YamlNode node, string what, ErrorList errors)
     {
-        if (DateOnly.TryParseExact(node.Text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out DateOnly date))
+        if (DateOnly.TryParseExact(node.Text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date))
         {
             return date;
         }
@@ -143,54 +164,61 @@ internal static partial class Scalars
         return null;
     }
 
-    public static string Kind(YamlNode node) => node.Kind switch
-    {
-        NodeKind.Text when IsEmpty(node) => "empty",
-        NodeKind.Text => "a text",
-        NodeKind.List => "a list",
-        NodeKind.Map => "a mapping",
-        NodeKind.Broken => "a broken value",
-    };
+    public static string Kind(YamlNode node) =>
+        node.Kind switch
+        {
+            NodeKind.Text when IsEmpty(node) => "empty",
+            NodeKind.Text => "a text",
+            NodeKind.List => "a list",
+            NodeKind.Map => "a mapping",
+            NodeKind.Broken => "a broken value",
+        };
 
     /// <summary>Null: it is none, or more than the most, compared before the two are multiplied: the product need not fit.</summary>
     private static TimeSpan? DurationOf(YamlNode node, TimeSpan most)
     {
-        Match match = DurationText().Match(node.Kind == NodeKind.Text ? node.Text : "");
+        var match = DurationText().Match(node.Kind == NodeKind.Text ? node.Text : "");
         if (!match.Success)
         {
             return null;
         }
 
-        long count = long.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
-        TimeSpan unit = Unit(match.Groups[2].Value);
+        var count = long.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+        var unit = Unit(match.Groups[2].Value);
         return count <= most.Ticks / unit.Ticks ? count * unit : null;
     }
 
     private static bool IsEmpty(YamlNode node) => node is { Kind: NodeKind.Text, IsPlain: true, Text: "" };
 
-    private static string Show(YamlNode node) => node.Kind != NodeKind.Text || IsEmpty(node) ? Kind(node) : node.IsPlain ? node.Text : $"\"{node.Text}\"";
+    private static string Show(YamlNode node) =>
+        node.Kind != NodeKind.Text || IsEmpty(node) ? Kind(node)
+        : node.IsPlain ? node.Text
+        : $"\"{node.Text}\"";
 
     private static string Show(long number) => number.ToString(CultureInfo.InvariantCulture);
 
-    private static string Show(TimeSpan duration) => duration < TimeSpan.FromSeconds(1)
-        ? Show((long)duration.TotalMilliseconds) + "ms"
-        : duration < TimeSpan.FromHours(1) ? Show((long)duration.TotalSeconds) + "s" : Show((long)duration.TotalHours) + "h";
+    private static string Show(TimeSpan duration) =>
+        duration < TimeSpan.FromSeconds(1) ? Show((long)duration.TotalMilliseconds) + "ms"
+        : duration < TimeSpan.FromHours(1) ? Show((long)duration.TotalSeconds) + "s"
+        : Show((long)duration.TotalHours) + "h";
 
-    private static TimeSpan Unit(string unit) => unit switch
-    {
-        "ms" => TimeSpan.FromMilliseconds(1),
-        "s" => TimeSpan.FromSeconds(1),
-        "m" => TimeSpan.FromMinutes(1),
-        _ => TimeSpan.FromHours(1),
-    };
+    private static TimeSpan Unit(string unit) =>
+        unit switch
+        {
+            "ms" => TimeSpan.FromMilliseconds(1),
+            "s" => TimeSpan.FromSeconds(1),
+            "m" => TimeSpan.FromMinutes(1),
+            _ => TimeSpan.FromHours(1),
+        };
 
     // The YAML 1.2 core schema, and what YAML 1.1 readers take for a boolean or a number: whoever reads the file may have either in mind.
     [GeneratedRegex(
         @"\A(~?|(?i:null|true|false|yes|no|on|off|y|n)"
-        + @"|[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?"
-        + @"|[-+]?0(o[0-7]+|x[0-9a-fA-F_]+|b[01_]+)"
-        + @"|[-+]?\.(?i:inf)|\.(?i:nan)|[-+]?[0-9]+(:[0-5]?[0-9])+)\z",
-        RegexOptions.CultureInvariant)]
+            + @"|[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?"
+            + @"|[-+]?0(o[0-7]+|x[0-9a-fA-F_]+|b[01_]+)"
+            + @"|[-+]?\.(?i:inf)|\.(?i:nan)|[-+]?[0-9]+(:[0-5]?[0-9])+)\z",
+        RegexOptions.CultureInvariant
+    )]
     private static partial Regex NotText();
 
     [GeneratedRegex(@"\A(0|[1-9][0-9]{0,17})\z")]

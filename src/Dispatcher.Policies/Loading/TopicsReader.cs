@@ -30,22 +30,25 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
     /// <summary>Reads the file. False: not one topic could be read.</summary>
     public bool Read(BundleFile file)
     {
-        YamlFile yaml = YamlReader.Read(file, errors);
+        var yaml = YamlReader.Read(file, errors);
         _unread.AddRange(LostTopics.In(yaml.Lost).Select(pattern => pattern.Text));
         schemas.Spare(yaml.Lost);
-        if (yaml.Root is not { } root || Fields.Of(root, BundlePaths.Topics, errors, "version", "longest_run", "pools", "topics") is not { } fields)
+        if (
+            yaml.Root is not { } root
+            || Fields.Of(root, BundlePaths.Topics, errors, "version", "longest_run", "pools", "topics") is not { } fields
+        )
         {
             return false;
         }
 
         fields.NeedText("version", Patterns.Version(), Patterns.VersionWords);
         _longestRun = fields.Duration("longest_run", TimeSpan.FromMinutes(25), Second, Day);
-        foreach (YamlEntry entry in Fields.Named(fields.Need("pools"), "pools", errors))
+        foreach (var entry in Fields.Named(fields.Need("pools"), "pools", errors))
         {
             ReadPool(entry);
         }
 
-        foreach (YamlEntry entry in Fields.Named(fields.Need("topics"), "topics", errors))
+        foreach (var entry in Fields.Named(fields.Need("topics"), "topics", errors))
         {
             ReadTopic(entry);
         }
@@ -55,37 +58,52 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
 
     private void ReadPool(YamlEntry entry)
     {
-        string? name = Scalars.Text(entry.Key, "a pool", Patterns.Name(), Patterns.NameWords, errors);
-        Fields? fields = Fields.Of(entry.Value, $"pool {entry.Key.Text}", errors, "enforcers");
-        _pools.Add(new Pool
-        {
-            Name = name ?? entry.Key.Text,
-            Enforcers = fields?.Get("enforcers") is { } enforcers ? ConstraintReader.Names(enforcers, "enforcers", errors) : [],
-            Where = entry.Key.Where,
-            IsBroken = errors.IsBroken(entry.Value),
-        });
+        var name = Scalars.Text(entry.Key, "a pool", Patterns.Name(), Patterns.NameWords, errors);
+        var fields = Fields.Of(entry.Value, $"pool {entry.Key.Text}", errors, "enforcers");
+        _pools.Add(
+            new Pool
+            {
+                Name = name ?? entry.Key.Text,
+                Enforcers = fields?.Get("enforcers") is { } enforcers ? ConstraintReader.Names(enforcers, "enforcers", errors) : [],
+                Where = entry.Key.Where,
+                IsBroken = errors.IsBroken(entry.Value),
+            }
+        );
     }
 
     private void ReadTopic(YamlEntry entry)
     {
-        string? topic = Scalars.Text(entry.Key, "a topic", Patterns.Topic(), Patterns.TopicWords, errors);
-        Fields? fields = Fields.Of(
-            entry.Value, $"topic {entry.Key.Text}", errors,
-            "pool", "owner", "risk", "idempotent", "timeouts", "max_attempts", "backoff", "faults", "tags", "labels", "schema");
+        var topic = Scalars.Text(entry.Key, "a topic", Patterns.Topic(), Patterns.TopicWords, errors);
+        var fields = Fields.Of(
+            entry.Value,
+            $"topic {entry.Key.Text}",
+            errors,
+            "pool",
+            "owner",
+            "risk",
+            "idempotent",
+            "timeouts",
+            "max_attempts",
+            "backoff",
+            "faults",
+            "tags",
+            "labels",
+            "schema"
+        );
         if (fields is null)
         {
             _unread.Add(entry.Key.Text);
             return;
         }
 
-        Pool pool = ReadPoolOf(fields);
-        string? owner = fields.NeedText("owner", Patterns.Name(), Patterns.NameWords);
-        YamlNode? schema = fields.Get("schema");
-        string? schemaFile = schema is null ? null : Scalars.Text(schema, "schema", Patterns.SchemaFile(), Patterns.SchemaFileWords, errors);
-        Fields? timeouts = fields.Get("timeouts") is { } limits ? Fields.Of(limits, "timeouts", errors, KeyHints.Timeouts) : null;
-        Fields? backoff = fields.Get("backoff") is { } pauses ? Fields.Of(pauses, "backoff", errors, KeyHints.Backoff) : null;
-        TimeSpan first = backoff?.Duration("first", Second, Millisecond, Hour) ?? Second;
-        Fields? tags = fields.Get("tags") is { } node ? Fields.Of(node, "tags", errors, KeyHints.Tags) : null;
+        var pool = ReadPoolOf(fields);
+        var owner = fields.NeedText("owner", Patterns.Name(), Patterns.NameWords);
+        var schema = fields.Get("schema");
+        var schemaFile = schema is null ? null : Scalars.Text(schema, "schema", Patterns.SchemaFile(), Patterns.SchemaFileWords, errors);
+        var timeouts = fields.Get("timeouts") is { } limits ? Fields.Of(limits, "timeouts", errors, KeyHints.Timeouts) : null;
+        var backoff = fields.Get("backoff") is { } pauses ? Fields.Of(pauses, "backoff", errors, KeyHints.Backoff) : null;
+        var first = backoff?.Duration("first", Second, Millisecond, Hour) ?? Second;
+        var tags = fields.Get("tags") is { } node ? Fields.Of(node, "tags", errors, KeyHints.Tags) : null;
         JobClass jobClass = new()
         {
             Topic = topic ?? entry.Key.Text,
@@ -100,42 +118,48 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
             HeartbeatEvery = timeouts?.Duration("heartbeat", TimeSpan.FromSeconds(5), Tenth, Hour) ?? TimeSpan.FromSeconds(5),
             OverallWithin = timeouts?.Duration("overall", Day, Second, Week) ?? Day,
             Idempotent = fields.Flag("idempotent"),
-            MaxAttempts = (int)((fields.Get("max_attempts") is { } most ? Scalars.Number(most, "max_attempts", 1, 100, errors) : null) ?? 3),
+            MaxAttempts = (int)(
+                (fields.Get("max_attempts") is { } most ? Scalars.Number(most, "max_attempts", 1, 100, errors) : null) ?? 3
+            ),
             FirstPause = first,
             LongestPause = LongestPause(backoff, first),
             Faults = FaultReader.Read(fields.Get("faults"), errors),
             Schema = schemaFile,
         };
-        PayloadSchema? payloads = schemaFile is null ? null : schemas.Named(schema!);
+        var payloads = schemaFile is null ? null : schemas.Named(schema!);
         if (topic is null)
         {
             // Whoever names it means this entry, by whatever name it is to get.
             _unread.Add(entry.Key.Text.ToLowerInvariant());
             return;
         }
-        _topics.Add(new CompiledTopic
-        {
-            JobClass = jobClass,
-            Pool = pool,
-            Schema = payloads,
-            Where = entry.Key.Where,
-            Broken = fields.Broken,
-            HasAllLabels = fields.Get("labels") is not { } labels || HasAllEntries(labels),
-            DefaultTimeouts = [.. KeyHints.Timeouts.Where(name => timeouts?.Get(name) is null)],
-            ContentHash = HashOf(entry),
-        });
+        _topics.Add(
+            new CompiledTopic
+            {
+                JobClass = jobClass,
+                Pool = pool,
+                Schema = payloads,
+                Where = entry.Key.Where,
+                Broken = fields.Broken,
+                HasAllLabels = fields.Get("labels") is not { } labels || HasAllEntries(labels),
+                DefaultTimeouts = [.. KeyHints.Timeouts.Where(name => timeouts?.Get(name) is null)],
+                ContentHash = HashOf(entry),
+            }
+        );
     }
 
     /// <summary>While a run lasts, the broker waits for an answer to what its worker holds for later: what is longer than the broker's patience must be said in two places.</summary>
     private TimeSpan RunWithin(Fields? timeouts)
     {
-        TimeSpan run = timeouts?.Duration("run", TwoMinutes, Tenth, Day) ?? TwoMinutes;
+        var run = timeouts?.Duration("run", TwoMinutes, Tenth, Day) ?? TwoMinutes;
         if (run > _longestRun && timeouts?.Get("run") is { } node)
         {
             errors.Add(
-                node, BundleErrorCodes.BadValue,
+                node,
+                BundleErrorCodes.BadValue,
                 $"run is {node.Text}; allowed: at most {_longestRun.TotalSeconds:0}s, which is this registry's longest_run.",
-                "shorten it, or raise longest_run; over 25m raise the broker's consumer_timeout with it.");
+                "shorten it, or raise longest_run; over 25m raise the broker's consumer_timeout with it."
+            );
         }
 
         return run < _longestRun ? run : _longestRun;
@@ -143,11 +167,16 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
 
     private TimeSpan LongestPause(Fields? backoff, TimeSpan first)
     {
-        TimeSpan usual = first > FiveMinutes ? first : FiveMinutes;
-        TimeSpan most = backoff?.Duration("most", usual, Millisecond, Day) ?? usual;
+        var usual = first > FiveMinutes ? first : FiveMinutes;
+        var most = backoff?.Duration("most", usual, Millisecond, Day) ?? usual;
         if (most < first && backoff?.Get("most") is { } node)
         {
-            errors.Add(node, BundleErrorCodes.BadValue, $"most is {node.Text}, and the first pause is {first.TotalSeconds:0.###}s; allowed: at least as long.", "raise most, or shorten first.");
+            errors.Add(
+                node,
+                BundleErrorCodes.BadValue,
+                $"most is {node.Text}, and the first pause is {first.TotalSeconds:0.###}s; allowed: at least as long.",
+                "raise most, or shorten first."
+            );
         }
 
         return most;
@@ -156,24 +185,37 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
     /// <summary>Where something is wrong with the tags, each may be meant to be optional.</summary>
     private IReadOnlyList<string> OptionalTags(YamlNode? node, Fields? tags)
     {
-        IReadOnlyList<string> optional = tags?.Set("optional") ?? [];
+        var optional = tags?.Set("optional") ?? [];
         return node is not null && errors.IsBroken(node) ? [.. optional.Union(node.Texts(), StringComparer.Ordinal)] : optional;
     }
 
     /// <summary>The pool that is named or meant. One that cannot be told may enforce anything.</summary>
     private Pool ReadPoolOf(Fields fields)
     {
-        string? name = fields.Need("pool") is { } node ? Scalars.Text(node, "pool", errors) : null;
+        var name = fields.Need("pool") is { } node ? Scalars.Text(node, "pool", errors) : null;
         if (name is not null && !_pools.Exists(pool => pool.Name == name))
         {
-            name = errors.AddUnknown(fields.Get("pool")!, BundleErrorCodes.UnknownPool, "pool", [.. _pools.Select(known => known.Name)], "write one of these, or add it under 'pools'.");
+            name = errors.AddUnknown(
+                fields.Get("pool")!,
+                BundleErrorCodes.UnknownPool,
+                "pool",
+                [.. _pools.Select(known => known.Name)],
+                "write one of these, or add it under 'pools'."
+            );
         }
 
-        return _pools.Find(pool => pool.Name == name) ?? new Pool { Name = name ?? "", Enforcers = [], IsBroken = true };
+        return _pools.Find(pool => pool.Name == name)
+            ?? new Pool
+            {
+                Name = name ?? "",
+                Enforcers = [],
+                IsBroken = true,
+            };
     }
 
     /// <summary>False: a label may be missing here that the file has.</summary>
-    private static bool HasAllEntries(YamlNode labels) => labels.Kind == NodeKind.Map && (labels.IsWhole || !labels.Entries.All(entry => entry.Value.IsWhole));
+    private static bool HasAllEntries(YamlNode labels) =>
+        labels.Kind == NodeKind.Map && (labels.IsWhole || !labels.Entries.All(entry => entry.Value.IsWhole));
 
     private static byte[] HashOf(YamlEntry entry)
     {

@@ -14,6 +14,10 @@ internal static class VerdictReader
         }
 
         return VerdictNames.Parse(text)
-            ?? (errors.AddUnknown(node, BundleErrorCodes.UnknownDecision, what, VerdictNames.All) is { } nearest ? VerdictNames.Parse(nearest) : null);
+            ?? (
+                errors.AddUnknown(node, BundleErrorCodes.UnknownDecision, what, VerdictNames.All) is { } nearest
+                    ? VerdictNames.Parse(nearest)
+                    : null
+            );
     }
 }

@@ -31,7 +31,7 @@ internal sealed record YamlNode(NodeKind Kind, string Where)
 
     public YamlNode? Get(string key)
     {
-        foreach (YamlEntry entry in Entries)
+        foreach (var entry in Entries)
         {
             if (entry.Key.Text == key)
             {
@@ -48,13 +48,13 @@ internal sealed record YamlNode(NodeKind Kind, string Where)
         hash.Add((long)Kind);
         hash.Add(Text);
         hash.Add((long)Items.Count);
-        foreach (YamlNode item in Items)
+        foreach (var item in Items)
         {
             item.AddTo(hash);
         }
 
         hash.Add((long)Entries.Count);
-        foreach (YamlEntry entry in Entries.OrderBy(entry => entry.Key.Text, StringComparer.Ordinal))
+        foreach (var entry in Entries.OrderBy(entry => entry.Key.Text, StringComparer.Ordinal))
         {
             hash.Add(entry.Key.Text);
             entry.Value.AddTo(hash);

@@ -51,13 +51,13 @@ internal sealed class YamlReader
         }
 
         List<string> lost = [];
-        for (int left = MostBrokenItems; ; left--)
+        for (var left = MostBrokenItems; ; left--)
         {
             ErrorList found = new();
             YamlReader reader = new(file.Path, text, lost.Count > 0, found);
             try
             {
-                YamlNode? root = reader.ReadDocument();
+                var root = reader.ReadDocument();
                 errors.AddAll(found);
                 return new YamlFile(root, string.Join('\n', lost.Concat(reader._lost)));
             }
@@ -65,8 +65,13 @@ internal sealed class YamlReader
             catch (Exception error)
 #pragma warning restore CA1031
             {
-                YamlFault fault = reader._parser.Explain(error);
-                errors.Add($"{file.Path}:{fault.Line}", BundleErrorCodes.BadYaml, $"this is no YAML: {fault.Reason}", "check indentation, colons, quotes and brackets on this line and the one before.");
+                var fault = reader._parser.Explain(error);
+                errors.Add(
+                    $"{file.Path}:{fault.Line}",
+                    BundleErrorCodes.BadYaml,
+                    $"this is no YAML: {fault.Reason}",
+                    "check indentation, colons, quotes and brackets on this line and the one before."
+                );
                 if (left == 0 || reader._item?.Blank(text, fault.Line) is not { } blanked)
                 {
                     return new YamlFile(null, string.Join('\n', lost.Append(text)));
@@ -84,20 +89,24 @@ internal sealed class YamlReader
         if (!_parser.TryConsume<DocumentStart>(out _))
         {
             _errors.Add(
-                _path + ":1", BundleErrorCodes.Empty,
+                _path + ":1",
+                BundleErrorCodes.Empty,
                 "the file has no content; allowed: a mapping that starts with version: v1.",
-                "fill it or delete it.");
+                "fill it or delete it."
+            );
             return null;
         }
 
-        YamlNode root = ReadNode(depth: 0);
+        var root = ReadNode(depth: 0);
         _parser.Consume<DocumentEnd>();
-        if (_parser.Accept<DocumentStart>(out DocumentStart? second))
+        if (_parser.Accept<DocumentStart>(out var second))
         {
             _errors.Add(
-                At(second), BundleErrorCodes.BadYaml,
+                At(second),
+                BundleErrorCodes.BadYaml,
                 "a second document starts here; allowed: one per file.",
-                "put it into a file of its own.");
+                "put it into a file of its own."
+            );
         }
 
         return root;
@@ -110,16 +119,21 @@ internal sealed class YamlReader
             throw new YamlException(_parser.Current!.Start, _parser.Current.End, $"nested deeper than {MaxDepth} levels.");
         }
 
-        ParsingEvent here = _parser.Consume<ParsingEvent>();
+        var here = _parser.Consume<ParsingEvent>();
         if (isItem || (depth == 1 && here is SequenceStart or MappingStart))
         {
             _item = new BrokenItem((int)here.Start.Line, (int)here.Start.Column, isItem);
         }
 
-        YamlNode node = here switch
+        var node = here switch
         {
             AnchorAlias alias => Refuse(here, $"alias '*{alias.Value}'"),
-            Scalar scalar => new YamlNode(NodeKind.Text, At(here)) { Text = scalar.Value, IsPlain = scalar.Style == ScalarStyle.Plain, IsWhole = true },
+            Scalar scalar => new YamlNode(NodeKind.Text, At(here))
+            {
+                Text = scalar.Value,
+                IsPlain = scalar.Style == ScalarStyle.Plain,
+                IsWhole = true,
+            },
             SequenceStart => ReadList(here, depth + 1),
             MappingStart => ReadMap(here, depth + 1),
             _ => throw new YamlException(here.Start, here.End, $"unexpected {here.GetType().Name}."),
@@ -131,7 +145,12 @@ internal sealed class YamlReader
             Refuse(here, $"anchor '&{anchored.Anchor.Value}'");
         }
 
-        return here is NodeEvent { Tag.IsEmpty: false } tagged && Refuse(here, $"tag '{tagged.Tag.Value}'") is var broken && node.Kind == NodeKind.Text ? broken : node;
+        return
+            here is NodeEvent { Tag.IsEmpty: false } tagged
+            && Refuse(here, $"tag '{tagged.Tag.Value}'") is var broken
+            && node.Kind == NodeKind.Text
+            ? broken
+            : node;
     }
 
     private YamlNode ReadList(ParsingEvent here, int depth)
@@ -149,12 +168,12 @@ internal sealed class YamlReader
     private YamlNode ReadMap(ParsingEvent here, int depth)
     {
         List<YamlEntry> entries = [];
-        bool isWhole = true;
+        var isWhole = true;
         Dictionary<string, string> seen = new(StringComparer.Ordinal);
         while (!_parser.TryConsume<MappingEnd>(out _))
         {
-            YamlNode key = ReadNode(depth, isItem: depth == ItemDepth);
-            YamlNode value = ReadNode(depth);
+            var key = ReadNode(depth, isItem: depth == ItemDepth);
+            var value = ReadNode(depth);
             EndItem(depth);
             if (IsGoodKey(key, seen))
             {
@@ -165,18 +184,23 @@ internal sealed class YamlReader
             // What is left out may have said anything, and what stays is not all of it.
             isWhole = false;
             _lost.AddRange(value.Texts());
-            int twin = entries.FindIndex(entry => entry.Key.Text == key.Text);
+            var twin = entries.FindIndex(entry => entry.Key.Text == key.Text);
             if (twin >= 0)
             {
                 entries[twin] = entries[twin] with { Value = entries[twin].Value with { IsWhole = false } };
             }
         }
 
-        return new YamlNode(NodeKind.Map, At(here)) { Entries = entries, IsWhole = isWhole && entries.TrueForAll(entry => entry.Value.IsWhole) };
+        return new YamlNode(NodeKind.Map, At(here))
+        {
+            Entries = entries,
+            IsWhole = isWhole && entries.TrueForAll(entry => entry.Value.IsWhole),
+        };
     }
 
     /// <summary>Whether it is a list of which all was left out.</summary>
-    private bool IsEmptied(YamlNode value, int depth) => _isCut && depth == ItemDepth - 1 && value is { Kind: NodeKind.Text, IsPlain: true, Text: "" };
+    private bool IsEmptied(YamlNode value, int depth) =>
+        _isCut && depth == ItemDepth - 1 && value is { Kind: NodeKind.Text, IsPlain: true, Text: "" };
 
     private void EndItem(int depth) => _item = depth == ItemDepth ? _item!.Value with { IsOpen = false } : _item;
 
@@ -190,9 +214,11 @@ internal sealed class YamlReader
         if (!seen.TryAdd(key.Text, key.Where))
         {
             _errors.Add(
-                key, BundleErrorCodes.DuplicateKey,
+                key,
+                BundleErrorCodes.DuplicateKey,
                 $"key '{key.Text}' is already at {seen[key.Text]}; allowed: each key once.",
-                "merge the two or remove one.");
+                "merge the two or remove one."
+            );
             return false;
         }
 
@@ -202,9 +228,11 @@ internal sealed class YamlReader
     private YamlNode Refuse(ParsingEvent here, string what)
     {
         _errors.Add(
-            At(here), BundleErrorCodes.NotPlainYaml,
+            At(here),
+            BundleErrorCodes.NotPlainYaml,
             $"{what}; allowed: plain YAML without anchors, aliases and tags.",
-            "write the value out, quoted if it starts with *, & or !.");
+            "write the value out, quoted if it starts with *, & or !."
+        );
         return new YamlNode(NodeKind.Broken, At(here));
     }
 

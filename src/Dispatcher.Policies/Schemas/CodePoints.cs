@@ -29,20 +29,30 @@ internal sealed class CodePoints
     private static CodePoints Words { get; } = Digits.With('A', 'Z').With('_', '_').With('a', 'z');
 
     /// <summary>What ECMA-262 calls WhiteSpace and LineTerminator.</summary>
-    private static CodePoints Spaces { get; } = LineBreaks.With('\t', '\f').With(' ', ' ').With(0xA0, 0xA0).With(0x1680, 0x1680)
-        .With(0x2000, 0x200A).With(0x202F, 0x202F).With(0x205F, 0x205F).With(0x3000, 0x3000).With(0xFEFF, 0xFEFF);
+    private static CodePoints Spaces { get; } =
+        LineBreaks
+            .With('\t', '\f')
+            .With(' ', ' ')
+            .With(0xA0, 0xA0)
+            .With(0x1680, 0x1680)
+            .With(0x2000, 0x200A)
+            .With(0x202F, 0x202F)
+            .With(0x205F, 0x205F)
+            .With(0x3000, 0x3000)
+            .With(0xFEFF, 0xFEFF);
 
     /// <summary>The set that <c>\d</c>, <c>\w</c>, <c>\s</c>, <c>\D</c>, <c>\W</c> or <c>\S</c> names. Null: the letter names none.</summary>
-    public static CodePoints? Named(char letter) => letter switch
-    {
-        'd' => Digits,
-        'w' => Words,
-        's' => Spaces,
-        'D' => Digits.Others(),
-        'W' => Words.Others(),
-        'S' => Spaces.Others(),
-        _ => null,
-    };
+    public static CodePoints? Named(char letter) =>
+        letter switch
+        {
+            'd' => Digits,
+            'w' => Words,
+            's' => Spaces,
+            'D' => Digits.Others(),
+            'W' => Words.Others(),
+            'S' => Spaces.Others(),
+            _ => null,
+        };
 
     public CodePoints With(int first, int last) => new([.. _ranges, (first, last)]);
 
@@ -52,8 +62,8 @@ internal sealed class CodePoints
     public CodePoints Others()
     {
         List<(int First, int Last)> others = [];
-        int next = 0;
-        foreach ((int first, int last) in Merged())
+        var next = 0;
+        foreach ((var first, var last) in Merged())
         {
             Add(others, next, first - 1);
             next = last + 1;
@@ -69,20 +79,23 @@ internal sealed class CodePoints
     /// <summary>A .NET pattern that matches one character of the set: a class, and after it the surrogate pairs as alternatives.</summary>
     public string ToPattern()
     {
-        string units = string.Concat(Merged().SelectMany(InBmp).Select(range => Unit(range.First) + "-" + Unit(range.Last)));
+        var units = string.Concat(Merged().SelectMany(InBmp).Select(range => Unit(range.First) + "-" + Unit(range.Last)));
         string[] pairs = [.. Pairs()];
-        return pairs.Length == 0 ? units.Length > 0 ? $"[{units}]" : @"[^\u0000-\uffff]"
+        return pairs.Length == 0
+            ? units.Length > 0
+                ? $"[{units}]"
+                : @"[^\u0000-\uffff]"
             : $"(?:{string.Join('|', units.Length > 0 ? [$"[{units}]", .. pairs] : pairs)})";
     }
 
-    private IEnumerable<string> Pairs() => Merged().Where(range => range.Last > LastOfBmp)
-        .SelectMany(range => Pairs(Math.Max(range.First, LastOfBmp + 1), range.Last));
+    private IEnumerable<string> Pairs() =>
+        Merged().Where(range => range.Last > LastOfBmp).SelectMany(range => Pairs(Math.Max(range.First, LastOfBmp + 1), range.Last));
 
     /// <summary>At most three: the first high surrogate with its last lows, those between with all lows, the last with its first lows.</summary>
     private static IEnumerable<string> Pairs(int first, int last)
     {
-        (int high, int low) = Halves(first);
-        (int lastHigh, int lastLow) = Halves(last);
+        (var high, var low) = Halves(first);
+        (var lastHigh, var lastLow) = Halves(last);
         if (low != FirstLow && high < lastHigh)
         {
             yield return Pair(high, high, low, LastSurrogate);
@@ -98,11 +111,12 @@ internal sealed class CodePoints
         yield return Pair(high, lastHigh, low, lastLow);
     }
 
-    private static string Pair(int high, int lastHigh, int low, int lastLow) => $"[{Unit(high)}-{Unit(lastHigh)}][{Unit(low)}-{Unit(lastLow)}]";
+    private static string Pair(int high, int lastHigh, int low, int lastLow) =>
+        $"[{Unit(high)}-{Unit(lastHigh)}][{Unit(low)}-{Unit(lastLow)}]";
 
     private static (int High, int Low) Halves(int codePoint)
     {
-        string pair = new Rune(codePoint).ToString();
+        var pair = new Rune(codePoint).ToString();
         return (pair[0], pair[1]);
     }
 
@@ -125,7 +139,7 @@ internal sealed class CodePoints
     private List<(int First, int Last)> Merged()
     {
         List<(int First, int Last)> merged = [];
-        foreach ((int first, int last) in _ranges.Order())
+        foreach ((var first, var last) in _ranges.Order())
         {
             if (merged.Count > 0 && first <= merged[^1].Last + 1)
             {

@@ -16,7 +16,7 @@ internal sealed class FitsAll(IReadOnlyList<Schema> schemas) : Keyword
 {
     public override void Check(JsonElement value, Place at, PayloadCheck check)
     {
-        foreach (Schema schema in schemas)
+        foreach (var schema in schemas)
         {
             schema.Check(value, at, check);
         }
@@ -24,7 +24,7 @@ internal sealed class FitsAll(IReadOnlyList<Schema> schemas) : Keyword
 
     public override void Describe(Shape shape)
     {
-        foreach (Schema schema in schemas)
+        foreach (var schema in schemas)
         {
             schema.Describe(shape);
         }
@@ -39,11 +39,16 @@ internal sealed class FitsSome(IReadOnlyList<Schema> schemas, bool exactlyOne) :
 
     public override void Check(JsonElement value, Place at, PayloadCheck check)
     {
-        int fitting = schemas.Count(schema => check.Attempt(schema, value, at).Fits);
-        string count = schemas.Count.ToString(CultureInfo.InvariantCulture);
+        var fitting = schemas.Count(schema => check.Attempt(schema, value, at).Fits);
+        var count = schemas.Count.ToString(CultureInfo.InvariantCulture);
         if (fitting == 0)
         {
-            check.Add(at, value, $"what fits one of {count} alternatives", check.IsWhole ? $"correct one of: {Misses(value, at, check)}" : "send what fits one.");
+            check.Add(
+                at,
+                value,
+                $"what fits one of {count} alternatives",
+                check.IsWhole ? $"correct one of: {Misses(value, at, check)}" : "send what fits one."
+            );
         }
         else if (exactlyOne && fitting > 1)
         {
@@ -53,9 +58,14 @@ internal sealed class FitsSome(IReadOnlyList<Schema> schemas, bool exactlyOne) :
 
     /// <summary>The first error of each alternative. Asked for only where it is shown: alternatives inside alternatives do not tell theirs.</summary>
     private string Misses(JsonElement value, Place at, PayloadCheck check) =>
-        string.Join(" or ", schemas.Take(MostReasons)
-            .Select(schema => check.Attempt(schema, value, at, isQuiet: false).First).OfType<PayloadError>()
-            .Select(error => Excerpt.Of($"{error.Path} {error.Message}".TrimStart(), LongestReason)));
+        string.Join(
+            " or ",
+            schemas
+                .Take(MostReasons)
+                .Select(schema => check.Attempt(schema, value, at, isQuiet: false).First)
+                .OfType<PayloadError>()
+                .Select(error => Excerpt.Of($"{error.Path} {error.Message}".TrimStart(), LongestReason))
+        );
 }
 
 /// <summary><c>not</c>.</summary>

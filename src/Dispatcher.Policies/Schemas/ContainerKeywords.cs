@@ -25,7 +25,7 @@ internal sealed class Members : Keyword
             return;
         }
 
-        foreach (JsonProperty member in value.EnumerateObject())
+        foreach (var member in value.EnumerateObject())
         {
             // A member that nothing is said of is a step too.
             if (!check.Step(CostOf(JsonMarshal.GetRawUtf8PropertyName(member).Length)))
@@ -42,7 +42,7 @@ internal sealed class Members : Keyword
 
     public override void Describe(Shape shape)
     {
-        foreach ((string name, Schema schema) in Named)
+        foreach ((var name, var schema) in Named)
         {
             shape.Members[name] = schema;
         }
@@ -50,9 +50,9 @@ internal sealed class Members : Keyword
 
     private void CheckMember(JsonProperty member, Place at, PayloadCheck check)
     {
-        bool isKnown = Named.TryGetValue(member.Name, out Schema? named);
+        var isKnown = Named.TryGetValue(member.Name, out var named);
         named?.Check(member.Value, at, check);
-        foreach ((SchemaPattern pattern, Schema schema) in Patterned)
+        foreach ((var pattern, var schema) in Patterned)
         {
             if (pattern.IsIn(member.Name))
             {
@@ -83,12 +83,14 @@ internal sealed class Members : Keyword
         }
 
         string[] known = [.. Named.Keys.Order(StringComparer.Ordinal)];
-        string names = string.Join(", ", known.Concat(Patterned.Select(one => $"names that fit {one.Pattern}")));
-        string? nearest = Nearest.To(Excerpt.Of(name, LongestName), known);
+        var names = string.Join(", ", known.Concat(Patterned.Select(one => $"names that fit {one.Pattern}")));
+        var nearest = Nearest.To(Excerpt.Of(name, LongestName), known);
         check.Add(
-            at, "a member that is not known",
+            at,
+            "a member that is not known",
             names.Length == 0 ? "none" : Excerpt.Of(names, LongestList),
-            nearest is null ? "remove it." : $"did you mean '{nearest}'?");
+            nearest is null ? "remove it." : $"did you mean '{nearest}'?"
+        );
     }
 }
 
@@ -103,7 +105,7 @@ internal sealed class HasMembers(IReadOnlyList<string> names) : Keyword
             return;
         }
 
-        foreach (string name in names)
+        foreach (var name in names)
         {
             if (!value.TryGetProperty(name, out _))
             {
@@ -125,8 +127,8 @@ internal sealed class ItemsFit(Schema items) : Keyword
             return;
         }
 
-        int index = 0;
-        foreach (JsonElement item in value.EnumerateArray())
+        var index = 0;
+        foreach (var item in value.EnumerateArray())
         {
             if (!check.Step())
             {
@@ -148,18 +150,23 @@ internal sealed class ItemsDiffer : Keyword
 
     public override void Check(JsonElement value, Place at, PayloadCheck check)
     {
-        int count = value.ValueKind == JsonValueKind.Array ? value.GetArrayLength() : 0;
+        var count = value.ValueKind == JsonValueKind.Array ? value.GetArrayLength() : 0;
         if (count > Most || !check.Step((count * count / 2) + PayloadCheck.CostOf((long)count * PayloadCheck.SizeOf(value))))
         {
             return;
         }
 
         JsonElement[] items = count == 0 ? [] : [.. value.EnumerateArray()];
-        for (int i = 1; i < count; i++)
+        for (var i = 1; i < count; i++)
         {
             if (items.Take(i).Any(earlier => JsonElement.DeepEquals(earlier, items[i])))
             {
-                check.Add(at.Below(i.ToString(CultureInfo.InvariantCulture)), "an item that is there already", "each item once", "remove it.");
+                check.Add(
+                    at.Below(i.ToString(CultureInfo.InvariantCulture)),
+                    "an item that is there already",
+                    "each item once",
+                    "remove it."
+                );
             }
         }
     }

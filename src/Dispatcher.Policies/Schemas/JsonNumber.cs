@@ -13,33 +13,42 @@ internal readonly record struct JsonNumber(bool IsNegative, string Digits, long 
 
     public static JsonNumber Of(JsonElement number)
     {
-        string text = number.GetRawText();
-        int e = text.AsSpan().IndexOfAny('e', 'E');
-        ReadOnlySpan<char> mantissa = (e < 0 ? text : text.AsSpan(0, e)).TrimStart('-');
-        int point = mantissa.IndexOf('.');
-        int whole = point < 0 ? mantissa.Length : point;
-        string all = point < 0 ? mantissa.ToString() : string.Concat(mantissa[..point], mantissa[(point + 1)..]);
-        string significant = all.TrimStart('0');
-        string digits = significant.TrimEnd('0');
-        long exponent = e < 0 ? 0 : ExponentOf(text.AsSpan(e + 1));
-        return digits.Length == 0 ? new JsonNumber(false, "", 0) : new JsonNumber(text[0] == '-', digits, whole - (all.Length - significant.Length) + exponent);
+        var text = number.GetRawText();
+        var e = text.AsSpan().IndexOfAny('e', 'E');
+        var mantissa = (e < 0 ? text : text.AsSpan(0, e)).TrimStart('-');
+        var point = mantissa.IndexOf('.');
+        var whole = point < 0 ? mantissa.Length : point;
+        var all = point < 0 ? mantissa.ToString() : string.Concat(mantissa[..point], mantissa[(point + 1)..]);
+        var significant = all.TrimStart('0');
+        var digits = significant.TrimEnd('0');
+        var exponent = e < 0 ? 0 : ExponentOf(text.AsSpan(e + 1));
+        return digits.Length == 0
+            ? new JsonNumber(false, "", 0)
+            : new JsonNumber(text[0] == '-', digits, whole - (all.Length - significant.Length) + exponent);
     }
 
     public int CompareTo(JsonNumber other)
     {
-        int sign = Sign.CompareTo(other.Sign);
-        return sign != 0 ? sign : IsNegative ? -CompareSize(other) : CompareSize(other);
+        var sign = Sign.CompareTo(other.Sign);
+        return sign != 0 ? sign
+            : IsNegative ? -CompareSize(other)
+            : CompareSize(other);
     }
 
-    private int Sign => Digits.Length == 0 ? 0 : IsNegative ? -1 : 1;
+    private int Sign =>
+        Digits.Length == 0 ? 0
+        : IsNegative ? -1
+        : 1;
 
     private int CompareSize(JsonNumber other)
     {
-        int exponent = Exponent.CompareTo(other.Exponent);
+        var exponent = Exponent.CompareTo(other.Exponent);
         return exponent != 0 ? exponent : string.CompareOrdinal(Digits, other.Digits);
     }
 
-    private static long ExponentOf(ReadOnlySpan<char> text) => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long exponent)
-        ? Math.Clamp(exponent, -MostExponent, MostExponent)
-        : text[0] == '-' ? -MostExponent : MostExponent;
+    private static long ExponentOf(ReadOnlySpan<char> text) =>
+        long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var exponent)
+            ? Math.Clamp(exponent, -MostExponent, MostExponent)
+        : text[0] == '-' ? -MostExponent
+        : MostExponent;
 }

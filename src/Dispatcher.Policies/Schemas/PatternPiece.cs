@@ -10,17 +10,18 @@ internal readonly record struct PatternPiece(CodePoints Set, int End)
 {
     /// <summary>Reads the piece that starts at the index.</summary>
     /// <exception cref="NotSupportedException">It uses what is not taken here, or is not complete.</exception>
-    public static PatternPiece Read(string pattern, int start) => pattern[start] switch
-    {
-        '[' => ReadClass(pattern, start + 1),
-        '.' => new PatternPiece(CodePoints.LineBreaks.Others(), start + 1),
-        _ => ReadOne(pattern, start),
-    };
+    public static PatternPiece Read(string pattern, int start) =>
+        pattern[start] switch
+        {
+            '[' => ReadClass(pattern, start + 1),
+            '.' => new PatternPiece(CodePoints.LineBreaks.Others(), start + 1),
+            _ => ReadOne(pattern, start),
+        };
 
     private static PatternPiece ReadClass(string pattern, int start)
     {
-        bool isNegated = pattern.AsSpan(start).StartsWith("^");
-        int at = isNegated ? start + 1 : start;
+        var isNegated = pattern.AsSpan(start).StartsWith("^");
+        var at = isNegated ? start + 1 : start;
 
         // .NET reads the bracket as a member of it.
         if (pattern.AsSpan(at).StartsWith("]"))
@@ -28,10 +29,10 @@ internal readonly record struct PatternPiece(CodePoints Set, int End)
             throw new NotSupportedException("an empty class is not taken; write ']' in a class as \\]");
         }
 
-        CodePoints set = CodePoints.Empty;
+        var set = CodePoints.Empty;
         while (at < pattern.Length && pattern[at] != ']')
         {
-            (CodePoints member, at) = ReadMember(pattern, at);
+            (var member, at) = ReadMember(pattern, at);
             set = set.With(member);
         }
 
@@ -48,8 +49,8 @@ internal readonly record struct PatternPiece(CodePoints Set, int End)
             throw new NotSupportedException("'[' inside a class must be written \\[");
         }
 
-        PatternPiece first = ReadOne(pattern, start);
-        ReadOnlySpan<char> rest = pattern.AsSpan(first.End);
+        var first = ReadOne(pattern, start);
+        var rest = pattern.AsSpan(first.End);
         if (rest.Length < 2 || rest[0] != '-' || rest[1] == ']')
         {
             return first;
@@ -60,8 +61,8 @@ internal readonly record struct PatternPiece(CodePoints Set, int End)
             throw new NotSupportedException("'-' beside \\d, \\w or \\s inside a class is not taken, but at the end of the class it is");
         }
 
-        (Rune low, _) = ReadCharacter(pattern, start);
-        (Rune high, int end) = ReadCharacter(pattern, first.End + 1);
+        (var low, _) = ReadCharacter(pattern, start);
+        (var high, var end) = ReadCharacter(pattern, first.End + 1);
         return low <= high
             ? new PatternPiece(CodePoints.Empty.With(low.Value, high.Value), end)
             : throw new NotSupportedException("a range in a class ends before it starts");
@@ -74,7 +75,7 @@ internal readonly record struct PatternPiece(CodePoints Set, int End)
             return new PatternPiece(CodePoints.Named(pattern[start + 1])!, start + 2);
         }
 
-        (Rune character, int end) = ReadCharacter(pattern, start);
+        (var character, var end) = ReadCharacter(pattern, start);
         return new PatternPiece(CodePoints.Empty.With(character.Value, character.Value), end);
     }
 
@@ -83,54 +84,61 @@ internal readonly record struct PatternPiece(CodePoints Set, int End)
 
     private static (Rune Character, int End) ReadCharacter(string pattern, int start)
     {
-        bool isEscape = pattern[start] == '\\';
-        int at = isEscape ? start + 1 : start;
+        var isEscape = pattern[start] == '\\';
+        var at = isEscape ? start + 1 : start;
         if (at >= pattern.Length)
         {
             throw new NotSupportedException("it ends with a single \\");
         }
 
         return isEscape && char.IsAsciiLetterOrDigit(pattern[at]) ? ReadLetter(pattern, at)
-            : Rune.TryGetRuneAt(pattern, at, out Rune character) ? (character, at + character.Utf16SequenceLength)
+            : Rune.TryGetRuneAt(pattern, at, out var character) ? (character, at + character.Utf16SequenceLength)
             : throw HalfPair();
     }
 
-    private static (Rune Character, int End) ReadLetter(string pattern, int at) => pattern[at] switch
-    {
-        't' => ((Rune)'\t', at + 1),
-        'n' => ((Rune)'\n', at + 1),
-        'r' => ((Rune)'\r', at + 1),
-        'f' => ((Rune)'\f', at + 1),
-        'v' => ((Rune)'\v', at + 1),
-        'x' => (new Rune(Hex(pattern, at + 1, 2)), at + 3),
-        'u' => ReadUnicode(pattern, at + 1),
-        char other => throw new NotSupportedException($"\\{other} is not taken; allowed after \\ are d, w, s, D, W, S, t, n, r, f, v, uXXXX, u{{X…}}, xXX and punctuation"),
-    };
+    private static (Rune Character, int End) ReadLetter(string pattern, int at) =>
+        pattern[at] switch
+        {
+            't' => ((Rune)'\t', at + 1),
+            'n' => ((Rune)'\n', at + 1),
+            'r' => ((Rune)'\r', at + 1),
+            'f' => ((Rune)'\f', at + 1),
+            'v' => ((Rune)'\v', at + 1),
+            'x' => (new Rune(Hex(pattern, at + 1, 2)), at + 3),
+            'u' => ReadUnicode(pattern, at + 1),
+            char other => throw new NotSupportedException(
+                $"\\{other} is not taken; allowed after \\ are d, w, s, D, W, S, t, n, r, f, v, uXXXX, u{{X…}}, xXX and punctuation"
+            ),
+        };
 
     /// <summary><c>\u0041</c>, both halves of a pair <c>\ud83d\udc32</c>, or <c>\u{1f432}</c>.</summary>
     private static (Rune Character, int End) ReadUnicode(string pattern, int at)
     {
         if (pattern.AsSpan(at).StartsWith("{"))
         {
-            int close = pattern.IndexOf('}', at);
-            return Rune.TryCreate(close > at + 1 && close <= at + 9 ? Hex(pattern, at + 1, close - at - 1) : -1, out Rune named)
+            var close = pattern.IndexOf('}', at);
+            return Rune.TryCreate(close > at + 1 && close <= at + 9 ? Hex(pattern, at + 1, close - at - 1) : -1, out var named)
                 ? (named, close + 1)
                 : throw new NotSupportedException("\\u{…} must hold the hexadecimal number of a character, up to 10ffff");
         }
 
-        int unit = Hex(pattern, at, 4);
-        if (Rune.TryCreate(unit, out Rune character))
+        var unit = Hex(pattern, at, 4);
+        if (Rune.TryCreate(unit, out var character))
         {
             return (character, at + 4);
         }
 
-        return pattern.AsSpan(at + 4).StartsWith("\\u") && Rune.TryCreate((char)unit, (char)Hex(pattern, at + 6, 4), out Rune pair) ? (pair, at + 10) : throw HalfPair();
+        return pattern.AsSpan(at + 4).StartsWith("\\u") && Rune.TryCreate((char)unit, (char)Hex(pattern, at + 6, 4), out var pair)
+            ? (pair, at + 10)
+            : throw HalfPair();
     }
 
     private static int Hex(string pattern, int at, int digits) =>
-        at + digits <= pattern.Length && int.TryParse(pattern.AsSpan(at, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int value)
+        at + digits <= pattern.Length
+        && int.TryParse(pattern.AsSpan(at, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)
             ? value
             : throw new NotSupportedException($"an escape with x or u needs hexadecimal digits: {digits} of them");
 
-    private static NotSupportedException HalfPair() => new("half a surrogate pair is no character; write both halves, the character itself or \\u{…}");
+    private static NotSupportedException HalfPair() =>
+        new("half a surrogate pair is no character; write both halves, the character itself or \\u{…}");
 }

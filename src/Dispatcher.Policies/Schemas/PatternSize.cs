@@ -18,7 +18,7 @@ internal static partial class PatternSize
     {
         Stack<long> outer = [];
         (long sum, long last) = (0, 0);
-        for (int i = 0; i < pattern.Length; i++)
+        for (var i = 0; i < pattern.Length; i++)
         {
             switch (pattern[i])
             {
@@ -38,7 +38,7 @@ internal static partial class PatternSize
                 case '*' or '+' or '?' or '|' or '^' or '$':
                     break;
                 default:
-                    PatternPiece piece = PatternPiece.Read(pattern, i);
+                    var piece = PatternPiece.Read(pattern, i);
                     (sum, last) = (sum + last, piece.Set.Size);
                     i = piece.End - 1;
                     break;
@@ -56,12 +56,16 @@ internal static partial class PatternSize
     /// <summary>The higher of the two numbers; without an upper one, one more than the lower: what follows repeats in place.</summary>
     private static long Times(Match counted)
     {
-        long least = Number(counted.Groups[1].Value);
-        long most = counted.Groups[3].Length > 0 ? Number(counted.Groups[3].Value) : counted.Groups[2].Success ? least + 1 : least;
+        var least = Number(counted.Groups[1].Value);
+        var most =
+            counted.Groups[3].Length > 0 ? Number(counted.Groups[3].Value)
+            : counted.Groups[2].Success ? least + 1
+            : least;
         return Math.Max(1, Math.Max(least, most));
     }
 
-    private static long Number(string digits) => long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? Math.Min(number, Huge) : Huge;
+    private static long Number(string digits) =>
+        long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? Math.Min(number, Huge) : Huge;
 
     [GeneratedRegex(@"\G\{([0-9]+)(,([0-9]*))?\}")]
     private static partial Regex Repetition();

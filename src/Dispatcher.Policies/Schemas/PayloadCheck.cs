@@ -31,9 +31,7 @@ internal sealed class PayloadCheck
     private bool _failed;
 
     public PayloadCheck()
-        : this(new Steps { Left = MostSteps }, MostErrors, isQuiet: false)
-    {
-    }
+        : this(new Steps { Left = MostSteps }, MostErrors, isQuiet: false) { }
 
     private PayloadCheck(Steps steps, int most, bool isQuiet)
     {
@@ -57,7 +55,8 @@ internal sealed class PayloadCheck
     public PayloadError? First => _errors.Count == 0 ? null : _errors[0];
 
     /// <summary>What one look at a value costs: a text of 200,000 characters is no single step.</summary>
-    public static long CostOf(JsonElement value) => value.ValueKind is JsonValueKind.String or JsonValueKind.Number ? CostOf(SizeOf(value)) : 1;
+    public static long CostOf(JsonElement value) =>
+        value.ValueKind is JsonValueKind.String or JsonValueKind.Number ? CostOf(SizeOf(value)) : 1;
 
     /// <summary>What it costs to look at so many bytes.</summary>
     public static long CostOf(long bytes) => 1 + (bytes / BytesInStep);
@@ -101,7 +100,14 @@ internal sealed class PayloadCheck
         _failed = true;
         if (!IsQuiet)
         {
-            _errors.Add(new PayloadError { Path = at.Pointer(), Message = $"seen: {seen}; allowed: {allowed}.", Fix = fix });
+            _errors.Add(
+                new PayloadError
+                {
+                    Path = at.Pointer(),
+                    Message = $"seen: {seen}; allowed: {allowed}.",
+                    Fix = fix,
+                }
+            );
         }
     }
 
@@ -111,26 +117,48 @@ internal sealed class PayloadCheck
         if (_steps.Left <= 0)
         {
             // What was found so far hangs on where the steps ran out; what was not looked at may be anything.
-            return [new PayloadError { Path = "", Message = $"seen: a payload that takes more than {Number(MostSteps)} steps, or {Number(MostDepth)} schemas inside each other, to check; allowed: that many.", Fix = "send a smaller payload." }];
+            return
+            [
+                new PayloadError
+                {
+                    Path = "",
+                    Message =
+                        $"seen: a payload that takes more than {Number(MostSteps)} steps, or {Number(MostDepth)} schemas inside each other, to check; allowed: that many.",
+                    Fix = "send a smaller payload.",
+                },
+            ];
         }
 
-        IEnumerable<PayloadError> sorted = _errors.Take(MostErrors).OrderBy(error => error.Path, StringComparer.Ordinal).ThenBy(error => error.Message, StringComparer.Ordinal);
+        IEnumerable<PayloadError> sorted = _errors
+            .Take(MostErrors)
+            .OrderBy(error => error.Path, StringComparer.Ordinal)
+            .ThenBy(error => error.Message, StringComparer.Ordinal);
         return _errors.Count <= MostErrors
             ? [.. sorted]
-            : [.. sorted, new PayloadError { Path = "", Message = $"seen: more errors than these {MostErrors}; allowed: none.", Fix = "correct these and send it again." }];
+            :
+            [
+                .. sorted,
+                new PayloadError
+                {
+                    Path = "",
+                    Message = $"seen: more errors than these {MostErrors}; allowed: none.",
+                    Fix = "correct these and send it again.",
+                },
+            ];
     }
 
     /// <summary>What a value is, without the content of a text.</summary>
-    private static string Seen(JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.Object => $"an object with {Number(value.GetPropertyCount())} member(s)",
-        JsonValueKind.Array => $"a list of {Number(value.GetArrayLength())}",
-        JsonValueKind.String => $"a text of {Number(SizeLimit.Length(value))} character(s)",
-        JsonValueKind.Number => $"the number {Excerpt.Of(value.GetRawText(), LongestNumber)}",
-        JsonValueKind.True => "true",
-        JsonValueKind.False => "false",
-        JsonValueKind.Null or JsonValueKind.Undefined => "null",
-    };
+    private static string Seen(JsonElement value) =>
+        value.ValueKind switch
+        {
+            JsonValueKind.Object => $"an object with {Number(value.GetPropertyCount())} member(s)",
+            JsonValueKind.Array => $"a list of {Number(value.GetArrayLength())}",
+            JsonValueKind.String => $"a text of {Number(SizeLimit.Length(value))} character(s)",
+            JsonValueKind.Number => $"the number {Excerpt.Of(value.GetRawText(), LongestNumber)}",
+            JsonValueKind.True => "true",
+            JsonValueKind.False => "false",
+            JsonValueKind.Null or JsonValueKind.Undefined => "null",
+        };
 
     private static string Number(int number) => number.ToString(CultureInfo.InvariantCulture);
 

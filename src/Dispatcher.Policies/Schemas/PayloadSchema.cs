@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dispatcher.Policies.Evaluating;
 
@@ -14,7 +13,7 @@ internal sealed class PayloadSchema(Schema root)
     public IReadOnlyList<PayloadError> Check(ReadOnlyMemory<byte> payload)
     {
         PayloadCheck check = new();
-        using JsonDocument? document = DerivedValue.Parse(payload);
+        using var document = DerivedValue.Parse(payload);
         if (document is null)
         {
             check.Add(Place.Root, "no JSON, or a member twice, or more than 64 levels", "one JSON value, each member once", "correct it.");
@@ -35,17 +34,21 @@ internal sealed class PayloadSchema(Schema root)
             return payload;
         }
 
-        string completed = Sample.Complete(JsonNode.Parse(payload.Span), root)?.ToJsonString() ?? "null";
+        var completed = Sample.Complete(JsonNode.Parse(payload.Span), root)?.ToJsonString() ?? "null";
         ReadOnlyMemory<byte> bytes = Encoding.UTF8.GetBytes(completed);
         return Check(bytes).Count == 0 ? bytes : null;
     }
 
     /// <summary>The denial of a payload that does not fit.</summary>
-    public static Decision Denied(CompiledTopic topic, IReadOnlyList<PayloadError> errors, string policyHash) => Decision.Denied(ReasonCodes.PayloadInvalid, policyHash) with
-    {
-        Detail = string.Join(" ", errors.Take(ErrorsInDetail).Select(error => $"{(error.Path.Length == 0 ? "payload" : error.Path)}: {error.Message}")),
-        PayloadErrors = errors,
-        BasisHash = Basis.Hash(topic, [], null, null),
-        JobClass = topic.JobClass,
-    };
+    public static Decision Denied(CompiledTopic topic, IReadOnlyList<PayloadError> errors, string policyHash) =>
+        Decision.Denied(ReasonCodes.PayloadInvalid, policyHash) with
+        {
+            Detail = string.Join(
+                " ",
+                errors.Take(ErrorsInDetail).Select(error => $"{(error.Path.Length == 0 ? "payload" : error.Path)}: {error.Message}")
+            ),
+            PayloadErrors = errors,
+            BasisHash = Basis.Hash(topic, [], null, null),
+            JobClass = topic.JobClass,
+        };
 }

@@ -12,7 +12,7 @@ internal sealed record Place(Place? Parent, string Name)
     public string Pointer()
     {
         Stack<string> names = [];
-        for (Place place = this; place.Parent is not null; place = place.Parent)
+        for (var place = this; place.Parent is not null; place = place.Parent)
         {
             names.Push(Escape(Excerpt.Of(place.Name, Longest)));
         }
@@ -20,5 +20,6 @@ internal sealed record Place(Place? Parent, string Name)
         return names.Count == 0 ? "" : Excerpt.Of("/" + string.Join('/', names), Longest);
     }
 
-    private static string Escape(string name) => name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+    private static string Escape(string name) =>
+        name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
 }

@@ -13,8 +13,8 @@ internal static class Sample
     /// <param name="depth">A schema may lead to itself.</param>
     public static JsonNode? Complete(JsonNode? value, Schema schema, int depth = 0)
     {
-        Shape shape = schema.Shape();
-        bool takesList = shape.Values.Count == 0 && (shape.Types.Count == 0 || shape.Types.Contains("array"));
+        var shape = schema.Shape();
+        var takesList = shape.Values.Count == 0 && (shape.Types.Count == 0 || shape.Types.Contains("array"));
         return value switch
         {
             JsonObject members => Fill(members, shape, depth),
@@ -34,7 +34,9 @@ internal static class Sample
         return (shape.Types.FirstOrDefault() ?? (shape.Required.Count > 0 ? "object" : "string")) switch
         {
             "object" => Fill([], shape, depth),
-            "array" => new JsonArray([.. Enumerable.Range(0, Math.Min(shape.LeastItems, Longest)).Select(_ => Below(null, shape.Items, depth))]),
+            "array" => new JsonArray([
+                .. Enumerable.Range(0, Math.Min(shape.LeastItems, Longest)).Select(_ => Below(null, shape.Items, depth)),
+            ]),
             "boolean" => JsonValue.Create(true),
             "integer" or "number" => JsonValue.Create(shape.LeastNumber ?? 1),
             "null" => null,
@@ -44,9 +46,9 @@ internal static class Sample
 
     private static JsonObject Fill(JsonObject members, Shape shape, int depth)
     {
-        foreach (string name in members.Select(member => member.Key).Union(shape.Required, StringComparer.Ordinal).ToList())
+        foreach (var name in members.Select(member => member.Key).Union(shape.Required, StringComparer.Ordinal).ToList())
         {
-            JsonNode? value = members[name];
+            var value = members[name];
             members.Remove(name);
             members.Add(name, Below(value, shape.Members.GetValueOrDefault(name), depth));
         }

@@ -15,7 +15,7 @@ internal sealed class Schema(IReadOnlyList<Keyword> keywords)
 
     public void Describe(Shape shape)
     {
-        foreach (Keyword keyword in keywords)
+        foreach (var keyword in keywords)
         {
             keyword.Describe(shape);
         }
@@ -28,8 +28,8 @@ internal sealed class Schema(IReadOnlyList<Keyword> keywords)
             return;
         }
 
-        long cost = PayloadCheck.CostOf(value);
-        foreach (Keyword keyword in keywords)
+        var cost = PayloadCheck.CostOf(value);
+        foreach (var keyword in keywords)
         {
             if (!check.Step(cost))
             {
@@ -49,7 +49,5 @@ internal abstract class Keyword
     public abstract void Check(JsonElement value, Place at, PayloadCheck check);
 
     /// <summary>Adds what it asks for. Most keywords only limit what a value may be.</summary>
-    public virtual void Describe(Shape shape)
-    {
-    }
+    public virtual void Describe(Shape shape) { }
 }

@@ -18,10 +18,10 @@ internal sealed class SchemaDefinitions(SchemaFile file)
 
     public void Find()
     {
-        bool isThere = file.Root.ValueKind == JsonValueKind.Object && file.Root.TryGetProperty(Key, out _);
+        var isThere = file.Root.ValueKind == JsonValueKind.Object && file.Root.TryGetProperty(Key, out _);
         if (isThere && new SchemaValues(file).IsKind(file.Root.GetProperty(Key), JsonValueKind.Object, Key))
         {
-            foreach (JsonProperty entry in file.Root.GetProperty(Key).EnumerateObject())
+            foreach (var entry in file.Root.GetProperty(Key).EnumerateObject())
             {
                 _entries.Add(entry.Name, entry);
             }
@@ -32,42 +32,46 @@ internal sealed class SchemaDefinitions(SchemaFile file)
 
     public void ReadAll(Func<JsonElement, Schema> read)
     {
-        foreach ((string name, JsonProperty entry) in _entries)
+        foreach ((var name, var entry) in _entries)
         {
             _usedHere = _uses[name] = [];
             _schemas[name] = read(entry.Value);
         }
 
-        foreach (string name in Circles())
+        foreach (var name in Circles())
         {
             file.Report(
-                _entries[name], BundleErrorCodes.BadValue,
+                _entries[name],
+                BundleErrorCodes.BadValue,
                 $"definition '{Excerpt.Of(name, 64)}' refers to itself for the same value, so that checking would never end; allowed: through properties or items.",
-                "break the circle.");
+                "break the circle."
+            );
         }
     }
 
     /// <summary>Reads what is about a value inside the value: there a definition may refer to itself.</summary>
     public T Deeper<T>(Func<T> read)
     {
-        List<string>? outer = _usedHere;
+        var outer = _usedHere;
         _usedHere = null;
-        T result = read();
+        var result = read();
         _usedHere = outer;
         return result;
     }
 
     public RefersTo? Refer(JsonElement value)
     {
-        string text = value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
-        string name = text.StartsWith(Prefix, StringComparison.Ordinal) ? text[Prefix.Length..] : "";
+        var text = value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
+        var name = text.StartsWith(Prefix, StringComparison.Ordinal) ? text[Prefix.Length..] : "";
         if (!_entries.ContainsKey(name))
         {
-            string? nearest = Nearest.To(text, _references);
+            var nearest = Nearest.To(text, _references);
             file.Report(
-                value, BundleErrorCodes.BadValue,
+                value,
+                BundleErrorCodes.BadValue,
                 $"$ref is {SchemaValues.Show(value)}; allowed: {(_entries.Count == 0 ? "none, there are no $defs" : ErrorList.Some(_references))}.",
-                nearest is null ? "define it under $defs of this file." : $"did you mean '{nearest}'?");
+                nearest is null ? "define it under $defs of this file." : $"did you mean '{nearest}'?"
+            );
             return null;
         }
 
@@ -82,10 +86,10 @@ internal sealed class SchemaDefinitions(SchemaFile file)
         HashSet<string> done = new(StringComparer.Ordinal);
         HashSet<string> onTheWay = new(StringComparer.Ordinal);
         Stack<(string Name, IEnumerator<string> Uses)> way = [];
-        foreach (string first in _entries.Keys)
+        foreach (var first in _entries.Keys)
         {
             Enter(first);
-            while (way.TryPeek(out (string Name, IEnumerator<string> Uses) here))
+            while (way.TryPeek(out var here))
             {
                 if (here.Uses.MoveNext())
                 {

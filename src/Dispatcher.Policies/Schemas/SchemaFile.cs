@@ -31,28 +31,40 @@ internal sealed class SchemaFile
             return null;
         }
 
-        ReadOnlyMemory<byte> content = file.Content[^FileText.WithoutMark(file.Content.Span).Length..];
+        var content = file.Content[^FileText.WithoutMark(file.Content.Span).Length..];
         try
         {
-            using JsonDocument document = JsonDocument.Parse(content);
+            using var document = JsonDocument.Parse(content);
             SchemaFile schema = new(file.Path, content, document.RootElement, errors);
             return schema.HasKeyTwice(document.RootElement) ? null : new SchemaReader(schema, errors).Read();
         }
         catch (JsonException error)
         {
-            errors.Add($"{file.Path}:{error.LineNumber + 1}", BundleErrorCodes.BadJson, $"this is no JSON: {JsonFault.Reason(error)}.", "check commas, quotes and brackets on this line and the one before.");
+            errors.Add(
+                $"{file.Path}:{error.LineNumber + 1}",
+                BundleErrorCodes.BadJson,
+                $"this is no JSON: {JsonFault.Reason(error)}.",
+                "check commas, quotes and brackets on this line and the one before."
+            );
         }
         catch (InvalidOperationException)
         {
-            errors.Add(file.Path, BundleErrorCodes.BadJson, $"a text in it has half a surrogate pair, such as \\ud83d alone; allowed: whole characters.", "write both halves of a surrogate pair, or the character itself.");
+            errors.Add(
+                file.Path,
+                BundleErrorCodes.BadJson,
+                $"a text in it has half a surrogate pair, such as \\ud83d alone; allowed: whole characters.",
+                "write both halves of a surrogate pair, or the character itself."
+            );
         }
 
         return null;
     }
 
-    public void Report(JsonElement at, string code, string message, string fix) => _errors.Add(Where(JsonMarshal.GetRawUtf8Value(at)), code, message, fix);
+    public void Report(JsonElement at, string code, string message, string fix) =>
+        _errors.Add(Where(JsonMarshal.GetRawUtf8Value(at)), code, message, fix);
 
-    public void Report(JsonProperty at, string code, string message, string fix) => _errors.Add(Where(JsonMarshal.GetRawUtf8PropertyName(at)), code, message, fix);
+    public void Report(JsonProperty at, string code, string message, string fix) =>
+        _errors.Add(Where(JsonMarshal.GetRawUtf8PropertyName(at)), code, message, fix);
 
     private string Where(ReadOnlySpan<byte> piece)
     {
@@ -62,7 +74,7 @@ internal sealed class SchemaFile
             return _path;
         }
 
-        _content.Span.Overlaps(piece, out int offset);
+        _content.Span.Overlaps(piece, out var offset);
         return $"{_path}:{_content.Span[..offset].Count((byte)'\n') + 1}";
     }
 
@@ -79,13 +91,18 @@ internal sealed class SchemaFile
             return false;
         }
 
-        bool twice = false;
+        var twice = false;
         HashSet<string> seen = new(StringComparer.Ordinal);
-        foreach (JsonProperty member in element.EnumerateObject())
+        foreach (var member in element.EnumerateObject())
         {
             if (!seen.Add(member.Name))
             {
-                Report(member, BundleErrorCodes.DuplicateKey, $"key '{member.Name}' is there already; allowed: each key once.", "merge the two or remove one.");
+                Report(
+                    member,
+                    BundleErrorCodes.DuplicateKey,
+                    $"key '{member.Name}' is there already; allowed: each key once.",
+                    "merge the two or remove one."
+                );
                 twice = true;
             }
 

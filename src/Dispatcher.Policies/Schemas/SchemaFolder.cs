@@ -13,8 +13,15 @@ internal sealed class SchemaFolder(ErrorList errors)
     /// <summary>The schema that a topic names. Null: it is not there or has errors, and that is reported.</summary>
     public PayloadSchema? Named(YamlNode name)
     {
-        string? file = _schemas.ContainsKey(name.Text) ? name.Text
-            : errors.AddUnknown(name, BundleErrorCodes.UnknownSchema, "schema", [.. _schemas.Keys], "write one of these, or add the file to schemas/.");
+        var file = _schemas.ContainsKey(name.Text)
+            ? name.Text
+            : errors.AddUnknown(
+                name,
+                BundleErrorCodes.UnknownSchema,
+                "schema",
+                [.. _schemas.Keys],
+                "write one of these, or add the file to schemas/."
+            );
         _used.Add(file ?? name.Text);
         return file is null ? null : _schemas[file];
     }
@@ -25,12 +32,14 @@ internal sealed class SchemaFolder(ErrorList errors)
     /// <summary>Whoever put it there expects payloads to be checked.</summary>
     public void ReportUnused()
     {
-        foreach (string name in _schemas.Keys.Where(name => !_used.Contains(name)))
+        foreach (var name in _schemas.Keys.Where(name => !_used.Contains(name)))
         {
             errors.Add(
-                BundlePaths.Schemas + name, BundleErrorCodes.UnusedSchema,
+                BundlePaths.Schemas + name,
+                BundleErrorCodes.UnusedSchema,
                 "no topic names this schema, so it checks nothing; allowed: schemas that a topic names.",
-                $"add 'schema: {name}' to the topic in topics.yaml, or remove the file.");
+                $"add 'schema: {name}' to the topic in topics.yaml, or remove the file."
+            );
         }
     }
 }

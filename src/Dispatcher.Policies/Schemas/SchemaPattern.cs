@@ -33,7 +33,9 @@ internal sealed class SchemaPattern
         _size = PatternSize.Of(source);
         if (_size > MostSize)
         {
-            throw new NotSupportedException($"with its repetitions written out it is longer than {MostSize} characters and classes; use minLength and maxLength, or count less");
+            throw new NotSupportedException(
+                $"with its repetitions written out it is longer than {MostSize} characters and classes; use minLength and maxLength, or count less"
+            );
         }
 
         _regex = new Regex(Translate(source), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, Regex.InfiniteMatchTimeout);
@@ -49,9 +51,9 @@ internal sealed class SchemaPattern
     private static string Translate(string pattern)
     {
         StringBuilder text = new(pattern.Length);
-        for (int i = 0; i < pattern.Length;)
+        for (var i = 0; i < pattern.Length; )
         {
-            int syntax = SyntaxAt(pattern, i);
+            var syntax = SyntaxAt(pattern, i);
             if (syntax > 0)
             {
                 text.Append(pattern[i] == '$' ? @"\z" : pattern.Substring(i, syntax));
@@ -59,7 +61,7 @@ internal sealed class SchemaPattern
                 continue;
             }
 
-            PatternPiece piece = PatternPiece.Read(pattern, i);
+            var piece = PatternPiece.Read(pattern, i);
             text.Append(piece.Set.ToPattern());
             i = piece.End;
         }
@@ -70,13 +72,15 @@ internal sealed class SchemaPattern
     /// <summary>How long the syntax is that starts at the index. 0: what is there stands for a character of a text.</summary>
     private static int SyntaxAt(string pattern, int i)
     {
-        ReadOnlySpan<char> rest = pattern.AsSpan(i);
+        var rest = pattern.AsSpan(i);
         if (rest.StartsWith("(?"))
         {
             return rest.StartsWith("(?:") ? 3 : throw new NotSupportedException("groups with (? are not taken, but (?: is");
         }
 
-        int repetition = PatternSize.RepetitionAt(pattern, i);
-        return repetition > 0 ? repetition : Syntax.Contains(rest[0], StringComparison.Ordinal) ? 1 : 0;
+        var repetition = PatternSize.RepetitionAt(pattern, i);
+        return repetition > 0 ? repetition
+            : Syntax.Contains(rest[0], StringComparison.Ordinal) ? 1
+            : 0;
     }
 }

@@ -64,9 +64,9 @@ internal sealed class SchemaReader
     /// <summary>Null: it has errors.</summary>
     public PayloadSchema? Read()
     {
-        int before = _errors.Count;
+        var before = _errors.Count;
         _definitions.Find();
-        Schema root = ReadSchema(_file.Root, isRoot: true);
+        var root = ReadSchema(_file.Root, isRoot: true);
         _definitions.ReadAll(ReadSchema);
         return _errors.Count == before ? new PayloadSchema(root) : null;
     }
@@ -85,9 +85,9 @@ internal sealed class SchemaReader
             return new Schema([]);
         }
 
-        IReadOnlyList<string> types = node.TryGetProperty("type", out JsonElement type) ? _values.Types(type) : [];
+        var types = node.TryGetProperty("type", out var type) ? _values.Types(type) : [];
         List<Keyword> keywords = [];
-        foreach (JsonProperty member in node.EnumerateObject().Where(member => !(isRoot && IsOfRoot(member))))
+        foreach (var member in node.EnumerateObject().Where(member => !(isRoot && IsOfRoot(member))))
         {
             if (IsKnown(member, types) && ReadKeyword(member, node, types) is { } keyword)
             {
@@ -107,7 +107,12 @@ internal sealed class SchemaReader
     {
         if (member.Name == "$schema" && !(member.Value.ValueKind == JsonValueKind.String && member.Value.GetString() == Draft))
         {
-            _file.Report(member, BundleErrorCodes.BadValue, $"$schema is {SchemaValues.Show(member.Value)}; allowed: \"{Draft}\".", "write that, and the schema as that draft has it.");
+            _file.Report(
+                member,
+                BundleErrorCodes.BadValue,
+                $"$schema is {SchemaValues.Show(member.Value)}; allowed: \"{Draft}\".",
+                "write that, and the schema as that draft has it."
+            );
         }
 
         return member.Name is "$schema" or SchemaDefinitions.Key;
@@ -115,23 +120,30 @@ internal sealed class SchemaReader
 
     private bool IsKnown(JsonProperty member, IReadOnlyList<string> types)
     {
-        if (!Known.TryGetValue(member.Name, out string? type))
+        if (!Known.TryGetValue(member.Name, out var type))
         {
-            string? nearest = Nearest.To(member.Name, [.. Known.Keys]);
+            var nearest = Nearest.To(member.Name, [.. Known.Keys]);
             _file.Report(
-                member, BundleErrorCodes.UnknownKeyword,
+                member,
+                BundleErrorCodes.UnknownKeyword,
                 $"keyword '{Excerpt.Of(member.Name, 64)}' is not enforced here; allowed: {string.Join(", ", Known.Keys)}, and $schema and $defs at the top.",
-                nearest is null ? "say it with other keywords, or remove it." : $"did you mean '{nearest}'?");
+                nearest is null ? "say it with other keywords, or remove it." : $"did you mean '{nearest}'?"
+            );
             return false;
         }
 
-        bool hasEffect = type is Note or Any || types.Contains(type, StringComparer.Ordinal) || (type == "number" && types.Contains("integer", StringComparer.Ordinal));
+        var hasEffect =
+            type is Note or Any
+            || types.Contains(type, StringComparer.Ordinal)
+            || (type == "number" && types.Contains("integer", StringComparer.Ordinal));
         if (!hasEffect)
         {
             _file.Report(
-                member, BundleErrorCodes.NoEffect,
+                member,
+                BundleErrorCodes.NoEffect,
                 $"'{member.Name}' takes every value that is no {type}; allowed: beside \"type\": \"{type}\".",
-                "add the type, or remove it.");
+                "add the type, or remove it."
+            );
         }
 
         return hasEffect && type != Note;
@@ -139,7 +151,7 @@ internal sealed class SchemaReader
 
     private Keyword? ReadKeyword(JsonProperty member, JsonElement node, IReadOnlyList<string> types)
     {
-        JsonElement value = member.Value;
+        var value = member.Value;
         return member.Name switch
         {
             "type" => new TypeIsAnyOf(types),
@@ -165,22 +177,32 @@ internal sealed class SchemaReader
 
     private Members? ReadMembers(JsonElement node)
     {
-        bool hasNamed = node.TryGetProperty("properties", out JsonElement named);
-        bool hasPatterned = node.TryGetProperty("patternProperties", out JsonElement patterned);
-        bool hasOthers = node.TryGetProperty("additionalProperties", out JsonElement others);
+        var hasNamed = node.TryGetProperty("properties", out var named);
+        var hasPatterned = node.TryGetProperty("patternProperties", out var patterned);
+        var hasOthers = node.TryGetProperty("additionalProperties", out var others);
         if (!hasNamed && !hasPatterned && !hasOthers)
         {
             return null;
         }
 
-        return _definitions.Deeper(() => new Members
-        {
-            Named = Entries(hasNamed, named, "properties").ToDictionary(entry => entry.Name, entry => ReadSchema(entry.Value), StringComparer.Ordinal),
-            Patterned = [.. Entries(hasPatterned, patterned, "patternProperties")
-                .Select(entry => (Pattern: _values.Pattern(entry), Schema: ReadSchema(entry.Value)))
-                .Where(entry => entry.Pattern is not null).Select(entry => (entry.Pattern!, entry.Schema))],
-            Others = hasOthers && others.ValueKind == JsonValueKind.False ? null : hasOthers ? ReadSchema(others) : new Schema([]),
-        });
+        return _definitions.Deeper(() =>
+            new Members
+            {
+                Named = Entries(hasNamed, named, "properties")
+                    .ToDictionary(entry => entry.Name, entry => ReadSchema(entry.Value), StringComparer.Ordinal),
+                Patterned =
+                [
+                    .. Entries(hasPatterned, patterned, "patternProperties")
+                        .Select(entry => (Pattern: _values.Pattern(entry), Schema: ReadSchema(entry.Value)))
+                        .Where(entry => entry.Pattern is not null)
+                        .Select(entry => (entry.Pattern!, entry.Schema)),
+                ],
+                Others =
+                    hasOthers && others.ValueKind == JsonValueKind.False ? null
+                    : hasOthers ? ReadSchema(others)
+                    : new Schema([]),
+            }
+        );
     }
 
     private JsonProperty[] Entries(bool isThere, JsonElement node, string what) =>

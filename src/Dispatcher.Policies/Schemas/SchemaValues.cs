@@ -16,7 +16,13 @@ internal sealed class SchemaValues(SchemaFile file)
             return true;
         }
 
-        Refuse(value, what, kind == JsonValueKind.Object ? "an object" : kind == JsonValueKind.Array ? "a list" : "a text");
+        Refuse(
+            value,
+            what,
+            kind == JsonValueKind.Object ? "an object"
+                : kind == JsonValueKind.Array ? "a list"
+                : "a text"
+        );
         return false;
     }
 
@@ -46,7 +52,12 @@ internal sealed class SchemaValues(SchemaFile file)
 
         if (value.GetArrayLength() == 0)
         {
-            file.Report(value, BundleErrorCodes.Empty, $"{what} is an empty list; allowed: at least one item.", "add one or remove the key.");
+            file.Report(
+                value,
+                BundleErrorCodes.Empty,
+                $"{what} is an empty list; allowed: at least one item.",
+                "add one or remove the key."
+            );
         }
 
         return [.. value.EnumerateArray()];
@@ -57,29 +68,46 @@ internal sealed class SchemaValues(SchemaFile file)
 
     public IReadOnlyList<string> Types(JsonElement value)
     {
-        IReadOnlyList<JsonElement> given = value.ValueKind == JsonValueKind.String ? [value] : Items(value, "type");
-        foreach (JsonElement type in given.Where(type => type.ValueKind != JsonValueKind.String || !TypeIsAnyOf.All.Contains(type.GetString()!, StringComparer.Ordinal)))
+        var given = value.ValueKind == JsonValueKind.String ? [value] : Items(value, "type");
+        foreach (
+            var type in given.Where(type =>
+                type.ValueKind != JsonValueKind.String || !TypeIsAnyOf.All.Contains(type.GetString()!, StringComparer.Ordinal)
+            )
+        )
         {
-            file.Report(type, BundleErrorCodes.BadValue, $"type is {Show(type)}; allowed: {string.Join(", ", TypeIsAnyOf.All)}.", "write one of these.");
+            file.Report(
+                type,
+                BundleErrorCodes.BadValue,
+                $"type is {Show(type)}; allowed: {string.Join(", ", TypeIsAnyOf.All)}.",
+                "write one of these."
+            );
         }
 
         return [.. given.Where(type => type.ValueKind == JsonValueKind.String).Select(type => type.GetString()!)];
     }
 
     public SchemaPattern? Pattern(JsonElement value) =>
-        IsKind(value, JsonValueKind.String, "pattern") ? Compile(value.GetString()!, (code, message, fix) => file.Report(value, code, message, fix)) : null;
+        IsKind(value, JsonValueKind.String, "pattern")
+            ? Compile(value.GetString()!, (code, message, fix) => file.Report(value, code, message, fix))
+            : null;
 
     /// <summary>A name under <c>patternProperties</c>.</summary>
-    public SchemaPattern? Pattern(JsonProperty entry) => Compile(entry.Name, (code, message, fix) => file.Report(entry, code, message, fix));
+    public SchemaPattern? Pattern(JsonProperty entry) =>
+        Compile(entry.Name, (code, message, fix) => file.Report(entry, code, message, fix));
 
     public SizeLimit? Size(JsonProperty member, JsonValueKind kind)
     {
-        if (member.Value.ValueKind == JsonValueKind.Number && member.Value.TryGetInt32(out int limit) && limit >= 0)
+        if (member.Value.ValueKind == JsonValueKind.Number && member.Value.TryGetInt32(out var limit) && limit >= 0)
         {
             return new SizeLimit(kind, isMost: IsMost(member), limit);
         }
 
-        file.Report(member, BundleErrorCodes.BadValue, $"{member.Name} is {Show(member.Value)}; allowed: a whole number from 0 to {int.MaxValue}.", "write such a number.");
+        file.Report(
+            member,
+            BundleErrorCodes.BadValue,
+            $"{member.Name} is {Show(member.Value)}; allowed: a whole number from 0 to {int.MaxValue}.",
+            "write such a number."
+        );
         return null;
     }
 
@@ -87,10 +115,19 @@ internal sealed class SchemaValues(SchemaFile file)
     {
         if (member.Value.ValueKind == JsonValueKind.Number && Math.Abs(JsonNumber.Of(member.Value).Exponent) <= MostExponent)
         {
-            return new NumberLimit(member.Value.Clone(), IsMost(member), isExclusive: member.Name.StartsWith("exclusive", StringComparison.Ordinal));
+            return new NumberLimit(
+                member.Value.Clone(),
+                IsMost(member),
+                isExclusive: member.Name.StartsWith("exclusive", StringComparison.Ordinal)
+            );
         }
 
-        file.Report(member, BundleErrorCodes.BadValue, $"{member.Name} is {Show(member.Value)}; allowed: a number from -1e{MostExponent} to 1e{MostExponent}.", "write such a number.");
+        file.Report(
+            member,
+            BundleErrorCodes.BadValue,
+            $"{member.Name} is {Show(member.Value)}; allowed: a number from -1e{MostExponent} to 1e{MostExponent}.",
+            "write such a number."
+        );
         return null;
     }
 
@@ -98,17 +135,28 @@ internal sealed class SchemaValues(SchemaFile file)
     {
         if (member.Value.ValueKind != JsonValueKind.True)
         {
-            file.Report(member, BundleErrorCodes.BadValue, $"uniqueItems is {Show(member.Value)}; allowed: true.", "write true or remove it.");
+            file.Report(
+                member,
+                BundleErrorCodes.BadValue,
+                $"uniqueItems is {Show(member.Value)}; allowed: true.",
+                "write true or remove it."
+            );
             return null;
         }
 
-        bool isShort = node.TryGetProperty("maxItems", out JsonElement most) && most.ValueKind == JsonValueKind.Number && most.TryGetInt32(out int limit) && limit <= ItemsDiffer.Most;
+        var isShort =
+            node.TryGetProperty("maxItems", out var most)
+            && most.ValueKind == JsonValueKind.Number
+            && most.TryGetInt32(out var limit)
+            && limit <= ItemsDiffer.Most;
         if (!isShort)
         {
             file.Report(
-                member, BundleErrorCodes.BadValue,
+                member,
+                BundleErrorCodes.BadValue,
                 $"uniqueItems compares each item with each other; allowed: beside maxItems of at most {ItemsDiffer.Most}.",
-                "add maxItems.");
+                "add maxItems."
+            );
         }
 
         return new ItemsDiffer();
@@ -120,14 +168,17 @@ internal sealed class SchemaValues(SchemaFile file)
     {
         try
         {
-            return pattern.Length <= SchemaPattern.Longest ? new SchemaPattern(pattern) : throw new NotSupportedException($"it is longer than {SchemaPattern.Longest} characters");
+            return pattern.Length <= SchemaPattern.Longest
+                ? new SchemaPattern(pattern)
+                : throw new NotSupportedException($"it is longer than {SchemaPattern.Longest} characters");
         }
         catch (Exception error) when (error is ArgumentException or NotSupportedException)
         {
             report(
                 BundleErrorCodes.BadPattern,
                 $"pattern '{Excerpt.Of(pattern, 64)}' cannot be used: {error.Message}; allowed: ECMA-262 without look-around, back references and other groups than (…) and (?:…).",
-                "write it with classes, alternatives and repetitions.");
+                "write it with classes, alternatives and repetitions."
+            );
             return null;
         }
     }

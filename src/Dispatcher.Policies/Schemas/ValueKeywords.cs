@@ -21,27 +21,29 @@ internal sealed class TypeIsAnyOf(IReadOnlyList<string> types) : Keyword
 
     public override void Check(JsonElement value, Place at, PayloadCheck check)
     {
-        string type = Of(value.ValueKind);
-        bool fits = types.Contains(type, StringComparer.Ordinal)
+        var type = Of(value.ValueKind);
+        var fits =
+            types.Contains(type, StringComparer.Ordinal)
             || (type == "number" && types.Contains("integer", StringComparer.Ordinal) && JsonNumber.Of(value).IsWhole);
         if (!fits)
         {
-            string allowed = string.Join(" or ", types.Select(name => Words[name]));
+            var allowed = string.Join(" or ", types.Select(name => Words[name]));
             check.Add(at, value, allowed, $"send {allowed}.");
         }
     }
 
     public override void Describe(Shape shape) => shape.Types.AddRange(types);
 
-    private static string Of(JsonValueKind kind) => kind switch
-    {
-        JsonValueKind.Object => "object",
-        JsonValueKind.Array => "array",
-        JsonValueKind.String => "string",
-        JsonValueKind.Number => "number",
-        JsonValueKind.True or JsonValueKind.False => "boolean",
-        JsonValueKind.Null or JsonValueKind.Undefined => "null",
-    };
+    private static string Of(JsonValueKind kind) =>
+        kind switch
+        {
+            JsonValueKind.Object => "object",
+            JsonValueKind.Array => "array",
+            JsonValueKind.String => "string",
+            JsonValueKind.Number => "number",
+            JsonValueKind.True or JsonValueKind.False => "boolean",
+            JsonValueKind.Null or JsonValueKind.Undefined => "null",
+        };
 }
 
 /// <summary><c>enum</c> and <c>const</c>: equal as JSON, so <c>1</c> is <c>1.0</c> and never <c>"1"</c>.</summary>
@@ -53,10 +55,15 @@ internal sealed class IsOneOf(IReadOnlyList<JsonElement> values) : Keyword
 
     public override void Check(JsonElement value, Place at, PayloadCheck check)
     {
-        long cost = values.Count + PayloadCheck.CostOf(_size + ((long)values.Count * PayloadCheck.SizeOf(value)));
+        var cost = values.Count + PayloadCheck.CostOf(_size + ((long)values.Count * PayloadCheck.SizeOf(value)));
         if (check.Step(cost) && !values.Any(one => JsonElement.DeepEquals(one, value)))
         {
-            check.Add(at, value, Excerpt.Of(string.Join(", ", values.Select(one => one.GetRawText())), LongestList), "send one of these, exactly.");
+            check.Add(
+                at,
+                value,
+                Excerpt.Of(string.Join(", ", values.Select(one => one.GetRawText())), LongestList),
+                "send one of these, exactly."
+            );
         }
     }
 
@@ -73,11 +80,14 @@ internal sealed class SizeLimit(JsonValueKind kind, bool isMost, int limit) : Ke
             return;
         }
 
-        int size = SizeOf(value);
+        var size = SizeOf(value);
         if (isMost ? size > limit : size < limit)
         {
-            string unit = kind == JsonValueKind.String ? "characters" : kind == JsonValueKind.Array ? "items" : "members";
-            string allowed = string.Create(CultureInfo.InvariantCulture, $"{(isMost ? "at most" : "at least")} {limit} {unit}");
+            var unit =
+                kind == JsonValueKind.String ? "characters"
+                : kind == JsonValueKind.Array ? "items"
+                : "members";
+            var allowed = string.Create(CultureInfo.InvariantCulture, $"{(isMost ? "at most" : "at least")} {limit} {unit}");
             check.Add(at, value, allowed, $"send {allowed}.");
         }
     }
@@ -98,7 +108,9 @@ internal sealed class SizeLimit(JsonValueKind kind, bool isMost, int limit) : Ke
     public static int Length(JsonElement text) => text.GetString()!.EnumerateRunes().Count();
 
     private int SizeOf(JsonElement value) =>
-        kind == JsonValueKind.String ? Length(value) : kind == JsonValueKind.Array ? value.GetArrayLength() : value.GetPropertyCount();
+        kind == JsonValueKind.String ? Length(value)
+        : kind == JsonValueKind.Array ? value.GetArrayLength()
+        : value.GetPropertyCount();
 }
 
 /// <summary><c>pattern</c>: found anywhere in the text, unless it is anchored.</summary>
@@ -106,7 +118,11 @@ internal sealed class HasPattern(SchemaPattern pattern) : Keyword
 {
     public override void Check(JsonElement value, Place at, PayloadCheck check)
     {
-        if (value.ValueKind == JsonValueKind.String && check.Step(pattern.CostOf(PayloadCheck.SizeOf(value))) && !pattern.IsIn(value.GetString()!))
+        if (
+            value.ValueKind == JsonValueKind.String
+            && check.Step(pattern.CostOf(PayloadCheck.SizeOf(value)))
+            && !pattern.IsIn(value.GetString()!)
+        )
         {
             check.Add(at, value, $"a text that fits {pattern}", "send such a text.");
         }
@@ -125,18 +141,18 @@ internal sealed class NumberLimit(JsonElement limit, bool isMost, bool isExclusi
             return;
         }
 
-        int order = JsonNumber.Of(value).CompareTo(_limit);
-        bool isOver = isMost ? order > 0 : order < 0;
+        var order = JsonNumber.Of(value).CompareTo(_limit);
+        var isOver = isMost ? order > 0 : order < 0;
         if (isOver || (isExclusive && order == 0))
         {
-            string allowed = $"{(isExclusive ? isMost ? "less than" : "more than" : isMost ? "at most" : "at least")} {limit.GetRawText()}";
+            var allowed = $"{(isExclusive ? isMost ? "less than" : "more than" : isMost ? "at most" : "at least")} {limit.GetRawText()}";
             check.Add(at, value, allowed, $"send {allowed}.");
         }
     }
 
     public override void Describe(Shape shape)
     {
-        if (!isMost && limit.TryGetDecimal(out decimal least))
+        if (!isMost && limit.TryGetDecimal(out var least))
         {
             shape.LeastNumber = decimal.Ceiling(isExclusive ? least + 1 : least);
         }

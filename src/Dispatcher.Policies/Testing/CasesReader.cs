@@ -1,4 +1,3 @@
-using Dispatcher.Contracts;
 using Dispatcher.Policies.Loading;
 
 namespace Dispatcher.Policies.Testing;
@@ -13,7 +12,7 @@ internal sealed class CasesReader(ErrorList errors)
     public static IReadOnlyList<PolicyCase> ReadAll(IReadOnlyList<BundleFile> files, ErrorList errors)
     {
         CasesReader reader = new(errors);
-        foreach (BundleFile file in files.Where(file => BundlePaths.IsCase(file.Path)).OrderBy(file => file.Path, StringComparer.Ordinal))
+        foreach (var file in files.Where(file => BundlePaths.IsCase(file.Path)).OrderBy(file => file.Path, StringComparer.Ordinal))
         {
             reader.Read(file);
         }
@@ -23,13 +22,16 @@ internal sealed class CasesReader(ErrorList errors)
 
     private void Read(BundleFile file)
     {
-        if (YamlReader.Read(file, errors).Root is not { } root || Fields.Of(root, "a cases file", errors, "version", "cases") is not { } fields)
+        if (
+            YamlReader.Read(file, errors).Root is not { } root
+            || Fields.Of(root, "a cases file", errors, "version", "cases") is not { } fields
+        )
         {
             return;
         }
 
         fields.NeedText("version", Patterns.Version(), Patterns.VersionWords);
-        foreach (YamlNode node in Lists.Items(fields.Need("cases"), "cases", errors))
+        foreach (var node in Lists.Items(fields.Need("cases"), "cases", errors))
         {
             ReadCase(node);
         }
@@ -42,13 +44,22 @@ internal sealed class CasesReader(ErrorList errors)
             return;
         }
 
-        string? name = ReadName(fields);
-        JobFacts? job = fields.Need("job") is { } facts ? ReadJob(facts) : null;
-        Expectation? expect = fields.Need("expect") is { } expected ? ReadExpectation(expected) : null;
-        DateTimeOffset? at = fields.Get("at") is { } time ? Scalars.Time(time, "at", errors) : null;
+        var name = ReadName(fields);
+        var job = fields.Need("job") is { } facts ? ReadJob(facts) : null;
+        var expect = fields.Need("expect") is { } expected ? ReadExpectation(expected) : null;
+        var at = fields.Get("at") is { } time ? Scalars.Time(time, "at", errors) : null;
         if (name is not null && job is not null && expect is not null)
         {
-            _cases.Add(new PolicyCase { Name = name, Where = node.Where, Job = job, At = at, Expect = expect });
+            _cases.Add(
+                new PolicyCase
+                {
+                    Name = name,
+                    Where = node.Where,
+                    Job = job,
+                    At = at,
+                    Expect = expect,
+                }
+            );
         }
     }
 
@@ -61,7 +72,12 @@ internal sealed class CasesReader(ErrorList errors)
 
         if (!_places.TryAdd(name, node.Where))
         {
-            errors.Add(node, BundleErrorCodes.DuplicateId, $"case '{name}' is already at {_places[name]}; allowed: each name once.", "rename one of the cases.");
+            errors.Add(
+                node,
+                BundleErrorCodes.DuplicateId,
+                $"case '{name}' is already at {_places[name]}; allowed: each name once.",
+                "rename one of the cases."
+            );
         }
 
         return name;
@@ -69,7 +85,10 @@ internal sealed class CasesReader(ErrorList errors)
 
     private JobFacts? ReadJob(YamlNode node)
     {
-        if (Fields.Of(node, "a job", errors, "topic", "principal", "labels", "risk_tags", "payload", "workflow_id", "attempt") is not { } fields)
+        if (
+            Fields.Of(node, "a job", errors, "topic", "principal", "labels", "risk_tags", "payload", "workflow_id", "attempt")
+            is not { } fields
+        )
         {
             return null;
         }
@@ -78,8 +97,13 @@ internal sealed class CasesReader(ErrorList errors)
         {
             Topic = fields.NeedText("topic", Patterns.Topic(), Patterns.TopicWords) ?? "",
             Principal = fields.NeedText("principal", Patterns.Name(), Patterns.NameWords) ?? "",
-            Labels = Fields.Named(fields.Get("labels"), "labels", errors)
-                .ToDictionary(label => label.Key.Text, label => Scalars.Text(label.Value, $"label {label.Key.Text}", errors) ?? "", StringComparer.Ordinal),
+            Labels = Fields
+                .Named(fields.Get("labels"), "labels", errors)
+                .ToDictionary(
+                    label => label.Key.Text,
+                    label => Scalars.Text(label.Value, $"label {label.Key.Text}", errors) ?? "",
+                    StringComparer.Ordinal
+                ),
             RiskTags = fields.Set("risk_tags") ?? [],
             Payload = fields.Get("payload") is { } payload ? YamlJson.Write(payload, errors) : "{}"u8.ToArray(),
             WorkflowId = fields.Text("workflow_id"),
@@ -94,14 +118,16 @@ internal sealed class CasesReader(ErrorList errors)
             return null;
         }
 
-        Verdict? verdict = fields.Need("verdict") is { } decision ? VerdictReader.Read(decision, "verdict", errors) : null;
-        return verdict is null ? null : new Expectation
-        {
-            Verdict = verdict.Value,
-            Rules = fields.Set("rules"),
-            Reason = fields.Text("reason"),
-            Constraints = fields.Get("constraints") is { } constraints ? ConstraintReader.ReadAny(constraints, errors) : null,
-            Approval = fields.Get("approval") is { } approval ? ApprovalReader.Read(approval, errors) : null,
-        };
+        var verdict = fields.Need("verdict") is { } decision ? VerdictReader.Read(decision, "verdict", errors) : null;
+        return verdict is null
+            ? null
+            : new Expectation
+            {
+                Verdict = verdict.Value,
+                Rules = fields.Set("rules"),
+                Reason = fields.Text("reason"),
+                Constraints = fields.Get("constraints") is { } constraints ? ConstraintReader.ReadAny(constraints, errors) : null,
+                Approval = fields.Get("approval") is { } approval ? ApprovalReader.Read(approval, errors) : null,
+            };
     }
 }

@@ -19,7 +19,8 @@ internal static class Expected
         return differences;
 
         // The reason of a verdict that nobody expected, but not of one that is right.
-        string Why(Decision decision) => decision.Verdict == expected.Verdict ? "" : $" ({decision.Reason}{(decision.Detail is null ? "" : $": {decision.Detail}")})";
+        string Why(Decision decision) =>
+            decision.Verdict == expected.Verdict ? "" : $" ({decision.Reason}{(decision.Detail is null ? "" : $": {decision.Detail}")})";
     }
 
     private static void Compare(List<string> differences, string what, string? expected, string? decided)
@@ -46,11 +47,15 @@ internal static class Expected
             $"{ConstraintNames.MaxOutputBytes} {constraints.MaxOutputBytes?.ToString(CultureInfo.InvariantCulture)}",
             $"{ConstraintNames.TimeoutMs} {constraints.TimeoutMs?.ToString(CultureInfo.InvariantCulture)}",
         ];
-        string text = string.Join(", ", parts.Where(part => !part.EndsWith(' ')));
+        var text = string.Join(", ", parts.Where(part => !part.EndsWith(' ')));
         return text.Length == 0 ? "none" : text;
     }
 
-    private static string? Text(ApprovalRequirement? approval) => approval is null ? null
-        : string.Create(CultureInfo.InvariantCulture,
-            $"groups [{string.Join(", ", approval.Groups.Select(group => FormattableString.Invariant($"{group.Group} {group.Count}")))}], exclude {Text(approval.Exclude)}, decide_within {approval.DecideWithin:c}, use_within {approval.UseWithin:c}, covers {ApprovalNames.Of(approval.Covers)}, on_policy_change {ApprovalNames.Of(approval.OnPolicyChange)}");
+    private static string? Text(ApprovalRequirement? approval) =>
+        approval is null
+            ? null
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"groups [{string.Join(", ", approval.Groups.Select(group => FormattableString.Invariant($"{group.Group} {group.Count}")))}], exclude {Text(approval.Exclude)}, decide_within {approval.DecideWithin:c}, use_within {approval.UseWithin:c}, covers {ApprovalNames.Of(approval.Covers)}, on_policy_change {ApprovalNames.Of(approval.OnPolicyChange)}"
+            );
 }

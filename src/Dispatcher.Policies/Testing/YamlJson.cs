@@ -24,7 +24,7 @@ internal static partial class YamlJson
         {
             case NodeKind.Map:
                 json.WriteStartObject();
-                foreach (YamlEntry entry in node.Entries)
+                foreach (var entry in node.Entries)
                 {
                     json.WritePropertyName(entry.Key.Text);
                     Write(entry.Value, json, errors);
@@ -34,7 +34,7 @@ internal static partial class YamlJson
                 break;
             case NodeKind.List:
                 json.WriteStartArray();
-                foreach (YamlNode item in node.Items)
+                foreach (var item in node.Items)
                 {
                     Write(item, json, errors);
                 }

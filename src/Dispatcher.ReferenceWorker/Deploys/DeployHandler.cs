@@ -18,30 +18,45 @@ internal sealed partial class DeployHandler(Programs programs, IOptions<Referenc
         var payload = new PayloadReader(run.Payload);
         var name = payload.RequiredText("recipe");
         var version = payload.RequiredText("version");
-        payload.Require(version.Length == 0 || Version().IsMatch(version), "'version' must be 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', and not start with '-'");
+        payload.Require(
+            version.Length == 0 || Version().IsMatch(version),
+            "'version' must be 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', and not start with '-'"
+        );
         payload.Done();
         if (!options.Value.Recipes.TryGetValue(name, out var recipe))
         {
-            throw JobFaultException.Terminal("unknown_recipe", $"This worker has no recipe '{name}' (known: {string.Join(", ", options.Value.Recipes.Keys.Order())}).");
+            throw JobFaultException.Terminal(
+                "unknown_recipe",
+                $"This worker has no recipe '{name}' (known: {string.Join(", ", options.Value.Recipes.Keys.Order())})."
+            );
         }
 
         var env = run.Labels.GetValueOrDefault("env");
         if (!string.Equals(env, recipe.Env, StringComparison.Ordinal))
         {
-            throw JobFaultException.Terminal("wrong_env", $"Recipe '{name}' is for env '{recipe.Env}', and the job's label env is '{env ?? "(missing)"}'.");
+            throw JobFaultException.Terminal(
+                "wrong_env",
+                $"Recipe '{name}' is for env '{recipe.Env}', and the job's label env is '{env ?? "(missing)"}'."
+            );
         }
 
         var spec = new ProcessSpec
         {
-            Program = ChildProcess.Find(recipe.Command[0])
-                ?? throw JobFaultException.Terminal("command_not_found", $"'{recipe.Command[0]}' of recipe '{name}' was not found on this worker."),
+            Program =
+                ChildProcess.Find(recipe.Command[0])
+                ?? throw JobFaultException.Terminal(
+                    "command_not_found",
+                    $"'{recipe.Command[0]}' of recipe '{name}' was not found on this worker."
+                ),
             Arguments = [.. recipe.Command.Skip(1).Select(argument => argument.Replace("{version}", version, StringComparison.Ordinal))],
             WorkingFolder = recipe.WorkingFolder,
             Environment = EnvironmentOf(recipe),
             MaxOutputBytes = run.MaxOutputBytes,
         };
         var result = await programs.RunAsync(run, spec, cancellationToken);
-        return result.ExitCode == 0 ? result.ToJobResult(run.MaxOutputBytes, withStderr: false) : throw result.Fault(null, programs.Keep(run, result));
+        return result.ExitCode == 0
+            ? result.ToJobResult(run.MaxOutputBytes, withStderr: false)
+            : throw result.Fault(null, programs.Keep(run, result));
     }
 
     private static Dictionary<string, string> EnvironmentOf(Recipe recipe)

@@ -12,8 +12,19 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
     /// <summary>What the connection, the effect guard or the host rule decide, and a message must not.</summary>
     private static readonly HashSet<string> Reserved = new(StringComparer.OrdinalIgnoreCase)
     {
-        "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "Upgrade",
-        "HTTP2-Settings", "Expect", "TE", "Trailer", "Idempotency-Key",
+        "Host",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Connection",
+        "Keep-Alive",
+        "Proxy-Connection",
+        "Proxy-Authorization",
+        "Upgrade",
+        "HTTP2-Settings",
+        "Expect",
+        "TE",
+        "Trailer",
+        "Idempotency-Key",
     };
 
     /// <summary>The encoding of a body, and the one that is part of it.</summary>
@@ -32,12 +43,16 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
         var address = payload.RequiredText("url");
         var headers = payload.OptionalMap("headers");
         var body = payload.OptionalValue("body");
-        payload.Require(Methods.Contains(method, StringComparer.Ordinal), $"'method' must be one of {string.Join(", ", Methods)}, not '{method}'");
+        payload.Require(
+            Methods.Contains(method, StringComparer.Ordinal),
+            $"'method' must be one of {string.Join(", ", Methods)}, not '{method}'"
+        );
         var isUrl = Uri.TryCreate(address, UriKind.Absolute, out var url) && url.Host.Length > 0;
         payload.Require(address.Length == 0 || isUrl, "'url' must be an absolute address");
         payload.Require(
             !isUrl || IsReachable(url!),
-            "'url' has a host or port that nothing can have: a name has at most 253 characters and 63 between dots, a port is 1 to 65535");
+            "'url' has a host or port that nothing can have: a name has at most 253 characters and 63 between dots, a port is 1 to 65535"
+        );
         payload.Require(!isUrl || url!.UserInfo.Length == 0, "'url' must not carry a user or password: use a header");
         payload.Require(body is null || method is not ("GET" or "HEAD"), "'body' is not for GET and HEAD");
         foreach (var (name, value) in headers)
@@ -49,7 +64,8 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
             payload.Require(
                 foreign == default,
                 $"'headers' has U+{(int)foreign:X4} in {name}, and only ASCII can be sent: encode the value as the receiver expects, "
-                + "for example percent-encoded");
+                    + "for example percent-encoded"
+            );
         }
 
         foreach (var same in headers.Keys.GroupBy(name => name, StringComparer.OrdinalIgnoreCase))
@@ -99,22 +115,32 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
             var isSent = request.Headers.NonValidated.Contains(name) || request.Content?.Headers.NonValidated.Contains(name) == true;
             payload.Require(
                 isSent,
-                request.Content is null ? $"'headers' has {name}, which describes a body, and there is none" : $"'headers' has {name}, which cannot be sent");
+                request.Content is null
+                    ? $"'headers' has {name}, which describes a body, and there is none"
+                    : $"'headers' has {name}, which cannot be sent"
+            );
         }
 
         var charset = request.Content?.Headers.ContentType?.CharSet?.Trim('"');
         payload.Require(
-            charset is null || SentAs.Contains(charset, StringComparer.OrdinalIgnoreCase), $"'headers' says charset {charset}, and the body is sent as utf-8");
+            charset is null || SentAs.Contains(charset, StringComparer.OrdinalIgnoreCase),
+            $"'headers' says charset {charset}, and the body is sent as utf-8"
+        );
         payload.Require(
             request.Content?.Headers.ContentEncoding.All(coding => coding.Equals("identity", StringComparison.OrdinalIgnoreCase)) != false,
-            "'headers' has Content-Encoding, and the body is sent as it is");
+            "'headers' has Content-Encoding, and the body is sent as it is"
+        );
     }
 
     /// <summary>Whether a resolver and a socket take it.</summary>
     private static bool IsReachable(Uri url) =>
-        url.Port != 0 && url.IdnHost is { Length: <= 253 } host
-        && host.Split('.') is var labels && labels.SkipLast(1).All(label => label.Length is > 0 and <= 63) && labels[^1].Length <= 63
+        url.Port != 0
+        && url.IdnHost is { Length: <= 253 } host
+        && host.Split('.') is var labels
+        && labels.SkipLast(1).All(label => label.Length is > 0 and <= 63)
+        && labels[^1].Length <= 63
         && Uri.CheckHostName(host) != UriHostNameType.Unknown;
 
-    private static bool IsToken(string name) => name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c, StringComparison.Ordinal));
+    private static bool IsToken(string name) =>
+        name.Length > 0 && name.All(c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c, StringComparison.Ordinal));
 }

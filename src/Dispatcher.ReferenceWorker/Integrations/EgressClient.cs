@@ -15,16 +15,18 @@ internal sealed class EgressClient : IDisposable
     public EgressClient(IOptions<ReferenceWorkerOptions> options)
     {
         var proxy = options.Value.EgressProxy;
-        _http = new HttpClient(new SocketsHttpHandler
-        {
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            UseProxy = proxy is not null,
-            // It leaves out the loopback by itself.
-            Proxy = proxy is null ? null : new WebProxy(proxy),
-            PooledConnectionLifetime = TimeSpan.FromMinutes(2),
-            ConnectTimeout = TimeSpan.FromSeconds(10),
-        })
+        _http = new HttpClient(
+            new SocketsHttpHandler
+            {
+                AllowAutoRedirect = false,
+                UseCookies = false,
+                UseProxy = proxy is not null,
+                // It leaves out the loopback by itself.
+                Proxy = proxy is null ? null : new WebProxy(proxy),
+                PooledConnectionLifetime = TimeSpan.FromMinutes(2),
+                ConnectTimeout = TimeSpan.FromSeconds(10),
+            }
+        )
         {
             // The run's token limits it.
             Timeout = Timeout.InfiniteTimeSpan,

@@ -25,7 +25,10 @@ internal static class HostRule
 
         if (!AllowedHosts.Allows(allowedHosts, url))
         {
-            throw JobFaultException.Terminal("host_not_allowed", $"'{NameOf(url)}' is not allowed (allowed: {string.Join(", ", allowedHosts)}).");
+            throw JobFaultException.Terminal(
+                "host_not_allowed",
+                $"'{NameOf(url)}' is not allowed (allowed: {string.Join(", ", allowedHosts)})."
+            );
         }
     }
 }

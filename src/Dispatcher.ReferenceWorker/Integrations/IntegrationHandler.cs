@@ -23,7 +23,13 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
     private const string EffectKey = "call";
 
     /// <summary>May follow a redirect to another origin; everything else could be a secret for the first one.</summary>
-    private static readonly HashSet<string> Harmless = new(StringComparer.OrdinalIgnoreCase) { "Accept", "Accept-Language", "Content-Type", "User-Agent" };
+    private static readonly HashSet<string> Harmless = new(StringComparer.OrdinalIgnoreCase)
+    {
+        "Accept",
+        "Accept-Language",
+        "Content-Type",
+        "User-Agent",
+    };
 
     public async Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken)
     {
@@ -35,7 +41,9 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
         }
 
         var honoursKey = call.IsIdempotent || AllowedHosts.Allows([.. options.Value.HostsThatHonourKeys], call.Url);
-        return JobResult.Of(await run.Effects.OnceAsync(EffectKey, (key, token) => CauseAsync(run, call, key, token), honoursKey, cancellationToken));
+        return JobResult.Of(
+            await run.Effects.OnceAsync(EffectKey, (key, token) => CauseAsync(run, call, key, token), honoursKey, cancellationToken)
+        );
     }
 
     // A receiver that said no, or was never reached, has done nothing; after any other failure nobody knows.
@@ -71,12 +79,16 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
 
             if (hop == MaxHops)
             {
-                throw JobFaultException.Terminal("too_many_redirects", $"More than {MaxHops} redirects, the last to {HostRule.NameOf(next)}.");
+                throw JobFaultException.Terminal(
+                    "too_many_redirects",
+                    $"More than {MaxHops} redirects, the last to {HostRule.NameOf(next)}."
+                );
             }
 
             Check(call, url, next);
             // Once left, never the same again: the other origin chose the address by which the call comes back.
-            sameOrigin &= Uri.Compare(url, next, UriComponents.SchemeAndServer, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
+            sameOrigin &=
+                Uri.Compare(url, next, UriComponents.SchemeAndServer, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
             url = next;
         }
     }
@@ -84,7 +96,8 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
     // Terminal: the receiver has done nothing, and will answer the same again.
     private static void Check(Call call, Uri from, Uri to)
     {
-        var problem = !call.IsSafe ? $"{call.Method} and its body are not sent on; call {HostRule.NameOf(to)} directly if that is meant"
+        var problem =
+            !call.IsSafe ? $"{call.Method} and its body are not sent on; call {HostRule.NameOf(to)} directly if that is meant"
             : from.Scheme == "https" && to.Scheme == "http" ? "it leads from https to http"
             : to.UserInfo.Length > 0 ? "it carries a user or password"
             : null;
@@ -113,17 +126,25 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
         }
         catch (HttpRequestException exception)
         {
-            var neverSent = exception.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError
-                or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError;
+            var neverSent =
+                exception.HttpRequestError
+                is HttpRequestError.ConnectionError
+                    or HttpRequestError.NameResolutionError
+                    or HttpRequestError.SecureConnectionError
+                    or HttpRequestError.ProxyTunnelError;
             throw JobFaultException.Transient(
-                neverSent ? "unreachable" : "connection_lost", $"{HostRule.NameOf(request.RequestUri!)}: {exception.Message}", innerException: exception);
+                neverSent ? "unreachable" : "connection_lost",
+                $"{HostRule.NameOf(request.RequestUri!)}: {exception.Message}",
+                innerException: exception
+            );
         }
     }
 
     // 301, 302 and 303 after a change mean "done, look there": that answer is the result. 307 and 308 mean "not here, ask there".
     private static Uri? RedirectOf(Call call, Uri url, HttpResponseMessage response)
     {
-        var follow = response.StatusCode is HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect
+        var follow =
+            response.StatusCode is HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect
             || (call.IsSafe && response.StatusCode is HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther);
         return follow && response.Headers.Location is { } location && Uri.TryCreate(url, location, out var next) ? next : null;
     }
@@ -137,7 +158,12 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
         }
 
         // Whether it may pass, the registry's table says.
-        throw new JobFaultException(null, "http:" + status.ToString(CultureInfo.InvariantCulture), $"{HostRule.NameOf(url)} answered {status}.", RetryAfter(response));
+        throw new JobFaultException(
+            null,
+            "http:" + status.ToString(CultureInfo.InvariantCulture),
+            $"{HostRule.NameOf(url)} answered {status}.",
+            RetryAfter(response)
+        );
     }
 
     // A date is of the receiver's clock, which says in the same answer what time it is.
@@ -145,23 +171,30 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
         response.Headers.RetryAfter?.Delta
         ?? (response.Headers.RetryAfter?.Date is { } date ? date - (response.Headers.Date ?? clock.GetUtcNow()) : null);
 
-    private static async Task<JsonElement> ResultAsync(HttpResponseMessage response, Uri url, int maxBytes, CancellationToken cancellationToken)
+    private static async Task<JsonElement> ResultAsync(
+        HttpResponseMessage response,
+        Uri url,
+        int maxBytes,
+        CancellationToken cancellationToken
+    )
     {
         var (bytes, more) = await ReadAsync(response, maxBytes, cancellationToken);
         for (var keep = bytes.Length; ; keep /= 2)
         {
             var (body, encoding) = Text(bytes.AsSpan(0, keep), more || keep < bytes.Length);
-            var result = JsonSerializer.SerializeToElement(new
-            {
-                status = (int)response.StatusCode,
-                url = url.AbsoluteUri,
-                content_type = response.Content.Headers.ContentType?.ToString(),
-                location = response.Headers.Location?.ToString(),
-                body,
-                encoding,
-                bytes = response.Content.Headers.ContentLength ?? bytes.Length,
-                truncated = more || keep < bytes.Length,
-            });
+            var result = JsonSerializer.SerializeToElement(
+                new
+                {
+                    status = (int)response.StatusCode,
+                    url = url.AbsoluteUri,
+                    content_type = response.Content.Headers.ContentType?.ToString(),
+                    location = response.Headers.Location?.ToString(),
+                    body,
+                    encoding,
+                    bytes = response.Content.Headers.ContentLength ?? bytes.Length,
+                    truncated = more || keep < bytes.Length,
+                }
+            );
             if (keep == 0 || JsonSerializer.SerializeToUtf8Bytes(result).Length <= maxBytes)
             {
                 return result;
@@ -169,7 +202,11 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
         }
     }
 
-    private static async Task<(byte[] Bytes, bool More)> ReadAsync(HttpResponseMessage response, int maxBytes, CancellationToken cancellationToken)
+    private static async Task<(byte[] Bytes, bool More)> ReadAsync(
+        HttpResponseMessage response,
+        int maxBytes,
+        CancellationToken cancellationToken
+    )
     {
         try
         {

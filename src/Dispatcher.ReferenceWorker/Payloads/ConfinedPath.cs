@@ -18,12 +18,17 @@ internal static class ConfinedPath
 
         var realRoot = Real(root);
         var real = Real(Path.Combine(realRoot, relative));
-        if (real != realRoot && !real.StartsWith(Path.TrimEndingDirectorySeparator(realRoot) + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+        if (
+            real != realRoot
+            && !real.StartsWith(Path.TrimEndingDirectorySeparator(realRoot) + Path.DirectorySeparatorChar, StringComparison.Ordinal)
+        )
         {
             throw JobFaultException.Terminal("path_refused", $"'{relative}' leads out of the allowed root.");
         }
 
-        return Path.Exists(real) ? real : throw JobFaultException.Terminal("path_refused", $"'{relative}' does not exist below the allowed root.");
+        return Path.Exists(real)
+            ? real
+            : throw JobFaultException.Terminal("path_refused", $"'{relative}' does not exist below the allowed root.");
     }
 
     // Resolved step by step, as the kernel does: a link's target may go through further links.
@@ -64,5 +69,6 @@ internal static class ConfinedPath
     }
 
     private static IEnumerable<string> Segments(string path) =>
-        path.Split([Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar], StringSplitOptions.RemoveEmptyEntries).Where(segment => segment != ".");
+        path.Split([Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar], StringSplitOptions.RemoveEmptyEntries)
+            .Where(segment => segment != ".");
 }

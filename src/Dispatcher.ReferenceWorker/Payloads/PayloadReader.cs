@@ -74,7 +74,11 @@ internal sealed class PayloadReader
             return [];
         }
 
-        if (value.ValueKind == JsonValueKind.Array && value.GetArrayLength() > 0 && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String))
+        if (
+            value.ValueKind == JsonValueKind.Array
+            && value.GetArrayLength() > 0
+            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
+        )
         {
             return [.. value.EnumerateArray().Select(item => item.GetString()!)];
         }
@@ -90,7 +94,10 @@ internal sealed class PayloadReader
             return [];
         }
 
-        if (value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out _)))
+        if (
+            value.ValueKind == JsonValueKind.Array
+            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out _))
+        )
         {
             return [.. value.EnumerateArray().Select(item => item.GetInt32())];
         }
@@ -107,7 +114,10 @@ internal sealed class PayloadReader
             return map;
         }
 
-        if (value.ValueKind != JsonValueKind.Object || value.EnumerateObject().Any(member => member.Value.ValueKind != JsonValueKind.String))
+        if (
+            value.ValueKind != JsonValueKind.Object
+            || value.EnumerateObject().Any(member => member.Value.ValueKind != JsonValueKind.String)
+        )
         {
             Wrong(name, value, "an object whose values are texts");
             return map;
@@ -135,7 +145,9 @@ internal sealed class PayloadReader
     /// <summary>Everything has been read: throws when anything was wrong, or a member was not asked for.</summary>
     public void Done()
     {
-        var unknown = _members.Keys.Where(name => !_known.Contains(name)).Select(name => $"'{name}' is unknown (known: {string.Join(", ", _known)})");
+        var unknown = _members
+            .Keys.Where(name => !_known.Contains(name))
+            .Select(name => $"'{name}' is unknown (known: {string.Join(", ", _known)})");
         List<string> errors = [.. _errors, .. unknown];
         if (errors.Count > 0)
         {
@@ -157,9 +169,10 @@ internal sealed class PayloadReader
 
     private void Wrong(string name, JsonElement value, string wanted) => _errors.Add($"'{name}' must be {wanted}, not {Kind(value)}");
 
-    private static string Kind(JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.Number => value.GetRawText(),
-        var kind => kind.ToString().ToLowerInvariant(),
-    };
+    private static string Kind(JsonElement value) =>
+        value.ValueKind switch
+        {
+            JsonValueKind.Number => value.GetRawText(),
+            var kind => kind.ToString().ToLowerInvariant(),
+        };
 }

@@ -32,7 +32,10 @@ internal static class ChildProcess
             return Path.IsPathFullyQualified(program) && IsExecutable(program) ? program : null;
         }
 
-        var folders = (Environment.GetEnvironmentVariable("PATH") ?? "/usr/local/bin:/usr/bin:/bin").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+        var folders = (Environment.GetEnvironmentVariable("PATH") ?? "/usr/local/bin:/usr/bin:/bin").Split(
+            Path.PathSeparator,
+            StringSplitOptions.RemoveEmptyEntries
+        );
         return folders.Where(Path.IsPathFullyQualified).Select(folder => Path.Combine(folder, program)).FirstOrDefault(IsExecutable);
     }
 
@@ -65,7 +68,11 @@ internal static class ChildProcess
 
         using var running = process;
         _program = process.Id;
-        var outputs = Task.WhenAll(stdout.ReadAsync(process.StandardOutput.BaseStream), stderr.ReadAsync(process.StandardError.BaseStream), WriteAsync(process.StandardInput, spec.Stdin));
+        var outputs = Task.WhenAll(
+            stdout.ReadAsync(process.StandardOutput.BaseStream),
+            stderr.ReadAsync(process.StandardError.BaseStream),
+            WriteAsync(process.StandardInput, spec.Stdin)
+        );
         await Task.WhenAny(process.WaitForExitAsync(), stop);
         var ended = await EndAsync(process, stop.IsCompleted ? StopLimit : EndLimit);
         await Task.WhenAny(outputs, Task.Delay(OutputGrace));
@@ -166,5 +173,8 @@ internal static class ChildProcess
 
     private static bool IsExecutable(string path) =>
         File.Exists(path)
-        && (OperatingSystem.IsWindows() || (File.GetUnixFileMode(path) & (UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute)) != 0);
+        && (
+            OperatingSystem.IsWindows()
+            || (File.GetUnixFileMode(path) & (UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute)) != 0
+        );
 }

@@ -45,9 +45,7 @@ internal static partial class Kernel
     public static bool ReapAll()
     {
         int reaped;
-        while ((reaped = WaitPid(-1, out _, NoHang)) > 0)
-        {
-        }
+        while ((reaped = WaitPid(-1, out _, NoHang)) > 0) { }
 
         return reaped == 0;
     }

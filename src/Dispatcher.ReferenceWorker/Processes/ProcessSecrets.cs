@@ -26,7 +26,9 @@ public static partial class ProcessSecrets
     {
         if (OperatingSystem.IsLinux() && Control(SetDumpable, 0, 0, 0, 0) != 0)
         {
-            throw new InvalidOperationException($"prctl(PR_SET_DUMPABLE, 0) failed: {Marshal.GetLastPInvokeErrorMessage()}. Without it the programs that jobs start can read the worker's secrets.");
+            throw new InvalidOperationException(
+                $"prctl(PR_SET_DUMPABLE, 0) failed: {Marshal.GetLastPInvokeErrorMessage()}. Without it the programs that jobs start can read the worker's secrets."
+            );
         }
     }
 
@@ -37,8 +39,11 @@ public static partial class ProcessSecrets
     /// <remarks>Returns where nothing is to be done or the system refuses it. The pools that run programs are refused then.</remarks>
     public static void RestartWithoutDiagnostics()
     {
-        if (!OperatingSystem.IsLinux() || Environment.GetEnvironmentVariable(DiagnosticsVariable) is { Length: > 0 }
-            || Environment.ProcessPath is not { } program)
+        if (
+            !OperatingSystem.IsLinux()
+            || Environment.GetEnvironmentVariable(DiagnosticsVariable) is { Length: > 0 }
+            || Environment.ProcessPath is not { } program
+        )
         {
             return;
         }

@@ -50,8 +50,23 @@ internal sealed record ProcessResult(int ExitCode, CapturedOutput Stdout, Captur
             var (stdout, stdoutCut) = Stdout.Head(keep);
             var (stderr, stderrCut) = Stderr.Head(withStderr ? keep : 0);
             var result = withStderr
-                ? JsonSerializer.SerializeToElement(new { exit_code = ExitCode, stdout, stderr, truncated = stdoutCut || stderrCut })
-                : JsonSerializer.SerializeToElement(new { exit_code = ExitCode, stdout, truncated = stdoutCut });
+                ? JsonSerializer.SerializeToElement(
+                    new
+                    {
+                        exit_code = ExitCode,
+                        stdout,
+                        stderr,
+                        truncated = stdoutCut || stderrCut,
+                    }
+                )
+                : JsonSerializer.SerializeToElement(
+                    new
+                    {
+                        exit_code = ExitCode,
+                        stdout,
+                        truncated = stdoutCut,
+                    }
+                );
             if (keep == 0 || JsonSerializer.SerializeToUtf8Bytes(result).Length <= maxBytes)
             {
                 return JobResult.Of(result);

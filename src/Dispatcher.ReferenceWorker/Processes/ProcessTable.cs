@@ -67,8 +67,7 @@ internal static class ProcessTable
                 found = true;
                 Kernel.Send(process, Kernel.SigStop);
             }
-        }
-        while (found && watch.Elapsed < limit);
+        } while (found && watch.Elapsed < limit);
 
         foreach (var process in frozen)
         {
@@ -118,11 +117,15 @@ internal static class ProcessTable
         [.. File.ReadAllText(thread + "/children").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(Number)];
 
     // All processes that are visible to this user.
-    private static IEnumerable<ProcessEntry> Read() => Directory.EnumerateDirectories("/proc")
-        .Select(folder => int.TryParse(Path.GetFileName(folder.AsSpan()), NumberStyles.None, CultureInfo.InvariantCulture, out var id)
-            ? EntryOf(id)
-            : null)
-        .OfType<ProcessEntry>();
+    private static IEnumerable<ProcessEntry> Read() =>
+        Directory
+            .EnumerateDirectories("/proc")
+            .Select(folder =>
+                int.TryParse(Path.GetFileName(folder.AsSpan()), NumberStyles.None, CultureInfo.InvariantCulture, out var id)
+                    ? EntryOf(id)
+                    : null
+            )
+            .OfType<ProcessEntry>();
 
     private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
 }

@@ -29,14 +29,16 @@ internal sealed partial class Programs(ILogger<Programs> logger) : IHostedServic
         {
             throw new PlatformNotSupportedException(
                 "The pools repo, shell and deploy run programs. Only Linux can end everything that a program starts: "
-                + "serve these pools on Linux, and other pools here.");
+                    + "serve these pools on Linux, and other pools here."
+            );
         }
 
         if (!ProcessSecrets.DiagnosticsAreOff)
         {
             throw new PlatformNotSupportedException(
                 "The pools repo, shell and deploy run programs, which could read the secrets of this process through its .NET diagnostics "
-                + "socket. Set DOTNET_EnableDiagnostics=0 in its environment (seen: another value or none), or serve other pools.");
+                    + "socket. Set DOTNET_EnableDiagnostics=0 in its environment (seen: another value or none), or serve other pools."
+            );
         }
 
         Return(await SupervisorProcess.StartAsync(cancellationToken));
@@ -77,7 +79,9 @@ internal sealed partial class Programs(ILogger<Programs> logger) : IHostedServic
         {
             Log.SupervisorLost(logger, run.JobId, run.Attempt, run.RunId, spec.Program);
             throw JobFaultException.Terminal(
-                "supervisor_lost", $"The process that supervised the program was killed or disturbed; the program was ended. {Reference(run)}");
+                "supervisor_lost",
+                $"The process that supervised the program was killed or disturbed; the program was ended. {Reference(run)}"
+            );
         }
 
         return end is { ExitCode: { } code }
@@ -162,23 +166,35 @@ internal sealed partial class Programs(ILogger<Programs> logger) : IHostedServic
 
     private static partial class Log
     {
-        [LoggerMessage(ReferenceWorkerEventIds.ProcessesRemain, LogLevel.Error,
+        [LoggerMessage(
+            ReferenceWorkerEventIds.ProcessesRemain,
+            LogLevel.Error,
             "Processes of job {JobId}, attempt {Attempt}, run {RunId} could not be ended ({Program}): "
-            + "end them by hand, or restart the machine or container")]
+                + "end them by hand, or restart the machine or container"
+        )]
         public static partial void ProcessesRemain(ILogger logger, Guid jobId, int attempt, Guid runId, string program);
 
-        [LoggerMessage(ReferenceWorkerEventIds.SupervisorLost, LogLevel.Error,
+        [LoggerMessage(
+            ReferenceWorkerEventIds.SupervisorLost,
+            LogLevel.Error,
             "The supervisor of job {JobId}, attempt {Attempt}, run {RunId} ended before its program ({Program}), or its answer was not its "
-            + "own; all processes of the run were killed. The program may have attacked it")]
+                + "own; all processes of the run were killed. The program may have attacked it"
+        )]
         public static partial void SupervisorLost(ILogger logger, Guid jobId, int attempt, Guid runId, string program);
 
-        [LoggerMessage(ReferenceWorkerEventIds.SupervisorDiscarded, LogLevel.Error,
+        [LoggerMessage(
+            ReferenceWorkerEventIds.SupervisorDiscarded,
+            LogLevel.Error,
             "A supervisor without a run ended, or another process wrote to its pipe; it was killed and is replaced. A program of an earlier "
-            + "run may have attacked it")]
+                + "run may have attacked it"
+        )]
         public static partial void SupervisorDiscarded(ILogger logger);
 
-        [LoggerMessage(ReferenceWorkerEventIds.ProgramFailed, LogLevel.Warning,
-            "A program of job {JobId}, attempt {Attempt}, run {RunId} exited with {ExitCode}; its output ends: {Output}")]
+        [LoggerMessage(
+            ReferenceWorkerEventIds.ProgramFailed,
+            LogLevel.Warning,
+            "A program of job {JobId}, attempt {Attempt}, run {RunId} exited with {ExitCode}; its output ends: {Output}"
+        )]
         public static partial void ProgramFailed(ILogger logger, Guid jobId, int attempt, Guid runId, int exitCode, string output);
     }
 }

@@ -33,7 +33,7 @@ internal static class Supervisor
         using var requests = new StreamReader(input, Encoding.UTF8);
         await using var answers = new StreamWriter(output, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true };
         await answers.WriteLineAsync(Ready);
-        for (var next = requests.ReadLineAsync(); await next is { } request;)
+        for (var next = requests.ReadLineAsync(); await next is { } request; )
         {
             // The worker sends nothing while a program runs, so that what this waits for is the end of the input.
             next = requests.ReadLineAsync();

@@ -46,7 +46,8 @@ internal sealed class SupervisorProcess : IDisposable
             return line == Supervisor.Ready
                 ? supervisor
                 : throw new PlatformNotSupportedException(
-                    "The supervisor of programs ended at its start; what it wrote to standard error says why.");
+                    "The supervisor of programs ended at its start; what it wrote to standard error says why."
+                );
         }
         catch
         {
@@ -65,7 +66,10 @@ internal sealed class SupervisorProcess : IDisposable
         try
         {
             // A process of the same user can open the pipe before the supervisor protects itself; without the nonce it can answer nothing.
-            var request = spec with { Nonce = RandomNumberGenerator.GetHexString(64, lowercase: true) };
+            var request = spec with
+            {
+                Nonce = RandomNumberGenerator.GetHexString(64, lowercase: true),
+            };
             await _process.StandardInput.WriteLineAsync(JsonSerializer.Serialize(request, SupervisionJson.Default.ProcessSpec));
             await _process.StandardInput.FlushAsync();
             var line = await ReadAnswerAsync(AnswerSlack + (EncodedOutputs * (long)spec.MaxOutputBytes), CancellationToken.None);
@@ -213,8 +217,13 @@ internal sealed class SupervisorProcess : IDisposable
             var session = ProcessTable.EntryOf(Environment.ProcessId)!.Value.Session;
             return
             [
-                .. ProcessTable.Children().Where(child => !Live.Contains(child)).Select(ProcessTable.EntryOf).OfType<ProcessEntry>()
-                    .Where(child => child.Parent == Environment.ProcessId && child.Session != session).Select(child => child.Id),
+                .. ProcessTable
+                    .Children()
+                    .Where(child => !Live.Contains(child))
+                    .Select(ProcessTable.EntryOf)
+                    .OfType<ProcessEntry>()
+                    .Where(child => child.Parent == Environment.ProcessId && child.Session != session)
+                    .Select(child => child.Id),
             ];
         }
     }

@@ -14,9 +14,26 @@ internal sealed class Git(Programs programs, JobRun run, RepositoryView view)
     // The view has no configuration of the repository's. These hold even where a new version of git reads more.
     private static readonly string[] Hardened =
     [
-        "--no-pager", "--no-replace-objects",
-        "-c", "safe.bareRepository=explicit", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.pager=cat", "-c", "core.attributesFile=/dev/null",
-        "-c", "log.showSignature=false", "-c", "log.mailmap=false", "-c", "protocol.allow=never", "-c", "core.quotePath=false",
+        "--no-pager",
+        "--no-replace-objects",
+        "-c",
+        "safe.bareRepository=explicit",
+        "-c",
+        "core.hooksPath=/dev/null",
+        "-c",
+        "core.fsmonitor=false",
+        "-c",
+        "core.pager=cat",
+        "-c",
+        "core.attributesFile=/dev/null",
+        "-c",
+        "log.showSignature=false",
+        "-c",
+        "log.mailmap=false",
+        "-c",
+        "protocol.allow=never",
+        "-c",
+        "core.quotePath=false",
     ];
 
     /// <summary>The output of a git command that must succeed.</summary>
@@ -35,27 +52,28 @@ internal sealed class Git(Programs programs, JobRun run, RepositoryView view)
         return result.ExitCode == 0 ? result : throw JobFaultException.Terminal("not_found", $"{whatFor}. {programs.Keep(run, result)}");
     }
 
-    private Dictionary<string, string> CleanEnvironment() => new(StringComparer.Ordinal)
-    {
-        ["PATH"] = Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin",
-        ["HOME"] = "/nonexistent",
-        ["LC_ALL"] = "C.UTF-8",
-        ["GIT_OBJECT_DIRECTORY"] = view.Objects,
-        // Git looks for no repository in the folders above.
-        ["GIT_CEILING_DIRECTORIES"] = view.Folder,
-        // The same folder, so that no file commondir can name another.
-        ["GIT_COMMON_DIR"] = view.Folder,
-        ["GIT_CONFIG_NOSYSTEM"] = "1",
-        ["GIT_CONFIG_GLOBAL"] = "/dev/null",
-        ["GIT_ATTR_NOSYSTEM"] = "1",
-        ["GIT_TERMINAL_PROMPT"] = "0",
-        ["GIT_OPTIONAL_LOCKS"] = "0",
-        ["GIT_NO_LAZY_FETCH"] = "1",
-        ["GIT_NO_REPLACE_OBJECTS"] = "1",
-        ["GIT_GRAFT_FILE"] = "/dev/null",
-        ["GIT_ALLOW_PROTOCOL"] = "none",
-        ["GIT_PROTOCOL_FROM_USER"] = "0",
-        // A path is a path: no :(glob) or :(attr).
-        ["GIT_LITERAL_PATHSPECS"] = "1",
-    };
+    private Dictionary<string, string> CleanEnvironment() =>
+        new(StringComparer.Ordinal)
+        {
+            ["PATH"] = Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin",
+            ["HOME"] = "/nonexistent",
+            ["LC_ALL"] = "C.UTF-8",
+            ["GIT_OBJECT_DIRECTORY"] = view.Objects,
+            // Git looks for no repository in the folders above.
+            ["GIT_CEILING_DIRECTORIES"] = view.Folder,
+            // The same folder, so that no file commondir can name another.
+            ["GIT_COMMON_DIR"] = view.Folder,
+            ["GIT_CONFIG_NOSYSTEM"] = "1",
+            ["GIT_CONFIG_GLOBAL"] = "/dev/null",
+            ["GIT_ATTR_NOSYSTEM"] = "1",
+            ["GIT_TERMINAL_PROMPT"] = "0",
+            ["GIT_OPTIONAL_LOCKS"] = "0",
+            ["GIT_NO_LAZY_FETCH"] = "1",
+            ["GIT_NO_REPLACE_OBJECTS"] = "1",
+            ["GIT_GRAFT_FILE"] = "/dev/null",
+            ["GIT_ALLOW_PROTOCOL"] = "none",
+            ["GIT_PROTOCOL_FROM_USER"] = "0",
+            // A path is a path: no :(glob) or :(attr).
+            ["GIT_LITERAL_PATHSPECS"] = "1",
+        };
 }

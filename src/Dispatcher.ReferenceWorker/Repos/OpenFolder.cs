@@ -34,11 +34,13 @@ internal sealed partial class OpenFolder : IDisposable
     private OpenFolder(SafeFileHandle handle) => _handle = handle;
 
     /// <summary>Names and kinds of what is in the folder, at the moment of the call.</summary>
-    public IEnumerable<FolderEntry> Entries => new FileSystemEnumerable<FolderEntry>(
-        $"/proc/self/fd/{_handle.DangerousGetHandle()}",
-        (ref FileSystemEntry entry) =>
-            new FolderEntry(entry.FileName.ToString(), entry.IsDirectory, (entry.Attributes & FileAttributes.ReparsePoint) != 0),
-        new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = false });
+    public IEnumerable<FolderEntry> Entries =>
+        new FileSystemEnumerable<FolderEntry>(
+            $"/proc/self/fd/{_handle.DangerousGetHandle()}",
+            (ref FileSystemEntry entry) =>
+                new FolderEntry(entry.FileName.ToString(), entry.IsDirectory, (entry.Attributes & FileAttributes.ReparsePoint) != 0),
+            new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = false }
+        );
 
     /// <summary>Opens a folder of the operator's choice; its path may hold links.</summary>
     public static OpenFolder At(string path) =>

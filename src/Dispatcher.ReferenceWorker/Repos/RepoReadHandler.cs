@@ -37,7 +37,14 @@ internal sealed class RepoReadHandler(Programs programs, IOptions<ReferenceWorke
 
         using var view = RepositoryView.Of(options.Value.RepoRoot!, repo);
         var git = new Git(programs, run, view);
-        var resolved = await git.RunAsync($"'{reference}' is no commit of '{repo}'", cancellationToken, "rev-parse", "--verify", "--quiet", reference + "^{commit}");
+        var resolved = await git.RunAsync(
+            $"'{reference}' is no commit of '{repo}'",
+            cancellationToken,
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            reference + "^{commit}"
+        );
         var commit = resolved.Stdout.Head(int.MaxValue).Text.Trim();
         return operation switch
         {
@@ -47,27 +54,94 @@ internal sealed class RepoReadHandler(Programs programs, IOptions<ReferenceWorke
         };
     }
 
-    private static async Task<JobResult> LogAsync(Git git, string commit, string path, int limit, int maxBytes, CancellationToken cancellationToken)
+    private static async Task<JobResult> LogAsync(
+        Git git,
+        string commit,
+        string path,
+        int limit,
+        int maxBytes,
+        CancellationToken cancellationToken
+    )
     {
         string[] only = path.Length > 0 ? [path] : [];
         var log = await git.RunAsync(
-            "The log cannot be read", cancellationToken,
-            ["log", "--no-color", $"--max-count={limit.ToString(CultureInfo.InvariantCulture)}", "--format=%H%x1f%an%x1f%ae%x1f%aI%x1f%s%x1e", commit, "--", .. only]);
+            "The log cannot be read",
+            cancellationToken,
+            [
+                "log",
+                "--no-color",
+                $"--max-count={limit.ToString(CultureInfo.InvariantCulture)}",
+                "--format=%H%x1f%an%x1f%ae%x1f%aI%x1f%s%x1e",
+                commit,
+                "--",
+                .. only,
+            ]
+        );
         var (text, cut) = log.Stdout.Head(maxBytes);
-        var commits = Records(text, '\u001e', cut).Select(line => line.TrimStart('\n').Split('\u001f')).Where(fields => fields.Length == 5)
-            .Select(fields => new { hash = fields[0], author = fields[1], email = fields[2], at = fields[3], subject = fields[4] }).ToList();
-        return Fitting(commits, cut, maxBytes, (kept, truncated) => new { commit, commits = kept, truncated });
+        var commits = Records(text, '\u001e', cut)
+            .Select(line => line.TrimStart('\n').Split('\u001f'))
+            .Where(fields => fields.Length == 5)
+            .Select(fields => new
+            {
+                hash = fields[0],
+                author = fields[1],
+                email = fields[2],
+                at = fields[3],
+                subject = fields[4],
+            })
+            .ToList();
+        return Fitting(
+            commits,
+            cut,
+            maxBytes,
+            (kept, truncated) =>
+                new
+                {
+                    commit,
+                    commits = kept,
+                    truncated,
+                }
+        );
     }
 
-    private static async Task<JobResult> TreeAsync(Git git, string commit, string path, int limit, int maxBytes, CancellationToken cancellationToken)
+    private static async Task<JobResult> TreeAsync(
+        Git git,
+        string commit,
+        string path,
+        int limit,
+        int maxBytes,
+        CancellationToken cancellationToken
+    )
     {
         var tree = await git.RunAsync($"'{path}' is no folder of that commit", cancellationToken, "ls-tree", "--long", $"{commit}:{path}");
         var (text, cut) = tree.Stdout.Head(maxBytes);
         // <mode> <type> <hash> <size, padded>\t<path>
-        var all = Records(text, '\n', cut).Select(line => line.Split('\t', 2)).Where(parts => parts.Length == 2)
-            .Select(parts => (Fields: parts[0].Split(' ', StringSplitOptions.RemoveEmptyEntries), Path: parts[1])).Where(entry => entry.Fields.Length == 4)
-            .Select(entry => new { mode = entry.Fields[0], type = entry.Fields[1], hash = entry.Fields[2], size = entry.Fields[3], path = entry.Path }).ToList();
-        return Fitting(all.Take(limit).ToList(), cut || all.Count > limit, maxBytes, (kept, truncated) => new { commit, entries = kept, truncated });
+        var all = Records(text, '\n', cut)
+            .Select(line => line.Split('\t', 2))
+            .Where(parts => parts.Length == 2)
+            .Select(parts => (Fields: parts[0].Split(' ', StringSplitOptions.RemoveEmptyEntries), Path: parts[1]))
+            .Where(entry => entry.Fields.Length == 4)
+            .Select(entry => new
+            {
+                mode = entry.Fields[0],
+                type = entry.Fields[1],
+                hash = entry.Fields[2],
+                size = entry.Fields[3],
+                path = entry.Path,
+            })
+            .ToList();
+        return Fitting(
+            all.Take(limit).ToList(),
+            cut || all.Count > limit,
+            maxBytes,
+            (kept, truncated) =>
+                new
+                {
+                    commit,
+                    entries = kept,
+                    truncated,
+                }
+        );
     }
 
     private static async Task<JobResult> FileAsync(Git git, string commit, string path, int maxBytes, CancellationToken cancellationToken)
@@ -79,7 +153,16 @@ internal sealed class RepoReadHandler(Programs programs, IOptions<ReferenceWorke
         for (var keep = maxBytes; ; keep /= 2)
         {
             var (text, truncated) = file.Stdout.Head(keep);
-            var result = JsonSerializer.SerializeToElement(new { commit, path, size = bytes, text, truncated });
+            var result = JsonSerializer.SerializeToElement(
+                new
+                {
+                    commit,
+                    path,
+                    size = bytes,
+                    text,
+                    truncated,
+                }
+            );
             if (keep == 0 || JsonSerializer.SerializeToUtf8Bytes(result).Length <= maxBytes)
             {
                 return JobResult.Of(result);

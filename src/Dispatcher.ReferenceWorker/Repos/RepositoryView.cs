@@ -45,14 +45,16 @@ internal sealed partial class RepositoryView : IDisposable
         if (repo is "." or ".." || repo.Any(character => character is '/' or '\\' || char.IsControl(character)))
         {
             throw JobFaultException.Terminal(
-                "path_refused", "'repo' must be the name of a folder directly below the allowed root, without '/' and '..'.");
+                "path_refused",
+                "'repo' must be the name of a folder directly below the allowed root, without '/' and '..'."
+            );
         }
 
         try
         {
             using var top = OpenFolder.At(root);
-            using var folder = top.Folder(repo)
-                ?? throw JobFaultException.Terminal("path_refused", $"'{repo}' does not exist below the allowed root.");
+            using var folder =
+                top.Folder(repo) ?? throw JobFaultException.Terminal("path_refused", $"'{repo}' does not exist below the allowed root.");
             using var inside = folder.Folder(".git");
             var path = Path.Combine(root, repo, inside is null ? "" : ".git");
             return Of(inside ?? folder, Path.Combine(path, "objects"), repo);
@@ -112,16 +114,20 @@ internal sealed partial class RepositoryView : IDisposable
         var target = Encoding.UTF8.GetString(head).TrimEnd('\n');
         File.WriteAllText(
             Path.Combine(Folder, "HEAD"),
-            Head().IsMatch(target) ? target + "\n" : throw Refused(repo, "a HEAD that names neither ref nor commit"));
+            Head().IsMatch(target) ? target + "\n" : throw Refused(repo, "a HEAD that names neither ref nor commit")
+        );
         var config = Encoding.UTF8.GetString(git.Read("config", LongestConfig) ?? []);
         if (Reftable().IsMatch(config))
         {
             throw JobFaultException.Terminal("not_found", $"'{repo}' keeps its refs in a reftable, which this worker does not read.");
         }
 
-        File.WriteAllText(Path.Combine(Folder, "config"), Sha256().IsMatch(config)
-            ? "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectformat = sha256\n"
-            : "[core]\n\trepositoryformatversion = 0\n\tbare = true\n");
+        File.WriteAllText(
+            Path.Combine(Folder, "config"),
+            Sha256().IsMatch(config)
+                ? "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectformat = sha256\n"
+                : "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+        );
         foreach (var list in (string[])["packed-refs", "shallow"])
         {
             if (git.Read(list, LongestList) is { } bytes)
@@ -141,7 +147,9 @@ internal sealed partial class RepositoryView : IDisposable
             if (depth == 0 || ++_refs > MostRefs)
             {
                 throw Refused(
-                    repo, $"more than {MostRefs} loose refs, or refs more than {DeepestRef} folders deep: run 'git pack-refs --all' in it");
+                    repo,
+                    $"more than {MostRefs} loose refs, or refs more than {DeepestRef} folders deep: run 'git pack-refs --all' in it"
+                );
             }
 
             if (!entry.IsFolder || entry.IsLink)
@@ -188,7 +196,10 @@ internal sealed partial class RepositoryView : IDisposable
 
     private static JobFaultException Refused(string repo, string what, Exception? cause = null) =>
         JobFaultException.Terminal(
-            "repo_refused", $"The git folder of '{repo}' has {what}. Only a repository that is complete in its own folder is read.", cause);
+            "repo_refused",
+            $"The git folder of '{repo}' has {what}. Only a repository that is complete in its own folder is read.",
+            cause
+        );
 
     [GeneratedRegex(@"\A(?:ref: refs/[^\s\p{Cc}]{1,1024}|[0-9a-f]{40}|[0-9a-f]{64})\z", RegexOptions.CultureInvariant)]
     private static partial Regex Head();

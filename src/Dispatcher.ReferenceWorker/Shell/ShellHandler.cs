@@ -21,7 +21,10 @@ internal sealed class ShellHandler(Programs programs, IOptions<ReferenceWorkerOp
         var stdin = payload.OptionalText("stdin");
         var transient = payload.OptionalNumbers("transient_exit_codes");
         payload.Require(!command.Any(part => part.Contains('\0', StringComparison.Ordinal)), "'command' must not contain U+0000");
-        payload.Require(!environment.Any(variable => (variable.Key + variable.Value).Contains('\0', StringComparison.Ordinal)), "'env' must not contain U+0000");
+        payload.Require(
+            !environment.Any(variable => (variable.Key + variable.Value).Contains('\0', StringComparison.Ordinal)),
+            "'env' must not contain U+0000"
+        );
         foreach (var name in environment.Keys.Where(name => !options.Value.EnvironmentAllowlist.Contains(name)))
         {
             payload.Require(false, $"'env' must not set '{name}' (allowed: {string.Join(", ", options.Value.EnvironmentAllowlist)})");
@@ -52,19 +55,28 @@ internal sealed class ShellHandler(Programs programs, IOptions<ReferenceWorkerOp
     private static string Allowed(string program, IReadOnlyList<string>? allowed)
     {
         // A path could name anything under a permitted name, so it counts only when the policy wrote it out.
-        var listed = allowed?.Contains(program) ?? (!program.Contains('/', StringComparison.Ordinal) && !program.Contains('\\', StringComparison.Ordinal));
+        var listed =
+            allowed?.Contains(program)
+            ?? (!program.Contains('/', StringComparison.Ordinal) && !program.Contains('\\', StringComparison.Ordinal));
         if (!listed)
         {
-            throw JobFaultException.Terminal("command_not_allowed", $"'{program}' is not allowed (allowed: {(allowed is null ? "any name without a path" : string.Join(", ", allowed))}).");
+            throw JobFaultException.Terminal(
+                "command_not_allowed",
+                $"'{program}' is not allowed (allowed: {(allowed is null ? "any name without a path" : string.Join(", ", allowed))})."
+            );
         }
 
-        return ChildProcess.Find(program) ?? throw JobFaultException.Terminal("command_not_found", $"'{program}' was not found on this worker.");
+        return ChildProcess.Find(program)
+            ?? throw JobFaultException.Terminal("command_not_found", $"'{program}' was not found on this worker.");
     }
 
     private static Dictionary<string, string> EnvironmentWith(IReadOnlyDictionary<string, string> wanted)
     {
         // The worker's own environment holds its secrets: nothing of it but the PATH.
-        Dictionary<string, string> environment = new(StringComparer.Ordinal) { ["PATH"] = Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin" };
+        Dictionary<string, string> environment = new(StringComparer.Ordinal)
+        {
+            ["PATH"] = Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin",
+        };
         foreach (var (name, value) in wanted)
         {
             environment[name] = value;

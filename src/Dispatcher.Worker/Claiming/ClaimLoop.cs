@@ -178,7 +178,8 @@ internal sealed partial class ClaimLoop : IDisposable
                     // Not cancelled by the stop: a claim that was granted unseen would have to wait for its lease to run out.
                     answer = await AskAsync(claimId, batch, CancellationToken.None);
                 },
-                stopping);
+                stopping
+            );
         }
 #pragma warning disable CA1031 // Only the stop ends the retries, whatever the last failure was.
         catch (Exception) when (stopping.IsCancellationRequested)
@@ -210,7 +211,14 @@ internal sealed partial class ClaimLoop : IDisposable
             return;
         }
 
-        var run = new LiveRun(candidate.Message, claim.RunId!.Value, candidate.Claims.Jti, candidate.Delivery.TraceParent, sentAt, _parts.Clock);
+        var run = new LiveRun(
+            candidate.Message,
+            claim.RunId!.Value,
+            candidate.Claims.Jti,
+            candidate.Delivery.TraceParent,
+            sentAt,
+            _parts.Clock
+        );
         _runs.Add(run);
         if (stopping.IsCancellationRequested)
         {
@@ -259,11 +267,19 @@ internal sealed partial class ClaimLoop : IDisposable
     private async Task<ClaimAnswer> AskAsync(Guid claimId, List<Candidate> batch, CancellationToken cancellationToken)
     {
         // The permit is there: a delivery without one never becomes a candidate.
-        var request = new ClaimRequest { ClaimId = claimId, Worker = _parts.Options.Instance, Permits = [.. batch.Select(candidate => candidate.Delivery.Permit!)] };
+        var request = new ClaimRequest
+        {
+            ClaimId = claimId,
+            Worker = _parts.Options.Instance,
+            Permits = [.. batch.Select(candidate => candidate.Delivery.Permit!)],
+        };
         var answer = await _parts.Transport.ClaimAsync(request, cancellationToken);
-        return answer.Claims.Count == batch.Count && answer.Claims.All(claim => claim.Status != ClaimStatus.Granted || claim.RunId is not null)
+        return
+            answer.Claims.Count == batch.Count && answer.Claims.All(claim => claim.Status != ClaimStatus.Granted || claim.RunId is not null)
             ? answer
-            : throw new InvalidDataException($"The dispatcher answered {answer.Claims.Count} claims to {batch.Count} permits, or granted one without a run_id.");
+            : throw new InvalidDataException(
+                $"The dispatcher answered {answer.Claims.Count} claims to {batch.Count} permits, or granted one without a run_id."
+            );
     }
 
     private sealed record Candidate(Delivery Delivery, PermitClaims Claims, WorkMessage Message);
@@ -280,12 +296,18 @@ internal sealed partial class ClaimLoop : IDisposable
         public static partial void Unreachable(ILogger logger, string error);
 
         [LoggerMessage(
-            WorkerEventIds.DeliveriesUnusable, LogLevel.Error,
+            WorkerEventIds.DeliveriesUnusable,
+            LogLevel.Error,
             "Pool {Pool}: this worker could not use {Count} deliveries in a row, the last because of its permit: {Fault}. It consumes nothing for "
-            + "{Pause}, and the dispatcher gives it no work. Compare its version and pool with the dispatcher's")]
+                + "{Pause}, and the dispatcher gives it no work. Compare its version and pool with the dispatcher's"
+        )]
         public static partial void Unusable(ILogger logger, string pool, int count, PermitFault fault, TimeSpan pause);
 
-        [LoggerMessage(WorkerEventIds.PoolFull, LogLevel.Debug, "Pool {Pool} is full with long runs; what waits is returned, and nothing is consumed until one ends")]
+        [LoggerMessage(
+            WorkerEventIds.PoolFull,
+            LogLevel.Debug,
+            "Pool {Pool} is full with long runs; what waits is returned, and nothing is consumed until one ends"
+        )]
         public static partial void Full(ILogger logger, string pool);
 
         [LoggerMessage(WorkerEventIds.CopyDropped, LogLevel.Information, "Dropped a second copy of job {JobId}, attempt {Attempt}")]

@@ -22,8 +22,7 @@ internal sealed partial class Consumer(PoolParts parts, Func<Delivery, Task> onD
             {
                 await WhileSuspendedAsync(stopping);
                 await _turn.WaitAsync(stopping);
-            }
-            while (await ConsumeAsync(stopping));
+            } while (await ConsumeAsync(stopping));
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {

@@ -2,7 +2,9 @@ namespace Dispatcher.Worker.Effects;
 
 /// <summary>An earlier attempt began this effect and never said how it ended. Reported as terminal fault <c>in_doubt</c>: a person decides.</summary>
 public sealed class EffectInDoubtException(string key, int attempt)
-    : Exception($"Effect '{key}' was begun in attempt {attempt} and it is not known whether it happened. Find out; if it must be done again, hand the job in under a new id.")
+    : Exception(
+        $"Effect '{key}' was begun in attempt {attempt} and it is not known whether it happened. Find out; if it must be done again, hand the job in under a new id."
+    )
 {
     /// <summary>The effect's key within the job.</summary>
     public string Key { get; } = key;

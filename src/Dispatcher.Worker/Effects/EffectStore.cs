@@ -53,7 +53,12 @@ internal sealed partial class EffectStore : IDisposable
         if (PostgresConnection.IsOne(store))
         {
             // Two workers that start together: "if not exists" alone fails the slower one.
-            return new EffectStore(NpgsqlDataSource.Create(PostgresConnection.Read(store)), clock, log, "select pg_advisory_xact_lock(7160233);");
+            return new EffectStore(
+                NpgsqlDataSource.Create(PostgresConnection.Read(store)),
+                clock,
+                log,
+                "select pg_advisory_xact_lock(7160233);"
+            );
         }
 
         MakeOwn(store);
@@ -76,9 +81,7 @@ internal sealed partial class EffectStore : IDisposable
                 new FileStream(file, made).Dispose();
             }
         }
-        catch (Exception notMade) when (notMade is IOException or UnauthorizedAccessException)
-        {
-        }
+        catch (Exception notMade) when (notMade is IOException or UnauthorizedAccessException) { }
     }
 
     public async Task CreateSchemaAsync(CancellationToken cancellationToken)
@@ -99,11 +102,18 @@ internal sealed partial class EffectStore : IDisposable
     /// done was committed with it and is found.
     /// </summary>
     public async Task<T> InTransactionAsync<T>(
-        EffectOwner owner, string key, Func<DbConnection, DbTransaction, CancellationToken, Task<T>> effect, CancellationToken cancellationToken) =>
-        await _whileLost.ExecuteAsync(async token => await TryInTransactionAsync(owner, key, effect, token), cancellationToken);
+        EffectOwner owner,
+        string key,
+        Func<DbConnection, DbTransaction, CancellationToken, Task<T>> effect,
+        CancellationToken cancellationToken
+    ) => await _whileLost.ExecuteAsync(async token => await TryInTransactionAsync(owner, key, effect, token), cancellationToken);
 
     private async Task<T> TryInTransactionAsync<T>(
-        EffectOwner owner, string key, Func<DbConnection, DbTransaction, CancellationToken, Task<T>> effect, CancellationToken cancellationToken)
+        EffectOwner owner,
+        string key,
+        Func<DbConnection, DbTransaction, CancellationToken, Task<T>> effect,
+        CancellationToken cancellationToken
+    )
     {
         await using var connection = await _database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -120,15 +130,17 @@ internal sealed partial class EffectStore : IDisposable
     }
 
     /// <summary>From here on no earlier attempt of the job has effects, whether or not this one will have any.</summary>
-    public async Task CloseEarlierAsync(EffectOwner owner, CancellationToken cancellationToken) => await _whileLost.ExecuteAsync(
-        async token =>
-        {
-            await using var connection = await _database.OpenConnectionAsync(token);
-            await using var transaction = await connection.BeginTransactionAsync(token);
-            await FenceAsync(connection, transaction, owner, token);
-            await transaction.CommitAsync(token);
-        },
-        cancellationToken);
+    public async Task CloseEarlierAsync(EffectOwner owner, CancellationToken cancellationToken) =>
+        await _whileLost.ExecuteAsync(
+            async token =>
+            {
+                await using var connection = await _database.OpenConnectionAsync(token);
+                await using var transaction = await connection.BeginTransactionAsync(token);
+                await FenceAsync(connection, transaction, owner, token);
+                await transaction.CommitAsync(token);
+            },
+            cancellationToken
+        );
 
     /// <summary>Notes the effect as begun. Not null: it is done already, with this result.</summary>
     public async Task<string?> BeginAsync(EffectOwner owner, string key, bool mayRepeat, CancellationToken cancellationToken)
@@ -153,7 +165,8 @@ internal sealed partial class EffectStore : IDisposable
         }
         else
         {
-            const string takeOver = "update dispatcher_effects set attempt = @attempt, run_id = @run, changed_at = @at where job_id = @job and effect_key = @key";
+            const string takeOver =
+                "update dispatcher_effects set attempt = @attempt, run_id = @run, changed_at = @at where job_id = @job and effect_key = @key";
             await ExecuteAsync(connection, transaction, takeOver, Named(owner, key), cancellationToken);
         }
 
@@ -162,12 +175,20 @@ internal sealed partial class EffectStore : IDisposable
     }
 
     public Task DoneAsync<T>(EffectOwner owner, string key, T value, CancellationToken cancellationToken) =>
-        FinishAsync(owner, "update dispatcher_effects set state = 'done', result = @result, changed_at = @at where job_id = @job and effect_key = @key and run_id = @run and state = 'started'",
-            [.. Named(owner, key), ("result", Write(value))], cancellationToken);
+        FinishAsync(
+            owner,
+            "update dispatcher_effects set state = 'done', result = @result, changed_at = @at where job_id = @job and effect_key = @key and run_id = @run and state = 'started'",
+            [.. Named(owner, key), ("result", Write(value))],
+            cancellationToken
+        );
 
     public Task ForgetAsync(EffectOwner owner, string key, CancellationToken cancellationToken) =>
-        FinishAsync(owner, "delete from dispatcher_effects where job_id = @job and effect_key = @key and run_id = @run and state = 'started'",
-            Named(owner, key), cancellationToken);
+        FinishAsync(
+            owner,
+            "delete from dispatcher_effects where job_id = @job and effect_key = @key and run_id = @run and state = 'started'",
+            Named(owner, key),
+            cancellationToken
+        );
 
     public static T Read<T>(string result) => JsonSerializer.Deserialize<T>(result)!;
 
@@ -188,7 +209,12 @@ internal sealed partial class EffectStore : IDisposable
         await transaction.CommitAsync(cancellationToken);
     }
 
-    private static async Task FenceAsync(DbConnection connection, DbTransaction transaction, EffectOwner owner, CancellationToken cancellationToken)
+    private static async Task FenceAsync(
+        DbConnection connection,
+        DbTransaction transaction,
+        EffectOwner owner,
+        CancellationToken cancellationToken
+    )
     {
         const string raise = """
             insert into dispatcher_effect_fences as f (job_id, attempt) values (@job, @attempt)
@@ -200,24 +226,50 @@ internal sealed partial class EffectStore : IDisposable
             await ExecuteAsync(connection, transaction, LimitIdle, [("idle", idle)], cancellationToken);
         }
 
-        if (await ExecuteAsync(connection, transaction, raise, [("job", owner.JobId.ToString()), ("attempt", owner.Attempt)], cancellationToken) == 0)
+        if (
+            await ExecuteAsync(
+                connection,
+                transaction,
+                raise,
+                [("job", owner.JobId.ToString()), ("attempt", owner.Attempt)],
+                cancellationToken
+            ) == 0
+        )
         {
             throw new FencedException(owner.JobId, owner.Attempt);
         }
     }
 
-    private Task<int> InsertAsync(DbConnection connection, DbTransaction transaction, EffectOwner owner, string key, string? result, CancellationToken cancellationToken) =>
+    private Task<int> InsertAsync(
+        DbConnection connection,
+        DbTransaction transaction,
+        EffectOwner owner,
+        string key,
+        string? result,
+        CancellationToken cancellationToken
+    ) =>
         ExecuteAsync(
-            connection, transaction,
+            connection,
+            transaction,
             "insert into dispatcher_effects (job_id, effect_key, state, attempt, run_id, result, changed_at) values (@job, @key, @state, @attempt, @run, @result, @at)",
             [.. Named(owner, key), ("state", result is null ? "started" : "done"), ("result", (object?)result ?? DBNull.Value)],
-            cancellationToken);
+            cancellationToken
+        );
 
-    private static async Task<EffectRow?> FindAsync(DbConnection connection, DbTransaction transaction, EffectOwner owner, string key, CancellationToken cancellationToken)
+    private static async Task<EffectRow?> FindAsync(
+        DbConnection connection,
+        DbTransaction transaction,
+        EffectOwner owner,
+        string key,
+        CancellationToken cancellationToken
+    )
     {
         await using var command = Command(
-            connection, transaction, "select attempt, result from dispatcher_effects where job_id = @job and effect_key = @key",
-            [("job", owner.JobId.ToString()), ("key", key)]);
+            connection,
+            transaction,
+            "select attempt, result from dispatcher_effects where job_id = @job and effect_key = @key",
+            [("job", owner.JobId.ToString()), ("key", key)]
+        );
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         return await reader.ReadAsync(cancellationToken)
             ? new EffectRow(reader.GetInt32(0), await reader.IsDBNullAsync(1, cancellationToken) ? null : reader.GetString(1))
@@ -225,25 +277,36 @@ internal sealed partial class EffectStore : IDisposable
     }
 
     private (string, object)[] Named(EffectOwner owner, string key) =>
-    [
-        ("job", owner.JobId.ToString()),
-        ("key", key),
-        ("attempt", owner.Attempt),
-        ("run", owner.RunId.ToString()),
-        ("at", _clock.GetUtcNow().ToUnixTimeMilliseconds() * 1000),
-    ];
+        [
+            ("job", owner.JobId.ToString()),
+            ("key", key),
+            ("attempt", owner.Attempt),
+            ("run", owner.RunId.ToString()),
+            ("at", _clock.GetUtcNow().ToUnixTimeMilliseconds() * 1000),
+        ];
 
     // What uses the store wraps the exception, for example Entity Framework in DbUpdateException.
-    private static bool IsLost(Exception? fault) => fault is DbException { IsTransient: true } || (fault is not null && IsLost(fault.InnerException));
+    private static bool IsLost(Exception? fault) =>
+        fault is DbException { IsTransient: true } || (fault is not null && IsLost(fault.InnerException));
 
     private static async Task<int> ExecuteAsync(
-        DbConnection connection, DbTransaction? transaction, string sql, (string, object)[] parameters, CancellationToken cancellationToken)
+        DbConnection connection,
+        DbTransaction? transaction,
+        string sql,
+        (string, object)[] parameters,
+        CancellationToken cancellationToken
+    )
     {
         await using var command = Command(connection, transaction, sql, parameters);
         return await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    private static DbCommand Command(DbConnection connection, DbTransaction? transaction, string sql, (string Name, object Value)[] parameters)
+    private static DbCommand Command(
+        DbConnection connection,
+        DbTransaction? transaction,
+        string sql,
+        (string Name, object Value)[] parameters
+    )
     {
         var command = connection.CreateCommand();
         command.Transaction = transaction;
@@ -264,7 +327,11 @@ internal sealed partial class EffectStore : IDisposable
 
     private static partial class Log
     {
-        [LoggerMessage(WorkerEventIds.EffectStoreLost, LogLevel.Warning, "The effect store cannot be used, trying again until the run ends ({Error})")]
+        [LoggerMessage(
+            WorkerEventIds.EffectStoreLost,
+            LogLevel.Warning,
+            "The effect store cannot be used, trying again until the run ends ({Error})"
+        )]
         public static partial void StoreLost(ILogger logger, string error);
     }
 }

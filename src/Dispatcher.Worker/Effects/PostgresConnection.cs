@@ -30,18 +30,27 @@ internal static partial class PostgresConnection
     };
 
     /// <summary>Every setting of Npgsql, as its documentation writes it.</summary>
-    private static readonly string[] Settings = [.. typeof(NpgsqlConnectionStringBuilder).GetProperties()
-        .Select(property => property.GetCustomAttribute<DisplayNameAttribute>()?.DisplayName).OfType<string>()];
+    private static readonly string[] Settings =
+    [
+        .. typeof(NpgsqlConnectionStringBuilder)
+            .GetProperties()
+            .Select(property => property.GetCustomAttribute<DisplayNameAttribute>()?.DisplayName)
+            .OfType<string>(),
+    ];
 
     /// <summary>True for a URL and for a connection string that names a host; false for the path of a file.</summary>
-    public static bool IsOne(string text) => UrlStart().IsMatch(text) || text.Contains("Host=", StringComparison.OrdinalIgnoreCase)
+    public static bool IsOne(string text) =>
+        UrlStart().IsMatch(text)
+        || text.Contains("Host=", StringComparison.OrdinalIgnoreCase)
         || text.Contains("Server=", StringComparison.OrdinalIgnoreCase);
 
     /// <exception cref="PostgresConnectionException">The text names no database. The message quotes nothing that may be a secret.</exception>
     public static NpgsqlConnectionStringBuilder Read(string text)
     {
         var builder = new NpgsqlConnectionStringBuilder();
-        foreach (var (key, value) in UrlStart().Match(text) is { Success: true } start ? OfUrl(text[start.Length..]) : OfConnectionString(text))
+        foreach (
+            var (key, value) in UrlStart().Match(text) is { Success: true } start ? OfUrl(text[start.Length..]) : OfConnectionString(text)
+        )
         {
             Set(builder, key, value);
         }
@@ -59,9 +68,12 @@ internal static partial class PostgresConnection
         {
             throw new PostgresConnectionException($"it has no setting \"{key}\"", key) { Known = Settings };
         }
-        catch (Exception bad) when (bad is ArgumentException or FormatException or InvalidCastException or OverflowException or NotSupportedException)
+        catch (Exception bad)
+            when (bad is ArgumentException or FormatException or InvalidCastException or OverflowException or NotSupportedException)
         {
-            var isSecret = key.Contains("pass", StringComparison.OrdinalIgnoreCase) || key.StartsWith('p') && key.EndsWith("wd", StringComparison.OrdinalIgnoreCase);
+            var isSecret =
+                key.Contains("pass", StringComparison.OrdinalIgnoreCase)
+                || key.StartsWith('p') && key.EndsWith("wd", StringComparison.OrdinalIgnoreCase);
             var seen = isSecret || value.Contains('=', StringComparison.Ordinal) ? "its value" : $"\"{value}\"";
             throw new PostgresConnectionException($"{seen} is not allowed for \"{key}\"", key);
         }
@@ -94,26 +106,41 @@ internal static partial class PostgresConnection
         var at = authority.LastIndexOf('@');
         var (user, password) = Split(at < 0 ? "" : authority[..at], ':');
         var hosts = authority[(at + 1)..];
-        List<(string Key, string Value)> pairs = [("Host", Decode(hosts)), ("Username", Decode(user)), ("Password", Decode(password)), ("Database", Decode(database))];
+        List<(string Key, string Value)> pairs =
+        [
+            ("Host", Decode(hosts)),
+            ("Username", Decode(user)),
+            ("Password", Decode(password)),
+            ("Database", Decode(database)),
+        ];
         if (LastPort().Match(hosts) is { Success: true } port && !hosts.Contains(',', StringComparison.Ordinal))
         {
             pairs[0] = ("Host", Decode(hosts[..port.Index]).Trim('[', ']'));
             pairs.Add(("Port", port.Value[1..]));
         }
 
-        pairs.AddRange(query.Split('&', StringSplitOptions.RemoveEmptyEntries).Select(pair => Split(pair, '=')).Select(pair => OfQuery(Decode(pair.Before), Decode(pair.After))));
+        pairs.AddRange(
+            query
+                .Split('&', StringSplitOptions.RemoveEmptyEntries)
+                .Select(pair => Split(pair, '='))
+                .Select(pair => OfQuery(Decode(pair.Before), Decode(pair.After)))
+        );
         return pairs.Where(pair => pair.Value.Length > 0);
     }
 
     private static (string Key, string Value) OfQuery(string name, string value) =>
-        (Names.GetValueOrDefault(name, name), name.Equals("sslmode", StringComparison.OrdinalIgnoreCase) ? value.Replace("-", "", StringComparison.Ordinal) : value);
+        (
+            Names.GetValueOrDefault(name, name),
+            name.Equals("sslmode", StringComparison.OrdinalIgnoreCase) ? value.Replace("-", "", StringComparison.Ordinal) : value
+        );
 
     private static (string Before, string After) Split(string text, char mark) =>
         text.IndexOf(mark, StringComparison.Ordinal) is var at and >= 0 ? (text[..at], text[(at + 1)..]) : (text, "");
 
-    private static string Decode(string text) => BadEscape().IsMatch(text)
-        ? throw new PostgresConnectionException("the URL has a % that begins no escape; a % itself is written %25", null)
-        : Uri.UnescapeDataString(text);
+    private static string Decode(string text) =>
+        BadEscape().IsMatch(text)
+            ? throw new PostgresConnectionException("the URL has a % that begins no escape; a % itself is written %25", null)
+            : Uri.UnescapeDataString(text);
 
     [GeneratedRegex("^postgres(ql)?://", RegexOptions.IgnoreCase)]
     private static partial Regex UrlStart();

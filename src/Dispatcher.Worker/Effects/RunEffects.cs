@@ -27,8 +27,11 @@ public sealed class RunEffects
     /// <param name="cancellationToken">The handler's token.</param>
     /// <exception cref="FencedException">The run may cause nothing any more.</exception>
     /// <exception cref="EffectsUnavailableException">The pool has no effect store.</exception>
-    public Task<T> OnceAsync<T>(string key, Func<DbConnection, DbTransaction, CancellationToken, Task<T>> effect, CancellationToken cancellationToken) =>
-        Checked(key).InTransactionAsync(_owner, key, effect, cancellationToken);
+    public Task<T> OnceAsync<T>(
+        string key,
+        Func<DbConnection, DbTransaction, CancellationToken, Task<T>> effect,
+        CancellationToken cancellationToken
+    ) => Checked(key).InTransactionAsync(_owner, key, effect, cancellationToken);
 
     /// <summary>
     /// An effect elsewhere: noted as begun, then run, then noted as done. It is run at most once, unless it may be repeated with the same key.
@@ -40,7 +43,12 @@ public sealed class RunEffects
     /// <exception cref="EffectInDoubtException">An earlier attempt began it, its end is unknown, and it may not be repeated.</exception>
     /// <exception cref="FencedException">The run may cause nothing any more.</exception>
     /// <exception cref="EffectsUnavailableException">The pool has no effect store.</exception>
-    public async Task<T> OnceAsync<T>(string key, Func<string, CancellationToken, Task<T>> action, bool mayRepeat, CancellationToken cancellationToken)
+    public async Task<T> OnceAsync<T>(
+        string key,
+        Func<string, CancellationToken, Task<T>> action,
+        bool mayRepeat,
+        CancellationToken cancellationToken
+    )
     {
         var store = Checked(key);
         if (await store.BeginAsync(_owner, key, mayRepeat, cancellationToken) is { } done)

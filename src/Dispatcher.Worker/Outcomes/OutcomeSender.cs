@@ -61,7 +61,14 @@ internal sealed partial class OutcomeSender
             while (await _queue.Reader.WaitToReadAsync(giveUp))
             {
                 var batch = Pack();
-                await _untilAccepted.ExecuteAsync(async token => await _parts.Transport.SendAsync(new OutcomeBatch { Outcomes = [.. batch.Select(waiting => waiting.Outcome)] }, token), giveUp);
+                await _untilAccepted.ExecuteAsync(
+                    async token =>
+                        await _parts.Transport.SendAsync(
+                            new OutcomeBatch { Outcomes = [.. batch.Select(waiting => waiting.Outcome)] },
+                            token
+                        ),
+                    giveUp
+                );
                 batch.ForEach(waiting => waiting.Sent());
                 Count(-batch.Count);
             }
@@ -89,7 +96,8 @@ internal sealed partial class OutcomeSender
             CheckResult(outcome.Result);
             return new Waiting(outcome, Size(outcome), sent);
         }
-        catch (Exception exception) when (exception is InvalidOperationException or JsonException or ArgumentException or NotSupportedException)
+        catch (Exception exception)
+            when (exception is InvalidOperationException or JsonException or ArgumentException or NotSupportedException)
         {
             Log.NotWritable(_log, outcome.JobId, outcome.Attempt, exception.Message);
             var ending = Ending.BadResult(exception);
@@ -111,16 +119,19 @@ internal sealed partial class OutcomeSender
     }
 
     // As a batch of one: within a batch it is nested deeper than alone, and the depth has a limit.
-    private static int Size(AttemptOutcome outcome) => JsonSerializer.SerializeToUtf8Bytes(new OutcomeBatch { Outcomes = [outcome] }, WireJson.Default.OutcomeBatch).Length;
+    private static int Size(AttemptOutcome outcome) =>
+        JsonSerializer.SerializeToUtf8Bytes(new OutcomeBatch { Outcomes = [outcome] }, WireJson.Default.OutcomeBatch).Length;
 
     private List<Waiting> Pack()
     {
         List<Waiting> batch = [];
         var bytes = 0;
-        while (batch.Count < MaxBatch
+        while (
+            batch.Count < MaxBatch
             && _queue.Reader.TryPeek(out var next)
             && (batch.Count == 0 || bytes + next.Bytes <= MaxBatchBytes)
-            && _queue.Reader.TryRead(out next))
+            && _queue.Reader.TryRead(out next)
+        )
         {
             batch.Add(next);
             bytes += next.Bytes;
@@ -133,13 +144,25 @@ internal sealed partial class OutcomeSender
 
     private static partial class Log
     {
-        [LoggerMessage(WorkerEventIds.OutcomesNotAccepted, LogLevel.Warning, "Outcomes not accepted, sending again; {Waiting} wait ({Error})")]
+        [LoggerMessage(
+            WorkerEventIds.OutcomesNotAccepted,
+            LogLevel.Warning,
+            "Outcomes not accepted, sending again; {Waiting} wait ({Error})"
+        )]
         public static partial void NotAccepted(ILogger logger, int waiting, string error);
 
-        [LoggerMessage(WorkerEventIds.OutcomeNotWritable, LogLevel.Error, "The outcome of job {JobId}, attempt {Attempt} cannot be written; reported as a fault instead ({Error})")]
+        [LoggerMessage(
+            WorkerEventIds.OutcomeNotWritable,
+            LogLevel.Error,
+            "The outcome of job {JobId}, attempt {Attempt} cannot be written; reported as a fault instead ({Error})"
+        )]
         public static partial void NotWritable(ILogger logger, Guid jobId, int attempt, string error);
 
-        [LoggerMessage(WorkerEventIds.OutcomesLost, LogLevel.Error, "The worker ends with {Count} outcomes unsent; their leases run out and the dispatcher decides")]
+        [LoggerMessage(
+            WorkerEventIds.OutcomesLost,
+            LogLevel.Error,
+            "The worker ends with {Count} outcomes unsent; their leases run out and the dispatcher decides"
+        )]
         public static partial void Lost(ILogger logger, int count);
     }
 }

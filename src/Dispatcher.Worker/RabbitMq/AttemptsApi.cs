@@ -14,16 +14,18 @@ internal sealed class AttemptsApi : IDisposable
 
     public AttemptsApi(Uri dispatcher, string apiKey)
     {
-        _http = new HttpClient(new SocketsHttpHandler
-        {
-            // A dispatcher that moved is found again: DNS is asked anew.
-            PooledConnectionLifetime = TimeSpan.FromMinutes(2),
-            ConnectTimeout = TimeSpan.FromSeconds(5),
-            // The key goes to the dispatcher and nowhere else.
-            AllowAutoRedirect = false,
-            // A proxy's loopback is not this machine's.
-            UseProxy = !dispatcher.IsLoopback,
-        })
+        _http = new HttpClient(
+            new SocketsHttpHandler
+            {
+                // A dispatcher that moved is found again: DNS is asked anew.
+                PooledConnectionLifetime = TimeSpan.FromMinutes(2),
+                ConnectTimeout = TimeSpan.FromSeconds(5),
+                // The key goes to the dispatcher and nowhere else.
+                AllowAutoRedirect = false,
+                // A proxy's loopback is not this machine's.
+                UseProxy = !dispatcher.IsLoopback,
+            }
+        )
         {
             BaseAddress = new Uri(dispatcher.AbsoluteUri.TrimEnd('/') + "/"),
             Timeout = TimeSpan.FromSeconds(10),
@@ -38,25 +40,39 @@ internal sealed class AttemptsApi : IDisposable
     public async Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, string brokerUser, CancellationToken cancellationToken)
     {
         var answer = await PostAsync(
-            "api/attempts/heartbeat", request, WireJson.Default.HeartbeatRequest, WorkerJson.Default.HeartbeatAnswer, cancellationToken);
+            "api/attempts/heartbeat",
+            request,
+            WireJson.Default.HeartbeatRequest,
+            WorkerJson.Default.HeartbeatAnswer,
+            cancellationToken
+        );
         return answer.Subject is null || answer.Subject == brokerUser
             ? answer
             : throw new WorkerNotAllowedException(
                 $"The key's subject is {answer.Subject}, and the broker user is {brokerUser}: the dispatcher accepts outcomes only from the "
-                + $"broker user that the key names. Make a key with: dispatcher keys create --subject {brokerUser} --role worker");
+                    + $"broker user that the key names. Make a key with: dispatcher keys create --subject {brokerUser} --role worker"
+            );
     }
 
     public void Dispose() => _http.Dispose();
 
     private async Task<TAnswer> PostAsync<TRequest, TAnswer>(
-        string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TAnswer> answerType, CancellationToken cancellationToken)
+        string path,
+        TRequest request,
+        JsonTypeInfo<TRequest> requestType,
+        JsonTypeInfo<TAnswer> answerType,
+        CancellationToken cancellationToken
+    )
     {
         using var response = await _http.PostAsJsonAsync(path, request, requestType, cancellationToken);
         if (!response.IsSuccessStatusCode)
         {
             var text = await response.Content.ReadAsStringAsync(cancellationToken);
             throw new HttpRequestException(
-                $"{_http.BaseAddress}{path} answered {(int)response.StatusCode}: {text[..Math.Min(text.Length, MaxErrorText)]}", null, response.StatusCode);
+                $"{_http.BaseAddress}{path} answered {(int)response.StatusCode}: {text[..Math.Min(text.Length, MaxErrorText)]}",
+                null,
+                response.StatusCode
+            );
         }
 
         return await response.Content.ReadFromJsonAsync(answerType, cancellationToken)

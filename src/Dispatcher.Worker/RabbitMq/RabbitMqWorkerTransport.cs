@@ -55,7 +55,10 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             RequestedConnectionTimeout = TimeSpan.FromSeconds(10),
         };
         _untilConsuming = Backoff.Forever(
-            clock, fault => Log.ConnectionLost(_log, _factory.HostName, Reason(fault)), fault => _hasConsumed || fault is not WorkerNotAllowedException);
+            clock,
+            fault => Log.ConnectionLost(_log, _factory.HostName, Reason(fault)),
+            fault => _hasConsumed || fault is not WorkerNotAllowedException
+        );
     }
 
     /// <inheritdoc/>
@@ -71,7 +74,14 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
         {
             await channel.TxSelectAsync(cancellationToken);
             var sender = new BasicProperties { UserId = _factory.UserName };
-            await channel.BasicPublishAsync(Exchanges.Outcomes, "", mandatory: false, sender, ReadOnlyMemory<byte>.Empty, cancellationToken);
+            await channel.BasicPublishAsync(
+                Exchanges.Outcomes,
+                "",
+                mandatory: false,
+                sender,
+                ReadOnlyMemory<byte>.Empty,
+                cancellationToken
+            );
             await channel.TxRollbackAsync(cancellationToken);
         }
         catch (OperationInterruptedException exception) when (IsRefused(exception))
@@ -89,7 +99,10 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
         {
             while (true)
             {
-                var consumer = await _untilConsuming.ExecuteAsync(async token => await OpenConsumerAsync(pool, prefetch, onDelivery, token), cancellationToken);
+                var consumer = await _untilConsuming.ExecuteAsync(
+                    async token => await OpenConsumerAsync(pool, prefetch, onDelivery, token),
+                    cancellationToken
+                );
                 _hasConsumed = true;
                 Log.Connected(_log, Queues.Work(pool), _factory.HostName);
                 await using (cancellationToken.Register(() => consumer.Ended.TrySetCanceled(cancellationToken)))
@@ -108,7 +121,8 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
     }
 
     /// <inheritdoc/>
-    public Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken) => _attempts.ClaimAsync(request, cancellationToken);
+    public Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken) =>
+        _attempts.ClaimAsync(request, cancellationToken);
 
     /// <inheritdoc/>
     public Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken) =>
@@ -125,14 +139,23 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             timeout.CancelAfter(ConfirmTime);
             _publisher = _publisher is { IsOpen: true } open ? open : await OpenPublisherAsync(timeout.Token);
             // The server takes outcomes only from who claimed; the broker vouches for user_id.
-            var properties = new BasicProperties { ContentType = "application/json", DeliveryMode = DeliveryModes.Persistent, UserId = _factory.UserName };
+            var properties = new BasicProperties
+            {
+                ContentType = "application/json",
+                DeliveryMode = DeliveryModes.Persistent,
+                UserId = _factory.UserName,
+            };
             // Returns when the broker has confirmed; throws when it refused the batch or found no queue.
             await _publisher.BasicPublishAsync(Exchanges.Outcomes, "", mandatory: true, properties, body, timeout.Token);
         }
         catch (PublishException exception)
         {
             throw new IOException(
-                exception.IsReturn ? $"No queue is bound to exchange {Exchanges.Outcomes}: has the server declared it?" : "The broker refused the outcomes.", exception);
+                exception.IsReturn
+                    ? $"No queue is bound to exchange {Exchanges.Outcomes}: has the server declared it?"
+                    : "The broker refused the outcomes.",
+                exception
+            );
         }
         catch
         {
@@ -159,7 +182,12 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
         _sending.Dispose();
     }
 
-    private async Task<Consumer> OpenConsumerAsync(string pool, int prefetch, Func<Delivery, Task> onDelivery, CancellationToken cancellationToken)
+    private async Task<Consumer> OpenConsumerAsync(
+        string pool,
+        int prefetch,
+        Func<Delivery, Task> onDelivery,
+        CancellationToken cancellationToken
+    )
     {
         // Each time: rights may have changed, and a run whose outcome cannot be sent is lost.
         await CheckAsync(cancellationToken);
@@ -206,22 +234,26 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
         catch (OperationCanceledException)
         {
             _paused = consumer.Channel;
-            await AnswerAsync(consumer.Channel, async () => await consumer.Channel.BasicCancelAsync(consumer.Tag, cancellationToken: CancellationToken.None));
+            await AnswerAsync(
+                consumer.Channel,
+                async () => await consumer.Channel.BasicCancelAsync(consumer.Tag, cancellationToken: CancellationToken.None)
+            );
             // What was on its way is handed over before that.
             await consumer.Drained.Task;
             throw;
         }
     }
 
-    private static Delivery DeliveryOf(IChannel channel, BasicDeliverEventArgs message) => new()
-    {
-        // Copied: the client reuses the buffer when this callback returns.
-        Body = message.Body.ToArray(),
-        Permit = Text(message, Headers.Permit),
-        TraceParent = Text(message, Headers.TraceParent),
-        AckAsync = () => AnswerAsync(channel, () => channel.BasicAckAsync(message.DeliveryTag, multiple: false)),
-        ReturnAsync = () => AnswerAsync(channel, () => channel.BasicNackAsync(message.DeliveryTag, multiple: false, requeue: true)),
-    };
+    private static Delivery DeliveryOf(IChannel channel, BasicDeliverEventArgs message) =>
+        new()
+        {
+            // Copied: the client reuses the buffer when this callback returns.
+            Body = message.Body.ToArray(),
+            Permit = Text(message, Headers.Permit),
+            TraceParent = Text(message, Headers.TraceParent),
+            AckAsync = () => AnswerAsync(channel, () => channel.BasicAckAsync(message.DeliveryTag, multiple: false)),
+            ReturnAsync = () => AnswerAsync(channel, () => channel.BasicNackAsync(message.DeliveryTag, multiple: false, requeue: true)),
+        };
 
     private static async Task AnswerAsync(IChannel channel, Func<ValueTask> answer)
     {
@@ -238,16 +270,21 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
     }
 
     private static string? Text(BasicDeliverEventArgs message, string header) =>
-        message.BasicProperties.Headers?.TryGetValue(header, out var value) == true && value is byte[] bytes ? Encoding.UTF8.GetString(bytes) : null;
+        message.BasicProperties.Headers?.TryGetValue(header, out var value) == true && value is byte[] bytes
+            ? Encoding.UTF8.GetString(bytes)
+            : null;
 
     private async Task<IChannel> OpenPublisherAsync(CancellationToken cancellationToken)
     {
         var connection = await ConnectAsync(cancellationToken);
         return await connection.CreateChannelAsync(
-            new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), cancellationToken);
+            new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true),
+            cancellationToken
+        );
     }
 
-    private async Task ClosePublisherAsync() => await (Interlocked.Exchange(ref _publisher, null)?.DisposeAsync() ?? ValueTask.CompletedTask);
+    private async Task ClosePublisherAsync() =>
+        await (Interlocked.Exchange(ref _publisher, null)?.DisposeAsync() ?? ValueTask.CompletedTask);
 
     private async Task<IConnection> ConnectAsync(CancellationToken cancellationToken)
     {
@@ -275,9 +312,12 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
 
     private static bool IsRefused(OperationInterruptedException fault) => fault.ShutdownReason?.ReplyCode == Constants.AccessRefused;
 
-    private WorkerNotAllowedException NotAllowed(string right, Exception exception) => new(
-        $"Broker user {_factory.UserName} may not {right}, in virtual host {_factory.VirtualHost}. "
-        + $"Give it the rights of a worker: see Broker users in the README. The broker says: {Reason(exception)}", exception);
+    private WorkerNotAllowedException NotAllowed(string right, Exception exception) =>
+        new(
+            $"Broker user {_factory.UserName} may not {right}, in virtual host {_factory.VirtualHost}. "
+                + $"Give it the rights of a worker: see Broker users in the README. The broker says: {Reason(exception)}",
+            exception
+        );
 
     // "None of the specified endpoints were reachable" hides what went wrong.
     private static string Reason(Exception exception) => exception.GetBaseException().Message;

@@ -36,42 +36,69 @@ internal sealed record Ending(OutcomeKind Kind, JsonElement? Result = null, Faul
     /// <summary>What the handler left cannot be reported, for example JSON with half a surrogate pair. Terminal: its effects have happened, and it would end the same way again.</summary>
     public static Ending BadResult(Exception exception) => new(OutcomeKind.Faulted, Fault: Plain(exception, "terminal", "bad_result"));
 
-    private static Fault FaultOf(Exception? exception, StopReason reason, TimeSpan limit) => reason switch
-    {
-        StopReason.Timeout => new Fault
+    private static Fault FaultOf(Exception? exception, StopReason reason, TimeSpan limit) =>
+        reason switch
         {
-            Type = "timeout",
-            Code = "timeout",
-            Message = string.Create(CultureInfo.InvariantCulture, $"The run did not end within its limit of {limit.TotalMilliseconds:0} ms."),
-        },
-        StopReason.Cancelled => new Fault { Type = "cancelled", Code = "cancelled", Message = "The job was cancelled while it ran." },
-        StopReason.WorkerStopping => new Fault
-        {
-            Type = "worker_stopping",
-            Code = "worker_stopping",
-            Message = "The worker stopped before the run ended.",
-        },
-        StopReason.None or StopReason.Lapsed or StopReason.Fenced => FaultOf(exception ?? new InvalidOperationException("The handler ended with neither result nor exception.")),
-    };
+            StopReason.Timeout => new Fault
+            {
+                Type = "timeout",
+                Code = "timeout",
+                Message = string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The run did not end within its limit of {limit.TotalMilliseconds:0} ms."
+                ),
+            },
+            StopReason.Cancelled => new Fault
+            {
+                Type = "cancelled",
+                Code = "cancelled",
+                Message = "The job was cancelled while it ran.",
+            },
+            StopReason.WorkerStopping => new Fault
+            {
+                Type = "worker_stopping",
+                Code = "worker_stopping",
+                Message = "The worker stopped before the run ended.",
+            },
+            StopReason.None or StopReason.Lapsed or StopReason.Fenced => FaultOf(
+                exception ?? new InvalidOperationException("The handler ended with neither result nor exception.")
+            ),
+        };
 
-    private static Fault FaultOf(Exception exception) => exception switch
-    {
-        JobFaultException fault => new Fault
+    private static Fault FaultOf(Exception exception) =>
+        exception switch
         {
-            Class = fault.FaultClass switch { FaultClass.Transient => "transient", FaultClass.Terminal => "terminal", null => null },
-            Type = Cut((fault.InnerException ?? fault).GetType().ToString(), MaxType),
-            Message = Cut(fault.Message, MaxMessage),
-            Code = Cut(fault.Code, MaxCode),
-            RetryAfterMs = fault.RetryAfter is { } wait ? Math.Max(0, (long)wait.TotalMilliseconds) : null,
-        },
-        HttpRequestException { StatusCode: { } status } => Plain(exception, null, string.Create(CultureInfo.InvariantCulture, $"http:{(int)status}")),
-        EffectInDoubtException => Plain(exception, "terminal", "in_doubt"),
-        EffectsUnavailableException => Plain(exception, "terminal", "effects_unavailable"),
-        _ => Plain(exception, null, null),
-    };
+            JobFaultException fault => new Fault
+            {
+                Class = fault.FaultClass switch
+                {
+                    FaultClass.Transient => "transient",
+                    FaultClass.Terminal => "terminal",
+                    null => null,
+                },
+                Type = Cut((fault.InnerException ?? fault).GetType().ToString(), MaxType),
+                Message = Cut(fault.Message, MaxMessage),
+                Code = Cut(fault.Code, MaxCode),
+                RetryAfterMs = fault.RetryAfter is { } wait ? Math.Max(0, (long)wait.TotalMilliseconds) : null,
+            },
+            HttpRequestException { StatusCode: { } status } => Plain(
+                exception,
+                null,
+                string.Create(CultureInfo.InvariantCulture, $"http:{(int)status}")
+            ),
+            EffectInDoubtException => Plain(exception, "terminal", "in_doubt"),
+            EffectsUnavailableException => Plain(exception, "terminal", "effects_unavailable"),
+            _ => Plain(exception, null, null),
+        };
 
     private static Fault Plain(Exception exception, string? faultClass, string? code) =>
-        new() { Class = faultClass, Type = Cut(exception.GetType().ToString(), MaxType), Message = Cut(exception.Message, MaxMessage), Code = code };
+        new()
+        {
+            Class = faultClass,
+            Type = Cut(exception.GetType().ToString(), MaxType),
+            Message = Cut(exception.Message, MaxMessage),
+            Code = code,
+        };
 
     // U+0000 cannot be kept in a PostgreSQL text, and a surrogate cut from its pair is no character.
     private static string Cut(string text, int max)

@@ -81,7 +81,11 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
     private async Task BeatAsync(LiveRun[] some, CancellationToken cancellationToken)
     {
         var sentAt = parts.Clock.GetTimestamp();
-        var request = new HeartbeatRequest { Worker = parts.Options.Instance, Runs = [.. some.Select(run => new Run { JobId = run.Message.JobId, RunId = run.RunId })] };
+        var request = new HeartbeatRequest
+        {
+            Worker = parts.Options.Instance,
+            Runs = [.. some.Select(run => new Run { JobId = run.Message.JobId, RunId = run.RunId })],
+        };
         var answer = await parts.Transport.HeartbeatAsync(request, cancellationToken);
         foreach (var run in some)
         {
@@ -101,7 +105,11 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
 
     private static partial class Log
     {
-        [LoggerMessage(WorkerEventIds.HeartbeatFailed, LogLevel.Warning, "The heartbeat of {Runs} runs did not reach the dispatcher ({Error}); after three missed ones those that may be repeated are stopped")]
+        [LoggerMessage(
+            WorkerEventIds.HeartbeatFailed,
+            LogLevel.Warning,
+            "The heartbeat of {Runs} runs did not reach the dispatcher ({Error}); after three missed ones those that may be repeated are stopped"
+        )]
         public static partial void HeartbeatFailed(ILogger logger, int runs, string error);
     }
 }

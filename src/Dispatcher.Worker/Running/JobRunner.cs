@@ -70,7 +70,10 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         {
             if (!parts.Pool.Handlers.TryGetValue(run.Message.Topic, out var type))
             {
-                throw JobFaultException.Terminal("no_handler", $"Pool '{parts.Pool.Name}' of worker '{parts.Options.Instance}' has no handler for topic '{run.Message.Topic}'.");
+                throw JobFaultException.Terminal(
+                    "no_handler",
+                    $"Pool '{parts.Pool.Name}' of worker '{parts.Options.Instance}' has no handler for topic '{run.Message.Topic}'."
+                );
             }
 
             if (effects is not null && run.Message.Attempt > 1)
@@ -114,7 +117,8 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
 
     private static EffectOwner OwnerOf(LiveRun run) => new(run.Message.JobId, run.Message.Attempt, run.RunId) { RunLimit = run.Limit };
 
-    private int MaxOutput(WorkMessage message) => (int)Math.Min(parts.Options.MaxOutputBytes, message.Constraints?.MaxOutputBytes ?? parts.Options.MaxOutputBytes);
+    private int MaxOutput(WorkMessage message) =>
+        (int)Math.Min(parts.Options.MaxOutputBytes, message.Constraints?.MaxOutputBytes ?? parts.Options.MaxOutputBytes);
 
     private (JobResult?, Exception?) Abandon(LiveRun run)
     {
@@ -144,19 +148,20 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         }
     }
 
-    private AttemptOutcome OutcomeOf(LiveRun run, Ending ending, DateTimeOffset startedAt) => new()
-    {
-        JobId = run.Message.JobId,
-        Attempt = run.Message.Attempt,
-        RunId = run.RunId,
-        Worker = parts.Options.Instance,
-        PermitId = run.PermitId,
-        Kind = ending.Kind,
-        Result = ending.Result,
-        Fault = ending.Fault,
-        StartedAt = startedAt,
-        EndedAt = parts.Dispatcher.GetUtcNow(),
-    };
+    private AttemptOutcome OutcomeOf(LiveRun run, Ending ending, DateTimeOffset startedAt) =>
+        new()
+        {
+            JobId = run.Message.JobId,
+            Attempt = run.Message.Attempt,
+            RunId = run.RunId,
+            Worker = parts.Options.Instance,
+            PermitId = run.PermitId,
+            Kind = ending.Kind,
+            Result = ending.Result,
+            Fault = ending.Fault,
+            StartedAt = startedAt,
+            EndedAt = parts.Dispatcher.GetUtcNow(),
+        };
 
     private static Activity? StartActivity(LiveRun run, ActivityContext parent)
     {
@@ -169,8 +174,12 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
 
     private static partial class Log
     {
-        public static readonly Func<ILogger, Guid, string, int, string?, IDisposable?> Scope =
-            LoggerMessage.DefineScope<Guid, string, int, string?>("job {JobId} {Topic} attempt {Attempt} trace {TraceId}");
+        public static readonly Func<ILogger, Guid, string, int, string?, IDisposable?> Scope = LoggerMessage.DefineScope<
+            Guid,
+            string,
+            int,
+            string?
+        >("job {JobId} {Topic} attempt {Attempt} trace {TraceId}");
 
         [LoggerMessage(WorkerEventIds.RunEnded, LogLevel.Debug, "Job {JobId}, attempt {Attempt}: run ended: {Ending} after {Took}")]
         public static partial void RunEnded(ILogger logger, Guid jobId, int attempt, string ending, TimeSpan took);
@@ -179,18 +188,22 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         public static partial void RunFailed(ILogger logger, Guid jobId, int attempt, string ending, TimeSpan took, Exception exception);
 
         [LoggerMessage(
-            WorkerEventIds.RunUnreported, LogLevel.Warning,
+            WorkerEventIds.RunUnreported,
+            LogLevel.Warning,
             "Job {JobId}, attempt {Attempt}: run ended: fenced after {Took}, and not reported: it lost its lease, "
-            + "or its effect store has seen a later attempt")]
+                + "or its effect store has seen a later attempt"
+        )]
         public static partial void RunUnreported(ILogger logger, Guid jobId, int attempt, TimeSpan took, Exception? exception);
 
         [LoggerMessage(WorkerEventIds.RunStopped, LogLevel.Information, "Job {JobId}, attempt {Attempt}: run told to end: {Reason}")]
         public static partial void RunStopped(ILogger logger, Guid jobId, int attempt, StopReason reason);
 
         [LoggerMessage(
-            WorkerEventIds.HandlerAbandoned, LogLevel.Warning,
+            WorkerEventIds.HandlerAbandoned,
+            LogLevel.Warning,
             "Job {JobId}, attempt {Attempt}: the handler did not end within {Grace} of being told to; it is abandoned "
-            + "and may still use memory or a thread")]
+                + "and may still use memory or a thread"
+        )]
         public static partial void HandlerAbandoned(ILogger logger, Guid jobId, int attempt, TimeSpan grace);
     }
 }

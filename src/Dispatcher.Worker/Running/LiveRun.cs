@@ -39,12 +39,16 @@ internal sealed class LiveRun : IDisposable
         TraceParent = traceParent;
         _clock = clock;
         _claimedAt = _beatAt = claimedAt;
-        Limit = TimeSpan.FromMilliseconds(Math.Clamp(Math.Min(message.RunUntilMs, message.Constraints?.TimeoutMs ?? long.MaxValue), 1, MaxMs));
+        Limit = TimeSpan.FromMilliseconds(
+            Math.Clamp(Math.Min(message.RunUntilMs, message.Constraints?.TimeoutMs ?? long.MaxValue), 1, MaxMs)
+        );
         Heartbeat = TimeSpan.FromMilliseconds(Math.Clamp(message.HeartbeatMs, 1, MaxMs));
         _lease = 3 * Heartbeat;
         _limitTimer = clock.CreateTimer(_ => Stop(StopReason.Timeout), null, Left(claimedAt, Limit), Timeout.InfiniteTimeSpan);
         // Nobody else may take a run that must not be repeated, before its end: the dispatcher waits for its outcome, however long it hears nothing.
-        _leaseTimer = message.Idempotent ? clock.CreateTimer(_ => Stop(StopReason.Lapsed), null, Left(claimedAt, _lease), Timeout.InfiniteTimeSpan) : null;
+        _leaseTimer = message.Idempotent
+            ? clock.CreateTimer(_ => Stop(StopReason.Lapsed), null, Left(claimedAt, _lease), Timeout.InfiniteTimeSpan)
+            : null;
     }
 
     public WorkMessage Message { get; }
@@ -87,7 +91,9 @@ internal sealed class LiveRun : IDisposable
         {
             lock (_gate)
             {
-                return !_over && _reason is not (StopReason.Fenced or StopReason.Lapsed) && Age < Limit + EndGrace
+                return !_over
+                    && _reason is not (StopReason.Fenced or StopReason.Lapsed)
+                    && Age < Limit + EndGrace
                     && (_leaseTimer is null || _clock.GetElapsedTime(_beatAt) < _lease);
             }
         }

@@ -23,7 +23,14 @@ internal static class OutputCap
         var text = Encoding.UTF8.GetBytes(value.GetRawText());
         for (var keep = maxBytes; ; keep /= 2)
         {
-            var marked = JsonSerializer.SerializeToElement(new { truncated = true, bytes = size, preview = Head(text, keep) });
+            var marked = JsonSerializer.SerializeToElement(
+                new
+                {
+                    truncated = true,
+                    bytes = size,
+                    preview = Head(text, keep),
+                }
+            );
             // The marker itself stays when the limit is below its size: that output was cut must be known.
             if (Size(marked) <= maxBytes || keep == 0)
             {

@@ -94,7 +94,17 @@ internal static class ApprovalStates
 /// <param name="PolicyHash">The bundle that was voted under.</param>
 /// <param name="ViewHash">What the voter was shown. Null: the voter did not say.</param>
 /// <param name="At">Microseconds since 1970 by the database's clock.</param>
-internal sealed record Vote(string Person, string Subject, string Verdict, string Reason, IReadOnlyList<string> Groups, string JobHash, string PolicyHash, string? ViewHash, long At)
+internal sealed record Vote(
+    string Person,
+    string Subject,
+    string Verdict,
+    string Reason,
+    IReadOnlyList<string> Groups,
+    string JobHash,
+    string PolicyHash,
+    string? ViewHash,
+    long At
+)
 {
     public const string Approve = "approve";
     public const string Reject = "reject";

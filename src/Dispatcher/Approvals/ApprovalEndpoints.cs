@@ -33,41 +33,77 @@ internal static class ApprovalEndpoints
     private const int LongestReason = 2_000;
 
     private static readonly string[] States =
-        [ApprovalStates.Held, ApprovalStates.Approved, ApprovalStates.Consumed, ApprovalStates.Rejected, ApprovalStates.Expired, ApprovalStates.Invalidated];
+    [
+        ApprovalStates.Held,
+        ApprovalStates.Approved,
+        ApprovalStates.Consumed,
+        ApprovalStates.Rejected,
+        ApprovalStates.Expired,
+        ApprovalStates.Invalidated,
+    ];
 
     public static void MapApprovals(this IEndpointRouteBuilder routes)
     {
         var approvals = routes.MapGroup("/api/approvals").WithTags("approvals");
-        approvals.MapGet("", ListAsync).RequireAuthorization(Callers.Overseers).Produces<Page<ApprovalSummary>>()
+        approvals
+            .MapGet("", ListAsync)
+            .RequireAuthorization(Callers.Overseers)
+            .Produces<Page<ApprovalSummary>>()
             .ProducesProblem(StatusCodes.Status400BadRequest);
-        approvals.MapGet("/{approvalId}", ShowAsync).RequireAuthorization(Callers.Overseers).Produces<ApprovalView>().ProducesProblem(StatusCodes.Status404NotFound);
+        approvals
+            .MapGet("/{approvalId}", ShowAsync)
+            .RequireAuthorization(Callers.Overseers)
+            .Produces<ApprovalView>()
+            .ProducesProblem(StatusCodes.Status404NotFound);
         foreach (var verdict in new[] { Vote.Approve, Vote.Reject })
         {
-            approvals.MapPost("/{approvalId}/" + verdict, (string approvalId, VoteRequest request, ClaimsPrincipal caller, Voting voting, CancellationToken cancellationToken) =>
-                    VoteAsync(approvalId, verdict, request, caller, voting, cancellationToken))
-                .RequireAuthorization(Callers.Approvers).Produces<VoteCounted>().ProducesProblem(StatusCodes.Status400BadRequest)
-                .ProducesProblem(StatusCodes.Status403Forbidden).ProducesProblem(StatusCodes.Status404NotFound).ProducesProblem(StatusCodes.Status409Conflict)
+            approvals
+                .MapPost(
+                    "/{approvalId}/" + verdict,
+                    (string approvalId, VoteRequest request, ClaimsPrincipal caller, Voting voting, CancellationToken cancellationToken) =>
+                        VoteAsync(approvalId, verdict, request, caller, voting, cancellationToken)
+                )
+                .RequireAuthorization(Callers.Approvers)
+                .Produces<VoteCounted>()
+                .ProducesProblem(StatusCodes.Status400BadRequest)
+                .ProducesProblem(StatusCodes.Status403Forbidden)
+                .ProducesProblem(StatusCodes.Status404NotFound)
+                .ProducesProblem(StatusCodes.Status409Conflict)
                 .LimitStoreWait();
         }
     }
 
     private static async Task<IResult> ListAsync(
-        ClaimsPrincipal caller, ApprovalReads reads, string? state, string? cursor, bool mine = true, int limit = 50,
-        CancellationToken cancellationToken = default)
+        ClaimsPrincipal caller,
+        ApprovalReads reads,
+        string? state,
+        string? cursor,
+        bool mine = true,
+        int limit = 50,
+        CancellationToken cancellationToken = default
+    )
     {
         var errors = new List<InputError>();
         var known = States.FirstOrDefault(name => name.Equals(state ?? ApprovalStates.Held, StringComparison.OrdinalIgnoreCase));
         if (known is null)
         {
-            errors.Report("unknown_state", "?state", $"There is no state \"{InputErrors.Cut(state!)}\".", "Allowed: " + string.Join(", ", States.Select(name => name.ToLowerInvariant())));
+            errors.Report(
+                "unknown_state",
+                "?state",
+                $"There is no state \"{InputErrors.Cut(state!)}\".",
+                "Allowed: " + string.Join(", ", States.Select(name => name.ToLowerInvariant()))
+            );
         }
 
         var after = cursor is null ? ApprovalCursor.Start : ApprovalCursor.Read(cursor);
         if (after is null)
         {
             errors.Report(
-                "bad_cursor", "?cursor", $"\"{InputErrors.Cut(cursor!)}\" is no cursor.",
-                "Send \"next\" of the page before as it is, or leave it out for the first page.");
+                "bad_cursor",
+                "?cursor",
+                $"\"{InputErrors.Cut(cursor!)}\" is no cursor.",
+                "Send \"next\" of the page before as it is, or leave it out for the first page."
+            );
         }
 
         Paging.Read(null, limit, errors);
@@ -80,11 +116,24 @@ internal static class ApprovalEndpoints
         return Results.Ok(await reads.ListAsync(query, caller, cancellationToken));
     }
 
-    private static async Task<IResult> ShowAsync(string approvalId, ClaimsPrincipal caller, ApprovalReads reads, CancellationToken cancellationToken) =>
-        ApprovalName.Read(approvalId) is { } name && await reads.FindAsync(name.JobId, name.Round, caller, cancellationToken) is { } view ? Results.Ok(view) : None(approvalId);
+    private static async Task<IResult> ShowAsync(
+        string approvalId,
+        ClaimsPrincipal caller,
+        ApprovalReads reads,
+        CancellationToken cancellationToken
+    ) =>
+        ApprovalName.Read(approvalId) is { } name && await reads.FindAsync(name.JobId, name.Round, caller, cancellationToken) is { } view
+            ? Results.Ok(view)
+            : None(approvalId);
 
     private static async Task<IResult> VoteAsync(
-        string approvalId, string verdict, VoteRequest request, ClaimsPrincipal caller, Voting voting, CancellationToken cancellationToken)
+        string approvalId,
+        string verdict,
+        VoteRequest request,
+        ClaimsPrincipal caller,
+        Voting voting,
+        CancellationToken cancellationToken
+    )
     {
         if (Check(request) is { Count: > 0 } errors)
         {
@@ -96,7 +145,12 @@ internal static class ApprovalEndpoints
             return None(approvalId);
         }
 
-        var cast = caller.Vote(Approval.IdOf(name.JobId, round), verdict, request.Reason) with { JobHash = request.JobHash, PolicyHash = request.PolicyHash, ViewHash = request.ViewHash };
+        var cast = caller.Vote(Approval.IdOf(name.JobId, round), verdict, request.Reason) with
+        {
+            JobHash = request.JobHash,
+            PolicyHash = request.PolicyHash,
+            ViewHash = request.ViewHash,
+        };
         var answer = await voting.CastAsync(cast, cancellationToken);
         if (answer.Approval is not { } approval)
         {
@@ -109,28 +163,58 @@ internal static class ApprovalEndpoints
     private static List<InputError> Check(VoteRequest request)
     {
         var errors = new List<InputError>();
-        if (string.IsNullOrWhiteSpace(request.Reason) || request.Reason.Length > LongestReason || request.Reason.Contains('\0', StringComparison.Ordinal))
+        if (
+            string.IsNullOrWhiteSpace(request.Reason)
+            || request.Reason.Length > LongestReason
+            || request.Reason.Contains('\0', StringComparison.Ordinal)
+        )
         {
-            errors.Report("bad_reason", "/reason", $"The reason has {request.Reason.Length} characters; needed are 1 to {LongestReason} without U+0000, not only blanks.", "Say in a sentence why; it is kept on the timeline.");
+            errors.Report(
+                "bad_reason",
+                "/reason",
+                $"The reason has {request.Reason.Length} characters; needed are 1 to {LongestReason} without U+0000, not only blanks.",
+                "Say in a sentence why; it is kept on the timeline."
+            );
         }
 
-        foreach (var (field, value) in new[] { ("job_hash", request.JobHash), ("policy_hash", request.PolicyHash), ("view_hash", request.ViewHash ?? request.JobHash) })
+        foreach (
+            var (field, value) in new[]
+            {
+                ("job_hash", request.JobHash),
+                ("policy_hash", request.PolicyHash),
+                ("view_hash", request.ViewHash ?? request.JobHash),
+            }
+        )
         {
             if (value.Length != 64 || !value.All(char.IsAsciiHexDigitLower))
             {
-                errors.Report("bad_hash", "/" + field, $"\"{InputErrors.Cut(value)}\" is no hash; allowed are 64 digits of 0-9 and a-f.", "Send it as GET /api/approvals shows it.");
+                errors.Report(
+                    "bad_hash",
+                    "/" + field,
+                    $"\"{InputErrors.Cut(value)}\" is no hash; allowed are 64 digits of 0-9 and a-f.",
+                    "Send it as GET /api/approvals shows it."
+                );
             }
         }
 
         return errors;
     }
 
-    private static IResult Refused(VoteRefusal refusal) => Results.Problem(
-        title: refusal.IsOfStanding ? "This person may not vote on this job" : "The vote does not count",
-        detail: refusal.Message,
-        statusCode: refusal.IsOfStanding ? StatusCodes.Status403Forbidden : StatusCodes.Status409Conflict,
-        extensions: new Dictionary<string, object?> { ["code"] = refusal.Code, ["fix"] = refusal.Fix, ["changed"] = refusal.Changed });
+    private static IResult Refused(VoteRefusal refusal) =>
+        Results.Problem(
+            title: refusal.IsOfStanding ? "This person may not vote on this job" : "The vote does not count",
+            detail: refusal.Message,
+            statusCode: refusal.IsOfStanding ? StatusCodes.Status403Forbidden : StatusCodes.Status409Conflict,
+            extensions: new Dictionary<string, object?>
+            {
+                ["code"] = refusal.Code,
+                ["fix"] = refusal.Fix,
+                ["changed"] = refusal.Changed,
+            }
+        );
 
     private static IResult None(string approvalId) =>
-        Problems.NotFound($"There is no approval \"{InputErrors.Cut(approvalId)}\"; an approval id is a job id and a round, for example 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10-1. A vote names both.");
+        Problems.NotFound(
+            $"There is no approval \"{InputErrors.Cut(approvalId)}\"; an approval id is a job id and a round, for example 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10-1. A vote names both."
+        );
 }

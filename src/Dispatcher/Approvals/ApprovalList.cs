@@ -61,7 +61,9 @@ internal sealed record ListedApproval
 
     /// <summary>The first characters of the payload, with an ellipsis where it goes on. A character that is cut in two is left out.</summary>
     public string PayloadExcerpt =>
-        Excerpt.Length <= ExcerptBytes ? Encoding.UTF8.GetString(Excerpt) : Encoding.UTF8.GetString(Excerpt, 0, ExcerptBytes).TrimEnd('\uFFFD') + "…";
+        Excerpt.Length <= ExcerptBytes
+            ? Encoding.UTF8.GetString(Excerpt)
+            : Encoding.UTF8.GetString(Excerpt, 0, ExcerptBytes).TrimEnd('\uFFFD') + "…";
 
     public ApprovalCursor Cursor => new(Rank, Approval.CreatedAt, Approval.CorrelationId);
 
@@ -73,11 +75,26 @@ internal sealed record ListedApproval
             from approval in db.Approvals.AsNoTracking()
             where approval.State == state
             join job in db.Jobs on approval.JobId equals job.JobId
-            select new { approval, job, rank = low.Contains(job.Topic) ? 2 : medium.Contains(job.Topic) ? 1 : 0 };
+            select new
+            {
+                approval,
+                job,
+                rank = low.Contains(job.Topic) ? 2
+                : medium.Contains(job.Topic) ? 1
+                : 0,
+            };
         if (after != ApprovalCursor.Start)
         {
-            rows = rows.Where(row => row.rank > after.Rank || (row.rank == after.Rank && (row.approval.CreatedAt > after.At
-                || (row.approval.CreatedAt == after.At && row.approval.CorrelationId.CompareTo(after.Id) > 0))));
+            rows = rows.Where(row =>
+                row.rank > after.Rank
+                || (
+                    row.rank == after.Rank
+                    && (
+                        row.approval.CreatedAt > after.At
+                        || (row.approval.CreatedAt == after.At && row.approval.CorrelationId.CompareTo(after.Id) > 0)
+                    )
+                )
+            );
         }
 
         var ordered = rows.OrderBy(row => row.rank).ThenBy(row => row.approval.CreatedAt).ThenBy(row => row.approval.CorrelationId);

@@ -22,7 +22,9 @@ internal sealed record ApprovalName(Guid JobId, int? Round)
             return new ApprovalName(jobId, null);
         }
 
-        return text[IdLength] == '-' && int.TryParse(text[(IdLength + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var round) ? new ApprovalName(jobId, round) : null;
+        return text[IdLength] == '-' && int.TryParse(text[(IdLength + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var round)
+            ? new ApprovalName(jobId, round)
+            : null;
     }
 }
 
@@ -31,15 +33,16 @@ internal static class VoterClaims
 {
     public static bool MayVote(this ClaimsPrincipal caller) => Role.MayVote(caller.FindAll(ClaimTypes.Role).Select(role => role.Value));
 
-    public static CastVote Vote(this ClaimsPrincipal caller, Guid approvalId, string verdict, string reason) => new()
-    {
-        ApprovalId = approvalId,
-        Verdict = verdict,
-        Reason = reason,
-        Person = caller.FindFirstValue(ApiKeyAuthentication.PersonClaim) ?? "",
-        Subject = caller.Subject(),
-        Groups = [.. caller.FindAll(ApiKeyAuthentication.GroupClaim).Select(group => group.Value)],
-        JobHash = "",
-        PolicyHash = "",
-    };
+    public static CastVote Vote(this ClaimsPrincipal caller, Guid approvalId, string verdict, string reason) =>
+        new()
+        {
+            ApprovalId = approvalId,
+            Verdict = verdict,
+            Reason = reason,
+            Person = caller.FindFirstValue(ApiKeyAuthentication.PersonClaim) ?? "",
+            Subject = caller.Subject(),
+            Groups = [.. caller.FindAll(ApiKeyAuthentication.GroupClaim).Select(group => group.Value)],
+            JobHash = "",
+            PolicyHash = "",
+        };
 }

@@ -11,8 +11,10 @@ namespace Dispatcher.Approvals;
 /// <summary>An approval and its job, read in one statement: both are of the same moment.</summary>
 internal sealed record HeldJob(Approval Approval, Job Job)
 {
-    public static IQueryable<HeldJob> Of(DispatcherDb db, IQueryable<Approval> approvals) => approvals.AsNoTracking()
-        .Join(db.Jobs.AsNoTracking(), approval => approval.JobId, job => job.JobId, (approval, job) => new HeldJob(approval, job));
+    public static IQueryable<HeldJob> Of(DispatcherDb db, IQueryable<Approval> approvals) =>
+        approvals
+            .AsNoTracking()
+            .Join(db.Jobs.AsNoTracking(), approval => approval.JobId, job => job.JobId, (approval, job) => new HeldJob(approval, job));
 }
 
 /// <summary>What waits for votes, for whom.</summary>
@@ -34,7 +36,7 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
         var found = new List<ApprovalSummary>(query.Limit);
         var after = query.After;
         var risks = RiskRanks.Of(current.InForce.Bundle, query.State);
-        for (var looked = 0; looked < MostLooked;)
+        for (var looked = 0; looked < MostLooked; )
         {
             var most = Math.Min(Batch, query.Mine ? Batch : query.Limit - found.Count);
             var rows = await ListedApproval.Of(db, query.State, risks, after).Take(most).ToListAsync(cancellationToken);
@@ -68,8 +70,10 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
     public async Task<ApprovalView?> FindAsync(Guid jobId, int? round, ClaimsPrincipal caller, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var rounds = db.Approvals.Where(row => row.JobId == jobId && (round == null || row.Round == round))
-            .OrderByDescending(row => row.Round).Take(1);
+        var rounds = db
+            .Approvals.Where(row => row.JobId == jobId && (round == null || row.Round == round))
+            .OrderByDescending(row => row.Round)
+            .Take(1);
         if (await HeldJob.Of(db, rounds).SingleOrDefaultAsync(cancellationToken) is not { } held)
         {
             return null;
@@ -83,7 +87,9 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
 
     /// <summary>The people behind each principal that matters, in one read.</summary>
     private async Task<ILookup<string, string>> PeopleAsync(
-        IReadOnlyList<(Approval Approval, string Principal)> held, CancellationToken cancellationToken)
+        IReadOnlyList<(Approval Approval, string Principal)> held,
+        CancellationToken cancellationToken
+    )
     {
         var principals = held.SelectMany(row => row.Approval.Requirement.Exclude.Append(row.Principal)).Distinct().ToList();
         return await approvers.PeopleByPrincipalAsync(principals, cancellationToken);

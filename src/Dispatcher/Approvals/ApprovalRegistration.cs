@@ -23,11 +23,14 @@ internal static class ApprovalRegistration
         services.AddMediator(mediator =>
         {
             mediator.AddSagaStateMachine<ApprovalSaga, Approval>().PersistedBy<Approval, DispatcherDb>();
-            mediator.ConfigureMediator((_, configure) => configure.UseMessageRetry(retry =>
-            {
-                retry.Handle<DbUpdateConcurrencyException>();
-                retry.Immediate(Retries);
-            }));
+            mediator.ConfigureMediator(
+                (_, configure) =>
+                    configure.UseMessageRetry(retry =>
+                    {
+                        retry.Handle<DbUpdateConcurrencyException>();
+                        retry.Immediate(Retries);
+                    })
+            );
         });
     }
 }

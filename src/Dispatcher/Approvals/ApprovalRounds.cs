@@ -13,7 +13,8 @@ internal static class ApprovalRounds
     /// <param name="now">Microseconds since 1970 by the database's clock.</param>
     public static (Job Job, Approval Approval) Hold(Job job, Decision decision, long now)
     {
-        var requirement = decision.Approval ?? throw new ArgumentException("Only a decision that asks for an approval holds a job.", nameof(decision));
+        var requirement =
+            decision.Approval ?? throw new ArgumentException("Only a decision that asks for an approval holds a job.", nameof(decision));
         var decideBy = Math.Min(now + Timestamps.Micros(requirement.DecideWithin), job.NotAfter ?? long.MaxValue);
         var held = job.With(decision) with { State = Contracts.JobState.Held, ApprovalRound = job.ApprovalRound + 1, DueAt = decideBy };
         var approval = new Approval

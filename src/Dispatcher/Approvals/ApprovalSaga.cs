@@ -11,21 +11,27 @@ internal sealed class ApprovalSaga : MassTransitStateMachine<Approval>
     public ApprovalSaga(VoteClock clock)
     {
         InstanceState(approval => approval.State);
-        Event(() => Cast, cast =>
-        {
-            cast.CorrelateById(context => context.Message.ApprovalId);
-            cast.OnMissingInstance(missing => missing.Discard());
-        });
+        Event(
+            () => Cast,
+            cast =>
+            {
+                cast.CorrelateById(context => context.Message.ApprovalId);
+                cast.OnMissingInstance(missing => missing.Discard());
+            }
+        );
 
         // What was right when the vote came in may be over by the time it has the lock: such a vote changes nothing, and whoever cast it looks again.
         During(
             Held,
             When(Cast, vote => clock.Counts(vote) && vote.Message.Verdict == Vote.Reject)
-                .Activity(activity => activity.OfType<VoteRecording>()).TransitionTo(Rejected),
+                .Activity(activity => activity.OfType<VoteRecording>())
+                .TransitionTo(Rejected),
             When(Cast, vote => clock.Counts(vote) && Completes(vote.Saga, vote.Message))
-                .Activity(activity => activity.OfType<VoteRecording>()).TransitionTo(Approved),
+                .Activity(activity => activity.OfType<VoteRecording>())
+                .TransitionTo(Approved),
             When(Cast, vote => clock.Counts(vote) && vote.Message.Verdict == Vote.Approve && !Completes(vote.Saga, vote.Message))
-                .Activity(activity => activity.OfType<VoteRecording>()));
+                .Activity(activity => activity.OfType<VoteRecording>())
+        );
         During([Approved, Consumed, Rejected, Expired, Invalidated], Ignore(Cast));
     }
 
@@ -44,6 +50,7 @@ internal sealed class ApprovalSaga : MassTransitStateMachine<Approval>
     public Event<CastVote> Cast { get; } = null!;
 
     /// <summary>Whether the approval is complete with this vote.</summary>
-    public static bool Completes(Approval approval, CastVote cast) => cast.Verdict == Vote.Approve
+    public static bool Completes(Approval approval, CastVote cast) =>
+        cast.Verdict == Vote.Approve
         && Ballot.IsEnough(approval.Requirement, [.. Ballot.Approvers(approval.Votes), new Voter(cast.Person, cast.Groups)]);
 }

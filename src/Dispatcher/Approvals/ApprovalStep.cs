@@ -19,29 +19,48 @@ internal sealed record ApprovalStep(Guid ApprovalId, string From, string To, str
     {
         if (after.State == JobState.Dispatched && before.State != JobState.Dispatched && after.Verdict == Verdict.RequireApproval)
         {
-            return Step(before, before.State == JobState.Approved ? ApprovalStates.Approved : ApprovalStates.Consumed, ApprovalStates.Consumed, null);
+            return Step(
+                before,
+                before.State == JobState.Approved ? ApprovalStates.Approved : ApprovalStates.Consumed,
+                ApprovalStates.Consumed,
+                null
+            );
         }
 
-        return before.ApprovalRound == 0 || before.State == after.State ? null : before.State switch
-        {
-            JobState.Held => Left(before, after, ApprovalStates.Held),
-            JobState.Approved => Left(before, after, ApprovalStates.Approved),
+        return before.ApprovalRound == 0 || before.State == after.State
+            ? null
+            : before.State switch
+            {
+                JobState.Held => Left(before, after, ApprovalStates.Held),
+                JobState.Approved => Left(before, after, ApprovalStates.Approved),
 
-            // Nobody claimed the attempt that it paid for: it is given back.
-            JobState.Dispatched when after.State == JobState.Approved => Step(before, ApprovalStates.Consumed, ApprovalStates.Approved, null),
-            _ => null,
-        };
+                // Nobody claimed the attempt that it paid for: it is given back.
+                JobState.Dispatched when after.State == JobState.Approved => Step(
+                    before,
+                    ApprovalStates.Consumed,
+                    ApprovalStates.Approved,
+                    null
+                ),
+                _ => null,
+            };
     }
 
-    private static ApprovalStep? Left(Job before, Job after, string from) => after.State switch
-    {
-        JobState.Approved or JobState.Rejected => null,
-        JobState.Expired => Step(before, from, ApprovalStates.Expired, after.Reason),
-        JobState.Accepted or JobState.Held or JobState.Denied or JobState.Cancelled => Step(before, from, ApprovalStates.Invalidated, after.Reason),
-        JobState.Dispatched => Step(before, from, ApprovalStates.Invalidated, "the rules no longer ask for an approval"),
-        JobState.Running or JobState.Retrying or JobState.Succeeded or JobState.Quarantined or JobState.DeadLettered =>
-            throw new UnreachableException($"No transition leads from {before.State} to {after.State}."),
-    };
+    private static ApprovalStep? Left(Job before, Job after, string from) =>
+        after.State switch
+        {
+            JobState.Approved or JobState.Rejected => null,
+            JobState.Expired => Step(before, from, ApprovalStates.Expired, after.Reason),
+            JobState.Accepted or JobState.Held or JobState.Denied or JobState.Cancelled => Step(
+                before,
+                from,
+                ApprovalStates.Invalidated,
+                after.Reason
+            ),
+            JobState.Dispatched => Step(before, from, ApprovalStates.Invalidated, "the rules no longer ask for an approval"),
+            JobState.Running or JobState.Retrying or JobState.Succeeded or JobState.Quarantined or JobState.DeadLettered =>
+                throw new UnreachableException($"No transition leads from {before.State} to {after.State}."),
+        };
 
-    private static ApprovalStep Step(Job job, string from, string to, string? why) => new(Approval.IdOf(job.JobId, job.ApprovalRound), from, to, why);
+    private static ApprovalStep Step(Job job, string from, string to, string? why) =>
+        new(Approval.IdOf(job.JobId, job.ApprovalRound), from, to, why);
 }

@@ -22,24 +22,34 @@ internal static class ApprovalUse
 
         if (approval.State != ApprovalStates.Approved && !CoversRetry(job, decision, approval))
         {
-            return new UseResult(UseVerdict.Hold, $"approval {approval.Name} is {approval.State.ToLowerInvariant()}: each attempt needs its own");
+            return new UseResult(
+                UseVerdict.Hold,
+                $"approval {approval.Name} is {approval.State.ToLowerInvariant()}: each attempt needs its own"
+            );
         }
 
         return WhyItFell(job, decision, approval, approvers) is { } why ? new UseResult(UseVerdict.Hold, why)
             : approval.UseBy >= now ? new UseResult(UseVerdict.Use, null)
-            : approval.State == ApprovalStates.Approved ? new UseResult(UseVerdict.Expired, $"approval {approval.Name} was not used in time")
+            : approval.State == ApprovalStates.Approved
+                ? new UseResult(UseVerdict.Expired, $"approval {approval.Name} was not used in time")
             : new UseResult(UseVerdict.Hold, $"the time to use approval {approval.Name} has passed");
     }
 
     /// <summary>An approval that paid for an attempt pays for the next one only if its rules, then and now, say so.</summary>
     private static bool CoversRetry(Job job, Decision decision, Approval approval) =>
-        approval.State == ApprovalStates.Consumed && job.State is JobState.Retrying or JobState.Accepted
-        && approval.Requirement.Covers == ApprovalCover.Retries && decision.Approval?.Covers == ApprovalCover.Retries;
+        approval.State == ApprovalStates.Consumed
+        && job.State is JobState.Retrying or JobState.Accepted
+        && approval.Requirement.Covers == ApprovalCover.Retries
+        && decision.Approval?.Covers == ApprovalCover.Retries;
 
     private static string? WhyItFell(Job job, Decision decision, Approval approval, IReadOnlyCollection<Voter> approvers) =>
         WhyItFell(job, decision, approval)
         // The same basis has the same requirement; the row of the approval is not trusted for it.
-        ?? (Ballot.Missing(decision.Approval ?? approval.Requirement, approvers) is { Length: > 0 } missing ? $"an approver of {approval.Name} no longer counts; missing: {missing}" : null);
+        ?? (
+            Ballot.Missing(decision.Approval ?? approval.Requirement, approvers) is { Length: > 0 } missing
+                ? $"an approver of {approval.Name} no longer counts; missing: {missing}"
+                : null
+        );
 
     /// <summary>Why an approval is not, or no longer, of this job under these rules, whoever voted; asked before a vote is taken too. Null: it is.</summary>
     public static string? WhyItFell(Job job, Decision decision, Approval approval)

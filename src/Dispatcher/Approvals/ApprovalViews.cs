@@ -47,40 +47,59 @@ internal sealed record ApprovalView
     public DateTimeOffset? UseBy { get; init; }
     public string? EndReason { get; init; }
 
-    public static ApprovalView Of(HeldJob held, JobClass? jobClass, VoteRefusal? whyNot) => new()
-    {
-        ApprovalId = held.Approval.Name,
-        JobId = held.Job.JobId,
-        State = held.Approval.State.ToLowerInvariant(),
-        JobState = held.Job.State,
-        Risk = jobClass?.Risk ?? "high",
-        JobHash = held.Approval.JobHash,
-        PolicyHash = held.Approval.PolicyHash,
-        ViewHash = held.Approval.ViewHash,
-        Shown = ShownFacts.Of(held.Job, held.Approval),
-        WillRun = jobClass is null ? null : WillRun.Of(held.Job, jobClass),
-        Votes = [.. held.Approval.Votes.Select(VoteView.Of)],
-        Missing = held.Approval.State == ApprovalStates.Held ? Ballot.Missing(held.Approval.Requirement, Ballot.Approvers(held.Approval.Votes)) : "",
-        WhyNot = whyNot,
-        CreatedAt = Timestamps.At(held.Approval.CreatedAt),
-        DecideBy = Timestamps.At(held.Approval.DecideBy),
-        DecidedAt = Timestamps.At(held.Approval.DecidedAt),
-        UseBy = Timestamps.At(held.Approval.UseBy),
-        EndReason = held.Approval.EndReason,
-    };
+    public static ApprovalView Of(HeldJob held, JobClass? jobClass, VoteRefusal? whyNot) =>
+        new()
+        {
+            ApprovalId = held.Approval.Name,
+            JobId = held.Job.JobId,
+            State = held.Approval.State.ToLowerInvariant(),
+            JobState = held.Job.State,
+            Risk = jobClass?.Risk ?? "high",
+            JobHash = held.Approval.JobHash,
+            PolicyHash = held.Approval.PolicyHash,
+            ViewHash = held.Approval.ViewHash,
+            Shown = ShownFacts.Of(held.Job, held.Approval),
+            WillRun = jobClass is null ? null : WillRun.Of(held.Job, jobClass),
+            Votes = [.. held.Approval.Votes.Select(VoteView.Of)],
+            Missing =
+                held.Approval.State == ApprovalStates.Held
+                    ? Ballot.Missing(held.Approval.Requirement, Ballot.Approvers(held.Approval.Votes))
+                    : "",
+            WhyNot = whyNot,
+            CreatedAt = Timestamps.At(held.Approval.CreatedAt),
+            DecideBy = Timestamps.At(held.Approval.DecideBy),
+            DecidedAt = Timestamps.At(held.Approval.DecidedAt),
+            UseBy = Timestamps.At(held.Approval.UseBy),
+            EndReason = held.Approval.EndReason,
+        };
 }
 
 /// <summary>What would run: the pool's handler of the topic, for at most so long. A run that is not idempotent must not be repeated when it is lost.</summary>
 internal sealed record WillRun(string Topic, string Pool, string Owner, long TimeoutMs, bool Idempotent)
 {
-    public static WillRun Of(Job job, JobClass jobClass) => new(
-        job.Topic, jobClass.Pool, jobClass.Owner, (long)Math.Min(jobClass.RunWithin.TotalMilliseconds, job.Constraints?.TimeoutMs ?? double.MaxValue), jobClass.Idempotent);
+    public static WillRun Of(Job job, JobClass jobClass) =>
+        new(
+            job.Topic,
+            jobClass.Pool,
+            jobClass.Owner,
+            (long)Math.Min(jobClass.RunWithin.TotalMilliseconds, job.Constraints?.TimeoutMs ?? double.MaxValue),
+            jobClass.Idempotent
+        );
 }
 
 /// <summary>One vote.</summary>
-internal sealed record VoteView(string Person, string Subject, string Verdict, string Reason, IReadOnlyList<string> Groups, string? ViewHash, DateTimeOffset At)
+internal sealed record VoteView(
+    string Person,
+    string Subject,
+    string Verdict,
+    string Reason,
+    IReadOnlyList<string> Groups,
+    string? ViewHash,
+    DateTimeOffset At
+)
 {
-    public static VoteView Of(Vote vote) => new(vote.Person, vote.Subject, vote.Verdict, vote.Reason, vote.Groups, vote.ViewHash, Timestamps.At(vote.At));
+    public static VoteView Of(Vote vote) =>
+        new(vote.Person, vote.Subject, vote.Verdict, vote.Reason, vote.Groups, vote.ViewHash, Timestamps.At(vote.At));
 }
 
 /// <summary>The answer to a vote that counted: it is committed.</summary>
@@ -91,10 +110,12 @@ internal sealed record VoteView(string Person, string Subject, string Verdict, s
 /// <param name="UseBy">When it expires unused. Null: it is not approved.</param>
 internal sealed record VoteCounted(string ApprovalId, string State, JobState JobState, string Missing, DateTimeOffset? UseBy)
 {
-    public static VoteCounted Of(Approval approval, Job job) => new(
-        approval.Name,
-        approval.State.ToLowerInvariant(),
-        job.State,
-        approval.State == ApprovalStates.Held ? Ballot.Missing(approval.Requirement, Ballot.Approvers(approval.Votes)) : "",
-        Timestamps.At(approval.UseBy));
+    public static VoteCounted Of(Approval approval, Job job) =>
+        new(
+            approval.Name,
+            approval.State.ToLowerInvariant(),
+            job.State,
+            approval.State == ApprovalStates.Held ? Ballot.Missing(approval.Requirement, Ballot.Approvers(approval.Votes)) : "",
+            Timestamps.At(approval.UseBy)
+        );
 }

@@ -13,7 +13,8 @@ namespace Dispatcher.Approvals;
 /// Nothing here waits for an event: approvals are given over HTTP only. So an <c>approved</c> event of a job that nobody approved was not sent by us. It grants nothing, but
 /// others may believe it: it is logged and, once a job, on the timeline.
 /// </summary>
-internal sealed partial class ApprovalWatch(IDbContextFactory<DispatcherDb> database, IStore store, ILogger<ApprovalWatch> logger) : IConsumer<RawMessage>
+internal sealed partial class ApprovalWatch(IDbContextFactory<DispatcherDb> database, IStore store, ILogger<ApprovalWatch> logger)
+    : IConsumer<RawMessage>
 {
     public async Task Consume(ConsumeContext<RawMessage> context)
     {
@@ -32,7 +33,12 @@ internal sealed partial class ApprovalWatch(IDbContextFactory<DispatcherDb> data
         }
 
         Log.Forged(logger, jobId, sender);
-        if (!await db.Timeline.AnyAsync(entry => entry.JobId == jobId && entry.Kind == TimelineKinds.EventRefused, context.CancellationToken))
+        if (
+            !await db.Timeline.AnyAsync(
+                entry => entry.JobId == jobId && entry.Kind == TimelineKinds.EventRefused,
+                context.CancellationToken
+            )
+        )
         {
             await store.RecordAsync([TimelineDetails.EventRefused(job, sender)], [], context.CancellationToken);
         }
@@ -53,7 +59,11 @@ internal sealed partial class ApprovalWatch(IDbContextFactory<DispatcherDb> data
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.ApprovalForged, LogLevel.Warning, "An event from {Sender} says that job {JobId} is approved; nobody approved it, and nothing follows from it")]
+        [LoggerMessage(
+            EventIds.ApprovalForged,
+            LogLevel.Warning,
+            "An event from {Sender} says that job {JobId} is approved; nobody approved it, and nothing follows from it"
+        )]
         public static partial void Forged(ILogger logger, Guid jobId, string sender);
     }
 }

@@ -21,10 +21,20 @@ internal sealed class Approvers(IDbContextFactory<DispatcherDb> database)
         var votes = approval.Votes.Where(vote => vote.Verdict == Vote.Approve && vote.Person.Length > 0).ToList();
         var subjects = votes.ConvertAll(vote => vote.Subject);
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var keys = await db.ApiKeys.AsNoTracking().Where(key => subjects.Contains(key.Subject) && key.RevokedAt == null).ToListAsync(cancellationToken);
+        var keys = await db
+            .ApiKeys.AsNoTracking()
+            .Where(key => subjects.Contains(key.Subject) && key.RevokedAt == null)
+            .ToListAsync(cancellationToken);
         return
         [
-            .. votes.Select(vote => (vote.Person, Keys: keys.Where(key => key.Subject == vote.Subject && key.Person == vote.Person && Role.MayVote(key.Roles)).ToList()))
+            .. votes
+                .Select(vote =>
+                    (
+                        vote.Person,
+                        Keys: keys.Where(key => key.Subject == vote.Subject && key.Person == vote.Person && Role.MayVote(key.Roles))
+                            .ToList()
+                    )
+                )
                 .Where(voter => voter.Keys.Count > 0)
                 .Select(voter => new Voter(voter.Person, voter.Keys.SelectMany(key => key.Groups).ToHashSet(StringComparer.Ordinal))),
         ];
@@ -34,8 +44,12 @@ internal sealed class Approvers(IDbContextFactory<DispatcherDb> database)
     public async Task<ILookup<string, string>> PeopleByPrincipalAsync(IReadOnlyList<string> principals, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var keys = await db.ApiKeys.Where(key => principals.Contains(key.Subject) && key.Person != "").Select(key => new { key.Subject, key.Person }).ToListAsync(cancellationToken);
-        return keys.Select(key => (key.Subject, key.Person)).Concat(principals.Select(principal => (Subject: principal, Person: principal)))
+        var keys = await db
+            .ApiKeys.Where(key => principals.Contains(key.Subject) && key.Person != "")
+            .Select(key => new { key.Subject, key.Person })
+            .ToListAsync(cancellationToken);
+        return keys.Select(key => (key.Subject, key.Person))
+            .Concat(principals.Select(principal => (Subject: principal, Person: principal)))
             .ToLookup(pair => pair.Subject, pair => pair.Person, StringComparer.Ordinal);
     }
 }

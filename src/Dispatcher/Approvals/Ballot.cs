@@ -26,8 +26,8 @@ internal static class Ballot
             return approvers.Count > 0 ? "" : "1 approver";
         }
 
-        var missing = requirement.Groups
-            .Select(group => (group.Group, Count: group.Count - approvers.Count(voter => voter.Groups.Contains(group.Group))))
+        var missing = requirement
+            .Groups.Select(group => (group.Group, Count: group.Count - approvers.Count(voter => voter.Groups.Contains(group.Group))))
             .Where(group => group.Count > 0);
         return string.Join(", ", missing.Select(group => $"{group.Count} of {group.Group}"));
     }

@@ -39,9 +39,12 @@ internal sealed class RefusedVotes(IStore store, IDbContextFactory<DispatcherDb>
     private async Task<bool> IsRecordedAsync(HeldJob held, CastVote cast, VoteRefusal refusal, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var details = await db.Timeline
-            .Where(entry => entry.JobId == held.Job.JobId && entry.Kind == TimelineKinds.VoteRefused && entry.Actor == cast.Subject)
-            .Select(entry => entry.Detail).ToListAsync(cancellationToken);
+        var details = await db
+            .Timeline.Where(entry =>
+                entry.JobId == held.Job.JobId && entry.Kind == TimelineKinds.VoteRefused && entry.Actor == cast.Subject
+            )
+            .Select(entry => entry.Detail)
+            .ToListAsync(cancellationToken);
         return details.Any(detail => Is(detail, held.Approval.Name, refusal.Code));
     }
 

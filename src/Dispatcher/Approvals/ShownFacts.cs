@@ -36,38 +36,51 @@ internal sealed record ShownFacts
     public required RequirementView Requirement { get; init; }
 
     /// <summary>Of a job as it was held, and its approval.</summary>
-    public static ShownFacts Of(Job job, Approval approval) => new()
-    {
-        JobHash = approval.JobHash,
-        PolicyHash = approval.PolicyHash,
-        BasisHash = approval.BasisHash,
-        Round = approval.Round,
-        Topic = job.Topic,
-        Principal = job.Principal,
-        Labels = new SortedDictionary<string, string>(job.Labels.ToDictionary(), StringComparer.Ordinal),
-        RiskTags = job.RiskTags,
-        Payload = Encoding.UTF8.GetString(job.Payload),
-        WorkflowId = job.WorkflowId,
-        CostTokens = job.CostTokens,
-        CostUsdMicros = job.CostUsdMicros,
-        Rules = job.Rules,
-        Reason = job.Reason,
-        Constraints = job.Constraints,
-        Requirement = RequirementView.Of(approval.Requirement),
-    };
+    public static ShownFacts Of(Job job, Approval approval) =>
+        new()
+        {
+            JobHash = approval.JobHash,
+            PolicyHash = approval.PolicyHash,
+            BasisHash = approval.BasisHash,
+            Round = approval.Round,
+            Topic = job.Topic,
+            Principal = job.Principal,
+            Labels = new SortedDictionary<string, string>(job.Labels.ToDictionary(), StringComparer.Ordinal),
+            RiskTags = job.RiskTags,
+            Payload = Encoding.UTF8.GetString(job.Payload),
+            WorkflowId = job.WorkflowId,
+            CostTokens = job.CostTokens,
+            CostUsdMicros = job.CostUsdMicros,
+            Rules = job.Rules,
+            Reason = job.Reason,
+            Constraints = job.Constraints,
+            Requirement = RequirementView.Of(approval.Requirement),
+        };
 
-    public string Hash() => Convert.ToHexStringLower(SHA256.HashData([.. "dispatcher/shown/v1\0"u8, .. JsonSerializer.SerializeToUtf8Bytes(this, Options)]));
+    public string Hash() =>
+        Convert.ToHexStringLower(SHA256.HashData([.. "dispatcher/shown/v1\0"u8, .. JsonSerializer.SerializeToUtf8Bytes(this, Options)]));
 }
 
 /// <summary>A requirement as it is shown. Times are seconds.</summary>
 internal sealed record RequirementView(
-    IReadOnlyDictionary<string, int> Groups, IReadOnlyList<string> Exclude, long DecideWithinS, long UseWithinS, string Covers, string OnPolicyChange)
+    IReadOnlyDictionary<string, int> Groups,
+    IReadOnlyList<string> Exclude,
+    long DecideWithinS,
+    long UseWithinS,
+    string Covers,
+    string OnPolicyChange
+)
 {
-    public static RequirementView Of(ApprovalRequirement requirement) => new(
-        new SortedDictionary<string, int>(requirement.Groups.ToDictionary(group => group.Group, group => group.Count), StringComparer.Ordinal),
-        requirement.Exclude,
-        (long)requirement.DecideWithin.TotalSeconds,
-        (long)requirement.UseWithin.TotalSeconds,
-        requirement.Covers == ApprovalCover.Retries ? "retries" : "attempt",
-        requirement.OnPolicyChange == Policies.OnPolicyChange.SameBasis ? "same_basis" : "invalidate");
+    public static RequirementView Of(ApprovalRequirement requirement) =>
+        new(
+            new SortedDictionary<string, int>(
+                requirement.Groups.ToDictionary(group => group.Group, group => group.Count),
+                StringComparer.Ordinal
+            ),
+            requirement.Exclude,
+            (long)requirement.DecideWithin.TotalSeconds,
+            (long)requirement.UseWithin.TotalSeconds,
+            requirement.Covers == ApprovalCover.Retries ? "retries" : "attempt",
+            requirement.OnPolicyChange == Policies.OnPolicyChange.SameBasis ? "same_basis" : "invalidate"
+        );
 }

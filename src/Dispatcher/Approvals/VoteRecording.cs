@@ -15,7 +15,8 @@ internal sealed class VoteClock(StoreClock clock)
 }
 
 /// <summary>Writes a vote that counts: into the approval, onto the timeline, and into the job when it decides; all in the transaction that the saga's repository has open.</summary>
-internal sealed class VoteRecording(DispatcherDb db, IStore store, MoveWriter moves, StoreClock clock, TimeProvider time) : IStateMachineActivity<Approval, CastVote>
+internal sealed class VoteRecording(DispatcherDb db, IStore store, MoveWriter moves, StoreClock clock, TimeProvider time)
+    : IStateMachineActivity<Approval, CastVote>
 {
     public async Task Execute(BehaviorContext<Approval, CastVote> context, IBehavior<Approval, CastVote> next)
     {

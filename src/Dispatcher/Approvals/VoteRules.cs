@@ -17,12 +17,16 @@ internal static class VoteRules
             return new VoteRefusal(
                 "no_person",
                 $"The key of {cast.Subject} names no person, and only people vote. An admin makes one that does: "
-                + $"dispatcher keys create --subject <their own name> --person <person> --role approver.");
+                    + $"dispatcher keys create --subject <their own name> --person <person> --role approver."
+            );
         }
 
         if (cast.Subject == principal || people[principal].Contains(cast.Person))
         {
-            return new VoteRefusal("own_job", $"The job was handed in by {principal}, who is the same person as {cast.Person}; somebody else must decide on it.");
+            return new VoteRefusal(
+                "own_job",
+                $"The job was handed in by {principal}, who is the same person as {cast.Person}; somebody else must decide on it."
+            );
         }
 
         if (requirement.Exclude.Any(name => name == cast.Subject || people[name].Contains(cast.Person)))
@@ -32,7 +36,10 @@ internal static class VoteRules
 
         return Ballot.Counts(requirement, cast.Groups)
             ? null
-            : new VoteRefusal("not_in_group", $"The vote counts only of groups {string.Join(", ", requirement.Groups.Select(group => group.Group))}; the key of {cast.Subject} has {(cast.Groups.Count == 0 ? "none" : string.Join(", ", cast.Groups))}.");
+            : new VoteRefusal(
+                "not_in_group",
+                $"The vote counts only of groups {string.Join(", ", requirement.Groups.Select(group => group.Group))}; the key of {cast.Subject} has {(cast.Groups.Count == 0 ? "none" : string.Join(", ", cast.Groups))}."
+            );
     }
 
     /// <summary>Whether the approval still waits for just this vote, and the voter decides on what is there and not on something else.</summary>
@@ -40,7 +47,10 @@ internal static class VoteRules
     {
         if (approval.State != ApprovalStates.Held)
         {
-            return new VoteRefusal("not_held", $"Approval {approval.Name} is {approval.State.ToLowerInvariant()}{(approval.EndReason is null ? "" : $": {approval.EndReason}")}.");
+            return new VoteRefusal(
+                "not_held",
+                $"Approval {approval.Name} is {approval.State.ToLowerInvariant()}{(approval.EndReason is null ? "" : $": {approval.EndReason}")}."
+            );
         }
 
         if (now > approval.DecideBy)
@@ -50,7 +60,10 @@ internal static class VoteRules
 
         if (Changed(approval, cast) is { Count: > 0 } changed)
         {
-            return new VoteRefusal("changed", "The vote names something else than what waits; look at it again and vote on what it is now.") { Changed = changed };
+            return new VoteRefusal("changed", "The vote names something else than what waits; look at it again and vote on what it is now.")
+            {
+                Changed = changed,
+            };
         }
 
         return approval.Votes.Any(vote => vote.Person == cast.Person)
@@ -74,22 +87,27 @@ internal static class VoteRules
 internal sealed record VoteRefusal(string Code, string Message)
 {
     /// <summary>What to do next. Null: the message says it.</summary>
-    public string? Fix => Code switch
-    {
-        "own_job" or "excluded" => "Another approver must vote.",
-        "not_in_group" => "Let somebody vote who is in one of these groups, or ask an admin for a key with one: dispatcher keys create --group.",
-        "not_held" or "expired" or "already_voted" => "\"dispatcher approvals show\" says how it stands.",
-        "changed" or "raced" => "Look at it with \"dispatcher approvals show\" and vote with the view hash shown there.",
-        "no_approver" => "Ask an admin for a key with the role approver.",
-        _ => null,
-    };
+    public string? Fix =>
+        Code switch
+        {
+            "own_job" or "excluded" => "Another approver must vote.",
+            "not_in_group" =>
+                "Let somebody vote who is in one of these groups, or ask an admin for a key with one: dispatcher keys create --group.",
+            "not_held" or "expired" or "already_voted" => "\"dispatcher approvals show\" says how it stands.",
+            "changed" or "raced" => "Look at it with \"dispatcher approvals show\" and vote with the view hash shown there.",
+            "no_approver" => "Ask an admin for a key with the role approver.",
+            _ => null,
+        };
 
     /// <summary>Which hashes differ. Empty: it is something else.</summary>
     public IReadOnlyList<ChangedHash> Changed { get; init; } = [];
 
     /// <summary>The answer when others changed the approval again and again while the vote was checked and written.</summary>
     public static VoteRefusal Raced(Approval approval) =>
-        new("raced", $"Approval {approval.Name} was changed by others while the vote was written; look at it again and vote on what it is now.");
+        new(
+            "raced",
+            $"Approval {approval.Name} was changed by others while the vote was written; look at it again and vote on what it is now."
+        );
 
     /// <summary>Whether it is <see cref="Raced"/>: what is there now decides.</summary>
     public bool IsRaced => Code == "raced";

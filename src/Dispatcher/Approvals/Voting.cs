@@ -12,8 +12,14 @@ namespace Dispatcher.Approvals;
 /// the job at the same time lead to a refusal, never to a fault.
 /// </summary>
 internal sealed class Voting(
-    IMediator mediator, Approvers approvers, MoveWriter moves, Redeciding redeciding, RefusedVotes refused,
-    IDbContextFactory<DispatcherDb> database, StoreClock clock)
+    IMediator mediator,
+    Approvers approvers,
+    MoveWriter moves,
+    Redeciding redeciding,
+    RefusedVotes refused,
+    IDbContextFactory<DispatcherDb> database,
+    StoreClock clock
+)
 {
     private const int Tries = 5;
 

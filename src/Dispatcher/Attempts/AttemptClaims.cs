@@ -10,10 +10,20 @@ namespace Dispatcher.Attempts;
 
 /// <summary>Step 6, the server's side: gives each attempt to one worker, once. Without a claim nothing runs.</summary>
 internal sealed partial class AttemptClaims(
-    Permits permits, MoveWriter moves, IDbContextFactory<DispatcherDb> database, StoreClock clock, ILogger<AttemptClaims> logger)
+    Permits permits,
+    MoveWriter moves,
+    IDbContextFactory<DispatcherDb> database,
+    StoreClock clock,
+    ILogger<AttemptClaims> logger
+)
 {
     /// <summary>Answers each permit by itself, in order. <paramref name="serves"/> tells whether the caller's key may serve a pool.</summary>
-    public async Task<ClaimAnswer> ClaimAsync(ClaimRequest request, string subject, Func<string, bool> serves, CancellationToken cancellationToken)
+    public async Task<ClaimAnswer> ClaimAsync(
+        ClaimRequest request,
+        string subject,
+        Func<string, bool> serves,
+        CancellationToken cancellationToken
+    )
     {
         var claims = new List<PermitClaims?>();
         foreach (var permit in request.Permits)
@@ -28,24 +38,59 @@ internal sealed partial class AttemptClaims(
 
         var ids = claims.Where(claim => claim is not null).Select(claim => claim!.Sub).Distinct().ToList();
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var closed = await ClosedPoolsAsync(db, [.. claims.OfType<PermitClaims>().Select(claim => claim.Aud).Distinct()], request.Worker, subject, cancellationToken);
-        var jobs = await db.Jobs.Where(job => ids.Contains(job.JobId)).WithoutPayload().ToDictionaryAsync(job => job.JobId, cancellationToken);
-        var answers = await Task.WhenAll(claims.Select((claim, i) => repeated[i]
-            ? Task.FromResult(new Claim { Status = ClaimStatus.Taken, PermitId = claim!.Jti })
-            : ClaimAsync(claim, claim is null ? null : jobs.GetValueOrDefault(claim.Sub), closed, request, subject, cancellationToken)));
+        var closed = await ClosedPoolsAsync(
+            db,
+            [.. claims.OfType<PermitClaims>().Select(claim => claim.Aud).Distinct()],
+            request.Worker,
+            subject,
+            cancellationToken
+        );
+        var jobs = await db
+            .Jobs.Where(job => ids.Contains(job.JobId))
+            .WithoutPayload()
+            .ToDictionaryAsync(job => job.JobId, cancellationToken);
+        var answers = await Task.WhenAll(
+            claims.Select(
+                (claim, i) =>
+                    repeated[i]
+                        ? Task.FromResult(new Claim { Status = ClaimStatus.Taken, PermitId = claim!.Jti })
+                        : ClaimAsync(
+                            claim,
+                            claim is null ? null : jobs.GetValueOrDefault(claim.Sub),
+                            closed,
+                            request,
+                            subject,
+                            cancellationToken
+                        )
+            )
+        );
         return new ClaimAnswer { Claims = answers };
     }
 
     /// <summary>The pools of these for which the instance has registered without enforcing all that they need. It learns so by its heartbeat; until then it must run nothing unlimited.</summary>
-    private static async Task<IReadOnlySet<string>> ClosedPoolsAsync(DispatcherDb db, List<string> pools, string instance, string subject, CancellationToken cancellationToken)
+    private static async Task<IReadOnlySet<string>> ClosedPoolsAsync(
+        DispatcherDb db,
+        List<string> pools,
+        string instance,
+        string subject,
+        CancellationToken cancellationToken
+    )
     {
-        var registered = await db.Workers.WithoutLists()
-            .Where(row => pools.Contains(row.Pool) && row.Principal == subject && row.Instance == instance).ToListAsync(cancellationToken);
+        var registered = await db
+            .Workers.WithoutLists()
+            .Where(row => pools.Contains(row.Pool) && row.Principal == subject && row.Instance == instance)
+            .ToListAsync(cancellationToken);
         return registered.Where(worker => worker.Missing.Count > 0).Select(worker => worker.Pool).ToHashSet(StringComparer.Ordinal);
     }
 
     private async Task<Claim> ClaimAsync(
-        PermitClaims? permit, Job? job, IReadOnlySet<string> closed, ClaimRequest request, string subject, CancellationToken cancellationToken)
+        PermitClaims? permit,
+        Job? job,
+        IReadOnlySet<string> closed,
+        ClaimRequest request,
+        string subject,
+        CancellationToken cancellationToken
+    )
     {
         // A permit is for one pool, and so is the attempt: a signature alone is not the right to another pool's work.
         if (permit is null || job is null || permit.Aud != job.Pool || (job.State == JobState.Dispatched && closed.Contains(permit.Aud)))
@@ -63,16 +108,32 @@ internal sealed partial class AttemptClaims(
             {
                 MoveResult.Moved => ClaimStatus.Granted,
                 MoveResult.Contradicted => NotGiven(permit, subject),
-                MoveResult.Stale or MoveResult.PolicyChanged => await AfterRaceAsync(runId, permit, request.Worker, subject, cancellationToken),
+                MoveResult.Stale or MoveResult.PolicyChanged => await AfterRaceAsync(
+                    runId,
+                    permit,
+                    request.Worker,
+                    subject,
+                    cancellationToken
+                ),
             };
         }
 
-        return new Claim { Status = status, PermitId = permit.Jti, RunId = status == ClaimStatus.Granted ? runId : null };
+        return new Claim
+        {
+            Status = status,
+            PermitId = permit.Jti,
+            RunId = status == ClaimStatus.Granted ? runId : null,
+        };
     }
 
     /// <summary>The row moved between reading and committing: somebody else was first, or our own commit went through and its answer was lost.</summary>
     private async Task<ClaimStatus> AfterRaceAsync(
-        Guid runId, PermitClaims permit, string worker, string subject, CancellationToken cancellationToken)
+        Guid runId,
+        PermitClaims permit,
+        string worker,
+        string subject,
+        CancellationToken cancellationToken
+    )
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var job = await db.Jobs.Where(row => row.JobId == permit.Sub).WithoutPayload().SingleAsync(cancellationToken);
@@ -114,7 +175,11 @@ internal sealed partial class AttemptClaims(
     private Move Claimed(Job job, PermitClaims permit, Guid runId, string worker, string subject)
     {
         var after = Running(job, runId, worker, subject, clock.Now);
-        return new Move(job, after) { Entry = TimelineDetails.Claimed(after, permit.Jti), Claims = new ClaimedPermit(permit.Jti, permit.Bh) };
+        return new Move(job, after)
+        {
+            Entry = TimelineDetails.Claimed(after, permit.Jti),
+            Claims = new ClaimedPermit(permit.Jti, permit.Bh),
+        };
     }
 
     private ClaimStatus NotGiven(PermitClaims permit, string subject)
@@ -142,9 +207,11 @@ internal sealed partial class AttemptClaims(
     private static partial class Log
     {
         [LoggerMessage(
-            EventIds.PermitForged, LogLevel.Error,
+            EventIds.PermitForged,
+            LogLevel.Error,
             "Refused permit {PermitId} for job {JobId}, attempt {Attempt}, from {Subject}: it is signed with a permit key, and the entry of the "
-            + "dispatch names another permit or work message. Find out who can read the table permit_keys")]
+                + "dispatch names another permit or work message. Find out who can read the table permit_keys"
+        )]
         public static partial void PermitForged(ILogger logger, Guid permitId, Guid jobId, int attempt, string subject);
     }
 }

@@ -20,15 +20,30 @@ internal static class AttemptEndpoints
         attempts.MapPost("/heartbeat", BeatAsync).Produces<HeartbeatAnswer>().LimitStoreWait();
     }
 
-    private static async Task<IResult> ClaimAsync(ClaimRequest request, ClaimsPrincipal caller, AttemptClaims claims, CancellationToken cancellationToken)
+    private static async Task<IResult> ClaimAsync(
+        ClaimRequest request,
+        ClaimsPrincipal caller,
+        AttemptClaims claims,
+        CancellationToken cancellationToken
+    )
     {
         var errors = Check(request.Worker, "/permits", request.Permits, MostPermits);
-        return errors.Count > 0 ? Problems.Malformed(errors) : Results.Ok(await claims.ClaimAsync(request, caller.Subject(), caller.Serves, cancellationToken));
+        return errors.Count > 0
+            ? Problems.Malformed(errors)
+            : Results.Ok(await claims.ClaimAsync(request, caller.Subject(), caller.Serves, cancellationToken));
     }
 
-    private static async Task<IResult> BeatAsync(HeartbeatRequest request, ClaimsPrincipal caller, Heartbeats heartbeats, CancellationToken cancellationToken)
+    private static async Task<IResult> BeatAsync(
+        HeartbeatRequest request,
+        ClaimsPrincipal caller,
+        Heartbeats heartbeats,
+        CancellationToken cancellationToken
+    )
     {
-        var errors = request.Registration is null || request.Runs.Count > 0 ? Check(request.Worker, "/runs", request.Runs, MostRuns) : CheckWorker(request.Worker);
+        var errors =
+            request.Registration is null || request.Runs.Count > 0
+                ? Check(request.Worker, "/runs", request.Runs, MostRuns)
+                : CheckWorker(request.Worker);
         RegistrationCheck.Run(request.Registration, errors);
         if (errors.Count > 0)
         {
@@ -38,14 +53,17 @@ internal static class AttemptEndpoints
         if (request.Registration is { } registration && !caller.Serves(registration.Pool))
         {
             return Results.Problem(
-                statusCode: StatusCodes.Status403Forbidden, title: "This key may not serve that pool",
-                detail: $"Its subject is {caller.Subject()}; it needs the role worker:{registration.Pool}, or worker.");
+                statusCode: StatusCodes.Status403Forbidden,
+                title: "This key may not serve that pool",
+                detail: $"Its subject is {caller.Subject()}; it needs the role worker:{registration.Pool}, or worker."
+            );
         }
 
         return await heartbeats.BeatAsync(request, caller.Subject(), cancellationToken) is { } answer
             ? Results.Ok(answer)
             : Problems.Conflict(
-                $"The key of {caller.Subject()} has {WorkerRegister.MostInstances} live instances, and may not have more. Give each worker its own key.");
+                $"The key of {caller.Subject()} has {WorkerRegister.MostInstances} live instances, and may not have more. Give each worker its own key."
+            );
     }
 
     private static List<InputError> Check(string worker, string where, IReadOnlyList<object?> items, int most)
@@ -53,12 +71,28 @@ internal static class AttemptEndpoints
         var errors = CheckWorker(worker);
         if (items.Count == 0 || items.Count > most)
         {
-            errors.Add(new InputError { Code = "bad_count", Where = where, Message = $"{items.Count} given; allowed are 1 to {most}.", Fix = "Split the request." });
+            errors.Add(
+                new InputError
+                {
+                    Code = "bad_count",
+                    Where = where,
+                    Message = $"{items.Count} given; allowed are 1 to {most}.",
+                    Fix = "Split the request.",
+                }
+            );
         }
 
         if (items.Contains(null))
         {
-            errors.Add(new InputError { Code = "null_item", Where = where, Message = "One of them is null.", Fix = "Leave it out." });
+            errors.Add(
+                new InputError
+                {
+                    Code = "null_item",
+                    Where = where,
+                    Message = "One of them is null.",
+                    Fix = "Leave it out.",
+                }
+            );
         }
 
         return errors;
@@ -69,7 +103,16 @@ internal static class AttemptEndpoints
         var errors = new List<InputError>();
         if (RegistrationCheck.IsBad(worker))
         {
-            errors.Add(new InputError { Code = "bad_worker", Where = "/worker", Message = $"{worker.Length} characters; allowed are 1 to {RegistrationCheck.LongestText}, none of them for control or formatting.", Fix = "For example \"host-17/4711\"." });
+            errors.Add(
+                new InputError
+                {
+                    Code = "bad_worker",
+                    Where = "/worker",
+                    Message =
+                        $"{worker.Length} characters; allowed are 1 to {RegistrationCheck.LongestText}, none of them for control or formatting.",
+                    Fix = "For example \"host-17/4711\".",
+                }
+            );
         }
 
         return errors;
@@ -82,13 +125,18 @@ internal sealed class Heartbeats(IStore store, WorkerRegister workers, StoreCloc
     /// <summary>Null: nothing but a registration, and it is refused. The leases of runs are extended in any case.</summary>
     public async Task<HeartbeatAnswer?> BeatAsync(HeartbeatRequest request, string subject, CancellationToken cancellationToken)
     {
-        var missing = request.Registration is { } registration ? await workers.NoteAsync(registration, request.Worker, subject, cancellationToken) : [];
+        var missing = request.Registration is { } registration
+            ? await workers.NoteAsync(registration, request.Worker, subject, cancellationToken)
+            : [];
         if (missing is null && request.Runs.Count == 0)
         {
             return null;
         }
 
-        var live = request.Runs.Count == 0 ? [] : await store.BeatAsync([.. request.Runs.DistinctBy(run => run.RunId)], subject, cancellationToken);
+        var live =
+            request.Runs.Count == 0
+                ? []
+                : await store.BeatAsync([.. request.Runs.DistinctBy(run => run.RunId)], subject, cancellationToken);
         var alive = live.Select(run => run.RunId).ToHashSet();
         return new HeartbeatAnswer
         {

@@ -66,11 +66,11 @@ internal static class ApprovalRowCheck
     }
 
     private static (string Column, string? Seen, string? Expected)[] Terms(Approval approval, LineDetail held) =>
-    [
-        ("job_hash", approval.JobHash, held.JobHash),
-        ("policy_hash", approval.PolicyHash, held.PolicyHash),
-        ("basis_hash", approval.BasisHash, held.BasisHash),
-    ];
+        [
+            ("job_hash", approval.JobHash, held.JobHash),
+            ("policy_hash", approval.PolicyHash, held.PolicyHash),
+            ("basis_hash", approval.BasisHash, held.BasisHash),
+        ];
 
     /// <summary>
     /// What the state may be. While the job waits in this round there is one answer; later it is whatever ended the round.
@@ -78,7 +78,14 @@ internal static class ApprovalRowCheck
     private static string[] States(StoredJob stored, Approval approval, List<JobLine> lines, LineDetail? given)
     {
         var isCurrent = stored.Job.ApprovalRound == approval.Round;
-        var used = lines.Sum(line => line.Kind switch { TimelineKinds.Dispatched => 1, TimelineKinds.Unclaimed => -1, _ => 0 });
+        var used = lines.Sum(line =>
+            line.Kind switch
+            {
+                TimelineKinds.Dispatched => 1,
+                TimelineKinds.Unclaimed => -1,
+                _ => 0,
+            }
+        );
         return lines.Any(line => line.Kind == TimelineKinds.Rejected) ? [ApprovalStates.Rejected]
             : isCurrent && stored.Job.State == JobState.Held ? [ApprovalStates.Held]
             : isCurrent && stored.Job.State == JobState.Approved ? [ApprovalStates.Approved]

@@ -10,38 +10,56 @@ namespace Dispatcher.Auditing;
 /// <summary><c>dispatcher audit verify|export</c>.</summary>
 internal static class AuditVerbs
 {
-    private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
-    public static Command Create(Terminal terminal) => new("audit", "Check that the timeline is what was written and lacks nothing, or take it out of the database.")
+    private static readonly JsonSerializerOptions Json = new()
     {
-        Verify(terminal),
-        Export(terminal),
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
+
+    public static Command Create(Terminal terminal) =>
+        new("audit", "Check that the timeline is what was written and lacks nothing, or take it out of the database.")
+        {
+            Verify(terminal),
+            Export(terminal),
+        };
 
     private static Verb Verify(Terminal terminal)
     {
         var source = new AuditSource();
         var file = new Option<string?>("--file") { Description = "Check an export instead of a database.", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Print one JSON document." };
-        var verb = new Verb("verify",
+        var verb = new Verb(
+            "verify",
             "Name the first entry of the timeline that was altered, removed, inserted, reordered or cut off, what is incomplete, "
-            + "and which rows are not what the timeline says of them. Exit code 1 when there is any.",
+                + "and which rows are not what the timeline says of them. Exit code 1 when there is any.",
             "dispatcher audit verify --data ./data",
             "DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher audit verify --checkpoint /mnt/audit/checkpoints.ndjson --key /mnt/audit/sealing.pub",
-            "dispatcher audit verify --file history.ndjson --key sealing.pub --json");
+            "dispatcher audit verify --file history.ndjson --key sealing.pub --json"
+        );
         source.AddDatabaseTo(verb);
         verb.Add(file);
         source.AddTrustTo(verb);
         verb.Add(json);
-        verb.SetAction((call, cancellationToken) => ServerRun.GuardedAsync(terminal, async () =>
-        {
-            var check = new HistoryCheck(source.Trusted(call));
-            var report = call.GetValue(file) is { } path
-                ? await OfFileAsync(check, path, cancellationToken)
-                : await source.WithDatabaseAsync(call, history => check.RunAsync(history, cancellationToken), cancellationToken);
-            Show(new Screen(terminal), report, call.GetValue(json));
-            return report.Ok ? ExitCode.Done : ExitCode.No;
-        }));
+        verb.SetAction(
+            (call, cancellationToken) =>
+                ServerRun.GuardedAsync(
+                    terminal,
+                    async () =>
+                    {
+                        var check = new HistoryCheck(source.Trusted(call));
+                        var report = call.GetValue(file) is { } path
+                            ? await OfFileAsync(check, path, cancellationToken)
+                            : await source.WithDatabaseAsync(
+                                call,
+                                history => check.RunAsync(history, cancellationToken),
+                                cancellationToken
+                            );
+                        Show(new Screen(terminal), report, call.GetValue(json));
+                        return report.Ok ? ExitCode.Done : ExitCode.No;
+                    }
+                )
+        );
         return verb;
     }
 
@@ -49,20 +67,30 @@ internal static class AuditVerbs
     {
         var source = new AuditSource();
         var output = new Option<string?>("--output") { Description = "File to write. Else standard output.", HelpName = "FILE" };
-        var verb = new Verb("export",
+        var verb = new Verb(
+            "export",
             "Write checkpoints, entries and seals as lines of JSON, for \"audit verify --file\" and for any other tool. Checks nothing.",
             "dispatcher audit export --data ./data --output history.ndjson",
-            "DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher audit export");
+            "DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher audit export"
+        );
         source.AddDatabaseTo(verb);
         verb.Add(output);
-        verb.SetAction((call, cancellationToken) => ServerRun.GuardedAsync(terminal, () => source.WithDatabaseAsync(
-            call,
-            async history =>
-            {
-                await WriteAsync(terminal, history, call.GetValue(output), cancellationToken);
-                return ExitCode.Done;
-            },
-            cancellationToken)));
+        verb.SetAction(
+            (call, cancellationToken) =>
+                ServerRun.GuardedAsync(
+                    terminal,
+                    () =>
+                        source.WithDatabaseAsync(
+                            call,
+                            async history =>
+                            {
+                                await WriteAsync(terminal, history, call.GetValue(output), cancellationToken);
+                                return ExitCode.Done;
+                            },
+                            cancellationToken
+                        )
+                )
+        );
         return verb;
     }
 
@@ -96,7 +124,12 @@ internal static class AuditVerbs
         if (report.Finding is { } finding)
         {
             screen.Line($"{Name(finding.Kind).ToUpperInvariant()}: {finding.Message}");
-            screen.Fields(("number", $"{finding.Seq}"), ("entry", $"{finding.EntryId}"), ("job", $"{finding.JobId}"), ("bad in all", $"{report.Bad}"));
+            screen.Fields(
+                ("number", $"{finding.Seq}"),
+                ("entry", $"{finding.EntryId}"),
+                ("job", $"{finding.JobId}"),
+                ("bad in all", $"{report.Bad}")
+            );
         }
 
         foreach (var gap in report.IncompleteJobs)
@@ -106,12 +139,24 @@ internal static class AuditVerbs
         }
 
         screen.Fields(
-            ("history", report.Finding switch { null => "as it was sealed", { Kind: Tampering.UnknownKey } => "not checked whole: a public key is missing", _ => "NOT as it was sealed" }),
+            (
+                "history",
+                report.Finding switch
+                {
+                    null => "as it was sealed",
+                    { Kind: Tampering.UnknownKey } => "not checked whole: a public key is missing",
+                    _ => "NOT as it was sealed",
+                }
+            ),
             ("complete", report.Incomplete == 0 ? "yes" : $"no, {report.Incomplete} lacking"),
             ("sealed", $"{report.Sealed}"),
             ("not sealed", $"{report.Unsealed}"),
             ("dispatches", $"{report.Dispatches}, of these high-risk {report.HighRisk}"),
-            ("checkpoints", $"{report.Checkpoints}, of these from files {report.CheckpointsOfFiles}; signatures {(report.Signatures ? "checked" : "not checked")}"));
+            (
+                "checkpoints",
+                $"{report.Checkpoints}, of these from files {report.CheckpointsOfFiles}; signatures {(report.Signatures ? "checked" : "not checked")}"
+            )
+        );
         foreach (var note in report.Notes)
         {
             screen.Line("note: " + note);
@@ -121,5 +166,6 @@ internal static class AuditVerbs
     private static string Compared(IncompleteJob gap) =>
         gap.Seen is null && gap.Expected is null ? "" : $"; seen: {gap.Seen ?? "nothing"}; expected: {gap.Expected ?? "nothing"}";
 
-    private static string Name<T>(T kind) where T : struct, Enum => JsonSerializer.Serialize(kind).Trim('"');
+    private static string Name<T>(T kind)
+        where T : struct, Enum => JsonSerializer.Serialize(kind).Trim('"');
 }

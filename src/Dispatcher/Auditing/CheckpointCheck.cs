@@ -39,13 +39,19 @@ internal sealed class CheckpointCheck
         if (!_keys.TryGetValue(checkpoint.KeyId, out var key))
         {
             _unknown ??= Of(
-                checkpoint, Tampering.UnknownKey,
+                checkpoint,
+                Tampering.UnknownKey,
                 $"the checkpoint of size {checkpoint.Size} in {source} is signed with key {checkpoint.KeyId}, whose public half was not given, so that its signature is not checked; "
-                + $"given: {string.Join(", ", _keys.Keys.Order(StringComparer.Ordinal))}. Give sealing.pub of the server that signed it with --key, too");
+                    + $"given: {string.Join(", ", _keys.Keys.Order(StringComparer.Ordinal))}. Give sealing.pub of the server that signed it with --key, too"
+            );
         }
         else if (!CheckpointKey.IsSigned(checkpoint, key))
         {
-            _bad ??= Of(checkpoint, Tampering.Forged, $"the signature of the checkpoint of size {checkpoint.Size} in {source} is not of key {checkpoint.KeyId}, or what it signs was changed");
+            _bad ??= Of(
+                checkpoint,
+                Tampering.Forged,
+                $"the signature of the checkpoint of size {checkpoint.Size} in {source} is not of key {checkpoint.KeyId}, or what it signs was changed"
+            );
         }
     }
 
@@ -70,7 +76,11 @@ internal sealed class CheckpointCheck
     {
         if (Last is { } last && last.Size > _tree.Size)
         {
-            _bad ??= Of(last, Tampering.Truncated, $"the history ends with number {_tree.Size}, but number {last.Size} was there when a checkpoint was signed: it was cut, or taken from and renumbered; an export is checked with a checkpoint that is no newer than it") with
+            _bad ??= Of(
+                last,
+                Tampering.Truncated,
+                $"the history ends with number {_tree.Size}, but number {last.Size} was there when a checkpoint was signed: it was cut, or taken from and renumbered; an export is checked with a checkpoint that is no newer than it"
+            ) with
             {
                 Seq = _tree.Size + 1,
             };
@@ -79,17 +89,31 @@ internal sealed class CheckpointCheck
 
     private void Compare(TimelineCheckpoint checkpoint, byte[] head)
     {
-        if (checkpoint.Size == _tree.Size && checkpoint.Root.AsSpan().SequenceEqual(_tree.Root()) && checkpoint.Head.AsSpan().SequenceEqual(head))
+        if (
+            checkpoint.Size == _tree.Size
+            && checkpoint.Root.AsSpan().SequenceEqual(_tree.Root())
+            && checkpoint.Head.AsSpan().SequenceEqual(head)
+        )
         {
             _confirmed = checkpoint.Size;
             return;
         }
 
-        _bad ??= Of(checkpoint, Tampering.Rewritten, $"numbers {_confirmed + 1} to {checkpoint.Size} are not those that a checkpoint was signed of: entries among them were changed, taken out or put in, and sealed anew") with
+        _bad ??= Of(
+            checkpoint,
+            Tampering.Rewritten,
+            $"numbers {_confirmed + 1} to {checkpoint.Size} are not those that a checkpoint was signed of: entries among them were changed, taken out or put in, and sealed anew"
+        ) with
         {
             Seq = _confirmed + 1,
         };
     }
 
-    private static Finding Of(TimelineCheckpoint checkpoint, Tampering kind, string message) => new() { Kind = kind, Seq = checkpoint.Size, Message = message };
+    private static Finding Of(TimelineCheckpoint checkpoint, Tampering kind, string message) =>
+        new()
+        {
+            Kind = kind,
+            Seq = checkpoint.Size,
+            Message = message,
+        };
 }

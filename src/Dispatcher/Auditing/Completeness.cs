@@ -107,7 +107,9 @@ internal sealed class Completeness
             return;
         }
 
-        var story = _open.GetValueOrDefault(entry.JobId) ?? new Story { HasIntake = !isFirstOfJob || (TimelineKinds.Intake.Contains(entry.Kind) && detail.HasAnswer) };
+        var story =
+            _open.GetValueOrDefault(entry.JobId)
+            ?? new Story { HasIntake = !isFirstOfJob || (TimelineKinds.Intake.Contains(entry.Kind) && detail.HasAnswer) };
         CheckHashes(story, seq, entry, detail);
         Follow(story, seq, entry, detail);
         if (HasEnded(entry.Kind, detail))
@@ -190,7 +192,12 @@ internal sealed class Completeness
 
         if (!detail.HasDecision)
         {
-            Report(Gap.DispatchWithoutDecision, seq, entry, $"attempt {entry.Attempt} was dispatched, and the line has no verdict or no policy hash");
+            Report(
+                Gap.DispatchWithoutDecision,
+                seq,
+                entry,
+                $"attempt {entry.Attempt} was dispatched, and the line has no verdict or no policy hash"
+            );
         }
 
         if (!detail.IsHighRisk)
@@ -210,7 +217,13 @@ internal sealed class Completeness
         if (detail.PermitId != story.Permit)
         {
             var why = $"attempt {entry.Attempt} was claimed by another permit than its dispatch gave";
-            Add(new IncompleteJob(Gap.ClaimByAnotherPermit, entry.JobId, seq, entry.Attempt, why) { Seen = detail.PermitId, Expected = story.Permit });
+            Add(
+                new IncompleteJob(Gap.ClaimByAnotherPermit, entry.JobId, seq, entry.Attempt, why)
+                {
+                    Seen = detail.PermitId,
+                    Expected = story.Permit,
+                }
+            );
         }
     }
 
@@ -224,9 +237,11 @@ internal sealed class Completeness
 
     /// <summary>A line that came too late tells a state and ends nothing.</summary>
     private static bool HasEnded(string kind, LineDetail detail) =>
-        kind is TimelineKinds.Denied or TimelineKinds.Expired or TimelineKinds.Cancelled or TimelineKinds.Rejected || (TimelineKinds.Ends.Contains(kind) && detail.IsEnd);
+        kind is TimelineKinds.Denied or TimelineKinds.Expired or TimelineKinds.Cancelled or TimelineKinds.Rejected
+        || (TimelineKinds.Ends.Contains(kind) && detail.IsEnd);
 
-    private void Report(Gap kind, long seq, TimelineEntry entry, string message) => Add(new IncompleteJob(kind, entry.JobId, seq, entry.Attempt, message));
+    private void Report(Gap kind, long seq, TimelineEntry entry, string message) =>
+        Add(new IncompleteJob(kind, entry.JobId, seq, entry.Attempt, message));
 
     private sealed class Story
     {

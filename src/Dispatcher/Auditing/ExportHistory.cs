@@ -23,7 +23,11 @@ internal sealed class ExportHistory : IHistory
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new VerbFailedException(ExitCode.WrongUse, $"--file: cannot read '{path}': {unreadable.Message}", "Give a file that \"dispatcher audit export\" wrote.");
+            throw new VerbFailedException(
+                ExitCode.WrongUse,
+                $"--file: cannot read '{path}': {unreadable.Message}",
+                "Give a file that \"dispatcher audit export\" wrote."
+            );
         }
     }
 
@@ -109,7 +113,8 @@ internal sealed class ExportHistory : IHistory
         return await _reader.ReadLineAsync(cancellationToken);
     }
 
-    private static bool IsCheckpoint(string line) => line.StartsWith($"{{\"type\":\"{CheckpointJson.Checkpoint}\"", StringComparison.Ordinal);
+    private static bool IsCheckpoint(string line) =>
+        line.StartsWith($"{{\"type\":\"{CheckpointJson.Checkpoint}\"", StringComparison.Ordinal);
 
     private T Parsed<T>(Func<T> parse)
     {
@@ -123,5 +128,6 @@ internal sealed class ExportHistory : IHistory
         }
     }
 
-    private VerbFailedException Broken(string why) => new(ExitCode.No, $"{_path}:{_number}: the export is broken: {why}", "Export again; if it was whole once, somebody changed it.");
+    private VerbFailedException Broken(string why) =>
+        new(ExitCode.No, $"{_path}:{_number}: the export is broken: {why}", "Export again; if it was whole once, somebody changed it.");
 }

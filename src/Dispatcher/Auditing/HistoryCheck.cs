@@ -96,22 +96,23 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
         }
     }
 
-    private AuditReport Report() => new()
-    {
-        // What the seals show names an entry; what a checkpoint shows, only a range.
-        Finding = _seals.First ?? _checkpoints.First,
-        Bad = _seals.Bad + (_checkpoints.First is null ? 0 : 1),
-        Sealed = _seals.Sealed,
-        Unsealed = _seals.Unsealed,
-        Checkpoints = _checkpoints.Compared,
-        CheckpointsOfFiles = trusted.Checkpoints.Count,
-        Signatures = trusted.Keys.Count > 0,
-        Dispatches = _completeness.Dispatches,
-        HighRisk = _completeness.HighRisk,
-        Incomplete = _completeness.Incomplete,
-        IncompleteJobs = _completeness.List,
-        Notes = [.. Notes()],
-    };
+    private AuditReport Report() =>
+        new()
+        {
+            // What the seals show names an entry; what a checkpoint shows, only a range.
+            Finding = _seals.First ?? _checkpoints.First,
+            Bad = _seals.Bad + (_checkpoints.First is null ? 0 : 1),
+            Sealed = _seals.Sealed,
+            Unsealed = _seals.Unsealed,
+            Checkpoints = _checkpoints.Compared,
+            CheckpointsOfFiles = trusted.Checkpoints.Count,
+            Signatures = trusted.Keys.Count > 0,
+            Dispatches = _completeness.Dispatches,
+            HighRisk = _completeness.HighRisk,
+            Incomplete = _completeness.Incomplete,
+            IncompleteJobs = _completeness.List,
+            Notes = [.. Notes()],
+        };
 
     private IEnumerable<string> Notes()
     {

@@ -22,8 +22,11 @@ internal static class JobRowCheck
 
         return
         [
-            .. Hash(job, lines), .. States(job, lines), .. Ends(job, lines),
-            .. ApprovalRowCheck.Of(stored, lines), .. DeadLetterCheck.Of(stored, lines),
+            .. Hash(job, lines),
+            .. States(job, lines),
+            .. Ends(job, lines),
+            .. ApprovalRowCheck.Of(stored, lines),
+            .. DeadLetterCheck.Of(stored, lines),
         ];
     }
 
@@ -40,7 +43,8 @@ internal static class JobRowCheck
 
         if (computed != job.JobHash)
         {
-            const string Changed = "what is stored of the job does not have its job_hash: payload, labels or another submitted column was changed";
+            const string Changed =
+                "what is stored of the job does not have its job_hash: payload, labels or another submitted column was changed";
             yield return intake.Gap(Gap.JobHashDiffers, Changed, computed, job.JobHash);
         }
     }

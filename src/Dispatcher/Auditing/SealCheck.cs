@@ -85,9 +85,22 @@ internal sealed class SealCheck
 
         HasEveryNumber = false;
         Bad++;
-        First ??= seal.Seq < expected
-            ? new Finding { Kind = Tampering.Inserted, Seq = seal.Seq, EntryId = seal.EntryId, JobId = seal.JobId, Message = $"seal {seal.Seq} stands where {expected} is due: numbers begin with 1" }
-            : new Finding { Kind = Tampering.Missing, Seq = expected, Message = $"seal {expected} is not there: after {expected - 1} comes {seal.Seq}, of entry {seal.EntryId}" };
+        First ??=
+            seal.Seq < expected
+                ? new Finding
+                {
+                    Kind = Tampering.Inserted,
+                    Seq = seal.Seq,
+                    EntryId = seal.EntryId,
+                    JobId = seal.JobId,
+                    Message = $"seal {seal.Seq} stands where {expected} is due: numbers begin with 1",
+                }
+                : new Finding
+                {
+                    Kind = Tampering.Missing,
+                    Seq = expected,
+                    Message = $"seal {expected} is not there: after {expected - 1} comes {seal.Seq}, of entry {seal.EntryId}",
+                };
         return false;
     }
 
@@ -112,7 +125,9 @@ internal sealed class SealCheck
 
     /// <summary>The line before fitted, and this one fits where that one stands: that one was put between.</summary>
     private Finding? FromBefore(Link link, TimelineEntry entry) =>
-        _before is { } before && _last.Line is not null && SealHash.Of(entry, link.Place with { Seq = link.Place.Seq - 1, Previous = before.Hash }).AsSpan().SequenceEqual(link.Hash)
+        _before is { } before
+        && _last.Line is not null
+        && SealHash.Of(entry, link.Place with { Seq = link.Place.Seq - 1, Previous = before.Hash }).AsSpan().SequenceEqual(link.Hash)
             ? Of(_last, Tampering.Inserted, $"entry {_last.Line.Entry?.EntryId} stands between two that were sealed one after the other")
             : null;
 
@@ -136,12 +151,20 @@ internal sealed class SealCheck
             var ofSameJob = place.JobPrevious == suspect.Place.Seq;
             if (Fits(line, place with { Previous = sealedHash, JobPreviousHash = ofSameJob ? sealedHash : place.JobPreviousHash }))
             {
-                return Of(suspect, Tampering.Altered, $"its seal's hash is not what was sealed; entry {suspect.Line.Entry!.EntryId} itself is as it was");
+                return Of(
+                    suspect,
+                    Tampering.Altered,
+                    $"its seal's hash is not what was sealed; entry {suspect.Line.Entry!.EntryId} itself is as it was"
+                );
             }
         }
 
         return AreSwapped(suspect, link)
-            ? Of(suspect, Tampering.Reordered, $"entry {suspect.Line!.Entry!.EntryId} stands at {suspect.Place.Seq}, and entry {line.Entry.EntryId} at {place.Seq}: they changed places")
+            ? Of(
+                suspect,
+                Tampering.Reordered,
+                $"entry {suspect.Line!.Entry!.EntryId} stands at {suspect.Place.Seq}, and entry {line.Entry.EntryId} at {place.Seq}: they changed places"
+            )
             : null;
     }
 
@@ -155,25 +178,35 @@ internal sealed class SealCheck
             var ofSameJob = place.JobPrevious == suspect.Place.Seq + shift;
             if (Fits(line, place with { Seq = place.Seq + shift, JobPreviousHash = ofSameJob ? suspect.Hash : place.JobPreviousHash }))
             {
-                return Of(suspect, Tampering.Missing, $"{shift} entr{(shift == 1 ? "y that was" : "ies that were")} sealed from number {suspect.Place.Seq} on {(shift == 1 ? "is" : "are")} not there; what comes after was renumbered");
+                return Of(
+                    suspect,
+                    Tampering.Missing,
+                    $"{shift} entr{(shift == 1 ? "y that was" : "ies that were")} sealed from number {suspect.Place.Seq} on {(shift == 1 ? "is" : "are")} not there; what comes after was renumbered"
+                );
             }
         }
 
         return Fits(line, place with { Seq = place.Seq - 1, Previous = suspect.Place.Previous }) && !FollowsItsFollower(suspect, link)
-            ? Of(suspect, Tampering.Inserted, $"entry {suspect.Line!.Entry!.EntryId} stands between two that were sealed one after the other")
+            ? Of(
+                suspect,
+                Tampering.Inserted,
+                $"entry {suspect.Line!.Entry!.EntryId} stands between two that were sealed one after the other"
+            )
             : null;
     }
 
     /// <summary>Not put in between: the bad line itself fits after the one that now comes after it.</summary>
-    private static bool FollowsItsFollower(Link suspect, Link link) => Is(
-        suspect.Line!.Entry!,
-        suspect.Place with
-        {
-            Seq = link.Place.Seq,
-            Previous = link.Hash,
-            JobPreviousHash = suspect.Place.JobPrevious == suspect.Place.Seq ? link.Hash : suspect.Place.JobPreviousHash,
-        },
-        suspect.Hash);
+    private static bool FollowsItsFollower(Link suspect, Link link) =>
+        Is(
+            suspect.Line!.Entry!,
+            suspect.Place with
+            {
+                Seq = link.Place.Seq,
+                Previous = link.Hash,
+                JobPreviousHash = suspect.Place.JobPrevious == suspect.Place.Seq ? link.Hash : suspect.Place.JobPreviousHash,
+            },
+            suspect.Hash
+        );
 
     /// <summary>Two lines changed places: their contents, their ids, or their seals.</summary>
     private static bool AreSwapped(Link suspect, Link link)
@@ -221,8 +254,10 @@ internal sealed class SealCheck
 
     /// <summary>The entry that is missing, under another id: the row's was changed, or the seal's.</summary>
     private static Finding? RenamedTo(Link suspect, TimelineSeal seal, TimelineEntry entry) =>
-        Is(entry with { EntryId = seal.EntryId }, suspect.Place, suspect.Hash) ? Of(suspect, Tampering.Altered, $"the id of entry {seal.EntryId} was changed to {entry.EntryId}")
-        : Is(entry, suspect.Place, suspect.Hash) ? Of(suspect, Tampering.Altered, $"seal {seal.Seq} was made to name entry {seal.EntryId} instead of {entry.EntryId}")
+        Is(entry with { EntryId = seal.EntryId }, suspect.Place, suspect.Hash)
+            ? Of(suspect, Tampering.Altered, $"the id of entry {seal.EntryId} was changed to {entry.EntryId}")
+        : Is(entry, suspect.Place, suspect.Hash)
+            ? Of(suspect, Tampering.Altered, $"seal {seal.Seq} was made to name entry {seal.EntryId} instead of {entry.EntryId}")
         : null;
 
     private void Report(Link link, Tampering kind, string message)
@@ -235,14 +270,15 @@ internal sealed class SealCheck
         }
     }
 
-    private static Finding Of(Link link, Tampering kind, string message) => new()
-    {
-        Kind = kind,
-        Seq = link.Place.Seq,
-        EntryId = link.Line?.Seal?.EntryId,
-        JobId = link.Line?.Seal?.JobId,
-        Message = message,
-    };
+    private static Finding Of(Link link, Tampering kind, string message) =>
+        new()
+        {
+            Kind = kind,
+            Seq = link.Place.Seq,
+            EntryId = link.Line?.Seal?.EntryId,
+            JobId = link.Line?.Seal?.JobId,
+            Message = message,
+        };
 
     private static bool Fits(HistoryLine line, SealPlace place) => Is(line.Entry!, place, line.Seal!.Hash);
 

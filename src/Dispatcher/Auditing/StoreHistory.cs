@@ -38,15 +38,19 @@ internal sealed class StoreHistory : IHistory
         List<TimelineCheckpoint> page;
         do
         {
-            page = await _db.Checkpoints.AsNoTracking().Where(checkpoint => checkpoint.Size > size || (checkpoint.Size == size && string.Compare(checkpoint.KeyId, key) > 0))
-                .OrderBy(checkpoint => checkpoint.Size).ThenBy(checkpoint => checkpoint.KeyId).Take(Page).ToListAsync(cancellationToken);
+            page = await _db
+                .Checkpoints.AsNoTracking()
+                .Where(checkpoint => checkpoint.Size > size || (checkpoint.Size == size && string.Compare(checkpoint.KeyId, key) > 0))
+                .OrderBy(checkpoint => checkpoint.Size)
+                .ThenBy(checkpoint => checkpoint.KeyId)
+                .Take(Page)
+                .ToListAsync(cancellationToken);
             foreach (var checkpoint in page)
             {
                 (size, key) = (checkpoint.Size, checkpoint.KeyId);
                 yield return checkpoint;
             }
-        }
-        while (page.Count == Page);
+        } while (page.Count == Page);
     }
 
     public async IAsyncEnumerable<HistoryLine> LinesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
@@ -61,14 +65,16 @@ internal sealed class StoreHistory : IHistory
                 from timeline_seals s left join timeline t on t.entry_id = s.entry_id left join timeline_seals p on p.seq = s.job_previous
                 where s.seq > @after order by s.seq limit {Page}
                 """,
-                after, Sealed, cancellationToken);
+                after,
+                Sealed,
+                cancellationToken
+            );
             foreach (var line in page)
             {
                 after = line.Seal!.Seq;
                 yield return line;
             }
-        }
-        while (page.Count == Page);
+        } while (page.Count == Page);
 
         after = long.MinValue;
         do
@@ -78,14 +84,16 @@ internal sealed class StoreHistory : IHistory
                 select {TimelineRows.Columns} from timeline t
                 where t.entry_id > @after and not exists (select 1 from timeline_seals s where s.entry_id = t.entry_id) order by t.entry_id limit {Page}
                 """,
-                after, row => new HistoryLine(null, [], TimelineRows.Read(row)), cancellationToken);
+                after,
+                row => new HistoryLine(null, [], TimelineRows.Read(row)),
+                cancellationToken
+            );
             foreach (var line in page)
             {
                 after = line.Entry!.EntryId;
                 yield return line;
             }
-        }
-        while (page.Count == Page);
+        } while (page.Count == Page);
     }
 
     public bool HasRows => true;
@@ -105,12 +113,20 @@ internal sealed class StoreHistory : IHistory
 
     private async IAsyncEnumerable<IncompleteJob> UndispatchedAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await using var command = Command($"select j.job_id, j.attempt, j.state from jobs j where {UndispatchedJobs.Condition} order by j.job_id");
+        await using var command = Command(
+            $"select j.job_id, j.attempt, j.state from jobs j where {UndispatchedJobs.Condition} order by j.job_id"
+        );
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
         while (await row.ReadAsync(cancellationToken))
         {
             var (jobId, attempt, state) = (row.GetGuid(0), row.GetInt32(1), row.GetString(2));
-            yield return new IncompleteJob(Gap.StateWithoutDispatch, jobId, null, attempt, $"the job is {state}, attempt {attempt}, and no line tells of that dispatch");
+            yield return new IncompleteJob(
+                Gap.StateWithoutDispatch,
+                jobId,
+                null,
+                attempt,
+                $"the job is {state}, attempt {attempt}, and no line tells of that dispatch"
+            );
         }
     }
 
@@ -131,10 +147,19 @@ internal sealed class StoreHistory : IHistory
             JobPrevious = row.GetInt64(Seal + 3),
             Hash = row.GetFieldValue<byte[]>(Seal + 4),
         };
-        return new HistoryLine(seal, row.IsDBNull(Seal + 5) ? [] : row.GetFieldValue<byte[]>(Seal + 5), row.IsDBNull(0) ? null : TimelineRows.Read(row));
+        return new HistoryLine(
+            seal,
+            row.IsDBNull(Seal + 5) ? [] : row.GetFieldValue<byte[]>(Seal + 5),
+            row.IsDBNull(0) ? null : TimelineRows.Read(row)
+        );
     }
 
-    private async Task<List<HistoryLine>> PageAsync(string sql, long after, Func<DbDataReader, HistoryLine> read, CancellationToken cancellationToken)
+    private async Task<List<HistoryLine>> PageAsync(
+        string sql,
+        long after,
+        Func<DbDataReader, HistoryLine> read,
+        CancellationToken cancellationToken
+    )
     {
         await using var command = Command(sql);
         var parameter = command.CreateParameter();

@@ -31,8 +31,12 @@ internal sealed class StoreRows(DispatcherDb db)
             BundlesAsync(cancellationToken),
             RowsAsync(db.Jobs.Select(job => job.JobId), JobsAsync, "jobs", cancellationToken),
             RowsAsync(db.Denials.Select(denial => denial.JobId), DenialsAsync, "denials", cancellationToken),
-            RowsAsync(db.DeadLetters.Where(letter => letter.JobId == null).Select(letter => letter.DeadLetterId), RefusedAsync,
-                "dead_letters", cancellationToken),
+            RowsAsync(
+                db.DeadLetters.Where(letter => letter.JobId == null).Select(letter => letter.DeadLetterId),
+                RefusedAsync,
+                "dead_letters",
+                cancellationToken
+            ),
             OrphansAsync(cancellationToken),
             MissingAsync(cancellationToken),
         ];
@@ -47,7 +51,11 @@ internal sealed class StoreRows(DispatcherDb db)
 
     /// <summary>Pages over the ids of a table. A row that cannot be read is a finding and does not hide the others.</summary>
     private static async IAsyncEnumerable<IncompleteJob> RowsAsync(
-        IQueryable<Guid> ids, Comparison compare, string table, [EnumeratorCancellation] CancellationToken cancellationToken)
+        IQueryable<Guid> ids,
+        Comparison compare,
+        string table,
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
     {
         var after = Guid.Empty;
         List<Guid> page;
@@ -60,19 +68,28 @@ internal sealed class StoreRows(DispatcherDb db)
             }
 
             after = page.Count > 0 ? page[^1] : after;
-        }
-        while (page.Count == Page);
+        } while (page.Count == Page);
     }
 
     private static async Task<List<IncompleteJob>> TryAsync(
-        List<Guid> ids, Comparison compare, string table, CancellationToken cancellationToken)
+        List<Guid> ids,
+        Comparison compare,
+        string table,
+        CancellationToken cancellationToken
+    )
     {
         try
         {
             return await compare(ids, cancellationToken);
         }
-        catch (Exception unreadable) when (unreadable is JsonException or KeyNotFoundException or FormatException
-            or InvalidCastException or InvalidOperationException)
+        catch (Exception unreadable)
+            when (unreadable
+                    is JsonException
+                        or KeyNotFoundException
+                        or FormatException
+                        or InvalidCastException
+                        or InvalidOperationException
+            )
         {
             if (ids is [var id])
             {
@@ -92,10 +109,19 @@ internal sealed class StoreRows(DispatcherDb db)
     private async Task<List<IncompleteJob>> JobsAsync(List<Guid> ids, CancellationToken cancellationToken)
     {
         var jobs = await db.Jobs.AsNoTracking().Where(job => ids.Contains(job.JobId)).ToListAsync(cancellationToken);
-        var approvals = (await db.Approvals.AsNoTracking().Where(approval => ids.Contains(approval.JobId)).OrderBy(approval => approval.Round)
-            .ToListAsync(cancellationToken)).ToLookup(approval => approval.JobId);
-        var letters = (await db.DeadLetters.AsNoTracking().Where(letter => letter.JobId != null && ids.Contains(letter.JobId.Value))
-            .ToListAsync(cancellationToken)).ToLookup(letter => letter.JobId!.Value);
+        var approvals = (
+            await db
+                .Approvals.AsNoTracking()
+                .Where(approval => ids.Contains(approval.JobId))
+                .OrderBy(approval => approval.Round)
+                .ToListAsync(cancellationToken)
+        ).ToLookup(approval => approval.JobId);
+        var letters = (
+            await db
+                .DeadLetters.AsNoTracking()
+                .Where(letter => letter.JobId != null && ids.Contains(letter.JobId.Value))
+                .ToListAsync(cancellationToken)
+        ).ToLookup(letter => letter.JobId!.Value);
         var lines = await LinesAsync(ids, cancellationToken);
         return [.. jobs.SelectMany(job => JobRowCheck.Of(Stored(job.JobId, job)))];
 
@@ -127,8 +153,9 @@ internal sealed class StoreRows(DispatcherDb db)
             ("principal", denial.Principal, line.Entry.Actor),
             ("payload", payload, line.Detail.PayloadSha256),
         ];
-        return columns.Where(column => column.Seen != column.Expected).Select(column =>
-            line.Gap(Gap.RowDiffers, $"denials.{column.Column} is not what intake wrote", column.Seen, column.Expected));
+        return columns
+            .Where(column => column.Seen != column.Expected)
+            .Select(column => line.Gap(Gap.RowDiffers, $"denials.{column.Column} is not what intake wrote", column.Seen, column.Expected));
     }
 
     private async Task<List<IncompleteJob>> RefusedAsync(List<Guid> ids, CancellationToken cancellationToken)
@@ -142,9 +169,12 @@ internal sealed class StoreRows(DispatcherDb db)
 
     private async Task<ILookup<Guid, JobLine>> LinesAsync(List<Guid> ids, CancellationToken cancellationToken)
     {
-        var lines = await db.Timeline.AsNoTracking().Where(entry => ids.Contains(entry.JobId))
+        var lines = await db
+            .Timeline.AsNoTracking()
+            .Where(entry => ids.Contains(entry.JobId))
             .LeftJoin(db.Seals, entry => entry.EntryId, seal => seal.EntryId, (entry, seal) => new { entry, Seq = (long?)seal!.Seq })
-            .OrderBy(line => line.entry.EntryId).ToListAsync(cancellationToken);
+            .OrderBy(line => line.entry.EntryId)
+            .ToListAsync(cancellationToken);
         return lines.ToLookup(line => line.entry.JobId, line => new JobLine(line.Seq, line.entry));
     }
 
@@ -152,7 +182,8 @@ internal sealed class StoreRows(DispatcherDb db)
     private async IAsyncEnumerable<IncompleteJob> OrphansAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var approvals = db.Approvals.Where(approval => !db.Jobs.Any(job => job.JobId == approval.JobId)).Select(approval => approval.JobId);
-        var letters = db.DeadLetters.Where(letter => letter.JobId != null && !db.Jobs.Any(job => job.JobId == letter.JobId))
+        var letters = db
+            .DeadLetters.Where(letter => letter.JobId != null && !db.Jobs.Any(job => job.JobId == letter.JobId))
             .Select(letter => letter.JobId!.Value);
         foreach (var (table, orphans) in new[] { ("approvals", approvals), ("dead_letters", letters) })
         {
@@ -166,15 +197,26 @@ internal sealed class StoreRows(DispatcherDb db)
     /// <summary>Submissions that intake stored, and whose row is gone.</summary>
     private async IAsyncEnumerable<IncompleteJob> MissingAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var gone = db.Timeline.AsNoTracking().Where(entry => entry.Attempt == 0 && Submissions.Contains(entry.Kind)
-            && !db.Jobs.Any(job => job.JobId == entry.JobId) && !db.Denials.Any(denial => denial.JobId == entry.JobId)
-            && !db.DeadLetters.Any(letter => letter.DeadLetterId == entry.JobId));
+        var gone = db
+            .Timeline.AsNoTracking()
+            .Where(entry =>
+                entry.Attempt == 0
+                && Submissions.Contains(entry.Kind)
+                && !db.Jobs.Any(job => job.JobId == entry.JobId)
+                && !db.Denials.Any(denial => denial.JobId == entry.JobId)
+                && !db.DeadLetters.Any(letter => letter.DeadLetterId == entry.JobId)
+            );
         await foreach (var entry in gone.OrderBy(entry => entry.EntryId).AsAsyncEnumerable().WithCancellation(cancellationToken))
         {
             var line = new JobLine(null, entry);
             if (!line.Detail.IsForNow && (line.Detail.HasAnswer || entry.Kind == TimelineKinds.Refused))
             {
-                var table = entry.Kind switch { TimelineKinds.Denied => "denials", TimelineKinds.Refused => "dead_letters", _ => "jobs" };
+                var table = entry.Kind switch
+                {
+                    TimelineKinds.Denied => "denials",
+                    TimelineKinds.Refused => "dead_letters",
+                    _ => "jobs",
+                };
                 var missing = $"\"{entry.Kind}\" was written (entry {entry.EntryId}), and its row in {table} is not there";
                 yield return line.Gap(Gap.RowMissing, missing);
             }
@@ -189,8 +231,10 @@ internal sealed class StoreRows(DispatcherDb db)
             yield return new IncompleteJob(Gap.RowDiffers, Guid.Empty, null, 0, why) { Seen = row?.Hash, Expected = witness?.PolicyHash };
         }
 
-        var activations = await db.Timeline.AsNoTracking()
-            .Where(entry => entry.JobId == Guid.Empty && entry.Kind == TimelineKinds.BundleActivated).ToListAsync(cancellationToken);
+        var activations = await db
+            .Timeline.AsNoTracking()
+            .Where(entry => entry.JobId == Guid.Empty && entry.Kind == TimelineKinds.BundleActivated)
+            .ToListAsync(cancellationToken);
         var activated = activations.Select(entry => LineDetail.Of(entry).PolicyHash).ToHashSet(StringComparer.Ordinal);
         var kept = (await db.Bundles.Select(bundle => bundle.Hash).ToListAsync(cancellationToken)).ToHashSet(StringComparer.Ordinal);
         foreach (var hash in kept.Where(hash => !activated.Contains(hash)))

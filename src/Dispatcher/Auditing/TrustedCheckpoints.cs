@@ -10,7 +10,10 @@ namespace Dispatcher.Auditing;
 /// <param name="Checkpoints">Each with the file it is from.</param>
 /// <param name="Unreadable">Lines that are none, each as <c>file:line</c>: a crash may have left one half written.</param>
 internal sealed record TrustedCheckpoints(
-    IReadOnlyDictionary<string, ECDsa> Keys, IReadOnlyList<(TimelineCheckpoint Checkpoint, string Source)> Checkpoints, IReadOnlyList<string> Unreadable)
+    IReadOnlyDictionary<string, ECDsa> Keys,
+    IReadOnlyList<(TimelineCheckpoint Checkpoint, string Source)> Checkpoints,
+    IReadOnlyList<string> Unreadable
+)
 {
     private const string PemEnd = "-----END PUBLIC KEY-----";
 
@@ -18,11 +21,14 @@ internal sealed record TrustedCheckpoints(
     public static TrustedCheckpoints Read(IEnumerable<string> keyFiles, IEnumerable<string> checkpointFiles)
     {
         var keys = keyFiles.SelectMany(ReadKeys).DistinctBy(CheckpointKey.IdOf).ToDictionary(CheckpointKey.IdOf);
-        var lines = checkpointFiles.SelectMany(file => ReadCheckpoints(file).Select(line => (line.Number, line.Checkpoint, File: file))).ToList();
+        var lines = checkpointFiles
+            .SelectMany(file => ReadCheckpoints(file).Select(line => (line.Number, line.Checkpoint, File: file)))
+            .ToList();
         return new TrustedCheckpoints(
             keys,
             [.. lines.Where(line => line.Checkpoint is not null).Select(line => (line.Checkpoint!, line.File))],
-            [.. lines.Where(line => line.Checkpoint is null).Select(line => $"{line.File}:{line.Number}")]);
+            [.. lines.Where(line => line.Checkpoint is null).Select(line => $"{line.File}:{line.Number}")]
+        );
     }
 
     private static IEnumerable<ECDsa> ReadKeys(string file)
@@ -48,10 +54,19 @@ internal sealed record TrustedCheckpoints(
 
     private static List<(int Number, TimelineCheckpoint? Checkpoint)> ReadCheckpoints(string file)
     {
-        var lines = Text(file, "--checkpoint").Split('\n').Index().Where(line => line.Item.Length > 0).Select(line => (Number: line.Index + 1, Checkpoint: ReadCheckpoint(line.Item))).ToList();
+        var lines = Text(file, "--checkpoint")
+            .Split('\n')
+            .Index()
+            .Where(line => line.Item.Length > 0)
+            .Select(line => (Number: line.Index + 1, Checkpoint: ReadCheckpoint(line.Item)))
+            .ToList();
         return lines.Exists(line => line.Checkpoint is not null)
             ? lines
-            : throw new VerbFailedException(ExitCode.WrongUse, $"--checkpoint: there is no checkpoint in {file}.", "Give checkpoints.ndjson of an audit folder, or a copy of it.");
+            : throw new VerbFailedException(
+                ExitCode.WrongUse,
+                $"--checkpoint: there is no checkpoint in {file}.",
+                "Give checkpoints.ndjson of an audit folder, or a copy of it."
+            );
     }
 
     private static TimelineCheckpoint? ReadCheckpoint(string line)
@@ -66,7 +81,12 @@ internal sealed record TrustedCheckpoints(
         }
     }
 
-    private static VerbFailedException NoKey(string file, string why) => new(ExitCode.WrongUse, $"--key: {file} cannot be used: {why}", "Give sealing.pub of an audit folder: a public key of curve P-256 in PEM.");
+    private static VerbFailedException NoKey(string file, string why) =>
+        new(
+            ExitCode.WrongUse,
+            $"--key: {file} cannot be used: {why}",
+            "Give sealing.pub of an audit folder: a public key of curve P-256 in PEM."
+        );
 
     private static string Text(string file, string option)
     {
@@ -76,7 +96,11 @@ internal sealed record TrustedCheckpoints(
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new VerbFailedException(ExitCode.WrongUse, $"{option}: cannot read '{file}': {unreadable.Message}", "Check the path and that you may read the file.");
+            throw new VerbFailedException(
+                ExitCode.WrongUse,
+                $"{option}: cannot read '{file}': {unreadable.Message}",
+                "Check the path and that you may read the file."
+            );
         }
     }
 }

@@ -44,7 +44,10 @@ internal static class Answers
 
         var (code, general) = Verdict(answer);
         // The server knows its own refusals better.
-        var fix = answer.Body.Text("fix") is { Length: > 0 } told ? told : answer.Body.Text("code").Length > 0 ? "" : general;
+        var fix =
+            answer.Body.Text("fix") is { Length: > 0 } told ? told
+            : answer.Body.Text("code").Length > 0 ? ""
+            : general;
         if (fix.Length > 0)
         {
             screen.Note("  fix: " + fix);
@@ -53,14 +56,20 @@ internal static class Answers
         return code;
     }
 
-    private static (ExitCode Code, string Fix) Verdict(ApiAnswer answer) => answer.Status switch
-    {
-        401 => (ExitCode.WrongUse, "The server does not know this API key. Set DISPATCHER_API_KEY, DISPATCHER_API_KEY_FILE or --api-key to a key that is not revoked."),
-        403 => (ExitCode.No, "The key's roles do not allow this. Use another key, or ask an administrator ('dispatcher keys list')."),
-        >= 400 and <= 499 => (ExitCode.No, ""),
-        >= 500 when answer.Request.EndsWith("/api/status", StringComparison.Ordinal) =>
-            (ExitCode.Unreachable, "The server has trouble of its own. Look at /health/ready, which says what it lacks, and at its log."),
-        >= 500 => (ExitCode.Unreachable, "The server has trouble of its own. Look at 'dispatcher status' and its log, then try again."),
-        _ => (ExitCode.Unreachable, "A Dispatcher server does not answer like this. Check --url or DISPATCHER_URL."),
-    };
+    private static (ExitCode Code, string Fix) Verdict(ApiAnswer answer) =>
+        answer.Status switch
+        {
+            401 => (
+                ExitCode.WrongUse,
+                "The server does not know this API key. Set DISPATCHER_API_KEY, DISPATCHER_API_KEY_FILE or --api-key to a key that is not revoked."
+            ),
+            403 => (ExitCode.No, "The key's roles do not allow this. Use another key, or ask an administrator ('dispatcher keys list')."),
+            >= 400 and <= 499 => (ExitCode.No, ""),
+            >= 500 when answer.Request.EndsWith("/api/status", StringComparison.Ordinal) => (
+                ExitCode.Unreachable,
+                "The server has trouble of its own. Look at /health/ready, which says what it lacks, and at its log."
+            ),
+            >= 500 => (ExitCode.Unreachable, "The server has trouble of its own. Look at 'dispatcher status' and its log, then try again."),
+            _ => (ExitCode.Unreachable, "A Dispatcher server does not answer like this. Check --url or DISPATCHER_URL."),
+        };
 }

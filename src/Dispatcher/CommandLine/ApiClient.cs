@@ -28,30 +28,39 @@ internal sealed class ApiClient : IDisposable
         _http.DefaultRequestHeaders.Accept.ParseAdd("application/json, application/problem+json");
     }
 
-    public Task<ApiAnswer> SubmitAsync(byte[] job, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, "api/jobs", job, cancellationToken);
+    public Task<ApiAnswer> SubmitAsync(byte[] job, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "api/jobs", job, cancellationToken);
 
     public Task<ApiAnswer> JobsAsync(Query query, CancellationToken cancellationToken) => GetAsync("api/jobs" + query, cancellationToken);
 
     public Task<ApiAnswer> JobAsync(Guid job, CancellationToken cancellationToken) => GetAsync($"api/jobs/{job}", cancellationToken);
 
-    public Task<ApiAnswer> TimelineAsync(Guid job, CancellationToken cancellationToken) => GetAsync($"api/jobs/{job}/timeline", cancellationToken);
+    public Task<ApiAnswer> TimelineAsync(Guid job, CancellationToken cancellationToken) =>
+        GetAsync($"api/jobs/{job}/timeline", cancellationToken);
 
-    public Task<ApiAnswer> AttemptsAsync(Guid job, CancellationToken cancellationToken) => GetAsync($"api/jobs/{job}/attempts", cancellationToken);
+    public Task<ApiAnswer> AttemptsAsync(Guid job, CancellationToken cancellationToken) =>
+        GetAsync($"api/jobs/{job}/attempts", cancellationToken);
 
-    public Task<ApiAnswer> CancelAsync(Guid job, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, $"api/jobs/{job}/cancel", null, cancellationToken);
+    public Task<ApiAnswer> CancelAsync(Guid job, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, $"api/jobs/{job}/cancel", null, cancellationToken);
 
-    public Task<ApiAnswer> ApprovalsAsync(Query query, CancellationToken cancellationToken) => GetAsync("api/approvals" + query, cancellationToken);
+    public Task<ApiAnswer> ApprovalsAsync(Query query, CancellationToken cancellationToken) =>
+        GetAsync("api/approvals" + query, cancellationToken);
 
-    public Task<ApiAnswer> ApprovalAsync(string approval, CancellationToken cancellationToken) => GetAsync("api/approvals/" + Uri.EscapeDataString(approval), cancellationToken);
+    public Task<ApiAnswer> ApprovalAsync(string approval, CancellationToken cancellationToken) =>
+        GetAsync("api/approvals/" + Uri.EscapeDataString(approval), cancellationToken);
 
     public Task<ApiAnswer> VoteAsync(string approval, string verdict, byte[] vote, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Post, $"api/approvals/{Uri.EscapeDataString(approval)}/{verdict}", vote, cancellationToken);
 
-    public Task<ApiAnswer> DeadLettersAsync(Query query, CancellationToken cancellationToken) => GetAsync("api/dead-letters" + query, cancellationToken);
+    public Task<ApiAnswer> DeadLettersAsync(Query query, CancellationToken cancellationToken) =>
+        GetAsync("api/dead-letters" + query, cancellationToken);
 
-    public Task<ApiAnswer> DeadLetterAsync(Guid deadLetter, CancellationToken cancellationToken) => GetAsync($"api/dead-letters/{deadLetter}", cancellationToken);
+    public Task<ApiAnswer> DeadLetterAsync(Guid deadLetter, CancellationToken cancellationToken) =>
+        GetAsync($"api/dead-letters/{deadLetter}", cancellationToken);
 
-    public Task<ApiAnswer> CreateKeyAsync(byte[] key, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, "api/keys", key, cancellationToken);
+    public Task<ApiAnswer> CreateKeyAsync(byte[] key, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "api/keys", key, cancellationToken);
 
     public Task<ApiAnswer> KeysAsync(CancellationToken cancellationToken) => GetAsync("api/keys", cancellationToken);
 
@@ -61,7 +70,8 @@ internal sealed class ApiClient : IDisposable
     public Task<ApiAnswer> ExplainAsync(Guid job, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Post, "api/policies/explain", JsonSerializer.SerializeToUtf8Bytes(new { job_id = job }), cancellationToken);
 
-    public Task<ApiAnswer> DiffPoliciesAsync(byte[] bundles, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, "api/policies/diff", bundles, cancellationToken);
+    public Task<ApiAnswer> DiffPoliciesAsync(byte[] bundles, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "api/policies/diff", bundles, cancellationToken);
 
     public Task<ApiAnswer> StatusAsync(CancellationToken cancellationToken) => GetAsync("api/status", cancellationToken);
 
@@ -70,20 +80,26 @@ internal sealed class ApiClient : IDisposable
 
     public Task<ApiAnswer> PoliciesAsync(CancellationToken cancellationToken) => GetAsync("api/policies", cancellationToken);
 
-    public Task<ApiAnswer> ActivatePolicyAsync(byte[] bundle, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, "api/policies/activate", bundle, cancellationToken);
+    public Task<ApiAnswer> ActivatePolicyAsync(byte[] bundle, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "api/policies/activate", bundle, cancellationToken);
 
-    public Task<ApiAnswer> UnpinPolicyAsync(CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, "api/policies/unpin", null, cancellationToken);
+    public Task<ApiAnswer> UnpinPolicyAsync(CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, "api/policies/unpin", null, cancellationToken);
 
     public void Dispose() => _http.Dispose();
 
-    private Task<ApiAnswer> GetAsync(string path, CancellationToken cancellationToken) => SendAsync(HttpMethod.Get, path, null, cancellationToken);
+    private Task<ApiAnswer> GetAsync(string path, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Get, path, null, cancellationToken);
 
     private async Task<ApiAnswer> SendAsync(HttpMethod method, string path, byte[]? json, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(method, path);
         if (json is not null)
         {
-            request.Content = new ByteArrayContent(json) { Headers = { ContentType = new MediaTypeHeaderValue(MediaTypeNames.Application.Json) } };
+            request.Content = new ByteArrayContent(json)
+            {
+                Headers = { ContentType = new MediaTypeHeaderValue(MediaTypeNames.Application.Json) },
+            };
         }
 
         var called = $"{method} {new Uri(_http.BaseAddress!, path)}";
@@ -93,12 +109,15 @@ internal sealed class ApiClient : IDisposable
             var bytes = await response.Content.ReadAsByteArrayAsync(cancellationToken);
             return Read(called, (int)response.StatusCode, Encoding.UTF8.GetString(bytes));
         }
-        catch (Exception failure) when (failure is HttpRequestException || (failure is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception failure)
+            when (failure is HttpRequestException || (failure is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             var why = failure is HttpRequestException ? failure.Message : $"no answer within {_http.Timeout.TotalSeconds:0} s";
-            throw new VerbFailedException(ExitCode.Unreachable,
+            throw new VerbFailedException(
+                ExitCode.Unreachable,
                 $"{called}: {why}",
-                "Check that the server runs and that --url or DISPATCHER_URL names it.");
+                "Check that the server runs and that --url or DISPATCHER_URL names it."
+            );
         }
     }
 
@@ -115,9 +134,11 @@ internal sealed class ApiClient : IDisposable
         }
         catch (JsonException)
         {
-            throw new VerbFailedException(ExitCode.Unreachable,
+            throw new VerbFailedException(
+                ExitCode.Unreachable,
                 $"{called}: answered {status}, but not with JSON.",
-                "Something else listens there: check --url or DISPATCHER_URL.");
+                "Something else listens there: check --url or DISPATCHER_URL."
+            );
         }
 
         return new ApiAnswer(called, status, text, body);
@@ -129,8 +150,10 @@ internal sealed record Query(params (string Name, object? Value)[] Parts)
 {
     public override string ToString()
     {
-        var parts = Parts.Where(part => part.Value is not null)
-            .Select(part => $"{part.Name}={Uri.EscapeDataString(FormattableString.Invariant($"{part.Value}"))}").ToList();
+        var parts = Parts
+            .Where(part => part.Value is not null)
+            .Select(part => $"{part.Name}={Uri.EscapeDataString(FormattableString.Invariant($"{part.Value}"))}")
+            .ToList();
         return parts.Count == 0 ? "" : "?" + string.Join('&', parts);
     }
 }

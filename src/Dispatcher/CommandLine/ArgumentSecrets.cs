@@ -19,10 +19,13 @@ internal static class ArgumentSecrets
     /// <summary>The warning for a call, without the secrets. Null: its arguments hold none.</summary>
     public static string? WarningFor(ParseResult call)
     {
-        var given = call.CommandResult.Command.Options.OfType<Option<string?>>()
-            .Where(option => Options.TryGetValue(option.Name, out var known) && call.GetValue(option) is { } value
-                && known.HasSecret(value))
-            .Select(option => option.Name).ToList();
+        var given = call
+            .CommandResult.Command.Options.OfType<Option<string?>>()
+            .Where(option =>
+                Options.TryGetValue(option.Name, out var known) && call.GetValue(option) is { } value && known.HasSecret(value)
+            )
+            .Select(option => option.Name)
+            .ToList();
         return given.Count == 0
             ? null
             : $"warning: other users of this machine can read the secret in {string.Join(" and ", given)} from the list of processes. "
@@ -38,7 +41,9 @@ internal static class ArgumentSecrets
         if (text.Contains("://", StringComparison.Ordinal))
         {
             // A list of hosts is no address to .NET, and may hold a password all the same.
-            return !Uri.TryCreate(text, UriKind.Absolute, out _) || IsAddressWithPassword(text) || text.Contains("password=", StringComparison.OrdinalIgnoreCase);
+            return !Uri.TryCreate(text, UriKind.Absolute, out _)
+                || IsAddressWithPassword(text)
+                || text.Contains("password=", StringComparison.OrdinalIgnoreCase);
         }
 
         try

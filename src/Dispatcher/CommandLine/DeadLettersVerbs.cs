@@ -11,53 +11,98 @@ internal static class DeadLettersVerbs
     // Enough to recognise a message by; the whole is in the JSON.
     private const int ShownBytes = 2048;
 
-    public static Command Create(ServerVerbs verbs) => new("dead-letters", "Look at what was set aside: jobs that failed for good, and messages that could not be read.")
-    {
-        List(verbs),
-        Show(verbs),
-    };
+    public static Command Create(ServerVerbs verbs) =>
+        new("dead-letters", "Look at what was set aside: jobs that failed for good, and messages that could not be read.")
+        {
+            List(verbs),
+            Show(verbs),
+        };
 
     private static Verb List(ServerVerbs verbs)
     {
-        var limit = new Option<int?>("--limit") { HelpName = "N", Description = "At most so many on a page.", CustomParser = Identifiers.WholeNumber("--limit", 1, Paging.LargestPage) };
-        var cursor = new Option<string?>("--cursor") { HelpName = "CURSOR", Description = "Where the page before ended." };
-        var verb = new Verb("list", "List dead letters, newest first, a page at a time.", "dispatcher dead-letters list", "dispatcher dead-letters list --limit 20 --json")
-        { limit, cursor };
-
-        return verbs.Add(verb, async (call, cancellationToken) =>
+        var limit = new Option<int?>("--limit")
         {
-            var query = new Query(("limit", call.Arguments.GetValue(limit)), ("cursor", call.Arguments.GetValue(cursor)));
-            return call.Report(await call.Api.DeadLettersAsync(query, cancellationToken), page =>
+            HelpName = "N",
+            Description = "At most so many on a page.",
+            CustomParser = Identifiers.WholeNumber("--limit", 1, Paging.LargestPage),
+        };
+        var cursor = new Option<string?>("--cursor") { HelpName = "CURSOR", Description = "Where the page before ended." };
+        var verb = new Verb(
+            "list",
+            "List dead letters, newest first, a page at a time.",
+            "dispatcher dead-letters list",
+            "dispatcher dead-letters list --limit 20 --json"
+        )
+        {
+            limit,
+            cursor,
+        };
+
+        return verbs.Add(
+            verb,
+            async (call, cancellationToken) =>
             {
-                call.Screen.Table(["dead letter", "class", "code", "owner", "topic", "principal", "at"], page.Items("items").Select(letter => new[]
-                {
-                    letter.Text("dead_letter_id"), letter.Text("fault_class"), Code(letter), letter.Text("owner"), letter.Text("topic"), letter.Text("principal"),
-                    call.Screen.Age(letter, "at"),
-                }));
-                call.Screen.NextPage(page);
-            });
-        });
+                var query = new Query(("limit", call.Arguments.GetValue(limit)), ("cursor", call.Arguments.GetValue(cursor)));
+                return call.Report(
+                    await call.Api.DeadLettersAsync(query, cancellationToken),
+                    page =>
+                    {
+                        call.Screen.Table(
+                            ["dead letter", "class", "code", "owner", "topic", "principal", "at"],
+                            page.Items("items")
+                                .Select(letter =>
+                                    new[]
+                                    {
+                                        letter.Text("dead_letter_id"),
+                                        letter.Text("fault_class"),
+                                        Code(letter),
+                                        letter.Text("owner"),
+                                        letter.Text("topic"),
+                                        letter.Text("principal"),
+                                        call.Screen.Age(letter, "at"),
+                                    }
+                                )
+                        );
+                        call.Screen.NextPage(page);
+                    }
+                );
+            }
+        );
     }
 
     private static Verb Show(ServerVerbs verbs)
     {
         const string anId = "0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10";
         var id = Identifiers.Uuid("DEAD_LETTER_ID", "dead letter", "dispatcher dead-letters list");
-        var verb = new Verb("show", "Show a dead letter: why it is there, whose it is, and its content.",
-            $"dispatcher dead-letters show {anId}", $"dispatcher dead-letters show {anId} --json | jq -r .body_base64 | base64 -d")
-        { id };
-        return verbs.Add(verb, async (call, cancellationToken) =>
+        var verb = new Verb(
+            "show",
+            "Show a dead letter: why it is there, whose it is, and its content.",
+            $"dispatcher dead-letters show {anId}",
+            $"dispatcher dead-letters show {anId} --json | jq -r .body_base64 | base64 -d"
+        )
         {
-            var answer = await call.Api.DeadLetterAsync(call.Arguments.GetRequiredValue(id), cancellationToken);
-            // The bytes of a job are on the job. What cannot be had is left out: the letter is the answer.
-            var job = !call.Json && answer.IsSuccess && Guid.TryParse(answer.Body.Text("job_id"), out var jobId) ? (await call.Api.JobAsync(jobId, cancellationToken)).Body : default;
-            return call.Report(answer, letter => ShowLetter(call.Screen, letter, job));
-        });
+            id,
+        };
+        return verbs.Add(
+            verb,
+            async (call, cancellationToken) =>
+            {
+                var answer = await call.Api.DeadLetterAsync(call.Arguments.GetRequiredValue(id), cancellationToken);
+                // The bytes of a job are on the job. What cannot be had is left out: the letter is the answer.
+                var job =
+                    !call.Json && answer.IsSuccess && Guid.TryParse(answer.Body.Text("job_id"), out var jobId)
+                        ? (await call.Api.JobAsync(jobId, cancellationToken)).Body
+                        : default;
+                return call.Report(answer, letter => ShowLetter(call.Screen, letter, job));
+            }
+        );
     }
 
     /// <summary>Of a job, the code of its fault; of a message that could not be read, those of its errors.</summary>
     private static string Code(JsonElement letter) =>
-        letter.Value("fault").Text("code") is { Length: > 0 } code ? code : string.Join(", ", letter.Items("errors").Select(error => error.Text("code")).Distinct());
+        letter.Value("fault").Text("code") is { Length: > 0 } code
+            ? code
+            : string.Join(", ", letter.Items("errors").Select(error => error.Text("code")).Distinct());
 
     private static void ShowLetter(Screen screen, JsonElement letter, JsonElement job)
     {
@@ -74,19 +119,28 @@ internal static class DeadLettersVerbs
             ("fault", letter.Fault("fault")),
             ("labels", job.Text("labels")),
             ("payload", job.Raw("payload")),
-            ("body", Size(letter)));
+            ("body", Size(letter))
+        );
         foreach (var error in letter.Items("errors"))
         {
             screen.Line($"{error.Text("where")}: {error.Text("message")} [{error.Text("code")}]");
             screen.Line($"  fix: {error.Text("fix")}");
         }
 
-        if (letter.Value("body_base64") is { ValueKind: JsonValueKind.String } body && body.TryGetBytesFromBase64(out var bytes) && bytes.Length > 0)
+        if (
+            letter.Value("body_base64") is { ValueKind: JsonValueKind.String } body
+            && body.TryGetBytesFromBase64(out var bytes)
+            && bytes.Length > 0
+        )
         {
-            screen.Line(Encoding.UTF8.GetString(bytes.AsSpan(0, Math.Min(bytes.Length, ShownBytes))) + (bytes.Length > ShownBytes ? " …" : ""));
+            screen.Line(
+                Encoding.UTF8.GetString(bytes.AsSpan(0, Math.Min(bytes.Length, ShownBytes))) + (bytes.Length > ShownBytes ? " …" : "")
+            );
         }
     }
 
     private static string Size(JsonElement letter) =>
-        letter.Text("body_length") is { Length: > 0 } and not "0" ? $"{letter.Text("body_length")} bytes, SHA-256 {letter.Text("body_sha256")}" : "";
+        letter.Text("body_length") is { Length: > 0 } and not "0"
+            ? $"{letter.Text("body_length")} bytes, SHA-256 {letter.Text("body_sha256")}"
+            : "";
 }

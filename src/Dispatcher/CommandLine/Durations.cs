@@ -14,7 +14,8 @@ internal static class Durations
         }
 
         var size = time.Duration();
-        var text = size.TotalSeconds < 1 ? Of(size.TotalMilliseconds, "ms")
+        var text =
+            size.TotalSeconds < 1 ? Of(size.TotalMilliseconds, "ms")
             : size.TotalMinutes < 1 ? string.Create(CultureInfo.InvariantCulture, $"{size.TotalSeconds:0.###} s")
             : size.TotalHours < 1 ? Of(size.TotalMinutes, "min") + Rest(size.Seconds, "s")
             : size.TotalHours < 48 ? Of(size.TotalHours, "h") + Rest(size.Minutes, "min")
@@ -24,5 +25,6 @@ internal static class Durations
 
     private static string Of(double number, string unit) => string.Create(CultureInfo.InvariantCulture, $"{Math.Floor(number):0} {unit}");
 
-    private static string Rest(int number, string unit) => number == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" {number} {unit}");
+    private static string Rest(int number, string unit) =>
+        number == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" {number} {unit}");
 }

@@ -16,7 +16,8 @@ internal static class ExplanationScreen
             ("approval", explanation.Text("approval")),
             ("labels", explanation.Text("labels")),
             ("risk tags", explanation.Text("risk_tags")),
-            ("policy", explanation.Text("policy_hash")));
+            ("policy", explanation.Text("policy_hash"))
+        );
         foreach (var error in explanation.Items("payload_errors"))
         {
             screen.Line($"payload {error.Text("path")}: {error.Text("message")} {error.Text("fix")}");
@@ -30,10 +31,23 @@ internal static class ExplanationScreen
 
         screen.Line("");
         // Rules of other topics are many and say nothing here; --json has them.
-        screen.Table(["rule", "decision", "outcome", "wanted", "seen", "at"], explanation.Items("considered").Where(rule => rule.Text("outcome") != "other_topic").Select(rule => new[]
-        {
-            rule.Text("id"), rule.Text("decision"), rule.Text("outcome"), rule.Text("wanted"), rule.Text("seen"), rule.Text("wanted_at") is { Length: > 0 } at ? at : rule.Text("where"),
-        }));
+        screen.Table(
+            ["rule", "decision", "outcome", "wanted", "seen", "at"],
+            explanation
+                .Items("considered")
+                .Where(rule => rule.Text("outcome") != "other_topic")
+                .Select(rule =>
+                    new[]
+                    {
+                        rule.Text("id"),
+                        rule.Text("decision"),
+                        rule.Text("outcome"),
+                        rule.Text("wanted"),
+                        rule.Text("seen"),
+                        rule.Text("wanted_at") is { Length: > 0 } at ? at : rule.Text("where"),
+                    }
+                )
+        );
     }
 
     /// <summary>Each decision on a job's timeline.</summary>
@@ -42,7 +56,9 @@ internal static class ExplanationScreen
         foreach (var decision in answer.Items("decisions"))
         {
             var recorded = decision.Value("recorded");
-            screen.Line($"== {recorded.Text("kind")}, attempt {recorded.Text("attempt")}, {screen.Time(recorded, "at")}: {recorded.Text("verdict")} under {recorded.Text("policy_hash")}");
+            screen.Line(
+                $"== {recorded.Text("kind")}, attempt {recorded.Text("attempt")}, {screen.Time(recorded, "at")}: {recorded.Text("verdict")} under {recorded.Text("policy_hash")}"
+            );
             if (decision.Text("why_not") is { Length: > 0 } whyNot)
             {
                 screen.Line(whyNot);

@@ -13,14 +13,17 @@ internal static class JobWait
 
     public static async Task<ExitCode> RunAsync(ServerCall call, ApiAnswer accepted, CancellationToken cancellationToken)
     {
-        var id = accepted.Body.Value("job_id") is { ValueKind: JsonValueKind.String } text && text.TryGetGuid(out var guid)
-            ? guid
-            : throw new VerbFailedException(ExitCode.Unreachable,
-                $"{accepted.Request}: the answer names no job.",
-                "Check that server and command line have the same version.");
+        var id =
+            accepted.Body.Value("job_id") is { ValueKind: JsonValueKind.String } text && text.TryGetGuid(out var guid)
+                ? guid
+                : throw new VerbFailedException(
+                    ExitCode.Unreachable,
+                    $"{accepted.Request}: the answer names no job.",
+                    "Check that server and command line have the same version."
+                );
 
         var pause = FirstPause;
-        for (var shown = ""; ;)
+        for (var shown = ""; ; )
         {
             var answer = await call.Api.JobAsync(id, cancellationToken);
             var state = answer.Body.Text("state");
@@ -50,9 +53,11 @@ internal static class JobWait
         }
         catch (Exception unknown) when (unknown is JsonException or InvalidOperationException)
         {
-            throw new VerbFailedException(ExitCode.Unreachable,
+            throw new VerbFailedException(
+                ExitCode.Unreachable,
                 $"{answer.Request}: unknown state '{answer.Body.Text("state")}'.",
-                "Check that server and command line have the same version.");
+                "Check that server and command line have the same version."
+            );
         }
     }
 
@@ -64,7 +69,8 @@ internal static class JobWait
             ("attempt", job.Text("attempt")),
             ("worker", job.Text("worker")),
             ("reason", job.Text("reason")),
-            ("fault", job.Fault("fault")));
+            ("fault", job.Fault("fault"))
+        );
         if (job.Raw("result") is { Length: > 0 } result)
         {
             screen.Line(result);

@@ -17,23 +17,32 @@ internal static class JsonView
     /// <summary>A string as it is, a list of strings with commas, an object of these as <c>name=value</c>, anything else as JSON; empty when missing or null.</summary>
     public static string Text(this JsonElement from, string name) => from.Value(name).AsText();
 
-    public static string AsText(this JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.Undefined or JsonValueKind.Null => "",
-        JsonValueKind.String => value.GetString()!,
-        JsonValueKind.Array when IsList(value) => string.Join(", ", value.EnumerateArray().Select(AsText)),
-        JsonValueKind.Object when value.EnumerateObject().All(member => IsPlain(member.Value) || IsList(member.Value)) => string.Join(" ", value.EnumerateObject()
-            .Where(member => member.Value.ValueKind != JsonValueKind.Null).Select(member => $"{Word(member.Name)}={AsWord(member.Value)}")),
-        _ => value.GetRawText(),
-    };
+    public static string AsText(this JsonElement value) =>
+        value.ValueKind switch
+        {
+            JsonValueKind.Undefined or JsonValueKind.Null => "",
+            JsonValueKind.String => value.GetString()!,
+            JsonValueKind.Array when IsList(value) => string.Join(", ", value.EnumerateArray().Select(AsText)),
+            JsonValueKind.Object when value.EnumerateObject().All(member => IsPlain(member.Value) || IsList(member.Value)) => string.Join(
+                " ",
+                value
+                    .EnumerateObject()
+                    .Where(member => member.Value.ValueKind != JsonValueKind.Null)
+                    .Select(member => $"{Word(member.Name)}={AsWord(member.Value)}")
+            ),
+            _ => value.GetRawText(),
+        };
 
-    private static string AsWord(JsonElement value) => value.ValueKind == JsonValueKind.Array
-        ? string.Join(",", value.EnumerateArray().Select(item => Word(item.AsText())))
-        : Word(value.AsText());
+    private static string AsWord(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Array
+            ? string.Join(",", value.EnumerateArray().Select(item => Word(item.AsText())))
+            : Word(value.AsText());
 
     /// <summary>As JSON where the text could be taken for more than one word, or for another line.</summary>
     private static string Word(string text) =>
-        text.All(c => !char.IsWhiteSpace(c) && !char.IsControl(c) && c is not ('"' or '=' or ',')) ? text : JsonSerializer.Serialize(text, Readable);
+        text.All(c => !char.IsWhiteSpace(c) && !char.IsControl(c) && c is not ('"' or '=' or ','))
+            ? text
+            : JsonSerializer.Serialize(text, Readable);
 
     /// <summary>As JSON, untouched; empty when missing or null.</summary>
     public static string Raw(this JsonElement from, string name) =>
@@ -48,7 +57,10 @@ internal static class JsonView
     {
         var fault = from.Value(name);
         return fault.ValueKind == JsonValueKind.Object
-            ? string.Join(": ", new[] { fault.Text("class"), fault.Text("code"), fault.Text("type"), fault.Text("message") }.Where(part => part.Length > 0))
+            ? string.Join(
+                ": ",
+                new[] { fault.Text("class"), fault.Text("code"), fault.Text("type"), fault.Text("message") }.Where(part => part.Length > 0)
+            )
             : fault.AsText();
     }
 

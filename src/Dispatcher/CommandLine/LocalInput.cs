@@ -13,11 +13,14 @@ internal static class LocalInput
             using var stream = System.IO.File.OpenRead(path);
             return ReadAll(stream, where);
         }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception unreadable)
+            when (unreadable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            throw new VerbFailedException(ExitCode.WrongUse,
+            throw new VerbFailedException(
+                ExitCode.WrongUse,
                 $"{where}: cannot read '{path}': {unreadable.Message}",
-                "Check the path and that you may read the file.");
+                "Check the path and that you may read the file."
+            );
         }
     }
 
@@ -31,14 +34,16 @@ internal static class LocalInput
     {
         using var bytes = new MemoryStream();
         var buffer = new byte[81920];
-        for (int count; (count = stream.Read(buffer)) > 0;)
+        for (int count; (count = stream.Read(buffer)) > 0; )
         {
             bytes.Write(buffer, 0, count);
             if (bytes.Length > MaxBytes)
             {
-                throw new VerbFailedException(ExitCode.WrongUse,
+                throw new VerbFailedException(
+                    ExitCode.WrongUse,
                     $"{where}: more than {MaxBytes / 1024 / 1024} MiB.",
-                    "A job is small: put large content elsewhere and name it in the payload.");
+                    "A job is small: put large content elsewhere and name it in the payload."
+                );
             }
         }
 

@@ -10,13 +10,14 @@ namespace Dispatcher.CommandLine;
 internal static class LocalPolicies
 {
     /// <summary>As the server writes JSON.</summary>
-    public static JsonSerializerOptions Json { get; } = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
+    public static JsonSerializerOptions Json { get; } =
+        new()
+        {
+            PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+            DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+            Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        };
 
     public static Argument<string> Folder() => new("DIR") { Description = "The policy folder.", DefaultValueFactory = _ => "policies" };
 
@@ -24,21 +25,31 @@ internal static class LocalPolicies
     {
         if (!Directory.Exists(folder))
         {
-            throw new VerbFailedException(ExitCode.WrongUse, File.Exists(folder) ? $"'{folder}' is a file, no folder." : $"There is no folder '{folder}'.", "Name the folder that holds topics.yaml and rules/.");
+            throw new VerbFailedException(
+                ExitCode.WrongUse,
+                File.Exists(folder) ? $"'{folder}' is a file, no folder." : $"There is no folder '{folder}'.",
+                "Name the folder that holds topics.yaml and rules/."
+            );
         }
 
         try
         {
             var files = BundleFolder.Read(folder);
-            return files.Count > 0 ? files : throw new VerbFailedException(ExitCode.WrongUse,
-                $"'{folder}' holds no policies: neither topics.yaml nor rules/*.yaml.",
-                "Name the folder that holds topics.yaml.");
+            return files.Count > 0
+                ? files
+                : throw new VerbFailedException(
+                    ExitCode.WrongUse,
+                    $"'{folder}' holds no policies: neither topics.yaml nor rules/*.yaml.",
+                    "Name the folder that holds topics.yaml."
+                );
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {
-            throw new VerbFailedException(ExitCode.WrongUse,
+            throw new VerbFailedException(
+                ExitCode.WrongUse,
                 $"cannot read '{folder}': {unreadable.Message}",
-                "Check the path and that you may read the files.");
+                "Check the path and that you may read the files."
+            );
         }
     }
 
@@ -46,9 +57,12 @@ internal static class LocalPolicies
     public static Bundle Load(string folder)
     {
         var load = Bundle.Load(Read(folder));
-        return load.Bundle ?? throw new VerbFailedException(ExitCode.WrongUse,
-            $"'{folder}' does not load: {load.Errors[0]}{(load.Errors.Count > 1 ? $" (and {load.Errors.Count - 1} more)" : "")}",
-            $"dispatcher policy lint {folder} lists every error.");
+        return load.Bundle
+            ?? throw new VerbFailedException(
+                ExitCode.WrongUse,
+                $"'{folder}' does not load: {load.Errors[0]}{(load.Errors.Count > 1 ? $" (and {load.Errors.Count - 1} more)" : "")}",
+                $"dispatcher policy lint {folder} lists every error."
+            );
     }
 
     public static int Run(Terminal terminal, Func<Screen, ExitCode> run)

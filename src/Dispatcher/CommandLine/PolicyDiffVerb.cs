@@ -14,7 +14,12 @@ internal static partial class PolicyDiffVerb
     {
         var old = Bundle("OLD");
         var candidate = Bundle("NEW");
-        var since = new Option<string>("--since") { HelpName = "TIME", Description = "How far back, for example 90m, 24h or 7d.", DefaultValueFactory = _ => "7d" };
+        var since = new Option<string>("--since")
+        {
+            HelpName = "TIME",
+            Description = "How far back, for example 90m, 24h or 7d.",
+            DefaultValueFactory = _ => "7d",
+        };
         since.Validators.Add(result =>
         {
             if (result.Tokens is [var token] && !Period().IsMatch(token.Value))
@@ -22,31 +27,44 @@ internal static partial class PolicyDiffVerb
                 result.AddError($"--since '{token.Value}' is no period: write a number and m, h or d, for example 7d.");
             }
         });
-        var verb = new Verb("diff", "Decide the jobs that the server recorded by two bundles, and tell what widens and what narrows. A changed rule that none of them met is shown with a job that is made up. Exit code 1 when anything widens, also for a made-up job.",
+        var verb = new Verb(
+            "diff",
+            "Decide the jobs that the server recorded by two bundles, and tell what widens and what narrows. A changed rule that none of them met is shown with a job that is made up. Exit code 1 when anything widens, also for a made-up job.",
             "dispatcher policy diff active ./policies",
-            "dispatcher policy diff 3f2b8c6d 9d1a3f2b --since 24h --json")
-        { old, candidate, since };
-        return verbs.Add(verb, async (call, cancellationToken) =>
+            "dispatcher policy diff 3f2b8c6d 9d1a3f2b --since 24h --json"
+        )
         {
-            var body = JsonSerializer.SerializeToUtf8Bytes(new
+            old,
+            candidate,
+            since,
+        };
+        return verbs.Add(
+            verb,
+            async (call, cancellationToken) =>
             {
-                old = Reference(call.Arguments.GetRequiredValue(old)),
-                @new = Reference(call.Arguments.GetRequiredValue(candidate)),
-                since_seconds = Seconds(call.Arguments.GetRequiredValue(since)),
-            });
-            var answer = await call.Api.DiffPoliciesAsync(body, cancellationToken);
-            var code = call.Report(answer, diff => Show(call.Screen, diff));
-            return code switch
-            {
-                ExitCode.Done => Widens(answer.Body) ? ExitCode.No : ExitCode.Done,
-                // No is an answer here: a promotion must not take a bundle that is not kept, or a key that may not ask, for one that widens.
-                ExitCode.No => ExitCode.WrongUse,
-                ExitCode.WrongUse or ExitCode.Unreachable => code,
-            };
-        });
+                var body = JsonSerializer.SerializeToUtf8Bytes(
+                    new
+                    {
+                        old = Reference(call.Arguments.GetRequiredValue(old)),
+                        @new = Reference(call.Arguments.GetRequiredValue(candidate)),
+                        since_seconds = Seconds(call.Arguments.GetRequiredValue(since)),
+                    }
+                );
+                var answer = await call.Api.DiffPoliciesAsync(body, cancellationToken);
+                var code = call.Report(answer, diff => Show(call.Screen, diff));
+                return code switch
+                {
+                    ExitCode.Done => Widens(answer.Body) ? ExitCode.No : ExitCode.Done,
+                    // No is an answer here: a promotion must not take a bundle that is not kept, or a key that may not ask, for one that widens.
+                    ExitCode.No => ExitCode.WrongUse,
+                    ExitCode.WrongUse or ExitCode.Unreachable => code,
+                };
+            }
+        );
     }
 
-    private static Argument<string> Bundle(string name) => new(name) { Description = "A policy folder, the hash of a kept bundle (or its first 8 digits), or 'active'." };
+    private static Argument<string> Bundle(string name) =>
+        new(name) { Description = "A policy folder, the hash of a kept bundle (or its first 8 digits), or 'active'." };
 
     /// <summary>A folder is sent whole: the server need not know it.</summary>
     private static Dictionary<string, object> Reference(string bundle)
@@ -56,17 +74,23 @@ internal static partial class PolicyDiffVerb
             return new() { ["archive"] = LocalPolicies.Load(bundle).Archive.ToArray() };
         }
 
-        return bundle == "active" || Identifiers.IsBundleHash(bundle) ? new() { ["hash"] = bundle } : throw new VerbFailedException(ExitCode.WrongUse,
-            $"'{bundle}' is no bundle: there is no such folder, and it is neither 'active' nor a hash of 8 to 64 lower-case hex digits.",
-            "Name a policy folder, 'active', or a hash that 'dispatcher policy status' shows.");
+        return bundle == "active" || Identifiers.IsBundleHash(bundle)
+            ? new() { ["hash"] = bundle }
+            : throw new VerbFailedException(
+                ExitCode.WrongUse,
+                $"'{bundle}' is no bundle: there is no such folder, and it is neither 'active' nor a hash of 8 to 64 lower-case hex digits.",
+                "Name a policy folder, 'active', or a hash that 'dispatcher policy status' shows."
+            );
     }
 
-    private static long Seconds(string period) => long.Parse(period.AsSpan(0, period.Length - 1), CultureInfo.InvariantCulture) * period[^1] switch
-    {
-        'm' => 60,
-        'h' => 3_600,
-        _ => 86_400,
-    };
+    private static long Seconds(string period) =>
+        long.Parse(period.AsSpan(0, period.Length - 1), CultureInfo.InvariantCulture)
+        * period[^1] switch
+        {
+            'm' => 60,
+            'h' => 3_600,
+            _ => 86_400,
+        };
 
     private static bool Widens(JsonElement diff) =>
         diff.Text("widened") != "0" || diff.Items("unshown_rules").Any(rule => rule.Value("made_up").Items("widened").Any());
@@ -74,17 +98,35 @@ internal static partial class PolicyDiffVerb
     private static void Show(Screen screen, JsonElement diff)
     {
         screen.Fields(
-            ("old", diff.Text("old")), ("new", diff.Text("new")), ("since", screen.Time(diff, "since")),
+            ("old", diff.Text("old")),
+            ("new", diff.Text("new")),
+            ("since", screen.Time(diff, "since")),
             ("jobs", diff.Text("jobs") + (diff.Text("truncated") == "true" ? ", the newest of them" : "")),
-            ("not comparable", diff.Text("not_comparable") is "0" ? "" : diff.Text("not_comparable") + ", denied with a payload too large to be kept"),
-            ("widened", diff.Text("widened")), ("narrowed", diff.Text("narrowed")));
+            (
+                "not comparable",
+                diff.Text("not_comparable") is "0" ? "" : diff.Text("not_comparable") + ", denied with a payload too large to be kept"
+            ),
+            ("widened", diff.Text("widened")),
+            ("narrowed", diff.Text("narrowed"))
+        );
         screen.Line("");
-        screen.Table(["job", "count", "topic", "principal", "before", "after", "widened", "narrowed"], diff.Items("changes").Select(job => new[]
-        {
-            job.Text("job_id"), job.Text("count"), job.Text("topic"), job.Text("principal"),
-            $"{job.Value("before").Text("verdict")} {job.Value("before").Text("rules")}", $"{job.Value("after").Text("verdict")} {job.Value("after").Text("rules")}",
-            job.Text("widened"), job.Text("narrowed"),
-        }));
+        screen.Table(
+            ["job", "count", "topic", "principal", "before", "after", "widened", "narrowed"],
+            diff.Items("changes")
+                .Select(job =>
+                    new[]
+                    {
+                        job.Text("job_id"),
+                        job.Text("count"),
+                        job.Text("topic"),
+                        job.Text("principal"),
+                        $"{job.Value("before").Text("verdict")} {job.Value("before").Text("rules")}",
+                        $"{job.Value("after").Text("verdict")} {job.Value("after").Text("rules")}",
+                        job.Text("widened"),
+                        job.Text("narrowed"),
+                    }
+                )
+        );
         ShowUnshown(screen, diff);
     }
 
@@ -97,11 +139,15 @@ internal static partial class PolicyDiffVerb
             return;
         }
 
-        screen.Line($"\nchanged rules that the recorded jobs do not show: {diff.Text("unshown_rule_count")}. Each has a job that is made up; nobody submitted it.");
+        screen.Line(
+            $"\nchanged rules that the recorded jobs do not show: {diff.Text("unshown_rule_count")}. Each has a job that is made up; nobody submitted it."
+        );
         foreach (var rule in rules)
         {
             var made = rule.Value("made_up");
-            screen.Line($"{rule.Text("rule")}, {rule.Text("change")} at {rule.Text("where")}{(rule.Text("is_met") == "true" ? "" : ", which no recorded job met")}");
+            screen.Line(
+                $"{rule.Text("rule")}, {rule.Text("change")} at {rule.Text("where")}{(rule.Text("is_met") == "true" ? "" : ", which no recorded job met")}"
+            );
             if (made.ValueKind != JsonValueKind.Object)
             {
                 screen.Line("  no job was found that meets it");
@@ -109,14 +155,19 @@ internal static partial class PolicyDiffVerb
             }
 
             screen.Line("  job " + MadeUp(made));
-            screen.Line($"  {made.Value("before").Text("verdict")} becomes {made.Value("after").Text("verdict")}{Named("widened")}{Named("narrowed")}");
+            screen.Line(
+                $"  {made.Value("before").Text("verdict")} becomes {made.Value("after").Text("verdict")}{Named("widened")}{Named("narrowed")}"
+            );
 
             string Named(string what) => made.Text(what) is { Length: > 0 } changes ? $"; {what}: {changes}" : "";
         }
     }
 
-    private static string MadeUp(JsonElement job) => string.Join(' ', JobFields.Where(field => job.Raw(field) is not ("" or "[]" or "{}"))
-        .Select(field => $"{field}={job.Value(field).AsText()}"));
+    private static string MadeUp(JsonElement job) =>
+        string.Join(
+            ' ',
+            JobFields.Where(field => job.Raw(field) is not ("" or "[]" or "{}")).Select(field => $"{field}={job.Value(field).AsText()}")
+        );
 
     [GeneratedRegex(@"^[1-9][0-9]{0,5}[mhd]\z")]
     private static partial Regex Period();

@@ -17,12 +17,30 @@ internal static class PolicyLintVerb
         var folder = LocalPolicies.Folder();
         var json = new Option<bool>("--json") { Description = "Print one JSON document: findings, errors, warnings." };
         var strict = new Option<bool>("--strict") { Description = "Warnings count as errors: exit code 1." };
-        var verb = new Verb("lint",
+        var verb = new Verb(
+            "lint",
             "Check a bundle: what does not load, and what loads but cannot be meant. A finding may show a job that proves it. Exit code 1 when there are errors.",
-            "dispatcher policy lint", "dispatcher policy lint policies --strict", "dispatcher policy lint policies --json")
-        { folder, json, strict };
-        verb.SetAction(call => LocalPolicies.Run(terminal, screen =>
-            Report(screen, BundleLint.Check(LocalPolicies.Read(call.GetValue(folder)!), terminal.Clock.GetUtcNow()), call.GetValue(json), call.GetValue(strict))));
+            "dispatcher policy lint",
+            "dispatcher policy lint policies --strict",
+            "dispatcher policy lint policies --json"
+        )
+        {
+            folder,
+            json,
+            strict,
+        };
+        verb.SetAction(call =>
+            LocalPolicies.Run(
+                terminal,
+                screen =>
+                    Report(
+                        screen,
+                        BundleLint.Check(LocalPolicies.Read(call.GetValue(folder)!), terminal.Clock.GetUtcNow()),
+                        call.GetValue(json),
+                        call.GetValue(strict)
+                    )
+            )
+        );
         return verb;
     }
 
@@ -32,7 +50,12 @@ internal static class PolicyLintVerb
         var warnings = findings.Count(finding => finding.Severity == LintSeverity.Warning);
         if (json)
         {
-            var document = new JsonObject { ["findings"] = new JsonArray([.. findings.Select(Json)]), ["errors"] = errors, ["warnings"] = warnings };
+            var document = new JsonObject
+            {
+                ["findings"] = new JsonArray([.. findings.Select(Json)]),
+                ["errors"] = errors,
+                ["warnings"] = warnings,
+            };
             screen.Json(document.ToJsonString(Relaxed));
         }
         else
@@ -56,15 +79,16 @@ internal static class PolicyLintVerb
         }
     }
 
-    private static JsonObject Json(LintFinding finding) => new()
-    {
-        ["severity"] = JsonSerializer.SerializeToNode(finding.Severity),
-        ["code"] = finding.Code,
-        ["where"] = finding.Where,
-        ["message"] = finding.Message,
-        ["fix"] = finding.Fix,
-        ["witness"] = finding.Witness is { } job ? Json(job) : null,
-    };
+    private static JsonObject Json(LintFinding finding) =>
+        new()
+        {
+            ["severity"] = JsonSerializer.SerializeToNode(finding.Severity),
+            ["code"] = finding.Code,
+            ["where"] = finding.Where,
+            ["message"] = finding.Message,
+            ["fix"] = finding.Fix,
+            ["witness"] = finding.Witness is { } job ? Json(job) : null,
+        };
 
     /// <summary>A job as it is handed in, with who does that and, when it is not the first, the attempt.</summary>
     private static JsonObject Json(JobFacts job)

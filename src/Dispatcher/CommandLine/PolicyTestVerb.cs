@@ -12,25 +12,37 @@ internal static class PolicyTestVerb
         var folder = LocalPolicies.Folder();
         var strict = new Option<bool>("--strict") { Description = "Exit code 1 also when a rule has no case that would miss it." };
         var json = new Option<bool>("--json") { Description = "Print one JSON document and nothing else." };
-        var verb = new Verb("test", "Run the cases of a policy folder. Exit code 1 when one is decided otherwise than it expects.",
+        var verb = new Verb(
+            "test",
+            "Run the cases of a policy folder. Exit code 1 when one is decided otherwise than it expects.",
             "dispatcher policy test",
-            "dispatcher policy test ./policies --strict")
-        { folder, strict, json };
-        verb.SetAction(call => LocalPolicies.Run(terminal, screen =>
+            "dispatcher policy test ./policies --strict"
+        )
         {
-            var report = PolicyTest.Run(LocalPolicies.Read(call.GetValue(folder)!), terminal.Clock.GetUtcNow());
-            if (call.GetValue(json))
-            {
-                screen.Json(JsonSerializer.Serialize(report, LocalPolicies.Json));
-            }
-            else
-            {
-                Show(screen, report);
-            }
+            folder,
+            strict,
+            json,
+        };
+        verb.SetAction(call =>
+            LocalPolicies.Run(
+                terminal,
+                screen =>
+                {
+                    var report = PolicyTest.Run(LocalPolicies.Read(call.GetValue(folder)!), terminal.Clock.GetUtcNow());
+                    if (call.GetValue(json))
+                    {
+                        screen.Json(JsonSerializer.Serialize(report, LocalPolicies.Json));
+                    }
+                    else
+                    {
+                        Show(screen, report);
+                    }
 
-            var isComplete = report.Rules.All(rule => rule.IsMissed);
-            return report.Passed && (isComplete || !call.GetValue(strict)) ? ExitCode.Done : ExitCode.No;
-        }));
+                    var isComplete = report.Rules.All(rule => rule.IsMissed);
+                    return report.Passed && (isComplete || !call.GetValue(strict)) ? ExitCode.Done : ExitCode.No;
+                }
+            )
+        );
         return verb;
     }
 
@@ -52,13 +64,17 @@ internal static class PolicyTestVerb
 
         foreach (var rule in report.Rules.Where(rule => !rule.IsMissed))
         {
-            screen.Line(rule.Cases == 0
-                ? $"{rule.Where}: rule {rule.Id} is matched by no case. Add a job that it decides."
-                : $"{rule.Where}: rule {rule.Id} could be removed and no case would notice. Let a case that it matches expect its rules, reason or constraints.");
+            screen.Line(
+                rule.Cases == 0
+                    ? $"{rule.Where}: rule {rule.Id} is matched by no case. Add a job that it decides."
+                    : $"{rule.Where}: rule {rule.Id} could be removed and no case would notice. Let a case that it matches expect its rules, reason or constraints."
+            );
         }
 
-        screen.Line(report.Errors.Count > 0
-            ? $"{report.Errors.Count} errors; no case was run. 'dispatcher policy lint' tells more."
-            : $"{report.Cases.Count(test => test.Passed)} of {report.Cases.Count} cases passed; {report.Rules.Count(rule => rule.Cases > 0)} of {report.Rules.Count} rules matched by a case, {report.Rules.Count(rule => rule.IsMissed)} missed if removed.");
+        screen.Line(
+            report.Errors.Count > 0
+                ? $"{report.Errors.Count} errors; no case was run. 'dispatcher policy lint' tells more."
+                : $"{report.Cases.Count(test => test.Passed)} of {report.Cases.Count} cases passed; {report.Rules.Count(rule => rule.Cases > 0)} of {report.Rules.Count} rules matched by a case, {report.Rules.Count(rule => rule.IsMissed)} missed if removed."
+        );
     }
 }

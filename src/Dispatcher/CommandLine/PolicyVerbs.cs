@@ -6,51 +6,75 @@ namespace Dispatcher.CommandLine;
 /// <summary><c>dispatcher policy lint|test|explain|diff|status|activate|unpin</c>.</summary>
 internal static class PolicyVerbs
 {
-    public static Command Create(ServerVerbs verbs, Terminal terminal) => new("policy", "Check, test and explain policies, see which is in force, and pin one.")
-    {
-        PolicyLintVerb.Create(terminal),
-        PolicyTestVerb.Create(terminal),
-        PolicyExplainVerb.Create(terminal),
-        PolicyDiffVerb.Create(verbs),
-        Status(verbs),
-        Activate(verbs),
-        Unpin(verbs),
-    };
+    public static Command Create(ServerVerbs verbs, Terminal terminal) =>
+        new("policy", "Check, test and explain policies, see which is in force, and pin one.")
+        {
+            PolicyLintVerb.Create(terminal),
+            PolicyTestVerb.Create(terminal),
+            PolicyExplainVerb.Create(terminal),
+            PolicyDiffVerb.Create(verbs),
+            Status(verbs),
+            Activate(verbs),
+            Unpin(verbs),
+        };
 
     private static Verb Status(ServerVerbs verbs)
     {
-        var verb = new Verb("status", "Show which bundle is in force, what the policy folder holds, what each process runs, and the bundles that can be pinned. Exit code 1 when the folder is broken.",
+        var verb = new Verb(
+            "status",
+            "Show which bundle is in force, what the policy folder holds, what each process runs, and the bundles that can be pinned. Exit code 1 when the folder is broken.",
             "dispatcher policy status",
-            "dispatcher policy status --json");
-        return verbs.Add(verb, async (call, cancellationToken) =>
-        {
-            var answer = await call.Api.PoliciesAsync(cancellationToken);
-            var code = call.Report(answer, policies => ShowStatus(call.Screen, policies));
-            return code == ExitCode.Done && answer.Body.Value("folder").Items("errors").Any() ? ExitCode.No : code;
-        });
+            "dispatcher policy status --json"
+        );
+        return verbs.Add(
+            verb,
+            async (call, cancellationToken) =>
+            {
+                var answer = await call.Api.PoliciesAsync(cancellationToken);
+                var code = call.Report(answer, policies => ShowStatus(call.Screen, policies));
+                return code == ExitCode.Done && answer.Body.Value("folder").Items("errors").Any() ? ExitCode.No : code;
+            }
+        );
     }
 
     private static Verb Activate(ServerVerbs verbs)
     {
         var hash = Identifiers.BundleHash();
-        var verb = new Verb("activate", "Put a kept bundle in force in every process and pin it: no change of a policy folder counts until 'dispatcher policy unpin'.",
+        var verb = new Verb(
+            "activate",
+            "Put a kept bundle in force in every process and pin it: no change of a policy folder counts until 'dispatcher policy unpin'.",
             "dispatcher policy activate 3f2b8c6d",
-            "dispatcher policy activate 3f2b8c6d4e10 --json")
-        { hash };
-        return verbs.Add(verb, async (call, cancellationToken) =>
+            "dispatcher policy activate 3f2b8c6d4e10 --json"
+        )
         {
-            var body = JsonSerializer.SerializeToUtf8Bytes(new { hash = call.Arguments.GetRequiredValue(hash) });
-            return call.Report(await call.Api.ActivatePolicyAsync(body, cancellationToken), inForce => call.Screen.Line($"bundle {inForce.Text("hash")} is in force and pinned"));
-        });
+            hash,
+        };
+        return verbs.Add(
+            verb,
+            async (call, cancellationToken) =>
+            {
+                var body = JsonSerializer.SerializeToUtf8Bytes(new { hash = call.Arguments.GetRequiredValue(hash) });
+                return call.Report(
+                    await call.Api.ActivatePolicyAsync(body, cancellationToken),
+                    inForce => call.Screen.Line($"bundle {inForce.Text("hash")} is in force and pinned")
+                );
+            }
+        );
     }
 
     private static Verb Unpin(ServerVerbs verbs)
     {
-        var verb = new Verb("unpin", "End the pin: the bundle in the policy folder of the server that answers is in force at once, and changes of folders count again.",
+        var verb = new Verb(
+            "unpin",
+            "End the pin: the bundle in the policy folder of the server that answers is in force at once, and changes of folders count again.",
             "dispatcher policy unpin",
-            "dispatcher policy unpin --json");
-        return verbs.Add(verb, async (call, cancellationToken) =>
-            call.Report(await call.Api.UnpinPolicyAsync(cancellationToken), answer => ShowUnpinned(call.Screen, answer)));
+            "dispatcher policy unpin --json"
+        );
+        return verbs.Add(
+            verb,
+            async (call, cancellationToken) =>
+                call.Report(await call.Api.UnpinPolicyAsync(cancellationToken), answer => ShowUnpinned(call.Screen, answer))
+        );
     }
 
     private static void ShowStatus(Screen screen, JsonElement policies)
@@ -62,7 +86,8 @@ internal static class PolicyVerbs
             ("by", inForce.Text("actor")),
             ("since", screen.Time(inForce, "activated_at")),
             ("folder", folder.Text("path")),
-            ("folder holds", folder.Text("hash") is { Length: > 0 } hash ? hash : "no valid bundle"));
+            ("folder holds", folder.Text("hash") is { Length: > 0 } hash ? hash : "no valid bundle")
+        );
         ShowErrors(screen, folder);
         foreach (var pool in policies.Items("pools_without_queue"))
         {
@@ -70,13 +95,28 @@ internal static class PolicyVerbs
         }
 
         screen.Line("");
-        screen.Table(["process", "version", "runs", "folder holds", "errors", "started", "seen"], policies.Items("processes").Select(process => new[]
-        {
-            $"{process.Text("host")}/{process.Text("pid")}", process.Text("version"), Short(process.Text("policy_hash")), Short(process.Text("folder_hash")), process.Text("folder_errors"),
-            screen.Age(process, "started_at"), screen.Age(process, "seen_at") + (process.Text("stale") == "true" ? ", stale" : ""),
-        }));
+        screen.Table(
+            ["process", "version", "runs", "folder holds", "errors", "started", "seen"],
+            policies
+                .Items("processes")
+                .Select(process =>
+                    new[]
+                    {
+                        $"{process.Text("host")}/{process.Text("pid")}",
+                        process.Text("version"),
+                        Short(process.Text("policy_hash")),
+                        Short(process.Text("folder_hash")),
+                        process.Text("folder_errors"),
+                        screen.Age(process, "started_at"),
+                        screen.Age(process, "seen_at") + (process.Text("stale") == "true" ? ", stale" : ""),
+                    }
+                )
+        );
         screen.Line("");
-        screen.Table(["bundle", "first in force"], policies.Items("bundles").Select(bundle => new[] { bundle.Text("hash"), screen.Age(bundle, "first_activated_at") }));
+        screen.Table(
+            ["bundle", "first in force"],
+            policies.Items("bundles").Select(bundle => new[] { bundle.Text("hash"), screen.Age(bundle, "first_activated_at") })
+        );
     }
 
     /// <summary>Enough of a hash to tell bundles apart and to name one.</summary>

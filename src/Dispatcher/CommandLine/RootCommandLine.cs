@@ -12,7 +12,9 @@ internal static class RootCommandLine
 {
     public static RootCommand Create(Terminal terminal)
     {
-        var root = new RootCommand("Dispatcher runs jobs that a policy allows. Exit codes: 0 done, 1 the answer is no, 2 wrong use, 3 could not reach what it needs.");
+        var root = new RootCommand(
+            "Dispatcher runs jobs that a policy allows. Exit codes: 0 done, 1 the answer is no, 2 wrong use, 3 could not reach what it needs."
+        );
 
         root.Add(DemoVerb.Create(terminal));
         root.Add(ServeVerb.Create(terminal));

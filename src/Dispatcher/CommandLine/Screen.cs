@@ -21,13 +21,15 @@ internal sealed class Screen
         _terminal = terminal;
         var output = new AnsiConsoleOutput(terminal.Output);
         var plain = !output.IsTerminal;
-        _console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Out = output,
-            Ansi = plain ? AnsiSupport.No : AnsiSupport.Detect,
-            ColorSystem = plain ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
-            Interactive = InteractionSupport.No,
-        });
+        _console = AnsiConsole.Create(
+            new AnsiConsoleSettings
+            {
+                Out = output,
+                Ansi = plain ? AnsiSupport.No : AnsiSupport.Detect,
+                ColorSystem = plain ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
+                Interactive = InteractionSupport.No,
+            }
+        );
         // A file or a pipe has no width: a row stays one line, for grep.
         _console.Profile.Width = terminal.Width ?? (plain ? Unlimited : _console.Profile.Width);
     }
@@ -84,7 +86,8 @@ internal sealed class Screen
         for (var column = 0; column < cells.Length; column++)
         {
             var cell = Cut(cells[column], widths[column]);
-            line.Append(HasColour && ColourOf(cells[column]) is { } colour ? $"\e[{colour.Code}m{cell}\e[0m" : cell).Append(' ', Math.Max(widths[column] - cell.Length, 0) + Gap);
+            line.Append(HasColour && ColourOf(cells[column]) is { } colour ? $"\e[{colour.Code}m{cell}\e[0m" : cell)
+                .Append(' ', Math.Max(widths[column] - cell.Length, 0) + Gap);
         }
 
         _terminal.Output.WriteLine(line.ToString().TrimEnd());
@@ -93,7 +96,9 @@ internal sealed class Screen
     /// <summary>One thing, a line per field; empty fields are left out.</summary>
     public void Fields(params IEnumerable<(string Name, string Value)> fields)
     {
-        var grid = new Grid().AddColumn(new GridColumn().NoWrap().PadLeft(0).PadRight(2)).AddColumn(new GridColumn().PadLeft(0).PadRight(0));
+        var grid = new Grid()
+            .AddColumn(new GridColumn().NoWrap().PadLeft(0).PadRight(2))
+            .AddColumn(new GridColumn().PadLeft(0).PadRight(0));
         foreach (var (name, value) in fields.Where(field => field.Value.Length > 0))
         {
             grid.AddRow(new Markup(Markup.Escape(name)), Cell(value, keepLines: true));
@@ -123,7 +128,8 @@ internal sealed class Screen
     internal static string Age(TimeSpan age)
     {
         var size = age.Duration();
-        var text = size.TotalSeconds < 60 ? $"{(int)size.TotalSeconds} s"
+        var text =
+            size.TotalSeconds < 60 ? $"{(int)size.TotalSeconds} s"
             : size.TotalMinutes < 60 ? $"{(int)size.TotalMinutes} min"
             : size.TotalHours < 48 ? $"{(int)size.TotalHours} h"
             : $"{(int)size.TotalDays} d";
@@ -142,11 +148,12 @@ internal sealed class Screen
         }
 
         var clean = new StringBuilder(text.Length);
-        for (ReadOnlySpan<char> rest = text; rest.Length > 0;)
+        for (ReadOnlySpan<char> rest = text; rest.Length > 0; )
         {
             var isWhole = Rune.DecodeFromUtf16(rest, out var rune, out var length) == OperationStatus.Done;
             var isSafe = isWhole && ((keepLines && rune.Value == '\n') || !Excerpt.IsInvisible(rune));
-            _ = isSafe ? clean.Append(rest[..length])
+            _ =
+                isSafe ? clean.Append(rest[..length])
                 : rune.IsBmp ? clean.Append(CultureInfo.InvariantCulture, $"\\u{(int)rest[0]:x4}")
                 : clean.Append(CultureInfo.InvariantCulture, $"\\U{rune.Value:x8}");
             rest = rest[length..];
@@ -177,13 +184,15 @@ internal sealed class Screen
 
     private static string Cut(string text, int width) => text.Length <= width ? text : Excerpt.Of(text, Math.Max(width - 1, 1));
 
-    private static Text Cell(string value, bool keepLines = false) => new(Clean(value, keepLines), ColourOf(value) is { } colour ? new Style(colour.Colour) : Style.Plain);
+    private static Text Cell(string value, bool keepLines = false) =>
+        new(Clean(value, keepLines), ColourOf(value) is { } colour ? new Style(colour.Colour) : Style.Plain);
 
-    private static (Color Colour, int Code)? ColourOf(string value) => value switch
-    {
-        "succeeded" or "ALLOW" => (Color.Green, 32),
-        "held" or "retrying" or "REQUIRE_APPROVAL" => (Color.Yellow, 33),
-        "denied" or "rejected" or "expired" or "dead_lettered" or "quarantined" or "faulted" or "DENY" => (Color.Red, 31),
-        _ => null,
-    };
+    private static (Color Colour, int Code)? ColourOf(string value) =>
+        value switch
+        {
+            "succeeded" or "ALLOW" => (Color.Green, 32),
+            "held" or "retrying" or "REQUIRE_APPROVAL" => (Color.Yellow, 33),
+            "denied" or "rejected" or "expired" or "dead_lettered" or "quarantined" or "faulted" or "DENY" => (Color.Red, 31),
+            _ => null,
+        };
 }

@@ -18,7 +18,8 @@ internal sealed class ServerVerbs(Terminal terminal)
     };
     private readonly Option<string?> _apiKey = new("--api-key")
     {
-        Description = "The API key. Better, since other users see arguments: DISPATCHER_API_KEY, or DISPATCHER_API_KEY_FILE with the path of a file.",
+        Description =
+            "The API key. Better, since other users see arguments: DISPATCHER_API_KEY, or DISPATCHER_API_KEY_FILE with the path of a file.",
         HelpName = "KEY",
     };
 
@@ -31,7 +32,11 @@ internal sealed class ServerVerbs(Terminal terminal)
         return verb;
     }
 
-    private async Task<int> RunAsync(ParseResult arguments, Func<ServerCall, CancellationToken, Task<ExitCode>> run, CancellationToken cancellationToken)
+    private async Task<int> RunAsync(
+        ParseResult arguments,
+        Func<ServerCall, CancellationToken, Task<ExitCode>> run,
+        CancellationToken cancellationToken
+    )
     {
         var screen = new Screen(terminal);
         try
@@ -48,15 +53,18 @@ internal sealed class ServerVerbs(Terminal terminal)
 
     private Uri Server(ParseResult arguments)
     {
-        var (text, where) = arguments.GetValue(_url) is { } option ? (option, "--url")
+        var (text, where) =
+            arguments.GetValue(_url) is { } option ? (option, "--url")
             : terminal.Variable("DISPATCHER_URL") is { Length: > 0 } variable ? (variable, "DISPATCHER_URL")
             : (DefaultUrl, "the default");
         // With a slash at the end, so that a server below a path keeps its path.
         return Uri.TryCreate(text.TrimEnd('/') + "/", UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
             ? url
-            : throw new VerbFailedException(ExitCode.WrongUse,
+            : throw new VerbFailedException(
+                ExitCode.WrongUse,
                 $"{where} is no address of a server: '{text}'.",
-                $"Give an http or https address, such as {DefaultUrl}.");
+                $"Give an http or https address, such as {DefaultUrl}."
+            );
     }
 
     private string Key(ParseResult arguments)
@@ -68,13 +76,16 @@ internal sealed class ServerVerbs(Terminal terminal)
         }
 
         return string.IsNullOrEmpty(key)
-            ? throw new VerbFailedException(ExitCode.WrongUse,
-                "No API key.",
-                "Set DISPATCHER_API_KEY, or DISPATCHER_API_KEY_FILE to a file that holds it, or use --api-key.")
-            : key.All(c => c is > ' ' and <= '~')
-                ? key
-                : throw new VerbFailedException(ExitCode.WrongUse,
-                    "The API key has characters that no key has.",
-                    "Use the key as 'dispatcher keys create' printed it: one line without spaces.");
+                ? throw new VerbFailedException(
+                    ExitCode.WrongUse,
+                    "No API key.",
+                    "Set DISPATCHER_API_KEY, or DISPATCHER_API_KEY_FILE to a file that holds it, or use --api-key."
+                )
+            : key.All(c => c is > ' ' and <= '~') ? key
+            : throw new VerbFailedException(
+                ExitCode.WrongUse,
+                "The API key has characters that no key has.",
+                "Use the key as 'dispatcher keys create' printed it: one line without spaces."
+            );
     }
 }

@@ -136,13 +136,17 @@ internal sealed class SubmitOptions
         }
     }
 
-    private byte[] Payload(ParseResult arguments, Terminal terminal) => CheckJson(arguments.GetValue(_payload) switch
-    {
-        null => "{}"u8.ToArray(),
-        "-" => LocalInput.StandardInput(terminal, "--payload"),
-        ['@', .. var path] => LocalInput.File(path, "--payload"),
-        var text => Encoding.UTF8.GetBytes(text),
-    }, "--payload");
+    private byte[] Payload(ParseResult arguments, Terminal terminal) =>
+        CheckJson(
+            arguments.GetValue(_payload) switch
+            {
+                null => "{}"u8.ToArray(),
+                "-" => LocalInput.StandardInput(terminal, "--payload"),
+                ['@', .. var path] => LocalInput.File(path, "--payload"),
+                var text => Encoding.UTF8.GetBytes(text),
+            },
+            "--payload"
+        );
 
     private static byte[] CheckJson(byte[] bytes, string where)
     {
@@ -153,9 +157,11 @@ internal sealed class SubmitOptions
         }
         catch (JsonException broken)
         {
-            throw new VerbFailedException(ExitCode.WrongUse,
+            throw new VerbFailedException(
+                ExitCode.WrongUse,
                 $"{where} is no JSON: {JsonFault.Reason(broken)}.",
-                "Quote JSON for the shell ('{\"a\": 1}'), or name a file (@file) or standard input (-).");
+                "Quote JSON for the shell ('{\"a\": 1}'), or name a file (@file) or standard input (-)."
+            );
         }
     }
 
@@ -191,8 +197,10 @@ internal sealed class SubmitOptions
         // Without an offset it would mean one time here and another on the server.
         var text = token.Value;
         string[] shapes = ["yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK"];
-        if (!DateTimeOffset.TryParseExact(text, shapes, CultureInfo.InvariantCulture, DateTimeStyles.None, out _)
-            || !(text.EndsWith('Z') || text.LastIndexOfAny(['+', '-']) > 10))
+        if (
+            !DateTimeOffset.TryParseExact(text, shapes, CultureInfo.InvariantCulture, DateTimeStyles.None, out _)
+            || !(text.EndsWith('Z') || text.LastIndexOfAny(['+', '-']) > 10)
+        )
         {
             result.AddError($"{option} '{text}' is no RFC 3339 time with an offset: write for example 2026-01-31T18:00:00Z.");
         }

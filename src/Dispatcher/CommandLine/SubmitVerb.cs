@@ -9,12 +9,18 @@ internal static class SubmitVerb
     public static Verb Create(ServerVerbs verbs)
     {
         var options = new SubmitOptions();
-        var wait = new Option<bool>("--wait") { Description = "Wait for the final state and print the result. Exit code 1 unless the job succeeded." };
-        var verb = new Verb("submit", "Hand in a job. Exit code 1 when the policy denies it.",
+        var wait = new Option<bool>("--wait")
+        {
+            Description = "Wait for the final state and print the result. Exit code 1 unless the job succeeded.",
+        };
+        var verb = new Verb(
+            "submit",
+            "Hand in a job. Exit code 1 when the policy denies it.",
             "dispatcher submit --topic job.exec.shell --label env=dev --label command_class=readonly --payload '{\"command\":[\"git\",\"--version\"]}' --wait",
             "dispatcher submit --topic job.repo.read --payload @read.json --idempotency-key nightly-2026-01-31",
             "dispatcher submit --file job.json --json",
-            "make-job | dispatcher submit --file -");
+            "make-job | dispatcher submit --file -"
+        );
         options.AddTo(verb);
         verb.Add(wait);
         return verbs.Add(verb, (call, cancellationToken) => RunAsync(call, options, call.Arguments.GetValue(wait), cancellationToken));
@@ -52,13 +58,15 @@ internal static class SubmitVerb
         return ExitCode.No;
     }
 
-    private static void ShowDecision(Screen screen, JsonElement decision) => screen.Fields(
-        ("job", decision.Text("job_id")),
-        ("state", decision.Text("state")),
-        ("verdict", decision.Text("verdict")),
-        ("rules", decision.Text("rules")),
-        ("reason", decision.Text("reason")),
-        ("constraints", decision.Text("constraints")),
-        ("approval", decision.Text("approval_id")),
-        ("policy", decision.Text("policy_hash")));
+    private static void ShowDecision(Screen screen, JsonElement decision) =>
+        screen.Fields(
+            ("job", decision.Text("job_id")),
+            ("state", decision.Text("state")),
+            ("verdict", decision.Text("verdict")),
+            ("rules", decision.Text("rules")),
+            ("reason", decision.Text("reason")),
+            ("constraints", decision.Text("constraints")),
+            ("approval", decision.Text("approval_id")),
+            ("policy", decision.Text("policy_hash"))
+        );
 }

@@ -7,7 +7,14 @@ namespace Dispatcher.CommandLine;
 /// <param name="Variable">An environment variable, or null.</param>
 /// <param name="Clock">For ages and for waiting.</param>
 /// <param name="Width">Columns of a line. Null: as many as the terminal has, and no limit for a file or a pipe.</param>
-internal sealed record Terminal(Func<Stream> Input, TextWriter Output, TextWriter Error, Func<string, string?> Variable, TimeProvider Clock, int? Width = null)
+internal sealed record Terminal(
+    Func<Stream> Input,
+    TextWriter Output,
+    TextWriter Error,
+    Func<string, string?> Variable,
+    TimeProvider Clock,
+    int? Width = null
+)
 {
     public static Terminal OfProcess { get; } =
         new(Console.OpenStandardInput, Console.Out, Console.Error, Environment.GetEnvironmentVariable, TimeProvider.System);

@@ -8,8 +8,11 @@ internal sealed class Verb(string name, string description, params IReadOnlyList
     public IReadOnlyList<string> Examples { get; } = examples;
 
     /// <summary>As it is typed, for example <c>dispatcher jobs list</c>.</summary>
-    public string Path => string.Join(' ',
-        ["dispatcher", .. Parents.OfType<Command>().Where(parent => parent is not RootCommand).Select(parent => parent.Name), Name]);
+    public string Path =>
+        string.Join(
+            ' ',
+            ["dispatcher", .. Parents.OfType<Command>().Where(parent => parent is not RootCommand).Select(parent => parent.Name), Name]
+        );
 }
 
 /// <summary>What the program's exit code says; the same for every verb.</summary>

@@ -47,7 +47,23 @@ internal sealed record DeadLetter
     /// </summary>
     public string Hash()
     {
-        var kept = new { DeadLetterId, FaultClass, Owner, Topic, Principal, JobId, Attempt, Fault, Errors, Body, BodyLength, BodySha256 };
-        return Convert.ToHexStringLower(SHA256.HashData([.. "dispatcher/dead-letter/v1\0"u8, .. JsonSerializer.SerializeToUtf8Bytes(kept, Options)]));
+        var kept = new
+        {
+            DeadLetterId,
+            FaultClass,
+            Owner,
+            Topic,
+            Principal,
+            JobId,
+            Attempt,
+            Fault,
+            Errors,
+            Body,
+            BodyLength,
+            BodySha256,
+        };
+        return Convert.ToHexStringLower(
+            SHA256.HashData([.. "dispatcher/dead-letter/v1\0"u8, .. JsonSerializer.SerializeToUtf8Bytes(kept, Options)])
+        );
     }
 }

@@ -11,27 +11,29 @@ internal static class DeadLetterMessage
     /// <param name="messageId">Id of the message.</param>
     /// <param name="at">When the dead letter was made.</param>
     /// <param name="errorCodes">Why a message was refused. Null: the dead letter is of a job.</param>
-    public static OutboxMessage Of(DeadLetter letter, Guid messageId, DateTimeOffset at, IReadOnlyList<string>? errorCodes = null) => new()
-    {
-        MessageId = messageId,
-        Exchange = Exchanges.DeadLetter,
-        RoutingKey = $"{letter.Owner}.{letter.Topic}",
-        Mandatory = true,
-        Type = MessageTypes.DeadLetter,
-        Body = JsonSerializer.SerializeToUtf8Bytes(
-            new DeadLetterCopy
-            {
-                DeadLetterId = letter.DeadLetterId,
-                JobId = letter.JobId,
-                Topic = letter.Topic,
-                Principal = letter.Principal,
-                Owner = letter.Owner,
-                FaultClass = letter.FaultClass,
-                Fault = letter.Fault,
-                ErrorCodes = errorCodes,
-                Attempt = letter.Attempt,
-                At = at,
-            },
-            WireJson.Default.DeadLetterCopy),
-    };
+    public static OutboxMessage Of(DeadLetter letter, Guid messageId, DateTimeOffset at, IReadOnlyList<string>? errorCodes = null) =>
+        new()
+        {
+            MessageId = messageId,
+            Exchange = Exchanges.DeadLetter,
+            RoutingKey = $"{letter.Owner}.{letter.Topic}",
+            Mandatory = true,
+            Type = MessageTypes.DeadLetter,
+            Body = JsonSerializer.SerializeToUtf8Bytes(
+                new DeadLetterCopy
+                {
+                    DeadLetterId = letter.DeadLetterId,
+                    JobId = letter.JobId,
+                    Topic = letter.Topic,
+                    Principal = letter.Principal,
+                    Owner = letter.Owner,
+                    FaultClass = letter.FaultClass,
+                    Fault = letter.Fault,
+                    ErrorCodes = errorCodes,
+                    Attempt = letter.Attempt,
+                    At = at,
+                },
+                WireJson.Default.DeadLetterCopy
+            ),
+        };
 }

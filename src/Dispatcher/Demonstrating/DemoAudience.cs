@@ -44,7 +44,7 @@ internal sealed class DemoAudience(ApiClient api, Screen? screen, TimeProvider c
         foreach (var entry in entries.EnumerateArray().Where(entry => entry.GetProperty("entry_id").GetInt64() > _shown))
         {
             _shown = entry.GetProperty("entry_id").GetInt64();
-            Line($"  {entry.GetProperty("at").GetDateTimeOffset():HH:mm:ss.fff}  {entry.Text("kind"),-12} by {entry.Text("actor")}");
+            Line($"  {entry.GetProperty("at").GetDateTimeOffset():HH:mm:ss.fff}  {entry.Text("kind"), -12} by {entry.Text("actor")}");
         }
 
         return entries;

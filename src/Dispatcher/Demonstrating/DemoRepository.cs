@@ -14,7 +14,11 @@ internal static class DemoRepository
         {
             await GitAsync(path, ["init", "--quiet"], cancellationToken);
             await GitAsync(path, ["add", "README.md"], cancellationToken);
-            await GitAsync(path, ["-c", "user.name=demo", "-c", "user.email=demo@localhost", "commit", "--quiet", "--message", "Say what this is"], cancellationToken);
+            await GitAsync(
+                path,
+                ["-c", "user.name=demo", "-c", "user.email=demo@localhost", "commit", "--quiet", "--message", "Say what this is"],
+                cancellationToken
+            );
         }
         catch (Win32Exception)
         {

@@ -19,7 +19,9 @@ internal sealed record DemoServer(string Url, string Key)
         screen.Command($"export DISPATCHER_URL={Url} DISPATCHER_API_KEY={Key}");
         screen.Command($$"""dispatcher() { {{Program()}} "$@"; }""");
         screen.Line("\nThere, approve the deployment with the key of another person, and watch this terminal:\n");
-        screen.Command($"DISPATCHER_API_KEY={approverKey} dispatcher approvals approve {approval} --view {held.Text("view_hash")[..ShownView]} --reason 'looked at it'");
+        screen.Command(
+            $"DISPATCHER_API_KEY={approverKey} dispatcher approvals approve {approval} --view {held.Text("view_hash")[..ShownView]} --reason 'looked at it'"
+        );
         screen.Line("\nAlso there, look around:\n");
         screen.Command("dispatcher jobs list");
         screen.Command($"dispatcher jobs timeline {job}");

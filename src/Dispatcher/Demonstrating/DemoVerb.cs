@@ -18,7 +18,10 @@ internal static class DemoVerb
     private const int UsualPort = 8080;
 
     private static readonly Option<bool> Exit = new("--exit") { Description = "End when the four jobs are shown." };
-    private static readonly Option<bool> Json = new("--json") { Description = "Print one JSON document instead: where the API listens, the key, and each job with its decision and timeline." };
+    private static readonly Option<bool> Json = new("--json")
+    {
+        Description = "Print one JSON document instead: where the API listens, the key, and each job with its decision and timeline.",
+    };
 
     public static Verb Create(Terminal terminal)
     {
@@ -26,8 +29,16 @@ internal static class DemoVerb
             "demo",
             "Show the way of a job, offline and with nothing else installed: one job denied, one held, one run within constraints, one run. Then the server stays up.",
             "dispatcher demo",
-            "dispatcher demo --exit --json") { Exit, Json };
-        verb.SetAction((call, cancellationToken) => ServerRun.GuardedAsync(terminal, () => RunAsync(terminal, call.GetValue(Exit), call.GetValue(Json), cancellationToken)));
+            "dispatcher demo --exit --json"
+        )
+        {
+            Exit,
+            Json,
+        };
+        verb.SetAction(
+            (call, cancellationToken) =>
+                ServerRun.GuardedAsync(terminal, () => RunAsync(terminal, call.GetValue(Exit), call.GetValue(Json), cancellationToken))
+        );
         return verb;
     }
 
@@ -45,7 +56,15 @@ internal static class DemoVerb
                 ApiKey = key,
                 LogLevel = "Warning",
                 // What the held job asks for. It only says what it would do.
-                Recipes = { ["web"] = new Recipe { Env = "prod", Command = ["echo", "web {version} is deployed to prod"], WorkingFolder = data.FullName } },
+                Recipes =
+                {
+                    ["web"] = new Recipe
+                    {
+                        Env = "prod",
+                        Command = ["echo", "web {version} is deployed to prod"],
+                        WorkingFolder = data.FullName,
+                    },
+                },
             };
             await using var server = Server.Build(settings);
             await DemoRepository.MakeAsync(EmbeddedFiles.Work(settings.DataFolder, "repos"), cancellationToken);
@@ -94,7 +113,12 @@ internal static class DemoVerb
 
         if (json)
         {
-            var document = new JsonObject { ["url"] = url.ToString().TrimEnd('/'), ["api_key"] = key, ["jobs"] = jobs };
+            var document = new JsonObject
+            {
+                ["url"] = url.ToString().TrimEnd('/'),
+                ["api_key"] = key,
+                ["jobs"] = jobs,
+            };
             screen.Json(document.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
         }
         else if (!exit)
@@ -107,7 +131,10 @@ internal static class DemoVerb
     private static async Task ApproveAsync(DemoAudience audience, Screen screen, DemoServer server, CancellationToken cancellationToken)
     {
         var held = (await audience.Api.ApprovalsAsync(new Query(("mine", "false")), cancellationToken)).Body.Items("items").First();
-        var approver = await audience.Api.CreateKeyAsync("""{"subject":"you","person":"you","roles":["approver"]}"""u8.ToArray(), cancellationToken);
+        var approver = await audience.Api.CreateKeyAsync(
+            """{"subject":"you","person":"you","roles":["approver"]}"""u8.ToArray(),
+            cancellationToken
+        );
         server.ShowHow(screen, held, approver.Body.Text("key"));
         await audience.FollowAsync(held.GetProperty("job_id").GetGuid(), state => state.IsFinal(), cancellationToken);
         screen.Line("\nThe server stays up until Ctrl-C.");

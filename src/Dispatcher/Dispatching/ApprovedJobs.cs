@@ -29,8 +29,7 @@ internal sealed class ApprovedJobs(IDbContextFactory<DispatcherDb> database, Pol
         do
         {
             last = await LookAsync(inForce.Hash, last, cancellationToken);
-        }
-        while (last is not null);
+        } while (last is not null);
         _lookedFor = inForce.Serial;
     }
 
@@ -38,9 +37,12 @@ internal sealed class ApprovedJobs(IDbContextFactory<DispatcherDb> database, Pol
     private async Task<Guid?> LookAsync(string hash, Guid? after, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var jobs = await db.Jobs.AsNoTracking()
+        var jobs = await db
+            .Jobs.AsNoTracking()
             .Where(job => job.State == JobState.Approved && job.PolicyHash != hash && (after == null || job.JobId > after))
-            .OrderBy(job => job.JobId).Take(Batch).ToListAsync(cancellationToken);
+            .OrderBy(job => job.JobId)
+            .Take(Batch)
+            .ToListAsync(cancellationToken);
         foreach (var job in jobs)
         {
             var judged = await gate.JudgeAsync(job, Hop.Dispatch, cancellationToken);

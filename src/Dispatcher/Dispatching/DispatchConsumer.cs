@@ -8,7 +8,12 @@ namespace Dispatcher.Dispatching;
 
 /// <summary>Step 4, in the consume pipeline of the dispatch queue: takes the next jobs of each line from the store, never from the message, and asks the policy again with the bundle in force now.</summary>
 internal sealed partial class DispatchPolicyFilter(
-    PoolTurns turns, PoolLines lines, PoolWakes wakes, PolicyGate gate, ILogger<DispatchPolicyFilter> logger) : IFilter<ConsumeContext<RawMessage>>
+    PoolTurns turns,
+    PoolLines lines,
+    PoolWakes wakes,
+    PolicyGate gate,
+    ILogger<DispatchPolicyFilter> logger
+) : IFilter<ConsumeContext<RawMessage>>
 {
     public async Task Send(ConsumeContext<RawMessage> context, IPipe<ConsumeContext<RawMessage>> next)
     {
@@ -48,19 +53,22 @@ internal sealed partial class DispatchPolicyFilter(
     /// <summary>Known pools of the message. One null if there is none: the sweep looks everywhere, so that nothing is lost.</summary>
     private IReadOnlyList<string?> Pools(ReadOnlyMemory<byte> body)
     {
-        IReadOnlyList<string?>? pools = DispatchWake.Read(body, lines.Known, out var fault);
+        var pools = DispatchWake.Read(body, lines.Known, out var fault);
         if (pools is null)
         {
             Log.Unreadable(logger, fault);
         }
 
-        return pools is { Count: > 0 } ? pools : [null];
+        return pools is { Count: > 0 } ? [.. pools] : [null];
     }
 
     private static partial class Log
     {
         [LoggerMessage(
-            EventIds.DispatchUnreadable, LogLevel.Error, "A dispatch message cannot be read and is dropped; the sweep checks every pool: {Reason}")]
+            EventIds.DispatchUnreadable,
+            LogLevel.Error,
+            "A dispatch message cannot be read and is dropped; the sweep checks every pool: {Reason}"
+        )]
         public static partial void Unreadable(ILogger logger, string reason);
     }
 }
@@ -69,5 +77,7 @@ internal sealed partial class DispatchPolicyFilter(
 internal sealed class DispatchConsumer(JobDispatch dispatch) : IConsumer<RawMessage>
 {
     public Task Consume(ConsumeContext<RawMessage> context) =>
-        Task.WhenAll(context.GetPayload<IReadOnlyList<Judged<Job>>>().Select(judged => dispatch.DispatchAsync(judged, context.CancellationToken)));
+        Task.WhenAll(
+            context.GetPayload<IReadOnlyList<Judged<Job>>>().Select(judged => dispatch.DispatchAsync(judged, context.CancellationToken))
+        );
 }

@@ -47,19 +47,30 @@ internal sealed record DispatchWake
     }
 
     /// <summary>One message for all of these pools.</summary>
-    public static OutboxMessage Message(IEnumerable<string> pools, TimeProvider time) => Message("", QueueNames.Dispatch, pools, null, time);
+    public static OutboxMessage Message(IEnumerable<string> pools, TimeProvider time) =>
+        Message("", QueueNames.Dispatch, pools, null, time);
 
     /// <summary>A message that waits on the broker until a retry is ready. Whether it is, the store tells: that a message comes early, late or never does no harm.</summary>
-    public static OutboxMessage Later(string pool, TimeSpan pause, long readyAt, TimeProvider time) => Message(QueueNames.Retry, QueueNames.DelayKey(pause), [pool], readyAt, time);
+    public static OutboxMessage Later(string pool, TimeSpan pause, long readyAt, TimeProvider time) =>
+        Message(QueueNames.Retry, QueueNames.DelayKey(pause), [pool], readyAt, time);
 
-    private static OutboxMessage Message(string exchange, string routingKey, IEnumerable<string> pools, long? expiresAt, TimeProvider time) => new()
-    {
-        MessageId = Guid.CreateVersion7(time.GetUtcNow()),
-        Exchange = exchange,
-        RoutingKey = routingKey,
-        Mandatory = true,
-        Type = "dispatch",
-        Body = JsonSerializer.SerializeToUtf8Bytes(new DispatchWake { Pools = [.. pools.Distinct(StringComparer.Ordinal).Take(MostPools)] }),
-        ExpiresAt = expiresAt,
-    };
+    private static OutboxMessage Message(
+        string exchange,
+        string routingKey,
+        IEnumerable<string> pools,
+        long? expiresAt,
+        TimeProvider time
+    ) =>
+        new()
+        {
+            MessageId = Guid.CreateVersion7(time.GetUtcNow()),
+            Exchange = exchange,
+            RoutingKey = routingKey,
+            Mandatory = true,
+            Type = "dispatch",
+            Body = JsonSerializer.SerializeToUtf8Bytes(
+                new DispatchWake { Pools = [.. pools.Distinct(StringComparer.Ordinal).Take(MostPools)] }
+            ),
+            ExpiresAt = expiresAt,
+        };
 }

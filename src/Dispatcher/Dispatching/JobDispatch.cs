@@ -15,8 +15,16 @@ namespace Dispatcher.Dispatching;
 
 /// <summary>Step 5: moves a judged job to its pool, or to where the decision leads. What it decides is only committed while the bundle that decided is still in force.</summary>
 internal sealed partial class JobDispatch(
-    MoveWriter moves, PolicyGate gate, Approvers approvers, Witnesses witnesses, CurrentBundle current, Permits permits, StoreClock clock,
-    TimeProvider time, ILogger<JobDispatch> logger)
+    MoveWriter moves,
+    PolicyGate gate,
+    Approvers approvers,
+    Witnesses witnesses,
+    CurrentBundle current,
+    Permits permits,
+    StoreClock clock,
+    TimeProvider time,
+    ILogger<JobDispatch> logger
+)
 {
     /// <summary>Dispatches one job. A job that has moved on meanwhile is left alone: whoever moved it saw to the rest.</summary>
     public Task DispatchAsync(Judged<Job> judged, CancellationToken cancellationToken) => MoveAsync(judged, mayGo: true, cancellationToken);
@@ -58,7 +66,10 @@ internal sealed partial class JobDispatch(
             judged = await gate.JudgeAsync(judged.Subject, Hop.Dispatch, cancellationToken);
 
             // Nothing final may come of a bundle that cannot be read; and a job whose topic went to another pool has the window of that one to pass.
-            if (judged.Decision.Reason == ReasonCodes.NoBundle || (judged.Decision.JobClass?.Pool is { } pool && pool != judged.Subject.Pool))
+            if (
+                judged.Decision.Reason == ReasonCodes.NoBundle
+                || (judged.Decision.JobClass?.Pool is { } pool && pool != judged.Subject.Pool)
+            )
             {
                 return;
             }
@@ -104,7 +115,13 @@ internal sealed partial class JobDispatch(
     {
         var job = judged.Subject;
         var approval = job.ApprovalRound == 0 ? null : await approvers.RoundAsync(job.JobId, job.ApprovalRound, cancellationToken);
-        var use = ApprovalUse.Of(job, judged.Decision, approval, approval is null ? [] : await approvers.StillAsync(approval, cancellationToken), clock.Now);
+        var use = ApprovalUse.Of(
+            job,
+            judged.Decision,
+            approval,
+            approval is null ? [] : await approvers.StillAsync(approval, cancellationToken),
+            clock.Now
+        );
         return use.Verdict switch
         {
             UseVerdict.Use => await AllowedAsync(judged, cancellationToken),
@@ -116,7 +133,11 @@ internal sealed partial class JobDispatch(
     private Move Held(Judged<Job> judged, string? why)
     {
         var (held, approval) = ApprovalRounds.Hold(judged.Subject, judged.Decision, clock.Now);
-        return new Move(judged.Subject, held) { Entry = TimelineDetails.Judged(TimelineKinds.Held, held, judged, why: why), Opens = approval };
+        return new Move(judged.Subject, held)
+        {
+            Entry = TimelineDetails.Judged(TimelineKinds.Held, held, judged, why: why),
+            Opens = approval,
+        };
     }
 
     private async ValueTask<Move> AllowedAsync(Judged<Job> judged, CancellationToken cancellationToken)
@@ -167,7 +188,8 @@ internal sealed partial class JobDispatch(
                 Exp = Timestamps.At(job.StartBy!.Value).AddSeconds(1).ToUnixTimeSeconds(),
                 Bh = of.WorkSha256,
             },
-            cancellationToken);
+            cancellationToken
+        );
         var headers = new Dictionary<string, string> { [Headers.Permit] = permit };
         if (job.TraceParent is not null)
         {
@@ -189,8 +211,11 @@ internal sealed partial class JobDispatch(
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.DispatchContradicted, LogLevel.Error,
-            "Job {JobId}, attempt {Attempt}, is not dispatched and is denied: somebody changed its rows. {Why}")]
+        [LoggerMessage(
+            EventIds.DispatchContradicted,
+            LogLevel.Error,
+            "Job {JobId}, attempt {Attempt}, is not dispatched and is denied: somebody changed its rows. {Why}"
+        )]
         public static partial void Contradicted(ILogger logger, Guid jobId, int attempt, string why);
     }
 }

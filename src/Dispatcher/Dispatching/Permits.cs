@@ -28,7 +28,8 @@ internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProv
     {
         var key = (_keys.Count > 0 ? _keys : await LoadAsync(cancellationToken))[0];
         var header = $$"""{"alg":"HS256","typ":"JWT","kid":"{{key.Kid}}"}""";
-        var signed = $"{Base64Url.EncodeToString(Encoding.UTF8.GetBytes(header))}.{Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(claims, WireJson.Default.PermitClaims))}";
+        var signed =
+            $"{Base64Url.EncodeToString(Encoding.UTF8.GetBytes(header))}.{Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(claims, WireJson.Default.PermitClaims))}";
         return $"{signed}.{Base64Url.EncodeToString(HMACSHA256.HashData(key.Secret, Encoding.ASCII.GetBytes(signed)))}";
     }
 
@@ -57,7 +58,8 @@ internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProv
                 ? JsonSerializer.Deserialize(Base64Url.DecodeFromChars(parts[1]), WireJson.Default.PermitClaims)
                 : null;
         }
-        catch (Exception unreadable) when (unreadable is FormatException or JsonException or KeyNotFoundException or InvalidOperationException)
+        catch (Exception unreadable)
+            when (unreadable is FormatException or JsonException or KeyNotFoundException or InvalidOperationException)
         {
             return null;
         }
@@ -76,7 +78,14 @@ internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProv
             var keys = await NewestAsync(db, cancellationToken);
             if (keys.Count == 0)
             {
-                db.PermitKeys.Add(new PermitKey { Kid = "first", Secret = RandomNumberGenerator.GetBytes(KeyBytes), CreatedAt = Timestamps.Micros(time.GetUtcNow()) });
+                db.PermitKeys.Add(
+                    new PermitKey
+                    {
+                        Kid = "first",
+                        Secret = RandomNumberGenerator.GetBytes(KeyBytes),
+                        CreatedAt = Timestamps.Micros(time.GetUtcNow()),
+                    }
+                );
                 await SaveUnlessThereAsync(db, cancellationToken);
                 keys = await NewestAsync(db, cancellationToken);
             }
@@ -98,7 +107,11 @@ internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProv
         {
             await db.SaveChangesAsync(cancellationToken);
         }
-        catch (DbUpdateException taken) when (taken.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation } or SqliteException { SqliteErrorCode: SqliteConstraint })
+        catch (DbUpdateException taken)
+            when (taken.InnerException
+                    is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation }
+                        or SqliteException { SqliteErrorCode: SqliteConstraint }
+            )
         {
             // Another process was first; its key is read next.
         }

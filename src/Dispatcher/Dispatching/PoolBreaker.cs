@@ -50,7 +50,9 @@ internal sealed class PoolBreaker(DispatchOptions options, TimeProvider time)
     {
         lock (_lock)
         {
-            return _limit is not { } limit ? int.MaxValue : limit == 1 && time.GetUtcNow() < _nextProbe ? 0 : Math.Max(0, limit - underWay);
+            return _limit is not { } limit ? int.MaxValue
+                : limit == 1 && time.GetUtcNow() < _nextProbe ? 0
+                : Math.Max(0, limit - underWay);
         }
     }
 
@@ -89,7 +91,10 @@ internal sealed class PoolBreaker(DispatchOptions options, TimeProvider time)
     {
         var before = _limit ?? Math.Max(2, underWay);
         _limit = Math.Max(1, before / 2);
-        _pause = before > 1 ? FirstPause : _pause * 2 < LongestPause ? _pause * 2 : LongestPause;
+        _pause =
+            before > 1 ? FirstPause
+            : _pause * 2 < LongestPause ? _pause * 2
+            : LongestPause;
         _nextProbe = time.GetUtcNow() + _pause;
         Begin();
     }

@@ -14,10 +14,11 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
     public const string Unregistered = "";
 
     /// <summary>Who stands in a line, ready or not.</summary>
-    public static readonly Expression<Func<Job, bool>> Waits = job => job.State == JobState.Accepted || job.State == JobState.Approved || job.State == JobState.Retrying;
+    public static readonly Expression<Func<Job, bool>> Waits = job =>
+        job.State == JobState.Accepted || job.State == JobState.Approved || job.State == JobState.Retrying;
 
-    private static readonly Expression<Func<Job, bool>> WaitsOrIsHeld =
-        job => job.State == JobState.Accepted || job.State == JobState.Approved || job.State == JobState.Retrying || job.State == JobState.Held;
+    private static readonly Expression<Func<Job, bool>> WaitsOrIsHeld = job =>
+        job.State == JobState.Accepted || job.State == JobState.Approved || job.State == JobState.Retrying || job.State == JobState.Held;
 
     /// <summary>As far as the clocks of two processes may be apart and whoever was made ready by one is still ready for the other.</summary>
     private static readonly long ClockSkew = Timestamps.Micros(TimeSpan.FromMilliseconds(20));
@@ -72,12 +73,23 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
     public async Task<NextJobs> NextAsync(string pool, int most, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var sizes = await Ready(db, pool).OrderBy(job => job.ReadyAt).ThenBy(job => job.JobId).Take(most)
-            .Select(job => new { job.JobId, Bytes = job.Payload.Length }).ToListAsync(cancellationToken);
+        var sizes = await Ready(db, pool)
+            .OrderBy(job => job.ReadyAt)
+            .ThenBy(job => job.JobId)
+            .Take(most)
+            .Select(job => new { job.JobId, Bytes = job.Payload.Length })
+            .ToListAsync(cancellationToken);
         var bytes = 0L;
         var fitting = sizes.TakeWhile((job, i) => (bytes += job.Bytes) <= MostBytes || i == 0).Select(job => job.JobId).ToList();
-        var jobs = fitting.Count == 0 ? [] : await Ready(db, pool).AsNoTracking().Where(job => fitting.Contains(job.JobId))
-            .OrderBy(job => job.ReadyAt).ThenBy(job => job.JobId).ToListAsync(cancellationToken);
+        var jobs =
+            fitting.Count == 0
+                ? []
+                : await Ready(db, pool)
+                    .AsNoTracking()
+                    .Where(job => fitting.Contains(job.JobId))
+                    .OrderBy(job => job.ReadyAt)
+                    .ThenBy(job => job.JobId)
+                    .ToListAsync(cancellationToken);
         return new NextJobs(jobs, sizes.Count == most || fitting.Count < sizes.Count);
     }
 
@@ -101,9 +113,7 @@ internal sealed class PoolLines(IDbContextFactory<DispatcherDb> database, Curren
             if (line.Pool != right)
             {
                 var some = waiting.Where(job => job.Topic == line.Topic && job.Pool == line.Pool).Take(SortAtOnce);
-                while (await some.ExecuteUpdateAsync(set => set.SetProperty(job => job.Pool, right), cancellationToken) == SortAtOnce)
-                {
-                }
+                while (await some.ExecuteUpdateAsync(set => set.SetProperty(job => job.Pool, right), cancellationToken) == SortAtOnce) { }
             }
         }
     }

@@ -14,7 +14,9 @@ internal sealed partial class PoolWakes(IOutboxTransport transport, TimeProvider
     private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(5);
 
     private readonly ConcurrentDictionary<string, bool> _pools = new(StringComparer.Ordinal);
-    private readonly Channel<bool> _any = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _any = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
+    );
 
     public void Wake(params IEnumerable<string?> pools)
     {

@@ -16,20 +16,34 @@ namespace Dispatcher.Dispatching;
 /// <param name="Note">What keeps its jobs waiting. Null: nothing does, or nobody waits.</param>
 internal sealed record PoolView(int Workers, int Capacity, int Waiting, int Dispatched, int Running, int? Limit, string? Note)
 {
-    public static PoolView Of(PoolLoad load, int waiting, int? limit) => new(
-        load.Workers, load.Capacity, waiting, load.Unclaimed, load.Running, limit,
-        waiting == 0 ? null
-            : load.Workers == 0 && load.Dropping is { } why ? $"its workers cannot use the deliveries that they get ({why}): its jobs wait"
-            : load.Workers == 0 ? "no worker serves it: its jobs wait"
-            : load.HasSuspect ? "a job runs alone whose worker went away before: the others wait until it has shown whether it was the reason"
-            : limit is not null ? $"its attempts come to nothing: {limit} at a time, until they succeed again"
-            : null);
+    public static PoolView Of(PoolLoad load, int waiting, int? limit) =>
+        new(
+            load.Workers,
+            load.Capacity,
+            waiting,
+            load.Unclaimed,
+            load.Running,
+            limit,
+            waiting == 0 ? null
+                : load.Workers == 0 && load.Dropping is { } why
+                    ? $"its workers cannot use the deliveries that they get ({why}): its jobs wait"
+                : load.Workers == 0 ? "no worker serves it: its jobs wait"
+                : load.HasSuspect
+                    ? "a job runs alone whose worker went away before: the others wait until it has shown whether it was the reason"
+                : limit is not null ? $"its attempts come to nothing: {limit} at a time, until they succeed again"
+                : null
+        );
 }
 
 /// <summary>Looks at all pools every few seconds, for metrics and logs: a pool that holds its jobs must not do so in silence.</summary>
 internal sealed partial class PoolWatch(
-    IDbContextFactory<DispatcherDb> database, PoolWindow window, CurrentBundle current, DispatcherMetrics metrics, TimeProvider time, ILogger<PoolWatch> logger)
-    : Loop(TimeSpan.FromSeconds(5), time, logger)
+    IDbContextFactory<DispatcherDb> database,
+    PoolWindow window,
+    CurrentBundle current,
+    DispatcherMetrics metrics,
+    TimeProvider time,
+    ILogger<PoolWatch> logger
+) : Loop(TimeSpan.FromSeconds(5), time, logger)
 {
     private readonly HashSet<string> _holding = new(StringComparer.Ordinal);
 
@@ -53,12 +67,19 @@ internal sealed partial class PoolWatch(
     public async Task<IReadOnlyDictionary<string, PoolView>> LookAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var waiting = await db.Jobs.Where(PoolLines.Waits)
-            .GroupBy(job => job.Pool).Select(group => new { group.Key, Count = group.Count() }).ToDictionaryAsync(group => group.Key ?? "", group => group.Count, cancellationToken);
+        var waiting = await db
+            .Jobs.Where(PoolLines.Waits)
+            .GroupBy(job => job.Pool)
+            .Select(group => new { group.Key, Count = group.Count() })
+            .ToDictionaryAsync(group => group.Key ?? "", group => group.Count, cancellationToken);
         var pools = new SortedDictionary<string, PoolView>(StringComparer.Ordinal);
         foreach (var pool in (current.InForce.Bundle?.Pools.Keys ?? []).Union(waiting.Keys))
         {
-            pools[pool] = PoolView.Of(await window.LoadAsync(pool, cancellationToken), waiting.GetValueOrDefault(pool), window.LimitOf(pool));
+            pools[pool] = PoolView.Of(
+                await window.LoadAsync(pool, cancellationToken),
+                waiting.GetValueOrDefault(pool),
+                window.LimitOf(pool)
+            );
         }
 
         return pools;

@@ -15,7 +15,13 @@ namespace Dispatcher.Dispatching;
 /// How much more work a pool may be given: as much as its live workers can begin, and as much as they soon will, so that no place is empty. What is beyond that waits in
 /// line, where no permit expires and no attempt is spent. A pool whose attempts come to nothing gets less, down to one probe.
 /// </summary>
-internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, CurrentBundle current, StoreClock clock, TimeProvider time, IOptions<DispatchOptions> options)
+internal sealed class PoolWindow(
+    IDbContextFactory<DispatcherDb> database,
+    CurrentBundle current,
+    StoreClock clock,
+    TimeProvider time,
+    IOptions<DispatchOptions> options
+)
 {
     private readonly ConcurrentDictionary<string, PoolBreaker> _breakers = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> _sizes = new(StringComparer.Ordinal);
@@ -27,12 +33,24 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
         var longest = Breaker(pool).LongestRun;
 
         // One that runs now has taken at least so long already. As long as none has ended, nothing is known.
-        return new PoolRoom(load, options.Value.WindowMultiple, longest is null ? null : PoolBreaker.Longer(longest, load.OldestRun), Breaker(pool).Room(load.UnderWay));
+        return new PoolRoom(
+            load,
+            options.Value.WindowMultiple,
+            longest is null ? null : PoolBreaker.Longer(longest, load.OldestRun),
+            Breaker(pool).Room(load.UnderWay)
+        );
     }
 
     /// <summary>As many as could go, had all of them the longest time to start that the pool's topics give.</summary>
     public int MostOf(string pool, PoolRoom room) =>
-        room.For(current.InForce.Bundle?.JobClasses.Values.Where(jobClass => jobClass.Pool == pool).Select(jobClass => jobClass.StartWithin).DefaultIfEmpty(TimeSpan.Zero).Max() ?? TimeSpan.Zero);
+        room.For(
+            current
+                .InForce.Bundle?.JobClasses.Values.Where(jobClass => jobClass.Pool == pool)
+                .Select(jobClass => jobClass.StartWithin)
+                .DefaultIfEmpty(TimeSpan.Zero)
+                .Max()
+                ?? TimeSpan.Zero
+        );
 
     /// <summary>
     /// Who of the next in line goes. Before a job is called lost for good, its last attempt runs with no other beside it: of those that shared a worker with one that kills it,
@@ -45,7 +63,12 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
     public bool IsRight(string pool, Job job) => (ClassOf(job.Topic)?.Pool ?? PoolLines.Unregistered) == pool;
 
     /// <summary>Pure: what <see cref="Next"/> answers.</summary>
-    internal static IReadOnlyList<Job> NextOf(IReadOnlyList<Job> line, PoolRoom room, Func<Job, bool> runsAlone, Func<Job, TimeSpan> startWithin)
+    internal static IReadOnlyList<Job> NextOf(
+        IReadOnlyList<Job> line,
+        PoolRoom room,
+        Func<Job, bool> runsAlone,
+        Func<Job, TimeSpan> startWithin
+    )
     {
         var before = line.TakeWhile((job, ahead) => !runsAlone(job) && ahead < room.For(startWithin(job))).ToList();
         return before.Count == 0 && room.Load.UnderWay == 0 && room.For(TimeSpan.Zero) > 0 ? [.. line.Take(1)] : before;
@@ -58,18 +81,43 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
         var live = await db.Workers.Where(worker => worker.Pool == pool).NotStale(clock.Now).WithoutLists().ToListAsync(cancellationToken);
         var workers = live.Where(worker => worker.Serves(clock.Now)).ToList();
         var names = workers.Select(worker => (worker.Principal, worker.Instance)).ToHashSet();
-        var underWay = await db.Jobs.Where(job => job.Pool == pool && (job.State == JobState.Dispatched || job.State == JobState.Running))
-            .GroupBy(job => new { job.State, job.Worker, job.ClaimedBy, IsLost = job.FaultClass == FaultClasses.Lost ? job.Topic : null, Spent = job.FaultClass == FaultClasses.Lost ? job.Spent : 0 })
-            .Select(group => new { group.Key, Count = group.Count(), OldestAt = group.Min(job => job.RunUntil - job.RunLimitUs) }).ToListAsync(cancellationToken);
+        var underWay = await db
+            .Jobs.Where(job => job.Pool == pool && (job.State == JobState.Dispatched || job.State == JobState.Running))
+            .GroupBy(job => new
+            {
+                job.State,
+                job.Worker,
+                job.ClaimedBy,
+                IsLost = job.FaultClass == FaultClasses.Lost ? job.Topic : null,
+                Spent = job.FaultClass == FaultClasses.Lost ? job.Spent : 0,
+            })
+            .Select(group => new
+            {
+                group.Key,
+                Count = group.Count(),
+                OldestAt = group.Min(job => job.RunUntil - job.RunLimitUs),
+            })
+            .ToListAsync(cancellationToken);
 
         // A run whose worker is gone takes no place of those that are there.
         var unclaimed = underWay.Where(group => group.Key.State == JobState.Dispatched).ToList();
-        var running = underWay.Where(group => group.Key.State == JobState.Running && names.Contains((group.Key.ClaimedBy!, group.Key.Worker!))).ToList();
-        return new PoolLoad(workers.Count, WorkerRegister.Capacity(workers), unclaimed.Sum(group => group.Count), running.Sum(group => group.Count))
+        var running = underWay
+            .Where(group => group.Key.State == JobState.Running && names.Contains((group.Key.ClaimedBy!, group.Key.Worker!)))
+            .ToList();
+        return new PoolLoad(
+            workers.Count,
+            WorkerRegister.Capacity(workers),
+            unclaimed.Sum(group => group.Count),
+            running.Sum(group => group.Count)
+        )
         {
             Dropping = live.FirstOrDefault(worker => worker.Dropping is not null)?.Dropping,
-            HasSuspect = unclaimed.Concat(running).Any(group => group.Key.IsLost is { } topic && IsSuspect(topic, FaultClasses.Lost, group.Key.Spent)),
-            OldestRun = running.Min(group => group.OldestAt) is { } claimedAt ? TimeSpan.FromMicroseconds(Math.Max(0, clock.Now - claimedAt)) : null,
+            HasSuspect = unclaimed
+                .Concat(running)
+                .Any(group => group.Key.IsLost is { } topic && IsSuspect(topic, FaultClasses.Lost, group.Key.Spent)),
+            OldestRun = running.Min(group => group.OldestAt) is { } claimedAt
+                ? TimeSpan.FromMicroseconds(Math.Max(0, clock.Now - claimedAt))
+                : null,
         };
     }
 
@@ -80,7 +128,8 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
         var claimedAt = before.RunUntil - before.RunLimitUs ?? clock.Now;
         if (after.State == JobState.Succeeded || move.IsSpent)
         {
-            Breaker(before.Pool!).Ended(IsBad(after), TimeSpan.FromMicroseconds(Math.Max(0, clock.Now - claimedAt)), _sizes.GetValueOrDefault(before.Pool!));
+            Breaker(before.Pool!)
+                .Ended(IsBad(after), TimeSpan.FromMicroseconds(Math.Max(0, clock.Now - claimedAt)), _sizes.GetValueOrDefault(before.Pool!));
         }
     }
 
@@ -94,14 +143,19 @@ internal sealed class PoolWindow(IDbContextFactory<DispatcherDb> database, Curre
     /// These
     /// say nothing: null.
     /// </summary>
-    internal static bool? IsBad(Job after) => after.State == JobState.Succeeded ? false : after switch
-    {
-        { Fault.Code: FaultCodes.WorkerStopping } => null,
-        { FaultClass: FaultClasses.Transient or FaultClasses.Timeout or FaultClasses.Lost } or { Fault.Code: FaultCodes.WorkerLost } => true,
-        _ => null,
-    };
+    internal static bool? IsBad(Job after) =>
+        after.State == JobState.Succeeded
+            ? false
+            : after switch
+            {
+                { Fault.Code: FaultCodes.WorkerStopping } => null,
+                { FaultClass: FaultClasses.Transient or FaultClasses.Timeout or FaultClasses.Lost }
+                or { Fault.Code: FaultCodes.WorkerLost } => true,
+                _ => null,
+            };
 
-    private bool IsSuspect(string topic, string? faultClass, int spent) => faultClass == FaultClasses.Lost && spent + 1 >= ClassOf(topic)?.MaxAttempts;
+    private bool IsSuspect(string topic, string? faultClass, int spent) =>
+        faultClass == FaultClasses.Lost && spent + 1 >= ClassOf(topic)?.MaxAttempts;
 
     private JobClass? ClassOf(string topic) => current.InForce.Bundle?.JobClasses.GetValueOrDefault(topic);
 
@@ -146,8 +200,12 @@ internal sealed record PoolRoom(PoolLoad Load, int Multiple, TimeSpan? LongestRu
     /// </summary>
     public int For(TimeSpan startWithin)
     {
-        var runs = LongestRun is { } longest ? (int)Math.Min(Multiple, startWithin / 2 / (longest > ShortestRun ? longest : ShortestRun)) : 0;
+        var runs = LongestRun is { } longest
+            ? (int)Math.Min(Multiple, startWithin / 2 / (longest > ShortestRun ? longest : ShortestRun))
+            : 0;
         var free = Load.Capacity - Load.UnderWay;
-        return Load.HasSuspect ? 0 : Math.Clamp(Math.Min(free + (runs * Load.Capacity), (Multiple * Load.Capacity) - Load.Unclaimed), 0, Limit);
+        return Load.HasSuspect
+            ? 0
+            : Math.Clamp(Math.Min(free + (runs * Load.Capacity), (Multiple * Load.Capacity) - Load.Unclaimed), 0, Limit);
     }
 }

@@ -17,9 +17,11 @@ internal sealed class Witnesses(IDbContextFactory<DispatcherDb> database)
     public async Task<string> WhyAsync(Job job, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var intake = await db.Timeline.AsNoTracking()
+        var intake = await db
+            .Timeline.AsNoTracking()
             .Where(entry => entry.JobId == job.JobId && (entry.Kind == TimelineKinds.Accepted || entry.Kind == TimelineKinds.Held))
-            .OrderBy(entry => entry.EntryId).FirstOrDefaultAsync(cancellationToken);
+            .OrderBy(entry => entry.EntryId)
+            .FirstOrDefaultAsync(cancellationToken);
         var hash = HashOf(intake);
         return hash is null ? $"No entry of intake names a job hash; the row has {job.JobHash}."
             : hash != job.JobHash ? $"Entry {intake!.EntryId} of intake names job hash {hash}; the row has {job.JobHash}."

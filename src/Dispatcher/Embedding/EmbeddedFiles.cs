@@ -49,7 +49,11 @@ internal static class EmbeddedFiles
         }
         catch (IOException)
         {
-            throw new VerbFailedException(ExitCode.WrongUse, $"Another embedded server uses {folder}.", "Stop it, or give this one a folder of its own; for several servers use RabbitMQ and PostgreSQL.");
+            throw new VerbFailedException(
+                ExitCode.WrongUse,
+                $"Another embedded server uses {folder}.",
+                "Stop it, or give this one a folder of its own; for several servers use RabbitMQ and PostgreSQL."
+            );
         }
     }
 }

@@ -10,7 +10,14 @@ namespace Dispatcher.Embedding;
 /// </summary>
 internal sealed class EmbeddedStart(IDbContextFactory<DispatcherDb> database) : IHostedService
 {
-    private static readonly JobState[] OnItsWay = [JobState.Accepted, JobState.Approved, JobState.Retrying, JobState.Dispatched, JobState.Running];
+    private static readonly JobState[] OnItsWay =
+    [
+        JobState.Accepted,
+        JobState.Approved,
+        JobState.Retrying,
+        JobState.Dispatched,
+        JobState.Running,
+    ];
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -18,9 +25,15 @@ internal sealed class EmbeddedStart(IDbContextFactory<DispatcherDb> database) : 
 
         // Readers do not wait for the writer.
         await db.Database.ExecuteSqlRawAsync("pragma journal_mode = wal", cancellationToken);
-        await db.Jobs.Where(job => OnItsWay.Contains(job.State)).ExecuteUpdateAsync(
-            set => set.SetProperty(job => job.DueAt, 0).SetProperty(job => job.RunUntil, job => job.RunUntil == null ? null : 0), cancellationToken);
-        await db.Outbox.Where(message => !message.Parked).ExecuteUpdateAsync(set => set.SetProperty(message => message.NextAt, 0), cancellationToken);
+        await db
+            .Jobs.Where(job => OnItsWay.Contains(job.State))
+            .ExecuteUpdateAsync(
+                set => set.SetProperty(job => job.DueAt, 0).SetProperty(job => job.RunUntil, job => job.RunUntil == null ? null : 0),
+                cancellationToken
+            );
+        await db
+            .Outbox.Where(message => !message.Parked)
+            .ExecuteUpdateAsync(set => set.SetProperty(message => message.NextAt, 0), cancellationToken);
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;

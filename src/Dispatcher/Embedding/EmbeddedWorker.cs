@@ -9,7 +9,8 @@ namespace Dispatcher.Embedding;
 internal static class EmbeddedWorker
 {
     /// <summary>The pools whose queues the embedded server reads.</summary>
-    public static IReadOnlyList<string> Pools(ServerSettings settings) => settings is { IsEmbedded: true, Worker: true } ? ReferenceWorkerRegistration.AllPools : [];
+    public static IReadOnlyList<string> Pools(ServerSettings settings) =>
+        settings is { IsEmbedded: true, Worker: true } ? ReferenceWorkerRegistration.AllPools : [];
 
     /// <summary>Starts the process again without diagnostics if the call may run the worker. For <c>Main</c> only, before all else.</summary>
     public static void CloseProcess(string[] args)
@@ -48,6 +49,7 @@ internal static class EmbeddedWorker
                 options.Instance = $"{InProcessTransport.Subject}/{options.Instance}";
                 options.EffectStore = EmbeddedFiles.Effects(settings.DataFolder!, pool);
                 options.StopGrace = TimeSpan.FromSeconds(5);
-            });
+            }
+        );
     }
 }

@@ -47,6 +47,7 @@ internal sealed class InMemoryOutbox(IServiceProvider services, EventStream even
                     context.Headers.Set(name, value);
                 }
             },
-            cancellationToken);
+            cancellationToken
+        );
     }
 }

@@ -34,9 +34,18 @@ internal sealed class InProcessTransport(AttemptClaims claims, Heartbeats heartb
             return Task.CompletedTask;
         }
 
-        await Pool(pool).Writer.WriteAsync(
-            new Delivery { Body = context.Message.Body, Permit = facts.Permit, TraceParent = facts.TraceParent, AckAsync = Answer, ReturnAsync = Answer },
-            context.CancellationToken);
+        await Pool(pool)
+            .Writer.WriteAsync(
+                new Delivery
+                {
+                    Body = context.Message.Body,
+                    Permit = facts.Permit,
+                    TraceParent = facts.TraceParent,
+                    AckAsync = Answer,
+                    ReturnAsync = Answer,
+                },
+                context.CancellationToken
+            );
         await answered.Task.WaitAsync(context.CancellationToken);
     }
 
@@ -55,14 +64,16 @@ internal sealed class InProcessTransport(AttemptClaims claims, Heartbeats heartb
         }
     }
 
-    public Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken) => claims.ClaimAsync(request, Subject, _ => true, cancellationToken);
+    public Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken) =>
+        claims.ClaimAsync(request, Subject, _ => true, cancellationToken);
 
     public async Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken) =>
         await heartbeats.BeatAsync(request, Subject, cancellationToken)
-            ?? throw new InvalidOperationException($"{Subject} has registered too many instances.");
+        ?? throw new InvalidOperationException($"{Subject} has registered too many instances.");
 
     /// <summary>Returns when they are committed: a queue in memory would lose them with the process.</summary>
-    public Task SendAsync(OutcomeBatch batch, CancellationToken cancellationToken) => recovery.RecordAsync(batch.Outcomes, Subject, cancellationToken);
+    public Task SendAsync(OutcomeBatch batch, CancellationToken cancellationToken) =>
+        recovery.RecordAsync(batch.Outcomes, Subject, cancellationToken);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 

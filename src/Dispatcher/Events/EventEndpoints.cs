@@ -23,19 +23,32 @@ internal static class EventEndpoints
     private static readonly TimeSpan LongestConnect = TimeSpan.FromSeconds(10);
 
     public static void MapEvents(this IEndpointRouteBuilder routes) =>
-        routes.MapGet("/api/events", ListenAsync).RequireAuthorization(Callers.Anyone).WithTags("events")
-            .Produces<string>(StatusCodes.Status200OK, "text/event-stream").ProducesProblem(StatusCodes.Status429TooManyRequests);
+        routes
+            .MapGet("/api/events", ListenAsync)
+            .RequireAuthorization(Callers.Anyone)
+            .WithTags("events")
+            .Produces<string>(StatusCodes.Status200OK, "text/event-stream")
+            .ProducesProblem(StatusCodes.Status429TooManyRequests);
 
     private static async Task ListenAsync(
-        HttpContext http, ClaimsPrincipal caller, EventStream events, ApiKeys keys, IHostApplicationLifetime lifetime, TimeProvider time)
+        HttpContext http,
+        ClaimsPrincipal caller,
+        EventStream events,
+        ApiKeys keys,
+        IHostApplicationLifetime lifetime,
+        TimeProvider time
+    )
     {
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping);
         using var listener = events.Listen(caller.KeyId(), happened => caller.MaySeeAll() || happened.Principal == caller.Subject());
         if (listener is null)
         {
             await Problems.WriteAsync(
-                http, StatusCodes.Status429TooManyRequests, "Too many event streams",
-                $"A key may have {EventStream.MostOfKey} at once. Close one, or read the exchange dispatcher.events.");
+                http,
+                StatusCodes.Status429TooManyRequests,
+                "Too many event streams",
+                $"A key may have {EventStream.MostOfKey} at once. Close one, or read the exchange dispatcher.events."
+            );
             return;
         }
 
@@ -95,7 +108,12 @@ internal static class EventEndpoints
     }
 
     private static async Task StreamAsync(
-        HttpContext http, EventListener listener, Func<Task<bool>> isKeyAlive, TimeProvider time, CancellationToken cancellationToken)
+        HttpContext http,
+        EventListener listener,
+        Func<Task<bool>> isKeyAlive,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
     {
         var (sentAt, checkAgain) = (time.GetTimestamp(), Task.Delay(CheckEvery, time, cancellationToken));
         var waiting = listener.Events.WaitToReadAsync(cancellationToken).AsTask();

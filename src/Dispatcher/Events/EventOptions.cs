@@ -20,6 +20,8 @@ internal sealed class EventOptionsValidator : IValidateOptions<EventOptions>
         var unknown = options.Publish.Except(EventNames.All).ToList();
         return unknown.Count == 0
             ? ValidateOptionsResult.Success
-            : ValidateOptionsResult.Fail($"Events:Publish names {string.Join(", ", unknown)}; allowed are {string.Join(", ", EventNames.All)}.");
+            : ValidateOptionsResult.Fail(
+                $"Events:Publish names {string.Join(", ", unknown)}; allowed are {string.Join(", ", EventNames.All)}."
+            );
     }
 }

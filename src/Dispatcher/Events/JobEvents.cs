@@ -17,18 +17,41 @@ internal static class EventNames
     public const string PolicyActivated = "policy_activated";
 
     public static readonly string[] Awaited =
-        [Refused, "denied", "held", "approved", "rejected", "expired", Faulted, "dead_lettered", "succeeded", "quarantined", "cancelled", PolicyActivated];
+    [
+        Refused,
+        "denied",
+        "held",
+        "approved",
+        "rejected",
+        "expired",
+        Faulted,
+        "dead_lettered",
+        "succeeded",
+        "quarantined",
+        "cancelled",
+        PolicyActivated,
+    ];
 
     public static readonly string[] All = [.. Awaited, "accepted", "dispatched", "started"];
 
     /// <summary>The event of entering a state. Null: entering it is none.</summary>
-    public static string? Of(JobState state) => state switch
-    {
-        JobState.Running => "started",
-        JobState.Retrying => Faulted,
-        JobState.Accepted or JobState.Held or JobState.Approved or JobState.Dispatched or JobState.Succeeded or JobState.Quarantined or JobState.DeadLettered
-            or JobState.Denied or JobState.Rejected or JobState.Expired or JobState.Cancelled => WireNames.Of(state),
-    };
+    public static string? Of(JobState state) =>
+        state switch
+        {
+            JobState.Running => "started",
+            JobState.Retrying => Faulted,
+            JobState.Accepted
+            or JobState.Held
+            or JobState.Approved
+            or JobState.Dispatched
+            or JobState.Succeeded
+            or JobState.Quarantined
+            or JobState.DeadLettered
+            or JobState.Denied
+            or JobState.Rejected
+            or JobState.Expired
+            or JobState.Cancelled => WireNames.Of(state),
+        };
 }
 
 /// <summary>Makes the messages that tell the world what happened to a job, and to the policy.</summary>
@@ -81,28 +104,34 @@ internal sealed class JobEvents(StoreClock clock, TimeProvider time, IOptions<Ev
     public Reply Final(Job job, string queue, string? correlationId)
     {
         var happened = Event(job, WireNames.Of(job.State));
-        var final = job is not { State: JobState.Succeeded, Result: { } result } ? happened : happened with
-        {
-            Result = JsonSerializer.Deserialize<JsonElement>(result),
-            ResultTruncated = job.ResultTruncated,
-        };
+        var final = job is not { State: JobState.Succeeded, Result: { } result }
+            ? happened
+            : happened with
+            {
+                Result = JsonSerializer.Deserialize<JsonElement>(result),
+                ResultTruncated = job.ResultTruncated,
+            };
         return new Reply(queue, correlationId, MessageTypes.Event, JsonSerializer.SerializeToUtf8Bytes(final, WireJson.Default.JobEvent));
     }
 
-    private JobEvent Event(Job job, string name) => new()
-    {
-        EventId = Guid.CreateVersion7(time.GetUtcNow()),
-        Event = name,
-        JobId = job.JobId,
-        Topic = job.Topic,
-        Principal = job.Principal,
-        State = job.State,
-        Attempt = job.Attempt,
-        At = Timestamps.At(clock.Now),
-        PolicyHash = job.PolicyHash,
-        Reason = job.State is JobState.Retrying or JobState.DeadLettered or JobState.Cancelled && job.Fault is { } fault ? fault.Message : job.Reason,
-        FaultClass = job.FaultClass,
-    };
+    private JobEvent Event(Job job, string name) =>
+        new()
+        {
+            EventId = Guid.CreateVersion7(time.GetUtcNow()),
+            Event = name,
+            JobId = job.JobId,
+            Topic = job.Topic,
+            Principal = job.Principal,
+            State = job.State,
+            Attempt = job.Attempt,
+            At = Timestamps.At(clock.Now),
+            PolicyHash = job.PolicyHash,
+            Reason =
+                job.State is JobState.Retrying or JobState.DeadLettered or JobState.Cancelled && job.Fault is { } fault
+                    ? fault.Message
+                    : job.Reason,
+            FaultClass = job.FaultClass,
+        };
 
     /// <summary>A routing key has at most 255 bytes, and a stranger's may be anything.</summary>
     private static string Routable(string? topic)
@@ -111,13 +140,14 @@ internal sealed class JobEvents(StoreClock clock, TimeProvider time, IOptions<Ev
         return text.Length == 0 ? "unknown" : text;
     }
 
-    private static OutboxMessage Message(JobEvent happened) => new()
-    {
-        MessageId = happened.EventId,
-        Exchange = Exchanges.Events,
-        RoutingKey = $"{happened.Event}.{happened.Principal}.{happened.Topic}",
-        Mandatory = false,
-        Type = MessageTypes.Event,
-        Body = JsonSerializer.SerializeToUtf8Bytes(happened, WireJson.Default.JobEvent),
-    };
+    private static OutboxMessage Message(JobEvent happened) =>
+        new()
+        {
+            MessageId = happened.EventId,
+            Exchange = Exchanges.Events,
+            RoutingKey = $"{happened.Event}.{happened.Principal}.{happened.Topic}",
+            Mandatory = false,
+            Type = MessageTypes.Event,
+            Body = JsonSerializer.SerializeToUtf8Bytes(happened, WireJson.Default.JobEvent),
+        };
 }

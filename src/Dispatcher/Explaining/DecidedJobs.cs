@@ -24,9 +24,14 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
     public async Task<IReadOnlyList<ExplainedDecision>?> ExplainAsync(Guid jobId, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var stored = await Of(db.Jobs.Where(job => job.JobId == jobId)).FirstOrDefaultAsync(cancellationToken)
+        var stored =
+            await Of(db.Jobs.Where(job => job.JobId == jobId)).FirstOrDefaultAsync(cancellationToken)
             ?? await Of(db.Denials.Where(denial => denial.JobId == jobId)).FirstOrDefaultAsync(cancellationToken);
-        var entries = await db.Timeline.AsNoTracking().Where(entry => entry.JobId == jobId).OrderBy(entry => entry.EntryId).ToListAsync(cancellationToken);
+        var entries = await db
+            .Timeline.AsNoTracking()
+            .Where(entry => entry.JobId == jobId)
+            .OrderBy(entry => entry.EntryId)
+            .ToListAsync(cancellationToken);
         if (stored is null)
         {
             return null;
@@ -64,7 +69,11 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
     }
 
     /// <summary>Two lists that are sorted so, as one.</summary>
-    private static async IAsyncEnumerable<StoredJob> NewestFirst(IAsyncEnumerable<StoredJob> jobs, IAsyncEnumerable<StoredJob> denials, [EnumeratorCancellation] CancellationToken cancellationToken)
+    private static async IAsyncEnumerable<StoredJob> NewestFirst(
+        IAsyncEnumerable<StoredJob> jobs,
+        IAsyncEnumerable<StoredJob> denials,
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
     {
         await using var accepted = jobs.GetAsyncEnumerator(cancellationToken);
         await using var denied = denials.GetAsyncEnumerator(cancellationToken);
@@ -85,7 +94,8 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
         }
     }
 
-    private static async ValueTask<StoredJob?> NextAsync(IAsyncEnumerator<StoredJob> sorted) => await sorted.MoveNextAsync() ? sorted.Current : null;
+    private static async ValueTask<StoredJob?> NextAsync(IAsyncEnumerator<StoredJob> sorted) =>
+        await sorted.MoveNextAsync() ? sorted.Current : null;
 
     private async Task<ExplainedDecision> ExplainAsync(StoredJob stored, RecordedDecision recorded, CancellationToken cancellationToken)
     {
@@ -97,44 +107,95 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
         if (recorded.Reason.StartsWith(PolicyGate.NoOwner, StringComparison.Ordinal))
         {
             return new ExplainedDecision(
-                recorded, null, null, "The rules asked for an approval, and no person was responsible for the principal.");
+                recorded,
+                null,
+                null,
+                "The rules asked for an approval, and no person was responsible for the principal."
+            );
         }
 
         if (stored.Facts(recorded.Attempt) is not { } facts)
         {
-            return new ExplainedDecision(recorded, null, null, $"The payload was larger than {Denial.MostPayloadBytes} bytes, so that it was not kept.");
+            return new ExplainedDecision(
+                recorded,
+                null,
+                null,
+                $"The payload was larger than {Denial.MostPayloadBytes} bytes, so that it was not kept."
+            );
         }
 
         var found = await kept.FindAsync(recorded.PolicyHash, "", cancellationToken);
         if (found.Bundle is null)
         {
-            return new ExplainedDecision(recorded, null, null, $"Bundle {recorded.PolicyHash} is not kept, or this version cannot load it.");
+            return new ExplainedDecision(
+                recorded,
+                null,
+                null,
+                $"Bundle {recorded.PolicyHash} is not kept, or this version cannot load it."
+            );
         }
 
         var explanation = found.Bundle.Explain(facts, recorded.At);
-        return new ExplainedDecision(recorded, ExplanationView.Of(explanation), explanation.Decision.BasisHash == recorded.BasisHash && explanation.Decision.Verdict == recorded.Verdict, null);
+        return new ExplainedDecision(
+            recorded,
+            ExplanationView.Of(explanation),
+            explanation.Decision.BasisHash == recorded.BasisHash && explanation.Decision.Verdict == recorded.Verdict,
+            null
+        );
     }
 
-    private static IQueryable<StoredJob> Of(IQueryable<Job> jobs) => jobs.AsNoTracking()
-        .Select(job => new StoredJob(job.JobId, job.CreatedAt, job.Principal, job.Topic, job.Labels, job.RiskTags, job.Payload, job.WorkflowId));
+    private static IQueryable<StoredJob> Of(IQueryable<Job> jobs) =>
+        jobs.AsNoTracking()
+            .Select(job => new StoredJob(
+                job.JobId,
+                job.CreatedAt,
+                job.Principal,
+                job.Topic,
+                job.Labels,
+                job.RiskTags,
+                job.Payload,
+                job.WorkflowId
+            ));
 
-    private static IQueryable<StoredJob> Of(IQueryable<Denial> denials) => denials.AsNoTracking()
-        .Select(denial => new StoredJob(denial.JobId, denial.At, denial.Principal, denial.Topic, denial.Labels, denial.RiskTags, denial.Payload, denial.WorkflowId));
+    private static IQueryable<StoredJob> Of(IQueryable<Denial> denials) =>
+        denials
+            .AsNoTracking()
+            .Select(denial => new StoredJob(
+                denial.JobId,
+                denial.At,
+                denial.Principal,
+                denial.Topic,
+                denial.Labels,
+                denial.RiskTags,
+                denial.Payload,
+                denial.WorkflowId
+            ));
 }
 
 /// <summary>What was handed in, whatever became of it. The payload is null for a denied submission whose payload was too large to be kept.</summary>
 internal sealed record StoredJob(
-    Guid JobId, long CreatedAt, string Principal, string Topic, IReadOnlyDictionary<string, string> Labels, IReadOnlyList<string> RiskTags, byte[]? Payload, string? WorkflowId)
+    Guid JobId,
+    long CreatedAt,
+    string Principal,
+    string Topic,
+    IReadOnlyDictionary<string, string> Labels,
+    IReadOnlyList<string> RiskTags,
+    byte[]? Payload,
+    string? WorkflowId
+)
 {
     /// <summary>Null: without the payload it cannot be decided again.</summary>
-    public JobFacts? Facts(int attempt) => Payload is null ? null : new JobFacts
-    {
-        Principal = Principal,
-        Topic = Topic,
-        Labels = Labels,
-        RiskTags = RiskTags,
-        Payload = Payload,
-        WorkflowId = WorkflowId,
-        Attempt = attempt,
-    };
+    public JobFacts? Facts(int attempt) =>
+        Payload is null
+            ? null
+            : new JobFacts
+            {
+                Principal = Principal,
+                Topic = Topic,
+                Labels = Labels,
+                RiskTags = RiskTags,
+                Payload = Payload,
+                WorkflowId = WorkflowId,
+                Attempt = attempt,
+            };
 }

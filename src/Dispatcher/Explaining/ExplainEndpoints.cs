@@ -57,13 +57,31 @@ internal static class ExplainEndpoints
     public static void MapExplanations(this IEndpointRouteBuilder routes)
     {
         var policies = routes.MapGroup("/api/policies").RequireAuthorization(Callers.Overseers).WithTags("policies");
-        policies.MapPost("/explain", ExplainAsync).WithMetadata(new RequestSizeLimitAttribute(MostExplainBytes)).Produces<ExplainAnswer>()
-            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status404NotFound).ProducesProblem(StatusCodes.Status409Conflict);
-        policies.MapPost("/diff", DiffAsync).WithMetadata(new RequestSizeLimitAttribute(MostDiffBytes)).Produces<PolicyDiffView>()
-            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status404NotFound).ProducesProblem(StatusCodes.Status409Conflict);
+        policies
+            .MapPost("/explain", ExplainAsync)
+            .WithMetadata(new RequestSizeLimitAttribute(MostExplainBytes))
+            .Produces<ExplainAnswer>()
+            .ProducesProblem(StatusCodes.Status400BadRequest)
+            .ProducesProblem(StatusCodes.Status404NotFound)
+            .ProducesProblem(StatusCodes.Status409Conflict);
+        policies
+            .MapPost("/diff", DiffAsync)
+            .WithMetadata(new RequestSizeLimitAttribute(MostDiffBytes))
+            .Produces<PolicyDiffView>()
+            .ProducesProblem(StatusCodes.Status400BadRequest)
+            .ProducesProblem(StatusCodes.Status404NotFound)
+            .ProducesProblem(StatusCodes.Status409Conflict);
     }
 
-    private static async Task<IResult> ExplainAsync(ExplainRequest request, ClaimsPrincipal caller, DecidedJobs jobs, KeptBundles kept, SubmissionReader reader, StoreClock clock, CancellationToken cancellationToken)
+    private static async Task<IResult> ExplainAsync(
+        ExplainRequest request,
+        ClaimsPrincipal caller,
+        DecidedJobs jobs,
+        KeptBundles kept,
+        SubmissionReader reader,
+        StoreClock clock,
+        CancellationToken cancellationToken
+    )
     {
         var errors = Check(request);
         if (errors.Count > 0)
@@ -73,10 +91,17 @@ internal static class ExplainEndpoints
 
         if (request.JobId is { } jobId)
         {
-            return await jobs.ExplainAsync(jobId, cancellationToken) is { } decisions ? Results.Ok(new ExplainAnswer(decisions)) : Problems.NotFound($"There is no job and no denied submission {jobId}.");
+            return await jobs.ExplainAsync(jobId, cancellationToken) is { } decisions
+                ? Results.Ok(new ExplainAnswer(decisions))
+                : Problems.NotFound($"There is no job and no denied submission {jobId}.");
         }
 
-        var source = new SubmissionSource { Door = "http", Principal = request.Principal ?? caller.Subject(), NewJobId = Guid.Empty };
+        var source = new SubmissionSource
+        {
+            Door = "http",
+            Principal = request.Principal ?? caller.Subject(),
+            NewJobId = Guid.Empty,
+        };
         if (reader.Read(Encoding.UTF8.GetBytes(request.Job!.Value.GetRawText()), source, errors) is not { } submission)
         {
             return Problems.Malformed([.. errors.Select(error => error with { Where = "/job" + error.Where })]);
@@ -85,7 +110,16 @@ internal static class ExplainEndpoints
         var found = await kept.FindAsync(request.PolicyHash, "/policy_hash", cancellationToken);
         return found.Bundle is not { } bundle
             ? found.Problem!
-            : Results.Ok(new ExplainAnswer([new ExplainedDecision(null, ExplanationView.Of(bundle.Explain(submission.Job.Facts(request.Attempt), Timestamps.At(clock.Now))), null, null)]));
+            : Results.Ok(
+                new ExplainAnswer([
+                    new ExplainedDecision(
+                        null,
+                        ExplanationView.Of(bundle.Explain(submission.Job.Facts(request.Attempt), Timestamps.At(clock.Now))),
+                        null,
+                        null
+                    ),
+                ])
+            );
     }
 
     private static List<InputError> Check(ExplainRequest request)
@@ -98,7 +132,12 @@ internal static class ExplainEndpoints
 
         if (request.Principal is { } principal && !SubmissionReader.Principal().IsMatch(principal))
         {
-            errors.Report("bad_principal", "/principal", $"\"{InputErrors.Cut(principal)}\" is not allowed.", "Use 1 to 64 characters of a-z, 0-9, _ and -.");
+            errors.Report(
+                "bad_principal",
+                "/principal",
+                $"\"{InputErrors.Cut(principal)}\" is not allowed.",
+                "Use 1 to 64 characters of a-z, 0-9, _ and -."
+            );
         }
 
         if (request.Attempt is < 1 or > 100)
@@ -109,12 +148,23 @@ internal static class ExplainEndpoints
         return errors;
     }
 
-    private static async Task<IResult> DiffAsync(PolicyDiffRequest request, DecidedJobs jobs, KeptBundles kept, StoreClock clock, CancellationToken cancellationToken)
+    private static async Task<IResult> DiffAsync(
+        PolicyDiffRequest request,
+        DecidedJobs jobs,
+        KeptBundles kept,
+        StoreClock clock,
+        CancellationToken cancellationToken
+    )
     {
         if (request.SinceSeconds is < 1 or > PolicyDiffRequest.MostSeconds)
         {
             var errors = new List<InputError>();
-            errors.Report("bad_since", "/since_seconds", $"{request.SinceSeconds} is not allowed.", $"Use 1 to {PolicyDiffRequest.MostSeconds}.");
+            errors.Report(
+                "bad_since",
+                "/since_seconds",
+                $"{request.SinceSeconds} is not allowed.",
+                $"Use 1 to {PolicyDiffRequest.MostSeconds}."
+            );
             return Problems.Malformed(errors);
         }
 
@@ -125,6 +175,13 @@ internal static class ExplainEndpoints
             return old.Problem ?? candidate.Problem!;
         }
 
-        return Results.Ok(await jobs.CompareAsync(old.Bundle, candidate.Bundle, clock.Now - Timestamps.Micros(TimeSpan.FromSeconds(request.SinceSeconds)), cancellationToken));
+        return Results.Ok(
+            await jobs.CompareAsync(
+                old.Bundle,
+                candidate.Bundle,
+                clock.Now - Timestamps.Micros(TimeSpan.FromSeconds(request.SinceSeconds)),
+                cancellationToken
+            )
+        );
     }
 }

@@ -49,7 +49,11 @@ internal sealed class JobComparison(Bundle old, Bundle candidate, DateTimeOffset
 
     public PolicyDiffView View(DateTimeOffset since, bool truncated)
     {
-        var shown = _changes.Rules.Where(rule => !_widening.Contains(rule.Id)).Select(Shown).Where(rule => !rule.IsMet || rule.MadeUp?.Widened.Count > 0).ToList();
+        var shown = _changes
+            .Rules.Where(rule => !_widening.Contains(rule.Id))
+            .Select(Shown)
+            .Where(rule => !rule.IsMet || rule.MadeUp?.Widened.Count > 0)
+            .ToList();
         return new PolicyDiffView
         {
             Old = old.Hash,

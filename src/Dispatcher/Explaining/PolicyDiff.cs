@@ -40,7 +40,18 @@ internal sealed record BundleReference
     {
         if ((Hash is null) == (Archive is null))
         {
-            return new FoundBundle(null, Problems.Malformed([new InputError { Code = "hash_or_archive", Where = where, Message = "Both or neither of \"hash\" and \"archive\" is there.", Fix = "Send one of them." }]));
+            return new FoundBundle(
+                null,
+                Problems.Malformed([
+                    new InputError
+                    {
+                        Code = "hash_or_archive",
+                        Where = where,
+                        Message = "Both or neither of \"hash\" and \"archive\" is there.",
+                        Fix = "Send one of them.",
+                    },
+                ])
+            );
         }
 
         if (Hash is not null)
@@ -49,7 +60,20 @@ internal sealed record BundleReference
         }
 
         var load = Bundle.FromArchive(Archive);
-        return new FoundBundle(load.Bundle, load.Bundle is null ? Problems.Malformed([.. load.Errors.Select(error => new InputError { Code = error.Code, Where = $"{where}/archive {error.Where}", Message = error.Message, Fix = error.Fix })]) : null);
+        return new FoundBundle(
+            load.Bundle,
+            load.Bundle is null
+                ? Problems.Malformed([
+                    .. load.Errors.Select(error => new InputError
+                    {
+                        Code = error.Code,
+                        Where = $"{where}/archive {error.Where}",
+                        Message = error.Message,
+                        Fix = error.Fix,
+                    }),
+                ])
+                : null
+        );
     }
 }
 
@@ -89,15 +113,36 @@ internal sealed record PolicyDiffView
 
 /// <summary>Jobs on which the two bundles differ in the same way. The id and the time are those of the newest.</summary>
 internal sealed record ChangedJob(
-    Guid JobId, string Topic, string Principal, DateTimeOffset CreatedAt, ShortDecision Before, ShortDecision After, IReadOnlyList<string> Widened, IReadOnlyList<string> Narrowed)
+    Guid JobId,
+    string Topic,
+    string Principal,
+    DateTimeOffset CreatedAt,
+    ShortDecision Before,
+    ShortDecision After,
+    IReadOnlyList<string> Widened,
+    IReadOnlyList<string> Narrowed
+)
 {
     public int Count { get; init; } = 1;
 
-    public static ChangedJob Of(StoredJob job, Decision before, Decision after, DecisionChange change) => new(
-        job.JobId, job.Topic, job.Principal, Timestamps.At(job.CreatedAt), ShortDecision.Of(before), ShortDecision.Of(after), change.Widened, change.Narrowed);
+    public static ChangedJob Of(StoredJob job, Decision before, Decision after, DecisionChange change) =>
+        new(
+            job.JobId,
+            job.Topic,
+            job.Principal,
+            Timestamps.At(job.CreatedAt),
+            ShortDecision.Of(before),
+            ShortDecision.Of(after),
+            change.Widened,
+            change.Narrowed
+        );
 
     /// <summary>All but id and time.</summary>
-    public string Group() => string.Join('\n', [Topic, Principal, Before.ToString(), .. Before.Rules, After.ToString(), .. After.Rules, .. Widened, "-", .. Narrowed]);
+    public string Group() =>
+        string.Join(
+            '\n',
+            [Topic, Principal, Before.ToString(), .. Before.Rules, After.ToString(), .. After.Rules, .. Widened, "-", .. Narrowed]
+        );
 }
 
 /// <summary>A rule that was added, removed or changed, and whose effect the recorded jobs do not show, or not all of it.</summary>
@@ -123,20 +168,21 @@ internal sealed record MadeUpJobView
     public required IReadOnlyList<string> Widened { get; init; }
     public required IReadOnlyList<string> Narrowed { get; init; }
 
-    public static MadeUpJobView Of(MadeUpJob made) => new()
-    {
-        Topic = made.Job.Topic,
-        Principal = made.Job.Principal,
-        Labels = made.Job.Labels,
-        RiskTags = made.Job.RiskTags,
-        Payload = JsonNode.Parse(made.Job.Payload.Span),
-        WorkflowId = made.Job.WorkflowId,
-        Attempt = made.Job.Attempt,
-        Before = ShortDecision.Of(made.Before),
-        After = ShortDecision.Of(made.After),
-        Widened = made.Change.Widened,
-        Narrowed = made.Change.Narrowed,
-    };
+    public static MadeUpJobView Of(MadeUpJob made) =>
+        new()
+        {
+            Topic = made.Job.Topic,
+            Principal = made.Job.Principal,
+            Labels = made.Job.Labels,
+            RiskTags = made.Job.RiskTags,
+            Payload = JsonNode.Parse(made.Job.Payload.Span),
+            WorkflowId = made.Job.WorkflowId,
+            Attempt = made.Job.Attempt,
+            Before = ShortDecision.Of(made.Before),
+            After = ShortDecision.Of(made.After),
+            Widened = made.Change.Widened,
+            Narrowed = made.Change.Narrowed,
+        };
 }
 
 /// <summary>A decision in one line.</summary>

@@ -32,7 +32,11 @@ internal sealed record RecordedDecision
         using var detail = JsonDocument.Parse(entry.Detail);
         var decided = detail.RootElement.TryGetProperty("answer", out var answer) ? answer : detail.RootElement;
         // A vote has a verdict and a basis, too, but no rules.
-        if (!decided.TryGetProperty("rules", out var rules) || !decided.TryGetProperty("verdict", out var verdict) || !detail.RootElement.TryGetProperty("basis_hash", out var basis))
+        if (
+            !decided.TryGetProperty("rules", out var rules)
+            || !decided.TryGetProperty("verdict", out var verdict)
+            || !detail.RootElement.TryGetProperty("basis_hash", out var basis)
+        )
         {
             return null;
         }
@@ -42,7 +46,8 @@ internal sealed record RecordedDecision
             Kind = entry.Kind,
             At = detail.RootElement.TryGetProperty("decided_at", out var at) ? at.GetDateTimeOffset() : Timestamps.At(entry.At),
             // The line of a dispatch counts its attempt already.
-            Attempt = detail.RootElement.TryGetProperty("decided_attempt", out var attempt) ? attempt.GetInt32()
+            Attempt =
+                detail.RootElement.TryGetProperty("decided_attempt", out var attempt) ? attempt.GetInt32()
                 : entry.Kind == TimelineKinds.Dispatched ? entry.Attempt
                 : entry.Attempt + 1,
             PolicyHash = decided.GetProperty("policy_hash").GetString()!,

@@ -32,20 +32,27 @@ internal static class GateEndpoints
     /// Gives each path below <c>metrics</c> that no route has an endpoint that blocks: <c>//metrics/success-rate</c>,
     /// <c>/api/metrics/success</c>. The script takes an error page for no number, and no number for a pass.
     /// </summary>
-    public static void UseGateFallback(this IApplicationBuilder app) => app.Use((http, next) =>
-    {
-        if (http.GetEndpoint() is null && UnknownNumber(http.Request.Path) is { } name)
-        {
-            var metric = NearestTo(name);
-            var reason = $"there is no number at {http.Request.Path}; allowed: {string.Join(", ", Names.Keys.Select(known => $"/{Folder}/{known}"))}";
-            http.SetEndpoint(new Endpoint(
-                gate => Answer(gate, GateMetrics.Blocked(metric, reason)).ExecuteAsync(gate),
-                new EndpointMetadataCollection(new Asked(metric)),
-                "unknown number of a gate"));
-        }
+    public static void UseGateFallback(this IApplicationBuilder app) =>
+        app.Use(
+            (http, next) =>
+            {
+                if (http.GetEndpoint() is null && UnknownNumber(http.Request.Path) is { } name)
+                {
+                    var metric = NearestTo(name);
+                    var reason =
+                        $"there is no number at {http.Request.Path}; allowed: {string.Join(", ", Names.Keys.Select(known => $"/{Folder}/{known}"))}";
+                    http.SetEndpoint(
+                        new Endpoint(
+                            gate => Answer(gate, GateMetrics.Blocked(metric, reason)).ExecuteAsync(gate),
+                            new EndpointMetadataCollection(new Asked(metric)),
+                            "unknown number of a gate"
+                        )
+                    );
+                }
 
-        return next(http);
-    });
+                return next(http);
+            }
+        );
 
     /// <summary>The last segment of a path that has a segment <c>metrics</c> before it. Null: there is none.</summary>
     private static string? UnknownNumber(PathString path)
@@ -57,7 +64,8 @@ internal static class GateEndpoints
     /// <summary>The metric that the name most likely means, because a number that blocks one of them passes another.</summary>
     private static GateMetric NearestTo(string name) =>
         Nearest.To(name, [.. Names.Keys]) is { } nearest ? Names[nearest]
-        : name.Contains("rate", StringComparison.OrdinalIgnoreCase) || name.Contains("success", StringComparison.OrdinalIgnoreCase) ? GateMetric.SuccessRate
+        : name.Contains("rate", StringComparison.OrdinalIgnoreCase) || name.Contains("success", StringComparison.OrdinalIgnoreCase)
+            ? GateMetric.SuccessRate
         : GateMetric.P95LatencyMs;
 
     /// <summary>Answers with the number that blocks. Null: the request asks for no gate.</summary>
@@ -67,11 +75,16 @@ internal static class GateEndpoints
             : null;
 
     /// <summary>The window is read as text: a route that refuses it would answer with an error, which the script takes for no number.</summary>
-    private static void Map(IEndpointRouteBuilder routes, string name, GateMetric metric) => routes.MapGet(
-        $"/{Folder}/{name}",
-        async (HttpContext http, GateMetrics gates) =>
-            Answer(http, await gates.AskAsync(metric, http.Request.Query["window"], http.RequestAborted)))
-        .WithTags("gates").WithMetadata(new Asked(metric)).Produces<string>(contentType: "text/plain");
+    private static void Map(IEndpointRouteBuilder routes, string name, GateMetric metric) =>
+        routes
+            .MapGet(
+                $"/{Folder}/{name}",
+                async (HttpContext http, GateMetrics gates) =>
+                    Answer(http, await gates.AskAsync(metric, http.Request.Query["window"], http.RequestAborted))
+            )
+            .WithTags("gates")
+            .WithMetadata(new Asked(metric))
+            .Produces<string>(contentType: "text/plain");
 
     private static IResult Answer(HttpContext http, GateAnswer answer)
     {

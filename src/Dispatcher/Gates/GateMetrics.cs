@@ -66,7 +66,10 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
             var began = Time.GetTimestamp();
             var answer = await ComputedAsync(key.Metric, key.Window, cancellationToken);
             var pause = Time.GetElapsedTime(began) * PausePerCost;
-            pause = pause < ShortestPause ? ShortestPause : pause < LongestPause ? pause : LongestPause;
+            pause =
+                pause < ShortestPause ? ShortestPause
+                : pause < LongestPause ? pause
+                : LongestPause;
             due.Computed(answer, Time.GetTimestamp(), Time.GetTimestamp() + (long)(pause.TotalSeconds * Time.TimestampFrequency));
         }
     }
@@ -75,14 +78,16 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
         _numbers.Where(number => IsDue(number.Value)).OrderBy(number => number.Key.Window).FirstOrDefault();
 
     /// <summary>The number that no gate passes.</summary>
-    public static GateAnswer Blocked(GateMetric metric, string why) => new(
-        metric switch
-        {
-            GateMetric.HighRiskUnapproved => "1",
-            GateMetric.SuccessRate => "0",
-            GateMetric.P95LatencyMs => "2147483647",
-        },
-        why);
+    public static GateAnswer Blocked(GateMetric metric, string why) =>
+        new(
+            metric switch
+            {
+                GateMetric.HighRiskUnapproved => "1",
+                GateMetric.SuccessRate => "0",
+                GateMetric.P95LatencyMs => "2147483647",
+            },
+            why
+        );
 
     private async Task<GateAnswer> NumberAsync(GateMetric metric, TimeSpan window, CancellationToken cancellationToken)
     {
@@ -97,9 +102,7 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
         {
             await next.WaitAsync(Patience, Time, cancellationToken);
         }
-        catch (TimeoutException)
-        {
-        }
+        catch (TimeoutException) { }
 
         return Fresh(number) ?? Blocked(metric, "it is not computed yet; ask again in some seconds");
     }
@@ -125,9 +128,12 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
         catch (Exception reason) when (!cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
         {
-            return Blocked(metric, limit.IsCancellationRequested
-                ? $"the store did not answer within {Patience.TotalSeconds:0} s"
-                : $"the store could not answer: {reason.GetType().Name}");
+            return Blocked(
+                metric,
+                limit.IsCancellationRequested
+                    ? $"the store did not answer within {Patience.TotalSeconds:0} s"
+                    : $"the store could not answer: {reason.GetType().Name}"
+            );
         }
     }
 
@@ -140,7 +146,9 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
             GateMetric.SuccessRate => await queries.SuccessRateAsync(now - Timestamps.Micros(window), now, cancellationToken),
             GateMetric.P95LatencyMs => await queries.P95LatencyMsAsync(now - Timestamps.Micros(window), now, cancellationToken),
         };
-        return value is null ? Blocked(metric, "no job in the window") : new GateAnswer(value.Value.ToString("0.####", CultureInfo.InvariantCulture));
+        return value is null
+            ? Blocked(metric, "no job in the window")
+            : new GateAnswer(value.Value.ToString("0.####", CultureInfo.InvariantCulture));
     }
 
     /// <summary>One metric of one window, as it was last computed. Times are timestamps of the clock.</summary>

@@ -56,7 +56,13 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
     public async Task<double?> SuccessRateAsync(long from, long to, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var rows = await ReadAsync(db, $"select count(*), sum(case when j.state = 'succeeded' then 1 else 0 end) from jobs j where {Ended}", from, to, cancellationToken);
+        var rows = await ReadAsync(
+            db,
+            $"select count(*), sum(case when j.state = 'succeeded' then 1 else 0 end) from jobs j where {Ended}",
+            from,
+            to,
+            cancellationToken
+        );
         var all = Convert.ToInt64(rows[0][0], null);
 
         // Rounded down: 0.98996 must not look like 0.99.
@@ -74,7 +80,10 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
             with ended as ({Took})
             select took from ended order by took desc limit 1 offset (select 5 * count(*) / 100 from ended)
             """,
-            from, to, cancellationToken);
+            from,
+            to,
+            cancellationToken
+        );
         return rows.Count > 0 && rows[0][0] is { } took ? Math.Ceiling(Convert.ToInt64(took, null) / 1000.0) : null;
     }
 
@@ -89,16 +98,25 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
             select count(*) from jobs j where {UndispatchedJobs.Condition}
             and ((j.due_at is not null and j.state in ('dispatched', 'running', 'retrying')) or (j.finished_at > @from and j.finished_at <= @to))
             """,
-            from, to, cancellationToken);
+            from,
+            to,
+            cancellationToken
+        );
         var jobs = await HighRiskJobsAsync(db, from, to, cancellationToken);
         var unapproved = 0L;
         foreach (var some in jobs.Chunk(JobsAtOnce))
         {
-            var lines = await db.Timeline.AsNoTracking().Where(line => some.Contains(line.JobId) && TimelineKinds.OfApprovals.Contains(line.Kind))
-                .OrderBy(line => line.EntryId).ToListAsync(cancellationToken);
-            var hashes = await db.Jobs.Where(job => some.Contains(job.JobId)).Select(job => new { job.JobId, job.JobHash })
+            var lines = await db
+                .Timeline.AsNoTracking()
+                .Where(line => some.Contains(line.JobId) && TimelineKinds.OfApprovals.Contains(line.Kind))
+                .OrderBy(line => line.EntryId)
+                .ToListAsync(cancellationToken);
+            var hashes = await db
+                .Jobs.Where(job => some.Contains(job.JobId))
+                .Select(job => new { job.JobId, job.JobHash })
                 .ToDictionaryAsync(job => job.JobId, job => job.JobHash, cancellationToken);
-            unapproved += lines.GroupBy(line => line.JobId)
+            unapproved += lines
+                .GroupBy(line => line.JobId)
                 .Sum(job => Math.Max(Unapproved(job, from, to), IsOf(hashes.GetValueOrDefault(job.Key), job) ? 0 : 1));
         }
 
@@ -126,7 +144,8 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
                 case TimelineKinds.Unclaimed:
                     approvals.Unclaimed(detail.ApprovalId);
                     break;
-                case TimelineKinds.Dispatched when detail.IsHighRisk && approvals.Dispatched(detail) is not null && line.At > from && line.At <= to:
+                case TimelineKinds.Dispatched
+                    when detail.IsHighRisk && approvals.Dispatched(detail) is not null && line.At > from && line.At <= to:
                     count++;
                     break;
             }
@@ -137,21 +156,37 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
 
     /// <summary>Whether the row still has the job hash that was dispatched. Null: the row is gone.</summary>
     private static bool IsOf(string? jobHash, IEnumerable<TimelineEntry> lines) =>
-        jobHash is not null && lines.Where(line => line.Kind == TimelineKinds.Dispatched)
+        jobHash is not null
+        && lines
+            .Where(line => line.Kind == TimelineKinds.Dispatched)
             .All(line => LineDetail.Of(line).JobHash is not { } dispatched || dispatched == jobHash);
 
     private static async Task<List<Guid>> HighRiskJobsAsync(DispatcherDb db, long from, long to, CancellationToken cancellationToken)
     {
         // As the index is made.
         var marked = db.Database.IsNpgsql() ? $"position('{Marker}'::bytea in detail) > 0" : $"instr(detail, cast('{Marker}' as blob)) > 0";
-        var rows = await ReadAsync(db, $"select distinct job_id from timeline where kind = 'dispatched' and {marked} and at > @from and at <= @to", from, to, cancellationToken);
+        var rows = await ReadAsync(
+            db,
+            $"select distinct job_id from timeline where kind = 'dispatched' and {marked} and at > @from and at <= @to",
+            from,
+            to,
+            cancellationToken
+        );
         return [.. rows.Select(row => row[0] is Guid id ? id : Guid.Parse((string)row[0]!))];
     }
 
     private static async Task<bool> HappenedAsync(DispatcherDb db, long from, long to, CancellationToken cancellationToken) =>
-        (await ReadAsync(db, "select 1 from jobs where finished_at > @from and finished_at <= @to limit 1", from, to, cancellationToken)).Count > 0;
+        (
+            await ReadAsync(db, "select 1 from jobs where finished_at > @from and finished_at <= @to limit 1", from, to, cancellationToken)
+        ).Count > 0;
 
-    private static async Task<List<object?[]>> ReadAsync(DispatcherDb db, string sql, long from, long to, CancellationToken cancellationToken)
+    private static async Task<List<object?[]>> ReadAsync(
+        DispatcherDb db,
+        string sql,
+        long from,
+        long to,
+        CancellationToken cancellationToken
+    )
     {
         await db.Database.OpenConnectionAsync(cancellationToken);
         await using var command = db.Database.GetDbConnection().CreateCommand();

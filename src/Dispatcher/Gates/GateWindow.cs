@@ -23,7 +23,13 @@ internal static class GateWindow
 
     private static TimeSpan? Parse(string text)
     {
-        var unit = text[^1] switch { 's' => 1, 'm' => 60, 'h' => 3600, _ => 0 };
+        var unit = text[^1] switch
+        {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            _ => 0,
+        };
         return unit > 0 && int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var count)
             ? TimeSpan.FromSeconds((long)count * unit)
             : null;

@@ -11,10 +11,13 @@ internal static class MetricsExposition
 
     public const string Route = "/metrics";
 
-    public static void AddMetricsExposition(this IServiceCollection services) => services.AddSingleton(_ => Sdk.CreateMeterProviderBuilder()
-        .AddMeter(DispatcherMetrics.Name, WorkerMeter)
-        .AddPrometheusExporter(options => options.ScopeInfoEnabled = false)
-        .Build());
+    public static void AddMetricsExposition(this IServiceCollection services) =>
+        services.AddSingleton(_ =>
+            Sdk.CreateMeterProviderBuilder()
+                .AddMeter(DispatcherMetrics.Name, WorkerMeter)
+                .AddPrometheusExporter(options => options.ScopeInfoEnabled = false)
+                .Build()
+        );
 
     public static void MapMetrics(this WebApplication app) => app.MapPrometheusScrapingEndpoint(Route);
 }

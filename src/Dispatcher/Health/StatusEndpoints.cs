@@ -42,21 +42,37 @@ internal static class StatusEndpoints
     public static void MapStatus(this IEndpointRouteBuilder routes)
     {
         routes.MapGet("/health/live", () => Results.Ok(new { status = "live" })).WithTags("health");
-        routes.MapGet("/health/ready", (Readiness readiness) => Results.Json(
-            new { ready = readiness.IsReady, checks = readiness.ShortChecks },
-            statusCode: readiness.IsReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable)).WithTags("health");
+        routes
+            .MapGet(
+                "/health/ready",
+                (Readiness readiness) =>
+                    Results.Json(
+                        new { ready = readiness.IsReady, checks = readiness.ShortChecks },
+                        statusCode: readiness.IsReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable
+                    )
+            )
+            .WithTags("health");
         routes.MapGet("/api/status", StatusAsync).RequireAuthorization(Callers.Anyone).WithTags("status").Produces<StatusView>();
     }
 
     private static async Task<IResult> StatusAsync(
-        HttpContext http, ClaimsPrincipal caller, Readiness readiness, CurrentBundle current, PoolWatch pools, WorkerTroubles troubles, IServiceProvider services, IDbContextFactory<DispatcherDb> database)
+        HttpContext http,
+        ClaimsPrincipal caller,
+        Readiness readiness,
+        CurrentBundle current,
+        PoolWatch pools,
+        WorkerTroubles troubles,
+        IServiceProvider services,
+        IDbContextFactory<DispatcherDb> database
+    )
     {
         List<string> warnings = [.. Warnings(services)];
         var status = new StatusView(
             Version,
             readiness.IsReady,
             caller.IsInRole(Role.Operator) || caller.IsInRole(Role.Admin) ? readiness.Checks : readiness.ShortChecks,
-            current.InForce.Hash)
+            current.InForce.Hash
+        )
         {
             PinnedBy = current.InForce.PinnedBy,
             Warnings = warnings,
@@ -77,14 +93,24 @@ internal static class StatusEndpoints
     }
 
     private static async Task<StatusView> CountedAsync(
-        StatusView status, PoolWatch pools, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+        StatusView status,
+        PoolWatch pools,
+        IDbContextFactory<DispatcherDb> database,
+        CancellationToken cancellationToken
+    )
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var states = await db.Jobs.GroupBy(job => job.State).Select(group => new { group.Key, Count = group.Count() }).ToListAsync(cancellationToken);
+        var states = await db
+            .Jobs.GroupBy(job => job.State)
+            .Select(group => new { group.Key, Count = group.Count() })
+            .ToListAsync(cancellationToken);
         return status with
         {
             Jobs = states.ToDictionary(state => WireNames.Of(state.Key), state => state.Count),
-            Outbox = new OutboxView(await db.Outbox.CountAsync(message => !message.Parked, cancellationToken), await db.Outbox.CountAsync(message => message.Parked, cancellationToken)),
+            Outbox = new OutboxView(
+                await db.Outbox.CountAsync(message => !message.Parked, cancellationToken),
+                await db.Outbox.CountAsync(message => message.Parked, cancellationToken)
+            ),
             Pools = await pools.LookAsync(cancellationToken),
         };
     }

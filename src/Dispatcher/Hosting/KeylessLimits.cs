@@ -32,53 +32,74 @@ internal static class KeylessLimits
 
     private const int MostCostlyAtOnce = 4;
 
-    public static void AddKeylessLimits(this IServiceCollection services) => services.AddRateLimiter(limiter =>
-    {
-        limiter.GlobalLimiter = PartitionedRateLimiter.CreateChained(
-            PartitionedRateLimiter.Create<HttpContext, string>(ByAddress), PartitionedRateLimiter.Create<HttpContext, string>(AtOnce));
-        limiter.OnRejected = async (rejected, _) =>
+    public static void AddKeylessLimits(this IServiceCollection services) =>
+        services.AddRateLimiter(limiter =>
         {
-            const string Reason = "too many requests from this address";
-            rejected.HttpContext.Response.Headers.RetryAfter = "1";
+            limiter.GlobalLimiter = PartitionedRateLimiter.CreateChained(
+                PartitionedRateLimiter.Create<HttpContext, string>(ByAddress),
+                PartitionedRateLimiter.Create<HttpContext, string>(AtOnce)
+            );
+            limiter.OnRejected = async (rejected, _) =>
+            {
+                const string Reason = "too many requests from this address";
+                rejected.HttpContext.Response.Headers.RetryAfter = "1";
 
-            // A gate's script takes an error for no number, and no number for a pass.
-            await (GateEndpoints.Block(rejected.HttpContext, Reason)
-                ?? Problems.WriteAsync(
-                    rejected.HttpContext, StatusCodes.Status429TooManyRequests, "Too many requests",
-                    $"There are {Reason}; try again in a second."));
-        };
-    });
+                // A gate's script takes an error for no number, and no number for a pass.
+                await (
+                    GateEndpoints.Block(rejected.HttpContext, Reason)
+                    ?? Problems.WriteAsync(
+                        rejected.HttpContext,
+                        StatusCodes.Status429TooManyRequests,
+                        "Too many requests",
+                        $"There are {Reason}; try again in a second."
+                    )
+                );
+            };
+        });
 
     /// <summary>The limit that the request falls under, and the address it counts for. Null: it comes with a key that is known.</summary>
     internal static (Limit Limit, string Address)? Of(HttpContext http)
     {
         var needsKey = http.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is not null;
-        if (needsKey && ApiKeyAuthentication.SecretOf(http.Request) is { } secret
-            && http.RequestServices.GetRequiredService<ApiKeys>().HasFound(secret))
+        if (
+            needsKey
+            && ApiKeyAuthentication.SecretOf(http.Request) is { } secret
+            && http.RequestServices.GetRequiredService<ApiKeys>().HasFound(secret)
+        )
         {
             return null;
         }
 
         var isMade = (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText is MetricsExposition.Route or OpenApiRoute;
-        var limit = needsKey ? NewKey : isMade ? Costly : Cheap;
+        var limit =
+            needsKey ? NewKey
+            : isMade ? Costly
+            : Cheap;
         return (limit, Address(http.Connection.RemoteIpAddress));
     }
 
-    private static RateLimitPartition<string> ByAddress(HttpContext http) => Of(http) is not var (limit, address)
-        ? RateLimitPartition.GetNoLimiter("")
-        : RateLimitPartition.GetTokenBucketLimiter($"{limit.Name} {address}", _ => new TokenBucketRateLimiterOptions
-        {
-            TokensPerPeriod = limit.PerPeriod,
-            ReplenishmentPeriod = Period,
-            TokenLimit = limit.Burst,
-            QueueLimit = limit.Queue,
-            QueueProcessingOrder = QueueProcessingOrder.OldestFirst,
-        });
+    private static RateLimitPartition<string> ByAddress(HttpContext http) =>
+        Of(http) is not var (limit, address)
+            ? RateLimitPartition.GetNoLimiter("")
+            : RateLimitPartition.GetTokenBucketLimiter(
+                $"{limit.Name} {address}",
+                _ => new TokenBucketRateLimiterOptions
+                {
+                    TokensPerPeriod = limit.PerPeriod,
+                    ReplenishmentPeriod = Period,
+                    TokenLimit = limit.Burst,
+                    QueueLimit = limit.Queue,
+                    QueueProcessingOrder = QueueProcessingOrder.OldestFirst,
+                }
+            );
 
-    private static RateLimitPartition<string> AtOnce(HttpContext http) => Of(http)?.Limit == Costly
-        ? RateLimitPartition.GetConcurrencyLimiter(
-            "costly", _ => new ConcurrencyLimiterOptions { PermitLimit = MostCostlyAtOnce, QueueLimit = 16 * MostCostlyAtOnce })
-        : RateLimitPartition.GetNoLimiter("");
+    private static RateLimitPartition<string> AtOnce(HttpContext http) =>
+        Of(http)?.Limit == Costly
+            ? RateLimitPartition.GetConcurrencyLimiter(
+                "costly",
+                _ => new ConcurrencyLimiterOptions { PermitLimit = MostCostlyAtOnce, QueueLimit = 16 * MostCostlyAtOnce }
+            )
+            : RateLimitPartition.GetNoLimiter("");
 
     /// <summary>Of IPv6 the network of 64 bits: one client commonly has all of its addresses.</summary>
     private static string Address(IPAddress? address) =>

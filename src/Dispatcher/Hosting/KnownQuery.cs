@@ -14,12 +14,14 @@ internal static class KnownQuery
     private const string Api = "/api";
 
     /// <summary>The routes that are mapped on what this returns are checked.</summary>
-    public static IEndpointRouteBuilder WithKnownQueries(this IEndpointRouteBuilder routes) => routes.MapGroup("").AddEndpointFilterFactory(Check).WithMetadata(new ChecksQuery());
+    public static IEndpointRouteBuilder WithKnownQueries(this IEndpointRouteBuilder routes) =>
+        routes.MapGroup("").AddEndpointFilterFactory(Check).WithMetadata(new ChecksQuery());
 
     private static EndpointFilterDelegate Check(EndpointFilterFactoryContext endpoint, EndpointFilterDelegate next)
     {
         string[] simple = [.. endpoint.MethodInfo.GetParameters().Where(IsSimple).Select(parameter => parameter.Name!)];
-        return async context => Errors(context.HttpContext, simple) is { Count: > 0 } errors ? Problems.Malformed(errors) : await next(context);
+        return async context =>
+            Errors(context.HttpContext, simple) is { Count: > 0 } errors ? Problems.Malformed(errors) : await next(context);
     }
 
     private static List<InputError> Errors(HttpContext http, IReadOnlyList<string> simple)
@@ -36,7 +38,12 @@ internal static class KnownQuery
         {
             var seen = InputErrors.Cut(name);
             var fix = Nearest.To(seen, known) is { } nearest ? $"Did you mean \"{nearest}\"?" : "Leave it out.";
-            errors.Report("unknown_parameter", "?" + seen, $"\"{seen}\" is no parameter of this request; allowed: {(known.Length == 0 ? "none" : string.Join(", ", known))}.", fix);
+            errors.Report(
+                "unknown_parameter",
+                "?" + seen,
+                $"\"{seen}\" is no parameter of this request; allowed: {(known.Length == 0 ? "none" : string.Join(", ", known))}.",
+                fix
+            );
         }
 
         return errors;

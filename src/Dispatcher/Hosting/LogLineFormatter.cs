@@ -18,11 +18,17 @@ internal sealed class LogLineFormatter : ITextFormatter
 {
     private const string Indent = "    ";
 
-    private static readonly MessageTemplateTextFormatter Line =
-        new("{Timestamp:HH:mm:ss.fff} {Level:u3} {SourceContext} {Message:lj}", CultureInfo.InvariantCulture);
+    private static readonly MessageTemplateTextFormatter Line = new(
+        "{Timestamp:HH:mm:ss.fff} {Level:u3} {SourceContext} {Message:lj}",
+        CultureInfo.InvariantCulture
+    );
 
     private static bool IsOutage(Exception fault) =>
-        fault is not OperationCanceledException && (fault.IsOutage() || fault is BrokerUnreachableException or AlreadyClosedException or OperationInterruptedException or SocketException);
+        fault is not OperationCanceledException
+        && (
+            fault.IsOutage()
+            || fault is BrokerUnreachableException or AlreadyClosedException or OperationInterruptedException or SocketException
+        );
 
     public void Format(LogEvent logEvent, TextWriter output)
     {

@@ -10,13 +10,15 @@ internal static class MigrateVerb
 {
     private static readonly Option<string?> Postgres = new("--postgres")
     {
-        Description = "Npgsql connection string, or a postgres:// URL, of the role that owns the tables. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE with the path of a file: "
+        Description =
+            "Npgsql connection string, or a postgres:// URL, of the role that owns the tables. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE with the path of a file: "
             + "use one of these for one with a password, since other users see arguments.",
         HelpName = "CONNECTION",
     };
     private static readonly Option<string?> ServeRole = new("--serve-role")
     {
-        Description = "Role that \"serve\" connects as; it gets what serving needs and loses what earlier versions granted: "
+        Description =
+            "Role that \"serve\" connects as; it gets what serving needs and loses what earlier versions granted: "
             + "no DDL, no change of submitted jobs, dead letters or bundles, and on the timeline only insert and select.",
         HelpName = "ROLE",
     };
@@ -26,10 +28,25 @@ internal static class MigrateVerb
         var verb = new Verb(
             "migrate",
             "Bring the tables of a PostgreSQL database up to date. Does nothing when they are.",
-            "DISPATCHER_POSTGRES_FILE=/run/secrets/postgres-owner dispatcher migrate --serve-role dispatcher_serve") { Postgres, ServeRole };
-        verb.SetAction((call, cancellationToken) => ServerRun.GuardedAsync(
-            terminal,
-            () => RunAsync(terminal, call.GetValue(Postgres) ?? ServerSettings.FromEnvironment("DISPATCHER_POSTGRES"), call.GetValue(ServeRole), cancellationToken)));
+            "DISPATCHER_POSTGRES_FILE=/run/secrets/postgres-owner dispatcher migrate --serve-role dispatcher_serve"
+        )
+        {
+            Postgres,
+            ServeRole,
+        };
+        verb.SetAction(
+            (call, cancellationToken) =>
+                ServerRun.GuardedAsync(
+                    terminal,
+                    () =>
+                        RunAsync(
+                            terminal,
+                            call.GetValue(Postgres) ?? ServerSettings.FromEnvironment("DISPATCHER_POSTGRES"),
+                            call.GetValue(ServeRole),
+                            cancellationToken
+                        )
+                )
+        );
         return verb;
     }
 
@@ -37,15 +54,22 @@ internal static class MigrateVerb
     {
         if (postgres is null)
         {
-            throw new VerbFailedException(ExitCode.WrongUse, "No database is given.", "Set DISPATCHER_POSTGRES or DISPATCHER_POSTGRES_FILE, or give --postgres.");
+            throw new VerbFailedException(
+                ExitCode.WrongUse,
+                "No database is given.",
+                "Set DISPATCHER_POSTGRES or DISPATCHER_POSTGRES_FILE, or give --postgres."
+            );
         }
 
         var connection = PostgresSetting.Read(postgres);
-        await ServerRun.NamingAsync(new GivenSettings(connection), async () =>
-        {
-            await MigrateAsync(terminal, connection, serveRole, cancellationToken);
-            return ExitCode.Done;
-        });
+        await ServerRun.NamingAsync(
+            new GivenSettings(connection),
+            async () =>
+            {
+                await MigrateAsync(terminal, connection, serveRole, cancellationToken);
+                return ExitCode.Done;
+            }
+        );
     }
 
     private static async Task MigrateAsync(Terminal terminal, string connection, string? serveRole, CancellationToken cancellationToken)
@@ -73,7 +97,10 @@ internal static class MigrateVerb
         catch (ArgumentException wrong)
         {
             throw new VerbFailedException(
-                ExitCode.WrongUse, $"--serve-role: {wrong.Message}", "Give the name of a role that only serves, made with \"create role … login\".");
+                ExitCode.WrongUse,
+                $"--serve-role: {wrong.Message}",
+                "Give the name of a role that only serves, made with \"create role … login\"."
+            );
         }
     }
 }

@@ -38,7 +38,13 @@ internal static class OwnFiles
     /// <summary>Opens the file without a buffer; a new one is for this user alone.</summary>
     public static FileStream Open(string path, FileMode mode, FileAccess access = FileAccess.Write, FileShare share = FileShare.ReadWrite)
     {
-        var options = new FileStreamOptions { Mode = mode, Access = access, Share = share, BufferSize = 0 };
+        var options = new FileStreamOptions
+        {
+            Mode = mode,
+            Access = access,
+            Share = share,
+            BufferSize = 0,
+        };
         if (!OperatingSystem.IsWindows())
         {
             options.UnixCreateMode = OnlyOwner;
@@ -62,8 +68,6 @@ internal static class OwnFiles
         {
             File.SetUnixFileMode(path, File.GetUnixFileMode(path) & (OnlyOwner | UnixFileMode.UserExecute));
         }
-        catch (UnauthorizedAccessException)
-        {
-        }
+        catch (UnauthorizedAccessException) { }
     }
 }

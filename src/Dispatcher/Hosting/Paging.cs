@@ -8,7 +8,9 @@ namespace Dispatcher.Hosting;
 internal readonly record struct Cursor(long At, Guid Id)
 {
     public static Cursor? Read(string text) =>
-        text.Split('_') is [var at, var id] && long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var micros) && Guid.TryParseExact(id, "D", out var guid)
+        text.Split('_') is [var at, var id]
+        && long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var micros)
+        && Guid.TryParseExact(id, "D", out var guid)
             ? new Cursor(micros, guid)
             : null;
 
@@ -26,7 +28,12 @@ internal sealed record Paging(int Limit, Cursor? After)
         var after = cursor is null ? null : Cursor.Read(cursor);
         if (cursor is not null && after is null)
         {
-            errors.Report("bad_cursor", "?cursor", $"\"{InputErrors.Cut(cursor)}\" is no cursor.", "Send \"next\" of the page before as it is, or leave it out for the first page.");
+            errors.Report(
+                "bad_cursor",
+                "?cursor",
+                $"\"{InputErrors.Cut(cursor)}\" is no cursor.",
+                "Send \"next\" of the page before as it is, or leave it out for the first page."
+            );
         }
 
         if (limit is < 1 or > LargestPage)

@@ -6,22 +6,39 @@ namespace Dispatcher.Hosting;
 /// <summary>Errors over HTTP: problem+json (RFC 9457), with every error of an input under <c>errors</c>.</summary>
 internal static class Problems
 {
-    public static IResult Malformed(IReadOnlyList<InputError> errors) => Results.Problem(
-        title: "The request is malformed", detail: $"{errors.Count} error(s); each says where and how to fix it.", statusCode: StatusCodes.Status400BadRequest, extensions: Errors(errors));
+    public static IResult Malformed(IReadOnlyList<InputError> errors) =>
+        Results.Problem(
+            title: "The request is malformed",
+            detail: $"{errors.Count} error(s); each says where and how to fix it.",
+            statusCode: StatusCodes.Status400BadRequest,
+            extensions: Errors(errors)
+        );
 
     /// <summary>With the status that the framework gave.</summary>
-    public static IResult NotTaken(int status, InputError error) => Results.Problem(
-        title: "The request is not taken", detail: error.Message, statusCode: status, extensions: Errors([error]));
+    public static IResult NotTaken(int status, InputError error) =>
+        Results.Problem(title: "The request is not taken", detail: error.Message, statusCode: status, extensions: Errors([error]));
 
-    public static IResult Conflict(IReadOnlyList<InputError> errors) => Results.Problem(
-        title: "The id or key stands for another job", detail: errors[0].Message, statusCode: StatusCodes.Status409Conflict, extensions: Errors(errors));
+    public static IResult Conflict(IReadOnlyList<InputError> errors) =>
+        Results.Problem(
+            title: "The id or key stands for another job",
+            detail: errors[0].Message,
+            statusCode: StatusCodes.Status409Conflict,
+            extensions: Errors(errors)
+        );
 
-    public static IResult Conflict(string detail) => Results.Problem(title: "Not in this state", detail: detail, statusCode: StatusCodes.Status409Conflict);
+    public static IResult Conflict(string detail) =>
+        Results.Problem(title: "Not in this state", detail: detail, statusCode: StatusCodes.Status409Conflict);
 
-    public static IResult Unloadable(string hash, IReadOnlyList<BundleError> errors) => Results.Problem(
-        title: "This version cannot load the bundle", detail: $"Bundle {hash} stays out of force: {errors.Count} error(s).", statusCode: StatusCodes.Status409Conflict, extensions: Errors(errors));
+    public static IResult Unloadable(string hash, IReadOnlyList<BundleError> errors) =>
+        Results.Problem(
+            title: "This version cannot load the bundle",
+            detail: $"Bundle {hash} stays out of force: {errors.Count} error(s).",
+            statusCode: StatusCodes.Status409Conflict,
+            extensions: Errors(errors)
+        );
 
-    public static IResult NotFound(string detail) => Results.Problem(title: "Not found", detail: detail, statusCode: StatusCodes.Status404NotFound);
+    public static IResult NotFound(string detail) =>
+        Results.Problem(title: "Not found", detail: detail, statusCode: StatusCodes.Status404NotFound);
 
     public static IResult NotReady(string detail) => new Unavailable(detail, []);
 
@@ -29,8 +46,8 @@ internal static class Problems
     public static IResult NotWritten(string detail) => new Unavailable(detail, new() { ["taken"] = "no" });
 
     /// <summary>The store may have taken the request.</summary>
-    public static IResult MaybeWritten(string detail, Guid? jobId = null) => new Unavailable(
-        detail, jobId is { } id ? new() { ["taken"] = "unknown", ["job_id"] = id } : new() { ["taken"] = "unknown" });
+    public static IResult MaybeWritten(string detail, Guid? jobId = null) =>
+        new Unavailable(detail, jobId is { } id ? new() { ["taken"] = "unknown", ["job_id"] = id } : new() { ["taken"] = "unknown" });
 
     public static Task WriteAsync(HttpContext context, int status, string title, string detail) =>
         Results.Problem(title: title, detail: detail, statusCode: status).ExecuteAsync(context);
@@ -45,7 +62,9 @@ internal static class Problems
         public Task ExecuteAsync(HttpContext httpContext)
         {
             httpContext.Response.Headers.RetryAfter = RetryAfterSeconds;
-            return Results.Problem(title: "Not ready", detail: detail, statusCode: StatusCodes.Status503ServiceUnavailable, extensions: extensions).ExecuteAsync(httpContext);
+            return Results
+                .Problem(title: "Not ready", detail: detail, statusCode: StatusCodes.Status503ServiceUnavailable, extensions: extensions)
+                .ExecuteAsync(httpContext);
         }
     }
 }

@@ -24,15 +24,18 @@ internal sealed class RequestFaults : IExceptionHandler
             return;
         }
 
-        await http.RequestServices.GetRequiredService<IProblemDetailsService>().TryWriteAsync(
-            new ProblemDetailsContext { HttpContext = http, ProblemDetails = { Status = http.Response.StatusCode } });
+        await http
+            .RequestServices.GetRequiredService<IProblemDetailsService>()
+            .TryWriteAsync(new ProblemDetailsContext { HttpContext = http, ProblemDetails = { Status = http.Response.StatusCode } });
     }
 
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
-        var answer = exception is BadHttpRequestException bad ? Problems.Malformed([UnreadableRequest.Error(bad, httpContext)])
+        var answer =
+            exception is BadHttpRequestException bad ? Problems.Malformed([UnreadableRequest.Error(bad, httpContext)])
             : exception is VerbFailedException refused ? Problems.Conflict($"{refused.Message} {refused.Fix}")
-            : exception is BrokerUnreachableException or OperationInterruptedException ? Problems.NotReady("The broker cannot be reached now; try again.")
+            : exception is BrokerUnreachableException or OperationInterruptedException
+                ? Problems.NotReady("The broker cannot be reached now; try again.")
             : exception.IsStoreAway() || exception is TimeoutException
                 ? Problems.NotWritten("The database cannot be used now, and nothing was taken or changed. Send the request again.")
             : null;

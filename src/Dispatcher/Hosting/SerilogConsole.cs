@@ -15,17 +15,16 @@ internal static class SerilogConsole
             .MinimumLevel.Is(level)
             .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
             .MinimumLevel.Override("MassTransit", LogEventLevel.Warning)
-
             // It shouts of commands that fail as expected (the first look for the migrations' table); those that matter come to us as exceptions.
             .MinimumLevel.Override("Microsoft.EntityFrameworkCore", LogEventLevel.Fatal)
-
             // Keys for cookies, which nobody uses here.
             .MinimumLevel.Override("Microsoft.AspNetCore.DataProtection", LogEventLevel.Error)
             // A failed start ends with one message for people; its stack is for those who ask for it.
             .Filter.ByExcluding(entry => level > LogEventLevel.Debug && entry.Level >= LogEventLevel.Warning && FollowsFailedStart(entry))
-
             // The server stops, or the store is away, and says so once: the message goes back to its queue.
-            .Filter.ByExcluding(entry => level > LogEventLevel.Debug && entry.Exception is OperationCanceledException && IsOf(entry, "MassTransit.ReceiveTransport"))
+            .Filter.ByExcluding(entry =>
+                level > LogEventLevel.Debug && entry.Exception is OperationCanceledException && IsOf(entry, "MassTransit.ReceiveTransport")
+            )
             .Enrich.FromLogContext()
             .WriteTo.Console(new LogLineFormatter(), standardErrorFromLevel: LogEventLevel.Verbose)
             .CreateLogger();
@@ -33,7 +32,9 @@ internal static class SerilogConsole
     }
 
     private static bool IsOf(LogEvent entry, string source) =>
-        entry.Properties.TryGetValue(Constants.SourceContextPropertyName, out var value) && value is ScalarValue { Value: string name } && name == source;
+        entry.Properties.TryGetValue(Constants.SourceContextPropertyName, out var value)
+        && value is ScalarValue { Value: string name }
+        && name == source;
 
     /// <summary>The failed start itself, the background services that it cancels, and the buses that it stops before they started.</summary>
     private static bool FollowsFailedStart(LogEvent entry)

@@ -146,7 +146,8 @@ internal static class Server
         AddHosted<GateMetrics>(services);
     }
 
-    private static void AddHosted<T>(IServiceCollection services) where T : class, IHostedService
+    private static void AddHosted<T>(IServiceCollection services)
+        where T : class, IHostedService
     {
         services.AddSingleton<T>();
         services.AddHostedService(provider => provider.GetRequiredService<T>());

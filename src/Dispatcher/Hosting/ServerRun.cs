@@ -7,11 +7,14 @@ namespace Dispatcher.Hosting;
 internal static partial class ServerRun
 {
     public static Task UntilStoppedAsync(ServerSettings settings, CancellationToken cancellationToken) =>
-        NamingAsync(new GivenSettings(settings.Postgres, settings.RabbitMq, settings.DataFolder, settings.Urls), async () =>
-        {
-            await RunAsync(settings, cancellationToken);
-            return ExitCode.Done;
-        });
+        NamingAsync(
+            new GivenSettings(settings.Postgres, settings.RabbitMq, settings.DataFolder, settings.Urls),
+            async () =>
+            {
+                await RunAsync(settings, cancellationToken);
+                return ExitCode.Done;
+            }
+        );
 
     /// <summary>Runs what uses these settings; a failure of a server that they lead to names the setting.</summary>
     public static async Task<T> NamingAsync<T>(GivenSettings settings, Func<Task<T>> run)
@@ -26,11 +29,15 @@ internal static partial class ServerRun
         }
     }
 
-    public static Task<int> GuardedAsync(Terminal terminal, Func<Task> run) => GuardedAsync(terminal, async () =>
-    {
-        await run();
-        return ExitCode.Done;
-    });
+    public static Task<int> GuardedAsync(Terminal terminal, Func<Task> run) =>
+        GuardedAsync(
+            terminal,
+            async () =>
+            {
+                await run();
+                return ExitCode.Done;
+            }
+        );
 
     public static async Task<int> GuardedAsync(Terminal terminal, Func<Task<ExitCode>> run)
     {
@@ -70,7 +77,11 @@ internal static partial class ServerRun
         if (Environment.ExitCode != 0)
         {
             // The worker in this process: a server that goes on without it would take jobs that nobody runs.
-            throw new VerbFailedException((ExitCode)Environment.ExitCode, "The embedded worker failed, and the server stopped with it.", "The log says why; correct that and start again.");
+            throw new VerbFailedException(
+                (ExitCode)Environment.ExitCode,
+                "The embedded worker failed, and the server stopped with it.",
+                "The log says why; correct that and start again."
+            );
         }
     }
 
@@ -80,10 +91,14 @@ internal static partial class ServerRun
         {
             return EmbeddedFiles.Open(folder);
         }
-        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception unusable)
+            when (unusable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             throw new VerbFailedException(
-                ExitCode.WrongUse, $"DISPATCHER_DATA (or --data): the folder {folder} cannot be used: {unusable.Message}", "Give a folder that this user may make or write to.");
+                ExitCode.WrongUse,
+                $"DISPATCHER_DATA (or --data): the folder {folder} cannot be used: {unusable.Message}",
+                "Give a folder that this user may make or write to."
+            );
         }
     }
 

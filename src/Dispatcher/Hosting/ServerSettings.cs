@@ -60,10 +60,14 @@ internal sealed record ServerSettings
         {
             return File.ReadAllText(file).Trim();
         }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception unreadable)
+            when (unreadable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             throw new VerbFailedException(
-                ExitCode.WrongUse, $"{name}_FILE names {file}, which cannot be read: {unreadable.Message}", "Correct the path, or let this user read the file.");
+                ExitCode.WrongUse,
+                $"{name}_FILE names {file}, which cannot be read: {unreadable.Message}",
+                "Correct the path, or let this user read the file."
+            );
         }
     }
 }

@@ -6,12 +6,15 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Hosting;
 
 /// <summary>First of all: the tables are there and fit this version, else nothing starts.</summary>
-internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> database, ServerSettings settings, ILogger<StoreStart> logger) : IHostedService
+internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> database, ServerSettings settings, ILogger<StoreStart> logger)
+    : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var missing = settings.Migrate ? await Migrator.MissingAsync(db, cancellationToken) : await Migrator.MissingInExistingAsync(db, cancellationToken);
+        var missing = settings.Migrate
+            ? await Migrator.MissingAsync(db, cancellationToken)
+            : await Migrator.MissingInExistingAsync(db, cancellationToken);
         if (missing.Count == 0)
         {
             return;
@@ -20,7 +23,10 @@ internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> databas
         if (!settings.Migrate && !settings.IsEmbedded)
         {
             throw new VerbFailedException(
-                ExitCode.WrongUse, $"The database lacks {string.Join(", ", missing)}.", "Run \"dispatcher migrate --postgres …\" as the owner of the tables; for development serve with --migrate.");
+                ExitCode.WrongUse,
+                $"The database lacks {string.Join(", ", missing)}.",
+                "Run \"dispatcher migrate --postgres …\" as the owner of the tables; for development serve with --migrate."
+            );
         }
 
         await Migrator.MigrateAsync(db, cancellationToken);

@@ -52,7 +52,10 @@ internal static class StoreWaits
 
     /// <summary>Limits the wait of an endpoint that writes; its handler takes a <see cref="CancellationToken"/>.</summary>
     public static RouteHandlerBuilder LimitStoreWait(this RouteHandlerBuilder endpoint) =>
-        endpoint.AddEndpointFilter(HandleAsync).WithMetadata(StoreWaitLimit.Instance).ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+        endpoint
+            .AddEndpointFilter(HandleAsync)
+            .WithMetadata(StoreWaitLimit.Instance)
+            .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
 
     private static async ValueTask<object?> HandleAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
@@ -72,7 +75,9 @@ internal static class StoreWaits
         }
         catch (Exception fault) when (fault.IsOfStore(context.HttpContext))
         {
-            return Problems.MaybeWritten("It is unknown whether the change was made: the database did not answer. Look at it before you send the request again.");
+            return Problems.MaybeWritten(
+                "It is unknown whether the change was made: the database did not answer. Look at it before you send the request again."
+            );
         }
     }
 }

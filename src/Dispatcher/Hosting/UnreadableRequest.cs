@@ -21,31 +21,47 @@ internal static partial class UnreadableRequest
 {
     private const string General = "Send JSON as /openapi/v1.json describes it, with Content-Type: application/json.";
 
-    public static InputError Error(BadHttpRequestException bad, HttpContext http) => bad switch
-    {
-        { InnerException: JsonException json } => OfJson(json, http),
-        { StatusCode: StatusCodes.Status413PayloadTooLarge } => OfSize(http),
-        { StatusCode: StatusCodes.Status415UnsupportedMediaType } => OfType(http),
-        _ => OfBinding(bad.Message, http),
-    };
+    public static InputError Error(BadHttpRequestException bad, HttpContext http) =>
+        bad switch
+        {
+            { InnerException: JsonException json } => OfJson(json, http),
+            { StatusCode: StatusCodes.Status413PayloadTooLarge } => OfSize(http),
+            { StatusCode: StatusCodes.Status415UnsupportedMediaType } => OfType(http),
+            _ => OfBinding(bad.Message, http),
+        };
 
     /// <summary>Of a content type that the endpoint does not take.</summary>
-    public static InputError OfType(HttpContext http) => Of(
-        "Content-Type", $"Seen: {(http.Request.ContentType is { } type ? $"\"{InputErrors.Cut(type)}\"" : "none")}; allowed: application/json.", "Send a JSON object with Content-Type: application/json.");
+    public static InputError OfType(HttpContext http) =>
+        Of(
+            "Content-Type",
+            $"Seen: {(http.Request.ContentType is { } type ? $"\"{InputErrors.Cut(type)}\"" : "none")}; allowed: application/json.",
+            "Send a JSON object with Content-Type: application/json."
+        );
 
     /// <summary>Of a body that is larger than any endpoint takes.</summary>
     public static InputError OfSize(HttpContext http)
     {
         var most = http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize ?? Messaging.RawMessage.LargestBody;
-        var seen = http.Request.ContentLength is { } length && length > most ? length.ToString("N0", CultureInfo.InvariantCulture) : $"more than {most.ToString("N0", CultureInfo.InvariantCulture)}";
-        return Of("body", string.Create(CultureInfo.InvariantCulture, $"The body has {seen} bytes; allowed: at most {most:N0}."), "Send a smaller one.");
+        var seen =
+            http.Request.ContentLength is { } length && length > most
+                ? length.ToString("N0", CultureInfo.InvariantCulture)
+                : $"more than {most.ToString("N0", CultureInfo.InvariantCulture)}";
+        return Of(
+            "body",
+            string.Create(CultureInfo.InvariantCulture, $"The body has {seen} bytes; allowed: at most {most:N0}."),
+            "Send a smaller one."
+        );
     }
 
     private static InputError OfBinding(string message, HttpContext http)
     {
         if (Parameter().Match(message) is { Success: true } parameter)
         {
-            return Of("?" + parameter.Groups["name"].Value, $"Seen: \"{InputErrors.Cut(parameter.Groups["seen"].Value)}\"; allowed: {Kind(parameter.Groups["type"].Value)}.", "Send such a value, or leave it out.");
+            return Of(
+                "?" + parameter.Groups["name"].Value,
+                $"Seen: \"{InputErrors.Cut(parameter.Groups["seen"].Value)}\"; allowed: {Kind(parameter.Groups["type"].Value)}.",
+                "Send such a value, or leave it out."
+            );
         }
 
         var isBody = message.Contains("body", StringComparison.OrdinalIgnoreCase);
@@ -56,18 +72,28 @@ internal static partial class UnreadableRequest
 
     private static InputError OfJson(JsonException json, HttpContext http)
     {
-        var where = json.Path is { Length: > 1 } path ? InputErrors.Cut(path.Replace('.', '/').TrimStart('$'), InputErrors.LongestWhere) : "body";
+        var where = json.Path is { Length: > 1 } path
+            ? InputErrors.Cut(path.Replace('.', '/').TrimStart('$'), InputErrors.LongestWhere)
+            : "body";
         if (Unmapped().Match(json.Message) is { Success: true } unmapped)
         {
             var name = unmapped.Groups["name"].Value;
-            string[] known = Below(where).Contains('/') ? [] : Members(http);
+            var known = Below(where).Contains('/') ? [] : Members(http);
             var nearest = Nearest.To(InputErrors.Cut(name), known);
-            return Of(where, $"\"{InputErrors.Cut(name)}\" is not known{(known.Length == 0 ? "" : $"; allowed: {string.Join(", ", known)}")}.", nearest is null ? "Remove it. " + General : $"Did you mean \"{nearest}\"?");
+            return Of(
+                where,
+                $"\"{InputErrors.Cut(name)}\" is not known{(known.Length == 0 ? "" : $"; allowed: {string.Join(", ", known)}")}.",
+                nearest is null ? "Remove it. " + General : $"Did you mean \"{nearest}\"?"
+            );
         }
 
         if (Missing().Match(json.Message) is { Success: true } missing)
         {
-            return Of(where, $"Missing: {missing.Groups["names"].Value.Replace("'", "\"", StringComparison.Ordinal)}; required.", "Add it.");
+            return Of(
+                where,
+                $"Missing: {missing.Groups["names"].Value.Replace("'", "\"", StringComparison.Ordinal)}; required.",
+                "Add it."
+            );
         }
 
         if (Converted().Match(json.Message) is { Success: true } converted)
@@ -78,7 +104,11 @@ internal static partial class UnreadableRequest
 
         if (IsSyntax(json) && http.Request.Headers.ContentEncoding is { Count: > 0 } encoding)
         {
-            return Of("body", $"The body has the content encoding \"{InputErrors.Cut(encoding.ToString())}\"; compressed bodies are not read.", "Send it as plain JSON, without Content-Encoding.");
+            return Of(
+                "body",
+                $"The body has the content encoding \"{InputErrors.Cut(encoding.ToString())}\"; compressed bodies are not read.",
+                "Send it as plain JSON, without Content-Encoding."
+            );
         }
 
         return Of(where, IsSyntax(json) ? $"This is no JSON: {JsonFault.Reason(json)}." : "The value cannot be read.", General);
@@ -89,13 +119,25 @@ internal static partial class UnreadableRequest
 
     private static string Below(string where) => where.TrimStart('/');
 
-    private static InputError Of(string where, string message, string fix) => new() { Code = "unreadable", Where = where, Message = message, Fix = fix };
+    private static InputError Of(string where, string message, string fix) =>
+        new()
+        {
+            Code = "unreadable",
+            Where = where,
+            Message = message,
+            Fix = fix,
+        };
 
-    private static string Allowed(HttpContext http) => Members(http) is { Length: > 0 } members ? string.Join(", ", members) : "what /openapi/v1.json describes";
+    private static string Allowed(HttpContext http) =>
+        Members(http) is { Length: > 0 } members ? string.Join(", ", members) : "what /openapi/v1.json describes";
 
     /// <summary>The names of the body's members, as JSON has them.</summary>
     private static string[] Members(HttpContext http) =>
-        [.. (Endpoint(http)?.Metadata.GetMetadata<IAcceptsMetadata>()?.RequestType?.GetProperties() ?? []).Select(member => member.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name).OfType<string>()];
+        [
+            .. (Endpoint(http)?.Metadata.GetMetadata<IAcceptsMetadata>()?.RequestType?.GetProperties() ?? [])
+                .Select(member => member.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name)
+                .OfType<string>(),
+        ];
 
     /// <summary>What was asked for: the exception handler takes it from the request.</summary>
     private static Endpoint? Endpoint(HttpContext http) => http.Features.Get<IExceptionHandlerFeature>()?.Endpoint ?? http.GetEndpoint();
@@ -104,8 +146,17 @@ internal static partial class UnreadableRequest
     {
         (string Part, string Words)[] kinds =
         [
-            ("Guid", "a UUID such as 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10"), ("Int", "a whole number"), ("int", "a whole number"), ("long", "a whole number"), ("String", "a text"), ("string", "a text"),
-            ("Bool", "true or false"), ("bool", "true or false"), ("Date", "a time such as 2026-01-31T18:00:00Z"), ("Byte[]", "a text in base64"), ("List", "a list"),
+            ("Guid", "a UUID such as 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10"),
+            ("Int", "a whole number"),
+            ("int", "a whole number"),
+            ("long", "a whole number"),
+            ("String", "a text"),
+            ("string", "a text"),
+            ("Bool", "true or false"),
+            ("bool", "true or false"),
+            ("Date", "a time such as 2026-01-31T18:00:00Z"),
+            ("Byte[]", "a text in base64"),
+            ("List", "a list"),
         ];
         return Array.Find(kinds, kind => type.Contains(kind.Part, StringComparison.Ordinal)).Words ?? "an object";
     }

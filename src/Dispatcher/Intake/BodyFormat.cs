@@ -13,15 +13,26 @@ internal sealed record BodyFormat(string? ContentType, string? ContentEncoding)
     private const string Fix = "Send JSON encoded as UTF-8 without a byte order mark.";
 
     private static readonly (byte[] Start, string Name)[] Compressed =
-        [([0x1F, 0x8B], "gzip"), ([0x28, 0xB5, 0x2F, 0xFD], "zstd"), ([0x78, 0x01], "deflate"), ([0x78, 0x9C], "deflate"), ([0x78, 0xDA], "deflate"), ([(byte)'P', (byte)'K', 3, 4], "zip")];
+    [
+        ([0x1F, 0x8B], "gzip"),
+        ([0x28, 0xB5, 0x2F, 0xFD], "zstd"),
+        ([0x78, 0x01], "deflate"),
+        ([0x78, 0x9C], "deflate"),
+        ([0x78, 0xDA], "deflate"),
+        ([(byte)'P', (byte)'K', 3, 4], "zip"),
+    ];
 
     /// <summary>UTF-32 before UTF-16, whose mark begins like it. Without a mark, the zeros beside the first character tell.</summary>
     private static readonly (byte[] Start, string Name)[] Encodings =
     [
-        ([0xFF, 0xFE, 0, 0], "UTF-32 (little endian)"), ([0, 0, 0xFE, 0xFF], "UTF-32 (big endian)"),
-        ([0xFF, 0xFE], "UTF-16 (little endian)"), ([0xFE, 0xFF], "UTF-16 (big endian)"),
-        ([(byte)'{', 0, 0, 0], "UTF-32 (little endian)"), ([0, 0, 0, (byte)'{'], "UTF-32 (big endian)"),
-        ([(byte)'{', 0], "UTF-16 (little endian)"), ([0, (byte)'{'], "UTF-16 (big endian)"),
+        ([0xFF, 0xFE, 0, 0], "UTF-32 (little endian)"),
+        ([0, 0, 0xFE, 0xFF], "UTF-32 (big endian)"),
+        ([0xFF, 0xFE], "UTF-16 (little endian)"),
+        ([0xFE, 0xFF], "UTF-16 (big endian)"),
+        ([(byte)'{', 0, 0, 0], "UTF-32 (little endian)"),
+        ([0, 0, 0, (byte)'{'], "UTF-32 (big endian)"),
+        ([(byte)'{', 0], "UTF-16 (little endian)"),
+        ([0, (byte)'{'], "UTF-16 (big endian)"),
     ];
 
     /// <summary>Null: it is UTF-8, and nothing tells what else it could be.</summary>
@@ -29,12 +40,20 @@ internal sealed record BodyFormat(string? ContentType, string? ContentEncoding)
     {
         if (NameOf(body, Compressed) is { } compression)
         {
-            return Of("compressed", $"The body is compressed with {compression}{Said()}; compressed bodies are not read.", "Send it uncompressed, as JSON encoded as UTF-8, without a content encoding.");
+            return Of(
+                "compressed",
+                $"The body is compressed with {compression}{Said()}; compressed bodies are not read.",
+                "Send it uncompressed, as JSON encoded as UTF-8, without a content encoding."
+            );
         }
 
         if (body.StartsWith("\uFEFF"u8))
         {
-            return Of("byte_order_mark", $"The body begins with a byte order mark of UTF-8 (EF BB BF){Said()}.", "Send it without these three bytes, for example with \"new UTF8Encoding(false)\" in .NET or \"utf-8\" instead of \"utf-8-sig\" in Python.");
+            return Of(
+                "byte_order_mark",
+                $"The body begins with a byte order mark of UTF-8 (EF BB BF){Said()}.",
+                "Send it without these three bytes, for example with \"new UTF8Encoding(false)\" in .NET or \"utf-8\" instead of \"utf-8-sig\" in Python."
+            );
         }
 
         if (NameOf(body, Encodings) is { } encoding)
@@ -47,8 +66,14 @@ internal sealed record BodyFormat(string? ContentType, string? ContentEncoding)
 
     /// <summary>A form is text, but what it says of itself tells more than the position of its first character.</summary>
     private InputError? OfType(ReadOnlySpan<byte> body) =>
-        ContentType is { } type && (type.Contains("form", StringComparison.OrdinalIgnoreCase) || type.Contains("xml", StringComparison.OrdinalIgnoreCase)) && body.TrimStart(" \t\r\n"u8) is not [(byte)'{', ..]
-            ? Of("not_json", $"The body is no JSON{Said()}; allowed: a JSON object.", "Send the job as one JSON object with Content-Type: application/json.")
+        ContentType is { } type
+        && (type.Contains("form", StringComparison.OrdinalIgnoreCase) || type.Contains("xml", StringComparison.OrdinalIgnoreCase))
+        && body.TrimStart(" \t\r\n"u8) is not [(byte)'{', ..]
+            ? Of(
+                "not_json",
+                $"The body is no JSON{Said()}; allowed: a JSON object.",
+                "Send the job as one JSON object with Content-Type: application/json."
+            )
             : null;
 
     private static string? NameOf(ReadOnlySpan<byte> body, (byte[] Start, string Name)[] known)
@@ -93,5 +118,12 @@ internal sealed record BodyFormat(string? ContentType, string? ContentEncoding)
         return said.Length == 0 ? "" : $" ({string.Join(", ", said)})";
     }
 
-    private static InputError Of(string code, string message, string fix) => new() { Code = code, Where = "body", Message = message, Fix = fix };
+    private static InputError Of(string code, string message, string fix) =>
+        new()
+        {
+            Code = code,
+            Where = "body",
+            Message = message,
+            Fix = fix,
+        };
 }

@@ -17,23 +17,29 @@ internal static class DirectReplyTo
     private const int MostDigits = 9;
 
     /// <summary>Whether the broker can have written it. The node that it names may have stopped since.</summary>
-    public static bool IsValid(string replyTo) => replyTo.StartsWith(Prefix, StringComparison.Ordinal)
+    public static bool IsValid(string replyTo) =>
+        replyTo.StartsWith(Prefix, StringComparison.Ordinal)
         && replyTo[Prefix.Length..].Split('.') is [var process, var key]
         && Decoded(key) is { Length: KeyBytes }
-        && Decoded(process) is { } bytes && IsProcess(bytes);
+        && Decoded(process) is { } bytes
+        && IsProcess(bytes);
 
     /// <summary>External term format: version, NEW_PID_EXT, ATOM_UTF8_EXT and the length of the node name in two bytes.</summary>
     private static bool IsProcess(ReadOnlySpan<byte> bytes) =>
         bytes is [131, 88, 118, 0, var length, .. var rest] && rest.Length == length + ProcessBytes && IsNode(rest[..length]);
 
     /// <summary>The broker replaces the name of the node by a hash of it.</summary>
-    private static bool IsNode(ReadOnlySpan<byte> name) => name.StartsWith("reply@"u8)
-        && name[NodePrefix.Length..] is { Length: > 0 and <= MostDigits } digits && !digits.ContainsAnyExceptInRange((byte)'0', (byte)'9');
+    private static bool IsNode(ReadOnlySpan<byte> name) =>
+        name.StartsWith("reply@"u8)
+        && name[NodePrefix.Length..] is { Length: > 0 and <= MostDigits } digits
+        && !digits.ContainsAnyExceptInRange((byte)'0', (byte)'9');
 
     /// <summary>Null: it is not what an encoder writes.</summary>
     private static byte[]? Decoded(string base64)
     {
         var bytes = new byte[base64.Length];
-        return Convert.TryFromBase64String(base64, bytes, out var length) && Convert.ToBase64String(bytes, 0, length) == base64 ? bytes[..length] : null;
+        return Convert.TryFromBase64String(base64, bytes, out var length) && Convert.ToBase64String(bytes, 0, length) == base64
+            ? bytes[..length]
+            : null;
     }
 }

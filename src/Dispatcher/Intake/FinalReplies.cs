@@ -21,7 +21,10 @@ internal sealed class FinalReplies(IDbContextFactory<DispatcherDb> database, Job
         }
 
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var job = await db.Jobs.Where(row => row.JobId == jobId && row.Principal == source.Principal).WithoutPayload().SingleOrDefaultAsync(cancellationToken);
+        var job = await db
+            .Jobs.Where(row => row.JobId == jobId && row.Principal == source.Principal)
+            .WithoutPayload()
+            .SingleOrDefaultAsync(cancellationToken);
         return job?.State.IsFinal() == true ? events.Final(job, queue, source.CorrelationId) : null;
     }
 }

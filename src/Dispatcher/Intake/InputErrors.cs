@@ -22,11 +22,27 @@ internal static class InputErrors
     {
         if (errors.Count < Most)
         {
-            errors.Add(new InputError { Code = code, Where = Cut(where, LongestWhere), Message = message, Fix = fix });
+            errors.Add(
+                new InputError
+                {
+                    Code = code,
+                    Where = Cut(where, LongestWhere),
+                    Message = message,
+                    Fix = fix,
+                }
+            );
         }
         else if (errors.Count == Most)
         {
-            errors.Add(new InputError { Code = "too_many_errors", Where = "body", Message = $"And more: only the first {Most} are listed.", Fix = "Correct these and send it again." });
+            errors.Add(
+                new InputError
+                {
+                    Code = "too_many_errors",
+                    Where = "body",
+                    Message = $"And more: only the first {Most} are listed.",
+                    Fix = "Correct these and send it again.",
+                }
+            );
         }
     }
 

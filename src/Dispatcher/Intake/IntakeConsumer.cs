@@ -12,7 +12,11 @@ namespace Dispatcher.Intake;
 
 /// <summary>Steps 1 and 2 for AMQP, in the consume pipeline of the intake queue: reads the body and asks the policy, before anything is stored.</summary>
 internal sealed partial class IntakePolicyFilter(
-    SubmissionReader reader, PolicyGate gate, ILogger<IntakePolicyFilter> logger, RabbitConnection? broker = null) : IFilter<ConsumeContext<RawMessage>>
+    SubmissionReader reader,
+    PolicyGate gate,
+    ILogger<IntakePolicyFilter> logger,
+    RabbitConnection? broker = null
+) : IFilter<ConsumeContext<RawMessage>>
 {
     public async Task Send(ConsumeContext<RawMessage> context, IPipe<ConsumeContext<RawMessage>> next)
     {
@@ -32,7 +36,11 @@ internal sealed partial class IntakePolicyFilter(
         if (aside?.Reason == SetAside.Rejected)
         {
             errors.Report(
-                "rejected", "amqp:x-death", "Somebody took the message from the intake queue and rejected it.", "Publish it again if the job should run.");
+                "rejected",
+                "amqp:x-death",
+                "Somebody took the message from the intake queue and rejected it.",
+                "Publish it again if the job should run."
+            );
         }
 
         var submission = reader.Read(context.Message.Body, source, errors);
@@ -53,9 +61,12 @@ internal sealed partial class IntakePolicyFilter(
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.OwnMessageDropped, LogLevel.Warning,
+        [LoggerMessage(
+            EventIds.OwnMessageDropped,
+            LogLevel.Warning,
             "Dropped a message of type {Type} that this server sent, with routing key {RoutingKey}: a queue dead-letters it to the intake exchange. "
-            + "Find the queue with that x-dead-letter-exchange and remove the argument")]
+                + "Find the queue with that x-dead-letter-exchange and remove the argument"
+        )]
         public static partial void OwnMessage(ILogger logger, string type, string routingKey);
     }
 }
@@ -92,7 +103,10 @@ internal sealed class IntakeConsumer(JobIntake intake, Refusals refusals, FinalR
         }
 
         Answer(reading.Source, MessageTypes.Decision, JsonSerializer.SerializeToUtf8Bytes(result.Answer, WireJson.Default.JobDecision));
-        if (result.Outcome == IntakeOutcome.Known && await finals.OfAsync(result.Answer.JobId, reading.Source, context.CancellationToken) is { } final)
+        if (
+            result.Outcome == IntakeOutcome.Known
+            && await finals.OfAsync(result.Answer.JobId, reading.Source, context.CancellationToken) is { } final
+        )
         {
             relay.Answer(final);
         }
@@ -111,7 +125,8 @@ internal sealed class IntakeConsumer(JobIntake intake, Refusals refusals, FinalR
         Answer(source, conflict);
     }
 
-    private void Answer(SubmissionSource source, Refused refused) => Answer(source, MessageTypes.Refused, JsonSerializer.SerializeToUtf8Bytes(refused, WireJson.Default.Refused));
+    private void Answer(SubmissionSource source, Refused refused) =>
+        Answer(source, MessageTypes.Refused, JsonSerializer.SerializeToUtf8Bytes(refused, WireJson.Default.Refused));
 
     private void Answer(SubmissionSource source, string type, byte[] body)
     {
@@ -125,18 +140,19 @@ internal sealed class IntakeConsumer(JobIntake intake, Refusals refusals, FinalR
 /// <summary>What is said of a submission whose id or key stands for another job.</summary>
 internal static class Conflicts
 {
-    public static Refused Of(Job job) => new()
-    {
-        Code = "conflict",
-        Errors =
-        [
-            new InputError
-            {
-                Code = "conflict",
-                Where = job.IdempotencyKey is null ? "/job_id" : "/idempotency_key",
-                Message = $"Job {job.JobId} or its key was handed in before by the same principal, with other content.",
-                Fix = "Use a new job_id and idempotency_key for another job; send the very same content to ask for the first answer.",
-            },
-        ],
-    };
+    public static Refused Of(Job job) =>
+        new()
+        {
+            Code = "conflict",
+            Errors =
+            [
+                new InputError
+                {
+                    Code = "conflict",
+                    Where = job.IdempotencyKey is null ? "/job_id" : "/idempotency_key",
+                    Message = $"Job {job.JobId} or its key was handed in before by the same principal, with other content.",
+                    Fix = "Use a new job_id and idempotency_key for another job; send the very same content to ask for the first answer.",
+                },
+            ],
+        };
 }

@@ -13,12 +13,20 @@ namespace Dispatcher.Intake;
 /// Step 3: stores decided submissions, many in one commit, with one packed message for their dispatch. One that is known already is answered as the first
 /// time; one whose id or key stands for something else is a conflict.
 /// </summary>
-internal sealed class IntakeWriter(IStore store, StoreHealth health, IDbContextFactory<DispatcherDb> database, Relay relay, TimeProvider time)
-    : GroupCommit<Acceptance, IntakeResult>(health, time)
+internal sealed class IntakeWriter(
+    IStore store,
+    StoreHealth health,
+    IDbContextFactory<DispatcherDb> database,
+    Relay relay,
+    TimeProvider time
+) : GroupCommit<Acceptance, IntakeResult>(health, time)
 {
     protected override Guid KeyOf(Acceptance item) => item.JobId;
 
-    protected override async Task<IReadOnlyList<IntakeResult>> CommitAsync(IReadOnlyList<Acceptance> batch, CancellationToken cancellationToken)
+    protected override async Task<IReadOnlyList<IntakeResult>> CommitAsync(
+        IReadOnlyList<Acceptance> batch,
+        CancellationToken cancellationToken
+    )
     {
         var ready = batch.Where(acceptance => acceptance.Job?.State == JobState.Accepted).Select(acceptance => acceptance.Job!).ToList();
         var packed = ready.Count == 0 ? null : DispatchWake.Message(ready.Select(job => job.Pool!), Time);
@@ -46,7 +54,11 @@ internal sealed class IntakeWriter(IStore store, StoreHealth health, IDbContextF
         }
 
         // The id may stand for one job and the key for another: then one of the two is not this job.
-        var same = known.Where(k => k.JobId == acceptance.JobId || (k.Key is not null && k.Key == acceptance.Key && k.Principal == acceptance.Principal)).ToList();
+        var same = known
+            .Where(k =>
+                k.JobId == acceptance.JobId || (k.Key is not null && k.Key == acceptance.Key && k.Principal == acceptance.Principal)
+            )
+            .ToList();
         var own = same.Where(first => first.Principal == acceptance.Principal).ToList();
         if (own.Count > 0)
         {
@@ -87,17 +99,29 @@ internal sealed class IntakeWriter(IStore store, StoreHealth health, IDbContextF
         var principals = others.Select(acceptance => acceptance.Principal).Distinct().ToList();
         var keys = others.Where(acceptance => acceptance.Key is not null).Select(acceptance => acceptance.Key!).Distinct().ToList();
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var known = await db.Jobs.Where(job => ids.Contains(job.JobId) || (principals.Contains(job.Principal) && keys.Contains(job.IdempotencyKey!)))
-            .Select(job => new Known(job.JobId, job.Principal, job.IdempotencyKey, job.JobHash, null)).ToListAsync(cancellationToken);
-        known.AddRange(await db.Denials.Where(denial => ids.Contains(denial.JobId) || (principals.Contains(denial.Principal) && keys.Contains(denial.IdempotencyKey!)))
-            .Select(denial => new Known(denial.JobId, denial.Principal, denial.IdempotencyKey, denial.JobHash, null)).ToListAsync(cancellationToken));
+        var known = await db
+            .Jobs.Where(job => ids.Contains(job.JobId) || (principals.Contains(job.Principal) && keys.Contains(job.IdempotencyKey!)))
+            .Select(job => new Known(job.JobId, job.Principal, job.IdempotencyKey, job.JobHash, null))
+            .ToListAsync(cancellationToken);
+        known.AddRange(
+            await db
+                .Denials.Where(denial =>
+                    ids.Contains(denial.JobId) || (principals.Contains(denial.Principal) && keys.Contains(denial.IdempotencyKey!))
+                )
+                .Select(denial => new Known(denial.JobId, denial.Principal, denial.IdempotencyKey, denial.JobHash, null))
+                .ToListAsync(cancellationToken)
+        );
         var knownIds = known.Select(k => k.JobId).ToList();
-        var entries = await db.Timeline.AsNoTracking().Where(entry => knownIds.Contains(entry.JobId) && entry.Attempt == 0 && TimelineKinds.Intake.Contains(entry.Kind))
-            .OrderBy(entry => entry.EntryId).ToListAsync(cancellationToken);
+        var entries = await db
+            .Timeline.AsNoTracking()
+            .Where(entry => knownIds.Contains(entry.JobId) && entry.Attempt == 0 && TimelineKinds.Intake.Contains(entry.Kind))
+            .OrderBy(entry => entry.EntryId)
+            .ToListAsync(cancellationToken);
 
         // The last that carries an answer: what was denied for now came before it, and what dispatch decided carries none.
         // Another principal may have been denied for now under the same id.
-        var answers = entries.GroupBy(entry => (entry.JobId, entry.Actor))
+        var answers = entries
+            .GroupBy(entry => (entry.JobId, entry.Actor))
             .ToDictionary(group => group.Key, group => group.Select(TimelineDetails.Answer).LastOrDefault(answer => answer is not null));
         return known.ConvertAll(k => k with { Answer = answers.GetValueOrDefault((k.JobId, k.Principal)) });
     }

@@ -12,8 +12,15 @@ namespace Dispatcher.Intake;
 
 /// <summary>Steps 2 and 3: takes a judged submission and stores what came of it. The same for AMQP and HTTP.</summary>
 internal sealed partial class JobIntake(
-    IntakeWriter writer, PolicyGate gate, CurrentBundle current, IStore store, Relay relay, JobEvents events, StoreClock clock,
-    ILogger<JobIntake> logger)
+    IntakeWriter writer,
+    PolicyGate gate,
+    CurrentBundle current,
+    IStore store,
+    Relay relay,
+    JobEvents events,
+    StoreClock clock,
+    ILogger<JobIntake> logger
+)
 {
     private const string Expired = "the message expired on the broker before a server read it";
 
@@ -60,7 +67,14 @@ internal sealed partial class JobIntake(
         {
             Verdict.RequireApproval => ApprovalRounds.Hold(fresh, decision, now),
             Verdict.Deny => (fresh.With(decision) with { State = JobState.Denied }, (Approval?)null),
-            Verdict.Allow or Verdict.AllowWithConstraints => (fresh.With(decision) with { State = JobState.Accepted, DueAt = fresh.NotAfter }, null),
+            Verdict.Allow or Verdict.AllowWithConstraints => (
+                fresh.With(decision) with
+                {
+                    State = JobState.Accepted,
+                    DueAt = fresh.NotAfter,
+                },
+                null
+            ),
         };
         var denied = job.State == JobState.Denied;
         var expired = source.IsExpired && !denied;
@@ -84,39 +98,43 @@ internal sealed partial class JobIntake(
         };
     }
 
-    private static Denial Denied(Job job) => new()
-    {
-        JobId = job.JobId,
-        Principal = job.Principal,
-        Topic = job.Topic,
-        IdempotencyKey = job.IdempotencyKey,
-        JobHash = job.JobHash,
-        PolicyHash = job.PolicyHash,
-        Labels = job.Labels,
-        RiskTags = job.RiskTags,
-        Payload = job.Payload.Length <= Denial.MostPayloadBytes ? job.Payload : null,
-        WorkflowId = job.WorkflowId,
-    };
+    private static Denial Denied(Job job) =>
+        new()
+        {
+            JobId = job.JobId,
+            Principal = job.Principal,
+            Topic = job.Topic,
+            IdempotencyKey = job.IdempotencyKey,
+            JobHash = job.JobHash,
+            PolicyHash = job.PolicyHash,
+            Labels = job.Labels,
+            RiskTags = job.RiskTags,
+            Payload = job.Payload.Length <= Denial.MostPayloadBytes ? job.Payload : null,
+            WorkflowId = job.WorkflowId,
+        };
 
-    private static JobDecision Answer(Job job) => new()
-    {
-        JobId = job.JobId,
-        State = job.State,
-        Verdict = job.Verdict,
-        Rules = job.Rules,
-        Reason = job.Reason,
-        Constraints = job.Constraints,
-        PolicyHash = job.PolicyHash,
-        JobHash = job.JobHash,
-        ApprovalId = job.State == JobState.Held ? Approval.NameOf(job.JobId, job.ApprovalRound) : null,
-    };
+    private static JobDecision Answer(Job job) =>
+        new()
+        {
+            JobId = job.JobId,
+            State = job.State,
+            Verdict = job.Verdict,
+            Rules = job.Rules,
+            Reason = job.Reason,
+            Constraints = job.Constraints,
+            PolicyHash = job.PolicyHash,
+            JobHash = job.JobHash,
+            ApprovalId = job.State == JobState.Held ? Approval.NameOf(job.JobId, job.ApprovalRound) : null,
+        };
 
     private static partial class Log
     {
         [LoggerMessage(
-            EventIds.JobIdTaken, LogLevel.Warning,
+            EventIds.JobIdTaken,
+            LogLevel.Warning,
             "A submission of {Principal} has the id {JobId}, under which another principal has a job or a denial; "
-            + "it is handled as job {OwnId}. If this happens often, somebody guesses ids in advance")]
+                + "it is handled as job {OwnId}. If this happens often, somebody guesses ids in advance"
+        )]
         public static partial void IdTaken(ILogger logger, string principal, Guid jobId, Guid ownId);
     }
 }

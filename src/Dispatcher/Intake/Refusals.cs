@@ -15,8 +15,14 @@ namespace Dispatcher.Intake;
 /// errors and nothing of the bytes, which the errors quote.
 /// </summary>
 internal sealed partial class Refusals(
-    IStore store, StoreHealth health, Relay relay, JobEvents events, StoreClock clock, TimeProvider time, ILogger<Refusals> logger)
-    : GroupCommit<Refusal, bool>(health, time)
+    IStore store,
+    StoreHealth health,
+    Relay relay,
+    JobEvents events,
+    StoreClock clock,
+    TimeProvider time,
+    ILogger<Refusals> logger
+) : GroupCommit<Refusal, bool>(health, time)
 {
     /// <summary>The class of a dead letter that never became a job.</summary>
     public const string Malformed = "malformed";
@@ -32,7 +38,12 @@ internal sealed partial class Refusals(
 
     /// <summary>Keeps the message; answers with the id it is kept under.</summary>
     public async Task<Refused> RefuseAsync(
-        ReadOnlyMemory<byte> body, SubmissionSource source, IReadOnlyList<InputError> errors, CancellationToken cancellationToken, string faultClass = Malformed)
+        ReadOnlyMemory<byte> body,
+        SubmissionSource source,
+        IReadOnlyList<InputError> errors,
+        CancellationToken cancellationToken,
+        string faultClass = Malformed
+    )
     {
         var letter = Letter(body, source, errors, faultClass);
         string[] codes = [.. errors.Select(error => error.Code).Distinct().Take(MostCodes)];
@@ -41,7 +52,12 @@ internal sealed partial class Refusals(
         await AddAsync(new Refusal(letter, TimelineDetails.Refused(letter, source), [copy, .. told]), cancellationToken);
         var reason = string.Join("; ", errors.Select(error => $"{error.Where}: {error.Message} {error.Fix}").Take(3));
         Log.Refused(logger, letter.DeadLetterId, letter.Principal, reason);
-        return new Refused { Code = faultClass, DeadLetterId = letter.DeadLetterId, Errors = errors };
+        return new Refused
+        {
+            Code = faultClass,
+            DeadLetterId = letter.DeadLetterId,
+            Errors = errors,
+        };
     }
 
     protected override Guid KeyOf(Refusal item) => item.DeadLetter.DeadLetterId;
@@ -59,7 +75,9 @@ internal sealed partial class Refusals(
         return new DeadLetter
         {
             // A message that is delivered again after a crash is kept once. Without a message id that cannot be told from a second one: both are kept.
-            DeadLetterId = source.MessageId is { } id ? UuidV5.Of(faultClass, source.Principal ?? "", id, hash) : Guid.CreateVersion7(Time.GetUtcNow()),
+            DeadLetterId = source.MessageId is { } id
+                ? UuidV5.Of(faultClass, source.Principal ?? "", id, hash)
+                : Guid.CreateVersion7(Time.GetUtcNow()),
             FaultClass = faultClass,
             Owner = Owner,
             Topic = Storable(source.RoutingKey) ?? "unknown",
@@ -77,7 +95,11 @@ internal sealed partial class Refusals(
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.Refused, LogLevel.Information, "Refused a submission of {Principal}, kept as dead letter {DeadLetterId}: {Reason}")]
+        [LoggerMessage(
+            EventIds.Refused,
+            LogLevel.Information,
+            "Refused a submission of {Principal}, kept as dead letter {DeadLetterId}: {Reason}"
+        )]
         public static partial void Refused(ILogger logger, Guid deadLetterId, string principal, string reason);
     }
 }

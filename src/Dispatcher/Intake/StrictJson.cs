@@ -31,7 +31,12 @@ internal static class StrictJson
 
     /// <summary>Null, with the errors added, when it does not pass. With <paramref name="nulAllowed"/> U+0000 does: for what is kept as bytes.
     /// <paramref name="format"/> is what the transport says of the body, for the messages.</summary>
-    public static JsonDocument? Parse(ReadOnlyMemory<byte> body, List<InputError> errors, bool nulAllowed = false, BodyFormat? format = null)
+    public static JsonDocument? Parse(
+        ReadOnlyMemory<byte> body,
+        List<InputError> errors,
+        bool nulAllowed = false,
+        BodyFormat? format = null
+    )
     {
         format ??= new BodyFormat(null, null);
         if (!Utf8.IsValid(body.Span))
@@ -52,7 +57,12 @@ internal static class StrictJson
         }
         catch (JsonException broken)
         {
-            errors.Report("invalid_json", "body", "The body is not one JSON value: " + FirstSentence(broken), "Send one JSON object; each member at most once, at most 64 levels deep.");
+            errors.Report(
+                "invalid_json",
+                "body",
+                "The body is not one JSON value: " + FirstSentence(broken),
+                "Send one JSON object; each member at most once, at most 64 levels deep."
+            );
             return null;
         }
 
@@ -121,13 +131,23 @@ internal static class StrictJson
         }
         catch (InvalidOperationException)
         {
-            errors.Report("lone_surrogate", Where(pointer), "The text has half of a surrogate pair.", "Send both halves, or the character itself as UTF-8.");
+            errors.Report(
+                "lone_surrogate",
+                Where(pointer),
+                "The text has half of a surrogate pair.",
+                "Send both halves, or the character itself as UTF-8."
+            );
             return null;
         }
 
         if (!nulAllowed && text.Contains('\0', StringComparison.Ordinal))
         {
-            errors.Report("nul_character", Where(pointer), "The text has the character U+0000.", "Leave it out; send binary content as base64.");
+            errors.Report(
+                "nul_character",
+                Where(pointer),
+                "The text has the character U+0000.",
+                "Leave it out; send binary content as base64."
+            );
         }
 
         return text;
@@ -135,12 +155,15 @@ internal static class StrictJson
 
     /// <summary>Stops growing once it is longer than what is shown: one long name would be copied for each of the thousands of values below it.</summary>
     private static string Below(string pointer, string name) =>
-        pointer.Length > InputErrors.LongestWhere ? pointer : $"{pointer}/{Escape(name.Length > InputErrors.LongestWhere ? name[..(InputErrors.LongestWhere + 1)] : name)}";
+        pointer.Length > InputErrors.LongestWhere
+            ? pointer
+            : $"{pointer}/{Escape(name.Length > InputErrors.LongestWhere ? name[..(InputErrors.LongestWhere + 1)] : name)}";
 
     private static string Where(string pointer) => pointer.Length == 0 ? "body" : pointer;
 
     /// <summary>A name as a part of a JSON pointer (RFC 6901).</summary>
-    public static string Escape(string name) => name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+    public static string Escape(string name) =>
+        name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
 
     /// <summary>The runtime's message repeats path and position in a second sentence; keep what a person needs.</summary>
     private static string FirstSentence(JsonException broken) =>

@@ -35,22 +35,25 @@ internal sealed record SubmissionSource
     public Guid? NewJobId { get; init; }
 
     /// <summary>Of a delivery over AMQP.</summary>
-    public static SubmissionSource Of(DeliveryFacts facts, CutBody? cut) => new()
-    {
-        Door = "amqp",
-        Principal = facts.UserId,
-        RoutingKey = facts.RoutingKey,
-        MessageId = facts.MessageId,
-        ContentType = facts.ContentType,
-        ContentEncoding = facts.ContentEncoding,
-        ReplyTo = facts.ReplyTo,
-        CorrelationId = facts.CorrelationId,
-        TraceParent = facts.TraceParent,
-        Cut = cut,
-    };
+    public static SubmissionSource Of(DeliveryFacts facts, CutBody? cut) =>
+        new()
+        {
+            Door = "amqp",
+            Principal = facts.UserId,
+            RoutingKey = facts.RoutingKey,
+            MessageId = facts.MessageId,
+            ContentType = facts.ContentType,
+            ContentEncoding = facts.ContentEncoding,
+            ReplyTo = facts.ReplyTo,
+            CorrelationId = facts.CorrelationId,
+            TraceParent = facts.TraceParent,
+            Cut = cut,
+        };
 
     /// <summary>Where answers may go: only to a reply queue that belongs to the principal, so that nobody has answers sent to another's queue.</summary>
-    public string? AllowedReplyTo => ReplyTo is not null && Principal is not null
+    public string? AllowedReplyTo =>
+        ReplyTo is not null
+        && Principal is not null
         && (DirectReplyTo.IsValid(ReplyTo) || ReplyTo.StartsWith($"reply.{Principal}.", StringComparison.Ordinal))
             ? ReplyTo
             : null;

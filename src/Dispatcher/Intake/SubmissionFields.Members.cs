@@ -11,7 +11,8 @@ internal sealed partial class SubmissionFields
     internal static string Cut(string seen) => InputErrors.Cut(seen);
 
     /// <summary>A member that is there; null stands for one that is not.</summary>
-    private JsonElement? Member(string name) => root.TryGetProperty(name, out var member) && member.ValueKind != JsonValueKind.Null ? member : null;
+    private JsonElement? Member(string name) =>
+        root.TryGetProperty(name, out var member) && member.ValueKind != JsonValueKind.Null ? member : null;
 
     private string? Text(string name, int longest) => Member(name) is { } member ? Text(member, "/" + name, longest) : null;
 
@@ -49,25 +50,37 @@ internal sealed partial class SubmissionFields
 
     private void CheckMembers(JsonElement element, string pointer, string[] known)
     {
-        foreach (var name in element.EnumerateObject().Select(member => member.Name).Where(name => !known.Contains(name, StringComparer.Ordinal)).TakeWhile(_ => !errors.IsFull()))
+        foreach (
+            var name in element
+                .EnumerateObject()
+                .Select(member => member.Name)
+                .Where(name => !known.Contains(name, StringComparer.Ordinal))
+                .TakeWhile(_ => !errors.IsFull())
+        )
         {
             var meant = Nearest.To(Cut(name), known) is { } nearest ? $" Did you mean \"{nearest}\"?" : "";
-            Add("unknown_field", $"{pointer}/{Cut(StrictJson.Escape(name))}", "There is no such field." + meant, $"Allowed: {string.Join(", ", known)}.");
+            Add(
+                "unknown_field",
+                $"{pointer}/{Cut(StrictJson.Escape(name))}",
+                "There is no such field." + meant,
+                $"Allowed: {string.Join(", ", known)}."
+            );
         }
     }
 
     private void Add(string code, string where, string message, string fix) => errors.Report(code, where, message, fix);
 
-    private static string Kind(JsonElement element) => element.ValueKind switch
-    {
-        JsonValueKind.Object => "an object",
-        JsonValueKind.Array => $"an array of {element.GetArrayLength()}",
-        JsonValueKind.String => "a string",
-        JsonValueKind.Number => "a number",
-        JsonValueKind.True or JsonValueKind.False => "a boolean",
-        JsonValueKind.Null => "null",
-        JsonValueKind.Undefined => "nothing",
-    };
+    private static string Kind(JsonElement element) =>
+        element.ValueKind switch
+        {
+            JsonValueKind.Object => "an object",
+            JsonValueKind.Array => $"an array of {element.GetArrayLength()}",
+            JsonValueKind.String => "a string",
+            JsonValueKind.Number => "a number",
+            JsonValueKind.True or JsonValueKind.False => "a boolean",
+            JsonValueKind.Null => "null",
+            JsonValueKind.Undefined => "nothing",
+        };
 
     [GeneratedRegex(@"^[a-z0-9_-]+(\.[a-z0-9_-]+){1,7}\z")]
     private static partial Regex TopicForm();

@@ -19,7 +19,18 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
     private static readonly string[] Reserved = ["sys.", "approval.", "approval_"];
 
     private static readonly string[] Known =
-        ["v", "job_id", "topic", "labels", "risk_tags", "payload", "idempotency_key", "workflow_id", "estimated_cost", "not_after"];
+    [
+        "v",
+        "job_id",
+        "topic",
+        "labels",
+        "risk_tags",
+        "payload",
+        "idempotency_key",
+        "workflow_id",
+        "estimated_cost",
+        "not_after",
+    ];
 
     public Job? Read(SubmissionSource source)
     {
@@ -71,11 +82,21 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
         }
         else if (topic is not null && !TopicForm().IsMatch(topic))
         {
-            Add("bad_topic", "/topic", $"\"{Cut(topic)}\" is no topic; allowed are 2 to 8 segments of a-z, 0-9, _ and -, joined by dots.", "Use the topic as topics.yaml has it.");
+            Add(
+                "bad_topic",
+                "/topic",
+                $"\"{Cut(topic)}\" is no topic; allowed are 2 to 8 segments of a-z, 0-9, _ and -, joined by dots.",
+                "Use the topic as topics.yaml has it."
+            );
         }
         else if (topic is not null && source.RoutingKey is not null && source.RoutingKey != topic)
         {
-            Add("topic_mismatch", "amqp:routing_key", $"The routing key is \"{Cut(source.RoutingKey)}\", the topic \"{Cut(topic)}\"; they must be equal.", "Publish with the topic as the routing key.");
+            Add(
+                "topic_mismatch",
+                "amqp:routing_key",
+                $"The routing key is \"{Cut(source.RoutingKey)}\", the topic \"{Cut(topic)}\"; they must be equal.",
+                "Publish with the topic as the routing key."
+            );
         }
 
         return topic ?? "";
@@ -95,17 +116,32 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
             var where = "/labels/" + Cut(StrictJson.Escape(label.Name));
             if (++count > limits.MaxLabels)
             {
-                Add("too_many_labels", "/labels", $"More than {limits.MaxLabels} labels.", "Keep labels for what rules test; put content into the payload.");
+                Add(
+                    "too_many_labels",
+                    "/labels",
+                    $"More than {limits.MaxLabels} labels.",
+                    "Keep labels for what rules test; put content into the payload."
+                );
                 break;
             }
 
             if (Characters(label.Name) is var length && (length == 0 || length > limits.MaxLabelKey))
             {
-                Add("bad_label_key", where, $"The key has {length} characters; allowed are 1 to {limits.MaxLabelKey}.", "Use a shorter key.");
+                Add(
+                    "bad_label_key",
+                    where,
+                    $"The key has {length} characters; allowed are 1 to {limits.MaxLabelKey}.",
+                    "Use a shorter key."
+                );
             }
             else if (Reserved.Any(prefix => label.Name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)))
             {
-                Add("reserved_label", where, $"Labels starting {string.Join(", ", Reserved.Select(prefix => $"\"{prefix}\""))} are Dispatcher's own word.", "Leave it out; approvals are given over HTTP only.");
+                Add(
+                    "reserved_label",
+                    where,
+                    $"Labels starting {string.Join(", ", Reserved.Select(prefix => $"\"{prefix}\""))} are Dispatcher's own word.",
+                    "Leave it out; approvals are given over HTTP only."
+                );
             }
             else if (Text(label.Value, where, limits.MaxLabelValue) is { } value)
             {
@@ -125,11 +161,23 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
 
         if (array.ValueKind != JsonValueKind.Array || array.GetArrayLength() > MaxTags)
         {
-            Add("bad_risk_tags", "/risk_tags", $"Seen: {Kind(array)}; allowed is an array of at most {MaxTags} strings.", "For example [\"egress\"].");
+            Add(
+                "bad_risk_tags",
+                "/risk_tags",
+                $"Seen: {Kind(array)}; allowed is an array of at most {MaxTags} strings.",
+                "For example [\"egress\"]."
+            );
             return [];
         }
 
-        return [.. array.EnumerateArray().Select((tag, i) => Text(tag, $"/risk_tags/{i}", MaxTag) ?? "").Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        return
+        [
+            .. array
+                .EnumerateArray()
+                .Select((tag, i) => Text(tag, $"/risk_tags/{i}", MaxTag) ?? "")
+                .Distinct(StringComparer.Ordinal)
+                .Order(StringComparer.Ordinal),
+        ];
     }
 
     private byte[] Payload()
@@ -142,15 +190,22 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
         var bytes = JsonMarshal.GetRawUtf8Value(payload);
         if (bytes.Length > limits.MaxPayloadBytes)
         {
-            Add("payload_too_large", "/payload", $"The payload has {bytes.Length:N0} bytes; at most {limits.MaxPayloadBytes:N0} are taken.", "Put large content into an object store and send its address.");
+            Add(
+                "payload_too_large",
+                "/payload",
+                $"The payload has {bytes.Length:N0} bytes; at most {limits.MaxPayloadBytes:N0} are taken.",
+                "Put large content into an object store and send its address."
+            );
         }
 
         if (StrictJson.Depth(payload) is var depth and > JsonLimits.DeepestValue)
         {
             Add(
-                "payload_too_deep", "/payload",
+                "payload_too_deep",
+                "/payload",
                 $"The payload has {depth} levels of arrays and objects; at most {JsonLimits.DeepestValue} are taken.",
-                "Flatten it, or send the deep part as a text.");
+                "Flatten it, or send the deep part as a text."
+            );
         }
 
         return bytes.ToArray();
@@ -179,7 +234,12 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
             return value;
         }
 
-        Add("bad_amount", "/estimated_cost/" + name, $"Seen: {Cut(amount.GetRawText())}; allowed is a whole number from 0.", "Send whole units.");
+        Add(
+            "bad_amount",
+            "/estimated_cost/" + name,
+            $"Seen: {Cut(amount.GetRawText())}; allowed is a whole number from 0.",
+            "Send whole units."
+        );
         return 0;
     }
 
@@ -190,12 +250,21 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
             return null;
         }
 
-        if (Rfc3339().IsMatch(text) && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, out var at) && at >= DateTimeOffset.UnixEpoch)
+        if (
+            Rfc3339().IsMatch(text)
+            && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, out var at)
+            && at >= DateTimeOffset.UnixEpoch
+        )
         {
             return Timestamps.Micros(at);
         }
 
-        Add("bad_time", "/not_after", $"\"{Cut(text)}\" is no time; allowed is RFC 3339 with an offset.", "For example \"2026-04-01T12:00:00Z\".");
+        Add(
+            "bad_time",
+            "/not_after",
+            $"\"{Cut(text)}\" is no time; allowed is RFC 3339 with an offset.",
+            "For example \"2026-04-01T12:00:00Z\"."
+        );
         return null;
     }
 
@@ -209,9 +278,11 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
             }
 
             Add(
-                "bad_job_id", "/job_id",
+                "bad_job_id",
+                "/job_id",
                 $"\"{Cut(text)}\" is no id; allowed is a UUID with hyphens, not all zero and not of version 8, which Dispatcher makes itself.",
-                "For example \"0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11\", or leave it out and set \"idempotency_key\".");
+                "For example \"0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11\", or leave it out and set \"idempotency_key\"."
+            );
             return Guid.Empty;
         }
 
@@ -232,7 +303,12 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
 
         if (source.NewJobId is null)
         {
-            Add("no_identity", "body", "Nothing tells this job from another: no job_id, no idempotency_key, no AMQP message_id.", "Set one of the three, so that sending it twice does not run it twice.");
+            Add(
+                "no_identity",
+                "body",
+                "Nothing tells this job from another: no job_id, no idempotency_key, no AMQP message_id.",
+                "Set one of the three, so that sending it twice does not run it twice."
+            );
         }
 
         return source.NewJobId ?? Guid.Empty;

@@ -47,54 +47,78 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
 
     /// <param name="bytes">How many bytes there are, in words.</param>
     /// <param name="most">How many are read.</param>
-    public static InputError TooLarge(string bytes, int most) => new()
-    {
-        Code = "body_too_large",
-        Where = "body",
-        Message = string.Create(CultureInfo.InvariantCulture, $"The body has {bytes} bytes; at most {most:N0} are read."),
-        Fix = "Put large content into an object store and send its address.",
-    };
+    public static InputError TooLarge(string bytes, int most) =>
+        new()
+        {
+            Code = "body_too_large",
+            Where = "body",
+            Message = string.Create(CultureInfo.InvariantCulture, $"The body has {bytes} bytes; at most {most:N0} are read."),
+            Fix = "Put large content into an object store and send its address.",
+        };
 
     private static JsonElement JobElement(JsonElement root, SubmissionSource source) =>
-        source.Door == "amqp" && source.ContentType?.StartsWith(EnvelopeType, StringComparison.OrdinalIgnoreCase) == true
-            && root.ValueKind == JsonValueKind.Object && root.TryGetProperty("message", out var message)
-                ? message
-                : root;
+        source.Door == "amqp"
+        && source.ContentType?.StartsWith(EnvelopeType, StringComparison.OrdinalIgnoreCase) == true
+        && root.ValueKind == JsonValueKind.Object
+        && root.TryGetProperty("message", out var message)
+            ? message
+            : root;
 
     /// <summary>What is no trace context is left out, as W3C asks: it must not keep a good job away.</summary>
-    private static string? Trace(SubmissionSource source) => ActivityContext.TryParse(source.TraceParent, null, out _) ? source.TraceParent : null;
+    private static string? Trace(SubmissionSource source) =>
+        ActivityContext.TryParse(source.TraceParent, null, out _) ? source.TraceParent : null;
 
     private static void CheckSource(SubmissionSource source, List<InputError> errors)
     {
         if (source.Principal is null)
         {
-            errors.Add(new InputError
-            {
-                Code = "no_principal",
-                Where = "amqp:user_id",
-                Message = "The message does not say who sends it.",
-                Fix = "Set the AMQP property user_id to the name of the broker user you are connected as; the broker checks it.",
-            });
+            errors.Add(
+                new InputError
+                {
+                    Code = "no_principal",
+                    Where = "amqp:user_id",
+                    Message = "The message does not say who sends it.",
+                    Fix = "Set the AMQP property user_id to the name of the broker user you are connected as; the broker checks it.",
+                }
+            );
         }
         else if (!Principal().IsMatch(source.Principal))
         {
-            errors.Add(new InputError
-            {
-                Code = "bad_principal",
-                Where = "amqp:user_id",
-                Message = $"\"{SubmissionFields.Cut(source.Principal)}\" cannot be a principal; allowed are 1 to 64 characters of a-z, 0-9, _ and -.",
-                Fix = "Connect as a broker user with such a name.",
-            });
+            errors.Add(
+                new InputError
+                {
+                    Code = "bad_principal",
+                    Where = "amqp:user_id",
+                    Message =
+                        $"\"{SubmissionFields.Cut(source.Principal)}\" cannot be a principal; allowed are 1 to 64 characters of a-z, 0-9, _ and -.",
+                    Fix = "Connect as a broker user with such a name.",
+                }
+            );
         }
 
         CheckReplyTo(source, errors);
 
         // AMQP allows what PostgreSQL's text does not.
-        foreach (var (name, value) in new[] { ("message_id", source.MessageId), ("correlation_id", source.CorrelationId), ("reply_to", source.ReplyTo) })
+        foreach (
+            var (name, value) in new[]
+            {
+                ("message_id", source.MessageId),
+                ("correlation_id", source.CorrelationId),
+                ("reply_to", source.ReplyTo),
+            }
+        )
         {
             if (value?.Contains('\0', StringComparison.Ordinal) == true)
             {
-                errors.Add(new InputError { Code = "nul_character", Where = "amqp:" + name, Message = "The text has the character U+0000.", Fix = "Leave it out." });
+                errors.Add(
+                    new InputError
+                    {
+                        Code = "nul_character",
+                        Where = "amqp:" + name,
+                        Message = "The text has the character U+0000.",
+                        Fix = "Leave it out.",
+                    }
+                );
             }
         }
     }
@@ -104,14 +128,17 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
     {
         if (source is { ReplyTo.Length: > 0, Principal: not null, AllowedReplyTo: null })
         {
-            errors.Add(new InputError
-            {
-                Code = "bad_reply_to",
-                Where = "amqp:reply_to",
-                Message = $"\"{SubmissionFields.Cut(source.ReplyTo)}\" is no reply queue of {SubmissionFields.Cut(source.Principal)}.",
-                Fix = $"Use amq.rabbitmq.reply-to, or a queue whose name begins with \"reply.{SubmissionFields.Cut(source.Principal)}.\"; "
-                    + "leave reply_to out if nobody waits for an answer.",
-            });
+            errors.Add(
+                new InputError
+                {
+                    Code = "bad_reply_to",
+                    Where = "amqp:reply_to",
+                    Message = $"\"{SubmissionFields.Cut(source.ReplyTo)}\" is no reply queue of {SubmissionFields.Cut(source.Principal)}.",
+                    Fix =
+                        $"Use amq.rabbitmq.reply-to, or a queue whose name begins with \"reply.{SubmissionFields.Cut(source.Principal)}.\"; "
+                        + "leave reply_to out if nobody waits for an answer.",
+                }
+            );
         }
     }
 

@@ -88,25 +88,27 @@ internal sealed record Job
 
     /// <summary>What the policy may know.</summary>
     /// <param name="attempt">The attempt to be made, as <see cref="NextTry"/> counts.</param>
-    public JobFacts Facts(int attempt) => new()
-    {
-        Principal = Principal,
-        Topic = Topic,
-        Labels = Labels,
-        RiskTags = RiskTags,
-        Payload = Payload,
-        WorkflowId = WorkflowId,
-        Attempt = attempt,
-    };
+    public JobFacts Facts(int attempt) =>
+        new()
+        {
+            Principal = Principal,
+            Topic = Topic,
+            Labels = Labels,
+            RiskTags = RiskTags,
+            Payload = Payload,
+            WorkflowId = WorkflowId,
+            Attempt = attempt,
+        };
 
     /// <summary>The job under this decision.</summary>
-    public Job With(Decision decision) => this with
-    {
-        Verdict = decision.Verdict,
-        Rules = decision.Rules,
-        Reason = decision.Detail is null ? decision.Reason : $"{decision.Reason}: {decision.Detail}",
-        Constraints = decision.Constraints,
-        PolicyHash = decision.PolicyHash,
-        BasisHash = decision.BasisHash,
-    };
+    public Job With(Decision decision) =>
+        this with
+        {
+            Verdict = decision.Verdict,
+            Rules = decision.Rules,
+            Reason = decision.Detail is null ? decision.Reason : $"{decision.Reason}: {decision.Detail}",
+            Constraints = decision.Constraints,
+            PolicyHash = decision.PolicyHash,
+            BasisHash = decision.BasisHash,
+        };
 }

@@ -30,9 +30,18 @@ internal sealed class JobCancel(MoveWriter moves, IDbContextFactory<DispatcherDb
 
     private static Move Cancelled(Job job, string actor)
     {
-        var after = job.State == JobState.Running
-            ? job with { CancelRequested = true }
-            : job with { State = JobState.Cancelled, CancelRequested = true, Reason = $"cancelled by {actor}" };
+        var after =
+            job.State == JobState.Running
+                ? job with
+                {
+                    CancelRequested = true,
+                }
+                : job with
+                {
+                    State = JobState.Cancelled,
+                    CancelRequested = true,
+                    Reason = $"cancelled by {actor}",
+                };
         var kind = after.State == JobState.Cancelled ? TimelineKinds.Cancelled : TimelineKinds.CancelRequested;
         return new Move(job, after) { Entry = TimelineDetails.Asked(kind, after, actor) };
     }

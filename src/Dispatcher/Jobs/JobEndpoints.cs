@@ -16,20 +16,37 @@ internal static class JobEndpoints
     public static void MapJobs(this IEndpointRouteBuilder routes)
     {
         var jobs = routes.MapGroup("/api/jobs").RequireAuthorization(Callers.Anyone).WithTags("jobs");
-        jobs.MapPost("", SubmitAsync).RequireAuthorization(Callers.Producers).Accepts<SubmitJob>("application/json", "*/*")
-            .Produces<JobDecision>(StatusCodes.Status202Accepted).Produces<JobDecision>(StatusCodes.Status403Forbidden)
-            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status409Conflict)
-            .WithMetadata(StoreWaitLimit.Instance).ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+        jobs.MapPost("", SubmitAsync)
+            .RequireAuthorization(Callers.Producers)
+            .Accepts<SubmitJob>("application/json", "*/*")
+            .Produces<JobDecision>(StatusCodes.Status202Accepted)
+            .Produces<JobDecision>(StatusCodes.Status403Forbidden)
+            .ProducesProblem(StatusCodes.Status400BadRequest)
+            .ProducesProblem(StatusCodes.Status409Conflict)
+            .WithMetadata(StoreWaitLimit.Instance)
+            .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
         jobs.MapGet("", ListAsync).Produces<Page<JobSummary>>().ProducesProblem(StatusCodes.Status400BadRequest);
         jobs.MapGet("/{jobId:guid}", ShowAsync).Produces<JobView>();
         jobs.MapGet("/{jobId:guid}/timeline", TimelineAsync).Produces<Page<TimelineEntryView>>();
         jobs.MapGet("/{jobId:guid}/attempts", AttemptsAsync).Produces<Page<AttemptView>>();
-        jobs.MapPost("/{jobId:guid}/cancel", CancelAsync).Produces<CancelAnswer>(StatusCodes.Status202Accepted)
-            .ProducesProblem(StatusCodes.Status403Forbidden).ProducesProblem(StatusCodes.Status409Conflict).LimitStoreWait();
+        jobs.MapPost("/{jobId:guid}/cancel", CancelAsync)
+            .Produces<CancelAnswer>(StatusCodes.Status202Accepted)
+            .ProducesProblem(StatusCodes.Status403Forbidden)
+            .ProducesProblem(StatusCodes.Status409Conflict)
+            .LimitStoreWait();
     }
 
     private static async Task<IResult> SubmitAsync(
-        HttpContext http, ClaimsPrincipal caller, SubmissionReader reader, PolicyGate gate, JobIntake intake, StoreClock clock, IOptions<IntakeOptions> limits, TimeProvider time, CancellationToken cancellationToken)
+        HttpContext http,
+        ClaimsPrincipal caller,
+        SubmissionReader reader,
+        PolicyGate gate,
+        JobIntake intake,
+        StoreClock clock,
+        IOptions<IntakeOptions> limits,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
     {
         if (clock.Trouble is { } trouble)
         {
@@ -50,7 +67,9 @@ internal static class JobEndpoints
         if (http.Request.ContentLength > most || body.Length > most)
         {
             // Without a stated length it is not read to its end only to be counted.
-            var bytes = http.Request.ContentLength?.ToString("N0", CultureInfo.InvariantCulture) ?? $"more than {most.ToString("N0", CultureInfo.InvariantCulture)}";
+            var bytes =
+                http.Request.ContentLength?.ToString("N0", CultureInfo.InvariantCulture)
+                ?? $"more than {most.ToString("N0", CultureInfo.InvariantCulture)}";
             return Problems.Malformed([SubmissionReader.TooLarge(bytes, most)]);
         }
 
@@ -64,14 +83,18 @@ internal static class JobEndpoints
         using var limit = StoreWaits.Begin(http);
         try
         {
-            return Answer(await intake.AcceptAsync(await gate.JudgeAsync(submission.Job, Hop.Intake, limit.Token), source, limit.Token), submission);
+            return Answer(
+                await intake.AcceptAsync(await gate.JudgeAsync(submission.Job, Hop.Intake, limit.Token), source, limit.Token),
+                submission
+            );
         }
         catch (AbandonedCommitException given) when (given.MayBeCommitted)
         {
             return Problems.MaybeWritten(
                 "It is unknown whether the job was taken: the database did not answer in time. "
-                + "Send the same job again with the same idempotency_key or job_id; one that was taken is not taken twice.",
-                submission.Job.JobId);
+                    + "Send the same job again with the same idempotency_key or job_id; one that was taken is not taken twice.",
+                submission.Job.JobId
+            );
         }
         catch (Exception fault) when (fault.IsOfStore(http))
         {
@@ -97,17 +120,34 @@ internal static class JobEndpoints
     }
 
     private static async Task<IResult> ListAsync(
-        ClaimsPrincipal caller, JobReads reads, string? state, string? topic, string? principal, string? cursor, int limit = 50, CancellationToken cancellationToken = default)
+        ClaimsPrincipal caller,
+        JobReads reads,
+        string? state,
+        string? topic,
+        string? principal,
+        string? cursor,
+        int limit = 50,
+        CancellationToken cancellationToken = default
+    )
     {
         var errors = new List<InputError>();
         var page = Paging.Read(cursor, limit, errors);
         if (state is not null && !WireNames.TryState(state, out _))
         {
-            errors.Report("unknown_state", "?state", $"There is no state \"{InputErrors.Cut(state)}\".", "Allowed: " + string.Join(", ", WireNames.AllStates));
+            errors.Report(
+                "unknown_state",
+                "?state",
+                $"There is no state \"{InputErrors.Cut(state)}\".",
+                "Allowed: " + string.Join(", ", WireNames.AllStates)
+            );
         }
 
         // PostgreSQL's text takes every character but this one, and says so with an exception.
-        foreach (var (name, _) in new[] { ("topic", topic), ("principal", principal) }.Where(filter => filter.Item2?.Contains('\0', StringComparison.Ordinal) == true))
+        foreach (
+            var (name, _) in new[] { ("topic", topic), ("principal", principal) }.Where(filter =>
+                filter.Item2?.Contains('\0', StringComparison.Ordinal) == true
+            )
+        )
         {
             errors.Report("nul_character", "?" + name, "The text has the character U+0000.", "Leave it out.");
         }
@@ -117,24 +157,47 @@ internal static class JobEndpoints
             return Problems.Malformed(errors);
         }
 
-        var query = new JobQuery(state is null ? null : WireNames.State(state), topic, caller.MaySeeAll() ? principal : caller.Subject(), page);
+        var query = new JobQuery(
+            state is null ? null : WireNames.State(state),
+            topic,
+            caller.MaySeeAll() ? principal : caller.Subject(),
+            page
+        );
         return Results.Ok(await reads.ListAsync(query, cancellationToken));
     }
 
     private static async Task<IResult> ShowAsync(Guid jobId, ClaimsPrincipal caller, JobReads reads, CancellationToken cancellationToken) =>
-        await reads.FindAsync(jobId, caller, cancellationToken) is { } job ? Results.Ok(JobView.Of(job)) : Problems.NotFound(await reads.WhyNotAsync(jobId, caller, cancellationToken));
+        await reads.FindAsync(jobId, caller, cancellationToken) is { } job
+            ? Results.Ok(JobView.Of(job))
+            : Problems.NotFound(await reads.WhyNotAsync(jobId, caller, cancellationToken));
 
-    private static async Task<IResult> TimelineAsync(Guid jobId, ClaimsPrincipal caller, JobReads reads, CancellationToken cancellationToken) =>
+    private static async Task<IResult> TimelineAsync(
+        Guid jobId,
+        ClaimsPrincipal caller,
+        JobReads reads,
+        CancellationToken cancellationToken
+    ) =>
         await reads.TimelineAsync(jobId, caller, cancellationToken) is { } entries
             ? Results.Ok(new Page<TimelineEntryView>([.. entries.Select(TimelineEntryView.Of)], null))
             : Problems.NotFound(await reads.WhyNotAsync(jobId, caller, cancellationToken));
 
-    private static async Task<IResult> AttemptsAsync(Guid jobId, ClaimsPrincipal caller, JobReads reads, CancellationToken cancellationToken) =>
+    private static async Task<IResult> AttemptsAsync(
+        Guid jobId,
+        ClaimsPrincipal caller,
+        JobReads reads,
+        CancellationToken cancellationToken
+    ) =>
         await reads.TimelineAsync(jobId, caller, cancellationToken) is { } entries
             ? Results.Ok(new Page<AttemptView>(AttemptView.Of(entries), null))
             : Problems.NotFound(await reads.WhyNotAsync(jobId, caller, cancellationToken));
 
-    private static async Task<IResult> CancelAsync(Guid jobId, ClaimsPrincipal caller, JobReads reads, JobCancel cancel, CancellationToken cancellationToken)
+    private static async Task<IResult> CancelAsync(
+        Guid jobId,
+        ClaimsPrincipal caller,
+        JobReads reads,
+        JobCancel cancel,
+        CancellationToken cancellationToken
+    )
     {
         if (await reads.FindAsync(jobId, caller, cancellationToken) is not { } seen)
         {
@@ -143,7 +206,11 @@ internal static class JobEndpoints
 
         if (!caller.MayCancel(seen.Principal))
         {
-            return Results.Problem(title: "This key may not do that", detail: $"Job {jobId} belongs to {seen.Principal}; only that principal, operators and admins may cancel it.", statusCode: StatusCodes.Status403Forbidden);
+            return Results.Problem(
+                title: "This key may not do that",
+                detail: $"Job {jobId} belongs to {seen.Principal}; only that principal, operators and admins may cancel it.",
+                statusCode: StatusCodes.Status403Forbidden
+            );
         }
 
         var job = await cancel.CancelAsync(seen.JobId, caller.Subject(), cancellationToken);

@@ -10,7 +10,16 @@ namespace Dispatcher.Jobs;
 
 /// <summary>What a list reads of a job: neither payload nor result.</summary>
 internal sealed record ListedJob(
-    Guid JobId, string Topic, string Principal, JobState State, int Attempt, Verdict Verdict, string? FaultClass, long CreatedAt, long UpdatedAt);
+    Guid JobId,
+    string Topic,
+    string Principal,
+    JobState State,
+    int Attempt,
+    Verdict Verdict,
+    string? FaultClass,
+    long CreatedAt,
+    long UpdatedAt
+);
 
 /// <summary>Which jobs to list.</summary>
 internal sealed record JobQuery(JobState? State, string? Topic, string? Principal, Paging Page);
@@ -31,9 +40,20 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
             jobs = jobs.Where(job => job.CreatedAt < at || (job.CreatedAt == at && job.JobId.CompareTo(id) < 0));
         }
 
-        var rows = await jobs.OrderByDescending(job => job.CreatedAt).ThenByDescending(job => job.JobId).Take(query.Page.Limit)
+        var rows = await jobs.OrderByDescending(job => job.CreatedAt)
+            .ThenByDescending(job => job.JobId)
+            .Take(query.Page.Limit)
             .Select(job => new ListedJob(
-                job.JobId, job.Topic, job.Principal, job.State, job.Attempt, job.Verdict, job.FaultClass, job.CreatedAt, job.UpdatedAt))
+                job.JobId,
+                job.Topic,
+                job.Principal,
+                job.State,
+                job.Attempt,
+                job.Verdict,
+                job.FaultClass,
+                job.CreatedAt,
+                job.UpdatedAt
+            ))
             .ToListAsync(cancellationToken);
         return query.Page.Of(rows, JobSummary.Of, job => new Cursor(job.CreatedAt, job.JobId));
     }
@@ -55,18 +75,27 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
     {
         var own = JobIds.Own(caller.Subject(), jobId);
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var known = await db.Jobs.Where(job => job.JobId == jobId || job.JobId == own).Select(job => new { job.JobId, job.Principal })
-            .Concat(db.Denials.Where(denial => denial.JobId == jobId || denial.JobId == own)
-                .Select(denial => new { denial.JobId, denial.Principal }))
-            .Concat(db.DeadLetters.Where(letter => letter.DeadLetterId == jobId && letter.JobId == null)
-                .Select(letter => new { JobId = letter.DeadLetterId, letter.Principal }))
+        var known = await db
+            .Jobs.Where(job => job.JobId == jobId || job.JobId == own)
+            .Select(job => new { job.JobId, job.Principal })
+            .Concat(
+                db.Denials.Where(denial => denial.JobId == jobId || denial.JobId == own)
+                    .Select(denial => new { denial.JobId, denial.Principal })
+            )
+            .Concat(
+                db.DeadLetters.Where(letter => letter.DeadLetterId == jobId && letter.JobId == null)
+                    .Select(letter => new { JobId = letter.DeadLetterId, letter.Principal })
+            )
             .ToListAsync(cancellationToken);
         if (known.OrderBy(one => one.JobId == own).FirstOrDefault(one => MaySee(caller, one.Principal)) is not { } seen)
         {
             return null;
         }
 
-        var entries = await db.Timeline.AsNoTracking().Where(entry => entry.JobId == seen.JobId).OrderBy(entry => entry.EntryId)
+        var entries = await db
+            .Timeline.AsNoTracking()
+            .Where(entry => entry.JobId == seen.JobId)
+            .OrderBy(entry => entry.EntryId)
             .ToListAsync(cancellationToken);
         return caller.MaySeeAll() ? entries : [.. entries.Where(entry => !IsOfAnother(entry, seen.Principal))];
     }
@@ -82,7 +111,10 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var own = JobIds.Own(caller.Subject(), jobId);
-        var denials = await db.Denials.AsNoTracking().Where(row => row.JobId == jobId || row.JobId == own).Select(row => row.Principal)
+        var denials = await db
+            .Denials.AsNoTracking()
+            .Where(row => row.JobId == jobId || row.JobId == own)
+            .Select(row => row.Principal)
             .ToListAsync(cancellationToken);
         return denials.Exists(principal => MaySee(caller, principal))
             ? $"Submission {jobId} was denied at intake, so that there is no job; /api/jobs/{jobId}/timeline tells why."

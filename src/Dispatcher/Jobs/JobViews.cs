@@ -9,10 +9,29 @@ namespace Dispatcher.Jobs;
 
 /// <summary>A job in a list.</summary>
 internal sealed record JobSummary(
-    Guid JobId, string Topic, string Principal, JobState State, int Attempt, Verdict Verdict, string? FaultClass, DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt)
+    Guid JobId,
+    string Topic,
+    string Principal,
+    JobState State,
+    int Attempt,
+    Verdict Verdict,
+    string? FaultClass,
+    DateTimeOffset CreatedAt,
+    DateTimeOffset UpdatedAt
+)
 {
-    public static JobSummary Of(ListedJob job) => new(
-        job.JobId, job.Topic, job.Principal, job.State, job.Attempt, job.Verdict, job.FaultClass, Timestamps.At(job.CreatedAt), Timestamps.At(job.UpdatedAt));
+    public static JobSummary Of(ListedJob job) =>
+        new(
+            job.JobId,
+            job.Topic,
+            job.Principal,
+            job.State,
+            job.Attempt,
+            job.Verdict,
+            job.FaultClass,
+            Timestamps.At(job.CreatedAt),
+            Timestamps.At(job.UpdatedAt)
+        );
 }
 
 /// <summary>A job, whole.</summary>
@@ -49,52 +68,75 @@ internal sealed record JobView
     public DateTimeOffset? FinishedAt { get; init; }
     public DateTimeOffset? NotAfter { get; init; }
 
-    public static JobView Of(Job job) => new()
-    {
-        JobId = job.JobId,
-        Topic = job.Topic,
-        Principal = job.Principal,
-        Labels = job.Labels,
-        RiskTags = job.RiskTags,
-        Payload = JsonNode.Parse(job.Payload),
-        IdempotencyKey = job.IdempotencyKey,
-        WorkflowId = job.WorkflowId,
-        State = job.State,
-        Attempt = job.Attempt,
-        Verdict = job.Verdict,
-        Rules = job.Rules,
-        Reason = job.Reason,
-        Constraints = job.Constraints,
-        PolicyHash = job.PolicyHash,
-        JobHash = job.JobHash,
-        ApprovalId = job.ApprovalRound == 0 ? null : Approval.NameOf(job.JobId, job.ApprovalRound),
-        Pool = job.Pool,
-        Worker = job.Worker,
-        CancelRequested = job.CancelRequested,
-        Result = job.Result is null ? null : JsonNode.Parse(job.Result),
-        ResultTruncated = job.ResultTruncated,
-        Fault = job.Fault,
-        FaultClass = job.FaultClass,
-        CreatedAt = Timestamps.At(job.CreatedAt),
-        UpdatedAt = Timestamps.At(job.UpdatedAt),
-        FinishedAt = Timestamps.At(job.FinishedAt),
-        NotAfter = Timestamps.At(job.NotAfter),
-    };
+    public static JobView Of(Job job) =>
+        new()
+        {
+            JobId = job.JobId,
+            Topic = job.Topic,
+            Principal = job.Principal,
+            Labels = job.Labels,
+            RiskTags = job.RiskTags,
+            Payload = JsonNode.Parse(job.Payload),
+            IdempotencyKey = job.IdempotencyKey,
+            WorkflowId = job.WorkflowId,
+            State = job.State,
+            Attempt = job.Attempt,
+            Verdict = job.Verdict,
+            Rules = job.Rules,
+            Reason = job.Reason,
+            Constraints = job.Constraints,
+            PolicyHash = job.PolicyHash,
+            JobHash = job.JobHash,
+            ApprovalId = job.ApprovalRound == 0 ? null : Approval.NameOf(job.JobId, job.ApprovalRound),
+            Pool = job.Pool,
+            Worker = job.Worker,
+            CancelRequested = job.CancelRequested,
+            Result = job.Result is null ? null : JsonNode.Parse(job.Result),
+            ResultTruncated = job.ResultTruncated,
+            Fault = job.Fault,
+            FaultClass = job.FaultClass,
+            CreatedAt = Timestamps.At(job.CreatedAt),
+            UpdatedAt = Timestamps.At(job.UpdatedAt),
+            FinishedAt = Timestamps.At(job.FinishedAt),
+            NotAfter = Timestamps.At(job.NotAfter),
+        };
 }
 
 /// <summary>One line of the timeline.</summary>
 internal sealed record TimelineEntryView(long EntryId, DateTimeOffset At, string Kind, int Attempt, string Actor, JsonElement Detail)
 {
     public static TimelineEntryView Of(TimelineEntry entry) =>
-        new(entry.EntryId, Timestamps.At(entry.At), entry.Kind, entry.Attempt, entry.Actor, JsonSerializer.Deserialize<JsonElement>(entry.Detail));
+        new(
+            entry.EntryId,
+            Timestamps.At(entry.At),
+            entry.Kind,
+            entry.Attempt,
+            entry.Actor,
+            JsonSerializer.Deserialize<JsonElement>(entry.Detail)
+        );
 }
 
 /// <summary>One attempt, as its lines on the timeline tell it.</summary>
-internal sealed record AttemptView(int Attempt, string State, string? Worker, DateTimeOffset DispatchedAt, DateTimeOffset? ClaimedAt, DateTimeOffset? EndedAt, string? Outcome, JsonNode? Fault)
+internal sealed record AttemptView(
+    int Attempt,
+    string State,
+    string? Worker,
+    DateTimeOffset DispatchedAt,
+    DateTimeOffset? ClaimedAt,
+    DateTimeOffset? EndedAt,
+    string? Outcome,
+    JsonNode? Fault
+)
 {
     /// <summary>Folds a job's timeline into its attempts: one for each dispatch. A late outcome may name an attempt that never was.</summary>
     public static IReadOnlyList<AttemptView> Of(IEnumerable<TimelineEntry> timeline) =>
-        [.. timeline.GroupBy(entry => entry.Attempt).OrderBy(group => group.Key).Select(group => Of(group.Key, [.. group])).OfType<AttemptView>()];
+        [
+            .. timeline
+                .GroupBy(entry => entry.Attempt)
+                .OrderBy(group => group.Key)
+                .Select(group => Of(group.Key, [.. group]))
+                .OfType<AttemptView>(),
+        ];
 
     private static AttemptView? Of(int attempt, IReadOnlyList<TimelineEntry> lines)
     {
@@ -113,6 +155,7 @@ internal sealed record AttemptView(int Attempt, string State, string? Worker, Da
             Timestamps.At(claimed?.At),
             Timestamps.At(ended?.At),
             ended?.Kind,
-            ended is null ? null : JsonNode.Parse(ended.Detail)?["fault"]?.DeepClone());
+            ended is null ? null : JsonNode.Parse(ended.Detail)?["fault"]?.DeepClone()
+        );
     }
 }

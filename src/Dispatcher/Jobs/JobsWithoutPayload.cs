@@ -19,8 +19,9 @@ internal static class JobsWithoutPayload
     {
         var job = Expression.Parameter(typeof(Job), "job");
         var stored = typeof(Job).GetProperties(BindingFlags.Public | BindingFlags.Instance);
-        var members = stored.Select(property => Expression.Bind(
-            property, property.Name == left ? Expression.Constant(Array.Empty<byte>()) : Expression.Property(job, property)));
+        var members = stored.Select(property =>
+            Expression.Bind(property, property.Name == left ? Expression.Constant(Array.Empty<byte>()) : Expression.Property(job, property))
+        );
         return Expression.Lambda<Func<Job, Job>>(Expression.MemberInit(Expression.New(typeof(Job)), members), job);
     }
 }

@@ -16,7 +16,9 @@ internal sealed record Move
     {
         if (!Transitions.Allows(before.State, after.State))
         {
-            throw new InvalidOperationException($"Job {before.JobId}: no transition leads from {before.State} to {after.State}; see Transitions.");
+            throw new InvalidOperationException(
+                $"Job {before.JobId}: no transition leads from {before.State} to {after.State}; see Transitions."
+            );
         }
 
         Before = before;
@@ -56,7 +58,8 @@ internal sealed record Move
     /// <summary>
     /// Hash of the bundle that must still be in force when this commits: of every move that a decision leads to, whoever makes it. Null: the move needs no verdict.
     /// </summary>
-    public string? UnderPolicy => Before.State != After.State && After.State is JobState.Dispatched or JobState.Held or JobState.Denied ? After.PolicyHash : null;
+    public string? UnderPolicy =>
+        Before.State != After.State && After.State is JobState.Dispatched or JobState.Held or JobState.Denied ? After.PolicyHash : null;
 }
 
 /// <summary>What the entry of the dispatch must name, so that the claim counts.</summary>

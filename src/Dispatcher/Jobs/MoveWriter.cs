@@ -10,8 +10,15 @@ namespace Dispatcher.Jobs;
 
 /// <summary>Commits moves of any hop, many in one transaction, each with the event of the state it leads to; after the commit sends their messages and answers who waits.</summary>
 internal sealed class MoveWriter(
-    IStore store, StoreHealth health, Relay relay, JobEvents events, PoolWindow window, PoolWakes wakes, DispatcherMetrics metrics, TimeProvider time)
-    : GroupCommit<Move, MoveResult>(health, time)
+    IStore store,
+    StoreHealth health,
+    Relay relay,
+    JobEvents events,
+    PoolWindow window,
+    PoolWakes wakes,
+    DispatcherMetrics metrics,
+    TimeProvider time
+) : GroupCommit<Move, MoveResult>(health, time)
 {
     protected override Guid KeyOf(Move item) => item.Before.JobId;
 
@@ -28,7 +35,11 @@ internal sealed class MoveWriter(
     public void Tell(IReadOnlyList<Move> moved)
     {
         relay.Offer(moved.OrderBy(move => move.After.ReadyAt).SelectMany(move => move.Outbox));
-        foreach (var move in moved.Where(move => move.Before.State is JobState.Dispatched or JobState.Running && move.Before.State != move.After.State))
+        foreach (
+            var move in moved.Where(move =>
+                move.Before.State is JobState.Dispatched or JobState.Running && move.Before.State != move.After.State
+            )
+        )
         {
             if (move.Before.State == JobState.Running)
             {
@@ -48,14 +59,20 @@ internal sealed class MoveWriter(
 
     /// <summary>The move with the event of the state it leads to, if it leads to another. One that goes back to retry because nothing was begun has not failed.</summary>
     public Move WithEvent(Move move) =>
-        move.Before.State == move.After.State || (move.After.State == JobState.Retrying && !move.IsSpent) ? move : move with { Outbox = [.. move.Outbox, .. events.Of(move.After)] };
+        move.Before.State == move.After.State || (move.After.State == JobState.Retrying && !move.IsSpent)
+            ? move
+            : move with
+            {
+                Outbox = [.. move.Outbox, .. events.Of(move.After)],
+            };
 
-    private static string HowOf(Move move) => move.After.State switch
-    {
-        JobState.Retrying or JobState.DeadLettered when move.IsSpent && move.After.FaultClass is { } faultClass => faultClass,
-        JobState.Succeeded or JobState.Quarantined or JobState.Cancelled => WireNames.Of(move.After.State),
-        _ => "returned",
-    };
+    private static string HowOf(Move move) =>
+        move.After.State switch
+        {
+            JobState.Retrying or JobState.DeadLettered when move.IsSpent && move.After.FaultClass is { } faultClass => faultClass,
+            JobState.Succeeded or JobState.Quarantined or JobState.Cancelled => WireNames.Of(move.After.State),
+            _ => "returned",
+        };
 
     private static MoveResult Result(Move move, Committed committed)
     {

@@ -8,12 +8,62 @@ internal static class Transitions
     private static readonly Dictionary<JobState, JobState[]> Table = new()
     {
         // A state in its own row: work on it goes on (a message sent again, a lease moved, a cancel noted).
-        [JobState.Accepted] = [JobState.Accepted, JobState.Dispatched, JobState.Held, JobState.Denied, JobState.Expired, JobState.Cancelled],
-        [JobState.Held] = [JobState.Held, JobState.Approved, JobState.Accepted, JobState.Rejected, JobState.Denied, JobState.Expired, JobState.Cancelled],
-        [JobState.Approved] = [JobState.Approved, JobState.Dispatched, JobState.Held, JobState.Denied, JobState.Expired, JobState.Cancelled],
-        [JobState.Dispatched] = [JobState.Running, JobState.Accepted, JobState.Approved, JobState.Retrying, JobState.Cancelled, JobState.Expired],
-        [JobState.Running] = [JobState.Running, JobState.Accepted, JobState.Succeeded, JobState.Quarantined, JobState.Retrying, JobState.DeadLettered, JobState.Cancelled],
-        [JobState.Retrying] = [JobState.Retrying, JobState.Dispatched, JobState.Held, JobState.Denied, JobState.Expired, JobState.Cancelled],
+        [JobState.Accepted] =
+        [
+            JobState.Accepted,
+            JobState.Dispatched,
+            JobState.Held,
+            JobState.Denied,
+            JobState.Expired,
+            JobState.Cancelled,
+        ],
+        [JobState.Held] =
+        [
+            JobState.Held,
+            JobState.Approved,
+            JobState.Accepted,
+            JobState.Rejected,
+            JobState.Denied,
+            JobState.Expired,
+            JobState.Cancelled,
+        ],
+        [JobState.Approved] =
+        [
+            JobState.Approved,
+            JobState.Dispatched,
+            JobState.Held,
+            JobState.Denied,
+            JobState.Expired,
+            JobState.Cancelled,
+        ],
+        [JobState.Dispatched] =
+        [
+            JobState.Running,
+            JobState.Accepted,
+            JobState.Approved,
+            JobState.Retrying,
+            JobState.Cancelled,
+            JobState.Expired,
+        ],
+        [JobState.Running] =
+        [
+            JobState.Running,
+            JobState.Accepted,
+            JobState.Succeeded,
+            JobState.Quarantined,
+            JobState.Retrying,
+            JobState.DeadLettered,
+            JobState.Cancelled,
+        ],
+        [JobState.Retrying] =
+        [
+            JobState.Retrying,
+            JobState.Dispatched,
+            JobState.Held,
+            JobState.Denied,
+            JobState.Expired,
+            JobState.Cancelled,
+        ],
         [JobState.Succeeded] = [],
         [JobState.Quarantined] = [],
         [JobState.DeadLettered] = [JobState.Accepted],
@@ -25,9 +75,17 @@ internal static class Transitions
 
     public static bool Allows(JobState from, JobState to) => Table[from].Contains(to);
 
-    public static bool IsFinal(this JobState state) => state switch
-    {
-        JobState.Accepted or JobState.Held or JobState.Approved or JobState.Dispatched or JobState.Running or JobState.Retrying => false,
-        JobState.Succeeded or JobState.Quarantined or JobState.DeadLettered or JobState.Denied or JobState.Rejected or JobState.Expired or JobState.Cancelled => true,
-    };
+    public static bool IsFinal(this JobState state) =>
+        state switch
+        {
+            JobState.Accepted or JobState.Held or JobState.Approved or JobState.Dispatched or JobState.Running or JobState.Retrying =>
+                false,
+            JobState.Succeeded
+            or JobState.Quarantined
+            or JobState.DeadLettered
+            or JobState.Denied
+            or JobState.Rejected
+            or JobState.Expired
+            or JobState.Cancelled => true,
+        };
 }

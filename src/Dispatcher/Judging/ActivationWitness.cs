@@ -15,16 +15,23 @@ namespace Dispatcher.Judging;
 internal sealed record ActivationWitness(long EntryId, string? PolicyHash, long? Serial)
 {
     /// <summary>Reads the row and the entry in one statement: an activation writes both in one transaction.</summary>
-    public static async Task<(BundleInForce? Row, ActivationWitness? Witness)> ReadAsync(DispatcherDb db, CancellationToken cancellationToken)
+    public static async Task<(BundleInForce? Row, ActivationWitness? Witness)> ReadAsync(
+        DispatcherDb db,
+        CancellationToken cancellationToken
+    )
     {
-        var activations = db.Timeline.Where(entry => entry.JobId == Guid.Empty && entry.Kind == TimelineKinds.BundleActivated)
+        var activations = db
+            .Timeline.Where(entry => entry.JobId == Guid.Empty && entry.Kind == TimelineKinds.BundleActivated)
             .OrderByDescending(entry => entry.EntryId);
-        var both = await db.ActiveBundle.AsNoTracking().Select(row => new
-        {
-            Row = row,
-            EntryId = activations.Select(entry => (long?)entry.EntryId).FirstOrDefault(),
-            Detail = activations.Select(entry => entry.Detail).FirstOrDefault(),
-        }).SingleOrDefaultAsync(cancellationToken);
+        var both = await db
+            .ActiveBundle.AsNoTracking()
+            .Select(row => new
+            {
+                Row = row,
+                EntryId = activations.Select(entry => (long?)entry.EntryId).FirstOrDefault(),
+                Detail = activations.Select(entry => entry.Detail).FirstOrDefault(),
+            })
+            .SingleOrDefaultAsync(cancellationToken);
         if (both is not null)
         {
             return (both.Row, both.EntryId is { } id ? Of(id, both.Detail!) : null);
@@ -56,7 +63,8 @@ internal sealed record ActivationWitness(long EntryId, string? PolicyHash, long?
             return new ActivationWitness(
                 entryId,
                 root.TryGetProperty("policy_hash", out var hash) ? hash.GetString() : null,
-                root.TryGetProperty("serial", out var serial) && serial.TryGetInt64(out var number) ? number : null);
+                root.TryGetProperty("serial", out var serial) && serial.TryGetInt64(out var number) ? number : null
+            );
         }
         catch (Exception unreadable) when (unreadable is JsonException or InvalidOperationException)
         {

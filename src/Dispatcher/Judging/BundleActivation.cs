@@ -23,13 +23,15 @@ internal sealed class BundleActivation(IStore store, CurrentBundle current, JobE
         await WriteAsync(
             before =>
             {
-                proposal = before is { Pinned: true } ? Proposal.Pinned
+                proposal =
+                    before is { Pinned: true } ? Proposal.Pinned
                     : before?.Hash == bundle.Hash ? Proposal.InForce
                     : (before?.Serial ?? 0) != serial ? Proposal.Overtaken
                     : Proposal.Activated;
                 return proposal == Proposal.Activated ? Of(bundle, FolderActor) with { Reason = "the policy folder holds it" } : null;
             },
-            cancellationToken);
+            cancellationToken
+        );
         return proposal;
     }
 
@@ -40,14 +42,25 @@ internal sealed class BundleActivation(IStore store, CurrentBundle current, JobE
     /// <summary>Ends a pin and puts the folder's bundle in force; when the folder is broken (null), the bundle in force stays. Answers what was written; null: nothing is pinned.</summary>
     public Task<Activation?> UnpinAsync(Bundle? folder, string actor, CancellationToken cancellationToken) =>
         WriteAsync(
-            before => before is not { Pinned: true } ? null
-                : folder is null ? new Activation { Hash = before.Hash, Actor = actor, Reason = "unpinned; the policy folder is broken, so that the bundle stays" }
+            before =>
+                before is not { Pinned: true } ? null
+                : folder is null
+                    ? new Activation
+                    {
+                        Hash = before.Hash,
+                        Actor = actor,
+                        Reason = "unpinned; the policy folder is broken, so that the bundle stays",
+                    }
                 : Of(folder, actor) with { Reason = "unpinned; the policy folder holds it" },
-            cancellationToken);
+            cancellationToken
+        );
 
     private async Task<Activation?> WriteAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken)
     {
-        var written = await store.ActivateAsync(before => decide(before) is { } activation ? Told(activation with { Before = before?.Hash }) : null, cancellationToken);
+        var written = await store.ActivateAsync(
+            before => decide(before) is { } activation ? Told(activation with { Before = before?.Hash }) : null,
+            cancellationToken
+        );
         if (written is not null)
         {
             relay.Offer(written.Outbox);
@@ -60,7 +73,14 @@ internal sealed class BundleActivation(IStore store, CurrentBundle current, JobE
 
     private Activation Told(Activation activation) => activation with { Outbox = events.OfActivation(activation) };
 
-    private static Activation Of(Bundle bundle, string actor) => new() { Hash = bundle.Hash, Archive = bundle.Archive, Actor = actor, Reason = "" };
+    private static Activation Of(Bundle bundle, string actor) =>
+        new()
+        {
+            Hash = bundle.Hash,
+            Archive = bundle.Archive,
+            Actor = actor,
+            Reason = "",
+        };
 }
 
 /// <summary>What became of a folder's bundle.</summary>

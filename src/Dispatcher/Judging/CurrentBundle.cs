@@ -120,13 +120,21 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
         [LoggerMessage(EventIds.BundleLoaded, LogLevel.Information, "Bundle {Hash} is in force, {Topics} topics")]
         public static partial void Loaded(ILogger logger, string hash, int topics);
 
-        [LoggerMessage(EventIds.BundlePinned, LogLevel.Information, "Bundle {Hash} is pinned by {Actor}: no policy folder changes it until \"dispatcher policy unpin\"")]
+        [LoggerMessage(
+            EventIds.BundlePinned,
+            LogLevel.Information,
+            "Bundle {Hash} is pinned by {Actor}: no policy folder changes it until \"dispatcher policy unpin\""
+        )]
         public static partial void Pinned(ILogger logger, string hash, string actor);
 
         [LoggerMessage(EventIds.BundleUnpinned, LogLevel.Information, "The pin was ended by {Actor}: the policy folders decide again")]
         public static partial void Unpinned(ILogger logger, string actor);
 
-        [LoggerMessage(EventIds.BundleBroken, LogLevel.Error, "Bundle {Hash} is in force but it cannot be read: every job is denied. {Errors}")]
+        [LoggerMessage(
+            EventIds.BundleBroken,
+            LogLevel.Error,
+            "Bundle {Hash} is in force but it cannot be read: every job is denied. {Errors}"
+        )]
         public static partial void Unreadable(ILogger logger, string hash, string errors);
 
         [LoggerMessage(EventIds.BundleContradicted, LogLevel.Error, "No bundle is in force and every job is denied: {Trouble}")]

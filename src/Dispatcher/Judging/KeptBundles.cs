@@ -23,29 +23,40 @@ internal sealed partial class KeptBundles(IDbContextFactory<DispatcherDb> databa
         var wanted = hash == InForce ? current.InForce.Hash : hash;
         if (!HashOrPrefix().IsMatch(wanted))
         {
-            return new FoundBundle(null, hash == InForce ? Problems.NotFound("No bundle is in force.") : Problems.Malformed([NoHash(hash, where)]));
+            return new FoundBundle(
+                null,
+                hash == InForce ? Problems.NotFound("No bundle is in force.") : Problems.Malformed([NoHash(hash, where)])
+            );
         }
 
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var kept = await db.Bundles.AsNoTracking().Where(bundle => bundle.Hash.StartsWith(wanted)).Take(2).ToListAsync(cancellationToken);
         if (kept is not [var one])
         {
-            return new FoundBundle(null, kept.Count == 0
-                ? Problems.NotFound($"No bundle that is kept here has a hash that begins with {wanted}; GET /api/policies lists them.")
-                : Problems.Conflict($"More than one bundle begins with {wanted}, for example {kept[0].Hash} and {kept[1].Hash}: send more digits."));
+            return new FoundBundle(
+                null,
+                kept.Count == 0
+                    ? Problems.NotFound($"No bundle that is kept here has a hash that begins with {wanted}; GET /api/policies lists them.")
+                    : Problems.Conflict(
+                        $"More than one bundle begins with {wanted}, for example {kept[0].Hash} and {kept[1].Hash}: send more digits."
+                    )
+            );
         }
 
         var load = Bundle.FromArchive(one.Archive, one.Hash);
-        return load.Bundle is null ? new FoundBundle(null, Problems.Unloadable(one.Hash, load.Errors)) { IsUnloadable = true } : new FoundBundle(load.Bundle, null);
+        return load.Bundle is null
+            ? new FoundBundle(null, Problems.Unloadable(one.Hash, load.Errors)) { IsUnloadable = true }
+            : new FoundBundle(load.Bundle, null);
     }
 
-    private static InputError NoHash(string seen, string where) => new()
-    {
-        Code = "bad_hash",
-        Where = where,
-        Message = $"\"{InputErrors.Cut(seen)}\" is no hash of a bundle.",
-        Fix = $"Send 8 to 64 lower-case hex digits, or \"{InForce}\"; GET /api/policies lists the bundles.",
-    };
+    private static InputError NoHash(string seen, string where) =>
+        new()
+        {
+            Code = "bad_hash",
+            Where = where,
+            Message = $"\"{InputErrors.Cut(seen)}\" is no hash of a bundle.",
+            Fix = $"Send 8 to 64 lower-case hex digits, or \"{InForce}\"; GET /api/policies lists the bundles.",
+        };
 
     [GeneratedRegex(@"^[0-9a-f]{8,64}\z")]
     private static partial Regex HashOrPrefix();

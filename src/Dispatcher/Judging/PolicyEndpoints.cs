@@ -27,35 +27,63 @@ internal static class PolicyEndpoints
     {
         var policies = routes.MapGroup("/api/policies").WithTags("policies");
         policies.MapGet("", ShowAsync).RequireAuthorization(Callers.Overseers).Produces<PoliciesView>();
-        policies.MapPost("/activate", ActivateAsync).RequireAuthorization(Callers.Admins).Produces<InForceView>()
-            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status404NotFound).ProducesProblem(StatusCodes.Status409Conflict)
+        policies
+            .MapPost("/activate", ActivateAsync)
+            .RequireAuthorization(Callers.Admins)
+            .Produces<InForceView>()
+            .ProducesProblem(StatusCodes.Status400BadRequest)
+            .ProducesProblem(StatusCodes.Status404NotFound)
+            .ProducesProblem(StatusCodes.Status409Conflict)
             .LimitStoreWait();
-        policies.MapPost("/unpin", UnpinAsync).RequireAuthorization(Callers.Admins).Produces<UnpinAnswer>().ProducesProblem(StatusCodes.Status409Conflict)
+        policies
+            .MapPost("/unpin", UnpinAsync)
+            .RequireAuthorization(Callers.Admins)
+            .Produces<UnpinAnswer>()
+            .ProducesProblem(StatusCodes.Status409Conflict)
             .LimitStoreWait();
     }
 
     /// <summary>A row that the timeline contradicts puts nothing in force; readiness says why.</summary>
     private static async Task<IResult> ShowAsync(
-        PolicyFolder folder, CurrentBundle current, ProcessRegister processes, IServiceProvider services, IDbContextFactory<DispatcherDb> database,
-        CancellationToken cancellationToken)
+        PolicyFolder folder,
+        CurrentBundle current,
+        ProcessRegister processes,
+        IServiceProvider services,
+        IDbContextFactory<DispatcherDb> database,
+        CancellationToken cancellationToken
+    )
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var inForce = await db.ActiveBundle.AsNoTracking().SingleOrDefaultAsync(cancellationToken);
-        var bundles = await db.Bundles.OrderByDescending(bundle => bundle.FirstActivatedAt).ThenBy(bundle => bundle.Hash).Take(MostBundles)
-            .Select(bundle => new { bundle.Hash, bundle.FirstActivatedAt }).ToListAsync(cancellationToken);
-        return Results.Ok(new PoliciesView(
-            inForce is null || current.InForce.Trouble is not null ? null : InForceView.Of(inForce),
-            FolderView.Of(folder),
-            await processes.ListAsync(cancellationToken),
-            bundles.ConvertAll(bundle => new KeptBundleView(bundle.Hash, Timestamps.At(bundle.FirstActivatedAt))))
-        {
-            // The embedded server has no broker.
-            PoolsWithoutQueue = services.GetService<RabbitTopology>()?.PoolsWithoutQueue ?? [],
-        });
+        var bundles = await db
+            .Bundles.OrderByDescending(bundle => bundle.FirstActivatedAt)
+            .ThenBy(bundle => bundle.Hash)
+            .Take(MostBundles)
+            .Select(bundle => new { bundle.Hash, bundle.FirstActivatedAt })
+            .ToListAsync(cancellationToken);
+        return Results.Ok(
+            new PoliciesView(
+                inForce is null || current.InForce.Trouble is not null ? null : InForceView.Of(inForce),
+                FolderView.Of(folder),
+                await processes.ListAsync(cancellationToken),
+                bundles.ConvertAll(bundle => new KeptBundleView(bundle.Hash, Timestamps.At(bundle.FirstActivatedAt)))
+            )
+            {
+                // The embedded server has no broker.
+                PoolsWithoutQueue = services.GetService<RabbitTopology>()?.PoolsWithoutQueue ?? [],
+            }
+        );
     }
 
     private static async Task<IResult> ActivateAsync(
-        ActivateRequest request, ClaimsPrincipal caller, KeptBundles kept, BundleActivation activation, DispatcherMetrics metrics, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+        ActivateRequest request,
+        ClaimsPrincipal caller,
+        KeptBundles kept,
+        BundleActivation activation,
+        DispatcherMetrics metrics,
+        IDbContextFactory<DispatcherDb> database,
+        CancellationToken cancellationToken
+    )
     {
         var found = await kept.FindAsync(request.Hash, "/hash", cancellationToken);
         if (found.Bundle is null)
@@ -73,7 +101,12 @@ internal static class PolicyEndpoints
         return Results.Ok(await InForceAsync(db, cancellationToken));
     }
 
-    private static async Task<IResult> UnpinAsync(ClaimsPrincipal caller, PolicyFolder folder, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+    private static async Task<IResult> UnpinAsync(
+        ClaimsPrincipal caller,
+        PolicyFolder folder,
+        IDbContextFactory<DispatcherDb> database,
+        CancellationToken cancellationToken
+    )
     {
         if (await folder.UnpinAsync(caller.Subject(), cancellationToken) is not { } unpinned)
         {

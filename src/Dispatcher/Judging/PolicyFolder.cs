@@ -12,8 +12,15 @@ namespace Dispatcher.Judging;
 /// that a process finds, only unless it was in force before. A broken folder changes nothing and is loud.
 /// </summary>
 internal sealed partial class PolicyFolder(
-    BundleActivation activation, IDbContextFactory<DispatcherDb> database, ServerSettings settings, CurrentBundle current, DispatcherMetrics metrics, IOptions<PolicyFolderOptions> options, TimeProvider time, ILogger<PolicyFolder> logger)
-    : Loop(Period, time, logger)
+    BundleActivation activation,
+    IDbContextFactory<DispatcherDb> database,
+    ServerSettings settings,
+    CurrentBundle current,
+    DispatcherMetrics metrics,
+    IOptions<PolicyFolderOptions> options,
+    TimeProvider time,
+    ILogger<PolicyFolder> logger
+) : Loop(Period, time, logger)
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
@@ -148,11 +155,19 @@ internal sealed partial class PolicyFolder(
         try
         {
             // On a thread of its own: reading cannot be cancelled. A read that hangs is waited for again, so that there is never a second one.
-            _reading ??= Task.Factory.StartNew(() => Read(Existing(options.Value.Path)), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            _reading ??= Task.Factory.StartNew(
+                () => Read(Existing(options.Value.Path)),
+                CancellationToken.None,
+                TaskCreationOptions.LongRunning,
+                TaskScheduler.Default
+            );
             if (await Task.WhenAny(_reading, Task.Delay(LongestRead, Time, cancellationToken)) != _reading)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                return Unreadable($"Reading it has not ended within {LongestRead.TotalSeconds:F0} s.", "Check the file system that holds the folder.");
+                return Unreadable(
+                    $"Reading it has not ended within {LongestRead.TotalSeconds:F0} s.",
+                    "Check the file system that holds the folder."
+                );
             }
 
             var read = _reading;
@@ -183,7 +198,18 @@ internal sealed partial class PolicyFolder(
     private static string Existing(string folder) => Directory.Exists(folder) ? folder : throw new DirectoryNotFoundException();
 
     private BundleLoad Unreadable(string message, string fix) =>
-        new(null, [new BundleError { Where = options.Value.Path, Code = "unreadable_folder", Message = message, Fix = fix }]);
+        new(
+            null,
+            [
+                new BundleError
+                {
+                    Where = options.Value.Path,
+                    Code = "unreadable_folder",
+                    Message = message,
+                    Fix = fix,
+                },
+            ]
+        );
 
     private async Task SettleAsync(Bundle bundle, long serial, CancellationToken cancellationToken)
     {
@@ -215,7 +241,9 @@ internal sealed partial class PolicyFolder(
     private async Task<bool> IsOutdatedAsync(Bundle bundle, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        return !settings.IsEmbedded && current.InForce.Hash is not "" && bundle.Hash != current.InForce.Hash
+        return !settings.IsEmbedded
+            && current.InForce.Hash is not ""
+            && bundle.Hash != current.InForce.Hash
             && !await db.ActiveBundle.AnyAsync(row => row.Pinned, cancellationToken)
             && await db.Bundles.AnyAsync(stored => stored.Hash == bundle.Hash, cancellationToken);
     }
@@ -235,7 +263,8 @@ internal sealed partial class PolicyFolder(
     {
         public static readonly SameFile Instance = new();
 
-        public override bool Equals(BundleFile? x, BundleFile? y) => x is not null && y is not null && x.Path == y.Path && x.Content.Span.SequenceEqual(y.Content.Span);
+        public override bool Equals(BundleFile? x, BundleFile? y) =>
+            x is not null && y is not null && x.Path == y.Path && x.Content.Span.SequenceEqual(y.Content.Span);
 
         public override int GetHashCode(BundleFile file) => file.Path.GetHashCode(StringComparison.Ordinal);
     }
@@ -248,10 +277,18 @@ internal sealed partial class PolicyFolder(
         [LoggerMessage(EventIds.PolicyFolderValid, LogLevel.Information, "The policy folder {Path} is valid again and holds bundle {Hash}")]
         public static partial void ValidAgain(ILogger logger, string path, string hash);
 
-        [LoggerMessage(EventIds.PolicyFolderOutdated, LogLevel.Warning, "The policy folder {Path} holds bundle {Hash}, which was in force before {InForce}: it is not put in force again by a start. To go back to it, change the folder while the server runs")]
+        [LoggerMessage(
+            EventIds.PolicyFolderOutdated,
+            LogLevel.Warning,
+            "The policy folder {Path} holds bundle {Hash}, which was in force before {InForce}: it is not put in force again by a start. To go back to it, change the folder while the server runs"
+        )]
         public static partial void Outdated(ILogger logger, string path, string hash, string inForce);
 
-        [LoggerMessage(EventIds.PolicyFolderPinned, LogLevel.Information, "The policy folder {Path} holds bundle {Hash}, but a bundle is pinned: nothing changes until \"dispatcher policy unpin\"")]
+        [LoggerMessage(
+            EventIds.PolicyFolderPinned,
+            LogLevel.Information,
+            "The policy folder {Path} holds bundle {Hash}, but a bundle is pinned: nothing changes until \"dispatcher policy unpin\""
+        )]
         public static partial void Pinned(ILogger logger, string path, string hash);
     }
 }

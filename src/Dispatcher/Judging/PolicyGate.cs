@@ -68,17 +68,19 @@ internal sealed class PolicyGate(CurrentBundle current, Owners owners, StoreCloc
         return inForce.Bundle.Decide(job.Facts(job.NextTry()), at);
     }
 
-    private static Decision WithoutOwner(Job job, Decision decision) => decision with
-    {
-        Verdict = Verdict.Deny,
-        Rules = [],
-        Reason = NoOwner,
-        Detail = $"the job needs an approval, and no person is responsible for principal {job.Principal}. An admin names one: "
-            + $"dispatcher keys bind --subject {job.Principal} --person <person>; then submit it again with a new job_id and idempotency_key",
-        Constraints = null,
-        BasisHash = "",
-        Approval = null,
-    };
+    private static Decision WithoutOwner(Job job, Decision decision) =>
+        decision with
+        {
+            Verdict = Verdict.Deny,
+            Rules = [],
+            Reason = NoOwner,
+            Detail =
+                $"the job needs an approval, and no person is responsible for principal {job.Principal}. An admin names one: "
+                + $"dispatcher keys bind --subject {job.Principal} --person <person>; then submit it again with a new job_id and idempotency_key",
+            Constraints = null,
+            BasisHash = "",
+            Approval = null,
+        };
 }
 
 /// <summary>Where on its way a job is when the policy is asked.</summary>

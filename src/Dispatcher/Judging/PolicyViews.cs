@@ -5,7 +5,12 @@ using Dispatcher.Storing;
 namespace Dispatcher.Judging;
 
 /// <summary>Which policy is in force, what lies in the folder of the process that answers, and what every process runs.</summary>
-internal sealed record PoliciesView(InForceView? InForce, FolderView Folder, IReadOnlyList<ProcessView> Processes, IReadOnlyList<KeptBundleView> Bundles)
+internal sealed record PoliciesView(
+    InForceView? InForce,
+    FolderView Folder,
+    IReadOnlyList<ProcessView> Processes,
+    IReadOnlyList<KeptBundleView> Bundles
+)
 {
     /// <summary>Pools of the bundle in force whose queue the broker does not have yet. Their jobs wait until it is declared.</summary>
     public IReadOnlyList<string> PoolsWithoutQueue { get; init; } = [];

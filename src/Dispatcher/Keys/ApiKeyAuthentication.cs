@@ -9,8 +9,11 @@ namespace Dispatcher.Keys;
 
 /// <summary>Reads <c>Authorization: Bearer &lt;key&gt;</c> into a caller with subject, person, roles and groups, as the store has them.</summary>
 internal sealed class ApiKeyAuthentication(
-    IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory loggers, UrlEncoder encoder, ApiKeys keys)
-    : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
+    IOptionsMonitor<AuthenticationSchemeOptions> options,
+    ILoggerFactory loggers,
+    UrlEncoder encoder,
+    ApiKeys keys
+) : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
 {
     public const string Name = "ApiKey";
     public const string KeyIdClaim = "key_id";
@@ -39,21 +42,35 @@ internal sealed class ApiKeyAuthentication(
             : AuthenticateResult.Fail("Unknown or revoked key.");
     }
 
-    protected override Task HandleChallengeAsync(AuthenticationProperties properties) => Problems.WriteAsync(
-        Context, StatusCodes.Status401Unauthorized, "No valid API key", "Send the header \"Authorization: Bearer <key>\" with a key that is not revoked; \"dispatcher keys create\" makes one.");
+    protected override Task HandleChallengeAsync(AuthenticationProperties properties) =>
+        Problems.WriteAsync(
+            Context,
+            StatusCodes.Status401Unauthorized,
+            "No valid API key",
+            "Send the header \"Authorization: Bearer <key>\" with a key that is not revoked; \"dispatcher keys create\" makes one."
+        );
 
-    protected override Task HandleForbiddenAsync(AuthenticationProperties properties) => Problems.WriteAsync(
-        Context, StatusCodes.Status403Forbidden, "This key may not do that", $"The key of {Context.User.Subject()} has the roles {string.Join(", ", Context.User.FindAll(ClaimTypes.Role).Select(role => role.Value))}; ask for a key with the role that the request needs.");
+    protected override Task HandleForbiddenAsync(AuthenticationProperties properties) =>
+        Problems.WriteAsync(
+            Context,
+            StatusCodes.Status403Forbidden,
+            "This key may not do that",
+            $"The key of {Context.User.Subject()} has the roles {string.Join(", ", Context.User.FindAll(ClaimTypes.Role).Select(role => role.Value))}; ask for a key with the role that the request needs."
+        );
 
-    private static ClaimsPrincipal Caller(ApiKey key) => new(new ClaimsIdentity(
-        [
-            new Claim(ClaimTypes.NameIdentifier, key.Subject),
-            new Claim(KeyIdClaim, key.KeyId),
-            new Claim(PersonClaim, key.Person),
-            .. key.Roles.Select(role => new Claim(ClaimTypes.Role, role)),
-            .. key.Groups.Select(group => new Claim(GroupClaim, group)),
-        ],
-        Name));
+    private static ClaimsPrincipal Caller(ApiKey key) =>
+        new(
+            new ClaimsIdentity(
+                [
+                    new Claim(ClaimTypes.NameIdentifier, key.Subject),
+                    new Claim(KeyIdClaim, key.KeyId),
+                    new Claim(PersonClaim, key.Person),
+                    .. key.Roles.Select(role => new Claim(ClaimTypes.Role, role)),
+                    .. key.Groups.Select(group => new Claim(GroupClaim, group)),
+                ],
+                Name
+            )
+        );
 }
 
 /// <summary>Who may call an endpoint.</summary>
@@ -71,8 +88,11 @@ internal static class Callers
     {
         services.AddSingleton<Owners>();
         services.AddSingleton<ApiKeys>();
-        services.AddAuthentication(ApiKeyAuthentication.Name).AddScheme<AuthenticationSchemeOptions, ApiKeyAuthentication>(ApiKeyAuthentication.Name, null);
-        services.AddAuthorizationBuilder()
+        services
+            .AddAuthentication(ApiKeyAuthentication.Name)
+            .AddScheme<AuthenticationSchemeOptions, ApiKeyAuthentication>(ApiKeyAuthentication.Name, null);
+        services
+            .AddAuthorizationBuilder()
             .AddPolicy(Anyone, policy => policy.RequireAuthenticatedUser())
             .AddPolicy(Producers, policy => policy.RequireRole(Role.Producer, Role.Admin))
             .AddPolicy(Workers, policy => policy.RequireAssertion(context => context.User.IsWorker()))

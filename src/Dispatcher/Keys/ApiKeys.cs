@@ -9,7 +9,12 @@ namespace Dispatcher.Keys;
 
 /// <summary>Makes, finds and revokes API keys. A key looks like <c>dsp_&lt;key id&gt;_&lt;secret&gt;</c>; the store has only its hash.</summary>
 internal sealed partial class ApiKeys(
-    IDbContextFactory<DispatcherDb> database, Owners owners, StoreClock clock, TimeProvider time, ILogger<ApiKeys> logger)
+    IDbContextFactory<DispatcherDb> database,
+    Owners owners,
+    StoreClock clock,
+    TimeProvider time,
+    ILogger<ApiKeys> logger
+)
 {
     /// <summary>A key that another server revoked works this much longer: the price of not asking the store at every request.</summary>
     private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(2);
@@ -54,7 +59,9 @@ internal sealed partial class ApiKeys(
         }
 
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var key = await db.ApiKeys.AsNoTracking().SingleOrDefaultAsync(row => row.SecretHash == hash && row.RevokedAt == null, cancellationToken);
+        var key = await db
+            .ApiKeys.AsNoTracking()
+            .SingleOrDefaultAsync(row => row.SecretHash == hash && row.RevokedAt == null, cancellationToken);
         if (_seen.Count > MostRemembered)
         {
             _seen.Clear();
@@ -91,7 +98,12 @@ internal sealed partial class ApiKeys(
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         if (!await db.ApiKeys.AnyAsync(key => key.SecretHash == hash, cancellationToken))
         {
-            var request = new KeyRequest { Subject = "admin", Roles = [Role.Admin], Groups = [] };
+            var request = new KeyRequest
+            {
+                Subject = "admin",
+                Roles = [Role.Admin],
+                Groups = [],
+            };
             try
             {
                 await AddAsync(FromEnvironment + hash[..8], secret, request, cancellationToken);
@@ -103,9 +115,12 @@ internal sealed partial class ApiKeys(
         }
 
         // After the insert is committed: of several servers that start at once with different values, all agree on the newest.
-        var alive = await db.ApiKeys.Where(key => key.KeyId.StartsWith(FromEnvironment) && key.RevokedAt == null)
-            .OrderByDescending(key => key.CreatedAt).ThenBy(key => key.KeyId)
-            .Select(key => new { key.KeyId, key.SecretHash }).ToListAsync(cancellationToken);
+        var alive = await db
+            .ApiKeys.Where(key => key.KeyId.StartsWith(FromEnvironment) && key.RevokedAt == null)
+            .OrderByDescending(key => key.CreatedAt)
+            .ThenBy(key => key.KeyId)
+            .Select(key => new { key.KeyId, key.SecretHash })
+            .ToListAsync(cancellationToken);
         foreach (var replaced in alive.Skip(1))
         {
             await RevokeAsync(replaced.KeyId, cancellationToken);
@@ -129,8 +144,10 @@ internal sealed partial class ApiKeys(
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var now = clock.Now;
-        var found = await db.ApiKeys.Where(key => key.KeyId == keyId)
-            .ExecuteUpdateAsync(set => set.SetProperty(key => key.RevokedAt, key => key.RevokedAt ?? now), cancellationToken) == 1;
+        var found =
+            await db
+                .ApiKeys.Where(key => key.KeyId == keyId)
+                .ExecuteUpdateAsync(set => set.SetProperty(key => key.RevokedAt, key => key.RevokedAt ?? now), cancellationToken) == 1;
         _seen.Clear();
         owners.Forget();
         return found;
@@ -163,8 +180,10 @@ internal sealed partial class ApiKeys(
         public static partial void Replaced(ILogger logger, string keyId);
 
         [LoggerMessage(
-            EventIds.AdminKeyRetired, LogLevel.Error,
-            "DISPATCHER_API_KEY holds a key that was replaced or revoked; it grants nothing. Set the current key or a new one")]
+            EventIds.AdminKeyRetired,
+            LogLevel.Error,
+            "DISPATCHER_API_KEY holds a key that was replaced or revoked; it grants nothing. Set the current key or a new one"
+        )]
         public static partial void Retired(ILogger logger);
     }
 }

@@ -33,10 +33,28 @@ internal sealed record KeyRequest
 /// A key or a binding as it is shown. The secret is there once, when the key is made; a binding has none. The person is null when none is
 /// named.
 /// </summary>
-internal sealed record KeyView(string KeyId, string? Key, string Subject, string? Person, IReadOnlyList<string> Roles, IReadOnlyList<string> Groups, DateTimeOffset CreatedAt, DateTimeOffset? RevokedAt)
+internal sealed record KeyView(
+    string KeyId,
+    string? Key,
+    string Subject,
+    string? Person,
+    IReadOnlyList<string> Roles,
+    IReadOnlyList<string> Groups,
+    DateTimeOffset CreatedAt,
+    DateTimeOffset? RevokedAt
+)
 {
     public static KeyView Of(ApiKey key, string? secret = null) =>
-        new(key.KeyId, secret, key.Subject, key.Person.Length == 0 ? null : key.Person, key.Roles, key.Groups, Timestamps.At(key.CreatedAt), Timestamps.At(key.RevokedAt));
+        new(
+            key.KeyId,
+            secret,
+            key.Subject,
+            key.Person.Length == 0 ? null : key.Person,
+            key.Roles,
+            key.Groups,
+            Timestamps.At(key.CreatedAt),
+            Timestamps.At(key.RevokedAt)
+        );
 }
 
 /// <summary><c>/api/keys</c>, for admins.</summary>
@@ -46,10 +64,17 @@ internal static class KeyEndpoints
     {
         var keys = routes.MapGroup("/api/keys").RequireAuthorization(Callers.Admins).WithTags("keys");
         keys.MapPost("", CreateAsync).LimitStoreWait();
-        keys.MapGet("", async (ApiKeys store, CancellationToken cancellationToken) =>
-            new Page<KeyView>([.. (await store.ListAsync(cancellationToken)).Select(key => KeyView.Of(key))], null));
-        keys.MapDelete("/{keyId}", async (string keyId, ApiKeys store, CancellationToken cancellationToken) =>
-            await store.RevokeAsync(keyId, cancellationToken) ? Results.NoContent() : Problems.NotFound($"There is no key {keyId}.")).LimitStoreWait();
+        keys.MapGet(
+            "",
+            async (ApiKeys store, CancellationToken cancellationToken) =>
+                new Page<KeyView>([.. (await store.ListAsync(cancellationToken)).Select(key => KeyView.Of(key))], null)
+        );
+        keys.MapDelete(
+                "/{keyId}",
+                async (string keyId, ApiKeys store, CancellationToken cancellationToken) =>
+                    await store.RevokeAsync(keyId, cancellationToken) ? Results.NoContent() : Problems.NotFound($"There is no key {keyId}.")
+            )
+            .LimitStoreWait();
     }
 
     private static async Task<IResult> CreateAsync(KeyRequest request, ApiKeys store, CancellationToken cancellationToken)
@@ -71,27 +96,46 @@ internal static class KeyEndpoints
         {
             if (!SubmissionReader.Principal().IsMatch(name))
             {
-                errors.Report("bad_principal", where, $"\"{InputErrors.Cut(name)}\" is not allowed.", "Use 1 to 64 characters of a-z, 0-9, _ and -.");
+                errors.Report(
+                    "bad_principal",
+                    where,
+                    $"\"{InputErrors.Cut(name)}\" is not allowed.",
+                    "Use 1 to 64 characters of a-z, 0-9, _ and -."
+                );
             }
         }
 
         if (request.Person is null && (request.Roles.Count == 0 || request.Roles.Contains(Role.Approver)))
         {
             errors.Report(
-                "no_person", "/person",
+                "no_person",
+                "/person",
                 request.Roles.Count == 0 ? "A binding names no person." : "A key with the role approver names no person.",
-                "Name the person: \"person\": \"ana\", or --person ana. Two keys of one person count as one voter.");
+                "Name the person: \"person\": \"ana\", or --person ana. Two keys of one person count as one voter."
+            );
         }
 
         // Null is no member of these lists, but JSON can put it there.
         foreach (var (i, role) in request.Roles.Index().Where(role => role.Item is null || !Role.IsKnown(role.Item)))
         {
-            errors.Report("unknown_role", $"/roles/{i}", $"There is no role {Quote(role)}.", "Allowed: producer, worker, worker:<pool>, operator, approver, admin.");
+            errors.Report(
+                "unknown_role",
+                $"/roles/{i}",
+                $"There is no role {Quote(role)}.",
+                "Allowed: producer, worker, worker:<pool>, operator, approver, admin."
+            );
         }
 
-        foreach (var (i, group) in request.Groups.Index().Where(group => group.Item is null || !SubmissionReader.Principal().IsMatch(group.Item)))
+        foreach (
+            var (i, group) in request.Groups.Index().Where(group => group.Item is null || !SubmissionReader.Principal().IsMatch(group.Item))
+        )
         {
-            errors.Report("bad_group", $"/groups/{i}", $"{Quote(group)} cannot be a group.", "Use 1 to 64 characters of a-z, 0-9, _ and -.");
+            errors.Report(
+                "bad_group",
+                $"/groups/{i}",
+                $"{Quote(group)} cannot be a group.",
+                "Use 1 to 64 characters of a-z, 0-9, _ and -."
+            );
         }
 
         return errors;

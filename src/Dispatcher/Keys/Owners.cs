@@ -44,8 +44,11 @@ internal sealed class Owners(IDbContextFactory<DispatcherDb> database, TimeProvi
             // Both before the query: what is written during it may be missing from its answer.
             var (changes, at) = (Volatile.Read(ref _changes), time.GetTimestamp());
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            var owned = await db.ApiKeys.Where(key => key.RevokedAt == null && key.Person != "")
-                .Select(key => key.Subject).Distinct().ToListAsync(cancellationToken);
+            var owned = await db
+                .ApiKeys.Where(key => key.RevokedAt == null && key.Person != "")
+                .Select(key => key.Subject)
+                .Distinct()
+                .ToListAsync(cancellationToken);
             return _known = new Known(owned.ToFrozenSet(StringComparer.Ordinal), changes, at);
         }
         finally

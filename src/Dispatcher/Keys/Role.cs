@@ -32,15 +32,21 @@ internal static partial class Role
     /// <summary>Whether these roles let their key vote on held jobs. An admin makes keys, and so could vote as anybody: the vote at least bears its name.</summary>
     public static bool MayVote(IEnumerable<string> roles) => roles.Any(role => role is Approver or Admin);
 
-    public static bool MaySeeAll(this ClaimsPrincipal caller) => caller.IsInRole(Operator) || caller.IsInRole(Admin) || caller.IsInRole(Approver);
+    public static bool MaySeeAll(this ClaimsPrincipal caller) =>
+        caller.IsInRole(Operator) || caller.IsInRole(Admin) || caller.IsInRole(Approver);
 
     /// <summary>Whoever may see a job of <paramref name="principal"/> may not therefore stop it.</summary>
-    public static bool MayCancel(this ClaimsPrincipal caller, string principal) => caller.Subject() == principal || caller.IsInRole(Operator) || caller.IsInRole(Admin);
+    public static bool MayCancel(this ClaimsPrincipal caller, string principal) =>
+        caller.Subject() == principal || caller.IsInRole(Operator) || caller.IsInRole(Admin);
 
     public static bool IsWorker(this ClaimsPrincipal caller) =>
-        caller.IsInRole(Admin) || caller.FindAll(ClaimTypes.Role).Any(role => role.Value == Worker || role.Value.StartsWith(Worker + ":", StringComparison.Ordinal));
+        caller.IsInRole(Admin)
+        || caller
+            .FindAll(ClaimTypes.Role)
+            .Any(role => role.Value == Worker || role.Value.StartsWith(Worker + ":", StringComparison.Ordinal));
 
-    public static bool Serves(this ClaimsPrincipal caller, string pool) => caller.IsInRole(Admin) || caller.IsInRole(Worker) || caller.IsInRole($"{Worker}:{pool}");
+    public static bool Serves(this ClaimsPrincipal caller, string pool) =>
+        caller.IsInRole(Admin) || caller.IsInRole(Worker) || caller.IsInRole($"{Worker}:{pool}");
 
     [GeneratedRegex(@"^worker:[a-z0-9_-]{1,64}\z")]
     private static partial Regex OfOnePool();

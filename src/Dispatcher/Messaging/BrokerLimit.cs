@@ -11,8 +11,12 @@ namespace Dispatcher.Messaging;
 /// the limit: a message of one byte more than <see cref="Advised"/> is published to a queue that does not exist. The broker drops it, or
 /// closes the channel and names its limit. Repeated for each new connection: the setting may change when the broker restarts.
 /// </summary>
-internal sealed partial class BrokerLimit(RabbitConnection connection, DispatcherMetrics metrics, TimeProvider time, ILogger<BrokerLimit> logger)
-    : Loop(Period, time, logger)
+internal sealed partial class BrokerLimit(
+    RabbitConnection connection,
+    DispatcherMetrics metrics,
+    TimeProvider time,
+    ILogger<BrokerLimit> logger
+) : Loop(Period, time, logger)
 {
     /// <summary>Above this the server warns. It is the default of RabbitMQ 4; older versions accept 128 MiB.</summary>
     public const int Advised = 16_777_216;
@@ -31,7 +35,8 @@ internal sealed partial class BrokerLimit(RabbitConnection connection, Dispatche
     private const ushort PreconditionFailed = 406;
     private const ushort AccessRefused = 403;
 
-    private static readonly string Advice = $"The broker accepts messages of more than {Advised} bytes. "
+    private static readonly string Advice =
+        $"The broker accepts messages of more than {Advised} bytes. "
         + $"Set max_message_size = {Recommended} in rabbitmq.conf, "
         + $"or on a running node: rabbitmqctl eval 'application:set_env(rabbit, max_message_size, {Recommended}).'";
 
@@ -86,9 +91,8 @@ internal sealed partial class BrokerLimit(RabbitConnection connection, Dispatche
     /// <summary>
     /// The broker's words end in the limit. In other words than those known here: it is not more than what was refused.
     /// </summary>
-    internal static long LimitIn(string replyText) => Limit().Match(replyText) is { Success: true } named
-        ? long.Parse(named.Groups[1].ValueSpan, CultureInfo.InvariantCulture)
-        : Advised;
+    internal static long LimitIn(string replyText) =>
+        Limit().Match(replyText) is { Success: true } named ? long.Parse(named.Groups[1].ValueSpan, CultureInfo.InvariantCulture) : Advised;
 
     [GeneratedRegex(@"max size (\d{1,18})")]
     private static partial Regex Limit();

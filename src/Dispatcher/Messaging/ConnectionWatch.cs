@@ -46,7 +46,8 @@ internal sealed partial class ConnectionWatch(string bus, DispatcherMetrics metr
     /// </summary>
     internal static bool IsUnreceivable(ShutdownEventArgs reason) =>
         reason is { Initiator: ShutdownInitiator.Library, Exception: { } fault }
-            && fault is not (IOException or OperationCanceledException or ObjectDisposedException) && fault.GetBaseException() is not SocketException;
+        && fault is not (IOException or OperationCanceledException or ObjectDisposedException)
+        && fault.GetBaseException() is not SocketException;
 
     private Task LookAsync(object sender, ShutdownEventArgs reason)
     {
@@ -61,9 +62,12 @@ internal sealed partial class ConnectionWatch(string bus, DispatcherMetrics metr
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.MessageUnreceivable, LogLevel.Error,
+        [LoggerMessage(
+            EventIds.MessageUnreceivable,
+            LogLevel.Error,
             "A message cannot be parsed and closed the connection of the {Bus} bus: {Reason}. The broker delivers it again, "
-            + "parks it at the delivery limit and drops it at the limit of the poison queue; its publisher must be found and corrected")]
+                + "parks it at the delivery limit and drops it at the limit of the poison queue; its publisher must be found and corrected"
+        )]
         public static partial void Unreceivable(ILogger logger, string bus, string reason);
     }
 }

@@ -59,7 +59,7 @@ internal static class HeaderGuard
                 continue;
             }
 
-            long size = property switch
+            var size = property switch
             {
                 Headers => LongSize(rest),
                 DeliveryMode or Priority => 1,
@@ -151,17 +151,18 @@ internal static class HeaderGuard
     }
 
     /// <summary>Bytes of a value behind its type. A type that the client does not know has a size that never fits.</summary>
-    private static long Size(ReadOnlySpan<byte> value) => (char)value[0] switch
-    {
-        'V' => 0,
-        't' or 'b' or 'B' => 1,
-        's' or 'u' => 2,
-        'I' or 'i' or 'f' => 4,
-        'D' => 5,
-        'l' or 'd' or 'T' => 8,
-        'S' or 'x' or 'F' or 'A' => LongSize(value[1..]),
-        _ => long.MaxValue - 1,
-    };
+    private static long Size(ReadOnlySpan<byte> value) =>
+        (char)value[0] switch
+        {
+            'V' => 0,
+            't' or 'b' or 'B' => 1,
+            's' or 'u' => 2,
+            'I' or 'i' or 'f' => 4,
+            'D' => 5,
+            'l' or 'd' or 'T' => 8,
+            'S' or 'x' or 'F' or 'A' => LongSize(value[1..]),
+            _ => long.MaxValue - 1,
+        };
 
     /// <summary>Bytes of a short string, with the one that has its length.</summary>
     private static long ShortSize(ReadOnlySpan<byte> bytes) => bytes.IsEmpty ? 1 : 1 + bytes[0];

@@ -49,9 +49,11 @@ internal sealed class InboundBytes(TimeProvider time) : IFilter<ReceiveContext>
         factory.SocketFactory = family => new PacedClient(
             new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true },
             this,
-
             // With TLS, the client decrypts what is read here: there are no frames to see in it.
-            factory.Ssl.Enabled ? null : new InboundFrames());
+            factory.Ssl.Enabled
+                ? null
+                : new InboundFrames()
+        );
         return Task.CompletedTask;
     }
 

@@ -25,7 +25,11 @@ internal sealed partial class LastResort(TimeProvider time, ILogger<LastResort> 
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.UnexpectedFault, LogLevel.Error, "A message of {Endpoint} failed in a way that must not happen; it goes back to its queue")]
+        [LoggerMessage(
+            EventIds.UnexpectedFault,
+            LogLevel.Error,
+            "A message of {Endpoint} failed in a way that must not happen; it goes back to its queue"
+        )]
         public static partial void Unexpected(ILogger logger, Uri endpoint, Exception reason);
     }
 }

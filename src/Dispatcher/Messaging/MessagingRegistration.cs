@@ -27,7 +27,11 @@ internal static class MessagingRegistration
     private const int PackedPrefetch = 8;
 
     /// <summary>The queues that receive from clients, each with what reads it.</summary>
-    private static readonly (string Queue, int Prefetch, Action<IReceiveEndpointConfigurator, IRegistrationContext, int> Consume)[] Sources =
+    private static readonly (
+        string Queue,
+        int Prefetch,
+        Action<IReceiveEndpointConfigurator, IRegistrationContext, int> Consume
+    )[] Sources =
     [
         (QueueNames.Intake, IntakePrefetch, Intake),
         (QueueNames.Outcomes, PackedPrefetch, Outcomes),
@@ -47,7 +51,10 @@ internal static class MessagingRegistration
         var address = new Uri(settings.RabbitMq!);
         services.AddSingleton(new RabbitConnection(address, "dispatcher"));
         services.AddSingleton<IOutboxTransport>(provider => new RabbitOutbox(
-            provider.GetRequiredService<RabbitConnection>(), new RabbitConnection(address, "dispatcher replies"), provider.GetRequiredService<StoreClock>()));
+            provider.GetRequiredService<RabbitConnection>(),
+            new RabbitConnection(address, "dispatcher replies"),
+            provider.GetRequiredService<StoreClock>()
+        ));
         services.AddKeyedSingleton(RabbitTopology.Connection, (_, _) => new RabbitConnection(address, "dispatcher topology"));
         services.AddSingleton<RabbitTopology>();
         services.AddHostedService(provider => provider.GetRequiredService<RabbitTopology>());
@@ -76,28 +83,32 @@ internal static class MessagingRegistration
             bus.AddConsumer<DispatchConsumer>();
             if (settings.IsEmbedded)
             {
-                bus.UsingInMemory((context, memory) =>
-                {
-                    memory.ReceiveEndpoint(QueueNames.Dispatch, endpoint => Dispatch(endpoint, context));
-                    foreach (var pool in EmbeddedWorker.Pools(settings))
+                bus.UsingInMemory(
+                    (context, memory) =>
                     {
-                        memory.ReceiveEndpoint(Queues.Work(pool), endpoint => Work(endpoint, context, pool));
+                        memory.ReceiveEndpoint(QueueNames.Dispatch, endpoint => Dispatch(endpoint, context));
+                        foreach (var pool in EmbeddedWorker.Pools(settings))
+                        {
+                            memory.ReceiveEndpoint(Queues.Work(pool), endpoint => Work(endpoint, context, pool));
+                        }
                     }
-                });
+                );
                 return;
             }
 
             AddSources(bus);
-            bus.UsingRabbitMq((context, rabbit) =>
-            {
-                var endpoint = Connect(rabbit, context, settings, "bus");
-                foreach (var (queue, prefetch, consume) in Sources)
+            bus.UsingRabbitMq(
+                (context, rabbit) =>
                 {
-                    endpoint(queue, source => consume(source, context, prefetch));
-                }
+                    var endpoint = Connect(rabbit, context, settings, "bus");
+                    foreach (var (queue, prefetch, consume) in Sources)
+                    {
+                        endpoint(queue, source => consume(source, context, prefetch));
+                    }
 
-                endpoint(QueueNames.Dispatch, dispatch => Dispatch(dispatch, context));
-            });
+                    endpoint(QueueNames.Dispatch, dispatch => Dispatch(dispatch, context));
+                }
+            );
         });
         if (!settings.IsEmbedded)
         {
@@ -126,78 +137,113 @@ internal static class MessagingRegistration
     /// The two queues of each source that the broker moves its messages to, on a connection of their own. The queue from which a message is
     /// read decides how it is handled; nothing that it says does.
     /// </summary>
-    private static void AddSetAside(IServiceCollection services, ServerSettings settings) => services.AddMassTransit<SetAsideBus, SetAsideBus.Instance>(bus =>
-    {
-        bus.DisableUsageTelemetry();
-        AddSources(bus);
-        bus.UsingRabbitMq((context, rabbit) =>
+    private static void AddSetAside(IServiceCollection services, ServerSettings settings) =>
+        services.AddMassTransit<SetAsideBus, SetAsideBus.Instance>(bus =>
         {
-            var endpoint = Connect(rabbit, context, settings, "set-aside");
-            foreach (var (queue, _, consume) in Sources)
-            {
-                endpoint(QueueNames.Parked(queue), parked =>
+            bus.DisableUsageTelemetry();
+            AddSources(bus);
+            bus.UsingRabbitMq(
+                (context, rabbit) =>
                 {
-                    parked.UseFilter(new ParkedLog(queue, context.GetRequiredService<ILogger<ParkedLog>>()));
-                    consume(parked, context, 1);
-                });
-                endpoint(QueueNames.Poison(queue), poison =>
-                {
-                    Common(poison, context, prefetch: 1);
-                    poison.Handler<RawMessage>(message => context.GetRequiredService<PoisonLetters>().KeepAsync(queue, message));
-                });
-            }
+                    var endpoint = Connect(rabbit, context, settings, "set-aside");
+                    foreach (var (queue, _, consume) in Sources)
+                    {
+                        endpoint(
+                            QueueNames.Parked(queue),
+                            parked =>
+                            {
+                                parked.UseFilter(new ParkedLog(queue, context.GetRequiredService<ILogger<ParkedLog>>()));
+                                consume(parked, context, 1);
+                            }
+                        );
+                        endpoint(
+                            QueueNames.Poison(queue),
+                            poison =>
+                            {
+                                Common(poison, context, prefetch: 1);
+                                poison.Handler<RawMessage>(message =>
+                                    context.GetRequiredService<PoisonLetters>().KeepAsync(queue, message)
+                                );
+                            }
+                        );
+                    }
 
-            endpoint(QueueNames.Unrouted, unrouted =>
-            {
-                Common(unrouted, context, UnroutedPrefetch);
-                unrouted.Handler<RawMessage>(message => context.GetRequiredService<UnroutedMessages>().TakeAsync(message));
-            });
+                    endpoint(
+                        QueueNames.Unrouted,
+                        unrouted =>
+                        {
+                            Common(unrouted, context, UnroutedPrefetch);
+                            unrouted.Handler<RawMessage>(message => context.GetRequiredService<UnroutedMessages>().TakeAsync(message));
+                        }
+                    );
+                }
+            );
         });
-    });
 
     /// <summary>Sets up the one connection of a bus; the result adds an endpoint to it.</summary>
     private static Action<string, Action<IReceiveEndpointConfigurator>> Connect(
-        IRabbitMqBusFactoryConfigurator rabbit, IRegistrationContext context, ServerSettings settings, string bus)
+        IRabbitMqBusFactoryConfigurator rabbit,
+        IRegistrationContext context,
+        ServerSettings settings,
+        string bus
+    )
     {
         var bytes = new InboundBytes(context.GetRequiredService<TimeProvider>());
-        var watch = new ConnectionWatch(bus, context.GetRequiredService<DispatcherMetrics>(), context.GetRequiredService<ILogger<ConnectionWatch>>());
-        rabbit.Host(new Uri(settings.RabbitMq!), host =>
-        {
-            host.ConnectionName("dispatcher " + bus);
-            host.MaxMessageSize(RabbitConnection.LargestMessage);
-            host.OnRefreshConnectionFactory = bytes.UseFor;
-        });
-        return (queue, configure) => rabbit.ReceiveEndpoint(queue, endpoint =>
-        {
-            // The queue is there already, with just these arguments. MassTransit declares an exchange of the same name: messages that another
-            // queue sets aside come through it.
-            endpoint.ConfigureConsumeTopology = false;
-            foreach (var (name, value) in QueueNames.Arguments(queue))
+        var watch = new ConnectionWatch(
+            bus,
+            context.GetRequiredService<DispatcherMetrics>(),
+            context.GetRequiredService<ILogger<ConnectionWatch>>()
+        );
+        rabbit.Host(
+            new Uri(settings.RabbitMq!),
+            host =>
             {
-                endpoint.SetQueueArgument(name, value);
+                host.ConnectionName("dispatcher " + bus);
+                host.MaxMessageSize(RabbitConnection.LargestMessage);
+                host.OnRefreshConnectionFactory = bytes.UseFor;
             }
+        );
+        return (queue, configure) =>
+            rabbit.ReceiveEndpoint(
+                queue,
+                endpoint =>
+                {
+                    // The queue is there already, with just these arguments. MassTransit declares an exchange of the same name: messages that another
+                    // queue sets aside come through it.
+                    endpoint.ConfigureConsumeTopology = false;
+                    foreach (var (name, value) in QueueNames.Arguments(queue))
+                    {
+                        endpoint.SetQueueArgument(name, value);
+                    }
 
-            endpoint.ConfigureChannel(pipe =>
-            {
-                pipe.UseFilter(watch);
-                pipe.UseFilter(context.GetRequiredService<StorePause>());
-                pipe.UseFilter(context.GetRequiredService<TopologyCheck>());
-            });
-            endpoint.ConfigureReceive(pipe => pipe.UseFilter(bytes));
-            configure(endpoint);
-        });
+                    endpoint.ConfigureChannel(pipe =>
+                    {
+                        pipe.UseFilter(watch);
+                        pipe.UseFilter(context.GetRequiredService<StorePause>());
+                        pipe.UseFilter(context.GetRequiredService<TopologyCheck>());
+                    });
+                    endpoint.ConfigureReceive(pipe => pipe.UseFilter(bytes));
+                    configure(endpoint);
+                }
+            );
     }
 
     private static void Intake(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
     {
         Common(endpoint, context, prefetch);
-        endpoint.ConfigureConsumer<IntakeConsumer>(context, consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<IntakePolicyFilter>())));
+        endpoint.ConfigureConsumer<IntakeConsumer>(
+            context,
+            consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<IntakePolicyFilter>()))
+        );
     }
 
     private static void Dispatch(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
     {
         Common(endpoint, context, PackedPrefetch);
-        endpoint.ConfigureConsumer<DispatchConsumer>(context, consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<DispatchPolicyFilter>())));
+        endpoint.ConfigureConsumer<DispatchConsumer>(
+            context,
+            consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<DispatchPolicyFilter>()))
+        );
     }
 
     private static void Outcomes(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)

@@ -17,12 +17,17 @@ internal sealed partial class ParkedLog(string source, ILogger<ParkedLog> logger
     {
         var aside = SetAside.Of(context, source);
         context.AddOrUpdatePayload(() => aside, _ => aside);
-        Log.Parked(logger, source, aside.Reason, (source, aside.Reason) switch
-        {
-            (QueueNames.Intake, SetAside.Expired) => "it is not run and ends as expired",
-            (QueueNames.Intake, SetAside.Rejected) => "it is not run and is kept as a dead letter",
-            _ => "it is read again alone",
-        });
+        Log.Parked(
+            logger,
+            source,
+            aside.Reason,
+            (source, aside.Reason) switch
+            {
+                (QueueNames.Intake, SetAside.Expired) => "it is not run and ends as expired",
+                (QueueNames.Intake, SetAside.Rejected) => "it is not run and is kept as a dead letter",
+                _ => "it is read again alone",
+            }
+        );
         return next.Send(context);
     }
 

@@ -11,7 +11,8 @@ namespace Dispatcher.Messaging;
 /// to the events' exchange. It has a connection of its own: whatever happens to it concerns listeners only, and they are told by the end
 /// of their streams.
 /// </summary>
-internal sealed partial class RabbitEvents(Uri address, EventStream stream, TimeProvider time, ILogger<RabbitEvents> logger) : BackgroundService
+internal sealed partial class RabbitEvents(Uri address, EventStream stream, TimeProvider time, ILogger<RabbitEvents> logger)
+    : BackgroundService
 {
     /// <summary>The broker drops the oldest beyond. This process only looks at them, so that the queue is empty as a rule.</summary>
     private const int LongestQueue = 10_000;
@@ -55,7 +56,14 @@ internal sealed partial class RabbitEvents(Uri address, EventStream stream, Time
         };
         var queue = QueueNames.EventStreams(Guid.CreateVersion7(time.GetUtcNow()));
         var arguments = new Dictionary<string, object?> { ["x-max-length"] = LongestQueue, ["x-overflow"] = "drop-head" };
-        await channel.QueueDeclareAsync(queue, durable: false, exclusive: true, autoDelete: true, arguments, cancellationToken: cancellationToken);
+        await channel.QueueDeclareAsync(
+            queue,
+            durable: false,
+            exclusive: true,
+            autoDelete: true,
+            arguments,
+            cancellationToken: cancellationToken
+        );
         await channel.QueueBindAsync(queue, Exchanges.Events, "#", cancellationToken: cancellationToken);
         var consumer = new AsyncEventingBasicConsumer(channel);
         consumer.ReceivedAsync += (_, delivery) =>
@@ -78,13 +86,16 @@ internal sealed partial class RabbitEvents(Uri address, EventStream stream, Time
             {
                 await lost.Task;
             }
-        }
-        while (!stream.Disconnect(ifUnused: true));
+        } while (!stream.Disconnect(ifUnused: true));
     }
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.EventsLost, LogLevel.Warning, "The event streams lost the broker and were ended; connecting again in {Pause} if anybody listens")]
+        [LoggerMessage(
+            EventIds.EventsLost,
+            LogLevel.Warning,
+            "The event streams lost the broker and were ended; connecting again in {Pause} if anybody listens"
+        )]
         public static partial void Lost(ILogger logger, TimeSpan pause, Exception reason);
     }
 }

@@ -16,7 +16,9 @@ namespace Dispatcher.Messaging;
 /// Replies have a connection of their own, which this type disposes: their address comes from a producer, and the broker closes the
 /// connection when it cannot decode one. Only replies are lost then.
 /// </remarks>
-internal sealed class RabbitOutbox(RabbitConnection connection, RabbitConnection replies, StoreClock clock) : IOutboxTransport, IAsyncDisposable
+internal sealed class RabbitOutbox(RabbitConnection connection, RabbitConnection replies, StoreClock clock)
+    : IOutboxTransport,
+        IAsyncDisposable
 {
     /// <summary>Unconfirmed messages at once; publishing waits beyond.</summary>
     private const int Outstanding = 1_024;
@@ -25,9 +27,15 @@ internal sealed class RabbitOutbox(RabbitConnection connection, RabbitConnection
     private static readonly TimeSpan LongestConfirm = TimeSpan.FromSeconds(10);
 
     private static readonly CreateChannelOptions Confirmed = new(
-        publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true, outstandingPublisherConfirmationsRateLimiter: new ThrottlingRateLimiter(Outstanding));
+        publisherConfirmationsEnabled: true,
+        publisherConfirmationTrackingEnabled: true,
+        outstandingPublisherConfirmationsRateLimiter: new ThrottlingRateLimiter(Outstanding)
+    );
 
-    private static readonly CreateChannelOptions Unconfirmed = new(publisherConfirmationsEnabled: false, publisherConfirmationTrackingEnabled: false);
+    private static readonly CreateChannelOptions Unconfirmed = new(
+        publisherConfirmationsEnabled: false,
+        publisherConfirmationTrackingEnabled: false
+    );
 
     private static readonly Dictionary<string, string> NoHeaders = [];
 
@@ -57,7 +65,9 @@ internal sealed class RabbitOutbox(RabbitConnection connection, RabbitConnection
         };
         try
         {
-            await channel.BasicPublishAsync(message.Exchange, message.RoutingKey, message.Mandatory, properties, message.Body, cancellationToken).AsTask()
+            await channel
+                .BasicPublishAsync(message.Exchange, message.RoutingKey, message.Mandatory, properties, message.Body, cancellationToken)
+                .AsTask()
                 .WaitAsync(LongestConfirm, cancellationToken);
         }
         catch (TimeoutException late)

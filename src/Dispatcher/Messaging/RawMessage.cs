@@ -14,7 +14,8 @@ internal sealed record RawMessage(ReadOnlyMemory<byte> Body)
     /// <summary>Null: <see cref="Body"/> is whole.</summary>
     public CutBody? Cut { get; init; }
 
-    public static RawMessage Of(byte[] body) => CutBody.Of(body) is { } cut ? new RawMessage(body.AsMemory(0, CutBody.CutBytes)) { Cut = cut } : new RawMessage(body);
+    public static RawMessage Of(byte[] body) =>
+        CutBody.Of(body) is { } cut ? new RawMessage(body.AsMemory(0, CutBody.CutBytes)) { Cut = cut } : new RawMessage(body);
 }
 
 /// <summary>
@@ -46,7 +47,9 @@ internal sealed record DeliveryFacts
     /// Whether the server sent it: as its broker user and with one of its types. A producer may use the same broker user, but sets no type.
     /// </summary>
     /// <param name="user">The broker user of the server; null: there is no broker.</param>
-    public bool IsOwn(string? user) => user is not null && UserId == user
+    public bool IsOwn(string? user) =>
+        user is not null
+        && UserId == user
         && Type is MessageTypes.Decision or MessageTypes.Refused or MessageTypes.Event or MessageTypes.Work or MessageTypes.DeadLetter;
 
     public static DeliveryFacts Of(ConsumeContext context)
@@ -75,7 +78,8 @@ internal sealed record DeliveryFacts
     }
 
     /// <summary>A stranger's header may be of any type; only text is taken. Asking for it as a string would throw.</summary>
-    private static string? Text(MassTransit.Headers headers, string name) => headers.TryGetHeader(name, out var value) ? value as string : null;
+    private static string? Text(MassTransit.Headers headers, string name) =>
+        headers.TryGetHeader(name, out var value) ? value as string : null;
 
     /// <summary>Stored and passed on only when it is one.</summary>
     private static string? Trace(string? text) => ActivityContext.TryParse(text, null, out _) ? text : null;

@@ -24,28 +24,36 @@ internal sealed class RawSerialization : ISerializerFactory, IMessageDeserialize
     public IMessageDeserializer CreateDeserializer() => this;
 
     public ConsumeContext Deserialize(ReceiveContext receiveContext) =>
-        new BodyConsumeContext(receiveContext, Deserialize(receiveContext.Body, receiveContext.TransportHeaders, receiveContext.InputAddress));
+        new BodyConsumeContext(
+            receiveContext,
+            Deserialize(receiveContext.Body, receiveContext.TransportHeaders, receiveContext.InputAddress)
+        );
 
     /// <summary>
     /// Without the headers: MassTransit would declare and send to the address that a sender writes into one, with the rights of the server.
     /// </summary>
-    public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null) => new Context(
-        SystemTextJsonMessageSerializer.Instance,
-        new RawMessageContext(EmptyHeaders.Instance, destinationAddress, RawSerializerOptions.AnyMessageType),
-        RawMessage.Of(body.GetBytes()));
+    public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null) =>
+        new Context(
+            SystemTextJsonMessageSerializer.Instance,
+            new RawMessageContext(EmptyHeaders.Instance, destinationAddress, RawSerializerOptions.AnyMessageType),
+            RawMessage.Of(body.GetBytes())
+        );
 
     public MessageBody GetMessageBody(string text) => new StringMessageBody(text);
 
-    public MessageBody GetMessageBody<T>(SendContext<T> context) where T : class => context.Message is RawMessage raw
-        ? new BytesMessageBody(raw.Body.ToArray())
-        : throw new InvalidOperationException($"Only {nameof(RawMessage)} is sent raw, not {typeof(T)}.");
+    public MessageBody GetMessageBody<T>(SendContext<T> context)
+        where T : class =>
+        context.Message is RawMessage raw
+            ? new BytesMessageBody(raw.Body.ToArray())
+            : throw new InvalidOperationException($"Only {nameof(RawMessage)} is sent raw, not {typeof(T)}.");
 
     public void Probe(ProbeContext context) => context.CreateScope("raw");
 
     private sealed class Context(IObjectDeserializer objects, MessageContext context, RawMessage message)
         : BaseSerializerContext(objects, context, [MessageUrn.ForTypeString<RawMessage>()])
     {
-        public override bool TryGetMessage<T>([NotNullWhen(true)] out T? result) where T : class
+        public override bool TryGetMessage<T>([NotNullWhen(true)] out T? result)
+            where T : class
         {
             result = message as T;
             return result is not null;
@@ -63,7 +71,8 @@ internal sealed class RawSerialization : ISerializerFactory, IMessageDeserialize
 
         public override IMessageSerializer GetMessageSerializer(object message, string[] messageTypes) => throw NoReplies();
 
-        public override Dictionary<string, object> ToDictionary<T>(T? message) where T : class => [];
+        public override Dictionary<string, object> ToDictionary<T>(T? message)
+            where T : class => [];
 
         private static NotSupportedException NoReplies() => new("Raw messages are not answered through MassTransit.");
     }

@@ -24,11 +24,13 @@ internal sealed record SetAside(string Reason)
     /// </summary>
     public static SetAside Of(ConsumeContext context, string from)
     {
-        if (!context.TryGetPayload<RabbitMqBasicConsumeContext>(out var delivery)
+        if (
+            !context.TryGetPayload<RabbitMqBasicConsumeContext>(out var delivery)
             || delivery.Properties.Headers?.TryGetValue("x-death", out var header) != true
             || header is not IList<object?> { Count: > 0 } entries
             || entries[0] is not IDictionary<string, object?> first
-            || Text(first, "queue") != from)
+            || Text(first, "queue") != from
+        )
         {
             return new SetAside(Unknown);
         }

@@ -14,7 +14,8 @@ namespace Dispatcher.Messaging;
 /// store is back.
 /// </summary>
 internal sealed partial class StorePause(StoreClock clock, StoreHealth store, TimeProvider time, ILogger<StorePause> logger)
-    : Loop(TimeSpan.FromSeconds(1), time, logger), IFilter<ChannelContext>
+    : Loop(TimeSpan.FromSeconds(1), time, logger),
+        IFilter<ChannelContext>
 {
     private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(100);
 
@@ -86,8 +87,11 @@ internal sealed partial class StorePause(StoreClock clock, StoreHealth store, Ti
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.ConsumingPaused, LogLevel.Warning,
-            "The store is away: messages stay on the broker, and nothing is consumed until it is back")]
+        [LoggerMessage(
+            EventIds.ConsumingPaused,
+            LogLevel.Warning,
+            "The store is away: messages stay on the broker, and nothing is consumed until it is back"
+        )]
         public static partial void Paused(ILogger logger);
 
         [LoggerMessage(EventIds.ConsumingResumed, LogLevel.Information, "The store is back: messages are consumed again")]

@@ -39,7 +39,11 @@ internal sealed partial class StoreWait(TimeProvider time, ILogger<StoreWait> lo
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.MessageWaits, LogLevel.Warning, "What a message of {Endpoint} needs is away; it is held and tried again in {Pause}: {Reason}")]
+        [LoggerMessage(
+            EventIds.MessageWaits,
+            LogLevel.Warning,
+            "What a message of {Endpoint} needs is away; it is held and tried again in {Pause}: {Reason}"
+        )]
         public static partial void Waits(ILogger logger, Uri endpoint, TimeSpan pause, string reason);
     }
 }

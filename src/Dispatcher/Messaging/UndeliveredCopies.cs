@@ -11,9 +11,11 @@ namespace Dispatcher.Messaging;
 /// earlier ones too. What still has no queue comes back through <see cref="UnroutedMessages"/>. A round sends each copy once.
 /// </summary>
 internal sealed partial class UndeliveredCopies(
-    [FromKeyedServices(RabbitTopology.Connection)] RabbitConnection connection, IOutboxTransport transport, TimeProvider time,
-    ILogger<UndeliveredCopies> logger)
-    : Loop(TimeSpan.FromSeconds(5), time, logger)
+    [FromKeyedServices(RabbitTopology.Connection)] RabbitConnection connection,
+    IOutboxTransport transport,
+    TimeProvider time,
+    ILogger<UndeliveredCopies> logger
+) : Loop(TimeSpan.FromSeconds(5), time, logger)
 {
     private static readonly TimeSpan Period = TimeSpan.FromHours(1);
 
@@ -54,20 +56,24 @@ internal sealed partial class UndeliveredCopies(
         }
     }
 
-    private OutboxMessage Again(BasicGetResult copy) => new()
-    {
-        MessageId = Guid.TryParse(copy.BasicProperties.MessageId, out var id) ? id : Guid.CreateVersion7(Time.GetUtcNow()),
-        Exchange = Exchanges.DeadLetter,
-        RoutingKey = copy.RoutingKey,
-        Mandatory = false,
-        Type = MessageTypes.DeadLetter,
-        Body = copy.Body.ToArray(),
-    };
+    private OutboxMessage Again(BasicGetResult copy) =>
+        new()
+        {
+            MessageId = Guid.TryParse(copy.BasicProperties.MessageId, out var id) ? id : Guid.CreateVersion7(Time.GetUtcNow()),
+            Exchange = Exchanges.DeadLetter,
+            RoutingKey = copy.RoutingKey,
+            Mandatory = false,
+            Type = MessageTypes.DeadLetter,
+            Body = copy.Body.ToArray(),
+        };
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.UndeliveredForeign, LogLevel.Warning,
-            "Dropped a message of {User} from dispatcher.server.undelivered: only the server may write there. Check the rights of that user")]
+        [LoggerMessage(
+            EventIds.UndeliveredForeign,
+            LogLevel.Warning,
+            "Dropped a message of {User} from dispatcher.server.undelivered: only the server may write there. Check the rights of that user"
+        )]
         public static partial void Foreign(ILogger logger, string user);
     }
 }

@@ -14,9 +14,15 @@ namespace Dispatcher.Messaging;
 /// parked queue: what came back too often is kept unread.
 /// </summary>
 internal sealed partial class UnroutedMessages(
-    IntakePolicyFilter policy, IServiceProvider services, Refusals refusals, PoisonLetters poison, IOutboxTransport transport, RabbitConnection broker,
-    TimeProvider time, ILogger<UnroutedMessages> logger)
-    : Loop(TimeSpan.FromSeconds(5), time, logger)
+    IntakePolicyFilter policy,
+    IServiceProvider services,
+    Refusals refusals,
+    PoisonLetters poison,
+    IOutboxTransport transport,
+    RabbitConnection broker,
+    TimeProvider time,
+    ILogger<UnroutedMessages> logger
+) : Loop(TimeSpan.FromSeconds(5), time, logger)
 {
     private int _taken;
 
@@ -50,17 +56,19 @@ internal sealed partial class UnroutedMessages(
         return policy.Send(context, Pipe.ExecuteAsync<ConsumeContext<RawMessage>>(intake.Consume));
     }
 
-    private Task KeepAsync(DeliveryFacts facts, RawMessage message, CancellationToken cancellationToken) => transport.SendAsync(
-        new OutboxMessage
-        {
-            MessageId = Guid.TryParse(facts.MessageId, out var id) ? id : Guid.CreateVersion7(Time.GetUtcNow()),
-            Exchange = QueueNames.Undelivered,
-            RoutingKey = facts.RoutingKey,
-            Mandatory = true,
-            Type = MessageTypes.DeadLetter,
-            Body = message.Body.ToArray(),
-        },
-        cancellationToken);
+    private Task KeepAsync(DeliveryFacts facts, RawMessage message, CancellationToken cancellationToken) =>
+        transport.SendAsync(
+            new OutboxMessage
+            {
+                MessageId = Guid.TryParse(facts.MessageId, out var id) ? id : Guid.CreateVersion7(Time.GetUtcNow()),
+                Exchange = QueueNames.Undelivered,
+                RoutingKey = facts.RoutingKey,
+                Mandatory = true,
+                Type = MessageTypes.DeadLetter,
+                Body = message.Body.ToArray(),
+            },
+            cancellationToken
+        );
 
     private Task<Refused> RefuseAsync(DeliveryFacts facts, ConsumeContext<RawMessage> context)
     {
@@ -77,9 +85,12 @@ internal sealed partial class UnroutedMessages(
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.UnroutedTaken, LogLevel.Warning,
+        [LoggerMessage(
+            EventIds.UnroutedTaken,
+            LogLevel.Warning,
             "Took {Count} submissions in from dispatcher.unrouted: the binding of the intake queue was missing when they were published. "
-            + "It is declared again")]
+                + "It is declared again"
+        )]
         public static partial void Taken(ILogger logger, int count);
     }
 }

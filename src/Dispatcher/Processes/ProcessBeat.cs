@@ -10,8 +10,13 @@ namespace Dispatcher.Processes;
 /// the store takes writes.
 /// </summary>
 internal sealed partial class ProcessBeat(
-    ProcessRegister register, StoreHealth health, CurrentBundle current, PolicyFolder folder, TimeProvider time, ILogger<ProcessBeat> logger)
-    : Loop(TimeSpan.FromSeconds(2), time, logger)
+    ProcessRegister register,
+    StoreHealth health,
+    CurrentBundle current,
+    PolicyFolder folder,
+    TimeProvider time,
+    ILogger<ProcessBeat> logger
+) : Loop(TimeSpan.FromSeconds(2), time, logger)
 {
     private readonly Guid _instance = Guid.CreateVersion7(time.GetUtcNow());
 
@@ -45,7 +50,8 @@ internal sealed partial class ProcessBeat(
                 FolderHash = looked.Hash,
                 FolderErrors = looked.Errors.Count,
             },
-            cancellationToken);
+            cancellationToken
+        );
     }
 
     public override async Task StartAsync(CancellationToken cancellationToken)
@@ -71,7 +77,11 @@ internal sealed partial class ProcessBeat(
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.ProcessRowLeft, LogLevel.Information, "This process could not be taken off the list of processes; it is shown there as stale for a day")]
+        [LoggerMessage(
+            EventIds.ProcessRowLeft,
+            LogLevel.Information,
+            "This process could not be taken off the list of processes; it is shown there as stale for a day"
+        )]
         public static partial void Left(ILogger logger, Exception reason);
     }
 }

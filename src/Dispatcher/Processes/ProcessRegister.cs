@@ -16,10 +16,16 @@ internal sealed class ProcessRegister(IDbContextFactory<DispatcherDb> database, 
     {
         var now = clock.Now;
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var known = await db.Processes.Where(row => row.InstanceId == process.InstanceId).ExecuteUpdateAsync(
-            set => set.SetProperty(row => row.PolicyHash, process.PolicyHash).SetProperty(row => row.FolderHash, process.FolderHash)
-                .SetProperty(row => row.FolderErrors, process.FolderErrors).SetProperty(row => row.SeenAt, now),
-            cancellationToken);
+        var known = await db
+            .Processes.Where(row => row.InstanceId == process.InstanceId)
+            .ExecuteUpdateAsync(
+                set =>
+                    set.SetProperty(row => row.PolicyHash, process.PolicyHash)
+                        .SetProperty(row => row.FolderHash, process.FolderHash)
+                        .SetProperty(row => row.FolderErrors, process.FolderErrors)
+                        .SetProperty(row => row.SeenAt, now),
+                cancellationToken
+            );
         if (known == 0)
         {
             db.Processes.Add(process with { StartedAt = now, SeenAt = now });
@@ -41,15 +47,40 @@ internal sealed class ProcessRegister(IDbContextFactory<DispatcherDb> database, 
     {
         var stale = clock.Now - Timestamps.Micros(StaleAfter);
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var rows = await db.Processes.AsNoTracking().OrderBy(row => row.StartedAt).ThenBy(row => row.InstanceId).ToListAsync(cancellationToken);
+        var rows = await db
+            .Processes.AsNoTracking()
+            .OrderBy(row => row.StartedAt)
+            .ThenBy(row => row.InstanceId)
+            .ToListAsync(cancellationToken);
         return rows.ConvertAll(row => ProcessView.Of(row, row.SeenAt < stale));
     }
 }
 
 /// <summary>A process as it is shown. Stale: not seen for more than a minute.</summary>
 internal sealed record ProcessView(
-    Guid InstanceId, string Host, int Pid, string Version, string PolicyHash, string? FolderHash, int FolderErrors, DateTimeOffset StartedAt, DateTimeOffset SeenAt, bool Stale)
+    Guid InstanceId,
+    string Host,
+    int Pid,
+    string Version,
+    string PolicyHash,
+    string? FolderHash,
+    int FolderErrors,
+    DateTimeOffset StartedAt,
+    DateTimeOffset SeenAt,
+    bool Stale
+)
 {
-    public static ProcessView Of(RunningProcess row, bool stale) => new(
-        row.InstanceId, row.Host, row.Pid, row.Version, row.PolicyHash, row.FolderHash, row.FolderErrors, Timestamps.At(row.StartedAt), Timestamps.At(row.SeenAt), stale);
+    public static ProcessView Of(RunningProcess row, bool stale) =>
+        new(
+            row.InstanceId,
+            row.Host,
+            row.Pid,
+            row.Version,
+            row.PolicyHash,
+            row.FolderHash,
+            row.FolderErrors,
+            Timestamps.At(row.StartedAt),
+            Timestamps.At(row.SeenAt),
+            stale
+        );
 }

@@ -11,7 +11,14 @@ namespace Dispatcher.Recovering;
 
 /// <summary>Steps 7 and 8: takes the outcome of an attempt and moves the job to where it leads. Only the run that holds the claim is heard.</summary>
 internal sealed partial class JobRecovery(
-    MoveWriter moves, IStore store, IDbContextFactory<DispatcherDb> database, CurrentBundle current, StoreClock clock, TimeProvider time, ILogger<JobRecovery> logger) : IDisposable
+    MoveWriter moves,
+    IStore store,
+    IDbContextFactory<DispatcherDb> database,
+    CurrentBundle current,
+    StoreClock clock,
+    TimeProvider time,
+    ILogger<JobRecovery> logger
+) : IDisposable
 {
     private const int Tries = 5;
 
@@ -28,17 +35,26 @@ internal sealed partial class JobRecovery(
     {
         var ids = outcomes.Select(outcome => outcome.JobId).Distinct().ToList();
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var jobs = await db.Jobs.Where(job => ids.Contains(job.JobId)).WithoutPayload().ToDictionaryAsync(job => job.JobId, cancellationToken);
+        var jobs = await db
+            .Jobs.Where(job => ids.Contains(job.JobId))
+            .WithoutPayload()
+            .ToDictionaryAsync(job => job.JobId, cancellationToken);
 
         // A repeated outcome of one run has no effect. Handled at once, the repeats would only compete for the same row.
         var once = outcomes.DistinctBy(outcome => (outcome.JobId, outcome.Attempt, outcome.RunId));
-        var late = await Task.WhenAll(once.Select(outcome =>
-            RecordStorableAsync(outcome, jobs.GetValueOrDefault(outcome.JobId), sender, cancellationToken)));
+        var late = await Task.WhenAll(
+            once.Select(outcome => RecordStorableAsync(outcome, jobs.GetValueOrDefault(outcome.JobId), sender, cancellationToken))
+        );
         await LateAsync([.. late.OfType<LateOutcome>()], sender, cancellationToken);
     }
 
     /// <summary>What the database refuses it will refuse again: the run has ended, and its job gets a terminal fault instead.</summary>
-    private async Task<LateOutcome?> RecordStorableAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
+    private async Task<LateOutcome?> RecordStorableAsync(
+        AttemptOutcome outcome,
+        Job? job,
+        string sender,
+        CancellationToken cancellationToken
+    )
     {
         try
         {
@@ -109,8 +125,10 @@ internal sealed partial class JobRecovery(
         {
             var ids = late.Select(group => group.Key).ToList();
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            var before = await db.Timeline.Where(entry => ids.Contains(entry.JobId) && entry.Kind == TimelineKinds.LateOutcome)
-                .GroupBy(entry => entry.JobId).Select(group => new { group.Key, Count = group.Count() })
+            var before = await db
+                .Timeline.Where(entry => ids.Contains(entry.JobId) && entry.Kind == TimelineKinds.LateOutcome)
+                .GroupBy(entry => entry.JobId)
+                .Select(group => new { group.Key, Count = group.Count() })
                 .ToDictionaryAsync(group => group.Key, group => group.Count, cancellationToken);
             var entries = late.SelectMany(group => group.Take(MostLate - before.GetValueOrDefault(group.Key))).Select(Entry).ToList();
             if (entries.Count > 0)
@@ -143,14 +161,18 @@ internal sealed partial class JobRecovery(
     private static partial class Log
     {
         [LoggerMessage(
-            EventIds.OutcomeLate, LogLevel.Warning,
+            EventIds.OutcomeLate,
+            LogLevel.Warning,
             "Did not apply {Count} late outcome(s) of one message from {Sender}. "
-            + "The first is of job {JobId}, attempt {Attempt}: the job is {State} under another run or another principal")]
+                + "The first is of job {JobId}, attempt {Attempt}: the job is {State} under another run or another principal"
+        )]
         public static partial void Late(ILogger logger, int count, string sender, Guid jobId, int attempt, JobState state);
 
         [LoggerMessage(
-            EventIds.OutcomeNotStorable, LogLevel.Error,
-            "The database does not take the outcome of job {JobId}, attempt {Attempt}; the job ends with the terminal fault bad_result")]
+            EventIds.OutcomeNotStorable,
+            LogLevel.Error,
+            "The database does not take the outcome of job {JobId}, attempt {Attempt}; the job ends with the terminal fault bad_result"
+        )]
         public static partial void NotStorable(ILogger logger, Guid jobId, int attempt, Exception reason);
     }
 }

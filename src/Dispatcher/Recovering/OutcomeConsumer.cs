@@ -49,8 +49,11 @@ internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals ref
     private static OutcomeReading TooLarge(CutBody cut, List<InputError> errors)
     {
         errors.Report(
-            "body_too_large", "body", $"The body has {cut.Length:N0} bytes; at most {OutcomeReader.LargestBody:N0} are allowed.",
-            "Send fewer outcomes in one message.");
+            "body_too_large",
+            "body",
+            $"The body has {cut.Length:N0} bytes; at most {OutcomeReader.LargestBody:N0} are allowed.",
+            "Send fewer outcomes in one message."
+        );
         return new OutcomeReading([], []);
     }
 
@@ -75,16 +78,21 @@ internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals ref
         }
 
         errors.Report(
-            "no_principal", "amqp:user_id", "The message does not say who sends it.",
-            "Set the AMQP property user_id to the broker user, which must be the subject of the key that claimed.");
+            "no_principal",
+            "amqp:user_id",
+            "The message does not say who sends it.",
+            "Set the AMQP property user_id to the broker user, which must be the subject of the key that claimed."
+        );
         return new OutcomeReading([], []);
     }
 
     private static partial class Log
     {
         [LoggerMessage(
-            EventIds.OutcomeUnreadable, LogLevel.Warning,
-            "Refused {Count} outcome(s) of {Sender} that name no run; the others of the message are recorded. {Where}: {Why}")]
+            EventIds.OutcomeUnreadable,
+            LogLevel.Warning,
+            "Refused {Count} outcome(s) of {Sender} that name no run; the others of the message are recorded. {Where}: {Why}"
+        )]
         public static partial void Unreadable(ILogger logger, int count, string sender, string where, string why);
     }
 }

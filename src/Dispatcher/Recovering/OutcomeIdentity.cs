@@ -37,7 +37,13 @@ internal static class OutcomeIdentity
     }
 
     public static Fault Fault(string message) =>
-        new() { Class = FaultClasses.Terminal, Type = FaultCodes.BadResult, Code = FaultCodes.BadResult, Message = message };
+        new()
+        {
+            Class = FaultClasses.Terminal,
+            Type = FaultCodes.BadResult,
+            Code = FaultCodes.BadResult,
+            Message = message,
+        };
 
     private static Found Read(ReadOnlySpan<byte> element)
     {
@@ -60,7 +66,8 @@ internal static class OutcomeIdentity
 
     private static Found ReadMember(ref Utf8JsonReader json, Found before)
     {
-        var found = json.ValueTextEquals("job_id"u8) ? before with { JobId = Id(ref json, before.JobId) }
+        var found =
+            json.ValueTextEquals("job_id"u8) ? before with { JobId = Id(ref json, before.JobId) }
             : json.ValueTextEquals("run_id"u8) ? before with { RunId = Id(ref json, before.RunId) }
             : json.ValueTextEquals("permit_id"u8) ? before with { PermitId = Id(ref json, before.PermitId) }
             : json.ValueTextEquals("attempt"u8) ? before with { Attempt = Number(ref json, before.Attempt) }
@@ -85,10 +92,13 @@ internal static class OutcomeIdentity
     /// <summary>Also as text: a worker that sends <c>"1"</c> means 1.</summary>
     private static int? Number(ref Utf8JsonReader json, int? before) =>
         json.Read() && json.TokenType == JsonTokenType.Number && json.TryGetInt32(out var number) ? Once(before, number)
-        : json.TokenType == JsonTokenType.String && int.TryParse(json.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out var text) ? Once(before, text)
+        : json.TokenType == JsonTokenType.String
+        && int.TryParse(json.GetString(), NumberStyles.None, CultureInfo.InvariantCulture, out var text)
+            ? Once(before, text)
         : null;
 
-    private static T Once<T>(T? before, T value) where T : struct, IEquatable<T> =>
+    private static T Once<T>(T? before, T value)
+        where T : struct, IEquatable<T> =>
         before is null || before.Value.Equals(value) ? value : throw new InvalidOperationException("The outcome names two runs.");
 
     private static DateTimeOffset? Time(ref Utf8JsonReader json) =>

@@ -40,8 +40,11 @@ internal static class OutcomeReader
         if (body.Length > LargestBody)
         {
             errors.Report(
-                "body_too_large", "body", $"The body has {body.Length:N0} bytes; at most {LargestBody:N0} are allowed.",
-                "Send fewer outcomes in one message.");
+                "body_too_large",
+                "body",
+                $"The body has {body.Length:N0} bytes; at most {LargestBody:N0} are allowed.",
+                "Send fewer outcomes in one message."
+            );
             return new OutcomeReading([], []);
         }
 
@@ -95,7 +98,12 @@ internal static class OutcomeReader
     }
 
     /// <summary>Null, or what is wrong with the object around the outcomes.</summary>
-    private static string? ReadEnvelope(ref Utf8JsonReader json, ReadOnlyMemory<byte> body, List<ReadOnlyMemory<byte>> elements, ref int readTo)
+    private static string? ReadEnvelope(
+        ref Utf8JsonReader json,
+        ReadOnlyMemory<byte> body,
+        List<ReadOnlyMemory<byte>> elements,
+        ref int readTo
+    )
     {
         if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
         {
@@ -140,7 +148,12 @@ internal static class OutcomeReader
     }
 
     /// <summary>False: there are more than <see cref="MostOutcomes"/>; the rest is not read.</summary>
-    private static bool ReadElements(ref Utf8JsonReader json, ReadOnlyMemory<byte> body, List<ReadOnlyMemory<byte>> elements, ref int readTo)
+    private static bool ReadElements(
+        ref Utf8JsonReader json,
+        ReadOnlyMemory<byte> body,
+        List<ReadOnlyMemory<byte>> elements,
+        ref int readTo
+    )
     {
         readTo = (int)json.BytesConsumed;
         while (json.Read() && json.TokenType != JsonTokenType.EndArray)
@@ -166,7 +179,7 @@ internal static class OutcomeReader
     /// </summary>
     private static bool SplitBroken(ReadOnlyMemory<byte> body, int from, List<ReadOnlyMemory<byte>> elements)
     {
-        for (var at = from; at < body.Length && elements.Count < MostOutcomes;)
+        for (var at = from; at < body.Length && elements.Count < MostOutcomes; )
         {
             var first = body.Span[at];
             if (first == ']')
@@ -207,7 +220,10 @@ internal static class OutcomeReader
             else
             {
                 isText = c == '"';
-                depth += c is (byte)'{' or (byte)'[' ? 1 : c is (byte)'}' or (byte)']' ? -1 : 0;
+                depth +=
+                    c is (byte)'{' or (byte)'[' ? 1
+                    : c is (byte)'}' or (byte)']' ? -1
+                    : 0;
                 if (depth == 0 && c == '}')
                 {
                     return i + 1;
@@ -237,13 +253,16 @@ internal static class OutcomeReader
 
         try
         {
-            var outcome = JsonSerializer.Deserialize(element.Span, WireJson.Default.AttemptOutcome)
-                ?? throw new JsonException("It is null.");
+            var outcome =
+                JsonSerializer.Deserialize(element.Span, WireJson.Default.AttemptOutcome) ?? throw new JsonException("It is null.");
             if (outcome.Result is { } result && StrictJson.Depth(result) is var depth and > JsonLimits.DeepestValue)
             {
                 errors.Report(
-                    "result_too_deep", where + "/result", $"The result has {depth} levels; at most {JsonLimits.DeepestValue} are stored.",
-                    "Return a flatter result.");
+                    "result_too_deep",
+                    where + "/result",
+                    $"The result has {depth} levels; at most {JsonLimits.DeepestValue} are stored.",
+                    "Return a flatter result."
+                );
                 return null;
             }
 
@@ -252,8 +271,11 @@ internal static class OutcomeReader
         catch (JsonException reason)
         {
             errors.Report(
-                "bad_outcome", where, InputErrors.Cut(reason.Message, InputErrors.LongestWhere),
-                "Send each outcome as the contracts describe it.");
+                "bad_outcome",
+                where,
+                InputErrors.Cut(reason.Message, InputErrors.LongestWhere),
+                "Send each outcome as the contracts describe it."
+            );
             return null;
         }
     }

@@ -25,12 +25,13 @@ internal static class Recovery
     private static readonly TimeSpan ShortPause = TimeSpan.FromSeconds(1);
 
     /// <summary>The worker told how its attempt ended.</summary>
-    public static Move Of(Job job, AttemptOutcome outcome, Surroundings around) => outcome.Kind switch
-    {
-        OutcomeKind.Succeeded => Succeeded(job, outcome),
-        OutcomeKind.Faulted => Faulted(job, outcome, around),
-        OutcomeKind.Returned => Returned(job, around),
-    };
+    public static Move Of(Job job, AttemptOutcome outcome, Surroundings around) =>
+        outcome.Kind switch
+        {
+            OutcomeKind.Succeeded => Succeeded(job, outcome),
+            OutcomeKind.Faulted => Faulted(job, outcome, around),
+            OutcomeKind.Returned => Returned(job, around),
+        };
 
     /// <summary>The worker is gone: its lease or its time has run out. Null: leave it, a run that must not be repeated may still report until its end.</summary>
     public static Move? OfLost(Job job, Surroundings around)
@@ -41,8 +42,23 @@ internal static class Recovery
             return null;
         }
 
-        var fault = new Fault { Type = FaultCodes.WorkerLost, Message = $"Worker {job.Worker} claimed attempt {job.Attempt} and was not heard of again.", Code = FaultCodes.WorkerLost };
-        return Failed(job, fault, around, (after, why) => TimelineDetails.Repaired(after.State == JobState.Cancelled ? TimelineKinds.Cancelled : TimelineKinds.Fenced, after, $"{fault.Message} {why}"));
+        var fault = new Fault
+        {
+            Type = FaultCodes.WorkerLost,
+            Message = $"Worker {job.Worker} claimed attempt {job.Attempt} and was not heard of again.",
+            Code = FaultCodes.WorkerLost,
+        };
+        return Failed(
+            job,
+            fault,
+            around,
+            (after, why) =>
+                TimelineDetails.Repaired(
+                    after.State == JobState.Cancelled ? TimelineKinds.Cancelled : TimelineKinds.Fenced,
+                    after,
+                    $"{fault.Message} {why}"
+                )
+        );
     }
 
     /// <summary>Nobody claimed it: back into its line, at its old place. The attempt was never begun, and costs nothing.</summary>
@@ -53,25 +69,45 @@ internal static class Recovery
     private static Move Returned(Job job, Surroundings around)
     {
         var pause = around.ClassOf(job)?.FirstPause ?? ShortPause;
-        var move = Again(job, around.Now, around.Now + Timestamps.Micros(pause), TimelineKinds.Returned, "the worker gave the attempt back before it began");
-        return move.After.State.IsFinal() ? move : move with { Outbox = [DispatchWake.Later(job.Pool!, pause, move.After.ReadyAt, around.Time)] };
+        var move = Again(
+            job,
+            around.Now,
+            around.Now + Timestamps.Micros(pause),
+            TimelineKinds.Returned,
+            "the worker gave the attempt back before it began"
+        );
+        return move.After.State.IsFinal()
+            ? move
+            : move with
+            {
+                Outbox = [DispatchWake.Later(job.Pool!, pause, move.After.ReadyAt, around.Time)],
+            };
     }
 
     private static Move Again(Job job, long now, long readyAt, string kind, string reason)
     {
-        var state = job.CancelRequested ? JobState.Cancelled
+        var state =
+            job.CancelRequested ? JobState.Cancelled
             : job.State == JobState.Dispatched && job.Verdict == Verdict.RequireApproval ? JobState.Approved // which is given back with it
             : job.Spent > 0 ? JobState.Retrying
             : JobState.Accepted;
 
         // Until when an approval can be used is on its own row, where the sweep looks.
         var dueAt = state == JobState.Approved ? now : job.NotAfter;
-        var after = job with { State = state, ReadyAt = readyAt, GiveUpAt = job.Spent > 0 ? job.GiveUpAt : null, DueAt = dueAt, RunUntil = null };
+        var after = job with
+        {
+            State = state,
+            ReadyAt = readyAt,
+            GiveUpAt = job.Spent > 0 ? job.GiveUpAt : null,
+            DueAt = dueAt,
+            RunUntil = null,
+        };
         return new Move(job, after) { Entry = TimelineDetails.Repaired(kind, after, reason) };
     }
 
     /// <summary>It only waits for its turn: the sweep need not look at it before a limit.</summary>
-    public static Move Waiting(Job job, long? useBy) => new(job, job with { DueAt = job.NotAfter is null || useBy < job.NotAfter ? useBy : job.NotAfter });
+    public static Move Waiting(Job job, long? useBy) =>
+        new(job, job with { DueAt = job.NotAfter is null || useBy < job.NotAfter ? useBy : job.NotAfter });
 
     /// <summary>It did not start in time.</summary>
     public static Move Expired(Job job) => Ended(job, JobState.Expired, TimelineKinds.Expired, "not_after has passed");
@@ -93,8 +129,21 @@ internal static class Recovery
     private static Move Faulted(Job job, AttemptOutcome outcome, Surroundings around)
     {
         var fault = Capped(outcome.Fault ?? new Fault { Type = "unknown", Message = "The worker reported a fault without saying which." });
-        return Failed(job, fault, around, (after, why) =>
-            TimelineDetails.Ended(after.State == JobState.Cancelled ? TimelineKinds.Cancelled : TimelineKinds.Faulted, after, outcome with { Fault = fault }, why));
+        return Failed(
+            job,
+            fault,
+            around,
+            (after, why) =>
+                TimelineDetails.Ended(
+                    after.State == JobState.Cancelled ? TimelineKinds.Cancelled : TimelineKinds.Faulted,
+                    after,
+                    outcome with
+                    {
+                        Fault = fault,
+                    },
+                    why
+                )
+        );
     }
 
     /// <summary>Where a fault leads, whoever told of it.</summary>
@@ -137,7 +186,13 @@ internal static class Recovery
 
     private static Move DeadLettered(Job job, Fault fault, string faultClass, Surroundings around, Func<Job, TimelineEntry> tell)
     {
-        var after = job with { State = JobState.DeadLettered, Spent = job.State == JobState.Running ? job.Spent + 1 : job.Spent, Fault = fault, FaultClass = faultClass };
+        var after = job with
+        {
+            State = JobState.DeadLettered,
+            Spent = job.State == JobState.Running ? job.Spent + 1 : job.Spent,
+            Fault = fault,
+            FaultClass = faultClass,
+        };
         var letter = new DeadLetter
         {
             DeadLetterId = Guid.CreateVersion7(around.Time.GetUtcNow()),
@@ -169,19 +224,31 @@ internal static class Recovery
         var bytes = System.Text.Encoding.UTF8.GetBytes(text);
         return bytes.Length <= LargestResult
             ? (bytes, false)
-            : (JsonSerializer.SerializeToUtf8Bytes(new { truncated = true, bytes = bytes.Length, preview = Head(text, LargestResult / 8) }), true);
+            : (
+                JsonSerializer.SerializeToUtf8Bytes(
+                    new
+                    {
+                        truncated = true,
+                        bytes = bytes.Length,
+                        preview = Head(text, LargestResult / 8),
+                    }
+                ),
+                true
+            );
     }
 
-    internal static Fault Capped(Fault fault) => fault with
-    {
-        Type = Cut(fault.Type, 256),
-        Message = Cut(fault.Message, 4_096),
-        Code = fault.Code is null ? null : Cut(fault.Code, 64),
-    };
+    internal static Fault Capped(Fault fault) =>
+        fault with
+        {
+            Type = Cut(fault.Type, 256),
+            Message = Cut(fault.Message, 4_096),
+            Code = fault.Code is null ? null : Cut(fault.Code, 64),
+        };
 
     /// <summary>Short enough, and without what PostgreSQL cannot store.</summary>
     internal static string Cut(string text, int longest) => Head(text, longest).Replace('\0', '?');
 
     /// <summary>The beginning, never half of a surrogate pair.</summary>
-    private static string Head(string text, int longest) => text.Length <= longest ? text : text[..(char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)];
+    private static string Head(string text, int longest) =>
+        text.Length <= longest ? text : text[..(char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)];
 }

@@ -57,14 +57,29 @@ internal static class RecoveryPolicy
         return fault switch
         {
             { Code: FaultCodes.BadResult, Class: FaultClasses.Terminal } => Told(false, false, ""),
-            { Code: FaultCodes.InDoubt } => new Class(FaultClasses.InDoubt, false, "an effect was begun, and nobody knows whether it happened"),
+            { Code: FaultCodes.InDoubt } => new Class(
+                FaultClasses.InDoubt,
+                false,
+                "an effect was begun, and nobody knows whether it happened"
+            ),
             { Code: FaultCodes.Timeout, Class: null } => new Class(FaultClasses.Timeout, idempotent, "the run reached its limit"),
-            { Code: FaultCodes.WorkerLost or FaultCodes.WorkerStopping, Class: null } when !idempotent =>
-                new Class(FaultClasses.InDoubt, false, "its worker went away, and nobody knows what it had done"),
+            { Code: FaultCodes.WorkerLost or FaultCodes.WorkerStopping, Class: null } when !idempotent => new Class(
+                FaultClasses.InDoubt,
+                false,
+                "its worker went away, and nobody knows what it had done"
+            ),
             { Code: FaultCodes.WorkerLost, Class: null } => new Class(FaultClasses.Lost, true, "its worker went away"),
             { Code: FaultCodes.WorkerStopping, Class: null } => new Class(FaultClasses.Transient, true, "its worker was stopped"),
-            _ when jobClass?.Faults.MayPass(fault.Code, fault.Type) is { } mayPass => Told(mayPass, mayPass, "the topic's table of faults says so"),
-            { Class: FaultClasses.Transient or FaultClasses.Terminal } => Told(fault.Class == FaultClasses.Transient, jobClass is not null, "the handler says so"),
+            _ when jobClass?.Faults.MayPass(fault.Code, fault.Type) is { } mayPass => Told(
+                mayPass,
+                mayPass,
+                "the topic's table of faults says so"
+            ),
+            { Class: FaultClasses.Transient or FaultClasses.Terminal } => Told(
+                fault.Class == FaultClasses.Transient,
+                jobClass is not null,
+                "the handler says so"
+            ),
             _ when FaultTable.Defaults.MayPass(fault.Code, fault.Type) is { } mayPass => Told(mayPass, idempotent, "such faults may pass"),
             _ => new Class(FaultClasses.Unknown, idempotent, "nobody knows of this fault whether it passes"),
         };
@@ -79,7 +94,8 @@ internal static class RecoveryPolicy
         if (!verdict.MayRepeat || jobClass is null)
         {
             return verdict.FaultClass is FaultClasses.Terminal or FaultClasses.InDoubt ? verdict.Why
-                : jobClass is null ? "its topic is not in the registry now" : $"{verdict.Why}, and its topic is not idempotent";
+                : jobClass is null ? "its topic is not in the registry now"
+                : $"{verdict.Why}, and its topic is not idempotent";
         }
 
         if (verdict.FaultClass == FaultClasses.Unknown && job.FaultClass == FaultClasses.Unknown)
@@ -108,7 +124,9 @@ internal static class RecoveryPolicy
             return TimeSpan.Zero;
         }
 
-        var half = TimeSpan.FromSeconds(Math.Min(jobClass.FirstPause.TotalSeconds * Math.Pow(2, job.Spent), jobClass.LongestPause.TotalSeconds)) / 2;
+        var half =
+            TimeSpan.FromSeconds(Math.Min(jobClass.FirstPause.TotalSeconds * Math.Pow(2, job.Spent), jobClass.LongestPause.TotalSeconds))
+            / 2;
         var wish = TimeSpan.FromMilliseconds(Math.Clamp(fault.RetryAfterMs ?? 0, 0, (long)LongestWish.TotalMilliseconds));
         return (half > wish ? half : wish) + (half * Share(job));
     }

@@ -4,7 +4,8 @@ using Dispatcher.Storing;
 namespace Dispatcher.Relaying;
 
 /// <summary>Sends what the relay did not: rows of processes that died, and rows whose sending failed before.</summary>
-internal sealed class OutboxSweeper(IStore store, Relay relay, TimeProvider time, ILogger<OutboxSweeper> logger) : Loop(TimeSpan.FromSeconds(1), time, logger)
+internal sealed class OutboxSweeper(IStore store, Relay relay, TimeProvider time, ILogger<OutboxSweeper> logger)
+    : Loop(TimeSpan.FromSeconds(1), time, logger)
 {
     /// <summary>A work message may have 384 KiB, so that a batch of the largest has 40 MB.</summary>
     private const int Batch = 100;
@@ -17,7 +18,6 @@ internal sealed class OutboxSweeper(IStore store, Relay relay, TimeProvider time
         {
             due = await store.TakeOutboxAsync(Batch, Postpone, cancellationToken);
             await relay.SendAsync(due, cancellationToken);
-        }
-        while (due.Count == Batch);
+        } while (due.Count == Batch);
     }
 }

@@ -67,7 +67,11 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
             await store.DeleteOutboxAsync(sent, cancellationToken);
         }
 
-        foreach (var (message, refused) in batch.Zip(faults.Select(fault => fault as MessageRefusedException)).Where(pair => pair.Second is not null))
+        foreach (
+            var (message, refused) in batch
+                .Zip(faults.Select(fault => fault as MessageRefusedException))
+                .Where(pair => pair.Second is not null)
+        )
         {
             await store.DeferOutboxAsync(message.MessageId, refused!.Message, BackOff.After(message.Attempts), cancellationToken);
             Log.Refused(logger, message.MessageId, message.Exchange, message.RoutingKey, refused.Message);
@@ -160,13 +164,21 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.BrokerAway, LogLevel.Warning, "The broker is away; {Count} messages stay in the outbox, as do all that follow, until it is back")]
+        [LoggerMessage(
+            EventIds.BrokerAway,
+            LogLevel.Warning,
+            "The broker is away; {Count} messages stay in the outbox, as do all that follow, until it is back"
+        )]
         public static partial void BrokerAway(ILogger logger, int count, Exception reason);
 
         [LoggerMessage(EventIds.BrokerBack, LogLevel.Information, "The broker takes messages again; what stayed in the outbox follows")]
         public static partial void BrokerBack(ILogger logger);
 
-        [LoggerMessage(EventIds.SendFailed, LogLevel.Error, "The broker refused message {MessageId} to {Exchange} with key {RoutingKey}; it stays in the outbox: {Reason}")]
+        [LoggerMessage(
+            EventIds.SendFailed,
+            LogLevel.Error,
+            "The broker refused message {MessageId} to {Exchange} with key {RoutingKey}; it stays in the outbox: {Reason}"
+        )]
         public static partial void Refused(ILogger logger, Guid messageId, string exchange, string routingKey, string reason);
 
         [LoggerMessage(EventIds.RelayFailed, LogLevel.Warning, "The outbox could not be written; what was sent may be sent again")]

@@ -8,7 +8,14 @@ namespace Dispatcher.Sealing;
 internal sealed record CheckpointView(long Size, string Root, DateTimeOffset At, string KeyId)
 {
     public static CheckpointView? Of(TimelineCheckpoint? checkpoint) =>
-        checkpoint is null ? null : new CheckpointView(checkpoint.Size, Convert.ToHexStringLower(checkpoint.Root), Timestamps.At(checkpoint.At), checkpoint.KeyId);
+        checkpoint is null
+            ? null
+            : new CheckpointView(
+                checkpoint.Size,
+                Convert.ToHexStringLower(checkpoint.Root),
+                Timestamps.At(checkpoint.At),
+                checkpoint.KeyId
+            );
 }
 
 /// <summary>How sealing stands: the number of seals, the last one's hash, the last checkpoint in the store, and what a person should look at (null: nothing).</summary>
@@ -23,14 +30,29 @@ internal static class AuditEndpoints
     public static void MapAudit(this IEndpointRouteBuilder routes) =>
         routes.MapGet("/api/audit", AuditAsync).RequireAuthorization(Callers.Operators).WithTags("audit").Produces<AuditView>();
 
-    private static async Task<IResult> AuditAsync(SealTable table, Sealer sealer, IDbContextFactory<DispatcherDb> database, CancellationToken cancellationToken)
+    private static async Task<IResult> AuditAsync(
+        SealTable table,
+        Sealer sealer,
+        IDbContextFactory<DispatcherDb> database,
+        CancellationToken cancellationToken
+    )
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var head = await table.HeadAsync(cancellationToken);
-        var unsealed = await db.Timeline.OrderByDescending(entry => entry.EntryId).Take(Newest)
+        var unsealed = await db
+            .Timeline.OrderByDescending(entry => entry.EntryId)
+            .Take(Newest)
             .CountAsync(entry => !db.Seals.Any(seal => seal.EntryId == entry.EntryId), cancellationToken);
         var checkpoint = await table.LastCheckpointAsync(keyId: null, cancellationToken);
-        return Results.Ok(new AuditView(
-            head.Seq, Convert.ToHexStringLower(head.Hash), CheckpointView.Of(checkpoint), unsealed, Math.Round(sealer.Lag.TotalSeconds, 1), sealer.Trouble));
+        return Results.Ok(
+            new AuditView(
+                head.Seq,
+                Convert.ToHexStringLower(head.Hash),
+                CheckpointView.Of(checkpoint),
+                unsealed,
+                Math.Round(sealer.Lag.TotalSeconds, 1),
+                sealer.Trouble
+            )
+        );
     }
 }

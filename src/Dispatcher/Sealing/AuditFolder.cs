@@ -26,8 +26,8 @@ internal sealed class AuditFolder : IDisposable
     public static string PublicKeyIn(string folder) => System.IO.Path.Combine(folder, "sealing.pub");
 
     /// <summary>As the settings say.</summary>
-    public static AuditFolder Open(ServerSettings settings) => Open(
-        settings.AuditFolder ?? (settings.IsEmbedded ? EmbeddedFiles.Audit(settings.DataFolder!) : "audit"), settings.AuditKey);
+    public static AuditFolder Open(ServerSettings settings) =>
+        Open(settings.AuditFolder ?? (settings.IsEmbedded ? EmbeddedFiles.Audit(settings.DataFolder!) : "audit"), settings.AuditKey);
 
     /// <summary>Makes what is not there yet. <paramref name="privateKey"/>, PEM, comes from elsewhere; null: the folder has one, or gets one.</summary>
     public static AuditFolder Open(string folder, string? privateKey)
@@ -56,12 +56,14 @@ internal sealed class AuditFolder : IDisposable
 
             return new AuditFolder(path, key);
         }
-        catch (Exception unusable) when (unusable is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+        catch (Exception unusable)
+            when (unusable is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
             throw new VerbFailedException(
                 ExitCode.WrongUse,
                 $"The audit folder {path} or its key cannot be used: {unusable.Message}",
-                "Give --audit a folder that this user may write to; a key of your own (DISPATCHER_AUDIT_KEY_FILE) is a private key of curve P-256 in PEM.");
+                "Give --audit a folder that this user may write to; a key of your own (DISPATCHER_AUDIT_KEY_FILE) is a private key of curve P-256 in PEM."
+            );
         }
     }
 
@@ -80,9 +82,7 @@ internal sealed class AuditFolder : IDisposable
             {
                 last = CheckpointJson.Read(line) is var checkpoint && checkpoint.Size >= (last?.Size ?? 0) ? checkpoint : last;
             }
-            catch (Exception half) when (half is JsonException or FormatException)
-            {
-            }
+            catch (Exception half) when (half is JsonException or FormatException) { }
         }
 
         return last;

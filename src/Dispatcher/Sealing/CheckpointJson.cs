@@ -7,7 +7,11 @@ namespace Dispatcher.Sealing;
 /// <summary>A checkpoint as one line of JSON: of the file beside the key, and of an export.</summary>
 internal sealed record CheckpointJson
 {
-    private static readonly JsonSerializerOptions Options = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, RespectRequiredConstructorParameters = true };
+    private static readonly JsonSerializerOptions Options = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        RespectRequiredConstructorParameters = true,
+    };
 
     [JsonPropertyOrder(-1)]
     public string Type { get; init; } = Checkpoint;
@@ -30,18 +34,20 @@ internal sealed record CheckpointJson
 
     public const string Checkpoint = "checkpoint";
 
-    public static string Write(TimelineCheckpoint checkpoint) => JsonSerializer.Serialize(
-        new CheckpointJson
-        {
-            Origin = checkpoint.Origin,
-            Size = checkpoint.Size,
-            Root = Convert.ToHexStringLower(checkpoint.Root),
-            Head = Convert.ToHexStringLower(checkpoint.Head),
-            At = Timestamps.At(checkpoint.At),
-            KeyId = checkpoint.KeyId,
-            Signature = Convert.ToBase64String(checkpoint.Signature),
-        },
-        Options);
+    public static string Write(TimelineCheckpoint checkpoint) =>
+        JsonSerializer.Serialize(
+            new CheckpointJson
+            {
+                Origin = checkpoint.Origin,
+                Size = checkpoint.Size,
+                Root = Convert.ToHexStringLower(checkpoint.Root),
+                Head = Convert.ToHexStringLower(checkpoint.Head),
+                At = Timestamps.At(checkpoint.At),
+                KeyId = checkpoint.KeyId,
+                Signature = Convert.ToBase64String(checkpoint.Signature),
+            },
+            Options
+        );
 
     /// <summary>Throws <see cref="JsonException"/> or <see cref="FormatException"/> when the line is no checkpoint.</summary>
     public static TimelineCheckpoint Read(string line)

@@ -33,7 +33,10 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
 
         _tree ??= await RestoreAsync(cancellationToken);
         var head = await table.HeadAsync(cancellationToken);
-        if (Distrust is null && (head.Seq < _tree.Size || (_tree.Size > 0 && !IsSame(await table.HashAsync(_tree.Size, cancellationToken), _head))))
+        if (
+            Distrust is null
+            && (head.Seq < _tree.Size || (_tree.Size > 0 && !IsSame(await table.HashAsync(_tree.Size, cancellationToken), _head)))
+        )
         {
             Doubt(_tree.Size);
         }
@@ -93,16 +96,18 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
             return;
         }
 
-        var checkpoint = folder.Key.Sign(new TimelineCheckpoint
-        {
-            Size = tree.Size,
-            KeyId = folder.Key.Id,
-            Origin = _origin,
-            Root = tree.Root(),
-            Head = _head,
-            At = clock.Now,
-            Frontier = tree.ToBytes(),
-        });
+        var checkpoint = folder.Key.Sign(
+            new TimelineCheckpoint
+            {
+                Size = tree.Size,
+                KeyId = folder.Key.Id,
+                Origin = _origin,
+                Root = tree.Root(),
+                Head = _head,
+                At = clock.Now,
+                Frontier = tree.ToBytes(),
+            }
+        );
         folder.Append(checkpoint);
         await table.AddAsync(checkpoint, cancellationToken);
         Last = checkpoint;
@@ -118,8 +123,11 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.HistoryDoubted, LogLevel.Error,
-            "Seal {Seq} is not there or is not the one that was signed: the history in the database was cut or changed. No checkpoint is signed any more; see \"dispatcher audit verify\". After a restored backup, keep {File} and begin a new one")]
+        [LoggerMessage(
+            EventIds.HistoryDoubted,
+            LogLevel.Error,
+            "Seal {Seq} is not there or is not the one that was signed: the history in the database was cut or changed. No checkpoint is signed any more; see \"dispatcher audit verify\". After a restored backup, keep {File} and begin a new one"
+        )]
         public static partial void Doubted(ILogger logger, long seq, string file);
     }
 }

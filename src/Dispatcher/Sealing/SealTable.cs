@@ -74,15 +74,23 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     public async Task<List<TimelineSeal>> AfterAsync(long seq, int limit, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        return await db.Seals.AsNoTracking().Where(seal => seal.Seq > seq).OrderBy(seal => seal.Seq).Take(limit).ToListAsync(cancellationToken);
+        return await db
+            .Seals.AsNoTracking()
+            .Where(seal => seal.Seq > seq)
+            .OrderBy(seal => seal.Seq)
+            .Take(limit)
+            .ToListAsync(cancellationToken);
     }
 
     /// <summary>The last checkpoint that this key signed; null: none. Of any key when it is null.</summary>
     public async Task<TimelineCheckpoint?> LastCheckpointAsync(string? keyId, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        return await db.Checkpoints.AsNoTracking().Where(checkpoint => keyId == null || checkpoint.KeyId == keyId)
-            .OrderByDescending(checkpoint => checkpoint.Size).FirstOrDefaultAsync(cancellationToken);
+        return await db
+            .Checkpoints.AsNoTracking()
+            .Where(checkpoint => keyId == null || checkpoint.KeyId == keyId)
+            .OrderByDescending(checkpoint => checkpoint.Size)
+            .FirstOrDefaultAsync(cancellationToken);
     }
 
     public async Task AddAsync(TimelineCheckpoint checkpoint, CancellationToken cancellationToken)
@@ -94,9 +102,13 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
 
     private static async Task<SealHead> HeadAsync(Call at, CancellationToken cancellationToken)
     {
-        await using var command = at.Command("select seq, hash, (select max(entry_id) from timeline_seals) from timeline_seals order by seq desc limit 1");
+        await using var command = at.Command(
+            "select seq, hash, (select max(entry_id) from timeline_seals) from timeline_seals order by seq desc limit 1"
+        );
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
-        return await row.ReadAsync(cancellationToken) ? new SealHead(row.GetInt64(0), row.GetFieldValue<byte[]>(1), row.GetInt64(2)) : new SealHead(0, [], 0);
+        return await row.ReadAsync(cancellationToken)
+            ? new SealHead(row.GetInt64(0), row.GetFieldValue<byte[]>(1), row.GetInt64(2))
+            : new SealHead(0, [], 0);
     }
 
     private static async Task<(long OldestLive, long NextTransaction)> TransactionsAsync(Call at, CancellationToken cancellationToken)
@@ -108,14 +120,24 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     }
 
     /// <summary>Reads entries one by one and links each to what is before it, so that only their seals are kept in memory.</summary>
-    private static async Task<(SealPass Pass, List<TimelineSeal> Seals)> ChainAsync(Call at, long after, int limit, SealPass pass, CancellationToken cancellationToken)
+    private static async Task<(SealPass Pass, List<TimelineSeal> Seals)> ChainAsync(
+        Call at,
+        long after,
+        int limit,
+        SealPass pass,
+        CancellationToken cancellationToken
+    )
     {
-        await using var command = at.Command($"""
+        await using var command = at.Command(
+            $"""
             select {TimelineRows.Columns}, p.seq, p.hash
             from timeline t left join timeline_seals p on p.seq = (select max(x.seq) from timeline_seals x where x.job_id = t.job_id)
             where t.entry_id > @after and not exists (select 1 from timeline_seals s where s.entry_id = t.entry_id and s.entry_id > @after)
             order by t.entry_id limit @limit
-            """, ("after", after), ("limit", limit));
+            """,
+            ("after", after),
+            ("limit", limit)
+        );
         var seals = new List<TimelineSeal>();
         var ofJobs = new Dictionary<Guid, TimelineSeal>();
         var (seq, hash) = (pass.Before.Seq, pass.Before.Hash);
@@ -123,10 +145,19 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         while (await row.ReadAsync(cancellationToken))
         {
             var entry = TimelineRows.Read(row);
-            var (jobPrevious, jobPreviousHash) = ofJobs.TryGetValue(entry.JobId, out var ofJob) ? (ofJob.Seq, ofJob.Hash)
-                : row.IsDBNull(TimelineRows.Count) ? (0, []) : (row.GetInt64(TimelineRows.Count), row.GetFieldValue<byte[]>(TimelineRows.Count + 1));
+            var (jobPrevious, jobPreviousHash) =
+                ofJobs.TryGetValue(entry.JobId, out var ofJob) ? (ofJob.Seq, ofJob.Hash)
+                : row.IsDBNull(TimelineRows.Count) ? (0, [])
+                : (row.GetInt64(TimelineRows.Count), row.GetFieldValue<byte[]>(TimelineRows.Count + 1));
             hash = SealHash.Of(entry, new SealPlace(++seq, hash, jobPrevious, jobPreviousHash));
-            var seal = new TimelineSeal { Seq = seq, EntryId = entry.EntryId, JobId = entry.JobId, JobPrevious = jobPrevious, Hash = hash };
+            var seal = new TimelineSeal
+            {
+                Seq = seq,
+                EntryId = entry.EntryId,
+                JobId = entry.JobId,
+                JobPrevious = jobPrevious,
+                Hash = hash,
+            };
             ofJobs[entry.JobId] = seal;
             seals.Add(seal);
         }
@@ -137,8 +168,21 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     private static async Task InsertAsync(Call at, TimelineSeal[] seals, CancellationToken cancellationToken)
     {
         var rows = string.Join(", ", seals.Select((_, i) => $"(@s{i}, @e{i}, @j{i}, @p{i}, @h{i})"));
-        var values = seals.SelectMany((seal, i) => new (string, object)[] { ($"s{i}", seal.Seq), ($"e{i}", seal.EntryId), ($"j{i}", seal.JobId), ($"p{i}", seal.JobPrevious), ($"h{i}", seal.Hash) });
-        await using var insert = at.Command($"insert into timeline_seals (seq, entry_id, job_id, job_previous, hash) values {rows}", [.. values]);
+        var values = seals.SelectMany(
+            (seal, i) =>
+                new (string, object)[]
+                {
+                    ($"s{i}", seal.Seq),
+                    ($"e{i}", seal.EntryId),
+                    ($"j{i}", seal.JobId),
+                    ($"p{i}", seal.JobPrevious),
+                    ($"h{i}", seal.Hash),
+                }
+        );
+        await using var insert = at.Command(
+            $"insert into timeline_seals (seq, entry_id, job_id, job_previous, hash) values {rows}",
+            [.. values]
+        );
         await insert.ExecuteNonQueryAsync(cancellationToken);
     }
 

@@ -10,8 +10,13 @@ namespace Dispatcher.Sealing;
 /// was at a moment, once every transaction of that moment has ended and some seconds are over (an id is drawn an instant before its transaction gets a number).
 /// </para>
 /// </summary>
-internal sealed partial class Sealer(SealTable table, Checkpoints checkpoints, DispatcherMetrics metrics, TimeProvider time, ILogger<Sealer> logger)
-    : Loop(TimeSpan.FromSeconds(1), time, logger)
+internal sealed partial class Sealer(
+    SealTable table,
+    Checkpoints checkpoints,
+    DispatcherMetrics metrics,
+    TimeProvider time,
+    ILogger<Sealer> logger
+) : Loop(TimeSpan.FromSeconds(1), time, logger)
 {
     private const int Batch = 5_000;
 
@@ -129,7 +134,11 @@ internal sealed partial class Sealer(SealTable table, Checkpoints checkpoints, D
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.SealingLeft, LogLevel.Information, "The last entries of this process could not be sealed at its stop; another process does, or this one at its next start")]
+        [LoggerMessage(
+            EventIds.SealingLeft,
+            LogLevel.Information,
+            "The last entries of this process could not be sealed at its stop; another process does, or this one at its next start"
+        )]
         public static partial void Left(ILogger logger, Exception reason);
     }
 }

@@ -32,9 +32,13 @@ internal sealed record TimelineCheckpoint
     /// <summary>The tree itself, so that the next checkpoint need not read the whole history. Not signed: its root is. Empty where it is not known.</summary>
     public byte[] Frontier { get; init; } = [];
 
-    public byte[] SignedText() => Encoding.UTF8.GetBytes(string.Create(
-        CultureInfo.InvariantCulture,
-        $"dispatcher/checkpoint/v1\n{Origin}\n{Size}\n{Convert.ToHexStringLower(Root)}\n{Convert.ToHexStringLower(Head)}\n{At}\n{KeyId}\n"));
+    public byte[] SignedText() =>
+        Encoding.UTF8.GetBytes(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"dispatcher/checkpoint/v1\n{Origin}\n{Size}\n{Convert.ToHexStringLower(Root)}\n{Convert.ToHexStringLower(Head)}\n{At}\n{KeyId}\n"
+            )
+        );
 
     public static string OriginOf(byte[] firstHash) => "dispatcher/" + Convert.ToHexStringLower(firstHash)[..16];
 }

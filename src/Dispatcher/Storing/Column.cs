@@ -9,16 +9,17 @@ internal abstract class Column<TRow>(string name, NpgsqlDbType type)
     public string Name => name;
 
     /// <summary>The type's name in PostgreSQL, for the cast in <c>unnest</c>.</summary>
-    public string TypeName { get; } = type switch
-    {
-        NpgsqlDbType.Uuid => "uuid",
-        NpgsqlDbType.Text => "text",
-        NpgsqlDbType.Bytea => "bytea",
-        NpgsqlDbType.Bigint => "bigint",
-        NpgsqlDbType.Integer => "integer",
-        NpgsqlDbType.Boolean => "boolean",
-        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Add the type to Column."),
-    };
+    public string TypeName { get; } =
+        type switch
+        {
+            NpgsqlDbType.Uuid => "uuid",
+            NpgsqlDbType.Text => "text",
+            NpgsqlDbType.Bytea => "bytea",
+            NpgsqlDbType.Bigint => "bigint",
+            NpgsqlDbType.Integer => "integer",
+            NpgsqlDbType.Boolean => "boolean",
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Add the type to Column."),
+        };
 
     /// <summary>The values of all rows, as one parameter.</summary>
     public abstract NpgsqlParameter Array(IReadOnlyList<TRow> rows);
@@ -48,5 +49,6 @@ internal sealed class Column<TRow, TValue>(string name, NpgsqlDbType type, Func<
 
     public override object? Value(TRow row) => get(row);
 
-    public override Column<TOuter> Of<TOuter>(Func<TOuter, TRow> select) => new Column<TOuter, TValue>(Name, _type, outer => get(select(outer)));
+    public override Column<TOuter> Of<TOuter>(Func<TOuter, TRow> select) =>
+        new Column<TOuter, TValue>(Name, _type, outer => get(select(outer)));
 }

@@ -166,7 +166,8 @@ internal static class Columns
 
     public static readonly Column<Run>[] Run = [Uuid<Run>("job_id", run => run.JobId), Uuid<Run>("run_id", run => run.RunId)];
 
-    public static string Names<TRow>(this IEnumerable<Column<TRow>> columns, string prefix = "") => string.Join(", ", columns.Select(column => prefix + column.Name));
+    public static string Names<TRow>(this IEnumerable<Column<TRow>> columns, string prefix = "") =>
+        string.Join(", ", columns.Select(column => prefix + column.Name));
 
     public static Column<TRow, Guid> Uuid<TRow>(string name, Func<TRow, Guid> get) => new(name, NpgsqlDbType.Uuid, get);
 

@@ -81,7 +81,12 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
     {
         job.ToTable("jobs").HasKey(j => j.JobId);
         job.HasIndex(j => j.DueAt);
-        job.HasIndex(j => new { j.Pool, j.ReadyAt, j.JobId });
+        job.HasIndex(j => new
+        {
+            j.Pool,
+            j.ReadyAt,
+            j.JobId,
+        });
         job.HasIndex(j => new { j.Principal, j.IdempotencyKey }).IsUnique();
         job.Property(j => j.State).HasConversion(state => WireNames.Of(state), text => WireNames.State(text));
         job.Property(j => j.Verdict).HasConversion(verdict => WireNames.Of(verdict), text => WireNames.Verdict(text));
@@ -116,7 +121,10 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
         seal.ToTable("timeline_seals").HasKey(s => s.Seq);
         seal.HasIndex(s => s.EntryId).IsUnique();
         seal.HasIndex(s => new { s.JobId, s.Seq });
-        modelBuilder.Entity<TimelineCheckpoint>().ToTable("timeline_checkpoints").HasKey(checkpoint => new { checkpoint.Size, checkpoint.KeyId });
+        modelBuilder
+            .Entity<TimelineCheckpoint>()
+            .ToTable("timeline_checkpoints")
+            .HasKey(checkpoint => new { checkpoint.Size, checkpoint.KeyId });
     }
 
     private static void ConfigureDeadLetter(EntityTypeBuilder<DeadLetter> letter)
@@ -131,12 +139,21 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
     {
         outbox.ToTable("outbox").HasKey(message => message.MessageId);
         outbox.HasIndex(message => message.NextAt);
-        outbox.Property(message => message.Headers).HasConversion(StoredJson.Labels, StoredJson.ByReference<IReadOnlyDictionary<string, string>>());
+        outbox
+            .Property(message => message.Headers)
+            .HasConversion(StoredJson.Labels, StoredJson.ByReference<IReadOnlyDictionary<string, string>>());
     }
 
     private static void ConfigureWorker(EntityTypeBuilder<KnownWorker> worker)
     {
-        worker.ToTable("workers").HasKey(w => new { w.Pool, w.Principal, w.Instance });
+        worker
+            .ToTable("workers")
+            .HasKey(w => new
+            {
+                w.Pool,
+                w.Principal,
+                w.Instance,
+            });
         worker.Property(w => w.Topics).HasConversion(StoredJson.StringsOrUnreadable, StoredJson.ByReference<IReadOnlyList<string>>());
         worker.Property(w => w.Enforcers).HasConversion(StoredJson.StringsOrUnreadable, StoredJson.ByReference<IReadOnlyList<string>>());
         worker.Property(w => w.Missing).HasConversion(StoredJson.StringsOrUnreadable, StoredJson.ByReference<IReadOnlyList<string>>());

@@ -12,7 +12,8 @@ internal sealed class PostgresBatch(NpgsqlConnection connection) : IAsyncDisposa
 
     public async Task RunAsync(CancellationToken cancellationToken) => await _batch.ExecuteNonQueryAsync(cancellationToken);
 
-    public async Task<NpgsqlDataReader> ReadAsync(CancellationToken cancellationToken) => await _batch.ExecuteReaderAsync(cancellationToken);
+    public async Task<NpgsqlDataReader> ReadAsync(CancellationToken cancellationToken) =>
+        await _batch.ExecuteReaderAsync(cancellationToken);
 
     public Statement Add()
     {

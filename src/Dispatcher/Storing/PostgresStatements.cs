@@ -19,14 +19,20 @@ internal static class PostgresStatements
     public static void LockInOrder(PostgresBatch statements, string table, string key, Guid[] ids)
     {
         var locks = statements.Add();
-        locks.Text = $"select count(*) from (select from {table} where {key} = any({locks.Value(ids)}) order by {key} for no key update) locked";
+        locks.Text =
+            $"select count(*) from (select from {table} where {key} = any({locks.Value(ids)}) order by {key} for no key update) locked";
     }
 
-    public static string OpenApprovals(PostgresBatch.Statement statement, IReadOnlyList<Approval> approvals) => $"""
-        opened as (
-            insert into approvals ({Columns.Approval.Names()})
-            select {Columns.Approval.Names()} from {statement.Rows("i", Columns.Approval, approvals)} where job_id in (select id from done))
-        """;
+    public static string OpenApprovals(PostgresBatch.Statement statement, IReadOnlyList<Approval> approvals) =>
+        $"""
+            opened as (
+                insert into approvals ({Columns.Approval.Names()})
+                select {Columns.Approval.Names()} from {statement.Rows(
+                "i",
+                Columns.Approval,
+                approvals
+            )} where job_id in (select id from done))
+            """;
 
     public static void Record(PostgresBatch statements, IReadOnlyList<TimelineEntry> entries, IReadOnlyList<OutboxMessage> messages)
     {
@@ -39,18 +45,24 @@ internal static class PostgresStatements
             """;
     }
 
-    public static string WriteTimeline(PostgresBatch.Statement statement, IReadOnlyList<TimelineEntry> entries) => $"""
-        entries as (
-            insert into timeline ({Columns.Entry.Names()}, at)
-            select {Columns.Entry.Names()}, {Now} from {statement.Rows("i", Columns.Entry, entries)} where job_id in (select id from done))
-        """;
+    public static string WriteTimeline(PostgresBatch.Statement statement, IReadOnlyList<TimelineEntry> entries) =>
+        $"""
+            entries as (
+                insert into timeline ({Columns.Entry.Names()}, at)
+                select {Columns.Entry.Names()}, {Now} from {statement.Rows(
+                "i",
+                Columns.Entry,
+                entries
+            )} where job_id in (select id from done))
+            """;
 
-    public static string WriteOutbox(PostgresBatch.Statement statement, IEnumerable<Tied> messages) => $"""
-        messages as (
-            insert into outbox ({Columns.Outbox.Names()}, attempts, parked, next_at)
-            select {Columns.Outbox.Names()}, 0, false, {Now} + {Timestamps.Micros(Relay.HeadStart)}
-            from {statement.Rows("i", Columns.TiedOutbox, [.. messages])} where tied_to is null or tied_to in (select id from done))
-        """;
+    public static string WriteOutbox(PostgresBatch.Statement statement, IEnumerable<Tied> messages) =>
+        $"""
+            messages as (
+                insert into outbox ({Columns.Outbox.Names()}, attempts, parked, next_at)
+                select {Columns.Outbox.Names()}, 0, false, {Now} + {Timestamps.Micros(Relay.HeadStart)}
+                from {statement.Rows("i", Columns.TiedOutbox, [.. messages])} where tied_to is null or tied_to in (select id from done))
+            """;
 
     public static async Task<Committed> CommittedAsync(PostgresBatch statements, CancellationToken cancellationToken)
     {
@@ -67,9 +79,7 @@ internal static class PostgresStatements
         };
 
         // The commit is only known once everything has been read: a failure of the batch's end must surface here.
-        while (await reader.NextResultAsync(cancellationToken))
-        {
-        }
+        while (await reader.NextResultAsync(cancellationToken)) { }
 
         return done;
     }

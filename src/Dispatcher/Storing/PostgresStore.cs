@@ -48,7 +48,11 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         accept.Text = $"""
             with stored as (
                 insert into jobs ({Columns.NewJob.Names()}, created_at, updated_at, finished_at)
-                select {Columns.NewJob.Names()}, {Now}, {Now}, case when state = 'expired' then {Now} end from {accept.Rows("i", Columns.NewJob, jobs)}
+                select {Columns.NewJob.Names()}, {Now}, {Now}, case when state = 'expired' then {Now} end from {accept.Rows(
+                "i",
+                Columns.NewJob,
+                jobs
+            )}
                 where policy_hash = {ActiveHash} and not exists (
                     select from denials d where d.job_id = i.job_id or (d.principal = i.principal and d.idempotency_key = i.idempotency_key))
                 order by job_id on conflict do nothing returning job_id, principal, idempotency_key),
@@ -78,7 +82,11 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
     public Task<Committed> MoveAsync(DispatcherDb db, Move move, CancellationToken cancellationToken) =>
         MoveAsync((NpgsqlConnection)db.Database.GetDbConnection(), [move], cancellationToken);
 
-    private static async Task<Committed> MoveAsync(NpgsqlConnection connection, IReadOnlyList<Move> batch, CancellationToken cancellationToken)
+    private static async Task<Committed> MoveAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<Move> batch,
+        CancellationToken cancellationToken
+    )
     {
         await using var statements = new PostgresBatch(connection);
         if (batch.Any(move => move.UnderPolicy is not null))
@@ -115,7 +123,11 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
             letters as (
                 insert into dead_letters ({Columns.DeadLetter.Names()}, at)
                 select {Columns.DeadLetter.Names()}, {Now}
-                from {apply.Rows("i", Columns.DeadLetter, [.. batch.Where(move => move.DeadLetter is not null).Select(move => move.DeadLetter!)])}
+                from {apply.Rows(
+                "i",
+                Columns.DeadLetter,
+                [.. batch.Where(move => move.DeadLetter is not null).Select(move => move.DeadLetter!)]
+            )}
                 where job_id in (select id from done)),
             {WriteOutbox(apply, batch.SelectMany(move => move.Outbox.Select(message => new Tied(move.Before.JobId, message))))}
             select array(select id from done), {ActiveHash}, array(select id from contradicted)
@@ -135,13 +147,20 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
                 from {refuse.Rows("i", Columns.DeadLetter, [.. batch.Select(refusal => refusal.DeadLetter)])}
                 order by dead_letter_id on conflict do nothing returning dead_letter_id as id),
             {WriteTimeline(refuse, [.. batch.Select(refusal => refusal.Entry)])},
-            {WriteOutbox(refuse, batch.SelectMany(refusal => refusal.Outbox.Select(message => new Tied(refusal.DeadLetter.DeadLetterId, message))))}
+            {WriteOutbox(
+                refuse,
+                batch.SelectMany(refusal => refusal.Outbox.Select(message => new Tied(refusal.DeadLetter.DeadLetterId, message)))
+            )}
             select 1
             """;
         await statements.RunAsync(cancellationToken);
     }
 
-    public async Task RecordAsync(IReadOnlyList<TimelineEntry> entries, IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken)
+    public async Task RecordAsync(
+        IReadOnlyList<TimelineEntry> entries,
+        IReadOnlyList<OutboxMessage> messages,
+        CancellationToken cancellationToken
+    )
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         await using var statements = new PostgresBatch(connection);
@@ -153,11 +172,16 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
 #pragma warning disable EF1002 // Constants and numbers of ours only.
-        return await db.Jobs.FromSqlRaw($"""
-            update jobs set due_at = {Now} + {Timestamps.Micros(postpone)} where job_id in (
-                select job_id from jobs where due_at <= {Now} order by due_at limit {limit} for update skip locked)
-            returning {Columns.JobWithoutPayload("''::bytea")}
-            """).AsNoTracking().ToListAsync(cancellationToken);
+        return await db
+            .Jobs.FromSqlRaw(
+                $"""
+                update jobs set due_at = {Now} + {Timestamps.Micros(postpone)} where job_id in (
+                    select job_id from jobs where due_at <= {Now} order by due_at limit {limit} for update skip locked)
+                returning {Columns.JobWithoutPayload("''::bytea")}
+                """
+            )
+            .AsNoTracking()
+            .ToListAsync(cancellationToken);
 #pragma warning restore EF1002
     }
 
@@ -168,7 +192,9 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         LockInOrder(statements, "jobs", "job_id", [.. runs.Select(run => run.JobId)]);
         var beat = statements.Add();
         beat.Text = $"""
-            update jobs j set due_at = least(greatest(j.due_at, {Now} + {Leases.Heartbeats} * j.heartbeat_us), j.run_until + {Timestamps.Micros(Leases.ReportGrace)})
+            update jobs j set due_at = least(greatest(j.due_at, {Now} + {Leases.Heartbeats} * j.heartbeat_us), j.run_until + {Timestamps.Micros(
+                Leases.ReportGrace
+            )})
             from {beat.Rows("i", Columns.Run, runs)}
             where j.job_id = i.job_id and j.run_id = i.run_id and j.state = 'running' and j.claimed_by = {beat.Value(claimedBy)}
             returning j.run_id, j.cancel_requested
@@ -194,8 +220,14 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
             {
                 BatchCommands =
                 {
-                    new NpgsqlBatchCommand("select set_config('idle_in_transaction_session_timeout', $1, true)") { Parameters = { new() { Value = $"{longest.TotalMilliseconds:0}ms" } } },
-                    new NpgsqlBatchCommand($"select pg_advisory_xact_lock({LineLock}, hashtext($1))") { Parameters = { new() { Value = pool } } },
+                    new NpgsqlBatchCommand("select set_config('idle_in_transaction_session_timeout', $1, true)")
+                    {
+                        Parameters = { new() { Value = $"{longest.TotalMilliseconds:0}ms" } },
+                    },
+                    new NpgsqlBatchCommand($"select pg_advisory_xact_lock({LineLock}, hashtext($1))")
+                    {
+                        Parameters = { new() { Value = pool } },
+                    },
                 },
             };
             await hold.ExecuteNonQueryAsync(cancellationToken);
@@ -213,11 +245,16 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
 #pragma warning disable EF1002 // Constants and numbers of ours only.
-        return await db.Outbox.FromSqlRaw($"""
-            update outbox set next_at = {Now} + {Timestamps.Micros(postpone)} where message_id in (
-                select message_id from outbox where next_at <= {Now} and not parked order by next_at limit {limit} for update skip locked)
-            returning *
-            """).AsNoTracking().ToListAsync(cancellationToken);
+        return await db
+            .Outbox.FromSqlRaw(
+                $"""
+                update outbox set next_at = {Now} + {Timestamps.Micros(postpone)} where message_id in (
+                    select message_id from outbox where next_at <= {Now} and not parked order by next_at limit {limit} for update skip locked)
+                returning *
+                """
+            )
+            .AsNoTracking()
+            .ToListAsync(cancellationToken);
 #pragma warning restore EF1002
     }
 
@@ -259,13 +296,16 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         if (activation.Archive is { } archive)
         {
             var keep = statements.Add();
-            keep.Text = $"insert into bundles (hash, archive, first_activated_at) values ({keep.Value(activation.Hash)}, {keep.Value(archive.ToArray())}, {Now}) on conflict do nothing";
+            keep.Text =
+                $"insert into bundles (hash, archive, first_activated_at) values ({keep.Value(activation.Hash)}, {keep.Value(archive.ToArray())}, {Now}) on conflict do nothing";
         }
 
         var activate = statements.Add();
         activate.Text = $"""
             insert into active_bundle (serial, hash, activated_at, actor, pinned)
-            values ({activate.Value(activation.Serial)}, {activate.Value(activation.Hash)}, {Now}, {activate.Value(activation.Actor)}, {activate.Value(activation.Pinned)})
+            values ({activate.Value(activation.Serial)}, {activate.Value(activation.Hash)}, {Now}, {activate.Value(
+                activation.Actor
+            )}, {activate.Value(activation.Pinned)})
             on conflict (only_row) do update set
                 serial = excluded.serial, hash = excluded.hash, activated_at = excluded.activated_at, actor = excluded.actor, pinned = excluded.pinned
             """;

@@ -16,7 +16,6 @@ internal static class ServeGrants
         ("approvals", "select, insert, update (state, version, votes, decided_at, use_by, permit_id, end_reason)"),
         ("denials", "select, insert"),
         ("dead_letters", "select, insert"),
-
         // Not entry_id: the database gives it, so that no entry can be put before another.
         ("timeline", $"select, insert ({Columns.Entry.Names()}, at)"),
         ("timeline_seals", "select, insert"),
@@ -36,10 +35,11 @@ internal static class ServeGrants
     /// one transaction,
     /// so that servers that run meanwhile notice nothing.
     /// </summary>
-    public static string To(string role) => $"""
-        revoke all on {string.Join(", ", Table.Select(grant => grant.Table))} from {role};
-        do $$ begin execute format('revoke create on schema %I from public, {role}', current_schema()); end $$;
-        {string.Concat(Table.Select(grant => $"grant {grant.Rights} on {grant.Table} to {role};\n"))}
-        grant execute on function timeline_text(bytea, text[]) to {role};
-        """;
+    public static string To(string role) =>
+        $"""
+            revoke all on {string.Join(", ", Table.Select(grant => grant.Table))} from {role};
+            do $$ begin execute format('revoke create on schema %I from public, {role}', current_schema()); end $$;
+            {string.Concat(Table.Select(grant => $"grant {grant.Rights} on {grant.Table} to {role};\n"))}
+            grant execute on function timeline_text(bytea, text[]) to {role};
+            """;
 }

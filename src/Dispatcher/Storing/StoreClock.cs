@@ -7,7 +7,8 @@ namespace Dispatcher.Storing;
 /// Tells the time of the database, so that every process agrees on what is due and what has expired. Measured every few seconds; a process whose own
 /// clock is off by more than two seconds, or that cannot reach the database, is not trusted and decides nothing.
 /// </summary>
-internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogger<StoreClock> logger) : Loop(TimeSpan.FromSeconds(2), time, logger)
+internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogger<StoreClock> logger)
+    : Loop(TimeSpan.FromSeconds(2), time, logger)
 {
     private static readonly TimeSpan LargestOffset = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan LongestProbe = TimeSpan.FromSeconds(1);
@@ -25,16 +26,22 @@ internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogge
     /// <summary>How far this process's clock is behind the database's.</summary>
     public TimeSpan Offset => TimeSpan.FromMicroseconds(Interlocked.Read(ref _offset));
 
-    public bool IsTrusted => _firstProbe.Task.IsCompletedSuccessfully
+    public bool IsTrusted =>
+        _firstProbe.Task.IsCompletedSuccessfully
         && Time.GetElapsedTime(Interlocked.Read(ref _probedAt)) < LongestTrust
         && Offset.Duration() <= LargestOffset;
 
     /// <summary>Why the clock is not trusted, in words. Null: it is.</summary>
-    public string? Trouble => IsTrusted ? null
+    public string? Trouble =>
+        IsTrusted ? null
         : Offset.Duration() <= LargestOffset ? "the database cannot be reached"
         : $"this machine's clock is {OffsetInWords}; at most {LargestOffset.TotalSeconds:0} s are allowed";
 
-    private string OffsetInWords => string.Create(CultureInfo.InvariantCulture, $"{Offset.Duration().TotalSeconds:F1} s {(Offset < TimeSpan.Zero ? "ahead of" : "behind")} the database's");
+    private string OffsetInWords =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Offset.Duration().TotalSeconds:F1} s {(Offset < TimeSpan.Zero ? "ahead of" : "behind")} the database's"
+        );
 
     /// <summary>Waits until the clock may be trusted.</summary>
     public async Task TrustedAsync(CancellationToken cancellationToken)
@@ -74,7 +81,11 @@ internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogge
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.ClockOff, LogLevel.Error, "This machine's clock is {Offset}, more than 2 s off: nothing is decided here until it is set right")]
+        [LoggerMessage(
+            EventIds.ClockOff,
+            LogLevel.Error,
+            "This machine's clock is {Offset}, more than 2 s off: nothing is decided here until it is set right"
+        )]
         public static partial void Off(ILogger logger, string offset);
     }
 }

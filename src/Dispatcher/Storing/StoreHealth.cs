@@ -92,10 +92,18 @@ internal sealed partial class StoreHealth(NpgsqlDataSource? source, TimeProvider
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.StoreAway, LogLevel.Error, "The database does not take writes: {Reason}. Nothing is lost: what can wait is tried again. Further failures are counted, not logged")]
+        [LoggerMessage(
+            EventIds.StoreAway,
+            LogLevel.Error,
+            "The database does not take writes: {Reason}. Nothing is lost: what can wait is tried again. Further failures are counted, not logged"
+        )]
         public static partial void Away(ILogger logger, string reason);
 
-        [LoggerMessage(EventIds.StoreBack, LogLevel.Information, "The database takes writes again after {Seconds:F1} s; {Count} writes failed meanwhile")]
+        [LoggerMessage(
+            EventIds.StoreBack,
+            LogLevel.Information,
+            "The database takes writes again after {Seconds:F1} s; {Count} writes failed meanwhile"
+        )]
         public static partial void Back(ILogger logger, double seconds, int count);
     }
 }

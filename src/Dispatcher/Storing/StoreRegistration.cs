@@ -12,16 +12,21 @@ internal static class StoreRegistration
     public static void AddPostgresStore(this IServiceCollection services, string connectionString)
     {
         services.AddSingleton(_ => new NpgsqlDataSourceBuilder(WithDefaults(connectionString)).Build());
-        services.AddPooledDbContextFactory<DispatcherDb>((provider, options) => options
-            .UseNpgsql(provider.GetRequiredService<NpgsqlDataSource>(), npgsql => npgsql.ExecutionStrategy(FaultsAsTheyAre)).ConfigureWarnings(IgnoreHandWritten));
+        services.AddPooledDbContextFactory<DispatcherDb>(
+            (provider, options) =>
+                options
+                    .UseNpgsql(provider.GetRequiredService<NpgsqlDataSource>(), npgsql => npgsql.ExecutionStrategy(FaultsAsTheyAre))
+                    .ConfigureWarnings(IgnoreHandWritten)
+        );
         services.AddSingleton<IStore, PostgresStore>();
         AddShared(services);
     }
 
     public static void AddSqliteStore(this IServiceCollection services, string file)
     {
-        services.AddPooledDbContextFactory<DispatcherDb>(options => options
-            .UseSqlite($"Data Source={file};Default Timeout=30").ConfigureWarnings(IgnoreHandWritten));
+        services.AddPooledDbContextFactory<DispatcherDb>(options =>
+            options.UseSqlite($"Data Source={file};Default Timeout=30").ConfigureWarnings(IgnoreHandWritten)
+        );
         services.AddSingleton<IStore, SqliteStore>();
         AddShared(services);
     }
@@ -30,11 +35,15 @@ internal static class StoreRegistration
     {
         services.AddSingleton<SealTable>();
         services.AddSingleton(provider => new StoreHealth(
-            provider.GetService<NpgsqlDataSource>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<StoreHealth>>()));
+            provider.GetService<NpgsqlDataSource>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<StoreHealth>>()
+        ));
     }
 
     /// <summary>Migrations are written by hand, so that there is no snapshot to compare the model with; a test compares it with the tables instead.</summary>
-    private static void IgnoreHandWritten(WarningsConfigurationBuilder warnings) => warnings.Ignore(RelationalEventId.PendingModelChangesWarning);
+    private static void IgnoreHandWritten(WarningsConfigurationBuilder warnings) =>
+        warnings.Ignore(RelationalEventId.PendingModelChangesWarning);
 
     /// <summary>Npgsql's own strategy wraps a lost connection in an InvalidOperationException, which nobody here takes for one: background loops would end by it.</summary>
     private static NonRetryingExecutionStrategy FaultsAsTheyAre(ExecutionStrategyDependencies dependencies) => new(dependencies);

@@ -16,29 +16,47 @@ internal static class StoredJson
 
     private static readonly JsonSerializerOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static readonly ValueConverter<IReadOnlyDictionary<string, string>, string> Labels =
-        new(value => Write(value), text => Read<Dictionary<string, string>>(text));
+    public static readonly ValueConverter<IReadOnlyDictionary<string, string>, string> Labels = new(
+        value => Write(value),
+        text => Read<Dictionary<string, string>>(text)
+    );
 
-    public static readonly ValueConverter<IReadOnlyList<string>, string> Strings = new(value => Write(value), text => Read<List<string>>(text));
+    public static readonly ValueConverter<IReadOnlyList<string>, string> Strings = new(
+        value => Write(value),
+        text => Read<List<string>>(text)
+    );
 
     /// <summary>A text that is no list of texts is read as <see cref="Unreadable"/>: one row must not fail a query that reads many.</summary>
-    public static readonly ValueConverter<IReadOnlyList<string>, string> StringsOrUnreadable =
-        new(value => Write(value), text => ReadOrUnreadable(text));
+    public static readonly ValueConverter<IReadOnlyList<string>, string> StringsOrUnreadable = new(
+        value => Write(value),
+        text => ReadOrUnreadable(text)
+    );
 
-    public static readonly ValueConverter<IReadOnlyList<InputError>, string> Errors = new(value => Write(value), text => Read<List<InputError>>(text));
+    public static readonly ValueConverter<IReadOnlyList<InputError>, string> Errors = new(
+        value => Write(value),
+        text => Read<List<InputError>>(text)
+    );
 
-    public static readonly ValueConverter<ApprovalRequirement, string> Requirement = new(value => Write(value), text => Read<ApprovalRequirement>(text));
+    public static readonly ValueConverter<ApprovalRequirement, string> Requirement = new(
+        value => Write(value),
+        text => Read<ApprovalRequirement>(text)
+    );
 
     public static readonly ValueConverter<IReadOnlyList<Vote>, string> Votes = new(value => Write(value), text => Read<List<Vote>>(text));
 
-    public static readonly ValueConverter<Constraints?, string?> Constraints =
-        new(value => value == null ? null : Write(value), text => text == null ? null : Read<Constraints>(text));
+    public static readonly ValueConverter<Constraints?, string?> Constraints = new(
+        value => value == null ? null : Write(value),
+        text => text == null ? null : Read<Constraints>(text)
+    );
 
-    public static readonly ValueConverter<Fault?, string?> Fault =
-        new(value => value == null ? null : Write(value), text => text == null ? null : Read<Fault>(text));
+    public static readonly ValueConverter<Fault?, string?> Fault = new(
+        value => value == null ? null : Write(value),
+        text => text == null ? null : Read<Fault>(text)
+    );
 
     /// <summary>Rows are read without tracking and written by statements, so that equality by reference is right.</summary>
-    public static ValueComparer<T> ByReference<T>() where T : class => new((left, right) => ReferenceEquals(left, right), value => value.GetHashCode());
+    public static ValueComparer<T> ByReference<T>()
+        where T : class => new((left, right) => ReferenceEquals(left, right), value => value.GetHashCode());
 
     public static string Write<T>(T value) => JsonSerializer.Serialize(value, Options);
 

@@ -9,8 +9,16 @@ internal static class WireNames
 {
     private static readonly Dictionary<JobState, string> States = NamesOf<JobState>();
     private static readonly Dictionary<Verdict, string> Verdicts = NamesOf<Verdict>();
-    private static readonly Dictionary<string, JobState> ByState = States.ToDictionary(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal);
-    private static readonly Dictionary<string, Verdict> ByVerdict = Verdicts.ToDictionary(pair => pair.Value, pair => pair.Key, StringComparer.Ordinal);
+    private static readonly Dictionary<string, JobState> ByState = States.ToDictionary(
+        pair => pair.Value,
+        pair => pair.Key,
+        StringComparer.Ordinal
+    );
+    private static readonly Dictionary<string, Verdict> ByVerdict = Verdicts.ToDictionary(
+        pair => pair.Value,
+        pair => pair.Key,
+        StringComparer.Ordinal
+    );
 
     public static IEnumerable<string> AllStates => States.Values;
 
@@ -24,6 +32,11 @@ internal static class WireNames
 
     public static Verdict Verdict(string name) => ByVerdict[name];
 
-    private static Dictionary<T, string> NamesOf<T>() where T : struct, Enum => Enum.GetValues<T>().ToDictionary(
-        value => value, value => typeof(T).GetField(value.ToString())!.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()!.Name);
+    private static Dictionary<T, string> NamesOf<T>()
+        where T : struct, Enum =>
+        Enum.GetValues<T>()
+            .ToDictionary(
+                value => value,
+                value => typeof(T).GetField(value.ToString())!.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()!.Name
+            );
 }

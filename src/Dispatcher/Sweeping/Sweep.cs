@@ -13,8 +13,17 @@ namespace Dispatcher.Sweeping;
 
 /// <summary>Step 9: whatever is due and still there was forgotten by a message or a process. Looks at it, and returns it, fences it or ends it; and wakes the line of every pool.</summary>
 internal sealed partial class Sweep(
-    IStore store, IDbContextFactory<DispatcherDb> database, MoveWriter moves, ApprovedJobs approved, PoolLines lines, PoolWakes wakes, CurrentBundle current, StoreClock clock, TimeProvider time, ILogger<Sweep> logger)
-    : Loop(TimeSpan.FromMilliseconds(500), time, logger)
+    IStore store,
+    IDbContextFactory<DispatcherDb> database,
+    MoveWriter moves,
+    ApprovedJobs approved,
+    PoolLines lines,
+    PoolWakes wakes,
+    CurrentBundle current,
+    StoreClock clock,
+    TimeProvider time,
+    ILogger<Sweep> logger
+) : Loop(TimeSpan.FromMilliseconds(500), time, logger)
 {
     private const int Batch = 250;
 
@@ -23,9 +32,7 @@ internal sealed partial class Sweep(
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        while (await SweepOnceAsync(cancellationToken) == Batch)
-        {
-        }
+        while (await SweepOnceAsync(cancellationToken) == Batch) { }
 
         await approved.LookAsync(cancellationToken);
         wakes.Wake(await lines.ReadyAsync(cancellationToken));
@@ -52,19 +59,31 @@ internal sealed partial class Sweep(
     /// <param name="job">The job.</param>
     /// <param name="around">What the decision may look at.</param>
     /// <param name="useBy">Until when its approval can be used. Null: it has none.</param>
-    internal static Move? Repair(Job job, Surroundings around, long? useBy = null) => job.State switch
-    {
-        JobState.Accepted or JobState.Approved or JobState.Retrying when job.NotAfter <= around.Now => Recovery.Expired(job),
-        JobState.Approved when useBy < around.Now => Recovery.Ended(job, JobState.Expired, TimelineKinds.Expired, "its approval was not used in time"),
-        JobState.Accepted or JobState.Approved or JobState.Retrying => Recovery.Waiting(job, useBy),
-        JobState.Held => Recovery.Ended(job, JobState.Expired, TimelineKinds.Expired, "nobody approved it in time"),
-        JobState.Dispatched => Recovery.Unclaimed(job, around),
-        JobState.Running when around.Bundle is not null => Recovery.OfLost(job, around),
+    internal static Move? Repair(Job job, Surroundings around, long? useBy = null) =>
+        job.State switch
+        {
+            JobState.Accepted or JobState.Approved or JobState.Retrying when job.NotAfter <= around.Now => Recovery.Expired(job),
+            JobState.Approved when useBy < around.Now => Recovery.Ended(
+                job,
+                JobState.Expired,
+                TimelineKinds.Expired,
+                "its approval was not used in time"
+            ),
+            JobState.Accepted or JobState.Approved or JobState.Retrying => Recovery.Waiting(job, useBy),
+            JobState.Held => Recovery.Ended(job, JobState.Expired, TimelineKinds.Expired, "nobody approved it in time"),
+            JobState.Dispatched => Recovery.Unclaimed(job, around),
+            JobState.Running when around.Bundle is not null => Recovery.OfLost(job, around),
 
-        // Without a bundle that can be read nobody knows what its topic allows.
-        JobState.Running => null,
-        JobState.Succeeded or JobState.Quarantined or JobState.DeadLettered or JobState.Denied or JobState.Rejected or JobState.Expired or JobState.Cancelled => null,
-    };
+            // Without a bundle that can be read nobody knows what its topic allows.
+            JobState.Running => null,
+            JobState.Succeeded
+            or JobState.Quarantined
+            or JobState.DeadLettered
+            or JobState.Denied
+            or JobState.Rejected
+            or JobState.Expired
+            or JobState.Cancelled => null,
+        };
 
     /// <summary>A job that cannot be repaired is a mistake of ours, and must not keep the others from it.</summary>
     private Move? TryRepair(Job job, Surroundings around, long? useBy)
@@ -92,15 +111,25 @@ internal sealed partial class Sweep(
         }
 
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        return await db.Approvals.Where(approval => ids.Contains(approval.CorrelationId)).ToDictionaryAsync(approval => approval.JobId, approval => approval.UseBy, cancellationToken);
+        return await db
+            .Approvals.Where(approval => ids.Contains(approval.CorrelationId))
+            .ToDictionaryAsync(approval => approval.JobId, approval => approval.UseBy, cancellationToken);
     }
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.SweepFailed, LogLevel.Error, "Job {JobId} is due in state {State}, and cannot be repaired; it is looked at again")]
+        [LoggerMessage(
+            EventIds.SweepFailed,
+            LogLevel.Error,
+            "Job {JobId} is due in state {State}, and cannot be repaired; it is looked at again"
+        )]
         public static partial void NotRepaired(ILogger logger, Guid jobId, JobState state, Exception mistake);
 
-        [LoggerMessage(EventIds.SweepRepaired, LogLevel.Information, "Job {JobId} was due in state {From}, attempt {Attempt}: it goes to {To}")]
+        [LoggerMessage(
+            EventIds.SweepRepaired,
+            LogLevel.Information,
+            "Job {JobId} was due in state {From}, attempt {Attempt}: it goes to {To}"
+        )]
         public static partial void Repaired(ILogger logger, Guid jobId, JobState from, JobState to, int attempt);
     }
 }

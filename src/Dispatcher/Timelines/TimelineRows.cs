@@ -10,14 +10,15 @@ internal static class TimelineRows
     /// <summary>How many columns these are: the next one is at this place.</summary>
     public const int Count = 7;
 
-    public static TimelineEntry Read(DbDataReader row) => new()
-    {
-        EntryId = row.GetInt64(0),
-        JobId = row.GetGuid(1),
-        At = row.GetInt64(2),
-        Kind = row.GetString(3),
-        Attempt = row.GetInt32(4),
-        Actor = row.GetString(5),
-        Detail = row.GetFieldValue<byte[]>(6),
-    };
+    public static TimelineEntry Read(DbDataReader row) =>
+        new()
+        {
+            EntryId = row.GetInt64(0),
+            JobId = row.GetGuid(1),
+            At = row.GetInt64(2),
+            Kind = row.GetString(3),
+            Attempt = row.GetInt32(4),
+            Actor = row.GetString(5),
+            Detail = row.GetFieldValue<byte[]>(6),
+        };
 }

@@ -35,7 +35,11 @@ internal static class QueueNames
     /// writes to: the queue from which a message is read says where it was published. A header cannot say that, because a sender can set it.
     /// </summary>
     public static readonly IReadOnlyList<(string Queue, string Exchange, string RoutingKey)> Sources =
-        [(Intake, Exchanges.Jobs, "#"), (Outcomes, Exchanges.Outcomes, ""), (ApprovalWatch, Exchanges.Events, "approved.#")];
+    [
+        (Intake, Exchanges.Jobs, "#"),
+        (Outcomes, Exchanges.Outcomes, ""),
+        (ApprovalWatch, Exchanges.Events, "approved.#"),
+    ];
 
     /// <summary>
     /// Queues of an earlier version and their bindings. The server removes the bindings, so that the queues do not fill up. An operator deletes
@@ -57,7 +61,12 @@ internal static class QueueNames
 
     /// <summary>How long each delay queue keeps a message at most. A message names its own time, but one that waits behind another comes with it: hence several queues.</summary>
     private static readonly (string Key, TimeSpan Longest)[] Delays =
-        [("5s", TimeSpan.FromSeconds(5)), ("30s", TimeSpan.FromSeconds(30)), ("5m", TimeSpan.FromMinutes(5)), ("30m", TimeSpan.FromMinutes(30))];
+    [
+        ("5s", TimeSpan.FromSeconds(5)),
+        ("30s", TimeSpan.FromSeconds(30)),
+        ("5m", TimeSpan.FromMinutes(5)),
+        ("30m", TimeSpan.FromMinutes(30)),
+    ];
 
     /// <summary>The delay queues by their routing key.</summary>
     public static IEnumerable<(string Key, string Queue)> DelayQueues => Delays.Select(delay => (delay.Key, DelayPrefix + delay.Key));
@@ -80,8 +89,11 @@ internal static class QueueNames
     private const int ParkedLimit = 5;
 
     /// <summary>What expires or comes back too often is dropped, because the sweep finds it in the store.</summary>
-    private static readonly Dictionary<string, object?> Dropping =
-        new() { ["x-queue-type"] = "quorum", ["x-delivery-limit"] = DeliveryLimit };
+    private static readonly Dictionary<string, object?> Dropping = new()
+    {
+        ["x-queue-type"] = "quorum",
+        ["x-delivery-limit"] = DeliveryLimit,
+    };
 
     /// <summary>The exclusive queue in which one server gets the events for its event streams.</summary>
     public static string EventStreams(Guid server) => $"{ServerPrefix}events.{server:N}";
@@ -99,25 +111,31 @@ internal static class QueueNames
     /// Replicated, and nothing lost on the way to where a message goes next: at-least-once dead lettering needs reject-publish. A message goes
     /// through an exchange that has the name of its next queue, and keeps its routing key.
     /// </summary>
-    public static IReadOnlyDictionary<string, object?> Arguments(string queue) => queue switch
-    {
-        Dispatch => Dropping,
-        Unrouted or Undelivered => new Dictionary<string, object?> { ["x-queue-type"] = "quorum", ["x-max-length"] = MostUnrouted },
-        _ when queue.StartsWith(Queues.Work(""), StringComparison.Ordinal) => Dropping,
-        _ when queue.StartsWith(DelayPrefix, StringComparison.Ordinal) => DeadLettering(
-            Dispatch, ("x-message-ttl", (long)Delays.Single(delay => queue == DelayPrefix + delay.Key).Longest.TotalMilliseconds)),
-        _ when queue.EndsWith(PoisonSuffix, StringComparison.Ordinal) => Dropping,
-        _ when queue.EndsWith(ParkedSuffix, StringComparison.Ordinal) => DeadLettering(
-            Poison(queue[..^ParkedSuffix.Length]), ("x-delivery-limit", ParkedLimit)),
-        _ => DeadLettering(Parked(queue), ("x-delivery-limit", DeliveryLimit)),
-    };
+    public static IReadOnlyDictionary<string, object?> Arguments(string queue) =>
+        queue switch
+        {
+            Dispatch => Dropping,
+            Unrouted or Undelivered => new Dictionary<string, object?> { ["x-queue-type"] = "quorum", ["x-max-length"] = MostUnrouted },
+            _ when queue.StartsWith(Queues.Work(""), StringComparison.Ordinal) => Dropping,
+            _ when queue.StartsWith(DelayPrefix, StringComparison.Ordinal) => DeadLettering(
+                Dispatch,
+                ("x-message-ttl", (long)Delays.Single(delay => queue == DelayPrefix + delay.Key).Longest.TotalMilliseconds)
+            ),
+            _ when queue.EndsWith(PoisonSuffix, StringComparison.Ordinal) => Dropping,
+            _ when queue.EndsWith(ParkedSuffix, StringComparison.Ordinal) => DeadLettering(
+                Poison(queue[..^ParkedSuffix.Length]),
+                ("x-delivery-limit", ParkedLimit)
+            ),
+            _ => DeadLettering(Parked(queue), ("x-delivery-limit", DeliveryLimit)),
+        };
 
-    private static Dictionary<string, object?> DeadLettering(string to, (string Name, object Value) when) => new()
-    {
-        ["x-queue-type"] = "quorum",
-        [when.Name] = when.Value,
-        ["x-dead-letter-exchange"] = to,
-        ["x-dead-letter-strategy"] = "at-least-once",
-        ["x-overflow"] = "reject-publish",
-    };
+    private static Dictionary<string, object?> DeadLettering(string to, (string Name, object Value) when) =>
+        new()
+        {
+            ["x-queue-type"] = "quorum",
+            [when.Name] = when.Value,
+            ["x-dead-letter-exchange"] = to,
+            ["x-dead-letter-strategy"] = "at-least-once",
+            ["x-overflow"] = "reject-publish",
+        };
 }

@@ -18,9 +18,12 @@ namespace Dispatcher.Topology;
 /// from a connection that publishes while it has a memory or disk alarm.
 /// </remarks>
 internal sealed partial class RabbitTopology(
-    [FromKeyedServices(RabbitTopology.Connection)] RabbitConnection connection, CurrentBundle current, DispatcherMetrics metrics, TimeProvider time,
-    ILogger<RabbitTopology> logger)
-    : Loop(Period, time, logger)
+    [FromKeyedServices(RabbitTopology.Connection)] RabbitConnection connection,
+    CurrentBundle current,
+    DispatcherMetrics metrics,
+    TimeProvider time,
+    ILogger<RabbitTopology> logger
+) : Loop(Period, time, logger)
 {
     /// <summary>The key of its connection in the container.</summary>
     public const string Connection = "topology";
@@ -66,7 +69,8 @@ internal sealed partial class RabbitTopology(
                 ExitCode.WrongUse,
                 $"The broker's topology is wrong: {trouble}",
                 "Delete what has other arguments when it is empty, give the broker user the rights in README.md, "
-                + "or give Dispatcher a virtual host of its own.");
+                    + "or give Dispatcher a virtual host of its own."
+            );
         }
 
         await UnbindRetiredAsync(cancellationToken);
@@ -157,9 +161,12 @@ internal sealed partial class RabbitTopology(
             when (refused.ShutdownReason is { ReplyCode: AccessRefused or NotFound or ResourceLocked or PreconditionFailed } reason)
         {
             // Any other code closes the connection and says nothing of the part, for example that the virtual host does not exist.
-            return [reason.ReplyCode == PreconditionFailed
-                ? $"{part.Name} has other arguments: {reason.ReplyText}"
-                : $"{part.Name} cannot be declared: {reason.ReplyText}"];
+            return
+            [
+                reason.ReplyCode == PreconditionFailed
+                    ? $"{part.Name} has other arguments: {reason.ReplyText}"
+                    : $"{part.Name} cannot be declared: {reason.ReplyText}",
+            ];
         }
     }
 
@@ -226,9 +233,12 @@ internal sealed partial class RabbitTopology(
         [LoggerMessage(EventIds.TopologyDeclared, LogLevel.Information, "Exchanges and queues are declared")]
         public static partial void Declared(ILogger logger);
 
-        [LoggerMessage(EventIds.TopologyLost, LogLevel.Warning,
+        [LoggerMessage(
+            EventIds.TopologyLost,
+            LogLevel.Warning,
             "The broker lost {Part}, and it is declared again. Messages that were in it are lost; "
-            + "jobs that wait for them are handed out again at their deadline")]
+                + "jobs that wait for them are handed out again at their deadline"
+        )]
         public static partial void Lost(ILogger logger, string part);
 
         [LoggerMessage(EventIds.TopologyWrong, LogLevel.Error, "The broker's topology is wrong, and the server is not ready: {Trouble}")]

@@ -18,8 +18,7 @@ internal sealed class TopologyCheck(RabbitTopology topology) : IFilter<ChannelCo
 #pragma warning disable CA1031 // The endpoint connects in any case. Readiness and the next round of the loop report what is wrong.
         catch (Exception) when (!context.CancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
-        {
-        }
+        { }
 
         await next.Send(context);
     }

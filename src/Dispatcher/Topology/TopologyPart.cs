@@ -8,7 +8,10 @@ namespace Dispatcher.Topology;
 /// <param name="LookAsync">Fails with 404 when it is missing. It does not compare arguments.</param>
 /// <param name="DeclareAsync">Declares it with its bindings. Fails with 406 when it exists with other arguments.</param>
 internal sealed record TopologyPart(
-    string Name, Func<IChannel, CancellationToken, Task> LookAsync, Func<IChannel, CancellationToken, Task> DeclareAsync)
+    string Name,
+    Func<IChannel, CancellationToken, Task> LookAsync,
+    Func<IChannel, CancellationToken, Task> DeclareAsync
+)
 {
     private static readonly Dictionary<string, object?> WithAlternate = new() { ["alternate-exchange"] = QueueNames.Unrouted };
 
@@ -22,12 +25,14 @@ internal sealed record TopologyPart(
         Exchange(Exchanges.Events, ExchangeType.Topic),
         Exchange(Exchanges.Work, ExchangeType.Direct),
         Exchange(Exchanges.Outcomes, ExchangeType.Fanout),
-        .. QueueNames.Sources.SelectMany(source => (TopologyPart[])
-        [
-            .. BehindFanout(QueueNames.Poison(source.Queue)),
-            .. BehindFanout(QueueNames.Parked(source.Queue)),
-            Queue(source.Queue, source.Exchange, source.RoutingKey),
-        ]),
+        .. QueueNames.Sources.SelectMany(source =>
+            (TopologyPart[])
+                [
+                    .. BehindFanout(QueueNames.Poison(source.Queue)),
+                    .. BehindFanout(QueueNames.Parked(source.Queue)),
+                    Queue(source.Queue, source.Exchange, source.RoutingKey),
+                ]
+        ),
         .. BehindFanout(QueueNames.Dispatch),
         Exchange(QueueNames.Retry, ExchangeType.Direct),
         .. QueueNames.DelayQueues.Select(delay => Queue(delay.Queue, QueueNames.Retry, delay.Key)),
@@ -40,19 +45,30 @@ internal sealed record TopologyPart(
     /// </summary>
     private static TopologyPart[] BehindFanout(string name) => [Exchange(name, ExchangeType.Fanout), Queue(name, name, "")];
 
-    private static TopologyPart Exchange(string name, string type, Dictionary<string, object?>? arguments = null) => new(
-        $"exchange {name} ({type})",
-        (channel, cancellationToken) => channel.ExchangeDeclarePassiveAsync(name, cancellationToken),
-        (channel, cancellationToken) => channel.ExchangeDeclareAsync(
-            name, type, durable: true, autoDelete: false, arguments, cancellationToken: cancellationToken));
+    private static TopologyPart Exchange(string name, string type, Dictionary<string, object?>? arguments = null) =>
+        new(
+            $"exchange {name} ({type})",
+            (channel, cancellationToken) => channel.ExchangeDeclarePassiveAsync(name, cancellationToken),
+            (channel, cancellationToken) =>
+                channel.ExchangeDeclareAsync(name, type, durable: true, autoDelete: false, arguments, cancellationToken: cancellationToken)
+        );
 
-    private static TopologyPart Queue(string name, string exchange, string routingKey) => new(
-        $"queue {name}",
-        (channel, cancellationToken) => channel.QueueDeclarePassiveAsync(name, cancellationToken),
-        async (channel, cancellationToken) =>
-        {
-            var arguments = new Dictionary<string, object?>(QueueNames.Arguments(name));
-            await channel.QueueDeclareAsync(name, durable: true, exclusive: false, autoDelete: false, arguments, cancellationToken: cancellationToken);
-            await channel.QueueBindAsync(name, exchange, routingKey, cancellationToken: cancellationToken);
-        });
+    private static TopologyPart Queue(string name, string exchange, string routingKey) =>
+        new(
+            $"queue {name}",
+            (channel, cancellationToken) => channel.QueueDeclarePassiveAsync(name, cancellationToken),
+            async (channel, cancellationToken) =>
+            {
+                var arguments = new Dictionary<string, object?>(QueueNames.Arguments(name));
+                await channel.QueueDeclareAsync(
+                    name,
+                    durable: true,
+                    exclusive: false,
+                    autoDelete: false,
+                    arguments,
+                    cancellationToken: cancellationToken
+                );
+                await channel.QueueBindAsync(name, exchange, routingKey, cancellationToken: cancellationToken);
+            }
+        );
 }

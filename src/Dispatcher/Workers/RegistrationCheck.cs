@@ -32,25 +32,43 @@ internal static partial class RegistrationCheck
 
         if (!PoolName().IsMatch(registration.Pool))
         {
-            errors.Report("bad_pool", "/registration/pool", "It is no pool name; allowed are 1 to 64 of a-z, 0-9, _ and -.", "Name the pool as the registry does.");
+            errors.Report(
+                "bad_pool",
+                "/registration/pool",
+                "It is no pool name; allowed are 1 to 64 of a-z, 0-9, _ and -.",
+                "Name the pool as the registry does."
+            );
         }
 
         if (registration.Capacity is < 0 or > LargestCapacity)
         {
-            errors.Report("bad_capacity", "/registration/capacity", $"{registration.Capacity} given; allowed are 0 to {LargestCapacity}.", "Say how many runs the instance can have at once; 0 when it stops.");
+            errors.Report(
+                "bad_capacity",
+                "/registration/capacity",
+                $"{registration.Capacity} given; allowed are 0 to {LargestCapacity}.",
+                "Say how many runs the instance can have at once; 0 when it stops."
+            );
         }
 
         if (IsBad(registration.Version))
         {
-            errors.Report("bad_version", "/registration/version", $"Allowed are 1 to {LongestText} characters, none of them for control or formatting.", "For example \"1.4.2\".");
+            errors.Report(
+                "bad_version",
+                "/registration/version",
+                $"Allowed are 1 to {LongestText} characters, none of them for control or formatting.",
+                "For example \"1.4.2\"."
+            );
         }
 
         if (registration.Dropped < 0 || (registration.Dropping is { } dropping && IsBad(dropping)))
         {
             errors.Report(
-                "bad_dropping", "/registration/dropping",
+                "bad_dropping",
+                "/registration/dropping",
                 $"dropped: {registration.Dropped} given, allowed is 0 or more; dropping: allowed are null and 1 to {LongestText} characters, "
-                + "none of them for control or formatting.", "Count what was dropped, and say in one word why.");
+                    + "none of them for control or formatting.",
+                "Count what was dropped, and say in one word why."
+            );
         }
 
         CheckList("topics", registration.Topics, MostTopics);
@@ -59,15 +77,23 @@ internal static partial class RegistrationCheck
         if (bytes > MostListBytes)
         {
             errors.Report(
-                "registration_too_large", "/registration", $"Topics and enforcers have {bytes:N0} bytes; at most {MostListBytes:N0} are allowed.",
-                "Register fewer topics, or serve them with several workers.");
+                "registration_too_large",
+                "/registration",
+                $"Topics and enforcers have {bytes:N0} bytes; at most {MostListBytes:N0} are allowed.",
+                "Register fewer topics, or serve them with several workers."
+            );
         }
 
         void CheckList(string name, IReadOnlyList<string?> items, int most)
         {
             if (items.Count > most || items.Any(IsBad))
             {
-                errors.Report("bad_" + name, "/registration/" + name, $"Allowed are at most {most} texts of 1 to {LongestText} characters, none of them for control or formatting.", "Leave out what is not.");
+                errors.Report(
+                    "bad_" + name,
+                    "/registration/" + name,
+                    $"Allowed are at most {most} texts of 1 to {LongestText} characters, none of them for control or formatting.",
+                    "Leave out what is not."
+                );
             }
         }
     }

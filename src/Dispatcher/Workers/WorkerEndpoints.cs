@@ -22,14 +22,41 @@ namespace Dispatcher.Workers;
 /// <param name="StartedAt">When it was first heard of.</param>
 /// <param name="SeenAt">When it was last heard of.</param>
 internal sealed record WorkerView(
-    string Pool, string Principal, string Instance, string Version, IReadOnlyList<string> Topics, IReadOnlyList<string> Enforcers, IReadOnlyList<string> MissingEnforcers,
-    int Capacity, long? ClockAheadMs, long Dropped, string? Dropping, bool Stale, bool SharedCredential, DateTimeOffset StartedAt,
-    DateTimeOffset SeenAt)
+    string Pool,
+    string Principal,
+    string Instance,
+    string Version,
+    IReadOnlyList<string> Topics,
+    IReadOnlyList<string> Enforcers,
+    IReadOnlyList<string> MissingEnforcers,
+    int Capacity,
+    long? ClockAheadMs,
+    long Dropped,
+    string? Dropping,
+    bool Stale,
+    bool SharedCredential,
+    DateTimeOffset StartedAt,
+    DateTimeOffset SeenAt
+)
 {
-    public static WorkerView Of(KnownWorker worker, bool stale, bool sharedCredential) => new(
-        worker.Pool, worker.Principal, worker.Instance, worker.Version, worker.Topics, worker.Enforcers, worker.Missing, worker.Capacity,
-        worker.ClockAheadMs, worker.Dropped, worker.Dropping, stale, sharedCredential,
-        Timestamps.At(worker.StartedAt), Timestamps.At(worker.SeenAt));
+    public static WorkerView Of(KnownWorker worker, bool stale, bool sharedCredential) =>
+        new(
+            worker.Pool,
+            worker.Principal,
+            worker.Instance,
+            worker.Version,
+            worker.Topics,
+            worker.Enforcers,
+            worker.Missing,
+            worker.Capacity,
+            worker.ClockAheadMs,
+            worker.Dropped,
+            worker.Dropping,
+            stale,
+            sharedCredential,
+            Timestamps.At(worker.StartedAt),
+            Timestamps.At(worker.SeenAt)
+        );
 }
 
 /// <summary>All workers.</summary>
@@ -46,6 +73,12 @@ internal static class WorkerEndpoints
         var now = clock.Now;
         var workers = await register.ListAsync(cancellationToken);
         var shared = WorkerRegister.SharedUnsaid(workers, now);
-        return Results.Ok(new WorkersView([.. workers.Select(worker => WorkerView.Of(worker, worker.SeenAt < now - WorkerRegister.StaleAfterUs, shared.Contains(worker.Principal)))]));
+        return Results.Ok(
+            new WorkersView([
+                .. workers.Select(worker =>
+                    WorkerView.Of(worker, worker.SeenAt < now - WorkerRegister.StaleAfterUs, shared.Contains(worker.Principal))
+                ),
+            ])
+        );
     }
 }

@@ -8,7 +8,13 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Workers;
 
 /// <summary>Which workers there are, as the store has them: an instance is known from its first heartbeat on.</summary>
-internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> database, CurrentBundle current, PoolWakes wakes, StoreClock clock, ILogger<WorkerRegister> logger)
+internal sealed partial class WorkerRegister(
+    IDbContextFactory<DispatcherDb> database,
+    CurrentBundle current,
+    PoolWakes wakes,
+    StoreClock clock,
+    ILogger<WorkerRegister> logger
+)
 {
     /// <summary>Three beats of an idle worker: who is silent for longer is gone or hangs, and gets no more work.</summary>
     public static readonly TimeSpan StaleAfter = TimeSpan.FromSeconds(15);
@@ -35,7 +41,11 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
     /// cref="MostInstances"/> live instances already, and this one is not registered.
     /// </summary>
     public async Task<IReadOnlyList<string>?> NoteAsync(
-        WorkerRegistration registration, string instance, string principal, CancellationToken cancellationToken)
+        WorkerRegistration registration,
+        string instance,
+        string principal,
+        CancellationToken cancellationToken
+    )
     {
         var worker = new KnownWorker
         {
@@ -45,7 +55,13 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
             Version = registration.Version,
             Topics = registration.Topics,
             Enforcers = registration.Enforcers,
-            Missing = [.. (current.InForce.Bundle?.Pools.GetValueOrDefault(registration.Pool)?.Enforcers ?? []).Except(registration.Enforcers, StringComparer.Ordinal)],
+            Missing =
+            [
+                .. (current.InForce.Bundle?.Pools.GetValueOrDefault(registration.Pool)?.Enforcers ?? []).Except(
+                    registration.Enforcers,
+                    StringComparer.Ordinal
+                ),
+            ],
             Capacity = registration.Capacity,
             Shared = registration.Shared,
             ClockAheadMs = registration.ClockAheadMs,
@@ -55,8 +71,10 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
             SeenAt = clock.Now,
         };
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var before = await db.Workers.Where(row => row.Pool == worker.Pool && row.Principal == principal && row.Instance == instance)
-            .WithoutLists().SingleOrDefaultAsync(cancellationToken);
+        var before = await db
+            .Workers.Where(row => row.Pool == worker.Pool && row.Principal == principal && row.Instance == instance)
+            .WithoutLists()
+            .SingleOrDefaultAsync(cancellationToken);
         if (before is null && await IsFullAsync(db, principal, cancellationToken))
         {
             Log.TooMany(logger, instance, principal, worker.Pool, MostInstances);
@@ -87,21 +105,36 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
     /// How many runs these workers can have at once. The instances of one key count together for no more than one instance could register:
     /// a key that invents instances gains nothing by them.
     /// </summary>
-    public static int Capacity(IEnumerable<KnownWorker> workers) => workers.GroupBy(worker => (worker.Pool, worker.Principal))
-        .Sum(group => Math.Min(group.Sum(worker => worker.Capacity), RegistrationCheck.LargestCapacity));
+    public static int Capacity(IEnumerable<KnownWorker> workers) =>
+        workers
+            .GroupBy(worker => (worker.Pool, worker.Principal))
+            .Sum(group => Math.Min(group.Sum(worker => worker.Capacity), RegistrationCheck.LargestCapacity));
 
     /// <summary>By pool, and then by when they came.</summary>
     public async Task<IReadOnlyList<KnownWorker>> ListAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        return await db.Workers.AsNoTracking().OrderBy(row => row.Pool).ThenBy(row => row.StartedAt).ThenBy(row => row.Instance).ToListAsync(cancellationToken);
+        return await db
+            .Workers.AsNoTracking()
+            .OrderBy(row => row.Pool)
+            .ThenBy(row => row.StartedAt)
+            .ThenBy(row => row.Instance)
+            .ToListAsync(cancellationToken);
     }
 
     /// <summary>Principals that several live instances use without all of them saying that this is meant. One that came in the place of another, which was not heard of since, does not share.</summary>
-    public static IReadOnlySet<string> SharedUnsaid(IEnumerable<KnownWorker> workers, long now) => workers.Where(worker => worker.Serves(now))
-        .GroupBy(worker => worker.Principal, StringComparer.Ordinal)
-        .Where(group => group.Any(worker => !worker.Shared) && group.Any(one => group.Any(other => other.Instance != one.Instance && other.SeenAt >= one.StartedAt && one.SeenAt >= other.StartedAt)))
-        .Select(group => group.Key).ToHashSet(StringComparer.Ordinal);
+    public static IReadOnlySet<string> SharedUnsaid(IEnumerable<KnownWorker> workers, long now) =>
+        workers
+            .Where(worker => worker.Serves(now))
+            .GroupBy(worker => worker.Principal, StringComparer.Ordinal)
+            .Where(group =>
+                group.Any(worker => !worker.Shared)
+                && group.Any(one =>
+                    group.Any(other => other.Instance != one.Instance && other.SeenAt >= one.StartedAt && one.SeenAt >= other.StartedAt)
+                )
+            )
+            .Select(group => group.Key)
+            .ToHashSet(StringComparer.Ordinal);
 
     /// <summary>
     /// Stale rows make room for a new instance, so that all rows of a key are bounded: it could register others as soon as the ones before
@@ -161,8 +194,10 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
     {
         var now = clock.Now;
         var rows = db.Workers.Where(row => row.Principal == worker.Principal).NotStale(now);
-        if (now - _sharedToldAt.GetValueOrDefault(worker.Principal, long.MinValue / 2) < SharedToldEveryUs
-            || !await rows.AnyAsync(row => row.Instance != worker.Instance && row.StartedAt > lastSeenAt, cancellationToken))
+        if (
+            now - _sharedToldAt.GetValueOrDefault(worker.Principal, long.MinValue / 2) < SharedToldEveryUs
+            || !await rows.AnyAsync(row => row.Instance != worker.Instance && row.StartedAt > lastSeenAt, cancellationToken)
+        )
         {
             return;
         }
@@ -178,34 +213,50 @@ internal sealed partial class WorkerRegister(IDbContextFactory<DispatcherDb> dat
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.WorkerKnown, LogLevel.Information, "Worker {Instance} ({Principal}) serves pool {Pool}, {Capacity} runs at a time")]
+        [LoggerMessage(
+            EventIds.WorkerKnown,
+            LogLevel.Information,
+            "Worker {Instance} ({Principal}) serves pool {Pool}, {Capacity} runs at a time"
+        )]
         public static partial void Known(ILogger logger, string instance, string principal, string pool, int capacity);
 
-        [LoggerMessage(EventIds.WorkerRefused, LogLevel.Error, "Worker {Instance} ({Principal}) does not enforce {Missing}, which pool {Pool} needs: it gets no work")]
+        [LoggerMessage(
+            EventIds.WorkerRefused,
+            LogLevel.Error,
+            "Worker {Instance} ({Principal}) does not enforce {Missing}, which pool {Pool} needs: it gets no work"
+        )]
         public static partial void Refused(ILogger logger, string instance, string principal, string pool, string missing);
 
         [LoggerMessage(
-            EventIds.WorkerDropping, LogLevel.Error,
+            EventIds.WorkerDropping,
+            LogLevel.Error,
             "Worker {Instance} ({Principal}) of pool {Pool} cannot use the deliveries that it gets and has dropped {Dropped}, the last because of {Reason}: "
-            + "it gets no work until it tries again. Compare its version and pool with this server's")]
+                + "it gets no work until it tries again. Compare its version and pool with this server's"
+        )]
         public static partial void Dropping(ILogger logger, string instance, string principal, string pool, long dropped, string reason);
 
         [LoggerMessage(
-            EventIds.WorkerClockOff, LogLevel.Warning,
+            EventIds.WorkerClockOff,
+            LogLevel.Warning,
             "The clock of worker {Instance} ({Principal}) of pool {Pool} is {Offset}; the worker corrects the times that it reports. "
-            + "Set the clock of its machine")]
+                + "Set the clock of its machine"
+        )]
         public static partial void ClockOff(ILogger logger, string instance, string principal, string pool, string offset);
 
         [LoggerMessage(
-            EventIds.WorkersTooMany, LogLevel.Warning,
+            EventIds.WorkersTooMany,
+            LogLevel.Warning,
             "Refused the registration of worker {Instance} for pool {Pool}: the key of {Principal} has {Most} live instances. "
-            + "Give each worker its own key; if nobody starts so many, revoke the key")]
+                + "Give each worker its own key; if nobody starts so many, revoke the key"
+        )]
         public static partial void TooMany(ILogger logger, string instance, string principal, string pool, int most);
 
         [LoggerMessage(
-            EventIds.SharedCredential, LogLevel.Warning,
+            EventIds.SharedCredential,
+            LogLevel.Warning,
             "{Count} workers use the credential of {Principal}, and not all of them register it as shared, among them: {Instances}. "
-            + "Give each its own key, or register all as shared")]
+                + "Give each its own key, or register all as shared"
+        )]
         public static partial void SharedCredential(ILogger logger, int count, string principal, string instances);
     }
 }

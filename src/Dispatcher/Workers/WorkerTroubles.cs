@@ -28,9 +28,14 @@ internal sealed class WorkerTroubles(IDbContextFactory<DispatcherDb> database, S
     public async Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var workers = await db.Workers.NotStale(clock.Now)
+        var workers = await db
+            .Workers.NotStale(clock.Now)
             .Where(worker => worker.Dropping != null || worker.ClockAheadMs > LargestOffsetMs || worker.ClockAheadMs < -LargestOffsetMs)
-            .OrderBy(worker => worker.Pool).ThenBy(worker => worker.Instance).Take(Most).WithoutLists().ToListAsync(cancellationToken);
+            .OrderBy(worker => worker.Pool)
+            .ThenBy(worker => worker.Instance)
+            .Take(Most)
+            .WithoutLists()
+            .ToListAsync(cancellationToken);
         return [.. workers.SelectMany(Of)];
     }
 

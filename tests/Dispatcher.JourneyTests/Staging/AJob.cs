@@ -25,7 +25,12 @@ internal sealed record AJob
 
     public byte[] Body()
     {
-        var body = new JsonObject { ["job_id"] = JobId.ToString(), ["topic"] = Topic, ["payload"] = Payload.DeepClone() };
+        var body = new JsonObject
+        {
+            ["job_id"] = JobId.ToString(),
+            ["topic"] = Topic,
+            ["payload"] = Payload.DeepClone(),
+        };
         if (Labels.Count > 0)
         {
             body["labels"] = new JsonObject(Labels.Select(label => KeyValuePair.Create(label.Key, (JsonNode?)label.Value)));
@@ -59,7 +64,14 @@ internal sealed record Parcel(string RoutingKey, byte[] Body, string Name)
 
     public BasicProperties Properties(string user, string replyTo)
     {
-        var properties = new BasicProperties { CorrelationId = Name, MessageId = Name, ReplyTo = ReplyTo ?? replyTo, DeliveryMode = DeliveryModes.Persistent, Headers = Headers };
+        var properties = new BasicProperties
+        {
+            CorrelationId = Name,
+            MessageId = Name,
+            ReplyTo = ReplyTo ?? replyTo,
+            DeliveryMode = DeliveryModes.Persistent,
+            Headers = Headers,
+        };
         if (UserId is not null)
         {
             properties.UserId = UserId == Producer.Self ? user : UserId;

@@ -9,7 +9,15 @@ internal static class BrokerProbe
     private const ushort AccessRefused = 403;
 
     private static readonly string[] ForeignNames =
-        ["", "dispatcher.other", "dispatcher.work.other", "dispatcher.server.other", "reply.other.1", "dead-letters.other.1", "events.other.1"];
+    [
+        "",
+        "dispatcher.other",
+        "dispatcher.work.other",
+        "dispatcher.server.other",
+        "reply.other.1",
+        "dead-letters.other.1",
+        "events.other.1",
+    ];
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
@@ -32,22 +40,23 @@ internal static class BrokerProbe
     }
 
     /// <summary>The headers that the broker writes on a message that it sets aside, as a client writes them itself.</summary>
-    public static Dictionary<string, object?> SetAside(string queue, string routingKey, string reason = "delivery_limit") => new()
-    {
-        ["x-first-death-queue"] = queue,
-        ["x-first-death-reason"] = reason,
-        ["x-death"] = new List<object?>
+    public static Dictionary<string, object?> SetAside(string queue, string routingKey, string reason = "delivery_limit") =>
+        new()
         {
-            new Dictionary<string, object?>
+            ["x-first-death-queue"] = queue,
+            ["x-first-death-reason"] = reason,
+            ["x-death"] = new List<object?>
             {
-                ["queue"] = queue,
-                ["reason"] = reason,
-                ["count"] = 1L,
-                ["exchange"] = Exchanges.Jobs,
-                ["routing-keys"] = new List<object?> { routingKey },
+                new Dictionary<string, object?>
+                {
+                    ["queue"] = queue,
+                    ["reason"] = reason,
+                    ["count"] = 1L,
+                    ["exchange"] = Exchanges.Jobs,
+                    ["routing-keys"] = new List<object?> { routingKey },
+                },
             },
-        },
-    };
+        };
 
     public static Func<IChannel, Task> Publish(string exchange, string routingKey) =>
         channel => channel.BasicPublishAsync(exchange, routingKey, mandatory: false, "{}"u8.ToArray(), Now).AsTask();
@@ -83,20 +92,36 @@ internal static class BrokerProbe
             // With a key that a topic exchange lets this user publish, if it lets it publish at all.
             .. exchanges.Select(exchange => ($"publish to {exchange}", Publish(exchange, "job.test.faulty"))),
             .. queues.Select(queue => ($"publish to the default exchange for {queue}", Publish("", queue))),
-            .. Each("delete exchange", named.Where(exchange => !exchange.StartsWith("amq.", StringComparison.Ordinal)),
-                (channel, exchange) => channel.ExchangeDeleteAsync(exchange, cancellationToken: Now)),
-            .. Each("bind exchange", named, (channel, exchange) => channel.ExchangeBindAsync(exchange, exchange, "#", cancellationToken: Now)),
+            .. Each(
+                "delete exchange",
+                named.Where(exchange => !exchange.StartsWith("amq.", StringComparison.Ordinal)),
+                (channel, exchange) => channel.ExchangeDeleteAsync(exchange, cancellationToken: Now)
+            ),
+            .. Each(
+                "bind exchange",
+                named,
+                (channel, exchange) => channel.ExchangeBindAsync(exchange, exchange, "#", cancellationToken: Now)
+            ),
             .. Each("read queue", queues, (channel, queue) => channel.BasicGetAsync(queue, autoAck: false, Now)),
             .. Each("purge queue", queues, (channel, queue) => channel.QueuePurgeAsync(queue, Now)),
             .. Each("delete queue", queues, (channel, queue) => channel.QueueDeleteAsync(queue, cancellationToken: Now)),
             .. Each("bind queue", queues, (channel, queue) => channel.QueueBindAsync(queue, Exchanges.Events, "#", cancellationToken: Now)),
-            .. Each("declare queue", ForeignNames, (channel, name) => channel.QueueDeclareAsync(name, exclusive: true, cancellationToken: Now)),
-            .. Each("declare exchange", ForeignNames.Where(name => name.Length > 0),
-                (channel, name) => channel.ExchangeDeclareAsync(name, ExchangeType.Fanout, cancellationToken: Now)),
+            .. Each(
+                "declare queue",
+                ForeignNames,
+                (channel, name) => channel.QueueDeclareAsync(name, exclusive: true, cancellationToken: Now)
+            ),
+            .. Each(
+                "declare exchange",
+                ForeignNames.Where(name => name.Length > 0),
+                (channel, name) => channel.ExchangeDeclareAsync(name, ExchangeType.Fanout, cancellationToken: Now)
+            ),
         ];
     }
 
     private static IEnumerable<(string Name, Func<IChannel, Task> Action)> Each(
-        string what, IEnumerable<string> names, Func<IChannel, string, Task> action) =>
-        names.Select(name => ($"{what} {name}", (Func<IChannel, Task>)(channel => action(channel, name))));
+        string what,
+        IEnumerable<string> names,
+        Func<IChannel, string, Task> action
+    ) => names.Select(name => ($"{what} {name}", (Func<IChannel, Task>)(channel => action(channel, name))));
 }

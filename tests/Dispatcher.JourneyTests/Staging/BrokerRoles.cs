@@ -28,16 +28,23 @@ internal static class BrokerRoles
     }
 
     private static string[][] Rows() =>
-    [
-        .. Readme.Text().Split('\n').SkipWhile(line => line != Head).Skip(2).TakeWhile(line => line.StartsWith('|'))
-            .Select(line => line.Replace("\\|", "\u0001", StringComparison.Ordinal).Trim('|').Split('|'))
-            .Select(cells => cells.Select(cell => cell.Trim().Replace('\u0001', '|')).ToArray()),
-    ];
+        [
+            .. Readme
+                .Text()
+                .Split('\n')
+                .SkipWhile(line => line != Head)
+                .Skip(2)
+                .TakeWhile(line => line.StartsWith('|'))
+                .Select(line => line.Replace("\\|", "\u0001", StringComparison.Ordinal).Trim('|').Split('|'))
+                .Select(cells => cells.Select(cell => cell.Trim().Replace('\u0001', '|')).ToArray()),
+        ];
 
     private static string Filled(string cell, (string Name, string Value)[] values)
     {
         var filled = values.Aggregate(
-            cell.Trim('`'), (text, value) => text.Replace($"<{value.Name}>", value.Value, StringComparison.Ordinal));
+            cell.Trim('`'),
+            (text, value) => text.Replace($"<{value.Name}>", value.Value, StringComparison.Ordinal)
+        );
         Assert.False(filled.Contains('<', StringComparison.Ordinal), $"The README's \"{cell}\" has a name that the test does not fill in.");
         return filled;
     }

@@ -10,7 +10,12 @@ namespace Dispatcher.JourneyTests.Staging;
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 internal sealed class Checkout : IDisposable
 {
-    private static readonly string Configuration = new DirectoryInfo(AppContext.BaseDirectory).FullName.Contains("/Debug/", StringComparison.Ordinal) ? "Debug" : "Release";
+    private static readonly string Configuration = new DirectoryInfo(AppContext.BaseDirectory).FullName.Contains(
+        "/Debug/",
+        StringComparison.Ordinal
+    )
+        ? "Debug"
+        : "Release";
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("dispatcher-checkout-");
 
@@ -18,13 +23,19 @@ internal sealed class Checkout : IDisposable
     {
         Directory.CreateDirectory(Root);
         Directory.CreateDirectory(Programs);
-        foreach (var entry in Directory.GetFileSystemEntries(Repository.Root).Where(entry => Path.GetFileName(entry) is not ("policies" or ".git" or "audit" or "data" or "draft")))
+        foreach (
+            var entry in Directory
+                .GetFileSystemEntries(Repository.Root)
+                .Where(entry => Path.GetFileName(entry) is not ("policies" or ".git" or "audit" or "data" or "draft"))
+        )
         {
             File.CreateSymbolicLink(Path.Combine(Root, Path.GetFileName(entry)), entry);
         }
 
         Copy(Path.Combine(Repository.Root, "policies"), Path.Combine(Root, "policies"));
-        AddProgram("dotnet", $$"""
+        AddProgram(
+            "dotnet",
+            $$"""
             if [[ "$*" =~ ^run' '.*' -- '(demo|serve|policy' lint') ]]; then
                 options=()
                 for option; do [[ $option != -c && $option != Release || " ${options[*]} " == *" -- "* ]] && options+=("$option"); done
@@ -32,7 +43,8 @@ internal sealed class Checkout : IDisposable
             fi
             while [[ ${1:-} == run || ${1:-} == --project || ${1:-} == src/Dispatcher ]]; do shift; done
             exec '{{Dotnet()}}' '{{Path.Combine(AppContext.BaseDirectory, "dispatcher.dll")}}' "${@:2}"
-            """);
+            """
+        );
     }
 
     public string Root => Path.Combine(_folder.FullName, "dispatcher");
@@ -40,12 +52,14 @@ internal sealed class Checkout : IDisposable
     private string Programs => Path.Combine(_folder.FullName, "programs");
 
     /// <summary>A terminal in the root, with these variables.</summary>
-    public Shell Shell(params (string Name, string Value)[] environment) => new(
-        Root,
-        new Dictionary<string, string>(environment.Select(variable => new KeyValuePair<string, string>(variable.Name, variable.Value)))
-        {
-            ["PATH"] = $"{Programs}:{Environment.GetEnvironmentVariable("PATH")}",
-        });
+    public Shell Shell(params (string Name, string Value)[] environment) =>
+        new(
+            Root,
+            new Dictionary<string, string>(environment.Select(variable => new KeyValuePair<string, string>(variable.Name, variable.Value)))
+            {
+                ["PATH"] = $"{Programs}:{Environment.GetEnvironmentVariable("PATH")}",
+            }
+        );
 
     /// <summary>Puts a program on the path.</summary>
     public void AddProgram(string name, string script)
@@ -57,7 +71,8 @@ internal sealed class Checkout : IDisposable
 
     public void Dispose() => _folder.Delete(recursive: true);
 
-    private static string Dotnet() => Environment.GetEnvironmentVariable("PATH")!.Split(':').Select(folder => Path.Combine(folder, "dotnet")).First(File.Exists);
+    private static string Dotnet() =>
+        Environment.GetEnvironmentVariable("PATH")!.Split(':').Select(folder => Path.Combine(folder, "dotnet")).First(File.Exists);
 
     private static void Copy(string from, string to)
     {

@@ -19,9 +19,7 @@ internal partial class Child : IAsyncDisposable
     private static readonly string? KeptLogs = Environment.GetEnvironmentVariable("DISPATCHER_TEST_LOGS");
 
     public Child(string program, IReadOnlyDictionary<string, string> environment, params string[] arguments)
-        : this(environment, "dotnet", [Path.Combine(AppContext.BaseDirectory, program), .. arguments])
-    {
-    }
+        : this(environment, "dotnet", [Path.Combine(AppContext.BaseDirectory, program), .. arguments]) { }
 
     /// <summary>Any program.</summary>
     public Child(IReadOnlyDictionary<string, string> environment, string file, IReadOnlyList<string> arguments)
@@ -59,8 +57,13 @@ internal partial class Child : IAsyncDisposable
     public int ProcessId => _process.Id;
 
     /// <summary>The most memory that the process ever had resident (<c>VmHWM</c>).</summary>
-    public int PeakMemoryMiB => int.Parse(
-        File.ReadLines($"/proc/{ProcessId}/status").Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) / 1024;
+    public int PeakMemoryMiB =>
+        int.Parse(
+            File.ReadLines($"/proc/{ProcessId}/status")
+                .Single(line => line.StartsWith("VmHWM:", StringComparison.Ordinal))
+                .Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2],
+            CultureInfo.InvariantCulture
+        ) / 1024;
 
     public bool HasEnded => _process.HasExited;
 

@@ -11,11 +11,22 @@ internal sealed class DispatcherProcess : Child
 
     private readonly HttpClient _admin;
 
-    public DispatcherProcess(Journey journey, string address) : base(
-        "dispatcher.dll",
-        new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = AdminKey, ["DISPATCHER_POSTGRES"] = journey.ServePostgres },
-        [.. journey.IsMigrated ? (string[])["serve"] : ["serve", "--migrate"], "--rabbitmq", Servers.BrokerAs(Journey.ServerUser, journey.Name).AbsoluteUri,
-            "--policies", journey.Policies.Folder, "--audit", journey.Audit, "--urls", address])
+    public DispatcherProcess(Journey journey, string address)
+        : base(
+            "dispatcher.dll",
+            new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = AdminKey, ["DISPATCHER_POSTGRES"] = journey.ServePostgres },
+            [
+                .. journey.IsMigrated ? (string[])["serve"] : ["serve", "--migrate"],
+                "--rabbitmq",
+                Servers.BrokerAs(Journey.ServerUser, journey.Name).AbsoluteUri,
+                "--policies",
+                journey.Policies.Folder,
+                "--audit",
+                journey.Audit,
+                "--urls",
+                address,
+            ]
+        )
     {
         Address = address;
         _admin = Client(AdminKey);
@@ -23,12 +34,18 @@ internal sealed class DispatcherProcess : Child
 
     public string Address { get; }
 
-    public HttpClient Client(string key) => new() { BaseAddress = new Uri(Address), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", key) } };
+    public HttpClient Client(string key) =>
+        new() { BaseAddress = new Uri(Address), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", key) } };
 
-    public Task ReadyAsync() => Eventually.IsAsync(
-        async () => HasEnded ? throw new InvalidOperationException($"The dispatcher has ended.\n{Log}") : await ReadinessAsync() is (HttpStatusCode.OK, _),
-        () => "the dispatcher is ready\n" + Log,
-        TimeSpan.FromSeconds(60));
+    public Task ReadyAsync() =>
+        Eventually.IsAsync(
+            async () =>
+                HasEnded
+                    ? throw new InvalidOperationException($"The dispatcher has ended.\n{Log}")
+                    : await ReadinessAsync() is (HttpStatusCode.OK, _),
+            () => "the dispatcher is ready\n" + Log,
+            TimeSpan.FromSeconds(60)
+        );
 
     /// <summary>Status and body of <c>/health/ready</c>; null while nobody answers.</summary>
     public async Task<(HttpStatusCode Status, JsonElement Body)?> ReadinessAsync()
@@ -48,68 +65,119 @@ internal sealed class DispatcherProcess : Child
 
     public async Task<string> MakeKeyAsync(string subject, string person, string[] roles, string[] groups)
     {
-        using var answer = await _admin.PostAsJsonAsync("/api/keys", new { subject, person, roles, groups }, Now);
+        using var answer = await _admin.PostAsJsonAsync(
+            "/api/keys",
+            new
+            {
+                subject,
+                person,
+                roles,
+                groups,
+            },
+            Now
+        );
         Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
         return (await answer.Content.ReadFromJsonAsync<JsonElement>(Now)).GetProperty("key").GetString()!;
     }
 
     /// <summary>Names a person who is responsible for a principal.</summary>
     public async Task BindAsync(string principal, string person) =>
-        Assert.Equal(HttpStatusCode.Created, (await SendAsync(HttpMethod.Post, "/api/keys", JsonSerializer.SerializeToUtf8Bytes(new { subject = principal, person, roles = Array.Empty<string>() }))).Status);
+        Assert.Equal(
+            HttpStatusCode.Created,
+            (
+                await SendAsync(
+                    HttpMethod.Post,
+                    "/api/keys",
+                    JsonSerializer.SerializeToUtf8Bytes(
+                        new
+                        {
+                            subject = principal,
+                            person,
+                            roles = Array.Empty<string>(),
+                        }
+                    )
+                )
+            ).Status
+        );
 
-    public Task<(HttpStatusCode Status, JsonElement Body)> SubmitAsync(byte[] body, string? key = null) => SendAsync(HttpMethod.Post, "/api/jobs", body, key);
+    public Task<(HttpStatusCode Status, JsonElement Body)> SubmitAsync(byte[] body, string? key = null) =>
+        SendAsync(HttpMethod.Post, "/api/jobs", body, key);
 
-    public Task<(HttpStatusCode Status, JsonElement Body)> CancelAsync(Guid jobId) => SendAsync(HttpMethod.Post, $"/api/jobs/{jobId}/cancel", []);
+    public Task<(HttpStatusCode Status, JsonElement Body)> CancelAsync(Guid jobId) =>
+        SendAsync(HttpMethod.Post, $"/api/jobs/{jobId}/cancel", []);
 
     /// <summary>Takes every key of a subject away.</summary>
     public async Task RevokeAsync(string subject)
     {
-        foreach (var key in (await SendAsync(HttpMethod.Get, "/api/keys")).Body.GetProperty("items").EnumerateArray().Where(key => key.GetProperty("subject").GetString() == subject))
+        foreach (
+            var key in (await SendAsync(HttpMethod.Get, "/api/keys"))
+                .Body.GetProperty("items")
+                .EnumerateArray()
+                .Where(key => key.GetProperty("subject").GetString() == subject)
+        )
         {
             await SendAsync(HttpMethod.Delete, $"/api/keys/{key.GetProperty("key_id").GetString()}");
         }
     }
 
     /// <summary>The last round of a job's approval, as the owner of the key sees it.</summary>
-    public async Task<JsonElement> ApprovalAsync(Guid jobId, string? key = null) => (await SendAsync(HttpMethod.Get, $"/api/approvals/{jobId}", key: key)).Body;
+    public async Task<JsonElement> ApprovalAsync(Guid jobId, string? key = null) =>
+        (await SendAsync(HttpMethod.Get, $"/api/approvals/{jobId}", key: key)).Body;
 
     /// <summary>Votes on exactly what is shown, or on what <paramref name="jobHash"/> says.</summary>
     public async Task<(HttpStatusCode Status, JsonElement Body)> VoteAsync(Guid jobId, string verdict, string key, string? jobHash = null)
     {
         var shown = await ApprovalAsync(jobId, key);
-        var vote = JsonSerializer.SerializeToUtf8Bytes(new
-        {
-            job_hash = jobHash ?? shown.GetProperty("job_hash").GetString(),
-            policy_hash = shown.GetProperty("policy_hash").GetString(),
-            view_hash = shown.GetProperty("view_hash").GetString(),
-            reason = "looked at it",
-        });
+        var vote = JsonSerializer.SerializeToUtf8Bytes(
+            new
+            {
+                job_hash = jobHash ?? shown.GetProperty("job_hash").GetString(),
+                policy_hash = shown.GetProperty("policy_hash").GetString(),
+                view_hash = shown.GetProperty("view_hash").GetString(),
+                reason = "looked at it",
+            }
+        );
         return await SendAsync(HttpMethod.Post, $"/api/approvals/{shown.GetProperty("approval_id").GetString()}/{verdict}", vote, key);
     }
 
     public async Task<JsonElement> PoliciesAsync() => (await SendAsync(HttpMethod.Get, "/api/policies")).Body;
 
-    public Task<(HttpStatusCode Status, JsonElement Body)> PinAsync(string hash) => SendAsync(HttpMethod.Post, "/api/policies/activate", JsonSerializer.SerializeToUtf8Bytes(new { hash }));
+    public Task<(HttpStatusCode Status, JsonElement Body)> PinAsync(string hash) =>
+        SendAsync(HttpMethod.Post, "/api/policies/activate", JsonSerializer.SerializeToUtf8Bytes(new { hash }));
 
     public Task<(HttpStatusCode Status, JsonElement Body)> UnpinAsync() => SendAsync(HttpMethod.Post, "/api/policies/unpin", []);
 
     public async Task<JsonElement> JobAsync(Guid jobId) => (await SendAsync(HttpMethod.Get, $"/api/jobs/{jobId}")).Body;
 
-    public async Task<string> StateAsync(Guid jobId) => (await SendAsync(HttpMethod.Get, $"/api/jobs/{jobId}")) is (HttpStatusCode.OK, var job) ? job.GetProperty("state").GetString()! : "";
+    public async Task<string> StateAsync(Guid jobId) =>
+        (await SendAsync(HttpMethod.Get, $"/api/jobs/{jobId}")) is (HttpStatusCode.OK, var job)
+            ? job.GetProperty("state").GetString()!
+            : "";
 
     public Task InStateAsync(Guid jobId, string state, int seconds = 30) =>
-        Eventually.IsAsync(async () => await StateAsync(jobId) == state, () => $"job {jobId} is {state}\n{Log}", TimeSpan.FromSeconds(seconds));
+        Eventually.IsAsync(
+            async () => await StateAsync(jobId) == state,
+            () => $"job {jobId} is {state}\n{Log}",
+            TimeSpan.FromSeconds(seconds)
+        );
 
     public async Task<IReadOnlyList<string>> TimelineAsync(Guid jobId) =>
-        [.. (await SendAsync(HttpMethod.Get, $"/api/jobs/{jobId}/timeline")).Body.GetProperty("items").EnumerateArray().Select(entry => entry.GetProperty("kind").GetString()!)];
+        [
+            .. (await SendAsync(HttpMethod.Get, $"/api/jobs/{jobId}/timeline"))
+                .Body.GetProperty("items")
+                .EnumerateArray()
+                .Select(entry => entry.GetProperty("kind").GetString()!),
+        ];
 
     /// <summary>Every dead letter, page by page.</summary>
     public async Task<IReadOnlyList<JsonElement>> DeadLettersAsync()
     {
         var all = new List<JsonElement>();
-        for (string? cursor = ""; cursor is not null;)
+        for (var cursor = ""; cursor is not null; )
         {
-            var page = (await SendAsync(HttpMethod.Get, $"/api/dead-letters?limit=200{(cursor.Length == 0 ? "" : "&cursor=" + cursor)}")).Body;
+            var page = (
+                await SendAsync(HttpMethod.Get, $"/api/dead-letters?limit=200{(cursor.Length == 0 ? "" : "&cursor=" + cursor)}")
+            ).Body;
             all.AddRange(page.GetProperty("items").EnumerateArray());
             cursor = page.GetProperty("next").GetString();
         }
@@ -117,9 +185,19 @@ internal sealed class DispatcherProcess : Child
         return all;
     }
 
-    public async Task<(HttpStatusCode Status, JsonElement Body)> SendAsync(HttpMethod method, string path, byte[]? body = null, string? key = null)
+    public async Task<(HttpStatusCode Status, JsonElement Body)> SendAsync(
+        HttpMethod method,
+        string path,
+        byte[]? body = null,
+        string? key = null
+    )
     {
-        using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } } };
+        using var request = new HttpRequestMessage(method, path)
+        {
+            Content = body is null
+                ? null
+                : new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } },
+        };
         if (key is not null)
         {
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);

@@ -13,8 +13,15 @@ internal static class Interference
         var holder = await journey.ConnectAsync("dispatcher");
         var channel = await holder.CreateChannelAsync(cancellationToken: Now);
         await channel.BasicConsumeAsync(
-            "dispatcher.server.dispatch", autoAck: false, "holder", noLocal: false, exclusive: false,
-            new Dictionary<string, object?> { ["x-priority"] = 10 }, new AsyncEventingBasicConsumer(channel), Now);
+            "dispatcher.server.dispatch",
+            autoAck: false,
+            "holder",
+            noLocal: false,
+            exclusive: false,
+            new Dictionary<string, object?> { ["x-priority"] = 10 },
+            new AsyncEventingBasicConsumer(channel),
+            Now
+        );
         return holder;
     }
 
@@ -25,17 +32,48 @@ internal static class Interference
         var channel = await returner.CreateChannelAsync(cancellationToken: Now);
         await channel.BasicQosAsync(0, 1, global: false, Now);
         var consumer = new AsyncEventingBasicConsumer(channel);
-        consumer.ReceivedAsync += async (_, delivery) => await channel.BasicNackAsync(delivery.DeliveryTag, multiple: false, requeue: true, Now);
-        await channel.BasicConsumeAsync(queue, autoAck: false, "returner", noLocal: false, exclusive: false, new Dictionary<string, object?> { ["x-priority"] = 10 }, consumer, Now);
+        consumer.ReceivedAsync += async (_, delivery) =>
+            await channel.BasicNackAsync(delivery.DeliveryTag, multiple: false, requeue: true, Now);
+        await channel.BasicConsumeAsync(
+            queue,
+            autoAck: false,
+            "returner",
+            noLocal: false,
+            exclusive: false,
+            new Dictionary<string, object?> { ["x-priority"] = 10 },
+            consumer,
+            Now
+        );
         return returner;
     }
 
     /// <summary>Publishes as anybody who has rights on the broker could.</summary>
-    public static async Task ForgeAsync(this Journey journey, string exchange, string routingKey, byte[] body, IDictionary<string, object?>? headers = null)
+    public static async Task ForgeAsync(
+        this Journey journey,
+        string exchange,
+        string routingKey,
+        byte[] body,
+        IDictionary<string, object?>? headers = null
+    )
     {
         await using var connection = await journey.ConnectAsync("dispatcher");
-        await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), Now);
-        await channel.BasicPublishAsync(exchange, routingKey, mandatory: false, new BasicProperties { UserId = "dispatcher", DeliveryMode = DeliveryModes.Persistent, Headers = headers }, body, Now);
+        await using var channel = await connection.CreateChannelAsync(
+            new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true),
+            Now
+        );
+        await channel.BasicPublishAsync(
+            exchange,
+            routingKey,
+            mandatory: false,
+            new BasicProperties
+            {
+                UserId = "dispatcher",
+                DeliveryMode = DeliveryModes.Persistent,
+                Headers = headers,
+            },
+            body,
+            Now
+        );
     }
 
     /// <summary>Changes the topology on the broker as an administrator could.</summary>
@@ -61,7 +99,11 @@ internal static class Interference
         await using var server = NpgsqlDataSource.Create(Servers.Postgres("postgres"));
         string[] statements = isThere
             ? [$"alter database {journey.Name} allow_connections true"]
-            : [$"alter database {journey.Name} allow_connections false", $"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{journey.Name}'"];
+            :
+            [
+                $"alter database {journey.Name} allow_connections false",
+                $"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{journey.Name}'",
+            ];
         foreach (var statement in statements)
         {
 #pragma warning disable CA2100 // The name of the journey, made by the test.

@@ -51,11 +51,12 @@ internal sealed class Journey : IAsyncDisposable
     public bool IsMigrated { get; }
 
     /// <summary>The database as dispatchers connect to it.</summary>
-    public string ServePostgres => new NpgsqlConnectionStringBuilder(Postgres)
-    {
-        Username = IsMigrated ? PostgresTemplate.ServeRole : new NpgsqlConnectionStringBuilder(Postgres).Username,
-        Port = Gate?.Port ?? new NpgsqlConnectionStringBuilder(Postgres).Port,
-    }.ConnectionString;
+    public string ServePostgres =>
+        new NpgsqlConnectionStringBuilder(Postgres)
+        {
+            Username = IsMigrated ? PostgresTemplate.ServeRole : new NpgsqlConnectionStringBuilder(Postgres).Username,
+            Port = Gate?.Port ?? new NpgsqlConnectionStringBuilder(Postgres).Port,
+        }.ConnectionString;
 
     /// <summary>The way of its dispatchers to the database. Null: the direct one.</summary>
     public TcpGate? Gate { get; private set; }
@@ -77,7 +78,8 @@ internal sealed class Journey : IAsyncDisposable
     public static int Jobs(int usual) => Number("DISPATCHER_TEST_JOBS", usual);
 
     /// <summary>A number from the environment, else what fits a quick run.</summary>
-    public static int Number(string variable, int usual) => int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out var number) ? number : usual;
+    public static int Number(string variable, int usual) =>
+        int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out var number) ? number : usual;
 
     /// <summary>With a database that is migrated, or one without tables.</summary>
     public static async Task<Journey> BeginAsync(bool migrated = true)
@@ -86,7 +88,9 @@ internal sealed class Journey : IAsyncDisposable
         Directory.CreateDirectory(journey.Folder);
         journey.Policies.Write();
         await journey.MakeVhostAsync();
-        var template = await TestContext.Current.GetFixture<PostgresTemplate>() ?? throw new InvalidOperationException("The template is an assembly fixture.");
+        var template =
+            await TestContext.Current.GetFixture<PostgresTemplate>()
+            ?? throw new InvalidOperationException("The template is an assembly fixture.");
         await (migrated ? template.CopyAsync(journey.Name) : PostgresTemplate.EmptyAsync(journey.Name));
         return journey;
     }
@@ -95,12 +99,18 @@ internal sealed class Journey : IAsyncDisposable
     public async Task MakeVhostAsync()
     {
         await Servers.MakeVhostAsync(Name);
-        await Task.WhenAll(
-        [
+        await Task.WhenAll([
             Servers.MakeUserAsync(Name, "dispatcher", ".*", ".*", ".*"),
             BrokerRoles.MakeUserAsync(Name, ServerUser, BrokerRoles.Server),
-            .. Producers.Select(producer => Servers.MakeUserAsync(
-                Name, producer, $@"^(reply\.)?{producer}\..*", $@"^(dispatcher\.jobs|(reply\.)?{producer}\..*)$", $@"^(dispatcher\.events|dispatcher\.dead-letter|(reply\.)?{producer}\..*)$")),
+            .. Producers.Select(producer =>
+                Servers.MakeUserAsync(
+                    Name,
+                    producer,
+                    $@"^(reply\.)?{producer}\..*",
+                    $@"^(dispatcher\.jobs|(reply\.)?{producer}\..*)$",
+                    $@"^(dispatcher\.events|dispatcher\.dead-letter|(reply\.)?{producer}\..*)$"
+                )
+            ),
             .. Pools.Select(pool => BrokerRoles.MakeUserAsync(Name, "worker-" + pool, BrokerRoles.Worker, ("pool", pool))),
         ]);
     }
@@ -128,7 +138,8 @@ internal sealed class Journey : IAsyncDisposable
         await Eventually.IsAsync(
             async () => (connections = await Servers.ConnectionsAsync(Name, ServerUser)).Count >= 3,
             () => "the broker lists the dispatcher's connections\n" + Logs(),
-            TimeSpan.FromSeconds(30));
+            TimeSpan.FromSeconds(30)
+        );
         return connections;
     }
 
@@ -166,13 +177,27 @@ internal sealed class Journey : IAsyncDisposable
         await ServingAsync(await StartWorkerAsync(dispatcher, concurrency, secondsAhead: secondsAhead));
 
     /// <summary>The same without waiting until it serves.</summary>
-    public async Task<Child> StartWorkerAsync(DispatcherProcess dispatcher, int concurrency = 16, string pool = "test", int secondsAhead = 0)
+    public async Task<Child> StartWorkerAsync(
+        DispatcherProcess dispatcher,
+        int concurrency = 16,
+        string pool = "test",
+        int secondsAhead = 0
+    )
     {
         var key = await KeyAsync(dispatcher, "worker-" + pool, "worker:" + pool);
-        return Started(new Child(
-            "Dispatcher.JourneyWorker.dll", new Dictionary<string, string> { ["HTTP_PROXY"] = NoProxy },
-            pool, concurrency.ToString(CultureInfo.InvariantCulture), Servers.BrokerAs("worker-" + pool, Name).AbsoluteUri, dispatcher.Address, key, Postgres,
-            secondsAhead.ToString(CultureInfo.InvariantCulture)));
+        return Started(
+            new Child(
+                "Dispatcher.JourneyWorker.dll",
+                new Dictionary<string, string> { ["HTTP_PROXY"] = NoProxy },
+                pool,
+                concurrency.ToString(CultureInfo.InvariantCulture),
+                Servers.BrokerAs("worker-" + pool, Name).AbsoluteUri,
+                dispatcher.Address,
+                key,
+                Postgres,
+                secondsAhead.ToString(CultureInfo.InvariantCulture)
+            )
+        );
     }
 
     /// <summary>The reference worker on pool repo, with one real repository, <c>demo</c>.</summary>
@@ -180,9 +205,22 @@ internal sealed class Journey : IAsyncDisposable
     {
         var key = await KeyAsync(dispatcher, "worker-repo", "worker:repo");
         await Git.MakeRepositoryAsync(Path.Combine(Folder, "repos", "demo"));
-        return await ServingAsync(Started(new Child(
-            "Dispatcher.ReferenceWorker.dll", new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = key },
-            "--rabbitmq", Servers.BrokerAs("worker-repo", Name).AbsoluteUri, "--url", dispatcher.Address, "--pools", "repo", "--repo-root", Path.Combine(Folder, "repos"))));
+        return await ServingAsync(
+            Started(
+                new Child(
+                    "Dispatcher.ReferenceWorker.dll",
+                    new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = key },
+                    "--rabbitmq",
+                    Servers.BrokerAs("worker-repo", Name).AbsoluteUri,
+                    "--url",
+                    dispatcher.Address,
+                    "--pools",
+                    "repo",
+                    "--repo-root",
+                    Path.Combine(Folder, "repos")
+                )
+            )
+        );
     }
 
     /// <summary>Any program as a worker of a pool: it gets broker, server and key as the README says.</summary>
@@ -205,20 +243,27 @@ internal sealed class Journey : IAsyncDisposable
         return producer;
     }
 
-    public async Task<IConnection> ConnectAsync(string user) => await new ConnectionFactory { Uri = Servers.BrokerAs(user, Name) }.CreateConnectionAsync(Now);
+    public async Task<IConnection> ConnectAsync(string user) =>
+        await new ConnectionFactory { Uri = Servers.BrokerAs(user, Name) }.CreateConnectionAsync(Now);
 
     /// <summary>Waits until none of the accepted jobs can go on by itself.</summary>
-    public Task SettledAsync(int jobs, int seconds = 120) => Eventually.IsAsync(
-        async () => await Records.SettledAsync() >= jobs,
-        () => $"{jobs} jobs are settled. {Records.StatesAsync().GetAwaiter().GetResult()}\n{Logs()}",
-        TimeSpan.FromSeconds(seconds));
+    public Task SettledAsync(int jobs, int seconds = 120) =>
+        Eventually.IsAsync(
+            async () => await Records.SettledAsync() >= jobs,
+            () => $"{jobs} jobs are settled. {Records.StatesAsync().GetAwaiter().GetResult()}\n{Logs()}",
+            TimeSpan.FromSeconds(seconds)
+        );
 
     /// <summary>Changes the policy folder, and waits until the changed one is in force.</summary>
     public async Task ChangePoliciesAsync(string moreRules)
     {
         var before = await Records.ActiveBundleAsync();
         Policies.Write(moreRules);
-        await Eventually.IsAsync(async () => await Records.ActiveBundleAsync() != before, () => "the changed folder is in force\n" + Logs(), TimeSpan.FromSeconds(20));
+        await Eventually.IsAsync(
+            async () => await Records.ActiveBundleAsync() != before,
+            () => "the changed folder is in force\n" + Logs(),
+            TimeSpan.FromSeconds(20)
+        );
     }
 
     /// <summary>Takes what nobody serves off a queue, and checks how much it was.</summary>
@@ -235,7 +280,11 @@ internal sealed class Journey : IAsyncDisposable
     /// </summary>
     public async Task EndsWellAsync(int expectedDeadLetters = 0)
     {
-        await Eventually.IsAsync(async () => await Records.OutboxAsync() == 0, () => $"the outbox is empty\n{Logs()}", TimeSpan.FromSeconds(40));
+        await Eventually.IsAsync(
+            async () => await Records.OutboxAsync() == 0,
+            () => $"the outbox is empty\n{Logs()}",
+            TimeSpan.FromSeconds(40)
+        );
         Assert.Empty(await Records.JobsWithoutOneEndAsync());
         Assert.Equal(expectedDeadLetters, await Records.DeadLettersAsync());
         Assert.Empty(await Records.AttemptsNotOnceAsync());
@@ -248,7 +297,10 @@ internal sealed class Journey : IAsyncDisposable
         foreach (var queue in await Servers.QueuesAsync(Name))
         {
             await Eventually.IsAsync(
-                async () => (await channel.QueueDeclarePassiveAsync(queue, Now)).MessageCount == 0, () => $"queue {queue} is empty\n{Logs()}", TimeSpan.FromSeconds(10));
+                async () => (await channel.QueueDeclarePassiveAsync(queue, Now)).MessageCount == 0,
+                () => $"queue {queue} is empty\n{Logs()}",
+                TimeSpan.FromSeconds(10)
+            );
         }
     }
 
@@ -272,10 +324,24 @@ internal sealed class Journey : IAsyncDisposable
     }
 
     /// <summary>The end of what the processes said, for a failure's message.</summary>
-    public string Logs() => string.Join("\n", _dispatchers.Concat(_workers).Select(process => $"--- {process.GetType().Name} {process.ProcessId}\n{Tail(process.Log)}"));
+    public string Logs() =>
+        string.Join(
+            "\n",
+            _dispatchers.Concat(_workers).Select(process => $"--- {process.GetType().Name} {process.ProcessId}\n{Tail(process.Log)}")
+        );
 
-    private static Task StopAsync(IEnumerable<Child> processes) => Task.WhenAll(processes.Where(process => !process.HasEnded).ToList().Select(async process =>
-        Assert.True(await process.StopAsync() is var code && code == 0, $"A process stopped with exit code {code}.\n{process.Log}")));
+    private static Task StopAsync(IEnumerable<Child> processes) =>
+        Task.WhenAll(
+            processes
+                .Where(process => !process.HasEnded)
+                .ToList()
+                .Select(async process =>
+                    Assert.True(
+                        await process.StopAsync() is var code && code == 0,
+                        $"A process stopped with exit code {code}.\n{process.Log}"
+                    )
+                )
+        );
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 

@@ -43,12 +43,20 @@ internal sealed class Listener : IAsyncDisposable
     public static async Task<HttpStatusCode> StatusAsync(DispatcherProcess dispatcher, string key)
     {
         using var http = dispatcher.Client(key);
-        using var answer = await http.GetAsync(new Uri("/api/events", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        using var answer = await http.GetAsync(
+            new Uri("/api/events", UriKind.Relative),
+            HttpCompletionOption.ResponseHeadersRead,
+            TestContext.Current.CancellationToken
+        );
         return answer.StatusCode;
     }
 
     public Task SeesAsync(Guid jobId, TimeSpan within) =>
-        Eventually.IsAsync(() => Task.FromResult(Text.Contains(jobId.ToString(), StringComparison.Ordinal)), () => $"an event of {jobId} comes\n{Text}", within);
+        Eventually.IsAsync(
+            () => Task.FromResult(Text.Contains(jobId.ToString(), StringComparison.Ordinal)),
+            () => $"an event of {jobId} comes\n{Text}",
+            within
+        );
 
     public Task EndsAsync(TimeSpan within) => Eventually.IsAsync(() => Task.FromResult(HasEnded), () => $"the stream ends\n{Text}", within);
 
@@ -63,7 +71,11 @@ internal sealed class Listener : IAsyncDisposable
     {
         try
         {
-            using var answer = await _http.GetAsync(new Uri("/api/events", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, _leaves.Token);
+            using var answer = await _http.GetAsync(
+                new Uri("/api/events", UriKind.Relative),
+                HttpCompletionOption.ResponseHeadersRead,
+                _leaves.Token
+            );
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
             using var reader = new StreamReader(await answer.Content.ReadAsStreamAsync(_leaves.Token));
             while (await reader.ReadLineAsync(_leaves.Token) is { } line)

@@ -49,7 +49,8 @@ internal sealed class PolicyDraft(string folder)
 
         """;
 
-    private const string StrictSchema = """{ "type": "object", "required": ["text"], "additionalProperties": false, "properties": { "text": { "type": "string" } } }""";
+    private const string StrictSchema =
+        """{ "type": "object", "required": ["text"], "additionalProperties": false, "properties": { "text": { "type": "string" } } }""";
 
     private string _morePools = "";
 
@@ -96,7 +97,8 @@ internal sealed class PolicyDraft(string folder)
         var folder = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(folder, "Dispatcher.sln")))
         {
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("The tests do not run from below the repository.");
+            folder =
+                Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("The tests do not run from below the repository.");
         }
 
         return folder;

@@ -26,7 +26,12 @@ internal sealed class Producer : IAsyncDisposable
     private Producer(string vhost, string user)
     {
         _user = user;
-        _factory = new ConnectionFactory { Uri = Servers.BrokerAs(user, vhost), AutomaticRecoveryEnabled = false, RequestedConnectionTimeout = TimeSpan.FromSeconds(5) };
+        _factory = new ConnectionFactory
+        {
+            Uri = Servers.BrokerAs(user, vhost),
+            AutomaticRecoveryEnabled = false,
+            RequestedConnectionTimeout = TimeSpan.FromSeconds(5),
+        };
     }
 
     /// <summary>Answers to submissions, by correlation id: type and body.</summary>
@@ -75,7 +80,8 @@ internal sealed class Producer : IAsyncDisposable
         }
     }
 
-    public JobDecision? Decision(AJob job) => Answered(job.JobId.ToString(), MessageTypes.Decision, WireJson.Default.JobDecision) is [var first, ..] ? first : null;
+    public JobDecision? Decision(AJob job) =>
+        Answered(job.JobId.ToString(), MessageTypes.Decision, WireJson.Default.JobDecision) is [var first, ..] ? first : null;
 
     public JobEvent? Final(AJob job) => Finals(job) is [var first, ..] ? first : null;
 
@@ -83,10 +89,12 @@ internal sealed class Producer : IAsyncDisposable
 
     public IReadOnlyList<Refused> RefusalsOf(string name) => Answered(name, MessageTypes.Refused, WireJson.Default.Refused);
 
-    public IReadOnlyList<JobDecision> Decisions(AJob job) => Answered(job.JobId.ToString(), MessageTypes.Decision, WireJson.Default.JobDecision);
+    public IReadOnlyList<JobDecision> Decisions(AJob job) =>
+        Answered(job.JobId.ToString(), MessageTypes.Decision, WireJson.Default.JobDecision);
 
     /// <summary>The names of a job's events, in no order.</summary>
-    public IReadOnlyList<string> EventsOf(AJob job) => Events.TryGetValue(job.JobId, out var events) ? [.. events.Values.Select(e => e.Event)] : [];
+    public IReadOnlyList<string> EventsOf(AJob job) =>
+        Events.TryGetValue(job.JobId, out var events) ? [.. events.Values.Select(e => e.Event)] : [];
 
     public async ValueTask DisposeAsync()
     {
@@ -104,7 +112,9 @@ internal sealed class Producer : IAsyncDisposable
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
     private IReadOnlyList<T> Answered<T>(string name, string type, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> json) =>
-        Answers.TryGetValue(name, out var answers) ? [.. answers.Where(answer => answer.Type == type).Select(answer => JsonSerializer.Deserialize(answer.Body, json)!)] : [];
+        Answers.TryGetValue(name, out var answers)
+            ? [.. answers.Where(answer => answer.Type == type).Select(answer => JsonSerializer.Deserialize(answer.Body, json)!)]
+            : [];
 
     private async Task PublishUntilConfirmedAsync(Parcel parcel)
     {
@@ -115,7 +125,14 @@ internal sealed class Producer : IAsyncDisposable
                 using var limit = CancellationTokenSource.CreateLinkedTokenSource(Now);
                 limit.CancelAfter(TimeSpan.FromSeconds(15));
                 var channel = await PublisherAsync();
-                await channel.BasicPublishAsync(Exchanges.Jobs, parcel.RoutingKey, mandatory: true, parcel.Properties(_user, ReplyQueue), parcel.Body, limit.Token);
+                await channel.BasicPublishAsync(
+                    Exchanges.Jobs,
+                    parcel.RoutingKey,
+                    mandatory: true,
+                    parcel.Properties(_user, ReplyQueue),
+                    parcel.Body,
+                    limit.Token
+                );
                 return;
             }
 #pragma warning disable CA1031 // Whatever the client throws while the broker is away: a producer tries again.
@@ -139,7 +156,14 @@ internal sealed class Producer : IAsyncDisposable
 
             return _publisher = _publisher is { IsOpen: true } open
                 ? open
-                : await _connection.CreateChannelAsync(new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true, new ThrottlingRateLimiter(512)), Now);
+                : await _connection.CreateChannelAsync(
+                    new CreateChannelOptions(
+                        publisherConfirmationsEnabled: true,
+                        publisherConfirmationTrackingEnabled: true,
+                        new ThrottlingRateLimiter(512)
+                    ),
+                    Now
+                );
         }
         finally
         {

@@ -41,7 +41,12 @@ internal sealed class RawPublisher : IAsyncDisposable
         publisher._stream = publisher._client.GetStream();
         await publisher._stream.WriteAsync(new byte[] { (byte)'A', (byte)'M', (byte)'Q', (byte)'P', 0, 0, 9, 1 }, Now);
         await publisher.ReadAsync(10, 10);
-        await publisher.SendAsync(0, 10, 11, [0, 0, 0, 0, .. Short("PLAIN"), .. Long(Encoding.ASCII.GetBytes($"\0{user}\0{Servers.Password}")), .. Short("en_US")]);
+        await publisher.SendAsync(
+            0,
+            10,
+            11,
+            [0, 0, 0, 0, .. Short("PLAIN"), .. Long(Encoding.ASCII.GetBytes($"\0{user}\0{Servers.Password}")), .. Short("en_US")]
+        );
         await publisher.ReadAsync(10, 30);
         await publisher.SendAsync(0, 10, 31, [7, 255, .. UInt32(131_072), 0, 0]);
         await publisher.SendAsync(0, 10, 40, [.. Short(vhost), 0, 0]);
@@ -59,9 +64,25 @@ internal sealed class RawPublisher : IAsyncDisposable
         // Headers, delivery mode, message id and user id: in the order of their flags.
         const ushort Flags = (1 << 13) | (1 << 12) | (1 << 7) | (1 << 4);
         await SendAsync(1, 60, 40, [0, 0, .. Short(exchange), .. Short(routingKey), 0]);
-        byte[] length = new byte[8];
+        var length = new byte[8];
         BinaryPrimitives.WriteUInt64BigEndian(length, (ulong)body.Length);
-        await FrameAsync(Header, 1, [0, 60, 0, 0, .. length, Flags >> 8, Flags & 255, .. Long(headers), 2, .. Short(Guid.CreateVersion7().ToString()), .. Short(_user)]);
+        await FrameAsync(
+            Header,
+            1,
+            [
+                0,
+                60,
+                0,
+                0,
+                .. length,
+                Flags >> 8,
+                Flags & 255,
+                .. Long(headers),
+                2,
+                .. Short(Guid.CreateVersion7().ToString()),
+                .. Short(_user),
+            ]
+        );
         await FrameAsync(Body, 1, body);
         await ReadAsync(60, 80);
     }
@@ -74,10 +95,18 @@ internal sealed class RawPublisher : IAsyncDisposable
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
-    private Task SendAsync(ushort channel, byte methodClass, byte method, byte[] arguments) => FrameAsync(Method, channel, [0, methodClass, 0, method, .. arguments]);
+    private Task SendAsync(ushort channel, byte methodClass, byte method, byte[] arguments) =>
+        FrameAsync(Method, channel, [0, methodClass, 0, method, .. arguments]);
 
     private async Task FrameAsync(byte type, ushort channel, byte[] payload) =>
-        await _stream.WriteAsync(new byte[] { type, 0, (byte)channel }.Concat(UInt32((uint)payload.Length)).Concat(payload).Append((byte)0xCE).ToArray(), Now);
+        await _stream.WriteAsync(
+            new byte[] { type, 0, (byte)channel }
+                .Concat(UInt32((uint)payload.Length))
+                .Concat(payload)
+                .Append((byte)0xCE)
+                .ToArray(),
+            Now
+        );
 
     private async Task ReadAsync(byte methodClass, byte method)
     {
@@ -92,8 +121,7 @@ internal sealed class RawPublisher : IAsyncDisposable
                 Assert.Equal((methodClass, method), (payload[1], payload[3]));
                 return;
             }
-        }
-        while (true);
+        } while (true);
     }
 
     private static byte[] Short(string text) => [(byte)text.Length, .. Encoding.ASCII.GetBytes(text)];

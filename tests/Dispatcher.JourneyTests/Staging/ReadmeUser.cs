@@ -8,7 +8,8 @@ namespace Dispatcher.JourneyTests.Staging;
 /// <summary>Follows the documents in a terminal, and does what they say in words: waits for a bundle, writes a draft, replaces names in angle brackets.</summary>
 internal sealed partial class ReadmeUser(Shell shell, HttpClient admin)
 {
-    public Task<string> RunAsync(IEnumerable<string> commands) => RunAsync(commands, command => command.Contains(" policy diff ", StringComparison.Ordinal) ? [0, 1] : [0]);
+    public Task<string> RunAsync(IEnumerable<string> commands) =>
+        RunAsync(commands, command => command.Contains(" policy diff ", StringComparison.Ordinal) ? [0, 1] : [0]);
 
     /// <summary>Runs each command with its names filled in. Returns what the last one printed.</summary>
     public async Task<string> RunAsync(IEnumerable<string> commands, Func<string, int[]> expected)
@@ -31,7 +32,11 @@ internal sealed partial class ReadmeUser(Shell shell, HttpClient admin)
 
         var before = await ActiveAsync();
         await RunAsync(putInForce.TakeWhile(command => !command.StartsWith("dispatcher submit", StringComparison.Ordinal)));
-        await Eventually.IsAsync(async () => await ActiveAsync() != before, () => "the new bundle is in force\n" + shell.Log, TimeSpan.FromSeconds(30));
+        await Eventually.IsAsync(
+            async () => await ActiveAsync() != before,
+            () => "the new bundle is in force\n" + shell.Log,
+            TimeSpan.FromSeconds(30)
+        );
         await RunAsync(putInForce.SkipWhile(command => !command.StartsWith("dispatcher submit", StringComparison.Ordinal)));
     }
 
@@ -56,13 +61,21 @@ internal sealed partial class ReadmeUser(Shell shell, HttpClient admin)
 
     private async Task HoldAsync()
     {
-        using var key = new StringContent("""{"subject": "billing", "person": "bea", "roles": ["producer"]}""", Encoding.UTF8, "application/json");
+        using var key = new StringContent(
+            """{"subject": "billing", "person": "bea", "roles": ["producer"]}""",
+            Encoding.UTF8,
+            "application/json"
+        );
         using var created = await admin.PostAsync(new Uri("/api/keys", UriKind.Relative), key, Now);
         var billing = (await created.Content.ReadFromJsonAsync<JsonElement>(Now)).GetProperty("key").GetString();
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/jobs")
         {
             Headers = { Authorization = new("Bearer", billing) },
-            Content = new StringContent("""{"topic": "job.deploy.apply", "labels": {"env": "prod"}, "payload": {"recipe": "web", "version": "1.2.3"}}""", Encoding.UTF8, "application/json"),
+            Content = new StringContent(
+                """{"topic": "job.deploy.apply", "labels": {"env": "prod"}, "payload": {"recipe": "web", "version": "1.2.3"}}""",
+                Encoding.UTF8,
+                "application/json"
+            ),
         };
         using var answer = await admin.SendAsync(request, Now);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(Now));
@@ -77,14 +90,30 @@ internal sealed partial class ReadmeUser(Shell shell, HttpClient admin)
 
         var policies = await GetAsync("/api/policies");
         var bundles = policies.GetProperty("bundles").EnumerateArray().Select(bundle => bundle.GetProperty("hash").GetString()!).ToList();
-        var jobs = (await GetAsync("/api/jobs")).GetProperty("items").EnumerateArray().Select(job => job.GetProperty("job_id").GetString()!);
-        var held = (await GetAsync("/api/approvals?mine=false")).GetProperty("items").EnumerateArray().Where(approval => approval.GetProperty("principal").GetString() == "billing").ToList();
-        var values = new List<(string Name, string? Value)> { ("hash", bundles[0]), ("other_hash", bundles[^1]), ("job_id", jobs.FirstOrDefault()) };
+        var jobs = (await GetAsync("/api/jobs"))
+            .GetProperty("items")
+            .EnumerateArray()
+            .Select(job => job.GetProperty("job_id").GetString()!);
+        var held = (await GetAsync("/api/approvals?mine=false"))
+            .GetProperty("items")
+            .EnumerateArray()
+            .Where(approval => approval.GetProperty("principal").GetString() == "billing")
+            .ToList();
+        var values = new List<(string Name, string? Value)>
+        {
+            ("hash", bundles[0]),
+            ("other_hash", bundles[^1]),
+            ("job_id", jobs.FirstOrDefault()),
+        };
         if (held.Count > 0)
         {
             var other = held[^1];
             var one = command.Contains("<other approval_id>", StringComparison.Ordinal) ? other : held[0];
-            values.AddRange([("approval_id", Text(held[0], "approval_id")), ("other approval_id", Text(other, "approval_id")), ("view hash", Text(one, "view_hash"))]);
+            values.AddRange([
+                ("approval_id", Text(held[0], "approval_id")),
+                ("other approval_id", Text(other, "approval_id")),
+                ("view hash", Text(one, "view_hash")),
+            ]);
         }
 
         return values.Aggregate(command, (filled, value) => filled.Replace($"<{value.Name}>", value.Value, StringComparison.Ordinal));

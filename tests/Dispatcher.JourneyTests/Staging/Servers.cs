@@ -13,17 +13,26 @@ internal static class Servers
 {
     public const string Password = "journey";
 
-    private static readonly Lazy<HttpClient> Management = new(() => new HttpClient
-    {
-        BaseAddress = new Uri(VariableOrSkip("DISPATCHER_TEST_RABBITMQ_MANAGEMENT")),
-        DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.ASCII.GetBytes(Uri.UnescapeDataString(Broker.UserInfo)))) },
-    });
+    private static readonly Lazy<HttpClient> Management = new(() =>
+        new HttpClient
+        {
+            BaseAddress = new Uri(VariableOrSkip("DISPATCHER_TEST_RABBITMQ_MANAGEMENT")),
+            DefaultRequestHeaders =
+            {
+                Authorization = new AuthenticationHeaderValue(
+                    "Basic",
+                    Convert.ToBase64String(Encoding.ASCII.GetBytes(Uri.UnescapeDataString(Broker.UserInfo)))
+                ),
+            },
+        }
+    );
 
     private static Uri Broker => new(VariableOrSkip("DISPATCHER_TEST_RABBITMQ"));
 
     public static Uri BrokerAs(string user, string vhost) => new($"amqp://{user}:{Password}@{Broker.Host}:{Broker.Port}/{vhost}");
 
-    public static string Postgres(string database) => new NpgsqlConnectionStringBuilder(VariableOrSkip("DISPATCHER_TEST_POSTGRES")) { Database = database }.ConnectionString;
+    public static string Postgres(string database) =>
+        new NpgsqlConnectionStringBuilder(VariableOrSkip("DISPATCHER_TEST_POSTGRES")) { Database = database }.ConnectionString;
 
     public static Task RestartRabbitMqAsync() => RunAsync(VariableOrSkip("DISPATCHER_TEST_RESTART_RABBITMQ"), "kill");
 
@@ -32,11 +41,14 @@ internal static class Servers
     /// <summary>The broker's own command line, as a program to call.</summary>
     public static string RabbitMqCtl => VariableOrSkip("DISPATCHER_TEST_RABBITMQCTL");
 
-    public static async Task DropUserAsync(string user) => await Management.Value.DeleteAsync(new Uri($"api/users/{user}", UriKind.Relative), Now);
+    public static async Task DropUserAsync(string user) =>
+        await Management.Value.DeleteAsync(new Uri($"api/users/{user}", UriKind.Relative), Now);
 
-    public static async Task MakeVhostAsync(string vhost) => await DoneAsync(await Management.Value.PutAsync(new Uri($"api/vhosts/{vhost}", UriKind.Relative), null, Now));
+    public static async Task MakeVhostAsync(string vhost) =>
+        await DoneAsync(await Management.Value.PutAsync(new Uri($"api/vhosts/{vhost}", UriKind.Relative), null, Now));
 
-    public static async Task DropVhostAsync(string vhost) => await Management.Value.DeleteAsync(new Uri($"api/vhosts/{vhost}", UriKind.Relative), CancellationToken.None);
+    public static async Task DropVhostAsync(string vhost) =>
+        await Management.Value.DeleteAsync(new Uri($"api/vhosts/{vhost}", UriKind.Relative), CancellationToken.None);
 
     /// <summary>A broker user with just these rights in one virtual host.</summary>
     public static async Task MakeUserAsync(string vhost, string user, string configure, string write, string read)
@@ -49,16 +61,49 @@ internal static class Servers
             await DoneAsync(made);
         }
 
-        await DoneAsync(await Management.Value.PutAsJsonAsync($"api/permissions/{vhost}/{user}", new { configure, write, read }, Now));
+        await DoneAsync(
+            await Management.Value.PutAsJsonAsync(
+                $"api/permissions/{vhost}/{user}",
+                new
+                {
+                    configure,
+                    write,
+                    read,
+                },
+                Now
+            )
+        );
     }
 
     /// <summary>A policy of the broker for the queues whose names match a pattern.</summary>
-    public static async Task SetPolicyAsync(string vhost, string name, string pattern, IReadOnlyDictionary<string, object> definition) => await DoneAsync(
-        await Management.Value.PutAsJsonAsync($"api/policies/{vhost}/{name}", new Dictionary<string, object> { ["pattern"] = pattern, ["definition"] = definition, ["apply-to"] = "queues" }, Now));
+    public static async Task SetPolicyAsync(string vhost, string name, string pattern, IReadOnlyDictionary<string, object> definition) =>
+        await DoneAsync(
+            await Management.Value.PutAsJsonAsync(
+                $"api/policies/{vhost}/{name}",
+                new Dictionary<string, object>
+                {
+                    ["pattern"] = pattern,
+                    ["definition"] = definition,
+                    ["apply-to"] = "queues",
+                },
+                Now
+            )
+        );
 
     /// <summary>Limits a user's routing keys (write) and binding keys (read) on a topic exchange.</summary>
     public static async Task LimitTopicsAsync(string vhost, string user, string exchange, string write, string read) =>
-        await DoneAsync(await Management.Value.PutAsJsonAsync($"api/topic-permissions/{vhost}/{user}", new { exchange, write, read }, Now));
+        await DoneAsync(
+            await Management.Value.PutAsJsonAsync(
+                $"api/topic-permissions/{vhost}/{user}",
+                new
+                {
+                    exchange,
+                    write,
+                    read,
+                },
+                Now
+            )
+        );
 
     /// <summary>All exchanges, the default exchange (empty) among them.</summary>
     public static async Task<IReadOnlyList<string>> ExchangesAsync(string vhost)
@@ -77,14 +122,24 @@ internal static class Servers
     public static async Task<IReadOnlyList<string>> ConnectionsAsync(string vhost, string user)
     {
         var connections = await Management.Value.GetFromJsonAsync<JsonElement>($"api/vhosts/{vhost}/connections", Now);
-        return [.. connections.EnumerateArray().Where(connection => connection.TryGetProperty("user", out var name) && name.GetString() == user).Select(connection => connection.GetProperty("name").GetString()!)];
+        return
+        [
+            .. connections
+                .EnumerateArray()
+                .Where(connection => connection.TryGetProperty("user", out var name) && name.GetString() == user)
+                .Select(connection => connection.GetProperty("name").GetString()!),
+        ];
     }
 
     /// <summary>Has the broker close the connections that a user has in a virtual host; answers how many.</summary>
     public static async Task<int> CutConnectionsAsync(string vhost, string user)
     {
         IReadOnlyList<string> connections = [];
-        await Eventually.IsAsync(async () => (connections = await ConnectionsAsync(vhost, user)).Count > 0, () => $"the broker lists a connection of {user}", TimeSpan.FromSeconds(30));
+        await Eventually.IsAsync(
+            async () => (connections = await ConnectionsAsync(vhost, user)).Count > 0,
+            () => $"the broker lists a connection of {user}",
+            TimeSpan.FromSeconds(30)
+        );
         foreach (var name in connections)
         {
             await Management.Value.DeleteAsync(new Uri($"api/connections/{Uri.EscapeDataString(name)}", UriKind.Relative), Now);
@@ -104,7 +159,9 @@ internal static class Servers
 
     private static async Task RunAsync(string script, string argument)
     {
-        using var process = Process.Start(new ProcessStartInfo(script, argument) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(script, argument) { RedirectStandardOutput = true, RedirectStandardError = true }
+        )!;
         var said = Task.WhenAll(process.StandardOutput.ReadToEndAsync(Now), process.StandardError.ReadToEndAsync(Now));
         await process.WaitForExitAsync(Now);
         Assert.True(process.ExitCode == 0, $"{script} {argument} ended with {process.ExitCode}");
@@ -112,7 +169,10 @@ internal static class Servers
     }
 
     private static async Task DoneAsync(HttpResponseMessage answer) =>
-        Assert.True(answer.IsSuccessStatusCode, $"{answer.RequestMessage?.RequestUri}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(Now)}");
+        Assert.True(
+            answer.IsSuccessStatusCode,
+            $"{answer.RequestMessage?.RequestUri}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(Now)}"
+        );
 
     private static string VariableOrSkip(string name)
     {

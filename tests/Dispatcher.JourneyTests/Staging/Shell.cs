@@ -69,7 +69,12 @@ internal sealed partial class Shell : IAsyncDisposable
         await SeesAsync(() => end.IsMatch(Log, before), command);
         var match = end.Match(Log, before);
         var output = Log[before..match.Index];
-        Assert.True((expected.Length == 0 ? [0] : expected).Contains(int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture)), $"$ {command}\n{output}{match.Value}");
+        Assert.True(
+            (expected.Length == 0 ? [0] : expected).Contains(
+                int.Parse(match.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture)
+            ),
+            $"$ {command}\n{output}{match.Value}"
+        );
         return output;
     }
 
@@ -93,10 +98,17 @@ internal sealed partial class Shell : IAsyncDisposable
         _process.Dispose();
     }
 
-    private Task SeesAsync(Func<bool> condition, string what) => Eventually.IsAsync(
-        () => Task.FromResult(_process.HasExited && !condition() ? throw new InvalidOperationException($"The terminal has ended before: {what}\n{Log}") : condition()),
-        () => $"{what}\n{Log}",
-        Longest);
+    private Task SeesAsync(Func<bool> condition, string what) =>
+        Eventually.IsAsync(
+            () =>
+                Task.FromResult(
+                    _process.HasExited && !condition()
+                        ? throw new InvalidOperationException($"The terminal has ended before: {what}\n{Log}")
+                        : condition()
+                ),
+            () => $"{what}\n{Log}",
+            Longest
+        );
 
     private void Keep(string? line)
     {

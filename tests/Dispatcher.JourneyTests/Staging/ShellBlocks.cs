@@ -27,7 +27,10 @@ internal static partial class ShellBlocks
                 {
                     var first = $"{file}: {heading}";
                     var count = blocks.Keys.Count(name => name == first || name.StartsWith(first + " ", StringComparison.Ordinal));
-                    blocks.Add(count == 0 ? first : $"{first} {count + 1}", [.. Command().Matches(part.Groups["text"].Value).Select(command => command.Value.TrimEnd('\n'))]);
+                    blocks.Add(
+                        count == 0 ? first : $"{first} {count + 1}",
+                        [.. Command().Matches(part.Groups["text"].Value).Select(command => command.Value.TrimEnd('\n'))]
+                    );
                 }
             }
         }
@@ -37,7 +40,15 @@ internal static partial class ShellBlocks
 
     /// <summary>README.md, and those of policies, of the projects and of ops.</summary>
     private static IEnumerable<string> Files() =>
-        from folder in (string[])[".", "policies", "ops", .. Directory.GetDirectories(Path.Combine(Repository.Root, "src")).Select(project => Path.GetRelativePath(Repository.Root, project))]
+        from folder in (string[])
+            [
+                ".",
+                "policies",
+                "ops",
+                .. Directory
+                    .GetDirectories(Path.Combine(Repository.Root, "src"))
+                    .Select(project => Path.GetRelativePath(Repository.Root, project)),
+            ]
         from file in Directory.GetFiles(Path.Combine(Repository.Root, folder), "*.md")
         orderby file
         select Path.GetRelativePath(Repository.Root, file).Replace('\\', '/');

@@ -90,7 +90,7 @@ internal sealed class TcpGate : IAsyncDisposable
             while ((read = await from.ReceiveAsync(buffer, _end.Token)) > 0)
             {
                 await _flows.Task.WaitAsync(_end.Token);
-                for (var sent = 0; sent < read;)
+                for (var sent = 0; sent < read; )
                 {
                     sent += await to.SendAsync(buffer.AsMemory(sent, read - sent), _end.Token);
                 }

@@ -118,7 +118,9 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
 
         await MovedAsync(new Move(job, held) { Opens = next });
 
-        var rounds = await ReadAsync(db => db.Approvals.Where(approval => approval.JobId == job.JobId).OrderBy(approval => approval.Round).ToListAsync(Stop));
+        var rounds = await ReadAsync(db =>
+            db.Approvals.Where(approval => approval.JobId == job.JobId).OrderBy(approval => approval.Round).ToListAsync(Stop)
+        );
         Assert.Equal([(1, ApprovalStates.Invalidated), (2, ApprovalStates.Held)], rounds.Select(round => (round.Round, round.State)));
         Assert.Equal(held.Reason, rounds[0].EndReason);
     }
@@ -148,11 +150,17 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
         var committed = await Store.MoveAsync([Dispatch(good), Dispatch(bad)], Stop);
 
         Assert.Equal([good.JobId], committed.Jobs);
-        Assert.Equal([ApprovalStates.Consumed, ApprovalStates.Rejected], [(await ApprovalAsync(good.JobId)).State, (await ApprovalAsync(bad.JobId)).State]);
+        Assert.Equal(
+            [ApprovalStates.Consumed, ApprovalStates.Rejected],
+            [(await ApprovalAsync(good.JobId)).State, (await ApprovalAsync(bad.JobId)).State]
+        );
     }
 
     private static Move Dispatch(Job job, Guid? permit = null) =>
-        new(job, job with { State = JobState.Dispatched, Attempt = job.Attempt + 1, Verdict = Verdict.RequireApproval }) { PermitId = permit ?? Guid.CreateVersion7() };
+        new(job, job with { State = JobState.Dispatched, Attempt = job.Attempt + 1, Verdict = Verdict.RequireApproval })
+        {
+            PermitId = permit ?? Guid.CreateVersion7(),
+        };
 
     private async Task<Job> ApprovedAsync()
     {
@@ -161,15 +169,31 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
         var job = await JobAsync(held.JobId);
         var useBy = await Store.NowAsync(Stop) + 60_000_000;
         approval.UseBy = useBy;
-        var (approved, vote) = (job with { State = JobState.Approved }, new Vote("ana", "ana", Vote.Approve, "fine", [], job.JobHash, approval.PolicyHash, approval.ViewHash, 1));
-        await MovedAsync(new Move(job, approved) { Entry = Dispatcher.Timelines.TimelineDetails.Voted("approved", approved, approval, vote) });
+        var (approved, vote) = (
+            job with
+            {
+                State = JobState.Approved,
+            },
+            new Vote("ana", "ana", Vote.Approve, "fine", [], job.JobHash, approval.PolicyHash, approval.ViewHash, 1)
+        );
+        await MovedAsync(
+            new Move(job, approved) { Entry = Dispatcher.Timelines.TimelineDetails.Voted("approved", approved, approval, vote) }
+        );
         await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
-        await db.Approvals.Where(row => row.JobId == job.JobId).ExecuteUpdateAsync(
-            set => set.SetProperty(row => row.State, ApprovalStates.Approved).SetProperty(row => row.UseBy, useBy).SetProperty(row => row.Version, 1), Stop);
+        await db
+            .Approvals.Where(row => row.JobId == job.JobId)
+            .ExecuteUpdateAsync(
+                set =>
+                    set.SetProperty(row => row.State, ApprovalStates.Approved)
+                        .SetProperty(row => row.UseBy, useBy)
+                        .SetProperty(row => row.Version, 1),
+                Stop
+            );
         return await JobAsync(held.JobId);
     }
 
-    private Task<Approval> ApprovalAsync(Guid jobId) => ReadAsync(db => db.Approvals.SingleAsync(approval => approval.JobId == jobId, Stop));
+    private Task<Approval> ApprovalAsync(Guid jobId) =>
+        ReadAsync(db => db.Approvals.SingleAsync(approval => approval.JobId == jobId, Stop));
 }
 
 public sealed class PostgresApprovalMoveTests() : ApprovalMoveTests(StoreKind.Postgres);
@@ -179,21 +203,30 @@ public sealed class SqliteApprovalMoveTests() : ApprovalMoveTests(StoreKind.Sqli
 /// <summary>Builds a job as intake holds it, with its approval.</summary>
 internal static class AHeldJob
 {
-    public static (Job Job, Approval Approval) New(ApprovalRequirement? requirement = null) => Hold(AJob.New(payload: """{ "n": 1e2 }"""), "needs people", requirement);
+    public static (Job Job, Approval Approval) New(ApprovalRequirement? requirement = null) =>
+        Hold(AJob.New(payload: """{ "n": 1e2 }"""), "needs people", requirement);
 
     public static (Job Job, Approval Approval) Again(Job job) => Hold(job, "other rules", null);
 
-    private static (Job Job, Approval Approval) Hold(Job job, string reason, ApprovalRequirement? requirement) => ApprovalRounds.Hold(
-        job,
-        new Decision
-        {
-            Verdict = Verdict.RequireApproval,
-            Rules = ["ask"],
-            MatchedRules = ["ask"],
-            Reason = reason,
-            PolicyHash = AJob.Policy,
-            BasisHash = new string('b', 64),
-            Approval = requirement ?? ApprovalRequirement.Default with { Groups = [new ApprovalGroup("sre", 2)], Exclude = ["crm", "requester"] },
-        },
-        1_764_000_000_000_000);
+    private static (Job Job, Approval Approval) Hold(Job job, string reason, ApprovalRequirement? requirement) =>
+        ApprovalRounds.Hold(
+            job,
+            new Decision
+            {
+                Verdict = Verdict.RequireApproval,
+                Rules = ["ask"],
+                MatchedRules = ["ask"],
+                Reason = reason,
+                PolicyHash = AJob.Policy,
+                BasisHash = new string('b', 64),
+                Approval =
+                    requirement
+                    ?? ApprovalRequirement.Default with
+                    {
+                        Groups = [new ApprovalGroup("sre", 2)],
+                        Exclude = ["crm", "requester"],
+                    },
+            },
+            1_764_000_000_000_000
+        );
 }

@@ -38,7 +38,12 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
         var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
         var job = await DispatchedAsync();
-        var request = new ClaimRequest { Worker = "host/1", ClaimId = Guid.CreateVersion7(), Permits = [await permits.SignAsync(Permit(job), Stop)] };
+        var request = new ClaimRequest
+        {
+            Worker = "host/1",
+            ClaimId = Guid.CreateVersion7(),
+            Permits = [await permits.SignAsync(Permit(job), Stop)],
+        };
 
         var first = await AskAsync(request, "worker-key");
         var again = await AskAsync(request, "worker-key");
@@ -49,7 +54,8 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal((ClaimStatus.Taken, null), (otherPrincipal.Status, otherPrincipal.RunId));
         Assert.Equal((ClaimStatus.Taken, null), (otherInstance.Status, otherInstance.RunId));
 
-        async Task<Claim> AskAsync(ClaimRequest asked, string subject) => Assert.Single((await claims.ClaimAsync(asked, subject, _ => true, Stop)).Claims);
+        async Task<Claim> AskAsync(ClaimRequest asked, string subject) =>
+            Assert.Single((await claims.ClaimAsync(asked, subject, _ => true, Stop)).Claims);
     }
 
     [Fact]
@@ -62,9 +68,17 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         for (var round = 0; round < 10; round++)
         {
             var job = await DispatchedAsync();
-            var request = new ClaimRequest { Worker = "host/1", ClaimId = Guid.CreateVersion7(), Permits = [await permits.SignAsync(Permit(job), Stop)] };
+            var request = new ClaimRequest
+            {
+                Worker = "host/1",
+                ClaimId = Guid.CreateVersion7(),
+                Permits = [await permits.SignAsync(Permit(job), Stop)],
+            };
 
-            var answers = await AtOnceAsync(2, async i => (await claims.ClaimAsync(request, $"worker-{i}", _ => true, Stop)).Claims[0].Status);
+            var answers = await AtOnceAsync(
+                2,
+                async i => (await claims.ClaimAsync(request, $"worker-{i}", _ => true, Stop)).Claims[0].Status
+            );
 
             Assert.Equal([ClaimStatus.Granted, ClaimStatus.Taken], answers.Order());
         }
@@ -96,25 +110,36 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
 
         async Task<ClaimStatus> StatusAsync(PermitClaims signed)
         {
-            var request = new ClaimRequest { Worker = "host/1", ClaimId = Guid.CreateVersion7(), Permits = [await permits.SignAsync(signed, Stop)] };
+            var request = new ClaimRequest
+            {
+                Worker = "host/1",
+                ClaimId = Guid.CreateVersion7(),
+                Permits = [await permits.SignAsync(signed, Stop)],
+            };
             return Assert.Single((await claims.ClaimAsync(request, "worker-key", _ => true, Stop)).Claims).Status;
         }
     }
 
     /// <summary>The one that the dispatch of <see cref="DispatchedAsync"/> gave.</summary>
-    private static PermitClaims Permit(Job job) => new()
-    {
-        Jti = UuidV5.Of("permit", job.JobId.ToString()),
-        Sub = job.JobId,
-        Att = job.Attempt,
-        Aud = "shell",
-        Exp = long.MaxValue,
-        Bh = new string('0', 64),
-    };
+    private static PermitClaims Permit(Job job) =>
+        new()
+        {
+            Jti = UuidV5.Of("permit", job.JobId.ToString()),
+            Sub = job.JobId,
+            Att = job.Attempt,
+            Aud = "shell",
+            Exp = long.MaxValue,
+            Bh = new string('0', 64),
+        };
 
     private static async Task<Claim> ClaimAsync(AttemptClaims claims, Permits permits, Job job, string instance)
     {
-        var request = new ClaimRequest { Worker = instance, ClaimId = Guid.CreateVersion7(), Permits = [await permits.SignAsync(Permit(job), Stop)] };
+        var request = new ClaimRequest
+        {
+            Worker = instance,
+            ClaimId = Guid.CreateVersion7(),
+            Permits = [await permits.SignAsync(Permit(job), Stop)],
+        };
         return Assert.Single((await claims.ClaimAsync(request, "worker-key", _ => true, Stop)).Claims);
     }
 
@@ -131,17 +156,19 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
             HeartbeatUs = 5_000_000,
         };
         var permit = Permit(dispatched);
-        await MovedAsync(new Move(accepted, dispatched)
-        {
-            Entry = new TimelineEntry
+        await MovedAsync(
+            new Move(accepted, dispatched)
             {
-                JobId = accepted.JobId,
-                Kind = TimelineKinds.Dispatched,
-                Attempt = 1,
-                Actor = "dispatcher",
-                Detail = Encoding.UTF8.GetBytes($$"""{"permit_id":"{{permit.Jti}}","work_sha256":"{{permit.Bh}}"}"""),
-            },
-        });
+                Entry = new TimelineEntry
+                {
+                    JobId = accepted.JobId,
+                    Kind = TimelineKinds.Dispatched,
+                    Attempt = 1,
+                    Actor = "dispatcher",
+                    Detail = Encoding.UTF8.GetBytes($$"""{"permit_id":"{{permit.Jti}}","work_sha256":"{{permit.Bh}}"}"""),
+                },
+            }
+        );
         return await JobAsync(accepted.JobId);
     }
 
@@ -149,20 +176,22 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
     {
         await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
         var now = await Store.NowAsync(Stop);
-        db.Workers.Add(new KnownWorker
-        {
-            Pool = pool,
-            Principal = "worker-key",
-            Instance = instance,
-            Version = "1",
-            Topics = [],
-            Enforcers = [],
-            Missing = [missing],
-            Capacity = 1,
-            Shared = false,
-            StartedAt = now,
-            SeenAt = now,
-        });
+        db.Workers.Add(
+            new KnownWorker
+            {
+                Pool = pool,
+                Principal = "worker-key",
+                Instance = instance,
+                Version = "1",
+                Topics = [],
+                Enforcers = [],
+                Missing = [missing],
+                Capacity = 1,
+                Shared = false,
+                StartedAt = now,
+                SeenAt = now,
+            }
+        );
         await db.SaveChangesAsync(Stop);
     }
 }

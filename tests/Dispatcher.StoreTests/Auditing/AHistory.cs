@@ -23,9 +23,18 @@ internal sealed class AHistory : IDisposable
 
     private static readonly (string Job, string Kind, int Attempt, string Detail)[] Lines =
     [
-        (A, "accepted", 0, Intake), (B, "held", 0, Intake), (A, "dispatched", 1, Allowed), (C, "accepted", 0, Intake),
-        (A, "claimed", 1, "{}"), (B, "approved", 0, """{"approval_id":"b-1"}"""), (C, "dispatched", 1, Allowed), (A, "succeeded", 1, Succeeded),
-        (B, "dispatched", 1, """{"verdict":"REQUIRE_APPROVAL","policy_hash":"policy-1","approval_id":"b-1"}"""), (C, "claimed", 1, "{}"), (B, "claimed", 1, "{}"), (C, "succeeded", 1, Succeeded),
+        (A, "accepted", 0, Intake),
+        (B, "held", 0, Intake),
+        (A, "dispatched", 1, Allowed),
+        (C, "accepted", 0, Intake),
+        (A, "claimed", 1, "{}"),
+        (B, "approved", 0, """{"approval_id":"b-1"}"""),
+        (C, "dispatched", 1, Allowed),
+        (A, "succeeded", 1, Succeeded),
+        (B, "dispatched", 1, """{"verdict":"REQUIRE_APPROVAL","policy_hash":"policy-1","approval_id":"b-1"}"""),
+        (C, "claimed", 1, "{}"),
+        (B, "claimed", 1, "{}"),
+        (C, "succeeded", 1, Succeeded),
     ];
 
     private readonly TestDatabase _database;
@@ -56,10 +65,14 @@ internal sealed class AHistory : IDisposable
     public Task AddAsync(long id, string job, string kind, int attempt, string detail, long at = Start)
     {
         var bytes = Convert.ToHexString(Encoding.UTF8.GetBytes(detail));
-        return _database.ExecuteAsync($"""
-            insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) {(_kind == StoreKind.Postgres ? "overriding system value" : "")}
+        return _database.ExecuteAsync(
+            $"""
+            insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) {(
+                _kind == StoreKind.Postgres ? "overriding system value" : ""
+            )}
             values ({id}, '{job}', {at}, '{kind}', {attempt}, 'somebody', {(_kind == StoreKind.Postgres ? $"'\\x{bytes}'" : $"x'{bytes}'")})
-            """);
+            """
+        );
     }
 
     /// <summary>Does something that only the owner of the tables can.</summary>
@@ -114,14 +127,17 @@ internal sealed class AHistory : IDisposable
     {
         public bool HasRows => true;
 
-        public IAsyncEnumerable<Dispatcher.Sealing.TimelineCheckpoint> CheckpointsAsync(CancellationToken cancellationToken) => history.CheckpointsAsync(cancellationToken);
+        public IAsyncEnumerable<Dispatcher.Sealing.TimelineCheckpoint> CheckpointsAsync(CancellationToken cancellationToken) =>
+            history.CheckpointsAsync(cancellationToken);
 
         public IAsyncEnumerable<HistoryLine> LinesAsync(CancellationToken cancellationToken) => history.LinesAsync(cancellationToken);
 
-        public IAsyncEnumerable<IncompleteJob> RowsBesideTheirTimelineAsync(CancellationToken cancellationToken) => AsyncEnumerable.Empty<IncompleteJob>();
+        public IAsyncEnumerable<IncompleteJob> RowsBesideTheirTimelineAsync(CancellationToken cancellationToken) =>
+            AsyncEnumerable.Empty<IncompleteJob>();
 
         public ValueTask DisposeAsync() => history.DisposeAsync();
     }
 
-    private TrustedCheckpoints Trusted(bool withFile) => TrustedCheckpoints.Read([AuditFolder.PublicKeyIn(Sealer.Folder)], withFile ? [Sealer.Audit.Checkpoints] : []);
+    private TrustedCheckpoints Trusted(bool withFile) =>
+        TrustedCheckpoints.Read([AuditFolder.PublicKeyIn(Sealer.Folder)], withFile ? [Sealer.Audit.Checkpoints] : []);
 }

@@ -10,8 +10,10 @@ namespace Dispatcher.StoreTests.Auditing;
 /// </summary>
 public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
 {
-    private const string RenumberAfter6 = "update timeline_seals set seq = -(seq - 1) where seq > 6; update timeline_seals set seq = -seq where seq < 0";
-    private const string MakeRoomAt6 = "update timeline_seals set seq = -(seq + 1) where seq >= 6; update timeline_seals set seq = -seq where seq < 0";
+    private const string RenumberAfter6 =
+        "update timeline_seals set seq = -(seq - 1) where seq > 6; update timeline_seals set seq = -seq where seq < 0";
+    private const string MakeRoomAt6 =
+        "update timeline_seals set seq = -(seq + 1) where seq >= 6; update timeline_seals set seq = -seq where seq < 0";
 
     private static readonly Dictionary<string, string> Changes = new()
     {
@@ -48,7 +50,18 @@ public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
         foreach (var report in new[] { await history.CheckAsync(), await history.CheckExportAsync() })
         {
             Assert.True(report.Ok, report.Finding?.Message ?? string.Join("; ", report.IncompleteJobs));
-            Assert.Equal((13, 0, 6, 3, true, 3, 1), (report.Sealed, report.Unsealed, report.Checkpoints, report.CheckpointsOfFiles, report.Signatures, report.Dispatches, report.HighRisk));
+            Assert.Equal(
+                (13, 0, 6, 3, true, 3, 1),
+                (
+                    report.Sealed,
+                    report.Unsealed,
+                    report.Checkpoints,
+                    report.CheckpointsOfFiles,
+                    report.Signatures,
+                    report.Dispatches,
+                    report.HighRisk
+                )
+            );
             Assert.DoesNotContain(report.Notes, note => !note.Contains("An export has no rows", StringComparison.Ordinal));
         }
     }
@@ -58,7 +71,14 @@ public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
     public async Task A_change_of_any_column_is_named()
     {
         using var history = await AHistory.SealedAsync(Database, Kind);
-        var columns = await ReadAsync(db => Task.FromResult(db.Model.FindEntityType(typeof(Timelines.TimelineEntry))!.GetProperties().Select(property => property.GetColumnName()).ToList()));
+        var columns = await ReadAsync(db =>
+            Task.FromResult(
+                db.Model.FindEntityType(typeof(Timelines.TimelineEntry))!
+                    .GetProperties()
+                    .Select(property => property.GetColumnName())
+                    .ToList()
+            )
+        );
         await history.TamperAsync("create table kept as select * from timeline");
 
         foreach (var column in columns)
@@ -81,7 +101,9 @@ public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
         {
             await history.TamperAsync(sql);
             await AssertFoundAsync(history, tampering, 6, null, sql);
-            await history.TamperAsync("delete from timeline; insert into timeline select * from kept; delete from timeline_seals; insert into timeline_seals select * from kept_seals");
+            await history.TamperAsync(
+                "delete from timeline; insert into timeline select * from kept; delete from timeline_seals; insert into timeline_seals select * from kept_seals"
+            );
         }
 
         Assert.True((await history.CheckAsync()).Ok);
@@ -95,14 +117,18 @@ public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
         await history.AddAsync(450, AHistory.A, "approved", 0, "{}", at: 1_700_000_400_000_000);
         await AssertFoundAsync(history, Tampering.Inserted, null, 450, "no seal");
 
-        await history.TamperAsync($"{MakeRoomAt6}; insert into timeline_seals (seq, entry_id, job_id, job_previous, hash) select 6, 450, '{AHistory.A}', 0, hash from timeline_seals where seq = 1");
+        await history.TamperAsync(
+            $"{MakeRoomAt6}; insert into timeline_seals (seq, entry_id, job_id, job_previous, hash) select 6, 450, '{AHistory.A}', 0, hash from timeline_seals where seq = 1"
+        );
         await AssertFoundAsync(history, Tampering.Inserted, 6, 450, "a seal that does not fit");
 
         // As the sealer would make it.
         var lines = await history.LinesAsync();
         var (before, inserted) = (lines[4].Seal!, lines[5].Entry!);
         var hash = Convert.ToHexString(SealHash.Of(inserted, new SealPlace(6, before.Hash, 0, [])));
-        await history.TamperAsync($"update timeline_seals set hash = {(Kind == StoreKind.Postgres ? $"'\\x{hash}'" : $"x'{hash}'")} where seq = 6");
+        await history.TamperAsync(
+            $"update timeline_seals set hash = {(Kind == StoreKind.Postgres ? $"'\\x{hash}'" : $"x'{hash}'")} where seq = 6"
+        );
         await AssertFoundAsync(history, Tampering.Inserted, 6, 450, "a seal that fits");
     }
 
@@ -111,7 +137,9 @@ public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
     {
         using var history = await AHistory.SealedAsync(Database, Kind);
 
-        await history.TamperAsync("delete from timeline where entry_id > 800; delete from timeline_seals where seq > 9; delete from timeline_checkpoints where size > 9");
+        await history.TamperAsync(
+            "delete from timeline where entry_id > 800; delete from timeline_seals where seq > 9; delete from timeline_checkpoints where size > 9"
+        );
 
         await AssertFoundAsync(history, Tampering.Truncated, 10, null, "with a file");
         var without = await history.CheckAsync(withFile: false);
@@ -134,7 +162,9 @@ public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
     {
         using var history = await AHistory.SealedAsync(Database, Kind);
 
-        await history.TamperAsync($"delete from timeline where job_id = '{AHistory.C}'; delete from timeline_seals; delete from timeline_checkpoints");
+        await history.TamperAsync(
+            $"delete from timeline where job_id = '{AHistory.C}'; delete from timeline_seals; delete from timeline_checkpoints"
+        );
         await history.Sealer.Table.SealAsync(0, 1_000, Stop);
 
         await AssertFoundAsync(history, Tampering.Rewritten, 1, null, "all of it");
@@ -188,7 +218,9 @@ public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
         {
             await File.WriteAllLinesAsync(file, cut, Stop);
             await using var export = ExportHistory.Open(file);
-            var refused = await Assert.ThrowsAsync<Dispatcher.CommandLine.VerbFailedException>(() => new HistoryCheck(TrustedCheckpoints.Read([], [])).RunAsync(export, Stop));
+            var refused = await Assert.ThrowsAsync<Dispatcher.CommandLine.VerbFailedException>(() =>
+                new HistoryCheck(TrustedCheckpoints.Read([], [])).RunAsync(export, Stop)
+            );
             Assert.Contains("the export is broken", refused.Message, StringComparison.Ordinal);
         }
     }
@@ -204,7 +236,10 @@ public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
         foreach (var report in new[] { await history.CheckAsync(), await history.CheckExportAsync() })
         {
             var seen = report.Finding;
-            Assert.True(seen is not null && seen.Kind == kind && seen.Seq == seq && (entry is null || seen.EntryId == entry), $"{what}: {seen}");
+            Assert.True(
+                seen is not null && seen.Kind == kind && seen.Seq == seq && (entry is null || seen.EntryId == entry),
+                $"{what}: {seen}"
+            );
             Assert.False(report.Ok);
         }
     }

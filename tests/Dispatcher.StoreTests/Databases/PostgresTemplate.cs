@@ -55,7 +55,8 @@ public sealed class PostgresTemplate : IAsyncDisposable
 
     private static string NewName() => $"store_test_{Guid.NewGuid():n}";
 
-    private static string ConnectionString(string database) => new NpgsqlConnectionStringBuilder(Server) { Database = database, IncludeErrorDetail = true }.ConnectionString;
+    private static string ConnectionString(string database) =>
+        new NpgsqlConnectionStringBuilder(Server) { Database = database, IncludeErrorDetail = true }.ConnectionString;
 
     /// <summary>Not pooled: tests that kill the server leave dead connections behind.</summary>
     private static async Task ExecuteAsync(string sql)

@@ -27,7 +27,9 @@ internal sealed class TestDatabase : IAsyncDisposable
 
     public static async Task<TestDatabase> OnPostgresAsync(bool migrated = true)
     {
-        var template = await TestContext.Current.GetFixture<PostgresTemplate>() ?? throw new InvalidOperationException("The template is an assembly fixture.");
+        var template =
+            await TestContext.Current.GetFixture<PostgresTemplate>()
+            ?? throw new InvalidOperationException("The template is an assembly fixture.");
         var (connectionString, drop) = migrated ? await template.CopyAsync() : await PostgresTemplate.EmptyAsync();
         return new TestDatabase(services => services.AddPostgresStore(connectionString), drop);
     }
@@ -35,12 +37,15 @@ internal sealed class TestDatabase : IAsyncDisposable
     public static async Task<TestDatabase> OnSqliteAsync(bool migrated = true)
     {
         var folder = Directory.CreateTempSubdirectory("dispatcher-store-");
-        var database = new TestDatabase(services => services.AddSqliteStore(Path.Combine(folder.FullName, "dispatcher.db")), () =>
-        {
-            SqliteConnection.ClearAllPools();
-            folder.Delete(recursive: true);
-            return Task.CompletedTask;
-        });
+        var database = new TestDatabase(
+            services => services.AddSqliteStore(Path.Combine(folder.FullName, "dispatcher.db")),
+            () =>
+            {
+                SqliteConnection.ClearAllPools();
+                folder.Delete(recursive: true);
+                return Task.CompletedTask;
+            }
+        );
         if (migrated)
         {
             await using var db = await database.Contexts.CreateDbContextAsync(Stop);

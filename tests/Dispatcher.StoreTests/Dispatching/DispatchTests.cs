@@ -30,61 +30,120 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
         const string Again = "{ id: again, match: { topic: job.exec.shell, attempt_gte: 2 }, decision: DENY, reason: a second try }";
         await using var writers = await Writers.OnAsync(Database);
         var stored = await StoredAsync(AJob.New());
-        await writers.BundleAsync(Topic.Replace("team }", "team, idempotent: true }", StringComparison.Ordinal), Store, Stop, $"{Allow}, {Again}");
+        await writers.BundleAsync(
+            Topic.Replace("team }", "team, idempotent: true }", StringComparison.Ordinal),
+            Store,
+            Stop,
+            $"{Allow}, {Again}"
+        );
         await writers.DispatchAsync(stored, Stop);
         await MovedAsync(Recovery.Unclaimed(await JobAsync(stored.JobId), await writers.AroundAsync(Stop)));
 
         var unclaimed = await JobAsync(stored.JobId);
-        Assert.Equal((JobState.Accepted, 1, Verdict.Allow), (unclaimed.State, unclaimed.Attempt, (await writers.JudgeAsync(unclaimed, Stop)).Decision.Verdict));
+        Assert.Equal(
+            (JobState.Accepted, 1, Verdict.Allow),
+            (unclaimed.State, unclaimed.Attempt, (await writers.JudgeAsync(unclaimed, Stop)).Decision.Verdict)
+        );
         await writers.DispatchAsync(unclaimed, Stop);
         var dispatched = await JobAsync(stored.JobId);
-        var running = dispatched with { State = JobState.Running, RunId = Guid.CreateVersion7(), ClaimedBy = "worker-key", RunUntil = long.MaxValue / 2 };
+        var running = dispatched with
+        {
+            State = JobState.Running,
+            RunId = Guid.CreateVersion7(),
+            ClaimedBy = "worker-key",
+            RunUntil = long.MaxValue / 2,
+        };
         await MovedAsync(new Move(dispatched, running));
-        await MovedAsync(Recovery.Of(await JobAsync(stored.JobId), AnOutcome(running, OutcomeKind.Returned), await writers.AroundAsync(Stop)));
+        await MovedAsync(
+            Recovery.Of(await JobAsync(stored.JobId), AnOutcome(running, OutcomeKind.Returned), await writers.AroundAsync(Stop))
+        );
 
         var returned = await JobAsync(stored.JobId);
         Assert.Equal((2, Verdict.Allow), (returned.Attempt, (await writers.JudgeAsync(returned, Stop)).Decision.Verdict));
         await writers.DispatchAsync(returned, Stop);
         dispatched = await JobAsync(stored.JobId);
-        await MovedAsync(new Move(dispatched, dispatched with { State = JobState.Running, RunId = running.RunId, ClaimedBy = "worker-key", RunUntil = long.MaxValue / 2 }));
-        await MovedAsync(Recovery.Of(await JobAsync(stored.JobId), AnOutcome(running, OutcomeKind.Faulted), await writers.AroundAsync(Stop)));
+        await MovedAsync(
+            new Move(
+                dispatched,
+                dispatched with
+                {
+                    State = JobState.Running,
+                    RunId = running.RunId,
+                    ClaimedBy = "worker-key",
+                    RunUntil = long.MaxValue / 2,
+                }
+            )
+        );
+        await MovedAsync(
+            Recovery.Of(await JobAsync(stored.JobId), AnOutcome(running, OutcomeKind.Faulted), await writers.AroundAsync(Stop))
+        );
 
         var failed = await JobAsync(stored.JobId);
         Assert.Equal(JobState.Retrying, failed.State);
-        Assert.Equal((Verdict.Deny, "a second try"), ((await writers.JudgeAsync(failed, Stop)).Decision.Verdict, (await writers.JudgeAsync(failed, Stop)).Decision.Reason));
-        Assert.Equal([1, 1, 1], (await TimelineAsync(stored.JobId)).Select(RecordedDecision.Of).OfType<RecordedDecision>().Where(decision => decision.Kind == "dispatched").Select(decision => decision.Attempt));
+        Assert.Equal(
+            (Verdict.Deny, "a second try"),
+            ((await writers.JudgeAsync(failed, Stop)).Decision.Verdict, (await writers.JudgeAsync(failed, Stop)).Decision.Reason)
+        );
+        Assert.Equal(
+            [1, 1, 1],
+            (await TimelineAsync(stored.JobId))
+                .Select(RecordedDecision.Of)
+                .OfType<RecordedDecision>()
+                .Where(decision => decision.Kind == "dispatched")
+                .Select(decision => decision.Attempt)
+        );
     }
 
-    private static AttemptOutcome AnOutcome(Job running, OutcomeKind kind) => new()
-    {
-        JobId = running.JobId,
-        Attempt = running.Attempt,
-        RunId = running.RunId!.Value,
-        Worker = "host/1",
-        PermitId = Guid.Empty,
-        Kind = kind,
-        Fault = kind == OutcomeKind.Faulted ? new Fault { Class = "transient", Type = "t", Message = "m" } : null,
-        StartedAt = DateTimeOffset.UnixEpoch,
-        EndedAt = DateTimeOffset.UnixEpoch,
-    };
+    private static AttemptOutcome AnOutcome(Job running, OutcomeKind kind) =>
+        new()
+        {
+            JobId = running.JobId,
+            Attempt = running.Attempt,
+            RunId = running.RunId!.Value,
+            Worker = "host/1",
+            PermitId = Guid.Empty,
+            Kind = kind,
+            Fault =
+                kind == OutcomeKind.Faulted
+                    ? new Fault
+                    {
+                        Class = "transient",
+                        Type = "t",
+                        Message = "m",
+                    }
+                    : null,
+            StartedAt = DateTimeOffset.UnixEpoch,
+            EndedAt = DateTimeOffset.UnixEpoch,
+        };
 
     [Theory]
     [InlineData("rules are gone", JobState.Denied)]
     [InlineData("another pool", JobState.Accepted)]
     [InlineData("cannot be read", JobState.Accepted)]
-    public async Task A_job_whose_bundle_changed_meanwhile_is_judged_again_and_ends_only_by_rules_that_can_be_read(string change, JobState state)
+    public async Task A_job_whose_bundle_changed_meanwhile_is_judged_again_and_ends_only_by_rules_that_can_be_read(
+        string change,
+        JobState state
+    )
     {
         await using var writers = await Writers.OnAsync(Database);
         var job = await StoredAsync(AJob.New());
         await writers.BundleAsync(Topic, Store, Stop, Allow);
         var judged = await writers.JudgeAsync(job, Stop);
         Assert.Equal(Verdict.Allow, judged.Decision.Verdict);
-        await (change switch
-        {
-            "rules are gone" => writers.BundleAsync(Topic, Store, Stop, known: false),
-            "another pool" => writers.BundleAsync(Topic.Replace("pool: shell", "pool: moved", StringComparison.Ordinal), Store, Stop, Allow, known: false),
-            _ => ActivateAsync("a bundle of a newer version"),
-        });
+        await (
+            change switch
+            {
+                "rules are gone" => writers.BundleAsync(Topic, Store, Stop, known: false),
+                "another pool" => writers.BundleAsync(
+                    Topic.Replace("pool: shell", "pool: moved", StringComparison.Ordinal),
+                    Store,
+                    Stop,
+                    Allow,
+                    known: false
+                ),
+                _ => ActivateAsync("a bundle of a newer version"),
+            }
+        );
 
         await writers.DispatchAsync(judged, Stop);
 

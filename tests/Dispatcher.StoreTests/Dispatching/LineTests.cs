@@ -16,11 +16,17 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
     {
         await using var writers = await Writers.OnAsync(Database);
         var now = await Store.NowAsync(Stop);
-        foreach (var (reason, readyAt, pool, state) in new[]
-        {
-            ("third", now - 10, "shell", JobState.Accepted), ("first", now - 30, "shell", JobState.Accepted), ("held", now - 40, "shell", JobState.Held),
-            ("other", now - 50, "repo", JobState.Accepted), ("later", now + 60_000_000, "shell", JobState.Accepted), ("second", now - 20, "shell", JobState.Accepted),
-        })
+        foreach (
+            var (reason, readyAt, pool, state) in new[]
+            {
+                ("third", now - 10, "shell", JobState.Accepted),
+                ("first", now - 30, "shell", JobState.Accepted),
+                ("held", now - 40, "shell", JobState.Held),
+                ("other", now - 50, "repo", JobState.Accepted),
+                ("later", now + 60_000_000, "shell", JobState.Accepted),
+                ("second", now - 20, "shell", JobState.Accepted),
+            }
+        )
         {
             await StoredAsync(AJob.New() with { Reason = reason, ReadyAt = readyAt, Pool = pool, State = state });
         }
@@ -101,8 +107,19 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         var now = await Store.NowAsync(Stop);
         await AddAsync(
-            Worker("a", 8, now), Worker("b", 4, now - 14_000_000), Worker("stale", 100, now - 16_000_000), Worker("stopped", 0, now),
-            Worker("lacking", 100, now) with { Missing = ["allowed_hosts"] }, Worker("elsewhere", 100, now) with { Pool = "repo" });
+            Worker("a", 8, now),
+            Worker("b", 4, now - 14_000_000),
+            Worker("stale", 100, now - 16_000_000),
+            Worker("stopped", 0, now),
+            Worker("lacking", 100, now) with
+            {
+                Missing = ["allowed_hosts"],
+            },
+            Worker("elsewhere", 100, now) with
+            {
+                Pool = "repo",
+            }
+        );
         await RunningAsync(job => job with { Worker = "a", ClaimedBy = "worker-a" });
         await RunningAsync(job => job with { Worker = "stale", ClaimedBy = "worker-stale" });
         var waiting = await StoredAsync(AJob.New());
@@ -121,7 +138,15 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
         await AddAsync(Worker("a", 8, now));
         foreach (var (principal, seconds) in new[] { ("worker-a", 30), ("worker-a", 10), ("another", 90) })
         {
-            await RunningAsync(job => job with { Worker = "a", ClaimedBy = principal, RunLimitUs = 120_000_000, RunUntil = now + 120_000_000 - (seconds * 1_000_000L) });
+            await RunningAsync(job =>
+                job with
+                {
+                    Worker = "a",
+                    ClaimedBy = principal,
+                    RunLimitUs = 120_000_000,
+                    RunUntil = now + 120_000_000 - (seconds * 1_000_000L),
+                }
+            );
         }
 
         var load = await writers.Window.LoadAsync("shell", Stop);
@@ -164,7 +189,12 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
     [InlineData("any", "busy", "transient", true)]
     [InlineData("any", "timeout", null, true)]
     [InlineData("System.Net.Sockets.SocketException", null, null, true)]
-    public async Task Only_faults_that_speak_against_what_the_pool_calls_limit_it(string type, string? code, string? faultClass, bool limits)
+    public async Task Only_faults_that_speak_against_what_the_pool_calls_limit_it(
+        string type,
+        string? code,
+        string? faultClass,
+        bool limits
+    )
     {
         await using var writers = await Writers.OnAsync(Database);
         var running = await RunningAsync(job => job with { RunUntil = long.MaxValue / 2, RunLimitUs = 1 });
@@ -178,7 +208,13 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
             Worker = "host/1",
             PermitId = Guid.Empty,
             Kind = OutcomeKind.Faulted,
-            Fault = new Fault { Class = faultClass, Type = type, Code = code, Message = "m" },
+            Fault = new Fault
+            {
+                Class = faultClass,
+                Type = type,
+                Code = code,
+                Message = "m",
+            },
             StartedAt = DateTimeOffset.UnixEpoch,
             EndedAt = DateTimeOffset.UnixEpoch,
         };
@@ -232,13 +268,37 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
     [InlineData(JobState.Retrying, 0, "transient", null, null)]
     [InlineData(JobState.Cancelled, 0, null, null, null)]
     [InlineData(JobState.Succeeded, 0, null, null, null)]
-    public async Task Only_attempts_that_came_to_nothing_and_whose_reason_may_be_anothers_limit_a_pool(JobState to, int spent, string? faultClass, string? code, int? limit)
+    public async Task Only_attempts_that_came_to_nothing_and_whose_reason_may_be_anothers_limit_a_pool(
+        JobState to,
+        int spent,
+        string? faultClass,
+        string? code,
+        int? limit
+    )
     {
         await using var writers = await Writers.OnAsync(Database);
         var running = await RunningAsync();
         for (var i = 0; i < 4; i++)
         {
-            writers.Window.Ended(new Move(running, running with { State = to, Spent = spent, FaultClass = faultClass, Fault = code is null ? null : new Fault { Type = "E", Message = "m", Code = code } }));
+            writers.Window.Ended(
+                new Move(
+                    running,
+                    running with
+                    {
+                        State = to,
+                        Spent = spent,
+                        FaultClass = faultClass,
+                        Fault = code is null
+                            ? null
+                            : new Fault
+                            {
+                                Type = "E",
+                                Message = "m",
+                                Code = code,
+                            },
+                    }
+                )
+            );
         }
 
         Assert.Equal(limit, writers.Window.LimitOf("shell"));
@@ -251,20 +311,21 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
         await db.SaveChangesAsync(Stop);
     }
 
-    private static KnownWorker Worker(string instance, int capacity, long seenAt) => new()
-    {
-        Pool = "shell",
-        Principal = "worker-" + instance,
-        Instance = instance,
-        Version = "1",
-        Topics = ["job.exec.shell"],
-        Enforcers = ["timeout_ms"],
-        Missing = [],
-        Capacity = capacity,
-        Shared = false,
-        StartedAt = seenAt,
-        SeenAt = seenAt,
-    };
+    private static KnownWorker Worker(string instance, int capacity, long seenAt) =>
+        new()
+        {
+            Pool = "shell",
+            Principal = "worker-" + instance,
+            Instance = instance,
+            Version = "1",
+            Topics = ["job.exec.shell"],
+            Enforcers = ["timeout_ms"],
+            Missing = [],
+            Capacity = capacity,
+            Shared = false,
+            StartedAt = seenAt,
+            SeenAt = seenAt,
+        };
 }
 
 public sealed class PostgresLineTests() : LineTests(StoreKind.Postgres);

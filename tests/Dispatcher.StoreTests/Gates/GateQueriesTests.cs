@@ -136,13 +136,32 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
         }
 
         var dispatched = accepted with { State = JobState.Dispatched, Attempt = 1 };
-        await MovedAsync(new Move(accepted, dispatched) { Entry = Line(dispatched, TimelineKinds.Dispatched, """{"verdict":"ALLOW","policy_hash":"p"}""") });
-        await Database.ExecuteAsync($"update jobs set state = '{WireNames.Of(state)}', finished_at = created_at + {took}, due_at = null where state = 'dispatched' and due_at = {long.MaxValue}");
+        await MovedAsync(
+            new Move(accepted, dispatched)
+            {
+                Entry = Line(dispatched, TimelineKinds.Dispatched, """{"verdict":"ALLOW","policy_hash":"p"}"""),
+            }
+        );
+        await Database.ExecuteAsync(
+            $"update jobs set state = '{WireNames.Of(state)}', finished_at = created_at + {took}, due_at = null where state = 'dispatched' and due_at = {long.MaxValue}"
+        );
         return await JobAsync(accepted.JobId);
     }
 
-    private Task DispatchedAsync(Job job, string? approvalId, string? jobHash = null) => LineAsync(job, TimelineKinds.Dispatched, System.Text.Json.JsonSerializer.Serialize(
-        new { verdict = "REQUIRE_APPROVAL", policy_hash = "p", job_hash = jobHash ?? job.JobHash, approval_id = approvalId }));
+    private Task DispatchedAsync(Job job, string? approvalId, string? jobHash = null) =>
+        LineAsync(
+            job,
+            TimelineKinds.Dispatched,
+            System.Text.Json.JsonSerializer.Serialize(
+                new
+                {
+                    verdict = "REQUIRE_APPROVAL",
+                    policy_hash = "p",
+                    job_hash = jobHash ?? job.JobHash,
+                    approval_id = approvalId,
+                }
+            )
+        );
 
     private async Task LineAsync(Job job, string kind, string detail, long? at = null)
     {
@@ -155,7 +174,14 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
     }
 
     private static TimelineEntry Line(Job job, string kind, string detail) =>
-        new() { JobId = job.JobId, Kind = kind, Attempt = job.Attempt, Actor = "somebody", Detail = System.Text.Encoding.UTF8.GetBytes(detail) };
+        new()
+        {
+            JobId = job.JobId,
+            Kind = kind,
+            Attempt = job.Attempt,
+            Actor = "somebody",
+            Detail = System.Text.Encoding.UTF8.GetBytes(detail),
+        };
 }
 
 public sealed class PostgresGateQueriesTests() : GateQueriesTests(StoreKind.Postgres);

@@ -8,7 +8,8 @@ namespace Dispatcher.StoreTests.Intake;
 public abstract class IdentityTests(StoreKind kind) : StoreTest(kind)
 {
     private const string Topic = "job.exec.shell: { pool: shell, owner: team }";
-    private const string Rules = "{ id: all, match: { topic: job.exec.shell }, decision: ALLOW }, "
+    private const string Rules =
+        "{ id: all, match: { topic: job.exec.shell }, decision: ALLOW }, "
         + "{ id: none, match: { topic: job.exec.shell, labels: { env: prod } }, decision: DENY }";
 
     private static readonly bool[] Either = [false, true];
@@ -18,7 +19,12 @@ public abstract class IdentityTests(StoreKind kind) : StoreTest(kind)
     {
         await using var writers = await Writers.OnAsync(Database);
         await writers.BundleAsync(Topic, Store, Stop, Rules);
-        foreach (var (squatterDenied, ownerDenied, byKey) in from one in Either from two in Either from three in Either select (one, two, three))
+        foreach (
+            var (squatterDenied, ownerDenied, byKey) in from one in Either
+            from two in Either
+            from three in Either
+            select (one, two, three)
+        )
         {
             var key = $"{squatterDenied} {ownerDenied} {byKey}";
             var id = byKey ? UuidV5.Of("key", "shipping", key) : Guid.CreateVersion7();

@@ -70,7 +70,9 @@ public abstract class ConsumeTests(StoreKind kind) : PersistenceTest(kind)
         var host = await StartAsync(new HostSetup { Concurrency = 4 });
         var (order, messageId) = (Guid.CreateVersion7(), Guid.CreateVersion7());
 
-        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => host.Bus.Publish(new Place(order), context => context.MessageId = messageId, Stop)));
+        await Task.WhenAll(
+            Enumerable.Range(0, 4).Select(_ => host.Bus.Publish(new Place(order), context => context.MessageId = messageId, Stop))
+        );
         await host.Journal.FirstAsync<Placed>(placed => placed.OrderId == order);
         await host.Get<IBusControl>().StopAsync(Stop);
 

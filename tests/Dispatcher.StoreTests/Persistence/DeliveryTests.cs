@@ -13,7 +13,8 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
     public async Task A_scheduled_send_waits_in_the_table_until_it_is_due()
     {
         var host = await StartAsync();
-        host.Script.OnPlace = (context, _) => context.ScheduleSend(new Uri("queue:Recorder"), TimeSpan.FromMinutes(10), new Placed(context.Message.OrderId));
+        host.Script.OnPlace = (context, _) =>
+            context.ScheduleSend(new Uri("queue:Recorder"), TimeSpan.FromMinutes(10), new Placed(context.Message.OrderId));
         var order = Guid.CreateVersion7();
         await host.Bus.Publish(new Place(order), Stop);
         await SentinelAsync(host);
@@ -92,14 +93,17 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
         await SentinelAsync(one);
         await SentinelAsync(other);
 
-        var numbers = one.Journal.All<Placed>().Concat(other.Journal.All<Placed>()).Where(placed => placed.OrderId == Guid.Empty).Select(placed => placed.Number).Order();
+        var numbers = one
+            .Journal.All<Placed>()
+            .Concat(other.Journal.All<Placed>())
+            .Where(placed => placed.OrderId == Guid.Empty)
+            .Select(placed => placed.Number)
+            .Order();
         Assert.Equal(Enumerable.Range(0, 500), numbers);
 
         static async Task EmptyAsync(OrderHost host)
         {
-            while (await host.Delivery.OnceAsync(Stop))
-            {
-            }
+            while (await host.Delivery.OnceAsync(Stop)) { }
         }
     }
 
@@ -171,7 +175,10 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
 
         Assert.DoesNotContain(host.Journal.All<Placed>(), placed => placed.Number == 1);
 
-        static async Task<Microsoft.EntityFrameworkCore.Storage.IDbContextTransaction> PublishAndSaveAsync(AsyncServiceScope scope, Placed message)
+        static async Task<Microsoft.EntityFrameworkCore.Storage.IDbContextTransaction> PublishAndSaveAsync(
+            AsyncServiceScope scope,
+            Placed message
+        )
         {
             var db = scope.ServiceProvider.GetRequiredService<OrderDb>();
             var transaction = await db.Database.BeginTransactionAsync(Stop);
@@ -198,19 +205,26 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
     [Fact]
     public async Task The_shipped_tables_are_those_of_the_model()
     {
-        var columns = await ReadAsync(Kind == StoreKind.Postgres
-            ? "select table_name || '.' || column_name || ':' || is_nullable from information_schema.columns where table_name like 'mt\\_%' order by 1"
-            : "select m.name || '.' || c.name || ':' || iif(c.\"notnull\" or c.pk, 'NO', 'YES') from sqlite_master m join pragma_table_info(m.name) c where m.type = 'table' and m.name like 'mt\\_%' escape '\\' order by 1");
+        var columns = await ReadAsync(
+            Kind == StoreKind.Postgres
+                ? "select table_name || '.' || column_name || ':' || is_nullable from information_schema.columns where table_name like 'mt\\_%' order by 1"
+                : "select m.name || '.' || c.name || ':' || iif(c.\"notnull\" or c.pk, 'NO', 'YES') from sqlite_master m join pragma_table_info(m.name) c where m.type = 'table' and m.name like 'mt\\_%' escape '\\' order by 1"
+        );
 
         await using var db = NewDb();
-        var modelled = from entity in db.Model.GetEntityTypes()
-                       where entity.GetTableName()!.StartsWith("mt_", StringComparison.Ordinal)
-                       from property in entity.GetProperties()
-                       select $"{entity.GetTableName()}.{property.GetColumnName()}:{(property.IsNullable ? "YES" : "NO")}";
+        var modelled =
+            from entity in db.Model.GetEntityTypes()
+            where entity.GetTableName()!.StartsWith("mt_", StringComparison.Ordinal)
+            from property in entity.GetProperties()
+            select $"{entity.GetTableName()}.{property.GetColumnName()}:{(property.IsNullable ? "YES" : "NO")}";
         Assert.Equal(modelled.Order(StringComparer.Ordinal), columns.Order(StringComparer.Ordinal));
         foreach (var index in db.Model.GetEntityTypes().SelectMany(entity => entity.GetIndexes()))
         {
-            Assert.Contains($"create index {index.GetDatabaseName()} on ", Kind == StoreKind.Postgres ? OutboxDdl.Postgres : OutboxDdl.Sqlite, StringComparison.Ordinal);
+            Assert.Contains(
+                $"create index {index.GetDatabaseName()} on ",
+                Kind == StoreKind.Postgres ? OutboxDdl.Postgres : OutboxDdl.Sqlite,
+                StringComparison.Ordinal
+            );
         }
 
         async Task<List<string>> ReadAsync(string sql)
@@ -261,5 +275,6 @@ public sealed class DeliveryPartsTests
     [InlineData(10, 300)]
     [InlineData(299, 300)]
     [InlineData(300, null)]
-    public void Pauses_double_up_to_five_minutes_and_end(int failures, int? seconds) => Assert.Equal(seconds, (int?)BackOff.After(failures, 300)?.TotalSeconds);
+    public void Pauses_double_up_to_five_minutes_and_end(int failures, int? seconds) =>
+        Assert.Equal(seconds, (int?)BackOff.After(failures, 300)?.TotalSeconds);
 }

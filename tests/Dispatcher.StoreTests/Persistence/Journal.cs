@@ -49,7 +49,9 @@ public sealed class Journal
             }
             catch (TimeoutException)
             {
-                throw new TimeoutException($"Not {count} times {typeof(T).Name} as wanted. Seen: {string.Join(Environment.NewLine, All<object>())}");
+                throw new TimeoutException(
+                    $"Not {count} times {typeof(T).Name} as wanted. Seen: {string.Join(Environment.NewLine, All<object>())}"
+                );
             }
         }
     }

@@ -60,7 +60,9 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
         };
         await using var scope = host.Scope();
 
-        await Assert.ThrowsAsync<EventExecutionException>(() => scope.ServiceProvider.GetRequiredService<IScopedMediator>().Send(new AddAmount(Guid.CreateVersion7(), 1), Stop));
+        await Assert.ThrowsAsync<EventExecutionException>(() =>
+            scope.ServiceProvider.GetRequiredService<IScopedMediator>().Send(new AddAmount(Guid.CreateVersion7(), 1), Stop)
+        );
         await scope.ServiceProvider.GetRequiredService<OrderDb>().SaveChangesAsync(Stop);
 
         Assert.Equal(0, await NotesAsync(host));
@@ -143,9 +145,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
         var order = Guid.CreateVersion7();
         await SendAsync(host, new AddAmount(order, 1));
         var tries = 0;
-        host.Script.OnAdd = (context, db) => ++tries > 1
-            ? Task.CompletedTask
-            : ChangeAsync(db, context.CancellationToken);
+        host.Script.OnAdd = (context, db) => ++tries > 1 ? Task.CompletedTask : ChangeAsync(db, context.CancellationToken);
 
         await SendAsync(host, new AddAmount(order, 1));
 
@@ -227,7 +227,10 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
         var (failed, order) = (Guid.CreateVersion7(), Guid.CreateVersion7());
         host.Script.OnAdd = async (context, _) =>
         {
-            await context.GetPayload<IServiceProvider>().GetRequiredService<IPublishEndpoint>().Publish(new Placed(context.Message.OrderId), context.CancellationToken);
+            await context
+                .GetPayload<IServiceProvider>()
+                .GetRequiredService<IPublishEndpoint>()
+                .Publish(new Placed(context.Message.OrderId), context.CancellationToken);
             if (context.Message.OrderId == failed)
             {
                 throw new InvalidOperationException("No.");
@@ -243,11 +246,13 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     /// <summary>What a writer does who does not wait for the lock, here within the same transaction.</summary>
-    private Task<int> ChangeAsync(OrderDb db, CancellationToken cancellationToken) => db.Database.ExecuteSqlRawAsync(
-        Kind == StoreKind.Postgres
-            ? """update "The Shop"."Order Sagas" set "Version" = "Version" + 1, "Total" = 100"""
-            : """update "Order Sagas" set "Version" = "Version" + 1, "Total" = 100""",
-        cancellationToken);
+    private Task<int> ChangeAsync(OrderDb db, CancellationToken cancellationToken) =>
+        db.Database.ExecuteSqlRawAsync(
+            Kind == StoreKind.Postgres
+                ? """update "The Shop"."Order Sagas" set "Version" = "Version" + 1, "Total" = 100"""
+                : """update "Order Sagas" set "Version" = "Version" + 1, "Total" = 100""",
+            cancellationToken
+        );
 
     private static Task SendAsync<T>(OrderHost host, T message)
         where T : class => host.Get<IMediator>().Send(message, Stop);

@@ -7,13 +7,23 @@ namespace Dispatcher.StoreTests.Persistence;
 /// <summary>What the database has done, for the journal.</summary>
 internal sealed class SqlLog(Journal journal) : DbCommandInterceptor
 {
-    public override ValueTask<DbDataReader> ReaderExecutedAsync(DbCommand command, CommandExecutedEventData eventData, DbDataReader result, CancellationToken cancellationToken = default)
+    public override ValueTask<DbDataReader> ReaderExecutedAsync(
+        DbCommand command,
+        CommandExecutedEventData eventData,
+        DbDataReader result,
+        CancellationToken cancellationToken = default
+    )
     {
         journal.Add(new Statement(command.CommandText));
         return new(result);
     }
 
-    public override ValueTask<int> NonQueryExecutedAsync(DbCommand command, CommandExecutedEventData eventData, int result, CancellationToken cancellationToken = default)
+    public override ValueTask<int> NonQueryExecutedAsync(
+        DbCommand command,
+        CommandExecutedEventData eventData,
+        int result,
+        CancellationToken cancellationToken = default
+    )
     {
         journal.Add(new Statement(command.CommandText));
         return new(result);
@@ -31,9 +41,11 @@ internal sealed class SendGate : ISendObserver
     public Func<SendContext, Task> OnSend { get; set; } = _ => Task.CompletedTask;
 
     /// <summary>No message of this type gets out.</summary>
-    public void Refuse<T>() => OnSend = context => context.DestinationAddress!.AbsolutePath.EndsWith(typeof(T).Name, StringComparison.Ordinal)
-        ? throw new IOException("Refused.")
-        : Task.CompletedTask;
+    public void Refuse<T>() =>
+        OnSend = context =>
+            context.DestinationAddress!.AbsolutePath.EndsWith(typeof(T).Name, StringComparison.Ordinal)
+                ? throw new IOException("Refused.")
+                : Task.CompletedTask;
 
     public Task PreSend<T>(SendContext<T> context)
         where T : class => OnSend(context);
@@ -62,16 +74,29 @@ internal sealed class CommitControl : DbTransactionInterceptor
     public void FailAfter(int times) => _failAfter = times;
 
     public override ValueTask<InterceptionResult> TransactionCommittingAsync(
-        DbTransaction transaction, TransactionEventData eventData, InterceptionResult result, CancellationToken cancellationToken = default) =>
-        Interlocked.Decrement(ref _failBefore) >= 0 ? throw new IOException("The commit failed.") : new(result);
+        DbTransaction transaction,
+        TransactionEventData eventData,
+        InterceptionResult result,
+        CancellationToken cancellationToken = default
+    ) => Interlocked.Decrement(ref _failBefore) >= 0 ? throw new IOException("The commit failed.") : new(result);
 
-    public override Task TransactionCommittedAsync(DbTransaction transaction, TransactionEndEventData eventData, CancellationToken cancellationToken = default)
+    public override Task TransactionCommittedAsync(
+        DbTransaction transaction,
+        TransactionEndEventData eventData,
+        CancellationToken cancellationToken = default
+    )
     {
         Interlocked.Increment(ref _commits);
-        return Interlocked.Decrement(ref _failAfter) >= 0 ? throw new IOException("The answer to the commit was lost.") : Task.CompletedTask;
+        return Interlocked.Decrement(ref _failAfter) >= 0
+            ? throw new IOException("The answer to the commit was lost.")
+            : Task.CompletedTask;
     }
 
-    public override Task CreatedSavepointAsync(DbTransaction transaction, TransactionEventData eventData, CancellationToken cancellationToken = default)
+    public override Task CreatedSavepointAsync(
+        DbTransaction transaction,
+        TransactionEventData eventData,
+        CancellationToken cancellationToken = default
+    )
     {
         Interlocked.Increment(ref _savepoints);
         return Task.CompletedTask;
@@ -96,9 +121,7 @@ internal sealed class LogLines(Journal journal) : ILoggerProvider
 {
     public ILogger CreateLogger(string categoryName) => new Lines(journal, categoryName);
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 
     private sealed class Lines(Journal journal, string category) : ILogger
     {
@@ -107,8 +130,13 @@ internal sealed class LogLines(Journal journal) : ILoggerProvider
 
         public bool IsEnabled(LogLevel logLevel) => category.StartsWith("Dispatcher.", StringComparison.Ordinal);
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            journal.Add(new LogLine(logLevel, eventId.Id, formatter(state, exception)));
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        ) => journal.Add(new LogLine(logLevel, eventId.Id, formatter(state, exception)));
     }
 }
 

@@ -37,7 +37,12 @@ internal sealed class OrderHost : IAsyncDisposable
     public static async Task<OrderHost> StartAsync(Action<DbContextOptionsBuilder> database, HostSetup setup)
     {
         var services = new ServiceCollection();
-        services.AddSingleton<Journal>().AddSingleton<Script>().AddSingleton<SqlLog>().AddSingleton<CommitControl>().AddSingleton<SendGate>();
+        services
+            .AddSingleton<Journal>()
+            .AddSingleton<Script>()
+            .AddSingleton<SqlLog>()
+            .AddSingleton<CommitControl>()
+            .AddSingleton<SendGate>();
         services.AddSingleton<TimeProvider>(new StandingClock());
         services.AddSingleton<ILoggerProvider, LogLines>().AddLogging();
         if (setup.Pooled)
@@ -53,13 +58,15 @@ internal sealed class OrderHost : IAsyncDisposable
         services.AddMediator(mediator =>
         {
             mediator.AddSagaStateMachine<OrderMachine, Order>().PersistedBy<Order, OrderDb>();
-            mediator.ConfigureMediator((_, configurator) =>
-            {
-                if (setup.Retries > 0)
+            mediator.ConfigureMediator(
+                (_, configurator) =>
                 {
-                    configurator.UseMessageRetry(retry => retry.Immediate(setup.Retries));
+                    if (setup.Retries > 0)
+                    {
+                        configurator.UseMessageRetry(retry => retry.Immediate(setup.Retries));
+                    }
                 }
-            });
+            );
         });
         var host = new OrderHost(services.BuildServiceProvider(validateScopes: true));
         await host.StartAsync(setup);
@@ -106,46 +113,58 @@ internal sealed class OrderHost : IAsyncDisposable
         bus.AddConsumer<PlaceConsumer>();
         bus.AddConsumer<Recorder>();
         bus.AddSagaStateMachine<OrderMachine, Order>().PersistedBy<Order, OrderDb>();
-        bus.AddOutbox<OrderDb>(options => (options.Period, options.SendTimeout, options.MaxAttempts) = (setup.Period, setup.SendTimeout, setup.MaxAttempts));
+        bus.AddOutbox<OrderDb>(options =>
+            (options.Period, options.SendTimeout, options.MaxAttempts) = (setup.Period, setup.SendTimeout, setup.MaxAttempts)
+        );
         bus.AddBusOutbox<OrderDb>();
-        bus.AddConfigureEndpointsCallback((context, name, endpoint) =>
-        {
-            endpoint.ConcurrentMessageLimit = setup.Concurrency;
-            if (name != "Recorder")
+        bus.AddConfigureEndpointsCallback(
+            (context, name, endpoint) =>
             {
-                if (setup.Retries > 0)
+                endpoint.ConcurrentMessageLimit = setup.Concurrency;
+                if (name != "Recorder")
                 {
-                    // Immediate(0) tries once more all the same.
-                    endpoint.UseMessageRetry(retry => retry.Immediate(setup.Retries));
-                }
+                    if (setup.Retries > 0)
+                    {
+                        // Immediate(0) tries once more all the same.
+                        endpoint.UseMessageRetry(retry => retry.Immediate(setup.Retries));
+                    }
 
-                endpoint.UseOutbox<OrderDb>(context);
+                    endpoint.UseOutbox<OrderDb>(context);
+                }
             }
-        });
+        );
         bus.AddSendObserver(context => context.GetRequiredService<SendGate>());
         bus.AddDelayedMessageScheduler();
         if (setup.RabbitMq is { } address)
         {
-            bus.UsingRabbitMq((context, configurator) =>
-            {
-                configurator.Host(address);
-                configurator.UseDelayedMessageScheduler();
-                configurator.ConfigureEndpoints(context);
-            });
+            bus.UsingRabbitMq(
+                (context, configurator) =>
+                {
+                    configurator.Host(address);
+                    configurator.UseDelayedMessageScheduler();
+                    configurator.ConfigureEndpoints(context);
+                }
+            );
         }
         else
         {
-            bus.UsingInMemory((context, configurator) =>
-            {
-                configurator.UseDelayedMessageScheduler();
-                configurator.ConfigureEndpoints(context);
-            });
+            bus.UsingInMemory(
+                (context, configurator) =>
+                {
+                    configurator.UseDelayedMessageScheduler();
+                    configurator.ConfigureEndpoints(context);
+                }
+            );
         }
     }
 
     private async Task StartAsync(HostSetup setup)
     {
-        foreach (var service in _services.GetServices<IHostedService>().Where(service => setup.Loops || service.GetType().Namespace!.StartsWith("MassTransit", StringComparison.Ordinal)))
+        foreach (
+            var service in _services
+                .GetServices<IHostedService>()
+                .Where(service => setup.Loops || service.GetType().Namespace!.StartsWith("MassTransit", StringComparison.Ordinal))
+        )
         {
             await service.StartAsync(Stop);
             _started.Add(service);

@@ -53,7 +53,10 @@ public sealed class OrderDb(DbContextOptions<OrderDb> options) : DbContext(optio
         modelBuilder.Entity<Note>().ToTable("notes");
 
         // Names that must be quoted, in a schema where there are some.
-        modelBuilder.Entity<Order>().ToTable("Order Sagas", Database.ProviderName!.Contains("Npgsql", StringComparison.Ordinal) ? "The Shop" : null).HasKey(order => order.CorrelationId);
+        modelBuilder
+            .Entity<Order>()
+            .ToTable("Order Sagas", Database.ProviderName!.Contains("Npgsql", StringComparison.Ordinal) ? "The Shop" : null)
+            .HasKey(order => order.CorrelationId);
         modelBuilder.Entity<Order>().Property(order => order.CorrelationId).HasColumnName("Order Id");
         modelBuilder.Entity<Order>().Property(order => order.Version).IsConcurrencyToken();
     }
@@ -62,7 +65,8 @@ public sealed class OrderDb(DbContextOptions<OrderDb> options) : DbContext(optio
 /// <summary>What consumer and activity do in this test; both have the context of the message's scope.</summary>
 public sealed class Script
 {
-    public Func<ConsumeContext<Place>, OrderDb, Task> OnPlace { get; set; } = (context, _) => context.Publish(new Placed(context.Message.OrderId));
+    public Func<ConsumeContext<Place>, OrderDb, Task> OnPlace { get; set; } =
+        (context, _) => context.Publish(new Placed(context.Message.OrderId));
 
     public Func<BehaviorContext<Order, AddAmount>, OrderDb, Task> OnAdd { get; set; } = (_, _) => Task.CompletedTask;
 }
@@ -99,15 +103,28 @@ public sealed class OrderMachine : MassTransitStateMachine<Order>
     {
         InstanceState(order => order.CurrentState);
         Event(() => Added, added => added.CorrelateById(context => context.Message.OrderId));
-        Event(() => Closed, closed => closed.CorrelateById(context => context.Message.OrderId).OnMissingInstance(missing => missing.Fault()));
-        Event(() => Pinged, pinged => pinged.CorrelateById(context => context.Message.OrderId).OnMissingInstance(missing => missing.Discard()));
-        Event(() => Opened, opened =>
-        {
-            opened.CorrelateById(context => context.Message.OrderId);
-            opened.InsertOnInitial = true;
-            opened.SetSagaFactory(context => new Order { CorrelationId = context.Message.OrderId });
-        });
-        Event(() => Raised, raised => raised.CorrelateBy((order, context) => order.Total < context.Message.Below).OnMissingInstance(missing => missing.Discard()));
+        Event(
+            () => Closed,
+            closed => closed.CorrelateById(context => context.Message.OrderId).OnMissingInstance(missing => missing.Fault())
+        );
+        Event(
+            () => Pinged,
+            pinged => pinged.CorrelateById(context => context.Message.OrderId).OnMissingInstance(missing => missing.Discard())
+        );
+        Event(
+            () => Opened,
+            opened =>
+            {
+                opened.CorrelateById(context => context.Message.OrderId);
+                opened.InsertOnInitial = true;
+                opened.SetSagaFactory(context => new Order { CorrelationId = context.Message.OrderId });
+            }
+        );
+        Event(
+            () => Raised,
+            raised =>
+                raised.CorrelateBy((order, context) => order.Total < context.Message.Below).OnMissingInstance(missing => missing.Discard())
+        );
         Initially(Adding().TransitionTo(Open), When(Opened).Then(context => context.Saga.Total++).TransitionTo(Open));
         During(
             Open,
@@ -115,7 +132,8 @@ public sealed class OrderMachine : MassTransitStateMachine<Order>
             When(Opened).Then(context => context.Saga.Total++),
             When(Raised).Then(context => context.Saga.Total += 100),
             When(Closed).Finalize(),
-            Ignore(Pinged));
+            Ignore(Pinged)
+        );
         SetCompletedWhenFinalized();
     }
 
@@ -131,10 +149,11 @@ public sealed class OrderMachine : MassTransitStateMachine<Order>
 
     public Event<RaiseAll> Raised { get; } = null!;
 
-    private EventActivityBinder<Order, AddAmount> Adding() => When(Added)
-        .Then(context => context.Saga.Total += context.Message.Amount)
-        .Activity(activities => activities.OfType<AddActivity>())
-        .Publish(context => new Totalled(context.Message.OrderId, context.Saga.Total));
+    private EventActivityBinder<Order, AddAmount> Adding() =>
+        When(Added)
+            .Then(context => context.Saga.Total += context.Message.Amount)
+            .Activity(activities => activities.OfType<AddActivity>())
+            .Publish(context => new Totalled(context.Message.OrderId, context.Saga.Total));
 }
 
 /// <summary>Made by the scope of the message, so that its context is the one whose transaction is open.</summary>

@@ -53,7 +53,12 @@ public abstract class PersistenceTest(StoreKind kind) : IAsyncLifetime
         }
 
         await using var db = NewDb();
-        await db.Database.ExecuteSqlRawAsync(kind == StoreKind.Postgres ? OutboxDdl.Postgres + PostgresOrders : "pragma journal_mode = wal;" + OutboxDdl.Sqlite + SqliteOrders, Stop);
+        await db.Database.ExecuteSqlRawAsync(
+            kind == StoreKind.Postgres
+                ? OutboxDdl.Postgres + PostgresOrders
+                : "pragma journal_mode = wal;" + OutboxDdl.Sqlite + SqliteOrders,
+            Stop
+        );
     }
 
     public async ValueTask DisposeAsync()
@@ -89,7 +94,8 @@ public abstract class PersistenceTest(StoreKind kind) : IAsyncLifetime
         await host.Journal.FirstAsync<Placed>(placed => placed.OrderId == order);
     }
 
-    private protected static Task<List<OutboxRow>> OutboxAsync(OrderHost host) => host.ReadAsync(db => db.Set<OutboxRow>().AsNoTracking().OrderBy(row => row.SequenceNumber).ToListAsync(Stop));
+    private protected static Task<List<OutboxRow>> OutboxAsync(OrderHost host) =>
+        host.ReadAsync(db => db.Set<OutboxRow>().AsNoTracking().OrderBy(row => row.SequenceNumber).ToListAsync(Stop));
 
     private protected static Task<int> InboxAsync(OrderHost host) => host.ReadAsync(db => db.Set<InboxRow>().CountAsync(Stop));
 

@@ -10,7 +10,15 @@ public sealed class RabbitMqTests() : PersistenceTest(StoreKind.Postgres)
     [Fact]
     public async Task Messages_from_consumers_sagas_scopes_and_schedules_arrive_once_over_RabbitMQ()
     {
-        var host = await StartAsync(new HostSetup { Loops = true, RabbitMq = Address(), Retries = 1, Period = TimeSpan.FromMilliseconds(50) });
+        var host = await StartAsync(
+            new HostSetup
+            {
+                Loops = true,
+                RabbitMq = Address(),
+                Retries = 1,
+                Period = TimeSpan.FromMilliseconds(50),
+            }
+        );
         var (order, messageId) = (Guid.CreateVersion7(), Guid.CreateVersion7());
         host.Script.OnPlace = async (context, _) =>
         {
@@ -21,7 +29,9 @@ public sealed class RabbitMqTests() : PersistenceTest(StoreKind.Postgres)
 
         await using (var scope = host.Scope())
         {
-            await scope.ServiceProvider.GetRequiredService<IPublishEndpoint>().Publish(new Place(order), context => context.MessageId = messageId, Stop);
+            await scope
+                .ServiceProvider.GetRequiredService<IPublishEndpoint>()
+                .Publish(new Place(order), context => context.MessageId = messageId, Stop);
             await scope.ServiceProvider.GetRequiredService<OrderDb>().SaveChangesAsync(Stop);
         }
 

@@ -57,7 +57,10 @@ public abstract class SagaTests(StoreKind kind) : PersistenceTest(kind)
         await host.Journal.FirstAsync<Totalled>(totalled => totalled.Total == 4);
 
         Assert.Equal([1, 2, 3, 4], host.Journal.All<Totalled>().Select(totalled => totalled.Total).Order());
-        Assert.Equal(4, await host.ReadAsync(db => db.Orders.Where(saga => saga.CorrelationId == order).Select(saga => saga.Total).SingleAsync(Stop)));
+        Assert.Equal(
+            4,
+            await host.ReadAsync(db => db.Orders.Where(saga => saga.CorrelationId == order).Select(saga => saga.Total).SingleAsync(Stop))
+        );
     }
 
     [Fact]

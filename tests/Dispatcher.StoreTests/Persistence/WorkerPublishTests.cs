@@ -16,7 +16,9 @@ public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
         await effects.CreateSchemaAsync(Stop);
         var job = Guid.CreateVersion7();
 
-        await Assert.ThrowsAsync<IOException>(() => PublishAsync(host, Attempt(effects, job, 1), "placed", new IOException("It dies before the commit.")));
+        await Assert.ThrowsAsync<IOException>(() =>
+            PublishAsync(host, Attempt(effects, job, 1), "placed", new IOException("It dies before the commit."))
+        );
         Assert.Empty(await OutboxAsync(host));
         await PublishAsync(host, Attempt(effects, job, 2), "placed");
         await PublishAsync(host, Attempt(effects, job, 3), "placed");
@@ -43,7 +45,8 @@ public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
         Assert.Equal(2, await NotesAsync(host));
     }
 
-    private static RunEffects Attempt(EffectStore store, Guid job, int attempt) => new(store, new EffectOwner(job, attempt, Guid.CreateVersion7()), true, () => true);
+    private static RunEffects Attempt(EffectStore store, Guid job, int attempt) =>
+        new(store, new EffectOwner(job, attempt, Guid.CreateVersion7()), true, () => true);
 
     private static async Task PublishAsync(OrderHost host, RunEffects effects, string key, Exception? dies = null)
     {
@@ -69,7 +72,8 @@ public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
                 await db.SaveChangesAsync(token);
                 return dies is null ? true : throw dies;
             },
-            Stop);
+            Stop
+        );
     }
 }
 

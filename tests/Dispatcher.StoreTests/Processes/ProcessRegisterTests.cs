@@ -20,7 +20,10 @@ public abstract class ProcessRegisterTests(StoreKind kind) : StoreTest(kind)
 
         var rows = await register.ListAsync(Stop);
         Assert.Equal([1, 2], rows.Select(row => row.Pid));
-        Assert.Equal(("host-1", "1.2.3", "policy-2", null, 3, false), (rows[0].Host, rows[0].Version, rows[0].PolicyHash, rows[0].FolderHash, rows[0].FolderErrors, rows[0].Stale));
+        Assert.Equal(
+            ("host-1", "1.2.3", "policy-2", null, 3, false),
+            (rows[0].Host, rows[0].Version, rows[0].PolicyHash, rows[0].FolderHash, rows[0].FolderErrors, rows[0].Stale)
+        );
         Assert.True(rows[0].SeenAt - rows[0].StartedAt > TimeSpan.FromSeconds(4), "Only the time it was seen at is new.");
     }
 
@@ -38,7 +41,10 @@ public abstract class ProcessRegisterTests(StoreKind kind) : StoreTest(kind)
         await UnseenAsync(4, TimeSpan.FromHours(25));
         await register.NoteAsync(AProcess(5), Stop);
 
-        Assert.Equal([(1, false), (2, true), (3, true), (5, false)], (await register.ListAsync(Stop)).Select(row => (row.Pid, row.Stale)).Order());
+        Assert.Equal(
+            [(1, false), (2, true), (3, true), (5, false)],
+            (await register.ListAsync(Stop)).Select(row => (row.Pid, row.Stale)).Order()
+        );
     }
 
     [Fact]
@@ -54,7 +60,8 @@ public abstract class ProcessRegisterTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal(2, Assert.Single(await register.ListAsync(Stop)).Pid);
     }
 
-    private Task UnseenAsync(int pid, TimeSpan since) => Database.ExecuteAsync($"update processes set seen_at = seen_at - {Timestamps.Micros(since)} where pid = {pid}");
+    private Task UnseenAsync(int pid, TimeSpan since) =>
+        Database.ExecuteAsync($"update processes set seen_at = seen_at - {Timestamps.Micros(since)} where pid = {pid}");
 
     private async Task<ProcessRegister> RegisterAsync()
     {
@@ -63,16 +70,17 @@ public abstract class ProcessRegisterTests(StoreKind kind) : StoreTest(kind)
         return new ProcessRegister(Database.Contexts, clock);
     }
 
-    private static RunningProcess AProcess(int pid) => new()
-    {
-        InstanceId = Guid.CreateVersion7(),
-        Host = "host-1",
-        Pid = pid,
-        Version = "1.2.3",
-        PolicyHash = AJob.Policy,
-        FolderHash = AJob.Policy,
-        FolderErrors = 0,
-    };
+    private static RunningProcess AProcess(int pid) =>
+        new()
+        {
+            InstanceId = Guid.CreateVersion7(),
+            Host = "host-1",
+            Pid = pid,
+            Version = "1.2.3",
+            PolicyHash = AJob.Policy,
+            FolderHash = AJob.Policy,
+            FolderErrors = 0,
+        };
 }
 
 public sealed class PostgresProcessRegisterTests() : ProcessRegisterTests(StoreKind.Postgres);

@@ -49,7 +49,11 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
         await writers.BundleAsync(Topic, Store, Stop);
         await MovedAsync(Sweep.Repair(running, await writers.AroundAsync(Stop))!);
 
-        await writers.Recovery.RecordAsync([.. Enumerable.Range(0, 50).Select(i => Faulted(running) with { Attempt = 100 + i, RunId = Guid.CreateVersion7() })], "worker-key", Stop);
+        await writers.Recovery.RecordAsync(
+            [.. Enumerable.Range(0, 50).Select(i => Faulted(running) with { Attempt = 100 + i, RunId = Guid.CreateVersion7() })],
+            "worker-key",
+            Stop
+        );
 
         Assert.Equal(20, (await TimelineAsync(running.JobId)).Count(entry => entry.Kind == "late_outcome"));
     }
@@ -90,7 +94,13 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         var (failed, done) = (await RunningAsync(), await RunningAsync());
 
-        await Assert.ThrowsAsync<BundleAwayException>(() => writers.Recovery.RecordAsync([Faulted(failed), Faulted(done) with { Kind = OutcomeKind.Succeeded, Fault = null }], "worker-key", Stop));
+        await Assert.ThrowsAsync<BundleAwayException>(() =>
+            writers.Recovery.RecordAsync(
+                [Faulted(failed), Faulted(done) with { Kind = OutcomeKind.Succeeded, Fault = null }],
+                "worker-key",
+                Stop
+            )
+        );
 
         Assert.Equal((JobState.Running, JobState.Succeeded), ((await JobAsync(failed.JobId)).State, (await JobAsync(done.JobId)).State));
         await writers.BundleAsync(Topic, Store, Stop);
@@ -112,7 +122,14 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
 
         await writers.Moves.AddAsync(Sweep.Repair(await JobAsync(running.JobId), around)!, Stop);
 
-        Assert.Equal((JobState.Retrying, 1, 1), ((await JobAsync(running.JobId)).State, told, (await OutboxAsync()).Count(message => message.RoutingKey.StartsWith("faulted.", StringComparison.Ordinal))));
+        Assert.Equal(
+            (JobState.Retrying, 1, 1),
+            (
+                (await JobAsync(running.JobId)).State,
+                told,
+                (await OutboxAsync()).Count(message => message.RoutingKey.StartsWith("faulted.", StringComparison.Ordinal))
+            )
+        );
     }
 
     [Fact]
@@ -127,29 +144,46 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
 
         Assert.Equal((JobState.Succeeded, JobState.Succeeded), ((await JobAsync(before.JobId)).State, (await JobAsync(after.JobId)).State));
         var ended = await JobAsync(bad.JobId);
-        Assert.Equal((JobState.DeadLettered, "terminal", "bad_result", null), (ended.State, ended.FaultClass, ended.Fault!.Code, ended.Result));
+        Assert.Equal(
+            (JobState.DeadLettered, "terminal", "bad_result", null),
+            (ended.State, ended.FaultClass, ended.Fault!.Code, ended.Result)
+        );
     }
 
     /// <summary>Lets the database refuse this result, as it would one that it cannot hold.</summary>
-    private Task RefuseAsync(string result) => Database.ExecuteAsync(Kind == StoreKind.Postgres
-        ? $"alter table jobs add constraint refused check (result <> '{result}'::bytea)"
-        : $"create trigger refused before update on jobs when new.result = cast('{result}' as blob) begin select raise(abort, 'refused'); end");
+    private Task RefuseAsync(string result) =>
+        Database.ExecuteAsync(
+            Kind == StoreKind.Postgres
+                ? $"alter table jobs add constraint refused check (result <> '{result}'::bytea)"
+                : $"create trigger refused before update on jobs when new.result = cast('{result}' as blob) begin select raise(abort, 'refused'); end"
+        );
 
     private static AttemptOutcome Succeeded(Job job, string result) =>
-        Faulted(job) with { Kind = OutcomeKind.Succeeded, Fault = null, Result = System.Text.Json.JsonSerializer.Deserialize<System.Text.Json.JsonElement>(result) };
+        Faulted(job) with
+        {
+            Kind = OutcomeKind.Succeeded,
+            Fault = null,
+            Result = System.Text.Json.JsonSerializer.Deserialize<System.Text.Json.JsonElement>(result),
+        };
 
-    private static AttemptOutcome Faulted(Job job) => new()
-    {
-        JobId = job.JobId,
-        Attempt = job.Attempt,
-        RunId = job.RunId!.Value,
-        PermitId = Guid.CreateVersion7(),
-        Worker = "host/1",
-        StartedAt = DateTimeOffset.UnixEpoch,
-        EndedAt = DateTimeOffset.UnixEpoch,
-        Kind = OutcomeKind.Faulted,
-        Fault = new Fault { Class = "transient", Type = "E", Message = "It broke." },
-    };
+    private static AttemptOutcome Faulted(Job job) =>
+        new()
+        {
+            JobId = job.JobId,
+            Attempt = job.Attempt,
+            RunId = job.RunId!.Value,
+            PermitId = Guid.CreateVersion7(),
+            Worker = "host/1",
+            StartedAt = DateTimeOffset.UnixEpoch,
+            EndedAt = DateTimeOffset.UnixEpoch,
+            Kind = OutcomeKind.Faulted,
+            Fault = new Fault
+            {
+                Class = "transient",
+                Type = "E",
+                Message = "It broke.",
+            },
+        };
 }
 
 public sealed class PostgresOutcomeTests() : OutcomeTests(StoreKind.Postgres);

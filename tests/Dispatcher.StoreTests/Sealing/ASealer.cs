@@ -20,7 +20,13 @@ internal sealed class ASealer : IDisposable
         Table = new SealTable(database.Contexts);
         _clock = new StoreClock(database.Store, time, NullLogger<StoreClock>.Instance);
         Checkpoints = new Checkpoints(Table, Audit, _clock, NullLogger<Checkpoints>.Instance);
-        Sealer = new Sealer(Table, Checkpoints, new DispatcherMetrics(_services.GetRequiredService<IMeterFactory>()), time, NullLogger<Sealer>.Instance);
+        Sealer = new Sealer(
+            Table,
+            Checkpoints,
+            new DispatcherMetrics(_services.GetRequiredService<IMeterFactory>()),
+            time,
+            NullLogger<Sealer>.Instance
+        );
     }
 
     public string Folder { get; }

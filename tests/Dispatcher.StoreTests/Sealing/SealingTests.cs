@@ -13,28 +13,34 @@ public abstract class SealingTests(StoreKind kind) : StoreTest(kind)
         using var first = await ASealer.OnAsync(Database);
         using var second = await ASealer.OnAsync(Database);
 
-        await AtOnceAsync(6, async i =>
-        {
-            for (var round = 0; round < 10; round++)
+        await AtOnceAsync(
+            6,
+            async i =>
             {
-                if (i < 4)
+                for (var round = 0; round < 10; round++)
                 {
-                    await StoredAsync(AJob.New());
+                    if (i < 4)
+                    {
+                        await StoredAsync(AJob.New());
+                    }
+                    else
+                    {
+                        await (i == 4 ? first : second).Sealer.SealAsync(Stop);
+                    }
                 }
-                else
-                {
-                    await (i == 4 ? first : second).Sealer.SealAsync(Stop);
-                }
-            }
 
-            return i;
-        });
+                return i;
+            }
+        );
         await first.Sealer.SealAsync(Stop);
 
         var seals = await first.Table.AfterAsync(0, 1_000, Stop);
         Assert.Equal(41, seals.Count);
         Assert.Equal(Enumerable.Range(1, 41).Select(i => (long)i), seals.Select(seal => seal.Seq));
-        Assert.Equal((await Database.QueryAsync("select entry_id from timeline order by entry_id")).Select(row => row[0]), seals.Select(seal => (object)seal.EntryId).Order());
+        Assert.Equal(
+            (await Database.QueryAsync("select entry_id from timeline order by entry_id")).Select(row => row[0]),
+            seals.Select(seal => (object)seal.EntryId).Order()
+        );
     }
 
     [Fact]
@@ -123,7 +129,11 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
         await using var late = new NpgsqlConnection(Database.PostgresConnectionString);
         await late.OpenAsync(Stop);
         await using var transaction = await late.BeginTransactionAsync(Stop);
-        await using var insert = new NpgsqlCommand("insert into timeline (job_id, at, kind, attempt, actor, detail) values (gen_random_uuid(), 1, 'late', 0, 'x', '{}')", late, transaction);
+        await using var insert = new NpgsqlCommand(
+            "insert into timeline (job_id, at, kind, attempt, actor, detail) values (gen_random_uuid(), 1, 'late', 0, 'x', '{}')",
+            late,
+            transaction
+        );
         await insert.ExecuteNonQueryAsync(Stop);
         for (var i = 0; i < 3; i++)
         {
@@ -157,9 +167,11 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
             time.Move(TimeSpan.FromSeconds(11));
         }
 
-        await Database.ExecuteAsync("""
+        await Database.ExecuteAsync(
+            """
             insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) overriding system value select 0, job_id, at, kind, attempt, actor, detail from timeline where entry_id = 1
-            """);
+            """
+        );
         var above = await sealer.Sealer.SealAsync(Stop);
         time.Move(TimeSpan.FromHours(2));
 
@@ -170,7 +182,11 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
     [InlineData("truncate timeline_seals")]
     [InlineData("truncate timeline_checkpoints")]
     public async Task Refuses_to_empty_seals_and_checkpoints(string statement) =>
-        Assert.Contains("append-only", (await Assert.ThrowsAnyAsync<DbException>(() => Database.ExecuteAsync(statement))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "append-only",
+            (await Assert.ThrowsAnyAsync<DbException>(() => Database.ExecuteAsync(statement))).Message,
+            StringComparison.Ordinal
+        );
 }
 
 public sealed class SqliteSealingTests() : SealingTests(StoreKind.Sqlite)
@@ -178,12 +194,18 @@ public sealed class SqliteSealingTests() : SealingTests(StoreKind.Sqlite)
     [Theory]
     [InlineData("replace into timeline_seals select seq, entry_id, job_id, 7, hash from timeline_seals")]
     [InlineData("replace into timeline_seals select seq + 100, entry_id, job_id, 7, hash from timeline_seals")]
-    [InlineData("replace into timeline_checkpoints select size, key_id, 'x', root, head, at, signature, frontier from timeline_checkpoints")]
+    [InlineData(
+        "replace into timeline_checkpoints select size, key_id, 'x', root, head, at, signature, frontier from timeline_checkpoints"
+    )]
     public async Task Refuses_to_replace_seals_and_checkpoints(string statement)
     {
         using var sealer = await ASealer.OnAsync(Database);
         await sealer.RunAsync();
 
-        Assert.Contains("append-only", (await Assert.ThrowsAnyAsync<DbException>(() => Database.ExecuteAsync(statement))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "append-only",
+            (await Assert.ThrowsAnyAsync<DbException>(() => Database.ExecuteAsync(statement))).Message,
+            StringComparison.Ordinal
+        );
     }
 }

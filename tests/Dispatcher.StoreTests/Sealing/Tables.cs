@@ -11,11 +11,18 @@ internal static class Tables
     {
         if (kind == StoreKind.Postgres)
         {
-            await database.ExecuteAsync(string.Join(' ', Names.Select(name => $"alter table {name} disable trigger all;")) + (keepIdentity ? "" : " alter table timeline alter column entry_id drop identity if exists"));
+            await database.ExecuteAsync(
+                string.Join(' ', Names.Select(name => $"alter table {name} disable trigger all;"))
+                    + (keepIdentity ? "" : " alter table timeline alter column entry_id drop identity if exists")
+            );
             return;
         }
 
-        foreach (var trigger in await database.QueryAsync($"select name from sqlite_schema where type = 'trigger' and tbl_name in ('{string.Join("', '", Names)}')"))
+        foreach (
+            var trigger in await database.QueryAsync(
+                $"select name from sqlite_schema where type = 'trigger' and tbl_name in ('{string.Join("', '", Names)}')"
+            )
+        )
         {
             await database.ExecuteAsync($"drop trigger {trigger[0]}");
         }

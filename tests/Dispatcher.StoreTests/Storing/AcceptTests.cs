@@ -61,7 +61,12 @@ public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task A_known_id_or_key_changes_nothing()
     {
-        foreach (var (firstDenied, same, secondDenied) in from one in Either from same in Identities from other in Either select (one, same, other))
+        foreach (
+            var (firstDenied, same, secondDenied) in from one in Either
+            from same in Identities
+            from other in Either
+            select (one, same, other)
+        )
         {
             var of = $"{same} of a {(firstDenied ? "denial" : "job")}, {(secondDenied ? "denied" : "accepted")} now";
             var first = AJob.New(of);
@@ -104,7 +109,10 @@ public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
     {
         await AcceptAsync(AnAcceptance.Of(AJob.New("key")), AnAcceptance.Denying(AJob.New("denied")));
 
-        var committed = await AcceptAsync(AnAcceptance.Of(AJob.New("key").By("shipping")), AnAcceptance.Of(AJob.New("denied").By("shipping")));
+        var committed = await AcceptAsync(
+            AnAcceptance.Of(AJob.New("key").By("shipping")),
+            AnAcceptance.Of(AJob.New("denied").By("shipping"))
+        );
 
         Assert.Equal(2, committed.Jobs.Count);
     }
@@ -112,7 +120,12 @@ public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task Jobs_without_a_key_do_not_meet()
     {
-        var committed = await AcceptAsync(AnAcceptance.Of(AJob.New()), AnAcceptance.Of(AJob.New()), AnAcceptance.Denying(AJob.New()), AnAcceptance.Denying(AJob.New()));
+        var committed = await AcceptAsync(
+            AnAcceptance.Of(AJob.New()),
+            AnAcceptance.Of(AJob.New()),
+            AnAcceptance.Denying(AJob.New()),
+            AnAcceptance.Denying(AJob.New())
+        );
 
         Assert.Equal(4, committed.Jobs.Count);
     }

@@ -15,7 +15,10 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
 
         var row = Assert.Single(await ReadAsync(db => Task.FromResult(db.ActiveBundle.ToList())));
         Assert.Equal((2L, "policy-2", "anna"), (row.Serial, row.Hash, row.Actor));
-        Assert.Equal([0, 0xFF, 7], (await ReadAsync(db => Task.FromResult(db.Bundles.Single(bundle => bundle.Hash == "policy-2")))).Archive);
+        Assert.Equal(
+            [0, 0xFF, 7],
+            (await ReadAsync(db => Task.FromResult(db.Bundles.Single(bundle => bundle.Hash == "policy-2")))).Archive
+        );
         var entry = (await TimelineAsync(Guid.Empty))[^1];
         Assert.Equal((TimelineKinds.BundleActivated, "anna", "policy-2"), (entry.Kind, entry.Actor, Hash(entry)));
     }
@@ -34,11 +37,14 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task Activations_at_the_same_moment_each_count_once()
     {
-        await AtOnceAsync(8, async i =>
-        {
-            await ActivateAsync($"policy-{i % 3}");
-            return i;
-        });
+        await AtOnceAsync(
+            8,
+            async i =>
+            {
+                await ActivateAsync($"policy-{i % 3}");
+                return i;
+            }
+        );
 
         Assert.Equal(9, (await ReadAsync(db => Task.FromResult(db.ActiveBundle.Single()))).Serial);
     }
@@ -47,12 +53,22 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     public async Task Its_line_tells_who_what_why_and_what_was_before_and_its_message_is_stored_with_it()
     {
         var message = AMessage.New();
-        await Store.ActivateAsync(before => AnActivation.Of("policy-2", "anna") with { Before = before!.Hash, Pinned = true, Outbox = [message] }, Stop);
+        await Store.ActivateAsync(
+            before => AnActivation.Of("policy-2", "anna") with { Before = before!.Hash, Pinned = true, Outbox = [message] },
+            Stop
+        );
 
         var line = JsonDocument.Parse((await TimelineAsync(Guid.Empty))[^1].Detail).RootElement;
         Assert.Equal(
             ("policy-2", 2, AJob.Policy, true, "tried"),
-            (line.GetProperty("policy_hash").GetString(), line.GetProperty("serial").GetInt64(), line.GetProperty("before").GetString(), line.GetProperty("pinned").GetBoolean(), line.GetProperty("reason").GetString()));
+            (
+                line.GetProperty("policy_hash").GetString(),
+                line.GetProperty("serial").GetInt64(),
+                line.GetProperty("before").GetString(),
+                line.GetProperty("pinned").GetBoolean(),
+                line.GetProperty("reason").GetString()
+            )
+        );
         Assert.Equal(message.MessageId, Assert.Single(await OutboxAsync()).MessageId);
         Assert.True((await ReadAsync(db => Task.FromResult(db.ActiveBundle.Single()))).Pinned);
     }
@@ -82,15 +98,23 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     [Fact(Timeout = 60_000)]
     public async Task No_folder_gets_past_a_pin()
     {
-        await AtOnceAsync(6, async i =>
-        {
-            for (var n = 0; n < 40; n++)
+        await AtOnceAsync(
+            6,
+            async i =>
             {
-                await Store.ActivateAsync(i < 2 ? _ => AnActivation.Of(PolicyOf(n), "anna") with { Pinned = n % 2 == 0 } : before => before!.Pinned ? null : AnActivation.Of(PolicyOf(n), "folder"), Stop);
-            }
+                for (var n = 0; n < 40; n++)
+                {
+                    await Store.ActivateAsync(
+                        i < 2
+                            ? _ => AnActivation.Of(PolicyOf(n), "anna") with { Pinned = n % 2 == 0 }
+                            : before => before!.Pinned ? null : AnActivation.Of(PolicyOf(n), "folder"),
+                        Stop
+                    );
+                }
 
-            return i;
-        });
+                return i;
+            }
+        );
 
         var pinned = false;
         var byFolders = 0;
@@ -112,23 +136,26 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     public async Task Nothing_commits_under_a_bundle_that_is_not_in_force_at_its_commit()
     {
         var (activations, dispatched) = (0, 0);
-        await AtOnceAsync(6, async i =>
-        {
-            for (var n = i; Volatile.Read(ref activations) < 60 || Volatile.Read(ref dispatched) < 30; n++)
+        await AtOnceAsync(
+            6,
+            async i =>
             {
-                if (i < 2)
+                for (var n = i; Volatile.Read(ref activations) < 60 || Volatile.Read(ref dispatched) < 30; n++)
                 {
-                    await ActivateAsync(PolicyOf(n));
-                    Interlocked.Increment(ref activations);
+                    if (i < 2)
+                    {
+                        await ActivateAsync(PolicyOf(n));
+                        Interlocked.Increment(ref activations);
+                    }
+                    else
+                    {
+                        Interlocked.Add(ref dispatched, await AcceptAndDispatchAsync(n));
+                    }
                 }
-                else
-                {
-                    Interlocked.Add(ref dispatched, await AcceptAndDispatchAsync(n));
-                }
-            }
 
-            return i;
-        });
+                return i;
+            }
+        );
 
         var entries = await ReadAsync(db => Task.FromResult(db.Timeline.OrderBy(entry => entry.EntryId).ToList()));
         var inForce = "";
@@ -156,7 +183,10 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
         }
 
         var job = await JobAsync(acceptance.JobId);
-        var dispatch = new Move(job, job with { State = JobState.Dispatched, PolicyHash = PolicyOf(n) }) { Entry = entry with { Kind = TimelineKinds.Dispatched } };
+        var dispatch = new Move(job, job with { State = JobState.Dispatched, PolicyHash = PolicyOf(n) })
+        {
+            Entry = entry with { Kind = TimelineKinds.Dispatched },
+        };
         return (await Store.MoveAsync([dispatch], Stop)).Jobs.Count;
     }
 }

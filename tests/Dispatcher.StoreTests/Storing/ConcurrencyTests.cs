@@ -10,16 +10,19 @@ public abstract class ConcurrencyTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task Eight_tasks_that_do_everything_at_once_all_finish()
     {
-        var stored = await AtOnceAsync(8, async _ =>
-        {
-            var mine = 0;
-            for (var n = 0; n < 10; n++)
+        var stored = await AtOnceAsync(
+            8,
+            async _ =>
             {
-                mine += await LifeAsync();
-            }
+                var mine = 0;
+                for (var n = 0; n < 10; n++)
+                {
+                    mine += await LifeAsync();
+                }
 
-            return mine;
-        });
+                return mine;
+            }
+        );
 
         Assert.Equal([.. Enumerable.Repeat(10, 8)], stored);
         Assert.All(await JobsAsync(), job => Assert.Equal((JobState.Succeeded, 3), (job.State, job.Version)));
@@ -33,11 +36,16 @@ public abstract class ConcurrencyTests(StoreKind kind) : StoreTest(kind)
         // Half of each batch are ids that all share, in another order each time; keys run against ids.
         var shared = Enumerable.Range(0, 40).Select(i => AJob.New($"shared-{40 - i}")).ToList();
 
-        var committed = await AtOnceAsync(8, async i =>
-        {
-            var batch = shared.Concat(Enumerable.Range(0, 10).Select(_ => AJob.New())).OrderBy(job => i % 2 == 0 ? job.JobId : new Guid([.. job.JobId.ToByteArray().Reverse()]));
-            return await Store.AcceptAsync([.. batch.Select(AnAcceptance.Of)], null, Stop);
-        });
+        var committed = await AtOnceAsync(
+            8,
+            async i =>
+            {
+                var batch = shared
+                    .Concat(Enumerable.Range(0, 10).Select(_ => AJob.New()))
+                    .OrderBy(job => i % 2 == 0 ? job.JobId : new Guid([.. job.JobId.ToByteArray().Reverse()]));
+                return await Store.AcceptAsync([.. batch.Select(AnAcceptance.Of)], null, Stop);
+            }
+        );
 
         Assert.Equal(40 + 80, committed.Sum(c => c.Jobs.Count));
         Assert.Equal(40 + 80, await Database.CountAsync("jobs"));
@@ -48,39 +56,47 @@ public abstract class ConcurrencyTests(StoreKind kind) : StoreTest(kind)
     public async Task Heartbeats_and_moves_of_the_same_rows_in_another_order_finish()
     {
         var now = await Store.NowAsync(Stop);
-        var jobs = Enumerable.Range(0, 200).Select(_ => AJob.New() with
-        {
-            State = JobState.Running,
-            RunId = Guid.CreateVersion7(),
-            ClaimedBy = "worker-key",
-            DueAt = 1,
-            HeartbeatUs = 1_000_000,
-            RunUntil = now + 600_000_000,
-        }).ToList();
+        var jobs = Enumerable
+            .Range(0, 200)
+            .Select(_ =>
+                AJob.New() with
+                {
+                    State = JobState.Running,
+                    RunId = Guid.CreateVersion7(),
+                    ClaimedBy = "worker-key",
+                    DueAt = 1,
+                    HeartbeatUs = 1_000_000,
+                    RunUntil = now + 600_000_000,
+                }
+            )
+            .ToList();
         await Store.AcceptAsync([.. jobs.Select(AnAcceptance.Of)], null, Stop);
         var runs = jobs.Select(job => new Run { JobId = job.JobId, RunId = job.RunId!.Value }).Reverse().ToList();
 
-        var moved = await AtOnceAsync(6, async i =>
-        {
-            for (var n = 0; n < 20 && i % 3 == 0; n++)
+        var moved = await AtOnceAsync(
+            6,
+            async i =>
             {
-                Assert.Equal(200, (await Store.BeatAsync(runs, "worker-key", Stop)).Count);
-            }
+                for (var n = 0; n < 20 && i % 3 == 0; n++)
+                {
+                    Assert.Equal(200, (await Store.BeatAsync(runs, "worker-key", Stop)).Count);
+                }
 
-            for (var n = 0; n < 20 && i % 3 == 1; n++)
-            {
-                await Store.TakeDueAsync(200, TimeSpan.FromMilliseconds(1), Stop);
-            }
+                for (var n = 0; n < 20 && i % 3 == 1; n++)
+                {
+                    await Store.TakeDueAsync(200, TimeSpan.FromMilliseconds(1), Stop);
+                }
 
-            var wins = 0;
-            for (var n = 0; n < 20 && i % 3 == 2; n++)
-            {
-                var rows = (await JobsAsync()).OrderBy(job => job.JobId);
-                wins += (await Store.MoveAsync([.. rows.Select(job => new Move(job, job))], Stop)).Jobs.Count;
-            }
+                var wins = 0;
+                for (var n = 0; n < 20 && i % 3 == 2; n++)
+                {
+                    var rows = (await JobsAsync()).OrderBy(job => job.JobId);
+                    wins += (await Store.MoveAsync([.. rows.Select(job => new Move(job, job))], Stop)).Jobs.Count;
+                }
 
-            return wins;
-        });
+                return wins;
+            }
+        );
 
         Assert.Equal(moved.Sum(), (await JobsAsync()).Sum(job => job.Version));
     }

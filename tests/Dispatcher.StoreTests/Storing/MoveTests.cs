@@ -37,7 +37,19 @@ public abstract class MoveTests(StoreKind kind) : StoreTest(kind)
         Assert.Empty(committed.Jobs);
         Assert.Equal(AJob.Policy, committed.ActiveHash);
         var after = await JobAsync(running.JobId);
-        Assert.Equal(before, (await CountsAsync(), after with { Labels = before.Item2.Labels, RiskTags = before.Item2.RiskTags, Payload = before.Item2.Payload, Rules = before.Item2.Rules }));
+        Assert.Equal(
+            before,
+            (
+                await CountsAsync(),
+                after with
+                {
+                    Labels = before.Item2.Labels,
+                    RiskTags = before.Item2.RiskTags,
+                    Payload = before.Item2.Payload,
+                    Rules = before.Item2.Rules,
+                }
+            )
+        );
     }
 
     [Fact]
@@ -144,7 +156,12 @@ public abstract class MoveTests(StoreKind kind) : StoreTest(kind)
 
     private static Move Broken(Job running)
     {
-        var after = running with { State = JobState.DeadLettered, Fault = new Fault { Type = "E", Message = "it broke" }, FaultClass = "terminal" };
+        var after = running with
+        {
+            State = JobState.DeadLettered,
+            Fault = new Fault { Type = "E", Message = "it broke" },
+            FaultClass = "terminal",
+        };
         return new Move(running, after)
         {
             Entry = AnAcceptance.Of(after).Entry with { Kind = TimelineKinds.Faulted },

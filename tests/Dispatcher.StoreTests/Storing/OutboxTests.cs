@@ -51,17 +51,20 @@ public abstract class OutboxTests(StoreKind kind) : StoreTest(kind)
         await Store.RecordAsync([], messages, Stop);
         await EverythingIsDueAsync();
 
-        var taken = await AtOnceAsync(8, async _ =>
-        {
-            var mine = new List<Guid>();
-            while (await Store.TakeOutboxAsync(7, Minute, Stop) is { Count: > 0 } some)
+        var taken = await AtOnceAsync(
+            8,
+            async _ =>
             {
-                Assert.InRange(some.Count, 1, 7);
-                mine.AddRange(some.Select(message => message.MessageId));
-            }
+                var mine = new List<Guid>();
+                while (await Store.TakeOutboxAsync(7, Minute, Stop) is { Count: > 0 } some)
+                {
+                    Assert.InRange(some.Count, 1, 7);
+                    mine.AddRange(some.Select(message => message.MessageId));
+                }
 
-            return mine;
-        });
+                return mine;
+            }
+        );
 
         Assert.Equal(messages.Select(message => message.MessageId).Order(), taken.SelectMany(mine => mine).Order());
     }
@@ -142,7 +145,10 @@ public abstract class OutboxTests(StoreKind kind) : StoreTest(kind)
 
         Assert.Equal(2, await Database.CountAsync("dead_letters"));
         Assert.Single(await TimelineAsync(first.DeadLetter.DeadLetterId));
-        Assert.Equal(new[] { first, neighbour }.Select(refusal => refusal.Outbox[0].MessageId).Order(), (await OutboxAsync()).Select(message => message.MessageId).Order());
+        Assert.Equal(
+            new[] { first, neighbour }.Select(refusal => refusal.Outbox[0].MessageId).Order(),
+            (await OutboxAsync()).Select(message => message.MessageId).Order()
+        );
     }
 
     private async Task<int> TakeAsync(int limit) => (await Store.TakeOutboxAsync(limit, Minute, Stop)).Count;

@@ -40,8 +40,36 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         "set session_replication_role = replica",
         "alter table timeline owner to current_user",
         "insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) overriding system value values (-1, gen_random_uuid(), 1, 'accepted', 0, 'x', '')",
-        .. Refused("jobs", "job_id", "principal", "topic", "labels", "risk_tags", "payload", "idempotency_key", "workflow_id", "cost_tokens", "cost_usd_micros", "not_after", "job_hash", "reply_to", "created_at"),
-        .. Refused("approvals", "approval_id", "job_id", "round", "job_hash", "policy_hash", "basis_hash", "view_hash", "requirement", "created_at", "decide_by"),
+        .. Refused(
+            "jobs",
+            "job_id",
+            "principal",
+            "topic",
+            "labels",
+            "risk_tags",
+            "payload",
+            "idempotency_key",
+            "workflow_id",
+            "cost_tokens",
+            "cost_usd_micros",
+            "not_after",
+            "job_hash",
+            "reply_to",
+            "created_at"
+        ),
+        .. Refused(
+            "approvals",
+            "approval_id",
+            "job_id",
+            "round",
+            "job_hash",
+            "policy_hash",
+            "basis_hash",
+            "view_hash",
+            "requirement",
+            "created_at",
+            "decide_by"
+        ),
         .. Refused("denials", "job_id", "principal", "job_hash", "policy_hash", "payload", "labels"),
         .. Refused("dead_letters", "dead_letter_id", "fault_class", "owner", "fault", "body", "body_sha256", "job_id"),
         .. Refused("bundles", "hash", "archive", "first_activated_at"),
@@ -59,7 +87,15 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
 
     private static readonly string[] NoNames =
     [
-        "", "Serve", "1serve", "serve me", "serve;drop table jobs", "serve\n", "\"serve\"", "serve-role", "sérve",
+        "",
+        "Serve",
+        "1serve",
+        "serve me",
+        "serve;drop table jobs",
+        "serve\n",
+        "\"serve\"",
+        "serve-role",
+        "sérve",
         "a234567890123456789012345678901234567890123456789012345678901234",
     ];
 
@@ -92,8 +128,18 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
 
         await store.ActivateAsync(_ => AnActivation.Of("policy-2") with { Outbox = [AMessage.New()] }, Stop);
         var job = AJob.New("key").Under("policy-2").DueAt(1);
-        Assert.Equal(2, (await store.AcceptAsync([AnAcceptance.Of(job), AnAcceptance.Denying(AJob.New().Under("policy-2"))], AMessage.New(), Stop)).Jobs.Count);
-        var dead = new Move(job, job with { State = JobState.Dispatched, PolicyHash = "policy-2" }) { Entry = AnAcceptance.Of(job).Entry, DeadLetter = ADeadLetter.Of(job), Outbox = [AMessage.New()] };
+        Assert.Equal(
+            2,
+            (await store.AcceptAsync([AnAcceptance.Of(job), AnAcceptance.Denying(AJob.New().Under("policy-2"))], AMessage.New(), Stop))
+                .Jobs
+                .Count
+        );
+        var dead = new Move(job, job with { State = JobState.Dispatched, PolicyHash = "policy-2" })
+        {
+            Entry = AnAcceptance.Of(job).Entry,
+            DeadLetter = ADeadLetter.Of(job),
+            Outbox = [AMessage.New()],
+        };
         Assert.Single((await store.MoveAsync([dead], Stop)).Jobs);
         Assert.Single(await store.TakeDueAsync(10, TimeSpan.FromMinutes(1), Stop));
         await store.RefuseAsync([ARefusal.Of([AMessage.New()])], Stop);
@@ -108,7 +154,20 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         var seals = services.GetRequiredService<SealTable>();
         await seals.SealAsync(0, 100, Stop);
         using var key = CheckpointKey.Create();
-        await seals.AddAsync(key.Sign(new TimelineCheckpoint { Size = 1, KeyId = "", Origin = "dispatcher/0", Root = [], Head = [], At = 1 }), Stop);
+        await seals.AddAsync(
+            key.Sign(
+                new TimelineCheckpoint
+                {
+                    Size = 1,
+                    KeyId = "",
+                    Origin = "dispatcher/0",
+                    Root = [],
+                    Head = [],
+                    At = 1,
+                }
+            ),
+            Stop
+        );
     }
 
     [Fact]
@@ -129,13 +188,18 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
     [Theory]
     [InlineData("update api_keys set revoked_at = null")]
     [InlineData("update api_keys set revoked_at = 2")]
-    [InlineData("insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', '', 'no list', '[]', 1)")]
-    [InlineData("insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', '', '[]', '{}', 1)")]
+    [InlineData(
+        "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', '', 'no list', '[]', 1)"
+    )]
+    [InlineData(
+        "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', '', '[]', '{}', 1)"
+    )]
     [InlineData("insert into workers values ('p', 'w', 'i', '1', 'no list', '[]', '[]', 1, false, 1, 1)")]
     public async Task It_cannot_revive_a_key_or_write_a_row_that_no_server_can_read(string statement)
     {
         await Database.ExecuteAsync(
-            "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at, revoked_at) values ('k', 'h', 's', '', '[]', '[]', 1, 1)");
+            "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at, revoked_at) values ('k', 'h', 's', '', '[]', '[]', 1, 1)"
+        );
         await using var services = Serving();
         await using var command = services.GetRequiredService<NpgsqlDataSource>().CreateCommand(statement);
 
@@ -157,7 +221,9 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
             var refused = await Record.ExceptionAsync(() => command.ExecuteNonQueryAsync(Stop)) as PostgresException;
 
             // By the database's permissions, not by the timeline's trigger, which is a second lock.
-            var byPermission = refused?.SqlState == PostgresErrorCodes.InsufficientPrivilege && !refused.Message.Contains("append-only", StringComparison.Ordinal);
+            var byPermission =
+                refused?.SqlState == PostgresErrorCodes.InsufficientPrivilege
+                && !refused.Message.Contains("append-only", StringComparison.Ordinal);
             Assert.True(byPermission, $"\"{statement}\" ended with: {refused?.Message ?? "no fault"}");
         }
     }
@@ -168,7 +234,9 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         await Database.ExecuteAsync($"drop owned by {_role}");
         await using var services = Serving();
 
-        await Assert.ThrowsAsync<PostgresException>(() => services.GetRequiredService<IStore>().AcceptAsync([AnAcceptance.Of(AJob.New())], null, Stop));
+        await Assert.ThrowsAsync<PostgresException>(() =>
+            services.GetRequiredService<IStore>().AcceptAsync([AnAcceptance.Of(AJob.New())], null, Stop)
+        );
     }
 
     [Fact]
@@ -207,12 +275,15 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
     }
 
     /// <summary>Removing rows, and changing each of these columns.</summary>
-    private static IEnumerable<string> Refused(string table, params string[] columns) => [$"delete from {table}", $"truncate {table}", .. columns.Select(column => $"update {table} set {column} = {column}")];
+    private static IEnumerable<string> Refused(string table, params string[] columns) =>
+        [$"delete from {table}", $"truncate {table}", .. columns.Select(column => $"update {table} set {column} = {column}")];
 
     private ServiceProvider Serving()
     {
         var services = new ServiceCollection();
-        services.AddPostgresStore(new NpgsqlConnectionStringBuilder(Database.PostgresConnectionString) { Username = _role }.ConnectionString);
+        services.AddPostgresStore(
+            new NpgsqlConnectionStringBuilder(Database.PostgresConnectionString) { Username = _role }.ConnectionString
+        );
         return services.BuildServiceProvider();
     }
 

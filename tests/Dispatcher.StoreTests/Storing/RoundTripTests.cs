@@ -17,7 +17,10 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
         var full = AJob.Full();
         var least = Least() with { PolicyHash = "" };
 
-        var same = typeof(Job).GetProperties().Where(property => Text(property.GetValue(full)) == Text(property.GetValue(least))).Select(property => property.Name);
+        var same = typeof(Job)
+            .GetProperties()
+            .Where(property => Text(property.GetValue(full)) == Text(property.GetValue(least)))
+            .Select(property => property.Name);
 
         Assert.Equal(GivenByTheStore.Append(nameof(Job.Version)).Order(), same.Order());
     }
@@ -58,22 +61,25 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
         await MovedAsync(move);
 
         // What was handed in stays as it was, whatever the move says.
-        AssertSame(move.After with
-        {
-            JobId = stored.JobId,
-            Labels = stored.Labels,
-            RiskTags = stored.RiskTags,
-            Payload = stored.Payload,
-            IdempotencyKey = stored.IdempotencyKey,
-            WorkflowId = stored.WorkflowId,
-            CostTokens = stored.CostTokens,
-            CostUsdMicros = stored.CostUsdMicros,
-            NotAfter = stored.NotAfter,
-            JobHash = stored.JobHash,
-            ReplyTo = stored.ReplyTo,
-            CorrelationId = stored.CorrelationId,
-            TraceParent = stored.TraceParent,
-        }, await JobAsync(stored.JobId));
+        AssertSame(
+            move.After with
+            {
+                JobId = stored.JobId,
+                Labels = stored.Labels,
+                RiskTags = stored.RiskTags,
+                Payload = stored.Payload,
+                IdempotencyKey = stored.IdempotencyKey,
+                WorkflowId = stored.WorkflowId,
+                CostTokens = stored.CostTokens,
+                CostUsdMicros = stored.CostUsdMicros,
+                NotAfter = stored.NotAfter,
+                JobHash = stored.JobHash,
+                ReplyTo = stored.ReplyTo,
+                CorrelationId = stored.CorrelationId,
+                TraceParent = stored.TraceParent,
+            },
+            await JobAsync(stored.JobId)
+        );
     }
 
     [Fact]
@@ -110,7 +116,9 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task Every_state_and_verdict_comes_back()
     {
-        var jobs = Enum.GetValues<JobState>().SelectMany(state => Enum.GetValues<Verdict>().Select(verdict => AJob.New() with { State = state, Verdict = verdict })).ToList();
+        var jobs = Enum.GetValues<JobState>()
+            .SelectMany(state => Enum.GetValues<Verdict>().Select(verdict => AJob.New() with { State = state, Verdict = verdict }))
+            .ToList();
 
         await Store.AcceptAsync([.. jobs.Select(AnAcceptance.Of)], null, Stop);
 
@@ -131,7 +139,15 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
     public async Task Every_column_of_a_message_comes_back()
     {
         var message = AMessage.New();
-        var bare = new OutboxMessage { MessageId = Guid.CreateVersion7(), Exchange = "", RoutingKey = "dispatcher.dispatch", Mandatory = false, Type = "dispatch", Body = [] };
+        var bare = new OutboxMessage
+        {
+            MessageId = Guid.CreateVersion7(),
+            Exchange = "",
+            RoutingKey = "dispatcher.dispatch",
+            Mandatory = false,
+            Type = "dispatch",
+            Body = [],
+        };
 
         await Store.RecordAsync([], [message, bare], Stop);
 
@@ -162,16 +178,17 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
         Assert.InRange(there, here - 2_000_000, here + 50_000);
     }
 
-    private static Job Least() => new()
-    {
-        JobId = Guid.CreateVersion7(),
-        Principal = "p",
-        Topic = "t",
-        Labels = new Dictionary<string, string>(),
-        RiskTags = [],
-        Payload = [],
-        PolicyHash = AJob.Policy,
-    };
+    private static Job Least() =>
+        new()
+        {
+            JobId = Guid.CreateVersion7(),
+            Principal = "p",
+            Topic = "t",
+            Labels = new Dictionary<string, string>(),
+            RiskTags = [],
+            Payload = [],
+            PolicyHash = AJob.Policy,
+        };
 
     private static void AssertSame(Job expected, Job seen)
     {
@@ -179,7 +196,8 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
         {
             Assert.True(
                 Text(property.GetValue(expected)) == Text(property.GetValue(seen)),
-                $"{property.Name} was written as {Text(property.GetValue(expected))} and read as {Text(property.GetValue(seen))}.");
+                $"{property.Name} was written as {Text(property.GetValue(expected))} and read as {Text(property.GetValue(seen))}."
+            );
         }
     }
 

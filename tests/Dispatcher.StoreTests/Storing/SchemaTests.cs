@@ -10,8 +10,13 @@ public abstract class SchemaTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task The_tables_have_the_columns_of_the_model()
     {
-        var expected = await ReadAsync(db => Task.FromResult(
-            db.Model.GetEntityTypes().SelectMany(entity => entity.GetProperties().Select(property => Line(entity.GetTableName()!, property))).ToList()));
+        var expected = await ReadAsync(db =>
+            Task.FromResult(
+                db.Model.GetEntityTypes()
+                    .SelectMany(entity => entity.GetProperties().Select(property => Line(entity.GetTableName()!, property)))
+                    .ToList()
+            )
+        );
 
         // This column only keeps the table to one row.
         var seen = (await ColumnsAsync()).Where(line => !line.StartsWith("active_bundle.only_row ", StringComparison.Ordinal));
@@ -24,7 +29,11 @@ public abstract class SchemaTests(StoreKind kind) : StoreTest(kind)
     {
         var written = Columns.NewJob.Select(column => column.Name).Concat(["created_at", "updated_at", "finished_at"]);
 
-        var expected = await ReadAsync(db => Task.FromResult(db.Model.FindEntityType(typeof(Jobs.Job))!.GetProperties().Select(property => property.GetColumnName()).ToList()));
+        var expected = await ReadAsync(db =>
+            Task.FromResult(
+                db.Model.FindEntityType(typeof(Jobs.Job))!.GetProperties().Select(property => property.GetColumnName()).ToList()
+            )
+        );
 
         Assert.Equal(expected.Order(StringComparer.Ordinal), written.Order(StringComparer.Ordinal));
     }
@@ -46,15 +55,21 @@ public abstract class SchemaTests(StoreKind kind) : StoreTest(kind)
 
     private protected abstract string TypeOf(IProperty property);
 
-    private string Line(string table, IProperty property) => $"{table}.{property.GetColumnName()} {(property.IsNullable ? "null" : "not null")}{TypeOf(property)}";
+    private string Line(string table, IProperty property) =>
+        $"{table}.{property.GetColumnName()} {(property.IsNullable ? "null" : "not null")}{TypeOf(property)}";
 }
 
 public sealed class PostgresSchemaTests() : SchemaTests(StoreKind.Postgres)
 {
-    private protected override async Task<IEnumerable<string>> ColumnsAsync() => (await Database.QueryAsync("""
-        select table_name || '.' || column_name || case is_nullable when 'YES' then ' null ' else ' not null ' end || data_type
-        from information_schema.columns where table_schema = 'public' and table_name not like '\_\_%'
-        """)).Select(row => (string)row[0]!);
+    private protected override async Task<IEnumerable<string>> ColumnsAsync() =>
+        (
+            await Database.QueryAsync(
+                """
+                select table_name || '.' || column_name || case is_nullable when 'YES' then ' null ' else ' not null ' end || data_type
+                from information_schema.columns where table_schema = 'public' and table_name not like '\_\_%'
+                """
+            )
+        ).Select(row => (string)row[0]!);
 
     private protected override string TypeOf(IProperty property) => " " + property.GetColumnType();
 }
@@ -62,10 +77,15 @@ public sealed class PostgresSchemaTests() : SchemaTests(StoreKind.Postgres)
 /// <summary>SQLite does not hold a column to its type. Its primary keys of text may be null by its own rule, which no row here makes use of.</summary>
 public sealed class SqliteSchemaTests() : SchemaTests(StoreKind.Sqlite)
 {
-    private protected override async Task<IEnumerable<string>> ColumnsAsync() => (await Database.QueryAsync("""
-        select t.name || '.' || c.name || iif(c."notnull" or c.pk, ' not null', ' null')
-        from sqlite_schema t, pragma_table_info(t.name) c where t.type = 'table' and t.name not like '\_\_%' escape '\' and t.name not like 'sqlite%'
-        """)).Select(row => (string)row[0]!);
+    private protected override async Task<IEnumerable<string>> ColumnsAsync() =>
+        (
+            await Database.QueryAsync(
+                """
+                select t.name || '.' || c.name || iif(c."notnull" or c.pk, ' not null', ' null')
+                from sqlite_schema t, pragma_table_info(t.name) c where t.type = 'table' and t.name not like '\_\_%' escape '\' and t.name not like 'sqlite%'
+                """
+            )
+        ).Select(row => (string)row[0]!);
 
     private protected override string TypeOf(IProperty property) => "";
 }

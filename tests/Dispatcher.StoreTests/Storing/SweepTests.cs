@@ -65,17 +65,20 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
         var jobs = Enumerable.Range(0, 300).Select(_ => AJob.New().DueAt(10)).ToList();
         await Store.AcceptAsync([.. jobs.Select(AnAcceptance.Of)], null, Stop);
 
-        var taken = await AtOnceAsync(8, async _ =>
-        {
-            var mine = new List<Guid>();
-            while (await Store.TakeDueAsync(7, Minute, Stop) is { Count: > 0 } some)
+        var taken = await AtOnceAsync(
+            8,
+            async _ =>
             {
-                Assert.InRange(some.Count, 1, 7);
-                mine.AddRange(some.Select(job => job.JobId));
-            }
+                var mine = new List<Guid>();
+                while (await Store.TakeDueAsync(7, Minute, Stop) is { Count: > 0 } some)
+                {
+                    Assert.InRange(some.Count, 1, 7);
+                    mine.AddRange(some.Select(job => job.JobId));
+                }
 
-            return mine;
-        });
+                return mine;
+            }
+        );
 
         Assert.Equal(jobs.Select(job => job.JobId).Order(), taken.SelectMany(mine => mine).Order());
     }
@@ -89,7 +92,11 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
         var live = Assert.Single(await BeatAsync(run));
 
         Assert.Equal(new LiveRun(run.RunId!.Value, CancelRequested: false), live);
-        Assert.InRange((await JobAsync(run.JobId)).DueAt!.Value, now + (Leases.Heartbeats * 5_000_000L), now + (Leases.Heartbeats * 5_000_000L) + 5_000_000);
+        Assert.InRange(
+            (await JobAsync(run.JobId)).DueAt!.Value,
+            now + (Leases.Heartbeats * 5_000_000L),
+            now + (Leases.Heartbeats * 5_000_000L) + 5_000_000
+        );
         Assert.Equal(run.Version, (await JobAsync(run.JobId)).Version);
     }
 

@@ -22,7 +22,9 @@ public abstract class TimelineTests(StoreKind kind) : StoreTest(kind)
     {
         var job = await StoredAsync(AJob.New());
 
-        await Assert.ThrowsAnyAsync<DbException>(() => ReadAsync(db => db.Timeline.Where(entry => entry.JobId == job.JobId).ExecuteDeleteAsync(Stop)));
+        await Assert.ThrowsAnyAsync<DbException>(() =>
+            ReadAsync(db => db.Timeline.Where(entry => entry.JobId == job.JobId).ExecuteDeleteAsync(Stop))
+        );
         Assert.Single(await TimelineAsync(job.JobId));
     }
 
@@ -52,7 +54,12 @@ public abstract class TimelineTests(StoreKind kind) : StoreTest(kind)
     }
 
     private async Task<string> LinesAsync() =>
-        string.Join('\n', (await Database.QueryAsync("select entry_id, job_id, at, kind, attempt, actor from timeline order by entry_id")).Select(row => string.Join(' ', row)));
+        string.Join(
+            '\n',
+            (await Database.QueryAsync("select entry_id, job_id, at, kind, attempt, actor from timeline order by entry_id")).Select(row =>
+                string.Join(' ', row)
+            )
+        );
 }
 
 public sealed class PostgresTimelineTests() : TimelineTests(StoreKind.Postgres)
@@ -60,8 +67,10 @@ public sealed class PostgresTimelineTests() : TimelineTests(StoreKind.Postgres)
     [Theory]
     [InlineData("truncate timeline")]
     [InlineData("truncate timeline, outbox cascade")]
-    [InlineData("insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) overriding system value " +
-        "select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline on conflict (entry_id) do update set actor = excluded.actor")]
+    [InlineData(
+        "insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) overriding system value "
+            + "select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline on conflict (entry_id) do update set actor = excluded.actor"
+    )]
     [InlineData("merge into timeline t using timeline s on t.entry_id = s.entry_id when matched then update set actor = 'nobody'")]
     public Task Refuses_a_change_in_the_ways_of_PostgreSQL(string statement) => AssertRefusedAsync(statement);
 }
@@ -70,8 +79,12 @@ public sealed class SqliteTimelineTests() : TimelineTests(StoreKind.Sqlite)
 {
     /// <summary>SQLite deletes the row that REPLACE replaces without asking the triggers for DELETE.</summary>
     [Theory]
-    [InlineData("replace into timeline (entry_id, job_id, at, kind, attempt, actor, detail) select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline")]
-    [InlineData("insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline where true on conflict do update set actor = excluded.actor")]
+    [InlineData(
+        "replace into timeline (entry_id, job_id, at, kind, attempt, actor, detail) select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline"
+    )]
+    [InlineData(
+        "insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline where true on conflict do update set actor = excluded.actor"
+    )]
     [InlineData("update or replace timeline set actor = 'nobody'")]
     public Task Refuses_a_change_in_the_ways_of_SQLite(string statement) => AssertRefusedAsync(statement);
 }

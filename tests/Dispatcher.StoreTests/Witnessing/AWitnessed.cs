@@ -24,11 +24,26 @@ internal sealed class AWitnessed : IAsyncDisposable
         """;
 
     /// <summary>The key of a person who may approve.</summary>
-    private static readonly ApiKey Ana =
-        new() { KeyId = "ana", SecretHash = "x", Subject = "ana-cli", Person = "ana", Roles = ["approver"], Groups = ["sre"] };
+    private static readonly ApiKey Ana = new()
+    {
+        KeyId = "ana",
+        SecretHash = "x",
+        Subject = "ana-cli",
+        Person = "ana",
+        Roles = ["approver"],
+        Groups = ["sre"],
+    };
 
     /// <summary>Without a person, a job that needs an approval is denied.</summary>
-    private static readonly ApiKey OwnerOfBilling = new() { KeyId = "billing", SecretHash = "", Subject = "billing", Person = "bea", Roles = [], Groups = [] };
+    private static readonly ApiKey OwnerOfBilling = new()
+    {
+        KeyId = "billing",
+        SecretHash = "",
+        Subject = "billing",
+        Person = "bea",
+        Roles = [],
+        Groups = [],
+    };
 
     private readonly TestDatabase _database;
 
@@ -77,12 +92,28 @@ internal sealed class AWitnessed : IAsyncDisposable
         approval.UseBy = now + 600_000_000;
         var approved = job with { State = JobState.Approved };
         var entry = TimelineDetails.Voted(TimelineKinds.Approved, approved, approval, vote);
-        entry = covers == "attempt" ? entry : entry with { Detail = Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(entry.Detail).Replace("\"attempt\"", $"\"{covers}\"", StringComparison.Ordinal)) };
+        entry =
+            covers == "attempt"
+                ? entry
+                : entry with
+                {
+                    Detail = Encoding.UTF8.GetBytes(
+                        Encoding.UTF8.GetString(entry.Detail).Replace("\"attempt\"", $"\"{covers}\"", StringComparison.Ordinal)
+                    ),
+                };
         await _database.Store.MoveAsync([new Move(job, approved) { Entry = entry }], Stop);
         await using var db = await _database.Contexts.CreateDbContextAsync(Stop);
-        await db.Approvals.Where(row => row.JobId == job.JobId).ExecuteUpdateAsync(
-            set => set.SetProperty(row => row.State, ApprovalStates.Approved).SetProperty(row => row.Version, 1).SetProperty(row => row.UseBy, approval.UseBy)
-                .SetProperty(row => row.DecidedAt, now).SetProperty(row => row.Votes, [vote]), Stop);
+        await db
+            .Approvals.Where(row => row.JobId == job.JobId)
+            .ExecuteUpdateAsync(
+                set =>
+                    set.SetProperty(row => row.State, ApprovalStates.Approved)
+                        .SetProperty(row => row.Version, 1)
+                        .SetProperty(row => row.UseBy, approval.UseBy)
+                        .SetProperty(row => row.DecidedAt, now)
+                        .SetProperty(row => row.Votes, [vote]),
+                Stop
+            );
         return await JobAsync(job.JobId);
     }
 
@@ -92,8 +123,18 @@ internal sealed class AWitnessed : IAsyncDisposable
         var job = await AcceptedAsync();
         await DispatchAsync(job.JobId);
         var dispatched = await JobAsync(job.JobId);
-        var running = dispatched with { State = JobState.Running, RunId = Guid.CreateVersion7(), ClaimedBy = "worker-key", Worker = "w", RunUntil = 1 };
-        await _database.Store.MoveAsync([new Move(dispatched, running) { Entry = TimelineDetails.Claimed(running, await PermitAsync(job.JobId)) }], Stop);
+        var running = dispatched with
+        {
+            State = JobState.Running,
+            RunId = Guid.CreateVersion7(),
+            ClaimedBy = "worker-key",
+            Worker = "w",
+            RunUntil = 1,
+        };
+        await _database.Store.MoveAsync(
+            [new Move(dispatched, running) { Entry = TimelineDetails.Claimed(running, await PermitAsync(job.JobId)) }],
+            Stop
+        );
         var outcome = new AttemptOutcome
         {
             JobId = job.JobId,
@@ -132,15 +173,26 @@ internal sealed class AWitnessed : IAsyncDisposable
         var other = job with { Payload = """{"command":["rm","-rf","/"]}"""u8.ToArray() };
         other = other with { JobHash = JobHash.Of(other) };
         await using var db = await _database.Contexts.CreateDbContextAsync(Stop);
-        await db.Jobs.Where(row => row.JobId == job.JobId).ExecuteUpdateAsync(
-            set => set.SetProperty(row => row.Payload, other.Payload).SetProperty(row => row.JobHash, other.JobHash), Stop);
+        await db
+            .Jobs.Where(row => row.JobId == job.JobId)
+            .ExecuteUpdateAsync(
+                set => set.SetProperty(row => row.Payload, other.Payload).SetProperty(row => row.JobHash, other.JobHash),
+                Stop
+            );
         if (await db.Approvals.AsNoTracking().SingleOrDefaultAsync(row => row.JobId == job.JobId, Stop) is { } approval)
         {
             approval.JobHash = other.JobHash;
             approval.ViewHash = ShownFacts.Of(other, approval).Hash();
             var votes = approval.Votes.Select(vote => vote with { JobHash = other.JobHash, ViewHash = approval.ViewHash }).ToList();
-            await db.Approvals.Where(row => row.JobId == job.JobId).ExecuteUpdateAsync(
-                set => set.SetProperty(row => row.JobHash, other.JobHash).SetProperty(row => row.ViewHash, approval.ViewHash).SetProperty(row => row.Votes, votes), Stop);
+            await db
+                .Approvals.Where(row => row.JobId == job.JobId)
+                .ExecuteUpdateAsync(
+                    set =>
+                        set.SetProperty(row => row.JobHash, other.JobHash)
+                            .SetProperty(row => row.ViewHash, approval.ViewHash)
+                            .SetProperty(row => row.Votes, votes),
+                    Stop
+                );
         }
 
         return await JobAsync(job.JobId);
@@ -170,7 +222,13 @@ internal sealed class AWitnessed : IAsyncDisposable
 
     /// <summary>The kinds of what the audit misses, each once.</summary>
     public async Task<string> GapsAsync() =>
-        string.Join(", ", (await AuditAsync()).IncompleteJobs.Select(gap => JsonSerializer.Serialize(gap.Kind).Trim('"')).Distinct().Order(StringComparer.Ordinal));
+        string.Join(
+            ", ",
+            (await AuditAsync())
+                .IncompleteJobs.Select(gap => JsonSerializer.Serialize(gap.Kind).Trim('"'))
+                .Distinct()
+                .Order(StringComparer.Ordinal)
+        );
 
     /// <summary>The number of the gate.</summary>
     public async Task<double?> GateAsync() => await new GateQueries(_database.Contexts).HighRiskUnapprovedAsync(0, long.MaxValue, Stop);

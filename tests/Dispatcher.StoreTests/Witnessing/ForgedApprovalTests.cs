@@ -24,14 +24,20 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
     public async Task A_dispatch_believes_the_timeline_and_not_the_rows(string change, JobState expected)
     {
         await using var jobs = await AWitnessed.OnAsync(Database);
-        var job = change == "no vote was ever cast" ? (await jobs.HeldAsync()).Job : await jobs.ApprovedAsync(change == "it was used and covers retries" ? "retries" : "attempt");
+        var job =
+            change == "no vote was ever cast"
+                ? (await jobs.HeldAsync()).Job
+                : await jobs.ApprovedAsync(change == "it was used and covers retries" ? "retries" : "attempt");
         await ChangeAsync(jobs, job, change);
 
         Assert.Equal(expected, await jobs.DispatchAsync(job.JobId));
 
         var last = (await TimelineAsync(job.JobId))[^1];
         Assert.Equal(expected == JobState.Denied ? TimelineKinds.Denied : TimelineKinds.Dispatched, last.Kind);
-        Assert.Equal(expected == JobState.Denied, (await JobAsync(job.JobId)).Reason.StartsWith("timeline_mismatch: ", StringComparison.Ordinal));
+        Assert.Equal(
+            expected == JobState.Denied,
+            (await JobAsync(job.JobId)).Reason.StartsWith("timeline_mismatch: ", StringComparison.Ordinal)
+        );
         Assert.Equal(expected == JobState.Denied ? 1 : 0, jobs.Writers.Contradictions.Count);
     }
 
@@ -109,12 +115,24 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
                 await MovedAsync(Recovery.Unclaimed(await JobAsync(job.JobId), await jobs.Writers.AroundAsync(Stop)));
                 break;
             case "other rules":
-                await jobs.Writers.BundleAsync(AWitnessed.Topics, Store, Stop, AWitnessed.Rules.Replace("look first", "look twice", StringComparison.Ordinal));
-                await Database.ExecuteAsync($"update approvals set basis_hash = '{(await jobs.Writers.JudgeAsync(job, Stop)).Decision.BasisHash}'");
+                await jobs.Writers.BundleAsync(
+                    AWitnessed.Topics,
+                    Store,
+                    Stop,
+                    AWitnessed.Rules.Replace("look first", "look twice", StringComparison.Ordinal)
+                );
+                await Database.ExecuteAsync(
+                    $"update approvals set basis_hash = '{(await jobs.Writers.JudgeAsync(job, Stop)).Decision.BasisHash}'"
+                );
                 await ShowAsync(job);
                 break;
             case "another bundle":
-                await jobs.Writers.BundleAsync(AWitnessed.Topics, Store, Stop, AWitnessed.Rules + ", { id: more, match: { topic: job.other }, decision: DENY, reason: not here }");
+                await jobs.Writers.BundleAsync(
+                    AWitnessed.Topics,
+                    Store,
+                    Stop,
+                    AWitnessed.Rules + ", { id: more, match: { topic: job.other }, decision: DENY, reason: not here }"
+                );
                 await Database.ExecuteAsync($"update approvals set policy_hash = '{jobs.Writers.Current.InForce.Hash}'");
                 await ShowAsync(job);
                 break;
@@ -123,12 +141,23 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
                 await Store.RecordAsync([AnAcceptance.Of(swapped with { State = JobState.Held }).Entry], [], Stop);
                 break;
             case "entries that cannot be read":
-                await Store.RecordAsync([.. new[] { TimelineKinds.Approved, TimelineKinds.Dispatched, TimelineKinds.Held }.Select(kind => Garbage(job, kind))], [], Stop);
+                await Store.RecordAsync(
+                    [.. new[] { TimelineKinds.Approved, TimelineKinds.Dispatched, TimelineKinds.Held }.Select(kind => Garbage(job, kind))],
+                    [],
+                    Stop
+                );
                 break;
         }
     }
 
-    private static TimelineEntry Garbage(Job job, string kind) => new() { JobId = job.JobId, Kind = kind, Actor = "somebody", Detail = [0xFF, 0x00, .. "{"u8] };
+    private static TimelineEntry Garbage(Job job, string kind) =>
+        new()
+        {
+            JobId = job.JobId,
+            Kind = kind,
+            Actor = "somebody",
+            Detail = [0xFF, 0x00, .. "{"u8],
+        };
 
     /// <summary>Job and approval as if people had approved, and nobody had used it.</summary>
     private async Task ApproveRowsAsync(Job job)
@@ -136,10 +165,18 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
         await Database.ExecuteAsync("update jobs set state = 'approved'");
         var now = await Store.NowAsync(Stop);
         var row = await ReadAsync(db => db.Approvals.SingleAsync(approval => approval.JobId == job.JobId, Stop));
-        IReadOnlyList<Vote> votes = [new Vote("ana", "ana-cli", Vote.Approve, "fine", ["sre"], row.JobHash, row.PolicyHash, row.ViewHash, now)];
+        IReadOnlyList<Vote> votes =
+        [
+            new Vote("ana", "ana-cli", Vote.Approve, "fine", ["sre"], row.JobHash, row.PolicyHash, row.ViewHash, now),
+        ];
         await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
         await db.Approvals.ExecuteUpdateAsync(
-            set => set.SetProperty(approval => approval.State, ApprovalStates.Approved).SetProperty(approval => approval.UseBy, row.UseBy ?? (now + 60_000_000)).SetProperty(approval => approval.Votes, votes), Stop);
+            set =>
+                set.SetProperty(approval => approval.State, ApprovalStates.Approved)
+                    .SetProperty(approval => approval.UseBy, row.UseBy ?? (now + 60_000_000))
+                    .SetProperty(approval => approval.Votes, votes),
+            Stop
+        );
         await ShowAsync(await JobAsync(job.JobId));
     }
 

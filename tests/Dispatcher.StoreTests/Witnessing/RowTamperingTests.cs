@@ -32,7 +32,11 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
         ("update approvals set state = 'Rejected' where state = 'Approved'", Gap.RowDiffers, "approvals.state"),
         ("update approvals set use_by = use_by + 1 where state = 'Approved'", Gap.RowDiffers, "approvals.use_by"),
         ("update approvals set votes = '[]' where state = 'Approved'", Gap.RowDiffers, "approvals.votes"),
-        ("update approvals set votes = (select votes from approvals where state = 'Consumed') where state = 'Held'", Gap.RowDiffers, "approvals.votes"),
+        (
+            "update approvals set votes = (select votes from approvals where state = 'Consumed') where state = 'Held'",
+            Gap.RowDiffers,
+            "approvals.votes"
+        ),
         ("update approvals set job_hash = 'x' where state = 'Held'", Gap.RowDiffers, "approvals.job_hash"),
         ("update approvals set policy_hash = 'x' where state = 'Held'", Gap.RowDiffers, "approvals.policy_hash"),
         ("update approvals set basis_hash = 'x' where state = 'Held'", Gap.RowDiffers, "approvals.basis_hash"),
@@ -44,7 +48,11 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
         ("update dead_letters set fault_class = 'transient' where job_id is not null", Gap.RowDiffers, "dead letter"),
         ("update dead_letters set body = (select body_x from other) where job_id is null", Gap.RowDiffers, "dead letter"),
         ("update dead_letters set body_sha256 = 'cd' where job_id is null", Gap.RowDiffers, "dead letter"),
-        ("update dead_letters set job_id = (select job_id from jobs where state = 'succeeded') where job_id is null", Gap.RowWithoutEntry, "no entry tells of it"),
+        (
+            "update dead_letters set job_id = (select job_id from jobs where state = 'succeeded') where job_id is null",
+            Gap.RowWithoutEntry,
+            "no entry tells of it"
+        ),
         ("delete from denials", Gap.RowMissing, "denials"),
         ("update denials set job_hash = 'x'", Gap.RowDiffers, "denials.job_hash"),
         ("update denials set policy_hash = 'x'", Gap.RowDiffers, "denials.policy_hash"),
@@ -53,7 +61,11 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
         ("update active_bundle set serial = serial + 1", Gap.RowDiffers, "active_bundle"),
         ("update active_bundle set hash = 'policy-1'", Gap.RowDiffers, "active_bundle"),
         ("delete from active_bundle", Gap.RowDiffers, "active_bundle is empty"),
-        ("insert into bundles (hash, archive, first_activated_at) select 'forged', archive, 1 from bundles where hash = 'policy-1'", Gap.RowWithoutEntry, "bundle forged"),
+        (
+            "insert into bundles (hash, archive, first_activated_at) select 'forged', archive, 1 from bundles where hash = 'policy-1'",
+            Gap.RowWithoutEntry,
+            "bundle forged"
+        ),
     ];
 
     /// <summary>In one test, since each test costs a database.</summary>
@@ -62,7 +74,16 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
     {
         await using var jobs = await AWitnessed.OnAsync(Database);
         await jobs.EndedAsync();
-        await jobs.EndedAsync(new Fault { Class = "terminal", Type = "E", Message = "it \0 \"broke\" \ud800", Code = "x", RetryAfterMs = 1 });
+        await jobs.EndedAsync(
+            new Fault
+            {
+                Class = "terminal",
+                Type = "E",
+                Message = "it \0 \"broke\" \ud800",
+                Code = "x",
+                RetryAfterMs = 1,
+            }
+        );
         await jobs.DispatchAsync((await jobs.ApprovedAsync()).JobId);
         await jobs.ApprovedAsync();
         await jobs.HeldAsync();
@@ -78,8 +99,14 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
         {
             await Database.ExecuteAsync(sql);
             var found = (await jobs.AuditAsync()).IncompleteJobs;
-            Assert.True(found.Count > 0 && found.Any(gap => gap.Kind == kind && gap.Message.Contains(names, StringComparison.Ordinal)), $"{sql}:\n{string.Join("\n", found)}");
-            await Database.ExecuteAsync(string.Join(' ', Tables.Reverse().Select(table => $"delete from {table};")) + string.Join(' ', Tables.Select(table => $"insert into {table} select * from kept_{table};")));
+            Assert.True(
+                found.Count > 0 && found.Any(gap => gap.Kind == kind && gap.Message.Contains(names, StringComparison.Ordinal)),
+                $"{sql}:\n{string.Join("\n", found)}"
+            );
+            await Database.ExecuteAsync(
+                string.Join(' ', Tables.Reverse().Select(table => $"delete from {table};"))
+                    + string.Join(' ', Tables.Select(table => $"insert into {table} select * from kept_{table};"))
+            );
         }
 
         Assert.True((await jobs.AuditAsync()).Ok);
@@ -93,7 +120,10 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
         await jobs.AuditAsync();
         await Database.ExecuteAsync("update jobs set state = 'cancelled'");
 
-        var gap = Assert.Single((await jobs.AuditAsync()).IncompleteJobs, gap => gap.Message.Contains("jobs.state", StringComparison.Ordinal));
+        var gap = Assert.Single(
+            (await jobs.AuditAsync()).IncompleteJobs,
+            gap => gap.Message.Contains("jobs.state", StringComparison.Ordinal)
+        );
 
         var seq = (long)(await Database.QueryAsync("select max(seq) from timeline_seals"))[0][0]!;
         Assert.Equal((job.JobId, seq, "cancelled", "succeeded"), (gap.JobId, gap.Seq, gap.Seen, gap.Expected));

@@ -47,7 +47,12 @@ public abstract class WitnessTests(StoreKind kind) : StoreTest(kind)
     {
         await using var jobs = await AWitnessed.OnAsync(Database);
         var job = await jobs.AcceptedAsync();
-        var forged = await Writers.KeptBundleAsync(AWitnessed.Topics, Database, Stop, "{ id: everything, match: { topic: \"**\" }, decision: ALLOW }");
+        var forged = await Writers.KeptBundleAsync(
+            AWitnessed.Topics,
+            Database,
+            Stop,
+            "{ id: everything, match: { topic: \"**\" }, decision: ALLOW }"
+        );
         await Database.ExecuteAsync($"update active_bundle set hash = '{forged}'");
 
         var judged = await jobs.Writers.JudgeAsync(await ReloadAsync(jobs, job), Stop);
@@ -63,7 +68,14 @@ public abstract class WitnessTests(StoreKind kind) : StoreTest(kind)
     public async Task A_changed_state_or_result_or_a_removed_dead_letter_is_found(string sql)
     {
         await using var jobs = await AWitnessed.OnAsync(Database);
-        await jobs.EndedAsync(new Fault { Class = "terminal", Type = "E", Message = "it broke" });
+        await jobs.EndedAsync(
+            new Fault
+            {
+                Class = "terminal",
+                Type = "E",
+                Message = "it broke",
+            }
+        );
         Assert.Equal("", await jobs.GapsAsync());
 
         await Database.ExecuteAsync(sql);

@@ -28,13 +28,27 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
     {
         await using var writers = await Writers.OnAsync(Database);
 
-        await AtOnceAsync(16, async i =>
-        {
-            await writers.Workers.NoteAsync(Registration() with { Pool = i % 2 == 0 ? "shell" : "repo" }, $"host/{i % 4}", "worker-shell", Stop);
-            return i;
-        });
+        await AtOnceAsync(
+            16,
+            async i =>
+            {
+                await writers.Workers.NoteAsync(
+                    Registration() with
+                    {
+                        Pool = i % 2 == 0 ? "shell" : "repo",
+                    },
+                    $"host/{i % 4}",
+                    "worker-shell",
+                    Stop
+                );
+                return i;
+            }
+        );
 
-        Assert.Equal(["repo host/1", "repo host/3", "shell host/0", "shell host/2"], (await writers.Workers.ListAsync(Stop)).Select(worker => $"{worker.Pool} {worker.Instance}").Order());
+        Assert.Equal(
+            ["repo host/1", "repo host/3", "shell host/0", "shell host/2"],
+            (await writers.Workers.ListAsync(Stop)).Select(worker => $"{worker.Pool} {worker.Instance}").Order()
+        );
     }
 
     [Fact]
@@ -127,8 +141,12 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         var bad = (await writers.Workers.ListAsync(Stop)).Single(worker => worker.Principal == "bad");
 
         Assert.Equal(column == "missing" ? 3 : 4, load.Capacity);
-        Assert.Equal([column], new[] { ("topics", bad.Topics), ("enforcers", bad.Enforcers), ("missing", bad.Missing) }
-            .Where(list => list.Item2.Contains("(unreadable)")).Select(list => list.Item1));
+        Assert.Equal(
+            [column],
+            new[] { ("topics", bad.Topics), ("enforcers", bad.Enforcers), ("missing", bad.Missing) }
+                .Where(list => list.Item2.Contains("(unreadable)"))
+                .Select(list => list.Item1)
+        );
         Assert.NotNull(await writers.Workers.NoteAsync(Registration(), "host/2", "bad", Stop));
         Assert.Equal(4, (await writers.Window.LoadAsync("shell", Stop)).Capacity);
     }
@@ -140,8 +158,20 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         var heartbeats = new Heartbeats(Store, writers.Workers, writers.Clock);
         var running = await RunningAsync(job => job with { RunUntil = long.MaxValue / 2, HeartbeatUs = 5_000_000 });
         await InventedAsync("worker-key", capacity: 1);
-        var request = new HeartbeatRequest { Worker = "one more", Registration = Registration(), Runs = [] };
-        var answer = await heartbeats.BeatAsync(request with { Runs = [new Run { JobId = running.JobId, RunId = running.RunId!.Value }] }, "worker-key", Stop);
+        var request = new HeartbeatRequest
+        {
+            Worker = "one more",
+            Registration = Registration(),
+            Runs = [],
+        };
+        var answer = await heartbeats.BeatAsync(
+            request with
+            {
+                Runs = [new Run { JobId = running.JobId, RunId = running.RunId!.Value }],
+            },
+            "worker-key",
+            Stop
+        );
 
         Assert.Empty(answer!.Fenced);
         Assert.Null(await heartbeats.BeatAsync(request, "worker-key", Stop));
@@ -152,7 +182,17 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
     {
         await using var writers = await Writers.OnAsync(Database);
         await writers.Workers.NoteAsync(Registration() with { Capacity = 3 }, "host/1", "old", Stop);
-        await writers.Workers.NoteAsync(Registration() with { Capacity = 3, Dropped = 3, Dropping = "unreadable_body" }, "host/1", "old", Stop);
+        await writers.Workers.NoteAsync(
+            Registration() with
+            {
+                Capacity = 3,
+                Dropped = 3,
+                Dropping = "unreadable_body",
+            },
+            "host/1",
+            "old",
+            Stop
+        );
 
         var dropping = await writers.Window.LoadAsync("shell", Stop);
         var why = Assert.Single(await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop));
@@ -176,10 +216,16 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         var troubles = await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop);
 
         Assert.Equal(
-            ["the clock of worker host/1 of pool shell is 600.0 s ahead; set the clock of its machine",
-                "the clock of worker host/2 of pool shell is 600.0 s behind; set the clock of its machine"],
-            troubles);
-        Assert.Equal([600_000, -600_000, 900], (await writers.Workers.ListAsync(Stop)).OrderBy(worker => worker.Instance).Select(worker => worker.ClockAheadMs));
+            [
+                "the clock of worker host/1 of pool shell is 600.0 s ahead; set the clock of its machine",
+                "the clock of worker host/2 of pool shell is 600.0 s behind; set the clock of its machine",
+            ],
+            troubles
+        );
+        Assert.Equal(
+            [600_000, -600_000, 900],
+            (await writers.Workers.ListAsync(Stop)).OrderBy(worker => worker.Instance).Select(worker => worker.ClockAheadMs)
+        );
     }
 
     [Fact]
@@ -188,8 +234,16 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         var before = await Store.NowAsync(Stop);
 
-        var answer = await new Heartbeats(Store, writers.Workers, writers.Clock)
-            .BeatAsync(new HeartbeatRequest { Worker = "host/1", Registration = Registration(), Runs = [] }, "worker-shell", Stop);
+        var answer = await new Heartbeats(Store, writers.Workers, writers.Clock).BeatAsync(
+            new HeartbeatRequest
+            {
+                Worker = "host/1",
+                Registration = Registration(),
+                Runs = [],
+            },
+            "worker-shell",
+            Stop
+        );
 
         Assert.InRange(answer!.Now!.Value, Timestamps.At(before).AddSeconds(-2), Timestamps.At(await Store.NowAsync(Stop)).AddSeconds(2));
     }
@@ -198,24 +252,35 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
     private async Task InventedAsync(string principal, int capacity, long seenAt = long.MaxValue / 2)
     {
         await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
-        db.Workers.AddRange(Enumerable.Range(0, WorkerRegister.MostInstances).Select(i => new KnownWorker
-        {
-            Pool = "shell",
-            Principal = principal,
-            Instance = $"invented/{i}",
-            Version = "1",
-            Topics = [],
-            Enforcers = [],
-            Missing = [],
-            Capacity = capacity,
-            Shared = true,
-            SeenAt = seenAt,
-        }));
+        db.Workers.AddRange(
+            Enumerable
+                .Range(0, WorkerRegister.MostInstances)
+                .Select(i => new KnownWorker
+                {
+                    Pool = "shell",
+                    Principal = principal,
+                    Instance = $"invented/{i}",
+                    Version = "1",
+                    Topics = [],
+                    Enforcers = [],
+                    Missing = [],
+                    Capacity = capacity,
+                    Shared = true,
+                    SeenAt = seenAt,
+                })
+        );
         await db.SaveChangesAsync(Stop);
     }
 
     private static WorkerRegistration Registration() =>
-        new() { Pool = "shell", Version = "1", Topics = ["job.exec.shell"], Enforcers = ["timeout_ms"], Capacity = 1 };
+        new()
+        {
+            Pool = "shell",
+            Version = "1",
+            Topics = ["job.exec.shell"],
+            Enforcers = ["timeout_ms"],
+            Capacity = 1,
+        };
 }
 
 public sealed class PostgresWorkerRegisterTests() : WorkerRegisterTests(StoreKind.Postgres);

@@ -44,7 +44,10 @@ public sealed class LostDatabaseTests() : StoreTest(StoreKind.Postgres)
         var moves = await WhileKilledAsync(async () =>
         {
             var job = await StoredThroughAsync(writers);
-            var move = new Move(job, job with { State = JobState.Dispatched, Worker = "this one" }) { Entry = AnAcceptance.Of(job).Entry with { Kind = TimelineKinds.Dispatched } };
+            var move = new Move(job, job with { State = JobState.Dispatched, Worker = "this one" })
+            {
+                Entry = AnAcceptance.Of(job).Entry with { Kind = TimelineKinds.Dispatched },
+            };
             return (job.JobId, Result: await writers.Moves.AddAsync(move, Stop));
         });
 
@@ -72,17 +75,20 @@ public sealed class LostDatabaseTests() : StoreTest(StoreKind.Postgres)
     private static async Task<IReadOnlyList<T>> WhileKilledAsync<T>(Func<Task<T>> once)
     {
         var (killing, up) = (new TaskCompletionSource(), false);
-        var done = AtOnceAsync(60, async _ =>
-        {
-            var mine = new List<T>();
-            for (var after = 0; after < 3; after += Volatile.Read(ref up) ? 1 : 0)
+        var done = AtOnceAsync(
+            60,
+            async _ =>
             {
-                mine.Add(await once());
-                killing.TrySetResult();
-            }
+                var mine = new List<T>();
+                for (var after = 0; after < 3; after += Volatile.Read(ref up) ? 1 : 0)
+                {
+                    mine.Add(await once());
+                    killing.TrySetResult();
+                }
 
-            return mine;
-        });
+                return mine;
+            }
+        );
         await killing.Task;
         await KillAsync();
         Volatile.Write(ref up, true);
@@ -100,8 +106,13 @@ public sealed class LostDatabaseTests() : StoreTest(StoreKind.Postgres)
     private static async Task KillAsync()
     {
         var script = Environment.GetEnvironmentVariable("DISPATCHER_TEST_RESTART_POSTGRES");
-        Assert.SkipWhen(string.IsNullOrEmpty(script), "DISPATCHER_TEST_RESTART_POSTGRES is not set: run the tests with ops/test.sh, which starts the servers.");
-        using var restart = Process.Start(new ProcessStartInfo(script!, ["kill"]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        Assert.SkipWhen(
+            string.IsNullOrEmpty(script),
+            "DISPATCHER_TEST_RESTART_POSTGRES is not set: run the tests with ops/test.sh, which starts the servers."
+        );
+        using var restart = Process.Start(
+            new ProcessStartInfo(script!, ["kill"]) { RedirectStandardOutput = true, RedirectStandardError = true }
+        )!;
         await restart.WaitForExitAsync(Stop);
         Assert.Equal(0, restart.ExitCode);
     }
@@ -116,7 +127,10 @@ public sealed class StoppingTests
         var services = new ServiceCollection();
         services.AddPostgresStore("Host=127.0.0.1;Port=1;Username=nobody;Timeout=1");
         await using var provider = services.BuildServiceProvider();
-        await using var writers = await Writers.OnAsync(provider.GetRequiredService<IStore>(), provider.GetRequiredService<IDbContextFactory<DispatcherDb>>());
+        await using var writers = await Writers.OnAsync(
+            provider.GetRequiredService<IStore>(),
+            provider.GetRequiredService<IDbContextFactory<DispatcherDb>>()
+        );
 
         // The same id again and again: one is being committed, the others wait for a later batch.
         var job = AJob.New();
@@ -128,7 +142,9 @@ public sealed class StoppingTests
 
         foreach (var task in waiting)
         {
-            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => task.WaitAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken));
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+                task.WaitAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken)
+            );
         }
     }
 }

@@ -16,12 +16,17 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
         await using var one = await Writers.OnAsync(Database);
         await using var other = await Writers.OnAsync(Database);
 
-        var results = await AtOnceAsync(200, async group =>
-        {
-            var submissions = Group(group);
-            var writers = new[] { one, other };
-            return await Task.WhenAll(submissions.Select((submission, i) => writers[(group + i) % 2].Intake.AddAsync(submission, Stop)));
-        });
+        var results = await AtOnceAsync(
+            200,
+            async group =>
+            {
+                var submissions = Group(group);
+                var writers = new[] { one, other };
+                return await Task.WhenAll(
+                    submissions.Select((submission, i) => writers[(group + i) % 2].Intake.AddAsync(submission, Stop))
+                );
+            }
+        );
 
         for (var group = 0; group < results.Length; group++)
         {
@@ -39,11 +44,23 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
     public async Task The_pool_of_every_stored_job_that_may_start_is_woken_by_few_messages()
     {
         await using var writers = await Writers.OnAsync(Database);
-        var jobs = Enumerable.Range(0, 300).Select(i => AJob.New() with { State = i % 10 == 0 ? JobState.Held : JobState.Accepted, Pool = i % 10 == 0 ? "held" : $"pool-{i % 3}" }).ToList();
+        var jobs = Enumerable
+            .Range(0, 300)
+            .Select(i =>
+                AJob.New() with
+                {
+                    State = i % 10 == 0 ? JobState.Held : JobState.Accepted,
+                    Pool = i % 10 == 0 ? "held" : $"pool-{i % 3}",
+                }
+            )
+            .ToList();
 
         await AtOnceAsync(300, i => writers.Intake.AddAsync(AnAcceptance.Of(jobs[i]), Stop));
 
-        var packed = (await OutboxAsync()).Where(message => message.Type == "dispatch").Select(message => JsonSerializer.Deserialize<DispatchWake>(message.Body)!.Pools).ToList();
+        var packed = (await OutboxAsync())
+            .Where(message => message.Type == "dispatch")
+            .Select(message => JsonSerializer.Deserialize<DispatchWake>(message.Body)!.Pools)
+            .ToList();
         Assert.Equal(["pool-0", "pool-1", "pool-2"], packed.SelectMany(pools => pools).Distinct().Order());
         Assert.True(packed.Count < 100, $"{packed.Count} messages for 270 jobs: they were not packed.");
     }
@@ -60,10 +77,14 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
             writers.Intake.AddAsync(AnAcceptance.Of(AJob.New()), Stop),
             writers.Intake.AddAsync(AnAcceptance.Denying(AJob.New()), Stop),
             writers.Intake.AddAsync(AnAcceptance.Of(known.Under(AJob.Policy)), Stop),
-            writers.Intake.AddAsync(AnAcceptance.Of(AJob.New("key", payload: "[]")), Stop));
+            writers.Intake.AddAsync(AnAcceptance.Of(AJob.New("key", payload: "[]")), Stop)
+        );
 
         // What is known already is answered as the first time, under whatever bundle it comes again.
-        Assert.Equal([IntakeOutcome.PolicyChanged, IntakeOutcome.PolicyChanged, IntakeOutcome.Known, IntakeOutcome.Conflict], results.Select(result => result.Outcome));
+        Assert.Equal(
+            [IntakeOutcome.PolicyChanged, IntakeOutcome.PolicyChanged, IntakeOutcome.Known, IntakeOutcome.Conflict],
+            results.Select(result => result.Outcome)
+        );
         Assert.Equal("policy-2", results[2].Answer!.PolicyHash);
         Assert.Null(results[3].Answer);
     }
@@ -75,17 +96,20 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
         var bad = AnAcceptance.Of(AJob.New()) is var good ? good with { Entry = good.Entry with { Actor = null! } } : null!;
         var others = Enumerable.Range(0, 50).Select(_ => AnAcceptance.Of(AJob.New())).ToList();
 
-        var results = await AtOnceAsync(51, async i =>
-        {
-            try
+        var results = await AtOnceAsync(
+            51,
+            async i =>
             {
-                return (await writers.Intake.AddAsync(i == 25 ? bad : others[i < 25 ? i : i - 1], Stop)).Outcome;
+                try
+                {
+                    return (await writers.Intake.AddAsync(i == 25 ? bad : others[i < 25 ? i : i - 1], Stop)).Outcome;
+                }
+                catch (System.Data.Common.DbException)
+                {
+                    return (IntakeOutcome?)null;
+                }
             }
-            catch (System.Data.Common.DbException)
-            {
-                return (IntakeOutcome?)null;
-            }
-        });
+        );
 
         Assert.Equal(25, Array.IndexOf(results, null));
         Assert.Equal(50, results.Count(result => result == IntakeOutcome.Stored));
@@ -100,11 +124,28 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
         var jobs = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => StoredAsync(AJob.New())));
 
         // Each caller moves the jobs in an order of its own, so that rows are locked against each other's order wherever nothing sorts them.
-        var results = await AtOnceAsync(8, caller => Task.WhenAll(jobs.OrderBy(job => HashCode.Combine(job.JobId, caller))
-            .Select(async job => (job.JobId, Result: await (caller % 2 == 0 ? one : other).Moves.AddAsync(new Move(job, job with { State = JobState.Cancelled }), Stop)))));
+        var results = await AtOnceAsync(
+            8,
+            caller =>
+                Task.WhenAll(
+                    jobs.OrderBy(job => HashCode.Combine(job.JobId, caller))
+                        .Select(async job =>
+                            (
+                                job.JobId,
+                                Result: await (caller % 2 == 0 ? one : other).Moves.AddAsync(
+                                    new Move(job, job with { State = JobState.Cancelled }),
+                                    Stop
+                                )
+                            )
+                        )
+                )
+        );
 
         var byJob = results.SelectMany(mine => mine).ToLookup(pair => pair.JobId, pair => pair.Result);
-        Assert.All(byJob, job => Assert.Equal((1, 7), (job.Count(result => result == MoveResult.Moved), job.Count(result => result == MoveResult.Stale))));
+        Assert.All(
+            byJob,
+            job => Assert.Equal((1, 7), (job.Count(result => result == MoveResult.Moved), job.Count(result => result == MoveResult.Stale)))
+        );
         Assert.All(await JobsAsync(), job => Assert.Equal((JobState.Cancelled, 1), (job.State, job.Version)));
     }
 
@@ -128,8 +169,14 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
         var job = await StoredAsync(AJob.New());
         await ActivateAsync("policy-2");
 
-        Assert.Equal(MoveResult.PolicyChanged, await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Dispatched, PolicyHash = AJob.Policy }), Stop));
-        Assert.Equal(MoveResult.Moved, await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Dispatched, PolicyHash = "policy-2" }), Stop));
+        Assert.Equal(
+            MoveResult.PolicyChanged,
+            await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Dispatched, PolicyHash = AJob.Policy }), Stop)
+        );
+        Assert.Equal(
+            MoveResult.Moved,
+            await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Dispatched, PolicyHash = "policy-2" }), Stop)
+        );
     }
 
     /// <summary>Ten submissions: five times the same job; two with one id; two with one key, one of them denied; one denied.</summary>

@@ -20,19 +20,24 @@ internal sealed record AnApproval(ApprovalRequirement Requirement)
     public AnApproval With(Func<ApprovalRequirement, ApprovalRequirement> change) => new(change(Requirement));
 
     /// <summary>What the rules say of the job, when they are asked again and nothing has changed.</summary>
-    public Decision Decision() => new()
-    {
-        Verdict = Verdict.RequireApproval,
-        Rules = ["approval-prod-write"],
-        MatchedRules = ["approval-prod-write"],
-        Reason = "production deployment requires human approval",
-        PolicyHash = new string('1', 64),
-        BasisHash = new string('2', 64),
-        Approval = Requirement,
-    };
+    public Decision Decision() =>
+        new()
+        {
+            Verdict = Verdict.RequireApproval,
+            Rules = ["approval-prod-write"],
+            MatchedRules = ["approval-prod-write"],
+            Reason = "production deployment requires human approval",
+            PolicyHash = new string('1', 64),
+            BasisHash = new string('2', 64),
+            Approval = Requirement,
+        };
 
     public (Job Job, Approval Approval) Held() =>
-        ApprovalRounds.Hold(AJob.OnTopic("job.deploy.apply").With(job => job with { JobHash = JobHash.Of(job), CreatedAt = Noon }).Stored, Decision(), Noon);
+        ApprovalRounds.Hold(
+            AJob.OnTopic("job.deploy.apply").With(job => job with { JobHash = JobHash.Of(job), CreatedAt = Noon }).Stored,
+            Decision(),
+            Noon
+        );
 
     /// <summary>Approved at noon by <paramref name="people"/>, each with all groups that are asked for.</summary>
     public (Job Job, Approval Approval) Approved(params string[] people)
@@ -40,7 +45,10 @@ internal sealed record AnApproval(ApprovalRequirement Requirement)
         var (job, approval) = Held();
         approval.State = ApprovalStates.Approved;
         approval.UseBy = Noon + 3_600_000_000;
-        approval.Votes = [.. people.Select(person => AVote.By(person, [.. Requirement.Groups.Select(group => group.Group)]).For(approval).At(Noon))];
+        approval.Votes =
+        [
+            .. people.Select(person => AVote.By(person, [.. Requirement.Groups.Select(group => group.Group)]).For(approval).At(Noon)),
+        ];
         return (job with { State = JobState.Approved }, approval);
     }
 }
@@ -48,19 +56,29 @@ internal sealed record AnApproval(ApprovalRequirement Requirement)
 /// <summary>Builds a vote that says yes.</summary>
 internal sealed record AVote(CastVote Cast)
 {
-    public static AVote By(string person, params string[] groups) => new(new CastVote
-    {
-        ApprovalId = Guid.Empty,
-        Verdict = Vote.Approve,
-        Reason = "looked at it",
-        Person = person,
-        Subject = person + "-key",
-        Groups = groups,
-        JobHash = "",
-        PolicyHash = "",
-    });
+    public static AVote By(string person, params string[] groups) =>
+        new(
+            new CastVote
+            {
+                ApprovalId = Guid.Empty,
+                Verdict = Vote.Approve,
+                Reason = "looked at it",
+                Person = person,
+                Subject = person + "-key",
+                Groups = groups,
+                JobHash = "",
+                PolicyHash = "",
+            }
+        );
 
     public AVote With(Func<CastVote, CastVote> change) => new(change(Cast));
 
-    public CastVote For(Approval approval) => Cast with { ApprovalId = approval.CorrelationId, JobHash = approval.JobHash, PolicyHash = approval.PolicyHash, ViewHash = approval.ViewHash };
+    public CastVote For(Approval approval) =>
+        Cast with
+        {
+            ApprovalId = approval.CorrelationId,
+            JobHash = approval.JobHash,
+            PolicyHash = approval.PolicyHash,
+            ViewHash = approval.ViewHash,
+        };
 }

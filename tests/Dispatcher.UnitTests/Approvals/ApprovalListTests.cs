@@ -9,7 +9,8 @@ namespace Dispatcher.UnitTests.Approvals;
 /// <summary>What people are shown of what waits for them.</summary>
 public sealed class ApprovalListTests
 {
-    private const string Ask = "id: ask, match: { topic: test.run, labels: { env: prod } }, decision: REQUIRE_APPROVAL, reason: look first, constraints: { timeout_ms: 5000, allowed_hosts: [api.test] }, approval: { groups: { dev: 1 } }";
+    private const string Ask =
+        "id: ask, match: { topic: test.run, labels: { env: prod } }, decision: REQUIRE_APPROVAL, reason: look first, constraints: { timeout_ms: 5000, allowed_hosts: [api.test] }, approval: { groups: { dev: 1 } }";
 
     [Fact]
     public async Task Shows_what_is_asked_what_would_run_and_what_it_may_touch()
@@ -19,13 +20,22 @@ public sealed class ApprovalListTests
 
         var shown = await stage.ShownAsync(held, stage.Ana);
 
-        Assert.Equal(($"{held}-1", "held", "high", "1 of dev"), (Text(shown, "approval_id"), Text(shown, "state"), Text(shown, "risk"), Text(shown, "missing")));
+        Assert.Equal(
+            ($"{held}-1", "held", "high", "1 of dev"),
+            (Text(shown, "approval_id"), Text(shown, "state"), Text(shown, "risk"), Text(shown, "missing"))
+        );
         Assert.Equal(JsonValueKind.Null, shown.GetProperty("why_not").ValueKind);
         var facts = shown.GetProperty("shown");
-        Assert.Equal(("test.run", "producer", """{ "n" : 1e2 }""", "look first"), (Text(facts, "topic"), Text(facts, "principal"), Text(facts, "payload"), Text(facts, "reason")));
+        Assert.Equal(
+            ("test.run", "producer", """{ "n" : 1e2 }""", "look first"),
+            (Text(facts, "topic"), Text(facts, "principal"), Text(facts, "payload"), Text(facts, "reason"))
+        );
         Assert.Equal(["ask"], facts.GetProperty("rules").EnumerateArray().Select(rule => rule.GetString()));
         Assert.Equal("api.test", facts.GetProperty("constraints").GetProperty("allowed_hosts")[0].GetString());
-        Assert.Equal(("main", 5000), (Text(shown.GetProperty("will_run"), "pool"), shown.GetProperty("will_run").GetProperty("timeout_ms").GetInt32()));
+        Assert.Equal(
+            ("main", 5000),
+            (Text(shown.GetProperty("will_run"), "pool"), shown.GetProperty("will_run").GetProperty("timeout_ms").GetInt32())
+        );
         Assert.Equal(86_400, facts.GetProperty("requirement").GetProperty("decide_within_s").GetInt64());
     }
 
@@ -38,7 +48,13 @@ public sealed class ApprovalListTests
         Assert.Single(await ListAsync(stage, stage.Ana));
         Assert.Empty(await ListAsync(stage, stage.Bo));
         Assert.Equal("not_in_group", Text(Assert.Single(await ListAsync(stage, stage.Bo, "?mine=false")).GetProperty("why_not"), "code"));
-        Assert.Equal("own_job", Text(Assert.Single(await ListAsync(stage, VotingStage.Caller("producer", "pat", "dev"), "?mine=false")).GetProperty("why_not"), "code"));
+        Assert.Equal(
+            "own_job",
+            Text(
+                Assert.Single(await ListAsync(stage, VotingStage.Caller("producer", "pat", "dev"), "?mine=false")).GetProperty("why_not"),
+                "code"
+            )
+        );
         Assert.Equal("no_approver", Text(Assert.Single(await ListAsync(stage, Operator(), "?mine=false")).GetProperty("why_not"), "code"));
     }
 
@@ -60,7 +76,10 @@ public sealed class ApprovalListTests
         await using var stage = await VotingStage.WithAsync(Ask);
         var jobs = new[] { await stage.HeldAsync(), await stage.HeldAsync(), await stage.HeldAsync() };
 
-        Assert.Equal(jobs.Take(2).Select(job => $"{job}-1"), (await ListAsync(stage, stage.Ana, "?limit=2")).Select(shown => Text(shown, "approval_id")));
+        Assert.Equal(
+            jobs.Take(2).Select(job => $"{job}-1"),
+            (await ListAsync(stage, stage.Ana, "?limit=2")).Select(shown => Text(shown, "approval_id"))
+        );
     }
 
     [Fact]
@@ -71,7 +90,10 @@ public sealed class ApprovalListTests
 
         var listed = Assert.Single(await ListAsync(stage, stage.Ana));
 
-        Assert.Equal(("test.run", "producer", "look first", "high", "1 of dev"), (Text(listed, "topic"), Text(listed, "principal"), Text(listed, "reason"), Text(listed, "risk"), Text(listed, "missing")));
+        Assert.Equal(
+            ("test.run", "producer", "look first", "high", "1 of dev"),
+            (Text(listed, "topic"), Text(listed, "principal"), Text(listed, "reason"), Text(listed, "risk"), Text(listed, "missing"))
+        );
         // 256 bytes end in the middle of a character.
         Assert.Equal($$"""{ "recipe": "web", "more": "x{{new string('ä', 113)}}…""", Text(listed, "payload_excerpt"));
     }
@@ -83,14 +105,21 @@ public sealed class ApprovalListTests
     public async Task Pages_follow_each_other_with_the_riskiest_first_and_skip_what_the_caller_may_not_decide(int limit)
     {
         await using var stage = await VotingStage.WithAsync(Ask);
-        await stage.ActivateAsync(ABundle.WithRules(Ask, "id: sre, match: { topic: test.quick }, decision: REQUIRE_APPROVAL, approval: { groups: { sre: 1 } }").AndFile("topics.yaml", """
-            version: v1
-            pools:
-              main: { enforcers: [allowed_hosts, timeout_ms] }
-            topics:
-              test.run: { pool: main, owner: team }
-              test.quick: { pool: main, owner: team, risk: low }
-            """));
+        await stage.ActivateAsync(
+            ABundle
+                .WithRules(Ask, "id: sre, match: { topic: test.quick }, decision: REQUIRE_APPROVAL, approval: { groups: { sre: 1 } }")
+                .AndFile(
+                    "topics.yaml",
+                    """
+                    version: v1
+                    pools:
+                      main: { enforcers: [allowed_hosts, timeout_ms] }
+                    topics:
+                      test.run: { pool: main, owner: team }
+                      test.quick: { pool: main, owner: team, risk: low }
+                    """
+                )
+        );
         var jobs = new List<Guid>();
         for (var i = 0; i < 3; i++)
         {
@@ -99,9 +128,14 @@ public sealed class ApprovalListTests
         }
 
         var seen = new List<string?>();
-        for (string? next = ""; next is not null;)
+        for (var next = ""; next is not null; )
         {
-            var (_, page) = await stage.Server.AskAsync("GET", "/api/approvals/", stage.Ana, $"?limit={limit}{(next.Length == 0 ? "" : "&cursor=" + next)}");
+            var (_, page) = await stage.Server.AskAsync(
+                "GET",
+                "/api/approvals/",
+                stage.Ana,
+                $"?limit={limit}{(next.Length == 0 ? "" : "&cursor=" + next)}"
+            );
             Assert.True(page.GetProperty("items").GetArrayLength() <= limit);
             seen.AddRange(page.GetProperty("items").EnumerateArray().Select(item => Text(item, "approval_id")));
             next = Text(page, "next");
@@ -129,7 +163,8 @@ public sealed class ApprovalListTests
     private static async Task<IReadOnlyList<JsonElement>> ListAsync(VotingStage stage, ClaimsPrincipal caller, string query = "") =>
         [.. (await stage.Server.AskAsync("GET", "/api/approvals/", caller, query)).Body.GetProperty("items").EnumerateArray()];
 
-    private static ClaimsPrincipal Operator() => new(new ClaimsIdentity([new(ClaimTypes.NameIdentifier, "ops"), new(ClaimTypes.Role, Role.Operator)], "test"));
+    private static ClaimsPrincipal Operator() =>
+        new(new ClaimsIdentity([new(ClaimTypes.NameIdentifier, "ops"), new(ClaimTypes.Role, Role.Operator)], "test"));
 
     private static string? Text(JsonElement from, string name) => from.GetProperty(name).GetString();
 }

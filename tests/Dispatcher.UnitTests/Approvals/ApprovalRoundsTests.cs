@@ -11,7 +11,10 @@ public sealed class ApprovalRoundsTests
         var (job, approval) = AnApproval.OfAnyone().Held();
 
         Assert.Equal((JobState.Held, 1, approval.DecideBy), (job.State, job.ApprovalRound, job.DueAt));
-        Assert.Equal((job.JobHash, job.PolicyHash, job.BasisHash, ApprovalStates.Held), (approval.JobHash, approval.PolicyHash, approval.BasisHash, approval.State));
+        Assert.Equal(
+            (job.JobHash, job.PolicyHash, job.BasisHash, ApprovalStates.Held),
+            (approval.JobHash, approval.PolicyHash, approval.BasisHash, approval.State)
+        );
         Assert.Equal(ShownFacts.Of(job, approval).Hash(), approval.ViewHash);
         Assert.Equal(AnApproval.Noon + 86_400_000_000, approval.DecideBy);
         Assert.Equal($"{job.JobId}-1", approval.Name);

@@ -53,7 +53,10 @@ public sealed class ApprovalUseTests
     {
         var (job, approval) = Plain.Approved("ana");
 
-        Holds(ApprovalUse.Of(job, Plain.Decision() with { BasisHash = new string('f', 64) }, approval, [Ana], AnApproval.Noon), "have changed");
+        Holds(
+            ApprovalUse.Of(job, Plain.Decision() with { BasisHash = new string('f', 64) }, approval, [Ana], AnApproval.Noon),
+            "have changed"
+        );
     }
 
     [Fact]
@@ -73,7 +76,10 @@ public sealed class ApprovalUseTests
         var plain = Plain.With(requirement => requirement with { OnPolicyChange = effect });
         var (job, approval) = plain.Approved("ana");
 
-        Assert.Equal(used ? UseVerdict.Use : UseVerdict.Hold, ApprovalUse.Of(job, plain.Decision() with { PolicyHash = new string('f', 64) }, approval, [Ana], AnApproval.Noon).Verdict);
+        Assert.Equal(
+            used ? UseVerdict.Use : UseVerdict.Hold,
+            ApprovalUse.Of(job, plain.Decision() with { PolicyHash = new string('f', 64) }, approval, [Ana], AnApproval.Noon).Verdict
+        );
         Assert.Equal(UseVerdict.Use, ApprovalUse.Of(job, plain.Decision(), approval, [Ana], AnApproval.Noon).Verdict);
     }
 
@@ -82,7 +88,19 @@ public sealed class ApprovalUseTests
     {
         var (job, approval) = Plain.Approved("ana");
 
-        Holds(ApprovalUse.Of(job with { Constraints = new Constraints { TimeoutMs = 1 } }, Plain.Decision(), approval, [Ana], AnApproval.Noon), "not what was shown");
+        Holds(
+            ApprovalUse.Of(
+                job with
+                {
+                    Constraints = new Constraints { TimeoutMs = 1 },
+                },
+                Plain.Decision(),
+                approval,
+                [Ana],
+                AnApproval.Noon
+            ),
+            "not what was shown"
+        );
     }
 
     [Fact]
@@ -114,8 +132,14 @@ public sealed class ApprovalUseTests
         approval.State = ApprovalStates.Consumed;
         var decision = plain.Decision() with { Approval = plain.Requirement with { Covers = now } };
 
-        Assert.Equal(used ? UseVerdict.Use : UseVerdict.Hold, ApprovalUse.Of(job with { State = JobState.Retrying, Attempt = 1 }, decision, approval, [Ana], AnApproval.Noon).Verdict);
-        Assert.Equal(UseVerdict.Hold, ApprovalUse.Of(job with { State = JobState.Retrying }, decision, approval, [Ana], approval.UseBy!.Value + 1).Verdict);
+        Assert.Equal(
+            used ? UseVerdict.Use : UseVerdict.Hold,
+            ApprovalUse.Of(job with { State = JobState.Retrying, Attempt = 1 }, decision, approval, [Ana], AnApproval.Noon).Verdict
+        );
+        Assert.Equal(
+            UseVerdict.Hold,
+            ApprovalUse.Of(job with { State = JobState.Retrying }, decision, approval, [Ana], approval.UseBy!.Value + 1).Verdict
+        );
     }
 
     private static void Holds(UseResult use, string why)

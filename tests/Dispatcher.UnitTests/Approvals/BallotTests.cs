@@ -39,8 +39,18 @@ public sealed class BallotTests
     }
 
     private static AnApproval Requirement(string groups) =>
-        AnApproval.Of([.. groups.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(group => group.Split(':')).Select(parts => (parts[0], int.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture)))]);
+        AnApproval.Of([
+            .. groups
+                .Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                .Select(group => group.Split(':'))
+                .Select(parts => (parts[0], int.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture))),
+        ]);
 
     private static List<Voter> Voters(string approvers) =>
-        [.. approvers.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(voter => voter.Split('=')).Select(parts => new Voter(parts[0], parts.Length == 1 ? [] : parts[1].Split(',')))];
+        [
+            .. approvers
+                .Split(' ', StringSplitOptions.RemoveEmptyEntries)
+                .Select(voter => voter.Split('='))
+                .Select(parts => new Voter(parts[0], parts.Length == 1 ? [] : parts[1].Split(','))),
+        ];
 }

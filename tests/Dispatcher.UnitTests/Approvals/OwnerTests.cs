@@ -15,7 +15,17 @@ public sealed class OwnerTests
     public async Task The_owner_of_a_broker_user_cannot_approve_its_jobs_with_a_key_of_another_name()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
-        await stage.Server.Get<ApiKeys>().CreateAsync(new KeyRequest { Subject = "svc", Person = "ana", Roles = [] }, TestContext.Current.CancellationToken);
+        await stage
+            .Server.Get<ApiKeys>()
+            .CreateAsync(
+                new KeyRequest
+                {
+                    Subject = "svc",
+                    Person = "ana",
+                    Roles = [],
+                },
+                TestContext.Current.CancellationToken
+            );
         var held = await stage.HeldAsync(principal: "svc");
 
         var (status, body) = await stage.VoteAsync(held, "approve", stage.Ana);
@@ -27,7 +37,10 @@ public sealed class OwnerTests
     [Fact]
     public async Task A_job_that_needs_an_approval_is_denied_with_the_fix_when_nobody_is_responsible_for_its_principal()
     {
-        await using var stage = await VotingStage.WithAsync(Ask, "id: go, match: { topic: test.run, labels: { env: dev } }, decision: ALLOW");
+        await using var stage = await VotingStage.WithAsync(
+            Ask,
+            "id: go, match: { topic: test.run, labels: { env: dev } }, decision: ALLOW"
+        );
 
         var (status, body) = await stage.SubmitAsync("nobody", "prod");
         var (other, _) = await stage.SubmitAsync("nobody", "dev");
@@ -48,7 +61,9 @@ public sealed class OwnerTests
 
         Assert.Equal((409, "changed"), (status, body.GetProperty("code").GetString()));
         Assert.Equal(JobState.Denied, (await stage.JobAsync(held)).State);
-        var decision = (await stage.Server.Get<PolicyGate>().JudgeAsync(await stage.JobAsync(held), Hop.Dispatch, TestContext.Current.CancellationToken)).Decision;
+        var decision = (
+            await stage.Server.Get<PolicyGate>().JudgeAsync(await stage.JobAsync(held), Hop.Dispatch, TestContext.Current.CancellationToken)
+        ).Decision;
         Assert.Equal((Verdict.Deny, PolicyGate.NoOwner), (decision.Verdict, decision.Reason));
     }
 }

@@ -23,7 +23,10 @@ public sealed class RefusedVoteTests
         await stage.VoteAsync(held, "approve", stage.Ana, vote => vote["view_hash"] = Other);
         await stage.VoteAsync(held, "approve", VotingStage.Caller("pat-laptop", "pat"));
 
-        Assert.Equal([TimelineKinds.Held, TimelineKinds.VoteRefused, TimelineKinds.VoteRefused, TimelineKinds.VoteRefused], await stage.LinesAsync(held));
+        Assert.Equal(
+            [TimelineKinds.Held, TimelineKinds.VoteRefused, TimelineKinds.VoteRefused, TimelineKinds.VoteRefused],
+            await stage.LinesAsync(held)
+        );
     }
 
     [Fact]
@@ -34,7 +37,10 @@ public sealed class RefusedVoteTests
         await using (var db = await stage.Server.DatabaseAsync())
         {
             // The approval row still says held, as it does for a reader who came between the two.
-            await db.Jobs.ExecuteUpdateAsync(set => set.SetProperty(job => job.State, JobState.Cancelled), TestContext.Current.CancellationToken);
+            await db.Jobs.ExecuteUpdateAsync(
+                set => set.SetProperty(job => job.State, JobState.Cancelled),
+                TestContext.Current.CancellationToken
+            );
         }
 
         var (status, body) = await stage.VoteAsync(held, "approve", stage.Ana);

@@ -38,8 +38,14 @@ public sealed class ShownFactsTests
     public void It_is_the_same_whatever_order_labels_have()
     {
         var (job, approval) = AnApproval.OfAnyone().Held();
-        var one = job with { Labels = new Dictionary<string, string> { ["a"] = "1", ["b"] = "2" } };
-        var other = job with { Labels = new Dictionary<string, string> { ["b"] = "2", ["a"] = "1" } };
+        var one = job with
+        {
+            Labels = new Dictionary<string, string> { ["a"] = "1", ["b"] = "2" },
+        };
+        var other = job with
+        {
+            Labels = new Dictionary<string, string> { ["b"] = "2", ["a"] = "1" },
+        };
 
         Assert.Equal(ShownFacts.Of(one, approval).Hash(), ShownFacts.Of(other, approval).Hash());
     }

@@ -14,10 +14,18 @@ public sealed class VoteRulesTests
     [InlineData("cleo", "cleo-key", "", "excluded")]
     [InlineData("ana", "crm", "", "excluded")]
     [InlineData("crm", "x", "", "excluded")]
-    public void Neither_the_requester_nor_its_person_nor_whom_the_rule_excludes_may_vote(string person, string subject, string groups, string? refused)
+    public void Neither_the_requester_nor_its_person_nor_whom_the_rule_excludes_may_vote(
+        string person,
+        string subject,
+        string groups,
+        string? refused
+    )
     {
         var (job, approval) = AnApproval.OfAnyone().With(requirement => requirement with { Exclude = ["crm", "requester"] }).Held();
-        var cast = AVote.By(person, groups.Split(' ', StringSplitOptions.RemoveEmptyEntries)).With(vote => vote with { Subject = subject }).For(approval);
+        var cast = AVote
+            .By(person, groups.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .With(vote => vote with { Subject = subject })
+            .For(approval);
 
         Assert.Equal(refused, VoteRules.Standing(cast, job.Principal, approval.Requirement, Lookup())?.Code);
     }
@@ -39,7 +47,10 @@ public sealed class VoteRulesTests
     {
         var (job, approval) = AnApproval.Of(("dev", 1), ("sre", 1)).Held();
 
-        Assert.Equal(refused, VoteRules.Standing(AVote.By("ana", group).For(approval), job.Principal, approval.Requirement, Lookup())?.Code);
+        Assert.Equal(
+            refused,
+            VoteRules.Standing(AVote.By("ana", group).For(approval), job.Principal, approval.Requirement, Lookup())?.Code
+        );
     }
 
     [Fact]
@@ -105,5 +116,7 @@ public sealed class VoteRulesTests
     }
 
     private static ILookup<string, string> Lookup() =>
-        People.Concat([(Principal: "billing", Person: "billing"), (Principal: "crm", Person: "crm")]).ToLookup(pair => pair.Principal, pair => pair.Person);
+        People
+            .Concat([(Principal: "billing", Person: "billing"), (Principal: "crm", Person: "crm")])
+            .ToLookup(pair => pair.Principal, pair => pair.Person);
 }

@@ -37,24 +37,43 @@ internal sealed class VotingStage : IAsyncDisposable
         await stage.Server.Get<MoveWriter>().StartAsync(Stop);
         await stage.ActivateAsync(ABundle.WithRules(rules));
         await stage.Server.StoreAsync(
-            AKey.Of("producer", "pat"), AKey.Of("crm", "cleo"), AKey.Of("ana-key", "ana", "dev"), AKey.Of("bo-key", "bo", "sre"));
+            AKey.Of("producer", "pat"),
+            AKey.Of("crm", "cleo"),
+            AKey.Of("ana-key", "ana", "dev"),
+            AKey.Of("bo-key", "bo", "sre")
+        );
         return stage;
     }
 
     /// <summary>Whoever votes, as its key says.</summary>
-    public static ClaimsPrincipal Caller(string subject, string person, params string[] groups) => new(new ClaimsIdentity(
-        [
-            new Claim(ClaimTypes.NameIdentifier, subject),
-            new Claim(ClaimTypes.Role, Role.Approver),
-            new Claim(ApiKeyAuthentication.PersonClaim, person),
-            .. groups.Select(group => new Claim(ApiKeyAuthentication.GroupClaim, group)),
-        ],
-        "test"));
+    public static ClaimsPrincipal Caller(string subject, string person, params string[] groups) =>
+        new(
+            new ClaimsIdentity(
+                [
+                    new Claim(ClaimTypes.NameIdentifier, subject),
+                    new Claim(ClaimTypes.Role, Role.Approver),
+                    new Claim(ApiKeyAuthentication.PersonClaim, person),
+                    .. groups.Select(group => new Claim(ApiKeyAuthentication.GroupClaim, group)),
+                ],
+                "test"
+            )
+        );
 
     public async Task ActivateAsync(ABundle policy)
     {
         var bundle = policy.Build();
-        await Server.Get<IStore>().ActivateAsync(_ => new Activation { Hash = bundle.Hash, Archive = bundle.Archive, Actor = "ops", Reason = "tried" }, Stop);
+        await Server
+            .Get<IStore>()
+            .ActivateAsync(
+                _ => new Activation
+                {
+                    Hash = bundle.Hash,
+                    Archive = bundle.Archive,
+                    Actor = "ops",
+                    Reason = "tried",
+                },
+                Stop
+            );
         await Server.Get<CurrentBundle>().OnceAsync(Stop);
     }
 
@@ -66,15 +85,30 @@ internal sealed class VotingStage : IAsyncDisposable
         return body.GetProperty("job_id").GetGuid();
     }
 
-    public Task<(int Status, JsonElement Body)> SubmitAsync(string principal, string env, string payload = "{}", string topic = "test.run") => Server.AskAsync(
-        "POST", "/api/jobs/", ACaller.With(Role.Producer, principal),
-        body: $$"""{"job_id":"{{Guid.CreateVersion7()}}","topic":"{{topic}}","labels":{"env":"{{env}}"},"payload":{{payload}}}""");
+    public Task<(int Status, JsonElement Body)> SubmitAsync(
+        string principal,
+        string env,
+        string payload = "{}",
+        string topic = "test.run"
+    ) =>
+        Server.AskAsync(
+            "POST",
+            "/api/jobs/",
+            ACaller.With(Role.Producer, principal),
+            body: $$"""{"job_id":"{{Guid.CreateVersion7()}}","topic":"{{topic}}","labels":{"env":"{{env}}"},"payload":{{payload}}}"""
+        );
 
     public async Task<JsonElement> ShownAsync(Guid jobId, ClaimsPrincipal caller) =>
         (await Server.AskAsync("GET", "/api/approvals/{approvalId}", caller, name: jobId.ToString())).Body;
 
     /// <summary>Votes on what is shown now, or on what was.</summary>
-    public async Task<(int Status, JsonElement Body)> VoteAsync(Guid jobId, string verdict, ClaimsPrincipal caller, Action<JsonObject>? change = null, JsonElement? shown = null)
+    public async Task<(int Status, JsonElement Body)> VoteAsync(
+        Guid jobId,
+        string verdict,
+        ClaimsPrincipal caller,
+        Action<JsonObject>? change = null,
+        JsonElement? shown = null
+    )
     {
         var seen = shown ?? await ShownAsync(jobId, caller);
         var vote = new JsonObject
@@ -85,7 +119,13 @@ internal sealed class VotingStage : IAsyncDisposable
             ["reason"] = "looked at it",
         };
         change?.Invoke(vote);
-        return await Server.AskAsync("POST", "/api/approvals/{approvalId}/" + verdict, caller, name: seen.GetProperty("approval_id").GetString(), body: vote.ToJsonString());
+        return await Server.AskAsync(
+            "POST",
+            "/api/approvals/{approvalId}/" + verdict,
+            caller,
+            name: seen.GetProperty("approval_id").GetString(),
+            body: vote.ToJsonString()
+        );
     }
 
     public async Task<Job> JobAsync(Guid jobId)
@@ -98,20 +138,30 @@ internal sealed class VotingStage : IAsyncDisposable
     public async Task<Approval> ApprovalAsync(Guid jobId)
     {
         await using var db = await Server.DatabaseAsync();
-        return await db.Approvals.AsNoTracking().Where(approval => approval.JobId == jobId).OrderByDescending(approval => approval.Round).FirstAsync(Stop);
+        return await db
+            .Approvals.AsNoTracking()
+            .Where(approval => approval.JobId == jobId)
+            .OrderByDescending(approval => approval.Round)
+            .FirstAsync(Stop);
     }
 
     public async Task<IReadOnlyList<string>> LinesAsync(Guid jobId)
     {
         await using var db = await Server.DatabaseAsync();
-        return await db.Timeline.Where(entry => entry.JobId == jobId).OrderBy(entry => entry.EntryId).Select(entry => entry.Kind).ToListAsync(Stop);
+        return await db
+            .Timeline.Where(entry => entry.JobId == jobId)
+            .OrderBy(entry => entry.EntryId)
+            .Select(entry => entry.Kind)
+            .ToListAsync(Stop);
     }
 
     public async Task<IReadOnlyList<string>> EventsAsync()
     {
         await using var db = await Server.DatabaseAsync();
         var messages = await db.Outbox.AsNoTracking().Where(message => message.Type == MessageTypes.Event).ToListAsync(Stop);
-        return messages.ConvertAll(message => JsonDocument.Parse(Encoding.UTF8.GetString(message.Body)).RootElement.GetProperty("event").GetString()!);
+        return messages.ConvertAll(message =>
+            JsonDocument.Parse(Encoding.UTF8.GetString(message.Body)).RootElement.GetProperty("event").GetString()!
+        );
     }
 
     public async ValueTask DisposeAsync()
@@ -126,14 +176,15 @@ internal sealed class VotingStage : IAsyncDisposable
 /// <summary>Builds a key as the store has it.</summary>
 internal static class AKey
 {
-    public static ApiKey Of(string subject, string person, params string[] groups) => new()
-    {
-        KeyId = subject,
-        SecretHash = subject,
-        Subject = subject,
-        Person = person,
-        Roles = [Role.Approver],
-        Groups = groups,
-        CreatedAt = 1,
-    };
+    public static ApiKey Of(string subject, string person, params string[] groups) =>
+        new()
+        {
+            KeyId = subject,
+            SecretHash = subject,
+            Subject = subject,
+            Person = person,
+            Roles = [Role.Approver],
+            Groups = groups,
+            CreatedAt = 1,
+        };
 }

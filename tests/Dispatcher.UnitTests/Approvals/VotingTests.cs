@@ -22,10 +22,16 @@ public sealed class VotingTests
 
         var (status, body) = await stage.VoteAsync(held, "approve", stage.Ana);
 
-        Assert.Equal((200, "approved", "approved"), (status, body.GetProperty("state").GetString(), body.GetProperty("job_state").GetString()));
+        Assert.Equal(
+            (200, "approved", "approved"),
+            (status, body.GetProperty("state").GetString(), body.GetProperty("job_state").GetString())
+        );
         var approval = await stage.ApprovalAsync(held);
         var vote = Assert.Single(approval.Votes);
-        Assert.Equal((ApprovalStates.Approved, "ana", "looked at it", approval.ViewHash), (approval.State, vote.Person, vote.Reason, vote.ViewHash));
+        Assert.Equal(
+            (ApprovalStates.Approved, "ana", "looked at it", approval.ViewHash),
+            (approval.State, vote.Person, vote.Reason, vote.ViewHash)
+        );
         Assert.Equal(approval.DecidedAt + 3_600_000_000, approval.UseBy);
         Assert.Equal(JobState.Approved, (await stage.JobAsync(held)).State);
         Assert.Equal([TimelineKinds.Held, TimelineKinds.Approved], await stage.LinesAsync(held));
@@ -58,7 +64,10 @@ public sealed class VotingTests
         var state = (await stage.JobAsync(held)).State;
         var (_, second) = await stage.VoteAsync(held, "approve", stage.Bo);
 
-        Assert.Equal(("held", "1 of sre", JobState.Held), (first.GetProperty("state").GetString(), first.GetProperty("missing").GetString(), state));
+        Assert.Equal(
+            ("held", "1 of sre", JobState.Held),
+            (first.GetProperty("state").GetString(), first.GetProperty("missing").GetString(), state)
+        );
         Assert.Equal("approved", second.GetProperty("job_state").GetString());
         Assert.Equal([TimelineKinds.Held, TimelineKinds.Voted, TimelineKinds.Approved], await stage.LinesAsync(held));
     }
@@ -111,7 +120,13 @@ public sealed class VotingTests
         var (status, body) = await stage.VoteAsync(held, "approve", stage.Ana, vote => vote[field] = Other);
 
         Assert.Equal((409, "changed"), (status, body.GetProperty("code").GetString()));
-        Assert.Equal((field, Other), (body.GetProperty("changed")[0].GetProperty("field").GetString(), body.GetProperty("changed")[0].GetProperty("voted").GetString()));
+        Assert.Equal(
+            (field, Other),
+            (
+                body.GetProperty("changed")[0].GetProperty("field").GetString(),
+                body.GetProperty("changed")[0].GetProperty("voted").GetString()
+            )
+        );
         Assert.Equal(JobState.Held, (await stage.JobAsync(held)).State);
     }
 
@@ -144,7 +159,10 @@ public sealed class VotingTests
         Assert.Equal((409, "changed"), (status, body.GetProperty("code").GetString()));
         var again = await stage.ApprovalAsync(held);
         Assert.Equal((JobState.Held, ApprovalStates.Held, 2), ((await stage.JobAsync(held)).State, again.State, again.Round));
-        Assert.Equal([TimelineKinds.Held, TimelineKinds.Invalidated, TimelineKinds.Held, TimelineKinds.VoteRefused], await stage.LinesAsync(held));
+        Assert.Equal(
+            [TimelineKinds.Held, TimelineKinds.Invalidated, TimelineKinds.Held, TimelineKinds.VoteRefused],
+            await stage.LinesAsync(held)
+        );
     }
 
     [Fact]
@@ -168,7 +186,10 @@ public sealed class VotingTests
         var shown = await stage.ShownAsync(held, stage.Ana);
         await using (var db = await stage.Server.DatabaseAsync())
         {
-            await db.Jobs.ExecuteUpdateAsync(set => set.SetProperty(job => job.Reason, "nothing to see"), TestContext.Current.CancellationToken);
+            await db.Jobs.ExecuteUpdateAsync(
+                set => set.SetProperty(job => job.Reason, "nothing to see"),
+                TestContext.Current.CancellationToken
+            );
         }
 
         var (status, body) = await stage.VoteAsync(held, "approve", stage.Ana, shown: shown);
@@ -231,7 +252,10 @@ public sealed class VotingTests
 
         var vote = $$"""{"job_hash":"{{Other}}","policy_hash":"{{Other}}","reason":"x"}""";
 
-        Assert.Equal(404, (await stage.Server.AskAsync("POST", "/api/approvals/{approvalId}/approve", stage.Ana, name: name, body: vote)).Status);
+        Assert.Equal(
+            404,
+            (await stage.Server.AskAsync("POST", "/api/approvals/{approvalId}/approve", stage.Ana, name: name, body: vote)).Status
+        );
         Assert.Equal(404, (await stage.Server.AskAsync("GET", "/api/approvals/{approvalId}", stage.Ana, name: name)).Status);
     }
 }

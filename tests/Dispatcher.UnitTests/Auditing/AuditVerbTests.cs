@@ -11,7 +11,13 @@ public sealed class AuditVerbTests
     public async Task Verify_says_what_it_found_and_what_it_could_not_exclude()
     {
         await using var server = await AServer.MigratedAsync();
-        var entry = new Timelines.TimelineEntry { JobId = Guid.CreateVersion7(), Kind = "accepted", Actor = "billing", Detail = [.. "{}"u8] };
+        var entry = new Timelines.TimelineEntry
+        {
+            JobId = Guid.CreateVersion7(),
+            Kind = "accepted",
+            Actor = "billing",
+            Detail = [.. "{}"u8],
+        };
         await server.StoreAsync(entry);
 
         var fine = await CommandLineCall.RunAsync("audit", "verify", "--data", server.Data, "--json");
@@ -26,7 +32,10 @@ public sealed class AuditVerbTests
         await using (var db = await server.DatabaseAsync())
         {
             await Microsoft.EntityFrameworkCore.RelationalDatabaseFacadeExtensions.ExecuteSqlRawAsync(
-                db.Database, "drop trigger timeline_no_update; update timeline set actor = 'nobody'", TestContext.Current.CancellationToken);
+                db.Database,
+                "drop trigger timeline_no_update; update timeline set actor = 'nobody'",
+                TestContext.Current.CancellationToken
+            );
         }
 
         var bad = await CommandLineCall.RunAsync("audit", "verify", "--data", server.Data);
@@ -39,13 +48,29 @@ public sealed class AuditVerbTests
     public async Task An_export_is_checked_without_the_database()
     {
         await using var server = await AServer.MigratedAsync();
-        await server.StoreAsync(new Timelines.TimelineEntry { JobId = Guid.CreateVersion7(), Kind = "accepted", Actor = "billing", Detail = [.. "{}"u8] });
+        await server.StoreAsync(
+            new Timelines.TimelineEntry
+            {
+                JobId = Guid.CreateVersion7(),
+                Kind = "accepted",
+                Actor = "billing",
+                Detail = [.. "{}"u8],
+            }
+        );
         await server.Get<Dispatcher.Sealing.Sealer>().SealAsync(TestContext.Current.CancellationToken);
         var file = Path.Combine(server.Data, "history.ndjson");
 
         Assert.Equal(0, (await CommandLineCall.RunAsync("audit", "export", "--data", server.Data, "--output", file)).Code);
         Assert.Equal(0, (await CommandLineCall.RunAsync("audit", "verify", "--file", file)).Code);
-        await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken)).Replace("billing", "nobody", StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            file,
+            (await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken)).Replace(
+                "billing",
+                "nobody",
+                StringComparison.Ordinal
+            ),
+            TestContext.Current.CancellationToken
+        );
         Assert.Equal(1, (await CommandLineCall.RunAsync("audit", "verify", "--file", file)).Code);
     }
 

@@ -14,8 +14,13 @@ public sealed class ApprovalsTests
     [InlineData("reject")]
     public async Task A_vote_names_what_was_looked_at(string verdict)
     {
-        await using var server = (await CannedServer.StartAsync()).Answers($"GET /api/approvals/{Name}", 200, Shown)
-            .Answers($"POST /api/approvals/{Name}/{verdict}", 200, $$"""{"approval_id":"{{Name}}","state":"held","job_state":"held","missing":"1 of sre"}""");
+        await using var server = (await CannedServer.StartAsync())
+            .Answers($"GET /api/approvals/{Name}", 200, Shown)
+            .Answers(
+                $"POST /api/approvals/{Name}/{verdict}",
+                200,
+                $$"""{"approval_id":"{{Name}}","state":"held","job_state":"held","missing":"1 of sre"}"""
+            );
 
         var outcome = await server.RunAsync("approvals", verdict, Name, "--view", View[..8], "--reason", "checked it");
 
@@ -53,8 +58,13 @@ public sealed class ApprovalsTests
     [Fact]
     public async Task A_vote_that_the_server_refuses_is_a_no()
     {
-        await using var server = (await CannedServer.StartAsync()).Answers($"GET /api/approvals/{Name}", 200, Shown)
-            .Answers($"POST /api/approvals/{Name}/approve", 403, """{"title":"This person may not vote on this job","detail":"own job","status":403}""");
+        await using var server = (await CannedServer.StartAsync())
+            .Answers($"GET /api/approvals/{Name}", 200, Shown)
+            .Answers(
+                $"POST /api/approvals/{Name}/approve",
+                403,
+                """{"title":"This person may not vote on this job","detail":"own job","status":403}"""
+            );
 
         var outcome = await server.RunAsync("approvals", "approve", Name, "--view", View, "--reason", "mine");
 
@@ -66,8 +76,13 @@ public sealed class ApprovalsTests
     [Fact]
     public async Task A_vote_that_lacks_the_group_is_told_of_the_group_and_not_of_roles()
     {
-        await using var server = (await CannedServer.StartAsync()).Answers($"GET /api/approvals/{Name}", 200, Shown)
-            .Answers($"POST /api/approvals/{Name}/approve", 403, """{"title":"t","detail":"only of groups sre","code":"not_in_group","fix":"Let somebody vote who is in sre."}""");
+        await using var server = (await CannedServer.StartAsync())
+            .Answers($"GET /api/approvals/{Name}", 200, Shown)
+            .Answers(
+                $"POST /api/approvals/{Name}/approve",
+                403,
+                """{"title":"t","detail":"only of groups sre","code":"not_in_group","fix":"Let somebody vote who is in sre."}"""
+            );
 
         var outcome = await server.RunAsync("approvals", "approve", Name, "--view", View, "--reason", "mine");
 
@@ -88,6 +103,9 @@ public sealed class ApprovalsTests
 
         // A line for each, and at the end what the server said.
         Assert.Equal(1, outcome.Code);
-        Assert.Equal([line, """{"title":"no","detail":"revoked","status":403}"""], outcome.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Equal(
+            [line, """{"title":"no","detail":"revoked","status":403}"""],
+            outcome.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+        );
     }
 }

@@ -67,7 +67,8 @@ public sealed partial class ArgumentSecretsTests
     }
 
     [GeneratedRegex(
-        """--(rabbitmq|postgres|effects)[ =]"?[^\n]*(:[^/@\s]+@|Password=)|--api-key[ =](?!<?KEY)\S|-H "[^"]*\$DISPATCHER_API_KEY""")]
+        """--(rabbitmq|postgres|effects)[ =]"?[^\n]*(:[^/@\s]+@|Password=)|--api-key[ =](?!<?KEY)\S|-H "[^"]*\$DISPATCHER_API_KEY"""
+    )]
     private static partial Regex SecretArgument();
 
     [GeneratedRegex("```bash\n(.*?)```", RegexOptions.Singleline)]

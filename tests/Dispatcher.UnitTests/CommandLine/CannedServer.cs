@@ -56,7 +56,9 @@ internal sealed class CannedServer : IAsyncDisposable
         var line = $"{request.Method} {request.Path}{request.QueryString}";
         Requests.Add(new ReceivedRequest(line, request.Headers.Authorization.ToString(), request.ContentType ?? "", body.ToArray()));
 
-        var (status, answer) = _answers.TryGetValue(line, out var queue) ? (queue.Count > 1 ? queue.Dequeue() : queue.Peek()) : (599, $"\"nothing prepared for {line}\"");
+        var (status, answer) = _answers.TryGetValue(line, out var queue)
+            ? (queue.Count > 1 ? queue.Dequeue() : queue.Peek())
+            : (599, $"\"nothing prepared for {line}\"");
         context.Response.StatusCode = status;
         if (answer.Length > 0)
         {

@@ -15,7 +15,14 @@ internal static class CommandLineCall
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        var terminal = new Terminal(() => new MemoryStream(Encoding.UTF8.GetBytes(input)), output, error, variables.GetValueOrDefault, TimeProvider.System, width);
+        var terminal = new Terminal(
+            () => new MemoryStream(Encoding.UTF8.GetBytes(input)),
+            output,
+            error,
+            variables.GetValueOrDefault,
+            TimeProvider.System,
+            width
+        );
 
         var code = await RootCommandLine.InvokeAsync(args, terminal);
 

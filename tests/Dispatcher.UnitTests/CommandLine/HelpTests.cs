@@ -23,7 +23,11 @@ public sealed class HelpTests
     [MemberData(nameof(Verbs))]
     public void Every_verb_every_option_and_every_argument_is_described(string verb)
     {
-        var command = verb.Split(' ').Aggregate((Command)RootCommandLine.Create(Terminal.OfProcess), (parent, name) => parent.Subcommands.Single(child => child.Name == name));
+        var command = verb.Split(' ')
+            .Aggregate(
+                (Command)RootCommandLine.Create(Terminal.OfProcess),
+                (parent, name) => parent.Subcommands.Single(child => child.Name == name)
+            );
 
         Symbol[] symbols = [command, .. command.Options, .. command.Arguments];
         Assert.Empty(symbols.Where(symbol => string.IsNullOrWhiteSpace(symbol.Description)).Select(symbol => symbol.Name));
@@ -34,7 +38,9 @@ public sealed class HelpTests
     public async Task The_examples_parse(string verb)
     {
         var help = await CommandLineCall.RunAsync([.. verb.Split(' '), "--help"]);
-        var examples = help.Output[help.Output.IndexOf("Examples:", StringComparison.Ordinal)..].Split('\n').Where(line => line.Contains("dispatcher ", StringComparison.Ordinal));
+        var examples = help.Output[help.Output.IndexOf("Examples:", StringComparison.Ordinal)..]
+            .Split('\n')
+            .Where(line => line.Contains("dispatcher ", StringComparison.Ordinal));
 
         foreach (var example in examples)
         {
@@ -45,7 +51,6 @@ public sealed class HelpTests
         }
     }
 
-    private static IEnumerable<string> Leaves(Command command, string path) => command.Subcommands.Count == 0
-        ? [path]
-        : command.Subcommands.SelectMany(child => Leaves(child, $"{path} {child.Name}".Trim()));
+    private static IEnumerable<string> Leaves(Command command, string path) =>
+        command.Subcommands.Count == 0 ? [path] : command.Subcommands.SelectMany(child => Leaves(child, $"{path} {child.Name}".Trim()));
 }

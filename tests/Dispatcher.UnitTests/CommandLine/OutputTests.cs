@@ -17,8 +17,11 @@ public sealed class OutputTests
     [Fact]
     public async Task What_strangers_wrote_cannot_steer_the_terminal()
     {
-        await using var server = (await CannedServer.StartAsync())
-            .Answers("GET /api/jobs", 200, """{"items":[{"job_id":"[red]x[/]","topic":"\u001b[2Jt","principal":"a\nb\u202e"}]}""");
+        await using var server = (await CannedServer.StartAsync()).Answers(
+            "GET /api/jobs",
+            200,
+            """{"items":[{"job_id":"[red]x[/]","topic":"\u001b[2Jt","principal":"a\nb\u202e"}]}"""
+        );
 
         var outcome = await server.RunAsync("jobs", "list");
 
@@ -31,11 +34,18 @@ public sealed class OutputTests
     public async Task A_row_stays_one_line_when_the_output_is_no_terminal()
     {
         var wide = new string('w', 400);
-        await using var server = (await CannedServer.StartAsync()).Answers("GET /api/jobs", 200, $$"""{"items":[{"job_id":"1","topic":"{{wide}}","principal":"last"}]}""");
+        await using var server = (await CannedServer.StartAsync()).Answers(
+            "GET /api/jobs",
+            200,
+            $$"""{"items":[{"job_id":"1","topic":"{{wide}}","principal":"last"}]}"""
+        );
 
         var outcome = await server.RunAsync("jobs", "list");
 
-        Assert.Contains(outcome.Output.Split('\n'), line => line.Contains(wide, StringComparison.Ordinal) && line.Contains("last", StringComparison.Ordinal));
+        Assert.Contains(
+            outcome.Output.Split('\n'),
+            line => line.Contains(wide, StringComparison.Ordinal) && line.Contains("last", StringComparison.Ordinal)
+        );
     }
 
     [Fact]
@@ -57,7 +67,10 @@ public sealed class OutputTests
 
         await server.RunAsync("keys", "create", "--subject", "ci", "--person", "ada", "--role", "producer", "--group", "sre");
 
-        Assert.Equal("""{"subject":"ci","person":"ada","roles":["producer"],"groups":["sre"]}""", Encoding.UTF8.GetString(server.Requests[0].Body));
+        Assert.Equal(
+            """{"subject":"ci","person":"ada","roles":["producer"],"groups":["sre"]}""",
+            Encoding.UTF8.GetString(server.Requests[0].Body)
+        );
     }
 
     [Fact]
@@ -75,7 +88,9 @@ public sealed class OutputTests
     [Fact]
     public async Task A_status_that_fails_does_not_send_its_reader_to_status()
     {
-        await using var server = (await CannedServer.StartAsync()).Answers("GET /api/status", 503, """{"title":"Not ready"}""").Answers("GET /api/jobs", 503, """{"title":"Not ready"}""");
+        await using var server = (await CannedServer.StartAsync())
+            .Answers("GET /api/status", 503, """{"title":"Not ready"}""")
+            .Answers("GET /api/jobs", 503, """{"title":"Not ready"}""");
 
         Assert.DoesNotContain("dispatcher status", (await server.RunAsync("status")).Error, StringComparison.Ordinal);
         Assert.Contains("dispatcher status", (await server.RunAsync("jobs", "list")).Error, StringComparison.Ordinal);
@@ -97,7 +112,11 @@ public sealed class OutputTests
     [Fact]
     public async Task A_server_that_is_not_ready_is_a_no()
     {
-        await using var server = (await CannedServer.StartAsync()).Answers("GET /api/status", 200, """{"ready":false,"checks":{"broker":"no connection"}}""");
+        await using var server = (await CannedServer.StartAsync()).Answers(
+            "GET /api/status",
+            200,
+            """{"ready":false,"checks":{"broker":"no connection"}}"""
+        );
 
         var outcome = await server.RunAsync("status");
 

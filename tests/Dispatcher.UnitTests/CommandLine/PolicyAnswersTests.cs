@@ -32,7 +32,16 @@ public sealed class PolicyAnswersTests : IDisposable
     {
         string[] given = options.StartsWith("--principal", StringComparison.Ordinal) ? [] : ["--principal", "ci"];
 
-        var outcome = await CommandLineCall.RunAsync(["policy", "explain", "--policies", _folder.FullName, "--topic", "test.run", .. given, .. options.Split(' ')]);
+        var outcome = await CommandLineCall.RunAsync([
+            "policy",
+            "explain",
+            "--policies",
+            _folder.FullName,
+            "--topic",
+            "test.run",
+            .. given,
+            .. options.Split(' '),
+        ]);
 
         Assert.Equal((2, ""), (outcome.Code, outcome.Output));
         Assert.Contains(message, outcome.Error, StringComparison.Ordinal);
@@ -45,8 +54,17 @@ public sealed class PolicyAnswersTests : IDisposable
     [InlineData("--at 2031-01-01T00:00:00Z", 1)]
     public async Task A_job_is_explained_at_the_attempt_and_time_that_are_named(string options, int code)
     {
-        var outcome = await CommandLineCall.RunAsync(
-            ["policy", "explain", "--policies", _folder.FullName, "--topic", "test.run", "--principal", "ci", .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+        var outcome = await CommandLineCall.RunAsync([
+            "policy",
+            "explain",
+            "--policies",
+            _folder.FullName,
+            "--topic",
+            "test.run",
+            "--principal",
+            "ci",
+            .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries),
+        ]);
 
         Assert.Equal((code, ""), (outcome.Code, outcome.Error));
     }
@@ -56,7 +74,11 @@ public sealed class PolicyAnswersTests : IDisposable
     [InlineData(3, 1)]
     public async Task Only_what_widens_makes_a_comparison_a_no(int widened, int code)
     {
-        await using var server = (await CannedServer.StartAsync()).Answers("POST /api/policies/diff", 200, $$"""{"widened":{{widened}},"changes":[]}""");
+        await using var server = (await CannedServer.StartAsync()).Answers(
+            "POST /api/policies/diff",
+            200,
+            $$"""{"widened":{{widened}},"changes":[]}"""
+        );
 
         Assert.Equal(code, (await server.RunAsync("policy", "diff", "active", _folder.FullName)).Code);
     }
@@ -66,16 +88,27 @@ public sealed class PolicyAnswersTests : IDisposable
     [InlineData("[]", 0)]
     public async Task A_made_up_job_is_shown_as_such_and_one_that_widens_makes_a_comparison_a_no(string widened, int code)
     {
-        await using var server = (await CannedServer.StartAsync()).Answers("POST /api/policies/diff", 200, $$$"""
+        await using var server = (await CannedServer.StartAsync()).Answers(
+            "POST /api/policies/diff",
+            200,
+            $$$"""
             {"widened":0,"changes":[],"unshown_rule_count":1,"unshown_rules":[{"rule":"pinned","change":"added","where":"rules/a.yaml:3",
             "made_up":{"topic":"test.run","principal":"somebody","labels":{"env":"dev"},"widened":{{{widened}}},"narrowed":[]}}]}
-            """);
+            """
+        );
 
         var outcome = await server.RunAsync("policy", "diff", "active", _folder.FullName);
 
         Assert.Equal(code, outcome.Code);
-        Assert.Contains("changed rules that the recorded jobs do not show: 1. Each has a job that is made up; nobody submitted it.", outcome.Output, StringComparison.Ordinal);
-        Assert.Matches("pinned, added at rules/a.yaml:3, which no recorded job met\\s+job topic=test.run principal=somebody labels=env=dev", outcome.Output);
+        Assert.Contains(
+            "changed rules that the recorded jobs do not show: 1. Each has a job that is made up; nobody submitted it.",
+            outcome.Output,
+            StringComparison.Ordinal
+        );
+        Assert.Matches(
+            "pinned, added at rules/a.yaml:3, which no recorded job met\\s+job topic=test.run principal=somebody labels=env=dev",
+            outcome.Output
+        );
     }
 
     [Theory]

@@ -5,7 +5,8 @@ namespace Dispatcher.UnitTests.CommandLine;
 public sealed class PolicyLintTests : IDisposable
 {
     private const string Topics = "version: v1\npools: {main: {}}\ntopics: {test.run: {pool: main, owner: team}}";
-    private const string Word = "version: v1\nrules:\n  - {id: a, match: {topic: test.run, labels: {env: dev}, workflow_id: w, attempt_gte: 2}, decision: ALLOW}";
+    private const string Word =
+        "version: v1\nrules:\n  - {id: a, match: {topic: test.run, labels: {env: dev}, workflow_id: w, attempt_gte: 2}, decision: ALLOW}";
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("dispatcher-lint-");
 
@@ -52,7 +53,10 @@ public sealed class PolicyLintTests : IDisposable
 
         var at = Array.FindIndex(lines, line => line.StartsWith("rules/a.yaml:3: warning producers_word: ", StringComparison.Ordinal));
         Assert.Contains(" Fix: ", lines[at], StringComparison.Ordinal);
-        Assert.Equal("""    {"principal":"somebody","topic":"test.run","labels":{"env":"dev"},"risk_tags":[],"payload":{},"workflow_id":"w","attempt":2}""", lines[at + 1]);
+        Assert.Equal(
+            """    {"principal":"somebody","topic":"test.run","labels":{"env":"dev"},"risk_tags":[],"payload":{},"workflow_id":"w","attempt":2}""",
+            lines[at + 1]
+        );
         Assert.Equal("0 errors, 3 warnings, 1 infos", lines[^1]);
     }
 
@@ -64,11 +68,17 @@ public sealed class PolicyLintTests : IDisposable
         var outcome = await CommandLineCall.RunAsync("policy", "lint", _folder.FullName, "--json");
 
         using var document = JsonDocument.Parse(outcome.Output);
-        var finding = document.RootElement.GetProperty("findings").EnumerateArray().First(item => item.GetProperty("code").GetString() == "producers_word");
+        var finding = document
+            .RootElement.GetProperty("findings")
+            .EnumerateArray()
+            .First(item => item.GetProperty("code").GetString() == "producers_word");
         Assert.Equal("warning", finding.GetProperty("severity").GetString());
         Assert.Equal("rules/a.yaml:3", finding.GetProperty("where").GetString());
         Assert.Equal("dev", finding.GetProperty("witness").GetProperty("labels").GetProperty("env").GetString());
-        Assert.Equal((0, 3), (document.RootElement.GetProperty("errors").GetInt32(), document.RootElement.GetProperty("warnings").GetInt32()));
+        Assert.Equal(
+            (0, 3),
+            (document.RootElement.GetProperty("errors").GetInt32(), document.RootElement.GetProperty("warnings").GetInt32())
+        );
     }
 
     [Fact]

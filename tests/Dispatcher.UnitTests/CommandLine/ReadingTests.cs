@@ -38,7 +38,12 @@ public sealed class ReadingTests
         Assert.Matches(@"^23:59:59\.105 +held +billing +REQUIRE_APPROVAL by ask; people decide$", lines[2]);
         Assert.Matches(@"^12-01 00:02:04\.355 +2 min 5 s +approved +ana-cli +ana: approve; looked\\u001b\[2J at it$", lines[3]);
         Assert.Matches(@"^12-01 00:02:04\.396 +41 ms +claimed +1 +w +on host/1$", lines[4]);
-        Assert.Matches(@"^12-01 00:02:05\.630 +1\.234 s +faulted +1 +w +terminal: exit:1: ProcessFault: it broke .*; on host/1; ran 1\.2 s; dead letter " + Job + "$", lines[5]);
+        Assert.Matches(
+            @"^12-01 00:02:05\.630 +1\.234 s +faulted +1 +w +terminal: exit:1: ProcessFault: it broke .*; on host/1; ran 1\.2 s; dead letter "
+                + Job
+                + "$",
+            lines[5]
+        );
     }
 
     [Fact]
@@ -49,18 +54,41 @@ public sealed class ReadingTests
         (string Request, string Body, string[] Verb)[] lists =
         [
             ($"GET /api/jobs/{Job}/timeline", Timeline, ["jobs", "timeline", Job]),
-            ("GET /api/jobs", $$"""{"items":[{"job_id":"{{id}}","topic":"job.integrations.call","principal":"{{words}}","state":"dead_lettered","attempt":3,"fault_class":"terminal","updated_at":"2026-11-30T00:00:00Z"}]}""", ["jobs", "list"]),
-            ("GET /api/dead-letters", $$"""{"items":[{"dead_letter_id":"{{id}}","fault_class":"terminal","owner":"platform","topic":"job.integrations.call","principal":"{{words}}","fault":{"code":"unknown_recipe"},"at":"2026-11-30T00:00:00Z"}]}""", ["dead-letters", "list"]),
-            ("GET /api/approvals", $$"""{"items":[{"approval_id":"{{id}}-1","view_hash":"0123456789abcdef","risk":"high","topic":"job.deploy.apply","principal":"billing","reason":"{{words}}","missing":"1 approver","payload_excerpt":"{{words}}"}]}""", ["approvals", "list"]),
-            ("GET /api/keys", $$"""{"items":[{"key_id":"{{id}}","subject":"{{words}}","person":"ana","roles":["approver"],"groups":["sre"],"created_at":"2026-11-30T00:00:00Z"}]}""", ["keys", "list"]),
-            ($"GET /api/jobs/{Job}/attempts", $$"""{"items":[{"attempt":1,"state":"faulted","worker":"{{words}}","fault":{"class":"terminal","code":"exit:1","type":"T","message":"{{words}}"} }]}""", ["jobs", "attempts", Job]),
+            (
+                "GET /api/jobs",
+                $$"""{"items":[{"job_id":"{{id}}","topic":"job.integrations.call","principal":"{{words}}","state":"dead_lettered","attempt":3,"fault_class":"terminal","updated_at":"2026-11-30T00:00:00Z"}]}""",
+                ["jobs", "list"]
+            ),
+            (
+                "GET /api/dead-letters",
+                $$"""{"items":[{"dead_letter_id":"{{id}}","fault_class":"terminal","owner":"platform","topic":"job.integrations.call","principal":"{{words}}","fault":{"code":"unknown_recipe"},"at":"2026-11-30T00:00:00Z"}]}""",
+                ["dead-letters", "list"]
+            ),
+            (
+                "GET /api/approvals",
+                $$"""{"items":[{"approval_id":"{{id}}-1","view_hash":"0123456789abcdef","risk":"high","topic":"job.deploy.apply","principal":"billing","reason":"{{words}}","missing":"1 approver","payload_excerpt":"{{words}}"}]}""",
+                ["approvals", "list"]
+            ),
+            (
+                "GET /api/keys",
+                $$"""{"items":[{"key_id":"{{id}}","subject":"{{words}}","person":"ana","roles":["approver"],"groups":["sre"],"created_at":"2026-11-30T00:00:00Z"}]}""",
+                ["keys", "list"]
+            ),
+            (
+                $"GET /api/jobs/{Job}/attempts",
+                $$"""{"items":[{"attempt":1,"state":"faulted","worker":"{{words}}","fault":{"class":"terminal","code":"exit:1","type":"T","message":"{{words}}"} }]}""",
+                ["jobs", "attempts", Job]
+            ),
         ];
         foreach (var (request, body, verb) in lists)
         {
             var lines = await LinesAsync(request, body, Width, verb);
 
             Assert.All(lines, line => Assert.InRange(line.Length, 0, Width));
-            Assert.True(verb[1] is "timeline" or "attempts" || lines.Any(line => line.Contains(id, StringComparison.Ordinal)), string.Join('\n', lines));
+            Assert.True(
+                verb[1] is "timeline" or "attempts" || lines.Any(line => line.Contains(id, StringComparison.Ordinal)),
+                string.Join('\n', lines)
+            );
         }
     }
 
@@ -73,9 +101,19 @@ public sealed class ReadingTests
             """;
 
         var shown = string.Join('\n', await LinesAsync("GET /api/approvals/a-1", approval, null, "approvals", "show", "a-1"));
-        var listed = await LinesAsync("GET /api/approvals", """{"items":[{"approval_id":"a-1","view_hash":"v","payload_excerpt":"{\"recipe\":\"web\"}"}]}""", null, "approvals", "list");
+        var listed = await LinesAsync(
+            "GET /api/approvals",
+            """{"items":[{"approval_id":"a-1","view_hash":"v","payload_excerpt":"{\"recipe\":\"web\"}"}]}""",
+            null,
+            "approvals",
+            "list"
+        );
 
-        Assert.Contains("1 of editors and 2 of sre-oncall; not requester, crm; within 4 h; to use within 30 min; also for the retries; falls with any change of the policies", shown, StringComparison.Ordinal);
+        Assert.Contains(
+            "1 of editors and 2 of sre-oncall; not requester, crm; within 4 h; to use within 30 min; also for the retries; falls with any change of the policies",
+            shown,
+            StringComparison.Ordinal
+        );
         Assert.Contains("allowed_hosts=a.test,b.test timeout_ms=5", shown, StringComparison.Ordinal);
         Assert.Equal(3, listed.Length);
         Assert.Contains("""{"recipe":"web"}""", listed[2], StringComparison.Ordinal);
@@ -85,7 +123,11 @@ public sealed class ReadingTests
     public async Task A_dead_letter_shows_the_code_and_the_payload_of_its_job()
     {
         await using var server = (await CannedServer.StartAsync())
-            .Answers($"GET /api/dead-letters/{Job}", 200, $$"""{"dead_letter_id":"{{Job}}","job_id":"{{Job}}","fault":{"class":"terminal","code":"unknown_recipe","type":"T","message":"m"},"errors":[]}""")
+            .Answers(
+                $"GET /api/dead-letters/{Job}",
+                200,
+                $$"""{"dead_letter_id":"{{Job}}","job_id":"{{Job}}","fault":{"class":"terminal","code":"unknown_recipe","type":"T","message":"m"},"errors":[]}"""
+            )
             .Answers($"GET /api/jobs/{Job}", 200, """{"payload":{"recipe":"web"}}""");
 
         var text = await server.RunAsync("dead-letters", "show", Job);
@@ -105,7 +147,8 @@ public sealed class ReadingTests
     [InlineData(86_400, "24 h")]
     [InlineData(273_600, "3 d 4 h")]
     [InlineData(-0.5, "-500 ms")]
-    public void A_duration_has_its_largest_units(double seconds, string words) => Assert.Equal(words, Durations.Words(TimeSpan.FromSeconds(seconds)));
+    public void A_duration_has_its_largest_units(double seconds, string words) =>
+        Assert.Equal(words, Durations.Words(TimeSpan.FromSeconds(seconds)));
 
     private static async Task<string[]> LinesAsync(string request, string body, int? width, params string[] verb)
     {

@@ -10,21 +10,81 @@ public sealed class ServerVerbsTests
     /// <summary>Calls of every verb but submit: the request each makes, a good answer, and something that must be shown of it.</summary>
     private static readonly Dictionary<string, (string Request, string Answer, string Shown)> Calls = new()
     {
-        ["jobs list"] = ("GET /api/jobs", $$"""{ "items":[{"job_id":"{{Id}}","topic":"job.exec.shell","state":"held","attempt":0,"created_at":"2026-01-01T00:00:00Z"}],"next":null }""", "job.exec.shell"),
-        [$"jobs show {Id}"] = ($"GET /api/jobs/{Id}", $$"""{"job_id":"{{Id}}","labels":{"env":"dev"},"payload":{"n":1.0},"constraints":{"timeout_ms":5000},"created_at":"2026-01-01T00:00:00Z","more":1}""", """{"n":1.0}"""),
-        [$"jobs timeline {Id}"] = ($"GET /api/jobs/{Id}/timeline", """{"items":[{"entry_id":"1","at":"2026-01-01T00:00:00Z","kind":"accepted","attempt":null,"actor":"billing","detail":{"verdict":"ALLOW","rules":["read"]}}]}""", "ALLOW by read"),
-        [$"jobs attempts {Id}"] = ($"GET /api/jobs/{Id}/attempts", """{"items":[{"attempt":1,"state":"ended","worker":"w1","outcome":"faulted","fault":{"class":"terminal","type":"Exit","message":"code 1"}}]}""", "terminal: Exit: code 1"),
-        [$"jobs cancel {Id}"] = ($"POST /api/jobs/{Id}/cancel", $$"""{"job_id":"{{Id}}","state":"running","cancel_requested":true}""", "asked to stop"),
-        ["approvals list"] = ("GET /api/approvals", $$"""{"items":[{"approval_id":"{{Id}}-1","risk":"high","view_hash":"0123456789abcdef","missing":"2 of sre","topic":"job.deploy.apply","principal":"billing","reason":"look first","created_at":"2026-01-01T00:00:00Z"}],"next":null}""", "0123456789ab"),
-        [$"approvals show {Id}-1"] = ($"GET /api/approvals/{Id}-1", $$"""{"approval_id":"{{Id}}-1","state":"held","shown":{"payload":"{ \"n\": 1e2 }"},"will_run":{"pool":"deploy","timeout_ms":5},"votes":[{"person":"ana","verdict":"approve"}],"why_not":{"message":"own job"} }""", """{ "n": 1e2 }"""),
-        ["dead-letters list"] = ("GET /api/dead-letters", $$"""{"items":[{"dead_letter_id":"{{Id}}","at":"2026-01-01T00:00:00Z","fault_class":"in_doubt","owner":"sre"}]}""", "in_doubt"),
-        [$"dead-letters show {Id}"] = ($"GET /api/dead-letters/{Id}", $$"""{"dead_letter_id":"{{Id}}","errors":[{"code":"c","where":"body","message":"no JSON","fix":"send JSON"}],"body_base64":"eyJicm9rZW4=","body_length":8,"body_sha256":"ab"}""", "{\"broken"),
-        ["keys create --subject ci --role producer --group a --group b"] = ("POST /api/keys", """{"key_id":"k1","key":"dk_secret","subject":"ci","person":null,"roles":["producer"],"groups":["a","b"]}""", "dk_secret"),
-        ["keys list"] = ("GET /api/keys", """{"items":[{"key_id":"k1","subject":"ci","roles":["producer","approver"]}]}""", "producer, approver"),
-        ["policy status"] = ("GET /api/policies", """{"in_force":{"hash":"abab","pinned":true,"actor":"ada"},"folder":{"path":"/p","hash":"cdcd","errors":[]},"processes":[{"host":"h","pid":7,"stale":true}],"bundles":[{"hash":"efef"}]}""", "stale"),
-        ["policy activate 3f2b8c6d"] = ("POST /api/policies/activate", """{"hash":"3f2b8c6d4e","pinned":true}""", "bundle 3f2b8c6d4e is in force and pinned"),
-        ["policy unpin"] = ("POST /api/policies/unpin", """{"in_force":{"hash":"abab","pinned":false},"returned_to_folder":false,"folder":{"path":"/p","errors":[{"where":"rules/a.yaml:3","message":"unknown key","code":"c","fix":"remove it"}]}}""", "bundle abab stays in force"),
-        ["status"] = ("GET /api/status", """{"version":"1.0","ready":true,"checks":{"store":"ok"},"policy_hash":"ab","jobs":{"held":3},"outbox":{"rows":0},"pools":{"shell":{"workers":2}}}""", "workers=2"),
+        ["jobs list"] = (
+            "GET /api/jobs",
+            $$"""{ "items":[{"job_id":"{{Id}}","topic":"job.exec.shell","state":"held","attempt":0,"created_at":"2026-01-01T00:00:00Z"}],"next":null }""",
+            "job.exec.shell"
+        ),
+        [$"jobs show {Id}"] = (
+            $"GET /api/jobs/{Id}",
+            $$"""{"job_id":"{{Id}}","labels":{"env":"dev"},"payload":{"n":1.0},"constraints":{"timeout_ms":5000},"created_at":"2026-01-01T00:00:00Z","more":1}""",
+            """{"n":1.0}"""
+        ),
+        [$"jobs timeline {Id}"] = (
+            $"GET /api/jobs/{Id}/timeline",
+            """{"items":[{"entry_id":"1","at":"2026-01-01T00:00:00Z","kind":"accepted","attempt":null,"actor":"billing","detail":{"verdict":"ALLOW","rules":["read"]}}]}""",
+            "ALLOW by read"
+        ),
+        [$"jobs attempts {Id}"] = (
+            $"GET /api/jobs/{Id}/attempts",
+            """{"items":[{"attempt":1,"state":"ended","worker":"w1","outcome":"faulted","fault":{"class":"terminal","type":"Exit","message":"code 1"}}]}""",
+            "terminal: Exit: code 1"
+        ),
+        [$"jobs cancel {Id}"] = (
+            $"POST /api/jobs/{Id}/cancel",
+            $$"""{"job_id":"{{Id}}","state":"running","cancel_requested":true}""",
+            "asked to stop"
+        ),
+        ["approvals list"] = (
+            "GET /api/approvals",
+            $$"""{"items":[{"approval_id":"{{Id}}-1","risk":"high","view_hash":"0123456789abcdef","missing":"2 of sre","topic":"job.deploy.apply","principal":"billing","reason":"look first","created_at":"2026-01-01T00:00:00Z"}],"next":null}""",
+            "0123456789ab"
+        ),
+        [$"approvals show {Id}-1"] = (
+            $"GET /api/approvals/{Id}-1",
+            $$"""{"approval_id":"{{Id}}-1","state":"held","shown":{"payload":"{ \"n\": 1e2 }"},"will_run":{"pool":"deploy","timeout_ms":5},"votes":[{"person":"ana","verdict":"approve"}],"why_not":{"message":"own job"} }""",
+            """{ "n": 1e2 }"""
+        ),
+        ["dead-letters list"] = (
+            "GET /api/dead-letters",
+            $$"""{"items":[{"dead_letter_id":"{{Id}}","at":"2026-01-01T00:00:00Z","fault_class":"in_doubt","owner":"sre"}]}""",
+            "in_doubt"
+        ),
+        [$"dead-letters show {Id}"] = (
+            $"GET /api/dead-letters/{Id}",
+            $$"""{"dead_letter_id":"{{Id}}","errors":[{"code":"c","where":"body","message":"no JSON","fix":"send JSON"}],"body_base64":"eyJicm9rZW4=","body_length":8,"body_sha256":"ab"}""",
+            "{\"broken"
+        ),
+        ["keys create --subject ci --role producer --group a --group b"] = (
+            "POST /api/keys",
+            """{"key_id":"k1","key":"dk_secret","subject":"ci","person":null,"roles":["producer"],"groups":["a","b"]}""",
+            "dk_secret"
+        ),
+        ["keys list"] = (
+            "GET /api/keys",
+            """{"items":[{"key_id":"k1","subject":"ci","roles":["producer","approver"]}]}""",
+            "producer, approver"
+        ),
+        ["policy status"] = (
+            "GET /api/policies",
+            """{"in_force":{"hash":"abab","pinned":true,"actor":"ada"},"folder":{"path":"/p","hash":"cdcd","errors":[]},"processes":[{"host":"h","pid":7,"stale":true}],"bundles":[{"hash":"efef"}]}""",
+            "stale"
+        ),
+        ["policy activate 3f2b8c6d"] = (
+            "POST /api/policies/activate",
+            """{"hash":"3f2b8c6d4e","pinned":true}""",
+            "bundle 3f2b8c6d4e is in force and pinned"
+        ),
+        ["policy unpin"] = (
+            "POST /api/policies/unpin",
+            """{"in_force":{"hash":"abab","pinned":false},"returned_to_folder":false,"folder":{"path":"/p","errors":[{"where":"rules/a.yaml:3","message":"unknown key","code":"c","fix":"remove it"}]}}""",
+            "bundle abab stays in force"
+        ),
+        ["status"] = (
+            "GET /api/status",
+            """{"version":"1.0","ready":true,"checks":{"store":"ok"},"policy_hash":"ab","jobs":{"held":3},"outbox":{"rows":0},"pools":{"shell":{"workers":2}}}""",
+            "workers=2"
+        ),
     };
 
     public static TheoryData<string> Verbs() => [.. Calls.Keys];
@@ -62,7 +122,11 @@ public sealed class ServerVerbsTests
     {
         foreach (var (status, code) in new[] { (400, 1), (401, 2), (403, 1), (404, 1), (409, 1), (429, 1), (302, 3), (500, 3), (503, 3) })
         {
-            await using var server = (await CannedServer.StartAsync()).Answers(Calls[verb].Request, status, $$"""{"title":"the title","detail":"the detail","status":{{status}}}""");
+            await using var server = (await CannedServer.StartAsync()).Answers(
+                Calls[verb].Request,
+                status,
+                $$"""{"title":"the title","detail":"the detail","status":{{status}}}"""
+            );
 
             var outcome = await server.RunAsync(verb.Split(' '));
 
@@ -76,7 +140,10 @@ public sealed class ServerVerbsTests
     public async Task The_policys_status_is_a_no_while_the_folder_is_broken_and_says_why()
     {
         await using var server = (await CannedServer.StartAsync()).Answers(
-            "GET /api/policies", 200, """{"in_force":null,"folder":{"path":"/p","hash":null,"errors":[{"where":"rules/a.yaml:3","message":"unknown key x","code":"unknown_key","fix":"remove it"}]},"processes":[],"bundles":[]}""");
+            "GET /api/policies",
+            200,
+            """{"in_force":null,"folder":{"path":"/p","hash":null,"errors":[{"where":"rules/a.yaml:3","message":"unknown key x","code":"unknown_key","fix":"remove it"}]},"processes":[],"bundles":[]}"""
+        );
 
         var outcome = await server.RunAsync("policy", "status");
 
@@ -136,7 +203,10 @@ public sealed class ServerVerbsTests
         await CommandLineCall.RunAsync(["status", "--api-key", "from-option"], variables, "");
         File.Delete(file);
 
-        Assert.Equal(["Bearer from-file", "Bearer from-variable", "Bearer from-option"], server.Requests.Select(request => request.Authorization));
+        Assert.Equal(
+            ["Bearer from-file", "Bearer from-variable", "Bearer from-option"],
+            server.Requests.Select(request => request.Authorization)
+        );
     }
 
     [Theory]

@@ -7,7 +7,8 @@ namespace Dispatcher.UnitTests.CommandLine;
 public sealed class SubmitTests : IAsyncDisposable
 {
     private const string Id = "0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10";
-    private const string Accepted = $$"""{"v":1,"job_id":"{{Id}}","state":"accepted","verdict":"ALLOW","rules":["r1"],"reason":"ok","policy_hash":"ab","job_hash":"cd"}""";
+    private const string Accepted =
+        $$"""{"v":1,"job_id":"{{Id}}","state":"accepted","verdict":"ALLOW","rules":["r1"],"reason":"ok","policy_hash":"ab","job_hash":"cd"}""";
 
     private readonly string _folder = Directory.CreateTempSubdirectory("dispatcher-unit-").FullName;
 
@@ -23,8 +24,26 @@ public sealed class SubmitTests : IAsyncDisposable
         await using var server = (await CannedServer.StartAsync()).Answers("POST /api/jobs", 202, Accepted);
 
         var outcome = await server.RunAsync(
-            "submit", "--topic", "job.exec.shell", "--label", "env=dev", "--label", "note=a=b", "--risk-tag", "egress", "--payload", "[1]",
-            "--job-id", Id, "--idempotency-key", "k", "--workflow-id", "w", "--not-after", "2026-01-31T18:00:00+02:00");
+            "submit",
+            "--topic",
+            "job.exec.shell",
+            "--label",
+            "env=dev",
+            "--label",
+            "note=a=b",
+            "--risk-tag",
+            "egress",
+            "--payload",
+            "[1]",
+            "--job-id",
+            Id,
+            "--idempotency-key",
+            "k",
+            "--workflow-id",
+            "w",
+            "--not-after",
+            "2026-01-31T18:00:00+02:00"
+        );
 
         Assert.Equal(0, outcome.Code);
         var request = Assert.Single(server.Requests);
@@ -32,7 +51,8 @@ public sealed class SubmitTests : IAsyncDisposable
         Assert.Equal("application/json", request.ContentType);
         Assert.Equal(
             $$"""{"topic":"job.exec.shell","labels":{"env":"dev","note":"a=b"},"risk_tags":["egress"],"payload":[1],"job_id":"{{Id}}","idempotency_key":"k","workflow_id":"w","not_after":"2026-01-31T18:00:00+02:00"}""",
-            Encoding.UTF8.GetString(request.Body));
+            Encoding.UTF8.GetString(request.Body)
+        );
     }
 
     [Theory]
@@ -51,7 +71,10 @@ public sealed class SubmitTests : IAsyncDisposable
         await CommandLineCall.RunAsync([.. common, "-"], [], payload);
 
         Assert.Equal(3, server.Requests.Count);
-        Assert.All(server.Requests, request => Assert.Contains($"\"payload\":{payload}}}", Encoding.UTF8.GetString(request.Body), StringComparison.Ordinal));
+        Assert.All(
+            server.Requests,
+            request => Assert.Contains($"\"payload\":{payload}}}", Encoding.UTF8.GetString(request.Body), StringComparison.Ordinal)
+        );
     }
 
     [Fact]
@@ -68,7 +91,9 @@ public sealed class SubmitTests : IAsyncDisposable
     [Fact]
     public async Task A_denial_is_shown_as_a_decision_and_is_a_no()
     {
-        var denied = Accepted.Replace("\"accepted\"", "\"denied\"", StringComparison.Ordinal).Replace("\"ALLOW\"", "\"DENY\"", StringComparison.Ordinal);
+        var denied = Accepted
+            .Replace("\"accepted\"", "\"denied\"", StringComparison.Ordinal)
+            .Replace("\"ALLOW\"", "\"DENY\"", StringComparison.Ordinal);
         await using var server = (await CannedServer.StartAsync()).Answers("POST /api/jobs", 403, denied);
 
         var shown = await server.RunAsync("submit", "--topic", "t.x");
@@ -93,7 +118,19 @@ public sealed class SubmitTests : IAsyncDisposable
         var outcome = await server.RunAsync("submit", "--topic", "t.x");
 
         Assert.Equal((1, ""), (outcome.Code, outcome.Output));
-        foreach (var part in new[] { "malformed", "HTTP 400", "/labls", "unknown field 'labls'", "fix: write labels", "/topic", "at most 128", "fix: shorten it" })
+        foreach (
+            var part in new[]
+            {
+                "malformed",
+                "HTTP 400",
+                "/labls",
+                "unknown field 'labls'",
+                "fix: write labels",
+                "/topic",
+                "at most 128",
+                "fix: shorten it",
+            }
+        )
         {
             Assert.Contains(part, outcome.Error, StringComparison.Ordinal);
         }
@@ -107,7 +144,8 @@ public sealed class SubmitTests : IAsyncDisposable
     public async Task Waiting_ends_with_the_final_state(string final, int code)
     {
         var job = $$"""{"job_id":"{{Id}}","state":"{{final}}","attempt":1,"result":{"out": "2.50" } }""";
-        await using var server = (await CannedServer.StartAsync()).Answers("POST /api/jobs", 202, Accepted)
+        await using var server = (await CannedServer.StartAsync())
+            .Answers("POST /api/jobs", 202, Accepted)
             .Answers($"GET /api/jobs/{Id}", 200, $$"""{"job_id":"{{Id}}","state":"held"}""")
             .Answers($"GET /api/jobs/{Id}", 200, $$"""{"job_id":"{{Id}}","state":"running"}""")
             .Answers($"GET /api/jobs/{Id}", 200, job);

@@ -11,8 +11,10 @@ namespace Dispatcher.UnitTests.Contracts;
 /// <summary>Writes the contracts as tables for readers of other languages: names, types and texts are those of the code.</summary>
 internal sealed partial class ContractPage
 {
-    private readonly Dictionary<string, XElement> _docs = XDocument.Load(Path.ChangeExtension(typeof(SubmitJob).Assembly.Location, ".xml"))
-        .Descendants("member").ToDictionary(member => member.Attribute("name")!.Value);
+    private readonly Dictionary<string, XElement> _docs = XDocument
+        .Load(Path.ChangeExtension(typeof(SubmitJob).Assembly.Location, ".xml"))
+        .Descendants("member")
+        .ToDictionary(member => member.Attribute("name")!.Value);
 
     /// <summary>These messages, the records that they consist of right after them, and at the end all their words.</summary>
     public IEnumerable<string> Sections(params Type[] messages)
@@ -40,61 +42,79 @@ internal sealed partial class ContractPage
         }
     }
 
-    private string Record(Type type) => $"""
-        ### {type.Name}
+    private string Record(Type type) =>
+        $"""
+            ### {type.Name}
 
-        {Text($"T:{type.FullName}")}
+            {Text($"T:{type.FullName}")}
 
-        | field | type | required | meaning |
-        |---|---|---|---|
-        {string.Join('\n', type.GetProperties().Select(Row))}
+            | field | type | required | meaning |
+            |---|---|---|---|
+            {string.Join('\n', type.GetProperties().Select(Row))}
 
-        """;
+            """;
 
     private string Row(PropertyInfo property) =>
         $"| `{Name(property)}` | {TypeOf(property.PropertyType)} | {(property.IsDefined(typeof(RequiredMemberAttribute)) ? "yes" : "no")} | {Text($"P:{property.DeclaringType!.FullName}.{property.Name}")} |";
 
-    private string Words(Type type) => $"""
-        ### {type.Name}
+    private string Words(Type type) =>
+        $"""
+            ### {type.Name}
 
-        {Text($"T:{type.FullName}")}
+            {Text($"T:{type.FullName}")}
 
-        | value | meaning |
-        |---|---|
-        {string.Join('\n', type.GetFields(BindingFlags.Public | BindingFlags.Static).Select(word => $"| `{Name(word)}` | {Text($"F:{type.FullName}.{word.Name}")} |"))}
+            | value | meaning |
+            |---|---|
+            {string.Join(
+                '\n',
+                type.GetFields(BindingFlags.Public | BindingFlags.Static).Select(word =>
+                    $"| `{Name(word)}` | {Text($"F:{type.FullName}.{word.Name}")} |"
+                )
+            )}
 
-        """;
+            """;
 
-    private static string TypeOf(Type type) => (Nullable.GetUnderlyingType(type) ?? type) switch
-    {
-        var list when list.IsGenericType && list.GetGenericTypeDefinition() == typeof(IReadOnlyList<>) => "list of " + TypeOf(list.GenericTypeArguments[0]),
-        var map when map == typeof(IReadOnlyDictionary<string, string>) => "map of text",
-        var text when text == typeof(string) => "text",
-        var number when number == typeof(int) || number == typeof(long) => "integer",
-        var flag when flag == typeof(bool) => "boolean",
-        var id when id == typeof(Guid) => "UUID",
-        var time when time == typeof(DateTimeOffset) => "time",
-        var any when any == typeof(JsonElement) => "JSON",
-        var own => Link(own),
-    };
+    private static string TypeOf(Type type) =>
+        (Nullable.GetUnderlyingType(type) ?? type) switch
+        {
+            var list when list.IsGenericType && list.GetGenericTypeDefinition() == typeof(IReadOnlyList<>) => "list of "
+                + TypeOf(list.GenericTypeArguments[0]),
+            var map when map == typeof(IReadOnlyDictionary<string, string>) => "map of text",
+            var text when text == typeof(string) => "text",
+            var number when number == typeof(int) || number == typeof(long) => "integer",
+            var flag when flag == typeof(bool) => "boolean",
+            var id when id == typeof(Guid) => "UUID",
+            var time when time == typeof(DateTimeOffset) => "time",
+            var any when any == typeof(JsonElement) => "JSON",
+            var own => Link(own),
+        };
 
-    private static Type Element(Type type) => Nullable.GetUnderlyingType(type) ?? (type.IsGenericType ? type.GenericTypeArguments[0] : type);
+    private static Type Element(Type type) =>
+        Nullable.GetUnderlyingType(type) ?? (type.IsGenericType ? type.GenericTypeArguments[0] : type);
 
     private static string Link(Type type) => $"[{type.Name}](#{type.Name.ToLowerInvariant()})";
 
     private static string Name(MemberInfo member) =>
-        member.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name ?? member.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()!.Name;
+        member.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name
+        ?? member.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()!.Name;
 
-    private string Text(string member) => Spaces().Replace(
-        string.Concat(_docs[member].Elements().SelectMany(element => element.Nodes().Append(new XText(" "))).Select(Text)), " ").Trim().Replace("|", "\\|", StringComparison.Ordinal);
+    private string Text(string member) =>
+        Spaces()
+            .Replace(
+                string.Concat(_docs[member].Elements().SelectMany(element => element.Nodes().Append(new XText(" "))).Select(Text)),
+                " "
+            )
+            .Trim()
+            .Replace("|", "\\|", StringComparison.Ordinal);
 
-    private static string Text(XNode node) => node switch
-    {
-        XElement { Name.LocalName: "see" } see => Reference(see.Attribute("cref")!.Value),
-        XElement { Name.LocalName: "c" } code => $"`{code.Value}`",
-        XText text => text.Value,
-        _ => throw new InvalidOperationException($"No table shows {node}."),
-    };
+    private static string Text(XNode node) =>
+        node switch
+        {
+            XElement { Name.LocalName: "see" } see => Reference(see.Attribute("cref")!.Value),
+            XElement { Name.LocalName: "c" } code => $"`{code.Value}`",
+            XText text => text.Value,
+            _ => throw new InvalidOperationException($"No table shows {node}."),
+        };
 
     /// <summary>What the code refers to, by the name that it has on the wire.</summary>
     private static string Reference(string cref)
@@ -109,7 +129,9 @@ internal sealed partial class ContractPage
         var member = owner.GetMember(name[(name.LastIndexOf('.') + 1)..]).Single();
         return member switch
         {
-            FieldInfo { IsLiteral: true, DeclaringType.IsEnum: false } constant => constant.FieldType == typeof(string) ? $"`{constant.GetRawConstantValue()}`" : $"{constant.GetRawConstantValue()}",
+            FieldInfo { IsLiteral: true, DeclaringType.IsEnum: false } constant => constant.FieldType == typeof(string)
+                ? $"`{constant.GetRawConstantValue()}`"
+                : $"{constant.GetRawConstantValue()}",
             MethodInfo method => $"`{method.Invoke(null, ["<pool>"])}`",
             _ => $"`{Name(member)}`",
         };

@@ -11,8 +11,12 @@ public sealed class DocumentationTests
     [Fact]
     public void Every_public_member_of_the_contracts_is_documented()
     {
-        var documented = XDocument.Load(Path.ChangeExtension(typeof(SubmitJob).Assembly.Location, ".xml")).Descendants("member")
-            .Where(member => member.Element("summary")?.Value.Trim().Length > 0).Select(member => member.Attribute("name")!.Value.Split('(')[0]).ToHashSet();
+        var documented = XDocument
+            .Load(Path.ChangeExtension(typeof(SubmitJob).Assembly.Location, ".xml"))
+            .Descendants("member")
+            .Where(member => member.Element("summary")?.Value.Trim().Length > 0)
+            .Select(member => member.Attribute("name")!.Value.Split('(')[0])
+            .ToHashSet();
 
         var members = typeof(SubmitJob).Assembly.GetExportedTypes().SelectMany(Members).ToList();
 
@@ -41,7 +45,12 @@ public sealed class DocumentationTests
             yield return $"F:{type.FullName}.{field.Name}";
         }
 
-        foreach (var method in type.GetMethods(own).Where(method => !method.IsSpecialName && !method.IsDefined(typeof(CompilerGeneratedAttribute)) && !method.Name.StartsWith('<')))
+        foreach (
+            var method in type.GetMethods(own)
+                .Where(method =>
+                    !method.IsSpecialName && !method.IsDefined(typeof(CompilerGeneratedAttribute)) && !method.Name.StartsWith('<')
+                )
+        )
         {
             yield return $"M:{type.FullName}.{method.Name}";
         }

@@ -13,8 +13,18 @@ public sealed partial class MessagesPageTests
 
     private static readonly Type[] Messages =
     [
-        typeof(SubmitJob), typeof(JobDecision), typeof(Refused), typeof(JobEvent), typeof(DeadLetterCopy), typeof(WorkMessage), typeof(PermitClaims),
-        typeof(ClaimRequest), typeof(ClaimAnswer), typeof(HeartbeatRequest), typeof(HeartbeatAnswer), typeof(OutcomeBatch),
+        typeof(SubmitJob),
+        typeof(JobDecision),
+        typeof(Refused),
+        typeof(JobEvent),
+        typeof(DeadLetterCopy),
+        typeof(WorkMessage),
+        typeof(PermitClaims),
+        typeof(ClaimRequest),
+        typeof(ClaimAnswer),
+        typeof(HeartbeatRequest),
+        typeof(HeartbeatAnswer),
+        typeof(OutcomeBatch),
     ];
 
     [Fact]
@@ -26,7 +36,9 @@ public sealed partial class MessagesPageTests
         if (page[1] != "\n" + tables)
         {
             File.WriteAllText(PagePath + ".received.txt", $"{page[0]}{Begin}\n{tables}");
-            Assert.Fail("The tables of ops/messages.md are not those of the contracts. Compare it with ops/messages.md.received.txt; when the change is meant, move that over.");
+            Assert.Fail(
+                "The tables of ops/messages.md are not those of the contracts. Compare it with ops/messages.md.received.txt; when the change is meant, move that over."
+            );
         }
 
         File.Delete(PagePath + ".received.txt");
@@ -36,7 +48,8 @@ public sealed partial class MessagesPageTests
     public void Every_message_of_the_wire_has_a_table()
     {
         var roots = File.ReadAllLines(Path.Combine(Repository.Root, "src", "Dispatcher.Contracts", "WireJson.cs"))
-            .Where(line => line.StartsWith("[JsonSerializable(typeof(", StringComparison.Ordinal)).Select(line => line.Split('(', ')')[2]);
+            .Where(line => line.StartsWith("[JsonSerializable(typeof(", StringComparison.Ordinal))
+            .Select(line => line.Split('(', ')')[2]);
 
         Assert.Equal(roots.Order(), Messages.Select(type => type.Name).Order());
     }
@@ -47,9 +60,20 @@ public sealed partial class MessagesPageTests
         var rows = QueueRow().Matches(File.ReadAllText(PagePath)).ToDictionary(row => row.Groups[1].Value, row => row.Groups[2].Value);
 
         Assert.Equal([QueueNames.Unrouted, Queues.Work("<pool>")], rows.Keys.Order(StringComparer.Ordinal));
-        Assert.All(rows, row => Assert.Equal(
-            string.Join(", ", QueueNames.Arguments(row.Key).OrderBy(argument => argument.Key, StringComparer.Ordinal).Select(argument => $"`{argument.Key}` = {argument.Value}")),
-            row.Value));
+        Assert.All(
+            rows,
+            row =>
+                Assert.Equal(
+                    string.Join(
+                        ", ",
+                        QueueNames
+                            .Arguments(row.Key)
+                            .OrderBy(argument => argument.Key, StringComparer.Ordinal)
+                            .Select(argument => $"`{argument.Key}` = {argument.Value}")
+                    ),
+                    row.Value
+                )
+        );
     }
 
     /// <summary>Queue and arguments.</summary>

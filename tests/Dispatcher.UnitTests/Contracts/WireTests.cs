@@ -11,19 +11,26 @@ public sealed class WireTests
     public static TheoryData<string> Names() => [.. SampleMessages.All().Select(sample => sample.Name)];
 
     [Fact]
-    public void Messages_are_written_as_approved() => Approved.Matches(
-        "Contracts/Messages",
-        SampleMessages.All().Append(("DispatchWake", Text(DispatchWake.Message(["main", "main"], TimeProvider.System).Body)))
-            .Append(("WorkMessage (bare)", Text(WorkBody.Of(AJob.OnTopic("job.exec.shell").Dispatched().Stored, true))))
-            .Append(("WorkMessage (full)", Text(WorkBody.Of(FullJob().Stored, true))))
-            .Select(sample => $"{sample.Item1}\n{sample.Item2}\n"));
+    public void Messages_are_written_as_approved() =>
+        Approved.Matches(
+            "Contracts/Messages",
+            SampleMessages
+                .All()
+                .Append(("DispatchWake", Text(DispatchWake.Message(["main", "main"], TimeProvider.System).Body)))
+                .Append(("WorkMessage (bare)", Text(WorkBody.Of(AJob.OnTopic("job.exec.shell").Dispatched().Stored, true))))
+                .Append(("WorkMessage (full)", Text(WorkBody.Of(FullJob().Stored, true))))
+                .Select(sample => $"{sample.Item1}\n{sample.Item2}\n")
+        );
 
     [Fact]
     public void Every_message_has_an_example()
     {
         string[] shown = [.. SampleMessages.All().Select(sample => sample.Name.Split(' ')[0]), nameof(WorkMessage)];
-        var roots = Directory.GetFiles(Path.Combine(Repository.Root, "src", "Dispatcher.Contracts"), "WireJson.cs").SelectMany(File.ReadAllLines)
-            .Where(line => line.StartsWith("[JsonSerializable(typeof(", StringComparison.Ordinal)).Select(line => line.Split('(', ')')[2]);
+        var roots = Directory
+            .GetFiles(Path.Combine(Repository.Root, "src", "Dispatcher.Contracts"), "WireJson.cs")
+            .SelectMany(File.ReadAllLines)
+            .Where(line => line.StartsWith("[JsonSerializable(typeof(", StringComparison.Ordinal))
+            .Select(line => line.Split('(', ')')[2]);
 
         Assert.Equal(roots.Order(), shown.Distinct().Order());
     }
@@ -99,10 +106,23 @@ public sealed class WireTests
 
     [Fact]
     public void A_work_message_has_every_member_of_its_contract() =>
-        Assert.Equal(SampleMessages.NamesOf<WorkMessage>().Order(), JsonNode.Parse(WorkBody.Of(FullJob().Stored, true))!.AsObject().Select(member => member.Key).Order());
+        Assert.Equal(
+            SampleMessages.NamesOf<WorkMessage>().Order(),
+            JsonNode.Parse(WorkBody.Of(FullJob().Stored, true))!.AsObject().Select(member => member.Key).Order()
+        );
 
-    private static AJob FullJob() => AJob.OnTopic("job.exec.shell").WithLabel("env", "dev").WithLabel("who", "Zoë \"Z\"").WithPayload("""{ "command": ["git","--version"] }""")
-        .Dispatched(attempt: 2).With(job => job with { Constraints = new Constraints { AllowedHosts = ["api.github.com"], TimeoutMs = 5_000 } });
+    private static AJob FullJob() =>
+        AJob.OnTopic("job.exec.shell")
+            .WithLabel("env", "dev")
+            .WithLabel("who", "Zoë \"Z\"")
+            .WithPayload("""{ "command": ["git","--version"] }""")
+            .Dispatched(attempt: 2)
+            .With(job =>
+                job with
+                {
+                    Constraints = new Constraints { AllowedHosts = ["api.github.com"], TimeoutMs = 5_000 },
+                }
+            );
 
     private static (JsonTypeInfo Type, string Json) Sample(string name)
     {

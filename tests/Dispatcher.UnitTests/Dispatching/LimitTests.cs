@@ -17,7 +17,11 @@ public sealed class LimitTests
     [InlineData(90_000L, 3_600, 60)]
     [InlineData(null, 20, 20)]
     [InlineData(15_000L, 20, 15)]
-    public void A_run_has_the_shortest_of_the_topics_limit_the_rules_and_what_is_left_for_all_attempts(long? timeoutMs, int leftSeconds, int seconds)
+    public void A_run_has_the_shortest_of_the_topics_limit_the_rules_and_what_is_left_for_all_attempts(
+        long? timeoutMs,
+        int leftSeconds,
+        int seconds
+    )
     {
         var job = AJob.ToTest().With(row => row with { ReadyAt = Second(0), GiveUpAt = Second(leftSeconds), Spent = 1 });
 
@@ -49,17 +53,30 @@ public sealed class LimitTests
         Assert.Equal(Second(60) - Second(0), second.RunLimitUs);
 
         // The next one has what is left, though nobody claimed it at first.
-        var unclaimed = Dispatched(Retrying(second, readyAt: 1_800), at: 2_000) with { State = JobState.Retrying };
+        var unclaimed = Dispatched(Retrying(second, readyAt: 1_800), at: 2_000) with
+        {
+            State = JobState.Retrying,
+        };
         var third = Claimed(Dispatched(AJob.ToTest().With(_ => unclaimed), at: 3_000), at: 3_010);
         Assert.Equal((Second(3_040), Second(30) - Second(0)), (third.GiveUpAt, third.RunLimitUs));
     }
 
-    private static AJob Retrying(Job job, int readyAt) => AJob.ToTest().With(_ => job with { State = JobState.Retrying, Spent = 1, ReadyAt = Second(readyAt) });
+    private static AJob Retrying(Job job, int readyAt) =>
+        AJob.ToTest().With(_ => job with { State = JobState.Retrying, Spent = 1, ReadyAt = Second(readyAt) });
 
     private static Job Dispatched(AJob job, int at, long? timeoutMs = null)
     {
         var constraints = timeoutMs is null ? null : new Constraints { TimeoutMs = timeoutMs };
-        var decision = new Decision { Verdict = Verdict.Allow, Rules = [], MatchedRules = [], Reason = "allowed", Constraints = constraints, PolicyHash = "p", BasisHash = "b" };
+        var decision = new Decision
+        {
+            Verdict = Verdict.Allow,
+            Rules = [],
+            MatchedRules = [],
+            Reason = "allowed",
+            Constraints = constraints,
+            PolicyHash = "p",
+            BasisHash = "b",
+        };
         return JobDispatch.Dispatched(job.Stored, decision, AJob.Around(Class).ClassOf(job.Stored)!, Second(at));
     }
 

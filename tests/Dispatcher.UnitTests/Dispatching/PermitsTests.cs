@@ -54,7 +54,10 @@ public sealed class PermitsTests : IAsyncLifetime
         var key = await db.PermitKeys.SingleAsync(Cancel);
 
         Assert.Equal($$"""{"alg":"HS256","typ":"JWT","kid":"{{key.Kid}}"}""", Encoding.UTF8.GetString(Base64Url.DecodeFromChars(parts[0])));
-        Assert.Equal(Base64Url.EncodeToString(HMACSHA256.HashData(key.Secret, Encoding.ASCII.GetBytes($"{parts[0]}.{parts[1]}"))), parts[2]);
+        Assert.Equal(
+            Base64Url.EncodeToString(HMACSHA256.HashData(key.Secret, Encoding.ASCII.GetBytes($"{parts[0]}.{parts[1]}"))),
+            parts[2]
+        );
         Assert.Equal(32, key.Secret.Length);
     }
 
@@ -129,9 +132,15 @@ public sealed class PermitsTests : IAsyncLifetime
         await permits.SignAsync(Claims, Cancel);
         await using var db = await _store.Database.CreateDbContextAsync(Cancel);
         var key = await db.PermitKeys.SingleAsync(Cancel);
-        var signed = $"{Base64Url.EncodeToString(Encoding.UTF8.GetBytes($$"""{"kid":"{{key.Kid}}"}"""))}.{Base64Url.EncodeToString(Encoding.UTF8.GetBytes(claims))}";
+        var signed =
+            $"{Base64Url.EncodeToString(Encoding.UTF8.GetBytes($$"""{"kid":"{{key.Kid}}"}"""))}.{Base64Url.EncodeToString(Encoding.UTF8.GetBytes(claims))}";
 
-        Assert.Null(await permits.VerifyAsync($"{signed}.{Base64Url.EncodeToString(HMACSHA256.HashData(key.Secret, Encoding.ASCII.GetBytes(signed)))}", Cancel));
+        Assert.Null(
+            await permits.VerifyAsync(
+                $"{signed}.{Base64Url.EncodeToString(HMACSHA256.HashData(key.Secret, Encoding.ASCII.GetBytes(signed)))}",
+                Cancel
+            )
+        );
     }
 
     [Fact]
@@ -140,7 +149,12 @@ public sealed class PermitsTests : IAsyncLifetime
         List<string> signed = [];
         for (var i = 0; i < 3; i++)
         {
-            var key = new PermitKey { Kid = $"k{i}", Secret = RandomNumberGenerator.GetBytes(32), CreatedAt = i };
+            var key = new PermitKey
+            {
+                Kid = $"k{i}",
+                Secret = RandomNumberGenerator.GetBytes(32),
+                CreatedAt = i,
+            };
             await using var db = await _store.Database.CreateDbContextAsync(Cancel);
             db.PermitKeys.Add(key);
             await db.SaveChangesAsync(Cancel);
@@ -160,13 +174,24 @@ public sealed class PermitsTests : IAsyncLifetime
         using var running = Permits();
         var before = await running.SignAsync(Claims, Cancel);
         await using var db = await _store.Database.CreateDbContextAsync(Cancel);
-        db.PermitKeys.Add(new PermitKey { Kid = "new", Secret = RandomNumberGenerator.GetBytes(32), CreatedAt = long.MaxValue });
+        db.PermitKeys.Add(
+            new PermitKey
+            {
+                Kid = "new",
+                Secret = RandomNumberGenerator.GetBytes(32),
+                CreatedAt = long.MaxValue,
+            }
+        );
         await db.SaveChangesAsync(Cancel);
         using var started = Permits();
 
         Assert.NotNull(await running.VerifyAsync(await started.SignAsync(Claims, Cancel), Cancel));
         Assert.NotNull(await running.VerifyAsync(before, Cancel));
-        Assert.Contains("\"kid\":\"new\"", Encoding.UTF8.GetString(Base64Url.DecodeFromChars((await running.SignAsync(Claims, Cancel)).Split('.')[0])), StringComparison.Ordinal);
+        Assert.Contains(
+            "\"kid\":\"new\"",
+            Encoding.UTF8.GetString(Base64Url.DecodeFromChars((await running.SignAsync(Claims, Cancel)).Split('.')[0])),
+            StringComparison.Ordinal
+        );
     }
 
     private Permits Permits() => new(_store.Database, TimeProvider.System);

@@ -52,13 +52,19 @@ public sealed class PoolWindowTests
         Assert.Equal("", Next("A", Room(new PoolLoad(1, 8, 0, 0), 10) with { Limit = 0 }));
     }
 
-    private static PoolRoom Room(PoolLoad load, int? longestMs) => new(load, 4, longestMs is { } ms ? TimeSpan.FromMilliseconds(ms) : null, int.MaxValue);
+    private static PoolRoom Room(PoolLoad load, int? longestMs) =>
+        new(load, 4, longestMs is { } ms ? TimeSpan.FromMilliseconds(ms) : null, int.MaxValue);
 
     /// <summary>A letter is a job, a capital one is suspected, and a sign must start within a second.</summary>
     private static string Next(string line, PoolRoom room)
     {
         var jobs = line.Select(name => AJob.OnTopic(name.ToString()).Stored).ToList();
-        var next = PoolWindow.NextOf(jobs, room, job => char.IsUpper(job.Topic[0]), job => char.IsLetter(job.Topic[0]) ? StartWithin : TimeSpan.FromSeconds(1));
+        var next = PoolWindow.NextOf(
+            jobs,
+            room,
+            job => char.IsUpper(job.Topic[0]),
+            job => char.IsLetter(job.Topic[0]) ? StartWithin : TimeSpan.FromSeconds(1)
+        );
         return string.Concat(next.Select(job => job.Topic));
     }
 }

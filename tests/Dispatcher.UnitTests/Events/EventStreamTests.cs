@@ -107,7 +107,8 @@ public sealed class EventStreamTests
         Assert.True(stream.Disconnect(ifUnused: true));
     }
 
-    private static EventListener Listen(EventStream stream, Func<JobEvent, bool>? mayHear = null) => stream.Listen("key", mayHear ?? (_ => true))!;
+    private static EventListener Listen(EventStream stream, Func<JobEvent, bool>? mayHear = null) =>
+        stream.Listen("key", mayHear ?? (_ => true))!;
 
     private static List<StreamedEvent> Heard(EventListener listener)
     {
@@ -120,7 +121,19 @@ public sealed class EventStreamTests
         return heard;
     }
 
-    private static byte[] Event(string principal, string name, string reason = "r") => JsonSerializer.SerializeToUtf8Bytes(
-        new JobEvent { EventId = Guid.CreateVersion7(), Event = name, JobId = Guid.CreateVersion7(), Topic = "a.b", Principal = principal, At = DateTimeOffset.UnixEpoch, PolicyHash = "p", Reason = reason },
-        WireJson.Default.JobEvent);
+    private static byte[] Event(string principal, string name, string reason = "r") =>
+        JsonSerializer.SerializeToUtf8Bytes(
+            new JobEvent
+            {
+                EventId = Guid.CreateVersion7(),
+                Event = name,
+                JobId = Guid.CreateVersion7(),
+                Topic = "a.b",
+                Principal = principal,
+                At = DateTimeOffset.UnixEpoch,
+                PolicyHash = "p",
+                Reason = reason,
+            },
+            WireJson.Default.JobEvent
+        );
 }

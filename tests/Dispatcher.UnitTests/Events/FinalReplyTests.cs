@@ -14,7 +14,10 @@ public sealed class FinalReplyTests
 {
     private const string Queue = "reply.billing.1";
 
-    private static readonly Job Succeeded = AJob.OnTopic("job.repo.read").In(JobState.Succeeded).With(job => job with { Result = """{"n": "é"}"""u8.ToArray() }).Stored;
+    private static readonly Job Succeeded = AJob.OnTopic("job.repo.read")
+        .In(JobState.Succeeded)
+        .With(job => job with { Result = """{"n": "é"}"""u8.ToArray() })
+        .Stored;
 
     [Fact]
     public async Task The_reply_of_a_success_carries_the_result_and_the_event_does_not()
@@ -86,6 +89,17 @@ public sealed class FinalReplyTests
         Assert.Null(await AgainAsync(server, "billing", Queue));
     }
 
-    private static Task<Reply?> AgainAsync(AServer server, string principal, string? replyTo) => server.Get<FinalReplies>().OfAsync(
-        Succeeded.JobId, new SubmissionSource { Door = "amqp", Principal = principal, ReplyTo = replyTo }, TestContext.Current.CancellationToken);
+    private static Task<Reply?> AgainAsync(AServer server, string principal, string? replyTo) =>
+        server
+            .Get<FinalReplies>()
+            .OfAsync(
+                Succeeded.JobId,
+                new SubmissionSource
+                {
+                    Door = "amqp",
+                    Principal = principal,
+                    ReplyTo = replyTo,
+                },
+                TestContext.Current.CancellationToken
+            );
 }

@@ -4,7 +4,6 @@ using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Keys;
-using Dispatcher.Policies;
 using Dispatcher.Storing;
 using Dispatcher.UnitTests.Approvals;
 using Dispatcher.UnitTests.Hosting;
@@ -16,10 +15,16 @@ namespace Dispatcher.UnitTests.Explaining;
 /// <summary>Explaining and comparing over HTTP, on jobs that came in through the front door.</summary>
 public sealed class ExplainEndpointTests
 {
-    private const string Job = """{"job_id":"0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11","topic":"test.run","labels":{"env":"dev"},"payload":{}}""";
+    private const string Job =
+        """{"job_id":"0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11","topic":"test.run","labels":{"env":"dev"},"payload":{}}""";
     private static readonly Guid JobId = Guid.Parse("0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11");
-    internal static readonly ABundle Denying = ABundle.WithRules("id: deny-dev, match: { labels: { env: dev } }, decision: DENY", "id: allow, match: { topic: test.run }, decision: ALLOW");
-    private static readonly ABundle Limiting = ABundle.WithRules("id: limit, match: { topic: test.run }, decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 100 }");
+    internal static readonly ABundle Denying = ABundle.WithRules(
+        "id: deny-dev, match: { labels: { env: dev } }, decision: DENY",
+        "id: allow, match: { topic: test.run }, decision: ALLOW"
+    );
+    private static readonly ABundle Limiting = ABundle.WithRules(
+        "id: limit, match: { topic: test.run }, decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 100 }"
+    );
     internal static readonly ABundle Allowing = ABundle.WithRules("id: allow, match: { topic: test.run }, decision: ALLOW");
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -56,7 +61,10 @@ public sealed class ExplainEndpointTests
         var (status, body) = await AskAsync(stage.Server, "/explain", new { job_id = held });
 
         Assert.Equal(StatusCodes.Status200OK, status);
-        Assert.Equal("held", Assert.Single(body.GetProperty("decisions").EnumerateArray()).GetProperty("recorded").GetProperty("kind").GetString());
+        Assert.Equal(
+            "held",
+            Assert.Single(body.GetProperty("decisions").EnumerateArray()).GetProperty("recorded").GetProperty("kind").GetString()
+        );
     }
 
     [Fact]
@@ -76,7 +84,12 @@ public sealed class ExplainEndpointTests
     [Fact]
     public async Task A_changed_row_that_another_rule_allows_is_told_too()
     {
-        await using var server = await ServerAsync(ABundle.WithRules("id: a, match: { labels: { env: dev } }, decision: ALLOW", "id: b, match: { labels: { env: prod } }, decision: ALLOW"));
+        await using var server = await ServerAsync(
+            ABundle.WithRules(
+                "id: a, match: { labels: { env: dev } }, decision: ALLOW",
+                "id: b, match: { labels: { env: prod } }, decision: ALLOW"
+            )
+        );
         await SubmitAsync(server, Job);
         await using var db = await server.DatabaseAsync();
         await db.Database.ExecuteSqlRawAsync("update jobs set labels = '{{\"env\":\"prod\"}}'", Token);
@@ -84,7 +97,10 @@ public sealed class ExplainEndpointTests
         var (_, body) = await AskAsync(server, "/explain", new { job_id = JobId });
 
         var decision = Assert.Single(body.GetProperty("decisions").EnumerateArray());
-        Assert.Equal(("ALLOW", false), (decision.GetProperty("explanation").GetProperty("verdict").GetString(), decision.GetProperty("is_as_recorded").GetBoolean()));
+        Assert.Equal(
+            ("ALLOW", false),
+            (decision.GetProperty("explanation").GetProperty("verdict").GetString(), decision.GetProperty("is_as_recorded").GetBoolean())
+        );
     }
 
     /// <summary>Between a decision and its line on the timeline a rule may end.</summary>
@@ -95,7 +111,12 @@ public sealed class ExplainEndpointTests
         var clock = server.Get<StoreClock>();
         await clock.OnceAsync(Token);
         var end = Timestamps.At(clock.Now).AddSeconds(4);
-        await ActivateAsync(server, ABundle.WithRules($"id: a, match: {{ topic: test.run }}, decision: ALLOW, effective: {{ until: '{end:yyyy-MM-ddTHH:mm:ss.fffffffZ}' }}"));
+        await ActivateAsync(
+            server,
+            ABundle.WithRules(
+                $"id: a, match: {{ topic: test.run }}, decision: ALLOW, effective: {{ until: '{end:yyyy-MM-ddTHH:mm:ss.fffffffZ}' }}"
+            )
+        );
         await server.Get<IntakeWriter>().StartAsync(Token);
         var job = Dispatcher.UnitTests.AJob.ToTest().Stored with { JobId = JobId };
         var judged = await server.Get<PolicyGate>().JudgeAsync(job with { JobHash = JobHash.Of(job) }, Hop.Intake, Token);
@@ -126,7 +147,8 @@ public sealed class ExplainEndpointTests
         Assert.Equal("ALLOW", Verdict(now));
         Assert.Equal("DENY", Verdict(before));
 
-        static string? Verdict(JsonElement answer) => answer.GetProperty("decisions")[0].GetProperty("explanation").GetProperty("verdict").GetString();
+        static string? Verdict(JsonElement answer) =>
+            answer.GetProperty("decisions")[0].GetProperty("explanation").GetProperty("verdict").GetString();
     }
 
     [Theory]
@@ -177,15 +199,23 @@ public sealed class ExplainEndpointTests
         await SubmitAsync(server, """{"idempotency_key":"a","topic":"test.run","labels":{"env":"dev"}}""");
         await SubmitAsync(server, """{"idempotency_key":"b","topic":"test.run","labels":{"env":"prod"}}""");
 
-        var (_, diff) = await AskAsync(server, "/diff", new { old = new { hash = "active" }, @new = new { archive = Limiting.Build().Archive.ToArray() } });
+        var (_, diff) = await AskAsync(
+            server,
+            "/diff",
+            new { old = new { hash = "active" }, @new = new { archive = Limiting.Build().Archive.ToArray() } }
+        );
         var (_, same) = await AskAsync(server, "/diff", new { old = new { hash = "active" }, @new = new { hash = "active" } });
 
         Assert.Equal((2, 1, 1), Counts(diff));
         Assert.Equal(["DENY to ALLOW_WITH_CONSTRAINTS"], Texts(diff.GetProperty("changes")[0].GetProperty("widened")));
-        Assert.Equal(["ALLOW to ALLOW_WITH_CONSTRAINTS", "timeout_ms unlimited to 100"], Texts(diff.GetProperty("changes")[1].GetProperty("narrowed")));
+        Assert.Equal(
+            ["ALLOW to ALLOW_WITH_CONSTRAINTS", "timeout_ms unlimited to 100"],
+            Texts(diff.GetProperty("changes")[1].GetProperty("narrowed"))
+        );
         Assert.Equal((2, 0, 0), Counts(same));
 
-        static (int, int, int) Counts(JsonElement diff) => (diff.GetProperty("jobs").GetInt32(), diff.GetProperty("widened").GetInt32(), diff.GetProperty("narrowed").GetInt32());
+        static (int, int, int) Counts(JsonElement diff) =>
+            (diff.GetProperty("jobs").GetInt32(), diff.GetProperty("widened").GetInt32(), diff.GetProperty("narrowed").GetInt32());
 
         static IEnumerable<string?> Texts(JsonElement list) => list.EnumerateArray().Select(text => text.GetString());
     }
@@ -198,8 +228,26 @@ public sealed class ExplainEndpointTests
         await using var db = await server.DatabaseAsync();
         await db.Database.ExecuteSqlRawAsync("update jobs set created_at = created_at - 7200000000", Token);
 
-        var (_, hour) = await AskAsync(server, "/diff", new { old = new { hash = "active" }, @new = new { hash = "active" }, since_seconds = 3600 });
-        var (_, day) = await AskAsync(server, "/diff", new { old = new { hash = "active" }, @new = new { hash = "active" }, since_seconds = 86400 });
+        var (_, hour) = await AskAsync(
+            server,
+            "/diff",
+            new
+            {
+                old = new { hash = "active" },
+                @new = new { hash = "active" },
+                since_seconds = 3600,
+            }
+        );
+        var (_, day) = await AskAsync(
+            server,
+            "/diff",
+            new
+            {
+                old = new { hash = "active" },
+                @new = new { hash = "active" },
+                since_seconds = 86400,
+            }
+        );
 
         Assert.Equal((0, 1), (hour.GetProperty("jobs").GetInt32(), day.GetProperty("jobs").GetInt32()));
     }
@@ -215,12 +263,18 @@ public sealed class ExplainEndpointTests
             await SubmitAsync(server, $$$"""{"idempotency_key":"{{{key}}}","topic":"test.run","labels":{"env":"{{{env}}}"}}""");
         }
 
-        var jobs = new DecidedJobs(server.Get<IDbContextFactory<DispatcherDb>>(), server.Get<KeptBundles>(), server.Get<StoreClock>()) { MostJobs = most };
+        var jobs = new DecidedJobs(server.Get<IDbContextFactory<DispatcherDb>>(), server.Get<KeptBundles>(), server.Get<StoreClock>())
+        {
+            MostJobs = most,
+        };
         var diff = await jobs.CompareAsync(Denying.Build(), Limiting.Build(), since: 0, Token);
 
         // The oldest of the four is a denied one, and a denied one widens.
         Assert.Equal((truncated, looked, looked - 2, 2), (diff.Truncated, diff.Jobs, diff.Widened, diff.Narrowed));
-        Assert.Equal(diff.Changes.Where(change => change.Widened.Count > 0).OrderByDescending(change => change.CreatedAt), diff.Changes.Where(change => change.Widened.Count > 0));
+        Assert.Equal(
+            diff.Changes.Where(change => change.Widened.Count > 0).OrderByDescending(change => change.CreatedAt),
+            diff.Changes.Where(change => change.Widened.Count > 0)
+        );
     }
 
     [Theory]
@@ -230,7 +284,13 @@ public sealed class ExplainEndpointTests
     {
         await using var server = await AServer.MigratedAsync();
 
-        Assert.Equal(megabytes * 1024 * 1024, server.Endpoint("POST", route).Metadata.GetMetadata<Microsoft.AspNetCore.Http.Metadata.IRequestSizeLimitMetadata>()?.MaxRequestBodySize);
+        Assert.Equal(
+            megabytes * 1024 * 1024,
+            server
+                .Endpoint("POST", route)
+                .Metadata.GetMetadata<Microsoft.AspNetCore.Http.Metadata.IRequestSizeLimitMetadata>()
+                ?.MaxRequestBodySize
+        );
     }
 
     [Fact]
@@ -238,7 +298,11 @@ public sealed class ExplainEndpointTests
     {
         await using var server = await ServerAsync(Allowing);
 
-        var (status, problem) = await AskAsync(server, "/diff", new { old = new { hash = "active" }, @new = new { archive = "{\"v\":1,\"files\":[]}"u8.ToArray() } });
+        var (status, problem) = await AskAsync(
+            server,
+            "/diff",
+            new { old = new { hash = "active" }, @new = new { archive = "{\"v\":1,\"files\":[]}"u8.ToArray() } }
+        );
 
         Assert.Equal(StatusCodes.Status400BadRequest, status);
         Assert.Contains("missing_file /new/archive topics.yaml", AServer.Errors(problem));
@@ -247,7 +311,8 @@ public sealed class ExplainEndpointTests
     internal static Task<(int Status, JsonElement Body)> AskAsync<T>(AServer server, string route, T body) =>
         server.AskAsync("POST", "/api/policies" + route, ACaller.With(Role.Operator), body: JsonSerializer.Serialize(body));
 
-    internal static Task<(int Status, JsonElement Body)> SubmitAsync(AServer server, string job) => server.AskAsync("POST", "/api/jobs/", ACaller.With(Role.Producer, "billing"), body: job);
+    internal static Task<(int Status, JsonElement Body)> SubmitAsync(AServer server, string job) =>
+        server.AskAsync("POST", "/api/jobs/", ACaller.With(Role.Producer, "billing"), body: job);
 
     internal static async Task<AServer> ServerAsync(ABundle bundle)
     {
@@ -260,8 +325,19 @@ public sealed class ExplainEndpointTests
 
     private static async Task ActivateAsync(AServer server, ABundle files)
     {
-        Bundle bundle = files.Build();
-        await server.Get<IStore>().ActivateAsync(_ => new Activation { Hash = bundle.Hash, Archive = bundle.Archive, Actor = "test", Reason = "for a test" }, Token);
+        var bundle = files.Build();
+        await server
+            .Get<IStore>()
+            .ActivateAsync(
+                _ => new Activation
+                {
+                    Hash = bundle.Hash,
+                    Archive = bundle.Archive,
+                    Actor = "test",
+                    Reason = "for a test",
+                },
+                Token
+            );
         await server.Get<CurrentBundle>().OnceAsync(Token);
     }
 }

@@ -12,13 +12,23 @@ public sealed class MadeUpJobTests
         await using var server = await ServerAsync(Denying);
         await SubmitAsync(server, """{"idempotency_key":"a","topic":"test.run","labels":{"env":"prod"}}""");
 
-        var (_, diff) = await AskAsync(server, "/diff", new { old = new { hash = "active" }, @new = new { archive = Allowing.Build().Archive.ToArray() } });
+        var (_, diff) = await AskAsync(
+            server,
+            "/diff",
+            new { old = new { hash = "active" }, @new = new { archive = Allowing.Build().Archive.ToArray() } }
+        );
 
-        Assert.Equal((1, 0, 1), (diff.GetProperty("jobs").GetInt32(), diff.GetProperty("widened").GetInt32(), diff.GetProperty("unshown_rule_count").GetInt32()));
+        Assert.Equal(
+            (1, 0, 1),
+            (diff.GetProperty("jobs").GetInt32(), diff.GetProperty("widened").GetInt32(), diff.GetProperty("unshown_rule_count").GetInt32())
+        );
         var unmet = Assert.Single(diff.GetProperty("unshown_rules").EnumerateArray());
         Assert.Equal(("deny-dev", "removed"), (unmet.GetProperty("rule").GetString(), unmet.GetProperty("change").GetString()));
         var made = unmet.GetProperty("made_up");
-        Assert.Equal(("dev", "DENY to ALLOW"), (made.GetProperty("labels").GetProperty("env").GetString(), made.GetProperty("widened")[0].GetString()));
+        Assert.Equal(
+            ("dev", "DENY to ALLOW"),
+            (made.GetProperty("labels").GetProperty("env").GetString(), made.GetProperty("widened")[0].GetString())
+        );
     }
 
     [Fact]
@@ -30,7 +40,11 @@ public sealed class MadeUpJobTests
             await SubmitAsync(server, $$$"""{"idempotency_key":"{{{key}}}","topic":"test.run","labels":{"env":"dev"}}""");
         }
 
-        var (_, diff) = await AskAsync(server, "/diff", new { old = new { hash = "active" }, @new = new { archive = Allowing.Build().Archive.ToArray() } });
+        var (_, diff) = await AskAsync(
+            server,
+            "/diff",
+            new { old = new { hash = "active" }, @new = new { archive = Allowing.Build().Archive.ToArray() } }
+        );
 
         Assert.Equal((3, 0), (diff.GetProperty("widened").GetInt32(), diff.GetProperty("unshown_rules").GetArrayLength()));
         Assert.Equal(3, Assert.Single(diff.GetProperty("changes").EnumerateArray()).GetProperty("count").GetInt32());
@@ -44,7 +58,11 @@ public sealed class MadeUpJobTests
         await using var server = await ServerAsync(before);
         await SubmitAsync(server, """{"idempotency_key":"a","topic":"test.run","labels":{"env":"dev"}}""");
 
-        var (_, diff) = await AskAsync(server, "/diff", new { old = new { hash = "active" }, @new = new { archive = after.Build().Archive.ToArray() } });
+        var (_, diff) = await AskAsync(
+            server,
+            "/diff",
+            new { old = new { hash = "active" }, @new = new { archive = after.Build().Archive.ToArray() } }
+        );
 
         Assert.Equal(0, diff.GetProperty("widened").GetInt32());
         var rule = Assert.Single(diff.GetProperty("unshown_rules").EnumerateArray());

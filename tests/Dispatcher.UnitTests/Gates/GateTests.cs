@@ -15,7 +15,8 @@ public sealed class GateTests
     [InlineData("1h", 3_600)]
     [InlineData("24h", 86_400)]
     [InlineData("1440m", 86_400)]
-    public void A_window_is_one_of_a_few_in_seconds_minutes_or_hours(string text, int seconds) => Assert.Equal((TimeSpan.FromSeconds(seconds), null), GateWindow.Read(text));
+    public void A_window_is_one_of_a_few_in_seconds_minutes_or_hours(string text, int seconds) =>
+        Assert.Equal((TimeSpan.FromSeconds(seconds), null), GateWindow.Read(text));
 
     [Theory]
     [InlineData(null)]
@@ -42,7 +43,14 @@ public sealed class GateTests
         await using var server = await AServer.MigratedAsync();
         await server.Get<StoreClock>().OnceAsync(Stop);
 
-        foreach (var (metric, blocking) in new[] { (GateMetric.HighRiskUnapproved, "1"), (GateMetric.SuccessRate, "0"), (GateMetric.P95LatencyMs, "2147483647") })
+        foreach (
+            var (metric, blocking) in new[]
+            {
+                (GateMetric.HighRiskUnapproved, "1"),
+                (GateMetric.SuccessRate, "0"),
+                (GateMetric.P95LatencyMs, "2147483647"),
+            }
+        )
         {
             var answer = await server.Get<GateMetrics>().AskAsync(metric, text, Stop);
             Assert.Equal((blocking, null), (answer.Text, answer.Age));
@@ -107,7 +115,10 @@ public sealed class GateTests
             await Microsoft.EntityFrameworkCore.RelationalDatabaseFacadeExtensions.ExecuteSqlRawAsync(db.Database, "drop table jobs", Stop);
         }
 
-        Assert.All(answers.Append(await gates.AskAsync(GateMetric.SuccessRate, "10m", Stop)), answer => Assert.Equal("no job in the window", answer.NoData));
+        Assert.All(
+            answers.Append(await gates.AskAsync(GateMetric.SuccessRate, "10m", Stop)),
+            answer => Assert.Equal("no job in the window", answer.NoData)
+        );
         Assert.All(answers, answer => Assert.NotNull(answer.Age));
     }
 
@@ -117,7 +128,13 @@ public sealed class GateTests
         await using var server = await AServer.MigratedAsync();
         await server.Get<StoreClock>().OnceAsync(Stop);
         var time = new JumpingTime();
-        using var gates = new GateMetrics(server.Get<GateQueries>(), server.Get<Sealer>(), server.Get<StoreClock>(), time, server.Get<ILogger<GateMetrics>>());
+        using var gates = new GateMetrics(
+            server.Get<GateQueries>(),
+            server.Get<Sealer>(),
+            server.Get<StoreClock>(),
+            time,
+            server.Get<ILogger<GateMetrics>>()
+        );
         var first = await AskAsync(gates, GateMetric.SuccessRate, "10m");
 
         time.Ahead = TimeSpan.FromSeconds(25);

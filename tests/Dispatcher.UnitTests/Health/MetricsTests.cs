@@ -24,17 +24,33 @@ public sealed class MetricsTests
         metrics.Sealed(2);
         metrics.SealingLags(TimeSpan.FromSeconds(1));
 
-        var lines = (await server.TextAsync("/metrics")).Split('\n').Where(line => Parts.Any(part => line.Contains(part, StringComparison.Ordinal)));
+        var lines = (await server.TextAsync("/metrics"))
+            .Split('\n')
+            .Where(line => Parts.Any(part => line.Contains(part, StringComparison.Ordinal)));
 
         Approved.Matches("Health/Metrics", lines.Select(WithoutValue).Where(IsOfThisTest).Distinct().Order(StringComparer.Ordinal));
     }
 
     private static readonly string[] Parts = ["dispatcher_policy_", "dispatcher_audit_", "dispatcher_pool_", "dispatcher_attempts_"];
 
-    private static string WithoutValue(string line) => line.StartsWith('#') ? line : line[..(line.LastIndexOf("} ", StringComparison.Ordinal) is var end and >= 0 ? end + 1 : line.IndexOf(' ', StringComparison.Ordinal))];
+    private static string WithoutValue(string line) =>
+        line.StartsWith('#')
+            ? line
+            : line[
+                ..(
+                    line.LastIndexOf("} ", StringComparison.Ordinal) is var end and >= 0
+                        ? end + 1
+                        : line.IndexOf(' ', StringComparison.Ordinal)
+                )
+            ];
 
     /// <summary>Other tests that run meanwhile may have decided otherwise.</summary>
-    private static bool IsOfThisTest(string line) => line.StartsWith('#')
-        || (line.StartsWith("dispatcher_policy_decision", StringComparison.Ordinal) && line.Contains("verdict", StringComparison.Ordinal) ? line.Contains("\"intake\",verdict=\"DENY\"", StringComparison.Ordinal) || line.Contains("\"dispatch\",verdict=\"ALLOW\"", StringComparison.Ordinal)
-            : !line.Contains("pool=", StringComparison.Ordinal) || line.Contains("pool=\"metrics\"", StringComparison.Ordinal));
+    private static bool IsOfThisTest(string line) =>
+        line.StartsWith('#')
+        || (
+            line.StartsWith("dispatcher_policy_decision", StringComparison.Ordinal) && line.Contains("verdict", StringComparison.Ordinal)
+                ? line.Contains("\"intake\",verdict=\"DENY\"", StringComparison.Ordinal)
+                    || line.Contains("\"dispatch\",verdict=\"ALLOW\"", StringComparison.Ordinal)
+                : !line.Contains("pool=", StringComparison.Ordinal) || line.Contains("pool=\"metrics\"", StringComparison.Ordinal)
+        );
 }

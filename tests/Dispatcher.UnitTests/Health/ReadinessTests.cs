@@ -22,7 +22,10 @@ public sealed class ReadinessTests
 
         Assert.Equal(StatusCodes.Status503ServiceUnavailable, status);
         Assert.Equal("failing", body.GetProperty("checks").GetProperty("policy_folder").GetString());
-        Assert.All(body.GetProperty("checks").EnumerateObject(), check => Assert.True(check.Value.GetString() is "ok" or "failing", check.ToString()));
+        Assert.All(
+            body.GetProperty("checks").EnumerateObject(),
+            check => Assert.True(check.Value.GetString() is "ok" or "failing", check.ToString())
+        );
     }
 
     [Theory]
@@ -48,10 +51,24 @@ public sealed class ReadinessTests
         await using var server = await AServer.MigratedAsync();
         var time = new LaterTime();
         using var folder = new PolicyFolder(
-            server.Get<BundleActivation>(), server.Get<IDbContextFactory<DispatcherDb>>(), server.Get<ServerSettings>(), server.Get<CurrentBundle>(), server.Get<DispatcherMetrics>(),
-            server.Get<IOptions<PolicyFolderOptions>>(), time, server.Get<ILogger<PolicyFolder>>());
+            server.Get<BundleActivation>(),
+            server.Get<IDbContextFactory<DispatcherDb>>(),
+            server.Get<ServerSettings>(),
+            server.Get<CurrentBundle>(),
+            server.Get<DispatcherMetrics>(),
+            server.Get<IOptions<PolicyFolderOptions>>(),
+            time,
+            server.Get<ILogger<PolicyFolder>>()
+        );
         await folder.OnceAsync(TestContext.Current.CancellationToken);
-        var readiness = new Readiness(server.Get<StoreHealth>(), server.Get<StoreClock>(), server.Get<CurrentBundle>(), folder, server.Get<IEnumerable<IBusInstance>>(), server.Get<Sealer>());
+        var readiness = new Readiness(
+            server.Get<StoreHealth>(),
+            server.Get<StoreClock>(),
+            server.Get<CurrentBundle>(),
+            folder,
+            server.Get<IEnumerable<IBusInstance>>(),
+            server.Get<Sealer>()
+        );
         var before = readiness.Checks["policy_folder"];
 
         time.Later = TimeSpan.FromSeconds(31);
@@ -66,7 +83,11 @@ public sealed class ReadinessTests
     public async Task A_clock_that_is_off_is_said_to_be_ahead_or_behind(int seconds, string words)
     {
         await using var server = await AServer.MigratedAsync();
-        using var clock = new StoreClock(server.Get<IStore>(), new WrongTime(TimeSpan.FromSeconds(seconds)), server.Get<ILogger<StoreClock>>());
+        using var clock = new StoreClock(
+            server.Get<IStore>(),
+            new WrongTime(TimeSpan.FromSeconds(seconds)),
+            server.Get<ILogger<StoreClock>>()
+        );
         await clock.OnceAsync(TestContext.Current.CancellationToken);
 
         Assert.Equal("this machine's clock is " + words, clock.Trouble);
@@ -76,7 +97,11 @@ public sealed class ReadinessTests
     {
         var server = await AServer.MigratedAsync();
         Directory.CreateDirectory(Path.Combine(server.Policies, "rules"));
-        await File.WriteAllTextAsync(Path.Combine(server.Policies, "rules", "secret-rule.yaml"), "version: v1\nrules: [", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            Path.Combine(server.Policies, "rules", "secret-rule.yaml"),
+            "version: v1\nrules: [",
+            TestContext.Current.CancellationToken
+        );
         await server.Get<PolicyFolder>().OnceAsync(TestContext.Current.CancellationToken);
         return server;
     }

@@ -16,7 +16,16 @@ internal sealed class AServer : IAsyncDisposable
     private AServer()
     {
         Policies = _folder.CreateSubdirectory("policies").FullName;
-        _app = Server.Build(new ServerSettings { DataFolder = _folder.FullName, PolicyFolder = Policies, Urls = "http://127.0.0.1:0", Worker = false, LogLevel = "Fatal" });
+        _app = Server.Build(
+            new ServerSettings
+            {
+                DataFolder = _folder.FullName,
+                PolicyFolder = Policies,
+                Urls = "http://127.0.0.1:0",
+                Worker = false,
+                LogLevel = "Fatal",
+            }
+        );
     }
 
     /// <summary>The policy folder, empty.</summary>
@@ -33,9 +42,11 @@ internal sealed class AServer : IAsyncDisposable
         return server;
     }
 
-    public T Get<T>() where T : notnull => _app.Services.GetRequiredService<T>();
+    public T Get<T>()
+        where T : notnull => _app.Services.GetRequiredService<T>();
 
-    public async Task<DispatcherDb> DatabaseAsync() => await Get<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync(TestContext.Current.CancellationToken);
+    public async Task<DispatcherDb> DatabaseAsync() =>
+        await Get<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync(TestContext.Current.CancellationToken);
 
     public async Task StoreAsync(params object[] rows)
     {
@@ -45,18 +56,29 @@ internal sealed class AServer : IAsyncDisposable
     }
 
     /// <summary>All routes.</summary>
-    public IEnumerable<RouteEndpoint> Endpoints => ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>();
+    public IEnumerable<RouteEndpoint> Endpoints =>
+        ((IEndpointRouteBuilder)_app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>();
 
     /// <summary>A route, named as in <c>Routes.approved.txt</c>.</summary>
-    public RouteEndpoint Endpoint(string method, string route) => Endpoints.Single(endpoint =>
-        endpoint.RoutePattern.RawText == route && endpoint.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods.Contains(method));
+    public RouteEndpoint Endpoint(string method, string route) =>
+        Endpoints.Single(endpoint =>
+            endpoint.RoutePattern.RawText == route
+            && endpoint.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods.Contains(method)
+        );
 
     /// <summary>The endpoint of a route that has only one.</summary>
-    public RouteEndpoint Endpoint(string route) =>
-        Endpoints.Single(endpoint => endpoint.RoutePattern.RawText == route);
+    public RouteEndpoint Endpoint(string route) => Endpoints.Single(endpoint => endpoint.RoutePattern.RawText == route);
 
     /// <summary>Status and body of the answer. A route is named as in <c>Routes.approved.txt</c>; its one parameter, if any, is <paramref name="id"/> or <paramref name="name"/>.</summary>
-    public async Task<(int Status, JsonElement Body)> AskAsync(string method, string route, ClaimsPrincipal caller, string query = "", Guid? id = null, string? body = null, string? name = null)
+    public async Task<(int Status, JsonElement Body)> AskAsync(
+        string method,
+        string route,
+        ClaimsPrincipal caller,
+        string query = "",
+        Guid? id = null,
+        string? body = null,
+        string? name = null
+    )
     {
         var endpoint = Endpoint(method, route);
         await using var scope = _app.Services.CreateAsyncScope();
@@ -64,7 +86,9 @@ internal sealed class AServer : IAsyncDisposable
         var http = new DefaultHttpContext { RequestServices = scope.ServiceProvider, User = caller };
         http.Request.Method = method;
         http.Request.QueryString = new QueryString(query);
-        http.Request.RouteValues = new RouteValueDictionary(endpoint.RoutePattern.Parameters.Select(parameter => KeyValuePair.Create(parameter.Name, (object?)(name ?? id?.ToString()))));
+        http.Request.RouteValues = new RouteValueDictionary(
+            endpoint.RoutePattern.Parameters.Select(parameter => KeyValuePair.Create(parameter.Name, (object?)(name ?? id?.ToString())))
+        );
         http.Response.Body = answer;
         if (body is not null)
         {
@@ -103,7 +127,10 @@ internal sealed class AServer : IAsyncDisposable
 
     /// <summary>The codes of the errors in a problem, each with where.</summary>
     public static IEnumerable<string> Errors(JsonElement problem) =>
-        problem.GetProperty("errors").EnumerateArray().Select(error => $"{error.GetProperty("code").GetString()} {error.GetProperty("where").GetString()}");
+        problem
+            .GetProperty("errors")
+            .EnumerateArray()
+            .Select(error => $"{error.GetProperty("code").GetString()} {error.GetProperty("where").GetString()}");
 
     public async ValueTask DisposeAsync()
     {

@@ -28,18 +28,33 @@ public sealed class ApprovedNamesTests
     }
 
     [Fact]
-    public void The_names_and_arguments_on_the_broker_are_as_approved() => Approved.Matches(
-        "Topology/Broker",
-        [
-            .. Constants(typeof(Exchanges)).Select(name => $"exchange {name.Value}"),
-            $"exchange {QueueNames.Retry}",
-            .. Constants(typeof(QueueNames)).Select(name => name.Value).Except([QueueNames.Retry]).Concat(QueueNames.Sources.SelectMany(source => new[] { QueueNames.Parked(source.Queue), QueueNames.Poison(source.Queue) })).Append(Queues.Work("<pool>")).Concat(QueueNames.DelayQueues.Select(delay => delay.Queue)).SelectMany(
-                queue => QueueNames.Arguments((string)queue).OrderBy(argument => argument.Key, StringComparer.Ordinal).Select(argument => $"    {argument.Key} = {argument.Value}").Prepend($"queue {queue}")),
-            .. QueueNames.Sources.Select(source => $"binding {source.Queue} to {source.Exchange} with \"{source.RoutingKey}\""),
-            .. QueueNames.Retired.Select(retired => $"no binding {retired.Queue} to {retired.Exchange} with \"{retired.RoutingKey}\""),
-            .. Constants(typeof(Headers)).Select(name => $"header {name.Value}"),
-            .. Constants(typeof(MessageTypes)).Select(name => $"type {name.Value}"),
-        ]);
+    public void The_names_and_arguments_on_the_broker_are_as_approved() =>
+        Approved.Matches(
+            "Topology/Broker",
+            [
+                .. Constants(typeof(Exchanges)).Select(name => $"exchange {name.Value}"),
+                $"exchange {QueueNames.Retry}",
+                .. Constants(typeof(QueueNames))
+                    .Select(name => name.Value)
+                    .Except([QueueNames.Retry])
+                    .Concat(
+                        QueueNames.Sources.SelectMany(source => new[] { QueueNames.Parked(source.Queue), QueueNames.Poison(source.Queue) })
+                    )
+                    .Append(Queues.Work("<pool>"))
+                    .Concat(QueueNames.DelayQueues.Select(delay => delay.Queue))
+                    .SelectMany(queue =>
+                        QueueNames
+                            .Arguments((string)queue)
+                            .OrderBy(argument => argument.Key, StringComparer.Ordinal)
+                            .Select(argument => $"    {argument.Key} = {argument.Value}")
+                            .Prepend($"queue {queue}")
+                    ),
+                .. QueueNames.Sources.Select(source => $"binding {source.Queue} to {source.Exchange} with \"{source.RoutingKey}\""),
+                .. QueueNames.Retired.Select(retired => $"no binding {retired.Queue} to {retired.Exchange} with \"{retired.RoutingKey}\""),
+                .. Constants(typeof(Headers)).Select(name => $"header {name.Value}"),
+                .. Constants(typeof(MessageTypes)).Select(name => $"type {name.Value}"),
+            ]
+        );
 
     [Fact]
     public void The_ids_of_log_events_are_as_approved()
@@ -63,54 +78,67 @@ public sealed class ApprovedNamesTests
 
     /// <summary>The section is what the sources bind; an options class that nobody binds has none.</summary>
     [Fact]
-    public void The_keys_and_defaults_of_the_options_are_as_approved() => Approved.Matches("Hosting/Options", OptionsClasses.All().OrderBy(type => type.FullName, StringComparer.Ordinal).SelectMany(Keys));
+    public void The_keys_and_defaults_of_the_options_are_as_approved() =>
+        Approved.Matches("Hosting/Options", OptionsClasses.All().OrderBy(type => type.FullName, StringComparer.Ordinal).SelectMany(Keys));
 
     private static IEnumerable<string> Keys(Type type)
     {
         var bound = $"AddOptions<{type.Name}>().BindConfiguration(\"";
-        var section = Repository.SourceFiles("src").Select(file => file.Text.Split(bound)).FirstOrDefault(parts => parts.Length > 1)?[1].Split('"')[0];
+        var section = Repository
+            .SourceFiles("src")
+            .Select(file => file.Text.Split(bound))
+            .FirstOrDefault(parts => parts.Length > 1)
+            ?[1].Split('"')[0];
         yield return $"{type.Name}: {(section is null ? "set by code" : $"section {section}")}";
         var defaults = Activator.CreateInstance(type);
-        foreach (var property in type.GetProperties().Where(property => property.CanWrite || property.PropertyType.IsGenericType).OrderBy(property => property.Name, StringComparer.Ordinal))
+        foreach (
+            var property in type.GetProperties()
+                .Where(property => property.CanWrite || property.PropertyType.IsGenericType)
+                .OrderBy(property => property.Name, StringComparer.Ordinal)
+        )
         {
             yield return $"    {property.Name} = {Text(property, defaults)}";
         }
     }
 
-    private static string Text(PropertyInfo property, object? options) => property.Name switch
-    {
-        // Different on every machine.
-        "Concurrency" => "(twice the cores)",
-        "Instance" => "(host/pid/random)",
-        _ => property.GetValue(options) switch
+    private static string Text(PropertyInfo property, object? options) =>
+        property.Name switch
         {
-            null => "(none)",
-            string text => text,
-            System.Collections.IEnumerable many => $"[{string.Join(", ", many.Cast<object>().Order())}]",
-            var value => value.ToString()!,
-        },
-    };
+            // Different on every machine.
+            "Concurrency" => "(twice the cores)",
+            "Instance" => "(host/pid/random)",
+            _ => property.GetValue(options) switch
+            {
+                null => "(none)",
+                string text => text,
+                System.Collections.IEnumerable many => $"[{string.Join(", ", many.Cast<object>().Order())}]",
+                var value => value.ToString()!,
+            },
+        };
 
     private static List<string> Routes(WebApplication server) =>
-    [
-        .. from endpoint in ((IEndpointRouteBuilder)server).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
-           from method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? ["*"]
-           let policies = endpoint.Metadata.GetOrderedMetadata<IAuthorizeData>().Select(data => data.Policy)
-           let line = $"{method} {endpoint.RoutePattern.RawText}: {(policies.Any() ? string.Join(" and ", policies) : "no key")}"
-           orderby line.Split(' ')[1], line
-           select line,
-    ];
+        [
+            .. from endpoint in ((IEndpointRouteBuilder)server).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
+            from method in endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? ["*"]
+            let policies = endpoint.Metadata.GetOrderedMetadata<IAuthorizeData>().Select(data => data.Policy)
+            let line = $"{method} {endpoint.RoutePattern.RawText}: {(policies.Any() ? string.Join(" and ", policies) : "no key")}"
+            orderby line.Split(' ')[1], line
+            select line,
+        ];
 
     private static IEnumerable<(string Name, object Value)> Constants(Type type) =>
-        type.GetFields(BindingFlags.Public | BindingFlags.Static).Where(field => field.IsLiteral).Select(field => (field.Name, field.GetRawConstantValue()!));
+        type.GetFields(BindingFlags.Public | BindingFlags.Static)
+            .Where(field => field.IsLiteral)
+            .Select(field => (field.Name, field.GetRawConstantValue()!));
 
-    private static ServerSettings Settings(string? rabbitMq) => new()
-    {
-        RabbitMq = rabbitMq,
-        Postgres = rabbitMq is null ? null : "Host=127.0.0.1;Port=1",
-        DataFolder = rabbitMq is null ? Path.Combine(Path.GetTempPath(), "never-opened") : null,
-        PolicyFolder = "policies",
-        Urls = "http://127.0.0.1:0",
-        Worker = false,
-    };
+    private static ServerSettings Settings(string? rabbitMq) =>
+        new()
+        {
+            RabbitMq = rabbitMq,
+            Postgres = rabbitMq is null ? null : "Host=127.0.0.1;Port=1",
+            DataFolder = rabbitMq is null ? Path.Combine(Path.GetTempPath(), "never-opened") : null,
+            PolicyFolder = "policies",
+            Urls = "http://127.0.0.1:0",
+            Worker = false,
+        };
 }

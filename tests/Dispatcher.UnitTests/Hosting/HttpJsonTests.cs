@@ -37,7 +37,17 @@ public sealed class HttpJsonTests
         Assert.Contains(new string('[', JsonLimits.DeepestValue), shown, StringComparison.Ordinal);
     }
 
-    private static JsonSerializerOptions Options(WebApplication server) => server.Services.GetRequiredService<IOptions<JsonOptions>>().Value.SerializerOptions;
+    private static JsonSerializerOptions Options(WebApplication server) =>
+        server.Services.GetRequiredService<IOptions<JsonOptions>>().Value.SerializerOptions;
 
-    private static WebApplication AServer() => Server.Build(new ServerSettings { DataFolder = Path.Combine(Path.GetTempPath(), "never-opened"), PolicyFolder = "policies", Urls = "http://127.0.0.1:0", Worker = false });
+    private static WebApplication AServer() =>
+        Server.Build(
+            new ServerSettings
+            {
+                DataFolder = Path.Combine(Path.GetTempPath(), "never-opened"),
+                PolicyFolder = "policies",
+                Urls = "http://127.0.0.1:0",
+                Worker = false,
+            }
+        );
 }

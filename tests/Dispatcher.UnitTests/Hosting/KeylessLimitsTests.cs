@@ -50,7 +50,10 @@ public sealed class KeylessLimitsTests
     {
         await using var server = await AServer.MigratedAsync();
         var keys = server.Get<ApiKeys>();
-        var (_, secret) = await keys.CreateAsync(new KeyRequest { Subject = "billing", Roles = [Role.Producer] }, TestContext.Current.CancellationToken);
+        var (_, secret) = await keys.CreateAsync(
+            new KeyRequest { Subject = "billing", Roles = [Role.Producer] },
+            TestContext.Current.CancellationToken
+        );
         Assert.NotNull(KeylessLimits.Of(Request(server, "/api/workers", "192.0.2.1", secret)));
 
         await keys.FindAsync(secret, TestContext.Current.CancellationToken);

@@ -13,7 +13,13 @@ public sealed class KnownQueryTests
     [InlineData("/api/status", "?x=1", "?x", "Leave it out.", "none")]
     [InlineData("/api/workers", "?pool=shell", "?pool", "Leave it out.", "none")]
     [InlineData("/api/keys/", "?limit=1", "?limit", "Leave it out.", "none")]
-    public async Task An_unknown_parameter_is_refused_with_the_nearest_known_one(string route, string query, string where, string fix, string allowed)
+    public async Task An_unknown_parameter_is_refused_with_the_nearest_known_one(
+        string route,
+        string query,
+        string where,
+        string fix,
+        string allowed
+    )
     {
         await using var server = await AServer.MigratedAsync();
 
@@ -21,7 +27,10 @@ public sealed class KnownQueryTests
 
         Assert.Equal(StatusCodes.Status400BadRequest, status);
         var error = Assert.Single(body.GetProperty("errors").EnumerateArray());
-        Assert.Equal(("unknown_parameter", where, fix), (error.GetProperty("code").GetString(), error.GetProperty("where").GetString(), error.GetProperty("fix").GetString()));
+        Assert.Equal(
+            ("unknown_parameter", where, fix),
+            (error.GetProperty("code").GetString(), error.GetProperty("where").GetString(), error.GetProperty("fix").GetString())
+        );
         Assert.Contains($"allowed: {allowed}.", error.GetProperty("message").GetString(), StringComparison.Ordinal);
     }
 
@@ -31,7 +40,13 @@ public sealed class KnownQueryTests
     {
         await using var server = await AServer.MigratedAsync();
 
-        var (status, body) = await server.AskAsync("GET", "/api/jobs/{jobId:guid}", ACaller.With(Role.Admin), "?jobId=1", Guid.Parse("0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11"));
+        var (status, body) = await server.AskAsync(
+            "GET",
+            "/api/jobs/{jobId:guid}",
+            ACaller.With(Role.Admin),
+            "?jobId=1",
+            Guid.Parse("0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11")
+        );
 
         Assert.Equal((StatusCodes.Status400BadRequest, "unknown_parameter ?jobId"), (status, Assert.Single(AServer.Errors(body))));
     }
@@ -41,7 +56,9 @@ public sealed class KnownQueryTests
     {
         await using var server = await AServer.MigratedAsync();
 
-        foreach (var endpoint in server.Endpoints.Where(endpoint => endpoint.RoutePattern.RawText!.StartsWith("/api", StringComparison.Ordinal)))
+        foreach (
+            var endpoint in server.Endpoints.Where(endpoint => endpoint.RoutePattern.RawText!.StartsWith("/api", StringComparison.Ordinal))
+        )
         {
             Assert.True(endpoint.Metadata.GetMetadata<Dispatcher.Hosting.ChecksQuery>() is not null, endpoint.DisplayName);
         }
@@ -52,6 +69,9 @@ public sealed class KnownQueryTests
     {
         await using var server = await AServer.MigratedAsync();
 
-        Assert.Equal(StatusCodes.Status200OK, (await server.AskAsync("GET", "/api/jobs/", ACaller.With(Role.Admin), "?STATE=held&limit=5")).Status);
+        Assert.Equal(
+            StatusCodes.Status200OK,
+            (await server.AskAsync("GET", "/api/jobs/", ACaller.With(Role.Admin), "?STATE=held&limit=5")).Status
+        );
     }
 }

@@ -11,9 +11,33 @@ namespace Dispatcher.UnitTests.Hosting;
 public sealed class LogLineTests
 {
     /// <summary>Control characters, line breaks of all kinds, directions of writing, tags, private and unassigned characters, blanks.</summary>
-    public static TheoryData<string> Forged => new(
-        "\n", "\r\n", "\r", "\u0000", "\u001b[2J", "\u0008", "\u007f", "\u0085", "\u009b1m", "\u2028", "\u2029", "\u202e", "\u2066",
-        "\U000e0041", "\u200b", "\u00ad", "\ue000", "\U000f0000", "\U000e0080", "\u115f", "\u1160", "\u3164", "\uffa0", "\u2800");
+    public static TheoryData<string> Forged =>
+        new(
+            "\n",
+            "\r\n",
+            "\r",
+            "\u0000",
+            "\u001b[2J",
+            "\u0008",
+            "\u007f",
+            "\u0085",
+            "\u009b1m",
+            "\u2028",
+            "\u2029",
+            "\u202e",
+            "\u2066",
+            "\U000e0041",
+            "\u200b",
+            "\u00ad",
+            "\ue000",
+            "\U000f0000",
+            "\U000e0080",
+            "\u115f",
+            "\u1160",
+            "\u3164",
+            "\uffa0",
+            "\u2800"
+        );
 
     [Theory]
     [MemberData(nameof(Forged))]
@@ -24,9 +48,14 @@ public sealed class LogLineTests
 
         new ServerLines().Format(
             new LogEvent(
-                DateTimeOffset.UnixEpoch, LogEventLevel.Warning, new InvalidOperationException(text),
-                new MessageTemplateParser().Parse("Worker {Instance} ended"), [new LogEventProperty("Instance", new ScalarValue(text))]),
-            output);
+                DateTimeOffset.UnixEpoch,
+                LogEventLevel.Warning,
+                new InvalidOperationException(text),
+                new MessageTemplateParser().Parse("Worker {Instance} ended"),
+                [new LogEventProperty("Instance", new ScalarValue(text))]
+            ),
+            output
+        );
 
         OneLineAndItsException(output.ToString(), forged);
     }
@@ -41,7 +70,10 @@ public sealed class LogLineTests
         }
         catch (Npgsql.NpgsqlException away)
         {
-            new ServerLines().Format(new LogEvent(DateTimeOffset.UnixEpoch, LogEventLevel.Warning, away, new MessageTemplateParser().Parse("It is away"), []), output);
+            new ServerLines().Format(
+                new LogEvent(DateTimeOffset.UnixEpoch, LogEventLevel.Warning, away, new MessageTemplateParser().Parse("It is away"), []),
+                output
+            );
         }
 
         Assert.Equal(2, output.ToString().Count(c => c == '\n'));
@@ -56,7 +88,13 @@ public sealed class LogLineTests
         var output = new StringWriter();
 
         var entry = new LogEntry<string>(
-            LogLevel.Warning, "Dispatcher", default, text, new InvalidOperationException(text), (state, _) => $"Program says {state}");
+            LogLevel.Warning,
+            "Dispatcher",
+            default,
+            text,
+            new InvalidOperationException(text),
+            (state, _) => $"Program says {state}"
+        );
 
         new WorkerLines().Write(entry, null, output);
 
@@ -73,8 +111,23 @@ public sealed class LogLineTests
 
         using (scopes.Push("job 0198c5a2 job.exec.shell\n attempt 1"))
         {
-            new WorkerLines().Write(new LogEntry<string>(LogLevel.Information, "Handler", default, "state", null, (_, _) => "It works"), scopes, output);
-            new WorkerLines().Write(new LogEntry<Dictionary<string, object?>>(LogLevel.Information, "Runner", default, values, null, (_, _) => "Job 0198c5a2 ends"), scopes, output);
+            new WorkerLines().Write(
+                new LogEntry<string>(LogLevel.Information, "Handler", default, "state", null, (_, _) => "It works"),
+                scopes,
+                output
+            );
+            new WorkerLines().Write(
+                new LogEntry<Dictionary<string, object?>>(
+                    LogLevel.Information,
+                    "Runner",
+                    default,
+                    values,
+                    null,
+                    (_, _) => "Job 0198c5a2 ends"
+                ),
+                scopes,
+                output
+            );
         }
 
         var lines = output.ToString().TrimEnd('\n').Split('\n');
@@ -91,21 +144,32 @@ public sealed class LogLineTests
         var caller = ACaller.With("worker");
 
         var (claim, claimErrors) = await server.AskAsync(
-            "POST", "/api/attempts/claim", caller,
-            body: $$"""{"worker": "{{bad}}", "claim_id": "{{Guid.CreateVersion7()}}", "permits": ["x"]}""");
+            "POST",
+            "/api/attempts/claim",
+            caller,
+            body: $$"""{"worker": "{{bad}}", "claim_id": "{{Guid.CreateVersion7()}}", "permits": ["x"]}"""
+        );
         var (beat, beatErrors) = await server.AskAsync(
-            "POST", "/api/attempts/heartbeat", caller,
+            "POST",
+            "/api/attempts/heartbeat",
+            caller,
             body: $$"""
-                {"worker": "{{bad}}", "runs": [],
-                 "registration": {"pool": "shell", "version": "{{bad}}", "topics": ["{{bad}}"], "enforcers": ["{{bad}}"], "capacity": 1} }
-                """);
+            {"worker": "{{bad}}", "runs": [],
+             "registration": {"pool": "shell", "version": "{{bad}}", "topics": ["{{bad}}"], "enforcers": ["{{bad}}"], "capacity": 1} }
+            """
+        );
 
         Assert.Equal((400, 400), (claim, beat));
         Assert.Equal(["bad_worker /worker"], AServer.Errors(claimErrors));
         Assert.Equal(
-            ["bad_worker /worker", "bad_version /registration/version", "bad_topics /registration/topics",
-                "bad_enforcers /registration/enforcers"],
-            AServer.Errors(beatErrors));
+            [
+                "bad_worker /worker",
+                "bad_version /registration/version",
+                "bad_topics /registration/topics",
+                "bad_enforcers /registration/enforcers",
+            ],
+            AServer.Errors(beatErrors)
+        );
     }
 
     // Every further line is indented, which no line of the log is.
@@ -117,8 +181,6 @@ public sealed class LogLineTests
         Assert.Contains("All is well", lines[0], StringComparison.Ordinal);
         Assert.True(lines.Length > 1);
         Assert.All(lines.Skip(1), line => Assert.StartsWith("    ", line, StringComparison.Ordinal));
-        Assert.DoesNotContain(
-            output,
-            one => one != '\n' && (char.IsControl(one) || one is (>= '\u2028' and <= '\u202e') or '\u2066'));
+        Assert.DoesNotContain(output, one => one != '\n' && (char.IsControl(one) || one is (>= '\u2028' and <= '\u202e') or '\u2066'));
     }
 }

@@ -30,7 +30,10 @@ public sealed class OwnFilesTests : IDisposable
         await WriteAsync();
 
         // The other files of the database go with its last connection.
-        Assert.Equal([".gitignore", "data", "dispatcher.db", "lock"], Names().Where(name => !name.StartsWith("dispatcher.db-", StringComparison.Ordinal)));
+        Assert.Equal(
+            [".gitignore", "data", "dispatcher.db", "lock"],
+            Names().Where(name => !name.StartsWith("dispatcher.db-", StringComparison.Ordinal))
+        );
         Assert.Empty(OpenToOthers());
     }
 
@@ -70,7 +73,11 @@ public sealed class OwnFilesTests : IDisposable
     {
         using var held = EmbeddedFiles.Open(Data);
 
-        Assert.Contains("Another embedded server", Assert.Throws<VerbFailedException>(() => EmbeddedFiles.Open(Data)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "Another embedded server",
+            Assert.Throws<VerbFailedException>(() => EmbeddedFiles.Open(Data)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     /// <summary>Leaves a connection open in the pool, so that <c>-wal</c> and <c>-shm</c> stay.</summary>
@@ -79,12 +86,16 @@ public sealed class OwnFilesTests : IDisposable
         var services = new ServiceCollection().AddLogging();
         services.AddSqliteStore(EmbeddedFiles.Database(Data));
         await using var provider = services.BuildServiceProvider();
-        await using var db = await provider.GetRequiredService<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync(TestContext.Current.CancellationToken);
+        await using var db = await provider
+            .GetRequiredService<IDbContextFactory<DispatcherDb>>()
+            .CreateDbContextAsync(TestContext.Current.CancellationToken);
         await db.Database.ExecuteSqlRawAsync("pragma journal_mode = wal", TestContext.Current.CancellationToken);
         await Migrator.MigrateAsync(db, TestContext.Current.CancellationToken);
     }
 
-    private IEnumerable<string> Names() => Directory.GetFiles(Data).Append(Data).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal);
+    private IEnumerable<string> Names() =>
+        Directory.GetFiles(Data).Append(Data).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal);
 
-    private IEnumerable<string> OpenToOthers() => Directory.GetFiles(Data).Append(Data).Where(path => (File.GetUnixFileMode(path) & Others) != 0);
+    private IEnumerable<string> OpenToOthers() =>
+        Directory.GetFiles(Data).Append(Data).Where(path => (File.GetUnixFileMode(path) & Others) != 0);
 }

@@ -8,7 +8,19 @@ public sealed class PagingTests
 {
     private const string Id = "0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11";
 
-    private static readonly string[] BadCursors = ["", "x", "1", "1_2", "_" + Id, "-1_" + Id, " 1_" + Id, $"1_{{{Id}}}", $"1_{Id}_", "1_" + Id + "%00"];
+    private static readonly string[] BadCursors =
+    [
+        "",
+        "x",
+        "1",
+        "1_2",
+        "_" + Id,
+        "-1_" + Id,
+        " 1_" + Id,
+        $"1_{{{Id}}}",
+        $"1_{Id}_",
+        "1_" + Id + "%00",
+    ];
     private static readonly string[] BadLimits = ["0", "-1", "501"];
 
     public static TheoryData<string, string, string> BadQueries()
@@ -47,7 +59,9 @@ public sealed class PagingTests
     {
         await using var server = await AServer.MigratedAsync();
         var ids = Enumerable.Range(1, 5).Select(i => new Guid($"0197f3a0-0000-7000-8000-00000000000{i}")).ToList();
-        await server.StoreAsync([.. ids.Select((id, i) => AJob.ToTest().With(job => job with { JobId = id, CreatedAt = 100 + (i / 2) }).Stored)]);
+        await server.StoreAsync([
+            .. ids.Select((id, i) => AJob.ToTest().With(job => job with { JobId = id, CreatedAt = 100 + (i / 2) }).Stored),
+        ]);
         await server.StoreAsync([.. ids.Select((id, i) => ALetter(id, 100 + (i / 2)))]);
 
         var seen = new List<Guid>();
@@ -55,7 +69,11 @@ public sealed class PagingTests
         for (var pages = 0; query is not null && pages < 5; pages++)
         {
             var page = (await server.AskAsync("GET", list, ACaller.With(Role.Operator), query)).Body;
-            seen.AddRange(page.GetProperty("items").EnumerateArray().Select(item => item.GetProperty(list == "/api/jobs/" ? "job_id" : "dead_letter_id").GetGuid()));
+            seen.AddRange(
+                page.GetProperty("items")
+                    .EnumerateArray()
+                    .Select(item => item.GetProperty(list == "/api/jobs/" ? "job_id" : "dead_letter_id").GetGuid())
+            );
             query = page.GetProperty("next").GetString() is { } next ? $"?limit=2&cursor={next}" : null;
         }
 
@@ -70,14 +88,15 @@ public sealed class PagingTests
         Assert.Equal(cursor, Cursor.Read(cursor.ToString()));
     }
 
-    private static DeadLetter ALetter(Guid id, long at) => new()
-    {
-        DeadLetterId = id,
-        At = at,
-        FaultClass = "malformed",
-        Owner = "dispatcher",
-        Topic = "unknown",
-        Principal = "billing",
-        Errors = [],
-    };
+    private static DeadLetter ALetter(Guid id, long at) =>
+        new()
+        {
+            DeadLetterId = id,
+            At = at,
+            FaultClass = "malformed",
+            Owner = "dispatcher",
+            Topic = "unknown",
+            Principal = "billing",
+            Errors = [],
+        };
 }

@@ -12,11 +12,19 @@ public sealed class StoreWaitsTests
     {
         await using var server = await AServer.MigratedAsync();
 
-        var writers = server.Endpoints.Where(endpoint => endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods.Any(method => method is not ("GET" or "HEAD")) == true).ToList();
+        var writers = server
+            .Endpoints.Where(endpoint =>
+                endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods.Any(method => method is not ("GET" or "HEAD")) == true
+            )
+            .ToList();
 
         Assert.True(writers.Count > 8, $"{writers.Count}");
         Assert.Equal(
             Readers.Order(),
-            writers.Where(endpoint => endpoint.Metadata.GetMetadata<StoreWaitLimit>() is null).Select(endpoint => endpoint.RoutePattern.RawText!).Order());
+            writers
+                .Where(endpoint => endpoint.Metadata.GetMetadata<StoreWaitLimit>() is null)
+                .Select(endpoint => endpoint.RoutePattern.RawText!)
+                .Order()
+        );
     }
 }

@@ -13,7 +13,10 @@ public sealed class DenialTests
     [Theory]
     [InlineData(65_534, true)]
     [InlineData(65_535, false)]
-    public async Task A_denied_submission_is_kept_so_that_another_bundle_can_decide_it_unless_its_payload_is_too_large(int characters, bool kept)
+    public async Task A_denied_submission_is_kept_so_that_another_bundle_can_decide_it_unless_its_payload_is_too_large(
+        int characters,
+        bool kept
+    )
     {
         await using var server = await AServer.MigratedAsync();
         ABundle.WithRules().WriteTo(server.Policies);
@@ -24,7 +27,11 @@ public sealed class DenialTests
         var payload = $"\"{new string('x', characters)}\"";
 
         var (status, _) = await server.AskAsync(
-            "POST", "/api/jobs/", ACaller.With(Role.Producer, "billing"), body: $$"""{"topic":"test.run","labels":{"env":"dev"},"risk_tags":["egress"],"workflow_id":"nightly","payload":{{payload}}}""");
+            "POST",
+            "/api/jobs/",
+            ACaller.With(Role.Producer, "billing"),
+            body: $$"""{"topic":"test.run","labels":{"env":"dev"},"risk_tags":["egress"],"workflow_id":"nightly","payload":{{payload}}}"""
+        );
 
         Assert.Equal(StatusCodes.Status403Forbidden, status);
         await using var db = await server.DatabaseAsync();

@@ -40,7 +40,9 @@ public sealed class ErrorLimitTests
     [Fact]
     public void Where_U0000_is_allowed_a_long_key_costs_no_more()
     {
-        var body = Encoding.UTF8.GetBytes($"{{\"{new string('k', 195_000)}\":[{string.Join(',', Enumerable.Repeat("\"\\u0000\"", 10_000))}]}}");
+        var body = Encoding.UTF8.GetBytes(
+            $"{{\"{new string('k', 195_000)}\":[{string.Join(',', Enumerable.Repeat("\"\\u0000\"", 10_000))}]}}"
+        );
         var errors = new List<InputError>();
         var before = GC.GetAllocatedBytesForCurrentThread();
 
@@ -52,9 +54,11 @@ public sealed class ErrorLimitTests
     }
 
     [Fact]
-    public void A_name_has_no_control_characters_where_it_is_shown() => Assert.Equal(
-        ["nul_character /payload", "nul_character /payload/a?b?[31m?"],
-        ASubmission.WithPayload("{\"a\\nb\\u001b[31m\\u0000\":\"\\u0000\"}").Refused());
+    public void A_name_has_no_control_characters_where_it_is_shown() =>
+        Assert.Equal(
+            ["nul_character /payload", "nul_character /payload/a?b?[31m?"],
+            ASubmission.WithPayload("{\"a\\nb\\u001b[31m\\u0000\":\"\\u0000\"}").Refused()
+        );
 
     [Fact]
     public void A_pair_of_surrogates_is_not_cut_in_two() =>

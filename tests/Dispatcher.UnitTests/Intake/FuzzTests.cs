@@ -10,13 +10,41 @@ public sealed class FuzzTests
 {
     private static readonly string[] Snippets =
     [
-        "\\ud800", "\\udc00", "\\u0000", "\0", "\"", "{", "}", "[", "]", ":", ",", "null", "1e999", "-", "\"topic\":", "\"labels\":{", "\"job_id\":\"", "\"\\ud800\":1,\"\\ud800\":2,",
-        "\"not_after\":\"9999-12-31T23:59:59+00:00\"", "\"not_after\":\"9999-12-31T23:59:59-23:59\"", "\u00E9", "😀", "\"message\":", "9223372036854775808", "\\", "\"\":", "\n",
+        "\\ud800",
+        "\\udc00",
+        "\\u0000",
+        "\0",
+        "\"",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "null",
+        "1e999",
+        "-",
+        "\"topic\":",
+        "\"labels\":{",
+        "\"job_id\":\"",
+        "\"\\ud800\":1,\"\\ud800\":2,",
+        "\"not_after\":\"9999-12-31T23:59:59+00:00\"",
+        "\"not_after\":\"9999-12-31T23:59:59-23:59\"",
+        "\u00E9",
+        "😀",
+        "\"message\":",
+        "9223372036854775808",
+        "\\",
+        "\"\":",
+        "\n",
     ];
 
     private static readonly byte[][] Seeds =
     [
-        .. SampleMessages.All().Where(sample => sample.Name.StartsWith(nameof(SubmitJob), StringComparison.Ordinal)).Select(sample => Encoding.UTF8.GetBytes(sample.Json)),
+        .. SampleMessages
+            .All()
+            .Where(sample => sample.Name.StartsWith(nameof(SubmitJob), StringComparison.Ordinal))
+            .Select(sample => Encoding.UTF8.GetBytes(sample.Json)),
         "{\"message\":{\"topic\":\"job.repo.read\",\"payload\":{\"a\":\"\\u00e9\"}},\"messageType\":[]}"u8.ToArray(),
         "{\"topic\":\"job.repo.read\",\"payload\":{\"a\":[{\"b\":\"\\ud83d\\ude00\"}]},\"not_after\":\"2026-04-01T12:00:00Z\"}"u8.ToArray(),
     ];

@@ -1,7 +1,6 @@
 using Dispatcher.Intake;
 using Dispatcher.Judging;
 using Dispatcher.Keys;
-using Dispatcher.Policies;
 using Dispatcher.Storing;
 using Dispatcher.UnitTests.Hosting;
 using Dispatcher.UnitTests.Policies.Schemas;
@@ -11,7 +10,8 @@ namespace Dispatcher.UnitTests.Intake;
 
 public sealed class PayloadRefusalTests
 {
-    private const string Strict = """{"type":"object","required":["a"],"additionalProperties":false,"properties":{"a":{"type":"integer"}}}""";
+    private const string Strict =
+        """{"type":"object","required":["a"],"additionalProperties":false,"properties":{"a":{"type":"integer"}}}""";
     private const string Good = """{"job_id":"0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11","topic":"test.run","payload":{"a":1}}""";
     private const string Bad = """{"topic":"test.run","payload":{"b/c":1}}""";
 
@@ -68,8 +68,19 @@ public sealed class PayloadRefusalTests
 
     private static async Task ActivateAsync(AServer server, string schema, bool known)
     {
-        Bundle bundle = ASchema.Bundle(schema).Build();
-        await server.Get<IStore>().ActivateAsync(_ => new Activation { Hash = bundle.Hash, Archive = bundle.Archive, Actor = "test", Reason = "for a test" }, Token);
+        var bundle = ASchema.Bundle(schema).Build();
+        await server
+            .Get<IStore>()
+            .ActivateAsync(
+                _ => new Activation
+                {
+                    Hash = bundle.Hash,
+                    Archive = bundle.Archive,
+                    Actor = "test",
+                    Reason = "for a test",
+                },
+                Token
+            );
         if (known)
         {
             await server.Get<CurrentBundle>().OnceAsync(Token);

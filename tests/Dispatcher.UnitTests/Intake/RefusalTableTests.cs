@@ -20,13 +20,27 @@ public sealed class RefusalTableTests
         ["UTF-16"] = new(Encoding.Unicode.GetBytes("{\"topic\":\"job.repo.read\"}")),
         ["UTF-16 with its mark"] = new([0xFF, 0xFE, .. Encoding.Unicode.GetBytes("{\"topic\":\"job.repo.read\"}")]),
         ["UTF-32"] = new(Encoding.UTF32.GetBytes("{\"topic\":\"job.repo.read\"}")),
-        ["latin-1 that says so"] = new ASubmission(Encoding.Latin1.GetBytes("{\"topic\":\"job.repo.read\",\"labels\":{\"name\":\"Jürgen\"}}"))
-            .From(source => source with { ContentType = "application/json; charset=iso-8859-1" }),
-        ["gzip that says so"] = new ASubmission([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0xAB, 0x56]).From(source => source with { ContentType = "application/json", ContentEncoding = "gzip" }),
+        ["latin-1 that says so"] = new ASubmission(
+            Encoding.Latin1.GetBytes("{\"topic\":\"job.repo.read\",\"labels\":{\"name\":\"Jürgen\"}}")
+        ).From(source => source with { ContentType = "application/json; charset=iso-8859-1" }),
+        ["gzip that says so"] = new ASubmission([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0xAB, 0x56]).From(source =>
+            source with
+            {
+                ContentType = "application/json",
+                ContentEncoding = "gzip",
+            }
+        ),
         ["gzip that does not say so"] = new([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0xAB, 0x56]),
         ["deflate"] = new([0x78, 0x01, 0x01, 0x02]),
-        ["a form"] = ASubmission.Of("topic=job.repo.read&payload=x").From(source => source with { ContentType = "application/x-www-form-urlencoded" }),
-        ["JSON in UTF-16 by a header"] = new ASubmission(Encoding.BigEndianUnicode.GetBytes("{\"topic\":\"job.repo.read\"}")).From(source => source with { ContentEncoding = "utf-16" }),
+        ["a form"] = ASubmission
+            .Of("topic=job.repo.read&payload=x")
+            .From(source => source with { ContentType = "application/x-www-form-urlencoded" }),
+        ["JSON in UTF-16 by a header"] = new ASubmission(Encoding.BigEndianUnicode.GetBytes("{\"topic\":\"job.repo.read\"}")).From(source =>
+            source with
+            {
+                ContentEncoding = "utf-16",
+            }
+        ),
         ["a lone surrogate as bytes"] = new([.. "{\"topic\":\""u8, 0xED, 0xA0, 0x80, .. "\"}"u8]),
         ["an array"] = ASubmission.Of("[{\"topic\":\"job.repo.read\"}]"),
         ["a number"] = ASubmission.Of("1"),
@@ -99,15 +113,26 @@ public sealed class RefusalTableTests
         ["a correlation id with U+0000"] = ASubmission.With("\"v\":1").From(source => source with { CorrelationId = "a\0b" }),
         ["a reply queue with U+0000"] = ASubmission.With("\"v\":1").From(source => source with { ReplyTo = "reply.billing.\0" }),
         ["a message id with U+0000"] = ASubmission.With("\"v\":1").From(source => source with { MessageId = "\0" }),
-        ["everything at once"] = ASubmission.Of("{\"topik\":1,\"labels\":{\"sys.a\":\"1\",\"b\":2},\"risk_tags\":{},\"estimated_cost\":{\"tokens\":-1},\"not_after\":\"soon\",\"job_id\":\"7\"}").From(source => source with { Principal = null }),
+        ["everything at once"] = ASubmission
+            .Of(
+                "{\"topik\":1,\"labels\":{\"sys.a\":\"1\",\"b\":2},\"risk_tags\":{},\"estimated_cost\":{\"tokens\":-1},\"not_after\":\"soon\",\"job_id\":\"7\"}"
+            )
+            .From(source => source with { Principal = null }),
     };
 
     public static TheoryData<string> Names() => [.. Cases.Keys];
 
     [Fact]
-    public void Producers_are_told_what_is_approved() => Approved.Matches(
-        "Intake/Refusals",
-        Cases.SelectMany(wrong => wrong.Value.Read().Errors.Select(error => $"    {error.Code} at {error.Where}\n        {error.Message}\n        {error.Fix}").Prepend(wrong.Key)));
+    public void Producers_are_told_what_is_approved() =>
+        Approved.Matches(
+            "Intake/Refusals",
+            Cases.SelectMany(wrong =>
+                wrong
+                    .Value.Read()
+                    .Errors.Select(error => $"    {error.Code} at {error.Where}\n        {error.Message}\n        {error.Fix}")
+                    .Prepend(wrong.Key)
+            )
+        );
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -121,18 +146,34 @@ public sealed class RefusalTableTests
     }
 
     [Fact]
-    public void All_errors_are_told_at_once() => Assert.Equal(
-        [
-            "bad_amount /estimated_cost/tokens", "bad_job_id /job_id", "bad_risk_tags /risk_tags", "bad_time /not_after", "missing_topic /topic", "no_principal amqp:user_id",
-            "not_a_string /labels/b", "reserved_label /labels/sys.a", "unknown_field /topik",
-        ],
-        Cases["everything at once"].Refused().Order(StringComparer.Ordinal));
+    public void All_errors_are_told_at_once() =>
+        Assert.Equal(
+            [
+                "bad_amount /estimated_cost/tokens",
+                "bad_job_id /job_id",
+                "bad_risk_tags /risk_tags",
+                "bad_time /not_after",
+                "missing_topic /topic",
+                "no_principal amqp:user_id",
+                "not_a_string /labels/b",
+                "reserved_label /labels/sys.a",
+                "unknown_field /topik",
+            ],
+            Cases["everything at once"].Refused().Order(StringComparer.Ordinal)
+        );
 
     [Fact]
     public void An_unknown_field_is_told_with_the_nearest_known_one() =>
-        Assert.Contains("Did you mean \"labels\"?", Cases["an unknown field near a known one"].Read().Errors.Single().Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "Did you mean \"labels\"?",
+            Cases["an unknown field near a known one"].Read().Errors.Single().Message,
+            StringComparison.Ordinal
+        );
 
     [Fact]
     public void What_was_seen_is_repeated_only_in_part() =>
-        Assert.All(ASubmission.Of($"{{\"topic\":\"{new string('X', 100)}\",\"{new string('y', 5_000)}\":1}}").Read().Errors, error => Assert.True(error.Where.Length + error.Message.Length < 300));
+        Assert.All(
+            ASubmission.Of($"{{\"topic\":\"{new string('X', 100)}\",\"{new string('y', 5_000)}\":1}}").Read().Errors,
+            error => Assert.True(error.Where.Length + error.Message.Length < 300)
+        );
 }

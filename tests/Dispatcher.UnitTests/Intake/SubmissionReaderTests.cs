@@ -28,17 +28,27 @@ public sealed class SubmissionReaderTests
     {
         var job = ASubmission.Of(SampleMessages.All().Single(sample => sample.Name == "SubmitJob (full)").Json).Job();
 
-        Assert.Equal((Guid.Parse(Id), "job.exec.shell", "invoice-17", "nightly"), (job.JobId, job.Topic, job.IdempotencyKey, job.WorkflowId));
+        Assert.Equal(
+            (Guid.Parse(Id), "job.exec.shell", "invoice-17", "nightly"),
+            (job.JobId, job.Topic, job.IdempotencyKey, job.WorkflowId)
+        );
         Assert.Equal(("dev", "egress"), (job.Labels["env"], job.RiskTags.Single()));
         Assert.Equal((1_200, 3_000, AJob.Micros(AJob.Noon)), (job.CostTokens, job.CostUsdMicros, job.NotAfter));
     }
 
     [Fact]
-    public void Null_stands_for_a_member_that_is_not_there() => Assert.Equal(
-        ASubmission.Of("""{"topic":"job.repo.read"}""").Job().JobHash,
-        ASubmission.With("""
-            "v":null,"job_id":null,"labels":null,"risk_tags":null,"payload":null,"idempotency_key":null,"workflow_id":null,"estimated_cost":null,"not_after":null
-            """).Job().JobHash);
+    public void Null_stands_for_a_member_that_is_not_there() =>
+        Assert.Equal(
+            ASubmission.Of("""{"topic":"job.repo.read"}""").Job().JobHash,
+            ASubmission
+                .With(
+                    """
+                    "v":null,"job_id":null,"labels":null,"risk_tags":null,"payload":null,"idempotency_key":null,"workflow_id":null,"estimated_cost":null,"not_after":null
+                    """
+                )
+                .Job()
+                .JobHash
+        );
 
     [Theory]
     [InlineData("{ \"a\" :\t1e2 ,\r\n\"b\":[ ] }")]
@@ -65,7 +75,9 @@ public sealed class SubmissionReaderTests
         var tags = string.Join(',', Enumerable.Range(0, 32).Select(i => $"\"{new string('t', 62)}{i:00}\""));
         var payload = $"\"{new string('p', 262_142)}\"";
 
-        var job = ASubmission.With($"\"labels\":{{{labels}}},\"risk_tags\":[{tags}],\"payload\":{payload},\"idempotency_key\":\"{new string('i', 128)}\"").Job();
+        var job = ASubmission
+            .With($"\"labels\":{{{labels}}},\"risk_tags\":[{tags}],\"payload\":{payload},\"idempotency_key\":\"{new string('i', 128)}\"")
+            .Job();
 
         Assert.Equal((64, 32, 262_144), (job.Labels.Count, job.RiskTags.Count, job.Payload.Length));
     }
@@ -77,7 +89,10 @@ public sealed class SubmissionReaderTests
 
         Assert.Equal(Dragons(256), ASubmission.With($"\"labels\":{{\"{Dragons(64)}\":\"{Dragons(256)}\"}}").Job().Labels[Dragons(64)]);
         Assert.Contains("too_long /labels/k", ASubmission.With($"\"labels\":{{\"k\":\"{Dragons(257)}\"}}").Refused());
-        Assert.Contains(ASubmission.With($"\"labels\":{{\"{Dragons(65)}\":\"v\"}}").Refused(), error => error.StartsWith("bad_label_key ", StringComparison.Ordinal));
+        Assert.Contains(
+            ASubmission.With($"\"labels\":{{\"{Dragons(65)}\":\"v\"}}").Refused(),
+            error => error.StartsWith("bad_label_key ", StringComparison.Ordinal)
+        );
     }
 
     [Fact]
@@ -89,21 +104,29 @@ public sealed class SubmissionReaderTests
         Assert.Equal(UuidV5.Of("key", "billing", "k"), ASubmission.With("\"idempotency_key\":\"k\"").Job().JobId);
 
     [Fact]
-    public void Else_the_id_comes_from_the_message_id() => Assert.Equal(UuidV5.Of("message", "billing", "m-1"), ASubmission.With("\"v\":1").Job().JobId);
+    public void Else_the_id_comes_from_the_message_id() =>
+        Assert.Equal(UuidV5.Of("message", "billing", "m-1"), ASubmission.With("\"v\":1").Job().JobId);
 
     [Fact]
     public void Over_HTTP_a_submission_without_any_gets_a_new_id() =>
-        Assert.Equal(Guid.Parse(Id), ASubmission.With("\"v\":1").From(source => source with { MessageId = null, NewJobId = Guid.Parse(Id) }).Job().JobId);
+        Assert.Equal(
+            Guid.Parse(Id),
+            ASubmission.With("\"v\":1").From(source => source with { MessageId = null, NewJobId = Guid.Parse(Id) }).Job().JobId
+        );
 
     [Fact]
-    public void The_same_key_of_another_principal_is_another_job() => Assert.NotEqual(
-        ASubmission.With("\"idempotency_key\":\"k\"").Job().JobId,
-        ASubmission.With("\"idempotency_key\":\"k\"").From(source => source with { Principal = "shipping" }).Job().JobId);
+    public void The_same_key_of_another_principal_is_another_job() =>
+        Assert.NotEqual(
+            ASubmission.With("\"idempotency_key\":\"k\"").Job().JobId,
+            ASubmission.With("\"idempotency_key\":\"k\"").From(source => source with { Principal = "shipping" }).Job().JobId
+        );
 
     [Fact]
-    public void Equal_content_under_two_message_ids_is_two_jobs() => Assert.NotEqual(
-        ASubmission.With("\"v\":1").Job().JobId,
-        ASubmission.With("\"v\":1").From(source => source with { MessageId = "m-2" }).Job().JobId);
+    public void Equal_content_under_two_message_ids_is_two_jobs() =>
+        Assert.NotEqual(
+            ASubmission.With("\"v\":1").Job().JobId,
+            ASubmission.With("\"v\":1").From(source => source with { MessageId = "m-2" }).Job().JobId
+        );
 
     [Theory]
     [InlineData(DirectReplyToTests.OfTheBroker, DirectReplyToTests.OfTheBroker)]
@@ -133,7 +156,14 @@ public sealed class SubmissionReaderTests
 
     [Fact]
     public void Nobody_is_answered_without_a_principal() =>
-        Assert.Null(new SubmissionSource { Door = "amqp", Principal = null, ReplyTo = DirectReplyToTests.OfTheBroker }.AllowedReplyTo);
+        Assert.Null(
+            new SubmissionSource
+            {
+                Door = "amqp",
+                Principal = null,
+                ReplyTo = DirectReplyToTests.OfTheBroker,
+            }.AllowedReplyTo
+        );
 
     [Fact]
     public void What_answers_and_traces_need_is_kept()
@@ -149,7 +179,8 @@ public sealed class SubmissionReaderTests
     [InlineData("00-\0")]
     [InlineData("")]
     [InlineData("00-00000000000000000000000000000000-b7ad6b7169203331-0g")]
-    public void What_is_no_trace_context_is_left_out(string trace) => Assert.Null(ASubmission.With("\"v\":1").From(source => source with { TraceParent = trace }).Job().TraceParent);
+    public void What_is_no_trace_context_is_left_out(string trace) =>
+        Assert.Null(ASubmission.With("\"v\":1").From(source => source with { TraceParent = trace }).Job().TraceParent);
 
     /// <summary>Written by MassTransit itself, as a producer with its default serializer sends it.</summary>
     [Fact]
@@ -167,20 +198,35 @@ public sealed class SubmissionReaderTests
         var context = new MessageSendContext<SubmitJob>(submit);
         var body = SystemTextJsonMessageSerializer.Instance.GetMessageBody(context).GetBytes();
 
-        var job = new ASubmission(body).From(source => source with { ContentType = SystemTextJsonMessageSerializer.JsonContentType.ToString() }).Job();
+        var job = new ASubmission(body)
+            .From(source => source with { ContentType = SystemTextJsonMessageSerializer.JsonContentType.ToString() })
+            .Job();
 
-        Assert.Equal(("job.repo.read", "dev", "egress", 1L, (long?)AJob.Micros(AJob.Noon)), (job.Topic, job.Labels["env"], job.RiskTags.Single(), job.CostTokens, job.NotAfter));
+        Assert.Equal(
+            ("job.repo.read", "dev", "egress", 1L, (long?)AJob.Micros(AJob.Noon)),
+            (job.Topic, job.Labels["env"], job.RiskTags.Single(), job.CostTokens, job.NotAfter)
+        );
         Assert.Equal("""{"n":1e2}""", string.Concat(Encoding.UTF8.GetString(job.Payload).Where(c => !char.IsWhiteSpace(c))));
     }
 
     [Fact]
     public void An_envelope_without_a_message_is_refused_like_any_other_object() =>
-        Assert.Contains("unknown_field /messageId", ASubmission.Of("""{"messageId":"x","messageType":[]}""").From(source => source with { ContentType = "application/vnd.masstransit+json" }).Refused());
+        Assert.Contains(
+            "unknown_field /messageId",
+            ASubmission
+                .Of("""{"messageId":"x","messageType":[]}""")
+                .From(source => source with { ContentType = "application/vnd.masstransit+json" })
+                .Refused()
+        );
 
     [Fact]
-    public void What_only_looks_like_an_envelope_is_none() => Assert.Contains("unknown_field /message", ASubmission.Of("""{"message":{"topic":"job.repo.read"}}""").Refused());
+    public void What_only_looks_like_an_envelope_is_none() =>
+        Assert.Contains("unknown_field /message", ASubmission.Of("""{"message":{"topic":"job.repo.read"}}""").Refused());
 
     [Fact]
     public void The_limits_can_be_set() =>
-        Assert.Equal(["payload_too_large /payload"], (ASubmission.WithPayload("12345") with { Limits = new IntakeOptions { MaxPayloadBytes = 4 } }).Refused());
+        Assert.Equal(
+            ["payload_too_large /payload"],
+            (ASubmission.WithPayload("12345") with { Limits = new IntakeOptions { MaxPayloadBytes = 4 } }).Refused()
+        );
 }

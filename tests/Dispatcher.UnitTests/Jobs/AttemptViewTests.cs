@@ -8,20 +8,29 @@ namespace Dispatcher.UnitTests.Jobs;
 public sealed class AttemptViewTests
 {
     [Fact]
-    public void A_job_that_was_never_dispatched_has_no_attempts() => Assert.Empty(AttemptView.Of([Line("accepted", 0, 1), Line("cancelled", 0, 2)]));
+    public void A_job_that_was_never_dispatched_has_no_attempts() =>
+        Assert.Empty(AttemptView.Of([Line("accepted", 0, 1), Line("cancelled", 0, 2)]));
 
     [Fact]
     public void Each_dispatch_is_an_attempt_with_its_own_worker_and_end()
     {
-        var attempts = AttemptView.Of(
-        [
-            Line("accepted", 0, 1), Line("dispatched", 1, 2), Line("claimed", 1, 3, """{"worker":"a/1"}"""), Line("fenced", 1, 4), Line("dispatched", 2, 5),
-            Line("claimed", 2, 6, """{"worker":"b/2"}"""), Line("cancel_requested", 2, 7), Line("faulted", 2, 8, """{"fault":{"type":"x"}}"""),
+        var attempts = AttemptView.Of([
+            Line("accepted", 0, 1),
+            Line("dispatched", 1, 2),
+            Line("claimed", 1, 3, """{"worker":"a/1"}"""),
+            Line("fenced", 1, 4),
+            Line("dispatched", 2, 5),
+            Line("claimed", 2, 6, """{"worker":"b/2"}"""),
+            Line("cancel_requested", 2, 7),
+            Line("faulted", 2, 8, """{"fault":{"type":"x"}}"""),
         ]);
 
         Assert.Equal(
             [(1, "fenced", "a/1", At(2), (DateTimeOffset?)At(3), (DateTimeOffset?)At(4)), (2, "faulted", "b/2", At(5), At(6), At(8))],
-            attempts.Select(attempt => (attempt.Attempt, attempt.State, attempt.Worker, attempt.DispatchedAt, attempt.ClaimedAt, attempt.EndedAt)));
+            attempts.Select(attempt =>
+                (attempt.Attempt, attempt.State, attempt.Worker, attempt.DispatchedAt, attempt.ClaimedAt, attempt.EndedAt)
+            )
+        );
         Assert.Equal("x", attempts[1].Fault!["type"]!.GetValue<string>());
     }
 
@@ -30,7 +39,11 @@ public sealed class AttemptViewTests
     [InlineData(true, "running")]
     public void An_attempt_that_has_not_ended_is_on_its_way_or_running(bool claimed, string state)
     {
-        TimelineEntry[] lines = [Line("dispatched", 1, 1), .. claimed ? [Line("claimed", 1, 2, """{"worker":"a/1"}""")] : Array.Empty<TimelineEntry>()];
+        TimelineEntry[] lines =
+        [
+            Line("dispatched", 1, 1),
+            .. claimed ? [Line("claimed", 1, 2, """{"worker":"a/1"}""")] : Array.Empty<TimelineEntry>(),
+        ];
 
         var attempt = Assert.Single(AttemptView.Of(lines));
 
@@ -40,7 +53,9 @@ public sealed class AttemptViewTests
     [Fact]
     public void What_happens_after_the_end_of_an_attempt_does_not_change_it()
     {
-        var attempt = Assert.Single(AttemptView.Of([Line("dispatched", 1, 1), Line("unclaimed", 1, 2), Line("late_outcome", 1, 3), Line("cancelled", 1, 4)]));
+        var attempt = Assert.Single(
+            AttemptView.Of([Line("dispatched", 1, 1), Line("unclaimed", 1, 2), Line("late_outcome", 1, 3), Line("cancelled", 1, 4)])
+        );
 
         Assert.Equal(("unclaimed", At(2)), (attempt.State, attempt.EndedAt));
     }
@@ -55,15 +70,16 @@ public sealed class AttemptViewTests
         Assert.Equal([1], AttemptView.Of([Line("dispatched", 1, 1), late]).Select(attempt => attempt.Attempt));
     }
 
-    private static TimelineEntry Line(string kind, int attempt, long at, string detail = "{}") => new()
-    {
-        JobId = AJob.ToTest().Stored.JobId,
-        Kind = kind,
-        Attempt = attempt,
-        At = at,
-        Actor = "dispatcher",
-        Detail = System.Text.Encoding.UTF8.GetBytes(detail),
-    };
+    private static TimelineEntry Line(string kind, int attempt, long at, string detail = "{}") =>
+        new()
+        {
+            JobId = AJob.ToTest().Stored.JobId,
+            Kind = kind,
+            Attempt = attempt,
+            At = at,
+            Actor = "dispatcher",
+            Detail = System.Text.Encoding.UTF8.GetBytes(detail),
+        };
 
     private static DateTimeOffset At(long micros) => Timestamps.At(micros);
 }

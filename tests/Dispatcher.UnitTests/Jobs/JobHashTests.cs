@@ -59,7 +59,10 @@ public sealed class JobHashTests
 
         foreach (var member in members)
         {
-            var json = member == "topic" ? $$"""{"topic":{{Others[member]}}}""" : $$"""{"topic":"job.repo.read","{{member}}":{{Others[member]}}}""";
+            var json =
+                member == "topic"
+                    ? $$"""{"topic":{{Others[member]}}}"""
+                    : $$"""{"topic":"job.repo.read","{{member}}":{{Others[member]}}}""";
             Assert.Equal((member, !NotHashed.Contains(member)), (member, ASubmission.Of(json).Job().JobHash != plain));
         }
     }
@@ -84,7 +87,10 @@ public sealed class JobHashTests
         var job = AJob.ToTest();
 
         Assert.Equal(Columns.JobFacts.Select(column => column.Name).Order(), hashed.Keys.Concat(leftOut).Order());
-        Assert.Equal(hashed.Count + 1, hashed.Values.Select(change => JobHash.Of(job.With(change).Stored)).Append(JobHash.Of(job.Stored)).Distinct().Count());
+        Assert.Equal(
+            hashed.Count + 1,
+            hashed.Values.Select(change => JobHash.Of(job.With(change).Stored)).Append(JobHash.Of(job.Stored)).Distinct().Count()
+        );
     }
 
     [Fact]

@@ -35,7 +35,11 @@ public sealed class JobIdsTests
         await using var server = await AServer.MigratedAsync();
         var own = First.With(job => job with { JobId = JobIds.Own("shipping", Chosen), Principal = "shipping" }).Stored;
         await server.StoreAsync(
-            First.With(job => job with { Principal = "billing" }).Stored, own, Line(Chosen, "billing", "accepted"), Line(own.JobId, "shipping", "accepted"));
+            First.With(job => job with { Principal = "billing" }).Stored,
+            own,
+            Line(Chosen, "billing", "accepted"),
+            Line(own.JobId, "shipping", "accepted")
+        );
         var expected = seen == "own" ? own.JobId : Chosen;
 
         var (status, job) = await server.AskAsync("GET", "/api/jobs/{jobId:guid}", ACaller.With(role, subject), id: Chosen);
@@ -57,8 +61,12 @@ public sealed class JobIdsTests
     {
         await using var server = await AServer.MigratedAsync();
         await server.StoreAsync(
-            First.With(job => job with { Principal = "billing" }).Stored, Line(Chosen, "shipping", "denied"), Line(Chosen, "shipping", "refused"),
-            Line(Chosen, "billing", "accepted"), Line(Chosen, "dispatcher", "denied"));
+            First.With(job => job with { Principal = "billing" }).Stored,
+            Line(Chosen, "shipping", "denied"),
+            Line(Chosen, "shipping", "refused"),
+            Line(Chosen, "billing", "accepted"),
+            Line(Chosen, "dispatcher", "denied")
+        );
 
         var (_, own) = await server.AskAsync("GET", "/api/jobs/{jobId:guid}/timeline", ACaller.With(Role.Producer, "billing"), id: Chosen);
         var (_, all) = await server.AskAsync("GET", "/api/jobs/{jobId:guid}/timeline", ACaller.With(Role.Operator, "ann"), id: Chosen);
@@ -68,7 +76,14 @@ public sealed class JobIdsTests
     }
 
     private static TimelineEntry Line(Guid jobId, string actor, string kind) =>
-        new() { JobId = jobId, Kind = kind, Attempt = 0, Actor = actor, Detail = Encoding.UTF8.GetBytes("{}") };
+        new()
+        {
+            JobId = jobId,
+            Kind = kind,
+            Attempt = 0,
+            Actor = actor,
+            Detail = Encoding.UTF8.GetBytes("{}"),
+        };
 
     private static IEnumerable<string> Actors(JsonElement timeline) =>
         timeline.GetProperty("items").EnumerateArray().Select(entry => entry.GetProperty("actor").GetString()!);

@@ -9,21 +9,33 @@ public sealed class TransitionsTests
     private static readonly JobState[] States = Enum.GetValues<JobState>();
 
     [Fact]
-    public void The_table_is_as_approved() => Approved.Matches(
-        "Jobs/Transitions",
-        States.Select(from => $"{WireNames.Of(from)}{(from.IsFinal() ? " (final)" : "")} -> {string.Join(", ", States.Where(to => Transitions.Allows(from, to)).Select(WireNames.Of))}"));
+    public void The_table_is_as_approved() =>
+        Approved.Matches(
+            "Jobs/Transitions",
+            States.Select(from =>
+                $"{WireNames.Of(from)}{(from.IsFinal() ? " (final)" : "")} -> {string.Join(", ", States.Where(to => Transitions.Allows(from, to)).Select(WireNames.Of))}"
+            )
+        );
 
     [Fact]
     public void Only_a_replay_leads_out_of_a_final_state()
     {
-        var outOfFinal = from before in States where before.IsFinal() from after in States where Transitions.Allows(before, after) select (before, after);
+        var outOfFinal =
+            from before in States
+            where before.IsFinal()
+            from after in States
+            where Transitions.Allows(before, after)
+            select (before, after);
 
         Assert.Equal([(JobState.DeadLettered, JobState.Accepted)], outOfFinal);
     }
 
     [Fact]
     public void Every_live_state_leads_to_a_final_one() =>
-        Assert.All(States.Where(state => !state.IsFinal()), from => Assert.Contains(States, to => to.IsFinal() && Transitions.Allows(from, to)));
+        Assert.All(
+            States.Where(state => !state.IsFinal()),
+            from => Assert.Contains(States, to => to.IsFinal() && Transitions.Allows(from, to))
+        );
 
     [Fact]
     public void Nothing_runs_that_was_not_dispatched() =>

@@ -13,11 +13,15 @@ public sealed class UuidV5Tests
         Assert.Equal(Guid.Parse(id), UuidV5.Of(kind, "billing", name));
 
     [Fact]
-    public void It_is_marked_as_version_5_of_the_RFC_variant() => Assert.All(Enumerable.Range(0, 200), i =>
-    {
-        var id = UuidV5.Of("any", $"{i}");
-        Assert.Equal((5, 0b10), (id.Version, id.Variant >> 2));
-    });
+    public void It_is_marked_as_version_5_of_the_RFC_variant() =>
+        Assert.All(
+            Enumerable.Range(0, 200),
+            i =>
+            {
+                var id = UuidV5.Of("any", $"{i}");
+                Assert.Equal((5, 0b10), (id.Version, id.Variant >> 2));
+            }
+        );
 
     [Fact]
     public void Text_that_moves_from_one_part_to_the_next_gives_another_id() => Assert.NotEqual(UuidV5.Of("a", "bc"), UuidV5.Of("ab", "c"));

@@ -32,26 +32,43 @@ internal sealed class APolicyFolder : IAsyncDisposable
     /// <summary>Replaces the folder by a bundle of one rule, and answers its hash.</summary>
     public string Write(string rule) => ABundle.WithRules(rule).WriteTo(_server.Policies).Build().Hash;
 
-    public void Break(string text = "version: v1\nrules: [") => File.WriteAllText(Path.Combine(_server.Policies, "rules", "test.yaml"), text);
+    public void Break(string text = "version: v1\nrules: [") =>
+        File.WriteAllText(Path.Combine(_server.Policies, "rules", "test.yaml"), text);
 
-    public void Remove() => Array.ForEach(Directory.GetFileSystemEntries(_server.Policies), entry =>
-    {
-        if (Directory.Exists(entry))
-        {
-            Directory.Delete(entry, recursive: true);
-        }
-        else
-        {
-            File.Delete(entry);
-        }
-    });
+    public void Remove() =>
+        Array.ForEach(
+            Directory.GetFileSystemEntries(_server.Policies),
+            entry =>
+            {
+                if (Directory.Exists(entry))
+                {
+                    Directory.Delete(entry, recursive: true);
+                }
+                else
+                {
+                    File.Delete(entry);
+                }
+            }
+        );
 
     /// <summary>A process that has not looked yet.</summary>
     public PolicyFolder New()
     {
-        _processes.Add(new PolicyFolder(
-            _server.Get<BundleActivation>(), _server.Get<IDbContextFactory<DispatcherDb>>(), _server.Get<ServerSettings>() with { RabbitMq = "amqp://elsewhere" },
-            _server.Get<CurrentBundle>(), _server.Get<DispatcherMetrics>(), _server.Get<IOptions<PolicyFolderOptions>>(), Time, Log));
+        _processes.Add(
+            new PolicyFolder(
+                _server.Get<BundleActivation>(),
+                _server.Get<IDbContextFactory<DispatcherDb>>(),
+                _server.Get<ServerSettings>() with
+                {
+                    RabbitMq = "amqp://elsewhere",
+                },
+                _server.Get<CurrentBundle>(),
+                _server.Get<DispatcherMetrics>(),
+                _server.Get<IOptions<PolicyFolderOptions>>(),
+                Time,
+                Log
+            )
+        );
         return Running;
     }
 
@@ -135,10 +152,16 @@ internal sealed class ALog<T> : ILogger<T>
 {
     public List<(int Id, string Text)> Lines { get; } = [];
 
-    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
 
     public bool IsEnabled(LogLevel logLevel) => true;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-        Lines.Add((eventId.Id, formatter(state, exception)));
+    public void Log<TState>(
+        LogLevel logLevel,
+        EventId eventId,
+        TState state,
+        Exception? exception,
+        Func<TState, Exception?, string> formatter
+    ) => Lines.Add((eventId.Id, formatter(state, exception)));
 }

@@ -51,8 +51,14 @@ public sealed class CurrentBundleTests
     [Theory]
     [InlineData("update active_bundle set hash = (select hash from bundles where hash <> active_bundle.hash)", "last activation")]
     [InlineData("update active_bundle set serial = serial + 1", "last activation")]
-    [InlineData("update active_bundle set serial = 1, hash = (select hash from bundles where hash <> active_bundle.hash)", "last activation")]
-    [InlineData("insert into timeline (job_id, at, kind, attempt, actor, detail) values ('00000000-0000-0000-0000-000000000000', 1, 'bundle_activated', 0, 'x', x'7b00ff')", "last activation")]
+    [InlineData(
+        "update active_bundle set serial = 1, hash = (select hash from bundles where hash <> active_bundle.hash)",
+        "last activation"
+    )]
+    [InlineData(
+        "insert into timeline (job_id, at, kind, attempt, actor, detail) values ('00000000-0000-0000-0000-000000000000', 1, 'bundle_activated', 0, 'x', x'7b00ff')",
+        "last activation"
+    )]
     [InlineData("delete from active_bundle", "active_bundle is empty")]
     [InlineData("drop trigger timeline_no_delete; delete from timeline", "no activation")]
     public async Task A_row_that_the_timeline_contradicts_puts_nothing_in_force_until_a_person_activates_a_bundle(string sql, string why)
@@ -72,11 +78,17 @@ public sealed class CurrentBundleTests
 
         Assert.Null(server.Get<CurrentBundle>().InForce.Bundle);
         Assert.NotEqual("", server.Get<CurrentBundle>().InForce.Hash);
-        Assert.Equal((Verdict.Deny, "no_bundle"), ((await JudgeAsync(server, AJob.ToTest().Stored)).Verdict, (await JudgeAsync(server, AJob.ToTest().Stored)).Reason));
+        Assert.Equal(
+            (Verdict.Deny, "no_bundle"),
+            ((await JudgeAsync(server, AJob.ToTest().Stored)).Verdict, (await JudgeAsync(server, AJob.ToTest().Stored)).Reason)
+        );
         Assert.Contains(why, server.Get<Dispatcher.Health.Readiness>().Checks["bundle"], StringComparison.Ordinal);
         Assert.False(server.Get<Dispatcher.Health.Readiness>().IsReady);
         await ActivateAsync(server, second.Hash, second.Archive);
-        Assert.Equal((second.Hash, true), (server.Get<CurrentBundle>().InForce.Hash, server.Get<CurrentBundle>().InForce.Bundle is not null));
+        Assert.Equal(
+            (second.Hash, true),
+            (server.Get<CurrentBundle>().InForce.Hash, server.Get<CurrentBundle>().InForce.Bundle is not null)
+        );
     }
 
     [Theory]
@@ -86,7 +98,12 @@ public sealed class CurrentBundleTests
     {
         await using var server = await AServer.MigratedAsync();
         await server.Get<StoreClock>().OnceAsync(Stop);
-        var bundle = ABundle.WithRules("id: a, match: {topic: test.run}, decision: ALLOW", "id: b, match: {topic: test.run, attempt_gte: 2}, decision: DENY").Build();
+        var bundle = ABundle
+            .WithRules(
+                "id: a, match: {topic: test.run}, decision: ALLOW",
+                "id: b, match: {topic: test.run, attempt_gte: 2}, decision: DENY"
+            )
+            .Build();
         await ActivateAsync(server, bundle.Hash, bundle.Archive);
 
         var decision = await JudgeAsync(server, AJob.ToTest().Stored with { Attempt = 3, Spent = spent });
@@ -96,7 +113,14 @@ public sealed class CurrentBundleTests
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    private static Activation Named(string hash, ReadOnlyMemory<byte> archive) => new() { Hash = hash, Archive = archive, Actor = "test", Reason = "for a test" };
+    private static Activation Named(string hash, ReadOnlyMemory<byte> archive) =>
+        new()
+        {
+            Hash = hash,
+            Archive = archive,
+            Actor = "test",
+            Reason = "for a test",
+        };
 
     private static async Task ActivateAsync(AServer server, string hash, ReadOnlyMemory<byte> archive)
     {

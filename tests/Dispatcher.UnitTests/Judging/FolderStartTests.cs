@@ -85,7 +85,18 @@ public sealed class FolderStartTests
         foreach (var rule in new[] { First, Second })
         {
             var bundle = ABundle.WithRules(rule).Build();
-            await folder.Server.Get<IStore>().ActivateAsync(_ => new Activation { Hash = bundle.Hash, Archive = bundle.Archive, Actor = "policy-folder", Reason = "tried" }, Stop);
+            await folder
+                .Server.Get<IStore>()
+                .ActivateAsync(
+                    _ => new Activation
+                    {
+                        Hash = bundle.Hash,
+                        Archive = bundle.Archive,
+                        Actor = "policy-folder",
+                        Reason = "tried",
+                    },
+                    Stop
+                );
         }
 
         await folder.New().StartAsync(Stop);

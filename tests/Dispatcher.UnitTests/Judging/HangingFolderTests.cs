@@ -34,12 +34,15 @@ public sealed class HangingFolderTests
         await using var server = await AServer.MigratedAsync();
         using var answers = new ManualResetEventSlim();
         var reads = 0;
-        using var folder = Folder(server, path =>
-        {
-            Interlocked.Increment(ref reads);
-            answers.Wait(Stop);
-            return BundleFolder.Read(path);
-        });
+        using var folder = Folder(
+            server,
+            path =>
+            {
+                Interlocked.Increment(ref reads);
+                answers.Wait(Stop);
+                return BundleFolder.Read(path);
+            }
+        );
 
         await folder.OnceAsync(Stop);
         await folder.OnceAsync(Stop);
@@ -53,10 +56,18 @@ public sealed class HangingFolderTests
         Assert.True(folder.LookAge < TimeSpan.FromSeconds(5), $"{folder.LookAge}");
     }
 
-    private static PolicyFolder Folder(AServer server, Func<string, IReadOnlyList<BundleFile>> read) => new(
-        server.Get<BundleActivation>(), server.Get<IDbContextFactory<DispatcherDb>>(), server.Get<ServerSettings>(), server.Get<CurrentBundle>(),
-        server.Get<DispatcherMetrics>(), server.Get<IOptions<PolicyFolderOptions>>(), TimeProvider.System, NullLogger<PolicyFolder>.Instance)
-    {
-        Read = read,
-    };
+    private static PolicyFolder Folder(AServer server, Func<string, IReadOnlyList<BundleFile>> read) =>
+        new(
+            server.Get<BundleActivation>(),
+            server.Get<IDbContextFactory<DispatcherDb>>(),
+            server.Get<ServerSettings>(),
+            server.Get<CurrentBundle>(),
+            server.Get<DispatcherMetrics>(),
+            server.Get<IOptions<PolicyFolderOptions>>(),
+            TimeProvider.System,
+            NullLogger<PolicyFolder>.Instance
+        )
+        {
+            Read = read,
+        };
 }

@@ -29,7 +29,10 @@ public sealed class PinTests
 
         Assert.Equal(hash, server.Get<CurrentBundle>().InForce.Hash);
         var happened = Assert.Single(await EventsAsync(server));
-        Assert.Equal(("policy_activated", "policy-folder", hash, null), (happened.Event, happened.Principal, happened.PolicyHash, happened.JobId));
+        Assert.Equal(
+            ("policy_activated", "policy-folder", hash, null),
+            (happened.Event, happened.Principal, happened.PolicyHash, happened.JobId)
+        );
         Assert.EndsWith("in force before: none", happened.Reason, StringComparison.Ordinal);
     }
 
@@ -41,7 +44,18 @@ public sealed class PinTests
         var mine = Write(server, Allow);
         await LookAsync(server, times: 1);
         var other = ABundle.WithRules(Deny).Build();
-        await server.Get<IStore>().ActivateAsync(_ => new Activation { Hash = other.Hash, Archive = other.Archive, Actor = "policy-folder", Reason = "tried" }, Stop);
+        await server
+            .Get<IStore>()
+            .ActivateAsync(
+                _ => new Activation
+                {
+                    Hash = other.Hash,
+                    Archive = other.Archive,
+                    Actor = "policy-folder",
+                    Reason = "tried",
+                },
+                Stop
+            );
 
         await LookAsync(server, times: 1);
         await server.Get<CurrentBundle>().OnceAsync(Stop);
@@ -62,7 +76,15 @@ public sealed class PinTests
         await LookAsync(server);
 
         var (status, pinned) = await ActivateAsync(server, first[..8]);
-        Assert.Equal((StatusCodes.Status200OK, first, true, "ada"), (status, pinned.GetProperty("hash").GetString(), pinned.GetProperty("pinned").GetBoolean(), pinned.GetProperty("actor").GetString()));
+        Assert.Equal(
+            (StatusCodes.Status200OK, first, true, "ada"),
+            (
+                status,
+                pinned.GetProperty("hash").GetString(),
+                pinned.GetProperty("pinned").GetBoolean(),
+                pinned.GetProperty("actor").GetString()
+            )
+        );
         Assert.Equal(first, server.Get<CurrentBundle>().InForce.Hash);
         var third = Write(server, Ask);
         await LookAsync(server);
@@ -71,11 +93,19 @@ public sealed class PinTests
 
         var unpinned = (await UnpinAsync(server)).Body;
 
-        Assert.Equal((third, false, true), (unpinned.GetProperty("in_force").GetProperty("hash").GetString(), unpinned.GetProperty("in_force").GetProperty("pinned").GetBoolean(), unpinned.GetProperty("returned_to_folder").GetBoolean()));
+        Assert.Equal(
+            (third, false, true),
+            (
+                unpinned.GetProperty("in_force").GetProperty("hash").GetString(),
+                unpinned.GetProperty("in_force").GetProperty("pinned").GetBoolean(),
+                unpinned.GetProperty("returned_to_folder").GetBoolean()
+            )
+        );
         Assert.Equal(third, server.Get<CurrentBundle>().InForce.Hash);
         Assert.Equal(
             [("policy-folder", first), ("policy-folder", second), ("ada", first), ("ada", third)],
-            (await EventsAsync(server)).Select(happened => (happened.Principal, happened.PolicyHash)));
+            (await EventsAsync(server)).Select(happened => (happened.Principal, happened.PolicyHash))
+        );
     }
 
     [Fact]
@@ -91,7 +121,10 @@ public sealed class PinTests
 
         var unpinned = (await UnpinAsync(server)).Body;
 
-        Assert.Equal((first, false), (unpinned.GetProperty("in_force").GetProperty("hash").GetString(), unpinned.GetProperty("returned_to_folder").GetBoolean()));
+        Assert.Equal(
+            (first, false),
+            (unpinned.GetProperty("in_force").GetProperty("hash").GetString(), unpinned.GetProperty("returned_to_folder").GetBoolean())
+        );
         Assert.NotEqual(0, unpinned.GetProperty("folder").GetProperty("errors").GetArrayLength());
 
         // What it held before it broke is news again: else nobody would ever return to it.
@@ -117,7 +150,9 @@ public sealed class PinTests
         await using var server = await AServer.MigratedAsync();
         var inForce = Write(server, Allow);
         await LookAsync(server);
-        var archive = JsonSerializer.SerializeToUtf8Bytes(new { v = 1, files = new[] { new { path = "rules/a.yaml", content = Encoding.UTF8.GetBytes("version: v1\nrulez: 1\n") } } });
+        var archive = JsonSerializer.SerializeToUtf8Bytes(
+            new { v = 1, files = new[] { new { path = "rules/a.yaml", content = Encoding.UTF8.GetBytes("version: v1\nrulez: 1\n") } } }
+        );
         await server.StoreAsync(new StoredBundle { Hash = new string('a', 64), Archive = archive });
 
         var (status, problem) = await ActivateAsync(server, new string('a', 64));
@@ -138,7 +173,10 @@ public sealed class PinTests
     public async Task What_names_no_one_bundle_is_refused(string hash, int expected)
     {
         await using var server = await AServer.MigratedAsync();
-        await server.StoreAsync(new StoredBundle { Hash = new string('a', 64), Archive = [] }, new StoredBundle { Hash = new string('a', 63) + "b", Archive = [] });
+        await server.StoreAsync(
+            new StoredBundle { Hash = new string('a', 64), Archive = [] },
+            new StoredBundle { Hash = new string('a', 63) + "b", Archive = [] }
+        );
 
         Assert.Equal(expected, (await ActivateAsync(server, hash)).Status);
     }
@@ -151,11 +189,27 @@ public sealed class PinTests
         await LookAsync(server);
         Break(server);
         await LookAsync(server, times: 1);
-        await server.StoreAsync([.. Enumerable.Range(1, 60).Select(n => new StoredBundle { Hash = $"{n:x64}", Archive = [], FirstActivatedAt = n })]);
+        await server.StoreAsync([
+            .. Enumerable
+                .Range(1, 60)
+                .Select(n => new StoredBundle
+                {
+                    Hash = $"{n:x64}",
+                    Archive = [],
+                    FirstActivatedAt = n,
+                }),
+        ]);
 
         var shown = (await server.AskAsync("GET", "/api/policies/", ACaller.With(Role.Approver))).Body;
 
-        Assert.Equal((hash, 1, false), (shown.GetProperty("in_force").GetProperty("hash").GetString(), shown.GetProperty("in_force").GetProperty("serial").GetInt32(), shown.GetProperty("in_force").GetProperty("pinned").GetBoolean()));
+        Assert.Equal(
+            (hash, 1, false),
+            (
+                shown.GetProperty("in_force").GetProperty("hash").GetString(),
+                shown.GetProperty("in_force").GetProperty("serial").GetInt32(),
+                shown.GetProperty("in_force").GetProperty("pinned").GetBoolean()
+            )
+        );
         var folder = shown.GetProperty("folder");
         Assert.Equal((server.Policies, JsonValueKind.Null), (folder.GetProperty("path").GetString(), folder.GetProperty("hash").ValueKind));
         Assert.StartsWith("rules/test.yaml", folder.GetProperty("errors")[0].GetProperty("where").GetString(), StringComparison.Ordinal);
@@ -167,7 +221,8 @@ public sealed class PinTests
 
     private static string Write(AServer server, string rule) => ABundle.WithRules(rule).WriteTo(server.Policies).Build().Hash;
 
-    private static void Break(AServer server) => File.WriteAllText(Path.Combine(server.Policies, "rules", "test.yaml"), "version: v1\nrules: [");
+    private static void Break(AServer server) =>
+        File.WriteAllText(Path.Combine(server.Policies, "rules", "test.yaml"), "version: v1\nrules: [");
 
     private static async Task LookAsync(AServer server, int times = 2)
     {
@@ -180,12 +235,19 @@ public sealed class PinTests
     private static Task<(int Status, JsonElement Body)> ActivateAsync(AServer server, string hash) =>
         server.AskAsync("POST", "/api/policies/activate", ACaller.With(Role.Admin, "ada"), body: JsonSerializer.Serialize(new { hash }));
 
-    private static Task<(int Status, JsonElement Body)> UnpinAsync(AServer server) => server.AskAsync("POST", "/api/policies/unpin", ACaller.With(Role.Admin, "ada"));
+    private static Task<(int Status, JsonElement Body)> UnpinAsync(AServer server) =>
+        server.AskAsync("POST", "/api/policies/unpin", ACaller.With(Role.Admin, "ada"));
 
     private static async Task<IReadOnlyList<JobEvent>> EventsAsync(AServer server)
     {
         await using var db = await server.DatabaseAsync();
         var messages = await db.Outbox.AsNoTracking().Where(message => message.Type == MessageTypes.Event).ToListAsync(Stop);
-        return [.. messages.Where(message => message.RoutingKey.EndsWith(".policy", StringComparison.Ordinal)).OrderBy(message => message.MessageId).Select(message => JsonSerializer.Deserialize(message.Body, WireJson.Default.JobEvent)!)];
+        return
+        [
+            .. messages
+                .Where(message => message.RoutingKey.EndsWith(".policy", StringComparison.Ordinal))
+                .OrderBy(message => message.MessageId)
+                .Select(message => JsonSerializer.Deserialize(message.Body, WireJson.Default.JobEvent)!),
+        ];
     }
 }

@@ -37,7 +37,12 @@ public sealed class KeyEndpointsTests
         await using var server = await AServer.MigratedAsync();
         var group = new string('g', 64);
 
-        var (status, body) = await server.AskAsync("POST", "/api/keys/", ACaller.With(Role.Admin), body: $$"""{"subject":"ann","person":"ann","roles":["worker:main","approver"],"groups":["{{group}}"]}""");
+        var (status, body) = await server.AskAsync(
+            "POST",
+            "/api/keys/",
+            ACaller.With(Role.Admin),
+            body: $$"""{"subject":"ann","person":"ann","roles":["worker:main","approver"],"groups":["{{group}}"]}"""
+        );
 
         Assert.Equal(StatusCodes.Status201Created, status);
         var key = (await server.Get<ApiKeys>().FindAsync(body.GetProperty("key").GetString()!, TestContext.Current.CancellationToken))!;
@@ -50,10 +55,18 @@ public sealed class KeyEndpointsTests
     {
         await using var server = await AServer.MigratedAsync();
 
-        var (status, body) = await server.AskAsync("POST", "/api/keys/", ACaller.With(Role.Admin), body: """{"subject":"billing","person":"bea","roles":[]}""");
+        var (status, body) = await server.AskAsync(
+            "POST",
+            "/api/keys/",
+            ACaller.With(Role.Admin),
+            body: """{"subject":"billing","person":"bea","roles":[]}"""
+        );
 
         Assert.Equal(StatusCodes.Status201Created, status);
-        Assert.Equal((JsonValueKind.Null, "billing", "bea"), (body.GetProperty("key").ValueKind, body.GetProperty("subject").GetString(), body.GetProperty("person").GetString()));
+        Assert.Equal(
+            (JsonValueKind.Null, "billing", "bea"),
+            (body.GetProperty("key").ValueKind, body.GetProperty("subject").GetString(), body.GetProperty("person").GetString())
+        );
         Assert.True(await server.Get<Owners>().HasOneAsync("billing", TestContext.Current.CancellationToken));
     }
 
@@ -62,7 +75,12 @@ public sealed class KeyEndpointsTests
     {
         await using var server = await AServer.MigratedAsync();
 
-        var (_, body) = await server.AskAsync("POST", "/api/keys/", ACaller.With(Role.Admin), body: """{"subject":"billing","roles":["producer"]}""");
+        var (_, body) = await server.AskAsync(
+            "POST",
+            "/api/keys/",
+            ACaller.With(Role.Admin),
+            body: """{"subject":"billing","roles":["producer"]}"""
+        );
 
         Assert.Equal(JsonValueKind.Null, body.GetProperty("person").ValueKind);
         Assert.False(await server.Get<Owners>().HasOneAsync("billing", TestContext.Current.CancellationToken));
@@ -74,8 +92,24 @@ public sealed class KeyEndpointsTests
         await using var server = await AServer.MigratedAsync();
         var (keys, owners, stop) = (server.Get<ApiKeys>(), server.Get<Owners>(), TestContext.Current.CancellationToken);
         Assert.False(await owners.HasOneAsync("billing", stop));
-        var (first, _) = await keys.CreateAsync(new KeyRequest { Subject = "billing", Person = "bea", Roles = [] }, stop);
-        var (second, _) = await keys.CreateAsync(new KeyRequest { Subject = "billing", Person = "ben", Roles = [Role.Producer] }, stop);
+        var (first, _) = await keys.CreateAsync(
+            new KeyRequest
+            {
+                Subject = "billing",
+                Person = "bea",
+                Roles = [],
+            },
+            stop
+        );
+        var (second, _) = await keys.CreateAsync(
+            new KeyRequest
+            {
+                Subject = "billing",
+                Person = "ben",
+                Roles = [Role.Producer],
+            },
+            stop
+        );
 
         await keys.RevokeAsync(first.KeyId, stop);
         var withOne = await owners.HasOneAsync("billing", stop);

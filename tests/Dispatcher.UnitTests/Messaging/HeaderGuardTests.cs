@@ -9,7 +9,8 @@ public sealed class HeaderGuardTests
     private static readonly byte[] Long = [0, 0, 0, 0, 0, 0, 0, 7];
 
     [Fact]
-    public void Decimal_gets_a_scale_that_dotnet_can_represent() => Assert.Equal(Decimals(28, 28, 28, 3), Corrected(Decimals(255, 28, 29, 3)));
+    public void Decimal_gets_a_scale_that_dotnet_can_represent() =>
+        Assert.Equal(Decimals(28, 28, 28, 3), Corrected(Decimals(255, 28, 29, 3)));
 
     [Theory]
     [InlineData('A', 5)]
@@ -22,7 +23,7 @@ public sealed class HeaderGuardTests
             nested = type == 'F' ? Value("", 'F', [.. Number(nested.Length), .. nested]) : [(byte)'A', .. Number(nested.Length), .. nested];
         }
 
-        byte[] table = type == 'F' ? nested : [0, .. nested];
+        var table = type == 'F' ? nested : [0, .. nested];
         var corrected = Corrected(table);
 
         var changed = Assert.Single(Enumerable.Range(0, table.Length), at => table[at] != corrected[at]);
@@ -35,11 +36,23 @@ public sealed class HeaderGuardTests
     {
         byte[] table =
         [
-            .. Value("S", 'S', [.. Number(5), .. "D\u001dxyz"u8]), .. Value("x", 'x', [.. Number(2), 68, 99]),
-            .. Value("t", 't', 1), .. Value("b", 'b', 1), .. Value("B", 'B', 1), .. Value("s", 's', 1, 2), .. Value("u", 'u', 1, 2),
-            .. Value("I", 'I', 1, 2, 3, 4), .. Value("i", 'i', 1, 2, 3, 4), .. Value("f", 'f', 1, 2, 3, 4),
-            .. Value("l", 'l', new byte[8]), .. Value("d", 'd', new byte[8]), .. Value("T", 'T', new byte[8]), .. Value("V", 'V'),
-            .. Value("D", 'D', 28, 0, 0, 0, 1), .. Value("empty", 'A', Number(0)), .. Value("none", 'F', Number(0)),
+            .. Value("S", 'S', [.. Number(5), .. "D\u001dxyz"u8]),
+            .. Value("x", 'x', [.. Number(2), 68, 99]),
+            .. Value("t", 't', 1),
+            .. Value("b", 'b', 1),
+            .. Value("B", 'B', 1),
+            .. Value("s", 's', 1, 2),
+            .. Value("u", 'u', 1, 2),
+            .. Value("I", 'I', 1, 2, 3, 4),
+            .. Value("i", 'i', 1, 2, 3, 4),
+            .. Value("f", 'f', 1, 2, 3, 4),
+            .. Value("l", 'l', new byte[8]),
+            .. Value("d", 'd', new byte[8]),
+            .. Value("T", 'T', new byte[8]),
+            .. Value("V", 'V'),
+            .. Value("D", 'D', 28, 0, 0, 0, 1),
+            .. Value("empty", 'A', Number(0)),
+            .. Value("none", 'F', Number(0)),
             .. Value("x-death", 'A', [.. Number(16), (byte)'F', .. Number(11), .. Value("q", 'S', [.. Number(4), .. "name"u8])]),
         ];
 
@@ -50,7 +63,12 @@ public sealed class HeaderGuardTests
     public void Long_of_the_type_that_the_client_does_not_know_becomes_one_that_it_knows()
     {
         byte[] values = [(byte)'L', .. Long, (byte)'L', .. Long];
-        byte[] table = [.. Value("t", 'L', Long), .. Value("a", 'A', [.. Number(values.Length), .. values]), .. Value("D", 'D', 99, 0, 0, 0, 1)];
+        byte[] table =
+        [
+            .. Value("t", 'L', Long),
+            .. Value("a", 'A', [.. Number(values.Length), .. values]),
+            .. Value("D", 'D', 99, 0, 0, 0, 1),
+        ];
 
         var headers = Parsed(Corrected(table));
 
@@ -77,7 +95,10 @@ public sealed class HeaderGuardTests
     {
         var properties = Properties(Corrected(Value("t", 'L', [1, 2, 3])));
 
-        Assert.Equal(("application/json", "gzip", (byte)2), (properties.ContentType, properties.ContentEncoding, (byte)properties.DeliveryMode));
+        Assert.Equal(
+            ("application/json", "gzip", (byte)2),
+            (properties.ContentType, properties.ContentEncoding, (byte)properties.DeliveryMode)
+        );
         Assert.Equal("", Assert.Single(properties.Headers!).Key);
     }
 
@@ -103,7 +124,10 @@ public sealed class HeaderGuardTests
         var random = new Random(20_260_101);
         for (var round = 0; round < 50_000; round++)
         {
-            var header = Header([.. Enumerable.Range(0, random.Next(5)).SelectMany(_ => RandomValue(random, isNamed: true, depth: 0))], bodySize: 1);
+            var header = Header(
+                [.. Enumerable.Range(0, random.Next(5)).SelectMany(_ => RandomValue(random, isNamed: true, depth: 0))],
+                bodySize: 1
+            );
             Spoil(header, random);
             var length = random.Next(3) == 0 ? random.Next(header.Length + 1) : header.Length;
             var cut = header.AsSpan(0, length);
@@ -134,7 +158,8 @@ public sealed class HeaderGuardTests
             return bytes;
         }
 
-        byte[] Inner() => depth > 3 ? [] : [.. Enumerable.Range(0, random.Next(4)).SelectMany(_ => RandomValue(random, type == 'F', depth + 1))];
+        byte[] Inner() =>
+            depth > 3 ? [] : [.. Enumerable.Range(0, random.Next(4)).SelectMany(_ => RandomValue(random, type == 'F', depth + 1))];
         byte[] Sized(byte[] bytes) => [.. Number(bytes.Length), .. bytes];
         var value = type switch
         {
@@ -160,10 +185,11 @@ public sealed class HeaderGuardTests
     }
 
     private static byte[] Decimals(byte first, byte second, byte third, byte fourth) =>
-    [
-        .. Value("a", 'D', first, 0, 0, 0, 1), .. Value("b", 'D', second, 0, 0, 0, 2),
-        .. Value("c", 'A', [.. Number(12), (byte)'D', third, 0, 0, 0, 3, (byte)'D', fourth, 0, 0, 0, 4]),
-    ];
+        [
+            .. Value("a", 'D', first, 0, 0, 0, 1),
+            .. Value("b", 'D', second, 0, 0, 0, 2),
+            .. Value("c", 'A', [.. Number(12), (byte)'D', third, 0, 0, 0, 3, (byte)'D', fourth, 0, 0, 0, 4]),
+        ];
 
     private static IDictionary<string, object?> Parsed(byte[] table) => Properties(table).Headers ?? new Dictionary<string, object?>();
 

@@ -14,7 +14,12 @@ public sealed class InboundFramesTests
     [InlineData(60_000)]
     public void Usual_deliveries_pass_as_they_are(int split)
     {
-        byte[] bytes = [.. Delivery([], []), .. Delivery(Value("D", 'D', 3, 0, 0, 0, 1), RandomNumberGenerator.GetBytes(150_000)), .. Delivery([], [1], channel: 2)];
+        byte[] bytes =
+        [
+            .. Delivery([], []),
+            .. Delivery(Value("D", 'D', 3, 0, 0, 0, 1), RandomNumberGenerator.GetBytes(150_000)),
+            .. Delivery([], [1], channel: 2),
+        ];
 
         Assert.Equal(bytes, Passed(bytes, split));
     }
@@ -28,20 +33,25 @@ public sealed class InboundFramesTests
     }
 
     [Fact]
-    public void Headers_are_corrected() => Assert.Equal(Delivery(Value("D", 'D', 28, 0, 0, 0, 1), [1]), Passed(Delivery(Value("D", 'D', 99, 0, 0, 0, 1), [1])));
+    public void Headers_are_corrected() =>
+        Assert.Equal(Delivery(Value("D", 'D', 28, 0, 0, 0, 1), [1]), Passed(Delivery(Value("D", 'D', 99, 0, 0, 0, 1), [1])));
 
     [Fact]
     public void Larger_body_is_cut_and_the_next_message_is_whole()
     {
-        byte[] next = Delivery([], [1, 2, 3]);
+        var next = Delivery([], [1, 2, 3]);
         byte[] cut = [.. Large[..CutBody.CutBytes], .. CutBody.Trailer(Large.Length, SHA256.HashData(Large))];
 
         var passed = Passed([.. Delivery([], Large), .. next]);
 
         byte[] expected =
         [
-            .. Method(1), .. Frame(8, 0, []), .. Frame(2, 1, Header([], cut.Length)),
-            .. Frame(3, 1, cut[..CutBody.CutBytes]), .. Frame(3, 1, cut[CutBody.CutBytes..]), .. next,
+            .. Method(1),
+            .. Frame(8, 0, []),
+            .. Frame(2, 1, Header([], cut.Length)),
+            .. Frame(3, 1, cut[..CutBody.CutBytes]),
+            .. Frame(3, 1, cut[CutBody.CutBytes..]),
+            .. next,
         ];
         Assert.Equal(expected, passed);
         Assert.Equal(new CutBody(Large.Length, Convert.ToHexStringLower(SHA256.HashData(Large))), RawMessage.Of(cut).Cut);
@@ -57,7 +67,10 @@ public sealed class InboundFramesTests
         var passed = Passed([.. Method(1), .. Frame(2, 1, Header([], Large.Length)), .. body[..half], .. other, .. body[half..]]);
 
         Assert.True(passed.AsSpan().IndexOf(other) > 0);
-        Assert.Equal(Method(1).Length + Frame(2, 1, Header([], 0)).Length + CutBody.CutBytes + CutBody.TrailerBytes + 16 + other.Length, passed.Length);
+        Assert.Equal(
+            Method(1).Length + Frame(2, 1, Header([], 0)).Length + CutBody.CutBytes + CutBody.TrailerBytes + 16 + other.Length,
+            passed.Length
+        );
     }
 
     [Fact]
@@ -70,7 +83,8 @@ public sealed class InboundFramesTests
     }
 
     [Fact]
-    public void Answer_that_is_no_frame_passes_as_it_is() => Assert.Equal("AMQP\0\0\u0009\u0001"u8.ToArray(), Passed("AMQP\0\0\u0009\u0001"u8.ToArray()));
+    public void Answer_that_is_no_frame_passes_as_it_is() =>
+        Assert.Equal("AMQP\0\0\u0009\u0001"u8.ToArray(), Passed("AMQP\0\0\u0009\u0001"u8.ToArray()));
 
     [Theory]
     [InlineData(0)]
@@ -107,13 +121,13 @@ public sealed class InboundFramesTests
         var frames = new InboundFrames();
         using var passed = new MemoryStream();
         var buffer = new byte[4_096];
-        for (var from = 0; from < bytes.Length;)
+        for (var from = 0; from < bytes.Length; )
         {
             var some = Math.Min(Math.Min(split, bytes.Length - from), frames.Space.Length);
             bytes.AsMemory(from, some).CopyTo(frames.Space);
             frames.Add(some);
             from += some;
-            for (int taken; (taken = frames.Take(buffer)) > 0;)
+            for (int taken; (taken = frames.Take(buffer)) > 0; )
             {
                 passed.Write(buffer, 0, taken);
             }

@@ -11,15 +11,18 @@ public sealed class MessagingRegistrationTests : IAsyncDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("dispatcher-unit-");
     private readonly WebApplication _app;
 
-    public MessagingRegistrationTests() => _app = Server.Build(new ServerSettings
-    {
-        RabbitMq = "amqp://server:server@127.0.0.1:1/",
-        Postgres = "Host=127.0.0.1;Port=1",
-        PolicyFolder = _folder.FullName,
-        AuditFolder = _folder.FullName,
-        Urls = "http://127.0.0.1:0",
-        LogLevel = "Fatal",
-    });
+    public MessagingRegistrationTests() =>
+        _app = Server.Build(
+            new ServerSettings
+            {
+                RabbitMq = "amqp://server:server@127.0.0.1:1/",
+                Postgres = "Host=127.0.0.1;Port=1",
+                PolicyFolder = _folder.FullName,
+                AuditFolder = _folder.FullName,
+                Urls = "http://127.0.0.1:0",
+                LogLevel = "Fatal",
+            }
+        );
 
     [Fact]
     public void Intake_and_relay_can_be_built_for_a_broker()

@@ -28,5 +28,6 @@ public sealed class RawMessageTests
     }
 
     [Fact]
-    public void Body_of_the_length_of_a_cut_one_is_whole() => Assert.Null(RawMessage.Of(new byte[CutBody.CutBytes + CutBody.TrailerBytes]).Cut);
+    public void Body_of_the_length_of_a_cut_one_is_whole() =>
+        Assert.Null(RawMessage.Of(new byte[CutBody.CutBytes + CutBody.TrailerBytes]).Cut);
 }

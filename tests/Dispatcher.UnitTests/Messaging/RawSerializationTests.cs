@@ -10,13 +10,15 @@ public sealed class RawSerializationTests
     [Fact]
     public void Headers_of_a_sender_give_MassTransit_no_address()
     {
-        var headers = new DictionarySendHeaders(new Dictionary<string, object?>
-        {
-            [MessageHeaders.FaultAddress] = "rabbitmq://127.0.0.1/dispatcher.jobs?type=fanout",
-            [MessageHeaders.ResponseAddress] = "rabbitmq://127.0.0.1/dispatcher.work",
-            [MessageHeaders.SourceAddress] = "rabbitmq://127.0.0.1/x",
-            [MessageHeaders.RequestId] = Guid.AllBitsSet.ToString(),
-        });
+        var headers = new DictionarySendHeaders(
+            new Dictionary<string, object?>
+            {
+                [MessageHeaders.FaultAddress] = "rabbitmq://127.0.0.1/dispatcher.jobs?type=fanout",
+                [MessageHeaders.ResponseAddress] = "rabbitmq://127.0.0.1/dispatcher.work",
+                [MessageHeaders.SourceAddress] = "rabbitmq://127.0.0.1/x",
+                [MessageHeaders.RequestId] = Guid.AllBitsSet.ToString(),
+            }
+        );
 
         var context = new RawSerialization().Deserialize(new StringMessageBody("{}"), headers);
 

@@ -19,7 +19,8 @@ internal sealed record ABundle
     public IReadOnlyList<BundleFile> Files { get; private init; } = [];
 
     /// <summary>Rules, each as the inside of a YAML flow mapping: <c>id: a, match: {topic: test.run}, decision: ALLOW</c>.</summary>
-    public static ABundle WithRules(params string[] rules) => new ABundle().AndFile("topics.yaml", PlainTopics).AndRules("rules/test.yaml", rules);
+    public static ABundle WithRules(params string[] rules) =>
+        new ABundle().AndFile("topics.yaml", PlainTopics).AndRules("rules/test.yaml", rules);
 
     public static ABundle WithFiles(params (string Path, string Text)[] files) =>
         files.Aggregate(new ABundle(), (bundle, file) => bundle.AndFile(file.Path, file.Text));
@@ -28,10 +29,14 @@ internal sealed record ABundle
         AndFile(path, "version: v1\nrules:" + (rules.Length == 0 ? " []\n" : string.Concat(rules.Select(rule => $"\n  - {{ {rule} }}"))));
 
     /// <summary>Replaces what the registry says of <c>test.run</c> besides pool and owner, as the inside of a flow mapping.</summary>
-    public ABundle AndTopic(string entry) => AndFile("topics.yaml", PlainTopics.Replace("owner: team", "owner: team, " + entry, StringComparison.Ordinal));
+    public ABundle AndTopic(string entry) =>
+        AndFile("topics.yaml", PlainTopics.Replace("owner: team", "owner: team, " + entry, StringComparison.Ordinal));
 
     public ABundle AndFile(string path, string text) =>
-        this with { Files = [.. Files.Where(file => file.Path != path), new BundleFile(path, Encoding.UTF8.GetBytes(text))] };
+        this with
+        {
+            Files = [.. Files.Where(file => file.Path != path), new BundleFile(path, Encoding.UTF8.GetBytes(text))],
+        };
 
     public IReadOnlyList<LintFinding> Lint() => BundleLint.Check(Files, Now);
 
@@ -39,7 +44,7 @@ internal sealed record ABundle
 
     public Bundle Build()
     {
-        BundleLoad load = Load();
+        var load = Load();
         Assert.Empty(load.Errors);
         return load.Bundle!;
     }
@@ -47,9 +52,9 @@ internal sealed record ABundle
     /// <summary>Writes the files into a policy folder, whose others stay.</summary>
     public ABundle WriteTo(string folder)
     {
-        foreach (BundleFile file in Files)
+        foreach (var file in Files)
         {
-            string path = Path.Combine(folder, file.Path);
+            var path = Path.Combine(folder, file.Path);
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             File.WriteAllBytes(path, file.Content.ToArray());
         }

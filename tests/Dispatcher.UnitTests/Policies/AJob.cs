@@ -6,14 +6,17 @@ namespace Dispatcher.UnitTests.Policies;
 /// <summary>Builds the facts of a job, by <c>billing</c>, without labels, tags and with an empty payload.</summary>
 internal sealed record AJob(JobFacts Facts)
 {
-    public static AJob OnTopic(string topic) => new(new JobFacts
-    {
-        Principal = "billing",
-        Topic = topic,
-        Labels = new Dictionary<string, string>(),
-        RiskTags = [],
-        Payload = "{}"u8.ToArray(),
-    });
+    public static AJob OnTopic(string topic) =>
+        new(
+            new JobFacts
+            {
+                Principal = "billing",
+                Topic = topic,
+                Labels = new Dictionary<string, string>(),
+                RiskTags = [],
+                Payload = "{}"u8.ToArray(),
+            }
+        );
 
     public static AJob ToTest() => OnTopic("test.run");
 

@@ -8,7 +8,7 @@ public class ApprovalTests
     [Fact]
     public void A_rule_without_an_approval_block_asks_for_one_vote_in_a_day_good_for_one_attempt_in_an_hour_on_the_same_basis()
     {
-        ApprovalRequirement approval = Decide("id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL");
+        var approval = Decide("id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL");
 
         Assert.Empty(approval.Groups);
         Assert.Equal([ApprovalRequirement.Requester], approval.Exclude);
@@ -21,7 +21,12 @@ public class ApprovalTests
     [Fact]
     public void An_approval_block_says_who_how_fast_and_how_far_it_carries()
     {
-        ApprovalRequirement approval = Decide(Approve("a", "groups: {sre: 2, owners: 1}, exclude: [requester, ci], decide_within: 2h, use_within: 30m, covers: retries, on_policy_change: invalidate"));
+        var approval = Decide(
+            Approve(
+                "a",
+                "groups: {sre: 2, owners: 1}, exclude: [requester, ci], decide_within: 2h, use_within: 30m, covers: retries, on_policy_change: invalidate"
+            )
+        );
 
         Assert.Equal([new ApprovalGroup("owners", 1), new ApprovalGroup("sre", 2)], approval.Groups);
         Assert.Equal(["ci", "requester"], approval.Exclude);
@@ -42,10 +47,11 @@ public class ApprovalTests
     [Fact]
     public void Several_rules_requirements_merge_to_the_tightest()
     {
-        ApprovalRequirement approval = Decide(
+        var approval = Decide(
             Approve("a", "groups: {sre: 2}, exclude: [ci], decide_within: 2h, use_within: 3h"),
             Approve("b", "groups: {sre: 1, owners: 1}, exclude: [cd], decide_within: 3h, use_within: 2h"),
-            "id: c, match: {labels: {env: prod}}, decision: REQUIRE_APPROVAL");
+            "id: c, match: {labels: {env: prod}}, decision: REQUIRE_APPROVAL"
+        );
 
         Assert.Equal([new ApprovalGroup("owners", 1), new ApprovalGroup("sre", 2)], approval.Groups);
         Assert.Equal(["cd", "ci", "requester"], approval.Exclude);
@@ -58,8 +64,11 @@ public class ApprovalTests
     [InlineData(ApprovalCover.Attempt, "covers: retries", "covers: attempt")]
     [InlineData(ApprovalCover.Attempt, "covers: retries", "use_within: 1h")]
     [InlineData(ApprovalCover.Attempt, "covers: attempt", "covers: retries")]
-    public void Retries_are_covered_only_where_every_rule_that_asks_for_approval_says_so(ApprovalCover expected, string one, string other) =>
-        Assert.Equal(expected, Decide(Approve("a", one), Approve("b", other)).Covers);
+    public void Retries_are_covered_only_where_every_rule_that_asks_for_approval_says_so(
+        ApprovalCover expected,
+        string one,
+        string other
+    ) => Assert.Equal(expected, Decide(Approve("a", one), Approve("b", other)).Covers);
 
     [Theory]
     [InlineData(OnPolicyChange.SameBasis, "on_policy_change: same_basis", "use_within: 1h")]
@@ -84,7 +93,7 @@ public class ApprovalTests
     [InlineData("on_policy_change: Invalidate", "on_policy_change 'Invalidate' is not known; allowed: same_basis, invalidate.")]
     public void A_word_that_is_none_is_refused_with_what_is_allowed(string approval, string message)
     {
-        BundleError error = Assert.Single(ABundle.WithRules(Approve("a", approval)).Load().Errors);
+        var error = Assert.Single(ABundle.WithRules(Approve("a", approval)).Load().Errors);
 
         Assert.Equal(("rules/test.yaml:3", message), (error.Where, error.Message));
         Assert.NotEmpty(error.Fix);
@@ -96,14 +105,15 @@ public class ApprovalTests
     [InlineData("retries", ApprovalCover.Retries, "same_basis", OnPolicyChange.SameBasis)]
     public void JSON_uses_the_words_of_the_rules(string cover, ApprovalCover expectedCover, string change, OnPolicyChange expectedChange)
     {
-        string json = JsonSerializer.Serialize(Decide(Approve("a", $"covers: {cover}, on_policy_change: {change}")));
-        ApprovalRequirement read = JsonSerializer.Deserialize<ApprovalRequirement>(json)!;
+        var json = JsonSerializer.Serialize(Decide(Approve("a", $"covers: {cover}, on_policy_change: {change}")));
+        var read = JsonSerializer.Deserialize<ApprovalRequirement>(json)!;
 
         Assert.Contains($"\"Covers\":\"{cover}\",\"OnPolicyChange\":\"{change}\"", json, StringComparison.Ordinal);
         Assert.Equal((expectedCover, expectedChange), (read.Covers, read.OnPolicyChange));
     }
 
-    private static string Approve(string id, string approval) => $"id: {id}, match: {{topic: test.run}}, decision: REQUIRE_APPROVAL, approval: {{{approval}}}";
+    private static string Approve(string id, string approval) =>
+        $"id: {id}, match: {{topic: test.run}}, decision: REQUIRE_APPROVAL, approval: {{{approval}}}";
 
     private static ApprovalRequirement Decide(params string[] rules) => ABundle.WithRules(rules).Decide(AJob.ToTest()).Approval!;
 }

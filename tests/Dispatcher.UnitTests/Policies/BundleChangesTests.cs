@@ -5,24 +5,34 @@ namespace Dispatcher.UnitTests.Policies;
 
 public sealed class BundleChangesTests
 {
-    private const string Envs = "labels: {env: {values: [dev, prod]}, kind: {source: payload, derive: {path: /image, after: \"@\", table: [{starts_with: \"sha256:\", value: pinned}]}}}";
+    private const string Envs =
+        "labels: {env: {values: [dev, prod]}, kind: {source: payload, derive: {path: /image, after: \"@\", table: [{starts_with: \"sha256:\", value: pinned}]}}}";
     private const string DenyProd = "id: deny-prod, match: {labels: {env: prod}}, decision: DENY, reason: r";
     private const string AllowPinned = "id: pinned, match: {topic: test.run, labels: {kind: pinned}}, decision: ALLOW";
 
     [Fact]
     public void Rules_that_are_added_removed_or_changed_are_named()
     {
-        BundleChanges changes = Between([DenyProd, "id: same, match: {topic: test.run}, decision: ALLOW", "id: old, match: {principal: a}, decision: DENY, reason: r"],
-            [DenyProd.Replace("prod}", "dev}", StringComparison.Ordinal), "id: same, match: {topic: test.run}, decision: ALLOW", "id: new, match: {principal: b}, decision: DENY, reason: r"]);
+        var changes = Between(
+            [DenyProd, "id: same, match: {topic: test.run}, decision: ALLOW", "id: old, match: {principal: a}, decision: DENY, reason: r"],
+            [
+                DenyProd.Replace("prod}", "dev}", StringComparison.Ordinal),
+                "id: same, match: {topic: test.run}, decision: ALLOW",
+                "id: new, match: {principal: b}, decision: DENY, reason: r",
+            ]
+        );
 
-        Assert.Equal(["deny-prod changed rules/test.yaml:3", "new added rules/test.yaml:5", "old removed rules/test.yaml:5"], changes.Rules.Select(rule => $"{rule.Id} {rule.Kind} {rule.Where}"));
+        Assert.Equal(
+            ["deny-prod changed rules/test.yaml:3", "new added rules/test.yaml:5", "old removed rules/test.yaml:5"],
+            changes.Rules.Select(rule => $"{rule.Id} {rule.Kind} {rule.Where}")
+        );
     }
 
     /// <summary>Without a value for env the other rule denies, because it does not know: the job must name one that it does not deny.</summary>
     [Fact]
     public void A_job_is_made_up_on_which_a_new_grant_widens()
     {
-        MadeUpJob made = MadeUp([DenyProd], [DenyProd, AllowPinned], "pinned")!;
+        var made = MadeUp([DenyProd], [DenyProd, AllowPinned], "pinned")!;
 
         Assert.Equal((Verdict.Deny, Verdict.Allow), (made.Before.Verdict, made.After.Verdict));
         Assert.Equal(["DENY to ALLOW"], made.Change.Widened);
@@ -32,7 +42,11 @@ public sealed class BundleChangesTests
     [Fact]
     public void A_job_is_made_up_on_which_the_removal_of_a_denial_widens()
     {
-        MadeUpJob made = MadeUp([DenyProd, "id: all, match: {topic: test.run}, decision: ALLOW"], ["id: all, match: {topic: test.run}, decision: ALLOW"], "deny-prod")!;
+        var made = MadeUp(
+            [DenyProd, "id: all, match: {topic: test.run}, decision: ALLOW"],
+            ["id: all, match: {topic: test.run}, decision: ALLOW"],
+            "deny-prod"
+        )!;
 
         Assert.Equal(["DENY to ALLOW"], made.Change.Widened);
         Assert.Equal(["deny-prod"], made.Before.Rules);
@@ -41,7 +55,11 @@ public sealed class BundleChangesTests
     [Fact]
     public void A_job_is_made_up_on_which_a_new_denial_narrows()
     {
-        MadeUpJob made = MadeUp(["id: all, match: {topic: test.run}, decision: ALLOW"], ["id: all, match: {topic: test.run}, decision: ALLOW", DenyProd], "deny-prod")!;
+        var made = MadeUp(
+            ["id: all, match: {topic: test.run}, decision: ALLOW"],
+            ["id: all, match: {topic: test.run}, decision: ALLOW", DenyProd],
+            "deny-prod"
+        )!;
 
         Assert.Equal((0, 1), (made.Change.Widened.Count, made.Change.Narrowed.Count));
     }
@@ -49,7 +67,11 @@ public sealed class BundleChangesTests
     [Fact]
     public void A_job_is_made_up_for_a_rule_that_makes_no_difference()
     {
-        MadeUpJob made = MadeUp(["id: none, match: {topic: test.run}, decision: DENY, reason: r"], ["id: none, match: {topic: test.run}, decision: DENY, reason: r", DenyProd], "deny-prod")!;
+        var made = MadeUp(
+            ["id: none, match: {topic: test.run}, decision: DENY, reason: r"],
+            ["id: none, match: {topic: test.run}, decision: DENY, reason: r", DenyProd],
+            "deny-prod"
+        )!;
 
         Assert.True(made.Change.IsNone);
         Assert.Contains("deny-prod", made.After.MatchedRules);
@@ -62,7 +84,7 @@ public sealed class BundleChangesTests
 
     private static MadeUpJob? MadeUp(string[] old, string[] candidate, string rule)
     {
-        BundleChanges changes = Between(old, candidate);
+        var changes = Between(old, candidate);
         return changes.MakeUp(changes.Rules.Single(change => change.Id == rule));
     }
 

@@ -19,10 +19,25 @@ public class BundleErrorTests
     [InlineData("decision: ALLOW_WITH_CONSTRAINTS\n    constraints: {timeout: 5}", "unknown_constraint", "did you mean 'timeout_ms'?", 6)]
     [InlineData("decision: ALLOW_WITH_CONSTRAINTS\n    constraints: {}", "empty", "name one or write ALLOW.", 6)]
     [InlineData("decision: ALLOW_WITH_CONSTRAINTS\n    constraints: {timeout_ms: 0}", "bad_value", "write such a number, unquoted.", 6)]
-    [InlineData("decision: ALLOW_WITH_CONSTRAINTS\n    constraints: {timeout_ms: 86400001}", "bad_value", "write such a number, unquoted.", 6)]
+    [InlineData(
+        "decision: ALLOW_WITH_CONSTRAINTS\n    constraints: {timeout_ms: 86400001}",
+        "bad_value",
+        "write such a number, unquoted.",
+        6
+    )]
     [InlineData("decision: ALLOW_WITH_CONSTRAINTS\n    constraints: {timeout_ms: \"5\"}", "bad_value", "write such a number, unquoted.", 6)]
-    [InlineData("decision: ALLOW_WITH_CONSTRAINTS\n    constraints: {timeout_ms: 99999999999999999999}", "bad_value", "write such a number, unquoted.", 6)]
-    [InlineData("decision: ALLOW_WITH_CONSTRAINTS\n    constraints: {max_output_bytes: 1048577}", "bad_value", "write such a number, unquoted.", 6)]
+    [InlineData(
+        "decision: ALLOW_WITH_CONSTRAINTS\n    constraints: {timeout_ms: 99999999999999999999}",
+        "bad_value",
+        "write such a number, unquoted.",
+        6
+    )]
+    [InlineData(
+        "decision: ALLOW_WITH_CONSTRAINTS\n    constraints: {max_output_bytes: 1048577}",
+        "bad_value",
+        "write such a number, unquoted.",
+        6
+    )]
     [InlineData("decision: ALLOW_WITH_CONSTRAINTS\n    constraints: {allowed_hosts: []}", "empty", "name an item or remove the key.", 6)]
     [InlineData("decision: ALLOW_WITH_CONSTRAINTS\n    constraints: {allowed_hosts: a.org}", "wrong_kind", "write it as [a, b].", 6)]
     [InlineData("decision: ALLOW_WITH_CONSTRAINTS\n    constraints: {allowed_hosts: ['*.org']}", "bad_value", "change it.", 6)]
@@ -41,7 +56,12 @@ public class BundleErrorTests
     [InlineData("decision: DENY\n    guardrail: yes", "bad_value", "write true or false, unquoted.", 6)]
     [InlineData("decision: DENY\n    review_by: tomorrow", "bad_value", "write it as 2026-11-01.", 6)]
     [InlineData("decision: DENY\n    effective: {from: 2026-11-01}", "bad_value", "write it as 2026-11-01T00:00:00Z.", 6)]
-    [InlineData("decision: DENY\n    effective: {from: '2026-11-02T00:00:00Z', until: '2026-11-01T00:00:00Z'}", "bad_value", "correct the times or remove the rule.", 6)]
+    [InlineData(
+        "decision: DENY\n    effective: {from: '2026-11-02T00:00:00Z', until: '2026-11-01T00:00:00Z'}",
+        "bad_value",
+        "correct the times or remove the rule.",
+        6
+    )]
     [InlineData("decision: DENY\n    owners: sre", "wrong_kind", "write it as [a, b].", 6)]
     [InlineData("decision: [DENY]", "wrong_kind", "write one value.")]
     public void An_error_in_a_rule_has_its_line_and_a_fix(string text, string code, string fix, int line = 5)
@@ -78,7 +98,7 @@ public class BundleErrorTests
     [InlineData("{labels: {env: a, env: b}}", "duplicate_key")]
     public void A_bad_match_does_not_load(string match, string code)
     {
-        BundleError error = Assert.Single(Errors($"version: v1\nrules:\n  - id: a\n    decision: DENY\n    match: {match}"));
+        var error = Assert.Single(Errors($"version: v1\nrules:\n  - id: a\n    decision: DENY\n    match: {match}"));
 
         Assert.Equal(code, error.Code);
         Assert.Equal("rules/a.yaml:5", error.Where);
@@ -105,9 +125,9 @@ public class BundleErrorTests
     [InlineData(".NaN")]
     public void A_label_value_that_YAML_reads_as_something_else_must_be_quoted(string value)
     {
-        string rules = "version: v1\nrules:\n  - id: a\n    decision: DENY\n    match:\n      labels:\n        env: ";
+        var rules = "version: v1\nrules:\n  - id: a\n    decision: DENY\n    match:\n      labels:\n        env: ";
 
-        BundleError error = Assert.Single(Errors(rules + value));
+        var error = Assert.Single(Errors(rules + value));
         Assert.Equal("not_text", error.Code);
         Assert.Equal("rules/a.yaml:7", error.Where);
         Assert.Empty(Errors($"{rules}\"{value}\""));
@@ -148,9 +168,17 @@ public class BundleErrorTests
     [Fact]
     public void An_empty_value_is_called_empty()
     {
-        Assert.StartsWith("match is empty; ", Assert.Single(Errors("version: v1\nrules:\n  - id: a\n    decision: DENY\n    match:")).Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "match is empty; ",
+            Assert.Single(Errors("version: v1\nrules:\n  - id: a\n    decision: DENY\n    match:")).Message,
+            StringComparison.Ordinal
+        );
         Assert.StartsWith("rules is empty; ", Assert.Single(Errors("version: v1\nrules:")).Message, StringComparison.Ordinal);
-        Assert.StartsWith("review_by is empty; ", Assert.Single(Errors(Start + "decision: DENY\n    review_by:")).Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "review_by is empty; ",
+            Assert.Single(Errors(Start + "decision: DENY\n    review_by:")).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Theory]
@@ -161,7 +189,7 @@ public class BundleErrorTests
     [InlineData("    reason: \"never\n    decision: DENY\n", "rules/a.yaml:4", "double-quoted")]
     public void What_is_no_YAML_has_the_line_of_the_mistake_and_a_reason(string text, string where, string reason)
     {
-        BundleError error = Assert.Single(Errors("version: v1\nrules:\n  - id: a\n" + text));
+        var error = Assert.Single(Errors("version: v1\nrules:\n  - id: a\n" + text));
 
         Assert.Equal(("bad_yaml", where), (error.Code, error.Where));
         Assert.Contains(reason, error.Message, StringComparison.Ordinal);
@@ -170,19 +198,29 @@ public class BundleErrorTests
     [Fact]
     public void A_rule_that_is_no_YAML_does_not_hide_the_mistakes_before_and_after_it()
     {
-        const string Broken = "version: v1\nrules:\n  - {id: a, match: {topic: test.run}, decison: DENY}\n  - id: b\n    match: { topic: test.run\n    decision: DENY\n  - id: c\n   match: x\n  - {id: d, match: {topic: test.run}, decision: DENNY}\n  - { id: e\n";
+        const string Broken =
+            "version: v1\nrules:\n  - {id: a, match: {topic: test.run}, decison: DENY}\n  - id: b\n    match: { topic: test.run\n    decision: DENY\n  - id: c\n   match: x\n  - {id: d, match: {topic: test.run}, decision: DENNY}\n  - { id: e\n";
 
         Assert.Equal(
-            ["bad_yaml rules/a.yaml:5", "bad_yaml rules/a.yaml:8", "bad_yaml rules/a.yaml:10", "unknown_key rules/a.yaml:3", "unknown_decision rules/a.yaml:9"],
-            Errors(Broken).Select(error => $"{error.Code} {error.Where}"));
+            [
+                "bad_yaml rules/a.yaml:5",
+                "bad_yaml rules/a.yaml:8",
+                "bad_yaml rules/a.yaml:10",
+                "unknown_key rules/a.yaml:3",
+                "unknown_decision rules/a.yaml:9",
+            ],
+            Errors(Broken).Select(error => $"{error.Code} {error.Where}")
+        );
     }
 
     [Fact]
     public void A_rule_id_stands_once_in_all_files()
     {
-        string rules = "version: v1\nrules:\n  - {id: a, decision: DENY, match: {topic: test.run}}";
+        var rules = "version: v1\nrules:\n  - {id: a, decision: DENY, match: {topic: test.run}}";
 
-        BundleError error = Assert.Single(ABundle.WithFiles(("topics.yaml", Topics), ("rules/b.yaml", rules), ("rules/a.yaml", rules)).Load().Errors);
+        var error = Assert.Single(
+            ABundle.WithFiles(("topics.yaml", Topics), ("rules/b.yaml", rules), ("rules/a.yaml", rules)).Load().Errors
+        );
 
         Assert.Equal("duplicate_id", error.Code);
         Assert.Equal("rules/b.yaml:3", error.Where);
@@ -247,7 +285,7 @@ public class BundleErrorTests
     [InlineData("labels: {env: {values: [x], source: payload, derive: {path: /a, table: [], default: z}}}", "bad_value")]
     public void A_bad_topic_does_not_load(string entry, string code)
     {
-        BundleError error = Assert.Single(ABundle.WithRules().AndTopic(entry).Load().Errors);
+        var error = Assert.Single(ABundle.WithRules().AndTopic(entry).Load().Errors);
 
         Assert.Equal(code, error.Code);
         Assert.Equal("topics.yaml:5", error.Where);
@@ -263,7 +301,10 @@ public class BundleErrorTests
     [InlineData("pools: {Main Pool: {}}\ntopics: {}", "bad_value")]
     [InlineData("topics: {}", "missing_key")]
     public void A_bad_registry_does_not_load(string text, string code) =>
-        Assert.Contains(ABundle.WithFiles(("rules/a.yaml", Rules), ("topics.yaml", "version: v1\n" + text)).Load().Errors, error => error.Code == code);
+        Assert.Contains(
+            ABundle.WithFiles(("rules/a.yaml", Rules), ("topics.yaml", "version: v1\n" + text)).Load().Errors,
+            error => error.Code == code
+        );
 
     [Fact]
     public void Missing_unknown_and_double_files_are_errors()
@@ -281,16 +322,21 @@ public class BundleErrorTests
     [Fact]
     public void All_errors_of_all_files_are_listed_at_once_and_nothing_is_loaded()
     {
-        BundleLoad load = ABundle.WithFiles(
-            ("rules/a.yaml", Start + "decison: DENY\n    reason: yes"),
-            ("rules/b.yaml", "version: v1\nrules: ["),
-            ("topics.yaml", "version: v1\npools: {}\ntopics: {test.run: {pool: main, owner: team}}")).Load();
+        var load = ABundle
+            .WithFiles(
+                ("rules/a.yaml", Start + "decison: DENY\n    reason: yes"),
+                ("rules/b.yaml", "version: v1\nrules: ["),
+                ("topics.yaml", "version: v1\npools: {}\ntopics: {test.run: {pool: main, owner: team}}")
+            )
+            .Load();
 
         Assert.Null(load.Bundle);
         Assert.Equal(
             ["bad_yaml@rules/b.yaml:2", "not_text@rules/a.yaml:6", "unknown_key@rules/a.yaml:5", "unknown_pool@topics.yaml:3"],
-            load.Errors.Select(error => $"{error.Code}@{error.Where}").Order(StringComparer.Ordinal));
+            load.Errors.Select(error => $"{error.Code}@{error.Where}").Order(StringComparer.Ordinal)
+        );
     }
 
-    private static IReadOnlyList<BundleError> Errors(string rules) => ABundle.WithFiles(("topics.yaml", Topics), ("rules/a.yaml", rules)).Load().Errors;
+    private static IReadOnlyList<BundleError> Errors(string rules) =>
+        ABundle.WithFiles(("topics.yaml", Topics), ("rules/a.yaml", rules)).Load().Errors;
 }

@@ -35,9 +35,12 @@ public sealed class BundleFolderTests : IDisposable
         Write("schemas/test.run.json~", "no");
         Write("other/x.yaml", "no");
 
-        IReadOnlyList<BundleFile> files = BundleFolder.Read(_folder);
+        var files = BundleFolder.Read(_folder);
 
-        Assert.Equal(["cases/c.yaml", "rules/a.yaml", "rules/b.yaml", "schemas/test.run.JSON5", "schemas/test.run.json", "topics.yaml"], files.Select(file => file.Path));
+        Assert.Equal(
+            ["cases/c.yaml", "rules/a.yaml", "rules/b.yaml", "schemas/test.run.JSON5", "schemas/test.run.json", "topics.yaml"],
+            files.Select(file => file.Path)
+        );
         Assert.Equal("a"u8.ToArray(), files[1].Content.ToArray());
     }
 
@@ -63,7 +66,10 @@ public sealed class BundleFolderTests : IDisposable
     {
         Write(path, "version: v1");
 
-        Assert.Contains(Bundle.Load(BundleFolder.Read(_folder)).Errors, error => error.Where == path && error.Code == BundleErrorCodes.UnknownFile);
+        Assert.Contains(
+            Bundle.Load(BundleFolder.Read(_folder)).Errors,
+            error => error.Where == path && error.Code == BundleErrorCodes.UnknownFile
+        );
     }
 
     /// <summary>Opening a named pipe waits for a writer: the read would never return.</summary>
@@ -76,15 +82,17 @@ public sealed class BundleFolderTests : IDisposable
     {
         Write("rules/a.yaml", "a");
         Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(_folder, path))!);
-        using (Process mkfifo = Process.Start("mkfifo", Path.Combine(_folder, path)))
+        using (var mkfifo = Process.Start("mkfifo", Path.Combine(_folder, path)))
         {
             await mkfifo.WaitForExitAsync(TestContext.Current.CancellationToken);
             Assert.Equal(0, mkfifo.ExitCode);
         }
 
-        Task<IReadOnlyList<BundleFile>> read = Task.Run(() => BundleFolder.Read(_folder), TestContext.Current.CancellationToken);
+        var read = Task.Run(() => BundleFolder.Read(_folder), TestContext.Current.CancellationToken);
 
-        IOException refused = await Assert.ThrowsAsync<IOException>(() => read.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
+        var refused = await Assert.ThrowsAsync<IOException>(() =>
+            read.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken)
+        );
         Assert.Contains($"{path} is not a regular file", refused.Message, StringComparison.Ordinal);
     }
 
@@ -106,7 +114,7 @@ public sealed class BundleFolderTests : IDisposable
         Directory.CreateSymbolicLink(Path.Combine(_folder, "..data"), "..2026_04_01");
         Directory.CreateSymbolicLink(Path.Combine(_folder, "rules"), "..data/rules");
         File.CreateSymbolicLink(Path.Combine(_folder, "topics.yaml"), "..data/topics.yaml");
-        string mounted = Directory.CreateSymbolicLink(_folder + "-link", _folder).FullName;
+        var mounted = Directory.CreateSymbolicLink(_folder + "-link", _folder).FullName;
 
         try
         {
@@ -128,7 +136,7 @@ public sealed class BundleFolderTests : IDisposable
     public void A_link_out_of_the_folder_is_refused_by_name(string path, string target)
     {
         Directory.CreateSymbolicLink(Path.Combine(_folder, ".link"), "/tmp");
-        string full = Path.Combine(_folder, path);
+        var full = Path.Combine(_folder, path);
         Directory.CreateDirectory(Path.GetDirectoryName(full)!);
         File.CreateSymbolicLink(full, target);
 
@@ -146,7 +154,7 @@ public sealed class BundleFolderTests : IDisposable
 
         File.Delete(Path.Combine(_folder, "rules", "a.yaml"));
         File.Delete(Path.Combine(_folder, "rules", "b.yaml"));
-        for (int i = 0; i < 30; i++)
+        for (var i = 0; i < 30; i++)
         {
             Directory.CreateSymbolicLink(Path.Combine(_folder, "rules", $"again{i}"), ".");
         }
@@ -160,7 +168,7 @@ public sealed class BundleFolderTests : IDisposable
         Write("rules/large.yaml", new string('#', 3_000_000));
         Assert.Equal((1 << 20) + 1, Assert.Single(BundleFolder.Read(_folder)).Content.Length);
 
-        for (int i = 0; i < 1_000; i++)
+        for (var i = 0; i < 1_000; i++)
         {
             Write($"rules/{i}.yaml", "a");
         }
@@ -172,7 +180,7 @@ public sealed class BundleFolderTests : IDisposable
 
     private void Write(string path, string text)
     {
-        string full = Path.Combine(_folder, path);
+        var full = Path.Combine(_folder, path);
         Directory.CreateDirectory(Path.GetDirectoryName(full)!);
         File.WriteAllText(full, text);
     }

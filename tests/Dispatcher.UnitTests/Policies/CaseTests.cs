@@ -17,14 +17,16 @@ public sealed class CaseTests
     [Fact]
     public void A_case_passes_when_everything_it_names_is_as_decided()
     {
-        PolicyTestReport report = Run("""
+        var report = Run(
+            """
               - name: dev
                 job: { topic: test.run, principal: ci, labels: { env: dev } }
                 expect: { verdict: ALLOW_WITH_CONSTRAINTS, rules: [limit-dev], reason: allowed by limit-dev, constraints: { allowed_hosts: [a.example], timeout_ms: 1000 } }
               - name: prod
                 job: { topic: test.run, principal: ci, labels: { env: prod } }
                 expect: { verdict: REQUIRE_APPROVAL, constraints: {}, approval: { groups: { sre: 2 } } }
-            """);
+            """
+        );
 
         Assert.True(report.Passed);
         Assert.Equal(["dev", "prod"], report.Cases.Select(test => test.Name));
@@ -34,12 +36,23 @@ public sealed class CaseTests
     [InlineData("verdict: DENY", "verdict: expected DENY, is ALLOW_WITH_CONSTRAINTS (allowed by limit-dev)")]
     [InlineData("verdict: ALLOW_WITH_CONSTRAINTS, rules: [allow-dev]", "rules: expected [allow-dev], is [limit-dev]")]
     [InlineData("verdict: ALLOW_WITH_CONSTRAINTS, reason: because", "reason: expected because, is allowed by limit-dev")]
-    [InlineData("verdict: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 2000 }", "constraints: expected timeout_ms 2000, is allowed_hosts [a.example], timeout_ms 1000")]
-    [InlineData("verdict: ALLOW_WITH_CONSTRAINTS, constraints: {}", "constraints: expected none, is allowed_hosts [a.example], timeout_ms 1000")]
-    [InlineData("verdict: ALLOW_WITH_CONSTRAINTS, approval: { groups: { sre: 1 } }", "approval: expected groups [sre 1], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, covers attempt, on_policy_change same_basis, is none")]
+    [InlineData(
+        "verdict: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 2000 }",
+        "constraints: expected timeout_ms 2000, is allowed_hosts [a.example], timeout_ms 1000"
+    )]
+    [InlineData(
+        "verdict: ALLOW_WITH_CONSTRAINTS, constraints: {}",
+        "constraints: expected none, is allowed_hosts [a.example], timeout_ms 1000"
+    )]
+    [InlineData(
+        "verdict: ALLOW_WITH_CONSTRAINTS, approval: { groups: { sre: 1 } }",
+        "approval: expected groups [sre 1], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, covers attempt, on_policy_change same_basis, is none"
+    )]
     public void A_case_that_is_decided_otherwise_tells_what_differs(string expect, string difference)
     {
-        CaseResult result = Assert.Single(Run($"  - {{ name: dev, job: {{ topic: test.run, principal: ci, labels: {{ env: dev }} }}, expect: {{ {expect} }} }}").Cases);
+        var result = Assert.Single(
+            Run($"  - {{ name: dev, job: {{ topic: test.run, principal: ci, labels: {{ env: dev }} }}, expect: {{ {expect} }} }}").Cases
+        );
 
         Assert.Equal([difference], result.Differences);
         Assert.Equal("cases/test.yaml:3", result.Where);
@@ -48,38 +61,51 @@ public sealed class CaseTests
     /// <summary>What a case leaves out of an approval has its default, and is compared too.</summary>
     [Theory]
     [InlineData("covers: retries, on_policy_change: invalidate", null)]
-    [InlineData("on_policy_change: invalidate", "covers attempt, on_policy_change invalidate, is groups [], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, covers retries, on_policy_change invalidate")]
-    [InlineData("covers: retries", "covers retries, on_policy_change same_basis, is groups [], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, covers retries, on_policy_change invalidate")]
+    [InlineData(
+        "on_policy_change: invalidate",
+        "covers attempt, on_policy_change invalidate, is groups [], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, covers retries, on_policy_change invalidate"
+    )]
+    [InlineData(
+        "covers: retries",
+        "covers retries, on_policy_change same_basis, is groups [], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, covers retries, on_policy_change invalidate"
+    )]
     public void A_case_tells_how_far_an_approval_carries(string approval, string? difference)
     {
-        PolicyTestReport report = Run(
+        var report = Run(
             $"  - {{ name: a, job: {{ topic: test.run, principal: ci }}, expect: {{ verdict: REQUIRE_APPROVAL, approval: {{ {approval} }} }} }}",
-            "version: v1\nrules: [ { id: a, match: { topic: test.run }, decision: REQUIRE_APPROVAL, approval: { covers: retries, on_policy_change: invalidate } } ]");
+            "version: v1\nrules: [ { id: a, match: { topic: test.run }, decision: REQUIRE_APPROVAL, approval: { covers: retries, on_policy_change: invalidate } } ]"
+        );
 
-        string[] expected = difference is null ? [] : [$"approval: expected groups [], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, {difference}"];
+        string[] expected = difference is null
+            ? []
+            : [$"approval: expected groups [], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, {difference}"];
         Assert.Equal(expected, Assert.Single(report.Cases).Differences);
     }
 
     [Fact]
     public void A_rule_is_missed_only_when_a_case_would_fail_without_it()
     {
-        PolicyTestReport report = Run("  - { name: dev, job: { topic: test.run, principal: ci, labels: { env: dev } }, expect: { verdict: ALLOW_WITH_CONSTRAINTS } }");
+        var report = Run(
+            "  - { name: dev, job: { topic: test.run, principal: ci, labels: { env: dev } }, expect: { verdict: ALLOW_WITH_CONSTRAINTS } }"
+        );
 
         Assert.Equal(
             [("allow-dev", 1, false), ("ask-prod", 0, false), ("limit-dev", 1, true)],
-            report.Rules.Select(rule => (rule.Id, rule.Cases, rule.IsMissed)));
+            report.Rules.Select(rule => (rule.Id, rule.Cases, rule.IsMissed))
+        );
     }
 
     /// <summary>What the report says of a missing rule is what the bundle without the rule decides.</summary>
     [Fact]
     public void A_rule_that_is_reported_as_missed_is_missed_by_the_bundle_without_it()
     {
-        const string Case = "  - { name: dev, job: { topic: test.run, principal: ci, labels: { env: dev } }, expect: { verdict: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 1000, allowed_hosts: [a.example] } } }";
-        string[] lines = Rules.Split('\n');
+        const string Case =
+            "  - { name: dev, job: { topic: test.run, principal: ci, labels: { env: dev } }, expect: { verdict: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 1000, allowed_hosts: [a.example] } } }";
+        var lines = Rules.Split('\n');
 
-        foreach (RuleCoverage rule in Run(Case).Rules)
+        foreach (var rule in Run(Case).Rules)
         {
-            string without = string.Join('\n', lines.Where(line => !line.Contains(rule.Id, StringComparison.Ordinal)));
+            var without = string.Join('\n', lines.Where(line => !line.Contains(rule.Id, StringComparison.Ordinal)));
             Assert.Equal(rule.IsMissed, !Run(Case, without).Passed);
         }
     }
@@ -93,9 +119,11 @@ public sealed class CaseTests
             topics:
               test.run: { pool: main, owner: team, labels: { kind: { source: payload, derive: { path: /a/1, table: [ { exact: ["yes"], value: said } ] } } } }
             """;
-        PolicyTestReport report = Run(
+        var report = Run(
             "  - { name: derived, job: { topic: test.run, principal: ci, payload: { a: [1.5, \"yes\", true, null] } }, expect: { verdict: ALLOW } }",
-            "version: v1\nrules: [ { id: a, match: { labels: { kind: said } }, decision: ALLOW } ]", Topics);
+            "version: v1\nrules: [ { id: a, match: { labels: { kind: said } }, decision: ALLOW } ]",
+            Topics
+        );
 
         Assert.True(report.Passed);
     }
@@ -103,14 +131,30 @@ public sealed class CaseTests
     [Theory]
     [InlineData("  - { job: { topic: test.run, principal: ci }, expect: { verdict: ALLOW } }", "cases/test.yaml:3", "missing_key")]
     [InlineData("  - { name: a, job: { topic: test.run }, expect: { verdict: ALLOW } }", "cases/test.yaml:3", "missing_key")]
-    [InlineData("  - { name: a, job: { topic: test.run, principal: ci }, expect: { verdict: MAYBE } }", "cases/test.yaml:3", "unknown_decision")]
+    [InlineData(
+        "  - { name: a, job: { topic: test.run, principal: ci }, expect: { verdict: MAYBE } }",
+        "cases/test.yaml:3",
+        "unknown_decision"
+    )]
     [InlineData("  - { name: a, job: { topic: test.run, principal: ci }, expct: {} }", "cases/test.yaml:3", "unknown_key")]
-    [InlineData("  - { name: a, job: { topic: test.run, principal: ci, labels: { env: no } }, expect: { verdict: ALLOW } }", "cases/test.yaml:3", "not_text")]
-    [InlineData("  - { name: a, job: { topic: test.run, principal: ci, payload: { a: yes } }, expect: { verdict: ALLOW } }", "cases/test.yaml:3", "not_text")]
-    [InlineData("  - { name: a, job: { topic: test.run, principal: ci }, expect: { verdict: DENY, constraints: { timeout: 1 } } }", "cases/test.yaml:3", "unknown_constraint")]
+    [InlineData(
+        "  - { name: a, job: { topic: test.run, principal: ci, labels: { env: no } }, expect: { verdict: ALLOW } }",
+        "cases/test.yaml:3",
+        "not_text"
+    )]
+    [InlineData(
+        "  - { name: a, job: { topic: test.run, principal: ci, payload: { a: yes } }, expect: { verdict: ALLOW } }",
+        "cases/test.yaml:3",
+        "not_text"
+    )]
+    [InlineData(
+        "  - { name: a, job: { topic: test.run, principal: ci }, expect: { verdict: DENY, constraints: { timeout: 1 } } }",
+        "cases/test.yaml:3",
+        "unknown_constraint"
+    )]
     public void A_case_that_cannot_be_read_is_an_error_and_nothing_is_run(string text, string where, string code)
     {
-        PolicyTestReport report = Run(text);
+        var report = Run(text);
 
         Assert.Contains((where, code), report.Errors.Select(error => (error.Where, error.Code)));
         Assert.Empty(report.Cases);
@@ -120,9 +164,10 @@ public sealed class CaseTests
     [Fact]
     public void A_case_name_stands_once()
     {
-        const string Case = "  - { name: a, job: { topic: test.run, principal: ci, labels: { env: dev } }, expect: { verdict: ALLOW_WITH_CONSTRAINTS } }\n";
+        const string Case =
+            "  - { name: a, job: { topic: test.run, principal: ci, labels: { env: dev } }, expect: { verdict: ALLOW_WITH_CONSTRAINTS } }\n";
 
-        BundleError error = Assert.Single(Run(Case + Case).Errors);
+        var error = Assert.Single(Run(Case + Case).Errors);
 
         Assert.Equal(("cases/test.yaml:4", BundleErrorCodes.DuplicateId), (error.Where, error.Code));
     }
@@ -135,7 +180,13 @@ public sealed class CaseTests
             topics: { test.run: { pool: main, owner: team } }
             """;
         return PolicyTest.Run(
-            [File("topics.yaml", topics ?? PlainTopics), File("rules/test.yaml", rules), File("cases/test.yaml", "version: v1\ncases:\n" + cases)], ABundle.Now);
+            [
+                File("topics.yaml", topics ?? PlainTopics),
+                File("rules/test.yaml", rules),
+                File("cases/test.yaml", "version: v1\ncases:\n" + cases),
+            ],
+            ABundle.Now
+        );
 
         static BundleFile File(string path, string text) => new(path, Encoding.UTF8.GetBytes(text));
     }

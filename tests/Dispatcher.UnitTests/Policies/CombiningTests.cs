@@ -8,7 +8,8 @@ namespace Dispatcher.UnitTests.Policies;
 public class CombiningTests
 {
     private const string Allow = "id: allow, match: {topic: test.run}, decision: ALLOW";
-    private const string Constrain = "id: constrain, match: {topic: test.run}, decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 10}";
+    private const string Constrain =
+        "id: constrain, match: {topic: test.run}, decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 10}";
     private const string Approve = "id: approve, match: {topic: test.run}, decision: REQUIRE_APPROVAL";
     private const string Deny = "id: deny, match: {topic: test.run}, decision: DENY";
 
@@ -20,7 +21,7 @@ public class CombiningTests
     [InlineData(Verdict.Deny, "deny", Deny, Allow)]
     public void The_most_restrictive_of_all_matching_rules_holds(Verdict expected, string deciding, params string[] rules)
     {
-        Decision decision = ABundle.WithRules(rules).Decide(AJob.ToTest());
+        var decision = ABundle.WithRules(rules).Decide(AJob.ToTest());
 
         Assert.Equal(expected, decision.Verdict);
         Assert.Equal([deciding], decision.Rules);
@@ -30,7 +31,7 @@ public class CombiningTests
     [Fact]
     public void A_job_that_no_rule_matches_is_denied()
     {
-        Decision decision = ABundle.WithRules("id: other, match: {topic: test.other}, decision: ALLOW").Decide(AJob.ToTest());
+        var decision = ABundle.WithRules("id: other, match: {topic: test.other}, decision: ALLOW").Decide(AJob.ToTest());
 
         Assert.Equal(Verdict.Deny, decision.Verdict);
         Assert.Equal(ReasonCodes.NoMatch, decision.Reason);
@@ -41,7 +42,7 @@ public class CombiningTests
     [Fact]
     public void A_job_on_an_unregistered_topic_is_denied_whatever_the_rules_say()
     {
-        Decision decision = ABundle.WithRules("id: all, match: {topic: \"**\"}, decision: ALLOW").Decide(AJob.OnTopic("test.unheard"));
+        var decision = ABundle.WithRules("id: all, match: {topic: \"**\"}, decision: ALLOW").Decide(AJob.OnTopic("test.unheard"));
 
         Assert.Equal(Verdict.Deny, decision.Verdict);
         Assert.Equal(ReasonCodes.UnknownTopic, decision.Reason);
@@ -51,7 +52,7 @@ public class CombiningTests
     [Fact]
     public void A_rule_that_asks_for_approval_grants_and_its_constraints_apply()
     {
-        Decision decision = ABundle
+        var decision = ABundle
             .WithRules("id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL, constraints: {timeout_ms: 20}", Constrain)
             .Decide(AJob.ToTest());
 
@@ -62,7 +63,7 @@ public class CombiningTests
     [Fact]
     public void A_denial_carries_neither_constraints_nor_an_approval()
     {
-        Decision decision = ABundle.WithRules(Constrain, Approve, Deny).Decide(AJob.ToTest());
+        var decision = ABundle.WithRules(Constrain, Approve, Deny).Decide(AJob.ToTest());
 
         Assert.Null(decision.Constraints);
         Assert.Null(decision.Approval);
@@ -71,10 +72,13 @@ public class CombiningTests
     [Fact]
     public void The_reason_joins_the_reasons_of_the_deciding_rules_by_id()
     {
-        Decision decision = ABundle.WithRules(
-            "id: b, match: {topic: test.run}, decision: DENY, reason: second",
-            "id: a, match: {topic: test.run}, decision: DENY, reason: first",
-            "id: c, match: {topic: test.run}, decision: ALLOW, reason: not deciding").Decide(AJob.ToTest());
+        var decision = ABundle
+            .WithRules(
+                "id: b, match: {topic: test.run}, decision: DENY, reason: second",
+                "id: a, match: {topic: test.run}, decision: DENY, reason: first",
+                "id: c, match: {topic: test.run}, decision: ALLOW, reason: not deciding"
+            )
+            .Decide(AJob.ToTest());
 
         Assert.Equal("first; second", decision.Reason);
         Assert.Equal(["a", "b"], decision.Rules);
@@ -96,7 +100,7 @@ public class CombiningTests
     [InlineData("2026-11-23T14:00:00+02:00", "2026-11-23T15:00:00+02:00", Verdict.Allow)]
     public void A_rule_is_in_effect_from_its_start_until_before_its_end(string from, string until, Verdict expected)
     {
-        string rule = $"id: a, match: {{topic: test.run}}, decision: ALLOW, effective: {{from: '{from}', until: '{until}'}}";
+        var rule = $"id: a, match: {{topic: test.run}}, decision: ALLOW, effective: {{from: '{from}', until: '{until}'}}";
 
         Assert.Equal(expected, ABundle.WithRules(rule).Decide(AJob.ToTest()).Verdict);
     }
@@ -104,9 +108,9 @@ public class CombiningTests
     [Fact]
     public void An_error_inside_evaluation_is_a_denial()
     {
-        Bundle bundle = ABundle.WithRules(Allow).Build();
+        var bundle = ABundle.WithRules(Allow).Build();
 
-        Decision decision = bundle.Decide(AJob.ToTest().WithLabels(new BrokenLabels()).Facts, ABundle.Now);
+        var decision = bundle.Decide(AJob.ToTest().WithLabels(new BrokenLabels()).Facts, ABundle.Now);
 
         Assert.Equal(Verdict.Deny, decision.Verdict);
         Assert.Equal(ReasonCodes.EngineError, decision.Reason);
@@ -116,9 +120,9 @@ public class CombiningTests
     [Fact]
     public void An_error_inside_evaluation_is_explained_as_the_denial_it_is()
     {
-        Bundle bundle = ABundle.WithRules(Allow).Build();
+        var bundle = ABundle.WithRules(Allow).Build();
 
-        Explanation explanation = bundle.Explain(AJob.ToTest().WithLabels(new BrokenLabels()).Facts, ABundle.Now);
+        var explanation = bundle.Explain(AJob.ToTest().WithLabels(new BrokenLabels()).Facts, ABundle.Now);
 
         Assert.Equal(ReasonCodes.EngineError, explanation.Decision.Reason);
         Assert.Equal(["DENY: engine_error (InvalidOperationException)"], explanation.Merge);
@@ -135,7 +139,7 @@ public class CombiningTests
     [Fact]
     public void Without_a_bundle_there_is_a_denial_to_answer_with()
     {
-        Decision decision = Decision.Denied(ReasonCodes.NoBundle);
+        var decision = Decision.Denied(ReasonCodes.NoBundle);
 
         Assert.Equal(Verdict.Deny, decision.Verdict);
         Assert.Equal("", decision.PolicyHash);

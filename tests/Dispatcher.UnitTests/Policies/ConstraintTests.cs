@@ -9,9 +9,12 @@ public class ConstraintTests
     [Fact]
     public void Numbers_take_the_minimum_and_sets_intersect()
     {
-        Decision decision = ABundle.WithRules(
-            Constrain("a", "timeout_ms: 10, max_output_bytes: 5, allowed_hosts: [c.org, a.org, b.org]"),
-            Constrain("b", "timeout_ms: 20, allowed_hosts: [b.org, d.org, c.org], allowed_commands: [ls]")).Decide(AJob.ToTest());
+        var decision = ABundle
+            .WithRules(
+                Constrain("a", "timeout_ms: 10, max_output_bytes: 5, allowed_hosts: [c.org, a.org, b.org]"),
+                Constrain("b", "timeout_ms: 20, allowed_hosts: [b.org, d.org, c.org], allowed_commands: [ls]")
+            )
+            .Decide(AJob.ToTest());
 
         Assert.Equal(10, decision.Constraints!.TimeoutMs);
         Assert.Equal(5, decision.Constraints.MaxOutputBytes);
@@ -24,7 +27,9 @@ public class ConstraintTests
     [InlineData("allowed_commands: [ls]", "allowed_commands: [LS]")]
     public void Sets_with_nothing_in_common_are_a_denial(string first, string second)
     {
-        Decision decision = ABundle.WithRules(Constrain("a", first), Constrain("b", second), Constrain("c", "timeout_ms: 5")).Decide(AJob.ToTest());
+        var decision = ABundle
+            .WithRules(Constrain("a", first), Constrain("b", second), Constrain("c", "timeout_ms: 5"))
+            .Decide(AJob.ToTest());
 
         Assert.Equal(Verdict.Deny, decision.Verdict);
         Assert.Equal(ReasonCodes.ConstraintUnsatisfiable, decision.Reason);
@@ -43,7 +48,9 @@ public class ConstraintTests
     {
         foreach (var (one, other) in new[] { (first, second), (second, first) })
         {
-            Decision decision = ABundle.WithRules(Constrain("a", "allowed_hosts: " + one), Constrain("b", "allowed_hosts: " + other)).Decide(AJob.ToTest());
+            var decision = ABundle
+                .WithRules(Constrain("a", "allowed_hosts: " + one), Constrain("b", "allowed_hosts: " + other))
+                .Decide(AJob.ToTest());
 
             Assert.Equal(both, string.Join(' ', decision.Constraints?.AllowedHosts ?? []));
             Assert.Equal(both.Length == 0, decision.Reason == ReasonCodes.ConstraintUnsatisfiable);
@@ -72,7 +79,7 @@ public class ConstraintTests
     [InlineData("[api.github.com]", false)]
     public void A_host_may_have_a_port(string host, bool allowed)
     {
-        ABundle bundle = ABundle.WithRules(Constrain("a", $"allowed_hosts: ['{host}']"));
+        var bundle = ABundle.WithRules(Constrain("a", $"allowed_hosts: ['{host}']"));
 
         Assert.Equal(allowed, bundle.Load().Errors.Count == 0);
     }
@@ -84,7 +91,7 @@ public class ConstraintTests
     {
         const string Topics = "version: v1\npools: {main: {enforcers: [timeout_ms]}}\ntopics: {test.run: {pool: main, owner: team}}";
 
-        Decision decision = ABundle
+        var decision = ABundle
             .WithRules($"id: a, match: {{topic: test.run}}, decision: {verdict}, constraints: {{timeout_ms: 5, max_output_bytes: 5}}")
             .AndFile("topics.yaml", Topics)
             .Decide(AJob.ToTest());
@@ -97,17 +104,30 @@ public class ConstraintTests
     [Fact]
     public void Every_constraint_of_the_wire_can_be_written_and_needs_an_enforcer()
     {
-        Dictionary<string, string> values = new() { ["timeout_ms"] = "5", ["max_output_bytes"] = "5", ["allowed_hosts"] = "[a.org]", ["allowed_commands"] = "[ls]" };
-        IEnumerable<string> names = typeof(Constraints).GetProperties()
-            .Select(property => property.GetCustomAttributes(typeof(JsonPropertyNameAttribute), false).Cast<JsonPropertyNameAttribute>().SingleOrDefault()?.Name)
+        Dictionary<string, string> values = new()
+        {
+            ["timeout_ms"] = "5",
+            ["max_output_bytes"] = "5",
+            ["allowed_hosts"] = "[a.org]",
+            ["allowed_commands"] = "[ls]",
+        };
+        var names = typeof(Constraints)
+            .GetProperties()
+            .Select(property =>
+                property
+                    .GetCustomAttributes(typeof(JsonPropertyNameAttribute), false)
+                    .Cast<JsonPropertyNameAttribute>()
+                    .SingleOrDefault()
+                    ?.Name
+            )
             .OfType<string>();
 
-        foreach (string name in names)
+        foreach (var name in names)
         {
-            ABundle bundle = ABundle.WithRules(Constrain("a", $"{name}: {values[name]}"));
+            var bundle = ABundle.WithRules(Constrain("a", $"{name}: {values[name]}"));
 
             Assert.Equal(Verdict.AllowWithConstraints, bundle.Decide(AJob.ToTest()).Verdict);
-            string without = "version: v1\npools: {main: {}}\ntopics: {test.run: {pool: main, owner: team}}";
+            var without = "version: v1\npools: {main: {}}\ntopics: {test.run: {pool: main, owner: team}}";
             Assert.Equal(ReasonCodes.NotEnforceable, bundle.AndFile("topics.yaml", without).Decide(AJob.ToTest()).Reason);
         }
     }

@@ -24,7 +24,7 @@ public class DecisionMemoTests
     public void However_many_came_before_a_new_one_is_kept()
     {
         DecisionMemo memo = new();
-        for (int i = 0; i < 100_000; i++)
+        for (var i = 0; i < 100_000; i++)
         {
             memo.Keep([i], Denied);
             Assert.NotNull(memo.Get([i]));
@@ -39,7 +39,7 @@ public class DecisionMemoTests
         DecisionMemo memo = new();
         memo.Keep([-1], Denied);
 
-        for (int i = 0; i < 100_000; i++)
+        for (var i = 0; i < 100_000; i++)
         {
             memo.Keep([i], Denied);
             Assert.NotNull(memo.Get([-1]));
@@ -52,7 +52,7 @@ public class DecisionMemoTests
         DecisionMemo memo = new();
         int[] Key(int i) => [i, .. Enumerable.Range(0, 10_000)];
 
-        for (int i = 0; i < 2_000; i++)
+        for (var i = 0; i < 2_000; i++)
         {
             memo.Keep(Key(i), Denied);
         }
@@ -64,16 +64,21 @@ public class DecisionMemoTests
     public void Threads_that_fill_it_at_once_find_only_their_own()
     {
         DecisionMemo memo = new();
-        int wrong = 0;
-        Thread[] threads = [.. Enumerable.Range(0, 4).Select(n => new Thread(() =>
-        {
-            Decision mine = Decision.Denied($"{n}");
-            for (int i = 0; i < 30_000; i++)
-            {
-                memo.Keep([n, i], mine);
-                Interlocked.Add(ref wrong, memo.Get([n, i]) is { } found && found != mine ? 1 : 0);
-            }
-        }))];
+        var wrong = 0;
+        Thread[] threads =
+        [
+            .. Enumerable
+                .Range(0, 4)
+                .Select(n => new Thread(() =>
+                {
+                    var mine = Decision.Denied($"{n}");
+                    for (var i = 0; i < 30_000; i++)
+                    {
+                        memo.Keep([n, i], mine);
+                        Interlocked.Add(ref wrong, memo.Get([n, i]) is { } found && found != mine ? 1 : 0);
+                    }
+                })),
+        ];
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => thread.Join());
 

@@ -31,8 +31,11 @@ public sealed class DerivedPartTests
     [InlineData("\"evil.com\\n.example.com\"", Absent)]
     [InlineData("""["ghcr.io/acme/web"]""", Absent)]
     [InlineData("null", Absent)]
-    public void Characters_are_compared_at_the_begin_and_at_the_end_of_a_text(string value, string expected) => Assert.Equal(
-        expected, Derived("table: [{starts_with: ghcr.io/acme/, value: ours}, {ends_with: .example.com, value: inside}]", value));
+    public void Characters_are_compared_at_the_begin_and_at_the_end_of_a_text(string value, string expected) =>
+        Assert.Equal(
+            expected,
+            Derived("table: [{starts_with: ghcr.io/acme/, value: ours}, {ends_with: .example.com, value: inside}]", value)
+        );
 
     [Theory]
     [InlineData("repo/name:1.4@sha256:abc", "pinned")]
@@ -70,14 +73,18 @@ public sealed class DerivedPartTests
     [Theory]
     [InlineData("""["a@b"]""")]
     [InlineData("""{"a":"a@b"}""")]
-    public void A_part_is_taken_of_a_text_only(string value) => Assert.Equal(Absent, Derived("""after: "@", table: [{exact: [b], value: b}]""", value));
+    public void A_part_is_taken_of_a_text_only(string value) =>
+        Assert.Equal(Absent, Derived("""after: "@", table: [{exact: [b], value: b}]""", value));
 
     /// <summary>Malformed input must not reach what a rule allows for the default either.</summary>
     [Fact]
     public void A_malformed_text_is_not_granted_what_the_default_is_granted()
     {
-        ABundle bundle = ABundle.WithRules("id: allow, match: {labels: {kind: other}}, decision: ALLOW")
-            .AndTopic("""labels: {kind: {source: payload, derive: {path: /image, after: "@", table: [{starts_with: "md5:", value: weak}], default: other}}}""");
+        var bundle = ABundle
+            .WithRules("id: allow, match: {labels: {kind: other}}, decision: ALLOW")
+            .AndTopic(
+                """labels: {kind: {source: payload, derive: {path: /image, after: "@", table: [{starts_with: "md5:", value: weak}], default: other}}}"""
+            );
 
         Assert.Equal(Verdict.Allow, bundle.Decide(AJob.ToTest().WithPayload("""{"image":"web@sha256:abc"}""")).Verdict);
         Assert.Equal(Verdict.Deny, bundle.Decide(AJob.ToTest().WithPayload("""{"image":"web@sha256:abc@md5:abc"}""")).Verdict);
@@ -91,7 +98,8 @@ public sealed class DerivedPartTests
     [InlineData("table: [{suffix: [a, b], value: ends}, {prefix: [a], value: begins}], default: odd", "[begins, ends, odd, none]", "none")]
     public void Lint_knows_the_values_that_such_a_table_gives(string derive, string tested, string never)
     {
-        ABundle bundle = ABundle.WithRules($"id: rule, match: {{topic: test.run, labels: {{kind: {tested}}}}}, decision: DENY, reason: r")
+        var bundle = ABundle
+            .WithRules($"id: rule, match: {{topic: test.run, labels: {{kind: {tested}}}}}, decision: DENY, reason: r")
             .AndTopic($"labels: {{kind: {{source: payload, derive: {{path: /image, {derive}}}}}}}");
 
         LintFinding finding = Assert.Single(bundle.Lint(), finding => finding.Code == LintCodes.ValueNeverDerived);
@@ -107,10 +115,14 @@ public sealed class DerivedPartTests
     [InlineData("recipient", "to", "ana@evil.org", "outside")]
     public void The_examples_of_the_guide_say_what_they_promise(string label, string field, string text, string expected)
     {
-        string line = File.ReadLines(Path.Combine(Repository.Root, "policies", "README.md")).Single(line => line.StartsWith(label + ": {", StringComparison.Ordinal));
-        Bundle bundle = ABundle.WithRules("id: all, match: {topic: test.run}, decision: ALLOW").AndTopic($"labels: {{{line.Split("  #")[0]}}}").Build();
+        string line = File.ReadLines(Path.Combine(Repository.Root, "policies", "README.md"))
+            .Single(line => line.StartsWith(label + ": {", StringComparison.Ordinal));
+        var bundle = ABundle
+            .WithRules("id: all, match: {topic: test.run}, decision: ALLOW")
+            .AndTopic($"labels: {{{line.Split("  #")[0]}}}")
+            .Build();
 
-        JobFacts job = AJob.ToTest().WithPayload($"{{\"{field}\":\"{text}\"}}").Facts;
+        var job = AJob.ToTest().WithPayload($"{{\"{field}\":\"{text}\"}}").Facts;
 
         Assert.Equal(expected, bundle.Explain(job, ABundle.Now).Labels.GetValueOrDefault(label, Absent));
     }
@@ -129,8 +141,10 @@ public sealed class DerivedPartTests
 
     private static string Derived(string derive, string value)
     {
-        Bundle bundle = ABundle.WithRules("id: all, match: {topic: test.run}, decision: ALLOW")
-            .AndTopic($"labels: {{kind: {{source: payload, derive: {{path: /x, {derive}, default: {Default}}}}}}}").Build();
+        var bundle = ABundle
+            .WithRules("id: all, match: {topic: test.run}, decision: ALLOW")
+            .AndTopic($"labels: {{kind: {{source: payload, derive: {{path: /x, {derive}, default: {Default}}}}}}}")
+            .Build();
 
         return bundle.Explain(AJob.ToTest().WithPayload($"{{\"x\":{value}}}").Facts, ABundle.Now).Labels.GetValueOrDefault("kind", Absent);
     }

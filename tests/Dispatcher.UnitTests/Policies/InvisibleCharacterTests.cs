@@ -31,11 +31,11 @@ public class InvisibleCharacterTests
     [InlineData(0xE000)] // private use
     public void A_file_with_an_invisible_character_does_not_load(int codePoint)
     {
-        string text = $"{Visible}    # 🐲 note{new Rune(codePoint)}{Hidden}";
+        var text = $"{Visible}    # 🐲 note{new Rune(codePoint)}{Hidden}";
 
-        BundleLoad load = ABundle.WithRules().AndFile("rules/test.yaml", text).Load();
+        var load = ABundle.WithRules().AndFile("rules/test.yaml", text).Load();
 
-        BundleError error = Assert.Single(load.Errors);
+        var error = Assert.Single(load.Errors);
         Assert.Null(load.Bundle);
         Assert.Equal(("invisible_character", "rules/test.yaml:6"), (error.Code, error.Where));
         Assert.StartsWith($"column 13 has the invisible character U+{codePoint:X4} (", error.Message, StringComparison.Ordinal);
@@ -45,16 +45,18 @@ public class InvisibleCharacterTests
     [InlineData("topics.yaml", "version: v1\npools: {main: {}}\n# \u202E\ntopics: {}\n", 3)]
     [InlineData("rules/other.yaml", "version: v1\nrules: [] # \u2028", 2)]
     [InlineData("schemas/test.json", "{\n  \"title\": \"\u202E\" }", 2)]
-    public void Every_kind_of_file_is_checked(string path, string text, int line) => Assert.Contains(
-        ABundle.WithRules().AndTopic("schema: test.json").AndFile("schemas/test.json", "{}").AndFile(path, text).Load().Errors,
-        error => (error.Code, error.Where) == ("invisible_character", $"{path}:{line}"));
+    public void Every_kind_of_file_is_checked(string path, string text, int line) =>
+        Assert.Contains(
+            ABundle.WithRules().AndTopic("schema: test.json").AndFile("schemas/test.json", "{}").AndFile(path, text).Load().Errors,
+            error => (error.Code, error.Where) == ("invisible_character", $"{path}:{line}")
+        );
 
     [Fact]
     public void A_case_file_is_checked()
     {
         const string Cases = "version: v1\ncases:\n  - name: a # \u2028\n    job: { topic: test.run }\n    expect: { verdict: DENY }\n";
 
-        BundleError error = Assert.Single(PolicyTest.Run(ABundle.WithRules().AndFile("cases/a.yaml", Cases).Files, ABundle.Now).Errors);
+        var error = Assert.Single(PolicyTest.Run(ABundle.WithRules().AndFile("cases/a.yaml", Cases).Files, ABundle.Now).Errors);
 
         Assert.Equal(("invisible_character", "cases/a.yaml:3"), (error.Code, error.Where));
     }
@@ -62,17 +64,20 @@ public class InvisibleCharacterTests
     [Fact]
     public void Each_one_is_named_up_to_a_limit()
     {
-        string text = Visible + string.Concat(Enumerable.Repeat("# \u200B\n", 30));
+        var text = Visible + string.Concat(Enumerable.Repeat("# \u200B\n", 30));
 
         Assert.Equal(
             Enumerable.Range(6, 20).Select(line => $"rules/test.yaml:{line}"),
-            ABundle.WithRules().AndFile("rules/test.yaml", text).Load().Errors.Select(error => error.Where));
+            ABundle.WithRules().AndFile("rules/test.yaml", text).Load().Errors.Select(error => error.Where)
+        );
     }
 
     [Fact]
     public void Other_scripts_CRLF_tabs_a_leading_mark_and_escapes_load()
     {
-        string text = "\uFEFF" + Visible.Replace("\n", "\r\n", StringComparison.Ordinal)
+        var text =
+            "\uFEFF"
+            + Visible.Replace("\n", "\r\n", StringComparison.Ordinal)
             + "    reason: \"größer\\u2028\\u202e 東京 \\u00a0\"\t# עברית 🐲\r\n";
 
         Assert.Empty(ABundle.WithRules().AndFile("rules/test.yaml", text).Load().Errors);

@@ -15,7 +15,10 @@ public class LabelSourceTests
     [Fact]
     public void A_required_label_that_is_missing_is_a_denial()
     {
-        Decision decision = ABundle.WithRules(AllowAll).AndTopic("labels: {env: {values: [dev, prod], required: true}}").Decide(AJob.ToTest());
+        var decision = ABundle
+            .WithRules(AllowAll)
+            .AndTopic("labels: {env: {values: [dev, prod], required: true}}")
+            .Decide(AJob.ToTest());
 
         Assert.Equal(Verdict.Deny, decision.Verdict);
         Assert.Equal(ReasonCodes.LabelMissing, decision.Reason);
@@ -30,7 +33,7 @@ public class LabelSourceTests
     [InlineData("test.run", "envv", "dev", "label env is missing; allowed: dev, prod; 'envv' is stated, did you mean env?")]
     public void A_denial_names_the_known_word_that_is_nearest(string topic, string label, string value, string detail)
     {
-        ABundle bundle = ABundle.WithRules(AllowAll).AndTopic("labels: {env: {values: [dev, prod], required: true}}");
+        var bundle = ABundle.WithRules(AllowAll).AndTopic("labels: {env: {values: [dev, prod], required: true}}");
 
         Assert.Equal(detail, bundle.Decide(AJob.OnTopic(topic).WithLabel(label, value)).Detail);
     }
@@ -38,7 +41,7 @@ public class LabelSourceTests
     [Fact]
     public void A_denial_without_a_matching_rule_says_how_to_learn_why()
     {
-        Decision decision = ABundle.WithRules(AllowReadonly).AndTopic("labels: {class: {}}").Decide(AJob.ToTest());
+        var decision = ABundle.WithRules(AllowReadonly).AndTopic("labels: {class: {}}").Decide(AJob.ToTest());
 
         Assert.Contains("dispatcher jobs explain", decision.Detail, StringComparison.Ordinal);
     }
@@ -46,7 +49,7 @@ public class LabelSourceTests
     [Fact]
     public void A_value_outside_the_registrys_list_is_a_denial()
     {
-        ABundle bundle = ABundle.WithRules(AllowAll).AndTopic("labels: {env: {values: [dev, prod]}}");
+        var bundle = ABundle.WithRules(AllowAll).AndTopic("labels: {env: {values: [dev, prod]}}");
 
         Assert.Equal(ReasonCodes.LabelInvalid, bundle.Decide(AJob.ToTest().WithLabel("env", "Dev")).Reason);
         Assert.Equal(Verdict.Allow, bundle.Decide(AJob.ToTest().WithLabel("env", "dev")).Verdict);
@@ -63,7 +66,7 @@ public class LabelSourceTests
     [InlineData("""{"do":{"cmd":["other"]}}""", false)]
     public void A_label_is_derived_from_the_payload_by_the_first_row_that_fits(string payload, bool isReadonly)
     {
-        Decision decision = ABundle.WithRules(AllowReadonly).AndTopic(Derived).Decide(AJob.ToTest().WithPayload(payload));
+        var decision = ABundle.WithRules(AllowReadonly).AndTopic(Derived).Decide(AJob.ToTest().WithPayload(payload));
 
         Assert.Equal(isReadonly ? Verdict.Allow : Verdict.Deny, decision.Verdict);
         Assert.Equal(isReadonly ? "allowed by allow" : ReasonCodes.NoMatch, decision.Reason);
@@ -82,18 +85,18 @@ public class LabelSourceTests
     [InlineData("")]
     public void What_cannot_be_derived_is_absent_and_the_producers_word_does_not_take_its_place(string payload)
     {
-        AJob job = AJob.ToTest().WithPayload(payload).WithLabel("class", "readonly");
+        var job = AJob.ToTest().WithPayload(payload).WithLabel("class", "readonly");
 
         Assert.Equal(ReasonCodes.NoMatch, ABundle.WithRules(AllowReadonly).AndTopic(Derived).Decide(job).Reason);
-        string required = Derived.Replace("source:", "required: true, source:", StringComparison.Ordinal);
+        var required = Derived.Replace("source:", "required: true, source:", StringComparison.Ordinal);
         Assert.Equal(ReasonCodes.LabelMissing, ABundle.WithRules(AllowReadonly).AndTopic(required).Decide(job).Reason);
     }
 
     [Fact]
     public void A_producer_may_state_a_derived_label_but_only_the_same()
     {
-        ABundle bundle = ABundle.WithRules(AllowAll).AndTopic(Derived);
-        AJob job = AJob.ToTest().WithPayload("""{"do":{"cmd":["ls"]}}""");
+        var bundle = ABundle.WithRules(AllowAll).AndTopic(Derived);
+        var job = AJob.ToTest().WithPayload("""{"do":{"cmd":["ls"]}}""");
 
         Assert.Equal(Verdict.Allow, bundle.Decide(job.WithLabel("class", "readonly")).Verdict);
         Assert.Equal(ReasonCodes.LabelConflict, bundle.Decide(job.WithLabel("class", "mutating")).Reason);
@@ -103,7 +106,7 @@ public class LabelSourceTests
     public void A_path_may_lead_through_arrays_and_escaped_names()
     {
         const string Topic = "labels: {class: {source: payload, derive: {path: /a~1b/1/c~0d, table: [{exact: [x], value: readonly}]}}}";
-        ABundle bundle = ABundle.WithRules(AllowReadonly).AndTopic(Topic);
+        var bundle = ABundle.WithRules(AllowReadonly).AndTopic(Topic);
 
         Assert.Equal(Verdict.Allow, bundle.Decide(AJob.ToTest().WithPayload("""{"a/b":[0,{"c~d":"x"}]}""")).Verdict);
         Assert.Equal(Verdict.Deny, bundle.Decide(AJob.ToTest().WithPayload("""{"a/b":[{"c~d":"x"}]}""")).Verdict);
@@ -112,7 +115,7 @@ public class LabelSourceTests
     [Fact]
     public void A_label_can_be_the_principal()
     {
-        ABundle bundle = ABundle
+        var bundle = ABundle
             .WithRules("id: allow, match: {labels: {team: billing}}, decision: ALLOW")
             .AndTopic("labels: {team: {source: principal}}");
 

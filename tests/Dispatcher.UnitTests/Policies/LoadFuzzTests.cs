@@ -9,14 +9,72 @@ public sealed partial class LoadFuzzTests
 {
     private static readonly string[] Values =
     [
-        "999999999h", "300000000h", "999999999ms", "0s", "-1s", "1h1m", "9223372036854775807", "9223372036854775808", "-9223372036854775809", "1e999", "0x7fffffff", "99999999999999999999999999999999",
-        "9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "0000-00-00", "9999-12-31", "null", "~", "true", "", "\"\"", "\"\\uD800\"", "\"\\uDC00\\u0000\"", "'", "[]", "{}",
-        "[[[[]]]]", "{a: {a: {a: {}}}}", "&a x", "*a", "!!binary x", "? x", "- -", "<<", "---", "...", "|\n", ">\n", "#", "\t", "\0", "\u2028", "😀", "**", "*", "a.**.b", "/~2", "../x.json", "v1", "#/$defs/text", "(", "(a{9999999999}){9999999999}",
-        "[", "\\ud800", "1.5e-400", "1e2147483648", "2147483648", "{2147483647}", "\u0085",
+        "999999999h",
+        "300000000h",
+        "999999999ms",
+        "0s",
+        "-1s",
+        "1h1m",
+        "9223372036854775807",
+        "9223372036854775808",
+        "-9223372036854775809",
+        "1e999",
+        "0x7fffffff",
+        "99999999999999999999999999999999",
+        "9999-12-31T23:59:59.9999999Z",
+        "9999-12-31T23:59:59-14:00",
+        "0001-01-01T00:00:00+14:00",
+        "0000-00-00",
+        "9999-12-31",
+        "null",
+        "~",
+        "true",
+        "",
+        "\"\"",
+        "\"\\uD800\"",
+        "\"\\uDC00\\u0000\"",
+        "'",
+        "[]",
+        "{}",
+        "[[[[]]]]",
+        "{a: {a: {a: {}}}}",
+        "&a x",
+        "*a",
+        "!!binary x",
+        "? x",
+        "- -",
+        "<<",
+        "---",
+        "...",
+        "|\n",
+        ">\n",
+        "#",
+        "\t",
+        "\0",
+        "\u2028",
+        "😀",
+        "**",
+        "*",
+        "a.**.b",
+        "/~2",
+        "../x.json",
+        "v1",
+        "#/$defs/text",
+        "(",
+        "(a{9999999999}){9999999999}",
+        "[",
+        "\\ud800",
+        "1.5e-400",
+        "1e2147483648",
+        "2147483648",
+        "{2147483647}",
+        "\u0085",
     ];
 
     private static readonly ABundle Whole = ABundle.WithFiles(
-        ("topics.yaml", """
+        (
+            "topics.yaml",
+            """
             version: v1
             pools:
               main: { enforcers: [allowed_hosts, timeout_ms] }
@@ -35,8 +93,11 @@ public sealed partial class LoadFuzzTests
                 labels:
                   env: { values: [dev], required: true, absent: unknown }
                   class: { source: payload, derive: { path: /command, default: other, table: [{ exact: [ls], value: look }, { prefix: [rm], value: change }] } }
-            """),
-        ("rules/test.yaml", """
+            """
+        ),
+        (
+            "rules/test.yaml",
+            """
             version: v1
             rules:
               - id: a
@@ -50,20 +111,28 @@ public sealed partial class LoadFuzzTests
                 reason: why
                 constraints: { allowed_hosts: [a.org], timeout_ms: 5 }
                 approval: { groups: { sre: 1 }, exclude: [requester], decide_within: 1h, use_within: 30m }
-            """),
-        ("cases/test.yaml", """
+            """
+        ),
+        (
+            "cases/test.yaml",
+            """
             version: v1
             cases:
               - name: one
                 at: 2026-04-01T12:00:00Z
                 job: { topic: test.run, principal: billing, workflow_id: w, attempt: 1, labels: { env: dev }, risk_tags: [pii], payload: { command: ls, num: 1.5e3, list: [true, null] } }
                 expect: { verdict: REQUIRE_APPROVAL, rules: [a], reason: why, constraints: { timeout_ms: 5, allowed_hosts: [a.org] }, approval: { decide_within: 1h } }
-            """),
-        ("schemas/test.json", """
+            """
+        ),
+        (
+            "schemas/test.json",
+            """
             { "type": "object", "minProperties": 0, "maxProperties": 9, "required": [ "command" ], "additionalProperties": true, "patternProperties": { "^n": { "type": "number", "exclusiveMinimum": -1e9, "maximum": 1e9 } },
               "properties": { "command": { "type": "string", "pattern": "^[a-z]{1,9}$", "minLength": 1, "maxLength": 9, "enum": [ "ls", "rm" ] }, "list": { "$ref": "#/$defs/list" } },
               "$defs": { "list": { "type": "array", "minItems": 0, "maxItems": 9, "uniqueItems": true, "items": { "anyOf": [ { "const": true }, { "not": { "type": "string" } } ] } } } }
-            """));
+            """
+        )
+    );
 
     private static readonly IReadOnlyList<BundleFile> Shipped = BundleFolder.Read(Path.Combine(Repository.Root, "policies"));
 
@@ -74,12 +143,12 @@ public sealed partial class LoadFuzzTests
     public void No_change_of_the_shipped_files_throws(int seed)
     {
         Random random = new(seed);
-        int loaded = 0;
-        for (int i = 0; i < 150; i++)
+        var loaded = 0;
+        for (var i = 0; i < 150; i++)
         {
-            int chosen = random.Next(Shipped.Count);
-            BundleFile changed = Shipped[chosen] with { Content = Changed(Shipped[chosen].Content.ToArray(), random) };
-            BundleLoad load = Answered([.. Shipped.Select((file, n) => n == chosen ? changed : file)], changed, random);
+            var chosen = random.Next(Shipped.Count);
+            var changed = Shipped[chosen] with { Content = Changed(Shipped[chosen].Content.ToArray(), random) };
+            var load = Answered([.. Shipped.Select((file, n) => n == chosen ? changed : file)], changed, random);
             loaded += load.Bundle is null ? 0 : 1;
         }
 
@@ -91,14 +160,17 @@ public sealed partial class LoadFuzzTests
     public void No_extreme_value_anywhere_throws()
     {
         Random random = new(4);
-        foreach (BundleFile file in Whole.Files)
+        foreach (var file in Whole.Files)
         {
-            string text = Encoding.UTF8.GetString(file.Content.Span);
+            var text = Encoding.UTF8.GetString(file.Content.Span);
             foreach (Match scalar in Scalar().Matches(text))
             {
-                foreach (string value in Values)
+                foreach (var value in Values)
                 {
-                    BundleFile changed = file with { Content = Encoding.UTF8.GetBytes(text[..scalar.Index] + value + text[(scalar.Index + scalar.Length)..]) };
+                    var changed = file with
+                    {
+                        Content = Encoding.UTF8.GetBytes(text[..scalar.Index] + value + text[(scalar.Index + scalar.Length)..]),
+                    };
                     Answered([.. Whole.Files.Select(one => one.Path == file.Path ? changed : one)], changed, random);
                 }
             }
@@ -112,7 +184,7 @@ public sealed partial class LoadFuzzTests
     {
         try
         {
-            BundleLoad load = Bundle.Load(files);
+            var load = Bundle.Load(files);
             Assert.True((load.Bundle is null) == (load.Errors.Count > 0));
             Assert.DoesNotContain(load.Errors, error => error.Code == "load_failed");
 
@@ -135,10 +207,10 @@ public sealed partial class LoadFuzzTests
     private static byte[] Changed(byte[] content, Random random)
     {
         List<byte> bytes = [.. content];
-        for (int changes = random.Next(1, 4); changes > 0 && bytes.Count > 0; changes--)
+        for (var changes = random.Next(1, 4); changes > 0 && bytes.Count > 0; changes--)
         {
-            int at = random.Next(bytes.Count);
-            int length = Math.Min(random.Next(1, 20), bytes.Count - at);
+            var at = random.Next(bytes.Count);
+            var length = Math.Min(random.Next(1, 20), bytes.Count - at);
             switch (random.Next(6))
             {
                 case 0:
@@ -165,13 +237,13 @@ public sealed partial class LoadFuzzTests
     /// <summary>Puts a value where a word stands.</summary>
     private static void Replace(List<byte> bytes, int at, string value)
     {
-        int from = at;
+        var from = at;
         while (from > 0 && !Ends(bytes[from - 1]))
         {
             from--;
         }
 
-        int to = at;
+        var to = at;
         while (to < bytes.Count && !Ends(bytes[to]))
         {
             to++;
@@ -181,7 +253,8 @@ public sealed partial class LoadFuzzTests
         bytes.InsertRange(from, Encoding.UTF8.GetBytes(value));
     }
 
-    private static bool Ends(byte letter) => letter is (byte)' ' or (byte)',' or (byte)'\n' or (byte)'"' or (byte)'[' or (byte)']' or (byte)'{' or (byte)'}';
+    private static bool Ends(byte letter) =>
+        letter is (byte)' ' or (byte)',' or (byte)'\n' or (byte)'"' or (byte)'[' or (byte)']' or (byte)'{' or (byte)'}';
 
     [GeneratedRegex(@"(?<=[:\[,] )\s*[^\s,{}\[\]][^,{}\[\]\n]*|(?<=\[)[^\s,{}\[\]][^,{}\[\]\n]*")]
     private static partial Regex Scalar();

@@ -16,7 +16,7 @@ public class LoadLimitTests
     [InlineData("timeouts: {start: 256204779h}", "topics.yaml:5")]
     public void A_duration_beyond_all_limits_is_an_error_like_any_other(string entry, string where)
     {
-        BundleError error = Assert.Single(ABundle.WithRules().AndTopic(entry).Load().Errors);
+        var error = Assert.Single(ABundle.WithRules().AndTopic(entry).Load().Errors);
 
         Assert.Equal(("bad_value", where), (error.Code, error.Where));
         Assert.NotEmpty(ABundle.WithRules().AndTopic(entry).Lint());
@@ -25,7 +25,12 @@ public class LoadLimitTests
     [Fact]
     public void A_use_beyond_all_limits_is_an_error_like_any_other()
     {
-        BundleError error = Assert.Single(ABundle.WithRules("id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL, approval: {use_within: 300000000h}").Load().Errors);
+        var error = Assert.Single(
+            ABundle
+                .WithRules("id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL, approval: {use_within: 300000000h}")
+                .Load()
+                .Errors
+        );
 
         Assert.Equal("bad_value", error.Code);
     }
@@ -33,7 +38,7 @@ public class LoadLimitTests
     [Fact]
     public void Whatever_goes_wrong_inside_is_an_error_of_the_bundle()
     {
-        BundleLoad load = Bundle.Load([new BundleFile(null!, default)]);
+        var load = Bundle.Load([new BundleFile(null!, default)]);
 
         Assert.Equal(("load_failed", null), (Assert.Single(load.Errors).Code, load.Bundle));
     }
@@ -41,20 +46,31 @@ public class LoadLimitTests
     [Fact]
     public void Two_hundred_errors_are_listed_and_that_there_are_more()
     {
-        BundleLoad load = ABundle.WithRules([.. Enumerable.Range(0, 500).Select(i => $"id: r{i}, match: {{topic: test.run}}, decision: MAYBE")]).Load();
+        var load = ABundle
+            .WithRules([.. Enumerable.Range(0, 500).Select(i => $"id: r{i}, match: {{topic: test.run}}, decision: MAYBE")])
+            .Load();
 
         Assert.Equal((201, null), (load.Errors.Count, load.Bundle));
         Assert.Equal("too_many_errors", load.Errors[200].Code);
         Assert.All(load.Errors.Take(200), error => Assert.Equal("unknown_decision", error.Code));
-        Assert.Equal(200, ABundle.WithRules([.. Enumerable.Range(0, 200).Select(i => $"id: r{i}, match: {{topic: test.run}}, decision: MAYBE")]).Load().Errors.Count);
+        Assert.Equal(
+            200,
+            ABundle
+                .WithRules([.. Enumerable.Range(0, 200).Select(i => $"id: r{i}, match: {{topic: test.run}}, decision: MAYBE")])
+                .Load()
+                .Errors.Count
+        );
     }
 
     [Fact]
     public void An_error_names_some_of_what_is_known_and_how_much_more_there_is()
     {
-        string topics = "version: v1\npools:\n" + string.Concat(Enumerable.Range(0, 500).Select(i => $"  pool{i}: {{}}\n")) + "topics:\n  test.run: { pool: pol7, owner: team }\n";
+        var topics =
+            "version: v1\npools:\n"
+            + string.Concat(Enumerable.Range(0, 500).Select(i => $"  pool{i}: {{}}\n"))
+            + "topics:\n  test.run: { pool: pol7, owner: team }\n";
 
-        BundleError error = Assert.Single(ABundle.WithRules().AndFile("topics.yaml", topics).Load().Errors);
+        var error = Assert.Single(ABundle.WithRules().AndFile("topics.yaml", topics).Load().Errors);
 
         Assert.Equal("did you mean 'pool7'?", error.Fix);
         Assert.EndsWith("pool8, pool9, pool10, pool11 and 488 more.", error.Message, StringComparison.Ordinal);
@@ -63,7 +79,7 @@ public class LoadLimitTests
     [Fact]
     public void A_long_word_is_cut_and_nothing_is_near_it()
     {
-        BundleError error = Assert.Single(ABundle.WithRules().AndTopic($"risk: {new string('h', 100_000)}").Load().Errors);
+        var error = Assert.Single(ABundle.WithRules().AndTopic($"risk: {new string('h', 100_000)}").Load().Errors);
 
         Assert.Equal("write one of these.", error.Fix);
         Assert.InRange(error.Message.Length, 1, 500);
@@ -72,11 +88,13 @@ public class LoadLimitTests
     [Fact]
     public void Many_wrong_names_among_many_right_ones_take_no_time_worth_telling()
     {
-        string pools = string.Concat(Enumerable.Range(0, 8_000).Select(i => $"  pool-{i}-{new string('x', 40)}: {{}}\n"));
-        string topics = string.Concat(Enumerable.Range(0, 8_000).Select(i => $"  test.run{i}: {{ pool: poll-{i}-{new string('x', 20)}, owner: team }}\n"));
-        Stopwatch watch = Stopwatch.StartNew();
+        var pools = string.Concat(Enumerable.Range(0, 8_000).Select(i => $"  pool-{i}-{new string('x', 40)}: {{}}\n"));
+        var topics = string.Concat(
+            Enumerable.Range(0, 8_000).Select(i => $"  test.run{i}: {{ pool: poll-{i}-{new string('x', 20)}, owner: team }}\n")
+        );
+        var watch = Stopwatch.StartNew();
 
-        BundleLoad load = ABundle.WithRules().AndFile("topics.yaml", $"version: v1\npools:\n{pools}topics:\n{topics}").Load();
+        var load = ABundle.WithRules().AndFile("topics.yaml", $"version: v1\npools:\n{pools}topics:\n{topics}").Load();
 
         Assert.True(watch.Elapsed < Patience, $"took {watch.Elapsed}");
         Assert.InRange(load.Errors.Sum(error => error.Message.Length), 1, 500_000);
@@ -85,10 +103,13 @@ public class LoadLimitTests
     [Fact]
     public void Many_wrong_references_among_many_definitions_take_no_time_worth_telling()
     {
-        string definitions = string.Join(',', Enumerable.Range(0, 3_000).Select(i => $"\"d{i}\":{{\"$ref\":\"#/$defs/e{i}-{new string('x', 30)}\"}}"));
-        Stopwatch watch = Stopwatch.StartNew();
+        var definitions = string.Join(
+            ',',
+            Enumerable.Range(0, 3_000).Select(i => $"\"d{i}\":{{\"$ref\":\"#/$defs/e{i}-{new string('x', 30)}\"}}")
+        );
+        var watch = Stopwatch.StartNew();
 
-        BundleLoad load = ASchema.Bundle($"{{\"$defs\":{{{definitions}}}}}").Load();
+        var load = ASchema.Bundle($"{{\"$defs\":{{{definitions}}}}}").Load();
 
         Assert.True(watch.Elapsed < Patience, $"took {watch.Elapsed}");
         Assert.InRange(load.Errors.Sum(error => error.Message.Length), 1, 500_000);
@@ -97,10 +118,13 @@ public class LoadLimitTests
     [Fact]
     public void A_long_chain_of_definitions_loads_in_no_time_worth_telling()
     {
-        string definitions = string.Join(',', Enumerable.Range(0, 7_000).Select(i => $"\"d{i}\":{{\"$ref\":\"#/$defs/d{i + 1}\"}}").Append("\"d7000\":{\"type\":\"null\"}"));
-        Stopwatch watch = Stopwatch.StartNew();
+        var definitions = string.Join(
+            ',',
+            Enumerable.Range(0, 7_000).Select(i => $"\"d{i}\":{{\"$ref\":\"#/$defs/d{i + 1}\"}}").Append("\"d7000\":{\"type\":\"null\"}")
+        );
+        var watch = Stopwatch.StartNew();
 
-        Bundle bundle = ASchema.Bundle($"{{\"$ref\":\"#/$defs/d0\",\"$defs\":{{{definitions}}}}}").Build();
+        var bundle = ASchema.Bundle($"{{\"$ref\":\"#/$defs/d0\",\"$defs\":{{{definitions}}}}}").Build();
 
         Assert.True(watch.Elapsed < Patience, $"took {watch.Elapsed}");
         Assert.Equal("payload_invalid", bundle.Decide(AJob.ToTest().WithPayload("null").Facts, ABundle.Now).Reason);
@@ -113,14 +137,22 @@ public class LoadLimitTests
     [InlineData("a>b b>a c>d d>c", "b d")]
     public void Each_circle_of_definitions_is_named_once(string references, string? circles)
     {
-        var schemas = references.Split(' ').GroupBy(reference => reference[0], reference => reference[2]).ToDictionary(
-            from => from.Key.ToString(), from => (object)new { allOf = from.Select(to => new Dictionary<string, string> { ["$ref"] = $"#/$defs/{to}" }) });
-        foreach (string name in references.Split(' ').Select(reference => reference[2..]))
+        var schemas = references
+            .Split(' ')
+            .GroupBy(reference => reference[0], reference => reference[2])
+            .ToDictionary(
+                from => from.Key.ToString(),
+                from => (object)new { allOf = from.Select(to => new Dictionary<string, string> { ["$ref"] = $"#/$defs/{to}" }) }
+            );
+        foreach (var name in references.Split(' ').Select(reference => reference[2..]))
         {
             schemas.TryAdd(name, new { });
         }
 
-        IReadOnlyList<BundleError> errors = ASchema.Bundle(JsonSerializer.Serialize(new Dictionary<string, object> { ["$defs"] = schemas })).Load().Errors;
+        var errors = ASchema
+            .Bundle(JsonSerializer.Serialize(new Dictionary<string, object> { ["$defs"] = schemas }))
+            .Load()
+            .Errors;
 
         Assert.Equal(circles?.Split(' ').Length ?? 0, errors.Count);
         Assert.All(errors, error => Assert.Contains("refers to itself", error.Message, StringComparison.Ordinal));

@@ -72,7 +72,7 @@ public class MatchingTests
     [InlineData("risk_tags: {none: [always]}", "", "False")]
     public void An_absent_tag_is_unknown_unless_the_registry_calls_it_optional_or_always_adds_it(string match, string tags, string expected)
     {
-        AJob job = AJob.ToTest().WithTags(tags.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        var job = AJob.ToTest().WithTags(tags.Split(' ', StringSplitOptions.RemoveEmptyEntries));
 
         Assert.Equal(Enum.Parse<Truth>(expected), TruthOf(match, job, "tags: {always: [always], optional: [opt]}"));
     }
@@ -106,7 +106,7 @@ public class MatchingTests
     [InlineData("ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}", Verdict.AllowWithConstraints)]
     public void An_unknown_match_restricts(string decision, Verdict expected)
     {
-        ABundle bundle = ABundle.WithRules(Allow, $"id: a, match: {{labels: {{env: prod}}}}, decision: {decision}");
+        var bundle = ABundle.WithRules(Allow, $"id: a, match: {{labels: {{env: prod}}}}, decision: {decision}");
 
         Assert.Equal(expected, bundle.Decide(AJob.ToTest()).Verdict);
         Assert.Equal(Verdict.Allow, bundle.Decide(AJob.ToTest().WithLabel("env", "dev")).Verdict);
@@ -118,7 +118,7 @@ public class MatchingTests
     [InlineData("ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}")]
     public void An_unknown_match_never_grants(string decision)
     {
-        ABundle bundle = ABundle.WithRules($"id: a, match: {{labels: {{env: prod}}}}, decision: {decision}");
+        var bundle = ABundle.WithRules($"id: a, match: {{labels: {{env: prod}}}}, decision: {decision}");
 
         Assert.Equal(ReasonCodes.NoMatch, bundle.Decide(AJob.ToTest()).Reason);
         Assert.NotEqual(Verdict.Deny, bundle.Decide(AJob.ToTest().WithLabel("env", "prod")).Verdict);
@@ -139,9 +139,11 @@ public class MatchingTests
     /// <summary>True grants and restricts, unknown only restricts, false does neither.</summary>
     private static Truth TruthOf(string match, AJob job, string topic = "idempotent: false")
     {
-        Verdict granting = ABundle.WithRules($"id: a, match: {{{match}}}, decision: ALLOW").AndTopic(topic).Decide(job).Verdict;
-        Verdict denying = ABundle.WithRules(Allow, $"id: a, match: {{{match}}}, decision: DENY").AndTopic(topic).Decide(job).Verdict;
+        var granting = ABundle.WithRules($"id: a, match: {{{match}}}, decision: ALLOW").AndTopic(topic).Decide(job).Verdict;
+        var denying = ABundle.WithRules(Allow, $"id: a, match: {{{match}}}, decision: DENY").AndTopic(topic).Decide(job).Verdict;
 
-        return granting == Verdict.Allow ? Truth.True : denying == Verdict.Deny ? Truth.Unknown : Truth.False;
+        return granting == Verdict.Allow ? Truth.True
+            : denying == Verdict.Deny ? Truth.Unknown
+            : Truth.False;
     }
 }

@@ -1,5 +1,3 @@
-using Dispatcher.Policies;
-
 namespace Dispatcher.UnitTests.Policies;
 
 /// <summary>What a topic says of attempts and faults, and may not say.</summary>
@@ -19,7 +17,7 @@ public sealed class RetryErrorTests
     [InlineData("faults: {unknown: ['http:500']}", "unknown_key")]
     public void A_topic_that_says_it_wrong_does_not_load(string entry, string code)
     {
-        BundleError error = Assert.Single(ABundle.WithRules().AndTopic(entry).Load().Errors);
+        var error = Assert.Single(ABundle.WithRules().AndTopic(entry).Load().Errors);
 
         Assert.Equal((code, "topics.yaml:5"), (error.Code, error.Where));
     }

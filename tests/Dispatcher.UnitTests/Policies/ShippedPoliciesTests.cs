@@ -44,7 +44,7 @@ public class ShippedPoliciesTests
     [Fact]
     public void The_checklists_rules_are_shipped_untouched()
     {
-        byte[] file = File.ReadAllBytes(Path.Combine(Folder(), "rules", "checklist.yaml"));
+        var file = File.ReadAllBytes(Path.Combine(Folder(), "rules", "checklist.yaml"));
 
         Assert.Equal(Checklist.ReplaceLineEndings("\n"), Encoding.UTF8.GetString(file));
     }
@@ -52,7 +52,7 @@ public class ShippedPoliciesTests
     [Fact]
     public void A_destructive_command_in_production_is_denied()
     {
-        Decision decision = Decide(Shell("prod", """["rm","-rf","/srv"]"""));
+        var decision = Decide(Shell("prod", """["rm","-rf","/srv"]"""));
 
         Assert.Equal(Verdict.Deny, decision.Verdict);
         Assert.Equal(["deny-destructive-prod"], decision.Rules);
@@ -62,7 +62,7 @@ public class ShippedPoliciesTests
     [Fact]
     public void A_production_deployment_waits_for_a_person()
     {
-        Decision decision = Decide(Deployment("prod"));
+        var decision = Decide(Deployment("prod"));
 
         Assert.Equal(Verdict.RequireApproval, decision.Verdict);
         Assert.Equal(["approval-prod-write"], decision.Rules);
@@ -74,7 +74,7 @@ public class ShippedPoliciesTests
     [Fact]
     public void An_external_call_is_limited_to_the_two_hosts_though_its_producer_names_no_tag()
     {
-        Decision decision = Decide(AJob.OnTopic("job.integrations.call").WithPayload("""{"url":"https://api.github.com/"}"""));
+        var decision = Decide(AJob.OnTopic("job.integrations.call").WithPayload("""{"url":"https://api.github.com/"}"""));
 
         Assert.Equal(Verdict.AllowWithConstraints, decision.Verdict);
         Assert.Equal(["constrain-external-egress"], decision.Rules);
@@ -86,7 +86,7 @@ public class ShippedPoliciesTests
     [Fact]
     public void Reading_a_repository_is_allowed()
     {
-        Decision decision = Decide(AJob.OnTopic("job.repo.read").WithPayload("""{"repo":"demo","op":"log"}"""));
+        var decision = Decide(AJob.OnTopic("job.repo.read").WithPayload("""{"repo":"demo","op":"log"}"""));
 
         Assert.Equal(Verdict.Allow, decision.Verdict);
         Assert.Equal(["allow-read-only"], decision.Rules);
@@ -106,7 +106,7 @@ public class ShippedPoliciesTests
     [InlineData("""["whoami"]""")]
     public void A_command_that_only_looks_runs_in_development(string command)
     {
-        Decision decision = Decide(Shell("dev", command));
+        var decision = Decide(Shell("dev", command));
 
         Assert.Equal(Verdict.AllowWithConstraints, decision.Verdict);
         Assert.Equal(["dev-shell-readonly"], decision.Rules);
@@ -136,7 +136,7 @@ public class ShippedPoliciesTests
     [InlineData("""["git","rev-parse","HEAD"]""")]
     public void A_command_that_takes_files_is_not_granted_since_it_reads_all_that_the_worker_may(string command)
     {
-        Decision decision = Decide(Shell("dev", command));
+        var decision = Decide(Shell("dev", command));
 
         Assert.Equal(Verdict.Deny, decision.Verdict);
         Assert.Equal(ReasonCodes.NoMatch, decision.Reason);
@@ -158,7 +158,7 @@ public class ShippedPoliciesTests
     [InlineData("""["sort","-o","x"]""")]
     public void A_command_that_might_write_is_not_granted_even_in_development(string command)
     {
-        Decision decision = Decide(Shell("dev", command));
+        var decision = Decide(Shell("dev", command));
 
         Assert.Equal(Verdict.Deny, decision.Verdict);
         Assert.Equal(ReasonCodes.NoMatch, decision.Reason);
@@ -167,7 +167,7 @@ public class ShippedPoliciesTests
     [Fact]
     public void A_producer_cannot_call_a_destructive_command_readonly()
     {
-        Decision decision = Decide(Shell("dev", """["rm","x"]""").WithLabel("command_class", "readonly"));
+        var decision = Decide(Shell("dev", """["rm","x"]""").WithLabel("command_class", "readonly"));
 
         Assert.Equal(Verdict.Deny, decision.Verdict);
         Assert.Equal(ReasonCodes.LabelConflict, decision.Reason);
@@ -178,7 +178,7 @@ public class ShippedPoliciesTests
     [InlineData("staging")]
     public void A_deployment_outside_production_runs_with_a_time_limit(string env)
     {
-        Decision decision = Decide(Deployment(env));
+        var decision = Decide(Deployment(env));
 
         Assert.Equal(Verdict.AllowWithConstraints, decision.Verdict);
         Assert.NotNull(decision.Constraints!.TimeoutMs);
@@ -187,7 +187,10 @@ public class ShippedPoliciesTests
     [Fact]
     public void The_registry_has_the_checklists_four_topics()
     {
-        Assert.Equal(["job.deploy.apply", "job.exec.shell", "job.integrations.call", "job.repo.read"], Shipped.JobClasses.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["job.deploy.apply", "job.exec.shell", "job.integrations.call", "job.repo.read"],
+            Shipped.JobClasses.Keys.Order(StringComparer.Ordinal)
+        );
         Assert.True(Shipped.JobClasses["job.integrations.call"].Idempotent);
         Assert.True(Shipped.JobClasses["job.repo.read"].Idempotent);
         Assert.False(Shipped.JobClasses["job.exec.shell"].Idempotent);
@@ -198,7 +201,7 @@ public class ShippedPoliciesTests
     [Fact]
     public void Lint_has_no_warning_for_them()
     {
-        IReadOnlyList<LintFinding> findings = BundleLint.Check(BundleFolder.Read(Folder()), ABundle.Now);
+        var findings = BundleLint.Check(BundleFolder.Read(Folder()), ABundle.Now);
 
         Assert.DoesNotContain(findings, finding => finding.Severity != LintSeverity.Info);
         Approved.Matches("Policies/Linting/Shipped", findings.Select(finding => finding.ToString()));
@@ -207,7 +210,7 @@ public class ShippedPoliciesTests
     [Fact]
     public void The_shipped_cases_pass_and_would_miss_every_rule()
     {
-        PolicyTestReport report = PolicyTest.Run(BundleFolder.Read(Folder()), ABundle.Now);
+        var report = PolicyTest.Run(BundleFolder.Read(Folder()), ABundle.Now);
 
         Assert.Empty(report.Errors);
         Assert.Empty(report.Cases.Where(test => !test.Passed).SelectMany(test => test.Differences));
@@ -260,7 +263,7 @@ public class ShippedPoliciesTests
 
     private static Bundle Load()
     {
-        BundleLoad load = Bundle.Load(BundleFolder.Read(Folder()));
+        var load = Bundle.Load(BundleFolder.Read(Folder()));
         Assert.Empty(load.Errors);
         return load.Bundle!;
     }

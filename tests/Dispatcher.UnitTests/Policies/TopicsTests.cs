@@ -1,5 +1,3 @@
-using Dispatcher.Policies;
-
 namespace Dispatcher.UnitTests.Policies;
 
 public class TopicsTests
@@ -7,7 +5,7 @@ public class TopicsTests
     [Fact]
     public void What_a_topic_leaves_out_has_a_default()
     {
-        JobClass jobClass = ABundle.WithRules().Build().JobClasses["test.run"];
+        var jobClass = ABundle.WithRules().Build().JobClasses["test.run"];
 
         Assert.Equal("high", jobClass.Risk);
         Assert.False(jobClass.Idempotent);
@@ -35,15 +33,31 @@ public class TopicsTests
 
         Assert.Equal(TimeSpan.FromHours(2), ABundle.WithRules().AndFile("topics.yaml", Long).Build().JobClasses["test.run"].RunWithin);
         Assert.Equal(TimeSpan.FromMinutes(2), ABundle.WithRules().AndFile("topics.yaml", Long).Build().JobClasses["test.other"].RunWithin);
-        Assert.Contains("consumer_timeout", Assert.Single(ABundle.WithRules().AndFile("topics.yaml", Long.Replace("longest_run: 2h", "longest_run: 1h", StringComparison.Ordinal)).Load().Errors).Fix, StringComparison.Ordinal);
+        Assert.Contains(
+            "consumer_timeout",
+            Assert
+                .Single(
+                    ABundle
+                        .WithRules()
+                        .AndFile("topics.yaml", Long.Replace("longest_run: 2h", "longest_run: 1h", StringComparison.Ordinal))
+                        .Load()
+                        .Errors
+                )
+                .Fix,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
     public void A_topic_says_how_its_jobs_run()
     {
-        JobClass jobClass = ABundle.WithRules()
-            .AndTopic("risk: low, idempotent: true, max_attempts: 7, timeouts: {start: 15s, run: 20m, heartbeat: 250ms, overall: 6h}, backoff: {first: 20ms, most: 3s}, faults: {transient: [busy], terminal: ['gone_*']}, tags: {always: [b, a], optional: [c]}")
-            .Build().JobClasses["test.run"];
+        var jobClass = ABundle
+            .WithRules()
+            .AndTopic(
+                "risk: low, idempotent: true, max_attempts: 7, timeouts: {start: 15s, run: 20m, heartbeat: 250ms, overall: 6h}, backoff: {first: 20ms, most: 3s}, faults: {transient: [busy], terminal: ['gone_*']}, tags: {always: [b, a], optional: [c]}"
+            )
+            .Build()
+            .JobClasses["test.run"];
 
         Assert.Equal("test.run", jobClass.Topic);
         Assert.Equal("main", jobClass.Pool);
@@ -56,7 +70,10 @@ public class TopicsTests
         Assert.Equal(TimeSpan.FromMilliseconds(250), jobClass.HeartbeatEvery);
         Assert.Equal(TimeSpan.FromHours(6), jobClass.OverallWithin);
         Assert.Equal((TimeSpan.FromMilliseconds(20), TimeSpan.FromSeconds(3)), (jobClass.FirstPause, jobClass.LongestPause));
-        Assert.Equal((true, false, null), (jobClass.Faults.MayPass("busy", "E"), jobClass.Faults.MayPass("gone_1", "E"), jobClass.Faults.MayPass(null, "E")));
+        Assert.Equal(
+            (true, false, null),
+            (jobClass.Faults.MayPass("busy", "E"), jobClass.Faults.MayPass("gone_1", "E"), jobClass.Faults.MayPass(null, "E"))
+        );
         Assert.Equal(["a", "b"], jobClass.Tags);
         Assert.Equal(["c"], jobClass.OptionalTags);
     }

@@ -13,10 +13,18 @@ public sealed class ProcessBeatTests
         var beat = server.Get<ProcessBeat>();
 
         await beat.StartAsync(TestContext.Current.CancellationToken);
-        var process = Assert.Single((await server.AskAsync("GET", "/api/policies/", ACaller.With(Role.Operator))).Body.GetProperty("processes").EnumerateArray());
-        Assert.Equal((Environment.ProcessId, Environment.MachineName), (process.GetProperty("pid").GetInt32(), process.GetProperty("host").GetString()));
+        var process = Assert.Single(
+            (await server.AskAsync("GET", "/api/policies/", ACaller.With(Role.Operator))).Body.GetProperty("processes").EnumerateArray()
+        );
+        Assert.Equal(
+            (Environment.ProcessId, Environment.MachineName),
+            (process.GetProperty("pid").GetInt32(), process.GetProperty("host").GetString())
+        );
 
         await beat.StopAsync(TestContext.Current.CancellationToken);
-        Assert.Equal(0, (await server.AskAsync("GET", "/api/policies/", ACaller.With(Role.Operator))).Body.GetProperty("processes").GetArrayLength());
+        Assert.Equal(
+            0,
+            (await server.AskAsync("GET", "/api/policies/", ACaller.With(Role.Operator))).Body.GetProperty("processes").GetArrayLength()
+        );
     }
 }

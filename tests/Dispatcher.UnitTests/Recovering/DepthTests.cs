@@ -28,25 +28,35 @@ public sealed class DepthTests
 
         // Intake, bare and in the envelope of MassTransit.
         var bare = ASubmission.WithPayload(payload);
-        var wrapped = ASubmission.Of($"{{\"message\":{Encoding.UTF8.GetString(bare.Body)}}}")
+        var wrapped = ASubmission
+            .Of($"{{\"message\":{Encoding.UTF8.GetString(bare.Body)}}}")
             .From(source => source with { ContentType = "application/vnd.masstransit+json" });
         var job = wrapped.Job();
         Assert.Equal(payload, Encoding.UTF8.GetString(bare.Job().Payload));
 
         // Dispatch to worker.
-        var running = AJob.ToTest().Running().Stored with { Payload = job.Payload };
+        var running = AJob.ToTest().Running().Stored with
+        {
+            Payload = job.Payload,
+        };
         var check = Delivered(WorkBody.Of(running, idempotent: true), running);
         Assert.Equal(PermitFault.None, check.Fault);
 
         // Worker to recovery.
-        var outcome = AnOutcome.Of(AJob.ToTest().Running(), OutcomeKind.Succeeded) with { Result = check.Message!.Payload };
+        var outcome = AnOutcome.Of(AJob.ToTest().Running(), OutcomeKind.Succeeded) with
+        {
+            Result = check.Message!.Payload,
+        };
         var recorded = Assert.Single(Sent(outcome).Outcomes);
         var after = Recovery.Of(running, recorded, AJob.Around("idempotent: true")).After;
         Assert.Equal((JobState.Succeeded, payload), (after.State, Encoding.UTF8.GetString(after.Result!)));
 
         // The reply to the producer.
         await using var server = await AServer.MigratedAsync();
-        var final = JsonSerializer.Deserialize(server.Get<JobEvents>().Final(after, "reply.billing.1", null).Body, WireJson.Default.JobEvent)!;
+        var final = JsonSerializer.Deserialize(
+            server.Get<JobEvents>().Final(after, "reply.billing.1", null).Body,
+            WireJson.Default.JobEvent
+        )!;
         Assert.Equal(payload, final.Result!.Value.GetRawText());
 
         // The API, to a reader with the common limit.
@@ -80,11 +90,21 @@ public sealed class DepthTests
     private static PermitCheck Delivered(byte[] body, Job job)
     {
         var hash = Convert.ToHexStringLower(SHA256.HashData(body));
-        var claims = new PermitClaims { Jti = Guid.CreateVersion7(), Sub = job.JobId, Att = job.Attempt, Aud = "main", Exp = long.MaxValue, Bh = hash };
+        var claims = new PermitClaims
+        {
+            Jti = Guid.CreateVersion7(),
+            Sub = job.JobId,
+            Att = job.Attempt,
+            Aud = "main",
+            Exp = long.MaxValue,
+            Bh = hash,
+        };
         var part = Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(claims, WireJson.Default.PermitClaims));
         return PermitCheck.Of(body, $"h.{part}.s", "main");
     }
 
     private static string Nested(int levels, string open, string close) =>
-        string.Concat(Enumerable.Repeat(open, levels - 1)) + (open == "[" ? "[]" : "{}") + string.Concat(Enumerable.Repeat(close, levels - 1));
+        string.Concat(Enumerable.Repeat(open, levels - 1))
+        + (open == "[" ? "[]" : "{}")
+        + string.Concat(Enumerable.Repeat(close, levels - 1));
 }

@@ -15,23 +15,23 @@ public sealed class OutcomeBodyTests
     /// written down.
     /// </summary>
     public static TheoryData<string> BadResults =>
-    [
-        Nested(JsonLimits.DeepestValue + 1),
-        Nested(JsonLimits.DeepestBody),
-        Nested(10_000),
-        "{\"a\":1,\"a\":2}",
-        "{\"text\":\"\\ud83d\"}",
-        "{\"\\ud83d\":1,\"b\":2}",
-        "\"\u00ff\"",
-        "NaN",
-        "-Infinity",
-        "{\"a\":1,}",
-        "[1,2}",
-        "/* none */ 1",
-        "\"a line\nbreak\"",
-        "",
-        "\"\u00ed\u00a0\u0080\"",
-    ];
+        [
+            Nested(JsonLimits.DeepestValue + 1),
+            Nested(JsonLimits.DeepestBody),
+            Nested(10_000),
+            "{\"a\":1,\"a\":2}",
+            "{\"text\":\"\\ud83d\"}",
+            "{\"\\ud83d\":1,\"b\":2}",
+            "\"\u00ff\"",
+            "NaN",
+            "-Infinity",
+            "{\"a\":1,}",
+            "[1,2}",
+            "/* none */ 1",
+            "\"a line\nbreak\"",
+            "",
+            "\"\u00ed\u00a0\u0080\"",
+        ];
 
     [Fact]
     public void A_batch_is_read_whole()
@@ -47,18 +47,30 @@ public sealed class OutcomeBodyTests
     [Fact]
     public void U0000_in_a_result_or_a_fault_keeps_no_outcome_away()
     {
-        var (reading, errors) = Read(Json(AnOutcome.Succeeded(Running, "\"a\\u0000b\""), AnOutcome.Faulted(Running, message: "a\0b"), AnOutcome.Succeeded(Running, "1")));
+        var (reading, errors) = Read(
+            Json(
+                AnOutcome.Succeeded(Running, "\"a\\u0000b\""),
+                AnOutcome.Faulted(Running, message: "a\0b"),
+                AnOutcome.Succeeded(Running, "1")
+            )
+        );
 
         Assert.Empty(errors);
         Assert.Equal(3, reading.Outcomes.Count);
-        Assert.Equal("\"a\\u0000b\"", Encoding.UTF8.GetString(Recovery.Of(Running.Stored, reading.Outcomes[0], AJob.Around("idempotent: true")).After.Result!));
+        Assert.Equal(
+            "\"a\\u0000b\"",
+            Encoding.UTF8.GetString(Recovery.Of(Running.Stored, reading.Outcomes[0], AJob.Around("idempotent: true")).After.Result!)
+        );
     }
 
     [Theory]
     [MemberData(nameof(BadResults))]
     public void A_result_that_cannot_be_stored_is_a_terminal_fault_of_its_own_job_alone(string result)
     {
-        var body = Encoding.Latin1.GetBytes(Json(AnOutcome.Succeeded(Running, "1"), AnOutcome.Succeeded(Running, "\"here\""), AnOutcome.Faulted(Running)).Replace("\"here\"", result, StringComparison.Ordinal));
+        var body = Encoding.Latin1.GetBytes(
+            Json(AnOutcome.Succeeded(Running, "1"), AnOutcome.Succeeded(Running, "\"here\""), AnOutcome.Faulted(Running))
+                .Replace("\"here\"", result, StringComparison.Ordinal)
+        );
 
         var (reading, errors) = Read(body);
 
@@ -78,7 +90,10 @@ public sealed class OutcomeBodyTests
     {
         var (reading, _) = Read(Json(AnOutcome.Succeeded(Running, "[1e999]")));
 
-        Assert.Equal("[1e999]", Encoding.UTF8.GetString(Recovery.Of(Running.Stored, reading.Outcomes[0], AJob.Around("idempotent: true")).After.Result!));
+        Assert.Equal(
+            "[1e999]",
+            Encoding.UTF8.GetString(Recovery.Of(Running.Stored, reading.Outcomes[0], AJob.Around("idempotent: true")).After.Result!)
+        );
     }
 
     [Theory]
@@ -91,10 +106,14 @@ public sealed class OutcomeBodyTests
     [InlineData("\"\\ud800\"")]
     [InlineData("{\"job_id\":\"0197f3a0-0000-7000-8000-000000000001\",\"attempt\":1}")]
     [InlineData("{\"job_id\":1,\"attempt\":1,\"run_id\":\"0197f3a0-0000-7000-8000-000000000001\"}")]
-    [InlineData("{\"job_id\":\"0197f3a0-0000-7000-8000-000000000001\",\"attempt\":1,\"attempt\":2,\"run_id\":\"0197f3a0-0000-7000-8000-000000000001\"}")]
+    [InlineData(
+        "{\"job_id\":\"0197f3a0-0000-7000-8000-000000000001\",\"attempt\":1,\"attempt\":2,\"run_id\":\"0197f3a0-0000-7000-8000-000000000001\"}"
+    )]
     public void What_names_no_run_is_refused_by_itself(string element)
     {
-        var (reading, errors) = Read(Json(AnOutcome.Succeeded(Running, "1"), AnOutcome.Faulted(Running)).Replace("},{", $"}},{element},{{", StringComparison.Ordinal));
+        var (reading, errors) = Read(
+            Json(AnOutcome.Succeeded(Running, "1"), AnOutcome.Faulted(Running)).Replace("},{", $"}},{element},{{", StringComparison.Ordinal)
+        );
 
         Assert.Empty(errors);
         Assert.Equal(2, reading.Outcomes.Count);
@@ -139,7 +158,8 @@ public sealed class OutcomeBodyTests
     [InlineData("message")]
     public void A_fault_with_a_null_in_it_is_a_terminal_fault_of_its_job(string member)
     {
-        var json = Json(AnOutcome.Faulted(Running)).Replace(member == "type" ? "\"System.IO.IOException\"" : "\"It broke.\"", "null", StringComparison.Ordinal);
+        var json = Json(AnOutcome.Faulted(Running))
+            .Replace(member == "type" ? "\"System.IO.IOException\"" : "\"It broke.\"", "null", StringComparison.Ordinal);
 
         Assert.Equal("bad_result", Assert.Single(Read(json).Reading.Outcomes).Fault!.Code);
     }
@@ -174,9 +194,11 @@ public sealed class OutcomeBodyTests
 
     private static string Nested(int levels) => new string('[', levels) + new string(']', levels);
 
-    private static string Json(params AttemptOutcome[] outcomes) => JsonSerializer.Serialize(new OutcomeBatch { Outcomes = outcomes }, WireJson.Default.OutcomeBatch);
+    private static string Json(params AttemptOutcome[] outcomes) =>
+        JsonSerializer.Serialize(new OutcomeBatch { Outcomes = outcomes }, WireJson.Default.OutcomeBatch);
 
-    private static (OutcomeReading Reading, IReadOnlyList<InputError> Errors) Read(string body, string? userId = "main-worker") => Read(Encoding.UTF8.GetBytes(body), userId);
+    private static (OutcomeReading Reading, IReadOnlyList<InputError> Errors) Read(string body, string? userId = "main-worker") =>
+        Read(Encoding.UTF8.GetBytes(body), userId);
 
     private static (OutcomeReading Reading, IReadOnlyList<InputError> Errors) Read(byte[] body, string? userId = "main-worker")
     {

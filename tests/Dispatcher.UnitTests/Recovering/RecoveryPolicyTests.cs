@@ -6,7 +6,8 @@ namespace Dispatcher.UnitTests.Recovering;
 /// <summary>The table of <c>policies/README.md</c>, "Faults".</summary>
 public sealed class RecoveryPolicyTests
 {
-    private const string Faults = "faults: { transient: ['http:409', 'stock_*', 'My.BusyException'], terminal: ['http:503', 'stock_gone', 'exit:*'] }";
+    private const string Faults =
+        "faults: { transient: ['http:409', 'stock_*', 'My.BusyException'], terminal: ['http:503', 'stock_gone', 'exit:*'] }";
     private static readonly AJob Running = AJob.ToTest().Running();
 
     [Theory]
@@ -48,7 +49,17 @@ public sealed class RecoveryPolicyTests
     [InlineData(false, null, null, "E", "DeadLetter unknown")]
     public void A_fault_leads_where_the_table_says(bool idempotent, string? said, string? code, string type, string expected)
     {
-        var decision = Decide(Running, new Fault { Class = said, Code = code, Type = type, Message = "It broke." }, $"idempotent: {(idempotent ? "true" : "false")}, max_attempts: 9, {Faults}");
+        var decision = Decide(
+            Running,
+            new Fault
+            {
+                Class = said,
+                Code = code,
+                Type = type,
+                Message = "It broke.",
+            },
+            $"idempotent: {(idempotent ? "true" : "false")}, max_attempts: 9, {Faults}"
+        );
 
         Assert.Equal(expected, $"{decision.Action} {decision.FaultClass}");
     }
@@ -56,7 +67,13 @@ public sealed class RecoveryPolicyTests
     [Fact]
     public void A_result_that_cannot_be_stored_is_terminal_whatever_the_topic_says()
     {
-        var fault = new Fault { Class = "terminal", Code = "bad_result", Type = "E", Message = "It broke." };
+        var fault = new Fault
+        {
+            Class = "terminal",
+            Code = "bad_result",
+            Type = "E",
+            Message = "It broke.",
+        };
 
         var decision = Decide(Running, fault, "idempotent: true, max_attempts: 9, faults: { transient: ['bad_*'] }");
 
@@ -86,9 +103,21 @@ public sealed class RecoveryPolicyTests
     [InlineData(3, 3, "lost", "DeadLetter")]
     [InlineData(3, 1, "lost", "Retry")]
     [InlineData(1, 0, null, "DeadLetter")]
-    public void A_last_attempt_that_is_lost_is_repeated_once_alone(int attempts, int spent, string? before, string action) => Assert.Equal(
-        action,
-        Decide(Running.With(job => job with { Spent = spent, FaultClass = before }), new Fault { Type = "worker_lost", Code = "worker_lost", Message = "Gone." }, $"idempotent: true, max_attempts: {attempts}").Action.ToString());
+    public void A_last_attempt_that_is_lost_is_repeated_once_alone(int attempts, int spent, string? before, string action) =>
+        Assert.Equal(
+            action,
+            Decide(
+                Running.With(job => job with { Spent = spent, FaultClass = before }),
+                new Fault
+                {
+                    Type = "worker_lost",
+                    Code = "worker_lost",
+                    Message = "Gone.",
+                },
+                $"idempotent: true, max_attempts: {attempts}"
+            )
+                .Action.ToString()
+        );
 
     [Theory]
     [InlineData(0, 500, 1_000)]
@@ -98,8 +127,16 @@ public sealed class RecoveryPolicyTests
     [InlineData(40, 2_500, 5_000)]
     public void The_pause_doubles_up_to_its_most_and_varies_by_a_half(int spent, int least, int most)
     {
-        var pauses = Enumerable.Range(0, 200)
-            .Select(_ => Decide(Running.With(job => job with { JobId = Guid.NewGuid(), Spent = spent }), Transient, "idempotent: true, max_attempts: 100, backoff: { first: 1s, most: 5s }").Pause).ToList();
+        var pauses = Enumerable
+            .Range(0, 200)
+            .Select(_ =>
+                Decide(
+                    Running.With(job => job with { JobId = Guid.NewGuid(), Spent = spent }),
+                    Transient,
+                    "idempotent: true, max_attempts: 100, backoff: { first: 1s, most: 5s }"
+                ).Pause
+            )
+            .ToList();
 
         Assert.All(pauses, pause => Assert.InRange(pause, TimeSpan.FromMilliseconds(least), TimeSpan.FromMilliseconds(most)));
         Assert.True(pauses.Max() - pauses.Min() > TimeSpan.FromMilliseconds((most - least) * 0.8), "The pauses hardly vary.");
@@ -147,9 +184,28 @@ public sealed class RecoveryPolicyTests
     [InlineData(null, "cancelled", "Cancel")]
     [InlineData("terminal", "in_doubt", "DeadLetter")]
     public void A_job_that_was_to_be_cancelled_is_not_tried_again(string? said, string? code, string action) =>
-        Assert.Equal(action, Decide(Running.CancelRequested(), new Fault { Class = said, Code = code, Type = "E", Message = "It broke." }).Action.ToString());
+        Assert.Equal(
+            action,
+            Decide(
+                Running.CancelRequested(),
+                new Fault
+                {
+                    Class = said,
+                    Code = code,
+                    Type = "E",
+                    Message = "It broke.",
+                }
+            )
+                .Action.ToString()
+        );
 
-    private static Fault Transient => new() { Class = "transient", Type = "E", Message = "It broke." };
+    private static Fault Transient =>
+        new()
+        {
+            Class = "transient",
+            Type = "E",
+            Message = "It broke.",
+        };
 
     private static Fault Unknown => new() { Type = "E", Message = "It broke." };
 

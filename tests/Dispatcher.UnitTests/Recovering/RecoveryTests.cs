@@ -17,7 +17,10 @@ public sealed class RecoveryTests
     {
         var move = Of(Running, AnOutcome.Succeeded(Running, """{ "n": 1e2 }"""));
 
-        Assert.Equal((JobState.Succeeded, """{ "n": 1e2 }""", false), (move.After.State, Encoding.UTF8.GetString(move.After.Result!), move.After.ResultTruncated));
+        Assert.Equal(
+            (JobState.Succeeded, """{ "n": 1e2 }""", false),
+            (move.After.State, Encoding.UTF8.GetString(move.After.Result!), move.After.ResultTruncated)
+        );
         Assert.Equal("succeeded", move.Entry!.Kind);
         Assert.Empty(move.Outbox);
         Assert.Null(move.DeadLetter);
@@ -42,7 +45,10 @@ public sealed class RecoveryTests
         Assert.Equal(cut, after.ResultTruncated);
         using var stored = JsonDocument.Parse(after.Result!);
         Assert.Equal(cut ? JsonValueKind.Object : JsonValueKind.String, stored.RootElement.ValueKind);
-        Assert.True(!cut || (stored.RootElement.GetProperty("truncated").GetBoolean() && stored.RootElement.GetProperty("bytes").GetInt32() == bytes));
+        Assert.True(
+            !cut
+                || (stored.RootElement.GetProperty("truncated").GetBoolean() && stored.RootElement.GetProperty("bytes").GetInt32() == bytes)
+        );
         Assert.True(after.Result!.Length <= 65_536);
     }
 
@@ -68,8 +74,14 @@ public sealed class RecoveryTests
     {
         var move = Of(Running, AnOutcome.Faulted(Running, "terminal"));
 
-        Assert.Equal((JobState.DeadLettered, "terminal", "faulted", 1), (move.After.State, move.After.FaultClass, move.Entry!.Kind, move.After.Spent));
-        Assert.Equal(("terminal", "team", 1, Running.Stored.JobId), (move.DeadLetter!.FaultClass, move.DeadLetter.Owner, move.DeadLetter.Attempt, move.DeadLetter.JobId));
+        Assert.Equal(
+            (JobState.DeadLettered, "terminal", "faulted", 1),
+            (move.After.State, move.After.FaultClass, move.Entry!.Kind, move.After.Spent)
+        );
+        Assert.Equal(
+            ("terminal", "team", 1, Running.Stored.JobId),
+            (move.DeadLetter!.FaultClass, move.DeadLetter.Owner, move.DeadLetter.Attempt, move.DeadLetter.JobId)
+        );
     }
 
     [Fact]
@@ -78,11 +90,17 @@ public sealed class RecoveryTests
         var move = Of(Running, AnOutcome.Faulted(Running, "transient"));
 
         var pause = TimeSpan.FromMicroseconds(move.After.ReadyAt - AJob.Micros(AJob.Noon));
-        Assert.Equal((JobState.Retrying, "transient", "faulted", 1), (move.After.State, move.After.FaultClass, move.Entry!.Kind, move.After.Spent));
+        Assert.Equal(
+            (JobState.Retrying, "transient", "faulted", 1),
+            (move.After.State, move.After.FaultClass, move.Entry!.Kind, move.After.Spent)
+        );
         Assert.InRange(pause, TimeSpan.FromMilliseconds(500), TimeSpan.FromMilliseconds(1000));
         Assert.Null(move.DeadLetter);
         var wake = Assert.Single(move.Outbox);
-        Assert.Equal(("dispatcher.server.retry", "5s", true, (long?)move.After.ReadyAt), (wake.Exchange, wake.RoutingKey, wake.Mandatory, wake.ExpiresAt));
+        Assert.Equal(
+            ("dispatcher.server.retry", "5s", true, (long?)move.After.ReadyAt),
+            (wake.Exchange, wake.RoutingKey, wake.Mandatory, wake.ExpiresAt)
+        );
         Assert.Equal(["main"], JsonSerializer.Deserialize<DispatchWake>(wake.Body)!.Pools);
     }
 
@@ -93,8 +111,14 @@ public sealed class RecoveryTests
 
         var copy = Assert.Single(move.Outbox);
         var body = JsonSerializer.Deserialize(copy.Body, WireJson.Default.DeadLetterCopy)!;
-        Assert.Equal((Exchanges.DeadLetter, "team.test.run", MessageTypes.DeadLetter, true), (copy.Exchange, copy.RoutingKey, copy.Type, copy.Mandatory));
-        Assert.Equal((move.DeadLetter!.DeadLetterId, copy.MessageId, "terminal", "It broke."), (body.DeadLetterId, body.DeadLetterId, body.FaultClass, body.Fault!.Message));
+        Assert.Equal(
+            (Exchanges.DeadLetter, "team.test.run", MessageTypes.DeadLetter, true),
+            (copy.Exchange, copy.RoutingKey, copy.Type, copy.Mandatory)
+        );
+        Assert.Equal(
+            (move.DeadLetter!.DeadLetterId, copy.MessageId, "terminal", "It broke."),
+            (body.DeadLetterId, body.DeadLetterId, body.FaultClass, body.Fault!.Message)
+        );
     }
 
     [Fact]
@@ -125,8 +149,10 @@ public sealed class RecoveryTests
     [Theory]
     [InlineData("terminal", JobState.DeadLettered)]
     [InlineData("transient", JobState.Cancelled)]
-    public void Another_fault_of_a_job_that_was_to_be_cancelled_is_still_a_fault_unless_it_would_be_tried_again(string said, JobState state) =>
-        Assert.Equal(state, Of(Running.CancelRequested(), AnOutcome.Faulted(Running, said, "exit:1")).After.State);
+    public void Another_fault_of_a_job_that_was_to_be_cancelled_is_still_a_fault_unless_it_would_be_tried_again(
+        string said,
+        JobState state
+    ) => Assert.Equal(state, Of(Running.CancelRequested(), AnOutcome.Faulted(Running, said, "exit:1")).After.State);
 
     [Fact]
     public void What_is_kept_of_a_fault_is_short_and_has_no_U0000()
@@ -155,7 +181,9 @@ public sealed class RecoveryTests
     [Fact]
     public void An_attempt_that_nobody_claimed_costs_nothing_and_keeps_its_place_in_line()
     {
-        var job = AJob.ToTest().Running().With(job => job with { State = JobState.Dispatched, ReadyAt = 17, GiveUpAt = 18, Spent = 1, FaultClass = "transient" });
+        var job = AJob.ToTest()
+            .Running()
+            .With(job => job with { State = JobState.Dispatched, ReadyAt = 17, GiveUpAt = 18, Spent = 1, FaultClass = "transient" });
 
         var move = Recovery.Unclaimed(job.Stored, AJob.Around(Class));
 
@@ -177,7 +205,10 @@ public sealed class RecoveryTests
     {
         var move = Lost(Running, Class)!;
 
-        Assert.Equal((JobState.Retrying, "fenced", "lost", 1), (move.After.State, move.Entry!.Kind, move.After.FaultClass, move.Outbox.Count));
+        Assert.Equal(
+            (JobState.Retrying, "fenced", "lost", 1),
+            (move.After.State, move.Entry!.Kind, move.After.FaultClass, move.Outbox.Count)
+        );
         Assert.Null(move.After.RunUntil);
     }
 
@@ -200,7 +231,8 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_lost_run_of_a_job_to_be_cancelled_ends_it() => Assert.Equal(JobState.Cancelled, Lost(Running.CancelRequested(), Class)!.After.State);
+    public void A_lost_run_of_a_job_to_be_cancelled_ends_it() =>
+        Assert.Equal(JobState.Cancelled, Lost(Running.CancelRequested(), Class)!.After.State);
 
     [Theory]
     [InlineData(0, false)]

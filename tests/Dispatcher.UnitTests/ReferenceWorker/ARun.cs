@@ -25,7 +25,11 @@ internal sealed class ARun : IDisposable
         Root = Directory.CreateTempSubdirectory("run-").FullName;
         Settings = new ReferenceWorkerOptions { RepoRoot = Root, ShellRoot = Root };
         Programs = new Programs(Log);
-        _store = EffectStore.Open(Path.Combine(Directory.CreateDirectory(Root + "-store").FullName, "effects.db"), TimeProvider.System, NullLogger.Instance);
+        _store = EffectStore.Open(
+            Path.Combine(Directory.CreateDirectory(Root + "-store").FullName, "effects.db"),
+            TimeProvider.System,
+            NullLogger.Instance
+        );
     }
 
     public string Root { get; }
@@ -110,6 +114,11 @@ internal sealed class LogLines : ILogger<Programs>
 
     public bool IsEnabled(LogLevel logLevel) => true;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-        _lines.Enqueue(formatter(state, exception));
+    public void Log<TState>(
+        LogLevel logLevel,
+        EventId eventId,
+        TState state,
+        Exception? exception,
+        Func<TState, Exception?, string> formatter
+    ) => _lines.Enqueue(formatter(state, exception));
 }

@@ -60,9 +60,15 @@ public sealed class CallTests : IAsyncLifetime
     [InlineData("POST", "\"a\"", """{"Content-Type": "text/plain; charset=latin-1"}""", "charset latin-1")]
     [InlineData("POST", "\"a\"", """{"Content-Encoding": "gzip"}""", "Content-Encoding")]
     [InlineData("BREW", "", "{}", "'method' must be one of")]
-    public async Task A_call_that_cannot_be_sent_is_a_terminal_fault_before_anything_is_sent(string method, string body, string headers, string why)
+    public async Task A_call_that_cannot_be_sent_is_a_terminal_fault_before_anything_is_sent(
+        string method,
+        string body,
+        string headers,
+        string why
+    )
     {
-        var payload = $$"""{"url": "{{Url(_one, "/charge")}}", "method": "{{method}}", "headers": {{headers}}{{(body.Length == 0 ? "" : ", \"body\": " + body)}}}""";
+        var payload =
+            $$"""{"url": "{{Url(_one, "/charge")}}", "method": "{{method}}", "headers": {{headers}}{{(body.Length == 0 ? "" : ", \"body\": " + body)}}}""";
 
         var fault = await Allowed(_one).With(payload).FaultOf(Handler);
 
@@ -76,24 +82,36 @@ public sealed class CallTests : IAsyncLifetime
     [InlineData("http://a..b/")]
     [InlineData("http://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.org/")]
     public async Task An_address_that_nothing_can_have_is_a_bad_payload(string url) =>
-        Assert.Equal("bad_payload", (await _run.Constrained(new Constraints { AllowedHosts = ["h"] }).With(JsonSerializer.Serialize(new { url })).FaultOf(Handler)).Code);
+        Assert.Equal(
+            "bad_payload",
+            (
+                await _run.Constrained(new Constraints { AllowedHosts = ["h"] })
+                    .With(JsonSerializer.Serialize(new { url }))
+                    .FaultOf(Handler)
+            ).Code
+        );
 
     [Fact]
     public async Task Headers_of_the_body_and_of_the_call_arrive_as_they_were_given()
     {
-        var payload = $$"""{"url": "{{Url(_one, "/charge")}}", "method": "POST", "body": "a", "headers": {"Content-Type": "text/csv; charset=utf-8", "Expires": "0", "X-A": "b c"} }""";
+        var payload =
+            $$"""{"url": "{{Url(_one, "/charge")}}", "method": "POST", "body": "a", "headers": {"Content-Type": "text/csv; charset=utf-8", "Expires": "0", "X-A": "b c"} }""";
 
         await Allowed(_one).With(payload).By(Handler);
 
         var seen = Assert.Single(_seen);
-        Assert.Equal(("text/csv; charset=utf-8", "0", "b c"), (seen.ContentType.ToString(), seen["Expires"].ToString(), seen["X-A"].ToString()));
+        Assert.Equal(
+            ("text/csv; charset=utf-8", "0", "b c"),
+            (seen.ContentType.ToString(), seen["Expires"].ToString(), seen["X-A"].ToString())
+        );
     }
 
     [Fact]
     public async Task A_proxy_is_used_only_where_the_operator_names_it_and_never_for_this_machine()
     {
         using var named = new EgressClient(Options.Create(new ReferenceWorkerOptions { EgressProxy = new Uri(_one.Urls.Single()) }));
-        var elsewhere = _run.Constrained(new Constraints { AllowedHosts = ["nowhere.invalid"] }).With("""{"url": "http://nowhere.invalid/hello"}""");
+        var elsewhere = _run.Constrained(new Constraints { AllowedHosts = ["nowhere.invalid"] })
+            .With("""{"url": "http://nowhere.invalid/hello"}""");
         var before = HttpClient.DefaultProxy;
 
         // What the runtime makes of HTTP_PROXY. Other tests run meanwhile: it is for one host only.

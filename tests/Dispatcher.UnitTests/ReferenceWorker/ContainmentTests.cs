@@ -15,15 +15,17 @@ public sealed class ContainmentTests : IDisposable
     public ContainmentTests() => Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux runs programs.");
 
     /// <summary>Ways of a process to leave its parent, its session, its environment and its pipes behind.</summary>
-    public static TheoryData<string> Hidden => new(
-        "sh -c 'touch up; sleep 301 & wait' & ",
-        "setsid env -i sh -c 'touch up; sleep 301' & ",
-        "(setsid env -i sh -c '(touch up; sleep 301 &)' &) ; ",
-        "nohup setsid env -i sh -c 'touch up; exec sleep 301' < /dev/null > /dev/null 2>&1 & ",
-        "setsid env -i sh -c 'exec <&- >&- 2>&-; trap \"\" HUP INT TERM; touch up; sleep 301' & ",
-        "setsid env -i sh -c 'touch up; kill -STOP $$' & ",
-        // Each process starts the next one and ends, so that none lives for long.
-        "setsid env -i sh -c 'hop() { [ -e stop ] || (hop &) ; }; touch up; hop' & ");
+    public static TheoryData<string> Hidden =>
+        new(
+            "sh -c 'touch up; sleep 301 & wait' & ",
+            "setsid env -i sh -c 'touch up; sleep 301' & ",
+            "(setsid env -i sh -c '(touch up; sleep 301 &)' &) ; ",
+            "nohup setsid env -i sh -c 'touch up; exec sleep 301' < /dev/null > /dev/null 2>&1 & ",
+            "setsid env -i sh -c 'exec <&- >&- 2>&-; trap \"\" HUP INT TERM; touch up; sleep 301' & ",
+            "setsid env -i sh -c 'touch up; kill -STOP $$' & ",
+            // Each process starts the next one and ends, so that none lives for long.
+            "setsid env -i sh -c 'hop() { [ -e stop ] || (hop &) ; }; touch up; hop' & "
+        );
 
     private ShellHandler Handler => new(_run.Programs, _run.Options);
 
@@ -169,10 +171,11 @@ public sealed class ContainmentTests : IDisposable
 
     /// <summary>The processes of this run: those whose working folder is its root. One that has ended has none.</summary>
     private List<string> Processes() =>
-    [
-        .. Directory.EnumerateDirectories("/proc")
-            .Where(folder => int.TryParse(Path.GetFileName(folder), out _) && FolderOf(folder) == _run.Root),
-    ];
+        [
+            .. Directory
+                .EnumerateDirectories("/proc")
+                .Where(folder => int.TryParse(Path.GetFileName(folder), out _) && FolderOf(folder) == _run.Root),
+        ];
 
     private static string? FolderOf(string process)
     {

@@ -7,13 +7,14 @@ public sealed class DeployHandlerTests : IDisposable
 {
     private readonly ARun _run = new();
 
-    public DeployHandlerTests() => _run.Settings.Recipes["web"] = new Recipe
-    {
-        Env = "prod",
-        Command = ["sh", "-c", "echo \"$0 to $TARGET in $(pwd)\"", "web-{version}"],
-        WorkingFolder = _run.Root,
-        Environment = new Dictionary<string, string> { ["TARGET"] = "blue" },
-    };
+    public DeployHandlerTests() =>
+        _run.Settings.Recipes["web"] = new Recipe
+        {
+            Env = "prod",
+            Command = ["sh", "-c", "echo \"$0 to $TARGET in $(pwd)\"", "web-{version}"],
+            WorkingFolder = _run.Root,
+            Environment = new Dictionary<string, string> { ["TARGET"] = "blue" },
+        };
 
     private DeployHandler Handler => new(_run.Programs, _run.Options);
 
@@ -39,7 +40,11 @@ public sealed class DeployHandlerTests : IDisposable
         Assert.DoesNotContain("hunter2", fault.Message + result.GetRawText(), StringComparison.Ordinal);
         Assert.Equal("done\n", result.GetProperty("stdout").GetString());
         Assert.Contains("password=hunter2", _run.Log.Text, StringComparison.Ordinal);
-        Assert.Contains(System.Text.RegularExpressions.Regex.Match(fault.Message, "run ([0-9a-f-]{36})").Groups[1].Value, _run.Log.Text, StringComparison.Ordinal);
+        Assert.Contains(
+            System.Text.RegularExpressions.Regex.Match(fault.Message, "run ([0-9a-f-]{36})").Groups[1].Value,
+            _run.Log.Text,
+            StringComparison.Ordinal
+        );
     }
 
     [Theory]
@@ -64,9 +69,15 @@ public sealed class DeployHandlerTests : IDisposable
 
     [Fact]
     public async Task Refuses_an_unknown_recipe() =>
-        Assert.Equal("unknown_recipe", (await _run.With("""{"recipe": "db", "version": "1"}""").Labelled("env", "prod").FaultOf(Handler)).Code);
+        Assert.Equal(
+            "unknown_recipe",
+            (await _run.With("""{"recipe": "db", "version": "1"}""").Labelled("env", "prod").FaultOf(Handler)).Code
+        );
 
     [Fact]
     public async Task Refuses_a_command_from_the_message() =>
-        Assert.Equal("bad_payload", (await _run.With("""{"recipe": "web", "version": "1", "command": ["ls"]}""").Labelled("env", "prod").FaultOf(Handler)).Code);
+        Assert.Equal(
+            "bad_payload",
+            (await _run.With("""{"recipe": "web", "version": "1", "command": ["ls"]}""").Labelled("env", "prod").FaultOf(Handler)).Code
+        );
 }

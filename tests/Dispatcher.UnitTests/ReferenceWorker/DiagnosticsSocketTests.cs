@@ -14,11 +14,8 @@ public sealed class DiagnosticsSocketTests : IDisposable
     public DiagnosticsSocketTests() => Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux runs programs.");
 
     /// <summary>By its own executable, and by <c>dotnet</c>.</summary>
-    public static TheoryData<string, string> Starts => new()
-    {
-        { Compiled("Dispatcher.ReferenceWorker"), "" },
-        { "dotnet", Compiled("Dispatcher.ReferenceWorker.dll") },
-    };
+    public static TheoryData<string, string> Starts =>
+        new() { { Compiled("Dispatcher.ReferenceWorker"), "" }, { "dotnet", Compiled("Dispatcher.ReferenceWorker.dll") } };
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
@@ -75,10 +72,18 @@ public sealed class DiagnosticsSocketTests : IDisposable
 
     /// <summary>Nothing listens at these addresses: the worker starts, and tries again until it is stopped.</summary>
     private string[] WorkerArguments =>
-    [
-        "--rabbitmq", "amqp://u:p@127.0.0.1:1/", "--url", "http://127.0.0.1:1", "--api-key", "k",
-        "--pools", "shell", "--shell-root", _folder,
-    ];
+        [
+            "--rabbitmq",
+            "amqp://u:p@127.0.0.1:1/",
+            "--url",
+            "http://127.0.0.1:1",
+            "--api-key",
+            "k",
+            "--pools",
+            "shell",
+            "--shell-root",
+            _folder,
+        ];
 
     private static string Compiled(string file) => Path.Combine(AppContext.BaseDirectory, file);
 
@@ -109,8 +114,8 @@ public sealed class DiagnosticsSocketTests : IDisposable
     }
 
     private static List<string> DiagnosticsFiles(Process process) =>
-    [
-        .. Directory.EnumerateFiles(Path.GetTempPath(), $"dotnet-diagnostic-{process.Id}-*"),
-        .. Directory.EnumerateFiles(Path.GetTempPath(), $"clr-debug-pipe-{process.Id}-*"),
-    ];
+        [
+            .. Directory.EnumerateFiles(Path.GetTempPath(), $"dotnet-diagnostic-{process.Id}-*"),
+            .. Directory.EnumerateFiles(Path.GetTempPath(), $"clr-debug-pipe-{process.Id}-*"),
+        ];
 }

@@ -27,40 +27,42 @@ public sealed class EvilRepositoryTests : IDisposable
     private RepoReadHandler Handler => new(_run.Programs, _run.Options);
 
     /// <summary>Each changes the repository <c>evil</c>; <c>$OUT</c> is the folder that must stay unread.</summary>
-    public static TheoryData<string> Evil => new(
-        // A git folder that is no repository of its own.
-        "rm -rf .git; " + NoObjects + "echo $OUT/private/.git > commondir",
-        "rm -rf .git; " + NoObjects + "echo $OUT/key > commondir",
-        "echo $OUT/private/.git > .git/commondir",
-        "echo $OUT/private/.git > .git/gitdir",
-        "ln -s $OUT/key .git/commondir",
-        "rm -rf .git; echo gitdir: $OUT/private/.git > .git",
-        // Links in the place of what git reads.
-        "rm -rf .git; ln -s $OUT/private/.git .git",
-        "cd ..; mv evil moved; ln -s $OUT/private evil",
-        "ln -s $OUT/key .git/packed-refs",
-        "ln -s $OUT/key .git/shallow",
-        "ln -sf $OUT/key .git/HEAD",
-        "ln -sf $OUT/key .git/config",
-        "rm -rf .git/refs; ln -s $OUT/private/.git/refs .git/refs",
-        "rm -rf .git/refs/heads; ln -s $OUT/private/.git/refs/heads .git/refs/heads",
-        "ln -sf $OUT/key .git/refs/heads/main",
-        "rm -rf .git/objects; ln -s $OUT/private/.git/objects .git/objects",
-        "rm -rf .git/objects/pack; ln -s $OUT/private/.git/objects .git/objects/pack",
-        "ln -s $OUT/private/.git/objects .git/objects/ff",
-        "for f in $(cd .git/objects; ls -d ??/*); do ln -sf $OUT/key .git/objects/$f; break; done",
-        // Object folders elsewhere.
-        "echo $OUT/private/.git/objects > .git/objects/info/alternates",
-        "echo http://127.0.0.1:1/ > .git/objects/info/http-alternates",
-        // Files of other kinds, and contents that git would quote.
-        "mkfifo .git/packed-refs",
-        "rm .git/HEAD; mkfifo .git/HEAD",
-        "for f in $(cd .git/objects; ls -d ??/*); do rm -f .git/objects/$f; mkfifo .git/objects/$f; done",
-        "mkdir -p .git/objects/info; mkfifo .git/objects/info/commit-graph",
-        "mkfifo .git/objects/pack/pack-0123456789012345678901234567890123456789.idx",
-        "cp $OUT/key .git/HEAD",
-        "printf 'ref: refs/heads/main\\nref: refs/heads/x\\n' > .git/HEAD",
-        "rm -rf .git/refs; touch .git/refs");
+    public static TheoryData<string> Evil =>
+        new(
+            // A git folder that is no repository of its own.
+            "rm -rf .git; " + NoObjects + "echo $OUT/private/.git > commondir",
+            "rm -rf .git; " + NoObjects + "echo $OUT/key > commondir",
+            "echo $OUT/private/.git > .git/commondir",
+            "echo $OUT/private/.git > .git/gitdir",
+            "ln -s $OUT/key .git/commondir",
+            "rm -rf .git; echo gitdir: $OUT/private/.git > .git",
+            // Links in the place of what git reads.
+            "rm -rf .git; ln -s $OUT/private/.git .git",
+            "cd ..; mv evil moved; ln -s $OUT/private evil",
+            "ln -s $OUT/key .git/packed-refs",
+            "ln -s $OUT/key .git/shallow",
+            "ln -sf $OUT/key .git/HEAD",
+            "ln -sf $OUT/key .git/config",
+            "rm -rf .git/refs; ln -s $OUT/private/.git/refs .git/refs",
+            "rm -rf .git/refs/heads; ln -s $OUT/private/.git/refs/heads .git/refs/heads",
+            "ln -sf $OUT/key .git/refs/heads/main",
+            "rm -rf .git/objects; ln -s $OUT/private/.git/objects .git/objects",
+            "rm -rf .git/objects/pack; ln -s $OUT/private/.git/objects .git/objects/pack",
+            "ln -s $OUT/private/.git/objects .git/objects/ff",
+            "for f in $(cd .git/objects; ls -d ??/*); do ln -sf $OUT/key .git/objects/$f; break; done",
+            // Object folders elsewhere.
+            "echo $OUT/private/.git/objects > .git/objects/info/alternates",
+            "echo http://127.0.0.1:1/ > .git/objects/info/http-alternates",
+            // Files of other kinds, and contents that git would quote.
+            "mkfifo .git/packed-refs",
+            "rm .git/HEAD; mkfifo .git/HEAD",
+            "for f in $(cd .git/objects; ls -d ??/*); do rm -f .git/objects/$f; mkfifo .git/objects/$f; done",
+            "mkdir -p .git/objects/info; mkfifo .git/objects/info/commit-graph",
+            "mkfifo .git/objects/pack/pack-0123456789012345678901234567890123456789.idx",
+            "cp $OUT/key .git/HEAD",
+            "printf 'ref: refs/heads/main\\nref: refs/heads/x\\n' > .git/HEAD",
+            "rm -rf .git/refs; touch .git/refs"
+        );
 
     public void Dispose()
     {

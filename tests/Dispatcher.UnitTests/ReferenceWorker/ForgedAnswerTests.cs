@@ -16,14 +16,15 @@ public sealed class ForgedAnswerTests : IDisposable
 
     public ForgedAnswerTests() => Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux runs programs.");
 
-    private ProcessSpec Echo => new()
-    {
-        Program = "/bin/echo",
-        Arguments = ["own"],
-        WorkingFolder = _run.Root,
-        Environment = new Dictionary<string, string>(),
-        MaxOutputBytes = 100,
-    };
+    private ProcessSpec Echo =>
+        new()
+        {
+            Program = "/bin/echo",
+            Arguments = ["own"],
+            WorkingFolder = _run.Root,
+            Environment = new Dictionary<string, string>(),
+            MaxOutputBytes = 100,
+        };
 
     public void Dispose() => _run.Dispose();
 

@@ -22,24 +22,38 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     {
         foreach (var server in (WebApplication[])[_one, _two])
         {
-            server.Use(async (context, next) =>
-            {
-                // Copied: the server uses the request's object again.
-                _seen.Enqueue(new HeaderDictionary(context.Request.Headers.ToDictionary(StringComparer.OrdinalIgnoreCase)));
-                await next();
-            });
+            server.Use(
+                async (context, next) =>
+                {
+                    // Copied: the server uses the request's object again.
+                    _seen.Enqueue(new HeaderDictionary(context.Request.Headers.ToDictionary(StringComparer.OrdinalIgnoreCase)));
+                    await next();
+                }
+            );
             server.MapGet("/hello", () => "hello");
             server.MapGet("/big", () => new string('x', 100_000));
             server.MapGet("/bytes", () => Results.Bytes([0xFF, 0x00, 0x01]));
             server.MapGet("/to", (string url) => Results.Redirect(url));
-            server.MapMethods("/to/{status:int}", ["POST", "PUT", "PATCH", "DELETE"], (int status, string url) => Results.Redirect(url, permanent: status == 308, preserveMethod: true));
-            server.MapPost("/charge", async (HttpRequest request) => Results.Text("charged " + await new StreamReader(request.Body).ReadToEndAsync(TestContext.Current.CancellationToken)));
+            server.MapMethods(
+                "/to/{status:int}",
+                ["POST", "PUT", "PATCH", "DELETE"],
+                (int status, string url) => Results.Redirect(url, permanent: status == 308, preserveMethod: true)
+            );
+            server.MapPost(
+                "/charge",
+                async (HttpRequest request) =>
+                    Results.Text("charged " + await new StreamReader(request.Body).ReadToEndAsync(TestContext.Current.CancellationToken))
+            );
             server.MapPost("/break", (HttpContext context) => context.Abort());
-            server.MapMethods("/status/{code:int}", ["GET", "POST"], (int code, HttpContext context) =>
-            {
-                context.Response.Headers.RetryAfter = "7";
-                return Results.StatusCode(code);
-            });
+            server.MapMethods(
+                "/status/{code:int}",
+                ["GET", "POST"],
+                (int code, HttpContext context) =>
+                {
+                    context.Response.Headers.RetryAfter = "7";
+                    return Results.StatusCode(code);
+                }
+            );
             await server.StartAsync(TestContext.Current.CancellationToken);
         }
     }
@@ -57,7 +71,10 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     {
         var result = await Allowed(_one).With(Get(_one, "/hello")).By(Handler);
 
-        Assert.Equal((200, "hello", "utf-8"), (result.GetProperty("status").GetInt32(), result.GetProperty("body").GetString(), result.GetProperty("encoding").GetString()));
+        Assert.Equal(
+            (200, "hello", "utf-8"),
+            (result.GetProperty("status").GetInt32(), result.GetProperty("body").GetString(), result.GetProperty("encoding").GetString())
+        );
     }
 
     [Fact]
@@ -108,11 +125,18 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [Fact]
     public async Task Follows_a_redirect_to_an_allowed_host_without_what_was_meant_for_the_first()
     {
-        var payload = JsonSerializer.Serialize(new
-        {
-            url = Url(_one, "/to?url=" + Uri.EscapeDataString(Url(_two, "/hello"))),
-            headers = new Dictionary<string, string> { ["Authorization"] = "Bearer secret", ["X-Api-Key"] = "secret", ["Accept"] = "text/plain" },
-        });
+        var payload = JsonSerializer.Serialize(
+            new
+            {
+                url = Url(_one, "/to?url=" + Uri.EscapeDataString(Url(_two, "/hello"))),
+                headers = new Dictionary<string, string>
+                {
+                    ["Authorization"] = "Bearer secret",
+                    ["X-Api-Key"] = "secret",
+                    ["Accept"] = "text/plain",
+                },
+            }
+        );
 
         var result = await Allowed(_one, _two).With(payload).By(Handler);
 
@@ -125,7 +149,10 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [Fact]
     public async Task Refuses_a_redirect_to_a_host_that_is_not_listed()
     {
-        Assert.Equal("host_not_allowed", (await Allowed(_one).With(Get(_one, "/to?url=" + Uri.EscapeDataString(Url(_two, "/hello")))).FaultOf(Handler)).Code);
+        Assert.Equal(
+            "host_not_allowed",
+            (await Allowed(_one).With(Get(_one, "/to?url=" + Uri.EscapeDataString(Url(_two, "/hello")))).FaultOf(Handler)).Code
+        );
         Assert.Single(_seen);
     }
 
@@ -135,7 +162,9 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
         var back = Url(_two, "/to?url=" + Uri.EscapeDataString(Url(_one, "/hello")));
         var headers = new Dictionary<string, string> { ["Authorization"] = "Bearer secret" };
 
-        await Allowed(_one, _two).With(JsonSerializer.Serialize(new { url = Url(_one, "/to?url=" + Uri.EscapeDataString(back)), headers })).By(Handler);
+        await Allowed(_one, _two)
+            .With(JsonSerializer.Serialize(new { url = Url(_one, "/to?url=" + Uri.EscapeDataString(back)), headers }))
+            .By(Handler);
 
         Assert.Equal(["Bearer secret", "", ""], _seen.Select(request => request.Authorization.ToString()));
     }
@@ -150,7 +179,14 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
         foreach (var (status, to) in new[] { (307, _two), (308, _two), (307, _one), (308, _one) })
         {
             _seen.Clear();
-            var payload = JsonSerializer.Serialize(new { method, url = Url(_one, $"/to/{status}?url=" + Uri.EscapeDataString(Url(to, "/charge"))), body = new { amount = 42 } });
+            var payload = JsonSerializer.Serialize(
+                new
+                {
+                    method,
+                    url = Url(_one, $"/to/{status}?url=" + Uri.EscapeDataString(Url(to, "/charge"))),
+                    body = new { amount = 42 },
+                }
+            );
 
             // A new attempt each: the receiver said that it has done nothing.
             var fault = await Allowed(_one, _two).With(payload).FaultOf(Handler);
@@ -199,7 +235,10 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [Fact]
     public async Task A_long_answer_is_cut_and_marked_and_a_binary_one_is_base64()
     {
-        var big = await Allowed(_one).Constrained(new Constraints { AllowedHosts = [Host(_one)], MaxOutputBytes = 2000 }).With(Get(_one, "/big")).By(Handler);
+        var big = await Allowed(_one)
+            .Constrained(new Constraints { AllowedHosts = [Host(_one)], MaxOutputBytes = 2000 })
+            .With(Get(_one, "/big"))
+            .By(Handler);
         var bytes = await _run.With(Get(_one, "/bytes")).By(Handler);
 
         Assert.True(big.GetProperty("truncated").GetBoolean());
@@ -256,7 +295,15 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
 
     private ARun Allowed(params WebApplication[] servers) => _run.Constrained(new Constraints { AllowedHosts = [.. servers.Select(Host)] });
 
-    private string Post(string path) => JsonSerializer.Serialize(new { method = "POST", url = Url(_one, path), body = new { amount = 42 } });
+    private string Post(string path) =>
+        JsonSerializer.Serialize(
+            new
+            {
+                method = "POST",
+                url = Url(_one, path),
+                body = new { amount = 42 },
+            }
+        );
 
     private static string Get(WebApplication server, string path) => JsonSerializer.Serialize(new { url = Url(server, path) });
 

@@ -13,7 +13,8 @@ public sealed class PayloadTests : IDisposable
     [Fact]
     public async Task Every_error_of_a_payload_is_named_at_once()
     {
-        var fault = await _run.With("""{"command": "git --version", "cwd": 7, "env": {"LD_PRELOAD": "x.so"}, "shell": true}""").FaultOf(new ShellHandler(_run.Programs, _run.Options));
+        var fault = await _run.With("""{"command": "git --version", "cwd": 7, "env": {"LD_PRELOAD": "x.so"}, "shell": true}""")
+            .FaultOf(new ShellHandler(_run.Programs, _run.Options));
 
         Assert.Equal(("bad_payload", FaultClass.Terminal), (fault.Code, fault.FaultClass));
         foreach (var part in (string[])["'command' must be a list", "'cwd' must be a text, not 7", "'LD_PRELOAD'", "'shell' is unknown"])

@@ -31,7 +31,10 @@ public sealed class ProcessSecretsTests : IDisposable
         Assert.SkipWhen(Environment.IsPrivilegedProcess, "Root may read every process: run the tests as another user.");
         new ServiceCollection().AddReferenceWorker(["shell"], _ => { });
 
-        var result = await _run.With($$"""{"command": ["sh", "-c", "cat /proc/{{Environment.ProcessId}}/environ /proc/$PPID/environ 2>&1 || echo refused; cat /proc/self/environ > /dev/null && echo own"]}""").By(new ShellHandler(_run.Programs, _run.Options));
+        var result = await _run.With(
+                $$"""{"command": ["sh", "-c", "cat /proc/{{Environment.ProcessId}}/environ /proc/$PPID/environ 2>&1 || echo refused; cat /proc/self/environ > /dev/null && echo own"]}"""
+            )
+            .By(new ShellHandler(_run.Programs, _run.Options));
 
         // Its own it reads, so what refused was not a missing /proc.
         Assert.EndsWith("Permission denied\nrefused\nown\n", result.GetProperty("stdout").GetString(), StringComparison.Ordinal);

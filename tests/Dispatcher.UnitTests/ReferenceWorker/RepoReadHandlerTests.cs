@@ -41,7 +41,9 @@ public sealed class RepoReadHandlerTests : IDisposable
     public async Task Reads_a_tree()
     {
         var root = (await _run.With("""{"repo": "shop", "op": "tree"}""").By(Handler)).GetProperty("entries");
-        var src = (await _run.With("""{"repo": "shop", "op": "tree", "path": "src", "ref": "main~1"}""").By(Handler)).GetProperty("entries");
+        var src = (await _run.With("""{"repo": "shop", "op": "tree", "path": "src", "ref": "main~1"}""").By(Handler)).GetProperty(
+            "entries"
+        );
 
         Assert.Equal(["README", "src"], root.EnumerateArray().Select(entry => entry.GetProperty("path").GetString()));
         Assert.Equal("größe.txt", Assert.Single(src.EnumerateArray()).GetProperty("path").GetString());
@@ -52,15 +54,23 @@ public sealed class RepoReadHandlerTests : IDisposable
     {
         var file = await _run.With("""{"repo": "shop", "op": "file", "path": "src/größe.txt"}""").By(Handler);
 
-        Assert.Equal(("first\n", 6, false), (file.GetProperty("text").GetString(), file.GetProperty("size").GetInt32(), file.GetProperty("truncated").GetBoolean()));
+        Assert.Equal(
+            ("first\n", 6, false),
+            (file.GetProperty("text").GetString(), file.GetProperty("size").GetInt32(), file.GetProperty("truncated").GetBoolean())
+        );
     }
 
     [Fact]
     public async Task Reads_little_when_little_may_be_kept()
     {
-        var file = await _run.Constrained(new Constraints { MaxOutputBytes = 10 }).With("""{"repo": "shop", "op": "file", "path": "README"}""").By(Handler);
+        var file = await _run.Constrained(new Constraints { MaxOutputBytes = 10 })
+            .With("""{"repo": "shop", "op": "file", "path": "README"}""")
+            .By(Handler);
 
-        Assert.Equal(("", 6, true), (file.GetProperty("text").GetString(), file.GetProperty("size").GetInt32(), file.GetProperty("truncated").GetBoolean()));
+        Assert.Equal(
+            ("", 6, true),
+            (file.GetProperty("text").GetString(), file.GetProperty("size").GetInt32(), file.GetProperty("truncated").GetBoolean())
+        );
     }
 
     [Theory]
@@ -100,13 +110,19 @@ public sealed class RepoReadHandlerTests : IDisposable
     {
         var fault = await _run.With("""{"repo": "shop", "op": "file", "path": "missing"}""").FaultOf(Handler);
 
-        Assert.Matches(@"^'missing' is no file of that commit\. The log of the worker has the details of run [0-9a-f-]{36}\.$", fault.Message);
+        Assert.Matches(
+            @"^'missing' is no file of that commit\. The log of the worker has the details of run [0-9a-f-]{36}\.$",
+            fault.Message
+        );
         Assert.Contains("fatal:", _run.Log.Text, StringComparison.Ordinal);
         Assert.Contains(fault.Message.Split(' ')[^1].TrimEnd('.'), _run.Log.Text, StringComparison.Ordinal);
     }
 
     private async Task<IEnumerable<string?>> SubjectsAsync(string repo, string reference) =>
-        (await _run.With($$"""{"repo": "{{repo}}", "op": "log", "ref": "{{reference}}"}""").By(Handler)).GetProperty("commits").EnumerateArray().Select(commit => commit.GetProperty("subject").GetString());
+        (await _run.With($$"""{"repo": "{{repo}}", "op": "log", "ref": "{{reference}}"}""").By(Handler))
+            .GetProperty("commits")
+            .EnumerateArray()
+            .Select(commit => commit.GetProperty("subject").GetString());
 
     [Fact]
     [UnsupportedOSPlatform("windows")]
@@ -123,7 +139,8 @@ public sealed class RepoReadHandlerTests : IDisposable
             *) cat > /dev/null; printf '\n[GNUPG:] SIG_CREATED \n' >&2; printf -- '-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n' ;;
             esac
             """,
-            TestContext.Current.CancellationToken);
+            TestContext.Current.CancellationToken
+        );
         File.SetUnixFileMode(signer, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         Git(Shop, "-c", $"gpg.program={signer}", "commit", "-q", "-S", "--allow-empty", "-m", "Sign");
         Git(Shop, "config", "core.fsmonitor", $"touch {touched}");
@@ -138,8 +155,16 @@ public sealed class RepoReadHandlerTests : IDisposable
         Git(Shop, "config", "filter.evil.smudge", $"touch {touched}");
         Git(Shop, "config", "include.path", Path.Combine(_run.Root, "included"));
         Git(Shop, "config", "core.worktree", "/etc");
-        await File.WriteAllTextAsync(Path.Combine(_run.Root, "included"), "[core]\n\tnotAKey\n\tfsmonitor = touch " + touched + "\n[", TestContext.Current.CancellationToken);
-        await File.WriteAllTextAsync(Path.Combine(Shop, ".git", "info", "attributes"), "* diff=evil filter=evil\n", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            Path.Combine(_run.Root, "included"),
+            "[core]\n\tnotAKey\n\tfsmonitor = touch " + touched + "\n[",
+            TestContext.Current.CancellationToken
+        );
+        await File.WriteAllTextAsync(
+            Path.Combine(Shop, ".git", "info", "attributes"),
+            "* diff=evil filter=evil\n",
+            TestContext.Current.CancellationToken
+        );
 
         await _run.With("""{"repo": "shop", "op": "log"}""").By(Handler);
         await _run.With("""{"repo": "shop", "op": "tree"}""").By(Handler);
@@ -151,7 +176,10 @@ public sealed class RepoReadHandlerTests : IDisposable
     private static void Git(string folder, params string[] arguments)
     {
         var start = new ProcessStartInfo("git") { WorkingDirectory = folder };
-        foreach (var argument in (string[])["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false", .. arguments])
+        foreach (
+            var argument in (string[])
+                ["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false", .. arguments]
+        )
         {
             start.ArgumentList.Add(argument);
         }

@@ -26,19 +26,27 @@ public sealed class ShellHandlerTests : IDisposable
     {
         Directory.CreateDirectory(Path.Combine(_run.Root, "inner"));
 
-        var result = await _run.With("""{"command": ["sh", "-c", "pwd; cat; env"], "cwd": "inner", "stdin": "typed\n", "env": {"TZ": "UTC"}}""").By(Handler);
+        var result = await _run.With(
+                """{"command": ["sh", "-c", "pwd; cat; env"], "cwd": "inner", "stdin": "typed\n", "env": {"TZ": "UTC"}}"""
+            )
+            .By(Handler);
 
         var lines = result.GetProperty("stdout").GetString()!.Split('\n');
         Assert.EndsWith("/inner", lines[0], StringComparison.Ordinal);
         Assert.Equal("typed", lines[1]);
         Assert.Contains("TZ=UTC", lines);
-        Assert.DoesNotContain(lines, line => line.StartsWith("HOME=", StringComparison.Ordinal) || line.StartsWith("USER=", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            lines,
+            line => line.StartsWith("HOME=", StringComparison.Ordinal) || line.StartsWith("USER=", StringComparison.Ordinal)
+        );
     }
 
     [Fact]
     public async Task A_command_that_is_not_listed_is_refused()
     {
-        var fault = await _run.With("""{"command": ["echo", "hi"]}""").Constrained(new Constraints { AllowedCommands = ["git"] }).FaultOf(Handler);
+        var fault = await _run.With("""{"command": ["echo", "hi"]}""")
+            .Constrained(new Constraints { AllowedCommands = ["git"] })
+            .FaultOf(Handler);
 
         Assert.Equal(("command_not_allowed", FaultClass.Terminal), (fault.Code, fault.FaultClass));
     }
@@ -54,7 +62,12 @@ public sealed class ShellHandlerTests : IDisposable
 
     [Fact]
     public async Task A_listed_path_runs() =>
-        Assert.Equal(0, (await _run.With("""{"command": ["/bin/echo"]}""").Constrained(new Constraints { AllowedCommands = ["/bin/echo"] }).By(Handler)).GetProperty("exit_code").GetInt32());
+        Assert.Equal(
+            0,
+            (await _run.With("""{"command": ["/bin/echo"]}""").Constrained(new Constraints { AllowedCommands = ["/bin/echo"] }).By(Handler))
+                .GetProperty("exit_code")
+                .GetInt32()
+        );
 
     [Fact]
     public async Task A_program_that_does_not_exist_is_a_terminal_fault() =>
@@ -72,13 +85,17 @@ public sealed class ShellHandlerTests : IDisposable
 
     [Fact]
     public async Task An_exit_code_that_the_job_calls_transient_is_one() =>
-        Assert.Equal(FaultClass.Transient, (await _run.With("""{"command": ["sh", "-c", "exit 75"], "transient_exit_codes": [75]}""").FaultOf(Handler)).FaultClass);
+        Assert.Equal(
+            FaultClass.Transient,
+            (await _run.With("""{"command": ["sh", "-c", "exit 75"], "transient_exit_codes": [75]}""").FaultOf(Handler)).FaultClass
+        );
 
     [Fact]
     public async Task Output_over_the_limit_is_cut_and_marked_and_does_not_block_the_program()
     {
         var result = await _run.With("""{"command": ["sh", "-c", "yes '\"' | head -c 5000000; yes | head -c 5000000 >&2"]}""")
-            .Constrained(new Constraints { MaxOutputBytes = 2000 }).By(Handler);
+            .Constrained(new Constraints { MaxOutputBytes = 2000 })
+            .By(Handler);
 
         Assert.True(result.GetProperty("truncated").GetBoolean());
         Assert.NotEmpty(result.GetProperty("stdout").GetString()!);

@@ -14,7 +14,16 @@ public sealed class WorkerSettingsTests
         List<string> errors = [];
 
         var settings = WorkerSettings.Read(
-            ["--url", "http://line", "--stop-grace", "90"], name => name switch { "DISPATCHER_URL" => "http://environment", "DISPATCHER_API_KEY_FILE" => file, _ => null }, errors);
+            ["--url", "http://line", "--stop-grace", "90"],
+            name =>
+                name switch
+                {
+                    "DISPATCHER_URL" => "http://environment",
+                    "DISPATCHER_API_KEY_FILE" => file,
+                    _ => null,
+                },
+            errors
+        );
 
         Assert.Empty(errors);
         var options = new WorkerOptions();
@@ -29,7 +38,13 @@ public sealed class WorkerSettingsTests
     {
         List<string> errors = [];
 
-        Assert.Null(WorkerSettings.Read(["--pools", "shell,nope", "--what", "x", "--concurrency", "many", "--stop-grace", "long", "--url"], _ => null, errors));
+        Assert.Null(
+            WorkerSettings.Read(
+                ["--pools", "shell,nope", "--what", "x", "--concurrency", "many", "--stop-grace", "long", "--url"],
+                _ => null,
+                errors
+            )
+        );
         Assert.Equal(5, errors.Count);
     }
 
@@ -37,13 +52,19 @@ public sealed class WorkerSettingsTests
     public void Recipes_are_read_from_their_file()
     {
         var file = Path.GetTempFileName();
-        File.WriteAllText(file, """{"web": {"Env": "prod", "Command": ["deploy", "{version}"], "WorkingFolder": "/srv", "Environment": {"A": "b"}}}""");
+        File.WriteAllText(
+            file,
+            """{"web": {"Env": "prod", "Command": ["deploy", "{version}"], "WorkingFolder": "/srv", "Environment": {"A": "b"}}}"""
+        );
         var settings = WorkerSettings.Read(["--recipes", file], _ => null, [])!;
         var options = new ReferenceWorkerOptions();
 
         settings.Configure(options);
 
-        Assert.Equal(("prod", "{version}", "b"), (options.Recipes["web"].Env, options.Recipes["web"].Command[1], options.Recipes["web"].Environment["A"]));
+        Assert.Equal(
+            ("prod", "{version}", "b"),
+            (options.Recipes["web"].Env, options.Recipes["web"].Command[1], options.Recipes["web"].Environment["A"])
+        );
         File.Delete(file);
     }
 
@@ -56,7 +77,10 @@ public sealed class WorkerSettingsTests
 
         var exception = await Assert.ThrowsAnyAsync<Exception>(() => host.StartAsync(TestContext.Current.CancellationToken));
 
-        var failures = (exception is AggregateException many ? many.InnerExceptions : [exception]).OfType<OptionsValidationException>().SelectMany(one => one.Failures).ToList();
+        var failures = (exception is AggregateException many ? many.InnerExceptions : [exception])
+            .OfType<OptionsValidationException>()
+            .SelectMany(one => one.Failures)
+            .ToList();
         foreach (var missing in (string[])["RepoRoot", "ShellRoot", "RabbitMq", "Dispatcher", "ApiKey"])
         {
             Assert.Contains(failures, failure => failure.Contains(missing, StringComparison.Ordinal));

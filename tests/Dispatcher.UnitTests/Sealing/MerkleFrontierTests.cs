@@ -5,7 +5,17 @@ namespace Dispatcher.UnitTests.Sealing;
 /// <summary>The tree of RFC 6962, against the vectors of its reference implementation.</summary>
 public sealed class MerkleFrontierTests
 {
-    private static readonly string[] Leaves = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
+    private static readonly string[] Leaves =
+    [
+        "",
+        "00",
+        "10",
+        "2021",
+        "3031",
+        "40414243",
+        "5051525354555657",
+        "606162636465666768696a6b6c6d6e6f",
+    ];
 
     private static readonly string[] Roots =
     [

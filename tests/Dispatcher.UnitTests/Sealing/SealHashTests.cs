@@ -33,7 +33,11 @@ public sealed class SealHashTests
 
     /// <summary>Others rebuild it: every byte counts.</summary>
     [Fact]
-    public void The_hash_is_what_it_was_when_it_was_defined() => Assert.Equal("3468484e44bb2400938748449e5a313cd14584ab69bb0e658fb9a4181312bff5", Convert.ToHexStringLower(SealHash.Of(Entry, Place)));
+    public void The_hash_is_what_it_was_when_it_was_defined() =>
+        Assert.Equal(
+            "3468484e44bb2400938748449e5a313cd14584ab69bb0e658fb9a4181312bff5",
+            Convert.ToHexStringLower(SealHash.Of(Entry, Place))
+        );
 
     /// <summary>A column that is not hashed could be changed unseen: a new one fails here until it is.</summary>
     [Fact]
@@ -48,13 +52,41 @@ public sealed class SealHashTests
     }
 
     [Fact]
-    public void The_place_is_in_the_hash() => Assert.Distinct(
-        new[] { Place, Place with { Seq = 4 }, Place with { Previous = [1] }, Place with { JobPrevious = 1 }, Place with { JobPreviousHash = [4] }, Place with { Previous = [1], JobPreviousHash = [2, 3] } }
-            .Select(place => Convert.ToHexString(SealHash.Of(Entry, place))));
+    public void The_place_is_in_the_hash() =>
+        Assert.Distinct(
+            new[]
+            {
+                Place,
+                Place with
+                {
+                    Seq = 4,
+                },
+                Place with
+                {
+                    Previous = [1],
+                },
+                Place with
+                {
+                    JobPrevious = 1,
+                },
+                Place with
+                {
+                    JobPreviousHash = [4],
+                },
+                Place with
+                {
+                    Previous = [1],
+                    JobPreviousHash = [2, 3],
+                },
+            }.Select(place => Convert.ToHexString(SealHash.Of(Entry, place)))
+        );
 
     [Fact]
-    public void No_byte_can_move_from_one_field_into_the_next() => Assert.NotEqual(
-        SealHash.Of(Entry with { Actor = "ab", Detail = [.. "c"u8] }, Place), SealHash.Of(Entry with { Actor = "a", Detail = [.. "bc"u8] }, Place));
+    public void No_byte_can_move_from_one_field_into_the_next() =>
+        Assert.NotEqual(
+            SealHash.Of(Entry with { Actor = "ab", Detail = [.. "c"u8] }, Place),
+            SealHash.Of(Entry with { Actor = "a", Detail = [.. "bc"u8] }, Place)
+        );
 
     [Fact]
     public void A_signature_is_of_one_key_and_of_every_field()
@@ -62,11 +94,45 @@ public sealed class SealHashTests
         using var key = CheckpointKey.Create();
         using var other = CheckpointKey.Create();
         using var again = CheckpointKey.Read(key.PrivatePem());
-        var signed = key.Sign(new TimelineCheckpoint { Size = 3, KeyId = "", Origin = "dispatcher/0", Root = [1], Head = [2], At = 4 });
+        var signed = key.Sign(
+            new TimelineCheckpoint
+            {
+                Size = 3,
+                KeyId = "",
+                Origin = "dispatcher/0",
+                Root = [1],
+                Head = [2],
+                At = 4,
+            }
+        );
 
         Assert.True(again.HasSigned(CheckpointJson.Read(CheckpointJson.Write(signed))));
         Assert.False(other.HasSigned(signed with { KeyId = other.Id }));
-        foreach (var changed in new[] { signed with { Size = 4 }, signed with { Origin = "x" }, signed with { Root = [2] }, signed with { Head = [1] }, signed with { At = 5 } })
+        foreach (
+            var changed in new[]
+            {
+                signed with
+                {
+                    Size = 4,
+                },
+                signed with
+                {
+                    Origin = "x",
+                },
+                signed with
+                {
+                    Root = [2],
+                },
+                signed with
+                {
+                    Head = [1],
+                },
+                signed with
+                {
+                    At = 5,
+                },
+            }
+        )
         {
             Assert.False(key.HasSigned(changed), changed.ToString());
         }
@@ -78,9 +144,33 @@ public sealed class SealHashTests
         var path = Path.Combine(Directory.CreateTempSubdirectory("dispatcher-unit-").FullName, "audit");
         using var made = AuditFolder.Open(path, privateKey: null);
         using var again = AuditFolder.Open(path, privateKey: null);
-        made.Append(made.Key.Sign(new TimelineCheckpoint { Size = 3, KeyId = "", Origin = "dispatcher/0", Root = [1], Head = [2], At = 4 }));
+        made.Append(
+            made.Key.Sign(
+                new TimelineCheckpoint
+                {
+                    Size = 3,
+                    KeyId = "",
+                    Origin = "dispatcher/0",
+                    Root = [1],
+                    Head = [2],
+                    At = 4,
+                }
+            )
+        );
         File.AppendAllText(made.Checkpoints, "{\"type\":\"checkp");
-        made.Append(made.Key.Sign(new TimelineCheckpoint { Size = 5, KeyId = "", Origin = "dispatcher/0", Root = [1], Head = [2], At = 4 }));
+        made.Append(
+            made.Key.Sign(
+                new TimelineCheckpoint
+                {
+                    Size = 5,
+                    KeyId = "",
+                    Origin = "dispatcher/0",
+                    Root = [1],
+                    Head = [2],
+                    At = 4,
+                }
+            )
+        );
 
         Assert.Equal(made.Key.Id, again.Key.Id);
         Assert.Equal(5, again.Last()?.Size);

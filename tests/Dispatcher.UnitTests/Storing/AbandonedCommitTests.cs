@@ -58,7 +58,10 @@ public sealed class AbandonedCommitTests
     public async Task Caller_who_leaves_between_attempts_learns_whether_one_may_have_committed(int fault, bool mayBeCommitted)
     {
         var isAway = true;
-        await using var writer = new ListWriter { Commit = _ => Volatile.Read(ref isAway) ? throw new SqliteException("away", fault) : Task.CompletedTask };
+        await using var writer = new ListWriter
+        {
+            Commit = _ => Volatile.Read(ref isAway) ? throw new SqliteException("away", fault) : Task.CompletedTask,
+        };
         using var impatient = new CancellationTokenSource();
         await writer.StartAsync(Cancel);
         await writer.OccupyLaneAsync();

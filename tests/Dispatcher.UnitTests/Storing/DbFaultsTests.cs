@@ -17,7 +17,8 @@ public sealed class DbFaultsTests
     [InlineData(Busy, false)]
     [InlineData(10, false)]
     [InlineData(1, false)]
-    public void Only_errors_that_come_from_what_is_written_are_about_data(int code, bool aboutData) => Assert.Equal(aboutData, new SqliteException("", code).IsAboutData());
+    public void Only_errors_that_come_from_what_is_written_are_about_data(int code, bool aboutData) =>
+        Assert.Equal(aboutData, new SqliteException("", code).IsAboutData());
 
     [Theory]
     [InlineData("25006", true)]
@@ -51,5 +52,6 @@ public sealed class DbFaultsTests
     [InlineData("40001", false)]
     [InlineData("57P01", false)]
     [InlineData("42P01", false)]
-    public void The_same_holds_for_PostgreSQL(string state, bool aboutData) => Assert.Equal(aboutData, new PostgresException("", "ERROR", "ERROR", state).IsAboutData());
+    public void The_same_holds_for_PostgreSQL(string state, bool aboutData) =>
+        Assert.Equal(aboutData, new PostgresException("", "ERROR", "ERROR", state).IsAboutData());
 }

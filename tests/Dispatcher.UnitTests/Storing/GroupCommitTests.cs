@@ -65,7 +65,12 @@ public sealed class GroupCommitTests
     {
         var key = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
         await using var writer = new ListWriter();
-        var answers = Enumerable.Range(0, 50).Select(i => writer.AddAsync(new Item(i) { Key = i % 2 == 0 ? key : Guid.CreateVersion7(TimeProvider.System.GetUtcNow()) }, Cancel)).ToList();
+        var answers = Enumerable
+            .Range(0, 50)
+            .Select(i =>
+                writer.AddAsync(new Item(i) { Key = i % 2 == 0 ? key : Guid.CreateVersion7(TimeProvider.System.GetUtcNow()) }, Cancel)
+            )
+            .ToList();
         await writer.StartAsync(Cancel);
 
         Assert.Equal(Enumerable.Range(0, 50), await Task.WhenAll(answers));
@@ -98,7 +103,10 @@ public sealed class GroupCommitTests
     public async Task While_the_database_is_lost_nobody_sees_a_fault_and_all_is_tried_again()
     {
         var left = 4;
-        await using var writer = new ListWriter { Commit = _ => Interlocked.Decrement(ref left) >= 0 ? throw new SqliteException("busy", Busy) : Task.CompletedTask };
+        await using var writer = new ListWriter
+        {
+            Commit = _ => Interlocked.Decrement(ref left) >= 0 ? throw new SqliteException("busy", Busy) : Task.CompletedTask,
+        };
         var answers = Enumerable.Range(0, 10).Select(i => writer.AddAsync(new Item(i), Cancel)).ToList();
         await writer.StartAsync(Cancel);
 
@@ -110,7 +118,10 @@ public sealed class GroupCommitTests
     public async Task A_database_that_fails_in_an_unknown_way_is_taken_for_lost()
     {
         var left = 1;
-        await using var writer = new ListWriter { Commit = _ => Interlocked.Decrement(ref left) >= 0 ? throw new UnknownFault() : Task.CompletedTask };
+        await using var writer = new ListWriter
+        {
+            Commit = _ => Interlocked.Decrement(ref left) >= 0 ? throw new UnknownFault() : Task.CompletedTask,
+        };
         await writer.StartAsync(Cancel);
 
         Assert.Equal(1, await writer.AddAsync(new Item(1), Cancel));
@@ -147,7 +158,10 @@ public sealed class GroupCommitTests
     public async Task A_stop_cancels_those_who_are_tried_one_by_one()
     {
         var alone = new TaskCompletionSource();
-        await using var writer = new ListWriter { Commit = batch => batch.Count > 1 ? throw new SqliteException("constraint", Constraint) : alone.Task };
+        await using var writer = new ListWriter
+        {
+            Commit = batch => batch.Count > 1 ? throw new SqliteException("constraint", Constraint) : alone.Task,
+        };
         var answers = Enumerable.Range(0, 3).Select(i => writer.AddAsync(new Item(i), Cancel)).ToList();
         await writer.StartAsync(Cancel);
         await writer.StartedAsync(batches: 2);
@@ -182,11 +196,16 @@ public sealed class GroupCommitTests
         await AllCancelledAsync([writer.AddAsync(new Item(1), Cancel)]);
     }
 
-    private static Task Spoiled(IReadOnlyList<Item> batch, Exception reason) => batch.Any(item => item.Number == 13) ? Task.FromException(reason) : Task.CompletedTask;
+    private static Task Spoiled(IReadOnlyList<Item> batch, Exception reason) =>
+        batch.Any(item => item.Number == 13) ? Task.FromException(reason) : Task.CompletedTask;
 
     private static async Task AllCancelledAsync(IReadOnlyList<Task<int>> answers)
     {
-        var ended = Task.WhenAll(answers.Select(answer => answer.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default)));
+        var ended = Task.WhenAll(
+            answers.Select(answer =>
+                answer.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default)
+            )
+        );
         await ended.WaitAsync(TimeSpan.FromSeconds(10), Cancel);
         Assert.All(answers, answer => Assert.Equal(TaskStatus.Canceled, answer.Status));
     }

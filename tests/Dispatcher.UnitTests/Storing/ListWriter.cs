@@ -6,7 +6,8 @@ namespace Dispatcher.UnitTests.Storing;
 
 /// <summary>A real writer whose database is a list; a result is the item's number.</summary>
 internal sealed class ListWriter()
-    : GroupCommit<Item, int>(new StoreHealth(null, TimeProvider.System, NullLogger<StoreHealth>.Instance), TimeProvider.System), IAsyncDisposable
+    : GroupCommit<Item, int>(new StoreHealth(null, TimeProvider.System, NullLogger<StoreHealth>.Instance), TimeProvider.System),
+        IAsyncDisposable
 {
     private static readonly Item Endless = new(int.MinValue);
 

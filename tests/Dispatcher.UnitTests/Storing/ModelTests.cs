@@ -16,7 +16,10 @@ public sealed class ModelTests
         await using var store = await ASqliteStore.MigratedAsync();
         await using var db = await store.Database.CreateDbContextAsync(TestContext.Current.CancellationToken);
 
-        Approved.Matches("Storing/Model", db.Model.GetEntityTypes().OrderBy(entity => entity.GetTableName(), StringComparer.Ordinal).SelectMany(Lines));
+        Approved.Matches(
+            "Storing/Model",
+            db.Model.GetEntityTypes().OrderBy(entity => entity.GetTableName(), StringComparer.Ordinal).SelectMany(Lines)
+        );
     }
 
     [Fact]
@@ -24,16 +27,20 @@ public sealed class ModelTests
     {
         await using var store = await ASqliteStore.MigratedAsync();
         await using var db = await store.Database.CreateDbContextAsync(TestContext.Current.CancellationToken);
-        var columns = await db.Database.SqlQuery<string>(
-            $"""
-            select t.name || '.' || c.name || case when c."notnull" = 1 or c.pk > 0 then '' else ' may be null' end as "Value"
-            from sqlite_master t join pragma_table_info(t.name) c
-            where t.type = 'table' and t.name not like 'sqlite_%' and t.name not like '__EF%'
-            """).ToListAsync(TestContext.Current.CancellationToken);
+        var columns = await db
+            .Database.SqlQuery<string>(
+                $"""
+                select t.name || '.' || c.name || case when c."notnull" = 1 or c.pk > 0 then '' else ' may be null' end as "Value"
+                from sqlite_master t join pragma_table_info(t.name) c
+                where t.type = 'table' and t.name not like 'sqlite_%' and t.name not like '__EF%'
+                """
+            )
+            .ToListAsync(TestContext.Current.CancellationToken);
 
-        var model = from entity in db.Model.GetEntityTypes()
-                    from property in entity.GetProperties()
-                    select $"{entity.GetTableName()}.{property.GetColumnName()}{(property.IsNullable ? " may be null" : "")}";
+        var model =
+            from entity in db.Model.GetEntityTypes()
+            from property in entity.GetProperties()
+            select $"{entity.GetTableName()}.{property.GetColumnName()}{(property.IsNullable ? " may be null" : "")}";
 
         Assert.Equal(model.Concat(OnlyInTheTable).Order(StringComparer.Ordinal), columns.Order(StringComparer.Ordinal));
     }
@@ -45,9 +52,16 @@ public sealed class ModelTests
         await using var store = await ASqliteStore.MigratedAsync();
         await using var db = await store.Database.CreateDbContextAsync(TestContext.Current.CancellationToken);
 
-        var model = db.Model.GetEntityTypes().Single(entity => entity.GetTableName() == "jobs").GetProperties().Select(property => property.GetColumnName());
+        var model = db
+            .Model.GetEntityTypes()
+            .Single(entity => entity.GetTableName() == "jobs")
+            .GetProperties()
+            .Select(property => property.GetColumnName());
 
-        Assert.Equal(model.Order(StringComparer.Ordinal), Columns.NewJob.Select(column => column.Name).Concat(byTheStore).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            model.Order(StringComparer.Ordinal),
+            Columns.NewJob.Select(column => column.Name).Concat(byTheStore).Order(StringComparer.Ordinal)
+        );
     }
 
     [Fact]
@@ -81,7 +95,14 @@ public sealed class ModelTests
             yield return $"    {property.GetColumnName()} {property.GetColumnType()}{(property.IsNullable ? "" : " not null")}{(property.IsPrimaryKey() ? " primary key" : "")}";
         }
 
-        foreach (var index in entity.GetIndexes().Select(index => $"    {(index.IsUnique ? "unique " : "")}index ({string.Join(", ", index.Properties.Select(property => property.GetColumnName()))})").Order(StringComparer.Ordinal))
+        foreach (
+            var index in entity
+                .GetIndexes()
+                .Select(index =>
+                    $"    {(index.IsUnique ? "unique " : "")}index ({string.Join(", ", index.Properties.Select(property => property.GetColumnName()))})"
+                )
+                .Order(StringComparer.Ordinal)
+        )
         {
             yield return index;
         }

@@ -71,7 +71,8 @@ public sealed class StoreHealthTests
         Assert.Collection(
             _log.Lines,
             line => Assert.Contains("does not take writes: disk full", line.Text, StringComparison.Ordinal),
-            line => Assert.Contains("10 writes failed", line.Text, StringComparison.Ordinal));
+            line => Assert.Contains("10 writes failed", line.Text, StringComparison.Ordinal)
+        );
     }
 
     private StoreHealth Health() => new(null, _time, _log);

@@ -11,16 +11,21 @@ public sealed class SweepTests
     private static readonly string[] Variants = ["", " past its not_after", " to be cancelled"];
 
     [Fact]
-    public void What_is_due_goes_where_approved() => Approved.Matches(
-        "Sweeping/Repair",
-        from state in Enum.GetValues<JobState>()
-        from variant in Variants
-        let move = Repair(Variant(state, variant))
-        select $"{WireNames.Of(state)}{variant}: {(move is null ? "left alone" : $"{WireNames.Of(move.After.State)}, line \"{move.Entry?.Kind ?? "none"}\"{(move.Outbox.Count > 0 ? $", message to {move.Outbox[0].Exchange}{move.Outbox[0].RoutingKey}" : "")}")}");
+    public void What_is_due_goes_where_approved() =>
+        Approved.Matches(
+            "Sweeping/Repair",
+            from state in Enum.GetValues<JobState>()
+            from variant in Variants
+            let move = Repair(Variant(state, variant))
+            select $"{WireNames.Of(state)}{variant}: {(move is null ? "left alone" : $"{WireNames.Of(move.After.State)}, line \"{move.Entry?.Kind ?? "none"}\"{(move.Outbox.Count > 0 ? $", message to {move.Outbox[0].Exchange}{move.Outbox[0].RoutingKey}" : "")}")}"
+        );
 
     [Fact]
     public void A_final_job_is_never_moved() =>
-        Assert.All(Enum.GetValues<JobState>().Where(state => state.IsFinal()), state => Assert.Null(Repair(Variant(state, " past its not_after"))));
+        Assert.All(
+            Enum.GetValues<JobState>().Where(state => state.IsFinal()),
+            state => Assert.Null(Repair(Variant(state, " past its not_after")))
+        );
 
     [Fact]
     public void An_attempt_that_nobody_claimed_costs_no_retry_and_says_which_pool_slept()
@@ -39,7 +44,10 @@ public sealed class SweepTests
     {
         var job = AJob.ToTest().With(row => row with { NotAfter = AJob.Micros(AJob.Noon.AddSeconds(seconds)) });
 
-        Assert.Equal((expires ? JobState.Expired : JobState.Accepted, expires ? null : job.Stored.NotAfter), (Repair(job)!.After.State, Repair(job)!.After.DueAt));
+        Assert.Equal(
+            (expires ? JobState.Expired : JobState.Accepted, expires ? null : job.Stored.NotAfter),
+            (Repair(job)!.After.State, Repair(job)!.After.DueAt)
+        );
     }
 
     [Theory]
@@ -49,7 +57,11 @@ public sealed class SweepTests
     {
         var useBy = AJob.Micros(AJob.Noon.AddSeconds(seconds));
 
-        var move = Sweep.Repair(AJob.ToTest().In(JobState.Approved).With(job => job with { ApprovalRound = 1 }).Stored, AJob.Around(Class), useBy)!;
+        var move = Sweep.Repair(
+            AJob.ToTest().In(JobState.Approved).With(job => job with { ApprovalRound = 1 }).Stored,
+            AJob.Around(Class),
+            useBy
+        )!;
 
         Assert.Equal((state, state == JobState.Expired ? null : useBy), (move.After.State, move.After.DueAt));
     }

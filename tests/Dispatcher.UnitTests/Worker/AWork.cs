@@ -10,20 +10,21 @@ internal sealed class AWork
 {
     private PermitClaims? _claims;
 
-    public WorkMessage Message { get; private set; } = new()
-    {
-        JobId = Guid.CreateVersion7(),
-        Attempt = 1,
-        Topic = "job.test",
-        Principal = "tester",
-        Labels = new Dictionary<string, string>(),
-        Payload = JsonSerializer.SerializeToElement(new { }),
-        StartBy = TimeProvider.System.GetUtcNow().AddMinutes(1),
-        RunUntilMs = 60_000,
-        HeartbeatMs = 5_000,
-        PolicyHash = new string('a', 64),
-        JobHash = new string('b', 64),
-    };
+    public WorkMessage Message { get; private set; } =
+        new()
+        {
+            JobId = Guid.CreateVersion7(),
+            Attempt = 1,
+            Topic = "job.test",
+            Principal = "tester",
+            Labels = new Dictionary<string, string>(),
+            Payload = JsonSerializer.SerializeToElement(new { }),
+            StartBy = TimeProvider.System.GetUtcNow().AddMinutes(1),
+            RunUntilMs = 60_000,
+            HeartbeatMs = 5_000,
+            PolicyHash = new string('a', 64),
+            JobHash = new string('b', 64),
+        };
 
     public byte[] Body => JsonSerializer.SerializeToUtf8Bytes(Message, WireJson.Default.WorkMessage);
 
@@ -44,15 +45,16 @@ internal sealed class AWork
         return this;
     }
 
-    private PermitClaims Claims() => new()
-    {
-        Jti = Guid.CreateVersion7(),
-        Sub = Message.JobId,
-        Att = Message.Attempt,
-        Aud = "test",
-        Exp = Message.StartBy.ToUnixTimeSeconds() + 1,
-        Bh = Convert.ToHexStringLower(SHA256.HashData(Body)),
-    };
+    private PermitClaims Claims() =>
+        new()
+        {
+            Jti = Guid.CreateVersion7(),
+            Sub = Message.JobId,
+            Att = Message.Attempt,
+            Aud = "test",
+            Exp = Message.StartBy.ToUnixTimeSeconds() + 1,
+            Bh = Convert.ToHexStringLower(SHA256.HashData(Body)),
+        };
 
     private static string Jws(PermitClaims claims) =>
         $"{Base64Url.EncodeToString("""{"alg":"HS256","kid":"test"}"""u8)}.{Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(claims, WireJson.Default.PermitClaims))}.c2ln";

@@ -16,7 +16,11 @@ internal sealed class AWorker : IAsyncDisposable
     public ConcurrentQueue<(EventId Id, Exception? Exception)> Logs { get; }
 
     public static async Task<AWorker> That(
-        Func<JobRun, CancellationToken, Task<JobResult>> runs, Action<WorkerOptions>? configure = null, InMemoryTransport? transport = null, TimeProvider? clock = null)
+        Func<JobRun, CancellationToken, Task<JobResult>> runs,
+        Action<WorkerOptions>? configure = null,
+        InMemoryTransport? transport = null,
+        TimeProvider? clock = null
+    )
     {
         transport ??= new InMemoryTransport();
         var builder = Host.CreateEmptyApplicationBuilder(null);
@@ -32,7 +36,12 @@ internal sealed class AWorker : IAsyncDisposable
     }
 
     /// <summary>Waits until the worker has ended by itself; throws what it ended with.</summary>
-    public Task EndsAsync() => _host.Services.GetServices<IHostedService>().OfType<BackgroundService>().Single().ExecuteTask!.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
+    public Task EndsAsync() =>
+        _host
+            .Services.GetServices<IHostedService>()
+            .OfType<BackgroundService>()
+            .Single()
+            .ExecuteTask!.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
 
     public Task StopAsync() => _host.StopAsync(CancellationToken.None);
 
@@ -48,11 +57,18 @@ internal sealed class AWorker : IAsyncDisposable
 
         public ILogger CreateLogger(string categoryName) => this;
 
-        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Lines.Enqueue((eventId, exception));
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        ) => Lines.Enqueue((eventId, exception));
 
         public void Dispose()
         {

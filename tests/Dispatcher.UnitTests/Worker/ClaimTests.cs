@@ -16,7 +16,8 @@ public sealed class ClaimTests
                 await transport.Note("handler");
                 return JobResult.Nothing;
             },
-            transport: transport);
+            transport: transport
+        );
 
         transport.Deliver(new AWork());
 
@@ -34,7 +35,11 @@ public sealed class ClaimTests
     public async Task A_refused_claim_is_acked_and_not_run_and_frees_its_slot(ClaimStatus status)
     {
         var transport = new InMemoryTransport { AnswerClaim = _ => new Claim { Status = status } };
-        await using var worker = await AWorker.That((run, _) => Task.FromResult(JobResult.From(run.JobId)), options => options.Concurrency = 1, transport);
+        await using var worker = await AWorker.That(
+            (run, _) => Task.FromResult(JobResult.From(run.JobId)),
+            options => options.Concurrency = 1,
+            transport
+        );
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Seen.Contains("ack"));
         transport.AnswerClaim = _ => InMemoryTransport.Granted();
@@ -71,7 +76,8 @@ public sealed class ClaimTests
                 return JobResult.Nothing;
             },
             options => options.Concurrency = 4,
-            transport);
+            transport
+        );
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Claims.Count == 1);
 
@@ -94,7 +100,11 @@ public sealed class ClaimTests
         var transport = new InMemoryTransport();
         var firstClaim = new TaskCompletionSource();
         transport.BeforeClaim = _ => firstClaim.Task;
-        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), options => options.Concurrency = 3, transport);
+        await using var worker = await AWorker.That(
+            (_, _) => Task.FromResult(JobResult.Nothing),
+            options => options.Concurrency = 3,
+            transport
+        );
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Claims.Count == 1);
         var work = new AWork().Permitted(claims => claims);
@@ -123,7 +133,8 @@ public sealed class ClaimTests
                 return JobResult.Nothing;
             },
             options => options.Concurrency = 2,
-            transport);
+            transport
+        );
         var work = new AWork().Permitted(claims => claims);
         transport.Deliver(work);
         await transport.Until(() => transport.Seen.Contains("running"));
@@ -175,7 +186,8 @@ public sealed class ClaimTests
                 return JobResult.From("done");
             },
             options => options.Concurrency = 1,
-            transport);
+            transport
+        );
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Seen.Contains("running"));
         transport.Deliver(new AWork());
@@ -228,7 +240,11 @@ public sealed class ClaimTests
         var transport = new InMemoryTransport();
         var claim = new TaskCompletionSource();
         transport.BeforeClaim = _ => transport.Claims.Count == 1 ? Task.CompletedTask : claim.Task;
-        await using var worker = await AWorker.That(RunTests.Forever, options => (options.Concurrency, options.StopGrace) = (2, TimeSpan.FromSeconds(3)), transport);
+        await using var worker = await AWorker.That(
+            RunTests.Forever,
+            options => (options.Concurrency, options.StopGrace) = (2, TimeSpan.FromSeconds(3)),
+            transport
+        );
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Seen.Contains("ack"));
         transport.Deliver(new AWork());

@@ -68,7 +68,9 @@ public abstract class EffectTests : IAsyncLifetime
         await BeginAndDieAsync(job);
         var ran = false;
 
-        var exception = await Record.ExceptionAsync(() => Attempt(job, 2).OnceAsync("charge-42", (_, _) => Task.FromResult(ran = true), Token));
+        var exception = await Record.ExceptionAsync(() =>
+            Attempt(job, 2).OnceAsync("charge-42", (_, _) => Task.FromResult(ran = true), Token)
+        );
 
         Assert.IsType<EffectInDoubtException>(exception);
         Assert.False(ran);
@@ -93,9 +95,11 @@ public abstract class EffectTests : IAsyncLifetime
         await BeginAndDieAsync(job);
         var again = new RunEffects(Store, new EffectOwner(job, 2, Guid.CreateVersion7()), idempotent: true, () => true);
 
-        var exception = await Record.ExceptionAsync(() => said
-            ? again.OnceAsync("charge-42", (_, _) => Task.FromResult(7), mayRepeat: false, Token)
-            : again.OnceAsync("charge-42", (_, _) => Task.FromResult(7), Token));
+        var exception = await Record.ExceptionAsync(() =>
+            said
+                ? again.OnceAsync("charge-42", (_, _) => Task.FromResult(7), mayRepeat: false, Token)
+                : again.OnceAsync("charge-42", (_, _) => Task.FromResult(7), Token)
+        );
 
         Assert.Equal(said ? typeof(EffectInDoubtException) : null, exception?.GetType());
     }
@@ -114,7 +118,9 @@ public abstract class EffectTests : IAsyncLifetime
     public async Task An_effect_that_surely_did_not_happen_may_be_tried_again()
     {
         var job = Guid.CreateVersion7();
-        await Record.ExceptionAsync(() => Attempt(job, 1).OnceAsync<int>("charge-42", (_, _) => throw new EffectNotDoneException(new IOException("refused")), Token));
+        await Record.ExceptionAsync(() =>
+            Attempt(job, 1).OnceAsync<int>("charge-42", (_, _) => throw new EffectNotDoneException(new IOException("refused")), Token)
+        );
 
         Assert.Equal(7, await Attempt(job, 2).OnceAsync("charge-42", (_, _) => Task.FromResult(7), Token));
     }
@@ -126,7 +132,9 @@ public abstract class EffectTests : IAsyncLifetime
         await Attempt(job, 2).OnceAsync("other", (_, _) => Task.FromResult(1), Token);
         var ran = false;
 
-        var exception = await Record.ExceptionAsync(() => Attempt(job, 1).OnceAsync("charge-42", (_, _) => Task.FromResult(ran = true), Token));
+        var exception = await Record.ExceptionAsync(() =>
+            Attempt(job, 1).OnceAsync("charge-42", (_, _) => Task.FromResult(ran = true), Token)
+        );
 
         Assert.IsType<FencedException>(exception);
         Assert.False(ran);
@@ -137,10 +145,14 @@ public abstract class EffectTests : IAsyncLifetime
     {
         var job = Guid.CreateVersion7();
 
-        var exception = await Record.ExceptionAsync(() => Attempt(job, 1).OnceAsync(
-            "charge-42",
-            (_, _) => Attempt(job, 2).OnceAsync("charge-42", (_, _) => Task.FromResult(2), mayRepeat: true, Token),
-            Token));
+        var exception = await Record.ExceptionAsync(() =>
+            Attempt(job, 1)
+                .OnceAsync(
+                    "charge-42",
+                    (_, _) => Attempt(job, 2).OnceAsync("charge-42", (_, _) => Task.FromResult(2), mayRepeat: true, Token),
+                    Token
+                )
+        );
 
         Assert.IsType<FencedException>(exception);
         Assert.Equal(2, await Attempt(job, 3).OnceAsync("charge-42", (_, _) => Task.FromResult(3), Token));
@@ -153,26 +165,32 @@ public abstract class EffectTests : IAsyncLifetime
         var table = $"ledger_{job:N}";
         await Attempt(Guid.CreateVersion7(), 1).OnceAsync("make", (c, t, _) => RunAsync(c, t, $"create table {table} (n integer)"), Token);
 
-        await Record.ExceptionAsync(() => Attempt(job, 1).OnceAsync<int>(
-            "book",
-            async (c, t, _) =>
-            {
-                await RunAsync(c, t, $"insert into {table} values (1)");
-                throw new IOException("died before the commit");
-            },
-            Token));
+        await Record.ExceptionAsync(() =>
+            Attempt(job, 1)
+                .OnceAsync<int>(
+                    "book",
+                    async (c, t, _) =>
+                    {
+                        await RunAsync(c, t, $"insert into {table} values (1)");
+                        throw new IOException("died before the commit");
+                    },
+                    Token
+                )
+        );
         await Attempt(job, 2).OnceAsync("book", (c, t, _) => RunAsync(c, t, $"insert into {table} values (2)"), Token);
         await Attempt(job, 3).OnceAsync("book", (c, t, _) => RunAsync(c, t, $"insert into {table} values (3)"), Token);
 
-        var sum = await Attempt(job, 3).OnceAsync(
-            "look",
-            async (c, t, _) =>
-            {
-                await using var command = c.CreateCommand();
-                (command.Transaction, command.CommandText) = (t, $"select sum(n) from {table}");
-                return Convert.ToInt32(await command.ExecuteScalarAsync(Token), System.Globalization.CultureInfo.InvariantCulture);
-            },
-            Token);
+        var sum = await Attempt(job, 3)
+            .OnceAsync(
+                "look",
+                async (c, t, _) =>
+                {
+                    await using var command = c.CreateCommand();
+                    (command.Transaction, command.CommandText) = (t, $"select sum(n) from {table}");
+                    return Convert.ToInt32(await command.ExecuteScalarAsync(Token), System.Globalization.CultureInfo.InvariantCulture);
+                },
+                Token
+            );
         Assert.Equal(2, sum);
     }
 
@@ -181,8 +199,10 @@ public abstract class EffectTests : IAsyncLifetime
     {
         var job = Guid.CreateVersion7();
         var charges = 0;
-        async Task TryAsync(int attempt) => await Record.ExceptionAsync(() =>
-            Attempt(job, attempt).OnceAsync("charge-42", (_, _) => Task.FromResult(Interlocked.Increment(ref charges)), Token));
+        async Task TryAsync(int attempt) =>
+            await Record.ExceptionAsync(() =>
+                Attempt(job, attempt).OnceAsync("charge-42", (_, _) => Task.FromResult(Interlocked.Increment(ref charges)), Token)
+            );
 
         await Task.WhenAll(Enumerable.Range(1, 8).Select(TryAsync));
 
@@ -215,8 +235,13 @@ public abstract class EffectTests : IAsyncLifetime
     {
         var tries = 0;
 
-        var result = await Attempt(Guid.CreateVersion7(), 1).OnceAsync(
-            "placed", (_, _, _) => ++tries == 1 ? throw new InvalidOperationException("Saving failed.", new LostException()) : Task.FromResult(tries), Token);
+        var result = await Attempt(Guid.CreateVersion7(), 1)
+            .OnceAsync(
+                "placed",
+                (_, _, _) =>
+                    ++tries == 1 ? throw new InvalidOperationException("Saving failed.", new LostException()) : Task.FromResult(tries),
+                Token
+            );
 
         Assert.Equal(2, result);
     }
@@ -239,7 +264,8 @@ public abstract class EffectTests : IAsyncLifetime
 
     protected static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    private protected RunEffects Attempt(Guid job, int attempt) => new(Store, new EffectOwner(job, attempt, Guid.CreateVersion7()), false, () => true);
+    private protected RunEffects Attempt(Guid job, int attempt) =>
+        new(Store, new EffectOwner(job, attempt, Guid.CreateVersion7()), false, () => true);
 
     private sealed class LostException : DbException
     {
@@ -247,7 +273,9 @@ public abstract class EffectTests : IAsyncLifetime
     }
 
     private async Task BeginAndDieAsync(Guid job) =>
-        await Record.ExceptionAsync(() => Attempt(job, 1).OnceAsync<int>("charge-42", (_, _) => throw new IOException("connection reset"), Token));
+        await Record.ExceptionAsync(() =>
+            Attempt(job, 1).OnceAsync<int>("charge-42", (_, _) => throw new IOException("connection reset"), Token)
+        );
 
     private static async Task<int> RunAsync(DbConnection connection, DbTransaction transaction, string sql)
     {

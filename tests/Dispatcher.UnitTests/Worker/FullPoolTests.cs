@@ -16,7 +16,8 @@ public sealed class FullPoolTests
                 return JobResult.Nothing;
             },
             options => options.Concurrency = 1,
-            transport);
+            transport
+        );
         transport.Deliver(new AWork());
         transport.Deliver(new AWork());
         transport.Deliver(new AWork());
@@ -60,14 +61,16 @@ public sealed class FullPoolTests
         Assert.DoesNotContain("return", transport.Seen);
     }
 
-    private static Task<AWorker> OneAtATimeAsync(InMemoryTransport transport, TimeSpan took) => AWorker.That(
-        async (_, token) =>
-        {
-            await Task.Delay(took, token);
-            return JobResult.Nothing;
-        },
-        options => options.Concurrency = 1,
-        transport);
+    private static Task<AWorker> OneAtATimeAsync(InMemoryTransport transport, TimeSpan took) =>
+        AWorker.That(
+            async (_, token) =>
+            {
+                await Task.Delay(took, token);
+                return JobResult.Nothing;
+            },
+            options => options.Concurrency = 1,
+            transport
+        );
 
     private static async Task AssertItTakesMoreAgainAsync(InMemoryTransport transport)
     {

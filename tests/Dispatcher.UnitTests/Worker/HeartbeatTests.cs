@@ -35,7 +35,10 @@ public sealed class HeartbeatTests
     [Fact]
     public async Task A_cancelled_run_is_stopped_and_reported()
     {
-        var transport = new InMemoryTransport { AnswerHeartbeat = request => new HeartbeatAnswer { Cancelled = [request.Runs[0].RunId], Fenced = [] } };
+        var transport = new InMemoryTransport
+        {
+            AnswerHeartbeat = request => new HeartbeatAnswer { Cancelled = [request.Runs[0].RunId], Fenced = [] },
+        };
         await using var worker = await AWorker.That(RunTests.Forever, Quick, transport);
 
         transport.Deliver(Impatient());
@@ -46,10 +49,16 @@ public sealed class HeartbeatTests
     [Fact]
     public async Task A_fenced_run_is_stopped_and_its_effects_are_refused_and_nothing_is_reported()
     {
-        var transport = new InMemoryTransport { AnswerHeartbeat = request => new HeartbeatAnswer { Cancelled = [], Fenced = [request.Runs[0].RunId] } };
+        var transport = new InMemoryTransport
+        {
+            AnswerHeartbeat = request => new HeartbeatAnswer { Cancelled = [], Fenced = [request.Runs[0].RunId] },
+        };
         var refused = new TaskCompletionSource<Exception?>();
         await using var worker = await AWorker.That(
-            async (run, token) => run.Attempt == 2 ? JobResult.Nothing : await LateAsync(run, refused, token), options => options.Concurrency = 1, transport);
+            async (run, token) => run.Attempt == 2 ? JobResult.Nothing : await LateAsync(run, refused, token),
+            options => options.Concurrency = 1,
+            transport
+        );
 
         transport.Deliver(Impatient());
         Assert.IsType<FencedException>(await refused.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
@@ -69,7 +78,10 @@ public sealed class HeartbeatTests
         transport.Deliver(Impatient().With(message => message with { Idempotent = true }));
 
         Assert.IsType<FencedException>(await refused.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
-        Assert.Equal((OutcomeKind.Succeeded, "late"), ((await transport.FirstOutcome()).Kind, transport.Outcomes.First().Result!.Value.GetString()));
+        Assert.Equal(
+            (OutcomeKind.Succeeded, "late"),
+            ((await transport.FirstOutcome()).Kind, transport.Outcomes.First().Result!.Value.GetString())
+        );
     }
 
     [Fact]
@@ -77,7 +89,10 @@ public sealed class HeartbeatTests
     {
         var transport = new InMemoryTransport { IsAlone = true, AnswerHeartbeat = _ => throw new HttpRequestException("away") };
         await using var worker = await AWorker.That(
-            (run, token) => run.Attempt == 1 ? RunTests.Forever(run, token) : Task.FromResult(JobResult.Nothing), options => options.Concurrency = 1, transport);
+            (run, token) => run.Attempt == 1 ? RunTests.Forever(run, token) : Task.FromResult(JobResult.Nothing),
+            options => options.Concurrency = 1,
+            transport
+        );
 
         transport.Deliver(Impatient().With(message => message with { Idempotent = true }));
         transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
@@ -93,10 +108,13 @@ public sealed class HeartbeatTests
             async (run, token) =>
             {
                 await Task.Delay(700, token);
-                return JobResult.From((await Record.ExceptionAsync(() => run.Effects.OnceAsync("key", (_, _) => Task.FromResult(1), token)))?.GetType().Name);
+                return JobResult.From(
+                    (await Record.ExceptionAsync(() => run.Effects.OnceAsync("key", (_, _) => Task.FromResult(1), token)))?.GetType().Name
+                );
             },
             Quick,
-            transport);
+            transport
+        );
 
         transport.Deliver(new AWork().With(message => message with { HeartbeatMs = 100 }));
 
@@ -136,7 +154,11 @@ public sealed class HeartbeatTests
     [Fact]
     public async Task A_fenced_run_sends_no_more_heartbeats_while_it_ends()
     {
-        var transport = new InMemoryTransport { IsAlone = true, AnswerHeartbeat = request => new HeartbeatAnswer { Cancelled = [], Fenced = [request.Runs[0].RunId] } };
+        var transport = new InMemoryTransport
+        {
+            IsAlone = true,
+            AnswerHeartbeat = request => new HeartbeatAnswer { Cancelled = [], Fenced = [request.Runs[0].RunId] },
+        };
         var gate = new TaskCompletionSource();
         await using var worker = await AWorker.That(
             async (run, _) =>
@@ -145,7 +167,8 @@ public sealed class HeartbeatTests
                 return JobResult.Nothing;
             },
             options => options.Concurrency = 1,
-            transport);
+            transport
+        );
 
         transport.Deliver(Impatient());
         transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
@@ -158,7 +181,9 @@ public sealed class HeartbeatTests
     private static async Task<JobResult> LateAsync(JobRun run, TaskCompletionSource<Exception?> refused, CancellationToken token)
     {
         await Record.ExceptionAsync(() => Task.Delay(Timeout.Infinite, token));
-        refused.SetResult(await Record.ExceptionAsync(() => run.Effects.OnceAsync("key", (_, _) => Task.FromResult(1), CancellationToken.None)));
+        refused.SetResult(
+            await Record.ExceptionAsync(() => run.Effects.OnceAsync("key", (_, _) => Task.FromResult(1), CancellationToken.None))
+        );
         return JobResult.From("late");
     }
 

@@ -37,21 +37,31 @@ internal sealed class InMemoryTransport : IWorkerTransport
 
     public ConcurrentQueue<WorkerRegistration> Registrations { get; } = new();
 
-    public Func<WorkerRegistration, HeartbeatAnswer> AnswerRegistration { get; set; } = _ => new HeartbeatAnswer { Cancelled = [], Fenced = [] };
+    public Func<WorkerRegistration, HeartbeatAnswer> AnswerRegistration { get; set; } =
+        _ => new HeartbeatAnswer { Cancelled = [], Fenced = [] };
 
     public Func<CancellationToken, Task> BeforeClaim { get; set; } = _ => Task.CompletedTask;
 
     public Func<OutcomeBatch, Task> BeforeSend { get; set; } = _ => Task.CompletedTask;
 
-    public static Claim Granted() => new() { Status = ClaimStatus.Granted, RunId = Guid.CreateVersion7(), PermitId = Guid.CreateVersion7() };
+    public static Claim Granted() =>
+        new()
+        {
+            Status = ClaimStatus.Granted,
+            RunId = Guid.CreateVersion7(),
+            PermitId = Guid.CreateVersion7(),
+        };
 
-    public void Deliver(AWork work) => _queue.Writer.TryWrite(new Delivery
-    {
-        Body = work.Body,
-        Permit = work.Permit,
-        AckAsync = () => Note("ack"),
-        ReturnAsync = () => Note("return"),
-    });
+    public void Deliver(AWork work) =>
+        _queue.Writer.TryWrite(
+            new Delivery
+            {
+                Body = work.Body,
+                Permit = work.Permit,
+                AckAsync = () => Note("ack"),
+                ReturnAsync = () => Note("return"),
+            }
+        );
 
     public Task Note(string what)
     {

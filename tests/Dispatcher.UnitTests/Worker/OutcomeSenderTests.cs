@@ -19,7 +19,8 @@ public sealed class OutcomeSenderTests
                 return JobResult.Nothing;
             },
             options => options.Concurrency = 64,
-            transport);
+            transport
+        );
         for (var i = 0; i < 20; i++)
         {
             transport.Deliver(new AWork());
@@ -29,7 +30,10 @@ public sealed class OutcomeSenderTests
         first.SetResult();
         await transport.Until(() => transport.Outcomes.Count == 20);
 
-        Assert.True(transport.Seen.Count(seen => seen.StartsWith("send", StringComparison.Ordinal)) < 10, string.Join(", ", transport.Seen));
+        Assert.True(
+            transport.Seen.Count(seen => seen.StartsWith("send", StringComparison.Ordinal)) < 10,
+            string.Join(", ", transport.Seen)
+        );
     }
 
     [Fact]
@@ -43,7 +47,11 @@ public sealed class OutcomeSenderTests
             await first.Task;
             sizes.Add(JsonSerializer.SerializeToUtf8Bytes(batch, WireJson.Default.OutcomeBatch).Length);
         };
-        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.From(new string('x', 60_000))), options => options.Concurrency = 64, transport);
+        await using var worker = await AWorker.That(
+            (_, _) => Task.FromResult(JobResult.From(new string('x', 60_000))),
+            options => options.Concurrency = 64,
+            transport
+        );
         for (var i = 0; i < 40; i++)
         {
             transport.Deliver(new AWork());
@@ -73,11 +81,11 @@ public sealed class OutcomeSenderTests
 
     /// <summary>Results that the dispatcher would refuse.</summary>
     public static TheoryData<string> BadResults =>
-    [
-        "{\"a\":1,\"a\":2}",
-        "{\"text\":\"\\ud83d\"}",
-        new string('[', JsonLimits.DeepestValue + 1) + new string(']', JsonLimits.DeepestValue + 1),
-    ];
+        [
+            "{\"a\":1,\"a\":2}",
+            "{\"text\":\"\\ud83d\"}",
+            new string('[', JsonLimits.DeepestValue + 1) + new string(']', JsonLimits.DeepestValue + 1),
+        ];
 
     [Theory]
     [MemberData(nameof(BadResults))]
@@ -105,7 +113,10 @@ public sealed class OutcomeSenderTests
         // As deep as it may be alone, and so too deep within a batch.
         using var deep = JsonDocument.Parse(new string('[', 64) + new string(']', 64));
         await using var worker = await AWorker.That(
-            (run, _) => Task.FromResult(run.Attempt == 1 ? JobResult.Of(deep.RootElement) : JobResult.Nothing), options => options.Concurrency = 1, transport);
+            (run, _) => Task.FromResult(run.Attempt == 1 ? JobResult.Of(deep.RootElement) : JobResult.Nothing),
+            options => options.Concurrency = 1,
+            transport
+        );
 
         transport.Deliver(new AWork());
         transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
@@ -128,7 +139,8 @@ public sealed class OutcomeSenderTests
                 return JobResult.From(new int[250_000]);
             },
             options => options.MaxOutputBytes = 512 * 1024,
-            transport);
+            transport
+        );
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Seen.Contains("running"));
 
@@ -145,7 +157,11 @@ public sealed class OutcomeSenderTests
         var transport = new InMemoryTransport();
         var broker = new TaskCompletionSource();
         transport.BeforeSend = _ => broker.Task;
-        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), options => options.Concurrency = 100, transport);
+        await using var worker = await AWorker.That(
+            (_, _) => Task.FromResult(JobResult.Nothing),
+            options => options.Concurrency = 100,
+            transport
+        );
         for (var i = 0; i < 2000; i++)
         {
             transport.Deliver(new AWork());

@@ -57,7 +57,9 @@ public sealed class PermitCheckTests
     public void Refuses_a_body_that_is_no_work_message()
     {
         var body = Encoding.UTF8.GetBytes("""{"v":1}""");
-        var permit = new AWork().Permitted(claims => claims with { Bh = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(body)) }).Permit;
+        var permit = new AWork()
+            .Permitted(claims => claims with { Bh = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(body)) })
+            .Permit;
 
         Assert.Equal(PermitFault.UnreadableBody, PermitCheck.Of(body, permit, "test").Fault);
     }
@@ -72,7 +74,12 @@ public sealed class PermitCheckTests
         var at = text.IndexOf(before, StringComparison.Ordinal);
         var body = Encoding.UTF8.GetBytes(text[..at] + after + text[(at + before.Length)..]);
 
-        var permit = work.Permitted(claims => claims with { Bh = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(body)) }).Permit;
+        var permit = work.Permitted(claims =>
+            claims with
+            {
+                Bh = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(body)),
+            }
+        ).Permit;
 
         Assert.Equal(expected, PermitCheck.Of(body, permit, "test").Fault.ToString());
     }
@@ -80,10 +87,16 @@ public sealed class PermitCheckTests
     [Fact]
     public void Reads_over_fields_of_answers_and_permits_that_it_does_not_know()
     {
-        Assert.NotNull(JsonSerializer.Deserialize("""{"claims":[{"status":"taken","later":1}],"later":1}""", WorkerJson.Default.ClaimAnswer));
+        Assert.NotNull(
+            JsonSerializer.Deserialize("""{"claims":[{"status":"taken","later":1}],"later":1}""", WorkerJson.Default.ClaimAnswer)
+        );
         Assert.NotNull(JsonSerializer.Deserialize("""{"cancelled":[],"fenced":[],"later":1}""", WorkerJson.Default.HeartbeatAnswer));
-        Assert.NotNull(JsonSerializer.Deserialize(
-            """{"jti":"019b0000-0000-7000-8000-000000000000","sub":"019b0000-0000-7000-8000-000000000000","att":1,"aud":"test","exp":1,"bh":"","later":1}""", WorkerJson.Default.PermitClaims));
+        Assert.NotNull(
+            JsonSerializer.Deserialize(
+                """{"jti":"019b0000-0000-7000-8000-000000000000","sub":"019b0000-0000-7000-8000-000000000000","att":1,"aud":"test","exp":1,"bh":"","later":1}""",
+                WorkerJson.Default.PermitClaims
+            )
+        );
     }
 
     private static PermitFault Check(AWork work) => PermitCheck.Of(work.Body, work.Permit, "test").Fault;

@@ -6,17 +6,29 @@ namespace Dispatcher.UnitTests.Worker;
 public sealed class PostgresConnectionTests
 {
     [Theory]
-    [InlineData("postgres://ana:s%2Fe%40c@db:6543/jobs?sslmode=require", "Host=db;Port=6543;Username=ana;Password=s/e@c;Database=jobs;SSL Mode=Require")]
+    [InlineData(
+        "postgres://ana:s%2Fe%40c@db:6543/jobs?sslmode=require",
+        "Host=db;Port=6543;Username=ana;Password=s/e@c;Database=jobs;SSL Mode=Require"
+    )]
     [InlineData("postgresql://ana@db", "Host=db;Username=ana")]
     [InlineData("POSTGRES://db/jobs", "Host=db;Database=jobs")]
     [InlineData("postgres://ana:secret@[::1]:6543/jobs", "Host=::1;Port=6543;Username=ana;Password=secret;Database=jobs")]
-    [InlineData("postgres://ana@a:5432,b:5433/jobs?target_session_attrs=any", "Host=a:5432,b:5433;Username=ana;Database=jobs;Target Session Attributes=any")]
+    [InlineData(
+        "postgres://ana@a:5432,b:5433/jobs?target_session_attrs=any",
+        "Host=a:5432,b:5433;Username=ana;Database=jobs;Target Session Attributes=any"
+    )]
     [InlineData("postgres:///jobs?host=db&user=ana&connect_timeout=3", "Host=db;Username=ana;Database=jobs;Timeout=3")]
-    [InlineData("postgres://db/jobs?sslmode=verify-full&application_name=a%20b", "Host=db;Database=jobs;SSL Mode=VerifyFull;Application Name=a b")]
+    [InlineData(
+        "postgres://db/jobs?sslmode=verify-full&application_name=a%20b",
+        "Host=db;Database=jobs;SSL Mode=VerifyFull;Application Name=a b"
+    )]
     [InlineData("postgres://db/jobs?Maximum%20Pool%20Size=7", "Host=db;Database=jobs;Maximum Pool Size=7")]
     [InlineData("Server=db;User Id=ana;Database=jobs", "Host=db;Username=ana;Database=jobs")]
     public void URL_and_connection_string_name_the_same_database(string given, string expected) =>
-        Assert.True(PostgresConnection.Read(given).EquivalentTo(new NpgsqlConnectionStringBuilder(expected)), $"{PostgresConnection.Read(given)}");
+        Assert.True(
+            PostgresConnection.Read(given).EquivalentTo(new NpgsqlConnectionStringBuilder(expected)),
+            $"{PostgresConnection.Read(given)}"
+        );
 
     [Theory]
     [InlineData("Hosst=db;Password=hush", "hosst")]

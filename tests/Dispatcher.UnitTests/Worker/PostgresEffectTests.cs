@@ -43,7 +43,8 @@ public sealed class PostgresEffectTests : EffectTests
                 await dead.Task;
                 return 1;
             },
-            Token);
+            Token
+        );
         await holding.Task;
 
         await Store.CloseEarlierAsync(new EffectOwner(job, 2, Guid.CreateVersion7()), Token).WaitAsync(TimeSpan.FromSeconds(30), Token);

@@ -9,7 +9,11 @@ public sealed class PresenceTests
     public async Task A_worker_is_known_before_it_takes_work_and_says_when_it_stops()
     {
         var transport = new InMemoryTransport();
-        var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), options => (options.Concurrency, options.Version) = (7, "1.2"), transport);
+        var worker = await AWorker.That(
+            (_, _) => Task.FromResult(JobResult.Nothing),
+            options => (options.Concurrency, options.Version) = (7, "1.2"),
+            transport
+        );
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Outcomes.Count == 1);
 
@@ -24,7 +28,15 @@ public sealed class PresenceTests
     [Fact]
     public async Task A_worker_that_does_not_enforce_what_its_pool_needs_refuses_to_start()
     {
-        var transport = new InMemoryTransport { AnswerRegistration = _ => new HeartbeatAnswer { Cancelled = [], Fenced = [], MissingEnforcers = ["allowed_hosts"] } };
+        var transport = new InMemoryTransport
+        {
+            AnswerRegistration = _ => new HeartbeatAnswer
+            {
+                Cancelled = [],
+                Fenced = [],
+                MissingEnforcers = ["allowed_hosts"],
+            },
+        };
         transport.Deliver(new AWork());
 
         var refused = await Assert.ThrowsAnyAsync<Exception>(async () =>
@@ -41,14 +53,20 @@ public sealed class PresenceTests
     public async Task A_worker_whose_pool_comes_to_need_more_than_it_enforces_ends_and_lets_what_runs_end()
     {
         var transport = new InMemoryTransport();
-        var missing = new HeartbeatAnswer { Cancelled = [], Fenced = [], MissingEnforcers = ["allowed_hosts"] };
+        var missing = new HeartbeatAnswer
+        {
+            Cancelled = [],
+            Fenced = [],
+            MissingEnforcers = ["allowed_hosts"],
+        };
         await using var worker = await AWorker.That(
             async (_, _) =>
             {
                 await transport.Until(() => transport.Registrations.Count > 1);
                 return JobResult.Nothing;
             },
-            transport: transport);
+            transport: transport
+        );
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Seen.Contains("ack"));
 
@@ -65,7 +83,8 @@ public sealed class PresenceTests
     {
         var tries = 0;
         var transport = new InMemoryTransport();
-        transport.AnswerRegistration = _ => ++tries < 3 ? throw new HttpRequestException("The dispatcher is away.") : new HeartbeatAnswer { Cancelled = [], Fenced = [] };
+        transport.AnswerRegistration = _ =>
+            ++tries < 3 ? throw new HttpRequestException("The dispatcher is away.") : new HeartbeatAnswer { Cancelled = [], Fenced = [] };
         transport.Deliver(new AWork());
 
         await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport);

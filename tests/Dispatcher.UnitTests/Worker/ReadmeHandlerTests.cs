@@ -15,11 +15,18 @@ public sealed class ReadmeHandlerTests
     public void The_worker_of_the_README_is_the_one_that_is_tested()
     {
         var tested = File.ReadAllText(Path.Combine(Repository.Root, "tests/Dispatcher.UnitTests/Worker/ReadmeHandlerTests.cs"));
-        var shown = File.ReadAllText(Path.Combine(Repository.Root, "README.md")).Split("```csharp\n").Skip(1).Select(block => block.Split("\n```")[0])
-            .Where(block => block.Contains("ShellHandler", StringComparison.Ordinal)).ToList();
+        var shown = File.ReadAllText(Path.Combine(Repository.Root, "README.md"))
+            .Split("```csharp\n")
+            .Skip(1)
+            .Select(block => block.Split("\n```")[0])
+            .Where(block => block.Contains("ShellHandler", StringComparison.Ordinal))
+            .ToList();
 
         Assert.Equal(2, shown.Count);
-        Assert.All(shown, block => Assert.Contains(block, tested.Replace("\n        ", "\n", StringComparison.Ordinal) + tested, StringComparison.Ordinal));
+        Assert.All(
+            shown,
+            block => Assert.Contains(block, tested.Replace("\n        ", "\n", StringComparison.Ordinal) + tested, StringComparison.Ordinal)
+        );
     }
 
     [Fact]
@@ -54,14 +61,20 @@ public sealed class ReadmeHandlerTests
 
     private static void Register(HostApplicationBuilder builder)
     {
-        builder.Services.AddDispatcherWorker("shell", options =>
-        {
-            options.RabbitMq = new Uri(builder.Configuration["DISPATCHER_RABBITMQ"]!);
-            options.Dispatcher = new Uri("http://dispatcher:8080");
-            options.ApiKey = builder.Configuration["DISPATCHER_API_KEY"];
-            options.EffectStore = builder.Configuration["DISPATCHER_EFFECTS"];                         // for OnceAsync
-        }).Handle<ShellHandler>("job.exec.shell").Enforces("allowed_commands");
-        builder.Logging.AddSimpleConsole(console => console.IncludeScopes = true);                     // each line of a run shows its job
+        builder
+            .Services.AddDispatcherWorker(
+                "shell",
+                options =>
+                {
+                    options.RabbitMq = new Uri(builder.Configuration["DISPATCHER_RABBITMQ"]!);
+                    options.Dispatcher = new Uri("http://dispatcher:8080");
+                    options.ApiKey = builder.Configuration["DISPATCHER_API_KEY"];
+                    options.EffectStore = builder.Configuration["DISPATCHER_EFFECTS"]; // for OnceAsync
+                }
+            )
+            .Handle<ShellHandler>("job.exec.shell")
+            .Enforces("allowed_commands");
+        builder.Logging.AddSimpleConsole(console => console.IncludeScopes = true); // each line of a run shows its job
     }
 }
 
@@ -72,19 +85,19 @@ internal sealed class ShellHandler(ILogger<ShellHandler> log) : IJobHandler
     {
         var command = run.Payload.GetProperty("command").EnumerateArray().Select(part => part.GetString()!).ToList();
         var program = command[0];
-        if (run.Constraints.AllowedCommands?.Contains(program) != true)                        // said with Enforces, so the handler keeps it
+        if (run.Constraints.AllowedCommands?.Contains(program) != true) // said with Enforces, so the handler keeps it
         {
             throw JobFaultException.Terminal("command_not_allowed", $"'{program}' is not allowed.");
         }
 
         log.LogInformation("Starting {Program}", program);
         using var process = Process.Start(new ProcessStartInfo(program, command.Skip(1)))!;
-        await process.WaitForExitAsync(cancellationToken);                                     // cancelled at the time limit, or when the job or the worker stops
+        await process.WaitForExitAsync(cancellationToken); // cancelled at the time limit, or when the job or the worker stops
         return process.ExitCode switch
         {
             0 => JobResult.From(new { exit_code = 0 }),
             75 => throw JobFaultException.Transient("exit:75", "The program asks to be started again.", TimeSpan.FromSeconds(5)),
-            var code => throw new JobFaultException(null, $"exit:{code}", "The program failed."),    // the topic's table of faults decides
+            var code => throw new JobFaultException(null, $"exit:{code}", "The program failed."), // the topic's table of faults decides
         };
     }
 }

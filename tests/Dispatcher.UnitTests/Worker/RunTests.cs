@@ -14,7 +14,10 @@ public sealed class RunTests
     {
         var runId = Guid.CreateVersion7();
         var transport = new InMemoryTransport { AnswerClaim = _ => InMemoryTransport.Granted() with { RunId = runId } };
-        await using var worker = await AWorker.That((run, _) => Task.FromResult(JobResult.From(new { run.Topic, run.Attempt })), transport: transport);
+        await using var worker = await AWorker.That(
+            (run, _) => Task.FromResult(JobResult.From(new { run.Topic, run.Attempt })),
+            transport: transport
+        );
         var work = new AWork();
 
         transport.Deliver(work);
@@ -28,7 +31,9 @@ public sealed class RunTests
     [Fact]
     public async Task The_handlers_own_word_becomes_the_fault()
     {
-        await using var worker = await AWorker.That((_, _) => throw JobFaultException.Transient("http:503", "busy", TimeSpan.FromSeconds(7)));
+        await using var worker = await AWorker.That(
+            (_, _) => throw JobFaultException.Transient("http:503", "busy", TimeSpan.FromSeconds(7))
+        );
 
         worker.Transport.Deliver(new AWork());
 
@@ -53,12 +58,14 @@ public sealed class RunTests
     [Fact]
     public async Task An_http_answer_that_was_thrown_becomes_a_fault_with_its_status()
     {
-        await using var worker = await AWorker.That((_, _) =>
-        {
-            using var answer = new HttpResponseMessage(System.Net.HttpStatusCode.ServiceUnavailable);
-            answer.EnsureSuccessStatusCode();
-            return Task.FromResult(JobResult.Nothing);
-        });
+        await using var worker = await AWorker.That(
+            (_, _) =>
+            {
+                using var answer = new HttpResponseMessage(System.Net.HttpStatusCode.ServiceUnavailable);
+                answer.EnsureSuccessStatusCode();
+                return Task.FromResult(JobResult.Nothing);
+            }
+        );
 
         worker.Transport.Deliver(new AWork());
 
@@ -69,7 +76,10 @@ public sealed class RunTests
     [Fact]
     public async Task A_run_that_the_effect_store_fences_reports_nothing()
     {
-        await using var worker = await AWorker.That((run, _) => run.Attempt == 1 ? throw new FencedException(run.JobId, 1) : Task.FromResult(JobResult.Nothing), options => options.Concurrency = 1);
+        await using var worker = await AWorker.That(
+            (run, _) => run.Attempt == 1 ? throw new FencedException(run.JobId, 1) : Task.FromResult(JobResult.Nothing),
+            options => options.Concurrency = 1
+        );
 
         worker.Transport.Deliver(new AWork());
         worker.Transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
@@ -120,7 +130,8 @@ public sealed class RunTests
                 started = Stopwatch.GetTimestamp();
                 return Forever(run, token);
             },
-            transport: transport);
+            transport: transport
+        );
 
         transport.Deliver(new AWork().With(message => message with { RunUntilMs = 1000 }));
 
@@ -133,12 +144,16 @@ public sealed class RunTests
     {
         var gate = new TaskCompletionSource();
         var late = new TaskCompletionSource<Exception?>();
-        await using var worker = await AWorker.That(async (run, _) =>
-        {
-            await gate.Task;
-            late.SetResult(await Record.ExceptionAsync(() => run.Effects.OnceAsync("key", (_, _) => Task.FromResult(1), CancellationToken.None)));
-            return JobResult.From("late");
-        });
+        await using var worker = await AWorker.That(
+            async (run, _) =>
+            {
+                await gate.Task;
+                late.SetResult(
+                    await Record.ExceptionAsync(() => run.Effects.OnceAsync("key", (_, _) => Task.FromResult(1), CancellationToken.None))
+                );
+                return JobResult.From("late");
+            }
+        );
 
         worker.Transport.Deliver(new AWork().With(message => message with { RunUntilMs = 100 }));
 
@@ -164,7 +179,8 @@ public sealed class RunTests
                 return Task.FromResult(JobResult.From(run.Attempt));
             },
             options => options.Concurrency = 2,
-            transport);
+            transport
+        );
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Seen.Contains("ack"));
 
@@ -193,7 +209,9 @@ public sealed class RunTests
     {
         using var halfAPair = JsonDocument.Parse("\"\\ud800\"");
         await using var worker = await AWorker.That(
-            (run, _) => Task.FromResult(run.Attempt == 1 ? JobResult.Of(halfAPair.RootElement) : JobResult.Nothing), options => options.Concurrency = 1);
+            (run, _) => Task.FromResult(run.Attempt == 1 ? JobResult.Of(halfAPair.RootElement) : JobResult.Nothing),
+            options => options.Concurrency = 1
+        );
 
         worker.Transport.Deliver(new AWork());
         worker.Transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
@@ -225,7 +243,8 @@ public sealed class RunTests
                 return await Forever(run, token);
             },
             options => options.StopGrace = TimeSpan.FromMilliseconds(100),
-            transport);
+            transport
+        );
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Seen.Contains("running"));
 
@@ -250,7 +269,9 @@ public sealed class RunTests
         using (var store = EffectStore.Open(file, TimeProvider.System, NullLogger.Instance))
         {
             var earlier = new RunEffects(store, new EffectOwner(work.Message.JobId, 1, Guid.CreateVersion7()), true, () => true);
-            await Assert.ThrowsAsync<FencedException>(() => earlier.OnceAsync("late", (_, _) => Task.FromResult(1), TestContext.Current.CancellationToken));
+            await Assert.ThrowsAsync<FencedException>(() =>
+                earlier.OnceAsync("late", (_, _) => Task.FromResult(1), TestContext.Current.CancellationToken)
+            );
         }
 
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();

@@ -15,14 +15,22 @@ public sealed class WorkerClockTests
     {
         var ahead = TimeSpan.FromSeconds(seconds);
         var transport = new InMemoryTransport { AnswerRegistration = _ => Nothing with { Now = TimeProvider.System.GetUtcNow() } };
-        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport, clock: new ShiftedTime(ahead));
+        await using var worker = await AWorker.That(
+            (_, _) => Task.FromResult(JobResult.Nothing),
+            transport: transport,
+            clock: new ShiftedTime(ahead)
+        );
         await transport.Until(() => transport.Registrations.Count > 1);
 
         transport.Deliver(new AWork());
 
         var outcome = await transport.FirstOutcome();
         Assert.Null(transport.Registrations.First().ClockAheadMs);
-        Assert.InRange(transport.Registrations.Last().ClockAheadMs!.Value, ahead.TotalMilliseconds - 2_000, ahead.TotalMilliseconds + 2_000);
+        Assert.InRange(
+            transport.Registrations.Last().ClockAheadMs!.Value,
+            ahead.TotalMilliseconds - 2_000,
+            ahead.TotalMilliseconds + 2_000
+        );
         Assert.InRange(outcome.StartedAt, TimeProvider.System.GetUtcNow().AddSeconds(-60), outcome.EndedAt);
         Assert.InRange(outcome.EndedAt, outcome.StartedAt, TimeProvider.System.GetUtcNow().AddSeconds(60));
         Assert.Single(worker.Logs, line => line.Id == WorkerEventIds.ClockOff);
@@ -41,7 +49,9 @@ public sealed class WorkerClockTests
             transport.Deliver(new AWork().Permitted(claims => claims with { Aud = "other" }));
         }
 
-        await transport.Until(() => transport.Registrations.Last().Dropping is not null && transport.Seen.Count(seen => seen == "ack") > 3 && transport.Ended == 1);
+        await transport.Until(() =>
+            transport.Registrations.Last().Dropping is not null && transport.Seen.Count(seen => seen == "ack") > 3 && transport.Ended == 1
+        );
         var last = transport.Registrations.Last();
         Assert.Equal("other_pool", last.Dropping);
         Assert.InRange(last.Dropped, 3, 20);

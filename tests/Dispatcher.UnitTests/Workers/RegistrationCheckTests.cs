@@ -37,7 +37,18 @@ public sealed class RegistrationCheckTests
         var errors = new List<InputError>();
 
         RegistrationCheck.Run(
-            new WorkerRegistration { Pool = "shell", Version = "1", Topics = [], Enforcers = [], Capacity = 1, Dropped = dropped, Dropping = dropping }, errors);
+            new WorkerRegistration
+            {
+                Pool = "shell",
+                Version = "1",
+                Topics = [],
+                Enforcers = [],
+                Capacity = 1,
+                Dropped = dropped,
+                Dropping = dropping,
+            },
+            errors
+        );
 
         Assert.Equal(code, errors.SingleOrDefault()?.Code);
     }

@@ -11,8 +11,11 @@ namespace Dispatcher.Storing.Migrations;
 [Migration("0008_gates")]
 internal sealed class M0008Gates : Migration
 {
-    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql("""
-        drop index jobs_finished;
-        create index jobs_finished on jobs (finished_at, state, created_at, approval_round, job_id) where finished_at is not null;
-        """);
+    protected override void Up(MigrationBuilder migrationBuilder) =>
+        migrationBuilder.Sql(
+            """
+            drop index jobs_finished;
+            create index jobs_finished on jobs (finished_at, state, created_at, approval_round, job_id) where finished_at is not null;
+            """
+        );
 }

@@ -11,5 +11,6 @@ namespace Dispatcher.Storing.Migrations;
 [Migration("0009_people")]
 internal sealed class M0009People : Migration
 {
-    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql("update api_keys set person = '' where person = subject");
+    protected override void Up(MigrationBuilder migrationBuilder) =>
+        migrationBuilder.Sql("update api_keys set person = '' where person = subject");
 }

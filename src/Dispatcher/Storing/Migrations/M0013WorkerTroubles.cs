@@ -8,9 +8,12 @@ namespace Dispatcher.Storing.Migrations;
 [Migration("0013_worker_troubles")]
 internal sealed class M0013WorkerTroubles : Migration
 {
-    protected override void Up(MigrationBuilder migrationBuilder) => migrationBuilder.Sql("""
-        alter table workers add column clock_ahead_ms bigint;
-        alter table workers add column dropped bigint not null default 0;
-        alter table workers add column dropping text;
-        """);
+    protected override void Up(MigrationBuilder migrationBuilder) =>
+        migrationBuilder.Sql(
+            """
+            alter table workers add column clock_ahead_ms bigint;
+            alter table workers add column dropped bigint not null default 0;
+            alter table workers add column dropping text;
+            """
+        );
 }

@@ -7,7 +7,24 @@ namespace Dispatcher.UnitTests.Policies.Format;
 public sealed class AgreementTests
 {
     private static readonly string[] Replacements =
-        ["null", "true", "\"x\"", "\"\"", "\"v2\"", "5", "0", "-1", "1000000000000", "0.5", "[]", "[\"x\"]", "[5]", "[[]]", "{}", "{\"x\": \"y\"}"];
+    [
+        "null",
+        "true",
+        "\"x\"",
+        "\"\"",
+        "\"v2\"",
+        "5",
+        "0",
+        "-1",
+        "1000000000000",
+        "0.5",
+        "[]",
+        "[\"x\"]",
+        "[5]",
+        "[[]]",
+        "{}",
+        "{\"x\": \"y\"}",
+    ];
 
     public static TheoryData<string> Formats() => ["rules", "topics", "cases"];
 
@@ -15,11 +32,11 @@ public sealed class AgreementTests
     [MemberData(nameof(Formats))]
     public void A_document_that_uses_every_key_of_the_schema_is_accepted_by_both(string name)
     {
-        BundleFormat format = BundleFormat.Of(name);
+        var format = BundleFormat.Of(name);
         HashSet<(string, string)> unused = [.. SchemaWalk.Keys(format.Root)];
 
-        JsonNode sample = Samples.Of(name);
-        foreach (Visit visit in SchemaWalk.Of(format.Root, sample).Where(visit => visit.Value is JsonObject))
+        var sample = Samples.Of(name);
+        foreach (var visit in SchemaWalk.Of(format.Root, sample).Where(visit => visit.Value is JsonObject))
         {
             unused.ExceptWith(visit.Value!.AsObject().Select(member => (visit.SchemaPath, member.Key)));
         }
@@ -33,11 +50,11 @@ public sealed class AgreementTests
     [MemberData(nameof(Formats))]
     public void An_unknown_key_is_refused_by_both_wherever_keys_are_fixed(string name)
     {
-        BundleFormat format = BundleFormat.Of(name);
+        var format = BundleFormat.Of(name);
         HashSet<string> closed = [.. SchemaWalk.Keys(format.Root).Select(key => key.SchemaPath)];
-        foreach (Visit visit in Visits(format).Where(visit => SchemaWalk.IsClosed(visit.Schema)))
+        foreach (var visit in Visits(format).Where(visit => SchemaWalk.IsClosed(visit.Schema)))
         {
-            string changed = Change(format, visit.Path, value => value!.AsObject().Add("unknown", "x"));
+            var changed = Change(format, visit.Path, value => value!.AsObject().Add("unknown", "x"));
 
             Assert.NotEmpty(format.SchemaErrors(changed));
             Assert.NotEmpty(format.ReaderErrorsOfFile(changed));
@@ -51,14 +68,14 @@ public sealed class AgreementTests
     [MemberData(nameof(Formats))]
     public void Each_word_of_a_list_of_words_is_accepted_by_both_and_another_by_neither(string name)
     {
-        BundleFormat format = BundleFormat.Of(name);
+        var format = BundleFormat.Of(name);
         HashSet<string> untaken = [];
         HashSet<string> taken = [];
-        foreach (Visit visit in Visits(format).Where(visit => visit.Schema.TryGetProperty("enum", out _)))
+        foreach (var visit in Visits(format).Where(visit => visit.Schema.TryGetProperty("enum", out _)))
         {
-            foreach (string word in visit.Schema.GetProperty("enum").EnumerateArray().Select(word => word.GetString()!))
+            foreach (var word in visit.Schema.GetProperty("enum").EnumerateArray().Select(word => word.GetString()!))
             {
-                bool isTaken = Agreed(format, Replace(format, visit.Path, JsonValue.Create(word)));
+                var isTaken = Agreed(format, Replace(format, visit.Path, JsonValue.Create(word)));
                 (isTaken ? taken : untaken).Add($"{visit.SchemaPath} {word}");
             }
 
@@ -73,9 +90,9 @@ public sealed class AgreementTests
     [MemberData(nameof(Formats))]
     public void Any_one_change_is_accepted_by_both_or_refused_by_both(string name)
     {
-        BundleFormat format = BundleFormat.Of(name);
+        var format = BundleFormat.Of(name);
         int[] answers = [0, 0];
-        foreach (string changed in Changes(format).Distinct())
+        foreach (var changed in Changes(format).Distinct())
         {
             answers[Agreed(format, changed) ? 1 : 0]++;
         }
@@ -90,19 +107,22 @@ public sealed class AgreementTests
     [InlineData("topics", "")]
     public void The_shipped_files_fit_and_tell_editors_their_schema(string name, string below)
     {
-        BundleFormat format = BundleFormat.Of(name);
-        string policies = Path.Combine(Repository.Root, "policies");
-        string[] files = Directory.GetFiles(Path.Combine(policies, below), below.Length == 0 ? "topics.yaml" : "*.yaml");
+        var format = BundleFormat.Of(name);
+        var policies = Path.Combine(Repository.Root, "policies");
+        var files = Directory.GetFiles(Path.Combine(policies, below), below.Length == 0 ? "topics.yaml" : "*.yaml");
         Assert.NotEmpty(files);
 
-        foreach (string file in files)
+        foreach (var file in files)
         {
             Assert.Empty(format.SchemaErrors(File.ReadAllText(file)));
 
             // The checklist's block is shipped byte for byte.
-            string first = File.ReadLines(file).First();
-            string schema = Path.GetRelativePath(Path.GetDirectoryName(file)!, Path.Combine(policies, "format", $"{name}.schema.json"));
-            Assert.True(first == $"# yaml-language-server: $schema={schema}" || file.EndsWith("rules/checklist.yaml", StringComparison.Ordinal), $"{file}: {first}");
+            var first = File.ReadLines(file).First();
+            var schema = Path.GetRelativePath(Path.GetDirectoryName(file)!, Path.Combine(policies, "format", $"{name}.schema.json"));
+            Assert.True(
+                first == $"# yaml-language-server: $schema={schema}" || file.EndsWith("rules/checklist.yaml", StringComparison.Ordinal),
+                $"{file}: {first}"
+            );
         }
     }
 
@@ -110,16 +130,24 @@ public sealed class AgreementTests
     [MemberData(nameof(Formats))]
     public void Every_key_is_described_where_it_stands_or_where_it_refers_to(string name)
     {
-        IReadOnlyList<Visit> visits = Visits(BundleFormat.Of(name));
-        HashSet<string> described = [.. visits.Where(visit => visit.Schema.TryGetProperty("description", out _)).Select(visit => Pointer(visit.Path))];
+        var visits = Visits(BundleFormat.Of(name));
+        HashSet<string> described =
+        [
+            .. visits.Where(visit => visit.Schema.TryGetProperty("description", out _)).Select(visit => Pointer(visit.Path)),
+        ];
 
-        Assert.Empty(visits.Where(visit => visit.SchemaPath.Split('/') is [.., "properties", _]).Where(visit => !described.Contains(Pointer(visit.Path))).Select(visit => visit.SchemaPath));
+        Assert.Empty(
+            visits
+                .Where(visit => visit.SchemaPath.Split('/') is [.., "properties", _])
+                .Where(visit => !described.Contains(Pointer(visit.Path)))
+                .Select(visit => visit.SchemaPath)
+        );
     }
 
     [Fact]
     public void The_folder_of_the_schemas_is_no_part_of_the_bundle()
     {
-        IReadOnlyList<BundleFile> files = BundleFolder.Read(Path.Combine(Repository.Root, "policies"));
+        var files = BundleFolder.Read(Path.Combine(Repository.Root, "policies"));
 
         Assert.NotEmpty(files);
         Assert.DoesNotContain(files, file => file.Path.Contains("format", StringComparison.Ordinal));
@@ -128,24 +156,25 @@ public sealed class AgreementTests
     /// <summary>Whether both accept a document; they must be of one mind.</summary>
     private static bool Agreed(BundleFormat format, string document)
     {
-        IReadOnlyList<PayloadError> bySchema = format.SchemaErrors(document);
-        IReadOnlyList<BundleError> byReader = format.ReaderErrorsOfFile(document);
+        var bySchema = format.SchemaErrors(document);
+        var byReader = format.ReaderErrorsOfFile(document);
         Assert.True(
             bySchema.Count == 0 == (byReader.Count == 0),
-            $"{document}\nschema: {string.Join("; ", bySchema)}\nreader: {string.Join("; ", byReader)}");
+            $"{document}\nschema: {string.Join("; ", bySchema)}\nreader: {string.Join("; ", byReader)}"
+        );
         return bySchema.Count == 0;
     }
 
     private static IEnumerable<string> Changes(BundleFormat format)
     {
-        foreach (Visit visit in Visits(format))
+        foreach (var visit in Visits(format))
         {
-            foreach (string replacement in Replacements)
+            foreach (var replacement in Replacements)
             {
                 yield return Replace(format, visit.Path, JsonNode.Parse(replacement));
             }
 
-            foreach (string key in (visit.Value as JsonObject)?.Select(member => member.Key) ?? [])
+            foreach (var key in (visit.Value as JsonObject)?.Select(member => member.Key) ?? [])
             {
                 yield return Change(format, visit.Path, value => value!.AsObject().Remove(key));
                 yield return Change(format, visit.Path, value => value!.AsObject().Add("A Name", value[key]!.DeepClone()));
@@ -155,23 +184,28 @@ public sealed class AgreementTests
 
     private static IReadOnlyList<Visit> Visits(BundleFormat format) => SchemaWalk.Of(format.Root, Samples.Of(format.Name));
 
-    private static string Replace(BundleFormat format, IReadOnlyList<object> path, JsonNode? value) => path.Count == 0
-        ? value?.ToJsonString() ?? "null"
-        : Change(format, path.SkipLast(1), parent =>
-        {
-            if (path[^1] is string key)
-            {
-                parent![key] = value;
-            }
-            else
-            {
-                parent![(int)path[^1]] = value;
-            }
-        });
+    private static string Replace(BundleFormat format, IReadOnlyList<object> path, JsonNode? value) =>
+        path.Count == 0
+            ? value?.ToJsonString() ?? "null"
+            : Change(
+                format,
+                path.SkipLast(1),
+                parent =>
+                {
+                    if (path[^1] is string key)
+                    {
+                        parent![key] = value;
+                    }
+                    else
+                    {
+                        parent![(int)path[^1]] = value;
+                    }
+                }
+            );
 
     private static string Change(BundleFormat format, IEnumerable<object> path, Action<JsonNode?> change)
     {
-        JsonNode document = Samples.Of(format.Name);
+        var document = Samples.Of(format.Name);
         change(path.Aggregate((JsonNode?)document, (value, step) => step is string key ? value![key] : value![(int)step]));
         return document.ToJsonString();
     }

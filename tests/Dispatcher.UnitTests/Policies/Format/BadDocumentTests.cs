@@ -60,17 +60,24 @@ public sealed class BadDocumentTests
     [InlineData("pool: main, owner: a, labels: { env: { source: payload } }")]
     [InlineData("pool: main, owner: a, labels: { env: { derive: { path: /a, table: [] } } }")]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: a, table: [] } } }")]
-    [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ exact: [a], prefix: [a], value: b }] } } }")]
+    [InlineData(
+        "pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ exact: [a], prefix: [a], value: b }] } } }"
+    )]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ prefix: [], value: b }] } } }")]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ suffix: [], value: b }] } } }")]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ prefix: b, value: b }] } } }")]
-    [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ starts_with: [b], value: b }] } } }")]
+    [InlineData(
+        "pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ starts_with: [b], value: b }] } } }"
+    )]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ ends_with: '', value: b }] } } }")]
-    [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ suffix: [a], ends_with: a, value: b }] } } }")]
+    [InlineData(
+        "pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ suffix: [a], ends_with: a, value: b }] } } }"
+    )]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, after: '.', table: [] } } }")]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, after: '@', after_last: '@', table: [] } } }")]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ value: b }] } } }")]
-    public void A_bad_topic_is_refused_by_both(string topic) => RefusedByBoth("topics", $"version: v1\npools: {{ main: {{}} }}\ntopics: {{ job.a: {{ {topic} }} }}");
+    public void A_bad_topic_is_refused_by_both(string topic) =>
+        RefusedByBoth("topics", $"version: v1\npools: {{ main: {{}} }}\ntopics: {{ job.a: {{ {topic} }} }}");
 
     [Theory]
     [InlineData("rules", "version: v2\nrules: []")]
@@ -84,23 +91,38 @@ public sealed class BadDocumentTests
     [InlineData("cases", "version: v1\ncases: [ { name: a, job: { topic: a.b, principal: ci }, expect: {} } ]")]
     [InlineData("cases", "version: v1\ncases: [ { name: a, job: { topic: a.b, principal: A Man }, expect: { verdict: DENY } } ]")]
     [InlineData("cases", "version: v1\ncases: [ { name: a, job: { topic: a.*, principal: ci }, expect: { verdict: DENY } } ]")]
-    [InlineData("cases", "version: v1\ncases: [ { name: a, job: { topic: a.b, principal: ci, labels: { env: [dev] } }, expect: { verdict: DENY } } ]")]
+    [InlineData(
+        "cases",
+        "version: v1\ncases: [ { name: a, job: { topic: a.b, principal: ci, labels: { env: [dev] } }, expect: { verdict: DENY } } ]"
+    )]
     [InlineData("cases", "version: v1\ncases: [ { name: a, job: { topic: a.b, principal: ci }, at: now, expect: { verdict: DENY } } ]")]
     public void A_bad_file_is_refused_by_both(string format, string text) => RefusedByBoth(format, text);
 
     /// <summary>What README.md says no editor sees.</summary>
     [Theory]
-    [InlineData("rules", "version: v1\nrules: [ { id: a, match: { topic: a.b }, decision: DENY }, { id: a, match: { topic: a.b }, decision: DENY } ]")]
-    [InlineData("rules", "version: v1\nrules: [ { id: a, match: { topic: a.b }, decision: REQUIRE_APPROVAL, approval: { use_within: 721h } } ]")]
-    [InlineData("rules", "version: v1\nrules: [ { id: a, match: { topic: a.b }, decision: DENY, effective: { from: 2026-11-02T00:00:00Z, until: 2026-11-01T00:00:00Z } } ]")]
+    [InlineData(
+        "rules",
+        "version: v1\nrules: [ { id: a, match: { topic: a.b }, decision: DENY }, { id: a, match: { topic: a.b }, decision: DENY } ]"
+    )]
+    [InlineData(
+        "rules",
+        "version: v1\nrules: [ { id: a, match: { topic: a.b }, decision: REQUIRE_APPROVAL, approval: { use_within: 721h } } ]"
+    )]
+    [InlineData(
+        "rules",
+        "version: v1\nrules: [ { id: a, match: { topic: a.b }, decision: DENY, effective: { from: 2026-11-02T00:00:00Z, until: 2026-11-01T00:00:00Z } } ]"
+    )]
     [InlineData("rules", "version: v1\nrules: [ { id: a, match: { topic: a.b }, decision: DENY, review_by: 2026-13-01 } ]")]
     [InlineData("topics", "version: v1\npools: { main: {} }\ntopics: { test.run: { pool: other, owner: a } }")]
     [InlineData("topics", "version: v1\npools: { main: {} }\ntopics: { test.run: { pool: main, owner: a, schema: other.json } }")]
     [InlineData("topics", "version: v1\npools: { main: {} }\ntopics: { test.run: { pool: main, owner: a, timeouts: { start: 25h } } }")]
-    [InlineData("topics", "version: v1\npools: { main: {} }\ntopics: { test.run: { pool: main, owner: a, labels: { env: { values: [dev], source: payload, derive: { path: /a, table: [], default: prod } } } } }")]
+    [InlineData(
+        "topics",
+        "version: v1\npools: { main: {} }\ntopics: { test.run: { pool: main, owner: a, labels: { env: { values: [dev], source: payload, derive: { path: /a, table: [], default: prod } } } } }"
+    )]
     public void What_no_schema_can_say_is_refused_by_the_reader_alone(string name, string text)
     {
-        BundleFormat format = BundleFormat.Of(name);
+        var format = BundleFormat.Of(name);
 
         Assert.Empty(format.SchemaErrors(text));
         Assert.Contains(format.ReaderErrors(text), error => error.Code != BundleErrorCodes.UnusedSchema);
@@ -108,7 +130,7 @@ public sealed class BadDocumentTests
 
     private static void RefusedByBoth(string name, string text)
     {
-        BundleFormat format = BundleFormat.Of(name);
+        var format = BundleFormat.Of(name);
 
         Assert.NotEmpty(format.SchemaErrors(text));
         Assert.NotEmpty(format.ReaderErrorsOfFile(text));

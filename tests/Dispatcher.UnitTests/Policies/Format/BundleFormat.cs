@@ -12,17 +12,22 @@ internal sealed class BundleFormat
 {
     /// <summary>What lies between two places of a file, or between two files: no schema can say it.</summary>
     private static readonly string[] OfReaderAlone =
-        [BundleErrorCodes.UnknownPool, BundleErrorCodes.UnknownSchema, BundleErrorCodes.UnusedSchema, BundleErrorCodes.DuplicateId];
+    [
+        BundleErrorCodes.UnknownPool,
+        BundleErrorCodes.UnknownSchema,
+        BundleErrorCodes.UnusedSchema,
+        BundleErrorCodes.DuplicateId,
+    ];
 
     private readonly PayloadSchema _schema;
     private readonly Func<string, ABundle> _bundle;
 
     private BundleFormat(string name, Func<string, ABundle> bundle)
     {
-        byte[] bytes = File.ReadAllBytes(Path.Combine(Repository.Root, "policies", "format", $"{name}.schema.json"));
-        using JsonDocument document = JsonDocument.Parse(bytes);
+        var bytes = File.ReadAllBytes(Path.Combine(Repository.Root, "policies", "format", $"{name}.schema.json"));
+        using var document = JsonDocument.Parse(bytes);
         ErrorList errors = new();
-        PayloadSchema? schema = SchemaFile.Read(new BundleFile($"format/{name}.schema.json", bytes), errors);
+        var schema = SchemaFile.Read(new BundleFile($"format/{name}.schema.json", bytes), errors);
         Assert.Empty(errors.Errors);
         Name = name;
         Root = document.RootElement.Clone();
@@ -35,20 +40,24 @@ internal sealed class BundleFormat
     /// <summary>The schema as it is written.</summary>
     public JsonElement Root { get; }
 
-    public static BundleFormat Of(string name) => name switch
-    {
-        "rules" => new BundleFormat(name, text => ABundle.WithRules().AndFile("rules/test.yaml", text)),
-        "topics" => new BundleFormat(name, text => ABundle.WithRules().AndFile("topics.yaml", text).AndFile("schemas/payload.json", "{}")),
-        "cases" => new BundleFormat(name, text => ABundle.WithRules().AndFile("cases/test.yaml", text)),
-        _ => throw new ArgumentOutOfRangeException(nameof(name), name, "no such format"),
-    };
+    public static BundleFormat Of(string name) =>
+        name switch
+        {
+            "rules" => new BundleFormat(name, text => ABundle.WithRules().AndFile("rules/test.yaml", text)),
+            "topics" => new BundleFormat(
+                name,
+                text => ABundle.WithRules().AndFile("topics.yaml", text).AndFile("schemas/payload.json", "{}")
+            ),
+            "cases" => new BundleFormat(name, text => ABundle.WithRules().AndFile("cases/test.yaml", text)),
+            _ => throw new ArgumentOutOfRangeException(nameof(name), name, "no such format"),
+        };
 
     /// <summary>What an editor would underline.</summary>
     public IReadOnlyList<PayloadError> SchemaErrors(string yaml)
     {
         ErrorList errors = new();
-        YamlNode? root = YamlReader.Read(new BundleFile("text.yaml", Encoding.UTF8.GetBytes(yaml)), errors).Root;
-        byte[] json = YamlJson.Write(root!, errors);
+        var root = YamlReader.Read(new BundleFile("text.yaml", Encoding.UTF8.GetBytes(yaml)), errors).Root;
+        var json = YamlJson.Write(root!, errors);
         Assert.Empty(errors.Errors);
         return _schema.Check(json);
     }
@@ -57,5 +66,6 @@ internal sealed class BundleFormat
     public IReadOnlyList<BundleError> ReaderErrors(string yaml) => PolicyTest.Run(_bundle(yaml).Files, ABundle.Now).Errors;
 
     /// <summary>As <see cref="ReaderErrors"/>, but of this file alone.</summary>
-    public IReadOnlyList<BundleError> ReaderErrorsOfFile(string yaml) => [.. ReaderErrors(yaml).Where(error => !OfReaderAlone.Contains(error.Code))];
+    public IReadOnlyList<BundleError> ReaderErrorsOfFile(string yaml) =>
+        [.. ReaderErrors(yaml).Where(error => !OfReaderAlone.Contains(error.Code))];
 }

@@ -20,17 +20,22 @@ public sealed class GuideTests : IDisposable
     {
         Assert.Equal(
             ["cases/freeze.yaml", "cases/report.yaml", "rules/freeze.yaml", "rules/report.yaml", "topics.yaml"],
-            GuideFiles.Yaml.Select(block => block.Path).Order(StringComparer.Ordinal));
+            GuideFiles.Yaml.Select(block => block.Path).Order(StringComparer.Ordinal)
+        );
         Assert.Equal(
             ["cases/freeze.yaml", "cases/report.yaml", "rules/freeze.yaml", "rules/report.yaml", "schemas/report-build.json"],
-            BundleFolder.Read(_draft).Select(file => file.Path).Except(BundleFolder.Read(Path.Combine(Repository.Root, "policies")).Select(file => file.Path)));
+            BundleFolder
+                .Read(_draft)
+                .Select(file => file.Path)
+                .Except(BundleFolder.Read(Path.Combine(Repository.Root, "policies")).Select(file => file.Path))
+        );
     }
 
     [Fact]
     public void The_guides_files_load_pass_and_would_each_be_missed()
     {
-        IReadOnlyList<BundleFile> files = BundleFolder.Read(_draft);
-        PolicyTestReport report = PolicyTest.Run(files, ABundle.Now);
+        var files = BundleFolder.Read(_draft);
+        var report = PolicyTest.Run(files, ABundle.Now);
 
         Assert.Empty(Bundle.Load(files).Errors);
         Assert.Empty(report.Errors);
@@ -43,7 +48,7 @@ public sealed class GuideTests : IDisposable
     [Fact]
     public void Editors_take_the_guides_files()
     {
-        foreach ((string path, string text) in GuideFiles.Yaml.Where(block => block.Path != "topics.yaml"))
+        foreach ((var path, var text) in GuideFiles.Yaml.Where(block => block.Path != "topics.yaml"))
         {
             Assert.Empty(BundleFormat.Of(path.Split('/')[0]).SchemaErrors(text));
         }
@@ -55,9 +60,12 @@ public sealed class GuideTests : IDisposable
     [Fact]
     public void The_guide_shows_every_key_of_a_rule()
     {
-        string rule = GuideFiles.Yaml.Single(block => block.Path == "rules/freeze.yaml").Text;
+        var rule = GuideFiles.Yaml.Single(block => block.Path == "rules/freeze.yaml").Text;
 
-        IEnumerable<string> keys = SchemaWalk.Keys(BundleFormat.Of("rules").Root).Where(key => key.SchemaPath is "#/$defs/rule" or "#/$defs/match" or "#/$defs/approval").Select(key => key.Key);
+        var keys = SchemaWalk
+            .Keys(BundleFormat.Of("rules").Root)
+            .Where(key => key.SchemaPath is "#/$defs/rule" or "#/$defs/match" or "#/$defs/approval")
+            .Select(key => key.Key);
         Assert.All(keys, key => Assert.Contains(key + ":", rule, StringComparison.Ordinal));
     }
 
@@ -69,13 +77,19 @@ public sealed class GuideTests : IDisposable
     [Fact]
     public async Task The_guides_commands_that_need_no_server_work()
     {
-        string[][] local = [.. GuideFiles.Commands.Where(command => command.Contains("./draft", StringComparison.Ordinal) && !command.Contains(" diff ", StringComparison.Ordinal))
-            .Select(command => GuideFiles.Words(command.Replace("./draft", _draft, StringComparison.Ordinal)))];
+        string[][] local =
+        [
+            .. GuideFiles
+                .Commands.Where(command =>
+                    command.Contains("./draft", StringComparison.Ordinal) && !command.Contains(" diff ", StringComparison.Ordinal)
+                )
+                .Select(command => GuideFiles.Words(command.Replace("./draft", _draft, StringComparison.Ordinal))),
+        ];
         Assert.Equal(["lint", "test", "explain"], local.Select(words => words[1]));
 
-        foreach (string[] words in local)
+        foreach (var words in local)
         {
-            CallOutcome outcome = await CommandLineCall.RunAsync(words);
+            var outcome = await CommandLineCall.RunAsync(words);
 
             Assert.True(outcome.Code == 0, outcome.Output + outcome.Error);
         }

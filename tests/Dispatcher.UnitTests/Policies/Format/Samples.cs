@@ -89,19 +89,22 @@ internal static class Samples
           - { name: another, job: { topic: test.run, principal: ci }, expect: { verdict: DENY, constraints: {}, approval: {} } }
         """;
 
-    public static JsonNode Of(string name) => Parse(name switch
-    {
-        "rules" => Rules,
-        "topics" => Topics,
-        "cases" => Cases,
-        _ => throw new ArgumentOutOfRangeException(nameof(name), name, "no such format"),
-    });
+    public static JsonNode Of(string name) =>
+        Parse(
+            name switch
+            {
+                "rules" => Rules,
+                "topics" => Topics,
+                "cases" => Cases,
+                _ => throw new ArgumentOutOfRangeException(nameof(name), name, "no such format"),
+            }
+        );
 
     private static JsonNode Parse(string yaml)
     {
         ErrorList errors = new();
-        YamlNode? root = YamlReader.Read(new BundleFile("sample.yaml", Encoding.UTF8.GetBytes(yaml)), errors).Root;
-        JsonNode document = JsonNode.Parse(YamlJson.Write(root!, errors))!;
+        var root = YamlReader.Read(new BundleFile("sample.yaml", Encoding.UTF8.GetBytes(yaml)), errors).Root;
+        var document = JsonNode.Parse(YamlJson.Write(root!, errors))!;
         Assert.Empty(errors.Errors);
         return document;
     }

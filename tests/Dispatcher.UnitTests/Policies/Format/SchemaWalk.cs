@@ -26,7 +26,9 @@ internal sealed class SchemaWalk(JsonElement root)
     /// <summary>Every key of every closed object of a schema, as place and key.</summary>
     public static IEnumerable<(string SchemaPath, string Key)> Keys(JsonElement schema, string path = "#")
     {
-        IEnumerable<(string, string)> own = IsClosed(schema) ? schema.GetProperty("properties").EnumerateObject().Select(key => (path, key.Name)) : [];
+        IEnumerable<(string, string)> own = IsClosed(schema)
+            ? schema.GetProperty("properties").EnumerateObject().Select(key => (path, key.Name))
+            : [];
         return schema.ValueKind switch
         {
             JsonValueKind.Object => own.Concat(schema.EnumerateObject().SelectMany(member => Keys(member.Value, $"{path}/{member.Name}"))),
@@ -35,8 +37,11 @@ internal sealed class SchemaWalk(JsonElement root)
         };
     }
 
-    public static bool IsClosed(JsonElement schema) => schema.ValueKind == JsonValueKind.Object && schema.TryGetProperty("properties", out _)
-        && schema.TryGetProperty("additionalProperties", out JsonElement others) && others.ValueKind == JsonValueKind.False;
+    public static bool IsClosed(JsonElement schema) =>
+        schema.ValueKind == JsonValueKind.Object
+        && schema.TryGetProperty("properties", out _)
+        && schema.TryGetProperty("additionalProperties", out var others)
+        && others.ValueKind == JsonValueKind.False;
 
     private void Enter(Visit here)
     {
@@ -46,16 +51,16 @@ internal sealed class SchemaWalk(JsonElement root)
         }
 
         _visits.Add(here);
-        if (here.Schema.TryGetProperty("$ref", out JsonElement reference))
+        if (here.Schema.TryGetProperty("$ref", out var reference))
         {
             Enter(here with { SchemaPath = reference.GetString()!, Schema = Resolve(reference) });
         }
 
         EnterAlternatives(here);
         EnterMembers(here);
-        if (here.Schema.TryGetProperty("items", out JsonElement items) && here.Value is JsonArray list)
+        if (here.Schema.TryGetProperty("items", out var items) && here.Value is JsonArray list)
         {
-            for (int i = 0; i < list.Count; i++)
+            for (var i = 0; i < list.Count; i++)
             {
                 Enter(new Visit($"{here.SchemaPath}/items", [.. here.Path, i], items, list[i]));
             }
@@ -64,15 +69,15 @@ internal sealed class SchemaWalk(JsonElement root)
 
     private void EnterAlternatives(Visit here)
     {
-        if (!here.Schema.TryGetProperty("anyOf", out JsonElement alternatives))
+        if (!here.Schema.TryGetProperty("anyOf", out var alternatives))
         {
             return;
         }
 
-        int number = 0;
-        foreach (JsonElement alternative in alternatives.EnumerateArray())
+        var number = 0;
+        foreach (var alternative in alternatives.EnumerateArray())
         {
-            Visit inner = here with { SchemaPath = $"{here.SchemaPath}/anyOf/{number++}", Schema = alternative };
+            var inner = here with { SchemaPath = $"{here.SchemaPath}/anyOf/{number++}", Schema = alternative };
             if (IsOfKind(alternative, here.Value))
             {
                 Enter(inner);
@@ -82,7 +87,7 @@ internal sealed class SchemaWalk(JsonElement root)
 
     private void EnterMembers(Visit here)
     {
-        foreach ((string key, JsonNode? value) in here.Value as JsonObject ?? [])
+        foreach ((var key, var value) in here.Value as JsonObject ?? [])
         {
             if (Member(here.Schema, key) is { } member)
             {
@@ -93,25 +98,27 @@ internal sealed class SchemaWalk(JsonElement root)
 
     private static (string Place, JsonElement Schema)? Member(JsonElement schema, string key)
     {
-        if (schema.TryGetProperty("properties", out JsonElement named) && named.TryGetProperty(key, out JsonElement own))
+        if (schema.TryGetProperty("properties", out var named) && named.TryGetProperty(key, out var own))
         {
             return ($"properties/{key}", own);
         }
 
-        if (schema.TryGetProperty("patternProperties", out JsonElement patterned))
+        if (schema.TryGetProperty("patternProperties", out var patterned))
         {
-            JsonProperty pattern = patterned.EnumerateObject().First(entry => Regex.IsMatch(key, entry.Name));
+            var pattern = patterned.EnumerateObject().First(entry => Regex.IsMatch(key, entry.Name));
             return ($"patternProperties/{pattern.Name}", pattern.Value);
         }
 
-        return schema.TryGetProperty("additionalProperties", out JsonElement others) ? ("additionalProperties", others) : null;
+        return schema.TryGetProperty("additionalProperties", out var others) ? ("additionalProperties", others) : null;
     }
 
     private bool IsOfKind(JsonElement schema, JsonNode? value)
     {
-        JsonElement resolved = schema.TryGetProperty("$ref", out JsonElement reference) ? Resolve(reference) : schema;
-        return !resolved.TryGetProperty("type", out JsonElement type) || type.GetString() == value?.GetValueKind().ToString().ToLowerInvariant();
+        var resolved = schema.TryGetProperty("$ref", out var reference) ? Resolve(reference) : schema;
+        return !resolved.TryGetProperty("type", out var type)
+            || type.GetString() == value?.GetValueKind().ToString().ToLowerInvariant();
     }
 
-    private JsonElement Resolve(JsonElement reference) => root.GetProperty("$defs").GetProperty(reference.GetString()!["#/$defs/".Length..]);
+    private JsonElement Resolve(JsonElement reference) =>
+        root.GetProperty("$defs").GetProperty(reference.GetString()!["#/$defs/".Length..]);
 }

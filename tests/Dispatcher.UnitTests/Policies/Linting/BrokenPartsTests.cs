@@ -41,13 +41,28 @@ public class BrokenPartsTests
           - { id: two, match: { topic: test.run, principal: e }, decision: DENY, reason: r }
         """;
 
-    private static readonly ABundle Whole = ABundle.WithFiles(("topics.yaml", Topics), ("rules/a.yaml", Rules.Replace("'test.r*'", "'test.*'", StringComparison.Ordinal)), ("schemas/test.json", """{ "type": "object" }"""));
+    private static readonly ABundle Whole = ABundle.WithFiles(
+        ("topics.yaml", Topics),
+        ("rules/a.yaml", Rules.Replace("'test.r*'", "'test.*'", StringComparison.Ordinal)),
+        ("schemas/test.json", """{ "type": "object" }""")
+    );
     private static readonly IReadOnlyList<string> Codes = CodesOf(Whole);
 
     [Fact]
     public void What_is_looked_for_here_is_found_without_any_other_mistake()
     {
-        string[] all = ["unregistered_label", "unregistered_tag", "unknown_value", "value_never_derived", "producers_word", "avoidable_restriction", "constraint_not_enforced", "same_rule", "topic_without_grant"];
+        string[] all =
+        [
+            "unregistered_label",
+            "unregistered_tag",
+            "unknown_value",
+            "value_never_derived",
+            "producers_word",
+            "avoidable_restriction",
+            "constraint_not_enforced",
+            "same_rule",
+            "topic_without_grant",
+        ];
 
         Assert.Superset(all.ToHashSet(), Codes.ToHashSet());
     }
@@ -76,7 +91,7 @@ public class BrokenPartsTests
     [InlineData("topics:\n", "extra: 1\ntopics:\n", "unknown_key", 4)]
     public void One_in_the_registry_is_added_to_what_is_found(string text, string broken, string code, int line)
     {
-        ABundle bundle = Whole.AndFile("topics.yaml", Once(Topics, text, broken));
+        var bundle = Whole.AndFile("topics.yaml", Once(Topics, text, broken));
 
         Assert.Equal([.. Codes.Append(code).Order(StringComparer.Ordinal)], CodesOf(bundle));
         Assert.Contains(bundle.Lint(), finding => finding.Code == code && finding.Where == $"topics.yaml:{line}");
@@ -88,7 +103,10 @@ public class BrokenPartsTests
     [InlineData("absent: no_match", "absent: [no_match]", "avoidable_restriction")]
     [InlineData("source: payload, derive", "source: [payload], derive", "value_never_derived")]
     public void What_hangs_on_the_broken_part_is_left_out_and_nothing_else(string text, string broken, string lost) =>
-        Assert.Equal(Codes.Where(code => code != lost).ToHashSet(), CodesOf(Whole.AndFile("topics.yaml", Once(Topics, text, broken))).Intersect(Codes).ToHashSet());
+        Assert.Equal(
+            Codes.Where(code => code != lost).ToHashSet(),
+            CodesOf(Whole.AndFile("topics.yaml", Once(Topics, text, broken))).Intersect(Codes).ToHashSet()
+        );
 
     [Theory]
     [InlineData("prio: 1", "unknown_key")]
@@ -99,16 +117,25 @@ public class BrokenPartsTests
     [InlineData("effective: {from: tomorrow}", "bad_value")]
     public void One_in_a_rule_hides_no_other_of_the_rule(string key, string code)
     {
-        IReadOnlyList<string> codes = CodesOf(Whole.AndRules(
-            "rules/a.yaml",
-            $"id: a, match: {{topic: test.run, labels: {{colour: red, env: stagin}}, risk_tags: [ppi]}}, review_by: 2025-01-01, decision: DENY, {key}",
-            $"id: b, match: {{topic: test.rum}}, decision: DENY, {key}"));
+        var codes = CodesOf(
+            Whole.AndRules(
+                "rules/a.yaml",
+                $"id: a, match: {{topic: test.run, labels: {{colour: red, env: stagin}}, risk_tags: [ppi]}}, review_by: 2025-01-01, decision: DENY, {key}",
+                $"id: b, match: {{topic: test.rum}}, decision: DENY, {key}"
+            )
+        );
 
-        Assert.Superset(new HashSet<string>([code, "unregistered_label", "unknown_value", "unregistered_tag", "review_overdue", "unregistered_topic"]), codes.ToHashSet());
+        Assert.Superset(
+            new HashSet<string>([code, "unregistered_label", "unknown_value", "unregistered_tag", "review_overdue", "unregistered_topic"]),
+            codes.ToHashSet()
+        );
     }
 
     [Theory]
-    [InlineData("version: v1\nrules:\n  - { id: x, match: { topic: test.run, principal: a, principal: b }, decision: DENY, reason: r }", false)]
+    [InlineData(
+        "version: v1\nrules:\n  - { id: x, match: { topic: test.run, principal: a, principal: b }, decision: DENY, reason: r }",
+        false
+    )]
     [InlineData("version: v1\nrules:\n  - { id: x, match: { topic: test.run, principal: &a ci }, decision: DENY, reason: r }", false)]
     [InlineData("version: v1\nrules:\n  - { id: x, match: { topic: test.run, principal: !!str ci }, decision: DENY, reason: r }", false)]
     [InlineData("version: v1\nrules:\n  - { id: x, match: { topic: test.run }, decision: DENY, reason: r", false)]
@@ -121,7 +148,7 @@ public class BrokenPartsTests
     [InlineData("version: v1\nrules: []\nrules:\n  - { id: x, match: { topic: test.alone }, decision: ALLOW }", true)]
     public void A_rule_that_cannot_be_read_hides_only_the_topics_it_may_be_for(string rules, bool isHidden)
     {
-        ABundle bundle = Whole.AndFile("rules/a.yaml", Rules).AndFile("rules/broken.yaml", rules);
+        var bundle = Whole.AndFile("rules/a.yaml", Rules).AndFile("rules/broken.yaml", rules);
 
         Assert.Equal(!isHidden, bundle.Lint().Any(finding => finding is { Code: LintCodes.TopicWithoutRule, Where: "topics.yaml:18" }));
     }
@@ -129,11 +156,14 @@ public class BrokenPartsTests
     [Fact]
     public void A_rule_with_a_misspelt_word_covers_no_other()
     {
-        IReadOnlyList<string> codes = CodesOf(Whole.AndRules(
-            "rules/a.yaml",
-            "id: misspelt, match: {topic: test.run, risk_tags: [ppi]}, decision: DENY, reason: r",
-            "id: a, match: {topic: test.run, principal: a}, decision: ALLOW",
-            "id: b, match: {topic: test.run, principal: b}, decision: DENY, reason: r"));
+        var codes = CodesOf(
+            Whole.AndRules(
+                "rules/a.yaml",
+                "id: misspelt, match: {topic: test.run, risk_tags: [ppi]}, decision: DENY, reason: r",
+                "id: a, match: {topic: test.run, principal: a}, decision: ALLOW",
+                "id: b, match: {topic: test.run, principal: b}, decision: DENY, reason: r"
+            )
+        );
 
         Assert.Contains("unregistered_tag", codes);
         Assert.DoesNotContain("shadowed", codes);
@@ -142,9 +172,15 @@ public class BrokenPartsTests
     [Fact]
     public void A_topic_whose_name_is_refused_is_not_offered()
     {
-        string registry = Topics.Replace("test.alone", "test.a b", StringComparison.Ordinal);
+        var registry = Topics.Replace("test.alone", "test.a b", StringComparison.Ordinal);
 
-        LintFinding finding = Assert.Single(Whole.AndFile("topics.yaml", registry).AndRules("rules/a.yaml", "id: a, match: {topic: tset.run}, decision: DENY, reason: r").Lint(), finding => finding.Code == LintCodes.UnregisteredTopic);
+        LintFinding finding = Assert.Single(
+            Whole
+                .AndFile("topics.yaml", registry)
+                .AndRules("rules/a.yaml", "id: a, match: {topic: tset.run}, decision: DENY, reason: r")
+                .Lint(),
+            finding => finding.Code == LintCodes.UnregisteredTopic
+        );
 
         Assert.StartsWith("topic tset.run is not in topics.yaml; allowed: test.run.", finding.Message, StringComparison.Ordinal);
     }
@@ -154,26 +190,41 @@ public class BrokenPartsTests
     [InlineData("topics.yaml", "version: v1\npools: {main: {}}\ntopics: {test.run: [x]}")]
     [InlineData("rules/broken.yaml", "version: v1\nrules: [ {match: {}}, ")]
     [InlineData("rules/broken.yaml", "version: v1\nrules:\n  - {id: x, match: {topic: test.run}, decision: REFUSE}")]
-    [InlineData("rules/broken.yaml", "version: v1\nrules:\n  - {id: x, match: {topic: test.run, principal: &x ci}, decision: DENY, reason: because}")]
-    [InlineData("rules/broken.yaml", "version: v1\nrules:\n  - {id: x, match: {topic: test.run, principal: *x}, decision: DENY, reason: because}")]
-    [InlineData("rules/broken.yaml", "version: v1\nrules:\n  - {id: x, match: {topic: test.run, principal: ci, principal: cd}, decision: DENY, reason: because}")]
+    [InlineData(
+        "rules/broken.yaml",
+        "version: v1\nrules:\n  - {id: x, match: {topic: test.run, principal: &x ci}, decision: DENY, reason: because}"
+    )]
+    [InlineData(
+        "rules/broken.yaml",
+        "version: v1\nrules:\n  - {id: x, match: {topic: test.run, principal: *x}, decision: DENY, reason: because}"
+    )]
+    [InlineData(
+        "rules/broken.yaml",
+        "version: v1\nrules:\n  - {id: x, match: {topic: test.run, principal: ci, principal: cd}, decision: DENY, reason: because}"
+    )]
     [InlineData("rules/broken.yaml", "version: v1\nrules: []\nrules: [{id: b, match: {topic: test.run}, decision: ALLOW}]")]
     public void What_only_follows_from_a_broken_part_is_not_reported(string path, string text)
     {
-        IReadOnlyList<LintFinding> findings = ABundle
-            .WithRules("id: a, match: {topic: test.run, labels: {env: dev}}, decision: DENY, reason: because", "id: b, match: {topic: test.run, principal: root}, decision: REQUIRE_APPROVAL, reason: because")
-            .AndTopic("labels: {env: {}}, timeouts: {start: 1s, run: 1s, heartbeat: 1s, overall: 1h}, schema: test.json").AndFile("schemas/test.json", "{\"type\":\"object\"}")
-            .AndFile(path, text).Lint();
+        var findings = ABundle
+            .WithRules(
+                "id: a, match: {topic: test.run, labels: {env: dev}}, decision: DENY, reason: because",
+                "id: b, match: {topic: test.run, principal: root}, decision: REQUIRE_APPROVAL, reason: because"
+            )
+            .AndTopic("labels: {env: {}}, timeouts: {start: 1s, run: 1s, heartbeat: 1s, overall: 1h}, schema: test.json")
+            .AndFile("schemas/test.json", "{\"type\":\"object\"}")
+            .AndFile(path, text)
+            .Lint();
 
-        LintFinding only = Assert.Single(findings);
+        var only = Assert.Single(findings);
         Assert.StartsWith(path, only.Where, StringComparison.Ordinal);
     }
 
     private static string Once(string text, string old, string replacement)
     {
-        int at = text.IndexOf(old, StringComparison.Ordinal);
+        var at = text.IndexOf(old, StringComparison.Ordinal);
         return text.Remove(at, old.Length).Insert(at, replacement);
     }
 
-    private static IReadOnlyList<string> CodesOf(ABundle bundle) => [.. bundle.Lint().Select(finding => finding.Code).Order(StringComparer.Ordinal)];
+    private static IReadOnlyList<string> CodesOf(ABundle bundle) =>
+        [.. bundle.Lint().Select(finding => finding.Code).Order(StringComparer.Ordinal)];
 }

@@ -107,12 +107,17 @@ public class LintTests
             reason: reader
         """;
 
-    private static readonly ABundle Mistaken = ABundle.WithFiles(("topics.yaml", Topics), ("rules/form.yaml", Form), ("rules/meaning.yaml", Meaning), ("schemas/job.yml", ""));
+    private static readonly ABundle Mistaken = ABundle.WithFiles(
+        ("topics.yaml", Topics),
+        ("rules/form.yaml", Form),
+        ("rules/meaning.yaml", Meaning),
+        ("schemas/job.yml", "")
+    );
 
     [Fact]
     public void One_run_names_every_mistake_of_form_and_beyond_it()
     {
-        IReadOnlyList<LintFinding> findings = Mistaken.Lint();
+        var findings = Mistaken.Lint();
 
         Assert.True(findings.Select(finding => finding.Code).Distinct().Count() >= 15);
         Approved.Matches("Policies/Linting/Mistakes", findings.Select(finding => finding.ToString()));
@@ -121,16 +126,29 @@ public class LintTests
     [Fact]
     public void Every_load_error_is_a_finding()
     {
-        IReadOnlyList<LintFinding> findings = Mistaken.Lint();
+        var findings = Mistaken.Lint();
 
-        Assert.All(Mistaken.Load().Errors, error =>
-            Assert.Contains(findings, finding => finding.Severity == LintSeverity.Error && (finding.Where, finding.Code, finding.Message) == (error.Where, error.Code, error.Message)));
+        Assert.All(
+            Mistaken.Load().Errors,
+            error =>
+                Assert.Contains(
+                    findings,
+                    finding =>
+                        finding.Severity == LintSeverity.Error
+                        && (finding.Where, finding.Code, finding.Message) == (error.Where, error.Code, error.Message)
+                )
+        );
     }
 
     [Fact]
     public void The_order_of_the_files_does_not_matter()
     {
-        ABundle reversed = ABundle.WithFiles(("rules/meaning.yaml", Meaning), ("schemas/job.yml", ""), ("rules/form.yaml", Form), ("topics.yaml", Topics));
+        var reversed = ABundle.WithFiles(
+            ("rules/meaning.yaml", Meaning),
+            ("schemas/job.yml", ""),
+            ("rules/form.yaml", Form),
+            ("topics.yaml", Topics)
+        );
 
         Assert.Equal(Mistaken.Lint().Select(finding => finding.ToString()), reversed.Lint().Select(finding => finding.ToString()));
     }
@@ -138,7 +156,30 @@ public class LintTests
     [Fact]
     public void Hostile_text_is_never_thrown()
     {
-        string[] noise = ["{", "}", "[", ": ", "- ", "\n", "'", "\"\\ud800\"", "&a ", "*a", "!!str ", "~", "**", "prod", "topics", "match", "\0", "\t", "9999999999", "/a/b/c", "''"];
+        string[] noise =
+        [
+            "{",
+            "}",
+            "[",
+            ": ",
+            "- ",
+            "\n",
+            "'",
+            "\"\\ud800\"",
+            "&a ",
+            "*a",
+            "!!str ",
+            "~",
+            "**",
+            "prod",
+            "topics",
+            "match",
+            "\0",
+            "\t",
+            "9999999999",
+            "/a/b/c",
+            "''",
+        ];
         Gen<(int File, int At, int Length, string Text)> edits =
             from file in Gen.Choose(0, 2)
             from at in Gen.Choose(0, 2500)
@@ -146,12 +187,12 @@ public class LintTests
             from text in Gen.Elements(noise)
             select (file, at, length, text);
 
-        foreach ((int File, int At, int Length, string Text)[] mutation in edits.ArrayOf(3).Sample(1500, new Rnd(20261123, 1), 50))
+        foreach (var mutation in edits.ArrayOf(3).Sample(1500, new Rnd(20261123, 1), 50))
         {
             string[] texts = [Topics, Form, Meaning];
-            foreach ((int file, int at, int length, string text) in mutation)
+            foreach ((var file, var at, var length, var text) in mutation)
             {
-                int start = Math.Min(at, texts[file].Length);
+                var start = Math.Min(at, texts[file].Length);
                 texts[file] = texts[file].Remove(start, Math.Min(length, texts[file].Length - start)).Insert(start, text);
             }
 
@@ -162,9 +203,14 @@ public class LintTests
     [Fact]
     public void Bytes_that_are_no_text_are_never_thrown()
     {
-        foreach (byte[] bytes in Gen.Choose(0, 255).Select(value => (byte)value).ArrayOf().Sample(300, new Rnd(20261123, 1), 60))
+        foreach (var bytes in Gen.Choose(0, 255).Select(value => (byte)value).ArrayOf().Sample(300, new Rnd(20261123, 1), 60))
         {
-            BundleFile[] files = [new BundleFile("topics.yaml", bytes), new BundleFile("rules/a.yaml", bytes), new BundleFile(Encoding.Latin1.GetString(bytes), bytes)];
+            BundleFile[] files =
+            [
+                new BundleFile("topics.yaml", bytes),
+                new BundleFile("rules/a.yaml", bytes),
+                new BundleFile(Encoding.Latin1.GetString(bytes), bytes),
+            ];
 
             Assert.Contains(BundleLint.Check(files, ABundle.Now), finding => finding.Severity == LintSeverity.Error);
         }
@@ -173,8 +219,9 @@ public class LintTests
     [Fact]
     public void A_label_from_so_deep_in_the_payload_that_none_is_read_there_has_no_value()
     {
-        string deep = string.Concat(Enumerable.Repeat("/a", 3000));
-        ABundle bundle = ABundle.WithRules("id: a, match: {topic: test.run, labels: {deep: x}}, decision: DENY")
+        var deep = string.Concat(Enumerable.Repeat("/a", 3000));
+        var bundle = ABundle
+            .WithRules("id: a, match: {topic: test.run, labels: {deep: x}}, decision: DENY")
             .AndTopic($"labels: {{deep: {{source: payload, derive: {{path: {deep}, table: [{{exact: [x], value: x}}]}}}}}}");
 
         Assert.Equal("rules/test.yaml:3", Assert.Single(bundle.Lint(), finding => finding.Code == LintCodes.ValueNeverDerived).Where);
@@ -183,7 +230,13 @@ public class LintTests
     [Fact]
     public void What_was_too_much_to_search_through_is_admitted()
     {
-        IReadOnlyList<LintFinding> findings = ABundle.WithRules([.. Enumerable.Range(0, 2500).Select(i => $"id: r{i}, match: {{topic: test.run, unless: {{principal: p{i}}}}}, decision: ALLOW")]).Lint();
+        var findings = ABundle
+            .WithRules([
+                .. Enumerable
+                    .Range(0, 2500)
+                    .Select(i => $"id: r{i}, match: {{topic: test.run, unless: {{principal: p{i}}}}}, decision: ALLOW"),
+            ])
+            .Lint();
 
         Assert.Equal(LintSeverity.Warning, Assert.Single(findings, finding => finding.Code == LintCodes.Incomplete).Severity);
     }
@@ -192,20 +245,24 @@ public class LintTests
     public void A_bundle_of_ten_thousand_rules_is_looked_through_to_its_end()
     {
         string[] kinds = ["DENY", "ALLOW", "ALLOW_WITH_CONSTRAINTS, constraints: {{allowed_hosts: [h{0}]}}", "REQUIRE_APPROVAL"];
-        ABundle bundle = ABundle.WithRules();
-        for (int file = 0; file < 10; file++)
+        var bundle = ABundle.WithRules();
+        for (var file = 0; file < 10; file++)
         {
             bundle = bundle.AndRules($"rules/{file}.yaml", [.. Enumerable.Range(file * 1000, 1000).Select(Rule)]);
         }
 
-        bundle = bundle.AndRules("rules/z.yaml", "id: last, match: {topic: test.run, labels: {customer: c42, size: s9}}, decision: DENY, reason: r");
+        bundle = bundle.AndRules(
+            "rules/z.yaml",
+            "id: last, match: {topic: test.run, labels: {customer: c42, size: s9}}, decision: DENY, reason: r"
+        );
 
-        IReadOnlyList<LintFinding> findings = bundle.Lint();
+        var findings = bundle.Lint();
 
         Assert.Contains(findings, finding => finding is { Code: LintCodes.Shadowed or LintCodes.SameRule, Where: "rules/z.yaml:3" });
         Assert.DoesNotContain(findings, finding => finding.Code == LintCodes.Incomplete);
 
-        string Rule(int i) => $"id: r{i}, match: {{topic: {(i % 3 == 0 ? "'test.*'" : "test.run")}, labels: {{{(i % 2 == 0 ? $"customer: c{i / 2}" : $"host: h{i}, size: s{i % 10}")}}}}}, reason: r, decision: "
+        string Rule(int i) =>
+            $"id: r{i}, match: {{topic: {(i % 3 == 0 ? "'test.*'" : "test.run")}, labels: {{{(i % 2 == 0 ? $"customer: c{i / 2}" : $"host: h{i}, size: s{i % 10}")}}}}}, reason: r, decision: "
             + (i == 84 ? "DENY" : string.Format(System.Globalization.CultureInfo.InvariantCulture, kinds[i % 4], i));
     }
 }

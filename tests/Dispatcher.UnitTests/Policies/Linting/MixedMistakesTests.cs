@@ -84,19 +84,42 @@ public partial class MixedMistakesTests
     [Fact]
     public void Every_mistake_is_named_with_its_file_and_line()
     {
-        ABundle bundle = ABundle.WithFiles(
-            ("topics.yaml", Topics), ("rules/a.yaml", First), ("rules/b.yaml", Second), ("cases/a.yaml", Cases),
-            ("schemas/one.json", "{ \"type\": \"object\",\n\"requird\": [] }"), ("schemas/two.json", "{ \"type\": \"object\" }"), ("schemas/three.json", "{}"), ("rules/c.yml", ""));
+        var bundle = ABundle.WithFiles(
+            ("topics.yaml", Topics),
+            ("rules/a.yaml", First),
+            ("rules/b.yaml", Second),
+            ("cases/a.yaml", Cases),
+            ("schemas/one.json", "{ \"type\": \"object\",\n\"requird\": [] }"),
+            ("schemas/two.json", "{ \"type\": \"object\" }"),
+            ("schemas/three.json", "{}"),
+            ("rules/c.yml", "")
+        );
         string[] elsewhere = ["schemas/one.json:2 unknown_keyword", "schemas/three.json unused_schema", "rules/c.yml unknown_file"];
 
-        List<string> found = [.. bundle.Lint().Where(finding => finding.Severity != LintSeverity.Info).Select(finding => $"{finding.Where} {finding.Code}").Order(StringComparer.Ordinal)];
+        List<string> found =
+        [
+            .. bundle
+                .Lint()
+                .Where(finding => finding.Severity != LintSeverity.Info)
+                .Select(finding => $"{finding.Where} {finding.Code}")
+                .Order(StringComparer.Ordinal),
+        ];
 
-        List<string> made = [.. Marked("topics.yaml", Topics), .. Marked("rules/a.yaml", First), .. Marked("rules/b.yaml", Second), .. Marked("cases/a.yaml", Cases), .. elsewhere];
+        List<string> made =
+        [
+            .. Marked("topics.yaml", Topics),
+            .. Marked("rules/a.yaml", First),
+            .. Marked("rules/b.yaml", Second),
+            .. Marked("cases/a.yaml", Cases),
+            .. elsewhere,
+        ];
         Assert.Equal(made.Order(StringComparer.Ordinal), found);
     }
 
     private static IEnumerable<string> Marked(string path, string text) =>
-        text.Split('\n').Index().SelectMany(line => Mark().Matches(line.Item).Select(mark => $"{path}:{line.Index + 1} {mark.Groups[1].Value}"));
+        text.Split('\n')
+            .Index()
+            .SelectMany(line => Mark().Matches(line.Item).Select(mark => $"{path}:{line.Index + 1} {mark.Groups[1].Value}"));
 
     [GeneratedRegex("!([a-z_]+)")]
     private static partial Regex Mark();

@@ -21,15 +21,16 @@ internal sealed record Answer
 
     public static Answer Denied(string reasonCode) => new() { Verdict = Verdict.Deny, Reason = reasonCode };
 
-    public static Answer Of(Decision decision) => new()
-    {
-        Verdict = decision.Verdict,
-        Rules = decision.Rules,
-        MatchedRules = decision.MatchedRules,
-        Reason = decision.Reason,
-        Constraints = decision.Constraints,
-        Approval = decision.Approval,
-    };
+    public static Answer Of(Decision decision) =>
+        new()
+        {
+            Verdict = decision.Verdict,
+            Rules = decision.Rules,
+            MatchedRules = decision.MatchedRules,
+            Reason = decision.Reason,
+            Constraints = decision.Constraints,
+            Approval = decision.Approval,
+        };
 
     public override string ToString() => JsonSerializer.Serialize(this);
 }

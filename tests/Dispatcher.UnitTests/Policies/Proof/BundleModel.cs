@@ -85,7 +85,8 @@ internal sealed record MatchModel
 
     public MatchModel? Unless { get; init; }
 
-    public bool IsEmpty => this is { Topic: null, Labels.Count: 0, Tags: null, Principals: null, Workflows: null, AttemptAtLeast: null, Unless: null };
+    public bool IsEmpty =>
+        this is { Topic: null, Labels.Count: 0, Tags: null, Principals: null, Workflows: null, AttemptAtLeast: null, Unless: null };
 
     /// <summary>This match and all that are nested in it.</summary>
     public IEnumerable<MatchModel> All => Unless is null ? [this] : [this, .. Unless.All];

@@ -10,8 +10,13 @@ public class DifferentialTests
 
     private static readonly string[] Reasons =
     [
-        ReasonCodes.UnknownTopic, ReasonCodes.NoMatch, ReasonCodes.LabelMissing, ReasonCodes.LabelInvalid, ReasonCodes.LabelConflict,
-        ReasonCodes.ConstraintUnsatisfiable, ReasonCodes.NotEnforceable,
+        ReasonCodes.UnknownTopic,
+        ReasonCodes.NoMatch,
+        ReasonCodes.LabelMissing,
+        ReasonCodes.LabelInvalid,
+        ReasonCodes.LabelConflict,
+        ReasonCodes.ConstraintUnsatisfiable,
+        ReasonCodes.NotEnforceable,
     ];
 
     [Fact]
@@ -23,19 +28,43 @@ public class DifferentialTests
     [Fact]
     public void Every_verdict_and_every_reason_occurs_in_at_least_one_job_of_a_hundred()
     {
-        List<Answer> answers = [.. Scenario.Sample(400, JobsEach).SelectMany(scenario => scenario.Jobs.Select(job => NaiveEvaluator.Decide(scenario.Bundle, job)))];
-        Dictionary<string, int> seen = answers.CountBy(answer => answer.Verdict != Verdict.Deny ? answer.Verdict.ToString() : Reasons.Contains(answer.Reason) ? answer.Reason : "denied by a rule")
+        List<Answer> answers =
+        [
+            .. Scenario
+                .Sample(400, JobsEach)
+                .SelectMany(scenario => scenario.Jobs.Select(job => NaiveEvaluator.Decide(scenario.Bundle, job))),
+        ];
+        var seen = answers
+            .CountBy(answer =>
+                answer.Verdict != Verdict.Deny ? answer.Verdict.ToString()
+                : Reasons.Contains(answer.Reason) ? answer.Reason
+                : "denied by a rule"
+            )
             .ToDictionary(StringComparer.Ordinal);
 
-        string[] expected = [.. Reasons, "denied by a rule", nameof(Verdict.Allow), nameof(Verdict.AllowWithConstraints), nameof(Verdict.RequireApproval)];
-        string shares = string.Join(", ", seen.OrderByDescending(pair => pair.Value).Select(pair => $"{pair.Key} {100.0 * pair.Value / answers.Count:0.0} %"));
+        string[] expected =
+        [
+            .. Reasons,
+            "denied by a rule",
+            nameof(Verdict.Allow),
+            nameof(Verdict.AllowWithConstraints),
+            nameof(Verdict.RequireApproval),
+        ];
+        var shares = string.Join(
+            ", ",
+            seen.OrderByDescending(pair => pair.Value).Select(pair => $"{pair.Key} {100.0 * pair.Value / answers.Count:0.0} %")
+        );
         TestContext.Current.TestOutputHelper?.WriteLine(shares);
         Assert.All(expected, name => Assert.True(seen.GetValueOrDefault(name) >= answers.Count / 100, $"{name} is too rare: {shares}"));
     }
 
     private static void DecidesAlike(Scenario scenario)
     {
-        Bundle bundle = Scenario.Load(scenario.Bundle);
-        Assert.All(scenario.Jobs, job => Assert.Equal(NaiveEvaluator.Decide(scenario.Bundle, job).ToString(), Answer.Of(bundle.Decide(job.Facts, job.At)).ToString()));
+        var bundle = Scenario.Load(scenario.Bundle);
+        Assert.All(
+            scenario.Jobs,
+            job =>
+                Assert.Equal(NaiveEvaluator.Decide(scenario.Bundle, job).ToString(), Answer.Of(bundle.Decide(job.Facts, job.At)).ToString())
+        );
     }
 }

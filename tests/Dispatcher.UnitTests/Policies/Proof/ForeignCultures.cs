@@ -9,7 +9,7 @@ internal static class ForeignCultures
 
     public static void In(CultureInfo culture, Action action)
     {
-        CultureInfo before = CultureInfo.CurrentCulture;
+        var before = CultureInfo.CurrentCulture;
         CultureInfo.CurrentCulture = culture;
         try
         {
@@ -23,7 +23,7 @@ internal static class ForeignCultures
 
     private static CultureInfo Make(string point, string separator, string minus)
     {
-        CultureInfo culture = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+        var culture = (CultureInfo)CultureInfo.InvariantCulture.Clone();
         culture.NumberFormat.NumberDecimalSeparator = point;
         culture.NumberFormat.NumberGroupSeparator = separator;
         culture.NumberFormat.NegativeSign = minus;

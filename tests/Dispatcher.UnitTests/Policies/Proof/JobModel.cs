@@ -24,18 +24,32 @@ internal sealed record JobModel
 
     public DateTimeOffset At { get; init; } = ABundle.Now;
 
-    public JobFacts Facts => new()
-    {
-        Topic = Topic,
-        Principal = Principal,
-        Labels = Labels.ToDictionary(label => label.Key, label => label.Value!),
-        RiskTags = Tags,
-        WorkflowId = Workflow,
-        Attempt = Attempt,
-        Payload = Encoding.UTF8.GetBytes(Payload.Text),
-    };
+    public JobFacts Facts =>
+        new()
+        {
+            Topic = Topic,
+            Principal = Principal,
+            Labels = Labels.ToDictionary(label => label.Key, label => label.Value!),
+            RiskTags = Tags,
+            WorkflowId = Workflow,
+            Attempt = Attempt,
+            Payload = Encoding.UTF8.GetBytes(Payload.Text),
+        };
 
-    public override string ToString() => JsonSerializer.Serialize(new { At, Topic, Principal, Labels, Tags, Workflow, Attempt, Payload = Payload.Text });
+    public override string ToString() =>
+        JsonSerializer.Serialize(
+            new
+            {
+                At,
+                Topic,
+                Principal,
+                Labels,
+                Tags,
+                Workflow,
+                Attempt,
+                Payload = Payload.Text,
+            }
+        );
 }
 
 /// <summary>A payload, and the command that a person reads in it under <c>/command</c>. Null: there is none.</summary>

@@ -12,7 +12,20 @@ namespace Dispatcher.UnitTests.Policies.Proof;
 internal static class PolicyGen
 {
     private static readonly string[] TopicNames = ["test.run", "test.build", "job.run.x"];
-    private static readonly string[] TopicPatterns = [.. TopicNames, "test.*", "*.run", "job.*.x", "*.*.*", "*.*", "*", "job.**", "test.run.**", "**", "**"];
+    private static readonly string[] TopicPatterns =
+    [
+        .. TopicNames,
+        "test.*",
+        "*.run",
+        "job.*.x",
+        "*.*.*",
+        "*.*",
+        "*",
+        "job.**",
+        "test.run.**",
+        "**",
+        "**",
+    ];
     private static readonly string[] LabelNames = ["env", "size", "kind"];
     private static readonly string[] LabelValues = ["dev", "prod", "no"];
     private static readonly string[] TagNames = ["pii", "egress", "pay"];
@@ -22,7 +35,10 @@ internal static class PolicyGen
     private static readonly string[] Commands = ["ls", "rm", "LS"];
     private static readonly string[] Enforcers = ["allowed_hosts", "allowed_commands", "timeout_ms", "max_output_bytes"];
     private static readonly string[] Groups = ["sre", "owners", "audit"];
-    private static readonly DateTimeOffset[] Times = [.. new[] { -86_400, -1, 0, 1, 86_400 }.Select(seconds => ABundle.Now.AddSeconds(seconds))];
+    private static readonly DateTimeOffset[] Times =
+    [
+        .. new[] { -86_400, -1, 0, 1, 86_400 }.Select(seconds => ABundle.Now.AddSeconds(seconds)),
+    ];
 
     public static Gen<Scenario> Scenarios(int jobs) =>
         from bundle in Bundles()
@@ -46,7 +62,14 @@ internal static class PolicyGen
     public static Gen<JobModel> Jobs() =>
         from topic in Gen.Frequency((24, Gen.Elements(TopicNames)), (1, Gen.Elements("test.other", "test", "Test.run", "")))
         from principal in Gen.Frequency((9, Gen.Elements(Principals)), (1, Gen.Elements("OPS", "")))
-        from values in Gen.ArrayOf(Gen.Frequency((4, Gen.Constant<string?>(null)), (9, Gen.Elements<string?>(LabelValues)), (1, Gen.Elements<string?>("Prod", "", "ops"))), LabelNames.Length)
+        from values in Gen.ArrayOf(
+            Gen.Frequency(
+                (4, Gen.Constant<string?>(null)),
+                (9, Gen.Elements<string?>(LabelValues)),
+                (1, Gen.Elements<string?>("Prod", "", "ops"))
+            ),
+            LabelNames.Length
+        )
         from other in Gen.Frequency((9, Gen.Constant<string?>(null)), (1, Gen.Constant<string?>("prod")))
         from tags in Gen.SubListOf<string>([.. TagNames, "PII", "pii"])
         from workflow in Gen.Frequency((4, Gen.Elements<string?>(null, "")), (6, Gen.Elements<string?>(Workflows)))
@@ -57,7 +80,10 @@ internal static class PolicyGen
         {
             Topic = topic,
             Principal = principal,
-            Labels = LabelNames.Zip(values).Append(("ENV", other)).ToDictionary(string (label) => label.Item1, string? (label) => label.Item2),
+            Labels = LabelNames
+                .Zip(values)
+                .Append(("ENV", other))
+                .ToDictionary(string (label) => label.Item1, string? (label) => label.Item2),
             Tags = [.. tags],
             Workflow = workflow,
             Attempt = attempt,
@@ -76,11 +102,18 @@ internal static class PolicyGen
             Pool = pool,
             AlwaysTags = [.. always ?? []],
             OptionalTags = [.. optional ?? []],
-            Labels = LabelNames.Zip(labels).Where(label => label.Second is not null).ToDictionary(label => label.First, label => label.Second!),
+            Labels = LabelNames
+                .Zip(labels)
+                .Where(label => label.Second is not null)
+                .ToDictionary(label => label.First, label => label.Second!),
         };
 
     private static Gen<LabelModel> Labels() =>
-        from source in Gen.Frequency((5, Gen.Constant(LabelSource.Producer)), (2, Gen.Constant(LabelSource.Payload)), (1, Gen.Constant(LabelSource.Principal)))
+        from source in Gen.Frequency(
+            (5, Gen.Constant(LabelSource.Producer)),
+            (2, Gen.Constant(LabelSource.Payload)),
+            (1, Gen.Constant(LabelSource.Principal))
+        )
         from values in OneIn(3, Some(LabelValues))
         from required in Often(1, 4)
         from isNoMatch in Often(1, 4)
@@ -103,13 +136,18 @@ internal static class PolicyGen
             from elements in Gen.Elements<string[]>(["ls"], ["ls", "-l"], ["rm"], ["rm", "-rf"], ["-l"], ["-rf"])
             from value in Gen.Elements<string>(values)
             select new RowModel(fit, elements, value),
-            count)
+            count
+        )
         select rows;
 
     private static Gen<RuleModel> Rules() =>
         from match in Matches(2)
         from decision in Gen.Frequency(
-            (8, Gen.Constant(Verdict.Allow)), (6, Gen.Constant(Verdict.AllowWithConstraints)), (3, Gen.Constant(Verdict.RequireApproval)), (2, Gen.Constant(Verdict.Deny)))
+            (8, Gen.Constant(Verdict.Allow)),
+            (6, Gen.Constant(Verdict.AllowWithConstraints)),
+            (3, Gen.Constant(Verdict.RequireApproval)),
+            (2, Gen.Constant(Verdict.Deny))
+        )
         from constraints in ConstraintSets()
         from isLimited in Often(1, 2)
         from approval in OneIn(2, Approvals())
@@ -120,7 +158,8 @@ internal static class PolicyGen
             Id = "",
             Match = match,
             Decision = decision,
-            Constraints = decision == Verdict.AllowWithConstraints || (decision == Verdict.RequireApproval && isLimited) ? constraints : null,
+            Constraints =
+                decision == Verdict.AllowWithConstraints || (decision == Verdict.RequireApproval && isLimited) ? constraints : null,
             Approval = decision == Verdict.RequireApproval ? approval : null,
             Reason = reason,
             From = window?.From,
@@ -148,7 +187,11 @@ internal static class PolicyGen
 
     private static Gen<LabelTest> LabelTests(string name) =>
         from kind in Gen.Frequency(
-            (6, Gen.Constant(LabelTestKind.AnyOf)), (2, Gen.Constant(LabelTestKind.NoneOf)), (1, Gen.Constant(LabelTestKind.Exists)), (1, Gen.Constant(LabelTestKind.IsAbsent)))
+            (6, Gen.Constant(LabelTestKind.AnyOf)),
+            (2, Gen.Constant(LabelTestKind.NoneOf)),
+            (1, Gen.Constant(LabelTestKind.Exists)),
+            (1, Gen.Constant(LabelTestKind.IsAbsent))
+        )
         from values in Some(LabelValues)
         select new LabelTest(name, kind, kind is LabelTestKind.AnyOf or LabelTestKind.NoneOf ? values : []);
 
@@ -163,7 +206,13 @@ internal static class PolicyGen
         from timeout in Gen.Elements<long?>(null, 1000, 2000)
         from output in Gen.Elements<long?>(null, 0, 512)
         let isEmpty = hosts is null && commands is null && timeout is null && output is null
-        select new Constraints { AllowedHosts = hosts, AllowedCommands = commands, TimeoutMs = isEmpty ? 3000 : timeout, MaxOutputBytes = output };
+        select new Constraints
+        {
+            AllowedHosts = hosts,
+            AllowedCommands = commands,
+            TimeoutMs = isEmpty ? 3000 : timeout,
+            MaxOutputBytes = output,
+        };
 
     private static Gen<ApprovalModel> Approvals() =>
         from groups in Gen.SubListOf(Groups)

@@ -13,10 +13,22 @@ public class RestrictionTests
     [InlineData(Deny, Approve)]
     [InlineData(Approve, Allow)]
     [InlineData("decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}", Allow)]
-    [InlineData("decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}", "decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 6}")]
-    [InlineData("decision: ALLOW_WITH_CONSTRAINTS, constraints: {max_output_bytes: 0}", "decision: ALLOW_WITH_CONSTRAINTS, constraints: {max_output_bytes: 1}")]
-    [InlineData("decision: ALLOW_WITH_CONSTRAINTS, constraints: {allowed_hosts: [a]}", "decision: ALLOW_WITH_CONSTRAINTS, constraints: {allowed_hosts: [a, b]}")]
-    [InlineData("decision: ALLOW_WITH_CONSTRAINTS, constraints: {allowed_commands: [a]}", "decision: ALLOW_WITH_CONSTRAINTS, constraints: {allowed_commands: [a, b]}")]
+    [InlineData(
+        "decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}",
+        "decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 6}"
+    )]
+    [InlineData(
+        "decision: ALLOW_WITH_CONSTRAINTS, constraints: {max_output_bytes: 0}",
+        "decision: ALLOW_WITH_CONSTRAINTS, constraints: {max_output_bytes: 1}"
+    )]
+    [InlineData(
+        "decision: ALLOW_WITH_CONSTRAINTS, constraints: {allowed_hosts: [a]}",
+        "decision: ALLOW_WITH_CONSTRAINTS, constraints: {allowed_hosts: [a, b]}"
+    )]
+    [InlineData(
+        "decision: ALLOW_WITH_CONSTRAINTS, constraints: {allowed_commands: [a]}",
+        "decision: ALLOW_WITH_CONSTRAINTS, constraints: {allowed_commands: [a, b]}"
+    )]
     [InlineData("decision: REQUIRE_APPROVAL, constraints: {timeout_ms: 5}", Approve)]
     [InlineData("decision: REQUIRE_APPROVAL, approval: {groups: {a: 1}}", Approve)]
     [InlineData("decision: REQUIRE_APPROVAL, approval: {groups: {a: 2}}", "decision: REQUIRE_APPROVAL, approval: {groups: {a: 1}}")]
@@ -33,7 +45,10 @@ public class RestrictionTests
 
     [Theory]
     [InlineData("decision: ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}", Approve)]
-    [InlineData("decision: ALLOW_WITH_CONSTRAINTS, constraints: {allowed_hosts: [a]}", "decision: ALLOW_WITH_CONSTRAINTS, constraints: {allowed_hosts: [b]}")]
+    [InlineData(
+        "decision: ALLOW_WITH_CONSTRAINTS, constraints: {allowed_hosts: [a]}",
+        "decision: ALLOW_WITH_CONSTRAINTS, constraints: {allowed_hosts: [b]}"
+    )]
     [InlineData("decision: REQUIRE_APPROVAL, approval: {groups: {a: 1}}", "decision: REQUIRE_APPROVAL, approval: {groups: {b: 1}}")]
     public void What_lets_through_something_else_cannot_be_compared(string one, string other) =>
         Assert.Equal(Relation.Incomparable, Restriction.Compare(Decide(one), Decide(other)));
@@ -42,7 +57,9 @@ public class RestrictionTests
     [InlineData(Allow)]
     [InlineData(Approve)]
     [InlineData(Deny)]
-    public void What_lets_through_as_much_is_the_same(string decision) => Assert.Equal(Relation.Same, Restriction.Compare(Decide(decision), Decide(decision)));
+    public void What_lets_through_as_much_is_the_same(string decision) =>
+        Assert.Equal(Relation.Same, Restriction.Compare(Decide(decision), Decide(decision)));
 
-    private static Decision Decide(string decision) => ABundle.WithRules($"id: a, match: {{topic: test.run}}, {decision}").Decide(AJob.ToTest());
+    private static Decision Decide(string decision) =>
+        ABundle.WithRules($"id: a, match: {{topic: test.run}}, {decision}").Decide(AJob.ToTest());
 }

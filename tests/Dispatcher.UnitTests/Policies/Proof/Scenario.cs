@@ -10,16 +10,24 @@ namespace Dispatcher.UnitTests.Policies.Proof;
 internal sealed record Scenario(BundleModel Bundle, IReadOnlyList<JobModel> Jobs)
 {
     /// <summary>A rule that is not in the bundle, for properties that add one.</summary>
-    public RuleModel Extra { get; init; } = new() { Id = "extra", Match = new MatchModel(), Decision = Verdict.Deny };
+    public RuleModel Extra { get; init; } =
+        new()
+        {
+            Id = "extra",
+            Match = new MatchModel(),
+            Decision = Verdict.Deny,
+        };
 
     /// <summary>For properties that reorder.</summary>
     public int Seed { get; init; }
 
     /// <summary>Checks scenarios: the same ones on every run.</summary>
-    public static void ForAll(int count, int jobs, Action<Scenario> property) => Check(Config.QuickThrowOnFailure.WithReplay(FsSeed(20261125)), count, jobs, property);
+    public static void ForAll(int count, int jobs, Action<Scenario> property) =>
+        Check(Config.QuickThrowOnFailure.WithReplay(FsSeed(20261125)), count, jobs, property);
 
     /// <summary>Checks scenarios: other ones on every run. A failure prints its seed.</summary>
-    public static void ForAllFresh(int count, int jobs, Action<Scenario> property) => Check(Config.QuickThrowOnFailure, count, jobs, property);
+    public static void ForAllFresh(int count, int jobs, Action<Scenario> property) =>
+        Check(Config.QuickThrowOnFailure, count, jobs, property);
 
     public static IEnumerable<Scenario> Sample(int count, int jobs) => PolicyGen.Scenarios(jobs).Sample(count, new Rnd(20261125, 1), count);
 
@@ -32,7 +40,7 @@ internal sealed record Scenario(BundleModel Bundle, IReadOnlyList<JobModel> Jobs
 
     public static Bundle Load(params BundleFile[] files)
     {
-        BundleLoad load = Dispatcher.Policies.Bundle.Load(files);
+        var load = Dispatcher.Policies.Bundle.Load(files);
         Assert.Empty(load.Errors);
         return load.Bundle!;
     }
@@ -46,7 +54,9 @@ internal sealed record Scenario(BundleModel Bundle, IReadOnlyList<JobModel> Jobs
     }
 
     private static void Check(Config config, int count, int jobs, Action<Scenario> property) =>
-        Prop.ForAll(Arb.From(PolicyGen.Scenarios(jobs), PolicyShrink.Of), property).Check(config.WithMaxTest(count).WithQuietOnSuccess(true));
+        Prop.ForAll(Arb.From(PolicyGen.Scenarios(jobs), PolicyShrink.Of), property)
+            .Check(config.WithMaxTest(count).WithQuietOnSuccess(true));
 
-    private static FSharpOption<Replay> FsSeed(ulong seed) => FSharpOption<Replay>.Some(new Replay(new Rnd(seed, 1), FSharpOption<int>.None));
+    private static FSharpOption<Replay> FsSeed(ulong seed) =>
+        FSharpOption<Replay>.Some(new Replay(new Rnd(seed, 1), FSharpOption<int>.None));
 }

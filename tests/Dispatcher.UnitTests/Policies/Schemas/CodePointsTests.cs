@@ -8,16 +8,36 @@ public class CodePointsTests
 {
     /// <summary>Where UTF-16 changes: the ends of the planes, of the surrogates and of the rows of low surrogates.</summary>
     private static readonly int[] Edges =
-        [0, 'a', 'b', 0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x10001, 0x103FE, 0x103FF, 0x10400, 0x10401, 0x107FF, 0x10800, 0x1F432, 0x10FBFF, 0x10FC00, 0x10FFFE, 0x10FFFF];
+    [
+        0,
+        'a',
+        'b',
+        0xD7FF,
+        0xE000,
+        0xFFFF,
+        0x10000,
+        0x10001,
+        0x103FE,
+        0x103FF,
+        0x10400,
+        0x10401,
+        0x107FF,
+        0x10800,
+        0x1F432,
+        0x10FBFF,
+        0x10FC00,
+        0x10FFFE,
+        0x10FFFF,
+    ];
 
     [Fact]
     public void A_pattern_of_a_range_matches_its_characters_and_no_other()
     {
-        foreach (int first in Edges)
+        foreach (var first in Edges)
         {
-            foreach (int last in Edges.Where(last => last >= first))
+            foreach (var last in Edges.Where(last => last >= first))
             {
-                CodePoints range = CodePoints.Empty.With(first, last);
+                var range = CodePoints.Empty.With(first, last);
                 Assert.Equal(Edges.Where(edge => edge >= first && edge <= last), Matched(range));
                 Assert.Equal(Edges.Where(edge => edge < first || edge > last), Matched(range.Others()));
             }
@@ -27,7 +47,7 @@ public class CodePointsTests
     [Fact]
     public void Overlapping_ranges_are_one_set()
     {
-        CodePoints set = CodePoints.Empty.With(0x10400, 0x10FFFF).With('b', 'b').With('a', 0x10000).With(0x10000, 0x10001);
+        var set = CodePoints.Empty.With(0x10400, 0x10FFFF).With('b', 'b').With('a', 0x10000).With(0x10000, 0x10001);
 
         Assert.Equal(Edges.Where(edge => edge is >= 'a' and (<= 0x10001 or >= 0x10400)), Matched(set));
         Assert.Equal(Edges.Where(edge => edge is < 'a' or (> 0x10001 and < 0x10400)), Matched(set.Others()));

@@ -1,12 +1,12 @@
 using System.Diagnostics;
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
 
 namespace Dispatcher.UnitTests.Policies.Schemas;
 
 public class SchemaCheckTests
 {
-    private const string Tree = """{ "$ref": "#/$defs/t", "$defs": { "t": { "type": "object", "properties": { "a": { "$ref": "#/$defs/t" } }, "additionalProperties": false } } }""";
+    private const string Tree =
+        """{ "$ref": "#/$defs/t", "$defs": { "t": { "type": "object", "properties": { "a": { "$ref": "#/$defs/t" } }, "additionalProperties": false } } }""";
 
     [Theory]
     [InlineData("{}", "1", null)]
@@ -67,7 +67,11 @@ public class SchemaCheckTests
     [InlineData("""{"type":"object","properties":{"a":{"type":"string"}}}""", """{"b":1}""", """{"a":1}""")]
     [InlineData("""{"type":"object","properties":{"a":true},"additionalProperties":false}""", """{"a":1}""", """{"a":1,"A":1}""")]
     [InlineData("""{"type":"object","additionalProperties":{"type":"string"}}""", """{"a":"b"}""", """{"a":1}""")]
-    [InlineData("""{"type":"object","patternProperties":{"^x":{"type":"string"}},"additionalProperties":false}""", """{"xa":"b"}""", """{"xa":1}""")]
+    [InlineData(
+        """{"type":"object","patternProperties":{"^x":{"type":"string"}},"additionalProperties":false}""",
+        """{"xa":"b"}""",
+        """{"xa":1}"""
+    )]
     [InlineData("""{"type":"object","patternProperties":{"^x":true},"additionalProperties":false}""", """{"xa":1}""", """{"ya":1}""")]
     [InlineData("""{"type":"object","properties":{"a":false}}""", "{}", """{"a":1}""")]
     [InlineData("""{"allOf":[{"type":"string"},{"type":"string","minLength":2}]}""", "\"ab\"", "\"a\"")]
@@ -83,7 +87,7 @@ public class SchemaCheckTests
         Assert.Equal(Verdict.Allow, ASchema.Decide(schema, fitting).Verdict);
         if (other is not null)
         {
-            Decision denied = ASchema.Decide(schema, other);
+            var denied = ASchema.Decide(schema, other);
             Assert.Equal((Verdict.Deny, "payload_invalid"), (denied.Verdict, denied.Reason));
             Assert.NotEmpty(denied.PayloadErrors);
         }
@@ -92,9 +96,10 @@ public class SchemaCheckTests
     [Fact]
     public void Every_error_is_told_with_where_and_what_is_allowed_and_without_the_text_that_was_sent()
     {
-        const string Schema = """{"type":"object","required":["need"],"additionalProperties":false,"properties":{"need":{},"a/b":{"type":"object","properties":{"c~d":{"type":"array","items":{"type":"integer"}}}}}}""";
+        const string Schema =
+            """{"type":"object","required":["need"],"additionalProperties":false,"properties":{"need":{},"a/b":{"type":"object","properties":{"c~d":{"type":"array","items":{"type":"integer"}}}}}}""";
 
-        Decision decision = ASchema.Decide(Schema, """{"a/b":{"c~d":[1,"secret"]},"ned":1}""");
+        var decision = ASchema.Decide(Schema, """{"a/b":{"c~d":[1,"secret"]},"ned":1}""");
 
         Assert.Equal(
             [
@@ -102,7 +107,8 @@ public class SchemaCheckTests
                 "/ned: seen: a member that is not known; allowed: a/b, need. Fix: did you mean 'need'?",
                 "/need: seen: nothing; allowed: a value, it is required. Fix: add 'need'.",
             ],
-            decision.PayloadErrors.Select(error => error.ToString()));
+            decision.PayloadErrors.Select(error => error.ToString())
+        );
         Assert.StartsWith("/a~1b/c~0d/1: seen: ", decision.Detail, StringComparison.Ordinal);
         Assert.Equal(64, decision.BasisHash.Length);
         Assert.NotNull(decision.JobClass);
@@ -111,12 +117,19 @@ public class SchemaCheckTests
     [Fact]
     public void Twenty_errors_are_listed_and_that_there_are_more()
     {
-        IReadOnlyList<PayloadError> errors = ASchema.Decide("""{"type":"array","items":{"type":"string"}}""", $"[{string.Join(',', Enumerable.Repeat(1, 21))}]").PayloadErrors;
+        var errors = ASchema
+            .Decide("""{"type":"array","items":{"type":"string"}}""", $"[{string.Join(',', Enumerable.Repeat(1, 21))}]")
+            .PayloadErrors;
 
         Assert.Equal(21, errors.Count);
         Assert.Equal("/0", errors[0].Path);
         Assert.Contains("more errors than these 20", errors[20].Message, StringComparison.Ordinal);
-        Assert.Equal(20, ASchema.Decide("""{"type":"array","items":{"type":"string"}}""", $"[{string.Join(',', Enumerable.Repeat(1, 20))}]").PayloadErrors.Count);
+        Assert.Equal(
+            20,
+            ASchema
+                .Decide("""{"type":"array","items":{"type":"string"}}""", $"[{string.Join(',', Enumerable.Repeat(1, 20))}]")
+                .PayloadErrors.Count
+        );
     }
 
     [Theory]
@@ -129,19 +142,23 @@ public class SchemaCheckTests
     [InlineData("""{"a":"\ud800"}""")]
     [InlineData("""{"\ud800":1,"b":2}""")]
     public void What_is_not_one_clean_JSON_value_is_denied(string payload) =>
-        Assert.Equal(Verdict.Deny, ASchema.Decide("""{"type":"object","additionalProperties":{"type":["integer","string"],"maxLength":9}}""", payload).Verdict);
+        Assert.Equal(
+            Verdict.Deny,
+            ASchema.Decide("""{"type":"object","additionalProperties":{"type":["integer","string"],"maxLength":9}}""", payload).Verdict
+        );
 
     [Fact]
     public void A_payload_cannot_make_the_check_slow()
     {
-        const string Doubling = """{"$ref":"#/$defs/t","$defs":{"t":{"anyOf":[{"type":"object","properties":{"a":{"$ref":"#/$defs/t"}},"required":["x"]},{"type":"object","properties":{"a":{"$ref":"#/$defs/t"}},"required":["y"]}]}}}""";
-        string deep = string.Concat(Enumerable.Repeat("{\"x\":1,\"y\":1,\"a\":", 60)) + "1" + new string('}', 60);
-        string backtracking = "\"" + new string('a', 200_000) + "!\"";
-        Stopwatch watch = Stopwatch.StartNew();
+        const string Doubling =
+            """{"$ref":"#/$defs/t","$defs":{"t":{"anyOf":[{"type":"object","properties":{"a":{"$ref":"#/$defs/t"}},"required":["x"]},{"type":"object","properties":{"a":{"$ref":"#/$defs/t"}},"required":["y"]}]}}}""";
+        var deep = string.Concat(Enumerable.Repeat("{\"x\":1,\"y\":1,\"a\":", 60)) + "1" + new string('}', 60);
+        var backtracking = "\"" + new string('a', 200_000) + "!\"";
+        var watch = Stopwatch.StartNew();
 
-        Decision doubled = ASchema.Decide(Doubling, deep);
-        Decision searched = ASchema.Decide("""{"type":"string","pattern":"^(a+)+$"}""", backtracking);
-        Decision counted = ASchema.Decide("""{"type":"number","maximum":5}""", new string('9', 200_000) + "e" + new string('9', 50_000));
+        var doubled = ASchema.Decide(Doubling, deep);
+        var searched = ASchema.Decide("""{"type":"string","pattern":"^(a+)+$"}""", backtracking);
+        var counted = ASchema.Decide("""{"type":"number","maximum":5}""", new string('9', 200_000) + "e" + new string('9', 50_000));
 
         Assert.All([doubled, searched, counted], decision => Assert.Equal("payload_invalid", decision.Reason));
         Assert.Contains("steps", Assert.Single(doubled.PayloadErrors).Message, StringComparison.Ordinal);
@@ -150,23 +167,38 @@ public class SchemaCheckTests
 
     [Fact]
     public void A_topic_without_a_schema_takes_every_payload() =>
-        Assert.Equal(Verdict.Allow, ABundle.WithRules("id: a, match: {topic: test.run}, decision: ALLOW").Decide(AJob.ToTest().WithPayload("no json")).Verdict);
+        Assert.Equal(
+            Verdict.Allow,
+            ABundle.WithRules("id: a, match: {topic: test.run}, decision: ALLOW").Decide(AJob.ToTest().WithPayload("no json")).Verdict
+        );
 
     [Fact]
     public void Many_threads_share_one_schema()
     {
-        Bundle bundle = ASchema.Bundle("""{"type":"object","properties":{"n":{"type":"string","pattern":"^[a-f]+$"}},"required":["n"],"anyOf":[{"type":"object","required":["n"]}]}""").Build();
-        int wrong = 0;
+        var bundle = ASchema
+            .Bundle(
+                """{"type":"object","properties":{"n":{"type":"string","pattern":"^[a-f]+$"}},"required":["n"],"anyOf":[{"type":"object","required":["n"]}]}"""
+            )
+            .Build();
+        var wrong = 0;
 
-        Thread[] threads = [.. Enumerable.Range(0, 8).Select(_ => new Thread(() =>
-        {
-            for (int i = 0; i < 2_000; i++)
-            {
-                bool fits = i % 2 == 0;
-                Decision decision = bundle.Decide(AJob.ToTest().WithPayload(fits ? """{"n":"abc"}""" : """{"n":"xyz"}""").Facts, ABundle.Now);
-                Interlocked.Add(ref wrong, (decision.Verdict == Verdict.Allow) == fits ? 0 : 1);
-            }
-        }))];
+        Thread[] threads =
+        [
+            .. Enumerable
+                .Range(0, 8)
+                .Select(_ => new Thread(() =>
+                {
+                    for (var i = 0; i < 2_000; i++)
+                    {
+                        var fits = i % 2 == 0;
+                        var decision = bundle.Decide(
+                            AJob.ToTest().WithPayload(fits ? """{"n":"abc"}""" : """{"n":"xyz"}""").Facts,
+                            ABundle.Now
+                        );
+                        Interlocked.Add(ref wrong, (decision.Verdict == Verdict.Allow) == fits ? 0 : 1);
+                    }
+                })),
+        ];
         Array.ForEach(threads, thread => thread.Start());
         Array.ForEach(threads, thread => thread.Join());
 

@@ -17,9 +17,13 @@ public class SchemaLimitTests
     public void Schemas_inside_each_other_cannot_overflow_the_stack()
     {
         // Each definition is 56 times "not" around the next: 25,000 schemas for one value.
-        string Definition(int i) => string.Concat(Enumerable.Repeat("{\"not\":", 56)) + $"{{\"$ref\":\"#/$defs/d{i + 1}\"}}" + new string('}', 56);
-        string definitions = string.Join(',', Enumerable.Range(0, 450).Select(i => $"\"d{i}\":{Definition(i)}").Append("\"d450\":{\"type\":\"string\"}"));
-        Bundle bundle = ASchema.Bundle($"{{\"$ref\":\"#/$defs/d0\",\"$defs\":{{{definitions}}}}}").Build();
+        string Definition(int i) =>
+            string.Concat(Enumerable.Repeat("{\"not\":", 56)) + $"{{\"$ref\":\"#/$defs/d{i + 1}\"}}" + new string('}', 56);
+        var definitions = string.Join(
+            ',',
+            Enumerable.Range(0, 450).Select(i => $"\"d{i}\":{Definition(i)}").Append("\"d450\":{\"type\":\"string\"}")
+        );
+        var bundle = ASchema.Bundle($"{{\"$ref\":\"#/$defs/d0\",\"$defs\":{{{definitions}}}}}").Build();
         Decision? decision = null;
 
         // As small as any stack that a decision is made on.
@@ -34,8 +38,9 @@ public class SchemaLimitTests
     [Fact]
     public void What_is_nested_as_deep_as_a_payload_may_be_is_checked()
     {
-        const string Tree = """{"$ref":"#/$defs/t","$defs":{"t":{"allOf":[{"anyOf":[{"$ref":"#/$defs/u"},{"type":"null"}]}]},"u":{"type":"object","additionalProperties":{"$ref":"#/$defs/t"}}}}""";
-        string deep = string.Concat(Enumerable.Repeat("{\"a\":", 62)) + "null" + new string('}', 62);
+        const string Tree =
+            """{"$ref":"#/$defs/t","$defs":{"t":{"allOf":[{"anyOf":[{"$ref":"#/$defs/u"},{"type":"null"}]}]},"u":{"type":"object","additionalProperties":{"$ref":"#/$defs/t"}}}}""";
+        var deep = string.Concat(Enumerable.Repeat("{\"a\":", 62)) + "null" + new string('}', 62);
 
         Assert.Equal(Verdict.Allow, ASchema.Decide(Tree, deep).Verdict);
         Assert.Equal("payload_invalid", ASchema.Decide(Tree, deep.Replace("null", "1", StringComparison.Ordinal)).Reason);
@@ -56,18 +61,24 @@ public class SchemaLimitTests
     [InlineData("{\"type\":\"object\",\"patternProperties\":{\"b$\":true},\"additionalProperties\":false}", "{LONG:1}")]
     public void A_long_value_under_many_alternatives_is_cut_short(string leaf, string value = "LONG")
     {
-        string Alternative(string name) => "{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#/$defs/t\"}},\"required\":[\"" + name + "\"]}";
-        string last = leaf.Replace("OTHER", Long.Replace("aa\"", "ab\"", StringComparison.Ordinal), StringComparison.Ordinal);
-        string schema = "{\"$ref\":\"#/$defs/t\",\"$defs\":{\"t\":{\"anyOf\":[" + string.Join(',', Alternative("x"), Alternative("y"), last) + "]}}}";
-        string bottom = value
+        string Alternative(string name) =>
+            "{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#/$defs/t\"}},\"required\":[\"" + name + "\"]}";
+        var last = leaf.Replace("OTHER", Long.Replace("aa\"", "ab\"", StringComparison.Ordinal), StringComparison.Ordinal);
+        var schema =
+            "{\"$ref\":\"#/$defs/t\",\"$defs\":{\"t\":{\"anyOf\":[" + string.Join(',', Alternative("x"), Alternative("y"), last) + "]}}}";
+        var bottom = value
             .Replace("NUMBER", "0." + new string('1', 200_000), StringComparison.Ordinal)
-            .Replace("MEMBERS", "{" + string.Join(',', Enumerable.Range(0, 20_000).Select(i => $"\"m{i}\":1")) + "}", StringComparison.Ordinal)
+            .Replace(
+                "MEMBERS",
+                "{" + string.Join(',', Enumerable.Range(0, 20_000).Select(i => $"\"m{i}\":1")) + "}",
+                StringComparison.Ordinal
+            )
             .Replace("LONG", Long, StringComparison.Ordinal);
-        string payload = string.Concat(Enumerable.Repeat("{\"a\":", 20)) + bottom + new string('}', 20);
-        Bundle bundle = ASchema.Bundle(schema).Build();
-        Stopwatch watch = Stopwatch.StartNew();
+        var payload = string.Concat(Enumerable.Repeat("{\"a\":", 20)) + bottom + new string('}', 20);
+        var bundle = ASchema.Bundle(schema).Build();
+        var watch = Stopwatch.StartNew();
 
-        Decision decision = bundle.Decide(AJob.ToTest().WithPayload(payload).Facts, ABundle.Now);
+        var decision = bundle.Decide(AJob.ToTest().WithPayload(payload).Facts, ABundle.Now);
 
         Assert.True(watch.Elapsed < Patience, $"took {watch.Elapsed}");
         Assert.Equal("payload_invalid", decision.Reason);
@@ -83,7 +94,7 @@ public class SchemaLimitTests
     [InlineData("[🐀🐂🐄🐆🐈🐊🐌🐎]{200}")]
     public void A_pattern_that_its_repetitions_make_too_large_does_not_load(string pattern)
     {
-        BundleError error = Assert.Single(ASchema.Bundle($$"""{"type":"string","pattern":"{{pattern}}"}""").Load().Errors);
+        var error = Assert.Single(ASchema.Bundle($$"""{"type":"string","pattern":"{{pattern}}"}""").Load().Errors);
 
         Assert.Equal("bad_pattern", error.Code);
     }
@@ -95,17 +106,27 @@ public class SchemaLimitTests
     [InlineData("^[{2000}]+$", "{2}")]
     [InlineData("^a\\\\{2000}$", "a{2000}")]
     public void A_pattern_of_a_sensible_size_loads(string pattern, string text) =>
-        Assert.Equal(Verdict.Allow, ASchema.Decide($$"""{"type":"string","pattern":"{{pattern}}"}""", JsonSerializer.Serialize(text)).Verdict);
+        Assert.Equal(
+            Verdict.Allow,
+            ASchema.Decide($$"""{"type":"string","pattern":"{{pattern}}"}""", JsonSerializer.Serialize(text)).Verdict
+        );
 
     [Fact]
     public void Large_ordinary_payloads_are_checked_whole()
     {
-        const string Hosts = """{"type":"array","items":{"type":"string","maxLength":253,"pattern":"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"}}""";
-        string hosts = JsonSerializer.Serialize(Enumerable.Range(0, 10_000).Select(i => $"host-{i}.example.org"));
-        string numbers = JsonSerializer.Serialize(Enumerable.Range(0, 50_000));
+        const string Hosts =
+            """{"type":"array","items":{"type":"string","maxLength":253,"pattern":"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"}}""";
+        var hosts = JsonSerializer.Serialize(Enumerable.Range(0, 10_000).Select(i => $"host-{i}.example.org"));
+        var numbers = JsonSerializer.Serialize(Enumerable.Range(0, 50_000));
 
         Assert.Equal(Verdict.Allow, ASchema.Decide(Hosts, hosts).Verdict);
-        Assert.Equal(Verdict.Allow, ASchema.Decide("""{"type":"array","items":{"type":"integer","minimum":0,"maximum":99999}}""", numbers).Verdict);
-        Assert.Equal(Verdict.Allow, ASchema.Decide("""{"type":"string","minLength":1,"maxLength":262144,"pattern":"^[^\\u0000]*$"}""", Long).Verdict);
+        Assert.Equal(
+            Verdict.Allow,
+            ASchema.Decide("""{"type":"array","items":{"type":"integer","minimum":0,"maximum":99999}}""", numbers).Verdict
+        );
+        Assert.Equal(
+            Verdict.Allow,
+            ASchema.Decide("""{"type":"string","minLength":1,"maxLength":262144,"pattern":"^[^\\u0000]*$"}""", Long).Verdict
+        );
     }
 }

@@ -49,9 +49,9 @@ public class SchemaLoadTests
     [InlineData("{ \"type\": \"string\",\n\"pattern\": \"\\\\u00\" }", "bad_pattern", 2)]
     public void A_bad_schema_does_not_load_and_the_error_names_its_line(string schema, string code, int line)
     {
-        BundleLoad load = ASchema.Bundle(schema).Load();
+        var load = ASchema.Bundle(schema).Load();
 
-        BundleError error = Assert.Single(load.Errors);
+        var error = Assert.Single(load.Errors);
         Assert.Null(load.Bundle);
         Assert.Equal((code, $"schemas/test.json:{line}"), (error.Code, error.Where));
     }
@@ -59,7 +59,7 @@ public class SchemaLoadTests
     [Fact]
     public void An_unknown_keyword_is_answered_with_the_nearest()
     {
-        BundleError error = Assert.Single(ASchema.Bundle("""{ "type": "string", "maxLenght": 5 }""").Load().Errors);
+        var error = Assert.Single(ASchema.Bundle("""{ "type": "string", "maxLenght": 5 }""").Load().Errors);
 
         Assert.Equal("did you mean 'maxLength'?", error.Fix);
     }
@@ -68,12 +68,20 @@ public class SchemaLoadTests
     public void All_errors_of_a_schema_are_listed_at_once() =>
         Assert.Equal(
             ["unknown_keyword@schemas/test.json:1", "bad_value@schemas/test.json:2"],
-            ASchema.Bundle("{ \"if\": {},\n\"type\": \"strin\" }").Load().Errors.OrderBy(error => error.Where).Select(error => $"{error.Code}@{error.Where}"));
+            ASchema
+                .Bundle("{ \"if\": {},\n\"type\": \"strin\" }")
+                .Load()
+                .Errors.OrderBy(error => error.Where)
+                .Select(error => $"{error.Code}@{error.Where}")
+        );
 
     [Fact]
     public void A_schema_that_is_not_there_is_an_error_where_it_is_named()
     {
-        BundleError error = Assert.Single(ASchema.Bundle("{}").AndTopic("schema: tset.json").Load().Errors, error => error.Code == "unknown_schema");
+        BundleError error = Assert.Single(
+            ASchema.Bundle("{}").AndTopic("schema: tset.json").Load().Errors,
+            error => error.Code == "unknown_schema"
+        );
 
         Assert.Equal(("topics.yaml:5", "did you mean 'test.json'?"), (error.Where, error.Fix));
     }
@@ -81,7 +89,7 @@ public class SchemaLoadTests
     [Fact]
     public void A_schema_that_no_topic_names_does_not_load_since_it_checks_nothing()
     {
-        BundleError error = Assert.Single(ABundle.WithRules().AndFile("schemas/test.json", "{}").Load().Errors);
+        var error = Assert.Single(ABundle.WithRules().AndFile("schemas/test.json", "{}").Load().Errors);
 
         Assert.Equal(("unused_schema", "schemas/test.json"), (error.Code, error.Where));
     }
@@ -92,13 +100,20 @@ public class SchemaLoadTests
     [InlineData("schemas/test.yaml")]
     [InlineData("schemas/more/test.json")]
     public void A_schema_under_another_name_does_not_load(string path) =>
-        Assert.Equal(("unknown_file", path), Assert.Single(ABundle.WithRules().AndFile(path, "{}").Load().Errors) is { } error ? (error.Code, error.Where) : default);
+        Assert.Equal(
+            ("unknown_file", path),
+            Assert.Single(ABundle.WithRules().AndFile(path, "{}").Load().Errors) is { } error ? (error.Code, error.Where) : default
+        );
 
     [Fact]
     public void A_schema_that_is_too_large_or_no_UTF8_does_not_load()
     {
         Assert.Equal("unreadable", Assert.Single(ASchema.Bundle("{}" + new string(' ', 256 * 1024)).Load().Errors).Code);
-        Assert.StartsWith("the file has 262146 bytes; ", Assert.Single(ASchema.Bundle("{}" + new string(' ', 256 * 1024)).Load().Errors).Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "the file has 262146 bytes; ",
+            Assert.Single(ASchema.Bundle("{}" + new string(' ', 256 * 1024)).Load().Errors).Message,
+            StringComparison.Ordinal
+        );
         Assert.Equal("bad_json", Assert.Single(ASchema.Bundle("""{ "const": 1, "title": "\ud800", "\ud800": 2 }""").Load().Errors).Code);
     }
 
@@ -109,29 +124,49 @@ public class SchemaLoadTests
     {
         BundleFile file = new(path, (byte[])[.. Encoding.UTF8.GetBytes(text), 0xe9, .. " \n"u8]);
 
-        BundleError error = Assert.Single(Dispatcher.Policies.Bundle.Load([.. ABundle.WithRules().AndTopic("schema: test.json").AndFile("schemas/test.json", "{}").Files.Where(other => other.Path != path), file]).Errors);
+        var error = Assert.Single(
+            Dispatcher
+                .Policies.Bundle.Load([
+                    .. ABundle
+                        .WithRules()
+                        .AndTopic("schema: test.json")
+                        .AndFile("schemas/test.json", "{}")
+                        .Files.Where(other => other.Path != path),
+                    file,
+                ])
+                .Errors
+        );
 
         Assert.Equal(("unreadable", path + ":2"), (error.Code, error.Where));
         Assert.Equal($"byte {Encoding.UTF8.GetByteCount(text)} of the file, 0xE9, is not UTF-8; allowed: UTF-8.", error.Message);
     }
 
     [Theory]
-    [InlineData("{\n\"type\": \"object\",\n}", "this is no JSON: The JSON object contains a trailing comma at the end, which JSON does not allow (line 3, byte 1).")]
+    [InlineData(
+        "{\n\"type\": \"object\",\n}",
+        "this is no JSON: The JSON object contains a trailing comma at the end, which JSON does not allow (line 3, byte 1)."
+    )]
     [InlineData("{\n\"type\": [", "this is no JSON: an object or list is not closed (line 2, byte 10).")]
     public void What_is_no_JSON_is_told_without_the_words_of_a_programmer(string schema, string message) =>
         Assert.Equal(message, Assert.Single(ASchema.Bundle(schema).Load().Errors).Message);
 
     [Fact]
     public void A_flag_is_named_where_it_is_allowed_in_place_of_a_schema() =>
-        Assert.Equal("a schema is \"no\"; allowed: an object, true or false.", Assert.Single(ASchema.Bundle("""{ "type": "object", "additionalProperties": "no" }""").Load().Errors).Message);
+        Assert.Equal(
+            "a schema is \"no\"; allowed: an object, true or false.",
+            Assert.Single(ASchema.Bundle("""{ "type": "object", "additionalProperties": "no" }""").Load().Errors).Message
+        );
 
     [Fact]
     public void A_changed_schema_is_another_bundle_and_travels_in_the_archive()
     {
-        Bundle bundle = ASchema.Bundle("""{ "type": "object" }""").Build();
+        var bundle = ASchema.Bundle("""{ "type": "object" }""").Build();
 
         Assert.NotEqual(bundle.Hash, ASchema.Bundle("""{ "type": "array" }""").Build().Hash);
-        Assert.Equal("payload_invalid", Dispatcher.Policies.Bundle.FromArchive(bundle.Archive).Bundle!.Decide(AJob.ToTest().WithPayload("1").Facts, ABundle.Now).Reason);
+        Assert.Equal(
+            "payload_invalid",
+            Dispatcher.Policies.Bundle.FromArchive(bundle.Archive).Bundle!.Decide(AJob.ToTest().WithPayload("1").Facts, ABundle.Now).Reason
+        );
         Assert.Equal("test.json", bundle.JobClasses["test.run"].Schema);
         Assert.Contains("schemas/test.json", Encoding.UTF8.GetString(bundle.Archive.Span), StringComparison.Ordinal);
     }
@@ -141,7 +176,10 @@ public class SchemaLoadTests
 internal static class ASchema
 {
     public static ABundle Bundle(string schema) =>
-        ABundle.WithRules("id: a, match: {topic: test.run}, decision: ALLOW").AndTopic("schema: test.json").AndFile("schemas/test.json", schema);
+        ABundle
+            .WithRules("id: a, match: {topic: test.run}, decision: ALLOW")
+            .AndTopic("schema: test.json")
+            .AndFile("schemas/test.json", schema);
 
     public static Decision Decide(string schema, string payload) => Bundle(schema).Decide(AJob.ToTest().WithPayload(payload));
 }
