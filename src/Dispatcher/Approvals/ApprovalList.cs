@@ -35,10 +35,12 @@ internal readonly record struct ApprovalCursor(int Rank, long At, Guid Id)
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Rank}_{At}_{Id}");
 }
 
-/// <summary>The topics of each risk, by the registry in force. Whatever is in none of the lists counts as high, rank 0.</summary>
+/// <summary>The topics of each risk, as the registry in force states it. A topic in neither list is of high risk, rank 0.</summary>
 internal sealed record RiskRanks(List<string> Medium, List<string> Low)
 {
-    /// <summary>Ended approvals are sorted by time and not by risk: there may be millions, and the index has them by time.</summary>
+    public bool AreEmpty => Medium.Count == 0 && Low.Count == 0;
+
+    /// <summary>Only held approvals are sorted by risk. There may be millions of decided ones, and the index has them by time.</summary>
     public static RiskRanks Of(Bundle? bundle, string state) =>
         state == ApprovalStates.Held ? new RiskRanks(Topics(bundle, "medium"), Topics(bundle, "low")) : new RiskRanks([], []);
 
@@ -70,48 +72,72 @@ internal sealed record ListedApproval
 
     public ApprovalCursor Cursor => new(Rank, Approval.CreatedAt, Approval.CorrelationId);
 
-    /// <summary>In order, those behind the cursor.</summary>
-    public static IQueryable<ListedApproval> Of(DispatcherDb db, string state, RiskRanks risks, ApprovalCursor after)
+    /// <summary>
+    /// One page, in order. The inner query sorts and cuts the page and reads only keys; the rules, the votes and the excerpt of the payload
+    /// are read for the rows of the page only. One statement, so that both parts see the same moment.
+    /// </summary>
+    /// <param name="db">The store.</param>
+    /// <param name="query">Which approvals; its limit does not count here.</param>
+    /// <param name="risks">The risk of each topic.</param>
+    /// <param name="limit">Maximum number of rows.</param>
+    public static IQueryable<ListedApproval> Page(DispatcherDb db, ApprovalQuery query, RiskRanks risks, int limit) =>
+        from key in Ordered(Keys(db, query, risks), risks).Take(limit)
+        join approval in db.Approvals.AsNoTracking() on key.ApprovalId equals approval.CorrelationId
+        join job in db.Jobs on key.JobId equals job.JobId
+        orderby key.Rank, key.CreatedAt, key.ApprovalId
+        select new ListedApproval
+        {
+            Approval = approval,
+            Topic = job.Topic,
+            Principal = job.Principal,
+            JobState = job.State,
+            Rules = job.Rules,
+            Reason = job.Reason,
+            Rank = key.Rank,
+            Excerpt = DispatcherDb.Slice(job.Payload, 1, ExcerptBytes + 1),
+        };
+
+    /// <summary>The approvals in the state, after the cursor.</summary>
+    private static IQueryable<ListKey> Keys(DispatcherDb db, ApprovalQuery query, RiskRanks risks)
     {
-        var (medium, low) = (risks.Medium, risks.Low);
-        var rows =
-            from approval in db.Approvals.AsNoTracking()
-            where approval.State == state
+        var (after, medium, low) = (query.After, risks.Medium, risks.Low);
+        var keys =
+            from approval in db.Approvals
+            where approval.State == query.State
             join job in db.Jobs on approval.JobId equals job.JobId
-            select new
+            select new ListKey
             {
-                approval,
-                job,
-                rank = low.Contains(job.Topic) ? 2
+                ApprovalId = approval.CorrelationId,
+                JobId = approval.JobId,
+                CreatedAt = approval.CreatedAt,
+                Rank = low.Contains(job.Topic) ? 2
                 : medium.Contains(job.Topic) ? 1
                 : 0,
             };
-        if (after != ApprovalCursor.Start)
-        {
-            rows = rows.Where(row =>
-                row.rank > after.Rank
+        return after == ApprovalCursor.Start
+            ? keys
+            : keys.Where(key =>
+                key.Rank > after.Rank
                 || (
-                    row.rank == after.Rank
-                    && (
-                        row.approval.CreatedAt > after.At
-                        || (row.approval.CreatedAt == after.At && row.approval.CorrelationId.CompareTo(after.Id) > 0)
-                    )
+                    key.Rank == after.Rank
+                    && (key.CreatedAt > after.At || (key.CreatedAt == after.At && key.ApprovalId.CompareTo(after.Id) > 0))
                 )
             );
-        }
+    }
 
-        var ordered = rows.OrderBy(row => row.rank).ThenBy(row => row.approval.CreatedAt).ThenBy(row => row.approval.CorrelationId);
-        return ordered.Select(row => new ListedApproval
-        {
-            Approval = row.approval,
-            Topic = row.job.Topic,
-            Principal = row.job.Principal,
-            JobState = row.job.State,
-            Rules = row.job.Rules,
-            Reason = row.job.Reason,
-            Rank = row.rank,
-            Excerpt = DispatcherDb.Slice(row.job.Payload, 1, ExcerptBytes + 1),
-        });
+    /// <summary>Without risks every rank is 0. Sorting by it all the same would keep the database from reading in the order of the index.</summary>
+    private static IQueryable<ListKey> Ordered(IQueryable<ListKey> keys, RiskRanks risks) =>
+        risks.AreEmpty
+            ? keys.OrderBy(key => key.CreatedAt).ThenBy(key => key.ApprovalId)
+            : keys.OrderBy(key => key.Rank).ThenBy(key => key.CreatedAt).ThenBy(key => key.ApprovalId);
+
+    /// <summary>What the order of the list needs.</summary>
+    private sealed record ListKey
+    {
+        public required Guid ApprovalId { get; init; }
+        public required Guid JobId { get; init; }
+        public required long CreatedAt { get; init; }
+        public required int Rank { get; init; }
     }
 }
 

@@ -14,7 +14,7 @@ internal sealed record HeldJob(Approval Approval, Job Job)
     public static IQueryable<HeldJob> Of(DispatcherDb db, IQueryable<Approval> approvals) =>
         approvals
             .AsNoTracking()
-            .Join(db.Jobs.AsNoTracking(), approval => approval.JobId, job => job.JobId, (approval, job) => new HeldJob(approval, job));
+            .Join(db.Jobs.WithoutResult(), approval => approval.JobId, job => job.JobId, (approval, job) => new HeldJob(approval, job));
 }
 
 /// <summary>What waits for votes, for whom.</summary>
@@ -39,7 +39,7 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
         for (var looked = 0; looked < MostLooked; )
         {
             var most = Math.Min(Batch, query.Mine ? Batch : query.Limit - found.Count);
-            var rows = await ListedApproval.Of(db, query.State, risks, after).Take(most).ToListAsync(cancellationToken);
+            var rows = await ListedApproval.Page(db, query with { After = after }, risks, most).ToListAsync(cancellationToken);
             var people = await PeopleAsync([.. rows.Select(row => (row.Approval, row.Principal))], cancellationToken);
             foreach (var row in rows)
             {

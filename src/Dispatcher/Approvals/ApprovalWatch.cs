@@ -26,7 +26,7 @@ internal sealed partial class ApprovalWatch(IDbContextFactory<DispatcherDb> data
         var sender = DeliveryFacts.Of(context).UserId ?? "unknown";
         await using var db = await database.CreateDbContextAsync(context.CancellationToken);
         var isTrue = await db.Approvals.AnyAsync(approval => approval.JobId == jobId && approval.UseBy != null, context.CancellationToken);
-        var stored = db.Jobs.Where(job => job.JobId == jobId).WithoutPayload();
+        var stored = db.Jobs.Where(job => job.JobId == jobId).WithoutPayloadAndResult();
         if (isTrue || await stored.SingleOrDefaultAsync(context.CancellationToken) is not { } job)
         {
             return;

@@ -21,7 +21,7 @@ internal sealed class VoteRecording(DispatcherDb db, IStore store, MoveWriter mo
     public async Task Execute(BehaviorContext<Approval, CastVote> context, IBehavior<Approval, CastVote> next)
     {
         var (approval, cast) = (context.Saga, context.Message);
-        var job = await db.Jobs.Where(row => row.JobId == approval.JobId).WithoutPayload().SingleAsync(context.CancellationToken);
+        var job = await db.Jobs.Where(row => row.JobId == approval.JobId).WithoutPayloadAndResult().SingleAsync(context.CancellationToken);
         if (job.State != JobState.Held || job.ApprovalRound != approval.Round)
         {
             throw new DbUpdateConcurrencyException($"Job {job.JobId} does not wait for approval {approval.Name} any more.");

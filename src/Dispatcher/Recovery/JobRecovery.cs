@@ -38,7 +38,7 @@ internal sealed partial class JobRecovery(
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var jobs = await db
             .Jobs.Where(job => ids.Contains(job.JobId))
-            .WithoutPayload()
+            .WithoutPayloadAndResult()
             .ToDictionaryAsync(job => job.JobId, cancellationToken);
 
         // A repeated outcome of one run has no effect. Handled at once, the repeats would only compete for the same row.
@@ -87,7 +87,7 @@ internal sealed partial class JobRecovery(
 
             // Somebody moved it between: a cancel was noted, or the sweep was first. Look again.
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            job = await db.Jobs.Where(row => row.JobId == outcome.JobId).WithoutPayload().SingleAsync(cancellationToken);
+            job = await db.Jobs.Where(row => row.JobId == outcome.JobId).WithoutPayloadAndResult().SingleAsync(cancellationToken);
         }
 
         return job is null || IsRepeated(job, outcome, sender) ? null : new LateOutcome(outcome, job);

@@ -111,6 +111,7 @@ internal sealed partial class Sweep(
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         return await db
             .Approvals.Where(approval => ids.Contains(approval.CorrelationId))
+            .Select(approval => new { approval.JobId, approval.UseBy })
             .ToDictionaryAsync(approval => approval.JobId, approval => approval.UseBy, cancellationToken);
     }
 

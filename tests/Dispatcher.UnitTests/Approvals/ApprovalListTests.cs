@@ -147,6 +147,59 @@ public sealed class ApprovalListTests
     }
 
     [Theory]
+    [InlineData("")]
+    [InlineData("?mine=false")]
+    [InlineData("?state=approved")]
+    public async Task List_reads_no_result_and_of_the_payloads_of_its_page_only_the_first_bytes(string query)
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var job = await stage.HeldAsync();
+        if (query == "?state=approved")
+        {
+            await stage.VoteAsync(job, "approve", stage.Ana);
+        }
+
+        using var sql = RecordedSql.Of(stage.Server);
+        Assert.Single(await ListAsync(stage, stage.Ana, query));
+
+        Assert.Empty(sql.OfLargeColumns);
+        var list = Assert.Single(sql.Statements, statement => statement.Contains("payload", StringComparison.Ordinal));
+        var (page, keys) = (list[..list.IndexOf("FROM (", StringComparison.Ordinal)], list[list.IndexOf("FROM (", StringComparison.Ordinal)..]);
+        Assert.Contains("payload", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("payload", keys, StringComparison.Ordinal);
+        Assert.Contains("LIMIT", keys, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("held", true)]
+    [InlineData("approved", false)]
+    [InlineData("expired", false)]
+    public async Task Only_held_approvals_are_sorted_by_risk(string state, bool byRisk)
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        await stage.ActivateAsync(
+            ABundle
+                .WithRules(Ask)
+                .AndFile(
+                    "topics.yaml",
+                    """
+                    version: v1
+                    pools:
+                      main: { enforcers: [allowed_hosts, timeout_ms] }
+                    topics:
+                      test.run: { pool: main, owner: team, risk: medium }
+                    """
+                )
+        );
+
+        using var sql = RecordedSql.Of(stage.Server);
+        await ListAsync(stage, stage.Ana, $"?mine=false&state={state}");
+
+        var list = Assert.Single(sql.Statements, statement => statement.Contains("payload", StringComparison.Ordinal));
+        Assert.Equal(byRisk, list.Contains("CASE", StringComparison.Ordinal));
+    }
+
+    [Theory]
     [InlineData("?state=asleep", "unknown_state ?state")]
     [InlineData("?limit=0", "bad_limit ?limit")]
     [InlineData("?cursor=page-2", "bad_cursor ?cursor")]
