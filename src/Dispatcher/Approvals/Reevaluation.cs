@@ -26,7 +26,7 @@ internal sealed class Reevaluation(PolicyGate gate, MoveWriter moves, JobDispatc
 
         var why = decision.Verdict switch
         {
-            Verdict.RequireApproval => ApprovalUse.WhyItFell(job, decision, approval),
+            Verdict.RequireApproval => ApprovalUse.WhyInvalid(job, decision, approval),
             Verdict.Deny => $"the job is denied now ({decision.Reason})",
             Verdict.Allow or Verdict.AllowWithConstraints => $"the rules no longer ask for approval {approval.Name}",
         };

@@ -16,7 +16,7 @@ namespace Dispatcher.Enforcement;
 internal sealed record ActivationEvidence(long EntryId, string? PolicyHash, long? Serial)
 {
     /// <summary>Reads the row and the entry in one statement: an activation writes both in one transaction.</summary>
-    public static async Task<(BundleInForce? Row, ActivationEvidence? Witness)> ReadAsync(
+    public static async Task<(BundleInForce? Row, ActivationEvidence? Evidence)> ReadAsync(
         DispatcherDb db,
         CancellationToken cancellationToken
     )
@@ -43,14 +43,14 @@ internal sealed record ActivationEvidence(long EntryId, string? PolicyHash, long
     }
 
     /// <summary>Why the row does not count, and what to do. Null: the timeline confirms it, or there is neither.</summary>
-    public static string? WhyNot(BundleInForce? row, ActivationEvidence? witness)
+    public static string? Contradiction(BundleInForce? row, ActivationEvidence? evidence)
     {
         const string Fix = "Find out who writes to the database, then put the right bundle in force: dispatcher policy activate HASH.";
         var seen = row is null ? "active_bundle is empty" : $"active_bundle names bundle {row.Hash}, serial {row.Serial}";
-        var said = witness is null
+        var said = evidence is null
             ? "the timeline has no activation"
-            : $"the last activation, timeline entry {witness.EntryId}, is of bundle {witness.PolicyHash}, serial {witness.Serial}";
-        var agree = (row is null) == (witness is null) && row?.Hash == witness?.PolicyHash && row?.Serial == witness?.Serial;
+            : $"the last activation, timeline entry {evidence.EntryId}, is of bundle {evidence.PolicyHash}, serial {evidence.Serial}";
+        var agree = (row is null) == (evidence is null) && row?.Hash == evidence?.PolicyHash && row?.Serial == evidence?.Serial;
         return agree ? null : $"{seen}; {said}. {Fix}";
     }
 

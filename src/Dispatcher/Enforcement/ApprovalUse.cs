@@ -28,7 +28,7 @@ internal static class ApprovalUse
             );
         }
 
-        return WhyItFell(job, decision, approval, approvers) is { } why ? new UseResult(UseVerdict.Hold, why)
+        return WhyInvalid(job, decision, approval, approvers) is { } why ? new UseResult(UseVerdict.Hold, why)
             : approval.UseBy >= now ? new UseResult(UseVerdict.Use, null)
             : approval.State == ApprovalStates.Approved
                 ? new UseResult(UseVerdict.Expired, $"approval {approval.Name} was not used in time")
@@ -42,8 +42,8 @@ internal static class ApprovalUse
         && approval.Requirement.Covers == ApprovalCover.Retries
         && decision.Approval?.Covers == ApprovalCover.Retries;
 
-    private static string? WhyItFell(Job job, Decision decision, Approval approval, IReadOnlyCollection<Voter> approvers) =>
-        WhyItFell(job, decision, approval)
+    private static string? WhyInvalid(Job job, Decision decision, Approval approval, IReadOnlyCollection<Voter> approvers) =>
+        WhyInvalid(job, decision, approval)
         // The same basis has the same requirement; the row of the approval is not trusted for it.
         ?? (
             Quorum.Missing(decision.Approval ?? approval.Requirement, approvers) is { Length: > 0 } missing
@@ -52,7 +52,7 @@ internal static class ApprovalUse
         );
 
     /// <summary>Why an approval is not, or no longer, of this job under these rules, whoever voted; asked before a vote is taken too. Null: it is.</summary>
-    public static string? WhyItFell(Job job, Decision decision, Approval approval)
+    public static string? WhyInvalid(Job job, Decision decision, Approval approval)
     {
         if (approval.JobHash != job.JobHash)
         {

@@ -17,7 +17,7 @@ internal sealed class Approvers(IDbContextFactory<DispatcherDb> database)
     }
 
     /// <summary>Those who approved and may still vote, with the groups that their keys have now. Whoever lost role or key is not among them.</summary>
-    public async Task<IReadOnlyList<Voter>> StillAsync(Approval approval, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Voter>> CurrentVotersAsync(Approval approval, CancellationToken cancellationToken)
     {
         var votes = approval.Votes.Where(vote => vote.Verdict == Vote.Approve && vote.Person.Length > 0).ToList();
         var subjects = votes.ConvertAll(vote => vote.Subject);

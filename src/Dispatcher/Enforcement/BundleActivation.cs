@@ -58,7 +58,7 @@ internal sealed class BundleActivation(IStore store, CurrentBundle current, JobE
     private async Task<Activation?> WriteAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken)
     {
         var written = await store.ActivateAsync(
-            before => decide(before) is { } activation ? Told(activation with { Before = before?.Hash }) : null,
+            before => decide(before) is { } activation ? WithEvent(activation with { Before = before?.Hash }) : null,
             cancellationToken
         );
         if (written is not null)
@@ -71,7 +71,7 @@ internal sealed class BundleActivation(IStore store, CurrentBundle current, JobE
         return written;
     }
 
-    private Activation Told(Activation activation) => activation with { Outbox = events.OfActivation(activation) };
+    private Activation WithEvent(Activation activation) => activation with { Outbox = events.OfActivation(activation) };
 
     private static Activation Of(Bundle bundle, string actor) =>
         new()

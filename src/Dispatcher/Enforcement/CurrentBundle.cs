@@ -13,30 +13,30 @@ namespace Dispatcher.Enforcement;
 internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> database, TimeProvider time, ILogger<CurrentBundle> logger)
     : Loop(TimeSpan.FromSeconds(1), time, logger)
 {
-    private static readonly BundleKnown None = new("", null, 0);
+    private static readonly KnownBundle None = new("", null, 0);
 
-    private readonly SemaphoreSlim _one = new(1, 1);
+    private readonly SemaphoreSlim _lock = new(1, 1);
 
-    private volatile BundleKnown _inForce = None;
+    private volatile KnownBundle _inForce = None;
 
     /// <summary>One consistent pair of hash and bundle.</summary>
-    public BundleKnown InForce => _inForce;
+    public KnownBundle InForce => _inForce;
 
     /// <summary>Reads the row and the last activation on the timeline, and loads the bundle when it is another one.</summary>
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        await _one.WaitAsync(cancellationToken);
+        await _lock.WaitAsync(cancellationToken);
         try
         {
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            var (row, witness) = await ActivationEvidence.ReadAsync(db, cancellationToken);
-            if (ActivationEvidence.WhyNot(row, witness) is { } trouble)
+            var (row, evidence) = await ActivationEvidence.ReadAsync(db, cancellationToken);
+            if (ActivationEvidence.Contradiction(row, evidence) is { } trouble)
             {
-                Refuse(row, witness, trouble);
+                Refuse(row, evidence, trouble);
             }
             else if (row is not null && row.Hash == _inForce.Hash && _inForce.Trouble is null)
             {
-                TellPin(row);
+                ReportPin(row);
                 _inForce = _inForce with { Serial = row.Serial, PinnedBy = PinnedBy(row) };
             }
             else
@@ -46,7 +46,7 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
         }
         finally
         {
-            _one.Release();
+            _lock.Release();
         }
     }
 
@@ -62,8 +62,8 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
 
         // Also one that is gone, or an archive that somebody changed, counts as one that cannot be read.
         var load = Bundle.FromArchive(stored?.Archive ?? [], row.Hash);
-        TellPin(row);
-        _inForce = new BundleKnown(row.Hash, load.Bundle, row.Serial) { PinnedBy = PinnedBy(row) };
+        ReportPin(row);
+        _inForce = new KnownBundle(row.Hash, load.Bundle, row.Serial) { PinnedBy = PinnedBy(row) };
         if (load.Bundle is null)
         {
             Log.Unreadable(logger, row.Hash, string.Join("; ", load.Errors));
@@ -79,20 +79,20 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
     /// put in force at once,
     /// and a person should look first.
     /// </summary>
-    private void Refuse(BundleInForce? row, ActivationEvidence? witness, string trouble)
+    private void Refuse(BundleInForce? row, ActivationEvidence? evidence, string trouble)
     {
         if (_inForce.Trouble != trouble)
         {
             Log.Contradicted(logger, trouble);
         }
 
-        _inForce = new BundleKnown(row?.Hash ?? witness?.PolicyHash ?? "", null, row?.Serial ?? 0) { Trouble = trouble };
+        _inForce = new KnownBundle(row?.Hash ?? evidence?.PolicyHash ?? "", null, row?.Serial ?? 0) { Trouble = trouble };
     }
 
     private static string? PinnedBy(BundleInForce row) => row.Pinned ? row.Actor : null;
 
     /// <summary>Once for each activation that begins or ends a pin.</summary>
-    private void TellPin(BundleInForce row)
+    private void ReportPin(BundleInForce row)
     {
         if (row.Serial != _inForce.Serial && row.Pinned)
         {
@@ -112,7 +112,7 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
 
     public override void Dispose()
     {
-        _one.Dispose();
+        _lock.Dispose();
         base.Dispose();
     }
 
@@ -144,7 +144,7 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
 }
 
 /// <summary>The hash in force (empty: none) and the bundle, null when there is none or it cannot be read; the serial tells one activation from the next, 0: none.</summary>
-internal sealed record BundleKnown(string Hash, Bundle? Bundle, long Serial)
+internal sealed record KnownBundle(string Hash, Bundle? Bundle, long Serial)
 {
     /// <summary>Who pinned it. Null: it is not pinned.</summary>
     public string? PinnedBy { get; init; }

@@ -24,12 +24,12 @@ internal sealed partial class PolicyFolder(
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
     /// <summary>A folder is read in milliseconds. A network file system that is away may never answer.</summary>
-    private static readonly TimeSpan LongestRead = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan MaxReadTime = TimeSpan.FromSeconds(5);
 
-    private readonly SemaphoreSlim _one = new(1, 1);
+    private readonly SemaphoreSlim _lock = new(1, 1);
     private string? _seen;
     private string? _proposed;
-    private string? _complained;
+    private string? _reported;
 
     /// <summary>Until the first valid bundle of this process has been settled, or a person has said that this folder counts.</summary>
     private bool _isStart = true;
@@ -37,7 +37,7 @@ internal sealed partial class PolicyFolder(
     private Task<IReadOnlyList<BundleFile>>? _reading;
     private BundleLoad _load = Bundle.Load([]);
     private long _validAt = time.GetTimestamp();
-    private long _lookedAt = time.GetTimestamp();
+    private long _readAt = time.GetTimestamp();
 
     public string FullPath { get; } = Path.GetFullPath(options.Value.Path);
 
@@ -45,12 +45,12 @@ internal sealed partial class PolicyFolder(
     internal Func<string, IReadOnlyList<BundleFile>> Read { get; init; } = BundleFolder.Read;
 
     /// <summary>What the folder held when it was last looked at.</summary>
-    public FolderLook LastLook { get; private set; } = new(null, []);
+    public FolderReading LastReading { get; private set; } = new(null, []);
 
     /// <summary>
     /// How long ago the folder was last read to its end. Grows while a read does not return, as on a network file system that is away.
     /// </summary>
-    public TimeSpan LookAge => Time.GetElapsedTime(Interlocked.Read(ref _lookedAt));
+    public TimeSpan ReadingAge => Time.GetElapsedTime(Interlocked.Read(ref _readAt));
 
     /// <summary>
     /// Looks at the folder; puts in force what is new and valid and was the same at the look before: a folder that is just being copied may be valid for a moment
@@ -58,19 +58,19 @@ internal sealed partial class PolicyFolder(
     /// </summary>
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        await _one.WaitAsync(cancellationToken);
+        await _lock.WaitAsync(cancellationToken);
         try
         {
             var serial = current.InForce.Serial;
-            var (bundle, isSteady) = await LookAsync(cancellationToken);
+            var (bundle, isSteady) = await ReadAsync(cancellationToken);
             if (bundle is not null && isSteady && bundle.Hash != _proposed)
             {
-                await SettleAsync(bundle, serial, cancellationToken);
+                await ProposeAsync(bundle, serial, cancellationToken);
             }
         }
         finally
         {
-            _one.Release();
+            _lock.Release();
         }
     }
 
@@ -80,14 +80,14 @@ internal sealed partial class PolicyFolder(
     /// </summary>
     public async Task<Activation?> UnpinAsync(string actor, CancellationToken cancellationToken)
     {
-        await _one.WaitAsync(cancellationToken);
+        await _lock.WaitAsync(cancellationToken);
         try
         {
-            var (bundle, isSteady) = await LookAsync(cancellationToken);
+            var (bundle, isSteady) = await ReadAsync(cancellationToken);
             while (!isSteady)
             {
                 await Task.Delay(Period, Time, cancellationToken);
-                (bundle, isSteady) = await LookAsync(cancellationToken);
+                (bundle, isSteady) = await ReadAsync(cancellationToken);
             }
 
             var written = await activation.UnpinAsync(bundle, actor, cancellationToken);
@@ -101,7 +101,7 @@ internal sealed partial class PolicyFolder(
         }
         finally
         {
-            _one.Release();
+            _lock.Release();
         }
     }
 
@@ -109,9 +109,9 @@ internal sealed partial class PolicyFolder(
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         var (inForce, _, serial) = current.InForce;
-        if ((await LookAsync(cancellationToken)).Bundle is { } bundle && inForce.Length == 0)
+        if ((await ReadAsync(cancellationToken)).Bundle is { } bundle && inForce.Length == 0)
         {
-            await SettleAsync(bundle, serial, cancellationToken);
+            await ProposeAsync(bundle, serial, cancellationToken);
         }
 
         await base.StartAsync(cancellationToken);
@@ -119,27 +119,27 @@ internal sealed partial class PolicyFolder(
 
     public override void Dispose()
     {
-        _one.Dispose();
+        _lock.Dispose();
         base.Dispose();
     }
 
     /// <summary>Answers what the folder holds, null when it is broken, and whether the look before found the same.</summary>
-    private async Task<(Bundle? Bundle, bool IsSteady)> LookAsync(CancellationToken cancellationToken)
+    private async Task<(Bundle? Bundle, bool IsSteady)> ReadAsync(CancellationToken cancellationToken)
     {
         var load = await LoadAsync(cancellationToken);
-        LastLook = new FolderLook(load.Bundle?.Hash, load.Errors);
+        LastReading = new FolderReading(load.Bundle?.Hash, load.Errors);
         if (load.Bundle is null)
         {
-            Complain(string.Join("; ", load.Errors.Select(error => $"{error.Where}: {error.Message} {error.Fix}")));
+            ReportBroken(string.Join("; ", load.Errors.Select(error => $"{error.Where}: {error.Message} {error.Fix}")));
         }
         else
         {
-            if (_complained is not null)
+            if (_reported is not null)
             {
                 Log.ValidAgain(logger, options.Value.Path, load.Bundle.Hash);
             }
 
-            _complained = null;
+            _reported = null;
             _validAt = Time.GetTimestamp();
         }
 
@@ -160,18 +160,18 @@ internal sealed partial class PolicyFolder(
                 TaskCreationOptions.LongRunning,
                 TaskScheduler.Default
             );
-            if (await Task.WhenAny(_reading, Task.Delay(LongestRead, Time, cancellationToken)) != _reading)
+            if (await Task.WhenAny(_reading, Task.Delay(MaxReadTime, Time, cancellationToken)) != _reading)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 return Unreadable(
-                    $"Reading it has not ended within {LongestRead.TotalSeconds:F0} s.",
+                    $"Reading it has not ended within {MaxReadTime.TotalSeconds:F0} s.",
                     "Check the file system that holds the folder."
                 );
             }
 
             var read = _reading;
             _reading = null;
-            Interlocked.Exchange(ref _lookedAt, Time.GetTimestamp());
+            Interlocked.Exchange(ref _readAt, Time.GetTimestamp());
 
             // Parsing a large bundle once a second would cost more than all decisions by it.
             var files = await read;
@@ -210,7 +210,7 @@ internal sealed partial class PolicyFolder(
             ]
         );
 
-    private async Task SettleAsync(Bundle bundle, long serial, CancellationToken cancellationToken)
+    private async Task ProposeAsync(Bundle bundle, long serial, CancellationToken cancellationToken)
     {
         if (_isStart && await IsOutdatedAsync(bundle, cancellationToken))
         {
@@ -248,13 +248,13 @@ internal sealed partial class PolicyFolder(
     }
 
     /// <summary>Once for each thing to complain about, not once a second.</summary>
-    private void Complain(string what)
+    private void ReportBroken(string what)
     {
-        if (what != _complained)
+        if (what != _reported)
         {
             Log.Broken(logger, options.Value.Path, what);
             metrics.Refused();
-            _complained = what;
+            _reported = what;
         }
     }
 
@@ -293,4 +293,4 @@ internal sealed partial class PolicyFolder(
 }
 
 /// <summary>What the folder held: the hash of its bundle, or what is wrong with it.</summary>
-internal sealed record FolderLook(string? Hash, IReadOnlyList<BundleError> Errors);
+internal sealed record FolderReading(string? Hash, IReadOnlyList<BundleError> Errors);

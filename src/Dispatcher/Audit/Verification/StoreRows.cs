@@ -222,10 +222,10 @@ internal sealed class StoreRows(DispatcherDb db)
 
     private async IAsyncEnumerable<IncompleteJob> BundlesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var (row, witness) = await ActivationEvidence.ReadAsync(db, cancellationToken);
-        if (ActivationEvidence.WhyNot(row, witness) is { } why)
+        var (row, evidence) = await ActivationEvidence.ReadAsync(db, cancellationToken);
+        if (ActivationEvidence.Contradiction(row, evidence) is { } why)
         {
-            yield return new IncompleteJob(Gap.RowDiffers, Guid.Empty, null, 0, why) { Seen = row?.Hash, Expected = witness?.PolicyHash };
+            yield return new IncompleteJob(Gap.RowDiffers, Guid.Empty, null, 0, why) { Seen = row?.Hash, Expected = evidence?.PolicyHash };
         }
 
         var activations = await db
