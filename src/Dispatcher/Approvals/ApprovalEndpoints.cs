@@ -30,7 +30,7 @@ internal sealed record VoteRequest
 /// <summary><c>/api/approvals</c>: what waits for people, and their votes. Whose vote it is says the key, never the request.</summary>
 internal static class ApprovalEndpoints
 {
-    private const int LongestReason = 2_000;
+    private const int MaxReasonLength = 2_000;
 
     private static readonly string[] States =
     [
@@ -165,14 +165,14 @@ internal static class ApprovalEndpoints
         var errors = new List<InputError>();
         if (
             string.IsNullOrWhiteSpace(request.Reason)
-            || request.Reason.Length > LongestReason
+            || request.Reason.Length > MaxReasonLength
             || request.Reason.Contains('\0', StringComparison.Ordinal)
         )
         {
             errors.Report(
                 "bad_reason",
                 "/reason",
-                $"The reason has {request.Reason.Length} characters; needed are 1 to {LongestReason} without U+0000, not only blanks.",
+                $"The reason has {request.Reason.Length} characters; needed are 1 to {MaxReasonLength} without U+0000, not only blanks.",
                 "Say in a sentence why; it is kept on the timeline."
             );
         }
@@ -202,9 +202,9 @@ internal static class ApprovalEndpoints
 
     private static IResult Refused(VoteRefusal refusal) =>
         Results.Problem(
-            title: refusal.IsOfStanding ? "This person may not vote on this job" : "The vote does not count",
+            title: refusal.IsIneligible ? "This person may not vote on this job" : "The vote does not count",
             detail: refusal.Message,
-            statusCode: refusal.IsOfStanding ? StatusCodes.Status403Forbidden : StatusCodes.Status409Conflict,
+            statusCode: refusal.IsIneligible ? StatusCodes.Status403Forbidden : StatusCodes.Status409Conflict,
             extensions: new Dictionary<string, object?>
             {
                 ["code"] = refusal.Code,

@@ -13,7 +13,7 @@ namespace Dispatcher.Approvals;
 /// <summary>Which approvals to list.</summary>
 /// <param name="State">One of <see cref="ApprovalStates"/>.</param>
 /// <param name="Mine">Only those that the caller's vote would count for.</param>
-/// <param name="Limit">At most so many.</param>
+/// <param name="Limit">at most so many.</param>
 /// <param name="After">The row that the page before ended with.</param>
 internal sealed record ApprovalQuery(string State, bool Mine, int Limit, ApprovalCursor After);
 

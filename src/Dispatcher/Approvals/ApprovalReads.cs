@@ -24,7 +24,7 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
     private const int Batch = 200;
 
     /// <summary>Rows that one request looks at. A page that ends here may hold fewer than asked for, and names the next one.</summary>
-    private const int MostLooked = 2_000;
+    private const int MaxRowsRead = 2_000;
 
     /// <summary>
     /// A page of the approvals in a state: all of them, or those that the caller's vote would count for. What is held comes with the
@@ -36,10 +36,10 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
         var found = new List<ApprovalSummary>(query.Limit);
         var after = query.After;
         var risks = RiskRanks.Of(current.InForce.Bundle, query.State);
-        for (var looked = 0; looked < MostLooked; )
+        for (var rowsRead = 0; rowsRead < MaxRowsRead; )
         {
-            var most = Math.Min(Batch, query.Mine ? Batch : query.Limit - found.Count);
-            var rows = await ListedApproval.Page(db, query with { After = after }, risks, most).ToListAsync(cancellationToken);
+            var batch = Math.Min(Batch, query.Mine ? Batch : query.Limit - found.Count);
+            var rows = await ListedApproval.Page(db, query with { After = after }, risks, batch).ToListAsync(cancellationToken);
             var people = await PeopleAsync([.. rows.Select(row => (row.Approval, row.Principal))], cancellationToken);
             foreach (var row in rows)
             {
@@ -56,8 +56,8 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
                 }
             }
 
-            looked += rows.Count;
-            if (rows.Count < most)
+            rowsRead += rows.Count;
+            if (rows.Count < batch)
             {
                 return new Page<ApprovalSummary>(found, null);
             }
@@ -107,6 +107,6 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
             JobHash = approval.JobHash,
             PolicyHash = approval.PolicyHash,
         };
-        return VoteRules.Standing(cast, principal, approval.Requirement, people) ?? VoteRules.Timeliness(approval, cast, clock.Now);
+        return VoteRules.Eligibility(cast, principal, approval.Requirement, people) ?? VoteRules.Timeliness(approval, cast, clock.Now);
     }
 }

@@ -15,7 +15,7 @@ namespace Dispatcher.Approvals;
 internal sealed class Reevaluation(PolicyGate gate, MoveWriter moves, JobDispatch dispatch, TimeProvider time)
 {
     /// <summary>Null: the rules that hold the job are those in force.</summary>
-    public async Task<VoteRefusal?> WhyAsync(HeldJob held, CancellationToken cancellationToken)
+    public async Task<VoteRefusal?> CheckAsync(HeldJob held, CancellationToken cancellationToken)
     {
         var (approval, job) = held;
         var decision = (await gate.EvaluateAsync(job, Hop.Dispatch, cancellationToken)).Decision;

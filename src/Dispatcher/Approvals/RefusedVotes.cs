@@ -15,12 +15,12 @@ internal sealed class RefusedVotes(IStore store, IDbContextFactory<DispatcherDb>
     /// <summary>
     /// Two equal refusals at the same moment must see each other. Those of two servers may not: then the timeline has both.
     /// </summary>
-    private readonly SemaphoreSlim _one = new(1, 1);
+    private readonly SemaphoreSlim _lock = new(1, 1);
 
     public async Task RecordAsync(HeldJob held, CastVote cast, VoteRefusal refusal, CancellationToken cancellationToken)
     {
         metrics.VoteRefused(refusal.Code);
-        await _one.WaitAsync(cancellationToken);
+        await _lock.WaitAsync(cancellationToken);
         try
         {
             if (!await IsRecordedAsync(held, cast, refusal, cancellationToken))
@@ -30,11 +30,11 @@ internal sealed class RefusedVotes(IStore store, IDbContextFactory<DispatcherDb>
         }
         finally
         {
-            _one.Release();
+            _lock.Release();
         }
     }
 
-    public void Dispose() => _one.Dispose();
+    public void Dispose() => _lock.Dispose();
 
     private async Task<bool> IsRecordedAsync(HeldJob held, CastVote cast, VoteRefusal refusal, CancellationToken cancellationToken)
     {

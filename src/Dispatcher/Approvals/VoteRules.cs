@@ -12,7 +12,7 @@ internal static class VoteRules
     /// <param name="principal">Who handed the job in.</param>
     /// <param name="requirement">What the job waits for.</param>
     /// <param name="people">The people behind <paramref name="principal"/> and behind the principals that the rule excludes.</param>
-    public static VoteRefusal? Standing(CastVote cast, string principal, ApprovalRequirement requirement, ILookup<string, string> people)
+    public static VoteRefusal? Eligibility(CastVote cast, string principal, ApprovalRequirement requirement, ILookup<string, string> people)
     {
         if (cast.Person.Length == 0)
         {
@@ -115,7 +115,7 @@ internal sealed record VoteRefusal(string Code, string Message)
     public bool IsRaced => Code == "raced";
 
     /// <summary>Whether this person may never vote here, or the vote only came at the wrong time.</summary>
-    public bool IsOfStanding => Code is "no_person" or "own_job" or "excluded" or "not_in_group";
+    public bool IsIneligible => Code is "no_person" or "own_job" or "excluded" or "not_in_group";
 }
 
 /// <summary>A hash that the vote named, and what it is.</summary>

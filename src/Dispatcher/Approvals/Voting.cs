@@ -23,12 +23,12 @@ internal sealed class Voting(
     StoreClock clock
 )
 {
-    private const int Tries = 5;
+    private const int MaxTries = 5;
 
     public async Task<VoteAnswer> CastAsync(CastVote cast, CancellationToken cancellationToken)
     {
         HeldJob? held = null;
-        for (var tries = 0; tries < Tries; tries++)
+        for (var tries = 0; tries < MaxTries; tries++)
         {
             held = await FindAsync(cast, cancellationToken);
             if (held is null)
@@ -86,8 +86,8 @@ internal sealed class Voting(
     private async Task<HeldJob?> FindAsync(CastVote cast, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var asked = db.Approvals.Where(approval => approval.CorrelationId == cast.ApprovalId);
-        return await HeldJob.Of(db, asked).SingleOrDefaultAsync(cancellationToken);
+        var rows = db.Approvals.Where(approval => approval.CorrelationId == cast.ApprovalId);
+        return await HeldJob.Of(db, rows).SingleOrDefaultAsync(cancellationToken);
     }
 
     /// <summary>The same vote again, because its answer was lost: answered as the first time.</summary>
@@ -98,10 +98,10 @@ internal sealed class Voting(
     {
         var (approval, job) = held;
         var people = await approvers.PeopleByPrincipalAsync([job.Principal, .. approval.Requirement.Exclude], cancellationToken);
-        return VoteRules.Standing(cast, job.Principal, approval.Requirement, people)
+        return VoteRules.Eligibility(cast, job.Principal, approval.Requirement, people)
             ?? VoteRules.Timeliness(approval, cast, clock.Now)
             ?? (job.State == JobState.Held && job.ApprovalRound == approval.Round ? null : VoteRefusal.Raced(approval))
-            ?? await reevaluation.WhyAsync(held, cancellationToken);
+            ?? await reevaluation.CheckAsync(held, cancellationToken);
     }
 }
 

@@ -27,7 +27,7 @@ public sealed class VoteRulesTests
             .With(vote => vote with { Subject = subject })
             .For(approval);
 
-        Assert.Equal(refused, VoteRules.Standing(cast, job.Principal, approval.Requirement, Lookup())?.Code);
+        Assert.Equal(refused, VoteRules.Eligibility(cast, job.Principal, approval.Requirement, Lookup())?.Code);
     }
 
     [Fact]
@@ -35,7 +35,7 @@ public sealed class VoteRulesTests
     {
         var (job, approval) = AnApproval.OfAnyone().With(requirement => requirement with { Exclude = [] }).Held();
 
-        Assert.Equal("own_job", VoteRules.Standing(AVote.By("bo").For(approval), job.Principal, approval.Requirement, Lookup())?.Code);
+        Assert.Equal("own_job", VoteRules.Eligibility(AVote.By("bo").For(approval), job.Principal, approval.Requirement, Lookup())?.Code);
     }
 
     [Theory]
@@ -49,7 +49,7 @@ public sealed class VoteRulesTests
 
         Assert.Equal(
             refused,
-            VoteRules.Standing(AVote.By("ana", group).For(approval), job.Principal, approval.Requirement, Lookup())?.Code
+            VoteRules.Eligibility(AVote.By("ana", group).For(approval), job.Principal, approval.Requirement, Lookup())?.Code
         );
     }
 

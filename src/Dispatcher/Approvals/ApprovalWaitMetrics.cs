@@ -6,12 +6,12 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Approvals;
 
 /// <summary>Measures how many jobs wait for people, and for how long.</summary>
-internal sealed class ApprovalQueue(
+internal sealed class ApprovalWaitMetrics(
     IDbContextFactory<DispatcherDb> database,
     StoreClock clock,
     DispatcherMetrics metrics,
     TimeProvider time,
-    ILogger<ApprovalQueue> logger
+    ILogger<ApprovalWaitMetrics> logger
 ) : Loop(TimeSpan.FromSeconds(5), time, logger)
 {
     public override async Task OnceAsync(CancellationToken cancellationToken)

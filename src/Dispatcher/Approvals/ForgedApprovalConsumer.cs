@@ -13,7 +13,7 @@ namespace Dispatcher.Approvals;
 /// Nothing here waits for an event: approvals are given over HTTP only. So an <c>approved</c> event of a job that nobody approved was not sent by us. It grants nothing, but
 /// others may believe it: it is logged and, once a job, on the timeline.
 /// </summary>
-internal sealed partial class ApprovalWatch(IDbContextFactory<DispatcherDb> database, IStore store, ILogger<ApprovalWatch> logger)
+internal sealed partial class ForgedApprovalConsumer(IDbContextFactory<DispatcherDb> database, IStore store, ILogger<ForgedApprovalConsumer> logger)
     : IConsumer<RawMessage>
 {
     public async Task Consume(ConsumeContext<RawMessage> context)
