@@ -21,15 +21,15 @@ internal sealed partial class JobRecovery(
     ILogger<JobRecovery> logger
 ) : IDisposable
 {
-    private const int Tries = 5;
+    private const int MaxTries = 5;
 
     /// <summary>
     /// Late outcomes of one job that the timeline keeps; more are only logged. The timeline is never cut, and a worker could fill it.
     /// </summary>
-    private const int MostLate = 20;
+    private const int MaxLateOutcomes = 20;
 
     /// <summary>Late outcomes are rare. One after the other, each sees what the one before wrote.</summary>
-    private readonly SemaphoreSlim _oneLate = new(1, 1);
+    private readonly SemaphoreSlim _lateLock = new(1, 1);
 
     /// <summary>Stores these outcomes, each by itself. <paramref name="sender"/> is the principal the broker vouches for.</summary>
     public async Task RecordAsync(IReadOnlyList<AttemptOutcome> outcomes, string sender, CancellationToken cancellationToken)
@@ -73,14 +73,14 @@ internal sealed partial class JobRecovery(
     /// <summary>Null: it is applied, or it repeats one that was applied.</summary>
     private async Task<LateOutcome?> RecordAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
     {
-        for (var tries = 0; job is not null && tries < Tries; tries++)
+        for (var tries = 0; job is not null && tries < MaxTries; tries++)
         {
-            if (!IsHeard(job, outcome, sender))
+            if (!IsFromCurrentRun(job, outcome, sender))
             {
                 break;
             }
 
-            if (await moves.AddAsync(RecoveryMoves.Of(job, outcome, RecoveryContext(outcome)), cancellationToken) == MoveResult.Moved)
+            if (await moves.AddAsync(RecoveryMoves.Of(job, outcome, ContextOf(outcome)), cancellationToken) == MoveResult.Moved)
             {
                 return null;
             }
@@ -93,7 +93,7 @@ internal sealed partial class JobRecovery(
         return job is null || IsRepeated(job, outcome, sender) ? null : new LateOutcome(outcome, job);
     }
 
-    private static bool IsHeard(Job job, AttemptOutcome outcome, string sender) =>
+    private static bool IsFromCurrentRun(Job job, AttemptOutcome outcome, string sender) =>
         job.State == JobState.Running && job.Attempt == outcome.Attempt && job.RunId == outcome.RunId && job.ClaimedBy == sender;
 
     /// <summary>The run has already reported its end. Any other outcome that is not applied is late, and is kept on the timeline.</summary>
@@ -121,7 +121,7 @@ internal sealed partial class JobRecovery(
 
     private async Task RecordLateAsync(ILookup<Guid, LateOutcome> late, string sender, CancellationToken cancellationToken)
     {
-        await _oneLate.WaitAsync(cancellationToken);
+        await _lateLock.WaitAsync(cancellationToken);
         try
         {
             var ids = late.Select(group => group.Key).ToList();
@@ -131,7 +131,7 @@ internal sealed partial class JobRecovery(
                 .GroupBy(entry => entry.JobId)
                 .Select(group => new { group.Key, Count = group.Count() })
                 .ToDictionaryAsync(group => group.Key, group => group.Count, cancellationToken);
-            var entries = late.SelectMany(group => group.Take(MostLate - before.GetValueOrDefault(group.Key))).Select(Entry).ToList();
+            var entries = late.SelectMany(group => group.Take(MaxLateOutcomes - before.GetValueOrDefault(group.Key))).Select(Entry).ToList();
             if (entries.Count > 0)
             {
                 await store.RecordAsync(entries, [], cancellationToken);
@@ -139,7 +139,7 @@ internal sealed partial class JobRecovery(
         }
         finally
         {
-            _oneLate.Release();
+            _lateLock.Release();
         }
 
         TimelineEntry Entry(LateOutcome one)
@@ -149,9 +149,9 @@ internal sealed partial class JobRecovery(
         }
     }
 
-    public void Dispose() => _oneLate.Dispose();
+    public void Dispose() => _lateLock.Dispose();
 
-    private RecoveryContext RecoveryContext(AttemptOutcome outcome) =>
+    private RecoveryContext ContextOf(AttemptOutcome outcome) =>
         current.InForce.Bundle is { } bundle || outcome.Kind != OutcomeKind.Faulted
             ? new RecoveryContext(current.InForce.Bundle, clock.Now, time)
             : throw new BundleUnavailableException(current.InForce.Hash);

@@ -52,7 +52,7 @@ internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals ref
         errors.Report(
             "body_too_large",
             "body",
-            $"The body has {cut.Length:N0} bytes; at most {OutcomeReader.LargestBody:N0} are allowed.",
+            $"The body has {cut.Length:N0} bytes; at most {OutcomeReader.MaxBodyBytes:N0} are allowed.",
             "Send fewer outcomes in one message."
         );
         return new OutcomeReading([], []);

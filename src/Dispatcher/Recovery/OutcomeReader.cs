@@ -22,10 +22,10 @@ internal sealed record RefusedOutcome(ReadOnlyMemory<byte> Body, IReadOnlyList<I
 internal static class OutcomeReader
 {
     /// <summary>Maximum number of outcomes in one message, as in the contract. Each costs a parse, and a store update of its own.</summary>
-    public const int MostOutcomes = 256;
+    public const int MaxOutcomes = 256;
 
     /// <summary>Maximum size of the body in bytes, as in the contract.</summary>
-    public const int LargestBody = 1_048_576;
+    public const int MaxBodyBytes = 1_048_576;
 
     private const string Fix = "Send an outcome batch as the contracts describe it.";
 
@@ -37,12 +37,12 @@ internal static class OutcomeReader
     /// <param name="errors">Not empty afterwards: the message itself is to be refused.</param>
     public static OutcomeReading Read(ReadOnlyMemory<byte> body, DateTimeOffset now, List<InputError> errors)
     {
-        if (body.Length > LargestBody)
+        if (body.Length > MaxBodyBytes)
         {
             errors.Report(
                 "body_too_large",
                 "body",
-                $"The body has {body.Length:N0} bytes; at most {LargestBody:N0} are allowed.",
+                $"The body has {body.Length:N0} bytes; at most {MaxBodyBytes:N0} are allowed.",
                 "Send fewer outcomes in one message."
             );
             return new OutcomeReading([], []);
@@ -131,7 +131,7 @@ internal static class OutcomeReader
 
                 if (!ReadElements(ref json, body, elements, ref readTo))
                 {
-                    return $"\"outcomes\" has more than {MostOutcomes} elements; allowed are 1 to {MostOutcomes}.";
+                    return $"\"outcomes\" has more than {MaxOutcomes} elements; allowed are 1 to {MaxOutcomes}.";
                 }
             }
             else
@@ -143,11 +143,11 @@ internal static class OutcomeReader
         // Reads to the end: more after the object is an error.
         json.Read();
         return !outcomes ? "\"outcomes\" is missing."
-            : elements.Count == 0 ? $"\"outcomes\" is empty; allowed are 1 to {MostOutcomes} elements."
+            : elements.Count == 0 ? $"\"outcomes\" is empty; allowed are 1 to {MaxOutcomes} elements."
             : null;
     }
 
-    /// <summary>False: there are more than <see cref="MostOutcomes"/>; the rest is not read.</summary>
+    /// <summary>False: there are more than <see cref="MaxOutcomes"/>; the rest is not read.</summary>
     private static bool ReadElements(
         ref Utf8JsonReader json,
         ReadOnlyMemory<byte> body,
@@ -158,7 +158,7 @@ internal static class OutcomeReader
         readTo = (int)json.BytesConsumed;
         while (json.Read() && json.TokenType != JsonTokenType.EndArray)
         {
-            if (elements.Count == MostOutcomes)
+            if (elements.Count == MaxOutcomes)
             {
                 return false;
             }
@@ -175,11 +175,11 @@ internal static class OutcomeReader
 
     /// <summary>
     /// Adds the elements from a break of the JSON on, cut where their brackets close. False: the array does not end, or has more than
-    /// <see cref="MostOutcomes"/> elements.
+    /// <see cref="MaxOutcomes"/> elements.
     /// </summary>
     private static bool SplitBroken(ReadOnlyMemory<byte> body, int from, List<ReadOnlyMemory<byte>> elements)
     {
-        for (var at = from; at < body.Length && elements.Count < MostOutcomes; )
+        for (var at = from; at < body.Length && elements.Count < MaxOutcomes; )
         {
             var first = body.Span[at];
             if (first == ']')

@@ -30,7 +30,7 @@ internal sealed record RecoveryDecision(RecoveryAction Action, string FaultClass
 /// <summary>Decides what follows a fault. Pure: the same job, fault, registry entry and time give the same decision. In doubt nothing is run again.</summary>
 internal static class RecoveryPolicy
 {
-    private static readonly TimeSpan LongestWish = TimeSpan.FromDays(365);
+    private static readonly TimeSpan MaxRequestedPause = TimeSpan.FromDays(365);
 
     /// <param name="job">The job as it was while it ran.</param>
     /// <param name="fault">What the worker reported, or what is said of a worker that was not heard of.</param>
@@ -45,7 +45,7 @@ internal static class RecoveryPolicy
         }
 
         var pause = Pause(job, fault, jobClass);
-        return WhyNoMore(job, verdict, jobClass, now, pause) is { } why
+        return WhyNoRetry(job, verdict, jobClass, now, pause) is { } why
             ? new RecoveryDecision(RecoveryAction.DeadLetter, verdict.FaultClass, why)
             : new RecoveryDecision(RecoveryAction.Retry, verdict.FaultClass, verdict.Why, pause);
     }
@@ -56,7 +56,7 @@ internal static class RecoveryPolicy
         var idempotent = jobClass?.Idempotent == true;
         return fault switch
         {
-            { Code: FaultCodes.BadResult, Class: FaultClasses.Terminal } => Told(false, false, ""),
+            { Code: FaultCodes.BadResult, Class: FaultClasses.Terminal } => ByFault(false, false, ""),
             { Code: FaultCodes.InDoubt } => new Class(
                 FaultClasses.InDoubt,
                 false,
@@ -70,26 +70,26 @@ internal static class RecoveryPolicy
             ),
             { Code: FaultCodes.WorkerLost, Class: null } => new Class(FaultClasses.Lost, true, "its worker went away"),
             { Code: FaultCodes.WorkerStopping, Class: null } => new Class(FaultClasses.Transient, true, "its worker was stopped"),
-            _ when jobClass?.Faults.MayPass(fault.Code, fault.Type) is { } mayPass => Told(
+            _ when jobClass?.Faults.MayPass(fault.Code, fault.Type) is { } mayPass => ByFault(
                 mayPass,
                 mayPass,
                 "the topic's table of faults says so"
             ),
-            { Class: FaultClasses.Transient or FaultClasses.Terminal } => Told(
+            { Class: FaultClasses.Transient or FaultClasses.Terminal } => ByFault(
                 fault.Class == FaultClasses.Transient,
                 jobClass is not null,
                 "the handler says so"
             ),
-            _ when FaultTable.Defaults.MayPass(fault.Code, fault.Type) is { } mayPass => Told(mayPass, idempotent, "such faults may pass"),
+            _ when FaultTable.Defaults.MayPass(fault.Code, fault.Type) is { } mayPass => ByFault(mayPass, idempotent, "such faults may pass"),
             _ => new Class(FaultClasses.Unknown, idempotent, "nobody knows of this fault whether it passes"),
         };
     }
 
-    private static Class Told(bool mayPass, bool mayRepeat, string why) =>
+    private static Class ByFault(bool mayPass, bool mayRepeat, string why) =>
         mayPass ? new Class(FaultClasses.Transient, mayRepeat, why) : new Class(FaultClasses.Terminal, false, "such a fault does not pass");
 
     /// <summary>Null: another attempt is right.</summary>
-    private static string? WhyNoMore(Job job, Class verdict, JobClass? jobClass, long now, TimeSpan pause)
+    private static string? WhyNoRetry(Job job, Class verdict, JobClass? jobClass, long now, TimeSpan pause)
     {
         if (!verdict.MayRepeat || jobClass is null)
         {
@@ -128,8 +128,8 @@ internal static class RecoveryPolicy
             TimeSpan.FromSeconds(
                 Math.Min(jobClass.FirstPause.TotalSeconds * Math.Pow(2, job.FailedAttempts), jobClass.LongestPause.TotalSeconds)
             ) / 2;
-        var wish = TimeSpan.FromMilliseconds(Math.Clamp(fault.RetryAfterMs ?? 0, 0, (long)LongestWish.TotalMilliseconds));
-        return (half > wish ? half : wish) + (half * Share(job));
+        var requested = TimeSpan.FromMilliseconds(Math.Clamp(fault.RetryAfterMs ?? 0, 0, (long)MaxRequestedPause.TotalMilliseconds));
+        return (half > requested ? half : requested) + (half * Share(job));
     }
 
     /// <summary>From 0 to 1, the same for the same attempt of the same job.</summary>

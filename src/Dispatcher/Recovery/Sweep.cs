@@ -15,7 +15,7 @@ internal sealed partial class Sweep(
     IDbContextFactory<DispatcherDb> database,
     MoveWriter moves,
     ApprovedJobs approved,
-    PoolBacklog lines,
+    PoolBacklog backlog,
     DispatchSignals signals,
     CurrentBundle current,
     StoreClock clock,
@@ -23,27 +23,27 @@ internal sealed partial class Sweep(
     ILogger<Sweep> logger
 ) : Loop(TimeSpan.FromMilliseconds(500), time, logger)
 {
-    private const int Batch = 250;
+    private const int BatchSize = 250;
 
     /// <summary>What this process takes and then does not get done is due again after this long.</summary>
     private static readonly TimeSpan Postpone = TimeSpan.FromSeconds(15);
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        while (await SweepOnceAsync(cancellationToken) == Batch) { }
+        while (await SweepOnceAsync(cancellationToken) == BatchSize) { }
 
         await approved.LookAsync(cancellationToken);
-        signals.Wake(await lines.ReadyAsync(cancellationToken));
+        signals.Wake(await backlog.ReadyAsync(cancellationToken));
     }
 
     /// <summary>Repairs one batch of what is due; answers how many it took.</summary>
     public async Task<int> SweepOnceAsync(CancellationToken cancellationToken)
     {
         await clock.TrustedAsync(cancellationToken);
-        var due = await store.TakeDueAsync(Batch, Postpone, cancellationToken);
-        var around = new RecoveryContext(current.InForce.Bundle, clock.Now, Time);
-        var usable = await UsableAsync(due, cancellationToken);
-        var repairs = due.Select(job => TryRepair(job, around, usable.GetValueOrDefault(job.JobId))).OfType<Move>().ToList();
+        var due = await store.TakeDueAsync(BatchSize, Postpone, cancellationToken);
+        var context = new RecoveryContext(current.InForce.Bundle, clock.Now, Time);
+        var useBy = await UseByAsync(due, cancellationToken);
+        var repairs = due.Select(job => TryRepair(job, context, useBy.GetValueOrDefault(job.JobId))).OfType<Move>().ToList();
         foreach (var move in repairs.Where(move => move.Before.State != move.After.State))
         {
             Log.Repaired(logger, move.Before.JobId, move.Before.State, move.After.State, move.Before.Attempt);
@@ -55,22 +55,22 @@ internal sealed partial class Sweep(
 
     /// <summary>The move that repairs a job whose time has come. Null: it is only looked at again later.</summary>
     /// <param name="job">The job.</param>
-    /// <param name="around">What the decision may look at.</param>
+    /// <param name="context">What the decision may look at.</param>
     /// <param name="useBy">Until when its approval can be used. Null: it has none.</param>
-    internal static Move? Repair(Job job, RecoveryContext around, long? useBy = null) =>
+    internal static Move? Repair(Job job, RecoveryContext context, long? useBy = null) =>
         job.State switch
         {
-            JobState.Accepted or JobState.Approved or JobState.Retrying when job.NotAfter <= around.Now => JobEnds.Expired(job),
-            JobState.Approved when useBy < around.Now => JobEnds.Ended(
+            JobState.Accepted or JobState.Approved or JobState.Retrying when job.NotAfter <= context.Now => JobEnds.Expired(job),
+            JobState.Approved when useBy < context.Now => JobEnds.Ended(
                 job,
                 JobState.Expired,
                 TimelineKinds.Expired,
                 "its approval was not used in time"
             ),
-            JobState.Accepted or JobState.Approved or JobState.Retrying => RecoveryMoves.Waiting(job, useBy),
+            JobState.Accepted or JobState.Approved or JobState.Retrying => RecoveryMoves.Postponed(job, useBy),
             JobState.Held => JobEnds.Ended(job, JobState.Expired, TimelineKinds.Expired, "nobody approved it in time"),
-            JobState.Dispatched => RecoveryMoves.Unclaimed(job, around),
-            JobState.Running when around.Bundle is not null => RecoveryMoves.OfLost(job, around),
+            JobState.Dispatched => RecoveryMoves.Unclaimed(job, context),
+            JobState.Running when context.Bundle is not null => RecoveryMoves.Lost(job, context),
 
             // Without a bundle that can be read nobody knows what its topic allows.
             JobState.Running => null,
@@ -84,11 +84,11 @@ internal sealed partial class Sweep(
         };
 
     /// <summary>A job that cannot be repaired is a mistake of ours, and must not keep the others from it.</summary>
-    private Move? TryRepair(Job job, RecoveryContext around, long? useBy)
+    private Move? TryRepair(Job job, RecoveryContext context, long? useBy)
     {
         try
         {
-            return Repair(job, around, useBy);
+            return Repair(job, context, useBy);
         }
 #pragma warning disable CA1031 // Whatever it is, it is this job's.
         catch (Exception mistake)
@@ -100,7 +100,7 @@ internal sealed partial class Sweep(
     }
 
     /// <summary>Until when the approvals of those that have one can be used.</summary>
-    private async Task<IReadOnlyDictionary<Guid, long?>> UsableAsync(IReadOnlyList<Job> due, CancellationToken cancellationToken)
+    private async Task<IReadOnlyDictionary<Guid, long?>> UseByAsync(IReadOnlyList<Job> due, CancellationToken cancellationToken)
     {
         var ids = due.Where(job => job.State == JobState.Approved).Select(job => Approval.IdOf(job.JobId, job.ApprovalRound)).ToList();
         if (ids.Count == 0)

@@ -33,7 +33,7 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         var running = await RunningAsync(job => job with { RunUntil = 1, CancelRequested = cancelled });
         await writers.BundleAsync(Topic, Store, Stop);
-        await MovedAsync(Sweep.Repair(running, await writers.AroundAsync(Stop))!);
+        await MovedAsync(Sweep.Repair(running, await writers.ContextAsync(Stop))!);
 
         await writers.Recovery.RecordAsync([Faulted(running)], "worker-key", Stop);
 
@@ -47,7 +47,7 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         var running = await RunningAsync(job => job with { RunUntil = 1 });
         await writers.BundleAsync(Topic, Store, Stop);
-        await MovedAsync(Sweep.Repair(running, await writers.AroundAsync(Stop))!);
+        await MovedAsync(Sweep.Repair(running, await writers.ContextAsync(Stop))!);
 
         await writers.Recovery.RecordAsync(
             [.. Enumerable.Range(0, 50).Select(i => Faulted(running) with { Attempt = 100 + i, RunId = Guid.CreateVersion7() })],
@@ -117,10 +117,10 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
         await writers.Recovery.RecordAsync([Faulted(running)], "worker-key", Stop);
         var told = (await OutboxAsync()).Count(message => message.RoutingKey.StartsWith("faulted.", StringComparison.Ordinal));
         var retrying = await JobAsync(running.JobId);
-        var around = await writers.AroundAsync(Stop);
-        await MovedAsync(new Move(retrying, retrying with { State = JobState.Dispatched, Attempt = 2, PolicyHash = around.Bundle!.Hash }));
+        var context = await writers.ContextAsync(Stop);
+        await MovedAsync(new Move(retrying, retrying with { State = JobState.Dispatched, Attempt = 2, PolicyHash = context.Bundle!.Hash }));
 
-        await writers.Moves.AddAsync(Sweep.Repair(await JobAsync(running.JobId), around)!, Stop);
+        await writers.Moves.AddAsync(Sweep.Repair(await JobAsync(running.JobId), context)!, Stop);
 
         Assert.Equal(
             (JobState.Retrying, 1, 1),

@@ -48,7 +48,7 @@ public sealed class DepthTests
             Result = check.Message!.Payload,
         };
         var recorded = Assert.Single(Sent(outcome).Outcomes);
-        var after = RecoveryMoves.Of(running, recorded, AJob.Around("idempotent: true")).After;
+        var after = RecoveryMoves.Of(running, recorded, AJob.Context("idempotent: true")).After;
         Assert.Equal((JobState.Succeeded, payload), (after.State, Encoding.UTF8.GetString(after.Result!)));
 
         // The reply to the producer.

@@ -60,7 +60,7 @@ public sealed class OutcomeBodyTests
         Assert.Equal(3, reading.Outcomes.Count);
         Assert.Equal(
             "\"a\\u0000b\"",
-            Encoding.UTF8.GetString(RecoveryMoves.Of(Running.Stored, reading.Outcomes[0], AJob.Around("idempotent: true")).After.Result!)
+            Encoding.UTF8.GetString(RecoveryMoves.Of(Running.Stored, reading.Outcomes[0], AJob.Context("idempotent: true")).After.Result!)
         );
     }
 
@@ -81,7 +81,7 @@ public sealed class OutcomeBodyTests
         Assert.Equal([OutcomeKind.Succeeded, OutcomeKind.Faulted, OutcomeKind.Faulted], reading.Outcomes.Select(outcome => outcome.Kind));
         var bad = reading.Outcomes[1];
         Assert.Equal((Running.Stored.JobId, Running.Stored.Attempt, Running.Stored.RunId), (bad.JobId, bad.Attempt, bad.RunId));
-        var after = RecoveryMoves.Of(Running.Stored, bad, AJob.Around("idempotent: true")).After;
+        var after = RecoveryMoves.Of(Running.Stored, bad, AJob.Context("idempotent: true")).After;
         Assert.Equal((JobState.DeadLettered, FaultClasses.Terminal), (after.State, after.FaultClass));
     }
 
@@ -93,7 +93,7 @@ public sealed class OutcomeBodyTests
 
         Assert.Equal(
             "[1e999]",
-            Encoding.UTF8.GetString(RecoveryMoves.Of(Running.Stored, reading.Outcomes[0], AJob.Around("idempotent: true")).After.Result!)
+            Encoding.UTF8.GetString(RecoveryMoves.Of(Running.Stored, reading.Outcomes[0], AJob.Context("idempotent: true")).After.Result!)
         );
     }
 

@@ -44,8 +44,8 @@ public sealed class OutcomeLimitTests
     }
 
     [Theory]
-    [InlineData(OutcomeReader.LargestBody, null)]
-    [InlineData(OutcomeReader.LargestBody + 1, "body_too_large")]
+    [InlineData(OutcomeReader.MaxBodyBytes, null)]
+    [InlineData(OutcomeReader.MaxBodyBytes + 1, "body_too_large")]
     public void Body_of_at_most_1_MiB_is_read_and_a_larger_one_is_refused_whole(int bytes, string? error)
     {
         var rest = Json([AnOutcome.Succeeded(Running, "\"\"")]).Length;

@@ -211,7 +211,7 @@ public sealed class RecoveryPolicyTests
 
     private static RecoveryDecision Decide(AJob job, Fault fault, string topic = "idempotent: true, max_attempts: 3")
     {
-        var around = AJob.Around(topic);
-        return RecoveryPolicy.Decide(job.Stored, fault, around.ClassOf(job.Stored), around.Now);
+        var context = AJob.Context(topic);
+        return RecoveryPolicy.Decide(job.Stored, fault, context.ClassOf(job.Stored), context.Now);
     }
 }

@@ -197,7 +197,7 @@ public sealed class RecoveryTests
                 }
             );
 
-        var move = RecoveryMoves.Unclaimed(job.Stored, AJob.Around(Class));
+        var move = RecoveryMoves.Unclaimed(job.Stored, AJob.Context(Class));
 
         Assert.Equal(
             (JobState.Retrying, 1, "unclaimed", false),
@@ -274,8 +274,8 @@ public sealed class RecoveryTests
     public void A_lost_run_in_doubt_goes_to_a_person_also_when_it_was_to_be_cancelled() =>
         Assert.Equal("in_doubt", Lost(Running.CancelRequested(), "idempotent: false", AJob.Noon.AddMinutes(10))!.After.FaultClass);
 
-    private static Move Of(AJob job, AttemptOutcome outcome) => RecoveryMoves.Of(job.Stored, outcome, AJob.Around(Class));
+    private static Move Of(AJob job, AttemptOutcome outcome) => RecoveryMoves.Of(job.Stored, outcome, AJob.Context(Class));
 
     private static Move? Lost(AJob job, string topic, DateTimeOffset? now = null) =>
-        RecoveryMoves.OfLost(job.Stored, AJob.Around(topic, now));
+        RecoveryMoves.Lost(job.Stored, AJob.Context(topic, now));
 }

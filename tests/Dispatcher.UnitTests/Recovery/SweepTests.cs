@@ -59,7 +59,7 @@ public sealed class SweepTests
 
         var move = Sweep.Repair(
             AJob.ToTest().In(JobState.Approved).With(job => job with { ApprovalRound = 1 }).Stored,
-            AJob.Around(Class),
+            AJob.Context(Class),
             useBy
         )!;
 
@@ -80,10 +80,10 @@ public sealed class SweepTests
         var job = AJob.ToTest().Running().With(row => row with { RunUntil = 1 });
 
         Assert.NotNull(Repair(job));
-        Assert.Null(Sweep.Repair(job.Stored, AJob.Around(Class) with { Bundle = null }));
+        Assert.Null(Sweep.Repair(job.Stored, AJob.Context(Class) with { Bundle = null }));
     }
 
-    private static Move? Repair(AJob job) => Sweep.Repair(job.Stored, AJob.Around(Class));
+    private static Move? Repair(AJob job) => Sweep.Repair(job.Stored, AJob.Context(Class));
 
     private static AJob Variant(JobState state, string variant)
     {
