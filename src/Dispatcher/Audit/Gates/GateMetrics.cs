@@ -24,16 +24,16 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(250);
 
     /// <summary>The longest wait of a caller whose number is not there yet, and of the loop for the database.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
     /// <summary>An older number is not told: a gate must not pass by what was.</summary>
-    private static readonly TimeSpan TooOld = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(30);
 
     /// <summary>A number that nobody asked for in this time is no longer computed.</summary>
-    private static readonly TimeSpan Forgotten = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan IdleTime = TimeSpan.FromMinutes(15);
 
-    private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan MinPause = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(15);
 
     /// <summary>The pause after a number is this many times as long as computing it took: the database must not be kept busy.</summary>
     private const int PausePerCost = 10;
@@ -67,9 +67,9 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
             var answer = await ComputedAsync(key.Metric, key.Window, cancellationToken);
             var pause = Time.GetElapsedTime(began) * PausePerCost;
             pause =
-                pause < ShortestPause ? ShortestPause
-                : pause < LongestPause ? pause
-                : LongestPause;
+                pause < MinPause ? MinPause
+                : pause < MaxPause ? pause
+                : MaxPause;
             due.Computed(answer, Time.GetTimestamp(), Time.GetTimestamp() + (long)(pause.TotalSeconds * Time.TimestampFrequency));
         }
     }
@@ -100,7 +100,7 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
 
         try
         {
-            await next.WaitAsync(Patience, Time, cancellationToken);
+            await next.WaitAsync(Timeout, Time, cancellationToken);
         }
         catch (TimeoutException) { }
 
@@ -111,14 +111,14 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
     {
         var (answer, at) = number.Last;
         var age = Time.GetElapsedTime(at);
-        return answer is not null && age <= TooOld ? answer with { Age = age } : null;
+        return answer is not null && age <= MaxAge ? answer with { Age = age } : null;
     }
 
-    private bool IsDue(Number number) => number.NextAt <= Time.GetTimestamp() && Time.GetElapsedTime(number.AskedAt) < Forgotten;
+    private bool IsDue(Number number) => number.NextAt <= Time.GetTimestamp() && Time.GetElapsedTime(number.AskedAt) < IdleTime;
 
     private async Task<GateAnswer> ComputedAsync(GateMetric metric, TimeSpan window, CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(Patience, Time);
+        using var limit = new CancellationTokenSource(Timeout, Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
@@ -131,7 +131,7 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
             return Blocked(
                 metric,
                 limit.IsCancellationRequested
-                    ? $"the store did not answer within {Patience.TotalSeconds:0} s"
+                    ? $"the store did not answer within {Timeout.TotalSeconds:0} s"
                     : $"the store could not answer: {reason.GetType().Name}"
             );
         }

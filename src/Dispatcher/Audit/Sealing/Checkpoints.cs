@@ -23,12 +23,12 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
     public TimelineCheckpoint? Last { get; private set; }
 
     /// <summary>Why nothing is signed any more. Null: all is well.</summary>
-    public string? Distrust { get; private set; }
+    public string? Trouble { get; private set; }
 
     /// <summary>Signs, if it is time; with <paramref name="now"/> if there is anything new.</summary>
     public async Task OnceAsync(bool now, CancellationToken cancellationToken)
     {
-        if (Distrust is not null)
+        if (Trouble is not null)
         {
             return;
         }
@@ -36,15 +36,15 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
         _tree ??= await RestoreAsync(cancellationToken);
         var head = await table.HeadAsync(cancellationToken);
         if (
-            Distrust is null
+            Trouble is null
             && (head.Seq < _tree.Size || (_tree.Size > 0 && !IsSame(await table.HashAsync(_tree.Size, cancellationToken), _head)))
         )
         {
-            Doubt(_tree.Size);
+            StopSigning(_tree.Size);
         }
 
         var signed = Last?.Size ?? 0;
-        if (Distrust is null && head.Seq > signed && (now || Last is null || head.Seq - signed >= Entries || clock.Now - Last.At >= Period))
+        if (Trouble is null && head.Seq > signed && (now || Last is null || head.Seq - signed >= Entries || clock.Now - Last.At >= Period))
         {
             await GrowAsync(_tree, head.Seq, cancellationToken);
             await SignAsync(_tree, cancellationToken);
@@ -56,7 +56,7 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
     {
         if (folder.Last() is { } written && !IsSame(await table.HashAsync(written.Size, cancellationToken), written.Head))
         {
-            Doubt(written.Size);
+            StopSigning(written.Size);
         }
 
         // The store's owner could have changed the subtrees: they must lead to the root that was signed.
@@ -73,13 +73,13 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
 
     private async Task GrowAsync(MerkleFrontier tree, long size, CancellationToken cancellationToken)
     {
-        while (tree.Size < size && Distrust is null)
+        while (tree.Size < size && Trouble is null)
         {
             foreach (var seal in await table.AfterAsync(tree.Size, (int)Math.Min(Page, size - tree.Size), cancellationToken))
             {
                 if (seal.Seq != tree.Size + 1)
                 {
-                    Doubt(tree.Size + 1);
+                    StopSigning(tree.Size + 1);
                     return;
                 }
 
@@ -93,7 +93,7 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
     /// <summary>First the file: a checkpoint that is only in the store protects from nobody who owns it.</summary>
     private async Task SignAsync(MerkleFrontier tree, CancellationToken cancellationToken)
     {
-        if (Distrust is not null)
+        if (Trouble is not null)
         {
             return;
         }
@@ -115,9 +115,9 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
         Last = checkpoint;
     }
 
-    private void Doubt(long seq)
+    private void StopSigning(long seq)
     {
-        Distrust = $"seal {seq} is not there or is not the one that was signed: the history in the database was cut or changed";
+        Trouble = $"seal {seq} is not there or is not the one that was signed: the history in the database was cut or changed";
         Log.Doubted(logger, seq, folder.Checkpoints);
     }
 

@@ -149,7 +149,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
                 ofJobs.TryGetValue(entry.JobId, out var ofJob) ? (ofJob.Seq, ofJob.Hash)
                 : row.IsDBNull(TimelineRows.Count) ? (0, [])
                 : (row.GetInt64(TimelineRows.Count), row.GetFieldValue<byte[]>(TimelineRows.Count + 1));
-            hash = SealHash.Of(entry, new SealPlace(++seq, hash, jobPrevious, jobPreviousHash));
+            hash = SealHash.Of(entry, new SealPosition(++seq, hash, jobPrevious, jobPreviousHash));
             var seal = new TimelineSeal
             {
                 Seq = seq,

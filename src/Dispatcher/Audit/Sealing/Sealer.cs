@@ -25,14 +25,14 @@ internal sealed partial class Sealer(
     private static readonly TimeSpan FloorAfter = TimeSpan.FromSeconds(10);
 
     /// <summary>Every so often the floor is given up and everything is looked at.</summary>
-    private static readonly TimeSpan WholeAgain = TimeSpan.FromHours(1);
+    private static readonly TimeSpan RescanPeriod = TimeSpan.FromHours(1);
 
     /// <summary>So long after its commit an entry must be sealed; else people are told.</summary>
-    private static readonly TimeSpan LongestLag = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan MaxLag = TimeSpan.FromSeconds(30);
 
     private readonly Lock _guard = new();
     private (long Began, long Entry, long Transaction)? _nextFloor;
-    private long _wholeSince = time.GetTimestamp();
+    private long _rescannedAt = time.GetTimestamp();
     private long _completeSince = time.GetTimestamp();
 
     /// <summary>At most so old is what is committed and not sealed yet.</summary>
@@ -51,7 +51,7 @@ internal sealed partial class Sealer(
     public long Floor { get; private set; } = long.MinValue;
 
     /// <summary>What a person should look at. Null: sealing works.</summary>
-    public string? Trouble => checkpoints.Distrust ?? (Lag > LongestLag ? $"entries are not sealed for {Lag.TotalSeconds:F0} s" : null);
+    public string? Trouble => checkpoints.Trouble ?? (Lag > MaxLag ? $"entries are not sealed for {Lag.TotalSeconds:F0} s" : null);
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
@@ -87,9 +87,9 @@ internal sealed partial class Sealer(
     public async Task<int> SealAsync(CancellationToken cancellationToken)
     {
         var began = Time.GetTimestamp();
-        if (Time.GetElapsedTime(_wholeSince) > WholeAgain)
+        if (Time.GetElapsedTime(_rescannedAt) > RescanPeriod)
         {
-            (Floor, _nextFloor, _wholeSince) = (long.MinValue, null, began);
+            (Floor, _nextFloor, _rescannedAt) = (long.MinValue, null, began);
         }
 
         var (after, count) = (Floor, 0);

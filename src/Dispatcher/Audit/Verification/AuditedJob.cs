@@ -11,11 +11,11 @@ internal sealed record AuditedJob(
     Job Job,
     IReadOnlyList<Approval> Approvals,
     IReadOnlyList<DeadLetter> Letters,
-    IReadOnlyList<JobLine> Lines
+    IReadOnlyList<AuditedEntry> Lines
 );
 
 /// <summary>One entry with its number in the sealed history. Null: it is not sealed yet.</summary>
-internal sealed record JobLine(long? Seq, TimelineEntry Entry)
+internal sealed record AuditedEntry(long? Seq, TimelineEntry Entry)
 {
     public string Kind => Entry.Kind;
 

@@ -9,7 +9,7 @@ namespace Dispatcher.Audit.Verification;
 internal static class DeadLetterCheck
 {
     /// <summary>Those of one job.</summary>
-    public static IEnumerable<IncompleteJob> Of(AuditedJob stored, List<JobLine> lines)
+    public static IEnumerable<IncompleteJob> Of(AuditedJob stored, List<AuditedEntry> lines)
     {
         var left = stored.Letters.ToList();
         var ends = lines.Where(line => line.State == "dead_lettered" && line.Kind is TimelineKinds.Faulted or TimelineKinds.Fenced);
@@ -39,9 +39,9 @@ internal static class DeadLetterCheck
     /// <summary>One of a submission that could not be read.</summary>
     /// <param name="letter">The row.</param>
     /// <param name="line">The entry under its id. Null: there is none.</param>
-    public static IncompleteJob? OfRefused(DeadLetter letter, JobLine? line) => line is null ? Unknown(letter) : Differs(line, letter);
+    public static IncompleteJob? OfRefused(DeadLetter letter, AuditedEntry? line) => line is null ? Unknown(letter) : Differs(line, letter);
 
-    private static IncompleteJob? Differs(JobLine line, DeadLetter letter)
+    private static IncompleteJob? Differs(AuditedEntry line, DeadLetter letter)
     {
         var (seen, expected) = (letter.Hash(), line.Detail.DeadLetterSha256);
         var differs = $"dead letter {letter.DeadLetterId} is not what its entry says: a column was changed";

@@ -41,7 +41,7 @@ internal sealed class ExportHistory : IHistory
         }
 
         var entries = 0L;
-        await foreach (var line in history.LinesAsync(cancellationToken))
+        await foreach (var line in history.EntriesAsync(cancellationToken))
         {
             await output.WriteLineAsync(ExportLine.Of(line).Write());
             entries++;
@@ -65,7 +65,7 @@ internal sealed class ExportHistory : IHistory
         }
     }
 
-    public async IAsyncEnumerable<HistoryEntry> LinesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<HistoryEntry> EntriesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var entries = 0L;
         while (await NextAsync(cancellationToken) is { } text)
@@ -90,7 +90,7 @@ internal sealed class ExportHistory : IHistory
 
     public bool HasRows => false;
 
-    public async IAsyncEnumerable<IncompleteJob> RowsBesideTheirTimelineAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<IncompleteJob> RowGapsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Task.CompletedTask;
         yield break;

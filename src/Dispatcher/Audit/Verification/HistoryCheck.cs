@@ -42,7 +42,7 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
 {
     private readonly SealCheck _seals = new();
     private readonly CheckpointCheck _checkpoints = new(trusted.Keys);
-    private readonly Completeness _completeness = new();
+    private readonly CompletenessCheck _completeness = new();
     private bool _hasRows;
 
     public async Task<AuditReport> RunAsync(IHistory history, CancellationToken cancellationToken)
@@ -57,7 +57,7 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
             _checkpoints.Add(checkpoint, "the history");
         }
 
-        await foreach (var line in history.LinesAsync(cancellationToken))
+        await foreach (var line in history.EntriesAsync(cancellationToken))
         {
             Add(line);
         }
@@ -68,7 +68,7 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
         }
 
         _hasRows = history.HasRows;
-        await foreach (var gap in history.RowsBesideTheirTimelineAsync(cancellationToken))
+        await foreach (var gap in history.RowGapsAsync(cancellationToken))
         {
             _completeness.Add(gap);
         }

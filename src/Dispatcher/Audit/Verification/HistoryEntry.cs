@@ -14,11 +14,11 @@ internal interface IHistory : IAsyncDisposable
 {
     IAsyncEnumerable<TimelineCheckpoint> CheckpointsAsync(CancellationToken cancellationToken);
 
-    IAsyncEnumerable<HistoryEntry> LinesAsync(CancellationToken cancellationToken);
+    IAsyncEnumerable<HistoryEntry> EntriesAsync(CancellationToken cancellationToken);
 
     /// <summary>Whether the rows can be compared: an export has none.</summary>
     bool HasRows { get; }
 
     /// <summary>Rows that are not what the timeline says of them, as far as this can be seen from here.</summary>
-    IAsyncEnumerable<IncompleteJob> RowsBesideTheirTimelineAsync(CancellationToken cancellationToken);
+    IAsyncEnumerable<IncompleteJob> RowGapsAsync(CancellationToken cancellationToken);
 }

@@ -30,10 +30,10 @@ internal static class JobRowCheck
         ];
     }
 
-    private static bool IsIntake(JobLine line) => line is { Kind: TimelineKinds.Accepted or TimelineKinds.Held, Detail.HasAnswer: true };
+    private static bool IsIntake(AuditedEntry line) => line is { Kind: TimelineKinds.Accepted or TimelineKinds.Held, Detail.HasAnswer: true };
 
     /// <summary>What two entries name is compared along the history; here the row with the first that names one.</summary>
-    private static IEnumerable<IncompleteJob> Hash(Job job, List<JobLine> lines)
+    private static IEnumerable<IncompleteJob> Hash(Job job, List<AuditedEntry> lines)
     {
         var (intake, computed) = (lines[0], JobHash.Of(job));
         if (job.JobHash != intake.Detail.JobHash)
@@ -49,7 +49,7 @@ internal static class JobRowCheck
         }
     }
 
-    private static IEnumerable<IncompleteJob> States(Job job, List<JobLine> lines)
+    private static IEnumerable<IncompleteJob> States(Job job, List<AuditedEntry> lines)
     {
         var told = lines.Where(line => line.State is not null).ToList();
         foreach (var (before, after) in told.Zip(told.Skip(1)))
@@ -79,7 +79,7 @@ internal static class JobRowCheck
         WireNames.TryState(before, out var from) && WireNames.TryState(after, out var to) && Transitions.Allows(from, to);
 
     /// <summary>Result and fault are what the last attempt that ended by itself left.</summary>
-    private static IEnumerable<IncompleteJob> Ends(Job job, List<JobLine> lines)
+    private static IEnumerable<IncompleteJob> Ends(Job job, List<AuditedEntry> lines)
     {
         var end = lines.LastOrDefault(line => line.Kind is TimelineKinds.Succeeded or TimelineKinds.Faulted or TimelineKinds.Fenced);
         var at = end ?? lines[0];

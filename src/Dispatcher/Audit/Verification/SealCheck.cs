@@ -11,17 +11,17 @@ namespace Dispatcher.Audit.Verification;
 /// </summary>
 internal sealed class SealCheck
 {
-    /// <summary>How many rows that are missing or too many at one place, with the later ones renumbered, are recognised as such.</summary>
-    private const int LargestShift = 64;
+    /// <summary>How many rows that are missing or too many at one position, with the later ones renumbered, are recognised as such.</summary>
+    private const int MaxShift = 64;
 
     /// <summary>
     /// No statement of the dispatcher takes longer than its time-out of 30 s. So an entry with a lower id and an older time than others that were sealed before was not
     /// there when they were.
     /// </summary>
-    private static readonly long LongestStatement = Timestamps.Micros(TimeSpan.FromMinutes(1));
+    private static readonly long MaxStatementTime = Timestamps.Micros(TimeSpan.FromMinutes(1));
 
     private Link? _before;
-    private Link _last = new(null, new SealPlace(0, [], 0, []), IsSound: true);
+    private Link _last = new(null, new SealPosition(0, [], 0, []), IsSound: true);
     private Link? _suspect;
     private (long Entry, long At) _largest;
 
@@ -57,8 +57,8 @@ internal sealed class SealCheck
     {
         Sealed++;
         var numbered = CheckNumber(seal);
-        var place = new SealPlace(seal.Seq, _last.Hash, seal.JobPrevious, line.JobPreviousHash);
-        var link = new Link(line, place, IsSound: !numbered || (line.Entry is { } entry && Fits(line, place) && entry.JobId == seal.JobId));
+        var position = new SealPosition(seal.Seq, _last.Hash, seal.JobPrevious, line.JobPreviousHash);
+        var link = new Link(line, position, IsSound: !numbered || (line.Entry is { } entry && Fits(line, position) && entry.JobId == seal.JobId));
         if (line.Entry is null)
         {
             Report(link, Tampering.Missing, $"entry {seal.EntryId} was sealed as number {seal.Seq} and is not there");
@@ -78,7 +78,7 @@ internal sealed class SealCheck
     /// <summary>False: the hash of the seal before is not there, so that this one cannot be checked.</summary>
     private bool CheckNumber(TimelineSeal seal)
     {
-        var expected = _last.Place.Seq + 1;
+        var expected = _last.Position.Seq + 1;
         if (seal.Seq == expected)
         {
             return true;
@@ -108,7 +108,7 @@ internal sealed class SealCheck
     private void Misfit(Link link, TimelineEntry entry, TimelineSeal seal)
     {
         Bad++;
-        if (First is null && Fits(link.Line!, link.Place))
+        if (First is null && Fits(link.Line!, link.Position))
         {
             First = Of(link, Tampering.Altered, $"the job of seal {seal.Seq} is not that of entry {entry.EntryId}");
         }
@@ -128,29 +128,29 @@ internal sealed class SealCheck
     private Finding? FromBefore(Link link, TimelineEntry entry) =>
         _before is { } before
         && _last.Line is not null
-        && SealHash.Of(entry, link.Place with { Seq = link.Place.Seq - 1, Previous = before.Hash }).AsSpan().SequenceEqual(link.Hash)
+        && SealHash.Of(entry, link.Position with { Seq = link.Position.Seq - 1, Previous = before.Hash }).AsSpan().SequenceEqual(link.Hash)
             ? Of(_last, Tampering.Inserted, $"entry {_last.Line.Entry?.EntryId} stands between two that were sealed one after the other")
             : null;
 
     /// <summary>What a later line tells of the first bad one. Null: nothing.</summary>
     private static Finding? FromLater(Link suspect, Link link)
     {
-        var (line, place) = (link.Line!, link.Place);
+        var (line, position) = (link.Line!, link.Position);
         if (line.Entry is null)
         {
             return null;
         }
 
-        if (place.Seq == suspect.Place.Seq + 1)
+        if (position.Seq == suspect.Position.Seq + 1)
         {
             if (FromShift(suspect, link) is { } shifted)
             {
                 return shifted;
             }
 
-            var sealedHash = SealHash.Of(suspect.Line!.Entry!, suspect.Place);
-            var ofSameJob = place.JobPrevious == suspect.Place.Seq;
-            if (Fits(line, place with { Previous = sealedHash, JobPreviousHash = ofSameJob ? sealedHash : place.JobPreviousHash }))
+            var sealedHash = SealHash.Of(suspect.Line!.Entry!, suspect.Position);
+            var ofSameJob = position.JobPrevious == suspect.Position.Seq;
+            if (Fits(line, position with { Previous = sealedHash, JobPreviousHash = ofSameJob ? sealedHash : position.JobPreviousHash }))
             {
                 return Of(
                     suspect,
@@ -164,7 +164,7 @@ internal sealed class SealCheck
             ? Of(
                 suspect,
                 Tampering.Reordered,
-                $"entry {suspect.Line!.Entry!.EntryId} stands at {suspect.Place.Seq}, and entry {line.Entry.EntryId} at {place.Seq}: they changed places"
+                $"entry {suspect.Line!.Entry!.EntryId} stands at {suspect.Position.Seq}, and entry {line.Entry.EntryId} at {position.Seq}: they changed places"
             )
             : null;
     }
@@ -172,22 +172,22 @@ internal sealed class SealCheck
     /// <summary>From the bad line on everything fits under other numbers: rows were taken out or put in before it, and the rest renumbered.</summary>
     private static Finding? FromShift(Link suspect, Link link)
     {
-        var (line, place) = (link.Line!, link.Place);
-        for (var shift = 1; shift <= LargestShift; shift++)
+        var (line, position) = (link.Line!, link.Position);
+        for (var shift = 1; shift <= MaxShift; shift++)
         {
             // The job's line before may be the one before: it was sealed under its number of then.
-            var ofSameJob = place.JobPrevious == suspect.Place.Seq + shift;
-            if (Fits(line, place with { Seq = place.Seq + shift, JobPreviousHash = ofSameJob ? suspect.Hash : place.JobPreviousHash }))
+            var ofSameJob = position.JobPrevious == suspect.Position.Seq + shift;
+            if (Fits(line, position with { Seq = position.Seq + shift, JobPreviousHash = ofSameJob ? suspect.Hash : position.JobPreviousHash }))
             {
                 return Of(
                     suspect,
                     Tampering.Missing,
-                    $"{shift} entr{(shift == 1 ? "y that was" : "ies that were")} sealed from number {suspect.Place.Seq} on {(shift == 1 ? "is" : "are")} not there; what comes after was renumbered"
+                    $"{shift} entr{(shift == 1 ? "y that was" : "ies that were")} sealed from number {suspect.Position.Seq} on {(shift == 1 ? "is" : "are")} not there; what comes after was renumbered"
                 );
             }
         }
 
-        return Fits(line, place with { Seq = place.Seq - 1, Previous = suspect.Place.Previous }) && !FollowsItsFollower(suspect, link)
+        return Fits(line, position with { Seq = position.Seq - 1, Previous = suspect.Position.Previous }) && !FollowsItsFollower(suspect, link)
             ? Of(
                 suspect,
                 Tampering.Inserted,
@@ -200,11 +200,11 @@ internal sealed class SealCheck
     private static bool FollowsItsFollower(Link suspect, Link link) =>
         Is(
             suspect.Line!.Entry!,
-            suspect.Place with
+            suspect.Position with
             {
-                Seq = link.Place.Seq,
+                Seq = link.Position.Seq,
                 Previous = link.Hash,
-                JobPreviousHash = suspect.Place.JobPrevious == suspect.Place.Seq ? link.Hash : suspect.Place.JobPreviousHash,
+                JobPreviousHash = suspect.Position.JobPrevious == suspect.Position.Seq ? link.Hash : suspect.Position.JobPreviousHash,
             },
             suspect.Hash
         );
@@ -213,9 +213,9 @@ internal sealed class SealCheck
     private static bool AreSwapped(Link suspect, Link link)
     {
         var (there, here) = (suspect.Line!.Entry!, link.Line!.Entry!);
-        return Is(here, suspect.Place, suspect.Hash)
-            || Is(here with { EntryId = there.EntryId }, suspect.Place, suspect.Hash)
-            || Is(here, link.Place with { Seq = suspect.Place.Seq, Previous = suspect.Place.Previous }, link.Hash);
+        return Is(here, suspect.Position, suspect.Hash)
+            || Is(here with { EntryId = there.EntryId }, suspect.Position, suspect.Hash)
+            || Is(here, link.Position with { Seq = suspect.Position.Seq, Previous = suspect.Position.Previous }, link.Hash);
     }
 
     private void Sound(TimelineEntry entry, long seq)
@@ -226,7 +226,7 @@ internal sealed class SealCheck
 
     private void CheckAge(TimelineEntry entry, long? seq)
     {
-        if (entry.EntryId < _largest.Entry && entry.At < _largest.At - LongestStatement)
+        if (entry.EntryId < _largest.Entry && entry.At < _largest.At - MaxStatementTime)
         {
             Bad++;
             First ??= new Finding
@@ -255,9 +255,9 @@ internal sealed class SealCheck
 
     /// <summary>The entry that is missing, under another id: the row's was changed, or the seal's.</summary>
     private static Finding? RenamedTo(Link suspect, TimelineSeal seal, TimelineEntry entry) =>
-        Is(entry with { EntryId = seal.EntryId }, suspect.Place, suspect.Hash)
+        Is(entry with { EntryId = seal.EntryId }, suspect.Position, suspect.Hash)
             ? Of(suspect, Tampering.Altered, $"the id of entry {seal.EntryId} was changed to {entry.EntryId}")
-        : Is(entry, suspect.Place, suspect.Hash)
+        : Is(entry, suspect.Position, suspect.Hash)
             ? Of(suspect, Tampering.Altered, $"seal {seal.Seq} was made to name entry {seal.EntryId} instead of {entry.EntryId}")
         : null;
 
@@ -275,18 +275,18 @@ internal sealed class SealCheck
         new()
         {
             Kind = kind,
-            Seq = link.Place.Seq,
+            Seq = link.Position.Seq,
             EntryId = link.Line?.Seal?.EntryId,
             JobId = link.Line?.Seal?.JobId,
             Message = message,
         };
 
-    private static bool Fits(HistoryEntry line, SealPlace place) => Is(line.Entry!, place, line.Seal!.Hash);
+    private static bool Fits(HistoryEntry line, SealPosition position) => Is(line.Entry!, position, line.Seal!.Hash);
 
-    private static bool Is(TimelineEntry entry, SealPlace place, byte[] hash) => SealHash.Of(entry, place).AsSpan().SequenceEqual(hash);
+    private static bool Is(TimelineEntry entry, SealPosition position, byte[] hash) => SealHash.Of(entry, position).AsSpan().SequenceEqual(hash);
 
     /// <summary>A line and where it stands.</summary>
-    private sealed record Link(HistoryEntry? Line, SealPlace Place, bool IsSound)
+    private sealed record Link(HistoryEntry? Line, SealPosition Position, bool IsSound)
     {
         public byte[] Hash => Line?.Seal?.Hash ?? [];
     }

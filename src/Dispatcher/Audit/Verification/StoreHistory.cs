@@ -52,7 +52,7 @@ internal sealed class StoreHistory : IHistory
         } while (page.Count == Page);
     }
 
-    public async IAsyncEnumerable<HistoryEntry> LinesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<HistoryEntry> EntriesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var after = long.MinValue;
         List<HistoryEntry> page;
@@ -97,7 +97,7 @@ internal sealed class StoreHistory : IHistory
 
     public bool HasRows => true;
 
-    public async IAsyncEnumerable<IncompleteJob> RowsBesideTheirTimelineAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<IncompleteJob> RowGapsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await foreach (var gap in UndispatchedAsync(cancellationToken))
         {

@@ -119,7 +119,7 @@ internal sealed class StoreRows(DispatcherDb db)
                 .Where(letter => letter.JobId != null && ids.Contains(letter.JobId.Value))
                 .ToListAsync(cancellationToken)
         ).ToLookup(letter => letter.JobId!.Value);
-        var lines = await LinesAsync(ids, cancellationToken);
+        var lines = await EntriesAsync(ids, cancellationToken);
         return [.. jobs.SelectMany(job => JobRowCheck.Of(Stored(job.JobId, job)))];
 
         AuditedJob Stored(Guid id, Job job) => new(job, [.. approvals[id]], [.. letters[id]], [.. lines[id]]);
@@ -128,13 +128,13 @@ internal sealed class StoreRows(DispatcherDb db)
     private async Task<List<IncompleteJob>> DenialsAsync(List<Guid> ids, CancellationToken cancellationToken)
     {
         var denials = await db.Denials.AsNoTracking().Where(denial => ids.Contains(denial.JobId)).ToListAsync(cancellationToken);
-        var lines = await LinesAsync(ids, cancellationToken);
+        var lines = await EntriesAsync(ids, cancellationToken);
         return [.. denials.SelectMany(denial => Compare(denial, lines[denial.JobId].FirstOrDefault(Denied)))];
 
-        static bool Denied(JobLine line) => line is { Kind: TimelineKinds.Denied, Detail: { HasAnswer: true, IsForNow: false } };
+        static bool Denied(AuditedEntry line) => line is { Kind: TimelineKinds.Denied, Detail: { HasAnswer: true, IsForNow: false } };
     }
 
-    private static IEnumerable<IncompleteJob> Compare(Denial denial, JobLine? line)
+    private static IEnumerable<IncompleteJob> Compare(Denial denial, AuditedEntry? line)
     {
         if (line is null)
         {
@@ -158,13 +158,13 @@ internal sealed class StoreRows(DispatcherDb db)
     private async Task<List<IncompleteJob>> RefusedAsync(List<Guid> ids, CancellationToken cancellationToken)
     {
         var letters = await db.DeadLetters.AsNoTracking().Where(letter => ids.Contains(letter.DeadLetterId)).ToListAsync(cancellationToken);
-        var lines = await LinesAsync(ids, cancellationToken);
+        var lines = await EntriesAsync(ids, cancellationToken);
         return [.. letters.Select(letter => DeadLetterCheck.OfRefused(letter, Refused(letter))).OfType<IncompleteJob>()];
 
-        JobLine? Refused(DeadLetter letter) => lines[letter.DeadLetterId].FirstOrDefault(line => line.Kind == TimelineKinds.Refused);
+        AuditedEntry? Refused(DeadLetter letter) => lines[letter.DeadLetterId].FirstOrDefault(line => line.Kind == TimelineKinds.Refused);
     }
 
-    private async Task<ILookup<Guid, JobLine>> LinesAsync(List<Guid> ids, CancellationToken cancellationToken)
+    private async Task<ILookup<Guid, AuditedEntry>> EntriesAsync(List<Guid> ids, CancellationToken cancellationToken)
     {
         var lines = await db
             .Timeline.AsNoTracking()
@@ -172,7 +172,7 @@ internal sealed class StoreRows(DispatcherDb db)
             .LeftJoin(db.Seals, entry => entry.EntryId, seal => seal.EntryId, (entry, seal) => new { entry, Seq = (long?)seal!.Seq })
             .OrderBy(line => line.entry.EntryId)
             .ToListAsync(cancellationToken);
-        return lines.ToLookup(line => line.entry.JobId, line => new JobLine(line.Seq, line.entry));
+        return lines.ToLookup(line => line.entry.JobId, line => new AuditedEntry(line.Seq, line.entry));
     }
 
     /// <summary>Approvals and dead letters of a job that has no row.</summary>
@@ -205,7 +205,7 @@ internal sealed class StoreRows(DispatcherDb db)
             );
         await foreach (var entry in gone.OrderBy(entry => entry.EntryId).AsAsyncEnumerable().WithCancellation(cancellationToken))
         {
-            var line = new JobLine(null, entry);
+            var line = new AuditedEntry(null, entry);
             if (!line.Detail.IsForNow && (line.Detail.HasAnswer || entry.Kind == TimelineKinds.Refused))
             {
                 var table = entry.Kind switch

@@ -113,7 +113,7 @@ internal sealed class AHistory : IDisposable
     public async Task<List<HistoryEntry>> LinesAsync()
     {
         await using var history = await StoreHistory.OpenAsync(_database.Contexts, Stop);
-        return await history.LinesAsync(Stop).ToListAsync(Stop);
+        return await history.EntriesAsync(Stop).ToListAsync(Stop);
     }
 
     public void Dispose()
@@ -130,9 +130,9 @@ internal sealed class AHistory : IDisposable
         public IAsyncEnumerable<Dispatcher.Storage.Rows.TimelineCheckpoint> CheckpointsAsync(CancellationToken cancellationToken) =>
             history.CheckpointsAsync(cancellationToken);
 
-        public IAsyncEnumerable<HistoryEntry> LinesAsync(CancellationToken cancellationToken) => history.LinesAsync(cancellationToken);
+        public IAsyncEnumerable<HistoryEntry> EntriesAsync(CancellationToken cancellationToken) => history.EntriesAsync(cancellationToken);
 
-        public IAsyncEnumerable<IncompleteJob> RowsBesideTheirTimelineAsync(CancellationToken cancellationToken) =>
+        public IAsyncEnumerable<IncompleteJob> RowGapsAsync(CancellationToken cancellationToken) =>
             AsyncEnumerable.Empty<IncompleteJob>();
 
         public ValueTask DisposeAsync() => history.DisposeAsync();

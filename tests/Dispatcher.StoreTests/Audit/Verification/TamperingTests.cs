@@ -121,9 +121,9 @@ public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
         await AssertFoundAsync(history, Tampering.Inserted, 6, 450, "a seal that does not fit");
 
         // As the sealer would make it.
-        var lines = await history.LinesAsync();
+        var lines = await history.EntriesAsync();
         var (before, inserted) = (lines[4].Seal!, lines[5].Entry!);
-        var hash = Convert.ToHexString(SealHash.Of(inserted, new SealPlace(6, before.Hash, 0, [])));
+        var hash = Convert.ToHexString(SealHash.Of(inserted, new SealPosition(6, before.Hash, 0, [])));
         await history.TamperAsync(
             $"update timeline_seals set hash = {(Kind == StoreKind.Postgres ? $"'\\x{hash}'" : $"x'{hash}'")} where seq = 6"
         );

@@ -19,7 +19,7 @@ public sealed class SealHashTests
         Detail = [.. "{}"u8],
     };
 
-    private static readonly SealPlace Place = new(3, [1, 2], 2, [3]);
+    private static readonly SealPosition Place = new(3, [1, 2], 2, [3]);
 
     private static readonly Dictionary<string, TimelineEntry> OneChanged = new()
     {

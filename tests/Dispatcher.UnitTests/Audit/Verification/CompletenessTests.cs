@@ -131,9 +131,9 @@ public sealed class CompletenessTests
     }
 
     /// <summary>Another bundle was in force before: what counts is the last activation.</summary>
-    private static Completeness Began()
+    private static CompletenessCheck Began()
     {
-        var completeness = new Completeness();
+        var completeness = new CompletenessCheck();
         foreach (var bundle in new[] { "q", "p" })
         {
             completeness.Add(

@@ -70,12 +70,12 @@ internal sealed record IncompleteJob(Gap Kind, Guid JobId, long? Seq, int Attemp
 /// Follows each job along the sealed history: every dispatch has both decisions, every high-risk dispatch its approval, every attempt its end. Keeps something
 /// only of jobs that have not ended: a job's line that is not its first (its seal says so) and of which nothing is kept goes on after an end.
 /// </summary>
-internal sealed class Completeness
+internal sealed class CompletenessCheck
 {
     /// <summary>So many are listed; all are counted.</summary>
-    public const int LargestList = 100;
+    public const int MaxListed = 100;
 
-    private readonly Dictionary<Guid, Story> _open = [];
+    private readonly Dictionary<Guid, JobTrail> _open = [];
     private readonly List<IncompleteJob> _list = [];
 
     /// <summary>
@@ -107,40 +107,40 @@ internal sealed class Completeness
             return;
         }
 
-        var story =
+        var trail =
             _open.GetValueOrDefault(entry.JobId)
-            ?? new Story { HasIntake = !isFirstOfJob || (TimelineKinds.Intake.Contains(entry.Kind) && detail.HasAnswer) };
-        CheckHashes(story, seq, entry, detail);
-        Follow(story, seq, entry, detail);
+            ?? new JobTrail { HasIntake = !isFirstOfJob || (TimelineKinds.Intake.Contains(entry.Kind) && detail.HasAnswer) };
+        CheckHashes(trail, seq, entry, detail);
+        Follow(trail, seq, entry, detail);
         if (HasEnded(entry.Kind, detail))
         {
-            CheckEnd(story, seq, entry);
+            CheckEnd(trail, seq, entry);
             _open.Remove(entry.JobId);
         }
         else if (isFirstOfJob || TimelineKinds.Moves.Contains(entry.Kind))
         {
-            _open[entry.JobId] = story;
+            _open[entry.JobId] = trail;
         }
     }
 
     public void Add(IncompleteJob gap)
     {
         Incomplete++;
-        if (_list.Count < LargestList)
+        if (_list.Count < MaxListed)
         {
             _list.Add(gap);
         }
     }
 
-    private void CheckHashes(Story story, long seq, TimelineEntry entry, EntryDetail detail)
+    private void CheckHashes(JobTrail trail, long seq, TimelineEntry entry, EntryDetail detail)
     {
         if (TimelineKinds.NamesJob.Contains(entry.Kind) && !detail.IsForNow && detail.JobHash is { } hash)
         {
-            story.JobHash ??= hash;
-            if (hash != story.JobHash)
+            trail.JobHash ??= hash;
+            if (hash != trail.JobHash)
             {
                 var why = $"\"{entry.Kind}\" names another job hash than the lines before it";
-                Add(new IncompleteJob(Gap.JobHashDiffers, entry.JobId, seq, entry.Attempt, why) { Seen = hash, Expected = story.JobHash });
+                Add(new IncompleteJob(Gap.JobHashDiffers, entry.JobId, seq, entry.Attempt, why) { Seen = hash, Expected = trail.JobHash });
             }
         }
 
@@ -152,40 +152,40 @@ internal sealed class Completeness
         }
     }
 
-    private void Follow(Story story, long seq, TimelineEntry entry, EntryDetail detail)
+    private void Follow(JobTrail trail, long seq, TimelineEntry entry, EntryDetail detail)
     {
         switch (entry.Kind)
         {
             case TimelineKinds.Accepted or TimelineKinds.Held:
-                story.Approvals.Submitted(detail);
+                trail.Approvals.Submitted(detail);
                 break;
             case TimelineKinds.Approved:
-                story.Approvals.Approved(detail);
+                trail.Approvals.Approved(detail);
                 break;
             case TimelineKinds.Dispatched:
-                CheckDispatch(story, seq, entry, detail);
-                story.OpenAttempt = entry.Attempt;
-                story.Permit = detail.PermitId;
+                CheckDispatch(trail, seq, entry, detail);
+                trail.OpenAttempt = entry.Attempt;
+                trail.Permit = detail.PermitId;
                 break;
             case TimelineKinds.Claimed:
-                CheckClaim(story, seq, entry, detail);
+                CheckClaim(trail, seq, entry, detail);
                 break;
             case var kind when TimelineKinds.Ends.Contains(kind):
-                story.OpenAttempt = 0;
+                trail.OpenAttempt = 0;
                 if (kind == TimelineKinds.Unclaimed)
                 {
-                    story.Approvals.Unclaimed(detail.ApprovalId);
+                    trail.Approvals.Unclaimed(detail.ApprovalId);
                 }
 
                 break;
         }
     }
 
-    private void CheckDispatch(Story story, long seq, TimelineEntry entry, EntryDetail detail)
+    private void CheckDispatch(JobTrail trail, long seq, TimelineEntry entry, EntryDetail detail)
     {
         Dispatches++;
-        CheckEnd(story, seq, entry);
-        if (!story.HasIntake)
+        CheckEnd(trail, seq, entry);
+        if (!trail.HasIntake)
         {
             Report(Gap.DispatchWithoutIntake, seq, entry, $"attempt {entry.Attempt} was dispatched, and no line of intake has a decision");
         }
@@ -206,32 +206,32 @@ internal sealed class Completeness
         }
 
         HighRisk++;
-        if (story.Approvals.Dispatched(detail) is { } why)
+        if (trail.Approvals.Dispatched(detail) is { } why)
         {
             Report(Gap.HighRiskUnapproved, seq, entry, $"attempt {entry.Attempt} needed an approval and was dispatched without: {why}");
         }
     }
 
-    private void CheckClaim(Story story, long seq, TimelineEntry entry, EntryDetail detail)
+    private void CheckClaim(JobTrail trail, long seq, TimelineEntry entry, EntryDetail detail)
     {
-        if (detail.PermitId != story.Permit)
+        if (detail.PermitId != trail.Permit)
         {
             var why = $"attempt {entry.Attempt} was claimed by another permit than its dispatch gave";
             Add(
                 new IncompleteJob(Gap.ClaimByAnotherPermit, entry.JobId, seq, entry.Attempt, why)
                 {
                     Seen = detail.PermitId,
-                    Expected = story.Permit,
+                    Expected = trail.Permit,
                 }
             );
         }
     }
 
-    private void CheckEnd(Story story, long seq, TimelineEntry entry)
+    private void CheckEnd(JobTrail trail, long seq, TimelineEntry entry)
     {
-        if (story.OpenAttempt > 0)
+        if (trail.OpenAttempt > 0)
         {
-            Report(Gap.AttemptWithoutEnd, seq, entry, $"attempt {story.OpenAttempt} has no end, and \"{entry.Kind}\" came after it");
+            Report(Gap.AttemptWithoutEnd, seq, entry, $"attempt {trail.OpenAttempt} has no end, and \"{entry.Kind}\" came after it");
         }
     }
 
@@ -243,7 +243,7 @@ internal sealed class Completeness
     private void Report(Gap kind, long seq, TimelineEntry entry, string message) =>
         Add(new IncompleteJob(kind, entry.JobId, seq, entry.Attempt, message));
 
-    private sealed class Story
+    private sealed class JobTrail
     {
         private ApprovalTrail? _approvals;
 
