@@ -1,10 +1,13 @@
 using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
 using Dispatcher.Outbox;
 using Dispatcher.Recovery;
 using Dispatcher.Storage;
 using Dispatcher.UnitTests.Hosting;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.UnitTests.Recovery;
 
@@ -24,12 +27,21 @@ public sealed class RecoverySqlTests
         var outcome = AnOutcome.Succeeded(running, "\"done\"");
         var late = outcome with { RunId = Guid.CreateVersion7() };
 
-        using var sql = RecordedSql.Of(server);
-        await server.Get<JobRecovery>().RecordAsync([outcome], running.Stored.ClaimedBy!, Stop);
-        await server.Get<JobRecovery>().RecordAsync([late], running.Stored.ClaimedBy!, Stop);
+        var contexts = await RecordedContexts.OfAsync(server);
+        using var recovery = new JobRecovery(
+            server.Get<MoveWriter>(),
+            server.Get<IStore>(),
+            contexts,
+            server.Get<CurrentBundle>(),
+            server.Get<StoreClock>(),
+            TimeProvider.System,
+            NullLogger<JobRecovery>.Instance
+        );
+        await recovery.RecordAsync([outcome], running.Stored.ClaimedBy!, Stop);
+        await recovery.RecordAsync([late], running.Stored.ClaimedBy!, Stop);
 
-        Assert.Equal(2, sql.Statements.Count(statement => statement.Contains("FROM \"jobs\"", StringComparison.Ordinal)));
-        Assert.Empty(sql.OfLargeColumns);
+        Assert.Equal(2, contexts.Statements.Count(statement => statement.Contains("FROM \"jobs\"", StringComparison.Ordinal)));
+        Assert.Empty(contexts.OfLargeColumns);
         await using var db = await server.DatabaseAsync();
         Assert.Equal(JobState.Succeeded, (await db.Jobs.SingleAsync(Stop)).State);
         Assert.Equal(1, await db.Timeline.CountAsync(entry => entry.Kind == TimelineKinds.LateOutcome, Stop));
@@ -45,12 +57,24 @@ public sealed class RecoverySqlTests
         var approved = AJob.ToTest().In(JobState.Approved).With(job => job with { DueAt = 1, ApprovalRound = 1, Pool = "main" });
         await server.StoreAsync(approved.Stored);
 
-        using var sql = RecordedSql.Of(server);
-        Assert.Equal(1, await server.Get<Sweep>().SweepOnceAsync(Stop));
+        var contexts = await RecordedContexts.OfAsync(server);
+        using var sweep = new Sweep(
+            new SqliteStore(contexts),
+            contexts,
+            server.Get<MoveWriter>(),
+            server.Get<ApprovedJobs>(),
+            server.Get<PoolBacklog>(),
+            server.Get<DispatchSignals>(),
+            server.Get<CurrentBundle>(),
+            server.Get<StoreClock>(),
+            TimeProvider.System,
+            NullLogger<Sweep>.Instance
+        );
+        Assert.Equal(1, await sweep.SweepOnceAsync(Stop));
 
-        Assert.Contains(sql.Statements, statement => statement.Contains("update jobs set due_at", StringComparison.Ordinal));
-        Assert.Contains(sql.Statements, statement => statement.Contains("\"approvals\"", StringComparison.Ordinal));
-        Assert.Empty(sql.OfLargeColumns);
+        Assert.Contains(contexts.Statements, statement => statement.Contains("update jobs set due_at", StringComparison.Ordinal));
+        Assert.Contains(contexts.Statements, statement => statement.Contains("\"approvals\"", StringComparison.Ordinal));
+        Assert.Empty(contexts.OfLargeColumns);
         await server.Get<MoveWriter>().StopAsync(Stop);
     }
 }
