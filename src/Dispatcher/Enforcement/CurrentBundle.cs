@@ -7,8 +7,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Enforcement;
 
 /// <summary>
-/// The bundle in force, as this process knows it. The row in the store says which, and the timeline must confirm it. Each commit compares
-/// with the row, and a mismatch brings the caller back here.
+/// The bundle in force, cached in this process and refreshed every second. The row in the store names the bundle, and the timeline must
+/// confirm it. Each commit compares its policy hash with the row; on a mismatch the caller reads the bundle again.
 /// </summary>
 internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> database, TimeProvider time, ILogger<CurrentBundle> logger)
     : Loop(TimeSpan.FromSeconds(1), time, logger)
@@ -19,10 +19,10 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
 
     private volatile KnownBundle _inForce = None;
 
-    /// <summary>One consistent pair of hash and bundle.</summary>
+    /// <summary>Hash, bundle and serial as one consistent snapshot.</summary>
     public KnownBundle InForce => _inForce;
 
-    /// <summary>Reads the row and the last activation on the timeline, and loads the bundle when it is another one.</summary>
+    /// <summary>Reads the row and the last activation on the timeline, and loads the bundle if it has changed.</summary>
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
         await _lock.WaitAsync(cancellationToken);
@@ -60,7 +60,7 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
 
         var stored = await db.Bundles.AsNoTracking().SingleOrDefaultAsync(bundle => bundle.Hash == row.Hash, cancellationToken);
 
-        // Also one that is gone, or an archive that somebody changed, counts as one that cannot be read.
+        // A bundle without a row and an archive that was changed count as bundles that cannot be read: every job is denied.
         var load = Bundle.FromArchive(stored?.Archive ?? [], row.Hash);
         ReportPin(row);
         _inForce = new KnownBundle(row.Hash, load.Bundle, row.Serial) { PinnedBy = PinnedBy(row) };
@@ -75,9 +75,8 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
     }
 
     /// <summary>
-    /// Nothing is in force while row and timeline disagree. A hash stays known: without one, the folder of a server that starts would be
-    /// put in force at once,
-    /// and a person should look first.
+    /// No bundle is in force while row and timeline disagree. A hash is kept: without one, a server that starts would put its folder in
+    /// force at once, and a person must check first.
     /// </summary>
     private void Refuse(BundleInForce? row, ActivationEvidence? evidence, string trouble)
     {
@@ -91,7 +90,7 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
 
     private static string? PinnedBy(BundleInForce row) => row.Pinned ? row.Actor : null;
 
-    /// <summary>Once for each activation that begins or ends a pin.</summary>
+    /// <summary>Logs once for each activation that begins or ends a pin.</summary>
     private void ReportPin(BundleInForce row)
     {
         if (row.Serial != _inForce.Serial && row.Pinned)
@@ -118,23 +117,27 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.BundleLoaded, LogLevel.Information, "Bundle {Hash} is in force, {Topics} topics")]
+        [LoggerMessage(EventIds.BundleLoaded, LogLevel.Information, "Bundle {Hash} is in force with {Topics} topics")]
         public static partial void Loaded(ILogger logger, string hash, int topics);
 
         [LoggerMessage(
             EventIds.BundlePinned,
             LogLevel.Information,
-            "Bundle {Hash} is pinned by {Actor}: no policy folder changes it until \"dispatcher policy unpin\""
+            "{Actor} pinned bundle {Hash}: no policy folder replaces it until \"dispatcher policy unpin\""
         )]
         public static partial void Pinned(ILogger logger, string hash, string actor);
 
-        [LoggerMessage(EventIds.BundleUnpinned, LogLevel.Information, "The pin was ended by {Actor}: the policy folders decide again")]
+        [LoggerMessage(
+            EventIds.BundleUnpinned,
+            LogLevel.Information,
+            "{Actor} ended the pin: changes of the policy folders take effect again"
+        )]
         public static partial void Unpinned(ILogger logger, string actor);
 
         [LoggerMessage(
             EventIds.BundleBroken,
             LogLevel.Error,
-            "Bundle {Hash} is in force but it cannot be read: every job is denied. {Errors}"
+            "Bundle {Hash} is in force but cannot be read, so that every job is denied: {Errors}"
         )]
         public static partial void Unreadable(ILogger logger, string hash, string errors);
 
@@ -143,12 +146,15 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
     }
 }
 
-/// <summary>The hash in force (empty: none) and the bundle, null when there is none or it cannot be read; the serial tells one activation from the next, 0: none.</summary>
+/// <summary>The bundle in force as one process knows it.</summary>
+/// <param name="Hash">Its hash. Empty: no bundle is in force.</param>
+/// <param name="Bundle">The bundle. Null: there is none, or it cannot be read.</param>
+/// <param name="Serial">The number of its activation. 0: none.</param>
 internal sealed record KnownBundle(string Hash, Bundle? Bundle, long Serial)
 {
-    /// <summary>Who pinned it. Null: it is not pinned.</summary>
+    /// <summary>The actor who pinned it. Null: it is not pinned.</summary>
     public string? PinnedBy { get; init; }
 
-    /// <summary>What the timeline says against the row, and what to do. Null: nothing.</summary>
+    /// <summary>How the timeline contradicts the row, and how to fix it. Null: they agree.</summary>
     public string? Trouble { get; init; }
 }
