@@ -12,18 +12,18 @@ namespace Dispatcher.Approvals;
 
 /// <summary>Which approvals to list.</summary>
 /// <param name="State">One of <see cref="ApprovalStates"/>.</param>
-/// <param name="Mine">Only those that the caller's vote would count for.</param>
-/// <param name="Limit">at most so many.</param>
-/// <param name="After">The row that the page before ended with.</param>
+/// <param name="Mine">True: only approvals for which the caller's vote would count.</param>
+/// <param name="Limit">Maximum number of approvals.</param>
+/// <param name="After">The last row of the page before.</param>
 internal sealed record ApprovalQuery(string State, bool Mine, int Limit, ApprovalCursor After);
 
-/// <summary>The row that a page ended with, as <c>&lt;risk rank&gt;_&lt;microseconds since 1970&gt;_&lt;approval id&gt;</c>.</summary>
+/// <summary>The last row of a page, written as <c>&lt;risk rank&gt;_&lt;microseconds since 1970&gt;_&lt;approval id&gt;</c>.</summary>
 internal readonly record struct ApprovalCursor(int Rank, long At, Guid Id)
 {
     /// <summary>Before the first row.</summary>
     public static readonly ApprovalCursor Start = new(-1, 0, Guid.Empty);
 
-    /// <summary>Null: it is no cursor.</summary>
+    /// <summary>Null: the text is not a cursor.</summary>
     public static ApprovalCursor? Read(string text) =>
         text.Split('_') is [var rank, var at, var id]
         && int.TryParse(rank, NumberStyles.None, CultureInfo.InvariantCulture, out var risk)
@@ -48,7 +48,7 @@ internal sealed record RiskRanks(List<string> Medium, List<string> Low)
         bundle is null ? [] : [.. bundle.JobClasses.Where(topic => topic.Value.Risk == risk).Select(topic => topic.Key)];
 }
 
-/// <summary>An approval in a list, with what the list shows of its job. Most of the payload stays in the store.</summary>
+/// <summary>An approval in a list, with the columns of its job that the list shows.</summary>
 internal sealed record ListedApproval
 {
     private const int ExcerptBytes = 256;
@@ -61,10 +61,12 @@ internal sealed record ListedApproval
     public required string Reason { get; init; }
     public required int Rank { get; init; }
 
-    /// <summary>The first bytes of the payload.</summary>
+    /// <summary>The first bytes of the payload, one more than are shown.</summary>
     public required byte[] Excerpt { get; init; }
 
-    /// <summary>The first characters of the payload, with an ellipsis where it goes on. A character that is cut in two is left out.</summary>
+    /// <summary>
+    /// The first characters of the payload, with an ellipsis if it is longer. A character that was cut in two is left out.
+    /// </summary>
     public string PayloadExcerpt =>
         Excerpt.Length <= ExcerptBytes
             ? Encoding.UTF8.GetString(Excerpt)
@@ -73,11 +75,11 @@ internal sealed record ListedApproval
     public ApprovalCursor Cursor => new(Rank, Approval.CreatedAt, Approval.CorrelationId);
 
     /// <summary>
-    /// One page, in order. The inner query sorts and cuts the page and reads only keys; the rules, the votes and the excerpt of the payload
-    /// are read for the rows of the page only. One statement, so that both parts see the same moment.
+    /// Reads one page in order. The inner query sorts keys and cuts the page; rules, votes and the excerpt of the payload are read for the
+    /// rows of the page only. One statement reads both, so that they show the same moment.
     /// </summary>
     /// <param name="db">The store.</param>
-    /// <param name="query">Which approvals; its limit does not count here.</param>
+    /// <param name="query">Which approvals. Its limit is not used here.</param>
     /// <param name="risks">The risk of each topic.</param>
     /// <param name="limit">Maximum number of rows.</param>
     public static IQueryable<ListedApproval> Page(DispatcherDb db, ApprovalQuery query, RiskRanks risks, int limit) =>
@@ -97,7 +99,7 @@ internal sealed record ListedApproval
             Excerpt = DispatcherDb.Slice(job.Payload, 1, ExcerptBytes + 1),
         };
 
-    /// <summary>The approvals in the state, after the cursor.</summary>
+    /// <summary>Keys of the approvals in the state, after the cursor.</summary>
     private static IQueryable<ListKey> Keys(DispatcherDb db, ApprovalQuery query, RiskRanks risks)
     {
         var (after, medium, low) = (query.After, risks.Medium, risks.Low);
@@ -110,9 +112,10 @@ internal sealed record ListedApproval
                 ApprovalId = approval.CorrelationId,
                 JobId = approval.JobId,
                 CreatedAt = approval.CreatedAt,
-                Rank = low.Contains(job.Topic) ? 2
-                : medium.Contains(job.Topic) ? 1
-                : 0,
+                Rank =
+                    low.Contains(job.Topic) ? 2
+                    : medium.Contains(job.Topic) ? 1
+                    : 0,
             };
         return after == ApprovalCursor.Start
             ? keys
@@ -125,13 +128,15 @@ internal sealed record ListedApproval
             );
     }
 
-    /// <summary>Without risks every rank is 0. Sorting by it all the same would keep the database from reading in the order of the index.</summary>
+    /// <summary>
+    /// Without risks every rank is 0. The order then leaves out the rank, so that the database reads in the order of its index.
+    /// </summary>
     private static IQueryable<ListKey> Ordered(IQueryable<ListKey> keys, RiskRanks risks) =>
         risks.AreEmpty
             ? keys.OrderBy(key => key.CreatedAt).ThenBy(key => key.ApprovalId)
             : keys.OrderBy(key => key.Rank).ThenBy(key => key.CreatedAt).ThenBy(key => key.ApprovalId);
 
-    /// <summary>What the order of the list needs.</summary>
+    /// <summary>The columns that order the list.</summary>
     private sealed record ListKey
     {
         public required Guid ApprovalId { get; init; }
@@ -142,7 +147,7 @@ internal sealed record ListedApproval
 }
 
 /// <summary>
-/// An approval as a list shows it. <c>GET /api/approvals/{id}</c> has the rest: the whole payload, labels, limits and what would run.
+/// An approval in a list. <c>GET /api/approvals/{id}</c> shows the rest: the whole payload, labels, constraints and the handler.
 /// </summary>
 internal sealed record ApprovalSummary
 {
@@ -159,22 +164,22 @@ internal sealed record ApprovalSummary
     public required string Topic { get; init; }
     public required string Principal { get; init; }
 
-    /// <summary>The rules that hold the job, and why.</summary>
+    /// <summary>The rules that hold the job.</summary>
     public required IReadOnlyList<string> Rules { get; init; }
 
     public required string Reason { get; init; }
 
-    /// <summary>How the payload begins, at most 256 bytes of it, for example <c>{"recipe":"web","version":"1.2.3"}</c>.</summary>
+    /// <summary>The beginning of the payload, at most 256 bytes, for example <c>{"recipe":"web","version":"1.2.3"}</c>.</summary>
     public required string PayloadExcerpt { get; init; }
 
     public required string JobHash { get; init; }
     public required string PolicyHash { get; init; }
     public required string ViewHash { get; init; }
 
-    /// <summary>Which votes are missing, in words. Empty: none.</summary>
+    /// <summary>The missing votes in words. Empty: none.</summary>
     public required string Missing { get; init; }
 
-    /// <summary>Why a vote of the caller would not count. Null: it would.</summary>
+    /// <summary>Why a vote of the caller would not count. Null: it would count.</summary>
     public VoteRefusal? WhyNot { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }

@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Approvals;
 
-/// <summary>Measures how many jobs wait for people, and for how long.</summary>
+/// <summary>Measures how many approvals are held, and how long the median and the oldest of them have waited.</summary>
 internal sealed class ApprovalWaitMetrics(
     IDbContextFactory<DispatcherDb> database,
     StoreClock clock,
