@@ -8,21 +8,23 @@ using Dispatcher.Policies;
 
 namespace Dispatcher.Recovery;
 
-/// <summary>What a decision about recovery may look at.</summary>
+/// <summary>The bundle and the time on which a recovery decision depends.</summary>
 internal sealed record RecoveryContext(Bundle? Bundle, long Now, TimeProvider Time)
 {
-    /// <summary>The registry's word on the job's topic. Null: it has none now, and the job is treated as one that must not be repeated.</summary>
+    /// <summary>The registry entry of the job's topic. Null: the topic is not registered now, and the job must not be repeated.</summary>
     public JobClass? ClassOf(Job job) => Bundle?.JobClasses.GetValueOrDefault(job.Topic);
 }
 
-/// <summary>From an attempt that ended, or was lost, to the move that follows. Pure: the same input gives the same move.</summary>
+/// <summary>
+/// Creates the move that follows an attempt that ended, was lost or was not claimed. Pure except for the ids and times of messages.
+/// </summary>
 internal static class RecoveryMoves
 {
     private const int MaxResultBytes = 65_536;
 
     private static readonly TimeSpan ShortPause = TimeSpan.FromSeconds(1);
 
-    /// <summary>The worker told how its attempt ended.</summary>
+    /// <summary>The move that follows an outcome that the worker reported.</summary>
     public static Move Of(Job job, AttemptOutcome outcome, RecoveryContext context) =>
         outcome.Kind switch
         {
@@ -31,7 +33,10 @@ internal static class RecoveryMoves
             OutcomeKind.Returned => Returned(job, context),
         };
 
-    /// <summary>The worker is gone: its lease or its time has run out. Null: leave it, a run that must not be repeated may still report until its end.</summary>
+    /// <summary>
+    /// The move of a run whose lease or time is over: its worker is lost. Null: the topic is not idempotent, and the run may still report
+    /// until its hard end.
+    /// </summary>
     public static Move? Lost(Job job, RecoveryContext context)
     {
         var over = job.RunUntil + Timestamps.Micros(Leases.ReportGrace) <= context.Now;
@@ -43,7 +48,7 @@ internal static class RecoveryMoves
         var fault = new Fault
         {
             Type = FaultCodes.WorkerLost,
-            Message = $"Worker {job.Worker} claimed attempt {job.Attempt} and was not heard of again.",
+            Message = $"Worker {job.Worker} claimed attempt {job.Attempt} and stopped sending heartbeats.",
             Code = FaultCodes.WorkerLost,
         };
         return Failed(
@@ -59,11 +64,17 @@ internal static class RecoveryMoves
         );
     }
 
-    /// <summary>Nobody claimed it: back into its line, at its old place. The attempt was never begun, and costs nothing.</summary>
+    /// <summary>
+    /// The move of an attempt that no worker claimed: the job returns to its old position in the backlog. The attempt never began, so that
+    /// it does not count as a failed attempt.
+    /// </summary>
     public static Move Unclaimed(Job job, RecoveryContext context) =>
         BackToWaiting(job, context.Now, job.ReadyAt, TimelineKinds.Unclaimed, $"no worker of pool {job.Pool} claimed the attempt in time");
 
-    /// <summary>Costs nothing either, but waits as long as a first retry: a worker that gives everything back must not be asked without end.</summary>
+    /// <summary>
+    /// The move of an attempt that its worker returned. It does not count as a failed attempt either, but waits as long as a first retry,
+    /// so that a worker that returns every job is not sent the same job in a tight loop.
+    /// </summary>
     private static Move Returned(Job job, RecoveryContext context)
     {
         var pause = context.ClassOf(job)?.FirstPause ?? ShortPause;
@@ -72,7 +83,7 @@ internal static class RecoveryMoves
             context.Now,
             context.Now + Timestamps.Micros(pause),
             TimelineKinds.Returned,
-            "the worker gave the attempt back before it began"
+            "the worker returned the attempt before it began"
         );
         return move.After.State.IsFinal()
             ? move
@@ -84,13 +95,14 @@ internal static class RecoveryMoves
 
     private static Move BackToWaiting(Job job, long now, long readyAt, string kind, string reason)
     {
+        // The move to approved also releases the approval of the dispatch.
         var state =
             job.CancelRequested ? JobState.Cancelled
-            : job.State == JobState.Dispatched && job.Verdict == Verdict.RequireApproval ? JobState.Approved // which is given back with it
+            : job.State == JobState.Dispatched && job.Verdict == Verdict.RequireApproval ? JobState.Approved
             : job.FailedAttempts > 0 ? JobState.Retrying
             : JobState.Accepted;
 
-        // Until when an approval can be used is on its own row, where the sweep looks.
+        // Due at once: the sweep then reads use_by from the row of the approval.
         var dueAt = state == JobState.Approved ? now : job.NotAfter;
         var after = job with
         {
@@ -103,7 +115,9 @@ internal static class RecoveryMoves
         return new Move(job, after) { Entry = JobEntries.Repaired(kind, after, reason) };
     }
 
-    /// <summary>It only waits for its turn: the sweep need not look at it before a limit.</summary>
+    /// <summary>
+    /// The move of a job that is ready and not dispatched: the sweep next checks it at its not_after or the end of its approval.
+    /// </summary>
     public static Move Postponed(Job job, long? useBy) =>
         new(job, job with { DueAt = job.NotAfter is null || useBy < job.NotAfter ? useBy : job.NotAfter });
 
@@ -116,7 +130,7 @@ internal static class RecoveryMoves
 
     private static Move Faulted(Job job, AttemptOutcome outcome, RecoveryContext context)
     {
-        var fault = Capped(outcome.Fault ?? new Fault { Type = "unknown", Message = "The worker reported a fault without saying which." });
+        var fault = Capped(outcome.Fault ?? new Fault { Type = "unknown", Message = "The worker reported a fault without details." });
         return Failed(
             job,
             fault,
@@ -134,7 +148,7 @@ internal static class RecoveryMoves
         );
     }
 
-    /// <summary>Where a fault leads, whoever told of it.</summary>
+    /// <summary>The move that follows a fault, from a report or a lost worker.</summary>
     private static Move Failed(Job job, Fault fault, RecoveryContext context, Func<Job, string, TimelineEntry> entryOf)
     {
         var decision = RecoveryPolicy.Decide(job, fault, context.ClassOf(job), context.Now);
@@ -206,7 +220,7 @@ internal static class RecoveryMoves
         };
     }
 
-    /// <summary>A result over 64 KiB is replaced by its beginning, marked as such.</summary>
+    /// <summary>Replaces a result over 64 KiB by an object with its size and a preview.</summary>
     private static (byte[]? Result, bool Cut) Capped(JsonElement? result)
     {
         if (result is not { } value)

@@ -61,7 +61,7 @@ public sealed class OutcomeLimitTests
     [InlineData("[{}]")]
     [InlineData("\"{}\"")]
     [InlineData("null")]
-    public void Element_that_is_no_object_is_refused_without_an_exception(string element)
+    public void Element_that_is_not_an_object_is_refused_without_an_exception(string element)
     {
         var (thread, thrown) = (Environment.CurrentManagedThreadId, 0);
         void Count(object? sender, System.Runtime.ExceptionServices.FirstChanceExceptionEventArgs args) =>
