@@ -5,12 +5,15 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.Audit.Sealing;
 
-/// <summary>Where an entry stands: its number, and the hashes it is linked to. Empty hashes: there is nothing before it.</summary>
+/// <summary>
+/// The position of an entry in the history: its number, and the hashes of the seals before it. A hash is empty if there is none.
+/// </summary>
 internal readonly record struct SealPosition(long Seq, byte[] Previous, long JobPrevious, byte[] JobPreviousHash);
 
 /// <summary>
-/// SHA-256 of the tag and of each field with its length before it, so that no byte can move from one field into the next: every column of the entry in the order
-/// of <see cref="Of"/>, then the position. Numbers are big-endian, the job id as in RFC 9562, texts UTF-8.
+/// The hash of a seal: SHA-256 of a tag, every column of the entry in the order of <see cref="Of"/>, and the position. Each field is
+/// preceded by its length, so that no byte can move from one field into the next. Numbers are big-endian, the job id as in RFC 9562, texts
+/// UTF-8.
 /// </summary>
 internal static class SealHash
 {

@@ -3,15 +3,15 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.Audit.Verification;
 
-/// <summary>What a history lacks although every entry is as it was sealed.</summary>
+/// <summary>The gaps that a history can have even if every entry is as it was sealed.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<Gap>))]
 internal enum Gap
 {
-    /// <summary>A dispatch of a job without a line of intake that has a decision.</summary>
+    /// <summary>A dispatch of a job without an intake entry that has a decision.</summary>
     [JsonStringEnumMemberName("dispatch_without_intake")]
     DispatchWithoutIntake,
 
-    /// <summary>A dispatch whose line has no verdict or no policy hash.</summary>
+    /// <summary>A dispatch whose entry has no verdict or no policy hash.</summary>
     [JsonStringEnumMemberName("dispatch_without_decision")]
     DispatchWithoutDecision,
 
@@ -19,69 +19,69 @@ internal enum Gap
     [JsonStringEnumMemberName("high_risk_unapproved")]
     HighRiskUnapproved,
 
-    /// <summary>A claim by another permit than the dispatch gave.</summary>
+    /// <summary>A claim with another permit than the one of the dispatch.</summary>
     [JsonStringEnumMemberName("claim_by_another_permit")]
     ClaimByAnotherPermit,
 
-    /// <summary>An attempt after which another one, or the job's end, came without a line of its end.</summary>
+    /// <summary>An attempt without an entry of its end, although another attempt or the end of the job followed.</summary>
     [JsonStringEnumMemberName("attempt_without_end")]
     AttemptWithoutEnd,
 
-    /// <summary>A job that is at or after dispatch without a line of the dispatch.</summary>
+    /// <summary>A job that is at or after dispatch without an entry of the dispatch.</summary>
     [JsonStringEnumMemberName("state_without_dispatch")]
     StateWithoutDispatch,
 
-    /// <summary>Two lines of one job, or a line and its row, name two job hashes.</summary>
+    /// <summary>Two entries of one job, or an entry and the row, name different job hashes.</summary>
     [JsonStringEnumMemberName("job_hash_differs")]
     JobHashDiffers,
 
-    /// <summary>A job was accepted, held or dispatched under a bundle that was not in force then.</summary>
+    /// <summary>A job was accepted, held or dispatched under a bundle that was not in force at that time.</summary>
     [JsonStringEnumMemberName("policy_not_in_force")]
     PolicyNotInForce,
 
-    /// <summary>Two lines that follow each other tell states between which no transition leads.</summary>
+    /// <summary>Two successive entries record states between which no transition is allowed.</summary>
     [JsonStringEnumMemberName("impossible_transition")]
     ImpossibleTransition,
 
-    /// <summary>A row is not what the timeline says of it.</summary>
+    /// <summary>A row differs from the timeline.</summary>
     [JsonStringEnumMemberName("row_differs")]
     RowDiffers,
 
-    /// <summary>The timeline tells of a row that is not there.</summary>
+    /// <summary>The timeline records a row that is missing.</summary>
     [JsonStringEnumMemberName("row_missing")]
     RowMissing,
 
-    /// <summary>A row of which the timeline tells nothing.</summary>
+    /// <summary>A row that the timeline does not record.</summary>
     [JsonStringEnumMemberName("row_without_entry")]
     RowWithoutEntry,
 }
 
-/// <summary>One thing that is lacking or wrong. The job id of what is of no job is all zero.</summary>
+/// <summary>One gap of the history. The job id is all zero if the gap concerns no job.</summary>
 internal sealed record IncompleteJob(Gap Kind, Guid JobId, long? Seq, int Attempt, string Message)
 {
-    /// <summary>The value that was found. Null: none, or the message says it.</summary>
+    /// <summary>The value that was found. Null: none, or the message states it.</summary>
     public string? Seen { get; init; }
 
-    /// <summary>What the timeline says should be there.</summary>
+    /// <summary>The value that the timeline records.</summary>
     public string? Expected { get; init; }
 }
 
 /// <summary>
-/// Follows each job along the sealed history: every dispatch has both decisions, every high-risk dispatch its approval, every attempt its end. Keeps something
-/// only of jobs that have not ended: a job's line that is not its first (its seal says so) and of which nothing is kept goes on after an end.
+/// Follows each job along the sealed history. Every dispatch needs both decisions, every high-risk dispatch its approval, and every attempt
+/// its end. Only jobs that have not ended are kept in memory: an entry of a job that is not kept, and whose seal names an earlier entry of
+/// that job, comes after the end.
 /// </summary>
 internal sealed class CompletenessCheck
 {
-    /// <summary>So many are listed; all are counted.</summary>
+    /// <summary>Maximum number of listed gaps. All are counted.</summary>
     public const int MaxListed = 100;
 
     private readonly Dictionary<Guid, JobTrail> _open = [];
     private readonly List<IncompleteJob> _list = [];
 
     /// <summary>
-    /// The bundle of the last activation. There is no race to tolerate: an activation holds the policy lock alone until it is committed,
-    /// and whoever decides holds it shared,
-    /// so that ids and commits of both have the same order.
+    /// The bundle of the last activation. The comparison needs no tolerance: an activation holds the policy lock exclusively until it is
+    /// committed, and intake and dispatch hold it shared, so that the ids of their entries have the order of the commits.
     /// </summary>
     private string _inForce = "";
 
@@ -93,14 +93,14 @@ internal sealed class CompletenessCheck
 
     public long HighRisk { get; private set; }
 
-    /// <summary>Jobs that have not ended.</summary>
+    /// <summary>Number of jobs that have not ended.</summary>
     public int Open => _open.Count;
 
     public void Add(long seq, bool isFirstOfJob, TimelineEntry entry)
     {
         var detail = EntryDetail.Of(entry);
 
-        // Lines of the system's own have no job.
+        // Entries of the system itself have no job.
         if (entry.JobId == Guid.Empty)
         {
             _inForce = entry.Kind == TimelineKinds.BundleActivated ? detail.PolicyHash ?? "" : _inForce;
@@ -139,15 +139,15 @@ internal sealed class CompletenessCheck
             trail.JobHash ??= hash;
             if (hash != trail.JobHash)
             {
-                var why = $"\"{entry.Kind}\" names another job hash than the lines before it";
+                var why = $"\"{entry.Kind}\" names another job hash than the entries before it";
                 Add(new IncompleteJob(Gap.JobHashDiffers, entry.JobId, seq, entry.Attempt, why) { Seen = hash, Expected = trail.JobHash });
             }
         }
 
-        var letsIn = entry.Kind is TimelineKinds.Accepted or TimelineKinds.Held or TimelineKinds.Dispatched;
-        if (letsIn && detail.PolicyHash is { } policy && policy != _inForce)
+        var isAllowed = entry.Kind is TimelineKinds.Accepted or TimelineKinds.Held or TimelineKinds.Dispatched;
+        if (isAllowed && detail.PolicyHash is { } policy && policy != _inForce)
         {
-            var why = $"\"{entry.Kind}\" was decided by a bundle that was not in force";
+            var why = $"\"{entry.Kind}\" was evaluated by a bundle that was not in force";
             Add(new IncompleteJob(Gap.PolicyNotInForce, entry.JobId, seq, entry.Attempt, why) { Seen = policy, Expected = _inForce });
         }
     }
@@ -187,7 +187,7 @@ internal sealed class CompletenessCheck
         CheckEnd(trail, seq, entry);
         if (!trail.HasIntake)
         {
-            Report(Gap.DispatchWithoutIntake, seq, entry, $"attempt {entry.Attempt} was dispatched, and no line of intake has a decision");
+            Report(Gap.DispatchWithoutIntake, seq, entry, $"attempt {entry.Attempt} was dispatched, but no intake entry has a decision");
         }
 
         if (!detail.HasDecision)
@@ -196,7 +196,7 @@ internal sealed class CompletenessCheck
                 Gap.DispatchWithoutDecision,
                 seq,
                 entry,
-                $"attempt {entry.Attempt} was dispatched, and the line has no verdict or no policy hash"
+                $"attempt {entry.Attempt} was dispatched, but the entry has no verdict or no policy hash"
             );
         }
 
@@ -208,7 +208,12 @@ internal sealed class CompletenessCheck
         HighRisk++;
         if (trail.Approvals.Dispatched(detail) is { } why)
         {
-            Report(Gap.HighRiskUnapproved, seq, entry, $"attempt {entry.Attempt} needed an approval and was dispatched without: {why}");
+            Report(
+                Gap.HighRiskUnapproved,
+                seq,
+                entry,
+                $"attempt {entry.Attempt} required an approval and was dispatched without one: {why}"
+            );
         }
     }
 
@@ -216,7 +221,7 @@ internal sealed class CompletenessCheck
     {
         if (detail.PermitId != trail.Permit)
         {
-            var why = $"attempt {entry.Attempt} was claimed by another permit than its dispatch gave";
+            var why = $"attempt {entry.Attempt} was claimed with another permit than that of its dispatch";
             Add(
                 new IncompleteJob(Gap.ClaimByAnotherPermit, entry.JobId, seq, entry.Attempt, why)
                 {
@@ -231,11 +236,11 @@ internal sealed class CompletenessCheck
     {
         if (trail.OpenAttempt > 0)
         {
-            Report(Gap.AttemptWithoutEnd, seq, entry, $"attempt {trail.OpenAttempt} has no end, and \"{entry.Kind}\" came after it");
+            Report(Gap.AttemptWithoutEnd, seq, entry, $"attempt {trail.OpenAttempt} has no end, but \"{entry.Kind}\" follows it");
         }
     }
 
-    /// <summary>A line that came too late tells a state and ends nothing.</summary>
+    /// <summary>Whether the entry ends the job. A late outcome names a state too, but ends nothing.</summary>
     private static bool HasEnded(string kind, EntryDetail detail) =>
         kind is TimelineKinds.Denied or TimelineKinds.Expired or TimelineKinds.Cancelled or TimelineKinds.Rejected
         || (TimelineKinds.Ends.Contains(kind) && detail.IsEnd);
@@ -249,13 +254,13 @@ internal sealed class CompletenessCheck
 
         public bool HasIntake { get; init; }
 
-        /// <summary>As the first line that names one says.</summary>
+        /// <summary>The job hash of the first entry that names one.</summary>
         public string? JobHash { get; set; }
 
         /// <summary>The permit of the last dispatch.</summary>
         public string? Permit { get; set; }
 
-        /// <summary>0: none is under way.</summary>
+        /// <summary>The attempt that has not ended. 0: none.</summary>
         public int OpenAttempt { get; set; }
 
         public ApprovalTrail Approvals => _approvals ??= new ApprovalTrail();
