@@ -2,9 +2,10 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Dispatcher.Base;
+using Dispatcher.CommandLine;
 using Dispatcher.CommandLine.Demo;
 
-namespace Dispatcher.CommandLine;
+namespace Dispatcher;
 
 /// <summary>The tree of verbs of the program <c>dispatcher</c>, and how one call of it runs.</summary>
 internal static class RootCommandLine
