@@ -21,7 +21,7 @@ public sealed record HeartbeatRequest
     public required IReadOnlyList<Run> Runs { get; init; }
 
     /// <summary>
-    /// What the instance can do. Null: unchanged. A heartbeat without a registration does not keep the registration
+    /// The registration of the instance. Null: unchanged. A heartbeat without a registration does not keep the registration
     /// alive.
     /// </summary>
     [JsonPropertyName("registration")]

@@ -94,7 +94,7 @@ public enum OutcomeKind
     Returned,
 }
 
-/// <summary>What went wrong in an attempt.</summary>
+/// <summary>The failure of an attempt.</summary>
 public sealed record Fault
 {
     /// <summary>The class that the handler states: <c>transient</c> or <c>terminal</c>. Null: not stated.</summary>
@@ -106,7 +106,7 @@ public sealed record Fault
     [JsonPropertyName("type")]
     public required string Type { get; init; }
 
-    /// <summary>What happened, for people, at most 4,096 characters.</summary>
+    /// <summary>A description of the failure for people, at most 4,096 characters.</summary>
     [JsonPropertyName("message")]
     public required string Message { get; init; }
 

@@ -40,7 +40,7 @@ public sealed record InputError
     [JsonPropertyName("where")]
     public required string Where { get; init; }
 
-    /// <summary>What is wrong, with the value that was seen (cut to 64 characters) and the values that are allowed.</summary>
+    /// <summary>A description of the error, with the value that was seen (cut to 64 characters) and the values that are allowed.</summary>
     [JsonPropertyName("message")]
     public required string Message { get; init; }
 

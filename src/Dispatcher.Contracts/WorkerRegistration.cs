@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace Dispatcher.Contracts;
 
 /// <summary>
-/// What a worker instance can do. It is sent with the first heartbeat and then at least every 5 s. The server
+/// Pool, topics and capacity of a worker instance. It is sent with the first heartbeat and then at least every 5 s. The server
 /// dispatches to a pool only as much as its registered instances can run.
 /// </summary>
 public sealed record WorkerRegistration

@@ -28,7 +28,7 @@ internal static class SampleMessages
     {
         Class = "transient",
         Type = "System.IO.IOException",
-        Message = "The disk is away.",
+        Message = "The disk is full.",
         Code = "exit:1",
         RetryAfterMs = 500,
     };
@@ -125,7 +125,7 @@ internal static class SampleMessages
                 Attempt = 2,
                 At = At,
                 PolicyHash = Hash,
-                Reason = "The disk is away.",
+                Reason = "The disk is full.",
                 FaultClass = "transient",
             }
         );

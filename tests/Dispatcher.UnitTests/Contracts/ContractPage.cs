@@ -75,7 +75,9 @@ internal sealed partial class ContractPage
             .FirstOrDefault("");
 
     private string Row(PropertyInfo property) =>
-        $"| `{Name(property)}` | {TypeOf(property.PropertyType)} | {(property.IsDefined(typeof(RequiredMemberAttribute)) ? "yes" : "no")} | {Text($"P:{property.DeclaringType!.FullName}.{property.Name}")} |";
+        $"| `{Name(property)}` | {TypeOf(property.PropertyType)} | "
+        + $"{(property.IsDefined(typeof(RequiredMemberAttribute)) ? "yes" : "no")} | "
+        + $"{Text($"P:{property.DeclaringType!.FullName}.{property.Name}")} |";
 
     private string Values(Type type) =>
         $"""
