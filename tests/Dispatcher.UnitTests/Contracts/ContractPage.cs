@@ -56,7 +56,7 @@ internal sealed partial class ContractPage
         $"""
             ### {type.Name}
 
-            {Text($"T:{type.FullName}")}
+            {Sentences(type)}
 
             | field | type | required | meaning |
             |---|---|---|---|
@@ -83,7 +83,7 @@ internal sealed partial class ContractPage
         $"""
             ### {type.Name}
 
-            {Text($"T:{type.FullName}")}
+            {Sentences(type)}
 
             | value | meaning |
             |---|---|
@@ -119,6 +119,9 @@ internal sealed partial class ContractPage
     private static string Name(MemberInfo member) =>
         member.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name
         ?? member.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()!.Name;
+
+    /// <summary>The text of a type, one sentence on a line.</summary>
+    private string Sentences(Type type) => Text($"T:{type.FullName}").Replace(". ", ".\n", StringComparison.Ordinal);
 
     private string Text(string member) =>
         Spaces()
