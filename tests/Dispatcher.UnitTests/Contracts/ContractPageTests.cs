@@ -1,10 +1,10 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
+using Dispatcher.Broker;
 using Dispatcher.Contracts;
-using Dispatcher.Judging;
+using Dispatcher.Enforcement;
+using Dispatcher.Jobs;
 using Dispatcher.Policies;
-using Dispatcher.Recovering;
-using Dispatcher.Topology;
 
 namespace Dispatcher.UnitTests.Contracts;
 
