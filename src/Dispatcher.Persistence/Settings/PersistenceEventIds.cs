@@ -1,6 +1,6 @@
-namespace Dispatcher.Persistence;
+namespace Dispatcher.Persistence.Settings;
 
-/// <summary>Event ids of the library's log, 7000 to 7999. An id is never reused.</summary>
+/// <summary>Event ids of the log lines of this library, 7000 to 7999. An id is never reused.</summary>
 internal static class PersistenceEventIds
 {
     public const int LateSend = 7000;
