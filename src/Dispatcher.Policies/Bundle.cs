@@ -1,7 +1,9 @@
 using System.Collections.Frozen;
 using Dispatcher.Policies.Evaluating;
 using Dispatcher.Policies.Explaining;
+using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies;
 
@@ -111,13 +113,13 @@ public sealed class Bundle
     {
         try
         {
-            return _evaluator.Explain(job, now);
+            return Explainer.Of(_evaluator, job, now);
         }
 #pragma warning disable CA1031 // As above: whoever asks why a job was denied must be told that it was this.
         catch (Exception error)
 #pragma warning restore CA1031
         {
-            return Account.OfRefusal(Failed(error), job?.Labels ?? FrozenDictionary<string, string>.Empty, job?.RiskTags ?? []);
+            return Explainer.OfRefusal(Failed(error), job?.Labels ?? FrozenDictionary<string, string>.Empty, job?.RiskTags ?? []);
         }
     }
 

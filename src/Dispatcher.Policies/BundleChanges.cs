@@ -1,5 +1,8 @@
+using Dispatcher.Policies.Explaining;
+using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Linting;
 using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies;
 

@@ -1,3 +1,4 @@
+using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Linting;
 using Dispatcher.Policies.Loading;
 using Dispatcher.Policies.Testing;

@@ -1,25 +1,8 @@
+using Dispatcher.Policies.Files;
+
 namespace Dispatcher.Policies;
 
 /// <summary>What became of loading a bundle: the whole bundle and no errors, or no bundle and every error found.</summary>
 /// <param name="Bundle">Null when there is at least one error.</param>
 /// <param name="Errors">Every error of every file, in the order of the files.</param>
 public sealed record BundleLoad(Bundle? Bundle, IReadOnlyList<BundleError> Errors);
-
-/// <summary>One thing that is wrong with a bundle.</summary>
-public sealed record BundleError
-{
-    /// <summary>File and line, for example <c>rules/prod.yaml:14</c>; only the file when the whole of it is meant.</summary>
-    public required string Where { get; init; }
-
-    /// <summary>The kind of error, one of <see cref="BundleErrorCodes"/>, for example <c>unknown_key</c>.</summary>
-    public required string Code { get; init; }
-
-    /// <summary>What was seen, and what is allowed.</summary>
-    public required string Message { get; init; }
-
-    /// <summary>What to do about it.</summary>
-    public required string Fix { get; init; }
-
-    /// <summary>The error on one line: <c>rules/prod.yaml:14: unknown_key: … Fix: …</c></summary>
-    public override string ToString() => $"{Where}: {Code}: {Message} Fix: {Fix}";
-}

@@ -1,5 +1,7 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Model;
 using Dispatcher.Policies.Testing;
 
 namespace Dispatcher.Policies;
@@ -64,10 +66,10 @@ public static class PolicyTest
             return new CaseRun(
                 test,
                 decision,
-                Expected.Differences(test.Expect, decision),
+                CaseComparison.Differences(test.Expect, decision),
                 evaluator
                     .DecideWithoutEach(test.Job, at)
-                    .Where(without => Expected.Differences(test.Expect, without.Value).Count > 0)
+                    .Where(without => CaseComparison.Differences(test.Expect, without.Value).Count > 0)
                     .Select(without => without.Key)
                     .ToHashSet()
             );

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Benchmarks;
 

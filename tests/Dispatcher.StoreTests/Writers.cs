@@ -10,6 +10,7 @@ using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Keys;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using Dispatcher.Recovering;
 using Dispatcher.Relaying;
 using Dispatcher.StoreTests.Databases;

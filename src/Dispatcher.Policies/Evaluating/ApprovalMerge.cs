@@ -1,3 +1,5 @@
+using Dispatcher.Policies.Model;
+
 namespace Dispatcher.Policies.Evaluating;
 
 /// <summary>Merges approval requirements to the tightest.</summary>

@@ -1,4 +1,6 @@
 using Dispatcher.Contracts;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Evaluating;
 
@@ -7,7 +9,7 @@ internal static class Basis
 {
     public static string Hash(CompiledTopic? topic, IReadOnlyList<Rule> matched, Constraints? constraints, ApprovalRequirement? approval)
     {
-        using Canonical hash = new("dispatcher/basis/v2");
+        using CanonicalHash hash = new("dispatcher/basis/v2");
         hash.Add(topic?.ContentHash ?? []);
         hash.Add((long)matched.Count);
         foreach (var rule in matched)
@@ -23,7 +25,7 @@ internal static class Basis
         return hash.FinishHex();
     }
 
-    private static void AddTo(Canonical hash, ApprovalRequirement? approval)
+    private static void AddTo(CanonicalHash hash, ApprovalRequirement? approval)
     {
         hash.Add(approval?.DecideWithin.Ticks);
         hash.Add(approval?.UseWithin.Ticks);

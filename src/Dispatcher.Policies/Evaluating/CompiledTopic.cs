@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Dispatcher.Policies.Model;
 using Dispatcher.Policies.Schemas;
 
 namespace Dispatcher.Policies.Evaluating;

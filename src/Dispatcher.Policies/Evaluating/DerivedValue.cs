@@ -1,27 +1,13 @@
 using System.Globalization;
 using System.Text.Json;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Evaluating;
 
 /// <summary>Reads a label's value from the payload.</summary>
 internal static class DerivedValue
 {
-    // A key twice could mean one thing here and another to the worker, so such a payload has no value at all.
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
-
-    /// <summary>The payload, or null when it is no JSON.</summary>
-    public static JsonDocument? Parse(ReadOnlyMemory<byte> payload)
-    {
-        try
-        {
-            return JsonDocument.Parse(payload, Strict);
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
-    }
-
     /// <summary>The value of the first row that fits, else the default. Null: the path is missing or of another type, its text has no such part, or nothing fits.</summary>
     public static string? Of(JsonElement payload, Derivation derivation)
     {

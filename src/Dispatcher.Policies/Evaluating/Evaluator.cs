@@ -1,9 +1,8 @@
 using System.Collections.Frozen;
 using System.Runtime.InteropServices;
 using Dispatcher.Contracts;
-using Dispatcher.Policies.Explaining;
-using Dispatcher.Policies.Loading;
-using Dispatcher.Policies.Schemas;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Evaluating;
 
@@ -13,6 +12,8 @@ namespace Dispatcher.Policies.Evaluating;
 /// </summary>
 internal sealed class Evaluator
 {
+    private const int ErrorsInDetail = 3;
+
     private readonly FrozenDictionary<string, CompiledTopic> _topics;
     private readonly Rule[] _rules;
     private readonly string _policyHash;
@@ -44,37 +45,16 @@ internal sealed class Evaluator
             ];
     }
 
+    /// <summary>All rules, by id.</summary>
+    public IReadOnlyList<Rule> Rules => _rules;
+
+    /// <summary>The registered topic of a job. Null: the topic is unknown.</summary>
+    public CompiledTopic? TopicOf(JobFacts job) => _topics.GetValueOrDefault(job.Topic);
+
     public Decision Decide(JobFacts job, DateTimeOffset now) => Decide(job, now, everyRule: false);
 
-    /// <summary>As <see cref="Bundle.Decide"/>, but every rule is tested: what the index is measured and tested against.</summary>
+    /// <summary>As <see cref="Decide(JobFacts, DateTimeOffset)"/>, but tests every rule: the index is measured and tested against it.</summary>
     public Decision DecideByScan(JobFacts job, DateTimeOffset now) => Decide(job, now, everyRule: true);
-
-    /// <summary>Decides, and tells how each rule took part.</summary>
-    public Explanation Explain(JobFacts job, DateTimeOffset now)
-    {
-        var decision = Decide(job, now);
-        if (!_topics.TryGetValue(job.Topic, out var topic))
-        {
-            return Account.OfRefusal(decision, job.Labels, job.RiskTags);
-        }
-
-        var facts = Scratch.OfThread.Facts;
-        var isRefused = Check(topic, job, facts) is not null;
-        IReadOnlyList<string> tags = [.. job.RiskTags.Union(topic.JobClass.Tags, StringComparer.Ordinal).Order(StringComparer.Ordinal)];
-        return isRefused
-            ? Account.OfRefusal(decision, facts.Labels(), tags)
-            : new Explanation
-            {
-                Decision = decision,
-                Labels = facts.Labels(),
-                Tags = tags,
-                Rules = [.. _rules.Select(rule => Account.Of(rule, facts, now))],
-                Merge = Account.OfMerge(
-                    decision,
-                    [.. _rules.Where(rule => decision.MatchedRules.Contains(rule.Id, StringComparer.Ordinal))]
-                ),
-            };
-    }
 
     /// <summary>For each rule that matches, by id: what would be decided if it were not there.</summary>
     public IReadOnlyDictionary<string, Decision> DecideWithoutEach(JobFacts job, DateTimeOffset now)
@@ -126,19 +106,34 @@ internal sealed class Evaluator
     private string Hint(string topic) =>
         Nearest.To(topic, [.. _topics.Keys.Order(StringComparer.Ordinal)]) is { } nearest ? $"; did you mean {nearest}?" : "";
 
+    /// <summary>
+    /// Checks the payload and the labels against the registry and sets <paramref name="facts"/> to what the rules may see. Answers the denial, or null.
+    /// </summary>
     // :: Step 1
-    private Decision? Check(CompiledTopic topic, JobFacts job, Facts facts)
+    public Decision? Check(CompiledTopic topic, JobFacts job, Facts facts)
     {
         facts.Fill(job, topic);
         if (topic.Schema?.Check(job.Payload) is { Count: > 0 } errors)
         {
-            return PayloadSchema.Denied(topic, errors, _policyHash);
+            return PayloadDenied(topic, errors);
         }
 
         return LabelCheck.Apply(topic, job, facts) is { } fault
             ? new Combining(topic, [], _policyHash).Denied(fault.Code, [], fault.Detail)
             : null;
     }
+
+    private Decision PayloadDenied(CompiledTopic topic, IReadOnlyList<PayloadError> errors) =>
+        Decision.Denied(ReasonCodes.PayloadInvalid, _policyHash) with
+        {
+            Detail = string.Join(
+                " ",
+                errors.Take(ErrorsInDetail).Select(error => $"{(error.Path.Length == 0 ? "payload" : error.Path)}: {error.Message}")
+            ),
+            PayloadErrors = errors,
+            BasisHash = Basis.Hash(topic, [], null, null),
+            JobClass = topic.JobClass,
+        };
 
     // :: Step 2
     private void FindCandidates(CompiledTopic topic, Scratch scratch, bool everyRule)

@@ -1,3 +1,5 @@
+using Dispatcher.Policies.Model;
+
 namespace Dispatcher.Policies.Evaluating;
 
 /// <summary>What is tested: the job's facts after the registry has had its say on labels and tags. Filled anew for each job.</summary>

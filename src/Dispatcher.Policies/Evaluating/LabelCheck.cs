@@ -1,5 +1,7 @@
 using System.Text.Json;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Schemas;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Evaluating;
 
@@ -12,7 +14,7 @@ internal static class LabelCheck
     /// <summary>Changes <paramref name="facts"/> to what the rules may see. Answers the first fault by label name, or null.</summary>
     public static LabelFault? Apply(CompiledTopic topic, JobFacts job, Facts facts)
     {
-        using var payload = topic.HasDerivedLabels ? DerivedValue.Parse(job.Payload) : null;
+        using var payload = topic.HasDerivedLabels ? PayloadJson.Parse(job.Payload) : null;
         foreach (var label in topic.Labels)
         {
             if ((Derive(label, job, payload, facts) ?? Check(label, facts.Value(label.Slot), job)) is { } fault)

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Dispatcher.Contracts;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Evaluating;
 

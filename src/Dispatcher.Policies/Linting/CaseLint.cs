@@ -1,5 +1,5 @@
 using Dispatcher.Contracts;
-using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
 using Dispatcher.Policies.Testing;
 
 namespace Dispatcher.Policies.Linting;
@@ -30,8 +30,8 @@ internal sealed class CaseLint(LintedBundle bundle, IReadOnlyList<PolicyCase> ca
             findings.Warning(
                 test.Where,
                 LintCodes.UnregisteredTopic,
-                $"case '{test.Name}' expects {VerdictNames.Of(test.Expect.Verdict)} for topic {topic}, which is not in topics.yaml, so that it is denied; allowed: {Names.Some([.. bundle.Topics.Select(registered => registered.Name)])}.",
-                Names.Fix(topic, [.. bundle.Topics.Select(registered => registered.Name)], "register the topic, or expect DENY.")
+                $"case '{test.Name}' expects {VerdictNames.Of(test.Expect.Verdict)} for topic {topic}, which is not in topics.yaml, so that it is denied; allowed: {NameList.Some([.. bundle.Topics.Select(registered => registered.Name)])}.",
+                NameList.Fix(topic, [.. bundle.Topics.Select(registered => registered.Name)], "register the topic, or expect DENY.")
             );
         }
     }
@@ -44,8 +44,8 @@ internal sealed class CaseLint(LintedBundle bundle, IReadOnlyList<PolicyCase> ca
             findings.Warning(
                 test.Where,
                 LintCodes.UnknownRule,
-                $"case '{test.Name}' expects rule '{rule}', which is not in rules/; allowed: {Names.Some(known)}.",
-                Names.Fix(rule, known, "correct the id, or remove it.")
+                $"case '{test.Name}' expects rule '{rule}', which is not in rules/; allowed: {NameList.Some(known)}.",
+                NameList.Fix(rule, known, "correct the id, or remove it.")
             );
         }
     }

@@ -1,4 +1,4 @@
-using System.Globalization;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Linting;
 
@@ -51,23 +51,8 @@ internal sealed class FindingList(Func<JobFacts, JobFacts?> submittable)
         [
             .. _findings
                 .DistinctBy(finding => (finding.Where, finding.Code, finding.Message))
-                .OrderBy(finding => Place.Of(finding.Where))
+                .OrderBy(finding => SourceLine.Of(finding.Where))
                 .ThenBy(finding => finding.Code, StringComparer.Ordinal)
                 .ThenBy(finding => finding.Message, StringComparer.Ordinal),
         ];
-}
-
-/// <summary>A place that can be compared: files by name, lines by number.</summary>
-internal readonly record struct Place(string File, int Line) : IComparable<Place>
-{
-    public static Place Of(string where)
-    {
-        var colon = where.LastIndexOf(':');
-        return colon >= 0 && int.TryParse(where.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var line)
-            ? new Place(where[..colon], line)
-            : new Place(where, 0);
-    }
-
-    public int CompareTo(Place other) =>
-        string.CompareOrdinal(File, other.File) is var byFile and not 0 ? byFile : Line.CompareTo(other.Line);
 }

@@ -1,4 +1,5 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Linting;
 
@@ -168,7 +169,7 @@ internal sealed class JobSpace
                         StringComparer.Ordinal
                     )
                     .OrderBy(choice => tested.Count > 0 && choice.Elements is null)
-                    .Select<Choice, Action<Draft>>(choice => draft => draft.Payload.Add(choice))
+                    .Select<PayloadChoice, Action<Draft>>(choice => draft => draft.Payload.Add(choice))
             );
         }
     }
@@ -190,7 +191,7 @@ internal sealed class JobSpace
 
         public List<string> Tags { get; } = [];
 
-        public List<Choice> Payload { get; } = [];
+        public List<PayloadChoice> Payload { get; } = [];
 
         public string? Workflow { get; set; }
 

@@ -1,6 +1,6 @@
 using Dispatcher.Contracts;
 using Dispatcher.Policies.Evaluating;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Linting;
 
@@ -36,7 +36,7 @@ internal sealed class LintedBundle
     {
         Content = content;
         Now = now;
-        Rules = [.. content.Rules.OrderBy(rule => Place.Of(rule.Where)).Select((rule, number) => rule with { Number = number })];
+        Rules = [.. content.Rules.OrderBy(rule => SourceLine.Of(rule.Where)).Select((rule, number) => rule with { Number = number })];
         Live = [.. Rules.Where(rule => rule.IsCertain && !IsExpired(rule))];
         _fresh = Live.SelectMany(Leaves.Of)
             .Select(leaf => leaf.Test)

@@ -1,4 +1,5 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Linting;
 
@@ -35,13 +36,13 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
     private void Report(Action<string, string, string, string, JobFacts?> report, string where, TopicPattern topic)
     {
         List<string> known = [.. bundle.Topics.Select(registered => registered.Name)];
-        var fix = Names.Fix(topic.Text, known, "register the topic in topics.yaml, or correct the name.");
+        var fix = NameList.Fix(topic.Text, known, "register the topic in topics.yaml, or correct the name.");
         if (topic.IsExact)
         {
             report(
                 where,
                 LintCodes.UnregisteredTopic,
-                $"topic {topic.Text} is not in topics.yaml; allowed: {Names.Some(known)}.",
+                $"topic {topic.Text} is not in topics.yaml; allowed: {NameList.Some(known)}.",
                 fix,
                 null
             );
@@ -51,7 +52,7 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
             report(
                 where,
                 LintCodes.TopicFitsNothing,
-                $"topic {topic.Text} fits no topic of topics.yaml; allowed: a pattern that fits one of {Names.Some(known)}.",
+                $"topic {topic.Text} fits no topic of topics.yaml; allowed: a pattern that fits one of {NameList.Some(known)}.",
                 fix,
                 null
             );
@@ -88,7 +89,7 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
             findings.Error(
                 rule.Where,
                 LintCodes.NeverMatches,
-                $"{rule.Id} matches no job: {rule.Match.Wanted} cannot be under the registry on {Names.Some([.. bundle.TopicsOf(rule).Select(topic => topic.Name)])}; allowed: a match that some job has.",
+                $"{rule.Id} matches no job: {rule.Match.Wanted} cannot be under the registry on {NameList.Some([.. bundle.TopicsOf(rule).Select(topic => topic.Name)])}; allowed: a match that some job has.",
                 "correct the match, or remove the rule."
             );
         }
@@ -123,10 +124,10 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
             report(
                 test.Where,
                 isListed ? LintCodes.ValueNeverDerived : LintCodes.UnknownValue,
-                $"label {label} {(isListed ? "never gets the value" : "cannot be")} '{value}'{(isFatal ? $", so that {rule.Id} matches no job" : "")}; allowed: {(known.Count == 0 ? "what topics.yaml says there" : Names.Some(known))}.",
+                $"label {label} {(isListed ? "never gets the value" : "cannot be")} '{value}'{(isFatal ? $", so that {rule.Id} matches no job" : "")}; allowed: {(known.Count == 0 ? "what topics.yaml says there" : NameList.Some(known))}.",
                 isListed
                     ? "add a row for it to the label's table, or remove the value."
-                    : Names.Fix(value, known, "add it to the label's values in topics.yaml, or remove it."),
+                    : NameList.Fix(value, known, "add it to the label's values in topics.yaml, or remove it."),
                 null
             );
         }
@@ -153,8 +154,8 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
         findings.Warning(
             test.Where,
             LintCodes.UnregisteredLabel,
-            $"label {label} is not registered for {Names.Some([.. topics.Select(topic => topic.Name)])}, so it is whatever a producer says; registered: {Names.Some(known)}.",
-            Names.Fix(label, known, "register it in topics.yaml, or correct the name.")
+            $"label {label} is not registered for {NameList.Some([.. topics.Select(topic => topic.Name)])}, so it is whatever a producer says; registered: {NameList.Some(known)}.",
+            NameList.Fix(label, known, "register it in topics.yaml, or correct the name.")
         );
         return true;
     }
@@ -174,8 +175,8 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
             findings.Warning(
                 test.Where,
                 LintCodes.UnregisteredTag,
-                $"risk tag {tag} is under 'tags' of none of the rule's topics, so it is never known to be absent; registered: {Names.Some(known)}.",
-                Names.Fix(tag, known, "add it to 'tags' in topics.yaml, or correct the name.")
+                $"risk tag {tag} is under 'tags' of none of the rule's topics, so it is never known to be absent; registered: {NameList.Some(known)}.",
+                NameList.Fix(tag, known, "add it to 'tags' in topics.yaml, or correct the name.")
             );
         }
     }

@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Schemas;
 
 namespace Dispatcher.Policies.Linting;
 
@@ -21,7 +23,7 @@ internal sealed class PayloadChoices
         [
             .. Candidates(labels)
                 .Prepend(null)
-                .Select(elements => new Choice(path, elements, IsText(elements), Values(elements)))
+                .Select(elements => new PayloadChoice(path, elements, IsText(elements), Values(elements)))
                 .Where(choice => labels.Zip(choice.Values).All(pair => IsAllowed(pair.First.Spec, pair.Second)))
                 .DistinctBy(
                     choice => string.Join('\n', choice.Values.Select(value => value is null ? "-" : "+" + value)),
@@ -36,7 +38,7 @@ internal sealed class PayloadChoices
     public IReadOnlyList<RegisteredLabel> Labels { get; }
 
     /// <summary>One for each set of values that the registry lets through.</summary>
-    public IReadOnlyList<Choice> Choices { get; }
+    public IReadOnlyList<PayloadChoice> Choices { get; }
 
     /// <summary>False: several labels look at different parts of the value, so that there are sets of values that no choice has.</summary>
     public bool IsExact =>
@@ -60,7 +62,7 @@ internal sealed class PayloadChoices
         return Choices.Select(choice => choice.Values[index]).OfType<string>();
     }
 
-    public static byte[] Payload(IReadOnlyList<Choice> choices)
+    public static byte[] Payload(IReadOnlyList<PayloadChoice> choices)
     {
         if (choices.All(choice => choice.Elements is null))
         {
@@ -167,7 +169,7 @@ internal sealed class PayloadChoices
 
     private IReadOnlyList<string?> Values(IReadOnlyList<string>? elements)
     {
-        using var payload = DerivedValue.Parse(Payload([new Choice(Path, elements, IsText(elements), [])]));
+        using var payload = PayloadJson.Parse(Payload([new PayloadChoice(Path, elements, IsText(elements), [])]));
         return [.. Labels.Select(label => payload is null ? null : DerivedValue.Of(payload.RootElement, label.Spec.Derive!))];
     }
 
@@ -180,4 +182,4 @@ internal sealed class PayloadChoices
 /// <param name="Elements">Null: nothing is there.</param>
 /// <param name="IsText">Whether the one element is a text and not a list.</param>
 /// <param name="Values">By the order of the labels; null for an absent one.</param>
-internal sealed record Choice(string Path, IReadOnlyList<string>? Elements, bool IsText, IReadOnlyList<string?> Values);
+internal sealed record PayloadChoice(string Path, IReadOnlyList<string>? Elements, bool IsText, IReadOnlyList<string?> Values);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Dispatcher.Contracts;
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Linting;
 

@@ -1,4 +1,6 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Schemas;
 
 namespace Dispatcher.Policies.Linting;
 
@@ -28,8 +30,8 @@ internal sealed class TopicSubject(CompiledTopic compiled)
     /// <summary>Whether the labels that are derived from two payloads are the same.</summary>
     public bool HasSameLabels(ReadOnlyMemory<byte> a, ReadOnlyMemory<byte> b)
     {
-        using var one = DerivedValue.Parse(a);
-        using var two = DerivedValue.Parse(b);
+        using var one = PayloadJson.Parse(a);
+        using var two = PayloadJson.Parse(b);
         return one is not null
             && two is not null
             && Labels

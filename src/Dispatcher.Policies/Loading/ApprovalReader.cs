@@ -1,4 +1,5 @@
-using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Loading;
 

@@ -1,17 +1,8 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Schemas;
 
 namespace Dispatcher.Policies.Loading;
-
-/// <summary>What the files say, ready to be used if there was no error.</summary>
-internal sealed record BundleContent(IReadOnlyList<CompiledTopic> Topics, IReadOnlyList<Pool> Pools, IReadOnlyList<Rule> Rules, Slots Slots)
-{
-    /// <inheritdoc cref="RulesReader.Lost"/>
-    public IReadOnlyList<TopicPattern> LostRules { get; init; } = [];
-
-    /// <inheritdoc cref="TopicsReader.UnreadTopics"/>
-    public IReadOnlyList<string> UnreadTopics { get; init; } = [];
-}
 
 /// <summary>Reads all files of a bundle.</summary>
 internal static class BundleReader

@@ -1,3 +1,6 @@
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
+
 namespace Dispatcher.Policies.Loading;
 
 /// <summary>Reads the <c>faults</c> of a topic: which may pass, which come again.</summary>
@@ -5,7 +8,7 @@ internal static class FaultReader
 {
     public static FaultTable Read(YamlNode? node, ErrorList errors)
     {
-        if (node is null || Fields.Of(node, "faults", errors, KeyHints.Faults) is not { } fields)
+        if (node is null || Fields.Of(node, "faults", errors, KeyHints.FaultsKeys) is not { } fields)
         {
             return FaultTable.Empty;
         }

@@ -1,3 +1,6 @@
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
+
 namespace Dispatcher.Policies.Loading;
 
 /// <summary>Reads a topic's <c>labels</c>.</summary>
@@ -71,7 +74,7 @@ internal static class LabelReader
 
     private static Derivation? ReadDerivation(YamlNode node, IReadOnlyList<string>? values, ErrorList errors)
     {
-        if (Fields.Of(node, "derive", errors, KeyHints.Derive) is not { } fields)
+        if (Fields.Of(node, "derive", errors, KeyHints.DeriveKeys) is not { } fields)
         {
             return null;
         }

@@ -1,4 +1,5 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Files;
 
 namespace Dispatcher.Policies.Loading;
 
@@ -8,7 +9,7 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
     /// <summary>All conditions, and the topics that the match is for; null: all.</summary>
     public (AllOf Conditions, TopicPattern? Topic) Read(YamlNode node, string what)
     {
-        if (Fields.Of(node, what, errors, KeyHints.Match) is not { } fields)
+        if (Fields.Of(node, what, errors, KeyHints.MatchKeys) is not { } fields)
         {
             return (new AllOf([]) { Where = node.Where }, null);
         }
@@ -49,7 +50,7 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
 
     private TopicPattern? ReadTopic(Fields match) =>
         match.Get("topic") is { } topic
-        && Scalars.Text(topic, "topic", Patterns.TopicPattern(), Patterns.TopicPatternWords, errors) is { } pattern
+        && Scalars.Text(topic, "topic", Patterns.TopicPatternText(), Patterns.TopicPatternWords, errors) is { } pattern
             ? new TopicPattern(pattern)
             : null;
 

@@ -1,6 +1,9 @@
 using System.Collections.Frozen;
 using Dispatcher.Contracts;
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Loading;
 
@@ -48,7 +51,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
     private void ReadRule(YamlNode node)
     {
         var before = errors.Count;
-        if (Fields.Of(node, "a rule", errors, KeyHints.Rule) is not { } fields)
+        if (Fields.Of(node, "a rule", errors, KeyHints.RuleKeys) is not { } fields)
         {
             Lose(node);
             return;
@@ -93,7 +96,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
     private static FrozenSet<string> BrokenOf(YamlNode node, Fields fields, TopicPattern? topic)
     {
         var broken = fields.Broken;
-        var isOutside = node.Entries.Any(entry => KeyHints.Match.Contains(entry.Key.Text, StringComparer.Ordinal));
+        var isOutside = node.Entries.Any(entry => KeyHints.MatchKeys.Contains(entry.Key.Text, StringComparer.Ordinal));
         return !isOutside && !broken.Contains("match") ? broken : [.. broken, "match", .. topic is null ? (string[])["topic"] : []];
     }
 
@@ -128,7 +131,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
 
     private (DateTimeOffset? From, DateTimeOffset? Until) ReadEffective(Fields fields)
     {
-        if (fields.Get("effective") is not { } node || Fields.Of(node, "effective", errors, KeyHints.Effective) is not { } effective)
+        if (fields.Get("effective") is not { } node || Fields.Of(node, "effective", errors, KeyHints.EffectiveKeys) is not { } effective)
         {
             return (null, null);
         }
@@ -183,7 +186,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
 
     private static byte[] HashOf(YamlNode node)
     {
-        using Canonical hash = new("dispatcher/rule/v1");
+        using CanonicalHash hash = new("dispatcher/rule/v1");
         node.AddTo(hash);
         return hash.Finish();
     }

@@ -1,5 +1,8 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 using Dispatcher.Policies.Schemas;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Loading;
 
@@ -99,11 +102,13 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
         var pool = ReadPoolOf(fields);
         var owner = fields.NeedText("owner", Patterns.Name(), Patterns.NameWords);
         var schema = fields.Get("schema");
-        var schemaFile = schema is null ? null : Scalars.Text(schema, "schema", Patterns.SchemaFile(), Patterns.SchemaFileWords, errors);
-        var timeouts = fields.Get("timeouts") is { } limits ? Fields.Of(limits, "timeouts", errors, KeyHints.Timeouts) : null;
-        var backoff = fields.Get("backoff") is { } pauses ? Fields.Of(pauses, "backoff", errors, KeyHints.Backoff) : null;
+        var schemaFile = schema is null
+            ? null
+            : Scalars.Text(schema, "schema", Patterns.SchemaFileName(), Patterns.SchemaFileWords, errors);
+        var timeouts = fields.Get("timeouts") is { } limits ? Fields.Of(limits, "timeouts", errors, KeyHints.TimeoutsKeys) : null;
+        var backoff = fields.Get("backoff") is { } pauses ? Fields.Of(pauses, "backoff", errors, KeyHints.BackoffKeys) : null;
         var first = backoff?.Duration("first", Second, Millisecond, Hour) ?? Second;
-        var tags = fields.Get("tags") is { } node ? Fields.Of(node, "tags", errors, KeyHints.Tags) : null;
+        var tags = fields.Get("tags") is { } node ? Fields.Of(node, "tags", errors, KeyHints.TagsKeys) : null;
         JobClass jobClass = new()
         {
             Topic = topic ?? entry.Key.Text,
@@ -142,7 +147,7 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
                 Where = entry.Key.Where,
                 Broken = fields.Broken,
                 HasAllLabels = fields.Get("labels") is not { } labels || HasAllEntries(labels),
-                DefaultTimeouts = [.. KeyHints.Timeouts.Where(name => timeouts?.Get(name) is null)],
+                DefaultTimeouts = [.. KeyHints.TimeoutsKeys.Where(name => timeouts?.Get(name) is null)],
                 ContentHash = HashOf(entry),
             }
         );
@@ -219,7 +224,7 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
 
     private static byte[] HashOf(YamlEntry entry)
     {
-        using Canonical hash = new("dispatcher/topic/v1");
+        using CanonicalHash hash = new("dispatcher/topic/v1");
         hash.Add(entry.Key.Text);
         entry.Value.AddTo(hash);
         return hash.Finish();

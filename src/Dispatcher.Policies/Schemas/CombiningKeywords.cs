@@ -1,20 +1,22 @@
 using System.Globalization;
 using System.Text.Json;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
 /// <summary><c>$ref</c> to one of the file's <c>$defs</c>. Looked up late, since definitions may use each other.</summary>
-internal sealed class RefersTo(IReadOnlyDictionary<string, Schema> definitions, string name) : Keyword
+internal sealed class RefersTo(IReadOnlyDictionary<string, JsonSchema> definitions, string name) : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check) => definitions[name].Check(value, at, check);
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check) => definitions[name].Check(value, at, check);
 
     public override void Describe(Shape shape) => definitions[name].Describe(shape);
 }
 
 /// <summary><c>allOf</c>.</summary>
-internal sealed class FitsAll(IReadOnlyList<Schema> schemas) : Keyword
+internal sealed class FitsAll(IReadOnlyList<JsonSchema> schemas) : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         foreach (var schema in schemas)
         {
@@ -32,12 +34,12 @@ internal sealed class FitsAll(IReadOnlyList<Schema> schemas) : Keyword
 }
 
 /// <summary><c>anyOf</c>: at least one fits; <c>oneOf</c>: exactly one.</summary>
-internal sealed class FitsSome(IReadOnlyList<Schema> schemas, bool exactlyOne) : Keyword
+internal sealed class FitsSome(IReadOnlyList<JsonSchema> schemas, bool exactlyOne) : Keyword
 {
     private const int LongestReason = 200;
     private const int MostReasons = 4;
 
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         var fitting = schemas.Count(schema => check.Attempt(schema, value, at).Fits);
         var count = schemas.Count.ToString(CultureInfo.InvariantCulture);
@@ -57,7 +59,7 @@ internal sealed class FitsSome(IReadOnlyList<Schema> schemas, bool exactlyOne) :
     }
 
     /// <summary>The first error of each alternative. Asked for only where it is shown: alternatives inside alternatives do not tell theirs.</summary>
-    private string Misses(JsonElement value, Place at, PayloadCheck check) =>
+    private string Misses(JsonElement value, PayloadPath at, PayloadCheck check) =>
         string.Join(
             " or ",
             schemas
@@ -69,9 +71,9 @@ internal sealed class FitsSome(IReadOnlyList<Schema> schemas, bool exactlyOne) :
 }
 
 /// <summary><c>not</c>.</summary>
-internal sealed class FitsNot(Schema schema) : Keyword
+internal sealed class FitsNot(JsonSchema schema) : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         if (check.Attempt(schema, value, at).Fits)
         {
@@ -83,5 +85,5 @@ internal sealed class FitsNot(Schema schema) : Keyword
 /// <summary>The schema <c>false</c>: nothing fits.</summary>
 internal sealed class FitsNever : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check) => check.Add(at, value, "nothing", "remove it.");
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check) => check.Add(at, value, "nothing", "remove it.");
 }

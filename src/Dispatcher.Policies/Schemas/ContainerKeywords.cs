@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
@@ -11,14 +11,14 @@ internal sealed class Members : Keyword
     private const int LongestList = 256;
     private const int LongestName = 64;
 
-    public required IReadOnlyDictionary<string, Schema> Named { get; init; }
+    public required IReadOnlyDictionary<string, JsonSchema> Named { get; init; }
 
-    public required IReadOnlyList<(SchemaPattern Pattern, Schema Schema)> Patterned { get; init; }
+    public required IReadOnlyList<(SchemaPattern Pattern, JsonSchema Schema)> Patterned { get; init; }
 
     /// <summary>Null: all others are refused.</summary>
-    public required Schema? Others { get; init; }
+    public required JsonSchema? Others { get; init; }
 
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         if (value.ValueKind != JsonValueKind.Object)
         {
@@ -48,7 +48,7 @@ internal sealed class Members : Keyword
         }
     }
 
-    private void CheckMember(JsonProperty member, Place at, PayloadCheck check)
+    private void CheckMember(JsonProperty member, PayloadPath at, PayloadCheck check)
     {
         var isKnown = Named.TryGetValue(member.Name, out var named);
         named?.Check(member.Value, at, check);
@@ -74,7 +74,7 @@ internal sealed class Members : Keyword
         Others?.Check(member.Value, at, check);
     }
 
-    private void Refuse(string name, Place at, PayloadCheck check)
+    private void Refuse(string name, PayloadPath at, PayloadCheck check)
     {
         if (check.IsQuiet)
         {
@@ -97,7 +97,7 @@ internal sealed class Members : Keyword
 /// <summary><c>required</c>.</summary>
 internal sealed class HasMembers(IReadOnlyList<string> names) : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         // Each name is looked for among all members.
         if (value.ValueKind != JsonValueKind.Object || !check.Step(names.Count * PayloadCheck.CostOf(value.GetPropertyCount())))
@@ -118,9 +118,9 @@ internal sealed class HasMembers(IReadOnlyList<string> names) : Keyword
 }
 
 /// <summary><c>items</c>: every item fits.</summary>
-internal sealed class ItemsFit(Schema items) : Keyword
+internal sealed class ItemsFit(JsonSchema items) : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         if (value.ValueKind != JsonValueKind.Array)
         {
@@ -148,7 +148,7 @@ internal sealed class ItemsDiffer : Keyword
 {
     public const int Most = 256;
 
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         var count = value.ValueKind == JsonValueKind.Array ? value.GetArrayLength() : 0;
         if (count > Most || !check.Step((count * count / 2) + PayloadCheck.CostOf((long)count * PayloadCheck.SizeOf(value))))

@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
@@ -86,16 +88,16 @@ internal sealed class PayloadCheck
     public void Leave() => _steps.Depth--;
 
     /// <summary>Tries an alternative at the cost of this check; stops at its first error.</summary>
-    public PayloadCheck Attempt(Schema schema, JsonElement value, Place at, bool isQuiet = true)
+    public PayloadCheck Attempt(JsonSchema schema, JsonElement value, PayloadPath at, bool isQuiet = true)
     {
         PayloadCheck attempt = new(_steps, most: 0, isQuiet);
         schema.Check(value, at, attempt);
         return attempt;
     }
 
-    public void Add(Place at, JsonElement value, string allowed, string fix) => Add(at, IsQuiet ? "" : Seen(value), allowed, fix);
+    public void Add(PayloadPath at, JsonElement value, string allowed, string fix) => Add(at, IsQuiet ? "" : Seen(value), allowed, fix);
 
-    public void Add(Place at, string seen, string allowed, string fix)
+    public void Add(PayloadPath at, string seen, string allowed, string fix)
     {
         _failed = true;
         if (!IsQuiet)

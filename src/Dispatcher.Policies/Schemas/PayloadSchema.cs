@@ -1,26 +1,29 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Schemas;
 
 /// <summary>What the payloads of a topic must be. Never changes; any number of threads may use it.</summary>
-internal sealed class PayloadSchema(Schema root)
+internal sealed class PayloadSchema(JsonSchema root)
 {
-    private const int ErrorsInDetail = 3;
-
     /// <summary>Why a payload does not fit, see <see cref="PayloadCheck.Result"/>. Empty: it fits.</summary>
     public IReadOnlyList<PayloadError> Check(ReadOnlyMemory<byte> payload)
     {
         PayloadCheck check = new();
-        using var document = DerivedValue.Parse(payload);
+        using var document = PayloadJson.Parse(payload);
         if (document is null)
         {
-            check.Add(Place.Root, "no JSON, or a member twice, or more than 64 levels", "one JSON value, each member once", "correct it.");
+            check.Add(
+                PayloadPath.Root,
+                "no JSON, or a member twice, or more than 64 levels",
+                "one JSON value, each member once",
+                "correct it."
+            );
         }
         else
         {
-            root.Check(document.RootElement, Place.Root, check);
+            root.Check(document.RootElement, PayloadPath.Root, check);
         }
 
         return check.Result();
@@ -38,17 +41,4 @@ internal sealed class PayloadSchema(Schema root)
         ReadOnlyMemory<byte> bytes = Encoding.UTF8.GetBytes(completed);
         return Check(bytes).Count == 0 ? bytes : null;
     }
-
-    /// <summary>The denial of a payload that does not fit.</summary>
-    public static Decision Denied(CompiledTopic topic, IReadOnlyList<PayloadError> errors, string policyHash) =>
-        Decision.Denied(ReasonCodes.PayloadInvalid, policyHash) with
-        {
-            Detail = string.Join(
-                " ",
-                errors.Take(ErrorsInDetail).Select(error => $"{(error.Path.Length == 0 ? "payload" : error.Path)}: {error.Message}")
-            ),
-            PayloadErrors = errors,
-            BasisHash = Basis.Hash(topic, [], null, null),
-            JobClass = topic.JobClass,
-        };
 }

@@ -11,7 +11,7 @@ internal static class Sample
     /// <param name="value">What is there already. Null: nothing.</param>
     /// <param name="schema">What it is to fit.</param>
     /// <param name="depth">A schema may lead to itself.</param>
-    public static JsonNode? Complete(JsonNode? value, Schema schema, int depth = 0)
+    public static JsonNode? Complete(JsonNode? value, JsonSchema schema, int depth = 0)
     {
         var shape = schema.Shape();
         var takesList = shape.Values.Count == 0 && (shape.Types.Count == 0 || shape.Types.Contains("array"));
@@ -56,6 +56,6 @@ internal static class Sample
         return members;
     }
 
-    private static JsonNode? Below(JsonNode? value, Schema? schema, int depth) =>
+    private static JsonNode? Below(JsonNode? value, JsonSchema? schema, int depth) =>
         schema is not null && depth < Deepest ? Complete(value, schema, depth + 1) : value ?? JsonValue.Create("x");
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
@@ -10,7 +11,7 @@ internal sealed class SchemaDefinitions(SchemaFile file)
 
     private const string Prefix = "#/$defs/";
 
-    private readonly Dictionary<string, Schema> _schemas = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, JsonSchema> _schemas = new(StringComparer.Ordinal);
     private readonly Dictionary<string, JsonProperty> _entries = new(StringComparer.Ordinal);
     private readonly Dictionary<string, List<string>> _uses = new(StringComparer.Ordinal);
     private string[] _references = [];
@@ -30,7 +31,7 @@ internal sealed class SchemaDefinitions(SchemaFile file)
         }
     }
 
-    public void ReadAll(Func<JsonElement, Schema> read)
+    public void ReadAll(Func<JsonElement, JsonSchema> read)
     {
         foreach ((var name, var entry) in _entries)
         {

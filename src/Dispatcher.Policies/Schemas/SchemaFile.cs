@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 

@@ -1,4 +1,4 @@
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Files;
 
 namespace Dispatcher.Policies.Schemas;
 

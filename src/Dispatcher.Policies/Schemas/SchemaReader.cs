@@ -1,5 +1,6 @@
 using System.Text.Json;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
@@ -71,18 +72,18 @@ internal sealed class SchemaReader
         return _errors.Count == before ? new PayloadSchema(root) : null;
     }
 
-    private Schema ReadSchema(JsonElement node) => ReadSchema(node, isRoot: false);
+    private JsonSchema ReadSchema(JsonElement node) => ReadSchema(node, isRoot: false);
 
-    private Schema ReadSchema(JsonElement node, bool isRoot)
+    private JsonSchema ReadSchema(JsonElement node, bool isRoot)
     {
         if (node.ValueKind is JsonValueKind.True or JsonValueKind.False && !isRoot)
         {
-            return new Schema(node.ValueKind == JsonValueKind.True ? [] : [new FitsNever()]);
+            return new JsonSchema(node.ValueKind == JsonValueKind.True ? [] : [new FitsNever()]);
         }
 
         if (!_values.IsSchema(node, orFlag: !isRoot))
         {
-            return new Schema([]);
+            return new JsonSchema([]);
         }
 
         var types = node.TryGetProperty("type", out var type) ? _values.Types(type) : [];
@@ -100,7 +101,7 @@ internal sealed class SchemaReader
             keywords.Add(members);
         }
 
-        return new Schema(keywords);
+        return new JsonSchema(keywords);
     }
 
     private bool IsOfRoot(JsonProperty member)
@@ -173,7 +174,8 @@ internal sealed class SchemaReader
         };
     }
 
-    private IReadOnlyList<Schema> ReadAlternatives(JsonProperty member) => [.. _values.Items(member.Value, member.Name).Select(ReadSchema)];
+    private IReadOnlyList<JsonSchema> ReadAlternatives(JsonProperty member) =>
+        [.. _values.Items(member.Value, member.Name).Select(ReadSchema)];
 
     private Members? ReadMembers(JsonElement node)
     {
@@ -200,7 +202,7 @@ internal sealed class SchemaReader
                 Others =
                     hasOthers && others.ValueKind == JsonValueKind.False ? null
                     : hasOthers ? ReadSchema(others)
-                    : new Schema([]),
+                    : new JsonSchema([]),
             }
         );
     }

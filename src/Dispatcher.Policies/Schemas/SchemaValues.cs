@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 

@@ -12,9 +12,9 @@ internal sealed class Shape
 
     public List<string> Required { get; } = [];
 
-    public Dictionary<string, Schema> Members { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, JsonSchema> Members { get; } = new(StringComparer.Ordinal);
 
-    public Schema? Items { get; set; }
+    public JsonSchema? Items { get; set; }
 
     public int LeastLength { get; set; }
 

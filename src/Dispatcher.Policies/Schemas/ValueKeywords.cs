@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
@@ -19,7 +20,7 @@ internal sealed class TypeIsAnyOf(IReadOnlyList<string> types) : Keyword
 
     public static IReadOnlyList<string> All { get; } = [.. Words.Keys];
 
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         var type = Of(value.ValueKind);
         var fits =
@@ -53,7 +54,7 @@ internal sealed class IsOneOf(IReadOnlyList<JsonElement> values) : Keyword
 
     private readonly long _size = values.Sum(value => (long)PayloadCheck.SizeOf(value));
 
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         var cost = values.Count + PayloadCheck.CostOf(_size + ((long)values.Count * PayloadCheck.SizeOf(value)));
         if (check.Step(cost) && !values.Any(one => JsonElement.DeepEquals(one, value)))
@@ -73,7 +74,7 @@ internal sealed class IsOneOf(IReadOnlyList<JsonElement> values) : Keyword
 /// <summary><c>minLength</c>, <c>maxItems</c> and the like: characters (code points) of a text, items of a list, members of an object.</summary>
 internal sealed class SizeLimit(JsonValueKind kind, bool isMost, int limit) : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         if (value.ValueKind != kind)
         {
@@ -116,7 +117,7 @@ internal sealed class SizeLimit(JsonValueKind kind, bool isMost, int limit) : Ke
 /// <summary><c>pattern</c>: found anywhere in the text, unless it is anchored.</summary>
 internal sealed class HasPattern(SchemaPattern pattern) : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         if (
             value.ValueKind == JsonValueKind.String
@@ -134,7 +135,7 @@ internal sealed class NumberLimit(JsonElement limit, bool isMost, bool isExclusi
 {
     private readonly JsonNumber _limit = JsonNumber.Of(limit);
 
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         if (value.ValueKind != JsonValueKind.Number)
         {

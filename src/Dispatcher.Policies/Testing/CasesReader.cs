@@ -1,4 +1,6 @@
+using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Testing;
 

@@ -1,4 +1,5 @@
 using Dispatcher.Contracts;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Testing;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Files;
 
 namespace Dispatcher.Policies.Testing;
 

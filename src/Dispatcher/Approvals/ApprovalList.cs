@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Dispatcher.Contracts;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
 

@@ -2,7 +2,7 @@ using System.Security.Claims;
 using Dispatcher.Hosting;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
 

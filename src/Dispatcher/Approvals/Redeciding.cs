@@ -2,7 +2,7 @@ using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Timelines;
 
 namespace Dispatcher.Approvals;

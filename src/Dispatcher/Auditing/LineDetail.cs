@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
 

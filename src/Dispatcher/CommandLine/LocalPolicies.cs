@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 
 namespace Dispatcher.CommandLine;
 

@@ -4,7 +4,7 @@ using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Explaining;
 using Dispatcher.Intake;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.CommandLine;

@@ -3,6 +3,8 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Linting;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.CommandLine;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Testing;
 
 namespace Dispatcher.CommandLine;
 

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Texts;
 using Spectre.Console;
 
 namespace Dispatcher.CommandLine;

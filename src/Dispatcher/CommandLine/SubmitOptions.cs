@@ -5,7 +5,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.CommandLine;
 

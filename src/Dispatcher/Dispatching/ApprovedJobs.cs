@@ -1,6 +1,6 @@
 using Dispatcher.Contracts;
 using Dispatcher.Judging;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
 

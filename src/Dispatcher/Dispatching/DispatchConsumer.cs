@@ -1,7 +1,7 @@
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Messaging;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using MassTransit;
 
 namespace Dispatcher.Dispatching;

@@ -5,7 +5,7 @@ using Dispatcher.Attempts;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Recovering;
 using Dispatcher.Relaying;
 using Dispatcher.Storing;

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Recovering;
 using Dispatcher.Storing;
 using Dispatcher.Workers;

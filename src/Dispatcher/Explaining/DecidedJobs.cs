@@ -3,6 +3,7 @@ using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
 

@@ -1,5 +1,6 @@
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Explaining;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Explaining;
 

@@ -1,4 +1,5 @@
 using Dispatcher.Policies;
+using Dispatcher.Policies.Explaining;
 
 namespace Dispatcher.Explaining;
 

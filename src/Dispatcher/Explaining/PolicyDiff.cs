@@ -4,6 +4,8 @@ using Dispatcher.Contracts;
 using Dispatcher.Hosting;
 using Dispatcher.Judging;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Explaining;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storing;
 
 namespace Dispatcher.Explaining;

@@ -1,7 +1,7 @@
 using System.Reflection;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Hosting;
 

@@ -2,7 +2,7 @@ using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.DeadLetters;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Relaying;
 using Dispatcher.Timelines;
 

@@ -3,7 +3,7 @@ using Dispatcher.Contracts;
 using Dispatcher.Events;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Relaying;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Intake;
 

@@ -1,6 +1,7 @@
 using Dispatcher.Health;
 using Dispatcher.Hosting;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;

@@ -2,7 +2,7 @@ using Dispatcher.Contracts;
 using Dispatcher.Health;
 using Dispatcher.Jobs;
 using Dispatcher.Keys;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storing;
 
 namespace Dispatcher.Judging;

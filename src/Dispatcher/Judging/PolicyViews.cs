@@ -1,4 +1,4 @@
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using Dispatcher.Processes;
 using Dispatcher.Storing;
 

@@ -5,6 +5,7 @@ using Dispatcher.Dispatching;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storing;
 using Dispatcher.Timelines;
 

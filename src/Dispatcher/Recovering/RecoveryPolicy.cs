@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storing;
 
 namespace Dispatcher.Recovering;

@@ -7,7 +7,7 @@ using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
 using Dispatcher.Keys;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Processes;
 using Dispatcher.Relaying;
 using Dispatcher.Sealing;

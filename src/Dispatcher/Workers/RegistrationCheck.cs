@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Workers;
 

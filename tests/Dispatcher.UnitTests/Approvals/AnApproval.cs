@@ -1,7 +1,7 @@
 using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Approvals;
 

@@ -1,6 +1,6 @@
 using Dispatcher.Approvals;
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Approvals;
 

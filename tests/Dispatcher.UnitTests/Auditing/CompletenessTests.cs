@@ -3,7 +3,7 @@ using Dispatcher.Auditing;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 using Dispatcher.Judging;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Timelines;
 
 namespace Dispatcher.UnitTests.Auditing;

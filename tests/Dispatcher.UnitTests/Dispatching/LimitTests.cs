@@ -2,7 +2,7 @@ using Dispatcher.Attempts;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Dispatching;
 

@@ -128,6 +128,6 @@ public sealed class CurrentBundleTests
         await server.Get<CurrentBundle>().OnceAsync(Stop);
     }
 
-    private static async Task<Dispatcher.Policies.Decision> JudgeAsync(AServer server, Job job) =>
+    private static async Task<Dispatcher.Policies.Model.Decision> JudgeAsync(AServer server, Job job) =>
         (await server.Get<PolicyGate>().JudgeAsync(job with { JobHash = JobHash.Of(job) }, Hop.Dispatch, Stop)).Decision;
 }

@@ -1,7 +1,7 @@
 using Dispatcher.Health;
 using Dispatcher.Hosting;
 using Dispatcher.Judging;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using Dispatcher.Storing;
 using Dispatcher.UnitTests.Hosting;
 using Microsoft.EntityFrameworkCore;

@@ -1,5 +1,8 @@
 using System.Text;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Linting;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies;
 

@@ -1,5 +1,5 @@
 using System.Text;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies;
 

@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies;
 
@@ -163,10 +165,7 @@ public class HashTests
         const string Tight =
             "id: tight, match: {topic: test.run}, decision: REQUIRE_APPROVAL, approval: {covers: attempt, on_policy_change: invalidate}";
         var before = ABundle.WithRules(Tight, "id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL, approval: {}");
-        var after = ABundle.WithRules(
-            Tight,
-            $"id: a, match: {{topic: test.run}}, decision: REQUIRE_APPROVAL, approval: {{{approval}}}"
-        );
+        var after = ABundle.WithRules(Tight, $"id: a, match: {{topic: test.run}}, decision: REQUIRE_APPROVAL, approval: {{{approval}}}");
 
         Assert.Equal(JsonSerializer.Serialize(before.Decide(Job).Approval), JsonSerializer.Serialize(after.Decide(Job).Approval));
         Assert.NotEqual(Basis(before), Basis(after));

@@ -1,6 +1,9 @@
 using System.Text;
 using Dispatcher.Contracts;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Linting;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies;
 

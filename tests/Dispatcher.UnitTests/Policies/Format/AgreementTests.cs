@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 
 namespace Dispatcher.UnitTests.Policies.Format;
 

@@ -1,4 +1,4 @@
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 
 namespace Dispatcher.UnitTests.Policies.Format;
 

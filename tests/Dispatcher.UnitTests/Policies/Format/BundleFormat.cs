@@ -1,7 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using Dispatcher.Policies;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 using Dispatcher.Policies.Schemas;
 using Dispatcher.Policies.Testing;
 

@@ -1,5 +1,6 @@
 using Dispatcher.CommandLine;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using Dispatcher.UnitTests.CommandLine;
 
 namespace Dispatcher.UnitTests.Policies.Format;

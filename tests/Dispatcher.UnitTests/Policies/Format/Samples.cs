@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using Dispatcher.Policies;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Testing;
 
 namespace Dispatcher.UnitTests.Policies.Format;

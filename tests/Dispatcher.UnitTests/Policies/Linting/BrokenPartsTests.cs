@@ -1,4 +1,4 @@
-using Dispatcher.Policies;
+using Dispatcher.Policies.Linting;
 
 namespace Dispatcher.UnitTests.Policies.Linting;
 

@@ -1,4 +1,5 @@
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Linting;
 
 namespace Dispatcher.UnitTests.Policies.Linting;
 

@@ -1,5 +1,7 @@
 using System.Text;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Linting;
 using FsCheck;
 using FsCheck.Fluent;
 

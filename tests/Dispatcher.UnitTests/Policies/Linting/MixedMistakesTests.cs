@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Linting;
 
 namespace Dispatcher.UnitTests.Policies.Linting;
 

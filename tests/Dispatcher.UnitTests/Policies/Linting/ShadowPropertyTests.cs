@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Linting;
 using FsCheck;
 using FsCheck.Fluent;
 

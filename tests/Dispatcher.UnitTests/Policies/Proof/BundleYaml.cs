@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Text;
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 

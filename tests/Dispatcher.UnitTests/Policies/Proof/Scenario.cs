@@ -1,5 +1,6 @@
 using Dispatcher.Contracts;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using FsCheck;
 using FsCheck.Fluent;
 using Microsoft.FSharp.Core;

@@ -1,6 +1,9 @@
 using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Explaining;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Schemas;
 

@@ -1,5 +1,6 @@
 using System.Text;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Schemas;
 

@@ -1,0 +1,52 @@
+namespace Dispatcher.Policies.Files;
+
+/// <summary>A rule, topic or case that is no YAML.</summary>
+/// <param name="Line">Where it begins, or one before it.</param>
+/// <param name="Column">As above.</param>
+/// <param name="IsOpen">False: it is one that begins after it.</param>
+internal readonly record struct BrokenItem(int Line, int Column, bool IsOpen)
+{
+    /// <summary>The text with empty lines in its place, so that the others keep their lines, and what stood there. Null: it does not stand on lines of its own.</summary>
+    public (string Text, string Lost)? Blank(string text, int faultLine)
+    {
+        var lines = text.Split('\n');
+        var last = Math.Min(faultLine, lines.Length) - 1;
+        var first = Math.Min(Line, lines.Length) - 1;
+        var indent = Indent(lines[first]);
+        var isList = IsDash(lines[first], indent);
+        if (!isList && Column - 1 != indent)
+        {
+            return null;
+        }
+
+        if (!IsOpen)
+        {
+            first = Enumerable
+                .Range(first, Math.Max(1, last - first + 1))
+                .Last(line => line == first || Begins(lines[line], indent, isList));
+        }
+
+        var end = Math.Max(first, last) + 1;
+        while (end < lines.Length && !Begins(lines[end], indent, isList))
+        {
+            end++;
+        }
+
+        var lost = string.Join('\n', lines[first..end]);
+        Array.Fill(lines, "", first, end - first);
+        return (string.Join('\n', lines), lost);
+    }
+
+    /// <summary>Whether another item begins on the line, or what follows all of them.</summary>
+    private static bool Begins(string line, int indent, bool isList)
+    {
+        var own = Indent(line);
+        return own < line.Length
+            && line[own] is not ('#' or '\r' or '\t')
+            && (own < indent || (own == indent && IsDash(line, own) == isList));
+    }
+
+    private static bool IsDash(string line, int at) => at < line.Length && line[at] == '-';
+
+    private static int Indent(string line) => line.Length - line.AsSpan().TrimStart(' ').Length;
+}

@@ -1,0 +1,240 @@
+using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
+
+namespace Dispatcher.Policies.Files;
+
+/// <summary>What could be read of a file.</summary>
+/// <param name="Root">Null: nothing, and the error is in the list.</param>
+/// <param name="Lost">The text that is no YAML and was left out, so that it may have said anything. Empty: none.</param>
+internal sealed record YamlFile(YamlNode? Root, string Lost);
+
+/// <summary>
+/// Turns a file into nodes. Takes only YAML that means what it shows: no anchors, aliases or tags, no key twice, one document.
+/// It builds on YamlDotNet's events because its object model drops duplicate keys' places and resolves aliases.
+/// </summary>
+internal sealed class YamlReader
+{
+    public const int MaxBytes = 1024 * 1024;
+    private const int MaxDepth = 32;
+
+    // The file, its list, and there a rule, topic or case.
+    private const int ItemDepth = 2;
+
+    // A file with more of them has one mistake repeated.
+    private const int MostBrokenItems = 20;
+
+    private readonly string _path;
+    private readonly ErrorList _errors;
+    private readonly BracketParser _parser;
+    private readonly List<string> _lost = [];
+    private readonly bool _isCut;
+    private BrokenItem? _item;
+
+    /// <param name="path">Whose.</param>
+    /// <param name="text">What to read.</param>
+    /// <param name="isCut">Something was left out of it.</param>
+    /// <param name="errors">Gets what is wrong.</param>
+    private YamlReader(string path, string text, bool isCut, ErrorList errors)
+    {
+        _path = path;
+        _isCut = isCut;
+        _errors = errors;
+        _parser = new BracketParser(text);
+    }
+
+    /// <summary>Reads a file. A rule, topic or case that is no YAML is reported and left out, and what stands after it is read on.</summary>
+    public static YamlFile Read(BundleFile file, ErrorList errors)
+    {
+        if (FileText.Of(file, MaxBytes, errors) is not { } text)
+        {
+            return new YamlFile(null, "**");
+        }
+
+        List<string> lost = [];
+        for (var left = MostBrokenItems; ; left--)
+        {
+            ErrorList found = new();
+            YamlReader reader = new(file.Path, text, lost.Count > 0, found);
+            try
+            {
+                var root = reader.ReadDocument();
+                errors.AddAll(found);
+                return new YamlFile(root, string.Join('\n', lost.Concat(reader._lost)));
+            }
+#pragma warning disable CA1031 // The parser has thrown other types than its own on hostile text; whatever it throws, the file cannot be read.
+            catch (Exception error)
+#pragma warning restore CA1031
+            {
+                var fault = reader._parser.Explain(error);
+                errors.Add(
+                    $"{file.Path}:{fault.Line}",
+                    BundleErrorCodes.BadYaml,
+                    $"this is no YAML: {fault.Reason}",
+                    "check indentation, colons, quotes and brackets on this line and the one before."
+                );
+                if (left == 0 || reader._item?.Blank(text, fault.Line) is not { } blanked)
+                {
+                    return new YamlFile(null, string.Join('\n', lost.Append(text)));
+                }
+
+                lost.Add(blanked.Lost);
+                text = blanked.Text;
+            }
+        }
+    }
+
+    private YamlNode? ReadDocument()
+    {
+        _parser.Consume<StreamStart>();
+        if (!_parser.TryConsume<DocumentStart>(out _))
+        {
+            _errors.Add(
+                _path + ":1",
+                BundleErrorCodes.Empty,
+                "the file has no content; allowed: a mapping that starts with version: v1.",
+                "fill it or delete it."
+            );
+            return null;
+        }
+
+        var root = ReadNode(depth: 0);
+        _parser.Consume<DocumentEnd>();
+        if (_parser.Accept<DocumentStart>(out var second))
+        {
+            _errors.Add(
+                At(second),
+                BundleErrorCodes.BadYaml,
+                "a second document starts here; allowed: one per file.",
+                "put it into a file of its own."
+            );
+        }
+
+        return root;
+    }
+
+    private YamlNode ReadNode(int depth, bool isItem = false)
+    {
+        if (depth > MaxDepth)
+        {
+            throw new YamlException(_parser.Current!.Start, _parser.Current.End, $"nested deeper than {MaxDepth} levels.");
+        }
+
+        var here = _parser.Consume<ParsingEvent>();
+        if (isItem || (depth == 1 && here is SequenceStart or MappingStart))
+        {
+            _item = new BrokenItem((int)here.Start.Line, (int)here.Start.Column, isItem);
+        }
+
+        var node = here switch
+        {
+            AnchorAlias alias => Refuse(here, $"alias '*{alias.Value}'"),
+            Scalar scalar => new YamlNode(NodeKind.Text, At(here))
+            {
+                Text = scalar.Value,
+                IsPlain = scalar.Style == ScalarStyle.Plain,
+                IsWhole = true,
+            },
+            SequenceStart => ReadList(here, depth + 1),
+            MappingStart => ReadMap(here, depth + 1),
+            _ => throw new YamlException(here.Start, here.End, $"unexpected {here.GetType().Name}."),
+        };
+
+        // An anchor changes nothing of what it stands at, nor a tag of a list or mapping; but a tagged text may be something else.
+        if (here is NodeEvent { Anchor.IsEmpty: false } anchored)
+        {
+            Refuse(here, $"anchor '&{anchored.Anchor.Value}'");
+        }
+
+        return
+            here is NodeEvent { Tag.IsEmpty: false } tagged
+            && Refuse(here, $"tag '{tagged.Tag.Value}'") is var broken
+            && node.Kind == NodeKind.Text
+            ? broken
+            : node;
+    }
+
+    private YamlNode ReadList(ParsingEvent here, int depth)
+    {
+        List<YamlNode> items = [];
+        while (!_parser.TryConsume<SequenceEnd>(out _))
+        {
+            items.Add(ReadNode(depth, isItem: depth == ItemDepth));
+            EndItem(depth);
+        }
+
+        return new YamlNode(NodeKind.List, At(here)) { Items = items, IsWhole = items.TrueForAll(item => item.IsWhole) };
+    }
+
+    private YamlNode ReadMap(ParsingEvent here, int depth)
+    {
+        List<YamlEntry> entries = [];
+        var isWhole = true;
+        Dictionary<string, string> seen = new(StringComparer.Ordinal);
+        while (!_parser.TryConsume<MappingEnd>(out _))
+        {
+            var key = ReadNode(depth, isItem: depth == ItemDepth);
+            var value = ReadNode(depth);
+            EndItem(depth);
+            if (IsGoodKey(key, seen))
+            {
+                entries.Add(new YamlEntry(key, IsEmptied(value, depth) ? new YamlNode(NodeKind.Broken, value.Where) : value));
+                continue;
+            }
+
+            // What is left out may have said anything, and what stays is not all of it.
+            isWhole = false;
+            _lost.AddRange(value.Texts());
+            var twin = entries.FindIndex(entry => entry.Key.Text == key.Text);
+            if (twin >= 0)
+            {
+                entries[twin] = entries[twin] with { Value = entries[twin].Value with { IsWhole = false } };
+            }
+        }
+
+        return new YamlNode(NodeKind.Map, At(here))
+        {
+            Entries = entries,
+            IsWhole = isWhole && entries.TrueForAll(entry => entry.Value.IsWhole),
+        };
+    }
+
+    /// <summary>Whether it is a list of which all was left out.</summary>
+    private bool IsEmptied(YamlNode value, int depth) =>
+        _isCut && depth == ItemDepth - 1 && value is { Kind: NodeKind.Text, IsPlain: true, Text: "" };
+
+    private void EndItem(int depth) => _item = depth == ItemDepth ? _item!.Value with { IsOpen = false } : _item;
+
+    private bool IsGoodKey(YamlNode key, Dictionary<string, string> seen)
+    {
+        if (Scalars.Text(key, "a key", _errors) is null)
+        {
+            return false;
+        }
+
+        if (!seen.TryAdd(key.Text, key.Where))
+        {
+            _errors.Add(
+                key,
+                BundleErrorCodes.DuplicateKey,
+                $"key '{key.Text}' is already at {seen[key.Text]}; allowed: each key once.",
+                "merge the two or remove one."
+            );
+            return false;
+        }
+
+        return true;
+    }
+
+    private YamlNode Refuse(ParsingEvent here, string what)
+    {
+        _errors.Add(
+            At(here),
+            BundleErrorCodes.NotPlainYaml,
+            $"{what}; allowed: plain YAML without anchors, aliases and tags.",
+            "write the value out, quoted if it starts with *, & or !."
+        );
+        return new YamlNode(NodeKind.Broken, At(here));
+    }
+
+    private string At(ParsingEvent here) => $"{_path}:{here.Start.Line}";
+}
