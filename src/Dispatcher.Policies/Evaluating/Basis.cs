@@ -4,7 +4,7 @@ using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Evaluating;
 
-/// <summary>The hash of what a decision rests on, see <see cref="Decision.BasisHash"/>.</summary>
+/// <summary>The hash of everything that a decision rests on, see <see cref="Decision.BasisHash"/>.</summary>
 internal static class Basis
 {
     public static string Hash(CompiledTopic? topic, IReadOnlyList<Rule> matched, Constraints? constraints, ApprovalRequirement? approval)
@@ -37,7 +37,7 @@ internal static class Basis
             hash.Add((long)group.Count);
         }
 
-        // By name: the order of an enum's members means nothing.
+        // By name, because the order of an enum's members has no meaning.
         hash.Add(approval is null ? "" : ApprovalNames.Of(approval.Covers));
         hash.Add(approval is null ? "" : ApprovalNames.Of(approval.OnPolicyChange));
     }

@@ -4,19 +4,21 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Explaining;
 
-/// <summary>How one decision differs from another for the same job.</summary>
+/// <summary>How the second of two decisions for one job differs from the first.</summary>
 public sealed record DecisionChange
 {
-    /// <summary>What the second allows and the first did not, in words: <c>DENY to ALLOW</c>, <c>timeout_ms 15000 to 30000</c>. Empty: nothing.</summary>
+    /// <summary>
+    /// Permissions that only the second decision gives, in words: <c>DENY to ALLOW</c>, <c>timeout_ms 15000 to 30000</c>.
+    /// </summary>
     public required IReadOnlyList<string> Widened { get; init; }
 
-    /// <summary>What the first allowed and the second does not. Empty: nothing.</summary>
+    /// <summary>Permissions that only the first decision gives.</summary>
     public required IReadOnlyList<string> Narrowed { get; init; }
 
-    /// <summary>Neither wider nor narrower; the rules behind it may be others.</summary>
+    /// <summary>Neither wider nor narrower; the matching rules may differ.</summary>
     public bool IsNone => Widened.Count == 0 && Narrowed.Count == 0;
 
-    /// <summary>Compares verdicts, constraints and what must be approved. Two denials are equal, whatever their reasons.</summary>
+    /// <summary>Compares verdicts, constraints and required approvals. Two denials are equal, regardless of their reasons.</summary>
     public static DecisionChange Between(Decision before, Decision after)
     {
         Comparison changes = new();
@@ -76,11 +78,11 @@ public sealed record DecisionChange
             );
         }
 
-        /// <param name="name">What changed, with a space behind, or empty.</param>
-        /// <param name="before">The value of the first.</param>
-        /// <param name="after">The value of the second.</param>
-        /// <param name="stricter">More than zero: the second is the stricter one.</param>
-        /// <param name="text">A value in words.</param>
+        /// <param name="name">The changed setting, followed by a space, or empty.</param>
+        /// <param name="before">The value in the first decision.</param>
+        /// <param name="after">The value in the second decision.</param>
+        /// <param name="stricter">Greater than zero: the second value is stricter.</param>
+        /// <param name="text">Converts a value to words.</param>
         public void Compare<T>(string name, T before, T after, double stricter, Func<T, string> text)
         {
             if (stricter != 0)

@@ -5,7 +5,7 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Explaining;
 
-/// <summary>Puts into words how a decision came about.</summary>
+/// <summary>Explains how a decision was made.</summary>
 internal static class Explainer
 {
     /// <summary>Decides a job and records how each rule took part.</summary>
@@ -46,9 +46,9 @@ internal static class Explainer
             Merge = OfMerge(decision, []),
         };
 
-    private static RuleAccount Of(Rule rule, Facts facts, DateTimeOffset now)
+    private static RuleExplanation Of(Rule rule, Facts facts, DateTimeOffset now)
     {
-        RuleAccount account = new()
+        RuleExplanation account = new()
         {
             Id = rule.Id,
             Where = rule.Where,
@@ -65,7 +65,7 @@ internal static class Explainer
             return account with
             {
                 Outcome = RuleOutcome.NotInEffect,
-                Wanted = Window(rule),
+                Wanted = Period(rule),
                 Seen = $"the time is {Text(now)}",
                 WantedAt = rule.Where,
             };
@@ -87,7 +87,8 @@ internal static class Explainer
         if (matched.Count > 0)
         {
             steps.Add(
-                $"most restrictive of {string.Join(", ", matched.Select(rule => $"{rule.Id} ({VerdictNames.Of(rule.Decision)})"))}: {VerdictNames.Of(matched.Max(rule => rule.Decision))}"
+                $"most restrictive of {string.Join(", ", matched.Select(rule => $"{rule.Id} ({VerdictNames.Of(rule.Decision)})"))}: "
+                    + $"{VerdictNames.Of(matched.Max(rule => rule.Decision))}"
             );
         }
 
@@ -104,7 +105,9 @@ internal static class Explainer
         if (matched.Count(rule => rule.Approval is not null) > 1)
         {
             steps.Add(
-                $"approval of {string.Join(", ", matched.Where(rule => rule.Approval is not null).Select(rule => rule.Id))}: all groups, the higher counts, all exclusions, the shorter times, covers retries if all do, on_policy_change invalidate if one does"
+                $"approval of {string.Join(", ", matched.Where(rule => rule.Approval is not null).Select(rule => rule.Id))}: all "
+                    + "groups, the higher counts, all exclusions, the shorter times, covers retries if all do, on_policy_change "
+                    + "invalidate if one does"
             );
         }
 
@@ -134,8 +137,12 @@ internal static class Explainer
             Truth.False => RuleOutcome.NotMatched,
         };
 
-    private static string Window(Rule rule) =>
-        $"in effect {(rule.From is { } from ? $"from {Text(from)} " : "")}{(rule.Until is { } until ? $"until {Text(until)}" : "")}".TrimEnd();
+    private static string Period(Rule rule)
+    {
+        var from = rule.From is { } start ? $" from {Text(start)}" : "";
+        var until = rule.Until is { } end ? $" until {Text(end)}" : "";
+        return $"in effect{from}{until}";
+    }
 
     private static string Text(DateTimeOffset time) =>
         time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", CultureInfo.InvariantCulture);

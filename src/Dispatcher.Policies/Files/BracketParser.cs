@@ -3,10 +3,10 @@ using YamlDotNet.Core.Events;
 
 namespace Dispatcher.Policies.Files;
 
-/// <summary>Where and why a text is no YAML.</summary>
-internal readonly record struct YamlFault(int Line, string Reason);
+/// <summary>The line and the reason of a YAML syntax error.</summary>
+internal readonly record struct YamlError(int Line, string Reason);
 
-/// <summary>A parser that knows which brackets are open. YamlDotNet's own gives up on one that is never closed without saying where.</summary>
+/// <summary>A parser that tracks open brackets. The parser of YamlDotNet does not report where an unclosed bracket opens.</summary>
 internal sealed class BracketParser(string text) : IParser
 {
     private readonly Parser _parser = new(new StringReader(text));
@@ -33,32 +33,32 @@ internal sealed class BracketParser(string text) : IParser
         return true;
     }
 
-    public YamlFault Explain(Exception error)
+    public YamlError Explain(Exception error)
     {
         var bracket = Bracket(error);
         if (error is not YamlException yaml)
         {
-            return new YamlFault(
+            return new YamlError(
                 bracket ?? (int)(Current?.End.Line ?? 1),
-                bracket is null ? "what stands here cannot be read." : "a bracket that opens here is not closed."
+                bracket is null ? "this cannot be read." : "a bracket that opens here is not closed."
             );
         }
 
         if (yaml.Message.Contains("tab", StringComparison.Ordinal) && TabbedLine() is { } tabbed)
         {
-            return new YamlFault(tabbed, "a tab stands in the indentation; allowed: spaces.");
+            return new YamlError(tabbed, "the indentation contains a tab; allowed: spaces.");
         }
 
-        // The parser counts a line after the last one, and finds out late that a quote is not closed.
+        // The parser counts one line too many at the end, and detects an unclosed quote late.
         var lines = text.AsSpan().Count('\n') + 1;
         var isQuote = yaml.Message.Contains("quoted", StringComparison.Ordinal);
         var line = (int)Math.Min(isQuote ? yaml.Start.Line : yaml.End.Line, lines);
         return bracket is { } open && (open < line || yaml.End.Line > lines)
-            ? new YamlFault(open, $"a bracket that opens here is not closed, or lacks a comma; seen on line {line}: {yaml.Message}")
-            : new YamlFault(line, yaml.Message);
+            ? new YamlError(open, $"a bracket that opens here is not closed, or lacks a comma; seen on line {line}: {yaml.Message}")
+            : new YamlError(line, yaml.Message);
     }
 
-    /// <summary>The parser says line 1.</summary>
+    /// <summary>The line of the tab: the parser reports line 1.</summary>
     private int? TabbedLine()
     {
         var read = (int)(Current?.End.Line ?? 1) - 1;
@@ -69,7 +69,7 @@ internal sealed class BracketParser(string text) : IParser
         return next < 0 ? null : read + next + 1;
     }
 
-    /// <summary>The line of the bracket that is open, or about to be opened.</summary>
+    /// <summary>The line of the bracket that is open or opens next.</summary>
     private int? Bracket(Exception error)
     {
         if (_open.TryPeek(out var open) && open is MappingStart { Style: MappingStyle.Flow } or SequenceStart { Style: SequenceStyle.Flow })

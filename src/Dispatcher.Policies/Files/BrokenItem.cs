@@ -1,12 +1,15 @@
 namespace Dispatcher.Policies.Files;
 
-/// <summary>A rule, topic or case that is no YAML.</summary>
-/// <param name="Line">Where it begins, or one before it.</param>
-/// <param name="Column">As above.</param>
-/// <param name="IsOpen">False: it is one that begins after it.</param>
+/// <summary>A rule, topic or case that contains a YAML syntax error.</summary>
+/// <param name="Line">The line on which it begins, or on which an earlier item begins.</param>
+/// <param name="Column">The column of the same place.</param>
+/// <param name="IsOpen">False: the broken item begins after this place.</param>
 internal readonly record struct BrokenItem(int Line, int Column, bool IsOpen)
 {
-    /// <summary>The text with empty lines in its place, so that the others keep their lines, and what stood there. Null: it does not stand on lines of its own.</summary>
+    /// <summary>
+    /// The text with empty lines instead of the item, so that all other lines keep their numbers, and the removed text. Null: the item
+    /// shares its lines with others.
+    /// </summary>
     public (string Text, string Lost)? Blank(string text, int faultLine)
     {
         var lines = text.Split('\n');
@@ -37,7 +40,7 @@ internal readonly record struct BrokenItem(int Line, int Column, bool IsOpen)
         return (string.Join('\n', lines), lost);
     }
 
-    /// <summary>Whether another item begins on the line, or what follows all of them.</summary>
+    /// <summary>Whether the line begins another item, or the part after all items.</summary>
     private static bool Begins(string line, int indent, bool isList)
     {
         var own = Indent(line);

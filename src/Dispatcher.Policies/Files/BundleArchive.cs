@@ -4,7 +4,7 @@ using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Files;
 
-/// <summary>The canonical form of a bundle's files: hashed, packed and unpacked.</summary>
+/// <summary>Hashes, packs and unpacks the files of a bundle in their canonical form.</summary>
 internal static class BundleArchive
 {
     public static string Hash(IReadOnlyList<BundleFile> files)
@@ -25,7 +25,7 @@ internal static class BundleArchive
         return JsonSerializer.SerializeToUtf8Bytes(new PackedBundle(1, packed), ArchiveJson.Default.PackedBundle);
     }
 
-    /// <summary>The files of an archive. Null: it is damaged or of another version, and the error is in the list.</summary>
+    /// <summary>The files of an archive. Null: the archive is damaged or of another version, and the list has the error.</summary>
     public static IReadOnlyList<BundleFile>? Unpack(ReadOnlyMemory<byte> archive, ErrorList errors)
     {
         string seen;
@@ -47,7 +47,7 @@ internal static class BundleArchive
         errors.Add(
             "archive",
             BundleErrorCodes.BadArchive,
-            $"{seen} Allowed: what Bundle.Archive gave, version 1.",
+            $"{seen} Allowed: an archive of version 1.",
             "store the bundle again from its folder."
         );
         return null;

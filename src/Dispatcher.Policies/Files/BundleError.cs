@@ -1,18 +1,18 @@
 namespace Dispatcher.Policies.Files;
 
-/// <summary>One thing that is wrong with a bundle.</summary>
+/// <summary>One error of a bundle.</summary>
 public sealed record BundleError
 {
-    /// <summary>File and line, for example <c>rules/prod.yaml:14</c>; only the file when the whole of it is meant.</summary>
+    /// <summary>File and line, for example <c>rules/prod.yaml:14</c>; only the file if the error concerns the whole file.</summary>
     public required string Where { get; init; }
 
     /// <summary>The kind of error, one of <see cref="BundleErrorCodes"/>, for example <c>unknown_key</c>.</summary>
     public required string Code { get; init; }
 
-    /// <summary>What was seen, and what is allowed.</summary>
+    /// <summary>What was found, and what is allowed.</summary>
     public required string Message { get; init; }
 
-    /// <summary>What to do about it.</summary>
+    /// <summary>How to fix it.</summary>
     public required string Fix { get; init; }
 
     /// <summary>The error on one line: <c>rules/prod.yaml:14: unknown_key: … Fix: …</c></summary>

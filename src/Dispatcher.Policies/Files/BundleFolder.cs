@@ -2,17 +2,17 @@ using System.IO.Enumeration;
 
 namespace Dispatcher.Policies.Files;
 
-/// <summary>Reads a bundle's files from a folder: the only I/O in this project.</summary>
+/// <summary>Reads the files of a bundle from a folder: the only I/O of this project.</summary>
 public static class BundleFolder
 {
-    /// <summary>Most files of one folder: it is read every second.</summary>
+    /// <summary>The maximum number of files: the folder is read every second.</summary>
     private const int MostFiles = 1_000;
 
     private const long MostBytes = 64 * 1024 * 1024;
 
     private static readonly string[] Parts = ["rules", "schemas", "cases"];
 
-    // Hidden ones are not ours: a mounted config map has its files once more under ..data.
+    // Hidden files are skipped: a mounted config map repeats its files under ..data.
     private static readonly EnumerationOptions Everything = new()
     {
         RecurseSubdirectories = true,
@@ -23,15 +23,16 @@ public static class BundleFolder
     private static readonly EnumerationOptions Here = new() { IgnoreInaccessible = false, AttributesToSkip = FileAttributes.Hidden };
 
     /// <summary>
-    /// <c>topics.yaml</c> and whatever lies in <c>rules/</c>, <c>schemas/</c> and <c>cases/</c>, sorted by path; loading names in an error what has no
-    /// right name there. Left out silently, a DENY in <c>rules/Deny.YAML</c>, <c>rules/deny.yml</c> or <c>Rules/deny.yaml</c> would be lost. Only what editors leave is
-    /// left out: hidden files and folders, and names that end with <c>~</c> or stand between two <c>#</c>. A missing folder or one without such files gives an empty list.
-    /// Only regular files are read: at most 1,000, of 64 MiB together, and of each no more than a part of a bundle may have. A symbolic
-    /// link may lead to a file of the same folder.
+    /// Reads <c>topics.yaml</c> and all files in <c>rules/</c>, <c>schemas/</c> and <c>cases/</c>, sorted by path. Files with a wrong name
+    /// are included, and loading reports them: if they were skipped, a DENY in <c>rules/Deny.YAML</c>, <c>rules/deny.yml</c> or
+    /// <c>Rules/deny.yaml</c> would be lost. Only files of editors are skipped: hidden files and folders, and names that end with <c>~</c>
+    /// or stand between two <c>#</c>. A missing folder, or one without such files, gives an empty list. Only regular files are read, at
+    /// most 1,000 and 64 MiB together; a file that is too large is cut after its limit. A symbolic link may lead to a file of the same
+    /// folder.
     /// </summary>
-    /// <exception cref="IOException">A file or folder is there but cannot be read, or is something else than a file; the message names
+    /// <exception cref="IOException">A file or folder exists but cannot be read, or is not a regular file; the message names
     /// it.</exception>
-    /// <exception cref="UnauthorizedAccessException">As above, by its permissions.</exception>
+    /// <exception cref="UnauthorizedAccessException">The permissions of a file or folder forbid reading it.</exception>
     public static IReadOnlyList<BundleFile> Read(string folder)
     {
         if (!Directory.Exists(folder))
@@ -47,7 +48,7 @@ public static class BundleFolder
 
         if (paths.Count > MostFiles)
         {
-            throw new IOException($"the folder has more than {MostFiles} files of policies; put more rules into each file.");
+            throw new IOException($"the policy folder has more than {MostFiles} files; put more rules into each file.");
         }
 
         return Read(folder, paths);
@@ -65,16 +66,16 @@ public static class BundleFolder
             bytes += files[^1].Content.Length;
             if (bytes > MostBytes)
             {
-                throw new IOException($"the files up to {name} have more than {MostBytes >> 20} MiB together; remove what is no policy.");
+                throw new IOException(
+                    $"the files up to {name} have more than {MostBytes >> 20} MiB together; remove files that are not policies."
+                );
             }
         }
 
         return files;
     }
 
-    /// <summary>
-    /// A link to a folder is listed like a file, which reading refuses: links among folders could be followed without end.
-    /// </summary>
+    /// <summary>Lists a link to a folder like a file, and reading it then fails: following links among folders could be endless.</summary>
     private static FileSystemEnumerable<string> FilesOf(string part) =>
         new(part, (ref FileSystemEntry entry) => entry.ToFullPath(), Everything)
         {

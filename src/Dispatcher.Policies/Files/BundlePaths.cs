@@ -1,6 +1,6 @@
 namespace Dispatcher.Policies.Files;
 
-/// <summary>Which file is what.</summary>
+/// <summary>The kinds of files in a bundle, by path.</summary>
 internal static class BundlePaths
 {
     public const string Topics = "topics.yaml";

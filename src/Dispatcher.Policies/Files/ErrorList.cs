@@ -2,13 +2,16 @@ using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Files;
 
-/// <summary>Collects every error of a load, up to <see cref="Most"/>: whoever has more has one mistake repeated, and the list is logged, stored in memory and sent.</summary>
+/// <summary>
+/// Collects the errors of a load, up to <see cref="Most"/>. More errors usually repeat one mistake, and the list is logged, stored and
+/// sent.
+/// </summary>
 internal sealed class ErrorList
 {
-    /// <summary>Most errors that are listed.</summary>
+    /// <summary>The maximum number of listed errors.</summary>
     public const int Most = 200;
 
-    /// <summary>Most known words that an error names: all keys of a rule, but not a thousand topics.</summary>
+    /// <summary>The maximum number of known words in an error: enough for all keys of a rule, but not for a thousand topics.</summary>
     private const int MostKnown = 12;
 
     private const int LongestWord = 128;
@@ -17,13 +20,13 @@ internal sealed class ErrorList
     private readonly List<BundleError> _errors = [];
     private readonly HashSet<YamlNode> _at = new(ReferenceEqualityComparer.Instance);
 
-    /// <summary>The errors, and one more that says so where there are more.</summary>
+    /// <summary>The errors, and one more that reports that the list is cut.</summary>
     public IReadOnlyList<BundleError> Errors => _errors;
 
-    /// <summary>How many there are, listed or not: grows with each.</summary>
+    /// <summary>The number of errors, listed or not. It grows with each error.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Whether what is added now is only counted, so that it need not be put into words.</summary>
+    /// <summary>Whether further errors are only counted, so that callers can skip their texts.</summary>
     public bool IsFull => Count > Most;
 
     public void Add(YamlNode at, string code, string message, string fix)
@@ -54,14 +57,14 @@ internal sealed class ErrorList
                 {
                     Where = where,
                     Code = BundleErrorCodes.TooManyErrors,
-                    Message = $"there are more errors than the {Most} that are listed; allowed: none.",
-                    Fix = "correct these and load it again.",
+                    Message = $"more than {Most} errors exist, and only the first {Most} are listed; allowed: none.",
+                    Fix = "correct the listed errors and load the bundle again.",
                 }
             );
         }
     }
 
-    /// <summary>What another list holds.</summary>
+    /// <summary>Adds the errors of another list.</summary>
     public void AddAll(ErrorList others)
     {
         foreach (var error in others._errors)
@@ -72,7 +75,10 @@ internal sealed class ErrorList
         _at.UnionWith(others._at);
     }
 
-    /// <summary>A word that is not one of the known ones. Answers the nearest, which the fix names and reading goes on with: so what depends on the word is checked too.</summary>
+    /// <summary>
+    /// Reports a word that is not known. Returns the nearest known word, which the fix names. Reading continues with that word, so that the
+    /// parts that depend on it are checked too.
+    /// </summary>
     public string? AddUnknown(YamlNode at, string code, string what, IReadOnlyList<string> known, string otherwise = "write one of these.")
     {
         var nearest = IsFull ? null : Nearest.To(at.Text, known);
@@ -80,7 +86,7 @@ internal sealed class ErrorList
         return nearest;
     }
 
-    /// <summary>As above, where it is known already what is meant; null if it is not.</summary>
+    /// <summary>As above, for a word whose intended meaning the caller determined. Null: it is not known.</summary>
     public void AddUnknown(YamlNode at, string code, string what, IReadOnlyList<string> known, string? meant, string fix)
     {
         if (meant is null)
@@ -98,7 +104,7 @@ internal sealed class ErrorList
         );
     }
 
-    /// <summary>Whether something in the node has an error that leaves open what is meant.</summary>
+    /// <summary>Whether the node contains an error that leaves its meaning open.</summary>
     public bool IsBroken(YamlNode node) =>
         !node.IsWhole
         || (
@@ -106,7 +112,7 @@ internal sealed class ErrorList
             && (_at.Contains(node) || node.Items.Any(IsBroken) || node.Entries.Any(entry => IsBroken(entry.Key) || IsBroken(entry.Value)))
         );
 
-    /// <summary>Known words for an error, as many as help.</summary>
+    /// <summary>Known words for an error text, cut to a readable number.</summary>
     public static string Some(IReadOnlyList<string> known) =>
         Excerpt.Of(string.Join(", ", known.Take(MostKnown)), LongestList)
         + (known.Count > MostKnown ? $" and {known.Count - MostKnown} more" : "");

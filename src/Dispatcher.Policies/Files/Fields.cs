@@ -4,7 +4,7 @@ using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Files;
 
-/// <summary>A mapping with a fixed set of keys, as in a rule or a topic.</summary>
+/// <summary>A mapping with a fixed set of keys, for example a rule or a topic.</summary>
 internal sealed class Fields
 {
     private readonly YamlNode _node;
@@ -22,22 +22,22 @@ internal sealed class Fields
 
     public ErrorList Errors { get; }
 
-    /// <summary>Those with a known key, by the right name where it is misspelt.</summary>
+    /// <summary>The entries with a known key; a misspelt key is already corrected.</summary>
     public IReadOnlyList<YamlEntry> Entries => _entries;
 
-    /// <summary>The keys that nothing certain is known of: their value has an error, they are there twice, or they are required and missing.</summary>
+    /// <summary>The keys without a reliable value: the value has an error, the key occurs twice, or it is required and missing.</summary>
     public FrozenSet<string> Broken =>
         [.. _entries.Where(entry => Errors.IsBroken(entry.Value)).Select(entry => entry.Key.Text), .. _missing];
 
-    /// <summary>Opens a mapping and reports every key that is not known. Null: it is no mapping, and that is reported.</summary>
+    /// <summary>Reads a mapping and reports every unknown key. Null: the node is not a mapping, which is reported.</summary>
     public static Fields? Of(YamlNode node, string what, ErrorList errors, params string[] known) =>
         OfNames(node, what, BundleErrorCodes.UnknownKey, $"key in {what}", known, errors);
 
-    /// <summary>As <see cref="Of"/>, where the keys have a code and a word of their own.</summary>
+    /// <summary>As <see cref="Of"/>, with an error code and a word of their own for the keys.</summary>
     public static Fields? OfNames(YamlNode node, string what, string code, string word, IReadOnlyList<string> known, ErrorList errors) =>
         IsMap(node, what, errors, known) ? new Fields(node, what, Known(node, what, code, word, known, errors), errors) : null;
 
-    /// <summary>The entries of a mapping whose keys are names. A mapping that is something else is reported and has none.</summary>
+    /// <summary>The entries of a mapping whose keys are free names. A node that is not a mapping is reported and has no entries.</summary>
     public static IReadOnlyList<YamlEntry> Named(YamlNode? node, string what, ErrorList errors) =>
         node is not null && IsMap(node, what, errors, []) ? node.Entries : [];
 
@@ -60,7 +60,7 @@ internal sealed class Fields
     public string? NeedText(string key, Regex pattern, string allowed) =>
         Need(key) is { } node ? Scalars.Text(node, key, pattern, allowed, Errors) : null;
 
-    /// <summary>One of a few words; the first is the default.</summary>
+    /// <summary>One of a few words. The first is the default.</summary>
     public string Word(string key, params string[] words)
     {
         if (Get(key) is not { } node || Scalars.Text(node, key, Errors) is not { } text)
@@ -78,10 +78,13 @@ internal sealed class Fields
     public TimeSpan Duration(string key, TimeSpan fallback, TimeSpan least, TimeSpan most) =>
         (Get(key) is { } node ? Scalars.Duration(node, key, least, most, Errors) : null) ?? fallback;
 
-    /// <summary>A list of texts without its doubles, sorted. Missing: null.</summary>
+    /// <summary>A list of texts, sorted and without duplicates. Null: the key is missing.</summary>
     public IReadOnlyList<string>? Set(string key) => Get(key) is { } node ? Lists.Set(node, key, Errors) : null;
 
-    /// <summary>The entries with a known key. Any other is reported, and goes by the right name if that can be told: the bundle does not load, but its other mistakes are found.</summary>
+    /// <summary>
+    /// The entries with a known key. Any other key is reported. If its intended meaning can be determined, the entry is kept under the
+    /// right key: the bundle does not load, but its other mistakes are found.
+    /// </summary>
     private static List<YamlEntry> Known(
         YamlNode node,
         string what,

@@ -5,17 +5,20 @@ using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Files;
 
-/// <summary>A file's bytes as text. The parser must see what a reader sees: the file has no character that an editor or a diff does not show.</summary>
+/// <summary>
+/// Converts the bytes of a file to text. A parser must read the same text as a person, so characters that an editor or a diff does not show
+/// are errors.
+/// </summary>
 internal static class FileText
 {
-    /// <summary>A file with more of them has one mistake repeated.</summary>
+    /// <summary>More such characters usually repeat one mistake.</summary>
     private const int MostInvisible = 20;
 
-    /// <summary>Null: it is too large, not UTF-8, or has an invisible character, and that is reported.</summary>
+    /// <summary>The text. Null: the file is too large, not UTF-8, or has an invisible character, which is reported.</summary>
     public static string? Of(BundleFile file, int maxBytes, ErrorList errors) =>
         IsReadable(file, maxBytes, errors) ? Encoding.UTF8.GetString(WithoutMark(file.Content.Span)) : null;
 
-    /// <summary>The bytes after the byte order mark that some editors put first.</summary>
+    /// <summary>The bytes without the byte order mark that some editors write.</summary>
     public static ReadOnlySpan<byte> WithoutMark(ReadOnlySpan<byte> content) => content.StartsWith("\uFEFF"u8) ? content[3..] : content;
 
     public static bool IsReadable(BundleFile file, int maxBytes, ErrorList errors)
@@ -48,8 +51,8 @@ internal static class FileText
     }
 
     /// <summary>
-    /// Reports the invisible characters, each with line and column in characters, from 1. Some of them end a line for a YAML parser (NEL,
-    /// LS, PS, a lone CR) but not for an editor, so that a comment could hide a rule; others reorder or hide text (bidirectional controls).
+    /// Reports each invisible character with line and column (in characters, from 1). Some of them end a line for a YAML parser (NEL, LS,
+    /// PS, a lone CR) but not for an editor, so that a comment could hide a rule. Others reorder or hide text (bidirectional controls).
     /// </summary>
     private static bool ShowsAll(BundleFile file, ErrorList errors)
     {
@@ -65,7 +68,8 @@ internal static class FileText
                 errors.Add(
                     $"{file.Path}:{line}",
                     BundleErrorCodes.InvisibleCharacter,
-                    $"column {column} has the invisible character U+{rune.Value:X4} ({Rune.GetUnicodeCategory(rune)}); allowed: characters that an editor shows, spaces, tabs and line breaks (LF or CRLF).",
+                    $"column {column} has the invisible character U+{rune.Value:X4} ({Rune.GetUnicodeCategory(rune)}); "
+                        + "allowed: characters that an editor shows, spaces, tabs and line breaks (LF or CRLF).",
                     "delete it; in a quoted text, write it as an escape such as \"\\u2028\"."
                 );
             }
@@ -84,7 +88,7 @@ internal static class FileText
             _ => !Excerpt.IsInvisible(rune) && Rune.GetUnicodeCategory(rune) != UnicodeCategory.SpaceSeparator,
         };
 
-    /// <summary>How many bytes are text up to the first that is none.</summary>
+    /// <summary>The number of valid UTF-8 bytes before the first invalid one.</summary>
     private static int Valid(ReadOnlySpan<byte> content)
     {
         var at = 0;

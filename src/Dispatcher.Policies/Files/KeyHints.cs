@@ -2,7 +2,7 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Files;
 
-/// <summary>What to do about a key that is not known where it stands: it is misspelt, lacks a space, or belongs elsewhere.</summary>
+/// <summary>The known keys, and fixes for a key that is misspelt, lacks a space or belongs elsewhere.</summary>
 internal static class KeyHints
 {
     public static readonly string[] RuleKeys =
@@ -42,7 +42,7 @@ internal static class KeyHints
         ["derive"] = DeriveKeys,
     };
 
-    /// <summary>The fix of a key that is misplaced, or merges others into the mapping. Null: it is not known anywhere near.</summary>
+    /// <summary>The fix for a key that belongs elsewhere, or for a YAML merge key. Null: the key is not known nearby either.</summary>
     public static string? Place(string key, string what, IReadOnlyList<string> known)
     {
         if (key == "<<")
@@ -63,7 +63,7 @@ internal static class KeyHints
             : null;
     }
 
-    /// <summary>The known key of <c>topic:job.repo.read</c>, which YAML takes for one word. Null: it is something else.</summary>
+    /// <summary>The known key in <c>topic:job.repo.read</c>, which YAML reads as one word. Null: the text has none.</summary>
     public static string? Glued(string text, IReadOnlyList<string> known) =>
         known.FirstOrDefault(key => text.StartsWith(key + ":", StringComparison.Ordinal));
 }

@@ -3,7 +3,7 @@ namespace Dispatcher.Policies.Files;
 /// <summary>Reads lists of texts.</summary>
 internal static class Lists
 {
-    /// <summary>The items of a list. Something else is reported and has none.</summary>
+    /// <summary>The items of a list. A node that is not a list is reported and has no items.</summary>
     public static IReadOnlyList<YamlNode> Items(YamlNode? node, string what, ErrorList errors)
     {
         if (node is not null && node.Kind is not (NodeKind.List or NodeKind.Broken))
@@ -14,11 +14,11 @@ internal static class Lists
         return node?.Items ?? [];
     }
 
-    /// <summary>A list of texts in its order. It may be empty.</summary>
+    /// <summary>A list of texts in the order of the file. It may be empty.</summary>
     public static IReadOnlyList<string> Texts(YamlNode node, string what, ErrorList errors) =>
         [.. Items(node, what, errors).Select(item => Scalars.Text(item, $"an item of {what}", errors)).OfType<string>()];
 
-    /// <summary>As <see cref="Texts"/>, sorted and without doubles.</summary>
+    /// <summary>As <see cref="Texts"/>, sorted and without duplicates.</summary>
     public static IReadOnlyList<string> Set(YamlNode node, string what, ErrorList errors) =>
         [.. Texts(node, what, errors).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
 

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Dispatcher.Policies.Files;
 
-/// <summary>What names must look like, each with the words for an error.</summary>
+/// <summary>The syntax of names, each as a pattern and as words for an error.</summary>
 internal static partial class Patterns
 {
     public const string NameWords = "1 to 64 of a-z, 0-9, _ and -";
@@ -10,7 +10,7 @@ internal static partial class Patterns
     public const string TopicWords = "2 to 8 segments of a-z, 0-9, _ and - with dots between, at most 128 characters";
     public const string TopicPatternWords =
         "segments of a-z, 0-9, _ and - with dots between; * for one segment; ** only at the end, for the rest";
-    public const string CommandWords = "a program as it is called, 1 to 256 characters";
+    public const string CommandWords = "the name of a program as it is called, 1 to 256 characters";
     public const string PointerWords = "a JSON pointer such as /command";
     public const string SchemaFileWords = "the name of a file under schemas/, of a-z, 0-9, _ and -, ending .json";
     public const string VersionWords = "v1";

@@ -6,13 +6,13 @@ using Microsoft.Win32.SafeHandles;
 namespace Dispatcher.Policies.Files;
 
 /// <summary>
-/// Reads a file of a policy folder without trusting what the name stands for. Opening a named pipe waits until somebody writes, and a link
+/// Reads a file of a policy folder without trusting its kind. Opening a named pipe blocks until another process writes to it, and a link
 /// may lead to any file of the server, whose content would then appear in error messages.
 /// </summary>
 internal static class RegularFile
 {
     /// <summary>
-    /// Most bytes that are read: one more than any file of a bundle may have, so that loading reports the file as too large.
+    /// The maximum number of bytes read: one more than any file of a bundle may have, so that loading reports the file as too large.
     /// </summary>
     private const int MostBytes = YamlReader.MaxBytes + 1;
 
@@ -20,9 +20,9 @@ internal static class RegularFile
 
     /// <summary>The content, cut after <see cref="MostBytes"/>.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="name">How errors name it.</param>
-    /// <param name="root">The folder that it must be in after all symbolic links are resolved; itself without links.</param>
-    /// <exception cref="IOException">It is not a regular file in the folder, or cannot be read; the message names it.</exception>
+    /// <param name="name">The name for errors.</param>
+    /// <param name="root">The folder that must contain the file after all symbolic links are resolved; itself without links.</param>
+    /// <exception cref="IOException">The file is not a regular file in the folder, or cannot be read; the message names it.</exception>
     public static byte[] Read(string path, string name, string root)
     {
         var real = RealPath(path, name);
@@ -49,7 +49,7 @@ internal static class RegularFile
         throw NotRegular(name);
     }
 
-    /// <summary>A path without symbolic links, as realpath(3) gives it.</summary>
+    /// <summary>The path with all symbolic links resolved, like realpath(3).</summary>
     public static string RealPath(string path, string name)
     {
         var full = Path.GetFullPath(path);
@@ -85,7 +85,7 @@ internal static class RegularFile
         return real;
     }
 
-    /// <summary>Last first.</summary>
+    /// <summary>The segments of a path, last first.</summary>
     private static IEnumerable<string> Segments(string path) =>
         path.Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries).Where(segment => segment != ".").Reverse();
 

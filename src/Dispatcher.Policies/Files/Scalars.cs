@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Dispatcher.Policies.Files;
 
-/// <summary>Reads single values. Each answers null (or the fallback) and adds an error when the node is something else.</summary>
+/// <summary>Reads single values. If the node has another kind, each method adds an error and returns null or the fallback.</summary>
 internal static partial class Scalars
 {
     public static string? Text(YamlNode node, string what, ErrorList errors)
@@ -32,7 +32,7 @@ internal static partial class Scalars
 
         if (node.IsPlain && NotText().IsMatch(node.Text))
         {
-            // What is meant is plain, so that reading goes on with it.
+            // The intended value is clear, so reading continues with it.
             errors.Add(
                 node.Where,
                 BundleErrorCodes.NotText,
@@ -44,7 +44,7 @@ internal static partial class Scalars
         return node.Text;
     }
 
-    /// <summary>A text that fits a pattern; <paramref name="allowed"/> says the pattern in words.</summary>
+    /// <summary>A text that matches a pattern; <paramref name="allowed"/> describes the pattern.</summary>
     public static string? Text(YamlNode node, string what, Regex pattern, string allowed, ErrorList errors)
     {
         if (Text(node, what, errors) is not { } text)
@@ -65,7 +65,7 @@ internal static partial class Scalars
             return lower;
         }
 
-        errors.Add(node, BundleErrorCodes.BadValue, message, "change it.");
+        errors.Add(node, BundleErrorCodes.BadValue, message, "write an allowed value.");
         return null;
     }
 
@@ -174,7 +174,9 @@ internal static partial class Scalars
             NodeKind.Broken => "a broken value",
         };
 
-    /// <summary>Null: it is none, or more than the most, compared before the two are multiplied: the product need not fit.</summary>
+    /// <summary>
+    /// Null: the text is not a duration, or is longer than the maximum. The check comes before the multiplication, which could overflow.
+    /// </summary>
     private static TimeSpan? DurationOf(YamlNode node, TimeSpan most)
     {
         var match = DurationText().Match(node.Kind == NodeKind.Text ? node.Text : "");
@@ -211,7 +213,7 @@ internal static partial class Scalars
             _ => TimeSpan.FromHours(1),
         };
 
-    // The YAML 1.2 core schema, and what YAML 1.1 readers take for a boolean or a number: whoever reads the file may have either in mind.
+    // The YAML 1.2 core schema, and what YAML 1.1 parsers read as a boolean or a number: an author may have either in mind.
     [GeneratedRegex(
         @"\A(~?|(?i:null|true|false|yes|no|on|off|y|n)"
             + @"|[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?"

@@ -8,11 +8,11 @@ internal enum NodeKind
     List,
     Map,
 
-    /// <summary>Already reported: readers pass over it in silence.</summary>
+    /// <summary>An error is already reported; readers skip the node.</summary>
     Broken,
 }
 
-/// <summary>A piece of YAML with its place.</summary>
+/// <summary>A YAML value with its file and line.</summary>
 internal sealed record YamlNode(NodeKind Kind, string Where)
 {
     public string Text { get; init; } = "";
@@ -20,10 +20,10 @@ internal sealed record YamlNode(NodeKind Kind, string Where)
     /// <summary>Neither quoted nor a block, so that YAML may read it as a boolean, a number or null.</summary>
     public bool IsPlain { get; init; }
 
-    /// <summary>False: something in it could not be read, or was left out, and is reported.</summary>
+    /// <summary>False: a part could not be read or was left out, which is reported.</summary>
     public bool IsWhole { get; init; }
 
-    /// <summary>All texts in it that are no keys.</summary>
+    /// <summary>All texts in the node except keys.</summary>
     public IEnumerable<string> Texts() =>
         Kind == NodeKind.Text ? [Text] : Items.Concat(Entries.Select(entry => entry.Value)).SelectMany(node => node.Texts());
 
@@ -44,7 +44,7 @@ internal sealed record YamlNode(NodeKind Kind, string Where)
         return null;
     }
 
-    /// <summary>Hashes the content: not places, comments, quotes or the order of keys.</summary>
+    /// <summary>Hashes the content, independent of places, comments, quotes and the order of keys.</summary>
     public void AddTo(CanonicalHash hash)
     {
         hash.Add((long)Kind);

@@ -3,24 +3,24 @@ using YamlDotNet.Core.Events;
 
 namespace Dispatcher.Policies.Files;
 
-/// <summary>What could be read of a file.</summary>
-/// <param name="Root">Null: nothing, and the error is in the list.</param>
-/// <param name="Lost">The text that is no YAML and was left out, so that it may have said anything. Empty: none.</param>
+/// <summary>The readable part of a file.</summary>
+/// <param name="Root">Null: nothing could be read, and the list has the error.</param>
+/// <param name="Lost">The text that could not be read. It may contain anything. Empty: everything was read.</param>
 internal sealed record YamlFile(YamlNode? Root, string Lost);
 
 /// <summary>
-/// Turns a file into nodes. Takes only YAML that means what it shows: no anchors, aliases or tags, no key twice, one document.
-/// It builds on YamlDotNet's events because its object model drops duplicate keys' places and resolves aliases.
+/// Parses a file into nodes. Accepts only plain YAML whose meaning is visible: no anchors, aliases or tags, no duplicate keys, one
+/// document. It uses the events of YamlDotNet, because its object model loses the places of duplicate keys and resolves aliases.
 /// </summary>
 internal sealed class YamlReader
 {
     public const int MaxBytes = 1024 * 1024;
     private const int MaxDepth = 32;
 
-    // The file, its list, and there a rule, topic or case.
+    // The depth of a rule, topic or case: the file is 0, its list 1.
     private const int ItemDepth = 2;
 
-    // A file with more of them has one mistake repeated.
+    // More broken items usually repeat one mistake.
     private const int MostBrokenItems = 20;
 
     private readonly string _path;
@@ -30,10 +30,10 @@ internal sealed class YamlReader
     private readonly bool _isCut;
     private BrokenItem? _item;
 
-    /// <param name="path">Whose.</param>
-    /// <param name="text">What to read.</param>
-    /// <param name="isCut">Something was left out of it.</param>
-    /// <param name="errors">Gets what is wrong.</param>
+    /// <param name="path">The path of the file.</param>
+    /// <param name="text">The text to parse.</param>
+    /// <param name="isCut">Whether a broken item was removed from the text.</param>
+    /// <param name="errors">Collects the errors.</param>
     private YamlReader(string path, string text, bool isCut, ErrorList errors)
     {
         _path = path;
@@ -42,7 +42,7 @@ internal sealed class YamlReader
         _parser = new BracketParser(text);
     }
 
-    /// <summary>Reads a file. A rule, topic or case that is no YAML is reported and left out, and what stands after it is read on.</summary>
+    /// <summary>Reads a file. A rule, topic or case with a syntax error is reported and skipped, and the text after it is read.</summary>
     public static YamlFile Read(BundleFile file, ErrorList errors)
     {
         if (FileText.Of(file, MaxBytes, errors) is not { } text)
@@ -61,7 +61,7 @@ internal sealed class YamlReader
                 errors.AddAll(found);
                 return new YamlFile(root, string.Join('\n', lost.Concat(reader._lost)));
             }
-#pragma warning disable CA1031 // The parser has thrown other types than its own on hostile text; whatever it throws, the file cannot be read.
+#pragma warning disable CA1031 // The parser has thrown other types than its own on hostile text; after any of them the file cannot be read.
             catch (Exception error)
 #pragma warning restore CA1031
             {
@@ -69,7 +69,7 @@ internal sealed class YamlReader
                 errors.Add(
                     $"{file.Path}:{fault.Line}",
                     BundleErrorCodes.BadYaml,
-                    $"this is no YAML: {fault.Reason}",
+                    $"this is not valid YAML: {fault.Reason}",
                     "check indentation, colons, quotes and brackets on this line and the one before."
                 );
                 if (left == 0 || reader._item?.Blank(text, fault.Line) is not { } blanked)
@@ -105,7 +105,7 @@ internal sealed class YamlReader
                 At(second),
                 BundleErrorCodes.BadYaml,
                 "a second document starts here; allowed: one per file.",
-                "put it into a file of its own."
+                "move it to another file."
             );
         }
 
@@ -139,7 +139,7 @@ internal sealed class YamlReader
             _ => throw new YamlException(here.Start, here.End, $"unexpected {here.GetType().Name}."),
         };
 
-        // An anchor changes nothing of what it stands at, nor a tag of a list or mapping; but a tagged text may be something else.
+        // An anchor does not change the value at its place, nor does a tag on a list or mapping; a tagged text may be another value.
         if (here is NodeEvent { Anchor.IsEmpty: false } anchored)
         {
             Refuse(here, $"anchor '&{anchored.Anchor.Value}'");
@@ -181,7 +181,7 @@ internal sealed class YamlReader
                 continue;
             }
 
-            // What is left out may have said anything, and what stays is not all of it.
+            // The skipped value may contain anything, and the value that stays is incomplete.
             isWhole = false;
             _lost.AddRange(value.Texts());
             var twin = entries.FindIndex(entry => entry.Key.Text == key.Text);
@@ -198,7 +198,7 @@ internal sealed class YamlReader
         };
     }
 
-    /// <summary>Whether it is a list of which all was left out.</summary>
+    /// <summary>Whether all items of a list were removed.</summary>
     private bool IsEmptied(YamlNode value, int depth) =>
         _isCut && depth == ItemDepth - 1 && value is { Kind: NodeKind.Text, IsPlain: true, Text: "" };
 

@@ -2,8 +2,9 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Linting;
 
-/// <summary>Collects what lint finds.</summary>
-/// <param name="submittable">Makes of a job that shows a finding one that can be handed in. Null: that cannot be done, and the finding is shown without.</param>
+/// <summary>Collects the findings of lint.</summary>
+/// <param name="submittable">Converts a witness to a job that can be submitted. Null: that is not possible, and the finding has no
+/// witness.</param>
 internal sealed class FindingList(Func<JobFacts, JobFacts?> submittable)
 {
     private readonly List<LintFinding> _findings = [];
@@ -46,7 +47,7 @@ internal sealed class FindingList(Func<JobFacts, JobFacts?> submittable)
             }
         );
 
-    /// <summary>By file, line and code; each once.</summary>
+    /// <summary>Sorted by file, line and code, without duplicates.</summary>
     public IReadOnlyList<LintFinding> Sorted() =>
         [
             .. _findings

@@ -4,25 +4,25 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Linting;
 
-/// <summary>One thing that lint has to say of a bundle.</summary>
+/// <summary>One finding of lint.</summary>
 public sealed record LintFinding
 {
-    /// <summary>How bad it is.</summary>
+    /// <summary>The severity.</summary>
     public required LintSeverity Severity { get; init; }
 
-    /// <summary>One of <see cref="LintCodes"/>, or of <see cref="BundleErrorCodes"/> when the bundle does not load because of it.</summary>
+    /// <summary>One of <see cref="LintCodes"/>, or one of <see cref="BundleErrorCodes"/> for a load error.</summary>
     public required string Code { get; init; }
 
-    /// <summary>File and line, for example <c>rules/prod.yaml:14</c>; only the file when the whole of it is meant.</summary>
+    /// <summary>File and line, for example <c>rules/prod.yaml:14</c>; only the file if the finding concerns the whole file.</summary>
     public required string Where { get; init; }
 
-    /// <summary>What was seen, and what is allowed.</summary>
+    /// <summary>What was found, and what is allowed.</summary>
     public required string Message { get; init; }
 
-    /// <summary>What to do about it.</summary>
+    /// <summary>How to fix it.</summary>
     public required string Fix { get; init; }
 
-    /// <summary>A job that shows it. Null: it shows without one.</summary>
+    /// <summary>A job that proves the finding. Null: the finding needs none.</summary>
     public JobFacts? Witness { get; init; }
 
     /// <summary>The finding on one line: <c>rules/prod.yaml:14: error shadowed: … Fix: …</c></summary>
@@ -37,19 +37,19 @@ public sealed record LintFinding
         };
 }
 
-/// <summary>How bad a finding is.</summary>
+/// <summary>The severity of a finding.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<LintSeverity>))]
 public enum LintSeverity
 {
-    /// <summary>Good to know.</summary>
+    /// <summary>Information.</summary>
     [JsonStringEnumMemberName("info")]
     Info,
 
-    /// <summary>Probably not what its author means.</summary>
+    /// <summary>Probably not the author's intention.</summary>
     [JsonStringEnumMemberName("warning")]
     Warning,
 
-    /// <summary>The bundle does not load, or a part of it can never do what it says.</summary>
+    /// <summary>The bundle does not load, or a part of it can never have its effect.</summary>
     [JsonStringEnumMemberName("error")]
     Error,
 }

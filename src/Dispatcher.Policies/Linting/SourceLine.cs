@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Dispatcher.Policies.Linting;
 
-/// <summary>A place that can be compared: files by name, lines by number.</summary>
+/// <summary>A file and line. Files are ordered by name, lines by number.</summary>
 internal readonly record struct SourceLine(string File, int Line) : IComparable<SourceLine>
 {
     public static SourceLine Of(string where)

@@ -12,8 +12,8 @@ internal static class BundleReader
         List<BundleFile> sorted = [.. files.OrderBy(file => file.Path, StringComparer.Ordinal)];
         CheckPaths(sorted, errors);
 
-        Slots slots = new();
-        RulesReader rules = new(slots, errors);
+        Attributes attributes = new();
+        RulesReader rules = new(attributes, errors);
         foreach (var file in sorted.Where(file => BundlePaths.IsRules(file.Path)))
         {
             rules.Read(file);
@@ -31,9 +31,9 @@ internal static class BundleReader
             schemas.ReportUnused();
         }
 
-        return new BundleContent(topics.Topics, topics.Pools, rules.Rules, slots)
+        return new BundleContent(topics.Topics, topics.Pools, rules.Rules, attributes)
         {
-            LostRules = rules.Lost,
+            UnreadRules = rules.Lost,
             UnreadTopics = topics.UnreadTopics,
         };
     }
@@ -45,7 +45,7 @@ internal static class BundleReader
             errors.Add(
                 file.Path,
                 BundleErrorCodes.UnknownFile,
-                $"no part of a bundle has this name; allowed: {BundlePaths.Allowed}.",
+                $"this name does not belong in a bundle; allowed: {BundlePaths.Allowed}.",
                 "rename or remove it."
             );
         }
@@ -55,8 +55,8 @@ internal static class BundleReader
             errors.Add(
                 same.Key,
                 BundleErrorCodes.UnknownFile,
-                $"the path is there {same.Count()} times; allowed: once.",
-                "remove the others."
+                $"the path occurs {same.Count()} times; allowed: once.",
+                "remove the duplicates."
             );
         }
 
@@ -65,7 +65,7 @@ internal static class BundleReader
             errors.Add(
                 BundlePaths.Topics,
                 BundleErrorCodes.MissingFile,
-                "the registry of topics is missing; without it no topic is known.",
+                "the registry of topics is missing, so every job would be denied; required: topics.yaml.",
                 "add topics.yaml."
             );
         }
@@ -75,8 +75,8 @@ internal static class BundleReader
             errors.Add(
                 "rules/",
                 BundleErrorCodes.MissingFile,
-                "there is no rules/*.yaml; without a rule everything is denied.",
-                "add a file; 'rules: []' says that none is meant."
+                "no file rules/*.yaml exists, so every job would be denied; required: at least one.",
+                "add a file; if no rule is intended, write 'rules: []'."
             );
         }
     }

@@ -7,23 +7,23 @@ using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Loading;
 
-/// <summary>Reads <c>rules/*.yaml</c>, file after file.</summary>
-internal sealed class RulesReader(Slots slots, ErrorList errors)
+/// <summary>Reads the files <c>rules/*.yaml</c>.</summary>
+internal sealed class RulesReader(Attributes attributes, ErrorList errors)
 {
     private readonly List<Rule> _rules = [];
     private readonly List<TopicPattern> _lost = [];
     private readonly Dictionary<string, string> _places = new(StringComparer.Ordinal);
 
-    /// <summary>Every rule read, also what is broken.</summary>
+    /// <summary>All rules that could be read, including those with errors.</summary>
     public IReadOnlyList<Rule> Rules => _rules;
 
-    /// <summary>What the rules may be for that could not be read.</summary>
+    /// <summary>The topics of rules that could not be read.</summary>
     public IReadOnlyList<TopicPattern> Lost => _lost;
 
     public void Read(BundleFile file)
     {
         var yaml = YamlReader.Read(file, errors);
-        _lost.AddRange(LostTopics.In(yaml.Lost));
+        _lost.AddRange(TopicsInText.In(yaml.Lost));
         if (yaml.Root is not { } root)
         {
             return;
@@ -61,11 +61,11 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
         (var from, var until) = ReadEffective(fields);
         CheckEffect(fields, decision);
 
-        // What is missing here has been reported, so that this rule never decides.
+        // Missing values are already reported, so this rule never decides a job.
         var match = fields.Need("match");
         (var conditions, var topic) = match is null
             ? (new AllOf([]) { Where = node.Where }, null)
-            : new MatchReader(slots, errors).Read(match, "match");
+            : new MatchReader(attributes, errors).Read(match, "match");
         Rule rule = new()
         {
             Id = ReadId(fields) ?? "the rule",

@@ -1,6 +1,6 @@
 namespace Dispatcher.Policies.Model;
 
-/// <summary>The words of an approval as rules write them.</summary>
+/// <summary>The YAML words of approval settings.</summary>
 internal static class ApprovalNames
 {
     public static string Of(ApprovalCover cover) =>

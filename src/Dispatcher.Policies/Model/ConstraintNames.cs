@@ -12,7 +12,7 @@ internal static class ConstraintNames
 
     public static readonly string[] All = [AllowedCommands, AllowedHosts, MaxOutputBytes, TimeoutMs];
 
-    /// <summary>Which of them are set.</summary>
+    /// <summary>The names of the constraints that are set.</summary>
     public static IReadOnlyList<string> In(Constraints constraints)
     {
         List<string> names = [];

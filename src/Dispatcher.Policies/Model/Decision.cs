@@ -5,47 +5,50 @@ namespace Dispatcher.Policies.Model;
 /// <summary>A bundle's answer for one job at one time.</summary>
 public sealed record Decision
 {
-    /// <summary>What may happen.</summary>
+    /// <summary>The outcome for the job.</summary>
     public required Verdict Verdict { get; init; }
 
-    /// <summary>The rules that decided, by id, sorted. Empty when the reason is a code that comes from no rule, such as <c>no_match</c>.</summary>
+    /// <summary>Ids of the deciding rules, sorted. Empty if no rule gave the reason, for example <c>no_match</c>.</summary>
     public required IReadOnlyList<string> Rules { get; init; }
 
-    /// <summary>Every rule that matched, by id, sorted: definitely, or possibly where it only restricts.</summary>
+    /// <summary>Ids of all rules that matched, sorted: definitely, or possibly if the rule only restricts.</summary>
     public required IReadOnlyList<string> MatchedRules { get; init; }
 
     /// <summary>One of <see cref="ReasonCodes"/>, or the reasons of the deciding rules joined by <c>; </c>.</summary>
     public required string Reason { get; init; }
 
-    /// <summary>More on a reason code, for people: <c>label env is missing; allowed: dev, prod</c>. Null: the reason says it all.</summary>
+    /// <summary>
+    /// Details of a reason code, for people: <c>label env is missing; allowed: dev, prod</c>. Null: the reason is complete.
+    /// </summary>
     public string? Detail { get; init; }
 
-    /// <summary>The tightest of all matching rules' constraints. Null: none, or denied.</summary>
+    /// <summary>The constraints of all matching rules, merged to the tightest. Null: none, or denied.</summary>
     public Constraints? Constraints { get; init; }
 
     /// <summary>Hash of the bundle, 64 lower-case hex digits; empty when no bundle was loaded.</summary>
     public required string PolicyHash { get; init; }
 
     /// <summary>
-    /// SHA-256, 64 lower-case hex digits, of what the decision rests on: the content of all matching rules, the merged constraints, the approval requirement and the
-    /// topic's registry entry. It stays the same when a rule that does not match changes. Empty when there was no bundle or evaluation failed.
+    /// SHA-256, 64 lower-case hex digits, of everything that the decision rests on: the content of all matching rules, the merged
+    /// constraints, the approval requirement and the topic's registry entry. A change of a rule that does not match leaves it unchanged.
+    /// Empty if no bundle was loaded or evaluation failed.
     /// </summary>
     public required string BasisHash { get; init; }
 
-    /// <summary>What must be approved. Not null exactly when the verdict is <see cref="Verdict.RequireApproval"/>.</summary>
+    /// <summary>The required approval. Not null exactly when the verdict is <see cref="Verdict.RequireApproval"/>.</summary>
     public ApprovalRequirement? Approval { get; init; }
 
     /// <summary>
-    /// Why the payload does not fit the topic's schema, sorted by place: the first 20 that are found, and then one more that says so where there are more. Not empty
+    /// Errors of the payload against the topic's schema, sorted by path: at most 20, and one more that reports a longer list. Not empty
     /// exactly when the reason is <see cref="ReasonCodes.PayloadInvalid"/>.
     /// </summary>
     public IReadOnlyList<PayloadError> PayloadErrors { get; init; } = [];
 
-    /// <summary>The topic's registry entry. Null: the topic is unknown, there was no bundle, or evaluation failed.</summary>
+    /// <summary>The topic's registry entry. Null: the topic is unknown, no bundle was loaded, or evaluation failed.</summary>
     public JobClass? JobClass { get; init; }
 
-    /// <summary>A denial that comes from no rule.</summary>
-    /// <param name="reasonCode">Why, for example <see cref="ReasonCodes.NoBundle"/>.</param>
+    /// <summary>A denial that no rule gave.</summary>
+    /// <param name="reasonCode">The reason, for example <see cref="ReasonCodes.NoBundle"/>.</param>
     /// <param name="policyHash">The bundle's hash, or empty.</param>
     public static Decision Denied(string reasonCode, string policyHash = "") =>
         new()
@@ -59,13 +62,13 @@ public sealed record Decision
         };
 }
 
-/// <summary>The reasons of denials that come from no rule.</summary>
+/// <summary>The reasons of denials that no rule gave.</summary>
 public static class ReasonCodes
 {
-    /// <summary>No bundle is in force.</summary>
+    /// <summary>No bundle is active.</summary>
     public const string NoBundle = "no_bundle";
 
-    /// <summary>Evaluation itself failed.</summary>
+    /// <summary>Evaluation failed.</summary>
     public const string EngineError = "engine_error";
 
     /// <summary>The topic is not in the registry.</summary>
@@ -74,7 +77,7 @@ public static class ReasonCodes
     /// <summary>No rule definitely grants the job.</summary>
     public const string NoMatch = "no_match";
 
-    /// <summary>The payload does not fit the topic's schema.</summary>
+    /// <summary>The payload is not valid against the topic's schema.</summary>
     public const string PayloadInvalid = "payload_invalid";
 
     /// <summary>A required label is absent.</summary>
@@ -83,10 +86,10 @@ public static class ReasonCodes
     /// <summary>A label's value is not in the registry's list.</summary>
     public const string LabelInvalid = "label_invalid";
 
-    /// <summary>The producer's label contradicts what was derived.</summary>
+    /// <summary>The label that the producer states differs from the derived value.</summary>
     public const string LabelConflict = "label_conflict";
 
-    /// <summary>The matching rules' constraints leave nothing that would be allowed.</summary>
+    /// <summary>The merged constraints of the matching rules allow nothing.</summary>
     public const string ConstraintUnsatisfiable = "constraint_unsatisfiable";
 
     /// <summary>The topic's pool does not enforce one of the constraints.</summary>

@@ -3,31 +3,34 @@ using System.Collections.Frozen;
 namespace Dispatcher.Policies.Model;
 
 /// <summary>
-/// Which faults may pass and which will come again, told by their code (<c>http:503</c>, <c>exit:75</c>) or the type of their exception. A row is one of these, or its
-/// beginning and <c>*</c>. The code goes before the type, what is written out before a beginning, a longer beginning before a shorter one.
+/// Classifies faults as transient or terminal, by their code (<c>http:503</c>, <c>exit:75</c>) or the type of their exception. A row is a
+/// code, a type, or the beginning of one followed by <c>*</c>. A code takes precedence over a type, an exact row over a beginning, and a
+/// longer beginning over a shorter one.
 /// </summary>
 public sealed class FaultTable
 {
     private readonly FrozenDictionary<string, bool> _exact;
-    private readonly IReadOnlyList<(string Beginning, bool MayPass)> _beginnings;
+    private readonly IReadOnlyList<(string Beginning, bool IsTransient)> _beginnings;
 
-    /// <summary>No row may be on both sides.</summary>
-    /// <param name="transient">Rows of faults that may pass.</param>
-    /// <param name="terminal">Rows of faults that will come again.</param>
+    /// <summary>No row may be in both lists.</summary>
+    /// <param name="transient">Rows of transient faults.</param>
+    /// <param name="terminal">Rows of terminal faults.</param>
     public FaultTable(IReadOnlyList<string> transient, IReadOnlyList<string> terminal)
     {
         var rows = transient
-            .Select(row => (Row: row, MayPass: true))
-            .Concat(terminal.Select(row => (Row: row, MayPass: false)))
+            .Select(row => (Row: row, IsTransient: true))
+            .Concat(terminal.Select(row => (Row: row, IsTransient: false)))
             .ToLookup(row => row.Row.EndsWith('*'));
-        _exact = rows[false].ToFrozenDictionary(row => row.Row, row => row.MayPass, StringComparer.Ordinal);
-        _beginnings = [.. rows[true].Select(row => (row.Row[..^1], row.MayPass)).OrderByDescending(row => row.Item1.Length)];
+        _exact = rows[false].ToFrozenDictionary(row => row.Row, row => row.IsTransient, StringComparer.Ordinal);
+        _beginnings = [.. rows[true].Select(row => (row.Row[..^1], row.IsTransient)).OrderByDescending(row => row.Item1.Length)];
     }
 
-    /// <summary>No rows.</summary>
+    /// <summary>A table without rows.</summary>
     public static FaultTable Empty { get; } = new([], []);
 
-    /// <summary>What holds where neither the topic's table nor the handler says anything. The types are those of .NET and Python.</summary>
+    /// <summary>
+    /// The classification where neither the topic's table nor the handler gives one. The types are those of .NET and Python.
+    /// </summary>
     public static FaultTable Defaults { get; } =
         new(
             [
@@ -72,20 +75,20 @@ public sealed class FaultTable
             ]
         );
 
-    /// <summary>Whether a fault may pass. Null: no row fits.</summary>
-    /// <param name="code">A machine's word for it; null: it has none.</param>
+    /// <summary>Whether a fault is transient. Null: no row matches.</summary>
+    /// <param name="code">The code of the fault. Null: it has none.</param>
     /// <param name="type">The type of the exception.</param>
-    public bool? MayPass(string? code, string type) => Exact(code) ?? ByBeginning(code) ?? Exact(type) ?? ByBeginning(type);
+    public bool? IsTransient(string? code, string type) => Exact(code) ?? ByBeginning(code) ?? Exact(type) ?? ByBeginning(type);
 
-    private bool? Exact(string? text) => text is not null && _exact.TryGetValue(text, out var mayPass) ? mayPass : null;
+    private bool? Exact(string? text) => text is not null && _exact.TryGetValue(text, out var isTransient) ? isTransient : null;
 
     private bool? ByBeginning(string? text)
     {
-        foreach ((var beginning, var mayPass) in _beginnings)
+        foreach ((var beginning, var isTransient) in _beginnings)
         {
             if (text?.StartsWith(beginning, StringComparison.Ordinal) == true)
             {
-                return mayPass;
+                return isTransient;
             }
         }
 

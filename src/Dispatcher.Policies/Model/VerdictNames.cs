@@ -2,7 +2,7 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.Policies.Model;
 
-/// <summary>The verdicts as rules write them.</summary>
+/// <summary>The YAML names of the verdicts.</summary>
 internal static class VerdictNames
 {
     public static readonly string[] All = ["ALLOW", "ALLOW_WITH_CONSTRAINTS", "REQUIRE_APPROVAL", "DENY"];
@@ -16,7 +16,7 @@ internal static class VerdictNames
             Verdict.Deny => "DENY",
         };
 
-    /// <summary>Null: no verdict has this name.</summary>
+    /// <summary>The verdict of a name. Null: no verdict has this name.</summary>
     public static Verdict? Parse(string name) =>
         Enum.GetValues<Verdict>().Cast<Verdict?>().FirstOrDefault(verdict => Of(verdict!.Value) == name);
 }

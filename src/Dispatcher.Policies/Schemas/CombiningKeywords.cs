@@ -5,7 +5,7 @@ using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary><c>$ref</c> to one of the file's <c>$defs</c>. Looked up late, since definitions may use each other.</summary>
+/// <summary><c>$ref</c> to one of the file's <c>$defs</c>. Resolved late, because definitions may refer to each other.</summary>
 internal sealed class RefersTo(IReadOnlyDictionary<string, JsonSchema> definitions, string name) : Keyword
 {
     public override void Check(JsonElement value, PayloadPath at, PayloadCheck check) => definitions[name].Check(value, at, check);
@@ -48,17 +48,22 @@ internal sealed class FitsSome(IReadOnlyList<JsonSchema> schemas, bool exactlyOn
             check.Add(
                 at,
                 value,
-                $"what fits one of {count} alternatives",
-                check.IsWhole ? $"correct one of: {Misses(value, at, check)}" : "send what fits one."
+                $"a value that fits one of {count} alternatives",
+                check.IsWhole ? $"correct one of: {Misses(value, at, check)}" : "send a value that fits one of them."
             );
         }
         else if (exactlyOne && fitting > 1)
         {
-            check.Add(at, "what fits more than one alternative", $"what fits exactly one of {count}", "remove what belongs to the others.");
+            check.Add(
+                at,
+                "a value that fits more than one alternative",
+                $"a value that fits exactly one of {count}",
+                "remove the parts that belong to the others."
+            );
         }
     }
 
-    /// <summary>The first error of each alternative. Asked for only where it is shown: alternatives inside alternatives do not tell theirs.</summary>
+    /// <summary>The first error of each alternative, computed only if it is shown. Nested alternatives do not list theirs.</summary>
     private string Misses(JsonElement value, PayloadPath at, PayloadCheck check) =>
         string.Join(
             " or ",
@@ -77,12 +82,12 @@ internal sealed class FitsNot(JsonSchema schema) : Keyword
     {
         if (check.Attempt(schema, value, at).Fits)
         {
-            check.Add(at, value, "what does not fit the schema under 'not'", "send something else.");
+            check.Add(at, value, "a value that does not fit the schema under 'not'", "send another value.");
         }
     }
 }
 
-/// <summary>The schema <c>false</c>: nothing fits.</summary>
+/// <summary>The schema <c>false</c>: no value is valid.</summary>
 internal sealed class FitsNever : Keyword
 {
     public override void Check(JsonElement value, PayloadPath at, PayloadCheck check) => check.Add(at, value, "nothing", "remove it.");

@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary>A schema, or one inside another: all of its keywords must hold. Without any it takes everything.</summary>
+/// <summary>A schema or subschema: all of its keywords must hold. A schema without keywords accepts every value.</summary>
 internal sealed class JsonSchema(IReadOnlyList<Keyword> keywords)
 {
-    /// <summary>What all of its keywords ask for together.</summary>
+    /// <summary>The requirements of all keywords together.</summary>
     public Shape Shape()
     {
         Shape shape = new();
@@ -43,11 +43,11 @@ internal sealed class JsonSchema(IReadOnlyList<Keyword> keywords)
     }
 }
 
-/// <summary>One condition of a schema, as JSON Schema draft 2020-12 has it. It says nothing of values of another kind than its own.</summary>
+/// <summary>One keyword of JSON Schema draft 2020-12. It ignores values of other kinds than its own.</summary>
 internal abstract class Keyword
 {
     public abstract void Check(JsonElement value, PayloadPath at, PayloadCheck check);
 
-    /// <summary>Adds what it asks for. Most keywords only limit what a value may be.</summary>
+    /// <summary>Adds the requirements of the keyword. Most keywords only limit a value and add none.</summary>
     public virtual void Describe(Shape shape) { }
 }

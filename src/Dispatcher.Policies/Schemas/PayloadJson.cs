@@ -5,10 +5,10 @@ namespace Dispatcher.Policies.Schemas;
 /// <summary>Parses a payload.</summary>
 internal static class PayloadJson
 {
-    // A key twice could mean one thing here and another to the worker, so such a payload has no value at all.
+    // A duplicate key could have one value here and another for the worker, so such a payload is refused.
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
 
-    /// <summary>The payload, or null when it is no JSON.</summary>
+    /// <summary>The payload. Null: it is not valid JSON.</summary>
     public static JsonDocument? Parse(ReadOnlyMemory<byte> payload)
     {
         try

@@ -2,7 +2,7 @@ using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary>Where in a payload: a chain of names, made into a JSON pointer only where there is an error.</summary>
+/// <summary>A place in a payload as a chain of names; it becomes a JSON pointer only for an error.</summary>
 internal sealed record PayloadPath(PayloadPath? Parent, string Name)
 {
     private const int Longest = 256;

@@ -4,10 +4,10 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary>What the payloads of a topic must be. Never changes; any number of threads may use it.</summary>
+/// <summary>The compiled schema of a topic's payloads. Immutable, and safe for concurrent use.</summary>
 internal sealed class PayloadSchema(JsonSchema root)
 {
-    /// <summary>Why a payload does not fit, see <see cref="PayloadCheck.Result"/>. Empty: it fits.</summary>
+    /// <summary>The errors of a payload, see <see cref="PayloadCheck.Result"/>. Empty: the payload is valid.</summary>
     public IReadOnlyList<PayloadError> Check(ReadOnlyMemory<byte> payload)
     {
         PayloadCheck check = new();
@@ -16,7 +16,7 @@ internal sealed class PayloadSchema(JsonSchema root)
         {
             check.Add(
                 PayloadPath.Root,
-                "no JSON, or a member twice, or more than 64 levels",
+                "text that is not JSON, has a member twice, or has more than 64 levels",
                 "one JSON value, each member once",
                 "correct it."
             );
@@ -29,7 +29,7 @@ internal sealed class PayloadSchema(JsonSchema root)
         return check.Result();
     }
 
-    /// <summary>The payload with what the schema requires besides. Null: that could not be made.</summary>
+    /// <summary>The payload, completed with required members. Null: no valid payload was found.</summary>
     public ReadOnlyMemory<byte>? Complete(ReadOnlyMemory<byte> payload)
     {
         if (Check(payload).Count == 0)

@@ -5,8 +5,9 @@ using Dispatcher.Policies.Texts;
 namespace Dispatcher.Policies.Schemas;
 
 /// <summary>
-/// Reads a file's JSON into a schema. A closed list of keywords of JSON Schema draft 2020-12, of which each is enforced: a keyword that is passed over would let
-/// through what its author thinks is refused. For the same reason a keyword must stand beside the <c>type</c> that it limits.
+/// Reads the JSON of a file into a schema. It accepts a closed list of keywords of JSON Schema draft 2020-12 and enforces each: an ignored
+/// keyword would accept payloads that its author wants to refuse. For the same reason a keyword must stand beside the <c>type</c> that it
+/// limits.
 /// </summary>
 internal sealed class SchemaReader
 {
@@ -15,7 +16,7 @@ internal sealed class SchemaReader
     private const string Note = "note";
     private const string Any = "any";
 
-    /// <summary>Each keyword with the type that it limits; for numbers <c>integer</c> will do.</summary>
+    /// <summary>Each keyword with the type that it limits. A number keyword also allows <c>integer</c>.</summary>
     private static readonly Dictionary<string, string> Known = new(StringComparer.Ordinal)
     {
         ["$comment"] = Note,
@@ -62,7 +63,7 @@ internal sealed class SchemaReader
         _definitions = new SchemaDefinitions(file);
     }
 
-    /// <summary>Null: it has errors.</summary>
+    /// <summary>The schema. Null: it has errors.</summary>
     public PayloadSchema? Read()
     {
         var before = _errors.Count;
@@ -112,7 +113,7 @@ internal sealed class SchemaReader
                 member,
                 BundleErrorCodes.BadValue,
                 $"$schema is {SchemaValues.Show(member.Value)}; allowed: \"{Draft}\".",
-                "write that, and the schema as that draft has it."
+                "write this value, and use the keywords of that draft."
             );
         }
 
@@ -127,8 +128,9 @@ internal sealed class SchemaReader
             _file.Report(
                 member,
                 BundleErrorCodes.UnknownKeyword,
-                $"keyword '{Excerpt.Of(member.Name, 64)}' is not enforced here; allowed: {string.Join(", ", Known.Keys)}, and $schema and $defs at the top.",
-                nearest is null ? "say it with other keywords, or remove it." : $"did you mean '{nearest}'?"
+                $"keyword '{Excerpt.Of(member.Name, 64)}' is not enforced here; "
+                    + $"allowed: {string.Join(", ", Known.Keys)}, and $schema and $defs at the top.",
+                nearest is null ? "use other keywords, or remove it." : $"did you mean '{nearest}'?"
             );
             return false;
         }
@@ -142,7 +144,7 @@ internal sealed class SchemaReader
             _file.Report(
                 member,
                 BundleErrorCodes.NoEffect,
-                $"'{member.Name}' takes every value that is no {type}; allowed: beside \"type\": \"{type}\".",
+                $"'{member.Name}' accepts every value that is not of type {type}; allowed: beside \"type\": \"{type}\".",
                 "add the type, or remove it."
             );
         }

@@ -4,7 +4,7 @@ using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary><c>type</c>: one of these. A whole number is an <c>integer</c> however it is written (<c>1.0</c>, <c>1e2</c>).</summary>
+/// <summary><c>type</c>: one of these. A whole number is an <c>integer</c> in every notation (<c>1.0</c>, <c>1e2</c>).</summary>
 internal sealed class TypeIsAnyOf(IReadOnlyList<string> types) : Keyword
 {
     private static readonly Dictionary<string, string> Words = new(StringComparer.Ordinal)
@@ -71,7 +71,9 @@ internal sealed class IsOneOf(IReadOnlyList<JsonElement> values) : Keyword
     public override void Describe(Shape shape) => shape.Values.AddRange(values);
 }
 
-/// <summary><c>minLength</c>, <c>maxItems</c> and the like: characters (code points) of a text, items of a list, members of an object.</summary>
+/// <summary>
+/// <c>minLength</c>, <c>maxItems</c> and the like: characters (code points) of a text, items of a list, members of an object.
+/// </summary>
 internal sealed class SizeLimit(JsonValueKind kind, bool isMost, int limit) : Keyword
 {
     public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
@@ -105,7 +107,7 @@ internal sealed class SizeLimit(JsonValueKind kind, bool isMost, int limit) : Ke
         }
     }
 
-    /// <summary>The characters of a text: a surrogate pair is one.</summary>
+    /// <summary>The number of characters of a text: a surrogate pair is one.</summary>
     public static int Length(JsonElement text) => text.GetString()!.EnumerateRunes().Count();
 
     private int SizeOf(JsonElement value) =>
@@ -114,7 +116,7 @@ internal sealed class SizeLimit(JsonValueKind kind, bool isMost, int limit) : Ke
         : value.GetPropertyCount();
 }
 
-/// <summary><c>pattern</c>: found anywhere in the text, unless it is anchored.</summary>
+/// <summary><c>pattern</c>: matches anywhere in the text, unless it is anchored.</summary>
 internal sealed class HasPattern(SchemaPattern pattern) : Keyword
 {
     public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)

@@ -4,10 +4,10 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Testing;
 
-/// <summary>Compares a decision with what was expected.</summary>
+/// <summary>Compares a decision with the expectation of a case.</summary>
 internal static class CaseComparison
 {
-    /// <summary>A line for each thing that differs.</summary>
+    /// <summary>One line for each difference.</summary>
     public static IReadOnlyList<string> Differences(Expectation expected, Decision decided)
     {
         List<string> differences = [];
@@ -18,7 +18,7 @@ internal static class CaseComparison
         Compare(differences, "approval", Text(expected.Approval), Text(decided.Approval));
         return differences;
 
-        // The reason of a verdict that nobody expected, but not of one that is right.
+        // Explains only an unexpected verdict.
         string Why(Decision decision) =>
             decision.Verdict == expected.Verdict ? "" : $" ({decision.Reason}{(decision.Detail is null ? "" : $": {decision.Detail}")})";
     }
@@ -51,11 +51,19 @@ internal static class CaseComparison
         return text.Length == 0 ? "none" : text;
     }
 
-    private static string? Text(ApprovalRequirement? approval) =>
-        approval is null
-            ? null
-            : string.Create(
-                CultureInfo.InvariantCulture,
-                $"groups [{string.Join(", ", approval.Groups.Select(group => FormattableString.Invariant($"{group.Group} {group.Count}")))}], exclude {Text(approval.Exclude)}, decide_within {approval.DecideWithin:c}, use_within {approval.UseWithin:c}, covers {ApprovalNames.Of(approval.Covers)}, on_policy_change {ApprovalNames.Of(approval.OnPolicyChange)}"
-            );
+    private static string? Text(ApprovalRequirement? approval)
+    {
+        if (approval is null)
+        {
+            return null;
+        }
+
+        var groups = approval.Groups.Select(group => FormattableString.Invariant($"{group.Group} {group.Count}"));
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"groups [{string.Join(", ", groups)}], exclude {Text(approval.Exclude)}, decide_within {approval.DecideWithin:c}, "
+                + $"use_within {approval.UseWithin:c}, covers {ApprovalNames.Of(approval.Covers)}, "
+                + $"on_policy_change {ApprovalNames.Of(approval.OnPolicyChange)}"
+        );
+    }
 }

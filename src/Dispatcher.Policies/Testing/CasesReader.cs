@@ -4,7 +4,7 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Testing;
 
-/// <summary>Reads <c>cases/*.yaml</c>, file after file.</summary>
+/// <summary>Reads the files <c>cases/*.yaml</c>.</summary>
 internal sealed class CasesReader(ErrorList errors)
 {
     private readonly List<PolicyCase> _cases = [];

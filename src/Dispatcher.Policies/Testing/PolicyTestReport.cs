@@ -5,7 +5,7 @@ namespace Dispatcher.Policies.Testing;
 /// <summary>The result of running a bundle's cases.</summary>
 public sealed record PolicyTestReport
 {
-    /// <summary>What is wrong with the files. Not empty: nothing was run.</summary>
+    /// <summary>The errors of the files. Not empty: no case ran.</summary>
     public required IReadOnlyList<BundleError> Errors { get; init; }
 
     /// <summary>Every case, in the order of the files.</summary>
@@ -14,11 +14,11 @@ public sealed record PolicyTestReport
     /// <summary>Every rule, by id.</summary>
     public required IReadOnlyList<RuleCoverage> Rules { get; init; }
 
-    /// <summary>The files are in order and every case is decided as its author expects.</summary>
+    /// <summary>The files have no errors, and every case has the expected decision.</summary>
     public bool Passed => Errors.Count == 0 && Cases.All(test => test.Passed);
 }
 
-/// <summary>What became of one case.</summary>
+/// <summary>The result of one case.</summary>
 public sealed record CaseResult
 {
     /// <summary>The case's name.</summary>
@@ -27,14 +27,14 @@ public sealed record CaseResult
     /// <summary>File and line, for example <c>cases/prod.yaml:3</c>.</summary>
     public required string Where { get; init; }
 
-    /// <summary>What was expected and what was decided, for each thing that differs. Empty: nothing does.</summary>
+    /// <summary>The expected and the actual value of each difference. Empty: none.</summary>
     public required IReadOnlyList<string> Differences { get; init; }
 
-    /// <summary>Decided as expected.</summary>
+    /// <summary>The decision is as expected.</summary>
     public bool Passed => Differences.Count == 0;
 }
 
-/// <summary>How well the cases know a rule.</summary>
+/// <summary>How the cases cover a rule.</summary>
 public sealed record RuleCoverage
 {
     /// <summary>The rule's id.</summary>
@@ -43,9 +43,9 @@ public sealed record RuleCoverage
     /// <summary>File and line, for example <c>rules/prod.yaml:14</c>.</summary>
     public required string Where { get; init; }
 
-    /// <summary>How many cases it matches. 0: no case tests it.</summary>
+    /// <summary>The number of cases that the rule matches. 0: no case tests it.</summary>
     public required int Cases { get; init; }
 
-    /// <summary>At least one case would fail if the rule were not there. False: it could be taken out and nobody would notice.</summary>
+    /// <summary>At least one case fails without the rule. False: the rule can be removed without failing a case.</summary>
     public required bool IsMissed { get; init; }
 }

@@ -4,12 +4,15 @@ using System.Text;
 
 namespace Dispatcher.Policies.Texts;
 
-/// <summary>SHA-256 over a sequence of values. Texts and bytes carry their length in front, so that no two sequences have the same bytes.</summary>
+/// <summary>
+/// SHA-256 over a sequence of values. Its length precedes each text and each byte sequence, so that no two sequences have the same bytes.
+/// </summary>
 internal sealed class CanonicalHash : IDisposable
 {
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
-    /// <param name="domain">What is hashed, for example <c>dispatcher/bundle/v1</c>: keeps hashes of different things apart.</param>
+    /// <param name="domain">The kind of content, for example <c>dispatcher/bundle/v1</c>, so that hashes of different kinds never
+    /// coincide.</param>
     public CanonicalHash(string domain) => Add(domain);
 
     public void Add(string value) => Add(Encoding.UTF8.GetBytes(value));

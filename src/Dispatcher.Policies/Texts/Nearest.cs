@@ -1,15 +1,17 @@
 namespace Dispatcher.Policies.Texts;
 
-/// <summary>Finds the word that was probably meant.</summary>
+/// <summary>Finds the known word that is nearest to a misspelt one.</summary>
 public static class Nearest
 {
-    /// <summary>A longer text is no word that somebody mistyped.</summary>
+    /// <summary>A longer text is not a misspelt word.</summary>
     private const int Longest = 128;
 
-    /// <summary>Most letters that are compared with letters for one word, some milliseconds: a hint is worth no more.</summary>
+    /// <summary>The maximum number of letter comparisons for one word, some milliseconds: a hint is not worth more.</summary>
     private const int MostComparisons = 2_000_000;
 
-    /// <summary>The known word with the fewest edits, the first of equals. Null when so many edits are needed that it would be a guess.</summary>
+    /// <summary>
+    /// The known word with the fewest edits, the first of equals. Null: every known word needs too many edits for a hint.
+    /// </summary>
     public static string? To(string word, IReadOnlyList<string> known)
     {
         if (word.Length > Longest)
@@ -23,7 +25,7 @@ public static class Nearest
         var upper = word.ToUpperInvariant();
         foreach (var candidate in known)
         {
-            // As many letters must be added or removed at least.
+            // The edits are at least the difference in length.
             if (candidate.Length > Longest || Math.Abs(candidate.Length - word.Length) >= fewest)
             {
                 continue;

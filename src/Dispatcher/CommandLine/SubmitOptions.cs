@@ -159,7 +159,7 @@ internal sealed class SubmitOptions
         {
             throw new VerbFailedException(
                 ExitCode.WrongUse,
-                $"{where} is no JSON: {JsonFault.Reason(broken)}.",
+                $"{where} is no JSON: {JsonErrors.Reason(broken)}.",
                 "Quote JSON for the shell ('{\"a\": 1}'), or name a file (@file) or standard input (-)."
             );
         }

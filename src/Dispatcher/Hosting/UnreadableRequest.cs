@@ -110,7 +110,7 @@ internal static partial class UnreadableRequest
             );
         }
 
-        return Of(where, IsSyntax(json) ? $"This is no JSON: {JsonFault.Reason(json)}." : "The value cannot be read.", General);
+        return Of(where, IsSyntax(json) ? $"This is no JSON: {JsonErrors.Reason(json)}." : "The value cannot be read.", General);
     }
 
     /// <summary>What the reader itself throws, in contrast to what converters do.</summary>

@@ -37,7 +37,7 @@ internal sealed partial class PolicyFolder(
     private bool _isStart = true;
     private IReadOnlyList<BundleFile> _files = [];
     private Task<IReadOnlyList<BundleFile>>? _reading;
-    private BundleLoad _load = Bundle.Load([]);
+    private BundleLoadResult _load = Bundle.Load([]);
     private long _validAt = time.GetTimestamp();
     private long _lookedAt = time.GetTimestamp();
 
@@ -151,7 +151,7 @@ internal sealed partial class PolicyFolder(
         return (load.Bundle, isSteady);
     }
 
-    private async Task<BundleLoad> LoadAsync(CancellationToken cancellationToken)
+    private async Task<BundleLoadResult> LoadAsync(CancellationToken cancellationToken)
     {
         try
         {
@@ -198,7 +198,7 @@ internal sealed partial class PolicyFolder(
 
     private static string Existing(string folder) => Directory.Exists(folder) ? folder : throw new DirectoryNotFoundException();
 
-    private BundleLoad Unreadable(string message, string fix) =>
+    private BundleLoadResult Unreadable(string message, string fix) =>
         new(
             null,
             [

@@ -6,7 +6,7 @@ namespace Dispatcher.UnitTests.Policies.Evaluating;
 public class ApprovalTests
 {
     [Fact]
-    public void A_rule_without_an_approval_block_asks_for_one_vote_in_a_day_good_for_one_attempt_in_an_hour_on_the_same_basis()
+    public void Rule_without_an_approval_block_has_the_default_requirement()
     {
         var approval = Decide("id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL");
 
@@ -19,12 +19,13 @@ public class ApprovalTests
     }
 
     [Fact]
-    public void An_approval_block_says_who_how_fast_and_how_far_it_carries()
+    public void Approval_block_sets_groups_times_and_coverage()
     {
         var approval = Decide(
             Approve(
                 "a",
-                "groups: {sre: 2, owners: 1}, exclude: [requester, ci], decide_within: 2h, use_within: 30m, covers: retries, on_policy_change: invalidate"
+                "groups: {sre: 2, owners: 1}, exclude: [requester, ci], decide_within: 2h, use_within: 30m, covers: retries, "
+                    + "on_policy_change: invalidate"
             )
         );
 
@@ -36,16 +37,16 @@ public class ApprovalTests
         Assert.Equal(OnPolicyChange.Invalidate, approval.OnPolicyChange);
     }
 
-    /// <summary>It is what rules exclude beside the requester, who can approve under none of them.</summary>
+    /// <summary>The list names principals besides the requester, who can never approve.</summary>
     [Fact]
-    public void A_list_of_exclusions_replaces_the_default_one()
+    public void List_of_exclusions_replaces_the_default()
     {
         Assert.Empty(Decide(Approve("a", "exclude: []")).Exclude);
         Assert.Equal(["requester"], Decide(Approve("a", "groups: {sre: 1}")).Exclude);
     }
 
     [Fact]
-    public void Several_rules_requirements_merge_to_the_tightest()
+    public void Requirements_of_several_rules_merge_to_the_tightest()
     {
         var approval = Decide(
             Approve("a", "groups: {sre: 2}, exclude: [ci], decide_within: 2h, use_within: 3h"),
@@ -64,22 +65,19 @@ public class ApprovalTests
     [InlineData(ApprovalCover.Attempt, "covers: retries", "covers: attempt")]
     [InlineData(ApprovalCover.Attempt, "covers: retries", "use_within: 1h")]
     [InlineData(ApprovalCover.Attempt, "covers: attempt", "covers: retries")]
-    public void Retries_are_covered_only_where_every_rule_that_asks_for_approval_says_so(
-        ApprovalCover expected,
-        string one,
-        string other
-    ) => Assert.Equal(expected, Decide(Approve("a", one), Approve("b", other)).Covers);
+    public void Retries_are_covered_only_if_every_approval_rule_covers_them(ApprovalCover expected, string one, string other) =>
+        Assert.Equal(expected, Decide(Approve("a", one), Approve("b", other)).Covers);
 
     [Theory]
     [InlineData(OnPolicyChange.SameBasis, "on_policy_change: same_basis", "use_within: 1h")]
     [InlineData(OnPolicyChange.Invalidate, "on_policy_change: invalidate", "on_policy_change: same_basis")]
     [InlineData(OnPolicyChange.Invalidate, "on_policy_change: same_basis", "on_policy_change: invalidate")]
     [InlineData(OnPolicyChange.Invalidate, "use_within: 1h", "on_policy_change: invalidate")]
-    public void Another_bundle_invalidates_where_one_rule_says_so(OnPolicyChange expected, string one, string other) =>
+    public void Another_bundle_invalidates_an_approval_if_one_rule_requires_it(OnPolicyChange expected, string one, string other) =>
         Assert.Equal(expected, Decide(Approve("a", one), Approve("b", other)).OnPolicyChange);
 
     [Fact]
-    public void A_rule_without_an_approval_block_covers_no_retries_and_one_that_asks_for_none_has_no_say()
+    public void Only_approval_rules_affect_coverage_and_the_default_covers_no_retries()
     {
         const string Silent = "id: b, match: {topic: test.run}, decision: REQUIRE_APPROVAL";
         const string Allowing = "id: b, match: {topic: test.run}, decision: ALLOW";
@@ -91,7 +89,7 @@ public class ApprovalTests
     [Theory]
     [InlineData("covers: all", "covers 'all' is not known; allowed: attempt, retries.")]
     [InlineData("on_policy_change: Invalidate", "on_policy_change 'Invalidate' is not known; allowed: same_basis, invalidate.")]
-    public void A_word_that_is_none_is_refused_with_what_is_allowed(string approval, string message)
+    public void Unknown_word_is_an_error_that_names_the_allowed_words(string approval, string message)
     {
         var error = Assert.Single(ABundle.WithRules(Approve("a", approval)).Load().Errors);
 
@@ -99,7 +97,7 @@ public class ApprovalTests
         Assert.NotEmpty(error.Fix);
     }
 
-    /// <summary>One name for one thing, in files and on the wire.</summary>
+    /// <summary>Files and the wire use the same names.</summary>
     [Theory]
     [InlineData("attempt", ApprovalCover.Attempt, "invalidate", OnPolicyChange.Invalidate)]
     [InlineData("retries", ApprovalCover.Retries, "same_basis", OnPolicyChange.SameBasis)]

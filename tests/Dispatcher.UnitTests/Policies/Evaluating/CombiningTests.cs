@@ -19,7 +19,7 @@ public class CombiningTests
     [InlineData(Verdict.RequireApproval, "approve", Allow, Constrain, Approve)]
     [InlineData(Verdict.Deny, "deny", Allow, Constrain, Approve, Deny)]
     [InlineData(Verdict.Deny, "deny", Deny, Allow)]
-    public void The_most_restrictive_of_all_matching_rules_holds(Verdict expected, string deciding, params string[] rules)
+    public void The_most_restrictive_matching_rule_wins(Verdict expected, string deciding, params string[] rules)
     {
         var decision = ABundle.WithRules(rules).Decide(AJob.ToTest());
 
@@ -29,7 +29,7 @@ public class CombiningTests
     }
 
     [Fact]
-    public void A_job_that_no_rule_matches_is_denied()
+    public void Denies_a_job_when_no_rule_matches()
     {
         var decision = ABundle.WithRules("id: other, match: {topic: test.other}, decision: ALLOW").Decide(AJob.ToTest());
 
@@ -40,7 +40,7 @@ public class CombiningTests
     }
 
     [Fact]
-    public void A_job_on_an_unregistered_topic_is_denied_whatever_the_rules_say()
+    public void Denies_a_job_on_an_unregistered_topic_regardless_of_the_rules()
     {
         var decision = ABundle.WithRules("id: all, match: {topic: \"**\"}, decision: ALLOW").Decide(AJob.OnTopic("test.unheard"));
 
@@ -50,7 +50,7 @@ public class CombiningTests
     }
 
     [Fact]
-    public void A_rule_that_asks_for_approval_grants_and_its_constraints_apply()
+    public void Approval_rule_grants_and_its_constraints_apply()
     {
         var decision = ABundle
             .WithRules("id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL, constraints: {timeout_ms: 20}", Constrain)
@@ -61,7 +61,7 @@ public class CombiningTests
     }
 
     [Fact]
-    public void A_denial_carries_neither_constraints_nor_an_approval()
+    public void Denial_has_neither_constraints_nor_an_approval()
     {
         var decision = ABundle.WithRules(Constrain, Approve, Deny).Decide(AJob.ToTest());
 
@@ -70,7 +70,7 @@ public class CombiningTests
     }
 
     [Fact]
-    public void The_reason_joins_the_reasons_of_the_deciding_rules_by_id()
+    public void Reason_joins_the_reasons_of_the_deciding_rules_by_id()
     {
         var decision = ABundle
             .WithRules(
@@ -90,7 +90,7 @@ public class CombiningTests
     [InlineData("allowed by constrain", Constrain)]
     [InlineData("approval required by approve", Approve)]
     [InlineData("denied by deny", Deny)]
-    public void Rules_without_a_reason_are_named_instead(string expected, string rule) =>
+    public void Reason_names_the_rules_that_have_no_reason(string expected, string rule) =>
         Assert.Equal(expected, ABundle.WithRules(rule).Decide(AJob.ToTest()).Reason);
 
     [Theory]
@@ -98,7 +98,7 @@ public class CombiningTests
     [InlineData("2026-11-23T12:00:01Z", "2026-12-01T00:00:00Z", Verdict.Deny)]
     [InlineData("2026-11-01T00:00:00Z", "2026-11-23T12:00:00Z", Verdict.Deny)]
     [InlineData("2026-11-23T14:00:00+02:00", "2026-11-23T15:00:00+02:00", Verdict.Allow)]
-    public void A_rule_is_in_effect_from_its_start_until_before_its_end(string from, string until, Verdict expected)
+    public void Rule_is_in_effect_from_its_start_until_before_its_end(string from, string until, Verdict expected)
     {
         var rule = $"id: a, match: {{topic: test.run}}, decision: ALLOW, effective: {{from: '{from}', until: '{until}'}}";
 
@@ -106,7 +106,7 @@ public class CombiningTests
     }
 
     [Fact]
-    public void An_error_inside_evaluation_is_a_denial()
+    public void Denies_a_job_when_evaluation_throws()
     {
         var bundle = ABundle.WithRules(Allow).Build();
 
@@ -118,7 +118,7 @@ public class CombiningTests
     }
 
     [Fact]
-    public void An_error_inside_evaluation_is_explained_as_the_denial_it_is()
+    public void Explains_an_evaluation_error_as_a_denial()
     {
         var bundle = ABundle.WithRules(Allow).Build();
 
@@ -130,14 +130,14 @@ public class CombiningTests
     }
 
     [Fact]
-    public void A_missing_job_is_a_denial()
+    public void Denies_a_null_job()
     {
         Assert.Equal(ReasonCodes.EngineError, ABundle.WithRules(Allow).Build().Decide(null!, ABundle.Now).Reason);
         Assert.Equal(ReasonCodes.EngineError, ABundle.WithRules(Allow).Build().Explain(null!, ABundle.Now).Decision.Reason);
     }
 
     [Fact]
-    public void Without_a_bundle_there_is_a_denial_to_answer_with()
+    public void Denial_without_a_bundle_has_empty_hashes()
     {
         var decision = Decision.Denied(ReasonCodes.NoBundle);
 

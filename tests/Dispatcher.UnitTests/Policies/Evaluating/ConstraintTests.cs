@@ -7,7 +7,7 @@ namespace Dispatcher.UnitTests.Policies.Evaluating;
 public class ConstraintTests
 {
     [Fact]
-    public void Numbers_take_the_minimum_and_sets_intersect()
+    public void Numbers_merge_to_the_minimum_and_sets_to_the_intersection()
     {
         var decision = ABundle
             .WithRules(
@@ -25,7 +25,7 @@ public class ConstraintTests
     [Theory]
     [InlineData("allowed_hosts: [a.org]", "allowed_hosts: [b.org]")]
     [InlineData("allowed_commands: [ls]", "allowed_commands: [LS]")]
-    public void Sets_with_nothing_in_common_are_a_denial(string first, string second)
+    public void Denies_a_job_when_merged_sets_have_nothing_in_common(string first, string second)
     {
         var decision = ABundle
             .WithRules(Constrain("a", first), Constrain("b", second), Constrain("c", "timeout_ms: 5"))
@@ -44,7 +44,7 @@ public class ConstraintTests
     [InlineData("[service.internal]", "[service.internal:80, service.internal:8080]", "service.internal:80")]
     [InlineData("[a.org, b.org]", "[b.org, a.org:443]", "a.org:443 b.org")]
     [InlineData("['[::1]:8080', '[::1]']", "['[::1]:8080', '[::1]:443']", "[::1]:443 [::1]:8080")]
-    public void Hosts_with_ports_intersect_to_what_both_rules_allow(string first, string second, string both)
+    public void Hosts_with_ports_intersect_to_the_hosts_that_both_rules_allow(string first, string second, string both)
     {
         foreach (var (one, other) in new[] { (first, second), (second, first) })
         {
@@ -87,7 +87,7 @@ public class ConstraintTests
     [Theory]
     [InlineData("ALLOW_WITH_CONSTRAINTS")]
     [InlineData("REQUIRE_APPROVAL")]
-    public void A_constraint_that_the_pool_does_not_enforce_is_a_denial(string verdict)
+    public void Denies_a_job_when_the_pool_does_not_enforce_a_constraint(string verdict)
     {
         const string Topics = "version: v1\npools: {main: {enforcers: [timeout_ms]}}\ntopics: {test.run: {pool: main, owner: team}}";
 
@@ -102,7 +102,7 @@ public class ConstraintTests
     }
 
     [Fact]
-    public void Every_constraint_of_the_wire_can_be_written_and_needs_an_enforcer()
+    public void Every_wire_constraint_can_be_written_and_needs_an_enforcer()
     {
         Dictionary<string, string> values = new()
         {

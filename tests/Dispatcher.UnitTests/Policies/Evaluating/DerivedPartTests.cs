@@ -3,7 +3,7 @@ using Dispatcher.Policies.Linting;
 
 namespace Dispatcher.UnitTests.Policies.Evaluating;
 
-/// <summary>Labels that are derived from the end or from a part of a text. What is malformed gives no value, not even the default.</summary>
+/// <summary>Labels that are derived from the end or from a part of a text. A malformed text gives no value, not even the default.</summary>
 public sealed class DerivedPartTests
 {
     private const string Absent = "(absent)";
@@ -17,7 +17,7 @@ public sealed class DerivedPartTests
     [InlineData("""["x--dry-run"]""", Default)]
     [InlineData("[]", Default)]
     [InlineData("5", Absent)]
-    public void A_suffix_compares_the_last_elements(string value, string expected) =>
+    public void Suffix_compares_the_last_elements(string value, string expected) =>
         Assert.Equal(expected, Derived("table: [{suffix: [--dry-run], value: dry}]", value));
 
     [Theory]
@@ -31,7 +31,7 @@ public sealed class DerivedPartTests
     [InlineData("\"evil.com\\n.example.com\"", Absent)]
     [InlineData("""["ghcr.io/acme/web"]""", Absent)]
     [InlineData("null", Absent)]
-    public void Characters_are_compared_at_the_begin_and_at_the_end_of_a_text(string value, string expected) =>
+    public void Characters_are_compared_at_the_beginning_and_end_of_a_text(string value, string expected) =>
         Assert.Equal(
             expected,
             Derived("table: [{starts_with: ghcr.io/acme/, value: ours}, {ends_with: .example.com, value: inside}]", value)
@@ -49,7 +49,7 @@ public sealed class DerivedPartTests
     [InlineData("repo\\n@sha256:abc", Absent)]
     [InlineData("repo\\u2028@sha256:abc", Absent)]
     [InlineData("", Absent)]
-    public void After_looks_at_what_follows_the_only_separator(string image, string expected) =>
+    public void After_takes_the_text_after_the_only_separator(string image, string expected) =>
         Assert.Equal(expected, Derived("""after: "@", table: [{starts_with: "sha256:", value: pinned}]""", $"\"{image}\""));
 
     [Theory]
@@ -59,7 +59,7 @@ public sealed class DerivedPartTests
     [InlineData("ana@evil.org", Default)]
     [InlineData("example.com", Absent)]
     [InlineData("ana@", Absent)]
-    public void After_last_looks_at_what_follows_the_last_of_several(string address, string expected) =>
+    public void After_last_takes_the_text_after_the_last_separator(string address, string expected) =>
         Assert.Equal(expected, Derived("""after_last: "@", table: [{exact: [example.com], value: inside}]""", $"\"{address}\""));
 
     [Theory]
@@ -67,23 +67,24 @@ public sealed class DerivedPartTests
     [InlineData("/team/app", "team")]
     [InlineData("host/other/team/app", Default)]
     [InlineData("host", Absent)]
-    public void After_first_looks_at_what_follows_the_first_of_several(string path, string expected) =>
+    public void After_first_takes_the_text_after_the_first_separator(string path, string expected) =>
         Assert.Equal(expected, Derived("after_first: /, table: [{starts_with: team/, value: team}]", $"\"{path}\""));
 
     [Theory]
     [InlineData("""["a@b"]""")]
     [InlineData("""{"a":"a@b"}""")]
-    public void A_part_is_taken_of_a_text_only(string value) =>
+    public void Part_of_a_list_has_no_value(string value) =>
         Assert.Equal(Absent, Derived("""after: "@", table: [{exact: [b], value: b}]""", value));
 
-    /// <summary>Malformed input must not reach what a rule allows for the default either.</summary>
+    /// <summary>Malformed input must not get the grant of the default either.</summary>
     [Fact]
-    public void A_malformed_text_is_not_granted_what_the_default_is_granted()
+    public void Malformed_text_does_not_get_the_grant_of_the_default()
     {
         var bundle = ABundle
             .WithRules("id: allow, match: {labels: {kind: other}}, decision: ALLOW")
             .AndTopic(
-                """labels: {kind: {source: payload, derive: {path: /image, after: "@", table: [{starts_with: "md5:", value: weak}], default: other}}}"""
+                """labels: {kind: {source: payload, derive: {path: /image, after: "@", table: [{starts_with: "md5:", value: weak}], """
+                    + """default: other}}}"""
             );
 
         Assert.Equal(Verdict.Allow, bundle.Decide(AJob.ToTest().WithPayload("""{"image":"web@sha256:abc"}""")).Verdict);
@@ -96,7 +97,7 @@ public sealed class DerivedPartTests
     [InlineData("after_last: /, table: [{exact: [web], value: web}, {ends_with: \"-job\", value: job}]", "[web, job, none]", "none")]
     [InlineData("table: [{starts_with: o, value: begins}, {ends_with: r, value: ends}], default: odd", "[begins, ends, odd, none]", "none")]
     [InlineData("table: [{suffix: [a, b], value: ends}, {prefix: [a], value: begins}], default: odd", "[begins, ends, odd, none]", "none")]
-    public void Lint_knows_the_values_that_such_a_table_gives(string derive, string tested, string never)
+    public void Lint_knows_the_values_that_the_table_gives(string derive, string tested, string never)
     {
         var bundle = ABundle
             .WithRules($"id: rule, match: {{topic: test.run, labels: {{kind: {tested}}}}}, decision: DENY, reason: r")
@@ -113,7 +114,7 @@ public sealed class DerivedPartTests
     [InlineData("registry", "image", "ghcr.io/acme/web:1.4", "ours")]
     [InlineData("recipient", "to", "ana@example.com", "inside")]
     [InlineData("recipient", "to", "ana@evil.org", "outside")]
-    public void The_examples_of_the_guide_say_what_they_promise(string label, string field, string text, string expected)
+    public void Examples_of_the_guide_give_the_stated_values(string label, string field, string text, string expected)
     {
         string line = File.ReadLines(Path.Combine(Repository.Root, "policies", "README.md"))
             .Single(line => line.StartsWith(label + ": {", StringComparison.Ordinal));
@@ -136,7 +137,7 @@ public sealed class DerivedPartTests
     [InlineData("labels: {env: {source: payload, derive: {path: /a, after: '.', table: []}}}", "bad_value")]
     [InlineData("labels: {env: {source: payload, derive: {path: /a, after: '', table: []}}}", "bad_value")]
     [InlineData("labels: {env: {source: payload, derive: {path: /a, after: '@', after_last: '@', table: []}}}", "bad_value")]
-    public void A_bad_row_or_part_does_not_load(string entry, string code) =>
+    public void Bad_row_or_part_does_not_load(string entry, string code) =>
         Assert.Equal(code, Assert.Single(ABundle.WithRules().AndTopic(entry).Load().Errors).Code);
 
     private static string Derived(string derive, string value)

@@ -13,7 +13,7 @@ public class LabelSourceTests
         """;
 
     [Fact]
-    public void A_required_label_that_is_missing_is_a_denial()
+    public void Denies_a_job_when_a_required_label_is_missing()
     {
         var decision = ABundle.WithRules(AllowAll).AndTopic("labels: {env: {values: [dev, prod], required: true}}").Decide(AJob.ToTest());
 
@@ -28,7 +28,7 @@ public class LabelSourceTests
     [InlineData("test.run", "env", "prd", "label env is 'prd'; allowed: dev, prod; did you mean prod?")]
     [InlineData("test.run", "env", "something", "label env is 'something'; allowed: dev, prod")]
     [InlineData("test.run", "envv", "dev", "label env is missing; allowed: dev, prod; 'envv' is stated, did you mean env?")]
-    public void A_denial_names_the_known_word_that_is_nearest(string topic, string label, string value, string detail)
+    public void Denial_names_the_nearest_known_word(string topic, string label, string value, string detail)
     {
         var bundle = ABundle.WithRules(AllowAll).AndTopic("labels: {env: {values: [dev, prod], required: true}}");
 
@@ -36,7 +36,7 @@ public class LabelSourceTests
     }
 
     [Fact]
-    public void A_denial_without_a_matching_rule_says_how_to_learn_why()
+    public void Denial_without_a_matching_rule_names_the_explain_command()
     {
         var decision = ABundle.WithRules(AllowReadonly).AndTopic("labels: {class: {}}").Decide(AJob.ToTest());
 
@@ -44,7 +44,7 @@ public class LabelSourceTests
     }
 
     [Fact]
-    public void A_value_outside_the_registrys_list_is_a_denial()
+    public void Denies_a_job_when_a_label_value_is_not_registered()
     {
         var bundle = ABundle.WithRules(AllowAll).AndTopic("labels: {env: {values: [dev, prod]}}");
 
@@ -61,7 +61,7 @@ public class LabelSourceTests
     [InlineData("""{"do":{"cmd":"ls -l"}}""", false)]
     [InlineData("""{"do":{"cmd":["rm"]}}""", false)]
     [InlineData("""{"do":{"cmd":["other"]}}""", false)]
-    public void A_label_is_derived_from_the_payload_by_the_first_row_that_fits(string payload, bool isReadonly)
+    public void First_matching_row_derives_a_label_from_the_payload(string payload, bool isReadonly)
     {
         var decision = ABundle.WithRules(AllowReadonly).AndTopic(Derived).Decide(AJob.ToTest().WithPayload(payload));
 
@@ -80,7 +80,7 @@ public class LabelSourceTests
     [InlineData("""{"do":{"cmd":["rm"],"cmd":["ls"]}}""")]
     [InlineData("no json")]
     [InlineData("")]
-    public void What_cannot_be_derived_is_absent_and_the_producers_word_does_not_take_its_place(string payload)
+    public void Underivable_label_is_absent_even_if_the_producer_states_it(string payload)
     {
         var job = AJob.ToTest().WithPayload(payload).WithLabel("class", "readonly");
 
@@ -90,7 +90,7 @@ public class LabelSourceTests
     }
 
     [Fact]
-    public void A_producer_may_state_a_derived_label_but_only_the_same()
+    public void Producer_may_state_only_the_derived_value_of_a_label()
     {
         var bundle = ABundle.WithRules(AllowAll).AndTopic(Derived);
         var job = AJob.ToTest().WithPayload("""{"do":{"cmd":["ls"]}}""");
@@ -100,7 +100,7 @@ public class LabelSourceTests
     }
 
     [Fact]
-    public void A_path_may_lead_through_arrays_and_escaped_names()
+    public void Path_may_contain_array_indexes_and_escaped_names()
     {
         const string Topic = "labels: {class: {source: payload, derive: {path: /a~1b/1/c~0d, table: [{exact: [x], value: readonly}]}}}";
         var bundle = ABundle.WithRules(AllowReadonly).AndTopic(Topic);

@@ -27,7 +27,7 @@ public class MatchingTests
     [InlineData("test.**", true)]
     [InlineData("test.run.**", false)]
     [InlineData("other.**", false)]
-    public void A_topic_is_exact_or_one_segment_or_the_rest(string pattern, bool fits) =>
+    public void Topic_pattern_matches_exactly_one_segment_or_the_rest(string pattern, bool fits) =>
         Assert.Equal(fits ? Truth.True : Truth.False, TruthOf($"topic: '{pattern}'", AJob.ToTest()));
 
     [Theory]
@@ -52,7 +52,7 @@ public class MatchingTests
     [InlineData("labels: {env: prod}, principal: someone-else", null, "False")]
     [InlineData("labels: {env: prod}, unless: {topic: test.run}", "prod", "False")]
     [InlineData("labels: {env: prod}, unless: {topic: test.other}", "prod", "True")]
-    public void An_absent_label_is_unknown(string match, string? env, string expected) =>
+    public void Absent_label_is_unknown(string match, string? env, string expected) =>
         Assert.Equal(Enum.Parse<Truth>(expected), TruthOf(match, env is null ? AJob.ToTest() : AJob.ToTest().WithLabel("env", env)));
 
     [Theory]
@@ -70,7 +70,7 @@ public class MatchingTests
     [InlineData("risk_tags: {none: [a, b]}", "", "Unknown")]
     [InlineData("risk_tags: {none: [opt]}", "", "True")]
     [InlineData("risk_tags: {none: [always]}", "", "False")]
-    public void An_absent_tag_is_unknown_unless_the_registry_calls_it_optional_or_always_adds_it(string match, string tags, string expected)
+    public void Absent_tag_is_unknown_unless_the_registry_lists_it(string match, string tags, string expected)
     {
         var job = AJob.ToTest().WithTags(tags.Split(' ', StringSplitOptions.RemoveEmptyEntries));
 
@@ -81,7 +81,7 @@ public class MatchingTests
     [InlineData("labels: {env: prod}", "False")]
     [InlineData("labels: {env: {not: prod}}", "False")]
     [InlineData("unless: {labels: {env: prod}}", "True")]
-    public void The_registry_may_say_that_an_absent_label_is_no_match(string match, string expected) =>
+    public void Registry_can_make_an_absent_label_a_definite_mismatch(string match, string expected) =>
         Assert.Equal(Enum.Parse<Truth>(expected), TruthOf(match, AJob.ToTest(), "labels: {env: {absent: no_match}}"));
 
     [Theory]
@@ -98,13 +98,13 @@ public class MatchingTests
         Assert.Equal(Enum.Parse<Truth>(expected), TruthOf(match, AJob.ToTest().InWorkflow("nightly").OnAttempt(2)));
 
     [Fact]
-    public void An_absent_workflow_is_unknown() => Assert.Equal(Truth.Unknown, TruthOf("workflow_id: nightly", AJob.ToTest()));
+    public void Absent_workflow_is_unknown() => Assert.Equal(Truth.Unknown, TruthOf("workflow_id: nightly", AJob.ToTest()));
 
     [Theory]
     [InlineData("DENY", Verdict.Deny)]
     [InlineData("REQUIRE_APPROVAL", Verdict.RequireApproval)]
     [InlineData("ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}", Verdict.AllowWithConstraints)]
-    public void An_unknown_match_restricts(string decision, Verdict expected)
+    public void Unknown_match_restricts(string decision, Verdict expected)
     {
         var bundle = ABundle.WithRules(Allow, $"id: a, match: {{labels: {{env: prod}}}}, decision: {decision}");
 
@@ -116,7 +116,7 @@ public class MatchingTests
     [InlineData("ALLOW")]
     [InlineData("REQUIRE_APPROVAL")]
     [InlineData("ALLOW_WITH_CONSTRAINTS, constraints: {timeout_ms: 5}")]
-    public void An_unknown_match_never_grants(string decision)
+    public void Unknown_match_never_grants(string decision)
     {
         var bundle = ABundle.WithRules($"id: a, match: {{labels: {{env: prod}}}}, decision: {decision}");
 
@@ -125,7 +125,7 @@ public class MatchingTests
     }
 
     [Fact]
-    public void Labels_are_compared_case_sensitive_whatever_the_dictionary_does()
+    public void Labels_are_case_sensitive_regardless_of_the_dictionary()
     {
         Dictionary<string, string> labels = new(StringComparer.OrdinalIgnoreCase) { ["ENV"] = "prod" };
 
@@ -133,7 +133,7 @@ public class MatchingTests
     }
 
     [Fact]
-    public void A_label_that_is_null_is_absent() =>
+    public void Null_label_is_absent() =>
         Assert.Equal(Truth.Unknown, TruthOf("labels: {env: {not: prod}}", AJob.ToTest().WithLabel("env", null!)));
 
     /// <summary>True grants and restricts, unknown only restricts, false does neither.</summary>

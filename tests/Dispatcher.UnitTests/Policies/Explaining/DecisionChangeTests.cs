@@ -3,7 +3,7 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Explaining;
 
-/// <summary>What widens and what narrows between two decisions on the same job.</summary>
+/// <summary>The comparison of two decisions on the same job.</summary>
 public sealed class DecisionChangeTests
 {
     private const string Limited = "ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 100, allowed_hosts: [a.example, b.example] }";
@@ -48,7 +48,7 @@ public sealed class DecisionChangeTests
         "REQUIRE_APPROVAL",
         "on_policy_change invalidate to same_basis"
     )]
-    public void The_second_allows_more(string before, string after, string widened)
+    public void Second_decision_allows_more(string before, string after, string widened)
     {
         var change = Between(before, after);
         var back = Between(after, before);
@@ -60,7 +60,7 @@ public sealed class DecisionChangeTests
     }
 
     [Fact]
-    public void A_change_may_widen_and_narrow_at_once()
+    public void Change_can_widen_and_narrow_at_once()
     {
         var change = Between(Limited, "ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 50, allowed_hosts: [a.example, c.example] }");
 
@@ -72,7 +72,7 @@ public sealed class DecisionChangeTests
     [InlineData("ALLOW", "ALLOW, reason: other words")]
     [InlineData("DENY", "DENY, reason: other words")]
     [InlineData(Asked, Asked)]
-    public void Other_words_change_nothing(string before, string after) => Assert.True(Between(before, after).IsNone);
+    public void Different_wording_is_no_change(string before, string after) => Assert.True(Between(before, after).IsNone);
 
     private static DecisionChange Between(string before, string after) => DecisionChange.Between(Decide(before), Decide(after));
 

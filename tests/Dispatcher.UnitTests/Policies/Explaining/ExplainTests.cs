@@ -62,7 +62,12 @@ public sealed class ExplainTests
         "in effect until 2026-01-01T00:00:00Z",
         "the time is 2026-11-23T12:00:00Z"
     )]
-    public void A_rule_tells_how_it_took_part(string rule, RuleOutcome outcome, string? wanted, string? seen)
+    public void Explanation_has_the_outcome_and_the_failed_condition_of_a_rule(
+        string rule,
+        RuleOutcome outcome,
+        string? wanted,
+        string? seen
+    )
     {
         var bundle = ABundle.WithRules("id: a, " + rule).Build();
 
@@ -74,12 +79,14 @@ public sealed class ExplainTests
     }
 
     [Fact]
-    public void The_merge_names_who_contributed_what()
+    public void Merge_names_the_contribution_of_each_rule()
     {
         var bundle = ABundle
             .WithRules(
-                "id: a, match: { topic: test.run }, decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 100, allowed_hosts: [x.example, y.example] }",
-                "id: b, match: { topic: test.run }, decision: REQUIRE_APPROVAL, constraints: { timeout_ms: 50, allowed_hosts: [y.example] }, reason: ask"
+                "id: a, match: { topic: test.run }, decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 100, "
+                    + "allowed_hosts: [x.example, y.example] }",
+                "id: b, match: { topic: test.run }, decision: REQUIRE_APPROVAL, constraints: { timeout_ms: 50, allowed_hosts: "
+                    + "[y.example] }, reason: ask"
             )
             .Build();
 
@@ -98,7 +105,7 @@ public sealed class ExplainTests
     }
 
     [Fact]
-    public void The_merge_of_approvals_names_the_rules_that_ask()
+    public void Merge_names_the_rules_that_require_approval()
     {
         var bundle = ABundle
             .WithRules(
@@ -109,13 +116,14 @@ public sealed class ExplainTests
             .Build();
 
         Assert.Contains(
-            "approval of a, c: all groups, the higher counts, all exclusions, the shorter times, covers retries if all do, on_policy_change invalidate if one does",
+            "approval of a, c: all groups, the higher counts, all exclusions, the shorter times, covers retries if all do, "
+                + "on_policy_change invalidate if one does",
             bundle.Explain(Job.Facts, ABundle.Now).Merge
         );
     }
 
     [Fact]
-    public void Labels_and_tags_are_shown_as_the_rules_saw_them()
+    public void Explanation_shows_labels_and_tags_as_the_rules_saw_them()
     {
         var bundle = ABundle
             .WithRules("id: a, match: { labels: { who: billing } }, decision: ALLOW")
@@ -131,7 +139,7 @@ public sealed class ExplainTests
     [Theory]
     [InlineData("test.run", "DENY: label_missing (label team is missing; allowed: any value)")]
     [InlineData("no.such", "DENY: unknown_topic (topic no.such is not in topics.yaml)")]
-    public void What_the_registry_denies_asks_no_rule(string topic, string why)
+    public void Denial_by_the_registry_evaluates_no_rule(string topic, string why)
     {
         var bundle = ABundle
             .WithRules("id: a, match: { topic: \"**\" }, decision: ALLOW")

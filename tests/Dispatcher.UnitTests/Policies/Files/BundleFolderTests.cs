@@ -12,14 +12,14 @@ public sealed class BundleFolderTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public void A_missing_or_empty_folder_has_no_files()
+    public void Missing_or_empty_folder_has_no_files()
     {
         Assert.Empty(BundleFolder.Read(Path.Combine(_folder, "missing")));
         Assert.Empty(BundleFolder.Read(_folder));
     }
 
     [Fact]
-    public void Files_come_sorted_with_their_bytes_and_others_stay_out()
+    public void Reads_bundle_files_sorted_and_skips_others()
     {
         Write("topics.yaml", "t");
         Write("rules/b.yaml", "b");
@@ -45,7 +45,7 @@ public sealed class BundleFolderTests : IDisposable
         Assert.Equal("a"u8.ToArray(), files[1].Content.ToArray());
     }
 
-    /// <summary>Left out silently, a DENY in such a file would be lost.</summary>
+    /// <summary>If such a file were skipped silently, a DENY in it would be lost.</summary>
     [Theory]
     [InlineData("rules/prod.yml")]
     [InlineData("rules/Deny.YAML")]
@@ -63,7 +63,7 @@ public sealed class BundleFolderTests : IDisposable
     [InlineData("topics.yml")]
     [InlineData("Topics.yaml")]
     [InlineData("topics.YAML")]
-    public void A_file_with_a_wrong_name_is_read_so_that_loading_can_refuse_it(string path)
+    public void Reads_a_file_with_a_wrong_name_so_that_loading_can_refuse_it(string path)
     {
         Write(path, "version: v1");
 
@@ -73,13 +73,13 @@ public sealed class BundleFolderTests : IDisposable
         );
     }
 
-    /// <summary>Opening a named pipe waits for a writer: the read would never return.</summary>
+    /// <summary>Opening a named pipe blocks until a writer opens it: the read would never return.</summary>
     [Theory]
     [InlineData("rules/pipe.yaml")]
     [InlineData("cases/pipe.yaml")]
     [InlineData("schemas/pipe.json")]
     [InlineData("topics.yaml")]
-    public async Task A_named_pipe_is_refused_by_name(string path)
+    public async Task Refuses_a_named_pipe_by_name(string path)
     {
         Write("rules/a.yaml", "a");
         Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(_folder, path))!);
@@ -98,7 +98,7 @@ public sealed class BundleFolderTests : IDisposable
     }
 
     [Fact]
-    public void A_socket_is_refused_by_name()
+    public void Refuses_a_socket_by_name()
     {
         Write("rules/a.yaml", "a");
         using Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -108,7 +108,7 @@ public sealed class BundleFolderTests : IDisposable
     }
 
     [Fact]
-    public void A_link_within_the_folder_is_followed_as_a_mounted_config_map_has_them()
+    public void Follows_links_within_the_folder_as_in_a_mounted_config_map()
     {
         Write("..2026_04_01/rules/a.yaml", "a");
         Write("..2026_04_01/topics.yaml", "t");
@@ -127,14 +127,14 @@ public sealed class BundleFolderTests : IDisposable
         }
     }
 
-    /// <summary>What a file has that is no policy appears in error messages, such as the first line of a key.</summary>
+    /// <summary>Error messages quote content of a file, for example the first line of a private key.</summary>
     [Theory]
     [InlineData("rules/a.yaml", "/etc/hostname")]
     [InlineData("rules/a.yaml", "../../outside")]
     [InlineData("rules/a.yaml", "../.link/../outside")]
     [InlineData("topics.yaml", "/dev/zero")]
     [InlineData("rules", "/etc")]
-    public void A_link_out_of_the_folder_is_refused_by_name(string path, string target)
+    public void Refuses_a_link_out_of_the_folder_by_name(string path, string target)
     {
         Directory.CreateSymbolicLink(Path.Combine(_folder, ".link"), "/tmp");
         var full = Path.Combine(_folder, path);
@@ -145,7 +145,7 @@ public sealed class BundleFolderTests : IDisposable
     }
 
     [Fact]
-    public void Links_in_a_circle_are_refused_by_name()
+    public void Refuses_circular_links_by_name()
     {
         Write("topics.yaml", "t");
         Directory.CreateDirectory(Path.Combine(_folder, "rules"));
@@ -164,7 +164,7 @@ public sealed class BundleFolderTests : IDisposable
     }
 
     [Fact]
-    public void Too_many_files_are_refused_and_a_large_one_is_not_read_whole()
+    public void Refuses_too_many_files_and_cuts_a_large_one()
     {
         Write("rules/large.yaml", new string('#', 3_000_000));
         Assert.Equal((1 << 20) + 1, Assert.Single(BundleFolder.Read(_folder)).Content.Length);

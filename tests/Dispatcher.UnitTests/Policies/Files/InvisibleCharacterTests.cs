@@ -3,7 +3,9 @@ using Dispatcher.Policies;
 
 namespace Dispatcher.UnitTests.Policies.Files;
 
-/// <summary>The parser and a person must read the same: what an editor or a diff does not show is refused in every file of a bundle.</summary>
+/// <summary>
+/// A parser and a person must read the same text: characters that an editor or a diff does not show are errors in every file.
+/// </summary>
 public class InvisibleCharacterTests
 {
     private const string Visible = "version: v1\nrules:\n  - id: visible\n    match: { topic: test.run }\n    decision: DENY\n";
@@ -29,7 +31,7 @@ public class InvisibleCharacterTests
     [InlineData(0xE0041)] // a tag character
     [InlineData(0xE0101)] // a variation selector beyond the first 65,536
     [InlineData(0xE000)] // private use
-    public void A_file_with_an_invisible_character_does_not_load(int codePoint)
+    public void File_with_an_invisible_character_does_not_load(int codePoint)
     {
         var text = $"{Visible}    # 🐲 note{new Rune(codePoint)}{Hidden}";
 
@@ -52,7 +54,7 @@ public class InvisibleCharacterTests
         );
 
     [Fact]
-    public void A_case_file_is_checked()
+    public void Case_file_is_checked()
     {
         const string Cases = "version: v1\ncases:\n  - name: a # \u2028\n    job: { topic: test.run }\n    expect: { verdict: DENY }\n";
 
@@ -62,7 +64,7 @@ public class InvisibleCharacterTests
     }
 
     [Fact]
-    public void Each_one_is_named_up_to_a_limit()
+    public void Each_invisible_character_is_named_up_to_a_limit()
     {
         var text = Visible + string.Concat(Enumerable.Repeat("# \u200B\n", 30));
 

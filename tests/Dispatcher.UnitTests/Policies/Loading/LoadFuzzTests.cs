@@ -5,7 +5,9 @@ using Dispatcher.Policies.Files;
 
 namespace Dispatcher.UnitTests.Policies.Loading;
 
-/// <summary>Whatever lies in the folder: loading answers with a bundle or with errors. The seeds are fixed; a failure prints the changed file.</summary>
+/// <summary>
+/// Loading answers any content of the folder with a bundle or with errors. The seeds are fixed; a failure prints the changed file.
+/// </summary>
 public sealed partial class LoadFuzzTests
 {
     private static readonly string[] Values =
@@ -93,7 +95,8 @@ public sealed partial class LoadFuzzTests
                 tags: { always: [slow], optional: [pii] }
                 labels:
                   env: { values: [dev], required: true, absent: unknown }
-                  class: { source: payload, derive: { path: /command, default: other, table: [{ exact: [ls], value: look }, { prefix: [rm], value: change }] } }
+                  class: { source: payload, derive: { path: /command, default: other, table: [{ exact: [ls], value: look },
+                      { prefix: [rm], value: change }] } }
             """
         ),
         (
@@ -107,7 +110,8 @@ public sealed partial class LoadFuzzTests
                 guardrail: false
                 review_by: 2026-12-01
                 effective: { from: 2026-01-01T00:00:00Z, until: 2027-01-01T00:00:00Z }
-                match: { topic: test.*, labels: { env: { not: prod }, class: [look, change], team: { exists: false } }, risk_tags: { any: [slow] }, principal: billing, workflow_id: w, attempt_gte: 1, unless: { topic: test.walk } }
+                match: { topic: test.*, labels: { env: { not: prod }, class: [look, change], team: { exists: false } },
+                    risk_tags: { any: [slow] }, principal: billing, workflow_id: w, attempt_gte: 1, unless: { topic: test.walk } }
                 decision: REQUIRE_APPROVAL
                 reason: why
                 constraints: { allowed_hosts: [a.org], timeout_ms: 5 }
@@ -121,16 +125,21 @@ public sealed partial class LoadFuzzTests
             cases:
               - name: one
                 at: 2026-04-01T12:00:00Z
-                job: { topic: test.run, principal: billing, workflow_id: w, attempt: 1, labels: { env: dev }, risk_tags: [pii], payload: { command: ls, num: 1.5e3, list: [true, null] } }
-                expect: { verdict: REQUIRE_APPROVAL, rules: [a], reason: why, constraints: { timeout_ms: 5, allowed_hosts: [a.org] }, approval: { decide_within: 1h } }
+                job: { topic: test.run, principal: billing, workflow_id: w, attempt: 1, labels: { env: dev }, risk_tags: [pii],
+                    payload: { command: ls, num: 1.5e3, list: [true, null] } }
+                expect: { verdict: REQUIRE_APPROVAL, rules: [a], reason: why, constraints: { timeout_ms: 5, allowed_hosts: [a.org] },
+                    approval: { decide_within: 1h } }
             """
         ),
         (
             "schemas/test.json",
             """
-            { "type": "object", "minProperties": 0, "maxProperties": 9, "required": [ "command" ], "additionalProperties": true, "patternProperties": { "^n": { "type": "number", "exclusiveMinimum": -1e9, "maximum": 1e9 } },
-              "properties": { "command": { "type": "string", "pattern": "^[a-z]{1,9}$", "minLength": 1, "maxLength": 9, "enum": [ "ls", "rm" ] }, "list": { "$ref": "#/$defs/list" } },
-              "$defs": { "list": { "type": "array", "minItems": 0, "maxItems": 9, "uniqueItems": true, "items": { "anyOf": [ { "const": true }, { "not": { "type": "string" } } ] } } } }
+            { "type": "object", "minProperties": 0, "maxProperties": 9, "required": [ "command" ], "additionalProperties": true,
+                "patternProperties": { "^n": { "type": "number", "exclusiveMinimum": -1e9, "maximum": 1e9 } },
+              "properties": { "command": { "type": "string", "pattern": "^[a-z]{1,9}$", "minLength": 1, "maxLength": 9, "enum": [ "ls",
+                  "rm" ] }, "list": { "$ref": "#/$defs/list" } },
+              "$defs": { "list": { "type": "array", "minItems": 0, "maxItems": 9, "uniqueItems": true,
+                  "items": { "anyOf": [ { "const": true }, { "not": { "type": "string" } } ] } } } }
             """
         )
     );
@@ -156,7 +165,7 @@ public sealed partial class LoadFuzzTests
         Assert.InRange(loaded, 1, 149);
     }
 
-    /// <summary>Every scalar of files that have every key becomes each extreme one.</summary>
+    /// <summary>Replaces every scalar of files with every key by each extreme value.</summary>
     [Fact]
     public void No_extreme_value_anywhere_throws()
     {
@@ -179,9 +188,9 @@ public sealed partial class LoadFuzzTests
     }
 
     [Fact]
-    public void The_files_that_have_every_key_are_sound() => Assert.Empty(PolicyTest.Run(Whole.Files, ABundle.Now).Errors);
+    public void Files_with_every_key_have_no_errors() => Assert.Empty(PolicyTest.Run(Whole.Files, ABundle.Now).Errors);
 
-    private static BundleLoad Answered(IReadOnlyList<BundleFile> files, BundleFile changed, Random random)
+    private static BundleLoadResult Answered(IReadOnlyList<BundleFile> files, BundleFile changed, Random random)
     {
         try
         {
@@ -189,7 +198,7 @@ public sealed partial class LoadFuzzTests
             Assert.True((load.Bundle is null) == (load.Errors.Count > 0));
             Assert.DoesNotContain(load.Errors, error => error.Code == "load_failed");
 
-            // Both read the cases too; they cost more than a load.
+            // Both also read the cases, and cost more than a load.
             if (random.Next(changed.Path.StartsWith("cases/", StringComparison.Ordinal) ? 3 : 20) == 0)
             {
                 Assert.NotNull(BundleLint.Check(files, ABundle.Now));
@@ -235,7 +244,7 @@ public sealed partial class LoadFuzzTests
         return [.. bytes];
     }
 
-    /// <summary>Puts a value where a word stands.</summary>
+    /// <summary>Replaces a word with a value.</summary>
     private static void Replace(List<byte> bytes, int at, string value)
     {
         var from = at;

@@ -6,16 +6,18 @@ using Dispatcher.UnitTests.Policies.Schemas;
 
 namespace Dispatcher.UnitTests.Policies.Loading;
 
-/// <summary>What a bundle costs to load grows with its size and no faster, also when everything in it is wrong.</summary>
+/// <summary>The cost of loading is linear in the size of the bundle, even if every part of it has an error.</summary>
 public class LoadLimitTests
 {
-    /// <summary>Each of these took minutes or gave hundreds of megabytes; on a busy machine a sound load takes a few seconds.</summary>
+    /// <summary>
+    /// Without limits each of these took minutes or hundreds of megabytes. On a busy machine a valid load takes a few seconds.
+    /// </summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     [Theory]
     [InlineData("timeouts: {run: 999999999h}", "topics.yaml:5")]
     [InlineData("timeouts: {start: 256204779h}", "topics.yaml:5")]
-    public void A_duration_beyond_all_limits_is_an_error_like_any_other(string entry, string where)
+    public void Huge_duration_is_an_error(string entry, string where)
     {
         var error = Assert.Single(ABundle.WithRules().AndTopic(entry).Load().Errors);
 
@@ -24,7 +26,7 @@ public class LoadLimitTests
     }
 
     [Fact]
-    public void A_use_beyond_all_limits_is_an_error_like_any_other()
+    public void Huge_use_within_is_an_error()
     {
         var error = Assert.Single(
             ABundle
@@ -37,7 +39,7 @@ public class LoadLimitTests
     }
 
     [Fact]
-    public void Whatever_goes_wrong_inside_is_an_error_of_the_bundle()
+    public void Exception_in_the_loader_is_an_error_of_the_bundle()
     {
         var load = Bundle.Load([new BundleFile(null!, default)]);
 
@@ -45,7 +47,7 @@ public class LoadLimitTests
     }
 
     [Fact]
-    public void Two_hundred_errors_are_listed_and_that_there_are_more()
+    public void List_of_errors_ends_after_two_hundred_with_a_note()
     {
         var load = ABundle
             .WithRules([.. Enumerable.Range(0, 500).Select(i => $"id: r{i}, match: {{topic: test.run}}, decision: MAYBE")])
@@ -64,7 +66,7 @@ public class LoadLimitTests
     }
 
     [Fact]
-    public void An_error_names_some_of_what_is_known_and_how_much_more_there_is()
+    public void Error_names_some_known_words_and_the_number_of_the_others()
     {
         var topics =
             "version: v1\npools:\n"
@@ -78,7 +80,7 @@ public class LoadLimitTests
     }
 
     [Fact]
-    public void A_long_word_is_cut_and_nothing_is_near_it()
+    public void Long_word_is_cut_and_has_no_hint()
     {
         var error = Assert.Single(ABundle.WithRules().AndTopic($"risk: {new string('h', 100_000)}").Load().Errors);
 
@@ -87,7 +89,7 @@ public class LoadLimitTests
     }
 
     [Fact]
-    public void Many_wrong_names_among_many_right_ones_take_no_time_worth_telling()
+    public void Many_wrong_names_are_reported_quickly()
     {
         var pools = string.Concat(Enumerable.Range(0, 8_000).Select(i => $"  pool-{i}-{new string('x', 40)}: {{}}\n"));
         var topics = string.Concat(
@@ -102,7 +104,7 @@ public class LoadLimitTests
     }
 
     [Fact]
-    public void Many_wrong_references_among_many_definitions_take_no_time_worth_telling()
+    public void Many_wrong_references_are_reported_quickly()
     {
         var definitions = string.Join(
             ',',
@@ -117,7 +119,7 @@ public class LoadLimitTests
     }
 
     [Fact]
-    public void A_long_chain_of_definitions_loads_in_no_time_worth_telling()
+    public void Long_chain_of_definitions_loads_quickly()
     {
         var definitions = string.Join(
             ',',

@@ -1,6 +1,6 @@
 namespace Dispatcher.UnitTests.Policies.Loading;
 
-/// <summary>What a topic says of attempts and faults, and may not say.</summary>
+/// <summary>The settings of a topic for attempts and faults, and their errors.</summary>
 public sealed class RetryErrorTests
 {
     [Theory]
@@ -15,7 +15,7 @@ public sealed class RetryErrorTests
     [InlineData("faults: {transient: 'http:500'}", "wrong_kind")]
     [InlineData("faults: {transient: ['http:500'], terminal: ['http:500']}", "duplicate_key")]
     [InlineData("faults: {unknown: ['http:500']}", "unknown_key")]
-    public void A_topic_that_says_it_wrong_does_not_load(string entry, string code)
+    public void Bad_retry_setting_does_not_load(string entry, string code)
     {
         var error = Assert.Single(ABundle.WithRules().AndTopic(entry).Load().Errors);
 

@@ -3,7 +3,7 @@ namespace Dispatcher.UnitTests.Policies.Loading;
 public class TopicsTests
 {
     [Fact]
-    public void What_a_topic_leaves_out_has_a_default()
+    public void Missing_topic_settings_have_defaults()
     {
         var jobClass = ABundle.WithRules().Build().JobClasses["test.run"];
 
@@ -15,14 +15,14 @@ public class TopicsTests
         Assert.Equal(TimeSpan.FromSeconds(5), jobClass.HeartbeatEvery);
         Assert.Equal(TimeSpan.FromHours(24), jobClass.OverallWithin);
         Assert.Equal((TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5)), (jobClass.FirstPause, jobClass.LongestPause));
-        Assert.Null(jobClass.Faults.MayPass("http:500", "System.TimeoutException"));
+        Assert.Null(jobClass.Faults.IsTransient("http:500", "System.TimeoutException"));
         Assert.Empty(jobClass.Tags);
         Assert.Empty(jobClass.OptionalTags);
         Assert.Empty(jobClass.Labels);
     }
 
     [Fact]
-    public void The_registry_says_how_long_a_run_may_be_at_most()
+    public void Registry_limits_the_duration_of_a_run()
     {
         const string Long = """
             version: v1
@@ -49,12 +49,14 @@ public class TopicsTests
     }
 
     [Fact]
-    public void A_topic_says_how_its_jobs_run()
+    public void Topic_configures_how_its_jobs_run()
     {
         var jobClass = ABundle
             .WithRules()
             .AndTopic(
-                "risk: low, idempotent: true, max_attempts: 7, timeouts: {start: 15s, run: 20m, heartbeat: 250ms, overall: 6h}, backoff: {first: 20ms, most: 3s}, faults: {transient: [busy], terminal: ['gone_*']}, tags: {always: [b, a], optional: [c]}"
+                "risk: low, idempotent: true, max_attempts: 7, timeouts: {start: 15s, run: 20m, heartbeat: 250ms, overall: 6h}, "
+                    + "backoff: {first: 20ms, most: 3s}, faults: {transient: [busy], terminal: ['gone_*']}, tags: {always: [b, a], "
+                    + "optional: [c]}"
             )
             .Build()
             .JobClasses["test.run"];
@@ -72,7 +74,7 @@ public class TopicsTests
         Assert.Equal((TimeSpan.FromMilliseconds(20), TimeSpan.FromSeconds(3)), (jobClass.FirstPause, jobClass.LongestPause));
         Assert.Equal(
             (true, false, null),
-            (jobClass.Faults.MayPass("busy", "E"), jobClass.Faults.MayPass("gone_1", "E"), jobClass.Faults.MayPass(null, "E"))
+            (jobClass.Faults.IsTransient("busy", "E"), jobClass.Faults.IsTransient("gone_1", "E"), jobClass.Faults.IsTransient(null, "E"))
         );
         Assert.Equal(["a", "b"], jobClass.Tags);
         Assert.Equal(["c"], jobClass.OptionalTags);

@@ -4,7 +4,9 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
-/// <summary>The part of a decision that the written meaning determines: all but hashes, the words for people and the registry entry.</summary>
+/// <summary>
+/// The part of a decision that the specification determines: everything except hashes, texts for people and the registry entry.
+/// </summary>
 internal sealed record Answer
 {
     public required Verdict Verdict { get; init; }

@@ -5,25 +5,28 @@ using Dispatcher.Policies.Testing;
 
 namespace Dispatcher.UnitTests.Policies.Testing;
 
-/// <summary>The cases of a bundle: what they expect is compared, and a rule that none would miss is named.</summary>
+/// <summary>The cases of a bundle: expectations are compared, and rules that can be removed without failing a case are named.</summary>
 public sealed class CaseTests
 {
     private const string Rules = """
         version: v1
         rules:
           - { id: allow-dev, match: { topic: test.run, labels: { env: dev } }, decision: ALLOW }
-          - { id: limit-dev, match: { topic: test.run, labels: { env: dev } }, decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 1000, allowed_hosts: [a.example] } }
-          - { id: ask-prod, match: { topic: test.run, labels: { env: prod } }, decision: REQUIRE_APPROVAL, approval: { groups: { sre: 2 } } }
+          - { id: limit-dev, match: { topic: test.run, labels: { env: dev } }, decision: ALLOW_WITH_CONSTRAINTS,
+                constraints: { timeout_ms: 1000, allowed_hosts: [a.example] } }
+          - { id: ask-prod, match: { topic: test.run, labels: { env: prod } }, decision: REQUIRE_APPROVAL,
+                approval: { groups: { sre: 2 } } }
         """;
 
     [Fact]
-    public void A_case_passes_when_everything_it_names_is_as_decided()
+    public void Case_passes_when_every_expected_value_is_as_decided()
     {
         var report = Run(
             """
               - name: dev
                 job: { topic: test.run, principal: ci, labels: { env: dev } }
-                expect: { verdict: ALLOW_WITH_CONSTRAINTS, rules: [limit-dev], reason: allowed by limit-dev, constraints: { allowed_hosts: [a.example], timeout_ms: 1000 } }
+                expect: { verdict: ALLOW_WITH_CONSTRAINTS, rules: [limit-dev], reason: allowed by limit-dev,
+                    constraints: { allowed_hosts: [a.example], timeout_ms: 1000 } }
               - name: prod
                 job: { topic: test.run, principal: ci, labels: { env: prod } }
                 expect: { verdict: REQUIRE_APPROVAL, constraints: {}, approval: { groups: { sre: 2 } } }
@@ -48,9 +51,10 @@ public sealed class CaseTests
     )]
     [InlineData(
         "verdict: ALLOW_WITH_CONSTRAINTS, approval: { groups: { sre: 1 } }",
-        "approval: expected groups [sre 1], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, covers attempt, on_policy_change same_basis, is none"
+        "approval: expected groups [sre 1], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, covers attempt, "
+            + "on_policy_change same_basis, is none"
     )]
-    public void A_case_that_is_decided_otherwise_tells_what_differs(string expect, string difference)
+    public void Failed_case_names_the_differences(string expect, string difference)
     {
         var result = Assert.Single(
             Run($"  - {{ name: dev, job: {{ topic: test.run, principal: ci, labels: {{ env: dev }} }}, expect: {{ {expect} }} }}").Cases
@@ -60,22 +64,26 @@ public sealed class CaseTests
         Assert.Equal("cases/test.yaml:3", result.Where);
     }
 
-    /// <summary>What a case leaves out of an approval has its default, and is compared too.</summary>
+    /// <summary>Settings of an approval that a case omits have their defaults and are compared too.</summary>
     [Theory]
     [InlineData("covers: retries, on_policy_change: invalidate", null)]
     [InlineData(
         "on_policy_change: invalidate",
-        "covers attempt, on_policy_change invalidate, is groups [], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, covers retries, on_policy_change invalidate"
+        "covers attempt, on_policy_change invalidate, is groups [], exclude [requester], decide_within 1.00:00:00, use_within "
+            + "01:00:00, covers retries, on_policy_change invalidate"
     )]
     [InlineData(
         "covers: retries",
-        "covers retries, on_policy_change same_basis, is groups [], exclude [requester], decide_within 1.00:00:00, use_within 01:00:00, covers retries, on_policy_change invalidate"
+        "covers retries, on_policy_change same_basis, is groups [], exclude [requester], decide_within 1.00:00:00, use_within "
+            + "01:00:00, covers retries, on_policy_change invalidate"
     )]
-    public void A_case_tells_how_far_an_approval_carries(string approval, string? difference)
+    public void Case_compares_the_coverage_of_an_approval(string approval, string? difference)
     {
         var report = Run(
-            $"  - {{ name: a, job: {{ topic: test.run, principal: ci }}, expect: {{ verdict: REQUIRE_APPROVAL, approval: {{ {approval} }} }} }}",
-            "version: v1\nrules: [ { id: a, match: { topic: test.run }, decision: REQUIRE_APPROVAL, approval: { covers: retries, on_policy_change: invalidate } } ]"
+            $"  - {{ name: a, job: {{ topic: test.run, principal: ci }}, expect: {{ verdict: REQUIRE_APPROVAL, approval: {{ "
+                + $"{approval} }} }} }}",
+            "version: v1\nrules: [ { id: a, match: { topic: test.run }, decision: REQUIRE_APPROVAL, approval: { covers: retries, "
+                + "on_policy_change: invalidate } } ]"
         );
 
         string[] expected = difference is null
@@ -85,7 +93,7 @@ public sealed class CaseTests
     }
 
     [Fact]
-    public void A_rule_is_missed_only_when_a_case_would_fail_without_it()
+    public void Rule_is_covered_only_if_a_case_fails_without_it()
     {
         var report = Run(
             "  - { name: dev, job: { topic: test.run, principal: ci, labels: { env: dev } }, expect: { verdict: ALLOW_WITH_CONSTRAINTS } }"
@@ -97,32 +105,36 @@ public sealed class CaseTests
         );
     }
 
-    /// <summary>What the report says of a missing rule is what the bundle without the rule decides.</summary>
+    /// <summary>The report about a rule agrees with the decision of the bundle without it.</summary>
     [Fact]
-    public void A_rule_that_is_reported_as_missed_is_missed_by_the_bundle_without_it()
+    public void Coverage_agrees_with_a_bundle_without_the_rule()
     {
+        const string Item = "\n  - ";
         const string Case =
-            "  - { name: dev, job: { topic: test.run, principal: ci, labels: { env: dev } }, expect: { verdict: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 1000, allowed_hosts: [a.example] } } }";
-        var lines = Rules.Split('\n');
+            "  - { name: dev, job: { topic: test.run, principal: ci, labels: { env: dev } }, expect: { verdict: "
+            + "ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 1000, allowed_hosts: [a.example] } } }";
+        var items = Rules.Split(Item);
 
         foreach (var rule in Run(Case).Rules)
         {
-            var without = string.Join('\n', lines.Where(line => !line.Contains(rule.Id, StringComparison.Ordinal)));
+            var without = string.Join(Item, items.Where(item => !item.Contains(rule.Id, StringComparison.Ordinal)));
             Assert.Equal(rule.IsMissed, !Run(Case, without).Passed);
         }
     }
 
     [Fact]
-    public void The_payload_is_decided_as_the_JSON_that_it_stands_for()
+    public void YAML_payload_is_decided_as_the_equivalent_JSON()
     {
         const string Topics = """
             version: v1
             pools: { main: {} }
             topics:
-              test.run: { pool: main, owner: team, labels: { kind: { source: payload, derive: { path: /a/1, table: [ { exact: ["yes"], value: said } ] } } } }
+              test.run: { pool: main, owner: team, labels: { kind: { source: payload, derive: { path: /a/1, table: [ { exact: ["yes"],
+                  value: said } ] } } } }
             """;
         var report = Run(
-            "  - { name: derived, job: { topic: test.run, principal: ci, payload: { a: [1.5, \"yes\", true, null] } }, expect: { verdict: ALLOW } }",
+            "  - { name: derived, job: { topic: test.run, principal: ci, payload: { a: [1.5, \"yes\", true, null] } }, expect: { "
+                + "verdict: ALLOW } }",
             "version: v1\nrules: [ { id: a, match: { labels: { kind: said } }, decision: ALLOW } ]",
             Topics
         );
@@ -154,7 +166,7 @@ public sealed class CaseTests
         "cases/test.yaml:3",
         "unknown_constraint"
     )]
-    public void A_case_that_cannot_be_read_is_an_error_and_nothing_is_run(string text, string where, string code)
+    public void Unreadable_case_is_an_error_and_no_case_runs(string text, string where, string code)
     {
         var report = Run(text);
 
@@ -164,7 +176,7 @@ public sealed class CaseTests
     }
 
     [Fact]
-    public void A_case_name_stands_once()
+    public void Case_name_must_be_unique()
     {
         const string Case =
             "  - { name: a, job: { topic: test.run, principal: ci, labels: { env: dev } }, expect: { verdict: ALLOW_WITH_CONSTRAINTS } }\n";

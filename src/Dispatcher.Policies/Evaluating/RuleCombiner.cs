@@ -4,10 +4,10 @@ using Dispatcher.Policies.Model;
 namespace Dispatcher.Policies.Evaluating;
 
 /// <summary>
-/// From the rules that matched to the decision: the most restrictive verdict of all holds, but without a definite grant it is DENY; constraints and approvals merge to
-/// the tightest, and what cannot be kept is DENY.
+/// Combines the rules that matched into one decision. The most restrictive verdict applies, but without a definite grant the decision is
+/// DENY. Constraints and approvals merge to the tightest, and a result that cannot be satisfied is DENY.
 /// </summary>
-internal sealed class Combining(CompiledTopic topic, IReadOnlyList<Rule> matched, string policyHash)
+internal sealed class RuleCombiner(CompiledTopic topic, IReadOnlyList<Rule> matched, string policyHash)
 {
     public Decision Decide(bool isGranted)
     {
@@ -22,11 +22,11 @@ internal sealed class Combining(CompiledTopic topic, IReadOnlyList<Rule> matched
             : Denied(
                 ReasonCodes.NoMatch,
                 [],
-                "no rule definitely grants this job; \"dispatcher jobs explain\" with its id says what each rule lacks"
+                "no rule definitely grants this job; \"dispatcher jobs explain\" with its id shows which condition of each rule failed"
             );
     }
 
-    /// <summary>A denial that no rule asked for.</summary>
+    /// <summary>A denial that no rule gave.</summary>
     public Decision Denied(string code, IEnumerable<Rule> deciding, string detail) =>
         Decision.Denied(code, policyHash) with
         {

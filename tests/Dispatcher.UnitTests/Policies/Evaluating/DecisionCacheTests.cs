@@ -3,15 +3,17 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Evaluating;
 
-/// <summary>Decisions are kept by the rules that matched, and a producer who varies its labels can neither fill the memory nor keep others out.</summary>
-public class DecisionMemoTests
+/// <summary>
+/// Decisions are cached by the rules that matched. A producer that varies its labels can neither fill the memory nor evict others for long.
+/// </summary>
+public class DecisionCacheTests
 {
     private static readonly Decision Denied = Decision.Denied("x");
 
     [Fact]
-    public void What_is_kept_is_found_again_by_the_same_numbers_only()
+    public void Cached_decision_is_found_only_by_the_same_numbers()
     {
-        DecisionMemo memo = new();
+        DecisionCache memo = new();
 
         memo.Keep([1, 2, 3], Denied);
 
@@ -21,9 +23,9 @@ public class DecisionMemoTests
     }
 
     [Fact]
-    public void However_many_came_before_a_new_one_is_kept()
+    public void Full_cache_still_accepts_a_new_decision()
     {
-        DecisionMemo memo = new();
+        DecisionCache memo = new();
         for (var i = 0; i < 100_000; i++)
         {
             memo.Keep([i], Denied);
@@ -34,9 +36,9 @@ public class DecisionMemoTests
     }
 
     [Fact]
-    public void What_is_asked_for_all_the_time_stays()
+    public void Frequently_used_decision_stays_in_the_cache()
     {
-        DecisionMemo memo = new();
+        DecisionCache memo = new();
         memo.Keep([-1], Denied);
 
         for (var i = 0; i < 100_000; i++)
@@ -47,9 +49,9 @@ public class DecisionMemoTests
     }
 
     [Fact]
-    public void Long_keys_are_bounded_by_what_they_take_together()
+    public void Cache_bounds_the_total_size_of_long_keys()
     {
-        DecisionMemo memo = new();
+        DecisionCache memo = new();
         int[] Key(int i) => [i, .. Enumerable.Range(0, 10_000)];
 
         for (var i = 0; i < 2_000; i++)
@@ -61,9 +63,9 @@ public class DecisionMemoTests
     }
 
     [Fact]
-    public void Threads_that_fill_it_at_once_find_only_their_own()
+    public void Concurrent_threads_find_only_their_own_decisions()
     {
-        DecisionMemo memo = new();
+        DecisionCache memo = new();
         var wrong = 0;
         Thread[] threads =
         [

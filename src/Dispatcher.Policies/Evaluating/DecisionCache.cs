@@ -5,19 +5,21 @@ using Dispatcher.Policies.Model;
 namespace Dispatcher.Policies.Evaluating;
 
 /// <summary>
-/// Decisions by what they rest on: the topic, the rules that matched, and whether one of them grants. Merging and hashing are done once for each such set, not for each job.
-/// Bounded, because a producer who varies its labels could make many: there are two generations, and when the young one is full, it becomes the old one, which is
-/// forgotten. So whoever fills it keeps nobody out for longer than that.
+/// A cache of decisions by topic, matching rules and grant, so that merging and hashing happen once for each such combination instead of
+/// for each job. Its size is bounded, because a producer that varies its labels could create many combinations. There are two generations:
+/// when the young one is full, it replaces the old one. A flood of combinations therefore evicts other entries for a short time only.
 /// </summary>
-internal sealed class DecisionMemo
+internal sealed class DecisionCache
 {
-    /// <summary>How many numbers the keys of one generation may have together: a decision is about as long as its key, because both list the rules.</summary>
+    /// <summary>
+    /// The maximum total length of the keys of one generation. A decision is about as long as its key, because both list the rules.
+    /// </summary>
     private const int MostNumbers = 500_000;
 
-    /// <summary>What a decision takes beside its key, as so many numbers.</summary>
+    /// <summary>The size of a decision without its key, in the same unit.</summary>
     private const int Overhead = 64;
 
-    private readonly Lock _turn = new();
+    private readonly Lock _rotation = new();
     private volatile Generation _young = new();
     private volatile Generation _old = new();
 
@@ -28,7 +30,7 @@ internal sealed class DecisionMemo
             return known;
         }
 
-        // What is still asked for moves on to the young, so that it is not forgotten.
+        // A used entry moves to the young generation, so that it is not evicted.
         if (_old.Get(key) is { } older)
         {
             Keep(key, older);
@@ -46,7 +48,7 @@ internal sealed class DecisionMemo
             return;
         }
 
-        lock (_turn)
+        lock (_rotation)
         {
             if (_young == young)
             {
@@ -67,7 +69,7 @@ internal sealed class DecisionMemo
 
         public Decision? Get(ReadOnlySpan<int> key) => _decisions.TryGetValue(key, out var decision) ? decision : null;
 
-        /// <summary>Answers the size after that.</summary>
+        /// <summary>Adds a decision and returns the new size.</summary>
         public int Add(ReadOnlySpan<int> key, Decision decision) =>
             _decisions.TryAdd(key, decision) ? Interlocked.Add(ref _size, key.Length + Overhead) : Volatile.Read(ref _size);
     }

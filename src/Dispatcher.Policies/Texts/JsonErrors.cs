@@ -2,8 +2,8 @@ using System.Text.Json;
 
 namespace Dispatcher.Policies.Texts;
 
-/// <summary>Why a text is no JSON, without what only a programmer can use: the runtime's message names options of its reader.</summary>
-public static class JsonFault
+/// <summary>States why a text is not JSON, in words for users: the runtime's message names options of its reader.</summary>
+public static class JsonErrors
 {
     /// <summary>One sentence without its full stop, for example <c>'}' is an invalid start of a value (line 3, byte 7)</c>.</summary>
     public static string Reason(JsonException error)

@@ -3,8 +3,11 @@ using Dispatcher.Policies.Evaluating;
 
 namespace Dispatcher.Policies.Loading;
 
-/// <summary>Which topics a text may be about that is no YAML: whatever it names. So one broken file does not hide what others lack.</summary>
-internal static partial class LostTopics
+/// <summary>
+/// The topics that an unreadable text may be about: every topic that it names. With them lint avoids findings that only follow from the
+/// unreadable text.
+/// </summary>
+internal static partial class TopicsInText
 {
     public static IEnumerable<TopicPattern> In(string text)
     {

@@ -1,7 +1,7 @@
 namespace Dispatcher.Policies.Linting;
 
-/// <summary>Makes a value that nobody named: it stands for all of these.</summary>
-internal static class Fresh
+/// <summary>Makes a value that no rule names. It represents all such values.</summary>
+internal static class UnusedValue
 {
     public static string Besides(IEnumerable<string> named, string value)
     {

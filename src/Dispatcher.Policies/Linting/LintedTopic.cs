@@ -4,10 +4,10 @@ using Dispatcher.Policies.Schemas;
 
 namespace Dispatcher.Policies.Linting;
 
-/// <summary>A topic with what lint needs to make jobs of it.</summary>
-internal sealed class TopicSubject(CompiledTopic compiled)
+/// <summary>A topic under lint, with the means to make jobs for it.</summary>
+internal sealed class LintedTopic(CompiledTopic compiled)
 {
-    private readonly bool _isVague =
+    private readonly bool _isUncertain =
         !compiled.HasAllLabels || compiled.Broken.Contains("tags") || compiled.Labels.Any(label => label.Spec.Broken.Count > 0);
 
     public CompiledTopic Compiled { get; } = compiled;
@@ -18,16 +18,18 @@ internal sealed class TopicSubject(CompiledTopic compiled)
 
     public IReadOnlyList<RegisteredLabel> Labels => Compiled.Labels;
 
-    public Slots Slots => Compiled.Slots;
+    public Attributes Attributes => Compiled.Attributes;
 
     public IReadOnlyList<PayloadChoices> Payloads { get; } = PayloadChoices.Of(compiled);
 
-    /// <summary>False: labels are derived from a value and from a part of it, so that there are payloads that no <see cref="JobSpace"/> has.</summary>
+    /// <summary>
+    /// False: labels are derived from a value and from a part of it, so that a <see cref="JobSpace"/> misses some payloads.
+    /// </summary>
     public bool IsExact =>
         Payloads.All(place => place.IsExact)
         && !Payloads.Any(outer => Payloads.Any(inner => inner.Path.StartsWith(outer.Path + "/", StringComparison.Ordinal)));
 
-    /// <summary>Whether the labels that are derived from two payloads are the same.</summary>
+    /// <summary>Whether two payloads give the same derived labels.</summary>
     public bool HasSameLabels(ReadOnlyMemory<byte> a, ReadOnlyMemory<byte> b)
     {
         using var one = PayloadJson.Parse(a);
@@ -39,24 +41,26 @@ internal sealed class TopicSubject(CompiledTopic compiled)
                 .All(label => DerivedValue.Of(one.RootElement, label.Spec.Derive!) == DerivedValue.Of(two.RootElement, label.Spec.Derive!));
     }
 
-    /// <summary>The registry's entry of a label. Null: it has none.</summary>
+    /// <summary>The registry entry of a label. Null: the label is not registered.</summary>
     public LabelSpec? Spec(string label) => JobClass.Labels.GetValueOrDefault(label);
 
-    /// <summary>Whether something is wrong with what the registry says of this label, or of labels at all.</summary>
-    public bool IsVague(string label) => Spec(label) is { } spec ? spec.Broken.Count > 0 : !Compiled.HasAllLabels;
+    /// <summary>Whether the registry entry of this label, or the list of labels, has errors.</summary>
+    public bool IsUncertain(string label) => Spec(label) is { } spec ? spec.Broken.Count > 0 : !Compiled.HasAllLabels;
 
-    /// <summary>Whether something is wrong with what the registry says of a label or tag that the rule tests, so that nothing can be proven of it here.</summary>
-    public bool IsVague(Rule rule) =>
-        _isVague
+    /// <summary>
+    /// Whether the rule tests a label or tag whose registry entry has errors, so that nothing can be proven about the rule here.
+    /// </summary>
+    public bool IsUncertain(Rule rule) =>
+        _isUncertain
         && Leaves
             .Of(rule)
             .Any(leaf =>
                 leaf.Test is HasTags
                     ? Compiled.Broken.Contains("tags")
-                    : Leaves.Slot(leaf.Test) is { } slot && Slots.LabelOf(slot) is { } label && IsVague(label)
+                    : Leaves.Attribute(leaf.Test) is { } attribute && Attributes.LabelOf(attribute) is { } label && IsUncertain(label)
             );
 
-    /// <summary>Whether a job may have this value without being denied for it, whatever the rules say.</summary>
+    /// <summary>Whether the registry allows the value for a job.</summary>
     public bool Allows(string label, string value) =>
         Spec(label) is not { Values: { } values } spec || spec.Broken.Contains("values") || values.Contains(value, StringComparer.Ordinal);
 
@@ -66,6 +70,6 @@ internal sealed class TopicSubject(CompiledTopic compiled)
             ? [.. Payloads.First(place => place.Path == derive.Path).ValuesOf(label).Distinct(StringComparer.Ordinal)]
             : Spec(label)?.Values ?? [];
 
-    /// <summary>Whether the label can get this value: always where its table does not decide.</summary>
+    /// <summary>Whether the label can get this value. Always true for a label that is not derived.</summary>
     public bool Gives(string label, string value) => Spec(label)?.Derive is null || Given(label).Contains(value, StringComparer.Ordinal);
 }
