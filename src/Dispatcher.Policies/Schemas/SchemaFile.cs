@@ -82,6 +82,13 @@ internal sealed class SchemaFile
     /// <summary>Reports duplicate keys: JSON readers would silently ignore one of the two values.</summary>
     private bool HasKeyTwice(JsonElement element)
     {
+        if (element.ValueKind == JsonValueKind.String)
+        {
+            // Throws on half a surrogate pair. Otherwise the first comparison with a payload would throw.
+            _ = element.GetString();
+            return false;
+        }
+
         if (element.ValueKind == JsonValueKind.Array)
         {
             return element.EnumerateArray().Aggregate(false, (found, item) => HasKeyTwice(item) || found);

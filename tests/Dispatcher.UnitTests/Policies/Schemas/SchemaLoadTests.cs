@@ -57,6 +57,12 @@ public class SchemaLoadTests
         Assert.Equal((code, $"schemas/test.json:{line}"), (error.Code, error.Where));
     }
 
+    [Theory]
+    [InlineData("""{"type":"string","enum":["\uD800","a"]}""")]
+    [InlineData("""{"const":{"a":["\uD800"]}}""")]
+    public void Half_a_surrogate_pair_in_a_value_does_not_load(string schema) =>
+        Assert.Equal("bad_json", Assert.Single(ASchema.Bundle(schema).Load().Errors).Code);
+
     [Fact]
     public void Error_of_an_unknown_keyword_names_the_nearest()
     {
