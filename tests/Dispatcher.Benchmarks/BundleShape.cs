@@ -1,5 +1,4 @@
 using System.Text;
-using Dispatcher.Policies.Evaluating;
 using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Model;
 

@@ -10,7 +10,7 @@ internal readonly record struct BrokenItem(int Line, int Column, bool IsOpen)
     /// The text with empty lines instead of the item, so that all other lines keep their numbers, and the removed text. Null: the item
     /// shares its lines with others.
     /// </summary>
-    public (string Text, string Lost)? Blank(string text, int faultLine)
+    public (string Text, string Removed)? Blank(string text, int faultLine)
     {
         var lines = text.Split('\n');
         var last = Math.Min(faultLine, lines.Length) - 1;
@@ -35,9 +35,9 @@ internal readonly record struct BrokenItem(int Line, int Column, bool IsOpen)
             end++;
         }
 
-        var lost = string.Join('\n', lines[first..end]);
+        var removed = string.Join('\n', lines[first..end]);
         Array.Fill(lines, "", first, end - first);
-        return (string.Join('\n', lines), lost);
+        return (string.Join('\n', lines), removed);
     }
 
     /// <summary>Whether the line begins another item, or the part after all items.</summary>

@@ -5,8 +5,8 @@ namespace Dispatcher.Policies.Files;
 
 /// <summary>The readable part of a file.</summary>
 /// <param name="Root">Null: nothing could be read, and the list has the error.</param>
-/// <param name="Lost">The text that could not be read. It may contain anything. Empty: everything was read.</param>
-internal sealed record YamlFile(YamlNode? Root, string Lost);
+/// <param name="Skipped">The text that could not be read. It may contain anything. Empty: everything was read.</param>
+internal sealed record YamlFile(YamlNode? Root, string Skipped);
 
 /// <summary>
 /// Parses a file into nodes. Accepts only plain YAML whose meaning is visible: no anchors, aliases or tags, no duplicate keys, one
@@ -26,7 +26,7 @@ internal sealed class YamlReader
     private readonly string _path;
     private readonly ErrorList _errors;
     private readonly BracketParser _parser;
-    private readonly List<string> _lost = [];
+    private readonly List<string> _skipped = [];
     private readonly bool _isCut;
     private BrokenItem? _item;
 
@@ -50,16 +50,16 @@ internal sealed class YamlReader
             return new YamlFile(null, "**");
         }
 
-        List<string> lost = [];
+        List<string> skipped = [];
         for (var left = MostBrokenItems; ; left--)
         {
             ErrorList found = new();
-            YamlReader reader = new(file.Path, text, lost.Count > 0, found);
+            YamlReader reader = new(file.Path, text, skipped.Count > 0, found);
             try
             {
                 var root = reader.ReadDocument();
                 errors.AddAll(found);
-                return new YamlFile(root, string.Join('\n', lost.Concat(reader._lost)));
+                return new YamlFile(root, string.Join('\n', skipped.Concat(reader._skipped)));
             }
 #pragma warning disable CA1031 // The parser has thrown other types than its own on hostile text; after any of them the file cannot be read.
             catch (Exception error)
@@ -74,10 +74,10 @@ internal sealed class YamlReader
                 );
                 if (left == 0 || reader._item?.Blank(text, fault.Line) is not { } blanked)
                 {
-                    return new YamlFile(null, string.Join('\n', lost.Append(text)));
+                    return new YamlFile(null, string.Join('\n', skipped.Append(text)));
                 }
 
-                lost.Add(blanked.Lost);
+                skipped.Add(blanked.Removed);
                 text = blanked.Text;
             }
         }
@@ -183,7 +183,7 @@ internal sealed class YamlReader
 
             // The skipped value may contain anything, and the value that stays is incomplete.
             isWhole = false;
-            _lost.AddRange(value.Texts());
+            _skipped.AddRange(value.Texts());
             var twin = entries.FindIndex(entry => entry.Key.Text == key.Text);
             if (twin >= 0)
             {

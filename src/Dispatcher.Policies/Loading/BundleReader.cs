@@ -33,7 +33,7 @@ internal static class BundleReader
 
         return new BundleContent(topics.Topics, topics.Pools, rules.Rules, attributes)
         {
-            UnreadRules = rules.Lost,
+            UnreadRules = rules.Unread,
             UnreadTopics = topics.UnreadTopics,
         };
     }

@@ -11,19 +11,19 @@ namespace Dispatcher.Policies.Loading;
 internal sealed class RulesReader(Attributes attributes, ErrorList errors)
 {
     private readonly List<Rule> _rules = [];
-    private readonly List<TopicPattern> _lost = [];
+    private readonly List<TopicPattern> _unread = [];
     private readonly Dictionary<string, string> _places = new(StringComparer.Ordinal);
 
     /// <summary>All rules that could be read, including those with errors.</summary>
     public IReadOnlyList<Rule> Rules => _rules;
 
     /// <summary>The topics of rules that could not be read.</summary>
-    public IReadOnlyList<TopicPattern> Lost => _lost;
+    public IReadOnlyList<TopicPattern> Unread => _unread;
 
     public void Read(BundleFile file)
     {
         var yaml = YamlReader.Read(file, errors);
-        _lost.AddRange(TopicsInText.In(yaml.Lost));
+        _unread.AddRange(TopicsInText.In(yaml.Skipped));
         if (yaml.Root is not { } root)
         {
             return;
@@ -31,7 +31,7 @@ internal sealed class RulesReader(Attributes attributes, ErrorList errors)
 
         if (Fields.Of(root, "a rules file", errors, "version", "rules") is not { } fields)
         {
-            Lose(root);
+            AddUnread(root);
             return;
         }
 
@@ -39,7 +39,7 @@ internal sealed class RulesReader(Attributes attributes, ErrorList errors)
         var rules = fields.Need("rules");
         if (rules is not { Kind: NodeKind.List })
         {
-            Lose(root);
+            AddUnread(root);
         }
 
         foreach (var node in Lists.Items(rules, "rules", errors))
@@ -53,7 +53,7 @@ internal sealed class RulesReader(Attributes attributes, ErrorList errors)
         var before = errors.Count;
         if (Fields.Of(node, "a rule", errors, KeyHints.RuleKeys) is not { } fields)
         {
-            Lose(node);
+            AddUnread(node);
             return;
         }
 
@@ -89,7 +89,7 @@ internal sealed class RulesReader(Attributes attributes, ErrorList errors)
         _rules.Add(rule with { Broken = broken, IsWhole = node.IsWhole && errors.Count == before });
         if (broken.Contains("topic"))
         {
-            Lose(node);
+            AddUnread(node);
         }
     }
 
@@ -100,7 +100,7 @@ internal sealed class RulesReader(Attributes attributes, ErrorList errors)
         return !isOutside && !broken.Contains("match") ? broken : [.. broken, "match", .. topic is null ? (string[])["topic"] : []];
     }
 
-    private void Lose(YamlNode node) => _lost.AddRange(node.Texts().Select(text => new TopicPattern(text.ToLowerInvariant())));
+    private void AddUnread(YamlNode node) => _unread.AddRange(node.Texts().Select(text => new TopicPattern(text.ToLowerInvariant())));
 
     private string? ReadId(Fields fields)
     {

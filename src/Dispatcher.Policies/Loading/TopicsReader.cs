@@ -34,8 +34,8 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
     public bool Read(BundleFile file)
     {
         var yaml = YamlReader.Read(file, errors);
-        _unread.AddRange(TopicsInText.In(yaml.Lost).Select(pattern => pattern.Text));
-        schemas.Spare(yaml.Lost);
+        _unread.AddRange(TopicsInText.In(yaml.Skipped).Select(pattern => pattern.Text));
+        schemas.MarkUsedIn(yaml.Skipped);
         if (
             yaml.Root is not { } root
             || Fields.Of(root, BundlePaths.Topics, errors, "version", "longest_run", "pools", "topics") is not { } fields

@@ -27,7 +27,7 @@ internal sealed class SchemaFolder(ErrorList errors)
     }
 
     /// <summary>Marks every schema as used that an unreadable text names.</summary>
-    public void Spare(string lost) => _used.UnionWith(_schemas.Keys.Where(name => lost.Contains(name, StringComparison.Ordinal)));
+    public void MarkUsedIn(string text) => _used.UnionWith(_schemas.Keys.Where(name => text.Contains(name, StringComparison.Ordinal)));
 
     /// <summary>Reports schemas that no topic names: their author expects payloads to be checked.</summary>
     public void ReportUnused()

@@ -35,7 +35,7 @@ public sealed class BundleChangesTests
     [Fact]
     public void Finds_a_sample_job_that_a_new_grant_widens()
     {
-        var made = MadeUp([DenyProd], [DenyProd, AllowPinned], "pinned")!;
+        var made = SampleFor([DenyProd], [DenyProd, AllowPinned], "pinned")!;
 
         Assert.Equal((Verdict.Deny, Verdict.Allow), (made.Before.Verdict, made.After.Verdict));
         Assert.Equal(["DENY to ALLOW"], made.Change.Widened);
@@ -45,7 +45,7 @@ public sealed class BundleChangesTests
     [Fact]
     public void Finds_a_sample_job_that_the_removal_of_a_denial_widens()
     {
-        var made = MadeUp(
+        var made = SampleFor(
             [DenyProd, "id: all, match: {topic: test.run}, decision: ALLOW"],
             ["id: all, match: {topic: test.run}, decision: ALLOW"],
             "deny-prod"
@@ -58,7 +58,7 @@ public sealed class BundleChangesTests
     [Fact]
     public void Finds_a_sample_job_that_a_new_denial_narrows()
     {
-        var made = MadeUp(
+        var made = SampleFor(
             ["id: all, match: {topic: test.run}, decision: ALLOW"],
             ["id: all, match: {topic: test.run}, decision: ALLOW", DenyProd],
             "deny-prod"
@@ -70,7 +70,7 @@ public sealed class BundleChangesTests
     [Fact]
     public void Finds_a_sample_job_for_a_rule_without_effect()
     {
-        var made = MadeUp(
+        var made = SampleFor(
             ["id: none, match: {topic: test.run}, decision: DENY, reason: r"],
             ["id: none, match: {topic: test.run}, decision: DENY, reason: r", DenyProd],
             "deny-prod"
@@ -84,9 +84,9 @@ public sealed class BundleChangesTests
     [InlineData("id: gone, match: {topic: test.run}, decision: ALLOW, effective: {until: 2020-01-01T00:00:00Z}")]
     [InlineData("id: gone, match: {topic: job.nobody.has}, decision: ALLOW")]
     public void Finds_no_sample_job_for_a_rule_that_matches_no_job(string rule) =>
-        Assert.Null(MadeUp([DenyProd], [DenyProd, rule], "gone"));
+        Assert.Null(SampleFor([DenyProd], [DenyProd, rule], "gone"));
 
-    private static SampleJob? MadeUp(string[] old, string[] candidate, string rule)
+    private static SampleJob? SampleFor(string[] old, string[] candidate, string rule)
     {
         var changes = Between(old, candidate);
         return changes.FindSample(changes.Rules.Single(change => change.Id == rule));
