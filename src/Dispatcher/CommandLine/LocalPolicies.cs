@@ -27,7 +27,7 @@ internal static class LocalPolicies
     {
         if (!Directory.Exists(folder))
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 File.Exists(folder) ? $"'{folder}' is a file, no folder." : $"There is no folder '{folder}'.",
                 "Name the folder that holds topics.yaml and rules/."
@@ -39,7 +39,7 @@ internal static class LocalPolicies
             var files = BundleFolder.Read(folder);
             return files.Count > 0
                 ? files
-                : throw new VerbFailedException(
+                : throw new ExitException(
                     ExitCode.WrongUse,
                     $"'{folder}' holds no policies: neither topics.yaml nor rules/*.yaml.",
                     "Name the folder that holds topics.yaml."
@@ -47,7 +47,7 @@ internal static class LocalPolicies
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"cannot read '{folder}': {unreadable.Message}",
                 "Check the path and that you may read the files."
@@ -60,7 +60,7 @@ internal static class LocalPolicies
     {
         var load = Bundle.Load(Read(folder));
         return load.Bundle
-            ?? throw new VerbFailedException(
+            ?? throw new ExitException(
                 ExitCode.WrongUse,
                 $"'{folder}' does not load: {load.Errors[0]}{(load.Errors.Count > 1 ? $" (and {load.Errors.Count - 1} more)" : "")}",
                 $"dispatcher policy lint {folder} lists every error."
@@ -74,7 +74,7 @@ internal static class LocalPolicies
         {
             return (int)run(screen);
         }
-        catch (VerbFailedException failure)
+        catch (ExitException failure)
         {
             screen.Failure(failure.Message, failure.Fix);
             return (int)failure.Code;
