@@ -5,7 +5,7 @@ using Dispatcher.Api;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.CommandLine;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Dispatcher.Base;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Testing;
 
 namespace Dispatcher.CommandLine;
 
