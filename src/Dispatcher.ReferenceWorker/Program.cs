@@ -1,4 +1,5 @@
 using Dispatcher.ReferenceWorker.Processes;
+using Dispatcher.ReferenceWorker.Settings;
 using Microsoft.Extensions.Logging.Console;
 using Microsoft.Extensions.Options;
 

@@ -2,6 +2,7 @@ using Dispatcher.ReferenceWorker.Deploys;
 using Dispatcher.ReferenceWorker.Integrations;
 using Dispatcher.ReferenceWorker.Processes;
 using Dispatcher.ReferenceWorker.Repos;
+using Dispatcher.ReferenceWorker.Settings;
 using Dispatcher.ReferenceWorker.Shell;
 using Dispatcher.Worker;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -13,7 +14,7 @@ namespace Dispatcher.ReferenceWorker;
 public static class ReferenceWorkerRegistration
 {
     /// <summary>All pools there are handlers for.</summary>
-    public static IReadOnlyList<string> AllPools { get; } = ["repo", "shell", "integrations", "deploy"];
+    public static IReadOnlyList<string> AllPools => ReferenceWorkerPools.All;
 
     /// <summary>Serves these pools, and closes this process to the programs they start (<see cref="ProcessSecrets"/>). Register an <see cref="IWorkerTransport"/> to serve them without RabbitMQ.</summary>
     /// <remarks>
@@ -36,7 +37,7 @@ public static class ReferenceWorkerRegistration
         services.AddOptions<ReferenceWorkerOptions>().Configure(configure).ValidateOnStart();
         services.AddSingleton<IValidateOptions<ReferenceWorkerOptions>>(new ReferenceWorkerOptionsValidator(pools));
         services.TryAddSingleton<EgressClient>();
-        if (pools.Any(RunsPrograms))
+        if (pools.Any(ReferenceWorkerPools.RunsPrograms))
         {
             services.TryAddSingleton<Programs>();
             // Before the workers: a pool whose programs could outlive their runs is not served at all.
@@ -48,10 +49,10 @@ public static class ReferenceWorkerRegistration
             var worker = services.AddDispatcherWorker(pool, options => configurePool?.Invoke(pool, options));
             _ = pool switch
             {
-                "repo" => worker.Handle<RepoReadHandler>("job.repo.read"),
-                "shell" => worker.Handle<ShellHandler>("job.exec.shell").Enforces("allowed_commands"),
-                "integrations" => worker.Handle<IntegrationHandler>("job.integrations.call").Enforces("allowed_hosts"),
-                "deploy" => worker.Handle<DeployHandler>("job.deploy.apply"),
+                ReferenceWorkerPools.Repo => worker.Handle<RepoReadHandler>("job.repo.read"),
+                ReferenceWorkerPools.Shell => worker.Handle<ShellHandler>("job.exec.shell").Enforces("allowed_commands"),
+                ReferenceWorkerPools.Integrations => worker.Handle<IntegrationHandler>("job.integrations.call").Enforces("allowed_hosts"),
+                ReferenceWorkerPools.Deploy => worker.Handle<DeployHandler>("job.deploy.apply"),
                 _ => throw new ArgumentException(
                     $"The reference worker has no pool '{pool}' (known: {string.Join(", ", AllPools)}).",
                     nameof(pools)
@@ -61,6 +62,4 @@ public static class ReferenceWorkerRegistration
 
         return services;
     }
-
-    private static bool RunsPrograms(string pool) => pool is "repo" or "shell" or "deploy";
 }

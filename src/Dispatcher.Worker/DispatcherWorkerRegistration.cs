@@ -1,4 +1,6 @@
 using System.Text.RegularExpressions;
+using Dispatcher.Worker.Effects;
+using Dispatcher.Worker.Pools;
 using Dispatcher.Worker.RabbitMq;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;

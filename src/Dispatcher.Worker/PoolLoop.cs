@@ -1,6 +1,7 @@
 using Dispatcher.Worker.Claiming;
 using Dispatcher.Worker.Effects;
 using Dispatcher.Worker.Outcomes;
+using Dispatcher.Worker.Pools;
 using Dispatcher.Worker.Running;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -8,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace Dispatcher.Worker;
 
 /// <summary>
-/// Serves one pool: consume and claim (<see cref="ClaimLoop"/>), run (<see cref="JobRunner"/>), keep the leases (<see cref="Heartbeats"/>), report (<see cref="OutcomeSender"/>).
+/// Serves one pool: consume and claim (<see cref="ClaimLoop"/>), run (<see cref="JobRunner"/>), keep the leases (<see cref="RunHeartbeats"/>), report (<see cref="OutcomeSender"/>).
 /// Stops in the opposite order, so that a run never outlives its heartbeats and an outcome never its sender.
 /// </summary>
 internal sealed partial class PoolLoop : IDisposable
@@ -17,10 +18,10 @@ internal sealed partial class PoolLoop : IDisposable
     private static readonly TimeSpan FlushTime = TimeSpan.FromSeconds(5);
 
     private readonly PoolParts _parts;
-    private readonly EffectStore? _effects;
-    private readonly LiveRuns _runs = new();
+    private readonly PoolEffectStore? _effects;
+    private readonly ClaimedRuns _runs = new();
     private readonly OutcomeSender _outcomes;
-    private readonly Heartbeats _heartbeats;
+    private readonly RunHeartbeats _heartbeats;
     private readonly Presence _presence;
     private readonly ClaimLoop _claims;
     private readonly ILogger _log;
@@ -30,10 +31,10 @@ internal sealed partial class PoolLoop : IDisposable
         _parts = parts;
         _log = parts.Logs.CreateLogger<PoolLoop>();
         _effects = parts.Options.EffectStore is { } store
-            ? EffectStore.Open(store, parts.Clock, parts.Logs.CreateLogger<EffectStore>())
+            ? PoolEffectStore.Open(store, parts.Clock, parts.Logs.CreateLogger<PoolEffectStore>())
             : null;
         _outcomes = new OutcomeSender(parts);
-        _heartbeats = new Heartbeats(parts, _runs);
+        _heartbeats = new RunHeartbeats(parts, _runs);
         _presence = new Presence(parts);
         _claims = new ClaimLoop(parts, new JobRunner(parts, scopes, _effects), _runs, _outcomes);
     }
@@ -102,7 +103,7 @@ internal sealed partial class PoolLoop : IDisposable
     // Before anything runs: a run whose outcome cannot be sent is lost, whatever it did.
     private async Task CheckRightsAsync(CancellationToken stop)
     {
-        var untilThere = Backoff.Forever(
+        var untilThere = WorkerRetry.UntilSuccess(
             _parts.Clock,
             exception => Log.NotChecked(_log, _parts.Pool.Name, exception.GetBaseException().Message),
             exception => exception is not WorkerNotAllowedException
@@ -122,7 +123,10 @@ internal sealed partial class PoolLoop : IDisposable
     {
         if (_effects is not null)
         {
-            var untilThere = Backoff.Forever(_parts.Clock, exception => Log.EffectStoreAway(_log, _parts.Pool.Name, exception.Message));
+            var untilThere = WorkerRetry.UntilSuccess(
+                _parts.Clock,
+                exception => Log.EffectStoreAway(_log, _parts.Pool.Name, exception.Message)
+            );
             await untilThere.ExecuteAsync(async token => await _effects.CreateSchemaAsync(token), stop);
         }
     }

@@ -1,3 +1,4 @@
+using Dispatcher.Worker.Pools;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;

@@ -1,4 +1,5 @@
 using Dispatcher.Contracts;
+using Dispatcher.Worker.Pools;
 using Microsoft.Extensions.Logging;
 
 namespace Dispatcher.Worker;
@@ -20,7 +21,7 @@ internal sealed partial class Presence(PoolParts parts)
     /// <exception cref="WorkerNotAllowedException">Its outcomes would not be accepted.</exception>
     public async Task EnterAsync(CancellationToken stop)
     {
-        var untilAnswered = Backoff.Forever(parts.Clock, Unheard, fault => fault is not WorkerNotAllowedException);
+        var untilAnswered = WorkerRetry.UntilSuccess(parts.Clock, Unheard, fault => fault is not WorkerNotAllowedException);
         try
         {
             ThrowIfMissing(await untilAnswered.ExecuteAsync(async token => await SayAsync(parts.Options.Concurrency, token), stop));

@@ -33,7 +33,7 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
 
     public async Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken)
     {
-        var call = Call.Read(run.Payload);
+        var call = IntegrationCall.Read(run.Payload);
         HostRule.Check(call.Url, run.Constraints.AllowedHosts);
         if (call.IsSafe)
         {
@@ -47,7 +47,7 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
     }
 
     // A receiver that said no, or was never reached, has done nothing; after any other failure nobody knows.
-    private async Task<JsonElement> CauseAsync(JobRun run, Call call, string key, CancellationToken cancellationToken)
+    private async Task<JsonElement> CauseAsync(JobRun run, IntegrationCall call, string key, CancellationToken cancellationToken)
     {
         try
         {
@@ -62,7 +62,7 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
     private static bool SaysNo(string code) =>
         code is "http:503" || (code.StartsWith("http:4", StringComparison.Ordinal) && code is not "http:408");
 
-    private async Task<JsonElement> FollowAsync(JobRun run, Call call, string? effectKey, CancellationToken cancellationToken)
+    private async Task<JsonElement> FollowAsync(JobRun run, IntegrationCall call, string? effectKey, CancellationToken cancellationToken)
     {
         var url = call.Url;
         var sameOrigin = true;
@@ -94,7 +94,7 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
     }
 
     // Terminal: the receiver has done nothing, and will answer the same again.
-    private static void Check(Call call, Uri from, Uri to)
+    private static void Check(IntegrationCall call, Uri from, Uri to)
     {
         var problem =
             !call.IsSafe ? $"{call.Method} and its body are not sent on; call {HostRule.NameOf(to)} directly if that is meant"
@@ -107,7 +107,7 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
         }
     }
 
-    private static HttpRequestMessage RequestOf(Call call, Uri url, bool sameOrigin, string? effectKey)
+    private static HttpRequestMessage RequestOf(IntegrationCall call, Uri url, bool sameOrigin, string? effectKey)
     {
         var request = call.RequestTo(url, name => sameOrigin || Harmless.Contains(name));
         if (effectKey is not null)
@@ -141,7 +141,7 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
     }
 
     // 301, 302 and 303 after a change mean "done, look there": that answer is the result. 307 and 308 mean "not here, ask there".
-    private static Uri? RedirectOf(Call call, Uri url, HttpResponseMessage response)
+    private static Uri? RedirectOf(IntegrationCall call, Uri url, HttpResponseMessage response)
     {
         var follow =
             response.StatusCode is HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Threading.Channels;
 using Dispatcher.Contracts;
 using Dispatcher.Worker.Outcomes;
+using Dispatcher.Worker.Pools;
 using Dispatcher.Worker.Running;
 using Microsoft.Extensions.Logging;
 using Polly;
@@ -26,22 +27,22 @@ internal sealed partial class ClaimLoop : IDisposable
     private readonly ResiliencePipeline _untilAnswered;
     private readonly SemaphoreSlim _slots;
     private readonly PoolParts _parts;
-    private readonly Consumer _consumer;
+    private readonly PoolConsumer _consumer;
     private readonly JobRunner _runner;
-    private readonly LiveRuns _runs;
+    private readonly ClaimedRuns _runs;
     private readonly OutcomeSender _outcomes;
     private readonly ILogger _log;
 
     /// <summary>When it began to take no more than it could start. Null: it takes more.</summary>
     private long? _sparingSince;
 
-    public ClaimLoop(PoolParts parts, JobRunner runner, LiveRuns runs, OutcomeSender outcomes)
+    public ClaimLoop(PoolParts parts, JobRunner runner, ClaimedRuns runs, OutcomeSender outcomes)
     {
         (_parts, _runner, _runs, _outcomes) = (parts, runner, runs, outcomes);
         _log = parts.Logs.CreateLogger<ClaimLoop>();
-        _consumer = new Consumer(parts, TakeAsync);
+        _consumer = new PoolConsumer(parts, TakeAsync);
         _slots = new SemaphoreSlim(parts.Options.Concurrency);
-        _untilAnswered = Backoff.Forever(parts.Clock, exception => Log.Unreachable(_log, exception.Message));
+        _untilAnswered = WorkerRetry.UntilSuccess(parts.Clock, exception => Log.Unreachable(_log, exception.Message));
     }
 
     /// <summary>Hands over what comes; returns when it is told to stop.</summary>
@@ -211,7 +212,7 @@ internal sealed partial class ClaimLoop : IDisposable
             return;
         }
 
-        var run = new LiveRun(
+        var run = new ClaimedRun(
             candidate.Message,
             claim.RunId!.Value,
             candidate.Claims.Jti,
@@ -226,11 +227,11 @@ internal sealed partial class ClaimLoop : IDisposable
             return;
         }
 
-        // Not awaited here: LiveRuns knows when it has ended.
+        // Not awaited here: ClaimedRuns knows when it has ended.
         _ = RunToEndAsync(run);
     }
 
-    private async Task RunToEndAsync(LiveRun run)
+    private async Task RunToEndAsync(ClaimedRun run)
     {
         AttemptOutcome? outcome;
         try
@@ -247,7 +248,7 @@ internal sealed partial class ClaimLoop : IDisposable
         End(run, outcome);
     }
 
-    private void End(LiveRun run, AttemptOutcome? outcome)
+    private void End(ClaimedRun run, AttemptOutcome? outcome)
     {
         if (outcome is null)
         {

@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Dispatcher.Contracts;
+using Dispatcher.Worker.Pools;
 
 namespace Dispatcher.Worker.Claiming;
 

@@ -11,12 +11,12 @@ public sealed class RunEffects
 {
     private const int MaxKey = 128;
 
-    private readonly EffectStore? _store;
+    private readonly PoolEffectStore? _store;
     private readonly EffectOwner _owner;
     private readonly bool _idempotent;
     private readonly Func<bool> _allowed;
 
-    internal RunEffects(EffectStore? store, EffectOwner owner, bool idempotent, Func<bool> allowed) =>
+    internal RunEffects(PoolEffectStore? store, EffectOwner owner, bool idempotent, Func<bool> allowed) =>
         (_store, _owner, _idempotent, _allowed) = (store, owner, idempotent, allowed);
 
     /// <summary>
@@ -53,7 +53,7 @@ public sealed class RunEffects
         var store = Checked(key);
         if (await store.BeginAsync(_owner, key, mayRepeat, cancellationToken) is { } done)
         {
-            return EffectStore.Read<T>(done);
+            return PoolEffectStore.Read<T>(done);
         }
 
         // Asked again: the lease may have run out while the store was slow. Nothing has happened yet; once the action has begun, a fence within it says nothing of that.
@@ -84,7 +84,7 @@ public sealed class RunEffects
     public Task<T> OnceAsync<T>(string key, Func<string, CancellationToken, Task<T>> action, CancellationToken cancellationToken) =>
         OnceAsync(key, action, _idempotent, cancellationToken);
 
-    private EffectStore Checked(string key)
+    private PoolEffectStore Checked(string key)
     {
         if (key.Length is 0 or > MaxKey)
         {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Threading.Channels;
 using Dispatcher.Contracts;
+using Dispatcher.Worker.Pools;
 using Dispatcher.Worker.Running;
 using Microsoft.Extensions.Logging;
 using Polly;
@@ -27,7 +28,10 @@ internal sealed partial class OutcomeSender
     {
         _parts = parts;
         _log = parts.Logs.CreateLogger<OutcomeSender>();
-        _untilAccepted = Backoff.Forever(parts.Clock, exception => Log.NotAccepted(_log, Volatile.Read(ref _waiting), exception.Message));
+        _untilAccepted = WorkerRetry.UntilSuccess(
+            parts.Clock,
+            exception => Log.NotAccepted(_log, Volatile.Read(ref _waiting), exception.Message)
+        );
     }
 
     /// <summary>Takes an outcome; <paramref name="sent"/> is called when the dispatcher has it.</summary>

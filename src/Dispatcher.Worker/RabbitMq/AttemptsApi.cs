@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Serialization.Metadata;
 using Dispatcher.Contracts;
+using Dispatcher.Worker.Pools;
 
 namespace Dispatcher.Worker.RabbitMq;
 

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Dispatcher.Contracts;
+using Dispatcher.Worker.Pools;
 using Microsoft.Extensions.Logging;
 using Polly;
 using RabbitMQ.Client;
@@ -54,7 +55,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             RequestedHeartbeat = TimeSpan.FromSeconds(15),
             RequestedConnectionTimeout = TimeSpan.FromSeconds(10),
         };
-        _untilConsuming = Backoff.Forever(
+        _untilConsuming = WorkerRetry.UntilSuccess(
             clock,
             fault => Log.ConnectionLost(_log, _factory.HostName, Reason(fault)),
             fault => _hasConsumed || fault is not WorkerNotAllowedException
@@ -182,7 +183,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
         _sending.Dispose();
     }
 
-    private async Task<Consumer> OpenConsumerAsync(
+    private async Task<OpenConsumer> OpenConsumerAsync(
         string pool,
         int prefetch,
         Func<Delivery, Task> onDelivery,
@@ -210,7 +211,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             consumer.UnregisteredAsync += (_, _) => End("the broker cancelled the consumer");
             await channel.BasicQosAsync(0, (ushort)Math.Min(prefetch, ushort.MaxValue), global: false, cancellationToken);
             var tag = await channel.BasicConsumeAsync(Queues.Work(pool), autoAck: false, consumer, cancellationToken);
-            return new Consumer(channel, tag, ended, drained);
+            return new OpenConsumer(channel, tag, ended, drained);
         }
         catch (Exception exception)
         {
@@ -225,7 +226,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
     }
 
     // Why the consumer ended. When it was told to: the channel stays open, for the acks that are still to come.
-    private async Task<string> EndOfAsync(Consumer consumer)
+    private async Task<string> EndOfAsync(OpenConsumer consumer)
     {
         try
         {
@@ -322,7 +323,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
     // "None of the specified endpoints were reachable" hides what went wrong.
     private static string Reason(Exception exception) => exception.GetBaseException().Message;
 
-    private sealed record Consumer(IChannel Channel, string Tag, TaskCompletionSource<string> Ended, TaskCompletionSource Drained);
+    private sealed record OpenConsumer(IChannel Channel, string Tag, TaskCompletionSource<string> Ended, TaskCompletionSource Drained);
 
     private static partial class Log
     {

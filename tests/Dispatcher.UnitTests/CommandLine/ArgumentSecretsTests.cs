@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using Dispatcher.ReferenceWorker;
+using Dispatcher.ReferenceWorker.Settings;
 
 namespace Dispatcher.UnitTests.CommandLine;
 

@@ -1,4 +1,5 @@
 using Dispatcher.ReferenceWorker;
+using Dispatcher.ReferenceWorker.Settings;
 using Dispatcher.Worker;
 using Microsoft.Extensions.Options;
 

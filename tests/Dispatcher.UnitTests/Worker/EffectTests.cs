@@ -7,15 +7,15 @@ namespace Dispatcher.UnitTests.Worker;
 /// <summary>The contract of the effect store, the same on SQLite and on PostgreSQL (<c>DISPATCHER_TEST_POSTGRES</c>, a connection string).</summary>
 public abstract class EffectTests : IAsyncLifetime
 {
-    private EffectStore? _store;
+    private PoolEffectStore? _store;
 
-    private protected EffectStore Store => _store ?? throw new InvalidOperationException("Not opened.");
+    private protected PoolEffectStore Store => _store ?? throw new InvalidOperationException("Not opened.");
 
     protected abstract string Address { get; }
 
     public virtual async ValueTask InitializeAsync()
     {
-        _store = EffectStore.Open(Address, TimeProvider.System, NullLogger.Instance);
+        _store = PoolEffectStore.Open(Address, TimeProvider.System, NullLogger.Instance);
         await _store.CreateSchemaAsync(Token);
     }
 

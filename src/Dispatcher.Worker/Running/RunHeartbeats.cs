@@ -1,20 +1,21 @@
 using Dispatcher.Contracts;
+using Dispatcher.Worker.Pools;
 using Microsoft.Extensions.Logging;
 
 namespace Dispatcher.Worker.Running;
 
 /// <summary>
 /// Keeps the leases of all live runs: one request for all of them, as often as the most impatient one asks. A run that may be repeated and whose heartbeats have failed for
-/// three intervals ends itself (<see cref="LiveRun"/>): by then the server may have given its job to another worker.
+/// three intervals ends itself (<see cref="ClaimedRun"/>): by then the server may have given its job to another worker.
 /// </summary>
-internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
+internal sealed partial class RunHeartbeats(PoolParts parts, ClaimedRuns runs)
 {
     private const int MaxRunsPerRequest = 1000;
 
     /// <summary>No request is given up sooner, however impatient a run is.</summary>
     private static readonly TimeSpan MinRequestTime = TimeSpan.FromSeconds(1);
 
-    private readonly ILogger _log = parts.Logs.CreateLogger<Heartbeats>();
+    private readonly ILogger _log = parts.Logs.CreateLogger<RunHeartbeats>();
     private bool _isFailing;
 
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -35,7 +36,7 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
         while (true)
         {
             // A fenced one has no lease to keep while it ends.
-            List<LiveRun> live = [.. runs.All.Where(run => run.Reason != StopReason.Fenced)];
+            List<ClaimedRun> live = [.. runs.All.Where(run => run.Reason != StopReason.Fenced)];
             var due = live.Count == 0 ? Timeout.InfiniteTimeSpan : live.Min(run => run.UntilHeartbeat);
             if (due != TimeSpan.Zero || pause > TimeSpan.Zero)
             {
@@ -50,7 +51,7 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
         }
     }
 
-    private async Task<bool> BeatOnceAsync(List<LiveRun> live, CancellationToken cancellationToken)
+    private async Task<bool> BeatOnceAsync(List<ClaimedRun> live, CancellationToken cancellationToken)
     {
         var patience = live.Min(run => run.Heartbeat);
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -78,7 +79,7 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
         }
     }
 
-    private async Task BeatAsync(LiveRun[] some, CancellationToken cancellationToken)
+    private async Task BeatAsync(ClaimedRun[] some, CancellationToken cancellationToken)
     {
         var sentAt = parts.Clock.GetTimestamp();
         var request = new HeartbeatRequest

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Globalization;
 using System.Text.Json;
+using Dispatcher.Worker.Pools;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -19,7 +20,7 @@ internal sealed record EffectOwner(Guid JobId, int Attempt, Guid RunId)
 /// The pool's effect store, on PostgreSQL or SQLite with the same statements. Every write first raises the job's fence to its attempt in the same transaction, and a
 /// lower attempt is refused; on PostgreSQL the fence row's lock makes effects of one job wait for each other.
 /// </summary>
-internal sealed partial class EffectStore : IDisposable
+internal sealed partial class PoolEffectStore : IDisposable
 {
     /// <summary>After its limit a run may still end what it has begun.</summary>
     private static readonly TimeSpan IdleGrace = TimeSpan.FromSeconds(5);
@@ -39,21 +40,21 @@ internal sealed partial class EffectStore : IDisposable
     private readonly string _prepare;
     private readonly ResiliencePipeline _whileLost;
 
-    private EffectStore(DbDataSource database, TimeProvider clock, ILogger log, string prepare)
+    private PoolEffectStore(DbDataSource database, TimeProvider clock, ILogger log, string prepare)
     {
         (_database, _clock, _prepare) = (database, clock, prepare);
-        _whileLost = Backoff.Forever(clock, exception => Log.StoreLost(log, exception.GetBaseException().Message), IsLost);
+        _whileLost = WorkerRetry.UntilSuccess(clock, exception => Log.StoreLost(log, exception.GetBaseException().Message), IsLost);
     }
 
     /// <param name="store">A PostgreSQL connection string, with <c>Host=</c>, a <c>postgres://</c> URL, or the path of an SQLite file.</param>
     /// <param name="clock">For the rows' <c>changed_at</c>, which only people read.</param>
     /// <param name="log">Told of each retry.</param>
-    public static EffectStore Open(string store, TimeProvider clock, ILogger log)
+    public static PoolEffectStore Open(string store, TimeProvider clock, ILogger log)
     {
         if (PostgresConnection.IsOne(store))
         {
             // Two workers that start together: "if not exists" alone fails the slower one.
-            return new EffectStore(
+            return new PoolEffectStore(
                 NpgsqlDataSource.Create(PostgresConnection.Read(store)),
                 clock,
                 log,
@@ -63,7 +64,7 @@ internal sealed partial class EffectStore : IDisposable
 
         MakeOwn(store);
         var file = new SqliteConnectionStringBuilder { DataSource = store }.ConnectionString;
-        return new EffectStore(SqliteFactory.Instance.CreateDataSource(file), clock, log, "");
+        return new PoolEffectStore(SqliteFactory.Instance.CreateDataSource(file), clock, log, "");
     }
 
     /// <summary>

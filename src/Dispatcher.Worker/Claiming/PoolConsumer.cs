@@ -1,11 +1,12 @@
+using Dispatcher.Worker.Pools;
 using Microsoft.Extensions.Logging;
 
 namespace Dispatcher.Worker.Claiming;
 
 /// <summary>Consumes the work of a pool, except while it is paused: what is held here no other worker can take.</summary>
-internal sealed partial class Consumer(PoolParts parts, Func<Delivery, Task> onDelivery) : IDisposable
+internal sealed partial class PoolConsumer(PoolParts parts, Func<Delivery, Task> onDelivery) : IDisposable
 {
-    private readonly ILogger _log = parts.Logs.CreateLogger<Consumer>();
+    private readonly ILogger _log = parts.Logs.CreateLogger<PoolConsumer>();
 
     // Held by who consumes, or by who has paused that.
     private readonly SemaphoreSlim _turn = new(1);

@@ -2,7 +2,7 @@ using System.Globalization;
 using Dispatcher.Contracts;
 using Microsoft.Extensions.Logging;
 
-namespace Dispatcher.Worker;
+namespace Dispatcher.Worker.Pools;
 
 /// <summary>
 /// The dispatcher's time, as well as this worker knows it. The clock of a worker's machine may be off by any amount: each

@@ -1,12 +1,12 @@
 using Polly;
 using Polly.Retry;
 
-namespace Dispatcher.Worker;
+namespace Dispatcher.Worker.Pools;
 
 /// <summary>The one way this worker tries again: until cancelled, waiting 0.2 s to 5 s with jitter, so that a fleet does not come back in step. Reports the first failure of each call.</summary>
-internal static class Backoff
+internal static class WorkerRetry
 {
-    public static ResiliencePipeline Forever(TimeProvider clock, Action<Exception> onFailure, Func<Exception, bool>? mayPass = null) =>
+    public static ResiliencePipeline UntilSuccess(TimeProvider clock, Action<Exception> onFailure, Func<Exception, bool>? mayPass = null) =>
         new ResiliencePipelineBuilder { TimeProvider = clock }
             .AddRetry(
                 new RetryStrategyOptions

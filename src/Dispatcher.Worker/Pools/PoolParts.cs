@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace Dispatcher.Worker;
+namespace Dispatcher.Worker.Pools;
 
 /// <summary>A pool this process serves and its handlers by topic.</summary>
 internal sealed class PoolRegistration(string name)

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Dispatcher.Contracts;
 
-namespace Dispatcher.Worker;
+namespace Dispatcher.Worker.Pools;
 
 /// <summary>What a worker counts. Meter and trace source are both named <c>Dispatcher.Worker</c>.</summary>
 internal sealed class WorkerMetrics

@@ -1,4 +1,4 @@
-namespace Dispatcher.Worker;
+namespace Dispatcher.Worker.Pools;
 
 /// <summary>
 /// Counts the deliveries that this worker cannot use and drops. A worker that can use none would take the work of the whole pool off

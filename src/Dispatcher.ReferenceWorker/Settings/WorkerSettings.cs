@@ -1,7 +1,7 @@
 using Dispatcher.Worker;
 using Microsoft.Extensions.Options;
 
-namespace Dispatcher.ReferenceWorker;
+namespace Dispatcher.ReferenceWorker.Settings;
 
 /// <summary>The settings of the worker program, from the command line, else from the environment. Wrong ones are named all at once.</summary>
 internal sealed class WorkerSettings
@@ -62,7 +62,7 @@ internal sealed class WorkerSettings
             : $"Other users of this machine can read the secret in {string.Join(" and ", _secretArguments.Select(name => "--" + name))} from the list of processes. "
                 + $"Set {string.Join(" and ", _secretArguments.Select(VariableOf))} instead, or the same with _FILE to the path of a file that holds it.";
 
-    public IReadOnlyList<string> Pools => Has("pools") ? List("pools") : ReferenceWorkerRegistration.AllPools;
+    public IReadOnlyList<string> Pools => Has("pools") ? List("pools") : ReferenceWorkerPools.All;
 
     /// <summary>Null, and every error written to <paramref name="errors"/>: wrong use.</summary>
     public static WorkerSettings? Read(IReadOnlyList<string> arguments, Func<string, string?> environment, ICollection<string> errors)
@@ -181,9 +181,9 @@ internal sealed class WorkerSettings
 
     private void Check(ICollection<string> errors)
     {
-        foreach (var pool in Pools.Where(pool => !ReferenceWorkerRegistration.AllPools.Contains(pool)))
+        foreach (var pool in Pools.Where(pool => !ReferenceWorkerPools.All.Contains(pool)))
         {
-            errors.Add($"'{pool}' is no pool (known: {string.Join(", ", ReferenceWorkerRegistration.AllPools)}).");
+            errors.Add($"'{pool}' is no pool (known: {string.Join(", ", ReferenceWorkerPools.All)}).");
         }
 
         if (Has("concurrency") && !int.TryParse(_values["concurrency"], out _))

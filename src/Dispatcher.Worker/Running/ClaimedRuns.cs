@@ -3,21 +3,21 @@ using System.Collections.Concurrent;
 namespace Dispatcher.Worker.Running;
 
 /// <summary>The runs of one pool that need heartbeats: those going on, and those whose outcome is not sent yet.</summary>
-internal sealed class LiveRuns : IDisposable
+internal sealed class ClaimedRuns : IDisposable
 {
-    private readonly ConcurrentDictionary<Guid, (LiveRun Run, TaskCompletionSource Ended)> _runs = new();
+    private readonly ConcurrentDictionary<Guid, (ClaimedRun Run, TaskCompletionSource Ended)> _runs = new();
     private readonly SemaphoreSlim _added = new(0);
 
-    public IReadOnlyList<LiveRun> All => [.. _runs.Values.Select(live => live.Run)];
+    public IReadOnlyList<ClaimedRun> All => [.. _runs.Values.Select(live => live.Run)];
 
-    public void Add(LiveRun run)
+    public void Add(ClaimedRun run)
     {
         _runs[run.RunId] = (run, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         _added.Release();
     }
 
     /// <summary>Its handler is done and its outcome handed to the sender.</summary>
-    public void HasEnded(LiveRun run)
+    public void HasEnded(ClaimedRun run)
     {
         // Not there: its outcome is sent already.
         if (_runs.TryGetValue(run.RunId, out var live))
@@ -27,7 +27,7 @@ internal sealed class LiveRuns : IDisposable
     }
 
     /// <summary>It has ended, and nobody needs its lease any more.</summary>
-    public void Remove(LiveRun run)
+    public void Remove(ClaimedRun run)
     {
         if (_runs.TryRemove(run.RunId, out var live))
         {

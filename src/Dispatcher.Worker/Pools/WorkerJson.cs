@@ -1,7 +1,7 @@
 using System.Text.Json.Serialization;
 using Dispatcher.Contracts;
 
-namespace Dispatcher.Worker;
+namespace Dispatcher.Worker.Pools;
 
 /// <summary>
 /// How a worker reads what the dispatcher sends: as <see cref="WireJson"/>, but members it does not know are left out. A dispatcher that is newer than its workers must not

@@ -1,8 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using System.Security.Cryptography;
-using Dispatcher.Worker.Effects;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Worker;
@@ -73,58 +71,3 @@ public sealed class WorkerOptions
 /// <summary>The ranges written on <see cref="WorkerOptions"/>.</summary>
 [OptionsValidator]
 internal sealed partial class WorkerOptionsValidator : IValidateOptions<WorkerOptions>;
-
-/// <summary>An effect store that cannot be meant stops the start; else the pool would wait for it for ever.</summary>
-internal sealed class EffectStoreValidator : IValidateOptions<WorkerOptions>
-{
-    public ValidateOptionsResult Validate(string? name, WorkerOptions options)
-    {
-        const string What = "EffectStore (--effects, DISPATCHER_EFFECTS)";
-        try
-        {
-            return options.EffectStore is not { } store ? ValidateOptionsResult.Success
-                : PostgresConnection.IsOne(store) && PostgresConnection.Read(store).Host is not null ? ValidateOptionsResult.Success
-                : store.Contains("://", StringComparison.Ordinal)
-                    ? ValidateOptionsResult.Fail(
-                        $"Pool '{name}': {What} is a URL, but not a postgres:// one. Give one of these, a connection string with Host=, or the path of a file."
-                    )
-                : ValidateOptionsResult.Success;
-        }
-        catch (PostgresConnectionException wrong)
-        {
-            return ValidateOptionsResult.Fail($"Pool '{name}': {What} is no PostgreSQL connection: {wrong.Message}.");
-        }
-    }
-}
-
-/// <summary>Without a registered transport the worker needs all three addresses and keys of the real one.</summary>
-internal sealed class WorkerAddressValidator(IServiceProviderIsService services) : IValidateOptions<WorkerOptions>
-{
-    public ValidateOptionsResult Validate(string? name, WorkerOptions options)
-    {
-        if (services.IsService(typeof(IWorkerTransport)))
-        {
-            return ValidateOptionsResult.Success;
-        }
-
-        List<string> errors = [];
-        if (options.RabbitMq is not { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" })
-        {
-            errors.Add($"Pool '{name}': RabbitMq must be an address such as amqp://user:password@host:5672/vhost.");
-        }
-
-        if (options.Dispatcher is not { IsAbsoluteUri: true, Scheme: "http" or "https" })
-        {
-            errors.Add(
-                $"Pool '{name}': Dispatcher must be an address such as http://dispatcher:8080 (seen: {options.Dispatcher?.ToString() ?? "nothing"})."
-            );
-        }
-
-        if (string.IsNullOrWhiteSpace(options.ApiKey))
-        {
-            errors.Add($"Pool '{name}': ApiKey is missing. Make one with: dispatcher keys create.");
-        }
-
-        return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
-    }
-}

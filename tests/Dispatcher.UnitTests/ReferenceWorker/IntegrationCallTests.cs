@@ -10,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.UnitTests.ReferenceWorker;
 
 /// <summary>What leaves the worker for a call, and what must not.</summary>
-public sealed class CallTests : IAsyncLifetime
+public sealed class IntegrationCallTests : IAsyncLifetime
 {
     private readonly ARun _run = new();
     private readonly EgressClient _egress;
@@ -18,7 +18,7 @@ public sealed class CallTests : IAsyncLifetime
     private readonly WebApplication _two = Server();
     private readonly ConcurrentQueue<IHeaderDictionary> _seen = new();
 
-    public CallTests() => _egress = new EgressClient(_run.Options);
+    public IntegrationCallTests() => _egress = new EgressClient(_run.Options);
 
     private IntegrationHandler Handler => new(_egress, _run.Options, TimeProvider.System);
 

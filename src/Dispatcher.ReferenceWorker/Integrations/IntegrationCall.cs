@@ -5,7 +5,13 @@ using Dispatcher.ReferenceWorker.Payloads;
 namespace Dispatcher.ReferenceWorker.Integrations;
 
 /// <summary>The payload of <c>job.integrations.call</c>.</summary>
-internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<string, string> Headers, byte[]? Body, bool BodyIsJson)
+internal sealed record IntegrationCall(
+    HttpMethod Method,
+    Uri Url,
+    IReadOnlyDictionary<string, string> Headers,
+    byte[]? Body,
+    bool BodyIsJson
+)
 {
     private static readonly string[] Methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -36,7 +42,7 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
     /// <summary>RFC 9110, 9.2.2: twice is as once.</summary>
     public bool IsIdempotent => IsSafe || Method == HttpMethod.Put || Method == HttpMethod.Delete;
 
-    public static Call Read(JsonElement json)
+    public static IntegrationCall Read(JsonElement json)
     {
         var payload = new PayloadReader(json);
         var method = payload.OptionalText("method") ?? "GET";
@@ -77,7 +83,7 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
         payload.Done();
         var isText = body is { ValueKind: JsonValueKind.String };
         var bytes = body is { } value2 ? Encoding.UTF8.GetBytes(isText ? value2.GetString()! : value2.GetRawText()) : null;
-        var call = new Call(new HttpMethod(method), url!, headers, bytes, !isText);
+        var call = new IntegrationCall(new HttpMethod(method), url!, headers, bytes, !isText);
         call.CheckContent(payload);
         payload.Done();
         return call;

@@ -3,7 +3,7 @@ using Dispatcher.Contracts;
 namespace Dispatcher.Worker.Running;
 
 /// <summary>A granted run while its handler goes on: when it must end, and why it was told to.</summary>
-internal sealed class LiveRun : IDisposable
+internal sealed class ClaimedRun : IDisposable
 {
     /// <summary>How long a handler may take to end after it was told to.</summary>
     public static readonly TimeSpan EndGrace = TimeSpan.FromSeconds(2);
@@ -31,7 +31,7 @@ internal sealed class LiveRun : IDisposable
     /// <param name="traceParent">The submission's trace. Null: none.</param>
     /// <param name="claimedAt">When the claim request was sent, a timestamp of <paramref name="clock"/>: the server's limit and lease begin later, so this run ends before them.</param>
     /// <param name="clock">Its timestamps are monotonic: setting the machine's clock moves no limit.</param>
-    public LiveRun(WorkMessage message, Guid runId, Guid permitId, string? traceParent, long claimedAt, TimeProvider clock)
+    public ClaimedRun(WorkMessage message, Guid runId, Guid permitId, string? traceParent, long claimedAt, TimeProvider clock)
     {
         Message = message;
         RunId = runId;

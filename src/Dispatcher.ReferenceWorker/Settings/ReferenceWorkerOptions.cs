@@ -1,4 +1,5 @@
 using Dispatcher.Contracts;
+using Dispatcher.ReferenceWorker.Settings;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.ReferenceWorker;
@@ -32,49 +33,18 @@ public sealed class ReferenceWorkerOptions
     public IDictionary<string, Recipe> Recipes { get; set; } = new Dictionary<string, Recipe>(StringComparer.Ordinal);
 }
 
-/// <summary>A deployment that this worker knows how to do.</summary>
-public sealed class Recipe
-{
-    /// <summary>The environment it deploys to, for example <c>prod</c>; the job's label <c>env</c> must equal it.</summary>
-    public string Env { get; set; } = "";
-
-    /// <summary>Program and arguments; <c>{version}</c> in an argument is replaced. The program itself is never replaced.</summary>
-    public IList<string> Command { get; set; } = [];
-
-    /// <summary>Full path of the folder it runs in.</summary>
-    public string WorkingFolder { get; set; } = "";
-
-    /// <summary>Its environment, besides PATH. Default empty.</summary>
-    public IDictionary<string, string> Environment { get; set; } = new Dictionary<string, string>(StringComparer.Ordinal);
-
-    /// <summary>The recipes of a JSON file, by name: <c>{"web": {"Env": "prod", "Command": ["deploy", "{version}"], "WorkingFolder": "/srv"}}</c>.</summary>
-    /// <exception cref="InvalidDataException">The file cannot be read or is not such JSON. The message names it.</exception>
-    public static IDictionary<string, Recipe> Read(string file)
-    {
-        try
-        {
-            return new ConfigurationBuilder().AddJsonFile(Path.GetFullPath(file)).Build().Get<Dictionary<string, Recipe>>() ?? [];
-        }
-        catch (Exception unusable)
-            when (unusable is IOException or UnauthorizedAccessException or InvalidDataException or InvalidOperationException)
-        {
-            throw new InvalidDataException($"'{file}' cannot be used: {unusable.GetBaseException().Message}", unusable);
-        }
-    }
-}
-
 /// <summary>Names everything that is missing for the pools that are served.</summary>
 internal sealed class ReferenceWorkerOptionsValidator(IReadOnlyList<string> pools) : IValidateOptions<ReferenceWorkerOptions>
 {
     public ValidateOptionsResult Validate(string? name, ReferenceWorkerOptions options)
     {
         List<string> errors = [];
-        if (pools.Contains("repo"))
+        if (pools.Contains(ReferenceWorkerPools.Repo))
         {
             RequireFolder(errors, "RepoRoot", options.RepoRoot, "pool 'repo'");
         }
 
-        if (pools.Contains("shell"))
+        if (pools.Contains(ReferenceWorkerPools.Shell))
         {
             RequireFolder(errors, "ShellRoot", options.ShellRoot, "pool 'shell'");
         }

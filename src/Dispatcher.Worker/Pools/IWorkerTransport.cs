@@ -3,7 +3,7 @@ using Dispatcher.Contracts;
 namespace Dispatcher.Worker;
 
 /// <summary>
-/// How a worker meets the dispatcher. Register one in the container to replace RabbitMQ and HTTP (<see cref="RabbitMq.RabbitMqWorkerTransport"/>) for every pool of the process.
+/// How a worker meets the dispatcher. Register one in the container to replace RabbitMQ and HTTP (<c>RabbitMqWorkerTransport</c>) for every pool of the process.
 /// A method that cannot reach the other side throws; the worker waits and calls again. All methods may be called at the same time.
 /// </summary>
 public interface IWorkerTransport : IAsyncDisposable

@@ -1,4 +1,4 @@
-namespace Dispatcher.Worker;
+namespace Dispatcher.Worker.Pools;
 
 /// <summary>Event ids of the worker's log, 6000 to 6999, of which 6700 to 6799 are the reference worker's. An id is never reused.</summary>
 internal static class WorkerEventIds
