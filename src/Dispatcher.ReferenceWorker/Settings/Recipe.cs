@@ -1,21 +1,26 @@
 namespace Dispatcher.ReferenceWorker;
 
-/// <summary>A deployment that this worker knows how to do.</summary>
+/// <summary>A deployment that this worker can run.</summary>
 public sealed class Recipe
 {
-    /// <summary>The environment it deploys to, for example <c>prod</c>; the job's label <c>env</c> must equal it.</summary>
+    /// <summary>The environment that it deploys to, for example <c>prod</c>. The job's label <c>env</c> must equal it.</summary>
     public string Env { get; set; } = "";
 
-    /// <summary>Program and arguments; <c>{version}</c> in an argument is replaced. The program itself is never replaced.</summary>
+    /// <summary>
+    /// Program and arguments; <c>{version}</c> in an argument is replaced by the version of the job. The program is fixed.
+    /// </summary>
     public IList<string> Command { get; set; } = [];
 
-    /// <summary>Full path of the folder it runs in.</summary>
+    /// <summary>The full path of the folder in which it runs.</summary>
     public string WorkingFolder { get; set; } = "";
 
-    /// <summary>Its environment, besides PATH. Default empty.</summary>
+    /// <summary>Its environment, in addition to PATH. Default empty.</summary>
     public IDictionary<string, string> Environment { get; set; } = new Dictionary<string, string>(StringComparer.Ordinal);
 
-    /// <summary>The recipes of a JSON file, by name: <c>{"web": {"Env": "prod", "Command": ["deploy", "{version}"], "WorkingFolder": "/srv"}}</c>.</summary>
+    /// <summary>
+    /// Reads recipes by name from a JSON file: <c>{"web": {"Env": "prod", "Command": ["deploy", "{version}"], "WorkingFolder":
+    /// "/srv"}}</c>.
+    /// </summary>
     /// <exception cref="InvalidDataException">The file cannot be read or is not such JSON. The message names it.</exception>
     public static IDictionary<string, Recipe> Read(string file)
     {

@@ -4,36 +4,43 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.ReferenceWorker;
 
-/// <summary>What the reference handlers may touch on this machine. Checked at start.</summary>
+/// <summary>What the reference handlers may touch on this machine. Validated at start.</summary>
 public sealed class ReferenceWorkerOptions
 {
-    /// <summary>Folder whose git repositories <c>job.repo.read</c> may read. No default: what may be read is the operator's choice. Required to serve pool <c>repo</c>.</summary>
+    /// <summary>
+    /// The folder whose git repositories <c>job.repo.read</c> may read. No default, because the operator chooses what may be read. Required
+    /// for pool <c>repo</c>.
+    /// </summary>
     public string? RepoRoot { get; set; }
 
-    /// <summary>Folder below which <c>job.exec.shell</c> runs. No default, as above. Required to serve pool <c>shell</c>.</summary>
+    /// <summary>The folder below which <c>job.exec.shell</c> runs. No default, as above. Required for pool <c>shell</c>.</summary>
     public string? ShellRoot { get; set; }
 
-    /// <summary>Names of environment variables that a shell job may set, exact. Default <c>LANG</c>, <c>LC_ALL</c>, <c>TZ</c>: harmless. Think before adding <c>PATH</c> or <c>LD_*</c>: they choose what code runs.</summary>
+    /// <summary>
+    /// The environment variables that a shell job may set, by exact name. Default <c>LANG</c>, <c>LC_ALL</c>, <c>TZ</c>, which are
+    /// harmless.
+    /// <c>PATH</c> and <c>LD_*</c> are dangerous, because they choose what code runs.
+    /// </summary>
     public IList<string> EnvironmentAllowlist { get; set; } = ["LANG", "LC_ALL", "TZ"];
 
     /// <summary>
-    /// Hosts that drop a second request with the same <c>Idempotency-Key</c>, written as in <c>allowed_hosts</c>. A call to them that is in doubt is made again; default
-    /// none: then it becomes a dead letter for a person. PUT and DELETE are always made again (RFC 9110, 9.2.2).
+    /// Hosts that drop a second request with the same <c>Idempotency-Key</c>, written as in <c>allowed_hosts</c>. A call to them that is in
+    /// doubt is repeated. Default none: such a call becomes a dead letter for a person. PUT and DELETE are always repeated (RFC 9110,
+    /// 9.2.2).
     /// </summary>
     public IList<string> HostsThatHonourKeys { get; set; } = [];
 
     /// <summary>
-    /// The proxy of <c>job.integrations.call</c>, for example <c>http://proxy:3128</c>; calls to this machine do not use it. Default
-    /// null: none.
-    /// <c>HTTP_PROXY</c> and the like are not read: that proxy would see the secrets of every call.
+    /// The proxy of <c>job.integrations.call</c>, for example <c>http://proxy:3128</c>; calls to the loopback address do not use it.
+    /// Default null: none. <c>HTTP_PROXY</c> and similar variables are ignored, because that proxy would see the secrets of every call.
     /// </summary>
     public Uri? EgressProxy { get; set; }
 
-    /// <summary>What <c>job.deploy.apply</c> may run, by name. Default none.</summary>
+    /// <summary>The deployments that <c>job.deploy.apply</c> may run, by name. Default none.</summary>
     public IDictionary<string, Recipe> Recipes { get; set; } = new Dictionary<string, Recipe>(StringComparer.Ordinal);
 }
 
-/// <summary>Names everything that is missing for the pools that are served.</summary>
+/// <summary>Reports every setting that the served pools require and that is missing or wrong.</summary>
 internal sealed class ReferenceWorkerOptionsValidator(IReadOnlyList<string> pools) : IValidateOptions<ReferenceWorkerOptions>
 {
     public ValidateOptionsResult Validate(string? name, ReferenceWorkerOptions options)
@@ -64,12 +71,12 @@ internal sealed class ReferenceWorkerOptionsValidator(IReadOnlyList<string> pool
             RequireFolder(errors, "WorkingFolder", recipe.WorkingFolder, $"recipe '{key}'");
             if (recipe.Env.Length == 0)
             {
-                errors.Add($"Env of recipe '{key}' is missing: say which environment it deploys to.");
+                errors.Add($"Env of recipe '{key}' is missing: name the environment that it deploys to.");
             }
 
             if (recipe.Command.Count == 0 || recipe.Command[0].Contains("{version}", StringComparison.Ordinal))
             {
-                errors.Add($"Command of recipe '{key}' must begin with a program, and a message must not choose it.");
+                errors.Add($"Command of recipe '{key}' must begin with a program, and the program must not contain {{version}}.");
             }
         }
 

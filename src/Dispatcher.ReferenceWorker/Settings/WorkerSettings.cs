@@ -3,7 +3,9 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.ReferenceWorker.Settings;
 
-/// <summary>The settings of the worker program, from the command line, else from the environment. Wrong ones are named all at once.</summary>
+/// <summary>
+/// The settings of the worker program, from the command line, else from the environment. Wrong ones are named all at once.
+/// </summary>
 internal sealed class WorkerSettings
 {
     public const string Help = """

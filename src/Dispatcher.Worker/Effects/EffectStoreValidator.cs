@@ -2,7 +2,7 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Worker.Effects;
 
-/// <summary>An effect store that cannot be meant stops the start; else the pool would wait for it for ever.</summary>
+/// <summary>Stops the start when the effect store is wrong; otherwise the pool would wait for it without end.</summary>
 internal sealed class EffectStoreValidator : IValidateOptions<WorkerOptions>
 {
     public ValidateOptionsResult Validate(string? name, WorkerOptions options)
@@ -14,13 +14,14 @@ internal sealed class EffectStoreValidator : IValidateOptions<WorkerOptions>
                 : PostgresConnection.IsOne(store) && PostgresConnection.Read(store).Host is not null ? ValidateOptionsResult.Success
                 : store.Contains("://", StringComparison.Ordinal)
                     ? ValidateOptionsResult.Fail(
-                        $"Pool '{name}': {What} is a URL, but not a postgres:// one. Give one of these, a connection string with Host=, or the path of a file."
+                        $"Pool '{name}': {What} is a URL of another kind than postgres://. "
+                            + "Give a postgres:// URL, a connection string with Host=, or the path of a file."
                     )
                 : ValidateOptionsResult.Success;
         }
         catch (PostgresConnectionException wrong)
         {
-            return ValidateOptionsResult.Fail($"Pool '{name}': {What} is no PostgreSQL connection: {wrong.Message}.");
+            return ValidateOptionsResult.Fail($"Pool '{name}': {What} is not a PostgreSQL connection: {wrong.Message}.");
         }
     }
 }

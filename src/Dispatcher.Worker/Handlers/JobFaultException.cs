@@ -1,13 +1,13 @@
 namespace Dispatcher.Worker;
 
-/// <summary>A handler's own word on what went wrong and whether it may pass.</summary>
+/// <summary>Ends a run as faulted, with the class and the code of the fault.</summary>
 public sealed class JobFaultException : Exception
 {
-    /// <param name="faultClass">Whether another attempt can help. Null: the handler does not know, and the server's classifier decides.</param>
-    /// <param name="code">A machine's word, for example <c>exit:1</c> or <c>http:503</c>; at most 64 characters, more is cut.</param>
-    /// <param name="message">What happened, for people; at most 4,096 characters, more is cut. It is stored: no secrets.</param>
-    /// <param name="retryAfter">Do not try again sooner. Null: no wish.</param>
-    /// <param name="innerException">What caused it. Null: nothing else.</param>
+    /// <param name="faultClass">Whether a retry can help. Null: unknown, and the topic's table of faults decides.</param>
+    /// <param name="code">A machine-readable code, for example <c>exit:1</c> or <c>http:503</c>; cut after 64 characters.</param>
+    /// <param name="message">What happened, for people; cut after 4,096 characters. It is stored, so it must hold no secret.</param>
+    /// <param name="retryAfter">The shortest wait before the next attempt. Null: the topic's retry settings decide.</param>
+    /// <param name="innerException">The cause. Null: none.</param>
     public JobFaultException(
         FaultClass? faultClass,
         string code,
@@ -22,30 +22,30 @@ public sealed class JobFaultException : Exception
         RetryAfter = retryAfter;
     }
 
-    /// <summary>Whether another attempt can help. Null: unknown.</summary>
+    /// <summary>Whether a retry can help. Null: unknown.</summary>
     public FaultClass? FaultClass { get; }
 
-    /// <summary>A machine's word.</summary>
+    /// <summary>A machine-readable code.</summary>
     public string Code { get; }
 
-    /// <summary>Do not try again sooner. Null: no wish.</summary>
+    /// <summary>The shortest wait before the next attempt. Null: the topic's retry settings decide.</summary>
     public TimeSpan? RetryAfter { get; }
 
-    /// <summary>It may pass: try again.</summary>
+    /// <summary>A fault that may pass: the dispatcher retries the job.</summary>
     public static JobFaultException Transient(string code, string message, TimeSpan? retryAfter = null, Exception? innerException = null) =>
         new(Worker.FaultClass.Transient, code, message, retryAfter, innerException);
 
-    /// <summary>It will fail the same way again: set the job aside.</summary>
+    /// <summary>A fault that a retry would repeat: the job becomes a dead letter.</summary>
     public static JobFaultException Terminal(string code, string message, Exception? innerException = null) =>
         new(Worker.FaultClass.Terminal, code, message, null, innerException);
 }
 
-/// <summary>Whether another attempt can help.</summary>
+/// <summary>Whether a retry can help.</summary>
 public enum FaultClass
 {
-    /// <summary>It may pass.</summary>
+    /// <summary>The fault may pass.</summary>
     Transient,
 
-    /// <summary>It will fail the same way again.</summary>
+    /// <summary>A retry would fail the same way.</summary>
     Terminal,
 }

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Worker.RabbitMq;
 
-/// <summary>Without a registered transport the worker needs all three addresses and keys of the real one.</summary>
+/// <summary>Requires broker, dispatcher and key where no transport is registered.</summary>
 internal sealed class WorkerAddressValidator(IServiceProviderIsService services) : IValidateOptions<WorkerOptions>
 {
     public ValidateOptionsResult Validate(string? name, WorkerOptions options)
@@ -22,13 +22,14 @@ internal sealed class WorkerAddressValidator(IServiceProviderIsService services)
         if (options.Dispatcher is not { IsAbsoluteUri: true, Scheme: "http" or "https" })
         {
             errors.Add(
-                $"Pool '{name}': Dispatcher must be an address such as http://dispatcher:8080 (seen: {options.Dispatcher?.ToString() ?? "nothing"})."
+                $"Pool '{name}': Dispatcher must be an address such as http://dispatcher:8080 "
+                    + $"(seen: {options.Dispatcher?.ToString() ?? "nothing"})."
             );
         }
 
         if (string.IsNullOrWhiteSpace(options.ApiKey))
         {
-            errors.Add($"Pool '{name}': ApiKey is missing. Make one with: dispatcher keys create.");
+            errors.Add($"Pool '{name}': ApiKey is missing. Create one with: dispatcher keys create.");
         }
 
         return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);

@@ -108,7 +108,7 @@ public abstract class EffectTests : IAsyncLifetime
     public async Task A_later_attempt_closes_the_earlier_ones_effects_though_it_has_none_itself()
     {
         var job = Guid.CreateVersion7();
-        await Store.CloseEarlierAsync(new EffectOwner(job, 2, Guid.CreateVersion7()), Token);
+        await Store.FenceEarlierAttemptsAsync(new EffectOwner(job, 2, Guid.CreateVersion7()), Token);
 
         await Assert.ThrowsAsync<FencedException>(() => Attempt(job, 1).OnceAsync("charge-42", (_, _) => Task.FromResult(1), Token));
         Assert.Equal(2, await Attempt(job, 2).OnceAsync("charge-42", (_, _) => Task.FromResult(2), Token));
