@@ -19,4 +19,7 @@ internal static class Readme
     }
 
     public static string Text() => File.ReadAllText(Path.Combine(Root, "README.md"));
+
+    /// <summary>The page for authors of workers.</summary>
+    public static string OfWorkers() => File.ReadAllText(Path.Combine(Root, "src/Dispatcher.Worker/README.md"));
 }

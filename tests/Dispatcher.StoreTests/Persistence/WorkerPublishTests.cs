@@ -12,7 +12,7 @@ public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
     public async Task Publish_of_an_effect_is_sent_once_and_only_if_the_effect_is_committed()
     {
         var host = await StartAsync();
-        using var effects = EffectStore.Open(DatabaseAddress, TimeProvider.System, NullLogger.Instance);
+        using var effects = PoolEffectStore.Open(DatabaseAddress, TimeProvider.System, NullLogger.Instance);
         await effects.CreateSchemaAsync(Stop);
         var job = Guid.CreateVersion7();
 
@@ -32,7 +32,7 @@ public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
     public async Task One_context_serves_several_effects_and_a_retry()
     {
         var host = await StartAsync();
-        using var effects = EffectStore.Open(DatabaseAddress, TimeProvider.System, NullLogger.Instance);
+        using var effects = PoolEffectStore.Open(DatabaseAddress, TimeProvider.System, NullLogger.Instance);
         await effects.CreateSchemaAsync(Stop);
         var run = Attempt(effects, Guid.CreateVersion7(), 1);
         await using var scope = host.Scope();
@@ -45,7 +45,7 @@ public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
         Assert.Equal(2, await NotesAsync(host));
     }
 
-    private static RunEffects Attempt(EffectStore store, Guid job, int attempt) =>
+    private static RunEffects Attempt(PoolEffectStore store, Guid job, int attempt) =>
         new(store, new EffectOwner(job, attempt, Guid.CreateVersion7()), true, () => true);
 
     private static async Task PublishAsync(OrderHost host, RunEffects effects, string key, Exception? dies = null)

@@ -1,21 +1,29 @@
 using Polly;
 using Polly.Retry;
 
-namespace Dispatcher.Worker;
+namespace Dispatcher.Worker.Pools;
 
-/// <summary>The one way this worker tries again: until cancelled, waiting 0.2 s to 5 s with jitter, so that a fleet does not come back in step. Reports the first failure of each call.</summary>
-internal static class Backoff
+/// <summary>
+/// The retry of this worker: until success or cancellation, with pauses of 0.2 s to 5 s and jitter, so that many workers do not return
+/// at the same moment. Reports the first failure of each call.
+/// </summary>
+internal static class WorkerRetry
 {
-    public static ResiliencePipeline Forever(TimeProvider clock, Action<Exception> onFailure, Func<Exception, bool>? mayPass = null) =>
+    public static ResiliencePipeline UntilSuccess(
+        TimeProvider clock,
+        Action<Exception> onFirstFailure,
+        Func<Exception, bool>? isRetried = null
+    ) =>
         new ResiliencePipelineBuilder { TimeProvider = clock }
             .AddRetry(
                 new RetryStrategyOptions
                 {
-                    // Every exception unless told otherwise, since a timed-out request is an OperationCanceledException too; only the caller's own token ends it.
+                    // Every exception by default: a timed-out request is an OperationCanceledException too. Only the caller's token ends
+                    // the retry.
                     ShouldHandle = args =>
                         ValueTask.FromResult(
                             args.Outcome.Exception is { } fault
-                                && mayPass?.Invoke(fault) != false
+                                && isRetried?.Invoke(fault) != false
                                 && !args.Context.CancellationToken.IsCancellationRequested
                         ),
                     MaxRetryAttempts = int.MaxValue,
@@ -25,10 +33,10 @@ internal static class Backoff
                     UseJitter = true,
                     OnRetry = args =>
                     {
-                        // What is away fails alike every few seconds; the first failure says what there is to say.
+                        // An unavailable server fails the same way every few seconds, so only the first failure is reported.
                         if (args.AttemptNumber == 0)
                         {
-                            onFailure(args.Outcome.Exception!);
+                            onFirstFailure(args.Outcome.Exception!);
                         }
 
                         return ValueTask.CompletedTask;

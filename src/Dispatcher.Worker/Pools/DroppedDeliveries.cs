@@ -1,15 +1,16 @@
-namespace Dispatcher.Worker;
+namespace Dispatcher.Worker.Pools;
 
 /// <summary>
-/// Counts the deliveries that this worker cannot use and drops. A worker that can use none would take the work of the whole pool off
-/// its queue: after <see cref="MostInARow"/> it stops consuming for <see cref="Pause"/> and reports why, so that the dispatcher does not count on it.
+/// Counts the deliveries that this worker cannot use and drops. Without a limit, a worker that can use no delivery would empty the
+/// queue of the whole pool. After <see cref="MostInARow"/> drops it stops consuming for <see cref="Pause"/> and reports the reason, and
+/// the dispatcher leaves it out of the pool's capacity.
 /// </summary>
 internal sealed class DroppedDeliveries : IDisposable
 {
-    /// <summary>One may be a message that somebody put into the queue by hand.</summary>
+    /// <summary>More than one, because a single unusable message may have been published by mistake.</summary>
     internal const int MostInARow = 3;
 
-    /// <summary>Then it tries again: somebody may have mended what was wrong.</summary>
+    /// <summary>After this time the worker consumes again, because the cause may have been repaired.</summary>
     internal static readonly TimeSpan Pause = TimeSpan.FromMinutes(1);
 
     private readonly Lock _lock = new();
@@ -18,7 +19,7 @@ internal sealed class DroppedDeliveries : IDisposable
     private long _total;
     private string? _dropping;
 
-    /// <summary>How many were dropped since the start.</summary>
+    /// <summary>The number of deliveries dropped since the start.</summary>
     public long Total
     {
         get
@@ -30,7 +31,7 @@ internal sealed class DroppedDeliveries : IDisposable
         }
     }
 
-    /// <summary>Why nothing is consumed. Null: it is.</summary>
+    /// <summary>Why the worker does not consume. Null: it consumes.</summary>
     public string? Dropping
     {
         get
@@ -42,7 +43,7 @@ internal sealed class DroppedDeliveries : IDisposable
         }
     }
 
-    /// <summary>A delivery fits.</summary>
+    /// <summary>Counts a usable delivery, which ends a row of drops.</summary>
     public void Used()
     {
         lock (_lock)
@@ -51,8 +52,8 @@ internal sealed class DroppedDeliveries : IDisposable
         }
     }
 
-    /// <summary>A delivery is dropped. True: the consuming must pause.</summary>
-    /// <param name="reason">In one word, for example <c>unreadable_body</c>.</param>
+    /// <summary>Counts a dropped delivery. True: the caller must stop consuming.</summary>
+    /// <param name="reason">A code, for example <c>unreadable_body</c>.</param>
     public bool Drop(string reason)
     {
         lock (_lock)
@@ -70,7 +71,7 @@ internal sealed class DroppedDeliveries : IDisposable
         return true;
     }
 
-    /// <summary>The pause is over.</summary>
+    /// <summary>Ends the pause.</summary>
     public void Resume()
     {
         lock (_lock)
@@ -81,7 +82,7 @@ internal sealed class DroppedDeliveries : IDisposable
         _changed.Release();
     }
 
-    /// <summary>Waits until the dispatcher must hear of a change, at most that long.</summary>
+    /// <summary>Waits until the pause begins or ends, or the time is over.</summary>
     public Task ChangedAsync(TimeSpan atMost, CancellationToken cancellationToken) => _changed.WaitAsync(atMost, cancellationToken);
 
     public void Dispose() => _changed.Dispose();

@@ -1,27 +1,28 @@
+using Dispatcher.Worker.Pools;
 using Microsoft.Extensions.Logging;
 
 namespace Dispatcher.Worker.Claiming;
 
-/// <summary>Consumes the work of a pool, except while it is paused: what is held here no other worker can take.</summary>
-internal sealed partial class Consumer(PoolParts parts, Func<Delivery, Task> onDelivery) : IDisposable
+/// <summary>Consumes the work of a pool, except while it is paused: no other worker can take a delivery that is held here.</summary>
+internal sealed partial class PoolConsumer(PoolParts parts, Func<Delivery, Task> onDelivery) : IDisposable
 {
-    private readonly ILogger _log = parts.Logs.CreateLogger<Consumer>();
+    private readonly ILogger _log = parts.Logs.CreateLogger<PoolConsumer>();
 
-    // Held by who consumes, or by who has paused that.
-    private readonly SemaphoreSlim _turn = new(1);
+    // Held while the pool is consumed, or while the consumer is paused.
+    private readonly SemaphoreSlim _consuming = new(1);
     private CancellationTokenSource _pause = new();
     private CancellationTokenSource _suspension = new();
     private int _prefetch = 2 * parts.Options.Concurrency;
 
-    /// <summary>Returns when it is told to stop; sooner only if the transport fails to go on.</summary>
+    /// <summary>Returns at the stop. Throws when the transport fails for good.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
         try
         {
             do
             {
-                await WhileSuspendedAsync(stopping);
-                await _turn.WaitAsync(stopping);
+                await WaitWhileSuspendedAsync(stopping);
+                await _consuming.WaitAsync(stopping);
             } while (await ConsumeAsync(stopping));
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
@@ -30,38 +31,38 @@ internal sealed partial class Consumer(PoolParts parts, Func<Delivery, Task> onD
         }
     }
 
-    /// <summary>
-    /// Ends the consuming for <see cref="DroppedDeliveries.Pause"/>: what is consumed is of no use. Does not wait for its end.
-    /// </summary>
+    /// <summary>Ends the consuming for <see cref="DroppedDeliveries.Pause"/>. Returns before it has ended.</summary>
     public Task SuspendAsync() => _suspension.CancelAsync();
 
     /// <summary>Returns when nothing more is delivered.</summary>
     public async Task PauseAsync(CancellationToken stopping)
     {
-        // In line before the consuming ends, which else would take the next turn itself.
-        var turn = _turn.WaitAsync(stopping);
+        // Waits for the lock before the consuming ends; otherwise the consumer would take the lock again first.
+        var paused = _consuming.WaitAsync(stopping);
         await _pause.CancelAsync();
-        await turn;
+        await paused;
     }
 
     /// <summary>Ends a pause.</summary>
-    /// <param name="slots">So many deliveries at a time, as long as it is not known how long they take. Null: twice what can run, so that a free slot finds the next one here.</param>
+    /// <param name="slots">
+    /// The most deliveries at a time while all runs are long. Null: twice the concurrency, so that a free slot finds the next delivery.
+    /// </param>
     public void Resume(int? slots)
     {
         _prefetch = slots ?? 2 * parts.Options.Concurrency;
         _pause.Dispose();
         _pause = new CancellationTokenSource();
-        _turn.Release();
+        _consuming.Release();
     }
 
     public void Dispose()
     {
-        _turn.Dispose();
+        _consuming.Dispose();
         _pause.Dispose();
         _suspension.Dispose();
     }
 
-    private async Task WhileSuspendedAsync(CancellationToken stopping)
+    private async Task WaitWhileSuspendedAsync(CancellationToken stopping)
     {
         if (_suspension.IsCancellationRequested)
         {
@@ -73,7 +74,7 @@ internal sealed partial class Consumer(PoolParts parts, Func<Delivery, Task> onD
         }
     }
 
-    // Whether it was only paused or suspended.
+    // True: the consuming was paused or suspended, and continues later.
     private async Task<bool> ConsumeAsync(CancellationToken stopping)
     {
         try
@@ -84,7 +85,7 @@ internal sealed partial class Consumer(PoolParts parts, Func<Delivery, Task> onD
         }
         finally
         {
-            _turn.Release();
+            _consuming.Release();
         }
     }
 

@@ -1,11 +1,11 @@
 using System.Text.Json.Serialization;
 using Dispatcher.Contracts;
 
-namespace Dispatcher.Worker;
+namespace Dispatcher.Worker.Pools;
 
 /// <summary>
-/// How a worker reads what the dispatcher sends: as <see cref="WireJson"/>, but members it does not know are left out. A dispatcher that is newer than its workers must not
-/// have all its work dropped for a field they could do without.
+/// Reads what the dispatcher sends: like <see cref="WireJson"/>, but it ignores unknown members. Otherwise a worker that is older than
+/// its dispatcher would drop all work because of one new field.
 /// </summary>
 [JsonSourceGenerationOptions(RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(WorkMessage))]

@@ -2,32 +2,32 @@ using System.Collections.Concurrent;
 
 namespace Dispatcher.Worker.Running;
 
-/// <summary>The runs of one pool that need heartbeats: those going on, and those whose outcome is not sent yet.</summary>
-internal sealed class LiveRuns : IDisposable
+/// <summary>The runs of one pool that need heartbeats: the running ones, and those whose outcome is not sent yet.</summary>
+internal sealed class ClaimedRuns : IDisposable
 {
-    private readonly ConcurrentDictionary<Guid, (LiveRun Run, TaskCompletionSource Ended)> _runs = new();
+    private readonly ConcurrentDictionary<Guid, (ClaimedRun Run, TaskCompletionSource Ended)> _runs = new();
     private readonly SemaphoreSlim _added = new(0);
 
-    public IReadOnlyList<LiveRun> All => [.. _runs.Values.Select(live => live.Run)];
+    public IReadOnlyList<ClaimedRun> All => [.. _runs.Values.Select(live => live.Run)];
 
-    public void Add(LiveRun run)
+    public void Add(ClaimedRun run)
     {
         _runs[run.RunId] = (run, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
         _added.Release();
     }
 
-    /// <summary>Its handler is done and its outcome handed to the sender.</summary>
-    public void HasEnded(LiveRun run)
+    /// <summary>The handler has ended, and the sender has the outcome.</summary>
+    public void HasEnded(ClaimedRun run)
     {
-        // Not there: its outcome is sent already.
+        // Absent when the outcome is sent already.
         if (_runs.TryGetValue(run.RunId, out var live))
         {
             live.Ended.TrySetResult();
         }
     }
 
-    /// <summary>It has ended, and nobody needs its lease any more.</summary>
-    public void Remove(LiveRun run)
+    /// <summary>The run has ended and needs no lease any more.</summary>
+    public void Remove(ClaimedRun run)
     {
         if (_runs.TryRemove(run.RunId, out var live))
         {
@@ -36,10 +36,10 @@ internal sealed class LiveRuns : IDisposable
         }
     }
 
-    /// <summary>Waits until a run is added, at most that long.</summary>
+    /// <summary>Waits until a run is added or the time is over.</summary>
     public Task WaitForNextAsync(TimeSpan atMost, CancellationToken cancellationToken) => _added.WaitAsync(atMost, cancellationToken);
 
-    /// <summary>Done when the runs of this moment have ended.</summary>
+    /// <summary>Completes when all current runs have ended.</summary>
     public Task AllEnded() => Task.WhenAll(_runs.Values.Select(live => live.Ended.Task));
 
     public void Dispose() => _added.Dispose();

@@ -1,11 +1,11 @@
-namespace Dispatcher.Worker;
+namespace Dispatcher.Worker.Pools;
 
-/// <summary>Event ids of the worker's log, 6000 to 6999, of which 6700 to 6799 are the reference worker's. An id is never reused.</summary>
+/// <summary>Event ids of the worker's log: 6000 to 6999, with 6700 to 6799 for the reference worker. An id is never reused.</summary>
 internal static class WorkerEventIds
 {
     public const int Serving = 6000;
     public const int Stopping = 6001;
-    public const int EffectStoreAway = 6002;
+    public const int EffectStoreUnavailable = 6002;
 
     public const int RegistrationFailed = 6003;
     public const int EnforcersMissing = 6004;
@@ -13,7 +13,7 @@ internal static class WorkerEventIds
     public const int ClockRight = 6006;
     public const int RightsNotChecked = 6007;
     public const int NotAllowed = 6008;
-    public const int RegistrationHeard = 6009;
+    public const int RegistrationAnswered = 6009;
 
     public const int DeliveryDropped = 6100;
     public const int ClaimRefused = 6101;

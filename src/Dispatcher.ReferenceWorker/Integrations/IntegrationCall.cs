@@ -5,11 +5,17 @@ using Dispatcher.ReferenceWorker.Payloads;
 namespace Dispatcher.ReferenceWorker.Integrations;
 
 /// <summary>The payload of <c>job.integrations.call</c>.</summary>
-internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<string, string> Headers, byte[]? Body, bool BodyIsJson)
+internal sealed record IntegrationCall(
+    HttpMethod Method,
+    Uri Url,
+    IReadOnlyDictionary<string, string> Headers,
+    byte[]? Body,
+    bool BodyIsJson
+)
 {
     private static readonly string[] Methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
-    /// <summary>What the connection, the effect guard or the host rule decide, and a message must not.</summary>
+    /// <summary>Headers that the connection, the effect guard or the host rule sets, and a message must not.</summary>
     private static readonly HashSet<string> Reserved = new(StringComparer.OrdinalIgnoreCase)
     {
         "Host",
@@ -27,16 +33,16 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
         "Idempotency-Key",
     };
 
-    /// <summary>The encoding of a body, and the one that is part of it.</summary>
+    /// <summary>The charsets a body may declare: the one it is sent in, and its subset.</summary>
     private static readonly string[] SentAs = ["utf-8", "us-ascii"];
 
-    /// <summary>RFC 9110, 9.2.1: asks and changes nothing, so that it needs no guard.</summary>
+    /// <summary>RFC 9110, 9.2.1: the call only reads, so it needs no guard.</summary>
     public bool IsSafe => Method == HttpMethod.Get || Method == HttpMethod.Head;
 
-    /// <summary>RFC 9110, 9.2.2: twice is as once.</summary>
+    /// <summary>RFC 9110, 9.2.2: two calls have the same effect as one.</summary>
     public bool IsIdempotent => IsSafe || Method == HttpMethod.Put || Method == HttpMethod.Delete;
 
-    public static Call Read(JsonElement json)
+    public static IntegrationCall Read(JsonElement json)
     {
         var payload = new PayloadReader(json);
         var method = payload.OptionalText("method") ?? "GET";
@@ -51,14 +57,14 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
         payload.Require(address.Length == 0 || isUrl, "'url' must be an absolute address");
         payload.Require(
             !isUrl || IsReachable(url!),
-            "'url' has a host or port that nothing can have: a name has at most 253 characters and 63 between dots, a port is 1 to 65535"
+            "'url' has an invalid host or port: a name has at most 253 characters and 63 between dots, a port is 1 to 65535"
         );
         payload.Require(!isUrl || url!.UserInfo.Length == 0, "'url' must not carry a user or password: use a header");
         payload.Require(body is null || method is not ("GET" or "HEAD"), "'body' is not for GET and HEAD");
         foreach (var (name, value) in headers)
         {
             payload.Require(!Reserved.Contains(name), $"'headers' must not set {name}");
-            payload.Require(IsToken(name), $"'headers' has a name that is no header name: '{name}'");
+            payload.Require(IsToken(name), $"'headers' has '{name}', which is not a header name");
             payload.Require(!value.Any(char.IsControl), $"'headers' has control characters in {name}");
             var foreign = value.FirstOrDefault(c => !char.IsAscii(c));
             payload.Require(
@@ -73,17 +79,17 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
             payload.Require(same.Count() == 1, $"'headers' has {same.Key} twice");
         }
 
-        // An error so far: nothing else can be said of the request.
+        // After an error so far, the request cannot be checked further.
         payload.Done();
         var isText = body is { ValueKind: JsonValueKind.String };
         var bytes = body is { } value2 ? Encoding.UTF8.GetBytes(isText ? value2.GetString()! : value2.GetRawText()) : null;
-        var call = new Call(new HttpMethod(method), url!, headers, bytes, !isText);
+        var call = new IntegrationCall(new HttpMethod(method), url!, headers, bytes, !isText);
         call.CheckContent(payload);
         payload.Done();
         return call;
     }
 
-    /// <summary>The request to this address, with the headers that may go there.</summary>
+    /// <summary>The request to this address, with the headers that the filter lets pass.</summary>
     public HttpRequestMessage RequestTo(Uri url, Func<string, bool> mayGo)
     {
         var request = new HttpRequestMessage(Method, url);
@@ -97,7 +103,7 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
         {
             if (!request.Headers.TryAddWithoutValidation(name, value))
             {
-                // It describes a content; Content-Type is there already.
+                // The header describes the content; Content-Type is set already.
                 request.Content?.Headers.Remove(name);
                 request.Content?.Headers.TryAddWithoutValidation(name, value);
             }
@@ -106,7 +112,7 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
         return request;
     }
 
-    /// <summary>What the HTTP library would leave out or the receiver would read wrongly.</summary>
+    /// <summary>Checks for headers that the HTTP library would omit or the receiver would misread.</summary>
     private void CheckContent(PayloadReader payload)
     {
         using var request = RequestTo(Url, _ => true);
@@ -124,15 +130,15 @@ internal sealed record Call(HttpMethod Method, Uri Url, IReadOnlyDictionary<stri
         var charset = request.Content?.Headers.ContentType?.CharSet?.Trim('"');
         payload.Require(
             charset is null || SentAs.Contains(charset, StringComparer.OrdinalIgnoreCase),
-            $"'headers' says charset {charset}, and the body is sent as utf-8"
+            $"'headers' declares charset {charset}, and the body is sent as utf-8"
         );
         payload.Require(
             request.Content?.Headers.ContentEncoding.All(coding => coding.Equals("identity", StringComparison.OrdinalIgnoreCase)) != false,
-            "'headers' has Content-Encoding, and the body is sent as it is"
+            "'headers' declares Content-Encoding, and the body is sent without encoding"
         );
     }
 
-    /// <summary>Whether a resolver and a socket take it.</summary>
+    /// <summary>Whether a resolver and a socket accept the address.</summary>
     private static bool IsReachable(Uri url) =>
         url.Port != 0
         && url.IdnHost is { Length: <= 253 } host

@@ -1,4 +1,4 @@
-namespace Dispatcher.ReferenceWorker;
+namespace Dispatcher.ReferenceWorker.Processes;
 
 /// <summary>Event ids of the reference worker's log, 6700 to 6799. An id is never reused.</summary>
 internal static class ReferenceWorkerEventIds

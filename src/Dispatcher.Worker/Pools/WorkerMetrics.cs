@@ -2,14 +2,14 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Dispatcher.Contracts;
 
-namespace Dispatcher.Worker;
+namespace Dispatcher.Worker.Pools;
 
-/// <summary>What a worker counts. Meter and trace source are both named <c>Dispatcher.Worker</c>.</summary>
+/// <summary>The metrics of a worker. Meter and trace source are both named <c>Dispatcher.Worker</c>.</summary>
 internal sealed class WorkerMetrics
 {
     public const string Name = "Dispatcher.Worker";
 
-    /// <summary>One span per run, a child of the submission's trace.</summary>
+    /// <summary>Has one span per run, a child of the submission's trace.</summary>
     public static readonly ActivitySource Traces = new(Name);
 
     private readonly Counter<long> _dropped;
@@ -35,7 +35,11 @@ internal sealed class WorkerMetrics
             "{heartbeat}",
             "Heartbeats that did not reach the dispatcher"
         );
-        _abandoned = meter.CreateCounter<long>("dispatcher.worker.runs.abandoned", "{run}", "Runs whose handler did not end when told to");
+        _abandoned = meter.CreateCounter<long>(
+            "dispatcher.worker.runs.abandoned",
+            "{run}",
+            "Runs whose handler did not end after it was stopped"
+        );
         _live = meter.CreateUpDownCounter<long>("dispatcher.worker.runs.live", "{run}", "Runs going on");
         _waiting = meter.CreateUpDownCounter<long>(
             "dispatcher.worker.outcomes.waiting",

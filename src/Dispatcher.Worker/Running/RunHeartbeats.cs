@@ -1,27 +1,28 @@
 using Dispatcher.Contracts;
+using Dispatcher.Worker.Pools;
 using Microsoft.Extensions.Logging;
 
 namespace Dispatcher.Worker.Running;
 
 /// <summary>
-/// Keeps the leases of all live runs: one request for all of them, as often as the most impatient one asks. A run that may be repeated and whose heartbeats have failed for
-/// three intervals ends itself (<see cref="LiveRun"/>): by then the server may have given its job to another worker.
+/// Extends the leases of all claimed runs: one request for all, at the shortest interval among them. An idempotent run whose heartbeats
+/// have failed for three intervals stops itself (<see cref="ClaimedRun"/>), because the server may then give its job to another worker.
 /// </summary>
-internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
+internal sealed partial class RunHeartbeats(PoolParts parts, ClaimedRuns runs)
 {
     private const int MaxRunsPerRequest = 1000;
 
-    /// <summary>No request is given up sooner, however impatient a run is.</summary>
+    /// <summary>The shortest time limit of a request, however short the interval is.</summary>
     private static readonly TimeSpan MinRequestTime = TimeSpan.FromSeconds(1);
 
-    private readonly ILogger _log = parts.Logs.CreateLogger<Heartbeats>();
+    private readonly ILogger _log = parts.Logs.CreateLogger<RunHeartbeats>();
     private bool _isFailing;
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         try
         {
-            await BeatUntilAsync(cancellationToken);
+            await SendUntilAsync(cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -29,37 +30,37 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
         }
     }
 
-    private async Task BeatUntilAsync(CancellationToken cancellationToken)
+    private async Task SendUntilAsync(CancellationToken cancellationToken)
     {
         var pause = TimeSpan.Zero;
         while (true)
         {
-            // A fenced one has no lease to keep while it ends.
-            List<LiveRun> live = [.. runs.All.Where(run => run.Reason != StopReason.Fenced)];
+            // A fenced run has no lease to extend.
+            List<ClaimedRun> live = [.. runs.All.Where(run => run.Reason != StopReason.Fenced)];
             var due = live.Count == 0 ? Timeout.InfiniteTimeSpan : live.Min(run => run.UntilHeartbeat);
             if (due != TimeSpan.Zero || pause > TimeSpan.Zero)
             {
-                // Woken early by a new run, which may be more impatient than the others.
+                // A new run ends the wait early, because its interval may be shorter.
                 await runs.WaitForNextAsync(due < pause && live.Count > 0 ? pause : due, cancellationToken);
                 pause = TimeSpan.Zero;
                 continue;
             }
 
-            // After a failure soon again, but not at once: a quarter of the interval leaves several tries within the lease.
-            pause = await BeatOnceAsync(live, cancellationToken) ? TimeSpan.Zero : live.Min(run => run.Heartbeat) / 4;
+            // After a failure, a pause of a quarter of the interval leaves several tries within the lease.
+            pause = await SendOnceAsync(live, cancellationToken) ? TimeSpan.Zero : live.Min(run => run.Heartbeat) / 4;
         }
     }
 
-    private async Task<bool> BeatOnceAsync(List<LiveRun> live, CancellationToken cancellationToken)
+    private async Task<bool> SendOnceAsync(List<ClaimedRun> live, CancellationToken cancellationToken)
     {
-        var patience = live.Min(run => run.Heartbeat);
+        var interval = live.Min(run => run.Heartbeat);
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        timeout.CancelAfter(patience > MinRequestTime ? patience : MinRequestTime);
+        timeout.CancelAfter(interval > MinRequestTime ? interval : MinRequestTime);
         try
         {
-            foreach (var some in live.Chunk(MaxRunsPerRequest))
+            foreach (var batch in live.Chunk(MaxRunsPerRequest))
             {
-                await BeatAsync(some, timeout.Token);
+                await SendAsync(batch, timeout.Token);
             }
 
             _isFailing = false;
@@ -78,16 +79,16 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
         }
     }
 
-    private async Task BeatAsync(LiveRun[] some, CancellationToken cancellationToken)
+    private async Task SendAsync(ClaimedRun[] batch, CancellationToken cancellationToken)
     {
         var sentAt = parts.Clock.GetTimestamp();
         var request = new HeartbeatRequest
         {
             Worker = parts.Options.Instance,
-            Runs = [.. some.Select(run => new Run { JobId = run.Message.JobId, RunId = run.RunId })],
+            Runs = [.. batch.Select(run => new Run { JobId = run.Message.JobId, RunId = run.RunId })],
         };
         var answer = await parts.Transport.HeartbeatAsync(request, cancellationToken);
-        foreach (var run in some)
+        foreach (var run in batch)
         {
             if (answer.Fenced.Contains(run.RunId))
             {
@@ -108,7 +109,7 @@ internal sealed partial class Heartbeats(PoolParts parts, LiveRuns runs)
         [LoggerMessage(
             WorkerEventIds.HeartbeatFailed,
             LogLevel.Warning,
-            "The heartbeat of {Runs} runs did not reach the dispatcher ({Error}); after three missed ones those that may be repeated are stopped"
+            "The heartbeat of {Runs} runs did not reach the dispatcher ({Error}); after three missed heartbeats the idempotent runs stop"
         )]
         public static partial void HeartbeatFailed(ILogger logger, int runs, string error);
     }
