@@ -67,7 +67,9 @@ public sealed partial class ShellBlockJourneys
     public void The_README_shows_the_command_that_runs_the_tests() =>
         Assert.Equal("ops/test.sh", Assert.Single(ShellBlocks.Commands(Tests)).Split(' ')[0]);
 
-    /// <summary>From an empty checkout to an approved job that succeeds, with the commands that the demo prints, and then a first job.</summary>
+    /// <summary>
+    /// From an empty checkout to an approved job that succeeds, with the commands that the demo prints, and then a first job.
+    /// </summary>
     [Fact]
     public async Task The_demo_leads_to_an_approved_job_and_to_a_first_one()
     {
@@ -195,8 +197,8 @@ public sealed partial class ShellBlockJourneys
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
     /// <summary>
-    /// Runs the commands before the last one, types the last one, which serves, and waits until the server is ready. Returns the admin key that
-    /// the terminal has made.
+    /// Runs the commands before the last one, types the last one, which serves, and waits until the server is ready. Returns the admin key
+    /// that the terminal has made.
     /// </summary>
     private static async Task<string> ServeAsync(Shell shell, string address, IReadOnlyList<string> commands)
     {

@@ -6,8 +6,8 @@ namespace Dispatcher.Events;
 internal sealed class EventOptions
 {
     /// <summary>
-    /// Names of events, as in the field <c>event</c> of <see cref="Contracts.JobEvent"/>; in the environment <c>Events__Publish__0</c> and so
-    /// on, which add to the default. Default: the events that a producer, an approver or an operator waits for. <c>accepted</c>,
+    /// Names of events, as in the field <c>event</c> of <see cref="Contracts.JobEvent"/>; in the environment <c>Events__Publish__0</c> and
+    /// so on, which add to the default. Default: the events that a producer, an approver or an operator waits for. <c>accepted</c>,
     /// <c>dispatched</c> and <c>started</c> can be added; each costs one message for each job. A name that does not exist stops the start.
     /// </summary>
     public ISet<string> Publish { get; } = new HashSet<string>(EventNames.Awaited, StringComparer.Ordinal);

@@ -24,20 +24,20 @@ internal sealed record ServerSettings
     public required string Urls { get; init; }
 
     /// <summary>
-    /// Becomes an admin key and replaces the admin key of an earlier start. At least 24 characters. Without it the server makes and replaces no
-    /// key.
+    /// Becomes an admin key and replaces the admin key of an earlier start. At least 24 characters. Without it the server makes and
+    /// replaces no key.
     /// </summary>
     public string? ApiKey { get; init; }
 
     /// <summary>
-    /// Folder of the timeline's checkpoints and of the key that signs them. Null: <c>audit</c> in the data folder, or without a data folder in
-    /// the current folder.
+    /// Folder of the timeline's checkpoints and of the key that signs them. Null: <c>audit</c> in the data folder, or without a data folder
+    /// in the current folder.
     /// </summary>
     public string? AuditFolder { get; init; }
 
     /// <summary>
-    /// The private key that signs checkpoints: PEM, curve P-256. Without it the server uses the key in the audit folder, and makes one there if
-    /// it is missing.
+    /// The private key that signs checkpoints: PEM, curve P-256. Without it the server uses the key in the audit folder, and makes one
+    /// there if it is missing.
     /// </summary>
     public string? AuditKey { get; init; }
 
@@ -51,8 +51,8 @@ internal sealed record ServerSettings
     public bool Migrate { get; init; }
 
     /// <summary>
-    /// The lowest level that is logged: <c>Verbose</c>, <c>Debug</c>, <c>Information</c>, <c>Warning</c>, <c>Error</c> or <c>Fatal</c>. Default
-    /// <c>Information</c>. <c>Debug</c> also prints the stack of a failed start.
+    /// The lowest level that is logged: <c>Verbose</c>, <c>Debug</c>, <c>Information</c>, <c>Warning</c>, <c>Error</c> or <c>Fatal</c>.
+    /// Default <c>Information</c>. <c>Debug</c> also prints the stack of a failed start.
     /// </summary>
     public string LogLevel { get; init; } = FromEnvironment("DISPATCHER_LOG_LEVEL") ?? "Information";
 

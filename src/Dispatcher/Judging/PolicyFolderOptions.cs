@@ -7,7 +7,8 @@ namespace Dispatcher.Judging;
 internal sealed class PolicyFolderOptions
 {
     /// <summary>
-    /// The folder with <c>rules/</c> and <c>topics.yaml</c>. The server reads it every second. Default: <c>policies</c> below the working folder.
+    /// The folder with <c>rules/</c> and <c>topics.yaml</c>. The server reads it every second. Default: <c>policies</c> below the working
+    /// folder.
     /// </summary>
     [Required]
     public string Path { get; set; } = "policies";

@@ -29,13 +29,16 @@ internal static partial class Role
     /// <summary>The id of the caller's key.</summary>
     public static string KeyId(this ClaimsPrincipal caller) => caller.FindFirstValue(ApiKeyAuthentication.KeyIdClaim)!;
 
-    /// <summary>Whether these roles let their key vote on held jobs. An admin makes keys, and so could vote as anybody: the vote at least bears its name.</summary>
+    /// <summary>
+    /// Whether these roles let their key vote on held jobs. An admin can make keys for any person, so a direct vote gives no further power
+    /// and shows the admin's name.
+    /// </summary>
     public static bool MayVote(IEnumerable<string> roles) => roles.Any(role => role is Approver or Admin);
 
     public static bool MaySeeAll(this ClaimsPrincipal caller) =>
         caller.IsInRole(Operator) || caller.IsInRole(Admin) || caller.IsInRole(Approver);
 
-    /// <summary>Whoever may see a job of <paramref name="principal"/> may not therefore stop it.</summary>
+    /// <summary>The right to see a job of <paramref name="principal"/> does not include the right to cancel it.</summary>
     public static bool MayCancel(this ClaimsPrincipal caller, string principal) =>
         caller.Subject() == principal || caller.IsInRole(Operator) || caller.IsInRole(Admin);
 

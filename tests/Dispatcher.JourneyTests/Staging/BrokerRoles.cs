@@ -1,6 +1,8 @@
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>The table of broker rights in <c>ops/README.md</c>, read as it stands there, so that journeys run with exactly these rights.</summary>
+/// <summary>
+/// The table of broker rights in <c>ops/README.md</c>, read as it stands there, so that journeys run with exactly these rights.
+/// </summary>
 internal static class BrokerRoles
 {
     public const string Server = "server";

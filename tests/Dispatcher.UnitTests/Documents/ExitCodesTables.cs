@@ -4,7 +4,9 @@ using Dispatcher.CommandLine;
 
 namespace Dispatcher.UnitTests.Documents;
 
-/// <summary>The exit codes of the program as tables of <c>ops/README.md</c>: what each code means, and when each verb ends with code 1.</summary>
+/// <summary>
+/// The exit codes of the program as tables of <c>ops/README.md</c>: the meaning of each code, and when each verb ends with code 1.
+/// </summary>
 internal static partial class ExitCodesTables
 {
     public static IEnumerable<string> All() =>

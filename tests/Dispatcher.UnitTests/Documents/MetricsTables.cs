@@ -54,7 +54,7 @@ internal sealed class MetricsTables : IDisposable
         $"""
             ### {title}
 
-            The OpenTelemetry meter is `{meter}`.{(meter == WorkerMetrics.Name ? " `GET /metrics` has it when the server is embedded." : "")}
+            The OpenTelemetry meter is `{meter}`.{Where(meter)}
 
             | metric | kind | unit | labels | meaning |
             |---|---|---|---|---|
@@ -67,6 +67,9 @@ internal sealed class MetricsTables : IDisposable
             )}
 
             """;
+
+    private static string Where(string meter) =>
+        meter == WorkerMetrics.Name ? " `GET /metrics` has it when the server is embedded." : "";
 
     private static string Row(Instrument instrument, SortedSet<string> labels) =>
         $"| `{Name(instrument)}` | {Kind(instrument)} | {Unit(instrument)} | {string.Join(", ", labels.Select(label => $"`{label}`"))} | "

@@ -33,8 +33,8 @@ public sealed partial class OperationsPageTests
         {
             await File.WriteAllTextAsync(PagePath + ".received.txt", $"{page[0]}{Begin}\n{generated}", Stop);
             Assert.Fail(
-                "The generated part of ops/README.md differs from the code. Compare the page with ops/README.md.received.txt; when the change "
-                    + "is meant, move that file over the page."
+                "The generated part of ops/README.md differs from the code. Compare the page with ops/README.md.received.txt; "
+                    + "when the change is meant, move that file over the page."
             );
         }
 

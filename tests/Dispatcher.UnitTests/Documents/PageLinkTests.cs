@@ -2,7 +2,9 @@ using System.Text.RegularExpressions;
 
 namespace Dispatcher.UnitTests.Documents;
 
-/// <summary>The pages lead to each other and to the code by relative links. Each link must lead to a file and a heading that exist.</summary>
+/// <summary>
+/// The pages refer to each other and to the code by relative links. Each link must lead to a file and a heading that exist.
+/// </summary>
 public sealed partial class PageLinkTests
 {
     public static TheoryData<string> Pages() =>
