@@ -84,7 +84,7 @@ public sealed partial class GarbageJourneys
         var billing = await journey.ProducerAsync();
         var forged = new Dictionary<string, object?>
         {
-            ["MT-MessageType"] = "urn:message:Dispatcher.Messaging:RawMessage",
+            ["MT-MessageType"] = "urn:message:Dispatcher.Broker:RawMessage",
             ["Content-Type"] = "application/vnd.masstransit+json",
             ["MT-Activity-Id"] = new byte[] { 0, 255, 1 },
             ["dispatcher-permit"] = "eyJhbGciOiJub25lIn0.e30.",
@@ -330,7 +330,7 @@ public sealed partial class GarbageJourneys
             ),
             _ => (
                 Piece(
-                    $$"""{"message": {"job_id": "{{id}}", "topic": "{{Topic}}"}, "messageType": ["urn:message:Dispatcher.Messaging:RawMessage"]}"""
+                    $$"""{"message": {"job_id": "{{id}}", "topic": "{{Topic}}"}, "messageType": ["urn:message:Dispatcher.Broker:RawMessage"]}"""
                 ) with
                 {
                     Headers = Forged,

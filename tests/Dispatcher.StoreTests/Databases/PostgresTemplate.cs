@@ -1,5 +1,5 @@
+using Dispatcher.Storage;
 using Dispatcher.StoreTests.Databases;
-using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 

@@ -1,8 +1,10 @@
 using System.Security.Claims;
 using System.Text;
 using System.Text.Json;
+using Dispatcher.Base;
 using Dispatcher.Hosting;
-using Dispatcher.Storing;
+using Dispatcher.Storage;
+using Dispatcher.Web;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Hosting;
