@@ -5,7 +5,10 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.StoreTests.Persistence;
 
-/// <summary>A worker's handler that publishes: what it publishes through the outbox is part of its effect, as the root README shows.</summary>
+/// <summary>
+/// A worker's handler that publishes through the outbox: its messages are part of its effect, as
+/// <c>src/Dispatcher.Worker/README.md</c> shows.
+/// </summary>
 public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
 {
     [Fact]

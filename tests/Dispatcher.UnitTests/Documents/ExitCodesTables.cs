@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.RegularExpressions;
+using Dispatcher.Base;
 using Dispatcher.CommandLine;
 
 namespace Dispatcher.UnitTests.Documents;

@@ -1,7 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Reflection;
 using System.Runtime.CompilerServices;
-using Dispatcher.Health;
+using Dispatcher.Base;
 using Dispatcher.Worker;
 
 namespace Dispatcher.UnitTests.Documents;
@@ -68,8 +68,7 @@ internal sealed class MetricsTables : IDisposable
 
             """;
 
-    private static string Where(string meter) =>
-        meter == WorkerMetrics.Name ? " `GET /metrics` has it when the server is embedded." : "";
+    private static string Where(string meter) => meter == WorkerMetrics.Name ? " `GET /metrics` has it when the server is embedded." : "";
 
     private static string Row(Instrument instrument, SortedSet<string> labels) =>
         $"| `{Name(instrument)}` | {Kind(instrument)} | {Unit(instrument)} | {string.Join(", ", labels.Select(label => $"`{label}`"))} | "

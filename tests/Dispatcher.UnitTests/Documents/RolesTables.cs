@@ -1,7 +1,7 @@
 using System.Reflection;
 using System.Security.Claims;
-using Dispatcher.Keys;
 using Dispatcher.UnitTests.Hosting;
+using Dispatcher.Web;
 using Microsoft.AspNetCore.Authorization;
 
 namespace Dispatcher.UnitTests.Documents;

@@ -3,8 +3,8 @@ using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
+using Dispatcher.Base;
 using Dispatcher.CommandLine;
-using Dispatcher.Hosting;
 using Dispatcher.ReferenceWorker;
 using Dispatcher.UnitTests.Architecture;
 
