@@ -34,7 +34,7 @@ internal enum ExitCode
 }
 
 /// <summary>Ends a verb early, with a message and its fix. No other exception may do that.</summary>
-internal sealed class VerbFailedException(ExitCode code, string message, string fix, Exception? reason = null) : Exception(message, reason)
+internal sealed class ExitException(ExitCode code, string message, string fix, Exception? reason = null) : Exception(message, reason)
 {
     public ExitCode Code { get; } = code;
 
