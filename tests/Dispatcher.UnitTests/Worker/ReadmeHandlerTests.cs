@@ -6,16 +6,16 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.UnitTests.Worker;
 
-/// <summary>The worker that <c>src/Dispatcher.Worker/README.md</c> shows: its text is compiled here, registered and run.</summary>
+/// <summary>The worker that the README shows: its text is compiled here, registered and run.</summary>
 public sealed class ReadmeHandlerTests
 {
     private static readonly Constraints Allowed = new() { AllowedCommands = ["true", "false"] };
 
     [Fact]
-    public void The_worker_of_the_page_is_the_one_that_is_tested()
+    public void The_worker_of_the_README_is_the_one_that_is_tested()
     {
         var tested = File.ReadAllText(Path.Combine(Repository.Root, "tests/Dispatcher.UnitTests/Worker/ReadmeHandlerTests.cs"));
-        var shown = File.ReadAllText(Path.Combine(Repository.Root, "src", "Dispatcher.Worker", "README.md"))
+        var shown = File.ReadAllText(Path.Combine(Repository.Root, "README.md"))
             .Split("```csharp\n")
             .Skip(1)
             .Select(block => block.Split("\n```")[0])
@@ -78,14 +78,14 @@ public sealed class ReadmeHandlerTests
     }
 }
 
-#pragma warning disable CA1848, CA1873 // The page shows the shortest way to log.
+#pragma warning disable CA1848, CA1873 // The README shows the shortest way to log.
 internal sealed class ShellHandler(ILogger<ShellHandler> log) : IJobHandler
 {
     public async Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken)
     {
         var command = run.Payload.GetProperty("command").EnumerateArray().Select(part => part.GetString()!).ToList();
         var program = command[0];
-        if (run.Constraints.AllowedCommands?.Contains(program) != true) // declared with Enforces, so the handler enforces it
+        if (run.Constraints.AllowedCommands?.Contains(program) != true) // said with Enforces, so the handler keeps it
         {
             throw JobFaultException.Terminal("command_not_allowed", $"'{program}' is not allowed.");
         }
