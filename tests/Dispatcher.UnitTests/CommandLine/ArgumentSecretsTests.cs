@@ -39,9 +39,12 @@ public sealed partial class ArgumentSecretsTests
     }
 
     [Fact]
-    public void Neither_the_README_nor_the_help_of_the_worker_shows_a_secret_among_arguments()
+    public void No_page_and_not_the_help_of_the_worker_shows_a_secret_among_arguments()
     {
-        var shell = ShellBlock().Matches(File.ReadAllText(Path.Combine(Repository.Root, "README.md"))).Select(match => match.Value);
+        var shell = Documents
+            .PageLinkTests.Pages()
+            .SelectMany(page => ShellBlock().Matches(File.ReadAllText(Path.Combine(Repository.Root, page.Data))))
+            .Select(match => match.Value);
 
         Assert.All([WorkerCommand.Help(), .. shell], text => Assert.DoesNotMatch(SecretArgument(), text));
     }
