@@ -6,7 +6,9 @@ using MassTransit;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>A producer that uses MassTransit: the program of the README, with the rights of its row in the table of broker users.</summary>
+/// <summary>
+/// A producer that uses MassTransit: the program of <c>ops/producers.md</c>, with the rights of its row in the table of broker users.
+/// </summary>
 public sealed class MassTransitJourneys
 {
     private const string User = "teller";
@@ -48,7 +50,10 @@ public sealed class MassTransitJourneys
         Assert.StartsWith("8.", pinned, StringComparison.Ordinal);
     }
 
-    /// <summary>MassTransit would move the answer to an error queue, with the user_id of the server. The broker refuses that, and the answer comes again.</summary>
+    /// <summary>
+    /// MassTransit would move the answer to an error queue, with the user_id of the server. The broker refuses that, and the answer comes
+    /// again.
+    /// </summary>
     [Fact]
     public async Task An_answer_whose_handler_throws_is_delivered_once()
     {
