@@ -148,5 +148,5 @@ internal sealed class SettingValues
             _ => false,
         };
 
-    private static string VariableOf(string name) => Prefix + name.Replace('-', '_').ToUpperInvariant();
+    public static string VariableOf(string name) => Prefix + name.Replace('-', '_').ToUpperInvariant();
 }

@@ -63,6 +63,10 @@ internal static class WorkerCommand
     /// <summary>The names of all settings.</summary>
     public static IEnumerable<string> Names => Options.Select(option => NameOf(option));
 
+    /// <summary>Each option with its variable and its meaning, for the documents.</summary>
+    public static IEnumerable<(string Option, string Variable, string Meaning)> Documented =>
+        Options.Select(option => ($"{option.Name} {option.HelpName}", SettingValues.VariableOf(NameOf(option)), option.Description!));
+
     /// <summary>Reads the arguments. Response files are off, so that a value may begin with <c>@</c>.</summary>
     public static ParseResult Parse(IReadOnlyList<string> arguments)
     {

@@ -219,7 +219,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
     private WorkerNotAllowedException NotAllowed(string right, Exception exception) =>
         new(
             $"Broker user {_connection.UserName} may not {right}, in virtual host {_connection.VirtualHost}. "
-                + $"Grant it the rights of a worker: see Broker users in the README. Answer of the broker: {Reason(exception)}",
+                + $"Grant it the rights of a worker: see Broker users in ops/README.md. Answer of the broker: {Reason(exception)}",
             exception
         );
 

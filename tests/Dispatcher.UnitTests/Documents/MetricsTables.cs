@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using Dispatcher.Base;
-using Dispatcher.Worker;
+using Dispatcher.Worker.Pools;
 
 namespace Dispatcher.UnitTests.Documents;
 

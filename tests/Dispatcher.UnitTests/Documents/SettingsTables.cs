@@ -2,16 +2,15 @@ using System.CommandLine;
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Reflection;
-using System.Text.RegularExpressions;
 using Dispatcher.Base;
 using Dispatcher.CommandLine;
-using Dispatcher.ReferenceWorker;
+using Dispatcher.ReferenceWorker.Settings;
 using Dispatcher.UnitTests.Architecture;
 
 namespace Dispatcher.UnitTests.Documents;
 
 /// <summary>The settings of server and workers as tables of <c>ops/README.md</c>: options of the programs, then options classes.</summary>
-internal static partial class SettingsTables
+internal static class SettingsTables
 {
     private const string ClassHead = "| setting | default | range | meaning |\n|---|---|---|---|";
 
@@ -71,12 +70,12 @@ internal static partial class SettingsTables
 
             | option | variable | meaning |
             |---|---|---|
-            {string.Join('\n', WorkerOption().Matches(WorkerSettings.Help).Select(WorkerRow))}
+            {string.Join('\n', WorkerCommand.Documented.Select(WorkerRow))}
 
             """;
 
-    private static string WorkerRow(Match option) =>
-        $"| `{option.Groups[1].Value}` | `{option.Groups[2].Value}` | {Cell(Spaces().Replace(option.Groups[3].Value, " "))} |";
+    private static string WorkerRow((string Option, string Variable, string Meaning) row) =>
+        $"| `{row.Option}` | `{row.Variable}` | {Cell(row.Meaning)} |";
 
     /// <summary>The public classes that the program of a worker or consumer sets in its code.</summary>
     private static IEnumerable<string> SetByCode() =>
@@ -153,11 +152,4 @@ internal static partial class SettingsTables
         };
 
     private static string Cell(string text) => text.Replace("|", "\\|", StringComparison.Ordinal).Trim();
-
-    /// <summary>Option with its value, variable, meaning; the meaning may go on in lines that are indented further.</summary>
-    [GeneratedRegex(@"^  (--\S+ \S+) +(DISPATCHER_\w+) +(.*(?:\n {10,}\S.*)*)", RegexOptions.Multiline)]
-    private static partial Regex WorkerOption();
-
-    [GeneratedRegex(@"\s+")]
-    private static partial Regex Spaces();
 }
