@@ -113,14 +113,20 @@ internal static class Interference
         }
     }
 
-    /// <summary>Locks a table for everybody else, as long as the answer is not disposed.</summary>
-    public static async Task<NpgsqlConnection> LockAsync(this Journey journey, string table)
+    /// <summary>Locks a table, for reads too, until the answer is disposed.</summary>
+    public static Task<NpgsqlConnection> LockAsync(this Journey journey, string table) =>
+        LockByAsync(journey, $"lock table {table} in access exclusive mode");
+
+    /// <summary>Locks the rows of all jobs until the answer is disposed. They can be read, and no move of them commits.</summary>
+    public static Task<NpgsqlConnection> LockJobsAsync(this Journey journey) => LockByAsync(journey, "select from jobs for update");
+
+    private static async Task<NpgsqlConnection> LockByAsync(Journey journey, string statement)
     {
         // Not pooled: the end of the connection is the end of its transaction.
         var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(journey.Postgres) { Pooling = false }.ConnectionString);
         await connection.OpenAsync(Now);
-#pragma warning disable CA2100 // A table's name, written in a test.
-        await using var take = new NpgsqlCommand($"begin; lock table {table} in access exclusive mode", connection);
+#pragma warning disable CA2100 // A statement written in this file.
+        await using var take = new NpgsqlCommand($"begin; {statement}", connection);
 #pragma warning restore CA2100
         await take.ExecuteNonQueryAsync(Now);
         return connection;

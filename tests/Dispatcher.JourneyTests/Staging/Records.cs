@@ -73,9 +73,14 @@ internal sealed class Records(NpgsqlDataSource database)
     public Task<long> StartsAsync(Guid jobId, int process) =>
         CountAsync("select count(*) from journey_starts where job_id = $1 and worker_process = $2", jobId, process);
 
-    /// <summary>How many statements wait for a lock in this database.</summary>
-    public Task<long> LockWaitsAsync() =>
-        CountAsync("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'");
+    /// <summary>How many statements in this database wait for a row that another transaction has locked.</summary>
+    public Task<long> RowLockWaitsAsync() =>
+        CountAsync(
+            """
+            select count(*) from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock' and wait_event in ('transactionid', 'tuple')
+            """
+        );
 
     public async Task<string> ActiveBundleAsync() => (await TextsAsync("select hash from active_bundle")).SingleOrDefault() ?? "";
 
