@@ -44,6 +44,9 @@ internal sealed record ServerSettings
     /// <summary>The least important level that is logged: <c>Verbose</c>, <c>Debug</c>, <c>Information</c>, <c>Warning</c>, <c>Error</c>.</summary>
     public string LogLevel { get; init; } = FromEnvironment("DISPATCHER_LOG_LEVEL") ?? "Information";
 
+    /// <summary>Where the log goes. Null: to standard error. A writer keeps the logs of several servers in one process apart.</summary>
+    public TextWriter? LogWriter { get; init; }
+
     /// <summary>In-memory transport and SQLite: one process, no servers.</summary>
     public bool IsEmbedded => RabbitMq is null;
 
