@@ -17,7 +17,7 @@ public sealed class MemoryJourneys
     public async Task Lists_of_jobs_with_large_payloads_need_little_memory()
     {
         await using var journey = await Journey.BeginAsync();
-        var dispatcher = await journey.DispatcherAsync();
+        var dispatcher = await journey.DispatcherProcessAsync();
         var held = AJob.On("job.test.held").With(new JsonObject { ["data"] = new string('x', 250_000) });
         await (await journey.ProducerAsync()).PublishAsync(held);
         await dispatcher.InStateAsync(held.JobId, "held");

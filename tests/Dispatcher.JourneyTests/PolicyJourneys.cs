@@ -10,11 +10,11 @@ public sealed class PolicyJourneys
     private const string Closed = "  - { id: closed, match: { topic: job.test.once }, decision: DENY, reason: closed meanwhile }\n";
 
     [Fact]
-    public async Task A_bundle_activated_between_intake_and_dispatch_decides_in_every_process()
+    public async Task Bundle_activated_between_intake_and_dispatch_decides_in_every_process()
     {
         const int Count = 60;
         await using var journey = await Journey.BeginAsync();
-        var (first, second) = await journey.TwoDispatchersAsync();
+        var (first, second) = await journey.TwoDispatcherProcessesAsync();
         await journey.CountingWorkerAsync(first);
         var billing = await journey.ProducerAsync();
         var jobs = Enumerable.Range(0, Count).Select(_ => AJob.On("job.test.once")).ToList();
@@ -64,7 +64,7 @@ public sealed class PolicyJourneys
     }
 
     [Fact]
-    public async Task Without_a_bundle_everything_is_denied_and_a_folder_that_breaks_later_changes_nothing()
+    public async Task Every_job_is_denied_without_a_bundle_and_a_folder_that_breaks_later_changes_no_decision()
     {
         await using var journey = await Journey.BeginAsync();
         journey.Policies.Replace("topics.yaml", "version: v1\ntopics: [\n");
@@ -118,10 +118,10 @@ public sealed class PolicyJourneys
     }
 
     [Fact]
-    public async Task A_server_that_starts_with_an_earlier_folder_does_not_roll_the_policy_back()
+    public async Task Server_that_starts_with_an_earlier_folder_does_not_roll_the_policy_back()
     {
         await using var journey = await Journey.BeginAsync();
-        var dispatcher = await journey.DispatcherAsync();
+        var dispatcher = await journey.DispatcherProcessAsync();
         var first = await journey.Records.ActiveBundleAsync();
         await journey.ChangePoliciesAsync(Closed);
         await Eventually.IsAsync(
@@ -143,7 +143,7 @@ public sealed class PolicyJourneys
     }
 
     [Fact]
-    public async Task A_queue_with_other_arguments_ends_the_start_with_a_clear_error()
+    public async Task Server_refuses_to_start_and_names_a_queue_with_other_arguments()
     {
         await using var journey = await Journey.BeginAsync();
         await using (var operatorConnection = await journey.ConnectAsync("dispatcher"))

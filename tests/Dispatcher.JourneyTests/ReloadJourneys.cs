@@ -23,7 +23,7 @@ public sealed class ReloadJourneys
     private static int JobsPerSecond => Journey.Number("DISPATCHER_TEST_RATE", 50);
 
     [Fact]
-    public async Task Edits_of_a_shared_folder_fail_no_job_and_each_decision_is_by_the_bundle_in_force()
+    public async Task Each_decision_is_by_the_bundle_in_force_while_a_shared_folder_is_edited()
     {
         await using var journey = await Journey.BeginAsync();
         var (first, second) = await journey.TwoDispatchersAsync();
@@ -73,11 +73,11 @@ public sealed class ReloadJourneys
     }
 
     [Fact]
-    public async Task A_pin_outlives_edits_and_restarts_and_ends_with_unpin()
+    public async Task Pin_outlives_edits_and_restarts_and_ends_with_unpin()
     {
         await using var journey = await Journey.BeginAsync();
         await using var listener = await journey.ConnectAsync("dispatcher");
-        var dispatcher = await journey.DispatcherAsync();
+        var dispatcher = await journey.DispatcherProcessAsync();
         var activated = await ListenAsync(listener);
         var first = await journey.Records.ActiveBundleAsync();
         await journey.ChangePoliciesAsync("  # second\n");
@@ -149,10 +149,10 @@ public sealed class ReloadJourneys
         }
     }
 
-    private static async Task<bool> FolderIsBrokenAsync(DispatcherProcess dispatcher) =>
+    private static async Task<bool> FolderIsBrokenAsync(DispatcherServer dispatcher) =>
         (await dispatcher.PoliciesAsync()).GetProperty("folder").GetProperty("errors").GetArrayLength() > 0;
 
-    private static async Task<int> RunningAsync(DispatcherProcess dispatcher) =>
+    private static async Task<int> RunningAsync(DispatcherServer dispatcher) =>
         (await dispatcher.PoliciesAsync())
             .GetProperty("processes")
             .EnumerateArray()

@@ -4,44 +4,22 @@ using System.Text.Json;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>One <c>dispatcher serve</c>, and its HTTP side as an admin sees it.</summary>
-internal sealed class DispatcherProcess : Child
+/// <summary>A server on RabbitMQ and PostgreSQL, and its HTTP side as an admin sees it.</summary>
+internal abstract class DispatcherServer(string address) : RunningProgram
 {
     public const string AdminKey = "journey-admin-key-0123456789";
 
-    private readonly HttpClient _admin;
+    private readonly HttpClient _admin = NewClient(address, AdminKey);
 
-    public DispatcherProcess(Journey journey, string address)
-        : base(
-            "dispatcher.dll",
-            new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = AdminKey, ["DISPATCHER_POSTGRES"] = journey.ServePostgres },
-            [
-                .. journey.IsMigrated ? (string[])["serve"] : ["serve", "--migrate"],
-                "--rabbitmq",
-                Servers.BrokerAs(Journey.ServerUser, journey.Name).AbsoluteUri,
-                "--policies",
-                journey.Policies.Folder,
-                "--audit",
-                journey.Audit,
-                "--urls",
-                address,
-            ]
-        )
-    {
-        Address = address;
-        _admin = Client(AdminKey);
-    }
+    public string Address => address;
 
-    public string Address { get; }
-
-    public HttpClient Client(string key) =>
-        new() { BaseAddress = new Uri(Address), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", key) } };
+    public HttpClient Client(string key) => NewClient(address, key);
 
     public Task ReadyAsync() =>
         Eventually.IsAsync(
             async () =>
                 HasEnded
-                    ? throw new InvalidOperationException($"The dispatcher has ended.\n{Log}")
+                    ? throw new InvalidOperationException($"{Name} has ended.\n{Log}")
                     : await ReadinessAsync() is (HttpStatusCode.OK, _),
             () => "the dispatcher is ready\n" + Log,
             TimeSpan.FromSeconds(60)
@@ -209,4 +187,7 @@ internal sealed class DispatcherProcess : Child
     }
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
+
+    private static HttpClient NewClient(string address, string key) =>
+        new() { BaseAddress = new Uri(address), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", key) } };
 }
