@@ -1,65 +1,60 @@
 using Dispatcher.StoreTests.Databases;
+using Dispatcher.StoreTests.Persistence;
 using Dispatcher.Storing;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
-[assembly: AssemblyFixture(typeof(PostgresTemplate))]
+[assembly: AssemblyFixture(typeof(PostgresDatabases))]
+
+// Most of a test's time is spent on the database server and its disk.
+[assembly: CollectionBehavior(MaxParallelThreads = 4)]
 
 namespace Dispatcher.StoreTests.Databases;
 
-/// <summary>Migrated once in a run; each test gets a copy, which is much faster than migrating again.</summary>
-public sealed class PostgresTemplate : IAsyncDisposable
+/// <summary>The databases of a run on the PostgreSQL that <c>ops/test.sh</c> starts.</summary>
+public sealed class PostgresDatabases : IAsyncDisposable
 {
     private const string Variable = "DISPATCHER_TEST_POSTGRES";
 
-    private readonly Lazy<Task<string>> _name;
+    /// <summary>Databases with the tables of the program.</summary>
+    internal DatabasePool Migrated { get; } = new(MigrateAsync);
 
-    public PostgresTemplate() => _name = new Lazy<Task<string>>(CreateAsync);
+    /// <summary>Databases with the tables of the library's tests.</summary>
+    internal DatabasePool Orders { get; } = new(PersistenceTest.CreateTablesAsync);
 
     private static string Server => Environment.GetEnvironmentVariable(Variable) ?? "";
 
-    internal Task<(string ConnectionString, Func<Task> Drop)> CopyAsync() => CreateAsync(async () => $" template {await _name.Value}");
+    internal static async Task<PostgresDatabases> OfRunAsync()
+    {
+        Assert.SkipWhen(Server.Length == 0, $"{Variable} is not set: run the tests with ops/test.sh, which starts the servers.");
+        return await TestContext.Current.GetFixture<PostgresDatabases>()
+            ?? throw new InvalidOperationException("The databases are an assembly fixture.");
+    }
 
     /// <summary>A database without tables.</summary>
-    internal static Task<(string ConnectionString, Func<Task> Drop)> EmptyAsync() => CreateAsync(() => Task.FromResult(""));
-
-    private static async Task<(string ConnectionString, Func<Task> Drop)> CreateAsync(Func<Task<string>> template)
+    internal static async Task<PooledDatabase> EmptyAsync()
     {
         Assert.SkipWhen(Server.Length == 0, $"{Variable} is not set: run the tests with ops/test.sh, which starts the servers.");
         var name = NewName();
-        await ExecuteAsync($"create database {name}{await template()}");
-        return (ConnectionString(name), () => ExecuteAsync($"drop database {name} with (force)"));
+        await ExecuteAsync($"create database {name}");
+        return new PooledDatabase(ConnectionString(name), () => DropAsync(name));
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (_name.IsValueCreated)
-        {
-            await ExecuteAsync($"drop database {await _name.Value} with (force)");
-        }
+        await Migrated.DisposeAsync();
+        await Orders.DisposeAsync();
     }
 
-    private static async Task<string> CreateAsync()
-    {
-        var name = NewName();
-        await ExecuteAsync($"create database {name}");
+    internal static string NewName() => $"store_test_{Guid.NewGuid():n}";
 
-        // Not pooled: a database with an open connection cannot be copied.
-        var registration = new ServiceCollection();
-        registration.AddPostgresStore($"{ConnectionString(name)};Pooling=false");
-        await using var services = registration.BuildServiceProvider();
-        await using var db = await services.GetRequiredService<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync();
-        await Migrator.MigrateAsync(db, CancellationToken.None);
-        return name;
-    }
-
-    private static string NewName() => $"store_test_{Guid.NewGuid():n}";
-
-    private static string ConnectionString(string database) =>
+    internal static string ConnectionString(string database) =>
         new NpgsqlConnectionStringBuilder(Server) { Database = database, IncludeErrorDetail = true }.ConnectionString;
 
+    internal static Task DropAsync(string name) => ExecuteAsync($"drop database {name} with (force)");
+
     /// <summary>Not pooled: tests that kill the server leave dead connections behind.</summary>
-    private static async Task ExecuteAsync(string sql)
+    internal static async Task ExecuteAsync(string sql)
     {
         await using var connection = new NpgsqlConnection($"{Server};Pooling=false");
         await connection.OpenAsync();
@@ -67,5 +62,14 @@ public sealed class PostgresTemplate : IAsyncDisposable
         await using var command = new NpgsqlCommand(sql, connection);
 #pragma warning restore CA2100
         await command.ExecuteNonQueryAsync();
+    }
+
+    private static async Task MigrateAsync(string connectionString)
+    {
+        var registration = new ServiceCollection();
+        registration.AddPostgresStore(connectionString);
+        await using var services = registration.BuildServiceProvider();
+        await using var db = await services.GetRequiredService<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync();
+        await Migrator.MigrateAsync(db, CancellationToken.None);
     }
 }
