@@ -1,8 +1,10 @@
 using System.Security.Claims;
 using System.Text;
 using System.Text.Json;
+using Dispatcher.Embedding;
 using Dispatcher.Hosting;
 using Dispatcher.Storing;
+using Dispatcher.UnitTests.Storing;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Hosting;
@@ -37,8 +39,7 @@ internal sealed class AServer : IAsyncDisposable
     public static async Task<AServer> MigratedAsync()
     {
         var server = new AServer();
-        await using var db = await server.DatabaseAsync();
-        await Migrator.MigrateAsync(db, TestContext.Current.CancellationToken);
+        await MigratedSqlite.CopyToAsync(EmbeddedFiles.Database(server.Data));
         return server;
     }
 
