@@ -1,5 +1,5 @@
 using Dispatcher.CommandLine;
-using Dispatcher.Embedding;
+using Dispatcher.Embedded;
 
 EmbeddedWorker.CloseProcess(args);
 return await RootCommandLine.InvokeAsync(args, Terminal.OfProcess);

@@ -18,7 +18,7 @@ public sealed class ForgedMessageJourneys
         var billing = await journey.ProducerAsync();
         var forged = new Dictionary<string, object?>
         {
-            ["MT-MessageType"] = "urn:message:Dispatcher.Messaging:RawMessage",
+            ["MT-MessageType"] = "urn:message:Dispatcher.Broker:RawMessage",
             ["Content-Type"] = "application/vnd.masstransit+json",
             ["MT-Activity-Id"] = new byte[] { 0, 255, 1 },
             ["dispatcher-permit"] = "eyJhbGciOiJub25lIn0.e30.",

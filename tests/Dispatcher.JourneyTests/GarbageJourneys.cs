@@ -127,7 +127,7 @@ public sealed class GarbageJourneys
                 Piece(
                     $$"""
                     {"message": {"job_id": "{{id}}", "topic": "{{Topic}}"},
-                    "messageType": ["urn:message:Dispatcher.Messaging:RawMessage"]}
+                    "messageType": ["urn:message:Dispatcher.Broker:RawMessage"]}
                     """
                 ) with
                 {

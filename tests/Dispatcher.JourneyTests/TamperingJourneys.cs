@@ -1,8 +1,8 @@
 using System.Net;
-using Dispatcher.Approvals;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
 using Dispatcher.JourneyTests.Staging;
-using Dispatcher.Storing;
+using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.JourneyTests;

@@ -1,12 +1,9 @@
+using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.DeadLetters;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
-using Dispatcher.Judging;
 using Dispatcher.Policies;
-using Dispatcher.Relaying;
-using Dispatcher.Storing;
-using Dispatcher.Timelines;
+using Dispatcher.Storage;
 
 namespace Dispatcher.StoreTests;
 
@@ -154,11 +151,11 @@ internal static class AnAcceptance
         };
         return new Acceptance
         {
-            Entry = TimelineDetails.Submitted(
+            Entry = IntakeEntries.Submitted(
                 WireNames.Of(job.State),
                 job,
                 source,
-                new Judged<Job>(job, decision, DateTimeOffset.UnixEpoch),
+                new AJudged<Job>(job, decision, DateTimeOffset.UnixEpoch),
                 answer
             ),
             Outbox = [AMessage.New()],
@@ -176,7 +173,7 @@ internal static class AnAcceptance
             Reason = job.Reason,
             PolicyHash = job.PolicyHash,
             JobHash = job.JobHash,
-            ApprovalId = job.State == JobState.Held ? Dispatcher.Approvals.Approval.NameOf(job.JobId, job.ApprovalRound) : null,
+            ApprovalId = job.State == JobState.Held ? Dispatcher.Jobs.Approval.NameOf(job.JobId, job.ApprovalRound) : null,
         };
 }
 
@@ -257,7 +254,7 @@ internal static class ARefusal
         var letter = ADeadLetter.Malformed();
         return new Refusal(
             letter,
-            TimelineDetails.Refused(
+            IntakeEntries.Refused(
                 letter,
                 new SubmissionSource
                 {

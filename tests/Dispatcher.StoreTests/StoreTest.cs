@@ -1,9 +1,6 @@
-using Dispatcher.Intake;
 using Dispatcher.Jobs;
-using Dispatcher.Relaying;
+using Dispatcher.Storage;
 using Dispatcher.StoreTests.Databases;
-using Dispatcher.Storing;
-using Dispatcher.Timelines;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests;

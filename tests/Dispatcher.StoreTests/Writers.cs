@@ -1,20 +1,18 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Text;
-using Dispatcher.Approvals;
+using Dispatcher.Base;
 using Dispatcher.Dispatching;
-using Dispatcher.Events;
-using Dispatcher.Health;
+using Dispatcher.Enforcement;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
-using Dispatcher.Judging;
-using Dispatcher.Keys;
+using Dispatcher.Outbox;
 using Dispatcher.Policies;
-using Dispatcher.Recovering;
-using Dispatcher.Relaying;
+using Dispatcher.Recovery;
+using Dispatcher.Storage;
+using Dispatcher.Storage.Rows;
 using Dispatcher.StoreTests.Databases;
-using Dispatcher.Storing;
-using Dispatcher.Workers;
+using Dispatcher.Web;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -50,7 +48,7 @@ internal sealed class Writers : IAsyncDisposable
         Workers = new WorkerRegister(contexts, _bundle, _wakes, Clock, new Told<WorkerRegister>(this));
         _gate = new PolicyGate(_bundle, new Owners(contexts, TimeProvider.System), Clock, metrics, TimeProvider.System);
         _permits = new Permits(contexts, TimeProvider.System);
-        Moves = new MoveWriter(store, Health, _relay, events, Window, _wakes, metrics, TimeProvider.System);
+        Moves = new MoveWriter(store, Health, _relay, events, [Window, _wakes, new MoveMetrics(metrics)], TimeProvider.System);
         Recovery = new JobRecovery(Moves, store, contexts, _bundle, Clock, TimeProvider.System, new Told<JobRecovery>(this));
         JobIntake = new JobIntake(Intake, _gate, _bundle, store, _relay, events, Clock, NullLogger<JobIntake>.Instance);
         _dispatch = new JobDispatch(

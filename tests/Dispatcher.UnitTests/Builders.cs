@@ -1,11 +1,11 @@
 using System.Text;
 using System.Text.Json;
+using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Policies;
-using Dispatcher.Recovering;
-using Dispatcher.Storing;
+using Dispatcher.Recovery;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.UnitTests;

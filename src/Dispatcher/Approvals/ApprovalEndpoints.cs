@@ -1,9 +1,9 @@
 using System.Security.Claims;
 using System.Text.Json.Serialization;
+using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.Hosting;
-using Dispatcher.Intake;
-using Dispatcher.Keys;
+using Dispatcher.Jobs;
+using Dispatcher.Web;
 
 namespace Dispatcher.Approvals;
 

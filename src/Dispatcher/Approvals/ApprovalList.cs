@@ -1,8 +1,11 @@
 using System.Globalization;
 using System.Text;
+using Dispatcher.Base;
 using Dispatcher.Contracts;
+using Dispatcher.Enforcement;
+using Dispatcher.Jobs;
 using Dispatcher.Policies;
-using Dispatcher.Storing;
+using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Approvals;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Security.Claims;
-using Dispatcher.Keys;
+using Dispatcher.Web;
 
 namespace Dispatcher.Approvals;
 

@@ -1,6 +1,6 @@
-using Dispatcher.Health;
-using Dispatcher.Hosting;
-using Dispatcher.Storing;
+using Dispatcher.Base;
+using Dispatcher.Jobs;
+using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Approvals;

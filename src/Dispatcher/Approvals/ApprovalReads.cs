@@ -1,9 +1,9 @@
 using System.Security.Claims;
-using Dispatcher.Hosting;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Judging;
 using Dispatcher.Policies;
-using Dispatcher.Storing;
+using Dispatcher.Storage;
+using Dispatcher.Web;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Approvals;

@@ -1,5 +1,7 @@
+using Dispatcher.Enforcement;
+using Dispatcher.Jobs;
 using Dispatcher.Persistence;
-using Dispatcher.Storing;
+using Dispatcher.Storage;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 

@@ -1,3 +1,5 @@
+using Dispatcher.Enforcement;
+using Dispatcher.Jobs;
 using MassTransit;
 
 namespace Dispatcher.Approvals;

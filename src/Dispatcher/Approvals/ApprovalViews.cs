@@ -1,7 +1,8 @@
+using Dispatcher.Base;
 using Dispatcher.Contracts;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
 using Dispatcher.Policies;
-using Dispatcher.Storing;
 
 namespace Dispatcher.Approvals;
 

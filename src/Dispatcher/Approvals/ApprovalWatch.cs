@@ -1,9 +1,9 @@
 using System.Text.Json;
+using Dispatcher.Base;
+using Dispatcher.Broker;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Messaging;
-using Dispatcher.Storing;
-using Dispatcher.Timelines;
+using Dispatcher.Storage;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 
@@ -40,7 +40,7 @@ internal sealed partial class ApprovalWatch(IDbContextFactory<DispatcherDb> data
             )
         )
         {
-            await store.RecordAsync([TimelineDetails.EventRefused(job, sender)], [], context.CancellationToken);
+            await store.RecordAsync([VoteEntries.EventRefused(job, sender)], [], context.CancellationToken);
         }
     }
 

@@ -1,9 +1,10 @@
+using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Judging;
+using Dispatcher.Outbox;
 using Dispatcher.Policies;
-using Dispatcher.Timelines;
 
 namespace Dispatcher.Approvals;
 
@@ -37,7 +38,7 @@ internal sealed class Redeciding(PolicyGate gate, MoveWriter moves, JobDispatch 
         var again = job with { State = JobState.Accepted, DueAt = job.NotAfter, Reason = why };
         var move = new Move(job, again)
         {
-            Entry = TimelineDetails.Invalidated(again, approval, why),
+            Entry = VoteEntries.Invalidated(again, approval, why),
             Outbox = [DispatchWake.Message([again.Pool!], time)],
         };
         if (await moves.AddAsync(move, cancellationToken) != MoveResult.Moved)

@@ -1,7 +1,7 @@
 using System.Text.Json;
-using Dispatcher.Health;
-using Dispatcher.Storing;
-using Dispatcher.Timelines;
+using Dispatcher.Base;
+using Dispatcher.Jobs;
+using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Approvals;
@@ -25,7 +25,7 @@ internal sealed class RefusedVotes(IStore store, IDbContextFactory<DispatcherDb>
         {
             if (!await IsRecordedAsync(held, cast, refusal, cancellationToken))
             {
-                await store.RecordAsync([TimelineDetails.VoteRefused(held.Job, held.Approval, cast, refusal)], [], cancellationToken);
+                await store.RecordAsync([VoteEntries.VoteRefused(held.Job, held.Approval, cast, refusal)], [], cancellationToken);
             }
         }
         finally

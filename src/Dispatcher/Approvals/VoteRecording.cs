@@ -1,8 +1,8 @@
+using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
-using Dispatcher.Storing;
-using Dispatcher.Timelines;
+using Dispatcher.Outbox;
+using Dispatcher.Storage;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 
@@ -51,7 +51,7 @@ internal sealed class VoteRecording(DispatcherDb db, IStore store, MoveWriter mo
     {
         if (vote.Verdict == Vote.Approve && !completes)
         {
-            return new Move(job, job) { Entry = TimelineDetails.Voted(TimelineKinds.Voted, job, approval, vote) };
+            return new Move(job, job) { Entry = VoteEntries.Voted(TimelineKinds.Voted, job, approval, vote) };
         }
 
         approval.DecidedAt = vote.At;
@@ -59,14 +59,14 @@ internal sealed class VoteRecording(DispatcherDb db, IStore store, MoveWriter mo
         {
             approval.EndReason = $"rejected by {vote.Person}: {vote.Reason}";
             var rejected = job with { State = JobState.Rejected, Reason = approval.EndReason };
-            return new Move(job, rejected) { Entry = TimelineDetails.Voted(TimelineKinds.Rejected, rejected, approval, vote) };
+            return new Move(job, rejected) { Entry = VoteEntries.Voted(TimelineKinds.Rejected, rejected, approval, vote) };
         }
 
         approval.UseBy = vote.At + Timestamps.Micros(approval.Requirement.UseWithin);
         var approved = job with { State = JobState.Approved, DueAt = Math.Min(approval.UseBy.Value, job.NotAfter ?? long.MaxValue) };
         return new Move(job, approved)
         {
-            Entry = TimelineDetails.Voted(TimelineKinds.Approved, approved, approval, vote),
+            Entry = VoteEntries.Voted(TimelineKinds.Approved, approved, approval, vote),
             Outbox = [DispatchWake.Message([approved.Pool!], time)],
         };
     }

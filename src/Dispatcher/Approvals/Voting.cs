@@ -1,6 +1,8 @@
 using Dispatcher.Contracts;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Storing;
+using Dispatcher.Outbox;
+using Dispatcher.Storage;
 using MassTransit.Mediator;
 using Microsoft.EntityFrameworkCore;
 
@@ -77,7 +79,7 @@ internal sealed class Voting(
             return null;
         }
 
-        moves.Tell([moved]);
+        moves.Publish([moved]);
         return new VoteAnswer(after.Approval, moved.After, null);
     }
 

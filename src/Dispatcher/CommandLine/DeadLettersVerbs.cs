@@ -1,7 +1,8 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json;
-using Dispatcher.Hosting;
+using Dispatcher.Base;
+using Dispatcher.Web;
 
 namespace Dispatcher.CommandLine;
 

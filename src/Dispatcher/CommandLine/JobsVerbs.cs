@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
-using Dispatcher.Hosting;
+using Dispatcher.Base;
+using Dispatcher.Web;
 
 namespace Dispatcher.CommandLine;
 

@@ -1,3 +1,5 @@
+using Dispatcher.Base;
+
 namespace Dispatcher.CommandLine;
 
 /// <summary>Bytes that a call brings along: from an argument, a file or standard input.</summary>

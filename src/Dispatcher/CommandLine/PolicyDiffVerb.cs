@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Dispatcher.Base;
 
 namespace Dispatcher.CommandLine;
 

@@ -1,8 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using Dispatcher.Api;
+using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.Explaining;
 using Dispatcher.Intake;
 using Dispatcher.Policies;
 using Microsoft.Extensions.Options;
@@ -29,7 +30,7 @@ internal static class PolicyExplainVerb
         };
         principal.Validators.Add(result =>
         {
-            if (result.Tokens is [var token] && !SubmissionReader.Principal().IsMatch(token.Value))
+            if (result.Tokens is [var token] && !PrincipalName.IsValid(token.Value))
             {
                 result.AddError($"--principal '{token.Value}' is not allowed: write 1 to 64 characters of a-z, 0-9, _ and -.");
             }

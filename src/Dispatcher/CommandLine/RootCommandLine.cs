@@ -1,9 +1,8 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
-using Dispatcher.Auditing;
-using Dispatcher.Demonstrating;
-using Dispatcher.Hosting;
+using Dispatcher.Base;
+using Dispatcher.CommandLine.Demo;
 
 namespace Dispatcher.CommandLine;
 

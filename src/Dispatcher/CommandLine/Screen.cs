@@ -2,12 +2,13 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Dispatcher.Base;
 using Dispatcher.Policies;
 using Spectre.Console;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary>Writes for people. Everything shown goes through <see cref="Clean"/>: names and messages come from strangers.</summary>
+/// <summary>Writes for people. Everything shown goes through <see cref="PrintableText"/>: names and messages come from strangers.</summary>
 internal sealed class Screen
 {
     private const int Unlimited = 10_000;
@@ -37,17 +38,17 @@ internal sealed class Screen
     /// <summary>The server's own bytes, as they came.</summary>
     public void Json(string document) => _terminal.Output.WriteLine(document);
 
-    public void Line(string text) => _terminal.Output.WriteLine(Clean(text, keepLines: true));
+    public void Line(string text) => _terminal.Output.WriteLine(PrintableText.Of(text, keepLines: true));
 
     /// <summary>A line to copy into a terminal: never wrapped, and in colour where there is any.</summary>
     public void Command(string text)
     {
         var hasColour = _console.Profile.Capabilities.ColorSystem != ColorSystem.NoColors;
-        _terminal.Output.WriteLine(hasColour ? $"  \e[1;36m{Clean(text)}\e[0m" : "  " + Clean(text));
+        _terminal.Output.WriteLine(hasColour ? $"  \e[1;36m{PrintableText.Of(text)}\e[0m" : "  " + PrintableText.Of(text));
     }
 
     /// <summary>A hint or progress, beside the answer.</summary>
-    public void Note(string text) => _terminal.Error.WriteLine(Clean(text));
+    public void Note(string text) => _terminal.Error.WriteLine(PrintableText.Of(text));
 
     public void Failure(string what, string fix)
     {
@@ -56,12 +57,12 @@ internal sealed class Screen
     }
 
     /// <summary>A line that is cut where the terminal ends.</summary>
-    public void ShortLine(string text) => _terminal.Output.WriteLine(Cut(Clean(text), _console.Profile.Width));
+    public void ShortLine(string text) => _terminal.Output.WriteLine(Cut(PrintableText.Of(text), _console.Profile.Width));
 
     /// <summary>A line for each row. Where the terminal is too narrow, the widest cells are cut, but never those of the first column, which are ids.</summary>
     public void Table(IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows)
     {
-        var cells = rows.Select(row => row.Select(cell => Clean(cell)).ToArray()).ToList();
+        var cells = rows.Select(row => row.Select(cell => PrintableText.Of(cell)).ToArray()).ToList();
         var widths = Widths(columns, cells, _console.Profile.Width);
         Row([.. columns.Select(column => column.ToUpperInvariant())], widths);
         foreach (var row in cells)
@@ -137,32 +138,6 @@ internal sealed class Screen
     }
 
     /// <summary>
-    /// Escapes control, direction and other invisible characters: a label must not move the cursor, recolour or reorder what its reader
-    /// sees, or look like another one.
-    /// </summary>
-    internal static string Clean(string text, bool keepLines = false)
-    {
-        if (!Excerpt.HasInvisible(text))
-        {
-            return text;
-        }
-
-        var clean = new StringBuilder(text.Length);
-        for (ReadOnlySpan<char> rest = text; rest.Length > 0; )
-        {
-            var isWhole = Rune.DecodeFromUtf16(rest, out var rune, out var length) == OperationStatus.Done;
-            var isSafe = isWhole && ((keepLines && rune.Value == '\n') || !Excerpt.IsInvisible(rune));
-            _ =
-                isSafe ? clean.Append(rest[..length])
-                : rune.IsBmp ? clean.Append(CultureInfo.InvariantCulture, $"\\u{(int)rest[0]:x4}")
-                : clean.Append(CultureInfo.InvariantCulture, $"\\U{rune.Value:x8}");
-            rest = rest[length..];
-        }
-
-        return clean.ToString();
-    }
-
-    /// <summary>
     /// The width of each column in characters, so that all fit beside each other: the widest columns are narrowed to one width. The last gap
     /// counts, because a line that fills the terminal is wrapped by some.
     /// </summary>
@@ -185,7 +160,7 @@ internal sealed class Screen
     private static string Cut(string text, int width) => text.Length <= width ? text : Excerpt.Of(text, Math.Max(width - 1, 1));
 
     private static Text Cell(string value, bool keepLines = false) =>
-        new(Clean(value, keepLines), ColourOf(value) is { } colour ? new Style(colour.Colour) : Style.Plain);
+        new(PrintableText.Of(value, keepLines), ColourOf(value) is { } colour ? new Style(colour.Colour) : Style.Plain);
 
     private static (Color Colour, int Code)? ColourOf(string value) =>
         value switch

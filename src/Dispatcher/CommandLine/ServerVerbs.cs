@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Dispatcher.Base;
 
 namespace Dispatcher.CommandLine;
 

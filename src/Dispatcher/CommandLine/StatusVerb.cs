@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dispatcher.Base;
 
 namespace Dispatcher.CommandLine;
 

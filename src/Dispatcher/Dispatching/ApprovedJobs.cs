@@ -1,7 +1,8 @@
+using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.Judging;
+using Dispatcher.Enforcement;
 using Dispatcher.Policies;
-using Dispatcher.Storing;
+using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Dispatching;

@@ -1,6 +1,8 @@
+using Dispatcher.Base;
+using Dispatcher.Broker;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Judging;
-using Dispatcher.Messaging;
+using Dispatcher.Outbox;
 using Dispatcher.Policies;
 using MassTransit;
 

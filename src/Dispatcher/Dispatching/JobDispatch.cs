@@ -1,15 +1,12 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
-using Dispatcher.Approvals;
-using Dispatcher.Attempts;
+using Dispatcher.Base;
 using Dispatcher.Contracts;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Judging;
+using Dispatcher.Outbox;
 using Dispatcher.Policies;
-using Dispatcher.Recovering;
-using Dispatcher.Relaying;
-using Dispatcher.Storing;
-using Dispatcher.Timelines;
+using Dispatcher.Storage;
 
 namespace Dispatcher.Dispatching;
 
@@ -93,7 +90,7 @@ internal sealed partial class JobDispatch(
         var job = judged.Subject;
         if (job.NotAfter <= clock.Now)
         {
-            return Recovery.Expired(job);
+            return JobEnds.Expired(job);
         }
 
         return judged.Decision.Verdict switch
@@ -107,7 +104,7 @@ internal sealed partial class JobDispatch(
     private static Move Denied(Judged<Job> judged)
     {
         var after = judged.Subject.With(judged.Decision) with { State = JobState.Denied };
-        return new Move(judged.Subject, after) { Entry = TimelineDetails.Judged(TimelineKinds.Denied, after, judged) };
+        return new Move(judged.Subject, after) { Entry = DispatchEntries.Judged(TimelineKinds.Denied, after, judged) };
     }
 
     /// <summary>Lets a job go that has an approval of just this job under just these rules; else holds it for one. The store consumes the approval with the move, or moves nothing.</summary>
@@ -125,7 +122,7 @@ internal sealed partial class JobDispatch(
         return use.Verdict switch
         {
             UseVerdict.Use => await AllowedAsync(judged, cancellationToken),
-            UseVerdict.Expired => Recovery.Ended(job, JobState.Expired, TimelineKinds.Expired, use.Why!),
+            UseVerdict.Expired => JobEnds.Ended(job, JobState.Expired, TimelineKinds.Expired, use.Why!),
             UseVerdict.Hold => Held(judged, use.Why),
         };
     }
@@ -135,7 +132,7 @@ internal sealed partial class JobDispatch(
         var (held, approval) = ApprovalRounds.Hold(judged.Subject, judged.Decision, clock.Now);
         return new Move(judged.Subject, held)
         {
-            Entry = TimelineDetails.Judged(TimelineKinds.Held, held, judged, why: why),
+            Entry = DispatchEntries.Judged(TimelineKinds.Held, held, judged, why: why),
             Opens = approval,
         };
     }
@@ -148,7 +145,7 @@ internal sealed partial class JobDispatch(
         var permit = new ClaimedPermit(Guid.CreateVersion7(time.GetUtcNow()), Convert.ToHexStringLower(SHA256.HashData(body)));
         return new Move(judged.Subject, after)
         {
-            Entry = TimelineDetails.Judged(TimelineKinds.Dispatched, after, judged, permit),
+            Entry = DispatchEntries.Judged(TimelineKinds.Dispatched, after, judged, permit),
             PermitId = permit.PermitId,
             Outbox = [await WorkAsync(after, body, permit, cancellationToken)],
         };

@@ -1,8 +1,9 @@
 using System.Linq.Expressions;
+using Dispatcher.Base;
 using Dispatcher.Contracts;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Judging;
-using Dispatcher.Storing;
+using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Dispatching;

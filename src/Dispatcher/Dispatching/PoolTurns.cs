@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using Dispatcher.Jobs;
-using Dispatcher.Storing;
+using Dispatcher.Storage;
 
 namespace Dispatcher.Dispatching;
 

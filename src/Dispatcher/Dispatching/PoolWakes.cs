@@ -1,6 +1,9 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
-using Dispatcher.Relaying;
+using Dispatcher.Base;
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Outbox;
 
 namespace Dispatcher.Dispatching;
 
@@ -8,7 +11,9 @@ namespace Dispatcher.Dispatching;
 /// Sends a dispatch message when something has happened in this process that may let a job go: an attempt was claimed or has ended, a worker came. Many are told as one.
 /// Such a message may be lost: the sweep looks at every line twice a second.
 /// </summary>
-internal sealed partial class PoolWakes(IOutboxTransport transport, TimeProvider time, ILogger<PoolWakes> logger) : BackgroundService
+internal sealed partial class PoolWakes(IOutboxTransport transport, TimeProvider time, ILogger<PoolWakes> logger)
+    : BackgroundService,
+        IMoveSubscriber
 {
     /// <summary>Long enough to gather what happens at once, short against a run.</summary>
     private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(5);
@@ -17,6 +22,14 @@ internal sealed partial class PoolWakes(IOutboxTransport transport, TimeProvider
     private readonly Channel<bool> _any = Channel.CreateBounded<bool>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
     );
+
+    /// <summary>A move that ends or claims an attempt frees a slot of its pool.</summary>
+    public void Committed(IReadOnlyList<Move> moves) =>
+        Wake(
+            moves
+                .Where(move => move.Before.State is JobState.Dispatched or JobState.Running && move.Before.State != move.After.State)
+                .Select(move => move.Before.Pool)
+        );
 
     public void Wake(params IEnumerable<string?> pools)
     {

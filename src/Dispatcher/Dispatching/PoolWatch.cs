@@ -1,7 +1,6 @@
-using Dispatcher.Health;
-using Dispatcher.Hosting;
-using Dispatcher.Judging;
-using Dispatcher.Storing;
+using Dispatcher.Base;
+using Dispatcher.Enforcement;
+using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Dispatching;
@@ -51,7 +50,7 @@ internal sealed partial class PoolWatch(
     {
         foreach (var (pool, view) in await LookAsync(cancellationToken))
         {
-            metrics.PoolSeen(pool, view);
+            metrics.PoolSeen(pool, view.Waiting, view.Capacity, view.Limit);
             if (view.Note is { } note && _holding.Add(pool))
             {
                 Log.Holds(logger, pool, view.Waiting, note);

@@ -1,11 +1,10 @@
 using System.Collections.Concurrent;
 using Dispatcher.Contracts;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Judging;
+using Dispatcher.Outbox;
 using Dispatcher.Policies;
-using Dispatcher.Recovering;
-using Dispatcher.Storing;
-using Dispatcher.Workers;
+using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 
@@ -21,7 +20,7 @@ internal sealed class PoolWindow(
     StoreClock clock,
     TimeProvider time,
     IOptions<DispatchOptions> options
-)
+) : IMoveSubscriber
 {
     private readonly ConcurrentDictionary<string, PoolBreaker> _breakers = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> _sizes = new(StringComparer.Ordinal);
@@ -121,8 +120,16 @@ internal sealed class PoolWindow(
         };
     }
 
-    /// <summary>Notes how an attempt of a job that ran has ended.</summary>
-    public void Ended(Move move)
+    /// <summary>Records how attempts ended, for the circuit breakers of their pools.</summary>
+    public void Committed(IReadOnlyList<Move> moves)
+    {
+        foreach (var move in moves.Where(move => move.Before.State == JobState.Running && move.Before.State != move.After.State))
+        {
+            Ended(move);
+        }
+    }
+
+    internal void Ended(Move move)
     {
         var (before, after) = (move.Before, move.After);
         var claimedAt = before.RunUntil - before.RunLimitUs ?? clock.Now;

@@ -1,8 +1,7 @@
 using System.Text.Json;
-using Dispatcher.Approvals;
+using Dispatcher.Intake;
 using Dispatcher.Jobs;
-using Dispatcher.Storing;
-using Dispatcher.Timelines;
+using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Dispatching;
@@ -33,7 +32,7 @@ internal sealed class Witnesses(IDbContextFactory<DispatcherDb> database)
     {
         try
         {
-            return intake is null ? null : TimelineDetails.Answer(intake)?.JobHash;
+            return intake is null ? null : IntakeEntries.Answer(intake)?.JobHash;
         }
         catch (JsonException)
         {

@@ -1,8 +1,8 @@
 using System.Buffers;
 using System.Text.Json;
+using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Storing;
 
 namespace Dispatcher.Dispatching;
 

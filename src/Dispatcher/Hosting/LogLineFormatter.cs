@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Net.Sockets;
-using Dispatcher.CommandLine;
-using Dispatcher.Storing;
+using Dispatcher.Base;
 using RabbitMQ.Client.Exceptions;
 using Serilog.Events;
 using Serilog.Formatting;
@@ -34,17 +33,19 @@ internal sealed class LogLineFormatter : ITextFormatter
     {
         using var line = new StringWriter(CultureInfo.InvariantCulture);
         Line.Format(logEvent, line);
-        output.WriteLine(Screen.Clean(line.ToString()));
+        output.WriteLine(PrintableText.Of(line.ToString()));
         if (logEvent.Exception is { } away && IsOutage(away))
         {
             // A server that is away is away for all of the code: its reason says more than a stack, a hundred times an outage.
-            output.WriteLine(Indent + Screen.Clean($"{away.GetType().Name}: {away.GetBaseException().Message}".ReplaceLineEndings(" ")));
+            output.WriteLine(
+                Indent + PrintableText.Of($"{away.GetType().Name}: {away.GetBaseException().Message}".ReplaceLineEndings(" "))
+            );
         }
         else if (logEvent.Exception is { } exception)
         {
             foreach (var part in exception.ToString().ReplaceLineEndings("\n").Split('\n'))
             {
-                output.WriteLine(Indent + Screen.Clean(part));
+                output.WriteLine(Indent + PrintableText.Of(part));
             }
         }
     }

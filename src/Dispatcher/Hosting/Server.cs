@@ -1,26 +1,20 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Dispatcher.Api;
 using Dispatcher.Approvals;
-using Dispatcher.Attempts;
-using Dispatcher.DeadLetters;
+using Dispatcher.Audit.Gates;
+using Dispatcher.Audit.Sealing;
+using Dispatcher.Base;
+using Dispatcher.Broker;
 using Dispatcher.Dispatching;
-using Dispatcher.Embedding;
-using Dispatcher.Events;
-using Dispatcher.Explaining;
-using Dispatcher.Gates;
-using Dispatcher.Health;
+using Dispatcher.Embedded;
+using Dispatcher.Enforcement;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
-using Dispatcher.Judging;
-using Dispatcher.Keys;
-using Dispatcher.Messaging;
-using Dispatcher.Processes;
-using Dispatcher.Recovering;
-using Dispatcher.Relaying;
-using Dispatcher.Sealing;
-using Dispatcher.Storing;
-using Dispatcher.Sweeping;
-using Dispatcher.Workers;
+using Dispatcher.Outbox;
+using Dispatcher.Recovery;
+using Dispatcher.Storage;
+using Dispatcher.Web;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Hosting;
@@ -35,7 +29,7 @@ namespace Dispatcher.Hosting;
 /// <para>(4) What needs people waits as an <see cref="Approval"/>: <see cref="Voting"/> takes votes, <see cref="ApprovalSaga"/> counts them, <see cref="ApprovalUse"/> tells at dispatch whether they still stand.</para>
 /// <para>(5) <see cref="JobDispatch"/> moves it to its pool with a permit; every move from here on goes through <see cref="MoveWriter"/>.</para>
 /// <para>(6) A worker (project Dispatcher.Worker) claims the attempt at <see cref="AttemptClaims"/>, acks and runs it.</para>
-/// <para>(7) (8) <see cref="OutcomeConsumer"/> and <see cref="JobRecovery"/> take the outcome; <see cref="RecoveryPolicy"/> decides what follows a fault, <see cref="Recovery"/> makes the move.</para>
+/// <para>(7) (8) <see cref="OutcomeConsumer"/> and <see cref="JobRecovery"/> take the outcome; <see cref="RecoveryPolicy"/> decides what follows a fault, <see cref="RecoveryMoves"/> makes the move.</para>
 /// <para>(9) <see cref="Sweep"/> and <see cref="OutboxSweeper"/> repair whatever was forgotten on the way.</para>
 /// <para>Behind all of it, <see cref="Sealer"/> numbers and links every line that was written.</para>
 /// </summary>
@@ -81,11 +75,12 @@ internal static class Server
         services.AddSingleton<DecidedJobs>();
         services.AddSingleton<PolicyGate>();
         services.AddSingleton<JobIntake>();
-        services.AddSingleton<FinalReplies>();
+        AddMoveSubscriber<FinalReplies>(services);
+        AddMoveSubscriber<MoveMetrics>(services);
         services.AddSingleton<JobEvents>();
         services.AddSingleton<Permits>();
         services.AddSingleton<PoolLines>();
-        services.AddSingleton<PoolWindow>();
+        AddMoveSubscriber<PoolWindow>(services);
         services.AddSingleton<PoolTurns>();
         services.AddSingleton<Witnesses>();
         services.AddSingleton<JobDispatch>();
@@ -103,6 +98,7 @@ internal static class Server
         services.AddMetricsExposition();
         services.AddSingleton<ProcessRegister>();
         services.AddSingleton(provider => AuditFolder.Open(provider.GetRequiredService<ServerSettings>()));
+        services.AddSingleton<SealTable>();
         services.AddSingleton<Checkpoints>();
         services.AddSingleton<GateQueries>();
     }
@@ -134,6 +130,7 @@ internal static class Server
         AddHosted<Sealer>(services);
         AddHosted<Relay>(services);
         AddHosted<PoolWakes>(services);
+        services.AddSingleton<IMoveSubscriber>(provider => provider.GetRequiredService<PoolWakes>());
         AddHosted<IntakeWriter>(services);
         AddHosted<MoveWriter>(services);
         AddHosted<Refusals>(services);
@@ -144,6 +141,13 @@ internal static class Server
         AddHosted<ApprovalQueue>(services);
         AddHosted<PoolWatch>(services);
         AddHosted<GateMetrics>(services);
+    }
+
+    private static void AddMoveSubscriber<T>(IServiceCollection services)
+        where T : class, IMoveSubscriber
+    {
+        services.AddSingleton<T>();
+        services.AddSingleton<IMoveSubscriber>(provider => provider.GetRequiredService<T>());
     }
 
     private static void AddHosted<T>(IServiceCollection services)

@@ -1,6 +1,6 @@
-using Dispatcher.CommandLine;
-using Dispatcher.Keys;
-using Dispatcher.Storing;
+using Dispatcher.Base;
+using Dispatcher.Storage;
+using Dispatcher.Web;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Hosting;

@@ -1,11 +1,11 @@
 using System.Text.Json;
+using Dispatcher.Base;
+using Dispatcher.Broker;
 using Dispatcher.Contracts;
-using Dispatcher.Events;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Judging;
-using Dispatcher.Messaging;
-using Dispatcher.Relaying;
-using Dispatcher.Storing;
+using Dispatcher.Outbox;
+using Dispatcher.Storage;
 using MassTransit;
 
 namespace Dispatcher.Intake;
@@ -119,7 +119,7 @@ internal sealed class IntakeConsumer(JobIntake intake, Refusals refusals, FinalR
     private async Task ConflictAsync(Job job, SubmissionSource source, CancellationToken cancellationToken)
     {
         var conflict = Conflicts.Of(job);
-        var told = events.OfRefusal(source, job.JobId, conflict.Errors[0].Message);
+        var told = events.OfRefusal(source.Principal, source.RoutingKey, job.JobId, conflict.Errors[0].Message);
         await store.RecordAsync([], told, cancellationToken);
         relay.Offer(told);
         Answer(source, conflict);

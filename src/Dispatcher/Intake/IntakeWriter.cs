@@ -1,10 +1,9 @@
+using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
+using Dispatcher.Outbox;
 using Dispatcher.Policies;
-using Dispatcher.Relaying;
-using Dispatcher.Storing;
-using Dispatcher.Timelines;
+using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Intake;
@@ -122,7 +121,7 @@ internal sealed class IntakeWriter(
         // Another principal may have been denied for now under the same id.
         var answers = entries
             .GroupBy(entry => (entry.JobId, entry.Actor))
-            .ToDictionary(group => group.Key, group => group.Select(TimelineDetails.Answer).LastOrDefault(answer => answer is not null));
+            .ToDictionary(group => group.Key, group => group.Select(IntakeEntries.Answer).LastOrDefault(answer => answer is not null));
         return known.ConvertAll(k => k with { Answer = answers.GetValueOrDefault((k.JobId, k.Principal)) });
     }
 

@@ -1,12 +1,10 @@
-using Dispatcher.Approvals;
+using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.Events;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Judging;
+using Dispatcher.Outbox;
 using Dispatcher.Policies;
-using Dispatcher.Relaying;
-using Dispatcher.Storing;
-using Dispatcher.Timelines;
+using Dispatcher.Storage;
 
 namespace Dispatcher.Intake;
 
@@ -91,8 +89,8 @@ internal sealed partial class JobIntake(
             Approval = approval,
             ForNow = decision.Reason == ReasonCodes.NoBundle,
             PayloadErrors = decision.PayloadErrors,
-            Entry = TimelineDetails.Submitted(expired ? TimelineKinds.Accepted : WireNames.Of(job.State), job, source, judged, answer),
-            End = expired ? TimelineDetails.Repaired(TimelineKinds.Expired, job, Expired) : null,
+            Entry = IntakeEntries.Submitted(expired ? TimelineKinds.Accepted : WireNames.Of(job.State), job, source, judged, answer),
+            End = expired ? JobEntries.Repaired(TimelineKinds.Expired, job, Expired) : null,
             Outbox = events.Of(job),
             Answer = answer,
         };

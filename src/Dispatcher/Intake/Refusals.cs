@@ -1,11 +1,9 @@
 using System.Security.Cryptography;
+using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.DeadLetters;
-using Dispatcher.Events;
 using Dispatcher.Jobs;
-using Dispatcher.Relaying;
-using Dispatcher.Storing;
-using Dispatcher.Timelines;
+using Dispatcher.Outbox;
+using Dispatcher.Storage;
 
 namespace Dispatcher.Intake;
 
@@ -47,9 +45,9 @@ internal sealed partial class Refusals(
     {
         var letter = Letter(body, source, errors, faultClass);
         string[] codes = [.. errors.Select(error => error.Code).Distinct().Take(MostCodes)];
-        var told = events.OfRefusal(source, null, $"{faultClass}: {string.Join(", ", codes)}");
+        var told = events.OfRefusal(source.Principal, source.RoutingKey, null, $"{faultClass}: {string.Join(", ", codes)}");
         var copy = DeadLetterMessage.Of(letter, Guid.CreateVersion7(Time.GetUtcNow()), Timestamps.At(clock.Now), codes);
-        await AddAsync(new Refusal(letter, TimelineDetails.Refused(letter, source), [copy, .. told]), cancellationToken);
+        await AddAsync(new Refusal(letter, IntakeEntries.Refused(letter, source), [copy, .. told]), cancellationToken);
         var reason = string.Join("; ", errors.Select(error => $"{error.Where}: {error.Message} {error.Fix}").Take(3));
         Log.Refused(logger, letter.DeadLetterId, letter.Principal, reason);
         return new Refused

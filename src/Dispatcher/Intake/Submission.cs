@@ -1,5 +1,5 @@
+using Dispatcher.Broker;
 using Dispatcher.Jobs;
-using Dispatcher.Messaging;
 
 namespace Dispatcher.Intake;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Dispatcher.Base;
 using Dispatcher.Policies.Loading;
 
 namespace Dispatcher.Intake;

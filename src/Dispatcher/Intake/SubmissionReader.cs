@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
-using System.Text.RegularExpressions;
+using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 using Microsoft.Extensions.Options;
@@ -82,7 +82,7 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
                 }
             );
         }
-        else if (!Principal().IsMatch(source.Principal))
+        else if (!PrincipalName.IsValid(source.Principal))
         {
             errors.Add(
                 new InputError
@@ -141,7 +141,4 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
             );
         }
     }
-
-    [GeneratedRegex(@"^[a-z0-9_-]{1,64}\z")]
-    internal static partial Regex Principal();
 }

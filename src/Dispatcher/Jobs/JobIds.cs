@@ -1,3 +1,5 @@
+using Dispatcher.Base;
+
 namespace Dispatcher.Jobs;
 
 /// <summary>

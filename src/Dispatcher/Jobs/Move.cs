@@ -1,8 +1,4 @@
-using Dispatcher.Approvals;
 using Dispatcher.Contracts;
-using Dispatcher.DeadLetters;
-using Dispatcher.Relaying;
-using Dispatcher.Timelines;
 
 namespace Dispatcher.Jobs;
 

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
-using Dispatcher.Embedding;
+using Dispatcher.Base;
 using Microsoft.Data.Sqlite;
 
 namespace Dispatcher.JourneyTests.Staging;

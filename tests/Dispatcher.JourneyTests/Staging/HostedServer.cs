@@ -1,5 +1,5 @@
+using Dispatcher.Base;
 using Dispatcher.CommandLine;
-using Dispatcher.Hosting;
 
 namespace Dispatcher.JourneyTests.Staging;
 

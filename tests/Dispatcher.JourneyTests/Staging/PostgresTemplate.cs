@@ -1,5 +1,5 @@
 using Dispatcher.JourneyTests.Staging;
-using Dispatcher.Storing;
+using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 

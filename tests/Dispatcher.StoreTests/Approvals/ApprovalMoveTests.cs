@@ -1,5 +1,6 @@
 using Dispatcher.Approvals;
 using Dispatcher.Contracts;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
 using Dispatcher.Policies;
 using Microsoft.EntityFrameworkCore;
@@ -176,9 +177,7 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
             },
             new Vote("ana", "ana", Vote.Approve, "fine", [], job.JobHash, approval.PolicyHash, approval.ViewHash, 1)
         );
-        await MovedAsync(
-            new Move(job, approved) { Entry = Dispatcher.Timelines.TimelineDetails.Voted("approved", approved, approval, vote) }
-        );
+        await MovedAsync(new Move(job, approved) { Entry = VoteEntries.Voted("approved", approved, approval, vote) });
         await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
         await db
             .Approvals.Where(row => row.JobId == job.JobId)

@@ -1,4 +1,4 @@
-using Dispatcher.Storing;
+using Dispatcher.Storage;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;

@@ -1,7 +1,7 @@
+using Dispatcher.Api;
 using Dispatcher.Contracts;
-using Dispatcher.Explaining;
 using Dispatcher.Jobs;
-using Dispatcher.Recovering;
+using Dispatcher.Recovery;
 
 namespace Dispatcher.StoreTests.Dispatching;
 
@@ -37,7 +37,7 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
             $"{Allow}, {Again}"
         );
         await writers.DispatchAsync(stored, Stop);
-        await MovedAsync(Recovery.Unclaimed(await JobAsync(stored.JobId), await writers.AroundAsync(Stop)));
+        await MovedAsync(RecoveryMoves.Unclaimed(await JobAsync(stored.JobId), await writers.AroundAsync(Stop)));
 
         var unclaimed = await JobAsync(stored.JobId);
         Assert.Equal(
@@ -55,7 +55,7 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
         };
         await MovedAsync(new Move(dispatched, running));
         await MovedAsync(
-            Recovery.Of(await JobAsync(stored.JobId), AnOutcome(running, OutcomeKind.Returned), await writers.AroundAsync(Stop))
+            RecoveryMoves.Of(await JobAsync(stored.JobId), AnOutcome(running, OutcomeKind.Returned), await writers.AroundAsync(Stop))
         );
 
         var returned = await JobAsync(stored.JobId);
@@ -75,7 +75,7 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
             )
         );
         await MovedAsync(
-            Recovery.Of(await JobAsync(stored.JobId), AnOutcome(running, OutcomeKind.Faulted), await writers.AroundAsync(Stop))
+            RecoveryMoves.Of(await JobAsync(stored.JobId), AnOutcome(running, OutcomeKind.Faulted), await writers.AroundAsync(Stop))
         );
 
         var failed = await JobAsync(stored.JobId);

@@ -1,8 +1,8 @@
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
-using Dispatcher.Recovering;
-using Dispatcher.Workers;
+using Dispatcher.Recovery;
+using Dispatcher.Storage.Rows;
 
 namespace Dispatcher.StoreTests.Dispatching;
 
@@ -221,7 +221,7 @@ public abstract class LineTests(StoreKind kind) : StoreTest(kind)
 
         for (var i = 0; i < 50; i++)
         {
-            writers.Window.Ended(Recovery.Of(running, outcome, around));
+            writers.Window.Ended(RecoveryMoves.Of(running, outcome, around));
         }
 
         Assert.Equal(limits, writers.Window.LimitOf("shell") is not null);

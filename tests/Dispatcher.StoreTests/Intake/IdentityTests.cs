@@ -1,3 +1,4 @@
+using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;

@@ -1,5 +1,6 @@
 using Dispatcher.Approvals;
 using Dispatcher.Contracts;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
 using Dispatcher.Policies;
 

@@ -1,8 +1,8 @@
 using System.Security.Claims;
 using System.Text.Json;
-using Dispatcher.Keys;
 using Dispatcher.UnitTests.Hosting;
 using Dispatcher.UnitTests.Policies;
+using Dispatcher.Web;
 
 namespace Dispatcher.UnitTests.Approvals;
 

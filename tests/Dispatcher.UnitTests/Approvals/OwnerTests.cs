@@ -1,6 +1,7 @@
+using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.Judging;
-using Dispatcher.Keys;
+using Dispatcher.Enforcement;
+using Dispatcher.Web;
 
 namespace Dispatcher.UnitTests.Approvals;
 

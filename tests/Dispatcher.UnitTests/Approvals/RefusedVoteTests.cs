@@ -1,5 +1,5 @@
 using Dispatcher.Contracts;
-using Dispatcher.Timelines;
+using Dispatcher.Jobs;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Approvals;

@@ -1,6 +1,6 @@
 using Dispatcher.Approvals;
 using Dispatcher.Contracts;
-using Dispatcher.Timelines;
+using Dispatcher.Jobs;
 using Dispatcher.UnitTests.Hosting;
 using Dispatcher.UnitTests.Policies;
 using MassTransit.Mediator;

@@ -177,11 +177,13 @@ public sealed partial class ArchitectureTests
     [Fact]
     public void Only_the_gate_makes_judged_jobs() =>
         Holds(
-            "Only PolicyGate.cs has \"new Judged<\"",
-            "whatever dispatches takes a Judged<Job>: if anybody could make one, a job could go around the policy",
+            "Only PolicyGate.cs derives from Judged",
+            "intake and dispatch take a Judged<Job>: a second way to make one would be a way around the policy",
             Repository
                 .SourceFiles("src")
-                .Where(file => JudgedMade().IsMatch(file.Text) && !file.Path.EndsWith("/Judging/PolicyGate.cs", StringComparison.Ordinal))
+                .Where(file =>
+                    JudgedMade().IsMatch(file.Text) && !file.Path.EndsWith("/Enforcement/PolicyGate.cs", StringComparison.Ordinal)
+                )
                 .Select(file => file.Path)
         );
 
@@ -198,7 +200,7 @@ public sealed partial class ArchitectureTests
             "JobIntake.AcceptAsync and JobDispatch.DispatchAsync take Judged<Job>",
             "else a job could be stored or dispatched that the policy was never asked about",
             takers
-                .Where(method => method.GetParameters()[0].ParameterType != typeof(Dispatcher.Judging.Judged<Dispatcher.Jobs.Job>))
+                .Where(method => method.GetParameters()[0].ParameterType != typeof(Dispatcher.Enforcement.Judged<Dispatcher.Jobs.Job>))
                 .Select(method => method.ToString()!)
         );
     }
@@ -252,7 +254,7 @@ public sealed partial class ArchitectureTests
         Assert.True(list.Count == 0, $"Rule: {rule}. Why: {why}. Broken by: {string.Join("; ", list)}");
     }
 
-    [GeneratedRegex(@"new\s+Judged<")]
+    [GeneratedRegex(@":\s*Judged<")]
     private static partial Regex JudgedMade();
 
     [GeneratedRegex(@"\bConsole\.(Out|Error|Write|In\b|Read)")]

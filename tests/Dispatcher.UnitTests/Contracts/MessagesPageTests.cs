@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
+using Dispatcher.Broker;
 using Dispatcher.Contracts;
-using Dispatcher.Topology;
 
 namespace Dispatcher.UnitTests.Contracts;
 

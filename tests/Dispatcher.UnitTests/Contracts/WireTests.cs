@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
+using Dispatcher.Outbox;
 
 namespace Dispatcher.UnitTests.Contracts;
 

@@ -1,4 +1,3 @@
-using Dispatcher.Attempts;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Jobs;

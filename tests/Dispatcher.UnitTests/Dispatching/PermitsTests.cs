@@ -3,7 +3,8 @@ using System.Security.Cryptography;
 using System.Text;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
-using Dispatcher.UnitTests.Storing;
+using Dispatcher.Storage.Rows;
+using Dispatcher.UnitTests.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Dispatching;

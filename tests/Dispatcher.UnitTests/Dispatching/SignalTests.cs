@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Dispatcher.Dispatching;
+using Dispatcher.Outbox;
 
 namespace Dispatcher.UnitTests.Dispatching;
 

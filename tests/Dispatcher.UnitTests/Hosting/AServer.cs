@@ -1,10 +1,11 @@
 using System.Security.Claims;
 using System.Text;
 using System.Text.Json;
-using Dispatcher.Embedding;
+using Dispatcher.Base;
 using Dispatcher.Hosting;
-using Dispatcher.Storing;
-using Dispatcher.UnitTests.Storing;
+using Dispatcher.Storage;
+using Dispatcher.UnitTests.Storage;
+using Dispatcher.Web;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Hosting;

@@ -1,7 +1,8 @@
 using System.Reflection;
+using Dispatcher.Base;
+using Dispatcher.Broker;
 using Dispatcher.Contracts;
 using Dispatcher.Hosting;
-using Dispatcher.Topology;
 using Dispatcher.UnitTests.Architecture;
 using Microsoft.AspNetCore.Authorization;
 
@@ -30,7 +31,7 @@ public sealed class ApprovedNamesTests
     [Fact]
     public void The_names_and_arguments_on_the_broker_are_as_approved() =>
         Approved.Matches(
-            "Topology/Broker",
+            "Broker/Broker",
             [
                 .. Constants(typeof(Exchanges)).Select(name => $"exchange {name.Value}"),
                 $"exchange {QueueNames.Retry}",
@@ -79,7 +80,7 @@ public sealed class ApprovedNamesTests
     /// <summary>The section is what the sources bind; an options class that nobody binds has none.</summary>
     [Fact]
     public void The_keys_and_defaults_of_the_options_are_as_approved() =>
-        Approved.Matches("Hosting/Options", OptionsClasses.All().OrderBy(type => type.FullName, StringComparer.Ordinal).SelectMany(Keys));
+        Approved.Matches("Hosting/Options", OptionsClasses.All().OrderBy(type => type.Name, StringComparer.Ordinal).SelectMany(Keys));
 
     private static IEnumerable<string> Keys(Type type)
     {

@@ -1,8 +1,9 @@
 using System.Text.Json;
+using Dispatcher.Api;
+using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Hosting;
-using Dispatcher.Jobs;
-using Dispatcher.Keys;
+using Dispatcher.Web;
 using Microsoft.AspNetCore.Http.Json;
 using Microsoft.Extensions.Options;
 

@@ -1,6 +1,6 @@
 using System.Text;
+using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.Intake;
 
 namespace Dispatcher.UnitTests.Intake;
 

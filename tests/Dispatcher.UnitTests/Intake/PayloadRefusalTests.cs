@@ -1,9 +1,9 @@
+using Dispatcher.Enforcement;
 using Dispatcher.Intake;
-using Dispatcher.Judging;
-using Dispatcher.Keys;
-using Dispatcher.Storing;
+using Dispatcher.Storage;
 using Dispatcher.UnitTests.Hosting;
 using Dispatcher.UnitTests.Policies.Schemas;
+using Dispatcher.Web;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Intake;

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;

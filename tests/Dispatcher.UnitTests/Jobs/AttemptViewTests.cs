@@ -1,7 +1,8 @@
+using Dispatcher.Api;
+using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Storing;
-using Dispatcher.Timelines;
+using Dispatcher.Recovery;
 
 namespace Dispatcher.UnitTests.Jobs;
 
@@ -65,7 +66,7 @@ public sealed class AttemptViewTests
     public void An_attempt_that_only_a_late_outcome_names_is_none()
     {
         var job = AJob.ToTest().Running();
-        var late = TimelineDetails.Late(AnOutcome.Succeeded(job) with { Attempt = 99 }, "stranger", JobState.Succeeded);
+        var late = OutcomeEntries.Late(AnOutcome.Succeeded(job) with { Attempt = 99 }, "stranger", JobState.Succeeded);
 
         Assert.Equal([1], AttemptView.Of([Line("dispatched", 1, 1), late]).Select(attempt => attempt.Attempt));
     }

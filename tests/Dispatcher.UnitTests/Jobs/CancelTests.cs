@@ -1,6 +1,6 @@
 using Dispatcher.Contracts;
-using Dispatcher.Keys;
 using Dispatcher.UnitTests.Hosting;
+using Dispatcher.Web;
 
 namespace Dispatcher.UnitTests.Jobs;
 

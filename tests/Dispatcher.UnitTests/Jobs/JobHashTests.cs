@@ -1,6 +1,6 @@
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Storing;
+using Dispatcher.Storage;
 
 namespace Dispatcher.UnitTests.Jobs;
 

@@ -1,9 +1,9 @@
 using System.Text;
 using System.Text.Json;
+using Dispatcher.Base;
 using Dispatcher.Jobs;
-using Dispatcher.Keys;
-using Dispatcher.Timelines;
 using Dispatcher.UnitTests.Hosting;
+using Dispatcher.Web;
 
 namespace Dispatcher.UnitTests.Jobs;
 

@@ -1,6 +1,6 @@
+using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Storing;
 
 namespace Dispatcher.UnitTests.Jobs;
 

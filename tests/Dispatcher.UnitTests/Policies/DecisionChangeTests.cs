@@ -61,10 +61,7 @@ public sealed class DecisionChangeTests
     [Fact]
     public void A_change_may_widen_and_narrow_at_once()
     {
-        var change = Between(
-            Limited,
-            "ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 50, allowed_hosts: [a.example, c.example] }"
-        );
+        var change = Between(Limited, "ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 50, allowed_hosts: [a.example, c.example] }");
 
         Assert.Equal(["allowed_hosts also c.example"], change.Widened);
         Assert.Equal(["allowed_hosts no longer b.example", "timeout_ms 100 to 50"], change.Narrowed);

@@ -163,10 +163,7 @@ public class HashTests
         const string Tight =
             "id: tight, match: {topic: test.run}, decision: REQUIRE_APPROVAL, approval: {covers: attempt, on_policy_change: invalidate}";
         var before = ABundle.WithRules(Tight, "id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL, approval: {}");
-        var after = ABundle.WithRules(
-            Tight,
-            $"id: a, match: {{topic: test.run}}, decision: REQUIRE_APPROVAL, approval: {{{approval}}}"
-        );
+        var after = ABundle.WithRules(Tight, $"id: a, match: {{topic: test.run}}, decision: REQUIRE_APPROVAL, approval: {{{approval}}}");
 
         Assert.Equal(JsonSerializer.Serialize(before.Decide(Job).Approval), JsonSerializer.Serialize(after.Decide(Job).Approval));
         Assert.NotEqual(Basis(before), Basis(after));

@@ -15,10 +15,7 @@ public class LabelSourceTests
     [Fact]
     public void A_required_label_that_is_missing_is_a_denial()
     {
-        var decision = ABundle
-            .WithRules(AllowAll)
-            .AndTopic("labels: {env: {values: [dev, prod], required: true}}")
-            .Decide(AJob.ToTest());
+        var decision = ABundle.WithRules(AllowAll).AndTopic("labels: {env: {values: [dev, prod], required: true}}").Decide(AJob.ToTest());
 
         Assert.Equal(Verdict.Deny, decision.Verdict);
         Assert.Equal(ReasonCodes.LabelMissing, decision.Reason);

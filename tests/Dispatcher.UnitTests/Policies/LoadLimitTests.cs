@@ -149,10 +149,7 @@ public class LoadLimitTests
             schemas.TryAdd(name, new { });
         }
 
-        var errors = ASchema
-            .Bundle(JsonSerializer.Serialize(new Dictionary<string, object> { ["$defs"] = schemas }))
-            .Load()
-            .Errors;
+        var errors = ASchema.Bundle(JsonSerializer.Serialize(new Dictionary<string, object> { ["$defs"] = schemas })).Load().Errors;
 
         Assert.Equal(circles?.Split(' ').Length ?? 0, errors.Count);
         Assert.All(errors, error => Assert.Contains("refers to itself", error.Message, StringComparison.Ordinal));

@@ -115,8 +115,7 @@ internal sealed class SchemaWalk(JsonElement root)
     private bool IsOfKind(JsonElement schema, JsonNode? value)
     {
         var resolved = schema.TryGetProperty("$ref", out var reference) ? Resolve(reference) : schema;
-        return !resolved.TryGetProperty("type", out var type)
-            || type.GetString() == value?.GetValueKind().ToString().ToLowerInvariant();
+        return !resolved.TryGetProperty("type", out var type) || type.GetString() == value?.GetValueKind().ToString().ToLowerInvariant();
     }
 
     private JsonElement Resolve(JsonElement reference) =>

@@ -8,8 +8,7 @@ internal static class PolicyShrink
     public static IEnumerable<Scenario> Of(Scenario scenario)
     {
         // One job alone first: what follows is tried far more often.
-        var jobs =
-            scenario.Jobs.Count > 1 ? scenario.Jobs.Select(job => (IReadOnlyList<JobModel>)[job]) : Each(scenario.Jobs, Of);
+        var jobs = scenario.Jobs.Count > 1 ? scenario.Jobs.Select(job => (IReadOnlyList<JobModel>)[job]) : Each(scenario.Jobs, Of);
         return jobs.Select(fewer => scenario with { Jobs = fewer })
             .Concat(Of(scenario.Bundle).Select(bundle => scenario with { Bundle = bundle }))
             .Concat(Of(scenario.Extra).Select(extra => scenario with { Extra = extra }));

@@ -1,0 +1,124 @@
+using System.Security.Claims;
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Storage;
+using Dispatcher.Web;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Api;
+
+/// <summary>What a list reads of a job: neither payload nor result.</summary>
+internal sealed record ListedJob(
+    Guid JobId,
+    string Topic,
+    string Principal,
+    JobState State,
+    int Attempt,
+    Verdict Verdict,
+    string? FaultClass,
+    long CreatedAt,
+    long UpdatedAt
+);
+
+/// <summary>Which jobs to list.</summary>
+internal sealed record JobQuery(JobState? State, string? Topic, string? Principal, Paging Page);
+
+/// <summary>What callers may read of jobs: a producer its own, others as their role says.</summary>
+internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
+{
+    /// <summary>Newest first.</summary>
+    public async Task<Page<JobSummary>> ListAsync(JobQuery query, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var jobs = db.Jobs.AsNoTracking();
+        jobs = query.State is { } state ? jobs.Where(job => job.State == state) : jobs;
+        jobs = query.Topic is { } topic ? jobs.Where(job => job.Topic == topic) : jobs;
+        jobs = query.Principal is { } principal ? jobs.Where(job => job.Principal == principal) : jobs;
+        if (query.Page.After is var (at, id))
+        {
+            jobs = jobs.Where(job => job.CreatedAt < at || (job.CreatedAt == at && job.JobId.CompareTo(id) < 0));
+        }
+
+        var rows = await jobs.OrderByDescending(job => job.CreatedAt)
+            .ThenByDescending(job => job.JobId)
+            .Take(query.Page.Limit)
+            .Select(job => new ListedJob(
+                job.JobId,
+                job.Topic,
+                job.Principal,
+                job.State,
+                job.Attempt,
+                job.Verdict,
+                job.FaultClass,
+                job.CreatedAt,
+                job.UpdatedAt
+            ))
+            .ToListAsync(cancellationToken);
+        return query.Page.Of(rows, JobSummary.Of, job => new Cursor(job.CreatedAt, job.JobId));
+    }
+
+    /// <summary>
+    /// Null when there is none, or the caller may not see it. When another principal has a job under this id, the caller finds its own by
+    /// the id that it chose.
+    /// </summary>
+    public async Task<Job?> FindAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
+    {
+        var own = JobIds.Own(caller.Subject(), jobId);
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var jobs = await db.Jobs.AsNoTracking().Where(row => row.JobId == jobId || row.JobId == own).ToListAsync(cancellationToken);
+        return jobs.OrderBy(job => job.JobId == own).FirstOrDefault(job => MaySee(caller, job.Principal));
+    }
+
+    /// <summary>The timeline of a job, of a submission that was denied, or, by the id of its dead letter, of one that could not be read. Null when there is none, or the caller may not see it.</summary>
+    public async Task<IReadOnlyList<TimelineEntry>?> TimelineAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
+    {
+        var own = JobIds.Own(caller.Subject(), jobId);
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var known = await db
+            .Jobs.Where(job => job.JobId == jobId || job.JobId == own)
+            .Select(job => new { job.JobId, job.Principal })
+            .Concat(
+                db.Denials.Where(denial => denial.JobId == jobId || denial.JobId == own)
+                    .Select(denial => new { denial.JobId, denial.Principal })
+            )
+            .Concat(
+                db.DeadLetters.Where(letter => letter.DeadLetterId == jobId && letter.JobId == null)
+                    .Select(letter => new { JobId = letter.DeadLetterId, letter.Principal })
+            )
+            .ToListAsync(cancellationToken);
+        if (known.OrderBy(one => one.JobId == own).FirstOrDefault(one => MaySee(caller, one.Principal)) is not { } seen)
+        {
+            return null;
+        }
+
+        var entries = await db
+            .Timeline.AsNoTracking()
+            .Where(entry => entry.JobId == seen.JobId)
+            .OrderBy(entry => entry.EntryId)
+            .ToListAsync(cancellationToken);
+        return caller.MaySeeAll() ? entries : [.. entries.Where(entry => !IsOfAnother(entry, seen.Principal))];
+    }
+
+    /// <summary>
+    /// What was refused, or denied for want of a bundle, takes no id: another principal's submission may have left its line under this one.
+    /// </summary>
+    private static bool IsOfAnother(TimelineEntry entry, string principal) =>
+        entry.Kind is TimelineKinds.Denied or TimelineKinds.Refused && entry.Actor != principal && entry.Actor != TimelineEntry.SystemActor;
+
+    /// <summary>What to say of a job that is not shown.</summary>
+    public async Task<string> WhyNotAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var own = JobIds.Own(caller.Subject(), jobId);
+        var denials = await db
+            .Denials.AsNoTracking()
+            .Where(row => row.JobId == jobId || row.JobId == own)
+            .Select(row => row.Principal)
+            .ToListAsync(cancellationToken);
+        return denials.Exists(principal => MaySee(caller, principal))
+            ? $"Submission {jobId} was denied at intake, so that there is no job; /api/jobs/{jobId}/timeline tells why."
+            : $"There is no job {jobId} that this key may see.";
+    }
+
+    private static bool MaySee(ClaimsPrincipal caller, string principal) => caller.MaySeeAll() || caller.Subject() == principal;
+}

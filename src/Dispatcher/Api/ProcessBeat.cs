@@ -1,0 +1,87 @@
+using Dispatcher.Base;
+using Dispatcher.Enforcement;
+using Dispatcher.Storage;
+using Dispatcher.Storage.Rows;
+
+namespace Dispatcher.Api;
+
+/// <summary>
+/// Says every few seconds that this process is there and which bundle it runs. That is a real write, committed like every other, and so shows whether
+/// the store takes writes.
+/// </summary>
+internal sealed partial class ProcessBeat(
+    ProcessRegister register,
+    StoreHealth health,
+    CurrentBundle current,
+    PolicyFolder folder,
+    TimeProvider time,
+    ILogger<ProcessBeat> logger
+) : Loop(TimeSpan.FromSeconds(2), time, logger)
+{
+    private readonly Guid _instance = Guid.CreateVersion7(time.GetUtcNow());
+
+    protected override TimeSpan LongestRound => TimeSpan.FromSeconds(2);
+
+    public override async Task OnceAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await NoteAsync(cancellationToken);
+            health.Proved(this);
+        }
+        catch (Exception fault) when (fault.IsStoreAway() || fault is OperationCanceledException)
+        {
+            health.Fails(this, fault);
+            throw;
+        }
+    }
+
+    private Task NoteAsync(CancellationToken cancellationToken)
+    {
+        var looked = folder.LastLook;
+        return register.NoteAsync(
+            new RunningProcess
+            {
+                InstanceId = _instance,
+                Host = Environment.MachineName,
+                Pid = Environment.ProcessId,
+                Version = StatusEndpoints.Version,
+                PolicyHash = current.InForce.Hash,
+                FolderHash = looked.Hash,
+                FolderErrors = looked.Errors.Count,
+            },
+            cancellationToken
+        );
+    }
+
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await OnceAsync(cancellationToken);
+        await base.StartAsync(cancellationToken);
+    }
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        try
+        {
+            await register.RemoveAsync(_instance, cancellationToken);
+        }
+#pragma warning disable CA1031 // Whatever it is, the row grows old by itself, and the stop must go on.
+        catch (Exception reason)
+#pragma warning restore CA1031
+        {
+            Log.Left(logger, reason);
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(
+            EventIds.ProcessRowLeft,
+            LogLevel.Information,
+            "This process could not be taken off the list of processes; it is shown there as stale for a day"
+        )]
+        public static partial void Left(ILogger logger, Exception reason);
+    }
+}

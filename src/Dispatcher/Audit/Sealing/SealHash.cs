@@ -1,0 +1,72 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using Dispatcher.Jobs;
+
+namespace Dispatcher.Audit.Sealing;
+
+/// <summary>Where an entry stands: its number, and the hashes it is linked to. Empty hashes: there is nothing before it.</summary>
+internal readonly record struct SealPlace(long Seq, byte[] Previous, long JobPrevious, byte[] JobPreviousHash);
+
+/// <summary>
+/// SHA-256 of the tag and of each field with its length before it, so that no byte can move from one field into the next: every column of the entry in the order
+/// of <see cref="Of"/>, then the place. Numbers are big-endian, the job id as in RFC 9562, texts UTF-8.
+/// </summary>
+internal static class SealHash
+{
+    public const int Length = SHA256.HashSizeInBytes;
+
+    private static readonly byte[] Tag = "dispatcher/timeline/v1\0"u8.ToArray();
+
+    public static byte[] Of(TimelineEntry entry, SealPlace place)
+    {
+        using var fields = new FieldHash(Tag);
+        fields.Add(entry.EntryId);
+        fields.Add(entry.JobId);
+        fields.Add(entry.At);
+        fields.Add(entry.Kind);
+        fields.Add(entry.Attempt);
+        fields.Add(entry.Actor);
+        fields.Add(entry.Detail);
+        fields.Add(place.Seq);
+        fields.Add(place.Previous);
+        fields.Add(place.JobPrevious);
+        fields.Add(place.JobPreviousHash);
+        return fields.Finish();
+    }
+
+    private sealed class FieldHash : IDisposable
+    {
+        private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+
+        public FieldHash(byte[] tag) => _hash.AppendData(tag);
+
+        public void Add(long value)
+        {
+            Span<byte> bytes = stackalloc byte[sizeof(long)];
+            BinaryPrimitives.WriteInt64BigEndian(bytes, value);
+            Add(bytes);
+        }
+
+        public void Add(Guid value)
+        {
+            Span<byte> bytes = stackalloc byte[16];
+            value.TryWriteBytes(bytes, bigEndian: true, out _);
+            Add(bytes);
+        }
+
+        public void Add(string value) => Add(Encoding.UTF8.GetBytes(value));
+
+        public void Add(ReadOnlySpan<byte> bytes)
+        {
+            Span<byte> length = stackalloc byte[sizeof(long)];
+            BinaryPrimitives.WriteInt64BigEndian(length, bytes.Length);
+            _hash.AppendData(length);
+            _hash.AppendData(bytes);
+        }
+
+        public byte[] Finish() => _hash.GetHashAndReset();
+
+        public void Dispose() => _hash.Dispose();
+    }
+}

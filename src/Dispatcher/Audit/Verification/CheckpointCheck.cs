@@ -1,0 +1,120 @@
+using System.Security.Cryptography;
+using Dispatcher.Audit.Sealing;
+using Dispatcher.Storage.Rows;
+
+namespace Dispatcher.Audit.Verification;
+
+/// <summary>Compares the history with every checkpoint that was signed of it, from the store and from files. Keeps about 200 bytes of each checkpoint.</summary>
+internal sealed class CheckpointCheck
+{
+    private readonly IReadOnlyDictionary<string, ECDsa> _keys;
+    private readonly List<TimelineCheckpoint> _checkpoints = [];
+    private readonly MerkleFrontier _tree = new();
+    private int _next;
+    private long _confirmed;
+    private bool _sorted;
+    private Finding? _bad;
+    private Finding? _unknown;
+
+    /// <param name="keys">Public keys by id. None: signatures are not checked.</param>
+    public CheckpointCheck(IReadOnlyDictionary<string, ECDsa> keys) => _keys = keys;
+
+    /// <summary>The first checkpoint that does not fit, else the first whose key is not known. Null: all fit.</summary>
+    public Finding? First => _bad ?? _unknown;
+
+    /// <summary>How many were compared.</summary>
+    public int Compared => _checkpoints.Count;
+
+    /// <summary>The largest one; null: there is none.</summary>
+    public TimelineCheckpoint? Last => _checkpoints.Count == 0 ? null : _checkpoints.MaxBy(checkpoint => checkpoint.Size);
+
+    /// <summary>Adds a checkpoint, before any seal. <paramref name="source"/>: where it comes from, in words.</summary>
+    public void Add(TimelineCheckpoint checkpoint, string source)
+    {
+        _checkpoints.Add(checkpoint with { Frontier = [] });
+        if (_keys.Count == 0)
+        {
+            return;
+        }
+
+        if (!_keys.TryGetValue(checkpoint.KeyId, out var key))
+        {
+            _unknown ??= Of(
+                checkpoint,
+                Tampering.UnknownKey,
+                $"the checkpoint of size {checkpoint.Size} in {source} is signed with key {checkpoint.KeyId}, whose public half was not given, so that its signature is not checked; "
+                    + $"given: {string.Join(", ", _keys.Keys.Order(StringComparer.Ordinal))}. Give sealing.pub of the server that signed it with --key, too"
+            );
+        }
+        else if (!CheckpointKey.IsSigned(checkpoint, key))
+        {
+            _bad ??= Of(
+                checkpoint,
+                Tampering.Forged,
+                $"the signature of the checkpoint of size {checkpoint.Size} in {source} is not of key {checkpoint.KeyId}, or what it signs was changed"
+            );
+        }
+    }
+
+    /// <summary>Adds the next seal's hash.</summary>
+    public void Add(byte[] sealHash)
+    {
+        if (!_sorted)
+        {
+            _checkpoints.Sort((left, right) => left.Size.CompareTo(right.Size));
+            _sorted = true;
+        }
+
+        _tree.Add(sealHash);
+        for (; _next < _checkpoints.Count && _checkpoints[_next].Size <= _tree.Size; _next++)
+        {
+            Compare(_checkpoints[_next], sealHash);
+        }
+    }
+
+    /// <summary>The history is over.</summary>
+    public void Finish()
+    {
+        if (Last is { } last && last.Size > _tree.Size)
+        {
+            _bad ??= Of(
+                last,
+                Tampering.Truncated,
+                $"the history ends with number {_tree.Size}, but number {last.Size} was there when a checkpoint was signed: it was cut, or taken from and renumbered; an export is checked with a checkpoint that is no newer than it"
+            ) with
+            {
+                Seq = _tree.Size + 1,
+            };
+        }
+    }
+
+    private void Compare(TimelineCheckpoint checkpoint, byte[] head)
+    {
+        if (
+            checkpoint.Size == _tree.Size
+            && checkpoint.Root.AsSpan().SequenceEqual(_tree.Root())
+            && checkpoint.Head.AsSpan().SequenceEqual(head)
+        )
+        {
+            _confirmed = checkpoint.Size;
+            return;
+        }
+
+        _bad ??= Of(
+            checkpoint,
+            Tampering.Rewritten,
+            $"numbers {_confirmed + 1} to {checkpoint.Size} are not those that a checkpoint was signed of: entries among them were changed, taken out or put in, and sealed anew"
+        ) with
+        {
+            Seq = _confirmed + 1,
+        };
+    }
+
+    private static Finding Of(TimelineCheckpoint checkpoint, Tampering kind, string message) =>
+        new()
+        {
+            Kind = kind,
+            Seq = checkpoint.Size,
+            Message = message,
+        };
+}

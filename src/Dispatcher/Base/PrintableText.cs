@@ -1,0 +1,36 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text;
+using Dispatcher.Policies;
+
+namespace Dispatcher.Base;
+
+/// <summary>Text of another party in a form that is safe on a terminal and in a log.</summary>
+internal static class PrintableText
+{
+    /// <summary>
+    /// Escapes control, direction and other invisible characters: a label must not move the cursor, recolour or reorder what its reader
+    /// sees, or look like another one.
+    /// </summary>
+    public static string Of(string text, bool keepLines = false)
+    {
+        if (!Excerpt.HasInvisible(text))
+        {
+            return text;
+        }
+
+        var clean = new StringBuilder(text.Length);
+        for (ReadOnlySpan<char> rest = text; rest.Length > 0; )
+        {
+            var isWhole = Rune.DecodeFromUtf16(rest, out var rune, out var length) == OperationStatus.Done;
+            var isSafe = isWhole && ((keepLines && rune.Value == '\n') || !Excerpt.IsInvisible(rune));
+            _ =
+                isSafe ? clean.Append(rest[..length])
+                : rune.IsBmp ? clean.Append(CultureInfo.InvariantCulture, $"\\u{(int)rest[0]:x4}")
+                : clean.Append(CultureInfo.InvariantCulture, $"\\U{rune.Value:x8}");
+            rest = rest[length..];
+        }
+
+        return clean.ToString();
+    }
+}

@@ -1,0 +1,75 @@
+using Dispatcher.ReferenceWorker;
+
+namespace Dispatcher.Base;
+
+/// <summary>What a server needs to be told. From the command line, else from the environment; a secret also from the file that <c>…_FILE</c> names.</summary>
+internal sealed record ServerSettings
+{
+    /// <summary><c>amqp://user:password@host:port/vhost</c>. Null: in memory.</summary>
+    public string? RabbitMq { get; init; }
+
+    /// <summary>An Npgsql connection string. Null: SQLite.</summary>
+    public string? Postgres { get; init; }
+
+    /// <summary>Folder of the embedded server's database and of its worker's files.</summary>
+    public string? DataFolder { get; init; }
+
+    /// <summary>Folder of the policies.</summary>
+    public required string PolicyFolder { get; init; }
+
+    /// <summary>Where HTTP listens, for example <c>http://127.0.0.1:8080</c>.</summary>
+    public required string Urls { get; init; }
+
+    /// <summary>
+    /// A key that becomes an admin key and replaces the one that a start before brought. Null: none is made, and none is replaced.
+    /// </summary>
+    public string? ApiKey { get; init; }
+
+    /// <summary>Folder of the checkpoints of the timeline and of the key that signs them. Null: <c>audit</c> in the data folder, or without one in the current folder.</summary>
+    public string? AuditFolder { get; init; }
+
+    /// <summary>The private key that signs checkpoints, PEM, curve P-256. Null: the audit folder has one, or gets one.</summary>
+    public string? AuditKey { get; init; }
+
+    /// <summary>Whether the embedded server runs the reference worker.</summary>
+    public bool Worker { get; init; } = true;
+
+    /// <summary>What the embedded server's worker may deploy, by name.</summary>
+    public IDictionary<string, Recipe> Recipes { get; init; } = new Dictionary<string, Recipe>(StringComparer.Ordinal);
+
+    /// <summary>Whether to migrate at start. The embedded server always does.</summary>
+    public bool Migrate { get; init; }
+
+    /// <summary>The least important level that is logged: <c>Verbose</c>, <c>Debug</c>, <c>Information</c>, <c>Warning</c>, <c>Error</c>.</summary>
+    public string LogLevel { get; init; } = FromEnvironment("DISPATCHER_LOG_LEVEL") ?? "Information";
+
+    /// <summary>Where the log goes. Null: to standard error. A writer keeps the logs of several servers in one process apart.</summary>
+    public TextWriter? LogWriter { get; init; }
+
+    /// <summary>In-memory transport and SQLite: one process, no servers.</summary>
+    public bool IsEmbedded => RabbitMq is null;
+
+    /// <summary>A value of the environment, or the content of the file that <c>NAME_FILE</c> names.</summary>
+    public static string? FromEnvironment(string name)
+    {
+        var file = Environment.GetEnvironmentVariable(name + "_FILE");
+        if (string.IsNullOrEmpty(file))
+        {
+            return Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+        }
+
+        try
+        {
+            return File.ReadAllText(file).Trim();
+        }
+        catch (Exception unreadable)
+            when (unreadable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new VerbFailedException(
+                ExitCode.WrongUse,
+                $"{name}_FILE names {file}, which cannot be read: {unreadable.Message}",
+                "Correct the path, or let this user read the file."
+            );
+        }
+    }
+}

@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using Dispatcher.Contracts;
+using MassTransit;
+using Headers = Dispatcher.Contracts.Headers;
+
+namespace Dispatcher.Broker;
+
+/// <summary>The bytes of one message, as delivered. Our endpoints read it themselves, so that nothing a stranger sends can fail before we have seen it.</summary>
+internal sealed record RawMessage(ReadOnlyMemory<byte> Body)
+{
+    /// <summary>A longer body is cut, and refused by every consumer. The largest that any of them takes: a payload of 1 MiB with 128 KiB around it, or 1 MiB of outcomes.</summary>
+    public const int LargestBody = 2_097_152;
+
+    /// <summary>Null: <see cref="Body"/> is whole.</summary>
+    public CutBody? Cut { get; init; }
+
+    public static RawMessage Of(byte[] body) =>
+        CutBody.Of(body) is { } cut ? new RawMessage(body.AsMemory(0, CutBody.CutBytes)) { Cut = cut } : new RawMessage(body);
+}
+
+/// <summary>
+/// What the transport says of a delivery, apart from the body. The broker vouches for <see cref="UserId"/> and <see cref="Exchange"/>;
+/// everything else is what the sender set.
+/// </summary>
+internal sealed record DeliveryFacts
+{
+    public string? UserId { get; init; }
+
+    /// <summary>
+    /// The exchange that it was last published to: of a message from a parked or poison queue the broker names another than the sender did.
+    /// </summary>
+    public string Exchange { get; init; } = "";
+    public string RoutingKey { get; init; } = "";
+    public string? MessageId { get; init; }
+    public string? ContentType { get; init; }
+    public string? ContentEncoding { get; init; }
+    public string? ReplyTo { get; init; }
+    public string? CorrelationId { get; init; }
+    public string? Type { get; init; }
+    public string? TraceParent { get; init; }
+    public string? Permit { get; init; }
+
+    /// <summary>How often it came back to its queue. The broker counts, and overwrites what a sender sets.</summary>
+    public long DeliveryCount { get; init; }
+
+    /// <summary>
+    /// Whether the server sent it: as its broker user and with one of its types. A producer may use the same broker user, but sets no type.
+    /// </summary>
+    /// <param name="user">The broker user of the server; null: there is no broker.</param>
+    public bool IsOwn(string? user) =>
+        user is not null
+        && UserId == user
+        && Type is MessageTypes.Decision or MessageTypes.Refused or MessageTypes.Event or MessageTypes.Work or MessageTypes.DeadLetter;
+
+    public static DeliveryFacts Of(ConsumeContext context)
+    {
+        var headers = context.ReceiveContext.TransportHeaders;
+        var common = new DeliveryFacts { TraceParent = Trace(Text(headers, Headers.TraceParent)), Permit = Text(headers, Headers.Permit) };
+        if (!context.TryGetPayload<RabbitMqBasicConsumeContext>(out var delivery))
+        {
+            return common;
+        }
+
+        var properties = delivery.Properties;
+        return common with
+        {
+            UserId = properties.UserId,
+            Exchange = delivery.Exchange ?? "",
+            RoutingKey = delivery.RoutingKey ?? "",
+            MessageId = properties.MessageId,
+            ContentType = properties.ContentType,
+            ContentEncoding = properties.ContentEncoding,
+            ReplyTo = properties.ReplyTo,
+            CorrelationId = properties.CorrelationId,
+            Type = properties.Type,
+            DeliveryCount = properties.Headers?.TryGetValue("x-delivery-count", out var count) == true ? count as long? ?? 0 : 0,
+        };
+    }
+
+    /// <summary>A stranger's header may be of any type; only text is taken. Asking for it as a string would throw.</summary>
+    private static string? Text(MassTransit.Headers headers, string name) =>
+        headers.TryGetHeader(name, out var value) ? value as string : null;
+
+    /// <summary>Stored and passed on only when it is one.</summary>
+    private static string? Trace(string? text) => ActivityContext.TryParse(text, null, out _) ? text : null;
+}

@@ -1,0 +1,74 @@
+using Dispatcher.Contracts;
+using RabbitMQ.Client;
+
+namespace Dispatcher.Broker;
+
+/// <summary>One exchange or queue of the topology, with the bindings that lead to it. Declaring it again changes nothing.</summary>
+/// <param name="Name">As errors and logs name it: its kind and its name on the broker.</param>
+/// <param name="LookAsync">Fails with 404 when it is missing. It does not compare arguments.</param>
+/// <param name="DeclareAsync">Declares it with its bindings. Fails with 406 when it exists with other arguments.</param>
+internal sealed record TopologyPart(
+    string Name,
+    Func<IChannel, CancellationToken, Task> LookAsync,
+    Func<IChannel, CancellationToken, Task> DeclareAsync
+)
+{
+    private static readonly Dictionary<string, object?> WithAlternate = new() { ["alternate-exchange"] = QueueNames.Unrouted };
+
+    /// <summary>All of them but the queues of pools, in an order in which each finds what it is bound to.</summary>
+    public static readonly IReadOnlyList<TopologyPart> OfServer =
+    [
+        .. BehindFanout(QueueNames.Unrouted),
+        .. BehindFanout(QueueNames.Undelivered),
+        Exchange(Exchanges.Jobs, ExchangeType.Topic, WithAlternate),
+        Exchange(Exchanges.DeadLetter, ExchangeType.Topic, WithAlternate),
+        Exchange(Exchanges.Events, ExchangeType.Topic),
+        Exchange(Exchanges.Work, ExchangeType.Direct),
+        Exchange(Exchanges.Outcomes, ExchangeType.Fanout),
+        .. QueueNames.Sources.SelectMany(source =>
+            (TopologyPart[])
+                [
+                    .. BehindFanout(QueueNames.Poison(source.Queue)),
+                    .. BehindFanout(QueueNames.Parked(source.Queue)),
+                    Queue(source.Queue, source.Exchange, source.RoutingKey),
+                ]
+        ),
+        .. BehindFanout(QueueNames.Dispatch),
+        Exchange(QueueNames.Retry, ExchangeType.Direct),
+        .. QueueNames.DelayQueues.Select(delay => Queue(delay.Queue, QueueNames.Retry, delay.Key)),
+    ];
+
+    public static TopologyPart OfPool(string pool) => Queue(Queues.Work(pool), Exchanges.Work, pool);
+
+    /// <summary>
+    /// A queue behind a fanout exchange of the same name, as MassTransit declares it for an endpoint. Other queues dead-letter to that exchange.
+    /// </summary>
+    private static TopologyPart[] BehindFanout(string name) => [Exchange(name, ExchangeType.Fanout), Queue(name, name, "")];
+
+    private static TopologyPart Exchange(string name, string type, Dictionary<string, object?>? arguments = null) =>
+        new(
+            $"exchange {name} ({type})",
+            (channel, cancellationToken) => channel.ExchangeDeclarePassiveAsync(name, cancellationToken),
+            (channel, cancellationToken) =>
+                channel.ExchangeDeclareAsync(name, type, durable: true, autoDelete: false, arguments, cancellationToken: cancellationToken)
+        );
+
+    private static TopologyPart Queue(string name, string exchange, string routingKey) =>
+        new(
+            $"queue {name}",
+            (channel, cancellationToken) => channel.QueueDeclarePassiveAsync(name, cancellationToken),
+            async (channel, cancellationToken) =>
+            {
+                var arguments = new Dictionary<string, object?>(QueueNames.Arguments(name));
+                await channel.QueueDeclareAsync(
+                    name,
+                    durable: true,
+                    exclusive: false,
+                    autoDelete: false,
+                    arguments,
+                    cancellationToken: cancellationToken
+                );
+                await channel.QueueBindAsync(name, exchange, routingKey, cancellationToken: cancellationToken);
+            }
+        );
+}

@@ -1,0 +1,216 @@
+using Dispatcher.Base;
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Outbox;
+using Dispatcher.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Dispatching;
+
+/// <summary>Step 6, the server's side: gives each attempt to one worker, once. Without a claim nothing runs.</summary>
+internal sealed partial class AttemptClaims(
+    Permits permits,
+    MoveWriter moves,
+    IDbContextFactory<DispatcherDb> database,
+    StoreClock clock,
+    ILogger<AttemptClaims> logger
+)
+{
+    /// <summary>Answers each permit by itself, in order. <paramref name="serves"/> tells whether the caller's key may serve a pool.</summary>
+    public async Task<ClaimAnswer> ClaimAsync(
+        ClaimRequest request,
+        string subject,
+        Func<string, bool> serves,
+        CancellationToken cancellationToken
+    )
+    {
+        var claims = new List<PermitClaims?>();
+        foreach (var permit in request.Permits)
+        {
+            var claim = await permits.VerifyAsync(permit, cancellationToken);
+            claims.Add(claim is not null && serves(claim.Aud) ? claim : null);
+        }
+
+        // A message that was sent twice may reach one worker twice, and both permits come in one request: only the first may be granted.
+        var seen = new HashSet<Guid>();
+        var repeated = claims.Select(claim => claim is not null && !seen.Add(claim.Jti)).ToList();
+
+        var ids = claims.Where(claim => claim is not null).Select(claim => claim!.Sub).Distinct().ToList();
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var closed = await ClosedPoolsAsync(
+            db,
+            [.. claims.OfType<PermitClaims>().Select(claim => claim.Aud).Distinct()],
+            request.Worker,
+            subject,
+            cancellationToken
+        );
+        var jobs = await db
+            .Jobs.Where(job => ids.Contains(job.JobId))
+            .WithoutPayload()
+            .ToDictionaryAsync(job => job.JobId, cancellationToken);
+        var answers = await Task.WhenAll(
+            claims.Select(
+                (claim, i) =>
+                    repeated[i]
+                        ? Task.FromResult(new Claim { Status = ClaimStatus.Taken, PermitId = claim!.Jti })
+                        : ClaimAsync(
+                            claim,
+                            claim is null ? null : jobs.GetValueOrDefault(claim.Sub),
+                            closed,
+                            request,
+                            subject,
+                            cancellationToken
+                        )
+            )
+        );
+        return new ClaimAnswer { Claims = answers };
+    }
+
+    /// <summary>The pools of these for which the instance has registered without enforcing all that they need. It learns so by its heartbeat; until then it must run nothing unlimited.</summary>
+    private static async Task<IReadOnlySet<string>> ClosedPoolsAsync(
+        DispatcherDb db,
+        List<string> pools,
+        string instance,
+        string subject,
+        CancellationToken cancellationToken
+    )
+    {
+        var registered = await db
+            .Workers.WithoutLists()
+            .Where(row => pools.Contains(row.Pool) && row.Principal == subject && row.Instance == instance)
+            .ToListAsync(cancellationToken);
+        return registered.Where(worker => worker.Missing.Count > 0).Select(worker => worker.Pool).ToHashSet(StringComparer.Ordinal);
+    }
+
+    private async Task<Claim> ClaimAsync(
+        PermitClaims? permit,
+        Job? job,
+        IReadOnlySet<string> closed,
+        ClaimRequest request,
+        string subject,
+        CancellationToken cancellationToken
+    )
+    {
+        // A permit is for one pool, and so is the attempt: a signature alone is not the right to another pool's work.
+        if (permit is null || job is null || permit.Aud != job.Pool || (job.State == JobState.Dispatched && closed.Contains(permit.Aud)))
+        {
+            return new Claim { Status = ClaimStatus.Invalid };
+        }
+
+        // The same request again gets the same run: an answer that was lost on the way costs nothing.
+        var runId = UuidV5.Of("run", permit.Jti.ToString(), request.ClaimId.ToString());
+        var status = IsRepeated(job, runId, request.Worker, subject) ? ClaimStatus.Granted : Check(permit, job);
+        if (status == ClaimStatus.Granted && job.State == JobState.Dispatched)
+        {
+            var moved = await moves.AddAsync(Claimed(job, permit, runId, request.Worker, subject), cancellationToken);
+            status = moved switch
+            {
+                MoveResult.Moved => ClaimStatus.Granted,
+                MoveResult.Contradicted => NotGiven(permit, subject),
+                MoveResult.Stale or MoveResult.PolicyChanged => await AfterRaceAsync(
+                    runId,
+                    permit,
+                    request.Worker,
+                    subject,
+                    cancellationToken
+                ),
+            };
+        }
+
+        return new Claim
+        {
+            Status = status,
+            PermitId = permit.Jti,
+            RunId = status == ClaimStatus.Granted ? runId : null,
+        };
+    }
+
+    /// <summary>The row moved between reading and committing: somebody else was first, or our own commit went through and its answer was lost.</summary>
+    private async Task<ClaimStatus> AfterRaceAsync(
+        Guid runId,
+        PermitClaims permit,
+        string worker,
+        string subject,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var job = await db.Jobs.Where(row => row.JobId == permit.Sub).WithoutPayload().SingleAsync(cancellationToken);
+        if (IsRepeated(job, runId, worker, subject))
+        {
+            return ClaimStatus.Granted;
+        }
+
+        return Check(permit, job) is var status and not ClaimStatus.Granted ? status : ClaimStatus.Taken;
+    }
+
+    /// <summary>
+    /// Permit and claim id travel in a request that others may see. So a repeated claim also has the principal and the worker instance of
+    /// the run; for anybody else the attempt is taken.
+    /// </summary>
+    private static bool IsRepeated(Job job, Guid runId, string worker, string subject) =>
+        job.State == JobState.Running && job.RunId == runId && job.ClaimedBy == subject && job.Worker == worker;
+
+    private ClaimStatus Check(PermitClaims permit, Job job)
+    {
+        if (job.State == JobState.Cancelled || (job.Attempt == permit.Att && job.CancelRequested))
+        {
+            return ClaimStatus.Cancelled;
+        }
+
+        if (job.Attempt != permit.Att || job.State is not (JobState.Dispatched or JobState.Running))
+        {
+            return ClaimStatus.Fenced;
+        }
+
+        if (job.State == JobState.Running)
+        {
+            return ClaimStatus.Taken;
+        }
+
+        return job.StartBy < clock.Now ? ClaimStatus.Expired : ClaimStatus.Granted;
+    }
+
+    private Move Claimed(Job job, PermitClaims permit, Guid runId, string worker, string subject)
+    {
+        var after = Running(job, runId, worker, subject, clock.Now);
+        return new Move(job, after)
+        {
+            Entry = DispatchEntries.Claimed(after, permit.Jti),
+            Claims = new ClaimedPermit(permit.Jti, permit.Bh),
+        };
+    }
+
+    private ClaimStatus NotGiven(PermitClaims permit, string subject)
+    {
+        Log.PermitForged(logger, permit.Jti, permit.Sub, permit.Att, subject);
+        return ClaimStatus.Invalid;
+    }
+
+    /// <summary>The job while the attempt runs: its clock, and that of all its attempts, go on from now.</summary>
+    internal static Job Running(Job job, Guid runId, string worker, string subject, long now)
+    {
+        var runUntil = now + job.RunLimitUs!.Value;
+        return job with
+        {
+            State = JobState.Running,
+            RunId = runId,
+            Worker = worker,
+            ClaimedBy = subject,
+            RunUntil = runUntil,
+            GiveUpAt = job.GiveUpAt + Math.Max(0, now - job.ReadyAt),
+            DueAt = Math.Min(now + (Leases.Heartbeats * job.HeartbeatUs!.Value), runUntil + Timestamps.Micros(Leases.ReportGrace)),
+        };
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(
+            EventIds.PermitForged,
+            LogLevel.Error,
+            "Refused permit {PermitId} for job {JobId}, attempt {Attempt}, from {Subject}: it is signed with a permit key, and the entry of the "
+                + "dispatch names another permit or work message. Find out who can read the table permit_keys"
+        )]
+        public static partial void PermitForged(ILogger logger, Guid permitId, Guid jobId, int attempt, string subject);
+    }
+}

@@ -1,0 +1,258 @@
+using System.Collections.Concurrent;
+using Dispatcher.Base;
+using Dispatcher.Contracts;
+using Dispatcher.Enforcement;
+using Dispatcher.Storage;
+using Dispatcher.Storage.Rows;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Dispatching;
+
+/// <summary>Which workers there are, as the store has them: an instance is known from its first heartbeat on.</summary>
+internal sealed partial class WorkerRegister(
+    IDbContextFactory<DispatcherDb> database,
+    CurrentBundle current,
+    PoolWakes wakes,
+    StoreClock clock,
+    ILogger<WorkerRegister> logger
+)
+{
+    private static readonly TimeSpan RemovedAfter = TimeSpan.FromHours(1);
+
+    private static readonly long SharedToldEveryUs = Timestamps.Micros(TimeSpan.FromMinutes(1));
+
+    /// <summary>Most instance names in one log line.</summary>
+    private const int MostNames = 5;
+
+    /// <summary>When this process last logged that several use a key. One entry for each principal that shares its key.</summary>
+    private readonly ConcurrentDictionary<string, long> _sharedToldAt = new(StringComparer.Ordinal);
+
+    /// <summary>
+    /// Most live instances of one key, in all pools. Instance names are free text: without a limit one key could fill the table.
+    /// </summary>
+    public const int MostInstances = 256;
+
+    /// <summary>
+    /// Notes what an instance says of itself; answers which constraints it would have to enforce and does not. Null: its key has <see
+    /// cref="MostInstances"/> live instances already, and this one is not registered.
+    /// </summary>
+    public async Task<IReadOnlyList<string>?> NoteAsync(
+        WorkerRegistration registration,
+        string instance,
+        string principal,
+        CancellationToken cancellationToken
+    )
+    {
+        var worker = new KnownWorker
+        {
+            Pool = registration.Pool,
+            Principal = principal,
+            Instance = instance,
+            Version = registration.Version,
+            Topics = registration.Topics,
+            Enforcers = registration.Enforcers,
+            Missing =
+            [
+                .. (current.InForce.Bundle?.Pools.GetValueOrDefault(registration.Pool)?.Enforcers ?? []).Except(
+                    registration.Enforcers,
+                    StringComparer.Ordinal
+                ),
+            ],
+            Capacity = registration.Capacity,
+            Shared = registration.Shared,
+            ClockAheadMs = registration.ClockAheadMs,
+            Dropped = registration.Dropped,
+            Dropping = registration.Dropping,
+            StartedAt = clock.Now,
+            SeenAt = clock.Now,
+        };
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var before = await db
+            .Workers.Where(row => row.Pool == worker.Pool && row.Principal == principal && row.Instance == instance)
+            .WithoutLists()
+            .SingleOrDefaultAsync(cancellationToken);
+        if (before is null && await IsFullAsync(db, principal, cancellationToken))
+        {
+            Log.TooMany(logger, instance, principal, worker.Pool, MostInstances);
+            return null;
+        }
+
+        await WriteAsync(db, worker with { StartedAt = before?.StartedAt ?? worker.StartedAt }, before is null, cancellationToken);
+        if (before is null || before.Serves(clock.Now) != worker.Serves(clock.Now) || before.Capacity != worker.Capacity)
+        {
+            Tell(worker);
+            wakes.Wake(worker.Pool);
+        }
+
+        if (WorkerTroubles.ClockIsOff(worker) && (before is null || !WorkerTroubles.ClockIsOff(before)))
+        {
+            Log.ClockOff(logger, worker.Instance, principal, worker.Pool, WorkerTroubles.Offset(worker));
+        }
+
+        if (before is not null)
+        {
+            await TellSharedAsync(db, worker, before.SeenAt, cancellationToken);
+        }
+
+        return worker.Missing;
+    }
+
+    /// <summary>
+    /// How many runs these workers can have at once. The instances of one key count together for no more than one instance could register:
+    /// a key that invents instances gains nothing by them.
+    /// </summary>
+    public static int Capacity(IEnumerable<KnownWorker> workers) =>
+        workers
+            .GroupBy(worker => (worker.Pool, worker.Principal))
+            .Sum(group => Math.Min(group.Sum(worker => worker.Capacity), RegistrationCheck.LargestCapacity));
+
+    /// <summary>By pool, and then by when they came.</summary>
+    public async Task<IReadOnlyList<KnownWorker>> ListAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await db
+            .Workers.AsNoTracking()
+            .OrderBy(row => row.Pool)
+            .ThenBy(row => row.StartedAt)
+            .ThenBy(row => row.Instance)
+            .ToListAsync(cancellationToken);
+    }
+
+    /// <summary>Principals that several live instances use without all of them saying that this is meant. One that came in the place of another, which was not heard of since, does not share.</summary>
+    public static IReadOnlySet<string> SharedUnsaid(IEnumerable<KnownWorker> workers, long now) =>
+        workers
+            .Where(worker => worker.Serves(now))
+            .GroupBy(worker => worker.Principal, StringComparer.Ordinal)
+            .Where(group =>
+                group.Any(worker => !worker.Shared)
+                && group.Any(one =>
+                    group.Any(other => other.Instance != one.Instance && other.SeenAt >= one.StartedAt && one.SeenAt >= other.StartedAt)
+                )
+            )
+            .Select(group => group.Key)
+            .ToHashSet(StringComparer.Ordinal);
+
+    /// <summary>
+    /// Stale rows make room for a new instance, so that all rows of a key are bounded: it could register others as soon as the ones before
+    /// are stale.
+    /// </summary>
+    private async Task<bool> IsFullAsync(DispatcherDb db, string principal, CancellationToken cancellationToken)
+    {
+        var rows = db.Workers.Where(row => row.Principal == principal);
+        var count = await rows.CountAsync(cancellationToken);
+        if (count < MostInstances)
+        {
+            return false;
+        }
+
+        var oldest = clock.Now - KnownWorker.StaleAfterUs;
+        return count - await rows.Where(row => row.SeenAt < oldest).ExecuteDeleteAsync(cancellationToken) >= MostInstances;
+    }
+
+    private async Task WriteAsync(DispatcherDb db, KnownWorker worker, bool isNew, CancellationToken cancellationToken)
+    {
+        try
+        {
+            db.Entry(worker).State = isNew ? EntityState.Added : EntityState.Modified;
+            await db.SaveChangesAsync(cancellationToken);
+        }
+        catch (DbUpdateException raced) when (!raced.IsStoreAway())
+        {
+            // Two beats of one instance at once, or the row was removed between: what the next one says counts.
+            return;
+        }
+
+        if (isNew)
+        {
+            var oldest = clock.Now - Timestamps.Micros(RemovedAfter);
+            await db.Workers.Where(row => row.SeenAt < oldest).ExecuteDeleteAsync(cancellationToken);
+        }
+    }
+
+    private void Tell(KnownWorker worker)
+    {
+        if (worker.Missing.Count > 0)
+        {
+            Log.Refused(logger, worker.Instance, worker.Principal, worker.Pool, string.Join(", ", worker.Missing));
+        }
+        else if (worker.Dropping is { } why)
+        {
+            Log.Dropping(logger, worker.Instance, worker.Principal, worker.Pool, worker.Dropped, why);
+        }
+        else
+        {
+            Log.Known(logger, worker.Instance, worker.Principal, worker.Pool, worker.Capacity);
+        }
+    }
+
+    /// <summary>When another instance came since this one was last heard of, but at most once a minute for each key.</summary>
+    private async Task TellSharedAsync(DispatcherDb db, KnownWorker worker, long lastSeenAt, CancellationToken cancellationToken)
+    {
+        var now = clock.Now;
+        var rows = db.Workers.Where(row => row.Principal == worker.Principal).NotStale(now);
+        if (
+            now - _sharedToldAt.GetValueOrDefault(worker.Principal, long.MinValue / 2) < SharedToldEveryUs
+            || !await rows.AnyAsync(row => row.Instance != worker.Instance && row.StartedAt > lastSeenAt, cancellationToken)
+        )
+        {
+            return;
+        }
+
+        var others = await rows.WithoutLists().ToListAsync(cancellationToken);
+        if (SharedUnsaid(others, now).Count > 0)
+        {
+            _sharedToldAt[worker.Principal] = now;
+            var names = others.Where(row => row.Serves(now)).Select(row => row.Instance).Distinct().ToList();
+            Log.SharedCredential(logger, names.Count, worker.Principal, string.Join(", ", names.Take(MostNames)));
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(
+            EventIds.WorkerKnown,
+            LogLevel.Information,
+            "Worker {Instance} ({Principal}) serves pool {Pool}, {Capacity} runs at a time"
+        )]
+        public static partial void Known(ILogger logger, string instance, string principal, string pool, int capacity);
+
+        [LoggerMessage(
+            EventIds.WorkerRefused,
+            LogLevel.Error,
+            "Worker {Instance} ({Principal}) does not enforce {Missing}, which pool {Pool} needs: it gets no work"
+        )]
+        public static partial void Refused(ILogger logger, string instance, string principal, string pool, string missing);
+
+        [LoggerMessage(
+            EventIds.WorkerDropping,
+            LogLevel.Error,
+            "Worker {Instance} ({Principal}) of pool {Pool} cannot use the deliveries that it gets and has dropped {Dropped}, the last because of {Reason}: "
+                + "it gets no work until it tries again. Compare its version and pool with this server's"
+        )]
+        public static partial void Dropping(ILogger logger, string instance, string principal, string pool, long dropped, string reason);
+
+        [LoggerMessage(
+            EventIds.WorkerClockOff,
+            LogLevel.Warning,
+            "The clock of worker {Instance} ({Principal}) of pool {Pool} is {Offset}; the worker corrects the times that it reports. "
+                + "Set the clock of its machine"
+        )]
+        public static partial void ClockOff(ILogger logger, string instance, string principal, string pool, string offset);
+
+        [LoggerMessage(
+            EventIds.WorkersTooMany,
+            LogLevel.Warning,
+            "Refused the registration of worker {Instance} for pool {Pool}: the key of {Principal} has {Most} live instances. "
+                + "Give each worker its own key; if nobody starts so many, revoke the key"
+        )]
+        public static partial void TooMany(ILogger logger, string instance, string principal, string pool, int most);
+
+        [LoggerMessage(
+            EventIds.SharedCredential,
+            LogLevel.Warning,
+            "{Count} workers use the credential of {Principal}, and not all of them register it as shared, among them: {Instances}. "
+                + "Give each its own key, or register all as shared"
+        )]
+        public static partial void SharedCredential(ILogger logger, int count, string principal, string instances);
+    }
+}

@@ -1,0 +1,35 @@
+using Dispatcher.Base;
+using Dispatcher.Jobs;
+using Dispatcher.Policies;
+
+namespace Dispatcher.Enforcement;
+
+/// <summary>Begins rounds of approval. Pure.</summary>
+internal static class ApprovalRounds
+{
+    /// <summary>The held job and the approval it waits for, as one decision asks for it.</summary>
+    /// <param name="job">The job as it stands; its next round begins.</param>
+    /// <param name="decision">REQUIRE_APPROVAL.</param>
+    /// <param name="now">Microseconds since 1970 by the database's clock.</param>
+    public static (Job Job, Approval Approval) Hold(Job job, Decision decision, long now)
+    {
+        var requirement =
+            decision.Approval ?? throw new ArgumentException("Only a decision that asks for an approval holds a job.", nameof(decision));
+        var decideBy = Math.Min(now + Timestamps.Micros(requirement.DecideWithin), job.NotAfter ?? long.MaxValue);
+        var held = job.With(decision) with { State = Contracts.JobState.Held, ApprovalRound = job.ApprovalRound + 1, DueAt = decideBy };
+        var approval = new Approval
+        {
+            CorrelationId = Approval.IdOf(held.JobId, held.ApprovalRound),
+            JobId = held.JobId,
+            Round = held.ApprovalRound,
+            JobHash = held.JobHash,
+            PolicyHash = held.PolicyHash,
+            BasisHash = held.BasisHash,
+            Requirement = requirement,
+            CreatedAt = now,
+            DecideBy = decideBy,
+        };
+        approval.ViewHash = ShownFacts.Of(held, approval).Hash();
+        return (held, approval);
+    }
+}

@@ -1,0 +1,56 @@
+using Dispatcher.Jobs;
+using Dispatcher.Storage;
+using Dispatcher.Web;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Enforcement;
+
+/// <summary>Knows people by the server's own keys. What a request says of groups or persons does not count.</summary>
+internal sealed class Approvers(IDbContextFactory<DispatcherDb> database)
+{
+    /// <summary>One round of a job's approval. Null: there is none.</summary>
+    public async Task<Approval?> RoundAsync(Guid jobId, int round, CancellationToken cancellationToken)
+    {
+        var id = Approval.IdOf(jobId, round);
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await db.Approvals.AsNoTracking().SingleOrDefaultAsync(row => row.CorrelationId == id, cancellationToken);
+    }
+
+    /// <summary>Those who approved and may still vote, with the groups that their keys have now. Whoever lost role or key is not among them.</summary>
+    public async Task<IReadOnlyList<Voter>> StillAsync(Approval approval, CancellationToken cancellationToken)
+    {
+        var votes = approval.Votes.Where(vote => vote.Verdict == Vote.Approve && vote.Person.Length > 0).ToList();
+        var subjects = votes.ConvertAll(vote => vote.Subject);
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var keys = await db
+            .ApiKeys.AsNoTracking()
+            .Where(key => subjects.Contains(key.Subject) && key.RevokedAt == null)
+            .ToListAsync(cancellationToken);
+        return
+        [
+            .. votes
+                .Select(vote =>
+                    (
+                        vote.Person,
+                        Keys: keys.Where(key => key.Subject == vote.Subject && key.Person == vote.Person && Role.MayVote(key.Roles))
+                            .ToList()
+                    )
+                )
+                .Where(voter => voter.Keys.Count > 0)
+                .Select(voter => new Voter(voter.Person, voter.Keys.SelectMany(key => key.Groups).ToHashSet(StringComparer.Ordinal))),
+        ];
+    }
+
+    /// <summary>The people behind each of these principals: the principal itself, and every person that a key or binding of it ever named.</summary>
+    public async Task<ILookup<string, string>> PeopleByPrincipalAsync(IReadOnlyList<string> principals, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var keys = await db
+            .ApiKeys.Where(key => principals.Contains(key.Subject) && key.Person != "")
+            .Select(key => new { key.Subject, key.Person })
+            .ToListAsync(cancellationToken);
+        return keys.Select(key => (key.Subject, key.Person))
+            .Concat(principals.Select(principal => (Subject: principal, Person: principal)))
+            .ToLookup(pair => pair.Subject, pair => pair.Person, StringComparer.Ordinal);
+    }
+}

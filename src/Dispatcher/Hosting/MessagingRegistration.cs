@@ -1,0 +1,283 @@
+using Dispatcher.Approvals;
+using Dispatcher.Base;
+using Dispatcher.Broker;
+using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
+using Dispatcher.Embedded;
+using Dispatcher.Enforcement;
+using Dispatcher.Intake;
+using Dispatcher.Outbox;
+using Dispatcher.Recovery;
+using Dispatcher.Storage;
+using MassTransit;
+
+namespace Dispatcher.Hosting;
+
+/// <summary>Puts MassTransit and the relay's transport into the container: on RabbitMQ, or in memory. The consumers and filters are the same.</summary>
+internal static class MessagingRegistration
+{
+    /// <summary>As many as the group commit can hold in a few batches.</summary>
+    private const int IntakePrefetch = 500;
+
+    /// <summary>Thousands may wait there after a binding was lost.</summary>
+    private const int UnroutedPrefetch = 64;
+
+    /// <summary>Each carries up to 256 jobs.</summary>
+    private const int PackedPrefetch = 8;
+
+    /// <summary>The queues that receive from clients, each with what reads it.</summary>
+    private static readonly (
+        string Queue,
+        int Prefetch,
+        Action<IReceiveEndpointConfigurator, IRegistrationContext, int> Consume
+    )[] Sources =
+    [
+        (QueueNames.Intake, IntakePrefetch, Intake),
+        (QueueNames.Outcomes, PackedPrefetch, Outcomes),
+        (QueueNames.ApprovalWatch, PackedPrefetch, Watch),
+    ];
+
+    public static void AddTopology(this IServiceCollection services, ServerSettings settings)
+    {
+        if (settings.IsEmbedded)
+        {
+            services.AddSingleton(new EventStream(isConnected: true));
+            services.AddSingleton<InMemoryOutbox>();
+            services.AddSingleton<IOutboxTransport>(provider => provider.GetRequiredService<InMemoryOutbox>());
+            return;
+        }
+
+        var address = new Uri(settings.RabbitMq!);
+        services.AddSingleton(new RabbitConnection(address, "dispatcher"));
+        services.AddSingleton<IOutboxTransport>(provider => new RabbitOutbox(
+            provider.GetRequiredService<RabbitConnection>(),
+            new RabbitConnection(address, "dispatcher replies"),
+            provider.GetRequiredService<StoreClock>()
+        ));
+        services.AddKeyedSingleton(RabbitTopology.Connection, (_, _) => new RabbitConnection(address, "dispatcher topology"));
+        services.AddSingleton(provider => new RabbitTopology(
+            provider.GetRequiredKeyedService<RabbitConnection>(RabbitTopology.Connection),
+            () => provider.GetRequiredService<CurrentBundle>().InForce.Bundle?.Pools.Keys ?? [],
+            provider.GetRequiredService<DispatcherMetrics>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<RabbitTopology>>()
+        ));
+        services.AddHostedService(provider => provider.GetRequiredService<RabbitTopology>());
+        services.AddSingleton(new EventStream(isConnected: false));
+        services.AddHostedService(provider => ActivatorUtilities.CreateInstance<RabbitEvents>(provider, address));
+        services.AddSingleton<BrokerLimit>();
+        services.AddHostedService(provider => provider.GetRequiredService<BrokerLimit>());
+    }
+
+    public static void AddMessaging(this IServiceCollection services, ServerSettings settings)
+    {
+        services.AddSingleton<IntakePolicyFilter>();
+        services.AddSingleton<DispatchPolicyFilter>();
+        services.AddSingleton<StoreWait>();
+        services.AddSingleton<LastResort>();
+        services.AddSingleton<PoisonLetters>();
+        if (!settings.IsEmbedded)
+        {
+            AddOfBroker(services);
+        }
+
+        services.AddOptions<MassTransitHostOptions>().Configure(host => host.WaitUntilStarted = true);
+        services.AddMassTransit(bus =>
+        {
+            bus.DisableUsageTelemetry();
+            bus.AddConsumer<DispatchConsumer>();
+            if (settings.IsEmbedded)
+            {
+                bus.UsingInMemory(
+                    (context, memory) =>
+                    {
+                        memory.ReceiveEndpoint(QueueNames.Dispatch, endpoint => Dispatch(endpoint, context));
+                        foreach (var pool in EmbeddedWorker.Pools(settings))
+                        {
+                            memory.ReceiveEndpoint(Queues.Work(pool), endpoint => Work(endpoint, context, pool));
+                        }
+                    }
+                );
+                return;
+            }
+
+            AddSources(bus);
+            bus.UsingRabbitMq(
+                (context, rabbit) =>
+                {
+                    var endpoint = Connect(rabbit, context, settings, "bus");
+                    foreach (var (queue, prefetch, consume) in Sources)
+                    {
+                        endpoint(queue, source => consume(source, context, prefetch));
+                    }
+
+                    endpoint(QueueNames.Dispatch, dispatch => Dispatch(dispatch, context));
+                }
+            );
+        });
+        if (!settings.IsEmbedded)
+        {
+            AddSetAside(services, settings);
+        }
+    }
+
+    private static void AddOfBroker(IServiceCollection services)
+    {
+        services.AddSingleton<TopologyCheck>();
+        services.AddSingleton<StorePause>();
+        services.AddHostedService(provider => provider.GetRequiredService<StorePause>());
+        services.AddSingleton<UnroutedMessages>();
+        services.AddHostedService(provider => provider.GetRequiredService<UnroutedMessages>());
+        services.AddHostedService<UndeliveredCopies>();
+    }
+
+    private static void AddSources(IBusRegistrationConfigurator bus)
+    {
+        bus.AddConsumer<IntakeConsumer>();
+        bus.AddConsumer<OutcomeConsumer>();
+        bus.AddConsumer<ApprovalWatch>();
+    }
+
+    /// <summary>
+    /// The two queues of each source that the broker moves its messages to, on a connection of their own. The queue from which a message is
+    /// read decides how it is handled; nothing that it says does.
+    /// </summary>
+    private static void AddSetAside(IServiceCollection services, ServerSettings settings) =>
+        services.AddMassTransit<SetAsideBus, SetAsideBus.Instance>(bus =>
+        {
+            bus.DisableUsageTelemetry();
+            AddSources(bus);
+            bus.UsingRabbitMq(
+                (context, rabbit) =>
+                {
+                    var endpoint = Connect(rabbit, context, settings, "set-aside");
+                    foreach (var (queue, _, consume) in Sources)
+                    {
+                        endpoint(
+                            QueueNames.Parked(queue),
+                            parked =>
+                            {
+                                parked.UseFilter(new ParkedLog(queue, context.GetRequiredService<ILogger<ParkedLog>>()));
+                                consume(parked, context, 1);
+                            }
+                        );
+                        endpoint(
+                            QueueNames.Poison(queue),
+                            poison =>
+                            {
+                                Common(poison, context, prefetch: 1);
+                                poison.Handler<RawMessage>(message =>
+                                    context.GetRequiredService<PoisonLetters>().KeepAsync(queue, message)
+                                );
+                            }
+                        );
+                    }
+
+                    endpoint(
+                        QueueNames.Unrouted,
+                        unrouted =>
+                        {
+                            Common(unrouted, context, UnroutedPrefetch);
+                            unrouted.Handler<RawMessage>(message => context.GetRequiredService<UnroutedMessages>().TakeAsync(message));
+                        }
+                    );
+                }
+            );
+        });
+
+    /// <summary>Sets up the one connection of a bus; the result adds an endpoint to it.</summary>
+    private static Action<string, Action<IReceiveEndpointConfigurator>> Connect(
+        IRabbitMqBusFactoryConfigurator rabbit,
+        IRegistrationContext context,
+        ServerSettings settings,
+        string bus
+    )
+    {
+        var bytes = new InboundBytes(context.GetRequiredService<TimeProvider>());
+        var watch = new ConnectionWatch(
+            bus,
+            context.GetRequiredService<DispatcherMetrics>(),
+            context.GetRequiredService<ILogger<ConnectionWatch>>()
+        );
+        rabbit.Host(
+            new Uri(settings.RabbitMq!),
+            host =>
+            {
+                host.ConnectionName("dispatcher " + bus);
+                host.MaxMessageSize(RabbitConnection.LargestMessage);
+                host.OnRefreshConnectionFactory = bytes.UseFor;
+            }
+        );
+        return (queue, configure) =>
+            rabbit.ReceiveEndpoint(
+                queue,
+                endpoint =>
+                {
+                    // The queue is there already, with just these arguments. MassTransit declares an exchange of the same name: messages that another
+                    // queue sets aside come through it.
+                    endpoint.ConfigureConsumeTopology = false;
+                    foreach (var (name, value) in QueueNames.Arguments(queue))
+                    {
+                        endpoint.SetQueueArgument(name, value);
+                    }
+
+                    endpoint.ConfigureChannel(pipe =>
+                    {
+                        pipe.UseFilter(watch);
+                        pipe.UseFilter(context.GetRequiredService<StorePause>());
+                        pipe.UseFilter(context.GetRequiredService<TopologyCheck>());
+                    });
+                    endpoint.ConfigureReceive(pipe => pipe.UseFilter(bytes));
+                    configure(endpoint);
+                }
+            );
+    }
+
+    private static void Intake(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
+    {
+        Common(endpoint, context, prefetch);
+        endpoint.ConfigureConsumer<IntakeConsumer>(
+            context,
+            consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<IntakePolicyFilter>()))
+        );
+    }
+
+    private static void Dispatch(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
+    {
+        Common(endpoint, context, PackedPrefetch);
+        endpoint.ConfigureConsumer<DispatchConsumer>(
+            context,
+            consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<DispatchPolicyFilter>()))
+        );
+    }
+
+    private static void Outcomes(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
+    {
+        Common(endpoint, context, prefetch);
+        endpoint.ConfigureConsumer<OutcomeConsumer>(context);
+    }
+
+    private static void Watch(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
+    {
+        Common(endpoint, context, prefetch);
+        endpoint.ConfigureConsumer<ApprovalWatch>(context);
+    }
+
+    /// <summary>As many as the worker can have waiting: it answers a delivery when it has claimed it.</summary>
+    private static void Work(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, string pool)
+    {
+        Common(endpoint, context, IntakePrefetch);
+        endpoint.Handler<RawMessage>(message => context.GetRequiredService<InProcessTransport>().DeliverAsync(pool, message));
+    }
+
+    private static void Common(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
+    {
+        endpoint.PrefetchCount = prefetch;
+        endpoint.PublishFaults = false;
+        endpoint.ClearSerialization();
+        endpoint.AddSerializer(new RawSerialization());
+        endpoint.AddDeserializer(new RawSerialization(), isDefault: true);
+        endpoint.UseFilter(context.GetRequiredService<StoreWait>());
+        endpoint.ConfigureError(pipe => pipe.UseFilter(context.GetRequiredService<LastResort>()));
+    }
+}

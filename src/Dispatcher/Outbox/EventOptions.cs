@@ -1,0 +1,27 @@
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.Outbox;
+
+/// <summary>Which events are published. Section <c>Events</c>.</summary>
+internal sealed class EventOptions
+{
+    /// <summary>
+    /// Names of events, see <see cref="Contracts.JobEvent.Event"/>. Default: those that somebody waits for. <c>accepted</c>, <c>dispatched</c> and <c>started</c>
+    /// can be added; each costs a message a job. Unknown names stop the start.
+    /// </summary>
+    public ISet<string> Publish { get; } = new HashSet<string>(EventNames.Awaited, StringComparer.Ordinal);
+}
+
+/// <summary>Refuses names that no event has.</summary>
+internal sealed class EventOptionsValidator : IValidateOptions<EventOptions>
+{
+    public ValidateOptionsResult Validate(string? name, EventOptions options)
+    {
+        var unknown = options.Publish.Except(EventNames.All).ToList();
+        return unknown.Count == 0
+            ? ValidateOptionsResult.Success
+            : ValidateOptionsResult.Fail(
+                $"Events:Publish names {string.Join(", ", unknown)}; allowed are {string.Join(", ", EventNames.All)}."
+            );
+    }
+}

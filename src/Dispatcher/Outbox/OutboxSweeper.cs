@@ -1,0 +1,24 @@
+using Dispatcher.Base;
+using Dispatcher.Jobs;
+using Dispatcher.Storage;
+
+namespace Dispatcher.Outbox;
+
+/// <summary>Sends what the relay did not: rows of processes that died, and rows whose sending failed before.</summary>
+internal sealed class OutboxSweeper(IStore store, Relay relay, TimeProvider time, ILogger<OutboxSweeper> logger)
+    : Loop(TimeSpan.FromSeconds(1), time, logger)
+{
+    /// <summary>A work message may have 384 KiB, so that a batch of the largest has 40 MB.</summary>
+    private const int Batch = 100;
+    private static readonly TimeSpan Postpone = TimeSpan.FromSeconds(10);
+
+    public override async Task OnceAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<OutboxMessage> due;
+        do
+        {
+            due = await store.TakeOutboxAsync(Batch, Postpone, cancellationToken);
+            await relay.SendAsync(due, cancellationToken);
+        } while (due.Count == Batch);
+    }
+}

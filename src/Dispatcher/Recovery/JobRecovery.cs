@@ -1,0 +1,179 @@
+using System.Data.Common;
+using Dispatcher.Base;
+using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
+using Dispatcher.Enforcement;
+using Dispatcher.Jobs;
+using Dispatcher.Outbox;
+using Dispatcher.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Recovery;
+
+/// <summary>Steps 7 and 8: takes the outcome of an attempt and moves the job to where it leads. Only the run that holds the claim is heard.</summary>
+internal sealed partial class JobRecovery(
+    MoveWriter moves,
+    IStore store,
+    IDbContextFactory<DispatcherDb> database,
+    CurrentBundle current,
+    StoreClock clock,
+    TimeProvider time,
+    ILogger<JobRecovery> logger
+) : IDisposable
+{
+    private const int Tries = 5;
+
+    /// <summary>
+    /// Late outcomes of one job that the timeline keeps; more are only logged. The timeline is never cut, and a worker could fill it.
+    /// </summary>
+    private const int MostLate = 20;
+
+    /// <summary>Late outcomes are rare. One after the other, each sees what the one before wrote.</summary>
+    private readonly SemaphoreSlim _oneLate = new(1, 1);
+
+    /// <summary>Stores these outcomes, each by itself. <paramref name="sender"/> is the principal the broker vouches for.</summary>
+    public async Task RecordAsync(IReadOnlyList<AttemptOutcome> outcomes, string sender, CancellationToken cancellationToken)
+    {
+        var ids = outcomes.Select(outcome => outcome.JobId).Distinct().ToList();
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var jobs = await db
+            .Jobs.Where(job => ids.Contains(job.JobId))
+            .WithoutPayload()
+            .ToDictionaryAsync(job => job.JobId, cancellationToken);
+
+        // A repeated outcome of one run has no effect. Handled at once, the repeats would only compete for the same row.
+        var once = outcomes.DistinctBy(outcome => (outcome.JobId, outcome.Attempt, outcome.RunId));
+        var late = await Task.WhenAll(
+            once.Select(outcome => RecordStorableAsync(outcome, jobs.GetValueOrDefault(outcome.JobId), sender, cancellationToken))
+        );
+        await LateAsync([.. late.OfType<LateOutcome>()], sender, cancellationToken);
+    }
+
+    /// <summary>What the database refuses it will refuse again: the run has ended, and its job gets a terminal fault instead.</summary>
+    private async Task<LateOutcome?> RecordStorableAsync(
+        AttemptOutcome outcome,
+        Job? job,
+        string sender,
+        CancellationToken cancellationToken
+    )
+    {
+        try
+        {
+            return await RecordAsync(outcome, job, sender, cancellationToken);
+        }
+        catch (DbException refused) when (refused.IsAboutData() && outcome.Fault?.Code != FaultCodes.BadResult)
+        {
+            Log.NotStorable(logger, outcome.JobId, outcome.Attempt, refused);
+            var fault = OutcomeIdentity.Fault("The database does not take the outcome; the log of the server says why.");
+            var ended = outcome with { Kind = OutcomeKind.Faulted, Result = null, Fault = fault };
+            return await RecordAsync(ended, job, sender, cancellationToken);
+        }
+    }
+
+    /// <summary>Null: it is applied, or it repeats one that was applied.</summary>
+    private async Task<LateOutcome?> RecordAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
+    {
+        for (var tries = 0; job is not null && tries < Tries; tries++)
+        {
+            if (!IsHeard(job, outcome, sender))
+            {
+                break;
+            }
+
+            if (await moves.AddAsync(RecoveryMoves.Of(job, outcome, Surroundings(outcome)), cancellationToken) == MoveResult.Moved)
+            {
+                return null;
+            }
+
+            // Somebody moved it between: a cancel was noted, or the sweep was first. Look again.
+            await using var db = await database.CreateDbContextAsync(cancellationToken);
+            job = await db.Jobs.Where(row => row.JobId == outcome.JobId).WithoutPayload().SingleAsync(cancellationToken);
+        }
+
+        return job is null || IsRepeated(job, outcome, sender) ? null : new LateOutcome(outcome, job);
+    }
+
+    private static bool IsHeard(Job job, AttemptOutcome outcome, string sender) =>
+        job.State == JobState.Running && job.Attempt == outcome.Attempt && job.RunId == outcome.RunId && job.ClaimedBy == sender;
+
+    /// <summary>The run has already reported its end. Any other outcome that is not applied is late, and is kept on the timeline.</summary>
+    private static bool IsRepeated(Job job, AttemptOutcome outcome, string sender) =>
+        job.RunId == outcome.RunId && job.ClaimedBy == sender && job.State != JobState.Running && job.Fault?.Code != FaultCodes.WorkerLost;
+
+    /// <summary>The late outcomes of one message: one log line and at most two statements, however many there are.</summary>
+    private async Task LateAsync(IReadOnlyList<LateOutcome> late, string sender, CancellationToken cancellationToken)
+    {
+        if (late.Count == 0)
+        {
+            return;
+        }
+
+        var (first, at) = late[0];
+        Log.Late(logger, late.Count, sender, first.JobId, first.Attempt, at.State);
+
+        // Only who has claimed the job writes on its timeline: it is never cut, and a stranger could fill it.
+        var own = late.Where(one => one.Job.ClaimedBy == sender).ToLookup(one => one.Job.JobId);
+        if (own.Count > 0)
+        {
+            await RecordLateAsync(own, sender, cancellationToken);
+        }
+    }
+
+    private async Task RecordLateAsync(ILookup<Guid, LateOutcome> late, string sender, CancellationToken cancellationToken)
+    {
+        await _oneLate.WaitAsync(cancellationToken);
+        try
+        {
+            var ids = late.Select(group => group.Key).ToList();
+            await using var db = await database.CreateDbContextAsync(cancellationToken);
+            var before = await db
+                .Timeline.Where(entry => ids.Contains(entry.JobId) && entry.Kind == TimelineKinds.LateOutcome)
+                .GroupBy(entry => entry.JobId)
+                .Select(group => new { group.Key, Count = group.Count() })
+                .ToDictionaryAsync(group => group.Key, group => group.Count, cancellationToken);
+            var entries = late.SelectMany(group => group.Take(MostLate - before.GetValueOrDefault(group.Key))).Select(Entry).ToList();
+            if (entries.Count > 0)
+            {
+                await store.RecordAsync(entries, [], cancellationToken);
+            }
+        }
+        finally
+        {
+            _oneLate.Release();
+        }
+
+        TimelineEntry Entry(LateOutcome one)
+        {
+            var hasName = !RegistrationCheck.IsBad(one.Outcome.Worker);
+            return OutcomeEntries.Late(hasName ? one.Outcome : one.Outcome with { Worker = one.Job.Worker ?? "" }, sender, one.Job.State);
+        }
+    }
+
+    public void Dispose() => _oneLate.Dispose();
+
+    private Surroundings Surroundings(AttemptOutcome outcome) =>
+        current.InForce.Bundle is { } bundle || outcome.Kind != OutcomeKind.Faulted
+            ? new Surroundings(current.InForce.Bundle, clock.Now, time)
+            : throw new BundleAwayException(current.InForce.Hash);
+
+    /// <summary>An outcome that is not applied, and its job as it was found.</summary>
+    private sealed record LateOutcome(AttemptOutcome Outcome, Job Job);
+
+    private static partial class Log
+    {
+        [LoggerMessage(
+            EventIds.OutcomeLate,
+            LogLevel.Warning,
+            "Did not apply {Count} late outcome(s) of one message from {Sender}. "
+                + "The first is of job {JobId}, attempt {Attempt}: the job is {State} under another run or another principal"
+        )]
+        public static partial void Late(ILogger logger, int count, string sender, Guid jobId, int attempt, JobState state);
+
+        [LoggerMessage(
+            EventIds.OutcomeNotStorable,
+            LogLevel.Error,
+            "The database does not take the outcome of job {JobId}, attempt {Attempt}; the job ends with the terminal fault bad_result"
+        )]
+        public static partial void NotStorable(ILogger logger, Guid jobId, int attempt, Exception reason);
+    }
+}

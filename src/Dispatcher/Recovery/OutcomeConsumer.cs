@@ -1,0 +1,99 @@
+using Dispatcher.Base;
+using Dispatcher.Broker;
+using Dispatcher.Contracts;
+using Dispatcher.Intake;
+using MassTransit;
+
+namespace Dispatcher.Recovery;
+
+/// <summary>
+/// Takes the outcomes that workers send, many in one message, and each by itself. What cannot be read is kept like any other malformed
+/// input; a run that it names ends with a terminal fault.
+/// </summary>
+internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals refusals, TimeProvider time, ILogger<OutcomeConsumer> logger)
+    : IConsumer<RawMessage>
+{
+    public async Task Consume(ConsumeContext<RawMessage> context)
+    {
+        var facts = DeliveryFacts.Of(context);
+        var errors = new List<InputError>();
+        var reading = context.Message.Cut is { } cut ? TooLarge(cut, errors) : Read(context.Message.Body, facts, time.GetUtcNow(), errors);
+
+        // First: when the store or the bundle is away, the message comes again, and nothing may have been refused yet.
+        if (reading.Outcomes.Count > 0)
+        {
+            await recovery.RecordAsync(reading.Outcomes, facts.UserId!, context.CancellationToken);
+        }
+
+        var source = new SubmissionSource
+        {
+            Door = "amqp",
+            Principal = facts.UserId,
+            RoutingKey = Exchanges.Outcomes,
+            MessageId = facts.MessageId,
+            Cut = context.Message.Cut,
+        };
+        if (errors.Count > 0)
+        {
+            await refusals.RefuseAsync(context.Message.Body, source, errors, context.CancellationToken);
+        }
+
+        // As one: a message may have very many.
+        if (reading.Refused.Count > 0)
+        {
+            var (first, all) = (reading.Refused[0].Errors[0], reading.Refused.SelectMany(refused => refused.Errors).Take(InputErrors.Most));
+            Log.Unreadable(logger, reading.Refused.Count, facts.UserId!, first.Where, first.Message);
+            await refusals.RefuseAsync(Together(reading.Refused), source, [.. all], context.CancellationToken);
+        }
+    }
+
+    private static OutcomeReading TooLarge(CutBody cut, List<InputError> errors)
+    {
+        errors.Report(
+            "body_too_large",
+            "body",
+            $"The body has {cut.Length:N0} bytes; at most {OutcomeReader.LargestBody:N0} are allowed.",
+            "Send fewer outcomes in one message."
+        );
+        return new OutcomeReading([], []);
+    }
+
+    private static byte[] Together(IReadOnlyList<RefusedOutcome> refused)
+    {
+        using var array = new MemoryStream();
+        foreach (var (i, outcome) in refused.Index())
+        {
+            array.Write(i == 0 ? "["u8 : ","u8);
+            array.Write(outcome.Body.Span);
+        }
+
+        array.Write("]"u8);
+        return array.ToArray();
+    }
+
+    internal static OutcomeReading Read(ReadOnlyMemory<byte> body, DeliveryFacts facts, DateTimeOffset now, List<InputError> errors)
+    {
+        if (facts.UserId is not null)
+        {
+            return OutcomeReader.Read(body, now, errors);
+        }
+
+        errors.Report(
+            "no_principal",
+            "amqp:user_id",
+            "The message does not say who sends it.",
+            "Set the AMQP property user_id to the broker user, which must be the subject of the key that claimed."
+        );
+        return new OutcomeReading([], []);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(
+            EventIds.OutcomeUnreadable,
+            LogLevel.Warning,
+            "Refused {Count} outcome(s) of {Sender} that name no run; the others of the message are recorded. {Where}: {Why}"
+        )]
+        public static partial void Unreadable(ILogger logger, int count, string sender, string where, string why);
+    }
+}

@@ -1,0 +1,65 @@
+using System.Text.RegularExpressions;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Storage;
+
+/// <summary>Brings the tables up to date, as their owner; and gives the role that serves what it needs, which is no DDL and no way to change the timeline.</summary>
+internal static partial class Migrator
+{
+    public static async Task MigrateAsync(DispatcherDb db, CancellationToken cancellationToken) =>
+        await db.Database.MigrateAsync(cancellationToken);
+
+    /// <summary>The names of migrations that the database lacks. Empty: it fits this version. A database that does not exist, and that migrating would make, lacks all.</summary>
+    public static async Task<IReadOnlyList<string>> MissingAsync(DispatcherDb db, CancellationToken cancellationToken) =>
+        [.. await db.Database.GetPendingMigrationsAsync(cancellationToken)];
+
+    /// <summary>The same for who does not migrate: a database that does not exist is a fault, since its name may be misspelt.</summary>
+    public static async Task<IReadOnlyList<string>> MissingInExistingAsync(DispatcherDb db, CancellationToken cancellationToken)
+    {
+        await db.Database.OpenConnectionAsync(cancellationToken);
+        await db.Database.CloseConnectionAsync();
+        return await MissingAsync(db, cancellationToken);
+    }
+
+    /// <summary>
+    /// Grants to a role that exists already, and takes away what earlier versions granted. The name goes into DDL, which takes no
+    /// parameters, so that its form is checked.
+    /// </summary>
+    public static async Task GrantAsync(DispatcherDb db, string role, CancellationToken cancellationToken)
+    {
+        if (!RoleName().IsMatch(role))
+        {
+            throw new ArgumentException(
+                $"\"{role}\" is no role name; allowed are 1 to 63 characters of a-z, 0-9 and _, not starting with a digit.",
+                nameof(role)
+            );
+        }
+
+        if (await OwnsAsync(db, role, cancellationToken))
+        {
+            throw new ArgumentException(
+                $"Role \"{role}\" owns the tables, is a member of their owner, or is a superuser: no grant limits it. "
+                    + "Create another role and give its name.",
+                nameof(role)
+            );
+        }
+
+#pragma warning disable EF1002, EF1003 // The form was checked above.
+        await db.Database.ExecuteSqlRawAsync(ServeGrants.To(role), cancellationToken);
+#pragma warning restore EF1002, EF1003
+    }
+
+    /// <summary>Also false for a role that does not exist: the grant names it.</summary>
+    private static Task<bool> OwnsAsync(DispatcherDb db, string role, CancellationToken cancellationToken) =>
+        db
+            .Database.SqlQuery<bool>(
+                $"""
+                select coalesce(bool_or(r.rolsuper or pg_has_role(r.oid, c.relowner, 'member')), false) as "Value"
+                from pg_class c, pg_roles r where c.oid = 'jobs'::regclass and r.rolname = {role}
+                """
+            )
+            .SingleAsync(cancellationToken);
+
+    [GeneratedRegex(@"^[a-z_][a-z0-9_]{0,62}\z")]
+    private static partial Regex RoleName();
+}

@@ -1,0 +1,39 @@
+using Dispatcher.Base;
+using Dispatcher.Policies.Loading;
+using Dispatcher.Worker.Effects;
+using Npgsql;
+
+namespace Dispatcher.Storage;
+
+/// <summary>The setting that names the PostgreSQL database, the same for every verb that has it.</summary>
+internal static class PostgresSetting
+{
+    public const string Name = "DISPATCHER_POSTGRES (or --postgres)";
+
+    private const string Example =
+        "Give \"Host=db;Port=5432;Database=dispatcher;Username=dispatcher_serve;Password=…\" or \"postgres://dispatcher_serve:…@db:5432/dispatcher\".";
+
+    /// <summary>The Npgsql connection string of what was given, which may be a URL.</summary>
+    /// <exception cref="VerbFailedException">It is none. The message has no secret.</exception>
+    public static string Read(string given)
+    {
+        try
+        {
+            return PostgresConnection.Read(given).ConnectionString;
+        }
+        catch (PostgresConnectionException wrong)
+        {
+            var meant = wrong.Known.Count > 0 && Nearest.To(wrong.Key!, wrong.Known) is { } nearest ? $"Did you mean \"{nearest}\"? " : "";
+            throw new VerbFailedException(ExitCode.WrongUse, $"{Name} is no PostgreSQL connection: {wrong.Message}.", meant + Example);
+        }
+    }
+
+    /// <summary>Where it leads, without secrets: <c>dispatcher_serve@db:5432/dispatcher</c>.</summary>
+    public static string Shown(string connectionString)
+    {
+        var to = new NpgsqlConnectionStringBuilder(connectionString);
+        var user = string.IsNullOrEmpty(to.Username) ? Environment.UserName : to.Username;
+        var port = to.Host!.Contains(',', StringComparison.Ordinal) ? "" : $":{to.Port}";
+        return $"{user}@{to.Host}{port}/{(string.IsNullOrEmpty(to.Database) ? user : to.Database)}";
+    }
+}

@@ -1,0 +1,314 @@
+using Dispatcher.Base;
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Storage.Rows;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+using static Dispatcher.Storage.PostgresStatements;
+using Tied = (System.Guid? TiedTo, Dispatcher.Jobs.OutboxMessage Message);
+
+namespace Dispatcher.Storage;
+
+/// <summary>The real store: one statement for a whole batch, one round trip, one commit.</summary>
+internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<DispatcherDb> database) : IStore
+{
+    /// <summary>Intake and dispatch hold this lock shared while they compare with the bundle in force; activation holds it alone. The number only has to be ours.</summary>
+    private const string PolicyLock = "4711001";
+
+    /// <summary>
+    /// No index spans jobs and denials. So a batch with denials holds this lock alone and a batch of jobs holds it shared: of a job and a denial with one id or
+    /// key, handed in at the same moment, the later one sees the earlier. It costs little, since what waits here gathers in a larger batch.
+    /// </summary>
+    private const string IdentityLock = "4711002";
+
+    /// <summary>With the hash of a pool's name: who has it dispatches from the pool's line.</summary>
+    private const string LineLock = "4711003";
+
+    public async Task<long> NowAsync(CancellationToken cancellationToken)
+    {
+        await using var command = source.CreateCommand($"select {Now}");
+        return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    public async Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var statements = new PostgresBatch(connection);
+        statements.Add().Text = $"select pg_advisory_xact_lock_shared({PolicyLock})";
+        var identities = statements.Add();
+        var accept = statements.Add();
+        var jobs = batch.Where(acceptance => acceptance.Job is not null).Select(acceptance => acceptance.Job!).ToList();
+        var denials = batch.Where(acceptance => acceptance.Denial is not null).Select(acceptance => acceptance.Denial!).ToList();
+        var messages = batch.SelectMany(acceptance => acceptance.Outbox.Select(message => new Tied(acceptance.JobId, message)));
+        identities.Text = $"select pg_advisory_xact_lock{(denials.Count == 0 ? "_shared" : "")}({IdentityLock})";
+        accept.Text = $"""
+            with stored as (
+                insert into jobs ({Columns.NewJob.Names()}, created_at, updated_at, finished_at)
+                select {Columns.NewJob.Names()}, {Now}, {Now}, case when state = 'expired' then {Now} end from {accept.Rows(
+                "i",
+                Columns.NewJob,
+                jobs
+            )}
+                where policy_hash = {ActiveHash} and not exists (
+                    select from denials d where d.job_id = i.job_id or (d.principal = i.principal and d.idempotency_key = i.idempotency_key))
+                order by job_id on conflict do nothing returning job_id, principal, idempotency_key),
+            denied as (
+                insert into denials ({Columns.Denial.Names()}, at)
+                select {Columns.Denial.Names()}, {Now} from {accept.Rows("i", Columns.Denial, denials)}
+                where policy_hash = {ActiveHash} and not exists (
+                    select from jobs j where j.job_id = i.job_id or (j.principal = i.principal and j.idempotency_key = i.idempotency_key)
+                    union all
+                    select from stored s where s.job_id = i.job_id or (s.principal = i.principal and s.idempotency_key = i.idempotency_key))
+                order by job_id on conflict do nothing returning job_id),
+            done as (select job_id as id from stored union all select job_id from denied),
+            {OpenApprovals(accept, [.. batch.Select(acceptance => acceptance.Approval).OfType<Approval>()])},
+            {WriteTimeline(accept, [.. batch.SelectMany(acceptance => acceptance.Entries)])},
+            {WriteOutbox(accept, packed is null ? messages : messages.Append(new Tied(null, packed)))}
+            select array(select id from done), {ActiveHash}
+            """;
+        return await CommittedAsync(statements, cancellationToken);
+    }
+
+    public async Task<Committed> MoveAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        return await MoveAsync(connection, batch, cancellationToken);
+    }
+
+    public Task<Committed> MoveAsync(DispatcherDb db, Move move, CancellationToken cancellationToken) =>
+        MoveAsync((NpgsqlConnection)db.Database.GetDbConnection(), [move], cancellationToken);
+
+    private static async Task<Committed> MoveAsync(
+        NpgsqlConnection connection,
+        IReadOnlyList<Move> batch,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var statements = new PostgresBatch(connection);
+        if (batch.Any(move => move.UnderPolicy is not null))
+        {
+            statements.Add().Text = $"select pg_advisory_xact_lock_shared({PolicyLock})";
+        }
+
+        // Approvals before jobs, as votes do: who takes both in another order could wait for ever.
+        Guid[] approvals = [.. batch.Where(move => move.Approval is not null).Select(move => move.Approval!.ApprovalId)];
+        if (approvals.Length > 0)
+        {
+            LockInOrder(statements, "approvals", "approval_id", approvals);
+        }
+
+        LockInOrder(statements, "jobs", "job_id", [.. batch.Select(move => move.Before.JobId)]);
+        var apply = statements.Add();
+        var claims = apply.Rows("w", TimelineWitness.Claims, [.. batch.Where(move => move.NeedsWitness)]);
+        apply.Text = $"""
+            with contradicted as ({TimelineWitness.Contradicted(claims, TextOf)}),
+            done as (
+                update jobs j set {string.Join(", ", Columns.JobLive.Select(column => $"{column.Name} = i.{column.Name}"))},
+                    updated_at = {Now}, finished_at = case when i.is_final then {Now} end
+                from {apply.Rows("i", Columns.Move, batch)}
+                where j.job_id = i.job_id and j.version = i.version_read and (i.under_policy is null or i.under_policy = {ActiveHash})
+                    and (i.approval_id is null or exists (
+                        select from approvals a where a.approval_id = i.approval_id and a.state = i.approval_from and (i.approval_to <> '{ApprovalStates.Consumed}' or a.use_by >= {Now})))
+                    and not exists (select from contradicted c where c.id = j.job_id)
+                returning j.job_id as id, i.approval_id, i.approval_to, i.end_reason, i.permit_id),
+            followed as (
+                update approvals a set state = d.approval_to, version = a.version + 1, end_reason = d.end_reason, permit_id = d.permit_id
+                from done d where a.approval_id = d.approval_id),
+            {OpenApprovals(apply, [.. batch.Select(move => move.Opens).OfType<Approval>()])},
+            {WriteTimeline(apply, [.. batch.Where(move => move.Entry is not null).Select(move => move.Entry!)])},
+            letters as (
+                insert into dead_letters ({Columns.DeadLetter.Names()}, at)
+                select {Columns.DeadLetter.Names()}, {Now}
+                from {apply.Rows(
+                "i",
+                Columns.DeadLetter,
+                [.. batch.Where(move => move.DeadLetter is not null).Select(move => move.DeadLetter!)]
+            )}
+                where job_id in (select id from done)),
+            {WriteOutbox(apply, batch.SelectMany(move => move.Outbox.Select(message => new Tied(move.Before.JobId, message))))}
+            select array(select id from done), {ActiveHash}, array(select id from contradicted)
+            """;
+        return await CommittedAsync(statements, cancellationToken);
+    }
+
+    public async Task RefuseAsync(IReadOnlyList<Refusal> batch, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var statements = new PostgresBatch(connection);
+        var refuse = statements.Add();
+        refuse.Text = $"""
+            with done as (
+                insert into dead_letters ({Columns.DeadLetter.Names()}, at)
+                select {Columns.DeadLetter.Names()}, {Now}
+                from {refuse.Rows("i", Columns.DeadLetter, [.. batch.Select(refusal => refusal.DeadLetter)])}
+                order by dead_letter_id on conflict do nothing returning dead_letter_id as id),
+            {WriteTimeline(refuse, [.. batch.Select(refusal => refusal.Entry)])},
+            {WriteOutbox(
+                refuse,
+                batch.SelectMany(refusal => refusal.Outbox.Select(message => new Tied(refusal.DeadLetter.DeadLetterId, message)))
+            )}
+            select 1
+            """;
+        await statements.RunAsync(cancellationToken);
+    }
+
+    public async Task RecordAsync(
+        IReadOnlyList<TimelineEntry> entries,
+        IReadOnlyList<OutboxMessage> messages,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var statements = new PostgresBatch(connection);
+        Record(statements, entries, messages);
+        await statements.RunAsync(cancellationToken);
+    }
+
+    // An array is made once. PostgreSQL may plan "in (select ... limit n)" so that the selection runs for each row, and takes more than n.
+    public async Task<IReadOnlyList<Job>> TakeDueAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+#pragma warning disable EF1002 // Constants and numbers of ours only.
+        return await db
+            .Jobs.FromSqlRaw(
+                $"""
+                update jobs set due_at = {Now} + {Timestamps.Micros(postpone)} where job_id = any(array(
+                    select job_id from jobs where due_at <= {Now} order by due_at limit {limit} for update skip locked))
+                returning {Columns.JobWithoutPayload("''::bytea")}
+                """
+            )
+            .AsNoTracking()
+            .ToListAsync(cancellationToken);
+#pragma warning restore EF1002
+    }
+
+    public async Task<IReadOnlyList<LiveRun>> BeatAsync(IReadOnlyList<Run> runs, string claimedBy, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var statements = new PostgresBatch(connection);
+        LockInOrder(statements, "jobs", "job_id", [.. runs.Select(run => run.JobId)]);
+        var beat = statements.Add();
+        beat.Text = $"""
+            update jobs j set due_at = least(greatest(j.due_at, {Now} + {Leases.Heartbeats} * j.heartbeat_us), j.run_until + {Timestamps.Micros(
+                Leases.ReportGrace
+            )})
+            from {beat.Rows("i", Columns.Run, runs)}
+            where j.job_id = i.job_id and j.run_id = i.run_id and j.state = 'running' and j.claimed_by = {beat.Value(claimedBy)}
+            returning j.run_id, j.cancel_requested
+            """;
+        await using var reader = await statements.ReadAsync(cancellationToken);
+        await reader.NextResultAsync(cancellationToken);
+        var live = new List<LiveRun>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            live.Add(new LiveRun(reader.GetGuid(0), reader.GetBoolean(1)));
+        }
+
+        return live;
+    }
+
+    public async Task<IAsyncDisposable> HoldLineAsync(string pool, TimeSpan longest, CancellationToken cancellationToken)
+    {
+        var connection = await source.OpenConnectionAsync(cancellationToken);
+        try
+        {
+            var transaction = await connection.BeginTransactionAsync(cancellationToken);
+            await using var hold = new NpgsqlBatch(connection, transaction)
+            {
+                BatchCommands =
+                {
+                    new NpgsqlBatchCommand("select set_config('idle_in_transaction_session_timeout', $1, true)")
+                    {
+                        Parameters = { new() { Value = $"{longest.TotalMilliseconds:0}ms" } },
+                    },
+                    new NpgsqlBatchCommand($"select pg_advisory_xact_lock({LineLock}, hashtext($1))")
+                    {
+                        Parameters = { new() { Value = pool } },
+                    },
+                },
+            };
+            await hold.ExecuteNonQueryAsync(cancellationToken);
+
+            return new HeldLine(connection);
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+#pragma warning disable EF1002 // Constants and numbers of ours only.
+        return await db
+            .Outbox.FromSqlRaw(
+                $"""
+                update outbox set next_at = {Now} + {Timestamps.Micros(postpone)} where message_id = any(array(
+                    select message_id from outbox where next_at <= {Now} and not parked order by next_at limit {limit} for update skip locked))
+                returning *
+                """
+            )
+            .AsNoTracking()
+            .ToListAsync(cancellationToken);
+#pragma warning restore EF1002
+    }
+
+    public async Task DeleteOutboxAsync(IReadOnlyList<Guid> messageIds, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var statements = new PostgresBatch(connection);
+        statements.Add().Text = "set local synchronous_commit = off";
+        var delete = statements.Add();
+        delete.Text = $"delete from outbox where message_id = any({delete.Value(messageIds.ToArray())})";
+        await statements.RunAsync(cancellationToken);
+    }
+
+    public async Task DeferOutboxAsync(Guid messageId, string error, TimeSpan? pause, CancellationToken cancellationToken)
+    {
+        await using var connection = await source.OpenConnectionAsync(cancellationToken);
+        await using var statements = new PostgresBatch(connection);
+        var defer = statements.Add();
+        defer.Text = $"""
+            update outbox set attempts = attempts + 1, last_error = {defer.Value(error)}, parked = {defer.Value(pause is null)},
+                next_at = {Now} + {defer.Value(Timestamps.Micros(pause ?? TimeSpan.Zero))}
+            where message_id = {defer.Value(messageId)}
+            """;
+        await statements.RunAsync(cancellationToken);
+    }
+
+    public async Task<Activation?> ActivateAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        await db.Database.ExecuteSqlRawAsync($"select pg_advisory_xact_lock({PolicyLock})", cancellationToken);
+        var before = await db.ActiveBundle.AsNoTracking().SingleOrDefaultAsync(cancellationToken);
+        if (decide(before)?.After(before) is not { } activation)
+        {
+            return null;
+        }
+
+        await using var statements = new PostgresBatch((NpgsqlConnection)db.Database.GetDbConnection());
+        if (activation.Archive is { } archive)
+        {
+            var keep = statements.Add();
+            keep.Text =
+                $"insert into bundles (hash, archive, first_activated_at) values ({keep.Value(activation.Hash)}, {keep.Value(archive.ToArray())}, {Now}) on conflict do nothing";
+        }
+
+        var activate = statements.Add();
+        activate.Text = $"""
+            insert into active_bundle (serial, hash, activated_at, actor, pinned)
+            values ({activate.Value(activation.Serial)}, {activate.Value(activation.Hash)}, {Now}, {activate.Value(
+                activation.Actor
+            )}, {activate.Value(activation.Pinned)})
+            on conflict (only_row) do update set
+                serial = excluded.serial, hash = excluded.hash, activated_at = excluded.activated_at, actor = excluded.actor, pinned = excluded.pinned
+            """;
+        Record(statements, [activation.Entry], activation.Outbox);
+        await statements.RunAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return activation;
+    }
+}

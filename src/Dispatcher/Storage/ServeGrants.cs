@@ -1,0 +1,45 @@
+namespace Dispatcher.Storage;
+
+/// <summary>
+/// What the role that serves may do, table by table: no DDL, nothing that changes or removes what the timeline tells. A column that
+/// serving never updates is not granted,
+/// so that a stolen password of this role cannot change a submitted job, an approval's terms or a dead letter.
+/// </summary>
+internal static class ServeGrants
+{
+    /// <summary>Columns that statements set themselves, beside <see cref="Columns.JobLive"/>.</summary>
+    private static readonly string[] JobTimes = ["updated_at", "finished_at"];
+
+    private static readonly (string Table, string Rights)[] Table =
+    [
+        ("jobs", $"select, insert, update ({string.Join(", ", Columns.JobLive.Select(column => column.Name).Concat(JobTimes))})"),
+        ("approvals", "select, insert, update (state, version, votes, decided_at, use_by, permit_id, end_reason)"),
+        ("denials", "select, insert"),
+        ("dead_letters", "select, insert"),
+        // Not entry_id: the database gives it, so that no entry can be put before another.
+        ("timeline", $"select, insert ({Columns.Entry.Names()}, at)"),
+        ("timeline_seals", "select, insert"),
+        ("timeline_checkpoints", "select, insert"),
+        ("outbox", "select, insert, update (attempts, parked, next_at, last_error), delete"),
+        ("bundles", "select, insert"),
+        ("active_bundle", "select, insert, update (serial, hash, activated_at, actor, pinned)"),
+        ("processes", "select, insert, update, delete"),
+        ("workers", "select, insert, update, delete"),
+        ("api_keys", "select, insert, update (revoked_at)"),
+        ("permit_keys", "select, insert"),
+        ("\"__EFMigrationsHistory\"", "select"),
+    ];
+
+    /// <summary>
+    /// The statements for a role, whose name has been checked. They first take away what earlier versions granted; sent at once, they are
+    /// one transaction,
+    /// so that servers that run meanwhile notice nothing.
+    /// </summary>
+    public static string To(string role) =>
+        $"""
+            revoke all on {string.Join(", ", Table.Select(grant => grant.Table))} from {role};
+            do $$ begin execute format('revoke create on schema %I from public, {role}', current_schema()); end $$;
+            {string.Concat(Table.Select(grant => $"grant {grant.Rights} on {grant.Table} to {role};\n"))}
+            grant execute on function timeline_text(bytea, text[]) to {role};
+            """;
+}

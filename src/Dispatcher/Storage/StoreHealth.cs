@@ -1,0 +1,110 @@
+using Dispatcher.Base;
+using Npgsql;
+
+namespace Dispatcher.Storage;
+
+/// <summary>
+/// Whether the store takes writes, as those who write saw it last. Reports an outage once when it begins and once when it is over, with a count of
+/// what failed meanwhile, and drops the pooled sessions that lead to a database which cannot be written to any longer.
+/// </summary>
+/// <param name="source">The pool of sessions. Null: SQLite, which has none that could go stale.</param>
+/// <param name="time">The clock that ages are measured with.</param>
+/// <param name="logger">Where the two lines go.</param>
+internal sealed partial class StoreHealth(NpgsqlDataSource? source, TimeProvider time, ILogger<StoreHealth> logger)
+{
+    /// <summary>The process writes every 2 s. Two rounds without success are an outage.</summary>
+    private static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(4);
+
+    /// <summary>So long a writer that failed, and did not write again, counts as failing: its callers may have left.</summary>
+    private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(10);
+
+    private readonly Lock _guard = new();
+    private readonly Dictionary<object, long> _failing = [];
+    private string _reason = "no write was tried yet";
+    private long _provedAt;
+    private bool _isProved;
+    private long _failingSince;
+    private int _failures;
+
+    /// <summary>What is wrong. Null: the store takes writes.</summary>
+    public string? Trouble
+    {
+        get
+        {
+            lock (_guard)
+            {
+                var silence = time.GetElapsedTime(_provedAt);
+                return !_isProved ? "nothing was written to the database yet"
+                    : silence > LongestSilence ? $"the database has taken no write for {silence.TotalSeconds:F0} s: {_reason}"
+                    : _failing.Values.Any(at => time.GetElapsedTime(at) < Remembered) ? $"writes to the database fail: {_reason}"
+                    : null;
+            }
+        }
+    }
+
+    /// <summary>A real write, made for this purpose every 2 s, was committed.</summary>
+    public void Proved(object writer)
+    {
+        lock (_guard)
+        {
+            (_provedAt, _isProved) = (time.GetTimestamp(), true);
+            foreach (var (old, _) in _failing.Where(failing => time.GetElapsedTime(failing.Value) >= Remembered).ToList())
+            {
+                _failing.Remove(old);
+            }
+        }
+
+        Works(writer);
+    }
+
+    /// <summary>A writer has committed.</summary>
+    public void Works(object writer)
+    {
+        lock (_guard)
+        {
+            _failing.Remove(writer);
+            if (_failures > 0 && _failing.Count == 0)
+            {
+                Log.Back(logger, time.GetElapsedTime(_failingSince).TotalSeconds, _failures);
+                _failures = 0;
+            }
+        }
+    }
+
+    /// <summary>A writer could not commit, for a reason that is not in what it wrote.</summary>
+    public void Fails(object writer, Exception fault)
+    {
+        if (fault.IsOfSession())
+        {
+            source?.Clear();
+        }
+
+        lock (_guard)
+        {
+            _failing[writer] = time.GetTimestamp();
+            _reason = fault is OperationCanceledException ? "it does not answer" : fault.GetBaseException().Message;
+            if (_failures++ == 0)
+            {
+                _failingSince = time.GetTimestamp();
+                Log.Away(logger, _reason);
+            }
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(
+            EventIds.StoreAway,
+            LogLevel.Error,
+            "The database does not take writes: {Reason}. Nothing is lost: what can wait is tried again. Further failures are counted, not logged"
+        )]
+        public static partial void Away(ILogger logger, string reason);
+
+        [LoggerMessage(
+            EventIds.StoreBack,
+            LogLevel.Information,
+            "The database takes writes again after {Seconds:F1} s; {Count} writes failed meanwhile"
+        )]
+        public static partial void Back(ILogger logger, double seconds, int count);
+    }
+}

@@ -1,0 +1,191 @@
+using System.Collections.Concurrent;
+using System.Data.Common;
+using System.Security.Cryptography;
+using System.Text;
+using Dispatcher.Base;
+using Dispatcher.Storage;
+using Dispatcher.Storage.Rows;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.Web;
+
+/// <summary>Makes, finds and revokes API keys. A key looks like <c>dsp_&lt;key id&gt;_&lt;secret&gt;</c>; the store has only its hash.</summary>
+internal sealed partial class ApiKeys(
+    IDbContextFactory<DispatcherDb> database,
+    Owners owners,
+    StoreClock clock,
+    TimeProvider time,
+    ILogger<ApiKeys> logger
+)
+{
+    /// <summary>A key that another server revoked works this much longer: the price of not asking the store at every request.</summary>
+    private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(2);
+
+    private const int MostRemembered = 10_000;
+
+    /// <summary>How the ids of keys begin that an environment variable gave; those made here are hex.</summary>
+    private const string FromEnvironment = "env-";
+
+    /// <summary>The last lookups, guesses among them. Cleared when it is full.</summary>
+    private readonly ConcurrentDictionary<string, (ApiKey? Key, long At)> _seen = new(StringComparer.Ordinal);
+
+    /// <summary>
+    /// Hashes of keys that exist. Guesses do not clear it: an entry leaves only when a lookup finds no such key, or finds it revoked.
+    /// Bounded by the number of keys.
+    /// </summary>
+    private readonly ConcurrentDictionary<string, bool> _known = new(StringComparer.Ordinal);
+
+    /// <summary>
+    /// Whether this process has found a key behind the secret before, and so knows that it is no guess. It may be revoked by now.
+    /// </summary>
+    public bool HasFound(string secret) => _known.ContainsKey(Hash(secret));
+
+    /// <summary>Loads which keys exist, so that the first requests after a start are not taken for guesses.</summary>
+    public async Task PreloadAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var hashes = db.ApiKeys.Where(key => key.RevokedAt == null).Select(key => key.SecretHash);
+        await foreach (var hash in hashes.AsAsyncEnumerable().WithCancellation(cancellationToken))
+        {
+            _known[hash] = true;
+        }
+    }
+
+    /// <summary>The key behind a secret; null when there is none or it is revoked.</summary>
+    public async ValueTask<ApiKey?> FindAsync(string secret, CancellationToken cancellationToken)
+    {
+        var hash = Hash(secret);
+        if (_seen.TryGetValue(hash, out var seen) && time.GetElapsedTime(seen.At) < Remembered)
+        {
+            return seen.Key;
+        }
+
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var key = await db
+            .ApiKeys.AsNoTracking()
+            .SingleOrDefaultAsync(row => row.SecretHash == hash && row.RevokedAt == null, cancellationToken);
+        if (_seen.Count > MostRemembered)
+        {
+            _seen.Clear();
+        }
+
+        _seen[hash] = (key, time.GetTimestamp());
+        _ = key is not null ? _known.TryAdd(hash, true) : _known.TryRemove(hash, out _);
+        return key;
+    }
+
+    /// <summary>Whether a key is not revoked, as the store says now.</summary>
+    public async Task<bool> IsAliveAsync(string keyId, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await db.ApiKeys.AnyAsync(key => key.KeyId == keyId && key.RevokedAt == null, cancellationToken);
+    }
+
+    /// <summary>Stores a new key or binding; answers its secret, which is never shown again.</summary>
+    public async Task<(ApiKey Key, string Secret)> CreateAsync(KeyRequest request, CancellationToken cancellationToken)
+    {
+        var keyId = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
+        var secret = $"dsp_{keyId}_{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32))}";
+        return (await AddAsync(keyId, secret, request, cancellationToken), secret);
+    }
+
+    /// <summary>
+    /// Makes a secret given from outside (<c>DISPATCHER_API_KEY</c>) the only admin key that came this way: the newest one stays, all
+    /// others are revoked. A secret that was replaced or revoked is not accepted again, because it may have leaked; the server starts,
+    /// logs an error, and the secret grants nothing.
+    /// </summary>
+    public async Task EnsureAdminAsync(string secret, CancellationToken cancellationToken)
+    {
+        var hash = Hash(secret);
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        if (!await db.ApiKeys.AnyAsync(key => key.SecretHash == hash, cancellationToken))
+        {
+            var request = new KeyRequest
+            {
+                Subject = "admin",
+                Roles = [Role.Admin],
+                Groups = [],
+            };
+            try
+            {
+                await AddAsync(FromEnvironment + hash[..8], secret, request, cancellationToken);
+            }
+            catch (DbUpdateException fault) when (fault.InnerException is DbException data && data.IsAboutData())
+            {
+                // Another server that starts at this moment has just made it.
+            }
+        }
+
+        // After the insert is committed: of several servers that start at once with different values, all agree on the newest.
+        var alive = await db
+            .ApiKeys.Where(key => key.KeyId.StartsWith(FromEnvironment) && key.RevokedAt == null)
+            .OrderByDescending(key => key.CreatedAt)
+            .ThenBy(key => key.KeyId)
+            .Select(key => new { key.KeyId, key.SecretHash })
+            .ToListAsync(cancellationToken);
+        foreach (var replaced in alive.Skip(1))
+        {
+            await RevokeAsync(replaced.KeyId, cancellationToken);
+            Log.Replaced(logger, replaced.KeyId);
+        }
+
+        if (alive.FirstOrDefault()?.SecretHash != hash)
+        {
+            Log.Retired(logger);
+        }
+    }
+
+    public async Task<IReadOnlyList<ApiKey>> ListAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await db.ApiKeys.AsNoTracking().OrderBy(key => key.CreatedAt).ToListAsync(cancellationToken);
+    }
+
+    /// <summary>False when there is no such key.</summary>
+    public async Task<bool> RevokeAsync(string keyId, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var now = clock.Now;
+        var found =
+            await db
+                .ApiKeys.Where(key => key.KeyId == keyId)
+                .ExecuteUpdateAsync(set => set.SetProperty(key => key.RevokedAt, key => key.RevokedAt ?? now), cancellationToken) == 1;
+        _seen.Clear();
+        owners.Forget();
+        return found;
+    }
+
+    private async Task<ApiKey> AddAsync(string keyId, string secret, KeyRequest request, CancellationToken cancellationToken)
+    {
+        var key = new ApiKey
+        {
+            KeyId = keyId,
+            SecretHash = Hash(secret),
+            Subject = request.Subject,
+            Person = request.Person ?? "",
+            Roles = request.Roles,
+            Groups = request.Groups,
+            CreatedAt = clock.Now,
+        };
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        db.ApiKeys.Add(key);
+        await db.SaveChangesAsync(cancellationToken);
+        owners.Forget();
+        return key;
+    }
+
+    private static string Hash(string secret) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(secret)));
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventIds.AdminKeyReplaced, LogLevel.Warning, "Revoked key {KeyId}: another value of DISPATCHER_API_KEY replaced it")]
+        public static partial void Replaced(ILogger logger, string keyId);
+
+        [LoggerMessage(
+            EventIds.AdminKeyRetired,
+            LogLevel.Error,
+            "DISPATCHER_API_KEY holds a key that was replaced or revoked; it grants nothing. Set the current key or a new one"
+        )]
+        public static partial void Retired(ILogger logger);
+    }
+}

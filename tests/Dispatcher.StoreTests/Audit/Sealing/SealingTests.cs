@@ -1,0 +1,211 @@
+using System.Data.Common;
+using Dispatcher.Audit.Sealing;
+using Npgsql;
+
+namespace Dispatcher.StoreTests.Audit.Sealing;
+
+/// <summary>What is committed is sealed: once, in order, without a gap, by whoever is first.</summary>
+public abstract class SealingTests(StoreKind kind) : StoreTest(kind)
+{
+    [Fact]
+    public async Task Numbers_every_entry_once_and_without_a_gap_while_several_seal_and_others_write()
+    {
+        using var first = await ASealer.OnAsync(Database);
+        using var second = await ASealer.OnAsync(Database);
+
+        await AtOnceAsync(
+            6,
+            async i =>
+            {
+                for (var round = 0; round < 10; round++)
+                {
+                    if (i < 4)
+                    {
+                        await StoredAsync(AJob.New());
+                    }
+                    else
+                    {
+                        await (i == 4 ? first : second).Sealer.SealAsync(Stop);
+                    }
+                }
+
+                return i;
+            }
+        );
+        await first.Sealer.SealAsync(Stop);
+
+        var seals = await first.Table.AfterAsync(0, 1_000, Stop);
+        Assert.Equal(41, seals.Count);
+        Assert.Equal(Enumerable.Range(1, 41).Select(i => (long)i), seals.Select(seal => seal.Seq));
+        Assert.Equal(
+            (await Database.QueryAsync("select entry_id from timeline order by entry_id")).Select(row => row[0]),
+            seals.Select(seal => (object)seal.EntryId).Order()
+        );
+    }
+
+    [Fact]
+    public async Task Links_each_line_to_the_job_line_before_it_over_passes_and_within_one()
+    {
+        using var sealer = await ASealer.OnAsync(Database);
+        var job = await StoredAsync(AJob.New());
+        await sealer.Sealer.SealAsync(Stop);
+        await StoredAsync(AJob.New());
+        var line = AnAcceptance.Of(job).Entry;
+        await Store.RecordAsync([line with { Kind = "claimed" }], [], Stop);
+        await Store.RecordAsync([line with { Kind = "returned" }], [], Stop);
+        await sealer.Sealer.SealAsync(Stop);
+
+        var seals = await sealer.Table.AfterAsync(0, 100, Stop);
+
+        Assert.Equal([0, 2, 4], seals.Where(seal => seal.JobId == job.JobId).Select(seal => seal.JobPrevious));
+    }
+
+    [Theory]
+    [InlineData("update timeline_seals set seq = seq + 1")]
+    [InlineData("delete from timeline_seals")]
+    [InlineData("update timeline_checkpoints set size = 1")]
+    [InlineData("delete from timeline_checkpoints")]
+    public async Task Refuses_a_change_of_seals_and_checkpoints(string statement)
+    {
+        using var sealer = await ASealer.OnAsync(Database);
+        await sealer.RunAsync();
+
+        var refused = await Assert.ThrowsAnyAsync<DbException>(() => Database.ExecuteAsync(statement));
+
+        Assert.Contains("append-only", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Signs_what_is_there_into_the_file_and_the_store_and_goes_on_from_there_after_a_restart()
+    {
+        using var first = await ASealer.OnAsync(Database);
+        await StoredAsync(AJob.New());
+        await first.RunAsync();
+        await first.RunAsync();
+        await StoredAsync(AJob.New());
+        using var restarted = await ASealer.OnAsync(Database, first.Folder);
+        await restarted.RunAsync();
+
+        var tree = new MerkleFrontier();
+        (await first.Table.AfterAsync(0, 100, Stop)).ForEach(seal => tree.Add(seal.Hash));
+        var stored = await ReadAsync(db => Task.FromResult(db.Checkpoints.OrderBy(checkpoint => checkpoint.Size).ToList()));
+        Assert.Equal([2, 3], stored.Select(checkpoint => checkpoint.Size));
+        Assert.Equal(tree.Root(), stored[1].Root);
+        Assert.All(stored, checkpoint => Assert.True(first.Audit.Key.HasSigned(checkpoint)));
+        var lines = await File.ReadAllLinesAsync(first.Audit.Checkpoints, Stop);
+        Assert.Equal(stored.Select(CheckpointJson.Write), lines);
+    }
+
+    [Fact]
+    public async Task A_history_that_is_shorter_or_other_than_what_was_signed_is_signed_no_more()
+    {
+        using var sealer = await ASealer.OnAsync(Database);
+        await StoredAsync(AJob.New());
+        await sealer.RunAsync();
+        await Tables.UnlockAsync(Database, Kind);
+        await Database.ExecuteAsync("delete from timeline_seals where seq = 2");
+        using var shorter = await ASealer.OnAsync(Database, sealer.Folder);
+        await shorter.Checkpoints.OnceAsync(now: true, Stop);
+        await sealer.RunAsync();
+
+        using var other = await ASealer.OnAsync(Database, sealer.Folder);
+        await Database.ExecuteAsync($"update timeline_seals set hash = (select hash from timeline_seals where seq = 1) where seq = 2");
+        await other.RunAsync();
+
+        Assert.NotNull(shorter.Sealer.Trouble);
+        Assert.NotNull(other.Sealer.Trouble);
+        Assert.Single(await File.ReadAllLinesAsync(sealer.Audit.Checkpoints, Stop));
+    }
+}
+
+public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
+{
+    /// <summary>The id is drawn before the commit: whoever seals must not forget what comes with a lower id later, however long that takes.</summary>
+    [Fact]
+    public async Task What_is_committed_late_with_an_early_id_is_sealed_when_it_is_there_however_late()
+    {
+        var time = new StandingTime();
+        using var sealer = await ASealer.OnAsync(Database, time: time);
+        await using var late = new NpgsqlConnection(Database.PostgresConnectionString);
+        await late.OpenAsync(Stop);
+        await using var transaction = await late.BeginTransactionAsync(Stop);
+        await using var insert = new NpgsqlCommand(
+            "insert into timeline (job_id, at, kind, attempt, actor, detail) values (gen_random_uuid(), 1, 'late', 0, 'x', '{}')",
+            late,
+            transaction
+        );
+        await insert.ExecuteNonQueryAsync(Stop);
+        for (var i = 0; i < 3; i++)
+        {
+            await StoredAsync(AJob.New());
+        }
+
+        for (var i = 0; i < 5; i++)
+        {
+            Assert.Equal(i == 0 ? 4 : 0, await sealer.Sealer.SealAsync(Stop));
+            time.Move(TimeSpan.FromSeconds(20));
+        }
+
+        await transaction.CommitAsync(Stop);
+
+        Assert.Equal(1, await sealer.Sealer.SealAsync(Stop));
+        Assert.Equal([1, 3, 4, 5, 2], (await sealer.Table.AfterAsync(0, 100, Stop)).Select(seal => seal.EntryId));
+    }
+
+    /// <summary>A pass must not look at the whole history; and what comes from nowhere below the floor is found in the end.</summary>
+    [Fact]
+    public async Task The_floor_rises_over_what_is_sealed_and_is_given_up_from_time_to_time()
+    {
+        var time = new StandingTime();
+        using var sealer = await ASealer.OnAsync(Database, time: time);
+        await StoredAsync(AJob.New());
+
+        // Other tests have transactions on the same server, and as long as one of that moment lives, the floor stays.
+        while (sealer.Sealer.Floor <= 0)
+        {
+            await sealer.Sealer.SealAsync(Stop);
+            time.Move(TimeSpan.FromSeconds(11));
+        }
+
+        await Database.ExecuteAsync(
+            """
+            insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) overriding system value select 0, job_id, at, kind, attempt, actor, detail from timeline where entry_id = 1
+            """
+        );
+        var above = await sealer.Sealer.SealAsync(Stop);
+        time.Move(TimeSpan.FromHours(2));
+
+        Assert.Equal((0, 1), (above, await sealer.Sealer.SealAsync(Stop)));
+    }
+
+    [Theory]
+    [InlineData("truncate timeline_seals")]
+    [InlineData("truncate timeline_checkpoints")]
+    public async Task Refuses_to_empty_seals_and_checkpoints(string statement) =>
+        Assert.Contains(
+            "append-only",
+            (await Assert.ThrowsAnyAsync<DbException>(() => Database.ExecuteAsync(statement))).Message,
+            StringComparison.Ordinal
+        );
+}
+
+public sealed class SqliteSealingTests() : SealingTests(StoreKind.Sqlite)
+{
+    [Theory]
+    [InlineData("replace into timeline_seals select seq, entry_id, job_id, 7, hash from timeline_seals")]
+    [InlineData("replace into timeline_seals select seq + 100, entry_id, job_id, 7, hash from timeline_seals")]
+    [InlineData(
+        "replace into timeline_checkpoints select size, key_id, 'x', root, head, at, signature, frontier from timeline_checkpoints"
+    )]
+    public async Task Refuses_to_replace_seals_and_checkpoints(string statement)
+    {
+        using var sealer = await ASealer.OnAsync(Database);
+        await sealer.RunAsync();
+
+        Assert.Contains(
+            "append-only",
+            (await Assert.ThrowsAnyAsync<DbException>(() => Database.ExecuteAsync(statement))).Message,
+            StringComparison.Ordinal
+        );
+    }
+}

@@ -1,0 +1,200 @@
+using System.Text;
+using Dispatcher.Base;
+using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
+using Dispatcher.Jobs;
+using Dispatcher.Storage;
+using Dispatcher.Storage.Rows;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Dispatcher.StoreTests.Dispatching;
+
+public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
+{
+    [Fact]
+    public async Task An_instance_that_lacks_what_its_pool_needs_enforced_is_granted_nothing_there()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        using var permits = new Permits(Database.Contexts, TimeProvider.System);
+        using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
+        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        await RegisterAsync("host/1", "shell", "allowed_commands");
+        await RegisterAsync("host/2", "repo", "allowed_hosts");
+        var job = await DispatchedAsync();
+
+        var lacking = await ClaimAsync(claims, permits, job, "host/1");
+        var other = await ClaimAsync(claims, permits, job, "host/2");
+
+        Assert.Equal((ClaimStatus.Invalid, null), (lacking.Status, lacking.RunId));
+        Assert.Equal(ClaimStatus.Granted, other.Status);
+    }
+
+    [Fact]
+    public async Task A_repeated_claim_is_granted_only_to_the_principal_and_the_instance_that_have_the_run()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        using var permits = new Permits(Database.Contexts, TimeProvider.System);
+        using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
+        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        var job = await DispatchedAsync();
+        var request = new ClaimRequest
+        {
+            Worker = "host/1",
+            ClaimId = Guid.CreateVersion7(),
+            Permits = [await permits.SignAsync(Permit(job), Stop)],
+        };
+
+        var first = await AskAsync(request, "worker-key");
+        var again = await AskAsync(request, "worker-key");
+        var otherPrincipal = await AskAsync(request, "other-key");
+        var otherInstance = await AskAsync(request with { Worker = "host/2" }, "worker-key");
+
+        Assert.Equal((ClaimStatus.Granted, first.RunId), (again.Status, again.RunId));
+        Assert.Equal((ClaimStatus.Taken, null), (otherPrincipal.Status, otherPrincipal.RunId));
+        Assert.Equal((ClaimStatus.Taken, null), (otherInstance.Status, otherInstance.RunId));
+
+        async Task<Claim> AskAsync(ClaimRequest asked, string subject) =>
+            Assert.Single((await claims.ClaimAsync(asked, subject, _ => true, Stop)).Claims);
+    }
+
+    [Fact]
+    public async Task Of_two_principals_that_send_the_same_claim_at_once_one_is_granted_the_run()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        using var permits = new Permits(Database.Contexts, TimeProvider.System);
+        using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
+        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        for (var round = 0; round < 10; round++)
+        {
+            var job = await DispatchedAsync();
+            var request = new ClaimRequest
+            {
+                Worker = "host/1",
+                ClaimId = Guid.CreateVersion7(),
+                Permits = [await permits.SignAsync(Permit(job), Stop)],
+            };
+
+            var answers = await AtOnceAsync(
+                2,
+                async i => (await claims.ClaimAsync(request, $"worker-{i}", _ => true, Stop)).Claims[0].Status
+            );
+
+            Assert.Equal([ClaimStatus.Granted, ClaimStatus.Taken], answers.Order());
+        }
+    }
+
+    /// <summary>Whoever reads the permit keys in the database can sign any permit.</summary>
+    [Theory]
+    [InlineData("another permit")]
+    [InlineData("another work message")]
+    [InlineData("another pool")]
+    public async Task A_permit_that_is_signed_and_that_no_dispatch_gave_is_refused(string forged)
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        using var permits = new Permits(Database.Contexts, TimeProvider.System);
+        using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
+        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        var job = await DispatchedAsync();
+        var given = Permit(job);
+        var permit = forged switch
+        {
+            "another permit" => given with { Jti = Guid.CreateVersion7() },
+            "another work message" => given with { Bh = new string('1', 64) },
+            _ => given with { Aud = "deploy" },
+        };
+
+        Assert.Equal(ClaimStatus.Invalid, await StatusAsync(permit));
+        Assert.Equal(JobState.Dispatched, (await JobAsync(job.JobId)).State);
+        Assert.Equal(ClaimStatus.Granted, await StatusAsync(given));
+
+        async Task<ClaimStatus> StatusAsync(PermitClaims signed)
+        {
+            var request = new ClaimRequest
+            {
+                Worker = "host/1",
+                ClaimId = Guid.CreateVersion7(),
+                Permits = [await permits.SignAsync(signed, Stop)],
+            };
+            return Assert.Single((await claims.ClaimAsync(request, "worker-key", _ => true, Stop)).Claims).Status;
+        }
+    }
+
+    /// <summary>The one that the dispatch of <see cref="DispatchedAsync"/> gave.</summary>
+    private static PermitClaims Permit(Job job) =>
+        new()
+        {
+            Jti = UuidV5.Of("permit", job.JobId.ToString()),
+            Sub = job.JobId,
+            Att = job.Attempt,
+            Aud = "shell",
+            Exp = long.MaxValue,
+            Bh = new string('0', 64),
+        };
+
+    private static async Task<Claim> ClaimAsync(AttemptClaims claims, Permits permits, Job job, string instance)
+    {
+        var request = new ClaimRequest
+        {
+            Worker = instance,
+            ClaimId = Guid.CreateVersion7(),
+            Permits = [await permits.SignAsync(Permit(job), Stop)],
+        };
+        return Assert.Single((await claims.ClaimAsync(request, "worker-key", _ => true, Stop)).Claims);
+    }
+
+    private async Task<Job> DispatchedAsync()
+    {
+        var accepted = await StoredAsync(AJob.New());
+        var dispatched = accepted with
+        {
+            State = JobState.Dispatched,
+            Pool = "shell",
+            Attempt = 1,
+            StartBy = await Store.NowAsync(Stop) + 60_000_000,
+            RunLimitUs = 60_000_000,
+            HeartbeatUs = 5_000_000,
+        };
+        var permit = Permit(dispatched);
+        await MovedAsync(
+            new Move(accepted, dispatched)
+            {
+                Entry = new TimelineEntry
+                {
+                    JobId = accepted.JobId,
+                    Kind = TimelineKinds.Dispatched,
+                    Attempt = 1,
+                    Actor = "dispatcher",
+                    Detail = Encoding.UTF8.GetBytes($$"""{"permit_id":"{{permit.Jti}}","work_sha256":"{{permit.Bh}}"}"""),
+                },
+            }
+        );
+        return await JobAsync(accepted.JobId);
+    }
+
+    private async Task RegisterAsync(string instance, string pool, string missing)
+    {
+        await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
+        var now = await Store.NowAsync(Stop);
+        db.Workers.Add(
+            new KnownWorker
+            {
+                Pool = pool,
+                Principal = "worker-key",
+                Instance = instance,
+                Version = "1",
+                Topics = [],
+                Enforcers = [],
+                Missing = [missing],
+                Capacity = 1,
+                Shared = false,
+                StartedAt = now,
+                SeenAt = now,
+            }
+        );
+        await db.SaveChangesAsync(Stop);
+    }
+}
+
+public sealed class PostgresClaimTests() : ClaimTests(StoreKind.Postgres);
+
+public sealed class SqliteClaimTests() : ClaimTests(StoreKind.Sqlite);

@@ -1,0 +1,287 @@
+using Dispatcher.Base;
+using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
+using Dispatcher.Storage.Rows;
+
+namespace Dispatcher.StoreTests.Dispatching;
+
+public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
+{
+    [Fact]
+    public async Task An_instance_is_known_from_its_first_heartbeat_and_its_last_word_counts()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 3 }, "host/1", "worker-shell", Stop);
+        var first = Assert.Single(await writers.Workers.ListAsync(Stop));
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 0, Version = "2" }, "host/1", "worker-shell", Stop);
+
+        var last = Assert.Single(await writers.Workers.ListAsync(Stop));
+        Assert.Equal((3, "1", true), (first.Capacity, first.Version, first.Serves(first.SeenAt)));
+        Assert.Equal((0, "2", first.StartedAt, false), (last.Capacity, last.Version, last.StartedAt, last.Serves(last.SeenAt)));
+        Assert.Equal(["job.exec.shell"], last.Topics);
+    }
+
+    [Fact]
+    public async Task Pools_principals_and_instances_are_apart_and_two_beats_at_once_do_no_harm()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+
+        await AtOnceAsync(
+            16,
+            async i =>
+            {
+                await writers.Workers.NoteAsync(
+                    Registration() with
+                    {
+                        Pool = i % 2 == 0 ? "shell" : "repo",
+                    },
+                    $"host/{i % 4}",
+                    "worker-shell",
+                    Stop
+                );
+                return i;
+            }
+        );
+
+        Assert.Equal(
+            ["repo host/1", "repo host/3", "shell host/0", "shell host/2"],
+            (await writers.Workers.ListAsync(Stop)).Select(worker => $"{worker.Pool} {worker.Instance}").Order()
+        );
+    }
+
+    [Fact]
+    public async Task A_credential_that_two_use_and_one_of_them_does_not_say_so_is_flagged()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await writers.Workers.NoteAsync(Registration(), "host/1", "alone", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Pool = "repo" }, "host/1", "alone", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "said", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/2", "said", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "unsaid", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/2", "unsaid", Stop);
+        Assert.Empty(writers.SharedTold);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "unsaid", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "unsaid", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/1", "replaced", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/2", "replaced", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/2", "replaced", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/1", "moved", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 0 }, "host/1", "moved", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/2", "moved", Stop);
+
+        Assert.Equal(["unsaid"], WorkerRegister.SharedUnsaid(await writers.Workers.ListAsync(Stop), await Store.NowAsync(Stop)));
+        Assert.Contains("unsaid", Assert.Single(writers.SharedTold), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Invented_instances_of_one_key_add_no_capacity_beyond_what_one_instance_may_register()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await InventedAsync("stolen", capacity: 1_000);
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 3 }, "host/1", "honest", Stop);
+
+        Assert.Equal(1_024 + 3, (await writers.Window.LoadAsync("shell", Stop)).Capacity);
+        Assert.Null(await writers.Workers.NoteAsync(Registration(), "one more", "stolen", Stop));
+        Assert.Null(await writers.Workers.NoteAsync(Registration() with { Pool = "repo" }, "invented/0", "stolen", Stop));
+        Assert.NotNull(await writers.Workers.NoteAsync(Registration(), "invented/0", "stolen", Stop));
+        Assert.Equal(WorkerRegister.MostInstances, (await writers.Workers.ListAsync(Stop)).Count(worker => worker.Principal == "stolen"));
+    }
+
+    [Fact]
+    public async Task All_rows_of_one_key_are_bounded_and_stale_ones_make_room()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var minuteAgo = await Store.NowAsync(Stop) - 60_000_000;
+        await InventedAsync("stolen", capacity: 1, minuteAgo);
+        await InventedAsync("other", capacity: 1, minuteAgo);
+
+        Assert.NotNull(await writers.Workers.NoteAsync(Registration(), "one more", "stolen", Stop));
+
+        var workers = await writers.Workers.ListAsync(Stop);
+        Assert.Equal("one more", Assert.Single(workers, worker => worker.Principal == "stolen").Instance);
+        Assert.Equal(WorkerRegister.MostInstances, workers.Count(worker => worker.Principal == "other"));
+    }
+
+    [Fact]
+    public async Task A_shared_credential_is_logged_at_most_once_a_minute_with_a_few_names()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await writers.Workers.NoteAsync(Registration(), "host/0", "unsaid", Stop);
+        for (var i = 1; i < 9; i++)
+        {
+            await writers.Workers.NoteAsync(Registration(), $"host/{i}", "unsaid", Stop);
+        }
+
+        for (var i = 9; i < 12; i++)
+        {
+            await writers.Workers.NoteAsync(Registration(), "host/0", "unsaid", Stop);
+            await writers.Workers.NoteAsync(Registration(), $"host/{i}", "unsaid", Stop);
+        }
+
+        var told = Assert.Single(writers.SharedTold);
+        Assert.StartsWith("9 workers use the credential of unsaid", told, StringComparison.Ordinal);
+        Assert.Equal(5, told.Split("host/").Length - 1);
+    }
+
+    [Theory]
+    [InlineData("topics")]
+    [InlineData("enforcers")]
+    [InlineData("missing")]
+    public async Task An_unreadable_row_stops_neither_its_pool_nor_the_lists(string column)
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 3 }, "host/1", "honest", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/2", "bad", Stop);
+        // PostgreSQL refuses what is no array; what is in the array it does not check.
+        await Database.ExecuteAsync($"update workers set {column} = '[1]' where principal = 'bad'");
+
+        var load = await writers.Window.LoadAsync("shell", Stop);
+        var bad = (await writers.Workers.ListAsync(Stop)).Single(worker => worker.Principal == "bad");
+
+        Assert.Equal(column == "missing" ? 3 : 4, load.Capacity);
+        Assert.Equal(
+            [column],
+            new[] { ("topics", bad.Topics), ("enforcers", bad.Enforcers), ("missing", bad.Missing) }
+                .Where(list => list.Item2.Contains("(unreadable)"))
+                .Select(list => list.Item1)
+        );
+        Assert.NotNull(await writers.Workers.NoteAsync(Registration(), "host/2", "bad", Stop));
+        Assert.Equal(4, (await writers.Window.LoadAsync("shell", Stop)).Capacity);
+    }
+
+    [Fact]
+    public async Task A_refused_registration_extends_the_leases_of_its_runs_all_the_same()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var heartbeats = new Heartbeats(Store, writers.Workers, writers.Clock);
+        var running = await RunningAsync(job => job with { RunUntil = long.MaxValue / 2, HeartbeatUs = 5_000_000 });
+        await InventedAsync("worker-key", capacity: 1);
+        var request = new HeartbeatRequest
+        {
+            Worker = "one more",
+            Registration = Registration(),
+            Runs = [],
+        };
+        var answer = await heartbeats.BeatAsync(
+            request with
+            {
+                Runs = [new Run { JobId = running.JobId, RunId = running.RunId!.Value }],
+            },
+            "worker-key",
+            Stop
+        );
+
+        Assert.Empty(answer!.Fenced);
+        Assert.Null(await heartbeats.BeatAsync(request, "worker-key", Stop));
+    }
+
+    [Fact]
+    public async Task A_worker_that_can_use_none_of_its_deliveries_counts_for_nothing_until_it_tries_again()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 3 }, "host/1", "old", Stop);
+        await writers.Workers.NoteAsync(
+            Registration() with
+            {
+                Capacity = 3,
+                Dropped = 3,
+                Dropping = "unreadable_body",
+            },
+            "host/1",
+            "old",
+            Stop
+        );
+
+        var dropping = await writers.Window.LoadAsync("shell", Stop);
+        var why = Assert.Single(await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop));
+        await writers.Workers.NoteAsync(Registration() with { Capacity = 3, Dropped = 3 }, "host/1", "old", Stop);
+
+        Assert.Equal((0, 0, "unreadable_body"), (dropping.Workers, dropping.Capacity, dropping.Dropping));
+        Assert.Contains("unreadable_body", PoolView.Of(dropping, waiting: 1, limit: null).Note, StringComparison.Ordinal);
+        Assert.Contains("host/1 of pool shell cannot use the deliveries that it gets (unreadable_body)", why, StringComparison.Ordinal);
+        Assert.Equal(3, (await writers.Window.LoadAsync("shell", Stop)).Capacity);
+        Assert.Empty(await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop));
+    }
+
+    [Fact]
+    public async Task The_offset_of_a_workers_clock_is_known_and_a_large_one_is_a_trouble()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await writers.Workers.NoteAsync(Registration() with { ClockAheadMs = 600_000 }, "host/1", "ahead", Stop);
+        await writers.Workers.NoteAsync(Registration() with { ClockAheadMs = -600_000 }, "host/2", "behind", Stop);
+        await writers.Workers.NoteAsync(Registration() with { ClockAheadMs = 900 }, "host/3", "near", Stop);
+
+        var troubles = await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop);
+
+        Assert.Equal(
+            [
+                "the clock of worker host/1 of pool shell is 600.0 s ahead; set the clock of its machine",
+                "the clock of worker host/2 of pool shell is 600.0 s behind; set the clock of its machine",
+            ],
+            troubles
+        );
+        Assert.Equal(
+            [600_000, -600_000, 900],
+            (await writers.Workers.ListAsync(Stop)).OrderBy(worker => worker.Instance).Select(worker => worker.ClockAheadMs)
+        );
+    }
+
+    [Fact]
+    public async Task A_heartbeat_is_answered_with_the_databases_time()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var before = await Store.NowAsync(Stop);
+
+        var answer = await new Heartbeats(Store, writers.Workers, writers.Clock).BeatAsync(
+            new HeartbeatRequest
+            {
+                Worker = "host/1",
+                Registration = Registration(),
+                Runs = [],
+            },
+            "worker-shell",
+            Stop
+        );
+
+        Assert.InRange(answer!.Now!.Value, Timestamps.At(before).AddSeconds(-2), Timestamps.At(await Store.NowAsync(Stop)).AddSeconds(2));
+    }
+
+    /// <summary>As many instances of one key as it may have, by default all of them heard of just now, however long the test takes.</summary>
+    private async Task InventedAsync(string principal, int capacity, long seenAt = long.MaxValue / 2)
+    {
+        await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
+        db.Workers.AddRange(
+            Enumerable
+                .Range(0, WorkerRegister.MostInstances)
+                .Select(i => new KnownWorker
+                {
+                    Pool = "shell",
+                    Principal = principal,
+                    Instance = $"invented/{i}",
+                    Version = "1",
+                    Topics = [],
+                    Enforcers = [],
+                    Missing = [],
+                    Capacity = capacity,
+                    Shared = true,
+                    SeenAt = seenAt,
+                })
+        );
+        await db.SaveChangesAsync(Stop);
+    }
+
+    private static WorkerRegistration Registration() =>
+        new()
+        {
+            Pool = "shell",
+            Version = "1",
+            Topics = ["job.exec.shell"],
+            Enforcers = ["timeout_ms"],
+            Capacity = 1,
+        };
+}
+
+public sealed class PostgresWorkerRegisterTests() : WorkerRegisterTests(StoreKind.Postgres);
+
+public sealed class SqliteWorkerRegisterTests() : WorkerRegisterTests(StoreKind.Sqlite);

@@ -1,0 +1,149 @@
+using System.Data.Common;
+using System.Diagnostics;
+using Dispatcher.Contracts;
+using Dispatcher.Intake;
+using Dispatcher.Jobs;
+using Dispatcher.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.StoreTests.Outbox;
+
+/// <summary>These restart the server that all tests share: they run alone.</summary>
+[CollectionDefinition(nameof(AloneOnTheServer), DisableParallelization = true)]
+public sealed class AloneOnTheServer;
+
+/// <summary>A database that goes away is never a fault of the job: the writers keep what they have and try again.</summary>
+[Collection(nameof(AloneOnTheServer))]
+public sealed class LostDatabaseTests() : StoreTest(StoreKind.Postgres)
+{
+    [Fact(Timeout = 60_000)]
+    public async Task Killed_in_the_middle_nobody_gets_a_fault_and_nothing_is_stored_twice()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var jobs = await WhileKilledAsync(async () =>
+        {
+            // Twice at once, so that the look-up of what is known already goes on while the server dies.
+            var job = AJob.New($"{Guid.CreateVersion7()}");
+            var results = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => writers.Intake.AddAsync(AnAcceptance.Of(job), Stop)));
+            Assert.All(results, result => Assert.True(result.Outcome is IntakeOutcome.Stored or IntakeOutcome.Known, $"{result.Outcome}"));
+            Assert.All(results, result => Assert.Equal(job.JobId, result.Answer!.JobId));
+            return job.JobId;
+        });
+
+        Assert.True(writers.TimesWaited > 0, "The writers did not notice that the server was killed.");
+        Assert.Equal(jobs.Order(), (await JobsAsync()).Select(job => job.JobId).Order());
+        Assert.Equal(jobs.Count + 1, await Database.CountAsync("timeline"));
+        Assert.Equal(jobs.Count, (await OutboxAsync()).Count(message => message.Type == "event"));
+    }
+
+    [Fact(Timeout = 60_000)]
+    public async Task Killed_in_the_middle_of_moves_nobody_gets_a_fault_and_each_is_applied_once()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var moves = await WhileKilledAsync(async () =>
+        {
+            var job = await StoredThroughAsync(writers);
+            var move = new Move(job, job with { State = JobState.Dispatched, Worker = "this one" })
+            {
+                Entry = AnAcceptance.Of(job).Entry with { Kind = TimelineKinds.Dispatched },
+            };
+            return (job.JobId, Result: await writers.Moves.AddAsync(move, Stop));
+        });
+
+        // Stale: the commit went through and its answer was lost. Two lanes of at most 256 were on their way at the kill.
+        Assert.True(writers.TimesWaited > 0, "The writers did not notice that the server was killed.");
+        Assert.InRange(moves.Count(move => move.Result == MoveResult.Stale), 0, 512);
+        Assert.DoesNotContain(moves, move => move.Result == MoveResult.PolicyChanged);
+        Assert.All(await JobsAsync(), job => Assert.Equal((JobState.Dispatched, 1, "this one"), (job.State, job.Version, job.Worker)));
+        Assert.Equal((moves.Count * 2) + 1, await Database.CountAsync("timeline"));
+    }
+
+    [Fact(Timeout = 60_000)]
+    public async Task What_goes_through_the_model_fails_in_the_way_that_its_callers_wait_for()
+    {
+        await Store.TakeOutboxAsync(1, TimeSpan.Zero, Stop);
+        await KillAsync();
+
+        // The connection in the pool is dead; those who call this catch DbException and go on.
+        var fault = await Record.ExceptionAsync(() => Store.TakeOutboxAsync(1, TimeSpan.Zero, Stop));
+
+        Assert.True(fault is null or DbException, $"{fault}");
+    }
+
+    /// <summary>Does it again and again, in many tasks at once, before and while the server is killed and for a moment after it is up again; answers what came of each.</summary>
+    private static async Task<IReadOnlyList<T>> WhileKilledAsync<T>(Func<Task<T>> once)
+    {
+        var (killing, up) = (new TaskCompletionSource(), false);
+        var done = AtOnceAsync(
+            60,
+            async _ =>
+            {
+                var mine = new List<T>();
+                for (var after = 0; after < 3; after += Volatile.Read(ref up) ? 1 : 0)
+                {
+                    mine.Add(await once());
+                    killing.TrySetResult();
+                }
+
+                return mine;
+            }
+        );
+        await killing.Task;
+        await KillAsync();
+        Volatile.Write(ref up, true);
+        return [.. (await done).SelectMany(mine => mine)];
+    }
+
+    private static async Task<Job> StoredThroughAsync(Writers writers)
+    {
+        var job = AJob.New();
+        await writers.Intake.AddAsync(AnAcceptance.Of(job), Stop);
+        return job;
+    }
+
+    /// <summary>Returns when the server is up again.</summary>
+    private static async Task KillAsync()
+    {
+        var script = Environment.GetEnvironmentVariable("DISPATCHER_TEST_RESTART_POSTGRES");
+        Assert.SkipWhen(
+            string.IsNullOrEmpty(script),
+            "DISPATCHER_TEST_RESTART_POSTGRES is not set: run the tests with ops/test.sh, which starts the servers."
+        );
+        using var restart = Process.Start(
+            new ProcessStartInfo(script!, ["kill"]) { RedirectStandardOutput = true, RedirectStandardError = true }
+        )!;
+        await restart.WaitForExitAsync(Stop);
+        Assert.Equal(0, restart.ExitCode);
+    }
+}
+
+/// <summary>A process that stops while the store is away answers everybody who waits.</summary>
+public sealed class StoppingTests
+{
+    [Fact(Timeout = 30_000)]
+    public async Task Nobody_waits_for_ever_for_a_writer_that_has_stopped()
+    {
+        var services = new ServiceCollection();
+        services.AddPostgresStore("Host=127.0.0.1;Port=1;Username=nobody;Timeout=1");
+        await using var provider = services.BuildServiceProvider();
+        await using var writers = await Writers.OnAsync(
+            provider.GetRequiredService<IStore>(),
+            provider.GetRequiredService<IDbContextFactory<DispatcherDb>>()
+        );
+
+        // The same id again and again: one is being committed, the others wait for a later batch.
+        var job = AJob.New();
+        var waiting = Enumerable.Range(0, 20).Select(_ => writers.Intake.AddAsync(AnAcceptance.Of(job), CancellationToken.None)).ToList();
+        await Task.Delay(TimeSpan.FromMilliseconds(200), TestContext.Current.CancellationToken);
+        Assert.DoesNotContain(waiting, task => task.IsCompleted);
+
+        await writers.StopAsync();
+
+        foreach (var task in waiting)
+        {
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+                task.WaitAsync(TimeSpan.FromSeconds(5), TestContext.Current.CancellationToken)
+            );
+        }
+    }
+}

@@ -1,0 +1,227 @@
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Dispatcher.Intake;
+using Dispatcher.Jobs;
+using Dispatcher.Outbox;
+
+namespace Dispatcher.StoreTests.Outbox;
+
+/// <summary>The group commit of intake and of moves: many callers, few transactions, and each caller gets its own right result.</summary>
+public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
+{
+    /// <summary>Everything that can meet in one batch, 2,000 times at once, through the writers of two processes.</summary>
+    [Fact]
+    public async Task Of_many_submissions_at_once_each_caller_gets_its_own_right_result()
+    {
+        await using var one = await Writers.OnAsync(Database);
+        await using var other = await Writers.OnAsync(Database);
+
+        var results = await AtOnceAsync(
+            200,
+            async group =>
+            {
+                var submissions = Group(group);
+                var writers = new[] { one, other };
+                return await Task.WhenAll(
+                    submissions.Select((submission, i) => writers[(group + i) % 2].Intake.AddAsync(submission, Stop))
+                );
+            }
+        );
+
+        for (var group = 0; group < results.Length; group++)
+        {
+            AssertGroup(results[group]);
+        }
+
+        // Of each group: the same job five times, one of two rivals for an id, one of two rivals for a key, and a denial.
+        Assert.Equal(200 * 4, await Database.CountAsync("jobs") + await Database.CountAsync("denials"));
+        Assert.Equal((200 * 4) + 1, await Database.CountAsync("timeline"));
+        var own = (await OutboxAsync()).Where(message => message.Type == "event");
+        Assert.Equal(200 * 4, own.Count());
+    }
+
+    [Fact]
+    public async Task The_pool_of_every_stored_job_that_may_start_is_woken_by_few_messages()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var jobs = Enumerable
+            .Range(0, 300)
+            .Select(i =>
+                AJob.New() with
+                {
+                    State = i % 10 == 0 ? JobState.Held : JobState.Accepted,
+                    Pool = i % 10 == 0 ? "held" : $"pool-{i % 3}",
+                }
+            )
+            .ToList();
+
+        await AtOnceAsync(300, i => writers.Intake.AddAsync(AnAcceptance.Of(jobs[i]), Stop));
+
+        var packed = (await OutboxAsync())
+            .Where(message => message.Type == "dispatch")
+            .Select(message => JsonSerializer.Deserialize<DispatchWake>(message.Body)!.Pools)
+            .ToList();
+        Assert.Equal(["pool-0", "pool-1", "pool-2"], packed.SelectMany(pools => pools).Distinct().Order());
+        Assert.True(packed.Count < 100, $"{packed.Count} messages for 270 jobs: they were not packed.");
+    }
+
+    [Fact]
+    public async Task What_another_bundle_judged_is_judged_again()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        await ActivateAsync("policy-2");
+        var known = AJob.New("key").Under("policy-2");
+        Assert.Equal(IntakeOutcome.Stored, (await writers.Intake.AddAsync(AnAcceptance.Of(known), Stop)).Outcome);
+
+        var results = await Task.WhenAll(
+            writers.Intake.AddAsync(AnAcceptance.Of(AJob.New()), Stop),
+            writers.Intake.AddAsync(AnAcceptance.Denying(AJob.New()), Stop),
+            writers.Intake.AddAsync(AnAcceptance.Of(known.Under(AJob.Policy)), Stop),
+            writers.Intake.AddAsync(AnAcceptance.Of(AJob.New("key", payload: "[]")), Stop)
+        );
+
+        // What is known already is answered as the first time, under whatever bundle it comes again.
+        Assert.Equal(
+            [IntakeOutcome.PolicyChanged, IntakeOutcome.PolicyChanged, IntakeOutcome.Known, IntakeOutcome.Conflict],
+            results.Select(result => result.Outcome)
+        );
+        Assert.Equal("policy-2", results[2].Answer!.PolicyHash);
+        Assert.Null(results[3].Answer);
+    }
+
+    [Fact]
+    public async Task Data_that_the_database_refuses_comes_back_to_its_caller_alone()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var bad = AnAcceptance.Of(AJob.New()) is var good ? good with { Entry = good.Entry with { Actor = null! } } : null!;
+        var others = Enumerable.Range(0, 50).Select(_ => AnAcceptance.Of(AJob.New())).ToList();
+
+        var results = await AtOnceAsync(
+            51,
+            async i =>
+            {
+                try
+                {
+                    return (await writers.Intake.AddAsync(i == 25 ? bad : others[i < 25 ? i : i - 1], Stop)).Outcome;
+                }
+                catch (System.Data.Common.DbException)
+                {
+                    return (IntakeOutcome?)null;
+                }
+            }
+        );
+
+        Assert.Equal(25, Array.IndexOf(results, null));
+        Assert.Equal(50, results.Count(result => result == IntakeOutcome.Stored));
+        Assert.Equal(50, await Database.CountAsync("jobs"));
+    }
+
+    [Fact]
+    public async Task Of_many_moves_of_few_jobs_exactly_one_of_each_version_wins()
+    {
+        await using var one = await Writers.OnAsync(Database);
+        await using var other = await Writers.OnAsync(Database);
+        var jobs = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => StoredAsync(AJob.New())));
+
+        // Each caller moves the jobs in an order of its own, so that rows are locked against each other's order wherever nothing sorts them.
+        var results = await AtOnceAsync(
+            8,
+            caller =>
+                Task.WhenAll(
+                    jobs.OrderBy(job => HashCode.Combine(job.JobId, caller))
+                        .Select(async job =>
+                            (
+                                job.JobId,
+                                Result: await (caller % 2 == 0 ? one : other).Moves.AddAsync(
+                                    new Move(job, job with { State = JobState.Cancelled }),
+                                    Stop
+                                )
+                            )
+                        )
+                )
+        );
+
+        var byJob = results.SelectMany(mine => mine).ToLookup(pair => pair.JobId, pair => pair.Result);
+        Assert.All(
+            byJob,
+            job => Assert.Equal((1, 7), (job.Count(result => result == MoveResult.Moved), job.Count(result => result == MoveResult.Stale)))
+        );
+        Assert.All(await JobsAsync(), job => Assert.Equal((JobState.Cancelled, 1), (job.State, job.Version)));
+    }
+
+    [Fact]
+    public async Task A_move_tells_the_event_of_the_state_it_leads_to_in_the_same_commit()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var job = await StoredAsync(AJob.New());
+
+        await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Cancelled }), Stop);
+        await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Cancelled }), Stop);
+
+        var told = Assert.Single(await OutboxAsync(), message => message.RoutingKey.StartsWith("cancelled.", StringComparison.Ordinal));
+        Assert.Equal("cancelled.billing.job.exec.shell", told.RoutingKey);
+    }
+
+    [Fact]
+    public async Task A_move_under_another_bundle_says_so()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var job = await StoredAsync(AJob.New());
+        await ActivateAsync("policy-2");
+
+        Assert.Equal(
+            MoveResult.PolicyChanged,
+            await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Dispatched, PolicyHash = AJob.Policy }), Stop)
+        );
+        Assert.Equal(
+            MoveResult.Moved,
+            await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Dispatched, PolicyHash = "policy-2" }), Stop)
+        );
+    }
+
+    /// <summary>Ten submissions: five times the same job; two with one id; two with one key, one of them denied; one denied.</summary>
+    private static Acceptance[] Group(int group)
+    {
+        var same = AJob.New($"same-{group}");
+        var rival = AJob.New();
+        return
+        [
+            .. Enumerable.Range(0, 5).Select(_ => AnAcceptance.Of(same)),
+            AnAcceptance.Of(rival),
+            AnAcceptance.Of(AJob.New(id: rival.JobId, payload: "[]")),
+            AnAcceptance.Of(AJob.New($"key-{group}")),
+            AnAcceptance.Denying(AJob.New($"key-{group}", payload: "[]")),
+            AnAcceptance.Denying(AJob.New($"denied-{group}")),
+        ];
+    }
+
+    private static void AssertGroup(IntakeResult[] results)
+    {
+        Assert.Equal((1, 4), (Count(results[..5], IntakeOutcome.Stored), Count(results[..5], IntakeOutcome.Known)));
+        Assert.Single(results[..5].Select(result => (result.Answer!.JobId, result.Answer.JobHash, result.Answer.State)).Distinct());
+        foreach (var rivals in new[] { results[5..7], results[7..9] })
+        {
+            Assert.Equal((1, 1), (Count(rivals, IntakeOutcome.Stored), Count(rivals, IntakeOutcome.Conflict)));
+            Assert.Null(rivals.Single(result => result.Outcome == IntakeOutcome.Conflict).Answer);
+        }
+
+        Assert.Equal((IntakeOutcome.Stored, JobState.Denied), (results[9].Outcome, results[9].Answer!.State));
+    }
+
+    private static int Count(IntakeResult[] results, IntakeOutcome outcome) => results.Count(result => result.Outcome == outcome);
+}
+
+public sealed class PostgresWriterTests() : WriterTests(StoreKind.Postgres)
+{
+    /// <summary>Longer than an entry of an index may be. To try it for ever would hold up everybody behind it.</summary>
+    [Fact(Timeout = 30_000)]
+    public async Task What_is_too_large_for_the_database_comes_back_to_its_caller()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        var key = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(20_000));
+
+        await Assert.ThrowsAsync<Npgsql.PostgresException>(() => writers.Intake.AddAsync(AnAcceptance.Of(AJob.New(key)), Stop));
+    }
+}
+
+public sealed class SqliteWriterTests() : WriterTests(StoreKind.Sqlite);

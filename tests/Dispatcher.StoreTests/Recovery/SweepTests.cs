@@ -1,0 +1,166 @@
+using Dispatcher.Base;
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Storage;
+
+namespace Dispatcher.StoreTests.Recovery;
+
+/// <summary>Jobs whose time has come, and leases that are extended.</summary>
+public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
+{
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
+    [Fact]
+    public async Task Takes_what_is_due_the_longest_due_first_and_no_more_than_asked()
+    {
+        foreach (var due in new[] { 30L, 10, 20, 40, long.MaxValue })
+        {
+            await StoredAsync(AJob.New().DueAt(due) with { Reason = $"{due}" });
+        }
+
+        var first = await Store.TakeDueAsync(2, Minute, Stop);
+        var second = await Store.TakeDueAsync(100, Minute, Stop);
+        var third = await Store.TakeDueAsync(100, Minute, Stop);
+
+        Assert.Equal(["10", "20"], first.Select(job => job.Reason).Order());
+        Assert.Equal(["30", "40"], second.Select(job => job.Reason).Order());
+        Assert.Empty(third);
+    }
+
+    [Fact]
+    public async Task What_it_took_is_postponed_and_otherwise_as_it_was_without_its_payload()
+    {
+        var stored = await StoredAsync(AJob.Full() with { DueAt = 10 });
+        var before = await Store.NowAsync(Stop);
+
+        var taken = Assert.Single(await Store.TakeDueAsync(10, Minute, Stop));
+
+        Assert.InRange(taken.DueAt!.Value, before + 60_000_000, before + 70_000_000);
+        Assert.Equivalent(stored with { DueAt = taken.DueAt, Payload = [] }, taken, strict: true);
+        Assert.Equal(taken.DueAt, (await JobAsync(stored.JobId)).DueAt);
+    }
+
+    [Fact]
+    public async Task A_job_that_was_taken_can_still_be_moved_by_whoever_read_it_before()
+    {
+        var stored = await StoredAsync(AJob.New().DueAt(10));
+
+        await Store.TakeDueAsync(10, Minute, Stop);
+
+        await MovedAsync(new Move(stored, stored with { State = JobState.Dispatched }));
+    }
+
+    [Fact]
+    public async Task Final_jobs_are_never_due()
+    {
+        var running = await RunningAsync();
+        await MovedAsync(new Move(running, running with { State = JobState.Succeeded, DueAt = 1 }));
+
+        Assert.Empty(await Store.TakeDueAsync(10, Minute, Stop));
+    }
+
+    [Fact]
+    public async Task Eight_takers_at_the_same_moment_take_each_job_once()
+    {
+        var jobs = Enumerable.Range(0, 300).Select(_ => AJob.New().DueAt(10)).ToList();
+        await Store.AcceptAsync([.. jobs.Select(AnAcceptance.Of)], null, Stop);
+
+        var taken = await AtOnceAsync(
+            8,
+            async _ =>
+            {
+                var mine = new List<Guid>();
+                while (await Store.TakeDueAsync(7, Minute, Stop) is { Count: > 0 } some)
+                {
+                    Assert.InRange(some.Count, 1, 7);
+                    mine.AddRange(some.Select(job => job.JobId));
+                }
+
+                return mine;
+            }
+        );
+
+        Assert.Equal(jobs.Select(job => job.JobId).Order(), taken.SelectMany(mine => mine).Order());
+    }
+
+    [Fact]
+    public async Task A_heartbeat_extends_the_lease_from_now()
+    {
+        var now = await Store.NowAsync(Stop);
+        var run = await RunningAsync(job => job with { DueAt = now + 1_000_000, HeartbeatUs = 5_000_000, RunUntil = now + 600_000_000 });
+
+        var live = Assert.Single(await BeatAsync(run));
+
+        Assert.Equal(new LiveRun(run.RunId!.Value, CancelRequested: false), live);
+        Assert.InRange(
+            (await JobAsync(run.JobId)).DueAt!.Value,
+            now + (Leases.Heartbeats * 5_000_000L),
+            now + (Leases.Heartbeats * 5_000_000L) + 5_000_000
+        );
+        Assert.Equal(run.Version, (await JobAsync(run.JobId)).Version);
+    }
+
+    [Fact]
+    public async Task A_heartbeat_does_not_extend_a_lease_beyond_the_hard_end_and_its_grace()
+    {
+        var now = await Store.NowAsync(Stop);
+        var run = await RunningAsync(job => job with { DueAt = now, HeartbeatUs = 60_000_000, RunUntil = now + 7_000_000 });
+
+        await BeatAsync(run);
+
+        Assert.Equal(now + 7_000_000 + Timestamps.Micros(Leases.ReportGrace), (await JobAsync(run.JobId)).DueAt);
+    }
+
+    [Fact]
+    public async Task A_heartbeat_never_shortens_a_lease()
+    {
+        var now = await Store.NowAsync(Stop);
+        var run = await RunningAsync(job => job with { DueAt = now + 100_000_000, HeartbeatUs = 1_000_000, RunUntil = now + 600_000_000 });
+
+        await BeatAsync(run);
+
+        Assert.Equal(run.DueAt, (await JobAsync(run.JobId)).DueAt);
+    }
+
+    [Fact]
+    public async Task A_heartbeat_tells_that_the_run_shall_stop()
+    {
+        var now = await Store.NowAsync(Stop);
+        var run = await RunningAsync(job => job with { HeartbeatUs = 1, RunUntil = now, CancelRequested = true });
+
+        Assert.True(Assert.Single(await BeatAsync(run)).CancelRequested);
+    }
+
+    [Fact]
+    public async Task A_heartbeat_finds_only_runs_that_are_running_and_of_that_claimer()
+    {
+        var now = await Store.NowAsync(Stop);
+        var mine = await RunningAsync(job => Leased(job, now));
+        var others = await RunningAsync(job => Leased(job, now) with { ClaimedBy = "another-key" });
+        var fenced = await RunningAsync(job => Leased(job, now));
+        var ended = await RunningAsync(job => Leased(job, now));
+        await MovedAsync(new Move(fenced, fenced with { RunId = Guid.CreateVersion7() }));
+        await MovedAsync(new Move(ended, ended with { State = JobState.Succeeded }));
+        var rows = await Task.WhenAll(new[] { others, fenced, ended }.Select(job => JobAsync(job.JobId)));
+
+        var live = await BeatAsync(others, fenced, mine, ended, AJob.New() with { RunId = Guid.CreateVersion7() });
+
+        Assert.Equal(mine.RunId, Assert.Single(live).RunId);
+        Assert.Equivalent(rows, await Task.WhenAll(rows.Select(job => JobAsync(job.JobId))), strict: true);
+    }
+
+    [Fact]
+    public async Task No_runs_is_no_fault()
+    {
+        Assert.Empty(await BeatAsync());
+    }
+
+    private static Job Leased(Job job, long now) => job with { DueAt = now, HeartbeatUs = 5_000_000, RunUntil = now + 600_000_000 };
+
+    private Task<IReadOnlyList<LiveRun>> BeatAsync(params Job[] runs) =>
+        Store.BeatAsync([.. runs.Select(run => new Run { JobId = run.JobId, RunId = run.RunId!.Value })], "worker-key", Stop);
+}
+
+public sealed class PostgresSweepTests() : SweepTests(StoreKind.Postgres);
+
+public sealed class SqliteSweepTests() : SweepTests(StoreKind.Sqlite);

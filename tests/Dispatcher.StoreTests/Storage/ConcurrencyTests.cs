@@ -1,0 +1,137 @@
+using System.Diagnostics;
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+
+namespace Dispatcher.StoreTests.Storage;
+
+/// <summary>Many at once: everybody gets an answer, and what is stored is what the answers say.</summary>
+public abstract class ConcurrencyTests(StoreKind kind) : StoreTest(kind)
+{
+    [Fact]
+    public async Task Eight_tasks_that_do_everything_at_once_all_finish()
+    {
+        var stored = await AtOnceAsync(
+            8,
+            async _ =>
+            {
+                var mine = 0;
+                for (var n = 0; n < 10; n++)
+                {
+                    mine += await LifeAsync();
+                }
+
+                return mine;
+            }
+        );
+
+        Assert.Equal([.. Enumerable.Repeat(10, 8)], stored);
+        Assert.All(await JobsAsync(), job => Assert.Equal((JobState.Succeeded, 3), (job.State, job.Version)));
+        Assert.Equal(0, await Database.CountAsync("outbox"));
+        Assert.Equal(1 + (80 * 2), await Database.CountAsync("timeline"));
+    }
+
+    [Fact]
+    public async Task Of_overlapping_batches_at_the_same_moment_each_identity_is_stored_once()
+    {
+        // Half of each batch are ids that all share, in another order each time; keys run against ids.
+        var shared = Enumerable.Range(0, 40).Select(i => AJob.New($"shared-{40 - i}")).ToList();
+
+        var committed = await AtOnceAsync(
+            8,
+            async i =>
+            {
+                var batch = shared
+                    .Concat(Enumerable.Range(0, 10).Select(_ => AJob.New()))
+                    .OrderBy(job => i % 2 == 0 ? job.JobId : new Guid([.. job.JobId.ToByteArray().Reverse()]));
+                return await Store.AcceptAsync([.. batch.Select(AnAcceptance.Of)], null, Stop);
+            }
+        );
+
+        Assert.Equal(40 + 80, committed.Sum(c => c.Jobs.Count));
+        Assert.Equal(40 + 80, await Database.CountAsync("jobs"));
+        Assert.Equal(40 + 80 + 1, await Database.CountAsync("timeline"));
+    }
+
+    [Fact]
+    public async Task Heartbeats_and_moves_of_the_same_rows_in_another_order_finish()
+    {
+        var now = await Store.NowAsync(Stop);
+        var jobs = Enumerable
+            .Range(0, 200)
+            .Select(_ =>
+                AJob.New() with
+                {
+                    State = JobState.Running,
+                    RunId = Guid.CreateVersion7(),
+                    ClaimedBy = "worker-key",
+                    DueAt = 1,
+                    HeartbeatUs = 1_000_000,
+                    RunUntil = now + 600_000_000,
+                }
+            )
+            .ToList();
+        await Store.AcceptAsync([.. jobs.Select(AnAcceptance.Of)], null, Stop);
+        var runs = jobs.Select(job => new Run { JobId = job.JobId, RunId = job.RunId!.Value }).Reverse().ToList();
+
+        var moved = await AtOnceAsync(
+            6,
+            async i =>
+            {
+                for (var n = 0; n < 20 && i % 3 == 0; n++)
+                {
+                    Assert.Equal(200, (await Store.BeatAsync(runs, "worker-key", Stop)).Count);
+                }
+
+                for (var n = 0; n < 20 && i % 3 == 1; n++)
+                {
+                    await Store.TakeDueAsync(200, TimeSpan.FromMilliseconds(1), Stop);
+                }
+
+                var wins = 0;
+                for (var n = 0; n < 20 && i % 3 == 2; n++)
+                {
+                    var rows = (await JobsAsync()).OrderBy(job => job.JobId);
+                    wins += (await Store.MoveAsync([.. rows.Select(job => new Move(job, job))], Stop)).Jobs.Count;
+                }
+
+                return wins;
+            }
+        );
+
+        Assert.Equal(moved.Sum(), (await JobsAsync()).Sum(job => job.Version));
+    }
+
+    /// <summary>A job's whole life, each step by its own transaction; answers 1 when all went as if alone.</summary>
+    private async Task<int> LifeAsync()
+    {
+        var acceptance = AnAcceptance.Of(AJob.New($"{Guid.CreateVersion7()}"));
+        var accepted = (await Store.AcceptAsync([acceptance], null, Stop)).Jobs.Count;
+        var job = await JobAsync(acceptance.JobId);
+        await MovedAsync(new Move(job, job with { State = JobState.Dispatched, PolicyHash = AJob.Policy }));
+        job = await JobAsync(acceptance.JobId);
+        await MovedAsync(new Move(job, job with { State = JobState.Running, RunId = Guid.CreateVersion7(), ClaimedBy = "worker-key" }));
+        job = await JobAsync(acceptance.JobId);
+        await MovedAsync(new Move(job, job with { State = JobState.Succeeded }) { Entry = acceptance.Entry });
+        await Store.TakeOutboxAsync(5, TimeSpan.FromMinutes(1), Stop);
+        await Store.DeleteOutboxAsync([acceptance.Outbox[0].MessageId], Stop);
+        return accepted;
+    }
+}
+
+public sealed class PostgresConcurrencyTests() : ConcurrencyTests(StoreKind.Postgres);
+
+public sealed class SqliteConcurrencyTests() : ConcurrencyTests(StoreKind.Sqlite)
+{
+    /// <summary>A process's trust in its clock rests on asking taking no time.</summary>
+    [Fact]
+    public async Task The_clock_answers_while_somebody_writes()
+    {
+        await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
+        await using var writer = await db.Database.BeginTransactionAsync(Stop);
+        var asked = Stopwatch.GetTimestamp();
+
+        await Store.NowAsync(Stop);
+
+        Assert.InRange(Stopwatch.GetElapsedTime(asked), TimeSpan.Zero, TimeSpan.FromSeconds(2));
+    }
+}

@@ -1,0 +1,192 @@
+using Dispatcher.Contracts;
+using Dispatcher.Enforcement;
+using Dispatcher.Jobs;
+using Dispatcher.Recovery;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.StoreTests.Storage;
+
+/// <summary>An approval counts when the timeline has it, for exactly this job and these rules, and once.</summary>
+public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
+{
+    [Theory]
+    [InlineData("nothing", JobState.Dispatched)]
+    [InlineData("a longer time to use it", JobState.Denied)]
+    [InlineData("no vote was ever cast", JobState.Denied)]
+    [InlineData("it was used", JobState.Denied)]
+    [InlineData("it was used and covers retries", JobState.Dispatched)]
+    [InlineData("nobody claimed the attempt", JobState.Dispatched)]
+    [InlineData("other rules", JobState.Denied)]
+    [InlineData("another bundle", JobState.Denied)]
+    [InlineData("a second submission on the timeline", JobState.Denied)]
+    [InlineData("entries that cannot be read", JobState.Dispatched)]
+    public async Task A_dispatch_believes_the_timeline_and_not_the_rows(string change, JobState expected)
+    {
+        await using var jobs = await AWitnessed.OnAsync(Database);
+        var job =
+            change == "no vote was ever cast"
+                ? (await jobs.HeldAsync()).Job
+                : await jobs.ApprovedAsync(change == "it was used and covers retries" ? "retries" : "attempt");
+        await ChangeAsync(jobs, job, change);
+
+        Assert.Equal(expected, await jobs.DispatchAsync(job.JobId));
+
+        var last = (await TimelineAsync(job.JobId))[^1];
+        Assert.Equal(expected == JobState.Denied ? TimelineKinds.Denied : TimelineKinds.Dispatched, last.Kind);
+        Assert.Equal(
+            expected == JobState.Denied,
+            (await JobAsync(job.JobId)).Reason.StartsWith("timeline_mismatch: ", StringComparison.Ordinal)
+        );
+        Assert.Equal(expected == JobState.Denied ? 1 : 0, jobs.Writers.Contradictions.Count);
+    }
+
+    [Fact]
+    public async Task The_refusal_says_what_the_timeline_and_what_the_row_names()
+    {
+        await using var jobs = await AWitnessed.OnAsync(Database);
+        var job = await jobs.AcceptedAsync();
+        var swapped = await jobs.SwappedAsync(job);
+
+        await jobs.DispatchAsync(job.JobId);
+
+        var said = Assert.Single(jobs.Writers.Contradictions);
+        Assert.Contains($"names job hash {job.JobHash}; the row has {swapped.JobHash}", said, StringComparison.Ordinal);
+        Assert.Contains(swapped.JobHash, (await JobAsync(job.JobId)).Reason, StringComparison.Ordinal);
+        Assert.DoesNotContain(await OutboxAsync(), message => message.Exchange == Exchanges.Work);
+    }
+
+    /// <summary>Without intake on the timeline there is nothing that the row could be compared with.</summary>
+    [Fact]
+    public async Task A_job_that_was_never_submitted_is_denied()
+    {
+        await using var jobs = await AWitnessed.OnAsync(Database);
+        var acceptance = AnAcceptance.Of(AJob.New().Under(jobs.Writers.Current.InForce.Hash));
+        await Store.AcceptAsync([acceptance with { Entry = acceptance.Entry with { Kind = "voted" } }], null, Stop);
+
+        Assert.Equal(JobState.Denied, await jobs.DispatchAsync(acceptance.JobId));
+    }
+
+    /// <summary>In a batch each job is refused by itself.</summary>
+    [Fact]
+    public async Task The_others_of_a_batch_are_dispatched()
+    {
+        await using var jobs = await AWitnessed.OnAsync(Database);
+        var (good, bad) = (await jobs.AcceptedAsync(), await jobs.SwappedAsync(await jobs.AcceptedAsync()));
+
+        var committed = await Store.MoveAsync([Dispatch(good), Dispatch(bad)], Stop);
+
+        Assert.Equal([good.JobId], committed.Jobs);
+        Assert.Equal([bad.JobId], committed.Contradicted);
+    }
+
+    /// <summary>Who lost a race is not accused: its copy of the row is old.</summary>
+    [Fact]
+    public async Task A_row_that_has_moved_on_is_stale_and_not_contradicted()
+    {
+        await using var jobs = await AWitnessed.OnAsync(Database);
+        var job = await jobs.ApprovedAsync();
+        await jobs.DispatchAsync(job.JobId);
+
+        var committed = await Store.MoveAsync([Dispatch(job) with { PermitId = Guid.CreateVersion7() }], Stop);
+
+        Assert.Equal((0, 0), (committed.Jobs.Count, committed.Contradicted.Count));
+    }
+
+    private static Move Dispatch(Job job) => new(job, job with { State = JobState.Dispatched, Attempt = 1 });
+
+    private async Task ChangeAsync(AWitnessed jobs, Job job, string change)
+    {
+        switch (change)
+        {
+            case "a longer time to use it":
+                await Database.ExecuteAsync("update approvals set use_by = use_by + 60000000");
+                break;
+            case "no vote was ever cast":
+                await ApproveRowsAsync(job);
+                break;
+            case "it was used":
+            case "it was used and covers retries":
+                await jobs.DispatchAsync(job.JobId);
+                await ApproveRowsAsync(job);
+                break;
+            case "nobody claimed the attempt":
+                await jobs.DispatchAsync(job.JobId);
+                await MovedAsync(RecoveryMoves.Unclaimed(await JobAsync(job.JobId), await jobs.Writers.AroundAsync(Stop)));
+                break;
+            case "other rules":
+                await jobs.Writers.BundleAsync(
+                    AWitnessed.Topics,
+                    Store,
+                    Stop,
+                    AWitnessed.Rules.Replace("look first", "look twice", StringComparison.Ordinal)
+                );
+                await Database.ExecuteAsync(
+                    $"update approvals set basis_hash = '{(await jobs.Writers.JudgeAsync(job, Stop)).Decision.BasisHash}'"
+                );
+                await ShowAsync(job);
+                break;
+            case "another bundle":
+                await jobs.Writers.BundleAsync(
+                    AWitnessed.Topics,
+                    Store,
+                    Stop,
+                    AWitnessed.Rules + ", { id: more, match: { topic: job.other }, decision: DENY, reason: not here }"
+                );
+                await Database.ExecuteAsync($"update approvals set policy_hash = '{jobs.Writers.Current.InForce.Hash}'");
+                await ShowAsync(job);
+                break;
+            case "a second submission on the timeline":
+                var swapped = await jobs.SwappedAsync(job);
+                await Store.RecordAsync([AnAcceptance.Of(swapped with { State = JobState.Held }).Entry], [], Stop);
+                break;
+            case "entries that cannot be read":
+                await Store.RecordAsync(
+                    [.. new[] { TimelineKinds.Approved, TimelineKinds.Dispatched, TimelineKinds.Held }.Select(kind => Garbage(job, kind))],
+                    [],
+                    Stop
+                );
+                break;
+        }
+    }
+
+    private static TimelineEntry Garbage(Job job, string kind) =>
+        new()
+        {
+            JobId = job.JobId,
+            Kind = kind,
+            Actor = "somebody",
+            Detail = [0xFF, 0x00, .. "{"u8],
+        };
+
+    /// <summary>Job and approval as if people had approved, and nobody had used it.</summary>
+    private async Task ApproveRowsAsync(Job job)
+    {
+        await Database.ExecuteAsync("update jobs set state = 'approved'");
+        var now = await Store.NowAsync(Stop);
+        var row = await ReadAsync(db => db.Approvals.SingleAsync(approval => approval.JobId == job.JobId, Stop));
+        IReadOnlyList<Vote> votes =
+        [
+            new Vote("ana", "ana-cli", Vote.Approve, "fine", ["sre"], row.JobHash, row.PolicyHash, row.ViewHash, now),
+        ];
+        await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
+        await db.Approvals.ExecuteUpdateAsync(
+            set =>
+                set.SetProperty(approval => approval.State, ApprovalStates.Approved)
+                    .SetProperty(approval => approval.UseBy, row.UseBy ?? (now + 60_000_000))
+                    .SetProperty(approval => approval.Votes, votes),
+            Stop
+        );
+        await ShowAsync(await JobAsync(job.JobId));
+    }
+
+    /// <summary>The hash of what would be shown now.</summary>
+    private async Task ShowAsync(Job job)
+    {
+        var row = await ReadAsync(db => db.Approvals.SingleAsync(approval => approval.JobId == job.JobId, Stop));
+        await Database.ExecuteAsync($"update approvals set view_hash = '{ShownFacts.Of(job, row).Hash()}'");
+    }
+}
+
+public sealed class PostgresForgedApprovalTests() : ForgedApprovalTests(StoreKind.Postgres);
+
+public sealed class SqliteForgedApprovalTests() : ForgedApprovalTests(StoreKind.Sqlite);

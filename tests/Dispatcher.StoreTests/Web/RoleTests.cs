@@ -1,0 +1,296 @@
+using Dispatcher.Audit.Sealing;
+using Dispatcher.Contracts;
+using Dispatcher.Jobs;
+using Dispatcher.Storage;
+using Dispatcher.Storage.Rows;
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+
+namespace Dispatcher.StoreTests.Web;
+
+/// <summary>The role that serves has what serving takes, and nothing to change tables or the timeline with. SQLite has no roles.</summary>
+public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
+{
+    private static readonly string[] Forbidden =
+    [
+        "create table mine (id int)",
+        "create view mine as select 1",
+        "create schema mine",
+        "create function mine() returns int language sql as 'select 1'",
+        "drop table jobs",
+        "drop table timeline",
+        "drop function refuse_change() cascade",
+        "alter table jobs add column mine int",
+        "alter table timeline disable trigger all",
+        "drop trigger timeline_append_only on timeline",
+        "create trigger mine before insert on timeline for each row execute function refuse_change()",
+        "create index mine on jobs (topic)",
+        "create or replace function refuse_change() returns trigger language plpgsql as 'begin return old; end'",
+        "truncate jobs",
+        "insert into \"__EFMigrationsHistory\" values ('x', 'y')",
+        "update timeline set actor = 'nobody'",
+        "delete from timeline",
+        "truncate timeline",
+        "update timeline_seals set seq = 1",
+        "delete from timeline_seals",
+        "truncate timeline_seals",
+        "update timeline_checkpoints set size = 1",
+        "delete from timeline_checkpoints",
+        "truncate timeline_checkpoints",
+        "drop trigger timeline_seals_append_only on timeline_seals",
+        "set session_replication_role = replica",
+        "alter table timeline owner to current_user",
+        "insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) overriding system value values (-1, gen_random_uuid(), 1, 'accepted', 0, 'x', '')",
+        .. Refused(
+            "jobs",
+            "job_id",
+            "principal",
+            "topic",
+            "labels",
+            "risk_tags",
+            "payload",
+            "idempotency_key",
+            "workflow_id",
+            "cost_tokens",
+            "cost_usd_micros",
+            "not_after",
+            "job_hash",
+            "reply_to",
+            "created_at"
+        ),
+        .. Refused(
+            "approvals",
+            "approval_id",
+            "job_id",
+            "round",
+            "job_hash",
+            "policy_hash",
+            "basis_hash",
+            "view_hash",
+            "requirement",
+            "created_at",
+            "decide_by"
+        ),
+        .. Refused("denials", "job_id", "principal", "job_hash", "policy_hash", "payload", "labels"),
+        .. Refused("dead_letters", "dead_letter_id", "fault_class", "owner", "fault", "body", "body_sha256", "job_id"),
+        .. Refused("bundles", "hash", "archive", "first_activated_at"),
+        .. Refused("active_bundle", "only_row"),
+        .. Refused("api_keys", "secret_hash", "subject", "person", "roles", "groups"),
+        .. Refused("permit_keys", "kid", "secret", "created_at"),
+        "update outbox set body = ''",
+        "update outbox set routing_key = ''",
+        "create temporary table mine (id int); create trigger mine before insert on jobs for each row execute function refuse_change()",
+        "alter function timeline_text(bytea, text[]) rename to mine",
+        "create or replace function timeline_text(detail bytea, variadic path text[]) returns text language sql as 'select 1'",
+        "alter table jobs disable trigger user",
+        "reset session authorization; set role postgres",
+    ];
+
+    private static readonly string[] NoNames =
+    [
+        "",
+        "Serve",
+        "1serve",
+        "serve me",
+        "serve;drop table jobs",
+        "serve\n",
+        "\"serve\"",
+        "serve-role",
+        "sérve",
+        "a234567890123456789012345678901234567890123456789012345678901234",
+    ];
+
+    /// <summary>What earlier versions granted.</summary>
+    private const string EarlierGrants = """
+        grant select, insert, update, delete on jobs, approvals, denials, dead_letters, outbox, bundles, active_bundle, processes, workers, api_keys, permit_keys to {0};
+        grant select, insert on timeline, timeline_seals, timeline_checkpoints to {0};
+        """;
+
+    private readonly string _role = $"serve_{Guid.NewGuid():n}";
+
+    public override async ValueTask InitializeAsync()
+    {
+        await base.InitializeAsync();
+        await Database.ExecuteAsync($"create role {_role} login");
+        await GrantAsync(_role);
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        await Database.ExecuteAsync($"drop owned by {_role}; drop role {_role}");
+        await base.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task It_can_do_everything_that_the_store_does()
+    {
+        await using var services = Serving();
+        var store = services.GetRequiredService<IStore>();
+
+        await store.ActivateAsync(_ => AnActivation.Of("policy-2") with { Outbox = [AMessage.New()] }, Stop);
+        var job = AJob.New("key").Under("policy-2").DueAt(1);
+        Assert.Equal(
+            2,
+            (await store.AcceptAsync([AnAcceptance.Of(job), AnAcceptance.Denying(AJob.New().Under("policy-2"))], AMessage.New(), Stop))
+                .Jobs
+                .Count
+        );
+        var dead = new Move(job, job with { State = JobState.Dispatched, PolicyHash = "policy-2" })
+        {
+            Entry = AnAcceptance.Of(job).Entry,
+            DeadLetter = ADeadLetter.Of(job),
+            Outbox = [AMessage.New()],
+        };
+        Assert.Single((await store.MoveAsync([dead], Stop)).Jobs);
+        Assert.Single(await store.TakeDueAsync(10, TimeSpan.FromMinutes(1), Stop));
+        await store.RefuseAsync([ARefusal.Of([AMessage.New()])], Stop);
+        await store.BeatAsync([new Run { JobId = job.JobId, RunId = Guid.CreateVersion7() }], "worker-key", Stop);
+        await store.RecordAsync([AnAcceptance.Of(job).Entry], [], Stop);
+        var message = AMessage.New();
+        await store.RecordAsync([], [message], Stop);
+        await store.TakeOutboxAsync(10, TimeSpan.FromMinutes(1), Stop);
+        await store.DeferOutboxAsync(message.MessageId, "no", null, Stop);
+        await store.DeleteOutboxAsync([message.MessageId], Stop);
+        await store.NowAsync(Stop);
+        var seals = services.GetRequiredService<SealTable>();
+        await seals.SealAsync(0, 100, Stop);
+        using var key = CheckpointKey.Create();
+        await seals.AddAsync(
+            key.Sign(
+                new TimelineCheckpoint
+                {
+                    Size = 1,
+                    KeyId = "",
+                    Origin = "dispatcher/0",
+                    Root = [],
+                    Head = [],
+                    At = 1,
+                }
+            ),
+            Stop
+        );
+    }
+
+    [Fact]
+    public async Task It_can_read_and_write_every_table_of_the_model_and_see_that_it_is_migrated()
+    {
+        await using var services = Serving();
+        await using var db = await services.GetRequiredService<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync(Stop);
+
+        Assert.Empty(await Migrator.MissingAsync(db, Stop));
+        Assert.Empty(await db.ApiKeys.ToListAsync(Stop));
+        Assert.Empty(await db.PermitKeys.ToListAsync(Stop));
+        Assert.Empty(await db.Processes.ToListAsync(Stop));
+        await db.Processes.Where(process => process.Pid == 0).ExecuteDeleteAsync(Stop);
+        await db.Workers.Where(worker => worker.Pool == "").ExecuteDeleteAsync(Stop);
+        await db.ApiKeys.Where(key => key.KeyId == "").ExecuteUpdateAsync(set => set.SetProperty(key => key.RevokedAt, 1), Stop);
+    }
+
+    [Theory]
+    [InlineData("update api_keys set revoked_at = null")]
+    [InlineData("update api_keys set revoked_at = 2")]
+    [InlineData(
+        "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', '', 'no list', '[]', 1)"
+    )]
+    [InlineData(
+        "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', '', '[]', '{}', 1)"
+    )]
+    [InlineData("insert into workers values ('p', 'w', 'i', '1', 'no list', '[]', '[]', 1, false, 1, 1)")]
+    public async Task It_cannot_revive_a_key_or_write_a_row_that_no_server_can_read(string statement)
+    {
+        await Database.ExecuteAsync(
+            "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at, revoked_at) values ('k', 'h', 's', '', '[]', '[]', 1, 1)"
+        );
+        await using var services = Serving();
+        await using var command = services.GetRequiredService<NpgsqlDataSource>().CreateCommand(statement);
+
+        await Assert.ThrowsAnyAsync<PostgresException>(() => command.ExecuteNonQueryAsync(Stop));
+    }
+
+    /// <summary>In one test, since each test costs a database. The role had the rights of an earlier version before.</summary>
+    [Fact]
+    public async Task It_can_change_neither_tables_nor_the_timeline_nor_what_was_submitted()
+    {
+        await StoredAsync(AJob.New());
+        await Database.ExecuteAsync(EarlierGrants.Replace("{0}", _role, StringComparison.Ordinal));
+        await GrantAsync(_role);
+        await using var services = Serving();
+        foreach (var statement in Forbidden)
+        {
+            await using var command = services.GetRequiredService<NpgsqlDataSource>().CreateCommand(statement);
+
+            var refused = await Record.ExceptionAsync(() => command.ExecuteNonQueryAsync(Stop)) as PostgresException;
+
+            // By the database's permissions, not by the timeline's trigger, which is a second lock.
+            var byPermission =
+                refused?.SqlState == PostgresErrorCodes.InsufficientPrivilege
+                && !refused.Message.Contains("append-only", StringComparison.Ordinal);
+            Assert.True(byPermission, $"\"{statement}\" ended with: {refused?.Message ?? "no fault"}");
+        }
+    }
+
+    [Fact]
+    public async Task Without_the_grant_a_role_can_do_nothing()
+    {
+        await Database.ExecuteAsync($"drop owned by {_role}");
+        await using var services = Serving();
+
+        await Assert.ThrowsAsync<PostgresException>(() =>
+            services.GetRequiredService<IStore>().AcceptAsync([AnAcceptance.Of(AJob.New())], null, Stop)
+        );
+    }
+
+    [Fact]
+    public async Task Granting_twice_changes_nothing()
+    {
+        await GrantAsync(_role);
+    }
+
+    [Fact]
+    public async Task A_name_that_is_no_role_name_is_refused()
+    {
+        foreach (var name in NoNames)
+        {
+            var refused = await Assert.ThrowsAsync<ArgumentException>(() => GrantAsync(name));
+
+            Assert.Contains("is no role name", refused.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task A_role_that_does_not_exist_is_named()
+    {
+        var refused = await Assert.ThrowsAsync<PostgresException>(() => GrantAsync("nobody_here"));
+
+        Assert.Contains("nobody_here", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_owner_of_the_tables_or_a_superuser_is_refused()
+    {
+        await Database.ExecuteAsync($"alter role {_role} superuser");
+
+        var refused = await Assert.ThrowsAsync<ArgumentException>(() => GrantAsync(_role));
+
+        Assert.Contains("no grant limits it", refused.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Removing rows, and changing each of these columns.</summary>
+    private static IEnumerable<string> Refused(string table, params string[] columns) =>
+        [$"delete from {table}", $"truncate {table}", .. columns.Select(column => $"update {table} set {column} = {column}")];
+
+    private ServiceProvider Serving()
+    {
+        var services = new ServiceCollection();
+        services.AddPostgresStore(
+            new NpgsqlConnectionStringBuilder(Database.PostgresConnectionString) { Username = _role }.ConnectionString
+        );
+        return services.BuildServiceProvider();
+    }
+
+    private async Task GrantAsync(string role)
+    {
+        await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
+        await Migrator.GrantAsync(db, role, Stop);
+    }
+}

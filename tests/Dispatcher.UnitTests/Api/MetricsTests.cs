@@ -1,0 +1,54 @@
+using Dispatcher.Base;
+using Dispatcher.Contracts;
+using Dispatcher.UnitTests.Hosting;
+
+namespace Dispatcher.UnitTests.Api;
+
+public sealed class MetricsTests
+{
+    /// <summary>Names, kinds, units and tags; values are those of every server that this test program runs.</summary>
+    [Fact]
+    public async Task The_metrics_are_as_approved()
+    {
+        await using var server = await AServer.MigratedAsync();
+        var metrics = server.Get<DispatcherMetrics>();
+        metrics.Activated();
+        metrics.Refused();
+        metrics.FolderSeen(2, TimeSpan.FromSeconds(3));
+        metrics.Decided(Hop.Intake, Verdict.Deny, TimeSpan.FromMilliseconds(1));
+        metrics.Decided(Hop.Dispatch, Verdict.Allow, TimeSpan.FromMilliseconds(1));
+        metrics.PoolSeen("metrics", waiting: 3, capacity: 2, limit: null);
+        metrics.AttemptEnded("metrics", "lost");
+        metrics.Sealed(2);
+        metrics.SealingLags(TimeSpan.FromSeconds(1));
+
+        var lines = (await server.TextAsync("/metrics"))
+            .Split('\n')
+            .Where(line => Parts.Any(part => line.Contains(part, StringComparison.Ordinal)));
+
+        Approved.Matches("Api/Metrics", lines.Select(WithoutValue).Where(IsOfThisTest).Distinct().Order(StringComparer.Ordinal));
+    }
+
+    private static readonly string[] Parts = ["dispatcher_policy_", "dispatcher_audit_", "dispatcher_pool_", "dispatcher_attempts_"];
+
+    private static string WithoutValue(string line) =>
+        line.StartsWith('#')
+            ? line
+            : line[
+                ..(
+                    line.LastIndexOf("} ", StringComparison.Ordinal) is var end and >= 0
+                        ? end + 1
+                        : line.IndexOf(' ', StringComparison.Ordinal)
+                )
+            ];
+
+    /// <summary>Other tests that run meanwhile may have decided otherwise.</summary>
+    private static bool IsOfThisTest(string line) =>
+        line.StartsWith('#')
+        || (
+            line.StartsWith("dispatcher_policy_decision", StringComparison.Ordinal) && line.Contains("verdict", StringComparison.Ordinal)
+                ? line.Contains("\"intake\",verdict=\"DENY\"", StringComparison.Ordinal)
+                    || line.Contains("\"dispatch\",verdict=\"ALLOW\"", StringComparison.Ordinal)
+                : !line.Contains("pool=", StringComparison.Ordinal) || line.Contains("pool=\"metrics\"", StringComparison.Ordinal)
+        );
+}

@@ -1,0 +1,121 @@
+using Dispatcher.Api;
+using Dispatcher.Audit.Sealing;
+using Dispatcher.Base;
+using Dispatcher.Enforcement;
+using Dispatcher.Storage;
+using Dispatcher.UnitTests.Hosting;
+using Dispatcher.Web;
+using MassTransit.Transports;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.UnitTests.Api;
+
+public sealed class ReadinessTests
+{
+    [Fact]
+    public async Task Without_a_key_nobody_learns_what_is_wrong()
+    {
+        await using var server = await WithABrokenFolderAsync();
+
+        var (status, body) = await server.AskAsync("GET", "/health/ready", new());
+
+        Assert.Equal(StatusCodes.Status503ServiceUnavailable, status);
+        Assert.Equal("failing", body.GetProperty("checks").GetProperty("policy_folder").GetString());
+        Assert.All(
+            body.GetProperty("checks").EnumerateObject(),
+            check => Assert.True(check.Value.GetString() is "ok" or "failing", check.ToString())
+        );
+    }
+
+    [Theory]
+    [InlineData(Role.Admin, true)]
+    [InlineData(Role.Operator, true)]
+    [InlineData(Role.Approver, false)]
+    [InlineData(Role.Producer, false)]
+    [InlineData(Role.Worker, false)]
+    public async Task The_status_says_what_is_wrong_to_operators_and_admins(string role, bool told)
+    {
+        await using var server = await WithABrokenFolderAsync();
+
+        var checks = (await server.AskAsync("GET", "/api/status", ACaller.With(role))).Body.GetProperty("checks");
+
+        var folder = checks.GetProperty("policy_folder").GetString()!;
+        Assert.Equal(told, folder.Contains("rules/secret-rule.yaml", StringComparison.Ordinal));
+        Assert.Equal(!told, folder == "failing");
+    }
+
+    [Fact]
+    public async Task A_read_of_the_folder_that_does_not_end_is_shown()
+    {
+        await using var server = await AServer.MigratedAsync();
+        var time = new LaterTime();
+        using var folder = new PolicyFolder(
+            server.Get<BundleActivation>(),
+            server.Get<IDbContextFactory<DispatcherDb>>(),
+            server.Get<ServerSettings>(),
+            server.Get<CurrentBundle>(),
+            server.Get<DispatcherMetrics>(),
+            server.Get<IOptions<PolicyFolderOptions>>(),
+            time,
+            server.Get<ILogger<PolicyFolder>>()
+        );
+        await folder.OnceAsync(TestContext.Current.CancellationToken);
+        var readiness = new Readiness(
+            server.Get<StoreHealth>(),
+            server.Get<StoreClock>(),
+            server.Get<CurrentBundle>(),
+            folder,
+            server.Get<IEnumerable<IBusInstance>>(),
+            server.Get<Sealer>()
+        );
+        var before = readiness.Checks["policy_folder"];
+
+        time.Later = TimeSpan.FromSeconds(31);
+
+        Assert.DoesNotContain("last read", before, StringComparison.Ordinal);
+        Assert.Contains("was last read", readiness.Checks["policy_folder"], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(30, "30.0 s ahead of the database's; at most 2 s are allowed")]
+    [InlineData(-30, "30.0 s behind the database's; at most 2 s are allowed")]
+    public async Task A_clock_that_is_off_is_said_to_be_ahead_or_behind(int seconds, string words)
+    {
+        await using var server = await AServer.MigratedAsync();
+        using var clock = new StoreClock(
+            server.Get<IStore>(),
+            new WrongTime(TimeSpan.FromSeconds(seconds)),
+            server.Get<ILogger<StoreClock>>()
+        );
+        await clock.OnceAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal("this machine's clock is " + words, clock.Trouble);
+    }
+
+    private static async Task<AServer> WithABrokenFolderAsync()
+    {
+        var server = await AServer.MigratedAsync();
+        Directory.CreateDirectory(Path.Combine(server.Policies, "rules"));
+        await File.WriteAllTextAsync(
+            Path.Combine(server.Policies, "rules", "secret-rule.yaml"),
+            "version: v1\nrules: [",
+            TestContext.Current.CancellationToken
+        );
+        await server.Get<PolicyFolder>().OnceAsync(TestContext.Current.CancellationToken);
+        return server;
+    }
+
+    private sealed class WrongTime(TimeSpan off) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + off;
+    }
+
+    /// <summary>The system's clock, set forward.</summary>
+    private sealed class LaterTime : TimeProvider
+    {
+        public TimeSpan Later { get; set; }
+
+        public override long GetTimestamp() => base.GetTimestamp() + (long)(Later.TotalSeconds * TimestampFrequency);
+    }
+}

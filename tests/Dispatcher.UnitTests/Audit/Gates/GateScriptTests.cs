@@ -1,0 +1,43 @@
+namespace Dispatcher.UnitTests.Audit.Gates;
+
+public sealed class GateScriptTests
+{
+    /// <summary>As the production checklist prints it, line by line: whoever knows the checklist must find the very same script.</summary>
+    private const string OfTheChecklist = """
+        # gate-check.sh
+        set -euo pipefail
+
+        # Fail if any unapproved high-risk execution appears in the last 10m
+        HIGH_RISK_UNAPPROVED=$(curl -s "$API/metrics/high-risk-unapproved?window=10m")
+        if [ "$HIGH_RISK_UNAPPROVED" -gt 0 ]; then
+          echo "BLOCK: unapproved high-risk action detected"
+          exit 1
+        fi
+
+        # Fail if reliability drifts outside launch SLO
+        SUCCESS_RATE=$(curl -s "$API/metrics/success-rate?window=10m")
+        P95_LATENCY_MS=$(curl -s "$API/metrics/p95-latency-ms?window=10m")
+        if (( $(echo "$SUCCESS_RATE < 0.99" | bc -l) )); then
+          echo "BLOCK: success rate below 99%"
+          exit 1
+        fi
+        if [ "$P95_LATENCY_MS" -gt 1200 ]; then
+          echo "BLOCK: P95 latency above threshold"
+          exit 1
+        fi
+        echo "PASS: promote canary step"
+
+        """;
+
+    [Fact]
+    public void The_gate_script_is_the_checklist_s_to_the_letter()
+    {
+        var path = Path.Combine(Repository.Root, "ops", "gate-check.sh");
+
+        Assert.Equal(OfTheChecklist, File.ReadAllText(path));
+        if (!OperatingSystem.IsWindows())
+        {
+            Assert.True(File.GetUnixFileMode(path).HasFlag(UnixFileMode.UserExecute));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+using Dispatcher.Audit.Gates;
+using Dispatcher.Audit.Sealing;
+using Dispatcher.Storage;
+using Dispatcher.UnitTests.Hosting;
+
+namespace Dispatcher.UnitTests.Audit.Gates;
+
+/// <summary>A gate that cannot know blocks, and says why.</summary>
+public sealed class GateTests
+{
+    [Theory]
+    [InlineData("5m", 300)]
+    [InlineData("10m", 600)]
+    [InlineData("600s", 600)]
+    [InlineData("1h", 3_600)]
+    [InlineData("24h", 86_400)]
+    [InlineData("1440m", 86_400)]
+    public void A_window_is_one_of_a_few_in_seconds_minutes_or_hours(string text, int seconds) =>
+        Assert.Equal((TimeSpan.FromSeconds(seconds), null), GateWindow.Read(text));
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    [InlineData("10")]
+    [InlineData("m")]
+    [InlineData("0m")]
+    [InlineData("-1m")]
+    [InlineData("+1m")]
+    [InlineData(" 1m")]
+    [InlineData("1.5h")]
+    [InlineData("10m,10m")]
+    [InlineData("1s")]
+    [InlineData("11m")]
+    [InlineData("599s")]
+    [InlineData("23h")]
+    [InlineData("25h")]
+    [InlineData("86401s")]
+    [InlineData("99999999999999h")]
+    [InlineData("٣m")]
+    public async Task Any_other_window_blocks(string? text)
+    {
+        Assert.Null(GateWindow.Read(text).Window);
+        await using var server = await AServer.MigratedAsync();
+        await server.Get<StoreClock>().OnceAsync(Stop);
+
+        foreach (
+            var (metric, blocking) in new[]
+            {
+                (GateMetric.HighRiskUnapproved, "1"),
+                (GateMetric.SuccessRate, "0"),
+                (GateMetric.P95LatencyMs, "2147483647"),
+            }
+        )
+        {
+            var answer = await server.Get<GateMetrics>().AskAsync(metric, text, Stop);
+            Assert.Equal((blocking, null), (answer.Text, answer.Age));
+            Assert.Contains("allowed: 5m, 10m, 15m, 1h, 6h, 24h", answer.NoData, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task Without_a_clock_to_trust_or_a_job_or_a_table_every_answer_blocks()
+    {
+        await using var server = await AServer.MigratedAsync();
+        Assert.Equal(["1 the database", "0 the database", "2147483647 the database"], await AskAllAsync(server));
+
+        await server.Get<StoreClock>().OnceAsync(Stop);
+        Assert.Equal(["1 no job", "0 no job", "2147483647 no job"], await AskAllAsync(server));
+
+        await using (var db = await server.DatabaseAsync())
+        {
+            await Microsoft.EntityFrameworkCore.RelationalDatabaseFacadeExtensions.ExecuteSqlRawAsync(db.Database, "drop table jobs", Stop);
+        }
+
+        Assert.Equal(["1 the store", "0 the store", "2147483647 the store"], await AskAllAsync(server, "15m"));
+    }
+
+    [Fact]
+    public async Task The_route_answers_with_a_number_and_headers_whatever_is_asked()
+    {
+        await using var server = await AServer.MigratedAsync();
+
+        foreach (var (route, blocking) in new[] { ("high-risk-unapproved", "1"), ("success-rate", "0"), ("p95-latency-ms", "2147483647") })
+        {
+            Assert.Equal(blocking, await server.TextAsync("/metrics/" + route));
+        }
+    }
+
+    private static async Task<IEnumerable<string>> AskAllAsync(AServer server, string window = "10m")
+    {
+        var answers = new List<string>();
+        foreach (var metric in Enum.GetValues<GateMetric>())
+        {
+            var answer = await AskAsync(server.Get<GateMetrics>(), metric, window);
+            answers.Add($"{answer.Text} {string.Join(' ', answer.NoData!.Split(' ').Take(2))}");
+        }
+
+        return answers;
+    }
+
+    [Fact]
+    public async Task Many_callers_cost_the_store_one_question_and_are_told_how_old_the_number_is()
+    {
+        await using var server = await AServer.MigratedAsync();
+        await server.Get<StoreClock>().OnceAsync(Stop);
+        var gates = server.Get<GateMetrics>();
+
+        var callers = Enumerable.Range(0, 200).Select(_ => gates.AskAsync(GateMetric.SuccessRate, "10m", Stop)).ToList();
+        await gates.OnceAsync(Stop);
+        var answers = await Task.WhenAll(callers);
+
+        // Without a table nothing can be asked of the store: what is answered now was remembered.
+        await using (var db = await server.DatabaseAsync())
+        {
+            await Microsoft.EntityFrameworkCore.RelationalDatabaseFacadeExtensions.ExecuteSqlRawAsync(db.Database, "drop table jobs", Stop);
+        }
+
+        Assert.All(
+            answers.Append(await gates.AskAsync(GateMetric.SuccessRate, "10m", Stop)),
+            answer => Assert.Equal("no job in the window", answer.NoData)
+        );
+        Assert.All(answers, answer => Assert.NotNull(answer.Age));
+    }
+
+    [Fact]
+    public async Task A_number_that_is_too_old_is_not_told()
+    {
+        await using var server = await AServer.MigratedAsync();
+        await server.Get<StoreClock>().OnceAsync(Stop);
+        var time = new JumpingTime();
+        using var gates = new GateMetrics(
+            server.Get<GateQueries>(),
+            server.Get<Sealer>(),
+            server.Get<StoreClock>(),
+            time,
+            server.Get<ILogger<GateMetrics>>()
+        );
+        var first = await AskAsync(gates, GateMetric.SuccessRate, "10m");
+
+        time.Ahead = TimeSpan.FromSeconds(25);
+        var remembered = await gates.AskAsync(GateMetric.SuccessRate, "10m", Stop);
+        time.Ahead = TimeSpan.FromSeconds(31);
+        var waiting = gates.AskAsync(GateMetric.SuccessRate, "10m", Stop);
+
+        Assert.Equal("no job in the window", first.NoData);
+        Assert.InRange(remembered.Age!.Value.TotalSeconds, 25, 30);
+        Assert.False(waiting.IsCompleted);
+        time.Fire();
+        Assert.Equal(("0", "it is not computed yet; ask again in some seconds"), ((await waiting).Text, (await waiting).NoData));
+    }
+
+    /// <summary>Asks, and lets the loop do one round.</summary>
+    private static async Task<GateAnswer> AskAsync(GateMetrics gates, GateMetric metric, string window)
+    {
+        var answer = gates.AskAsync(metric, window, Stop);
+        await gates.OnceAsync(Stop);
+        return await answer;
+    }
+
+    /// <summary>The system's clock, set forward; its timers fire when the test says so.</summary>
+    private sealed class JumpingTime : TimeProvider
+    {
+        private readonly System.Collections.Concurrent.ConcurrentQueue<Action> _timers = new();
+
+        public TimeSpan Ahead { get; set; }
+
+        public override long GetTimestamp() => base.GetTimestamp() + (long)(Ahead.TotalSeconds * TimestampFrequency);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            _timers.Enqueue(() => callback(state));
+            return base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+
+        public void Fire() => _timers.ToList().ForEach(timer => timer());
+    }
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+}

@@ -1,0 +1,57 @@
+using System.Net.Sockets;
+using Dispatcher.Base;
+using Microsoft.Data.Sqlite;
+using Npgsql;
+
+namespace Dispatcher.UnitTests.Base;
+
+public sealed class DbFaultsTests
+{
+    private const int Constraint = 19;
+    private const int Busy = 5;
+
+    [Theory]
+    [InlineData(Constraint, true)]
+    [InlineData(20, true)]
+    [InlineData(18, true)]
+    [InlineData(Busy, false)]
+    [InlineData(10, false)]
+    [InlineData(1, false)]
+    public void Only_errors_that_come_from_what_is_written_are_about_data(int code, bool aboutData) =>
+        Assert.Equal(aboutData, new SqliteException("", code).IsAboutData());
+
+    [Theory]
+    [InlineData("25006", true)]
+    [InlineData("53100", true)]
+    [InlineData("57014", true)]
+    [InlineData("57P03", true)]
+    [InlineData("57P01", false)]
+    [InlineData("08006", false)]
+    public void Answer_of_PostgreSQL_proves_a_rollback_unless_the_session_ended(string state, bool isCertain)
+    {
+        var fault = new PostgresException("", "ERROR", "ERROR", state);
+
+        Assert.Equal(isCertain, fault.IsCertain());
+        Assert.Equal(isCertain, new OperationCanceledException("", fault).IsCertain());
+        Assert.False(new LostAfterCommitException(fault).IsCertain());
+    }
+
+    [Fact]
+    public void Connection_that_was_never_made_proves_that_nothing_was_sent()
+    {
+        var refused = new SocketException(111);
+
+        Assert.True(new NpgsqlException("", refused).IsCertain());
+        Assert.False(new NpgsqlException("", new IOException("", refused)).IsCertain());
+    }
+
+    [Theory]
+    [InlineData("22021", true)]
+    [InlineData("23505", true)]
+    [InlineData("40P01", false)]
+    [InlineData("40001", false)]
+    [InlineData("57P01", false)]
+    [InlineData("42P01", false)]
+    public void The_same_holds_for_PostgreSQL(string state, bool aboutData) =>
+        Assert.Equal(aboutData, new PostgresException("", "ERROR", "ERROR", state).IsAboutData());
+}

@@ -1,0 +1,99 @@
+using Dispatcher.Base;
+using Dispatcher.Storage;
+using Microsoft.EntityFrameworkCore;
+
+namespace Dispatcher.UnitTests.Base;
+
+/// <summary>What an embedded server keeps is for its own user: payloads, results, hashes of keys and the keys of permits.</summary>
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
+public sealed class OwnFilesTests : IDisposable
+{
+    private const UnixFileMode Others = ~(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+
+    private readonly DirectoryInfo _parent = Directory.CreateTempSubdirectory("dispatcher-unit-");
+
+    private string Data => Path.Combine(_parent.FullName, "data");
+
+    public void Dispose()
+    {
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        _parent.Delete(recursive: true);
+    }
+
+    [Fact]
+    public async Task The_embedded_database_and_its_folder_are_made_for_their_user_alone()
+    {
+        using var held = EmbeddedFiles.Open(Data);
+
+        await WriteAsync();
+
+        // The other files of the database go with its last connection.
+        Assert.Equal(
+            [".gitignore", "data", "dispatcher.db", "lock"],
+            Names().Where(name => !name.StartsWith("dispatcher.db-", StringComparison.Ordinal))
+        );
+        Assert.Empty(OpenToOthers());
+    }
+
+    [Fact]
+    public async Task What_others_could_read_before_is_taken_from_them()
+    {
+        var wide = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+        using (EmbeddedFiles.Open(Data))
+        {
+            await WriteAsync();
+        }
+
+        Array.ForEach(Directory.GetFiles(Data), file => File.SetUnixFileMode(file, wide));
+        File.SetUnixFileMode(Data, wide | UnixFileMode.UserExecute | UnixFileMode.OtherExecute);
+
+        using var held = EmbeddedFiles.Open(Data);
+
+        Assert.Empty(OpenToOthers());
+    }
+
+    /// <summary>A folder with files of its user is the user's: nothing is added to it.</summary>
+    [Fact]
+    public void A_new_folder_hides_itself_from_git_and_one_with_files_is_left()
+    {
+        var used = Directory.CreateDirectory(Path.Combine(_parent.FullName, "used")).FullName;
+        File.WriteAllText(Path.Combine(used, "mine"), "");
+
+        OwnFiles.MakeFolder(Data);
+        OwnFiles.MakeFolder(used);
+
+        Assert.Equal("*\n", File.ReadAllText(Path.Combine(Data, ".gitignore")));
+        Assert.False(File.Exists(Path.Combine(used, ".gitignore")));
+    }
+
+    [Fact]
+    public void Only_one_server_has_the_folder()
+    {
+        using var held = EmbeddedFiles.Open(Data);
+
+        Assert.Contains(
+            "Another embedded server",
+            Assert.Throws<VerbFailedException>(() => EmbeddedFiles.Open(Data)).Message,
+            StringComparison.Ordinal
+        );
+    }
+
+    /// <summary>Leaves a connection open in the pool, so that <c>-wal</c> and <c>-shm</c> stay.</summary>
+    private async Task WriteAsync()
+    {
+        var services = new ServiceCollection().AddLogging();
+        services.AddSqliteStore(EmbeddedFiles.Database(Data));
+        await using var provider = services.BuildServiceProvider();
+        await using var db = await provider
+            .GetRequiredService<IDbContextFactory<DispatcherDb>>()
+            .CreateDbContextAsync(TestContext.Current.CancellationToken);
+        await db.Database.ExecuteSqlRawAsync("pragma journal_mode = wal", TestContext.Current.CancellationToken);
+        await Migrator.MigrateAsync(db, TestContext.Current.CancellationToken);
+    }
+
+    private IEnumerable<string> Names() =>
+        Directory.GetFiles(Data).Append(Data).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal);
+
+    private IEnumerable<string> OpenToOthers() =>
+        Directory.GetFiles(Data).Append(Data).Where(path => (File.GetUnixFileMode(path) & Others) != 0);
+}

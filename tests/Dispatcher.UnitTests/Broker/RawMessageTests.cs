@@ -1,0 +1,33 @@
+using System.Security.Cryptography;
+using Dispatcher.Broker;
+
+namespace Dispatcher.UnitTests.Broker;
+
+public sealed class RawMessageTests
+{
+    [Fact]
+    public void Body_at_the_limit_is_whole()
+    {
+        var message = RawMessage.Of(new byte[RawMessage.LargestBody]);
+
+        Assert.Equal(RawMessage.LargestBody, message.Body.Length);
+        Assert.Null(message.Cut);
+    }
+
+    /// <summary>As with TLS, where nothing is cut at the socket.</summary>
+    [Fact]
+    public void Larger_body_is_cut_and_keeps_its_length_and_hash()
+    {
+        var body = new byte[RawMessage.LargestBody + 1];
+        body[^1] = 7;
+
+        var message = RawMessage.Of(body);
+
+        Assert.Equal(CutBody.CutBytes, message.Body.Length);
+        Assert.Equal(new CutBody(body.Length, Convert.ToHexStringLower(SHA256.HashData(body))), message.Cut);
+    }
+
+    [Fact]
+    public void Body_of_the_length_of_a_cut_one_is_whole() =>
+        Assert.Null(RawMessage.Of(new byte[CutBody.CutBytes + CutBody.TrailerBytes]).Cut);
+}

@@ -1,0 +1,166 @@
+using Dispatcher.Base;
+using Dispatcher.Enforcement;
+using Dispatcher.Storage;
+using Dispatcher.UnitTests.Hosting;
+using Dispatcher.UnitTests.Policies;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.UnitTests.Enforcement;
+
+/// <summary>A server's watch over a policy folder, as in a group of servers, each start a new process. It looks when the test says so.</summary>
+internal sealed class APolicyFolder : IAsyncDisposable
+{
+    private readonly AServer _server;
+    private readonly List<PolicyFolder> _processes = [];
+
+    private APolicyFolder(AServer server) => _server = server;
+
+    public HeldTime Time { get; } = new();
+
+    public ALog<PolicyFolder> Log { get; } = new();
+
+    public AServer Server => _server;
+
+    public string InForce => _server.Get<CurrentBundle>().InForce.Hash;
+
+    private PolicyFolder Running => _processes[^1];
+
+    public static async Task<APolicyFolder> EmptyAsync() => new(await AServer.MigratedAsync());
+
+    /// <summary>Replaces the folder by a bundle of one rule, and answers its hash.</summary>
+    public string Write(string rule) => ABundle.WithRules(rule).WriteTo(_server.Policies).Build().Hash;
+
+    public void Break(string text = "version: v1\nrules: [") =>
+        File.WriteAllText(Path.Combine(_server.Policies, "rules", "test.yaml"), text);
+
+    public void Remove() =>
+        Array.ForEach(
+            Directory.GetFileSystemEntries(_server.Policies),
+            entry =>
+            {
+                if (Directory.Exists(entry))
+                {
+                    Directory.Delete(entry, recursive: true);
+                }
+                else
+                {
+                    File.Delete(entry);
+                }
+            }
+        );
+
+    /// <summary>A process that has not looked yet.</summary>
+    public PolicyFolder New()
+    {
+        _processes.Add(
+            new PolicyFolder(
+                _server.Get<BundleActivation>(),
+                _server.Get<IDbContextFactory<DispatcherDb>>(),
+                _server.Get<ServerSettings>() with
+                {
+                    RabbitMq = "amqp://elsewhere",
+                },
+                _server.Get<CurrentBundle>(),
+                _server.Get<DispatcherMetrics>(),
+                _server.Get<IOptions<PolicyFolderOptions>>(),
+                Time,
+                Log
+            )
+        );
+        return Running;
+    }
+
+    public async Task StartAsync()
+    {
+        await _server.Get<CurrentBundle>().OnceAsync(Stop);
+        await New().StartAsync(Stop);
+    }
+
+    public async Task LookAsync(int times = 2)
+    {
+        for (var i = 0; i < times; i++)
+        {
+            await Running.OnceAsync(Stop);
+        }
+    }
+
+    public Task<Activation?> UnpinAsync() => Running.UnpinAsync("ada", Stop);
+
+    /// <summary>Puts one bundle after the other in force, through the folder of a process that runs.</summary>
+    public async Task<string[]> ActivatedAsync(params string[] rules)
+    {
+        New();
+        var hashes = new List<string>();
+        foreach (var rule in rules)
+        {
+            hashes.Add(Write(rule));
+            await LookAsync();
+            Assert.Equal(hashes[^1], InForce);
+        }
+
+        return [.. hashes];
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var process in _processes)
+        {
+            await process.StopAsync(Stop);
+            process.Dispose();
+        }
+
+        await _server.DisposeAsync();
+    }
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+}
+
+/// <summary>Time in which no timer fires until it is released, so that loops stand still.</summary>
+internal sealed class HeldTime : TimeProvider
+{
+    private readonly List<Action> _held = [];
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        // Longer than the folder's period are limits, which are not to pass.
+        lock (_held)
+        {
+            _held.AddRange(dueTime <= TimeSpan.FromSeconds(1) ? [() => callback(state)] : []);
+        }
+
+        return System.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Lets whatever waits now go on.</summary>
+    public void Release()
+    {
+        Action[] held;
+        lock (_held)
+        {
+            held = [.. _held];
+            _held.Clear();
+        }
+
+        Array.ForEach(held, go => go());
+    }
+}
+
+/// <summary>Keeps what is logged: id and text.</summary>
+internal sealed class ALog<T> : ILogger<T>
+{
+    public List<(int Id, string Text)> Lines { get; } = [];
+
+    public IDisposable? BeginScope<TState>(TState state)
+        where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => true;
+
+    public void Log<TState>(
+        LogLevel logLevel,
+        EventId eventId,
+        TState state,
+        Exception? exception,
+        Func<TState, Exception?, string> formatter
+    ) => Lines.Add((eventId.Id, formatter(state, exception)));
+}

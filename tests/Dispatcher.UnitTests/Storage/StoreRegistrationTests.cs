@@ -1,0 +1,27 @@
+using Dispatcher.Storage;
+using Npgsql;
+
+namespace Dispatcher.UnitTests.Storage;
+
+public sealed class StoreRegistrationTests
+{
+    /// <summary>Of several servers one takes writes. A session to a standby would fail all of its writes.</summary>
+    [Theory]
+    [InlineData("Host=a,b", "read-write")]
+    [InlineData("Host=a:5432,b:5433", "read-write")]
+    [InlineData("Host=a,b;Target Session Attributes=prefer-standby", "prefer-standby")]
+    [InlineData("Host=a", null)]
+    public async Task Sessions_of_several_servers_lead_to_the_one_that_takes_writes_unless_the_setting_says_otherwise(
+        string given,
+        string? attributes
+    )
+    {
+        var services = new ServiceCollection();
+        services.AddPostgresStore(given + ";Database=jobs");
+        await using var provider = services.BuildServiceProvider();
+
+        var source = provider.GetRequiredService<NpgsqlDataSource>();
+
+        Assert.Equal(attributes, new NpgsqlConnectionStringBuilder(source.ConnectionString).TargetSessionAttributes);
+    }
+}
