@@ -6,7 +6,7 @@ using Dispatcher.JourneyTests.Staging;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>People decide on jobs, and an attacker who can publish and a colleague in a hurry do not.</summary>
+/// <summary>People approve and reject jobs. Messages, votes on other terms and lost rights do not.</summary>
 public sealed class ApprovalJourneys
 {
     /// <summary>A rule that changes what approvers decide on.</summary>
@@ -83,7 +83,7 @@ public sealed class ApprovalJourneys
             "each is answered\n" + dispatcher.Log
         );
 
-        // Straight to the broker: an event that says so, and the message that follows an approval.
+        // Published without the server: an event "approved", and the signal that follows an approval.
         var forged = new JobEvent
         {
             EventId = Guid.CreateVersion7(),
@@ -169,7 +169,7 @@ public sealed class ApprovalJourneys
         await (await journey.ProducerAsync()).PublishAsync(job);
         await dispatcher.InStateAsync(job.JobId, "held");
 
-        // It is approved, and before dispatch comes to it, what it was approved by is gone.
+        // The basis of the approval changes after the approval and before the dispatch.
         await using (await journey.HoldDispatchAsync())
         {
             await dispatcher.VoteAsync(job.JobId, "approve", ana);
@@ -187,7 +187,7 @@ public sealed class ApprovalJourneys
         await journey.EndsWellAsync();
     }
 
-    /// <summary>People must see at once what they have to decide now, also while no worker serves the pool.</summary>
+    /// <summary>Approvers must see the new terms at once, also while no worker serves the pool.</summary>
     [Fact]
     public async Task Next_round_opens_without_a_worker_when_the_rules_change()
     {

@@ -5,7 +5,6 @@ using Dispatcher.JourneyTests.Staging;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>Many approvals, while dispatchers race for them and die.</summary>
-[Collection(AloneCollection.Name)]
 public sealed class ApprovalMassJourneys
 {
     [Fact]
@@ -17,7 +16,7 @@ public sealed class ApprovalMassJourneys
         var jobs = await HeldAsync(journey, first, count);
         var ana = await first.MakeKeyAsync("ana", "approver");
 
-        // Nobody takes work, so that a second dispatch of one approval would be seen; both look at the line again and again.
+        // No worker takes work, so that a second dispatch of one approval would show. Both servers check the backlog repeatedly.
         await journey.Records.PretendWorkerAsync("test", 10 * count);
         await VoteAsync(jobs, job => first.VoteAsync(job.JobId, "approve", ana));
         for (var i = 0; i < 50; i++)
@@ -36,7 +35,7 @@ public sealed class ApprovalMassJourneys
             TimeSpan.FromSeconds(30)
         );
 
-        // What nobody claimed in time was given back, and only that was dispatched again.
+        // An attempt that was not claimed in time was returned, and only such an attempt was dispatched again.
         Assert.Equal(
             count + await journey.Records.CountAsync("select count(*) from timeline where kind = 'unclaimed'"),
             await journey.Records.CountAsync("select count(*) from timeline where kind = 'dispatched'")

@@ -76,7 +76,7 @@ public sealed class EmbeddedOutageJourneys
         Directory.Delete(data, recursive: true);
     }
 
-    /// <summary>What readiness says of the store; null while nobody answers.</summary>
+    /// <summary>The check of the store in the readiness; null while the server does not answer.</summary>
     private static async Task<string?> StoreAsync(HttpClient http)
     {
         try

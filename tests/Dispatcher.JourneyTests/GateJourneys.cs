@@ -143,6 +143,6 @@ public sealed class GateJourneys
             "bash",
             [Path.Combine(root.FullName, "ops", "gate-check.sh")]
         );
-        return (await script.EndAsync(TimeSpan.FromSeconds(30)), script.Log.Trim());
+        return (await script.EndAsync(TimeSpan.FromSeconds(30)), script.Output.Trim());
     }
 }

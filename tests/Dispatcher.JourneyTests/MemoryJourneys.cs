@@ -5,8 +5,7 @@ using Dispatcher.JourneyTests.Staging;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>What a server needs in memory does not grow with the payloads that are stored.</summary>
-[Collection(AloneCollection.Name)]
+/// <summary>The memory that a server needs does not grow with the stored payloads.</summary>
 public sealed class MemoryJourneys
 {
     private const int Jobs = 1_000;

@@ -78,7 +78,7 @@ public sealed class OneJobJourneys
         Assert.Equal(15_000, billing.Decision(limited)!.Constraints!.TimeoutMs);
         Assert.Equal((JobState.Accepted, Verdict.Allow), (billing.Decision(allowed)!.State, billing.Decision(allowed)!.Verdict));
 
-        // Nobody serves pool integrations here, and nobody shall call the real host: taken back while the work message waits.
+        // No worker serves pool integrations, since the real host must not be called: the job is cancelled while its work message waits.
         await journey.Records.PretendWorkerAsync("integrations", 1);
         await dispatcher.InStateAsync(limited.JobId, "dispatched");
         await dispatcher.CancelAsync(limited.JobId);
@@ -153,7 +153,7 @@ public sealed class OneJobJourneys
         await dispatcher.InStateAsync(job.JobId, "succeeded");
         await Eventually.IsAsync(() => billing.Decision(denied) is not null, "the denied one is answered");
 
-        // The policy would answer otherwise now: whoever asks again must still get the first answer.
+        // The policy decides otherwise now. A repeated submission must still get the first answer.
         await journey.ChangePoliciesAsync("  - { id: closed, match: { topic: job.test.once }, decision: DENY, reason: closed }\n");
         await billing.PublishAsync(job, denied);
         await shipping.PublishAsync(job, denied);

@@ -30,11 +30,14 @@ public sealed class OutageJourneys
         );
         var tries = gate.Connections + Journey.Number("DISPATCHER_TEST_TRIES", 10);
         await Eventually.IsAsync(
-            () => gate.Connections >= tries,
-            "the server tries again and again to reach the database\n" + dispatcher.Log,
-            seconds: 60 + tries
+            async () =>
+            {
+                Assert.Equal((0u, 10u), await journey.QueueAsync(Intake));
+                return gate.Connections >= tries;
+            },
+            () => "the server tries again and again to reach the database\n" + dispatcher.Log,
+            TimeSpan.FromSeconds(60 + tries)
         );
-        Assert.Equal((0u, 10u), await journey.QueueAsync(Intake));
         var checks = (await dispatcher.ReadinessAsync())!.Value.Body.GetProperty("checks");
         Assert.Equal(("failing", "ok", "ok"), (Check("store"), Check("broker"), Check("topology")));
         await journey.DatabaseAsync(isThere: true);

@@ -5,7 +5,6 @@ using Dispatcher.JourneyTests.Staging;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>People decide on the same jobs at the same moment, on two servers, while the rules change.</summary>
-[Collection(AloneCollection.Name)]
 public sealed class RaceJourneys
 {
     private static readonly HttpStatusCode[] Expected =

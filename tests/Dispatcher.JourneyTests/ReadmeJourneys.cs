@@ -4,7 +4,7 @@ using Dispatcher.JourneyTests.Staging;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>What the README shows, run as it stands there.</summary>
+/// <summary>The Python programs of the README, run unchanged but for addresses.</summary>
 public sealed partial class ReadmeJourneys
 {
     private const int LongestWorker = 170;

@@ -10,7 +10,6 @@ using RabbitMQ.Client.Events;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>The policy changes while jobs stream.</summary>
-[Collection(AloneCollection.Name)]
 public sealed class ReloadJourneys
 {
     private const string HalfWritten = "version: v1\nrules:\n  - { id: run-once, match: { topic: job.te";
@@ -158,7 +157,7 @@ public sealed class ReloadJourneys
             .EnumerateArray()
             .Count(process => !process.GetProperty("stale").GetBoolean());
 
-    /// <summary>Routing key and hash of each activation that is told from now on.</summary>
+    /// <summary>Routing key and hash of each activation event from now on.</summary>
     private static async Task<ConcurrentBag<string>> ListenAsync(IConnection connection)
     {
         var stop = TestContext.Current.CancellationToken;

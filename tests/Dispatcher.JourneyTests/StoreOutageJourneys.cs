@@ -10,7 +10,7 @@ namespace Dispatcher.JourneyTests;
 /// <summary>The database takes no writes, in each of the ways it can.</summary>
 public sealed class StoreOutageJourneys
 {
-    /// <summary>What a client waits at most, and what a busy machine may add to it.</summary>
+    /// <summary>How long a client waits at most, with a margin for a busy machine.</summary>
     private static readonly TimeSpan LongestAnswer = TimeSpan.FromSeconds(5 + 5);
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
@@ -96,6 +96,7 @@ public sealed class StoreOutageJourneys
         await NotReadyAsync(dispatcher, "");
         await (await journey.ProducerAsync()).PublishAsync([AJob.On("job.test.once")]);
         var refused = await AskAsync(dispatcher, AJob.On("job.test.once"));
+        Assert.Equal("no", (await AskAsync(dispatcher, AJob.On("job.test.once"))).Taken);
         var (notReady, status) = await CommandLineRun.OfAsync(
             new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = DispatcherServer.AdminKey, ["DISPATCHER_URL"] = dispatcher.Address },
             "status"

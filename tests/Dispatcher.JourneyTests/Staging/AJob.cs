@@ -51,7 +51,7 @@ internal sealed record AJob
     public Parcel Parcel() => new(Topic, Body(), JobId.ToString());
 }
 
-/// <summary>What goes onto the wire. The name is correlation id and AMQP message id; change what must be wrong.</summary>
+/// <summary>A message as it is published. The name is its correlation id and AMQP message id. Tests change what must be wrong.</summary>
 internal sealed partial record Parcel(string RoutingKey, byte[] Body, string Name)
 {
     public string? UserId { get; init; } = Producer.Self;

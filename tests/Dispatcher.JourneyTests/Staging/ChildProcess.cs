@@ -16,6 +16,7 @@ internal sealed partial class ChildProcess : RunningProgram
 
     private readonly Process _process;
     private readonly LogText _log = new();
+    private readonly LogText _output = new();
 
     /// <param name="environment">Variables beside those of this process.</param>
     /// <param name="file">The program.</param>
@@ -43,8 +44,8 @@ internal sealed partial class ChildProcess : RunningProgram
         }
 
         _process = new Process { StartInfo = start };
-        _process.OutputDataReceived += (_, line) => Keep(line.Data);
-        _process.ErrorDataReceived += (_, line) => Keep(line.Data);
+        _process.OutputDataReceived += (_, line) => Keep(line.Data, _log, _output);
+        _process.ErrorDataReceived += (_, line) => Keep(line.Data, _log);
         _process.Start();
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
@@ -56,7 +57,11 @@ internal sealed partial class ChildProcess : RunningProgram
 
     public override string Name => $"process {ProcessId} ({string.Join(' ', _process.StartInfo.ArgumentList.Take(2))})";
 
+    /// <summary>Standard output and standard error.</summary>
     public override string Log => _log.ToString();
+
+    /// <summary>Standard output alone.</summary>
+    public string Output => _output.ToString();
 
     public int ProcessId => _process.Id;
 
@@ -98,6 +103,7 @@ internal sealed partial class ChildProcess : RunningProgram
 
         _process.Dispose();
         await _log.DisposeAsync();
+        await _output.DisposeAsync();
     }
 
     /// <summary>
@@ -120,11 +126,11 @@ internal sealed partial class ChildProcess : RunningProgram
         return _process.ExitCode;
     }
 
-    private void Keep(string? line)
+    private static void Keep(string? line, params LogText[] logs)
     {
         if (line is not null)
         {
-            _log.WriteLine(line);
+            Array.ForEach(logs, log => log.WriteLine(line));
         }
     }
 

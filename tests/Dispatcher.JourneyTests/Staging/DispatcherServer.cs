@@ -25,7 +25,7 @@ internal abstract class DispatcherServer(string address) : RunningProgram
             TimeSpan.FromSeconds(60)
         );
 
-    /// <summary>Status and body of <c>/health/ready</c>; null while nobody answers.</summary>
+    /// <summary>Status and body of <c>/health/ready</c>; null while the server does not answer.</summary>
     public async Task<(HttpStatusCode Status, JsonElement Body)?> ReadinessAsync()
     {
         try
@@ -84,7 +84,7 @@ internal abstract class DispatcherServer(string address) : RunningProgram
     public Task<(HttpStatusCode Status, JsonElement Body)> CancelAsync(Guid jobId) =>
         SendAsync(HttpMethod.Post, $"/api/jobs/{jobId}/cancel", []);
 
-    /// <summary>Takes every key of a subject away.</summary>
+    /// <summary>Revokes every key of a subject.</summary>
     public async Task RevokeAsync(string subject)
     {
         foreach (
@@ -102,7 +102,7 @@ internal abstract class DispatcherServer(string address) : RunningProgram
     public async Task<JsonElement> ApprovalAsync(Guid jobId, string? key = null) =>
         (await SendAsync(HttpMethod.Get, $"/api/approvals/{jobId}", key: key)).Body;
 
-    /// <summary>Votes on exactly what is shown, or on what <paramref name="jobHash"/> says.</summary>
+    /// <summary>Votes on exactly what is shown, or on another job hash.</summary>
     public async Task<(HttpStatusCode Status, JsonElement Body)> VoteAsync(Guid jobId, string verdict, string key, string? jobHash = null)
     {
         var shown = await ApprovalAsync(jobId, key);

@@ -5,7 +5,7 @@ using RabbitMQ.Client.Events;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>What a broker user receives: the properties that tell its sender and its kind.</summary>
+/// <summary>Properties of a received message: its sender, its kind and its routing key.</summary>
 internal sealed record Letter(string? UserId, string? Type, string RoutingKey);
 
 /// <summary>A connection of one broker user with a queue of its own.</summary>

@@ -55,7 +55,7 @@ internal sealed class TcpGate : IAsyncDisposable
     /// <summary>Connections stay and are made, and nothing goes through.</summary>
     public void Hold() => _flows = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>What was held goes through.</summary>
+    /// <summary>Held bytes go through.</summary>
     public void Release() => _flows.TrySetResult();
 
     public async ValueTask DisposeAsync()

@@ -32,13 +32,17 @@ internal sealed class DatabasePool(Func<string, Task> prepare) : IAsyncDisposabl
 
     /// <summary>Triggers keep rows of the timeline from being deleted; they do not fire for a replica.</summary>
     private const string Clean = """
-        select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid();
+        select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend';
         set session_replication_role = replica;
         do $$
         declare name regclass;
         begin
-            for name in select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                where c.relkind = 'r' and n.nspname not like 'pg\_%' and n.nspname <> 'information_schema' and c.relname <> '__EFMigrationsHistory' loop
+            for name in
+                select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                where c.relkind = 'r' and n.nspname not like 'pg\_%' and n.nspname <> 'information_schema'
+                    and c.relname <> '__EFMigrationsHistory'
+            loop
                 execute 'delete from ' || name;
             end loop;
             for name in select c.oid from pg_class c where c.relkind = 'S' loop

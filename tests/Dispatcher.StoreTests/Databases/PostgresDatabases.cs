@@ -1,6 +1,6 @@
+using Dispatcher.Storage;
 using Dispatcher.StoreTests.Databases;
 using Dispatcher.StoreTests.Persistence;
-using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
