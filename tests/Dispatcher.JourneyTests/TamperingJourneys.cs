@@ -83,7 +83,7 @@ public sealed class TamperingJourneys
         job = job with { JobHash = JobHash.Of(job) };
         var approval = await db.Approvals.AsNoTracking().SingleAsync(row => row.JobId == jobId, Now);
         approval.JobHash = job.JobHash;
-        var view = ShownFacts.Of(job, approval).Hash();
+        var view = ReviewSnapshot.Of(job, approval).Hash();
         await db
             .Jobs.Where(row => row.JobId == jobId)
             .ExecuteUpdateAsync(set => set.SetProperty(row => row.Payload, job.Payload).SetProperty(row => row.JobHash, job.JobHash), Now);

@@ -7,7 +7,7 @@ using Dispatcher.Storage;
 
 namespace Dispatcher.StoreTests;
 
-/// <summary>Builds a job as intake hands it to the store: judged, accepted, by <c>billing</c>, under <see cref="Policy"/>.</summary>
+/// <summary>Builds a job as intake hands it to the store: evaluated, accepted, by <c>billing</c>, under <see cref="Policy"/>.</summary>
 internal static class AJob
 {
     /// <summary>Hash of the bundle that is in force when a test begins.</summary>
@@ -66,9 +66,9 @@ internal static class AJob
                 State = JobState.Held,
                 ApprovalRound = 1,
                 Attempt = 2,
-                Spent = 1,
+                FailedAttempts = 1,
                 ReadyAt = 4_102_444_500_000_000,
-                GiveUpAt = 4_102_444_900_000_000,
+                OverallDeadline = 4_102_444_900_000_000,
                 DueAt = 4_102_444_700_000_000,
                 Verdict = Verdict.RequireApproval,
                 Rules = ["a", "b,c", "d\"e"],
@@ -145,7 +145,7 @@ internal static class AnAcceptance
         };
         var source = new SubmissionSource
         {
-            Door = "amqp",
+            Channel = "amqp",
             Principal = job.Principal,
             MessageId = "m-1",
         };
@@ -155,7 +155,7 @@ internal static class AnAcceptance
                 WireNames.Of(job.State),
                 job,
                 source,
-                new AJudged<Job>(job, decision, DateTimeOffset.UnixEpoch),
+                new AnEvaluated<Job>(job, decision, DateTimeOffset.UnixEpoch),
                 answer
             ),
             Outbox = [AMessage.New()],
@@ -258,7 +258,7 @@ internal static class ARefusal
                 letter,
                 new SubmissionSource
                 {
-                    Door = "amqp",
+                    Channel = "amqp",
                     Principal = letter.Principal,
                     MessageId = "m-1",
                 }

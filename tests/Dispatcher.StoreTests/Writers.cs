@@ -27,7 +27,7 @@ internal sealed class Writers : IAsyncDisposable
     private readonly PolicyGate _gate;
     private readonly JobDispatch _dispatch;
     private readonly Permits _permits;
-    private readonly PoolWakes _wakes;
+    private readonly DispatchSignals _signals;
 
     private int _timesWaited;
 
@@ -39,23 +39,23 @@ internal sealed class Writers : IAsyncDisposable
         Health = new StoreHealth(null, TimeProvider.System, new Told<StoreHealth>(this));
         Intake = new IntakeWriter(store, Health, contexts, _relay, TimeProvider.System);
         _bundle = new CurrentBundle(contexts, TimeProvider.System, NullLogger<CurrentBundle>.Instance);
-        _wakes = new PoolWakes(new NoTransport(), TimeProvider.System, NullLogger<PoolWakes>.Instance);
+        _signals = new DispatchSignals(new NoTransport(), TimeProvider.System, NullLogger<DispatchSignals>.Instance);
         var metrics = new DispatcherMetrics(
             new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>()
         );
-        Window = new PoolWindow(contexts, _bundle, Clock, TimeProvider.System, Options.Create(new DispatchOptions()));
-        Lines = new PoolLines(contexts, _bundle, Clock);
-        Workers = new WorkerRegister(contexts, _bundle, _wakes, Clock, new Told<WorkerRegister>(this));
-        _gate = new PolicyGate(_bundle, new Owners(contexts, TimeProvider.System), Clock, metrics, TimeProvider.System);
+        Window = new PoolCapacity(contexts, _bundle, Clock, TimeProvider.System, Options.Create(new DispatchOptions()));
+        Lines = new PoolBacklog(contexts, _bundle, Clock);
+        Workers = new WorkerRegister(contexts, _bundle, _signals, Clock, new Told<WorkerRegister>(this));
+        _gate = new PolicyGate(_bundle, new PrincipalOwners(contexts, TimeProvider.System), Clock, metrics, TimeProvider.System);
         _permits = new Permits(contexts, TimeProvider.System);
-        Moves = new MoveWriter(store, Health, _relay, events, [Window, _wakes, new MoveMetrics(metrics)], TimeProvider.System);
+        Moves = new MoveWriter(store, Health, _relay, events, [Window, _signals, new MoveMetrics(metrics)], TimeProvider.System);
         Recovery = new JobRecovery(Moves, store, contexts, _bundle, Clock, TimeProvider.System, new Told<JobRecovery>(this));
         JobIntake = new JobIntake(Intake, _gate, _bundle, store, _relay, events, Clock, NullLogger<JobIntake>.Instance);
         _dispatch = new JobDispatch(
             Moves,
             _gate,
             new Approvers(contexts),
-            new Witnesses(contexts),
+            new Contradictions(contexts),
             _bundle,
             _permits,
             Clock,
@@ -74,9 +74,9 @@ internal sealed class Writers : IAsyncDisposable
 
     public MoveWriter Moves { get; }
 
-    public PoolWindow Window { get; }
+    public PoolCapacity Window { get; }
 
-    public PoolLines Lines { get; }
+    public PoolBacklog Lines { get; }
 
     public WorkerRegister Workers { get; }
 
@@ -106,22 +106,22 @@ internal sealed class Writers : IAsyncDisposable
         return writers;
     }
 
-    public async Task<Judged<Job>> JudgeAsync(Job job, CancellationToken cancellationToken)
+    public async Task<Evaluated<Job>> EvaluateAsync(Job job, CancellationToken cancellationToken)
     {
         await Clock.OnceAsync(cancellationToken);
-        return await _gate.JudgeAsync(job, Hop.Dispatch, cancellationToken);
+        return await _gate.EvaluateAsync(job, Hop.Dispatch, cancellationToken);
     }
 
     public async Task DispatchAsync(Job job, CancellationToken cancellationToken) =>
-        await DispatchAsync(await JudgeAsync(job, cancellationToken), cancellationToken);
+        await DispatchAsync(await EvaluateAsync(job, cancellationToken), cancellationToken);
 
-    public Task DispatchAsync(Judged<Job> judged, CancellationToken cancellationToken) =>
-        _dispatch.DispatchAsync(judged, cancellationToken);
+    public Task DispatchAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken) =>
+        _dispatch.DispatchAsync(evaluated, cancellationToken);
 
-    public async Task<Surroundings> AroundAsync(CancellationToken cancellationToken)
+    public async Task<RecoveryContext> AroundAsync(CancellationToken cancellationToken)
     {
         await Clock.OnceAsync(cancellationToken);
-        return new Surroundings(_bundle.InForce.Bundle, Clock.Now, TimeProvider.System);
+        return new RecoveryContext(_bundle.InForce.Bundle, Clock.Now, TimeProvider.System);
     }
 
     /// <summary>Puts a bundle of this topic and these rules in force; this process knows it at once, or not yet.</summary>
@@ -173,7 +173,7 @@ internal sealed class Writers : IAsyncDisposable
         Moves.Dispose();
         _permits.Dispose();
         _relay.Dispose();
-        _wakes.Dispose();
+        _signals.Dispose();
         _bundle.Dispose();
         Clock.Dispose();
     }

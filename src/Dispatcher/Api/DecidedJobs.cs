@@ -9,7 +9,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Api;
 
 /// <summary>Jobs and denied submissions as they are stored, decided again: by the bundle that decided then, or by others.</summary>
-internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, KeptBundles kept, StoreClock clock)
+internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, StoredBundles kept, StoreClock clock)
 {
     /// <summary>How many changes a comparison lists.</summary>
     public const int MostChanges = 200;
@@ -69,9 +69,9 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
     }
 
     /// <summary>Two lists that are sorted so, as one.</summary>
-    private static async IAsyncEnumerable<StoredJob> NewestFirst(
-        IAsyncEnumerable<StoredJob> jobs,
-        IAsyncEnumerable<StoredJob> denials,
+    private static async IAsyncEnumerable<DecidedJob> NewestFirst(
+        IAsyncEnumerable<DecidedJob> jobs,
+        IAsyncEnumerable<DecidedJob> denials,
         [EnumeratorCancellation] CancellationToken cancellationToken
     )
     {
@@ -94,10 +94,10 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
         }
     }
 
-    private static async ValueTask<StoredJob?> NextAsync(IAsyncEnumerator<StoredJob> sorted) =>
+    private static async ValueTask<DecidedJob?> NextAsync(IAsyncEnumerator<DecidedJob> sorted) =>
         await sorted.MoveNextAsync() ? sorted.Current : null;
 
-    private async Task<ExplainedDecision> ExplainAsync(StoredJob stored, RecordedDecision recorded, CancellationToken cancellationToken)
+    private async Task<ExplainedDecision> ExplainAsync(DecidedJob stored, RecordedDecision recorded, CancellationToken cancellationToken)
     {
         if (recorded.PolicyHash.Length == 0)
         {
@@ -144,9 +144,9 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
         );
     }
 
-    private static IQueryable<StoredJob> Of(IQueryable<Job> jobs) =>
+    private static IQueryable<DecidedJob> Of(IQueryable<Job> jobs) =>
         jobs.AsNoTracking()
-            .Select(job => new StoredJob(
+            .Select(job => new DecidedJob(
                 job.JobId,
                 job.CreatedAt,
                 job.Principal,
@@ -157,10 +157,10 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
                 job.WorkflowId
             ));
 
-    private static IQueryable<StoredJob> Of(IQueryable<Denial> denials) =>
+    private static IQueryable<DecidedJob> Of(IQueryable<Denial> denials) =>
         denials
             .AsNoTracking()
-            .Select(denial => new StoredJob(
+            .Select(denial => new DecidedJob(
                 denial.JobId,
                 denial.At,
                 denial.Principal,
@@ -173,7 +173,7 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Kept
 }
 
 /// <summary>What was handed in, whatever became of it. The payload is null for a denied submission whose payload was too large to be kept.</summary>
-internal sealed record StoredJob(
+internal sealed record DecidedJob(
     Guid JobId,
     long CreatedAt,
     string Principal,

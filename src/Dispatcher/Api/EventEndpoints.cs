@@ -74,7 +74,7 @@ internal static class EventEndpoints
             // The reader has gone or is stuck. What is still buffered is not worth waiting for.
             http.Abort();
         }
-        catch (Exception away) when (away.IsStoreAway())
+        catch (Exception away) when (away.IsStoreUnavailable())
         {
             // It is unknown whether the key is still valid.
             http.Abort();

@@ -33,7 +33,7 @@ internal sealed record ExplainRequest
 
     /// <summary>The bundle that is asked about <see cref="Job"/>: its hash, the first digits of it (at least 8), or <c>active</c>.</summary>
     [JsonPropertyName("policy_hash")]
-    public string PolicyHash { get; init; } = KeptBundles.InForce;
+    public string PolicyHash { get; init; } = StoredBundles.InForce;
 }
 
 /// <summary>The explanations of one job's decisions, oldest first.</summary>
@@ -77,7 +77,7 @@ internal static class ExplainEndpoints
         ExplainRequest request,
         ClaimsPrincipal caller,
         DecidedJobs jobs,
-        KeptBundles kept,
+        StoredBundles kept,
         SubmissionReader reader,
         StoreClock clock,
         CancellationToken cancellationToken
@@ -98,7 +98,7 @@ internal static class ExplainEndpoints
 
         var source = new SubmissionSource
         {
-            Door = "http",
+            Channel = "http",
             Principal = request.Principal ?? caller.Subject(),
             NewJobId = Guid.Empty,
         };
@@ -151,7 +151,7 @@ internal static class ExplainEndpoints
     private static async Task<IResult> DiffAsync(
         PolicyDiffRequest request,
         DecidedJobs jobs,
-        KeptBundles kept,
+        StoredBundles kept,
         StoreClock clock,
         CancellationToken cancellationToken
     )

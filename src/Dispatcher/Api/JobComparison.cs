@@ -20,7 +20,7 @@ internal sealed class JobComparison(Bundle old, Bundle candidate, DateTimeOffset
     /// <summary>How many were looked at, also of those that cannot be compared.</summary>
     public int Looked => _jobs + _notComparable;
 
-    public void Add(StoredJob job)
+    public void Add(DecidedJob job)
     {
         if (job.Facts(attempt: 1) is not { } facts)
         {

@@ -23,7 +23,7 @@ internal static class JobEndpoints
             .Produces<JobDecision>(StatusCodes.Status403Forbidden)
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .ProducesProblem(StatusCodes.Status409Conflict)
-            .WithMetadata(StoreWaitLimit.Instance)
+            .WithMetadata(StoreTimeout.Instance)
             .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
         jobs.MapGet("", ListAsync).Produces<Page<JobSummary>>().ProducesProblem(StatusCodes.Status400BadRequest);
         jobs.MapGet("/{jobId:guid}", ShowAsync).Produces<JobView>();
@@ -33,7 +33,7 @@ internal static class JobEndpoints
             .Produces<CancelAnswer>(StatusCodes.Status202Accepted)
             .ProducesProblem(StatusCodes.Status403Forbidden)
             .ProducesProblem(StatusCodes.Status409Conflict)
-            .LimitStoreWait();
+            .WithStoreTimeout();
     }
 
     private static async Task<IResult> SubmitAsync(
@@ -55,7 +55,7 @@ internal static class JobEndpoints
 
         var source = new SubmissionSource
         {
-            Door = "http",
+            Channel = "http",
             Principal = caller.Subject(),
             ContentType = http.Request.ContentType,
             ContentEncoding = http.Request.Headers.ContentEncoding.Count == 0 ? null : http.Request.Headers.ContentEncoding.ToString(),
@@ -80,11 +80,11 @@ internal static class JobEndpoints
         }
 
         // From here on: a slow upload is the caller's own time.
-        using var limit = StoreWaits.Begin(http);
+        using var limit = StoreTimeouts.Begin(http);
         try
         {
             return Answer(
-                await intake.AcceptAsync(await gate.JudgeAsync(submission.Job, Hop.Intake, limit.Token), source, limit.Token),
+                await intake.AcceptAsync(await gate.EvaluateAsync(submission.Job, Hop.Intake, limit.Token), source, limit.Token),
                 submission
             );
         }

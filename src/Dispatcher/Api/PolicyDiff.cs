@@ -36,7 +36,7 @@ internal sealed record BundleReference
     [JsonPropertyName("archive")]
     public byte[]? Archive { get; init; }
 
-    public async Task<FoundBundle> FindAsync(KeptBundles kept, string where, CancellationToken cancellationToken)
+    public async Task<FoundBundle> FindAsync(StoredBundles kept, string where, CancellationToken cancellationToken)
     {
         if ((Hash is null) == (Archive is null))
         {
@@ -125,7 +125,7 @@ internal sealed record ChangedJob(
 {
     public int Count { get; init; } = 1;
 
-    public static ChangedJob Of(StoredJob job, Decision before, Decision after, DecisionChange change) =>
+    public static ChangedJob Of(DecidedJob job, Decision before, Decision after, DecisionChange change) =>
         new(
             job.JobId,
             job.Topic,

@@ -33,13 +33,13 @@ internal static class PolicyEndpoints
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .ProducesProblem(StatusCodes.Status404NotFound)
             .ProducesProblem(StatusCodes.Status409Conflict)
-            .LimitStoreWait();
+            .WithStoreTimeout();
         policies
             .MapPost("/unpin", UnpinAsync)
             .RequireAuthorization(Callers.Admins)
             .Produces<UnpinAnswer>()
             .ProducesProblem(StatusCodes.Status409Conflict)
-            .LimitStoreWait();
+            .WithStoreTimeout();
     }
 
     /// <summary>A row that the timeline contradicts puts nothing in force; readiness says why.</summary>
@@ -77,7 +77,7 @@ internal static class PolicyEndpoints
     private static async Task<IResult> ActivateAsync(
         ActivateRequest request,
         ClaimsPrincipal caller,
-        KeptBundles kept,
+        StoredBundles kept,
         BundleActivation activation,
         DispatcherMetrics metrics,
         IDbContextFactory<DispatcherDb> database,

@@ -29,7 +29,7 @@ internal sealed partial class ProcessBeat(
             await NoteAsync(cancellationToken);
             health.Proved(this);
         }
-        catch (Exception fault) when (fault.IsStoreAway() || fault is OperationCanceledException)
+        catch (Exception fault) when (fault.IsStoreUnavailable() || fault is OperationCanceledException)
         {
             health.Fails(this, fault);
             throw;

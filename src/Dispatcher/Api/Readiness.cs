@@ -46,7 +46,7 @@ internal sealed class Readiness(
         Store != Ok
             ? Ok
             : buses
-                .Where(bus => bus.InstanceType != typeof(SetAsideBus))
+                .Where(bus => bus.InstanceType != typeof(ParkedBus))
                 .Select(bus => bus.BusControl.CheckHealth())
                 .FirstOrDefault(health => health.Status != BusHealthStatus.Healthy)
                 ?.Description

@@ -58,7 +58,7 @@ internal static class StatusEndpoints
         ClaimsPrincipal caller,
         Readiness readiness,
         CurrentBundle current,
-        PoolWatch pools,
+        PoolMonitor pools,
         WorkerTroubles troubles,
         IServiceProvider services,
         IDbContextFactory<DispatcherDb> database
@@ -78,7 +78,7 @@ internal static class StatusEndpoints
         };
         try
         {
-            using var limit = StoreWaits.Begin(http);
+            using var limit = StoreTimeouts.Begin(http);
             warnings.AddRange(await troubles.ListAsync(limit.Token));
             return Results.Ok(await CountedAsync(status, pools, database, limit.Token));
         }
@@ -92,7 +92,7 @@ internal static class StatusEndpoints
 
     private static async Task<StatusView> CountedAsync(
         StatusView status,
-        PoolWatch pools,
+        PoolMonitor pools,
         IDbContextFactory<DispatcherDb> database,
         CancellationToken cancellationToken
     )

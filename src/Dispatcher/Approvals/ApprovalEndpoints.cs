@@ -69,7 +69,7 @@ internal static class ApprovalEndpoints
                 .ProducesProblem(StatusCodes.Status403Forbidden)
                 .ProducesProblem(StatusCodes.Status404NotFound)
                 .ProducesProblem(StatusCodes.Status409Conflict)
-                .LimitStoreWait();
+                .WithStoreTimeout();
         }
     }
 

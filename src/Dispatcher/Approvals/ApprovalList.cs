@@ -175,7 +175,7 @@ internal sealed record ApprovalSummary
             JobHash = approval.JobHash,
             PolicyHash = approval.PolicyHash,
             ViewHash = approval.ViewHash,
-            Missing = approval.State == ApprovalStates.Held ? Ballot.Missing(approval.Requirement, Ballot.Approvers(approval.Votes)) : "",
+            Missing = approval.State == ApprovalStates.Held ? Quorum.Missing(approval.Requirement, Quorum.Approvers(approval.Votes)) : "",
             WhyNot = whyNot,
             CreatedAt = Timestamps.At(approval.CreatedAt),
             DecideBy = Timestamps.At(approval.DecideBy),

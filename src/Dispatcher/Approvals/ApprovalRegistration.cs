@@ -17,7 +17,7 @@ internal static class ApprovalRegistration
     {
         services.AddSingleton<VoteClock>();
         services.AddSingleton<Approvers>();
-        services.AddSingleton<Redeciding>();
+        services.AddSingleton<Reevaluation>();
         services.AddSingleton<RefusedVotes>();
         services.AddSingleton<Voting>();
         services.AddSingleton<ApprovalReads>();

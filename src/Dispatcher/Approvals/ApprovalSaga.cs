@@ -54,5 +54,5 @@ internal sealed class ApprovalSaga : MassTransitStateMachine<Approval>
     /// <summary>Whether the approval is complete with this vote.</summary>
     public static bool Completes(Approval approval, CastVote cast) =>
         cast.Verdict == Vote.Approve
-        && Ballot.IsEnough(approval.Requirement, [.. Ballot.Approvers(approval.Votes), new Voter(cast.Person, cast.Groups)]);
+        && Quorum.IsEnough(approval.Requirement, [.. Quorum.Approvers(approval.Votes), new Voter(cast.Person, cast.Groups)]);
 }

@@ -29,7 +29,7 @@ internal sealed record ApprovalView
     public required string ViewHash { get; init; }
 
     /// <summary>What the hash covers: the job as handed in, the rules and the reason that hold it, the limits it would run under.</summary>
-    public required ShownFacts Shown { get; init; }
+    public required ReviewSnapshot Shown { get; init; }
 
     /// <summary>Who would run it, and how. Null: its topic is not in the registry in force.</summary>
     public WillRun? WillRun { get; init; }
@@ -59,12 +59,12 @@ internal sealed record ApprovalView
             JobHash = held.Approval.JobHash,
             PolicyHash = held.Approval.PolicyHash,
             ViewHash = held.Approval.ViewHash,
-            Shown = ShownFacts.Of(held.Job, held.Approval),
+            Shown = ReviewSnapshot.Of(held.Job, held.Approval),
             WillRun = jobClass is null ? null : WillRun.Of(held.Job, jobClass),
             Votes = [.. held.Approval.Votes.Select(VoteView.Of)],
             Missing =
                 held.Approval.State == ApprovalStates.Held
-                    ? Ballot.Missing(held.Approval.Requirement, Ballot.Approvers(held.Approval.Votes))
+                    ? Quorum.Missing(held.Approval.Requirement, Quorum.Approvers(held.Approval.Votes))
                     : "",
             WhyNot = whyNot,
             CreatedAt = Timestamps.At(held.Approval.CreatedAt),
@@ -116,7 +116,7 @@ internal sealed record VoteCounted(string ApprovalId, string State, JobState Job
             approval.Name,
             approval.State.ToLowerInvariant(),
             job.State,
-            approval.State == ApprovalStates.Held ? Ballot.Missing(approval.Requirement, Ballot.Approvers(approval.Votes)) : "",
+            approval.State == ApprovalStates.Held ? Quorum.Missing(approval.Requirement, Quorum.Approvers(approval.Votes)) : "",
             Timestamps.At(approval.UseBy)
         );
 }

@@ -67,7 +67,7 @@ internal sealed class VoteRecording(DispatcherDb db, IStore store, MoveWriter mo
         return new Move(job, approved)
         {
             Entry = VoteEntries.Voted(TimelineKinds.Approved, approved, approval, vote),
-            Outbox = [DispatchWake.Message([approved.Pool!], time)],
+            Outbox = [DispatchSignal.Message([approved.Pool!], time)],
         };
     }
 }

@@ -36,7 +36,7 @@ internal static class VoteRules
             return new VoteRefusal("excluded", $"The rule excludes {cast.Subject} from deciding on this job.");
         }
 
-        return Ballot.Counts(requirement, cast.Groups)
+        return Quorum.Counts(requirement, cast.Groups)
             ? null
             : new VoteRefusal(
                 "not_in_group",

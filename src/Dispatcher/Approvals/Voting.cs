@@ -17,7 +17,7 @@ internal sealed class Voting(
     IMediator mediator,
     Approvers approvers,
     MoveWriter moves,
-    Redeciding redeciding,
+    Reevaluation reevaluation,
     RefusedVotes refused,
     IDbContextFactory<DispatcherDb> database,
     StoreClock clock
@@ -101,7 +101,7 @@ internal sealed class Voting(
         return VoteRules.Standing(cast, job.Principal, approval.Requirement, people)
             ?? VoteRules.Timeliness(approval, cast, clock.Now)
             ?? (job.State == JobState.Held && job.ApprovalRound == approval.Round ? null : VoteRefusal.Raced(approval))
-            ?? await redeciding.WhyAsync(held, cancellationToken);
+            ?? await reevaluation.WhyAsync(held, cancellationToken);
     }
 }
 

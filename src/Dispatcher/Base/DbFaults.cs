@@ -23,8 +23,8 @@ internal static class DbFaults
     private const int SqliteTooBig = 18;
 
     /// <summary>True when a fault, or one it wraps (EF Core does that), is of the database and not of what was written.</summary>
-    public static bool IsStoreAway(this Exception fault) =>
-        fault is DbException store ? !store.IsAboutData() : fault.InnerException is { } inner && inner.IsStoreAway();
+    public static bool IsStoreUnavailable(this Exception fault) =>
+        fault is DbException store ? !store.IsAboutData() : fault.InnerException is { } inner && inner.IsStoreUnavailable();
 
     /// <summary>
     /// True when trying the same statement again cannot help: SQLSTATE class 22 (data exception), 23 (integrity constraint) and 54 (too

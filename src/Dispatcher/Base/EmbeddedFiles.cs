@@ -46,7 +46,7 @@ internal static class EmbeddedFiles
         }
         catch (IOException)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"Another embedded server uses {folder}.",
                 "Stop it, or give this one a folder of its own; for several servers use RabbitMQ and PostgreSQL."

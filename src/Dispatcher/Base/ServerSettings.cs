@@ -65,7 +65,7 @@ internal sealed record ServerSettings
         catch (Exception unreadable)
             when (unreadable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"{name}_FILE names {file}, which cannot be read: {unreadable.Message}",
                 "Correct the path, or let this user read the file."

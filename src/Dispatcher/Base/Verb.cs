@@ -32,7 +32,7 @@ internal enum ExitCode
 }
 
 /// <summary>Ends a verb with a message and its fix. Nothing else may end it early.</summary>
-internal sealed class VerbFailedException(ExitCode code, string message, string fix, Exception? reason = null) : Exception(message, reason)
+internal sealed class ExitException(ExitCode code, string message, string fix, Exception? reason = null) : Exception(message, reason)
 {
     public ExitCode Code { get; } = code;
 

@@ -103,7 +103,7 @@ internal static class QueueNames
 
     /// <summary>
     /// The queue of messages that came back too often from <see cref="Parked"/> as well: they become dead letters unread. One that cannot be
-    /// received here either is dropped at the delivery limit, and each try is logged and counted, see ConnectionWatch.
+    /// received here either is dropped at the delivery limit, and each try is logged and counted, see ConnectionMonitor.
     /// </summary>
     public static string Poison(string source) => source + PoisonSuffix;
 

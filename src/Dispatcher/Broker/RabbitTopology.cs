@@ -59,7 +59,7 @@ internal sealed partial class RabbitTopology(
         await VerifyAsync(cancellationToken);
         if (Trouble is { } trouble)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"The broker's topology is wrong: {trouble}",
                 "Delete what has other arguments when it is empty, give the broker user the rights in README.md, "

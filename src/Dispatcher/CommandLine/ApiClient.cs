@@ -114,7 +114,7 @@ internal sealed class ApiClient : IDisposable
             when (failure is HttpRequestException || (failure is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             var why = failure is HttpRequestException ? failure.Message : $"no answer within {_http.Timeout.TotalSeconds:0} s";
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.Unreachable,
                 $"{called}: {why}",
                 "Check that the server runs and that --url or DISPATCHER_URL names it."
@@ -135,7 +135,7 @@ internal sealed class ApiClient : IDisposable
         }
         catch (JsonException)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.Unreachable,
                 $"{called}: answered {status}, but not with JSON.",
                 "Something else listens there: check --url or DISPATCHER_URL."

@@ -114,7 +114,7 @@ internal static class ApprovalsVerbs
                 var looked = call.Arguments.GetRequiredValue(seen);
                 if (looked.Length < ShortestView || !view.StartsWith(looked, StringComparison.Ordinal))
                 {
-                    throw new VerbFailedException(
+                    throw new ExitException(
                         looked.Length < ShortestView ? ExitCode.WrongUse : ExitCode.No,
                         $"--view is {looked}, and what waits now has {view}.",
                         $"Look at it with \"dispatcher approvals show {approval.Body.Text("approval_id")}\", then vote with the view hash shown there, at least {ShortestView} digits."

@@ -97,7 +97,7 @@ internal sealed class AuditSource
         {
             if (await Migrator.MissingInExistingAsync(db, cancellationToken) is { Count: > 0 } missing)
             {
-                throw new VerbFailedException(
+                throw new ExitException(
                     ExitCode.WrongUse,
                     $"The database lacks {string.Join(", ", missing)}.",
                     "Run \"dispatcher migrate\" as the owner of the tables, or start the embedded server once."
@@ -119,7 +119,7 @@ internal sealed class AuditSource
         );
         if (postgres is not null && data is not null)
         {
-            throw new VerbFailedException(ExitCode.WrongUse, "Two databases are named.", "Give one of --postgres and --data.");
+            throw new ExitException(ExitCode.WrongUse, "Two databases are named.", "Give one of --postgres and --data.");
         }
 
         if (postgres is not null)
@@ -128,7 +128,7 @@ internal sealed class AuditSource
         }
 
         var file = data is null
-            ? throw new VerbFailedException(
+            ? throw new ExitException(
                 ExitCode.WrongUse,
                 "No database is named.",
                 "Give --postgres or --data, or set DISPATCHER_POSTGRES or DISPATCHER_DATA."
@@ -136,7 +136,7 @@ internal sealed class AuditSource
             : EmbeddedFiles.Database(data);
         return File.Exists(file)
             ? (null, data)
-            : throw new VerbFailedException(ExitCode.WrongUse, $"There is no {file}.", "Give the data folder of an embedded server.");
+            : throw new ExitException(ExitCode.WrongUse, $"There is no {file}.", "Give the data folder of an embedded server.");
     }
 
     private string? Data(ParseResult call) =>

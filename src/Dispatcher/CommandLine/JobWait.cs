@@ -17,7 +17,7 @@ internal static class JobWait
         var id =
             accepted.Body.Value("job_id") is { ValueKind: JsonValueKind.String } text && text.TryGetGuid(out var guid)
                 ? guid
-                : throw new VerbFailedException(
+                : throw new ExitException(
                     ExitCode.Unreachable,
                     $"{accepted.Request}: the answer names no job.",
                     "Check that server and command line have the same version."
@@ -54,7 +54,7 @@ internal static class JobWait
         }
         catch (Exception unknown) when (unknown is JsonException or InvalidOperationException)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.Unreachable,
                 $"{answer.Request}: unknown state '{answer.Body.Text("state")}'.",
                 "Check that server and command line have the same version."

@@ -18,7 +18,7 @@ internal static class LocalInput
         catch (Exception unreadable)
             when (unreadable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"{where}: cannot read '{path}': {unreadable.Message}",
                 "Check the path and that you may read the file."
@@ -41,7 +41,7 @@ internal static class LocalInput
             bytes.Write(buffer, 0, count);
             if (bytes.Length > MaxBytes)
             {
-                throw new VerbFailedException(
+                throw new ExitException(
                     ExitCode.WrongUse,
                     $"{where}: more than {MaxBytes / 1024 / 1024} MiB.",
                     "A job is small: put large content elsewhere and name it in the payload."

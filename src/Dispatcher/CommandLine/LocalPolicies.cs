@@ -26,7 +26,7 @@ internal static class LocalPolicies
     {
         if (!Directory.Exists(folder))
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 File.Exists(folder) ? $"'{folder}' is a file, no folder." : $"There is no folder '{folder}'.",
                 "Name the folder that holds topics.yaml and rules/."
@@ -38,7 +38,7 @@ internal static class LocalPolicies
             var files = BundleFolder.Read(folder);
             return files.Count > 0
                 ? files
-                : throw new VerbFailedException(
+                : throw new ExitException(
                     ExitCode.WrongUse,
                     $"'{folder}' holds no policies: neither topics.yaml nor rules/*.yaml.",
                     "Name the folder that holds topics.yaml."
@@ -46,7 +46,7 @@ internal static class LocalPolicies
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"cannot read '{folder}': {unreadable.Message}",
                 "Check the path and that you may read the files."
@@ -59,7 +59,7 @@ internal static class LocalPolicies
     {
         var load = Bundle.Load(Read(folder));
         return load.Bundle
-            ?? throw new VerbFailedException(
+            ?? throw new ExitException(
                 ExitCode.WrongUse,
                 $"'{folder}' does not load: {load.Errors[0]}{(load.Errors.Count > 1 ? $" (and {load.Errors.Count - 1} more)" : "")}",
                 $"dispatcher policy lint {folder} lists every error."
@@ -73,7 +73,7 @@ internal static class LocalPolicies
         {
             return (int)run(screen);
         }
-        catch (VerbFailedException failure)
+        catch (ExitException failure)
         {
             screen.Failure(failure.Message, failure.Fix);
             return (int)failure.Code;

@@ -54,7 +54,7 @@ internal static class MigrateVerb
     {
         if (postgres is null)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 "No database is given.",
                 "Set DISPATCHER_POSTGRES or DISPATCHER_POSTGRES_FILE, or give --postgres."
@@ -96,7 +96,7 @@ internal static class MigrateVerb
         }
         catch (ArgumentException wrong)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"--serve-role: {wrong.Message}",
                 "Give the name of a role that only serves, made with \"create role … login\"."

@@ -77,7 +77,7 @@ internal static partial class PolicyDiffVerb
 
         return bundle == "active" || Identifiers.IsBundleHash(bundle)
             ? new() { ["hash"] = bundle }
-            : throw new VerbFailedException(
+            : throw new ExitException(
                 ExitCode.WrongUse,
                 $"'{bundle}' is no bundle: there is no such folder, and it is neither 'active' nor a hash of 8 to 64 lower-case hex digits.",
                 "Name a policy folder, 'active', or a hash that 'dispatcher policy status' shows."

@@ -98,13 +98,13 @@ internal static class PolicyExplainVerb
         var errors = new List<InputError>();
         var source = new SubmissionSource
         {
-            Door = "http",
+            Channel = "http",
             Principal = principal,
             NewJobId = Guid.Empty,
         };
         return new SubmissionReader(Options.Create(new IntakeOptions())).Read(body, source, errors) is { } submission
             ? submission.Job.Facts(attempt)
-            : throw new VerbFailedException(
+            : throw new ExitException(
                 ExitCode.WrongUse,
                 string.Join("; ", errors.Select(error => $"{error.Where}: {error.Message}")),
                 errors[0].Fix

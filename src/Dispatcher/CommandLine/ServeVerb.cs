@@ -112,7 +112,7 @@ internal static class ServeVerb
             }
             catch (FormatException)
             {
-                throw new VerbFailedException(
+                throw new ExitException(
                     ExitCode.WrongUse,
                     $"DISPATCHER_URLS (or --urls) has \"{url}\", which is no address to listen at.",
                     $"For example {DefaultUrl}, or http://0.0.0.0:8080 for every network of this machine."
@@ -129,7 +129,7 @@ internal static class ServeVerb
         }
         catch (InvalidDataException unusable)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"--recipes: {unusable.Message}",
                 "Name a JSON file as \"dispatcher serve --help\" shows it."
@@ -141,7 +141,7 @@ internal static class ServeVerb
     {
         if ((settings.RabbitMq is null) != (settings.Postgres is null))
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 "RabbitMQ and PostgreSQL come together; one of them is missing.",
                 "Set both DISPATCHER_RABBITMQ and DISPATCHER_POSTGRES, or neither and give --data for an embedded server."
@@ -150,7 +150,7 @@ internal static class ServeVerb
 
         if (settings.RabbitMq is null && settings.DataFolder is null)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 "Nothing says where jobs are kept.",
                 "Give --data DIR for an embedded server, or set DISPATCHER_RABBITMQ and DISPATCHER_POSTGRES."
@@ -165,7 +165,7 @@ internal static class ServeVerb
             var seen = settings.RabbitMq.IndexOf("://", StringComparison.Ordinal) is var end and > 0
                 ? $"an address that begins with {settings.RabbitMq[..(end + 3)]}"
                 : "a text without amqp://";
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"DISPATCHER_RABBITMQ (or --rabbitmq) is no AMQP address: it is {seen}.",
                 "For example amqp://user:password@127.0.0.1:5672/vhost; special characters in the password are percent-encoded."
@@ -174,7 +174,7 @@ internal static class ServeVerb
 
         if (string.IsNullOrWhiteSpace(settings.PolicyFolder))
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 "DISPATCHER_POLICIES (or --policies) is empty.",
                 "Name the folder with rules/ and topics.yaml."
@@ -184,7 +184,7 @@ internal static class ServeVerb
         CheckUrls(settings.Urls);
         if (!Enum.TryParse<Serilog.Events.LogEventLevel>(settings.LogLevel, ignoreCase: true, out _))
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"DISPATCHER_LOG_LEVEL is \"{settings.LogLevel}\".",
                 "Allowed are Verbose, Debug, Information, Warning, Error and Fatal."
@@ -193,7 +193,7 @@ internal static class ServeVerb
 
         if (settings.ApiKey is { } key && KeyStrength.WhyWeak(key) is { } weak)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"DISPATCHER_API_KEY is too weak for an admin key: {weak}.",
                 "Make one with \"openssl rand -hex 32\"."

@@ -23,7 +23,7 @@ internal static partial class ServerRun
         {
             return await run();
         }
-        catch (Exception fault) when (fault is not (OperationCanceledException or VerbFailedException))
+        catch (Exception fault) when (fault is not (OperationCanceledException or ExitException))
         {
             throw StartFaults.Explain(fault, settings);
         }
@@ -77,7 +77,7 @@ internal static partial class ServerRun
         if (Environment.ExitCode != 0)
         {
             // The worker in this process: a server that goes on without it would take jobs that nobody runs.
-            throw new VerbFailedException(
+            throw new ExitException(
                 (ExitCode)Environment.ExitCode,
                 "The embedded worker failed, and the server stopped with it.",
                 "The log says why; correct that and start again."
@@ -94,7 +94,7 @@ internal static partial class ServerRun
         catch (Exception unusable)
             when (unusable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"DISPATCHER_DATA (or --data): the folder {folder} cannot be used: {unusable.Message}",
                 "Give a folder that this user may make or write to."

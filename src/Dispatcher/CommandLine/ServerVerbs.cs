@@ -45,7 +45,7 @@ internal sealed class ServerVerbs(Terminal terminal)
             using var api = new ApiClient(Server(arguments), Key(arguments));
             return (int)await run(new ServerCall(arguments, api, screen, terminal, arguments.GetValue(_json)), cancellationToken);
         }
-        catch (VerbFailedException failure)
+        catch (ExitException failure)
         {
             screen.Failure(failure.Message, failure.Fix);
             return (int)failure.Code;
@@ -61,7 +61,7 @@ internal sealed class ServerVerbs(Terminal terminal)
         // With a slash at the end, so that a server below a path keeps its path.
         return Uri.TryCreate(text.TrimEnd('/') + "/", UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
             ? url
-            : throw new VerbFailedException(
+            : throw new ExitException(
                 ExitCode.WrongUse,
                 $"{where} is no address of a server: '{text}'.",
                 $"Give an http or https address, such as {DefaultUrl}."
@@ -77,13 +77,13 @@ internal sealed class ServerVerbs(Terminal terminal)
         }
 
         return string.IsNullOrEmpty(key)
-                ? throw new VerbFailedException(
+                ? throw new ExitException(
                     ExitCode.WrongUse,
                     "No API key.",
                     "Set DISPATCHER_API_KEY, or DISPATCHER_API_KEY_FILE to a file that holds it, or use --api-key."
                 )
             : key.All(c => c is > ' ' and <= '~') ? key
-            : throw new VerbFailedException(
+            : throw new ExitException(
                 ExitCode.WrongUse,
                 "The API key has characters that no key has.",
                 "Use the key as 'dispatcher keys create' printed it: one line without spaces."

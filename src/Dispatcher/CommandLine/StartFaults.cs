@@ -22,8 +22,8 @@ internal static class StartFaults
     private const string UnknownDatabase = "3D000";
     private const string BadConfigurationValue = "Failed to convert configuration value";
 
-    public static VerbFailedException Explain(Exception fault, GivenSettings settings) =>
-        Chain(fault).OfType<VerbFailedException>().FirstOrDefault()
+    public static ExitException Explain(Exception fault, GivenSettings settings) =>
+        Chain(fault).OfType<ExitException>().FirstOrDefault()
         ?? OfOptions(fault)
         ?? Chain(fault).OfType<SqliteException>().Select(lost => OfSqlite(lost, settings.Data)).FirstOrDefault()
         ?? (
@@ -33,7 +33,7 @@ internal static class StartFaults
         )
         ?? (settings.RabbitMq is { } broker && Chain(fault).Any(IsOfBroker) ? OfRabbitMq(fault, broker) : null)
         ?? OfUrls(fault, settings)
-        ?? new VerbFailedException(
+        ?? new ExitException(
             fault is IOException or UnauthorizedAccessException or SocketException or DbException or BrokerUnreachableException
                 ? ExitCode.Unreachable
                 : ExitCode.WrongUse,
@@ -42,11 +42,11 @@ internal static class StartFaults
             fault
         );
 
-    private static VerbFailedException? OfOptions(Exception fault)
+    private static ExitException? OfOptions(Exception fault)
     {
         if (Chain(fault).OfType<OptionsValidationException>().FirstOrDefault() is { } wrong)
         {
-            return new VerbFailedException(
+            return new ExitException(
                 ExitCode.WrongUse,
                 string.Join("; ", wrong.Failures),
                 "Correct the option; the message says what is allowed."
@@ -55,13 +55,13 @@ internal static class StartFaults
 
         return Chain(fault).FirstOrDefault(inner => inner.Message.StartsWith(BadConfigurationValue, StringComparison.Ordinal))
                 is { } unreadable
-                ? new VerbFailedException(
+                ? new ExitException(
                     ExitCode.WrongUse,
                     unreadable.Message,
                     "Correct the option: in the environment \"Section:Name\" is Section__Name."
                 )
             : Chain(fault).OfType<PlatformNotSupportedException>().FirstOrDefault() is { } unable
-                ? new VerbFailedException(
+                ? new ExitException(
                     ExitCode.WrongUse,
                     unable.Message,
                     "Correct that, or start the server with --no-worker and run the worker elsewhere."
@@ -69,14 +69,14 @@ internal static class StartFaults
             : null;
     }
 
-    private static VerbFailedException OfSqlite(SqliteException fault, string? folder) =>
+    private static ExitException OfSqlite(SqliteException fault, string? folder) =>
         new(
             ExitCode.Unreachable,
             $"DISPATCHER_DATA (or --data): the database {(folder is null ? "" : EmbeddedFiles.Database(folder) + " ")}cannot be used: {fault.Message}",
             "Check that the folder is this user's, can be written to and has room."
         );
 
-    private static VerbFailedException OfPostgres(DbException fault, string postgres)
+    private static ExitException OfPostgres(DbException fault, string postgres)
     {
         var (said, fix) = fault switch
         {
@@ -91,14 +91,14 @@ internal static class StartFaults
             PostgresException other => ($"{other.SqlState} {other.MessageText}", "The message is PostgreSQL's own; correct what it names."),
             _ => (Reason(fault), "Check host and port, and that PostgreSQL runs there and accepts connections from here."),
         };
-        return new VerbFailedException(
+        return new ExitException(
             ExitCode.Unreachable,
             $"{PostgresSetting.Name}: {PostgresSetting.Shown(postgres)} cannot be used: {said}",
             fix
         );
     }
 
-    private static VerbFailedException OfRabbitMq(Exception fault, string address)
+    private static ExitException OfRabbitMq(Exception fault, string address)
     {
         var to = new ConnectionFactory { Uri = new Uri(address) };
         var said = Reason(fault);
@@ -115,14 +115,14 @@ internal static class StartFaults
             : Chain(fault).Any(inner => inner is AuthenticationException or IOException) && to.Ssl.Enabled
                 ? "Check that this is the TLS port (5671) and that its certificate is for this host; without TLS write amqp://."
             : "Check host and port, and that RabbitMQ runs there and accepts connections from here.";
-        return new VerbFailedException(
+        return new ExitException(
             ExitCode.Unreachable,
             $"{RabbitMqName}: {to.UserName}@{to.HostName}:{to.Endpoint.Port}, virtual host {to.VirtualHost}, cannot be used: {said}",
             fix
         );
     }
 
-    private static VerbFailedException? OfUrls(Exception fault, GivenSettings settings)
+    private static ExitException? OfUrls(Exception fault, GivenSettings settings)
     {
         // Kestrel reports a taken address by an IOException, any other one by the socket's own exception.
         var isOfKestrel = Chain(fault)
@@ -131,7 +131,7 @@ internal static class StartFaults
                 || inner.StackTrace?.Contains("Microsoft.AspNetCore.Server.Kestrel", StringComparison.Ordinal) == true
             );
         return settings.Urls is not null && isOfKestrel
-            ? new VerbFailedException(
+            ? new ExitException(
                 ExitCode.Unreachable,
                 $"DISPATCHER_URLS (or --urls): HTTP cannot listen at {settings.Urls}: {Reason(fault)}",
                 "Stop the program that has the address, or choose an address and a port of this machine that are free; https also needs a certificate."

@@ -158,7 +158,7 @@ internal sealed class SubmitOptions
         }
         catch (JsonException broken)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"{where} is no JSON: {JsonFault.Reason(broken)}.",
                 "Quote JSON for the shell ('{\"a\": 1}'), or name a file (@file) or standard input (-)."

@@ -46,10 +46,10 @@ internal sealed class ApprovedJobs(IDbContextFactory<DispatcherDb> database, Pol
             .ToListAsync(cancellationToken);
         foreach (var job in jobs)
         {
-            var judged = await gate.JudgeAsync(job, Hop.Dispatch, cancellationToken);
-            if (judged.Decision.Reason != ReasonCodes.NoBundle)
+            var evaluated = await gate.EvaluateAsync(job, Hop.Dispatch, cancellationToken);
+            if (evaluated.Decision.Reason != ReasonCodes.NoBundle)
             {
-                await dispatch.HoldAsync(judged, cancellationToken);
+                await dispatch.HoldAsync(evaluated, cancellationToken);
             }
         }
 

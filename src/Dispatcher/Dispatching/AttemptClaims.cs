@@ -198,7 +198,7 @@ internal sealed partial class AttemptClaims(
             Worker = worker,
             ClaimedBy = subject,
             RunUntil = runUntil,
-            GiveUpAt = job.GiveUpAt + Math.Max(0, now - job.ReadyAt),
+            OverallDeadline = job.OverallDeadline + Math.Max(0, now - job.ReadyAt),
             DueAt = Math.Min(now + (Leases.Heartbeats * job.HeartbeatUs!.Value), runUntil + Timestamps.Micros(Leases.ReportGrace)),
         };
     }

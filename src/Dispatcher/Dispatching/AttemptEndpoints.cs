@@ -15,8 +15,8 @@ internal static class AttemptEndpoints
     public static void MapAttempts(this IEndpointRouteBuilder routes)
     {
         var attempts = routes.MapGroup("/api/attempts").RequireAuthorization(Callers.Workers).WithTags("attempts");
-        attempts.MapPost("/claim", ClaimAsync).Produces<ClaimAnswer>().LimitStoreWait();
-        attempts.MapPost("/heartbeat", BeatAsync).Produces<HeartbeatAnswer>().LimitStoreWait();
+        attempts.MapPost("/claim", ClaimAsync).Produces<ClaimAnswer>().WithStoreTimeout();
+        attempts.MapPost("/heartbeat", ExtendLeasesAsync).Produces<HeartbeatAnswer>().WithStoreTimeout();
     }
 
     private static async Task<IResult> ClaimAsync(
@@ -32,10 +32,10 @@ internal static class AttemptEndpoints
             : Results.Ok(await claims.ClaimAsync(request, caller.Subject(), caller.Serves, cancellationToken));
     }
 
-    private static async Task<IResult> BeatAsync(
+    private static async Task<IResult> ExtendLeasesAsync(
         HeartbeatRequest request,
         ClaimsPrincipal caller,
-        Heartbeats heartbeats,
+        LeaseExtension leases,
         CancellationToken cancellationToken
     )
     {
@@ -58,7 +58,7 @@ internal static class AttemptEndpoints
             );
         }
 
-        return await heartbeats.BeatAsync(request, caller.Subject(), cancellationToken) is { } answer
+        return await leases.ExtendLeasesAsync(request, caller.Subject(), cancellationToken) is { } answer
             ? Results.Ok(answer)
             : Problems.Conflict(
                 $"The key of {caller.Subject()} has {WorkerRegister.MostInstances} live instances, and may not have more. Give each worker its own key."
@@ -119,10 +119,10 @@ internal static class AttemptEndpoints
 }
 
 /// <summary>Notes who is there, extends the leases of live runs and says which must stop.</summary>
-internal sealed class Heartbeats(IStore store, WorkerRegister workers, StoreClock clock)
+internal sealed class LeaseExtension(IStore store, WorkerRegister workers, StoreClock clock)
 {
     /// <summary>Null: nothing but a registration, and it is refused. The leases of runs are extended in any case.</summary>
-    public async Task<HeartbeatAnswer?> BeatAsync(HeartbeatRequest request, string subject, CancellationToken cancellationToken)
+    public async Task<HeartbeatAnswer?> ExtendLeasesAsync(HeartbeatRequest request, string subject, CancellationToken cancellationToken)
     {
         var missing = request.Registration is { } registration
             ? await workers.NoteAsync(registration, request.Worker, subject, cancellationToken)
@@ -135,7 +135,7 @@ internal sealed class Heartbeats(IStore store, WorkerRegister workers, StoreCloc
         var live =
             request.Runs.Count == 0
                 ? []
-                : await store.BeatAsync([.. request.Runs.DistinctBy(run => run.RunId)], subject, cancellationToken);
+                : await store.ExtendLeasesAsync([.. request.Runs.DistinctBy(run => run.RunId)], subject, cancellationToken);
         var alive = live.Select(run => run.RunId).ToHashSet();
         return new HeartbeatAnswer
         {

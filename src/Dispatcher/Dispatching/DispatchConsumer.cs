@@ -10,9 +10,9 @@ namespace Dispatcher.Dispatching;
 
 /// <summary>Step 4, in the consume pipeline of the dispatch queue: takes the next jobs of each line from the store, never from the message, and asks the policy again with the bundle in force now.</summary>
 internal sealed partial class DispatchPolicyFilter(
-    PoolTurns turns,
-    PoolLines lines,
-    PoolWakes wakes,
+    PoolLeases turns,
+    PoolBacklog lines,
+    DispatchSignals signals,
     PolicyGate gate,
     ILogger<DispatchPolicyFilter> logger
 ) : IFilter<ConsumeContext<RawMessage>>
@@ -22,40 +22,40 @@ internal sealed partial class DispatchPolicyFilter(
         foreach (var pool in Pools(context.Message.Body))
         {
             await using var turn = pool is null ? null : await turns.TakeAsync(pool, context.CancellationToken);
-            var judged = await JudgeAsync(turn?.Jobs ?? [], context.CancellationToken);
+            var evaluated = await EvaluateAsync(turn?.Jobs ?? [], context.CancellationToken);
 
             // Also with nobody to dispatch: a message that no consumer has seen counts as skipped.
-            context.AddOrUpdatePayload(() => judged, _ => judged);
+            context.AddOrUpdatePayload(() => evaluated, _ => evaluated);
             await next.Send(context);
-            if (turn?.MayBeMore == true && judged.Count > 0)
+            if (turn?.MayBeMore == true && evaluated.Count > 0)
             {
-                wakes.Wake(pool);
+                signals.Wake(pool);
             }
         }
     }
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("policy").Add("hop", "dispatch");
 
-    private async Task<IReadOnlyList<Judged<Job>>> JudgeAsync(IReadOnlyList<Job> jobs, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<Evaluated<Job>>> EvaluateAsync(IReadOnlyList<Job> jobs, CancellationToken cancellationToken)
     {
-        var judged = new List<Judged<Job>>(jobs.Count);
+        var evaluated = new List<Evaluated<Job>>(jobs.Count);
         foreach (var job in jobs)
         {
             // Without a bundle that can be read nothing starts, but nothing ends either: the sweep looks again when there is one.
-            var decided = await gate.JudgeAsync(job, Hop.Dispatch, cancellationToken);
+            var decided = await gate.EvaluateAsync(job, Hop.Dispatch, cancellationToken);
             if (decided.Decision.Reason != ReasonCodes.NoBundle)
             {
-                judged.Add(decided);
+                evaluated.Add(decided);
             }
         }
 
-        return judged;
+        return evaluated;
     }
 
     /// <summary>Known pools of the message. One null if there is none: the sweep looks everywhere, so that nothing is lost.</summary>
     private IReadOnlyList<string?> Pools(ReadOnlyMemory<byte> body)
     {
-        var pools = DispatchWake.Read(body, lines.Known, out var fault);
+        var pools = DispatchSignal.Read(body, lines.Known, out var fault);
         if (pools is null)
         {
             Log.Unreadable(logger, fault);
@@ -75,11 +75,13 @@ internal sealed partial class DispatchPolicyFilter(
     }
 }
 
-/// <summary>Dispatches the judged jobs of one turn, each by itself.</summary>
+/// <summary>Dispatches the evaluated jobs of one turn, each by itself.</summary>
 internal sealed class DispatchConsumer(JobDispatch dispatch) : IConsumer<RawMessage>
 {
     public Task Consume(ConsumeContext<RawMessage> context) =>
         Task.WhenAll(
-            context.GetPayload<IReadOnlyList<Judged<Job>>>().Select(judged => dispatch.DispatchAsync(judged, context.CancellationToken))
+            context
+                .GetPayload<IReadOnlyList<Evaluated<Job>>>()
+                .Select(evaluated => dispatch.DispatchAsync(evaluated, context.CancellationToken))
         );
 }

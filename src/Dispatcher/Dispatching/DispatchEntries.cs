@@ -8,25 +8,31 @@ namespace Dispatcher.Dispatching;
 internal static class DispatchEntries
 {
     /// <summary>The decision at dispatch, whatever it was.</summary>
-    public static TimelineEntry Judged(string kind, Job job, Judged<Job> judged, ClaimedPermit? permit = null, string? why = null) =>
+    public static TimelineEntry Evaluated(
+        string kind,
+        Job job,
+        Evaluated<Job> evaluated,
+        ClaimedPermit? permit = null,
+        string? why = null
+    ) =>
         TimelineEntry.Of(
             kind,
             job,
             TimelineEntry.SystemActor,
             new
             {
-                ApprovalId = judged.Decision.Verdict == Verdict.RequireApproval ? Approval.NameOf(job.JobId, job.ApprovalRound) : null,
+                ApprovalId = evaluated.Decision.Verdict == Verdict.RequireApproval ? Approval.NameOf(job.JobId, job.ApprovalRound) : null,
                 Why = why,
                 DecidedAttempt = job.NextTry(),
-                judged.Decision.Verdict,
-                judged.Decision.Rules,
-                judged.Decision.MatchedRules,
-                judged.Decision.Reason,
-                judged.Decision.Detail,
-                judged.Decision.Constraints,
-                judged.Decision.PolicyHash,
-                judged.Decision.BasisHash,
-                DecidedAt = judged.At,
+                evaluated.Decision.Verdict,
+                evaluated.Decision.Rules,
+                evaluated.Decision.MatchedRules,
+                evaluated.Decision.Reason,
+                evaluated.Decision.Detail,
+                evaluated.Decision.Constraints,
+                evaluated.Decision.PolicyHash,
+                evaluated.Decision.BasisHash,
+                DecidedAt = evaluated.At,
                 job.JobHash,
                 job.Pool,
                 permit?.PermitId,

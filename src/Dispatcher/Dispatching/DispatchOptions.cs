@@ -17,7 +17,7 @@ internal sealed class DispatchOptions
     [Range(0.05, 1)]
     public double BreakAt { get; set; } = 0.7;
 
-    /// <summary>So many attempts at least must have ended within 10 s before that is judged, 2 to 1,000. Default 10.</summary>
+    /// <summary>So many attempts at least must have ended within 10 s before that is evaluated, 2 to 1,000. Default 10.</summary>
     [Range(2, 1000)]
     public int BreakAfter { get; set; } = 10;
 }

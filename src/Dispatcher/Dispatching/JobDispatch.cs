@@ -10,12 +10,12 @@ using Dispatcher.Storage;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>Step 5: moves a judged job to its pool, or to where the decision leads. What it decides is only committed while the bundle that decided is still in force.</summary>
+/// <summary>Step 5: moves a evaluated job to its pool, or to where the decision leads. What it decides is only committed while the bundle that decided is still in force.</summary>
 internal sealed partial class JobDispatch(
     MoveWriter moves,
     PolicyGate gate,
     Approvers approvers,
-    Witnesses witnesses,
+    Contradictions contradictions,
     CurrentBundle current,
     Permits permits,
     StoreClock clock,
@@ -24,20 +24,22 @@ internal sealed partial class JobDispatch(
 )
 {
     /// <summary>Dispatches one job. A job that has moved on meanwhile is left alone: whoever moved it saw to the rest.</summary>
-    public Task DispatchAsync(Judged<Job> judged, CancellationToken cancellationToken) => MoveAsync(judged, mayGo: true, cancellationToken);
+    public Task DispatchAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken) =>
+        MoveAsync(evaluated, mayGo: true, cancellationToken);
 
     /// <summary>
     /// Holds, denies or expires one job if the decision says so, and leaves it in its line if it may go: how many go is for the pool's
     /// turns to
     /// say. So a new round of approval needs no worker.
     /// </summary>
-    public Task HoldAsync(Judged<Job> judged, CancellationToken cancellationToken) => MoveAsync(judged, mayGo: false, cancellationToken);
+    public Task HoldAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken) =>
+        MoveAsync(evaluated, mayGo: false, cancellationToken);
 
-    private async Task MoveAsync(Judged<Job> judged, bool mayGo, CancellationToken cancellationToken)
+    private async Task MoveAsync(Evaluated<Job> evaluated, bool mayGo, CancellationToken cancellationToken)
     {
-        while (IsWaiting(judged.Subject))
+        while (IsWaiting(evaluated.Subject))
         {
-            var move = await DecidedAsync(judged, cancellationToken);
+            var move = await DecidedAsync(evaluated, cancellationToken);
             if (move.After.State == JobState.Dispatched && !mayGo)
             {
                 return;
@@ -46,12 +48,12 @@ internal sealed partial class JobDispatch(
             var result = await moves.AddAsync(move, cancellationToken);
             if (result == MoveResult.Contradicted)
             {
-                result = await DenyAsync(judged, cancellationToken);
+                result = await DenyAsync(evaluated, cancellationToken);
             }
-            else if (result == MoveResult.Moved && judged.Decision.Reason == PolicyGate.HashMismatch)
+            else if (result == MoveResult.Moved && evaluated.Decision.Reason == PolicyGate.HashMismatch)
             {
                 const string Why = "What is stored of it does not have its job hash.";
-                Log.Contradicted(logger, judged.Subject.JobId, judged.Subject.Attempt + 1, Why);
+                Log.Contradicted(logger, evaluated.Subject.JobId, evaluated.Subject.Attempt + 1, Why);
             }
 
             if (result != MoveResult.PolicyChanged)
@@ -60,12 +62,12 @@ internal sealed partial class JobDispatch(
             }
 
             await current.OnceAsync(cancellationToken);
-            judged = await gate.JudgeAsync(judged.Subject, Hop.Dispatch, cancellationToken);
+            evaluated = await gate.EvaluateAsync(evaluated.Subject, Hop.Dispatch, cancellationToken);
 
             // Nothing final may come of a bundle that cannot be read; and a job whose topic went to another pool has the window of that one to pass.
             if (
-                judged.Decision.Reason == ReasonCodes.NoBundle
-                || (judged.Decision.JobClass?.Pool is { } pool && pool != judged.Subject.Pool)
+                evaluated.Decision.Reason == ReasonCodes.NoBundle
+                || (evaluated.Decision.JobClass?.Pool is { } pool && pool != evaluated.Subject.Pool)
             )
             {
                 return;
@@ -77,75 +79,75 @@ internal sealed partial class JobDispatch(
     public static bool IsWaiting(Job job) => job.State is JobState.Accepted or JobState.Approved or JobState.Retrying;
 
     /// <summary>Ends a job that the timeline contradicts. A row that somebody changed is never dispatched later either.</summary>
-    private async Task<MoveResult> DenyAsync(Judged<Job> judged, CancellationToken cancellationToken)
+    private async Task<MoveResult> DenyAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken)
     {
-        var job = judged.Subject;
-        var why = await witnesses.WhyAsync(job, cancellationToken);
+        var job = evaluated.Subject;
+        var why = await contradictions.WhyAsync(job, cancellationToken);
         Log.Contradicted(logger, job.JobId, job.Attempt + 1, why);
-        return await moves.AddAsync(Denied(PolicyGate.Contradicted(judged, why)), cancellationToken);
+        return await moves.AddAsync(Denied(PolicyGate.Contradicted(evaluated, why)), cancellationToken);
     }
 
-    private async ValueTask<Move> DecidedAsync(Judged<Job> judged, CancellationToken cancellationToken)
+    private async ValueTask<Move> DecidedAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken)
     {
-        var job = judged.Subject;
+        var job = evaluated.Subject;
         if (job.NotAfter <= clock.Now)
         {
             return JobEnds.Expired(job);
         }
 
-        return judged.Decision.Verdict switch
+        return evaluated.Decision.Verdict switch
         {
-            Verdict.Deny => Denied(judged),
-            Verdict.RequireApproval => await ApprovedAsync(judged, cancellationToken),
-            Verdict.Allow or Verdict.AllowWithConstraints => await AllowedAsync(judged, cancellationToken),
+            Verdict.Deny => Denied(evaluated),
+            Verdict.RequireApproval => await ApprovedAsync(evaluated, cancellationToken),
+            Verdict.Allow or Verdict.AllowWithConstraints => await AllowedAsync(evaluated, cancellationToken),
         };
     }
 
-    private static Move Denied(Judged<Job> judged)
+    private static Move Denied(Evaluated<Job> evaluated)
     {
-        var after = judged.Subject.With(judged.Decision) with { State = JobState.Denied };
-        return new Move(judged.Subject, after) { Entry = DispatchEntries.Judged(TimelineKinds.Denied, after, judged) };
+        var after = evaluated.Subject.With(evaluated.Decision) with { State = JobState.Denied };
+        return new Move(evaluated.Subject, after) { Entry = DispatchEntries.Evaluated(TimelineKinds.Denied, after, evaluated) };
     }
 
     /// <summary>Lets a job go that has an approval of just this job under just these rules; else holds it for one. The store consumes the approval with the move, or moves nothing.</summary>
-    private async ValueTask<Move> ApprovedAsync(Judged<Job> judged, CancellationToken cancellationToken)
+    private async ValueTask<Move> ApprovedAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken)
     {
-        var job = judged.Subject;
+        var job = evaluated.Subject;
         var approval = job.ApprovalRound == 0 ? null : await approvers.RoundAsync(job.JobId, job.ApprovalRound, cancellationToken);
         var use = ApprovalUse.Of(
             job,
-            judged.Decision,
+            evaluated.Decision,
             approval,
             approval is null ? [] : await approvers.StillAsync(approval, cancellationToken),
             clock.Now
         );
         return use.Verdict switch
         {
-            UseVerdict.Use => await AllowedAsync(judged, cancellationToken),
+            UseVerdict.Use => await AllowedAsync(evaluated, cancellationToken),
             UseVerdict.Expired => JobEnds.Ended(job, JobState.Expired, TimelineKinds.Expired, use.Why!),
-            UseVerdict.Hold => Held(judged, use.Why),
+            UseVerdict.Hold => Held(evaluated, use.Why),
         };
     }
 
-    private Move Held(Judged<Job> judged, string? why)
+    private Move Held(Evaluated<Job> evaluated, string? why)
     {
-        var (held, approval) = ApprovalRounds.Hold(judged.Subject, judged.Decision, clock.Now);
-        return new Move(judged.Subject, held)
+        var (held, approval) = ApprovalRounds.Hold(evaluated.Subject, evaluated.Decision, clock.Now);
+        return new Move(evaluated.Subject, held)
         {
-            Entry = DispatchEntries.Judged(TimelineKinds.Held, held, judged, why: why),
+            Entry = DispatchEntries.Evaluated(TimelineKinds.Held, held, evaluated, why: why),
             Opens = approval,
         };
     }
 
-    private async ValueTask<Move> AllowedAsync(Judged<Job> judged, CancellationToken cancellationToken)
+    private async ValueTask<Move> AllowedAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken)
     {
-        var jobClass = judged.Decision.JobClass ?? throw new UnreachableException("A job of an unknown topic is denied.");
-        var after = Dispatched(judged.Subject, judged.Decision, jobClass, clock.Now);
+        var jobClass = evaluated.Decision.JobClass ?? throw new UnreachableException("A job of an unknown topic is denied.");
+        var after = Dispatched(evaluated.Subject, evaluated.Decision, jobClass, clock.Now);
         var body = WorkBody.Of(after, jobClass.Idempotent);
         var permit = new ClaimedPermit(Guid.CreateVersion7(time.GetUtcNow()), Convert.ToHexStringLower(SHA256.HashData(body)));
-        return new Move(judged.Subject, after)
+        return new Move(evaluated.Subject, after)
         {
-            Entry = DispatchEntries.Judged(TimelineKinds.Dispatched, after, judged, permit),
+            Entry = DispatchEntries.Evaluated(TimelineKinds.Dispatched, after, evaluated, permit),
             PermitId = permit.PermitId,
             Outbox = [await WorkAsync(after, body, permit, cancellationToken)],
         };
@@ -154,7 +156,7 @@ internal sealed partial class JobDispatch(
     /// <summary>The job with another attempt under way, and its limits.</summary>
     internal static Job Dispatched(Job job, Decision decision, JobClass jobClass, long now)
     {
-        var giveUpAt = job.GiveUpAt ?? job.ReadyAt + Timestamps.Micros(jobClass.OverallWithin);
+        var overallDeadline = job.OverallDeadline ?? job.ReadyAt + Timestamps.Micros(jobClass.OverallWithin);
         var startBy = Math.Min(now + Timestamps.Micros(jobClass.StartWithin), job.NotAfter ?? long.MaxValue);
         return job.With(decision) with
         {
@@ -162,8 +164,8 @@ internal sealed partial class JobDispatch(
             Attempt = job.Attempt + 1,
             Pool = jobClass.Pool,
             StartBy = startBy,
-            RunLimitUs = RunLimit(jobClass, decision.Constraints, giveUpAt - job.ReadyAt),
-            GiveUpAt = giveUpAt,
+            RunLimitUs = RunLimit(jobClass, decision.Constraints, overallDeadline - job.ReadyAt),
+            OverallDeadline = overallDeadline,
             HeartbeatUs = Timestamps.Micros(jobClass.HeartbeatEvery),
             DueAt = startBy + Timestamps.Micros(Leases.Grace),
         };

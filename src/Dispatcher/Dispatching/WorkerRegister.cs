@@ -12,7 +12,7 @@ namespace Dispatcher.Dispatching;
 internal sealed partial class WorkerRegister(
     IDbContextFactory<DispatcherDb> database,
     CurrentBundle current,
-    PoolWakes wakes,
+    DispatchSignals signals,
     StoreClock clock,
     ILogger<WorkerRegister> logger
 )
@@ -81,7 +81,7 @@ internal sealed partial class WorkerRegister(
         if (before is null || before.Serves(clock.Now) != worker.Serves(clock.Now) || before.Capacity != worker.Capacity)
         {
             Tell(worker);
-            wakes.Wake(worker.Pool);
+            signals.Wake(worker.Pool);
         }
 
         if (WorkerTroubles.ClockIsOff(worker) && (before is null || !WorkerTroubles.ClockIsOff(before)))
@@ -156,7 +156,7 @@ internal sealed partial class WorkerRegister(
             db.Entry(worker).State = isNew ? EntityState.Added : EntityState.Modified;
             await db.SaveChangesAsync(cancellationToken);
         }
-        catch (DbUpdateException raced) when (!raced.IsStoreAway())
+        catch (DbUpdateException raced) when (!raced.IsStoreUnavailable())
         {
             // Two beats of one instance at once, or the row was removed between: what the next one says counts.
             return;

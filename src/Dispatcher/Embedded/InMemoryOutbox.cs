@@ -25,7 +25,7 @@ internal sealed class InMemoryOutbox(IServiceProvider services, EventStream even
                 events.Publish(message.Body);
                 break;
             default:
-                // Copies of dead letters: there is no exchange to copy to, and the store has them. And what wakes a retry later: the sweep does.
+                // Copies of dead letters: there is no exchange to copy to, and the store has them. And what signals a retry later: the sweep does.
                 break;
         }
     }

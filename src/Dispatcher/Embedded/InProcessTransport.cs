@@ -13,7 +13,7 @@ namespace Dispatcher.Embedded;
 /// Connects the embedded server's worker to it: work over the in-memory queues, claims, heartbeats and outcomes as calls. It is the worker SDK's second transport, so that
 /// the worker is the same in both ways to run.
 /// </summary>
-internal sealed class InProcessTransport(AttemptClaims claims, Heartbeats heartbeats, JobRecovery recovery) : IWorkerTransport
+internal sealed class InProcessTransport(AttemptClaims claims, LeaseExtension leases, JobRecovery recovery) : IWorkerTransport
 {
     /// <summary>The principal of the worker in the process.</summary>
     public const string Subject = "embedded-worker";
@@ -68,7 +68,7 @@ internal sealed class InProcessTransport(AttemptClaims claims, Heartbeats heartb
         claims.ClaimAsync(request, Subject, _ => true, cancellationToken);
 
     public async Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken) =>
-        await heartbeats.BeatAsync(request, Subject, cancellationToken)
+        await leases.ExtendLeasesAsync(request, Subject, cancellationToken)
         ?? throw new InvalidOperationException($"{Subject} has registered too many instances.");
 
     /// <summary>Returns when they are committed: a queue in memory would lose them with the process.</summary>

@@ -29,7 +29,7 @@ internal static class ApprovalRounds
             CreatedAt = now,
             DecideBy = decideBy,
         };
-        approval.ViewHash = ShownFacts.Of(held, approval).Hash();
+        approval.ViewHash = ReviewSnapshot.Of(held, approval).Hash();
         return (held, approval);
     }
 }

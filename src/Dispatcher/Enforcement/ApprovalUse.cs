@@ -46,7 +46,7 @@ internal static class ApprovalUse
         WhyItFell(job, decision, approval)
         // The same basis has the same requirement; the row of the approval is not trusted for it.
         ?? (
-            Ballot.Missing(decision.Approval ?? approval.Requirement, approvers) is { Length: > 0 } missing
+            Quorum.Missing(decision.Approval ?? approval.Requirement, approvers) is { Length: > 0 } missing
                 ? $"an approver of {approval.Name} no longer counts; missing: {missing}"
                 : null
         );
@@ -70,7 +70,7 @@ internal static class ApprovalUse
         }
 
         // A job that has run under it tells of that run since.
-        return approval.State != ApprovalStates.Consumed && ShownFacts.Of(job, approval).Hash() != approval.ViewHash
+        return approval.State != ApprovalStates.Consumed && ReviewSnapshot.Of(job, approval).Hash() != approval.ViewHash
             ? $"what is stored of the job is not what was shown for approval {approval.Name}"
             : null;
     }

@@ -29,8 +29,8 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
         try
         {
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            var (row, witness) = await ActivationWitness.ReadAsync(db, cancellationToken);
-            if (ActivationWitness.WhyNot(row, witness) is { } trouble)
+            var (row, witness) = await ActivationEvidence.ReadAsync(db, cancellationToken);
+            if (ActivationEvidence.WhyNot(row, witness) is { } trouble)
             {
                 Refuse(row, witness, trouble);
             }
@@ -79,7 +79,7 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
     /// put in force at once,
     /// and a person should look first.
     /// </summary>
-    private void Refuse(BundleInForce? row, ActivationWitness? witness, string trouble)
+    private void Refuse(BundleInForce? row, ActivationEvidence? witness, string trouble)
     {
         if (_inForce.Trouble != trouble)
         {

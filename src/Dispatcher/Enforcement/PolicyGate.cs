@@ -8,7 +8,13 @@ using Dispatcher.Web;
 namespace Dispatcher.Enforcement;
 
 /// <summary>Asks the bundle in force about a job: at intake, and again at dispatch. Without a bundle, or when the stored job is not the one that was hashed, the answer is DENY.</summary>
-internal sealed class PolicyGate(CurrentBundle current, Owners owners, StoreClock clock, DispatcherMetrics metrics, TimeProvider time)
+internal sealed class PolicyGate(
+    CurrentBundle current,
+    PrincipalOwners owners,
+    StoreClock clock,
+    DispatcherMetrics metrics,
+    TimeProvider time
+)
 {
     /// <summary>The reason of a denial when the stored job no longer has the hash it was accepted with: somebody changed the row.</summary>
     public const string HashMismatch = "job_hash_mismatch";
@@ -25,7 +31,7 @@ internal sealed class PolicyGate(CurrentBundle current, Owners owners, StoreCloc
     public const string NoOwner = "no_owner";
 
     /// <summary>Waits until the clock is trusted: rules have times, and a process that is off decides nothing.</summary>
-    public async ValueTask<Judged<Job>> JudgeAsync(Job job, Hop hop, CancellationToken cancellationToken)
+    public async ValueTask<Evaluated<Job>> EvaluateAsync(Job job, Hop hop, CancellationToken cancellationToken)
     {
         if (!clock.IsTrusted)
         {
@@ -47,10 +53,17 @@ internal sealed class PolicyGate(CurrentBundle current, Owners owners, StoreCloc
     /// <summary>
     /// The denial of a job that was allowed by its rows and that the timeline contradicts. It keeps the bundle of the decision.
     /// </summary>
-    /// <param name="judged">The job with the decision that let it go.</param>
+    /// <param name="evaluated">The job with the decision that let it go.</param>
     /// <param name="why">What the timeline says, and what the rows say.</param>
-    public static Judged<Job> Contradicted(Judged<Job> judged, string why) =>
-        new Answer<Job>(judged.Subject, Decision.Denied(TimelineMismatch, judged.Decision.PolicyHash) with { Detail = why }, judged.At);
+    public static Evaluated<Job> Contradicted(Evaluated<Job> evaluated, string why) =>
+        new Answer<Job>(
+            evaluated.Subject,
+            Decision.Denied(TimelineMismatch, evaluated.Decision.PolicyHash) with
+            {
+                Detail = why,
+            },
+            evaluated.At
+        );
 
     private Decision Decide(Job job, DateTimeOffset at)
     {
@@ -83,5 +96,5 @@ internal sealed class PolicyGate(CurrentBundle current, Owners owners, StoreCloc
         };
 }
 
-/// <summary>The only kind of <see cref="Judged{T}"/>. No other file can name it, so only the gate makes one.</summary>
-file sealed class Answer<T>(T subject, Decision decision, DateTimeOffset at) : Judged<T>(subject, decision, at);
+/// <summary>The only kind of <see cref="Evaluated{T}"/>. No other file can name it, so only the gate makes one.</summary>
+file sealed class Answer<T>(T subject, Decision decision, DateTimeOffset at) : Evaluated<T>(subject, decision, at);

@@ -73,7 +73,7 @@ internal static class MessagingRegistration
     {
         services.AddSingleton<IntakePolicyFilter>();
         services.AddSingleton<DispatchPolicyFilter>();
-        services.AddSingleton<StoreWait>();
+        services.AddSingleton<StoreRetry>();
         services.AddSingleton<LastResort>();
         services.AddSingleton<PoisonLetters>();
         if (!settings.IsEmbedded)
@@ -143,7 +143,7 @@ internal static class MessagingRegistration
     /// read decides how it is handled; nothing that it says does.
     /// </summary>
     private static void AddSetAside(IServiceCollection services, ServerSettings settings) =>
-        services.AddMassTransit<SetAsideBus, SetAsideBus.Instance>(bus =>
+        services.AddMassTransit<ParkedBus, ParkedBus.Instance>(bus =>
         {
             bus.DisableUsageTelemetry();
             AddSources(bus);
@@ -194,10 +194,10 @@ internal static class MessagingRegistration
     )
     {
         var bytes = new InboundBytes(context.GetRequiredService<TimeProvider>());
-        var watch = new ConnectionWatch(
+        var watch = new ConnectionMonitor(
             bus,
             context.GetRequiredService<DispatcherMetrics>(),
-            context.GetRequiredService<ILogger<ConnectionWatch>>()
+            context.GetRequiredService<ILogger<ConnectionMonitor>>()
         );
         rabbit.Host(
             new Uri(settings.RabbitMq!),
@@ -277,7 +277,7 @@ internal static class MessagingRegistration
         endpoint.ClearSerialization();
         endpoint.AddSerializer(new RawSerialization());
         endpoint.AddDeserializer(new RawSerialization(), isDefault: true);
-        endpoint.UseFilter(context.GetRequiredService<StoreWait>());
+        endpoint.UseFilter(context.GetRequiredService<StoreRetry>());
         endpoint.ConfigureError(pipe => pipe.UseFilter(context.GetRequiredService<LastResort>()));
     }
 }

@@ -25,7 +25,7 @@ namespace Dispatcher.Hosting;
 /// <para>(1) <see cref="SubmissionReader"/> reads a submission, from <see cref="IntakePolicyFilter"/> (AMQP) or <see cref="JobEndpoints"/> (HTTP); <see cref="Refusals"/> keeps what cannot be read.</para>
 /// <para>(2) <see cref="PolicyGate"/> asks the policy, for the first time.</para>
 /// <para>(3) <see cref="JobIntake"/> and <see cref="IntakeWriter"/> store the job, its timeline and its messages in one commit; <see cref="Relay"/> sends them.</para>
-/// <para>(4) It stands in a line (<see cref="PoolLines"/>) until its pool has room (<see cref="PoolWindow"/>); <see cref="DispatchPolicyFilter"/> reads it back and asks the policy again.</para>
+/// <para>(4) It stands in a line (<see cref="PoolBacklog"/>) until its pool has room (<see cref="PoolCapacity"/>); <see cref="DispatchPolicyFilter"/> reads it back and asks the policy again.</para>
 /// <para>(4) What needs people waits as an <see cref="Approval"/>: <see cref="Voting"/> takes votes, <see cref="ApprovalSaga"/> counts them, <see cref="ApprovalUse"/> tells at dispatch whether they still stand.</para>
 /// <para>(5) <see cref="JobDispatch"/> moves it to its pool with a permit; every move from here on goes through <see cref="MoveWriter"/>.</para>
 /// <para>(6) A worker (project Dispatcher.Worker) claims the attempt at <see cref="AttemptClaims"/>, acks and runs it.</para>
@@ -71,7 +71,7 @@ internal static class Server
         services.AddApiKeys();
         services.AddSingleton<SubmissionReader>();
         services.AddSingleton<BundleActivation>();
-        services.AddSingleton<KeptBundles>();
+        services.AddSingleton<StoredBundles>();
         services.AddSingleton<DecidedJobs>();
         services.AddSingleton<PolicyGate>();
         services.AddSingleton<JobIntake>();
@@ -79,14 +79,14 @@ internal static class Server
         AddMoveSubscriber<MoveMetrics>(services);
         services.AddSingleton<JobEvents>();
         services.AddSingleton<Permits>();
-        services.AddSingleton<PoolLines>();
-        AddMoveSubscriber<PoolWindow>(services);
-        services.AddSingleton<PoolTurns>();
-        services.AddSingleton<Witnesses>();
+        services.AddSingleton<PoolBacklog>();
+        AddMoveSubscriber<PoolCapacity>(services);
+        services.AddSingleton<PoolLeases>();
+        services.AddSingleton<Contradictions>();
         services.AddSingleton<JobDispatch>();
         services.AddSingleton<ApprovedJobs>();
         services.AddSingleton<AttemptClaims>();
-        services.AddSingleton<Heartbeats>();
+        services.AddSingleton<LeaseExtension>();
         services.AddSingleton<WorkerRegister>();
         services.AddSingleton<WorkerTroubles>();
         services.AddSingleton<JobRecovery>();
@@ -129,8 +129,8 @@ internal static class Server
         AddHosted<ProcessBeat>(services);
         AddHosted<Sealer>(services);
         AddHosted<Relay>(services);
-        AddHosted<PoolWakes>(services);
-        services.AddSingleton<IMoveSubscriber>(provider => provider.GetRequiredService<PoolWakes>());
+        AddHosted<DispatchSignals>(services);
+        services.AddSingleton<IMoveSubscriber>(provider => provider.GetRequiredService<DispatchSignals>());
         AddHosted<IntakeWriter>(services);
         AddHosted<MoveWriter>(services);
         AddHosted<Refusals>(services);
@@ -139,7 +139,7 @@ internal static class Server
         AddHosted<OutboxSweeper>(services);
         AddHosted<Sweep>(services);
         AddHosted<ApprovalQueue>(services);
-        AddHosted<PoolWatch>(services);
+        AddHosted<PoolMonitor>(services);
         AddHosted<GateMetrics>(services);
     }
 

@@ -22,7 +22,7 @@ internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> databas
 
         if (!settings.Migrate && !settings.IsEmbedded)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"The database lacks {string.Join(", ", missing)}.",
                 "Run \"dispatcher migrate --postgres …\" as the owner of the tables; for development serve with --migrate."

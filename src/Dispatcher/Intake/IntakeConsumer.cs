@@ -21,8 +21,8 @@ internal sealed partial class IntakePolicyFilter(
     public async Task Send(ConsumeContext<RawMessage> context, IPipe<ConsumeContext<RawMessage>> next)
     {
         var facts = DeliveryFacts.Of(context);
-        var aside = context.TryGetPayload<SetAside>(out var found) ? found : null;
-        var source = SubmissionSource.Of(facts, context.Message.Cut) with { IsExpired = aside?.Reason == SetAside.Expired };
+        var aside = context.TryGetPayload<XDeath>(out var found) ? found : null;
+        var source = SubmissionSource.Of(facts, context.Message.Cut) with { IsExpired = aside?.Reason == XDeath.Expired };
         if (facts.IsOwn(broker?.User))
         {
             Log.OwnMessage(logger, facts.Type!, facts.RoutingKey);
@@ -33,7 +33,7 @@ internal sealed partial class IntakePolicyFilter(
         }
 
         var errors = new List<InputError>();
-        if (aside?.Reason == SetAside.Rejected)
+        if (aside?.Reason == XDeath.Rejected)
         {
             errors.Report(
                 "rejected",
@@ -44,16 +44,16 @@ internal sealed partial class IntakePolicyFilter(
         }
 
         var submission = reader.Read(context.Message.Body, source, errors);
-        var judged = submission is null ? null : await gate.JudgeAsync(submission.Job, Hop.Intake, context.CancellationToken);
-        var reading = new Reading(source, judged, errors);
+        var evaluated = submission is null ? null : await gate.EvaluateAsync(submission.Job, Hop.Intake, context.CancellationToken);
+        var reading = new Reading(source, evaluated, errors);
         context.AddOrUpdatePayload(() => reading, _ => reading);
         await next.Send(context);
     }
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("policy").Add("hop", "intake");
 
-    /// <summary>What the filter found: a judged job, or the errors.</summary>
-    internal sealed record Reading(SubmissionSource Source, Judged<Job>? Judged, IReadOnlyList<InputError> Errors)
+    /// <summary>What the filter found: a evaluated job, or the errors.</summary>
+    internal sealed record Reading(SubmissionSource Source, Evaluated<Job>? Evaluated, IReadOnlyList<InputError> Errors)
     {
         /// <summary>A message of the server itself: neither stored nor answered, because an answer would come back again.</summary>
         public bool IsDropped { get; init; }
@@ -71,7 +71,7 @@ internal sealed partial class IntakePolicyFilter(
     }
 }
 
-/// <summary>Stores what the filter has read and judged, and answers. The message is acked when it is committed, not before.</summary>
+/// <summary>Stores what the filter has read and evaluated, and answers. The message is acked when it is committed, not before.</summary>
 internal sealed class IntakeConsumer(JobIntake intake, Refusals refusals, FinalReplies finals, IStore store, JobEvents events, Relay relay)
     : IConsumer<RawMessage>
 {
@@ -83,13 +83,13 @@ internal sealed class IntakeConsumer(JobIntake intake, Refusals refusals, FinalR
             return;
         }
 
-        if (reading.Judged is null)
+        if (reading.Evaluated is null)
         {
             await RefuseAsync(context, reading.Source, reading.Errors);
             return;
         }
 
-        var result = await intake.AcceptAsync(reading.Judged, reading.Source, context.CancellationToken);
+        var result = await intake.AcceptAsync(reading.Evaluated, reading.Source, context.CancellationToken);
         if (result.Outcome == IntakeOutcome.Malformed)
         {
             await RefuseAsync(context, reading.Source, result.Errors);
@@ -98,7 +98,7 @@ internal sealed class IntakeConsumer(JobIntake intake, Refusals refusals, FinalR
 
         if (result.Answer is null)
         {
-            await ConflictAsync(reading.Judged.Subject, reading.Source, context.CancellationToken);
+            await ConflictAsync(reading.Evaluated.Subject, reading.Source, context.CancellationToken);
             return;
         }
 

@@ -14,14 +14,14 @@ internal static class IntakeEntries
     private const int MostErrors = 10;
 
     /// <summary>The request and the decision at intake, and what was answered: a submission that comes again is answered from here.</summary>
-    public static TimelineEntry Submitted(string kind, Job job, SubmissionSource source, Judged<Job> judged, JobDecision answer) =>
+    public static TimelineEntry Submitted(string kind, Job job, SubmissionSource source, Evaluated<Job> evaluated, JobDecision answer) =>
         TimelineEntry.Of(
             kind,
             job,
             job.Principal,
             new
             {
-                source.Door,
+                Door = source.Channel,
                 source.MessageId,
                 job.Topic,
                 job.Labels,
@@ -29,10 +29,10 @@ internal static class IntakeEntries
                 job.IdempotencyKey,
                 job.WorkflowId,
                 PayloadSha256 = Convert.ToHexStringLower(SHA256.HashData(job.Payload)),
-                judged.Decision.MatchedRules,
-                judged.Decision.Detail,
-                judged.Decision.BasisHash,
-                DecidedAt = judged.At,
+                evaluated.Decision.MatchedRules,
+                evaluated.Decision.Detail,
+                evaluated.Decision.BasisHash,
+                DecidedAt = evaluated.At,
                 Answer = answer,
             }
         );
@@ -47,7 +47,7 @@ internal static class IntakeEntries
             Detail = TimelineEntry.Json(
                 new
                 {
-                    source.Door,
+                    Door = source.Channel,
                     MessageId = source.MessageId is null ? null : StoredText.Cut(source.MessageId, 128),
                     letter.Topic,
                     letter.BodySha256,

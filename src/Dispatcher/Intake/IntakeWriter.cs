@@ -28,7 +28,7 @@ internal sealed class IntakeWriter(
     )
     {
         var ready = batch.Where(acceptance => acceptance.Job?.State == JobState.Accepted).Select(acceptance => acceptance.Job!).ToList();
-        var packed = ready.Count == 0 ? null : DispatchWake.Message(ready.Select(job => job.Pool!), Time);
+        var packed = ready.Count == 0 ? null : DispatchSignal.Message(ready.Select(job => job.Pool!), Time);
         var committed = await store.AcceptAsync([.. batch.Where(acceptance => acceptance.IsStored)], packed, cancellationToken);
         relay.Offer(batch.Where(acceptance => committed.Jobs.Contains(acceptance.JobId)).SelectMany(acceptance => acceptance.Outbox));
         relay.Offer(packed is null ? [] : [packed]);
@@ -39,7 +39,7 @@ internal sealed class IntakeWriter(
             var inForce = batch.All(acceptance => acceptance.PayloadErrors.Count == 0) ? null : await InForceAsync(cancellationToken);
             return [.. batch.Select(acceptance => Result(acceptance, committed, known, inForce))];
         }
-        catch (Exception lost) when (lost.IsStoreAway() || lost is OperationCanceledException)
+        catch (Exception lost) when (lost.IsStoreUnavailable() || lost is OperationCanceledException)
         {
             throw new LostAfterCommitException(lost);
         }

@@ -8,7 +8,7 @@ using Dispatcher.Storage;
 
 namespace Dispatcher.Intake;
 
-/// <summary>Steps 2 and 3: takes a judged submission and stores what came of it. The same for AMQP and HTTP.</summary>
+/// <summary>Steps 2 and 3: takes a evaluated submission and stores what came of it. The same for AMQP and HTTP.</summary>
 internal sealed partial class JobIntake(
     IntakeWriter writer,
     PolicyGate gate,
@@ -22,11 +22,11 @@ internal sealed partial class JobIntake(
 {
     private const string Expired = "the message expired on the broker before a server read it";
 
-    public async Task<IntakeResult> AcceptAsync(Judged<Job> judged, SubmissionSource source, CancellationToken cancellationToken)
+    public async Task<IntakeResult> AcceptAsync(Evaluated<Job> evaluated, SubmissionSource source, CancellationToken cancellationToken)
     {
         while (true)
         {
-            var acceptance = Decided(judged, source);
+            var acceptance = Decided(evaluated, source);
             var result = await writer.AddAsync(acceptance, cancellationToken);
             if (acceptance.ForNow && result.Outcome == IntakeOutcome.Stored)
             {
@@ -40,8 +40,8 @@ internal sealed partial class JobIntake(
             }
 
             await current.OnceAsync(cancellationToken);
-            var subject = result.Outcome == IntakeOutcome.IdTaken ? Renamed(judged.Subject) : judged.Subject;
-            judged = await gate.JudgeAsync(subject, Hop.Intake, cancellationToken);
+            var subject = result.Outcome == IntakeOutcome.IdTaken ? Renamed(evaluated.Subject) : evaluated.Subject;
+            evaluated = await gate.EvaluateAsync(subject, Hop.Intake, cancellationToken);
         }
     }
 
@@ -56,11 +56,11 @@ internal sealed partial class JobIntake(
         return job with { JobId = own };
     }
 
-    private Acceptance Decided(Judged<Job> judged, SubmissionSource source)
+    private Acceptance Decided(Evaluated<Job> evaluated, SubmissionSource source)
     {
-        var decision = judged.Decision;
+        var decision = evaluated.Decision;
         var now = clock.Now;
-        var fresh = judged.Subject with { CreatedAt = now, UpdatedAt = now, ReadyAt = now, Pool = decision.JobClass?.Pool };
+        var fresh = evaluated.Subject with { CreatedAt = now, UpdatedAt = now, ReadyAt = now, Pool = decision.JobClass?.Pool };
         var (job, approval) = decision.Verdict switch
         {
             Verdict.RequireApproval => ApprovalRounds.Hold(fresh, decision, now),
@@ -89,7 +89,7 @@ internal sealed partial class JobIntake(
             Approval = approval,
             ForNow = decision.Reason == ReasonCodes.NoBundle,
             PayloadErrors = decision.PayloadErrors,
-            Entry = IntakeEntries.Submitted(expired ? TimelineKinds.Accepted : WireNames.Of(job.State), job, source, judged, answer),
+            Entry = IntakeEntries.Submitted(expired ? TimelineKinds.Accepted : WireNames.Of(job.State), job, source, evaluated, answer),
             End = expired ? JobEntries.Repaired(TimelineKinds.Expired, job, Expired) : null,
             Outbox = events.Of(job),
             Answer = answer,

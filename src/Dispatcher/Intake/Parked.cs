@@ -15,7 +15,7 @@ internal sealed partial class ParkedLog(string source, ILogger<ParkedLog> logger
 {
     public Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
     {
-        var aside = SetAside.Of(context, source);
+        var aside = XDeath.Of(context, source);
         context.AddOrUpdatePayload(() => aside, _ => aside);
         Log.Parked(
             logger,
@@ -23,8 +23,8 @@ internal sealed partial class ParkedLog(string source, ILogger<ParkedLog> logger
             aside.Reason,
             (source, aside.Reason) switch
             {
-                (QueueNames.Intake, SetAside.Expired) => "it is not run and ends as expired",
-                (QueueNames.Intake, SetAside.Rejected) => "it is not run and is kept as a dead letter",
+                (QueueNames.Intake, XDeath.Expired) => "it is not run and ends as expired",
+                (QueueNames.Intake, XDeath.Rejected) => "it is not run and is kept as a dead letter",
                 _ => "it is read again alone",
             }
         );
@@ -51,7 +51,7 @@ internal sealed class PoisonLetters(Refusals refusals)
         {
             Code = Refusals.Poison,
             Where = source,
-            Message = SetAside.Of(context, QueueNames.Parked(source)) is { Reason: not (SetAside.DeliveryLimit or SetAside.Unknown) } aside
+            Message = XDeath.Of(context, QueueNames.Parked(source)) is { Reason: not (XDeath.DeliveryLimit or XDeath.Unknown) } aside
                 ? $"The broker set the message aside from {QueueNames.Parked(source)}, reason {aside.Reason}."
                 : "Whoever read the message ended or failed, each time it was delivered, at last with no other of its queue beside it.",
             Fix = "Find the fault in the log of the servers at that time; the bytes are kept here. Hand it in again when it is mended.",
@@ -61,7 +61,7 @@ internal sealed class PoisonLetters(Refusals refusals)
         var routingKey = source == QueueNames.Intake ? facts.RoutingKey : source;
         var from = new SubmissionSource
         {
-            Door = "amqp",
+            Channel = "amqp",
             Principal = facts.UserId,
             RoutingKey = routingKey,
             MessageId = facts.MessageId,

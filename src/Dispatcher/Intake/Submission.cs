@@ -10,7 +10,7 @@ internal sealed record Submission(Job Job, SubmissionSource Source);
 internal sealed record SubmissionSource
 {
     /// <summary><c>amqp</c> or <c>http</c>.</summary>
-    public required string Door { get; init; }
+    public required string Channel { get; init; }
 
     /// <summary>The AMQP <c>user_id</c>, which the broker has checked, or the subject of the API key. Null: not said.</summary>
     public required string? Principal { get; init; }
@@ -38,7 +38,7 @@ internal sealed record SubmissionSource
     public static SubmissionSource Of(DeliveryFacts facts, CutBody? cut) =>
         new()
         {
-            Door = "amqp",
+            Channel = "amqp",
             Principal = facts.UserId,
             RoutingKey = facts.RoutingKey,
             MessageId = facts.MessageId,

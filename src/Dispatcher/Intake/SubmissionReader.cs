@@ -57,7 +57,7 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
         };
 
     private static JsonElement JobElement(JsonElement root, SubmissionSource source) =>
-        source.Door == "amqp"
+        source.Channel == "amqp"
         && source.ContentType?.StartsWith(EnvelopeType, StringComparison.OrdinalIgnoreCase) == true
         && root.ValueKind == JsonValueKind.Object
         && root.TryGetProperty("message", out var message)

@@ -33,7 +33,7 @@ internal sealed class Approval : SagaStateMachineInstance, ISagaVersion
     /// <summary>What the decision rests on: while it stays the same, another bundle changes nothing for this job.</summary>
     public string BasisHash { get; set; } = "";
 
-    /// <summary>SHA-256 of what approvers are shown, see <c>ShownFacts</c>.</summary>
+    /// <summary>SHA-256 of what approvers are shown, see <c>ReviewSnapshot</c>.</summary>
     public string ViewHash { get; set; } = "";
 
     public ApprovalRequirement Requirement { get; set; } = ApprovalRequirement.Default;

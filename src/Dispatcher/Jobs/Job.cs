@@ -32,7 +32,7 @@ internal sealed record Job
     public int Attempt { get; init; }
 
     /// <summary>Attempts that a worker claimed and that came to nothing. One that nobody claimed, or that was given back, costs nothing.</summary>
-    public int Spent { get; init; }
+    public int FailedAttempts { get; init; }
 
     /// <summary>When it may go at the earliest, and with that its place in the line of its pool: the time of hand-in, or of the next attempt.</summary>
     public long ReadyAt { get; init; }
@@ -41,7 +41,7 @@ internal sealed record Job
     /// No attempt runs after this: the topic's overall limit. It counts on from <see cref="ReadyAt"/> as if the attempt began then; what it really waited in line, for people or for
     /// a worker is added when it is claimed. Null: nothing was spent yet.
     /// </summary>
-    public long? GiveUpAt { get; init; }
+    public long? OverallDeadline { get; init; }
 
     /// <summary>When the sweep must look at the job again. Null: it only waits for its turn, or the state is final.</summary>
     public long? DueAt { get; init; }
@@ -84,7 +84,7 @@ internal sealed record Job
     /// The number of the next attempt as the policy counts: only attempts that a worker claimed and began. A dispatch without a claim does
     /// not count, so that a short outage of the workers makes no job a retry.
     /// </summary>
-    public int NextTry() => Spent + 1;
+    public int NextTry() => FailedAttempts + 1;
 
     /// <summary>What the policy may know.</summary>
     /// <param name="attempt">The attempt to be made, as <see cref="NextTry"/> counts.</param>

@@ -27,7 +27,7 @@ internal sealed record Move
     public Job After { get; }
 
     /// <summary>An attempt that was begun came to nothing with it.</summary>
-    public bool IsSpent => After.Spent > Before.Spent;
+    public bool IsFailedAttempt => After.FailedAttempts > Before.FailedAttempts;
 
     /// <summary>What the timeline says of it. Null: nothing, for example when a lost message is sent again.</summary>
     public TimelineEntry? Entry { get; init; }
@@ -49,7 +49,7 @@ internal sealed record Move
     public ClaimedPermit? Claims { get; init; }
 
     /// <summary>Whether it begins an attempt or claims one: what it rests on must be on the timeline.</summary>
-    public bool NeedsWitness => Claims is not null || (Before.State != After.State && After.State == JobState.Dispatched);
+    public bool NeedsEvidence => Claims is not null || (Before.State != After.State && After.State == JobState.Dispatched);
 
     /// <summary>
     /// Hash of the bundle that must still be in force when this commits: of every move that a decision leads to, whoever makes it. Null: the move needs no verdict.

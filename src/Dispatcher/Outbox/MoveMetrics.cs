@@ -20,7 +20,7 @@ internal sealed class MoveMetrics(DispatcherMetrics metrics) : IMoveSubscriber
     private static string ResultOf(Move move) =>
         move.After.State switch
         {
-            JobState.Retrying or JobState.DeadLettered when move.IsSpent && move.After.FaultClass is { } faultClass => faultClass,
+            JobState.Retrying or JobState.DeadLettered when move.IsFailedAttempt && move.After.FaultClass is { } faultClass => faultClass,
             JobState.Succeeded or JobState.Quarantined or JobState.Cancelled => WireNames.Of(move.After.State),
             _ => "returned",
         };

@@ -44,7 +44,7 @@ internal sealed class MoveWriter(
     /// has not failed and makes no event.
     /// </summary>
     public Move WithEvent(Move move) =>
-        move.Before.State == move.After.State || (move.After.State == JobState.Retrying && !move.IsSpent)
+        move.Before.State == move.After.State || (move.After.State == JobState.Retrying && !move.IsFailedAttempt)
             ? move
             : move with
             {

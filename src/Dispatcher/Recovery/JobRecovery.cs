@@ -80,7 +80,7 @@ internal sealed partial class JobRecovery(
                 break;
             }
 
-            if (await moves.AddAsync(RecoveryMoves.Of(job, outcome, Surroundings(outcome)), cancellationToken) == MoveResult.Moved)
+            if (await moves.AddAsync(RecoveryMoves.Of(job, outcome, RecoveryContext(outcome)), cancellationToken) == MoveResult.Moved)
             {
                 return null;
             }
@@ -151,10 +151,10 @@ internal sealed partial class JobRecovery(
 
     public void Dispose() => _oneLate.Dispose();
 
-    private Surroundings Surroundings(AttemptOutcome outcome) =>
+    private RecoveryContext RecoveryContext(AttemptOutcome outcome) =>
         current.InForce.Bundle is { } bundle || outcome.Kind != OutcomeKind.Faulted
-            ? new Surroundings(current.InForce.Bundle, clock.Now, time)
-            : throw new BundleAwayException(current.InForce.Hash);
+            ? new RecoveryContext(current.InForce.Bundle, clock.Now, time)
+            : throw new BundleUnavailableException(current.InForce.Hash);
 
     /// <summary>An outcome that is not applied, and its job as it was found.</summary>
     private sealed record LateOutcome(AttemptOutcome Outcome, Job Job);

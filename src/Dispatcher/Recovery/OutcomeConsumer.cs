@@ -27,7 +27,7 @@ internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals ref
 
         var source = new SubmissionSource
         {
-            Door = "amqp",
+            Channel = "amqp",
             Principal = facts.UserId,
             RoutingKey = Exchanges.Outcomes,
             MessageId = facts.MessageId,

@@ -9,7 +9,7 @@ using Dispatcher.Policies;
 namespace Dispatcher.Recovery;
 
 /// <summary>What a decision about recovery may look at.</summary>
-internal sealed record Surroundings(Bundle? Bundle, long Now, TimeProvider Time)
+internal sealed record RecoveryContext(Bundle? Bundle, long Now, TimeProvider Time)
 {
     /// <summary>The registry's word on the job's topic. Null: it has none now, and the job is treated as one that must not be repeated.</summary>
     public JobClass? ClassOf(Job job) => Bundle?.JobClasses.GetValueOrDefault(job.Topic);
@@ -23,7 +23,7 @@ internal static class RecoveryMoves
     private static readonly TimeSpan ShortPause = TimeSpan.FromSeconds(1);
 
     /// <summary>The worker told how its attempt ended.</summary>
-    public static Move Of(Job job, AttemptOutcome outcome, Surroundings around) =>
+    public static Move Of(Job job, AttemptOutcome outcome, RecoveryContext around) =>
         outcome.Kind switch
         {
             OutcomeKind.Succeeded => Succeeded(job, outcome),
@@ -32,7 +32,7 @@ internal static class RecoveryMoves
         };
 
     /// <summary>The worker is gone: its lease or its time has run out. Null: leave it, a run that must not be repeated may still report until its end.</summary>
-    public static Move? OfLost(Job job, Surroundings around)
+    public static Move? OfLost(Job job, RecoveryContext around)
     {
         var over = job.RunUntil + Timestamps.Micros(Leases.ReportGrace) <= around.Now;
         if (!over && around.ClassOf(job)?.Idempotent != true)
@@ -60,11 +60,11 @@ internal static class RecoveryMoves
     }
 
     /// <summary>Nobody claimed it: back into its line, at its old place. The attempt was never begun, and costs nothing.</summary>
-    public static Move Unclaimed(Job job, Surroundings around) =>
+    public static Move Unclaimed(Job job, RecoveryContext around) =>
         Again(job, around.Now, job.ReadyAt, TimelineKinds.Unclaimed, $"no worker of pool {job.Pool} claimed the attempt in time");
 
     /// <summary>Costs nothing either, but waits as long as a first retry: a worker that gives everything back must not be asked without end.</summary>
-    private static Move Returned(Job job, Surroundings around)
+    private static Move Returned(Job job, RecoveryContext around)
     {
         var pause = around.ClassOf(job)?.FirstPause ?? ShortPause;
         var move = Again(
@@ -78,7 +78,7 @@ internal static class RecoveryMoves
             ? move
             : move with
             {
-                Outbox = [DispatchWake.Later(job.Pool!, pause, move.After.ReadyAt, around.Time)],
+                Outbox = [DispatchSignal.Later(job.Pool!, pause, move.After.ReadyAt, around.Time)],
             };
     }
 
@@ -87,7 +87,7 @@ internal static class RecoveryMoves
         var state =
             job.CancelRequested ? JobState.Cancelled
             : job.State == JobState.Dispatched && job.Verdict == Verdict.RequireApproval ? JobState.Approved // which is given back with it
-            : job.Spent > 0 ? JobState.Retrying
+            : job.FailedAttempts > 0 ? JobState.Retrying
             : JobState.Accepted;
 
         // Until when an approval can be used is on its own row, where the sweep looks.
@@ -96,7 +96,7 @@ internal static class RecoveryMoves
         {
             State = state,
             ReadyAt = readyAt,
-            GiveUpAt = job.Spent > 0 ? job.GiveUpAt : null,
+            OverallDeadline = job.FailedAttempts > 0 ? job.OverallDeadline : null,
             DueAt = dueAt,
             RunUntil = null,
         };
@@ -114,7 +114,7 @@ internal static class RecoveryMoves
         return new Move(job, after) { Entry = OutcomeEntries.Ended(TimelineKinds.Succeeded, after, outcome) };
     }
 
-    private static Move Faulted(Job job, AttemptOutcome outcome, Surroundings around)
+    private static Move Faulted(Job job, AttemptOutcome outcome, RecoveryContext around)
     {
         var fault = Capped(outcome.Fault ?? new Fault { Type = "unknown", Message = "The worker reported a fault without saying which." });
         return Failed(
@@ -135,7 +135,7 @@ internal static class RecoveryMoves
     }
 
     /// <summary>Where a fault leads, whoever told of it.</summary>
-    private static Move Failed(Job job, Fault fault, Surroundings around, Func<Job, string, TimelineEntry> tell)
+    private static Move Failed(Job job, Fault fault, RecoveryContext around, Func<Job, string, TimelineEntry> tell)
     {
         var decision = RecoveryPolicy.Decide(job, fault, around.ClassOf(job), around.Now);
         return decision.Action switch
@@ -146,13 +146,19 @@ internal static class RecoveryMoves
         };
     }
 
-    private static Move Retried(Job job, Fault fault, RecoveryDecision decision, Surroundings around, Func<Job, string, TimelineEntry> tell)
+    private static Move Retried(
+        Job job,
+        Fault fault,
+        RecoveryDecision decision,
+        RecoveryContext around,
+        Func<Job, string, TimelineEntry> tell
+    )
     {
         var readyAt = around.Now + Timestamps.Micros(decision.Pause);
         var after = job with
         {
             State = JobState.Retrying,
-            Spent = job.Spent + 1,
+            FailedAttempts = job.FailedAttempts + 1,
             ReadyAt = readyAt,
             DueAt = job.NotAfter,
             RunUntil = null,
@@ -162,7 +168,7 @@ internal static class RecoveryMoves
         return new Move(job, after)
         {
             Entry = tell(after, decision.Why),
-            Outbox = [DispatchWake.Later(job.Pool!, decision.Pause, readyAt, around.Time)],
+            Outbox = [DispatchSignal.Later(job.Pool!, decision.Pause, readyAt, around.Time)],
         };
     }
 
@@ -172,12 +178,12 @@ internal static class RecoveryMoves
         return new Move(job, after) { Entry = tell(after) };
     }
 
-    private static Move DeadLettered(Job job, Fault fault, string faultClass, Surroundings around, Func<Job, TimelineEntry> tell)
+    private static Move DeadLettered(Job job, Fault fault, string faultClass, RecoveryContext around, Func<Job, TimelineEntry> tell)
     {
         var after = job with
         {
             State = JobState.DeadLettered,
-            Spent = job.State == JobState.Running ? job.Spent + 1 : job.Spent,
+            FailedAttempts = job.State == JobState.Running ? job.FailedAttempts + 1 : job.FailedAttempts,
             Fault = fault,
             FaultClass = faultClass,
         };

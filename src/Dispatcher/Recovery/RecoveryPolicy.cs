@@ -103,15 +103,15 @@ internal static class RecoveryPolicy
             return "it was tried once more, and failed again";
         }
 
-        // A lost attempt says little of the job until one that ran alone is lost too: PoolWindow sees to that for the last one.
+        // A lost attempt says little of the job until one that ran alone is lost too: PoolCapacity sees to that for the last one.
         var mayBeAnothersFault = verdict.FaultClass == FaultClasses.Lost && job.FaultClass != FaultClasses.Lost && jobClass.MaxAttempts > 1;
-        if (job.Spent + 1 >= jobClass.MaxAttempts && !mayBeAnothersFault)
+        if (job.FailedAttempts + 1 >= jobClass.MaxAttempts && !mayBeAnothersFault)
         {
             return $"it was the last of {jobClass.MaxAttempts} attempts";
         }
 
         var next = now + Timestamps.Micros(pause);
-        return next >= job.GiveUpAt ? "the next attempt would begin after the topic's overall limit"
+        return next >= job.OverallDeadline ? "the next attempt would begin after the topic's overall limit"
             : next >= job.NotAfter ? "the next attempt would begin after not_after"
             : null;
     }
@@ -125,8 +125,9 @@ internal static class RecoveryPolicy
         }
 
         var half =
-            TimeSpan.FromSeconds(Math.Min(jobClass.FirstPause.TotalSeconds * Math.Pow(2, job.Spent), jobClass.LongestPause.TotalSeconds))
-            / 2;
+            TimeSpan.FromSeconds(
+                Math.Min(jobClass.FirstPause.TotalSeconds * Math.Pow(2, job.FailedAttempts), jobClass.LongestPause.TotalSeconds)
+            ) / 2;
         var wish = TimeSpan.FromMilliseconds(Math.Clamp(fault.RetryAfterMs ?? 0, 0, (long)LongestWish.TotalMilliseconds));
         return (half > wish ? half : wish) + (half * Share(job));
     }

@@ -9,14 +9,14 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Recovery;
 
-/// <summary>Step 9: whatever is due and still there was forgotten by a message or a process. Looks at it, and returns it, fences it or ends it; and wakes the line of every pool.</summary>
+/// <summary>Step 9: whatever is due and still there was forgotten by a message or a process. Looks at it, and returns it, fences it or ends it; and signals the line of every pool.</summary>
 internal sealed partial class Sweep(
     IStore store,
     IDbContextFactory<DispatcherDb> database,
     MoveWriter moves,
     ApprovedJobs approved,
-    PoolLines lines,
-    PoolWakes wakes,
+    PoolBacklog lines,
+    DispatchSignals signals,
     CurrentBundle current,
     StoreClock clock,
     TimeProvider time,
@@ -33,7 +33,7 @@ internal sealed partial class Sweep(
         while (await SweepOnceAsync(cancellationToken) == Batch) { }
 
         await approved.LookAsync(cancellationToken);
-        wakes.Wake(await lines.ReadyAsync(cancellationToken));
+        signals.Wake(await lines.ReadyAsync(cancellationToken));
     }
 
     /// <summary>Repairs one batch of what is due; answers how many it took.</summary>
@@ -41,7 +41,7 @@ internal sealed partial class Sweep(
     {
         await clock.TrustedAsync(cancellationToken);
         var due = await store.TakeDueAsync(Batch, Postpone, cancellationToken);
-        var around = new Surroundings(current.InForce.Bundle, clock.Now, Time);
+        var around = new RecoveryContext(current.InForce.Bundle, clock.Now, Time);
         var usable = await UsableAsync(due, cancellationToken);
         var repairs = due.Select(job => TryRepair(job, around, usable.GetValueOrDefault(job.JobId))).OfType<Move>().ToList();
         foreach (var move in repairs.Where(move => move.Before.State != move.After.State))
@@ -57,7 +57,7 @@ internal sealed partial class Sweep(
     /// <param name="job">The job.</param>
     /// <param name="around">What the decision may look at.</param>
     /// <param name="useBy">Until when its approval can be used. Null: it has none.</param>
-    internal static Move? Repair(Job job, Surroundings around, long? useBy = null) =>
+    internal static Move? Repair(Job job, RecoveryContext around, long? useBy = null) =>
         job.State switch
         {
             JobState.Accepted or JobState.Approved or JobState.Retrying when job.NotAfter <= around.Now => JobEnds.Expired(job),
@@ -84,7 +84,7 @@ internal sealed partial class Sweep(
         };
 
     /// <summary>A job that cannot be repaired is a mistake of ours, and must not keep the others from it.</summary>
-    private Move? TryRepair(Job job, Surroundings around, long? useBy)
+    private Move? TryRepair(Job job, RecoveryContext around, long? useBy)
     {
         try
         {

@@ -66,6 +66,8 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
         }
 
         modelBuilder.Entity<Approval>().Property(approval => approval.CorrelationId).HasColumnName("approval_id");
+        modelBuilder.Entity<Job>().Property(job => job.FailedAttempts).HasColumnName("spent");
+        modelBuilder.Entity<Job>().Property(job => job.OverallDeadline).HasColumnName("give_up_at");
     }
 
     private static void ConfigureJob(EntityTypeBuilder<Job> job)

@@ -144,7 +144,7 @@ internal abstract class GroupCommit<TItem, TResult>(StoreHealth health, TimeProv
             {
                 throw new OperationCanceledException(stoppingToken);
             }
-            catch (Exception lost) when (lost.IsStoreAway() || lost is OperationCanceledException)
+            catch (Exception lost) when (lost.IsStoreUnavailable() || lost is OperationCanceledException)
             {
                 health.Fails(this, lost);
                 attempt.Items.ForEach(waiting => waiting.Failed(lost.IsCertain()));

@@ -15,14 +15,14 @@ internal interface IStore
 
     /// <summary>
     /// Stores new jobs and denials with their timeline and messages, each unless its id or key is known or its bundle is no longer in force.
-    /// <paramref name="packed"/> is sent in any case: it only wakes the dispatch of their pools.
+    /// <paramref name="packed"/> is sent in any case: it only signals the dispatch of their pools.
     /// </summary>
     Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken);
 
     /// <summary>
     /// Applies each move whose row still has the version that was read and whose bundle, if it names one, is still in force. A dispatch
     /// must also be confirmed by the
-    /// timeline; see <see cref="TimelineWitness"/>.
+    /// timeline; see <see cref="TimelineEvidence"/>.
     /// </summary>
     Task<Committed> MoveAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken);
 
@@ -41,13 +41,13 @@ internal interface IStore
     Task<IReadOnlyList<Job>> TakeDueAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken);
 
     /// <summary>Extends the leases of these runs, as far as they are still theirs and belong to <paramref name="claimedBy"/>; answers those it found, and whether they shall stop.</summary>
-    Task<IReadOnlyList<LiveRun>> BeatAsync(IReadOnlyList<Run> runs, string claimedBy, CancellationToken cancellationToken);
+    Task<IReadOnlyList<ExtendedLease>> ExtendLeasesAsync(IReadOnlyList<Run> runs, string claimedBy, CancellationToken cancellationToken);
 
     /// <summary>
     /// Waits until nobody else, of any process, dispatches from the line of this pool, and keeps others from it until disposed, or for <paramref name="longest"/>: a process that
     /// stands still must not hold up all others.
     /// </summary>
-    Task<IAsyncDisposable> HoldLineAsync(string pool, TimeSpan longest, CancellationToken cancellationToken);
+    Task<IAsyncDisposable> LockPoolAsync(string pool, TimeSpan longest, CancellationToken cancellationToken);
 
     /// <summary>Messages whose time has come, each postponed in the same step.</summary>
     Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken);
@@ -73,4 +73,4 @@ internal sealed record Committed(IReadOnlySet<Guid> Jobs, string ActiveHash)
 }
 
 /// <summary>A run whose lease was extended.</summary>
-internal sealed record LiveRun(Guid RunId, bool CancelRequested);
+internal sealed record ExtendedLease(Guid RunId, bool CancelRequested);

@@ -14,7 +14,7 @@ internal static class PostgresSetting
         "Give \"Host=db;Port=5432;Database=dispatcher;Username=dispatcher_serve;Password=…\" or \"postgres://dispatcher_serve:…@db:5432/dispatcher\".";
 
     /// <summary>The Npgsql connection string of what was given, which may be a URL.</summary>
-    /// <exception cref="VerbFailedException">It is none. The message has no secret.</exception>
+    /// <exception cref="ExitException">It is none. The message has no secret.</exception>
     public static string Read(string given)
     {
         try
@@ -24,7 +24,7 @@ internal static class PostgresSetting
         catch (PostgresConnectionException wrong)
         {
             var meant = wrong.Known.Count > 0 && Nearest.To(wrong.Key!, wrong.Known) is { } nearest ? $"Did you mean \"{nearest}\"? " : "";
-            throw new VerbFailedException(ExitCode.WrongUse, $"{Name} is no PostgreSQL connection: {wrong.Message}.", meant + Example);
+            throw new ExitException(ExitCode.WrongUse, $"{Name} is no PostgreSQL connection: {wrong.Message}.", meant + Example);
         }
     }
 

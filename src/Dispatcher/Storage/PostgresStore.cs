@@ -99,9 +99,9 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
 
         LockInOrder(statements, "jobs", "job_id", [.. batch.Select(move => move.Before.JobId)]);
         var apply = statements.Add();
-        var claims = apply.Rows("w", TimelineWitness.Claims, [.. batch.Where(move => move.NeedsWitness)]);
+        var claims = apply.Rows("w", TimelineEvidence.Claims, [.. batch.Where(move => move.NeedsEvidence)]);
         apply.Text = $"""
-            with contradicted as ({TimelineWitness.Contradicted(claims, TextOf)}),
+            with contradicted as ({TimelineEvidence.Contradicted(claims, TextOf)}),
             done as (
                 update jobs j set {string.Join(", ", Columns.JobLive.Select(column => $"{column.Name} = i.{column.Name}"))},
                     updated_at = {Now}, finished_at = case when i.is_final then {Now} end
@@ -182,7 +182,11 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
 #pragma warning restore EF1002
     }
 
-    public async Task<IReadOnlyList<LiveRun>> BeatAsync(IReadOnlyList<Run> runs, string claimedBy, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<ExtendedLease>> ExtendLeasesAsync(
+        IReadOnlyList<Run> runs,
+        string claimedBy,
+        CancellationToken cancellationToken
+    )
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         await using var statements = new PostgresBatch(connection);
@@ -198,16 +202,16 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
             """;
         await using var reader = await statements.ReadAsync(cancellationToken);
         await reader.NextResultAsync(cancellationToken);
-        var live = new List<LiveRun>();
+        var live = new List<ExtendedLease>();
         while (await reader.ReadAsync(cancellationToken))
         {
-            live.Add(new LiveRun(reader.GetGuid(0), reader.GetBoolean(1)));
+            live.Add(new ExtendedLease(reader.GetGuid(0), reader.GetBoolean(1)));
         }
 
         return live;
     }
 
-    public async Task<IAsyncDisposable> HoldLineAsync(string pool, TimeSpan longest, CancellationToken cancellationToken)
+    public async Task<IAsyncDisposable> LockPoolAsync(string pool, TimeSpan longest, CancellationToken cancellationToken)
     {
         var connection = await source.OpenConnectionAsync(cancellationToken);
         try
@@ -229,7 +233,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
             };
             await hold.ExecuteNonQueryAsync(cancellationToken);
 
-            return new HeldLine(connection);
+            return new PoolLock(connection);
         }
         catch
         {

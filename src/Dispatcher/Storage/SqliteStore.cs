@@ -34,8 +34,8 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
                 select 1 from approvals where approval_id = $approval_id and state = $approval_from and ($approval_to <> '{ApprovalStates.Consumed}' or use_by >= {Now})))
         """;
 
-    private static readonly string FindContradicted = TimelineWitness.Contradicted(
-        $"(select {string.Join(", ", TimelineWitness.Claims.Select(column => $"${column.Name} as {column.Name}"))}) w",
+    private static readonly string FindContradicted = TimelineEvidence.Contradicted(
+        $"(select {string.Join(", ", TimelineEvidence.Claims.Select(column => $"${column.Name} as {column.Name}"))}) w",
         TextOf
     );
 
@@ -133,11 +133,15 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
 #pragma warning restore EF1002
     }
 
-    public Task<IReadOnlyList<LiveRun>> BeatAsync(IReadOnlyList<Run> runs, string claimedBy, CancellationToken cancellationToken) =>
-        InTransactionAsync<IReadOnlyList<LiveRun>>(
+    public Task<IReadOnlyList<ExtendedLease>> ExtendLeasesAsync(
+        IReadOnlyList<Run> runs,
+        string claimedBy,
+        CancellationToken cancellationToken
+    ) =>
+        InTransactionAsync<IReadOnlyList<ExtendedLease>>(
             transaction =>
             {
-                var live = new List<LiveRun>();
+                var live = new List<ExtendedLease>();
                 foreach (var run in runs)
                 {
                     using var beat = Command(
@@ -153,7 +157,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
                     beat.Parameters.AddWithValue("$claimed_by", claimedBy);
                     if (beat.ExecuteScalar() is long cancelRequested)
                     {
-                        live.Add(new LiveRun(run.RunId, cancelRequested != 0));
+                        live.Add(new ExtendedLease(run.RunId, cancelRequested != 0));
                     }
                 }
 
@@ -163,7 +167,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         );
 
     /// <summary>One process has the file, and it lets one of its own in at a time.</summary>
-    public Task<IAsyncDisposable> HoldLineAsync(string pool, TimeSpan longest, CancellationToken cancellationToken) =>
+    public Task<IAsyncDisposable> LockPoolAsync(string pool, TimeSpan longest, CancellationToken cancellationToken) =>
         Task.FromResult<IAsyncDisposable>(new Nothing());
 
     public async Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
@@ -255,7 +259,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
     private static Committed Apply(SqliteTransaction transaction, IReadOnlyList<Move> batch)
     {
         var contradicted = batch
-            .Where(move => move.NeedsWitness && IsContradicted(transaction, move))
+            .Where(move => move.NeedsEvidence && IsContradicted(transaction, move))
             .Select(move => move.Before.JobId)
             .ToHashSet();
         var done = batch
@@ -273,7 +277,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
     private static bool IsContradicted(SqliteTransaction transaction, Move move)
     {
         using var find = Command(transaction, FindContradicted);
-        Bind(find, TimelineWitness.Claims, move);
+        Bind(find, TimelineEvidence.Claims, move);
         return find.ExecuteScalar() is not null;
     }
 

@@ -37,7 +37,7 @@ internal sealed class ApiKeyAuthentication(
             return AuthenticateResult.NoResult();
         }
 
-        return await StoreWaits.AuthenticateAsync(Context, TimeProvider, token => keys.FindAsync(secret, token)) is { } key
+        return await StoreTimeouts.AuthenticateAsync(Context, TimeProvider, token => keys.FindAsync(secret, token)) is { } key
             ? AuthenticateResult.Success(new AuthenticationTicket(Caller(key), Name))
             : AuthenticateResult.Fail("Unknown or revoked key.");
     }
@@ -86,7 +86,7 @@ internal static class Callers
 
     public static void AddApiKeys(this IServiceCollection services)
     {
-        services.AddSingleton<Owners>();
+        services.AddSingleton<PrincipalOwners>();
         services.AddSingleton<ApiKeys>();
         services
             .AddAuthentication(ApiKeyAuthentication.Name)

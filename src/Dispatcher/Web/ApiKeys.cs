@@ -12,7 +12,7 @@ namespace Dispatcher.Web;
 /// <summary>Makes, finds and revokes API keys. A key looks like <c>dsp_&lt;key id&gt;_&lt;secret&gt;</c>; the store has only its hash.</summary>
 internal sealed partial class ApiKeys(
     IDbContextFactory<DispatcherDb> database,
-    Owners owners,
+    PrincipalOwners owners,
     StoreClock clock,
     TimeProvider time,
     ILogger<ApiKeys> logger

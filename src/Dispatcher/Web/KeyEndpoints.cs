@@ -62,7 +62,7 @@ internal static class KeyEndpoints
     public static void MapKeys(this IEndpointRouteBuilder routes)
     {
         var keys = routes.MapGroup("/api/keys").RequireAuthorization(Callers.Admins).WithTags("keys");
-        keys.MapPost("", CreateAsync).LimitStoreWait();
+        keys.MapPost("", CreateAsync).WithStoreTimeout();
         keys.MapGet(
             "",
             async (ApiKeys store, CancellationToken cancellationToken) =>
@@ -73,7 +73,7 @@ internal static class KeyEndpoints
                 async (string keyId, ApiKeys store, CancellationToken cancellationToken) =>
                     await store.RevokeAsync(keyId, cancellationToken) ? Results.NoContent() : Problems.NotFound($"There is no key {keyId}.")
             )
-            .LimitStoreWait();
+            .WithStoreTimeout();
     }
 
     private static async Task<IResult> CreateAsync(KeyRequest request, ApiKeys store, CancellationToken cancellationToken)

@@ -32,10 +32,10 @@ internal sealed class RequestFaults : IExceptionHandler
     {
         var answer =
             exception is BadHttpRequestException bad ? Problems.Malformed([UnreadableRequest.Error(bad, httpContext)])
-            : exception is VerbFailedException refused ? Problems.Conflict($"{refused.Message} {refused.Fix}")
+            : exception is ExitException refused ? Problems.Conflict($"{refused.Message} {refused.Fix}")
             : exception is BrokerUnreachableException or OperationInterruptedException
                 ? Problems.NotReady("The broker cannot be reached now; try again.")
-            : exception.IsStoreAway() || exception is TimeoutException
+            : exception.IsStoreUnavailable() || exception is TimeoutException
                 ? Problems.NotWritten("The database cannot be used now, and nothing was taken or changed. Send the request again.")
             : null;
         if (answer is null)

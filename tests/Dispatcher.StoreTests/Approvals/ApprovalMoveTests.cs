@@ -20,7 +20,7 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal((JobState.Held, 1), ((await JobAsync(job.JobId)).State, (await JobAsync(job.JobId)).ApprovalRound));
         var stored = await ApprovalAsync(job.JobId);
         Assert.Equivalent(approval, stored, strict: true);
-        Assert.Equal(approval.ViewHash, ShownFacts.Of(await JobAsync(job.JobId), stored).Hash());
+        Assert.Equal(approval.ViewHash, ReviewSnapshot.Of(await JobAsync(job.JobId), stored).Hash());
     }
 
     [Fact]

@@ -42,7 +42,7 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
         var unclaimed = await JobAsync(stored.JobId);
         Assert.Equal(
             (JobState.Accepted, 1, Verdict.Allow),
-            (unclaimed.State, unclaimed.Attempt, (await writers.JudgeAsync(unclaimed, Stop)).Decision.Verdict)
+            (unclaimed.State, unclaimed.Attempt, (await writers.EvaluateAsync(unclaimed, Stop)).Decision.Verdict)
         );
         await writers.DispatchAsync(unclaimed, Stop);
         var dispatched = await JobAsync(stored.JobId);
@@ -59,7 +59,7 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
         );
 
         var returned = await JobAsync(stored.JobId);
-        Assert.Equal((2, Verdict.Allow), (returned.Attempt, (await writers.JudgeAsync(returned, Stop)).Decision.Verdict));
+        Assert.Equal((2, Verdict.Allow), (returned.Attempt, (await writers.EvaluateAsync(returned, Stop)).Decision.Verdict));
         await writers.DispatchAsync(returned, Stop);
         dispatched = await JobAsync(stored.JobId);
         await MovedAsync(
@@ -82,7 +82,7 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal(JobState.Retrying, failed.State);
         Assert.Equal(
             (Verdict.Deny, "a second try"),
-            ((await writers.JudgeAsync(failed, Stop)).Decision.Verdict, (await writers.JudgeAsync(failed, Stop)).Decision.Reason)
+            ((await writers.EvaluateAsync(failed, Stop)).Decision.Verdict, (await writers.EvaluateAsync(failed, Stop)).Decision.Reason)
         );
         Assert.Equal(
             [1, 1, 1],
@@ -128,8 +128,8 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         var job = await StoredAsync(AJob.New());
         await writers.BundleAsync(Topic, Store, Stop, Allow);
-        var judged = await writers.JudgeAsync(job, Stop);
-        Assert.Equal(Verdict.Allow, judged.Decision.Verdict);
+        var evaluated = await writers.EvaluateAsync(job, Stop);
+        Assert.Equal(Verdict.Allow, evaluated.Decision.Verdict);
         await (
             change switch
             {
@@ -145,7 +145,7 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
             }
         );
 
-        await writers.DispatchAsync(judged, Stop);
+        await writers.DispatchAsync(evaluated, Stop);
 
         Assert.Equal(state, (await JobAsync(job.JobId)).State);
     }

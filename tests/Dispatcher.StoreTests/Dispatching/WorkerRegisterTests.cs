@@ -154,7 +154,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
     public async Task A_refused_registration_extends_the_leases_of_its_runs_all_the_same()
     {
         await using var writers = await Writers.OnAsync(Database);
-        var heartbeats = new Heartbeats(Store, writers.Workers, writers.Clock);
+        var heartbeats = new LeaseExtension(Store, writers.Workers, writers.Clock);
         var running = await RunningAsync(job => job with { RunUntil = long.MaxValue / 2, HeartbeatUs = 5_000_000 });
         await InventedAsync("worker-key", capacity: 1);
         var request = new HeartbeatRequest
@@ -163,7 +163,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
             Registration = Registration(),
             Runs = [],
         };
-        var answer = await heartbeats.BeatAsync(
+        var answer = await heartbeats.ExtendLeasesAsync(
             request with
             {
                 Runs = [new Run { JobId = running.JobId, RunId = running.RunId!.Value }],
@@ -173,7 +173,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         );
 
         Assert.Empty(answer!.Fenced);
-        Assert.Null(await heartbeats.BeatAsync(request, "worker-key", Stop));
+        Assert.Null(await heartbeats.ExtendLeasesAsync(request, "worker-key", Stop));
     }
 
     [Fact]
@@ -233,7 +233,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         var before = await Store.NowAsync(Stop);
 
-        var answer = await new Heartbeats(Store, writers.Workers, writers.Clock).BeatAsync(
+        var answer = await new LeaseExtension(Store, writers.Workers, writers.Clock).ExtendLeasesAsync(
             new HeartbeatRequest
             {
                 Worker = "host/1",

@@ -59,7 +59,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
 
         var packed = (await OutboxAsync())
             .Where(message => message.Type == "dispatch")
-            .Select(message => JsonSerializer.Deserialize<DispatchWake>(message.Body)!.Pools)
+            .Select(message => JsonSerializer.Deserialize<DispatchSignal>(message.Body)!.Pools)
             .ToList();
         Assert.Equal(["pool-0", "pool-1", "pool-2"], packed.SelectMany(pools => pools).Distinct().Order());
         Assert.True(packed.Count < 100, $"{packed.Count} messages for 270 jobs: they were not packed.");

@@ -180,7 +180,7 @@ internal sealed record HostSetup
     /// <summary>Whether the loops run; else a test calls them.</summary>
     public bool Loops { get; init; }
 
-    /// <summary>So long by default that only a signal wakes the delivery loop.</summary>
+    /// <summary>So long by default that only a signal signals the delivery loop.</summary>
     public TimeSpan Period { get; init; } = TimeSpan.FromMinutes(1);
 
     public TimeSpan SendTimeout { get; init; } = TimeSpan.FromSeconds(10);

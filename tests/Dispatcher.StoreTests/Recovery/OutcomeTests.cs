@@ -20,7 +20,7 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
         await writers.Recovery.RecordAsync([Faulted(running)], "worker-key", Stop);
         await writers.Recovery.RecordAsync([Faulted(running)], "worker-key", Stop);
 
-        Assert.Equal((JobState.Retrying, 1), ((await JobAsync(running.JobId)).State, (await JobAsync(running.JobId)).Spent));
+        Assert.Equal((JobState.Retrying, 1), ((await JobAsync(running.JobId)).State, (await JobAsync(running.JobId)).FailedAttempts));
         Assert.Single(await TimelineAsync(running.JobId), entry => entry.Kind == "faulted");
         Assert.DoesNotContain(await TimelineAsync(running.JobId), entry => entry.Kind == "late_outcome");
     }
@@ -83,7 +83,7 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
 
         await writers.Recovery.RecordAsync([.. Enumerable.Repeat(Faulted(running), 256)], "worker-key", Stop);
 
-        Assert.Equal((JobState.Retrying, 1), ((await JobAsync(running.JobId)).State, (await JobAsync(running.JobId)).Spent));
+        Assert.Equal((JobState.Retrying, 1), ((await JobAsync(running.JobId)).State, (await JobAsync(running.JobId)).FailedAttempts));
         Assert.Single(await TimelineAsync(running.JobId), entry => entry.Kind == "faulted");
         Assert.Empty(writers.LateTold);
     }
@@ -94,7 +94,7 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         var (failed, done) = (await RunningAsync(), await RunningAsync());
 
-        await Assert.ThrowsAsync<BundleAwayException>(() =>
+        await Assert.ThrowsAsync<BundleUnavailableException>(() =>
             writers.Recovery.RecordAsync(
                 [Faulted(failed), Faulted(done) with { Kind = OutcomeKind.Succeeded, Fault = null }],
                 "worker-key",

@@ -89,9 +89,9 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
         var now = await Store.NowAsync(Stop);
         var run = await RunningAsync(job => job with { DueAt = now + 1_000_000, HeartbeatUs = 5_000_000, RunUntil = now + 600_000_000 });
 
-        var live = Assert.Single(await BeatAsync(run));
+        var live = Assert.Single(await ExtendLeasesAsync(run));
 
-        Assert.Equal(new LiveRun(run.RunId!.Value, CancelRequested: false), live);
+        Assert.Equal(new ExtendedLease(run.RunId!.Value, CancelRequested: false), live);
         Assert.InRange(
             (await JobAsync(run.JobId)).DueAt!.Value,
             now + (Leases.Heartbeats * 5_000_000L),
@@ -106,7 +106,7 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
         var now = await Store.NowAsync(Stop);
         var run = await RunningAsync(job => job with { DueAt = now, HeartbeatUs = 60_000_000, RunUntil = now + 7_000_000 });
 
-        await BeatAsync(run);
+        await ExtendLeasesAsync(run);
 
         Assert.Equal(now + 7_000_000 + Timestamps.Micros(Leases.ReportGrace), (await JobAsync(run.JobId)).DueAt);
     }
@@ -117,7 +117,7 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
         var now = await Store.NowAsync(Stop);
         var run = await RunningAsync(job => job with { DueAt = now + 100_000_000, HeartbeatUs = 1_000_000, RunUntil = now + 600_000_000 });
 
-        await BeatAsync(run);
+        await ExtendLeasesAsync(run);
 
         Assert.Equal(run.DueAt, (await JobAsync(run.JobId)).DueAt);
     }
@@ -128,7 +128,7 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
         var now = await Store.NowAsync(Stop);
         var run = await RunningAsync(job => job with { HeartbeatUs = 1, RunUntil = now, CancelRequested = true });
 
-        Assert.True(Assert.Single(await BeatAsync(run)).CancelRequested);
+        Assert.True(Assert.Single(await ExtendLeasesAsync(run)).CancelRequested);
     }
 
     [Fact]
@@ -143,7 +143,7 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
         await MovedAsync(new Move(ended, ended with { State = JobState.Succeeded }));
         var rows = await Task.WhenAll(new[] { others, fenced, ended }.Select(job => JobAsync(job.JobId)));
 
-        var live = await BeatAsync(others, fenced, mine, ended, AJob.New() with { RunId = Guid.CreateVersion7() });
+        var live = await ExtendLeasesAsync(others, fenced, mine, ended, AJob.New() with { RunId = Guid.CreateVersion7() });
 
         Assert.Equal(mine.RunId, Assert.Single(live).RunId);
         Assert.Equivalent(rows, await Task.WhenAll(rows.Select(job => JobAsync(job.JobId))), strict: true);
@@ -152,13 +152,13 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task No_runs_is_no_fault()
     {
-        Assert.Empty(await BeatAsync());
+        Assert.Empty(await ExtendLeasesAsync());
     }
 
     private static Job Leased(Job job, long now) => job with { DueAt = now, HeartbeatUs = 5_000_000, RunUntil = now + 600_000_000 };
 
-    private Task<IReadOnlyList<LiveRun>> BeatAsync(params Job[] runs) =>
-        Store.BeatAsync([.. runs.Select(run => new Run { JobId = run.JobId, RunId = run.RunId!.Value })], "worker-key", Stop);
+    private Task<IReadOnlyList<ExtendedLease>> ExtendLeasesAsync(params Job[] runs) =>
+        Store.ExtendLeasesAsync([.. runs.Select(run => new Run { JobId = run.JobId, RunId = run.RunId!.Value })], "worker-key", Stop);
 }
 
 public sealed class PostgresSweepTests() : SweepTests(StoreKind.Postgres);

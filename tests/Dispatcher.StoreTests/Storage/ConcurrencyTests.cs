@@ -79,7 +79,7 @@ public abstract class ConcurrencyTests(StoreKind kind) : StoreTest(kind)
             {
                 for (var n = 0; n < 20 && i % 3 == 0; n++)
                 {
-                    Assert.Equal(200, (await Store.BeatAsync(runs, "worker-key", Stop)).Count);
+                    Assert.Equal(200, (await Store.ExtendLeasesAsync(runs, "worker-key", Stop)).Count);
                 }
 
                 for (var n = 0; n < 20 && i % 3 == 1; n++)

@@ -22,7 +22,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
     [InlineData("entries that cannot be read", JobState.Dispatched)]
     public async Task A_dispatch_believes_the_timeline_and_not_the_rows(string change, JobState expected)
     {
-        await using var jobs = await AWitnessed.OnAsync(Database);
+        await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var job =
             change == "no vote was ever cast"
                 ? (await jobs.HeldAsync()).Job
@@ -43,7 +43,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task The_refusal_says_what_the_timeline_and_what_the_row_names()
     {
-        await using var jobs = await AWitnessed.OnAsync(Database);
+        await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var job = await jobs.AcceptedAsync();
         var swapped = await jobs.SwappedAsync(job);
 
@@ -59,7 +59,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task A_job_that_was_never_submitted_is_denied()
     {
-        await using var jobs = await AWitnessed.OnAsync(Database);
+        await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var acceptance = AnAcceptance.Of(AJob.New().Under(jobs.Writers.Current.InForce.Hash));
         await Store.AcceptAsync([acceptance with { Entry = acceptance.Entry with { Kind = "voted" } }], null, Stop);
 
@@ -70,7 +70,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task The_others_of_a_batch_are_dispatched()
     {
-        await using var jobs = await AWitnessed.OnAsync(Database);
+        await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var (good, bad) = (await jobs.AcceptedAsync(), await jobs.SwappedAsync(await jobs.AcceptedAsync()));
 
         var committed = await Store.MoveAsync([Dispatch(good), Dispatch(bad)], Stop);
@@ -83,7 +83,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task A_row_that_has_moved_on_is_stale_and_not_contradicted()
     {
-        await using var jobs = await AWitnessed.OnAsync(Database);
+        await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var job = await jobs.ApprovedAsync();
         await jobs.DispatchAsync(job.JobId);
 
@@ -94,7 +94,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
 
     private static Move Dispatch(Job job) => new(job, job with { State = JobState.Dispatched, Attempt = 1 });
 
-    private async Task ChangeAsync(AWitnessed jobs, Job job, string change)
+    private async Task ChangeAsync(AnEvidencedJob jobs, Job job, string change)
     {
         switch (change)
         {
@@ -115,22 +115,22 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
                 break;
             case "other rules":
                 await jobs.Writers.BundleAsync(
-                    AWitnessed.Topics,
+                    AnEvidencedJob.Topics,
                     Store,
                     Stop,
-                    AWitnessed.Rules.Replace("look first", "look twice", StringComparison.Ordinal)
+                    AnEvidencedJob.Rules.Replace("look first", "look twice", StringComparison.Ordinal)
                 );
                 await Database.ExecuteAsync(
-                    $"update approvals set basis_hash = '{(await jobs.Writers.JudgeAsync(job, Stop)).Decision.BasisHash}'"
+                    $"update approvals set basis_hash = '{(await jobs.Writers.EvaluateAsync(job, Stop)).Decision.BasisHash}'"
                 );
                 await ShowAsync(job);
                 break;
             case "another bundle":
                 await jobs.Writers.BundleAsync(
-                    AWitnessed.Topics,
+                    AnEvidencedJob.Topics,
                     Store,
                     Stop,
-                    AWitnessed.Rules + ", { id: more, match: { topic: job.other }, decision: DENY, reason: not here }"
+                    AnEvidencedJob.Rules + ", { id: more, match: { topic: job.other }, decision: DENY, reason: not here }"
                 );
                 await Database.ExecuteAsync($"update approvals set policy_hash = '{jobs.Writers.Current.InForce.Hash}'");
                 await ShowAsync(job);
@@ -183,7 +183,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
     private async Task ShowAsync(Job job)
     {
         var row = await ReadAsync(db => db.Approvals.SingleAsync(approval => approval.JobId == job.JobId, Stop));
-        await Database.ExecuteAsync($"update approvals set view_hash = '{ShownFacts.Of(job, row).Hash()}'");
+        await Database.ExecuteAsync($"update approvals set view_hash = '{ReviewSnapshot.Of(job, row).Hash()}'");
     }
 }
 

@@ -58,7 +58,7 @@ public sealed class MigrationTests
             (denial.Principal, denial.Labels.Count, denial.RiskTags.Count, denial.Payload, denial.WorkflowId)
         );
         var job = await db.Jobs.SingleAsync(Stop);
-        Assert.Equal((17L, "", null), (job.ReadyAt, job.Pool, job.GiveUpAt));
+        Assert.Equal((17L, "", null), (job.ReadyAt, job.Pool, job.OverallDeadline));
 
         // Nobody can tell whether a person was meant where only the subject was given.
         Assert.Equal(["", "ana"], (await db.ApiKeys.OrderBy(key => key.KeyId).ToListAsync(Stop)).Select(key => key.Person));
@@ -94,9 +94,9 @@ public sealed class MigrationTests
 
         await Migrator.MigrateAsync(db, Stop);
 
-        var (row, witness) = await Dispatcher.Enforcement.ActivationWitness.ReadAsync(db, Stop);
+        var (row, witness) = await Dispatcher.Enforcement.ActivationEvidence.ReadAsync(db, Stop);
         Assert.Equal(carried ? ("policy-1", 7L) : ("policy-0", null), (witness!.PolicyHash, witness.Serial));
-        Assert.Equal(carried, Dispatcher.Enforcement.ActivationWitness.WhyNot(row, witness) is null);
+        Assert.Equal(carried, Dispatcher.Enforcement.ActivationEvidence.WhyNot(row, witness) is null);
     }
 
     /// <summary>As a program did that knew only the first migration. EF Core finds a migration by name only when its id begins with a date, which those here do not.</summary>

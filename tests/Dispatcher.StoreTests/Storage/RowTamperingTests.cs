@@ -72,7 +72,7 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task Each_change_is_named_and_nothing_else_is()
     {
-        await using var jobs = await AWitnessed.OnAsync(Database);
+        await using var jobs = await AnEvidencedJob.OnAsync(Database);
         await jobs.EndedAsync();
         await jobs.EndedAsync(
             new Fault
@@ -115,7 +115,7 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task A_finding_says_job_number_what_is_seen_and_what_was_expected()
     {
-        await using var jobs = await AWitnessed.OnAsync(Database);
+        await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var job = await jobs.EndedAsync();
         await jobs.AuditAsync();
         await Database.ExecuteAsync("update jobs set state = 'cancelled'");
@@ -134,7 +134,7 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task A_row_that_is_ahead_of_the_seals_is_no_finding()
     {
-        await using var jobs = await AWitnessed.OnAsync(Database);
+        await using var jobs = await AnEvidencedJob.OnAsync(Database);
         await jobs.EndedAsync();
         await using var history = await StoreHistory.OpenAsync(Database.Contexts, Stop);
 

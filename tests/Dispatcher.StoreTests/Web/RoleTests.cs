@@ -144,7 +144,7 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         Assert.Single((await store.MoveAsync([dead], Stop)).Jobs);
         Assert.Single(await store.TakeDueAsync(10, TimeSpan.FromMinutes(1), Stop));
         await store.RefuseAsync([ARefusal.Of([AMessage.New()])], Stop);
-        await store.BeatAsync([new Run { JobId = job.JobId, RunId = Guid.CreateVersion7() }], "worker-key", Stop);
+        await store.ExtendLeasesAsync([new Run { JobId = job.JobId, RunId = Guid.CreateVersion7() }], "worker-key", Stop);
         await store.RecordAsync([AnAcceptance.Of(job).Entry], [], Stop);
         var message = AMessage.New();
         await store.RecordAsync([], [message], Stop);

@@ -120,14 +120,14 @@ public sealed class ExplainEndpointTests
         );
         await server.Get<IntakeWriter>().StartAsync(Token);
         var job = Dispatcher.UnitTests.AJob.ToTest().Stored with { JobId = JobId };
-        var judged = await server.Get<PolicyGate>().JudgeAsync(job with { JobHash = JobHash.Of(job) }, Hop.Intake, Token);
-        Assert.Equal(Dispatcher.Contracts.Verdict.Allow, judged.Decision.Verdict);
+        var evaluated = await server.Get<PolicyGate>().EvaluateAsync(job with { JobHash = JobHash.Of(job) }, Hop.Intake, Token);
+        Assert.Equal(Dispatcher.Contracts.Verdict.Allow, evaluated.Decision.Verdict);
         while (Timestamps.At(clock.Now) <= end)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(100), Token);
         }
 
-        await server.Get<JobIntake>().AcceptAsync(judged, new SubmissionSource { Door = "http", Principal = "billing" }, Token);
+        await server.Get<JobIntake>().AcceptAsync(evaluated, new SubmissionSource { Channel = "http", Principal = "billing" }, Token);
         var (_, body) = await AskAsync(server, "/explain", new { job_id = JobId });
 
         var decision = Assert.Single(body.GetProperty("decisions").EnumerateArray());
@@ -264,7 +264,7 @@ public sealed class ExplainEndpointTests
             await SubmitAsync(server, $$$"""{"idempotency_key":"{{{key}}}","topic":"test.run","labels":{"env":"{{{env}}}"}}""");
         }
 
-        var jobs = new DecidedJobs(server.Get<IDbContextFactory<DispatcherDb>>(), server.Get<KeptBundles>(), server.Get<StoreClock>())
+        var jobs = new DecidedJobs(server.Get<IDbContextFactory<DispatcherDb>>(), server.Get<StoredBundles>(), server.Get<StoreClock>())
         {
             MostJobs = most,
         };

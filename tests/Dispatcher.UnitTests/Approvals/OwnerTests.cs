@@ -63,7 +63,9 @@ public sealed class OwnerTests
         Assert.Equal((409, "changed"), (status, body.GetProperty("code").GetString()));
         Assert.Equal(JobState.Denied, (await stage.JobAsync(held)).State);
         var decision = (
-            await stage.Server.Get<PolicyGate>().JudgeAsync(await stage.JobAsync(held), Hop.Dispatch, TestContext.Current.CancellationToken)
+            await stage
+                .Server.Get<PolicyGate>()
+                .EvaluateAsync(await stage.JobAsync(held), Hop.Dispatch, TestContext.Current.CancellationToken)
         ).Decision;
         Assert.Equal((Verdict.Deny, PolicyGate.NoOwner), (decision.Verdict, decision.Reason));
     }

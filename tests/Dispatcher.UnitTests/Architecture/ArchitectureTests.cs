@@ -177,12 +177,12 @@ public sealed partial class ArchitectureTests
     [Fact]
     public void Only_the_gate_makes_judged_jobs() =>
         Holds(
-            "Only PolicyGate.cs derives from Judged",
-            "intake and dispatch take a Judged<Job>: a second way to make one would be a way around the policy",
+            "Only PolicyGate.cs derives from Evaluated",
+            "intake and dispatch take a Evaluated<Job>: a second way to make one would be a way around the policy",
             Repository
                 .SourceFiles("src")
                 .Where(file =>
-                    JudgedMade().IsMatch(file.Text) && !file.Path.EndsWith("/Enforcement/PolicyGate.cs", StringComparison.Ordinal)
+                    EvaluatedMade().IsMatch(file.Text) && !file.Path.EndsWith("/Enforcement/PolicyGate.cs", StringComparison.Ordinal)
                 )
                 .Select(file => file.Path)
         );
@@ -197,10 +197,10 @@ public sealed partial class ArchitectureTests
         };
 
         Holds(
-            "JobIntake.AcceptAsync and JobDispatch.DispatchAsync take Judged<Job>",
+            "JobIntake.AcceptAsync and JobDispatch.DispatchAsync take Evaluated<Job>",
             "else a job could be stored or dispatched that the policy was never asked about",
             takers
-                .Where(method => method.GetParameters()[0].ParameterType != typeof(Dispatcher.Enforcement.Judged<Dispatcher.Jobs.Job>))
+                .Where(method => method.GetParameters()[0].ParameterType != typeof(Dispatcher.Enforcement.Evaluated<Dispatcher.Jobs.Job>))
                 .Select(method => method.ToString()!)
         );
     }
@@ -254,8 +254,8 @@ public sealed partial class ArchitectureTests
         Assert.True(list.Count == 0, $"Rule: {rule}. Why: {why}. Broken by: {string.Join("; ", list)}");
     }
 
-    [GeneratedRegex(@":\s*Judged<")]
-    private static partial Regex JudgedMade();
+    [GeneratedRegex(@":\s*Evaluated<")]
+    private static partial Regex EvaluatedMade();
 
     [GeneratedRegex(@"\bConsole\.(Out|Error|Write|In\b|Read)")]
     private static partial Regex ConsoleUsed();

@@ -73,7 +73,7 @@ public sealed class OwnFilesTests : IDisposable
 
         Assert.Contains(
             "Another embedded server",
-            Assert.Throws<VerbFailedException>(() => EmbeddedFiles.Open(Data)).Message,
+            Assert.Throws<ExitException>(() => EmbeddedFiles.Open(Data)).Message,
             StringComparison.Ordinal
         );
     }

@@ -12,12 +12,12 @@ public sealed class ConnectionWatchTests
     public void Fault_of_the_parser_is_an_unreceivable_message()
     {
         Assert.True(
-            ConnectionWatch.IsUnreceivable(
+            ConnectionMonitor.IsUnreceivable(
                 new ShutdownEventArgs(ShutdownInitiator.Library, 502, "syntax", new SyntaxErrorException("scale"))
             )
         );
         Assert.True(
-            ConnectionWatch.IsUnreceivable(
+            ConnectionMonitor.IsUnreceivable(
                 new ShutdownEventArgs(ShutdownInitiator.Library, 541, "internal", new ArgumentOutOfRangeException("span"))
             )
         );
@@ -27,24 +27,24 @@ public sealed class ConnectionWatchTests
     public void Lost_network_or_a_stop_is_not_an_unreceivable_message()
     {
         Assert.False(
-            ConnectionWatch.IsUnreceivable(new ShutdownEventArgs(ShutdownInitiator.Library, 0, "end", new EndOfStreamException()))
+            ConnectionMonitor.IsUnreceivable(new ShutdownEventArgs(ShutdownInitiator.Library, 0, "end", new EndOfStreamException()))
         );
         Assert.False(
-            ConnectionWatch.IsUnreceivable(
+            ConnectionMonitor.IsUnreceivable(
                 new ShutdownEventArgs(ShutdownInitiator.Library, 541, "reset", new IOException("reset", new SocketException(104)))
             )
         );
         Assert.False(
-            ConnectionWatch.IsUnreceivable(
+            ConnectionMonitor.IsUnreceivable(
                 new ShutdownEventArgs(ShutdownInitiator.Library, 541, "stopped", new OperationCanceledException())
             )
         );
         Assert.False(
-            ConnectionWatch.IsUnreceivable(
+            ConnectionMonitor.IsUnreceivable(
                 new ShutdownEventArgs(ShutdownInitiator.Library, 541, "closed", new ObjectDisposedException("channel"))
             )
         );
-        Assert.False(ConnectionWatch.IsUnreceivable(new ShutdownEventArgs(ShutdownInitiator.Peer, 320, "broker stops")));
-        Assert.False(ConnectionWatch.IsUnreceivable(new ShutdownEventArgs(ShutdownInitiator.Application, 200, "Goodbye")));
+        Assert.False(ConnectionMonitor.IsUnreceivable(new ShutdownEventArgs(ShutdownInitiator.Peer, 320, "broker stops")));
+        Assert.False(ConnectionMonitor.IsUnreceivable(new ShutdownEventArgs(ShutdownInitiator.Application, 200, "Goodbye")));
     }
 }

@@ -17,7 +17,7 @@ public sealed class WireTests
             "Contracts/Messages",
             SampleMessages
                 .All()
-                .Append(("DispatchWake", Text(DispatchWake.Message(["main", "main"], TimeProvider.System).Body)))
+                .Append(("DispatchSignal", Text(DispatchSignal.Message(["main", "main"], TimeProvider.System).Body)))
                 .Append(("WorkMessage (bare)", Text(WorkBody.Of(AJob.OnTopic("job.exec.shell").Dispatched().Stored, true))))
                 .Append(("WorkMessage (full)", Text(WorkBody.Of(FullJob().Stored, true))))
                 .Select(sample => $"{sample.Item1}\n{sample.Item2}\n")

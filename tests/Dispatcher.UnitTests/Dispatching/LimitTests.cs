@@ -22,7 +22,7 @@ public sealed class LimitTests
         int seconds
     )
     {
-        var job = AJob.ToTest().With(row => row with { ReadyAt = Second(0), GiveUpAt = Second(leftSeconds), Spent = 1 });
+        var job = AJob.ToTest().With(row => row with { ReadyAt = Second(0), OverallDeadline = Second(leftSeconds), FailedAttempts = 1 });
 
         Assert.Equal(Second(seconds) - Second(0), Dispatched(job, at: 1_000, timeoutMs).RunLimitUs);
     }
@@ -44,11 +44,11 @@ public sealed class LimitTests
 
         // 1,000 s in line and 20 s for a worker.
         var first = Claimed(Dispatched(accepted, at: 1_000), at: 1_020);
-        Assert.Equal(Second(1_020 + 300), first.GiveUpAt);
+        Assert.Equal(Second(1_020 + 300), first.OverallDeadline);
 
         // It fails after 50 s, pauses for 10 s, and waits for 500 s in line.
         var second = Claimed(Dispatched(Retrying(first, readyAt: 1_080), at: 1_580), at: 1_590);
-        Assert.Equal(Second(1_590 + 300 - 60), second.GiveUpAt);
+        Assert.Equal(Second(1_590 + 300 - 60), second.OverallDeadline);
         Assert.Equal(Second(60) - Second(0), second.RunLimitUs);
 
         // The next one has what is left, though nobody claimed it at first.
@@ -57,11 +57,11 @@ public sealed class LimitTests
             State = JobState.Retrying,
         };
         var third = Claimed(Dispatched(AJob.ToTest().With(_ => unclaimed), at: 3_000), at: 3_010);
-        Assert.Equal((Second(3_040), Second(30) - Second(0)), (third.GiveUpAt, third.RunLimitUs));
+        Assert.Equal((Second(3_040), Second(30) - Second(0)), (third.OverallDeadline, third.RunLimitUs));
     }
 
     private static AJob Retrying(Job job, int readyAt) =>
-        AJob.ToTest().With(_ => job with { State = JobState.Retrying, Spent = 1, ReadyAt = Second(readyAt) });
+        AJob.ToTest().With(_ => job with { State = JobState.Retrying, FailedAttempts = 1, ReadyAt = Second(readyAt) });
 
     private static Job Dispatched(AJob job, int at, long? timeoutMs = null)
     {

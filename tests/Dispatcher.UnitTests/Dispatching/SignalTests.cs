@@ -16,11 +16,11 @@ public sealed class SignalTests
     [Fact]
     public void As_many_pools_as_a_signal_may_name_fit_into_it()
     {
-        var pools = Enumerable.Range(0, DispatchWake.MostPools + 100).Select(n => n.ToString("D64", null)).ToList();
+        var pools = Enumerable.Range(0, DispatchSignal.MostPools + 100).Select(n => n.ToString("D64", null)).ToList();
 
-        var message = DispatchWake.Message(pools, TimeProvider.System);
+        var message = DispatchSignal.Message(pools, TimeProvider.System);
 
-        Assert.Equal(pools.Take(DispatchWake.MostPools), DispatchWake.Read(message.Body, pools.ToHashSet(), out _)!.Order());
+        Assert.Equal(pools.Take(DispatchSignal.MostPools), DispatchSignal.Read(message.Body, pools.ToHashSet(), out _)!.Order());
     }
 
     [Fact]
@@ -28,7 +28,7 @@ public sealed class SignalTests
     {
         var body = JsonSerializer.SerializeToUtf8Bytes(new { v = 1, pools = Enumerable.Repeat("shell", 100_000) });
 
-        Assert.Null(DispatchWake.Read(body, Known, out var fault));
+        Assert.Null(DispatchSignal.Read(body, Known, out var fault));
         Assert.Contains("65,536", fault, StringComparison.Ordinal);
     }
 
@@ -44,9 +44,9 @@ public sealed class SignalTests
     [InlineData("""{"v":1,"pools":["\ud800"]}""")]
     public void A_signal_that_names_no_pool_is_not_read(string body)
     {
-        Assert.Null(DispatchWake.Read(Encoding.UTF8.GetBytes(body), Known, out var fault));
+        Assert.Null(DispatchSignal.Read(Encoding.UTF8.GetBytes(body), Known, out var fault));
         Assert.NotEmpty(fault);
     }
 
-    private static IReadOnlyList<string>? Read(object body) => DispatchWake.Read(JsonSerializer.SerializeToUtf8Bytes(body), Known, out _);
+    private static IReadOnlyList<string>? Read(object body) => DispatchSignal.Read(JsonSerializer.SerializeToUtf8Bytes(body), Known, out _);
 }

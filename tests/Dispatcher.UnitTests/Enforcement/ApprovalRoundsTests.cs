@@ -18,7 +18,7 @@ public sealed class ApprovalRoundsTests
             (job.JobHash, job.PolicyHash, job.BasisHash, ApprovalStates.Held),
             (approval.JobHash, approval.PolicyHash, approval.BasisHash, approval.State)
         );
-        Assert.Equal(ShownFacts.Of(job, approval).Hash(), approval.ViewHash);
+        Assert.Equal(ReviewSnapshot.Of(job, approval).Hash(), approval.ViewHash);
         Assert.Equal(AnApproval.Noon + 86_400_000_000, approval.DecideBy);
         Assert.Equal($"{job.JobId}-1", approval.Name);
     }

@@ -24,14 +24,14 @@ public sealed class CurrentBundleTests
         await server.Get<StoreClock>().OnceAsync(Stop);
         var before = Allowing.Build();
         await ActivateAsync(server, before.Hash, before.Archive);
-        Assert.Equal(Verdict.Allow, (await JudgeAsync(server, AJob.ToTest().Stored)).Verdict);
+        Assert.Equal(Verdict.Allow, (await EvaluateAsync(server, AJob.ToTest().Stored)).Verdict);
         var next = Other.Build();
         await server.Get<IStore>().ActivateAsync(_ => Named(next.Hash, how == "no archive" ? "x"u8.ToArray() : before.Archive), Stop);
 
         await server.Get<CurrentBundle>().OnceAsync(Stop);
 
         Assert.Equal((next.Hash, null), (server.Get<CurrentBundle>().InForce.Hash, server.Get<CurrentBundle>().InForce.Bundle));
-        var decision = await JudgeAsync(server, AJob.ToTest().Stored);
+        var decision = await EvaluateAsync(server, AJob.ToTest().Stored);
         Assert.Equal((Verdict.Deny, "no_bundle", next.Hash), (decision.Verdict, decision.Reason, decision.PolicyHash));
         Assert.NotEqual("ok", server.Get<Dispatcher.Api.Readiness>().Checks["bundle"]);
     }
@@ -44,7 +44,7 @@ public sealed class CurrentBundleTests
         var hash = Other.Build().Hash;
         await server.StoreAsync(new StoredBundle { Hash = hash, Archive = Allowing.Build().Archive.ToArray() });
 
-        var found = await server.Get<KeptBundles>().FindAsync(hash, "/hash", Stop);
+        var found = await server.Get<StoredBundles>().FindAsync(hash, "/hash", Stop);
 
         Assert.Equal((null, true), (found.Bundle, found.IsUnloadable));
     }
@@ -70,7 +70,7 @@ public sealed class CurrentBundleTests
         var (first, second) = (Allowing.Build(), Other.Build());
         await ActivateAsync(server, first.Hash, first.Archive);
         await ActivateAsync(server, second.Hash, second.Archive);
-        Assert.Equal(Verdict.Allow, (await JudgeAsync(server, AJob.ToTest().Stored)).Verdict);
+        Assert.Equal(Verdict.Allow, (await EvaluateAsync(server, AJob.ToTest().Stored)).Verdict);
         await using (var db = await server.DatabaseAsync())
         {
             await Microsoft.EntityFrameworkCore.RelationalDatabaseFacadeExtensions.ExecuteSqlRawAsync(db.Database, sql, Stop);
@@ -82,7 +82,7 @@ public sealed class CurrentBundleTests
         Assert.NotEqual("", server.Get<CurrentBundle>().InForce.Hash);
         Assert.Equal(
             (Verdict.Deny, "no_bundle"),
-            ((await JudgeAsync(server, AJob.ToTest().Stored)).Verdict, (await JudgeAsync(server, AJob.ToTest().Stored)).Reason)
+            ((await EvaluateAsync(server, AJob.ToTest().Stored)).Verdict, (await EvaluateAsync(server, AJob.ToTest().Stored)).Reason)
         );
         Assert.Contains(why, server.Get<Dispatcher.Api.Readiness>().Checks["bundle"], StringComparison.Ordinal);
         Assert.False(server.Get<Dispatcher.Api.Readiness>().IsReady);
@@ -108,7 +108,7 @@ public sealed class CurrentBundleTests
             .Build();
         await ActivateAsync(server, bundle.Hash, bundle.Archive);
 
-        var decision = await JudgeAsync(server, AJob.ToTest().Stored with { Attempt = 3, Spent = spent });
+        var decision = await EvaluateAsync(server, AJob.ToTest().Stored with { Attempt = 3, FailedAttempts = spent });
 
         Assert.Equal(expected, decision.Verdict);
     }
@@ -130,6 +130,6 @@ public sealed class CurrentBundleTests
         await server.Get<CurrentBundle>().OnceAsync(Stop);
     }
 
-    private static async Task<Dispatcher.Policies.Decision> JudgeAsync(AServer server, Job job) =>
-        (await server.Get<PolicyGate>().JudgeAsync(job with { JobHash = JobHash.Of(job) }, Hop.Dispatch, Stop)).Decision;
+    private static async Task<Dispatcher.Policies.Decision> EvaluateAsync(AServer server, Job job) =>
+        (await server.Get<PolicyGate>().EvaluateAsync(job with { JobHash = JobHash.Of(job) }, Hop.Dispatch, Stop)).Decision;
 }

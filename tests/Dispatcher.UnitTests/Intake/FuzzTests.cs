@@ -115,7 +115,7 @@ public sealed class FuzzTests
     {
         var source = new SubmissionSource
         {
-            Door = "amqp",
+            Channel = "amqp",
             Principal = random.Next(10) == 0 ? null : "billing",
             MessageId = random.Next(3) == 0 ? null : "m-1",
             RoutingKey = random.Next(3) == 0 ? "job.repo.read" : null,

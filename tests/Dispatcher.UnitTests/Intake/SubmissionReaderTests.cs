@@ -160,7 +160,7 @@ public sealed class SubmissionReaderTests
         Assert.Null(
             new SubmissionSource
             {
-                Door = "amqp",
+                Channel = "amqp",
                 Principal = null,
                 ReplyTo = DirectReplyToTests.OfTheBroker,
             }.AllowedReplyTo

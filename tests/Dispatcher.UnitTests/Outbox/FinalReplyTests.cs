@@ -95,7 +95,7 @@ public sealed class FinalReplyTests
                 Succeeded.JobId,
                 new SubmissionSource
                 {
-                    Door = "amqp",
+                    Channel = "amqp",
                     Principal = principal,
                     ReplyTo = replyTo,
                 },

@@ -83,8 +83,8 @@ public sealed class RecoveryPolicyTests
     [Fact]
     public void What_nobody_knows_is_tried_once_more()
     {
-        var again = Running.With(job => job with { Spent = 1, FaultClass = "unknown" });
-        var after = Running.With(job => job with { Spent = 1, FaultClass = "transient" });
+        var again = Running.With(job => job with { FailedAttempts = 1, FaultClass = "unknown" });
+        var after = Running.With(job => job with { FailedAttempts = 1, FaultClass = "transient" });
 
         Assert.Equal(RecoveryAction.Retry, Decide(Running, Unknown).Action);
         Assert.Equal(RecoveryAction.DeadLetter, Decide(again, Unknown).Action);
@@ -96,7 +96,7 @@ public sealed class RecoveryPolicyTests
     [InlineData(1, "Retry")]
     [InlineData(2, "DeadLetter")]
     public void A_topic_has_so_many_attempts(int spent, string action) =>
-        Assert.Equal(action, Decide(Running.With(job => job with { Spent = spent }), Transient).Action.ToString());
+        Assert.Equal(action, Decide(Running.With(job => job with { FailedAttempts = spent }), Transient).Action.ToString());
 
     [Theory]
     [InlineData(3, 2, "transient", "Retry")]
@@ -107,7 +107,7 @@ public sealed class RecoveryPolicyTests
         Assert.Equal(
             action,
             Decide(
-                Running.With(job => job with { Spent = spent, FaultClass = before }),
+                Running.With(job => job with { FailedAttempts = spent, FaultClass = before }),
                 new Fault
                 {
                     Type = "worker_lost",
@@ -131,7 +131,7 @@ public sealed class RecoveryPolicyTests
             .Range(0, 200)
             .Select(_ =>
                 Decide(
-                    Running.With(job => job with { JobId = Guid.NewGuid(), Spent = spent }),
+                    Running.With(job => job with { JobId = Guid.NewGuid(), FailedAttempts = spent }),
                     Transient,
                     "idempotent: true, max_attempts: 100, backoff: { first: 1s, most: 5s }"
                 ).Pause
@@ -160,7 +160,7 @@ public sealed class RecoveryPolicyTests
     [Fact]
     public void It_is_not_tried_when_that_would_be_too_late()
     {
-        var limited = Running.With(job => job with { GiveUpAt = AJob.Micros(AJob.Noon.AddSeconds(30)) });
+        var limited = Running.With(job => job with { OverallDeadline = AJob.Micros(AJob.Noon.AddSeconds(30)) });
         var wanted = Running.With(job => job with { NotAfter = AJob.Micros(AJob.Noon.AddSeconds(30)) });
 
         Assert.Equal(RecoveryAction.Retry, Decide(limited, Transient with { RetryAfterMs = 20_000 }).Action);

@@ -76,7 +76,7 @@ public sealed class RecoveryTests
 
         Assert.Equal(
             (JobState.DeadLettered, "terminal", "faulted", 1),
-            (move.After.State, move.After.FaultClass, move.Entry!.Kind, move.After.Spent)
+            (move.After.State, move.After.FaultClass, move.Entry!.Kind, move.After.FailedAttempts)
         );
         Assert.Equal(
             ("terminal", "team", 1, Running.Stored.JobId),
@@ -92,7 +92,7 @@ public sealed class RecoveryTests
         var pause = TimeSpan.FromMicroseconds(move.After.ReadyAt - AJob.Micros(AJob.Noon));
         Assert.Equal(
             (JobState.Retrying, "transient", "faulted", 1),
-            (move.After.State, move.After.FaultClass, move.Entry!.Kind, move.After.Spent)
+            (move.After.State, move.After.FaultClass, move.Entry!.Kind, move.After.FailedAttempts)
         );
         Assert.InRange(pause, TimeSpan.FromMilliseconds(500), TimeSpan.FromMilliseconds(1000));
         Assert.Null(move.DeadLetter);
@@ -101,7 +101,7 @@ public sealed class RecoveryTests
             ("dispatcher.server.retry", "5s", true, (long?)move.After.ReadyAt),
             (wake.Exchange, wake.RoutingKey, wake.Mandatory, wake.ExpiresAt)
         );
-        Assert.Equal(["main"], JsonSerializer.Deserialize<DispatchWake>(wake.Body)!.Pools);
+        Assert.Equal(["main"], JsonSerializer.Deserialize<DispatchSignal>(wake.Body)!.Pools);
     }
 
     [Fact]
@@ -170,11 +170,14 @@ public sealed class RecoveryTests
     [Fact]
     public void An_attempt_that_was_given_back_costs_nothing_and_waits_as_long_as_a_first_retry()
     {
-        var move = Of(Running.With(job => job with { ReadyAt = 17, GiveUpAt = 18 }), AnOutcome.Returned(Running));
+        var move = Of(Running.With(job => job with { ReadyAt = 17, OverallDeadline = 18 }), AnOutcome.Returned(Running));
 
         var later = AJob.Micros(AJob.Noon.AddSeconds(1));
-        Assert.Equal((JobState.Accepted, 1, 0, "returned"), (move.After.State, move.After.Attempt, move.After.Spent, move.Entry!.Kind));
-        Assert.Equal((later, null, null), (move.After.ReadyAt, move.After.GiveUpAt, move.After.DueAt));
+        Assert.Equal(
+            (JobState.Accepted, 1, 0, "returned"),
+            (move.After.State, move.After.Attempt, move.After.FailedAttempts, move.Entry!.Kind)
+        );
+        Assert.Equal((later, null, null), (move.After.ReadyAt, move.After.OverallDeadline, move.After.DueAt));
         Assert.Equal(("dispatcher.server.retry", "5s"), (Assert.Single(move.Outbox).Exchange, move.Outbox[0].RoutingKey));
     }
 
@@ -183,12 +186,24 @@ public sealed class RecoveryTests
     {
         var job = AJob.ToTest()
             .Running()
-            .With(job => job with { State = JobState.Dispatched, ReadyAt = 17, GiveUpAt = 18, Spent = 1, FaultClass = "transient" });
+            .With(job =>
+                job with
+                {
+                    State = JobState.Dispatched,
+                    ReadyAt = 17,
+                    OverallDeadline = 18,
+                    FailedAttempts = 1,
+                    FaultClass = "transient",
+                }
+            );
 
         var move = RecoveryMoves.Unclaimed(job.Stored, AJob.Around(Class));
 
-        Assert.Equal((JobState.Retrying, 1, "unclaimed", false), (move.After.State, move.After.Spent, move.Entry!.Kind, move.IsSpent));
-        Assert.Equal((17, 18, null), (move.After.ReadyAt, move.After.GiveUpAt, move.After.DueAt));
+        Assert.Equal(
+            (JobState.Retrying, 1, "unclaimed", false),
+            (move.After.State, move.After.FailedAttempts, move.Entry!.Kind, move.IsFailedAttempt)
+        );
+        Assert.Equal((17, 18, null), (move.After.ReadyAt, move.After.OverallDeadline, move.After.DueAt));
     }
 
     [Fact]
@@ -215,15 +230,15 @@ public sealed class RecoveryTests
     [Fact]
     public void An_attempt_that_nobody_claimed_does_not_count_against_a_lost_run()
     {
-        var move = Lost(AJob.ToTest().Running(attempt: 30).With(job => job with { Spent = 1 }), Class)!;
+        var move = Lost(AJob.ToTest().Running(attempt: 30).With(job => job with { FailedAttempts = 1 }), Class)!;
 
-        Assert.Equal((JobState.Retrying, 2), (move.After.State, move.After.Spent));
+        Assert.Equal((JobState.Retrying, 2), (move.After.State, move.After.FailedAttempts));
     }
 
     [Fact]
     public void A_lost_run_of_the_last_attempt_is_set_aside_as_lost()
     {
-        var move = Lost(AJob.ToTest().Running(attempt: 3).With(job => job with { Spent = 2, FaultClass = "lost" }), Class)!;
+        var move = Lost(AJob.ToTest().Running(attempt: 3).With(job => job with { FailedAttempts = 2, FaultClass = "lost" }), Class)!;
 
         Assert.Equal((JobState.DeadLettered, "lost", "worker_lost"), (move.After.State, move.After.FaultClass, move.After.Fault!.Code));
         Assert.Contains("the last of 3 attempts", Encoding.UTF8.GetString(move.Entry!.Detail), StringComparison.Ordinal);

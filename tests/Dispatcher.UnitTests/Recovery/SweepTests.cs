@@ -69,7 +69,7 @@ public sealed class SweepTests
     [Fact]
     public void A_retry_that_waits_in_line_is_not_given_up_however_long_it_waits()
     {
-        var job = AJob.ToTest().In(JobState.Retrying).With(row => row with { ReadyAt = 1, GiveUpAt = 2, Spent = 1 });
+        var job = AJob.ToTest().In(JobState.Retrying).With(row => row with { ReadyAt = 1, OverallDeadline = 2, FailedAttempts = 1 });
 
         Assert.Equal((JobState.Retrying, null), (Repair(job)!.After.State, Repair(job)!.After.DueAt));
     }

@@ -67,7 +67,7 @@ public sealed class KeyEndpointsTests
             (JsonValueKind.Null, "billing", "bea"),
             (body.GetProperty("key").ValueKind, body.GetProperty("subject").GetString(), body.GetProperty("person").GetString())
         );
-        Assert.True(await server.Get<Owners>().HasOneAsync("billing", TestContext.Current.CancellationToken));
+        Assert.True(await server.Get<PrincipalOwners>().HasOneAsync("billing", TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -83,14 +83,14 @@ public sealed class KeyEndpointsTests
         );
 
         Assert.Equal(JsonValueKind.Null, body.GetProperty("person").ValueKind);
-        Assert.False(await server.Get<Owners>().HasOneAsync("billing", TestContext.Current.CancellationToken));
+        Assert.False(await server.Get<PrincipalOwners>().HasOneAsync("billing", TestContext.Current.CancellationToken));
     }
 
     [Fact]
     public async Task A_principal_has_an_owner_as_long_as_one_of_its_bindings_is_not_revoked()
     {
         await using var server = await AServer.MigratedAsync();
-        var (keys, owners, stop) = (server.Get<ApiKeys>(), server.Get<Owners>(), TestContext.Current.CancellationToken);
+        var (keys, owners, stop) = (server.Get<ApiKeys>(), server.Get<PrincipalOwners>(), TestContext.Current.CancellationToken);
         Assert.False(await owners.HasOneAsync("billing", stop));
         var (first, _) = await keys.CreateAsync(
             new KeyRequest

@@ -132,7 +132,7 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
         var (approvals, count) = (new ApprovalTrail(), 0);
         foreach (var line in lines)
         {
-            var detail = LineDetail.Of(line);
+            var detail = EntryDetail.Of(line);
             switch (line.Kind)
             {
                 case TimelineKinds.Accepted or TimelineKinds.Held:
@@ -159,7 +159,7 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
         jobHash is not null
         && lines
             .Where(line => line.Kind == TimelineKinds.Dispatched)
-            .All(line => LineDetail.Of(line).JobHash is not { } dispatched || dispatched == jobHash);
+            .All(line => EntryDetail.Of(line).JobHash is not { } dispatched || dispatched == jobHash);
 
     private static async Task<List<Guid>> HighRiskJobsAsync(DispatcherDb db, long from, long to, CancellationToken cancellationToken)
     {

@@ -58,7 +58,7 @@ internal sealed class AuditFolder : IDisposable
         catch (Exception unusable)
             when (unusable is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"The audit folder {path} or its key cannot be used: {unusable.Message}",
                 "Give --audit a folder that this user may write to; a key of your own (DISPATCHER_AUDIT_KEY_FILE) is a private key of curve P-256 in PEM."

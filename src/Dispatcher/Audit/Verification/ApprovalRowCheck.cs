@@ -6,7 +6,7 @@ namespace Dispatcher.Audit.Verification;
 /// <summary>Compares the approvals of one job with its timeline: terms, votes, state and time. Pure.</summary>
 internal static class ApprovalRowCheck
 {
-    public static IEnumerable<IncompleteJob> Of(StoredJob stored, List<JobLine> lines)
+    public static IEnumerable<IncompleteJob> Of(AuditedJob stored, List<JobLine> lines)
     {
         var known = stored.Approvals.Select(approval => approval.Name).ToHashSet(StringComparer.Ordinal);
         foreach (var held in lines.Where(line => line.Kind == TimelineKinds.Held && !known.Contains(line.Detail.ApprovalId ?? "")))
@@ -25,7 +25,7 @@ internal static class ApprovalRowCheck
     /// <param name="stored">The job.</param>
     /// <param name="approval">One of its rounds.</param>
     /// <param name="lines">The entries that name it.</param>
-    private static IEnumerable<IncompleteJob> Of(StoredJob stored, Approval approval, List<JobLine> lines)
+    private static IEnumerable<IncompleteJob> Of(AuditedJob stored, Approval approval, List<JobLine> lines)
     {
         if (lines.FirstOrDefault(line => line.Kind == TimelineKinds.Held) is not { } held)
         {
@@ -64,7 +64,7 @@ internal static class ApprovalRowCheck
         }
     }
 
-    private static (string Column, string? Seen, string? Expected)[] Terms(Approval approval, LineDetail held) =>
+    private static (string Column, string? Seen, string? Expected)[] Terms(Approval approval, EntryDetail held) =>
         [
             ("job_hash", approval.JobHash, held.JobHash),
             ("policy_hash", approval.PolicyHash, held.PolicyHash),
@@ -74,7 +74,7 @@ internal static class ApprovalRowCheck
     /// <summary>
     /// What the state may be. While the job waits in this round there is one answer; later it is whatever ended the round.
     /// </summary>
-    private static string[] States(StoredJob stored, Approval approval, List<JobLine> lines, LineDetail? given)
+    private static string[] States(AuditedJob stored, Approval approval, List<JobLine> lines, EntryDetail? given)
     {
         var isCurrent = stored.Job.ApprovalRound == approval.Round;
         var used = lines.Sum(line =>

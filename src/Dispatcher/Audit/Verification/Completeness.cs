@@ -98,7 +98,7 @@ internal sealed class Completeness
 
     public void Add(long seq, bool isFirstOfJob, TimelineEntry entry)
     {
-        var detail = LineDetail.Of(entry);
+        var detail = EntryDetail.Of(entry);
 
         // Lines of the system's own have no job.
         if (entry.JobId == Guid.Empty)
@@ -132,7 +132,7 @@ internal sealed class Completeness
         }
     }
 
-    private void CheckHashes(Story story, long seq, TimelineEntry entry, LineDetail detail)
+    private void CheckHashes(Story story, long seq, TimelineEntry entry, EntryDetail detail)
     {
         if (TimelineKinds.NamesJob.Contains(entry.Kind) && !detail.IsForNow && detail.JobHash is { } hash)
         {
@@ -152,7 +152,7 @@ internal sealed class Completeness
         }
     }
 
-    private void Follow(Story story, long seq, TimelineEntry entry, LineDetail detail)
+    private void Follow(Story story, long seq, TimelineEntry entry, EntryDetail detail)
     {
         switch (entry.Kind)
         {
@@ -181,7 +181,7 @@ internal sealed class Completeness
         }
     }
 
-    private void CheckDispatch(Story story, long seq, TimelineEntry entry, LineDetail detail)
+    private void CheckDispatch(Story story, long seq, TimelineEntry entry, EntryDetail detail)
     {
         Dispatches++;
         CheckEnd(story, seq, entry);
@@ -212,7 +212,7 @@ internal sealed class Completeness
         }
     }
 
-    private void CheckClaim(Story story, long seq, TimelineEntry entry, LineDetail detail)
+    private void CheckClaim(Story story, long seq, TimelineEntry entry, EntryDetail detail)
     {
         if (detail.PermitId != story.Permit)
         {
@@ -236,7 +236,7 @@ internal sealed class Completeness
     }
 
     /// <summary>A line that came too late tells a state and ends nothing.</summary>
-    private static bool HasEnded(string kind, LineDetail detail) =>
+    private static bool HasEnded(string kind, EntryDetail detail) =>
         kind is TimelineKinds.Denied or TimelineKinds.Expired or TimelineKinds.Cancelled or TimelineKinds.Rejected
         || (TimelineKinds.Ends.Contains(kind) && detail.IsEnd);
 

@@ -9,7 +9,7 @@ namespace Dispatcher.Audit.Verification;
 internal static class DeadLetterCheck
 {
     /// <summary>Those of one job.</summary>
-    public static IEnumerable<IncompleteJob> Of(StoredJob stored, List<JobLine> lines)
+    public static IEnumerable<IncompleteJob> Of(AuditedJob stored, List<JobLine> lines)
     {
         var left = stored.Letters.ToList();
         var ends = lines.Where(line => line.State == "dead_lettered" && line.Kind is TimelineKinds.Faulted or TimelineKinds.Fenced);

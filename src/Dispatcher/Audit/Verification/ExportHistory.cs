@@ -24,7 +24,7 @@ internal sealed class ExportHistory : IHistory
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"--file: cannot read '{path}': {unreadable.Message}",
                 "Give a file that \"dispatcher audit export\" wrote."
@@ -65,7 +65,7 @@ internal sealed class ExportHistory : IHistory
         }
     }
 
-    public async IAsyncEnumerable<HistoryLine> LinesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<HistoryEntry> LinesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var entries = 0L;
         while (await NextAsync(cancellationToken) is { } text)
@@ -129,6 +129,6 @@ internal sealed class ExportHistory : IHistory
         }
     }
 
-    private VerbFailedException Broken(string why) =>
+    private ExitException Broken(string why) =>
         new(ExitCode.No, $"{_path}:{_number}: the export is broken: {why}", "Export again; if it was whole once, somebody changed it.");
 }

@@ -39,7 +39,7 @@ internal sealed record ExportLine
 
     public long? Entries { get; init; }
 
-    public static ExportLine Of(HistoryLine line) =>
+    public static ExportLine Of(HistoryEntry line) =>
         new()
         {
             Type = EntryType,
@@ -68,7 +68,7 @@ internal sealed record ExportLine
             ? line
             : throw new JsonException("The line is none of an export.");
 
-    public HistoryLine ToHistory()
+    public HistoryEntry ToHistory()
     {
         var seal = Seq is null
             ? null
@@ -94,7 +94,7 @@ internal sealed record ExportLine
             };
 
         // The row was joined by this id in the database. A line where they differ has an entry that is not the sealed one.
-        return new HistoryLine(
+        return new HistoryEntry(
             seal,
             Convert.FromHexString(JobPreviousHash ?? ""),
             seal is not null && entry is not null && entry.EntryId != seal.EntryId ? null : entry

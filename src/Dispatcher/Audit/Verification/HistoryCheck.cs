@@ -76,7 +76,7 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
         return Report();
     }
 
-    private void Add(HistoryLine line)
+    private void Add(HistoryEntry line)
     {
         _seals.Add(line);
         if (line.Seal is not { } seal)

@@ -10,7 +10,7 @@ namespace Dispatcher.Audit.Verification;
 /// </summary>
 internal static class JobRowCheck
 {
-    public static IEnumerable<IncompleteJob> Of(StoredJob stored)
+    public static IEnumerable<IncompleteJob> Of(AuditedJob stored)
     {
         // Submissions that were denied for now come before intake, and may be of another job with this id.
         var (job, lines) = (stored.Job, stored.Lines.SkipWhile(line => !IsIntake(line)).ToList());

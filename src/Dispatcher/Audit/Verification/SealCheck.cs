@@ -41,7 +41,7 @@ internal sealed class SealCheck
     /// <summary>Whether every number from 1 was there.</summary>
     public bool HasEveryNumber { get; private set; } = true;
 
-    public void Add(HistoryLine line)
+    public void Add(HistoryEntry line)
     {
         if (line.Seal is { } seal)
         {
@@ -53,7 +53,7 @@ internal sealed class SealCheck
         }
     }
 
-    private void AddSealed(HistoryLine line, TimelineSeal seal)
+    private void AddSealed(HistoryEntry line, TimelineSeal seal)
     {
         Sealed++;
         var numbered = CheckNumber(seal);
@@ -281,12 +281,12 @@ internal sealed class SealCheck
             Message = message,
         };
 
-    private static bool Fits(HistoryLine line, SealPlace place) => Is(line.Entry!, place, line.Seal!.Hash);
+    private static bool Fits(HistoryEntry line, SealPlace place) => Is(line.Entry!, place, line.Seal!.Hash);
 
     private static bool Is(TimelineEntry entry, SealPlace place, byte[] hash) => SealHash.Of(entry, place).AsSpan().SequenceEqual(hash);
 
     /// <summary>A line and where it stands.</summary>
-    private sealed record Link(HistoryLine? Line, SealPlace Place, bool IsSound)
+    private sealed record Link(HistoryEntry? Line, SealPlace Place, bool IsSound)
     {
         public byte[] Hash => Line?.Seal?.Hash ?? [];
     }

@@ -52,10 +52,10 @@ internal sealed class StoreHistory : IHistory
         } while (page.Count == Page);
     }
 
-    public async IAsyncEnumerable<HistoryLine> LinesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<HistoryEntry> LinesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var after = long.MinValue;
-        List<HistoryLine> page;
+        List<HistoryEntry> page;
         do
         {
             page = await PageAsync(
@@ -84,7 +84,7 @@ internal sealed class StoreHistory : IHistory
                 where t.entry_id > @after and not exists (select 1 from timeline_seals s where s.entry_id = t.entry_id) order by t.entry_id limit {Page}
                 """,
                 after,
-                row => new HistoryLine(null, [], TimelineRows.Read(row)),
+                row => new HistoryEntry(null, [], TimelineRows.Read(row)),
                 cancellationToken
             );
             foreach (var line in page)
@@ -135,7 +135,7 @@ internal sealed class StoreHistory : IHistory
         await _db.DisposeAsync();
     }
 
-    private static HistoryLine Sealed(DbDataReader row)
+    private static HistoryEntry Sealed(DbDataReader row)
     {
         const int Seal = TimelineRows.Count;
         var seal = new TimelineSeal
@@ -146,17 +146,17 @@ internal sealed class StoreHistory : IHistory
             JobPrevious = row.GetInt64(Seal + 3),
             Hash = row.GetFieldValue<byte[]>(Seal + 4),
         };
-        return new HistoryLine(
+        return new HistoryEntry(
             seal,
             row.IsDBNull(Seal + 5) ? [] : row.GetFieldValue<byte[]>(Seal + 5),
             row.IsDBNull(0) ? null : TimelineRows.Read(row)
         );
     }
 
-    private async Task<List<HistoryLine>> PageAsync(
+    private async Task<List<HistoryEntry>> PageAsync(
         string sql,
         long after,
-        Func<DbDataReader, HistoryLine> read,
+        Func<DbDataReader, HistoryEntry> read,
         CancellationToken cancellationToken
     )
     {
@@ -165,7 +165,7 @@ internal sealed class StoreHistory : IHistory
         (parameter.ParameterName, parameter.Value) = ("after", after);
         command.Parameters.Add(parameter);
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
-        var page = new List<HistoryLine>();
+        var page = new List<HistoryEntry>();
         while (await row.ReadAsync(cancellationToken))
         {
             page.Add(read(row));

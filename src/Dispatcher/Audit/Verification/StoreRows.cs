@@ -122,7 +122,7 @@ internal sealed class StoreRows(DispatcherDb db)
         var lines = await LinesAsync(ids, cancellationToken);
         return [.. jobs.SelectMany(job => JobRowCheck.Of(Stored(job.JobId, job)))];
 
-        StoredJob Stored(Guid id, Job job) => new(job, [.. approvals[id]], [.. letters[id]], [.. lines[id]]);
+        AuditedJob Stored(Guid id, Job job) => new(job, [.. approvals[id]], [.. letters[id]], [.. lines[id]]);
     }
 
     private async Task<List<IncompleteJob>> DenialsAsync(List<Guid> ids, CancellationToken cancellationToken)
@@ -222,8 +222,8 @@ internal sealed class StoreRows(DispatcherDb db)
 
     private async IAsyncEnumerable<IncompleteJob> BundlesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var (row, witness) = await ActivationWitness.ReadAsync(db, cancellationToken);
-        if (ActivationWitness.WhyNot(row, witness) is { } why)
+        var (row, witness) = await ActivationEvidence.ReadAsync(db, cancellationToken);
+        if (ActivationEvidence.WhyNot(row, witness) is { } why)
         {
             yield return new IncompleteJob(Gap.RowDiffers, Guid.Empty, null, 0, why) { Seen = row?.Hash, Expected = witness?.PolicyHash };
         }
@@ -232,7 +232,7 @@ internal sealed class StoreRows(DispatcherDb db)
             .Timeline.AsNoTracking()
             .Where(entry => entry.JobId == Guid.Empty && entry.Kind == TimelineKinds.BundleActivated)
             .ToListAsync(cancellationToken);
-        var activated = activations.Select(entry => LineDetail.Of(entry).PolicyHash).ToHashSet(StringComparer.Ordinal);
+        var activated = activations.Select(entry => EntryDetail.Of(entry).PolicyHash).ToHashSet(StringComparer.Ordinal);
         var kept = (await db.Bundles.Select(bundle => bundle.Hash).ToListAsync(cancellationToken)).ToHashSet(StringComparer.Ordinal);
         foreach (var hash in kept.Where(hash => !activated.Contains(hash)))
         {

@@ -63,7 +63,7 @@ internal sealed record TrustedCheckpoints(
             .ToList();
         return lines.Exists(line => line.Checkpoint is not null)
             ? lines
-            : throw new VerbFailedException(
+            : throw new ExitException(
                 ExitCode.WrongUse,
                 $"--checkpoint: there is no checkpoint in {file}.",
                 "Give checkpoints.ndjson of an audit folder, or a copy of it."
@@ -82,7 +82,7 @@ internal sealed record TrustedCheckpoints(
         }
     }
 
-    private static VerbFailedException NoKey(string file, string why) =>
+    private static ExitException NoKey(string file, string why) =>
         new(
             ExitCode.WrongUse,
             $"--key: {file} cannot be used: {why}",
@@ -97,7 +97,7 @@ internal sealed record TrustedCheckpoints(
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new VerbFailedException(
+            throw new ExitException(
                 ExitCode.WrongUse,
                 $"{option}: cannot read '{file}': {unreadable.Message}",
                 "Check the path and that you may read the file."

@@ -110,7 +110,7 @@ internal sealed class AHistory : IDisposable
     }
 
     /// <summary>The lines as they are now.</summary>
-    public async Task<List<HistoryLine>> LinesAsync()
+    public async Task<List<HistoryEntry>> LinesAsync()
     {
         await using var history = await StoreHistory.OpenAsync(_database.Contexts, Stop);
         return await history.LinesAsync(Stop).ToListAsync(Stop);
@@ -130,7 +130,7 @@ internal sealed class AHistory : IDisposable
         public IAsyncEnumerable<Dispatcher.Storage.Rows.TimelineCheckpoint> CheckpointsAsync(CancellationToken cancellationToken) =>
             history.CheckpointsAsync(cancellationToken);
 
-        public IAsyncEnumerable<HistoryLine> LinesAsync(CancellationToken cancellationToken) => history.LinesAsync(cancellationToken);
+        public IAsyncEnumerable<HistoryEntry> LinesAsync(CancellationToken cancellationToken) => history.LinesAsync(cancellationToken);
 
         public IAsyncEnumerable<IncompleteJob> RowsBesideTheirTimelineAsync(CancellationToken cancellationToken) =>
             AsyncEnumerable.Empty<IncompleteJob>();

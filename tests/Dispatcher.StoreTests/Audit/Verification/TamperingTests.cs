@@ -216,7 +216,7 @@ public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
         {
             await File.WriteAllLinesAsync(file, cut, Stop);
             await using var export = ExportHistory.Open(file);
-            var refused = await Assert.ThrowsAsync<Dispatcher.Base.VerbFailedException>(() =>
+            var refused = await Assert.ThrowsAsync<Dispatcher.Base.ExitException>(() =>
                 new HistoryCheck(TrustedCheckpoints.Read([], [])).RunAsync(export, Stop)
             );
             Assert.Contains("the export is broken", refused.Message, StringComparison.Ordinal);

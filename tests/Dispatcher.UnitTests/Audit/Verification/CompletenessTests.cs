@@ -104,7 +104,7 @@ public sealed class CompletenessTests
     {
         foreach (var detail in new[] { "", "[]", "null", "{\"verdict\":7}", "\0" })
         {
-            Assert.False(LineDetail.Of(Entry("dispatched 1 " + detail)).HasDecision);
+            Assert.False(EntryDetail.Of(Entry("dispatched 1 " + detail)).HasDecision);
         }
     }
 
@@ -124,10 +124,10 @@ public sealed class CompletenessTests
 
         var job = AJob.ToTest().Stored;
 
-        var line = DispatchEntries.Judged(TimelineKinds.Dispatched, job, new AJudged<Job>(job, decision, AJob.Noon));
+        var line = DispatchEntries.Evaluated(TimelineKinds.Dispatched, job, new AnEvaluated<Job>(job, decision, AJob.Noon));
 
         Assert.Contains("\"verdict\":\"REQUIRE_APPROVAL\"", Encoding.UTF8.GetString(line.Detail), StringComparison.Ordinal);
-        Assert.True(LineDetail.Of(line) is { IsHighRisk: true, HasDecision: true });
+        Assert.True(EntryDetail.Of(line) is { IsHighRisk: true, HasDecision: true });
     }
 
     /// <summary>Another bundle was in force before: what counts is the last activation.</summary>

@@ -1,0 +1,41 @@
+using Dispatcher.Jobs;
+using Dispatcher.Policies;
+
+namespace Dispatcher.Enforcement;
+
+/// <summary>Counts votes. Pure.</summary>
+internal static class Quorum
+{
+    /// <summary>
+    /// Whether these people, with the groups they have, are enough: each group has its number of different people, or, when no group is named, there is one at all.
+    /// A person counts in every group that it has.
+    /// </summary>
+    public static bool IsEnough(ApprovalRequirement requirement, IReadOnlyCollection<Voter> approvers) =>
+        requirement.Groups.Count == 0
+            ? approvers.Count > 0
+            : requirement.Groups.All(group => approvers.Count(voter => voter.Groups.Contains(group.Group)) >= group.Count);
+
+    /// <summary>Whether a person with these groups counts towards it.</summary>
+    public static bool Counts(ApprovalRequirement requirement, IReadOnlyCollection<string> groups) =>
+        requirement.Groups.Count == 0 || requirement.Groups.Any(group => groups.Contains(group.Group));
+
+    /// <summary>What is missing, in words. Empty: nothing.</summary>
+    public static string Missing(ApprovalRequirement requirement, IReadOnlyCollection<Voter> approvers)
+    {
+        if (requirement.Groups.Count == 0)
+        {
+            return approvers.Count > 0 ? "" : "1 approver";
+        }
+
+        var missing = requirement
+            .Groups.Select(group => (group.Group, Count: group.Count - approvers.Count(voter => voter.Groups.Contains(group.Group))))
+            .Where(group => group.Count > 0);
+        return string.Join(", ", missing.Select(group => $"{group.Count} of {group.Group}"));
+    }
+
+    public static IReadOnlyList<Voter> Approvers(IEnumerable<Vote> votes) =>
+        [.. votes.Where(vote => vote.Verdict == Vote.Approve).Select(vote => new Voter(vote.Person, vote.Groups))];
+}
+
+/// <summary>A person whose vote counts, and the groups it counts in.</summary>
+internal sealed record Voter(string Person, IReadOnlyCollection<string> Groups);

@@ -1,0 +1,7 @@
+using Dispatcher.Enforcement;
+using Dispatcher.Policies;
+
+namespace Dispatcher.StoreTests;
+
+/// <summary>A decision that no policy made.</summary>
+internal sealed class AnEvaluated<T>(T subject, Decision decision, DateTimeOffset at) : Evaluated<T>(subject, decision, at);
