@@ -26,7 +26,9 @@ internal sealed class HostedWorker : RunningProgram
 
     public override async ValueTask DisposeAsync()
     {
-        await StopAsync();
+        // A journey that ends well has stopped it before. One that fails must show its own failure, not that of the stop.
+        RequestStop();
+        await ((Task)_run).WaitAsync(TimeSpan.FromSeconds(30)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stop.Dispose();
         await _log.DisposeAsync();
     }

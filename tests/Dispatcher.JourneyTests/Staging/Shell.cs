@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>One terminal of a user: a bash that takes commands, with what its programs print. It leads a process group of its own.</summary>
+/// <summary>One terminal of a user: a bash that takes commands, with the output of its programs. It leads a process group.</summary>
 internal sealed partial class Shell : IAsyncDisposable
 {
     private const int SigInt = 2;
