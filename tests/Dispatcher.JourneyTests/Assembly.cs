@@ -1,5 +1,5 @@
 // Each journey has a virtual host and a database of its own, and waits more than it computes.
-[assembly: CollectionBehavior(MaxParallelThreads = 3)]
+[assembly: Xunit.v3.Parallelization(MaxThreads = 3)]
 
 namespace Dispatcher.JourneyTests;
 

@@ -4,7 +4,7 @@ using Dispatcher.JourneyTests.Staging;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>The exchanges and queues that <c>ops/messages.md</c> lists.</summary>
+/// <summary>The exchanges and queues that <c>src/Dispatcher.Contracts/README.md</c> lists.</summary>
 public sealed partial class MessagesPageJourneys
 {
     /// <summary>The broker refuses to declare one that is there with another type or with other arguments, and the client throws.</summary>
@@ -13,7 +13,7 @@ public sealed partial class MessagesPageJourneys
     {
         await using var journey = await Journey.BeginAsync();
         await journey.DispatcherAsync();
-        var page = await File.ReadAllTextAsync(Path.Combine(Readme.Root, "ops", "messages.md"), Now);
+        var page = await File.ReadAllTextAsync(Path.Combine(Readme.Root, "src", "Dispatcher.Contracts", "README.md"), Now);
         var (exchanges, queues) = (ExchangeRow().Matches(page), QueueRow().Matches(page));
         Assert.Equal((6, 2), (exchanges.Count, queues.Count));
         var known = (await Servers.ExchangesAsync(journey.Name)).ToList();

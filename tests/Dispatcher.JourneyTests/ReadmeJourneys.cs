@@ -16,7 +16,7 @@ public sealed partial class ReadmeJourneys
         journey.Policies.CopyShipped();
         var dispatcher = await journey.DispatcherAsync();
         var script = Path.Combine(journey.Folder, "worker.py");
-        var program = Block("channel.start_consuming()");
+        var program = Block(Readme.OfWorkers(), "channel.start_consuming()");
 
         // One run lasts longer than the broker waits for a heartbeat. Another fails with a message that JSON cannot contain.
         await File.WriteAllTextAsync(
@@ -76,7 +76,7 @@ public sealed partial class ReadmeJourneys
         journey.Policies.CopyShipped();
         var dispatcher = await journey.DispatcherAsync();
         var script = Path.Combine(journey.Folder, "worker.py");
-        var program = Block("channel.start_consuming()")
+        var program = Block(Readme.OfWorkers(), "channel.start_consuming()")
             .Replace("import pika\n", "import pika\nreal = time.time\ntime.time = lambda: real() + 600\n", StringComparison.Ordinal)
             .Replace(
                 "    return {\"echo\"",
@@ -132,7 +132,7 @@ public sealed partial class ReadmeJourneys
         );
         await File.WriteAllTextAsync(
             script,
-            Block("channel.start_consuming()")
+            Block(Readme.OfWorkers(), "channel.start_consuming()")
                 .Replace("    return {\"echo\"", string.Concat(cases) + "    return {\"echo\"", StringComparison.Ordinal),
             TestContext.Current.CancellationToken
         );
@@ -178,7 +178,7 @@ public sealed partial class ReadmeJourneys
         var dispatcher = await journey.DispatcherAsync();
         await Servers.MakeUserAsync(journey.Name, "worker-repo", "^$", "^$", "^dispatcher\\.work\\.repo$");
         var script = Path.Combine(journey.Folder, "worker.py");
-        await File.WriteAllTextAsync(script, Block("channel.start_consuming()"), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(script, Block(Readme.OfWorkers(), "channel.start_consuming()"), TestContext.Current.CancellationToken);
 
         var worker = await journey.WorkerAsync(dispatcher, "repo", Python, script);
 
@@ -196,7 +196,7 @@ public sealed partial class ReadmeJourneys
         await journey.RepoWorkerAsync(dispatcher);
         await journey.ProducerAsync();
         var script = Path.Combine(journey.Folder, "producer.py");
-        var program = Block("channel.queue_declare(")
+        var program = Block(Readme.Text(), "channel.queue_declare(")
             .Replace("amqp://guest:guest@127.0.0.1:5672/", Servers.BrokerAs("billing", journey.Name).AbsoluteUri, StringComparison.Ordinal)
             .Replace("SERVER = \"guest\"", "SERVER = \"server\"", StringComparison.Ordinal)
             .Replace("guest", "billing", StringComparison.Ordinal)
@@ -223,10 +223,10 @@ public sealed partial class ReadmeJourneys
 
     private static string Python => Environment.GetEnvironmentVariable("DISPATCHER_TEST_PYTHON") ?? "python3";
 
-    /// <summary>The one Python block of the README that has this text.</summary>
-    private static string Block(string text) =>
+    /// <summary>The one Python block of the page that has this text.</summary>
+    private static string Block(string page, string text) =>
         Assert.Single(
-            PythonBlock().Matches(Readme.Text()).Select(match => match.Groups[1].Value.TrimEnd()),
+            PythonBlock().Matches(page).Select(match => match.Groups[1].Value.TrimEnd()),
             block => block.Contains(text, StringComparison.Ordinal)
         );
 

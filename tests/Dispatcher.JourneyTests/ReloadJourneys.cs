@@ -4,6 +4,7 @@ using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.JourneyTests.Staging;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 
