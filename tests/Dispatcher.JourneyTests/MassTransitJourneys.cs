@@ -6,9 +6,7 @@ using MassTransit;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>
-/// A producer that uses MassTransit: the program of <c>ops/producers.md</c>, with the rights of its row in the table of broker users.
-/// </summary>
+/// <summary>A producer that uses MassTransit: the program of the README, with the rights of its row in the table of broker users.</summary>
 public sealed class MassTransitJourneys
 {
     private const string User = "teller";

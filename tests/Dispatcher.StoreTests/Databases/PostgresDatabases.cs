@@ -7,7 +7,7 @@ using Npgsql;
 [assembly: AssemblyFixture(typeof(PostgresDatabases))]
 
 // Most of a test's time is spent on the database server and its disk.
-[assembly: Parallelization(MaxThreads = 4)]
+[assembly: Xunit.v3.Parallelization(MaxThreads = 4)]
 
 namespace Dispatcher.StoreTests.Databases;
 

@@ -5,10 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.StoreTests.Persistence;
 
-/// <summary>
-/// A worker's handler that publishes through the outbox: its messages are part of its effect, as
-/// <c>src/Dispatcher.Worker/README.md</c> shows.
-/// </summary>
+/// <summary>A handler of a worker that publishes through the outbox, as the README shows: the messages are part of its effect.</summary>
 public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
 {
     [Fact]
