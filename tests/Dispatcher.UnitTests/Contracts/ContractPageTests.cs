@@ -4,7 +4,7 @@ using Dispatcher.Broker;
 using Dispatcher.Contracts;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Contracts;
 

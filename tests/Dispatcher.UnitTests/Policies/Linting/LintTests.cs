@@ -23,7 +23,7 @@ public class LintTests
             labels:
               env: { values: [dev, prod], required: true }
               team: { absent: no_match }
-              command_class: {source: payload, values: [readonly, mutating], derive: {path: /command, table: [{prefix: [ls], value: readonly}]}}
+              command_class: {source: payload,values: [readonly,mutating], derive: {path: /command,table: [{prefix: [ls],value: readonly}]}}
           job.mail.send:
             pool: shell
             owner: Platform Team
