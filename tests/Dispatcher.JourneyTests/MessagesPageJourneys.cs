@@ -9,7 +9,7 @@ public sealed partial class MessagesPageJourneys
 {
     /// <summary>The broker refuses to declare one that is there with another type or with other arguments, and the client throws.</summary>
     [Fact]
-    public async Task A_client_that_declares_what_the_page_lists_agrees_with_the_server()
+    public async Task Page_lists_exchanges_and_queues_as_the_server_declares_them()
     {
         await using var journey = await Journey.BeginAsync();
         await journey.DispatcherAsync();

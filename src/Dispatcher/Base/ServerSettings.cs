@@ -55,6 +55,9 @@ internal sealed record ServerSettings
     /// </summary>
     public string LogLevel { get; init; } = FromEnvironment("DISPATCHER_LOG_LEVEL") ?? "Information";
 
+    /// <summary>Where the log goes. Null: to standard error. A writer keeps the logs of several servers in one process apart.</summary>
+    public TextWriter? LogWriter { get; init; }
+
     /// <summary>In-memory transport and SQLite: one process, no servers.</summary>
     public bool IsEmbedded => RabbitMq is null;
 

@@ -24,6 +24,10 @@ public abstract class PersistenceTest(StoreKind kind) : IAsyncLifetime
         create table notes ("NoteId" integer primary key autoincrement, "Text" text not null);
         """;
 
+    private static readonly string PostgresTables = OutboxDdl.Postgres + PostgresOrders;
+
+    private static readonly string SqliteTables = "pragma journal_mode = wal;" + OutboxDdl.Sqlite + SqliteOrders;
+
     private readonly List<OrderHost> _hosts = [];
     private Action<DbContextOptionsBuilder> _database = _ => { };
     private Func<Task> _drop = () => Task.CompletedTask;
@@ -39,9 +43,9 @@ public abstract class PersistenceTest(StoreKind kind) : IAsyncLifetime
     {
         if (kind == StoreKind.Postgres)
         {
-            (var connectionString, _drop) = await PostgresTemplate.EmptyAsync();
-            DatabaseAddress = connectionString;
-            _database = options => options.UseNpgsql(connectionString);
+            var database = await (await PostgresDatabases.OfRunAsync()).Orders.TakeAsync();
+            (DatabaseAddress, _drop) = (database.ConnectionString, database.GiveBack);
+            _database = options => options.UseNpgsql(database.ConnectionString);
         }
         else
         {
@@ -54,15 +58,17 @@ public abstract class PersistenceTest(StoreKind kind) : IAsyncLifetime
                 folder.Delete(recursive: true);
                 return Task.CompletedTask;
             };
-        }
 
-        await using var db = NewDb();
-        await db.Database.ExecuteSqlRawAsync(
-            kind == StoreKind.Postgres
-                ? OutboxDdl.Postgres + PostgresOrders
-                : "pragma journal_mode = wal;" + OutboxDdl.Sqlite + SqliteOrders,
-            Stop
-        );
+            await using var db = NewDb();
+            await db.Database.ExecuteSqlRawAsync(SqliteTables, Stop);
+        }
+    }
+
+    /// <summary>Makes the tables on PostgreSQL.</summary>
+    internal static async Task CreateTablesAsync(string connectionString)
+    {
+        await using var db = new OrderDb(new DbContextOptionsBuilder<OrderDb>().UseNpgsql(connectionString).Options);
+        await db.Database.ExecuteSqlRawAsync(PostgresTables);
     }
 
     public async ValueTask DisposeAsync()

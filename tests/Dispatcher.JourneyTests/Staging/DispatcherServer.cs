@@ -4,50 +4,28 @@ using System.Text.Json;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>One <c>dispatcher serve</c>, and its HTTP side as an admin sees it.</summary>
-internal sealed class DispatcherProcess : Child
+/// <summary>A server on RabbitMQ and PostgreSQL, and its HTTP side as an admin sees it.</summary>
+internal abstract class DispatcherServer(string address) : RunningProgram
 {
     public const string AdminKey = "journey-admin-key-0123456789";
 
-    private readonly HttpClient _admin;
+    private readonly HttpClient _admin = NewClient(address, AdminKey);
 
-    public DispatcherProcess(Journey journey, string address)
-        : base(
-            "dispatcher.dll",
-            new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = AdminKey, ["DISPATCHER_POSTGRES"] = journey.ServePostgres },
-            [
-                .. journey.IsMigrated ? (string[])["serve"] : ["serve", "--migrate"],
-                "--rabbitmq",
-                Servers.BrokerAs(Journey.ServerUser, journey.Name).AbsoluteUri,
-                "--policies",
-                journey.Policies.Folder,
-                "--audit",
-                journey.Audit,
-                "--urls",
-                address,
-            ]
-        )
-    {
-        Address = address;
-        _admin = Client(AdminKey);
-    }
+    public string Address => address;
 
-    public string Address { get; }
-
-    public HttpClient Client(string key) =>
-        new() { BaseAddress = new Uri(Address), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", key) } };
+    public HttpClient Client(string key) => NewClient(address, key);
 
     public Task ReadyAsync() =>
         Eventually.IsAsync(
             async () =>
                 HasEnded
-                    ? throw new InvalidOperationException($"The dispatcher has ended.\n{Log}")
+                    ? throw new InvalidOperationException($"{Name} has ended.\n{Log}")
                     : await ReadinessAsync() is (HttpStatusCode.OK, _),
             () => "the dispatcher is ready\n" + Log,
             TimeSpan.FromSeconds(60)
         );
 
-    /// <summary>Status and body of <c>/health/ready</c>; null while nobody answers.</summary>
+    /// <summary>Status and body of <c>/health/ready</c>; null while the server does not answer.</summary>
     public async Task<(HttpStatusCode Status, JsonElement Body)?> ReadinessAsync()
     {
         try
@@ -106,7 +84,7 @@ internal sealed class DispatcherProcess : Child
     public Task<(HttpStatusCode Status, JsonElement Body)> CancelAsync(Guid jobId) =>
         SendAsync(HttpMethod.Post, $"/api/jobs/{jobId}/cancel", []);
 
-    /// <summary>Takes every key of a subject away.</summary>
+    /// <summary>Revokes every key of a subject.</summary>
     public async Task RevokeAsync(string subject)
     {
         foreach (
@@ -124,7 +102,7 @@ internal sealed class DispatcherProcess : Child
     public async Task<JsonElement> ApprovalAsync(Guid jobId, string? key = null) =>
         (await SendAsync(HttpMethod.Get, $"/api/approvals/{jobId}", key: key)).Body;
 
-    /// <summary>Votes on exactly what is shown, or on what <paramref name="jobHash"/> says.</summary>
+    /// <summary>Votes on exactly what is shown, or on another job hash.</summary>
     public async Task<(HttpStatusCode Status, JsonElement Body)> VoteAsync(Guid jobId, string verdict, string key, string? jobHash = null)
     {
         var shown = await ApprovalAsync(jobId, key);
@@ -209,4 +187,7 @@ internal sealed class DispatcherProcess : Child
     }
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
+
+    private static HttpClient NewClient(string address, string key) =>
+        new() { BaseAddress = new Uri(address), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", key) } };
 }
