@@ -3,11 +3,12 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Enforcement;
 
-/// <summary>The location of the policies. Section <c>Policies</c>; <c>serve --policies DIR</c>.</summary>
+/// <summary>The policy folder, set by <c>serve --policies DIR</c> or <c>DISPATCHER_POLICIES</c>.</summary>
 internal sealed class PolicyFolderOptions
 {
     /// <summary>
-    /// The folder with <c>rules/</c> and <c>topics.yaml</c>, read every second. Default: <c>policies</c> below the working folder.
+    /// The folder with <c>rules/</c> and <c>topics.yaml</c>. The server reads it every second. Default: <c>policies</c> below the working
+    /// folder.
     /// </summary>
     [Required]
     public string Path { get; set; } = "policies";

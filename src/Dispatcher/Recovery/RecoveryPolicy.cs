@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Recovery;
 
@@ -42,7 +42,7 @@ internal static class RecoveryPolicy
     public static RecoveryDecision Decide(Job job, Fault fault, JobClass? jobClass, long now)
     {
         var verdict = Classify(fault, jobClass);
-        if (job.CancelRequested && (verdict.MayRepeat || fault.Code == FaultCodes.Cancelled))
+        if (job.CancelRequested && (verdict.MayRetry || fault.Code == FaultCodes.Cancelled))
         {
             return new RecoveryDecision(RecoveryAction.Cancel, verdict.FaultClass, "the job was cancelled");
         }
@@ -69,9 +69,9 @@ internal static class RecoveryPolicy
             ),
             { Code: FaultCodes.WorkerLost, Class: null } => new Class(FaultClasses.Lost, true, "its worker was lost"),
             { Code: FaultCodes.WorkerStopping, Class: null } => new Class(FaultClasses.Transient, true, "its worker was stopped"),
-            _ when jobClass?.Faults.MayPass(fault.Code, fault.Type) is { } mayPass => ByFault(
-                mayPass,
-                mayPass,
+            _ when jobClass?.Faults.IsTransient(fault.Code, fault.Type) is { } isTransient => ByFault(
+                isTransient,
+                isTransient,
                 "the fault table of the topic lists it as transient"
             ),
             { Class: FaultClasses.Transient or FaultClasses.Terminal } => ByFault(
@@ -79,8 +79,8 @@ internal static class RecoveryPolicy
                 jobClass is not null,
                 "the handler reported it as transient"
             ),
-            _ when FaultTable.Defaults.MayPass(fault.Code, fault.Type) is { } mayPass => ByFault(
-                mayPass,
+            _ when FaultTable.Defaults.IsTransient(fault.Code, fault.Type) is { } isTransient => ByFault(
+                isTransient,
                 idempotent,
                 "faults of this type are transient"
             ),
@@ -88,13 +88,13 @@ internal static class RecoveryPolicy
         };
     }
 
-    private static Class ByFault(bool mayPass, bool mayRepeat, string why) =>
-        mayPass ? new Class(FaultClasses.Transient, mayRepeat, why) : new Class(FaultClasses.Terminal, false, "the fault is terminal");
+    private static Class ByFault(bool isTransient, bool mayRetry, string why) =>
+        isTransient ? new Class(FaultClasses.Transient, mayRetry, why) : new Class(FaultClasses.Terminal, false, "the fault is terminal");
 
     /// <summary>Why no other attempt may follow. Null: another attempt follows.</summary>
     private static string? WhyNoRetry(Job job, Class verdict, JobClass? jobClass, long now, TimeSpan pause)
     {
-        if (!verdict.MayRepeat || jobClass is null)
+        if (!verdict.MayRetry || jobClass is null)
         {
             return verdict.FaultClass is FaultClasses.Terminal or FaultClasses.InDoubt ? verdict.Why
                 : jobClass is null ? "the topic is not in the registry now"
@@ -149,5 +149,5 @@ internal static class RecoveryPolicy
         return BinaryPrimitives.ReadUInt32BigEndian(hash) / (double)uint.MaxValue;
     }
 
-    private readonly record struct Class(string FaultClass, bool MayRepeat, string Why);
+    private readonly record struct Class(string FaultClass, bool MayRetry, string Why);
 }

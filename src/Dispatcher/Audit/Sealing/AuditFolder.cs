@@ -128,7 +128,7 @@ internal sealed class AuditFolder : IDisposable
     /// </summary>
     private static void Put(string path, string text, bool replace = false)
     {
-        var draft = $"{path}.{Environment.ProcessId}";
+        var draft = $"{path}.{System.IO.Path.GetRandomFileName()}";
         using (var file = OpenPrivate(draft, FileMode.Create))
         {
             file.Write(Encoding.UTF8.GetBytes(text));

@@ -1,5 +1,6 @@
 using System.Data.Common;
 using Dispatcher.Audit.Sealing;
+using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 
 namespace Dispatcher.StoreTests.Audit.Sealing;
@@ -126,7 +127,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
     [Fact]
     public async Task Entry_with_an_early_id_is_sealed_however_late_it_is_committed()
     {
-        var time = new StandingTime();
+        var time = new FakeTimeProvider();
         using var sealer = await ASealer.OnAsync(Database, time: time);
         await using var late = new NpgsqlConnection(Database.PostgresConnectionString);
         await late.OpenAsync(Stop);
@@ -145,7 +146,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
         for (var i = 0; i < 5; i++)
         {
             Assert.Equal(i == 0 ? 4 : 0, await sealer.Sealer.SealAsync(Stop));
-            time.Move(TimeSpan.FromSeconds(20));
+            time.Advance(TimeSpan.FromSeconds(20));
         }
 
         await transaction.CommitAsync(Stop);
@@ -158,7 +159,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
     [Fact]
     public async Task Floor_rises_over_sealed_entries_and_is_reset_periodically()
     {
-        var time = new StandingTime();
+        var time = new FakeTimeProvider();
         using var sealer = await ASealer.OnAsync(Database, time: time);
         await StoredAsync(AJob.New());
 
@@ -166,7 +167,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
         while (sealer.Sealer.Floor <= 0)
         {
             await sealer.Sealer.SealAsync(Stop);
-            time.Move(TimeSpan.FromSeconds(11));
+            time.Advance(TimeSpan.FromSeconds(11));
         }
 
         await Database.ExecuteAsync(
@@ -176,7 +177,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
             """
         );
         var above = await sealer.Sealer.SealAsync(Stop);
-        time.Move(TimeSpan.FromHours(2));
+        time.Advance(TimeSpan.FromHours(2));
 
         Assert.Equal((0, 1), (above, await sealer.Sealer.SealAsync(Stop)));
     }
