@@ -199,7 +199,7 @@ internal static class JobEndpoints
         CancellationToken cancellationToken
     )
     {
-        if (await reads.FindAsync(jobId, caller, cancellationToken) is not { } seen)
+        if (await reads.LocateAsync(jobId, caller, cancellationToken) is not { } seen)
         {
             return Problems.NotFound(await reads.WhyNotAsync(jobId, caller, cancellationToken));
         }

@@ -23,6 +23,9 @@ internal sealed record ListedJob(
 /// <summary>Which jobs to list.</summary>
 internal sealed record JobQuery(JobState? State, string? Topic, string? Principal, Paging Page);
 
+/// <summary>A job that the caller may see: its id as stored, and its principal.</summary>
+internal sealed record VisibleJob(Guid JobId, string Principal);
+
 /// <summary>What callers may read of jobs: a producer its own, others as their role says.</summary>
 internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
 {
@@ -57,16 +60,20 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
         return query.Page.Of(rows, JobSummary.Of, job => new Cursor(job.CreatedAt, job.JobId));
     }
 
-    /// <summary>
-    /// Null when there is none, or the caller may not see it. When another principal has a job under this id, the caller finds its own by
-    /// the id that it chose.
-    /// </summary>
+    /// <summary>Null when the job does not exist, or the caller may not see it.</summary>
     public async Task<Job?> FindAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
     {
-        var own = JobIds.Own(caller.Subject(), jobId);
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var jobs = await db.Jobs.AsNoTracking().Where(row => row.JobId == jobId || row.JobId == own).ToListAsync(cancellationToken);
-        return jobs.OrderBy(job => job.JobId == own).FirstOrDefault(job => MaySee(caller, job.Principal));
+        return await Visible(db, jobId, caller).FirstOrDefaultAsync(cancellationToken);
+    }
+
+    /// <summary>As <see cref="FindAsync"/>, without payload and result.</summary>
+    public async Task<VisibleJob?> LocateAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await Visible(db, jobId, caller)
+            .Select(job => new VisibleJob(job.JobId, job.Principal))
+            .FirstOrDefaultAsync(cancellationToken);
     }
 
     /// <summary>The timeline of a job, of a submission that was denied, or, by the id of its dead letter, of one that could not be read. Null when there is none, or the caller may not see it.</summary>
@@ -118,6 +125,20 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
         return denials.Exists(principal => MaySee(caller, principal))
             ? $"Submission {jobId} was denied at intake, so that there is no job; /api/jobs/{jobId}/timeline tells why."
             : $"There is no job {jobId} that this key may see.";
+    }
+
+    /// <summary>
+    /// At most one row is the answer: the first. When another principal has a job under this id, the caller finds its own by the id that it
+    /// chose.
+    /// </summary>
+    private static IQueryable<Job> Visible(DispatcherDb db, Guid jobId, ClaimsPrincipal caller)
+    {
+        var (seesAll, subject) = (caller.MaySeeAll(), caller.Subject());
+        var own = JobIds.Own(subject, jobId);
+        return db
+            .Jobs.AsNoTracking()
+            .Where(job => (job.JobId == jobId || job.JobId == own) && (seesAll || job.Principal == subject))
+            .OrderBy(job => job.JobId == own);
     }
 
     private static bool MaySee(ClaimsPrincipal caller, string principal) => caller.MaySeeAll() || caller.Subject() == principal;
