@@ -24,7 +24,7 @@ public sealed partial class ListQueryTests
         var read = await statements.OfAsync(() => server.AskAsync("GET", list, ACaller.With(Role.Admin), query));
 
         Assert.NotEmpty(read);
-        Assert.DoesNotContain(read, statement => LargeColumn().IsMatch(statement));
+        Assert.DoesNotContain(read, statement => LargeColumn().IsMatch(Excerpt().Replace(statement, "")));
     }
 
     [Fact]
@@ -46,6 +46,10 @@ public sealed partial class ListQueryTests
         Assert.Matches(LargeColumn(), statement);
         Assert.Contains("LIMIT 1", statement, StringComparison.Ordinal);
     }
+
+    /// <summary>The list of approvals shows the first bytes of the payload, and reads no more.</summary>
+    [GeneratedRegex("\\bsubstr\\([^()]*, 1, [0-9]{1,3}\\)")]
+    private static partial Regex Excerpt();
 
     [GeneratedRegex("\\b(payload|result|body)\\b", RegexOptions.IgnoreCase)]
     private static partial Regex LargeColumn();

@@ -9,19 +9,22 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Api;
 
-/// <summary>Jobs and denied submissions as they are stored, decided again: by the bundle that decided then, or by others.</summary>
-internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, StoredBundles kept, StoreClock clock)
+/// <summary>
+/// Evaluates stored jobs and denied submissions again: by the bundle of a recorded decision, to explain it, or by two bundles, to compare
+/// them.
+/// </summary>
+internal sealed class StoredDecisions(IDbContextFactory<DispatcherDb> database, StoredBundles kept, StoreClock clock)
 {
-    /// <summary>How many changes a comparison lists.</summary>
-    public const int MostChanges = 200;
+    /// <summary>Maximum number of changes that a comparison lists.</summary>
+    public const int MaxChanges = 200;
 
-    /// <summary>How many rules that no job met a comparison lists.</summary>
-    public const int MostUnshownRules = 50;
+    /// <summary>Maximum number of uncovered rules that a comparison lists.</summary>
+    public const int MaxUnshownRules = 50;
 
-    /// <summary>How many jobs and denied submissions a comparison looks at, together.</summary>
-    public int MostJobs { get; init; } = 100_000;
+    /// <summary>Maximum number of jobs and denied submissions, together, that a comparison reads.</summary>
+    public int MaxJobs { get; init; } = 100_000;
 
-    /// <summary>Each decision on the job's timeline, explained. Null: there is no such job and no such submission.</summary>
+    /// <summary>Explains each decision on the job's timeline. Null: neither a job nor a denied submission has this id.</summary>
     public async Task<IReadOnlyList<ExplainedDecision>?> ExplainAsync(Guid jobId, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -47,18 +50,21 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Stor
         return explained;
     }
 
-    /// <summary>Decides what was handed in since then by both bundles, as if it came now: so that a rule which is in effect from today on counts.</summary>
+    /// <summary>
+    /// Evaluates both bundles on the submissions since <paramref name="since"/>, at the current time, so that a rule which is valid only
+    /// from today on counts.
+    /// </summary>
     public async Task<PolicyDiffView> CompareAsync(Bundle old, Bundle candidate, long since, CancellationToken cancellationToken)
     {
-        // Two readers at once need two connections.
+        // Two open readers need two connections.
         await using var jobsDb = await database.CreateDbContextAsync(cancellationToken);
         await using var denialsDb = await database.CreateDbContextAsync(cancellationToken);
-        var jobs = Of(jobsDb.Jobs.Where(job => job.CreatedAt >= since).OrderByDescending(job => job.CreatedAt).Take(MostJobs + 1));
-        var denials = Of(denialsDb.Denials.Where(denial => denial.At >= since).OrderByDescending(denial => denial.At).Take(MostJobs + 1));
+        var jobs = Of(jobsDb.Jobs.Where(job => job.CreatedAt >= since).OrderByDescending(job => job.CreatedAt).Take(MaxJobs + 1));
+        var denials = Of(denialsDb.Denials.Where(denial => denial.At >= since).OrderByDescending(denial => denial.At).Take(MaxJobs + 1));
         var count = new JobComparison(old, candidate, Timestamps.At(clock.Now));
         await foreach (var job in NewestFirst(jobs.AsAsyncEnumerable(), denials.AsAsyncEnumerable(), cancellationToken))
         {
-            if (count.Looked == MostJobs)
+            if (count.Read == MaxJobs)
             {
                 return count.View(Timestamps.At(since), truncated: true);
             }
@@ -69,10 +75,10 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Stor
         return count.View(Timestamps.At(since), truncated: false);
     }
 
-    /// <summary>Two lists that are sorted so, as one.</summary>
-    private static async IAsyncEnumerable<DecidedJob> NewestFirst(
-        IAsyncEnumerable<DecidedJob> jobs,
-        IAsyncEnumerable<DecidedJob> denials,
+    /// <summary>Merges two lists that are both sorted newest first.</summary>
+    private static async IAsyncEnumerable<StoredSubmission> NewestFirst(
+        IAsyncEnumerable<StoredSubmission> jobs,
+        IAsyncEnumerable<StoredSubmission> denials,
         [EnumeratorCancellation] CancellationToken cancellationToken
     )
     {
@@ -95,14 +101,18 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Stor
         }
     }
 
-    private static async ValueTask<DecidedJob?> NextAsync(IAsyncEnumerator<DecidedJob> sorted) =>
+    private static async ValueTask<StoredSubmission?> NextAsync(IAsyncEnumerator<StoredSubmission> sorted) =>
         await sorted.MoveNextAsync() ? sorted.Current : null;
 
-    private async Task<ExplainedDecision> ExplainAsync(DecidedJob stored, RecordedDecision recorded, CancellationToken cancellationToken)
+    private async Task<ExplainedDecision> ExplainAsync(
+        StoredSubmission stored,
+        RecordedDecision recorded,
+        CancellationToken cancellationToken
+    )
     {
         if (recorded.PolicyHash.Length == 0)
         {
-            return new ExplainedDecision(recorded, null, null, "No bundle was in force.");
+            return new ExplainedDecision(recorded, null, null, "No bundle was in force at the time of the decision.");
         }
 
         if (recorded.Reason.StartsWith(PolicyGate.NoOwner, StringComparison.Ordinal))
@@ -111,7 +121,7 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Stor
                 recorded,
                 null,
                 null,
-                "The rules asked for an approval, and no person was responsible for the principal."
+                "The rules required an approval, and no key or binding named a person for the principal."
             );
         }
 
@@ -121,7 +131,7 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Stor
                 recorded,
                 null,
                 null,
-                $"The payload was larger than {Denial.MostPayloadBytes} bytes, so that it was not kept."
+                $"The payload of the denied submission was not stored, because it exceeds {Denial.MostPayloadBytes} bytes."
             );
         }
 
@@ -132,7 +142,7 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Stor
                 recorded,
                 null,
                 null,
-                $"Bundle {recorded.PolicyHash} is not kept, or this version cannot load it."
+                $"Bundle {recorded.PolicyHash} is not stored, or this version of the server cannot load it."
             );
         }
 
@@ -145,9 +155,9 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Stor
         );
     }
 
-    private static IQueryable<DecidedJob> Of(IQueryable<Job> jobs) =>
+    private static IQueryable<StoredSubmission> Of(IQueryable<Job> jobs) =>
         jobs.AsNoTracking()
-            .Select(job => new DecidedJob(
+            .Select(job => new StoredSubmission(
                 job.JobId,
                 job.CreatedAt,
                 job.Principal,
@@ -158,10 +168,10 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Stor
                 job.WorkflowId
             ));
 
-    private static IQueryable<DecidedJob> Of(IQueryable<Denial> denials) =>
+    private static IQueryable<StoredSubmission> Of(IQueryable<Denial> denials) =>
         denials
             .AsNoTracking()
-            .Select(denial => new DecidedJob(
+            .Select(denial => new StoredSubmission(
                 denial.JobId,
                 denial.At,
                 denial.Principal,
@@ -173,8 +183,8 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Stor
             ));
 }
 
-/// <summary>What was handed in, whatever became of it. The payload is null for a denied submission whose payload was too large to be kept.</summary>
-internal sealed record DecidedJob(
+/// <summary>A submission, accepted or denied. The payload is null for a denied submission whose payload was too large to store.</summary>
+internal sealed record StoredSubmission(
     Guid JobId,
     long CreatedAt,
     string Principal,
@@ -185,7 +195,7 @@ internal sealed record DecidedJob(
     string? WorkflowId
 )
 {
-    /// <summary>Null: without the payload it cannot be decided again.</summary>
+    /// <summary>The facts for the policy. Null: the payload is not stored, so that the submission cannot be evaluated.</summary>
     public JobFacts? Facts(int attempt) =>
         Payload is null
             ? null

@@ -8,30 +8,30 @@ using Microsoft.AspNetCore.Authorization;
 namespace Dispatcher.Api;
 
 /// <summary>
-/// How often anybody without a key is answered: so many times a second for each client address. Who asks more often waits, and beyond a
-/// queue is refused. The addresses are those of the connections: behind a proxy all clients share one.
+/// Limits the rate of requests without a known key, for each client address. A request over the rate waits in a queue, and gets 429 when
+/// the queue is full. The address is that of the connection: behind a proxy all clients share one.
 /// </summary>
-internal static class KeylessLimits
+internal static class AnonymousRateLimits
 {
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(100);
 
     /// <summary>
-    /// Health and gates come from memory. A queue for many: two hundred callers at one address still leave each its share.
+    /// Health and gates are answered from memory. The queue is long enough for 200 callers at one address.
     /// </summary>
     private static readonly Limit Cheap = new("cheap", PerPeriod: 100, Burst: 1_000, Queue: 2_000);
 
-    /// <summary>The metrics and the description of the API are made for each request.</summary>
+    /// <summary>The metrics and the description of the API are computed for each request.</summary>
     private static readonly Limit Costly = new("costly", PerPeriod: 1, Burst: 20, Queue: 20);
 
-    /// <summary>A key that this process has not seen costs a query, and may be a guess.</summary>
+    /// <summary>A key that this process does not know costs a query, and may be a guess.</summary>
     private static readonly Limit NewKey = new("key", PerPeriod: 5, Burst: 200, Queue: 200);
 
-    /// <summary>Where the description of the API is.</summary>
+    /// <summary>The route of the description of the API.</summary>
     public const string OpenApiRoute = "/openapi/{documentName}.json";
 
-    private const int MostCostlyAtOnce = 4;
+    private const int MaxConcurrentCostly = 4;
 
-    public static void AddKeylessLimits(this IServiceCollection services) =>
+    public static void AddAnonymousRateLimits(this IServiceCollection services) =>
         services.AddRateLimiter(limiter =>
         {
             limiter.GlobalLimiter = PartitionedRateLimiter.CreateChained(
@@ -43,20 +43,21 @@ internal static class KeylessLimits
                 const string Reason = "too many requests from this address";
                 rejected.HttpContext.Response.Headers.RetryAfter = "1";
 
-                // A gate's script takes an error for no number, and no number for a pass.
+                // The script of a gate reads an error as a missing number, and a missing number as a pass: so a gate answers with a
+                // blocking number.
                 await (
                     GateEndpoints.Block(rejected.HttpContext, Reason)
                     ?? Problems.WriteAsync(
                         rejected.HttpContext,
                         StatusCodes.Status429TooManyRequests,
                         "Too many requests",
-                        $"There are {Reason}; try again in a second."
+                        $"The server refuses {Reason}. Send the request again in 1 s."
                     )
                 );
             };
         });
 
-    /// <summary>The limit that the request falls under, and the address it counts for. Null: it comes with a key that is known.</summary>
+    /// <summary>The limit of the request, and the address that it counts for. Null: the request has a known key and no limit.</summary>
     internal static (Limit Limit, string Address)? Of(HttpContext http)
     {
         var needsKey = http.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is not null;
@@ -69,10 +70,10 @@ internal static class KeylessLimits
             return null;
         }
 
-        var isMade = (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText is MetricsExposition.Route or OpenApiRoute;
+        var isComputed = (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText is MetricsExposition.Route or OpenApiRoute;
         var limit =
             needsKey ? NewKey
-            : isMade ? Costly
+            : isComputed ? Costly
             : Cheap;
         return (limit, Address(http.Connection.RemoteIpAddress));
     }
@@ -96,21 +97,21 @@ internal static class KeylessLimits
         Of(http)?.Limit == Costly
             ? RateLimitPartition.GetConcurrencyLimiter(
                 "costly",
-                _ => new ConcurrencyLimiterOptions { PermitLimit = MostCostlyAtOnce, QueueLimit = 16 * MostCostlyAtOnce }
+                _ => new ConcurrencyLimiterOptions { PermitLimit = MaxConcurrentCostly, QueueLimit = 16 * MaxConcurrentCostly }
             )
             : RateLimitPartition.GetNoLimiter("");
 
-    /// <summary>Of IPv6 the network of 64 bits: one client commonly has all of its addresses.</summary>
+    /// <summary>For IPv6 the network of 64 bits, because one client usually has all of its addresses.</summary>
     private static string Address(IPAddress? address) =>
         address is null ? "local"
         : address is { AddressFamily: AddressFamily.InterNetworkV6, IsIPv4MappedToIPv6: false }
             ? Convert.ToHexString(address.GetAddressBytes().AsSpan(0, 8))
         : address.MapToIPv4().ToString();
 
-    /// <summary>A bucket of tokens.</summary>
-    /// <param name="Name">Tells the buckets of one address apart.</param>
+    /// <summary>A token bucket.</summary>
+    /// <param name="Name">Distinguishes the buckets of one address.</param>
     /// <param name="PerPeriod">Tokens for each <see cref="Period"/>.</param>
-    /// <param name="Burst">Most tokens that gather.</param>
-    /// <param name="Queue">Most requests that wait for a token.</param>
+    /// <param name="Burst">Maximum number of tokens.</param>
+    /// <param name="Queue">Maximum number of requests that wait for a token.</param>
     internal sealed record Limit(string Name, int PerPeriod, int Burst, int Queue);
 }

@@ -8,8 +8,8 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.UnitTests.Api;
 
-/// <summary>What answers without a key answers each address only so often.</summary>
-public sealed class KeylessLimitsTests
+/// <summary>Routes without a key have a rate limit for each address.</summary>
+public sealed class AnonymousRateLimitsTests
 {
     [Theory]
     [InlineData("/health/live", "cheap")]
@@ -18,7 +18,7 @@ public sealed class KeylessLimitsTests
     [InlineData("/openapi/{documentName}.json", "costly")]
     [InlineData("/api/workers", "key")]
     [InlineData(null, "cheap")]
-    public async Task Each_route_has_a_limit_for_each_address_and_none_without_end(string? route, string limit)
+    public async Task Each_keyless_route_has_a_rate_limit_for_each_address(string? route, string limit)
     {
         await using var server = await AServer.MigratedAsync();
         var limiter = server.Get<IOptions<RateLimiterOptions>>().Value.GlobalLimiter!;
@@ -28,7 +28,7 @@ public sealed class KeylessLimitsTests
         // Made once: the loop must be much faster than tokens come back.
         var first = Enumerable.Range(0, 20_000).TakeWhile(_ => Acquired(limiter, http)).Count();
 
-        Assert.Equal(limit, KeylessLimits.Of(http)!.Value.Limit.Name);
+        Assert.Equal(limit, AnonymousRateLimits.Of(http)!.Value.Limit.Name);
         Assert.InRange(first, 1, 19_999);
         Assert.True(Acquired(limiter, Request(server, route, "192.0.2.2")));
     }
@@ -37,17 +37,17 @@ public sealed class KeylessLimitsTests
     [InlineData("192.0.2.1", "::ffff:192.0.2.1", true)]
     [InlineData("2001:db8::1", "2001:db8::ffff:1", true)]
     [InlineData("2001:db8::1", "2001:db8:0:1::1", false)]
-    public async Task A_client_is_one_address_or_one_network_of_ipv6(string one, string other, bool same)
+    public async Task Limit_counts_an_IPv4_address_or_an_IPv6_network(string one, string other, bool same)
     {
         await using var server = await AServer.MigratedAsync();
 
-        var (first, second) = (KeylessLimits.Of(Request(server, null, one)), KeylessLimits.Of(Request(server, null, other)));
+        var (first, second) = (AnonymousRateLimits.Of(Request(server, null, one)), AnonymousRateLimits.Of(Request(server, null, other)));
 
         Assert.Equal(same, first!.Value.Address == second!.Value.Address);
     }
 
     [Fact]
-    public async Task A_key_that_was_found_before_is_not_limited_and_a_guess_is()
+    public async Task Known_key_is_not_limited_and_a_guess_is()
     {
         await using var server = await AServer.MigratedAsync();
         var keys = server.Get<ApiKeys>();
@@ -55,13 +55,13 @@ public sealed class KeylessLimitsTests
             new KeyRequest { Subject = "billing", Roles = [Role.Producer] },
             TestContext.Current.CancellationToken
         );
-        Assert.NotNull(KeylessLimits.Of(Request(server, "/api/workers", "192.0.2.1", secret)));
+        Assert.NotNull(AnonymousRateLimits.Of(Request(server, "/api/workers", "192.0.2.1", secret)));
 
         await keys.FindAsync(secret, TestContext.Current.CancellationToken);
         await keys.FindAsync("guess", TestContext.Current.CancellationToken);
 
-        Assert.Null(KeylessLimits.Of(Request(server, "/api/workers", "192.0.2.1", secret)));
-        Assert.NotNull(KeylessLimits.Of(Request(server, "/api/workers", "192.0.2.1", "guess")));
+        Assert.Null(AnonymousRateLimits.Of(Request(server, "/api/workers", "192.0.2.1", secret)));
+        Assert.NotNull(AnonymousRateLimits.Of(Request(server, "/api/workers", "192.0.2.1", "guess")));
     }
 
     private static bool Acquired(PartitionedRateLimiter<HttpContext> limiter, HttpContext http)

@@ -14,10 +14,10 @@ using Microsoft.AspNetCore.Http.Metadata;
 namespace Dispatcher.Web;
 
 /// <summary>
-/// Puts into words what the framework could not read. Its own messages name types, members and options of .NET; they are only looked at to tell one mistake from another, and
-/// what cannot be told is said in general.
+/// Describes a request that the framework could not read. The messages of the framework name .NET types and members, so they only serve to
+/// classify the mistake; an unknown message gets a general description.
 /// </summary>
-internal static partial class UnreadableRequest
+internal static partial class BindingErrors
 {
     private const string General = "Send JSON as /openapi/v1.json describes it, with Content-Type: application/json.";
 
@@ -30,7 +30,7 @@ internal static partial class UnreadableRequest
             _ => OfBinding(bad.Message, http),
         };
 
-    /// <summary>Of a content type that the endpoint does not take.</summary>
+    /// <summary>The content type is not one that the endpoint reads.</summary>
     public static InputError OfType(HttpContext http) =>
         Of(
             "Content-Type",
@@ -38,18 +38,18 @@ internal static partial class UnreadableRequest
             "Send a JSON object with Content-Type: application/json."
         );
 
-    /// <summary>Of a body that is larger than any endpoint takes.</summary>
+    /// <summary>The body is larger than the limit of the endpoint.</summary>
     public static InputError OfSize(HttpContext http)
     {
-        var most = http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize ?? RawMessage.LargestBody;
+        var max = http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize ?? RawMessage.LargestBody;
         var seen =
-            http.Request.ContentLength is { } length && length > most
+            http.Request.ContentLength is { } length && length > max
                 ? length.ToString("N0", CultureInfo.InvariantCulture)
-                : $"more than {most.ToString("N0", CultureInfo.InvariantCulture)}";
+                : $"more than {max.ToString("N0", CultureInfo.InvariantCulture)}";
         return Of(
             "body",
-            string.Create(CultureInfo.InvariantCulture, $"The body has {seen} bytes; allowed: at most {most:N0}."),
-            "Send a smaller one."
+            string.Create(CultureInfo.InvariantCulture, $"The body has {seen} bytes; allowed: at most {max:N0}."),
+            "Send a smaller body."
         );
     }
 
@@ -60,14 +60,14 @@ internal static partial class UnreadableRequest
             return Of(
                 "?" + parameter.Groups["name"].Value,
                 $"Seen: \"{InputErrors.Cut(parameter.Groups["seen"].Value)}\"; allowed: {Kind(parameter.Groups["type"].Value)}.",
-                "Send such a value, or leave it out."
+                "Send such a value, or remove the parameter."
             );
         }
 
         var isBody = message.Contains("body", StringComparison.OrdinalIgnoreCase);
         return isBody
             ? Of("body", $"The body is empty or null; allowed: a JSON object with {Allowed(http)}.", General)
-            : Of("request", "The request cannot be read; allowed: what /openapi/v1.json describes.", General);
+            : Of("request", "The request cannot be read; /openapi/v1.json describes what is allowed.", General);
     }
 
     private static InputError OfJson(JsonException json, HttpContext http)
@@ -99,7 +99,7 @@ internal static partial class UnreadableRequest
         if (Converted().Match(json.Message) is { Success: true } converted)
         {
             var allowed = where == "body" ? $"a JSON object with {Allowed(http)}" : Kind(converted.Groups["type"].Value);
-            return Of(where, $"The value is of another kind; allowed: {allowed}.", "Send such a value.");
+            return Of(where, $"The value has another type; allowed: {allowed}.", "Send such a value.");
         }
 
         if (IsSyntax(json) && http.Request.Headers.ContentEncoding is { Count: > 0 } encoding)
@@ -111,10 +111,10 @@ internal static partial class UnreadableRequest
             );
         }
 
-        return Of(where, IsSyntax(json) ? $"This is no JSON: {JsonErrors.Reason(json)}." : "The value cannot be read.", General);
+        return Of(where, IsSyntax(json) ? $"The body is not JSON: {JsonErrors.Reason(json)}." : "The value cannot be read.", General);
     }
 
-    /// <summary>What the reader itself throws, in contrast to what converters do.</summary>
+    /// <summary>True: the JSON reader threw, not a converter.</summary>
     private static bool IsSyntax(JsonException json) => json.InnerException is JsonException || json.GetType() != typeof(JsonException);
 
     private static string Below(string where) => where.TrimStart('/');
@@ -131,7 +131,7 @@ internal static partial class UnreadableRequest
     private static string Allowed(HttpContext http) =>
         Members(http) is { Length: > 0 } members ? string.Join(", ", members) : "what /openapi/v1.json describes";
 
-    /// <summary>The names of the body's members, as JSON has them.</summary>
+    /// <summary>The JSON names of the body's members.</summary>
     private static string[] Members(HttpContext http) =>
         [
             .. (Endpoint(http)?.Metadata.GetMetadata<IAcceptsMetadata>()?.RequestType?.GetProperties() ?? [])
@@ -139,7 +139,7 @@ internal static partial class UnreadableRequest
                 .OfType<string>(),
         ];
 
-    /// <summary>What was asked for: the exception handler takes it from the request.</summary>
+    /// <summary>The endpoint of the request; the exception handler removes it from the context.</summary>
     private static Endpoint? Endpoint(HttpContext http) => http.Features.Get<IExceptionHandlerFeature>()?.Endpoint ?? http.GetEndpoint();
 
     private static string Kind(string type)

@@ -6,15 +6,15 @@ using Dispatcher.Policies.Texts;
 namespace Dispatcher.Web;
 
 /// <summary>
-/// Refuses query parameters below <c>/api</c> that the endpoint does not read: a mistyped filter would list everything. The known ones are the
-/// simple parameters of the handler that are not in the route.
+/// Refuses query parameters below <c>/api</c> that the endpoint does not read: a mistyped filter would otherwise list everything. Known are
+/// the simple parameters of the handler that are not in the route.
 /// </summary>
-internal static class KnownQuery
+internal static class QueryParameterCheck
 {
     private const string Api = "/api";
 
-    /// <summary>The routes that are mapped on what this returns are checked.</summary>
-    public static IEndpointRouteBuilder WithKnownQueries(this IEndpointRouteBuilder routes) =>
+    /// <summary>Checks every route that is mapped on the returned builder.</summary>
+    public static IEndpointRouteBuilder WithQueryParameterCheck(this IEndpointRouteBuilder routes) =>
         routes.MapGroup("").AddEndpointFilterFactory(Check).WithMetadata(new ChecksQuery());
 
     private static EndpointFilterDelegate Check(EndpointFilterFactoryContext endpoint, EndpointFilterDelegate next)
@@ -37,11 +37,11 @@ internal static class KnownQuery
         foreach (var name in http.Request.Query.Keys.Where(name => !known.Contains(name, StringComparer.OrdinalIgnoreCase)))
         {
             var seen = InputErrors.Cut(name);
-            var fix = Nearest.To(seen, known) is { } nearest ? $"Did you mean \"{nearest}\"?" : "Leave it out.";
+            var fix = Nearest.To(seen, known) is { } nearest ? $"Did you mean \"{nearest}\"?" : "Remove it.";
             errors.Report(
                 "unknown_parameter",
                 "?" + seen,
-                $"\"{seen}\" is no parameter of this request; allowed: {(known.Length == 0 ? "none" : string.Join(", ", known))}.",
+                $"The request has no parameter \"{seen}\"; allowed: {(known.Length == 0 ? "none" : string.Join(", ", known))}.",
                 fix
             );
         }

@@ -4,22 +4,25 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Dispatcher.Web;
 
-/// <summary>Says what is wrong with a request that the framework could not read, that store or broker are away, and what the broker refuses, in the same form as every other error.</summary>
-internal sealed class RequestFaults : IExceptionHandler
+/// <summary>
+/// Answers requests that ended with an exception, as problem+json: a request that the framework could not read, and a store or broker that
+/// is unavailable.
+/// </summary>
+internal sealed class ProblemExceptionHandler : IExceptionHandler
 {
-    /// <summary>The body of an answer that routing gave without one.</summary>
+    /// <summary>Writes the body of an error that routing answered without one.</summary>
     public static async Task PageAsync(StatusCodeContext bare)
     {
         var http = bare.HttpContext;
         var error = http.Response.StatusCode switch
         {
-            StatusCodes.Status413PayloadTooLarge => UnreadableRequest.OfSize(http),
-            StatusCodes.Status415UnsupportedMediaType => UnreadableRequest.OfType(http),
+            StatusCodes.Status413PayloadTooLarge => BindingErrors.OfSize(http),
+            StatusCodes.Status415UnsupportedMediaType => BindingErrors.OfType(http),
             _ => null,
         };
         if (error is not null)
         {
-            await Problems.NotTaken(http.Response.StatusCode, error).ExecuteAsync(http);
+            await Problems.Refused(http.Response.StatusCode, error).ExecuteAsync(http);
             return;
         }
 
@@ -31,12 +34,12 @@ internal sealed class RequestFaults : IExceptionHandler
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
         var answer =
-            exception is BadHttpRequestException bad ? Problems.Malformed([UnreadableRequest.Error(bad, httpContext)])
+            exception is BadHttpRequestException bad ? Problems.Malformed([BindingErrors.Error(bad, httpContext)])
             : exception is ExitException refused ? Problems.Conflict($"{refused.Message} {refused.Fix}")
             : exception is BrokerUnreachableException or OperationInterruptedException
-                ? Problems.NotReady("The broker cannot be reached now; try again.")
+                ? Problems.NotReady("The broker is unavailable. Send the request again later.")
             : exception.IsStoreUnavailable() || exception is TimeoutException
-                ? Problems.NotWritten("The database cannot be used now, and nothing was taken or changed. Send the request again.")
+                ? Problems.NotWritten("The database is unavailable, and nothing was written. Send the request again later.")
             : null;
         if (answer is null)
         {

@@ -4,17 +4,17 @@ using Dispatcher.Web;
 namespace Dispatcher.UnitTests.Web;
 
 /// <summary>A mistyped filter must not list everything.</summary>
-public sealed class KnownQueryTests
+public sealed class QueryParameterCheckTests
 {
     [Theory]
-    [InlineData("/api/jobs/", "?class=terminal", "?class", "Leave it out.", "state, topic, principal, cursor, limit")]
+    [InlineData("/api/jobs/", "?class=terminal", "?class", "Remove it.", "state, topic, principal, cursor, limit")]
     [InlineData("/api/jobs/", "?Stat=held", "?Stat", "Did you mean \"state\"?", "state, topic, principal, cursor, limit")]
     [InlineData("/api/dead-letters/", "?limt=5", "?limt", "Did you mean \"limit\"?", "cursor, limit")]
     [InlineData("/api/approvals/", "?mines=false", "?mines", "Did you mean \"mine\"?", "state, cursor, mine, limit")]
-    [InlineData("/api/status", "?x=1", "?x", "Leave it out.", "none")]
-    [InlineData("/api/workers", "?pool=shell", "?pool", "Leave it out.", "none")]
-    [InlineData("/api/keys/", "?limit=1", "?limit", "Leave it out.", "none")]
-    public async Task An_unknown_parameter_is_refused_with_the_nearest_known_one(
+    [InlineData("/api/status", "?x=1", "?x", "Remove it.", "none")]
+    [InlineData("/api/workers", "?pool=shell", "?pool", "Remove it.", "none")]
+    [InlineData("/api/keys/", "?limit=1", "?limit", "Remove it.", "none")]
+    public async Task Request_with_an_unknown_parameter_is_refused_with_the_nearest_name(
         string route,
         string query,
         string where,
@@ -35,9 +35,9 @@ public sealed class KnownQueryTests
         Assert.Contains($"allowed: {allowed}.", error.GetProperty("message").GetString(), StringComparison.Ordinal);
     }
 
-    /// <summary>The id is in the path: beside it, it is no parameter.</summary>
+    /// <summary>The id belongs to the path, and so is unknown in the query.</summary>
     [Fact]
-    public async Task What_the_path_says_is_no_parameter()
+    public async Task Parameter_of_the_path_is_refused_in_the_query()
     {
         await using var server = await AServer.MigratedAsync();
 
@@ -53,7 +53,7 @@ public sealed class KnownQueryTests
     }
 
     [Fact]
-    public async Task Every_route_below_api_checks_its_parameters()
+    public async Task Every_API_route_checks_its_query_parameters()
     {
         await using var server = await AServer.MigratedAsync();
 
@@ -66,7 +66,7 @@ public sealed class KnownQueryTests
     }
 
     [Fact]
-    public async Task Known_ones_are_taken_in_any_case()
+    public async Task Known_parameters_are_accepted_in_any_case()
     {
         await using var server = await AServer.MigratedAsync();
 

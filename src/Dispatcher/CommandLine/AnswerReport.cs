@@ -3,10 +3,13 @@ using Dispatcher.Base;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary>Turns an answer of the server into output and an exit code, the same way for every verb.</summary>
-internal static class Answers
+/// <summary>Turns an answer of the server into output and an exit code, in the same way for every verb.</summary>
+internal static class AnswerReport
 {
-    /// <summary>With <c>--json</c> the answer itself; otherwise <paramref name="show"/> on success. A refusal is explained on the error stream in either case.</summary>
+    /// <summary>
+    /// With <c>--json</c> prints the answer itself, otherwise calls <paramref name="show"/> on success. A refusal is always explained on
+    /// the error stream.
+    /// </summary>
     public static ExitCode Report(this ServerCall call, ApiAnswer answer, Action<JsonElement> show)
     {
         if (call.Json && answer.Body.ValueKind != JsonValueKind.Undefined)
@@ -38,15 +41,15 @@ internal static class Answers
 
         foreach (var error in answer.Body.Items("errors"))
         {
-            // What was seen and what is allowed are in the message.
+            // The message contains the seen and the allowed value.
             screen.Note($"  {error.Text("where")}: {error.Text("message")} [{error.Text("code")}]");
             screen.Note($"    fix: {error.Text("fix")}");
         }
 
         var (code, general) = Verdict(answer);
-        // The server knows its own refusals better.
+        // The server's own fix is more precise than the general one.
         var fix =
-            answer.Body.Text("fix") is { Length: > 0 } told ? told
+            answer.Body.Text("fix") is { Length: > 0 } given ? given
             : answer.Body.Text("code").Length > 0 ? ""
             : general;
         if (fix.Length > 0)
@@ -62,15 +65,19 @@ internal static class Answers
         {
             401 => (
                 ExitCode.WrongUse,
-                "The server does not know this API key. Set DISPATCHER_API_KEY, DISPATCHER_API_KEY_FILE or --api-key to a key that is not revoked."
+                "The API key is unknown or revoked. Set DISPATCHER_API_KEY, DISPATCHER_API_KEY_FILE or --api-key to a valid key."
             ),
-            403 => (ExitCode.No, "The key's roles do not allow this. Use another key, or ask an administrator ('dispatcher keys list')."),
+            403 => (
+                ExitCode.No,
+                "The roles of the key do not allow the request. Use another key, or ask an administrator for the role "
+                    + "('dispatcher keys list')."
+            ),
             >= 400 and <= 499 => (ExitCode.No, ""),
             >= 500 when answer.Request.EndsWith("/api/status", StringComparison.Ordinal) => (
                 ExitCode.Unreachable,
-                "The server has trouble of its own. Look at /health/ready, which says what it lacks, and at its log."
+                "The server failed. GET /health/ready names the failing check; the log of the server has the reason."
             ),
-            >= 500 => (ExitCode.Unreachable, "The server has trouble of its own. Look at 'dispatcher status' and its log, then try again."),
-            _ => (ExitCode.Unreachable, "A Dispatcher server does not answer like this. Check --url or DISPATCHER_URL."),
+            >= 500 => (ExitCode.Unreachable, "The server failed. Check 'dispatcher status' and the log of the server, then try again."),
+            _ => (ExitCode.Unreachable, "The answer is not that of a Dispatcher server. Check --url or DISPATCHER_URL."),
         };
 }

@@ -3,27 +3,29 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.CommandLine.Demo;
 
-/// <summary>Shows what happens to the jobs of the demonstration, as it happens.</summary>
+/// <summary>Shows the timelines of the demonstration's jobs while they grow.</summary>
 /// <param name="api">The server.</param>
-/// <param name="screen">Where to show it. Null: nowhere, only the results are wanted.</param>
-/// <param name="clock">For waiting.</param>
-internal sealed class DemoAudience(ApiClient api, Screen? screen, TimeProvider clock)
+/// <param name="screen">Null: nothing is shown; the caller only needs the results.</param>
+/// <param name="clock">For pauses.</param>
+internal sealed class DemoScreen(ApiClient api, Screen? screen, TimeProvider clock)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
-    // Entries are numbered over all jobs, so that one number is enough.
+    // Entries of all jobs have ascending numbers, so one number is enough.
     private long _shown;
 
     public ApiClient Api => api;
 
     public void Line(string text) => screen?.Line(text);
 
-    /// <summary>Shows each new entry of a job's timeline until the job <paramref name="rests"/>; then its result or fault. Returns the job.</summary>
+    /// <summary>
+    /// Shows each new entry of a job's timeline until the job <paramref name="rests"/>; then its result or fault. Returns the job.
+    /// </summary>
     public async Task<JsonElement> FollowAsync(Guid id, Func<JobState, bool> rests, CancellationToken cancellationToken)
     {
         while (true)
         {
-            // Before the timeline, which then has the entry of the state that ends the loop.
+            // Read before the timeline, so that the timeline has the entry of the final state.
             var job = (await api.JobAsync(id, cancellationToken)).Body;
             await ShowTimelineAsync(id, cancellationToken);
             if (rests(job.GetProperty("state").Deserialize<JobState>()))
@@ -36,7 +38,7 @@ internal sealed class DemoAudience(ApiClient api, Screen? screen, TimeProvider c
         }
     }
 
-    /// <summary>Shows the entries of a job that were not shown yet. Returns all.</summary>
+    /// <summary>Shows the new entries of a job. Returns all entries.</summary>
     public async Task<JsonElement> ShowTimelineAsync(Guid id, CancellationToken cancellationToken)
     {
         var entries = (await api.TimelineAsync(id, cancellationToken)).Body.GetProperty("items");
