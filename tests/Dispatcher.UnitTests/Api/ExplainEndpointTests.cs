@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Dispatcher.Api;
 using Dispatcher.Base;
 using Dispatcher.Enforcement;
 using Dispatcher.Intake;
