@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Dispatcher.UnitTests.Storage;
 
 /// <summary>A real writer whose database is a list; a result is the item's number.</summary>
-internal sealed class ListWriter()
-    : GroupCommit<Item, int>(new StoreHealth(null, TimeProvider.System, NullLogger<StoreHealth>.Instance), TimeProvider.System),
+internal sealed class ListWriter(TimeProvider? time = null)
+    : GroupCommit<Item, int>(new StoreHealth(null, TimeProvider.System, NullLogger<StoreHealth>.Instance), time ?? TimeProvider.System),
         IAsyncDisposable
 {
     private static readonly Item Endless = new(int.MinValue);
