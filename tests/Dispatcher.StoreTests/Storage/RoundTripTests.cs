@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
+using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Storage;
@@ -33,7 +34,7 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Without_its_payload_a_job_has_every_other_column()
+    public async Task Job_read_without_its_payload_has_every_other_column()
     {
         var stored = await StoredAsync(AJob.Full());
 
@@ -156,7 +157,7 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task The_store_gives_its_own_times()
+    public async Task Store_sets_its_times()
     {
         var before = await Store.NowAsync(Stop);
 
@@ -169,7 +170,7 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task The_clock_is_near_this_machines()
+    public async Task Clock_of_the_store_is_near_the_clock_of_the_machine()
     {
         var there = await Store.NowAsync(Stop);
 
