@@ -6,13 +6,14 @@ namespace Dispatcher.Outbox;
 internal sealed class EventOptions
 {
     /// <summary>
-    /// Names of events, see <see cref="Contracts.JobEvent.Event"/>. Default: those that somebody waits for. <c>accepted</c>, <c>dispatched</c> and <c>started</c>
-    /// can be added; each costs a message a job. Unknown names stop the start.
+    /// Names of events, see <see cref="Contracts.JobEvent.Event"/>. Default: <see cref="EventNames.Default"/>. <c>accepted</c>,
+    /// <c>dispatched</c> and <c>started</c> can be added; each costs one message for each attempt or job. The server does not start with an
+    /// unknown name.
     /// </summary>
-    public ISet<string> Publish { get; } = new HashSet<string>(EventNames.Awaited, StringComparer.Ordinal);
+    public ISet<string> Publish { get; } = new HashSet<string>(EventNames.Default, StringComparer.Ordinal);
 }
 
-/// <summary>Refuses names that no event has.</summary>
+/// <summary>Refuses unknown names of events.</summary>
 internal sealed class EventOptionsValidator : IValidateOptions<EventOptions>
 {
     public ValidateOptionsResult Validate(string? name, EventOptions options)

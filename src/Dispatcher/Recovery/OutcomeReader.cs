@@ -12,7 +12,7 @@ internal sealed record OutcomeReading(IReadOnlyList<AttemptOutcome> Outcomes, IR
 
 /// <summary>An element of the message that is no outcome.</summary>
 /// <param name="Body">Its bytes.</param>
-/// <param name="Errors">What is wrong with it. Empty when the elements before it have <see cref="InputErrors.Most"/> errors together.</param>
+/// <param name="Errors">What is wrong with it. Empty when the elements before it have <see cref="InputErrors.Max"/> errors together.</param>
 internal sealed record RefusedOutcome(ReadOnlyMemory<byte> Body, IReadOnlyList<InputError> Errors);
 
 /// <summary>
@@ -58,7 +58,7 @@ internal static class OutcomeReader
             }
             else
             {
-                refused.Add(new RefusedOutcome(element, kept < InputErrors.Most ? wrong : []));
+                refused.Add(new RefusedOutcome(element, kept < InputErrors.Max ? wrong : []));
                 kept += wrong.Count;
             }
         }
@@ -90,7 +90,7 @@ internal static class OutcomeReader
                 return elements;
             }
 
-            var why = InputErrors.Cut(broken.Message, InputErrors.LongestWhere);
+            var why = InputErrors.Cut(broken.Message, InputErrors.MaxWhere);
             errors.Report("invalid_json", "body", $"The body is not one JSON value: {why}", "Send one JSON object, each member once.");
         }
 
@@ -273,7 +273,7 @@ internal static class OutcomeReader
             errors.Report(
                 "bad_outcome",
                 where,
-                InputErrors.Cut(reason.Message, InputErrors.LongestWhere),
+                InputErrors.Cut(reason.Message, InputErrors.MaxWhere),
                 "Send each outcome as the contracts describe it."
             );
             return null;

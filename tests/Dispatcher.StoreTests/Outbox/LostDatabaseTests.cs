@@ -17,7 +17,7 @@ public sealed class AloneOnTheServer;
 public sealed class LostDatabaseTests() : StoreTest(StoreKind.Postgres)
 {
     [Fact(Timeout = 60_000)]
-    public async Task Killed_in_the_middle_nobody_gets_a_fault_and_nothing_is_stored_twice()
+    public async Task Killed_database_causes_no_fault_and_no_duplicate_job()
     {
         await using var writers = await Writers.OnAsync(Database);
         var jobs = await WhileKilledAsync(async () =>
@@ -37,7 +37,7 @@ public sealed class LostDatabaseTests() : StoreTest(StoreKind.Postgres)
     }
 
     [Fact(Timeout = 60_000)]
-    public async Task Killed_in_the_middle_of_moves_nobody_gets_a_fault_and_each_is_applied_once()
+    public async Task Killed_database_causes_no_fault_and_applies_each_move_once()
     {
         await using var writers = await Writers.OnAsync(Database);
         var moves = await WhileKilledAsync(async () =>
@@ -59,7 +59,7 @@ public sealed class LostDatabaseTests() : StoreTest(StoreKind.Postgres)
     }
 
     [Fact(Timeout = 60_000)]
-    public async Task What_goes_through_the_model_fails_in_the_way_that_its_callers_wait_for()
+    public async Task Read_from_a_killed_database_fails_with_a_store_fault()
     {
         await Store.TakeOutboxAsync(1, TimeSpan.Zero, Stop);
         await KillAsync();
@@ -121,7 +121,7 @@ public sealed class LostDatabaseTests() : StoreTest(StoreKind.Postgres)
 public sealed class StoppingTests
 {
     [Fact(Timeout = 30_000)]
-    public async Task Nobody_waits_for_ever_for_a_writer_that_has_stopped()
+    public async Task Stopped_writer_answers_every_caller()
     {
         var services = new ServiceCollection();
         services.AddPostgresStore("Host=127.0.0.1;Port=1;Username=nobody;Timeout=1");

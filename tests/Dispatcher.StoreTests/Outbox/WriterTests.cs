@@ -11,7 +11,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
 {
     /// <summary>Everything that can meet in one batch, 2,000 times at once, through the writers of two processes.</summary>
     [Fact]
-    public async Task Of_many_submissions_at_once_each_caller_gets_its_own_right_result()
+    public async Task Each_of_many_concurrent_submissions_gets_its_result()
     {
         await using var one = await Writers.OnAsync(Database);
         await using var other = await Writers.OnAsync(Database);
@@ -41,7 +41,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task The_pool_of_every_stored_job_that_may_start_is_woken_by_few_messages()
+    public async Task Few_messages_signal_the_pools_of_all_ready_jobs()
     {
         await using var writers = await Writers.OnAsync(Database);
         var jobs = Enumerable
@@ -66,7 +66,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task What_another_bundle_judged_is_judged_again()
+    public async Task Submission_evaluated_under_another_bundle_is_reevaluated()
     {
         await using var writers = await Writers.OnAsync(Database);
         await ActivateAsync("policy-2");
@@ -90,7 +90,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Data_that_the_database_refuses_comes_back_to_its_caller_alone()
+    public async Task Data_error_is_returned_to_its_caller_only()
     {
         await using var writers = await Writers.OnAsync(Database);
         var bad = AnAcceptance.Of(AJob.New()) is var good ? good with { Entry = good.Entry with { Actor = null! } } : null!;
@@ -117,7 +117,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Of_many_moves_of_few_jobs_exactly_one_of_each_version_wins()
+    public async Task One_move_of_each_version_is_applied()
     {
         await using var one = await Writers.OnAsync(Database);
         await using var other = await Writers.OnAsync(Database);
@@ -150,7 +150,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_move_tells_the_event_of_the_state_it_leads_to_in_the_same_commit()
+    public async Task Move_commits_the_event_of_its_new_state()
     {
         await using var writers = await Writers.OnAsync(Database);
         var job = await StoredAsync(AJob.New());
@@ -163,7 +163,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_move_under_another_bundle_says_so()
+    public async Task Move_under_another_bundle_returns_policy_changed()
     {
         await using var writers = await Writers.OnAsync(Database);
         var job = await StoredAsync(AJob.New());
@@ -215,7 +215,7 @@ public sealed class PostgresWriterTests() : WriterTests(StoreKind.Postgres)
 {
     /// <summary>Longer than an entry of an index may be. To try it for ever would hold up everybody behind it.</summary>
     [Fact(Timeout = 30_000)]
-    public async Task What_is_too_large_for_the_database_comes_back_to_its_caller()
+    public async Task Value_too_large_for_the_database_is_returned_to_its_caller()
     {
         await using var writers = await Writers.OnAsync(Database);
         var key = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(20_000));

@@ -8,7 +8,7 @@ namespace Dispatcher.StoreTests.Storage;
 public abstract class ConcurrencyTests(StoreKind kind) : StoreTest(kind)
 {
     [Fact]
-    public async Task Eight_tasks_that_do_everything_at_once_all_finish()
+    public async Task Eight_concurrent_tasks_with_all_operations_finish()
     {
         var stored = await AtOnceAsync(
             8,
@@ -31,7 +31,7 @@ public abstract class ConcurrencyTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Of_overlapping_batches_at_the_same_moment_each_identity_is_stored_once()
+    public async Task Overlapping_concurrent_batches_store_each_identity_once()
     {
         // Half of each batch are ids that all share, in another order each time; keys run against ids.
         var shared = Enumerable.Range(0, 40).Select(i => AJob.New($"shared-{40 - i}")).ToList();
@@ -124,7 +124,7 @@ public sealed class SqliteConcurrencyTests() : ConcurrencyTests(StoreKind.Sqlite
 {
     /// <summary>A process's trust in its clock rests on asking taking no time.</summary>
     [Fact]
-    public async Task The_clock_answers_while_somebody_writes()
+    public async Task Clock_answers_during_a_write()
     {
         await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
         await using var writer = await db.Database.BeginTransactionAsync(Stop);

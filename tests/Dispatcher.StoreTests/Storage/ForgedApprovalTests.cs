@@ -20,7 +20,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
     [InlineData("another bundle", JobState.Denied)]
     [InlineData("a second submission on the timeline", JobState.Denied)]
     [InlineData("entries that cannot be read", JobState.Dispatched)]
-    public async Task A_dispatch_believes_the_timeline_and_not_the_rows(string change, JobState expected)
+    public async Task Dispatch_trusts_the_timeline_and_not_the_rows(string change, JobState expected)
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var job =
@@ -41,7 +41,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task The_refusal_says_what_the_timeline_and_what_the_row_names()
+    public async Task Refusal_states_the_values_of_timeline_and_row()
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var job = await jobs.AcceptedAsync();
@@ -68,7 +68,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
 
     /// <summary>In a batch each job is refused by itself.</summary>
     [Fact]
-    public async Task The_others_of_a_batch_are_dispatched()
+    public async Task Other_jobs_of_the_batch_are_dispatched()
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var (good, bad) = (await jobs.AcceptedAsync(), await jobs.SwappedAsync(await jobs.AcceptedAsync()));
@@ -81,7 +81,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
 
     /// <summary>Who lost a race is not accused: its copy of the row is old.</summary>
     [Fact]
-    public async Task A_row_that_has_moved_on_is_stale_and_not_contradicted()
+    public async Task Changed_row_is_stale_and_not_contradicted()
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var job = await jobs.ApprovedAsync();

@@ -70,7 +70,7 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
 
     /// <summary>In one test, since each test costs a database.</summary>
     [Fact]
-    public async Task Each_change_is_named_and_nothing_else_is()
+    public async Task Audit_reports_each_change_and_nothing_else()
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         await jobs.EndedAsync();
@@ -113,7 +113,7 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_finding_says_job_number_what_is_seen_and_what_was_expected()
+    public async Task Finding_states_job_number_seen_and_expected_value()
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var job = await jobs.EndedAsync();
@@ -132,7 +132,7 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
 
     /// <summary>What is committed and not sealed yet counts like what is sealed.</summary>
     [Fact]
-    public async Task A_row_that_is_ahead_of_the_seals_is_no_finding()
+    public async Task Row_that_is_ahead_of_the_seals_is_not_a_finding()
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         await jobs.EndedAsync();

@@ -26,7 +26,7 @@ public abstract class SchemaTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task The_set_based_commands_write_every_column_of_a_job_that_the_store_does_not_give_itself()
+    public async Task Statements_write_every_column_of_a_job_that_the_store_does_not_set()
     {
         var written = Columns.NewJob.Select(column => column.Name).Concat(["created_at", "updated_at", "finished_at"]);
 
@@ -38,7 +38,7 @@ public abstract class SchemaTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_migrated_database_lacks_nothing_and_is_not_migrated_twice()
+    public async Task Migrated_database_has_no_pending_migration()
     {
         await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
         await StoredAsync(AJob.New());

@@ -29,7 +29,7 @@ public abstract class TimelineTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Numbers_the_lines_of_a_job_in_the_order_of_their_commits()
+    public async Task Entries_of_a_job_are_numbered_in_commit_order()
     {
         var running = await RunningAsync();
         var line = AnAcceptance.Of(running).Entry;

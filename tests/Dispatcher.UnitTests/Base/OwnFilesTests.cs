@@ -21,7 +21,7 @@ public sealed class OwnFilesTests : IDisposable
     }
 
     [Fact]
-    public async Task The_embedded_database_and_its_folder_are_made_for_their_user_alone()
+    public async Task Embedded_database_and_folder_are_readable_by_their_user_only()
     {
         using var held = EmbeddedFiles.Open(Data);
 
@@ -36,7 +36,7 @@ public sealed class OwnFilesTests : IDisposable
     }
 
     [Fact]
-    public async Task What_others_could_read_before_is_taken_from_them()
+    public async Task Existing_files_lose_the_permissions_of_other_users()
     {
         var wide = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
         using (EmbeddedFiles.Open(Data))
@@ -54,7 +54,7 @@ public sealed class OwnFilesTests : IDisposable
 
     /// <summary>A folder with files of its user is the user's: nothing is added to it.</summary>
     [Fact]
-    public void A_new_folder_hides_itself_from_git_and_one_with_files_is_left()
+    public void New_folder_gets_a_gitignore_and_a_folder_with_files_does_not()
     {
         var used = Directory.CreateDirectory(Path.Combine(_parent.FullName, "used")).FullName;
         File.WriteAllText(Path.Combine(used, "mine"), "");
@@ -67,7 +67,7 @@ public sealed class OwnFilesTests : IDisposable
     }
 
     [Fact]
-    public void Only_one_server_has_the_folder()
+    public void Second_server_cannot_open_the_folder()
     {
         using var held = EmbeddedFiles.Open(Data);
 

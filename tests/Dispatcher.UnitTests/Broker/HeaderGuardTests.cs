@@ -32,7 +32,7 @@ public sealed class HeaderGuardTests
     }
 
     [Fact]
-    public void Usual_headers_stay_as_they_are()
+    public void Valid_headers_do_not_change()
     {
         byte[] table =
         [

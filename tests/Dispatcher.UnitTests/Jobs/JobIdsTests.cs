@@ -15,7 +15,7 @@ public sealed class JobIdsTests
     private static readonly Guid Chosen = First.Stored.JobId;
 
     [Fact]
-    public void An_own_id_is_of_version_8_always_the_same_and_belongs_to_one_principal()
+    public void Derived_id_has_version_8_and_is_the_same_for_one_principal()
     {
         var own = JobIds.Own("shipping", Chosen);
 
@@ -57,7 +57,7 @@ public sealed class JobIdsTests
     /// A submission that was refused, or denied for want of a bundle, takes no id, and leaves its line under the one it had.
     /// </summary>
     [Fact]
-    public async Task A_principal_does_not_see_what_others_left_under_its_id()
+    public async Task Principal_does_not_see_entries_of_others_under_its_id()
     {
         await using var server = await AServer.MigratedAsync();
         await server.StoreAsync(

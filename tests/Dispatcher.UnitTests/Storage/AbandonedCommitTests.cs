@@ -12,7 +12,7 @@ public sealed class AbandonedCommitTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Commit_that_no_caller_waits_for_is_cancelled_and_not_tried_again()
+    public async Task Commit_without_a_waiting_caller_is_cancelled_and_not_repeated()
     {
         await using var writer = new ListWriter { Hold = new TaskCompletionSource() };
         using var impatient = new CancellationTokenSource();

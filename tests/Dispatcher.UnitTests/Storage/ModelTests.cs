@@ -65,7 +65,7 @@ public sealed class ModelTests
     }
 
     [Fact]
-    public async Task A_migrated_database_lacks_nothing()
+    public async Task Migrated_database_matches_the_model()
     {
         await using var store = await ASqliteStore.MigratedAsync();
         await using var db = await store.Database.CreateDbContextAsync(TestContext.Current.CancellationToken);
@@ -79,7 +79,7 @@ public sealed class ModelTests
     [InlineData("1serve")]
     [InlineData("serve\n")]
     [InlineData("")]
-    public async Task What_is_no_role_name_never_reaches_the_database(string role)
+    public async Task Invalid_role_name_never_reaches_the_database(string role)
     {
         await using var store = await ASqliteStore.MigratedAsync();
         await using var db = await store.Database.CreateDbContextAsync(TestContext.Current.CancellationToken);
