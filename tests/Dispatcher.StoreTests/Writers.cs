@@ -8,6 +8,7 @@ using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Outbox;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using Dispatcher.Recovery;
 using Dispatcher.Storage;
 using Dispatcher.Storage.Rows;

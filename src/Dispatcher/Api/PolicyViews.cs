@@ -1,6 +1,6 @@
 using Dispatcher.Base;
 using Dispatcher.Enforcement;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using Dispatcher.Storage.Rows;
 
 namespace Dispatcher.Api;

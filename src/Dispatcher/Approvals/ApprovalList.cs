@@ -5,6 +5,7 @@ using Dispatcher.Contracts;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 

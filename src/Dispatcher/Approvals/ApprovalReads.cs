@@ -1,7 +1,7 @@
 using System.Security.Claims;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storage;
 using Dispatcher.Web;
 using Microsoft.EntityFrameworkCore;

@@ -4,7 +4,7 @@ using Dispatcher.Dispatching;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
 using Dispatcher.Outbox;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Approvals;
 

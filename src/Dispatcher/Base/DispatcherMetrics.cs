@@ -4,14 +4,13 @@ using Dispatcher.Contracts;
 namespace Dispatcher.Base;
 
 /// <summary>
-/// The metrics of the server, under the meter <see cref="Name"/>. <c>GET /metrics</c> shows them, and those of a worker in the same
-/// process.
+/// The metrics of the server, in the meter <see cref="Name"/>. <c>GET /metrics</c> shows them, and those of a worker in the same process.
 /// </summary>
 internal sealed class DispatcherMetrics
 {
     public const string Name = "Dispatcher";
 
-    /// <summary>A decision takes microseconds. Milliseconds mean that the bundle is too large or the machine is overloaded.</summary>
+    /// <summary>A decision takes microseconds. If it takes milliseconds, the bundle is too large or the machine too busy.</summary>
     private static readonly InstrumentAdvice<double> DecisionTimes = new()
     {
         HistogramBucketBoundaries = [0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.025, 0.1, 1],
@@ -44,12 +43,12 @@ internal sealed class DispatcherMetrics
         _activations = meter.CreateCounter<long>(
             "dispatcher.policy.activations",
             "{activation}",
-            "Bundles that this process activated or refused; it refuses broken folders, each once, and bundles it cannot load"
+            "Bundles that this process put in force or refused; refused: each broken folder once, and bundles that this version cannot load"
         );
         _folderErrors = meter.CreateGauge<int>(
             "dispatcher.policy.folder.errors",
             "{error}",
-            "Errors in the policy folder now; 0: it is valid"
+            "Errors of the policy folder now; 0: it is valid"
         );
         _folderInvalid = meter.CreateGauge<double>(
             "dispatcher.policy.folder.invalid.duration",
@@ -59,39 +58,39 @@ internal sealed class DispatcherMetrics
         _decisions = meter.CreateCounter<long>(
             "dispatcher.policy.decisions",
             "{decision}",
-            "Decisions by verdict and hop; a job that another bundle re-evaluates counts again"
+            "Decisions by verdict and hop; a job that another bundle decides again counts again"
         );
         _decisionDuration = meter.CreateHistogram(
             "dispatcher.policy.decision.duration",
             "s",
-            "Duration of one policy evaluation",
+            "Time that a decision took",
             advice: DecisionTimes
         );
-        _approvalsWaiting = meter.CreateGauge<int>("dispatcher.approvals.waiting", "{approval}", "Jobs that wait for an approval");
+        _approvalsWaiting = meter.CreateGauge<int>("dispatcher.approvals.waiting", "{approval}", "Jobs that are held for approval");
         _approvalsMedianWait = meter.CreateGauge<double>(
             "dispatcher.approvals.wait.median",
             "s",
-            "Median waiting time of these jobs; 0: none waits"
+            "Median time that the held jobs have waited; 0: none waits"
         );
         _approvalsLongestWait = meter.CreateGauge<double>(
             "dispatcher.approvals.wait.longest",
             "s",
-            "Longest waiting time of these jobs; 0: none waits"
+            "Time that the oldest held job has waited; 0: none waits"
         );
         _approvalsExpired = meter.CreateCounter<long>(
             "dispatcher.approvals.expired",
             "{approval}",
-            "Approvals that were not decided or not used within the limit of their rule; counted by the process that ended them"
+            "Approvals that were not decided, or not used, within the limit of their rule; counted by the process that ended them"
         );
         _votesRefused = meter.CreateCounter<long>(
             "dispatcher.approvals.votes.refused",
             "{vote}",
-            "Votes that did not count, by reason; the timeline records the first for each approval, key subject and reason"
+            "Refused votes by reason; the timeline has the first of each approval, key subject and reason"
         );
         _poolWaiting = meter.CreateGauge<int>(
             "dispatcher.pool.waiting",
             "{job}",
-            "Jobs in the backlog of a pool, including retries that are not ready yet"
+            "Jobs in the backlog of a pool, with the retries that are not ready yet"
         );
         _poolCapacity = meter.CreateGauge<int>(
             "dispatcher.pool.capacity",
@@ -101,18 +100,18 @@ internal sealed class DispatcherMetrics
         _poolLimit = meter.CreateGauge<int>(
             "dispatcher.pool.limit",
             "{attempt}",
-            "Concurrent attempts that the circuit breaker of this process allows in a pool whose attempts fail; -1: not limited"
+            "Attempts that the circuit breaker of this process allows at once in a pool; -1: not limited"
         );
         _attempts = meter.CreateCounter<long>(
             "dispatcher.attempts.ended",
             "{attempt}",
-            "Attempts that ended, by pool and result: succeeded, the class of the fault, cancelled or returned"
+            "Ended attempts by pool and by how they ended: succeeded, the class of the fault, cancelled or returned"
         );
         _sealed = meter.CreateCounter<long>("dispatcher.audit.sealed", "{entry}", "Timeline entries that this process sealed");
         _sealingLag = meter.CreateGauge<double>(
             "dispatcher.audit.unsealed.lag",
             "s",
-            "Upper bound of the age of the oldest committed timeline entry that is not sealed"
+            "Greatest age of entries that are committed to the timeline and not sealed yet"
         );
         _brokerAcceptsLargeMessages = meter.CreateGauge<int>(
             "dispatcher.broker.accepts_large_messages",
@@ -127,12 +126,12 @@ internal sealed class DispatcherMetrics
         _unrouted = meter.CreateGauge<long>(
             "dispatcher.messages.unrouted",
             "{message}",
-            "Messages in dispatcher.unrouted, which the server reads; more than 0 for a long time means that it cannot"
+            "Messages in dispatcher.unrouted that the server has not taken in yet; more than 0 for long: it cannot"
         );
         _undelivered = meter.CreateGauge<long>(
             "dispatcher.messages.undelivered",
             "{message}",
-            "Copies of dead letters that no owner has a queue for; they are offered again at each start and every hour"
+            "Copies of dead letters for which no owner has a queue; the server offers them again at each start and every hour"
         );
     }
 
@@ -157,11 +156,11 @@ internal sealed class DispatcherMetrics
 
     public void VoteRefused(string code) => _votesRefused.Add(1, new KeyValuePair<string, object?>("reason", code));
 
-    public void Decided(Hop hop, Verdict verdict, TimeSpan duration)
+    public void Decided(Hop hop, Verdict verdict, TimeSpan took)
     {
         var tag = new KeyValuePair<string, object?>("hop", hop == Hop.Intake ? "intake" : "dispatch");
         _decisions.Add(1, new("verdict", WireNames.Of(verdict)), tag);
-        _decisionDuration.Record(duration.TotalSeconds, tag);
+        _decisionDuration.Record(took.TotalSeconds, tag);
     }
 
     public void PoolSeen(string pool, int waiting, int capacity, int? limit)

@@ -1,20 +1,20 @@
 namespace Dispatcher.Base;
 
-/// <summary>The exit codes of the program, the same for every verb.</summary>
+/// <summary>The exit codes of the program, with the same meaning for every verb.</summary>
 internal enum ExitCode
 {
-    /// <summary>The verb succeeded.</summary>
+    /// <summary>Done.</summary>
     Done = 0,
 
     /// <summary>
-    /// The answer is negative: denied, not found, in conflict, refused, not ready, or a job awaited with <c>--wait</c> did not succeed.
+    /// The answer is no: denied, not found, in conflict, refused, not ready, or a job awaited with <c>--wait</c> that did not succeed.
     /// </summary>
     No = 1,
 
-    /// <summary>The call is wrong: an option, a local file, or the API key.</summary>
+    /// <summary>The call is wrong: an option, a setting, a local file or the API key.</summary>
     WrongUse = 2,
 
-    /// <summary>A dependency cannot be reached or is broken.</summary>
+    /// <summary>A server, database or broker that the verb needs cannot be reached or is broken.</summary>
     Unreachable = 3,
 }
 

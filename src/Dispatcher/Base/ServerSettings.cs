@@ -3,8 +3,7 @@ using Dispatcher.ReferenceWorker;
 namespace Dispatcher.Base;
 
 /// <summary>
-/// The settings of a server: from the command line, else from the environment. A secret may also come from the file that <c>…_FILE</c>
-/// names.
+/// The settings of a server: from the command line, else from the file that the variable <c>NAME_FILE</c> names, else from the variable.
 /// </summary>
 internal sealed record ServerSettings
 {
@@ -20,45 +19,49 @@ internal sealed record ServerSettings
     /// <summary>Folder of the policies.</summary>
     public required string PolicyFolder { get; init; }
 
-    /// <summary>The address of the HTTP listener, for example <c>http://127.0.0.1:8080</c>.</summary>
+    /// <summary>The addresses that HTTP listens at, for example <c>http://127.0.0.1:8080</c>.</summary>
     public required string Urls { get; init; }
 
     /// <summary>
-    /// An admin key to create. It replaces the admin key of an earlier start. Null: no key is created or replaced.
+    /// Becomes an admin key and replaces the admin key of an earlier start. At least 24 characters. Without it the server makes and
+    /// replaces no key.
     /// </summary>
     public string? ApiKey { get; init; }
 
     /// <summary>
-    /// Folder of the timeline checkpoints and of the key that signs them. Null: <c>audit</c> in the data folder, or in the current folder
-    /// if there is no data folder.
+    /// Folder of the timeline's checkpoints and of the key that signs them. Null: <c>audit</c> in the data folder, or without a data folder
+    /// in the current folder.
     /// </summary>
     public string? AuditFolder { get; init; }
 
     /// <summary>
-    /// The private key that signs checkpoints: PEM, curve P-256. Null: the key in the audit folder, which is made if missing.
+    /// The private key that signs checkpoints: PEM, curve P-256. Without it the server uses the key in the audit folder, and makes one
+    /// there if it is missing.
     /// </summary>
     public string? AuditKey { get; init; }
 
     /// <summary>Whether the embedded server runs the reference worker.</summary>
     public bool Worker { get; init; } = true;
 
-    /// <summary>The recipes that the worker of the embedded server may deploy, by name.</summary>
+    /// <summary>The deployments that the embedded server's worker may run, by name.</summary>
     public IDictionary<string, Recipe> Recipes { get; init; } = new Dictionary<string, Recipe>(StringComparer.Ordinal);
 
     /// <summary>Whether to migrate at start. The embedded server always does.</summary>
     public bool Migrate { get; init; }
 
     /// <summary>
-    /// The least important level that is logged: <c>Verbose</c>, <c>Debug</c>, <c>Information</c>, <c>Warning</c>, <c>Error</c>.
+    /// The lowest level that is logged: <c>Verbose</c>, <c>Debug</c>, <c>Information</c>, <c>Warning</c>, <c>Error</c> or <c>Fatal</c>.
+    /// Default <c>Information</c>. <c>Debug</c> also prints the stack of a failed start.
     /// </summary>
     public string LogLevel { get; init; } = FromEnvironment("DISPATCHER_LOG_LEVEL") ?? "Information";
 
-    /// <summary>Whether the server runs as one process with in-memory transport and SQLite.</summary>
+    /// <summary>Where the log goes. Null: to standard error. A writer keeps the logs of several servers in one process apart.</summary>
+    public TextWriter? LogWriter { get; init; }
+
+    /// <summary>In-memory transport and SQLite: one process, no servers.</summary>
     public bool IsEmbedded => RabbitMq is null;
 
-    /// <summary>
-    /// The value of an environment variable, or the content of the file that <c>NAME_FILE</c> names. Null: neither is set.
-    /// </summary>
+    /// <summary>A value of the environment, or the content of the file that <c>NAME_FILE</c> names.</summary>
     public static string? FromEnvironment(string name)
     {
         var file = Environment.GetEnvironmentVariable(name + "_FILE");
@@ -77,7 +80,7 @@ internal sealed record ServerSettings
             throw new ExitException(
                 ExitCode.WrongUse,
                 $"{name}_FILE names {file}, which cannot be read: {unreadable.Message}",
-                "Correct the path, or give this user the right to read the file."
+                "Correct the path, or let this user read the file."
             );
         }
     }

@@ -3,7 +3,7 @@ using Dispatcher.Broker;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
 using Dispatcher.Outbox;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using MassTransit;
 
 namespace Dispatcher.Dispatching;

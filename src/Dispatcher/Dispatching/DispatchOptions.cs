@@ -3,21 +3,28 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>How much work pools are given. Section <c>Dispatch</c>.</summary>
+/// <summary>How much work a pool gets, and when the circuit breaker limits it. Section <c>Dispatch</c>.</summary>
 internal sealed class DispatchOptions
 {
     /// <summary>
-    /// At most so many times a pool's registered capacity is dispatched and not claimed, 1 to 16. Default 4: a worker that takes a few milliseconds a job never waits for the
-    /// next one. It only counts while runs are short; work that would have to wait for long runs stays with the dispatcher.
+    /// How many times its registered capacity a pool may have dispatched and unclaimed. Default 4: a worker whose runs take a few
+    /// milliseconds never waits for the next one. It applies only while runs are short: work that would wait behind long runs stays in the
+    /// backlog.
     /// </summary>
     [Range(1, 16)]
     public int WindowMultiple { get; set; } = 4;
 
-    /// <summary>Part of the attempts of a pool that may come to nothing without the pool being given less, 0.05 to 1. Default 0.7: below that, jobs fail one by one.</summary>
+    /// <summary>
+    /// The part of a pool's attempts that may fail before the circuit breaker limits the pool. Default 0.7: with a smaller part the
+    /// called system still works for many jobs, and only the others fail. Only transient faults, timeouts and lost workers count.
+    /// </summary>
     [Range(0.05, 1)]
     public double BreakAt { get; set; } = 0.7;
 
-    /// <summary>So many attempts at least must have ended within 10 s before that is evaluated, 2 to 1,000. Default 10.</summary>
+    /// <summary>
+    /// The least number of attempts that must have ended within 10 s before the circuit breaker compares them with <c>BreakAt</c>.
+    /// Default 10: fewer attempts tell too little.
+    /// </summary>
     [Range(2, 1000)]
     public int BreakAfter { get; set; } = 10;
 }

@@ -1,6 +1,6 @@
 using Dispatcher.Base;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Enforcement;
 

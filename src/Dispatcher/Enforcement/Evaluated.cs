@@ -1,4 +1,4 @@
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Enforcement;
 

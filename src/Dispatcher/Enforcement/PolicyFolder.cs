@@ -1,5 +1,6 @@
 using Dispatcher.Base;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
@@ -35,7 +36,7 @@ internal sealed partial class PolicyFolder(
     private bool _isStart = true;
     private IReadOnlyList<BundleFile> _files = [];
     private Task<IReadOnlyList<BundleFile>>? _reading;
-    private BundleLoad _load = Bundle.Load([]);
+    private BundleLoadResult _load = Bundle.Load([]);
     private long _validAt = time.GetTimestamp();
     private long _lookedAt = time.GetTimestamp();
 
@@ -149,7 +150,7 @@ internal sealed partial class PolicyFolder(
         return (load.Bundle, isSteady);
     }
 
-    private async Task<BundleLoad> LoadAsync(CancellationToken cancellationToken)
+    private async Task<BundleLoadResult> LoadAsync(CancellationToken cancellationToken)
     {
         try
         {
@@ -196,7 +197,7 @@ internal sealed partial class PolicyFolder(
 
     private static string Existing(string folder) => Directory.Exists(folder) ? folder : throw new DirectoryNotFoundException();
 
-    private BundleLoad Unreadable(string message, string fix) =>
+    private BundleLoadResult Unreadable(string message, string fix) =>
         new(
             null,
             [

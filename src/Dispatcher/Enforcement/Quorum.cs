@@ -1,5 +1,5 @@
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Enforcement;
 

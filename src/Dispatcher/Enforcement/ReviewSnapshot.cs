@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Enforcement;
 
@@ -81,6 +81,6 @@ internal sealed record RequirementView(
             (long)requirement.DecideWithin.TotalSeconds,
             (long)requirement.UseWithin.TotalSeconds,
             requirement.Covers == ApprovalCover.Retries ? "retries" : "attempt",
-            requirement.OnPolicyChange == Policies.OnPolicyChange.SameBasis ? "same_basis" : "invalidate"
+            requirement.OnPolicyChange == Policies.Model.OnPolicyChange.SameBasis ? "same_basis" : "invalidate"
         );
 }

@@ -42,7 +42,7 @@ internal static class Server
 
         // Enough for every request but two, which set their own. Bodies are parsed in memory.
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = RawMessage.MaxBody);
-        builder.Services.AddSerilogConsole(settings.LogLevel);
+        builder.Services.AddSerilog(settings.LogLevel, settings.LogWriter);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(settings);
         AddOptions(builder, settings);

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Dispatcher.Base;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Intake;
 

@@ -5,6 +5,7 @@ using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Outbox;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Recovery;
 

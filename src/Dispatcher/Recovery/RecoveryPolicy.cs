@@ -3,7 +3,7 @@ using System.Security.Cryptography;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Recovery;
 
@@ -70,7 +70,7 @@ internal static class RecoveryPolicy
             ),
             { Code: FaultCodes.WorkerLost, Class: null } => new Class(FaultClasses.Lost, true, "its worker went away"),
             { Code: FaultCodes.WorkerStopping, Class: null } => new Class(FaultClasses.Transient, true, "its worker was stopped"),
-            _ when jobClass?.Faults.MayPass(fault.Code, fault.Type) is { } mayPass => Told(
+            _ when jobClass?.Faults.IsTransient(fault.Code, fault.Type) is { } mayPass => Told(
                 mayPass,
                 mayPass,
                 "the topic's table of faults says so"
@@ -80,7 +80,11 @@ internal static class RecoveryPolicy
                 jobClass is not null,
                 "the handler says so"
             ),
-            _ when FaultTable.Defaults.MayPass(fault.Code, fault.Type) is { } mayPass => Told(mayPass, idempotent, "such faults may pass"),
+            _ when FaultTable.Defaults.IsTransient(fault.Code, fault.Type) is { } mayPass => Told(
+                mayPass,
+                idempotent,
+                "such faults may pass"
+            ),
             _ => new Class(FaultClasses.Unknown, idempotent, "nobody knows of this fault whether it passes"),
         };
     }

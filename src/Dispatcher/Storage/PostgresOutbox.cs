@@ -9,6 +9,7 @@ namespace Dispatcher.Storage;
 /// <summary>Takes, deletes and defers outbox messages in PostgreSQL, for <see cref="PostgresStore"/>.</summary>
 internal sealed class PostgresOutbox(NpgsqlDataSource source, IDbContextFactory<DispatcherDb> database)
 {
+    // The array is computed once. PostgreSQL may plan "in (select ... limit n)" so that the selection runs for each row and takes more rows.
     public async Task<IReadOnlyList<OutboxMessage>> TakeAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -16,9 +17,9 @@ internal sealed class PostgresOutbox(NpgsqlDataSource source, IDbContextFactory<
         return await db
             .Outbox.FromSqlRaw(
                 $"""
-                update outbox set next_at = {Now} + {Timestamps.Micros(postpone)} where message_id in (
+                update outbox set next_at = {Now} + {Timestamps.Micros(postpone)} where message_id = any(array(
                     select message_id from outbox where next_at <= {Now} and not parked
-                    order by next_at limit {limit} for update skip locked)
+                    order by next_at limit {limit} for update skip locked))
                 returning *
                 """
             )

@@ -166,6 +166,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         await statements.RunAsync(cancellationToken);
     }
 
+    // The array is computed once. PostgreSQL may plan "in (select ... limit n)" so that the selection runs for each row and takes more rows.
     public async Task<IReadOnlyList<Job>> TakeDueAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -173,8 +174,8 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         return await db
             .Jobs.FromSqlRaw(
                 $"""
-                update jobs set due_at = {Now} + {Timestamps.Micros(postpone)} where job_id in (
-                    select job_id from jobs where due_at <= {Now} order by due_at limit {limit} for update skip locked)
+                update jobs set due_at = {Now} + {Timestamps.Micros(postpone)} where job_id = any(array(
+                    select job_id from jobs where due_at <= {Now} order by due_at limit {limit} for update skip locked))
                 returning {Columns.JobWithoutPayload("''::bytea")}
                 """
             )

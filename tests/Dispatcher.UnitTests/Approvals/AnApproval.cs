@@ -2,7 +2,7 @@ using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Approvals;
 

@@ -1,7 +1,7 @@
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Dispatching;
 

@@ -1,7 +1,7 @@
 using Dispatcher.Contracts;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.UnitTests.Approvals;
 
 namespace Dispatcher.UnitTests.Enforcement;

@@ -130,6 +130,6 @@ public sealed class CurrentBundleTests
         await server.Get<CurrentBundle>().OnceAsync(Stop);
     }
 
-    private static async Task<Dispatcher.Policies.Decision> EvaluateAsync(AServer server, Job job) =>
+    private static async Task<Dispatcher.Policies.Model.Decision> EvaluateAsync(AServer server, Job job) =>
         (await server.Get<PolicyGate>().EvaluateAsync(job with { JobHash = JobHash.Of(job) }, Hop.Dispatch, Stop)).Decision;
 }

@@ -1,4 +1,4 @@
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Audit.Gates;
 

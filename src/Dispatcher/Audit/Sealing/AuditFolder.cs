@@ -119,10 +119,10 @@ internal sealed class AuditFolder : IDisposable
     /// <summary>Not buffered: a line is written whole, also when another server writes to the same file.</summary>
     private static FileStream OpenOwn(string path, FileMode mode) => OwnFiles.Open(path, mode);
 
-    /// <summary>Whole or not at all: another server may look at it meanwhile, and of two that make a key the first wins.</summary>
+    /// <summary>Writes a file in one step. Other servers may read the folder meanwhile, and of two that make a key the first wins.</summary>
     private static void Put(string path, string text, bool replace = false)
     {
-        var draft = $"{path}.{Environment.ProcessId}";
+        var draft = $"{path}.{System.IO.Path.GetRandomFileName()}";
         using (var file = OpenOwn(draft, FileMode.Create))
         {
             file.Write(Encoding.UTF8.GetBytes(text));

@@ -2,7 +2,7 @@ using System.Text.Json;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Audit.Verification;
 

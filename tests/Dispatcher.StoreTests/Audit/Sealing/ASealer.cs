@@ -61,15 +61,3 @@ internal sealed class ASealer : IDisposable
         _services.Dispose();
     }
 }
-
-/// <summary>A clock that stands until it is moved.</summary>
-internal sealed class StandingTime : TimeProvider
-{
-    private long _now = System.GetTimestamp();
-
-    public override long TimestampFrequency => System.TimestampFrequency;
-
-    public override long GetTimestamp() => _now;
-
-    public void Move(TimeSpan by) => _now += (long)(by.TotalSeconds * TimestampFrequency);
-}

@@ -1,5 +1,6 @@
 using System.Data.Common;
 using Dispatcher.Audit.Sealing;
+using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 
 namespace Dispatcher.StoreTests.Audit.Sealing;
@@ -124,7 +125,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
     [Fact]
     public async Task What_is_committed_late_with_an_early_id_is_sealed_when_it_is_there_however_late()
     {
-        var time = new StandingTime();
+        var time = new FakeTimeProvider();
         using var sealer = await ASealer.OnAsync(Database, time: time);
         await using var late = new NpgsqlConnection(Database.PostgresConnectionString);
         await late.OpenAsync(Stop);
@@ -143,7 +144,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
         for (var i = 0; i < 5; i++)
         {
             Assert.Equal(i == 0 ? 4 : 0, await sealer.Sealer.SealAsync(Stop));
-            time.Move(TimeSpan.FromSeconds(20));
+            time.Advance(TimeSpan.FromSeconds(20));
         }
 
         await transaction.CommitAsync(Stop);
@@ -156,7 +157,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
     [Fact]
     public async Task The_floor_rises_over_what_is_sealed_and_is_given_up_from_time_to_time()
     {
-        var time = new StandingTime();
+        var time = new FakeTimeProvider();
         using var sealer = await ASealer.OnAsync(Database, time: time);
         await StoredAsync(AJob.New());
 
@@ -164,7 +165,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
         while (sealer.Sealer.Floor <= 0)
         {
             await sealer.Sealer.SealAsync(Stop);
-            time.Move(TimeSpan.FromSeconds(11));
+            time.Advance(TimeSpan.FromSeconds(11));
         }
 
         await Database.ExecuteAsync(
@@ -173,7 +174,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
             """
         );
         var above = await sealer.Sealer.SealAsync(Stop);
-        time.Move(TimeSpan.FromHours(2));
+        time.Advance(TimeSpan.FromHours(2));
 
         Assert.Equal((0, 1), (above, await sealer.Sealer.SealAsync(Stop)));
     }

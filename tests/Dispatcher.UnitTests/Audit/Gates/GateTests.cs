@@ -2,6 +2,7 @@ using Dispatcher.Audit.Gates;
 using Dispatcher.Audit.Sealing;
 using Dispatcher.Storage;
 using Dispatcher.UnitTests.Hosting;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Dispatcher.UnitTests.Audit.Gates;
 
@@ -127,7 +128,7 @@ public sealed class GateTests
     {
         await using var server = await AServer.MigratedAsync();
         await server.Get<StoreClock>().OnceAsync(Stop);
-        var time = new JumpingTime();
+        var time = new FakeTimeProvider();
         using var gates = new GateMetrics(
             server.Get<GateQueries>(),
             server.Get<Sealer>(),
@@ -137,15 +138,15 @@ public sealed class GateTests
         );
         var first = await AskAsync(gates, GateMetric.SuccessRate, "10m");
 
-        time.Ahead = TimeSpan.FromSeconds(25);
+        time.Advance(TimeSpan.FromSeconds(25));
         var remembered = await gates.AskAsync(GateMetric.SuccessRate, "10m", Stop);
-        time.Ahead = TimeSpan.FromSeconds(31);
+        time.Advance(TimeSpan.FromSeconds(6));
         var waiting = gates.AskAsync(GateMetric.SuccessRate, "10m", Stop);
 
         Assert.Equal("no job in the window", first.NoData);
-        Assert.InRange(remembered.Age!.Value.TotalSeconds, 25, 30);
+        Assert.Equal(TimeSpan.FromSeconds(25), remembered.Age);
         Assert.False(waiting.IsCompleted);
-        time.Fire();
+        time.Advance(TimeSpan.FromSeconds(10));
         Assert.Equal(("0", "it is not computed yet; ask again in some seconds"), ((await waiting).Text, (await waiting).NoData));
     }
 
@@ -155,24 +156,6 @@ public sealed class GateTests
         var answer = gates.AskAsync(metric, window, Stop);
         await gates.OnceAsync(Stop);
         return await answer;
-    }
-
-    /// <summary>The system's clock, set forward; its timers fire when the test says so.</summary>
-    private sealed class JumpingTime : TimeProvider
-    {
-        private readonly System.Collections.Concurrent.ConcurrentQueue<Action> _timers = new();
-
-        public TimeSpan Ahead { get; set; }
-
-        public override long GetTimestamp() => base.GetTimestamp() + (long)(Ahead.TotalSeconds * TimestampFrequency);
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            _timers.Enqueue(() => callback(state));
-            return base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        }
-
-        public void Fire() => _timers.ToList().ForEach(timer => timer());
     }
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;

@@ -3,7 +3,7 @@ using Dispatcher.Audit.Verification;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Audit.Verification;
 
