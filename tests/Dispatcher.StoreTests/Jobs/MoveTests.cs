@@ -3,7 +3,9 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.StoreTests.Jobs;
 
-/// <summary>Changing jobs: when the row is as it was read and the bundle is still in force, with all that belongs to it; else not at all.</summary>
+/// <summary>
+/// A move is applied completely if the row has the version that was read and the bundle is in force; otherwise not at all.
+/// </summary>
 public abstract class MoveTests(StoreKind kind) : StoreTest(kind)
 {
     [Fact]

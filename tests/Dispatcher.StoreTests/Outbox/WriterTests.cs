@@ -6,10 +6,10 @@ using Dispatcher.Outbox;
 
 namespace Dispatcher.StoreTests.Outbox;
 
-/// <summary>The group commit of intake and of moves: many callers, few transactions, and each caller gets its own right result.</summary>
+/// <summary>The group commit of intake and of moves: many callers, few transactions, and each caller gets its result.</summary>
 public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
 {
-    /// <summary>Everything that can meet in one batch, 2,000 times at once, through the writers of two processes.</summary>
+    /// <summary>2,000 concurrent groups of submissions that conflict in every way, through the writers of two processes.</summary>
     [Fact]
     public async Task Each_of_many_concurrent_submissions_gets_its_result()
     {
@@ -33,7 +33,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
             AssertGroup(results[group]);
         }
 
-        // Of each group: the same job five times, one of two rivals for an id, one of two rivals for a key, and a denial.
+        // Of each group: one job five times, one of two jobs with an equal id, one of two jobs with an equal key, and a denial.
         Assert.Equal(200 * 4, await Database.CountAsync("jobs") + await Database.CountAsync("denials"));
         Assert.Equal((200 * 4) + 1, await Database.CountAsync("timeline"));
         var own = (await OutboxAsync()).Where(message => message.Type == "event");
@@ -80,7 +80,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
             writers.Intake.AddAsync(AnAcceptance.Of(AJob.New("key", payload: "[]")), Stop)
         );
 
-        // What is known already is answered as the first time, under whatever bundle it comes again.
+        // A known submission gets its first answer, under every bundle.
         Assert.Equal(
             [IntakeOutcome.PolicyChanged, IntakeOutcome.PolicyChanged, IntakeOutcome.Known, IntakeOutcome.Conflict],
             results.Select(result => result.Outcome)
@@ -123,7 +123,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
         await using var other = await Writers.OnAsync(Database);
         var jobs = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => StoredAsync(AJob.New())));
 
-        // Each caller moves the jobs in an order of its own, so that rows are locked against each other's order wherever nothing sorts them.
+        // Each caller moves the jobs in a different order, so that rows that are not sorted are locked in different orders.
         var results = await AtOnceAsync(
             8,
             caller =>
@@ -213,7 +213,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
 
 public sealed class PostgresWriterTests() : WriterTests(StoreKind.Postgres)
 {
-    /// <summary>Longer than an entry of an index may be. To try it for ever would hold up everybody behind it.</summary>
+    /// <summary>A value longer than an index entry can be. Retrying it without end would block all later items.</summary>
     [Fact(Timeout = 30_000)]
     public async Task Value_too_large_for_the_database_is_returned_to_its_caller()
     {

@@ -174,7 +174,9 @@ public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal(packed.MessageId, Assert.Single(await OutboxAsync()).MessageId);
     }
 
-    /// <summary>Both are new when they are looked up; only one may be stored, though nothing but the store knows that they are one.</summary>
+    /// <summary>
+    /// Both are new when they are looked up; only one may be stored, though nothing but the store knows that they are one.
+    /// </summary>
     [Theory]
     [InlineData("id")]
     [InlineData("key")]

@@ -93,7 +93,9 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal([1, 2, 3], (await ReadAsync(db => Task.FromResult(db.Bundles.Single(bundle => bundle.Hash == AJob.Policy)))).Archive);
     }
 
-    /// <summary>Folders propose while people pin and unpin: whoever decides is shown the row that nobody changes until the decision is committed.</summary>
+    /// <summary>
+    /// Folders propose while people pin and unpin: whoever decides is shown the row that nobody changes until the decision is committed.
+    /// </summary>
     [Fact(Timeout = 60_000)]
     public async Task Folder_cannot_replace_a_pinned_bundle()
     {
@@ -128,8 +130,8 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     }
 
     /// <summary>
-    /// Activations, submissions and dispatches all at once. The timeline's numbers are given while the lock is held, so that read in their order they tell which
-    /// bundle was in force when each of the others committed.
+    /// Activations, submissions and dispatches all at once. The timeline's numbers are given while the lock is held, so that read in their
+    /// order they tell which bundle was in force when each of the others committed.
     /// </summary>
     [Fact(Timeout = 60_000)]
     public async Task No_move_commits_under_a_bundle_that_is_no_longer_in_force()

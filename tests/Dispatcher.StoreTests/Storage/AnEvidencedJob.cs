@@ -15,7 +15,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>Jobs as they really come: accepted or approved under a real bundle, with real entries. Topic <c>job.exec.shell</c>; label <c>env=prod</c> needs one person of group <c>sre</c>.</summary>
+/// <summary>
+/// Jobs as they really come: accepted or approved under a real bundle, with real entries. Topic <c>job.exec.shell</c>; label
+/// <c>env=prod</c> needs one person of group <c>sre</c>.
+/// </summary>
 internal sealed class AnEvidencedJob : IAsyncDisposable
 {
     public const string Topics = "job.exec.shell: { pool: shell, owner: team }";

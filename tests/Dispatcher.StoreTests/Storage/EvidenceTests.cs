@@ -3,7 +3,7 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>"The sealed timeline is the witness": rows that agree with one another and not with the timeline change nothing.</summary>
+/// <summary>Forged rows that agree with each other and contradict the timeline have no effect.</summary>
 public abstract class EvidenceTests(StoreKind kind) : StoreTest(kind)
 {
     [Fact]

@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>An approval counts when the timeline has it, for exactly this job and these rules, and once.</summary>
+/// <summary>An approval counts once, and only if the timeline has it for the same job and the same rules.</summary>
 public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
 {
     [Theory]
@@ -55,7 +55,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
         Assert.DoesNotContain(await OutboxAsync(), message => message.Exchange == Exchanges.Work);
     }
 
-    /// <summary>Without intake on the timeline there is nothing that the row could be compared with.</summary>
+    /// <summary>Without an intake entry, the row cannot be confirmed.</summary>
     [Fact]
     public async Task A_job_that_was_never_submitted_is_denied()
     {
@@ -66,7 +66,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal(JobState.Denied, await jobs.DispatchAsync(acceptance.JobId));
     }
 
-    /// <summary>In a batch each job is refused by itself.</summary>
+    /// <summary>Each job of a batch is refused alone.</summary>
     [Fact]
     public async Task Other_jobs_of_the_batch_are_dispatched()
     {
@@ -79,7 +79,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal([bad.JobId], committed.Contradicted);
     }
 
-    /// <summary>Who lost a race is not accused: its copy of the row is old.</summary>
+    /// <summary>A process that lost a race has an old copy of the row, which is no sign of a forgery.</summary>
     [Fact]
     public async Task Changed_row_is_stale_and_not_contradicted()
     {
@@ -158,7 +158,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
             Detail = [0xFF, 0x00, .. "{"u8],
         };
 
-    /// <summary>Job and approval as if people had approved, and nobody had used it.</summary>
+    /// <summary>Job and approval as after an approval that was not used yet.</summary>
     private async Task ApproveRowsAsync(Job job)
     {
         await Database.ExecuteAsync("update jobs set state = 'approved'");
@@ -179,7 +179,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
         await ShowAsync(await JobAsync(job.JobId));
     }
 
-    /// <summary>The hash of what would be shown now.</summary>
+    /// <summary>Hash of the current review snapshot.</summary>
     private async Task ShowAsync(Job job)
     {
         var row = await ReadAsync(db => db.Approvals.SingleAsync(approval => approval.JobId == job.JobId, Stop));

@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore.Migrations;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>A database that is in use already is brought up to date with what is in it.</summary>
+/// <summary>Migrating a database keeps its rows.</summary>
 public sealed class MigrationTests
 {
     [Theory]
@@ -60,13 +60,15 @@ public sealed class MigrationTests
         var job = await db.Jobs.SingleAsync(Stop);
         Assert.Equal((17L, "", null), (job.ReadyAt, job.Pool, job.OverallDeadline));
 
-        // Nobody can tell whether a person was meant where only the subject was given.
+        // A key that has only a subject names no person.
         Assert.Equal(["", "ana"], (await db.ApiKeys.OrderBy(key => key.KeyId).ToListAsync(Stop)).Select(key => key.Person));
         Assert.Empty(await db.Processes.ToListAsync(Stop));
         Assert.Single(await db.Timeline.ToListAsync(Stop));
     }
 
-    /// <summary>An activation of the first version names no serial. The migration adds one only to what the timeline names already.</summary>
+    /// <summary>
+    /// An activation entry of the first version has no serial. The migration adds one only if the timeline names the bundle.
+    /// </summary>
     [Theory]
     [InlineData(StoreKind.Postgres, "policy-1", true)]
     [InlineData(StoreKind.Sqlite, "policy-1", true)]
@@ -99,7 +101,10 @@ public sealed class MigrationTests
         Assert.Equal(carried, Dispatcher.Enforcement.ActivationEvidence.WhyNot(row, witness) is null);
     }
 
-    /// <summary>As a program did that knew only the first migration. EF Core finds a migration by name only when its id begins with a date, which those here do not.</summary>
+    /// <summary>
+    /// As a program did that knew only the first migration. EF Core finds a migration by name only when its id begins with a date, which
+    /// those here do not.
+    /// </summary>
     private static async Task MakeFirstVersionAsync(TestDatabase database, DispatcherDb db)
     {
         const string First = "0001_first_tables";

@@ -3,7 +3,7 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>Messages from their commit until they are sent, and what comes without a change of state.</summary>
+/// <summary>Outbox messages from their commit until they are sent, and entries without a change of state.</summary>
 public abstract class OutboxTests(StoreKind kind) : StoreTest(kind)
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);

@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>What is written is what is read.</summary>
+/// <summary>Reading returns what was written.</summary>
 public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
 {
     private static readonly string[] GivenByTheStore = [nameof(Job.CreatedAt), nameof(Job.UpdatedAt), nameof(Job.FinishedAt)];
@@ -60,7 +60,7 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
 
         await MovedAsync(move);
 
-        // What was handed in stays as it was, whatever the move says.
+        // A move never changes the submitted facts.
         AssertSame(
             move.After with
             {
@@ -85,7 +85,7 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task A_move_can_clear_every_live_column()
     {
-        // Without an approval: one of its own would have to be there to be left.
+        // Without an approval, because the step of an approval needs a row.
         var full = await StoredAsync(AJob.Full() with { Version = 0, State = JobState.Held, ApprovalRound = 0 });
         var cleared = full with
         {

@@ -4,12 +4,12 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>Whatever a writer of the tables changes beside the timeline, <c>audit verify</c> names it.</summary>
+/// <summary><c>audit verify</c> reports every change of a row that the timeline does not confirm.</summary>
 public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
 {
     private static readonly string[] Tables = ["jobs", "approvals", "denials", "dead_letters", "bundles", "active_bundle"];
 
-    /// <summary>What is done, what kind of finding it is, and which column or table the message names.</summary>
+    /// <summary>The change, the kind of the finding, and the column or table that its message names.</summary>
     private static readonly (string Sql, Gap Kind, string Names)[] Attacks =
     [
         ("update jobs set payload = (select body_x from other)", Gap.JobHashDiffers, "does not have its job_hash"),
@@ -68,7 +68,7 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
         ),
     ];
 
-    /// <summary>In one test, since each test costs a database.</summary>
+    /// <summary>One test for all changes, because each test makes a database.</summary>
     [Fact]
     public async Task Audit_reports_each_change_and_nothing_else()
     {
@@ -130,7 +130,7 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
         Assert.Contains("row_differs", JsonSerializer.Serialize(gap), StringComparison.Ordinal);
     }
 
-    /// <summary>What is committed and not sealed yet counts like what is sealed.</summary>
+    /// <summary>Committed entries count before they are sealed.</summary>
     [Fact]
     public async Task Row_that_is_ahead_of_the_seals_is_not_a_finding()
     {

@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>The migrations are written by hand: what they make must be what the model expects.</summary>
+/// <summary>The migrations are SQL; the tables that they make must match the model.</summary>
 public abstract class SchemaTests(StoreKind kind) : StoreTest(kind)
 {
     [Fact]
@@ -19,7 +19,7 @@ public abstract class SchemaTests(StoreKind kind) : StoreTest(kind)
             )
         );
 
-        // This column only keeps the table to one row.
+        // This column limits the table to one row.
         var seen = (await ColumnsAsync()).Where(line => !line.StartsWith("active_bundle.only_row ", StringComparison.Ordinal));
 
         Assert.Equal(expected.Order(StringComparer.Ordinal), seen.Order(StringComparer.Ordinal));
@@ -73,7 +73,7 @@ public sealed class PostgresSchemaTests() : SchemaTests(StoreKind.Postgres)
     private protected override string TypeOf(IProperty property) => " " + property.GetColumnType();
 }
 
-/// <summary>SQLite does not hold a column to its type. Its primary keys of text may be null by its own rule, which no row here makes use of.</summary>
+/// <summary>SQLite does not enforce the type of a column, and a text primary key may be null, which no row uses.</summary>
 public sealed class SqliteSchemaTests() : SchemaTests(StoreKind.Sqlite)
 {
     private protected override async Task<IEnumerable<string>> ColumnsAsync() =>

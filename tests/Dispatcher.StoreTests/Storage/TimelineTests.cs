@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>The timeline is append-only, also for the owner of the tables, as whom these tests run.</summary>
+/// <summary>The timeline is append-only, also for the owner of the tables, which these tests use.</summary>
 public abstract class TimelineTests(StoreKind kind) : StoreTest(kind)
 {
     [Theory]
@@ -77,7 +77,7 @@ public sealed class PostgresTimelineTests() : TimelineTests(StoreKind.Postgres)
 
 public sealed class SqliteTimelineTests() : TimelineTests(StoreKind.Sqlite)
 {
-    /// <summary>SQLite deletes the row that REPLACE replaces without asking the triggers for DELETE.</summary>
+    /// <summary>SQLite runs no DELETE trigger for a row that REPLACE deletes.</summary>
     [Theory]
     [InlineData(
         "replace into timeline (entry_id, job_id, at, kind, attempt, actor, detail) select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline"

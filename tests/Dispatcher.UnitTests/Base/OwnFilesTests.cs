@@ -4,7 +4,9 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Base;
 
-/// <summary>What an embedded server keeps is for its own user: payloads, results, hashes of keys and the keys of permits.</summary>
+/// <summary>
+/// Only the user of an embedded server can read its files: payloads, results, hashes of API keys and the keys of permits.
+/// </summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed class OwnFilesTests : IDisposable
 {
@@ -27,7 +29,7 @@ public sealed class OwnFilesTests : IDisposable
 
         await WriteAsync();
 
-        // The other files of the database go with its last connection.
+        // The last connection deletes the other files of the database.
         Assert.Equal(
             [".gitignore", "data", "dispatcher.db", "lock"],
             Names().Where(name => !name.StartsWith("dispatcher.db-", StringComparison.Ordinal))
@@ -52,7 +54,7 @@ public sealed class OwnFilesTests : IDisposable
         Assert.Empty(OpenToOthers());
     }
 
-    /// <summary>A folder with files of its user is the user's: nothing is added to it.</summary>
+    /// <summary>A folder with files belongs to its user, so no file is added to it.</summary>
     [Fact]
     public void New_folder_gets_a_gitignore_and_a_folder_with_files_does_not()
     {

@@ -5,7 +5,7 @@ namespace Dispatcher.UnitTests.Jobs;
 
 public sealed class ApprovalStepTests
 {
-    /// <summary>Every transition of a job that has an approval, and what its approval does: "-" nothing.</summary>
+    /// <summary>Every transition of a job that has an approval, and the step of the approval; "-": none.</summary>
     [Theory]
     [InlineData(JobState.Held, JobState.Held, "-")]
     [InlineData(JobState.Held, JobState.Approved, "-")]

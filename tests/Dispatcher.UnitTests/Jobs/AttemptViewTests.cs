@@ -61,7 +61,7 @@ public sealed class AttemptViewTests
         Assert.Equal(("unclaimed", At(2)), (attempt.State, attempt.EndedAt));
     }
 
-    /// <summary>A late outcome says what a stranger claims, also of attempts that never were.</summary>
+    /// <summary>A late outcome is untrusted: it may name an attempt that never existed.</summary>
     [Fact]
     public void Attempt_that_only_a_late_outcome_names_does_not_exist()
     {

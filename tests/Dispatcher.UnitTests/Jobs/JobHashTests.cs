@@ -4,7 +4,9 @@ using Dispatcher.Storage;
 
 namespace Dispatcher.UnitTests.Jobs;
 
-/// <summary>The vectors were computed by a second implementation, from the doc comment of <see cref="JobHash"/> alone. They must never change.</summary>
+/// <summary>
+/// The vectors were computed by a second implementation, from the doc comment of <see cref="JobHash"/> alone. They must never change.
+/// </summary>
 public sealed class JobHashTests
 {
     private const string Full = """
@@ -12,7 +14,7 @@ public sealed class JobHashTests
         "estimated_cost":{"tokens":1200,"usd_micros":3000},"not_after":"2026-04-01T12:00:00Z"
         """;
 
-    /// <summary>Members of a submission that say who asks and how, not what is asked.</summary>
+    /// <summary>Members of a submission that name the request and not the work.</summary>
     private static readonly string[] NotHashed = ["v", "job_id"];
 
     /// <summary>One other value for each member.</summary>

@@ -7,7 +7,7 @@ using Dispatcher.Web;
 
 namespace Dispatcher.UnitTests.Jobs;
 
-/// <summary>Two principals with one id: each sees its own job by it, and nothing of the other's.</summary>
+/// <summary>Two principals choose the same id: each sees its job under it, and no data of the other.</summary>
 public sealed class JobIdsTests
 {
     private static readonly AJob First = AJob.ToTest();
@@ -54,7 +54,7 @@ public sealed class JobIdsTests
     }
 
     /// <summary>
-    /// A submission that was refused, or denied for want of a bundle, takes no id, and leaves its line under the one it had.
+    /// A refused submission, or one that was denied without a bundle, takes no id. Its timeline entry has the id that it named.
     /// </summary>
     [Fact]
     public async Task Principal_does_not_see_entries_of_others_under_its_id()

@@ -8,7 +8,7 @@ public sealed class RelayTests
 {
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
-    /// <summary>Replies carry results: as many as their count allows would take a gigabyte.</summary>
+    /// <summary>Replies have results. The maximum number of the largest replies would take a gigabyte.</summary>
     [Fact]
     public async Task Waiting_replies_are_limited_by_bytes_and_sent_ones_free_capacity()
     {

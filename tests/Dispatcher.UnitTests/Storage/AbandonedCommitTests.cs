@@ -3,7 +3,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Dispatcher.UnitTests.Storage;
 
-/// <summary>What becomes of an item whose caller stops waiting.</summary>
+/// <summary>The result of an item whose caller stops waiting.</summary>
 public sealed class AbandonedCommitTests
 {
     private const int Busy = 5;

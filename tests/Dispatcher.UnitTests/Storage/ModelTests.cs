@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace Dispatcher.UnitTests.Storage;
 
-/// <summary>The tables are written by hand and the model by another: nothing but a test holds them together.</summary>
+/// <summary>The migrations are SQL, so only these tests compare the tables with the model.</summary>
 public sealed class ModelTests
 {
     /// <summary>Columns of a table that the program never reads.</summary>
