@@ -13,8 +13,8 @@ namespace Dispatcher.Jobs;
 /// take its step, and if the timeline confirms a dispatch or a claim. Otherwise it writes nothing, and <see cref="MoveResult"/> states why.
 /// </para>
 /// <para>
-/// Two processes may decide on the same job at the same time: one move commits, the other gets <see cref="MoveResult.Stale"/>. So no lock
-/// is held while a decision is made.
+/// Two processes may decide on the same job at the same time: one move commits, the other gets <see cref="MoveResult.Stale"/>. So a
+/// decision needs no lock on the row.
 /// </para>
 /// </remarks>
 internal sealed record Move

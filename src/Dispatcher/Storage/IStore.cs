@@ -15,9 +15,9 @@ internal interface IStore
 
     /// <summary>
     /// Stores new jobs and denials with their timeline entries and messages. Skips one whose id or key is known, and one whose bundle is no
-    /// longer in force. <paramref name="packed"/> is stored in any case: it only signals the dispatch of the pools.
+    /// longer in force. <paramref name="signal"/> is stored in any case: it only signals the dispatch of the pools.
     /// </summary>
-    Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken);
+    Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? signal, CancellationToken cancellationToken);
 
     /// <summary>
     /// Applies each move whose row still has the version that was read and whose bundle, if it names one, is still in force. The timeline

@@ -9,7 +9,7 @@ namespace Dispatcher.Storage;
 /// <summary>Takes, deletes and defers outbox messages in PostgreSQL, for <see cref="PostgresStore"/>.</summary>
 internal sealed class PostgresOutbox(NpgsqlDataSource source, IDbContextFactory<DispatcherDb> database)
 {
-    // The array is computed once. PostgreSQL may plan "in (select ... limit n)" so that the selection runs for each row and takes more rows.
+    // The array is computed once. PostgreSQL may plan "in (select ... limit n)" so that the selection runs for each row, and takes more.
     public async Task<IReadOnlyList<OutboxMessage>> TakeAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);

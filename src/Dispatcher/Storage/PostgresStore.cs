@@ -30,7 +30,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    public async Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken)
+    public async Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? signal, CancellationToken cancellationToken)
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         await using var statements = new PostgresBatch(connection);
@@ -64,7 +64,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
             done as (select job_id as id from stored union all select job_id from denied),
             {OpenApprovals(accept, [.. batch.Select(acceptance => acceptance.Approval).OfType<Approval>()])},
             {WriteTimeline(accept, [.. batch.SelectMany(acceptance => acceptance.Entries)])},
-            {WriteOutbox(accept, packed is null ? messages : messages.Append(new Tied(null, packed)))}
+            {WriteOutbox(accept, signal is null ? messages : messages.Append(new Tied(null, signal)))}
             select array(select id from done), {ActiveHash}
             """;
         return await CommittedAsync(statements, cancellationToken);
@@ -166,7 +166,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         await statements.RunAsync(cancellationToken);
     }
 
-    // The array is computed once. PostgreSQL may plan "in (select ... limit n)" so that the selection runs for each row and takes more rows.
+    // The array is computed once. PostgreSQL may plan "in (select ... limit n)" so that the selection runs for each row, and takes more.
     public async Task<IReadOnlyList<Job>> TakeDueAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);

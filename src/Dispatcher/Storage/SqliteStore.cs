@@ -62,7 +62,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         return await db.Database.SqlQueryRaw<long>($"select {Now} as \"Value\"").SingleAsync(cancellationToken);
     }
 
-    public Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken) =>
+    public Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? signal, CancellationToken cancellationToken) =>
         InTransactionAsync(
             transaction =>
             {
@@ -81,7 +81,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
                 );
                 ExecuteAll(transaction, InsertEntry, Columns.Entry, done.SelectMany(acceptance => acceptance.Entries));
                 ExecuteAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(acceptance => acceptance.Outbox));
-                ExecuteAll(transaction, InsertMessage, Columns.Outbox, packed is null ? [] : [packed]);
+                ExecuteAll(transaction, InsertMessage, Columns.Outbox, signal is null ? [] : [signal]);
                 return Done(transaction, done.Select(acceptance => acceptance.JobId));
             },
             cancellationToken

@@ -158,8 +158,11 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
         await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Cancelled }), Stop);
         await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Cancelled }), Stop);
 
-        var told = Assert.Single(await OutboxAsync(), message => message.RoutingKey.StartsWith("cancelled.", StringComparison.Ordinal));
-        Assert.Equal("cancelled.billing.job.exec.shell", told.RoutingKey);
+        var published = Assert.Single(
+            await OutboxAsync(),
+            message => message.RoutingKey.StartsWith("cancelled.", StringComparison.Ordinal)
+        );
+        Assert.Equal("cancelled.billing.job.exec.shell", published.RoutingKey);
     }
 
     [Fact]

@@ -164,14 +164,14 @@ public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task The_packed_message_is_stored_in_any_case()
+    public async Task Dispatch_signal_is_stored_in_any_case()
     {
-        var packed = AMessage.New();
+        var signal = AMessage.New();
 
-        var committed = await Store.AcceptAsync([AnAcceptance.Of(AJob.New().Under("policy-0"))], packed, Stop);
+        var committed = await Store.AcceptAsync([AnAcceptance.Of(AJob.New().Under("policy-0"))], signal, Stop);
 
         Assert.Empty(committed.Jobs);
-        Assert.Equal(packed.MessageId, Assert.Single(await OutboxAsync()).MessageId);
+        Assert.Equal(signal.MessageId, Assert.Single(await OutboxAsync()).MessageId);
     }
 
     /// <summary>

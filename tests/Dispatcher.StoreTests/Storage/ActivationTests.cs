@@ -94,7 +94,7 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     }
 
     /// <summary>
-    /// Folders propose while people pin and unpin: whoever decides is shown the row that nobody changes until the decision is committed.
+    /// Folders propose bundles while people pin and unpin. Each decision sees a row that no other process changes before its commit.
     /// </summary>
     [Fact(Timeout = 60_000)]
     public async Task Folder_cannot_replace_a_pinned_bundle()

@@ -24,7 +24,8 @@ internal sealed class AnEvidencedJob : IAsyncDisposable
     public const string Topics = "job.exec.shell: { pool: shell, owner: team }";
     public const string Rules = """
         { id: all, match: { topic: job.exec.shell }, decision: ALLOW },
-        { id: ask, match: { topic: job.exec.shell, labels: { env: prod } }, decision: REQUIRE_APPROVAL, reason: look first, approval: { groups: { sre: 1 } } }
+        { id: ask, match: { topic: job.exec.shell, labels: { env: prod } }, decision: REQUIRE_APPROVAL,
+          reason: look first, approval: { groups: { sre: 1 } } }
         """;
 
     /// <summary>The key of a person who may approve.</summary>

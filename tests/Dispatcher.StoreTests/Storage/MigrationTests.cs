@@ -24,11 +24,16 @@ public sealed class MigrationTests
             """
             insert into bundles (hash, archive, first_activated_at) values ('policy-1', '', 1);
             insert into active_bundle (serial, hash, activated_at, actor) values (7, 'policy-1', 1, 'policy-folder');
-            insert into timeline (job_id, at, kind, attempt, actor, detail) values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 1, 'denied', 0, 'billing', '');
-            insert into jobs (job_id, principal, topic, labels, risk_tags, payload, job_hash, created_at, state, version, attempt, spent, due_at, verdict, rules, reason, policy_hash, basis_hash, cancel_requested, result_truncated, updated_at)
-            values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e11', 'billing', 'a.b', '{{}}', '[]', '', 'h', 17, 'accepted', 1, 0, 0, 18, 'ALLOW', '[]', 'r', 'policy-1', 'b', false, false, 17);
-            insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('k1', 'h1', 'billing', 'billing', '[]', '[]', 1), ('k2', 'h2', 'ana-cli', 'ana', '[]', '[]', 1);
-            insert into denials (job_id, principal, topic, job_hash, policy_hash, at) values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 'billing', 'a.b', 'h', 'policy-1', 1);
+            insert into timeline (job_id, at, kind, attempt, actor, detail)
+            values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 1, 'denied', 0, 'billing', '');
+            insert into jobs (job_id, principal, topic, labels, risk_tags, payload, job_hash, created_at, state, version,
+                attempt, spent, due_at, verdict, rules, reason, policy_hash, basis_hash, cancel_requested, result_truncated, updated_at)
+            values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e11', 'billing', 'a.b', '{{}}', '[]', '', 'h', 17, 'accepted', 1,
+                0, 0, 18, 'ALLOW', '[]', 'r', 'policy-1', 'b', false, false, 17);
+            insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at)
+            values ('k1', 'h1', 'billing', 'billing', '[]', '[]', 1), ('k2', 'h2', 'ana-cli', 'ana', '[]', '[]', 1);
+            insert into denials (job_id, principal, topic, job_hash, policy_hash, at)
+            values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 'billing', 'a.b', 'h', 'policy-1', 1);
             """
         );
         Assert.Equal(
@@ -74,7 +79,7 @@ public sealed class MigrationTests
     [InlineData(StoreKind.Sqlite, "policy-1", true)]
     [InlineData(StoreKind.Postgres, "policy-0", false)]
     [InlineData(StoreKind.Sqlite, "policy-0", false)]
-    public async Task The_bundle_in_force_is_carried_over_only_when_the_timeline_names_it(StoreKind kind, string told, bool carried)
+    public async Task The_bundle_in_force_is_carried_over_only_when_the_timeline_names_it(StoreKind kind, string named, bool carried)
     {
         await using var database =
             kind == StoreKind.Postgres
@@ -82,7 +87,7 @@ public sealed class MigrationTests
                 : await TestDatabase.OnSqliteAsync(migrated: false);
         await using var db = await database.Contexts.CreateDbContextAsync(Stop);
         await MakeFirstVersionAsync(database, db);
-        var detail = Convert.ToHexString(System.Text.Encoding.UTF8.GetBytes($$"""{"policy_hash":"{{told}}"}"""));
+        var detail = Convert.ToHexString(System.Text.Encoding.UTF8.GetBytes($$"""{"policy_hash":"{{named}}"}"""));
         await database.ExecuteAsync(
             $"""
             insert into bundles (hash, archive, first_activated_at) values ('policy-1', '', 1);

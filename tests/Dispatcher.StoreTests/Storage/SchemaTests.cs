@@ -81,7 +81,8 @@ public sealed class SqliteSchemaTests() : SchemaTests(StoreKind.Sqlite)
             await Database.QueryAsync(
                 """
                 select t.name || '.' || c.name || iif(c."notnull" or c.pk, ' not null', ' null')
-                from sqlite_schema t, pragma_table_info(t.name) c where t.type = 'table' and t.name not like '\_\_%' escape '\' and t.name not like 'sqlite%'
+                from sqlite_schema t, pragma_table_info(t.name) c
+                where t.type = 'table' and t.name not like '\_\_%' escape '\' and t.name not like 'sqlite%'
                 """
             )
         ).Select(row => (string)row[0]!);

@@ -69,7 +69,8 @@ public sealed class PostgresTimelineTests() : TimelineTests(StoreKind.Postgres)
     [InlineData("truncate timeline, outbox cascade")]
     [InlineData(
         "insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) overriding system value "
-            + "select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline on conflict (entry_id) do update set actor = excluded.actor"
+            + "select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline "
+            + "on conflict (entry_id) do update set actor = excluded.actor"
     )]
     [InlineData("merge into timeline t using timeline s on t.entry_id = s.entry_id when matched then update set actor = 'nobody'")]
     public Task Refuses_a_change_in_the_ways_of_PostgreSQL(string statement) => AssertRefusedAsync(statement);
@@ -80,10 +81,13 @@ public sealed class SqliteTimelineTests() : TimelineTests(StoreKind.Sqlite)
     /// <summary>SQLite runs no DELETE trigger for a row that REPLACE deletes.</summary>
     [Theory]
     [InlineData(
-        "replace into timeline (entry_id, job_id, at, kind, attempt, actor, detail) select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline"
+        "replace into timeline (entry_id, job_id, at, kind, attempt, actor, detail) "
+            + "select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline"
     )]
     [InlineData(
-        "insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline where true on conflict do update set actor = excluded.actor"
+        "insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) "
+            + "select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline where true "
+            + "on conflict do update set actor = excluded.actor"
     )]
     [InlineData("update or replace timeline set actor = 'nobody'")]
     public Task Refuses_a_change_in_the_ways_of_SQLite(string statement) => AssertRefusedAsync(statement);

@@ -13,7 +13,8 @@ public sealed class TransitionsTests
         Approved.Matches(
             "Jobs/Transitions",
             States.Select(from =>
-                $"{WireNames.Of(from)}{(from.IsFinal() ? " (final)" : "")} -> {string.Join(", ", States.Where(to => Transitions.Allows(from, to)).Select(WireNames.Of))}"
+                $"{WireNames.Of(from)}{(from.IsFinal() ? " (final)" : "")} -> "
+                + string.Join(", ", States.Where(to => Transitions.Allows(from, to)).Select(WireNames.Of))
             )
         );
 

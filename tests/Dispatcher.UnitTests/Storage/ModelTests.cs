@@ -92,14 +92,16 @@ public sealed class ModelTests
         yield return entity.GetTableName()!;
         foreach (var property in entity.GetProperties().OrderBy(property => property.GetColumnName(), StringComparer.Ordinal))
         {
-            yield return $"    {property.GetColumnName()} {property.GetColumnType()}{(property.IsNullable ? "" : " not null")}{(property.IsPrimaryKey() ? " primary key" : "")}";
+            var constraints = (property.IsNullable ? "" : " not null") + (property.IsPrimaryKey() ? " primary key" : "");
+            yield return $"    {property.GetColumnName()} {property.GetColumnType()}{constraints}";
         }
 
         foreach (
             var index in entity
                 .GetIndexes()
                 .Select(index =>
-                    $"    {(index.IsUnique ? "unique " : "")}index ({string.Join(", ", index.Properties.Select(property => property.GetColumnName()))})"
+                    $"    {(index.IsUnique ? "unique " : "")}index "
+                    + $"({string.Join(", ", index.Properties.Select(property => property.GetColumnName()))})"
                 )
                 .Order(StringComparer.Ordinal)
         )
