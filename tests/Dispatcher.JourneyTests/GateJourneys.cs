@@ -83,7 +83,7 @@ public sealed class GateJourneys
             using var answer = await http.GetAsync(new Uri($"{dispatcher.Address}{path}?window=10m"), Now);
             Assert.Equal((path, HttpStatusCode.OK, number), (path, answer.StatusCode, await answer.Content.ReadAsStringAsync(Now)));
             Assert.StartsWith(
-                "there is no number at ",
+                "there is no gate metric at ",
                 answer.Headers.GetValues("Dispatcher-No-Data-Reason").Single(),
                 StringComparison.Ordinal
             );

@@ -119,7 +119,7 @@ internal sealed class Writers : IAsyncDisposable
     public Task DispatchAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken) =>
         _dispatch.DispatchAsync(evaluated, cancellationToken);
 
-    public async Task<RecoveryContext> AroundAsync(CancellationToken cancellationToken)
+    public async Task<RecoveryContext> ContextAsync(CancellationToken cancellationToken)
     {
         await Clock.OnceAsync(cancellationToken);
         return new RecoveryContext(_bundle.InForce.Bundle, Clock.Now, TimeProvider.System);

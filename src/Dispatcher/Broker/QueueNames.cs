@@ -18,7 +18,7 @@ internal static class QueueNames
     public const string Outcomes = ServerPrefix + "outcomes";
 
     /// <summary>
-    /// Events of approvals, bound to <see cref="Exchanges.Events"/> with <c>approved.#</c>. ApprovalWatch compares each with the store.
+    /// Events of approvals, bound to <see cref="Exchanges.Events"/> with <c>approved.#</c>. The consumer compares each with the store.
     /// </summary>
     public const string ApprovalWatch = ServerPrefix + "approval-watch";
 

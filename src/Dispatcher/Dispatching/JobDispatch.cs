@@ -118,7 +118,7 @@ internal sealed partial class JobDispatch(
             job,
             evaluated.Decision,
             approval,
-            approval is null ? [] : await approvers.StillAsync(approval, cancellationToken),
+            approval is null ? [] : await approvers.CurrentVotersAsync(approval, cancellationToken),
             clock.Now
         );
         return use.Verdict switch

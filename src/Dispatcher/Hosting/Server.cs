@@ -138,7 +138,7 @@ internal static class Server
         services.AddEmbeddedWorker(settings);
         AddHosted<OutboxSweeper>(services);
         AddHosted<Sweep>(services);
-        AddHosted<ApprovalQueue>(services);
+        AddHosted<ApprovalWaitMetrics>(services);
         AddHosted<PoolMonitor>(services);
         AddHosted<GateMetrics>(services);
     }

@@ -67,10 +67,11 @@ internal static class Columns
     public static readonly Column<Job>[] NewJob = [.. JobFacts, .. JobLive];
 
     /// <summary>
-    /// The columns of a job for the sweep: all of them, with an empty payload, because 250 payloads could take 64 MB.
+    /// The columns of a job for the sweep: all of them, with an empty payload and a null result, because 250 payloads could take 64 MB.
     /// </summary>
-    public static string JobWithoutPayload(string noBytes) =>
-        $"{NewJob.Where(column => column.Name != "payload").Names()}, {noBytes} as payload, created_at, updated_at, finished_at";
+    public static string JobWithoutPayloadAndResult(string noBytes) =>
+        $"{NewJob.Where(column => column.Name is not ("payload" or "result")).Names()}, "
+        + $"{noBytes} as payload, cast(null as bytea) as result, created_at, updated_at, finished_at";
 
     /// <summary>The columns that a move writes, and the values that it compares.</summary>
     public static readonly Column<Move>[] Move =

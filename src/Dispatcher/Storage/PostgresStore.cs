@@ -176,7 +176,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
                 $"""
                 update jobs set due_at = {Now} + {Timestamps.Micros(postpone)} where job_id = any(array(
                     select job_id from jobs where due_at <= {Now} order by due_at limit {limit} for update skip locked))
-                returning {Columns.JobWithoutPayload("''::bytea")}
+                returning {Columns.JobWithoutPayloadAndResult("''::bytea")}
                 """
             )
             .AsNoTracking()

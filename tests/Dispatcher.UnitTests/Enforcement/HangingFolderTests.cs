@@ -23,7 +23,7 @@ public sealed class HangingFolderTests
 
         await folder.OnceAsync(Stop);
 
-        var error = Assert.Single(folder.LastLook.Errors);
+        var error = Assert.Single(folder.LastReading.Errors);
         Assert.Equal((server.Policies, "The folder does not exist."), (error.Where, error.Message));
     }
 
@@ -45,18 +45,18 @@ public sealed class HangingFolderTests
             }
         );
 
-        await LookAsync();
-        await LookAsync();
+        await ReadAsync();
+        await ReadAsync();
 
         Assert.Equal(1, Volatile.Read(ref reads));
-        Assert.Contains("has not ended", Assert.Single(folder.LastLook.Errors).Message, StringComparison.Ordinal);
-        Assert.True(folder.LookAge > TimeSpan.FromSeconds(5), $"{folder.LookAge}");
+        Assert.Contains("has not ended", Assert.Single(folder.LastReading.Errors).Message, StringComparison.Ordinal);
+        Assert.True(folder.ReadingAge > TimeSpan.FromSeconds(5), $"{folder.ReadingAge}");
         answers.Set();
         await folder.OnceAsync(Stop);
-        Assert.DoesNotContain(folder.LastLook.Errors, error => error.Message.Contains("has not ended", StringComparison.Ordinal));
-        Assert.True(folder.LookAge < TimeSpan.FromSeconds(5), $"{folder.LookAge}");
+        Assert.DoesNotContain(folder.LastReading.Errors, error => error.Message.Contains("has not ended", StringComparison.Ordinal));
+        Assert.True(folder.ReadingAge < TimeSpan.FromSeconds(5), $"{folder.ReadingAge}");
 
-        async Task LookAsync()
+        async Task ReadAsync()
         {
             var look = folder.OnceAsync(Stop);
             Assert.False(look.IsCompleted);

@@ -5,13 +5,13 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Approvals;
 
-/// <summary>Measures how many jobs wait for people, and for how long.</summary>
-internal sealed class ApprovalQueue(
+/// <summary>Measures how many approvals are held, and how long the median and the oldest of them have waited.</summary>
+internal sealed class ApprovalWaitMetrics(
     IDbContextFactory<DispatcherDb> database,
     StoreClock clock,
     DispatcherMetrics metrics,
     TimeProvider time,
-    ILogger<ApprovalQueue> logger
+    ILogger<ApprovalWaitMetrics> logger
 ) : Loop(TimeSpan.FromSeconds(5), time, logger)
 {
     public override async Task OnceAsync(CancellationToken cancellationToken)

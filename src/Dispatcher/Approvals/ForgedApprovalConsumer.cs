@@ -10,11 +10,14 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Approvals;
 
 /// <summary>
-/// Nothing here waits for an event: approvals are given over HTTP only. So an <c>approved</c> event of a job that nobody approved was not sent by us. It grants nothing, but
-/// others may believe it: it is logged and, once a job, on the timeline.
+/// Detects forged <c>approved</c> events. Approvals are given over HTTP only, so that an event grants nothing here; but another subscriber
+/// may trust it. An event about a job without an approval is logged, and recorded on the timeline once for each job.
 /// </summary>
-internal sealed partial class ApprovalWatch(IDbContextFactory<DispatcherDb> database, IStore store, ILogger<ApprovalWatch> logger)
-    : IConsumer<RawMessage>
+internal sealed partial class ForgedApprovalConsumer(
+    IDbContextFactory<DispatcherDb> database,
+    IStore store,
+    ILogger<ForgedApprovalConsumer> logger
+) : IConsumer<RawMessage>
 {
     public async Task Consume(ConsumeContext<RawMessage> context)
     {
@@ -25,9 +28,12 @@ internal sealed partial class ApprovalWatch(IDbContextFactory<DispatcherDb> data
 
         var sender = DeliveryFacts.Of(context).UserId ?? "unknown";
         await using var db = await database.CreateDbContextAsync(context.CancellationToken);
-        var isTrue = await db.Approvals.AnyAsync(approval => approval.JobId == jobId && approval.UseBy != null, context.CancellationToken);
-        var stored = db.Jobs.Where(job => job.JobId == jobId).WithoutPayload();
-        if (isTrue || await stored.SingleOrDefaultAsync(context.CancellationToken) is not { } job)
+        var isApproved = await db.Approvals.AnyAsync(
+            approval => approval.JobId == jobId && approval.UseBy != null,
+            context.CancellationToken
+        );
+        var stored = db.Jobs.Where(job => job.JobId == jobId).WithoutPayloadAndResult();
+        if (isApproved || await stored.SingleOrDefaultAsync(context.CancellationToken) is not { } job)
         {
             return;
         }
@@ -52,7 +58,7 @@ internal sealed partial class ApprovalWatch(IDbContextFactory<DispatcherDb> data
         }
         catch (JsonException)
         {
-            // Whatever it is, it is no event of ours, and names no job.
+            // The server publishes only valid events: this one names no job.
             return null;
         }
     }
@@ -62,7 +68,7 @@ internal sealed partial class ApprovalWatch(IDbContextFactory<DispatcherDb> data
         [LoggerMessage(
             EventIds.ApprovalForged,
             LogLevel.Warning,
-            "An event from {Sender} says that job {JobId} is approved; nobody approved it, and nothing follows from it"
+            "Ignored a forged event: {Sender} published that job {JobId} is approved, but the job has no approval"
         )]
         public static partial void Forged(ILogger logger, Guid jobId, string sender);
     }
