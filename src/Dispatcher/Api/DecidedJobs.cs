@@ -121,7 +121,7 @@ internal sealed class DecidedJobs(IDbContextFactory<DispatcherDb> database, Stor
                 recorded,
                 null,
                 null,
-                $"The payload was larger than {Denial.MostPayloadBytes} bytes, so that it was not kept."
+                $"The payload was larger than {Denial.MaxPayloadBytes} bytes, so that it was not kept."
             );
         }
 

@@ -47,7 +47,7 @@ internal static class EventEndpoints
                 http,
                 StatusCodes.Status429TooManyRequests,
                 "Too many event streams",
-                $"A key may have {EventStream.MostOfKey} at once. Close one, or read the exchange dispatcher.events."
+                $"A key may have {EventStream.MaxOfKey} at once. Close one, or read the exchange dispatcher.events."
             );
             return;
         }

@@ -41,7 +41,7 @@ internal static partial class UnreadableRequest
     /// <summary>Of a body that is larger than any endpoint takes.</summary>
     public static InputError OfSize(HttpContext http)
     {
-        var most = http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize ?? RawMessage.LargestBody;
+        var most = http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize ?? RawMessage.MaxBody;
         var seen =
             http.Request.ContentLength is { } length && length > most
                 ? length.ToString("N0", CultureInfo.InvariantCulture)
@@ -73,7 +73,7 @@ internal static partial class UnreadableRequest
     private static InputError OfJson(JsonException json, HttpContext http)
     {
         var where = json.Path is { Length: > 1 } path
-            ? InputErrors.Cut(path.Replace('.', '/').TrimStart('$'), InputErrors.LongestWhere)
+            ? InputErrors.Cut(path.Replace('.', '/').TrimStart('$'), InputErrors.MaxWhere)
             : "body";
         if (Unmapped().Match(json.Message) is { Success: true } unmapped)
         {
