@@ -47,7 +47,7 @@ internal static class EventEndpoints
                 http,
                 StatusCodes.Status429TooManyRequests,
                 "Too many event streams",
-                $"A key may have {EventStream.MostOfKey} open event streams. Close one, or consume from the exchange dispatcher.events."
+                $"A key may have {EventStream.MaxOfKey} open event streams. Close one, or consume from the exchange dispatcher.events."
             );
             return;
         }

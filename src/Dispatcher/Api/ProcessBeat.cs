@@ -20,7 +20,7 @@ internal sealed partial class ProcessBeat(
 {
     private readonly Guid _instance = Guid.CreateVersion7(time.GetUtcNow());
 
-    protected override TimeSpan LongestRound => TimeSpan.FromSeconds(2);
+    protected override TimeSpan MaxRound => TimeSpan.FromSeconds(2);
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {

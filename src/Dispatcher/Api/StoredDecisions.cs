@@ -131,7 +131,7 @@ internal sealed class StoredDecisions(IDbContextFactory<DispatcherDb> database, 
                 recorded,
                 null,
                 null,
-                $"The payload of the denied submission was not stored, because it exceeds {Denial.MostPayloadBytes} bytes."
+                $"The payload of the denied submission was not stored, because it exceeds {Denial.MaxPayloadBytes} bytes."
             );
         }
 

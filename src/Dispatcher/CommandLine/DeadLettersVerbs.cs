@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json;
-using Dispatcher.Base;
 using Dispatcher.Web;
 
 namespace Dispatcher.CommandLine;

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json;
-using Dispatcher.Base;
 using Dispatcher.Web;
 
 namespace Dispatcher.CommandLine;

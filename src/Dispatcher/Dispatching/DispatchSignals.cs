@@ -56,7 +56,7 @@ internal sealed partial class DispatchSignals(IOutboxTransport transport, TimePr
 
             try
             {
-                foreach (var some in pools.Chunk(DispatchSignal.MostPools))
+                foreach (var some in pools.Chunk(DispatchSignal.MaxPools))
                 {
                     await transport.SendAsync(DispatchSignal.Message(some, time), stoppingToken);
                 }

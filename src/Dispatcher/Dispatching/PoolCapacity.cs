@@ -25,7 +25,7 @@ internal sealed class PoolCapacity(
     private readonly ConcurrentDictionary<string, PoolCircuitBreaker> _breakers = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> _sizes = new(StringComparer.Ordinal);
 
-    public async Task<FreeSlots> RoomAsync(string pool, CancellationToken cancellationToken)
+    public async Task<FreeSlots> CapacityAsync(string pool, CancellationToken cancellationToken)
     {
         var load = await LoadAsync(pool, cancellationToken);
         _sizes[pool] = Math.Max(load.Capacity, load.UnderWay);

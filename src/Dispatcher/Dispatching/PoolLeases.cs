@@ -39,7 +39,8 @@ internal sealed class PoolLeases(IStore store, PoolBacklog lines, PoolCapacity w
             var held = await store.LockPoolAsync(pool, LongestTurn, cancellationToken);
             try
             {
-                var room = pool == PoolBacklog.Unregistered ? FreeSlots.Of(LargestTurn) : await window.RoomAsync(pool, cancellationToken);
+                var room =
+                    pool == PoolBacklog.Unregistered ? FreeSlots.Of(LargestTurn) : await window.CapacityAsync(pool, cancellationToken);
                 var most = Math.Min(LargestTurn, window.MostOf(pool, room));
                 var line = most == 0 ? new NextJobs([], MayBeMore: false) : await lines.NextAsync(pool, most, cancellationToken);
                 var jobs = window.Next([.. line.Jobs.Where(job => window.IsRight(pool, job))], room);

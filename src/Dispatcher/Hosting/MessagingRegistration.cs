@@ -204,7 +204,7 @@ internal static class MessagingRegistration
             host =>
             {
                 host.ConnectionName("dispatcher " + bus);
-                host.MaxMessageSize(RabbitConnection.LargestMessage);
+                host.MaxMessageSize(RabbitConnection.MaxMessage);
                 host.OnRefreshConnectionFactory = bytes.UseFor;
             }
         );

@@ -41,7 +41,7 @@ internal static class Server
         builder.WebHost.UseUrls(settings.Urls);
 
         // Large enough for every request; two endpoints set their own limit. Bodies are parsed in memory.
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = RawMessage.LargestBody);
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = RawMessage.MaxBody);
         builder.Services.AddSerilog(settings.LogLevel, settings.LogWriter);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(settings);

@@ -41,7 +41,7 @@ internal static partial class BindingErrors
     /// <summary>The body is larger than the limit of the endpoint.</summary>
     public static InputError OfSize(HttpContext http)
     {
-        var max = http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize ?? RawMessage.LargestBody;
+        var max = http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize ?? RawMessage.MaxBody;
         var seen =
             http.Request.ContentLength is { } length && length > max
                 ? length.ToString("N0", CultureInfo.InvariantCulture)
@@ -73,7 +73,7 @@ internal static partial class BindingErrors
     private static InputError OfJson(JsonException json, HttpContext http)
     {
         var where = json.Path is { Length: > 1 } path
-            ? InputErrors.Cut(path.Replace('.', '/').TrimStart('$'), InputErrors.LongestWhere)
+            ? InputErrors.Cut(path.Replace('.', '/').TrimStart('$'), InputErrors.MaxWhere)
             : "body";
         if (Unmapped().Match(json.Message) is { Success: true } unmapped)
         {

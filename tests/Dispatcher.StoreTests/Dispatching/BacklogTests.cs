@@ -126,8 +126,8 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
         await MovedAsync(new Move(waiting, waiting with { State = JobState.Dispatched, Attempt = 1 }));
 
         Assert.Equal(new PoolLoad(2, 12, 1, 1), await writers.Window.LoadAsync("shell", Stop));
-        Assert.Equal(10, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
-        Assert.Equal(0, writers.Window.MostOf("nobody", await writers.Window.RoomAsync("nobody", Stop)));
+        Assert.Equal(10, writers.Window.MostOf("shell", await writers.Window.CapacityAsync("shell", Stop)));
+        Assert.Equal(0, writers.Window.MostOf("nobody", await writers.Window.CapacityAsync("nobody", Stop)));
     }
 
     [Fact]
@@ -158,7 +158,7 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
         var quick = await RunningAsync();
         writers.Window.Ended(new Move(quick, quick with { State = JobState.Succeeded }));
         await writers.BundleAsync("job.exec.shell: { pool: shell, owner: team, timeouts: { start: 60s } }", Store, Stop);
-        Assert.Equal(6, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
+        Assert.Equal(6, writers.Window.MostOf("shell", await writers.Window.CapacityAsync("shell", Stop)));
     }
 
     [Fact]
@@ -168,11 +168,11 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
         await AddAsync(Worker("a", 8, await Store.NowAsync(Stop)));
         var quick = await RunningAsync();
         await writers.BundleAsync("job.exec.shell: { pool: shell, owner: team, timeouts: { start: 60s } }", Store, Stop);
-        Assert.Equal(8, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
+        Assert.Equal(8, writers.Window.MostOf("shell", await writers.Window.CapacityAsync("shell", Stop)));
 
         writers.Window.Ended(new Move(quick, quick with { State = JobState.Succeeded }));
 
-        Assert.Equal(32, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
+        Assert.Equal(32, writers.Window.MostOf("shell", await writers.Window.CapacityAsync("shell", Stop)));
     }
 
     [Theory]
@@ -258,13 +258,13 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
         await AddAsync(Worker("a", 8, await Store.NowAsync(Stop)));
         var suspect = AJob.New() with { FaultClass = "lost", FailedAttempts = 2 };
         var other = AJob.New() with { FaultClass = "lost", FailedAttempts = 1 };
-        Assert.Equal([suspect], writers.Window.Next([suspect, other], await writers.Window.RoomAsync("shell", Stop)));
-        Assert.Equal([other], writers.Window.Next([other, suspect], await writers.Window.RoomAsync("shell", Stop)));
+        Assert.Equal([suspect], writers.Window.Next([suspect, other], await writers.Window.CapacityAsync("shell", Stop)));
+        Assert.Equal([other], writers.Window.Next([other, suspect], await writers.Window.CapacityAsync("shell", Stop)));
 
         await MovedAsync(new Move(elsewhere, elsewhere with { Worker = "a" }));
 
         Assert.True((await writers.Window.LoadAsync("shell", Stop)).HasSuspect);
-        Assert.Equal(0, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
+        Assert.Equal(0, writers.Window.MostOf("shell", await writers.Window.CapacityAsync("shell", Stop)));
     }
 
     [Theory]

@@ -256,7 +256,7 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         {
             var refused = await Assert.ThrowsAsync<ArgumentException>(() => GrantAsync(name));
 
-            Assert.Contains("is no role name", refused.Message, StringComparison.Ordinal);
+            Assert.Contains("is not a role name", refused.Message, StringComparison.Ordinal);
         }
     }
 

@@ -1,13 +1,14 @@
 using System.Linq.Expressions;
 using System.Reflection;
+using Dispatcher.Jobs;
 using Microsoft.EntityFrameworkCore;
 
-namespace Dispatcher.Jobs;
+namespace Dispatcher.Storage;
 
 /// <summary>
-/// Reads jobs without their large columns: a payload has up to 256 KiB and a result up to 64 KiB, so that a batch of whole rows takes tens
-/// of megabytes. Only the policy, the work message and the view of one job need the payload; only the view and the final reply need the
-/// result. A job without its payload does not match its hash any more: the policy denies it.
+/// Reads jobs without their large columns. A payload has up to 256 KiB and a result up to 64 KiB, so a batch of whole rows takes tens of
+/// megabytes. Only the policy, the work message and the view of one job need the payload; only the view and the final reply need the result.
+/// A job that is read without its payload does not match its hash, so the policy denies it.
 /// </summary>
 internal static class JobsWithoutPayload
 {
@@ -22,16 +23,16 @@ internal static class JobsWithoutPayload
     public static IQueryable<Job> WithoutResult(this IQueryable<Job> jobs) => jobs.AsNoTracking().Select(NoResult);
 
     /// <summary>
-    /// The payload is empty and the result null. A job that has not ended has no result, so that a move from this row loses nothing.
+    /// The payload is empty and the result null. A job that has not ended has no result, so a move of this row loses nothing.
     /// </summary>
     public static IQueryable<Job> WithoutPayloadAndResult(this IQueryable<Job> jobs) => jobs.AsNoTracking().Select(Neither);
 
-    private static Expression<Func<Job, Job>> AllBut(params string[] left)
+    private static Expression<Func<Job, Job>> AllBut(params string[] omitted)
     {
         var job = Expression.Parameter(typeof(Job), "job");
         var stored = typeof(Job).GetProperties(BindingFlags.Public | BindingFlags.Instance);
         var members = stored.Select(property =>
-            Expression.Bind(property, left.Contains(property.Name) ? Empty(property.Name) : Expression.Property(job, property))
+            Expression.Bind(property, omitted.Contains(property.Name) ? Empty(property.Name) : Expression.Property(job, property))
         );
         return Expression.Lambda<Func<Job, Job>>(Expression.MemberInit(Expression.New(typeof(Job)), members), job);
     }

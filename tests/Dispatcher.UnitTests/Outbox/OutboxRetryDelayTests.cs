@@ -2,7 +2,7 @@ using Dispatcher.Outbox;
 
 namespace Dispatcher.UnitTests.Outbox;
 
-public sealed class BackOffTests
+public sealed class OutboxRetryDelayTests
 {
     [Theory]
     [InlineData(0, 1)]
@@ -11,19 +11,19 @@ public sealed class BackOffTests
     [InlineData(8, 256)]
     [InlineData(9, 300)]
     [InlineData(299, 300)]
-    public void Pauses_double_up_to_five_minutes(int attempts, int seconds) =>
-        Assert.Equal(TimeSpan.FromSeconds(seconds), BackOff.After(attempts));
+    public void Delay_doubles_up_to_five_minutes(int attempts, int seconds) =>
+        Assert.Equal(TimeSpan.FromSeconds(seconds), OutboxRetryDelay.After(attempts));
 
     [Fact]
-    public void After_about_a_day_the_message_is_parked()
+    public void Message_is_parked_after_about_one_day()
     {
         var pauses = Enumerable
             .Range(0, 1_000)
-            .Select(BackOff.After)
+            .Select(OutboxRetryDelay.After)
             .TakeWhile(pause => pause is not null)
             .Sum(pause => pause!.Value.TotalHours);
 
         Assert.InRange(pauses, 20, 28);
-        Assert.Null(BackOff.After(int.MaxValue));
+        Assert.Null(OutboxRetryDelay.After(int.MaxValue));
     }
 }

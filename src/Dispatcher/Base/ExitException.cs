@@ -1,19 +1,4 @@
-using System.CommandLine;
-
 namespace Dispatcher.Base;
-
-/// <summary>A command whose help ends with examples, each a whole line that can be pasted.</summary>
-internal sealed class Verb(string name, string description, params IReadOnlyList<string> examples) : Command(name, description)
-{
-    public IReadOnlyList<string> Examples { get; } = examples;
-
-    /// <summary>As it is typed, for example <c>dispatcher jobs list</c>.</summary>
-    public string Path =>
-        string.Join(
-            ' ',
-            ["dispatcher", .. Parents.OfType<Command>().Where(parent => parent is not RootCommand).Select(parent => parent.Name), Name]
-        );
-}
 
 /// <summary>The exit codes of the program, with the same meaning for every verb.</summary>
 internal enum ExitCode
@@ -33,7 +18,7 @@ internal enum ExitCode
     Unreachable = 3,
 }
 
-/// <summary>Ends a verb early, with a message and its fix. No other exception may do that.</summary>
+/// <summary>Ends a verb with an exit code, a message and its fix. A verb throws no other exception on purpose.</summary>
 internal sealed class ExitException(ExitCode code, string message, string fix, Exception? reason = null) : Exception(message, reason)
 {
     public ExitCode Code { get; } = code;

@@ -6,7 +6,7 @@ using RabbitMQ.Client.Exceptions;
 
 namespace Dispatcher.UnitTests.Broker;
 
-public sealed class ConnectionWatchTests
+public sealed class ConnectionMonitorTests
 {
     [Fact]
     public void Fault_of_the_parser_is_an_unreceivable_message()
