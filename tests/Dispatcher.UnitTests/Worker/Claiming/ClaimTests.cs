@@ -2,7 +2,7 @@ using System.Diagnostics;
 using Dispatcher.Contracts;
 using Dispatcher.Worker;
 
-namespace Dispatcher.UnitTests.Worker;
+namespace Dispatcher.UnitTests.Worker.Claiming;
 
 public sealed class ClaimTests
 {
