@@ -12,7 +12,7 @@ namespace Dispatcher.Policies.Files;
 internal static class FileText
 {
     /// <summary>More such characters usually repeat one mistake.</summary>
-    private const int MostInvisible = 20;
+    private const int MaxInvisible = 20;
 
     /// <summary>The text. Null: the file is too large, not UTF-8, or has an invisible character, which is reported.</summary>
     public static string? Of(BundleFile file, int maxBytes, ErrorList errors) =>
@@ -58,7 +58,7 @@ internal static class FileText
     {
         var rest = WithoutMark(file.Content.Span);
         (var line, var column, var found) = (1, 1, 0);
-        while (rest.Length > 0 && found < MostInvisible)
+        while (rest.Length > 0 && found < MaxInvisible)
         {
             Rune.DecodeFromUtf8(rest, out var rune, out var length);
             rest = rest[length..];
