@@ -52,7 +52,7 @@ internal static class FileText
 
     /// <summary>
     /// Reports each invisible character with line and column (in characters, from 1). Some of them end a line for a YAML parser (NEL, LS,
-    /// PS, a lone CR) but not for an editor, so that a comment could hide a rule. Others reorder or hide text (bidirectional controls).
+    /// PS, a lone CR) but not for an editor, so a comment could hide a rule. Others reorder or hide text (bidirectional controls).
     /// </summary>
     private static bool ShowsAll(BundleFile file, ErrorList errors)
     {

@@ -40,7 +40,7 @@ internal sealed class PayloadChoices
     /// <summary>One choice for each combination of label values that the registry accepts.</summary>
     public IReadOnlyList<PayloadChoice> Choices { get; }
 
-    /// <summary>False: several labels compare different parts of the value, so that some combinations of values have no choice.</summary>
+    /// <summary>False: several labels compare different parts of the value, so some combinations of values have no choice.</summary>
     public bool IsExact =>
         Labels.Count == 1
         || Labels.All(label =>

@@ -5,7 +5,7 @@ namespace Dispatcher.Policies.Schemas;
 
 /// <summary>
 /// Compiles an ECMA-262 <c>pattern</c> so that no payload can make it slow: time is linear in the length of the text and in the size of the
-/// pattern, and both are bounded, so that no time limit is needed. Syntax with another meaning in .NET is translated or refused: in .NET,
+/// pattern, and both are bounded, so no time limit is needed. Syntax with another meaning in .NET is translated or refused: in .NET,
 /// <c>$</c> also matches before a final line break, <c>\d</c> matches digits of every script, and <c>.</c> matches half a surrogate pair.
 /// </summary>
 internal sealed class SchemaPattern

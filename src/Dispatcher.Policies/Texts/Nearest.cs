@@ -6,7 +6,9 @@ public static class Nearest
     /// <summary>A longer text is not a misspelt word.</summary>
     private const int MaxLength = 128;
 
-    /// <summary>The maximum number of letter comparisons for one word, some milliseconds: a hint is not worth more.</summary>
+    /// <summary>
+    /// The maximum number of letter comparisons for one word, which takes some milliseconds. Beyond it, the error gives no hint.
+    /// </summary>
     private const int MaxComparisons = 2_000_000;
 
     /// <summary>

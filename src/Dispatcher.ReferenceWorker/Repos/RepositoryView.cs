@@ -154,7 +154,7 @@ internal sealed partial class RepositoryView : IDisposable
 
             if (!entry.IsFolder || entry.IsLink)
             {
-                // Null: removed in between. The open refuses a link.
+                // Null: the file was removed during the copy. The open refuses a link.
                 if (from.Read(entry.Name, MaxRefBytes) is { } bytes)
                 {
                     File.WriteAllBytes(Path.Combine(to, entry.Name), bytes);

@@ -7,7 +7,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
 {
     /// <summary>
     /// The client closes a connection that delivers a larger body, and the broker would redeliver the message. RabbitMQ accepts at most
-    /// 512 MiB, whatever its configuration.
+    /// 512 MiB with any configuration.
     /// </summary>
     private const uint MaxMessageBytes = 1_073_741_824;
 

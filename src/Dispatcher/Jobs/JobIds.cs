@@ -3,8 +3,9 @@ using Dispatcher.Base;
 namespace Dispatcher.Jobs;
 
 /// <summary>
-/// Resolves a job id that two principals chose, by chance or because one guessed the id of the other. The first job has the id itself. The
-/// second has an id that is derived from its principal and the chosen id. So no principal can block an id for another.
+/// Resolves a conflict of two principals that chose the same job id, by chance or because one guessed the id of the other. The first job
+/// has the id itself. The second has an id that is derived from its principal and the chosen id. So no principal can block an id for
+/// another.
 /// </summary>
 internal static class JobIds
 {

@@ -29,7 +29,7 @@ internal static class ApprovalRowCheck
     {
         if (entries.FirstOrDefault(entry => entry.Kind == TimelineKinds.Held) is not { } held)
         {
-            var unknown = $"approval {approval.Name} has a row, but no entry held the job for it";
+            var unknown = $"approval {approval.Name} has a row, but no timeline entry of kind held names it";
             yield return new IncompleteJob(Gap.RowWithoutEntry, approval.JobId, null, stored.Job.Attempt, unknown);
             yield break;
         }
