@@ -147,7 +147,7 @@ internal enum IntakeOutcome
     /// <summary>Its id or key stands for another job of the same principal.</summary>
     Conflict,
 
-    /// <summary>Its id stands for a job or denial of another principal: it is stored under <see cref="JobIds.Own"/> instead.</summary>
+    /// <summary>Its id stands for a job or denial of another principal: it is stored under <see cref="JobIds.Derived"/> instead.</summary>
     IdTaken,
 
     /// <summary>New, and its payload does not fit the schema of its topic: refused, like a body that cannot be read.</summary>

@@ -272,7 +272,7 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
     {
         if (Text("job_id", MaxKey) is { } text)
         {
-            if (Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty && !JobIds.IsOwn(id))
+            if (Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty && !JobIds.IsDerived(id))
             {
                 return id;
             }
