@@ -13,5 +13,7 @@ internal static class NameList
 
     /// <summary>The first names, and the number of the others.</summary>
     public static string Some(IReadOnlyList<string> names) =>
-        names.Count == 0 ? "none" : string.Join(", ", names.Take(MaxNames)) + (names.Count > MaxNames ? $" and {names.Count - MaxNames} more" : "");
+        names.Count == 0
+            ? "none"
+            : string.Join(", ", names.Take(MaxNames)) + (names.Count > MaxNames ? $" and {names.Count - MaxNames} more" : "");
 }
