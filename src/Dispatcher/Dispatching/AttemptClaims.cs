@@ -7,7 +7,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>Step 6, the server's side: gives each attempt to one worker, once. Without a claim nothing runs.</summary>
+/// <summary>Gives each attempt to one worker, once. Without a claim no attempt runs. Reads no payload.</summary>
 internal sealed partial class AttemptClaims(
     Permits permits,
     MoveWriter moves,
@@ -17,6 +17,7 @@ internal sealed partial class AttemptClaims(
 )
 {
     /// <summary>Answers each permit by itself, in order. <paramref name="serves"/> tells whether the caller's key may serve a pool.</summary>
+    // :: Step 7
     public async Task<ClaimAnswer> ClaimAsync(
         ClaimRequest request,
         string subject,

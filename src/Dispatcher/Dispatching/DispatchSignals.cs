@@ -25,13 +25,13 @@ internal sealed partial class DispatchSignals(IOutboxTransport transport, TimePr
 
     /// <summary>A move that ends or claims an attempt frees a slot of its pool.</summary>
     public void Committed(IReadOnlyList<Move> moves) =>
-        Wake(
+        Signal(
             moves
                 .Where(move => move.Before.State is JobState.Dispatched or JobState.Running && move.Before.State != move.After.State)
                 .Select(move => move.Before.Pool)
         );
 
-    public void Wake(params IEnumerable<string?> pools)
+    public void Signal(params IEnumerable<string?> pools)
     {
         foreach (var pool in pools)
         {

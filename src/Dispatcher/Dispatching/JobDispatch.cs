@@ -10,7 +10,10 @@ using Dispatcher.Storage;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>Step 5: moves a evaluated job to its pool, or to where the decision leads. What it decides is only committed while the bundle that decided is still in force.</summary>
+/// <summary>
+/// Moves an evaluated job to its pool, or to the state that the decision requires. A decision is only committed while its bundle is still in
+/// force.
+/// </summary>
 internal sealed partial class JobDispatch(
     MoveWriter moves,
     PolicyGate gate,

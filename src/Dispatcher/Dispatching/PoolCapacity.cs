@@ -25,7 +25,7 @@ internal sealed class PoolCapacity(
     private readonly ConcurrentDictionary<string, PoolCircuitBreaker> _breakers = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> _sizes = new(StringComparer.Ordinal);
 
-    public async Task<FreeSlots> RoomAsync(string pool, CancellationToken cancellationToken)
+    public async Task<FreeSlots> FreeSlotsAsync(string pool, CancellationToken cancellationToken)
     {
         var load = await LoadAsync(pool, cancellationToken);
         _sizes[pool] = Math.Max(load.Capacity, load.UnderWay);
@@ -41,7 +41,7 @@ internal sealed class PoolCapacity(
     }
 
     /// <summary>As many as could go, had all of them the longest time to start that the pool's topics give.</summary>
-    public int MostOf(string pool, FreeSlots room) =>
+    public int MaxJobs(string pool, FreeSlots room) =>
         room.For(
             current
                 .InForce.Bundle?.JobClasses.Values.Where(jobClass => jobClass.Pool == pool)
@@ -64,7 +64,7 @@ internal sealed class PoolCapacity(
         );
 
     /// <summary>Whether a job stands in the right line. One whose topic went to another pool is sorted there soon, and must not pass that one's window by this.</summary>
-    public bool IsRight(string pool, Job job) => (ClassOf(job.Topic)?.Pool ?? PoolBacklog.Unregistered) == pool;
+    public bool IsOfPool(string pool, Job job) => (ClassOf(job.Topic)?.Pool ?? PoolBacklog.Unregistered) == pool;
 
     /// <summary>Pure: what <see cref="Next"/> answers.</summary>
     internal static IReadOnlyList<Job> NextOf(

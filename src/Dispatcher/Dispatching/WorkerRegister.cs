@@ -81,7 +81,7 @@ internal sealed partial class WorkerRegister(
         if (before is null || before.Serves(clock.Now) != worker.Serves(clock.Now) || before.Capacity != worker.Capacity)
         {
             Tell(worker);
-            signals.Wake(worker.Pool);
+            signals.Signal(worker.Pool);
         }
 
         if (WorkerTroubles.ClockIsOff(worker) && (before is null || !WorkerTroubles.ClockIsOff(before)))

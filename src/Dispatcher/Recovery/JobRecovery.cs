@@ -10,7 +10,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Recovery;
 
-/// <summary>Steps 7 and 8: takes the outcome of an attempt and moves the job to where it leads. Only the run that holds the claim is heard.</summary>
+/// <summary>Takes the outcome of an attempt and moves the job to where it leads. Only the run that holds the claim is heard.</summary>
 internal sealed partial class JobRecovery(
     MoveWriter moves,
     IStore store,
@@ -32,6 +32,7 @@ internal sealed partial class JobRecovery(
     private readonly SemaphoreSlim _oneLate = new(1, 1);
 
     /// <summary>Stores these outcomes, each by itself. <paramref name="sender"/> is the principal the broker vouches for.</summary>
+    // :: Step 8
     public async Task RecordAsync(IReadOnlyList<AttemptOutcome> outcomes, string sender, CancellationToken cancellationToken)
     {
         var ids = outcomes.Select(outcome => outcome.JobId).Distinct().ToList();

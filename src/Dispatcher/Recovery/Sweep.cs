@@ -9,7 +9,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Recovery;
 
-/// <summary>Step 9: whatever is due and still there was forgotten by a message or a process. Looks at it, and returns it, fences it or ends it; and signals the line of every pool.</summary>
+/// <summary>Whatever is due and still there was forgotten by a message or a process. Looks at it, and returns it, fences it or ends it; and signals the line of every pool.</summary>
 internal sealed partial class Sweep(
     IStore store,
     IDbContextFactory<DispatcherDb> database,
@@ -28,12 +28,13 @@ internal sealed partial class Sweep(
     /// <summary>What this process takes and then does not get done is due again after this long.</summary>
     private static readonly TimeSpan Postpone = TimeSpan.FromSeconds(15);
 
+    // :: Step 9
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
         while (await SweepOnceAsync(cancellationToken) == Batch) { }
 
         await approved.LookAsync(cancellationToken);
-        signals.Wake(await lines.ReadyAsync(cancellationToken));
+        signals.Signal(await lines.ReadyAsync(cancellationToken));
     }
 
     /// <summary>Repairs one batch of what is due; answers how many it took.</summary>

@@ -81,7 +81,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         await InventedAsync("stolen", capacity: 1_000);
         await writers.Workers.NoteAsync(Registration() with { Capacity = 3 }, "host/1", "honest", Stop);
 
-        Assert.Equal(1_024 + 3, (await writers.Window.LoadAsync("shell", Stop)).Capacity);
+        Assert.Equal(1_024 + 3, (await writers.Capacity.LoadAsync("shell", Stop)).Capacity);
         Assert.Null(await writers.Workers.NoteAsync(Registration(), "one more", "stolen", Stop));
         Assert.Null(await writers.Workers.NoteAsync(Registration() with { Pool = "repo" }, "invented/0", "stolen", Stop));
         Assert.NotNull(await writers.Workers.NoteAsync(Registration(), "invented/0", "stolen", Stop));
@@ -136,7 +136,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         // PostgreSQL refuses what is no array; what is in the array it does not check.
         await Database.ExecuteAsync($"update workers set {column} = '[1]' where principal = 'bad'");
 
-        var load = await writers.Window.LoadAsync("shell", Stop);
+        var load = await writers.Capacity.LoadAsync("shell", Stop);
         var bad = (await writers.Workers.ListAsync(Stop)).Single(worker => worker.Principal == "bad");
 
         Assert.Equal(column == "missing" ? 3 : 4, load.Capacity);
@@ -147,7 +147,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
                 .Select(list => list.Item1)
         );
         Assert.NotNull(await writers.Workers.NoteAsync(Registration(), "host/2", "bad", Stop));
-        Assert.Equal(4, (await writers.Window.LoadAsync("shell", Stop)).Capacity);
+        Assert.Equal(4, (await writers.Capacity.LoadAsync("shell", Stop)).Capacity);
     }
 
     [Fact]
@@ -193,14 +193,14 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
             Stop
         );
 
-        var dropping = await writers.Window.LoadAsync("shell", Stop);
+        var dropping = await writers.Capacity.LoadAsync("shell", Stop);
         var why = Assert.Single(await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop));
         await writers.Workers.NoteAsync(Registration() with { Capacity = 3, Dropped = 3 }, "host/1", "old", Stop);
 
         Assert.Equal((0, 0, "unreadable_body"), (dropping.Workers, dropping.Capacity, dropping.Dropping));
         Assert.Contains("unreadable_body", PoolView.Of(dropping, waiting: 1, limit: null).Note, StringComparison.Ordinal);
         Assert.Contains("host/1 of pool shell cannot use the deliveries that it gets (unreadable_body)", why, StringComparison.Ordinal);
-        Assert.Equal(3, (await writers.Window.LoadAsync("shell", Stop)).Capacity);
+        Assert.Equal(3, (await writers.Capacity.LoadAsync("shell", Stop)).Capacity);
         Assert.Empty(await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop));
     }
 
