@@ -6,8 +6,9 @@ using MassTransit.Context;
 namespace Dispatcher.Broker;
 
 /// <summary>
-/// A delivery with the message that a filter of the consume pipeline made of its bytes. A filter passes it to the next pipe, and MassTransit
-/// hands it to the consumers of <typeparamref name="T"/>. So a consumer gets the result of the filter as its message, checked by the compiler.
+/// A delivery with the message that a filter of the consume pipeline made of its bytes. A filter passes it to the next pipe, and
+/// MassTransit hands it to the consumers of <typeparamref name="T"/>. So a consumer gets the result of the filter as its message, checked
+/// by the compiler.
 /// </summary>
 internal sealed class TypedConsumeContext<T>(ConsumeContext delivery, T message) : ConsumeContextProxy(delivery), ConsumeContext<T>
     where T : class
@@ -38,8 +39,8 @@ internal sealed class TypedConsumeContext<T>(ConsumeContext delivery, T message)
 internal static class RawDeliveries
 {
     /// <summary>
-    /// Adds a filter that runs before MassTransit selects the consumers by the type of the message, so that it may pass on another type. A filter
-    /// of <c>UseFilter</c> runs after that. Filters run in the order in which they are added.
+    /// Adds a filter that runs before MassTransit selects the consumers by the type of the message, so that it may pass on another type. A
+    /// filter of <c>UseFilter</c> runs after that. Filters run in the order in which they are added.
     /// </summary>
     public static void UseFilterBeforeConsumers(this IConsumePipeConfigurator endpoint, IFilter<ConsumeContext> filter) =>
         endpoint.AddPrePipeSpecification(new FilterPipeSpecification<ConsumeContext>(filter));
@@ -57,7 +58,8 @@ internal static class RawDeliveries
         where T : class => next.Send(new TypedConsumeContext<T>(delivery, message));
 
     /// <summary>
-    /// Ends a delivery in a filter. MassTransit moves a message that no consumer has seen to a queue for skipped messages, unless it is marked so.
+    /// Ends a delivery in a filter. MassTransit moves a message that no consumer has seen to a queue for skipped messages, unless it is
+    /// marked so.
     /// </summary>
     public static Task EndHereAsync<TFilter>(this ConsumeContext<RawMessage> delivery) =>
         delivery.NotifyConsumed(TimeSpan.Zero, typeof(TFilter).FullName!);

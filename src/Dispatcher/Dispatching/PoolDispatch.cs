@@ -6,8 +6,8 @@ using Dispatcher.Policies;
 namespace Dispatcher.Dispatching;
 
 /// <summary>
-/// The dispatch use case of one pool: takes the lease on the pool and reads its next jobs, evaluates them, and dispatches them. The lease is
-/// held until the jobs are dispatched, so that they leave in order.
+/// The dispatch use case of one pool: takes the lease on the pool and reads its next jobs, evaluates them, and dispatches them. The lease
+/// is held until the jobs are dispatched, so that they leave in order.
 /// </summary>
 internal sealed class PoolDispatch(PoolLeases leases, PolicyGate gate, JobDispatch dispatch, DispatchSignals signals)
 {
@@ -47,7 +47,9 @@ internal sealed class PoolDispatch(PoolLeases leases, PolicyGate gate, JobDispat
         }
     }
 
-    /// <summary>Without a bundle that can be read no job starts and no job ends: the sweep signals the pool again when there is one.</summary>
+    /// <summary>
+    /// Without a bundle that can be read no job starts and no job ends: the sweep signals the pool again when there is one.
+    /// </summary>
     private async Task<IReadOnlyList<Evaluated<Job>>> EvaluateAsync(IReadOnlyList<Job> jobs, CancellationToken cancellationToken)
     {
         var evaluated = new List<Evaluated<Job>>(jobs.Count);

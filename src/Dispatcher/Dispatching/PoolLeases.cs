@@ -22,8 +22,8 @@ internal sealed class PoolLeases(IStore store, PoolBacklog backlog, PoolCapacity
     private readonly ConcurrentDictionary<string, CoalescingLock> _locks = new(StringComparer.Ordinal);
 
     /// <summary>
-    /// Null: no job is ready, no slot is free, the clock of this process is not trusted, or another caller of this process is waiting for the
-    /// same lease.
+    /// Null: no job is ready, no slot is free, the clock of this process is not trusted, or another caller of this process is waiting for
+    /// the same lease.
     /// </summary>
     public async Task<PoolLease?> TakeAsync(string pool, CancellationToken cancellationToken)
     {

@@ -36,7 +36,9 @@ internal static class IntakeEntries
             }
         );
 
-    /// <summary>A submission that could not be read. The entry has the id of its dead letter, because no job id in it can be trusted.</summary>
+    /// <summary>
+    /// A submission that could not be read. The entry has the id of its dead letter, because no job id in it can be trusted.
+    /// </summary>
     public static TimelineEntry Refused(DeadLetter letter, SubmissionSource source) =>
         new()
         {

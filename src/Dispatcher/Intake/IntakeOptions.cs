@@ -3,7 +3,10 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Intake;
 
-/// <summary>Limits on the size of a submission. A submission over a limit is refused as malformed, with the limit in the error. Section <c>Intake</c>.</summary>
+/// <summary>
+/// Limits on the size of a submission. A submission over a limit is refused as malformed, with the limit in the error. Section
+/// <c>Intake</c>.
+/// </summary>
 internal sealed class IntakeOptions
 {
     /// <summary>Maximum bytes of payload. Default 256 KiB: larger things belong in an object store. At most 1 MiB.</summary>

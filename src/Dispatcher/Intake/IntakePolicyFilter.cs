@@ -36,8 +36,8 @@ internal sealed partial class IntakePolicyFilter(JobIntake intake, ILogger<Intak
         [LoggerMessage(
             EventIds.OwnMessageDropped,
             LogLevel.Warning,
-            "Dropped a message of type {Type} that this server sent, with routing key {RoutingKey}: a queue dead-letters it to the intake exchange. "
-                + "Find the queue with that x-dead-letter-exchange and remove the argument"
+            "Dropped a message of type {Type} that this server sent, with routing key {RoutingKey}: a queue dead-letters it to the "
+                + "intake exchange. Find the queue with that x-dead-letter-exchange and remove the argument"
         )]
         public static partial void OwnMessage(ILogger logger, string type, string routingKey);
     }

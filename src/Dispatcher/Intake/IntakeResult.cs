@@ -18,7 +18,9 @@ internal enum IntakeOutcome
     /// <summary>New: stored as a job, or as a denial.</summary>
     Stored,
 
-    /// <summary>New, and no bundle can be read: denied without being stored, so that a later submission of the same job is evaluated again.</summary>
+    /// <summary>
+    /// New, and no bundle can be read: denied without being stored, so that a later submission of the same job is evaluated again.
+    /// </summary>
     DeniedForNow,
 
     /// <summary>Submitted before: the answer is the first one.</summary>

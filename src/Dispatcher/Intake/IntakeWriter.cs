@@ -9,8 +9,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Intake;
 
 /// <summary>
-/// Stores evaluated submissions, many in one commit, with one message that signals their dispatch. A submission that is known gets its first
-/// answer; a submission whose id or key belongs to another job is a conflict.
+/// Stores evaluated submissions, many in one commit, with one message that signals their dispatch. A submission that is known gets its
+/// first answer; a submission whose id or key belongs to another job is a conflict.
 /// </summary>
 internal sealed class IntakeWriter(
     IStore store,

@@ -78,8 +78,8 @@ internal sealed partial class JobIntake(
     }
 
     /// <summary>
-    /// An id belongs to its principal. When another principal has a job with the same id, this job is stored under an id of its own, and its
-    /// answer discloses nothing of the other job.
+    /// An id belongs to its principal. When another principal has a job with the same id, this job is stored under an id of its own, and
+    /// its answer discloses nothing of the other job.
     /// </summary>
     private Job Renamed(Job job)
     {

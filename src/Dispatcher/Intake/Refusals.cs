@@ -8,9 +8,9 @@ using Dispatcher.Storage;
 namespace Dispatcher.Intake;
 
 /// <summary>
-/// Keeps submissions that cannot be read, or whose payload does not fit its schema. The store gets the first bytes, the hash and every error;
-/// the dead-letter exchange gets a copy; the submitter gets an event and an answer. Every reader of the two exchanges sees copies and events,
-/// so these contain only the codes of the errors: the errors themselves quote bytes of the body.
+/// Keeps submissions that cannot be read, or whose payload does not fit its schema. The store gets the first bytes, the hash and every
+/// error; the dead-letter exchange gets a copy; the submitter gets an event and an answer. Every reader of the two exchanges sees copies
+/// and events, so these contain only the codes of the errors: the errors themselves quote bytes of the body.
 /// </summary>
 internal sealed partial class Refusals(
     IStore store,
@@ -72,8 +72,8 @@ internal sealed partial class Refusals(
         var hash = source.Cut?.Sha256 ?? Convert.ToHexStringLower(SHA256.HashData(body.Span));
         return new DeadLetter
         {
-            // A message that is redelivered after a crash is kept once. Without a message id it cannot be distinguished from a second message:
-            // both are kept.
+            // A message that is redelivered after a crash is kept once. Without a message id it cannot be distinguished from a second
+            // message: both are kept.
             DeadLetterId = source.MessageId is { } id
                 ? UuidV5.Of(faultClass, source.Principal ?? "", id, hash)
                 : Guid.CreateVersion7(Time.GetUtcNow()),

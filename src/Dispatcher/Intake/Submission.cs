@@ -34,7 +34,9 @@ internal sealed record SubmissionSource
     /// <summary><c>amqp</c> or <c>http</c>.</summary>
     public required string Channel { get; init; }
 
-    /// <summary>The AMQP <c>user_id</c>, which the broker has checked, or the subject of the API key. Null: the message names none.</summary>
+    /// <summary>
+    /// The AMQP <c>user_id</c>, which the broker has checked, or the subject of the API key. Null: the message names none.
+    /// </summary>
     public required string? Principal { get; init; }
 
     /// <summary>Null over HTTP.</summary>
@@ -78,8 +80,8 @@ internal sealed record SubmissionSource
         };
 
     /// <summary>
-    /// Where answers may go: only to a reply queue of the principal, so that no client can have answers sent to the queue of another. Null: no
-    /// answer is sent.
+    /// Where answers may go: only to a reply queue of the principal, so that no client can have answers sent to the queue of another. Null:
+    /// no answer is sent.
     /// </summary>
     public string? AllowedReplyTo =>
         ReplyTo is not null

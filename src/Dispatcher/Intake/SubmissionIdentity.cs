@@ -25,7 +25,8 @@ internal static class SubmissionIdentity
             errors.Report(
                 "bad_job_id",
                 "/job_id",
-                $"\"{InputErrors.Cut(text)}\" is not a job id; allowed is a UUID with hyphens, not all zero and not of version 8, which only the server creates.",
+                $"\"{InputErrors.Cut(text)}\" is not a job id; allowed is a UUID with hyphens, not all zero and not of "
+                    + "version 8, which only the server creates.",
                 "For example \"0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11\", or leave it out and set \"idempotency_key\"."
             );
             return Guid.Empty;

@@ -100,7 +100,8 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
                     Code = "bad_principal",
                     Where = "amqp:user_id",
                     Message =
-                        $"\"{InputErrors.Cut(source.Principal)}\" cannot be a principal; allowed are 1 to 64 characters of a-z, 0-9, _ and -.",
+                        $"\"{InputErrors.Cut(source.Principal)}\" cannot be a principal; allowed are 1 to 64 characters "
+                        + "of a-z, 0-9, _ and -.",
                     Fix = "Connect as a broker user with such a name.",
                 }
             );

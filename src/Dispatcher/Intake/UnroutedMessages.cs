@@ -8,10 +8,10 @@ using MassTransit;
 namespace Dispatcher.Intake;
 
 /// <summary>
-/// Sorts the messages of <c>dispatcher.unrouted</c>, the first filter of that queue. A submission that found no binding goes on to intake like
-/// any other. The broker checked its sender and its routing key when it was published to <c>dispatcher.jobs</c>, and names that exchange in
-/// the delivery; a client cannot forge it. A copy of a dead letter is kept for its owner. Any other message was published past the exchanges
-/// and is refused. The queue has no parked queue: a message that came back too often is kept unread.
+/// Sorts the messages of <c>dispatcher.unrouted</c>, the first filter of that queue. A submission that found no binding goes on to intake
+/// like any other. The broker checked its sender and its routing key when it was published to <c>dispatcher.jobs</c>, and names that
+/// exchange in the delivery; a client cannot forge it. A copy of a dead letter is kept for its owner. Any other message was published past
+/// the exchanges and is refused. The queue has no parked queue: a message that came back too often is kept unread.
 /// </summary>
 internal sealed partial class UnroutedMessages(
     Refusals refusals,

@@ -33,7 +33,7 @@ internal sealed partial class Sweep(
     {
         while (await SweepOnceAsync(cancellationToken) == Batch) { }
 
-        await approved.LookAsync(cancellationToken);
+        await approved.ReevaluateAsync(cancellationToken);
         signals.Signal(await lines.ReadyAsync(cancellationToken));
     }
 

@@ -70,7 +70,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         await writers.Workers.NoteAsync(Registration() with { Capacity = 0 }, "host/1", "moved", Stop);
         await writers.Workers.NoteAsync(Registration(), "host/2", "moved", Stop);
 
-        Assert.Equal(["unsaid"], WorkerRegister.SharedUnsaid(await writers.Workers.ListAsync(Stop), await Store.NowAsync(Stop)));
+        Assert.Equal(["unsaid"], WorkerRegister.UnregisteredSharing(await writers.Workers.ListAsync(Stop), await Store.NowAsync(Stop)));
         Assert.Contains("unsaid", Assert.Single(writers.SharedTold), StringComparison.Ordinal);
     }
 
@@ -85,7 +85,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         Assert.Null(await writers.Workers.NoteAsync(Registration(), "one more", "stolen", Stop));
         Assert.Null(await writers.Workers.NoteAsync(Registration() with { Pool = "repo" }, "invented/0", "stolen", Stop));
         Assert.NotNull(await writers.Workers.NoteAsync(Registration(), "invented/0", "stolen", Stop));
-        Assert.Equal(WorkerRegister.MostInstances, (await writers.Workers.ListAsync(Stop)).Count(worker => worker.Principal == "stolen"));
+        Assert.Equal(WorkerRegister.MaxInstances, (await writers.Workers.ListAsync(Stop)).Count(worker => worker.Principal == "stolen"));
     }
 
     [Fact]
@@ -100,7 +100,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
 
         var workers = await writers.Workers.ListAsync(Stop);
         Assert.Equal("one more", Assert.Single(workers, worker => worker.Principal == "stolen").Instance);
-        Assert.Equal(WorkerRegister.MostInstances, workers.Count(worker => worker.Principal == "other"));
+        Assert.Equal(WorkerRegister.MaxInstances, workers.Count(worker => worker.Principal == "other"));
     }
 
     [Fact]
@@ -247,13 +247,15 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         Assert.InRange(answer!.Now!.Value, Timestamps.At(before).AddSeconds(-2), Timestamps.At(await Store.NowAsync(Stop)).AddSeconds(2));
     }
 
-    /// <summary>As many instances of one key as it may have, by default all of them heard of just now, however long the test takes.</summary>
+    /// <summary>
+    /// As many instances of one key as it may have, by default all of them heard of just now, however long the test takes.
+    /// </summary>
     private async Task InventedAsync(string principal, int capacity, long seenAt = long.MaxValue / 2)
     {
         await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
         db.Workers.AddRange(
             Enumerable
-                .Range(0, WorkerRegister.MostInstances)
+                .Range(0, WorkerRegister.MaxInstances)
                 .Select(i => new KnownWorker
                 {
                     Pool = "shell",
