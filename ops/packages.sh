@@ -1,21 +1,21 @@
 #!/bin/bash
-# What the tests need from Debian or Ubuntu besides the .NET SDK.
-#   ops/packages.sh missing    prints the packages that are not there, one line; nothing when all are
-#   ops/packages.sh install    installs them as root, without starting the services that they bring
+# The packages of Debian or Ubuntu that the tests need besides the .NET SDK.
+#   ops/packages.sh missing    prints the missing packages in one line; an empty line when none is missing
+#   ops/packages.sh install    installs them as root, without starting their services
 set -euo pipefail
 shopt -s nullglob
 
 missing() {
     local absent=()
-    # The real programs, not the wrappers in /usr/sbin: those insist on root and on the package's own data.
+    # The programs themselves, not the wrappers in /usr/sbin, which require root and the package's data folder.
     local brokers=(/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server) databases=(/usr/lib/postgresql/*/bin/initdb)
     (( ${#brokers[@]} )) || absent+=(rabbitmq-server)
     (( ${#databases[@]} )) || absent+=(postgresql)
     command -v git > /dev/null || absent+=(git)
-    # The system's Python: only that one sees the system's pika, the AMQP client of the tests in another language.
+    # The system's Python: only that one finds the system's pika, the AMQP client of the tests in Python.
     [[ -x /usr/bin/python3 ]] || absent+=(python3)
     /usr/bin/python3 -c 'import pika' 2> /dev/null || absent+=(python3-pika)
-    # What ops/gate-check.sh asks and computes with.
+    # ops/gate-check.sh uses these two.
     command -v curl > /dev/null || absent+=(curl)
     command -v bc > /dev/null || absent+=(bc)
     echo "${absent[*]}"
@@ -27,14 +27,14 @@ install() {
         exit 3
     fi
 
-    # One at a time on a machine: a second run would otherwise take away the first one's policy file half way.
+    # One at a time on a machine: otherwise a second run would remove the policy file of the first one too early.
     exec 9> /run/lock/dispatcher-packages
     flock 9
     local wanted
     read -r -a wanted <<< "$(missing)"
     (( ${#wanted[@]} )) || return 0
 
-    # 101 = "not allowed": Debian's documented way to install a service without starting it. A file that is already there is somebody's decision.
+    # 101 = "not allowed": Debian's documented way to install a service without starting it. An existing file is the administrator's, and stays.
     local policy=/usr/sbin/policy-rc.d
     if [[ ! -e $policy ]]; then
         trap "rm -f $policy" EXIT
@@ -50,7 +50,7 @@ install() {
     local still
     still=$(missing)
     if [[ -n $still ]]; then
-        echo "ops/packages.sh: installed, and yet not where Debian and Ubuntu put it: $still" >&2
+        echo "ops/packages.sh: apt-get succeeded, but these are not where Debian and Ubuntu install them: $still" >&2
         exit 3
     fi
 }

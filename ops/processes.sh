@@ -1,21 +1,21 @@
-# Sourced by ops/servers.sh. Processes known by a name: FOLDER/NAME.pid is its process id, FOLDER/NAME.output what it printed,
-# FOLDER/NAME/ its home, and the function NAME_answers says whether it is ready.
+# Sourced by ops/servers.sh. Each process has a name: FOLDER/NAME.pid has its process id, FOLDER/NAME.output its output,
+# FOLDER/NAME/ is its home, and the function NAME_answers succeeds when it is ready.
 # shellcheck shell=bash
 
 launch() { # NAME USER [VARIABLE=value...] COMMAND...
     local name=$1 user=$2 as=()
     shift 2
     (( EUID != 0 )) || as=(setpriv --reuid "$user" --regid "$(id -g "$user")" --clear-groups)
-    # setsid: Ctrl-C in the terminal must reach the test script and not the servers.
-    # env -i: a stray RABBITMQ_ or PG variable of the caller would lead the server to other data.
+    # setsid: Ctrl-C in the terminal must reach the test script, not the servers.
+    # env -i: a RABBITMQ_ or PG variable of the caller would make the server use other data.
     setsid "${as[@]}" env -i PATH=/usr/bin:/bin LANG=C.UTF-8 HOME="$folder/$name" "$@" >> "$folder/$name.output" 2>&1 < /dev/null &
     echo $! > "$folder/$name.pid"
 }
 
-# A zombie counts as gone: in a container there may be nobody to reap it.
+# A zombie counts as ended: in a container there may be no parent process that reaps it.
 alive() { [[ -s $folder/$1.pid ]] && grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$(< "$folder/$1.pid")/status"; }
 
-finish() { # NAME SIGNAL: sends it and waits for the end
+finish() { # NAME SIGNAL: sends the signal and waits until the process has ended
     alive "$1" || return 0
     kill "-$2" "$(< "$folder/$1.pid")" 2> /dev/null || true
     for (( i = 0; i < 600; i++ )); do alive "$1" || return 0; sleep 0.05; done
@@ -23,7 +23,7 @@ finish() { # NAME SIGNAL: sends it and waits for the end
     return 1
 }
 
-await() { # NAME: until it answers; fails at once when its process ends first
+await() { # NAME: waits until it answers; fails at once when its process ends first
     for (( i = 0; i < 600; i++ )); do
         "$1_answers" 2> /dev/null && return 0
         alive "$1" || break

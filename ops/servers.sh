@@ -1,23 +1,23 @@
 #!/bin/bash
 # A private RabbitMQ and a private PostgreSQL for one test run: own ports on 127.0.0.1, an unprivileged user, all data in FOLDER.
-#   ops/servers.sh start FOLDER                                returns when both answer; FOLDER/exports is then what the tests read
+#   ops/servers.sh start FOLDER                                returns when both answer; FOLDER/exports then sets the variables of the tests
 #   ops/servers.sh restart rabbitmq|postgres FOLDER [kill]     same data, same port; "kill" ends it with SIGKILL, as a crash would
-#   ops/servers.sh stop FOLDER                                 ends both by process id; the data is throwaway, so without ceremony
+#   ops/servers.sh stop FOLDER                                 ends both by process id, with SIGKILL, because the data is not kept
 set -euo pipefail
 
 self=$(realpath "$0")
 # shellcheck source=ops/processes.sh
 source "${self%/*}/processes.sh"
 
-# RabbitMQ opens its listeners last, so an answer to the protocol header means that it is up, plugins included.
+# RabbitMQ opens its listeners last, so an answer to the protocol header means that it is ready, with its plugins.
 rabbitmq_answers() { (exec 3<> "/dev/tcp/127.0.0.1/$amqp_port" && printf 'AMQP\0\0\11\1' >&3 && read -r -t 5 -n 1 -u 3); }
 postgres_answers() { "$postgres_bin/pg_isready" -q -h 127.0.0.1 -p "$sql_port"; }
 
 start_rabbitmq() {
     local d=$folder/rabbitmq
-    # An epmd for this run alone: a shared one, started by the first run, would be in use by others when that run ends.
+    # An epmd for this run alone: a shared one would be ended with the first run while other runs still use it.
     alive epmd || launch epmd "$broker_user" epmd -address 127.0.0.1 -port "$epmd_port"
-    # RUNNING_UNDER_SYSTEMD: the start script becomes the node, so that its process id is the node's.
+    # RUNNING_UNDER_SYSTEMD: the start script becomes the node, so that the process id is that of the node.
     # +sbwt: idle schedulers must not spin on a small machine.
     launch rabbitmq "$broker_user" RUNNING_UNDER_SYSTEMD=1 ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$epmd_port" \
         RABBITMQ_NODENAME=dispatcher-test@localhost RABBITMQ_DIST_PORT="$distribution_port" \
@@ -29,7 +29,7 @@ start_rabbitmq() {
 }
 
 start_postgres() {
-    # After a SIGKILL the old backends hold the shared memory for a moment, and a new server refuses to start until they are gone.
+    # After a SIGKILL the old backends hold the shared memory for a moment, and a new server refuses to start until they have ended.
     for (( try = 0; try < 50; try++ )); do
         launch postgres "$database_user" "$postgres_bin/postgres" -D "$folder/postgres/data" -p "$sql_port" -c listen_addresses=127.0.0.1 \
             -c unix_socket_directories= -c max_connections=200 -c fsync=on
@@ -41,14 +41,14 @@ start_postgres() {
 }
 
 prepare() {
-    # Bound all at once, so that the five differ. The ports are free again before the servers take them: start tries more than once.
+    # Bound all at once, so that the five differ. Another process can take a port before the server does, so "start" tries three times.
     read -r amqp_port management_port distribution_port epmd_port sql_port <<< "$(/usr/bin/python3 -c '
 import socket
 held = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]
 print(*[s.getsockname()[1] for s in held])')"
     rabbitmq_bin=$(printf '%s\n' /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin | sort -V | tail -n 1)
     postgres_bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
-    # As root: the users that the packages made. initdb refuses root, and the broker needs none of its rights.
+    # As root: the users that the packages made. initdb refuses root, and the broker does not need root's rights.
     broker_user=$(id -un) database_user=$broker_user
     (( EUID != 0 )) || broker_user=rabbitmq database_user=postgres
     declare -p amqp_port management_port distribution_port epmd_port sql_port rabbitmq_bin postgres_bin broker_user database_user > "$folder/settings"
@@ -76,7 +76,7 @@ write_exports() {
         printf '#!/bin/bash\nexec %q restart %s %q "$@"\n' "$self" "$server" "$folder" > "$folder/restart-$server"
         chmod 755 "$folder/restart-$server"
     done
-    # The node's own command line: its cookie is in its home, and only its user may read that.
+    # rabbitmqctl of this node: the cookie is in the node's home, which only its user may read.
     local as=""
     (( EUID != 0 )) || as="setpriv --reuid $broker_user --regid $(id -g "$broker_user") --clear-groups "
     printf '#!/bin/bash\ncd /\nexec %senv -i PATH=/usr/bin:/bin LANG=C.UTF-8 HOME=%q ERL_EPMD_PORT=%s RABBITMQ_NODENAME=dispatcher-test@localhost %q "$@"\n' \
@@ -96,11 +96,11 @@ EOF
 start() {
     local try
     mkdir -p "$folder"
-    chmod 711 "$folder"    # the servers' user must get through to its own folder
+    chmod 711 "$folder"    # the servers' user must be able to enter its folder below
     for try in 1 2 3; do
         prepare
         if start_both; then write_exports; return 0; fi
-        echo "ops/servers.sh: start $try of 3 failed (somebody may have taken a port)" >&2
+        echo "ops/servers.sh: start $try of 3 failed (another process may have taken a port)" >&2
         stop
     done
     return 1
@@ -111,7 +111,7 @@ stop() {
     for name in rabbitmq epmd postgres initdb; do finish "$name" KILL; done
 }
 
-restart() { # SERVER [kill]: postgres takes SIGINT as "end now, but in order"
+restart() { # SERVER [kill]: on SIGINT postgres shuts down at once and cleanly
     local signal=TERM
     [[ $1 != postgres ]] || signal=INT
     [[ ${2:-} != kill ]] || signal=KILL

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Runs every test against a private RabbitMQ and a private PostgreSQL, and leaves nothing behind. Debian or Ubuntu, no Docker engine.
+# Runs every test against a private RabbitMQ and a private PostgreSQL, and removes both afterwards. Debian or Ubuntu, no Docker engine.
 #   ops/test.sh                              builds and runs all tests
 #   ops/test.sh --filter-class '*Servers*'   arguments go to dotnet test, for example --no-build, --list-tests, --filter-method
 #   ops/test.sh --serve                      only starts the servers, prints the variables to set, and waits for Ctrl-C
-# Missing packages are installed when run by root or with CI=true; otherwise exit code 3 and the command to run.
+# Installs missing packages when run by root or with CI=true; otherwise ends with exit code 3 and prints the command to run.
 # Exit codes: those of dotnet test (0 passed, 2 failed, 9 no test ran); 3 a server or a package is missing; 130 and 143 interrupted.
 set -euo pipefail
 ops=$(dirname "$(realpath "$0")")
@@ -24,8 +24,8 @@ require_packages() {
     fi
 }
 
-# In a session of its own and in the background: so a signal to this script is served at once, and one signal ends the tests with
-# all the processes that they started.
+# In its own session and in the background: this script handles a signal at once, and one signal ends the tests and all processes that
+# they started.
 run() {
     setsid "$@" < /dev/null &
     running=$!
@@ -36,10 +36,10 @@ run() {
 }
 
 clean_up() {
-    trap '' INT TERM HUP    # a second Ctrl-C must not stop the cleaning
+    trap '' INT TERM HUP    # a second Ctrl-C must not interrupt the clean-up
     if [[ -n $running ]]; then
         kill -TERM -- "-$running" 2> /dev/null || true
-        # Time to end in order, and for a server that is being restarted right now to have its process id written; then the rest.
+        # 10 s to end cleanly, and for a server that is just being restarted to write its process id; then SIGKILL.
         for (( i = 0; i < 100; i++ )); do kill -0 "$running" 2> /dev/null || break; sleep 0.1; done
         kill -KILL -- "-$running" 2> /dev/null || true
     fi
@@ -63,9 +63,9 @@ if [[ ${1:-} == --serve ]]; then
     run sleep infinity
 fi
 
-# Otherwise the build's worker processes would wait for more work after the end.
+# Otherwise the build's worker processes would stay after the end and wait for more work.
 export MSBUILDDISABLENODEREUSE=1 DOTNET_CLI_UI_LANGUAGE=en
-# What an interrupted test leaves in the temporary folder goes with everything else.
+# The clean-up then also removes files that an interrupted test leaves in the temporary folder.
 mkdir "$folder/tmp"
 export TMPDIR="$folder/tmp"
 # One test program at a time: they share the two servers, and some restart them. Code 8, no test ran, is fine for one program (a filter

@@ -4,12 +4,12 @@ using System.Text.RegularExpressions;
 namespace Dispatcher.Contracts;
 
 /// <summary>
-/// How the entries of <see cref="Constraints.AllowedHosts"/> are written and what they allow: the rules that name them and the workers that
-/// enforce them use the same code. <c>host</c> allows the ports 80 and 443; <c>host:port</c> allows that port only.
+/// Reads and compares the entries of <see cref="Constraints.AllowedHosts"/>. The policy engine and the workers use the
+/// same code. <c>host</c> allows the ports 80 and 443; <c>host:port</c> allows that port only.
 /// </summary>
 public static partial class AllowedHosts
 {
-    /// <summary>The form of an entry, in words for an error.</summary>
+    /// <summary>The form of an entry, as a phrase for error messages.</summary>
     public const string Words =
         "a host name in lower case, an IPv4 address or an IPv6 address in brackets, which allow the ports 80 and 443, "
         + "or one with :port (1 to 65535), which allows that port only; no scheme, path or wildcard";
@@ -17,7 +17,8 @@ public static partial class AllowedHosts
     private static readonly string[] DefaultPorts = [":80", ":443"];
 
     /// <summary>
-    /// Whether an entry has the form that is compared. An IPv6 address must be in its short form, for example <c>[::1]:8080</c>.
+    /// Whether an entry has the form that is compared. An IPv6 address must be in its shortest form, for example
+    /// <c>[::1]:8080</c>.
     /// </summary>
     public static bool IsWellFormed(string entry) =>
         Entry().Match(entry) is { Success: true } match
@@ -26,20 +27,20 @@ public static partial class AllowedHosts
             || (IPAddress.TryParse(address, out var parsed) && parsed.ToString() == address)
         );
 
-    /// <summary>Whether one of the entries allows a call of this address. The scheme does not matter.</summary>
+    /// <summary>Whether one of the entries allows a call to this URL. The scheme is ignored.</summary>
     public static bool Allows(IReadOnlyList<string> entries, Uri url) => Covers(entries, $"{HostOf(url)}:{url.Port}");
 
-    /// <summary>The host of an address and, where it is neither 80 nor 443, its port, as an entry is written.</summary>
+    /// <summary>The entry that allows this URL: its host, and its port unless that is 80 or 443.</summary>
     public static string EntryOf(Uri url) => url.Port is 80 or 443 ? HostOf(url) : $"{HostOf(url)}:{url.Port}";
 
-    /// <summary>Whether the entries allow all that <paramref name="entry"/> allows.</summary>
+    /// <summary>Whether the entries allow everything that <paramref name="entry"/> allows.</summary>
     public static bool Covers(IReadOnlyList<string> entries, string entry) =>
         entries.Contains(entry, StringComparer.Ordinal)
         || DefaultPorts.Any(port =>
             entry.EndsWith(port, StringComparison.Ordinal) && entries.Contains(entry[..^port.Length], StringComparer.Ordinal)
         );
 
-    /// <summary>Entries that allow what both lists allow, sorted. Empty: nothing.</summary>
+    /// <summary>The entries that both lists allow, sorted. Empty: no host is in both lists.</summary>
     public static IReadOnlyList<string> Intersect(IReadOnlyList<string> one, IReadOnlyList<string> other) =>
         [
             .. one.Where(entry => Covers(other, entry))

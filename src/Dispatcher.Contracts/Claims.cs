@@ -2,69 +2,72 @@ using System.Text.Json.Serialization;
 
 namespace Dispatcher.Contracts;
 
-/// <summary>The body of <c>POST /api/attempts/claim</c>: a worker takes the attempts it can start now.</summary>
+/// <summary>The body of <c>POST /api/attempts/claim</c>: a worker claims the attempts that it can start now.</summary>
 public sealed record ClaimRequest
 {
-    /// <summary>Wire version: 1.</summary>
+    /// <summary>Version of the message format: 1.</summary>
     [JsonPropertyName("v")]
     public int V { get; init; } = 1;
 
-    /// <summary>The worker instance, for example <c>host-17/4711</c>; at most 128 characters.</summary>
+    /// <summary>Name of the worker instance, for example <c>host-17/4711</c>; at most 128 characters.</summary>
     [JsonPropertyName("worker")]
     public required string Worker { get; init; }
 
-    /// <summary>A new UUID for each request. Sending the same request again, because its answer was lost, is answered as the first time; a permit under another id is <c>taken</c>.</summary>
+    /// <summary>
+    /// A new UUID for each request. To retry a request whose answer was lost, send the same id: the server repeats the
+    /// first answer. A permit that was claimed under another id is answered <c>taken</c>.
+    /// </summary>
     [JsonPropertyName("claim_id")]
     public required Guid ClaimId { get; init; }
 
-    /// <summary>The permits as they came in header <see cref="Headers.Permit"/>; 1 to 256.</summary>
+    /// <summary>The permits, as received in the header <see cref="Headers.Permit"/>; 1 to 256.</summary>
     [JsonPropertyName("permits")]
     public required IReadOnlyList<string> Permits { get; init; }
 }
 
-/// <summary>The answer to a <see cref="ClaimRequest"/>: one claim for each permit, in the same order.</summary>
+/// <summary>The answer to a <see cref="ClaimRequest"/>.</summary>
 public sealed record ClaimAnswer
 {
-    /// <summary>Wire version: 1.</summary>
+    /// <summary>Version of the message format: 1.</summary>
     [JsonPropertyName("v")]
     public int V { get; init; } = 1;
 
-    /// <summary>One for each permit, in order.</summary>
+    /// <summary>One claim for each permit, in the order of the request.</summary>
     [JsonPropertyName("claims")]
     public required IReadOnlyList<Claim> Claims { get; init; }
 }
 
-/// <summary>What became of one permit.</summary>
+/// <summary>The answer for one permit.</summary>
 public sealed record Claim
 {
-    /// <summary>Granted, or why not.</summary>
+    /// <summary>Whether the attempt is granted, and if not, why.</summary>
     [JsonPropertyName("status")]
     public required ClaimStatus Status { get; init; }
 
-    /// <summary>The right to report this attempt's outcome. Null unless granted.</summary>
+    /// <summary>The id of the run. The outcome must repeat it. Null: the claim is not granted.</summary>
     [JsonPropertyName("run_id")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Guid? RunId { get; init; }
 
-    /// <summary>The permit's id, the <c>permit_id</c> of the outcome. Null when the permit could not be read.</summary>
+    /// <summary>The permit's <c>jti</c>. The outcome repeats it as <c>permit_id</c>. Null: the permit could not be read.</summary>
     [JsonPropertyName("permit_id")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Guid? PermitId { get; init; }
 }
 
-/// <summary>The answer to a claim. Everything but <see cref="Granted"/> means: ack the message and drop it.</summary>
+/// <summary>The answers to a claim. For every status except <see cref="Granted"/>, acknowledge the message and drop it.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<ClaimStatus>))]
 public enum ClaimStatus
 {
-    /// <summary>Run it.</summary>
+    /// <summary>Run the attempt.</summary>
     [JsonStringEnumMemberName("granted")]
     Granted,
 
-    /// <summary>Somebody claimed this attempt already.</summary>
+    /// <summary>The attempt was already claimed, under another <c>claim_id</c>.</summary>
     [JsonStringEnumMemberName("taken")]
     Taken,
 
-    /// <summary>The job has moved on: a later attempt, or a final state.</summary>
+    /// <summary>The attempt is over: the job has a later attempt or a final state.</summary>
     [JsonStringEnumMemberName("fenced")]
     Fenced,
 
@@ -72,11 +75,14 @@ public enum ClaimStatus
     [JsonStringEnumMemberName("cancelled")]
     Cancelled,
 
-    /// <summary>The permit's time is over; the sweep hands the attempt out again.</summary>
+    /// <summary>The permit has expired. The server dispatches the job again.</summary>
     [JsonStringEnumMemberName("expired")]
     Expired,
 
-    /// <summary>The permit was not signed by this dispatcher, is unreadable, or is for a pool that this key may not serve, or whose constraints this instance does not all enforce.</summary>
+    /// <summary>
+    /// The permit is unreadable or was not signed by this server; or this key may not serve its pool; or this instance
+    /// does not enforce all its constraints.
+    /// </summary>
     [JsonStringEnumMemberName("invalid")]
     Invalid,
 }

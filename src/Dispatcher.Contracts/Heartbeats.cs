@@ -2,22 +2,28 @@ using System.Text.Json.Serialization;
 
 namespace Dispatcher.Contracts;
 
-/// <summary>The body of <c>POST /api/attempts/heartbeat</c>: this worker is there, and these runs are alive.</summary>
+/// <summary>
+/// The body of <c>POST /api/attempts/heartbeat</c>. It extends the leases of the listed runs and keeps the registration
+/// of the worker instance.
+/// </summary>
 public sealed record HeartbeatRequest
 {
-    /// <summary>Wire version: 1.</summary>
+    /// <summary>Version of the message format: 1.</summary>
     [JsonPropertyName("v")]
     public int V { get; init; } = 1;
 
-    /// <summary>The worker instance, as in the claim.</summary>
+    /// <summary>Name of the worker instance, as in the claim.</summary>
     [JsonPropertyName("worker")]
     public required string Worker { get; init; }
 
-    /// <summary>The runs; at most 1,000. May be empty where there is a registration.</summary>
+    /// <summary>The runs that are alive; at most 1,000. May be empty when there is a registration.</summary>
     [JsonPropertyName("runs")]
     public required IReadOnlyList<Run> Runs { get; init; }
 
-    /// <summary>What the instance can do. Null: as it last said; a heartbeat of runs alone keeps no registration.</summary>
+    /// <summary>
+    /// The registration of the instance. Null: unchanged. A heartbeat without a registration does not keep the registration
+    /// alive.
+    /// </summary>
     [JsonPropertyName("registration")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public WorkerRegistration? Registration { get; init; }
@@ -26,45 +32,49 @@ public sealed record HeartbeatRequest
 /// <summary>One claimed attempt.</summary>
 public sealed record Run
 {
-    /// <summary>The job.</summary>
+    /// <summary>The id of the job.</summary>
     [JsonPropertyName("job_id")]
     public required Guid JobId { get; init; }
 
-    /// <summary>The <c>run_id</c> the claim was granted with.</summary>
+    /// <summary>The <c>run_id</c> of the granted claim.</summary>
     [JsonPropertyName("run_id")]
     public required Guid RunId { get; init; }
 }
 
-/// <summary>The answer to a <see cref="HeartbeatRequest"/>: runs that must stop. All others have their lease extended.</summary>
+/// <summary>The answer to a <see cref="HeartbeatRequest"/>: the runs that must stop. The leases of all other runs are extended.</summary>
 public sealed record HeartbeatAnswer
 {
-    /// <summary>Wire version: 1.</summary>
+    /// <summary>Version of the message format: 1.</summary>
     [JsonPropertyName("v")]
     public int V { get; init; } = 1;
 
-    /// <summary>Run ids whose job is to be cancelled: stop, and report a fault with code <c>cancelled</c>.</summary>
+    /// <summary>Run ids of cancelled jobs. Stop each, and report a fault with the code <c>cancelled</c>.</summary>
     [JsonPropertyName("cancelled")]
     public required IReadOnlyList<Guid> Cancelled { get; init; }
 
-    /// <summary>Run ids that lost their lease: stop, and report nothing; an outcome would be refused.</summary>
+    /// <summary>Run ids whose lease has ended. Stop each and report nothing: the server would refuse the outcome.</summary>
     [JsonPropertyName("fenced")]
     public required IReadOnlyList<Guid> Fenced { get; init; }
 
-    /// <summary>Constraints that the pool's workers must enforce and the registration does not list. Not empty: do not serve the pool, it gets no work for you.</summary>
+    /// <summary>
+    /// Constraints that the pool requires and the registration does not list. If this is not empty, do not serve the
+    /// pool: the server counts no capacity of this instance.
+    /// </summary>
     [JsonPropertyName("missing_enforcers")]
     public IReadOnlyList<string> MissingEnforcers { get; init; } = [];
 
     /// <summary>
-    /// The subject of the key. It must be the broker user of the worker: outcomes of another user are not accepted, so that a worker for which
-    /// the two differ must not serve. Null: from a server that does not say.
+    /// The subject of the API key. It must equal the worker's broker user, because outcomes of another user are
+    /// refused. A worker whose two names differ must not serve. Null: the server is older than this field.
     /// </summary>
     [JsonPropertyName("subject")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Subject { get; init; }
 
     /// <summary>
-    /// The dispatcher's time when it answered (RFC 3339, UTC). A worker's own clock may be off by any amount: it measures the difference here, half
-    /// the round trip considered, and reports it as <see cref="WorkerRegistration.ClockAheadMs"/>. Null: from a server that does not say.
+    /// The server's time when it answered (RFC 3339, UTC). The worker computes the offset of its own clock from it,
+    /// allows for half the round trip, and reports it as <see cref="WorkerRegistration.ClockAheadMs"/>. Null: the
+    /// server is older than this field.
     /// </summary>
     [JsonPropertyName("now")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]

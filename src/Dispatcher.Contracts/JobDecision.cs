@@ -2,30 +2,36 @@ using System.Text.Json.Serialization;
 
 namespace Dispatcher.Contracts;
 
-/// <summary>The answer to a submission that could be read: to <c>reply_to</c> (AMQP type <see cref="MessageTypes.Decision"/>) and as the body of <c>POST /api/jobs</c> (202, or 403 when denied).</summary>
+/// <summary>
+/// The decision on a submission that could be read: sent to <c>reply_to</c> (AMQP type
+/// <see cref="MessageTypes.Decision"/>), and the body of the answer to <c>POST /api/jobs</c> (202, or 403 when denied).
+/// </summary>
 public sealed record JobDecision
 {
-    /// <summary>Wire version: 1.</summary>
+    /// <summary>Version of the message format: 1.</summary>
     [JsonPropertyName("v")]
     public int V { get; init; } = 1;
 
-    /// <summary>The job. Another id than the one handed in exactly when another principal has a job or a denial under that one.</summary>
+    /// <summary>
+    /// The id of the job. It differs from the submitted id only when another principal already has a job or a denial
+    /// under that id.
+    /// </summary>
     [JsonPropertyName("job_id")]
     public required Guid JobId { get; init; }
 
-    /// <summary>The state it got: <c>accepted</c>, <c>held</c>, or <c>denied</c> (then no job is stored).</summary>
+    /// <summary>The state after intake: <c>accepted</c>, <c>held</c>, or <c>denied</c> (then no job is stored).</summary>
     [JsonPropertyName("state")]
     public required JobState State { get; init; }
 
-    /// <summary>What the policy said.</summary>
+    /// <summary>The verdict of the policy.</summary>
     [JsonPropertyName("verdict")]
     public required Verdict Verdict { get; init; }
 
-    /// <summary>The rules that decided, by id, sorted. Empty when no rule matched.</summary>
+    /// <summary>Ids of the rules that decided, sorted. Empty: no rule matched.</summary>
     [JsonPropertyName("rules")]
     public required IReadOnlyList<string> Rules { get; init; }
 
-    /// <summary>Why, in words or as a code such as <c>no_match</c>, <c>unknown_topic</c>, <c>payload_invalid</c>, <c>label_conflict</c>, <c>not_enforceable</c>, <c>engine_error</c>, <c>no_bundle</c>.</summary>
+    /// <summary>Why: the reason of the rule, or a reason code such as <c>no_match</c>.</summary>
     [JsonPropertyName("reason")]
     public required string Reason { get; init; }
 
@@ -33,7 +39,7 @@ public sealed record JobDecision
     [JsonPropertyName("constraints")]
     public Constraints? Constraints { get; init; }
 
-    /// <summary>SHA-256 of the bundle that decided, 64 lower-case hex digits; empty when there was none.</summary>
+    /// <summary>SHA-256 of the bundle that decided, 64 lower-case hex digits. Empty: no bundle was in force.</summary>
     [JsonPropertyName("policy_hash")]
     public required string PolicyHash { get; init; }
 
@@ -41,7 +47,10 @@ public sealed record JobDecision
     [JsonPropertyName("job_hash")]
     public required string JobHash { get; init; }
 
-    /// <summary>The approval the job waits for: job id and round, for example <c>0197…-1</c>. Null: none.</summary>
+    /// <summary>
+    /// The approval that the job waits for: job id and round, for example
+    /// <c>0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11-1</c>. Null: none.
+    /// </summary>
     [JsonPropertyName("approval_id")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? ApprovalId { get; init; }

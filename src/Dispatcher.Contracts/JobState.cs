@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Dispatcher.Contracts;
 
-/// <summary>Where a job stands. The last seven are final, except that a replay takes a job out of <see cref="DeadLettered"/>.</summary>
+/// <summary>The state of a job. The last seven are final, except that a replay takes a job out of <see cref="DeadLettered"/>.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<JobState>))]
 public enum JobState
 {
@@ -10,7 +10,7 @@ public enum JobState
     [JsonStringEnumMemberName("accepted")]
     Accepted,
 
-    /// <summary>Waits for people to approve it, and for nothing else.</summary>
+    /// <summary>Waits for an approval.</summary>
     [JsonStringEnumMemberName("held")]
     Held,
 
@@ -18,7 +18,7 @@ public enum JobState
     [JsonStringEnumMemberName("approved")]
     Approved,
 
-    /// <summary>A work message is on its way to the pool; nobody has claimed it yet.</summary>
+    /// <summary>The work message is in the queue of the pool. No worker has claimed the attempt.</summary>
     [JsonStringEnumMemberName("dispatched")]
     Dispatched,
 
@@ -26,56 +26,56 @@ public enum JobState
     [JsonStringEnumMemberName("running")]
     Running,
 
-    /// <summary>An attempt failed in a way that may pass; the next one waits for its time.</summary>
+    /// <summary>An attempt failed with a transient fault. The next one waits for its time.</summary>
     [JsonStringEnumMemberName("retrying")]
     Retrying,
 
-    /// <summary>Done; the result is stored.</summary>
+    /// <summary>The handler succeeded; the result is stored.</summary>
     [JsonStringEnumMemberName("succeeded")]
     Succeeded,
 
-    /// <summary>Done, but the output was unsafe and is withheld.</summary>
+    /// <summary>The handler succeeded, but its output is unsafe and withheld. Not used yet.</summary>
     [JsonStringEnumMemberName("quarantined")]
     Quarantined,
 
-    /// <summary>Set aside with its reason and an owner.</summary>
+    /// <summary>Set aside with a reason and an owner.</summary>
     [JsonStringEnumMemberName("dead_lettered")]
     DeadLettered,
 
-    /// <summary>The policy in force at dispatch said no.</summary>
+    /// <summary>The policy that was in force at dispatch denied it.</summary>
     [JsonStringEnumMemberName("denied")]
     Denied,
 
-    /// <summary>An approver said no.</summary>
+    /// <summary>An approver rejected it.</summary>
     [JsonStringEnumMemberName("rejected")]
     Rejected,
 
-    /// <summary>Nobody approved it, or it did not start, in time.</summary>
+    /// <summary>It was not approved or not started in time.</summary>
     [JsonStringEnumMemberName("expired")]
     Expired,
 
-    /// <summary>Its producer or an operator took it back.</summary>
+    /// <summary>Its producer or an operator cancelled it.</summary>
     [JsonStringEnumMemberName("cancelled")]
     Cancelled,
 }
 
-/// <summary>What the policy says of a job, from the least to the most restrictive.</summary>
+/// <summary>The verdict of the policy, from the least to the most restrictive.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<Verdict>))]
 public enum Verdict
 {
-    /// <summary>Run it.</summary>
+    /// <summary>Run the job.</summary>
     [JsonStringEnumMemberName("ALLOW")]
     Allow,
 
-    /// <summary>Run it within <see cref="Constraints"/>.</summary>
+    /// <summary>Run the job within <see cref="Constraints"/>.</summary>
     [JsonStringEnumMemberName("ALLOW_WITH_CONSTRAINTS")]
     AllowWithConstraints,
 
-    /// <summary>Hold it until people approve exactly this job.</summary>
+    /// <summary>Hold the job until people approve exactly this job.</summary>
     [JsonStringEnumMemberName("REQUIRE_APPROVAL")]
     RequireApproval,
 
-    /// <summary>Do not run it.</summary>
+    /// <summary>Do not run the job.</summary>
     [JsonStringEnumMemberName("DENY")]
     Deny,
 }

@@ -1,16 +1,17 @@
 namespace Dispatcher.Contracts;
 
 /// <summary>
-/// How deeply JSON may be nested. A payload is wrapped by messages and answers, and may come back as a result: each step must be able to
-/// read what the one before let through.
+/// How deeply JSON may be nested. Messages and answers wrap a payload, and it may come back as a result, so every
+/// reader must accept what the reader before it accepted.
 /// </summary>
 public static class JsonLimits
 {
-    /// <summary>Most levels of a payload and of a result: 60. A number or text has no level, <c>[]</c> has one.</summary>
+    /// <summary>Most levels of a payload and of a result: 60. A number or a string has no level, <c>[]</c> has one.</summary>
     public const int DeepestValue = 60;
 
     /// <summary>
-    /// Most levels of a whole body: 64, the default of common readers. What Dispatcher puts around a payload or result takes at most four.
+    /// Most levels of a whole body: 64, the default of common readers. Dispatcher wraps a payload or result in at most
+    /// four.
     /// </summary>
     public const int DeepestBody = DeepestValue + 4;
 }

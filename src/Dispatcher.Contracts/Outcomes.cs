@@ -4,14 +4,14 @@ using System.Text.Json.Serialization;
 namespace Dispatcher.Contracts;
 
 /// <summary>
-/// What a worker sends to exchange <see cref="Exchanges.Outcomes"/>: 1 to 256 outcomes, at most 1 MiB together; a larger message is refused
-/// as a whole, and its runs count as lost. The AMQP <c>user_id</c> must be the subject of the key that claimed. Each outcome is taken by
-/// itself: one that cannot be read ends its own attempt with the terminal fault
-/// <c>bad_result</c>.
+/// A message of a worker on exchange <see cref="Exchanges.Outcomes"/>: 1 to 256 outcomes, at most 1 MiB. The server
+/// refuses a larger message as a whole, and its runs count as lost. The AMQP <c>user_id</c> must be the subject of the
+/// key that claimed. The server reads each outcome by itself: one that cannot be read ends its own attempt with the
+/// terminal fault <c>bad_result</c>.
 /// </summary>
 public sealed record OutcomeBatch
 {
-    /// <summary>Wire version: 1.</summary>
+    /// <summary>Version of the message format: 1.</summary>
     [JsonPropertyName("v")]
     public int V { get; init; } = 1;
 
@@ -20,22 +20,25 @@ public sealed record OutcomeBatch
     public required IReadOnlyList<AttemptOutcome> Outcomes { get; init; }
 }
 
-/// <summary>How one claimed attempt ended. Accepted only for the attempt and run that are on the job; anything else is recorded as late.</summary>
+/// <summary>
+/// How one claimed attempt ended. The server accepts it only for the current attempt and run of the job, and records
+/// any other as late.
+/// </summary>
 public sealed record AttemptOutcome
 {
-    /// <summary>The job.</summary>
+    /// <summary>The id of the job.</summary>
     [JsonPropertyName("job_id")]
     public required Guid JobId { get; init; }
 
-    /// <summary>The attempt.</summary>
+    /// <summary>The number of the attempt, from 1.</summary>
     [JsonPropertyName("attempt")]
     public required int Attempt { get; init; }
 
-    /// <summary>The <c>run_id</c> the claim was granted with.</summary>
+    /// <summary>The <c>run_id</c> of the granted claim.</summary>
     [JsonPropertyName("run_id")]
     public required Guid RunId { get; init; }
 
-    /// <summary>The worker instance, as in the claim.</summary>
+    /// <summary>Name of the worker instance, as in the claim.</summary>
     [JsonPropertyName("worker")]
     public required string Worker { get; init; }
 
@@ -43,30 +46,30 @@ public sealed record AttemptOutcome
     [JsonPropertyName("permit_id")]
     public required Guid PermitId { get; init; }
 
-    /// <summary>How it ended.</summary>
+    /// <summary>How the attempt ended.</summary>
     [JsonPropertyName("kind")]
     public required OutcomeKind Kind { get; init; }
 
     /// <summary>
-    /// For <see cref="OutcomeKind.Succeeded"/>: any JSON value of at most <see cref="JsonLimits.DeepestValue"/> levels (<c>[]</c> has
-    /// one), in
-    /// which each name is once in an object and no text has half a surrogate pair. Anything else ends the attempt with <c>bad_result</c>: a
-    /// worker checks before it sends. Over 64 KiB it is replaced by its first bytes and marked. Null: nothing to tell.
+    /// For <see cref="OutcomeKind.Succeeded"/>: any JSON value of at most <see cref="JsonLimits.DeepestValue"/> levels,
+    /// without duplicate names in an object and without unpaired surrogates. Any other value ends the attempt with
+    /// <c>bad_result</c>, so a worker checks it before it sends. A value over 64 KiB is cut and marked. Null: no
+    /// result.
     /// </summary>
     [JsonPropertyName("result")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public JsonElement? Result { get; init; }
 
-    /// <summary>For <see cref="OutcomeKind.Faulted"/>: what went wrong. Null otherwise.</summary>
+    /// <summary>For <see cref="OutcomeKind.Faulted"/>: the fault. Null otherwise.</summary>
     [JsonPropertyName("fault")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Fault? Fault { get; init; }
 
-    /// <summary>When the handler began (RFC 3339), by the worker's clock corrected by <see cref="HeartbeatAnswer.Now"/>.</summary>
+    /// <summary>When the handler began (RFC 3339), by the worker's clock, corrected by <see cref="HeartbeatAnswer.Now"/>.</summary>
     [JsonPropertyName("started_at")]
     public required DateTimeOffset StartedAt { get; init; }
 
-    /// <summary>When it ended (RFC 3339), by the same clock.</summary>
+    /// <summary>When the handler ended (RFC 3339), by the same clock.</summary>
     [JsonPropertyName("ended_at")]
     public required DateTimeOffset EndedAt { get; init; }
 }
@@ -75,41 +78,47 @@ public sealed record AttemptOutcome
 [JsonConverter(typeof(JsonStringEnumConverter<OutcomeKind>))]
 public enum OutcomeKind
 {
-    /// <summary>Done.</summary>
+    /// <summary>The handler succeeded.</summary>
     [JsonStringEnumMemberName("succeeded")]
     Succeeded,
 
-    /// <summary>Failed; <see cref="AttemptOutcome.Fault"/> says how.</summary>
+    /// <summary>The handler failed; <see cref="AttemptOutcome.Fault"/> describes it.</summary>
     [JsonStringEnumMemberName("faulted")]
     Faulted,
 
-    /// <summary>Given back before the handler ran, for example because the worker stops. Costs no retry.</summary>
+    /// <summary>
+    /// The worker gave the attempt back before the handler ran, for example because the worker stops. It does not count
+    /// as a retry.
+    /// </summary>
     [JsonStringEnumMemberName("returned")]
     Returned,
 }
 
-/// <summary>What went wrong in an attempt.</summary>
+/// <summary>The failure of an attempt.</summary>
 public sealed record Fault
 {
-    /// <summary>The handler's own word: <c>transient</c> or <c>terminal</c>. Null: it does not know.</summary>
+    /// <summary>The class that the handler states: <c>transient</c> or <c>terminal</c>. Null: not stated.</summary>
     [JsonPropertyName("class")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Class { get; init; }
 
-    /// <summary>The exception's type or the like, at most 256 characters, for example <c>System.IO.IOException</c>.</summary>
+    /// <summary>The type of the exception or a similar name, at most 256 characters, for example <c>System.IO.IOException</c>.</summary>
     [JsonPropertyName("type")]
     public required string Type { get; init; }
 
-    /// <summary>What happened, at most 4,096 characters.</summary>
+    /// <summary>A description of the failure for people, at most 4,096 characters.</summary>
     [JsonPropertyName("message")]
     public required string Message { get; init; }
 
-    /// <summary>A machine's word: <c>timeout</c>, <c>cancelled</c>, <c>exit:1</c>, <c>http:503</c>. At most 64 characters. Null: none.</summary>
+    /// <summary>
+    /// A code for programs, at most 64 characters: <c>timeout</c>, <c>cancelled</c>, <c>exit:1</c>, <c>http:503</c>.
+    /// Null: none.
+    /// </summary>
     [JsonPropertyName("code")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Code { get; init; }
 
-    /// <summary>Do not try again sooner, in milliseconds. Null: no wish.</summary>
+    /// <summary>The shortest pause before the next attempt, in milliseconds. Null: not stated.</summary>
     [JsonPropertyName("retry_after_ms")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public long? RetryAfterMs { get; init; }

@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace Dispatcher.Contracts;
 
-/// <summary>Writes a value with the bytes that it was read from: escaping it anew could make it three times as long.</summary>
+/// <summary>Writes a value with the bytes that it was read from. Escaping it again could triple its length.</summary>
 internal sealed class RawJson : JsonConverter<JsonElement>
 {
     public override JsonElement Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>

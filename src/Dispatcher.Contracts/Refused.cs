@@ -2,10 +2,13 @@ using System.Text.Json.Serialization;
 
 namespace Dispatcher.Contracts;
 
-/// <summary>The answer to a submission that is malformed or in conflict, to <c>reply_to</c> (AMQP type <see cref="MessageTypes.Refused"/>). Over HTTP the same errors come as problem+json (RFC 9457).</summary>
+/// <summary>
+/// The answer to a submission that is malformed or in conflict, sent to <c>reply_to</c> (AMQP type
+/// <see cref="MessageTypes.Refused"/>). Over HTTP the same errors are returned as problem+json (RFC 9457).
+/// </summary>
 public sealed record Refused
 {
-    /// <summary>Wire version: 1.</summary>
+    /// <summary>Version of the message format: 1.</summary>
     [JsonPropertyName("v")]
     public int V { get; init; } = 1;
 
@@ -13,28 +16,31 @@ public sealed record Refused
     [JsonPropertyName("code")]
     public required string Code { get; init; }
 
-    /// <summary>Where the original bytes and the errors are kept. Null for a conflict, which keeps nothing.</summary>
+    /// <summary>The dead letter that keeps the original bytes and the errors. Null: a conflict, of which nothing is kept.</summary>
     [JsonPropertyName("dead_letter_id")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public Guid? DeadLetterId { get; init; }
 
-    /// <summary>Every error that was found.</summary>
+    /// <summary>All errors that were found.</summary>
     [JsonPropertyName("errors")]
     public required IReadOnlyList<InputError> Errors { get; init; }
 }
 
-/// <summary>One thing that is wrong with an input: what, where, what was seen, what is allowed, how to fix it.</summary>
+/// <summary>One error in an input: where it is, what was seen, what is allowed and how to fix it.</summary>
 public sealed record InputError
 {
     /// <summary>A stable code, for example <c>unknown_field</c>.</summary>
     [JsonPropertyName("code")]
     public required string Code { get; init; }
 
-    /// <summary>Where: a JSON pointer (RFC 6901) into the body, such as <c>/labels/env</c>, or <c>amqp:user_id</c>, <c>amqp:routing_key</c>, <c>body</c>.</summary>
+    /// <summary>
+    /// Where the error is: a JSON pointer (RFC 6901) into the body, such as <c>/labels/env</c>, or <c>amqp:user_id</c>,
+    /// <c>amqp:routing_key</c>, <c>body</c>.
+    /// </summary>
     [JsonPropertyName("where")]
     public required string Where { get; init; }
 
-    /// <summary>What is wrong, with what was seen (cut to 64 characters) and what is allowed.</summary>
+    /// <summary>A description of the error, with the value that was seen (cut to 64 characters) and the values that are allowed.</summary>
     [JsonPropertyName("message")]
     public required string Message { get; init; }
 

@@ -2,7 +2,10 @@ using System.Text.Json.Serialization;
 
 namespace Dispatcher.Contracts;
 
-/// <summary>Reads and writes the wire records: names as annotated, unknown members refused, null refused where it means nothing, nulls kept where the record says so.</summary>
+/// <summary>
+/// Reads and writes the messages with System.Text.Json. It refuses unknown members, and null in members that cannot be
+/// null. It writes a null only where the record does not leave it out.
+/// </summary>
 [JsonSourceGenerationOptions(UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(SubmitJob))]
 [JsonSerializable(typeof(JobDecision))]

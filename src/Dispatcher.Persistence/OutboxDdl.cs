@@ -1,9 +1,12 @@
 namespace Dispatcher.Persistence;
 
-/// <summary>The tables of <see cref="OutboxModel.AddOutbox"/> under their default names, for migrations written by hand. Migrations that EF Core makes need nothing from here.</summary>
+/// <summary>
+/// The tables of <see cref="OutboxModel.AddOutbox"/> with their default names, as SQL for handwritten migrations. Migrations that EF Core
+/// generates do not need it.
+/// </summary>
 public static class OutboxDdl
 {
-    /// <summary>For PostgreSQL 12 and later; several statements, run once.</summary>
+    /// <summary>Several statements for PostgreSQL 12 and later, to be run once.</summary>
     public static string Postgres =>
         """
             create table mt_inbox (
@@ -41,7 +44,10 @@ public static class OutboxDdl
             create index mt_outbox_next_at on mt_outbox (next_at);
             """;
 
-    /// <summary>For SQLite 3.35 and later; several statements, run once. Set <c>pragma journal_mode = wal</c> on the file, as for any store with more than one user.</summary>
+    /// <summary>
+    /// Several statements for SQLite 3.35 and later, to be run once. Set <c>pragma journal_mode = wal</c> on the file, so that reads do not
+    /// wait for the writer.
+    /// </summary>
     public static string Sqlite =>
         """
             create table mt_inbox (

@@ -4,17 +4,17 @@ using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
 namespace Dispatcher.Persistence;
 
-/// <summary>Puts the inbox and the outbox into a model.</summary>
+/// <summary>Adds the inbox and the outbox to an EF Core model.</summary>
 public static class OutboxModel
 {
     /// <summary>
-    /// Adds both tables, with the columns that <see cref="OutboxDdl"/> makes. All statements of the library take names from the model, so that a convention for names
-    /// or a default schema applies to them too.
+    /// Adds both tables, with the columns of <see cref="OutboxDdl"/>. All statements of the library read the names from the model, so a
+    /// naming convention or a default schema applies to them too.
     /// </summary>
-    /// <param name="modelBuilder">The builder of the context that consumers write with.</param>
+    /// <param name="modelBuilder">The model of the context that consumers write with.</param>
     /// <param name="inboxTable">One row for each message and consumer.</param>
     /// <param name="outboxTable">One row for each message that is not sent yet.</param>
-    /// <param name="schema">Null: the model's default.</param>
+    /// <param name="schema">Null: the default schema of the model.</param>
     public static ModelBuilder AddOutbox(
         this ModelBuilder modelBuilder,
         string inboxTable = "mt_inbox",

@@ -1,5 +1,6 @@
 using Dispatcher.Persistence.Consuming;
 using Dispatcher.Persistence.Sending;
+using Dispatcher.Persistence.Settings;
 using MassTransit;
 using MassTransit.Configuration;
 using MassTransit.DependencyInjection;
@@ -10,12 +11,13 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Persistence;
 
-/// <summary>Puts the outbox onto a bus and its endpoints.</summary>
+/// <summary>Registers the inbox and outbox for a bus and its endpoints.</summary>
 public static class OutboxRegistration
 {
     /// <summary>
-    /// Registers the outbox in <typeparamref name="TDbContext"/>, and the loops that send what is due and forget what is old. The context is registered as usual, by
-    /// <c>AddDbContext</c> or one of its kin, with no execution strategy that retries: the bus retries, and each attempt has a context of its own.
+    /// Registers the outbox in <typeparamref name="TDbContext"/>, and the loops that send due messages and remove old inbox rows. Register
+    /// the context with <c>AddDbContext</c> or a similar method, without a retrying execution strategy: the bus retries, and each attempt
+    /// has a new context.
     /// </summary>
     /// <param name="bus">The registration of the bus.</param>
     /// <param name="configure">Null: the defaults of <see cref="OutboxOptions"/>.</param>
@@ -42,16 +44,18 @@ public static class OutboxRegistration
     }
 
     /// <summary>
-    /// Lets <c>IPublishEndpoint</c>, <c>ISendEndpointProvider</c> and <c>IMessageScheduler</c> of every scope outside of a consumer write to the scope's
-    /// <typeparamref name="TDbContext"/>: what is sent leaves when the context is saved and its transaction committed, or never. <c>IBus</c> still sends at once.
-    /// Needs <see cref="AddOutbox{TDbContext}"/>; for one context of a bus.
+    /// Makes <c>IPublishEndpoint</c>, <c>ISendEndpointProvider</c> and <c>IMessageScheduler</c> of every scope outside a consumer write to
+    /// the scope's <typeparamref name="TDbContext"/>. A message is sent after the context is saved and its transaction committed; if that
+    /// does not happen, it is not sent. <c>IBus</c> still sends at once. Requires <see cref="AddOutbox{TDbContext}"/>. A bus can have one
+    /// such context.
     /// </summary>
     public static void AddBusOutbox<TDbContext>(this IBusRegistrationConfigurator bus)
         where TDbContext : DbContext => bus.ReplaceScoped<IScopedBusContextProvider<IBus>, CapturingBusContextProvider<TDbContext>>();
 
     /// <summary>
-    /// Puts inbox and outbox around every consumer, saga and activity of the endpoint that is configured after this. Call <c>UseMessageRetry</c> before: then each
-    /// attempt has its own scope, context and transaction. Not for consumers of <c>Batch&lt;T&gt;</c>.
+    /// Adds inbox and outbox to every consumer, saga and activity of the endpoint that is configured after this call. Call
+    /// <c>UseMessageRetry</c> first, so that each attempt has its own scope, context and transaction. Consumers of <c>Batch&lt;T&gt;</c>
+    /// are not supported.
     /// </summary>
     public static void UseOutbox<TDbContext>(this IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
         where TDbContext : DbContext

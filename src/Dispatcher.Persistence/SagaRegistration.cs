@@ -6,13 +6,14 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Persistence;
 
-/// <summary>Keeps sagas in a DbContext.</summary>
+/// <summary>Registers sagas that are stored in a <c>DbContext</c>.</summary>
 public static class SagaRegistration
 {
     /// <summary>
-    /// Keeps the saga in <typeparamref name="TDbContext"/>, in whose model it is with <c>CorrelationId</c> as its key. A message's instance is locked from load to
-    /// commit. With <see cref="OutboxRegistration.UseOutbox{TDbContext}"/> on the endpoint it shares that transaction; without it, on a bus or in the mediator, it has its own.
-    /// A saga that is an <c>ISagaVersion</c> has its version counted up by each change.
+    /// Stores the saga in <typeparamref name="TDbContext"/>. The model of the context must have it as an entity with the key
+    /// <c>CorrelationId</c>. The instance of a message is locked from load to commit. If the endpoint has
+    /// <see cref="OutboxRegistration.UseOutbox{TDbContext}"/>, the saga shares that transaction; otherwise, and in the mediator, it has a
+    /// separate one. Each change increments the version of a saga that is an <c>ISagaVersion</c>.
     /// </summary>
     public static ISagaRegistrationConfigurator<TSaga> PersistedBy<TSaga, TDbContext>(this ISagaRegistrationConfigurator<TSaga> saga)
         where TSaga : class, ISaga

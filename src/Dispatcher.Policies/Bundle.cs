@@ -1,11 +1,13 @@
 using System.Collections.Frozen;
 using Dispatcher.Policies.Evaluating;
 using Dispatcher.Policies.Explaining;
+using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies;
 
-/// <summary>A loaded set of policy files. Never changes; any number of threads may use it.</summary>
+/// <summary>A loaded set of policy files. Immutable, and safe for concurrent use.</summary>
 public sealed class Bundle
 {
     private readonly Evaluator _evaluator;
@@ -20,56 +22,60 @@ public sealed class Bundle
     }
 
     /// <summary>
-    /// SHA-256 of the bundle, 64 lower-case hex digits. Its canonical form is the text <c>dispatcher/bundle/v1</c> and then path and bytes of each file under
-    /// <c>rules/</c> and <c>schemas/</c> and of <c>topics.yaml</c>, sorted by path (ordinal), each value with its length in front as 8 bytes, big-endian. So a comment
-    /// changes the hash, and a file under <c>cases/</c> does not.
+    /// SHA-256 of the bundle, 64 lower-case hex digits. The hash covers the text <c>dispatcher/bundle/v1</c>, then path and bytes of
+    /// <c>topics.yaml</c> and of each file under <c>rules/</c> and <c>schemas/</c>, sorted by path (ordinal). The length of each value
+    /// precedes it as 8 bytes, big-endian. A comment changes the hash; a file under <c>cases/</c> does not.
     /// </summary>
     public string Hash { get; }
 
     /// <summary>
-    /// The files that <see cref="Hash"/> covers, as UTF-8 JSON: <c>{"v":1,"files":[{"path":"rules/prod.yaml","content":"base64"}]}</c>. Equal hashes have equal
-    /// archives. Store it under the hash, and any process can load the very same bundle with <see cref="FromArchive(ReadOnlyMemory{byte})"/>.
+    /// The files that <see cref="Hash"/> covers, as UTF-8 JSON: <c>{"v":1,"files":[{"path":"rules/prod.yaml","content":"base64"}]}</c>.
+    /// Bundles with equal hashes have equal archives. Another process can load a stored archive with
+    /// <see cref="FromArchive(ReadOnlyMemory{byte})"/>.
     /// </summary>
     public ReadOnlyMemory<byte> Archive { get; }
 
-    /// <summary>The registry: every known topic with its entry.</summary>
+    /// <summary>The registry: every registered topic with its entry.</summary>
     public IReadOnlyDictionary<string, JobClass> JobClasses { get; }
 
     /// <summary>The pools by name.</summary>
     public IReadOnlyDictionary<string, Pool> Pools { get; }
 
-    /// <summary>Loads a bundle whole or not at all. Bad content is never thrown but listed, all of it at once.</summary>
-    public static BundleLoad Load(IReadOnlyList<BundleFile> files)
+    /// <summary>Loads a bundle completely or not at all. Bad content does not throw: the result lists every error.</summary>
+    public static BundleLoadResult Load(IReadOnlyList<BundleFile> files)
     {
         ErrorList errors = new();
         try
         {
             var content = BundleReader.Read(files, errors);
-            return errors.Count > 0 ? new BundleLoad(null, errors.Errors) : new BundleLoad(new Bundle(content, files), []);
+            return errors.Count > 0 ? new BundleLoadResult(null, errors.Errors) : new BundleLoadResult(new Bundle(content, files), []);
         }
-#pragma warning disable CA1031 // Fail closed and aloud: what throws here would be a failed round of a loop, and nobody would be told that the folder is broken.
+#pragma warning disable CA1031 // Fail closed: an exception would stop the reload loop without reporting the broken folder.
         catch (Exception error)
 #pragma warning restore CA1031
         {
             errors.Add(
                 "bundle",
                 BundleErrorCodes.LoadFailed,
-                $"loading failed inside: {error.GetType().Name}: {error.Message}",
-                "undo the last change, and report it: bad content should be named by its line."
+                $"the loader failed with {error.GetType().Name}: {error.Message}",
+                "undo the last change, and report this as a defect of the loader."
             );
-            return new BundleLoad(null, errors.Errors);
+            return new BundleLoadResult(null, errors.Errors);
         }
     }
 
-    /// <summary>Loads a bundle from what another process got from <see cref="Archive"/>. It has the same hash.</summary>
-    public static BundleLoad FromArchive(ReadOnlyMemory<byte> archive)
+    /// <summary>Loads a bundle from an <see cref="Archive"/> that another process stored. The hash is the same.</summary>
+    public static BundleLoadResult FromArchive(ReadOnlyMemory<byte> archive)
     {
         ErrorList errors = new();
-        return BundleArchive.Unpack(archive, errors) is { } files ? Load(files) : new BundleLoad(null, errors.Errors);
+        return BundleArchive.Unpack(archive, errors) is { } files ? Load(files) : new BundleLoadResult(null, errors.Errors);
     }
 
-    /// <summary>As <see cref="FromArchive(ReadOnlyMemory{byte})"/>, but only a bundle that has this <see cref="Hash"/>: a store may have been changed by hand.</summary>
-    public static BundleLoad FromArchive(ReadOnlyMemory<byte> archive, string hash)
+    /// <summary>
+    /// As <see cref="FromArchive(ReadOnlyMemory{byte})"/>, but accepts only a bundle with this <see cref="Hash"/>: a stored archive may
+    /// have been modified.
+    /// </summary>
+    public static BundleLoadResult FromArchive(ReadOnlyMemory<byte> archive, string hash)
     {
         var load = FromArchive(archive);
         if (load.Bundle is null || load.Bundle.Hash == hash)
@@ -81,23 +87,23 @@ public sealed class Bundle
         errors.Add(
             "archive",
             BundleErrorCodes.BadArchive,
-            $"it holds bundle {load.Bundle.Hash}; allowed: {hash}, under which it is kept.",
-            "put the bundle in force again from its folder, and find out who changed the archive."
+            $"the archive contains bundle {load.Bundle.Hash}; allowed: {hash}, the hash under which it is stored.",
+            "activate the bundle again from its folder, and find out how the stored archive changed."
         );
-        return new BundleLoad(null, errors.Errors);
+        return new BundleLoadResult(null, errors.Errors);
     }
 
-    /// <summary>Decides one job. A pure function of the bundle and its arguments.</summary>
-    /// <param name="job">What is known of the job.</param>
-    /// <param name="now">The time by the store's clock: which rules are in effect.</param>
-    /// <returns>Always a decision: what goes wrong inside is a DENY with <see cref="ReasonCodes.EngineError"/>.</returns>
+    /// <summary>Decides one job. Pure: the result depends only on the bundle and the arguments.</summary>
+    /// <param name="job">The facts of the job.</param>
+    /// <param name="now">The time by the store's clock. It selects the rules that are in effect.</param>
+    /// <returns>Always a decision: an exception becomes a DENY with <see cref="ReasonCodes.EngineError"/>.</returns>
     public Decision Decide(JobFacts job, DateTimeOffset now)
     {
         try
         {
             return _evaluator.Decide(job, now);
         }
-#pragma warning disable CA1031 // Fail closed: a job that cannot be judged is denied, whatever the reason, and the caller goes on with the next one.
+#pragma warning disable CA1031 // Fail closed: a job that cannot be evaluated is denied, and the caller continues with the next job.
         catch (Exception error)
 #pragma warning restore CA1031
         {
@@ -105,19 +111,21 @@ public sealed class Bundle
         }
     }
 
-    /// <summary>Decides as <see cref="Decide"/> does, and tells how it came about: every rule with the first condition that failed, and the merge.</summary>
-    /// <returns>Always an explanation: what goes wrong inside is that of the denial that <see cref="Decide"/> gives then.</returns>
+    /// <summary>
+    /// Decides like <see cref="Decide"/> and explains the decision: each rule with its first failed condition, and the merge.
+    /// </summary>
+    /// <returns>Always an explanation: after an exception, that of the denial that <see cref="Decide"/> returns then.</returns>
     public Explanation Explain(JobFacts job, DateTimeOffset now)
     {
         try
         {
-            return _evaluator.Explain(job, now);
+            return Explainer.Of(_evaluator, job, now);
         }
-#pragma warning disable CA1031 // As above: whoever asks why a job was denied must be told that it was this.
+#pragma warning disable CA1031 // As above: the explanation states the same engine error as the decision.
         catch (Exception error)
 #pragma warning restore CA1031
         {
-            return Account.OfRefusal(Failed(error), job?.Labels ?? FrozenDictionary<string, string>.Empty, job?.RiskTags ?? []);
+            return Explainer.OfRefusal(Failed(error), job?.Labels ?? FrozenDictionary<string, string>.Empty, job?.RiskTags ?? []);
         }
     }
 

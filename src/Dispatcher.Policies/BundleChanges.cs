@@ -1,20 +1,23 @@
+using Dispatcher.Policies.Explaining;
+using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Linting;
 using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies;
 
 /// <summary>
-/// The rules that two bundles do not have in common, and jobs that show what such a rule does. The jobs are made up: no producer has submitted
-/// them. Not safe for several threads.
+/// The rules that differ between two bundles, and sample jobs that show the effect of each. No producer submitted these jobs. Not safe for
+/// concurrent use.
 /// </summary>
 public sealed class BundleChanges
 {
-    // Bounds what one comparison spends: a decision takes microseconds.
+    // Bounds the time of one comparison: a decision takes microseconds.
     private const int MostJobs = 100_000;
     private const int MostJobsOfARule = 5_000;
     private const int MostTopicsOfARule = 5;
 
-    // Once a job shows that a rule narrows something, so many more are tried for one that shows that it widens something.
+    // After a job shows that a rule narrows something, at most this many more are tried to find one that it widens.
     private const int MoreForWidening = 500;
 
     private readonly Bundle _old;
@@ -23,9 +26,9 @@ public sealed class BundleChanges
     private readonly LintedBundle[] _versions;
     private int _left = MostJobs;
 
-    /// <param name="old">The bundle before.</param>
-    /// <param name="candidate">The bundle after.</param>
-    /// <param name="now">When jobs are decided: which rules are in effect.</param>
+    /// <param name="old">The previous bundle.</param>
+    /// <param name="candidate">The new bundle.</param>
+    /// <param name="now">The time of the decisions. It selects the rules that are in effect.</param>
     public BundleChanges(Bundle old, Bundle candidate, DateTimeOffset now)
     {
         (_old, _candidate, _now) = (old, candidate, now);
@@ -48,16 +51,16 @@ public sealed class BundleChanges
         ];
     }
 
-    /// <summary>By id.</summary>
+    /// <summary>Sorted by id.</summary>
     public IReadOnlyList<RuleChange> Rules { get; }
 
     /// <summary>
-    /// A job that the rule counts on, in the new version or in the old one; of several the first that the new bundle treats more freely, else more
-    /// strictly. Null: no such job was found, for example because the rule is not in effect or no topic fits it.
+    /// Finds a job on which the rule counts, in the new version or in the old one. Prefers a job that the new bundle treats more freely,
+    /// then one that it treats more strictly. Null: none was found, for example because the rule is not in effect or matches no topic.
     /// </summary>
-    public MadeUpJob? MakeUp(RuleChange change)
+    public SampleJob? FindSample(RuleChange change)
     {
-        MadeUpJob? best = null;
+        SampleJob? best = null;
         var more = MostJobsOfARule;
         foreach (var job in _versions.SelectMany(version => Jobs(version, change.Id)))
         {
@@ -66,7 +69,7 @@ public sealed class BundleChanges
                 break;
             }
 
-            MadeUpJob made = new(job, _old.Decide(job, _now), _candidate.Decide(job, _now));
+            SampleJob made = new(job, _old.Decide(job, _now), _candidate.Decide(job, _now));
             if (made.Change.Widened.Count > 0)
             {
                 return made;
@@ -89,23 +92,23 @@ public sealed class BundleChanges
 
     private static LintedBundle Linted(Bundle bundle, DateTimeOffset now)
     {
-        // A bundle that is loaded has no errors.
+        // A loaded bundle has no errors.
         ErrorList none = new();
         return new LintedBundle(BundleReader.Read(BundleArchive.Unpack(bundle.Archive, none)!, none), now);
     }
 }
 
-/// <summary>A rule that only one bundle has, or that says something else in the other.</summary>
-/// <param name="Id">The rule.</param>
+/// <summary>A rule that only one bundle has, or that differs between the two.</summary>
+/// <param name="Id">The rule's id.</param>
 /// <param name="Kind"><c>added</c>, <c>removed</c> or <c>changed</c>.</param>
-/// <param name="Where">File and line, in the new bundle if that has it.</param>
+/// <param name="Where">File and line, in the new bundle if the rule is there.</param>
 public sealed record RuleChange(string Id, string Kind, string Where);
 
-/// <summary>A made-up job, as both bundles decide it.</summary>
+/// <summary>A sample job with the decisions of both bundles.</summary>
 /// <param name="Job">The job.</param>
 /// <param name="Before">The decision of the old bundle.</param>
 /// <param name="After">The decision of the new bundle.</param>
-public sealed record MadeUpJob(JobFacts Job, Decision Before, Decision After)
+public sealed record SampleJob(JobFacts Job, Decision Before, Decision After)
 {
     /// <summary>How the second decision differs.</summary>
     public DecisionChange Change { get; } = DecisionChange.Between(Before, After);

@@ -1,19 +1,20 @@
+using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Linting;
 using Dispatcher.Policies.Loading;
 using Dispatcher.Policies.Testing;
 
 namespace Dispatcher.Policies;
 
-/// <summary>Looks for what a bundle says and its author hardly means.</summary>
+/// <summary>Finds mistakes that loading accepts.</summary>
 public static class BundleLint
 {
     /// <summary>
-    /// Every load error, and what is wrong beyond form; so one run names all mistakes. A word that is misspelt counts as what it is near to. What follows from a broken part
-    /// is not reported, nor what could not be proven within a bounded search.
+    /// Lists every load error and every lint finding, so that one run names all mistakes. A misspelt word is treated as the nearest known
+    /// word. Consequences of a broken part are not reported, nor anything that a bounded search cannot prove.
     /// </summary>
     /// <param name="files">The bundle's files.</param>
-    /// <param name="now">Which rules have expired, and what must be reviewed.</param>
-    /// <returns>By file, line and code. Bad content is never thrown.</returns>
+    /// <param name="now">The current time. It decides which rules have expired and which reviews are due.</param>
+    /// <returns>Sorted by file, line and code. Bad content does not throw.</returns>
     public static IReadOnlyList<LintFinding> Check(IReadOnlyList<BundleFile> files, DateTimeOffset now)
     {
         ErrorList errors = new();
@@ -33,7 +34,7 @@ public static class BundleLint
                 new MatchLint(bundle, findings).Run,
                 new ConstraintLint(bundle, findings).Run,
                 new ShadowLint(bundle, findings).Run,
-                new WordLint(bundle, findings).Run,
+                new ProducerTrustLint(bundle, findings).Run,
                 new CaseLint(bundle, cases, findings).Run,
             ]);
         }
@@ -49,8 +50,8 @@ public static class BundleLint
             findings.Warning(
                 "rules/",
                 LintCodes.Incomplete,
-                "there is more to search through than lint spends on one bundle, so some findings may be missing.",
-                "lint parts of the bundle by themselves."
+                "the bundle is too large for lint to search completely, so some findings may be missing.",
+                "lint parts of the bundle separately."
             );
         }
 

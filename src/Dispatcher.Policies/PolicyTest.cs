@@ -1,15 +1,20 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Model;
 using Dispatcher.Policies.Testing;
 
 namespace Dispatcher.Policies;
 
-/// <summary>Runs a bundle's <c>cases/*.yaml</c>, and tells which rules they would miss.</summary>
+/// <summary>Runs a bundle's <c>cases/*.yaml</c>, and finds the rules that can be removed without failing a case.</summary>
 public static class PolicyTest
 {
-    /// <summary>Decides every case by the files' own bundle. Bad content is never thrown but listed, all of it at once; then no case is run.</summary>
-    /// <param name="files">The whole folder.</param>
-    /// <param name="now">The time of a case that names none.</param>
+    /// <summary>
+    /// Decides every case with the bundle of the same files. Bad content does not throw: the report then lists every error, and no case
+    /// runs.
+    /// </summary>
+    /// <param name="files">All files of the folder.</param>
+    /// <param name="now">The time for cases that have none.</param>
     public static PolicyTestReport Run(IReadOnlyList<BundleFile> files, DateTimeOffset now)
     {
         ErrorList errors = new();
@@ -54,7 +59,7 @@ public static class PolicyTest
         };
     }
 
-    /// <summary>A case that was decided, also without each of the rules that matched.</summary>
+    /// <summary>A case with its decision, and with its decisions without each of the rules that matched.</summary>
     private sealed record CaseRun(PolicyCase Case, Decision Decision, IReadOnlyList<string> Differences, IReadOnlySet<string> MissedRules)
     {
         public static CaseRun Of(PolicyCase test, Evaluator evaluator, DateTimeOffset now)
@@ -64,10 +69,10 @@ public static class PolicyTest
             return new CaseRun(
                 test,
                 decision,
-                Expected.Differences(test.Expect, decision),
+                CaseComparison.Differences(test.Expect, decision),
                 evaluator
                     .DecideWithoutEach(test.Job, at)
-                    .Where(without => Expected.Differences(test.Expect, without.Value).Count > 0)
+                    .Where(without => CaseComparison.Differences(test.Expect, without.Value).Count > 0)
                     .Select(without => without.Key)
                     .ToHashSet()
             );

@@ -7,13 +7,12 @@ using Microsoft.Extensions.Logging.Console;
 namespace Dispatcher.ReferenceWorker;
 
 /// <summary>
-/// Writes each event as one line, and its exception below it, indented. Texts of jobs and outputs of programs reach the log; their line
-/// breaks and other control characters are escaped here, for every log event, so that none of them can look like another line or drive
-/// the terminal.
+/// Writes each event as one line and its exception below it, indented. Payloads of jobs and outputs of programs reach the log. Their
+/// line breaks and other control characters are escaped, so that no text can imitate a log line or control the terminal.
 /// </summary>
 internal sealed class LogLineFormatter(TimeProvider clock) : ConsoleFormatter(Line)
 {
-    /// <summary>The name by which the console finds it.</summary>
+    /// <summary>The name of this formatter in the console's options.</summary>
     public const string Line = "line";
 
     private const string Indent = "    ";
@@ -36,7 +35,7 @@ internal sealed class LogLineFormatter(TimeProvider clock) : ConsoleFormatter(Li
         }
     }
 
-    /// <summary>What the event was logged within: on a line of a handler, its job. Empty where the event names its job itself.</summary>
+    /// <summary>The scopes of the event, which name the job of a handler's line. Empty when the event itself names its job.</summary>
     private static string ScopeOf<TState>(TState state, IExternalScopeProvider? scopes)
     {
         if (state is IEnumerable<KeyValuePair<string, object?>> values && values.Any(value => value.Key == "JobId"))
@@ -65,7 +64,7 @@ internal sealed class LogLineFormatter(TimeProvider clock) : ConsoleFormatter(Li
         return clean.ToString();
     }
 
-    /// <summary>As in the server: a worker does not reference its code.</summary>
+    /// <summary>The same rule as in the server; a worker does not reference the server's code.</summary>
     private static bool IsInvisible(Rune character) =>
         character.Value is 0x034F or 0x115F or 0x1160 or 0x17B4 or 0x17B5 or 0x2800 or 0x3164 or 0xFFA0
         || character.Value is (>= 0x180B and <= 0x180F) or (>= 0xFE00 and <= 0xFE0F) or (>= 0xE0100 and <= 0xE01EF)

@@ -1,10 +1,11 @@
 using Dispatcher.ReferenceWorker.Processes;
+using Dispatcher.ReferenceWorker.Settings;
 using Microsoft.Extensions.Logging.Console;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.ReferenceWorker;
 
-/// <summary>The worker as a program. Exit codes: 0 stopped, 1 a pool could not be served any longer, 2 wrong use.</summary>
+/// <summary>The worker program. Exit codes: 0 stopped, 1 a pool could no longer be served, 2 wrong use.</summary>
 internal static class ReferenceWorkerProgram
 {
     public static async Task<int> Main(string[] args)
@@ -14,16 +15,17 @@ internal static class ReferenceWorkerProgram
             return await Supervisor.RunAsync(Console.OpenStandardInput(), Console.OpenStandardOutput());
         }
 
-        // Before anything is read that a diagnostics socket could show.
+        // Before any secret is read that a diagnostics socket could show.
         ProcessSecrets.RestartWithoutDiagnostics();
-        if (args.Contains("--help") || args.Contains("-h"))
+        var call = WorkerCommand.Parse(args);
+        if (WorkerCommand.IsHelp(call))
         {
-            Console.WriteLine(WorkerSettings.Help);
+            Console.WriteLine(WorkerCommand.Help());
             return 0;
         }
 
         List<string> errors = [];
-        if (WorkerSettings.Read(args, Environment.GetEnvironmentVariable, errors) is not { } settings)
+        if (WorkerSettings.Read(call, Environment.GetEnvironmentVariable, errors) is not { } settings)
         {
             return WrongUse(errors);
         }
@@ -42,15 +44,15 @@ internal static class ReferenceWorkerProgram
         try
         {
             using var host = builder.Build();
-            // Before the host does it, which would log the same again with its stack.
+            // Before the host validates, which would log the same errors again with a stack.
             host.Services.GetRequiredService<IStartupValidator>().Validate();
             await host.RunAsync();
-            // Not 0: a pool that failed has said so there before it stopped the host.
+            // A pool that failed has set the exit code to 1 before it stopped the host.
             return Environment.ExitCode;
         }
         catch (OperationCanceledException) when (Environment.ExitCode != 0)
         {
-            // Stopped while it still started.
+            // The host was stopped while it started.
             return Environment.ExitCode;
         }
         catch (PlatformNotSupportedException exception)

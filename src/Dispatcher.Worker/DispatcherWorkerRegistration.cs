@@ -1,4 +1,6 @@
 using System.Text.RegularExpressions;
+using Dispatcher.Worker.Effects;
+using Dispatcher.Worker.Pools;
 using Dispatcher.Worker.RabbitMq;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -8,23 +10,23 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Worker;
 
-/// <summary>Makes a host a worker.</summary>
+/// <summary>Registers workers in a host.</summary>
 public static partial class DispatcherWorkerRegistration
 {
     /// <summary>
-    /// Serves a pool: <c>services.AddDispatcherWorker("shell", options => …).Handle&lt;ShellHandler&gt;("job.exec.shell")</c>. Once for each pool.
-    /// Talks RabbitMQ and HTTP, unless an <see cref="IWorkerTransport"/> is registered.
+    /// Serves a pool: <c>services.AddDispatcherWorker("shell", options => …).Handle&lt;ShellHandler&gt;("job.exec.shell")</c>. Called once
+    /// for each pool. Uses RabbitMQ and HTTP unless an <see cref="IWorkerTransport"/> is registered.
     /// </summary>
     public static WorkerBuilder AddDispatcherWorker(this IServiceCollection services, string pool, Action<WorkerOptions>? configure = null)
     {
         if (!PoolName().IsMatch(pool))
         {
-            throw new ArgumentException($"'{pool}' is no pool name: 1 to 64 of a-z, 0-9, _ and -.", nameof(pool));
+            throw new ArgumentException($"'{pool}' is not a pool name: it must have 1 to 64 of a-z, 0-9, _ and -.", nameof(pool));
         }
 
         if (services.Any(service => service.IsKeyedService && service.ServiceType == typeof(PoolWorker) && pool.Equals(service.ServiceKey)))
         {
-            throw new InvalidOperationException($"Pool '{pool}' is added already: add its other handlers with Handle<T>(topic).");
+            throw new InvalidOperationException($"Pool '{pool}' is added twice: add its other handlers with Handle<T>(topic).");
         }
 
         services.AddLogging().AddMetrics();
@@ -56,7 +58,7 @@ public static partial class DispatcherWorkerRegistration
         );
     }
 
-    // Room for the stop grace and for sending the last outcomes. Asked of the bare options: bad ones are for their validators to report, all at once.
+    // The stop grace and the time to send the last outcomes. Reads unvalidated options: the validators report wrong ones.
     private static TimeSpan StopTime(Action<WorkerOptions>? configure)
     {
         var options = new WorkerOptions();
@@ -77,10 +79,13 @@ public sealed class WorkerBuilder
 
     internal WorkerBuilder(IServiceCollection services, PoolRegistration pool) => (Services, _pool) = (services, pool);
 
-    /// <summary>The container, for what the handlers need.</summary>
+    /// <summary>The container, for the dependencies of the handlers.</summary>
     public IServiceCollection Services { get; }
 
-    /// <summary>Runs the jobs of a topic, for example <c>job.exec.shell</c>, by this handler. One handler for each topic; made once per run, in a scope of its own.</summary>
+    /// <summary>
+    /// Runs the jobs of a topic, for example <c>job.exec.shell</c>, with this handler. A topic has one handler. It is created for each run,
+    /// in a new scope.
+    /// </summary>
     public WorkerBuilder Handle<THandler>(string topic)
         where THandler : class, IJobHandler
     {
@@ -96,8 +101,9 @@ public sealed class WorkerBuilder
     }
 
     /// <summary>
-    /// Says that the pool's handlers enforce these constraints, for example <c>allowed_hosts</c>. The SDK itself enforces <c>timeout_ms</c> and <c>max_output_bytes</c>. A worker
-    /// that lacks one which the registry lists for the pool refuses to start.
+    /// Declares that the pool's handlers enforce these constraints, for example <c>allowed_hosts</c>. The library enforces
+    /// <c>timeout_ms</c> and <c>max_output_bytes</c>. A worker that lacks a constraint which the registry requires for the pool refuses to
+    /// start.
     /// </summary>
     public WorkerBuilder Enforces(params ReadOnlySpan<string> constraints)
     {

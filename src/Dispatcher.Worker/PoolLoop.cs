@@ -1,6 +1,7 @@
 using Dispatcher.Worker.Claiming;
 using Dispatcher.Worker.Effects;
 using Dispatcher.Worker.Outcomes;
+using Dispatcher.Worker.Pools;
 using Dispatcher.Worker.Running;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -8,19 +9,20 @@ using Microsoft.Extensions.Logging;
 namespace Dispatcher.Worker;
 
 /// <summary>
-/// Serves one pool: consume and claim (<see cref="ClaimLoop"/>), run (<see cref="JobRunner"/>), keep the leases (<see cref="Heartbeats"/>), report (<see cref="OutcomeSender"/>).
-/// Stops in the opposite order, so that a run never outlives its heartbeats and an outcome never its sender.
+/// Serves one pool: consumes and claims (<see cref="ClaimLoop"/>), runs (<see cref="JobRunner"/>), extends the leases
+/// (<see cref="RunHeartbeats"/>) and reports (<see cref="OutcomeSender"/>).
+/// Stops in the opposite order, so that the heartbeats outlive the runs and the sender outlives the outcomes.
 /// </summary>
 internal sealed partial class PoolLoop : IDisposable
 {
-    /// <summary>How long a stopping worker tries to get its last outcomes accepted.</summary>
+    /// <summary>How long a stopping worker tries to send its last outcomes.</summary>
     private static readonly TimeSpan FlushTime = TimeSpan.FromSeconds(5);
 
     private readonly PoolParts _parts;
-    private readonly EffectStore? _effects;
-    private readonly LiveRuns _runs = new();
+    private readonly PoolEffectStore? _effects;
+    private readonly ClaimedRuns _runs = new();
     private readonly OutcomeSender _outcomes;
-    private readonly Heartbeats _heartbeats;
+    private readonly RunHeartbeats _heartbeats;
     private readonly Presence _presence;
     private readonly ClaimLoop _claims;
     private readonly ILogger _log;
@@ -30,20 +32,20 @@ internal sealed partial class PoolLoop : IDisposable
         _parts = parts;
         _log = parts.Logs.CreateLogger<PoolLoop>();
         _effects = parts.Options.EffectStore is { } store
-            ? EffectStore.Open(store, parts.Clock, parts.Logs.CreateLogger<EffectStore>())
+            ? PoolEffectStore.Open(store, parts.Clock, parts.Logs.CreateLogger<PoolEffectStore>())
             : null;
         _outcomes = new OutcomeSender(parts);
-        _heartbeats = new Heartbeats(parts, _runs);
+        _heartbeats = new RunHeartbeats(parts, _runs);
         _presence = new Presence(parts);
         _claims = new ClaimLoop(parts, new JobRunner(parts, scopes, _effects), _runs, _outcomes);
     }
 
-    /// <summary>Returns when the pool was told to stop, its runs have ended and their outcomes are sent.</summary>
+    /// <summary>Returns when the pool was stopped, its runs have ended and their outcomes are sent.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         using var heartbeatsEnd = new CancellationTokenSource();
-        using var giveUp = new CancellationTokenSource();
+        using var abortSending = new CancellationTokenSource();
         if (!await PrepareAsync(stop.Token))
         {
             return;
@@ -52,27 +54,27 @@ internal sealed partial class PoolLoop : IDisposable
         Log.Serving(_log, _parts.Pool.Name, _parts.Options.Instance, _parts.Options.Concurrency);
         var consuming = _claims.ConsumeAsync(stop.Token);
         var claiming = _claims.RunAsync(stop.Token);
-        var beating = _heartbeats.RunAsync(heartbeatsEnd.Token);
-        var sending = _outcomes.RunAsync(giveUp.Token);
-        var present = _presence.StayAsync(stop.Token);
+        var heartbeats = _heartbeats.RunAsync(heartbeatsEnd.Token);
+        var sending = _outcomes.RunAsync(abortSending.Token);
+        var registering = _presence.KeepRegisteredAsync(stop.Token);
         var grace = Task.CompletedTask;
         try
         {
-            // One that ends before the stop has failed: thrown below, and the host ends rather than serve half.
-            await Task.WhenAny(consuming, claiming, beating, sending, present);
-            // From the stop on: the last claim may take long, and the host does not wait longer for that.
+            // A part that ends before the stop has failed. The exception is thrown below, and the host ends.
+            await Task.WhenAny(consuming, claiming, heartbeats, sending, registering);
+            // Counted from the stop on: the last claim may take long, and the host does not wait longer because of it.
             grace = Task.Delay(_parts.Options.StopGrace, _parts.Clock, CancellationToken.None);
             await stop.CancelAsync();
-            await Task.WhenAll(consuming, claiming, present);
+            await Task.WhenAll(consuming, claiming, registering);
         }
         finally
         {
-            await _presence.LeaveAsync();
+            await _presence.DeregisterAsync();
             await EndRunsAsync(grace);
             await heartbeatsEnd.CancelAsync();
-            await beating;
+            await heartbeats;
             _outcomes.Complete();
-            giveUp.CancelAfter(FlushTime);
+            abortSending.CancelAfter(FlushTime);
             await sending;
         }
     }
@@ -88,9 +90,9 @@ internal sealed partial class PoolLoop : IDisposable
     {
         try
         {
-            await MakeEffectStoreAsync(stop);
+            await CreateEffectStoreAsync(stop);
             await CheckRightsAsync(stop);
-            await _presence.EnterAsync(stop);
+            await _presence.RegisterAsync(stop);
             return true;
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -99,17 +101,17 @@ internal sealed partial class PoolLoop : IDisposable
         }
     }
 
-    // Before anything runs: a run whose outcome cannot be sent is lost, whatever it did.
+    // Before any run starts: a run whose outcome cannot be sent is lost.
     private async Task CheckRightsAsync(CancellationToken stop)
     {
-        var untilThere = Backoff.Forever(
+        var untilAnswered = WorkerRetry.UntilSuccess(
             _parts.Clock,
-            exception => Log.NotChecked(_log, _parts.Pool.Name, exception.GetBaseException().Message),
+            exception => Log.RightsNotChecked(_log, _parts.Pool.Name, exception.GetBaseException().Message),
             exception => exception is not WorkerNotAllowedException
         );
         try
         {
-            await untilThere.ExecuteAsync(async token => await _parts.Transport.CheckAsync(token), stop);
+            await untilAnswered.ExecuteAsync(async token => await _parts.Transport.CheckAsync(token), stop);
         }
         catch (WorkerNotAllowedException refused)
         {
@@ -118,12 +120,15 @@ internal sealed partial class PoolLoop : IDisposable
         }
     }
 
-    private async Task MakeEffectStoreAsync(CancellationToken stop)
+    private async Task CreateEffectStoreAsync(CancellationToken stop)
     {
         if (_effects is not null)
         {
-            var untilThere = Backoff.Forever(_parts.Clock, exception => Log.EffectStoreAway(_log, _parts.Pool.Name, exception.Message));
-            await untilThere.ExecuteAsync(async token => await _effects.CreateSchemaAsync(token), stop);
+            var untilAnswered = WorkerRetry.UntilSuccess(
+                _parts.Clock,
+                exception => Log.EffectStoreUnavailable(_log, _parts.Pool.Name, exception.Message)
+            );
+            await untilAnswered.ExecuteAsync(async token => await _effects.CreateSchemaAsync(token), stop);
         }
     }
 
@@ -152,18 +157,18 @@ internal sealed partial class PoolLoop : IDisposable
         [LoggerMessage(
             WorkerEventIds.RightsNotChecked,
             LogLevel.Warning,
-            "Pool {Pool}: cannot check whether outcomes can be sent, trying again ({Error})"
+            "Pool {Pool}: cannot check whether outcomes can be sent; retrying ({Error})"
         )]
-        public static partial void NotChecked(ILogger logger, string pool, string error);
+        public static partial void RightsNotChecked(ILogger logger, string pool, string error);
 
-        [LoggerMessage(WorkerEventIds.NotAllowed, LogLevel.Error, "Pool {Pool} is not served: {Reason}")]
+        [LoggerMessage(WorkerEventIds.NotAllowed, LogLevel.Error, "Pool {Pool} is not served, and the worker ends: {Reason}")]
         public static partial void NotAllowed(ILogger logger, string pool, string reason);
 
         [LoggerMessage(
-            WorkerEventIds.EffectStoreAway,
+            WorkerEventIds.EffectStoreUnavailable,
             LogLevel.Warning,
-            "The effect store of pool {Pool} is away, trying again; nothing is claimed before ({Error})"
+            "The effect store of pool {Pool} is unavailable; retrying, and no job is claimed before it answers ({Error})"
         )]
-        public static partial void EffectStoreAway(ILogger logger, string pool, string error);
+        public static partial void EffectStoreUnavailable(ILogger logger, string pool, string error);
     }
 }

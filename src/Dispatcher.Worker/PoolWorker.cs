@@ -1,3 +1,4 @@
+using Dispatcher.Worker.Pools;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -5,12 +6,15 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Worker;
 
-/// <summary>The hosted service of one pool. Its parts are made when it runs, after all options were checked: made with the container, they would report the first bad one alone.</summary>
+/// <summary>
+/// The hosted service of one pool. It creates the pool's parts when it runs, after all options were validated. Created with the
+/// container, they would report only the first wrong option.
+/// </summary>
 internal sealed class PoolWorker(PoolRegistration pool, IServiceProvider services, IHostApplicationLifetime lifetime) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // All pools of a process stop together, not one after the other as hosted services do.
+        // All pools of a process stop together. The host alone would stop one hosted service after the other.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken, lifetime.ApplicationStopping);
         try
         {
@@ -28,7 +32,7 @@ internal sealed class PoolWorker(PoolRegistration pool, IServiceProvider service
         }
         catch (Exception) when (!stop.IsCancellationRequested)
         {
-            // The host stops in order, and whoever started it must see that it did not mean to.
+            // The host stops in order, and the exit code shows its parent process that this stop is a failure.
             Environment.ExitCode = 1;
             throw;
         }

@@ -1,29 +1,33 @@
 using Dispatcher.Contracts;
+using Dispatcher.Worker.Pools;
 using Microsoft.Extensions.Logging;
 
 namespace Dispatcher.Worker;
 
-/// <summary>Makes this instance known to the dispatcher: before it takes work, every few seconds while it serves, and when it stops. A pool is given as much as its known workers can run.</summary>
+/// <summary>
+/// Registers this instance with the dispatcher: before it takes work, every few seconds while it serves, and when it stops. The
+/// dispatcher gives a pool as many jobs as its registered workers can run.
+/// </summary>
 internal sealed partial class Presence(PoolParts parts)
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan LastWord = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LeaveTime = TimeSpan.FromSeconds(2);
 
     private readonly ILogger _log = parts.Logs.CreateLogger<Presence>();
-    private readonly Lock _guard = new();
+    private readonly Lock _lock = new();
 
-    /// <summary>How often it was not heard since it was heard last, and when that began. 0: it is heard.</summary>
-    private (int Times, long Since) _unheard;
+    /// <summary>How many registrations have failed in a row, and when the first of them did. 0: the last one succeeded.</summary>
+    private (int Count, long Since) _failures;
 
-    /// <summary>Registers; tries until the dispatcher answers.</summary>
-    /// <exception cref="InvalidOperationException">The pool needs a constraint enforced that this worker does not enforce: it must not serve it.</exception>
-    /// <exception cref="WorkerNotAllowedException">Its outcomes would not be accepted.</exception>
-    public async Task EnterAsync(CancellationToken stop)
+    /// <summary>Registers; retries until the dispatcher answers.</summary>
+    /// <exception cref="InvalidOperationException">The worker does not enforce a constraint that the pool requires.</exception>
+    /// <exception cref="WorkerNotAllowedException">The dispatcher would not accept the worker's outcomes.</exception>
+    public async Task RegisterAsync(CancellationToken stop)
     {
-        var untilAnswered = Backoff.Forever(parts.Clock, Unheard, fault => fault is not WorkerNotAllowedException);
+        var untilAnswered = WorkerRetry.UntilSuccess(parts.Clock, NoteFailure, fault => fault is not WorkerNotAllowedException);
         try
         {
-            ThrowIfMissing(await untilAnswered.ExecuteAsync(async token => await SayAsync(parts.Options.Concurrency, token), stop));
+            ThrowIfMissing(await untilAnswered.ExecuteAsync(async token => await SendAsync(parts.Options.Concurrency, token), stop));
         }
         catch (WorkerNotAllowedException refused)
         {
@@ -32,29 +36,31 @@ internal sealed partial class Presence(PoolParts parts)
         }
     }
 
-    /// <summary>Goes on saying so until it stops. What does not get through is said again; the dispatcher gives no more work to who is silent for 15 s.</summary>
-    /// <exception cref="InvalidOperationException">The pool now needs a constraint enforced that this worker does not enforce: it must not serve it any longer.</exception>
-    public async Task StayAsync(CancellationToken stop)
+    /// <summary>
+    /// Repeats the registration until the worker stops. The dispatcher gives no more work to a worker that it has not heard for 15 s.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The pool now requires a constraint that the worker does not enforce.</exception>
+    public async Task KeepRegisteredAsync(CancellationToken stop)
     {
         try
         {
             while (true)
             {
                 await parts.Dropped.ChangedAsync(Period, stop);
-                ThrowIfMissing(await SayUnlessAwayAsync(parts.Options.Concurrency, stop));
+                ThrowIfMissing(await TrySendAsync(parts.Options.Concurrency, stop));
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            // It stops.
+            // The worker stops.
         }
     }
 
-    /// <summary>Takes no more work. One try: who is silent is given none either.</summary>
-    public async Task LeaveAsync()
+    /// <summary>Registers with a capacity of 0. Tries once: without it the registration expires, with the same result.</summary>
+    public async Task DeregisterAsync()
     {
-        using var patience = new CancellationTokenSource(LastWord, parts.Clock);
-        await SayUnlessAwayAsync(0, patience.Token);
+        using var timeout = new CancellationTokenSource(LeaveTime, parts.Clock);
+        await TrySendAsync(0, timeout.Token);
     }
 
     private void ThrowIfMissing(IReadOnlyList<string> missing)
@@ -63,52 +69,53 @@ internal sealed partial class Presence(PoolParts parts)
         {
             Log.Missing(_log, parts.Pool.Name, string.Join(", ", missing));
             throw new InvalidOperationException(
-                $"Pool '{parts.Pool.Name}' needs {string.Join(", ", missing)} enforced, and this worker does not: let its handlers enforce it and say so with Enforces(…), or take it out of the pool's enforcers in topics.yaml."
+                $"Pool '{parts.Pool.Name}' requires {string.Join(", ", missing)}, which this worker does not enforce. Let "
+                    + "its handlers enforce it and declare that with Enforces(…), or remove it from the pool's enforcers in topics.yaml."
             );
         }
     }
 
-    private async Task<IReadOnlyList<string>> SayUnlessAwayAsync(int capacity, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> TrySendAsync(int capacity, CancellationToken cancellationToken)
     {
         try
         {
-            return await SayAsync(capacity, cancellationToken);
+            return await SendAsync(capacity, cancellationToken);
         }
-#pragma warning disable CA1031 // Said again soon, or over.
-        catch (Exception away)
+#pragma warning disable CA1031 // The registration is repeated soon, or the worker ends.
+        catch (Exception failure)
 #pragma warning restore CA1031
         {
-            Unheard(away);
+            NoteFailure(failure);
             return [];
         }
     }
 
-    /// <summary>Logged when it begins; the end tells how often.</summary>
-    private void Unheard(Exception reason)
+    /// <summary>Logs the first failure of a row; the log of its end states the number.</summary>
+    private void NoteFailure(Exception reason)
     {
-        lock (_guard)
+        lock (_lock)
         {
-            _unheard = (_unheard.Times + 1, _unheard.Times == 0 ? parts.Clock.GetTimestamp() : _unheard.Since);
-            if (_unheard.Times == 1)
+            _failures = (_failures.Count + 1, _failures.Count == 0 ? parts.Clock.GetTimestamp() : _failures.Since);
+            if (_failures.Count == 1)
             {
                 Log.Failed(_log, parts.Pool.Name, reason.Message);
             }
         }
     }
 
-    private void Heard()
+    private void NoteSuccess()
     {
-        lock (_guard)
+        lock (_lock)
         {
-            if (_unheard.Times > 0)
+            if (_failures.Count > 0)
             {
-                Log.HeardAgain(_log, parts.Pool.Name, parts.Clock.GetElapsedTime(_unheard.Since).TotalSeconds, _unheard.Times);
-                _unheard = default;
+                Log.AnswersAgain(_log, parts.Pool.Name, parts.Clock.GetElapsedTime(_failures.Since).TotalSeconds, _failures.Count);
+                _failures = default;
             }
         }
     }
 
-    private async Task<IReadOnlyList<string>> SayAsync(int capacity, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> SendAsync(int capacity, CancellationToken cancellationToken)
     {
         var request = new HeartbeatRequest
         {
@@ -128,7 +135,7 @@ internal sealed partial class Presence(PoolParts parts)
             },
         };
         var answer = await parts.Dispatcher.MeasureAsync(() => parts.Transport.HeartbeatAsync(request, cancellationToken));
-        Heard();
+        NoteSuccess();
         return answer.MissingEnforcers;
     }
 
@@ -137,24 +144,25 @@ internal sealed partial class Presence(PoolParts parts)
         [LoggerMessage(
             WorkerEventIds.RegistrationFailed,
             LogLevel.Warning,
-            "Pool {Pool}: the dispatcher was not told that this worker is there ({Error}). Tried again until it answers; further failures are counted, not logged"
+            "Pool {Pool}: failed to register with the dispatcher ({Error}). The worker retries until it answers; "
+                + "further failures are counted, not logged"
         )]
         public static partial void Failed(ILogger logger, string pool, string error);
 
         [LoggerMessage(
-            WorkerEventIds.RegistrationHeard,
+            WorkerEventIds.RegistrationAnswered,
             LogLevel.Information,
-            "Pool {Pool}: the dispatcher answers again after {Seconds:F1} s; {Count} tries failed meanwhile"
+            "Pool {Pool}: the dispatcher answers again after {Seconds:F1} s; {Count} registrations failed in between"
         )]
-        public static partial void HeardAgain(ILogger logger, string pool, double seconds, int count);
+        public static partial void AnswersAgain(ILogger logger, string pool, double seconds, int count);
 
-        [LoggerMessage(WorkerEventIds.NotAllowed, LogLevel.Error, "Pool {Pool} is not served: {Reason}")]
+        [LoggerMessage(WorkerEventIds.NotAllowed, LogLevel.Error, "Pool {Pool} is not served, and the worker ends: {Reason}")]
         public static partial void NotAllowed(ILogger logger, string pool, string reason);
 
         [LoggerMessage(
             WorkerEventIds.EnforcersMissing,
             LogLevel.Error,
-            "Pool {Pool} needs {Constraints} enforced, which this worker does not: it does not serve it"
+            "Pool {Pool} requires {Constraints}, which this worker does not enforce; the worker ends"
         )]
         public static partial void Missing(ILogger logger, string pool, string constraints);
     }

@@ -1,3 +1,4 @@
+using Dispatcher;
 using Dispatcher.CommandLine;
 using Dispatcher.Embedded;
 

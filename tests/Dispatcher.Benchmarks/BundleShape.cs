@@ -1,11 +1,12 @@
 using System.Text;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Benchmarks;
 
 /// <summary>
-/// A way in which a bundle's rules are told apart. Rules come in groups of eight for one target; a job is for one target, so that eight rules match it (of the
-/// last group, the rest) however many there are.
+/// A way in which a bundle's rules are told apart. Rules come in groups of eight for one target; a job is for one target, so that eight
+/// rules match it (of the last group, the rest) however many there are.
 /// </summary>
 /// <param name="Name">For the table.</param>
 /// <param name="Match">The condition of a group's rules, by the group's number.</param>

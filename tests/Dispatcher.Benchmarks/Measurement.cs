@@ -5,7 +5,9 @@ namespace Dispatcher.Benchmarks;
 /// <summary>What one call costs: the median over the batches.</summary>
 internal sealed record Cost(double Nanoseconds, double Bytes);
 
-/// <summary>Measures calls in batches, those of several candidates in turn, so that a slow moment of the machine meets all of them.</summary>
+/// <summary>
+/// Measures calls in batches, those of several candidates in turn, so that a slow moment of the machine meets all of them.
+/// </summary>
 internal static class Measurement
 {
     // Many short ones: whatever else the machine does then spoils a few of them, and not the median.

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Benchmarks;
 
@@ -64,7 +66,8 @@ internal static class PolicyBenchmark
         if (ours.MatchedRules.Count is 0 or > MostMatches || ours.BasisHash != scanned.BasisHash)
         {
             throw new InvalidOperationException(
-                $"{ours.MatchedRules.Count} rules match ({ours.Reason}), a scan says {scanned.Reason}; expected 1 to {MostMatches} and the same answer."
+                $"{ours.MatchedRules.Count} rules match ({ours.Reason}), a scan says {scanned.Reason}; "
+                    + $"expected 1 to {MostMatches} and the same answer."
             );
         }
     }

@@ -6,9 +6,19 @@ using Dispatcher.JourneyTests.Staging;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>People decide on jobs, and an attacker who can publish and a colleague in a hurry do not.</summary>
+/// <summary>People approve and reject jobs. Messages, votes on other terms and lost rights do not.</summary>
 public sealed class ApprovalJourneys
 {
+    /// <summary>A rule that changes what approvers decide on.</summary>
+    private const string Slower = """
+          - id: slower
+            match: { topic: job.test.handover }
+            decision: REQUIRE_APPROVAL
+            reason: operations decide
+            constraints: { timeout_ms: 9000 }
+
+        """;
+
     private static readonly string Other = new('f', 64);
 
     [Fact]
@@ -43,7 +53,7 @@ public sealed class ApprovalJourneys
     }
 
     [Fact]
-    public async Task Nothing_that_a_message_can_carry_approves_a_job()
+    public async Task No_content_of_a_message_approves_a_job()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
@@ -73,7 +83,7 @@ public sealed class ApprovalJourneys
             "each is answered\n" + dispatcher.Log
         );
 
-        // Straight to the broker: an event that says so, and the message that follows an approval.
+        // Published without the server: an event "approved", and the signal that follows an approval.
         var forged = new JobEvent
         {
             EventId = Guid.CreateVersion7(),
@@ -92,7 +102,7 @@ public sealed class ApprovalJourneys
             JsonSerializer.SerializeToUtf8Bytes(forged, WireJson.Default.JobEvent)
         );
         await journey.ForgeAsync(Exchanges.Events, "approved.nonsense", [1, 2, 3]);
-        await journey.ForgeAsync("", "dispatcher.server.dispatch", Journey.WakeTest.ToArray());
+        await journey.ForgeAsync("", "dispatcher.server.dispatch", Journey.SignalTest.ToArray());
         await Eventually.IsAsync(
             async () => (await dispatcher.TimelineAsync(inHeader.JobId)).Contains("event_refused"),
             () => "the forged event is on the timeline\n" + dispatcher.Log,
@@ -114,7 +124,7 @@ public sealed class ApprovalJourneys
     }
 
     [Fact]
-    public async Task A_vote_that_does_not_count_is_refused_and_on_the_timeline()
+    public async Task Invalid_vote_is_refused_and_recorded_on_the_timeline()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
@@ -148,7 +158,7 @@ public sealed class ApprovalJourneys
     [Theory]
     [InlineData("rule")]
     [InlineData("group")]
-    public async Task An_approval_falls_when_its_rule_changes_or_its_approver_loses_the_group(string what)
+    public async Task Approval_is_invalidated_when_its_rule_changes_or_its_approver_loses_the_group(string what)
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
@@ -159,21 +169,12 @@ public sealed class ApprovalJourneys
         await (await journey.ProducerAsync()).PublishAsync(job);
         await dispatcher.InStateAsync(job.JobId, "held");
 
-        // It is approved, and before dispatch comes to it, what it was approved by is gone.
+        // The basis of the approval changes after the approval and before the dispatch.
         await using (await journey.HoldDispatchAsync())
         {
             await dispatcher.VoteAsync(job.JobId, "approve", ana);
             await dispatcher.InStateAsync(job.JobId, "approved");
-            await (
-                what == "group"
-                    ? dispatcher.RevokeAsync("ana")
-                    : journey.ChangePoliciesAsync(
-                        """
-                          - { id: slower, match: { topic: job.test.handover }, decision: REQUIRE_APPROVAL, reason: operations decide, constraints: { timeout_ms: 9000 } }
-
-                        """
-                    )
-            );
+            await (what == "group" ? dispatcher.RevokeAsync("ana") : journey.ChangePoliciesAsync(Slower));
         }
 
         await dispatcher.InStateAsync(job.JobId, "held");
@@ -186,9 +187,9 @@ public sealed class ApprovalJourneys
         await journey.EndsWellAsync();
     }
 
-    /// <summary>People must see at once what they have to decide now, also while no worker serves the pool.</summary>
+    /// <summary>Approvers must see the new terms at once, also while no worker serves the pool.</summary>
     [Fact]
-    public async Task The_next_round_opens_without_a_worker_when_the_rules_change()
+    public async Task Next_round_opens_without_a_worker_when_the_rules_change()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
@@ -200,12 +201,7 @@ public sealed class ApprovalJourneys
         Assert.Equal(HttpStatusCode.OK, (await dispatcher.VoteAsync(voted.JobId, "approve", ana)).Status);
         await dispatcher.InStateAsync(voted.JobId, "approved");
 
-        await journey.ChangePoliciesAsync(
-            """
-              - { id: slower, match: { topic: job.test.handover }, decision: REQUIRE_APPROVAL, reason: operations decide, constraints: { timeout_ms: 9000 } }
-
-            """
-        );
+        await journey.ChangePoliciesAsync(Slower);
 
         await dispatcher.InStateAsync(voted.JobId, "held");
         Assert.Equal($"{voted.JobId}-2", (await dispatcher.ApprovalAsync(voted.JobId)).GetProperty("approval_id").GetString());
@@ -225,7 +221,7 @@ public sealed class ApprovalJourneys
     }
 
     [Fact]
-    public async Task An_attempt_that_nobody_claimed_gives_its_approval_back()
+    public async Task Approval_is_usable_again_when_its_attempt_was_not_claimed()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();

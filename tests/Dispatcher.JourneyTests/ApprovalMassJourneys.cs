@@ -5,11 +5,10 @@ using Dispatcher.JourneyTests.Staging;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>Many approvals, while dispatchers race for them and die.</summary>
-[Collection(AloneCollection.Name)]
 public sealed class ApprovalMassJourneys
 {
     [Fact]
-    public async Task Two_dispatchers_race_for_each_approval_and_each_pays_for_one_dispatch()
+    public async Task Approval_allows_one_dispatch_when_two_dispatchers_race_for_it()
     {
         var count = Journey.Jobs(100);
         await using var journey = await Journey.BeginAsync();
@@ -17,12 +16,12 @@ public sealed class ApprovalMassJourneys
         var jobs = await HeldAsync(journey, first, count);
         var ana = await first.MakeKeyAsync("ana", "approver");
 
-        // Nobody takes work, so that a second dispatch of one approval would be seen; both look at the line again and again.
+        // No worker takes work, so that a second dispatch of one approval would show. Both servers check the backlog repeatedly.
         await journey.Records.PretendWorkerAsync("test", 10 * count);
         await VoteAsync(jobs, job => first.VoteAsync(job.JobId, "approve", ana));
         for (var i = 0; i < 50; i++)
         {
-            await journey.ForgeAsync("", "dispatcher.server.dispatch", Journey.WakeTest.ToArray());
+            await journey.ForgeAsync("", "dispatcher.server.dispatch", Journey.SignalTest.ToArray());
         }
 
         await Eventually.IsAsync(
@@ -36,7 +35,7 @@ public sealed class ApprovalMassJourneys
             TimeSpan.FromSeconds(30)
         );
 
-        // What nobody claimed in time was given back, and only that was dispatched again.
+        // An attempt that was not claimed in time was returned, and only such an attempt was dispatched again.
         Assert.Equal(
             count + await journey.Records.CountAsync("select count(*) from timeline where kind = 'unclaimed'"),
             await journey.Records.CountAsync("select count(*) from timeline where kind = 'dispatched'")
@@ -48,11 +47,11 @@ public sealed class ApprovalMassJourneys
     }
 
     [Fact]
-    public async Task Killed_between_vote_and_worker_no_approval_is_lost_and_none_is_used_twice()
+    public async Task Approval_is_used_once_when_a_dispatcher_is_killed_between_vote_and_worker()
     {
         var count = Journey.Jobs(80);
         await using var journey = await Journey.BeginAsync();
-        var (first, second) = await journey.TwoDispatchersAsync();
+        var (first, second) = await journey.TwoDispatcherProcessesAsync();
         var jobs = await HeldAsync(journey, second, count);
         var ana = await second.MakeKeyAsync("ana", "approver");
         await journey.CountingWorkerAsync(second);
@@ -86,7 +85,7 @@ public sealed class ApprovalMassJourneys
                 TimeSpan.FromSeconds(60)
             );
             await first.KillAsync();
-            first = await journey.DispatcherAsync(first.Address);
+            first = await journey.DispatcherProcessAsync(first.Address);
         }
 
         await voting;
@@ -97,7 +96,7 @@ public sealed class ApprovalMassJourneys
         await journey.EndsWellAsync();
     }
 
-    private static async Task<List<AJob>> HeldAsync(Journey journey, DispatcherProcess dispatcher, int count)
+    private static async Task<List<AJob>> HeldAsync(Journey journey, DispatcherServer dispatcher, int count)
     {
         var jobs = Enumerable.Range(0, count).Select(_ => AJob.On("job.test.held")).ToList();
         await (await journey.ProducerAsync()).PublishAsync(jobs);

@@ -1,9 +1,9 @@
 // Each journey has a virtual host and a database of its own, and waits more than it computes.
-[assembly: CollectionBehavior(MaxParallelThreads = 3)]
+[assembly: Xunit.v3.Parallelization(MaxThreads = 3)]
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>The journeys that restart the shared servers, load them, or measure memory: one at a time, after all others.</summary>
+/// <summary>The journeys that restart the shared servers, or fill the memory of the broker: one at a time, after all others.</summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 #pragma warning disable CA1711 // A collection of xUnit.
 public sealed class AloneCollection

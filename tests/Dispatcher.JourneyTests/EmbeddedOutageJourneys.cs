@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
@@ -9,25 +8,25 @@ namespace Dispatcher.JourneyTests;
 /// <summary>The embedded server's file can grow no more, as on a full disk.</summary>
 public sealed class EmbeddedOutageJourneys
 {
-    private const string Key = "embedded-journey-key-0123456789";
     private const int MostKibibytes = 1_024;
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Full_disk_makes_it_not_ready_and_a_submit_is_answered_in_time()
+    public async Task Server_on_a_full_disk_is_not_ready_and_answers_a_submit_in_time()
     {
         var data = Directory.CreateTempSubdirectory("embedded-journey-").FullName;
         var address = $"http://127.0.0.1:{Servers.FreePort()}";
         using var http = new HttpClient
         {
             BaseAddress = new Uri(address),
-            DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Key) },
+            Timeout = TimeSpan.FromSeconds(10),
+            DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", EmbeddedServer.Key) },
         };
 
         // A limit on the size of files fails a write as a full disk does. The runtime's own memory files would meet it too.
-        await using var server = new Child(
-            new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = Key, ["DOTNET_EnableWriteXorExecute"] = "0" },
+        await using var server = new ChildProcess(
+            new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = EmbeddedServer.Key, ["DOTNET_EnableWriteXorExecute"] = "0" },
             "bash",
             [
                 "-c",
@@ -47,10 +46,9 @@ public sealed class EmbeddedOutageJourneys
         await Eventually.IsAsync(async () => await StoreAsync(http) == "ok", () => "it is ready\n" + server.Log, TimeSpan.FromSeconds(60));
 
         HttpStatusCode status;
-        var (taken, longest, i) = ("", TimeSpan.Zero, 0);
+        var (taken, i) = ("", 0);
         do
         {
-            var watch = Stopwatch.StartNew();
             var job = new
             {
                 topic = "job.exec.shell",
@@ -60,7 +58,6 @@ public sealed class EmbeddedOutageJourneys
             };
             using var answer = await http.PostAsJsonAsync("/api/jobs", job, Now);
             status = answer.StatusCode;
-            longest = watch.Elapsed > longest ? watch.Elapsed : longest;
             taken =
                 status == HttpStatusCode.ServiceUnavailable
                     ? (await answer.Content.ReadFromJsonAsync<JsonElement>(Now)).GetProperty("taken").GetString()
@@ -69,7 +66,6 @@ public sealed class EmbeddedOutageJourneys
 
         Assert.True(status == HttpStatusCode.ServiceUnavailable, $"job {i}: {status}\n{server.Log}");
         Assert.Equal("no", taken);
-        Assert.True(longest < TimeSpan.FromSeconds(10), $"{longest}\n{server.Log}");
         await Eventually.IsAsync(
             async () => await StoreAsync(http) == "failing",
             () => "it is not ready\n" + server.Log,
@@ -80,7 +76,7 @@ public sealed class EmbeddedOutageJourneys
         Directory.Delete(data, recursive: true);
     }
 
-    /// <summary>What readiness says of the store; null while nobody answers.</summary>
+    /// <summary>The check of the store in the readiness; null while the server does not answer.</summary>
     private static async Task<string?> StoreAsync(HttpClient http)
     {
         try

@@ -9,14 +9,14 @@ public sealed class EventJourneys
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(30);
 
     [Fact]
-    public async Task A_stream_shows_the_events_of_every_server_and_a_producer_sees_only_its_own()
+    public async Task Stream_shows_events_of_every_server_and_a_producer_sees_only_its_own()
     {
         await using var journey = await Journey.BeginAsync();
         var (first, second) = await journey.TwoDispatchersAsync();
         await journey.CountingWorkerAsync(first);
         var billing = await second.MakeKeyAsync("billing", "producer");
         var shipping = await first.MakeKeyAsync("shipping", "producer");
-        await using var all = await Listener.AtAsync(second, DispatcherProcess.AdminKey);
+        await using var all = await Listener.AtAsync(second, DispatcherServer.AdminKey);
         await using var own = await Listener.AtAsync(second, billing);
 
         var others = AJob.On("job.test.denied");
@@ -34,12 +34,12 @@ public sealed class EventJourneys
     }
 
     [Fact]
-    public async Task A_stream_ends_when_its_key_is_revoked_and_when_its_server_stops()
+    public async Task Stream_ends_when_its_key_is_revoked_or_its_server_stops()
     {
         await using var journey = await Journey.BeginAsync();
         var (first, second) = await journey.TwoDispatchersAsync();
         await using var revoked = await Listener.AtAsync(second, await first.MakeKeyAsync("billing", "producer"));
-        await using var stays = await Listener.AtAsync(second, DispatcherProcess.AdminKey);
+        await using var stays = await Listener.AtAsync(second, DispatcherServer.AdminKey);
 
         // By another server than the one that streams.
         await first.RevokeAsync("billing");
@@ -52,7 +52,7 @@ public sealed class EventJourneys
     }
 
     [Fact]
-    public async Task A_key_may_have_a_few_streams_and_no_more()
+    public async Task Key_has_at_most_four_streams()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();

@@ -10,10 +10,10 @@ public sealed class ExpiredJourneys
     private const string Intake = "dispatcher.server.intake";
 
     [Fact]
-    public async Task A_submission_that_expired_before_it_was_read_is_answered_and_never_runs()
+    public async Task Submission_that_expired_before_it_was_read_is_answered_and_never_runs()
     {
         await using var journey = await Journey.BeginAsync();
-        await journey.StoppedWithQueuesAsync();
+        await journey.DeclareQueuesAsync();
         var billing = await journey.ProducerAsync();
         var (late, held, denied) = (AJob.On(Topic), AJob.On("job.test.held"), AJob.On("job.test.denied"));
         var malformed = new Parcel(Topic, "{"u8.ToArray(), "malformed") { Expiration = "1000" };
@@ -48,15 +48,16 @@ public sealed class ExpiredJourneys
         await Eventually.IsAsync(() => billing.Decisions(late).Count == 2, "it is answered again\n" + dispatcher.Log);
         Assert.Equal(JobState.Expired, billing.Decisions(late)[1].State);
         Assert.Equal(0, await journey.Records.EffectsAsync());
-        await VerifyAsync(journey);
+        var (code, output) = await CommandLineRun.VerifyAuditAsync(journey);
+        Assert.True(code == 0, output);
         await journey.EndsWellAsync(expectedDeadLetters: 1);
     }
 
     [Fact]
-    public async Task A_limit_that_the_operator_sets_on_the_queue_expires_a_submission_too()
+    public async Task Submission_expires_by_the_limit_that_an_operator_sets_on_the_queue()
     {
         await using var journey = await Journey.BeginAsync();
-        await journey.StoppedWithQueuesAsync();
+        await journey.DeclareQueuesAsync();
         await Servers.SetPolicyAsync(
             journey.Name,
             "short",
@@ -78,7 +79,7 @@ public sealed class ExpiredJourneys
 
     /// <summary>A client writes the header of an expired message itself. The broker puts its own reason before it.</summary>
     [Fact]
-    public async Task A_forged_header_expires_nothing()
+    public async Task Forged_header_expires_no_submission()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
@@ -100,10 +101,10 @@ public sealed class ExpiredJourneys
     }
 
     [Fact]
-    public async Task A_submission_that_somebody_rejected_is_kept_and_not_run()
+    public async Task Rejected_submission_is_kept_and_not_run()
     {
         await using var journey = await Journey.BeginAsync();
-        await journey.StoppedWithQueuesAsync();
+        await journey.DeclareQueuesAsync();
         var billing = await journey.ProducerAsync();
         var job = AJob.On(Topic);
         await billing.PublishAsync(job);
@@ -127,19 +128,4 @@ public sealed class ExpiredJourneys
             () => $"the broker sets {count} aside",
             TimeSpan.FromSeconds(20)
         );
-
-    private static async Task VerifyAsync(Journey journey)
-    {
-        await using var verify = new Child(
-            "dispatcher.dll",
-            new Dictionary<string, string>(),
-            "audit",
-            "verify",
-            "--postgres",
-            journey.Postgres,
-            "--audit",
-            journey.Audit
-        );
-        Assert.True(await verify.EndAsync(TimeSpan.FromSeconds(60)) == 0, verify.Log);
-    }
 }

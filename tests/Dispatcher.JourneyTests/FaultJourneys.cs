@@ -5,18 +5,18 @@ using Dispatcher.JourneyTests.Staging;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>Jobs that fail in every way, pools that have too much to do, and what they call being down. <c>DISPATCHER_TEST_JOBS</c> makes the jobs more, <c>DISPATCHER_TEST_SECONDS</c> the time down.</summary>
+/// <summary>Jobs, workers and messages that fail. <c>DISPATCHER_TEST_JOBS</c> makes the jobs more.</summary>
 public sealed class FaultJourneys
 {
     private static readonly string[] Kinds = ["once", "always", "terminal", "hang", "", "", "", "", "", ""];
 
     [Fact]
-    public async Task Each_fault_leads_where_its_class_says()
+    public async Task Each_fault_leads_to_the_end_of_its_class()
     {
         var count = Journey.Jobs(30);
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
-        var worker = await journey.CountingWorkerAsync(dispatcher, concurrency: 4);
+        var worker = await journey.CountingWorkerProcessAsync(dispatcher, concurrency: 4);
         var jobs = Enumerable
             .Range(0, count)
             .Select(i => (Kind: Kind(i, count), Job: AJob.On("job.test.faulty").With(new JsonObject { ["fault"] = Kind(i, count) })))
@@ -26,7 +26,7 @@ public sealed class FaultJourneys
         await Eventually.IsAsync(
             async () =>
             {
-                worker = worker.HasEnded ? await journey.StartWorkerAsync(dispatcher, concurrency: 4) : worker;
+                worker = worker.HasEnded ? await journey.StartWorkerProcessAsync(dispatcher, concurrency: 4) : worker;
                 return await journey.Records.EndedAsync() == count;
             },
             () => "all end\n" + journey.Logs(),
@@ -52,7 +52,9 @@ public sealed class FaultJourneys
             await journey.Records.TextsAsync(
                 """
                 with lines as (
-                    select job_id, kind, at, lag(convert_from(detail, 'utf8')::json->>'next_at') over (partition by job_id order by entry_id) as next_at from timeline)
+                    select job_id, kind, at,
+                        lag(convert_from(detail, 'utf8')::json->>'next_at') over (partition by job_id order by entry_id) as next_at
+                    from timeline)
                 select job_id || ' ' || next_at || ' ' || to_timestamp(at / 1e6) from lines
                 where kind = 'dispatched' and next_at is not null and to_timestamp(at / 1e6) < next_at::timestamptz - interval '50 ms'
                 """
@@ -61,7 +63,8 @@ public sealed class FaultJourneys
         Assert.Empty(
             await journey.Records.TextsAsync(
                 """
-                select j.job_id || ' ' || j.state || ' ' || j.spent || ' ' || count(*) from jobs j join timeline t on t.job_id = j.job_id and t.kind = 'claimed'
+                select j.job_id || ' ' || j.state || ' ' || j.spent || ' ' || count(*)
+                from jobs j join timeline t on t.job_id = j.job_id and t.kind = 'claimed'
                 group by j.job_id having count(*) <> j.spent + case when j.state = 'succeeded' then 1 else 0 end
                 """
             )
@@ -70,118 +73,13 @@ public sealed class FaultJourneys
     }
 
     [Fact]
-    public async Task More_jobs_than_a_pool_can_run_wait_in_order_and_nothing_is_spent_for_waiting()
-    {
-        var count = Journey.Jobs(200);
-        await using var journey = await Journey.BeginAsync();
-        var (dispatcher, _) = await journey.TwoDispatchersAsync();
-        var jobs = Enumerable.Range(0, count).Select(_ => AJob.On("job.test.line")).ToList();
-        await (await journey.ProducerAsync()).PublishAsync(jobs);
-        await Eventually.IsAsync(
-            async () => await journey.Records.CountAsync("accepted", "job.test.line") == count,
-            () => "all wait\n" + journey.Logs(),
-            TimeSpan.FromSeconds(60)
-        );
-
-        // Several sweeps long. Nobody serves the pool, and it says so.
-        await Task.Delay(TimeSpan.FromSeconds(2), Now);
-        Assert.Equal(count, await journey.Records.CountAsync("accepted", "job.test.line"));
-        Assert.Contains(
-            "no worker",
-            (await dispatcher.SendAsync(HttpMethod.Get, "/api/status"))
-                .Body.GetProperty("pools")
-                .GetProperty("test")
-                .GetProperty("note")
-                .GetString(),
-            StringComparison.Ordinal
-        );
-        var worker = await journey.CountingWorkerAsync(dispatcher, concurrency: 2);
-        var (most, kills) = (0L, 0);
-        await Eventually.IsAsync(
-            async () =>
-            {
-                most = Math.Max(most, await journey.Records.CountAsync("dispatched", "job.test.line"));
-                var ended = await journey.Records.EndedAsync();
-                if (kills < 2 && ended > (kills + 1) * count / 4)
-                {
-                    kills++;
-                    await worker.KillAsync();
-                    worker = await journey.CountingWorkerAsync(dispatcher, concurrency: 2);
-                }
-
-                return ended == count;
-            },
-            () => "all end\n" + journey.Logs(),
-            TimeSpan.FromSeconds(60 + count)
-        );
-
-        // Four times the capacity; of the killed ones too until they count as gone.
-        Assert.InRange(most, 1, 4 * 2 * 3);
-        Assert.Equal(count, await journey.Records.CountAsync("succeeded", "job.test.line"));
-        Assert.Equal(0, await journey.Records.CountAsync("select count(*) from timeline where kind in ('unclaimed', 'returned')"));
-        Assert.Equal(0, await journey.Records.CountAsync($"select count(*) from jobs where spent > 2"));
-
-        // In order, but for as many as may be under way at once. Whoever was lost has a new place.
-        Assert.Empty(
-            await journey.Records.TextsAsync(
-                """
-                with ordered as (
-                    select j.job_id, row_number() over (order by j.ready_at, j.job_id) as came, row_number() over (order by t.entry_id) as went
-                    from jobs j join timeline t on t.job_id = j.job_id and t.kind = 'dispatched' and t.attempt = 1 where j.spent = 0)
-                select came || ' went as ' || went from ordered where abs(came - went) > 24 limit 20
-                """
-            )
-        );
-        await journey.EndsWellAsync();
-    }
-
-    [Fact]
-    public async Task A_downstream_that_is_down_gets_a_few_probes_and_everything_again_when_it_is_up()
-    {
-        var (count, seconds) = (Journey.Jobs(150), Journey.Number("DISPATCHER_TEST_SECONDS", 5));
-        await using var journey = await Journey.BeginAsync();
-        var dispatcher = await journey.DispatcherAsync();
-        await journey.CountingWorkerAsync(dispatcher, concurrency: 8);
-        var jobs = Enumerable
-            .Range(0, count)
-            .Select(_ => AJob.On("job.test.downstream").With(new JsonObject { ["fault"] = "downstream" }))
-            .ToList();
-        await journey.Records.DownstreamAsync(up: false);
-        await (await journey.ProducerAsync()).PublishAsync(jobs);
-        await Eventually.IsAsync(
-            async () =>
-                await LimitAsync() == 1
-                && await journey.Records.CountAsync("select count(*) from jobs where state in ('dispatched', 'running')") <= 1,
-            () => "the pool is down to one probe, and what was under way has ended\n" + journey.Logs(),
-            TimeSpan.FromSeconds(20)
-        );
-        var first = await journey.Records.CallsAsync();
-        await Task.Delay(TimeSpan.FromSeconds(seconds), Now);
-        var probes = await journey.Records.CallsAsync() - first;
-        await journey.Records.DownstreamAsync(up: true);
-        await journey.SettledAsync(count, seconds: 60);
-
-        // The pause between two doubles from a second up to ten; none within five seconds would be too few only if the rest did not come.
-        Assert.InRange(first, 10, 200);
-        Assert.InRange(probes, 0, 5 + (seconds / 10));
-        Assert.Equal(count, await journey.Records.CountAsync("succeeded", "job.test.downstream"));
-        await journey.EndsWellAsync();
-
-        async Task<int?> LimitAsync() =>
-            (await dispatcher.SendAsync(HttpMethod.Get, "/api/status")).Body.GetProperty("pools").GetProperty("test").GetProperty("limit")
-                is { ValueKind: JsonValueKind.Number } limit
-                ? limit.GetInt32()
-                : null;
-    }
-
-    [Fact]
-    public async Task Workers_are_known_and_one_that_lacks_what_its_pool_needs_refuses_to_start()
+    public async Task Worker_that_lacks_an_enforcer_of_its_pool_refuses_to_start()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
-        var worker = await journey.CountingWorkerAsync(dispatcher, concurrency: 3);
-        var other = await journey.CountingWorkerAsync(dispatcher, concurrency: 5);
-        var lacking = await journey.StartWorkerAsync(dispatcher, pool: "strict");
+        var worker = await journey.CountingWorkerProcessAsync(dispatcher, concurrency: 3);
+        var other = await journey.CountingWorkerProcessAsync(dispatcher, concurrency: 5);
+        var lacking = await journey.StartWorkerProcessAsync(dispatcher, pool: "strict");
 
         Assert.NotEqual(0, await lacking.EndAsync(TimeSpan.FromSeconds(20)));
         Assert.Contains("allowed_hosts", lacking.Log, StringComparison.Ordinal);
@@ -204,7 +102,7 @@ public sealed class FaultJourneys
     }
 
     [Fact]
-    public async Task What_comes_back_too_often_is_run_again_alone_and_becomes_a_dead_letter_if_that_fails_too()
+    public async Task Message_over_the_delivery_limit_is_read_alone_and_becomes_a_dead_letter_if_that_fails()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
@@ -212,14 +110,14 @@ public sealed class FaultJourneys
         var billing = await journey.ProducerAsync();
         var (good, poison) = (AJob.On("job.test.once"), AJob.On("job.test.once"));
 
-        // As a server does that ends with the message in its hands, time and again.
+        // As if a server ended again and again while it held the message.
         await using (await journey.ReturnAsync("dispatcher.server.intake"))
         {
             await billing.PublishAsync(good);
             await dispatcher.InStateAsync(good.JobId, "succeeded");
             await using (await journey.ReturnAsync("dispatcher.server.intake.parked"))
             {
-                // The broker updates an entry that it finds in x-death, and leaves what else it says: that must name no topic.
+                // The broker updates an entry that it finds in x-death and leaves its other fields: they must not name the topic.
                 await billing.PublishAsync([
                     poison.Parcel() with
                     {
@@ -251,8 +149,7 @@ public sealed class FaultJourneys
         await journey.EndsWellAsync(expectedDeadLetters: 1);
     }
 
-    /// <summary>Few kill their worker, three times: each costs the start of another.</summary>
-    /// <summary>Each that kills its worker costs three starts: in a quick run there is one.</summary>
+    /// <summary>Each job that kills its worker costs three starts of a worker: a quick run has one.</summary>
     private static string Kind(int n, int count) => n % (count < 100 ? 50 : 10) == 4 ? "kill" : Kinds[n % Kinds.Length];
 
     private static string Expected(string kind) =>
@@ -264,8 +161,6 @@ public sealed class FaultJourneys
             "kill" => "dead_lettered lost",
             _ => "succeeded ",
         };
-
-    private static CancellationToken Now => TestContext.Current.CancellationToken;
 
     private static IEnumerable<string?> Texts(JsonElement element, string name) =>
         element.GetProperty(name).EnumerateArray().Select(text => text.GetString());

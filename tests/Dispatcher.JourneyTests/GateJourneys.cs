@@ -1,17 +1,16 @@
-using System.Diagnostics;
 using System.Net;
 using Dispatcher.JourneyTests.Staging;
 using Npgsql;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>A promotion is stopped by the checklist's own script, as it stands, and by nothing that a person has to look at.</summary>
+/// <summary>The checklist's own script, unchanged, stops a promotion without a person.</summary>
 public sealed class GateJourneys
 {
     private const string Unapproved = "BLOCK: unapproved high-risk action detected";
 
     [Fact]
-    public async Task The_script_passes_a_healthy_server_and_blocks_every_other_one()
+    public async Task Gate_script_passes_a_healthy_server_and_blocks_any_other()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
@@ -39,7 +38,8 @@ public sealed class GateJourneys
             journey,
             """
             insert into timeline (job_id, at, kind, attempt, actor, detail)
-            select job_id, at, kind, attempt, actor, convert_to('{"verdict":"REQUIRE_APPROVAL","policy_hash":"p"}', 'UTF8') from timeline where kind = 'dispatched'
+            select job_id, at, kind, attempt, actor, convert_to('{"verdict":"REQUIRE_APPROVAL","policy_hash":"p"}', 'UTF8')
+            from timeline where kind = 'dispatched'
             """
         );
         await SaysAsync(dispatcher, Unapproved);
@@ -52,7 +52,7 @@ public sealed class GateJourneys
 
         await SaysAsync(dispatcher, Unapproved);
 
-        // With a key that nobody can look up now: it is not asked for.
+        // The key cannot be looked up now, and the route does not need it.
         using var answer = await dispatcher.Client("nobody").GetAsync(new Uri("/metrics/success-rate?window=11m", UriKind.Relative), Now);
         Assert.Equal(
             (HttpStatusCode.OK, "0", "true"),
@@ -63,7 +63,7 @@ public sealed class GateJourneys
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
     /// <summary>A number for each path below <c>metrics</c> that has none, and never an error page.</summary>
-    private static async Task EachUnknownPathBlocksAsync(DispatcherProcess dispatcher)
+    private static async Task EachUnknownPathBlocksAsync(DispatcherServer dispatcher)
     {
         using var http = new HttpClient();
         foreach (
@@ -83,15 +83,15 @@ public sealed class GateJourneys
             using var answer = await http.GetAsync(new Uri($"{dispatcher.Address}{path}?window=10m"), Now);
             Assert.Equal((path, HttpStatusCode.OK, number), (path, answer.StatusCode, await answer.Content.ReadAsStringAsync(Now)));
             Assert.StartsWith(
-                "there is no number at ",
+                "there is no gate metric at ",
                 answer.Headers.GetValues("Dispatcher-No-Data-Reason").Single(),
                 StringComparison.Ordinal
             );
         }
     }
 
-    /// <summary>The story so far is sealed and signed, and whoever has the audit folder can check it.</summary>
-    private static async Task IsSealedAsync(Journey journey, DispatcherProcess dispatcher)
+    /// <summary>The story so far is sealed and signed, and the audit folder is enough to check it.</summary>
+    private static async Task IsSealedAsync(Journey journey, DispatcherServer dispatcher)
     {
         await Eventually.IsAsync(
             async () =>
@@ -101,18 +101,9 @@ public sealed class GateJourneys
             () => "the story is sealed\n" + dispatcher.Log,
             TimeSpan.FromSeconds(20)
         );
-        await using var verify = new Child(
-            "dispatcher.dll",
-            new Dictionary<string, string>(),
-            "audit",
-            "verify",
-            "--postgres",
-            journey.Postgres,
-            "--audit",
-            journey.Audit
-        );
-        Assert.True(await verify.EndAsync(TimeSpan.FromSeconds(60)) == 0, verify.Log);
-        Assert.Contains("signatures checked", verify.Log, StringComparison.Ordinal);
+        var (code, output) = await CommandLineRun.VerifyAuditAsync(journey);
+        Assert.True(code == 0, output);
+        Assert.Contains("signatures checked", output, StringComparison.Ordinal);
     }
 
     private static async Task AsAsync(Journey journey, string sql)
@@ -124,7 +115,7 @@ public sealed class GateJourneys
     }
 
     /// <summary>Answers live for some seconds.</summary>
-    private static async Task SaysAsync(DispatcherProcess dispatcher, string line)
+    private static async Task SaysAsync(DispatcherServer dispatcher, string line)
     {
         var (code, output) = (-1, "");
         await Eventually.IsAsync(
@@ -147,14 +138,11 @@ public sealed class GateJourneys
             root = root.Parent!;
         }
 
-        var start = new ProcessStartInfo("bash", [Path.Combine(root.FullName, "ops", "gate-check.sh")])
-        {
-            RedirectStandardOutput = true,
-            Environment = { ["API"] = address },
-        };
-        using var script = Process.Start(start)!;
-        var output = await script.StandardOutput.ReadToEndAsync(Now);
-        await script.WaitForExitAsync(Now);
-        return (script.ExitCode, output.Trim());
+        await using var script = new ChildProcess(
+            new Dictionary<string, string> { ["API"] = address },
+            "bash",
+            [Path.Combine(root.FullName, "ops", "gate-check.sh")]
+        );
+        return (await script.EndAsync(TimeSpan.FromSeconds(30)), script.Output.Trim());
     }
 }

@@ -5,8 +5,7 @@ using RabbitMQ.Client;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>Many jobs, while processes and servers die. <c>DISPATCHER_TEST_JOBS</c> makes them more.</summary>
-[Collection(AloneCollection.Name)]
+/// <summary>Many jobs, while processes die. <c>DISPATCHER_TEST_JOBS</c> makes them more.</summary>
 public sealed class MassJourneys
 {
     [Fact]
@@ -60,12 +59,12 @@ public sealed class MassJourneys
     }
 
     [Fact]
-    public async Task Jobs_published_three_times_end_once_though_a_dispatcher_and_a_worker_are_killed()
+    public async Task Jobs_published_three_times_end_once_when_a_dispatcher_and_a_worker_are_killed()
     {
         var count = Journey.Jobs(1_000);
         await using var journey = await Journey.BeginAsync();
-        var (first, second) = await journey.TwoDispatchersAsync();
-        var firstWorker = await journey.CountingWorkerAsync(first);
+        var (first, second) = await journey.TwoDispatcherProcessesAsync();
+        var firstWorker = await journey.CountingWorkerProcessAsync(first);
         await journey.CountingWorkerAsync(second);
         var billing = await journey.ProducerAsync();
         var jobs = Enumerable.Range(0, count).Select(i => AJob.On(i % 4 == 0 ? "job.test.limited" : "job.test.once")).ToList();
@@ -101,54 +100,13 @@ public sealed class MassJourneys
     }
 
     [Fact]
-    public async Task RabbitMQ_and_PostgreSQL_crash_among_jobs_and_nothing_is_lost()
-    {
-        var count = Journey.Jobs(600) is var jobsWanted && jobsWanted > 5_000 ? 5_000 : jobsWanted;
-        await using var journey = await Journey.BeginAsync();
-        var dispatcher = await journey.DispatcherAsync();
-        await journey.CountingWorkerAsync(dispatcher);
-        var billing = await journey.ProducerAsync();
-        var jobs = Enumerable.Range(0, count).Select(_ => AJob.On("job.test.once")).ToList();
-        var watch = System.Diagnostics.Stopwatch.StartNew();
-
-        var publishing = billing.PublishAsync(jobs);
-        await Eventually.IsAsync(
-            async () => await journey.Records.EndedAsync() >= count / 5,
-            () => "a fifth of the jobs end\n" + journey.Logs(),
-            TimeSpan.FromSeconds(60)
-        );
-        await Servers.RestartRabbitMqAsync();
-        await Eventually.IsAsync(
-            async () => await journey.Records.EndedAsync() >= count / 2,
-            () => "half of the jobs end\n" + journey.Logs(),
-            TimeSpan.FromSeconds(120)
-        );
-        await Servers.RestartPostgresAsync();
-        await publishing;
-
-        await journey.SettledAsync(count, seconds: 90);
-        TestContext.Current.TestOutputHelper?.WriteLine(
-            $"{count} jobs over two crashes: all ended after {watch.Elapsed.TotalSeconds:F1} s"
-        );
-        Assert.Equal(count, await journey.Records.CountAsync("succeeded", "job.test.once"));
-        await Eventually.IsAsync(
-            () => jobs.All(job => billing.EventsOf(job).Contains("succeeded")),
-            "every job's end is told\n" + journey.Logs(),
-            seconds: 60
-        );
-        Assert.False(dispatcher.HasEnded, dispatcher.Log);
-        await dispatcher.ReadyAsync();
-        await journey.EndsWellAsync();
-    }
-
-    [Fact]
-    public async Task A_dispatcher_that_is_killed_again_and_again_loses_nothing()
+    public async Task No_job_is_lost_when_a_dispatcher_is_killed_repeatedly()
     {
         const int Kills = 4;
         const int PerKill = 60;
         var moments = new Random(4711);
         await using var journey = await Journey.BeginAsync();
-        var dispatcher = await journey.DispatcherAsync();
+        var dispatcher = await journey.DispatcherProcessAsync();
         await journey.CountingWorkerAsync(dispatcher);
         var billing = await journey.ProducerAsync();
         var jobs = Enumerable.Range(0, Kills * PerKill).Select(_ => AJob.On("job.test.once")).ToList();
@@ -160,7 +118,7 @@ public sealed class MassJourneys
             await Task.Delay(moments.Next(10, 500), TestContext.Current.CancellationToken);
             await dispatcher.KillAsync();
             await publishing;
-            dispatcher = await journey.DispatcherAsync(dispatcher.Address);
+            dispatcher = await journey.DispatcherProcessAsync(dispatcher.Address);
         }
 
         await journey.SettledAsync(jobs.Count);
@@ -174,7 +132,7 @@ public sealed class MassJourneys
     }
 
     [Fact]
-    public async Task A_dispatch_message_that_comes_many_times_at_once_dispatches_once()
+    public async Task Repeated_dispatch_signals_dispatch_each_job_once()
     {
         const int Times = 40;
         await using var journey = await Journey.BeginAsync();
@@ -190,7 +148,7 @@ public sealed class MassJourneys
 
             // As a relay does that dies between sending and noting it, time and again.
             var channel = await holder.CreateChannelAsync(cancellationToken: TestContext.Current.CancellationToken);
-            var packed = Journey.WakeTest;
+            var packed = Journey.SignalTest;
             for (var i = 0; i < Times; i++)
             {
                 await channel.BasicPublishAsync("", "dispatcher.server.dispatch", packed, TestContext.Current.CancellationToken);

@@ -13,14 +13,14 @@ public sealed class MassTransitJourneys
     private const string Topic = @"job\.(repo\.read|test\.once)";
 
     [Fact]
-    public async Task The_MassTransit_producer_of_the_README_gets_its_decision_and_its_result()
+    public async Task MassTransit_producer_of_the_README_gets_its_decision_and_its_result()
     {
         await using var journey = await BeginAsync();
         journey.Policies.CopyShipped();
         var dispatcher = await journey.DispatcherAsync();
         await journey.RepoWorkerAsync(dispatcher);
 
-        await using var producer = new Child(
+        await using var producer = ChildProcess.OfOutput(
             "Dispatcher.JourneyProducer.dll",
             new Dictionary<string, string> { ["DISPATCHER_RABBITMQ"] = Servers.BrokerAs(User, journey.Name).AbsoluteUri },
             Journey.ServerUser
@@ -33,7 +33,7 @@ public sealed class MassTransitJourneys
     }
 
     [Fact]
-    public void The_program_of_the_README_is_the_one_that_is_tested()
+    public void README_shows_the_program_that_is_tested()
     {
         var program = File.ReadAllText(Path.Combine(Readme.Root, "tests", "Dispatcher.JourneyProducer", "Program.cs"));
         var pinned = XDocument
@@ -48,9 +48,12 @@ public sealed class MassTransitJourneys
         Assert.StartsWith("8.", pinned, StringComparison.Ordinal);
     }
 
-    /// <summary>MassTransit would move the answer to an error queue, with the user_id of the server. The broker refuses that, and the answer comes again.</summary>
+    /// <summary>
+    /// By default, MassTransit moves the answer to an error queue with the server's user_id. The broker refuses that, and the answer is
+    /// delivered again.
+    /// </summary>
     [Fact]
-    public async Task An_answer_whose_handler_throws_is_delivered_once()
+    public async Task Answer_is_delivered_once_when_its_handler_throws()
     {
         await using var journey = await BeginAsync();
         var dispatcher = await journey.DispatcherAsync();

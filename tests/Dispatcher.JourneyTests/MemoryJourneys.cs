@@ -5,8 +5,7 @@ using Dispatcher.JourneyTests.Staging;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>What a server needs in memory does not grow with the payloads that are stored.</summary>
-[Collection(AloneCollection.Name)]
+/// <summary>The memory that a server needs does not grow with the stored payloads.</summary>
 public sealed class MemoryJourneys
 {
     private const int Jobs = 1_000;
@@ -17,7 +16,7 @@ public sealed class MemoryJourneys
     public async Task Lists_of_jobs_with_large_payloads_need_little_memory()
     {
         await using var journey = await Journey.BeginAsync();
-        var dispatcher = await journey.DispatcherAsync();
+        var dispatcher = await journey.DispatcherProcessAsync();
         var held = AJob.On("job.test.held").With(new JsonObject { ["data"] = new string('x', 250_000) });
         await (await journey.ProducerAsync()).PublishAsync(held);
         await dispatcher.InStateAsync(held.JobId, "held");

@@ -4,16 +4,16 @@ using Dispatcher.JourneyTests.Staging;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>The exchanges and queues that <c>ops/messages.md</c> lists.</summary>
+/// <summary>The exchanges and queues that <c>src/Dispatcher.Contracts/README.md</c> lists.</summary>
 public sealed partial class MessagesPageJourneys
 {
     /// <summary>The broker refuses to declare one that is there with another type or with other arguments, and the client throws.</summary>
     [Fact]
-    public async Task A_client_that_declares_what_the_page_lists_agrees_with_the_server()
+    public async Task Page_lists_exchanges_and_queues_as_the_server_declares_them()
     {
         await using var journey = await Journey.BeginAsync();
         await journey.DispatcherAsync();
-        var page = await File.ReadAllTextAsync(Path.Combine(Readme.Root, "ops", "messages.md"), Now);
+        var page = await File.ReadAllTextAsync(Path.Combine(Readme.Root, "src", "Dispatcher.Contracts", "README.md"), Now);
         var (exchanges, queues) = (ExchangeRow().Matches(page), QueueRow().Matches(page));
         Assert.Equal((6, 2), (exchanges.Count, queues.Count));
         var known = (await Servers.ExchangesAsync(journey.Name)).ToList();

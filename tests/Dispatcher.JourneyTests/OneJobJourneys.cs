@@ -15,7 +15,7 @@ public sealed class OneJobJourneys
     {
         await using var journey = await Journey.BeginAsync(migrated: false);
         journey.Policies.CopyShipped();
-        var dispatcher = await journey.DispatcherAsync();
+        var dispatcher = await journey.DispatcherProcessAsync();
         await journey.RepoWorkerAsync(dispatcher);
         var billing = await journey.ProducerAsync();
         var job = ReadTheLog with { JobId = Guid.CreateVersion7() };
@@ -41,7 +41,7 @@ public sealed class OneJobJourneys
     }
 
     [Fact]
-    public async Task Each_verdict_leads_where_it_must()
+    public async Task Each_verdict_leads_to_its_answer_and_state()
     {
         await using var journey = await Journey.BeginAsync();
         journey.Policies.CopyShipped();
@@ -78,7 +78,7 @@ public sealed class OneJobJourneys
         Assert.Equal(15_000, billing.Decision(limited)!.Constraints!.TimeoutMs);
         Assert.Equal((JobState.Accepted, Verdict.Allow), (billing.Decision(allowed)!.State, billing.Decision(allowed)!.Verdict));
 
-        // Nobody serves pool integrations here, and nobody shall call the real host: taken back while the work message waits.
+        // No worker serves pool integrations, since the real host must not be called: the job is cancelled while its work message waits.
         await journey.Records.PretendWorkerAsync("integrations", 1);
         await dispatcher.InStateAsync(limited.JobId, "dispatched");
         await dispatcher.CancelAsync(limited.JobId);
@@ -89,7 +89,7 @@ public sealed class OneJobJourneys
     }
 
     [Fact]
-    public async Task A_job_that_nobody_started_by_its_not_after_expires()
+    public async Task Job_that_has_not_started_by_its_not_after_expires()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
@@ -121,10 +121,10 @@ public sealed class OneJobJourneys
         await dispatcher.InStateAsync(early.JobId, "dispatched");
         Assert.Equal(HttpStatusCode.Accepted, (await dispatcher.CancelAsync(early.JobId)).Status);
         Assert.Equal("cancelled", await dispatcher.StateAsync(early.JobId));
-        var worker = await journey.CountingWorkerAsync(dispatcher);
+        await journey.CountingWorkerAsync(dispatcher);
         await billing.PublishAsync(late);
         await Eventually.IsAsync(
-            async () => await journey.Records.StartsAsync(late.JobId, worker.ProcessId) == 1,
+            async () => await journey.Records.StartsAsync(late.JobId, Environment.ProcessId) == 1,
             () => "the run begins\n" + journey.Logs(),
             TimeSpan.FromSeconds(20)
         );
@@ -140,7 +140,7 @@ public sealed class OneJobJourneys
     }
 
     [Fact]
-    public async Task The_same_job_again_gets_the_first_answer_other_content_is_a_conflict_and_another_principal_has_a_job_of_its_own()
+    public async Task Repeated_job_gets_the_first_answer_and_other_content_is_a_conflict()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
@@ -153,7 +153,7 @@ public sealed class OneJobJourneys
         await dispatcher.InStateAsync(job.JobId, "succeeded");
         await Eventually.IsAsync(() => billing.Decision(denied) is not null, "the denied one is answered");
 
-        // The policy would answer otherwise now: whoever asks again must still get the first answer.
+        // The policy decides otherwise now. A repeated submission must still get the first answer.
         await journey.ChangePoliciesAsync("  - { id: closed, match: { topic: job.test.once }, decision: DENY, reason: closed }\n");
         await billing.PublishAsync(job, denied);
         await shipping.PublishAsync(job, denied);

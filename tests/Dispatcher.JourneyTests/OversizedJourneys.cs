@@ -25,7 +25,7 @@ public sealed class OversizedJourneys
     public async Task Oversized_messages_are_refused_at_every_queue_and_close_no_connection()
     {
         await using var journey = await Journey.BeginAsync();
-        var dispatcher = await journey.DispatcherAsync();
+        var dispatcher = await journey.DispatcherProcessAsync();
         await journey.CountingWorkerAsync(dispatcher);
         var billing = await journey.ProducerAsync();
         var connections = await journey.ServerConnectionsAsync();
@@ -66,7 +66,7 @@ public sealed class OversizedJourneys
 
         Assert.Subset((await journey.ServerConnectionsAsync()).ToHashSet(), connections.ToHashSet());
         await dispatcher.StopAsync();
-        await journey.DispatcherAsync();
+        await journey.DispatcherProcessAsync();
         await journey.EndsWellAsync(expectedDeadLetters: letters.Count);
     }
 
@@ -75,7 +75,7 @@ public sealed class OversizedJourneys
     {
         const int Messages = 16;
         await using var journey = await Journey.BeginAsync();
-        var dispatcher = await journey.StoppedWithQueuesAsync();
+        await journey.DeclareQueuesAsync();
         var billing = await journey.ProducerAsync();
         var body = new byte[40 * MiB];
         for (var i = 0; i < Messages; i++)
@@ -84,7 +84,7 @@ public sealed class OversizedJourneys
         }
 
         // All of them wait already when the server begins to read: as many as the prefetch allows could be delivered at once.
-        dispatcher = await journey.DispatcherAsync(dispatcher.Address);
+        var dispatcher = await journey.DispatcherProcessAsync();
 
         await Eventually.IsAsync(
             async () => (await dispatcher.DeadLettersAsync()).Count == Messages,
@@ -105,7 +105,7 @@ public sealed class OversizedJourneys
     public async Task Headers_that_the_client_library_cannot_parse_do_not_close_the_connection()
     {
         await using var journey = await Journey.BeginAsync();
-        var dispatcher = await journey.DispatcherAsync();
+        var dispatcher = await journey.DispatcherProcessAsync();
         await journey.CountingWorkerAsync(dispatcher);
         var connections = await journey.ServerConnectionsAsync();
         var jobs = Enumerable.Range(0, 3).Select(_ => AJob.On(Topic)).ToList();

@@ -1,15 +1,13 @@
-using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Dispatcher.Contracts;
 using Dispatcher.JourneyTests.Staging;
 using RabbitMQ.Client;
-using RabbitMQ.Client.Events;
 
 namespace Dispatcher.JourneyTests;
 
 /// <summary>
-/// The README's table of broker rights: enough for each role, and no more. The dispatchers and workers of all other journeys have the rights of
-/// the table, too.
+/// The README's table of broker rights: enough for each role, and no more. The dispatchers and workers of all other journeys have the
+/// rights of the table, too.
 /// </summary>
 public sealed class PermissionJourneys
 {
@@ -39,10 +37,10 @@ public sealed class PermissionJourneys
         await UsersAsync(journey);
         var dispatcher = await journey.DispatcherAsync();
         await journey.CountingWorkerAsync(dispatcher);
-        await using var owner = await MailboxAsync(journey, "testers", "dead-letters.testers.all", Exchanges.DeadLetter, "testers.#");
-        await using var subscriber = await MailboxAsync(journey, "watcher", "events.watcher.all", Exchanges.Events, "*.teller.#");
-        await using var producer = await MailboxAsync(journey, "teller", "reply.teller.1");
-        await using var direct = await MailboxAsync(journey, "teller", "amq.rabbitmq.reply-to");
+        await using var owner = await Mailbox.OpenAsync(journey, "testers", "dead-letters.testers.all", Exchanges.DeadLetter, "testers.#");
+        await using var subscriber = await Mailbox.OpenAsync(journey, "watcher", "events.watcher.all", Exchanges.Events, "*.teller.#");
+        await using var producer = await Mailbox.OpenAsync(journey, "teller", "reply.teller.1");
+        await using var direct = await Mailbox.OpenAsync(journey, "teller", "amq.rabbitmq.reply-to");
         var (good, asked) = (AJob.On("job.test.careful"), AJob.On("job.test.careful"));
         var bad = AJob.On(Topic).With(new JsonObject { ["fault"] = "terminal" });
 
@@ -66,7 +64,7 @@ public sealed class PermissionJourneys
         Assert.Equal("testers." + Topic, owner.Received.Single().RoutingKey);
         Assert.Equal(2, await journey.Records.CountAsync("succeeded", good.Topic));
 
-        // Their exclusive queues would be among those that must be empty, and no other connection can look into them.
+        // The journey's end reads all queues, and no other connection can read an exclusive one.
         foreach (var mailbox in new[] { producer, direct, subscriber, owner })
         {
             await mailbox.DisposeAsync();
@@ -108,14 +106,14 @@ public sealed class PermissionJourneys
         Assert.Empty(await BrokerProbe.GrantedAsync(journey.Name, connection, "masstransit", MassTransitMay));
     }
 
-    /// <summary>Every exchange and queue that there is, not only those that somebody thought of.</summary>
+    /// <summary>Probes every exchange and queue that the broker has, not a list of the test.</summary>
     [Fact]
     public async Task The_broker_refuses_each_role_what_is_not_its_job()
     {
         await using var journey = await Journey.BeginAsync();
         await UsersAsync(journey);
         await journey.DispatcherAsync();
-        await using var foreign = await MailboxAsync(journey, "dispatcher", "reply.shipping.1");
+        await using var foreign = await Mailbox.OpenAsync(journey, "dispatcher", "reply.shipping.1");
         foreach (
             var (user, granted) in new (string, string[])[]
             {
@@ -171,7 +169,7 @@ public sealed class PermissionJourneys
         await using var journey = await Journey.BeginAsync();
         await UsersAsync(journey);
         await journey.DispatcherAsync();
-        await using var mailbox = await MailboxAsync(journey, user, queue, exchange, own);
+        await using var mailbox = await Mailbox.OpenAsync(journey, user, queue, exchange, own);
         await using var connection = await journey.ConnectAsync(user);
         Assert.False(
             await BrokerProbe.IsRefusedAsync(
@@ -200,12 +198,12 @@ public sealed class PermissionJourneys
     }
 
     [Fact]
-    public async Task A_producer_publishes_its_own_topics_only_and_binds_nothing()
+    public async Task Producer_publishes_only_its_own_topics_and_binds_no_exchange()
     {
         await using var journey = await Journey.BeginAsync();
         await UsersAsync(journey);
         await journey.DispatcherAsync();
-        await using var mailbox = await MailboxAsync(journey, "teller", "reply.teller.1");
+        await using var mailbox = await Mailbox.OpenAsync(journey, "teller", "reply.teller.1");
         await using var connection = await journey.ConnectAsync("teller");
 
         foreach (
@@ -231,12 +229,12 @@ public sealed class PermissionJourneys
     }
 
     [Fact]
-    public async Task The_server_reads_neither_answers_nor_work_and_declares_only_its_own()
+    public async Task Server_cannot_read_answers_or_work_and_declares_only_its_own_queues()
     {
         await using var journey = await Journey.BeginAsync();
         await UsersAsync(journey);
         await journey.DispatcherAsync();
-        await using var mailbox = await MailboxAsync(journey, "dispatcher", "reply.teller.1");
+        await using var mailbox = await Mailbox.OpenAsync(journey, "dispatcher", "reply.teller.1");
         await using var connection = await journey.ConnectAsync(Journey.ServerUser);
 
         Assert.True(await BrokerProbe.IsRefusedAsync(connection, channel => channel.BasicGetAsync("reply.teller.1", autoAck: true, Now)));
@@ -273,55 +271,5 @@ public sealed class PermissionJourneys
         await BrokerRoles.MakeUserAsync(journey.Name, "testers", BrokerRoles.Owner, ("owner", "testers"));
         await BrokerRoles.MakeUserAsync(journey.Name, "watcher", BrokerRoles.Subscriber, ("user", "watcher"), ("principal", "teller"));
         await BrokerRoles.MakeUserAsync(journey.Name, "metrics", BrokerRoles.Monitoring);
-    }
-
-    private static async Task<Mailbox> MailboxAsync(Journey journey, string user, string queue, string? exchange = null, string? key = null)
-    {
-        var connection = await journey.ConnectAsync(user);
-        var confirmed = new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
-        var channel = await connection.CreateChannelAsync(confirmed, Now);
-        var mailbox = new Mailbox(connection, channel, user);
-        if (queue != "amq.rabbitmq.reply-to")
-        {
-            await channel.QueueDeclareAsync(queue, durable: false, exclusive: true, autoDelete: false, cancellationToken: Now);
-        }
-
-        if (exchange is not null)
-        {
-            await channel.QueueBindAsync(queue, exchange, key!, cancellationToken: Now);
-        }
-
-        var consumer = new AsyncEventingBasicConsumer(channel);
-        consumer.ReceivedAsync += (_, message) =>
-        {
-            mailbox.Received.Enqueue(new Letter(message.BasicProperties.UserId, message.BasicProperties.Type, message.RoutingKey));
-            return Task.CompletedTask;
-        };
-        await channel.BasicConsumeAsync(queue, autoAck: true, consumer, Now);
-        return mailbox;
-    }
-
-    private sealed record Letter(string? UserId, string? Type, string RoutingKey);
-
-    /// <summary>A connection of one user with a queue of its own.</summary>
-    private sealed class Mailbox(IConnection connection, IChannel channel, string user) : IAsyncDisposable
-    {
-        public ConcurrentQueue<Letter> Received { get; } = new();
-
-        public async Task PublishAsync(AJob job, string replyTo) =>
-            await channel.BasicPublishAsync(
-                Exchanges.Jobs,
-                job.Topic,
-                mandatory: true,
-                job.Parcel().Properties(user, replyTo),
-                job.Body(),
-                Now
-            );
-
-        public async ValueTask DisposeAsync()
-        {
-            await channel.DisposeAsync();
-            await connection.DisposeAsync();
-        }
     }
 }

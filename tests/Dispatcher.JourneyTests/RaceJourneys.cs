@@ -5,7 +5,6 @@ using Dispatcher.JourneyTests.Staging;
 namespace Dispatcher.JourneyTests;
 
 /// <summary>People decide on the same jobs at the same moment, on two servers, while the rules change.</summary>
-[Collection(AloneCollection.Name)]
 public sealed class RaceJourneys
 {
     private static readonly HttpStatusCode[] Expected =
@@ -17,7 +16,7 @@ public sealed class RaceJourneys
     ];
 
     [Fact]
-    public async Task Votes_cancels_and_new_rules_at_the_same_moment_end_each_job_once_and_nobody_gets_a_fault()
+    public async Task Each_job_ends_once_when_votes_cancels_and_new_rules_come_at_the_same_moment()
     {
         var count = Journey.Jobs(60);
         await using var journey = await Journey.BeginAsync();
@@ -44,7 +43,11 @@ public sealed class RaceJourneys
         );
         await journey.ChangePoliciesAsync(
             """
-              - { id: slower, match: { topic: job.test.held }, decision: REQUIRE_APPROVAL, reason: people decide anew, constraints: { timeout_ms: 9000 } }
+              - id: slower
+                match: { topic: job.test.held }
+                decision: REQUIRE_APPROVAL
+                reason: people decide anew
+                constraints: { timeout_ms: 9000 }
 
             """
         );
@@ -55,13 +58,16 @@ public sealed class RaceJourneys
         Assert.Equal(
             0,
             await journey.Records.CountAsync(
-                "select count(*) from approvals a join jobs j using (job_id) where (a.state = 'Held') <> (j.state = 'held' and j.approval_round = a.round)"
+                """
+                select count(*) from approvals a join jobs j using (job_id)
+                where (a.state = 'Held') <> (j.state = 'held' and j.approval_round = a.round)
+                """
             )
         );
         await journey.EndsWellAsync();
     }
 
-    private static async Task RaceAsync(Guid jobId, DispatcherProcess first, DispatcherProcess second, List<string> voters)
+    private static async Task RaceAsync(Guid jobId, DispatcherServer first, DispatcherServer second, List<string> voters)
     {
         var shown = await first.ApprovalAsync(jobId);
         byte[] Vote() =>

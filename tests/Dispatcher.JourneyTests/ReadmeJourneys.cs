@@ -4,21 +4,21 @@ using Dispatcher.JourneyTests.Staging;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>What the README shows, run as it stands there.</summary>
+/// <summary>The Python programs of the README, run unchanged but for addresses.</summary>
 public sealed partial class ReadmeJourneys
 {
     private const int LongestWorker = 170;
 
     [Fact]
-    public async Task The_Python_worker_serves_a_pool()
+    public async Task Python_worker_serves_a_pool()
     {
         await using var journey = await Journey.BeginAsync();
         journey.Policies.CopyShipped();
         var dispatcher = await journey.DispatcherAsync();
         var script = Path.Combine(journey.Folder, "worker.py");
-        var program = Block("channel.start_consuming()");
+        var program = Block(Readme.OfWorkers(), "channel.start_consuming()");
 
-        // One run lasts longer than the broker waits for a sign of the connection; another fails with a message that no JSON can say.
+        // One run lasts longer than the broker waits for a heartbeat. Another fails with a message that JSON cannot contain.
         await File.WriteAllTextAsync(
             script,
             program
@@ -40,20 +40,7 @@ public sealed partial class ReadmeJourneys
         );
         var worker = await journey.WorkerAsync(dispatcher, "repo", Python, script);
         var billing = await journey.ProducerAsync();
-        var jobs = Enumerable
-            .Range(1, 20)
-            .Select(i =>
-                AJob.On("job.repo.read")
-                    .With(
-                        new JsonObject
-                        {
-                            ["repo"] = "demo",
-                            ["op"] = "log",
-                            ["limit"] = i,
-                        }
-                    )
-            )
-            .ToList();
+        var jobs = Enumerable.Range(1, 20).Select(Read).ToList();
 
         await billing.PublishAsync(jobs);
 
@@ -81,18 +68,15 @@ public sealed partial class ReadmeJourneys
         await journey.EndsWellAsync(expectedDeadLetters: 1);
     }
 
-    /// <summary>
-    /// The broker lets a message through that was not meant for this worker, loses the connection, and its clock is off: the work goes
-    /// on.
-    /// </summary>
+    /// <summary>The worker gets a message that is not for it, loses its connection, and its clock is off.</summary>
     [Fact]
-    public async Task The_Python_worker_keeps_serving_when_its_connection_is_lost_and_its_clock_is_off()
+    public async Task Python_worker_keeps_serving_when_its_connection_is_lost_and_its_clock_is_off()
     {
         await using var journey = await Journey.BeginAsync();
         journey.Policies.CopyShipped();
         var dispatcher = await journey.DispatcherAsync();
         var script = Path.Combine(journey.Folder, "worker.py");
-        var program = Block("channel.start_consuming()")
+        var program = Block(Readme.OfWorkers(), "channel.start_consuming()")
             .Replace("import pika\n", "import pika\nreal = time.time\ntime.time = lambda: real() + 600\n", StringComparison.Ordinal)
             .Replace(
                 "    return {\"echo\"",
@@ -102,20 +86,7 @@ public sealed partial class ReadmeJourneys
         await File.WriteAllTextAsync(script, program, TestContext.Current.CancellationToken);
         var worker = await journey.WorkerAsync(dispatcher, "repo", Python, script);
         var billing = await journey.ProducerAsync();
-        var jobs = Enumerable
-            .Range(1, 4)
-            .Select(i =>
-                AJob.On("job.repo.read")
-                    .With(
-                        new JsonObject
-                        {
-                            ["repo"] = "demo",
-                            ["op"] = "log",
-                            ["limit"] = i,
-                        }
-                    )
-            )
-            .ToList();
+        var jobs = Enumerable.Range(1, 4).Select(Read).ToList();
         await journey.ForgeAsync("dispatcher.work", "repo", "{}"u8.ToArray());
 
         await billing.PublishAsync(jobs[0]);
@@ -140,74 +111,74 @@ public sealed partial class ReadmeJourneys
         await journey.EndsWellAsync();
     }
 
-    [Theory]
-    [InlineData("deep = []\n    for _ in range(61): deep = [deep]\n    return deep")]
-    [InlineData("return {\"text\": \"\\ud83d\"}")]
-    [InlineData("return {1: 1, \"1\": 2}")]
-    [InlineData("return \"x\" * 600_000")]
-    [InlineData("return {1, 2}")]
-    public async Task The_Python_worker_reports_a_result_that_cannot_be_stored(string handler)
+    [Fact]
+    public async Task Python_worker_reports_each_result_that_cannot_be_stored_and_keeps_serving()
     {
+        string[] handlers =
+        [
+            "deep = []\n    for _ in range(61): deep = [deep]\n    return deep",
+            "return {\"text\": \"\\ud83d\"}",
+            "return {1: 1, \"1\": 2}",
+            "return \"x\" * 600_000",
+            "return {1, 2}",
+        ];
         await using var journey = await Journey.BeginAsync();
         journey.Policies.CopyShipped();
         var dispatcher = await journey.DispatcherAsync();
         var script = Path.Combine(journey.Folder, "worker.py");
+        var cases = handlers.Select(
+            (handler, i) =>
+                $"    if job[\"payload\"][\"limit\"] == {i + 1}:\n     {handler.Replace("\n", "\n ", StringComparison.Ordinal)}\n"
+        );
         await File.WriteAllTextAsync(
             script,
-            Block("channel.start_consuming()")
-                .Replace(
-                    "    return {\"echo\"",
-                    "    if job[\"payload\"][\"limit\"] == 1:\n     "
-                        + handler.Replace("\n", "\n ", StringComparison.Ordinal)
-                        + "\n    return {\"echo\"",
-                    StringComparison.Ordinal
-                ),
+            Block(Readme.OfWorkers(), "channel.start_consuming()")
+                .Replace("    return {\"echo\"", string.Concat(cases) + "    return {\"echo\"", StringComparison.Ordinal),
             TestContext.Current.CancellationToken
         );
         var worker = await journey.WorkerAsync(dispatcher, "repo", Python, script);
         var billing = await journey.ProducerAsync();
-        var jobs = Enumerable
-            .Range(1, 2)
-            .Select(i =>
-                AJob.On("job.repo.read")
-                    .With(
-                        new JsonObject
-                        {
-                            ["repo"] = "demo",
-                            ["op"] = "log",
-                            ["limit"] = i,
-                        }
-                    )
-            )
-            .ToList();
+        var jobs = Enumerable.Range(1, handlers.Length + 1).Select(Read).ToList();
 
         await billing.PublishAsync(jobs);
 
-        await dispatcher.InStateAsync(jobs[0].JobId, "dead_lettered");
-        await dispatcher.InStateAsync(jobs[1].JobId, "succeeded");
-        var letter = Assert.Single(await dispatcher.DeadLettersAsync());
-        Assert.Equal(
-            ("terminal", "bad_result", 1),
-            (
-                letter.GetProperty("fault_class").GetString(),
-                letter.GetProperty("fault").GetProperty("code").GetString(),
-                letter.GetProperty("attempt").GetInt32()
-            )
+        foreach (var job in jobs[..^1])
+        {
+            await dispatcher.InStateAsync(job.JobId, "dead_lettered");
+        }
+
+        await dispatcher.InStateAsync(jobs[^1].JobId, "succeeded");
+        var letters = await dispatcher.DeadLettersAsync();
+        Assert.Equal(handlers.Length, letters.Count);
+        Assert.All(
+            letters,
+            letter =>
+            {
+                Assert.Equal(
+                    ("terminal", "bad_result", 1),
+                    (
+                        letter.GetProperty("fault_class").GetString(),
+                        letter.GetProperty("fault").GetProperty("code").GetString(),
+                        letter.GetProperty("attempt").GetInt32()
+                    )
+                );
+                var message = letter.GetProperty("fault").GetProperty("message").GetString();
+                Assert.Contains("cannot be stored", message, StringComparison.Ordinal);
+            }
         );
-        Assert.Contains("cannot be stored", letter.GetProperty("fault").GetProperty("message").GetString(), StringComparison.Ordinal);
         await worker.KillAsync();
-        await journey.EndsWellAsync(expectedDeadLetters: 1);
+        await journey.EndsWellAsync(expectedDeadLetters: handlers.Length);
     }
 
     [Fact]
-    public async Task The_Python_worker_whose_user_may_not_write_ends_before_it_runs_a_job()
+    public async Task Python_worker_ends_before_it_runs_a_job_when_its_user_may_not_write()
     {
         await using var journey = await Journey.BeginAsync();
         journey.Policies.CopyShipped();
         var dispatcher = await journey.DispatcherAsync();
         await Servers.MakeUserAsync(journey.Name, "worker-repo", "^$", "^$", "^dispatcher\\.work\\.repo$");
         var script = Path.Combine(journey.Folder, "worker.py");
-        await File.WriteAllTextAsync(script, Block("channel.start_consuming()"), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(script, Block(Readme.OfWorkers(), "channel.start_consuming()"), TestContext.Current.CancellationToken);
 
         var worker = await journey.WorkerAsync(dispatcher, "repo", Python, script);
 
@@ -217,7 +188,7 @@ public sealed partial class ReadmeJourneys
     }
 
     [Fact]
-    public async Task The_Python_producer_gets_its_decision_and_its_end()
+    public async Task Python_producer_gets_its_decision_and_its_final_event()
     {
         await using var journey = await Journey.BeginAsync();
         journey.Policies.CopyShipped();
@@ -225,26 +196,37 @@ public sealed partial class ReadmeJourneys
         await journey.RepoWorkerAsync(dispatcher);
         await journey.ProducerAsync();
         var script = Path.Combine(journey.Folder, "producer.py");
-        var program = Block("channel.queue_declare(")
+        var program = Block(Readme.Text(), "channel.queue_declare(")
             .Replace("amqp://guest:guest@127.0.0.1:5672/", Servers.BrokerAs("billing", journey.Name).AbsoluteUri, StringComparison.Ordinal)
             .Replace("SERVER = \"guest\"", "SERVER = \"server\"", StringComparison.Ordinal)
             .Replace("guest", "billing", StringComparison.Ordinal)
             .Replace("inactivity_timeout=10", "inactivity_timeout=3", StringComparison.Ordinal);
         await File.WriteAllTextAsync(script, program + "\n    if properties is None: break\n", TestContext.Current.CancellationToken);
 
-        await using var producer = new Child(new Dictionary<string, string> { ["PYTHONUNBUFFERED"] = "1" }, Python, [script]);
+        await using var producer = new ChildProcess(new Dictionary<string, string> { ["PYTHONUNBUFFERED"] = "1" }, Python, [script]);
 
         await producer.EndAsync(TimeSpan.FromSeconds(60));
         Assert.Matches("(?s)^decision accepted allowed.*event succeeded {.*'A first commit'", producer.Log);
         await journey.EndsWellAsync();
     }
 
+    private static AJob Read(int limit) =>
+        AJob.On("job.repo.read")
+            .With(
+                new JsonObject
+                {
+                    ["repo"] = "demo",
+                    ["op"] = "log",
+                    ["limit"] = limit,
+                }
+            );
+
     private static string Python => Environment.GetEnvironmentVariable("DISPATCHER_TEST_PYTHON") ?? "python3";
 
-    /// <summary>The one Python block of the README that has this text.</summary>
-    private static string Block(string text) =>
+    /// <summary>The one Python block of the page that has this text.</summary>
+    private static string Block(string page, string text) =>
         Assert.Single(
-            PythonBlock().Matches(Readme.Text()).Select(match => match.Groups[1].Value.TrimEnd()),
+            PythonBlock().Matches(page).Select(match => match.Groups[1].Value.TrimEnd()),
             block => block.Contains(text, StringComparison.Ordinal)
         );
 

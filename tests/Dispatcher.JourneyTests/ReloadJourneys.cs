@@ -4,13 +4,13 @@ using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.JourneyTests.Staging;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 
 namespace Dispatcher.JourneyTests;
 
 /// <summary>The policy changes while jobs stream.</summary>
-[Collection(AloneCollection.Name)]
 public sealed class ReloadJourneys
 {
     private const string HalfWritten = "version: v1\nrules:\n  - { id: run-once, match: { topic: job.te";
@@ -23,7 +23,7 @@ public sealed class ReloadJourneys
     private static int JobsPerSecond => Journey.Number("DISPATCHER_TEST_RATE", 50);
 
     [Fact]
-    public async Task Edits_of_a_shared_folder_fail_no_job_and_each_decision_is_by_the_bundle_in_force()
+    public async Task Each_decision_is_by_the_bundle_in_force_while_a_shared_folder_is_edited()
     {
         await using var journey = await Journey.BeginAsync();
         var (first, second) = await journey.TwoDispatchersAsync();
@@ -73,11 +73,11 @@ public sealed class ReloadJourneys
     }
 
     [Fact]
-    public async Task A_pin_outlives_edits_and_restarts_and_ends_with_unpin()
+    public async Task Pin_outlives_edits_and_restarts_and_ends_with_unpin()
     {
         await using var journey = await Journey.BeginAsync();
         await using var listener = await journey.ConnectAsync("dispatcher");
-        var dispatcher = await journey.DispatcherAsync();
+        var dispatcher = await journey.DispatcherProcessAsync();
         var activated = await ListenAsync(listener);
         var first = await journey.Records.ActiveBundleAsync();
         await journey.ChangePoliciesAsync("  # second\n");
@@ -149,16 +149,16 @@ public sealed class ReloadJourneys
         }
     }
 
-    private static async Task<bool> FolderIsBrokenAsync(DispatcherProcess dispatcher) =>
+    private static async Task<bool> FolderIsBrokenAsync(DispatcherServer dispatcher) =>
         (await dispatcher.PoliciesAsync()).GetProperty("folder").GetProperty("errors").GetArrayLength() > 0;
 
-    private static async Task<int> RunningAsync(DispatcherProcess dispatcher) =>
+    private static async Task<int> RunningAsync(DispatcherServer dispatcher) =>
         (await dispatcher.PoliciesAsync())
             .GetProperty("processes")
             .EnumerateArray()
             .Count(process => !process.GetProperty("stale").GetBoolean());
 
-    /// <summary>Routing key and hash of each activation that is told from now on.</summary>
+    /// <summary>Routing key and hash of each activation event from now on.</summary>
     private static async Task<ConcurrentBag<string>> ListenAsync(IConnection connection)
     {
         var stop = TestContext.Current.CancellationToken;

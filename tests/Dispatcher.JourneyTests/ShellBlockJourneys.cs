@@ -3,42 +3,79 @@ using Dispatcher.JourneyTests.Staging;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>Every shell block of every README, run from the repository's root as it stands there. Only addresses and names in angle brackets are replaced.</summary>
+/// <summary>
+/// Runs every shell block of the pages that users follow, from the repository's root and as it stands there. Only addresses and names in
+/// angle brackets are replaced.
+/// </summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed partial class ShellBlockJourneys
 {
-    private const string Demo = "README.md: Two commands";
-    private const string Names = "README.md: Your first job";
-    private const string Curl = "README.md: By curl";
-    private const string Verbs = "README.md: By curl 2";
-    private const string Real = "README.md: The real server";
-    private const string Embedded = "README.md: The real server 2";
-    private const string Users = "README.md: Broker users";
-    private const string Failing = "README.md: When things fail";
-    private const string Approvals = "README.md: Approvals";
-    private const string Audit = "README.md: Audit and gates";
-    private const string AuditReal = "README.md: Audit and gates 2";
+    private const string Rule = "README.md: A rule and its decision";
+    private const string Demo = "README.md: Start";
+    private const string RealShort = "README.md: Start 2";
+    private const string Verbs = "README.md: Your first job";
+    private const string Curl = "README.md: Your first job 2";
+    private const string Tests = "README.md: Build and test";
+    private const string Embedded = "ops/README.md: Embedded";
+    private const string Real = "ops/README.md: With RabbitMQ and PostgreSQL";
+    private const string Users = "ops/README.md: Broker users";
+    private const string Names = "ops/README.md: Daily commands";
+    private const string Daily = "ops/README.md: Daily commands 2";
+    private const string Approvals = "ops/README.md: Approvals";
+    private const string Audit = "ops/README.md: Audit";
+    private const string AuditReal = "ops/README.md: Audit 2";
+    private const string Gates = "ops/README.md: Gates";
     private const string Check = "policies/README.md: A new topic, step by step";
     private const string PutInForce = "policies/README.md: A new topic, step by step 2";
     private const string Reload = "policies/README.md: Reload";
     private const string Explain = "policies/README.md: Explain and diff";
 
     [Fact]
-    public void Every_shell_block_of_every_README_is_run_here() =>
+    public void Every_shell_block_of_every_page_is_run_here() =>
         Assert.Equal(
-            ShellBlocks.Names,
-            [Demo, Names, Curl, Verbs, Real, Embedded, Users, Failing, Approvals, Audit, AuditReal, Check, PutInForce, Reload, Explain]
+            [
+                Rule,
+                Demo,
+                RealShort,
+                Verbs,
+                Curl,
+                Tests,
+                Embedded,
+                Real,
+                Users,
+                Names,
+                Daily,
+                Approvals,
+                Audit,
+                AuditReal,
+                Gates,
+                Check,
+                PutInForce,
+                Reload,
+                Explain,
+            ],
+            ShellBlocks.Names
         );
 
-    /// <summary>From nothing to an approved job that succeeds, with what the demo prints, and then a first job.</summary>
+    /// <summary>The first page and the page of operators show the same start, and the journey of the real server runs it once.</summary>
+    [Fact]
+    public void The_real_server_starts_the_same_way_on_both_pages() =>
+        Assert.Equal(ShellBlocks.Commands(Real), ShellBlocks.Commands(RealShort));
+
+    /// <summary>The tests run by this command.</summary>
+    [Fact]
+    public void The_README_shows_the_command_that_runs_the_tests() =>
+        Assert.Equal("ops/test.sh", Assert.Single(ShellBlocks.Commands(Tests)).Split(' ')[0]);
+
+    /// <summary>
+    /// From an empty checkout to an approved job that succeeds, with the commands that the demo prints, and then a first job.
+    /// </summary>
     [Fact]
     public async Task The_demo_leads_to_an_approved_job_and_to_a_first_one()
     {
         using var checkout = new Checkout();
         await using var demo = checkout.Shell();
-        // The second command is what runs this test.
-        Assert.Equal(["dotnet", "ops/test.sh"], ShellBlocks.Commands(Demo).Select(command => command.Split(' ')[0]));
-        demo.Type(ShellBlocks.Commands(Demo)[0]);
+        demo.Type(Assert.Single(ShellBlocks.Commands(Demo)));
         await demo.SeesAsync("What happens to the deployment:");
 
         await using var other = checkout.Shell();
@@ -67,13 +104,10 @@ public sealed partial class ShellBlockJourneys
         await demo.SeesAsync("web 1.2.3 is deployed to prod");
         await events.SeesAsync("\"succeeded\"");
 
-        foreach (var command in ShellBlocks.Commands(Names))
-        {
-            await other.RunAsync(command);
-        }
-
+        // The rule denies the job, which is exit code 1.
+        await other.RunAsync(Assert.Single(ShellBlocks.Commands(Rule)), 1);
         var jobId = "";
-        foreach (var command in ShellBlocks.Commands(Curl).Concat(ShellBlocks.Commands(Verbs)))
+        foreach (var command in ShellBlocks.Commands(Verbs).Concat(ShellBlocks.Commands(Curl)))
         {
             var output = await other.RunAsync(command.Replace("<job_id>", jobId, StringComparison.Ordinal));
             Assert.DoesNotMatch("\"status\": ?[45][0-9][0-9]", output);
@@ -107,7 +141,7 @@ public sealed partial class ShellBlockJourneys
         }
 
         await server.CtrlCAsync();
-        // What the program leaves is ignored by git, and nothing of it is among the sources.
+        // Git ignores the files that the program leaves, and none of them lies among the sources.
         Assert.Equal("*\n", await File.ReadAllTextAsync(Path.Combine(checkout.Root, "data", ".gitignore"), Now));
         Assert.False(Path.Exists(Path.Combine(checkout.Root, "src", "Dispatcher", "data")));
     }
@@ -136,7 +170,7 @@ public sealed partial class ShellBlockJourneys
             await Servers.DropUserAsync(name);
         }
 
-        await user.RunAsync(ShellBlocks.Commands(Names).Concat(ShellBlocks.Commands(Users)).Concat(ShellBlocks.Commands(Failing)));
+        await user.RunAsync(ShellBlocks.Commands(Names).Concat(ShellBlocks.Commands(Users)).Concat(ShellBlocks.Commands(Daily)));
         await user.MakeTopicAsync(checkout.Root, ShellBlocks.Commands(Check), ShellBlocks.Commands(PutInForce));
         await user.RunAsync(ShellBlocks.Commands(Reload).Concat(ShellBlocks.Commands(Explain)));
         await user.VoteAsync(ShellBlocks.Commands(Approvals));
@@ -145,9 +179,12 @@ public sealed partial class ShellBlockJourneys
             "a checkpoint is signed",
             seconds: 90
         );
-        // Nothing has run on this server, and what a gate does not know blocks.
+        // No job has run on this server. A gate blocks on a number that it does not know.
         var gate = await user.RunAsync(
-            ShellBlocks.Commands(AuditReal).Select(command => command.Replace("http://127.0.0.1:8080", address, StringComparison.Ordinal)),
+            ShellBlocks
+                .Commands(AuditReal)
+                .Concat(ShellBlocks.Commands(Gates))
+                .Select(command => command.Replace("http://127.0.0.1:8080", address, StringComparison.Ordinal)),
             command => command.StartsWith("API=", StringComparison.Ordinal) ? [1] : [0]
         );
         Assert.Contains("BLOCK", gate, StringComparison.Ordinal);
@@ -159,7 +196,10 @@ public sealed partial class ShellBlockJourneys
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
-    /// <summary>Runs what comes before <c>serve</c>, types that, and waits until the server is ready. Returns the admin key that the terminal has made.</summary>
+    /// <summary>
+    /// Runs the commands before the last one, types the last one, which serves, and waits until the server is ready. Returns the admin key
+    /// that the terminal has made.
+    /// </summary>
     private static async Task<string> ServeAsync(Shell shell, string address, IReadOnlyList<string> commands)
     {
         foreach (var command in commands.SkipLast(1))

@@ -3,7 +3,10 @@ using Npgsql;
 
 namespace Dispatcher.JourneyTests;
 
-/// <summary>Programs that are started with settings that cannot work: each ends by itself, says which setting and how to mend it, and shows no secret and no stack.</summary>
+/// <summary>
+/// Programs that are started with settings that cannot work. Each ends, names the setting and how to correct it, and shows no secret and no
+/// stack.
+/// </summary>
 public sealed class StartJourneys
 {
     private const int WrongUse = 2;
@@ -90,7 +93,7 @@ public sealed class StartJourneys
     {
         await using var journey = await Journey.BeginAsync();
         var to = new NpgsqlConnectionStringBuilder(journey.ServePostgres);
-        await using var server = new Child(
+        await using var server = ChildProcess.OfOutput(
             "dispatcher.dll",
             new Dictionary<string, string>
             {
@@ -138,7 +141,7 @@ public sealed class StartJourneys
 
     private static async Task EndsAsync(Dictionary<string, string> environment, int code, string setting, string said, params string[] call)
     {
-        await using var program = new Child("dispatcher.dll", environment, call);
+        await using var program = ChildProcess.OfOutput("dispatcher.dll", environment, call);
 
         var ended = await program.EndAsync(TimeSpan.FromSeconds(60));
 

@@ -13,7 +13,7 @@ public sealed class TamperingJourneys
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task A_swapped_payload_does_not_run_and_the_gate_and_the_audit_say_so()
+    public async Task Swapped_payload_does_not_run_and_is_named_by_gate_and_audit()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
@@ -39,23 +39,14 @@ public sealed class TamperingJourneys
             .Client("nobody")
             .GetAsync(new Uri("/metrics/high-risk-unapproved?window=1h", UriKind.Relative), Now);
         Assert.NotEqual("0", await gate.Content.ReadAsStringAsync(Now));
-        await using var verify = new Child(
-            "dispatcher.dll",
-            new Dictionary<string, string>(),
-            "audit",
-            "verify",
-            "--postgres",
-            journey.Postgres,
-            "--audit",
-            journey.Audit
-        );
-        Assert.True(await verify.EndAsync(TimeSpan.FromSeconds(60)) == 1, verify.Log);
-        Assert.Contains($"INCOMPLETE (job_hash_differs): job {job.JobId}", verify.Log, StringComparison.Ordinal);
+        var (code, output) = await CommandLineRun.VerifyAuditAsync(journey);
+        Assert.True(code == 1, output);
+        Assert.Contains($"INCOMPLETE (job_hash_differs): job {job.JobId}", output, StringComparison.Ordinal);
         await journey.EndsWellAsync();
     }
 
     [Fact]
-    public async Task A_bundle_without_an_activation_decides_nothing_until_a_person_activates_one()
+    public async Task Every_job_is_denied_while_the_bundle_has_no_activation()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();

@@ -17,7 +17,7 @@ public sealed class WorkerJourneys
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
-        var doomed = await journey.CountingWorkerAsync(dispatcher);
+        var doomed = await journey.CountingWorkerProcessAsync(dispatcher);
         var job = AJob.On("job.test.once").With(new JsonObject { ["sleep_ms"] = 60_000 });
         await (await journey.ProducerAsync()).PublishAsync(job);
         await StartedAsync(journey, doomed, job);
@@ -35,11 +35,11 @@ public sealed class WorkerJourneys
     }
 
     [Fact]
-    public async Task A_frozen_worker_that_comes_back_causes_nothing_more_and_what_must_not_be_repeated_is_in_doubt()
+    public async Task Frozen_worker_has_no_effect_when_it_continues_and_a_job_that_must_not_be_repeated_is_in_doubt()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
-        var frozen = await journey.CountingWorkerAsync(dispatcher);
+        var frozen = await journey.CountingWorkerProcessAsync(dispatcher);
         var billing = await journey.ProducerAsync();
         var idempotent = AJob.On("job.test.brisk").With(new JsonObject { ["sleep_ms"] = 1_500 });
         var careful = AJob.On("job.test.careful").With(new JsonObject { ["sleep_ms"] = 1_500 });
@@ -72,7 +72,7 @@ public sealed class WorkerJourneys
     }
 
     [Fact]
-    public async Task An_outcome_after_the_lease_is_recorded_as_late_and_changes_nothing()
+    public async Task Outcome_after_the_lease_is_recorded_as_late_and_changes_no_state()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
@@ -132,7 +132,7 @@ public sealed class WorkerJourneys
     }
 
     [Fact]
-    public async Task A_permit_is_granted_once_and_the_same_request_is_answered_the_same()
+    public async Task Permit_is_granted_once_and_a_repeated_request_gets_the_same_answer()
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
@@ -170,7 +170,7 @@ public sealed class WorkerJourneys
     )]
     [InlineData("""{"text":"\ud83d"}""")]
     [InlineData("""{"a":1,"a":2}""")]
-    public async Task A_result_that_cannot_be_stored_ends_its_own_job_at_once_and_no_other(string result)
+    public async Task Result_that_cannot_be_stored_ends_only_its_own_job(string result)
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
@@ -193,7 +193,8 @@ public sealed class WorkerJourneys
             var claim = await ClaimAsync(dispatcher, key, permit);
             outcomes.Add(
                 $$"""
-                {"job_id":"{{body.JobId}}","attempt":1,"run_id":"{{claim.RunId}}","worker":"slow","permit_id":"{{claim.PermitId}}","kind":"succeeded",
+                {"job_id":"{{body.JobId}}","attempt":1,"run_id":"{{claim.RunId}}","worker":"slow","permit_id":"{{claim.PermitId}}",
+                "kind":"succeeded",
                 "result":{{(
                     body.JobId == jobs[1].JobId ? result : "1"
                 )}},"started_at":"2026-01-01T00:00:00Z","ended_at":"2026-01-01T00:00:00Z"}
@@ -231,7 +232,7 @@ public sealed class WorkerJourneys
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
-    private static Task StartedAsync(Journey journey, Child worker, params AJob[] jobs) =>
+    private static Task StartedAsync(Journey journey, ChildProcess worker, params AJob[] jobs) =>
         Eventually.IsAsync(
             async () =>
                 (await Task.WhenAll(jobs.Select(job => journey.Records.StartsAsync(job.JobId, worker.ProcessId)))).All(starts =>
@@ -254,7 +255,7 @@ public sealed class WorkerJourneys
         return (JsonSerializer.Deserialize(work.Body.Span, WireJson.Default.WorkMessage)!, permit);
     }
 
-    private static async Task<Claim> ClaimAsync(DispatcherProcess dispatcher, string key, string permit)
+    private static async Task<Claim> ClaimAsync(DispatcherServer dispatcher, string key, string permit)
     {
         return Assert.Single(
             await ClaimAsync(
@@ -270,7 +271,7 @@ public sealed class WorkerJourneys
         );
     }
 
-    private static async Task<IReadOnlyList<Claim>> ClaimAsync(DispatcherProcess dispatcher, string key, ClaimRequest request)
+    private static async Task<IReadOnlyList<Claim>> ClaimAsync(DispatcherServer dispatcher, string key, ClaimRequest request)
     {
         var (status, body) = await dispatcher.SendAsync(
             HttpMethod.Post,

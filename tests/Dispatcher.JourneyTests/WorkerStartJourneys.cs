@@ -10,11 +10,11 @@ public sealed class WorkerStartJourneys
     [Theory]
     [InlineData(600)]
     [InlineData(-600)]
-    public async Task A_worker_whose_clock_is_off_runs_its_jobs_and_the_status_shows_it(int seconds)
+    public async Task Worker_whose_clock_is_off_runs_its_jobs_and_the_status_names_it(int seconds)
     {
         await using var journey = await Journey.BeginAsync();
         var dispatcher = await journey.DispatcherAsync();
-        var worker = await journey.CountingWorkerAsync(dispatcher, secondsAhead: seconds);
+        var worker = await journey.CountingWorkerProcessAsync(dispatcher, secondsAhead: seconds);
         List<AJob> jobs =
         [
             AJob.On("job.test.once"),
@@ -55,7 +55,7 @@ public sealed class WorkerStartJourneys
         var job = AJob.On("job.test.once");
         await (await journey.ProducerAsync()).PublishAsync(job);
 
-        await using var worker = new Child(
+        await using var worker = ChildProcess.OfOutput(
             "Dispatcher.JourneyWorker.dll",
             new Dictionary<string, string>(),
             "test",
@@ -83,7 +83,7 @@ public sealed class WorkerStartJourneys
         var job = AJob.On("job.test.once");
         await (await journey.ProducerAsync()).PublishAsync(job);
 
-        var worker = await journey.StartWorkerAsync(dispatcher);
+        var worker = await journey.StartWorkerProcessAsync(dispatcher);
 
         Assert.NotEqual(0, await worker.EndAsync(TimeSpan.FromSeconds(30)));
         Assert.Contains($"Broker user worker-test {what}", worker.Log, StringComparison.Ordinal);

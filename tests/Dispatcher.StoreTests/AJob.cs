@@ -2,7 +2,7 @@ using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storage;
 
 namespace Dispatcher.StoreTests;

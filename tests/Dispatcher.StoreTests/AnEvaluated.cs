@@ -1,5 +1,5 @@
 using Dispatcher.Enforcement;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.StoreTests;
 

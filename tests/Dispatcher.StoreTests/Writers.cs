@@ -8,6 +8,7 @@ using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Outbox;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using Dispatcher.Recovery;
 using Dispatcher.Storage;
 using Dispatcher.Storage.Rows;
@@ -128,7 +129,7 @@ internal sealed class Writers : IAsyncDisposable
     public Task DispatchAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken) =>
         _dispatch.DispatchAsync(evaluated, cancellationToken);
 
-    public async Task<RecoveryContext> AroundAsync(CancellationToken cancellationToken)
+    public async Task<RecoveryContext> ContextAsync(CancellationToken cancellationToken)
     {
         await Clock.OnceAsync(cancellationToken);
         return new RecoveryContext(_bundle.InForce.Bundle, Clock.Now, TimeProvider.System);

@@ -1,8 +1,8 @@
 namespace Dispatcher.UnitTests;
 
 /// <summary>
-/// Compares text with a committed file. When they differ, what was seen lies beside it as <c>.received.txt</c>: read the difference, and when it is meant,
-/// move it over the <c>.approved.txt</c>.
+/// Compares text with a committed file. If they differ, it writes the new text beside that file as <c>.received.txt</c>. Read the
+/// difference; if it is wanted, move the file over the <c>.approved.txt</c>.
 /// </summary>
 internal static class Approved
 {
@@ -21,9 +21,14 @@ internal static class Approved
 
         File.WriteAllText(path + ".received.txt", seen);
         Assert.Fail(
-            $"{name} is not as approved. Compare {name}.received.txt with {name}.approved.txt; when the change is meant, move it over. First difference: {FirstDifference(approved, seen)}"
+            $"{name} is not as approved. Compare {name}.received.txt with {name}.approved.txt; if the change is wanted, move it over. "
+                + $"First difference: {FirstDifference(approved, seen)}"
         );
     }
+
+    /// <summary>The lines of the committed file.</summary>
+    public static string[] Lines(string name) =>
+        File.ReadAllLines(Path.Combine(Repository.Root, "tests", "Dispatcher.UnitTests", name + ".approved.txt"));
 
     private static string FirstDifference(string approved, string seen)
     {

@@ -30,7 +30,7 @@ internal sealed record AJob(Job Stored)
             }
         );
 
-    /// <summary>On the topic that the bundles of <see cref="RecoveryContext"/> know.</summary>
+    /// <summary>On the topic that the bundles of <see cref="Context"/> know.</summary>
     public static AJob ToTest() => OnTopic("test.run");
 
     public AJob With(Func<Job, Job> change) => new(change(Stored));
@@ -82,7 +82,7 @@ internal sealed record AJob(Job Stored)
     public static long Micros(DateTimeOffset at) => Timestamps.Micros(at);
 
     /// <summary>What recovery and the sweep look at: a bundle whose registry says <paramref name="topic"/> of <c>test.run</c>, and the time.</summary>
-    public static RecoveryContext Around(string topic, DateTimeOffset? now = null) =>
+    public static RecoveryContext Context(string topic, DateTimeOffset? now = null) =>
         new(Bundle(topic), Micros(now ?? Noon), TimeProvider.System);
 
     private static Bundle Bundle(string topic) => Policies.ABundle.WithRules().AndTopic(topic).Build();

@@ -1,8 +1,10 @@
 using System.Reflection;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Dispatcher.Contracts;
+using Dispatcher.Dispatching;
 
 namespace Dispatcher.UnitTests;
 
@@ -26,14 +28,31 @@ internal static class SampleMessages
     {
         Class = "transient",
         Type = "System.IO.IOException",
-        Message = "The disk is away.",
+        Message = "The disk is full.",
         Code = "exit:1",
         RetryAfterMs = 500,
     };
 
-    /// <summary>Each with its name and how it is written.</summary>
+    /// <summary>The name and the JSON of each example.</summary>
     public static IEnumerable<(string Name, string Json)> All() =>
         Bare().Concat(Full()).OrderBy(sample => sample.Name, StringComparer.Ordinal);
+
+    /// <summary>A full work message, as the server writes it.</summary>
+    public static string Work() => Encoding.UTF8.GetString(WorkBody.Of(FullJob().Stored, true));
+
+    /// <summary>A dispatched job that uses every member of a work message.</summary>
+    public static AJob FullJob() =>
+        AJob.OnTopic("job.exec.shell")
+            .WithLabel("env", "dev")
+            .WithLabel("who", "Zoë \"Z\"")
+            .WithPayload("""{ "command": ["git","--version"] }""")
+            .Dispatched(attempt: 2)
+            .With(job =>
+                job with
+                {
+                    Constraints = new Constraints { AllowedHosts = ["api.github.com"], TimeoutMs = 5_000 },
+                }
+            );
 
     /// <summary>The wire names of a record's members.</summary>
     public static IReadOnlyList<string> NamesOf<T>() =>
@@ -106,7 +125,7 @@ internal static class SampleMessages
                 Attempt = 2,
                 At = At,
                 PolicyHash = Hash,
-                Reason = "The disk is away.",
+                Reason = "The disk is full.",
                 FaultClass = "transient",
             }
         );

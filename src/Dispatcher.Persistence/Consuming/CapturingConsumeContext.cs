@@ -1,3 +1,4 @@
+using Dispatcher.Persistence.Settings;
 using Dispatcher.Persistence.Tables;
 using MassTransit;
 using MassTransit.Middleware;
@@ -6,7 +7,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Persistence.Consuming;
 
-/// <summary>What a consumer gets: its sends are kept, and become rows together with everything else that it writes.</summary>
+/// <summary>The context of a consumer. It keeps the sends in memory, and writes them as rows in the flush of the consumer.</summary>
 internal sealed partial class CapturingConsumeContext<TMessage>(
     ConsumeContext<TMessage> context,
     OutboxConsumeOptions options,
@@ -25,17 +26,23 @@ internal sealed partial class CapturingConsumeContext<TMessage>(
 
     public override bool IsMessageConsumed => _consumed;
 
-    /// <summary>MassTransit's pipe would send before it reports the message as consumed, and fail it when a send fails. The outbox sends by itself, after the commit.</summary>
+    /// <summary>
+    /// True as soon as the consumer is done. Otherwise the pipe of MassTransit would send before it reports the message as consumed, and
+    /// fail the message if a send fails. This outbox sends by itself, after the commit.
+    /// </summary>
     public override bool IsOutboxDelivered => _consumed;
 
     public override int ReceiveCount => 1;
 
     public override long? LastSequenceNumber => null;
 
-    /// <summary>In the order in which they were sent; to be read after <see cref="SetConsumed"/>.</summary>
+    /// <summary>The captured sends in their order. Read it after <see cref="SetConsumed"/>.</summary>
     public IReadOnlyList<OutboxRow> Captured => _captured;
 
-    /// <summary>Kept apart from the context until the consumer is done: it may send from several tasks, and a DbContext is for one.</summary>
+    /// <summary>
+    /// Keeps the row apart from the <c>DbContext</c> until the consumer is done, because a consumer may send from several tasks and a
+    /// <c>DbContext</c> is for one.
+    /// </summary>
     public override Task AddSend<T>(SendContext<T> context)
     {
         lock (_captured)
@@ -47,10 +54,11 @@ internal sealed partial class CapturingConsumeContext<TMessage>(
             }
         }
 
-        // Thrown into a task that nobody awaits, which is how it came late: so it is logged too.
-        Log.LateSend(scope.Logger, typeof(T).FullName!, cause.MessageId, Options.ConsumerType);
+        // Logged too, because the exception ends a task that the consumer does not await.
+        Log.LateSend(scope.Logger, typeof(T).FullName!, Options.ConsumerType, cause.MessageId);
         throw new InvalidOperationException(
-            $"{Options.ConsumerType} sent a {typeof(T).Name} after it had consumed message {cause.MessageId}; it is lost. Await every Send, Publish and Respond before Consume returns."
+            $"{Options.ConsumerType} sent a {typeof(T).Name} after it had consumed message {cause.MessageId}; it is lost. "
+                + "Await every Send, Publish and Respond before Consume returns."
         );
     }
 
@@ -61,7 +69,7 @@ internal sealed partial class CapturingConsumeContext<TMessage>(
         return scope.Db.SaveBeforeCommitAsync(CancellationToken);
     }
 
-    /// <summary>From here on a send would miss the commit.</summary>
+    /// <summary>Refuses further sends, which would miss the commit.</summary>
     public void Close()
     {
         lock (_captured)
@@ -83,11 +91,11 @@ internal sealed partial class CapturingConsumeContext<TMessage>(
         [LoggerMessage(
             PersistenceEventIds.LateSend,
             LogLevel.Error,
-            "A {MessageType} is lost: it was sent after message {MessageId} had been consumed by {Consumer}, by a task that Consume does not await"
+            "A {MessageType} is lost: {Consumer} sent it after it had consumed message {MessageId}, in a task that Consume does not await"
         )]
-        public static partial void LateSend(ILogger logger, string messageType, Guid messageId, string consumer);
+        public static partial void LateSend(ILogger logger, string messageType, string consumer, Guid messageId);
     }
 }
 
-/// <summary>What the contexts of one outbox share within a scope.</summary>
+/// <summary>The services that the contexts of one outbox share within a scope.</summary>
 internal sealed record OutboxScope(DbContext Db, OutboxOptions Options, TimeProvider Clock, ILogger Logger);

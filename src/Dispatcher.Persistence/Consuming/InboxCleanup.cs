@@ -1,11 +1,12 @@
 using Dispatcher.Persistence.Sending;
+using Dispatcher.Persistence.Settings;
 using Dispatcher.Persistence.Tables;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Persistence.Consuming;
 
-/// <summary>Forgets messages that were consumed so long ago that no duplicate is to be expected. Any number of processes may run it.</summary>
+/// <summary>Removes inbox rows that are older than <see cref="OutboxOptions.InboxWindow"/>. Any number of processes may run it.</summary>
 internal sealed class InboxCleanup<TDbContext>(
     IServiceScopeFactory scopes,
     IOptionsMonitor<OutboxOptions> options,
@@ -14,7 +15,7 @@ internal sealed class InboxCleanup<TDbContext>(
 ) : OutboxLoop(new Signal(), TimeSpan.FromSeconds(30), clock, logger)
     where TDbContext : DbContext
 {
-    /// <summary>A short lock, and with a round every 30 s that goes on while there is more, no limit on how many in all.</summary>
+    /// <summary>Rows of one statement, so that its locks are short. A round repeats it until no old row is left.</summary>
     private const int Batch = 1000;
 
     private readonly OutboxOptions _options = options.Get(typeof(TDbContext).Name);
@@ -24,6 +25,6 @@ internal sealed class InboxCleanup<TDbContext>(
     {
         await using var scope = scopes.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
-        return await db.ForgetAsync(_clock.GetUtcNow() - _options.InboxWindow, Batch, cancellationToken) == Batch;
+        return await db.RemoveOldAsync(_clock.GetUtcNow() - _options.InboxWindow, Batch, cancellationToken) == Batch;
     }
 }

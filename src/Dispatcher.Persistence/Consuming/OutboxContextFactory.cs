@@ -1,4 +1,5 @@
 using Dispatcher.Persistence.Sending;
+using Dispatcher.Persistence.Settings;
 using Dispatcher.Persistence.Tables;
 using MassTransit;
 using MassTransit.Middleware;
@@ -8,16 +9,17 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.Persistence.Consuming;
 
 /// <summary>
-/// A message's way through inbox and outbox. MassTransit's filter resolves this in the scope of the message, and <c>next</c> runs the consumer in it.
+/// Takes a message through inbox and outbox. The filter of MassTransit resolves this class in the scope of the message, and <c>next</c>
+/// runs the consumer.
 /// <list type="number">
-/// <item>Begin, and claim the message for this consumer. A duplicate goes on at the last step.</item>
-/// <item>The consumer runs; what it sends is kept in memory.</item>
-/// <item>One flush: what the consumer wrote, a saga's row, and a row for each send. Commit.</item>
-/// <item>Send from memory, no lock held. What cannot be sent is in the table, for <see cref="OutboxDelivery{TDbContext}"/>.</item>
+/// <item>Begin a transaction and claim the message for this consumer. A duplicate skips to the last step.</item>
+/// <item>Run the consumer and keep its sends in memory.</item>
+/// <item>Flush once: the consumer's changes, the row of a saga, and a row for each send. Commit.</item>
+/// <item>Send from memory without a lock. <see cref="OutboxDelivery{TDbContext}"/> sends the rows whose send failed.</item>
 /// <item>Report the message as consumed. The acknowledgement follows.</item>
 /// </list>
-/// A crash before the commit leaves nothing, and the broker delivers again. A crash after it leaves rows, which the delivery loop of any process sends when the time is
-/// over that this one had to itself. The broker's second delivery is dropped: it cannot tell rows that were never sent from those that only wait for their removal.
+/// After a crash before the commit the database is unchanged, and the broker delivers again. A crash after the commit leaves rows, which
+/// the delivery loop of any process sends when their lease has ended. The second delivery of the broker is then dropped as a duplicate.
 /// </summary>
 internal sealed partial class OutboxContextFactory<TDbContext>(
     TDbContext db,
@@ -41,7 +43,7 @@ internal sealed partial class OutboxContextFactory<TDbContext>(
                 context.GetOriginalMessageId()
                 ?? throw new MessageException(
                     typeof(T),
-                    "A message needs a MessageId to go through the inbox: a duplicate could not be told."
+                    "The inbox needs a MessageId to recognise duplicates. Set it on the message, or remove UseOutbox from the endpoint."
                 ),
             ConsumerId = options.ConsumerId,
             ReceivedAt = Micros.Of(clock.GetUtcNow()),
@@ -57,7 +59,7 @@ internal sealed partial class OutboxContextFactory<TDbContext>(
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("outbox").Add("dbContext", typeof(TDbContext).Name);
 
-    /// <summary>What is to be sent now that the message is consumed for good.</summary>
+    /// <summary>Runs steps 1 to 3 and returns the rows to send now.</summary>
     private async Task<IReadOnlyList<OutboxRow>> ConsumeAsync<T>(
         CapturingConsumeContext<T> outbox,
         OutboxConsumeOptions options,
@@ -83,17 +85,17 @@ internal sealed partial class OutboxContextFactory<TDbContext>(
             await next.Send(outbox);
             consuming = false;
 
-            // :: Step 3. Not to be cancelled: a commit that was given up half way may have happened.
+            // :: Step 3. Not cancelled: a commit that is interrupted may have happened.
             await transaction.CommitAsync(CancellationToken.None);
             return [.. outbox.Captured.Where(row => row.NotBefore is null)];
         }
         catch (Exception reason)
         {
-            // The scope may be older than this attempt and see the next one.
+            // The scope may be shared with the next attempt, which must not save these changes.
             db.ChangeTracker.Clear();
             if (!consuming)
             {
-                // MassTransit tells what a consumer threw as Fault<T>, but not what happens around it.
+                // MassTransit publishes Fault<T> only for exceptions of the consumer, not for those of the outbox.
                 await outbox.CapturedContext.NotifyFaulted(
                     (ConsumeContext<T>)outbox.CapturedContext,
                     outbox.ReceiveContext.ElapsedTime,
@@ -106,7 +108,9 @@ internal sealed partial class OutboxContextFactory<TDbContext>(
         }
     }
 
-    /// <summary>:: Step 4. Committed is consumed: nothing in here may fail the message, since the rows are the delivery loop's too.</summary>
+    /// <summary>
+    /// :: Step 4. The message is committed, so a failure here must not fail it. The delivery loop sends the remaining rows.
+    /// </summary>
     private async Task SendAsync(ConsumeContext context, IReadOnlyList<OutboxRow> unsent)
     {
         try
@@ -116,7 +120,7 @@ internal sealed partial class OutboxContextFactory<TDbContext>(
             {
                 if (await sender.TrySendAsync(context, row) is { } fault)
                 {
-                    // The rest would run into the same and hold up the endpoint; the delivery loop tries each by itself.
+                    // The other sends would probably fail too and delay the endpoint. The delivery loop tries each by itself.
                     await sender.DeferAsync(db, row, fault, CancellationToken.None);
                     break;
                 }
@@ -126,7 +130,7 @@ internal sealed partial class OutboxContextFactory<TDbContext>(
 
             await removal.RemoveAsync(db, sent);
         }
-#pragma warning disable CA1031 // The message is consumed, whatever happens now.
+#pragma warning disable CA1031 // The message is consumed, so no failure may reach the bus.
         catch (Exception reason)
 #pragma warning restore CA1031
         {
@@ -139,7 +143,7 @@ internal sealed partial class OutboxContextFactory<TDbContext>(
         [LoggerMessage(
             PersistenceEventIds.LeftInTable,
             LogLevel.Warning,
-            "The outbox could not be written after a commit; up to {Count} messages stay in it and may be sent twice"
+            "Failed to update the outbox after a commit; up to {Count} messages stay in it and may be sent twice"
         )]
         public static partial void LeftInTable(ILogger logger, int count, Exception reason);
     }

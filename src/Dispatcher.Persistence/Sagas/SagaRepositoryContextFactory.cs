@@ -7,8 +7,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Persistence.Sagas;
 
 /// <summary>
-/// Runs a saga within a transaction of the scope's context: that of the outbox when the message came through one, else one that somebody has begun on the context,
-/// else its own, which is committed before the send that caused it returns.
+/// Runs a saga in a transaction of the scope's context. This is the transaction of the outbox, if the message came through one. If not,
+/// it is a transaction that is already open on the context. If there is none, it is a new one, committed before the send returns.
 /// </summary>
 internal sealed class SagaRepositoryContextFactory<TSaga, TDbContext>(TDbContext db, ISagaConsumeContextFactory<TDbContext, TSaga> contexts)
     : ISagaRepositoryContextFactory<TSaga>,
@@ -26,7 +26,7 @@ internal sealed class SagaRepositoryContextFactory<TSaga, TDbContext>(TDbContext
             context,
             async () =>
             {
-                // Only the ids: the pipe loads each by itself, and so with its lock.
+                // Only the ids: the pipe loads each instance by itself, with its lock.
                 var found = await SagaReads<TSaga>.IdsAsync(db, query, context.CancellationToken);
                 await next.Send(
                     new DefaultSagaRepositoryQueryContext<TSaga, T>(new SagaRows<TSaga, TDbContext, T>(db, context, contexts), found)
@@ -63,19 +63,19 @@ internal sealed class SagaRepositoryContextFactory<TSaga, TDbContext>(TDbContext
             await run();
             await db.SaveBeforeCommitAsync(context.CancellationToken);
 
-            // Not to be cancelled: a commit that was given up half way may have happened.
+            // Not cancelled: a commit that is interrupted may have happened.
             await transaction.CommitAsync(CancellationToken.None);
         }
         catch
         {
-            // The scope may be the sender's, or see another attempt: what was rolled back must not be saved there.
+            // The scope may belong to the sender, or be used by another attempt. It must not save the changes that were rolled back.
             db.ChangeTracker.Clear();
             throw;
         }
     }
 }
 
-/// <summary>Reads outside of a message: no lock, nothing tracked.</summary>
+/// <summary>Reads sagas outside a message, without a lock and without tracking.</summary>
 internal sealed class SagaReads<TSaga>(DbContext db, CancellationToken cancellationToken)
     : BasePipeContext(cancellationToken),
         QuerySagaRepositoryContext<TSaga>,

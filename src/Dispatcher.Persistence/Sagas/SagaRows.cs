@@ -7,8 +7,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Persistence.Sagas;
 
 /// <summary>
-/// The instances that a message touches. Nothing is saved here: whoever commits saves everything in one flush, the sagas together with what activities added
-/// to the same context.
+/// The saga instances that a message uses. This class does not save: the code that commits saves the sagas and the changes of activities in
+/// the same context with one flush.
 /// </summary>
 internal sealed class SagaRows<TSaga, TDbContext, TMessage>(
     TDbContext db,
@@ -24,7 +24,10 @@ internal sealed class SagaRows<TSaga, TDbContext, TMessage>(
     public Task<SagaConsumeContext<TSaga, TMessage>> Add(TSaga instance) =>
         CreateSagaConsumeContext(_message, instance, SagaConsumeContextMode.Add);
 
-    /// <summary>Only for state machines with <c>InsertOnInitial</c>. Under a savepoint, so that the transaction survives when somebody else was first.</summary>
+    /// <summary>
+    /// Called only for state machines with <c>InsertOnInitial</c>. EF Core saves under a savepoint, so the transaction stays usable if
+    /// another transaction inserted the instance first. Returns null in that case.
+    /// </summary>
     public async Task<SagaConsumeContext<TSaga, TMessage>> Insert(TSaga instance)
     {
         var entry = db.Add(instance);
@@ -35,7 +38,7 @@ internal sealed class SagaRows<TSaga, TDbContext, TMessage>(
         }
         catch (DbUpdateException)
         {
-            // It exists: the pipe loads it next.
+            // The instance exists: the pipe loads it next.
             entry.State = EntityState.Detached;
             return null!;
         }
@@ -69,10 +72,10 @@ internal sealed class SagaRows<TSaga, TDbContext, TMessage>(
         return Task.CompletedTask;
     }
 
-    /// <summary>It was made and finished by the same message, or the message failed: it was never added.</summary>
+    /// <summary>The instance was never added: the same message created and completed it, or the message failed.</summary>
     public Task Discard(SagaConsumeContext<TSaga> context) => Task.CompletedTask;
 
-    /// <summary>After a read-only event: what it changed must not be saved with the rest.</summary>
+    /// <summary>Called after a read-only event, whose changes must not be saved.</summary>
     public Task Undo(SagaConsumeContext<TSaga> context)
     {
         db.Entry(context.Saga).State = EntityState.Detached;
@@ -86,10 +89,10 @@ internal sealed class SagaRows<TSaga, TDbContext, TMessage>(
     )
         where T : class => contexts.CreateSagaConsumeContext(db, consumeContext, instance, mode);
 
-    /// <summary>From here to the commit nobody else changes the row. On SQLite the transaction is the only writer anyway.</summary>
+    /// <summary>Loads the row and locks it until the commit. On SQLite the transaction is the only writer, so there is no lock.</summary>
     private async Task<TSaga?> LockAsync(Guid correlationId)
     {
-        // An instance from an earlier message of the scope would be handed out as it was then.
+        // Otherwise EF Core would return the values that an earlier message of this scope read.
         if (db.Set<TSaga>().Local.FindEntry(correlationId) is { } earlier)
         {
             earlier.State = EntityState.Detached;

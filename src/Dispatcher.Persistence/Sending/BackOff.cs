@@ -1,11 +1,11 @@
 namespace Dispatcher.Persistence.Sending;
 
-/// <summary>When a message that could not be sent is tried again.</summary>
+/// <summary>The pause before a failed send is tried again.</summary>
 internal static class BackOff
 {
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
 
-    /// <summary>1 s, 2 s, 4 s, … 5 min after the first, second, third … failure; null after the last: park it.</summary>
+    /// <summary>1 s, 2 s, 4 s, … 5 min after the first, second, third … failure. Null after the last one: park the message.</summary>
     public static TimeSpan? After(int failures, int mostAttempts) =>
         failures >= mostAttempts ? null : TimeSpan.FromSeconds(Math.Min(Longest.TotalSeconds, Math.Pow(2, Math.Min(failures - 1, 20))));
 }

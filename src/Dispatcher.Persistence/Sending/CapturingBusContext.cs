@@ -10,7 +10,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Persistence.Sending;
 
 /// <summary>
-/// The scope's send and publish endpoints outside of a consumer: each send becomes a row of the scope's context, so that it leaves when that is saved, or never.
+/// The send and publish endpoints of a scope outside a consumer. Each send becomes a row of the scope's context and is sent after that is
+/// saved.
 /// </summary>
 internal sealed class CapturingBusContext<TDbContext>(
     ISendEndpointProvider sending,
@@ -50,7 +51,7 @@ internal sealed class CapturingBusContext<TDbContext>(
 
     public object? GetService(Type serviceType) => services.GetService(serviceType);
 
-    /// <summary>The scope ends, so that a transaction in which it was saved has been committed too.</summary>
+    /// <summary>The end of the scope: a transaction in which the context was saved has been committed by now.</summary>
     public void Dispose()
     {
         if (_captured)

@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Persistence.Sending;
 
-/// <summary>Decides, once for a scope, what its send and publish endpoints are.</summary>
+/// <summary>Chooses the send and publish endpoints of a scope, once.</summary>
 internal sealed class CapturingBusContextProvider<TDbContext> : IScopedBusContextProvider<IBus>, IDisposable
     where TDbContext : DbContext
 {
@@ -21,12 +21,12 @@ internal sealed class CapturingBusContextProvider<TDbContext> : IScopedBusContex
     {
         if (consuming.Value.HasContext)
         {
-            // The consumer's own outbox captures, when its endpoint has one.
+            // If the endpoint of the consumer has an outbox, that one captures the sends.
             Context = new ConsumeContextScopedBusContext(consuming.Value.GetContext(), clients.Value);
         }
         else if (consumingAnywhere.HasContext)
         {
-            // In a consumer of the mediator or of another bus, whose conversation goes on.
+            // In a consumer of the mediator or of another bus: keep its conversation id.
             var outer = consumingAnywhere.GetContext();
             Context = new CapturingBusContext<TDbContext>(
                 new ScopedConsumeSendEndpointProvider(bus, outer, services),

@@ -1,3 +1,4 @@
+using Dispatcher.Persistence.Settings;
 using Dispatcher.Persistence.Tables;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
@@ -6,8 +7,9 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.Persistence.Sending;
 
 /// <summary>
-/// Sends what is due in the table: messages from outside of consumers, delayed ones, those that failed before, and those of processes that died. Any number of
-/// processes may run it: a row is left to whoever took it until it is certain that he will not send it any more. No transaction is open while sending.
+/// Sends the due messages of the outbox table: messages from outside consumers, delayed ones, those that failed before, and those of
+/// processes that died. Any number of processes may run it: a process takes a row with a lease, which outlasts its attempt to send. No
+/// transaction is open while it sends.
 /// </summary>
 internal sealed class OutboxDelivery<TDbContext>(
     IServiceScopeFactory scopes,
@@ -20,7 +22,7 @@ internal sealed class OutboxDelivery<TDbContext>(
 ) : OutboxLoop(signal, options.Get(typeof(TDbContext).Name).Period, clock, logger)
     where TDbContext : DbContext
 {
-    /// <summary>Enough to fill the pipe to a broker that confirms each message, few enough to be sent within one lease.</summary>
+    /// <summary>Enough to keep a broker with confirms busy, and few enough to be sent within one lease.</summary>
     private const int Batch = 200;
 
     private readonly OutboxOptions _options = options.Get(typeof(TDbContext).Name);
@@ -32,10 +34,10 @@ internal sealed class OutboxDelivery<TDbContext>(
         var db = scope.ServiceProvider.GetRequiredService<TDbContext>();
         var rows = await db.TakeDueAsync(Batch, _clock.GetUtcNow(), _options.Lease, cancellationToken);
 
-        // At the same time, so that one that cannot be sent holds up nobody, and confirms of the broker are waited for once.
+        // Concurrently, so that one failing send does not delay the others, and the confirms of the broker arrive together.
         var faults = await Task.WhenAll(rows.Select(row => sender.TrySendAsync(bus, row)));
 
-        // Sent is sent: what was not removed or noted now would be sent again.
+        // Not cancelled: a sent message whose row is not removed would be sent again.
         var sent = rows.Where((_, i) => faults[i] is null).Select(row => row.SequenceNumber).ToList();
         if (sent.Count > 0)
         {

@@ -1,11 +1,16 @@
+using Dispatcher.Persistence.Settings;
+
 namespace Dispatcher.Persistence.Sending;
 
-/// <summary>Does one thing when woken and once a period, again as long as there is more of it. A round that fails is told once, and the next one comes.</summary>
+/// <summary>
+/// Runs one task on each signal and once a period, and repeats it while there is more to do. A failure is logged once, when it begins, and
+/// the loop continues with the next round.
+/// </summary>
 internal abstract partial class OutboxLoop(Signal signal, TimeSpan period, TimeProvider clock, ILogger logger) : BackgroundService
 {
     private bool _failing;
 
-    /// <summary>One round; may be called alone. True: there may be more to do at once.</summary>
+    /// <summary>Runs one round. Tests may call it without the loop. True: there may be more to do at once.</summary>
     public abstract Task<bool> OnceAsync(CancellationToken cancellationToken);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -24,17 +29,17 @@ internal abstract partial class OutboxLoop(Signal signal, TimeSpan period, TimeP
         {
             while (await OnceAsync(stoppingToken)) { }
 
-            Tell(null);
+            Report(null);
         }
-#pragma warning disable CA1031 // The loop must live, whatever one round ran into.
+#pragma warning disable CA1031 // The loop must survive any failure of one round.
         catch (Exception reason) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
         {
-            Tell(reason);
+            Report(reason);
         }
     }
 
-    private void Tell(Exception? reason)
+    private void Report(Exception? reason)
     {
         if (reason is not null && !_failing)
         {
@@ -50,7 +55,7 @@ internal abstract partial class OutboxLoop(Signal signal, TimeSpan period, TimeP
 
     private static partial class Log
     {
-        [LoggerMessage(PersistenceEventIds.LoopFailing, LogLevel.Warning, "{Loop} could not do its work; it tries again every {Period}")]
+        [LoggerMessage(PersistenceEventIds.LoopFailing, LogLevel.Warning, "{Loop} failed; it tries again every {Period}")]
         public static partial void Failing(ILogger logger, string loop, TimeSpan period, Exception reason);
 
         [LoggerMessage(PersistenceEventIds.LoopRecovered, LogLevel.Information, "{Loop} works again")]

@@ -1,12 +1,13 @@
 using System.Threading.Channels;
+using Dispatcher.Persistence.Settings;
 using Dispatcher.Persistence.Tables;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Persistence.Sending;
 
 /// <summary>
-/// Removes sent messages, as many as have come together in one statement: a commit for each would cost as much as consuming it. The inbox guards against
-/// consuming twice; a removal that is late, or lost in a crash, only means that a message may be sent twice.
+/// Removes the rows of sent messages in batches, because a commit for each row would cost as much as consuming the message. If a removal is
+/// late or lost in a crash, the message may be sent twice; the inbox of the receiver drops the duplicate.
 /// </summary>
 internal sealed partial class OutboxRemoval<TDbContext>(IServiceScopeFactory scopes, ILogger<OutboxRemoval<TDbContext>> logger)
     : BackgroundService
@@ -16,7 +17,7 @@ internal sealed partial class OutboxRemoval<TDbContext>(IServiceScopeFactory sco
 
     private readonly Channel<long> _sent = Channel.CreateUnbounded<long>(new UnboundedChannelOptions { SingleReader = true });
 
-    /// <summary>Soon, or before it returns when the process is stopping.</summary>
+    /// <summary>Queues the rows for removal. When the process is stopping, it removes them before it returns.</summary>
     public async Task RemoveAsync(DbContext db, IReadOnlyCollection<long> sent)
     {
         var late = sent.Where(sequenceNumber => !_sent.Writer.TryWrite(sequenceNumber)).ToList();
@@ -28,7 +29,7 @@ internal sealed partial class OutboxRemoval<TDbContext>(IServiceScopeFactory sco
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // From then on everybody removes his own, and the rest is removed here: an orderly stop leaves nothing that would be sent twice.
+        // From the stop on, callers remove their rows and this loop removes the rest. So after an orderly stop nothing is sent twice.
         await using var stop = stoppingToken.Register(() => _sent.Writer.TryComplete());
         var batch = new List<long>(Batch);
         while (await _sent.Reader.WaitToReadAsync(CancellationToken.None))
@@ -50,11 +51,11 @@ internal sealed partial class OutboxRemoval<TDbContext>(IServiceScopeFactory sco
             await using var scope = scopes.CreateAsyncScope();
             await scope.ServiceProvider.GetRequiredService<TDbContext>().RemoveAsync(batch, CancellationToken.None);
         }
-#pragma warning disable CA1031 // The loop must live, whatever one round ran into.
+#pragma warning disable CA1031 // The loop must survive any failure of one round.
         catch (Exception reason)
 #pragma warning restore CA1031
         {
-            // The delivery loop finds the rows when their time comes.
+            // The delivery loop takes the rows when their lease ends.
             Log.NotRemoved(logger, batch.Count, reason);
         }
     }
@@ -64,7 +65,7 @@ internal sealed partial class OutboxRemoval<TDbContext>(IServiceScopeFactory sco
         [LoggerMessage(
             PersistenceEventIds.NotRemoved,
             LogLevel.Warning,
-            "{Count} sent messages could not be removed from the outbox and will be sent again"
+            "Failed to remove {Count} sent messages from the outbox; they will be sent again"
         )]
         public static partial void NotRemoved(ILogger logger, int count, Exception reason);
     }

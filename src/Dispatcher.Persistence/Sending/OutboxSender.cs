@@ -1,3 +1,4 @@
+using Dispatcher.Persistence.Settings;
 using Dispatcher.Persistence.Tables;
 using MassTransit;
 using MassTransit.Logging;
@@ -8,7 +9,7 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Persistence.Sending;
 
-/// <summary>Sends a captured message, and notes when that fails.</summary>
+/// <summary>Sends a captured message, and stores the failure if that fails.</summary>
 internal sealed partial class OutboxSender<TDbContext>(
     IOptionsMonitor<OutboxOptions> options,
     TimeProvider clock,
@@ -18,7 +19,9 @@ internal sealed partial class OutboxSender<TDbContext>(
 {
     private readonly OutboxOptions _options = options.Get(typeof(TDbContext).Name);
 
-    /// <summary>What went wrong; null: it is sent. Not to be cancelled from outside: nobody would know whether it was sent.</summary>
+    /// <summary>
+    /// Returns the failure; null: the message is sent. Callers cannot cancel it, because then it would be unknown whether it was sent.
+    /// </summary>
     public async Task<Exception?> TrySendAsync(ISendEndpointProvider endpoints, OutboxRow row)
     {
         using var timeout = new CancellationTokenSource(_options.SendTimeout, clock);
@@ -32,7 +35,7 @@ internal sealed partial class OutboxSender<TDbContext>(
                 .WaitAsync(timeout.Token);
             return null;
         }
-#pragma warning disable CA1031 // Whatever it is, the row stays and is tried again.
+#pragma warning disable CA1031 // After any failure the row stays and is tried again.
         catch (Exception reason)
 #pragma warning restore CA1031
         {
@@ -45,7 +48,7 @@ internal sealed partial class OutboxSender<TDbContext>(
         }
     }
 
-    /// <summary>Lets the row wait longer with each failure, and in the end for a person.</summary>
+    /// <summary>Postpones the row, longer with each failure, and parks it after the last attempt.</summary>
     public async Task DeferAsync(DbContext db, OutboxRow row, Exception fault, CancellationToken cancellationToken)
     {
         var pause = BackOff.After(row.Attempts + 1, _options.MaxAttempts);
@@ -65,14 +68,15 @@ internal sealed partial class OutboxSender<TDbContext>(
         [LoggerMessage(
             PersistenceEventIds.SendFailed,
             LogLevel.Warning,
-            "Message {MessageId} to {Destination} was not sent, {Attempts} times so far; it stays in the outbox and is tried again in {Pause}"
+            "Failed to send message {MessageId} to {Destination}, {Attempts} times so far; it stays in the outbox, next attempt in {Pause}"
         )]
         public static partial void Failed(ILogger logger, Guid messageId, Uri? destination, int attempts, TimeSpan pause, Exception reason);
 
         [LoggerMessage(
             PersistenceEventIds.Parked,
             LogLevel.Error,
-            "Message {MessageId} to {Destination} was not sent in {Attempts} attempts and is parked; set next_at of outbox row {SequenceNumber} to 0 to try again"
+            "Message {MessageId} to {Destination} is parked after {Attempts} failed attempts; "
+                + "set next_at of outbox row {SequenceNumber} to 0 to try again"
         )]
         public static partial void Parked(
             ILogger logger,

@@ -2,7 +2,10 @@ using System.Threading.Channels;
 
 namespace Dispatcher.Persistence.Sending;
 
-/// <summary>Wakes a loop. What is set while nobody waits is kept for the next wait, so that no wake-up is lost; more than one is as good as one.</summary>
+/// <summary>
+/// Starts a round of a loop. A signal that is set while the loop works is kept for the next wait, so none is lost. Several signals count as
+/// one.
+/// </summary>
 internal class Signal
 {
     private readonly Channel<bool> _set = Channel.CreateBounded<bool>(
@@ -14,5 +17,5 @@ internal class Signal
     public async Task WaitAsync(CancellationToken cancellationToken) => await _set.Reader.ReadAsync(cancellationToken);
 }
 
-/// <summary>Set when messages were committed that the delivery loop of this process should look for.</summary>
+/// <summary>Set after a commit of messages that the delivery loop of this process should send.</summary>
 internal sealed class OutboxSignal<TDbContext> : Signal;

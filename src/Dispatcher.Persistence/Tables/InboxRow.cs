@@ -1,11 +1,14 @@
 namespace Dispatcher.Persistence.Tables;
 
-/// <summary>This consumer has consumed this message. Times in all tables are microseconds since 1970, so that both databases compare them alike.</summary>
+/// <summary>
+/// Records that a consumer has consumed a message. Times in all tables are microseconds since 1970, because PostgreSQL and SQLite compare
+/// numbers alike.
+/// </summary>
 internal sealed class InboxRow
 {
     public required Guid MessageId { get; init; }
 
-    /// <summary>Stands for endpoint, consumer and message type: each consumer of a message consumes it once.</summary>
+    /// <summary>Identifies endpoint, consumer and message type. Each consumer of a message consumes it once.</summary>
     public required Guid ConsumerId { get; init; }
 
     public required long ReceivedAt { get; init; }

@@ -6,7 +6,7 @@ using MassTransit.Serialization;
 
 namespace Dispatcher.Persistence.Tables;
 
-/// <summary>A captured message: everything that MassTransit's own pipe needs to send it later.</summary>
+/// <summary>A captured message, with everything that the pipe of MassTransit needs to send it later.</summary>
 internal sealed class OutboxRow : OutboxMessageContext
 {
     private Headers? _headers;
@@ -16,12 +16,12 @@ internal sealed class OutboxRow : OutboxMessageContext
 
     public required Guid MessageId { get; init; }
 
-    /// <summary>The consumed message that caused it; for people who look. Null: sent from outside of a consumer.</summary>
+    /// <summary>The consumed message that caused it, for operators. Null: it was sent outside a consumer.</summary>
     public Guid? InboxMessageId { get; init; }
 
     public Uri? DestinationAddress { get; init; }
 
-    /// <summary>URNs, joined by <c>;</c>.</summary>
+    /// <summary>URNs of the message types, joined by <c>;</c>.</summary>
     public required string MessageType { get; init; }
 
     public required string ContentType { get; init; }
@@ -29,9 +29,10 @@ internal sealed class OutboxRow : OutboxMessageContext
     /// <summary>The whole envelope as text.</summary>
     public required string Body { get; init; }
 
-    /// <summary>JSON objects; null: none.</summary>
+    /// <summary>A JSON object. Null: none.</summary>
     public string? Headers { get; init; }
 
+    /// <summary>A JSON object of transport properties. Null: none.</summary>
     public string? Properties { get; init; }
 
     public Guid? ConversationId { get; init; }
@@ -55,7 +56,7 @@ internal sealed class OutboxRow : OutboxMessageContext
     /// <summary>When a delayed send is due. Null: at once.</summary>
     public long? NotBefore { get; init; }
 
-    /// <summary>When the delivery loop may take it. Null: parked, it failed too often.</summary>
+    /// <summary>When the delivery loop may take it. Null: parked, because it failed too often.</summary>
     public long? NextAt { get; set; }
 
     /// <summary>How often sending has failed.</summary>
@@ -80,8 +81,8 @@ internal sealed class OutboxRow : OutboxMessageContext
         _properties ??= SystemTextJsonMessageSerializer.Instance.DeserializeDictionary<object>(Properties) ?? [];
 
     /// <summary>
-    /// Takes a send out of MassTransit's hands. A delay becomes the time the row is due, and is taken off the message: the transport would ask for a delayed
-    /// exchange otherwise.
+    /// Captures a send. A delay becomes the time at which the row is due and is removed from the message, because the transport would need
+    /// a delayed exchange for it.
     /// </summary>
     public static OutboxRow From<T>(SendContext<T> send, Guid? cause, DateTimeOffset now, TimeSpan lease)
         where T : class
@@ -91,7 +92,7 @@ internal sealed class OutboxRow : OutboxMessageContext
         var json = SystemTextJsonMessageSerializer.Instance;
         return new OutboxRow
         {
-            MessageId = send.MessageId ?? throw new MessageException(typeof(T), "A message needs a MessageId to go through the outbox."),
+            MessageId = send.MessageId ?? throw new MessageException(typeof(T), "The outbox needs a MessageId. Set it on the message."),
             InboxMessageId = cause,
             DestinationAddress = send.DestinationAddress,
             MessageType = string.Join(';', send.SupportedMessageTypes),
@@ -113,7 +114,7 @@ internal sealed class OutboxRow : OutboxMessageContext
         };
     }
 
-    /// <summary>What only the transport knows: on RabbitMQ exchange, routing key, priority and the like.</summary>
+    /// <summary>The properties of the transport: on RabbitMQ exchange, routing key, priority and similar.</summary>
     private static Dictionary<string, object>? PropertiesOf<T>(SendContext<T> send)
         where T : class
     {

@@ -2,15 +2,15 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Persistence.Tables;
 
-/// <summary>Each method is one statement.</summary>
+/// <summary>Reads and writes the tables of inbox and outbox. Each method is one statement.</summary>
 internal static class OutboxTables
 {
-    /// <summary>Whether this consumer may consume the message; false: it has, or had when the transaction that does it commits.</summary>
+    /// <summary>Claims the message for the consumer. False: it is a duplicate.</summary>
     public static async Task<bool> ClaimAsync(this DbContext db, InboxRow row, CancellationToken cancellationToken) =>
         await db.Database.ExecuteSqlRawAsync(OutboxSql.Of(db).Claim, [row.MessageId, row.ConsumerId, row.ReceivedAt], cancellationToken)
         == 1;
 
-    /// <summary>What is due, left to us for as long as the lease.</summary>
+    /// <summary>Returns the due rows and takes a lease on them.</summary>
     public static async Task<IReadOnlyList<OutboxRow>> TakeDueAsync(
         this DbContext db,
         int most,
@@ -27,7 +27,7 @@ internal static class OutboxTables
     public static Task RemoveAsync(this DbContext db, IReadOnlyCollection<long> sent, CancellationToken cancellationToken) =>
         db.Set<OutboxRow>().Where(row => sent.Contains(row.SequenceNumber)).ExecuteDeleteAsync(cancellationToken);
 
-    /// <summary>Notes a failure. <paramref name="nextAt"/> null: parks it.</summary>
+    /// <summary>Stores a failure and the time of the next attempt. <paramref name="nextAt"/> null: parks the row.</summary>
     public static Task DeferAsync(
         this DbContext db,
         OutboxRow failed,
@@ -48,7 +48,7 @@ internal static class OutboxTables
             );
     }
 
-    /// <summary>How many were forgotten; less than <paramref name="most"/>: there are no more.</summary>
-    public static Task<int> ForgetAsync(this DbContext db, DateTimeOffset before, int most, CancellationToken cancellationToken) =>
-        db.Database.ExecuteSqlRawAsync(OutboxSql.Of(db).Forget, [Micros.Of(before), most], cancellationToken);
+    /// <summary>Removes old inbox rows and returns how many. Fewer than <paramref name="most"/>: no old row is left.</summary>
+    public static Task<int> RemoveOldAsync(this DbContext db, DateTimeOffset before, int most, CancellationToken cancellationToken) =>
+        db.Database.ExecuteSqlRawAsync(OutboxSql.Of(db).RemoveOld, [Micros.Of(before), most], cancellationToken);
 }

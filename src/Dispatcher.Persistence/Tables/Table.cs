@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Dispatcher.Persistence.Tables;
 
-/// <summary>An entity's table and columns as the model names them, quoted for the database.</summary>
+/// <summary>The names of an entity's table and columns in the model, quoted for the database.</summary>
 internal sealed class Table
 {
     private readonly IEntityType _entity;
@@ -17,12 +17,13 @@ internal sealed class Table
         _entity =
             db.Model.FindEntityType(type)
             ?? throw new InvalidOperationException(
-                $"{db.GetType().Name} has no {type.Name} in its model. The inbox and outbox are added by modelBuilder.AddOutbox(), a saga by modelBuilder.Entity<{type.Name}>()."
+                $"{db.GetType().Name} has no {type.Name} in its model. "
+                    + $"Add inbox and outbox with modelBuilder.AddOutbox(), a saga with modelBuilder.Entity<{type.Name}>()."
             );
         _table =
             StoreObjectIdentifier.Create(_entity, StoreObjectType.Table)
             ?? throw new InvalidOperationException(
-                $"{type.Name} has no table in the model of {db.GetType().Name}; what is locked or claimed must be a table."
+                $"{type.Name} has no table in the model of {db.GetType().Name}. Map it to a table: other mappings cannot be locked."
             );
         _quotes = db.GetService<ISqlGenerationHelper>();
         Name = _quotes.DelimitIdentifier(_table.Name, _table.Schema);
@@ -30,7 +31,7 @@ internal sealed class Table
 
     public string Name { get; }
 
-    /// <summary>Every column, also those that owned types or a row version add, so that a query written by hand has what EF Core reads.</summary>
+    /// <summary>All columns, with those of owned types and row versions, so that a handwritten query returns what EF Core reads.</summary>
     public string AllColumns =>
         string.Join(", ", _entity.GetTableMappings().First().Table.Columns.Select(column => _quotes.DelimitIdentifier(column.Name)));
 

@@ -5,24 +5,31 @@ using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Dispatcher.Persistence.Tables;
 
-/// <summary>The transaction that the outbox has open for a message: whoever finds it in the consume context leaves saving and committing to the outbox.</summary>
+/// <summary>
+/// The open transaction of the outbox. Code that finds it in the consume context must not save or commit: the outbox does.
+/// </summary>
 internal sealed record OutboxTransaction(IDbContextTransaction Transaction);
 
+/// <summary>Begins and saves transactions of a <c>DbContext</c>.</summary>
 internal static class Transactions
 {
     /// <summary>
-    /// Read committed is enough: what must not change is locked by row or claimed by key, and stricter levels only add serialization faults. SQLite begins at
-    /// once as the one writer (BEGIN IMMEDIATE), so that nobody fails later while turning from reader to writer.
+    /// Begins with read committed. That is enough, because rows are locked or claimed by key, and stricter levels only add serialization
+    /// faults. SQLite begins as the one writer (BEGIN IMMEDIATE), so that no transaction fails later when it starts to write.
     /// </summary>
     public static Task<IDbContextTransaction> BeginAsync(this DbContext db, CancellationToken cancellationToken) =>
         db.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken);
 
+    /// <summary>Whether the open transaction is that of the outbox for this message.</summary>
     public static bool BelongsToOutbox(this DbContext db, ConsumeContext context) =>
         db.Database.CurrentTransaction is { } current
         && context.TryGetPayload(out OutboxTransaction? outbox)
         && outbox.Transaction == current;
 
-    /// <summary>Saves as the last thing before a commit: a failure ends the whole transaction, so that EF Core's savepoint would be two round trips for nothing.</summary>
+    /// <summary>
+    /// Saves without the savepoint of EF Core, which would cost two round trips. Call it only right before a commit, because a failure ends
+    /// the whole transaction.
+    /// </summary>
     public static async Task SaveBeforeCommitAsync(this DbContext db, CancellationToken cancellationToken)
     {
         var savepoints = db.Database.AutoSavepointsEnabled;

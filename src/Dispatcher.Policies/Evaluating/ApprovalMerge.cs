@@ -1,9 +1,11 @@
+using Dispatcher.Policies.Model;
+
 namespace Dispatcher.Policies.Evaluating;
 
 /// <summary>Merges approval requirements to the tightest.</summary>
 internal static class ApprovalMerge
 {
-    /// <summary>All rules' requirements in one. Null: no rule asks for an approval.</summary>
+    /// <summary>The merged requirements of all rules. Null: no rule requires an approval.</summary>
     public static ApprovalRequirement? Of(IReadOnlyList<Rule> rules)
     {
         ApprovalRequirement? merged = null;

@@ -1,13 +1,15 @@
 using Dispatcher.Contracts;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Evaluating;
 
-/// <summary>The hash of what a decision rests on, see <see cref="Decision.BasisHash"/>.</summary>
+/// <summary>The hash of everything that a decision rests on, see <see cref="Decision.BasisHash"/>.</summary>
 internal static class Basis
 {
     public static string Hash(CompiledTopic? topic, IReadOnlyList<Rule> matched, Constraints? constraints, ApprovalRequirement? approval)
     {
-        using Canonical hash = new("dispatcher/basis/v2");
+        using CanonicalHash hash = new("dispatcher/basis/v2");
         hash.Add(topic?.ContentHash ?? []);
         hash.Add((long)matched.Count);
         foreach (var rule in matched)
@@ -23,7 +25,7 @@ internal static class Basis
         return hash.FinishHex();
     }
 
-    private static void AddTo(Canonical hash, ApprovalRequirement? approval)
+    private static void AddTo(CanonicalHash hash, ApprovalRequirement? approval)
     {
         hash.Add(approval?.DecideWithin.Ticks);
         hash.Add(approval?.UseWithin.Ticks);
@@ -35,7 +37,7 @@ internal static class Basis
             hash.Add((long)group.Count);
         }
 
-        // By name: the order of an enum's members means nothing.
+        // By name, because the order of an enum's members has no meaning.
         hash.Add(approval is null ? "" : ApprovalNames.Of(approval.Covers));
         hash.Add(approval is null ? "" : ApprovalNames.Of(approval.OnPolicyChange));
     }

@@ -1,11 +1,12 @@
 using Dispatcher.Contracts;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Evaluating;
 
 /// <summary>Merges constraints to the tightest, so that the result satisfies each contributor.</summary>
 internal static class ConstraintMerge
 {
-    /// <summary>All rules' constraints in one. Null: no rule has any.</summary>
+    /// <summary>The merged constraints of all rules. Null: no rule has any.</summary>
     public static Constraints? Of(IReadOnlyList<Rule> rules)
     {
         Constraints? merged = null;
@@ -20,13 +21,13 @@ internal static class ConstraintMerge
         return merged;
     }
 
-    /// <summary>The first set of which nothing is left. Null: all can be satisfied.</summary>
+    /// <summary>The name of the first set that is empty. Null: all constraints can be satisfied.</summary>
     public static string? Unsatisfiable(Constraints constraints) =>
         constraints.AllowedCommands is { Count: 0 } ? ConstraintNames.AllowedCommands
         : constraints.AllowedHosts is { Count: 0 } ? ConstraintNames.AllowedHosts
         : null;
 
-    /// <summary>The first constraint that the pool does not enforce. Null: it enforces all.</summary>
+    /// <summary>The first constraint that the pool does not enforce. Null: the pool enforces all.</summary>
     public static string? NotEnforced(Constraints constraints, Pool pool) =>
         ConstraintNames.In(constraints).FirstOrDefault(name => !pool.Enforcers.Contains(name, StringComparer.Ordinal));
 

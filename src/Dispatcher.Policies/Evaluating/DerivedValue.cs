@@ -1,28 +1,17 @@
 using System.Globalization;
 using System.Text.Json;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Evaluating;
 
-/// <summary>Reads a label's value from the payload.</summary>
+/// <summary>Derives the value of a label from the payload.</summary>
 internal static class DerivedValue
 {
-    // A key twice could mean one thing here and another to the worker, so such a payload has no value at all.
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false };
-
-    /// <summary>The payload, or null when it is no JSON.</summary>
-    public static JsonDocument? Parse(ReadOnlyMemory<byte> payload)
-    {
-        try
-        {
-            return JsonDocument.Parse(payload, Strict);
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
-    }
-
-    /// <summary>The value of the first row that fits, else the default. Null: the path is missing or of another type, its text has no such part, or nothing fits.</summary>
+    /// <summary>
+    /// The value of the first row that matches, else the default. Null: the path is missing or leads to another type, the text lacks the
+    /// selected part, or no row matches.
+    /// </summary>
     public static string? Of(JsonElement payload, Derivation derivation)
     {
         if (At(payload, derivation.Path) is not { } element || Elements(element, derivation) is not { } elements)
@@ -44,11 +33,11 @@ internal static class DerivedValue
     private static bool Fits(DerivationRow row, List<string> elements) =>
         row.Fit switch
         {
-            RowFit.Exact => elements.SequenceEqual(row.Elements, StringComparer.Ordinal),
-            RowFit.Prefix => elements.Take(row.Elements.Count).SequenceEqual(row.Elements, StringComparer.Ordinal),
-            RowFit.Suffix => elements.TakeLast(row.Elements.Count).SequenceEqual(row.Elements, StringComparer.Ordinal),
-            RowFit.StartsWith => elements[0].StartsWith(row.Elements[0], StringComparison.Ordinal),
-            RowFit.EndsWith => elements[0].EndsWith(row.Elements[0], StringComparison.Ordinal),
+            RowComparison.Exact => elements.SequenceEqual(row.Elements, StringComparer.Ordinal),
+            RowComparison.Prefix => elements.Take(row.Elements.Count).SequenceEqual(row.Elements, StringComparer.Ordinal),
+            RowComparison.Suffix => elements.TakeLast(row.Elements.Count).SequenceEqual(row.Elements, StringComparer.Ordinal),
+            RowComparison.StartsWith => elements[0].StartsWith(row.Elements[0], StringComparison.Ordinal),
+            RowComparison.EndsWith => elements[0].EndsWith(row.Elements[0], StringComparison.Ordinal),
         };
 
     private static JsonElement? At(JsonElement element, string pointer)
@@ -85,7 +74,7 @@ internal static class DerivedValue
             var whole = element.GetString()!;
             if (derivation.NeedsText && Excerpt.HasInvisible(whole))
             {
-                // A line break or the like: where a reader or the called program sees the end of the text is not known.
+                // With a line break or similar, the end of the text for a reader or the called program is unknown.
                 return null;
             }
 

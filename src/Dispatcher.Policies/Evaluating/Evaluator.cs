@@ -1,22 +1,23 @@
 using System.Collections.Frozen;
 using System.Runtime.InteropServices;
 using Dispatcher.Contracts;
-using Dispatcher.Policies.Explaining;
-using Dispatcher.Policies.Loading;
-using Dispatcher.Policies.Schemas;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Evaluating;
 
 /// <summary>
-/// Decides jobs by one bundle: (1) the registry checks the payload, checks and derives the labels; (2) the rules that may match are found; (3) each is tested; (4) what matched is
-/// combined, or was for an earlier job.
+/// Decides jobs with one bundle: (1) checks the payload and the labels against the registry, and derives labels; (2) finds the rules that
+/// may match; (3) tests each of them; (4) combines the rules that matched, or returns the cached result of the same combination.
 /// </summary>
 internal sealed class Evaluator
 {
+    private const int ErrorsInDetail = 3;
+
     private readonly FrozenDictionary<string, CompiledTopic> _topics;
     private readonly Rule[] _rules;
     private readonly string _policyHash;
-    private readonly DecisionMemo _memo = new();
+    private readonly DecisionCache _cache = new();
 
     public Evaluator(BundleContent content, string policyHash)
     {
@@ -25,15 +26,16 @@ internal sealed class Evaluator
         [
             .. content.Rules.OrderBy(rule => rule.Id, StringComparer.Ordinal).Select((rule, number) => rule with { Number = number }),
         ];
-        _topics = Compile(content.Topics, _rules, content.Slots).ToFrozenDictionary(topic => topic.JobClass.Topic, StringComparer.Ordinal);
+        _topics = Compile(content.Topics, _rules, content.Attributes)
+            .ToFrozenDictionary(topic => topic.JobClass.Topic, StringComparer.Ordinal);
     }
 
-    /// <summary>The topics with the rules that fit each.</summary>
-    public static IEnumerable<CompiledTopic> Compile(IReadOnlyList<CompiledTopic> topics, IReadOnlyList<Rule> rules, Slots slots)
+    /// <summary>The topics, each with the rules for it.</summary>
+    public static IEnumerable<CompiledTopic> Compile(IReadOnlyList<CompiledTopic> topics, IReadOnlyList<Rule> rules, Attributes attributes)
     {
         var sets = rules.GroupBy(rule => rule.Topic).ToDictionary(same => same.Key, same => new RuleSet([.. same]));
         List<TopicPattern> wild = [.. sets.Keys.Where(pattern => !pattern.IsExact)];
-        return topics.Select((topic, number) => topic.With(number, RulesFor(topic.JobClass.Topic), slots));
+        return topics.Select((topic, number) => topic.With(number, RulesFor(topic.JobClass.Topic), attributes));
 
         RuleSet[] RulesFor(string topic) =>
             [
@@ -44,39 +46,20 @@ internal sealed class Evaluator
             ];
     }
 
+    /// <summary>All rules, by id.</summary>
+    public IReadOnlyList<Rule> Rules => _rules;
+
+    /// <summary>The registered topic of a job. Null: the topic is unknown.</summary>
+    public CompiledTopic? TopicOf(JobFacts job) => _topics.GetValueOrDefault(job.Topic);
+
     public Decision Decide(JobFacts job, DateTimeOffset now) => Decide(job, now, everyRule: false);
 
-    /// <summary>As <see cref="Bundle.Decide"/>, but every rule is tested: what the index is measured and tested against.</summary>
+    /// <summary>
+    /// As <see cref="Decide(JobFacts, DateTimeOffset)"/>, but tests every rule: the index is measured and tested against it.
+    /// </summary>
     public Decision DecideByScan(JobFacts job, DateTimeOffset now) => Decide(job, now, everyRule: true);
 
-    /// <summary>Decides, and tells how each rule took part.</summary>
-    public Explanation Explain(JobFacts job, DateTimeOffset now)
-    {
-        var decision = Decide(job, now);
-        if (!_topics.TryGetValue(job.Topic, out var topic))
-        {
-            return Account.OfRefusal(decision, job.Labels, job.RiskTags);
-        }
-
-        var facts = Scratch.OfThread.Facts;
-        var isRefused = Check(topic, job, facts) is not null;
-        IReadOnlyList<string> tags = [.. job.RiskTags.Union(topic.JobClass.Tags, StringComparer.Ordinal).Order(StringComparer.Ordinal)];
-        return isRefused
-            ? Account.OfRefusal(decision, facts.Labels(), tags)
-            : new Explanation
-            {
-                Decision = decision,
-                Labels = facts.Labels(),
-                Tags = tags,
-                Rules = [.. _rules.Select(rule => Account.Of(rule, facts, now))],
-                Merge = Account.OfMerge(
-                    decision,
-                    [.. _rules.Where(rule => decision.MatchedRules.Contains(rule.Id, StringComparer.Ordinal))]
-                ),
-            };
-    }
-
-    /// <summary>For each rule that matches, by id: what would be decided if it were not there.</summary>
+    /// <summary>The decision without each of the rules that match, by the id of the missing rule.</summary>
     public IReadOnlyDictionary<string, Decision> DecideWithoutEach(JobFacts job, DateTimeOffset now)
     {
         var decision = Decide(job, now);
@@ -88,14 +71,16 @@ internal sealed class Evaluator
         {
             var others = matched.FindAll(rule => rule != missing);
             var isGranted = others.Exists(rule => rule.Decision != Verdict.Deny && Test(rule, facts, now) == Truth.True);
-            return new Combining(_topics[job.Topic], others, _policyHash).Decide(isGranted);
+            return new RuleCombiner(_topics[job.Topic], others, _policyHash).Decide(isGranted);
         }
     }
 
-    /// <summary>What a rule says of a job.</summary>
+    /// <summary>The result of a rule for a job.</summary>
     public static Truth Test(Rule rule, Facts facts, DateTimeOffset now) => rule.IsInEffect(now) ? rule.Match.Test(facts) : Truth.False;
 
-    /// <summary>Silence never helps: what is only possibly true restricts, but never grants.</summary>
+    /// <summary>
+    /// Whether a rule counts. A missing fact never helps a job: a rule that is only possibly true restricts, but does not grant.
+    /// </summary>
     public static bool Counts(Rule rule, Truth truth) => truth == Truth.True || (truth == Truth.Unknown && rule.Decision != Verdict.Allow);
 
     private Decision Decide(JobFacts job, DateTimeOffset now, bool everyRule)
@@ -126,19 +111,35 @@ internal sealed class Evaluator
     private string Hint(string topic) =>
         Nearest.To(topic, [.. _topics.Keys.Order(StringComparer.Ordinal)]) is { } nearest ? $"; did you mean {nearest}?" : "";
 
+    /// <summary>
+    /// Checks the payload and the labels against the registry and sets <paramref name="facts"/> to what the rules may see. Answers the
+    /// denial, or null.
+    /// </summary>
     // :: Step 1
-    private Decision? Check(CompiledTopic topic, JobFacts job, Facts facts)
+    public Decision? Check(CompiledTopic topic, JobFacts job, Facts facts)
     {
         facts.Fill(job, topic);
         if (topic.Schema?.Check(job.Payload) is { Count: > 0 } errors)
         {
-            return PayloadSchema.Denied(topic, errors, _policyHash);
+            return PayloadDenied(topic, errors);
         }
 
         return LabelCheck.Apply(topic, job, facts) is { } fault
-            ? new Combining(topic, [], _policyHash).Denied(fault.Code, [], fault.Detail)
+            ? new RuleCombiner(topic, [], _policyHash).Denied(fault.Code, [], fault.Detail)
             : null;
     }
+
+    private Decision PayloadDenied(CompiledTopic topic, IReadOnlyList<PayloadError> errors) =>
+        Decision.Denied(ReasonCodes.PayloadInvalid, _policyHash) with
+        {
+            Detail = string.Join(
+                " ",
+                errors.Take(ErrorsInDetail).Select(error => $"{(error.Path.Length == 0 ? "payload" : error.Path)}: {error.Message}")
+            ),
+            PayloadErrors = errors,
+            BasisHash = Basis.Hash(topic, [], null, null),
+            JobClass = topic.JobClass,
+        };
 
     // :: Step 2
     private void FindCandidates(CompiledTopic topic, Scratch scratch, bool everyRule)
@@ -184,13 +185,13 @@ internal sealed class Evaluator
         matched.Add(topic.Number);
         matched.Add(isGranted ? 1 : 0);
         ReadOnlySpan<int> key = CollectionsMarshal.AsSpan(matched);
-        if (_memo.Get(key) is { } known)
+        if (_cache.Get(key) is { } known)
         {
             return known;
         }
 
-        var decision = new Combining(topic, [.. matched.Take(rules).Select(number => _rules[number])], _policyHash).Decide(isGranted);
-        _memo.Keep(key, decision);
+        var decision = new RuleCombiner(topic, [.. matched.Take(rules).Select(number => _rules[number])], _policyHash).Decide(isGranted);
+        _cache.Keep(key, decision);
         return decision;
     }
 }

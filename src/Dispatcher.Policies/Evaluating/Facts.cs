@@ -1,6 +1,8 @@
+using Dispatcher.Policies.Model;
+
 namespace Dispatcher.Policies.Evaluating;
 
-/// <summary>What is tested: the job's facts after the registry has had its say on labels and tags. Filled anew for each job.</summary>
+/// <summary>The facts that rules test: the job's facts, with labels and tags as the registry defines them. Reused for each job.</summary>
 internal sealed class Facts
 {
     private JobFacts _job = null!;
@@ -14,7 +16,7 @@ internal sealed class Facts
 
     public int Attempt => _job.Attempt;
 
-    /// <summary>As LINQ's Contains, without its enumerator.</summary>
+    /// <summary>Like LINQ's Contains, without its enumerator.</summary>
     public static bool Has(IReadOnlyList<string> texts, string text)
     {
         for (var i = 0; i < texts.Count; i++)
@@ -34,42 +36,42 @@ internal sealed class Facts
         _topic = topic;
         _labels = Ordinal(job.Labels);
         _fill++;
-        if (_values.Length < topic.Slots.Count)
+        if (_values.Length < topic.Attributes.Count)
         {
-            _values = new string?[topic.Slots.Count];
-            _filledBy = new long[topic.Slots.Count];
+            _values = new string?[topic.Attributes.Count];
+            _filledBy = new long[topic.Attributes.Count];
         }
 
-        Set(Slots.Principal, job.Principal);
-        Set(Slots.Workflow, job.WorkflowId);
+        Set(Attributes.Principal, job.Principal);
+        Set(Attributes.Workflow, job.WorkflowId);
     }
 
     /// <summary>The value of a label, of the principal or of the workflow. Null: absent.</summary>
-    public string? Value(int slot)
+    public string? Value(int attribute)
     {
-        if (_filledBy[slot] != _fill)
+        if (_filledBy[attribute] != _fill)
         {
-            Set(slot, _labels.GetValueOrDefault(_topic.Slots.LabelOf(slot)!));
+            Set(attribute, _labels.GetValueOrDefault(_topic.Attributes.LabelOf(attribute)!));
         }
 
-        return _values[slot];
+        return _values[attribute];
     }
 
-    public void Set(int slot, string? value)
+    public void Set(int attribute, string? value)
     {
-        _values[slot] = value;
-        _filledBy[slot] = _fill;
+        _values[attribute] = value;
+        _filledBy[attribute] = _fill;
     }
 
-    /// <summary>What a test of an absent value gives.</summary>
-    public Truth Absent(int slot) => _topic.AbsentIsNoMatch.Contains(slot) ? Truth.False : Truth.Unknown;
+    /// <summary>The result of testing an absent value.</summary>
+    public Truth Absent(int attribute) => _topic.AbsentIsNoMatch.Contains(attribute) ? Truth.False : Truth.Unknown;
 
-    /// <summary>All labels, as the rules see them.</summary>
+    /// <summary>All labels as the rules see them.</summary>
     public IReadOnlyDictionary<string, string> Labels()
     {
         SortedDictionary<string, string> labels = new(StringComparer.Ordinal);
         foreach (
-            (var name, var value) in _labels.Concat(_topic.Labels.Select(label => KeyValuePair.Create(label.Name, Value(label.Slot)!)))
+            (var name, var value) in _labels.Concat(_topic.Labels.Select(label => KeyValuePair.Create(label.Name, Value(label.Attribute)!)))
         )
         {
             labels[name] = value!;
@@ -93,7 +95,7 @@ internal sealed class Facts
         return Has(_topic.JobClass.OptionalTags, tag) ? Truth.False : Truth.Unknown;
     }
 
-    /// <summary>Labels are compared ordinal, whatever the dictionary thinks.</summary>
+    /// <summary>The labels with ordinal comparison, regardless of the dictionary's comparer.</summary>
     private static IReadOnlyDictionary<string, string> Ordinal(IReadOnlyDictionary<string, string> labels) =>
         labels switch
         {

@@ -1,21 +1,23 @@
 using System.Text.Json;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Schemas;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Evaluating;
 
-/// <summary>Why a job's labels are not acceptable: a reason code, and words for people.</summary>
-internal sealed record LabelFault(string Code, string Detail);
+/// <summary>Why a job's labels are not acceptable: a reason code, and a text for people.</summary>
+internal sealed record LabelError(string Code, string Detail);
 
-/// <summary>Gives every registered label the value of its source and checks it against the registry.</summary>
+/// <summary>Gives each registered label the value of its source, and checks the value against the registry.</summary>
 internal static class LabelCheck
 {
-    /// <summary>Changes <paramref name="facts"/> to what the rules may see. Answers the first fault by label name, or null.</summary>
-    public static LabelFault? Apply(CompiledTopic topic, JobFacts job, Facts facts)
+    /// <summary>Changes <paramref name="facts"/> to what the rules may see. Returns the first error by label name, or null.</summary>
+    public static LabelError? Apply(CompiledTopic topic, JobFacts job, Facts facts)
     {
-        using var payload = topic.HasDerivedLabels ? DerivedValue.Parse(job.Payload) : null;
+        using var payload = topic.HasDerivedLabels ? PayloadJson.Parse(job.Payload) : null;
         foreach (var label in topic.Labels)
         {
-            if ((Derive(label, job, payload, facts) ?? Check(label, facts.Value(label.Slot), job)) is { } fault)
+            if ((Derive(label, job, payload, facts) ?? Check(label, facts.Value(label.Attribute), job)) is { } fault)
             {
                 return fault;
             }
@@ -24,7 +26,7 @@ internal static class LabelCheck
         return null;
     }
 
-    private static LabelFault? Derive(RegisteredLabel label, JobFacts job, JsonDocument? payload, Facts facts)
+    private static LabelError? Derive(RegisteredLabel label, JobFacts job, JsonDocument? payload, Facts facts)
     {
         if (label.Spec.Source == LabelSource.Producer)
         {
@@ -36,23 +38,23 @@ internal static class LabelCheck
             : payload is null ? null
             : DerivedValue.Of(payload.RootElement, label.Spec.Derive);
 
-        // What could not be derived is absent: the producer's word does not take its place.
-        var stated = facts.Value(label.Slot);
-        facts.Set(label.Slot, derived);
+        // A label that cannot be derived is absent: the stated value does not replace it.
+        var stated = facts.Value(label.Attribute);
+        facts.Set(label.Attribute, derived);
         return derived is null || stated is null || stated == derived
             ? null
-            : new LabelFault(
+            : new LabelError(
                 ReasonCodes.LabelConflict,
-                $"label {label.Name} is stated as '{stated}' but is '{derived}'; leave it out or state the same"
+                $"label {label.Name} is stated as '{stated}' but is '{derived}'; leave it out or state the same value"
             );
     }
 
-    private static LabelFault? Check(RegisteredLabel label, string? value, JobFacts job)
+    private static LabelError? Check(RegisteredLabel label, string? value, JobFacts job)
     {
         if (value is null)
         {
             return label.Spec.Required
-                ? new LabelFault(
+                ? new LabelError(
                     ReasonCodes.LabelMissing,
                     $"label {label.Name} is missing; allowed: {Allowed(label)}{Misspelt(label, job)}"
                 )
@@ -61,13 +63,14 @@ internal static class LabelCheck
 
         return label.Spec.Values is null || Facts.Has(label.Spec.Values, value)
             ? null
-            : new LabelFault(
+            : new LabelError(
                 ReasonCodes.LabelInvalid,
-                $"label {label.Name} is '{value}'; allowed: {Allowed(label)}{Hint(Nearest.To(value, [.. label.Spec.Values.Order(StringComparer.Ordinal)]))}"
+                $"label {label.Name} is '{value}'; allowed: "
+                    + $"{Allowed(label)}{Hint(Nearest.To(value, [.. label.Spec.Values.Order(StringComparer.Ordinal)]))}"
             );
     }
 
-    /// <summary>The stated label whose name was probably meant to be this one.</summary>
+    /// <summary>A hint that a stated label is probably a misspelling of this one.</summary>
     private static string Misspelt(RegisteredLabel label, JobFacts job) =>
         job.Labels.Keys.Order(StringComparer.Ordinal).FirstOrDefault(name => Nearest.To(name, [label.Name]) is not null) is { } name
             ? $"; '{name}' is stated, did you mean {label.Name}?"

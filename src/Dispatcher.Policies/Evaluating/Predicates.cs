@@ -8,14 +8,14 @@ internal abstract class Predicate
 
     public abstract Truth Test(Facts facts);
 
-    /// <summary>What is asked for, in words: <c>label env is dev or staging</c>.</summary>
+    /// <summary>The condition in words: <c>label env is dev or staging</c>.</summary>
     public abstract string Wanted { get; }
 
-    /// <summary>What the job has of it, in words: <c>label env is prod</c>.</summary>
+    /// <summary>The job's value in words: <c>label env is prod</c>.</summary>
     public abstract string Seen(Facts facts);
 }
 
-/// <summary>All of the parts. None: true.</summary>
+/// <summary>All of the parts must hold. Without parts it is true.</summary>
 internal sealed class AllOf(IReadOnlyList<Predicate> parts) : Predicate
 {
     private readonly Predicate[] _parts = [.. parts];
@@ -41,7 +41,7 @@ internal sealed class AllOf(IReadOnlyList<Predicate> parts) : Predicate
 
     public override string Seen(Facts facts) => string.Join(", ", _parts.Select(part => part.Seen(facts)));
 
-    /// <summary>The first part that decides why the whole is not true: one that is false, else one that is unknown. Null: the whole is true.</summary>
+    /// <summary>The first part that makes the whole not true: a false part, else an unknown one. Null: the whole is true.</summary>
     public Predicate? Obstacle(Facts facts) =>
         Array.Find(_parts, part => part.Test(facts) == Test(facts) && part.Test(facts) != Truth.True);
 }
@@ -68,14 +68,16 @@ internal sealed class TopicFits(TopicPattern pattern) : Predicate
     public override string Seen(Facts facts) => $"topic is {facts.Topic}";
 }
 
-/// <summary>A label, the principal or the workflow is one of the values, or, negated, none of them. What is absent is neither.</summary>
-internal sealed class IsAnyOf(int slot, string name, IReadOnlyList<string> values, bool negated) : Predicate
+/// <summary>
+/// A label, the principal or the workflow is one of the values, or, if negated, none of them. An absent value is neither.
+/// </summary>
+internal sealed class IsAnyOf(int attribute, string name, IReadOnlyList<string> values, bool negated) : Predicate
 {
     private readonly string[] _values = [.. values];
 
-    public int Slot { get; } = slot;
+    public int Attribute { get; } = attribute;
 
-    /// <summary>What is compared: <c>label env</c>, <c>principal</c>.</summary>
+    /// <summary>The name of the compared value: <c>label env</c>, <c>principal</c>.</summary>
     public string Name { get; } = name;
 
     public IReadOnlyList<string> Values => _values;
@@ -86,9 +88,9 @@ internal sealed class IsAnyOf(int slot, string name, IReadOnlyList<string> value
 
     public override Truth Test(Facts facts)
     {
-        if (facts.Value(Slot) is not { } value)
+        if (facts.Value(Attribute) is not { } value)
         {
-            return facts.Absent(Slot);
+            return facts.Absent(Attribute);
         }
 
         foreach (var allowed in _values)
@@ -102,13 +104,13 @@ internal sealed class IsAnyOf(int slot, string name, IReadOnlyList<string> value
         return Negated ? Truth.True : Truth.False;
     }
 
-    public override string Seen(Facts facts) => $"{Name} is {facts.Value(Slot) ?? "absent"}";
+    public override string Seen(Facts facts) => $"{Name} is {facts.Value(Attribute) ?? "absent"}";
 }
 
-/// <summary>The one test of a label that is never unknown: whoever writes it asks for absence itself.</summary>
-internal sealed class LabelExists(int slot, string label, bool expected) : Predicate
+/// <summary>Tests whether a label exists. The result is never unknown, because the rule tests absence itself.</summary>
+internal sealed class LabelExists(int attribute, string label, bool expected) : Predicate
 {
-    public int Slot { get; } = slot;
+    public int Attribute { get; } = attribute;
 
     public string Label { get; } = label;
 
@@ -116,9 +118,9 @@ internal sealed class LabelExists(int slot, string label, bool expected) : Predi
 
     public override string Wanted => $"label {Label} is {(Expected ? "there" : "absent")}";
 
-    public override Truth Test(Facts facts) => Kleene.Of(facts.Value(Slot) is not null == Expected);
+    public override Truth Test(Facts facts) => Kleene.Of(facts.Value(Attribute) is not null == Expected);
 
-    public override string Seen(Facts facts) => $"label {Label} is {facts.Value(Slot) ?? "absent"}";
+    public override string Seen(Facts facts) => $"label {Label} is {facts.Value(Attribute) ?? "absent"}";
 }
 
 /// <summary>The job has all of the tags, or any of them.</summary>

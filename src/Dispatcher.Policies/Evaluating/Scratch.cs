@@ -1,6 +1,6 @@
 namespace Dispatcher.Policies.Evaluating;
 
-/// <summary>What a decision needs while it is made. One per thread, used again and again, because a decision must cost no memory but itself.</summary>
+/// <summary>Working memory of a decision. One per thread and reused, so that a decision allocates only its result.</summary>
 internal sealed class Scratch
 {
     [ThreadStatic]

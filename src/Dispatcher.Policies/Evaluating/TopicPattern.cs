@@ -1,12 +1,12 @@
 namespace Dispatcher.Policies.Evaluating;
 
-/// <summary>A topic, where <c>*</c> stands for one segment and <c>**</c> at the end for all that are left, at least one.</summary>
+/// <summary>A topic pattern: <c>*</c> matches one segment, and <c>**</c> at the end matches one or more.</summary>
 internal sealed record TopicPattern(string Text)
 {
-    /// <summary>What a rule without a topic fits.</summary>
+    /// <summary>The pattern of a rule without a topic.</summary>
     public const string Any = "**";
 
-    /// <summary>It fits one topic, itself.</summary>
+    /// <summary>Whether the pattern matches exactly one topic.</summary>
     public bool IsExact => !Text.Contains('*', StringComparison.Ordinal);
 
     public bool Fits(string topic)

@@ -1,6 +1,6 @@
 namespace Dispatcher.Policies.Evaluating;
 
-/// <summary>Kleene's three values, in the order that makes "and" the lesser and "or" the greater of two.</summary>
+/// <summary>The three truth values of Kleene logic, ordered so that "and" is the lesser and "or" the greater of two.</summary>
 internal enum Truth
 {
     False,

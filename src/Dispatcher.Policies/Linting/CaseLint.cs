@@ -1,10 +1,10 @@
 using Dispatcher.Contracts;
-using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
 using Dispatcher.Policies.Testing;
 
 namespace Dispatcher.Policies.Linting;
 
-/// <summary>Cases that can never pass, because they name what the bundle does not have.</summary>
+/// <summary>Finds cases that cannot pass, because they name a topic or rule that does not exist.</summary>
 internal sealed class CaseLint(LintedBundle bundle, IReadOnlyList<PolicyCase> cases, FindingList findings)
 {
     public void Run()
@@ -18,7 +18,7 @@ internal sealed class CaseLint(LintedBundle bundle, IReadOnlyList<PolicyCase> ca
 
     private void CheckTopic(PolicyCase test)
     {
-        // That an unknown topic is denied may well be what the case is for.
+        // A case may test that an unknown topic is denied.
         var topic = test.Job.Topic;
         if (
             test.Expect.Verdict != Verdict.Deny
@@ -30,8 +30,10 @@ internal sealed class CaseLint(LintedBundle bundle, IReadOnlyList<PolicyCase> ca
             findings.Warning(
                 test.Where,
                 LintCodes.UnregisteredTopic,
-                $"case '{test.Name}' expects {VerdictNames.Of(test.Expect.Verdict)} for topic {topic}, which is not in topics.yaml, so that it is denied; allowed: {Names.Some([.. bundle.Topics.Select(registered => registered.Name)])}.",
-                Names.Fix(topic, [.. bundle.Topics.Select(registered => registered.Name)], "register the topic, or expect DENY.")
+                $"case '{test.Name}' expects {VerdictNames.Of(test.Expect.Verdict)} for topic {topic}, which is not in "
+                    + "topics.yaml, so the job is denied; allowed: "
+                    + $"{NameList.Some([.. bundle.Topics.Select(registered => registered.Name)])}.",
+                NameList.Fix(topic, [.. bundle.Topics.Select(registered => registered.Name)], "register the topic, or expect DENY.")
             );
         }
     }
@@ -39,13 +41,13 @@ internal sealed class CaseLint(LintedBundle bundle, IReadOnlyList<PolicyCase> ca
     private void CheckRules(PolicyCase test)
     {
         List<string> known = [.. bundle.Rules.Select(rule => rule.Id)];
-        foreach (var rule in bundle.Content.LostRules.Count > 0 ? [] : (test.Expect.Rules ?? []).Except(known, StringComparer.Ordinal))
+        foreach (var rule in bundle.Content.UnreadRules.Count > 0 ? [] : (test.Expect.Rules ?? []).Except(known, StringComparer.Ordinal))
         {
             findings.Warning(
                 test.Where,
                 LintCodes.UnknownRule,
-                $"case '{test.Name}' expects rule '{rule}', which is not in rules/; allowed: {Names.Some(known)}.",
-                Names.Fix(rule, known, "correct the id, or remove it.")
+                $"case '{test.Name}' expects rule '{rule}', which does not exist in rules/; allowed: {NameList.Some(known)}.",
+                NameList.Fix(rule, known, "correct the id, or remove it.")
             );
         }
     }

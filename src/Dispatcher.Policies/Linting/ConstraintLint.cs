@@ -1,12 +1,16 @@
 using Dispatcher.Contracts;
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Linting;
 
-/// <summary>Constraints that turn a grant into a denial: nobody enforces them, or two rules leave nothing that would be allowed.</summary>
+/// <summary>
+/// Finds constraints that turn a grant into a denial: the pool does not enforce them, or the constraints of two rules have nothing in
+/// common.
+/// </summary>
 internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
 {
-    // A bundle with more pairs of rules gets its first conflicts, not all.
+    // The maximum number of compared pairs. A larger bundle gets only its first conflicts.
     private const int MostPairs = 200_000;
 
     private readonly HashSet<int> _conflicting = [];
@@ -43,16 +47,21 @@ internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
                 findings.Error(
                     rule.Where,
                     LintCodes.ConstraintNotEnforced,
-                    $"pool {pool.Name} of {topic.Name} does not enforce {string.Join(", ", missing)}, so that every job that {rule.Id} matches there is denied; it enforces {(pool.Enforcers.Count == 0 ? "nothing" : string.Join(", ", pool.Enforcers))}.",
-                    "remove the constraint, or add it to the pool's enforcers if its workers do enforce it.",
+                    $"pool {pool.Name} of {topic.Name} does not enforce {string.Join(", ", missing)}, so every job that {rule.Id} "
+                        + "matches there is denied; the pool enforces "
+                        + $"{(pool.Enforcers.Count == 0 ? "nothing" : string.Join(", ", pool.Enforcers))}.",
+                    "remove the constraint, or add it to the pool's enforcers if its workers enforce it.",
                     witness
                 );
             }
         }
     }
 
-    /// <summary>Rules that want different values in one slot do not grant together: only those that share a value, or want none there, are compared.</summary>
-    private void CheckConflicts(TopicSubject topic)
+    /// <summary>
+    /// Rules that require different values of one attribute do not grant together. Only rules that share a value, or require none, are
+    /// compared.
+    /// </summary>
+    private void CheckConflicts(LintedTopic topic)
     {
         List<Rule> rules =
         [
@@ -60,9 +69,9 @@ internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
                 rule.Topic.Fits(topic.Name) && rule.Constraints is { } limits && (limits.AllowedHosts ?? limits.AllowedCommands) is not null
             ),
         ];
-        var slot = rules
+        var attribute = rules
             .SelectMany(Wants)
-            .GroupBy(test => test.Slot)
+            .GroupBy(test => test.Attribute)
             .OrderByDescending(same => same.Count())
             .ThenBy(same => same.Key)
             .FirstOrDefault()
@@ -72,7 +81,7 @@ internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
         List<Rule> before = [];
         foreach (var rule in rules)
         {
-            List<string> values = [.. Wants(rule).Where(test => test.Slot == slot).SelectMany(test => test.Values)];
+            List<string> values = [.. Wants(rule).Where(test => test.Attribute == attribute).SelectMany(test => test.Values)];
             Check(
                 topic,
                 rule,
@@ -94,7 +103,7 @@ internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
         }
     }
 
-    private void Check(TopicSubject topic, Rule rule, IEnumerable<Rule> earlier)
+    private void Check(LintedTopic topic, Rule rule, IEnumerable<Rule> earlier)
     {
         foreach (var other in earlier)
         {
@@ -114,16 +123,17 @@ internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
                 findings.Warning(
                     rule.Where,
                     LintCodes.ConflictingConstraints,
-                    $"{empty} of {rule.Id} and of {other.Id} at {other.Where} have nothing in common, so that a job that both match is denied; allowed: sets that share an element.",
-                    "let the two matches exclude each other, or give both a common element.",
+                    $"{empty} of {rule.Id} and of {other.Id} at {other.Where} have nothing in common, so a job that both rules "
+                        + "match is denied; allowed: sets that share an element.",
+                    "make the two matches exclude each other, or add a common element to both.",
                     witness
                 );
             }
         }
     }
 
-    /// <summary>A job that both restrict and at least one of them grants.</summary>
-    private JobFacts? Together(TopicSubject topic, Rule rule, Rule other) =>
+    /// <summary>A job on which both rules count and that at least one of them grants.</summary>
+    private JobFacts? Together(LintedTopic topic, Rule rule, Rule other) =>
         bundle
             .Find(
                 topic,
@@ -143,7 +153,7 @@ internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
         && Wants(a)
             .All(test =>
                 Wants(b)
-                    .Where(other => other.Slot == test.Slot)
+                    .Where(other => other.Attribute == test.Attribute)
                     .All(other => other.Values.Any(value => test.Values.Contains(value, StringComparer.Ordinal)))
             );
 

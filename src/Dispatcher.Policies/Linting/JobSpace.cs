@@ -1,41 +1,43 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Linting;
 
 /// <summary>
-/// Jobs of one topic that stand for all there are, as far as some rules can tell: each label, the principal and the workflow has every value that these rules name, one
-/// that they do not, and none where the registry allows that; tags, attempts and derived labels likewise.
+/// Jobs of one topic that represent all jobs, as far as the given rules can distinguish them. Each label, the principal and the workflow
+/// takes every value that these rules name, one that they do not name, and none if the registry allows that. The same applies to tags,
+/// attempts and derived labels.
 /// </summary>
 internal sealed class JobSpace
 {
     private const string Somebody = "somebody";
 
-    private readonly TopicSubject _topic;
+    private readonly LintedTopic _topic;
     private readonly ILookup<int, IReadOnlyList<string>> _named;
     private readonly HashSet<int> _tested;
     private readonly Rule _wanted;
     private readonly List<Action<Draft>[]> _axes = [];
 
-    /// <param name="topic">Whose jobs.</param>
-    /// <param name="rules">The rules that must be able to tell the jobs apart.</param>
-    /// <param name="wanted">A rule that every job of use matches, at least possibly: values that it excludes are left out.</param>
-    public JobSpace(TopicSubject topic, IReadOnlyList<Rule> rules, Rule wanted)
+    /// <param name="topic">The topic of the jobs.</param>
+    /// <param name="rules">The rules that must be able to distinguish the jobs.</param>
+    /// <param name="wanted">A rule that every useful job matches, at least possibly. Values that it excludes are left out.</param>
+    public JobSpace(LintedTopic topic, IReadOnlyList<Rule> rules, Rule wanted)
     {
         _topic = topic;
         _wanted = wanted;
         List<Predicate> tests = [.. rules.SelectMany(Leaves.Of).Select(leaf => leaf.Test)];
-        _named = tests.OfType<IsAnyOf>().ToLookup(test => test.Slot, test => test.Values);
-        _tested = [.. tests.Select(Leaves.Slot).OfType<int>()];
+        _named = tests.OfType<IsAnyOf>().ToLookup(test => test.Attribute, test => test.Values);
+        _tested = [.. tests.Select(Leaves.Attribute).OfType<int>()];
 
         AddAttempts(tests);
         AddTags(tests);
         AddWorkflows();
         AddPrincipals();
-        AddStatedLabels(topic.Slots);
+        AddStatedLabels(topic.Attributes);
         AddPayloads();
     }
 
-    /// <summary>What matches is likely among the first.</summary>
+    /// <summary>The jobs; likely matches come first.</summary>
     public IEnumerable<JobFacts> Jobs()
     {
         var at = new int[_axes.Count];
@@ -73,7 +75,7 @@ internal sealed class JobSpace
 
     private void Add(IEnumerable<Action<Draft>> options) => _axes.Add([.. options]);
 
-    // Not limited by max_attempts: an attempt that nobody claims is counted and not spent, so that a job may get beyond it.
+    // Not limited by max_attempts: an unclaimed attempt gets a number but does not count, so the number can exceed the maximum.
     private void AddAttempts(List<Predicate> tests)
     {
         List<long> attempts = [.. tests.OfType<AttemptIsAtLeast>().Select(test => test.Least).Append(1).Distinct().OrderDescending()];
@@ -91,12 +93,12 @@ internal sealed class JobSpace
 
     private void AddWorkflows()
     {
-        if (_tested.Contains(Slots.Workflow))
+        if (_tested.Contains(Attributes.Workflow))
         {
-            var values = Named(Slots.Workflow).Append(Fresh.Besides(Named(Slots.Workflow), "workflow")).Append(null);
+            var values = Named(Attributes.Workflow).Append(UnusedValue.Besides(Named(Attributes.Workflow), "workflow")).Append(null);
             Add(
                 values
-                    .Where(value => IsPossible(Slots.Workflow, value))
+                    .Where(value => IsPossible(Attributes.Workflow, value))
                     .Select<string?, Action<Draft>>(value => draft => draft.Workflow = value)
             );
         }
@@ -107,50 +109,51 @@ internal sealed class JobSpace
         List<RegisteredLabel> same = [.. _topic.Labels.Where(label => label.Spec.Source == LabelSource.Principal)];
         List<string> named =
         [
-            .. Named(Slots.Principal)
-                .Concat(same.SelectMany(label => Named(label.Slot).Concat(label.Spec.Values ?? [])))
+            .. Named(Attributes.Principal)
+                .Concat(same.SelectMany(label => Named(label.Attribute).Concat(label.Spec.Values ?? [])))
                 .Distinct(StringComparer.Ordinal),
         ];
         Add(
             named
-                .Append(Fresh.Besides(named, Somebody))
+                .Append(UnusedValue.Besides(named, Somebody))
                 .Where(value =>
-                    IsPossible(Slots.Principal, value) && same.TrueForAll(label => IsPossible(label.Slot, value) && label.Allows(value))
+                    IsPossible(Attributes.Principal, value)
+                    && same.TrueForAll(label => IsPossible(label.Attribute, value) && label.Allows(value))
                 )
                 .Select<string, Action<Draft>>(value => draft => draft.Principal = value)
         );
     }
 
-    private void AddStatedLabels(Slots slots)
+    private void AddStatedLabels(Attributes attributes)
     {
         foreach (
             var label in _topic.Labels.Where(label =>
-                label.Spec.Source == LabelSource.Producer && (label.Spec.Required || _tested.Contains(label.Slot))
+                label.Spec.Source == LabelSource.Producer && (label.Spec.Required || _tested.Contains(label.Attribute))
             )
         )
         {
             AddLabel(label);
         }
 
-        var registered = _topic.Labels.Select(label => label.Slot);
-        foreach (var slot in _tested.Except(registered).Where(slot => slots.LabelOf(slot) is not null))
+        var registered = _topic.Labels.Select(label => label.Attribute);
+        foreach (var attribute in _tested.Except(registered).Where(attribute => attributes.LabelOf(attribute) is not null))
         {
-            AddLabel(new RegisteredLabel(slots.LabelOf(slot)!, slot, new LabelSpec()));
+            AddLabel(new RegisteredLabel(attributes.LabelOf(attribute)!, attribute, new LabelSpec()));
         }
     }
 
     private void AddLabel(RegisteredLabel label)
     {
-        List<string> named = [.. Named(label.Slot).Distinct(StringComparer.Ordinal)];
+        List<string> named = [.. Named(label.Attribute).Distinct(StringComparer.Ordinal)];
         var other = label.Spec.Values is null
-            ? Fresh.Besides(named, "other")
+            ? UnusedValue.Besides(named, "other")
             : label.Spec.Values.FirstOrDefault(value => !named.Contains(value, StringComparer.Ordinal));
         var values = named.Where(label.Allows).Cast<string?>();
         values = other is null ? values : values.Append(other);
         values = label.Spec.Required ? values : values.Append(null);
         Add(
             values
-                .Where(value => IsPossible(label.Slot, value))
+                .Where(value => IsPossible(label.Attribute, value))
                 .Select<string?, Action<Draft>>(value => value is null ? _ => { } : draft => draft.Labels[label.Name] = value)
         );
     }
@@ -159,27 +162,30 @@ internal sealed class JobSpace
     {
         foreach (var place in _topic.Payloads)
         {
-            List<int> tested = [.. place.Labels.Index().Where(label => _tested.Contains(label.Item.Slot)).Select(label => label.Index)];
+            List<int> tested =
+            [
+                .. place.Labels.Index().Where(label => _tested.Contains(label.Item.Attribute)).Select(label => label.Index),
+            ];
             Add(
                 place
-                    .Choices.Where(choice => tested.TrueForAll(index => IsPossible(place.Labels[index].Slot, choice.Values[index])))
+                    .Choices.Where(choice => tested.TrueForAll(index => IsPossible(place.Labels[index].Attribute, choice.Values[index])))
                     .DistinctBy(
                         choice => string.Join('\n', tested.Select(index => choice.Values[index] is { } value ? "+" + value : "-")),
                         StringComparer.Ordinal
                     )
                     .OrderBy(choice => tested.Count > 0 && choice.Elements is null)
-                    .Select<Choice, Action<Draft>>(choice => draft => draft.Payload.Add(choice))
+                    .Select<PayloadChoice, Action<Draft>>(choice => draft => draft.Payload.Add(choice))
             );
         }
     }
 
-    private IEnumerable<string> Named(int slot) => _named[slot].SelectMany(values => values);
+    private IEnumerable<string> Named(int attribute) => _named[attribute].SelectMany(values => values);
 
-    private bool IsPossible(int slot, string? value) =>
+    private bool IsPossible(int attribute, string? value) =>
         value is null
         || _wanted
             .Match.Parts.OfType<IsAnyOf>()
-            .Where(test => test.Slot == slot)
+            .Where(test => test.Attribute == attribute)
             .All(test => test.Values.Contains(value, StringComparer.Ordinal) != test.Negated);
 
     private sealed class Draft
@@ -190,7 +196,7 @@ internal sealed class JobSpace
 
         public List<string> Tags { get; } = [];
 
-        public List<Choice> Payload { get; } = [];
+        public List<PayloadChoice> Payload { get; } = [];
 
         public string? Workflow { get; set; }
 

@@ -2,20 +2,20 @@ using Dispatcher.Policies.Evaluating;
 
 namespace Dispatcher.Policies.Linting;
 
-/// <summary>A single test of a rule, and whether an <c>unless</c> or <c>none</c> stands around it.</summary>
+/// <summary>A single test of a rule, and whether it is inside an <c>unless</c> or <c>none</c>.</summary>
 internal readonly record struct Leaf(Predicate Test, bool IsInside);
 
-/// <summary>The single tests that a match is made of.</summary>
+/// <summary>The single tests of a match.</summary>
 internal static class Leaves
 {
     public static IEnumerable<Leaf> Of(Rule rule) => Of(rule.Match, isInside: false);
 
-    /// <summary>The slot whose value a test looks at. Null: it looks at something else.</summary>
-    public static int? Slot(Predicate test) =>
+    /// <summary>The attribute that a test reads. Null: it reads something else.</summary>
+    public static int? Attribute(Predicate test) =>
         test switch
         {
-            IsAnyOf isAnyOf => isAnyOf.Slot,
-            LabelExists exists => exists.Slot,
+            IsAnyOf isAnyOf => isAnyOf.Attribute,
+            LabelExists exists => exists.Attribute,
             _ => null,
         };
 

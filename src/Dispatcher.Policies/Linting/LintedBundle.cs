@@ -1,24 +1,24 @@
 using Dispatcher.Contracts;
 using Dispatcher.Policies.Evaluating;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Linting;
 
-/// <summary>What became of a search.</summary>
-/// <param name="Job">The first that was found. Null: none.</param>
-/// <param name="IsComplete">True: if none was found, there is none.</param>
+/// <summary>The result of a search.</summary>
+/// <param name="Job">The first job found. Null: none.</param>
+/// <param name="IsComplete">True: if no job was found, none exists.</param>
 internal readonly record struct Search(JobFacts? Job, bool IsComplete)
 {
     public bool IsProvenEmpty => Job is null && IsComplete;
 }
 
-/// <summary>What can be said of a bundle, also of one with errors, and searches for jobs in it by the very tests that decide.</summary>
+/// <summary>A bundle under lint, possibly with errors. Searches for jobs with the same tests that decide them.</summary>
 internal sealed class LintedBundle
 {
-    // A rule with so many conditions that its jobs cannot be gone through is not reported, rather than guessed at.
+    // The maximum number of jobs in one search. A rule with more is not reported, because nothing is proven.
     private const int MostJobsOfASearch = 20_000;
 
-    // What one kind of check may spend, in jobs looked at: keeps the worst bundle of 10,000 rules below ten seconds.
+    // The budget of one kind of check, in tested jobs. It keeps the worst bundle of 10,000 rules below ten seconds.
     private const int Allowance = 200_000;
     private const int CostOfASearch = 8;
     private const int RulesForAJob = 10;
@@ -26,7 +26,7 @@ internal sealed class LintedBundle
     private static readonly LabelSpec Unregistered = new();
 
     private readonly Facts _facts = new();
-    private readonly Dictionary<TopicPattern, IReadOnlyList<TopicSubject>> _fitting = [];
+    private readonly Dictionary<TopicPattern, IReadOnlyList<LintedTopic>> _fitting = [];
     private readonly Rule[] _uncertain;
     private readonly Dictionary<int, string> _fresh;
     private readonly HashSet<int> _doubtful = [];
@@ -36,44 +36,46 @@ internal sealed class LintedBundle
     {
         Content = content;
         Now = now;
-        Rules = [.. content.Rules.OrderBy(rule => Place.Of(rule.Where)).Select((rule, number) => rule with { Number = number })];
+        Rules = [.. content.Rules.OrderBy(rule => SourceLine.Of(rule.Where)).Select((rule, number) => rule with { Number = number })];
         Live = [.. Rules.Where(rule => rule.IsCertain && !IsExpired(rule))];
         _fresh = Live.SelectMany(Leaves.Of)
             .Select(leaf => leaf.Test)
             .OfType<IsAnyOf>()
-            .GroupBy(test => test.Slot)
-            .ToDictionary(same => same.Key, same => Fresh.Besides(same.SelectMany(test => test.Values), "other"));
+            .GroupBy(test => test.Attribute)
+            .ToDictionary(same => same.Key, same => UnusedValue.Besides(same.SelectMany(test => test.Values), "other"));
         _uncertain = [.. Rules.Where(rule => !rule.IsCertain && !IsExpired(rule))];
-        Topics = [.. Evaluator.Compile(content.Topics, Live, content.Slots).Select(topic => new TopicSubject(topic))];
+        Topics = [.. Evaluator.Compile(content.Topics, Live, content.Attributes).Select(topic => new LintedTopic(topic))];
     }
 
     public BundleContent Content { get; }
 
     public DateTimeOffset Now { get; }
 
-    /// <summary>The rules in the order of their places, also those with errors.</summary>
+    /// <summary>All rules in the order of their lines, including those with errors.</summary>
     public IReadOnlyList<Rule> Rules { get; }
 
-    /// <summary>Those of which it is certain what they do, and that are or will be in effect.</summary>
+    /// <summary>The rules whose effect is certain, and that are or will be in effect.</summary>
     public IReadOnlyList<Rule> Live { get; }
 
-    /// <summary>The topics that could be read, also those with errors.</summary>
-    public IReadOnlyList<TopicSubject> Topics { get; }
+    /// <summary>The topics that could be read, including those with errors.</summary>
+    public IReadOnlyList<LintedTopic> Topics { get; }
 
-    /// <summary>True: some searches were not made, because there would be too many.</summary>
+    /// <summary>True: some searches were skipped because the budget was used up.</summary>
     public bool IsCut { get; private set; }
 
-    /// <summary>The rule has a word that the registry does not: it may match far more or less than is meant.</summary>
+    /// <summary>
+    /// Records that the rule has a word that the registry does not know. It may match far more or fewer jobs than intended.
+    /// </summary>
     public void Doubt(Rule rule) => _doubtful.Add(rule.Number);
 
     public bool IsDoubtful(Rule rule) => _doubtful.Contains(rule.Number);
 
-    /// <summary>Begins a kind of check, with an allowance of its own.</summary>
+    /// <summary>Starts a kind of check with a new budget.</summary>
     public void Begin() => _left = Allowance;
 
     public bool IsExpired(Rule rule) => rule.Until <= Now;
 
-    public IReadOnlyList<TopicSubject> TopicsOf(Rule rule)
+    public IReadOnlyList<LintedTopic> TopicsOf(Rule rule)
     {
         if (!_fitting.TryGetValue(rule.Topic, out var topics))
         {
@@ -84,27 +86,31 @@ internal sealed class LintedBundle
         return topics;
     }
 
-    /// <summary>Whether a pattern fits a topic of whose entry nothing can be said.</summary>
+    /// <summary>Whether a pattern matches a topic whose entry could not be read.</summary>
     public bool FitsUnread(TopicPattern pattern) => Content.UnreadTopics.Any(pattern.Fits);
 
-    /// <summary>Whether a rule of which nothing certain can be said may be for this topic. One that names no topic is for none: else one slip would hide every topic without rules.</summary>
-    public bool MayMissRulesFor(TopicSubject topic) =>
-        Content.LostRules.Any(pattern => pattern.Fits(topic.Name))
+    /// <summary>
+    /// Whether a rule with an uncertain effect may be for this topic. A rule that names no topic is ignored here: otherwise one slip would
+    /// hide every topic without rules.
+    /// </summary>
+    public bool MayMissRulesFor(LintedTopic topic) =>
+        Content.UnreadRules.Any(pattern => pattern.Fits(topic.Name))
         || Array.Exists(_uncertain, rule => !rule.Broken.Contains("topic") && rule.Topic.Fits(topic.Name));
 
-    /// <summary>A job on which the rule counts.</summary>
-    public Search FindCounting(TopicSubject topic, Rule rule) => Find(topic, [rule], facts => Counts(rule, facts));
+    /// <summary>Finds a job on which the rule counts.</summary>
+    public Search FindCounting(LintedTopic topic, Rule rule) => Find(topic, [rule], facts => Counts(rule, facts));
 
-    /// <summary>A job that the rule definitely matches.</summary>
-    public Search FindMatching(TopicSubject topic, Rule rule) => Find(topic, [rule], facts => rule.Match.Test(facts) == Truth.True);
+    /// <summary>Finds a job that the rule definitely matches.</summary>
+    public Search FindMatching(LintedTopic topic, Rule rule) => Find(topic, [rule], facts => rule.Match.Test(facts) == Truth.True);
 
     /// <summary>
-    /// Jobs that can be submitted and that the rule counts on: first those that no other rule has a word for, then with what the topic's other rules name.
+    /// Jobs that can be submitted and on which the rule counts: first with values that no other rule names, then with values that the
+    /// topic's other rules name.
     /// </summary>
-    /// <param name="topic">Whose jobs.</param>
+    /// <param name="topic">The topic of the jobs.</param>
     /// <param name="rule">The rule.</param>
-    /// <param name="most">How many jobs to look at, of each kind.</param>
-    public IEnumerable<JobFacts> JobsOf(TopicSubject topic, Rule rule, int most)
+    /// <param name="most">The maximum number of tested jobs, of each kind.</param>
+    public IEnumerable<JobFacts> JobsOf(LintedTopic topic, Rule rule, int most)
     {
         IReadOnlyList<Rule> all = [rule, .. Live.Where(other => other.Number != rule.Number && other.Topic.Fits(topic.Name))];
         var plain = new JobSpace(topic, [rule], rule).Jobs().Take(most).Select(job => FilledIn(topic, rule, job));
@@ -115,16 +121,18 @@ internal sealed class LintedBundle
             .OfType<JobFacts>();
     }
 
-    private bool IsCountedOn(TopicSubject topic, Rule rule, JobFacts job)
+    private bool IsCountedOn(LintedTopic topic, Rule rule, JobFacts job)
     {
         _facts.Fill(job, topic.Compiled);
         return LabelCheck.Apply(topic.Compiled, job, _facts) is null && Counts(rule, _facts);
     }
 
-    /// <summary>The job with a payload that its topic's schema takes. Null: none was found that gives it the same labels.</summary>
+    /// <summary>
+    /// The job with a payload that is valid against the schema of its topic. Null: no such payload with the same labels was found.
+    /// </summary>
     public JobFacts? Submittable(JobFacts job)
     {
-        TopicSubject topic = Topics.First(topic => topic.Name == job.Topic);
+        LintedTopic topic = Topics.First(topic => topic.Name == job.Topic);
         if (topic.Compiled.Schema is not { } schema)
         {
             return job;
@@ -138,8 +146,8 @@ internal sealed class LintedBundle
             : null;
     }
 
-    /// <summary>Any job that gets as far as the rules.</summary>
-    public JobFacts? AnyJob(TopicSubject topic)
+    /// <summary>Any job that reaches the rules.</summary>
+    public JobFacts? AnyJob(LintedTopic topic)
     {
         Rule anything = new()
         {
@@ -153,13 +161,13 @@ internal sealed class LintedBundle
         return FindMatching(topic, anything).Job;
     }
 
-    /// <summary>A job for which <paramref name="holds"/>.</summary>
-    /// <param name="topic">Whose job.</param>
-    /// <param name="rules">All rules that <paramref name="holds"/> asks; the first must match at least possibly.</param>
-    /// <param name="holds">Gets what the rules may see.</param>
-    public Search Find(TopicSubject topic, IReadOnlyList<Rule> rules, Func<Facts, bool> holds)
+    /// <summary>Finds a job for which <paramref name="holds"/> is true.</summary>
+    /// <param name="topic">The topic of the job.</param>
+    /// <param name="rules">All rules that <paramref name="holds"/> evaluates. The first must match at least possibly.</param>
+    /// <param name="holds">The condition, given the facts that rules test.</param>
+    public Search Find(LintedTopic topic, IReadOnlyList<Rule> rules, Func<Facts, bool> holds)
     {
-        if (rules.Any(rule => rule.Broken.Contains("match") || topic.IsVague(rule)) || !Spend(CostOfASearch))
+        if (rules.Any(rule => rule.Broken.Contains("match") || topic.IsUncertain(rule)) || !Spend(CostOfASearch))
         {
             return new Search(null, IsComplete: false);
         }
@@ -182,21 +190,23 @@ internal sealed class LintedBundle
         return new Search(null, topic.IsExact);
     }
 
-    /// <summary>The job with a value that no rule names wherever the rule does not look and the registry allows any: the rule sees no difference, most others do.</summary>
-    public JobFacts FilledIn(TopicSubject topic, Rule rule, JobFacts job)
+    /// <summary>
+    /// The job with an unnamed value in each free label that the rule does not test. The rule sees no difference; most other rules do.
+    /// </summary>
+    public JobFacts FilledIn(LintedTopic topic, Rule rule, JobFacts job)
     {
-        HashSet<int> tested = [.. Leaves.Of(rule).Select(leaf => Leaves.Slot(leaf.Test)).OfType<int>()];
+        HashSet<int> tested = [.. Leaves.Of(rule).Select(leaf => Leaves.Attribute(leaf.Test)).OfType<int>()];
         SortedDictionary<string, string> labels = new(StringComparer.Ordinal);
         foreach ((var label, var value) in job.Labels)
         {
             labels.Add(label, value);
         }
 
-        foreach ((var slot, var value) in _fresh)
+        foreach ((var attribute, var value) in _fresh)
         {
             if (
-                !tested.Contains(slot)
-                && topic.Slots.LabelOf(slot) is { } label
+                !tested.Contains(attribute)
+                && topic.Attributes.LabelOf(attribute) is { } label
                 && (topic.Spec(label) ?? Unregistered) is { Values: null, Source: LabelSource.Producer }
             )
             {
@@ -204,12 +214,12 @@ internal sealed class LintedBundle
             }
         }
 
-        var workflow = tested.Contains(Slots.Workflow) ? job.WorkflowId : _fresh.GetValueOrDefault(Slots.Workflow);
+        var workflow = tested.Contains(Attributes.Workflow) ? job.WorkflowId : _fresh.GetValueOrDefault(Attributes.Workflow);
         return job with { Labels = labels, WorkflowId = workflow };
     }
 
     /// <summary>The rules that count on a job.</summary>
-    public IReadOnlyList<Rule> CountingOn(TopicSubject topic, JobFacts job)
+    public IReadOnlyList<Rule> CountingOn(LintedTopic topic, JobFacts job)
     {
         _facts.Fill(job, topic.Compiled);
         _ = LabelCheck.Apply(topic.Compiled, job, _facts);
@@ -226,7 +236,7 @@ internal sealed class LintedBundle
 
     public static bool Counts(Rule rule, Facts facts) => Evaluator.Counts(rule, rule.Match.Test(facts));
 
-    /// <summary>False: this kind of check has spent what it may.</summary>
+    /// <summary>Uses up a part of the budget. False: the budget of this kind of check is used up.</summary>
     private bool Spend(int cost)
     {
         _left -= cost;

@@ -1,8 +1,9 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Linting;
 
-/// <summary>Rules that match nothing, and names that the registry does not have.</summary>
+/// <summary>Finds rules that match no job, and names that the registry does not have.</summary>
 internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
 {
     public void Run()
@@ -35,13 +36,13 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
     private void Report(Action<string, string, string, string, JobFacts?> report, string where, TopicPattern topic)
     {
         List<string> known = [.. bundle.Topics.Select(registered => registered.Name)];
-        var fix = Names.Fix(topic.Text, known, "register the topic in topics.yaml, or correct the name.");
+        var fix = NameList.Fix(topic.Text, known, "register the topic in topics.yaml, or correct the name.");
         if (topic.IsExact)
         {
             report(
                 where,
                 LintCodes.UnregisteredTopic,
-                $"topic {topic.Text} is not in topics.yaml; allowed: {Names.Some(known)}.",
+                $"topic {topic.Text} is not in topics.yaml; allowed: {NameList.Some(known)}.",
                 fix,
                 null
             );
@@ -51,7 +52,7 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
             report(
                 where,
                 LintCodes.TopicFitsNothing,
-                $"topic {topic.Text} fits no topic of topics.yaml; allowed: a pattern that fits one of {Names.Some(known)}.",
+                $"topic {topic.Text} matches no topic of topics.yaml; allowed: a pattern that matches one of {NameList.Some(known)}.",
                 fix,
                 null
             );
@@ -69,7 +70,7 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
         var isExplained = false;
         foreach (var leaf in Leaves.Of(rule))
         {
-            if (leaf.Test is IsAnyOf test && bundle.Content.Slots.LabelOf(test.Slot) is { } label)
+            if (leaf.Test is IsAnyOf test && bundle.Content.Attributes.LabelOf(test.Attribute) is { } label)
             {
                 isExplained |= CheckLabel(rule, test, label, matchesNothing && !leaf.IsInside && !test.Negated);
             }
@@ -88,13 +89,14 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
             findings.Error(
                 rule.Where,
                 LintCodes.NeverMatches,
-                $"{rule.Id} matches no job: {rule.Match.Wanted} cannot be under the registry on {Names.Some([.. bundle.TopicsOf(rule).Select(topic => topic.Name)])}; allowed: a match that some job has.",
+                $"{rule.Id} matches no job: the registry for {NameList.Some([.. bundle.TopicsOf(rule).Select(topic => topic.Name)])} "
+                    + $"excludes: {rule.Match.Wanted}; allowed: a match that some job satisfies.",
                 "correct the match, or remove the rule."
             );
         }
     }
 
-    /// <summary>Answers whether it is an error that explains why the rule matches nothing.</summary>
+    /// <summary>Returns whether the finding is an error that explains why the rule matches nothing.</summary>
     private bool CheckLabel(Rule rule, IsAnyOf test, string label, bool isFatal)
     {
         var topics = bundle.TopicsOf(rule);
@@ -115,7 +117,7 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
             List<string> known =
             [
                 .. topics
-                    .Where(topic => !topic.IsVague(label))
+                    .Where(topic => !topic.IsUncertain(label))
                     .SelectMany(topic => isListed ? topic.Given(label) : topic.Spec(label)?.Values ?? [])
                     .Distinct(StringComparer.Ordinal),
             ];
@@ -123,10 +125,12 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
             report(
                 test.Where,
                 isListed ? LintCodes.ValueNeverDerived : LintCodes.UnknownValue,
-                $"label {label} {(isListed ? "never gets the value" : "cannot be")} '{value}'{(isFatal ? $", so that {rule.Id} matches no job" : "")}; allowed: {(known.Count == 0 ? "what topics.yaml says there" : Names.Some(known))}.",
+                $"label {label} {(isListed ? "never gets the value" : "cannot be")} "
+                    + $"'{value}'{(isFatal ? $", so {rule.Id} matches no job" : "")}; "
+                    + $"allowed: {(known.Count == 0 ? "the values in topics.yaml" : NameList.Some(known))}.",
                 isListed
                     ? "add a row for it to the label's table, or remove the value."
-                    : Names.Fix(value, known, "add it to the label's values in topics.yaml, or remove it."),
+                    : NameList.Fix(value, known, "add it to the label's values in topics.yaml, or remove it."),
                 null
             );
         }
@@ -134,11 +138,11 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
         return isFatal;
     }
 
-    /// <summary>Answers whether no topic registers the label, which is reported then.</summary>
+    /// <summary>Returns whether no topic registers the label, which is then reported.</summary>
     private bool CheckRegistered(Rule rule, Predicate test, string label)
     {
         var topics = bundle.TopicsOf(rule);
-        if (topics.Any(topic => topic.Spec(label) is not null || topic.IsVague(label)))
+        if (topics.Any(topic => topic.Spec(label) is not null || topic.IsUncertain(label)))
         {
             return false;
         }
@@ -146,15 +150,16 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
         List<string> known = [.. topics.SelectMany(topic => topic.JobClass.Labels.Keys).Distinct(StringComparer.Ordinal)];
         if (known.Count > 0)
         {
-            // Where none is registered, labels are free: it is hardly misspelt.
+            // Topics without registered labels accept any label, so the name is hardly misspelt.
             bundle.Doubt(rule);
         }
 
         findings.Warning(
             test.Where,
             LintCodes.UnregisteredLabel,
-            $"label {label} is not registered for {Names.Some([.. topics.Select(topic => topic.Name)])}, so it is whatever a producer says; registered: {Names.Some(known)}.",
-            Names.Fix(label, known, "register it in topics.yaml, or correct the name.")
+            $"label {label} is not registered for {NameList.Some([.. topics.Select(topic => topic.Name)])}, so producers can give "
+                + $"it any value; registered: {NameList.Some(known)}.",
+            NameList.Fix(label, known, "register it in topics.yaml, or correct the name.")
         );
         return true;
     }
@@ -174,8 +179,9 @@ internal sealed class MatchLint(LintedBundle bundle, FindingList findings)
             findings.Warning(
                 test.Where,
                 LintCodes.UnregisteredTag,
-                $"risk tag {tag} is under 'tags' of none of the rule's topics, so it is never known to be absent; registered: {Names.Some(known)}.",
-                Names.Fix(tag, known, "add it to 'tags' in topics.yaml, or correct the name.")
+                $"risk tag {tag} is not listed under 'tags' of any topic of the rule, so its absence is always unknown; "
+                    + $"registered: {NameList.Some(known)}.",
+                NameList.Fix(tag, known, "add it to 'tags' in topics.yaml, or correct the name.")
             );
         }
     }

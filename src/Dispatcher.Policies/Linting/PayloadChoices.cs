@@ -1,13 +1,15 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Schemas;
 
 namespace Dispatcher.Policies.Linting;
 
-/// <summary>What a payload may have at one place, as far as the derived labels can tell.</summary>
+/// <summary>The values that a payload may have at one place, as far as derived labels can distinguish them.</summary>
 internal sealed class PayloadChoices
 {
-    // JSON nested deeper than 64 is not read, so that a label from there is always absent.
+    // JSON nested deeper than 64 levels is not parsed, so a label from there is always absent.
     private const int MostSegments = 63;
 
     private static readonly byte[] Empty = "{}"u8.ToArray();
@@ -21,7 +23,7 @@ internal sealed class PayloadChoices
         [
             .. Candidates(labels)
                 .Prepend(null)
-                .Select(elements => new Choice(path, elements, IsText(elements), Values(elements)))
+                .Select(elements => new PayloadChoice(path, elements, IsText(elements), Values(elements)))
                 .Where(choice => labels.Zip(choice.Values).All(pair => IsAllowed(pair.First.Spec, pair.Second)))
                 .DistinctBy(
                     choice => string.Join('\n', choice.Values.Select(value => value is null ? "-" : "+" + value)),
@@ -35,14 +37,14 @@ internal sealed class PayloadChoices
     /// <summary>The labels that are derived from here.</summary>
     public IReadOnlyList<RegisteredLabel> Labels { get; }
 
-    /// <summary>One for each set of values that the registry lets through.</summary>
-    public IReadOnlyList<Choice> Choices { get; }
+    /// <summary>One choice for each combination of label values that the registry accepts.</summary>
+    public IReadOnlyList<PayloadChoice> Choices { get; }
 
-    /// <summary>False: several labels look at different parts of the value, so that there are sets of values that no choice has.</summary>
+    /// <summary>False: several labels compare different parts of the value, so that some combinations of values have no choice.</summary>
     public bool IsExact =>
         Labels.Count == 1
         || Labels.All(label =>
-            !label.Spec.Derive!.NeedsText && label.Spec.Derive.Table.All(row => row.Fit is RowFit.Exact or RowFit.Prefix)
+            !label.Spec.Derive!.NeedsText && label.Spec.Derive.Table.All(row => row.Fit is RowComparison.Exact or RowComparison.Prefix)
         );
 
     public static IReadOnlyList<PayloadChoices> Of(CompiledTopic topic) =>
@@ -60,7 +62,7 @@ internal sealed class PayloadChoices
         return Choices.Select(choice => choice.Values[index]).OfType<string>();
     }
 
-    public static byte[] Payload(IReadOnlyList<Choice> choices)
+    public static byte[] Payload(IReadOnlyList<PayloadChoice> choices)
     {
         if (choices.All(choice => choice.Elements is null))
         {
@@ -108,8 +110,8 @@ internal sealed class PayloadChoices
         token.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
 
     /// <summary>
-    /// Elements are told apart only by the rows that they begin or end with, and whether there is something else. So these stand for all: each
-    /// beginning with each end, with something between them and without; the same of characters, behind the separators of the labels.
+    /// Rows distinguish elements only by the elements that they begin or end with. These candidates therefore represent all: each beginning
+    /// with each end, with and without an element between them. The same applies to characters, after the separators of the labels.
     /// </summary>
     private static IEnumerable<IReadOnlyList<string>?> Candidates(IReadOnlyList<RegisteredLabel> labels)
     {
@@ -118,7 +120,7 @@ internal sealed class PayloadChoices
         List<string> texts =
         [
             .. rows.Where(row => row.Elements.Count == 1).Select(row => row.Elements[0]),
-            .. Joined(rows, RowFit.StartsWith, RowFit.EndsWith, other),
+            .. Joined(rows, RowComparison.StartsWith, RowComparison.EndsWith, other),
         ];
         var parts = labels
             .Select(label => label.Spec.Derive!.Part)
@@ -129,29 +131,32 @@ internal sealed class PayloadChoices
     }
 
     private static IEnumerable<IReadOnlyList<string>> Lists(List<DerivationRow> rows, string other) =>
-        from head in rows.Where(row => row.Fit is RowFit.Exact or RowFit.Prefix).Select(row => row.Elements).Append([])
-        from tail in rows.Where(row => row.Fit is RowFit.Suffix).Select(row => row.Elements).Append([])
+        from head in rows.Where(row => row.Fit is RowComparison.Exact or RowComparison.Prefix).Select(row => row.Elements).Append([])
+        from tail in rows.Where(row => row.Fit is RowComparison.Suffix).Select(row => row.Elements).Append([])
         from middle in new string[][] { [], [other] }
         select (IReadOnlyList<string>)[.. head, .. middle, .. tail];
 
-    private static IEnumerable<string> Joined(List<DerivationRow> rows, RowFit begin, RowFit end, string other) =>
+    private static IEnumerable<string> Joined(List<DerivationRow> rows, RowComparison begin, RowComparison end, string other) =>
         from head in rows.Where(row => row.Fit == begin).Select(row => row.Elements[0]).Append("")
         from tail in rows.Where(row => row.Fit == end).Select(row => row.Elements[0]).Append("")
         from middle in new[] { "", other }
         where (head + middle + tail).Length > 0
         select head + middle + tail;
 
-    /// <summary>A text that no row names, and that no row's characters begin or end.</summary>
+    /// <summary>A text that no row names, and whose beginning and end no row matches.</summary>
     private static string Other(List<DerivationRow> rows)
     {
-        List<string> characters = [.. rows.Where(row => row.Fit is RowFit.StartsWith or RowFit.EndsWith).Select(row => row.Elements[0])];
+        List<string> characters =
+        [
+            .. rows.Where(row => row.Fit is RowComparison.StartsWith or RowComparison.EndsWith).Select(row => row.Elements[0]),
+        ];
         if (
             !characters.Exists(text =>
                 "other".StartsWith(text, StringComparison.Ordinal) || "other".EndsWith(text, StringComparison.Ordinal)
             )
         )
         {
-            return Fresh.Besides(rows.SelectMany(row => row.Elements), "other");
+            return UnusedValue.Besides(rows.SelectMany(row => row.Elements), "other");
         }
 
         var unused = 'A';
@@ -160,14 +165,14 @@ internal sealed class PayloadChoices
             unused++;
         }
 
-        return Fresh.Besides(rows.SelectMany(row => row.Elements), unused.ToString());
+        return UnusedValue.Besides(rows.SelectMany(row => row.Elements), unused.ToString());
     }
 
     private bool IsText(IReadOnlyList<string>? elements) => elements is [_] && Labels.Any(label => label.Spec.Derive!.NeedsText);
 
     private IReadOnlyList<string?> Values(IReadOnlyList<string>? elements)
     {
-        using var payload = DerivedValue.Parse(Payload([new Choice(Path, elements, IsText(elements), [])]));
+        using var payload = PayloadJson.Parse(Payload([new PayloadChoice(Path, elements, IsText(elements), [])]));
         return [.. Labels.Select(label => payload is null ? null : DerivedValue.Of(payload.RootElement, label.Spec.Derive!))];
     }
 
@@ -175,9 +180,9 @@ internal sealed class PayloadChoices
         value is null ? !spec.Required : spec.Values is null || spec.Values.Contains(value, StringComparer.Ordinal);
 }
 
-/// <summary>What a payload has at one place, and the values that the labels get from it.</summary>
+/// <summary>The value of a payload at one place, and the label values derived from it.</summary>
 /// <param name="Path">The JSON pointer.</param>
-/// <param name="Elements">Null: nothing is there.</param>
-/// <param name="IsText">Whether the one element is a text and not a list.</param>
-/// <param name="Values">By the order of the labels; null for an absent one.</param>
-internal sealed record Choice(string Path, IReadOnlyList<string>? Elements, bool IsText, IReadOnlyList<string?> Values);
+/// <param name="Elements">Null: the place is absent.</param>
+/// <param name="IsText">Whether the single element is a text instead of a list.</param>
+/// <param name="Values">In the order of the labels; null for an absent label.</param>
+internal sealed record PayloadChoice(string Path, IReadOnlyList<string>? Elements, bool IsText, IReadOnlyList<string?> Values);

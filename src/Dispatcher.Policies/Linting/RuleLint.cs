@@ -1,10 +1,11 @@
 using System.Globalization;
 using Dispatcher.Contracts;
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Linting;
 
-/// <summary>What a rule shows by itself: dates, a weak guardrail, a broad grant, a missing reason.</summary>
+/// <summary>Finds problems in a single rule: dates, weak guardrails, broad grants, missing reasons.</summary>
 internal sealed class RuleLint(LintedBundle bundle, FindingList findings)
 {
     private const int ReviewSoonDays = 30;
@@ -27,7 +28,7 @@ internal sealed class RuleLint(LintedBundle bundle, FindingList findings)
             findings.Warning(
                 rule.Where,
                 LintCodes.Expired,
-                $"{rule.Id} has not been in effect since {Text(rule.Until!.Value)}; allowed: an end that is to come.",
+                $"{rule.Id} expired at {Text(rule.Until!.Value)}; allowed: an end in the future.",
                 "remove the rule, or set a later 'effective.until'."
             );
         }
@@ -38,8 +39,8 @@ internal sealed class RuleLint(LintedBundle bundle, FindingList findings)
             findings.Warning(
                 rule.Where,
                 LintCodes.ReviewOverdue,
-                $"{rule.Id} was to be reviewed by {Text(rule.ReviewBy.Value)}; allowed: a day that is to come.",
-                "review the rule and set the next day."
+                $"{rule.Id} had to be reviewed by {Text(rule.ReviewBy.Value)}; allowed: a day in the future.",
+                "review the rule and set the next date."
             );
         }
         else if (rule.ReviewBy is { } review && review.DayNumber - today.DayNumber <= ReviewSoonDays)
@@ -47,8 +48,8 @@ internal sealed class RuleLint(LintedBundle bundle, FindingList findings)
             findings.Info(
                 rule.Where,
                 LintCodes.ReviewSoon,
-                $"{rule.Id} is to be reviewed by {Text(review)}.",
-                "review the rule and set the next day."
+                $"{rule.Id} must be reviewed by {Text(review)}.",
+                "review the rule and set the next date."
             );
         }
     }
@@ -62,12 +63,12 @@ internal sealed class RuleLint(LintedBundle bundle, FindingList findings)
 
         WarnIf(
             rule.Decision == Verdict.Allow,
-            "it is an ALLOW, which holds nobody back",
-            "write what it must hold back as a DENY or REQUIRE_APPROVAL, or remove 'guardrail'."
+            "it is an ALLOW, which restricts no job",
+            "write the restriction as a DENY or REQUIRE_APPROVAL, or remove 'guardrail'."
         );
         WarnIf(
             rule.Match.Parts.OfType<Unless>().Any(part => part.Inner is AllOf),
-            "it has an 'unless', which opens it",
+            "it has an 'unless', which makes exceptions",
             "remove 'unless' or 'guardrail'."
         );
         WarnIf(rule.Until is not null, "it ends by 'effective.until'", "remove the end or 'guardrail'.");
@@ -94,8 +95,9 @@ internal sealed class RuleLint(LintedBundle bundle, FindingList findings)
             findings.Warning(
                 rule.Where,
                 LintCodes.BroadGrant,
-                $"{rule.Id} grants for topic {rule.Topic.Text}, so also for every topic that is added later; allowed: topics by name or with a longer beginning.",
-                "name the topics that are meant."
+                $"{rule.Id} grants for topic {rule.Topic.Text}, which includes every topic that is added later; "
+                    + "allowed: topic names, or patterns with a longer beginning.",
+                "name the intended topics."
             );
         }
     }
@@ -112,7 +114,7 @@ internal sealed class RuleLint(LintedBundle bundle, FindingList findings)
             findings.Info(
                 rule.Where,
                 LintCodes.NoReason,
-                $"{rule.Id} is a {VerdictNames.Of(rule.Decision)} without 'reason', so that a producer is told only its id.",
+                $"{rule.Id} is a {VerdictNames.Of(rule.Decision)} without 'reason', so producers see only its id.",
                 "add 'reason'."
             );
         }

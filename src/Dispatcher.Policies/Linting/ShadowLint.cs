@@ -1,15 +1,16 @@
 using Dispatcher.Contracts;
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Linting;
 
 /// <summary>
-/// Rules that could be taken out without changing any decision's verdict, constraints or approval, because one other rule covers them. What only several rules
-/// together cover is not looked for.
+/// Finds rules that can be removed without changing the verdict, constraints or approval of any decision, because one other rule covers
+/// them. Coverage by several rules together is not searched.
 /// </summary>
 internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
 {
-    // Rules that match the same job as the one looked at. The widest come first, so that a cover is hardly ever behind so many.
+    // The maximum number of covering candidates for a rule. The widest come first, so a later one hardly ever covers it.
     private const int MostCandidates = 24;
 
     public void Run()
@@ -27,7 +28,7 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
             var isSame = CanCover(rule, cover) && Covers(rule, cover);
             if (isSame ? bundle.IsDoubtful(cover) != bundle.IsDoubtful(rule) : bundle.IsDoubtful(cover) || !cover.IsWhole)
             {
-                // Its author is about to change it: nothing should be removed because of what it says now.
+                // The author must change that rule, so no rule should be removed because of its current content.
                 continue;
             }
 
@@ -36,7 +37,8 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
                 findings.Warning(
                     rule.Where,
                     LintCodes.Shadowed,
-                    $"{rule.Id} ({VerdictNames.Of(rule.Decision)}) never changes a decision: {cover.Id} ({VerdictNames.Of(cover.Decision)}) at {cover.Where} covers it.",
+                    $"{rule.Id} ({VerdictNames.Of(rule.Decision)}) never changes a decision: {cover.Id} "
+                        + $"({VerdictNames.Of(cover.Decision)}) at {cover.Where} covers it.",
                     $"remove {rule.Id}, or narrow {cover.Id}."
                 );
                 return;
@@ -47,7 +49,7 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
                 findings.Warning(
                     rule.Where,
                     LintCodes.SameRule,
-                    $"{rule.Id} says the same as {cover.Id} at {cover.Where}: it matches the same jobs with the same effect.",
+                    $"{rule.Id} repeats {cover.Id} at {cover.Where}: it matches the same jobs with the same effect.",
                     "remove one of the two."
                 );
                 return;
@@ -55,7 +57,9 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
         }
     }
 
-    /// <summary>Whatever covers a rule also counts on each job that the rule counts on: one such job rules out nearly all.</summary>
+    /// <summary>
+    /// Rules that may cover this one. A covering rule counts on every job on which the rule counts, so testing one such job excludes most.
+    /// </summary>
     private IEnumerable<Rule> Candidates(Rule rule)
     {
         foreach (var topic in bundle.TopicsOf(rule))
@@ -75,7 +79,7 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
         return [];
     }
 
-    /// <summary>Whether the effect is at least as strict, and holds for at least as long.</summary>
+    /// <summary>Whether the effect is at least as strict and lasts at least as long.</summary>
     private bool CanCover(Rule cover, Rule rule) =>
         cover.Decision >= rule.Decision
         && (cover.From is null || cover.From <= bundle.Now || cover.From <= rule.From)
@@ -117,7 +121,7 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
     private static bool IsSame(IReadOnlyList<string>? a, IReadOnlyList<string>? b) =>
         (a is null && b is null) || (a is not null && b is not null && a.SequenceEqual(b, StringComparer.Ordinal));
 
-    /// <summary>Whether the cover counts on every job on which the rule does, and also grants where that grants.</summary>
+    /// <summary>Whether the cover counts on every job on which the rule counts, and also grants where the rule grants.</summary>
     private bool Covers(Rule cover, Rule rule) =>
         bundle
             .TopicsOf(rule)

@@ -1,9 +1,10 @@
 using Dispatcher.Contracts;
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Linting;
 
-/// <summary>What the registry shows: topics that nobody grants, timeouts and pools that were forgotten.</summary>
+/// <summary>Finds problems in the registry: topics that no rule grants, missing timeouts and schemas, unused pools.</summary>
 internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
 {
     public void Run()
@@ -23,7 +24,7 @@ internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
         }
     }
 
-    private void CheckRules(TopicSubject topic)
+    private void CheckRules(LintedTopic topic)
     {
         List<Rule> rules = [.. bundle.Live.Where(rule => rule.Topic.Fits(topic.Name))];
         if (
@@ -40,7 +41,7 @@ internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
             findings.Warning(
                 topic.Compiled.Where,
                 LintCodes.TopicWithoutRule,
-                $"no rule is for topic {topic.Name}, so that every job is denied; allowed: at least one rule that may grant.",
+                $"no rule matches topic {topic.Name}, so every job is denied; required: at least one rule that can grant.",
                 "add a rule, or remove the topic.",
                 witness
             );
@@ -50,33 +51,35 @@ internal sealed class TopicLint(LintedBundle bundle, FindingList findings)
             findings.Warning(
                 topic.Compiled.Where,
                 LintCodes.TopicWithoutGrant,
-                $"none of the rules for topic {topic.Name} can grant, so that every job is denied; allowed: at least one rule that may grant.",
+                $"no rule for topic {topic.Name} can grant, so every job is denied; required: at least one rule that can grant.",
                 "add an ALLOW, ALLOW_WITH_CONSTRAINTS or REQUIRE_APPROVAL that a job can match, or remove the topic.",
                 witness
             );
         }
     }
 
-    private void CheckTimeouts(TopicSubject topic)
+    private void CheckTimeouts(LintedTopic topic)
     {
         if (topic.Compiled.DefaultTimeouts is { Count: > 0 } missing && !topic.Compiled.Broken.Contains("timeouts"))
         {
             findings.Info(
                 topic.Compiled.Where,
                 LintCodes.DefaultTimeouts,
-                $"topic {topic.Name} leaves timeouts to the defaults: {string.Join(", ", missing.Select(name => $"{name} {Default(topic.JobClass, name).TotalSeconds:0}s"))}.",
-                "write them down, if they matter."
+                $"topic {topic.Name} leaves timeouts to the defaults: "
+                    + $"{string.Join(", ", missing.Select(name => $"{name} {Default(topic.JobClass, name).TotalSeconds:0}s"))}.",
+                "set them explicitly if they matter."
             );
         }
     }
 
-    private void CheckSchema(TopicSubject topic)
+    private void CheckSchema(LintedTopic topic)
     {
         if (topic.JobClass.Schema is null && !topic.Compiled.Broken.Contains("schema"))
         {
             var message =
-                $"topic {topic.Name}, whose risk is {topic.JobClass.Risk}, takes any payload; allowed: 'schema' with the name of a file in schemas/.";
-            const string Fix = "describe its payload in a schema.";
+                $"topic {topic.Name}, whose risk is {topic.JobClass.Risk}, accepts any payload; "
+                + "allowed: 'schema' with the name of a file in schemas/.";
+            const string Fix = "describe the payload in a schema.";
             if (topic.JobClass.Risk == "high")
             {
                 findings.Warning(topic.Compiled.Where, LintCodes.NoSchema, message, Fix);

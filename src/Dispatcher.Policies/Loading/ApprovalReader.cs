@@ -1,4 +1,5 @@
-using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Loading;
 
@@ -30,7 +31,7 @@ internal static class ApprovalReader
         };
     }
 
-    /// <summary>One of an enum's values, the first by default. A word that is none is reported.</summary>
+    /// <summary>One of an enum's values, the first by default. An unknown word is reported.</summary>
     private static T Choice<T>(Fields fields, string key, Func<T, string> name)
         where T : struct, Enum
     {

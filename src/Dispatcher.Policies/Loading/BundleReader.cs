@@ -1,17 +1,8 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Schemas;
 
 namespace Dispatcher.Policies.Loading;
-
-/// <summary>What the files say, ready to be used if there was no error.</summary>
-internal sealed record BundleContent(IReadOnlyList<CompiledTopic> Topics, IReadOnlyList<Pool> Pools, IReadOnlyList<Rule> Rules, Slots Slots)
-{
-    /// <inheritdoc cref="RulesReader.Lost"/>
-    public IReadOnlyList<TopicPattern> LostRules { get; init; } = [];
-
-    /// <inheritdoc cref="TopicsReader.UnreadTopics"/>
-    public IReadOnlyList<string> UnreadTopics { get; init; } = [];
-}
 
 /// <summary>Reads all files of a bundle.</summary>
 internal static class BundleReader
@@ -21,8 +12,8 @@ internal static class BundleReader
         List<BundleFile> sorted = [.. files.OrderBy(file => file.Path, StringComparer.Ordinal)];
         CheckPaths(sorted, errors);
 
-        Slots slots = new();
-        RulesReader rules = new(slots, errors);
+        Attributes attributes = new();
+        RulesReader rules = new(attributes, errors);
         foreach (var file in sorted.Where(file => BundlePaths.IsRules(file.Path)))
         {
             rules.Read(file);
@@ -40,9 +31,9 @@ internal static class BundleReader
             schemas.ReportUnused();
         }
 
-        return new BundleContent(topics.Topics, topics.Pools, rules.Rules, slots)
+        return new BundleContent(topics.Topics, topics.Pools, rules.Rules, attributes)
         {
-            LostRules = rules.Lost,
+            UnreadRules = rules.Unread,
             UnreadTopics = topics.UnreadTopics,
         };
     }
@@ -54,7 +45,7 @@ internal static class BundleReader
             errors.Add(
                 file.Path,
                 BundleErrorCodes.UnknownFile,
-                $"no part of a bundle has this name; allowed: {BundlePaths.Allowed}.",
+                $"this name does not belong in a bundle; allowed: {BundlePaths.Allowed}.",
                 "rename or remove it."
             );
         }
@@ -64,8 +55,8 @@ internal static class BundleReader
             errors.Add(
                 same.Key,
                 BundleErrorCodes.UnknownFile,
-                $"the path is there {same.Count()} times; allowed: once.",
-                "remove the others."
+                $"the path occurs {same.Count()} times; allowed: once.",
+                "remove the duplicates."
             );
         }
 
@@ -74,7 +65,7 @@ internal static class BundleReader
             errors.Add(
                 BundlePaths.Topics,
                 BundleErrorCodes.MissingFile,
-                "the registry of topics is missing; without it no topic is known.",
+                "the registry of topics is missing, so every job would be denied; required: topics.yaml.",
                 "add topics.yaml."
             );
         }
@@ -84,8 +75,8 @@ internal static class BundleReader
             errors.Add(
                 "rules/",
                 BundleErrorCodes.MissingFile,
-                "there is no rules/*.yaml; without a rule everything is denied.",
-                "add a file; 'rules: []' says that none is meant."
+                "no file rules/*.yaml exists, so every job would be denied; required: at least one.",
+                "add a file; if no rule is intended, write 'rules: []'."
             );
         }
     }

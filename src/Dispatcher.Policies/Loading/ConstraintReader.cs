@@ -1,5 +1,6 @@
 using Dispatcher.Contracts;
-using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Loading;
 
@@ -19,7 +20,7 @@ internal static class ConstraintReader
         return ReadAny(node, errors);
     }
 
-    /// <summary>As <see cref="Read"/>; there may be none.</summary>
+    /// <summary>As <see cref="Read"/>, but the mapping may be empty.</summary>
     public static Constraints ReadAny(YamlNode node, ErrorList errors)
     {
         var fields = Fields.OfNames(node, "constraints", BundleErrorCodes.UnknownConstraint, "constraint", ConstraintNames.All, errors);
@@ -36,7 +37,7 @@ internal static class ConstraintReader
         };
     }
 
-    /// <summary>Names of constraints, sorted. A word that is none is reported, and goes as the nearest.</summary>
+    /// <summary>Names of constraints, sorted. An unknown word is reported and replaced by the nearest name.</summary>
     public static IReadOnlyList<string> Names(YamlNode list, string what, ErrorList errors) =>
         [
             .. Lists
@@ -62,7 +63,12 @@ internal static class ConstraintReader
         var set = Lists.FilledSet(node, what, errors);
         foreach (var item in node.Items.Where(item => item.Kind == NodeKind.Text && !isAllowed(item.Text)))
         {
-            errors.Add(item, BundleErrorCodes.BadValue, $"an item of {what} is '{item.Text}'; allowed: {allowed}.", "change it.");
+            errors.Add(
+                item,
+                BundleErrorCodes.BadValue,
+                $"an item of {what} is '{item.Text}'; allowed: {allowed}.",
+                "write an allowed value."
+            );
         }
 
         return set;

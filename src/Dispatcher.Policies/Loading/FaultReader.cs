@@ -1,11 +1,14 @@
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
+
 namespace Dispatcher.Policies.Loading;
 
-/// <summary>Reads the <c>faults</c> of a topic: which may pass, which come again.</summary>
+/// <summary>Reads the <c>faults</c> of a topic: its transient and terminal faults.</summary>
 internal static class FaultReader
 {
     public static FaultTable Read(YamlNode? node, ErrorList errors)
     {
-        if (node is null || Fields.Of(node, "faults", errors, KeyHints.Faults) is not { } fields)
+        if (node is null || Fields.Of(node, "faults", errors, KeyHints.FaultsKeys) is not { } fields)
         {
             return FaultTable.Empty;
         }
@@ -17,7 +20,7 @@ internal static class FaultReader
             errors.Add(
                 node,
                 BundleErrorCodes.DuplicateKey,
-                $"'{both}' is under transient and under terminal; allowed: one of the two.",
+                $"'{both}' is listed under transient and under terminal; allowed: one of the two.",
                 "remove one of them."
             );
         }

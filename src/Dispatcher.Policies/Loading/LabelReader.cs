@@ -1,15 +1,18 @@
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
+
 namespace Dispatcher.Policies.Loading;
 
 /// <summary>Reads a topic's <c>labels</c>.</summary>
 internal static class LabelReader
 {
-    private static readonly Dictionary<string, RowFit> RowKeys = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, RowComparison> RowKeys = new(StringComparer.Ordinal)
     {
-        ["exact"] = RowFit.Exact,
-        ["prefix"] = RowFit.Prefix,
-        ["suffix"] = RowFit.Suffix,
-        ["starts_with"] = RowFit.StartsWith,
-        ["ends_with"] = RowFit.EndsWith,
+        ["exact"] = RowComparison.Exact,
+        ["prefix"] = RowComparison.Prefix,
+        ["suffix"] = RowComparison.Suffix,
+        ["starts_with"] = RowComparison.StartsWith,
+        ["ends_with"] = RowComparison.EndsWith,
     };
 
     private static readonly string[] Keys = ["values", "required", "source", "absent", "derive"];
@@ -71,7 +74,7 @@ internal static class LabelReader
 
     private static Derivation? ReadDerivation(YamlNode node, IReadOnlyList<string>? values, ErrorList errors)
     {
-        if (Fields.Of(node, "derive", errors, KeyHints.Derive) is not { } fields)
+        if (Fields.Of(node, "derive", errors, KeyHints.DeriveKeys) is not { } fields)
         {
             return null;
         }
@@ -87,7 +90,7 @@ internal static class LabelReader
             Default = fields.Get("default") is { } fallback ? ReadValue(fallback, values, errors) : null,
         };
 
-        // Where something is wrong with it, each of its texts may be meant as a value.
+        // If the derivation has an error, each of its texts may be an intended value.
         return !errors.IsBroken(node)
             ? derivation
             : derivation with
@@ -99,7 +102,7 @@ internal static class LabelReader
                         .Select(text => new DerivationRow
                         {
                             Elements = [text],
-                            Fit = RowFit.Exact,
+                            Fit = RowComparison.Exact,
                             Value = text,
                         }),
                 ],
@@ -166,21 +169,23 @@ internal static class LabelReader
             : null;
     }
 
-    /// <summary>The elements of a row that compares lists, or the one text of a row that compares characters. Null: there is none.</summary>
+    /// <summary>
+    /// The elements of a row that compares lists, or the one text of a row that compares characters. Null: the row has none.
+    /// </summary>
     private static IReadOnlyList<string>? ReadElements(YamlEntry row, ErrorList errors)
     {
         (var key, var node) = (row.Key.Text, row.Value);
-        var isText = RowKeys[key] is RowFit.StartsWith or RowFit.EndsWith;
+        var isText = RowKeys[key] is RowComparison.StartsWith or RowComparison.EndsWith;
         var characters = isText ? Scalars.Text(node, key, errors) : null;
 
-        // Every list and every text begins and ends with nothing at all.
+        // An empty prefix or suffix would match every list and every text.
         if (characters is "" || (!isText && key != "exact" && node is { Kind: NodeKind.List, Items.Count: 0 }))
         {
             errors.Add(
                 node,
                 BundleErrorCodes.Empty,
-                $"an empty '{key}' fits everything; allowed: at least one {(isText ? "character" : "element")}.",
-                "use 'default' for what no row fits."
+                $"an empty '{key}' matches everything; allowed: at least one {(isText ? "character" : "element")}.",
+                "use 'default' for values that no row matches."
             );
         }
 

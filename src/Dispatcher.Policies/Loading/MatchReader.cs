@@ -1,14 +1,15 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Files;
 
 namespace Dispatcher.Policies.Loading;
 
 /// <summary>Reads <c>match</c> and <c>unless</c> into predicates. All keys must hold.</summary>
-internal sealed class MatchReader(Slots slots, ErrorList errors)
+internal sealed class MatchReader(Attributes attributes, ErrorList errors)
 {
-    /// <summary>All conditions, and the topics that the match is for; null: all.</summary>
+    /// <summary>The conditions, and the topics of the match. Topic null: all topics.</summary>
     public (AllOf Conditions, TopicPattern? Topic) Read(YamlNode node, string what)
     {
-        if (Fields.Of(node, what, errors, KeyHints.Match) is not { } fields)
+        if (Fields.Of(node, what, errors, KeyHints.MatchKeys) is not { } fields)
         {
             return (new AllOf([]) { Where = node.Where }, null);
         }
@@ -19,15 +20,15 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
                 node,
                 BundleErrorCodes.Empty,
                 $"{what} is empty; allowed: at least one condition.",
-                "write topic: \"**\" if every job is meant."
+                "write topic: \"**\" to match every job."
             );
         }
 
         List<Predicate> parts = [];
         parts.AddRange(ReadLabels(fields.Get("labels")));
         parts.AddRange(ReadTags(fields.Get("risk_tags")));
-        AddIf(fields.Get("principal"), principal => IsAnyOf(principal, Slots.Principal, "principal"));
-        AddIf(fields.Get("workflow_id"), workflow => IsAnyOf(workflow, Slots.Workflow, "workflow_id"));
+        AddIf(fields.Get("principal"), principal => IsAnyOf(principal, Attributes.Principal, "principal"));
+        AddIf(fields.Get("workflow_id"), workflow => IsAnyOf(workflow, Attributes.Workflow, "workflow_id"));
         AddIf(
             fields.Get("attempt_gte"),
             attempt =>
@@ -49,7 +50,7 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
 
     private TopicPattern? ReadTopic(Fields match) =>
         match.Get("topic") is { } topic
-        && Scalars.Text(topic, "topic", Patterns.TopicPattern(), Patterns.TopicPatternWords, errors) is { } pattern
+        && Scalars.Text(topic, "topic", Patterns.TopicPatternText(), Patterns.TopicPatternWords, errors) is { } pattern
             ? new TopicPattern(pattern)
             : null;
 
@@ -79,10 +80,10 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
     {
         var name = entry.Key.Text;
         var what = $"label {name}";
-        var slot = slots.OfLabel(name);
+        var attribute = attributes.OfLabel(name);
         if (entry.Value.Kind != NodeKind.Map)
         {
-            return IsAnyOf(entry.Value, slot, what);
+            return IsAnyOf(entry.Value, attribute, what);
         }
 
         if (OneOf(entry.Value, what, "not", "exists") is not { } test)
@@ -91,12 +92,12 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
         }
 
         return test.Key.Text == "not"
-            ? IsAnyOf(test.Value, slot, what, negated: true)
-            : new LabelExists(slot, name, Scalars.Flag(test.Value, $"exists of {what}", errors)) { Where = entry.Key.Where };
+            ? IsAnyOf(test.Value, attribute, what, negated: true)
+            : new LabelExists(attribute, name, Scalars.Flag(test.Value, $"exists of {what}", errors)) { Where = entry.Key.Where };
     }
 
-    private IsAnyOf IsAnyOf(YamlNode node, int slot, string what, bool negated = false) =>
-        new(slot, what, Lists.OneOrMore(node, what, errors), negated) { Where = node.Where };
+    private IsAnyOf IsAnyOf(YamlNode node, int attribute, string what, bool negated = false) =>
+        new(attribute, what, Lists.OneOrMore(node, what, errors), negated) { Where = node.Where };
 
     private List<Predicate> ReadTags(YamlNode? node)
     {
@@ -122,7 +123,7 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
         IReadOnlyList<string> Texts(YamlNode list) => Lists.FilledSet(list, What, errors);
     }
 
-    /// <summary>A mapping with exactly one of a few keys.</summary>
+    /// <summary>Reads a mapping that must have exactly one of a few keys.</summary>
     private YamlEntry? OneOf(YamlNode node, string what, params string[] known)
     {
         if (Fields.Of(node, what, errors, known) is not { } fields)
@@ -135,7 +136,7 @@ internal sealed class MatchReader(Slots slots, ErrorList errors)
             errors.Add(
                 node,
                 BundleErrorCodes.BadValue,
-                $"{what} has {node.Entries.Count} tests; allowed: exactly one of {string.Join(", ", known)}.",
+                $"{what} has {node.Entries.Count} keys; allowed: exactly one of {string.Join(", ", known)}.",
                 "keep one."
             );
             return null;

@@ -1,26 +1,29 @@
 using System.Collections.Frozen;
 using Dispatcher.Contracts;
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Loading;
 
-/// <summary>Reads <c>rules/*.yaml</c>, file after file.</summary>
-internal sealed class RulesReader(Slots slots, ErrorList errors)
+/// <summary>Reads the files <c>rules/*.yaml</c>.</summary>
+internal sealed class RulesReader(Attributes attributes, ErrorList errors)
 {
     private readonly List<Rule> _rules = [];
-    private readonly List<TopicPattern> _lost = [];
+    private readonly List<TopicPattern> _unread = [];
     private readonly Dictionary<string, string> _places = new(StringComparer.Ordinal);
 
-    /// <summary>Every rule read, also what is broken.</summary>
+    /// <summary>All rules that could be read, including those with errors.</summary>
     public IReadOnlyList<Rule> Rules => _rules;
 
-    /// <summary>What the rules may be for that could not be read.</summary>
-    public IReadOnlyList<TopicPattern> Lost => _lost;
+    /// <summary>The topics of rules that could not be read.</summary>
+    public IReadOnlyList<TopicPattern> Unread => _unread;
 
     public void Read(BundleFile file)
     {
         var yaml = YamlReader.Read(file, errors);
-        _lost.AddRange(LostTopics.In(yaml.Lost));
+        _unread.AddRange(TopicsInText.In(yaml.Skipped));
         if (yaml.Root is not { } root)
         {
             return;
@@ -28,7 +31,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
 
         if (Fields.Of(root, "a rules file", errors, "version", "rules") is not { } fields)
         {
-            Lose(root);
+            AddUnread(root);
             return;
         }
 
@@ -36,7 +39,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
         var rules = fields.Need("rules");
         if (rules is not { Kind: NodeKind.List })
         {
-            Lose(root);
+            AddUnread(root);
         }
 
         foreach (var node in Lists.Items(rules, "rules", errors))
@@ -48,9 +51,9 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
     private void ReadRule(YamlNode node)
     {
         var before = errors.Count;
-        if (Fields.Of(node, "a rule", errors, KeyHints.Rule) is not { } fields)
+        if (Fields.Of(node, "a rule", errors, KeyHints.RuleKeys) is not { } fields)
         {
-            Lose(node);
+            AddUnread(node);
             return;
         }
 
@@ -58,11 +61,11 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
         (var from, var until) = ReadEffective(fields);
         CheckEffect(fields, decision);
 
-        // What is missing here has been reported, so that this rule never decides.
+        // Missing values are already reported, so this rule never decides a job.
         var match = fields.Need("match");
         (var conditions, var topic) = match is null
             ? (new AllOf([]) { Where = node.Where }, null)
-            : new MatchReader(slots, errors).Read(match, "match");
+            : new MatchReader(attributes, errors).Read(match, "match");
         Rule rule = new()
         {
             Id = ReadId(fields) ?? "the rule",
@@ -86,18 +89,18 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
         _rules.Add(rule with { Broken = broken, IsWhole = node.IsWhole && errors.Count == before });
         if (broken.Contains("topic"))
         {
-            Lose(node);
+            AddUnread(node);
         }
     }
 
     private static FrozenSet<string> BrokenOf(YamlNode node, Fields fields, TopicPattern? topic)
     {
         var broken = fields.Broken;
-        var isOutside = node.Entries.Any(entry => KeyHints.Match.Contains(entry.Key.Text, StringComparer.Ordinal));
+        var isOutside = node.Entries.Any(entry => KeyHints.MatchKeys.Contains(entry.Key.Text, StringComparer.Ordinal));
         return !isOutside && !broken.Contains("match") ? broken : [.. broken, "match", .. topic is null ? (string[])["topic"] : []];
     }
 
-    private void Lose(YamlNode node) => _lost.AddRange(node.Texts().Select(text => new TopicPattern(text.ToLowerInvariant())));
+    private void AddUnread(YamlNode node) => _unread.AddRange(node.Texts().Select(text => new TopicPattern(text.ToLowerInvariant())));
 
     private string? ReadId(Fields fields)
     {
@@ -128,7 +131,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
 
     private (DateTimeOffset? From, DateTimeOffset? Until) ReadEffective(Fields fields)
     {
-        if (fields.Get("effective") is not { } node || Fields.Of(node, "effective", errors, KeyHints.Effective) is not { } effective)
+        if (fields.Get("effective") is not { } node || Fields.Of(node, "effective", errors, KeyHints.EffectiveKeys) is not { } effective)
         {
             return (null, null);
         }
@@ -183,7 +186,7 @@ internal sealed class RulesReader(Slots slots, ErrorList errors)
 
     private static byte[] HashOf(YamlNode node)
     {
-        using Canonical hash = new("dispatcher/rule/v1");
+        using CanonicalHash hash = new("dispatcher/rule/v1");
         node.AddTo(hash);
         return hash.Finish();
     }

@@ -1,5 +1,8 @@
 using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 using Dispatcher.Policies.Schemas;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Loading;
 
@@ -24,15 +27,15 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
 
     public IReadOnlyList<CompiledTopic> Topics => _topics;
 
-    /// <summary>Topics that are there, but so wrong that nothing can be said of them.</summary>
+    /// <summary>Topics whose entries could not be read.</summary>
     public IReadOnlyList<string> UnreadTopics => _unread;
 
-    /// <summary>Reads the file. False: not one topic could be read.</summary>
+    /// <summary>Reads the file. False: no topic could be read.</summary>
     public bool Read(BundleFile file)
     {
         var yaml = YamlReader.Read(file, errors);
-        _unread.AddRange(LostTopics.In(yaml.Lost).Select(pattern => pattern.Text));
-        schemas.Spare(yaml.Lost);
+        _unread.AddRange(TopicsInText.In(yaml.Skipped).Select(pattern => pattern.Text));
+        schemas.MarkUsedIn(yaml.Skipped);
         if (
             yaml.Root is not { } root
             || Fields.Of(root, BundlePaths.Topics, errors, "version", "longest_run", "pools", "topics") is not { } fields
@@ -99,11 +102,13 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
         var pool = ReadPoolOf(fields);
         var owner = fields.NeedText("owner", Patterns.Name(), Patterns.NameWords);
         var schema = fields.Get("schema");
-        var schemaFile = schema is null ? null : Scalars.Text(schema, "schema", Patterns.SchemaFile(), Patterns.SchemaFileWords, errors);
-        var timeouts = fields.Get("timeouts") is { } limits ? Fields.Of(limits, "timeouts", errors, KeyHints.Timeouts) : null;
-        var backoff = fields.Get("backoff") is { } pauses ? Fields.Of(pauses, "backoff", errors, KeyHints.Backoff) : null;
+        var schemaFile = schema is null
+            ? null
+            : Scalars.Text(schema, "schema", Patterns.SchemaFileName(), Patterns.SchemaFileWords, errors);
+        var timeouts = fields.Get("timeouts") is { } limits ? Fields.Of(limits, "timeouts", errors, KeyHints.TimeoutsKeys) : null;
+        var backoff = fields.Get("backoff") is { } pauses ? Fields.Of(pauses, "backoff", errors, KeyHints.BackoffKeys) : null;
         var first = backoff?.Duration("first", Second, Millisecond, Hour) ?? Second;
-        var tags = fields.Get("tags") is { } node ? Fields.Of(node, "tags", errors, KeyHints.Tags) : null;
+        var tags = fields.Get("tags") is { } node ? Fields.Of(node, "tags", errors, KeyHints.TagsKeys) : null;
         JobClass jobClass = new()
         {
             Topic = topic ?? entry.Key.Text,
@@ -129,7 +134,7 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
         var payloads = schemaFile is null ? null : schemas.Named(schema!);
         if (topic is null)
         {
-            // Whoever names it means this entry, by whatever name it is to get.
+            // A rule that names the topic means this entry, even if its name is invalid.
             _unread.Add(entry.Key.Text.ToLowerInvariant());
             return;
         }
@@ -142,13 +147,16 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
                 Where = entry.Key.Where,
                 Broken = fields.Broken,
                 HasAllLabels = fields.Get("labels") is not { } labels || HasAllEntries(labels),
-                DefaultTimeouts = [.. KeyHints.Timeouts.Where(name => timeouts?.Get(name) is null)],
+                DefaultTimeouts = [.. KeyHints.TimeoutsKeys.Where(name => timeouts?.Get(name) is null)],
                 ContentHash = HashOf(entry),
             }
         );
     }
 
-    /// <summary>While a run lasts, the broker waits for an answer to what its worker holds for later: what is longer than the broker's patience must be said in two places.</summary>
+    /// <summary>
+    /// Reads the limit of a run. During a run its worker holds a delivery unacknowledged, so a limit above the broker's consumer timeout
+    /// must be set in two places.
+    /// </summary>
     private TimeSpan RunWithin(Fields? timeouts)
     {
         var run = timeouts?.Duration("run", TwoMinutes, Tenth, Day) ?? TwoMinutes;
@@ -182,14 +190,14 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
         return most;
     }
 
-    /// <summary>Where something is wrong with the tags, each may be meant to be optional.</summary>
+    /// <summary>The optional tags. If the tags have an error, each of them may be intended as optional.</summary>
     private IReadOnlyList<string> OptionalTags(YamlNode? node, Fields? tags)
     {
         var optional = tags?.Set("optional") ?? [];
         return node is not null && errors.IsBroken(node) ? [.. optional.Union(node.Texts(), StringComparer.Ordinal)] : optional;
     }
 
-    /// <summary>The pool that is named or meant. One that cannot be told may enforce anything.</summary>
+    /// <summary>The named pool, or the nearest one. An undeterminable pool is treated as one that may enforce anything.</summary>
     private Pool ReadPoolOf(Fields fields)
     {
         var name = fields.Need("pool") is { } node ? Scalars.Text(node, "pool", errors) : null;
@@ -213,13 +221,13 @@ internal sealed class TopicsReader(ErrorList errors, SchemaFolder schemas)
             };
     }
 
-    /// <summary>False: a label may be missing here that the file has.</summary>
+    /// <summary>False: the file may have a label that is missing here.</summary>
     private static bool HasAllEntries(YamlNode labels) =>
         labels.Kind == NodeKind.Map && (labels.IsWhole || !labels.Entries.All(entry => entry.Value.IsWhole));
 
     private static byte[] HashOf(YamlEntry entry)
     {
-        using Canonical hash = new("dispatcher/topic/v1");
+        using CanonicalHash hash = new("dispatcher/topic/v1");
         hash.Add(entry.Key.Text);
         entry.Value.AddTo(hash);
         return hash.Finish();

@@ -1,5 +1,6 @@
 using Dispatcher.Contracts;
-using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Loading;
 

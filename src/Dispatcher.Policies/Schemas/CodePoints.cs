@@ -4,8 +4,8 @@ using System.Text;
 namespace Dispatcher.Policies.Schemas;
 
 /// <summary>
-/// A set of characters, each a code point. .NET matches UTF-16 units, two for a character beyond the first 65,536; <see cref="ToPattern"/>
-/// writes the set so that it matches whole characters. Half a surrogate pair is never in a set.
+/// A set of characters (code points). .NET matches UTF-16 units, two for a character beyond the first 65,536; <see cref="ToPattern"/>
+/// writes the set so that it matches whole characters. The set never contains half a surrogate pair.
 /// </summary>
 internal sealed class CodePoints
 {
@@ -21,14 +21,14 @@ internal sealed class CodePoints
 
     public static CodePoints Empty { get; } = new([]);
 
-    /// <summary>What ECMA-262 calls LineTerminator.</summary>
+    /// <summary>LineTerminator in ECMA-262.</summary>
     public static CodePoints LineBreaks { get; } = Empty.With('\n', '\n').With('\r', '\r').With(0x2028, 0x2029);
 
     private static CodePoints Digits { get; } = Empty.With('0', '9');
 
     private static CodePoints Words { get; } = Digits.With('A', 'Z').With('_', '_').With('a', 'z');
 
-    /// <summary>What ECMA-262 calls WhiteSpace and LineTerminator.</summary>
+    /// <summary>WhiteSpace and LineTerminator in ECMA-262.</summary>
     private static CodePoints Spaces { get; } =
         LineBreaks
             .With('\t', '\f')
@@ -41,7 +41,7 @@ internal sealed class CodePoints
             .With(0x3000, 0x3000)
             .With(0xFEFF, 0xFEFF);
 
-    /// <summary>The set that <c>\d</c>, <c>\w</c>, <c>\s</c>, <c>\D</c>, <c>\W</c> or <c>\S</c> names. Null: the letter names none.</summary>
+    /// <summary>The set of <c>\d</c>, <c>\w</c>, <c>\s</c>, <c>\D</c>, <c>\W</c> or <c>\S</c>. Null: the letter names no set.</summary>
     public static CodePoints? Named(char letter) =>
         letter switch
         {
@@ -73,7 +73,7 @@ internal sealed class CodePoints
         return new CodePoints(others);
     }
 
-    /// <summary>The states that a matcher may be in: 1, and one more for each further kind of surrogate pair.</summary>
+    /// <summary>The number of states that a matcher may need: 1, and one more for each further kind of surrogate pair.</summary>
     public int Size => Math.Max(1, Pairs().Count());
 
     /// <summary>A .NET pattern that matches one character of the set: a class, and after it the surrogate pairs as alternatives.</summary>
@@ -91,7 +91,9 @@ internal sealed class CodePoints
     private IEnumerable<string> Pairs() =>
         Merged().Where(range => range.Last > LastOfBmp).SelectMany(range => Pairs(Math.Max(range.First, LastOfBmp + 1), range.Last));
 
-    /// <summary>At most three: the first high surrogate with its last lows, those between with all lows, the last with its first lows.</summary>
+    /// <summary>
+    /// At most three pairs: the first high surrogate with its last lows, those between with all lows, the last with its first lows.
+    /// </summary>
     private static IEnumerable<string> Pairs(int first, int last)
     {
         (var high, var low) = Halves(first);
@@ -135,7 +137,7 @@ internal sealed class CodePoints
         }
     }
 
-    /// <summary>In order, without overlaps and neighbours.</summary>
+    /// <summary>The ranges in order, without overlaps or neighbours.</summary>
     private List<(int First, int Last)> Merged()
     {
         List<(int First, int Last)> merged = [];

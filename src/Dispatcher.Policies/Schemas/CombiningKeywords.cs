@@ -1,20 +1,22 @@
 using System.Globalization;
 using System.Text.Json;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary><c>$ref</c> to one of the file's <c>$defs</c>. Looked up late, since definitions may use each other.</summary>
-internal sealed class RefersTo(IReadOnlyDictionary<string, Schema> definitions, string name) : Keyword
+/// <summary><c>$ref</c> to one of the file's <c>$defs</c>. Resolved late, because definitions may refer to each other.</summary>
+internal sealed class RefersTo(IReadOnlyDictionary<string, JsonSchema> definitions, string name) : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check) => definitions[name].Check(value, at, check);
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check) => definitions[name].Check(value, at, check);
 
     public override void Describe(Shape shape) => definitions[name].Describe(shape);
 }
 
 /// <summary><c>allOf</c>.</summary>
-internal sealed class FitsAll(IReadOnlyList<Schema> schemas) : Keyword
+internal sealed class FitsAll(IReadOnlyList<JsonSchema> schemas) : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         foreach (var schema in schemas)
         {
@@ -32,12 +34,12 @@ internal sealed class FitsAll(IReadOnlyList<Schema> schemas) : Keyword
 }
 
 /// <summary><c>anyOf</c>: at least one fits; <c>oneOf</c>: exactly one.</summary>
-internal sealed class FitsSome(IReadOnlyList<Schema> schemas, bool exactlyOne) : Keyword
+internal sealed class FitsSome(IReadOnlyList<JsonSchema> schemas, bool exactlyOne) : Keyword
 {
     private const int LongestReason = 200;
     private const int MostReasons = 4;
 
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         var fitting = schemas.Count(schema => check.Attempt(schema, value, at).Fits);
         var count = schemas.Count.ToString(CultureInfo.InvariantCulture);
@@ -46,18 +48,23 @@ internal sealed class FitsSome(IReadOnlyList<Schema> schemas, bool exactlyOne) :
             check.Add(
                 at,
                 value,
-                $"what fits one of {count} alternatives",
-                check.IsWhole ? $"correct one of: {Misses(value, at, check)}" : "send what fits one."
+                $"a value that fits one of {count} alternatives",
+                check.IsWhole ? $"correct one of: {Misses(value, at, check)}" : "send a value that fits one of them."
             );
         }
         else if (exactlyOne && fitting > 1)
         {
-            check.Add(at, "what fits more than one alternative", $"what fits exactly one of {count}", "remove what belongs to the others.");
+            check.Add(
+                at,
+                "a value that fits more than one alternative",
+                $"a value that fits exactly one of {count}",
+                "remove the parts that belong to the others."
+            );
         }
     }
 
-    /// <summary>The first error of each alternative. Asked for only where it is shown: alternatives inside alternatives do not tell theirs.</summary>
-    private string Misses(JsonElement value, Place at, PayloadCheck check) =>
+    /// <summary>The first error of each alternative, computed only if it is shown. Nested alternatives do not list theirs.</summary>
+    private string Misses(JsonElement value, PayloadPath at, PayloadCheck check) =>
         string.Join(
             " or ",
             schemas
@@ -69,19 +76,19 @@ internal sealed class FitsSome(IReadOnlyList<Schema> schemas, bool exactlyOne) :
 }
 
 /// <summary><c>not</c>.</summary>
-internal sealed class FitsNot(Schema schema) : Keyword
+internal sealed class FitsNot(JsonSchema schema) : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         if (check.Attempt(schema, value, at).Fits)
         {
-            check.Add(at, value, "what does not fit the schema under 'not'", "send something else.");
+            check.Add(at, value, "a value that does not fit the schema under 'not'", "send another value.");
         }
     }
 }
 
-/// <summary>The schema <c>false</c>: nothing fits.</summary>
+/// <summary>The schema <c>false</c>: no value is valid.</summary>
 internal sealed class FitsNever : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check) => check.Add(at, value, "nothing", "remove it.");
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check) => check.Add(at, value, "nothing", "remove it.");
 }

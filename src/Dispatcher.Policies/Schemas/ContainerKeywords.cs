@@ -1,24 +1,24 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary><c>properties</c>, <c>patternProperties</c> and <c>additionalProperties</c>, which mean nothing alone.</summary>
+/// <summary><c>properties</c>, <c>patternProperties</c> and <c>additionalProperties</c>, which depend on each other.</summary>
 internal sealed class Members : Keyword
 {
     private const int LongestList = 256;
     private const int LongestName = 64;
 
-    public required IReadOnlyDictionary<string, Schema> Named { get; init; }
+    public required IReadOnlyDictionary<string, JsonSchema> Named { get; init; }
 
-    public required IReadOnlyList<(SchemaPattern Pattern, Schema Schema)> Patterned { get; init; }
+    public required IReadOnlyList<(SchemaPattern Pattern, JsonSchema Schema)> Patterned { get; init; }
 
-    /// <summary>Null: all others are refused.</summary>
-    public required Schema? Others { get; init; }
+    /// <summary>The schema of all other members. Null: they are refused.</summary>
+    public required JsonSchema? Others { get; init; }
 
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         if (value.ValueKind != JsonValueKind.Object)
         {
@@ -27,7 +27,7 @@ internal sealed class Members : Keyword
 
         foreach (var member in value.EnumerateObject())
         {
-            // A member that nothing is said of is a step too.
+            // A member without a schema is a step too.
             if (!check.Step(CostOf(JsonMarshal.GetRawUtf8PropertyName(member).Length)))
             {
                 return;
@@ -37,7 +37,7 @@ internal sealed class Members : Keyword
         }
     }
 
-    /// <summary>A name may be as long as a payload, and each pattern reads it.</summary>
+    /// <summary>The cost of one name: it may be as long as a payload, and each pattern reads it.</summary>
     private long CostOf(int nameLength) => PayloadCheck.CostOf(nameLength) + Patterned.Sum(one => one.Pattern.CostOf(nameLength));
 
     public override void Describe(Shape shape)
@@ -48,7 +48,7 @@ internal sealed class Members : Keyword
         }
     }
 
-    private void CheckMember(JsonProperty member, Place at, PayloadCheck check)
+    private void CheckMember(JsonProperty member, PayloadPath at, PayloadCheck check)
     {
         var isKnown = Named.TryGetValue(member.Name, out var named);
         named?.Check(member.Value, at, check);
@@ -74,7 +74,7 @@ internal sealed class Members : Keyword
         Others?.Check(member.Value, at, check);
     }
 
-    private void Refuse(string name, Place at, PayloadCheck check)
+    private void Refuse(string name, PayloadPath at, PayloadCheck check)
     {
         if (check.IsQuiet)
         {
@@ -97,9 +97,9 @@ internal sealed class Members : Keyword
 /// <summary><c>required</c>.</summary>
 internal sealed class HasMembers(IReadOnlyList<string> names) : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
-        // Each name is looked for among all members.
+        // Each name is searched among all members.
         if (value.ValueKind != JsonValueKind.Object || !check.Step(names.Count * PayloadCheck.CostOf(value.GetPropertyCount())))
         {
             return;
@@ -109,7 +109,7 @@ internal sealed class HasMembers(IReadOnlyList<string> names) : Keyword
         {
             if (!value.TryGetProperty(name, out _))
             {
-                check.Add(at.Below(name), "nothing", "a value, it is required", $"add '{name}'.");
+                check.Add(at.Below(name), "nothing", "a value, because it is required", $"add '{name}'.");
             }
         }
     }
@@ -118,9 +118,9 @@ internal sealed class HasMembers(IReadOnlyList<string> names) : Keyword
 }
 
 /// <summary><c>items</c>: every item fits.</summary>
-internal sealed class ItemsFit(Schema items) : Keyword
+internal sealed class ItemsFit(JsonSchema items) : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         if (value.ValueKind != JsonValueKind.Array)
         {
@@ -143,12 +143,14 @@ internal sealed class ItemsFit(Schema items) : Keyword
     public override void Describe(Shape shape) => shape.Items = items;
 }
 
-/// <summary><c>uniqueItems</c>, for lists that have at most <see cref="Most"/> items: it compares each with each, and longer ones are refused by <c>maxItems</c>.</summary>
+/// <summary>
+/// <c>uniqueItems</c>, for lists of at most <see cref="Most"/> items. It compares all pairs; <c>maxItems</c> refuses longer lists.
+/// </summary>
 internal sealed class ItemsDiffer : Keyword
 {
     public const int Most = 256;
 
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         var count = value.ValueKind == JsonValueKind.Array ? value.GetArrayLength() : 0;
         if (count > Most || !check.Step((count * count / 2) + PayloadCheck.CostOf((long)count * PayloadCheck.SizeOf(value))))

@@ -3,10 +3,13 @@ using System.Text.Json;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary>A JSON number as it is written: sign, and 0.<see cref="Digits"/> times ten to the <see cref="Exponent"/>. A double takes 2^53 + 1 for 2^53 and 1e400 for infinity.</summary>
+/// <summary>
+/// A JSON number with all its digits: sign, and 0.<see cref="Digits"/> times ten to the <see cref="Exponent"/>. A double would read 2^53 +
+/// 1 as 2^53 and 1e400 as infinity.
+/// </summary>
 internal readonly record struct JsonNumber(bool IsNegative, string Digits, long Exponent) : IComparable<JsonNumber>
 {
-    /// <summary>Far beyond any limit in a schema, and still room to add the number of digits.</summary>
+    /// <summary>Far beyond any limit in a schema, and small enough to add the number of digits.</summary>
     private const long MostExponent = 1_000_000_000_000;
 
     public bool IsWhole => Digits.Length <= Exponent;

@@ -3,13 +3,13 @@ using System.Text;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary>A piece of an ECMA-262 pattern that stands for one character of a text: an escape, a class, <c>.</c>, or the character itself.</summary>
-/// <param name="Set">The characters that it matches.</param>
-/// <param name="End">The index after it.</param>
+/// <summary>A piece of an ECMA-262 pattern that matches one character: an escape, a class, <c>.</c>, or a literal character.</summary>
+/// <param name="Set">The characters that the piece matches.</param>
+/// <param name="End">The index after the piece.</param>
 internal readonly record struct PatternPiece(CodePoints Set, int End)
 {
     /// <summary>Reads the piece that starts at the index.</summary>
-    /// <exception cref="NotSupportedException">It uses what is not taken here, or is not complete.</exception>
+    /// <exception cref="NotSupportedException">The pattern uses unsupported syntax or is incomplete.</exception>
     public static PatternPiece Read(string pattern, int start) =>
         pattern[start] switch
         {
@@ -23,10 +23,10 @@ internal readonly record struct PatternPiece(CodePoints Set, int End)
         var isNegated = pattern.AsSpan(start).StartsWith("^");
         var at = isNegated ? start + 1 : start;
 
-        // .NET reads the bracket as a member of it.
+        // .NET would read the bracket as a member of the class.
         if (pattern.AsSpan(at).StartsWith("]"))
         {
-            throw new NotSupportedException("an empty class is not taken; write ']' in a class as \\]");
+            throw new NotSupportedException("an empty class is not supported; write ']' in a class as \\]");
         }
 
         var set = CodePoints.Empty;
@@ -58,7 +58,7 @@ internal readonly record struct PatternPiece(CodePoints Set, int End)
 
         if (IsNamed(pattern, start) || IsNamed(pattern, first.End + 1))
         {
-            throw new NotSupportedException("'-' beside \\d, \\w or \\s inside a class is not taken, but at the end of the class it is");
+            throw new NotSupportedException("'-' beside \\d, \\w or \\s inside a class is not supported; put '-' at the end of the class");
         }
 
         (var low, _) = ReadCharacter(pattern, start);
@@ -88,7 +88,7 @@ internal readonly record struct PatternPiece(CodePoints Set, int End)
         var at = isEscape ? start + 1 : start;
         if (at >= pattern.Length)
         {
-            throw new NotSupportedException("it ends with a single \\");
+            throw new NotSupportedException("the pattern ends with a single \\");
         }
 
         return isEscape && char.IsAsciiLetterOrDigit(pattern[at]) ? ReadLetter(pattern, at)
@@ -107,7 +107,7 @@ internal readonly record struct PatternPiece(CodePoints Set, int End)
             'x' => (new Rune(Hex(pattern, at + 1, 2)), at + 3),
             'u' => ReadUnicode(pattern, at + 1),
             char other => throw new NotSupportedException(
-                $"\\{other} is not taken; allowed after \\ are d, w, s, D, W, S, t, n, r, f, v, uXXXX, u{{X…}}, xXX and punctuation"
+                $"\\{other} is not supported; allowed after \\ are d, w, s, D, W, S, t, n, r, f, v, uXXXX, u{{X…}}, xXX and punctuation"
             ),
         };
 
@@ -119,7 +119,7 @@ internal readonly record struct PatternPiece(CodePoints Set, int End)
             var close = pattern.IndexOf('}', at);
             return Rune.TryCreate(close > at + 1 && close <= at + 9 ? Hex(pattern, at + 1, close - at - 1) : -1, out var named)
                 ? (named, close + 1)
-                : throw new NotSupportedException("\\u{…} must hold the hexadecimal number of a character, up to 10ffff");
+                : throw new NotSupportedException("\\u{…} must contain the hexadecimal number of a character, up to 10ffff");
         }
 
         var unit = Hex(pattern, at, 4);
@@ -140,5 +140,5 @@ internal readonly record struct PatternPiece(CodePoints Set, int End)
             : throw new NotSupportedException($"an escape with x or u needs hexadecimal digits: {digits} of them");
 
     private static NotSupportedException HalfPair() =>
-        new("half a surrogate pair is no character; write both halves, the character itself or \\u{…}");
+        new("half a surrogate pair is not a character; write both halves, the character itself or \\u{…}");
 }

@@ -4,16 +4,16 @@ using System.Text.RegularExpressions;
 namespace Dispatcher.Policies.Schemas;
 
 /// <summary>
-/// How large a pattern is when its counted repetitions are written out: <c>(ab{3}){2}</c> is 8. Repetitions inside repetitions multiply, so
-/// a short pattern may be huge. A class counts one, and one more for each further kind of surrogate pair in it.
+/// The size of a pattern with its counted repetitions expanded: <c>(ab{3}){2}</c> is 8. Nested repetitions multiply, so a short pattern may
+/// be huge. A class counts one, and one more for each further kind of surrogate pair in it.
 /// </summary>
 internal static partial class PatternSize
 {
-    /// <summary>Beyond every limit, and still room to multiply.</summary>
+    /// <summary>Beyond every limit, and small enough to multiply.</summary>
     private const long Huge = int.MaxValue;
 
-    /// <summary>The size, or some number beyond every limit. Unbalanced brackets have some size too: they are found elsewhere.</summary>
-    /// <exception cref="NotSupportedException">A class or an escape is not complete, or not taken.</exception>
+    /// <summary>The size, or a number beyond every limit. Unbalanced brackets also get a size: they are detected elsewhere.</summary>
+    /// <exception cref="NotSupportedException">A class or an escape is incomplete or not supported.</exception>
     public static long Of(string pattern)
     {
         Stack<long> outer = [];
@@ -50,10 +50,10 @@ internal static partial class PatternSize
         return outer.Sum() + sum + last;
     }
 
-    /// <summary>How long the counted repetition is that starts at the index, such as <c>{2,5}</c>. 0: none does.</summary>
+    /// <summary>The length of the counted repetition at the index, such as <c>{2,5}</c>. 0: there is none.</summary>
     public static int RepetitionAt(string pattern, int i) => pattern[i] == '{' ? Repetition().Match(pattern, i).Length : 0;
 
-    /// <summary>The higher of the two numbers; without an upper one, one more than the lower: what follows repeats in place.</summary>
+    /// <summary>The higher of the two numbers; without an upper one, the lower plus one, because the rest repeats in place.</summary>
     private static long Times(Match counted)
     {
         var least = Number(counted.Groups[1].Value);

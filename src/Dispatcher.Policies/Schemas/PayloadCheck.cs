@@ -2,25 +2,31 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Dispatcher.Policies.Model;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary>One check of one payload: its errors so far, and what it may still cost.</summary>
+/// <summary>One check of one payload: the errors so far, and the remaining steps.</summary>
 internal sealed class PayloadCheck
 {
-    /// <summary>Whoever has more than this many errors has one mistake repeated.</summary>
+    /// <summary>The maximum number of errors: more usually repeat one mistake.</summary>
     public const int MostErrors = 20;
 
     /// <summary>
-    /// Most steps that are spent on one payload: alternatives inside alternatives double with each level, and the payload says how many levels there are. A step is a
-    /// microsecond at most, so that this is about a second. A count and no time: the same payload gets the same answer on every machine.
+    /// The maximum number of steps for one payload: nested alternatives double with each level, and the payload determines the number of
+    /// levels. A step takes at most a microsecond, so the limit is about a second. A count instead of a time gives the same answer on every
+    /// machine.
     /// </summary>
     private const int MostSteps = 1_000_000;
 
-    /// <summary>Most schemas inside each other, by all levels of the payload: far more than a payload of 64 levels needs, and far less than a stack holds.</summary>
+    /// <summary>
+    /// The maximum number of nested schemas, over all levels of the payload: far more than a payload of 64 levels needs, and far fewer than
+    /// the stack can hold.
+    /// </summary>
     private const int MostDepth = 1_000;
 
-    /// <summary>Bytes of a text or number that are looked at in one step.</summary>
+    /// <summary>The bytes of a text or number that one step may read.</summary>
     private const int BytesInStep = 64;
 
     private const int LongestNumber = 64;
@@ -42,39 +48,41 @@ internal sealed class PayloadCheck
 
     public bool Fits => !_failed;
 
-    /// <summary>Only whether it fits is asked: errors are not put into words, which costs far more than a step.</summary>
+    /// <summary>Whether only the result matters. Errors then get no text, which costs far more than a step.</summary>
     public bool IsQuiet { get; }
 
-    /// <summary>Whether this is the check itself and no attempt.</summary>
+    /// <summary>Whether this is the check itself, and not an attempt.</summary>
     public bool IsWhole => _most == MostErrors;
 
-    /// <summary>Whether looking on is in vain.</summary>
+    /// <summary>Whether further checks cannot change the result.</summary>
     public bool IsOver => (_failed && !IsWhole) || _errors.Count > _most || _steps.Left <= 0;
 
-    /// <summary>Why an attempt did not fit. Null: it was quiet, or the steps ran out.</summary>
+    /// <summary>The first error of an attempt. Null: the attempt was quiet, or the steps ran out.</summary>
     public PayloadError? First => _errors.Count == 0 ? null : _errors[0];
 
-    /// <summary>What one look at a value costs: a text of 200,000 characters is no single step.</summary>
+    /// <summary>The steps of one read of a value: a text of 200,000 characters takes more than one.</summary>
     public static long CostOf(JsonElement value) =>
         value.ValueKind is JsonValueKind.String or JsonValueKind.Number ? CostOf(SizeOf(value)) : 1;
 
-    /// <summary>What it costs to look at so many bytes.</summary>
+    /// <summary>The steps of reading so many bytes.</summary>
     public static long CostOf(long bytes) => 1 + (bytes / BytesInStep);
 
-    /// <summary>The bytes of a value as it was sent.</summary>
+    /// <summary>The number of bytes of a value as it was sent.</summary>
     public static int SizeOf(JsonElement value) => JsonMarshal.GetRawUtf8Value(value).Length;
 
-    /// <summary>To be asked before each step. False: it is over.</summary>
+    /// <summary>Must be called before each step. False: the check is over.</summary>
     public bool Step(long cost = 1)
     {
         _steps.Left = Math.Max(0, _steps.Left - cost);
         return !IsOver;
     }
 
-    /// <summary>To be asked before a schema is gone into. False: it is over; when they are nested too deep, as if the steps had run out.</summary>
+    /// <summary>
+    /// Must be called before a schema is checked. False: the check is over. Schemas that are nested too deep count as exhausted steps.
+    /// </summary>
     public bool Enter()
     {
-        // The first is the same on every machine. The second keeps the process alive where the stack is small, or used up by whoever called.
+        // The first limit is the same on every machine. The second protects the process where the stack is small or used up by the caller.
         if (++_steps.Depth > MostDepth || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
         {
             _steps.Left = 0;
@@ -85,17 +93,17 @@ internal sealed class PayloadCheck
 
     public void Leave() => _steps.Depth--;
 
-    /// <summary>Tries an alternative at the cost of this check; stops at its first error.</summary>
-    public PayloadCheck Attempt(Schema schema, JsonElement value, Place at, bool isQuiet = true)
+    /// <summary>Checks an alternative with the steps of this check. Stops at the first error.</summary>
+    public PayloadCheck Attempt(JsonSchema schema, JsonElement value, PayloadPath at, bool isQuiet = true)
     {
         PayloadCheck attempt = new(_steps, most: 0, isQuiet);
         schema.Check(value, at, attempt);
         return attempt;
     }
 
-    public void Add(Place at, JsonElement value, string allowed, string fix) => Add(at, IsQuiet ? "" : Seen(value), allowed, fix);
+    public void Add(PayloadPath at, JsonElement value, string allowed, string fix) => Add(at, IsQuiet ? "" : Seen(value), allowed, fix);
 
-    public void Add(Place at, string seen, string allowed, string fix)
+    public void Add(PayloadPath at, string seen, string allowed, string fix)
     {
         _failed = true;
         if (!IsQuiet)
@@ -111,19 +119,20 @@ internal sealed class PayloadCheck
         }
     }
 
-    /// <summary>At most <see cref="MostErrors"/>, sorted by place, and one more that says so where there are more.</summary>
+    /// <summary>At most <see cref="MostErrors"/> errors, sorted by path, and one more that reports a longer list.</summary>
     public IReadOnlyList<PayloadError> Result()
     {
         if (_steps.Left <= 0)
         {
-            // What was found so far hangs on where the steps ran out; what was not looked at may be anything.
+            // The errors so far depend on where the steps ran out, and the unchecked rest may contain anything.
             return
             [
                 new PayloadError
                 {
                     Path = "",
                     Message =
-                        $"seen: a payload that takes more than {Number(MostSteps)} steps, or {Number(MostDepth)} schemas inside each other, to check; allowed: that many.",
+                        $"seen: a payload that takes more than {Number(MostSteps)} steps or {Number(MostDepth)} nested schemas to "
+                        + "check; allowed: at most that.",
                     Fix = "send a smaller payload.",
                 },
             ];
@@ -141,13 +150,13 @@ internal sealed class PayloadCheck
                 new PayloadError
                 {
                     Path = "",
-                    Message = $"seen: more errors than these {MostErrors}; allowed: none.",
-                    Fix = "correct these and send it again.",
+                    Message = $"seen: more errors than the {MostErrors} listed; allowed: none.",
+                    Fix = "correct the listed errors and send it again.",
                 },
             ];
     }
 
-    /// <summary>What a value is, without the content of a text.</summary>
+    /// <summary>The kind and size of a value, without the content of a text.</summary>
     private static string Seen(JsonElement value) =>
         value.ValueKind switch
         {

@@ -1,32 +1,35 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using Dispatcher.Policies.Evaluating;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary>What the payloads of a topic must be. Never changes; any number of threads may use it.</summary>
-internal sealed class PayloadSchema(Schema root)
+/// <summary>The compiled schema of a topic's payloads. Immutable, and safe for concurrent use.</summary>
+internal sealed class PayloadSchema(JsonSchema root)
 {
-    private const int ErrorsInDetail = 3;
-
-    /// <summary>Why a payload does not fit, see <see cref="PayloadCheck.Result"/>. Empty: it fits.</summary>
+    /// <summary>The errors of a payload, see <see cref="PayloadCheck.Result"/>. Empty: the payload is valid.</summary>
     public IReadOnlyList<PayloadError> Check(ReadOnlyMemory<byte> payload)
     {
         PayloadCheck check = new();
-        using var document = DerivedValue.Parse(payload);
+        using var document = PayloadJson.Parse(payload);
         if (document is null)
         {
-            check.Add(Place.Root, "no JSON, or a member twice, or more than 64 levels", "one JSON value, each member once", "correct it.");
+            check.Add(
+                PayloadPath.Root,
+                "text that is not JSON, has a member twice, or has more than 64 levels",
+                "one JSON value, each member once",
+                "correct it."
+            );
         }
         else
         {
-            root.Check(document.RootElement, Place.Root, check);
+            root.Check(document.RootElement, PayloadPath.Root, check);
         }
 
         return check.Result();
     }
 
-    /// <summary>The payload with what the schema requires besides. Null: that could not be made.</summary>
+    /// <summary>The payload, completed with required members. Null: no valid payload was found.</summary>
     public ReadOnlyMemory<byte>? Complete(ReadOnlyMemory<byte> payload)
     {
         if (Check(payload).Count == 0)
@@ -38,17 +41,4 @@ internal sealed class PayloadSchema(Schema root)
         ReadOnlyMemory<byte> bytes = Encoding.UTF8.GetBytes(completed);
         return Check(bytes).Count == 0 ? bytes : null;
     }
-
-    /// <summary>The denial of a payload that does not fit.</summary>
-    public static Decision Denied(CompiledTopic topic, IReadOnlyList<PayloadError> errors, string policyHash) =>
-        Decision.Denied(ReasonCodes.PayloadInvalid, policyHash) with
-        {
-            Detail = string.Join(
-                " ",
-                errors.Take(ErrorsInDetail).Select(error => $"{(error.Path.Length == 0 ? "payload" : error.Path)}: {error.Message}")
-            ),
-            PayloadErrors = errors,
-            BasisHash = Basis.Hash(topic, [], null, null),
-            JobClass = topic.JobClass,
-        };
 }

@@ -2,16 +2,18 @@ using System.Text.Json.Nodes;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary>Adds to a value what a schema requires. It tries little, so that the result must be checked: a pattern is met by chance, an alternative not at all.</summary>
+/// <summary>
+/// Completes a value with what a schema requires. The result must be checked: patterns match only by chance, and alternatives are ignored.
+/// </summary>
 internal static class Sample
 {
     private const int Deepest = 16;
     private const int Longest = 64;
 
-    /// <param name="value">What is there already. Null: nothing.</param>
-    /// <param name="schema">What it is to fit.</param>
-    /// <param name="depth">A schema may lead to itself.</param>
-    public static JsonNode? Complete(JsonNode? value, Schema schema, int depth = 0)
+    /// <param name="value">The existing value. Null: none.</param>
+    /// <param name="schema">The schema.</param>
+    /// <param name="depth">The depth of recursion: a schema may contain itself.</param>
+    public static JsonNode? Complete(JsonNode? value, JsonSchema schema, int depth = 0)
     {
         var shape = schema.Shape();
         var takesList = shape.Values.Count == 0 && (shape.Types.Count == 0 || shape.Types.Contains("array"));
@@ -56,6 +58,6 @@ internal static class Sample
         return members;
     }
 
-    private static JsonNode? Below(JsonNode? value, Schema? schema, int depth) =>
+    private static JsonNode? Below(JsonNode? value, JsonSchema? schema, int depth) =>
         schema is not null && depth < Deepest ? Complete(value, schema, depth + 1) : value ?? JsonValue.Create("x");
 }

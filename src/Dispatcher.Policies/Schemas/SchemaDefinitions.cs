@@ -1,16 +1,17 @@
 using System.Text.Json;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary>A file's <c>$defs</c> and who refers to them. Only these can be referred to: nothing is ever fetched.</summary>
+/// <summary>The <c>$defs</c> of a file and the references to them. Only these can be referred to; nothing is fetched.</summary>
 internal sealed class SchemaDefinitions(SchemaFile file)
 {
     public const string Key = "$defs";
 
     private const string Prefix = "#/$defs/";
 
-    private readonly Dictionary<string, Schema> _schemas = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, JsonSchema> _schemas = new(StringComparer.Ordinal);
     private readonly Dictionary<string, JsonProperty> _entries = new(StringComparer.Ordinal);
     private readonly Dictionary<string, List<string>> _uses = new(StringComparer.Ordinal);
     private string[] _references = [];
@@ -30,7 +31,7 @@ internal sealed class SchemaDefinitions(SchemaFile file)
         }
     }
 
-    public void ReadAll(Func<JsonElement, Schema> read)
+    public void ReadAll(Func<JsonElement, JsonSchema> read)
     {
         foreach ((var name, var entry) in _entries)
         {
@@ -43,13 +44,14 @@ internal sealed class SchemaDefinitions(SchemaFile file)
             file.Report(
                 _entries[name],
                 BundleErrorCodes.BadValue,
-                $"definition '{Excerpt.Of(name, 64)}' refers to itself for the same value, so that checking would never end; allowed: through properties or items.",
+                $"definition '{Excerpt.Of(name, 64)}' refers to itself for the same value, so that a check would not end; "
+                    + "allowed: a reference to itself below properties or items.",
                 "break the circle."
             );
         }
     }
 
-    /// <summary>Reads what is about a value inside the value: there a definition may refer to itself.</summary>
+    /// <summary>Reads the schema of a nested value, in which a definition may refer to itself.</summary>
     public T Deeper<T>(Func<T> read)
     {
         var outer = _usedHere;
@@ -69,7 +71,8 @@ internal sealed class SchemaDefinitions(SchemaFile file)
             file.Report(
                 value,
                 BundleErrorCodes.BadValue,
-                $"$ref is {SchemaValues.Show(value)}; allowed: {(_entries.Count == 0 ? "none, there are no $defs" : ErrorList.Some(_references))}.",
+                $"$ref is {SchemaValues.Show(value)}; allowed: "
+                    + $"{(_entries.Count == 0 ? "none, there are no $defs" : ErrorList.Some(_references))}.",
                 nearest is null ? "define it under $defs of this file." : $"did you mean '{nearest}'?"
             );
             return null;
@@ -79,7 +82,10 @@ internal sealed class SchemaDefinitions(SchemaFile file)
         return new RefersTo(_schemas, name);
     }
 
-    /// <summary>A definition of each circle. Goes along every reference once, and keeps its way in a list: a chain may be as long as the file.</summary>
+    /// <summary>
+    /// One definition of each circle. Follows every reference once, and keeps its path in a list, because a chain may be as long as the
+    /// file.
+    /// </summary>
     private HashSet<string> Circles()
     {
         HashSet<string> circles = new(StringComparer.Ordinal);

@@ -1,10 +1,11 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary>A file under <c>schemas/</c> as JSON that knows its lines: an element's bytes are a piece of the file's.</summary>
+/// <summary>A file under <c>schemas/</c> as JSON with line numbers: the bytes of an element are a slice of the bytes of the file.</summary>
 internal sealed class SchemaFile
 {
     private const int MaxBytes = 256 * 1024;
@@ -23,7 +24,7 @@ internal sealed class SchemaFile
 
     public JsonElement Root { get; }
 
-    /// <summary>Reads a file and hands it on. Null: it cannot be read, or what was made of it, and the errors are in the list.</summary>
+    /// <summary>Reads a file into a schema. Null: the file or the schema has errors, and the list has them.</summary>
     public static PayloadSchema? Read(BundleFile file, ErrorList errors)
     {
         if (!FileText.IsReadable(file, MaxBytes, errors))
@@ -43,7 +44,7 @@ internal sealed class SchemaFile
             errors.Add(
                 $"{file.Path}:{error.LineNumber + 1}",
                 BundleErrorCodes.BadJson,
-                $"this is no JSON: {JsonFault.Reason(error)}.",
+                $"this is not valid JSON: {JsonErrors.Reason(error)}.",
                 "check commas, quotes and brackets on this line and the one before."
             );
         }
@@ -52,7 +53,7 @@ internal sealed class SchemaFile
             errors.Add(
                 file.Path,
                 BundleErrorCodes.BadJson,
-                $"a text in it has half a surrogate pair, such as \\ud83d alone; allowed: whole characters.",
+                $"a text contains half a surrogate pair, such as a single \\ud83d; allowed: whole characters.",
                 "write both halves of a surrogate pair, or the character itself."
             );
         }
@@ -68,7 +69,7 @@ internal sealed class SchemaFile
 
     private string Where(ReadOnlySpan<byte> piece)
     {
-        // Counting lines for thousands of errors that nobody sees would take the longest of all.
+        // Counting lines for thousands of unlisted errors would dominate the time.
         if (_errors.IsFull)
         {
             return _path;
@@ -78,9 +79,16 @@ internal sealed class SchemaFile
         return $"{_path}:{_content.Span[..offset].Count((byte)'\n') + 1}";
     }
 
-    /// <summary>Of two, one would count in silence.</summary>
+    /// <summary>Reports duplicate keys: JSON readers would silently ignore one of the two values.</summary>
     private bool HasKeyTwice(JsonElement element)
     {
+        if (element.ValueKind == JsonValueKind.String)
+        {
+            // Throws on half a surrogate pair. Otherwise the first comparison with a payload would throw.
+            _ = element.GetString();
+            return false;
+        }
+
         if (element.ValueKind == JsonValueKind.Array)
         {
             return element.EnumerateArray().Aggregate(false, (found, item) => HasKeyTwice(item) || found);
@@ -100,7 +108,7 @@ internal sealed class SchemaFile
                 Report(
                     member,
                     BundleErrorCodes.DuplicateKey,
-                    $"key '{member.Name}' is there already; allowed: each key once.",
+                    $"key '{member.Name}' occurs twice; allowed: each key once.",
                     "merge the two or remove one."
                 );
                 twice = true;

@@ -1,8 +1,8 @@
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Files;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary>The schemas of a bundle by file name, and which of them a topic names.</summary>
+/// <summary>The schemas of a bundle by file name, and their use by topics.</summary>
 internal sealed class SchemaFolder(ErrorList errors)
 {
     private readonly SortedDictionary<string, PayloadSchema?> _schemas = new(StringComparer.Ordinal);
@@ -10,7 +10,7 @@ internal sealed class SchemaFolder(ErrorList errors)
 
     public void Read(BundleFile file) => _schemas[file.Path[BundlePaths.Schemas.Length..]] = SchemaFile.Read(file, errors);
 
-    /// <summary>The schema that a topic names. Null: it is not there or has errors, and that is reported.</summary>
+    /// <summary>The schema that a topic names. Null: it does not exist or has errors, which is reported.</summary>
     public PayloadSchema? Named(YamlNode name)
     {
         var file = _schemas.ContainsKey(name.Text)
@@ -26,10 +26,10 @@ internal sealed class SchemaFolder(ErrorList errors)
         return file is null ? null : _schemas[file];
     }
 
-    /// <summary>What a text names that is no YAML may be in use.</summary>
-    public void Spare(string lost) => _used.UnionWith(_schemas.Keys.Where(name => lost.Contains(name, StringComparison.Ordinal)));
+    /// <summary>Marks every schema as used that an unreadable text names.</summary>
+    public void MarkUsedIn(string text) => _used.UnionWith(_schemas.Keys.Where(name => text.Contains(name, StringComparison.Ordinal)));
 
-    /// <summary>Whoever put it there expects payloads to be checked.</summary>
+    /// <summary>Reports schemas that no topic names: their author expects payloads to be checked.</summary>
     public void ReportUnused()
     {
         foreach (var name in _schemas.Keys.Where(name => !_used.Contains(name)))

@@ -4,29 +4,32 @@ using System.Text.RegularExpressions;
 namespace Dispatcher.Policies.Schemas;
 
 /// <summary>
-/// Compiles <c>pattern</c>, which is ECMA-262, so that the payload cannot make it slow: time grows with the length of the text and the size of the pattern, and no
-/// faster; both are bounded, so that no clock is needed. What .NET reads otherwise is translated (its <c>$</c> lets a line break pass, its <c>\d</c> takes digits of
-/// every script, its <c>.</c> takes half a surrogate pair) or refused.
+/// Compiles an ECMA-262 <c>pattern</c> so that no payload can make it slow: time is linear in the length of the text and in the size of the
+/// pattern, and both are bounded, so that no time limit is needed. Syntax with another meaning in .NET is translated or refused: in .NET,
+/// <c>$</c> also matches before a final line break, <c>\d</c> matches digits of every script, and <c>.</c> matches half a surrogate pair.
 /// </summary>
 internal sealed class SchemaPattern
 {
     public const int Longest = 1024;
 
-    /// <summary>What stands for no character of a text, besides <c>(?:</c> and counted repetitions.</summary>
+    /// <summary>Syntax that matches no character, besides <c>(?:</c> and counted repetitions.</summary>
     private const string Syntax = "^$()|*+?";
 
-    /// <summary>Most characters and classes with all counted repetitions written out: each may be a state that every character of a text is looked at in.</summary>
+    /// <summary>
+    /// The maximum number of characters and classes with all counted repetitions expanded. Each may be a state that the matcher tries for
+    /// every character of a text.
+    /// </summary>
     private const int MostSize = 1_000;
 
-    /// <summary>Characters of a text, times states, that are looked at in one step.</summary>
+    /// <summary>Characters of a text, times states, that one step may read.</summary>
     private const int StatesInStep = 64;
 
     private readonly Regex _regex;
     private readonly string _source;
     private readonly long _size;
 
-    /// <exception cref="ArgumentException">It is no pattern.</exception>
-    /// <exception cref="NotSupportedException">It uses what is not taken here.</exception>
+    /// <exception cref="ArgumentException">The pattern is invalid.</exception>
+    /// <exception cref="NotSupportedException">The pattern uses unsupported syntax.</exception>
     public SchemaPattern(string source)
     {
         _source = source;
@@ -34,7 +37,8 @@ internal sealed class SchemaPattern
         if (_size > MostSize)
         {
             throw new NotSupportedException(
-                $"with its repetitions written out it is longer than {MostSize} characters and classes; use minLength and maxLength, or count less"
+                $"with its repetitions expanded it is longer than {MostSize} characters and classes; "
+                    + "use minLength and maxLength, or lower the counts"
             );
         }
 
@@ -43,7 +47,7 @@ internal sealed class SchemaPattern
 
     public bool IsIn(string text) => _regex.IsMatch(text);
 
-    /// <summary>What it costs to look for the pattern in so many bytes, in steps.</summary>
+    /// <summary>The steps of searching the pattern in so many bytes.</summary>
     public long CostOf(int bytes) => 1 + (bytes * _size / StatesInStep);
 
     public override string ToString() => _source;
@@ -69,13 +73,13 @@ internal sealed class SchemaPattern
         return text.ToString();
     }
 
-    /// <summary>How long the syntax is that starts at the index. 0: what is there stands for a character of a text.</summary>
+    /// <summary>The length of the syntax at the index. 0: the pattern has a character or class there.</summary>
     private static int SyntaxAt(string pattern, int i)
     {
         var rest = pattern.AsSpan(i);
         if (rest.StartsWith("(?"))
         {
-            return rest.StartsWith("(?:") ? 3 : throw new NotSupportedException("groups with (? are not taken, but (?: is");
+            return rest.StartsWith("(?:") ? 3 : throw new NotSupportedException("groups with (? are not supported, except (?:");
         }
 
         var repetition = PatternSize.RepetitionAt(pattern, i);

@@ -1,11 +1,13 @@
 using System.Text.Json;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
 /// <summary>
-/// Reads a file's JSON into a schema. A closed list of keywords of JSON Schema draft 2020-12, of which each is enforced: a keyword that is passed over would let
-/// through what its author thinks is refused. For the same reason a keyword must stand beside the <c>type</c> that it limits.
+/// Reads the JSON of a file into a schema. It accepts a closed list of keywords of JSON Schema draft 2020-12 and enforces each: an ignored
+/// keyword would accept payloads that its author wants to refuse. For the same reason a keyword must stand beside the <c>type</c> that it
+/// limits.
 /// </summary>
 internal sealed class SchemaReader
 {
@@ -14,7 +16,7 @@ internal sealed class SchemaReader
     private const string Note = "note";
     private const string Any = "any";
 
-    /// <summary>Each keyword with the type that it limits; for numbers <c>integer</c> will do.</summary>
+    /// <summary>Each keyword with the type that it limits. A number keyword also allows <c>integer</c>.</summary>
     private static readonly Dictionary<string, string> Known = new(StringComparer.Ordinal)
     {
         ["$comment"] = Note,
@@ -61,7 +63,7 @@ internal sealed class SchemaReader
         _definitions = new SchemaDefinitions(file);
     }
 
-    /// <summary>Null: it has errors.</summary>
+    /// <summary>The schema. Null: it has errors.</summary>
     public PayloadSchema? Read()
     {
         var before = _errors.Count;
@@ -71,18 +73,18 @@ internal sealed class SchemaReader
         return _errors.Count == before ? new PayloadSchema(root) : null;
     }
 
-    private Schema ReadSchema(JsonElement node) => ReadSchema(node, isRoot: false);
+    private JsonSchema ReadSchema(JsonElement node) => ReadSchema(node, isRoot: false);
 
-    private Schema ReadSchema(JsonElement node, bool isRoot)
+    private JsonSchema ReadSchema(JsonElement node, bool isRoot)
     {
         if (node.ValueKind is JsonValueKind.True or JsonValueKind.False && !isRoot)
         {
-            return new Schema(node.ValueKind == JsonValueKind.True ? [] : [new FitsNever()]);
+            return new JsonSchema(node.ValueKind == JsonValueKind.True ? [] : [new FitsNever()]);
         }
 
         if (!_values.IsSchema(node, orFlag: !isRoot))
         {
-            return new Schema([]);
+            return new JsonSchema([]);
         }
 
         var types = node.TryGetProperty("type", out var type) ? _values.Types(type) : [];
@@ -100,7 +102,7 @@ internal sealed class SchemaReader
             keywords.Add(members);
         }
 
-        return new Schema(keywords);
+        return new JsonSchema(keywords);
     }
 
     private bool IsOfRoot(JsonProperty member)
@@ -111,7 +113,7 @@ internal sealed class SchemaReader
                 member,
                 BundleErrorCodes.BadValue,
                 $"$schema is {SchemaValues.Show(member.Value)}; allowed: \"{Draft}\".",
-                "write that, and the schema as that draft has it."
+                "write this value, and use the keywords of that draft."
             );
         }
 
@@ -126,8 +128,9 @@ internal sealed class SchemaReader
             _file.Report(
                 member,
                 BundleErrorCodes.UnknownKeyword,
-                $"keyword '{Excerpt.Of(member.Name, 64)}' is not enforced here; allowed: {string.Join(", ", Known.Keys)}, and $schema and $defs at the top.",
-                nearest is null ? "say it with other keywords, or remove it." : $"did you mean '{nearest}'?"
+                $"keyword '{Excerpt.Of(member.Name, 64)}' is not enforced here; "
+                    + $"allowed: {string.Join(", ", Known.Keys)}, and $schema and $defs at the top.",
+                nearest is null ? "use other keywords, or remove it." : $"did you mean '{nearest}'?"
             );
             return false;
         }
@@ -141,7 +144,7 @@ internal sealed class SchemaReader
             _file.Report(
                 member,
                 BundleErrorCodes.NoEffect,
-                $"'{member.Name}' takes every value that is no {type}; allowed: beside \"type\": \"{type}\".",
+                $"'{member.Name}' accepts every value that is not of type {type}; allowed: beside \"type\": \"{type}\".",
                 "add the type, or remove it."
             );
         }
@@ -173,7 +176,8 @@ internal sealed class SchemaReader
         };
     }
 
-    private IReadOnlyList<Schema> ReadAlternatives(JsonProperty member) => [.. _values.Items(member.Value, member.Name).Select(ReadSchema)];
+    private IReadOnlyList<JsonSchema> ReadAlternatives(JsonProperty member) =>
+        [.. _values.Items(member.Value, member.Name).Select(ReadSchema)];
 
     private Members? ReadMembers(JsonElement node)
     {
@@ -200,7 +204,7 @@ internal sealed class SchemaReader
                 Others =
                     hasOthers && others.ValueKind == JsonValueKind.False ? null
                     : hasOthers ? ReadSchema(others)
-                    : new Schema([]),
+                    : new JsonSchema([]),
             }
         );
     }

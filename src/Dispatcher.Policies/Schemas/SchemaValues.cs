@@ -1,8 +1,10 @@
 using System.Text.Json;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary>Reads the values of a schema's keywords. Each adds an error when the value is something else.</summary>
+/// <summary>Reads the values of schema keywords. Each method adds an error if the value has another kind.</summary>
 internal sealed class SchemaValues(SchemaFile file)
 {
     private const int MostExponent = 400;
@@ -26,8 +28,8 @@ internal sealed class SchemaValues(SchemaFile file)
         return false;
     }
 
-    /// <param name="node">What should be a schema, and no flag.</param>
-    /// <param name="orFlag">Whether true and false, which are schemas too, are allowed there.</param>
+    /// <param name="node">The expected schema.</param>
+    /// <param name="orFlag">Whether true and false are also allowed as schemas.</param>
     public bool IsSchema(JsonElement node, bool orFlag)
     {
         if (node.ValueKind == JsonValueKind.Object)
@@ -42,7 +44,7 @@ internal sealed class SchemaValues(SchemaFile file)
     private void Refuse(JsonElement value, string what, string allowed) =>
         file.Report(value, BundleErrorCodes.WrongKind, $"{what} is {Show(value)}; allowed: {allowed}.", $"write {allowed}.");
 
-    /// <summary>A list of at least one.</summary>
+    /// <summary>A list of at least one item.</summary>
     public IReadOnlyList<JsonElement> Items(JsonElement value, string what)
     {
         if (!IsKind(value, JsonValueKind.Array, what))
@@ -154,7 +156,7 @@ internal sealed class SchemaValues(SchemaFile file)
             file.Report(
                 member,
                 BundleErrorCodes.BadValue,
-                $"uniqueItems compares each item with each other; allowed: beside maxItems of at most {ItemsDiffer.Most}.",
+                $"uniqueItems compares all pairs of items; allowed: beside maxItems of at most {ItemsDiffer.Most}.",
                 "add maxItems."
             );
         }
@@ -176,7 +178,8 @@ internal sealed class SchemaValues(SchemaFile file)
         {
             report(
                 BundleErrorCodes.BadPattern,
-                $"pattern '{Excerpt.Of(pattern, 64)}' cannot be used: {error.Message}; allowed: ECMA-262 without look-around, back references and other groups than (…) and (?:…).",
+                $"pattern '{Excerpt.Of(pattern, 64)}' cannot be used: {error.Message}; "
+                    + "allowed: ECMA-262 without look-around, back references and other groups than (…) and (?:…).",
                 "write it with classes, alternatives and repetitions."
             );
             return null;

@@ -2,24 +2,24 @@ using System.Text.Json;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary>What a schema asks for, as far as <see cref="Sample"/> can follow it.</summary>
+/// <summary>The requirements of a schema, as far as <see cref="Sample"/> uses them.</summary>
 internal sealed class Shape
 {
     public List<string> Types { get; } = [];
 
-    /// <summary>The only values that are allowed, if there are any.</summary>
+    /// <summary>The only allowed values. Empty: any value.</summary>
     public List<JsonElement> Values { get; } = [];
 
     public List<string> Required { get; } = [];
 
-    public Dictionary<string, Schema> Members { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, JsonSchema> Members { get; } = new(StringComparer.Ordinal);
 
-    public Schema? Items { get; set; }
+    public JsonSchema? Items { get; set; }
 
     public int LeastLength { get; set; }
 
     public int LeastItems { get; set; }
 
-    /// <summary>Null: any number will do.</summary>
+    /// <summary>The least allowed number. Null: any number.</summary>
     public decimal? LeastNumber { get; set; }
 }

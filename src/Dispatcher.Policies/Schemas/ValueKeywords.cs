@@ -1,9 +1,10 @@
 using System.Globalization;
 using System.Text.Json;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Schemas;
 
-/// <summary><c>type</c>: one of these. A whole number is an <c>integer</c> however it is written (<c>1.0</c>, <c>1e2</c>).</summary>
+/// <summary><c>type</c>: one of these. A whole number is an <c>integer</c> in every notation (<c>1.0</c>, <c>1e2</c>).</summary>
 internal sealed class TypeIsAnyOf(IReadOnlyList<string> types) : Keyword
 {
     private static readonly Dictionary<string, string> Words = new(StringComparer.Ordinal)
@@ -19,7 +20,7 @@ internal sealed class TypeIsAnyOf(IReadOnlyList<string> types) : Keyword
 
     public static IReadOnlyList<string> All { get; } = [.. Words.Keys];
 
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         var type = Of(value.ValueKind);
         var fits =
@@ -53,7 +54,7 @@ internal sealed class IsOneOf(IReadOnlyList<JsonElement> values) : Keyword
 
     private readonly long _size = values.Sum(value => (long)PayloadCheck.SizeOf(value));
 
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         var cost = values.Count + PayloadCheck.CostOf(_size + ((long)values.Count * PayloadCheck.SizeOf(value)));
         if (check.Step(cost) && !values.Any(one => JsonElement.DeepEquals(one, value)))
@@ -70,10 +71,12 @@ internal sealed class IsOneOf(IReadOnlyList<JsonElement> values) : Keyword
     public override void Describe(Shape shape) => shape.Values.AddRange(values);
 }
 
-/// <summary><c>minLength</c>, <c>maxItems</c> and the like: characters (code points) of a text, items of a list, members of an object.</summary>
+/// <summary>
+/// <c>minLength</c>, <c>maxItems</c> and the like: characters (code points) of a text, items of a list, members of an object.
+/// </summary>
 internal sealed class SizeLimit(JsonValueKind kind, bool isMost, int limit) : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         if (value.ValueKind != kind)
         {
@@ -104,7 +107,7 @@ internal sealed class SizeLimit(JsonValueKind kind, bool isMost, int limit) : Ke
         }
     }
 
-    /// <summary>The characters of a text: a surrogate pair is one.</summary>
+    /// <summary>The number of characters of a text: a surrogate pair is one.</summary>
     public static int Length(JsonElement text) => text.GetString()!.EnumerateRunes().Count();
 
     private int SizeOf(JsonElement value) =>
@@ -113,10 +116,10 @@ internal sealed class SizeLimit(JsonValueKind kind, bool isMost, int limit) : Ke
         : value.GetPropertyCount();
 }
 
-/// <summary><c>pattern</c>: found anywhere in the text, unless it is anchored.</summary>
+/// <summary><c>pattern</c>: matches anywhere in the text, unless it is anchored.</summary>
 internal sealed class HasPattern(SchemaPattern pattern) : Keyword
 {
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         if (
             value.ValueKind == JsonValueKind.String
@@ -134,7 +137,7 @@ internal sealed class NumberLimit(JsonElement limit, bool isMost, bool isExclusi
 {
     private readonly JsonNumber _limit = JsonNumber.Of(limit);
 
-    public override void Check(JsonElement value, Place at, PayloadCheck check)
+    public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         if (value.ValueKind != JsonValueKind.Number)
         {

@@ -1,8 +1,10 @@
+using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Testing;
 
-/// <summary>Reads <c>cases/*.yaml</c>, file after file.</summary>
+/// <summary>Reads the files <c>cases/*.yaml</c>.</summary>
 internal sealed class CasesReader(ErrorList errors)
 {
     private readonly List<PolicyCase> _cases = [];

@@ -1,8 +1,9 @@
 using Dispatcher.Contracts;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Policies.Testing;
 
-/// <summary>One entry of <c>cases/*.yaml</c>: a job, and what its author expects of the bundle.</summary>
+/// <summary>One entry of <c>cases/*.yaml</c>: a job and the expected decision.</summary>
 internal sealed record PolicyCase
 {
     public required string Name { get; init; }
@@ -12,13 +13,13 @@ internal sealed record PolicyCase
 
     public required JobFacts Job { get; init; }
 
-    /// <summary>When the job is decided. Null: now.</summary>
+    /// <summary>The time of the decision. Null: now.</summary>
     public DateTimeOffset? At { get; init; }
 
     public required Expectation Expect { get; init; }
 }
 
-/// <summary>What a decision must be. Null is not compared.</summary>
+/// <summary>The expected decision. A null property is not compared.</summary>
 internal sealed record Expectation
 {
     public required Verdict Verdict { get; init; }
@@ -28,7 +29,7 @@ internal sealed record Expectation
 
     public string? Reason { get; init; }
 
-    /// <summary>All of the merged constraints; one without any values: there must be none.</summary>
+    /// <summary>All merged constraints. Without any values: the decision must have none.</summary>
     public Constraints? Constraints { get; init; }
 
     public ApprovalRequirement? Approval { get; init; }

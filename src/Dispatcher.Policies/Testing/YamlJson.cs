@@ -1,10 +1,10 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Files;
 
 namespace Dispatcher.Policies.Testing;
 
-/// <summary>Writes a payload that stands in YAML as the JSON that a producer would send.</summary>
+/// <summary>Converts a payload in YAML to the JSON that a producer would send.</summary>
 internal static partial class YamlJson
 {
     public static byte[] Write(YamlNode node, ErrorList errors)

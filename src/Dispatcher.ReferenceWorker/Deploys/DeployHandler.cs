@@ -7,9 +7,11 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.ReferenceWorker.Deploys;
 
 /// <summary>
-/// <c>job.deploy.apply</c>: runs a recipe from this worker's own configuration. Payload <c>{"recipe": "web", "version": "1.2.3"}</c>: a message names a recipe and
-/// never brings a command. The job's label <c>env</c> must be the recipe's, so that an approval for one environment cannot deploy to another.
-/// Result <c>{"exit_code", "stdout", "truncated"}</c>. What the recipe writes to standard error is the operator's: it goes to the worker's log when the recipe fails.
+/// <c>job.deploy.apply</c>: runs a recipe from this worker's configuration. Payload <c>{"recipe": "web", "version": "1.2.3"}</c>: a
+/// message names a recipe and cannot bring a command. The job's label <c>env</c> must equal that of the recipe, so that an approval for
+/// one environment cannot deploy to another.
+/// Result <c>{"exit_code", "stdout", "truncated"}</c>. The recipe's standard error is for the operator: when the recipe fails, it goes
+/// to the worker's log.
 /// </summary>
 internal sealed partial class DeployHandler(Programs programs, IOptions<ReferenceWorkerOptions> options) : IJobHandler
 {
@@ -66,7 +68,7 @@ internal sealed partial class DeployHandler(Programs programs, IOptions<Referenc
         return environment;
     }
 
-    // \z and not $, which lets a line break pass.
+    // \z and not $, which also matches before a line break at the end.
     [GeneratedRegex(@"\A(?!-)[A-Za-z0-9._-]{1,64}\z", RegexOptions.CultureInvariant)]
     private static partial Regex Version();
 }

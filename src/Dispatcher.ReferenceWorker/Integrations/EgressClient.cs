@@ -4,9 +4,8 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.ReferenceWorker.Integrations;
 
 /// <summary>
-/// Sends one request and follows nothing: each hop is the handler's decision. No cookies, so that one job never sees another's. No proxy
-/// of the
-/// environment: it would see the secrets of every call, and only the operator's own word sends them there.
+/// Sends one request without following redirects, because the handler decides about each hop. It keeps no cookies, so that one job
+/// never sees those of another. It ignores proxies of the environment, which would see the secrets of every call.
 /// </summary>
 internal sealed class EgressClient : IDisposable
 {
@@ -21,14 +20,14 @@ internal sealed class EgressClient : IDisposable
                 AllowAutoRedirect = false,
                 UseCookies = false,
                 UseProxy = proxy is not null,
-                // It leaves out the loopback by itself.
+                // WebProxy bypasses the loopback address by itself.
                 Proxy = proxy is null ? null : new WebProxy(proxy),
                 PooledConnectionLifetime = TimeSpan.FromMinutes(2),
                 ConnectTimeout = TimeSpan.FromSeconds(10),
             }
         )
         {
-            // The run's token limits it.
+            // The token of the run limits the time.
             Timeout = Timeout.InfiniteTimeSpan,
         };
     }

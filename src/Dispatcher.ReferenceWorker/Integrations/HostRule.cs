@@ -6,7 +6,7 @@ namespace Dispatcher.ReferenceWorker.Integrations;
 /// <summary>Where a call may go: by http or https to <c>allowed_hosts</c>. Pure.</summary>
 internal static class HostRule
 {
-    /// <summary>How a host is written in the list, for example <c>api.github.com</c> or <c>127.0.0.1:8080</c>.</summary>
+    /// <summary>A host as written in the list, for example <c>api.github.com</c> or <c>127.0.0.1:8080</c>.</summary>
     public static string NameOf(Uri url) => AllowedHosts.EntryOf(url);
 
     /// <summary>Throws a terminal fault unless the address may be called.</summary>
@@ -17,10 +17,10 @@ internal static class HostRule
             throw JobFaultException.Terminal("scheme_not_allowed", $"'{url.Scheme}' is not allowed: only http and https are.");
         }
 
-        // No list does not mean anywhere: a call without a decision on its hosts is refused.
+        // Without a list, no host is allowed: the decision must name the hosts.
         if (allowedHosts is null)
         {
-            throw JobFaultException.Terminal("host_not_allowed", "The decision names no allowed_hosts, so nothing may be called.");
+            throw JobFaultException.Terminal("host_not_allowed", "The decision names no allowed_hosts, so no host may be called.");
         }
 
         if (!AllowedHosts.Allows(allowedHosts, url))

@@ -10,19 +10,22 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.ReferenceWorker.Integrations;
 
 /// <summary>
-/// <c>job.integrations.call</c>: one HTTP call within <c>allowed_hosts</c>.
-/// Payload <c>{"method": "GET", "url": "https://…", "headers": {}, "body": …}</c>, only <c>url</c> required; a body that is no text is sent as JSON.
-/// Result <c>{"status", "url", "content_type", "location", "body", "encoding", "bytes", "truncated"}</c>; <c>encoding</c> is <c>utf-8</c> or <c>base64</c>.
-/// A call that may change something is an effect with the key <c>call</c>, sent along as <c>Idempotency-Key</c>; it is never sent on to where a redirect points.
-/// GET and HEAD follow redirects to allowed hosts; from the first other origin on, only harmless headers go along. Names are resolved by the system at each connection:
-/// that a listed name leads to an address inside the network (DNS rebinding) is for the network to prevent.
+/// <c>job.integrations.call</c>: one HTTP call to <c>allowed_hosts</c>.
+/// Payload <c>{"method": "GET", "url": "https://…", "headers": {}, "body": …}</c>, only <c>url</c> required. A body that is not a text
+/// is sent as JSON.
+/// Result <c>{"status", "url", "content_type", "location", "body", "encoding", "bytes", "truncated"}</c>; <c>encoding</c> is
+/// <c>utf-8</c> or <c>base64</c>.
+/// A call that may change something is an effect with the key <c>call</c>, sent along as <c>Idempotency-Key</c>. It never follows a
+/// redirect. GET and HEAD follow redirects to allowed hosts; from the first other origin on, only harmless headers are sent.
+/// The system resolves names at each connection. The network must prevent that an allowed name leads to an internal address (DNS
+/// rebinding).
 /// </summary>
 internal sealed class IntegrationHandler(EgressClient egress, IOptions<ReferenceWorkerOptions> options, TimeProvider clock) : IJobHandler
 {
     private const int MaxHops = 5;
     private const string EffectKey = "call";
 
-    /// <summary>May follow a redirect to another origin; everything else could be a secret for the first one.</summary>
+    /// <summary>Headers that may follow a redirect to another origin. Any other could be a secret for the first origin.</summary>
     private static readonly HashSet<string> Harmless = new(StringComparer.OrdinalIgnoreCase)
     {
         "Accept",
@@ -33,7 +36,7 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
 
     public async Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken)
     {
-        var call = Call.Read(run.Payload);
+        var call = IntegrationCall.Read(run.Payload);
         HostRule.Check(call.Url, run.Constraints.AllowedHosts);
         if (call.IsSafe)
         {
@@ -42,27 +45,28 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
 
         var honoursKey = call.IsIdempotent || AllowedHosts.Allows([.. options.Value.HostsThatHonourKeys], call.Url);
         return JobResult.Of(
-            await run.Effects.OnceAsync(EffectKey, (key, token) => CauseAsync(run, call, key, token), honoursKey, cancellationToken)
+            await run.Effects.OnceAsync(EffectKey, (key, token) => PerformAsync(run, call, key, token), honoursKey, cancellationToken)
         );
     }
 
-    // A receiver that said no, or was never reached, has done nothing; after any other failure nobody knows.
-    private async Task<JsonElement> CauseAsync(JobRun run, Call call, string key, CancellationToken cancellationToken)
+    // A receiver that refused or was not reached has changed nothing. After any other failure the effect is in doubt.
+    private async Task<JsonElement> PerformAsync(JobRun run, IntegrationCall call, string key, CancellationToken cancellationToken)
     {
         try
         {
             return await FollowAsync(run, call, key, cancellationToken);
         }
-        catch (JobFaultException fault) when (fault.FaultClass == FaultClass.Terminal || fault.Code is "unreachable" || SaysNo(fault.Code))
+        catch (JobFaultException fault)
+            when (fault.FaultClass == FaultClass.Terminal || fault.Code is "unreachable" || IsRefusal(fault.Code))
         {
             throw new EffectNotDoneException(fault);
         }
     }
 
-    private static bool SaysNo(string code) =>
+    private static bool IsRefusal(string code) =>
         code is "http:503" || (code.StartsWith("http:4", StringComparison.Ordinal) && code is not "http:408");
 
-    private async Task<JsonElement> FollowAsync(JobRun run, Call call, string? effectKey, CancellationToken cancellationToken)
+    private async Task<JsonElement> FollowAsync(JobRun run, IntegrationCall call, string? effectKey, CancellationToken cancellationToken)
     {
         var url = call.Url;
         var sameOrigin = true;
@@ -86,15 +90,15 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
             }
 
             Check(call, url, next);
-            // Once left, never the same again: the other origin chose the address by which the call comes back.
+            // Remains false after a return to the first origin: the other origin chose the address of that call.
             sameOrigin &=
                 Uri.Compare(url, next, UriComponents.SchemeAndServer, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
             url = next;
         }
     }
 
-    // Terminal: the receiver has done nothing, and will answer the same again.
-    private static void Check(Call call, Uri from, Uri to)
+    // Terminal: the receiver has changed nothing, and a retry gets the same answer.
+    private static void Check(IntegrationCall call, Uri from, Uri to)
     {
         var problem =
             !call.IsSafe ? $"{call.Method} and its body are not sent on; call {HostRule.NameOf(to)} directly if that is meant"
@@ -107,7 +111,7 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
         }
     }
 
-    private static HttpRequestMessage RequestOf(Call call, Uri url, bool sameOrigin, string? effectKey)
+    private static HttpRequestMessage RequestOf(IntegrationCall call, Uri url, bool sameOrigin, string? effectKey)
     {
         var request = call.RequestTo(url, name => sameOrigin || Harmless.Contains(name));
         if (effectKey is not null)
@@ -140,8 +144,8 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
         }
     }
 
-    // 301, 302 and 303 after a change mean "done, look there": that answer is the result. 307 and 308 mean "not here, ask there".
-    private static Uri? RedirectOf(Call call, Uri url, HttpResponseMessage response)
+    // After a change, 301, 302 and 303 mean "done, the result is there", so that answer is the result. 307 and 308 mean "send it there".
+    private static Uri? RedirectOf(IntegrationCall call, Uri url, HttpResponseMessage response)
     {
         var follow =
             response.StatusCode is HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect
@@ -157,7 +161,7 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
             return;
         }
 
-        // Whether it may pass, the registry's table says.
+        // The topic's table of faults decides whether a retry can help.
         throw new JobFaultException(
             null,
             "http:" + status.ToString(CultureInfo.InvariantCulture),
@@ -166,7 +170,7 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
         );
     }
 
-    // A date is of the receiver's clock, which says in the same answer what time it is.
+    // A date is read by the receiver's clock, which the same answer states.
     private TimeSpan? RetryAfter(HttpResponseMessage response) =>
         response.Headers.RetryAfter?.Delta
         ?? (response.Headers.RetryAfter?.Date is { } date ? date - (response.Headers.Date ?? clock.GetUtcNow()) : null);
@@ -223,7 +227,7 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
 
     private static (string Body, string Encoding) Text(ReadOnlySpan<byte> bytes, bool cut)
     {
-        // A character cut in two at the end does not make a text binary.
+        // A character cut in two at the end does not make the text binary.
         for (var drop = 0; drop <= (cut ? 3 : 0) && drop <= bytes.Length; drop++)
         {
             var whole = bytes[..(bytes.Length - drop)];

@@ -2,13 +2,19 @@ using Dispatcher.Worker;
 
 namespace Dispatcher.ReferenceWorker.Payloads;
 
-/// <summary>A path from a payload, kept below a root: no <c>..</c>, nothing absolute, and no symbolic link that leads out.</summary>
+/// <summary>
+/// A path from a payload, kept below a root: without <c>..</c>, not absolute, and not through a symbolic link that leads out.
+/// </summary>
 internal static class ConfinedPath
 {
     private const int MaxLinks = 40;
 
-    /// <summary>The real path. Throws a terminal fault <c>path_refused</c> when it is not below the root or does not exist.</summary>
-    /// <remarks>The answer holds for the moment it is given: whoever may write below the root can still swap a folder for a link.</remarks>
+    /// <summary>
+    /// The real path. Throws a terminal fault <c>path_refused</c> when it is not below the root or does not exist.
+    /// </summary>
+    /// <remarks>
+    /// The result holds at the moment of the call: a process that may write below the root can replace a folder by a link.
+    /// </remarks>
     public static string Below(string root, string relative)
     {
         if (relative.Contains('\0', StringComparison.Ordinal) || Path.IsPathRooted(relative) || Segments(relative).Contains(".."))
@@ -31,7 +37,7 @@ internal static class ConfinedPath
             : throw JobFaultException.Terminal("path_refused", $"'{relative}' does not exist below the allowed root.");
     }
 
-    // Resolved step by step, as the kernel does: a link's target may go through further links.
+    // Resolved step by step, as the kernel does: the target of a link may lead through further links.
     private static string Real(string path)
     {
         path = Path.GetFullPath(path);

@@ -4,8 +4,8 @@ using Dispatcher.Worker;
 namespace Dispatcher.ReferenceWorker.Payloads;
 
 /// <summary>
-/// Reads a payload member by member and collects every error; <see cref="Done"/> throws them all as one terminal fault <c>bad_payload</c>.
-/// Until then a bad or missing member reads as empty.
+/// Reads a payload member by member and collects every error; <see cref="Done"/> throws them all as one terminal fault
+/// <c>bad_payload</c>. Until then a wrong or missing member reads as empty.
 /// </summary>
 internal sealed class PayloadReader
 {
@@ -133,7 +133,7 @@ internal sealed class PayloadReader
 
     public JsonElement? OptionalValue(string name) => Find(name);
 
-    /// <summary>Adds an error of the handler's own unless the condition holds.</summary>
+    /// <summary>Adds an error of the handler unless the condition holds.</summary>
     public void Require(bool condition, string error)
     {
         if (!condition)
@@ -142,7 +142,7 @@ internal sealed class PayloadReader
         }
     }
 
-    /// <summary>Everything has been read: throws when anything was wrong, or a member was not asked for.</summary>
+    /// <summary>Ends the reading: throws when a member was wrong, missing or unknown.</summary>
     public void Done()
     {
         var unknown = _members

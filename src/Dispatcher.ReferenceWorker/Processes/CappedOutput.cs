@@ -3,7 +3,10 @@ using System.Text;
 
 namespace Dispatcher.ReferenceWorker.Processes;
 
-/// <summary>What a process writes: the first bytes and the last ones are kept, the rest is counted. Reads to the end, so that the process never blocks on a full pipe.</summary>
+/// <summary>
+/// The output of a process: keeps the first and the last bytes and counts the rest. Reads to the end, so that a full pipe never blocks
+/// the process.
+/// </summary>
 internal sealed class CappedOutput(int maxBytes)
 {
     private const int TailBytes = 2048;
@@ -19,7 +22,7 @@ internal sealed class CappedOutput(int maxBytes)
         var buffer = new byte[16 * 1024];
         try
         {
-            // Ended by the end of the stream: the process tree is killed, and its ends of the pipe with it.
+            // Ends with the stream: the process tree is killed, and with it every writer of the pipe.
             while (await stream.ReadAsync(buffer, CancellationToken.None) is > 0 and var read)
             {
                 Add(buffer.AsSpan(0, read));
@@ -27,7 +30,7 @@ internal sealed class CappedOutput(int maxBytes)
         }
         catch (Exception exception) when (exception is IOException or ObjectDisposedException)
         {
-            // The pipe was closed from our side, since something that outlived the tree still held it.
+            // This side closed the pipe, because a process that survived the kill still held it.
         }
     }
 
@@ -55,12 +58,12 @@ internal sealed class CappedOutput(int maxBytes)
     }
 }
 
-/// <summary>What a process wrote: its first bytes, its last bytes and how many there were.</summary>
+/// <summary>The captured output of a process: its first bytes, its last bytes and the number of all.</summary>
 internal sealed record CapturedOutput(byte[] First, byte[] Last, long Total)
 {
     public static CapturedOutput Empty { get; } = new([], [], 0);
 
-    /// <summary>The first bytes as text, at most that many, and whether there were more.</summary>
+    /// <summary>The first bytes as text, up to the limit, and whether there were more.</summary>
     public (string Text, bool Truncated) Head(int atMost)
     {
         var bytes = First.AsSpan(0, Math.Min(First.Length, atMost));
@@ -71,7 +74,7 @@ internal sealed record CapturedOutput(byte[] First, byte[] Last, long Total)
     /// <summary>The last bytes as text.</summary>
     public string Tail() => Clean(Last).TrimEnd();
 
-    // Back to before a character that was cut in two.
+    // The end before a character that is cut in two.
     private static int EndOfWhole(ReadOnlySpan<byte> bytes)
     {
         var end = bytes.Length;
@@ -83,6 +86,6 @@ internal sealed record CapturedOutput(byte[] First, byte[] Last, long Total)
         return end > 0 && bytes[end - 1] >= 0xC0 ? end - 1 : bytes.Length;
     }
 
-    // U+0000 cannot be kept in a PostgreSQL text.
+    // PostgreSQL cannot store U+0000 in a text.
     private static string Clean(ReadOnlySpan<byte> utf8) => Encoding.UTF8.GetString(utf8).Replace('\0', '\uFFFD');
 }

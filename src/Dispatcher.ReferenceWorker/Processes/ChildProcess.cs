@@ -5,26 +5,29 @@ using System.Text;
 
 namespace Dispatcher.ReferenceWorker.Processes;
 
-/// <summary>Runs one program inside a <see cref="Supervisor"/>, and ends every process that it started.</summary>
+/// <summary>Runs one program inside a <see cref="Supervisor"/> and ends every process that it started.</summary>
 internal static class ChildProcess
 {
-    /// <summary>How long it may take to end the processes of a run that has ended by itself: only the job waits for it.</summary>
+    /// <summary>The time limit to end the remaining processes of a run that has ended by itself. Only its job waits.</summary>
     public static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(10);
 
-    /// <summary>The same for a run that was stopped. Its handler is abandoned two seconds after the stop.</summary>
+    /// <summary>The same limit for a run that was stopped. Its handler is abandoned two seconds after the stop.</summary>
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long the outputs may take to close when all that held them is gone.</summary>
+    /// <summary>How long the outputs may take to close after all processes that held them have ended.</summary>
     private static readonly TimeSpan OutputGrace = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Puts the program into a session and process group of its own, so that a script's <c>kill 0</c> does not reach the supervisor. Null: the system has none.</summary>
+    /// <summary>
+    /// Puts the program into a new session and process group, so that a script's <c>kill 0</c> does not reach the supervisor. Null: the
+    /// system has no setsid.
+    /// </summary>
     private static readonly string? SetSid = Find("setsid");
 
     private const int RoundsBetweenScans = 1_000;
 
     private static volatile int _program;
 
-    /// <summary>Finds a program in the worker's own PATH, or takes a full path. Null: there is none.</summary>
+    /// <summary>Finds a program in the worker's PATH, or takes a full path. Null: not found.</summary>
     public static string? Find(string program)
     {
         if (program.Contains('/', StringComparison.Ordinal) || program.Contains(Path.DirectorySeparatorChar, StringComparison.Ordinal))
@@ -43,14 +46,16 @@ internal static class ChildProcess
     [SupportedOSPlatform("linux")]
     public static void ReapOrphans()
     {
-        // Before the program's id is known, it could be reaped by mistake and its exit code lost.
+        // Until the program's id is known, the program itself could be reaped and its exit code lost.
         if (_program is not 0 and var program)
         {
             Kernel.ReapAdopted(program);
         }
     }
 
-    /// <summary>Ends when the program has ended, or <paramref name="stop"/> has completed, and no process of the run is left.</summary>
+    /// <summary>
+    /// Returns when the program has ended, or <paramref name="stop"/> has completed, and no process of the run is left.
+    /// </summary>
     [SupportedOSPlatform("linux")]
     public static async Task<ProcessEnd> RunAsync(ProcessSpec spec, Task stop)
     {
@@ -85,7 +90,7 @@ internal static class ChildProcess
         };
     }
 
-    // The program first: its exit status is for Process alone, while ReapAll takes that of any child.
+    // The program first: only Process may take its exit status, while ReapAll takes that of any child.
     [SupportedOSPlatform("linux")]
     private static async Task<bool> EndAsync(Process process, TimeSpan limit)
     {
@@ -104,7 +109,7 @@ internal static class ChildProcess
         return KillRest(limit - watch.Elapsed);
     }
 
-    /// <summary>Kills whatever is below this process. False: something is left after the limit.</summary>
+    /// <summary>Kills all descendants of this process. False: some are left after the limit.</summary>
     [SupportedOSPlatform("linux")]
     public static bool KillRest(TimeSpan limit)
     {
@@ -121,7 +126,7 @@ internal static class ChildProcess
                 ProcessTable.FreezeAndKill(Descendants, limit - watch.Elapsed);
             }
 
-            // Without a scan, this is faster than a process that only starts its successor and ends.
+            // Without a scan of the table, this overtakes a process that only starts its successor and ends.
             foreach (var child in ProcessTable.Children())
             {
                 ProcessTable.KillTree(child);
@@ -167,7 +172,7 @@ internal static class ChildProcess
         }
         catch (Exception exception) when (exception is IOException or ObjectDisposedException)
         {
-            // It ended without reading all of it.
+            // The program ended without reading all of its input.
         }
     }
 

@@ -3,7 +3,7 @@ using System.Runtime.Versioning;
 
 namespace Dispatcher.ReferenceWorker.Processes;
 
-/// <summary>The Linux system calls that keep a run's processes together. The managed library has none of them.</summary>
+/// <summary>The Linux system calls that keep the processes of a run together. The managed library lacks them.</summary>
 [SupportedOSPlatform("linux")]
 internal static partial class Kernel
 {
@@ -22,25 +22,25 @@ internal static partial class Kernel
     private static readonly int PidOffset = Environment.Is64BitProcess ? 16 : 12;
 
     /// <summary>
-    /// Makes this process the parent of every descendant whose own parent ends, instead of init. The flag is the whole process's and is
+    /// Makes this process, instead of init, the parent of every descendant whose parent ends. The flag holds for the whole process and is
     /// not inherited.
     /// </summary>
     public static void AdoptOrphans() => Require(Control(SetChildSubreaper, 1, 0, 0, 0), "prctl(PR_SET_CHILD_SUBREAPER)");
 
     /// <summary>
-    /// Keeps this process and everything it starts from gaining privileges through set-user-id programs: a process of another user could
-    /// not be killed.
+    /// Keeps this process and its descendants from gaining privileges through set-user-id programs: this process could not kill a process
+    /// of another user.
     /// </summary>
     public static void RefuseNewPrivileges() => Require(Control(SetNoNewPrivileges, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)");
 
-    /// <summary>Puts this process into a session of its own. No descendant can enter the parent's session again.</summary>
+    /// <summary>Puts this process into a new session. No descendant can return to the session of the parent.</summary>
     public static void LeadSession() => Require(SetSession(), "setsid");
 
-    /// <summary>Sends a signal; a process that is gone is no error.</summary>
+    /// <summary>Sends a signal. Does nothing for a process that has ended.</summary>
     public static void Send(int process, int signal) => _ = Kill(process, signal);
 
     /// <summary>
-    /// Reaps every child that has ended. False: the process has no child left, so no descendant either, since it adopts orphans.
+    /// Reaps every child that has ended. False: no child is left, and therefore no descendant, because this process adopts orphans.
     /// </summary>
     public static bool ReapAll()
     {
@@ -50,7 +50,7 @@ internal static partial class Kernel
         return reaped == 0;
     }
 
-    /// <summary>True: a read of the descriptor would not wait. It has bytes, its other end is closed, or it is broken.</summary>
+    /// <summary>True: a read of the descriptor returns at once. It has bytes, its other end is closed, or it is broken.</summary>
     public static bool HasInput(SafeHandle descriptor)
     {
         var request = new PollRequest { Descriptor = (int)descriptor.DangerousGetHandle(), Events = Readable };
@@ -61,8 +61,8 @@ internal static partial class Kernel
     public static void Reap(int process) => _ = WaitPid(process, out _, NoHang);
 
     /// <summary>
-    /// Reaps adopted children that have ended, up to the first one that <paramref name="program"/> names: that one belongs to <see
-    /// cref="System.Diagnostics.Process"/>.
+    /// Reaps adopted children that have ended, until the next one is <paramref name="program"/>, whose exit status only
+    /// <see cref="System.Diagnostics.Process"/> may take.
     /// </summary>
     public static void ReapAdopted(int program)
     {

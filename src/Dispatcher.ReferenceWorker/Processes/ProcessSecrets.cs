@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Dispatcher.ReferenceWorker.Processes;
 
 /// <summary>
-/// Keeps this process's environment and memory from the programs it starts. They run as the same user, who may otherwise read <c>/proc/PID/environ</c> and
-/// <c>/proc/PID/mem</c> of every process of its own, and with them the API key and the database's password.
+/// Protects the environment and memory of this process from the programs it starts. They run as the same user and could otherwise read
+/// <c>/proc/PID/environ</c> and <c>/proc/PID/mem</c>, which hold the API key and the password of the database.
 /// </summary>
 public static partial class ProcessSecrets
 {
@@ -12,31 +12,34 @@ public static partial class ProcessSecrets
     private const string DiagnosticsVariable = "DOTNET_EnableDiagnostics";
 
     /// <summary>
-    /// True: the runtime of this process has no diagnostics socket. Every process of this user can read the environment through that socket
+    /// True: the runtime of this process has no diagnostics socket. Through that socket every process of this user can read the environment
     /// and load code into the runtime. The runtime reads the variable once, at its start.
     /// </summary>
     internal static bool DiagnosticsAreOff { get; } = Environment.GetEnvironmentVariable(DiagnosticsVariable) == "0";
 
     /// <summary>
-    /// Makes this process non-dumpable on Linux; elsewhere it does nothing. No core dump is written any more, and a debugger needs root. Root reads it still: do not run
-    /// the worker as root. A started program is dumpable again.
+    /// Makes this process non-dumpable on Linux; does nothing elsewhere. The process then writes no core dump, and only root can debug it
+    /// or read its memory. Do not run the worker as root. A started program is dumpable again.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The system refused: programs must not be started beside open secrets.</exception>
+    /// <exception cref="InvalidOperationException">The system refused. Programs must not be started beside readable secrets.</exception>
     public static void Protect()
     {
         if (OperatingSystem.IsLinux() && Control(SetDumpable, 0, 0, 0, 0) != 0)
         {
             throw new InvalidOperationException(
-                $"prctl(PR_SET_DUMPABLE, 0) failed: {Marshal.GetLastPInvokeErrorMessage()}. Without it the programs that jobs start can read the worker's secrets."
+                $"prctl(PR_SET_DUMPABLE, 0) failed: {Marshal.GetLastPInvokeErrorMessage()}. "
+                    + "Without it the programs that jobs start can read the worker's secrets."
             );
         }
     }
 
     /// <summary>
-    /// Starts the program of this process again, on Linux, with <c>DOTNET_EnableDiagnostics=0</c>. Process id, arguments, environment and open
-    /// streams stay the same. Call it first in <c>Main</c>. A value that the user has set is kept.
+    /// Replaces this process by the same program with <c>DOTNET_EnableDiagnostics=0</c>, on Linux. Process id, arguments, environment and
+    /// open streams stay the same. Call it first in <c>Main</c>. A value that the user has set is kept.
     /// </summary>
-    /// <remarks>Returns where nothing is to be done or the system refuses it. The pools that run programs are refused then.</remarks>
+    /// <remarks>
+    /// Returns when there is nothing to do or the system refuses. After a refusal the pools that run programs are not served.
+    /// </remarks>
     public static void RestartWithoutDiagnostics()
     {
         if (

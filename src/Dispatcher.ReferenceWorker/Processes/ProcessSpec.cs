@@ -5,26 +5,26 @@ using Dispatcher.Worker;
 
 namespace Dispatcher.ReferenceWorker.Processes;
 
-/// <summary>A program to run: never through a shell, with exactly this environment.</summary>
+/// <summary>A program to run: without a shell, and with exactly this environment.</summary>
 internal sealed record ProcessSpec
 {
     /// <summary>The program's full path, from <see cref="ChildProcess.Find"/>.</summary>
     public required string Program { get; init; }
 
-    /// <summary>What comes after the program's name.</summary>
+    /// <summary>The arguments after the program's name.</summary>
     public required IReadOnlyList<string> Arguments { get; init; }
 
     public required string WorkingFolder { get; init; }
 
     public required IReadOnlyDictionary<string, string> Environment { get; init; }
 
-    /// <summary>Null: the program reads an empty input.</summary>
+    /// <summary>The standard input. Null: empty.</summary>
     public string? Stdin { get; init; }
 
-    /// <summary>The most that is kept of each of the two outputs.</summary>
+    /// <summary>The most bytes that are kept of each of the two outputs.</summary>
     public required int MaxOutputBytes { get; init; }
 
-    /// <summary>What the answer must repeat: random, new for each request, and never shown to the program.</summary>
+    /// <summary>A random text, new for each request, that the answer must repeat. The program never sees it.</summary>
     public string Nonce { get; init; } = "";
 }
 
@@ -32,17 +32,17 @@ internal sealed record ProcessSpec
 internal sealed record ProcessResult(int ExitCode, CapturedOutput Stdout, CapturedOutput Stderr)
 {
     /// <summary>The fault of a program that did not exit with 0: <c>exit:N</c>.</summary>
-    /// <param name="faultClass">Null: the server's classifier decides.</param>
-    /// <param name="details">What a producer may know of it, besides the exit code.</param>
+    /// <param name="faultClass">Null: the topic's table of faults decides.</param>
+    /// <param name="details">Text for the producer, besides the exit code.</param>
     public JobFaultException Fault(FaultClass? faultClass, string details)
     {
         var code = ExitCode.ToString(CultureInfo.InvariantCulture);
         return new JobFaultException(faultClass, "exit:" + code, $"The program exited with {code}. {details}");
     }
 
-    /// <summary>Exit code and outputs as JSON, cut so that all of it fits.</summary>
-    /// <param name="maxBytes">The most that the JSON may have.</param>
-    /// <param name="withStderr">False where the program is not the producer's own.</param>
+    /// <summary>Exit code and outputs as JSON, with the outputs cut so that all of it fits.</summary>
+    /// <param name="maxBytes">The most bytes of the JSON.</param>
+    /// <param name="withStderr">False where the producer did not choose the program.</param>
     public JobResult ToJobResult(int maxBytes, bool withStderr)
     {
         for (var keep = maxBytes; ; keep /= 2)
@@ -75,16 +75,16 @@ internal sealed record ProcessResult(int ExitCode, CapturedOutput Stdout, Captur
     }
 }
 
-/// <summary>What a supervisor answers when a program has ended, as one line of JSON.</summary>
+/// <summary>The answer of a supervisor when a program has ended, as one line of JSON.</summary>
 internal sealed record ProcessEnd
 {
-    /// <summary>The nonce of the request that this answers.</summary>
+    /// <summary>The nonce of the answered request.</summary>
     public string Nonce { get; init; } = "";
 
     /// <summary>Why the program could not be started. Null: it was started.</summary>
     public string? CannotStart { get; init; }
 
-    /// <summary>Null: it was not started, or could not be ended.</summary>
+    /// <summary>Null: the program was not started, or could not be ended.</summary>
     public int? ExitCode { get; init; }
 
     public CapturedOutput Stdout { get; init; } = CapturedOutput.Empty;
@@ -95,7 +95,7 @@ internal sealed record ProcessEnd
     public bool Remains { get; init; }
 }
 
-/// <summary>The lines between a worker and its supervisors.</summary>
+/// <summary>The JSON lines between a worker and its supervisors.</summary>
 [JsonSerializable(typeof(ProcessSpec))]
 [JsonSerializable(typeof(ProcessEnd))]
 internal sealed partial class SupervisionJson : JsonSerializerContext;

@@ -4,15 +4,15 @@ using System.Runtime.Versioning;
 
 namespace Dispatcher.ReferenceWorker.Processes;
 
-/// <summary>One process as <c>/proc/PID/stat</c> shows it.</summary>
+/// <summary>One process as read from <c>/proc/PID/stat</c>.</summary>
 internal readonly record struct ProcessEntry(int Id, int Parent, int Session);
 
-/// <summary>Finds processes by their ancestors, and kills what it finds.</summary>
+/// <summary>Finds processes by their ancestors and kills them.</summary>
 [SupportedOSPlatform("linux")]
 internal static class ProcessTable
 {
     /// <summary>
-    /// Everything below a process, without itself. Also what is shown as a zombie: its first thread may have ended alone.
+    /// All descendants of a process. Includes those shown as zombies, because only the first thread of such a process may have ended.
     /// </summary>
     public static List<int> Below(int process)
     {
@@ -32,8 +32,8 @@ internal static class ProcessTable
     }
 
     /// <summary>
-    /// The direct children of this process, among them every orphan that it adopted. The kernel keeps this list for each thread and gives
-    /// orphans to the first one, whose list is a hundred times cheaper to read than the whole table.
+    /// The direct children of this process, including every adopted orphan. The kernel keeps this list for each thread and gives orphans to
+    /// the first one. That list is a hundred times cheaper to read than the whole table.
     /// </summary>
     public static IReadOnlyList<int> Children()
     {
@@ -45,14 +45,14 @@ internal static class ProcessTable
         }
         catch (IOException)
         {
-            // A kernel without CONFIG_PROC_CHILDREN, or a thread that has ended meanwhile.
+            // The kernel lacks CONFIG_PROC_CHILDREN, or a thread has ended in between.
             return [.. Read().Where(entry => entry.Parent == Environment.ProcessId).Select(entry => entry.Id)];
         }
     }
 
     /// <summary>
-    /// Stops all that <paramref name="find"/> finds until it finds nothing new, then kills it. A stopped process forks no more and still
-    /// counts against the limit of processes, so that this overtakes a fork bomb, which kills alone do not.
+    /// Stops all processes that <paramref name="find"/> returns until it returns no new one, then kills them. A stopped process no longer
+    /// forks and still counts against the limit of processes. So this overtakes a fork bomb, which kills alone do not.
     /// </summary>
     public static void FreezeAndKill(Func<IReadOnlyList<int>> find, TimeSpan limit)
     {
@@ -76,8 +76,8 @@ internal static class ProcessTable
     }
 
     /// <summary>
-    /// Kills a process and what is below it, each at the moment it is found: where a process only starts its successor and ends, exactly
-    /// one of them can still do so.
+    /// Kills a process and its descendants, each as soon as it is found: of a chain of processes that start a successor and end, exactly
+    /// one can still start another.
     /// </summary>
     public static void KillTree(int process)
     {
@@ -92,23 +92,23 @@ internal static class ProcessTable
         }
         catch (IOException)
         {
-            // It has ended, and this process is the parent of its children.
+            // The process has ended, and this process is now the parent of its children.
         }
     }
 
-    /// <summary>One process. Null: it has ended and was reaped.</summary>
+    /// <summary>The entry of one process. Null: it has ended and was reaped.</summary>
     public static ProcessEntry? EntryOf(int id)
     {
         try
         {
-            // "PID (name) state parent group session …"; the name may hold anything, also ") ".
+            // "PID (name) state parent group session …"; the name may contain any characters, including ") ".
             var stat = File.ReadAllText($"/proc/{id.ToString(CultureInfo.InvariantCulture)}/stat");
             var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ', 5);
             return new ProcessEntry(id, Number(fields[1]), Number(fields[3]));
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            // It has ended meanwhile, or belongs to somebody else.
+            // The process has ended in between, or belongs to another user.
             return null;
         }
     }

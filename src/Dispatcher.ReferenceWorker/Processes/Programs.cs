@@ -5,30 +5,29 @@ using Dispatcher.Worker;
 namespace Dispatcher.ReferenceWorker.Processes;
 
 /// <summary>
-/// Runs programs, each below a <see cref="Supervisor"/>: when a run ends, however it ends, every process that it started has ended.
-/// Starts one supervisor before any pool is served, and fails the start where that is impossible.
+/// Runs programs, each below a <see cref="Supervisor"/>. When a run ends in any way, every process that it started has ended.
+/// Starts one supervisor before any pool is served, and fails the start if that is impossible.
 /// </summary>
 internal sealed partial class Programs(ILogger<Programs> logger) : IHostedService, IDisposable
 {
     /// <summary>
-    /// How long a supervisor may take to end a run before the worker does it. Less than the two seconds after which a handler is
-    /// abandoned.
+    /// How long a supervisor may take to end a run before the worker ends it. Below the two seconds after which a handler is abandoned.
     /// </summary>
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(1.5);
 
-    /// <summary>A supervisor costs about 25 MB and 100 ms of start: more idle ones than cores would not be used at a time.</summary>
+    /// <summary>A supervisor costs about 25 MB and 100 ms of start, and more than one per core is rarely used at a time.</summary>
     private static readonly int MostIdle = Math.Max(2, Environment.ProcessorCount);
 
     private readonly ConcurrentBag<SupervisorProcess> _idle = [];
     private volatile bool _disposed;
 
-    /// <exception cref="PlatformNotSupportedException">Programs cannot be contained here.</exception>
+    /// <exception cref="PlatformNotSupportedException">Programs cannot be contained on this machine.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         if (!OperatingSystem.IsLinux())
         {
             throw new PlatformNotSupportedException(
-                "The pools repo, shell and deploy run programs. Only Linux can end everything that a program starts: "
+                "The pools repo, shell and deploy run programs. Only on Linux can the worker end everything that a program starts: "
                     + "serve these pools on Linux, and other pools here."
             );
         }
@@ -46,12 +45,12 @@ internal sealed partial class Programs(ILogger<Programs> logger) : IHostedServic
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>Runs a program. The result comes when none of its processes is left.</summary>
+    /// <summary>Runs a program. Returns when none of its processes is left.</summary>
     public async Task<ProcessResult> RunAsync(JobRun run, ProcessSpec spec, CancellationToken cancellationToken)
     {
         if (!OperatingSystem.IsLinux())
         {
-            throw JobFaultException.Terminal("not_contained", "This worker cannot end what a program starts, so it starts none.");
+            throw JobFaultException.Terminal("not_contained", "This worker cannot end what a program starts, so it starts no program.");
         }
 
         cancellationToken.ThrowIfCancellationRequested();
@@ -90,7 +89,7 @@ internal sealed partial class Programs(ILogger<Programs> logger) : IHostedServic
     }
 
     /// <summary>
-    /// Writes what a program said to the worker's log, and returns the words by which a producer can have it found there.
+    /// Writes the output of a program to the worker's log. Returns a sentence for the producer that names the run to look up there.
     /// </summary>
     public string Keep(JobRun run, ProcessResult result)
     {
@@ -170,23 +169,23 @@ internal sealed partial class Programs(ILogger<Programs> logger) : IHostedServic
             ReferenceWorkerEventIds.ProcessesRemain,
             LogLevel.Error,
             "Processes of job {JobId}, attempt {Attempt}, run {RunId} could not be ended ({Program}): "
-                + "end them by hand, or restart the machine or container"
+                + "end them manually, or restart the machine or container"
         )]
         public static partial void ProcessesRemain(ILogger logger, Guid jobId, int attempt, Guid runId, string program);
 
         [LoggerMessage(
             ReferenceWorkerEventIds.SupervisorLost,
             LogLevel.Error,
-            "The supervisor of job {JobId}, attempt {Attempt}, run {RunId} ended before its program ({Program}), or its answer was not its "
-                + "own; all processes of the run were killed. The program may have attacked it"
+            "The supervisor of job {JobId}, attempt {Attempt}, run {RunId} ended before its program ({Program}), or its answer was forged; "
+                + "all processes of the run were killed. The program may have attacked the supervisor"
         )]
         public static partial void SupervisorLost(ILogger logger, Guid jobId, int attempt, Guid runId, string program);
 
         [LoggerMessage(
             ReferenceWorkerEventIds.SupervisorDiscarded,
             LogLevel.Error,
-            "A supervisor without a run ended, or another process wrote to its pipe; it was killed and is replaced. A program of an earlier "
-                + "run may have attacked it"
+            "An idle supervisor ended, or another process wrote to its pipe; it was killed and is replaced. "
+                + "A program of an earlier run may have attacked it"
         )]
         public static partial void SupervisorDiscarded(ILogger logger);
 

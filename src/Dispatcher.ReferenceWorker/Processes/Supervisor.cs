@@ -6,25 +6,25 @@ using System.Text.Json;
 namespace Dispatcher.ReferenceWorker.Processes;
 
 /// <summary>
-/// A process between the worker and the programs of its runs. It runs one program at a time and adopts every orphan below it, so that the
-/// kernel itself tells it when nothing of a run is left. Reads one <see cref="ProcessSpec"/> a line and answers each with one <see
-/// cref="ProcessEnd"/> that repeats the request's nonce. The end of its input, also by the death of the worker, ends the program and the
-/// supervisor.
+/// A process between the worker and the programs of its runs. It runs one program at a time and adopts every orphan below it, so that
+/// the kernel reports when no process of a run is left. Reads one <see cref="ProcessSpec"/> per line and answers each with one
+/// <see cref="ProcessEnd"/> that repeats the nonce of the request. The end of its input, also by the death of the worker, ends the
+/// program and the supervisor.
 /// </summary>
 internal static class Supervisor
 {
-    /// <summary>The only argument of the worker's executable that starts a supervisor. It is no command for people.</summary>
+    /// <summary>The only argument of the worker's executable that starts a supervisor. Not a command for people.</summary>
     public const string Mode = "supervise";
 
-    /// <summary>The first line: everything that the kernel must grant is granted.</summary>
+    /// <summary>The first line of its output: the kernel has granted all that a supervisor needs.</summary>
     public const string Ready = "ready";
 
     [SupportedOSPlatform("linux")]
     public static async Task<int> RunAsync(Stream input, Stream output)
     {
-        // It holds what its worker knows of a run, and the programs run as the same user.
+        // The supervisor knows secrets of its run, and the programs run as the same user.
         ProcessSecrets.Protect();
-        // Reads of pipes block a thread of the pool each: the input, and both outputs of the program.
+        // Each read of a pipe blocks a thread of the pool: the input, and both outputs of the program.
         ThreadPool.SetMinThreads(8, 8);
         Kernel.LeadSession();
         Kernel.AdoptOrphans();
@@ -35,14 +35,14 @@ internal static class Supervisor
         await answers.WriteLineAsync(Ready);
         for (var next = requests.ReadLineAsync(); await next is { } request; )
         {
-            // The worker sends nothing while a program runs, so that what this waits for is the end of the input.
+            // The worker sends nothing while a program runs, so this read completes only at the end of the input.
             next = requests.ReadLineAsync();
             var spec = JsonSerializer.Deserialize(request, SupervisionJson.Default.ProcessSpec)!;
             var end = await ChildProcess.RunAsync(spec, next) with { Nonce = spec.Nonce };
             await answers.WriteLineAsync(JsonSerializer.Serialize(end, SupervisionJson.Default.ProcessEnd));
             if (end.Remains)
             {
-                // The handler waits no longer, or the worker is dead; this process has nothing else to do.
+                // The handler was abandoned, or the worker is dead, so this process only ends what is left.
                 ChildProcess.KillRest(ChildProcess.EndLimit);
                 break;
             }

@@ -23,20 +23,24 @@ internal sealed class SupervisorProcess : IDisposable
     /// <summary>An answer holds two outputs in Base64, whose characters JSON may write as six bytes each.</summary>
     private const int EncodedOutputs = 16;
 
-    /// <summary>The supervisors of this process, however many workers it holds: the kernel gives it the orphans of all of them.</summary>
+    /// <summary>
+    /// The supervisors of this process, shared by all workers in it, because the kernel gives this process the orphans of all of them.
+    /// </summary>
     private static readonly HashSet<int> Live = [];
 
     private readonly Process _process;
 
     private SupervisorProcess(Process process) => _process = process;
 
-    /// <summary>True: it lives and has written nothing but the answers to its requests. Otherwise it must be killed.</summary>
+    /// <summary>
+    /// True: the supervisor lives and has written only answers to its requests. False: it must be killed.
+    /// </summary>
     public bool IsReady => !_process.HasExited && !Kernel.HasInput(Answers);
 
-    /// <summary>The worker's end of the pipe that the supervisor answers through.</summary>
+    /// <summary>The worker's end of the pipe for the supervisor's answers.</summary>
     internal SafePipeHandle Answers => ((PipeStream)_process.StandardOutput.BaseStream).SafePipeHandle;
 
-    /// <exception cref="PlatformNotSupportedException">No supervisor can be started here.</exception>
+    /// <exception cref="PlatformNotSupportedException">No supervisor can be started on this machine.</exception>
     public static async Task<SupervisorProcess> StartAsync(CancellationToken cancellationToken)
     {
         var supervisor = Start();
@@ -45,9 +49,7 @@ internal sealed class SupervisorProcess : IDisposable
             var line = await supervisor.ReadAnswerAsync(AnswerSlack, cancellationToken);
             return line == Supervisor.Ready
                 ? supervisor
-                : throw new PlatformNotSupportedException(
-                    "The supervisor of programs ended at its start; what it wrote to standard error says why."
-                );
+                : throw new PlatformNotSupportedException("The supervisor of programs ended at its start; its standard error states why.");
         }
         catch
         {
@@ -58,8 +60,8 @@ internal sealed class SupervisorProcess : IDisposable
     }
 
     /// <summary>
-    /// Runs a program to the end of all its processes. Null: the supervisor was killed or broke, or another process wrote to its pipe; it
-    /// must be killed then.
+    /// Runs a program until all its processes have ended. Null: the supervisor was killed or failed, or another process wrote to its pipe;
+    /// the caller must kill it.
     /// </summary>
     public async Task<ProcessEnd?> RunAsync(ProcessSpec spec)
     {
@@ -82,7 +84,7 @@ internal sealed class SupervisorProcess : IDisposable
         }
     }
 
-    /// <summary>Asks the supervisor to end its program, all that it started, and itself.</summary>
+    /// <summary>Asks the supervisor to end its program, all processes that it started, and itself.</summary>
     public void Stop()
     {
         try
@@ -91,13 +93,13 @@ internal sealed class SupervisorProcess : IDisposable
         }
         catch (IOException)
         {
-            // It has ended.
+            // The supervisor has ended.
         }
     }
 
     /// <summary>
-    /// Ends the supervisor and all below it from outside. It may be stopped, or dead already, and its orphans are this process's children
-    /// then.
+    /// Ends the supervisor and all processes below it from outside. The supervisor may be stopped or dead; then its orphans are children of
+    /// this process.
     /// </summary>
     /// <returns>False: processes remain.</returns>
     public bool Kill()
@@ -105,7 +107,7 @@ internal sealed class SupervisorProcess : IDisposable
         var id = _process.Id;
         if (!_process.HasExited)
         {
-            // While it lives, stopped or not, everything of the run is below it.
+            // While the supervisor lives, stopped or not, all processes of the run are its descendants.
             ProcessTable.FreezeAndKill(() => ProcessTable.Below(id), KillLimit);
             Kernel.Send(id, Kernel.SigKill);
             _process.WaitForExit(KillLimit);
@@ -119,7 +121,7 @@ internal sealed class SupervisorProcess : IDisposable
                 return false;
             }
 
-            // What is below an orphan becomes an orphan itself.
+            // The children of a killed orphan become orphans themselves.
             foreach (var orphan in orphans)
             {
                 ProcessTable.KillTree(orphan);
@@ -141,7 +143,7 @@ internal sealed class SupervisorProcess : IDisposable
         _process.Dispose();
     }
 
-    /// <summary>One line. Null: the pipe ended, the line is longer than the limit, or something follows it.</summary>
+    /// <summary>Reads one line. Null: the pipe ended, the line is longer than the limit, or more bytes follow it.</summary>
     private async Task<string?> ReadAnswerAsync(long maxBytes, CancellationToken cancellationToken)
     {
         var answer = new ArrayBufferWriter<byte>();
@@ -179,11 +181,11 @@ internal sealed class SupervisorProcess : IDisposable
         start.WorkingDirectory = "/";
         foreach (var variable in start.Environment.Keys.Where(variable => !IsForSupervisor(variable)).ToList())
         {
-            // The worker's secrets are among them.
+            // They include the worker's secrets.
             start.Environment.Remove(variable);
         }
 
-        // Many small processes; and no diagnostics socket, by which any process of this user could read the memory of this one.
+        // Small, because there are many. No diagnostics socket, through which any process of this user could read the memory.
         start.Environment["DOTNET_gcServer"] = "0";
         start.Environment["DOTNET_GCHeapHardLimit"] = "0x8000000";
         start.Environment["DOTNET_TieredPGO"] = "0";
@@ -207,8 +209,8 @@ internal sealed class SupervisorProcess : IDisposable
         variable == "PATH" || variable.StartsWith("DOTNET_ROOT", StringComparison.Ordinal);
 
     /// <summary>
-    /// What killed supervisors left to this process: children of another session, which every supervisor begins and nothing below it can
-    /// leave for ours.
+    /// The orphans that killed supervisors have left to this process: its children in other sessions. Every supervisor begins a session,
+    /// and no descendant can return to the session of this process.
     /// </summary>
     private static List<int> Orphans()
     {

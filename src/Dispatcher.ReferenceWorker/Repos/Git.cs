@@ -4,14 +4,15 @@ using Dispatcher.Worker;
 namespace Dispatcher.ReferenceWorker.Repos;
 
 /// <summary>
-/// Reads one repository by the git program. A repository is data that somebody else wrote: git sees a <see cref="RepositoryView"/> of it, so that no configuration, hook,
-/// attribute or link of the repository takes effect. Nothing is fetched, and what git writes to standard error goes to the worker's log only.
+/// Reads one repository with the git program. The content of a repository is untrusted: git sees a <see cref="RepositoryView"/> of it,
+/// so that no configuration, hook, attribute or link of the repository takes effect. Nothing is fetched. The standard error of git goes
+/// to the worker's log only.
 /// </summary>
 internal sealed class Git(Programs programs, JobRun run, RepositoryView view)
 {
     private const int MinOutput = 4096;
 
-    // The view has no configuration of the repository's. These hold even where a new version of git reads more.
+    // The view has no configuration of the repository. These settings protect also against a new version of git that reads more.
     private static readonly string[] Hardened =
     [
         "--no-pager",
@@ -45,7 +46,7 @@ internal sealed class Git(Programs programs, JobRun run, RepositoryView view)
             Arguments = [$"--git-dir={view.Folder}", .. Hardened, .. arguments],
             WorkingFolder = view.Folder,
             Environment = CleanEnvironment(),
-            // A hash or a size must come whole, however little of the result is kept.
+            // A hash or a size must be complete, however small the limit of the result is.
             MaxOutputBytes = Math.Max(run.MaxOutputBytes, MinOutput),
         };
         var result = await programs.RunAsync(run, spec, cancellationToken);
@@ -59,7 +60,7 @@ internal sealed class Git(Programs programs, JobRun run, RepositoryView view)
             ["HOME"] = "/nonexistent",
             ["LC_ALL"] = "C.UTF-8",
             ["GIT_OBJECT_DIRECTORY"] = view.Objects,
-            // Git looks for no repository in the folders above.
+            // Git must not search for a repository in the folders above.
             ["GIT_CEILING_DIRECTORIES"] = view.Folder,
             // The same folder, so that no file commondir can name another.
             ["GIT_COMMON_DIR"] = view.Folder,
@@ -73,7 +74,7 @@ internal sealed class Git(Programs programs, JobRun run, RepositoryView view)
             ["GIT_GRAFT_FILE"] = "/dev/null",
             ["GIT_ALLOW_PROTOCOL"] = "none",
             ["GIT_PROTOCOL_FROM_USER"] = "0",
-            // A path is a path: no :(glob) or :(attr).
+            // A path is taken literally, without :(glob) or :(attr).
             ["GIT_LITERAL_PATHSPECS"] = "1",
         };
 }

@@ -6,8 +6,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Dispatcher.ReferenceWorker.Repos;
 
 /// <summary>
-/// A folder held open by its descriptor. What is below it is opened by name relative to the descriptor and never through a symbolic link,
-/// so that swapping a folder or file for a link while it is read leads nowhere. Linux only.
+/// A folder held open by its descriptor. Its entries are opened by name relative to the descriptor and never through a symbolic link,
+/// so that replacing a folder or file by a link during the read has no effect. Linux only.
 /// </summary>
 internal sealed partial class OpenFolder : IDisposable
 {
@@ -42,19 +42,19 @@ internal sealed partial class OpenFolder : IDisposable
             new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = false }
         );
 
-    /// <summary>Opens a folder of the operator's choice; its path may hold links.</summary>
+    /// <summary>Opens a folder that the operator chose; its path may contain links.</summary>
     public static OpenFolder At(string path) =>
         new(Open(null, path, DirectoryOnly) ?? throw new DirectoryNotFoundException($"'{path}' does not exist."));
 
-    /// <summary>A folder in this one. Null: there is none of that name.</summary>
-    /// <exception cref="IOException">It is a link, or no folder.</exception>
+    /// <summary>A folder in this one. Null: not found.</summary>
+    /// <exception cref="IOException">It is a link, or not a folder.</exception>
     public OpenFolder? Folder(string name) => Open(this, name, DirectoryOnly | NoFollow) is { } handle ? new OpenFolder(handle) : null;
 
-    /// <summary>The bytes of a file in this folder. Null: there is none of that name.</summary>
-    /// <exception cref="IOException">It is a link, no regular file, or longer than the limit.</exception>
+    /// <summary>The bytes of a file in this folder. Null: not found.</summary>
+    /// <exception cref="IOException">It is a link, not a regular file, or longer than the limit.</exception>
     public byte[]? Read(string name, int maxBytes)
     {
-        // Not blocking: the open of a FIFO would wait for a writer.
+        // Non-blocking, because the open of a FIFO would wait for a writer.
         using var handle = Open(this, name, NoFollow | NonBlocking);
         if (handle is null)
         {
@@ -75,11 +75,11 @@ internal sealed partial class OpenFolder : IDisposable
         }
         catch (Exception exception) when (exception is NotSupportedException or UnauthorizedAccessException)
         {
-            throw new IOException("It is no regular file.", exception);
+            throw new IOException("It is not a regular file.", exception);
         }
     }
 
-    /// <summary>True: the entry is neither a folder nor a regular file. False also where there is none of that name.</summary>
+    /// <summary>True: the entry is neither a folder nor a regular file. False also when it does not exist.</summary>
     public bool IsSpecial(string name)
     {
         Span<byte> status = stackalloc byte[StatusBytes];

@@ -9,16 +9,18 @@ namespace Dispatcher.ReferenceWorker.Repos;
 
 /// <summary>
 /// <c>job.repo.read</c>: reads a git repository directly below the allowed root.
-/// Payload <c>{"repo": "name", "op": "log|tree|file", "ref": "HEAD", "path": "src", "limit": 20}</c>; <c>repo</c> and <c>op</c> required, <c>path</c> too for a file.
-/// Results: <c>{"commit", "commits": [{"hash", "author", "email", "at", "subject"}]}</c>, <c>{"commit", "entries": [{"mode", "type", "hash", "size", "path"}]}</c>,
+/// Payload <c>{"repo": "name", "op": "log|tree|file", "ref": "HEAD", "path": "src", "limit": 20}</c>; <c>repo</c> and <c>op</c>
+/// required, for a file also <c>path</c>.
+/// Results: <c>{"commit", "commits": [{"hash", "author", "email", "at", "subject"}]}</c>,
+/// <c>{"commit", "entries": [{"mode", "type", "hash", "size", "path"}]}</c>,
 /// <c>{"commit", "path", "size", "text", "truncated"}</c>; a list that was cut has <c>"truncated": true</c>.
-/// Bytes of a file that are no UTF-8 are replaced; a path with a line break or a quote is quoted as git does.
+/// Bytes of a file that are not UTF-8 are replaced. A path with a line break or a quote is quoted as git does.
 /// </summary>
 internal sealed class RepoReadHandler(Programs programs, IOptions<ReferenceWorkerOptions> options) : IJobHandler
 {
     private const int MaxLimit = 1000;
 
-    // Room for the JSON around what git says.
+    // For the JSON around the output of git.
     private const int Overhead = 512;
 
     public async Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken)
@@ -38,7 +40,7 @@ internal sealed class RepoReadHandler(Programs programs, IOptions<ReferenceWorke
         using var view = RepositoryView.Of(options.Value.RepoRoot!, repo);
         var git = new Git(programs, run, view);
         var resolved = await git.RunAsync(
-            $"'{reference}' is no commit of '{repo}'",
+            $"'{reference}' is not a commit of '{repo}'",
             cancellationToken,
             "rev-parse",
             "--verify",
@@ -113,7 +115,13 @@ internal sealed class RepoReadHandler(Programs programs, IOptions<ReferenceWorke
         CancellationToken cancellationToken
     )
     {
-        var tree = await git.RunAsync($"'{path}' is no folder of that commit", cancellationToken, "ls-tree", "--long", $"{commit}:{path}");
+        var tree = await git.RunAsync(
+            $"'{path}' is not a folder of that commit",
+            cancellationToken,
+            "ls-tree",
+            "--long",
+            $"{commit}:{path}"
+        );
         var (text, cut) = tree.Stdout.Head(maxBytes);
         // <mode> <type> <hash> <size, padded>\t<path>
         var all = Records(text, '\n', cut)
@@ -147,8 +155,8 @@ internal sealed class RepoReadHandler(Programs programs, IOptions<ReferenceWorke
     private static async Task<JobResult> FileAsync(Git git, string commit, string path, int maxBytes, CancellationToken cancellationToken)
     {
         var name = $"{commit}:{path}";
-        var size = await git.RunAsync($"'{path}' is no file of that commit", cancellationToken, "cat-file", "-s", name);
-        var file = await git.RunAsync($"'{path}' is no file of that commit", cancellationToken, "cat-file", "blob", name);
+        var size = await git.RunAsync($"'{path}' is not a file of that commit", cancellationToken, "cat-file", "-s", name);
+        var file = await git.RunAsync($"'{path}' is not a file of that commit", cancellationToken, "cat-file", "blob", name);
         var bytes = long.Parse(size.Stdout.Head(32).Text, CultureInfo.InvariantCulture);
         for (var keep = maxBytes; ; keep /= 2)
         {
@@ -170,7 +178,7 @@ internal sealed class RepoReadHandler(Programs programs, IOptions<ReferenceWorke
         }
     }
 
-    // As many items as fit; JSON escapes can make the answer longer than what git said.
+    // Keeps as many items as fit; JSON escapes can make the answer longer than the output of git.
     private static JobResult Fitting<T, TResult>(List<T> items, bool truncated, int maxBytes, Func<List<T>, bool, TResult> shape)
     {
         while (items.Count > 0 && JsonSerializer.SerializeToUtf8Bytes(items).Length > maxBytes - Overhead)
@@ -182,7 +190,7 @@ internal sealed class RepoReadHandler(Programs programs, IOptions<ReferenceWorke
         return JobResult.From(shape(items, truncated));
     }
 
-    // The last record of a cut output is half a record.
+    // The last record of a cut output is incomplete.
     private static IEnumerable<string> Records(string text, char end, bool cut)
     {
         var records = text.Split(end, StringSplitOptions.RemoveEmptyEntries);

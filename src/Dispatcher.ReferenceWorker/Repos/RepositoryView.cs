@@ -5,14 +5,14 @@ using Dispatcher.Worker;
 namespace Dispatcher.ReferenceWorker.Repos;
 
 /// <summary>
-/// A private git folder that stands for a repository directly below the allowed root: a copy of its HEAD and refs and a configuration of
-/// our own. Only the objects are read in place. Whatever else a repository may hold (configuration, hooks, attributes, grafts, worktrees,
-/// <c>commondir</c>) is not there for git to read.
+/// A private git folder that represents a repository directly below the allowed root: a copy of its HEAD and refs, and a fixed
+/// configuration. Only the objects are read in place. Git sees nothing else of the repository (configuration, hooks, attributes, grafts,
+/// worktrees, <c>commondir</c>).
 /// </summary>
 /// <remarks>
-/// What is copied is read without following links, by descriptors, and cannot be raced. The objects are checked for links and alternates
-/// and then read by git by their path: a process that can write into the repository while the job runs can still lead git to objects
-/// (never to other files) that lie elsewhere.
+/// The copied files are read by descriptors and without following links, so that concurrent changes cannot redirect them. The objects
+/// are checked for links and alternates, and then git reads them by their path. A process that can write into the repository during the
+/// job can still lead git to objects elsewhere, but never to other files.
 /// </remarks>
 internal sealed partial class RepositoryView : IDisposable
 {
@@ -33,12 +33,12 @@ internal sealed partial class RepositoryView : IDisposable
     /// <summary>The private git folder.</summary>
     public string Folder { get; }
 
-    /// <summary>The repository's own object folder.</summary>
+    /// <summary>The object folder of the repository.</summary>
     public string Objects { get; }
 
     /// <summary>
-    /// Throws a terminal fault: <c>path_refused</c> unless the name is that of a folder directly below the root, <c>not_found</c> where
-    /// it is no git repository, and <c>repo_refused</c> where it leads elsewhere.
+    /// Throws a terminal fault: <c>path_refused</c> unless the name is that of a folder directly below the root, <c>not_found</c> when it
+    /// is not a git repository, and <c>repo_refused</c> when it leads elsewhere.
     /// </summary>
     public static RepositoryView Of(string root, string repo)
     {
@@ -61,7 +61,7 @@ internal sealed partial class RepositoryView : IDisposable
         }
         catch (IOException exception)
         {
-            throw Refused(repo, "a link, or a file of another kind than git writes, in the place of a file or folder", exception);
+            throw Refused(repo, "a link or a special file in the place of a file or folder of git", exception);
         }
     }
 
@@ -154,7 +154,7 @@ internal sealed partial class RepositoryView : IDisposable
 
             if (!entry.IsFolder || entry.IsLink)
             {
-                // Null: removed meanwhile. A link is refused by the open.
+                // Null: removed in between. The open refuses a link.
                 if (from.Read(entry.Name, LongestRef) is { } bytes)
                 {
                     File.WriteAllBytes(Path.Combine(to, entry.Name), bytes);
@@ -180,10 +180,10 @@ internal sealed partial class RepositoryView : IDisposable
                 throw Refused(repo, "a symbolic link among its objects");
             }
 
-            // The open of a FIFO would hold git until the time limit of the job.
+            // The open of a FIFO would block git until the time limit of the job.
             if (!entry.IsFolder && objects.IsSpecial(entry.Name))
             {
-                throw Refused(repo, "a file of another kind than git writes among its objects");
+                throw Refused(repo, "a special file among its objects");
             }
 
             using var folder = entry.IsFolder ? objects.Folder(entry.Name) : null;

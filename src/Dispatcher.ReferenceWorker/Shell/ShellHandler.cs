@@ -6,8 +6,9 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.ReferenceWorker.Shell;
 
 /// <summary>
-/// <c>job.exec.shell</c>: runs a program by its argument vector; no shell is involved.
-/// Payload <c>{"command": ["git", "--version"], "cwd": "below/the/root", "env": {"LANG": "C"}, "stdin": "...", "transient_exit_codes": [75]}</c>, only <c>command</c> required.
+/// <c>job.exec.shell</c>: runs a program by its argument vector, without a shell.
+/// Payload <c>{"command": ["git", "--version"], "cwd": "below/the/root", "env": {"LANG": "C"}, "stdin": "...",
+/// "transient_exit_codes": [75]}</c>, only <c>command</c> required.
 /// Result <c>{"exit_code", "stdout", "stderr", "truncated"}</c>. Enforces <c>allowed_commands</c>.
 /// </summary>
 internal sealed class ShellHandler(Programs programs, IOptions<ReferenceWorkerOptions> options) : IJobHandler
@@ -45,7 +46,7 @@ internal sealed class ShellHandler(Programs programs, IOptions<ReferenceWorkerOp
         return result.ExitCode == 0 ? result.ToJobResult(run.MaxOutputBytes, withStderr: true) : throw FaultOf(result, transient);
     }
 
-    // The producer chose the program, so both outputs are for the producer, as in the result of a run that succeeds.
+    // The producer chose the program, so the producer gets both outputs, as in the result of a run that succeeds.
     private static JobFaultException FaultOf(ProcessResult result, IReadOnlyList<int> transientExitCodes)
     {
         var tail = result.Stderr.Tail() is { Length: > 0 } errors ? errors : result.Stdout.Tail();
@@ -54,7 +55,7 @@ internal sealed class ShellHandler(Programs programs, IOptions<ReferenceWorkerOp
 
     private static string Allowed(string program, IReadOnlyList<string>? allowed)
     {
-        // A path could name anything under a permitted name, so it counts only when the policy wrote it out.
+        // A path could lead to any program of an allowed name, so it is allowed only when the policy names the whole path.
         var listed =
             allowed?.Contains(program)
             ?? (!program.Contains('/', StringComparison.Ordinal) && !program.Contains('\\', StringComparison.Ordinal));
@@ -72,7 +73,7 @@ internal sealed class ShellHandler(Programs programs, IOptions<ReferenceWorkerOp
 
     private static Dictionary<string, string> EnvironmentWith(IReadOnlyDictionary<string, string> wanted)
     {
-        // The worker's own environment holds its secrets: nothing of it but the PATH.
+        // Of the worker's environment only PATH, because the rest holds secrets.
         Dictionary<string, string> environment = new(StringComparer.Ordinal)
         {
             ["PATH"] = Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin",

@@ -2,70 +2,75 @@ using System.Text.Json;
 using System.Threading.Channels;
 using Dispatcher.Contracts;
 using Dispatcher.Worker.Outcomes;
+using Dispatcher.Worker.Pools;
 using Dispatcher.Worker.Running;
 using Microsoft.Extensions.Logging;
-using Polly;
 
 namespace Dispatcher.Worker.Claiming;
 
 /// <summary>
-/// From a delivery to a started run:
-/// (1) check the permit; what does not fit is dropped.
-/// (2) when slots are free, claim as many as fit in one request; refused ones are dropped, and so is a second copy of what is gathered or still lives.
-/// When none has become free for a second, what waits is returned, for another worker to take, and nothing is consumed until one is.
-/// (3) ack each granted one, then start it. A crash between claim and ack redelivers, and the second claim is refused; a crash after the ack leaves the lease, which the sweep repairs.
+/// Takes a delivery to a started run:
+/// (1) Check the permit. A delivery whose permit does not fit is dropped.
+/// (2) When slots are free, claim as many candidates as fit in one request. Refused ones are dropped, and so is a second copy of a
+/// candidate or of a live run. If no slot becomes free for a second, the waiting deliveries are returned for another worker, and the
+/// consumer pauses until a slot is free.
+/// (3) Ack each granted one, then start it. After a crash between claim and ack the broker redelivers, and the second claim is refused.
+/// After a crash behind the ack the lease expires, and the sweep of the dispatcher repairs the job.
 /// </summary>
 internal sealed partial class ClaimLoop : IDisposable
 {
     private const int MaxPermits = 256;
 
-    /// <summary>So long a delivery waits for a slot. Short runs free one much sooner; and each return costs the message one of the few deliveries it has.</summary>
+    /// <summary>
+    /// How long a delivery waits for a slot. Short runs free a slot much sooner, and each return uses up one of the few deliveries that
+    /// the broker allows a message.
+    /// </summary>
     private static readonly TimeSpan FullAfter = TimeSpan.FromSeconds(1);
 
     private readonly Channel<Candidate> _waiting = Channel.CreateUnbounded<Candidate>();
-    private readonly ResiliencePipeline _untilAnswered;
+    private readonly ClaimClient _client;
     private readonly SemaphoreSlim _slots;
     private readonly PoolParts _parts;
-    private readonly Consumer _consumer;
+    private readonly PoolConsumer _consumer;
     private readonly JobRunner _runner;
-    private readonly LiveRuns _runs;
+    private readonly ClaimedRuns _runs;
     private readonly OutcomeSender _outcomes;
     private readonly ILogger _log;
 
-    /// <summary>When it began to take no more than it could start. Null: it takes more.</summary>
-    private long? _sparingSince;
+    /// <summary>When the consumer was limited to what can start at once. Null: it is not limited.</summary>
+    private long? _limitedSince;
 
-    public ClaimLoop(PoolParts parts, JobRunner runner, LiveRuns runs, OutcomeSender outcomes)
+    public ClaimLoop(PoolParts parts, JobRunner runner, ClaimedRuns runs, OutcomeSender outcomes)
     {
         (_parts, _runner, _runs, _outcomes) = (parts, runner, runs, outcomes);
         _log = parts.Logs.CreateLogger<ClaimLoop>();
-        _consumer = new Consumer(parts, TakeAsync);
+        _consumer = new PoolConsumer(parts, TakeAsync);
         _slots = new SemaphoreSlim(parts.Options.Concurrency);
-        _untilAnswered = Backoff.Forever(parts.Clock, exception => Log.Unreachable(_log, exception.Message));
+        _client = new ClaimClient(parts);
     }
 
-    /// <summary>Hands over what comes; returns when it is told to stop.</summary>
+    /// <summary>Hands over deliveries until the stop.</summary>
     public Task ConsumeAsync(CancellationToken stopping) => _consumer.RunAsync(stopping);
 
-    /// <summary>Claims and starts what was handed over, until it is told to stop.</summary>
+    /// <summary>Claims and starts the deliveries that were handed over, until the stop.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
         try
         {
             while (await _waiting.Reader.WaitToReadAsync(stopping))
             {
-                await _outcomes.WhenRoomAsync(stopping);
+                await _outcomes.WaitForCapacityAsync(stopping);
                 await TakeSlotAsync(stopping);
-                await ClaimAsync(await TakeWhatFitsAsync(), stopping);
+                await ClaimAsync(await TakeBatchAsync(), stopping);
             }
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
-            // The pool stops; the caller returns what waits.
+            // The pool stops; the caller returns the waiting deliveries.
         }
     }
 
-    /// <summary>Gives back what was delivered and not claimed. After the consuming has ended.</summary>
+    /// <summary>Returns the deliveries that were not claimed. Called after the consuming has ended.</summary>
     public async Task ReturnWaitingAsync()
     {
         while (_waiting.Reader.TryRead(out var candidate))
@@ -110,28 +115,29 @@ internal sealed partial class ClaimLoop : IDisposable
             await _consumer.PauseAsync(stopping);
             await ReturnWaitingAsync();
             await _slots.WaitAsync(stopping);
-            // No more than can start: what is behind them would be returned again and again while all runs are long, and a message may be delivered only so often.
+            // No more than can start: while all runs are long, further ones would be returned again and again, and the broker drops a
+            // message after a number of deliveries.
             _consumer.Resume(1 + _slots.CurrentCount);
-            _sparingSince = _parts.Clock.GetTimestamp();
+            _limitedSince = _parts.Clock.GetTimestamp();
         }
-        else if (_sparingSince is { } since && _parts.Clock.GetElapsedTime(since) > FullAfter)
+        else if (_limitedSince is { } since && _parts.Clock.GetElapsedTime(since) > FullAfter)
         {
             await _consumer.PauseAsync(stopping);
             await ReturnWaitingAsync();
             _consumer.Resume(null);
-            _sparingSince = null;
+            _limitedSince = null;
         }
     }
 
-    // One slot is held already; takes one more for each further candidate.
-    private async Task<List<Candidate>> TakeWhatFitsAsync()
+    // The caller holds one slot; each further candidate takes one more.
+    private async Task<List<Candidate>> TakeBatchAsync()
     {
-        // No request is under way here: what the last one was granted is among the live runs.
+        // No claim request is under way here: every run that the last one granted is among the claimed runs.
         var permits = _runs.All.Select(run => run.PermitId).ToHashSet();
         List<Candidate> batch = [];
         while (_waiting.Reader.TryRead(out var candidate))
         {
-            // Copies may be granted alike when they share a request, and then the job would run twice.
+            // The dispatcher may grant both copies if they share a request, and the job would run twice.
             if (!permits.Add(candidate.Claims.Jti))
             {
                 await DropCopyAsync(candidate);
@@ -165,25 +171,9 @@ internal sealed partial class ClaimLoop : IDisposable
             return;
         }
 
-        ClaimAnswer? answer = null;
-        var claimId = Guid.CreateVersion7(_parts.Clock.GetUtcNow());
-
-        // The run's clock begins with the first request: the claim may have been granted by one whose answer was lost.
+        // The run's time limit counts from the request: the answer that grants the claim may have been lost once.
         var sentAt = _parts.Clock.GetTimestamp();
-        try
-        {
-            await _untilAnswered.ExecuteAsync(
-                async _ =>
-                {
-                    // Not cancelled by the stop: a claim that was granted unseen would have to wait for its lease to run out.
-                    answer = await AskAsync(claimId, batch, CancellationToken.None);
-                },
-                stopping
-            );
-        }
-#pragma warning disable CA1031 // Only the stop ends the retries, whatever the last failure was.
-        catch (Exception) when (stopping.IsCancellationRequested)
-#pragma warning restore CA1031
+        if (await _client.ClaimAsync(batch, stopping) is not { } claims)
         {
             foreach (var candidate in batch)
             {
@@ -195,12 +185,12 @@ internal sealed partial class ClaimLoop : IDisposable
 
         for (var i = 0; i < batch.Count; i++)
         {
-            await FollowAsync(batch[i], answer!.Claims[i], sentAt, stopping);
+            await StartAsync(batch[i], claims[i], sentAt, stopping);
         }
     }
 
     // :: Step 3
-    private async Task FollowAsync(Candidate candidate, Claim claim, long sentAt, CancellationToken stopping)
+    private async Task StartAsync(Candidate candidate, Claim claim, long sentAt, CancellationToken stopping)
     {
         _parts.Metrics.Claimed(_parts.Pool.Name, claim.Status);
         await candidate.Delivery.AckAsync();
@@ -211,7 +201,7 @@ internal sealed partial class ClaimLoop : IDisposable
             return;
         }
 
-        var run = new LiveRun(
+        var run = new ClaimedRun(
             candidate.Message,
             claim.RunId!.Value,
             candidate.Claims.Jti,
@@ -226,28 +216,28 @@ internal sealed partial class ClaimLoop : IDisposable
             return;
         }
 
-        // Not awaited here: LiveRuns knows when it has ended.
+        // Not awaited: ClaimedRuns is notified of its end.
         _ = RunToEndAsync(run);
     }
 
-    private async Task RunToEndAsync(LiveRun run)
+    private async Task RunToEndAsync(ClaimedRun run)
     {
         AttemptOutcome? outcome;
         try
         {
             outcome = await _runner.RunAsync(run);
         }
-#pragma warning disable CA1031 // Nobody awaits this: whatever is thrown, the slot must be freed and the heartbeats must end.
+#pragma warning disable CA1031 // No caller awaits this. After any exception the slot must be freed and the heartbeats must end.
         catch (Exception exception)
 #pragma warning restore CA1031
         {
-            outcome = _runner.Broken(run, exception);
+            outcome = _runner.Unreportable(run, exception);
         }
 
         End(run, outcome);
     }
 
-    private void End(LiveRun run, AttemptOutcome? outcome)
+    private void End(ClaimedRun run, AttemptOutcome? outcome)
     {
         if (outcome is null)
         {
@@ -255,34 +245,15 @@ internal sealed partial class ClaimLoop : IDisposable
         }
         else
         {
-            // Before the run counts as ended: a stop waits for that, and takes no outcome after it.
-            // Heartbeats go on until the outcome is with the dispatcher: while the broker is away the lease must not run out on work that is done.
+            // Before the run counts as ended: the stop waits for that and takes no outcome afterwards.
+            // Heartbeats continue until the dispatcher has the outcome: while the broker is unavailable, the lease of done work must not
+            // expire.
             _outcomes.Add(outcome, () => _runs.Remove(run));
         }
 
         _runs.HasEnded(run);
         _slots.Release();
     }
-
-    private async Task<ClaimAnswer> AskAsync(Guid claimId, List<Candidate> batch, CancellationToken cancellationToken)
-    {
-        // The permit is there: a delivery without one never becomes a candidate.
-        var request = new ClaimRequest
-        {
-            ClaimId = claimId,
-            Worker = _parts.Options.Instance,
-            Permits = [.. batch.Select(candidate => candidate.Delivery.Permit!)],
-        };
-        var answer = await _parts.Transport.ClaimAsync(request, cancellationToken);
-        return
-            answer.Claims.Count == batch.Count && answer.Claims.All(claim => claim.Status != ClaimStatus.Granted || claim.RunId is not null)
-            ? answer
-            : throw new InvalidDataException(
-                $"The dispatcher answered {answer.Claims.Count} claims to {batch.Count} permits, or granted one without a run_id."
-            );
-    }
-
-    private sealed record Candidate(Delivery Delivery, PermitClaims Claims, WorkMessage Message);
 
     private static partial class Log
     {
@@ -292,21 +263,19 @@ internal sealed partial class ClaimLoop : IDisposable
         [LoggerMessage(WorkerEventIds.ClaimRefused, LogLevel.Information, "Claim of job {JobId}, attempt {Attempt} refused: {Status}")]
         public static partial void Refused(ILogger logger, Guid jobId, int attempt, ClaimStatus status);
 
-        [LoggerMessage(WorkerEventIds.ClaimUnreachable, LogLevel.Warning, "Cannot claim, trying again ({Error})")]
-        public static partial void Unreachable(ILogger logger, string error);
-
         [LoggerMessage(
             WorkerEventIds.DeliveriesUnusable,
             LogLevel.Error,
-            "Pool {Pool}: this worker could not use {Count} deliveries in a row, the last because of its permit: {Fault}. It consumes nothing for "
-                + "{Pause}, and the dispatcher gives it no work. Compare its version and pool with the dispatcher's"
+            "Pool {Pool}: this worker could not use {Count} deliveries in a row, the last because of its permit: {Fault}. "
+                + "It consumes nothing for {Pause}, and the dispatcher gives it no work. "
+                + "Compare its version and pool with those of the dispatcher"
         )]
         public static partial void Unusable(ILogger logger, string pool, int count, PermitFault fault, TimeSpan pause);
 
         [LoggerMessage(
             WorkerEventIds.PoolFull,
             LogLevel.Debug,
-            "Pool {Pool} is full with long runs; what waits is returned, and nothing is consumed until one ends"
+            "Pool {Pool} is full with long runs; the waiting deliveries are returned, and nothing is consumed until a run ends"
         )]
         public static partial void Full(ILogger logger, string pool);
 

@@ -2,14 +2,14 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Dispatcher.Contracts;
+using Dispatcher.Worker.Pools;
 
 namespace Dispatcher.Worker.Claiming;
 
 /// <summary>
-/// Whether a permit fits the message it came with. The signature is not verified here but by the server at the claim: it is made with a symmetric key, and a worker
-/// that could verify it could also mint permits. Nor is its expiry: the server compares it with its own clock at the claim, and this
-/// machine's clock may be off. What is checked here keeps a mixed-up or altered message from being claimed at all; the hash binds the
-/// signed permit to the body.
+/// Whether a permit fits the message that carries it. A worker that could verify the symmetric signature could also issue permits, so
+/// the server verifies it at the claim. The server also checks the expiry, because this machine's clock may be off. The check here
+/// prevents the claim of an altered or misrouted message: the signed permit holds the hash of the body.
 /// </summary>
 internal sealed record PermitCheck(PermitFault Fault, PermitClaims? Claims = null, WorkMessage? Message = null)
 {

@@ -7,12 +7,13 @@ using Npgsql;
 namespace Dispatcher.Worker.Effects;
 
 /// <summary>
-/// Reads how a PostgreSQL database is named: by an Npgsql connection string, or by a URL as libpq and every platform write it
-/// (<c>postgres://user:secret@host:5432/database?sslmode=require</c>; https://www.postgresql.org/docs/current/libpq-connect.html, 34.1.1.2).
+/// Reads the address of a PostgreSQL database: an Npgsql connection string, or a URL as libpq and hosting platforms write it
+/// (<c>postgres://user:secret@host:5432/database?sslmode=require</c>; https://www.postgresql.org/docs/current/libpq-connect.html,
+/// 34.1.1.2).
 /// </summary>
 internal static partial class PostgresConnection
 {
-    /// <summary>Parameters of libpq that Npgsql names otherwise. A URL may also use Npgsql's own names.</summary>
+    /// <summary>Parameters of libpq that have another name in Npgsql. A URL may also use the names of Npgsql.</summary>
     private static readonly Dictionary<string, string> Names = new(StringComparer.OrdinalIgnoreCase)
     {
         ["user"] = "Username",
@@ -29,7 +30,7 @@ internal static partial class PostgresConnection
         ["search_path"] = "Search Path",
     };
 
-    /// <summary>Every setting of Npgsql, as its documentation writes it.</summary>
+    /// <summary>Every setting of Npgsql, named as in its documentation.</summary>
     private static readonly string[] Settings =
     [
         .. typeof(NpgsqlConnectionStringBuilder)
@@ -44,7 +45,7 @@ internal static partial class PostgresConnection
         || text.Contains("Host=", StringComparison.OrdinalIgnoreCase)
         || text.Contains("Server=", StringComparison.OrdinalIgnoreCase);
 
-    /// <exception cref="PostgresConnectionException">The text names no database. The message quotes nothing that may be a secret.</exception>
+    /// <exception cref="PostgresConnectionException">The text is not the address of a database. The message quotes no secret.</exception>
     public static NpgsqlConnectionStringBuilder Read(string text)
     {
         var builder = new NpgsqlConnectionStringBuilder();
@@ -152,12 +153,14 @@ internal static partial class PostgresConnection
     private static partial Regex BadEscape();
 }
 
-/// <summary>A text that names no PostgreSQL database. The message has no secret and completes "the setting is wrong: …".</summary>
+/// <summary>
+/// A text is not the address of a PostgreSQL database. The message has no secret and completes "the setting is wrong: …".
+/// </summary>
 internal sealed class PostgresConnectionException(string message, string? key) : Exception(message)
 {
-    /// <summary>The part that is wrong. Null: the whole.</summary>
+    /// <summary>The wrong part. Null: the whole text.</summary>
     public string? Key => key;
 
-    /// <summary>What could be in its place. Empty: the key is known.</summary>
+    /// <summary>The allowed keys. Empty: the key is known, and its value is wrong.</summary>
     public IReadOnlyList<string> Known { get; init; } = [];
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Threading.Channels;
 using Dispatcher.Contracts;
+using Dispatcher.Worker.Pools;
 using Dispatcher.Worker.Running;
 using Microsoft.Extensions.Logging;
 using Polly;
@@ -8,8 +9,8 @@ using Polly;
 namespace Dispatcher.Worker.Outcomes;
 
 /// <summary>
-/// Sends outcomes, packed: whatever waits goes in one batch, and nothing waits for company. A batch that was not accepted is sent again until it is;
-/// nothing is dropped, and no new work is claimed while too many wait.
+/// Sends outcomes in batches: each batch takes what is waiting, and no outcome waits for more to come. A batch that was not accepted is
+/// sent again until it is. No outcome is dropped, and no new work is claimed while too many wait.
 /// </summary>
 internal sealed partial class OutcomeSender
 {
@@ -27,10 +28,13 @@ internal sealed partial class OutcomeSender
     {
         _parts = parts;
         _log = parts.Logs.CreateLogger<OutcomeSender>();
-        _untilAccepted = Backoff.Forever(parts.Clock, exception => Log.NotAccepted(_log, Volatile.Read(ref _waiting), exception.Message));
+        _untilAccepted = WorkerRetry.UntilSuccess(
+            parts.Clock,
+            exception => Log.NotAccepted(_log, Volatile.Read(ref _waiting), exception.Message)
+        );
     }
 
-    /// <summary>Takes an outcome; <paramref name="sent"/> is called when the dispatcher has it.</summary>
+    /// <summary>Queues an outcome; <paramref name="sent"/> is called when the dispatcher has it.</summary>
     public void Add(AttemptOutcome outcome, Action sent)
     {
         var waiting = Measured(outcome, sent);
@@ -42,11 +46,11 @@ internal sealed partial class OutcomeSender
         }
     }
 
-    /// <summary>Nothing comes any more: <see cref="RunAsync"/> ends when all is sent.</summary>
+    /// <summary>No further outcome is added: <see cref="RunAsync"/> ends when all are sent.</summary>
     public void Complete() => _queue.Writer.TryComplete();
 
-    /// <summary>Waits while too many outcomes are unsent: the broker is away, and claiming more would only pile up more.</summary>
-    public async Task WhenRoomAsync(CancellationToken cancellationToken)
+    /// <summary>Waits while too many outcomes are unsent: the broker is unavailable, and further claims would add to them.</summary>
+    public async Task WaitForCapacityAsync(CancellationToken cancellationToken)
     {
         while (Volatile.Read(ref _waiting) >= MaxWaiting)
         {
@@ -54,11 +58,11 @@ internal sealed partial class OutcomeSender
         }
     }
 
-    public async Task RunAsync(CancellationToken giveUp)
+    public async Task RunAsync(CancellationToken abort)
     {
         try
         {
-            while (await _queue.Reader.WaitToReadAsync(giveUp))
+            while (await _queue.Reader.WaitToReadAsync(abort))
             {
                 var batch = Pack();
                 await _untilAccepted.ExecuteAsync(
@@ -67,13 +71,13 @@ internal sealed partial class OutcomeSender
                             new OutcomeBatch { Outcomes = [.. batch.Select(waiting => waiting.Outcome)] },
                             token
                         ),
-                    giveUp
+                    abort
                 );
                 batch.ForEach(waiting => waiting.Sent());
                 Count(-batch.Count);
             }
         }
-        catch (OperationCanceledException) when (giveUp.IsCancellationRequested)
+        catch (OperationCanceledException) when (abort.IsCancellationRequested)
         {
             if (Volatile.Read(ref _waiting) is > 0 and var lost)
             {
@@ -88,7 +92,7 @@ internal sealed partial class OutcomeSender
         _parts.Metrics.OutcomesWaiting(_parts.Pool.Name, more);
     }
 
-    // One that cannot be written would fail its batch for ever, and hold up all that come after it.
+    // An outcome that cannot be serialized would fail its batch every time and block all later outcomes.
     private Waiting Measured(AttemptOutcome outcome, Action sent)
     {
         try
@@ -101,13 +105,13 @@ internal sealed partial class OutcomeSender
         {
             Log.NotWritable(_log, outcome.JobId, outcome.Attempt, exception.Message);
             var ending = Ending.BadResult(exception);
-            var told = outcome with { Kind = ending.Kind, Result = null, Fault = ending.Fault };
-            return new Waiting(told, Size(told), sent);
+            var reported = outcome with { Kind = ending.Kind, Result = null, Fault = ending.Fault };
+            return new Waiting(reported, Size(reported), sent);
         }
     }
 
     /// <summary>
-    /// Throws for a result that the dispatcher would refuse although it can be written: too deep, or with a name twice in one object.
+    /// Throws for a result that can be serialized but that the dispatcher refuses: nested too deep, or with a name twice in one object.
     /// </summary>
     private static void CheckResult(JsonElement? result)
     {
@@ -118,7 +122,7 @@ internal sealed partial class OutcomeSender
         }
     }
 
-    // As a batch of one: within a batch it is nested deeper than alone, and the depth has a limit.
+    // Measured as a batch of one: a batch nests the outcome deeper, and the depth is limited.
     private static int Size(AttemptOutcome outcome) =>
         JsonSerializer.SerializeToUtf8Bytes(new OutcomeBatch { Outcomes = [outcome] }, WireJson.Default.OutcomeBatch).Length;
 
@@ -147,21 +151,21 @@ internal sealed partial class OutcomeSender
         [LoggerMessage(
             WorkerEventIds.OutcomesNotAccepted,
             LogLevel.Warning,
-            "Outcomes not accepted, sending again; {Waiting} wait ({Error})"
+            "The broker did not accept the outcomes; sending them again, {Waiting} are waiting ({Error})"
         )]
         public static partial void NotAccepted(ILogger logger, int waiting, string error);
 
         [LoggerMessage(
             WorkerEventIds.OutcomeNotWritable,
             LogLevel.Error,
-            "The outcome of job {JobId}, attempt {Attempt} cannot be written; reported as a fault instead ({Error})"
+            "The outcome of job {JobId}, attempt {Attempt} cannot be serialized; a fault is reported instead ({Error})"
         )]
         public static partial void NotWritable(ILogger logger, Guid jobId, int attempt, string error);
 
         [LoggerMessage(
             WorkerEventIds.OutcomesLost,
             LogLevel.Error,
-            "The worker ends with {Count} outcomes unsent; their leases run out and the dispatcher decides"
+            "The worker ends with {Count} unsent outcomes; their leases expire, and the dispatcher decides about the jobs"
         )]
         public static partial void Lost(ILogger logger, int count);
     }

@@ -2,10 +2,13 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Serialization.Metadata;
 using Dispatcher.Contracts;
+using Dispatcher.Worker.Pools;
 
 namespace Dispatcher.Worker.RabbitMq;
 
-/// <summary>Claims and heartbeats over HTTP. Throws when the dispatcher is away or says no; the caller tries again.</summary>
+/// <summary>
+/// Claims and heartbeats over HTTP. Throws when the dispatcher is unavailable or refuses the request; the caller retries.
+/// </summary>
 internal sealed class AttemptsApi : IDisposable
 {
     private const int MaxErrorText = 500;
@@ -17,12 +20,12 @@ internal sealed class AttemptsApi : IDisposable
         _http = new HttpClient(
             new SocketsHttpHandler
             {
-                // A dispatcher that moved is found again: DNS is asked anew.
+                // The client resolves the name again after this time and so finds a dispatcher that has moved.
                 PooledConnectionLifetime = TimeSpan.FromMinutes(2),
                 ConnectTimeout = TimeSpan.FromSeconds(5),
-                // The key goes to the dispatcher and nowhere else.
+                // The key must reach no other host.
                 AllowAutoRedirect = false,
-                // A proxy's loopback is not this machine's.
+                // A proxy would connect to its own loopback, not to this machine's.
                 UseProxy = !dispatcher.IsLoopback,
             }
         )
@@ -36,7 +39,7 @@ internal sealed class AttemptsApi : IDisposable
     public Task<ClaimAnswer> ClaimAsync(ClaimRequest request, CancellationToken cancellationToken) =>
         PostAsync("api/attempts/claim", request, WireJson.Default.ClaimRequest, WorkerJson.Default.ClaimAnswer, cancellationToken);
 
-    /// <exception cref="WorkerNotAllowedException">The key is not that of the broker user.</exception>
+    /// <exception cref="WorkerNotAllowedException">The key's subject is not the broker user.</exception>
     public async Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, string brokerUser, CancellationToken cancellationToken)
     {
         var answer = await PostAsync(
@@ -49,8 +52,8 @@ internal sealed class AttemptsApi : IDisposable
         return answer.Subject is null || answer.Subject == brokerUser
             ? answer
             : throw new WorkerNotAllowedException(
-                $"The key's subject is {answer.Subject}, and the broker user is {brokerUser}: the dispatcher accepts outcomes only from the "
-                    + $"broker user that the key names. Make a key with: dispatcher keys create --subject {brokerUser} --role worker"
+                $"The key's subject is {answer.Subject}, and the broker user is {brokerUser}: the dispatcher accepts outcomes only from "
+                    + $"the broker user that the key names. Create a key with: dispatcher keys create --subject {brokerUser} --role worker"
             );
     }
 

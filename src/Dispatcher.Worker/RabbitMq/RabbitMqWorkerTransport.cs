@@ -1,6 +1,6 @@
 using System.Text;
-using System.Text.Json;
 using Dispatcher.Contracts;
+using Dispatcher.Worker.Pools;
 using Microsoft.Extensions.Logging;
 using Polly;
 using RabbitMQ.Client;
@@ -11,69 +11,53 @@ using Headers = Dispatcher.Contracts.Headers;
 namespace Dispatcher.Worker.RabbitMq;
 
 /// <summary>
-/// Work and outcomes over RabbitMQ, claims and heartbeats over HTTP. Declares and binds nothing: the server does, and a worker's user needs no configure right.
+/// Work and outcomes over RabbitMQ, claims and heartbeats over HTTP. The server declares queues and exchanges, so the worker's user
+/// needs no configure right.
 /// </summary>
 /// <remarks>
-/// The client's automatic recovery is off: it brings back connections but not a channel or consumer that the broker closed. Here whatever is found closed is opened again,
-/// in one way for all three.
+/// The client's automatic recovery is off: it restores connections, but not a channel or consumer that the broker closed. This class
+/// opens all three again in the same way.
 /// </remarks>
 public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
 {
-    /// <summary>How long the broker may take to confirm outcomes before they are sent again.</summary>
-    private static readonly TimeSpan ConfirmTime = TimeSpan.FromSeconds(30);
-
-    /// <summary>Between a lost consumer and the next one, so that a broker which closes each at once is not hammered.</summary>
+    /// <summary>The pause before a lost consumer is replaced, so that a broker that closes each one at once is not flooded.</summary>
     private static readonly TimeSpan ReopenPause = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>The client closes a connection that delivers a larger body, and the broker would deliver it again. RabbitMQ accepts at most 512 MiB, however it is configured.</summary>
-    private const uint LargestMessage = 1_073_741_824;
-
-    private readonly ConnectionFactory _factory;
+    private readonly BrokerConnection _connection;
+    private readonly OutcomePublisher _publisher;
     private readonly AttemptsApi _attempts;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly ResiliencePipeline _untilConsuming;
-    private readonly SemaphoreSlim _connecting = new(1);
-    private readonly SemaphoreSlim _sending = new(1);
-    private IConnection? _connection;
-    private IChannel? _publisher;
     private IChannel? _paused;
-    private volatile bool _hasConsumed; // From then on a missing right may come back, for example with a virtual host that is made again.
+    private volatile bool _hasConsumed; // Later a right may be missing only for a time, for example while a virtual host is created again.
 
     internal RabbitMqWorkerTransport(WorkerOptions options, TimeProvider clock, ILogger<RabbitMqWorkerTransport> log)
     {
         (_clock, _log) = (clock, log);
         // Not null: WorkerAddressValidator has checked them.
         _attempts = new AttemptsApi(options.Dispatcher!, options.ApiKey!);
-        _factory = new ConnectionFactory
-        {
-            Uri = options.RabbitMq!,
-            AutomaticRecoveryEnabled = false,
-            ClientProvidedName = options.Instance,
-            MaxInboundMessageBodySize = LargestMessage,
-            RequestedHeartbeat = TimeSpan.FromSeconds(15),
-            RequestedConnectionTimeout = TimeSpan.FromSeconds(10),
-        };
-        _untilConsuming = Backoff.Forever(
+        _connection = new BrokerConnection(options.RabbitMq!, options.Instance);
+        _publisher = new OutcomePublisher(_connection);
+        _untilConsuming = WorkerRetry.UntilSuccess(
             clock,
-            fault => Log.ConnectionLost(_log, _factory.HostName, Reason(fault)),
+            fault => Log.ConnectionLost(_log, _connection.HostName, Reason(fault)),
             fault => _hasConsumed || fault is not WorkerNotAllowedException
         );
     }
 
     /// <inheritdoc/>
     /// <remarks>
-    /// The broker checks the right to write, the exchange and <c>user_id</c> when a message is published. Nothing is sent: the transaction is
-    /// rolled back.
+    /// The broker checks the right to write, the exchange and <c>user_id</c> when a message is published. The transaction is rolled back,
+    /// so no message is sent.
     /// </remarks>
     public async Task CheckAsync(CancellationToken cancellationToken)
     {
-        var connection = await ConnectAsync(cancellationToken);
-        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        await using var channel = await _connection.OpenChannelAsync(null, cancellationToken);
         try
         {
             await channel.TxSelectAsync(cancellationToken);
-            var sender = new BasicProperties { UserId = _factory.UserName };
+            var sender = new BasicProperties { UserId = _connection.UserName };
             await channel.BasicPublishAsync(
                 Exchanges.Outcomes,
                 "",
@@ -93,7 +77,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
     /// <inheritdoc/>
     public async Task ConsumeAsync(string pool, int prefetch, Func<Delivery, Task> onDelivery, CancellationToken cancellationToken)
     {
-        // What is still unanswered there goes back to the queue.
+        // The broker requeues what is still unanswered on that channel.
         await (Interlocked.Exchange(ref _paused, null)?.DisposeAsync() ?? ValueTask.CompletedTask);
         try
         {
@@ -104,10 +88,10 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
                     cancellationToken
                 );
                 _hasConsumed = true;
-                Log.Connected(_log, Queues.Work(pool), _factory.HostName);
+                Log.Connected(_log, Queues.Work(pool), _connection.HostName);
                 await using (cancellationToken.Register(() => consumer.Ended.TrySetCanceled(cancellationToken)))
                 {
-                    Log.ConnectionLost(_log, _factory.HostName, await EndOfAsync(consumer));
+                    Log.ConnectionLost(_log, _connection.HostName, await EndOfAsync(consumer));
                 }
 
                 await consumer.Channel.DisposeAsync();
@@ -126,73 +110,29 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
 
     /// <inheritdoc/>
     public Task<HeartbeatAnswer> HeartbeatAsync(HeartbeatRequest request, CancellationToken cancellationToken) =>
-        _attempts.HeartbeatAsync(request, _factory.UserName, cancellationToken);
+        _attempts.HeartbeatAsync(request, _connection.UserName, cancellationToken);
 
     /// <inheritdoc/>
-    public async Task SendAsync(OutcomeBatch batch, CancellationToken cancellationToken)
-    {
-        var body = JsonSerializer.SerializeToUtf8Bytes(batch, WireJson.Default.OutcomeBatch);
-        await _sending.WaitAsync(cancellationToken);
-        try
-        {
-            using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            timeout.CancelAfter(ConfirmTime);
-            _publisher = _publisher is { IsOpen: true } open ? open : await OpenPublisherAsync(timeout.Token);
-            // The server takes outcomes only from who claimed; the broker vouches for user_id.
-            var properties = new BasicProperties
-            {
-                ContentType = "application/json",
-                DeliveryMode = DeliveryModes.Persistent,
-                UserId = _factory.UserName,
-            };
-            // Returns when the broker has confirmed; throws when it refused the batch or found no queue.
-            await _publisher.BasicPublishAsync(Exchanges.Outcomes, "", mandatory: true, properties, body, timeout.Token);
-        }
-        catch (PublishException exception)
-        {
-            throw new IOException(
-                exception.IsReturn
-                    ? $"No queue is bound to exchange {Exchanges.Outcomes}: has the server declared it?"
-                    : "The broker refused the outcomes.",
-                exception
-            );
-        }
-        catch
-        {
-            await ClosePublisherAsync();
-            throw;
-        }
-        finally
-        {
-            _sending.Release();
-        }
-    }
+    public Task SendAsync(OutcomeBatch batch, CancellationToken cancellationToken) => _publisher.SendAsync(batch, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await ClosePublisherAsync();
-        if (_connection is { } connection)
-        {
-            await connection.DisposeAsync();
-        }
-
+        await _publisher.DisposeAsync();
+        await _connection.DisposeAsync();
         _attempts.Dispose();
-        _connecting.Dispose();
-        _sending.Dispose();
     }
 
-    private async Task<Consumer> OpenConsumerAsync(
+    private async Task<OpenConsumer> OpenConsumerAsync(
         string pool,
         int prefetch,
         Func<Delivery, Task> onDelivery,
         CancellationToken cancellationToken
     )
     {
-        // Each time: rights may have changed, and a run whose outcome cannot be sent is lost.
+        // At each opening: rights may have changed, and a run whose outcome cannot be sent is lost.
         await CheckAsync(cancellationToken);
-        var connection = await ConnectAsync(cancellationToken);
-        var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        var channel = await _connection.OpenChannelAsync(null, cancellationToken);
         try
         {
             var ended = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -210,7 +150,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             consumer.UnregisteredAsync += (_, _) => End("the broker cancelled the consumer");
             await channel.BasicQosAsync(0, (ushort)Math.Min(prefetch, ushort.MaxValue), global: false, cancellationToken);
             var tag = await channel.BasicConsumeAsync(Queues.Work(pool), autoAck: false, consumer, cancellationToken);
-            return new Consumer(channel, tag, ended, drained);
+            return new OpenConsumer(channel, tag, ended, drained);
         }
         catch (Exception exception)
         {
@@ -224,8 +164,8 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
         }
     }
 
-    // Why the consumer ended. When it was told to: the channel stays open, for the acks that are still to come.
-    private async Task<string> EndOfAsync(Consumer consumer)
+    // Returns why the consumer ended. After a cancellation the channel stays open for the acks that follow.
+    private async Task<string> EndOfAsync(OpenConsumer consumer)
     {
         try
         {
@@ -238,7 +178,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
                 consumer.Channel,
                 async () => await consumer.Channel.BasicCancelAsync(consumer.Tag, cancellationToken: CancellationToken.None)
             );
-            // What was on its way is handed over before that.
+            // Deliveries on their way are handed over before that.
             await consumer.Drained.Task;
             throw;
         }
@@ -261,11 +201,11 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
         {
             await answer();
         }
-#pragma warning disable CA1031 // The client throws four types for a channel that is gone; what they mean is said below.
+#pragma warning disable CA1031 // The client throws four exception types for a closed channel.
         catch (Exception) when (!channel.IsOpen)
 #pragma warning restore CA1031
         {
-            // The channel is gone and the message with it: it is delivered again, and its second claim is refused.
+            // The channel is closed: the broker redelivers the message, and its second claim is refused.
         }
     }
 
@@ -274,62 +214,26 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             ? Encoding.UTF8.GetString(bytes)
             : null;
 
-    private async Task<IChannel> OpenPublisherAsync(CancellationToken cancellationToken)
-    {
-        var connection = await ConnectAsync(cancellationToken);
-        return await connection.CreateChannelAsync(
-            new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true),
-            cancellationToken
-        );
-    }
-
-    private async Task ClosePublisherAsync() =>
-        await (Interlocked.Exchange(ref _publisher, null)?.DisposeAsync() ?? ValueTask.CompletedTask);
-
-    private async Task<IConnection> ConnectAsync(CancellationToken cancellationToken)
-    {
-        await _connecting.WaitAsync(cancellationToken);
-        try
-        {
-            if (_connection is { IsOpen: true } open)
-            {
-                return open;
-            }
-
-            if (_connection is { } closed)
-            {
-                _connection = null;
-                await closed.DisposeAsync();
-            }
-
-            return _connection = await _factory.CreateConnectionAsync(cancellationToken);
-        }
-        finally
-        {
-            _connecting.Release();
-        }
-    }
-
     private static bool IsRefused(OperationInterruptedException fault) => fault.ShutdownReason?.ReplyCode == Constants.AccessRefused;
 
     private WorkerNotAllowedException NotAllowed(string right, Exception exception) =>
         new(
-            $"Broker user {_factory.UserName} may not {right}, in virtual host {_factory.VirtualHost}. "
-                + $"Give it the rights of a worker: see Broker users in the README. The broker says: {Reason(exception)}",
+            $"Broker user {_connection.UserName} may not {right}, in virtual host {_connection.VirtualHost}. "
+                + $"Grant it the rights of a worker: see Broker users in ops/README.md. Answer of the broker: {Reason(exception)}",
             exception
         );
 
-    // "None of the specified endpoints were reachable" hides what went wrong.
+    // The outer message "None of the specified endpoints were reachable" hides the cause.
     private static string Reason(Exception exception) => exception.GetBaseException().Message;
 
-    private sealed record Consumer(IChannel Channel, string Tag, TaskCompletionSource<string> Ended, TaskCompletionSource Drained);
+    private sealed record OpenConsumer(IChannel Channel, string Tag, TaskCompletionSource<string> Ended, TaskCompletionSource Drained);
 
     private static partial class Log
     {
         [LoggerMessage(WorkerEventIds.Connected, LogLevel.Information, "Consuming {Queue} at {Host}")]
         public static partial void Connected(ILogger logger, string queue, string host);
 
-        [LoggerMessage(WorkerEventIds.ConnectionLost, LogLevel.Warning, "Not consuming at {Host}, connecting again ({Reason})")]
+        [LoggerMessage(WorkerEventIds.ConnectionLost, LogLevel.Warning, "Not consuming at {Host}; connecting again ({Reason})")]
         public static partial void ConnectionLost(ILogger logger, string host, string reason);
     }
 }

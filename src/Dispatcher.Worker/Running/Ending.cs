@@ -15,8 +15,9 @@ internal sealed record Ending(OutcomeKind Kind, JsonElement? Result = null, Faul
     public static Ending Returned { get; } = new(OutcomeKind.Returned);
 
     /// <summary>
-    /// What to report. A handler that returned a result has succeeded, also when it was just being stopped: that is the truth, and a timeout would run it again.
-    /// Null: fenced, also by the effect store, which has seen a later attempt, and an outcome would be refused; or lapsed, without a result to tell.
+    /// Decides what to report. A handler that returned a result has succeeded, also while it was being stopped: reported as a timeout, its
+    /// work would be repeated. Null: the outcome would be refused, because the run is fenced (also by the effect store, which has seen a
+    /// later attempt), or it lapsed without a result.
     /// </summary>
     public static Ending? Of(JobResult? result, Exception? exception, StopReason reason, TimeSpan limit, int maxOutputBytes)
     {
@@ -33,7 +34,10 @@ internal sealed record Ending(OutcomeKind Kind, JsonElement? Result = null, Faul
         return reason == StopReason.Lapsed ? null : new(OutcomeKind.Faulted, Fault: FaultOf(exception, reason, limit));
     }
 
-    /// <summary>What the handler left cannot be reported, for example JSON with half a surrogate pair. Terminal: its effects have happened, and it would end the same way again.</summary>
+    /// <summary>
+    /// The handler's result cannot be reported, for example because of half a surrogate pair. Terminal: its effects have happened, and a
+    /// retry would end the same way.
+    /// </summary>
     public static Ending BadResult(Exception exception) => new(OutcomeKind.Faulted, Fault: Plain(exception, "terminal", "bad_result"));
 
     private static Fault FaultOf(Exception? exception, StopReason reason, TimeSpan limit) =>
@@ -100,7 +104,7 @@ internal sealed record Ending(OutcomeKind Kind, JsonElement? Result = null, Faul
             Code = code,
         };
 
-    // U+0000 cannot be kept in a PostgreSQL text, and a surrogate cut from its pair is no character.
+    // PostgreSQL cannot store U+0000 in a text, and half a surrogate pair is not a character.
     private static string Cut(string text, int max)
     {
         text = text.Replace('\0', '\uFFFD');

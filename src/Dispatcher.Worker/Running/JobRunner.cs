@@ -1,18 +1,19 @@
 using System.Diagnostics;
 using Dispatcher.Contracts;
 using Dispatcher.Worker.Effects;
+using Dispatcher.Worker.Pools;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace Dispatcher.Worker.Running;
 
-/// <summary>Runs one handler under its limits and says how it ended.</summary>
-internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory scopes, EffectStore? effects)
+/// <summary>Runs one handler within its limits and reports how it ended.</summary>
+internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory scopes, PoolEffectStore? effects)
 {
     private readonly ILogger _log = parts.Logs.CreateLogger<JobRunner>();
 
-    /// <summary>Null: fenced or lapsed, nothing to report.</summary>
-    public async Task<AttemptOutcome?> RunAsync(LiveRun run)
+    /// <summary>Null: fenced or lapsed, so no outcome is reported.</summary>
+    public async Task<AttemptOutcome?> RunAsync(ClaimedRun run)
     {
         var message = run.Message;
         _ = ActivityContext.TryParse(run.TraceParent, null, isRemote: true, out var trace);
@@ -28,9 +29,9 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         if (!handler.IsCompleted)
         {
             Log.RunStopped(_log, message.JobId, message.Attempt, run.Reason);
-            // What the handler hung on its token runs in there, and may hang: never awaited alone.
-            var told = stop.CancelAsync();
-            await Task.WhenAny(Task.WhenAll(handler, told), Task.Delay(LiveRun.EndGrace, parts.Clock, CancellationToken.None));
+            // Callbacks that the handler registered on its token run here and may block, so this is never awaited alone.
+            var cancelling = stop.CancelAsync();
+            await Task.WhenAny(Task.WhenAll(handler, cancelling), Task.Delay(ClaimedRun.EndGrace, parts.Clock, CancellationToken.None));
         }
 
         var reason = run.Close();
@@ -41,19 +42,19 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
     }
 
     /// <summary>The outcome of a run that was claimed but never started.</summary>
-    public AttemptOutcome Returned(LiveRun run) => OutcomeOf(run, Ending.Returned, parts.Dispatcher.GetUtcNow());
+    public AttemptOutcome Returned(ClaimedRun run) => OutcomeOf(run, Ending.Returned, parts.Dispatcher.GetUtcNow());
 
-    /// <summary>The outcome of a run whose own end could not be told. Null: fenced, nothing to report.</summary>
-    public AttemptOutcome? Broken(LiveRun run, Exception exception) =>
+    /// <summary>The outcome of a run whose result could not be reported. Null: fenced, so no outcome is reported.</summary>
+    public AttemptOutcome? Unreportable(ClaimedRun run, Exception exception) =>
         run.Close() == StopReason.Fenced ? null : OutcomeOf(run, Ending.BadResult(exception), parts.Dispatcher.GetUtcNow());
 
-    private Ending? EndingOf(LiveRun run, JobResult? result, Exception? exception, StopReason reason)
+    private Ending? EndingOf(ClaimedRun run, JobResult? result, Exception? exception, StopReason reason)
     {
         try
         {
             return Ending.Of(result, exception, reason, run.Limit, MaxOutput(run.Message));
         }
-#pragma warning disable CA1031 // What a handler returns or throws is its own code too, and JSON that can be read need not be JSON that can be written.
+#pragma warning disable CA1031 // A handler may return JSON that can be read but not written.
         catch (Exception broken)
 #pragma warning restore CA1031
         {
@@ -61,8 +62,8 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         }
     }
 
-    // Never faults: nobody may be left to see it.
-    private async Task<(JobResult? Result, Exception? Exception)> InvokeAsync(LiveRun run, CancellationToken stop)
+    // Returns every exception, because an abandoned call is not awaited.
+    private async Task<(JobResult? Result, Exception? Exception)> InvokeAsync(ClaimedRun run, CancellationToken stop)
     {
         // A handler that blocks before its first await must not block the claims of all others.
         await Task.Yield();
@@ -78,14 +79,14 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
 
             if (effects is not null && run.Message.Attempt > 1)
             {
-                await effects.CloseEarlierAsync(OwnerOf(run), stop);
+                await effects.FenceEarlierAttemptsAsync(OwnerOf(run), stop);
             }
 
             await using var scope = scopes.CreateAsyncScope();
             var handler = (IJobHandler)scope.ServiceProvider.GetRequiredService(type);
             return (await handler.RunAsync(JobRunOf(run), stop) ?? JobResult.Nothing, null);
         }
-#pragma warning disable CA1031 // Whatever a handler throws is the job's fault to report; thrown on, it would take the worker down with all other runs.
+#pragma warning disable CA1031 // An exception of a handler is a fault of the job; rethrown, it would end the worker with all other runs.
         catch (Exception exception)
 #pragma warning restore CA1031
         {
@@ -93,7 +94,7 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         }
     }
 
-    private JobRun JobRunOf(LiveRun run)
+    private JobRun JobRunOf(ClaimedRun run)
     {
         var message = run.Message;
         return new JobRun
@@ -115,19 +116,19 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         };
     }
 
-    private static EffectOwner OwnerOf(LiveRun run) => new(run.Message.JobId, run.Message.Attempt, run.RunId) { RunLimit = run.Limit };
+    private static EffectOwner OwnerOf(ClaimedRun run) => new(run.Message.JobId, run.Message.Attempt, run.RunId) { RunLimit = run.Limit };
 
     private int MaxOutput(WorkMessage message) =>
         (int)Math.Min(parts.Options.MaxOutputBytes, message.Constraints?.MaxOutputBytes ?? parts.Options.MaxOutputBytes);
 
-    private (JobResult?, Exception?) Abandon(LiveRun run)
+    private (JobResult?, Exception?) Abandon(ClaimedRun run)
     {
         parts.Metrics.Abandoned(run.Message.Topic);
-        Log.HandlerAbandoned(_log, run.Message.JobId, run.Message.Attempt, LiveRun.EndGrace);
+        Log.HandlerAbandoned(_log, run.Message.JobId, run.Message.Attempt, ClaimedRun.EndGrace);
         return (null, null);
     }
 
-    private void Report(LiveRun run, Ending? ending, Exception? exception, Activity? activity)
+    private void Report(ClaimedRun run, Ending? ending, Exception? exception, Activity? activity)
     {
         var (jobId, attempt) = (run.Message.JobId, run.Message.Attempt);
         var how = ending?.Fault?.Code ?? ending?.Kind.ToString() ?? "fenced";
@@ -148,7 +149,7 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         }
     }
 
-    private AttemptOutcome OutcomeOf(LiveRun run, Ending ending, DateTimeOffset startedAt) =>
+    private AttemptOutcome OutcomeOf(ClaimedRun run, Ending ending, DateTimeOffset startedAt) =>
         new()
         {
             JobId = run.Message.JobId,
@@ -163,7 +164,7 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
             EndedAt = parts.Dispatcher.GetUtcNow(),
         };
 
-    private static Activity? StartActivity(LiveRun run, ActivityContext parent)
+    private static Activity? StartActivity(ClaimedRun run, ActivityContext parent)
     {
         var activity = WorkerMetrics.Traces.StartActivity($"process {run.Message.Topic}", ActivityKind.Consumer, parent);
         activity?.SetTag("messaging.operation.type", "process");
@@ -195,13 +196,13 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         )]
         public static partial void RunUnreported(ILogger logger, Guid jobId, int attempt, TimeSpan took, Exception? exception);
 
-        [LoggerMessage(WorkerEventIds.RunStopped, LogLevel.Information, "Job {JobId}, attempt {Attempt}: run told to end: {Reason}")]
+        [LoggerMessage(WorkerEventIds.RunStopped, LogLevel.Information, "Job {JobId}, attempt {Attempt}: run stopped: {Reason}")]
         public static partial void RunStopped(ILogger logger, Guid jobId, int attempt, StopReason reason);
 
         [LoggerMessage(
             WorkerEventIds.HandlerAbandoned,
             LogLevel.Warning,
-            "Job {JobId}, attempt {Attempt}: the handler did not end within {Grace} of being told to; it is abandoned "
+            "Job {JobId}, attempt {Attempt}: the handler did not end within {Grace} of the stop; it is abandoned "
                 + "and may still use memory or a thread"
         )]
         public static partial void HandlerAbandoned(ILogger logger, Guid jobId, int attempt, TimeSpan grace);

@@ -4,7 +4,7 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.Worker.Running;
 
-/// <summary>Keeps a result within its limit: what is over becomes <c>{"truncated": true, "bytes": N, "preview": "..."}</c>.</summary>
+/// <summary>Keeps a result within its limit: a larger one becomes <c>{"truncated": true, "bytes": N, "preview": "..."}</c>.</summary>
 internal static class OutputCap
 {
     public static JsonElement? Apply(JsonElement? result, int maxBytes)
@@ -31,7 +31,7 @@ internal static class OutputCap
                     preview = Head(text, keep),
                 }
             );
-            // The marker itself stays when the limit is below its size: that output was cut must be known.
+            // The marker stays also when the limit is below its size, so that a truncated output is visible as one.
             if (Size(marked) <= maxBytes || keep == 0)
             {
                 return marked;
@@ -39,10 +39,10 @@ internal static class OutputCap
         }
     }
 
-    /// <summary>The bytes it takes on the wire, where quotes and the like are escaped.</summary>
+    /// <summary>The number of bytes on the wire, where quotes and other characters are escaped.</summary>
     public static int Size(JsonElement value) => JsonSerializer.SerializeToUtf8Bytes(value, WireJson.Default.JsonElement).Length;
 
-    /// <summary>The first bytes as text, never half a character.</summary>
+    /// <summary>The first bytes as text, without half a character at the end.</summary>
     public static string Head(ReadOnlySpan<byte> utf8, int bytes)
     {
         var end = Math.Min(bytes, utf8.Length);

@@ -3,6 +3,7 @@ using Dispatcher.Base;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 

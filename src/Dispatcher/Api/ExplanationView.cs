@@ -1,5 +1,6 @@
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Explaining;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Api;
 
@@ -24,7 +25,7 @@ internal sealed record ExplanationView
     public required IReadOnlyList<string> RiskTags { get; init; }
 
     /// <summary>Every rule of the bundle, by id.</summary>
-    public required IReadOnlyList<RuleAccount> Considered { get; init; }
+    public required IReadOnlyList<RuleExplanation> Considered { get; init; }
 
     public required IReadOnlyList<string> Merge { get; init; }
 

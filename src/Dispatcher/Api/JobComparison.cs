@@ -1,4 +1,5 @@
 using Dispatcher.Policies;
+using Dispatcher.Policies.Explaining;
 
 namespace Dispatcher.Api;
 
@@ -71,7 +72,7 @@ internal sealed class JobComparison(Bundle old, Bundle candidate, DateTimeOffset
     }
 
     private UnshownRule Shown(RuleChange rule) =>
-        new(rule.Id, rule.Kind, rule.Where, _met.Contains(rule.Id), _changes.MakeUp(rule) is { } made ? MadeUpJobView.Of(made) : null);
+        new(rule.Id, rule.Kind, rule.Where, _met.Contains(rule.Id), _changes.FindSample(rule) is { } made ? MadeUpJobView.Of(made) : null);
 
     /// <summary>Jobs that differ only in id and time, in the order in which the first of each came.</summary>
     private sealed class Groups

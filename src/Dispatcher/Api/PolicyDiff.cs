@@ -4,6 +4,8 @@ using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Enforcement;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Explaining;
+using Dispatcher.Policies.Model;
 using Dispatcher.Web;
 
 namespace Dispatcher.Api;
@@ -168,7 +170,7 @@ internal sealed record MadeUpJobView
     public required IReadOnlyList<string> Widened { get; init; }
     public required IReadOnlyList<string> Narrowed { get; init; }
 
-    public static MadeUpJobView Of(MadeUpJob made) =>
+    public static MadeUpJobView Of(SampleJob made) =>
         new()
         {
             Topic = made.Job.Topic,

@@ -1,6 +1,6 @@
 using Dispatcher.Base;
 using Dispatcher.Enforcement;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using Dispatcher.Storage.Rows;
 
 namespace Dispatcher.Api;
@@ -26,7 +26,7 @@ internal sealed record InForceView(string Hash, long Serial, DateTimeOffset Acti
 /// <summary>A policy folder: the hash of its bundle, or what is wrong with it.</summary>
 internal sealed record FolderView(string Path, string? Hash, IReadOnlyList<BundleError> Errors)
 {
-    public static FolderView Of(PolicyFolder folder) => new(folder.FullPath, folder.LastLook.Hash, folder.LastLook.Errors);
+    public static FolderView Of(PolicyFolder folder) => new(folder.FullPath, folder.LastReading.Hash, folder.LastReading.Errors);
 }
 
 /// <summary>A bundle that was in force once, and can be pinned.</summary>

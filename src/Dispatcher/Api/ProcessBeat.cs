@@ -38,7 +38,7 @@ internal sealed partial class ProcessBeat(
 
     private Task NoteAsync(CancellationToken cancellationToken)
     {
-        var looked = folder.LastLook;
+        var looked = folder.LastReading;
         return register.NoteAsync(
             new RunningProcess
             {

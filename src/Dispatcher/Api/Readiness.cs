@@ -53,10 +53,10 @@ internal sealed class Readiness(
                 ?? Ok;
 
     private string Folder =>
-        folder.LookAge is var age && age > LongestLook
+        folder.ReadingAge is var age && age > LongestLook
             ? $"{folder.FullPath} was last read {age.TotalSeconds:F0} s ago, and changes are not seen: reading it does not end. Check its file system"
-        : folder.LastLook.Errors.Count > 0
-            ? string.Join("; ", folder.LastLook.Errors.Take(3).Select(error => $"{error.Where}: {error.Message}"))
+        : folder.LastReading.Errors.Count > 0
+            ? string.Join("; ", folder.LastReading.Errors.Take(3).Select(error => $"{error.Where}: {error.Message}"))
         : Ok;
 
     /// <summary>The folder is read every second. Much less would accuse a busy machine.</summary>

@@ -7,30 +7,32 @@ using Dispatcher.Web;
 
 namespace Dispatcher.Approvals;
 
-/// <summary>The body of <c>POST /api/approvals/{id}/approve</c> and <c>…/reject</c>: exactly what is voted on, as <c>GET</c> shows it.</summary>
+/// <summary>
+/// The body of <c>POST /api/approvals/{id}/approve</c> and <c>…/reject</c>. The hashes name what is voted on, as <c>GET</c> shows it.
+/// </summary>
 internal sealed record VoteRequest
 {
-    /// <summary>The job, 64 hex digits. Another one than the approval's: 409.</summary>
+    /// <summary>Hash of the job, 64 hex digits. If it differs from that of the approval: 409.</summary>
     [JsonPropertyName("job_hash")]
     public required string JobHash { get; init; }
 
-    /// <summary>The bundle that held the job, 64 hex digits. Another one than the approval's: 409.</summary>
+    /// <summary>Hash of the bundle that held the job, 64 hex digits. If it differs from that of the approval: 409.</summary>
     [JsonPropertyName("policy_hash")]
     public required string PolicyHash { get; init; }
 
-    /// <summary>The hash of what was shown. Null: the vote does not say; another one than the approval's: 409.</summary>
+    /// <summary>Hash of the review snapshot, 64 hex digits. If it differs from that of the approval: 409. Null: not compared.</summary>
     [JsonPropertyName("view_hash")]
     public string? ViewHash { get; init; }
 
-    /// <summary>Why, 1 to 2,000 characters.</summary>
+    /// <summary>Why the person votes so, 1 to 2,000 characters.</summary>
     [JsonPropertyName("reason")]
     public required string Reason { get; init; }
 }
 
-/// <summary><c>/api/approvals</c>: what waits for people, and their votes. Whose vote it is says the key, never the request.</summary>
+/// <summary><c>/api/approvals</c>: lists approvals and takes votes. The API key identifies the voter, never the request.</summary>
 internal static class ApprovalEndpoints
 {
-    private const int LongestReason = 2_000;
+    private const int MaxReasonLength = 2_000;
 
     private static readonly string[] States =
     [
@@ -101,8 +103,8 @@ internal static class ApprovalEndpoints
             errors.Report(
                 "bad_cursor",
                 "?cursor",
-                $"\"{InputErrors.Cut(cursor!)}\" is no cursor.",
-                "Send \"next\" of the page before as it is, or leave it out for the first page."
+                $"\"{InputErrors.Cut(cursor!)}\" is not a cursor.",
+                "Send \"next\" of the page before unchanged, or leave it out for the first page."
             );
         }
 
@@ -165,15 +167,15 @@ internal static class ApprovalEndpoints
         var errors = new List<InputError>();
         if (
             string.IsNullOrWhiteSpace(request.Reason)
-            || request.Reason.Length > LongestReason
+            || request.Reason.Length > MaxReasonLength
             || request.Reason.Contains('\0', StringComparison.Ordinal)
         )
         {
             errors.Report(
                 "bad_reason",
                 "/reason",
-                $"The reason has {request.Reason.Length} characters; needed are 1 to {LongestReason} without U+0000, not only blanks.",
-                "Say in a sentence why; it is kept on the timeline."
+                $"The reason has {request.Reason.Length} characters; allowed are 1 to {MaxReasonLength} without U+0000, not only blanks.",
+                "Give the reason in a sentence; it is kept on the timeline."
             );
         }
 
@@ -191,8 +193,8 @@ internal static class ApprovalEndpoints
                 errors.Report(
                     "bad_hash",
                     "/" + field,
-                    $"\"{InputErrors.Cut(value)}\" is no hash; allowed are 64 digits of 0-9 and a-f.",
-                    "Send it as GET /api/approvals shows it."
+                    $"\"{InputErrors.Cut(value)}\" is not a hash; allowed are 64 digits of 0-9 and a-f.",
+                    "Send the value that GET /api/approvals shows."
                 );
             }
         }
@@ -202,9 +204,9 @@ internal static class ApprovalEndpoints
 
     private static IResult Refused(VoteRefusal refusal) =>
         Results.Problem(
-            title: refusal.IsOfStanding ? "This person may not vote on this job" : "The vote does not count",
+            title: refusal.IsIneligible ? "This person may not vote on this job" : "The vote does not count",
             detail: refusal.Message,
-            statusCode: refusal.IsOfStanding ? StatusCodes.Status403Forbidden : StatusCodes.Status409Conflict,
+            statusCode: refusal.IsIneligible ? StatusCodes.Status403Forbidden : StatusCodes.Status409Conflict,
             extensions: new Dictionary<string, object?>
             {
                 ["code"] = refusal.Code,
@@ -215,6 +217,7 @@ internal static class ApprovalEndpoints
 
     private static IResult None(string approvalId) =>
         Problems.NotFound(
-            $"There is no approval \"{InputErrors.Cut(approvalId)}\"; an approval id is a job id and a round, for example 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10-1. A vote names both."
+            $"There is no approval \"{InputErrors.Cut(approvalId)}\"; an approval id is a job id and a round, "
+                + "for example 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10-1. A vote names both."
         );
 }

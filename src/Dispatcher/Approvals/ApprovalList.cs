@@ -5,6 +5,7 @@ using Dispatcher.Contracts;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 
@@ -12,18 +13,18 @@ namespace Dispatcher.Approvals;
 
 /// <summary>Which approvals to list.</summary>
 /// <param name="State">One of <see cref="ApprovalStates"/>.</param>
-/// <param name="Mine">Only those that the caller's vote would count for.</param>
-/// <param name="Limit">At most so many.</param>
-/// <param name="After">The row that the page before ended with.</param>
+/// <param name="Mine">True: only approvals for which the caller's vote would count.</param>
+/// <param name="Limit">Maximum number of approvals.</param>
+/// <param name="After">The last row of the page before.</param>
 internal sealed record ApprovalQuery(string State, bool Mine, int Limit, ApprovalCursor After);
 
-/// <summary>The row that a page ended with, as <c>&lt;risk rank&gt;_&lt;microseconds since 1970&gt;_&lt;approval id&gt;</c>.</summary>
+/// <summary>The last row of a page, written as <c>&lt;risk rank&gt;_&lt;microseconds since 1970&gt;_&lt;approval id&gt;</c>.</summary>
 internal readonly record struct ApprovalCursor(int Rank, long At, Guid Id)
 {
     /// <summary>Before the first row.</summary>
     public static readonly ApprovalCursor Start = new(-1, 0, Guid.Empty);
 
-    /// <summary>Null: it is no cursor.</summary>
+    /// <summary>Null: the text is not a cursor.</summary>
     public static ApprovalCursor? Read(string text) =>
         text.Split('_') is [var rank, var at, var id]
         && int.TryParse(rank, NumberStyles.None, CultureInfo.InvariantCulture, out var risk)
@@ -35,10 +36,12 @@ internal readonly record struct ApprovalCursor(int Rank, long At, Guid Id)
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Rank}_{At}_{Id}");
 }
 
-/// <summary>The topics of each risk, by the registry in force. Whatever is in none of the lists counts as high, rank 0.</summary>
+/// <summary>The topics of each risk, as the registry in force states it. A topic in neither list is of high risk, rank 0.</summary>
 internal sealed record RiskRanks(List<string> Medium, List<string> Low)
 {
-    /// <summary>Ended approvals are sorted by time and not by risk: there may be millions, and the index has them by time.</summary>
+    public bool AreEmpty => Medium.Count == 0 && Low.Count == 0;
+
+    /// <summary>Only held approvals are sorted by risk. There may be millions of decided ones, and the index has them by time.</summary>
     public static RiskRanks Of(Bundle? bundle, string state) =>
         state == ApprovalStates.Held ? new RiskRanks(Topics(bundle, "medium"), Topics(bundle, "low")) : new RiskRanks([], []);
 
@@ -46,7 +49,7 @@ internal sealed record RiskRanks(List<string> Medium, List<string> Low)
         bundle is null ? [] : [.. bundle.JobClasses.Where(topic => topic.Value.Risk == risk).Select(topic => topic.Key)];
 }
 
-/// <summary>An approval in a list, with what the list shows of its job. Most of the payload stays in the store.</summary>
+/// <summary>An approval in a list, with the columns of its job that the list shows.</summary>
 internal sealed record ListedApproval
 {
     private const int ExcerptBytes = 256;
@@ -59,10 +62,12 @@ internal sealed record ListedApproval
     public required string Reason { get; init; }
     public required int Rank { get; init; }
 
-    /// <summary>The first bytes of the payload.</summary>
+    /// <summary>The first bytes of the payload, one more than are shown.</summary>
     public required byte[] Excerpt { get; init; }
 
-    /// <summary>The first characters of the payload, with an ellipsis where it goes on. A character that is cut in two is left out.</summary>
+    /// <summary>
+    /// The first characters of the payload, with an ellipsis if it is longer. A character that was cut in two is left out.
+    /// </summary>
     public string PayloadExcerpt =>
         Excerpt.Length <= ExcerptBytes
             ? Encoding.UTF8.GetString(Excerpt)
@@ -70,53 +75,80 @@ internal sealed record ListedApproval
 
     public ApprovalCursor Cursor => new(Rank, Approval.CreatedAt, Approval.CorrelationId);
 
-    /// <summary>In order, those behind the cursor.</summary>
-    public static IQueryable<ListedApproval> Of(DispatcherDb db, string state, RiskRanks risks, ApprovalCursor after)
-    {
-        var (medium, low) = (risks.Medium, risks.Low);
-        var rows =
-            from approval in db.Approvals.AsNoTracking()
-            where approval.State == state
-            join job in db.Jobs on approval.JobId equals job.JobId
-            select new
-            {
-                approval,
-                job,
-                rank = low.Contains(job.Topic) ? 2
-                : medium.Contains(job.Topic) ? 1
-                : 0,
-            };
-        if (after != ApprovalCursor.Start)
+    /// <summary>
+    /// Reads one page in order. The inner query sorts keys and cuts the page; rules, votes and the excerpt of the payload are read for the
+    /// rows of the page only. One statement reads both, so that they show the same moment.
+    /// </summary>
+    /// <param name="db">The store.</param>
+    /// <param name="query">Which approvals. Its limit is not used here.</param>
+    /// <param name="risks">The risk of each topic.</param>
+    /// <param name="limit">Maximum number of rows.</param>
+    public static IQueryable<ListedApproval> Page(DispatcherDb db, ApprovalQuery query, RiskRanks risks, int limit) =>
+        from key in Ordered(Keys(db, query, risks), risks).Take(limit)
+        join approval in db.Approvals.AsNoTracking() on key.ApprovalId equals approval.CorrelationId
+        join job in db.Jobs on key.JobId equals job.JobId
+        orderby key.Rank, key.CreatedAt, key.ApprovalId
+        select new ListedApproval
         {
-            rows = rows.Where(row =>
-                row.rank > after.Rank
+            Approval = approval,
+            Topic = job.Topic,
+            Principal = job.Principal,
+            JobState = job.State,
+            Rules = job.Rules,
+            Reason = job.Reason,
+            Rank = key.Rank,
+            Excerpt = DispatcherDb.Slice(job.Payload, 1, ExcerptBytes + 1),
+        };
+
+    /// <summary>Keys of the approvals in the state, after the cursor.</summary>
+    private static IQueryable<ListKey> Keys(DispatcherDb db, ApprovalQuery query, RiskRanks risks)
+    {
+        var (after, medium, low) = (query.After, risks.Medium, risks.Low);
+        var keys =
+            from approval in db.Approvals
+            where approval.State == query.State
+            join job in db.Jobs on approval.JobId equals job.JobId
+            select new ListKey
+            {
+                ApprovalId = approval.CorrelationId,
+                JobId = approval.JobId,
+                CreatedAt = approval.CreatedAt,
+                Rank =
+                    low.Contains(job.Topic) ? 2
+                    : medium.Contains(job.Topic) ? 1
+                    : 0,
+            };
+        return after == ApprovalCursor.Start
+            ? keys
+            : keys.Where(key =>
+                key.Rank > after.Rank
                 || (
-                    row.rank == after.Rank
-                    && (
-                        row.approval.CreatedAt > after.At
-                        || (row.approval.CreatedAt == after.At && row.approval.CorrelationId.CompareTo(after.Id) > 0)
-                    )
+                    key.Rank == after.Rank
+                    && (key.CreatedAt > after.At || (key.CreatedAt == after.At && key.ApprovalId.CompareTo(after.Id) > 0))
                 )
             );
-        }
+    }
 
-        var ordered = rows.OrderBy(row => row.rank).ThenBy(row => row.approval.CreatedAt).ThenBy(row => row.approval.CorrelationId);
-        return ordered.Select(row => new ListedApproval
-        {
-            Approval = row.approval,
-            Topic = row.job.Topic,
-            Principal = row.job.Principal,
-            JobState = row.job.State,
-            Rules = row.job.Rules,
-            Reason = row.job.Reason,
-            Rank = row.rank,
-            Excerpt = DispatcherDb.Slice(row.job.Payload, 1, ExcerptBytes + 1),
-        });
+    /// <summary>
+    /// Without risks every rank is 0. The order then leaves out the rank, so that the database reads in the order of its index.
+    /// </summary>
+    private static IQueryable<ListKey> Ordered(IQueryable<ListKey> keys, RiskRanks risks) =>
+        risks.AreEmpty
+            ? keys.OrderBy(key => key.CreatedAt).ThenBy(key => key.ApprovalId)
+            : keys.OrderBy(key => key.Rank).ThenBy(key => key.CreatedAt).ThenBy(key => key.ApprovalId);
+
+    /// <summary>The columns that order the list.</summary>
+    private sealed record ListKey
+    {
+        public required Guid ApprovalId { get; init; }
+        public required Guid JobId { get; init; }
+        public required long CreatedAt { get; init; }
+        public required int Rank { get; init; }
     }
 }
 
 /// <summary>
-/// An approval as a list shows it. <c>GET /api/approvals/{id}</c> has the rest: the whole payload, labels, limits and what would run.
+/// An approval in a list. <c>GET /api/approvals/{id}</c> shows the rest: the whole payload, labels, constraints and the handler.
 /// </summary>
 internal sealed record ApprovalSummary
 {
@@ -133,22 +165,22 @@ internal sealed record ApprovalSummary
     public required string Topic { get; init; }
     public required string Principal { get; init; }
 
-    /// <summary>The rules that hold the job, and why.</summary>
+    /// <summary>The rules that hold the job.</summary>
     public required IReadOnlyList<string> Rules { get; init; }
 
     public required string Reason { get; init; }
 
-    /// <summary>How the payload begins, at most 256 bytes of it, for example <c>{"recipe":"web","version":"1.2.3"}</c>.</summary>
+    /// <summary>The beginning of the payload, at most 256 bytes, for example <c>{"recipe":"web","version":"1.2.3"}</c>.</summary>
     public required string PayloadExcerpt { get; init; }
 
     public required string JobHash { get; init; }
     public required string PolicyHash { get; init; }
     public required string ViewHash { get; init; }
 
-    /// <summary>Which votes are missing, in words. Empty: none.</summary>
+    /// <summary>The missing votes in words. Empty: none.</summary>
     public required string Missing { get; init; }
 
-    /// <summary>Why a vote of the caller would not count. Null: it would.</summary>
+    /// <summary>Why a vote of the caller would not count. Null: it would count.</summary>
     public VoteRefusal? WhyNot { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }

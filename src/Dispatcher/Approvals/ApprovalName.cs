@@ -4,12 +4,12 @@ using Dispatcher.Web;
 
 namespace Dispatcher.Approvals;
 
-/// <summary>An approval as it is asked for: <c>&lt;job id&gt;-&lt;round&gt;</c>, or the job id alone for its last round.</summary>
+/// <summary>The name of an approval in a request: <c>&lt;job id&gt;-&lt;round&gt;</c>, or the job id alone for its last round.</summary>
 internal sealed record ApprovalName(Guid JobId, int? Round)
 {
     private const int IdLength = 36;
 
-    /// <summary>Null: it is no name of an approval.</summary>
+    /// <summary>Null: the text is not a name of an approval.</summary>
     public static ApprovalName? Read(string text)
     {
         if (text.Length < IdLength || !Guid.TryParseExact(text[..IdLength], "D", out var jobId))
@@ -28,7 +28,7 @@ internal sealed record ApprovalName(Guid JobId, int? Round)
     }
 }
 
-/// <summary>The caller as a voter: everything about it comes from its key.</summary>
+/// <summary>Reads a voter from the claims of the caller, which all come from its API key.</summary>
 internal static class VoterClaims
 {
     public static bool MayVote(this ClaimsPrincipal caller) => Role.MayVote(caller.FindAll(ClaimTypes.Role).Select(role => role.Value));

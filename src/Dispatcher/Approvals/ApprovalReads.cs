@@ -1,34 +1,38 @@
 using System.Security.Claims;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storage;
 using Dispatcher.Web;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Approvals;
 
-/// <summary>An approval and its job, read in one statement: both are of the same moment.</summary>
+/// <summary>An approval and its job, without its result. One statement reads both, so that they show the same moment.</summary>
 internal sealed record HeldJob(Approval Approval, Job Job)
 {
     public static IQueryable<HeldJob> Of(DispatcherDb db, IQueryable<Approval> approvals) =>
         approvals
             .AsNoTracking()
-            .Join(db.Jobs.AsNoTracking(), approval => approval.JobId, job => job.JobId, (approval, job) => new HeldJob(approval, job));
+            .Join(db.Jobs.WithoutResult(), approval => approval.JobId, job => job.JobId, (approval, job) => new HeldJob(approval, job));
 }
 
-/// <summary>What waits for votes, for whom.</summary>
+/// <summary>Reads approvals for the HTTP API, with the reason why a vote of the caller would not count.</summary>
 internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Approvers approvers, CurrentBundle current, StoreClock clock)
 {
-    /// <summary>Rows that one statement reads. A row has no payload, but up to ten votes with their reasons.</summary>
+    /// <summary>
+    /// Maximum number of rows of one statement. A row has an excerpt of the payload, and up to ten votes with their reasons.
+    /// </summary>
     private const int Batch = 200;
 
-    /// <summary>Rows that one request looks at. A page that ends here may hold fewer than asked for, and names the next one.</summary>
-    private const int MostLooked = 2_000;
+    /// <summary>
+    /// Maximum number of rows that one request reads. A page that ends here may hold fewer approvals than the limit, and has a next page.
+    /// </summary>
+    private const int MaxRowsRead = 2_000;
 
     /// <summary>
-    /// A page of the approvals in a state: all of them, or those that the caller's vote would count for. What is held comes with the
-    /// riskiest first, then the oldest; what is over comes with the oldest first.
+    /// Returns a page of the approvals in a state: all of them, or those for which the caller's vote would count. Held approvals are
+    /// ordered by risk, highest first, then by age; decided approvals by age, oldest first.
     /// </summary>
     public async Task<Page<ApprovalSummary>> ListAsync(ApprovalQuery query, ClaimsPrincipal caller, CancellationToken cancellationToken)
     {
@@ -36,10 +40,10 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
         var found = new List<ApprovalSummary>(query.Limit);
         var after = query.After;
         var risks = RiskRanks.Of(current.InForce.Bundle, query.State);
-        for (var looked = 0; looked < MostLooked; )
+        for (var rowsRead = 0; rowsRead < MaxRowsRead; )
         {
-            var most = Math.Min(Batch, query.Mine ? Batch : query.Limit - found.Count);
-            var rows = await ListedApproval.Of(db, query.State, risks, after).Take(most).ToListAsync(cancellationToken);
+            var batch = Math.Min(Batch, query.Mine ? Batch : query.Limit - found.Count);
+            var rows = await ListedApproval.Page(db, query with { After = after }, risks, batch).ToListAsync(cancellationToken);
             var people = await PeopleAsync([.. rows.Select(row => (row.Approval, row.Principal))], cancellationToken);
             foreach (var row in rows)
             {
@@ -56,8 +60,8 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
                 }
             }
 
-            looked += rows.Count;
-            if (rows.Count < most)
+            rowsRead += rows.Count;
+            if (rows.Count < batch)
             {
                 return new Page<ApprovalSummary>(found, null);
             }
@@ -66,7 +70,7 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
         return new Page<ApprovalSummary>(found, after.ToString());
     }
 
-    /// <summary>One round, or, with the job's id alone, the last. Null: there is none.</summary>
+    /// <summary>Returns one round, or the last one if <paramref name="round"/> is null. Null: there is none.</summary>
     public async Task<ApprovalView?> FindAsync(Guid jobId, int? round, ClaimsPrincipal caller, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -85,7 +89,7 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
 
     private JobClass? ClassOf(string topic) => current.InForce.Bundle?.JobClasses.GetValueOrDefault(topic);
 
-    /// <summary>The people behind each principal that matters, in one read.</summary>
+    /// <summary>Reads the persons behind the requesters and the excluded principals, in one statement.</summary>
     private async Task<ILookup<string, string>> PeopleAsync(
         IReadOnlyList<(Approval Approval, string Principal)> held,
         CancellationToken cancellationToken
@@ -107,6 +111,6 @@ internal sealed class ApprovalReads(IDbContextFactory<DispatcherDb> database, Ap
             JobHash = approval.JobHash,
             PolicyHash = approval.PolicyHash,
         };
-        return VoteRules.Standing(cast, principal, approval.Requirement, people) ?? VoteRules.Timeliness(approval, cast, clock.Now);
+        return VoteRules.Eligibility(cast, principal, approval.Requirement, people) ?? VoteRules.Timeliness(approval, cast, clock.Now);
     }
 }

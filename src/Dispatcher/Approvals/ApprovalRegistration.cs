@@ -7,10 +7,12 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Approvals;
 
-/// <summary>Puts approvals into the container. The saga has a mediator and no queue: see <see cref="CastVote"/>.</summary>
+/// <summary>Registers the parts of approvals. The saga is behind a mediator and has no queue: see <see cref="CastVote"/>.</summary>
 internal static class ApprovalRegistration
 {
-    /// <summary>Votes on one job come one after the other; these are for a cancel or the sweep that was first.</summary>
+    /// <summary>
+    /// Retries of a vote after a concurrent change. The row lock orders votes; a cancel or the sweep may still commit first.
+    /// </summary>
     private const int Retries = 5;
 
     public static void AddApprovals(this IServiceCollection services)

@@ -5,8 +5,9 @@ using MassTransit;
 namespace Dispatcher.Approvals;
 
 /// <summary>
-/// Holds a job until people have decided. Votes come in over HTTP and reach it through the mediator; the row is loaded with a lock, and vote, job, timeline and messages
-/// are committed in one transaction before the vote is answered. Only votes approve or reject; all else happens to an approval with a move of its job: see <see cref="ApprovalStep"/>.
+/// The state machine of one approval. HTTP votes reach it through the mediator. The repository locks the row; vote, job, timeline and
+/// messages are committed in one transaction before the vote is answered. Only votes approve or reject; every other state change is part of
+/// a move of the job: see <see cref="ApprovalStep"/>.
 /// </summary>
 internal sealed class ApprovalSaga : MassTransitStateMachine<Approval>
 {
@@ -22,7 +23,7 @@ internal sealed class ApprovalSaga : MassTransitStateMachine<Approval>
             }
         );
 
-        // What was right when the vote came in may be over by the time it has the lock: such a vote changes nothing, and whoever cast it looks again.
+        // The approval may have changed before the vote has the lock. Such a vote changes nothing, and Voting checks it again.
         During(
             Held,
             When(Cast, vote => clock.Counts(vote) && vote.Message.Verdict == Vote.Reject)

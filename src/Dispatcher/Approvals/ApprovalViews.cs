@@ -2,11 +2,13 @@ using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Approvals;
 
-/// <summary>An approval as it is shown: what is asked, everything that its <see cref="ViewHash"/> covers, who voted, and whether the caller may.</summary>
+/// <summary>
+/// An approval as approvers see it: the review snapshot that its <see cref="ViewHash"/> covers, the votes, and what is missing.
+/// </summary>
 internal sealed record ApprovalView
 {
     /// <summary>Job id and round.</summary>
@@ -19,27 +21,32 @@ internal sealed record ApprovalView
 
     public required JobState JobState { get; init; }
 
-    /// <summary>Of the topic, by the registry in force: <c>low</c>, <c>medium</c>, <c>high</c>. A topic that is not in it counts as <c>high</c>.</summary>
+    /// <summary>
+    /// Risk of the topic in the registry in force: <c>low</c>, <c>medium</c> or <c>high</c>. A topic that is not registered has
+    /// <c>high</c>.
+    /// </summary>
     public required string Risk { get; init; }
 
-    /// <summary>Job hash, policy hash and view hash go into the vote.</summary>
+    /// <summary>A vote repeats job hash, policy hash and view hash.</summary>
     public required string JobHash { get; init; }
 
     public required string PolicyHash { get; init; }
     public required string ViewHash { get; init; }
 
-    /// <summary>What the hash covers: the job as handed in, the rules and the reason that hold it, the limits it would run under.</summary>
+    /// <summary>
+    /// The members that the view hash covers: the job as submitted, the rules and the reason that hold it, and its constraints.
+    /// </summary>
     public required ReviewSnapshot Shown { get; init; }
 
-    /// <summary>Who would run it, and how. Null: its topic is not in the registry in force.</summary>
+    /// <summary>The handler that would run the job. Null: its topic is not in the registry in force.</summary>
     public WillRun? WillRun { get; init; }
 
     public required IReadOnlyList<VoteView> Votes { get; init; }
 
-    /// <summary>Which votes are missing, in words. Empty: none.</summary>
+    /// <summary>The missing votes in words. Empty: none.</summary>
     public required string Missing { get; init; }
 
-    /// <summary>Why a vote of the caller would not count. Null: it would.</summary>
+    /// <summary>Why a vote of the caller would not count. Null: it would count.</summary>
     public VoteRefusal? WhyNot { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }
@@ -75,7 +82,7 @@ internal sealed record ApprovalView
         };
 }
 
-/// <summary>What would run: the pool's handler of the topic, for at most so long. A run that is not idempotent must not be repeated when it is lost.</summary>
+/// <summary>The handler that would run the job, and its timeout. A lost run of a topic that is not idempotent is not repeated.</summary>
 internal sealed record WillRun(string Topic, string Pool, string Owner, long TimeoutMs, bool Idempotent)
 {
     public static WillRun Of(Job job, JobClass jobClass) =>
@@ -103,12 +110,12 @@ internal sealed record VoteView(
         new(vote.Person, vote.Subject, vote.Verdict, vote.Reason, vote.Groups, vote.ViewHash, Timestamps.At(vote.At));
 }
 
-/// <summary>The answer to a vote that counted: it is committed.</summary>
+/// <summary>The answer to a vote that counted and is committed.</summary>
 /// <param name="ApprovalId">Job id and round.</param>
-/// <param name="State">The approval's state with this vote.</param>
-/// <param name="JobState">The job's.</param>
-/// <param name="Missing">Which votes are missing still, in words. Empty: none.</param>
-/// <param name="UseBy">When it expires unused. Null: it is not approved.</param>
+/// <param name="State">State of the approval after the vote.</param>
+/// <param name="JobState">State of the job after the vote.</param>
+/// <param name="Missing">The votes that are still missing, in words. Empty: none.</param>
+/// <param name="UseBy">When the approval expires unused. Null: it is not approved.</param>
 internal sealed record VoteCounted(string ApprovalId, string State, JobState JobState, string Missing, DateTimeOffset? UseBy)
 {
     public static VoteCounted Of(Approval approval, Job job) =>

@@ -3,8 +3,8 @@ using Dispatcher.Jobs;
 namespace Dispatcher.Approvals;
 
 /// <summary>
-/// A vote on its way to <see cref="ApprovalSaga"/>. It travels within the process only: no queue takes it, so that nobody who can publish messages can vote.
-/// Who votes, and for which groups, is what the server's own key says.
+/// A vote on its way to <see cref="ApprovalSaga"/>. It stays within the process: no queue takes it, so that a client of the broker cannot
+/// vote. Person and groups come from the API key.
 /// </summary>
 internal sealed record CastVote
 {
@@ -19,8 +19,9 @@ internal sealed record CastVote
     public string? ViewHash { get; init; }
 
     /// <summary>
-    /// What was written with it, set by the saga: in this process the message is the same object on both sides. Whether it was committed tells only the row: of an attempt that
-    /// was rolled back this is left over. Null: it did not count.
+    /// The move that the saga wrote with the vote. The mediator passes the same object to the saga, so that the sender reads it here. Only
+    /// the row of the approval shows whether the move was committed, because a rolled-back attempt leaves its move here. Null: the vote did
+    /// not count.
     /// </summary>
     public Move? Moved { get; set; }
 

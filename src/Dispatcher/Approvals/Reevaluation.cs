@@ -4,31 +4,31 @@ using Dispatcher.Dispatching;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
 using Dispatcher.Outbox;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Approvals;
 
 /// <summary>
-/// Before a vote is taken the policy is asked again: nobody shall decide on rules that are no longer in force. When they are others, or what is shown is not what was held,
-/// the job goes back to be decided again, and the vote is refused.
+/// Evaluates the policy again before a vote is taken, so that no person decides on rules that are no longer in force. If the rules or the
+/// stored job have changed, the vote is refused and the job is evaluated and held again.
 /// </summary>
 internal sealed class Reevaluation(PolicyGate gate, MoveWriter moves, JobDispatch dispatch, TimeProvider time)
 {
-    /// <summary>Null: the rules that hold the job are those in force.</summary>
-    public async Task<VoteRefusal?> WhyAsync(HeldJob held, CancellationToken cancellationToken)
+    /// <summary>Returns why the vote cannot be taken. Null: the job is held by the rules in force.</summary>
+    public async Task<VoteRefusal?> CheckAsync(HeldJob held, CancellationToken cancellationToken)
     {
         var (approval, job) = held;
         var decision = (await gate.EvaluateAsync(job, Hop.Dispatch, cancellationToken)).Decision;
         if (decision.Reason == ReasonCodes.NoBundle)
         {
-            return new VoteRefusal("no_bundle", "No bundle is in force: nothing can be approved until there is one.");
+            return new VoteRefusal("no_bundle", "No bundle is in force: no job can be approved until there is one.");
         }
 
         var why = decision.Verdict switch
         {
-            Verdict.RequireApproval => ApprovalUse.WhyItFell(job, decision, approval),
-            Verdict.Deny => $"the job is denied now ({decision.Reason})",
-            Verdict.Allow or Verdict.AllowWithConstraints => $"the rules no longer ask for approval {approval.Name}",
+            Verdict.RequireApproval => ApprovalUse.WhyInvalid(job, decision, approval),
+            Verdict.Deny => $"the rules now deny the job ({decision.Reason})",
+            Verdict.Allow or Verdict.AllowWithConstraints => $"the rules no longer require approval {approval.Name}",
         };
         if (why is null)
         {
@@ -46,9 +46,9 @@ internal sealed class Reevaluation(PolicyGate gate, MoveWriter moves, JobDispatc
             return VoteRefusal.Raced(approval);
         }
 
-        // At once, not with the next turn of its pool, which comes when a worker has room: the approvers look now.
+        // Hold the job at once: the next dispatch of its pool waits for a free slot, and the approvers need the next round now.
         await dispatch.HoldAsync(await gate.EvaluateAsync(move.After, Hop.Dispatch, cancellationToken), cancellationToken);
         var changed = new ChangedHash("policy_hash", approval.PolicyHash, decision.PolicyHash);
-        return new VoteRefusal("changed", $"{why}; the job is decided again.") { Changed = [changed] };
+        return new VoteRefusal("changed", $"{why}; the job is evaluated again.") { Changed = [changed] };
     }
 }

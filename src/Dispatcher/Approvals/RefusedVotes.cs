@@ -7,20 +7,20 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Approvals;
 
 /// <summary>
-/// Records votes that do not count. The timeline has the first of each approval, key subject and reason; all are counted in a metric.
-/// Otherwise a voter could fill the timeline, which is never cut.
+/// Records votes that do not count. The timeline keeps the first one for each approval, key subject and refusal code, because a voter could
+/// otherwise fill it: entries are never deleted. A metric counts all of them.
 /// </summary>
 internal sealed class RefusedVotes(IStore store, IDbContextFactory<DispatcherDb> database, DispatcherMetrics metrics) : IDisposable
 {
     /// <summary>
-    /// Two equal refusals at the same moment must see each other. Those of two servers may not: then the timeline has both.
+    /// Two equal refusals at the same moment must see each other. Two servers do not share the lock; the timeline then has both.
     /// </summary>
-    private readonly SemaphoreSlim _one = new(1, 1);
+    private readonly SemaphoreSlim _lock = new(1, 1);
 
     public async Task RecordAsync(HeldJob held, CastVote cast, VoteRefusal refusal, CancellationToken cancellationToken)
     {
         metrics.VoteRefused(refusal.Code);
-        await _one.WaitAsync(cancellationToken);
+        await _lock.WaitAsync(cancellationToken);
         try
         {
             if (!await IsRecordedAsync(held, cast, refusal, cancellationToken))
@@ -30,11 +30,11 @@ internal sealed class RefusedVotes(IStore store, IDbContextFactory<DispatcherDb>
         }
         finally
         {
-            _one.Release();
+            _lock.Release();
         }
     }
 
-    public void Dispose() => _one.Dispose();
+    public void Dispose() => _lock.Dispose();
 
     private async Task<bool> IsRecordedAsync(HeldJob held, CastVote cast, VoteRefusal refusal, CancellationToken cancellationToken)
     {

@@ -4,10 +4,10 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.Approvals;
 
-/// <summary>Timeline entries of votes and of approvals that no longer hold.</summary>
+/// <summary>Timeline entries of votes and of invalidated approvals.</summary>
 internal static class VoteEntries
 {
-    /// <summary>A vote that counted: whose, for what, in which words, and what it led to.</summary>
+    /// <summary>A vote that counted, with the hashes that it names and the state of the job after it.</summary>
     public static TimelineEntry Voted(string kind, Job job, Approval approval, Vote vote) =>
         TimelineEntry.Of(
             kind,
@@ -51,7 +51,7 @@ internal static class VoteEntries
             }
         );
 
-    /// <summary>An event said that the job is approved, and no approval was ever given.</summary>
+    /// <summary>A forged event states that the job is approved.</summary>
     public static TimelineEntry EventRefused(Job job, string sender) =>
         TimelineEntry.Of(
             TimelineKinds.EventRefused,
@@ -60,12 +60,12 @@ internal static class VoteEntries
             new
             {
                 Event = WireNames.Of(JobState.Approved),
-                Why = "no such approval was given; approvals are given over HTTP only",
+                Why = "the job has no such approval; approvals are given over HTTP only",
                 State = job.State,
             }
         );
 
-    /// <summary>What the job was held for is no longer so: it is decided again.</summary>
+    /// <summary>The approval is no longer valid: the job is evaluated again.</summary>
     public static TimelineEntry Invalidated(Job job, Approval approval, string why) =>
         TimelineEntry.Of(
             TimelineKinds.Invalidated,

@@ -8,23 +8,26 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Approvals;
 
-/// <summary>The database's time, for the saga: whether a vote still counts now that the row is locked.</summary>
+/// <summary>Checks within the saga, by the clock of the database, whether a vote still counts once the row is locked.</summary>
 internal sealed class VoteClock(StoreClock clock)
 {
     public bool Counts(BehaviorContext<Approval, CastVote> vote) => VoteRules.Timeliness(vote.Saga, vote.Message, clock.Now) is null;
 }
 
-/// <summary>Writes a vote that counts: into the approval, onto the timeline, and into the job when it decides; all in the transaction that the saga's repository has open.</summary>
+/// <summary>
+/// Writes a vote that counts into the approval and onto the timeline, and moves the job if the vote decides. It uses the open transaction
+/// of the saga repository.
+/// </summary>
 internal sealed class VoteRecording(DispatcherDb db, IStore store, MoveWriter moves, StoreClock clock, TimeProvider time)
     : IStateMachineActivity<Approval, CastVote>
 {
     public async Task Execute(BehaviorContext<Approval, CastVote> context, IBehavior<Approval, CastVote> next)
     {
         var (approval, cast) = (context.Saga, context.Message);
-        var job = await db.Jobs.Where(row => row.JobId == approval.JobId).WithoutPayload().SingleAsync(context.CancellationToken);
+        var job = await db.Jobs.Where(row => row.JobId == approval.JobId).WithoutPayloadAndResult().SingleAsync(context.CancellationToken);
         if (job.State != JobState.Held || job.ApprovalRound != approval.Round)
         {
-            throw new DbUpdateConcurrencyException($"Job {job.JobId} does not wait for approval {approval.Name} any more.");
+            throw new DbUpdateConcurrencyException($"Job {job.JobId} no longer waits for approval {approval.Name}.");
         }
 
         var vote = cast.At(clock.Now);
@@ -32,8 +35,8 @@ internal sealed class VoteRecording(DispatcherDb db, IStore store, MoveWriter mo
         approval.Votes = [.. approval.Votes, vote];
         if (!(await store.MoveAsync(db, move, context.CancellationToken)).Jobs.Contains(job.JobId))
         {
-            // A cancel or the sweep was first: roll back, and look again.
-            throw new DbUpdateConcurrencyException($"Job {job.JobId} moved on while a vote on it was written.");
+            // A cancel or the sweep committed first: roll back, and check the vote again.
+            throw new DbUpdateConcurrencyException($"Job {job.JobId} was moved while a vote on it was written.");
         }
 
         cast.Moved = move;

@@ -1,25 +1,28 @@
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Approvals;
 
-/// <summary>Which votes count. Pure; each answer is null or says why not.</summary>
+/// <summary>Checks whether a vote counts. Pure. Each check returns null, or why the vote does not count.</summary>
 internal static class VoteRules
 {
-    /// <summary>Whether this person may vote on this job at all. Never: a key that names no person; whoever handed it in, or shares a person with who did; whom the rule excludes; who has none of the groups.</summary>
+    /// <summary>
+    /// Checks whether the person may vote on this job at all. These may not: a key without a person, the requester and every person behind
+    /// it, persons that the rule excludes, and persons in none of the required groups.
+    /// </summary>
     /// <param name="cast">The vote.</param>
-    /// <param name="principal">Who handed the job in.</param>
-    /// <param name="requirement">What the job waits for.</param>
-    /// <param name="people">The people behind <paramref name="principal"/> and behind the principals that the rule excludes.</param>
-    public static VoteRefusal? Standing(CastVote cast, string principal, ApprovalRequirement requirement, ILookup<string, string> people)
+    /// <param name="principal">The principal that submitted the job.</param>
+    /// <param name="requirement">The requirement of the approval.</param>
+    /// <param name="people">The persons behind <paramref name="principal"/> and behind the excluded principals.</param>
+    public static VoteRefusal? Eligibility(CastVote cast, string principal, ApprovalRequirement requirement, ILookup<string, string> people)
     {
         if (cast.Person.Length == 0)
         {
             return new VoteRefusal(
                 "no_person",
-                $"The key of {cast.Subject} names no person, and only people vote. An admin makes one that does: "
-                    + $"dispatcher keys create --subject <their own name> --person <person> --role approver."
+                $"The key of {cast.Subject} names no person, and only persons vote. An admin can create a key that names one: "
+                    + $"dispatcher keys create --subject <subject> --person <person> --role approver."
             );
         }
 
@@ -27,7 +30,7 @@ internal static class VoteRules
         {
             return new VoteRefusal(
                 "own_job",
-                $"The job was handed in by {principal}, who is the same person as {cast.Person}; somebody else must decide on it."
+                $"{principal} submitted the job and is the same person as {cast.Person}; another person must decide on it."
             );
         }
 
@@ -40,18 +43,20 @@ internal static class VoteRules
             ? null
             : new VoteRefusal(
                 "not_in_group",
-                $"The vote counts only of groups {string.Join(", ", requirement.Groups.Select(group => group.Group))}; the key of {cast.Subject} has {(cast.Groups.Count == 0 ? "none" : string.Join(", ", cast.Groups))}."
+                $"Only votes of the groups {string.Join(", ", requirement.Groups.Select(group => group.Group))} count; "
+                    + $"the key of {cast.Subject} has {(cast.Groups.Count == 0 ? "none" : string.Join(", ", cast.Groups))}."
             );
     }
 
-    /// <summary>Whether the approval still waits for just this vote, and the voter decides on what is there and not on something else.</summary>
+    /// <summary>Checks whether the approval still waits for this vote, and whether the vote names the hashes of the approval.</summary>
     public static VoteRefusal? Timeliness(Approval approval, CastVote cast, long now)
     {
         if (approval.State != ApprovalStates.Held)
         {
             return new VoteRefusal(
                 "not_held",
-                $"Approval {approval.Name} is {approval.State.ToLowerInvariant()}{(approval.EndReason is null ? "" : $": {approval.EndReason}")}."
+                $"Approval {approval.Name} is {approval.State.ToLowerInvariant()}"
+                    + $"{(approval.EndReason is null ? "" : $": {approval.EndReason}")}."
             );
         }
 
@@ -62,14 +67,14 @@ internal static class VoteRules
 
         if (Changed(approval, cast) is { Count: > 0 } changed)
         {
-            return new VoteRefusal("changed", "The vote names something else than what waits; look at it again and vote on what it is now.")
+            return new VoteRefusal("changed", "The vote names other hashes than the approval; review the approval again, then vote.")
             {
                 Changed = changed,
             };
         }
 
         return approval.Votes.Any(vote => vote.Person == cast.Person)
-            ? new VoteRefusal("already_voted", $"{cast.Person} has voted on {approval.Name} already; one vote a person.")
+            ? new VoteRefusal("already_voted", $"{cast.Person} has already voted on {approval.Name}; each person has one vote.")
             : null;
     }
 
@@ -88,35 +93,32 @@ internal static class VoteRules
 /// <summary>Why a vote does not count.</summary>
 internal sealed record VoteRefusal(string Code, string Message)
 {
-    /// <summary>What to do next. Null: the message says it.</summary>
+    /// <summary>What to do next. Null: the message states it.</summary>
     public string? Fix =>
         Code switch
         {
             "own_job" or "excluded" => "Another approver must vote.",
             "not_in_group" =>
-                "Let somebody vote who is in one of these groups, or ask an admin for a key with one: dispatcher keys create --group.",
-            "not_held" or "expired" or "already_voted" => "\"dispatcher approvals show\" says how it stands.",
-            "changed" or "raced" => "Look at it with \"dispatcher approvals show\" and vote with the view hash shown there.",
+                "A member of one of these groups must vote; an admin can create a key with a group: dispatcher keys create --group.",
+            "not_held" or "expired" or "already_voted" => "See its present state with \"dispatcher approvals show\".",
+            "changed" or "raced" => "Review it with \"dispatcher approvals show\" and vote with the view hash shown there.",
             "no_approver" => "Ask an admin for a key with the role approver.",
             _ => null,
         };
 
-    /// <summary>Which hashes differ. Empty: it is something else.</summary>
+    /// <summary>The hashes that differ. Empty: the refusal has another reason.</summary>
     public IReadOnlyList<ChangedHash> Changed { get; init; } = [];
 
-    /// <summary>The answer when others changed the approval again and again while the vote was checked and written.</summary>
+    /// <summary>The refusal after repeated concurrent changes of the approval while the vote was checked and written.</summary>
     public static VoteRefusal Raced(Approval approval) =>
-        new(
-            "raced",
-            $"Approval {approval.Name} was changed by others while the vote was written; look at it again and vote on what it is now."
-        );
+        new("raced", $"Approval {approval.Name} changed while the vote was written; review it again, then vote.");
 
-    /// <summary>Whether it is <see cref="Raced"/>: what is there now decides.</summary>
+    /// <summary>Whether the vote must be checked again, because of a concurrent change.</summary>
     public bool IsRaced => Code == "raced";
 
-    /// <summary>Whether this person may never vote here, or the vote only came at the wrong time.</summary>
-    public bool IsOfStanding => Code is "no_person" or "own_job" or "excluded" or "not_in_group";
+    /// <summary>Whether this person may never vote on the approval. False: only this vote does not count.</summary>
+    public bool IsIneligible => Code is "no_person" or "own_job" or "excluded" or "not_in_group";
 }
 
-/// <summary>A hash that the vote named, and what it is.</summary>
+/// <summary>A hash as the vote names it, and its present value.</summary>
 internal sealed record ChangedHash(string Field, string Voted, string Now);

@@ -9,9 +9,9 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Approvals;
 
 /// <summary>
-/// Takes votes: checks who votes on what, asks whether the rules still hold the job for the same reasons, and hands the vote to the saga.
-/// When it answers, the vote is committed; a vote that does not count is on the timeline too, the first of its kind. Others who change
-/// the job at the same time lead to a refusal, never to a fault.
+/// Takes votes: checks the voter and the hashes, evaluates the policy again, and sends the vote to the saga. The vote is committed before
+/// the answer. A refused vote is recorded by <see cref="RefusedVotes"/>. A concurrent change of the job leads to a refusal, never to an
+/// exception.
 /// </summary>
 internal sealed class Voting(
     IMediator mediator,
@@ -23,12 +23,12 @@ internal sealed class Voting(
     StoreClock clock
 )
 {
-    private const int Tries = 5;
+    private const int MaxTries = 5;
 
     public async Task<VoteAnswer> CastAsync(CastVote cast, CancellationToken cancellationToken)
     {
         HeldJob? held = null;
-        for (var tries = 0; tries < Tries; tries++)
+        for (var tries = 0; tries < MaxTries; tries++)
         {
             held = await FindAsync(cast, cancellationToken);
             if (held is null)
@@ -61,7 +61,7 @@ internal sealed class Voting(
         return new VoteAnswer(held!.Approval, held.Job, VoteRefusal.Raced(held.Approval));
     }
 
-    /// <summary>Null: others changed the approval or its job first, and the vote changed nothing.</summary>
+    /// <summary>Null: a concurrent change of the approval or its job came first, and the vote changed nothing.</summary>
     private async Task<VoteAnswer?> TryWriteAsync(CastVote cast, CancellationToken cancellationToken)
     {
         try
@@ -86,11 +86,11 @@ internal sealed class Voting(
     private async Task<HeldJob?> FindAsync(CastVote cast, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var asked = db.Approvals.Where(approval => approval.CorrelationId == cast.ApprovalId);
-        return await HeldJob.Of(db, asked).SingleOrDefaultAsync(cancellationToken);
+        var rows = db.Approvals.Where(approval => approval.CorrelationId == cast.ApprovalId);
+        return await HeldJob.Of(db, rows).SingleOrDefaultAsync(cancellationToken);
     }
 
-    /// <summary>The same vote again, because its answer was lost: answered as the first time.</summary>
+    /// <summary>Whether the vote repeats one whose answer was lost. It is answered like the first one.</summary>
     private static bool Same(Vote vote, CastVote cast) =>
         vote.Person == cast.Person && vote.Verdict == cast.Verdict && vote.JobHash == cast.JobHash && vote.PolicyHash == cast.PolicyHash;
 
@@ -98,15 +98,15 @@ internal sealed class Voting(
     {
         var (approval, job) = held;
         var people = await approvers.PeopleByPrincipalAsync([job.Principal, .. approval.Requirement.Exclude], cancellationToken);
-        return VoteRules.Standing(cast, job.Principal, approval.Requirement, people)
+        return VoteRules.Eligibility(cast, job.Principal, approval.Requirement, people)
             ?? VoteRules.Timeliness(approval, cast, clock.Now)
             ?? (job.State == JobState.Held && job.ApprovalRound == approval.Round ? null : VoteRefusal.Raced(approval))
-            ?? await reevaluation.WhyAsync(held, cancellationToken);
+            ?? await reevaluation.CheckAsync(held, cancellationToken);
     }
 }
 
-/// <summary>What became of a vote.</summary>
-/// <param name="Approval">As it is afterwards. Null: there is none of this id.</param>
-/// <param name="Job">As it is afterwards.</param>
-/// <param name="Refusal">Why it did not count. Null: it did.</param>
+/// <summary>The result of a vote.</summary>
+/// <param name="Approval">The approval after the vote. Null: there is no approval of this id.</param>
+/// <param name="Job">The job after the vote.</param>
+/// <param name="Refusal">Why the vote did not count. Null: it counted.</param>
 internal sealed record VoteAnswer(Approval? Approval, Job? Job, VoteRefusal? Refusal);

@@ -3,12 +3,14 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.Base;
 
-/// <summary>What the server measures; the meter is named <see cref="Name"/>. <c>GET /metrics</c> shows it, and that of a worker in the same process.</summary>
+/// <summary>
+/// The metrics of the server, in the meter <see cref="Name"/>. <c>GET /metrics</c> shows them, and those of a worker in the same process.
+/// </summary>
 internal sealed class DispatcherMetrics
 {
     public const string Name = "Dispatcher";
 
-    /// <summary>A decision takes microseconds. Where it takes milliseconds, the bundle is too large or the machine too busy.</summary>
+    /// <summary>A decision takes microseconds. If it takes milliseconds, the bundle is too large or the machine too busy.</summary>
     private static readonly InstrumentAdvice<double> DecisionTimes = new()
     {
         HistogramBucketBoundaries = [0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.025, 0.1, 1],
@@ -41,80 +43,80 @@ internal sealed class DispatcherMetrics
         _activations = meter.CreateCounter<long>(
             "dispatcher.policy.activations",
             "{activation}",
-            "Bundles that this process put in force, and those it refused: broken folders, each once, and bundles that this version cannot load"
+            "Bundles that this process put in force or refused; refused: each broken folder once, and bundles that this version cannot load"
         );
         _folderErrors = meter.CreateGauge<int>(
             "dispatcher.policy.folder.errors",
             "{error}",
-            "What is wrong with the policy folder now; 0: it is valid"
+            "Errors of the policy folder now; 0: it is valid"
         );
         _folderInvalid = meter.CreateGauge<double>(
             "dispatcher.policy.folder.invalid.duration",
             "s",
-            "How long ago the policy folder was last valid; 0: it is valid"
+            "Time since the policy folder was last valid; 0: it is valid"
         );
         _decisions = meter.CreateCounter<long>(
             "dispatcher.policy.decisions",
             "{decision}",
-            "Decisions by verdict and hop; a job that is decided again by another bundle counts again"
+            "Decisions by verdict and hop; a job that another bundle decides again counts again"
         );
         _decisionDuration = meter.CreateHistogram(
             "dispatcher.policy.decision.duration",
             "s",
-            "How long a decision took",
+            "Time that a decision took",
             advice: DecisionTimes
         );
-        _approvalsWaiting = meter.CreateGauge<int>("dispatcher.approvals.waiting", "{approval}", "Jobs that wait for people to decide");
+        _approvalsWaiting = meter.CreateGauge<int>("dispatcher.approvals.waiting", "{approval}", "Jobs that are held for approval");
         _approvalsMedianWait = meter.CreateGauge<double>(
             "dispatcher.approvals.wait.median",
             "s",
-            "How long half of them have waited at least; 0: none waits"
+            "Median time that the held jobs have waited; 0: none waits"
         );
         _approvalsLongestWait = meter.CreateGauge<double>(
             "dispatcher.approvals.wait.longest",
             "s",
-            "How long the oldest of them has waited; 0: none waits"
+            "Time that the oldest held job has waited; 0: none waits"
         );
         _approvalsExpired = meter.CreateCounter<long>(
             "dispatcher.approvals.expired",
             "{approval}",
-            "Approvals that nobody decided on, or used, within the limit of their rule; counted by the process that noticed"
+            "Approvals that were not decided, or not used, within the limit of their rule; counted by the process that ended them"
         );
         _votesRefused = meter.CreateCounter<long>(
             "dispatcher.approvals.votes.refused",
             "{vote}",
-            "Votes that did not count, by reason; the timeline has the first of each approval, key subject and reason"
+            "Refused votes by reason; the timeline has the first of each approval, key subject and reason"
         );
         _poolWaiting = meter.CreateGauge<int>(
             "dispatcher.pool.waiting",
             "{job}",
-            "Jobs in the line of a pool, retries that are not ready yet among them"
+            "Jobs in the backlog of a pool, with the retries that are not ready yet"
         );
         _poolCapacity = meter.CreateGauge<int>(
             "dispatcher.pool.capacity",
             "{run}",
-            "Runs that the live workers of a pool can have at once; 0: nobody serves it"
+            "Runs that the live workers of a pool can have at once; 0: no worker serves the pool"
         );
         _poolLimit = meter.CreateGauge<int>(
             "dispatcher.pool.limit",
             "{attempt}",
-            "Attempts that may be under way at once in a pool whose attempts come to nothing, as this process sees it; -1: not limited"
+            "Attempts that the circuit breaker of this process allows at once in a pool; -1: not limited"
         );
         _attempts = meter.CreateCounter<long>(
             "dispatcher.attempts.ended",
             "{attempt}",
-            "Attempts that ended, by pool and how: succeeded, the class of the fault, cancelled or returned"
+            "Ended attempts by pool and by how they ended: succeeded, the class of the fault, cancelled or returned"
         );
         _sealed = meter.CreateCounter<long>("dispatcher.audit.sealed", "{entry}", "Timeline entries that this process sealed");
         _sealingLag = meter.CreateGauge<double>(
             "dispatcher.audit.unsealed.lag",
             "s",
-            "At most so old is what is committed to the timeline and not sealed yet"
+            "Greatest age of entries that are committed to the timeline and not sealed yet"
         );
         _brokerAcceptsLargeMessages = meter.CreateGauge<int>(
             "dispatcher.broker.accepts_large_messages",
             "1",
-            "1: the broker accepts messages of more than 16 MiB, lower its max_message_size; 0: it refuses them"
+            "1: the broker accepts messages of more than 16 MiB, so lower its max_message_size; 0: it refuses them"
         );
         _unreceivable = meter.CreateCounter<long>(
             "dispatcher.messages.unreceivable",
@@ -124,12 +126,12 @@ internal sealed class DispatcherMetrics
         _unrouted = meter.CreateGauge<long>(
             "dispatcher.messages.unrouted",
             "{message}",
-            "Messages in dispatcher.unrouted, which the server takes in: more than 0 for long means that it cannot"
+            "Messages in dispatcher.unrouted that the server has not taken in yet; more than 0 for long: it cannot"
         );
         _undelivered = meter.CreateGauge<long>(
             "dispatcher.messages.undelivered",
             "{message}",
-            "Copies of dead letters that no owner has a queue for; they are offered again at each start and every hour"
+            "Copies of dead letters for which no owner has a queue; the server offers them again at each start and every hour"
         );
     }
 

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Base;
 

@@ -2,7 +2,9 @@ using Dispatcher.ReferenceWorker;
 
 namespace Dispatcher.Base;
 
-/// <summary>What a server needs to be told. From the command line, else from the environment; a secret also from the file that <c>…_FILE</c> names.</summary>
+/// <summary>
+/// The settings of a server: from the command line, else from the file that the variable <c>NAME_FILE</c> names, else from the variable.
+/// </summary>
 internal sealed record ServerSettings
 {
     /// <summary><c>amqp://user:password@host:port/vhost</c>. Null: in memory.</summary>
@@ -17,31 +19,44 @@ internal sealed record ServerSettings
     /// <summary>Folder of the policies.</summary>
     public required string PolicyFolder { get; init; }
 
-    /// <summary>Where HTTP listens, for example <c>http://127.0.0.1:8080</c>.</summary>
+    /// <summary>The addresses that HTTP listens at, for example <c>http://127.0.0.1:8080</c>.</summary>
     public required string Urls { get; init; }
 
     /// <summary>
-    /// A key that becomes an admin key and replaces the one that a start before brought. Null: none is made, and none is replaced.
+    /// Becomes an admin key and replaces the admin key of an earlier start. At least 24 characters. Without it the server makes and
+    /// replaces no key.
     /// </summary>
     public string? ApiKey { get; init; }
 
-    /// <summary>Folder of the checkpoints of the timeline and of the key that signs them. Null: <c>audit</c> in the data folder, or without one in the current folder.</summary>
+    /// <summary>
+    /// Folder of the timeline's checkpoints and of the key that signs them. Null: <c>audit</c> in the data folder, or without a data folder
+    /// in the current folder.
+    /// </summary>
     public string? AuditFolder { get; init; }
 
-    /// <summary>The private key that signs checkpoints, PEM, curve P-256. Null: the audit folder has one, or gets one.</summary>
+    /// <summary>
+    /// The private key that signs checkpoints: PEM, curve P-256. Without it the server uses the key in the audit folder, and makes one
+    /// there if it is missing.
+    /// </summary>
     public string? AuditKey { get; init; }
 
     /// <summary>Whether the embedded server runs the reference worker.</summary>
     public bool Worker { get; init; } = true;
 
-    /// <summary>What the embedded server's worker may deploy, by name.</summary>
+    /// <summary>The deployments that the embedded server's worker may run, by name.</summary>
     public IDictionary<string, Recipe> Recipes { get; init; } = new Dictionary<string, Recipe>(StringComparer.Ordinal);
 
     /// <summary>Whether to migrate at start. The embedded server always does.</summary>
     public bool Migrate { get; init; }
 
-    /// <summary>The least important level that is logged: <c>Verbose</c>, <c>Debug</c>, <c>Information</c>, <c>Warning</c>, <c>Error</c>.</summary>
+    /// <summary>
+    /// The lowest level that is logged: <c>Verbose</c>, <c>Debug</c>, <c>Information</c>, <c>Warning</c>, <c>Error</c> or <c>Fatal</c>.
+    /// Default <c>Information</c>. <c>Debug</c> also prints the stack of a failed start.
+    /// </summary>
     public string LogLevel { get; init; } = FromEnvironment("DISPATCHER_LOG_LEVEL") ?? "Information";
+
+    /// <summary>Where the log goes. Null: to standard error. A writer keeps the logs of several servers in one process apart.</summary>
+    public TextWriter? LogWriter { get; init; }
 
     /// <summary>In-memory transport and SQLite: one process, no servers.</summary>
     public bool IsEmbedded => RabbitMq is null;

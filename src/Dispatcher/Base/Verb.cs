@@ -15,23 +15,25 @@ internal sealed class Verb(string name, string description, params IReadOnlyList
         );
 }
 
-/// <summary>What the program's exit code says; the same for every verb.</summary>
+/// <summary>The exit codes of the program, with the same meaning for every verb.</summary>
 internal enum ExitCode
 {
-    /// <summary>It is done.</summary>
+    /// <summary>Done.</summary>
     Done = 0,
 
-    /// <summary>The answer is no: denied, not found, in conflict, refused, not ready, or a job awaited with <c>--wait</c> that did not succeed.</summary>
+    /// <summary>
+    /// The answer is no: denied, not found, in conflict, refused, not ready, or a job awaited with <c>--wait</c> that did not succeed.
+    /// </summary>
     No = 1,
 
-    /// <summary>The call is wrong: an option, a local file, the API key.</summary>
+    /// <summary>The call is wrong: an option, a setting, a local file or the API key.</summary>
     WrongUse = 2,
 
-    /// <summary>Something it needs cannot be reached or is broken.</summary>
+    /// <summary>A server, database or broker that the verb needs cannot be reached or is broken.</summary>
     Unreachable = 3,
 }
 
-/// <summary>Ends a verb with a message and its fix. Nothing else may end it early.</summary>
+/// <summary>Ends a verb early, with a message and its fix. No other exception may do that.</summary>
 internal sealed class ExitException(ExitCode code, string message, string fix, Exception? reason = null) : Exception(message, reason)
 {
     public ExitCode Code { get; } = code;

@@ -15,7 +15,7 @@ internal static class QueueNames
     public const string Outcomes = ServerPrefix + "outcomes";
 
     /// <summary>
-    /// Events of approvals, bound to <see cref="Exchanges.Events"/> with <c>approved.#</c>: each is compared with the store, see ApprovalWatch.
+    /// Events of approvals, bound to <see cref="Exchanges.Events"/> with <c>approved.#</c>: each is compared with the store, see the consumer of this queue.
     /// </summary>
     public const string ApprovalWatch = ServerPrefix + "approval-watch";
 

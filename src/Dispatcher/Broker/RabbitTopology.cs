@@ -62,7 +62,7 @@ internal sealed partial class RabbitTopology(
             throw new ExitException(
                 ExitCode.WrongUse,
                 $"The broker's topology is wrong: {trouble}",
-                "Delete what has other arguments when it is empty, give the broker user the rights in README.md, "
+                "Delete what has other arguments when it is empty, give the broker user the rights in ops/README.md, "
                     + "or give Dispatcher a virtual host of its own."
             );
         }

@@ -32,7 +32,7 @@ internal static class AuditVerbs
         var verb = new Verb(
             "verify",
             "Name the first entry of the timeline that was altered, removed, inserted, reordered or cut off, what is incomplete, "
-                + "and which rows are not what the timeline says of them. Exit code 1 when there is any.",
+                + "and which rows are not what the timeline says of them. Exit code 1 when there is such an entry, gap or row.",
             "dispatcher audit verify --data ./data",
             "DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher audit verify --checkpoint /mnt/audit/checkpoints.ndjson --key /mnt/audit/sealing.pub",
             "dispatcher audit verify --file history.ndjson --key sealing.pub --json"

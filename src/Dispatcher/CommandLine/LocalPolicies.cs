@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dispatcher.Base;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 
 namespace Dispatcher.CommandLine;
 

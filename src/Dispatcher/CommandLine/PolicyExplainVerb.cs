@@ -5,7 +5,7 @@ using Dispatcher.Api;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.CommandLine;
@@ -50,7 +50,7 @@ internal static class PolicyExplainVerb
         var json = new Option<bool>("--json") { Description = "Print one JSON document and nothing else." };
         var verb = new Verb(
             "explain",
-            "Tell what a policy folder decides on a job, and why: every rule with the first condition that failed. For a stored job: 'dispatcher jobs explain'. Exit code 1 when it is denied.",
+            "Tell what a policy folder decides on a job, and why: every rule with the first condition that failed. For a stored job: 'dispatcher jobs explain'. Exit code 1 when the job is denied.",
             "dispatcher policy explain --principal billing --topic job.exec.shell --label env=dev --payload '{\"command\":[\"git\",\"--version\"]}'",
             "dispatcher policy explain --policies ./policies --principal release --file job.json --json"
         )

@@ -4,6 +4,8 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dispatcher.Base;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Linting;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.CommandLine;
 
@@ -17,7 +19,7 @@ internal static class PolicyLintVerb
     {
         var folder = LocalPolicies.Folder();
         var json = new Option<bool>("--json") { Description = "Print one JSON document: findings, errors, warnings." };
-        var strict = new Option<bool>("--strict") { Description = "Warnings count as errors: exit code 1." };
+        var strict = new Option<bool>("--strict") { Description = "Exit code 1 also when there are only warnings." };
         var verb = new Verb(
             "lint",
             "Check a bundle: what does not load, and what loads but cannot be meant. A finding may show a job that proves it. Exit code 1 when there are errors.",

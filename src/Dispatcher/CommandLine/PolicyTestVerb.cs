@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Dispatcher.Base;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Testing;
 
 namespace Dispatcher.CommandLine;
 
@@ -11,11 +12,11 @@ internal static class PolicyTestVerb
     public static Verb Create(Terminal terminal)
     {
         var folder = LocalPolicies.Folder();
-        var strict = new Option<bool>("--strict") { Description = "Exit code 1 also when a rule has no case that would miss it." };
+        var strict = new Option<bool>("--strict") { Description = "Exit code 1 also when a rule can be removed without breaking a case." };
         var json = new Option<bool>("--json") { Description = "Print one JSON document and nothing else." };
         var verb = new Verb(
             "test",
-            "Run the cases of a policy folder. Exit code 1 when one is decided otherwise than it expects.",
+            "Run the cases of a policy folder. Exit code 1 when a case is decided otherwise than it expects.",
             "dispatcher policy test",
             "dispatcher policy test ./policies --strict"
         )

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Dispatcher.Base;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Texts;
 using Spectre.Console;
 
 namespace Dispatcher.CommandLine;

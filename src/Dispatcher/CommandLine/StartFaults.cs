@@ -111,7 +111,7 @@ internal static class StartFaults
             : said.Contains("vhost", StringComparison.Ordinal) && said.Contains("not found", StringComparison.Ordinal)
                 ? $"Make the virtual host with \"rabbitmqctl add_vhost {to.VirtualHost}\", or correct the last part of the address: / alone is the default one."
             : said.Contains("refused for user", StringComparison.Ordinal)
-                ? $"Give the user its rights: \"rabbitmqctl set_permissions -p {to.VirtualHost} {to.UserName} …\"; the README has the list."
+                ? $"Give the user its rights: \"rabbitmqctl set_permissions -p {to.VirtualHost} {to.UserName} …\"; ops/README.md lists them under \"Broker users\"."
             : Chain(fault).Any(inner => inner is AuthenticationException or IOException) && to.Ssl.Enabled
                 ? "Check that this is the TLS port (5671) and that its certificate is for this host; without TLS write amqp://."
             : "Check host and port, and that RabbitMQ runs there and accepts connections from here.";

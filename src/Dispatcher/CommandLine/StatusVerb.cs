@@ -12,7 +12,7 @@ internal static class StatusVerb
     {
         var verb = new Verb(
             "status",
-            "Show how the server is: readiness, policy in force, jobs, outbox, pools. Exit code 1 when it is not ready.",
+            "Show the state of the server: readiness, policy in force, jobs, outbox, pools. Exit code 1 when the server is not ready.",
             "dispatcher status",
             "dispatcher status --url http://10.0.0.7:8080 --json"
         );

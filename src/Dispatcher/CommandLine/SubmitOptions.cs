@@ -6,7 +6,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.CommandLine;
 
@@ -160,7 +160,7 @@ internal sealed class SubmitOptions
         {
             throw new ExitException(
                 ExitCode.WrongUse,
-                $"{where} is no JSON: {JsonFault.Reason(broken)}.",
+                $"{where} is no JSON: {JsonErrors.Reason(broken)}.",
                 "Quote JSON for the shell ('{\"a\": 1}'), or name a file (@file) or standard input (-)."
             );
         }

@@ -16,7 +16,7 @@ internal static class SubmitVerb
         };
         var verb = new Verb(
             "submit",
-            "Hand in a job. Exit code 1 when the policy denies it.",
+            "Submit a job. Exit code 1 when the policy denies the job.",
             "dispatcher submit --topic job.exec.shell --label env=dev --label command_class=readonly --payload '{\"command\":[\"git\",\"--version\"]}' --wait",
             "dispatcher submit --topic job.repo.read --payload @read.json --idempotency-key nightly-2026-01-31",
             "dispatcher submit --file job.json --json",

@@ -1,7 +1,7 @@
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Enforcement;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 

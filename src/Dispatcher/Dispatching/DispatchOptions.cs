@@ -3,25 +3,28 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>How many jobs pools get. Section <c>Dispatch</c>.</summary>
+/// <summary>How much work a pool gets, and when the circuit breaker limits it. Section <c>Dispatch</c>.</summary>
 internal sealed class DispatchOptions
 {
     /// <summary>
-    /// Maximum number of dispatched and unclaimed jobs of a pool, as a multiple of its registered capacity, 1 to 16. Default 4: a worker
-    /// that takes a few milliseconds for a job never waits for the next one. It applies while runs are short; jobs that would have to wait
-    /// for long runs stay in the backlog.
+    /// How many times its registered capacity a pool may have dispatched and unclaimed. Default 4: a worker whose runs take a few
+    /// milliseconds never waits for the next one. It applies only while runs are short: work that would wait behind long runs stays in the
+    /// backlog.
     /// </summary>
     [Range(1, 16)]
     public int WindowMultiple { get; set; } = 4;
 
     /// <summary>
-    /// Share of failed attempts at which the circuit breaker of a pool limits it, 0.05 to 1. Default 0.7: below it, the faults are of
-    /// single jobs.
+    /// The part of a pool's attempts that may fail before the circuit breaker limits the pool. Default 0.7: with a smaller part the
+    /// called system still works for many jobs, and only the others fail. Only transient faults, timeouts and lost workers count.
     /// </summary>
     [Range(0.05, 1)]
     public double BreakAt { get; set; } = 0.7;
 
-    /// <summary>Minimum number of attempts that ended within 10 s before the circuit breaker decides, 2 to 1,000. Default 10.</summary>
+    /// <summary>
+    /// The least number of attempts that must have ended within 10 s before the circuit breaker compares them with <c>BreakAt</c>.
+    /// Default 10: fewer attempts tell too little.
+    /// </summary>
     [Range(2, 1000)]
     public int BreakAfter { get; set; } = 10;
 }

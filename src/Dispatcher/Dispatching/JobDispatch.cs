@@ -5,7 +5,7 @@ using Dispatcher.Contracts;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
 using Dispatcher.Outbox;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storage;
 
 namespace Dispatcher.Dispatching;
@@ -123,7 +123,7 @@ internal sealed partial class JobDispatch(
             job,
             evaluated.Decision,
             approval,
-            approval is null ? [] : await approvers.StillAsync(approval, cancellationToken),
+            approval is null ? [] : await approvers.CurrentVotersAsync(approval, cancellationToken),
             clock.Now
         );
         return use.Verdict switch

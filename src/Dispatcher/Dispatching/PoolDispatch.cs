@@ -1,7 +1,7 @@
 using Dispatcher.Base;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Dispatching;
 

@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Dispatching;
 

@@ -7,16 +7,16 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Enforcement;
 
 /// <summary>
-/// The last activation on the timeline. It confirms the row that says which bundle is in force; that row alone can be written by anybody
-/// with rights on the table.
+/// The last activation on the timeline. It must confirm the row that names the bundle in force, because every role with rights on the
+/// table can write that row.
 /// </summary>
-/// <param name="EntryId">The entry.</param>
-/// <param name="PolicyHash">The bundle it activated. Null: the entry cannot be read.</param>
-/// <param name="Serial">The number of the activation. Null: it was written by an earlier version, or cannot be read.</param>
+/// <param name="EntryId">Id of the timeline entry.</param>
+/// <param name="PolicyHash">Hash of the activated bundle. Null: the entry cannot be read.</param>
+/// <param name="Serial">Number of the activation. Null: an earlier version wrote the entry, or it cannot be read.</param>
 internal sealed record ActivationEvidence(long EntryId, string? PolicyHash, long? Serial)
 {
-    /// <summary>Reads the row and the entry in one statement: an activation writes both in one transaction.</summary>
-    public static async Task<(BundleInForce? Row, ActivationEvidence? Witness)> ReadAsync(
+    /// <summary>Reads the row and the entry in one statement, because an activation writes both in one transaction.</summary>
+    public static async Task<(BundleInForce? Row, ActivationEvidence? Evidence)> ReadAsync(
         DispatcherDb db,
         CancellationToken cancellationToken
     )
@@ -42,19 +42,20 @@ internal sealed record ActivationEvidence(long EntryId, string? PolicyHash, long
         return (null, last is null ? null : Of(last.EntryId, last.Detail));
     }
 
-    /// <summary>Why the row does not count, and what to do. Null: the timeline confirms it, or there is neither.</summary>
-    public static string? WhyNot(BundleInForce? row, ActivationEvidence? witness)
+    /// <summary>How the row contradicts the timeline, and how to fix it. Null: they agree, or neither exists.</summary>
+    public static string? Contradiction(BundleInForce? row, ActivationEvidence? evidence)
     {
-        const string Fix = "Find out who writes to the database, then put the right bundle in force: dispatcher policy activate HASH.";
-        var seen = row is null ? "active_bundle is empty" : $"active_bundle names bundle {row.Hash}, serial {row.Serial}";
-        var said = witness is null
+        const string Fix =
+            "Find out which role writes to the database, then put the right bundle in force: dispatcher policy activate HASH.";
+        var stored = row is null ? "active_bundle is empty" : $"active_bundle names bundle {row.Hash}, serial {row.Serial}";
+        var recorded = evidence is null
             ? "the timeline has no activation"
-            : $"the last activation, timeline entry {witness.EntryId}, is of bundle {witness.PolicyHash}, serial {witness.Serial}";
-        var agree = (row is null) == (witness is null) && row?.Hash == witness?.PolicyHash && row?.Serial == witness?.Serial;
-        return agree ? null : $"{seen}; {said}. {Fix}";
+            : $"the last activation, timeline entry {evidence.EntryId}, names bundle {evidence.PolicyHash}, serial {evidence.Serial}";
+        var agree = (row is null) == (evidence is null) && row?.Hash == evidence?.PolicyHash && row?.Serial == evidence?.Serial;
+        return agree ? null : $"{stored}; {recorded}. {Fix}";
     }
 
-    /// <summary>From an entry of kind <see cref="TimelineKinds.BundleActivated"/>.</summary>
+    /// <summary>Reads an entry of kind <see cref="TimelineKinds.BundleActivated"/>.</summary>
     public static ActivationEvidence Of(long entryId, byte[] detail)
     {
         try

@@ -1,17 +1,20 @@
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Enforcement;
 
-/// <summary>Whether an approval may pay for the attempt that a decision asks one for. Pure; in doubt it may not.</summary>
+/// <summary>
+/// Checks at dispatch whether an approval is valid for the attempt. Pure. It fails closed: in every case that is not valid, the job is held
+/// again or expires.
+/// </summary>
 internal static class ApprovalUse
 {
-    /// <summary>What to do with a job that a decision lets go only with an approval.</summary>
+    /// <summary>Decides whether a job that requires an approval is dispatched, held or expired.</summary>
     /// <param name="job">The job as it was read.</param>
-    /// <param name="decision">The decision at dispatch, REQUIRE_APPROVAL.</param>
-    /// <param name="approval">Its last round; null: there is none.</param>
-    /// <param name="approvers">Those of its approvers who may still vote, with the groups they have now.</param>
+    /// <param name="decision">The decision at dispatch, with verdict REQUIRE_APPROVAL.</param>
+    /// <param name="approval">The last round of approval. Null: there is none.</param>
+    /// <param name="approvers">The approvers who may still vote, with their present groups.</param>
     /// <param name="now">Microseconds since 1970 by the database's clock.</param>
     public static UseResult Of(Job job, Decision decision, Approval? approval, IReadOnlyCollection<Voter> approvers, long now)
     {
@@ -24,70 +27,78 @@ internal static class ApprovalUse
         {
             return new UseResult(
                 UseVerdict.Hold,
-                $"approval {approval.Name} is {approval.State.ToLowerInvariant()}: each attempt needs its own"
+                $"approval {approval.Name} is {approval.State.ToLowerInvariant()}: each attempt needs its own approval"
             );
         }
 
-        return WhyItFell(job, decision, approval, approvers) is { } why ? new UseResult(UseVerdict.Hold, why)
+        return WhyInvalid(job, decision, approval, approvers) is { } why ? new UseResult(UseVerdict.Hold, why)
             : approval.UseBy >= now ? new UseResult(UseVerdict.Use, null)
             : approval.State == ApprovalStates.Approved
                 ? new UseResult(UseVerdict.Expired, $"approval {approval.Name} was not used in time")
             : new UseResult(UseVerdict.Hold, $"the time to use approval {approval.Name} has passed");
     }
 
-    /// <summary>An approval that paid for an attempt pays for the next one only if its rules, then and now, say so.</summary>
+    /// <summary>
+    /// Whether an approval that was used for one attempt also covers a retry: both its own requirement and the present decision must allow
+    /// it.
+    /// </summary>
     private static bool CoversRetry(Job job, Decision decision, Approval approval) =>
         approval.State == ApprovalStates.Consumed
         && job.State is JobState.Retrying or JobState.Accepted
         && approval.Requirement.Covers == ApprovalCover.Retries
         && decision.Approval?.Covers == ApprovalCover.Retries;
 
-    private static string? WhyItFell(Job job, Decision decision, Approval approval, IReadOnlyCollection<Voter> approvers) =>
-        WhyItFell(job, decision, approval)
-        // The same basis has the same requirement; the row of the approval is not trusted for it.
+    private static string? WhyInvalid(Job job, Decision decision, Approval approval, IReadOnlyCollection<Voter> approvers) =>
+        WhyInvalid(job, decision, approval)
+        // The requirement comes from the decision: the basis is the same, and the row of the approval may have been changed.
         ?? (
             Quorum.Missing(decision.Approval ?? approval.Requirement, approvers) is { Length: > 0 } missing
                 ? $"an approver of {approval.Name} no longer counts; missing: {missing}"
                 : null
         );
 
-    /// <summary>Why an approval is not, or no longer, of this job under these rules, whoever voted; asked before a vote is taken too. Null: it is.</summary>
-    public static string? WhyItFell(Job job, Decision decision, Approval approval)
+    /// <summary>
+    /// Why the approval is not valid for this job under this decision, regardless of the votes. It is also checked before a vote is taken.
+    /// Null: the approval is valid.
+    /// </summary>
+    public static string? WhyInvalid(Job job, Decision decision, Approval approval)
     {
         if (approval.JobHash != job.JobHash)
         {
-            return $"approval {approval.Name} is of another job";
+            return $"approval {approval.Name} was given for another job hash";
         }
 
         if (approval.BasisHash.Length == 0 || approval.BasisHash != decision.BasisHash)
         {
-            return $"the rules that approval {approval.Name} rests on have changed";
+            return $"the rules on which approval {approval.Name} is based have changed";
         }
 
         if (approval.PolicyHash != decision.PolicyHash && decision.Approval?.OnPolicyChange != OnPolicyChange.SameBasis)
         {
-            return $"another bundle is in force, and approval {approval.Name} does not outlive that";
+            return $"another bundle is in force, and the rule invalidates approval {approval.Name} on a policy change";
         }
 
-        // A job that has run under it tells of that run since.
+        // After a run under this approval the stored job differs from the snapshot, because it records that run.
         return approval.State != ApprovalStates.Consumed && ReviewSnapshot.Of(job, approval).Hash() != approval.ViewHash
-            ? $"what is stored of the job is not what was shown for approval {approval.Name}"
+            ? $"the stored job differs from the review snapshot of approval {approval.Name}"
             : null;
     }
 }
 
-/// <summary>What became of the question, and why it was not simply yes.</summary>
+/// <summary>
+/// The verdict, and the reason when it is not <see cref="UseVerdict.Use"/>. The reason is null if the job has no approval.
+/// </summary>
 internal sealed record UseResult(UseVerdict Verdict, string? Why);
 
-/// <summary>What follows for a job that needs an approval.</summary>
+/// <summary>The verdicts on a job that requires an approval.</summary>
 internal enum UseVerdict
 {
-    /// <summary>Dispatch it and consume the approval.</summary>
+    /// <summary>Dispatch the job and consume the approval.</summary>
     Use,
 
-    /// <summary>Hold it for a new round.</summary>
+    /// <summary>Hold the job for a new round.</summary>
     Hold,
 
-    /// <summary>End it: it was approved and not started in time.</summary>
+    /// <summary>Expire the job: it was approved and not started in time.</summary>
     Expired,
 }

@@ -5,10 +5,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Enforcement;
 
-/// <summary>Knows people by the server's own keys. What a request says of groups or persons does not count.</summary>
+/// <summary>Looks up persons and groups in the API keys of the server. Persons and groups named in a request are never trusted.</summary>
 internal sealed class Approvers(IDbContextFactory<DispatcherDb> database)
 {
-    /// <summary>One round of a job's approval. Null: there is none.</summary>
+    /// <summary>Reads one round of a job's approval. Null: the round does not exist.</summary>
     public async Task<Approval?> RoundAsync(Guid jobId, int round, CancellationToken cancellationToken)
     {
         var id = Approval.IdOf(jobId, round);
@@ -16,8 +16,11 @@ internal sealed class Approvers(IDbContextFactory<DispatcherDb> database)
         return await db.Approvals.AsNoTracking().SingleOrDefaultAsync(row => row.CorrelationId == id, cancellationToken);
     }
 
-    /// <summary>Those who approved and may still vote, with the groups that their keys have now. Whoever lost role or key is not among them.</summary>
-    public async Task<IReadOnlyList<Voter>> StillAsync(Approval approval, CancellationToken cancellationToken)
+    /// <summary>
+    /// The persons who approved and may still vote, with the present groups of their keys. A person whose key was revoked or lost its role
+    /// is left out.
+    /// </summary>
+    public async Task<IReadOnlyList<Voter>> CurrentVotersAsync(Approval approval, CancellationToken cancellationToken)
     {
         var votes = approval.Votes.Where(vote => vote.Verdict == Vote.Approve && vote.Person.Length > 0).ToList();
         var subjects = votes.ConvertAll(vote => vote.Subject);
@@ -41,7 +44,9 @@ internal sealed class Approvers(IDbContextFactory<DispatcherDb> database)
         ];
     }
 
-    /// <summary>The people behind each of these principals: the principal itself, and every person that a key or binding of it ever named.</summary>
+    /// <summary>
+    /// The persons behind each principal: the principal itself, and every person that one of its keys or bindings ever named.
+    /// </summary>
     public async Task<ILookup<string, string>> PeopleByPrincipalAsync(IReadOnlyList<string> principals, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);

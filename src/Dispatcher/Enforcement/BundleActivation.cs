@@ -7,16 +7,22 @@ using Dispatcher.Storage.Rows;
 namespace Dispatcher.Enforcement;
 
 /// <summary>
-/// Puts bundles in force, for the folder and for people: row, timeline and event in one transaction. Whether a bundle is pinned is looked at
-/// within that transaction, so that no folder gets past a pin. It needs the store only: a DENY must be in force while the broker is away.
-/// RabbitTopology declares the queues of new pools.
+/// Puts a bundle in force, for the policy folder or for a person: row, timeline entry and event are written in one transaction. The pin is
+/// checked within that transaction, so that no folder overrides a pin. Only the store is needed, so that a DENY takes effect while the
+/// broker is unavailable; RabbitTopology declares the queues of new pools later.
 /// </summary>
 internal sealed class BundleActivation(IStore store, CurrentBundle current, JobEvents events, Relay relay, DispatcherMetrics metrics)
 {
-    /// <summary>Who acts when no person does.</summary>
+    /// <summary>The actor of an activation that comes from the policy folder.</summary>
     public const string FolderActor = "policy-folder";
 
-    /// <summary>Puts a folder's bundle in force, unless it is already, one is pinned, or another activation came since <paramref name="serial"/>, which was known when the folder was looked at.</summary>
+    /// <summary>
+    /// Puts the bundle of a folder in force. It does nothing if the bundle is in force already, if a bundle is pinned, or if another
+    /// activation followed <paramref name="serial"/>.
+    /// </summary>
+    /// <param name="bundle">The bundle in the folder.</param>
+    /// <param name="serial">The last activation that was known when the folder was read.</param>
+    /// <param name="cancellationToken">Cancels the transaction.</param>
     public async Task<Proposal> ProposeAsync(Bundle bundle, long serial, CancellationToken cancellationToken)
     {
         var proposal = Proposal.InForce;
@@ -35,11 +41,14 @@ internal sealed class BundleActivation(IStore store, CurrentBundle current, JobE
         return proposal;
     }
 
-    /// <summary>Puts a bundle in force and keeps it there, whatever the folders hold.</summary>
+    /// <summary>Puts a bundle in force and pins it: no folder replaces it until the pin ends.</summary>
     public Task PinAsync(Bundle bundle, string actor, CancellationToken cancellationToken) =>
         WriteAsync(_ => Of(bundle, actor) with { Pinned = true, Reason = "pinned" }, cancellationToken);
 
-    /// <summary>Ends a pin and puts the folder's bundle in force; when the folder is broken (null), the bundle in force stays. Answers what was written; null: nothing is pinned.</summary>
+    /// <summary>
+    /// Ends the pin and puts the bundle of the folder in force. If the folder is broken (<paramref name="folder"/> is null), the present
+    /// bundle stays. Returns what was written. Null: no bundle is pinned.
+    /// </summary>
     public Task<Activation?> UnpinAsync(Bundle? folder, string actor, CancellationToken cancellationToken) =>
         WriteAsync(
             before =>
@@ -49,7 +58,7 @@ internal sealed class BundleActivation(IStore store, CurrentBundle current, JobE
                     {
                         Hash = before.Hash,
                         Actor = actor,
-                        Reason = "unpinned; the policy folder is broken, so that the bundle stays",
+                        Reason = "unpinned; the policy folder is broken, so the bundle stays",
                     }
                 : Of(folder, actor) with { Reason = "unpinned; the policy folder holds it" },
             cancellationToken
@@ -58,7 +67,7 @@ internal sealed class BundleActivation(IStore store, CurrentBundle current, JobE
     private async Task<Activation?> WriteAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken)
     {
         var written = await store.ActivateAsync(
-            before => decide(before) is { } activation ? Told(activation with { Before = before?.Hash }) : null,
+            before => decide(before) is { } activation ? WithEvent(activation with { Before = before?.Hash }) : null,
             cancellationToken
         );
         if (written is not null)
@@ -71,7 +80,7 @@ internal sealed class BundleActivation(IStore store, CurrentBundle current, JobE
         return written;
     }
 
-    private Activation Told(Activation activation) => activation with { Outbox = events.OfActivation(activation) };
+    private Activation WithEvent(Activation activation) => activation with { Outbox = events.OfActivation(activation) };
 
     private static Activation Of(Bundle bundle, string actor) =>
         new()
@@ -83,7 +92,7 @@ internal sealed class BundleActivation(IStore store, CurrentBundle current, JobE
         };
 }
 
-/// <summary>What became of a folder's bundle.</summary>
+/// <summary>The result of proposing the bundle of a folder.</summary>
 internal enum Proposal
 {
     /// <summary>It is in force now.</summary>
@@ -92,9 +101,9 @@ internal enum Proposal
     /// <summary>It was in force already.</summary>
     InForce,
 
-    /// <summary>A bundle is pinned, and stays.</summary>
+    /// <summary>A bundle is pinned and stays in force.</summary>
     Pinned,
 
-    /// <summary>Another bundle came into force meanwhile, perhaps from a later state of the same folder: look again.</summary>
+    /// <summary>Another bundle was activated since the folder was read, perhaps from a later state of that folder: read it again.</summary>
     Overtaken,
 }

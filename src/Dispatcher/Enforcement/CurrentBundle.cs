@@ -7,36 +7,36 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Enforcement;
 
 /// <summary>
-/// The bundle in force, as this process knows it. The row in the store says which, and the timeline must confirm it. Each commit compares
-/// with the row, and a mismatch brings the caller back here.
+/// The bundle in force, cached in this process and refreshed every second. The row in the store names the bundle, and the timeline must
+/// confirm it. Each commit compares its policy hash with the row; on a mismatch the caller reads the bundle again.
 /// </summary>
 internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> database, TimeProvider time, ILogger<CurrentBundle> logger)
     : Loop(TimeSpan.FromSeconds(1), time, logger)
 {
-    private static readonly BundleKnown None = new("", null, 0);
+    private static readonly KnownBundle None = new("", null, 0);
 
-    private readonly SemaphoreSlim _one = new(1, 1);
+    private readonly SemaphoreSlim _lock = new(1, 1);
 
-    private volatile BundleKnown _inForce = None;
+    private volatile KnownBundle _inForce = None;
 
-    /// <summary>One consistent pair of hash and bundle.</summary>
-    public BundleKnown InForce => _inForce;
+    /// <summary>Hash, bundle and serial as one consistent snapshot.</summary>
+    public KnownBundle InForce => _inForce;
 
-    /// <summary>Reads the row and the last activation on the timeline, and loads the bundle when it is another one.</summary>
+    /// <summary>Reads the row and the last activation on the timeline, and loads the bundle if it has changed.</summary>
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        await _one.WaitAsync(cancellationToken);
+        await _lock.WaitAsync(cancellationToken);
         try
         {
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            var (row, witness) = await ActivationEvidence.ReadAsync(db, cancellationToken);
-            if (ActivationEvidence.WhyNot(row, witness) is { } trouble)
+            var (row, evidence) = await ActivationEvidence.ReadAsync(db, cancellationToken);
+            if (ActivationEvidence.Contradiction(row, evidence) is { } trouble)
             {
-                Refuse(row, witness, trouble);
+                Refuse(row, evidence, trouble);
             }
             else if (row is not null && row.Hash == _inForce.Hash && _inForce.Trouble is null)
             {
-                TellPin(row);
+                ReportPin(row);
                 _inForce = _inForce with { Serial = row.Serial, PinnedBy = PinnedBy(row) };
             }
             else
@@ -46,7 +46,7 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
         }
         finally
         {
-            _one.Release();
+            _lock.Release();
         }
     }
 
@@ -60,10 +60,10 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
 
         var stored = await db.Bundles.AsNoTracking().SingleOrDefaultAsync(bundle => bundle.Hash == row.Hash, cancellationToken);
 
-        // Also one that is gone, or an archive that somebody changed, counts as one that cannot be read.
+        // A bundle without a row and an archive that was changed count as bundles that cannot be read: every job is denied.
         var load = Bundle.FromArchive(stored?.Archive ?? [], row.Hash);
-        TellPin(row);
-        _inForce = new BundleKnown(row.Hash, load.Bundle, row.Serial) { PinnedBy = PinnedBy(row) };
+        ReportPin(row);
+        _inForce = new KnownBundle(row.Hash, load.Bundle, row.Serial) { PinnedBy = PinnedBy(row) };
         if (load.Bundle is null)
         {
             Log.Unreadable(logger, row.Hash, string.Join("; ", load.Errors));
@@ -75,24 +75,23 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
     }
 
     /// <summary>
-    /// Nothing is in force while row and timeline disagree. A hash stays known: without one, the folder of a server that starts would be
-    /// put in force at once,
-    /// and a person should look first.
+    /// No bundle is in force while row and timeline disagree. A hash is kept: without one, a server that starts would put its folder in
+    /// force at once, and a person must check first.
     /// </summary>
-    private void Refuse(BundleInForce? row, ActivationEvidence? witness, string trouble)
+    private void Refuse(BundleInForce? row, ActivationEvidence? evidence, string trouble)
     {
         if (_inForce.Trouble != trouble)
         {
             Log.Contradicted(logger, trouble);
         }
 
-        _inForce = new BundleKnown(row?.Hash ?? witness?.PolicyHash ?? "", null, row?.Serial ?? 0) { Trouble = trouble };
+        _inForce = new KnownBundle(row?.Hash ?? evidence?.PolicyHash ?? "", null, row?.Serial ?? 0) { Trouble = trouble };
     }
 
     private static string? PinnedBy(BundleInForce row) => row.Pinned ? row.Actor : null;
 
-    /// <summary>Once for each activation that begins or ends a pin.</summary>
-    private void TellPin(BundleInForce row)
+    /// <summary>Logs once for each activation that begins or ends a pin.</summary>
+    private void ReportPin(BundleInForce row)
     {
         if (row.Serial != _inForce.Serial && row.Pinned)
         {
@@ -112,29 +111,33 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
 
     public override void Dispose()
     {
-        _one.Dispose();
+        _lock.Dispose();
         base.Dispose();
     }
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.BundleLoaded, LogLevel.Information, "Bundle {Hash} is in force, {Topics} topics")]
+        [LoggerMessage(EventIds.BundleLoaded, LogLevel.Information, "Bundle {Hash} is in force with {Topics} topics")]
         public static partial void Loaded(ILogger logger, string hash, int topics);
 
         [LoggerMessage(
             EventIds.BundlePinned,
             LogLevel.Information,
-            "Bundle {Hash} is pinned by {Actor}: no policy folder changes it until \"dispatcher policy unpin\""
+            "{Actor} pinned bundle {Hash}: no policy folder replaces it until \"dispatcher policy unpin\""
         )]
         public static partial void Pinned(ILogger logger, string hash, string actor);
 
-        [LoggerMessage(EventIds.BundleUnpinned, LogLevel.Information, "The pin was ended by {Actor}: the policy folders decide again")]
+        [LoggerMessage(
+            EventIds.BundleUnpinned,
+            LogLevel.Information,
+            "{Actor} ended the pin: changes of the policy folders take effect again"
+        )]
         public static partial void Unpinned(ILogger logger, string actor);
 
         [LoggerMessage(
             EventIds.BundleBroken,
             LogLevel.Error,
-            "Bundle {Hash} is in force but it cannot be read: every job is denied. {Errors}"
+            "Bundle {Hash} is in force but cannot be read, so that every job is denied: {Errors}"
         )]
         public static partial void Unreadable(ILogger logger, string hash, string errors);
 
@@ -143,12 +146,15 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
     }
 }
 
-/// <summary>The hash in force (empty: none) and the bundle, null when there is none or it cannot be read; the serial tells one activation from the next, 0: none.</summary>
-internal sealed record BundleKnown(string Hash, Bundle? Bundle, long Serial)
+/// <summary>The bundle in force as one process knows it.</summary>
+/// <param name="Hash">Its hash. Empty: no bundle is in force.</param>
+/// <param name="Bundle">The bundle. Null: there is none, or it cannot be read.</param>
+/// <param name="Serial">The number of its activation. 0: none.</param>
+internal sealed record KnownBundle(string Hash, Bundle? Bundle, long Serial)
 {
-    /// <summary>Who pinned it. Null: it is not pinned.</summary>
+    /// <summary>The actor who pinned it. Null: it is not pinned.</summary>
     public string? PinnedBy { get; init; }
 
-    /// <summary>What the timeline says against the row, and what to do. Null: nothing.</summary>
+    /// <summary>How the timeline contradicts the row, and how to fix it. Null: they agree.</summary>
     public string? Trouble { get; init; }
 }

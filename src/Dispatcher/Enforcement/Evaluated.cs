@@ -1,8 +1,11 @@
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Enforcement;
 
-/// <summary>Something the policy was asked about, with its answer. Only <see cref="PolicyGate"/> makes one, and what writes takes nothing else: no path goes around the policy.</summary>
+/// <summary>
+/// A subject with the decision of the policy on it. Only <see cref="PolicyGate"/> creates one, and the code that accepts or dispatches jobs
+/// takes no other type: no job is stored or dispatched without an evaluation.
+/// </summary>
 internal abstract class Evaluated<T>
 {
     protected Evaluated(T subject, Decision decision, DateTimeOffset at)
@@ -16,6 +19,6 @@ internal abstract class Evaluated<T>
 
     public Decision Decision { get; }
 
-    /// <summary>The time that was decided by: what is stored later would not tell which rules were in effect.</summary>
+    /// <summary>The time for which the rules were evaluated. The time of the commit is later, and other rules may apply then.</summary>
     public DateTimeOffset At { get; }
 }

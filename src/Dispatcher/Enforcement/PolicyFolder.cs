@@ -1,5 +1,6 @@
 using Dispatcher.Base;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
@@ -7,8 +8,8 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.Enforcement;
 
 /// <summary>
-/// The folder proposes: when it holds a valid bundle that it did not hold before, that bundle is put in force, for every process, unless one is pinned; the first
-/// that a process finds, only unless it was in force before. A broken folder changes nothing and is loud.
+/// Reads the policy folder every second and puts a new valid bundle in force, for every process, unless a bundle is pinned. After a start,
+/// the first valid bundle is only put in force if it never was. A broken folder changes nothing and is reported as an error.
 /// </summary>
 internal sealed partial class PolicyFolder(
     BundleActivation activation,
@@ -23,77 +24,78 @@ internal sealed partial class PolicyFolder(
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
-    /// <summary>A folder is read in milliseconds. A network file system that is away may never answer.</summary>
-    private static readonly TimeSpan LongestRead = TimeSpan.FromSeconds(5);
+    /// <summary>A folder is read in milliseconds. An unavailable network file system may never answer.</summary>
+    private static readonly TimeSpan MaxReadTime = TimeSpan.FromSeconds(5);
 
-    private readonly SemaphoreSlim _one = new(1, 1);
+    private readonly SemaphoreSlim _lock = new(1, 1);
     private string? _seen;
     private string? _proposed;
-    private string? _complained;
+    private string? _reported;
 
-    /// <summary>Until the first valid bundle of this process has been settled, or a person has said that this folder counts.</summary>
+    /// <summary>True until the first valid bundle was proposed, or until a person ended a pin at this process.</summary>
     private bool _isStart = true;
     private IReadOnlyList<BundleFile> _files = [];
     private Task<IReadOnlyList<BundleFile>>? _reading;
-    private BundleLoad _load = Bundle.Load([]);
+    private BundleLoadResult _load = Bundle.Load([]);
     private long _validAt = time.GetTimestamp();
-    private long _lookedAt = time.GetTimestamp();
+    private long _readAt = time.GetTimestamp();
 
     public string FullPath { get; } = Path.GetFullPath(options.Value.Path);
 
-    /// <summary>Reads the files of a folder. A test puts one here that does not end.</summary>
+    /// <summary>Reads the files of a folder. Tests replace it by a read that hangs.</summary>
     internal Func<string, IReadOnlyList<BundleFile>> Read { get; init; } = BundleFolder.Read;
 
-    /// <summary>What the folder held when it was last looked at.</summary>
-    public FolderLook LastLook { get; private set; } = new(null, []);
+    /// <summary>The result of the last reading.</summary>
+    public FolderReading LastReading { get; private set; } = new(null, []);
 
     /// <summary>
-    /// How long ago the folder was last read to its end. Grows while a read does not return, as on a network file system that is away.
+    /// How long ago the last complete reading ended. It grows while a read hangs, as on an unavailable network file system.
     /// </summary>
-    public TimeSpan LookAge => Time.GetElapsedTime(Interlocked.Read(ref _lookedAt));
+    public TimeSpan ReadingAge => Time.GetElapsedTime(Interlocked.Read(ref _readAt));
 
     /// <summary>
-    /// Looks at the folder; puts in force what is new and valid and was the same at the look before: a folder that is just being copied may be valid for a moment
-    /// and lack a rule. What was new while a bundle was pinned is not put in force later: the pin's end is a person's, who is told what the folder holds.
+    /// Reads the folder once. A new valid bundle is put in force if the reading before found the same one, because a folder that is being
+    /// copied may be valid for a moment and lack a rule. A bundle that appeared under a pin is not put in force later: the person who ends
+    /// the pin sees what the folder holds.
     /// </summary>
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        await _one.WaitAsync(cancellationToken);
+        await _lock.WaitAsync(cancellationToken);
         try
         {
             var serial = current.InForce.Serial;
-            var (bundle, isSteady) = await LookAsync(cancellationToken);
+            var (bundle, isSteady) = await ReadAsync(cancellationToken);
             if (bundle is not null && isSteady && bundle.Hash != _proposed)
             {
-                await SettleAsync(bundle, serial, cancellationToken);
+                await ProposeAsync(bundle, serial, cancellationToken);
             }
         }
         finally
         {
-            _one.Release();
+            _lock.Release();
         }
     }
 
     /// <summary>
-    /// Ends a pin for a person: what the folder holds now is in force at once. Also this takes two looks that find the same, the loop's last one or one more after
-    /// its period. Answers what was written; null: nothing is pinned.
+    /// Ends a pin: the bundle in the folder is put in force. This too needs two equal readings, the last one of the loop or further ones at
+    /// its period. Returns what was written. Null: no bundle is pinned.
     /// </summary>
     public async Task<Activation?> UnpinAsync(string actor, CancellationToken cancellationToken)
     {
-        await _one.WaitAsync(cancellationToken);
+        await _lock.WaitAsync(cancellationToken);
         try
         {
-            var (bundle, isSteady) = await LookAsync(cancellationToken);
+            var (bundle, isSteady) = await ReadAsync(cancellationToken);
             while (!isSteady)
             {
                 await Task.Delay(Period, Time, cancellationToken);
-                (bundle, isSteady) = await LookAsync(cancellationToken);
+                (bundle, isSteady) = await ReadAsync(cancellationToken);
             }
 
             var written = await activation.UnpinAsync(bundle, actor, cancellationToken);
             if (written is not null)
             {
-                // Of a broken folder: whatever makes it valid is new, also what it held before, and what was in force before this process began.
+                // After a broken folder every valid bundle counts as new, even one that was in force before this process started.
                 (_proposed, _isStart) = (bundle?.Hash, false);
             }
 
@@ -101,17 +103,20 @@ internal sealed partial class PolicyFolder(
         }
         finally
         {
-            _one.Release();
+            _lock.Release();
         }
     }
 
-    /// <summary>Without a bundle every job is denied, so that the folder's is in force at once; with one, a start may wait for the second look as any change does.</summary>
+    /// <summary>
+    /// Without a bundle in force every job is denied, so that a start puts the bundle of the folder in force at once. Otherwise a start
+    /// waits for the second equal reading, like any change.
+    /// </summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         var (inForce, _, serial) = current.InForce;
-        if ((await LookAsync(cancellationToken)).Bundle is { } bundle && inForce.Length == 0)
+        if ((await ReadAsync(cancellationToken)).Bundle is { } bundle && inForce.Length == 0)
         {
-            await SettleAsync(bundle, serial, cancellationToken);
+            await ProposeAsync(bundle, serial, cancellationToken);
         }
 
         await base.StartAsync(cancellationToken);
@@ -119,27 +124,27 @@ internal sealed partial class PolicyFolder(
 
     public override void Dispose()
     {
-        _one.Dispose();
+        _lock.Dispose();
         base.Dispose();
     }
 
-    /// <summary>Answers what the folder holds, null when it is broken, and whether the look before found the same.</summary>
-    private async Task<(Bundle? Bundle, bool IsSteady)> LookAsync(CancellationToken cancellationToken)
+    /// <summary>Returns the bundle (null: the folder is broken), and whether the reading before found the same.</summary>
+    private async Task<(Bundle? Bundle, bool IsSteady)> ReadAsync(CancellationToken cancellationToken)
     {
         var load = await LoadAsync(cancellationToken);
-        LastLook = new FolderLook(load.Bundle?.Hash, load.Errors);
+        LastReading = new FolderReading(load.Bundle?.Hash, load.Errors);
         if (load.Bundle is null)
         {
-            Complain(string.Join("; ", load.Errors.Select(error => $"{error.Where}: {error.Message} {error.Fix}")));
+            ReportBroken(string.Join("; ", load.Errors.Select(error => $"{error.Where}: {error.Message} {error.Fix}")));
         }
         else
         {
-            if (_complained is not null)
+            if (_reported is not null)
             {
                 Log.ValidAgain(logger, options.Value.Path, load.Bundle.Hash);
             }
 
-            _complained = null;
+            _reported = null;
             _validAt = Time.GetTimestamp();
         }
 
@@ -149,33 +154,34 @@ internal sealed partial class PolicyFolder(
         return (load.Bundle, isSteady);
     }
 
-    private async Task<BundleLoad> LoadAsync(CancellationToken cancellationToken)
+    private async Task<BundleLoadResult> LoadAsync(CancellationToken cancellationToken)
     {
         try
         {
-            // On a thread of its own: reading cannot be cancelled. A read that hangs is waited for again, so that there is never a second one.
+            // On a separate thread, because a read cannot be cancelled. The next reading waits for a read that hangs and starts no second
+            // one.
             _reading ??= Task.Factory.StartNew(
                 () => Read(Existing(options.Value.Path)),
                 CancellationToken.None,
                 TaskCreationOptions.LongRunning,
                 TaskScheduler.Default
             );
-            if (await Task.WhenAny(_reading, Task.Delay(LongestRead, Time, cancellationToken)) != _reading)
+            if (await Task.WhenAny(_reading, Task.Delay(MaxReadTime, Time, cancellationToken)) != _reading)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 return Unreadable(
-                    $"Reading it has not ended within {LongestRead.TotalSeconds:F0} s.",
+                    $"The read has not ended within {MaxReadTime.TotalSeconds:F0} s.",
                     "Check the file system that holds the folder."
                 );
             }
 
             var read = _reading;
             _reading = null;
-            Interlocked.Exchange(ref _lookedAt, Time.GetTimestamp());
+            Interlocked.Exchange(ref _readAt, Time.GetTimestamp());
 
-            // Parsing a large bundle once a second would cost more than all decisions by it.
+            // Parse only changed files: parsing a large bundle every second would cost more than all its evaluations.
             var files = await read;
-            if (!files.SequenceEqual(_files, SameFile.Instance))
+            if (!files.SequenceEqual(_files, BundleFileComparer.Instance))
             {
                 (_files, _load) = (files, Bundle.Load(files));
             }
@@ -184,9 +190,9 @@ internal sealed partial class PolicyFolder(
         }
         catch (DirectoryNotFoundException)
         {
-            return Unreadable("The folder does not exist.", "Name the folder of the policies with --policies or DISPATCHER_POLICIES.");
+            return Unreadable("The folder does not exist.", "Name the policy folder with --policies or DISPATCHER_POLICIES.");
         }
-#pragma warning disable CA1031 // Whatever it is: else the loop would fail in every round, and log, readiness and status would tell nobody that the folder cannot be read.
+#pragma warning disable CA1031 // Otherwise the loop would fail, and readiness and status would not report the unreadable folder.
         catch (Exception unreadable) when (!cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
         {
@@ -196,7 +202,7 @@ internal sealed partial class PolicyFolder(
 
     private static string Existing(string folder) => Directory.Exists(folder) ? folder : throw new DirectoryNotFoundException();
 
-    private BundleLoad Unreadable(string message, string fix) =>
+    private BundleLoadResult Unreadable(string message, string fix) =>
         new(
             null,
             [
@@ -210,7 +216,7 @@ internal sealed partial class PolicyFolder(
             ]
         );
 
-    private async Task SettleAsync(Bundle bundle, long serial, CancellationToken cancellationToken)
+    private async Task ProposeAsync(Bundle bundle, long serial, CancellationToken cancellationToken)
     {
         if (_isStart && await IsOutdatedAsync(bundle, cancellationToken))
         {
@@ -234,8 +240,8 @@ internal sealed partial class PolicyFolder(
     }
 
     /// <summary>
-    /// The first valid bundle of a process is only put in force when it never was. A folder that holds an earlier one is that of a server that was left behind: it
-    /// must not roll back what the others have put in force since. An embedded server has no others. Under a pin no folder is behind.
+    /// Whether the first valid bundle of this process was in force before. Its folder is then outdated and must not roll back what other
+    /// servers have put in force since. An embedded server has no other servers, and under a pin no folder is outdated.
     /// </summary>
     private async Task<bool> IsOutdatedAsync(Bundle bundle, CancellationToken cancellationToken)
     {
@@ -247,30 +253,24 @@ internal sealed partial class PolicyFolder(
             && await db.Bundles.AnyAsync(stored => stored.Hash == bundle.Hash, cancellationToken);
     }
 
-    /// <summary>Once for each thing to complain about, not once a second.</summary>
-    private void Complain(string what)
+    /// <summary>Logs and counts each distinct error once, not at every reading.</summary>
+    private void ReportBroken(string errors)
     {
-        if (what != _complained)
+        if (errors != _reported)
         {
-            Log.Broken(logger, options.Value.Path, what);
+            Log.Broken(logger, options.Value.Path, errors);
             metrics.Refused();
-            _complained = what;
+            _reported = errors;
         }
-    }
-
-    private sealed class SameFile : EqualityComparer<BundleFile>
-    {
-        public static readonly SameFile Instance = new();
-
-        public override bool Equals(BundleFile? x, BundleFile? y) =>
-            x is not null && y is not null && x.Path == y.Path && x.Content.Span.SequenceEqual(y.Content.Span);
-
-        public override int GetHashCode(BundleFile file) => file.Path.GetHashCode(StringComparison.Ordinal);
     }
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.PolicyFolderBroken, LogLevel.Error, "The policy folder {Path} changes nothing: {Errors}")]
+        [LoggerMessage(
+            EventIds.PolicyFolderBroken,
+            LogLevel.Error,
+            "The policy folder {Path} is broken; the bundle in force stays until the folder is valid: {Errors}"
+        )]
         public static partial void Broken(ILogger logger, string path, string errors);
 
         [LoggerMessage(EventIds.PolicyFolderValid, LogLevel.Information, "The policy folder {Path} is valid again and holds bundle {Hash}")]
@@ -279,18 +279,17 @@ internal sealed partial class PolicyFolder(
         [LoggerMessage(
             EventIds.PolicyFolderOutdated,
             LogLevel.Warning,
-            "The policy folder {Path} holds bundle {Hash}, which was in force before {InForce}: it is not put in force again by a start. To go back to it, change the folder while the server runs"
+            "The policy folder {Path} holds bundle {Hash}, which was in force before {InForce}; a start does not put it in force again. "
+                + "To go back to it, change the folder while the server runs"
         )]
         public static partial void Outdated(ILogger logger, string path, string hash, string inForce);
 
         [LoggerMessage(
             EventIds.PolicyFolderPinned,
             LogLevel.Information,
-            "The policy folder {Path} holds bundle {Hash}, but a bundle is pinned: nothing changes until \"dispatcher policy unpin\""
+            "The policy folder {Path} holds bundle {Hash}, but another bundle is pinned. "
+                + "The pinned bundle stays in force until \"dispatcher policy unpin\""
         )]
         public static partial void Pinned(ILogger logger, string path, string hash);
     }
 }
-
-/// <summary>What the folder held: the hash of its bundle, or what is wrong with it.</summary>
-internal sealed record FolderLook(string? Hash, IReadOnlyList<BundleError> Errors);

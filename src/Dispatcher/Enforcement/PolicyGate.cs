@@ -1,13 +1,16 @@
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storage;
 using Dispatcher.Web;
 
 namespace Dispatcher.Enforcement;
 
-/// <summary>Asks the bundle in force about a job: at intake, and again at dispatch. Without a bundle, or when the stored job is not the one that was hashed, the answer is DENY.</summary>
+/// <summary>
+/// Evaluates a job against the bundle in force, at intake and again at dispatch. The decision is DENY without a bundle, and for a stored
+/// job that does not match its hash.
+/// </summary>
 internal sealed class PolicyGate(
     CurrentBundle current,
     PrincipalOwners owners,
@@ -16,21 +19,21 @@ internal sealed class PolicyGate(
     TimeProvider time
 )
 {
-    /// <summary>The reason of a denial when the stored job no longer has the hash it was accepted with: somebody changed the row.</summary>
+    /// <summary>Reason of a denial: the stored job does not match the hash of its submission, so that the row was changed.</summary>
     public const string HashMismatch = "job_hash_mismatch";
 
     /// <summary>
-    /// The reason of a denial when job and approval rows agree, and the timeline says something else: somebody changed the rows.
+    /// Reason of a denial: the timeline contradicts the rows of the job and its approval, so that the rows were changed.
     /// </summary>
     public const string TimelineMismatch = "timeline_mismatch";
 
     /// <summary>
-    /// The reason of a denial when a job needs an approval and no person is responsible for its principal: nobody could tell whether the
-    /// approver is the requester.
+    /// Reason of a denial: the job requires an approval and its principal has no owner. The server could not check that the approver is
+    /// another person than the requester.
     /// </summary>
     public const string NoOwner = "no_owner";
 
-    /// <summary>Waits until the clock is trusted: rules have times, and a process that is off decides nothing.</summary>
+    /// <summary>Waits until the clock is trusted, because rules depend on the time.</summary>
     public async ValueTask<Evaluated<Job>> EvaluateAsync(Job job, Hop hop, CancellationToken cancellationToken)
     {
         if (!clock.IsTrusted)
@@ -51,10 +54,10 @@ internal sealed class PolicyGate(
     }
 
     /// <summary>
-    /// The denial of a job that was allowed by its rows and that the timeline contradicts. It keeps the bundle of the decision.
+    /// The denial of a job whose rows allowed it and whose timeline contradicts the rows. It keeps the policy hash of the decision.
     /// </summary>
-    /// <param name="evaluated">The job with the decision that let it go.</param>
-    /// <param name="why">What the timeline says, and what the rows say.</param>
+    /// <param name="evaluated">The job with the decision that allowed it.</param>
+    /// <param name="why">What the timeline states, and what the rows state.</param>
     public static Evaluated<Job> Contradicted(Evaluated<Job> evaluated, string why) =>
         new Answer<Job>(
             evaluated.Subject,
@@ -89,13 +92,14 @@ internal sealed class PolicyGate(
             Rules = [],
             Reason = NoOwner,
             Detail =
-                $"the job needs an approval, and no person is responsible for principal {job.Principal}. An admin names one: "
-                + $"dispatcher keys bind --subject {job.Principal} --person <person>; then submit it again with a new job_id and idempotency_key",
+                $"the job requires an approval, and no person is responsible for principal {job.Principal}. An admin must name one: "
+                + $"dispatcher keys bind --subject {job.Principal} --person <person>. "
+                + "Then submit the job again with a new job_id and idempotency_key",
             Constraints = null,
             BasisHash = "",
             Approval = null,
         };
 }
 
-/// <summary>The only kind of <see cref="Evaluated{T}"/>. No other file can name it, so only the gate makes one.</summary>
+/// <summary>The only subclass of <see cref="Evaluated{T}"/>. It is local to this file, so that only the gate creates one.</summary>
 file sealed class Answer<T>(T subject, Decision decision, DateTimeOffset at) : Evaluated<T>(subject, decision, at);

@@ -1,5 +1,5 @@
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Enforcement;
 
@@ -7,19 +7,19 @@ namespace Dispatcher.Enforcement;
 internal static class Quorum
 {
     /// <summary>
-    /// Whether these people, with the groups they have, are enough: each group has its number of different people, or, when no group is named, there is one at all.
-    /// A person counts in every group that it has.
+    /// Whether the approvers satisfy the requirement: each named group has its number of persons, or, without named groups, one person
+    /// approved. A person counts in each of their groups.
     /// </summary>
     public static bool IsEnough(ApprovalRequirement requirement, IReadOnlyCollection<Voter> approvers) =>
         requirement.Groups.Count == 0
             ? approvers.Count > 0
             : requirement.Groups.All(group => approvers.Count(voter => voter.Groups.Contains(group.Group)) >= group.Count);
 
-    /// <summary>Whether a person with these groups counts towards it.</summary>
+    /// <summary>Whether the vote of a person with these groups counts towards the quorum.</summary>
     public static bool Counts(ApprovalRequirement requirement, IReadOnlyCollection<string> groups) =>
         requirement.Groups.Count == 0 || requirement.Groups.Any(group => groups.Contains(group.Group));
 
-    /// <summary>What is missing, in words. Empty: nothing.</summary>
+    /// <summary>The missing votes in words, for example <c>1 of sre</c>. Empty: the quorum is complete.</summary>
     public static string Missing(ApprovalRequirement requirement, IReadOnlyCollection<Voter> approvers)
     {
         if (requirement.Groups.Count == 0)
@@ -37,5 +37,5 @@ internal static class Quorum
         [.. votes.Where(vote => vote.Verdict == Vote.Approve).Select(vote => new Voter(vote.Person, vote.Groups))];
 }
 
-/// <summary>A person whose vote counts, and the groups it counts in.</summary>
+/// <summary>A person whose vote counts, and the groups in which it counts.</summary>
 internal sealed record Voter(string Person, IReadOnlyCollection<string> Groups);

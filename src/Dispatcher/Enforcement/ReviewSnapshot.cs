@@ -3,13 +3,14 @@ using System.Text;
 using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Enforcement;
 
 /// <summary>
-/// What approvers are shown, and what its hash covers: who wants what, what will run and what it may touch, and why it was held. The payload is the text that was handed
-/// in, byte for byte. The hash is kept when the job is held and computed again when it is shown, voted on and used: no row can be changed in between unseen.
+/// The facts that approvers review: the job as submitted, the rules and the reason that hold it, and the constraints of its run. Its hash
+/// covers every member. The hash is stored when the job is held, and compared when the approval is shown, voted on and used, so that a
+/// change of the rows in between is detected.
 /// </summary>
 internal sealed record ReviewSnapshot
 {
@@ -30,12 +31,12 @@ internal sealed record ReviewSnapshot
     public required IReadOnlyList<string> Rules { get; init; }
     public required string Reason { get; init; }
 
-    /// <summary>What bounds the run: hosts and commands it may touch, time and output. Null: nothing does.</summary>
+    /// <summary>The limits of the run: allowed hosts and commands, time and output. Null: no limits.</summary>
     public Constraints? Constraints { get; init; }
 
     public required RequirementView Requirement { get; init; }
 
-    /// <summary>Of a job as it was held, and its approval.</summary>
+    /// <summary>From a job as it was held, and its approval.</summary>
     public static ReviewSnapshot Of(Job job, Approval approval) =>
         new()
         {
@@ -61,7 +62,7 @@ internal sealed record ReviewSnapshot
         Convert.ToHexStringLower(SHA256.HashData([.. "dispatcher/shown/v1\0"u8, .. JsonSerializer.SerializeToUtf8Bytes(this, Options)]));
 }
 
-/// <summary>A requirement as it is shown. Times are seconds.</summary>
+/// <summary>An approval requirement as approvers see it. Times are in seconds.</summary>
 internal sealed record RequirementView(
     IReadOnlyDictionary<string, int> Groups,
     IReadOnlyList<string> Exclude,
@@ -81,6 +82,6 @@ internal sealed record RequirementView(
             (long)requirement.DecideWithin.TotalSeconds,
             (long)requirement.UseWithin.TotalSeconds,
             requirement.Covers == ApprovalCover.Retries ? "retries" : "attempt",
-            requirement.OnPolicyChange == Policies.OnPolicyChange.SameBasis ? "same_basis" : "invalidate"
+            requirement.OnPolicyChange == Policies.Model.OnPolicyChange.SameBasis ? "same_basis" : "invalidate"
         );
 }

@@ -8,16 +8,16 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Enforcement;
 
-/// <summary>The bundles that were in force once, found by hash.</summary>
+/// <summary>Finds bundles by hash among those that were in force at some time.</summary>
 internal sealed partial class StoredBundles(IDbContextFactory<DispatcherDb> database, CurrentBundle current)
 {
-    /// <summary>The word for the bundle in force, where a hash may stand.</summary>
+    /// <summary>Names the bundle in force where a hash is expected.</summary>
     public const string InForce = "active";
 
-    /// <summary>The bundle, or what to answer instead.</summary>
+    /// <summary>Returns the bundle, or the problem to answer.</summary>
     /// <param name="hash">The hash, its first digits (at least 8), or <see cref="InForce"/>.</param>
-    /// <param name="where">Where the request says it, for the error.</param>
-    /// <param name="cancellationToken">Ends the search.</param>
+    /// <param name="where">The member or parameter of the request, for the error.</param>
+    /// <param name="cancellationToken">Cancels the search.</param>
     public async Task<FoundBundle> FindAsync(string hash, string where, CancellationToken cancellationToken)
     {
         var wanted = hash == InForce ? current.InForce.Hash : hash;
@@ -30,15 +30,15 @@ internal sealed partial class StoredBundles(IDbContextFactory<DispatcherDb> data
         }
 
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var kept = await db.Bundles.AsNoTracking().Where(bundle => bundle.Hash.StartsWith(wanted)).Take(2).ToListAsync(cancellationToken);
-        if (kept is not [var one])
+        var found = await db.Bundles.AsNoTracking().Where(bundle => bundle.Hash.StartsWith(wanted)).Take(2).ToListAsync(cancellationToken);
+        if (found is not [var one])
         {
             return new FoundBundle(
                 null,
-                kept.Count == 0
-                    ? Problems.NotFound($"No bundle that is kept here has a hash that begins with {wanted}; GET /api/policies lists them.")
+                found.Count == 0
+                    ? Problems.NotFound($"No stored bundle has a hash that begins with {wanted}; GET /api/policies lists the bundles.")
                     : Problems.Conflict(
-                        $"More than one bundle begins with {wanted}, for example {kept[0].Hash} and {kept[1].Hash}: send more digits."
+                        $"More than one hash begins with {wanted}, for example {found[0].Hash} and {found[1].Hash}: send more digits."
                     )
             );
         }
@@ -54,7 +54,7 @@ internal sealed partial class StoredBundles(IDbContextFactory<DispatcherDb> data
         {
             Code = "bad_hash",
             Where = where,
-            Message = $"\"{InputErrors.Cut(seen)}\" is no hash of a bundle.",
+            Message = $"\"{InputErrors.Cut(seen)}\" is not a hash of a bundle.",
             Fix = $"Send 8 to 64 lower-case hex digits, or \"{InForce}\"; GET /api/policies lists the bundles.",
         };
 
@@ -62,9 +62,9 @@ internal sealed partial class StoredBundles(IDbContextFactory<DispatcherDb> data
     private static partial Regex HashOrPrefix();
 }
 
-/// <summary>A bundle, or what to answer instead: exactly one of the two.</summary>
+/// <summary>A bundle or the problem to answer: exactly one of the two is not null.</summary>
 internal sealed record FoundBundle(Bundle? Bundle, IResult? Problem)
 {
-    /// <summary>It is kept, but this version cannot load it.</summary>
+    /// <summary>The bundle is stored, but this version cannot load it.</summary>
     public bool IsUnloadable { get; init; }
 }

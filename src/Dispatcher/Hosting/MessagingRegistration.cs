@@ -135,7 +135,7 @@ internal static class MessagingRegistration
     {
         bus.AddConsumer<IntakeConsumer>();
         bus.AddConsumer<OutcomeConsumer>();
-        bus.AddConsumer<ApprovalWatch>();
+        bus.AddConsumer<ForgedApprovalConsumer>();
     }
 
     /// <summary>
@@ -264,7 +264,7 @@ internal static class MessagingRegistration
     private static void Watch(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
     {
         Common(endpoint, context, prefetch);
-        endpoint.ConfigureConsumer<ApprovalWatch>(context);
+        endpoint.ConfigureConsumer<ForgedApprovalConsumer>(context);
     }
 
     /// <summary>As many as the worker can have waiting: it answers a delivery when it has claimed it.</summary>

@@ -5,13 +5,13 @@ using Serilog.Events;
 
 namespace Dispatcher.Hosting;
 
-/// <summary>Logs to standard error, so that what a command prints stays clean.</summary>
+/// <summary>Logs to standard error, so that what a command prints stays clean, or to the writer that the host names.</summary>
 internal static class SerilogConsole
 {
-    public static void AddSerilogConsole(this IServiceCollection services, string leastLevel)
+    public static void AddSerilog(this IServiceCollection services, string leastLevel, TextWriter? writer)
     {
         var level = Enum.TryParse<LogEventLevel>(leastLevel, ignoreCase: true, out var wanted) ? wanted : LogEventLevel.Information;
-        var logger = new LoggerConfiguration()
+        var configuration = new LoggerConfiguration()
             .MinimumLevel.Is(level)
             .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
             .MinimumLevel.Override("MassTransit", LogEventLevel.Warning)
@@ -25,9 +25,12 @@ internal static class SerilogConsole
             .Filter.ByExcluding(entry =>
                 level > LogEventLevel.Debug && entry.Exception is OperationCanceledException && IsOf(entry, "MassTransit.ReceiveTransport")
             )
-            .Enrich.FromLogContext()
-            .WriteTo.Console(new LogLineFormatter(), standardErrorFromLevel: LogEventLevel.Verbose)
-            .CreateLogger();
+            .Enrich.FromLogContext();
+        var logger = (
+            writer is null
+                ? configuration.WriteTo.Console(new LogLineFormatter(), standardErrorFromLevel: LogEventLevel.Verbose)
+                : configuration.WriteTo.Sink(new WriterSink(writer))
+        ).CreateLogger();
         services.AddLogging(logging => logging.ClearProviders().AddSerilog(logger, dispose: true));
     }
 
@@ -43,5 +46,18 @@ internal static class SerilogConsole
         return text == "Hosting failed to start"
             || (entry.Exception is OperationCanceledException && text.Contains("BackgroundService", StringComparison.Ordinal))
             || (text.StartsWith("Failed to stop bus", StringComparison.Ordinal) && text.Contains("Not Started", StringComparison.Ordinal));
+    }
+
+    private sealed class WriterSink(TextWriter writer) : ILogEventSink
+    {
+        private readonly LogLineFormatter _formatter = new();
+
+        public void Emit(LogEvent logEvent)
+        {
+            lock (writer)
+            {
+                _formatter.Format(logEvent, writer);
+            }
+        }
     }
 }

@@ -61,7 +61,7 @@ internal static class Server
 
         // Enough for every request but two, which set their own. Bodies are parsed in memory.
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = RawMessage.LargestBody);
-        builder.Services.AddSerilogConsole(settings.LogLevel);
+        builder.Services.AddSerilog(settings.LogLevel, settings.LogWriter);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(settings);
         AddOptions(builder, settings);
@@ -158,7 +158,7 @@ internal static class Server
         services.AddEmbeddedWorker(settings);
         AddHosted<OutboxSweeper>(services);
         AddHosted<Sweep>(services);
-        AddHosted<ApprovalQueue>(services);
+        AddHosted<ApprovalWaitMetrics>(services);
         AddHosted<PoolMonitor>(services);
         AddHosted<GateMetrics>(services);
     }

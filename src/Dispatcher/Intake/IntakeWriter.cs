@@ -2,7 +2,7 @@ using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 using Dispatcher.Outbox;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Intake;
 

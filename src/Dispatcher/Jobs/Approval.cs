@@ -1,6 +1,6 @@
 using System.Globalization;
 using Dispatcher.Base;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using MassTransit;
 
 namespace Dispatcher.Jobs;

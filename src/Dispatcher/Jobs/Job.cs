@@ -1,5 +1,5 @@
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Jobs;
 

@@ -5,23 +5,37 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Jobs;
 
 /// <summary>
-/// Reads jobs without their payloads. Each payload has up to 256 KiB, so that a batch of whole rows takes tens of megabytes; only the
-/// policy, the work message and the view of one job need them. A job that was read so has an empty payload: its hash does not fit any
-/// more, and the policy denies it.
+/// Reads jobs without their large columns: a payload has up to 256 KiB and a result up to 64 KiB, so that a batch of whole rows takes tens
+/// of megabytes. Only the policy, the work message and the view of one job need the payload; only the view and the final reply need the
+/// result. A job without its payload does not match its hash any more: the policy denies it.
 /// </summary>
 internal static class JobsWithoutPayload
 {
-    private static readonly Expression<Func<Job, Job>> Rest = AllBut(nameof(Job.Payload));
+    private static readonly Expression<Func<Job, Job>> NoPayload = AllBut(nameof(Job.Payload));
+    private static readonly Expression<Func<Job, Job>> NoResult = AllBut(nameof(Job.Result));
+    private static readonly Expression<Func<Job, Job>> Neither = AllBut(nameof(Job.Payload), nameof(Job.Result));
 
-    public static IQueryable<Job> WithoutPayload(this IQueryable<Job> jobs) => jobs.AsNoTracking().Select(Rest);
+    /// <summary>The payload is empty.</summary>
+    public static IQueryable<Job> WithoutPayload(this IQueryable<Job> jobs) => jobs.AsNoTracking().Select(NoPayload);
 
-    private static Expression<Func<Job, Job>> AllBut(string left)
+    /// <summary>The result is null.</summary>
+    public static IQueryable<Job> WithoutResult(this IQueryable<Job> jobs) => jobs.AsNoTracking().Select(NoResult);
+
+    /// <summary>
+    /// The payload is empty and the result null. A job that has not ended has no result, so that a move from this row loses nothing.
+    /// </summary>
+    public static IQueryable<Job> WithoutPayloadAndResult(this IQueryable<Job> jobs) => jobs.AsNoTracking().Select(Neither);
+
+    private static Expression<Func<Job, Job>> AllBut(params string[] left)
     {
         var job = Expression.Parameter(typeof(Job), "job");
         var stored = typeof(Job).GetProperties(BindingFlags.Public | BindingFlags.Instance);
         var members = stored.Select(property =>
-            Expression.Bind(property, property.Name == left ? Expression.Constant(Array.Empty<byte>()) : Expression.Property(job, property))
+            Expression.Bind(property, left.Contains(property.Name) ? Empty(property.Name) : Expression.Property(job, property))
         );
         return Expression.Lambda<Func<Job, Job>>(Expression.MemberInit(Expression.New(typeof(Job)), members), job);
     }
+
+    private static ConstantExpression Empty(string name) =>
+        Expression.Constant(name == nameof(Job.Payload) ? Array.Empty<byte>() : null, typeof(byte[]));
 }

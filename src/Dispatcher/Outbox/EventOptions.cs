@@ -2,17 +2,18 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Outbox;
 
-/// <summary>Which events are published. Section <c>Events</c>.</summary>
+/// <summary>The events that the server publishes on the exchange <c>dispatcher.events</c>. Section <c>Events</c>.</summary>
 internal sealed class EventOptions
 {
     /// <summary>
-    /// Names of events, see <see cref="Contracts.JobEvent.Event"/>. Default: those that somebody waits for. <c>accepted</c>, <c>dispatched</c> and <c>started</c>
-    /// can be added; each costs a message a job. Unknown names stop the start.
+    /// Names of events, as in the field <c>event</c> of <see cref="Contracts.JobEvent"/>; in the environment <c>Events__Publish__0</c> and
+    /// so on, which add to the default. Default: the events that a producer, an approver or an operator waits for. <c>accepted</c>,
+    /// <c>dispatched</c> and <c>started</c> can be added; each costs one message for each job. A name that does not exist stops the start.
     /// </summary>
     public ISet<string> Publish { get; } = new HashSet<string>(EventNames.Awaited, StringComparer.Ordinal);
 }
 
-/// <summary>Refuses names that no event has.</summary>
+/// <summary>Refuses names of events that do not exist.</summary>
 internal sealed class EventOptionsValidator : IValidateOptions<EventOptions>
 {
     public ValidateOptionsResult Validate(string? name, EventOptions options)

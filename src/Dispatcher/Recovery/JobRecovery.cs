@@ -10,7 +10,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Recovery;
 
-/// <summary>Takes the outcome of an attempt and moves the job to where it leads. Only the run that holds the claim is heard.</summary>
+/// <summary>
+/// Takes the outcome of an attempt and moves the job to its next state. Only the outcome of the run that holds the claim is
+/// applied.
+/// </summary>
 internal sealed partial class JobRecovery(
     MoveWriter moves,
     IStore store,
@@ -21,17 +24,20 @@ internal sealed partial class JobRecovery(
     ILogger<JobRecovery> logger
 ) : IDisposable
 {
-    private const int Tries = 5;
+    private const int MaxTries = 5;
 
     /// <summary>
-    /// Late outcomes of one job that the timeline keeps; more are only logged. The timeline is never cut, and a worker could fill it.
+    /// Maximum number of late outcomes of one job on the timeline; more are only logged. Entries are never deleted, so that a worker could
+    /// otherwise fill the timeline.
     /// </summary>
-    private const int MostLate = 20;
+    private const int MaxLateOutcomes = 20;
 
-    /// <summary>Late outcomes are rare. One after the other, each sees what the one before wrote.</summary>
-    private readonly SemaphoreSlim _oneLate = new(1, 1);
+    /// <summary>
+    /// One caller at a time counts and records late outcomes, so that each sees what the one before wrote. They are rare.
+    /// </summary>
+    private readonly SemaphoreSlim _lateLock = new(1, 1);
 
-    /// <summary>Stores these outcomes, each by itself. <paramref name="sender"/> is the principal the broker vouches for.</summary>
+    /// <summary>Records the outcomes, each separately. <paramref name="sender"/> is the principal that the broker authenticated.</summary>
     // :: Step 8
     public async Task RecordAsync(IReadOnlyList<AttemptOutcome> outcomes, string sender, CancellationToken cancellationToken)
     {
@@ -39,10 +45,10 @@ internal sealed partial class JobRecovery(
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var jobs = await db
             .Jobs.Where(job => ids.Contains(job.JobId))
-            .WithoutPayload()
+            .WithoutPayloadAndResult()
             .ToDictionaryAsync(job => job.JobId, cancellationToken);
 
-        // A repeated outcome of one run has no effect. Handled at once, the repeats would only compete for the same row.
+        // A repeated outcome of one run has no effect. Handled at the same time, the repeats would only compete for the row.
         var once = outcomes.DistinctBy(outcome => (outcome.JobId, outcome.Attempt, outcome.RunId));
         var late = await Task.WhenAll(
             once.Select(outcome => RecordStorableAsync(outcome, jobs.GetValueOrDefault(outcome.JobId), sender, cancellationToken))
@@ -50,7 +56,9 @@ internal sealed partial class JobRecovery(
         await LateAsync([.. late.OfType<LateOutcome>()], sender, cancellationToken);
     }
 
-    /// <summary>What the database refuses it will refuse again: the run has ended, and its job gets a terminal fault instead.</summary>
+    /// <summary>
+    /// Records the outcome. If the database refuses its data, a retry would fail too: the run has ended, and its job gets a terminal fault.
+    /// </summary>
     private async Task<LateOutcome?> RecordStorableAsync(
         AttemptOutcome outcome,
         Job? job,
@@ -65,43 +73,45 @@ internal sealed partial class JobRecovery(
         catch (DbException refused) when (refused.IsAboutData() && outcome.Fault?.Code != FaultCodes.BadResult)
         {
             Log.NotStorable(logger, outcome.JobId, outcome.Attempt, refused);
-            var fault = OutcomeIdentity.Fault("The database does not take the outcome; the log of the server says why.");
+            var fault = OutcomeIdentity.Fault("The database refused the outcome; the log of the server states why.");
             var ended = outcome with { Kind = OutcomeKind.Faulted, Result = null, Fault = fault };
             return await RecordAsync(ended, job, sender, cancellationToken);
         }
     }
 
-    /// <summary>Null: it is applied, or it repeats one that was applied.</summary>
+    /// <summary>Null: the outcome is applied, or it repeats one that was applied.</summary>
     private async Task<LateOutcome?> RecordAsync(AttemptOutcome outcome, Job? job, string sender, CancellationToken cancellationToken)
     {
-        for (var tries = 0; job is not null && tries < Tries; tries++)
+        for (var tries = 0; job is not null && tries < MaxTries; tries++)
         {
-            if (!IsHeard(job, outcome, sender))
+            if (!IsFromCurrentRun(job, outcome, sender))
             {
                 break;
             }
 
-            if (await moves.AddAsync(RecoveryMoves.Of(job, outcome, RecoveryContext(outcome)), cancellationToken) == MoveResult.Moved)
+            if (await moves.AddAsync(RecoveryMoves.Of(job, outcome, ContextOf(outcome)), cancellationToken) == MoveResult.Moved)
             {
                 return null;
             }
 
-            // Somebody moved it between: a cancel was noted, or the sweep was first. Look again.
+            // The job has moved since it was read: a cancel was requested, or the sweep came first. Read it again.
             await using var db = await database.CreateDbContextAsync(cancellationToken);
-            job = await db.Jobs.Where(row => row.JobId == outcome.JobId).WithoutPayload().SingleAsync(cancellationToken);
+            job = await db.Jobs.Where(row => row.JobId == outcome.JobId).WithoutPayloadAndResult().SingleAsync(cancellationToken);
         }
 
         return job is null || IsRepeated(job, outcome, sender) ? null : new LateOutcome(outcome, job);
     }
 
-    private static bool IsHeard(Job job, AttemptOutcome outcome, string sender) =>
+    private static bool IsFromCurrentRun(Job job, AttemptOutcome outcome, string sender) =>
         job.State == JobState.Running && job.Attempt == outcome.Attempt && job.RunId == outcome.RunId && job.ClaimedBy == sender;
 
-    /// <summary>The run has already reported its end. Any other outcome that is not applied is late, and is kept on the timeline.</summary>
+    /// <summary>
+    /// Whether the run has already reported its end. Any other outcome that is not applied is late and kept on the timeline.
+    /// </summary>
     private static bool IsRepeated(Job job, AttemptOutcome outcome, string sender) =>
         job.RunId == outcome.RunId && job.ClaimedBy == sender && job.State != JobState.Running && job.Fault?.Code != FaultCodes.WorkerLost;
 
-    /// <summary>The late outcomes of one message: one log line and at most two statements, however many there are.</summary>
+    /// <summary>Handles all late outcomes of one message with one log line and at most two statements.</summary>
     private async Task LateAsync(IReadOnlyList<LateOutcome> late, string sender, CancellationToken cancellationToken)
     {
         if (late.Count == 0)
@@ -112,17 +122,17 @@ internal sealed partial class JobRecovery(
         var (first, at) = late[0];
         Log.Late(logger, late.Count, sender, first.JobId, first.Attempt, at.State);
 
-        // Only who has claimed the job writes on its timeline: it is never cut, and a stranger could fill it.
-        var own = late.Where(one => one.Job.ClaimedBy == sender).ToLookup(one => one.Job.JobId);
-        if (own.Count > 0)
+        // Only the principal that claimed the job may add to its timeline: any other worker could fill it.
+        var claimed = late.Where(one => one.Job.ClaimedBy == sender).ToLookup(one => one.Job.JobId);
+        if (claimed.Count > 0)
         {
-            await RecordLateAsync(own, sender, cancellationToken);
+            await RecordLateAsync(claimed, sender, cancellationToken);
         }
     }
 
     private async Task RecordLateAsync(ILookup<Guid, LateOutcome> late, string sender, CancellationToken cancellationToken)
     {
-        await _oneLate.WaitAsync(cancellationToken);
+        await _lateLock.WaitAsync(cancellationToken);
         try
         {
             var ids = late.Select(group => group.Key).ToList();
@@ -132,7 +142,9 @@ internal sealed partial class JobRecovery(
                 .GroupBy(entry => entry.JobId)
                 .Select(group => new { group.Key, Count = group.Count() })
                 .ToDictionaryAsync(group => group.Key, group => group.Count, cancellationToken);
-            var entries = late.SelectMany(group => group.Take(MostLate - before.GetValueOrDefault(group.Key))).Select(Entry).ToList();
+            var entries = late.SelectMany(group => group.Take(MaxLateOutcomes - before.GetValueOrDefault(group.Key)))
+                .Select(Entry)
+                .ToList();
             if (entries.Count > 0)
             {
                 await store.RecordAsync(entries, [], cancellationToken);
@@ -140,7 +152,7 @@ internal sealed partial class JobRecovery(
         }
         finally
         {
-            _oneLate.Release();
+            _lateLock.Release();
         }
 
         TimelineEntry Entry(LateOutcome one)
@@ -150,14 +162,14 @@ internal sealed partial class JobRecovery(
         }
     }
 
-    public void Dispose() => _oneLate.Dispose();
+    public void Dispose() => _lateLock.Dispose();
 
-    private RecoveryContext RecoveryContext(AttemptOutcome outcome) =>
+    private RecoveryContext ContextOf(AttemptOutcome outcome) =>
         current.InForce.Bundle is { } bundle || outcome.Kind != OutcomeKind.Faulted
             ? new RecoveryContext(current.InForce.Bundle, clock.Now, time)
             : throw new BundleUnavailableException(current.InForce.Hash);
 
-    /// <summary>An outcome that is not applied, and its job as it was found.</summary>
+    /// <summary>An outcome that was not applied, and its job as it was read.</summary>
     private sealed record LateOutcome(AttemptOutcome Outcome, Job Job);
 
     private static partial class Log
@@ -166,14 +178,14 @@ internal sealed partial class JobRecovery(
             EventIds.OutcomeLate,
             LogLevel.Warning,
             "Did not apply {Count} late outcome(s) of one message from {Sender}. "
-                + "The first is of job {JobId}, attempt {Attempt}: the job is {State} under another run or another principal"
+                + "The first is of job {JobId}, attempt {Attempt}: the job is {State}, and another run or principal holds or held it"
         )]
         public static partial void Late(ILogger logger, int count, string sender, Guid jobId, int attempt, JobState state);
 
         [LoggerMessage(
             EventIds.OutcomeNotStorable,
             LogLevel.Error,
-            "The database does not take the outcome of job {JobId}, attempt {Attempt}; the job ends with the terminal fault bad_result"
+            "The database refused the outcome of job {JobId}, attempt {Attempt}; the job ends with the terminal fault bad_result"
         )]
         public static partial void NotStorable(ILogger logger, Guid jobId, int attempt, Exception reason);
     }

@@ -7,8 +7,8 @@ using MassTransit;
 namespace Dispatcher.Recovery;
 
 /// <summary>
-/// Takes the outcomes that workers send, many in one message, and each by itself. What cannot be read is kept like any other malformed
-/// input; a run that it names ends with a terminal fault.
+/// Takes the outcomes that workers send, many in one message, and handles each separately. An unreadable outcome ends the run that it names
+/// with a terminal fault; one that names no run is kept as malformed input.
 /// </summary>
 internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals refusals, TimeProvider time, ILogger<OutcomeConsumer> logger)
     : IConsumer<RawMessage>
@@ -19,7 +19,7 @@ internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals ref
         var errors = new List<InputError>();
         var reading = context.Message.Cut is { } cut ? TooLarge(cut, errors) : Read(context.Message.Body, facts, time.GetUtcNow(), errors);
 
-        // First: when the store or the bundle is away, the message comes again, and nothing may have been refused yet.
+        // Record before refusing: while the store or the bundle is unavailable the message is redelivered, and a refusal would be repeated.
         if (reading.Outcomes.Count > 0)
         {
             await recovery.RecordAsync(reading.Outcomes, facts.UserId!, context.CancellationToken);
@@ -38,7 +38,7 @@ internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals ref
             await refusals.RefuseAsync(context.Message.Body, source, errors, context.CancellationToken);
         }
 
-        // As one: a message may have very many.
+        // One dead letter for all of them, because one message may hold up to 256.
         if (reading.Refused.Count > 0)
         {
             var (first, all) = (reading.Refused[0].Errors[0], reading.Refused.SelectMany(refused => refused.Errors).Take(InputErrors.Most));
@@ -52,7 +52,7 @@ internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals ref
         errors.Report(
             "body_too_large",
             "body",
-            $"The body has {cut.Length:N0} bytes; at most {OutcomeReader.LargestBody:N0} are allowed.",
+            $"The body has {cut.Length:N0} bytes; at most {OutcomeReader.MaxBodyBytes:N0} are allowed.",
             "Send fewer outcomes in one message."
         );
         return new OutcomeReading([], []);
@@ -81,7 +81,7 @@ internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals ref
         errors.Report(
             "no_principal",
             "amqp:user_id",
-            "The message does not say who sends it.",
+            "The message has no authenticated sender.",
             "Set the AMQP property user_id to the broker user, which must be the subject of the key that claimed."
         );
         return new OutcomeReading([], []);
@@ -92,7 +92,7 @@ internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals ref
         [LoggerMessage(
             EventIds.OutcomeUnreadable,
             LogLevel.Warning,
-            "Refused {Count} outcome(s) of {Sender} that name no run; the others of the message are recorded. {Where}: {Why}"
+            "Refused {Count} outcome(s) of {Sender} that name no run; the other outcomes of the message are recorded. {Where}: {Why}"
         )]
         public static partial void Unreadable(ILogger logger, int count, string sender, string where, string why);
     }

@@ -8,7 +8,7 @@ namespace Dispatcher.Recovery;
 /// <summary>Timeline entries of outcomes that workers report.</summary>
 internal static class OutcomeEntries
 {
-    /// <summary>How an attempt ended, by its worker's word; and why what follows from it follows.</summary>
+    /// <summary>The end of an attempt as its worker reported it, and why the next state follows.</summary>
     public static TimelineEntry Ended(string kind, Job job, AttemptOutcome outcome, string? why = null) =>
         TimelineEntry.Of(
             kind,

@@ -6,12 +6,12 @@ using Dispatcher.Jobs;
 namespace Dispatcher.Recovery;
 
 /// <summary>
-/// Finds in an outcome that cannot be read which run it is of. That run has ended and nothing of it can be stored: a terminal fault, never
-/// another attempt and never a lost worker.
+/// Finds the run that an unreadable outcome names. That run has ended, so that its job gets a terminal fault: it must not be repeated, and
+/// its worker is not lost.
 /// </summary>
 internal static class OutcomeIdentity
 {
-    /// <summary>The fault <see cref="FaultCodes.BadResult"/> of the run that the element names. Null: it names none.</summary>
+    /// <summary>Returns an outcome with the fault <see cref="FaultCodes.BadResult"/>. Null: the element names no run.</summary>
     public static AttemptOutcome? BadResult(ReadOnlySpan<byte> element, InputError error, DateTimeOffset now)
     {
         try
@@ -59,7 +59,7 @@ internal static class OutcomeIdentity
         }
         catch (JsonException)
         {
-            // What stands before a break of the JSON may name the run.
+            // The members before the invalid JSON may name the run.
         }
 
         return found;
@@ -76,7 +76,7 @@ internal static class OutcomeIdentity
             : json.ValueTextEquals("ended_at"u8) ? before with { EndedAt = Time(ref json) }
             : before;
 
-        // The name is still there: nothing has read the value.
+        // The reader is still at the name: the value was not read.
         if (ReferenceEquals(before, found))
         {
             json.Read();
@@ -86,11 +86,11 @@ internal static class OutcomeIdentity
         return found;
     }
 
-    /// <summary>A name that is there twice with different values names no run.</summary>
+    /// <summary>Throws if the member occurs twice with different values.</summary>
     private static Guid? Id(ref Utf8JsonReader json, Guid? before) =>
         json.Read() && json.TokenType == JsonTokenType.String && json.TryGetGuid(out var id) ? Once(before, id) : null;
 
-    /// <summary>Also as text: a worker that sends <c>"1"</c> means 1.</summary>
+    /// <summary>Accepts text too: a worker that sends <c>"1"</c> means 1.</summary>
     private static int? Number(ref Utf8JsonReader json, int? before) =>
         json.Read() && json.TokenType == JsonTokenType.Number && json.TryGetInt32(out var number) ? Once(before, number)
         : json.TokenType == JsonTokenType.String

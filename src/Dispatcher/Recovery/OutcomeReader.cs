@@ -5,50 +5,49 @@ using Dispatcher.Contracts;
 namespace Dispatcher.Recovery;
 
 /// <summary>The outcomes of one message.</summary>
-/// <param name="Outcomes">Those to record: as they were sent, and for an unreadable one that names its run, a terminal fault in its
-/// place.</param>
-/// <param name="Refused">Those that do not even name their run, each with its bytes and errors.</param>
+/// <param name="Outcomes">The outcomes to record. An unreadable outcome that names its run is replaced by a terminal fault.</param>
+/// <param name="Refused">The outcomes that name no run.</param>
 internal sealed record OutcomeReading(IReadOnlyList<AttemptOutcome> Outcomes, IReadOnlyList<RefusedOutcome> Refused);
 
-/// <summary>An element of the message that is no outcome.</summary>
+/// <summary>An element of the message that is not an outcome.</summary>
 /// <param name="Body">Its bytes.</param>
-/// <param name="Errors">What is wrong with it. Empty when the elements before it have <see cref="InputErrors.Most"/> errors together.</param>
+/// <param name="Errors">Its errors. Empty when the elements before it have <see cref="InputErrors.Most"/> errors together.</param>
 internal sealed record RefusedOutcome(ReadOnlyMemory<byte> Body, IReadOnlyList<InputError> Errors);
 
 /// <summary>
-/// Reads the body of an outcome message, each outcome by itself: a worker packs outcomes of different jobs into one message, and one that
-/// cannot be read must not take the others with it. Never throws on untrusted input.
+/// Reads the body of an outcome message, each outcome separately: a worker packs outcomes of different jobs into one message, and an
+/// unreadable one must not affect the others. Never throws on untrusted input.
 /// </summary>
 internal static class OutcomeReader
 {
     /// <summary>Maximum number of outcomes in one message, as in the contract. Each costs a parse, and a store update of its own.</summary>
-    public const int MostOutcomes = 256;
+    public const int MaxOutcomes = 256;
 
     /// <summary>Maximum size of the body in bytes, as in the contract.</summary>
-    public const int LargestBody = 1_048_576;
+    public const int MaxBodyBytes = 1_048_576;
 
     private const string Fix = "Send an outcome batch as the contracts describe it.";
 
     /// <summary>
-    /// Adds an error for what is wrong with the message around the outcomes. The outcomes around a break of the JSON are read all the same.
+    /// Reads the outcomes and adds the errors of the message around them. Outcomes before and after invalid JSON are still read.
     /// </summary>
     /// <param name="body">The whole message.</param>
-    /// <param name="now">Stands for the times that an unreadable outcome does not tell.</param>
-    /// <param name="errors">Not empty afterwards: the message itself is to be refused.</param>
+    /// <param name="now">Replaces the times that an unreadable outcome does not state.</param>
+    /// <param name="errors">If not empty afterwards, the message itself must be refused.</param>
     public static OutcomeReading Read(ReadOnlyMemory<byte> body, DateTimeOffset now, List<InputError> errors)
     {
-        if (body.Length > LargestBody)
+        if (body.Length > MaxBodyBytes)
         {
             errors.Report(
                 "body_too_large",
                 "body",
-                $"The body has {body.Length:N0} bytes; at most {LargestBody:N0} are allowed.",
+                $"The body has {body.Length:N0} bytes; at most {MaxBodyBytes:N0} are allowed.",
                 "Send fewer outcomes in one message."
             );
             return new OutcomeReading([], []);
         }
 
-        var (outcomes, refused, kept) = (new List<AttemptOutcome>(), new List<RefusedOutcome>(), 0);
+        var (outcomes, refused, errorCount) = (new List<AttemptOutcome>(), new List<RefusedOutcome>(), 0);
         foreach (var (i, element) in Split(body, errors).Index())
         {
             var wrong = new List<InputError>();
@@ -58,21 +57,21 @@ internal static class OutcomeReader
             }
             else
             {
-                refused.Add(new RefusedOutcome(element, kept < InputErrors.Most ? wrong : []));
-                kept += wrong.Count;
+                refused.Add(new RefusedOutcome(element, errorCount < InputErrors.Most ? wrong : []));
+                errorCount += wrong.Count;
             }
         }
 
         return new OutcomeReading(outcomes, refused);
     }
 
-    /// <summary>The bytes of each element of <c>outcomes</c>. Empty for what is no batch at all.</summary>
+    /// <summary>The bytes of each element of <c>outcomes</c>. Empty if the body is not an outcome batch.</summary>
     private static List<ReadOnlyMemory<byte>> Split(ReadOnlyMemory<byte> body, List<InputError> errors)
     {
         var elements = new List<ReadOnlyMemory<byte>>();
         var readTo = 0;
 
-        // Without a limit on the depth: the element that is too deep is refused by itself. This reader takes no stack for it.
+        // No limit on the depth here: an element that is too deep is refused separately. This reader needs no stack for depth.
         var json = new Utf8JsonReader(body.Span, new JsonReaderOptions { MaxDepth = int.MaxValue });
         try
         {
@@ -84,7 +83,7 @@ internal static class OutcomeReader
         }
         catch (Exception broken) when (broken is JsonException or InvalidOperationException)
         {
-            // One element that is no JSON, such as NaN for a number, must not take the next ones with it.
+            // One element that is not JSON, such as NaN for a number, must not affect the next ones.
             if (readTo > 0 && SplitBroken(body, readTo, elements))
             {
                 return elements;
@@ -97,7 +96,7 @@ internal static class OutcomeReader
         return elements;
     }
 
-    /// <summary>Null, or what is wrong with the object around the outcomes.</summary>
+    /// <summary>Returns the error of the object around the outcomes, or null.</summary>
     private static string? ReadEnvelope(
         ref Utf8JsonReader json,
         ReadOnlyMemory<byte> body,
@@ -107,7 +106,7 @@ internal static class OutcomeReader
     {
         if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
         {
-            return "The body is no object.";
+            return "The body is not an object.";
         }
 
         var (version, outcomes) = (false, false);
@@ -118,7 +117,7 @@ internal static class OutcomeReader
                 version = json.Read() && json.TokenType == JsonTokenType.Number && json.TryGetInt32(out _);
                 if (!version)
                 {
-                    return "\"v\" is no whole number.";
+                    return "\"v\" is not a whole number.";
                 }
             }
             else if (json.ValueTextEquals("outcomes"u8) && !outcomes)
@@ -126,28 +125,28 @@ internal static class OutcomeReader
                 outcomes = json.Read() && json.TokenType == JsonTokenType.StartArray;
                 if (!outcomes)
                 {
-                    return "\"outcomes\" is no array.";
+                    return "\"outcomes\" is not an array.";
                 }
 
                 if (!ReadElements(ref json, body, elements, ref readTo))
                 {
-                    return $"\"outcomes\" has more than {MostOutcomes} elements; allowed are 1 to {MostOutcomes}.";
+                    return $"\"outcomes\" has more than {MaxOutcomes} elements; allowed are 1 to {MaxOutcomes}.";
                 }
             }
             else
             {
-                return "A member is unknown, or there twice; allowed: v, outcomes, each once.";
+                return "A member is unknown or occurs twice; allowed: v, outcomes, each once.";
             }
         }
 
-        // Reads to the end: more after the object is an error.
+        // Read to the end: content after the object is an error.
         json.Read();
         return !outcomes ? "\"outcomes\" is missing."
-            : elements.Count == 0 ? $"\"outcomes\" is empty; allowed are 1 to {MostOutcomes} elements."
+            : elements.Count == 0 ? $"\"outcomes\" is empty; allowed are 1 to {MaxOutcomes} elements."
             : null;
     }
 
-    /// <summary>False: there are more than <see cref="MostOutcomes"/>; the rest is not read.</summary>
+    /// <summary>False: there are more than <see cref="MaxOutcomes"/>; the rest is not read.</summary>
     private static bool ReadElements(
         ref Utf8JsonReader json,
         ReadOnlyMemory<byte> body,
@@ -158,7 +157,7 @@ internal static class OutcomeReader
         readTo = (int)json.BytesConsumed;
         while (json.Read() && json.TokenType != JsonTokenType.EndArray)
         {
-            if (elements.Count == MostOutcomes)
+            if (elements.Count == MaxOutcomes)
             {
                 return false;
             }
@@ -174,12 +173,12 @@ internal static class OutcomeReader
     }
 
     /// <summary>
-    /// Adds the elements from a break of the JSON on, cut where their brackets close. False: the array does not end, or has more than
-    /// <see cref="MostOutcomes"/> elements.
+    /// Adds the elements from the invalid JSON on, each cut where its brackets close. False: the array does not end, or has more than
+    /// <see cref="MaxOutcomes"/> elements.
     /// </summary>
     private static bool SplitBroken(ReadOnlyMemory<byte> body, int from, List<ReadOnlyMemory<byte>> elements)
     {
-        for (var at = from; at < body.Length && elements.Count < MostOutcomes; )
+        for (var at = from; at < body.Length && elements.Count < MaxOutcomes; )
         {
             var first = body.Span[at];
             if (first == ']')
@@ -201,7 +200,7 @@ internal static class OutcomeReader
         return false;
     }
 
-    /// <summary>Where the brackets of the element close, or the body ends.</summary>
+    /// <summary>The position at which the brackets of the element close, or the end of the body.</summary>
     private static int EndOf(ReadOnlySpan<byte> body, int start)
     {
         var (depth, isText) = (0, false);
@@ -234,17 +233,17 @@ internal static class OutcomeReader
         return body.Length;
     }
 
-    /// <summary>Null, with at least one error.</summary>
+    /// <summary>Null: the outcome is unreadable, and at least one error was added.</summary>
     private static AttemptOutcome? ReadOne(ReadOnlyMemory<byte> element, string where, List<InputError> errors)
     {
         // Checked before the parse: an exception for each number of a long array is expensive.
         if (element.Span[0] != (byte)'{')
         {
-            errors.Report("bad_outcome", where, "It is no object.", "Send each outcome as the contracts describe it.");
+            errors.Report("bad_outcome", where, "The outcome is not an object.", "Send each outcome as the contracts describe it.");
             return null;
         }
 
-        // A result may hold U+0000: it is kept as bytes.
+        // A result may hold U+0000, because it is stored as bytes.
         using var strict = StrictJson.Parse(element, errors, nulAllowed: true);
         if (errors.Count > 0)
         {

@@ -5,37 +5,43 @@ using Dispatcher.Intake;
 using Dispatcher.Jobs;
 using Dispatcher.Outbox;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Recovery;
 
-/// <summary>What a decision about recovery may look at.</summary>
+/// <summary>The bundle and the time on which a recovery decision depends.</summary>
 internal sealed record RecoveryContext(Bundle? Bundle, long Now, TimeProvider Time)
 {
-    /// <summary>The registry's word on the job's topic. Null: it has none now, and the job is treated as one that must not be repeated.</summary>
+    /// <summary>The registry entry of the job's topic. Null: the topic is not registered now, and the job must not be repeated.</summary>
     public JobClass? ClassOf(Job job) => Bundle?.JobClasses.GetValueOrDefault(job.Topic);
 }
 
-/// <summary>From an attempt that ended, or was lost, to the move that follows. Pure: the same input gives the same move.</summary>
+/// <summary>
+/// Creates the move that follows an attempt that ended, was lost or was not claimed. Pure except for the ids and times of messages.
+/// </summary>
 internal static class RecoveryMoves
 {
-    private const int LargestResult = 65_536;
+    private const int MaxResultBytes = 65_536;
 
     private static readonly TimeSpan ShortPause = TimeSpan.FromSeconds(1);
 
-    /// <summary>The worker told how its attempt ended.</summary>
-    public static Move Of(Job job, AttemptOutcome outcome, RecoveryContext around) =>
+    /// <summary>The move that follows an outcome that the worker reported.</summary>
+    public static Move Of(Job job, AttemptOutcome outcome, RecoveryContext context) =>
         outcome.Kind switch
         {
             OutcomeKind.Succeeded => Succeeded(job, outcome),
-            OutcomeKind.Faulted => Faulted(job, outcome, around),
-            OutcomeKind.Returned => Returned(job, around),
+            OutcomeKind.Faulted => Faulted(job, outcome, context),
+            OutcomeKind.Returned => Returned(job, context),
         };
 
-    /// <summary>The worker is gone: its lease or its time has run out. Null: leave it, a run that must not be repeated may still report until its end.</summary>
-    public static Move? OfLost(Job job, RecoveryContext around)
+    /// <summary>
+    /// The move of a run whose lease or time is over: its worker is lost. Null: the topic is not idempotent, and the run may still report
+    /// until its hard end.
+    /// </summary>
+    public static Move? Lost(Job job, RecoveryContext context)
     {
-        var over = job.RunUntil + Timestamps.Micros(Leases.ReportGrace) <= around.Now;
-        if (!over && around.ClassOf(job)?.Idempotent != true)
+        var over = job.RunUntil + Timestamps.Micros(Leases.ReportGrace) <= context.Now;
+        if (!over && context.ClassOf(job)?.Idempotent != true)
         {
             return null;
         }
@@ -43,13 +49,13 @@ internal static class RecoveryMoves
         var fault = new Fault
         {
             Type = FaultCodes.WorkerLost,
-            Message = $"Worker {job.Worker} claimed attempt {job.Attempt} and was not heard of again.",
+            Message = $"Worker {job.Worker} claimed attempt {job.Attempt} and stopped sending heartbeats.",
             Code = FaultCodes.WorkerLost,
         };
         return Failed(
             job,
             fault,
-            around,
+            context,
             (after, why) =>
                 JobEntries.Repaired(
                     after.State == JobState.Cancelled ? TimelineKinds.Cancelled : TimelineKinds.Fenced,
@@ -59,38 +65,45 @@ internal static class RecoveryMoves
         );
     }
 
-    /// <summary>Nobody claimed it: back into its line, at its old place. The attempt was never begun, and costs nothing.</summary>
-    public static Move Unclaimed(Job job, RecoveryContext around) =>
-        Again(job, around.Now, job.ReadyAt, TimelineKinds.Unclaimed, $"no worker of pool {job.Pool} claimed the attempt in time");
+    /// <summary>
+    /// The move of an attempt that no worker claimed: the job returns to its old position in the backlog. The attempt never began, so that
+    /// it does not count as a failed attempt.
+    /// </summary>
+    public static Move Unclaimed(Job job, RecoveryContext context) =>
+        BackToWaiting(job, context.Now, job.ReadyAt, TimelineKinds.Unclaimed, $"no worker of pool {job.Pool} claimed the attempt in time");
 
-    /// <summary>Costs nothing either, but waits as long as a first retry: a worker that gives everything back must not be asked without end.</summary>
-    private static Move Returned(Job job, RecoveryContext around)
+    /// <summary>
+    /// The move of an attempt that its worker returned. It does not count as a failed attempt either, but waits as long as a first retry,
+    /// so that a worker that returns every job is not sent the same job in a tight loop.
+    /// </summary>
+    private static Move Returned(Job job, RecoveryContext context)
     {
-        var pause = around.ClassOf(job)?.FirstPause ?? ShortPause;
-        var move = Again(
+        var pause = context.ClassOf(job)?.FirstPause ?? ShortPause;
+        var move = BackToWaiting(
             job,
-            around.Now,
-            around.Now + Timestamps.Micros(pause),
+            context.Now,
+            context.Now + Timestamps.Micros(pause),
             TimelineKinds.Returned,
-            "the worker gave the attempt back before it began"
+            "the worker returned the attempt before it began"
         );
         return move.After.State.IsFinal()
             ? move
             : move with
             {
-                Outbox = [DispatchSignal.Later(job.Pool!, pause, move.After.ReadyAt, around.Time)],
+                Outbox = [DispatchSignal.Later(job.Pool!, pause, move.After.ReadyAt, context.Time)],
             };
     }
 
-    private static Move Again(Job job, long now, long readyAt, string kind, string reason)
+    private static Move BackToWaiting(Job job, long now, long readyAt, string kind, string reason)
     {
+        // The move to approved also releases the approval of the dispatch.
         var state =
             job.CancelRequested ? JobState.Cancelled
-            : job.State == JobState.Dispatched && job.Verdict == Verdict.RequireApproval ? JobState.Approved // which is given back with it
+            : job.State == JobState.Dispatched && job.Verdict == Verdict.RequireApproval ? JobState.Approved
             : job.FailedAttempts > 0 ? JobState.Retrying
             : JobState.Accepted;
 
-        // Until when an approval can be used is on its own row, where the sweep looks.
+        // Due at once: the sweep then reads use_by from the row of the approval.
         var dueAt = state == JobState.Approved ? now : job.NotAfter;
         var after = job with
         {
@@ -103,8 +116,10 @@ internal static class RecoveryMoves
         return new Move(job, after) { Entry = JobEntries.Repaired(kind, after, reason) };
     }
 
-    /// <summary>It only waits for its turn: the sweep need not look at it before a limit.</summary>
-    public static Move Waiting(Job job, long? useBy) =>
+    /// <summary>
+    /// The move of a job that is ready and not dispatched: the sweep next checks it at its not_after or the end of its approval.
+    /// </summary>
+    public static Move Postponed(Job job, long? useBy) =>
         new(job, job with { DueAt = job.NotAfter is null || useBy < job.NotAfter ? useBy : job.NotAfter });
 
     private static Move Succeeded(Job job, AttemptOutcome outcome)
@@ -114,13 +129,13 @@ internal static class RecoveryMoves
         return new Move(job, after) { Entry = OutcomeEntries.Ended(TimelineKinds.Succeeded, after, outcome) };
     }
 
-    private static Move Faulted(Job job, AttemptOutcome outcome, RecoveryContext around)
+    private static Move Faulted(Job job, AttemptOutcome outcome, RecoveryContext context)
     {
-        var fault = Capped(outcome.Fault ?? new Fault { Type = "unknown", Message = "The worker reported a fault without saying which." });
+        var fault = Capped(outcome.Fault ?? new Fault { Type = "unknown", Message = "The worker reported a fault without details." });
         return Failed(
             job,
             fault,
-            around,
+            context,
             (after, why) =>
                 OutcomeEntries.Ended(
                     after.State == JobState.Cancelled ? TimelineKinds.Cancelled : TimelineKinds.Faulted,
@@ -134,15 +149,15 @@ internal static class RecoveryMoves
         );
     }
 
-    /// <summary>Where a fault leads, whoever told of it.</summary>
-    private static Move Failed(Job job, Fault fault, RecoveryContext around, Func<Job, string, TimelineEntry> tell)
+    /// <summary>The move that follows a fault, from a report or a lost worker.</summary>
+    private static Move Failed(Job job, Fault fault, RecoveryContext context, Func<Job, string, TimelineEntry> entryOf)
     {
-        var decision = RecoveryPolicy.Decide(job, fault, around.ClassOf(job), around.Now);
+        var decision = RecoveryPolicy.Decide(job, fault, context.ClassOf(job), context.Now);
         return decision.Action switch
         {
-            RecoveryAction.Retry => Retried(job, fault, decision, around, tell),
-            RecoveryAction.DeadLetter => DeadLettered(job, fault, decision.FaultClass, around, after => tell(after, decision.Why)),
-            RecoveryAction.Cancel => Cancelled(job, fault, after => tell(after, decision.Why)),
+            RecoveryAction.Retry => Retried(job, fault, decision, context, entryOf),
+            RecoveryAction.DeadLetter => DeadLettered(job, fault, decision.FaultClass, context, after => entryOf(after, decision.Why)),
+            RecoveryAction.Cancel => Cancelled(job, fault, after => entryOf(after, decision.Why)),
         };
     }
 
@@ -150,11 +165,11 @@ internal static class RecoveryMoves
         Job job,
         Fault fault,
         RecoveryDecision decision,
-        RecoveryContext around,
-        Func<Job, string, TimelineEntry> tell
+        RecoveryContext context,
+        Func<Job, string, TimelineEntry> entryOf
     )
     {
-        var readyAt = around.Now + Timestamps.Micros(decision.Pause);
+        var readyAt = context.Now + Timestamps.Micros(decision.Pause);
         var after = job with
         {
             State = JobState.Retrying,
@@ -167,18 +182,18 @@ internal static class RecoveryMoves
         };
         return new Move(job, after)
         {
-            Entry = tell(after, decision.Why),
-            Outbox = [DispatchSignal.Later(job.Pool!, decision.Pause, readyAt, around.Time)],
+            Entry = entryOf(after, decision.Why),
+            Outbox = [DispatchSignal.Later(job.Pool!, decision.Pause, readyAt, context.Time)],
         };
     }
 
-    private static Move Cancelled(Job job, Fault fault, Func<Job, TimelineEntry> tell)
+    private static Move Cancelled(Job job, Fault fault, Func<Job, TimelineEntry> entryOf)
     {
         var after = job with { State = JobState.Cancelled, Fault = fault };
-        return new Move(job, after) { Entry = tell(after) };
+        return new Move(job, after) { Entry = entryOf(after) };
     }
 
-    private static Move DeadLettered(Job job, Fault fault, string faultClass, RecoveryContext around, Func<Job, TimelineEntry> tell)
+    private static Move DeadLettered(Job job, Fault fault, string faultClass, RecoveryContext context, Func<Job, TimelineEntry> entryOf)
     {
         var after = job with
         {
@@ -189,9 +204,9 @@ internal static class RecoveryMoves
         };
         var letter = new DeadLetter
         {
-            DeadLetterId = Guid.CreateVersion7(around.Time.GetUtcNow()),
+            DeadLetterId = Guid.CreateVersion7(context.Time.GetUtcNow()),
             FaultClass = faultClass,
-            Owner = around.ClassOf(job)?.Owner ?? Refusals.Owner,
+            Owner = context.ClassOf(job)?.Owner ?? Refusals.Owner,
             Topic = job.Topic,
             Principal = job.Principal,
             JobId = job.JobId,
@@ -200,13 +215,13 @@ internal static class RecoveryMoves
         };
         return new Move(job, after)
         {
-            Entry = JobEntries.Naming(tell(after), letter),
+            Entry = JobEntries.Naming(entryOf(after), letter),
             DeadLetter = letter,
-            Outbox = [DeadLetterMessage.Of(letter, letter.DeadLetterId, Timestamps.At(around.Now))],
+            Outbox = [DeadLetterMessage.Of(letter, letter.DeadLetterId, Timestamps.At(context.Now))],
         };
     }
 
-    /// <summary>A result over 64 KiB is replaced by its beginning, marked as such.</summary>
+    /// <summary>Replaces a result over 64 KiB by an object with its size and a preview.</summary>
     private static (byte[]? Result, bool Cut) Capped(JsonElement? result)
     {
         if (result is not { } value)
@@ -216,7 +231,7 @@ internal static class RecoveryMoves
 
         var text = value.GetRawText();
         var bytes = System.Text.Encoding.UTF8.GetBytes(text);
-        return bytes.Length <= LargestResult
+        return bytes.Length <= MaxResultBytes
             ? (bytes, false)
             : (
                 JsonSerializer.SerializeToUtf8Bytes(
@@ -224,7 +239,7 @@ internal static class RecoveryMoves
                     {
                         truncated = true,
                         bytes = bytes.Length,
-                        preview = StoredText.Head(text, LargestResult / 8),
+                        preview = StoredText.Head(text, MaxResultBytes / 8),
                     }
                 ),
                 true

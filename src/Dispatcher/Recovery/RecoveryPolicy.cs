@@ -3,120 +3,126 @@ using System.Security.Cryptography;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Recovery;
 
-/// <summary>What becomes of a job whose attempt came to nothing.</summary>
+/// <summary>The actions after a failed attempt.</summary>
 internal enum RecoveryAction
 {
-    /// <summary>Another attempt, after a pause.</summary>
+    /// <summary>Another attempt follows after a pause.</summary>
     Retry,
 
-    /// <summary>It is set aside, for its owner.</summary>
+    /// <summary>The job is set aside for its owner.</summary>
     DeadLetter,
 
-    /// <summary>It ends, as somebody has asked.</summary>
+    /// <summary>The job ends, because its cancellation was requested.</summary>
     Cancel,
 }
 
-/// <summary>A named action, and what led to it.</summary>
-/// <param name="Action">What follows.</param>
+/// <summary>The action, and why it was chosen.</summary>
+/// <param name="Action">The action.</param>
 /// <param name="FaultClass">One of <see cref="FaultClasses"/>.</param>
-/// <param name="Why">Why there is no other attempt, or why there is one, in words for the timeline.</param>
-/// <param name="Pause">How long the next attempt waits. Zero unless there is one.</param>
+/// <param name="Why">Why another attempt follows or not, in words for the timeline.</param>
+/// <param name="Pause">The pause before the next attempt. Zero if there is none.</param>
 internal sealed record RecoveryDecision(RecoveryAction Action, string FaultClass, string Why, TimeSpan Pause = default);
 
-/// <summary>Decides what follows a fault. Pure: the same job, fault, registry entry and time give the same decision. In doubt nothing is run again.</summary>
+/// <summary>
+/// Decides what follows a fault. Pure: the same job, fault, registry entry and time give the same decision. It fails closed: in doubt the
+/// job is not run again.
+/// </summary>
 internal static class RecoveryPolicy
 {
-    private static readonly TimeSpan LongestWish = TimeSpan.FromDays(365);
+    private static readonly TimeSpan MaxRequestedPause = TimeSpan.FromDays(365);
 
-    /// <param name="job">The job as it was while it ran.</param>
-    /// <param name="fault">What the worker reported, or what is said of a worker that was not heard of.</param>
-    /// <param name="jobClass">The registry's entry of its topic. Null: there is none now, and nothing is run again.</param>
+    /// <param name="job">The job in state running.</param>
+    /// <param name="fault">The fault that the worker reported, or the fault of a lost worker.</param>
+    /// <param name="jobClass">The registry entry of the topic. Null: the topic is not registered now, and the job is not run again.</param>
     /// <param name="now">Microseconds since 1970 by the database's clock.</param>
     public static RecoveryDecision Decide(Job job, Fault fault, JobClass? jobClass, long now)
     {
         var verdict = Classify(fault, jobClass);
-        if (job.CancelRequested && (verdict.MayRepeat || fault.Code == FaultCodes.Cancelled))
+        if (job.CancelRequested && (verdict.MayRetry || fault.Code == FaultCodes.Cancelled))
         {
-            return new RecoveryDecision(RecoveryAction.Cancel, verdict.FaultClass, "it was cancelled");
+            return new RecoveryDecision(RecoveryAction.Cancel, verdict.FaultClass, "the job was cancelled");
         }
 
         var pause = Pause(job, fault, jobClass);
-        return WhyNoMore(job, verdict, jobClass, now, pause) is { } why
+        return WhyNoRetry(job, verdict, jobClass, now, pause) is { } why
             ? new RecoveryDecision(RecoveryAction.DeadLetter, verdict.FaultClass, why)
             : new RecoveryDecision(RecoveryAction.Retry, verdict.FaultClass, verdict.Why, pause);
     }
 
-    /// <summary>The table of <c>policies/README.md</c>, "Faults", in its order.</summary>
+    /// <summary>Classifies the fault by the table "Faults" of <c>policies/README.md</c>, in its order.</summary>
     private static Class Classify(Fault fault, JobClass? jobClass)
     {
         var idempotent = jobClass?.Idempotent == true;
         return fault switch
         {
-            { Code: FaultCodes.BadResult, Class: FaultClasses.Terminal } => Told(false, false, ""),
-            { Code: FaultCodes.InDoubt } => new Class(
-                FaultClasses.InDoubt,
-                false,
-                "an effect was begun, and nobody knows whether it happened"
-            ),
-            { Code: FaultCodes.Timeout, Class: null } => new Class(FaultClasses.Timeout, idempotent, "the run reached its limit"),
+            { Code: FaultCodes.BadResult, Class: FaultClasses.Terminal } => ByFault(false, false, ""),
+            { Code: FaultCodes.InDoubt } => new Class(FaultClasses.InDoubt, false, "an effect was begun, and its end is not known"),
+            { Code: FaultCodes.Timeout, Class: null } => new Class(FaultClasses.Timeout, idempotent, "the run reached its timeout"),
             { Code: FaultCodes.WorkerLost or FaultCodes.WorkerStopping, Class: null } when !idempotent => new Class(
                 FaultClasses.InDoubt,
                 false,
-                "its worker went away, and nobody knows what it had done"
+                "its worker was lost or stopped, and the effects of the run are not known"
             ),
-            { Code: FaultCodes.WorkerLost, Class: null } => new Class(FaultClasses.Lost, true, "its worker went away"),
+            { Code: FaultCodes.WorkerLost, Class: null } => new Class(FaultClasses.Lost, true, "its worker was lost"),
             { Code: FaultCodes.WorkerStopping, Class: null } => new Class(FaultClasses.Transient, true, "its worker was stopped"),
-            _ when jobClass?.Faults.MayPass(fault.Code, fault.Type) is { } mayPass => Told(
-                mayPass,
-                mayPass,
-                "the topic's table of faults says so"
+            _ when jobClass?.Faults.IsTransient(fault.Code, fault.Type) is { } isTransient => ByFault(
+                isTransient,
+                isTransient,
+                "the fault table of the topic lists it as transient"
             ),
-            { Class: FaultClasses.Transient or FaultClasses.Terminal } => Told(
+            { Class: FaultClasses.Transient or FaultClasses.Terminal } => ByFault(
                 fault.Class == FaultClasses.Transient,
                 jobClass is not null,
-                "the handler says so"
+                "the handler reported it as transient"
             ),
-            _ when FaultTable.Defaults.MayPass(fault.Code, fault.Type) is { } mayPass => Told(mayPass, idempotent, "such faults may pass"),
-            _ => new Class(FaultClasses.Unknown, idempotent, "nobody knows of this fault whether it passes"),
+            _ when FaultTable.Defaults.IsTransient(fault.Code, fault.Type) is { } isTransient => ByFault(
+                isTransient,
+                idempotent,
+                "faults of this type are transient"
+            ),
+            _ => new Class(FaultClasses.Unknown, idempotent, "the fault is not classified"),
         };
     }
 
-    private static Class Told(bool mayPass, bool mayRepeat, string why) =>
-        mayPass ? new Class(FaultClasses.Transient, mayRepeat, why) : new Class(FaultClasses.Terminal, false, "such a fault does not pass");
+    private static Class ByFault(bool isTransient, bool mayRetry, string why) =>
+        isTransient ? new Class(FaultClasses.Transient, mayRetry, why) : new Class(FaultClasses.Terminal, false, "the fault is terminal");
 
-    /// <summary>Null: another attempt is right.</summary>
-    private static string? WhyNoMore(Job job, Class verdict, JobClass? jobClass, long now, TimeSpan pause)
+    /// <summary>Why no other attempt may follow. Null: another attempt follows.</summary>
+    private static string? WhyNoRetry(Job job, Class verdict, JobClass? jobClass, long now, TimeSpan pause)
     {
-        if (!verdict.MayRepeat || jobClass is null)
+        if (!verdict.MayRetry || jobClass is null)
         {
             return verdict.FaultClass is FaultClasses.Terminal or FaultClasses.InDoubt ? verdict.Why
-                : jobClass is null ? "its topic is not in the registry now"
-                : $"{verdict.Why}, and its topic is not idempotent";
+                : jobClass is null ? "the topic is not in the registry now"
+                : $"{verdict.Why}, and the topic is not idempotent";
         }
 
         if (verdict.FaultClass == FaultClasses.Unknown && job.FaultClass == FaultClasses.Unknown)
         {
-            return "it was tried once more, and failed again";
+            return "the fault is not classified, and neither was the fault before it";
         }
 
-        // A lost attempt says little of the job until one that ran alone is lost too: PoolCapacity sees to that for the last one.
+        // A lost worker may be the fault of another job. PoolCapacity runs the last attempt alone; only its loss is attributed to this job.
         var mayBeAnothersFault = verdict.FaultClass == FaultClasses.Lost && job.FaultClass != FaultClasses.Lost && jobClass.MaxAttempts > 1;
         if (job.FailedAttempts + 1 >= jobClass.MaxAttempts && !mayBeAnothersFault)
         {
-            return $"it was the last of {jobClass.MaxAttempts} attempts";
+            return $"this was the last of {jobClass.MaxAttempts} attempts";
         }
 
         var next = now + Timestamps.Micros(pause);
-        return next >= job.OverallDeadline ? "the next attempt would begin after the topic's overall limit"
+        return next >= job.OverallDeadline ? "the next attempt would begin after the overall deadline"
             : next >= job.NotAfter ? "the next attempt would begin after not_after"
             : null;
     }
 
-    /// <summary>Half of it doubles with each attempt; the other half, as long at most, varies with the job, so that jobs which failed together do not come back together.</summary>
+    /// <summary>
+    /// The pause before the next attempt. One half doubles with each attempt, or is the pause that the fault requests. The other half
+    /// varies with the job, so that jobs that failed together do not return together.
+    /// </summary>
     private static TimeSpan Pause(Job job, Fault fault, JobClass? jobClass)
     {
         if (jobClass is null)
@@ -128,11 +134,11 @@ internal static class RecoveryPolicy
             TimeSpan.FromSeconds(
                 Math.Min(jobClass.FirstPause.TotalSeconds * Math.Pow(2, job.FailedAttempts), jobClass.LongestPause.TotalSeconds)
             ) / 2;
-        var wish = TimeSpan.FromMilliseconds(Math.Clamp(fault.RetryAfterMs ?? 0, 0, (long)LongestWish.TotalMilliseconds));
-        return (half > wish ? half : wish) + (half * Share(job));
+        var requested = TimeSpan.FromMilliseconds(Math.Clamp(fault.RetryAfterMs ?? 0, 0, (long)MaxRequestedPause.TotalMilliseconds));
+        return (half > requested ? half : requested) + (half * Share(job));
     }
 
-    /// <summary>From 0 to 1, the same for the same attempt of the same job.</summary>
+    /// <summary>A number from 0 to 1 that depends only on job id and attempt.</summary>
     private static double Share(Job job)
     {
         Span<byte> name = stackalloc byte[20];
@@ -143,5 +149,5 @@ internal static class RecoveryPolicy
         return BinaryPrimitives.ReadUInt32BigEndian(hash) / (double)uint.MaxValue;
     }
 
-    private readonly record struct Class(string FaultClass, bool MayRepeat, string Why);
+    private readonly record struct Class(string FaultClass, bool MayRetry, string Why);
 }

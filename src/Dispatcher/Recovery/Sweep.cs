@@ -9,13 +9,16 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Recovery;
 
-/// <summary>Whatever is due and still there was forgotten by a message or a process. Looks at it, and returns it, fences it or ends it; and signals the line of every pool.</summary>
+/// <summary>
+/// Repairs every job that is due, because a message or a process failed to move it in time. A due job is returned to its backlog,
+/// fenced or ended. The sweep also signals every pool that has jobs ready.
+/// </summary>
 internal sealed partial class Sweep(
     IStore store,
     IDbContextFactory<DispatcherDb> database,
     MoveWriter moves,
     ApprovedJobs approved,
-    PoolBacklog lines,
+    PoolBacklog backlog,
     DispatchSignals signals,
     CurrentBundle current,
     StoreClock clock,
@@ -23,28 +26,28 @@ internal sealed partial class Sweep(
     ILogger<Sweep> logger
 ) : Loop(TimeSpan.FromMilliseconds(500), time, logger)
 {
-    private const int Batch = 250;
+    private const int BatchSize = 250;
 
-    /// <summary>What this process takes and then does not get done is due again after this long.</summary>
+    /// <summary>A job that this process takes and then does not repair is due again after this time.</summary>
     private static readonly TimeSpan Postpone = TimeSpan.FromSeconds(15);
 
     // :: Step 9
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        while (await SweepOnceAsync(cancellationToken) == Batch) { }
+        while (await SweepOnceAsync(cancellationToken) == BatchSize) { }
 
         await approved.ReevaluateAsync(cancellationToken);
-        signals.Signal(await lines.ReadyAsync(cancellationToken));
+        signals.Signal(await backlog.ReadyAsync(cancellationToken));
     }
 
-    /// <summary>Repairs one batch of what is due; answers how many it took.</summary>
+    /// <summary>Repairs one batch of due jobs; returns the number of jobs taken.</summary>
     public async Task<int> SweepOnceAsync(CancellationToken cancellationToken)
     {
         await clock.TrustedAsync(cancellationToken);
-        var due = await store.TakeDueAsync(Batch, Postpone, cancellationToken);
-        var around = new RecoveryContext(current.InForce.Bundle, clock.Now, Time);
-        var usable = await UsableAsync(due, cancellationToken);
-        var repairs = due.Select(job => TryRepair(job, around, usable.GetValueOrDefault(job.JobId))).OfType<Move>().ToList();
+        var due = await store.TakeDueAsync(BatchSize, Postpone, cancellationToken);
+        var context = new RecoveryContext(current.InForce.Bundle, clock.Now, Time);
+        var useBy = await UseByAsync(due, cancellationToken);
+        var repairs = due.Select(job => TryRepair(job, context, useBy.GetValueOrDefault(job.JobId))).OfType<Move>().ToList();
         foreach (var move in repairs.Where(move => move.Before.State != move.After.State))
         {
             Log.Repaired(logger, move.Before.JobId, move.Before.State, move.After.State, move.Before.Attempt);
@@ -54,26 +57,26 @@ internal sealed partial class Sweep(
         return due.Count;
     }
 
-    /// <summary>The move that repairs a job whose time has come. Null: it is only looked at again later.</summary>
+    /// <summary>The move that repairs a due job. Null: the sweep checks it again later.</summary>
     /// <param name="job">The job.</param>
-    /// <param name="around">What the decision may look at.</param>
-    /// <param name="useBy">Until when its approval can be used. Null: it has none.</param>
-    internal static Move? Repair(Job job, RecoveryContext around, long? useBy = null) =>
+    /// <param name="context">The bundle and the time of the decision.</param>
+    /// <param name="useBy">When its approval expires. Null: it has none.</param>
+    internal static Move? Repair(Job job, RecoveryContext context, long? useBy = null) =>
         job.State switch
         {
-            JobState.Accepted or JobState.Approved or JobState.Retrying when job.NotAfter <= around.Now => JobEnds.Expired(job),
-            JobState.Approved when useBy < around.Now => JobEnds.Ended(
+            JobState.Accepted or JobState.Approved or JobState.Retrying when job.NotAfter <= context.Now => JobEnds.Expired(job),
+            JobState.Approved when useBy < context.Now => JobEnds.Ended(
                 job,
                 JobState.Expired,
                 TimelineKinds.Expired,
                 "its approval was not used in time"
             ),
-            JobState.Accepted or JobState.Approved or JobState.Retrying => RecoveryMoves.Waiting(job, useBy),
-            JobState.Held => JobEnds.Ended(job, JobState.Expired, TimelineKinds.Expired, "nobody approved it in time"),
-            JobState.Dispatched => RecoveryMoves.Unclaimed(job, around),
-            JobState.Running when around.Bundle is not null => RecoveryMoves.OfLost(job, around),
+            JobState.Accepted or JobState.Approved or JobState.Retrying => RecoveryMoves.Postponed(job, useBy),
+            JobState.Held => JobEnds.Ended(job, JobState.Expired, TimelineKinds.Expired, "it was not approved in time"),
+            JobState.Dispatched => RecoveryMoves.Unclaimed(job, context),
+            JobState.Running when context.Bundle is not null => RecoveryMoves.Lost(job, context),
 
-            // Without a bundle that can be read nobody knows what its topic allows.
+            // Without a readable bundle it is not known whether the topic may be repeated.
             JobState.Running => null,
             JobState.Succeeded
             or JobState.Quarantined
@@ -84,24 +87,24 @@ internal sealed partial class Sweep(
             or JobState.Cancelled => null,
         };
 
-    /// <summary>A job that cannot be repaired is a mistake of ours, and must not keep the others from it.</summary>
-    private Move? TryRepair(Job job, RecoveryContext around, long? useBy)
+    /// <summary>An exception here is a bug of the dispatcher, and must not prevent the repair of the other jobs.</summary>
+    private Move? TryRepair(Job job, RecoveryContext context, long? useBy)
     {
         try
         {
-            return Repair(job, around, useBy);
+            return Repair(job, context, useBy);
         }
-#pragma warning disable CA1031 // Whatever it is, it is this job's.
-        catch (Exception mistake)
+#pragma warning disable CA1031 // The exception concerns only this job.
+        catch (Exception bug)
 #pragma warning restore CA1031
         {
-            Log.NotRepaired(logger, job.JobId, job.State, mistake);
+            Log.NotRepaired(logger, job.JobId, job.State, bug);
             return null;
         }
     }
 
-    /// <summary>Until when the approvals of those that have one can be used.</summary>
-    private async Task<IReadOnlyDictionary<Guid, long?>> UsableAsync(IReadOnlyList<Job> due, CancellationToken cancellationToken)
+    /// <summary>When the approvals of the due jobs expire, by job id. Jobs without an approval are left out.</summary>
+    private async Task<IReadOnlyDictionary<Guid, long?>> UseByAsync(IReadOnlyList<Job> due, CancellationToken cancellationToken)
     {
         var ids = due.Where(job => job.State == JobState.Approved).Select(job => Approval.IdOf(job.JobId, job.ApprovalRound)).ToList();
         if (ids.Count == 0)
@@ -112,6 +115,7 @@ internal sealed partial class Sweep(
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         return await db
             .Approvals.Where(approval => ids.Contains(approval.CorrelationId))
+            .Select(approval => new { approval.JobId, approval.UseBy })
             .ToDictionaryAsync(approval => approval.JobId, approval => approval.UseBy, cancellationToken);
     }
 
@@ -120,14 +124,14 @@ internal sealed partial class Sweep(
         [LoggerMessage(
             EventIds.SweepFailed,
             LogLevel.Error,
-            "Job {JobId} is due in state {State}, and cannot be repaired; it is looked at again"
+            "Failed to repair job {JobId}, which is due in state {State}; the sweep tries again in 15 s"
         )]
-        public static partial void NotRepaired(ILogger logger, Guid jobId, JobState state, Exception mistake);
+        public static partial void NotRepaired(ILogger logger, Guid jobId, JobState state, Exception bug);
 
         [LoggerMessage(
             EventIds.SweepRepaired,
             LogLevel.Information,
-            "Job {JobId} was due in state {From}, attempt {Attempt}: it goes to {To}"
+            "Job {JobId} was due in state {From}, attempt {Attempt}; the sweep moves it to {To}"
         )]
         public static partial void Repaired(ILogger logger, Guid jobId, JobState from, JobState to, int attempt);
     }

@@ -64,10 +64,11 @@ internal static class Columns
     public static readonly Column<Job>[] NewJob = [.. JobFacts, .. JobLive];
 
     /// <summary>
-    /// A stored job as a statement returns it to be swept: all of it, with an empty payload, since 250 of them would take 64 MB.
+    /// A stored job as a statement returns it to the sweep: with an empty payload and a null result, since 250 payloads would take 64 MB.
     /// </summary>
-    public static string JobWithoutPayload(string noBytes) =>
-        $"{NewJob.Where(column => column.Name != "payload").Names()}, {noBytes} as payload, created_at, updated_at, finished_at";
+    public static string JobWithoutPayloadAndResult(string noBytes) =>
+        $"{NewJob.Where(column => column.Name is not ("payload" or "result")).Names()}, "
+        + $"{noBytes} as payload, cast(null as bytea) as result, created_at, updated_at, finished_at";
 
     /// <summary>What a move writes, and the version it compares.</summary>
     public static readonly Column<Move>[] Move =

@@ -1,5 +1,5 @@
 using Dispatcher.Base;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Texts;
 using Dispatcher.Worker.Effects;
 using Npgsql;
 

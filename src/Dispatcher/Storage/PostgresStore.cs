@@ -164,6 +164,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         await statements.RunAsync(cancellationToken);
     }
 
+    // An array is made once. PostgreSQL may plan "in (select ... limit n)" so that the selection runs for each row, and takes more than n.
     public async Task<IReadOnlyList<Job>> TakeDueAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -171,9 +172,9 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         return await db
             .Jobs.FromSqlRaw(
                 $"""
-                update jobs set due_at = {Now} + {Timestamps.Micros(postpone)} where job_id in (
-                    select job_id from jobs where due_at <= {Now} order by due_at limit {limit} for update skip locked)
-                returning {Columns.JobWithoutPayload("''::bytea")}
+                update jobs set due_at = {Now} + {Timestamps.Micros(postpone)} where job_id = any(array(
+                    select job_id from jobs where due_at <= {Now} order by due_at limit {limit} for update skip locked))
+                returning {Columns.JobWithoutPayloadAndResult("''::bytea")}
                 """
             )
             .AsNoTracking()
@@ -248,8 +249,8 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         return await db
             .Outbox.FromSqlRaw(
                 $"""
-                update outbox set next_at = {Now} + {Timestamps.Micros(postpone)} where message_id in (
-                    select message_id from outbox where next_at <= {Now} and not parked order by next_at limit {limit} for update skip locked)
+                update outbox set next_at = {Now} + {Timestamps.Micros(postpone)} where message_id = any(array(
+                    select message_id from outbox where next_at <= {Now} and not parked order by next_at limit {limit} for update skip locked))
                 returning *
                 """
             )

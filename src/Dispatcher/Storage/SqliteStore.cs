@@ -125,7 +125,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
                 $"""
                 update jobs set due_at = {Now} + {Timestamps.Micros(postpone)}
                 where job_id in (select job_id from jobs where due_at <= {Now} order by due_at limit {limit})
-                returning {Columns.JobWithoutPayload("x''")}
+                returning {Columns.JobWithoutPayloadAndResult("x''")}
                 """
             )
             .AsNoTracking()

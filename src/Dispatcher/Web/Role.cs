@@ -3,22 +3,22 @@ using System.Text.RegularExpressions;
 
 namespace Dispatcher.Web;
 
-/// <summary>What a key may do. A key has any number of roles.</summary>
+/// <summary>The roles that an API key can have. A key has any number of them.</summary>
 internal static partial class Role
 {
-    /// <summary>Hands in jobs; sees and cancels its own.</summary>
+    /// <summary>Submit jobs; see and cancel the jobs of its own subject.</summary>
     public const string Producer = "producer";
 
-    /// <summary>Claims attempts of every pool; <c>worker:&lt;pool&gt;</c> of one.</summary>
+    /// <summary>Claim attempts of every pool; the role <c>worker:&lt;pool&gt;</c> only of that pool.</summary>
     public const string Worker = "worker";
 
-    /// <summary>Sees and cancels every job, and sees the dead letters.</summary>
+    /// <summary>See and cancel every job; see dead letters, workers, the state of sealing, and the full status.</summary>
     public const string Operator = "operator";
 
-    /// <summary>Sees every job and decides on held ones; cancels only its own.</summary>
+    /// <summary>See every job and vote on held jobs, as the key's person; cancel only the jobs of its own subject.</summary>
     public const string Approver = "approver";
 
-    /// <summary>Everything, makes keys, and pins bundles.</summary>
+    /// <summary>Everything that the other roles allow; make and revoke keys; pin bundles.</summary>
     public const string Admin = "admin";
 
     /// <summary>The roles a key may be given. A pool has a name of 1 to 64 characters of a-z, 0-9, _ and -.</summary>
@@ -29,13 +29,16 @@ internal static partial class Role
     /// <summary>The id of the caller's key.</summary>
     public static string KeyId(this ClaimsPrincipal caller) => caller.FindFirstValue(ApiKeyAuthentication.KeyIdClaim)!;
 
-    /// <summary>Whether these roles let their key vote on held jobs. An admin makes keys, and so could vote as anybody: the vote at least bears its name.</summary>
+    /// <summary>
+    /// Whether these roles let their key vote on held jobs. An admin can make keys for any person, so a direct vote gives no further power
+    /// and shows the admin's name.
+    /// </summary>
     public static bool MayVote(IEnumerable<string> roles) => roles.Any(role => role is Approver or Admin);
 
     public static bool MaySeeAll(this ClaimsPrincipal caller) =>
         caller.IsInRole(Operator) || caller.IsInRole(Admin) || caller.IsInRole(Approver);
 
-    /// <summary>Whoever may see a job of <paramref name="principal"/> may not therefore stop it.</summary>
+    /// <summary>The right to see a job of <paramref name="principal"/> does not include the right to cancel it.</summary>
     public static bool MayCancel(this ClaimsPrincipal caller, string principal) =>
         caller.Subject() == principal || caller.IsInRole(Operator) || caller.IsInRole(Admin);
 

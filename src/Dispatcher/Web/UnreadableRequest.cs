@@ -6,8 +6,7 @@ using System.Text.RegularExpressions;
 using Dispatcher.Base;
 using Dispatcher.Broker;
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Texts;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.Metadata;
@@ -112,7 +111,7 @@ internal static partial class UnreadableRequest
             );
         }
 
-        return Of(where, IsSyntax(json) ? $"This is no JSON: {JsonFault.Reason(json)}." : "The value cannot be read.", General);
+        return Of(where, IsSyntax(json) ? $"This is no JSON: {JsonErrors.Reason(json)}." : "The value cannot be read.", General);
     }
 
     /// <summary>What the reader itself throws, in contrast to what converters do.</summary>

@@ -1,10 +1,14 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using RabbitMQ.Client;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>A submission to be: <c>AJob.On("job.test.once").WithLabel("env", "dev")</c>. Sending the same one twice sends the same bytes.</summary>
+/// <summary>
+/// A submission to be: <c>AJob.On("job.test.once").WithLabel("env", "dev")</c>. Sending the same one twice sends the same bytes.
+/// </summary>
 internal sealed record AJob
 {
     public required string Topic { get; init; }
@@ -47,8 +51,8 @@ internal sealed record AJob
     public Parcel Parcel() => new(Topic, Body(), JobId.ToString());
 }
 
-/// <summary>What goes onto the wire. The name is correlation id and AMQP message id; change what must be wrong.</summary>
-internal sealed record Parcel(string RoutingKey, byte[] Body, string Name)
+/// <summary>A message as it is published. The name is its correlation id and AMQP message id. Tests change what must be wrong.</summary>
+internal sealed partial record Parcel(string RoutingKey, byte[] Body, string Name)
 {
     public string? UserId { get; init; } = Producer.Self;
 
@@ -89,4 +93,10 @@ internal sealed record Parcel(string RoutingKey, byte[] Body, string Name)
 
         return properties;
     }
+
+    /// <summary>The job id in the body, which distinguishes the parcel from all others.</summary>
+    public byte[] Mark() => Encoding.ASCII.GetBytes(Id().Match(Encoding.Latin1.GetString(Body)).Value);
+
+    [GeneratedRegex("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")]
+    private static partial Regex Id();
 }

@@ -1,6 +1,8 @@
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>The table of broker rights in the README, read as it stands there, so that journeys run with just these rights.</summary>
+/// <summary>
+/// The table of broker rights in <c>ops/README.md</c>, read as it stands there, so that journeys run with exactly these rights.
+/// </summary>
 internal static class BrokerRoles
 {
     public const string Server = "server";
@@ -45,7 +47,10 @@ internal static class BrokerRoles
             cell.Trim('`'),
             (text, value) => text.Replace($"<{value.Name}>", value.Value, StringComparison.Ordinal)
         );
-        Assert.False(filled.Contains('<', StringComparison.Ordinal), $"The README's \"{cell}\" has a name that the test does not fill in.");
+        Assert.False(
+            filled.Contains('<', StringComparison.Ordinal),
+            $"\"{cell}\" of ops/README.md has a name that the test does not fill in."
+        );
         return filled;
     }
 }

@@ -3,9 +3,9 @@ using Dispatcher.UnitTests;
 namespace Dispatcher.JourneyTests.Staging;
 
 /// <summary>
-/// The root of the repository as a user has it after a clone, where documents may be followed without changing the repository: policies are a
-/// copy, all else is the repository's own. <c>dotnet run</c> takes what the test run has built. It starts the servers, which write files, and one
-/// verb that reads some; for the other verbs it is the program itself, which is ready in a third of the time.
+/// The root of the repository as a user has it after a clone. Documents may be followed in it without changing the repository: policies are
+/// a copy, all else is linked. <c>dotnet run</c> takes what the test run has built. It starts the servers, which write files, and one verb
+/// that reads some. The other verbs start the built program, which is ready in a third of the time.
 /// </summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 internal sealed class Checkout : IDisposable

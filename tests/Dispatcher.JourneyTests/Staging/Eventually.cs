@@ -2,10 +2,10 @@ using System.Diagnostics;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>Waits for what must come true, and says what did not.</summary>
+/// <summary>Waits until a condition holds, and names the condition that did not.</summary>
 internal static class Eventually
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
     public static async Task IsAsync(Func<Task<bool>> condition, Func<string> what, TimeSpan within)
     {

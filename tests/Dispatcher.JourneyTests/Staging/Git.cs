@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace Dispatcher.JourneyTests.Staging;
 
 /// <summary>A small real repository to read.</summary>
@@ -21,8 +19,7 @@ internal static class Git
 
     private static async Task RunAsync(string folder, params string[] arguments)
     {
-        using var git = Process.Start(new ProcessStartInfo("git", arguments) { WorkingDirectory = folder })!;
-        await git.WaitForExitAsync(TestContext.Current.CancellationToken);
-        Assert.Equal(0, git.ExitCode);
+        await using var git = new ChildProcess(new Dictionary<string, string>(), "git", arguments, folder);
+        Assert.True(await git.EndAsync(TimeSpan.FromSeconds(30)) == 0, git.Log);
     }
 }

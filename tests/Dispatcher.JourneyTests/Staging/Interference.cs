@@ -4,10 +4,10 @@ using RabbitMQ.Client.Events;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>What others do to the broker and the database of a journey while it runs.</summary>
+/// <summary>Changes to the broker and the database of a journey from outside, while it runs.</summary>
 internal static class Interference
 {
-    /// <summary>Holds dispatch back, as long as the answer is not disposed: every dispatch message first goes to one who keeps it.</summary>
+    /// <summary>Holds dispatch back until the answer is disposed: a consumer of higher priority keeps each dispatch signal.</summary>
     public static async Task<IConnection> HoldDispatchAsync(this Journey journey)
     {
         var holder = await journey.ConnectAsync("dispatcher");
@@ -25,7 +25,10 @@ internal static class Interference
         return holder;
     }
 
-    /// <summary>Takes each message of a queue before anybody else and gives it back, as long as the answer is not disposed: so it counts as delivered again and again.</summary>
+    /// <summary>
+    /// Takes each message of a queue before other consumers and returns it, until the answer is disposed: each return counts as a failed
+    /// delivery.
+    /// </summary>
     public static async Task<IConnection> ReturnAsync(this Journey journey, string queue)
     {
         var returner = await journey.ConnectAsync("dispatcher");
@@ -47,12 +50,21 @@ internal static class Interference
         return returner;
     }
 
-    /// <summary>Publishes as anybody who has rights on the broker could.</summary>
-    public static async Task ForgeAsync(
+    /// <summary>Publishes as any user could who has all rights on the broker.</summary>
+    public static Task ForgeAsync(
         this Journey journey,
         string exchange,
         string routingKey,
         byte[] body,
+        IDictionary<string, object?>? headers = null
+    ) => journey.ForgeAsync(exchange, routingKey, [body], headers);
+
+    /// <summary>The same for several bodies.</summary>
+    public static async Task ForgeAsync(
+        this Journey journey,
+        string exchange,
+        string routingKey,
+        IEnumerable<byte[]> bodies,
         IDictionary<string, object?>? headers = null
     )
     {
@@ -61,19 +73,16 @@ internal static class Interference
             new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true),
             Now
         );
-        await channel.BasicPublishAsync(
-            exchange,
-            routingKey,
-            mandatory: false,
-            new BasicProperties
+        foreach (var body in bodies)
+        {
+            var properties = new BasicProperties
             {
                 UserId = "dispatcher",
                 DeliveryMode = DeliveryModes.Persistent,
                 Headers = headers,
-            },
-            body,
-            Now
-        );
+            };
+            await channel.BasicPublishAsync(exchange, routingKey, mandatory: false, properties, body, Now);
+        }
     }
 
     /// <summary>Changes the topology on the broker as an administrator could.</summary>
@@ -84,7 +93,7 @@ internal static class Interference
         await change(channel);
     }
 
-    /// <summary>How many consumers a queue has, and how many messages that nobody holds.</summary>
+    /// <summary>How many consumers a queue has, and how many messages that no consumer holds.</summary>
     public static async Task<(uint Consumers, uint Messages)> QueueAsync(this Journey journey, string queue)
     {
         await using var connection = await journey.ConnectAsync("dispatcher");
@@ -93,7 +102,7 @@ internal static class Interference
         return (seen.ConsumerCount, seen.MessageCount);
     }
 
-    /// <summary>Takes the database away from everybody, or gives it back.</summary>
+    /// <summary>Makes the database unavailable, or available again.</summary>
     public static async Task DatabaseAsync(this Journey journey, bool isThere)
     {
         await using var server = NpgsqlDataSource.Create(Servers.Postgres("postgres"));
@@ -113,14 +122,31 @@ internal static class Interference
         }
     }
 
-    /// <summary>Locks a table for everybody else, as long as the answer is not disposed.</summary>
-    public static async Task<NpgsqlConnection> LockAsync(this Journey journey, string table)
+    /// <summary>Has the sweep check the waiting jobs of a topic, and waits until it has taken each of them.</summary>
+    public static async Task SweptAsync(this Journey journey, string topic)
+    {
+        await journey.Records.MakeDueAsync(topic);
+        await Eventually.IsAsync(
+            async () => await journey.Records.DueAsync() == 0,
+            () => "the sweep has taken all jobs\n" + journey.Logs(),
+            TimeSpan.FromSeconds(30)
+        );
+    }
+
+    /// <summary>Locks a table, for reads too, until the answer is disposed.</summary>
+    public static Task<NpgsqlConnection> LockAsync(this Journey journey, string table) =>
+        LockByAsync(journey, $"lock table {table} in access exclusive mode");
+
+    /// <summary>Locks the rows of all jobs until the answer is disposed. They can be read, and no move of them commits.</summary>
+    public static Task<NpgsqlConnection> LockJobsAsync(this Journey journey) => LockByAsync(journey, "select from jobs for update");
+
+    private static async Task<NpgsqlConnection> LockByAsync(Journey journey, string statement)
     {
         // Not pooled: the end of the connection is the end of its transaction.
         var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(journey.Postgres) { Pooling = false }.ConnectionString);
         await connection.OpenAsync(Now);
-#pragma warning disable CA2100 // A table's name, written in a test.
-        await using var take = new NpgsqlCommand($"begin; lock table {table} in access exclusive mode", connection);
+#pragma warning disable CA2100 // A statement written in this file.
+        await using var take = new NpgsqlCommand($"begin; {statement}", connection);
 #pragma warning restore CA2100
         await take.ExecuteNonQueryAsync(Now);
         return connection;

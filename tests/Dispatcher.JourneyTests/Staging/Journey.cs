@@ -5,23 +5,23 @@ using RabbitMQ.Client;
 namespace Dispatcher.JourneyTests.Staging;
 
 /// <summary>
-/// One operator's story: a virtual host, a database and a policy folder of its own, and the processes it starts. <see cref="EndsWellAsync"/> closes it and
-/// checks what must hold after any story.
+/// One operator's story: a virtual host, a database and a policy folder of its own, and the programs it starts.
+/// <see cref="EndsWellAsync"/> closes it and checks what must hold after any story.
 /// </summary>
 internal sealed class Journey : IAsyncDisposable
 {
     /// <summary>The broker user of the dispatchers. The user <c>dispatcher</c>, which may do anything, is the test's own.</summary>
     public const string ServerUser = "server";
 
-    /// <summary>A proxy that answers nobody. Workers are told of it, and must reach a dispatcher on this machine all the same.</summary>
-    private const string NoProxy = "http://127.0.0.1:9";
+    /// <summary>The broker users that submit jobs.</summary>
+    public static IReadOnlyList<string> Producers { get; } = ["billing", "shipping"];
 
-    private static readonly string[] Producers = ["billing", "shipping"];
-    private static readonly string[] Pools = ["test", "repo", "strict"];
+    private const string Signals = "dispatcher.server.dispatch";
+
     private static int _count;
 
-    private readonly List<DispatcherProcess> _dispatchers = [];
-    private readonly List<Child> _workers = [];
+    private readonly List<DispatcherServer> _servers = [];
+    private readonly List<RunningProgram> _workers = [];
     private readonly List<Producer> _producers = [];
     private readonly Dictionary<string, string> _keys = [];
     private bool _areBound;
@@ -58,7 +58,7 @@ internal sealed class Journey : IAsyncDisposable
             Port = Gate?.Port ?? new NpgsqlConnectionStringBuilder(Postgres).Port,
         }.ConnectionString;
 
-    /// <summary>The way of its dispatchers to the database. Null: the direct one.</summary>
+    /// <summary>Through which its dispatchers reach the database. Null: directly.</summary>
     public TcpGate? Gate { get; private set; }
 
     /// <summary>Dispatchers that start from now on reach the database through a gate.</summary>
@@ -68,11 +68,11 @@ internal sealed class Journey : IAsyncDisposable
 
     public PolicyDraft Policies { get; }
 
-    /// <summary>What the store says.</summary>
+    /// <summary>The rows of the store.</summary>
     public Records Records { get; }
 
-    /// <summary>A dispatch message that has a dispatcher look at the line of pool <c>test</c>.</summary>
-    public static ReadOnlyMemory<byte> WakeTest { get; } = """{"v":1,"pools":["test"]}"""u8.ToArray();
+    /// <summary>A dispatch signal: a dispatcher checks the backlog of pool <c>test</c>.</summary>
+    public static ReadOnlyMemory<byte> SignalTest { get; } = """{"v":1,"pools":["test"]}"""u8.ToArray();
 
     /// <summary>How many jobs a mass journey takes: <c>DISPATCHER_TEST_JOBS</c>, else what fits a quick run.</summary>
     public static int Jobs(int usual) => Number("DISPATCHER_TEST_JOBS", usual);
@@ -95,40 +95,46 @@ internal sealed class Journey : IAsyncDisposable
         return journey;
     }
 
-    /// <summary>Its virtual host and the rights of its users.</summary>
-    public async Task MakeVhostAsync()
+    /// <summary>A server in the process of the tests, ready.</summary>
+    public Task<DispatcherServer> DispatcherAsync(string? address = null) => ReadyAsync(StartDispatcher(address));
+
+    /// <summary>A server as a process of its own, ready: for journeys that kill, freeze or measure it.</summary>
+    public Task<ServerProcess> DispatcherProcessAsync(string? address = null) => ReadyAsync(StartDispatcherProcess(address));
+
+    /// <summary>Two servers that share the work, started at once.</summary>
+    public async Task<(DispatcherServer First, DispatcherServer Second)> TwoDispatchersAsync()
     {
-        await Servers.MakeVhostAsync(Name);
-        await Task.WhenAll([
-            Servers.MakeUserAsync(Name, "dispatcher", ".*", ".*", ".*"),
-            BrokerRoles.MakeUserAsync(Name, ServerUser, BrokerRoles.Server),
-            .. Producers.Select(producer =>
-                Servers.MakeUserAsync(
-                    Name,
-                    producer,
-                    $@"^(reply\.)?{producer}\..*",
-                    $@"^(dispatcher\.jobs|(reply\.)?{producer}\..*)$",
-                    $@"^(dispatcher\.events|dispatcher\.dead-letter|(reply\.)?{producer}\..*)$"
-                )
-            ),
-            .. Pools.Select(pool => BrokerRoles.MakeUserAsync(Name, "worker-" + pool, BrokerRoles.Worker, ("pool", pool))),
-        ]);
+        var (first, second) = (StartDispatcher(), StartDispatcher());
+        return (await ReadyAsync(first), await ReadyAsync(second));
     }
 
-    /// <summary>Starts a dispatcher without waiting for it.</summary>
-    public DispatcherProcess StartDispatcher(string? address = null)
+    /// <summary>Two processes that share the work, started at once.</summary>
+    public async Task<(ServerProcess First, ServerProcess Second)> TwoDispatcherProcessesAsync()
     {
-        var dispatcher = new DispatcherProcess(this, address ?? $"http://127.0.0.1:{Servers.FreePort()}");
-        _dispatchers.Add(dispatcher);
-        return dispatcher;
+        var (first, second) = (StartDispatcherProcess(), StartDispatcherProcess());
+        return (await ReadyAsync(first), await ReadyAsync(second));
     }
 
-    public async Task<DispatcherProcess> DispatcherAsync(string? address = null)
+    /// <summary>Starts a server in the process of the tests without waiting for it.</summary>
+    public DispatcherServer StartDispatcher(string? address = null) => Added(new HostedServer(this, address ?? FreeAddress()));
+
+    private ServerProcess StartDispatcherProcess(string? address = null) => Added(new ServerProcess(this, address ?? FreeAddress()));
+
+    private static string FreeAddress() => $"http://127.0.0.1:{Servers.FreePort()}";
+
+    private T Added<T>(T server)
+        where T : DispatcherServer
     {
-        var dispatcher = StartDispatcher(address);
-        await dispatcher.ReadyAsync();
-        await BindProducersAsync(dispatcher);
-        return dispatcher;
+        _servers.Add(server);
+        return server;
+    }
+
+    private async Task<T> ReadyAsync<T>(T server)
+        where T : DispatcherServer
+    {
+        await server.ReadyAsync();
+        await BindProducersAsync(server);
+        return server;
     }
 
     /// <summary>The connections of the one running dispatcher: its own and those of its two buses.</summary>
@@ -143,26 +149,11 @@ internal sealed class Journey : IAsyncDisposable
         return connections;
     }
 
-    /// <summary>A dispatcher that has declared its queues and has ended.</summary>
-    public async Task<DispatcherProcess> StoppedWithQueuesAsync()
-    {
-        var dispatcher = await DispatcherAsync();
-        await StopAsync([dispatcher]);
-        return dispatcher;
-    }
+    /// <summary>Has a server declare its queues and stop.</summary>
+    public async Task DeclareQueuesAsync() => Assert.Equal(0, await (await DispatcherAsync()).StopAsync());
 
-    /// <summary>Two that share the work, started at once.</summary>
-    public async Task<(DispatcherProcess First, DispatcherProcess Second)> TwoDispatchersAsync()
-    {
-        var (first, second) = (StartDispatcher(), StartDispatcher());
-        await first.ReadyAsync();
-        await second.ReadyAsync();
-        await BindProducersAsync(first);
-        return (first, second);
-    }
-
-    /// <summary>Jobs of a principal that nobody is responsible for are denied when they need an approval.</summary>
-    private async Task BindProducersAsync(DispatcherProcess dispatcher)
+    /// <summary>Names a person for each producer. Without one, jobs that need an approval are denied.</summary>
+    private async Task BindProducersAsync(DispatcherServer dispatcher)
     {
         foreach (var producer in _areBound ? [] : Producers)
         {
@@ -172,68 +163,16 @@ internal sealed class Journey : IAsyncDisposable
         _areBound = true;
     }
 
-    /// <summary>A worker whose effects are counted. Its claims go to this dispatcher.</summary>
-    public async Task<Child> CountingWorkerAsync(DispatcherProcess dispatcher, int concurrency = 16, int secondsAhead = 0) =>
-        await ServingAsync(await StartWorkerAsync(dispatcher, concurrency, secondsAhead: secondsAhead));
+    /// <summary>The key of a subject, made once.</summary>
+    public async Task<string> KeyAsync(DispatcherServer dispatcher, string subject, string role) =>
+        _keys.TryGetValue(subject, out var key) ? key : _keys[subject] = await dispatcher.MakeKeyAsync(subject, role);
 
-    /// <summary>The same without waiting until it serves.</summary>
-    public async Task<Child> StartWorkerAsync(
-        DispatcherProcess dispatcher,
-        int concurrency = 16,
-        string pool = "test",
-        int secondsAhead = 0
-    )
+    /// <summary>Stops and disposes the worker with the journey.</summary>
+    public T WithWorker<T>(T worker)
+        where T : RunningProgram
     {
-        var key = await KeyAsync(dispatcher, "worker-" + pool, "worker:" + pool);
-        return Started(
-            new Child(
-                "Dispatcher.JourneyWorker.dll",
-                new Dictionary<string, string> { ["HTTP_PROXY"] = NoProxy },
-                pool,
-                concurrency.ToString(CultureInfo.InvariantCulture),
-                Servers.BrokerAs("worker-" + pool, Name).AbsoluteUri,
-                dispatcher.Address,
-                key,
-                Postgres,
-                secondsAhead.ToString(CultureInfo.InvariantCulture)
-            )
-        );
-    }
-
-    /// <summary>The reference worker on pool repo, with one real repository, <c>demo</c>.</summary>
-    public async Task<Child> RepoWorkerAsync(DispatcherProcess dispatcher)
-    {
-        var key = await KeyAsync(dispatcher, "worker-repo", "worker:repo");
-        await Git.MakeRepositoryAsync(Path.Combine(Folder, "repos", "demo"));
-        return await ServingAsync(
-            Started(
-                new Child(
-                    "Dispatcher.ReferenceWorker.dll",
-                    new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = key },
-                    "--rabbitmq",
-                    Servers.BrokerAs("worker-repo", Name).AbsoluteUri,
-                    "--url",
-                    dispatcher.Address,
-                    "--pools",
-                    "repo",
-                    "--repo-root",
-                    Path.Combine(Folder, "repos")
-                )
-            )
-        );
-    }
-
-    /// <summary>Any program as a worker of a pool: it gets broker, server and key as the README says.</summary>
-    public async Task<Child> WorkerAsync(DispatcherProcess dispatcher, string pool, string file, params string[] arguments)
-    {
-        var environment = new Dictionary<string, string>
-        {
-            ["DISPATCHER_RABBITMQ"] = Servers.BrokerAs("worker-" + pool, Name).AbsoluteUri,
-            ["DISPATCHER_URL"] = dispatcher.Address,
-            ["DISPATCHER_API_KEY"] = await KeyAsync(dispatcher, "worker-" + pool, "worker:" + pool),
-            ["http_proxy"] = NoProxy,
-        };
-        return Started(new Child(environment, file, arguments));
+        _workers.Add(worker);
+        return worker;
     }
 
     public async Task<Producer> ProducerAsync(string user = "billing")
@@ -246,7 +185,7 @@ internal sealed class Journey : IAsyncDisposable
     public async Task<IConnection> ConnectAsync(string user) =>
         await new ConnectionFactory { Uri = Servers.BrokerAs(user, Name) }.CreateConnectionAsync(Now);
 
-    /// <summary>Waits until none of the accepted jobs can go on by itself.</summary>
+    /// <summary>Waits until so many jobs are final or held.</summary>
     public Task SettledAsync(int jobs, int seconds = 120) =>
         Eventually.IsAsync(
             async () => await Records.SettledAsync() >= jobs,
@@ -266,7 +205,7 @@ internal sealed class Journey : IAsyncDisposable
         );
     }
 
-    /// <summary>Takes what nobody serves off a queue, and checks how much it was.</summary>
+    /// <summary>Removes the messages of a queue without consumers, and checks their number.</summary>
     public async Task DrainAsync(string queue, uint messages)
     {
         await using var connection = await ConnectAsync("dispatcher");
@@ -275,8 +214,8 @@ internal sealed class Journey : IAsyncDisposable
     }
 
     /// <summary>
-    /// What must hold after any story: one final state for each job (or held), dead letters for those that died, no message in the outbox; all processes stop in
-    /// order; nothing is left in any queue.
+    /// Checks what must hold after any story: each job has one final state or is held, each one that died has a dead letter, the outbox and
+    /// all queues are empty, and all programs stop in order.
     /// </summary>
     public async Task EndsWellAsync(int expectedDeadLetters = 0)
     {
@@ -290,11 +229,22 @@ internal sealed class Journey : IAsyncDisposable
         Assert.Empty(await Records.AttemptsNotOnceAsync());
         Assert.Empty(await Records.EffectsNotOnceAsync());
         await StopAsync(_workers);
-        await StopAsync(_dispatchers);
+        if (_servers.Any(server => !server.HasEnded))
+        {
+            await QueuesAreEmptyAsync([Signals]);
+        }
 
+        await StopAsync(_servers);
+
+        // A message that a server did not ack is in its queue again. A last dispatch signal may be left: servers check each backlog anyway.
+        await QueuesAreEmptyAsync((await Servers.QueuesAsync(Name)).Where(queue => queue != Signals));
+    }
+
+    private async Task QueuesAreEmptyAsync(IEnumerable<string> queues)
+    {
         await using var connection = await ConnectAsync("dispatcher");
         await using var channel = await connection.CreateChannelAsync(cancellationToken: Now);
-        foreach (var queue in await Servers.QueuesAsync(Name))
+        foreach (var queue in queues)
         {
             await Eventually.IsAsync(
                 async () => (await channel.QueueDeclarePassiveAsync(queue, Now)).MessageCount == 0,
@@ -311,10 +261,7 @@ internal sealed class Journey : IAsyncDisposable
             await producer.DisposeAsync();
         }
 
-        foreach (var process in _workers.Concat(_dispatchers))
-        {
-            await process.DisposeAsync();
-        }
+        await Task.WhenAll(_workers.Concat(_servers).Select(program => program.DisposeAsync().AsTask()));
 
         await (Gate?.DisposeAsync() ?? ValueTask.CompletedTask);
         await Servers.DropVhostAsync(Name);
@@ -323,22 +270,18 @@ internal sealed class Journey : IAsyncDisposable
         Directory.Delete(Folder, recursive: true);
     }
 
-    /// <summary>The end of what the processes said, for a failure's message.</summary>
-    public string Logs() =>
-        string.Join(
-            "\n",
-            _dispatchers.Concat(_workers).Select(process => $"--- {process.GetType().Name} {process.ProcessId}\n{Tail(process.Log)}")
-        );
+    /// <summary>The end of each log, for the message of a failure.</summary>
+    public string Logs() => string.Join("\n", _servers.Concat(_workers).Select(program => $"--- {program.Name}\n{Tail(program.Log)}"));
 
-    private static Task StopAsync(IEnumerable<Child> processes) =>
+    private static Task StopAsync(IEnumerable<RunningProgram> programs) =>
         Task.WhenAll(
-            processes
-                .Where(process => !process.HasEnded)
+            programs
+                .Where(program => !program.HasEnded)
                 .ToList()
-                .Select(async process =>
+                .Select(async program =>
                     Assert.True(
-                        await process.StopAsync() is var code && code == 0,
-                        $"A process stopped with exit code {code}.\n{process.Log}"
+                        await program.StopAsync() is var code && code == 0,
+                        $"{program.Name} stopped with exit code {code}.\n{program.Log}"
                     )
                 )
         );
@@ -346,19 +289,4 @@ internal sealed class Journey : IAsyncDisposable
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
     private static string Tail(string log) => log.Length <= 6_000 ? log : "…" + log[^6_000..];
-
-    private async Task<string> KeyAsync(DispatcherProcess dispatcher, string subject, string role) =>
-        _keys.TryGetValue(subject, out var key) ? key : _keys[subject] = await dispatcher.MakeKeyAsync(subject, role);
-
-    private Child Started(Child worker)
-    {
-        _workers.Add(worker);
-        return worker;
-    }
-
-    private static async Task<Child> ServingAsync(Child worker)
-    {
-        await Eventually.IsAsync(() => worker.Log.Contains("Consuming", StringComparison.Ordinal), "the worker consumes");
-        return worker;
-    }
 }

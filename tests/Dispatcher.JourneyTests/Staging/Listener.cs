@@ -12,7 +12,7 @@ internal sealed class Listener : IAsyncDisposable
     private readonly TaskCompletionSource _listens = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _reading;
 
-    private Listener(DispatcherProcess dispatcher, string key)
+    private Listener(DispatcherServer dispatcher, string key)
     {
         _http = dispatcher.Client(key);
         _http.Timeout = Timeout.InfiniteTimeSpan;
@@ -33,14 +33,14 @@ internal sealed class Listener : IAsyncDisposable
     public bool HasEnded => _reading.IsCompleted;
 
     /// <summary>Listens already: what happens from now on is seen.</summary>
-    public static async Task<Listener> AtAsync(DispatcherProcess dispatcher, string key)
+    public static async Task<Listener> AtAsync(DispatcherServer dispatcher, string key)
     {
         var listener = new Listener(dispatcher, key);
         await listener._listens.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
         return listener;
     }
 
-    public static async Task<HttpStatusCode> StatusAsync(DispatcherProcess dispatcher, string key)
+    public static async Task<HttpStatusCode> StatusAsync(DispatcherServer dispatcher, string key)
     {
         using var http = dispatcher.Client(key);
         using var answer = await http.GetAsync(

@@ -1,6 +1,8 @@
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>A journey's own policy folder: one topic for each verdict, pools of the journey worker and of the reference worker, and impatient leases.</summary>
+/// <summary>
+/// A journey's own policy folder: one topic for each verdict, pools of the journeys' worker and of the reference worker, and short leases.
+/// </summary>
 internal sealed class PolicyDraft(string folder)
 {
     private const string Topics = """
@@ -11,21 +13,64 @@ internal sealed class PolicyDraft(string folder)
           nobody: {}
           strict: { enforcers: [allowed_hosts] }
         topics:
-          job.test.once: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 500ms }, max_attempts: 5 }
+          job.test.once:
+            pool: test
+            owner: testers
+            idempotent: true
+            timeouts: { start: 20s, run: 20s, heartbeat: 500ms }
+            max_attempts: 5
           job.test.stream: { pool: test, owner: testers, idempotent: true, timeouts: { start: 60s, run: 60s, heartbeat: 5s } }
-          job.test.careful: { pool: test, owner: testers, idempotent: false, timeouts: { start: 20s, run: 4s, heartbeat: 500ms }, max_attempts: 3 }
-          job.test.limited: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 500ms }, max_attempts: 5 }
-          job.test.brisk: { pool: test, owner: testers, idempotent: true, timeouts: { start: 3s, run: 20s, heartbeat: 500ms }, max_attempts: 10 }
+          job.test.careful:
+            pool: test
+            owner: testers
+            idempotent: false
+            timeouts: { start: 20s, run: 4s, heartbeat: 500ms }
+            max_attempts: 3
+          job.test.limited:
+            pool: test
+            owner: testers
+            idempotent: true
+            timeouts: { start: 20s, run: 20s, heartbeat: 500ms }
+            max_attempts: 5
+          job.test.brisk:
+            pool: test
+            owner: testers
+            idempotent: true
+            timeouts: { start: 3s, run: 20s, heartbeat: 500ms }
+            max_attempts: 10
           job.test.held: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 5s } }
           job.test.handover: { pool: test, owner: testers, idempotent: true, timeouts: { start: 2s, run: 20s, heartbeat: 500ms } }
           job.test.denied: { pool: test, owner: testers }
           job.test.strict: { pool: test, owner: testers, schema: strict.json }
-          job.test.line: { pool: test, owner: testers, idempotent: true, timeouts: { start: 8s, run: 20s, heartbeat: 500ms }, max_attempts: 10 }
-          job.test.faulty: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 1s, heartbeat: 500ms }, max_attempts: 3, backoff: { first: 400ms, most: 600ms } }
-          job.test.downstream: { pool: test, owner: testers, idempotent: true, timeouts: { start: 20s, run: 5s, heartbeat: 5s }, max_attempts: 50, backoff: { first: 200ms, most: 1s } }
+          job.test.line:
+            pool: test
+            owner: testers
+            idempotent: true
+            timeouts: { start: 8s, run: 20s, heartbeat: 500ms }
+            max_attempts: 10
+          job.test.faulty:
+            pool: test
+            owner: testers
+            idempotent: true
+            timeouts: { start: 20s, run: 1s, heartbeat: 500ms }
+            max_attempts: 3
+            backoff: { first: 400ms, most: 600ms }
+          job.test.downstream:
+            pool: test
+            owner: testers
+            idempotent: true
+            timeouts: { start: 20s, run: 5s, heartbeat: 5s }
+            max_attempts: 50
+            backoff: { first: 200ms, most: 1s }
           job.test.fenced: { pool: strict, owner: testers }
           job.test.unserved: { pool: nobody, owner: testers, timeouts: { start: 60s } }
-          job.repo.read: { pool: repo, owner: platform, risk: low, idempotent: true, timeouts: { start: 20s, run: 20s, heartbeat: 2s }, max_attempts: 5 }
+          job.repo.read:
+            pool: repo
+            owner: platform
+            risk: low
+            idempotent: true
+            timeouts: { start: 20s, run: 20s, heartbeat: 2s }
+            max_attempts: 5
 
         """;
 
@@ -43,7 +88,11 @@ internal sealed class PolicyDraft(string folder)
           - { id: run-unserved, match: { topic: job.test.unserved }, decision: ALLOW }
           - { id: limit, match: { topic: job.test.limited }, decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 15000 } }
           - { id: ask, match: { topic: job.test.held }, decision: REQUIRE_APPROVAL, reason: people decide }
-          - { id: ask-sre, match: { topic: job.test.handover }, decision: REQUIRE_APPROVAL, reason: operations decide, approval: { groups: { sre: 1 } } }
+          - id: ask-sre
+            match: { topic: job.test.handover }
+            decision: REQUIRE_APPROVAL
+            reason: operations decide
+            approval: { groups: { sre: 1 } }
           - { id: never, match: { topic: job.test.denied }, decision: DENY, reason: not here }
           - { id: read, match: { topic: job.repo.read }, decision: ALLOW }
 

@@ -7,7 +7,7 @@ using Npgsql;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>Databases of journeys. One is migrated in a run and copied for each journey, which is much faster than a dispatcher that migrates.</summary>
+/// <summary>Databases of journeys. One is migrated in a run and copied for each journey, which costs much less than migrating.</summary>
 public sealed class PostgresTemplate : IAsyncDisposable
 {
     private static readonly string Name = $"journey_{Environment.ProcessId}_template";
@@ -55,7 +55,9 @@ public sealed class PostgresTemplate : IAsyncDisposable
         await Migrator.GrantAsync(db, ServeRole, CancellationToken.None);
     }
 
-    /// <summary>A database with an open connection cannot be copied, and journeys that restart the server leave dead connections behind.</summary>
+    /// <summary>
+    /// A database with an open connection cannot be copied, and journeys that restart the server leave dead connections behind.
+    /// </summary>
     private static string Unpooled(string database) => $"{Servers.Postgres(database)};Pooling=false";
 
     private static async Task ExecuteAsync(string sql)

@@ -7,8 +7,8 @@ using RabbitMQ.Client.Events;
 namespace Dispatcher.JourneyTests.Staging;
 
 /// <summary>
-/// A client that knows only the wire: publishes with <c>user_id</c> and confirms, again until the broker has it, and collects what comes to its reply queue
-/// and its event queue.
+/// A client that knows only the wire. It publishes with <c>user_id</c> and confirms, again until the broker has the message, and collects
+/// what comes to its reply queue and its event queue.
 /// </summary>
 internal sealed class Producer : IAsyncDisposable
 {

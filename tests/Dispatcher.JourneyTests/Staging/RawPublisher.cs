@@ -4,7 +4,9 @@ using System.Text;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>Writes AMQP 0-9-1 frames by hand: message headers that no client library writes, but that the broker accepts and passes on.</summary>
+/// <summary>
+/// Writes AMQP 0-9-1 frames without a client library: message headers that no library writes, but that the broker accepts and passes on.
+/// </summary>
 internal sealed class RawPublisher : IAsyncDisposable
 {
     private const byte Method = 1;

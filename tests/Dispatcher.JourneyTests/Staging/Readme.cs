@@ -1,6 +1,6 @@
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>The README of the repository.</summary>
+/// <summary>The pages that users follow: README.md, and those of ops, of policies and of the projects.</summary>
 internal static class Readme
 {
     /// <summary>The folder of the repository.</summary>
@@ -18,5 +18,9 @@ internal static class Readme
         }
     }
 
-    public static string Text() => File.ReadAllText(Path.Combine(Root, "README.md"));
+    /// <summary>The text of all pages, one after the other.</summary>
+    public static string Text() => string.Join('\n', ShellBlocks.Files().Select(file => File.ReadAllText(Path.Combine(Root, file))));
+
+    /// <summary>The page for authors of workers.</summary>
+    public static string OfWorkers() => File.ReadAllText(Path.Combine(Root, "src/Dispatcher.Worker/README.md"));
 }

@@ -5,7 +5,10 @@ using Dispatcher.UnitTests.Policies.Format;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>Follows the documents in a terminal, and does what they say in words: waits for a bundle, writes a draft, replaces names in angle brackets.</summary>
+/// <summary>
+/// Follows the documents in a terminal, and does what they ask for in words: waits for a bundle, writes a draft, replaces names in angle
+/// brackets.
+/// </summary>
 internal sealed partial class ReadmeUser(Shell shell, HttpClient admin)
 {
     public Task<string> RunAsync(IEnumerable<string> commands) =>

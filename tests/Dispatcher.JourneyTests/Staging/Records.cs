@@ -3,15 +3,20 @@ using Npgsql;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>What the store says, and what the journey worker noted: asked behind the product's back.</summary>
+/// <summary>The rows of the store, and the notes of the journeys' worker, read without the product.</summary>
 internal sealed class Records(NpgsqlDataSource database)
 {
     private const string Final = "('succeeded', 'quarantined', 'dead_lettered', 'denied', 'rejected', 'expired', 'cancelled')";
 
     public async Task CreateAsync() =>
         await ExecuteAsync(
-            "create table journey_effects (job_id uuid not null, attempt int not null); create table journey_starts (job_id uuid not null, attempt int not null, worker_process int not null); "
-                + "create table journey_calls (at timestamptz not null default clock_timestamp()); create table journey_downstream (up boolean not null); insert into journey_downstream values (true)"
+            """
+            create table journey_effects (job_id uuid not null, attempt int not null);
+            create table journey_starts (job_id uuid not null, attempt int not null, worker_process int not null);
+            create table journey_calls (at timestamptz not null default clock_timestamp());
+            create table journey_downstream (up boolean not null);
+            insert into journey_downstream values (true)
+            """
         );
 
     /// <summary>As if workers were there and took nothing: the pool is given work. One key counts for no more than 1,024 runs.</summary>
@@ -32,12 +37,16 @@ internal sealed class Records(NpgsqlDataSource database)
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"""
-                insert into jobs select (jsonb_populate_record(j, jsonb_build_object('job_id', gen_random_uuid(), 'idempotency_key', null))).*
+                insert into jobs
+                    select (jsonb_populate_record(j, jsonb_build_object('job_id', gen_random_uuid(), 'idempotency_key', null))).*
                     from jobs j, generate_series(1, {times}) where j.job_id = '{heldJob}';
-                insert into approvals select (jsonb_populate_record(a, jsonb_build_object('approval_id', gen_random_uuid(), 'job_id', j.job_id))).*
+                insert into approvals
+                    select (jsonb_populate_record(a, jsonb_build_object('approval_id', gen_random_uuid(), 'job_id', j.job_id))).*
                     from approvals a, jobs j where a.job_id = '{heldJob}' and j.job_id <> '{heldJob}';
                 insert into dead_letters (dead_letter_id, at, fault_class, owner, topic, principal, attempt, errors, body, body_length)
-                    select gen_random_uuid(), n, 'malformed', 'dispatcher', 'unknown', 'billing', 0, '[]', convert_to(repeat('x', 65536), 'utf8'), 65536 from generate_series(1, {times}) n
+                    select gen_random_uuid(), n, 'malformed', 'dispatcher', 'unknown', 'billing', 0, '[]',
+                        convert_to(repeat('x', 65536), 'utf8'), 65536
+                    from generate_series(1, {times}) n
                 """
             )
         );
@@ -56,6 +65,29 @@ internal sealed class Records(NpgsqlDataSource database)
     /// <summary>How often it was called.</summary>
     public Task<long> CallsAsync() => CountAsync("select count(*) from journey_calls");
 
+    /// <summary>
+    /// The seconds between one call and the next. Only calls after the first <paramref name="after"/> ones count.
+    /// </summary>
+    public async Task<IReadOnlyList<double>> SecondsBetweenCallsAsync(long after) =>
+        [
+            .. (
+                await TextsAsync(
+                    """
+                    with calls as (select at, row_number() over (order by at) as n from journey_calls),
+                    gaps as (select n, extract(epoch from at - lag(at) over (order by n)) as gap from calls where n > $1)
+                    select gap::text from gaps where gap is not null order by n
+                    """,
+                    after
+                )
+            ).Select(gap => double.Parse(gap, CultureInfo.InvariantCulture)),
+        ];
+
+    /// <summary>Has the sweep check the waiting jobs of a topic now.</summary>
+    public Task MakeDueAsync(string topic) => ExecuteAsync($"update jobs set due_at = 0 where state = 'accepted' and topic = '{topic}'");
+
+    /// <summary>How many jobs the sweep has not checked since they were made due.</summary>
+    public Task<long> DueAsync() => CountAsync("select count(*) from jobs where due_at = 0");
+
     /// <summary>How many jobs cannot go on by themselves: final or held.</summary>
     public Task<long> SettledAsync() => CountAsync($"select count(*) from jobs where state in {Final} or state = 'held'");
 
@@ -73,20 +105,28 @@ internal sealed class Records(NpgsqlDataSource database)
     public Task<long> StartsAsync(Guid jobId, int process) =>
         CountAsync("select count(*) from journey_starts where job_id = $1 and worker_process = $2", jobId, process);
 
-    /// <summary>How many statements wait for a lock in this database.</summary>
-    public Task<long> LockWaitsAsync() =>
-        CountAsync("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'");
+    /// <summary>How many statements in this database wait for a row that another transaction has locked.</summary>
+    public Task<long> RowLockWaitsAsync() =>
+        CountAsync(
+            """
+            select count(*) from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock' and wait_event in ('transactionid', 'tuple')
+            """
+        );
 
     public async Task<string> ActiveBundleAsync() => (await TextsAsync("select hash from active_bundle")).SingleOrDefault() ?? "";
 
     public async Task<string> StatesAsync() =>
         string.Join(", ", await TextsAsync("select state || ' ' || topic || ': ' || count(*) from jobs group by state, topic"));
 
-    /// <summary>Jobs whose timeline does not have exactly one end, or not the end that their state says; and jobs that are neither final nor held.</summary>
+    /// <summary>
+    /// Jobs whose timeline does not have exactly one end, or another end than their state; and jobs that are neither final nor held.
+    /// </summary>
     public Task<IReadOnlyList<string>> JobsWithoutOneEndAsync() =>
         TextsAsync(
             $"""
-            select j.job_id || ' ' || j.state || ': ' || coalesce((select string_agg(t.kind, ' ' order by t.entry_id) from timeline t where t.job_id = j.job_id), 'no timeline')
+            select j.job_id || ' ' || j.state || ': '
+                || coalesce((select string_agg(t.kind, ' ' order by t.entry_id) from timeline t where t.job_id = j.job_id), 'no timeline')
             from jobs j
             where j.state not in {Final} and j.state <> 'held'
                 or (select count(*) from timeline t where t.job_id = j.job_id and
@@ -105,27 +145,35 @@ internal sealed class Records(NpgsqlDataSource database)
         );
 
     /// <summary>
-    /// Decisions of intake and dispatch under another bundle than the one whose activation is the last before them. The order of ids is exact between a decision and
-    /// an activation: each takes its ids while it holds the policy's lock, decisions shared and activations alone, until its commit. Between two decisions it is not.
+    /// Decisions of intake and dispatch under another bundle than the one whose activation is the last before them. The order of ids is
+    /// exact between a decision and an activation: each takes its ids while it holds the policy's lock until its commit, decisions shared
+    /// and activations alone. Between two decisions it is not exact.
     /// </summary>
     public Task<IReadOnlyList<string>> DecisionsNotInForceAsync() =>
         TextsAsync(
             """
             with activations as materialized (
-                select entry_id, convert_from(detail, 'utf8')::json->>'policy_hash' as hash, lead(entry_id) over (order by entry_id) as next from timeline where kind = 'bundle_activated'),
+                select entry_id, convert_from(detail, 'utf8')::json->>'policy_hash' as hash, lead(entry_id) over (order by entry_id) as next
+                from timeline where kind = 'bundle_activated'),
             decisions as (
-                select entry_id, kind, job_id, convert_from(detail, 'utf8')::json as detail from timeline where kind in ('accepted', 'held', 'denied', 'dispatched')),
-            judged as (
-                select d.entry_id, d.kind, d.job_id, coalesce(d.detail->'answer'->>'policy_hash', d.detail->>'policy_hash') as by, a.hash as in_force
+                select entry_id, kind, job_id, convert_from(detail, 'utf8')::json as detail
+                from timeline where kind in ('accepted', 'held', 'denied', 'dispatched')),
+            evaluated as (
+                select d.entry_id, d.kind, d.job_id,
+                    coalesce(d.detail->'answer'->>'policy_hash', d.detail->>'policy_hash') as by, a.hash as in_force
                 from decisions d left join activations a on d.entry_id > a.entry_id and (a.next is null or d.entry_id < a.next))
-            select entry_id || ' ' || kind || ' of ' || job_id || ' by ' || coalesce(by, 'none') || ' while ' || coalesce(in_force, 'none') from judged where by is distinct from in_force limit 20
+            select entry_id || ' ' || kind || ' of ' || job_id || ' by ' || coalesce(by, 'none') || ' while ' || coalesce(in_force, 'none')
+            from evaluated where by is distinct from in_force limit 20
             """
         );
 
     /// <summary>Attempts that were dispatched or claimed more than once.</summary>
     public Task<IReadOnlyList<string>> AttemptsNotOnceAsync() =>
         TextsAsync(
-            "select job_id || ' ' || kind || ' ' || attempt from timeline where kind in ('dispatched', 'claimed') group by job_id, kind, attempt having count(*) > 1 limit 20"
+            """
+            select job_id || ' ' || kind || ' ' || attempt from timeline where kind in ('dispatched', 'claimed')
+            group by job_id, kind, attempt having count(*) > 1 limit 20
+            """
         );
 
     /// <summary>Jobs of the counting worker that succeeded without their one effect, or had it twice.</summary>
@@ -159,7 +207,7 @@ internal sealed class Records(NpgsqlDataSource database)
         }
         catch (NpgsqlException away) when (away.IsTransient)
         {
-            // The journey restarts the database: nothing can be said.
+            // The journey restarts the database: the number is unknown.
             return -1;
         }
     }

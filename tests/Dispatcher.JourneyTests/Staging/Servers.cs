@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
@@ -118,7 +117,7 @@ internal static class Servers
         return [.. queues.EnumerateArray().Select(queue => queue.GetProperty("name").GetString()!)];
     }
 
-    /// <summary>The connections that a user has open in a virtual host; each has a name of its own, which tells one from its successor.</summary>
+    /// <summary>The names of the connections that a user has open in a virtual host. No two connections have the same name.</summary>
     public static async Task<IReadOnlyList<string>> ConnectionsAsync(string vhost, string user)
     {
         var connections = await Management.Value.GetFromJsonAsync<JsonElement>($"api/vhosts/{vhost}/connections", Now);
@@ -159,13 +158,8 @@ internal static class Servers
 
     private static async Task RunAsync(string script, string argument)
     {
-        using var process = Process.Start(
-            new ProcessStartInfo(script, argument) { RedirectStandardOutput = true, RedirectStandardError = true }
-        )!;
-        var said = Task.WhenAll(process.StandardOutput.ReadToEndAsync(Now), process.StandardError.ReadToEndAsync(Now));
-        await process.WaitForExitAsync(Now);
-        Assert.True(process.ExitCode == 0, $"{script} {argument} ended with {process.ExitCode}");
-        _ = said;
+        await using var process = new ChildProcess(new Dictionary<string, string>(), script, [argument]);
+        Assert.True(await process.EndAsync(TimeSpan.FromSeconds(120)) == 0, process.Log);
     }
 
     private static async Task DoneAsync(HttpResponseMessage answer) =>

@@ -1,10 +1,8 @@
-using System.Diagnostics;
-using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>One terminal of a user: a bash that is typed into, with what its programs print. It is the leader of a process group of its own.</summary>
+/// <summary>One terminal of a user: a bash that takes commands, with the output of its programs. It leads a process group.</summary>
 internal sealed partial class Shell : IAsyncDisposable
 {
     private const int SigInt = 2;
@@ -15,49 +13,23 @@ internal sealed partial class Shell : IAsyncDisposable
 
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(60);
 
-    private readonly Process _process;
-    private readonly StringBuilder _log = new();
+    private readonly ChildProcess _bash;
     private int _commands;
 
     public Shell(string folder, IReadOnlyDictionary<string, string> environment)
     {
         // A job in the background of a script ignores Ctrl-C, and so does all that it starts; a terminal's bash does not.
-        var start = new ProcessStartInfo("setsid", ["env", "--default-signal=INT", "bash", "--noprofile", "--norc", "-c", Loop])
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = folder,
-        };
-        foreach (var (name, value) in environment)
-        {
-            start.Environment[name] = value;
-        }
-
-        _process = new Process { StartInfo = start };
-        _process.OutputDataReceived += (_, line) => Keep(line.Data);
-        _process.ErrorDataReceived += (_, line) => Keep(line.Data);
-        _process.Start();
-        _process.BeginOutputReadLine();
-        _process.BeginErrorReadLine();
+        string[] bash = ["env", "--default-signal=INT", "bash", "--noprofile", "--norc", "-c", Loop];
+        _bash = new ChildProcess(environment, "setsid", bash, folder, takesInput: true);
     }
 
-    public string Log
-    {
-        get
-        {
-            lock (_log)
-            {
-                return _log.ToString();
-            }
-        }
-    }
+    public string Log => _bash.Log;
 
     /// <summary>Types a command and does not wait for it.</summary>
     public void Type(string command)
     {
-        _process.StandardInput.Write(command + "\0");
-        _process.StandardInput.Flush();
+        _bash.Input.Write(command + "\0");
+        _bash.Input.Flush();
     }
 
     /// <summary>Runs a command to its end. Its exit code must be one of those expected.</summary>
@@ -84,37 +56,28 @@ internal sealed partial class Shell : IAsyncDisposable
     /// <summary>Ctrl-C, and the terminal is closed when what ran has ended.</summary>
     public async Task CtrlCAsync()
     {
-        Assert.Equal(0, Child.Kill(-_process.Id, SigInt));
-        _process.StandardInput.Close();
-        using var limit = new CancellationTokenSource(Longest);
-        await _process.WaitForExitAsync(limit.Token);
+        Assert.Equal(0, ChildProcess.Kill(-_bash.ProcessId, SigInt));
+        _bash.Input.Close();
+        await _bash.EndAsync(Longest);
     }
 
     public async ValueTask DisposeAsync()
     {
-        // Whatever it started is in its group. Nothing is there any more: the call fails, and that is fine.
-        _ = Child.Kill(-_process.Id, SigKill);
-        await _process.WaitForExitAsync(CancellationToken.None);
-        _process.Dispose();
+        // All that it started is in its group. The call fails when the group is empty.
+        _ = ChildProcess.Kill(-_bash.ProcessId, SigKill);
+        await _bash.ExitAsync();
+        await _bash.DisposeAsync();
     }
 
     private Task SeesAsync(Func<bool> condition, string what) =>
         Eventually.IsAsync(
             () =>
                 Task.FromResult(
-                    _process.HasExited && !condition()
+                    _bash.HasEnded && !condition()
                         ? throw new InvalidOperationException($"The terminal has ended before: {what}\n{Log}")
                         : condition()
                 ),
             () => $"{what}\n{Log}",
             Longest
         );
-
-    private void Keep(string? line)
-    {
-        lock (_log)
-        {
-            _log.Append(line).Append('\n');
-        }
-    }
 }

@@ -3,7 +3,7 @@ using Dispatcher.UnitTests;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>The shell blocks of the documents, by name: the file, the heading above the block, and a number from the second block on.</summary>
+/// <summary>The shell blocks of the pages, by name: the file, the heading above the block, and a number from the second block on.</summary>
 internal static partial class ShellBlocks
 {
     private static readonly Lazy<Dictionary<string, IReadOnlyList<string>>> Found = new(Read);
@@ -11,7 +11,7 @@ internal static partial class ShellBlocks
     /// <summary>The names of all, in order.</summary>
     public static IEnumerable<string> Names => Found.Value.Keys;
 
-    /// <summary>The commands of a block, as they stand there. A command that goes on in the next line is one.</summary>
+    /// <summary>The commands of a block, as they stand there. A command may go on in the next line.</summary>
     public static IReadOnlyList<string> Commands(string name) => Found.Value[name];
 
     private static Dictionary<string, IReadOnlyList<string>> Read()
@@ -38,8 +38,8 @@ internal static partial class ShellBlocks
         return blocks;
     }
 
-    /// <summary>README.md, and those of policies, of the projects and of ops.</summary>
-    private static IEnumerable<string> Files() =>
+    /// <summary>The pages, by their paths from the root.</summary>
+    public static IEnumerable<string> Files() =>
         from folder in (string[])
             [
                 ".",

@@ -4,7 +4,9 @@ using System.Net.Sockets;
 
 namespace Dispatcher.JourneyTests.Staging;
 
-/// <summary>A way to a server that can be cut, as by a crash, or held, as by a network that drops every packet. Other tests keep their own way.</summary>
+/// <summary>
+/// A relay to a server that can be cut, as by a crash, or held, as by a network that drops every packet. Other tests do not go through it.
+/// </summary>
 internal sealed class TcpGate : IAsyncDisposable
 {
     private readonly int _target;
@@ -13,6 +15,7 @@ internal sealed class TcpGate : IAsyncDisposable
     private readonly List<Task> _tasks = [];
     private TaskCompletionSource _flows = new();
     private Socket? _listener;
+    private int _connections;
 
     public TcpGate(int target)
     {
@@ -23,6 +26,9 @@ internal sealed class TcpGate : IAsyncDisposable
     }
 
     public int Port { get; }
+
+    /// <summary>How many connections it has accepted.</summary>
+    public int Connections => Volatile.Read(ref _connections);
 
     /// <summary>Connections are accepted again.</summary>
     public void Open()
@@ -49,7 +55,7 @@ internal sealed class TcpGate : IAsyncDisposable
     /// <summary>Connections stay and are made, and nothing goes through.</summary>
     public void Hold() => _flows = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>What was held goes through.</summary>
+    /// <summary>Held bytes go through.</summary>
     public void Release() => _flows.TrySetResult();
 
     public async ValueTask DisposeAsync()
@@ -68,6 +74,7 @@ internal sealed class TcpGate : IAsyncDisposable
             while (true)
             {
                 var near = await listener.AcceptAsync(_end.Token);
+                Interlocked.Increment(ref _connections);
                 var far = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
                 _pairs[near] = far;
                 await far.ConnectAsync(new IPEndPoint(IPAddress.Loopback, _target), _end.Token);

@@ -2,16 +2,16 @@ using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Approvals;
 
-/// <summary>Job and approval move together or not at all: two rows, one transaction.</summary>
+/// <summary>A move changes a job and its approval in one transaction.</summary>
 public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
 {
     [Fact]
-    public async Task A_held_job_and_its_approval_are_stored_at_once_and_read_back_whole()
+    public async Task Held_job_and_its_approval_are_stored_in_one_transaction()
     {
         var (job, approval) = AHeldJob.New();
 
@@ -24,7 +24,7 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Under_another_bundle_neither_is_stored()
+    public async Task Neither_is_stored_under_another_bundle()
     {
         var (job, approval) = AHeldJob.New();
         await ActivateAsync("policy-2");
@@ -36,7 +36,7 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_dispatch_consumes_the_approval_and_names_the_permit()
+    public async Task Dispatch_consumes_the_approval_and_names_the_permit()
     {
         var job = await ApprovedAsync();
         var permit = Guid.CreateVersion7();
@@ -54,7 +54,7 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
     [InlineData(ApprovalStates.Rejected)]
     [InlineData(ApprovalStates.Expired)]
     [InlineData(ApprovalStates.Invalidated)]
-    public async Task Without_an_approved_one_nothing_is_dispatched(string state)
+    public async Task Job_is_not_dispatched_unless_its_approval_is_approved(string state)
     {
         var job = await ApprovedAsync();
         await Database.ExecuteAsync($"update approvals set state = '{state}'");
@@ -66,7 +66,7 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Nor_with_one_whose_time_is_over_by_the_database_clock()
+    public async Task Job_is_not_dispatched_when_its_approval_has_expired_by_the_database_clock()
     {
         var job = await ApprovedAsync();
         await Database.ExecuteAsync($"update approvals set use_by = {await Store.NowAsync(Stop) - 1}");
@@ -77,7 +77,7 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Nor_a_job_that_never_had_one()
+    public async Task Job_without_an_approval_is_not_dispatched()
     {
         var job = await StoredAsync(AJob.New() with { Verdict = Verdict.RequireApproval });
 
@@ -87,7 +87,7 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task An_approval_whose_job_has_moved_on_stays_as_it_is()
+    public async Task Approval_is_unchanged_when_its_job_has_moved()
     {
         var job = await ApprovedAsync();
         await MovedAsync(new Move(job, job));
@@ -98,7 +98,7 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task An_attempt_that_nobody_claimed_gives_it_back_and_it_is_good_for_one_more()
+    public async Task Unclaimed_attempt_releases_its_approval_for_one_more_dispatch()
     {
         var job = await ApprovedAsync();
         await MovedAsync(Dispatch(job));
@@ -112,7 +112,7 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task The_next_round_begins_with_the_move_that_ends_the_one_before()
+    public async Task Move_ends_one_round_and_starts_the_next()
     {
         var job = await ApprovedAsync();
         var (held, next) = AHeldJob.Again(job);
@@ -127,7 +127,7 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Of_many_dispatches_of_one_approval_at_the_same_moment_exactly_one_wins()
+    public async Task Exactly_one_of_many_concurrent_dispatches_uses_an_approval()
     {
         for (var round = 0; round < 10; round++)
         {
@@ -142,7 +142,7 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task In_a_batch_each_stands_alone()
+    public async Task Failed_dispatch_does_not_affect_others_in_its_batch()
     {
         var good = await ApprovedAsync();
         var bad = await ApprovedAsync();
@@ -199,7 +199,7 @@ public sealed class PostgresApprovalMoveTests() : ApprovalMoveTests(StoreKind.Po
 
 public sealed class SqliteApprovalMoveTests() : ApprovalMoveTests(StoreKind.Sqlite);
 
-/// <summary>Builds a job as intake holds it, with its approval.</summary>
+/// <summary>Builds a held job with its approval, as intake stores them.</summary>
 internal static class AHeldJob
 {
     public static (Job Job, Approval Approval) New(ApprovalRequirement? requirement = null) =>

@@ -8,6 +8,9 @@ namespace Dispatcher.StoreTests.Databases;
 /// <summary>A migrated database of one test, with the store on it as the program registers it. Gone afterwards.</summary>
 internal sealed class TestDatabase : IAsyncDisposable
 {
+    /// <summary>The file of a migrated database. It is migrated once in a run, and each test has a copy.</summary>
+    private static readonly Lazy<Task<byte[]>> MigratedSqlite = new(MigrateSqliteAsync);
+
     private readonly ServiceProvider _services;
     private readonly Func<Task> _drop;
 
@@ -27,18 +30,21 @@ internal sealed class TestDatabase : IAsyncDisposable
 
     public static async Task<TestDatabase> OnPostgresAsync(bool migrated = true)
     {
-        var template =
-            await TestContext.Current.GetFixture<PostgresTemplate>()
-            ?? throw new InvalidOperationException("The template is an assembly fixture.");
-        var (connectionString, drop) = migrated ? await template.CopyAsync() : await PostgresTemplate.EmptyAsync();
-        return new TestDatabase(services => services.AddPostgresStore(connectionString), drop);
+        var database = migrated ? await (await PostgresDatabases.OfRunAsync()).Migrated.TakeAsync() : await PostgresDatabases.EmptyAsync();
+        return new TestDatabase(services => services.AddPostgresStore(database.ConnectionString), database.GiveBack);
     }
 
     public static async Task<TestDatabase> OnSqliteAsync(bool migrated = true)
     {
         var folder = Directory.CreateTempSubdirectory("dispatcher-store-");
-        var database = new TestDatabase(
-            services => services.AddSqliteStore(Path.Combine(folder.FullName, "dispatcher.db")),
+        var file = Path.Combine(folder.FullName, "dispatcher.db");
+        if (migrated)
+        {
+            await File.WriteAllBytesAsync(file, await MigratedSqlite.Value, Stop);
+        }
+
+        return new TestDatabase(
+            services => services.AddSqliteStore(file),
             () =>
             {
                 SqliteConnection.ClearAllPools();
@@ -46,13 +52,6 @@ internal sealed class TestDatabase : IAsyncDisposable
                 return Task.CompletedTask;
             }
         );
-        if (migrated)
-        {
-            await using var db = await database.Contexts.CreateDbContextAsync(Stop);
-            await Migrator.MigrateAsync(db, Stop);
-        }
-
-        return database;
     }
 
     /// <summary>The same database for another role, or as another process would have it.</summary>
@@ -91,5 +90,22 @@ internal sealed class TestDatabase : IAsyncDisposable
     {
         await _services.DisposeAsync();
         await _drop();
+    }
+
+    private static async Task<byte[]> MigrateSqliteAsync()
+    {
+        var folder = Directory.CreateTempSubdirectory("dispatcher-store-");
+        var file = Path.Combine(folder.FullName, "dispatcher.db");
+        await using (var database = new TestDatabase(services => services.AddSqliteStore(file), () => Task.CompletedTask))
+        {
+            await using var db = await database.Contexts.CreateDbContextAsync();
+            await Migrator.MigrateAsync(db, CancellationToken.None);
+        }
+
+        // The last connection that is closed brings all changes into the file.
+        SqliteConnection.ClearAllPools();
+        var bytes = await File.ReadAllBytesAsync(file);
+        folder.Delete(recursive: true);
+        return bytes;
     }
 }

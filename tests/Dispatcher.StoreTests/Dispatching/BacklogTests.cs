@@ -199,7 +199,7 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         var running = await RunningAsync(job => job with { RunUntil = long.MaxValue / 2, RunLimitUs = 1 });
         await writers.BundleAsync("job.exec.shell: { pool: shell, owner: team, idempotent: true }", Store, Stop);
-        var around = await writers.AroundAsync(Stop);
+        var context = await writers.ContextAsync(Stop);
         var outcome = new AttemptOutcome
         {
             JobId = running.JobId,
@@ -221,7 +221,7 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
 
         for (var i = 0; i < 50; i++)
         {
-            writers.Capacity.Ended(RecoveryMoves.Of(running, outcome, around));
+            writers.Capacity.Ended(RecoveryMoves.Of(running, outcome, context));
         }
 
         Assert.Equal(limits, writers.Capacity.LimitOf("shell") is not null);

@@ -37,7 +37,7 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
             $"{Allow}, {Again}"
         );
         await writers.DispatchAsync(stored, Stop);
-        await MovedAsync(RecoveryMoves.Unclaimed(await JobAsync(stored.JobId), await writers.AroundAsync(Stop)));
+        await MovedAsync(RecoveryMoves.Unclaimed(await JobAsync(stored.JobId), await writers.ContextAsync(Stop)));
 
         var unclaimed = await JobAsync(stored.JobId);
         Assert.Equal(
@@ -55,7 +55,7 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
         };
         await MovedAsync(new Move(dispatched, running));
         await MovedAsync(
-            RecoveryMoves.Of(await JobAsync(stored.JobId), AnOutcome(running, OutcomeKind.Returned), await writers.AroundAsync(Stop))
+            RecoveryMoves.Of(await JobAsync(stored.JobId), AnOutcome(running, OutcomeKind.Returned), await writers.ContextAsync(Stop))
         );
 
         var returned = await JobAsync(stored.JobId);
@@ -75,7 +75,7 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
             )
         );
         await MovedAsync(
-            RecoveryMoves.Of(await JobAsync(stored.JobId), AnOutcome(running, OutcomeKind.Faulted), await writers.AroundAsync(Stop))
+            RecoveryMoves.Of(await JobAsync(stored.JobId), AnOutcome(running, OutcomeKind.Faulted), await writers.ContextAsync(Stop))
         );
 
         var failed = await JobAsync(stored.JobId);

@@ -6,11 +6,11 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.StoreTests.Enforcement;
 
-/// <summary>Which processes there are.</summary>
+/// <summary>The register of server processes.</summary>
 public abstract class ProcessRegisterTests(StoreKind kind) : StoreTest(kind)
 {
     [Fact]
-    public async Task A_process_has_one_row_with_what_it_said_last()
+    public async Task Process_has_one_row_with_its_last_report()
     {
         var register = await RegisterAsync();
         var first = AProcess(1);
@@ -30,7 +30,7 @@ public abstract class ProcessRegisterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task One_that_was_not_seen_for_a_minute_is_stale_and_after_a_day_it_is_gone()
+    public async Task Process_is_stale_after_a_minute_without_a_report_and_removed_after_a_day()
     {
         var register = await RegisterAsync();
         for (var pid = 1; pid <= 4; pid++)
@@ -50,7 +50,7 @@ public abstract class ProcessRegisterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task One_that_stops_is_removed_and_nobody_else()
+    public async Task Stopped_process_removes_only_its_own_row()
     {
         var register = await RegisterAsync();
         var process = AProcess(1);

@@ -2,11 +2,11 @@ using MassTransit;
 
 namespace Dispatcher.StoreTests.Persistence;
 
-/// <summary>A message is consumed once, and with everything it causes or not at all.</summary>
+/// <summary>A message is consumed once: its changes and messages are committed together, or not at all.</summary>
 public abstract class ConsumeTests(StoreKind kind) : PersistenceTest(kind)
 {
     [Fact]
-    public async Task What_a_consumer_sends_arrives_once_and_in_order_and_leaves_no_row()
+    public async Task Messages_of_a_consumer_arrive_once_in_order_and_leave_no_row()
     {
         var host = await StartAsync(new HostSetup { Loops = true });
         var order = Guid.CreateVersion7();
@@ -29,7 +29,7 @@ public abstract class ConsumeTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_consumer_that_throws_leaves_no_row_and_sends_nothing_but_its_fault()
+    public async Task Consumer_that_throws_leaves_no_row_and_sends_only_its_fault()
     {
         var host = await StartAsync();
         var order = Guid.CreateVersion7();
@@ -50,7 +50,7 @@ public abstract class ConsumeTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_message_that_comes_twice_is_consumed_once()
+    public async Task Duplicate_message_is_consumed_once()
     {
         var host = await StartAsync();
         var (order, messageId) = (Guid.CreateVersion7(), Guid.CreateVersion7());
@@ -65,7 +65,7 @@ public abstract class ConsumeTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_message_that_comes_twice_at_the_same_time_is_consumed_once()
+    public async Task Concurrent_duplicates_are_consumed_once()
     {
         var host = await StartAsync(new HostSetup { Concurrency = 4 });
         var (order, messageId) = (Guid.CreateVersion7(), Guid.CreateVersion7());
@@ -80,7 +80,7 @@ public abstract class ConsumeTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task One_message_with_one_publish_costs_at_most_four_statements_and_one_commit()
+    public async Task Message_with_one_publish_costs_at_most_four_statements_and_one_commit()
     {
         var host = await StartAsync(new HostSetup { Loops = true });
         await SentinelAsync(host);
@@ -98,7 +98,7 @@ public abstract class ConsumeTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task After_a_crash_between_commit_and_sending_the_second_delivery_is_dropped_and_the_delivery_loop_sends()
+    public async Task Delivery_loop_sends_after_a_crash_between_commit_and_send_and_the_second_delivery_is_dropped()
     {
         var host = await StartAsync();
         var (order, messageId) = (Guid.CreateVersion7(), Guid.CreateVersion7());
@@ -118,7 +118,7 @@ public abstract class ConsumeTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_commit_that_fails_is_tried_again_and_sends_nothing_for_the_first_try()
+    public async Task Failed_commit_is_retried_and_its_messages_are_not_sent()
     {
         var host = await StartAsync(new HostSetup { Retries = 1 });
         host.Commit.FailBefore(1);
@@ -135,7 +135,7 @@ public abstract class ConsumeTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_commit_that_always_fails_ends_in_one_typed_fault_and_sends_nothing()
+    public async Task Commit_that_always_fails_publishes_one_typed_fault_and_sends_nothing()
     {
         var host = await StartAsync(new HostSetup { Retries = 2 });
         host.Commit.FailBefore(3);
@@ -150,7 +150,7 @@ public abstract class ConsumeTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_send_that_nobody_awaits_and_that_comes_late_is_an_error_and_not_silence()
+    public async Task Late_send_that_is_not_awaited_throws_and_is_logged_as_an_error()
     {
         var host = await StartAsync();
         var (consumed, late) = (new TaskCompletionSource(), new TaskCompletionSource<Task>());
@@ -176,7 +176,7 @@ public abstract class ConsumeTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_send_that_fails_after_the_commit_does_not_fail_the_message()
+    public async Task Send_that_fails_after_the_commit_does_not_fail_the_message()
     {
         var host = await StartAsync(new HostSetup { Retries = 1 });
         host.Sending.Refuse<Placed>();

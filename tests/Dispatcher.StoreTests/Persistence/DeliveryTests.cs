@@ -6,11 +6,11 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Persistence;
 
-/// <summary>What is in the table leaves it: when it is due, whatever else is there, and from one process at a time.</summary>
+/// <summary>The delivery loop sends each row of the outbox when it is due, independent of other rows, from one process at a time.</summary>
 public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
 {
     [Fact]
-    public async Task A_scheduled_send_waits_in_the_table_until_it_is_due()
+    public async Task Scheduled_send_waits_in_the_table_until_it_is_due()
     {
         var host = await StartAsync();
         host.Script.OnPlace = (context, _) =>
@@ -31,7 +31,7 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_message_that_cannot_be_sent_holds_up_no_other()
+    public async Task Message_that_cannot_be_sent_does_not_delay_others()
     {
         var host = await StartAsync();
         await BusPublishAsync(host, new Totalled(Guid.Empty, 1), new Placed(Guid.Empty, 2), new Totalled(Guid.Empty, 3));
@@ -45,7 +45,7 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_message_that_cannot_be_sent_waits_longer_each_time_and_is_parked_in_the_end()
+    public async Task Message_that_cannot_be_sent_waits_longer_each_time_and_is_parked_at_last()
     {
         var host = await StartAsync(new HostSetup { MaxAttempts = 3 });
         await BusPublishAsync(host, new Placed(Guid.Empty));
@@ -70,7 +70,7 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_send_that_hangs_counts_as_failed()
+    public async Task Send_that_hangs_counts_as_failed()
     {
         var host = await StartAsync(new HostSetup { SendTimeout = TimeSpan.FromMilliseconds(200) });
         await BusPublishAsync(host, new Placed(Guid.Empty));
@@ -84,7 +84,7 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task Two_processes_at_once_send_each_message_once()
+    public async Task Two_concurrent_processes_send_each_message_once()
     {
         var (one, other) = (await StartAsync(), await StartAsync());
         await BusPublishAsync(one, [.. Enumerable.Range(0, 500).Select(i => new Placed(Guid.Empty, i))]);
@@ -108,7 +108,7 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task What_one_process_has_taken_is_left_to_it_until_it_cannot_be_sending_any_more()
+    public async Task Taken_rows_belong_to_their_process_until_the_lease_ends()
     {
         var host = await StartAsync();
         await BusPublishAsync(host, new Placed(Guid.Empty));
@@ -124,7 +124,7 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_row_that_another_transaction_holds_is_passed_over()
+    public async Task Row_that_another_transaction_locks_is_skipped()
     {
         Assert.SkipUnless(Kind == StoreKind.Postgres, "SQLite locks no rows.");
         var host = await StartAsync();
@@ -139,7 +139,7 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_publish_outside_of_a_consumer_leaves_on_save_and_not_before()
+    public async Task Publish_outside_a_consumer_is_sent_on_save_and_not_before()
     {
         var host = await StartAsync(new HostSetup { Loops = true });
         await using var scope = host.Scope();
@@ -150,12 +150,12 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
 
         await scope.ServiceProvider.GetRequiredService<OrderDb>().SaveChangesAsync(Stop);
 
-        // The period is a minute: only the signal of the commit can have woken the loop.
+        // The period is a minute, so only the signal of the commit can have started the loop.
         await host.Journal.FirstAsync<Placed>(placed => placed.OrderId == Guid.Empty);
     }
 
     [Fact]
-    public async Task A_publish_within_a_transaction_leaves_with_its_commit()
+    public async Task Publish_in_a_transaction_is_sent_after_its_commit()
     {
         var host = await StartAsync(new HostSetup { Loops = true });
         await using (var scope = host.Scope())
@@ -189,7 +189,7 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task The_inbox_forgets_what_is_older_than_its_window()
+    public async Task Inbox_removes_rows_older_than_its_window()
     {
         var host = await StartAsync();
         await SentinelAsync(host);
@@ -203,12 +203,15 @@ public abstract class DeliveryTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task The_shipped_tables_are_those_of_the_model()
+    public async Task Shipped_tables_equal_those_of_the_model()
     {
         var columns = await ReadAsync(
             Kind == StoreKind.Postgres
-                ? "select table_name || '.' || column_name || ':' || is_nullable from information_schema.columns where table_name like 'mt\\_%' order by 1"
-                : "select m.name || '.' || c.name || ':' || iif(c.\"notnull\" or c.pk, 'NO', 'YES') from sqlite_master m join pragma_table_info(m.name) c where m.type = 'table' and m.name like 'mt\\_%' escape '\\' order by 1"
+                ? "select table_name || '.' || column_name || ':' || is_nullable from information_schema.columns "
+                    + "where table_name like 'mt\\_%' order by 1"
+                : "select m.name || '.' || c.name || ':' || iif(c.\"notnull\" or c.pk, 'NO', 'YES') "
+                    + "from sqlite_master m join pragma_table_info(m.name) c "
+                    + "where m.type = 'table' and m.name like 'mt\\_%' escape '\\' order by 1"
         );
 
         await using var db = NewDb();
@@ -250,11 +253,11 @@ public sealed class DeliveryOnPostgresTests() : DeliveryTests(StoreKind.Postgres
 
 public sealed class DeliveryOnSqliteTests() : DeliveryTests(StoreKind.Sqlite);
 
-/// <summary>What needs no database.</summary>
+/// <summary>Parts of the delivery that need no database.</summary>
 public sealed class DeliveryPartsTests
 {
     [Fact]
-    public async Task A_signal_that_nobody_waits_for_is_kept()
+    public async Task Signal_is_kept_until_the_next_wait()
     {
         var signal = new Signal();
 

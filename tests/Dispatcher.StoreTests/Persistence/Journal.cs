@@ -1,6 +1,8 @@
 namespace Dispatcher.StoreTests.Persistence;
 
-/// <summary>What consumers saw, in order. Waits for what is to come, and fails after a time that a slow machine does not need.</summary>
+/// <summary>
+/// Records the messages of consumers in order. Waits for expected ones, and fails after a time that a slow machine does not need.
+/// </summary>
 public sealed class Journal
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);

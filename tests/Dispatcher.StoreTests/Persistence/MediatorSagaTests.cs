@@ -8,7 +8,7 @@ namespace Dispatcher.StoreTests.Persistence;
 public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
 {
     [Fact]
-    public async Task The_saga_and_what_its_activity_wrote_are_committed_when_send_returns()
+    public async Task Saga_and_the_rows_of_its_activity_are_committed_when_Send_returns()
     {
         var host = await StartAsync();
         var order = Guid.CreateVersion7();
@@ -30,7 +30,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task An_exception_in_an_activity_rolls_everything_back_and_reaches_the_sender()
+    public async Task Exception_in_an_activity_rolls_everything_back_and_reaches_the_sender()
     {
         var host = await StartAsync();
         var order = Guid.CreateVersion7();
@@ -50,7 +50,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_failed_send_leaves_nothing_in_the_senders_scope_that_a_later_save_would_write()
+    public async Task Failed_send_leaves_no_tracked_change_in_the_scope_of_the_sender()
     {
         var host = await StartAsync();
         host.Script.OnAdd = (_, db) =>
@@ -69,7 +69,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task Messages_to_one_instance_at_the_same_time_come_one_after_the_other()
+    public async Task Concurrent_messages_to_one_instance_run_one_after_the_other()
     {
         var host = await StartAsync();
         var order = Guid.CreateVersion7();
@@ -90,7 +90,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task Of_first_messages_at_the_same_time_one_makes_the_saga_and_the_others_find_it()
+    public async Task One_of_concurrent_first_messages_creates_the_saga_and_the_others_find_it()
     {
         var host = await StartAsync(new HostSetup { Retries = 8 });
         var order = Guid.CreateVersion7();
@@ -101,7 +101,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_saga_that_is_inserted_first_needs_no_retry_when_somebody_else_was_faster()
+    public async Task InsertOnInitial_needs_no_retry_when_another_insert_was_faster()
     {
         var host = await StartAsync();
         var order = Guid.CreateVersion7();
@@ -112,7 +112,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task An_event_that_finds_its_instances_by_a_query_changes_each()
+    public async Task Event_with_a_query_changes_each_instance_that_it_finds()
     {
         var host = await StartAsync();
         var (low, alsoLow, high) = (Guid.CreateVersion7(), Guid.CreateVersion7(), Guid.CreateVersion7());
@@ -126,7 +126,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_context_from_a_pool_will_do()
+    public async Task Pooled_context_is_supported()
     {
         var host = await StartAsync(new HostSetup { Pooled = true });
         var order = Guid.CreateVersion7();
@@ -139,7 +139,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_change_of_the_version_by_somebody_else_makes_the_send_start_again()
+    public async Task Version_changed_by_another_writer_restarts_the_send()
     {
         var host = await StartAsync(new HostSetup { Retries = 1 });
         var order = Guid.CreateVersion7();
@@ -155,7 +155,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task Without_a_retry_a_changed_version_reaches_the_sender()
+    public async Task Version_conflict_reaches_the_sender_without_a_retry()
     {
         var host = await StartAsync();
         var order = Guid.CreateVersion7();
@@ -168,7 +168,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_missing_instance_is_answered_as_the_state_machine_says()
+    public async Task Missing_instance_is_answered_by_the_state_machine()
     {
         var host = await StartAsync();
 
@@ -179,7 +179,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_finished_saga_is_removed()
+    public async Task Finished_saga_is_removed()
     {
         var host = await StartAsync();
         var order = Guid.CreateVersion7();
@@ -191,7 +191,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task An_instance_is_read_anew_for_each_message_of_a_scope()
+    public async Task Instance_is_read_again_for_each_message_of_a_scope()
     {
         var host = await StartAsync();
         var order = Guid.CreateVersion7();
@@ -206,7 +206,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task A_transaction_that_the_sender_has_begun_is_his_to_commit()
+    public async Task Transaction_of_the_sender_is_committed_by_the_sender()
     {
         var host = await StartAsync();
         var order = Guid.CreateVersion7();
@@ -221,7 +221,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task What_an_activity_publishes_to_the_bus_is_in_the_same_commit()
+    public async Task Publish_of_an_activity_is_in_the_same_commit()
     {
         var host = await StartAsync(new HostSetup { Loops = true });
         var (failed, order) = (Guid.CreateVersion7(), Guid.CreateVersion7());
@@ -245,7 +245,7 @@ public abstract class MediatorSagaTests(StoreKind kind) : PersistenceTest(kind)
         Assert.DoesNotContain(host.Journal.All<Placed>(), placed => placed.OrderId == failed);
     }
 
-    /// <summary>What a writer does who does not wait for the lock, here within the same transaction.</summary>
+    /// <summary>Changes the row as a writer without the lock would, in the same transaction.</summary>
     private Task<int> ChangeAsync(OrderDb db, CancellationToken cancellationToken) =>
         db.Database.ExecuteSqlRawAsync(
             Kind == StoreKind.Postgres

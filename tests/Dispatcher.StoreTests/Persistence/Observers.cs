@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore.Diagnostics;
 
 namespace Dispatcher.StoreTests.Persistence;
 
-/// <summary>What the database has done, for the journal.</summary>
+/// <summary>Writes the statements of the database to the journal.</summary>
 internal sealed class SqlLog(Journal journal) : DbCommandInterceptor
 {
     public override ValueTask<DbDataReader> ReaderExecutedAsync(
@@ -35,12 +35,12 @@ internal sealed record Statement(string Text)
     public bool Removes => Text.StartsWith("DELETE FROM", StringComparison.Ordinal) && Text.Contains("outbox", StringComparison.Ordinal);
 }
 
-/// <summary>Stands where a message goes out for real; a send that is only captured does not come by.</summary>
+/// <summary>Observes the real sends, not those that are only captured, and can refuse them.</summary>
 internal sealed class SendGate : ISendObserver
 {
     public Func<SendContext, Task> OnSend { get; set; } = _ => Task.CompletedTask;
 
-    /// <summary>No message of this type gets out.</summary>
+    /// <summary>Makes each send of this type fail.</summary>
     public void Refuse<T>() =>
         OnSend = context =>
             context.DestinationAddress!.AbsolutePath.EndsWith(typeof(T).Name, StringComparison.Ordinal)
@@ -57,7 +57,7 @@ internal sealed class SendGate : ISendObserver
         where T : class => Task.CompletedTask;
 }
 
-/// <summary>Counts commits and savepoints, and makes a commit fail before it has happened or after.</summary>
+/// <summary>Counts commits and savepoints, and makes a commit fail before or after it happens.</summary>
 internal sealed class CommitControl : DbTransactionInterceptor
 {
     private int _commits;
@@ -105,7 +105,10 @@ internal sealed class CommitControl : DbTransactionInterceptor
     public void Clear() => (_commits, _savepoints) = (0, 0);
 }
 
-/// <summary>Stands still unless it is moved, however slow the machine is. Timers run as ever.</summary>
+/// <summary>
+/// A clock whose time stands still until a test moves it. Its timers run in real time, which the loops need and FakeTimeProvider does not
+/// offer.
+/// </summary>
 internal sealed class StandingClock : TimeProvider
 {
     private readonly DateTimeOffset _start = System.GetUtcNow();
@@ -116,7 +119,7 @@ internal sealed class StandingClock : TimeProvider
     public override DateTimeOffset GetUtcNow() => _start + _ahead;
 }
 
-/// <summary>Keeps log lines of the library.</summary>
+/// <summary>Writes the log lines of the library to the journal.</summary>
 internal sealed class LogLines(Journal journal) : ILoggerProvider
 {
     public ILogger CreateLogger(string categoryName) => new Lines(journal, categoryName);

@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Persistence;
 
-/// <summary>One process that uses the library: container, bus and, when wanted, the loops.</summary>
+/// <summary>One process that uses the library: container, bus and, if the setup has them, the loops.</summary>
 internal sealed class OrderHost : IAsyncDisposable
 {
     private readonly ServiceProvider _services;
@@ -32,8 +32,8 @@ internal sealed class OrderHost : IAsyncDisposable
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    /// <param name="database">The provider and where the database is.</param>
-    /// <param name="setup">What differs from the usual process.</param>
+    /// <param name="database">The provider and the address of the database.</param>
+    /// <param name="setup">The setup of the process.</param>
     public static async Task<OrderHost> StartAsync(Action<DbContextOptionsBuilder> database, HostSetup setup)
     {
         var services = new ServiceCollection();
@@ -90,7 +90,7 @@ internal sealed class OrderHost : IAsyncDisposable
         return await read(scope.ServiceProvider.GetRequiredService<OrderDb>());
     }
 
-    /// <summary>As an orderly end of the process; the container stays for the test to look at.</summary>
+    /// <summary>Stops the process in order. The container stays, so that the test can read it.</summary>
     public async Task StopAsync()
     {
         foreach (var service in Enumerable.Reverse(_started))
@@ -125,7 +125,7 @@ internal sealed class OrderHost : IAsyncDisposable
                 {
                     if (setup.Retries > 0)
                     {
-                        // Immediate(0) tries once more all the same.
+                        // Immediate(0) still tries once more.
                         endpoint.UseMessageRetry(retry => retry.Immediate(setup.Retries));
                     }
 
@@ -174,13 +174,13 @@ internal sealed class OrderHost : IAsyncDisposable
     }
 }
 
-/// <summary>How a process differs from the usual.</summary>
+/// <summary>The setup of a process.</summary>
 internal sealed record HostSetup
 {
-    /// <summary>Whether the loops run; else a test calls them.</summary>
+    /// <summary>Whether the loops run. If not, the test calls them.</summary>
     public bool Loops { get; init; }
 
-    /// <summary>So long by default that only a signal signals the delivery loop.</summary>
+    /// <summary>The default is so long that only a signal starts the delivery loop.</summary>
     public TimeSpan Period { get; init; } = TimeSpan.FromMinutes(1);
 
     public TimeSpan SendTimeout { get; init; } = TimeSpan.FromSeconds(10);
@@ -189,10 +189,10 @@ internal sealed record HostSetup
 
     public int Retries { get; init; }
 
-    /// <summary>One after the other by default, so that what came first is done when the next is seen.</summary>
+    /// <summary>The default is one, so that a message is done before the next one is consumed.</summary>
     public int Concurrency { get; init; } = 1;
 
-    /// <summary>The context comes from a factory with a pool, as the server registers its own.</summary>
+    /// <summary>Whether the context comes from a pooled factory, as in the server.</summary>
     public bool Pooled { get; init; }
 
     public Uri? RabbitMq { get; init; }

@@ -4,9 +4,9 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Persistence;
 
-// What a user of the library would write: messages, a consumer, a saga with an activity, and a context.
+// The code of a user of the library: messages, a consumer, a saga with an activity, and a context.
 /// <param name="OrderId">The order.</param>
-/// <param name="Plain">Consumed by a publish alone, whatever the script says.</param>
+/// <param name="Plain">Whether the consumer ignores the script and only publishes.</param>
 public sealed record Place(Guid OrderId, bool Plain = false);
 
 public sealed record Placed(Guid OrderId, int Number = 0);
@@ -52,7 +52,7 @@ public sealed class OrderDb(DbContextOptions<OrderDb> options) : DbContext(optio
         modelBuilder.AddOutbox();
         modelBuilder.Entity<Note>().ToTable("notes");
 
-        // Names that must be quoted, in a schema where there are some.
+        // Names that must be quoted, in a schema on PostgreSQL.
         modelBuilder
             .Entity<Order>()
             .ToTable("Order Sagas", Database.ProviderName!.Contains("Npgsql", StringComparison.Ordinal) ? "The Shop" : null)
@@ -62,7 +62,7 @@ public sealed class OrderDb(DbContextOptions<OrderDb> options) : DbContext(optio
     }
 }
 
-/// <summary>What consumer and activity do in this test; both have the context of the message's scope.</summary>
+/// <summary>The actions of consumer and activity in this test. Both get the context of the message's scope.</summary>
 public sealed class Script
 {
     public Func<ConsumeContext<Place>, OrderDb, Task> OnPlace { get; set; } =
@@ -80,7 +80,7 @@ public sealed class PlaceConsumer(OrderDb db, Script script, Journal journal) : 
     }
 }
 
-/// <summary>Writes down what came out.</summary>
+/// <summary>Writes the published messages to the journal.</summary>
 public sealed class Recorder(Journal journal) : IConsumer<Placed>, IConsumer<Totalled>, IConsumer<Fault<Place>>
 {
     public Task Consume(ConsumeContext<Placed> context) => Record(context);
@@ -156,7 +156,7 @@ public sealed class OrderMachine : MassTransitStateMachine<Order>
             .Publish(context => new Totalled(context.Message.OrderId, context.Saga.Total));
 }
 
-/// <summary>Made by the scope of the message, so that its context is the one whose transaction is open.</summary>
+/// <summary>The scope of the message creates it, so it has the context whose transaction is open.</summary>
 public sealed class AddActivity(OrderDb db, Script script) : IStateMachineActivity<Order, AddAmount>
 {
     public async Task Execute(BehaviorContext<Order, AddAmount> context, IBehavior<Order, AddAmount> next)

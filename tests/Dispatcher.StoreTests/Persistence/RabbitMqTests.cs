@@ -2,7 +2,7 @@ using MassTransit;
 
 namespace Dispatcher.StoreTests.Persistence;
 
-/// <summary>What the in-memory transport cannot show: addresses, routing and confirms of a real broker, and delays without its plugin.</summary>
+/// <summary>Tests addresses, routing and confirms of a real broker, and delays without its plugin.</summary>
 public sealed class RabbitMqTests() : PersistenceTest(StoreKind.Postgres)
 {
     private const string Variable = "DISPATCHER_TEST_RABBITMQ";

@@ -7,7 +7,7 @@ namespace Dispatcher.StoreTests.Persistence;
 public abstract class SagaTests(StoreKind kind) : PersistenceTest(kind)
 {
     [Fact]
-    public async Task A_saga_what_it_sends_and_what_its_activity_writes_are_one_commit()
+    public async Task Saga_its_messages_and_the_rows_of_its_activity_are_one_commit()
     {
         var host = await StartAsync(new HostSetup { Loops = true });
         var order = Guid.CreateVersion7();
@@ -36,7 +36,7 @@ public abstract class SagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task Of_first_events_at_the_same_time_one_makes_the_saga_and_the_others_find_it()
+    public async Task One_of_concurrent_first_events_creates_the_saga_and_the_others_find_it()
     {
         var host = await StartAsync(new HostSetup { Concurrency = 4, Retries = 4 });
         var order = Guid.CreateVersion7();
@@ -44,7 +44,7 @@ public abstract class SagaTests(StoreKind kind) : PersistenceTest(kind)
         var left = 4;
         host.Script.OnAdd = (_, _) =>
         {
-            // The first try of each has seen no row when it comes here. SQLite lets only one in at a time.
+            // The first attempt of each has found no row at this point. SQLite has one transaction at a time.
             if (Interlocked.Decrement(ref left) >= 0)
             {
                 return Task.Run(() => begun.SignalAndWait(TimeSpan.FromSeconds(10), Stop), Stop);
@@ -64,7 +64,7 @@ public abstract class SagaTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task An_event_that_comes_twice_moves_the_saga_once()
+    public async Task Duplicate_event_moves_the_saga_once()
     {
         var host = await StartAsync();
         var (order, messageId) = (Guid.CreateVersion7(), Guid.CreateVersion7());

@@ -5,14 +5,14 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.StoreTests.Persistence;
 
-/// <summary>A worker's handler that publishes: what it publishes through the outbox is part of its effect, as the root README shows.</summary>
+/// <summary>A handler of a worker that publishes through the outbox, as the README shows: the messages are part of its effect.</summary>
 public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
 {
     [Fact]
-    public async Task What_an_effect_publishes_leaves_with_it_once_and_never_without_it()
+    public async Task Publish_of_an_effect_is_sent_once_and_only_if_the_effect_is_committed()
     {
         var host = await StartAsync();
-        using var effects = EffectStore.Open(DatabaseAddress, TimeProvider.System, NullLogger.Instance);
+        using var effects = PoolEffectStore.Open(DatabaseAddress, TimeProvider.System, NullLogger.Instance);
         await effects.CreateSchemaAsync(Stop);
         var job = Guid.CreateVersion7();
 
@@ -29,10 +29,10 @@ public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
     }
 
     [Fact]
-    public async Task One_context_serves_several_effects_and_a_second_try()
+    public async Task One_context_serves_several_effects_and_a_retry()
     {
         var host = await StartAsync();
-        using var effects = EffectStore.Open(DatabaseAddress, TimeProvider.System, NullLogger.Instance);
+        using var effects = PoolEffectStore.Open(DatabaseAddress, TimeProvider.System, NullLogger.Instance);
         await effects.CreateSchemaAsync(Stop);
         var run = Attempt(effects, Guid.CreateVersion7(), 1);
         await using var scope = host.Scope();
@@ -45,7 +45,7 @@ public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
         Assert.Equal(2, await NotesAsync(host));
     }
 
-    private static RunEffects Attempt(EffectStore store, Guid job, int attempt) =>
+    private static RunEffects Attempt(PoolEffectStore store, Guid job, int attempt) =>
         new(store, new EffectOwner(job, attempt, Guid.CreateVersion7()), true, () => true);
 
     private static async Task PublishAsync(OrderHost host, RunEffects effects, string key, Exception? dies = null)
@@ -54,7 +54,7 @@ public abstract class WorkerPublishTests(StoreKind kind) : PersistenceTest(kind)
         await PublishAsync(scope, effects, key, dies);
     }
 
-    /// <summary>As a handler does, whose context and endpoint come from the scope of its run.</summary>
+    /// <summary>Publishes like a handler: context and endpoint come from the scope of its run.</summary>
     private static async Task PublishAsync(AsyncServiceScope scope, RunEffects effects, string key, Exception? dies = null)
     {
         var db = scope.ServiceProvider.GetRequiredService<OrderDb>();

@@ -11,7 +11,7 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
     private const string Topic = "job.exec.shell: { pool: shell, owner: team, idempotent: true }";
 
     [Fact]
-    public async Task A_fault_that_comes_twice_is_told_once()
+    public async Task Repeated_fault_is_recorded_once()
     {
         await using var writers = await Writers.OnAsync(Database);
         var running = await RunningAsync();
@@ -28,12 +28,12 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
     [Theory]
     [InlineData(false, JobState.Retrying)]
     [InlineData(true, JobState.Cancelled)]
-    public async Task An_outcome_that_comes_after_its_run_was_given_up_is_kept_on_the_timeline(bool cancelled, JobState state)
+    public async Task Outcome_of_a_fenced_run_is_kept_on_the_timeline(bool cancelled, JobState state)
     {
         await using var writers = await Writers.OnAsync(Database);
         var running = await RunningAsync(job => job with { RunUntil = 1, CancelRequested = cancelled });
         await writers.BundleAsync(Topic, Store, Stop);
-        await MovedAsync(Sweep.Repair(running, await writers.AroundAsync(Stop))!);
+        await MovedAsync(Sweep.Repair(running, await writers.ContextAsync(Stop))!);
 
         await writers.Recovery.RecordAsync([Faulted(running)], "worker-key", Stop);
 
@@ -47,7 +47,7 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         var running = await RunningAsync(job => job with { RunUntil = 1 });
         await writers.BundleAsync(Topic, Store, Stop);
-        await MovedAsync(Sweep.Repair(running, await writers.AroundAsync(Stop))!);
+        await MovedAsync(Sweep.Repair(running, await writers.ContextAsync(Stop))!);
 
         await writers.Recovery.RecordAsync(
             [.. Enumerable.Range(0, 50).Select(i => Faulted(running) with { Attempt = 100 + i, RunId = Guid.CreateVersion7() })],
@@ -66,7 +66,7 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
         var (first, second) = (Faulted(one) with { RunId = Guid.CreateVersion7() }, Faulted(other) with { RunId = Guid.CreateVersion7() });
 
         await writers.Recovery.RecordAsync([.. Enumerable.Repeat(first, 8), .. Enumerable.Repeat(second, 8)], "worker-key", Stop);
-        await writers.Recovery.RecordAsync([.. Enumerable.Repeat(first, 8)], "stranger", Stop);
+        await writers.Recovery.RecordAsync([.. Enumerable.Repeat(first, 8)], "another-key", Stop);
 
         Assert.Single(await TimelineAsync(one.JobId), entry => entry.Kind == "late_outcome");
         Assert.Single(await TimelineAsync(other.JobId), entry => entry.Kind == "late_outcome");
@@ -75,7 +75,7 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task An_outcome_repeated_in_one_message_is_applied_once()
+    public async Task Outcome_repeated_in_one_message_is_applied_once()
     {
         await using var writers = await Writers.OnAsync(Database);
         var running = await RunningAsync();
@@ -89,7 +89,7 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_fault_waits_for_a_bundle_that_can_be_read_and_a_success_does_not()
+    public async Task Fault_waits_for_a_readable_bundle_and_a_success_does_not()
     {
         await using var writers = await Writers.OnAsync(Database);
         var (failed, done) = (await RunningAsync(), await RunningAsync());
@@ -109,31 +109,31 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task An_attempt_that_nobody_claimed_is_told_as_no_fault_though_an_earlier_one_failed()
+    public async Task Unclaimed_attempt_publishes_no_fault_after_an_earlier_failed_one()
     {
         await using var writers = await Writers.OnAsync(Database);
         var running = await RunningAsync();
         await writers.BundleAsync(Topic, Store, Stop);
         await writers.Recovery.RecordAsync([Faulted(running)], "worker-key", Stop);
-        var told = (await OutboxAsync()).Count(message => message.RoutingKey.StartsWith("faulted.", StringComparison.Ordinal));
+        var published = (await OutboxAsync()).Count(message => message.RoutingKey.StartsWith("faulted.", StringComparison.Ordinal));
         var retrying = await JobAsync(running.JobId);
-        var around = await writers.AroundAsync(Stop);
-        await MovedAsync(new Move(retrying, retrying with { State = JobState.Dispatched, Attempt = 2, PolicyHash = around.Bundle!.Hash }));
+        var context = await writers.ContextAsync(Stop);
+        await MovedAsync(new Move(retrying, retrying with { State = JobState.Dispatched, Attempt = 2, PolicyHash = context.Bundle!.Hash }));
 
-        await writers.Moves.AddAsync(Sweep.Repair(await JobAsync(running.JobId), around)!, Stop);
+        await writers.Moves.AddAsync(Sweep.Repair(await JobAsync(running.JobId), context)!, Stop);
 
         Assert.Equal(
             (JobState.Retrying, 1, 1),
             (
                 (await JobAsync(running.JobId)).State,
-                told,
+                published,
                 (await OutboxAsync()).Count(message => message.RoutingKey.StartsWith("faulted.", StringComparison.Ordinal))
             )
         );
     }
 
     [Fact]
-    public async Task An_outcome_that_the_database_does_not_take_is_a_terminal_fault_and_harms_no_neighbour()
+    public async Task Outcome_refused_by_the_database_is_a_terminal_fault_of_its_job_alone()
     {
         await using var writers = await Writers.OnAsync(Database);
         var (before, bad, after) = (await RunningAsync(), await RunningAsync(), await RunningAsync());
@@ -150,12 +150,13 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
         );
     }
 
-    /// <summary>Lets the database refuse this result, as it would one that it cannot hold.</summary>
+    /// <summary>Lets the database refuse this result, like one that it cannot store.</summary>
     private Task RefuseAsync(string result) =>
         Database.ExecuteAsync(
             Kind == StoreKind.Postgres
                 ? $"alter table jobs add constraint refused check (result <> '{result}'::bytea)"
-                : $"create trigger refused before update on jobs when new.result = cast('{result}' as blob) begin select raise(abort, 'refused'); end"
+                : $"create trigger refused before update on jobs when new.result = cast('{result}' as blob) "
+                    + "begin select raise(abort, 'refused'); end"
         );
 
     private static AttemptOutcome Succeeded(Job job, string result) =>

@@ -5,13 +5,13 @@ using Dispatcher.Storage;
 
 namespace Dispatcher.StoreTests.Recovery;
 
-/// <summary>Jobs whose time has come, and leases that are extended.</summary>
+/// <summary>Due jobs, and leases that heartbeats extend.</summary>
 public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
     [Fact]
-    public async Task Takes_what_is_due_the_longest_due_first_and_no_more_than_asked()
+    public async Task Sweep_takes_the_longest_due_jobs_first_up_to_its_limit()
     {
         foreach (var due in new[] { 30L, 10, 20, 40, long.MaxValue })
         {
@@ -28,7 +28,7 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task What_it_took_is_postponed_and_otherwise_as_it_was_without_its_payload()
+    public async Task Taken_job_is_postponed_and_read_without_payload_and_result()
     {
         var stored = await StoredAsync(AJob.Full() with { DueAt = 10 });
         var before = await Store.NowAsync(Stop);
@@ -36,12 +36,12 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
         var taken = Assert.Single(await Store.TakeDueAsync(10, Minute, Stop));
 
         Assert.InRange(taken.DueAt!.Value, before + 60_000_000, before + 70_000_000);
-        Assert.Equivalent(stored with { DueAt = taken.DueAt, Payload = [] }, taken, strict: true);
+        Assert.Equivalent(stored with { DueAt = taken.DueAt, Payload = [], Result = null }, taken, strict: true);
         Assert.Equal(taken.DueAt, (await JobAsync(stored.JobId)).DueAt);
     }
 
     [Fact]
-    public async Task A_job_that_was_taken_can_still_be_moved_by_whoever_read_it_before()
+    public async Task Taken_job_can_still_be_moved_by_an_earlier_reader()
     {
         var stored = await StoredAsync(AJob.New().DueAt(10));
 
@@ -60,7 +60,7 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Eight_takers_at_the_same_moment_take_each_job_once()
+    public async Task Concurrent_sweeps_take_each_job_once()
     {
         var jobs = Enumerable.Range(0, 300).Select(_ => AJob.New().DueAt(10)).ToList();
         await Store.AcceptAsync([.. jobs.Select(AnAcceptance.Of)], null, Stop);
@@ -84,7 +84,7 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_heartbeat_extends_the_lease_from_now()
+    public async Task Heartbeat_extends_the_lease_from_now()
     {
         var now = await Store.NowAsync(Stop);
         var run = await RunningAsync(job => job with { DueAt = now + 1_000_000, HeartbeatUs = 5_000_000, RunUntil = now + 600_000_000 });
@@ -101,7 +101,7 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_heartbeat_does_not_extend_a_lease_beyond_the_hard_end_and_its_grace()
+    public async Task Heartbeat_does_not_extend_a_lease_beyond_the_hard_end_and_its_grace()
     {
         var now = await Store.NowAsync(Stop);
         var run = await RunningAsync(job => job with { DueAt = now, HeartbeatUs = 60_000_000, RunUntil = now + 7_000_000 });
@@ -112,7 +112,7 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_heartbeat_never_shortens_a_lease()
+    public async Task Heartbeat_never_shortens_a_lease()
     {
         var now = await Store.NowAsync(Stop);
         var run = await RunningAsync(job => job with { DueAt = now + 100_000_000, HeartbeatUs = 1_000_000, RunUntil = now + 600_000_000 });
@@ -123,7 +123,7 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_heartbeat_tells_that_the_run_shall_stop()
+    public async Task Heartbeat_reports_a_requested_cancellation()
     {
         var now = await Store.NowAsync(Stop);
         var run = await RunningAsync(job => job with { HeartbeatUs = 1, RunUntil = now, CancelRequested = true });
@@ -132,7 +132,7 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_heartbeat_finds_only_runs_that_are_running_and_of_that_claimer()
+    public async Task Heartbeat_extends_only_running_runs_of_its_claimer()
     {
         var now = await Store.NowAsync(Stop);
         var mine = await RunningAsync(job => Leased(job, now));
@@ -150,7 +150,7 @@ public abstract class SweepTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task No_runs_is_no_fault()
+    public async Task Heartbeat_without_runs_is_allowed()
     {
         Assert.Empty(await ExtendLeasesAsync());
     }

@@ -149,7 +149,7 @@ internal sealed class AnEvidencedJob : IAsyncDisposable
             StartedAt = DateTimeOffset.UnixEpoch,
             EndedAt = DateTimeOffset.UnixEpoch,
         };
-        await _database.Store.MoveAsync([RecoveryMoves.Of(await JobAsync(job.JobId), outcome, await Writers.AroundAsync(Stop))], Stop);
+        await _database.Store.MoveAsync([RecoveryMoves.Of(await JobAsync(job.JobId), outcome, await Writers.ContextAsync(Stop))], Stop);
         return await JobAsync(job.JobId);
     }
 

@@ -111,7 +111,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
                 break;
             case "nobody claimed the attempt":
                 await jobs.DispatchAsync(job.JobId);
-                await MovedAsync(RecoveryMoves.Unclaimed(await JobAsync(job.JobId), await jobs.Writers.AroundAsync(Stop)));
+                await MovedAsync(RecoveryMoves.Unclaimed(await JobAsync(job.JobId), await jobs.Writers.ContextAsync(Stop)));
                 break;
             case "other rules":
                 await jobs.Writers.BundleAsync(

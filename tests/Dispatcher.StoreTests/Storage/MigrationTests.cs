@@ -96,7 +96,7 @@ public sealed class MigrationTests
 
         var (row, witness) = await Dispatcher.Enforcement.ActivationEvidence.ReadAsync(db, Stop);
         Assert.Equal(carried ? ("policy-1", 7L) : ("policy-0", null), (witness!.PolicyHash, witness.Serial));
-        Assert.Equal(carried, Dispatcher.Enforcement.ActivationEvidence.WhyNot(row, witness) is null);
+        Assert.Equal(carried, Dispatcher.Enforcement.ActivationEvidence.Contradiction(row, witness) is null);
     }
 
     /// <summary>As a program did that knew only the first migration. EF Core finds a migration by name only when its id begins with a date, which those here do not.</summary>

@@ -12,9 +12,9 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
     /// <summary>What is done, what kind of finding it is, and which column or table the message names.</summary>
     private static readonly (string Sql, Gap Kind, string Names)[] Attacks =
     [
-        ("update jobs set payload = (select body_x from other)", Gap.JobHashDiffers, "does not have its job_hash"),
-        ("update jobs set labels = '{{}}'", Gap.JobHashDiffers, "does not have its job_hash"),
-        ("update jobs set principal = 'somebody'", Gap.JobHashDiffers, "does not have its job_hash"),
+        ("update jobs set payload = (select body_x from other)", Gap.JobHashDiffers, "does not match its job_hash"),
+        ("update jobs set labels = '{{}}'", Gap.JobHashDiffers, "does not match its job_hash"),
+        ("update jobs set principal = 'somebody'", Gap.JobHashDiffers, "does not match its job_hash"),
         ("update jobs set job_hash = 'x'", Gap.JobHashDiffers, "jobs.job_hash"),
         ("update jobs set state = 'succeeded' where state = 'dead_lettered'", Gap.RowDiffers, "jobs.state"),
         ("update jobs set state = 'accepted' where state = 'succeeded'", Gap.RowDiffers, "jobs.state"),
@@ -51,7 +51,7 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
         (
             "update dead_letters set job_id = (select job_id from jobs where state = 'succeeded') where job_id is null",
             Gap.RowWithoutEntry,
-            "no entry tells of it"
+            "no entry records it"
         ),
         ("delete from denials", Gap.RowMissing, "denials"),
         ("update denials set job_hash = 'x'", Gap.RowDiffers, "denials.job_hash"),

@@ -285,6 +285,7 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         services.AddPostgresStore(
             new NpgsqlConnectionStringBuilder(Database.PostgresConnectionString) { Username = _role }.ConnectionString
         );
+        services.AddSingleton<SealTable>();
         return services.BuildServiceProvider();
     }
 

@@ -8,6 +8,7 @@ using Dispatcher.Web;
 using MassTransit.Transports;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Dispatcher.UnitTests.Api;
 
@@ -49,7 +50,7 @@ public sealed class ReadinessTests
     public async Task A_read_of_the_folder_that_does_not_end_is_shown()
     {
         await using var server = await AServer.MigratedAsync();
-        var time = new LaterTime();
+        var time = new FakeTimeProvider();
         using var folder = new PolicyFolder(
             server.Get<BundleActivation>(),
             server.Get<IDbContextFactory<DispatcherDb>>(),
@@ -71,7 +72,7 @@ public sealed class ReadinessTests
         );
         var before = readiness.Checks["policy_folder"];
 
-        time.Later = TimeSpan.FromSeconds(31);
+        time.Advance(TimeSpan.FromSeconds(31));
 
         Assert.DoesNotContain("last read", before, StringComparison.Ordinal);
         Assert.Contains("was last read", readiness.Checks["policy_folder"], StringComparison.Ordinal);
@@ -85,7 +86,7 @@ public sealed class ReadinessTests
         await using var server = await AServer.MigratedAsync();
         using var clock = new StoreClock(
             server.Get<IStore>(),
-            new WrongTime(TimeSpan.FromSeconds(seconds)),
+            new ShiftedTime(TimeSpan.FromSeconds(seconds)),
             server.Get<ILogger<StoreClock>>()
         );
         await clock.OnceAsync(TestContext.Current.CancellationToken);
@@ -104,18 +105,5 @@ public sealed class ReadinessTests
         );
         await server.Get<PolicyFolder>().OnceAsync(TestContext.Current.CancellationToken);
         return server;
-    }
-
-    private sealed class WrongTime(TimeSpan off) : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + off;
-    }
-
-    /// <summary>The system's clock, set forward.</summary>
-    private sealed class LaterTime : TimeProvider
-    {
-        public TimeSpan Later { get; set; }
-
-        public override long GetTimestamp() => base.GetTimestamp() + (long)(Later.TotalSeconds * TimestampFrequency);
     }
 }

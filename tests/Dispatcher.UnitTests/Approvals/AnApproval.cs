@@ -2,11 +2,11 @@ using Dispatcher.Approvals;
 using Dispatcher.Contracts;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Approvals;
 
-/// <summary>Builds a held job and what it waits for: by <c>billing</c>, held at noon for 24 hours, then usable for one.</summary>
+/// <summary>Builds a held job and its approval: by <c>billing</c>, held at noon for 24 hours, then usable for one hour.</summary>
 internal sealed record AnApproval(ApprovalRequirement Requirement)
 {
     public const string Person = "ana";
@@ -20,7 +20,7 @@ internal sealed record AnApproval(ApprovalRequirement Requirement)
 
     public AnApproval With(Func<ApprovalRequirement, ApprovalRequirement> change) => new(change(Requirement));
 
-    /// <summary>What the rules say of the job, when they are asked again and nothing has changed.</summary>
+    /// <summary>The decision on the job under unchanged rules.</summary>
     public Decision Decision() =>
         new()
         {
@@ -40,7 +40,7 @@ internal sealed record AnApproval(ApprovalRequirement Requirement)
             Noon
         );
 
-    /// <summary>Approved at noon by <paramref name="people"/>, each with all groups that are asked for.</summary>
+    /// <summary>Approved at noon by <paramref name="people"/>, each with all required groups.</summary>
     public (Job Job, Approval Approval) Approved(params string[] people)
     {
         var (job, approval) = Held();
@@ -54,7 +54,7 @@ internal sealed record AnApproval(ApprovalRequirement Requirement)
     }
 }
 
-/// <summary>Builds a vote that says yes.</summary>
+/// <summary>Builds a vote that approves.</summary>
 internal sealed record AVote(CastVote Cast)
 {
     public static AVote By(string person, params string[] groups) =>

@@ -1,19 +1,24 @@
 using System.Security.Claims;
 using System.Text.Json;
+using Dispatcher.Approvals;
+using Dispatcher.Enforcement;
+using Dispatcher.Jobs;
+using Dispatcher.Storage;
 using Dispatcher.UnitTests.Hosting;
 using Dispatcher.UnitTests.Policies;
 using Dispatcher.Web;
 
 namespace Dispatcher.UnitTests.Approvals;
 
-/// <summary>What people are shown of what waits for them.</summary>
+/// <summary>Lists and views of held and decided approvals.</summary>
 public sealed class ApprovalListTests
 {
     private const string Ask =
-        "id: ask, match: { topic: test.run, labels: { env: prod } }, decision: REQUIRE_APPROVAL, reason: look first, constraints: { timeout_ms: 5000, allowed_hosts: [api.test] }, approval: { groups: { dev: 1 } }";
+        "id: ask, match: { topic: test.run, labels: { env: prod } }, decision: REQUIRE_APPROVAL, reason: look first, "
+        + "constraints: { timeout_ms: 5000, allowed_hosts: [api.test] }, approval: { groups: { dev: 1 } }";
 
     [Fact]
-    public async Task Shows_what_is_asked_what_would_run_and_what_it_may_touch()
+    public async Task Approval_shows_the_job_its_handler_and_its_constraints()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var held = await stage.HeldAsync("""{ "n" : 1e2 }""");
@@ -40,7 +45,7 @@ public sealed class ApprovalListTests
     }
 
     [Fact]
-    public async Task Lists_what_a_vote_would_count_for_and_on_request_the_rest_with_why_not()
+    public async Task List_has_approvals_the_caller_may_decide_and_on_request_all_with_why_not()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         await stage.HeldAsync();
@@ -59,7 +64,7 @@ public sealed class ApprovalListTests
     }
 
     [Fact]
-    public async Task What_is_voted_on_leaves_the_list_and_is_found_by_its_state()
+    public async Task Decided_approval_leaves_the_list_and_is_found_by_its_state()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var (first, second) = (await stage.HeldAsync(), await stage.HeldAsync());
@@ -71,7 +76,7 @@ public sealed class ApprovalListTests
     }
 
     [Fact]
-    public async Task The_oldest_come_first_and_no_more_than_asked_for()
+    public async Task List_is_ordered_by_age_and_limited()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var jobs = new[] { await stage.HeldAsync(), await stage.HeldAsync(), await stage.HeldAsync() };
@@ -83,7 +88,7 @@ public sealed class ApprovalListTests
     }
 
     [Fact]
-    public async Task A_list_says_who_asks_for_what_and_why_and_how_the_payload_begins()
+    public async Task List_shows_principal_topic_reason_and_the_beginning_of_the_payload()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         await stage.HeldAsync($$"""{ "recipe": "web", "more": "x{{new string('ä', 200)}}last" }""");
@@ -102,7 +107,7 @@ public sealed class ApprovalListTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(5)]
-    public async Task Pages_follow_each_other_with_the_riskiest_first_and_skip_what_the_caller_may_not_decide(int limit)
+    public async Task Pages_are_ordered_by_risk_and_skip_approvals_the_caller_may_not_decide(int limit)
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         await stage.ActivateAsync(
@@ -147,10 +152,79 @@ public sealed class ApprovalListTests
     }
 
     [Theory]
+    [InlineData(ApprovalStates.Held, true)]
+    [InlineData(ApprovalStates.Held, false)]
+    [InlineData(ApprovalStates.Approved, false)]
+    public async Task List_reads_no_result_and_of_the_payloads_of_its_page_only_the_first_bytes(string state, bool mine)
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var job = await stage.HeldAsync();
+        if (state == ApprovalStates.Approved)
+        {
+            await stage.VoteAsync(job, "approve", stage.Ana);
+        }
+
+        var contexts = await RecordedContexts.OfAsync(stage.Server);
+        var listed = await ListAsync(stage, contexts, new ApprovalQuery(state, mine, 50, ApprovalCursor.Start));
+
+        Assert.Equal($"{job}-1", Assert.Single(listed.Items).ApprovalId);
+        Assert.Empty(contexts.OfLargeColumns);
+        var list = Assert.Single(contexts.Statements, statement => statement.Contains("payload", StringComparison.Ordinal));
+        var keys = list.IndexOf("FROM (", StringComparison.Ordinal);
+        Assert.Contains("payload", list[..keys], StringComparison.Ordinal);
+        Assert.DoesNotContain("payload", list[keys..], StringComparison.Ordinal);
+        Assert.Contains("LIMIT", list[keys..], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(ApprovalStates.Held, true)]
+    [InlineData(ApprovalStates.Approved, false)]
+    [InlineData(ApprovalStates.Expired, false)]
+    public async Task Only_held_approvals_are_sorted_by_risk(string state, bool byRisk)
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        await stage.ActivateAsync(
+            ABundle
+                .WithRules(Ask)
+                .AndFile(
+                    "topics.yaml",
+                    """
+                    version: v1
+                    pools:
+                      main: { enforcers: [allowed_hosts, timeout_ms] }
+                    topics:
+                      test.run: { pool: main, owner: team, risk: medium }
+                    """
+                )
+        );
+
+        var contexts = await RecordedContexts.OfAsync(stage.Server);
+        await ListAsync(stage, contexts, new ApprovalQuery(state, false, 50, ApprovalCursor.Start));
+
+        var list = Assert.Single(contexts.Statements, statement => statement.Contains("payload", StringComparison.Ordinal));
+        var order = list[list.IndexOf("ORDER BY", StringComparison.Ordinal)..list.IndexOf("LIMIT", StringComparison.Ordinal)];
+        Assert.Equal(byRisk, order.Contains("CASE", StringComparison.Ordinal));
+        Assert.Contains("created_at", order, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task View_of_one_approval_reads_no_result()
+    {
+        await using var stage = await VotingStage.WithAsync(Ask);
+        var job = await stage.HeldAsync();
+
+        var contexts = await RecordedContexts.OfAsync(stage.Server);
+        Assert.NotNull(await Reads(stage, contexts).FindAsync(job, null, stage.Ana, TestContext.Current.CancellationToken));
+
+        Assert.DoesNotContain(contexts.Statements, statement => statement.Contains("\"result\"", StringComparison.Ordinal));
+        Assert.Contains(contexts.Statements, statement => statement.Contains("\"payload\"", StringComparison.Ordinal));
+    }
+
+    [Theory]
     [InlineData("?state=asleep", "unknown_state ?state")]
     [InlineData("?limit=0", "bad_limit ?limit")]
     [InlineData("?cursor=page-2", "bad_cursor ?cursor")]
-    public async Task What_cannot_be_meant_is_refused(string query, string error)
+    public async Task Invalid_query_is_refused(string query, string error)
     {
         await using var stage = await VotingStage.WithAsync(Ask);
 
@@ -159,6 +233,12 @@ public sealed class ApprovalListTests
         Assert.Equal(400, status);
         Assert.Equal([error], AServer.Errors(body));
     }
+
+    private static ApprovalReads Reads(VotingStage stage, RecordedContexts contexts) =>
+        new(contexts, stage.Server.Get<Approvers>(), stage.Server.Get<CurrentBundle>(), stage.Server.Get<StoreClock>());
+
+    private static Task<Page<ApprovalSummary>> ListAsync(VotingStage stage, RecordedContexts contexts, ApprovalQuery query) =>
+        Reads(stage, contexts).ListAsync(query, stage.Ana, TestContext.Current.CancellationToken);
 
     private static async Task<IReadOnlyList<JsonElement>> ListAsync(VotingStage stage, ClaimsPrincipal caller, string query = "") =>
         [.. (await stage.Server.AskAsync("GET", "/api/approvals/", caller, query)).Body.GetProperty("items").EnumerateArray()];

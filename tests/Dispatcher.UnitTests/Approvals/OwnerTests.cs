@@ -6,14 +6,14 @@ using Dispatcher.Web;
 namespace Dispatcher.UnitTests.Approvals;
 
 /// <summary>
-/// A job that needs an approval needs a person who is responsible for its principal, and that person does not approve it.
+/// A job that requires an approval needs a person who is responsible for its principal. That person may not approve it.
 /// </summary>
 public sealed class OwnerTests
 {
     private const string Ask = "id: ask, match: { topic: test.run, labels: { env: prod } }, decision: REQUIRE_APPROVAL, reason: look first";
 
     [Fact]
-    public async Task The_owner_of_a_broker_user_cannot_approve_its_jobs_with_a_key_of_another_name()
+    public async Task Owner_of_a_broker_user_cannot_approve_its_jobs_with_another_key()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         await stage
@@ -36,23 +36,27 @@ public sealed class OwnerTests
     }
 
     [Fact]
-    public async Task A_job_that_needs_an_approval_is_denied_with_the_fix_when_nobody_is_responsible_for_its_principal()
+    public async Task Job_that_requires_an_approval_is_denied_with_the_fix_without_an_owner()
     {
         await using var stage = await VotingStage.WithAsync(
             Ask,
             "id: go, match: { topic: test.run, labels: { env: dev } }, decision: ALLOW"
         );
 
-        var (status, body) = await stage.SubmitAsync("nobody", "prod");
-        var (other, _) = await stage.SubmitAsync("nobody", "dev");
+        var (status, body) = await stage.SubmitAsync("unowned", "prod");
+        var (other, _) = await stage.SubmitAsync("unowned", "dev");
 
         Assert.Equal((403, "DENY", 202), (status, body.GetProperty("verdict").GetString(), other));
         Assert.StartsWith("no_owner", body.GetProperty("reason").GetString(), StringComparison.Ordinal);
-        Assert.Contains("dispatcher keys bind --subject nobody --person", body.GetProperty("reason").GetString(), StringComparison.Ordinal);
+        Assert.Contains(
+            "dispatcher keys bind --subject unowned --person",
+            body.GetProperty("reason").GetString(),
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
-    public async Task A_held_job_whose_principal_lost_its_owner_is_not_approved()
+    public async Task Held_job_is_not_approved_when_its_principal_lost_its_owner()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var held = await stage.HeldAsync();

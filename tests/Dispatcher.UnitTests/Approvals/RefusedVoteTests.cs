@@ -4,14 +4,14 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Approvals;
 
-/// <summary>Votes that do not count: what they leave behind, and what they leave alone.</summary>
+/// <summary>Votes that do not count: what is recorded of them, and what stays unchanged.</summary>
 public sealed class RefusedVoteTests
 {
     private const string Ask = "id: ask, match: { topic: test.run, labels: { env: prod } }, decision: REQUIRE_APPROVAL, reason: look first";
     private static readonly string Other = new('f', 64);
 
     [Fact]
-    public async Task The_timeline_has_the_first_refused_vote_of_each_key_and_reason_and_no_more()
+    public async Task Timeline_keeps_only_the_first_refused_vote_for_each_key_and_reason()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var held = await stage.HeldAsync();
@@ -30,13 +30,13 @@ public sealed class RefusedVoteTests
     }
 
     [Fact]
-    public async Task A_vote_whose_job_was_cancelled_after_it_was_checked_changes_nothing()
+    public async Task Vote_changes_nothing_when_its_job_was_cancelled_after_the_check()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var held = await stage.HeldAsync();
         await using (var db = await stage.Server.DatabaseAsync())
         {
-            // The approval row still says held, as it does for a reader who came between the two.
+            // The approval row is still held, as a reader between the two statements sees it.
             await db.Jobs.ExecuteUpdateAsync(
                 set => set.SetProperty(job => job.State, JobState.Cancelled),
                 TestContext.Current.CancellationToken

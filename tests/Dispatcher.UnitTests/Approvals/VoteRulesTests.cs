@@ -14,12 +14,7 @@ public sealed class VoteRulesTests
     [InlineData("cleo", "cleo-key", "", "excluded")]
     [InlineData("ana", "crm", "", "excluded")]
     [InlineData("crm", "x", "", "excluded")]
-    public void Neither_the_requester_nor_its_person_nor_whom_the_rule_excludes_may_vote(
-        string person,
-        string subject,
-        string groups,
-        string? refused
-    )
+    public void Requester_its_person_and_excluded_persons_may_not_vote(string person, string subject, string groups, string? refused)
     {
         var (job, approval) = AnApproval.OfAnyone().With(requirement => requirement with { Exclude = ["crm", "requester"] }).Held();
         var cast = AVote
@@ -27,15 +22,15 @@ public sealed class VoteRulesTests
             .With(vote => vote with { Subject = subject })
             .For(approval);
 
-        Assert.Equal(refused, VoteRules.Standing(cast, job.Principal, approval.Requirement, Lookup())?.Code);
+        Assert.Equal(refused, VoteRules.Eligibility(cast, job.Principal, approval.Requirement, Lookup())?.Code);
     }
 
     [Fact]
-    public void The_requester_may_not_vote_though_the_rule_excludes_nobody()
+    public void Requester_may_not_vote_without_an_exclusion()
     {
         var (job, approval) = AnApproval.OfAnyone().With(requirement => requirement with { Exclude = [] }).Held();
 
-        Assert.Equal("own_job", VoteRules.Standing(AVote.By("bo").For(approval), job.Principal, approval.Requirement, Lookup())?.Code);
+        Assert.Equal("own_job", VoteRules.Eligibility(AVote.By("bo").For(approval), job.Principal, approval.Requirement, Lookup())?.Code);
     }
 
     [Theory]
@@ -43,18 +38,18 @@ public sealed class VoteRulesTests
     [InlineData("dev", null)]
     [InlineData("crew", "not_in_group")]
     [InlineData("", "not_in_group")]
-    public void A_vote_counts_only_of_a_group_that_is_asked_for(string group, string? refused)
+    public void Vote_counts_only_for_a_required_group(string group, string? refused)
     {
         var (job, approval) = AnApproval.Of(("dev", 1), ("sre", 1)).Held();
 
         Assert.Equal(
             refused,
-            VoteRules.Standing(AVote.By("ana", group).For(approval), job.Principal, approval.Requirement, Lookup())?.Code
+            VoteRules.Eligibility(AVote.By("ana", group).For(approval), job.Principal, approval.Requirement, Lookup())?.Code
         );
     }
 
     [Fact]
-    public void A_vote_on_what_waits_counts()
+    public void Vote_that_names_the_hashes_of_the_approval_counts()
     {
         var (_, approval) = AnApproval.OfAnyone().Held();
 
@@ -65,7 +60,7 @@ public sealed class VoteRulesTests
     [InlineData("job_hash")]
     [InlineData("policy_hash")]
     [InlineData("view_hash")]
-    public void A_vote_that_names_something_else_is_told_what_changed(string field)
+    public void Vote_that_names_another_hash_is_refused_with_the_change(string field)
     {
         var (_, approval) = AnApproval.OfAnyone().Held();
         var other = new string('f', 64);
@@ -84,7 +79,7 @@ public sealed class VoteRulesTests
     }
 
     [Fact]
-    public void After_its_time_nothing_can_be_decided()
+    public void Vote_after_the_deadline_is_refused()
     {
         var (_, approval) = AnApproval.OfAnyone().Held();
 
@@ -97,7 +92,7 @@ public sealed class VoteRulesTests
     [InlineData("Rejected")]
     [InlineData("Expired")]
     [InlineData("Invalidated")]
-    public void What_is_decided_stays_so(string state)
+    public void Vote_on_a_decided_approval_is_refused(string state)
     {
         var (_, approval) = AnApproval.OfAnyone().Held();
         approval.State = state;
@@ -106,7 +101,7 @@ public sealed class VoteRulesTests
     }
 
     [Fact]
-    public void One_vote_a_person_whatever_key_it_uses()
+    public void Person_has_one_vote_with_any_key()
     {
         var (_, approval) = AnApproval.Of(("sre", 2)).Held();
         approval.Votes = [AVote.By("ana", "sre").For(approval).At(0)];

@@ -17,7 +17,9 @@ using Claim = System.Security.Claims.Claim;
 
 namespace Dispatcher.UnitTests.Approvals;
 
-/// <summary>A server whose rules hold jobs, and people: Ana of dev, Bo of sre; Pat is behind <c>producer</c>, Cleo behind <c>crm</c>.</summary>
+/// <summary>
+/// A server whose rules hold jobs, and people: Ana of dev, Bo of sre; Pat is behind <c>producer</c>, Cleo behind <c>crm</c>.
+/// </summary>
 internal sealed class VotingStage : IAsyncDisposable
 {
     private VotingStage(AServer server) => Server = server;
@@ -46,7 +48,7 @@ internal sealed class VotingStage : IAsyncDisposable
         return stage;
     }
 
-    /// <summary>Whoever votes, as its key says.</summary>
+    /// <summary>A voter with the claims of its key.</summary>
     public static ClaimsPrincipal Caller(string subject, string person, params string[] groups) =>
         new(
             new ClaimsIdentity(
@@ -78,7 +80,7 @@ internal sealed class VotingStage : IAsyncDisposable
         await Server.Get<CurrentBundle>().OnceAsync(Stop);
     }
 
-    /// <summary>Hands in a job that is held.</summary>
+    /// <summary>Submits a job that is held.</summary>
     public async Task<Guid> HeldAsync(string payload = "{}", string principal = "producer")
     {
         var (status, body) = await SubmitAsync(principal, "prod", payload);
@@ -102,7 +104,7 @@ internal sealed class VotingStage : IAsyncDisposable
     public async Task<JsonElement> ShownAsync(Guid jobId, ClaimsPrincipal caller) =>
         (await Server.AskAsync("GET", "/api/approvals/{approvalId}", caller, name: jobId.ToString())).Body;
 
-    /// <summary>Votes on what is shown now, or on what was.</summary>
+    /// <summary>Votes on the approval as it is shown now, or as it was shown before.</summary>
     public async Task<(int Status, JsonElement Body)> VoteAsync(
         Guid jobId,
         string verdict,
@@ -174,7 +176,7 @@ internal sealed class VotingStage : IAsyncDisposable
     }
 }
 
-/// <summary>Builds a key as the store has it.</summary>
+/// <summary>Builds a stored key.</summary>
 internal static class AKey
 {
     public static ApiKey Of(string subject, string person, params string[] groups) =>

@@ -8,14 +8,14 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Approvals;
 
-/// <summary>Votes over HTTP on jobs that came in through the front door, on the embedded store.</summary>
+/// <summary>Votes over HTTP on submitted jobs, on the embedded store.</summary>
 public sealed class VotingTests
 {
     private const string Ask = "id: ask, match: { topic: test.run, labels: { env: prod } }, decision: REQUIRE_APPROVAL, reason: look first";
     private static readonly string Other = new('f', 64);
 
     [Fact]
-    public async Task One_vote_approves_and_is_committed_when_it_is_answered()
+    public async Task Vote_that_completes_the_quorum_is_committed_before_the_answer()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var held = await stage.HeldAsync();
@@ -39,7 +39,7 @@ public sealed class VotingTests
     }
 
     [Fact]
-    public async Task A_rejection_ends_it()
+    public async Task Rejection_ends_the_job()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var held = await stage.HeldAsync();
@@ -55,7 +55,7 @@ public sealed class VotingTests
     }
 
     [Fact]
-    public async Task Every_group_must_have_its_people_before_it_is_approved()
+    public async Task Approval_needs_the_votes_of_every_group()
     {
         await using var stage = await VotingStage.WithAsync(Ask + ", approval: { groups: { dev: 1, sre: 1 } }");
         var held = await stage.HeldAsync();
@@ -73,7 +73,7 @@ public sealed class VotingTests
     }
 
     [Fact]
-    public async Task The_same_vote_again_is_answered_as_the_first_time_and_another_of_the_same_person_is_refused()
+    public async Task Repeated_vote_gets_the_same_answer_and_a_second_vote_of_a_person_is_refused()
     {
         await using var stage = await VotingStage.WithAsync(Ask + ", approval: { groups: { dev: 2 } }");
         var held = await stage.HeldAsync();
@@ -95,7 +95,7 @@ public sealed class VotingTests
     [InlineData("cleo-laptop", "cleo", "excluded")]
     [InlineData("zoe", "zoe", "not_in_group")]
     [InlineData("ana-key", "", "no_person")]
-    public async Task Who_may_not_vote_gets_403_and_a_line_on_the_timeline(string subject, string person, string code)
+    public async Task Ineligible_voter_gets_403_and_an_entry_on_the_timeline(string subject, string person, string code)
     {
         await using var stage = await VotingStage.WithAsync(Ask + ", approval: { groups: { dev: 1 }, exclude: [crm] }");
         var held = await stage.HeldAsync();
@@ -112,7 +112,7 @@ public sealed class VotingTests
     [InlineData("job_hash")]
     [InlineData("policy_hash")]
     [InlineData("view_hash")]
-    public async Task A_vote_on_something_else_gets_409_and_says_what_changed(string field)
+    public async Task Vote_with_another_hash_gets_409_with_the_change(string field)
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var held = await stage.HeldAsync();
@@ -135,7 +135,7 @@ public sealed class VotingTests
     [InlineData("reason", "a\0b", "bad_reason /reason")]
     [InlineData("job_hash", "xyz", "bad_hash /job_hash")]
     [InlineData("policy_hash", "", "bad_hash /policy_hash")]
-    public async Task A_vote_that_cannot_be_meant_is_malformed(string field, string value, string error)
+    public async Task Malformed_vote_is_refused(string field, string value, string error)
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var held = await stage.HeldAsync();
@@ -147,7 +147,7 @@ public sealed class VotingTests
     }
 
     [Fact]
-    public async Task When_the_rules_have_changed_the_vote_is_refused_and_the_next_round_is_open()
+    public async Task Changed_rules_refuse_the_vote_and_open_the_next_round()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var held = await stage.HeldAsync();
@@ -166,7 +166,7 @@ public sealed class VotingTests
     }
 
     [Fact]
-    public async Task A_change_of_other_rules_does_not_disturb_a_vote()
+    public async Task Change_of_other_rules_does_not_affect_a_vote()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var held = await stage.HeldAsync();
@@ -179,7 +179,7 @@ public sealed class VotingTests
     }
 
     [Fact]
-    public async Task A_changed_row_is_not_voted_on()
+    public async Task Vote_on_a_changed_row_is_refused()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var held = await stage.HeldAsync();
@@ -201,7 +201,7 @@ public sealed class VotingTests
     [Theory]
     [InlineData("approve")]
     [InlineData("reject")]
-    public async Task A_vote_that_was_in_time_when_it_came_and_is_late_when_it_has_the_row_changes_nothing(string verdict)
+    public async Task Vote_that_expires_before_it_locks_the_row_changes_nothing(string verdict)
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         var held = await stage.HeldAsync();
@@ -229,7 +229,7 @@ public sealed class VotingTests
     }
 
     [Fact]
-    public async Task Votes_at_the_same_moment_all_count_and_complete_it_once()
+    public async Task Concurrent_votes_all_count_and_approve_once()
     {
         await using var stage = await VotingStage.WithAsync(Ask + ", approval: { groups: { dev: 8 } }");
         var held = await stage.HeldAsync();
@@ -246,7 +246,7 @@ public sealed class VotingTests
     [Theory]
     [InlineData("0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10-1")]
     [InlineData("nonsense")]
-    public async Task An_approval_that_is_not_there_is_404(string name)
+    public async Task Unknown_approval_is_404(string name)
     {
         await using var stage = await VotingStage.WithAsync(Ask);
 

@@ -19,18 +19,17 @@ internal static partial class FolderArrows
         var space = path["src/".Length..].Replace('/', '.');
         var all = files.Select(file => (Folder: FolderOf(path, file.Path), Text: Comments().Replace(file.Text, ""))).ToList();
         var arrows = all.Select(file => file.Folder).Distinct().ToDictionary(folder => folder, _ => new SortedSet<string>());
-        var ofRoot = all.Where(file => file.Folder == Root)
-            .SelectMany(file => Declared().Matches(file.Text))
-            .Select(match => match.Groups[1].Value);
-        var rootTypes = ofRoot.ToHashSet(StringComparer.Ordinal);
+        // A file of the root namespace can be named without a using, from every folder.
+        var unnamed = all.Where(file => Regex.IsMatch(file.Text, $@"(?m)^namespace {Regex.Escape(space)};"))
+            .SelectMany(file => Declared().Matches(file.Text).Select(type => (Name: type.Groups[1].Value, file.Folder)))
+            .DistinctBy(type => type.Name)
+            .ToDictionary(type => type.Name, type => type.Folder, StringComparer.Ordinal);
         foreach (var (folder, text) in all)
         {
             var named = Regex.Matches(text, $@"\b{Regex.Escape(space)}\.(\w+)(?=[.;])").Select(match => match.Groups[1].Value);
-            arrows[folder].UnionWith(named.Where(other => other != folder && other != Root && arrows.ContainsKey(other)));
-            if (folder != Root && Names().Matches(text).Any(match => rootTypes.Contains(match.Value)))
-            {
-                arrows[folder].Add(Root);
-            }
+            var byName = Names().Matches(text).Where(name => unnamed.ContainsKey(name.Value)).Select(name => unnamed[name.Value]);
+            arrows[folder].UnionWith(named.Where(other => other != Root && arrows.ContainsKey(other)).Concat(byName));
+            arrows[folder].Remove(folder);
         }
 
         return arrows;

@@ -14,6 +14,10 @@ public sealed partial class FolderArrowsTests
 
     public static TheoryData<string> Tables => [.. Sections().Keys];
 
+    [Fact]
+    public void Every_project_with_folders_has_a_table() =>
+        Assert.Empty(Projects.Where(project => FolderArrows.Below($"src/{project}").Count > 1).Except(Sections().Keys));
+
     [Theory]
     [MemberData(nameof(Tables))]
     public void Table_lists_the_folders_and_arrows_of_its_project(string project)
@@ -84,7 +88,7 @@ public sealed partial class FolderArrowsTests
     {
         (string Path, string Text)[] planted =
         [
-            ("src/Lib/Entry.cs", "using Lib.A;\npublic sealed class Entry;"),
+            ("src/Lib/Entry.cs", "using Lib.A;\nnamespace Lib;\npublic sealed class Entry;"),
             ("src/Lib/A/A.cs", "class A(Entry entry);"),
         ];
 

@@ -1,7 +1,7 @@
 using System.Reflection;
 using Dispatcher.Contracts;
 using Dispatcher.Hosting;
-using Dispatcher.Persistence;
+using Dispatcher.Persistence.Settings;
 using Dispatcher.Policies;
 using Dispatcher.ReferenceWorker;
 using Dispatcher.Worker;

@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using Dispatcher.ReferenceWorker;
+using Dispatcher.ReferenceWorker.Settings;
 
 namespace Dispatcher.UnitTests.CommandLine;
 
@@ -39,11 +39,14 @@ public sealed partial class ArgumentSecretsTests
     }
 
     [Fact]
-    public void Neither_the_README_nor_the_help_of_the_worker_shows_a_secret_among_arguments()
+    public void No_page_and_not_the_help_of_the_worker_shows_a_secret_among_arguments()
     {
-        var shell = ShellBlock().Matches(File.ReadAllText(Path.Combine(Repository.Root, "README.md"))).Select(match => match.Value);
+        var shell = Documents
+            .PageLinkTests.Pages()
+            .SelectMany(page => ShellBlock().Matches(File.ReadAllText(Path.Combine(Repository.Root, page.Data))))
+            .Select(match => match.Value);
 
-        Assert.All([WorkerSettings.Help, .. shell], text => Assert.DoesNotMatch(SecretArgument(), text));
+        Assert.All([WorkerCommand.Help(), .. shell], text => Assert.DoesNotMatch(SecretArgument(), text));
     }
 
     [Theory]
@@ -52,7 +55,7 @@ public sealed partial class ArgumentSecretsTests
     [InlineData("--effects", "Host=db;Password=hunter2", "DISPATCHER_EFFECTS")]
     public void The_worker_warns_too(string option, string value, string variable)
     {
-        var warning = WorkerSettings.Read([option, value], _ => null, [])!.Warning!;
+        var warning = WorkerSettings.Read(WorkerCommand.Parse([option, value]), _ => null, [])!.Warning!;
 
         Assert.Contains(variable, warning, StringComparison.Ordinal);
         Assert.DoesNotContain("hunter2", warning, StringComparison.Ordinal);
@@ -63,7 +66,9 @@ public sealed partial class ArgumentSecretsTests
     {
         string[] arguments = ["--rabbitmq", "amqp://worker@mq:5672/", "--effects", "/srv/effects.db"];
 
-        Assert.Null(WorkerSettings.Read(arguments, name => name == "DISPATCHER_API_KEY" ? "hunter2" : null, [])!.Warning);
+        Assert.Null(
+            WorkerSettings.Read(WorkerCommand.Parse(arguments), name => name == "DISPATCHER_API_KEY" ? "hunter2" : null, [])!.Warning
+        );
     }
 
     [GeneratedRegex(

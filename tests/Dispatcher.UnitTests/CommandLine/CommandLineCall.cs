@@ -20,12 +20,26 @@ internal static class CommandLineCall
             output,
             error,
             variables.GetValueOrDefault,
-            TimeProvider.System,
+            new PassingTime(),
             width
         );
 
         var code = await RootCommandLine.InvokeAsync(args, terminal);
 
         return new CallOutcome(code, output.ToString(), error.ToString());
+    }
+
+    /// <summary>A clock that goes ahead by each wait, which ends at once.</summary>
+    private sealed class PassingTime : TimeProvider
+    {
+        private long _waited;
+
+        public override DateTimeOffset GetUtcNow() => System.GetUtcNow() + TimeSpan.FromTicks(Interlocked.Read(ref _waited));
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            Interlocked.Add(ref _waited, Math.Max(0, dueTime.Ticks));
+            return System.CreateTimer(callback, state, dueTime > TimeSpan.Zero ? TimeSpan.Zero : dueTime, period);
+        }
     }
 }

@@ -1,6 +1,8 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
@@ -8,7 +10,9 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.UnitTests.Contracts;
 
-/// <summary>Writes the contracts as tables for readers of other languages: names, types and texts are those of the code.</summary>
+/// <summary>
+/// Writes the messages as tables and JSON examples for clients in other languages. Names, types and texts are those of the code.
+/// </summary>
 internal sealed partial class ContractPage
 {
     private readonly Dictionary<string, XElement> _docs = XDocument
@@ -16,7 +20,13 @@ internal sealed partial class ContractPage
         .Descendants("member")
         .ToDictionary(member => member.Attribute("name")!.Value);
 
-    /// <summary>These messages, the records that they consist of right after them, and at the end all their words.</summary>
+    private static readonly JsonSerializerOptions Indented = new()
+    {
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary>One section for each message and each record in it, then one for each enum.</summary>
     public IEnumerable<string> Sections(params Type[] messages)
     {
         var shown = new List<Type>();
@@ -25,7 +35,7 @@ internal sealed partial class ContractPage
             Collect(message, shown);
         }
 
-        return shown.Where(type => !type.IsEnum).Select(Record).Concat(shown.Where(type => type.IsEnum).Select(Words));
+        return shown.Where(type => !type.IsEnum).Select(Record).Concat(shown.Where(type => type.IsEnum).Select(Values));
     }
 
     private static void Collect(Type type, List<Type> shown)
@@ -46,29 +56,41 @@ internal sealed partial class ContractPage
         $"""
             ### {type.Name}
 
-            {Text($"T:{type.FullName}")}
+            {Sentences(type)}
 
             | field | type | required | meaning |
             |---|---|---|---|
             {string.Join('\n', type.GetProperties().Select(Row))}
-
+            {Examples(type)}
             """;
 
-    private string Row(PropertyInfo property) =>
-        $"| `{Name(property)}` | {TypeOf(property.PropertyType)} | {(property.IsDefined(typeof(RequiredMemberAttribute)) ? "yes" : "no")} | {Text($"P:{property.DeclaringType!.FullName}.{property.Name}")} |";
+    /// <summary>The fullest example of a message. A record inside a message has none.</summary>
+    private static string Examples(Type type) =>
+        SampleMessages
+            .All()
+            .Append((Name: nameof(WorkMessage), Json: SampleMessages.Work()))
+            .Where(sample => sample.Name.Split(' ')[0] == type.Name)
+            .OrderByDescending(sample => sample.Json.Length)
+            .Select(sample => $"\n```json\n{JsonSerializer.Serialize(JsonNode.Parse(sample.Json), Indented)}\n```\n")
+            .FirstOrDefault("");
 
-    private string Words(Type type) =>
+    private string Row(PropertyInfo property) =>
+        $"| `{Name(property)}` | {TypeOf(property.PropertyType)} | "
+        + $"{(property.IsDefined(typeof(RequiredMemberAttribute)) ? "yes" : "no")} | "
+        + $"{Text($"P:{property.DeclaringType!.FullName}.{property.Name}")} |";
+
+    private string Values(Type type) =>
         $"""
             ### {type.Name}
 
-            {Text($"T:{type.FullName}")}
+            {Sentences(type)}
 
             | value | meaning |
             |---|---|
             {string.Join(
                 '\n',
-                type.GetFields(BindingFlags.Public | BindingFlags.Static).Select(word =>
-                    $"| `{Name(word)}` | {Text($"F:{type.FullName}.{word.Name}")} |"
+                type.GetFields(BindingFlags.Public | BindingFlags.Static).Select(value =>
+                    $"| `{Name(value)}` | {Text($"F:{type.FullName}.{value.Name}")} |"
                 )
             )}
 
@@ -98,6 +120,9 @@ internal sealed partial class ContractPage
         member.GetCustomAttribute<JsonPropertyNameAttribute>()?.Name
         ?? member.GetCustomAttribute<JsonStringEnumMemberNameAttribute>()!.Name;
 
+    /// <summary>The text of a type, one sentence on a line.</summary>
+    private string Sentences(Type type) => Text($"T:{type.FullName}").Replace(". ", ".\n", StringComparison.Ordinal);
+
     private string Text(string member) =>
         Spaces()
             .Replace(
@@ -113,10 +138,10 @@ internal sealed partial class ContractPage
             XElement { Name.LocalName: "see" } see => Reference(see.Attribute("cref")!.Value),
             XElement { Name.LocalName: "c" } code => $"`{code.Value}`",
             XText text => text.Value,
-            _ => throw new InvalidOperationException($"No table shows {node}."),
+            _ => throw new InvalidOperationException($"The page has no form for {node}."),
         };
 
-    /// <summary>What the code refers to, by the name that it has on the wire.</summary>
+    /// <summary>The target of a cref, by its name on the wire.</summary>
     private static string Reference(string cref)
     {
         var (kind, name) = (cref[0], cref[2..].Split('(')[0]);

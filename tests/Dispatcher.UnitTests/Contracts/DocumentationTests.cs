@@ -5,7 +5,7 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.UnitTests.Contracts;
 
-/// <summary>The contracts are the manual of the wire: whoever writes a client in another language reads nothing else.</summary>
+/// <summary>The README of the contracts is generated from their doc comments, so each public member needs one.</summary>
 public sealed class DocumentationTests
 {
     [Fact]

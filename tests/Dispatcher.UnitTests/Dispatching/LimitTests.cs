@@ -1,7 +1,7 @@
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Dispatching;
 
@@ -76,7 +76,7 @@ public sealed class LimitTests
             PolicyHash = "p",
             BasisHash = "b",
         };
-        return JobDispatch.Dispatched(job.Stored, decision, AJob.Around(Class).ClassOf(job.Stored)!, Second(at));
+        return JobDispatch.Dispatched(job.Stored, decision, AJob.Context(Class).ClassOf(job.Stored)!, Second(at));
     }
 
     private static Job Claimed(Job job, int at) => AttemptClaims.Running(job, new Guid(1, 2, 3, new byte[8]), "w", "p", Second(at));

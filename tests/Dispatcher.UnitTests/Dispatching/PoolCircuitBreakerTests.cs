@@ -1,4 +1,5 @@
 using Dispatcher.Dispatching;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Dispatcher.UnitTests.Dispatching;
 
@@ -7,7 +8,7 @@ public sealed class PoolCircuitBreakerTests
     private const int Window = 16;
     private static readonly TimeSpan Run = TimeSpan.FromMilliseconds(10);
 
-    private readonly SetTime _time = new();
+    private readonly FakeTimeProvider _time = new(AJob.Noon);
     private readonly PoolCircuitBreaker _breaker;
 
     public PoolCircuitBreakerTests() => _breaker = new PoolCircuitBreaker(new DispatchOptions(), _time);
@@ -154,14 +155,5 @@ public sealed class PoolCircuitBreakerTests
         {
             _breaker.Ended(bad, Run, Window);
         }
-    }
-
-    private sealed class SetTime : TimeProvider
-    {
-        private DateTimeOffset _now = AJob.Noon;
-
-        public override DateTimeOffset GetUtcNow() => _now;
-
-        public void Advance(TimeSpan by) => _now += by;
     }
 }

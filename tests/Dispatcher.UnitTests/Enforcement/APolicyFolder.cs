@@ -8,7 +8,9 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.UnitTests.Enforcement;
 
-/// <summary>A server's watch over a policy folder, as in a group of servers, each start a new process. It looks when the test says so.</summary>
+/// <summary>
+/// The policy folder of a server in a group of servers; each start is a new process. The folder is read when the test asks for it.
+/// </summary>
 internal sealed class APolicyFolder : IAsyncDisposable
 {
     private readonly AServer _server;
@@ -28,7 +30,7 @@ internal sealed class APolicyFolder : IAsyncDisposable
 
     public static async Task<APolicyFolder> EmptyAsync() => new(await AServer.MigratedAsync());
 
-    /// <summary>Replaces the folder by a bundle of one rule, and answers its hash.</summary>
+    /// <summary>Replaces the folder by a bundle of one rule; returns its hash.</summary>
     public string Write(string rule) => ABundle.WithRules(rule).WriteTo(_server.Policies).Build().Hash;
 
     public void Break(string text = "version: v1\nrules: [") =>
@@ -50,7 +52,7 @@ internal sealed class APolicyFolder : IAsyncDisposable
             }
         );
 
-    /// <summary>A process that has not looked yet.</summary>
+    /// <summary>A process that has not read the folder yet.</summary>
     public PolicyFolder New()
     {
         _processes.Add(
@@ -77,7 +79,7 @@ internal sealed class APolicyFolder : IAsyncDisposable
         await New().StartAsync(Stop);
     }
 
-    public async Task LookAsync(int times = 2)
+    public async Task ReadAsync(int times = 2)
     {
         for (var i = 0; i < times; i++)
         {
@@ -95,7 +97,7 @@ internal sealed class APolicyFolder : IAsyncDisposable
         foreach (var rule in rules)
         {
             hashes.Add(Write(rule));
-            await LookAsync();
+            await ReadAsync();
             Assert.Equal(hashes[^1], InForce);
         }
 
@@ -116,14 +118,14 @@ internal sealed class APolicyFolder : IAsyncDisposable
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 }
 
-/// <summary>Time in which no timer fires until it is released, so that loops stand still.</summary>
+/// <summary>A clock whose timers do not fire until they are released, so that loops do not run.</summary>
 internal sealed class HeldTime : TimeProvider
 {
     private readonly List<Action> _held = [];
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        // Longer than the folder's period are limits, which are not to pass.
+        // Timers longer than the folder's period are limits, which must not fire.
         lock (_held)
         {
             _held.AddRange(dueTime <= TimeSpan.FromSeconds(1) ? [() => callback(state)] : []);
@@ -132,7 +134,7 @@ internal sealed class HeldTime : TimeProvider
         return System.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Lets whatever waits now go on.</summary>
+    /// <summary>Fires the timers that are waiting now.</summary>
     public void Release()
     {
         Action[] held;
@@ -146,7 +148,7 @@ internal sealed class HeldTime : TimeProvider
     }
 }
 
-/// <summary>Keeps what is logged: id and text.</summary>
+/// <summary>Keeps the logged event ids and texts.</summary>
 internal sealed class ALog<T> : ILogger<T>
 {
     public List<(int Id, string Text)> Lines { get; } = [];

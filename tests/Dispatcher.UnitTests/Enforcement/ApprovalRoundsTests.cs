@@ -9,7 +9,7 @@ namespace Dispatcher.UnitTests.Enforcement;
 public sealed class ApprovalRoundsTests
 {
     [Fact]
-    public void A_round_names_the_job_the_rules_and_what_is_shown()
+    public void Round_names_the_job_the_rules_and_the_review_snapshot()
     {
         var (job, approval) = AnApproval.OfAnyone().Held();
 
@@ -24,7 +24,7 @@ public sealed class ApprovalRoundsTests
     }
 
     [Fact]
-    public void Nobody_decides_on_a_job_that_may_no_longer_start()
+    public void Approval_must_be_decided_before_the_job_expires()
     {
         var plain = AnApproval.OfAnyone();
         var (held, _) = plain.Held();
@@ -39,7 +39,7 @@ public sealed class ApprovalRoundsTests
     [InlineData("0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10-1", 1)]
     [InlineData("0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10-12", 12)]
     [InlineData("0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10", null)]
-    public void An_approval_is_asked_for_by_job_and_round(string text, int? round)
+    public void Name_of_an_approval_is_read(string text, int? round)
     {
         var name = ApprovalName.Read(text)!;
 
@@ -54,5 +54,5 @@ public sealed class ApprovalRoundsTests
     [InlineData("0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10-1x")]
     [InlineData("0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10/1")]
     [InlineData("0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10-99999999999")]
-    public void Anything_else_is_no_name(string text) => Assert.Null(ApprovalName.Read(text));
+    public void Malformed_name_is_refused(string text) => Assert.Null(ApprovalName.Read(text));
 }

@@ -1,7 +1,7 @@
 using Dispatcher.Contracts;
 using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using Dispatcher.UnitTests.Approvals;
 
 namespace Dispatcher.UnitTests.Enforcement;
@@ -12,7 +12,7 @@ public sealed class ApprovalUseTests
     private static readonly Voter Ana = new("ana", ["sre"]);
 
     [Fact]
-    public void An_approval_of_this_job_under_these_rules_is_used()
+    public void Approval_of_this_job_under_these_rules_is_used()
     {
         var (job, approval) = Plain.Approved("ana");
 
@@ -20,7 +20,7 @@ public sealed class ApprovalUseTests
     }
 
     [Fact]
-    public void Without_an_approval_the_job_is_held()
+    public void Job_is_held_without_an_approval()
     {
         var (job, _) = Plain.Approved("ana");
 
@@ -33,7 +33,7 @@ public sealed class ApprovalUseTests
     [InlineData("Rejected")]
     [InlineData("Expired")]
     [InlineData("Invalidated")]
-    public void In_any_other_state_it_is_not_used(string state)
+    public void Approval_is_not_used_in_another_state(string state)
     {
         var (job, approval) = Plain.Approved("ana");
         approval.State = state;
@@ -42,7 +42,7 @@ public sealed class ApprovalUseTests
     }
 
     [Fact]
-    public void It_is_not_used_for_another_job()
+    public void Approval_is_not_used_for_another_job()
     {
         var (job, approval) = Plain.Approved("ana");
         approval.JobHash = new string('f', 64);
@@ -51,7 +51,7 @@ public sealed class ApprovalUseTests
     }
 
     [Fact]
-    public void It_is_not_used_under_other_rules()
+    public void Approval_is_not_used_under_other_rules()
     {
         var (job, approval) = Plain.Approved("ana");
 
@@ -62,7 +62,7 @@ public sealed class ApprovalUseTests
     }
 
     [Fact]
-    public void A_decision_without_a_basis_uses_nothing()
+    public void Approval_is_not_used_without_a_basis()
     {
         var (job, approval) = Plain.Approved("ana");
         approval.BasisHash = "";
@@ -73,7 +73,7 @@ public sealed class ApprovalUseTests
     [Theory]
     [InlineData(OnPolicyChange.SameBasis, true)]
     [InlineData(OnPolicyChange.Invalidate, false)]
-    public void It_outlives_another_bundle_with_the_same_basis_unless_the_rule_says_no(OnPolicyChange effect, bool used)
+    public void Approval_is_used_under_another_bundle_only_if_the_rule_allows_it(OnPolicyChange effect, bool used)
     {
         var plain = Plain.With(requirement => requirement with { OnPolicyChange = effect });
         var (job, approval) = plain.Approved("ana");
@@ -86,7 +86,7 @@ public sealed class ApprovalUseTests
     }
 
     [Fact]
-    public void It_is_not_used_when_the_stored_job_is_not_what_was_shown()
+    public void Approval_is_not_used_when_the_stored_job_differs_from_the_review_snapshot()
     {
         var (job, approval) = Plain.Approved("ana");
 
@@ -101,12 +101,12 @@ public sealed class ApprovalUseTests
                 [Ana],
                 AnApproval.Noon
             ),
-            "not what was shown"
+            "differs from the review snapshot"
         );
     }
 
     [Fact]
-    public void An_approver_who_has_lost_the_group_no_longer_counts()
+    public void Approver_without_the_group_does_not_count()
     {
         var (job, approval) = Plain.Approved("ana");
 
@@ -115,7 +115,7 @@ public sealed class ApprovalUseTests
     }
 
     [Fact]
-    public void After_its_time_the_job_expires()
+    public void Job_expires_after_the_approval_expired()
     {
         var (job, approval) = Plain.Approved("ana");
 
@@ -127,7 +127,7 @@ public sealed class ApprovalUseTests
     [InlineData(ApprovalCover.Retries, ApprovalCover.Retries, true)]
     [InlineData(ApprovalCover.Retries, ApprovalCover.Attempt, false)]
     [InlineData(ApprovalCover.Attempt, ApprovalCover.Attempt, false)]
-    public void A_retry_needs_its_own_unless_the_rules_then_and_now_cover_it(ApprovalCover then, ApprovalCover now, bool used)
+    public void Retry_needs_its_own_approval_unless_both_decisions_cover_retries(ApprovalCover then, ApprovalCover now, bool used)
     {
         var plain = Plain.With(requirement => requirement with { Covers = then });
         var (job, approval) = plain.Approved("ana");

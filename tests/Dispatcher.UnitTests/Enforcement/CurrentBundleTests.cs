@@ -9,7 +9,7 @@ using Dispatcher.UnitTests.Policies;
 
 namespace Dispatcher.UnitTests.Enforcement;
 
-/// <summary>What decides when the row names a bundle that this process cannot use.</summary>
+/// <summary>The bundle in force when the row names one that this process cannot use.</summary>
 public sealed class CurrentBundleTests
 {
     private static readonly ABundle Allowing = ABundle.WithRules("id: a, match: {topic: test.run}, decision: ALLOW");
@@ -18,7 +18,7 @@ public sealed class CurrentBundleTests
     [Theory]
     [InlineData("no archive")]
     [InlineData("the archive of another bundle")]
-    public async Task A_bundle_in_force_that_cannot_be_used_denies_and_the_one_before_decides_no_more(string how)
+    public async Task Unreadable_bundle_in_force_denies_and_the_previous_one_is_not_used(string how)
     {
         await using var server = await AServer.MigratedAsync();
         await server.Get<StoreClock>().OnceAsync(Stop);
@@ -36,9 +36,9 @@ public sealed class CurrentBundleTests
         Assert.NotEqual("ok", server.Get<Dispatcher.Api.Readiness>().Checks["bundle"]);
     }
 
-    /// <summary>Whoever pins by hash, explains or compares means the bundle of that hash.</summary>
+    /// <summary>A pin, an explanation and a comparison by hash must use the bundle of that hash.</summary>
     [Fact]
-    public async Task A_kept_bundle_with_a_changed_archive_cannot_be_loaded()
+    public async Task Stored_bundle_with_a_changed_archive_cannot_be_loaded()
     {
         await using var server = await AServer.MigratedAsync();
         var hash = Other.Build().Hash;
@@ -49,7 +49,7 @@ public sealed class CurrentBundleTests
         Assert.Equal((null, true), (found.Bundle, found.IsUnloadable));
     }
 
-    /// <summary>The row and the bundle are as an activation leaves them; only the timeline tells that there was none.</summary>
+    /// <summary>Row and bundle look as after an activation; only the timeline shows that there was none.</summary>
     [Theory]
     [InlineData("update active_bundle set hash = (select hash from bundles where hash <> active_bundle.hash)", "last activation")]
     [InlineData("update active_bundle set serial = serial + 1", "last activation")]
@@ -58,12 +58,13 @@ public sealed class CurrentBundleTests
         "last activation"
     )]
     [InlineData(
-        "insert into timeline (job_id, at, kind, attempt, actor, detail) values ('00000000-0000-0000-0000-000000000000', 1, 'bundle_activated', 0, 'x', x'7b00ff')",
+        "insert into timeline (job_id, at, kind, attempt, actor, detail) "
+            + "values ('00000000-0000-0000-0000-000000000000', 1, 'bundle_activated', 0, 'x', x'7b00ff')",
         "last activation"
     )]
     [InlineData("delete from active_bundle", "active_bundle is empty")]
     [InlineData("drop trigger timeline_no_delete; delete from timeline", "no activation")]
-    public async Task A_row_that_the_timeline_contradicts_puts_nothing_in_force_until_a_person_activates_a_bundle(string sql, string why)
+    public async Task Row_that_the_timeline_contradicts_puts_no_bundle_in_force(string sql, string why)
     {
         await using var server = await AServer.MigratedAsync();
         await server.Get<StoreClock>().OnceAsync(Stop);
@@ -96,7 +97,7 @@ public sealed class CurrentBundleTests
     [Theory]
     [InlineData(0, Verdict.Allow)]
     [InlineData(1, Verdict.Deny)]
-    public async Task The_gate_asks_about_the_attempt_that_would_be_made_next_and_counts_those_that_ran(int spent, Verdict expected)
+    public async Task Gate_evaluates_the_next_attempt_and_counts_only_attempts_that_ran(int failed, Verdict expected)
     {
         await using var server = await AServer.MigratedAsync();
         await server.Get<StoreClock>().OnceAsync(Stop);
@@ -108,7 +109,7 @@ public sealed class CurrentBundleTests
             .Build();
         await ActivateAsync(server, bundle.Hash, bundle.Archive);
 
-        var decision = await EvaluateAsync(server, AJob.ToTest().Stored with { Attempt = 3, FailedAttempts = spent });
+        var decision = await EvaluateAsync(server, AJob.ToTest().Stored with { Attempt = 3, FailedAttempts = failed });
 
         Assert.Equal(expected, decision.Verdict);
     }
@@ -130,6 +131,6 @@ public sealed class CurrentBundleTests
         await server.Get<CurrentBundle>().OnceAsync(Stop);
     }
 
-    private static async Task<Dispatcher.Policies.Decision> EvaluateAsync(AServer server, Job job) =>
+    private static async Task<Dispatcher.Policies.Model.Decision> EvaluateAsync(AServer server, Job job) =>
         (await server.Get<PolicyGate>().EvaluateAsync(job with { JobHash = JobHash.Of(job) }, Hop.Dispatch, Stop)).Decision;
 }

@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Enforcement;
 
-/// <summary>What the folder of a server that has just started may put in force, for everybody.</summary>
+/// <summary>The bundles that the folder of a starting server may put in force for all servers.</summary>
 public sealed class FolderStartTests
 {
     private const string First = "id: a, match: {topic: test.run}, decision: ALLOW";
@@ -14,7 +14,7 @@ public sealed class FolderStartTests
     private const string Third = "id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL";
 
     [Fact]
-    public async Task Without_a_bundle_in_force_the_folder_is_in_force_at_once()
+    public async Task Folder_is_in_force_at_once_without_a_bundle_in_force()
     {
         await using var folder = await APolicyFolder.EmptyAsync();
         var first = folder.Write(First);
@@ -24,9 +24,9 @@ public sealed class FolderStartTests
         Assert.Equal(first, folder.InForce);
     }
 
-    /// <summary>A folder that is just being copied may be valid for a moment and lack a rule.</summary>
+    /// <summary>A folder that is being copied may be valid for a moment and lack a rule.</summary>
     [Fact]
-    public async Task With_a_bundle_in_force_a_start_needs_two_looks_like_any_change()
+    public async Task Start_needs_two_readings_with_a_bundle_in_force()
     {
         await using var folder = await APolicyFolder.EmptyAsync();
         var before = (await folder.ActivatedAsync(First))[0];
@@ -35,9 +35,9 @@ public sealed class FolderStartTests
         Assert.Equal(before, folder.InForce);
 
         var whole = folder.Write(Second);
-        await folder.LookAsync(times: 1);
+        await folder.ReadAsync(times: 1);
         Assert.Equal(before, folder.InForce);
-        await folder.LookAsync(times: 1);
+        await folder.ReadAsync(times: 1);
 
         Assert.Equal(whole, folder.InForce);
         Assert.NotEqual(half, folder.InForce);
@@ -47,7 +47,7 @@ public sealed class FolderStartTests
     [InlineData("there")]
     [InlineData("missing")]
     [InlineData("broken")]
-    public async Task A_server_that_was_left_behind_does_not_roll_the_policy_back_whenever_its_folder_is_valid(string atStart)
+    public async Task Start_with_an_outdated_folder_does_not_roll_the_policy_back(string atStart)
     {
         await using var folder = await APolicyFolder.EmptyAsync();
         var hashes = await folder.ActivatedAsync(First, Second);
@@ -62,24 +62,24 @@ public sealed class FolderStartTests
         }
 
         await folder.StartAsync();
-        await folder.LookAsync();
+        await folder.ReadAsync();
         folder.Write(First);
-        await folder.LookAsync(times: 3);
+        await folder.ReadAsync(times: 3);
         Assert.Equal(hashes[1], folder.InForce);
         Assert.Single(folder.Log.Lines, line => line.Id == EventIds.PolicyFolderOutdated);
 
-        // A change while it runs is meant, also back.
+        // A change while the server runs is intended, even back to an earlier bundle.
         var third = folder.Write(Third);
-        await folder.LookAsync();
+        await folder.ReadAsync();
         Assert.Equal(third, folder.InForce);
         folder.Write(First);
-        await folder.LookAsync();
+        await folder.ReadAsync();
         Assert.Equal(hashes[0], folder.InForce);
     }
 
-    /// <summary>The process starts before it knows that others have put bundles in force.</summary>
+    /// <summary>The process starts before it has read that other servers put bundles in force.</summary>
     [Fact]
-    public async Task A_start_that_another_activation_overtook_is_still_a_start()
+    public async Task Start_overtaken_by_another_activation_is_still_a_start()
     {
         await using var folder = await APolicyFolder.EmptyAsync();
         folder.Write(First);
@@ -102,14 +102,14 @@ public sealed class FolderStartTests
 
         await folder.New().StartAsync(Stop);
         await folder.Server.Get<CurrentBundle>().OnceAsync(Stop);
-        await folder.LookAsync(times: 3);
+        await folder.ReadAsync(times: 3);
 
         Assert.Equal(ABundle.WithRules(Second).Build().Hash, folder.InForce);
     }
 
-    /// <summary>Whoever unpins decides by what the folder holds: under a pin no folder is behind.</summary>
+    /// <summary>A person ends the pin with the folder in view: under a pin no folder is outdated.</summary>
     [Fact]
-    public async Task Under_a_pin_an_earlier_folder_is_told_of_the_pin_and_not_of_being_behind()
+    public async Task Outdated_folder_under_a_pin_reports_the_pin()
     {
         await using var folder = await APolicyFolder.EmptyAsync();
         await folder.ActivatedAsync(First, Second);
@@ -117,15 +117,15 @@ public sealed class FolderStartTests
         folder.Write(First);
 
         await folder.StartAsync();
-        await folder.LookAsync();
+        await folder.ReadAsync();
 
         Assert.Equal([EventIds.PolicyFolderPinned], folder.Log.Lines.Select(line => line.Id));
         Assert.Equal(ABundle.WithRules(Third).Build().Hash, folder.InForce);
     }
 
-    /// <summary>Who ends the pin at this server means this server's folder.</summary>
+    /// <summary>A person who ends the pin at this server chooses its folder.</summary>
     [Fact]
-    public async Task After_an_unpin_with_a_broken_folder_an_earlier_bundle_in_it_is_taken()
+    public async Task Unpin_with_a_broken_folder_later_accepts_an_earlier_bundle()
     {
         await using var folder = await APolicyFolder.EmptyAsync();
         var hashes = await folder.ActivatedAsync(First, Second);
@@ -135,13 +135,13 @@ public sealed class FolderStartTests
         Assert.NotNull(await folder.UnpinAsync());
 
         folder.Write(First);
-        await folder.LookAsync();
+        await folder.ReadAsync();
 
         Assert.Equal(hashes[0], folder.InForce);
     }
 
     [Fact]
-    public async Task An_unpin_while_the_folder_is_being_copied_waits_for_the_whole()
+    public async Task Unpin_waits_until_a_copied_folder_is_complete()
     {
         await using var folder = await APolicyFolder.EmptyAsync();
         await folder.ActivatedAsync(First);
@@ -160,7 +160,7 @@ public sealed class FolderStartTests
     }
 
     [Fact]
-    public async Task A_broken_folder_is_complained_of_and_counted_once_for_each_thing_that_is_wrong()
+    public async Task Broken_folder_is_logged_and_counted_once_for_each_error()
     {
         await using var folder = await APolicyFolder.EmptyAsync();
         using var refused = new Refusals(folder);
@@ -168,22 +168,22 @@ public sealed class FolderStartTests
         await folder.StartAsync();
 
         folder.Break();
-        await folder.LookAsync(times: 3);
-        Assert.Equal((1, 1), (Complaints(folder), refused.Count));
+        await folder.ReadAsync(times: 3);
+        Assert.Equal((1, 1), (TimesLogged(folder), refused.Count));
         folder.Break("version: v1\nrulez: []");
-        await folder.LookAsync(times: 3);
-        Assert.Equal((2, 2), (Complaints(folder), refused.Count));
+        await folder.ReadAsync(times: 3);
+        Assert.Equal((2, 2), (TimesLogged(folder), refused.Count));
         folder.Write(First);
-        await folder.LookAsync();
+        await folder.ReadAsync();
         folder.Break();
-        await folder.LookAsync();
+        await folder.ReadAsync();
 
-        Assert.Equal((3, 3), (Complaints(folder), refused.Count));
+        Assert.Equal((3, 3), (TimesLogged(folder), refused.Count));
     }
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    private static int Complaints(APolicyFolder folder) => folder.Log.Lines.Count(line => line.Id == EventIds.PolicyFolderBroken);
+    private static int TimesLogged(APolicyFolder folder) => folder.Log.Lines.Count(line => line.Id == EventIds.PolicyFolderBroken);
 
     /// <summary>Counts the refused bundles of one server.</summary>
     private sealed class Refusals : IDisposable

@@ -1,6 +1,6 @@
 using Dispatcher.Base;
 using Dispatcher.Enforcement;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using Dispatcher.Storage;
 using Dispatcher.UnitTests.Hosting;
 using Microsoft.EntityFrameworkCore;
@@ -19,11 +19,11 @@ public sealed class HangingFolderTests
     {
         await using var server = await AServer.MigratedAsync();
         Directory.Delete(server.Policies);
-        using var folder = Folder(server, BundleFolder.Read);
+        using var folder = Folder(server, TimeProvider.System, BundleFolder.Read);
 
         await folder.OnceAsync(Stop);
 
-        var error = Assert.Single(folder.LastLook.Errors);
+        var error = Assert.Single(folder.LastReading.Errors);
         Assert.Equal((server.Policies, "The folder does not exist."), (error.Where, error.Message));
     }
 
@@ -33,8 +33,10 @@ public sealed class HangingFolderTests
         await using var server = await AServer.MigratedAsync();
         using var answers = new ManualResetEventSlim();
         var reads = 0;
+        var time = new LimitTime();
         using var folder = Folder(
             server,
+            time,
             path =>
             {
                 Interlocked.Increment(ref reads);
@@ -43,19 +45,27 @@ public sealed class HangingFolderTests
             }
         );
 
-        await folder.OnceAsync(Stop);
-        await folder.OnceAsync(Stop);
+        await ReadAsync();
+        await ReadAsync();
 
         Assert.Equal(1, Volatile.Read(ref reads));
-        Assert.Contains("has not ended", Assert.Single(folder.LastLook.Errors).Message, StringComparison.Ordinal);
-        Assert.True(folder.LookAge > TimeSpan.FromSeconds(5), $"{folder.LookAge}");
+        Assert.Contains("has not ended", Assert.Single(folder.LastReading.Errors).Message, StringComparison.Ordinal);
+        Assert.True(folder.ReadingAge > TimeSpan.FromSeconds(5), $"{folder.ReadingAge}");
         answers.Set();
         await folder.OnceAsync(Stop);
-        Assert.DoesNotContain(folder.LastLook.Errors, error => error.Message.Contains("has not ended", StringComparison.Ordinal));
-        Assert.True(folder.LookAge < TimeSpan.FromSeconds(5), $"{folder.LookAge}");
+        Assert.DoesNotContain(folder.LastReading.Errors, error => error.Message.Contains("has not ended", StringComparison.Ordinal));
+        Assert.True(folder.ReadingAge < TimeSpan.FromSeconds(5), $"{folder.ReadingAge}");
+
+        async Task ReadAsync()
+        {
+            var look = folder.OnceAsync(Stop);
+            Assert.False(look.IsCompleted);
+            time.Pass();
+            await look;
+        }
     }
 
-    private static PolicyFolder Folder(AServer server, Func<string, IReadOnlyList<BundleFile>> read) =>
+    private static PolicyFolder Folder(AServer server, TimeProvider time, Func<string, IReadOnlyList<BundleFile>> read) =>
         new(
             server.Get<BundleActivation>(),
             server.Get<IDbContextFactory<DispatcherDb>>(),
@@ -63,10 +73,35 @@ public sealed class HangingFolderTests
             server.Get<CurrentBundle>(),
             server.Get<DispatcherMetrics>(),
             server.Get<IOptions<PolicyFolderOptions>>(),
-            TimeProvider.System,
+            time,
             NullLogger<PolicyFolder>.Instance
         )
         {
             Read = read,
         };
+
+    /// <summary>A clock that stands still until a limit passes.</summary>
+    private sealed class LimitTime : TimeProvider
+    {
+        private readonly Queue<(TimeSpan Due, Action End)> _limits = new();
+        private TimeSpan _now;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => _now.Ticks;
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            _limits.Enqueue((_now + dueTime, () => callback(state)));
+            return System.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+
+        /// <summary>Moves just past the oldest limit, and ends it.</summary>
+        public void Pass()
+        {
+            var (due, end) = _limits.Dequeue();
+            _now = due + TimeSpan.FromTicks(1);
+            end();
+        }
+    }
 }

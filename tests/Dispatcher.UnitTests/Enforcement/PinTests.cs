@@ -11,7 +11,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Enforcement;
 
-/// <summary>A person pins a bundle and unpins it, over HTTP; the folder proposes.</summary>
+/// <summary>A person pins and unpins a bundle over HTTP while the folder changes.</summary>
 public sealed class PinTests
 {
     private const string Allow = "id: a, match: {topic: test.run}, decision: ALLOW";
@@ -19,14 +19,14 @@ public sealed class PinTests
     private const string Ask = "id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL";
 
     [Fact]
-    public async Task A_changed_folder_is_in_force_after_the_second_look_and_says_so_once()
+    public async Task Changed_folder_is_in_force_after_the_second_reading_and_logged_once()
     {
         await using var server = await AServer.MigratedAsync();
         var hash = Write(server, Allow);
-        await LookAsync(server, times: 1);
+        await ReadAsync(server, times: 1);
         Assert.Equal("", server.Get<CurrentBundle>().InForce.Hash);
 
-        await LookAsync(server, times: 3);
+        await ReadAsync(server, times: 3);
 
         Assert.Equal(hash, server.Get<CurrentBundle>().InForce.Hash);
         var happened = Assert.Single(await EventsAsync(server));
@@ -37,13 +37,13 @@ public sealed class PinTests
         Assert.EndsWith("in force before: none", happened.Reason, StringComparison.Ordinal);
     }
 
-    /// <summary>Of two servers with one folder, the slow one must not put an earlier state of it in force after a later one.</summary>
+    /// <summary>If two servers share a folder, the slow one must not put an earlier state in force after a later one.</summary>
     [Fact]
-    public async Task A_look_that_another_activation_overtook_changes_nothing()
+    public async Task Reading_overtaken_by_another_activation_changes_nothing()
     {
         await using var server = await AServer.MigratedAsync();
         var mine = Write(server, Allow);
-        await LookAsync(server, times: 1);
+        await ReadAsync(server, times: 1);
         var other = ABundle.WithRules(Deny).Build();
         await server
             .Get<IStore>()
@@ -58,23 +58,23 @@ public sealed class PinTests
                 Stop
             );
 
-        await LookAsync(server, times: 1);
+        await ReadAsync(server, times: 1);
         await server.Get<CurrentBundle>().OnceAsync(Stop);
         Assert.Equal(other.Hash, server.Get<CurrentBundle>().InForce.Hash);
 
-        // What the folder holds now, it holds after that activation too.
-        await LookAsync(server, times: 1);
+        // The folder holds the same bundle after that activation.
+        await ReadAsync(server, times: 1);
         Assert.Equal(mine, server.Get<CurrentBundle>().InForce.Hash);
     }
 
     [Fact]
-    public async Task A_pin_is_in_force_at_once_names_its_actor_and_no_folder_changes_it_until_it_ends()
+    public async Task Pin_is_in_force_at_once_and_no_folder_replaces_it()
     {
         await using var server = await AServer.MigratedAsync();
         var first = Write(server, Allow);
-        await LookAsync(server);
+        await ReadAsync(server);
         var second = Write(server, Deny);
-        await LookAsync(server);
+        await ReadAsync(server);
 
         var (status, pinned) = await ActivateAsync(server, first[..8]);
         Assert.Equal(
@@ -88,7 +88,7 @@ public sealed class PinTests
         );
         Assert.Equal(first, server.Get<CurrentBundle>().InForce.Hash);
         var third = Write(server, Ask);
-        await LookAsync(server);
+        await ReadAsync(server);
         await server.Get<PolicyFolder>().StartAsync(Stop);
         Assert.Equal(first, server.Get<CurrentBundle>().InForce.Hash);
 
@@ -110,13 +110,13 @@ public sealed class PinTests
     }
 
     [Fact]
-    public async Task Unpinning_with_a_broken_folder_keeps_the_bundle_says_so_and_takes_the_folder_once_it_is_valid()
+    public async Task Unpin_with_a_broken_folder_keeps_the_bundle_until_the_folder_is_valid()
     {
         await using var server = await AServer.MigratedAsync();
         var first = Write(server, Allow);
-        await LookAsync(server);
+        await ReadAsync(server);
         var second = Write(server, Deny);
-        await LookAsync(server);
+        await ReadAsync(server);
         await ActivateAsync(server, first);
         Break(server);
 
@@ -128,29 +128,29 @@ public sealed class PinTests
         );
         Assert.NotEqual(0, unpinned.GetProperty("folder").GetProperty("errors").GetArrayLength());
 
-        // What it held before it broke is news again: else nobody would ever return to it.
+        // The bundle from before the break counts as new: otherwise the folder could not return to it.
         Assert.Equal(second, Write(server, Deny));
-        await LookAsync(server);
+        await ReadAsync(server);
         Assert.Equal(second, server.Get<CurrentBundle>().InForce.Hash);
     }
 
     [Fact]
-    public async Task Nothing_pinned_cannot_be_unpinned()
+    public async Task Unpin_without_a_pin_is_refused()
     {
         await using var server = await AServer.MigratedAsync();
         Write(server, Allow);
-        await LookAsync(server);
+        await ReadAsync(server);
 
         Assert.Equal(StatusCodes.Status409Conflict, (await UnpinAsync(server)).Status);
         Assert.Single(await EventsAsync(server));
     }
 
     [Fact]
-    public async Task A_bundle_that_this_version_cannot_load_is_refused_with_every_error()
+    public async Task Pin_of_an_unloadable_bundle_is_refused_with_every_error()
     {
         await using var server = await AServer.MigratedAsync();
         var inForce = Write(server, Allow);
-        await LookAsync(server);
+        await ReadAsync(server);
         var archive = JsonSerializer.SerializeToUtf8Bytes(
             new { v = 1, files = new[] { new { path = "rules/a.yaml", content = Encoding.UTF8.GetBytes("version: v1\nrulez: 1\n") } } }
         );
@@ -171,7 +171,7 @@ public sealed class PinTests
     [InlineData("aaaaaaa%", StatusCodes.Status400BadRequest)]
     [InlineData("AAAAAAAA", StatusCodes.Status400BadRequest)]
     [InlineData("aaaaaaaa\n", StatusCodes.Status400BadRequest)]
-    public async Task What_names_no_one_bundle_is_refused(string hash, int expected)
+    public async Task Pin_with_an_unknown_or_ambiguous_hash_is_refused(string hash, int expected)
     {
         await using var server = await AServer.MigratedAsync();
         await server.StoreAsync(
@@ -183,13 +183,13 @@ public sealed class PinTests
     }
 
     [Fact]
-    public async Task The_status_shows_what_is_in_force_the_folder_and_the_kept_bundles_newest_first()
+    public async Task Status_shows_the_bundle_in_force_the_folder_and_the_stored_bundles()
     {
         await using var server = await AServer.MigratedAsync();
         var hash = Write(server, Allow);
-        await LookAsync(server);
+        await ReadAsync(server);
         Break(server);
-        await LookAsync(server, times: 1);
+        await ReadAsync(server, times: 1);
         await server.StoreAsync([
             .. Enumerable
                 .Range(1, 60)
@@ -225,7 +225,7 @@ public sealed class PinTests
     private static void Break(AServer server) =>
         File.WriteAllText(Path.Combine(server.Policies, "rules", "test.yaml"), "version: v1\nrules: [");
 
-    private static async Task LookAsync(AServer server, int times = 2)
+    private static async Task ReadAsync(AServer server, int times = 2)
     {
         for (var i = 0; i < times; i++)
         {

@@ -18,7 +18,7 @@ public sealed class QuorumTests
     [InlineData("sre:1 dev:1", "ana=sre bo=dev", true)]
     [InlineData("sre:1 dev:1", "ana=sre,dev", true)]
     [InlineData("sre:2 dev:1", "ana=sre,dev bo=dev", false)]
-    public void Counts_different_people_in_every_group(string groups, string approvers, bool enough)
+    public void Quorum_counts_different_persons_in_every_group(string groups, string approvers, bool enough)
     {
         var requirement = Requirement(groups);
         var voters = Voters(approvers);
@@ -28,11 +28,11 @@ public sealed class QuorumTests
     }
 
     [Fact]
-    public void Says_how_many_of_which_group_are_missing() =>
+    public void Missing_votes_are_named_for_each_group() =>
         Assert.Equal("1 of dev, 2 of sre", Quorum.Missing(Requirement("dev:2 sre:2").Requirement, Voters("ana=dev")));
 
     [Fact]
-    public void A_rejection_is_no_approval()
+    public void Rejection_does_not_count_as_an_approval()
     {
         var (_, approval) = AnApproval.OfAnyone().Held();
         var no = AVote.By("ana").With(cast => cast with { Verdict = Vote.Reject }).For(approval).At(0);

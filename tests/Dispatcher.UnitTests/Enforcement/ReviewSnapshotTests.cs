@@ -27,7 +27,7 @@ public sealed class ReviewSnapshotTests
 
     [Theory]
     [MemberData(nameof(Changes))]
-    public void The_hash_covers_all_that_is_shown_of_the_job(string what)
+    public void Hash_covers_every_member_of_the_snapshot(string what)
     {
         var (job, approval) = AnApproval.OfAnyone().Held();
 
@@ -36,7 +36,7 @@ public sealed class ReviewSnapshotTests
     }
 
     [Fact]
-    public void It_is_the_same_whatever_order_labels_have()
+    public void Hash_does_not_depend_on_the_order_of_labels()
     {
         var (job, approval) = AnApproval.OfAnyone().Held();
         var one = job with
@@ -52,7 +52,7 @@ public sealed class ReviewSnapshotTests
     }
 
     [Fact]
-    public void The_payload_is_shown_as_it_came()
+    public void Payload_is_shown_unchanged()
     {
         var (job, approval) = AnApproval.OfAnyone().Held();
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Dispatcher.Base;
 using Dispatcher.Hosting;
 using Dispatcher.Storage;
+using Dispatcher.UnitTests.Storage;
 using Dispatcher.Web;
 using Microsoft.EntityFrameworkCore;
 
@@ -39,8 +40,7 @@ internal sealed class AServer : IAsyncDisposable
     public static async Task<AServer> MigratedAsync()
     {
         var server = new AServer();
-        await using var db = await server.DatabaseAsync();
-        await Migrator.MigrateAsync(db, TestContext.Current.CancellationToken);
+        await MigratedSqlite.CopyToAsync(EmbeddedFiles.Database(server.Data));
         return server;
     }
 

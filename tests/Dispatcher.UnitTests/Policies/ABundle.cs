@@ -1,9 +1,12 @@
 using System.Text;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Linting;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies;
 
-/// <summary>Builds bundles. The topic <c>test.run</c> is there unless the registry is replaced; its pool enforces everything.</summary>
+/// <summary>Builds bundles. The registry has the topic <c>test.run</c> unless it is replaced; its pool enforces every constraint.</summary>
 internal sealed record ABundle
 {
     public static readonly DateTimeOffset Now = new(2026, 11, 23, 12, 0, 0, TimeSpan.Zero);
@@ -22,13 +25,17 @@ internal sealed record ABundle
     public static ABundle WithRules(params string[] rules) =>
         new ABundle().AndFile("topics.yaml", PlainTopics).AndRules("rules/test.yaml", rules);
 
+    /// <summary>Rules, and settings of the topic unless they are empty, see <see cref="AndTopic"/>.</summary>
+    public static ABundle WithTopic(string entry, params string[] rules) =>
+        entry.Length == 0 ? WithRules(rules) : WithRules(rules).AndTopic(entry);
+
     public static ABundle WithFiles(params (string Path, string Text)[] files) =>
         files.Aggregate(new ABundle(), (bundle, file) => bundle.AndFile(file.Path, file.Text));
 
     public ABundle AndRules(string path, params string[] rules) =>
         AndFile(path, "version: v1\nrules:" + (rules.Length == 0 ? " []\n" : string.Concat(rules.Select(rule => $"\n  - {{ {rule} }}"))));
 
-    /// <summary>Replaces what the registry says of <c>test.run</c> besides pool and owner, as the inside of a flow mapping.</summary>
+    /// <summary>Adds settings to the registry entry of <c>test.run</c>, as the inside of a flow mapping.</summary>
     public ABundle AndTopic(string entry) =>
         AndFile("topics.yaml", PlainTopics.Replace("owner: team", "owner: team, " + entry, StringComparison.Ordinal));
 
@@ -40,7 +47,7 @@ internal sealed record ABundle
 
     public IReadOnlyList<LintFinding> Lint() => BundleLint.Check(Files, Now);
 
-    public BundleLoad Load() => Bundle.Load(Files);
+    public BundleLoadResult Load() => Bundle.Load(Files);
 
     public Bundle Build()
     {
@@ -49,7 +56,7 @@ internal sealed record ABundle
         return load.Bundle!;
     }
 
-    /// <summary>Writes the files into a policy folder, whose others stay.</summary>
+    /// <summary>Writes the files into a policy folder; other files there stay.</summary>
     public ABundle WriteTo(string folder)
     {
         foreach (var file in Files)

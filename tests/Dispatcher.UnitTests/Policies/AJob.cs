@@ -1,9 +1,9 @@
 using System.Text;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies;
 
-/// <summary>Builds the facts of a job, by <c>billing</c>, without labels, tags and with an empty payload.</summary>
+/// <summary>Builds the facts of a job of principal <c>billing</c>, without labels or tags and with an empty payload.</summary>
 internal sealed record AJob(JobFacts Facts)
 {
     public static AJob OnTopic(string topic) =>

@@ -6,12 +6,13 @@ namespace Dispatcher.UnitTests.Policies;
 public sealed class BundleChangesTests
 {
     private const string Envs =
-        "labels: {env: {values: [dev, prod]}, kind: {source: payload, derive: {path: /image, after: \"@\", table: [{starts_with: \"sha256:\", value: pinned}]}}}";
+        "labels: {env: {values: [dev, prod]}, kind: {source: payload, derive: {path: /image, after: \"@\", table: [{starts_with: "
+        + "\"sha256:\", value: pinned}]}}}";
     private const string DenyProd = "id: deny-prod, match: {labels: {env: prod}}, decision: DENY, reason: r";
     private const string AllowPinned = "id: pinned, match: {topic: test.run, labels: {kind: pinned}}, decision: ALLOW";
 
     [Fact]
-    public void Rules_that_are_added_removed_or_changed_are_named()
+    public void Names_added_removed_and_changed_rules()
     {
         var changes = Between(
             [DenyProd, "id: same, match: {topic: test.run}, decision: ALLOW", "id: old, match: {principal: a}, decision: DENY, reason: r"],
@@ -28,11 +29,13 @@ public sealed class BundleChangesTests
         );
     }
 
-    /// <summary>Without a value for env the other rule denies, because it does not know: the job must name one that it does not deny.</summary>
+    /// <summary>
+    /// Without a value for env the other rule denies, because the fact is unknown. The job must state an env that it does not deny.
+    /// </summary>
     [Fact]
-    public void A_job_is_made_up_on_which_a_new_grant_widens()
+    public void Finds_a_sample_job_that_a_new_grant_widens()
     {
-        var made = MadeUp([DenyProd], [DenyProd, AllowPinned], "pinned")!;
+        var made = SampleFor([DenyProd], [DenyProd, AllowPinned], "pinned")!;
 
         Assert.Equal((Verdict.Deny, Verdict.Allow), (made.Before.Verdict, made.After.Verdict));
         Assert.Equal(["DENY to ALLOW"], made.Change.Widened);
@@ -40,9 +43,9 @@ public sealed class BundleChangesTests
     }
 
     [Fact]
-    public void A_job_is_made_up_on_which_the_removal_of_a_denial_widens()
+    public void Finds_a_sample_job_that_the_removal_of_a_denial_widens()
     {
-        var made = MadeUp(
+        var made = SampleFor(
             [DenyProd, "id: all, match: {topic: test.run}, decision: ALLOW"],
             ["id: all, match: {topic: test.run}, decision: ALLOW"],
             "deny-prod"
@@ -53,9 +56,9 @@ public sealed class BundleChangesTests
     }
 
     [Fact]
-    public void A_job_is_made_up_on_which_a_new_denial_narrows()
+    public void Finds_a_sample_job_that_a_new_denial_narrows()
     {
-        var made = MadeUp(
+        var made = SampleFor(
             ["id: all, match: {topic: test.run}, decision: ALLOW"],
             ["id: all, match: {topic: test.run}, decision: ALLOW", DenyProd],
             "deny-prod"
@@ -65,9 +68,9 @@ public sealed class BundleChangesTests
     }
 
     [Fact]
-    public void A_job_is_made_up_for_a_rule_that_makes_no_difference()
+    public void Finds_a_sample_job_for_a_rule_without_effect()
     {
-        var made = MadeUp(
+        var made = SampleFor(
             ["id: none, match: {topic: test.run}, decision: DENY, reason: r"],
             ["id: none, match: {topic: test.run}, decision: DENY, reason: r", DenyProd],
             "deny-prod"
@@ -80,12 +83,13 @@ public sealed class BundleChangesTests
     [Theory]
     [InlineData("id: gone, match: {topic: test.run}, decision: ALLOW, effective: {until: 2020-01-01T00:00:00Z}")]
     [InlineData("id: gone, match: {topic: job.nobody.has}, decision: ALLOW")]
-    public void No_job_is_made_up_for_a_rule_that_none_can_meet(string rule) => Assert.Null(MadeUp([DenyProd], [DenyProd, rule], "gone"));
+    public void Finds_no_sample_job_for_a_rule_that_matches_no_job(string rule) =>
+        Assert.Null(SampleFor([DenyProd], [DenyProd, rule], "gone"));
 
-    private static MadeUpJob? MadeUp(string[] old, string[] candidate, string rule)
+    private static SampleJob? SampleFor(string[] old, string[] candidate, string rule)
     {
         var changes = Between(old, candidate);
-        return changes.MakeUp(changes.Rules.Single(change => change.Id == rule));
+        return changes.FindSample(changes.Rules.Single(change => change.Id == rule));
     }
 
     private static BundleChanges Between(string[] old, string[] candidate) =>

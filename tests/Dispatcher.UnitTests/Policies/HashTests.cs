@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies;
 
@@ -11,7 +13,7 @@ public class HashTests
     private static readonly AJob Job = AJob.ToTest().WithLabel("env", "dev");
 
     [Fact]
-    public void The_hash_is_64_lower_case_hex_digits_and_part_of_every_decision()
+    public void Hash_is_64_lower_case_hex_digits_and_part_of_every_decision()
     {
         var bundle = ABundle.WithRules(A).Build();
 
@@ -21,7 +23,7 @@ public class HashTests
     }
 
     [Fact]
-    public void The_hash_depends_on_rules_and_topics_and_their_paths()
+    public void Hash_depends_on_rules_topics_and_paths()
     {
         var bundle = ABundle.WithRules(A);
         ABundle[] changed =
@@ -36,7 +38,7 @@ public class HashTests
     }
 
     [Fact]
-    public void The_hash_does_not_depend_on_cases_or_on_the_order_in_which_files_are_given()
+    public void Hash_does_not_depend_on_cases_or_file_order()
     {
         var bundle = ABundle.WithRules(A);
         var forth = ABundle.WithFiles(("topics.yaml", Topics), ("rules/a.yaml", Rules("a")), ("rules/b.yaml", Rules("b")));
@@ -48,7 +50,7 @@ public class HashTests
     }
 
     [Fact]
-    public void The_archive_loads_as_the_very_same_bundle()
+    public void Archive_loads_as_the_same_bundle()
     {
         var bundle = ABundle.WithRules(A, Other).AndFile("cases/a.yaml", "x").Build();
 
@@ -68,7 +70,7 @@ public class HashTests
     [InlineData("""{"v":1,"files":null}""")]
     [InlineData("""{"v":1,"files":[{"path":null,"content":""}]}""")]
     [InlineData("""{"v":1,"files":[{"path":"topics.yaml","content":"*"}]}""")]
-    public void A_damaged_archive_is_an_error_and_no_exception(string archive)
+    public void Damaged_archive_is_an_error_instead_of_an_exception(string archive)
     {
         var load = Bundle.FromArchive(Encoding.UTF8.GetBytes(archive));
 
@@ -77,7 +79,7 @@ public class HashTests
     }
 
     [Fact]
-    public void The_basis_stays_when_an_unrelated_rule_or_topic_or_only_the_writing_changes()
+    public void Basis_ignores_unrelated_rules_and_topics_and_formatting()
     {
         var basis = Basis(ABundle.WithRules(A));
 
@@ -102,15 +104,15 @@ public class HashTests
     [InlineData(A, "risk: low")]
     [InlineData(A, "max_attempts: 4")]
     [InlineData(A, "labels: {env: {values: [dev]}}")]
-    public void The_basis_changes_with_a_matching_rule_and_with_the_registry_entry(string rule, string topic) =>
+    public void Basis_changes_with_a_matching_rule_and_with_the_registry_entry(string rule, string topic) =>
         Assert.NotEqual(Basis(ABundle.WithRules(A).AndTopic("risk: high")), Basis(ABundle.WithRules(rule).AndTopic(topic)));
 
     [Fact]
-    public void The_basis_changes_when_another_rule_matches_too() =>
+    public void Basis_changes_when_another_rule_matches() =>
         Assert.NotEqual(Basis(ABundle.WithRules(A)), Basis(ABundle.WithRules(A, "id: b, match: {topic: test.run}, decision: ALLOW")));
 
     [Fact]
-    public void The_basis_changes_with_each_part_of_the_merged_approval()
+    public void Basis_changes_with_each_part_of_the_merged_approval()
     {
         var usual = ApprovalRequirement.Default;
         ApprovalRequirement?[] approvals =
@@ -153,12 +155,12 @@ public class HashTests
         );
     }
 
-    /// <summary>The content of a rule that matches is part of the basis, also where the merged approval stays the same.</summary>
+    /// <summary>The content of a matching rule is part of the basis, even if the merged approval stays the same.</summary>
     [Theory]
     [InlineData("covers: retries")]
     [InlineData("on_policy_change: same_basis")]
     [InlineData("on_policy_change: invalidate")]
-    public void The_basis_changes_with_what_a_rule_says_of_approval_although_another_says_it_tighter(string approval)
+    public void Basis_changes_with_an_approval_block_that_a_tighter_one_overrides(string approval)
     {
         const string Tight =
             "id: tight, match: {topic: test.run}, decision: REQUIRE_APPROVAL, approval: {covers: attempt, on_policy_change: invalidate}";
@@ -169,9 +171,12 @@ public class HashTests
         Assert.NotEqual(Basis(before), Basis(after));
     }
 
-    /// <summary>Stored with every decision and compared years later: a change of what is hashed, or how, needs a new version in its first part.</summary>
+    /// <summary>
+    /// The hash is stored with every decision and compared years later. A change of the hashed content needs a new version in its first
+    /// part.
+    /// </summary>
     [Fact]
-    public void The_basis_of_a_known_decision_has_the_hash_that_it_always_had() =>
+    public void Basis_hash_of_a_known_decision_is_stable() =>
         Assert.Equal("69216250026a878cbd16019dc4f7bbd8dbb760a8420a753fa78da7c632ee0179", Basis(ABundle.WithRules(A)));
 
     private const string Topics = "version: v1\npools: {main: {}}\ntopics: {test.run: {pool: main, owner: team}}";

@@ -1,6 +1,9 @@
 using System.Text;
 using Dispatcher.Contracts;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Linting;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies;
 
@@ -42,7 +45,7 @@ public class ShippedPoliciesTests
     private static readonly Bundle Shipped = Load();
 
     [Fact]
-    public void The_checklists_rules_are_shipped_untouched()
+    public void Rules_of_the_checklist_are_shipped_unchanged()
     {
         var file = File.ReadAllBytes(Path.Combine(Folder(), "rules", "checklist.yaml"));
 
@@ -50,7 +53,7 @@ public class ShippedPoliciesTests
     }
 
     [Fact]
-    public void A_destructive_command_in_production_is_denied()
+    public void Denies_a_destructive_command_in_production()
     {
         var decision = Decide(Shell("prod", """["rm","-rf","/srv"]"""));
 
@@ -60,7 +63,7 @@ public class ShippedPoliciesTests
     }
 
     [Fact]
-    public void A_production_deployment_waits_for_a_person()
+    public void Production_deployment_requires_approval()
     {
         var decision = Decide(Deployment("prod"));
 
@@ -72,7 +75,7 @@ public class ShippedPoliciesTests
     }
 
     [Fact]
-    public void An_external_call_is_limited_to_the_two_hosts_though_its_producer_names_no_tag()
+    public void External_call_without_a_tag_is_limited_to_the_two_hosts()
     {
         var decision = Decide(AJob.OnTopic("job.integrations.call").WithPayload("""{"url":"https://api.github.com/"}"""));
 
@@ -84,7 +87,7 @@ public class ShippedPoliciesTests
     }
 
     [Fact]
-    public void Reading_a_repository_is_allowed()
+    public void Allows_reading_a_repository()
     {
         var decision = Decide(AJob.OnTopic("job.repo.read").WithPayload("""{"repo":"demo","op":"log"}"""));
 
@@ -104,7 +107,7 @@ public class ShippedPoliciesTests
     [InlineData("""["uname","-a"]""")]
     [InlineData("""["pwd"]""")]
     [InlineData("""["whoami"]""")]
-    public void A_command_that_only_looks_runs_in_development(string command)
+    public void Readonly_command_runs_in_development(string command)
     {
         var decision = Decide(Shell("dev", command));
 
@@ -134,7 +137,7 @@ public class ShippedPoliciesTests
     [InlineData("""["date","-f","/etc/passwd"]""")]
     [InlineData("""["hostname","-F","/etc/passwd"]""")]
     [InlineData("""["git","rev-parse","HEAD"]""")]
-    public void A_command_that_takes_files_is_not_granted_since_it_reads_all_that_the_worker_may(string command)
+    public void Command_that_takes_files_is_not_granted(string command)
     {
         var decision = Decide(Shell("dev", command));
 
@@ -156,7 +159,7 @@ public class ShippedPoliciesTests
     [InlineData("""["date","-s","2020-01-01"]""")]
     [InlineData("""["hostname","evil"]""")]
     [InlineData("""["sort","-o","x"]""")]
-    public void A_command_that_might_write_is_not_granted_even_in_development(string command)
+    public void Command_that_may_write_is_not_granted_even_in_development(string command)
     {
         var decision = Decide(Shell("dev", command));
 
@@ -165,7 +168,7 @@ public class ShippedPoliciesTests
     }
 
     [Fact]
-    public void A_producer_cannot_call_a_destructive_command_readonly()
+    public void Producer_cannot_label_a_destructive_command_readonly()
     {
         var decision = Decide(Shell("dev", """["rm","x"]""").WithLabel("command_class", "readonly"));
 
@@ -176,7 +179,7 @@ public class ShippedPoliciesTests
     [Theory]
     [InlineData("dev")]
     [InlineData("staging")]
-    public void A_deployment_outside_production_runs_with_a_time_limit(string env)
+    public void Deployment_outside_production_runs_with_a_time_limit(string env)
     {
         var decision = Decide(Deployment(env));
 
@@ -185,7 +188,7 @@ public class ShippedPoliciesTests
     }
 
     [Fact]
-    public void The_registry_has_the_checklists_four_topics()
+    public void Registry_has_the_four_topics_of_the_checklist()
     {
         Assert.Equal(
             ["job.deploy.apply", "job.exec.shell", "job.integrations.call", "job.repo.read"],
@@ -199,7 +202,7 @@ public class ShippedPoliciesTests
     }
 
     [Fact]
-    public void Lint_has_no_warning_for_them()
+    public void Shipped_policies_have_no_lint_warning()
     {
         var findings = BundleLint.Check(BundleFolder.Read(Folder()), ABundle.Now);
 
@@ -208,7 +211,7 @@ public class ShippedPoliciesTests
     }
 
     [Fact]
-    public void The_shipped_cases_pass_and_would_miss_every_rule()
+    public void Shipped_cases_pass_and_no_shipped_rule_is_removable()
     {
         var report = PolicyTest.Run(BundleFolder.Read(Folder()), ABundle.Now);
 
@@ -226,7 +229,7 @@ public class ShippedPoliciesTests
     [InlineData("job.integrations.call", """{"url":"https://api.github.com/","method":"POST","body":{"a":[1]}}""")]
     [InlineData("job.repo.read", """{"repo":"demo","op":"log","ref":"main~1","path":"","limit":1000}""")]
     [InlineData("job.repo.read", """{"repo":"demo","op":"file","path":"src/a.txt"}""")]
-    public void The_schemas_take_what_the_reference_worker_takes(string topic, string payload) =>
+    public void Schemas_accept_payloads_that_the_reference_worker_accepts(string topic, string payload) =>
         Assert.Empty(Decide(AJob.OnTopic(topic).WithPayload(payload)).PayloadErrors);
 
     [Theory]
@@ -250,7 +253,7 @@ public class ShippedPoliciesTests
     [InlineData("job.repo.read", """{"repo":"demo","op":"log","ref":"--output=x"}""", "/ref")]
     [InlineData("job.repo.read", """{"repo":"demo","op":"log","path":"/etc"}""", "/path")]
     [InlineData("job.repo.read", """{"repo":"demo","op":"log","limit":1001}""", "/limit")]
-    public void The_schemas_refuse_what_the_reference_worker_refuses(string topic, string payload, string path) =>
+    public void Schemas_refuse_payloads_that_the_reference_worker_refuses(string topic, string payload, string path) =>
         Assert.Contains(Decide(AJob.OnTopic(topic).WithPayload(payload)).PayloadErrors, error => error.Path == path);
 
     private static AJob Deployment(string env) =>

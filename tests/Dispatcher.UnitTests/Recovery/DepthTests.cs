@@ -14,15 +14,15 @@ using Dispatcher.Worker.Claiming;
 namespace Dispatcher.UnitTests.Recovery;
 
 /// <summary>
-/// What one step takes, each later step can read: the deepest payload comes back as the deepest result, and a deeper one is refused at the
-/// first step.
+/// Every later step reads what an earlier step accepts: the deepest payload returns as the deepest result, and a deeper one is refused at
+/// the first step.
 /// </summary>
 public sealed class DepthTests
 {
     [Theory]
     [InlineData("[", "]")]
     [InlineData("{\"a\":", "}")]
-    public async Task The_deepest_payload_goes_through_every_step_and_comes_back_as_the_result(string open, string close)
+    public async Task Deepest_payload_passes_every_step_and_returns_as_the_result(string open, string close)
     {
         var payload = Nested(JsonLimits.DeepestValue, open, close);
 
@@ -48,7 +48,7 @@ public sealed class DepthTests
             Result = check.Message!.Payload,
         };
         var recorded = Assert.Single(Sent(outcome).Outcomes);
-        var after = RecoveryMoves.Of(running, recorded, AJob.Around("idempotent: true")).After;
+        var after = RecoveryMoves.Of(running, recorded, AJob.Context("idempotent: true")).After;
         Assert.Equal((JobState.Succeeded, payload), (after.State, Encoding.UTF8.GetString(after.Result!)));
 
         // The reply to the producer.
@@ -67,7 +67,7 @@ public sealed class DepthTests
     }
 
     [Fact]
-    public void A_deeper_payload_is_refused_at_intake_and_a_deeper_result_as_a_bad_one()
+    public void Deeper_payload_is_refused_at_intake_and_a_deeper_result_is_a_terminal_fault()
     {
         var deeper = Nested(JsonLimits.DeepestValue + 1, "[", "]");
 

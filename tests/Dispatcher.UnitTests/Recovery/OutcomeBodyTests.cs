@@ -12,7 +12,7 @@ public sealed class OutcomeBodyTests
     private static readonly AJob Running = AJob.ToTest().Running();
 
     /// <summary>
-    /// Results that no store or reader takes. Each is the value of <c>result</c>, in Latin-1 so that bytes which are no UTF-8 can be
+    /// Results that no store or reader accepts. Each is the value of <c>result</c>, in Latin-1 so that bytes that are not UTF-8 can be
     /// written down.
     /// </summary>
     public static TheoryData<string> BadResults =>
@@ -35,7 +35,7 @@ public sealed class OutcomeBodyTests
         ];
 
     [Fact]
-    public void A_batch_is_read_whole()
+    public void Batch_is_read_whole()
     {
         var (reading, errors) = Read(Json(AnOutcome.Succeeded(Running, "1"), AnOutcome.Faulted(Running)));
 
@@ -44,9 +44,9 @@ public sealed class OutcomeBodyTests
         Assert.Empty(errors);
     }
 
-    /// <summary>Any handler may return text with it, and the batch holds the outcomes of others.</summary>
+    /// <summary>Any handler may return text with U+0000, and the batch holds outcomes of other jobs.</summary>
     [Fact]
-    public void U0000_in_a_result_or_a_fault_keeps_no_outcome_away()
+    public void U0000_in_a_result_or_a_fault_does_not_affect_other_outcomes()
     {
         var (reading, errors) = Read(
             Json(
@@ -60,13 +60,13 @@ public sealed class OutcomeBodyTests
         Assert.Equal(3, reading.Outcomes.Count);
         Assert.Equal(
             "\"a\\u0000b\"",
-            Encoding.UTF8.GetString(RecoveryMoves.Of(Running.Stored, reading.Outcomes[0], AJob.Around("idempotent: true")).After.Result!)
+            Encoding.UTF8.GetString(RecoveryMoves.Of(Running.Stored, reading.Outcomes[0], AJob.Context("idempotent: true")).After.Result!)
         );
     }
 
     [Theory]
     [MemberData(nameof(BadResults))]
-    public void A_result_that_cannot_be_stored_is_a_terminal_fault_of_its_own_job_alone(string result)
+    public void Result_that_cannot_be_stored_is_a_terminal_fault_of_its_job_alone(string result)
     {
         var body = Encoding.Latin1.GetBytes(
             Json(AnOutcome.Succeeded(Running, "1"), AnOutcome.Succeeded(Running, "\"here\""), AnOutcome.Faulted(Running))
@@ -81,19 +81,19 @@ public sealed class OutcomeBodyTests
         Assert.Equal([OutcomeKind.Succeeded, OutcomeKind.Faulted, OutcomeKind.Faulted], reading.Outcomes.Select(outcome => outcome.Kind));
         var bad = reading.Outcomes[1];
         Assert.Equal((Running.Stored.JobId, Running.Stored.Attempt, Running.Stored.RunId), (bad.JobId, bad.Attempt, bad.RunId));
-        var after = RecoveryMoves.Of(Running.Stored, bad, AJob.Around("idempotent: true")).After;
+        var after = RecoveryMoves.Of(Running.Stored, bad, AJob.Context("idempotent: true")).After;
         Assert.Equal((JobState.DeadLettered, FaultClasses.Terminal), (after.State, after.FaultClass));
     }
 
-    /// <summary>JSON has no largest number, and the bytes are kept.</summary>
+    /// <summary>JSON does not limit numbers, and the bytes are kept.</summary>
     [Fact]
-    public void A_number_beyond_every_type_is_kept_as_it_is()
+    public void Number_beyond_every_type_is_kept_unchanged()
     {
         var (reading, _) = Read(Json(AnOutcome.Succeeded(Running, "[1e999]")));
 
         Assert.Equal(
             "[1e999]",
-            Encoding.UTF8.GetString(RecoveryMoves.Of(Running.Stored, reading.Outcomes[0], AJob.Around("idempotent: true")).After.Result!)
+            Encoding.UTF8.GetString(RecoveryMoves.Of(Running.Stored, reading.Outcomes[0], AJob.Context("idempotent: true")).After.Result!)
         );
     }
 
@@ -108,9 +108,10 @@ public sealed class OutcomeBodyTests
     [InlineData("{\"job_id\":\"0197f3a0-0000-7000-8000-000000000001\",\"attempt\":1}")]
     [InlineData("{\"job_id\":1,\"attempt\":1,\"run_id\":\"0197f3a0-0000-7000-8000-000000000001\"}")]
     [InlineData(
-        "{\"job_id\":\"0197f3a0-0000-7000-8000-000000000001\",\"attempt\":1,\"attempt\":2,\"run_id\":\"0197f3a0-0000-7000-8000-000000000001\"}"
+        "{\"job_id\":\"0197f3a0-0000-7000-8000-000000000001\",\"attempt\":1,\"attempt\":2,"
+            + "\"run_id\":\"0197f3a0-0000-7000-8000-000000000001\"}"
     )]
-    public void What_names_no_run_is_refused_by_itself(string element)
+    public void Outcome_that_names_no_run_is_refused_separately(string element)
     {
         var (reading, errors) = Read(
             Json(AnOutcome.Succeeded(Running, "1"), AnOutcome.Faulted(Running)).Replace("},{", $"}},{element},{{", StringComparison.Ordinal)
@@ -124,7 +125,7 @@ public sealed class OutcomeBodyTests
     }
 
     [Fact]
-    public void Body_that_breaks_off_is_recorded_up_to_there_and_refused()
+    public void Truncated_body_is_recorded_up_to_its_end_and_refused()
     {
         var whole = Json(AnOutcome.Succeeded(Running, "1"), AnOutcome.Faulted(Running), AnOutcome.Succeeded(Running, "2"));
 
@@ -145,7 +146,7 @@ public sealed class OutcomeBodyTests
     [InlineData("""{"v":1,"outcomes":[],"outcomes":[]}""")]
     [InlineData("""{"v":1,"outcomes":[],"\ud800":1}""")]
     [InlineData("""{"v":1,"outcomes":[]} {}""")]
-    public void What_is_no_batch_is_refused_with_an_error(string body)
+    public void Body_that_is_not_a_batch_is_refused_with_an_error(string body)
     {
         var (reading, errors) = Read(body);
 
@@ -157,7 +158,7 @@ public sealed class OutcomeBodyTests
     [Theory]
     [InlineData("type")]
     [InlineData("message")]
-    public void A_fault_with_a_null_in_it_is_a_terminal_fault_of_its_job(string member)
+    public void Fault_with_a_null_member_is_a_terminal_fault_of_its_job(string member)
     {
         var json = Json(AnOutcome.Faulted(Running))
             .Replace(member == "type" ? "\"System.IO.IOException\"" : "\"It broke.\"", "null", StringComparison.Ordinal);
@@ -166,7 +167,7 @@ public sealed class OutcomeBodyTests
     }
 
     [Fact]
-    public void Nobody_reports_without_a_name()
+    public void Outcome_without_an_authenticated_sender_is_refused()
     {
         var (reading, errors) = Read(Json(AnOutcome.Succeeded(Running)), userId: null);
 
@@ -177,7 +178,7 @@ public sealed class OutcomeBodyTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public void Whatever_happens_to_one_outcome_the_reader_answers_and_the_other_is_recorded(int seed)
+    public void Corrupt_outcome_does_not_affect_the_other_one(int seed)
     {
         var random = new Random(seed);
         var (first, second) = (Json(AnOutcome.Succeeded(Running, "{\"a\":[1,\"\\ud83d\\ude00\"]}")), Json(AnOutcome.Faulted(Running)));

@@ -44,8 +44,8 @@ public sealed class OutcomeLimitTests
     }
 
     [Theory]
-    [InlineData(OutcomeReader.LargestBody, null)]
-    [InlineData(OutcomeReader.LargestBody + 1, "body_too_large")]
+    [InlineData(OutcomeReader.MaxBodyBytes, null)]
+    [InlineData(OutcomeReader.MaxBodyBytes + 1, "body_too_large")]
     public void Body_of_at_most_1_MiB_is_read_and_a_larger_one_is_refused_whole(int bytes, string? error)
     {
         var rest = Json([AnOutcome.Succeeded(Running, "\"\"")]).Length;
@@ -61,7 +61,7 @@ public sealed class OutcomeLimitTests
     [InlineData("[{}]")]
     [InlineData("\"{}\"")]
     [InlineData("null")]
-    public void Element_that_is_no_object_is_refused_without_an_exception(string element)
+    public void Element_that_is_not_an_object_is_refused_without_an_exception(string element)
     {
         var (thread, thrown) = (Environment.CurrentManagedThreadId, 0);
         void Count(object? sender, System.Runtime.ExceptionServices.FirstChanceExceptionEventArgs args) =>

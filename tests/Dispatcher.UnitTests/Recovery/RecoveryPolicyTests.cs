@@ -11,7 +11,7 @@ public sealed class RecoveryPolicyTests
     private static readonly AJob Running = AJob.ToTest().Running();
 
     [Theory]
-    // What is not known: its effects, its end.
+    // Effects or end not known.
     [InlineData(true, "transient", "in_doubt", "E", "DeadLetter in_doubt")]
     [InlineData(true, null, "timeout", "timeout", "Retry timeout")]
     [InlineData(false, null, "timeout", "timeout", "DeadLetter timeout")]
@@ -19,7 +19,7 @@ public sealed class RecoveryPolicyTests
     [InlineData(false, null, "worker_lost", "worker_lost", "DeadLetter in_doubt")]
     [InlineData(true, null, "worker_stopping", "worker_stopping", "Retry transient")]
     [InlineData(false, null, "worker_stopping", "worker_stopping", "DeadLetter in_doubt")]
-    // The topic's table, by code and by type; what is written out, then the longer beginning.
+    // The fault table of the topic, by code and by type: an exact name first, then the longer prefix.
     [InlineData(false, null, "http:409", "E", "Retry transient")]
     [InlineData(false, null, null, "My.BusyException", "Retry transient")]
     [InlineData(true, null, "http:503", "E", "DeadLetter terminal")]
@@ -29,7 +29,7 @@ public sealed class RecoveryPolicyTests
     [InlineData(true, "transient", "http:503", "E", "DeadLetter terminal")]
     [InlineData(true, "terminal", "http:409", "E", "Retry transient")]
     [InlineData(true, "terminal", "HTTP:409", "E", "DeadLetter terminal")]
-    // The handler's word.
+    // The class that the handler reports.
     [InlineData(true, "transient", "exotic", "E", "Retry transient")]
     [InlineData(false, "transient", "exotic", "E", "Retry transient")]
     [InlineData(true, "terminal", "http:500", "E", "DeadLetter terminal")]
@@ -44,16 +44,16 @@ public sealed class RecoveryPolicyTests
     [InlineData(true, null, null, "System.TimeoutException", "Retry transient")]
     [InlineData(true, null, null, "ConnectionResetError", "Retry transient")]
     [InlineData(true, null, null, "System.ArgumentException", "DeadLetter terminal")]
-    // Nothing.
+    // Unclassified.
     [InlineData(true, null, null, "E", "Retry unknown")]
     [InlineData(false, null, null, "E", "DeadLetter unknown")]
-    public void A_fault_leads_where_the_table_says(bool idempotent, string? said, string? code, string type, string expected)
+    public void Fault_is_handled_as_the_table_states(bool idempotent, string? reported, string? code, string type, string expected)
     {
         var decision = Decide(
             Running,
             new Fault
             {
-                Class = said,
+                Class = reported,
                 Code = code,
                 Type = type,
                 Message = "It broke.",
@@ -65,7 +65,7 @@ public sealed class RecoveryPolicyTests
     }
 
     [Fact]
-    public void A_result_that_cannot_be_stored_is_terminal_whatever_the_topic_says()
+    public void Result_that_cannot_be_stored_is_terminal_for_every_topic()
     {
         var fault = new Fault
         {
@@ -81,7 +81,7 @@ public sealed class RecoveryPolicyTests
     }
 
     [Fact]
-    public void What_nobody_knows_is_tried_once_more()
+    public void Unclassified_fault_is_retried_once()
     {
         var again = Running.With(job => job with { FailedAttempts = 1, FaultClass = "unknown" });
         var after = Running.With(job => job with { FailedAttempts = 1, FaultClass = "transient" });
@@ -95,19 +95,19 @@ public sealed class RecoveryPolicyTests
     [InlineData(0, "Retry")]
     [InlineData(1, "Retry")]
     [InlineData(2, "DeadLetter")]
-    public void A_topic_has_so_many_attempts(int spent, string action) =>
-        Assert.Equal(action, Decide(Running.With(job => job with { FailedAttempts = spent }), Transient).Action.ToString());
+    public void Topic_limits_the_number_of_attempts(int failed, string action) =>
+        Assert.Equal(action, Decide(Running.With(job => job with { FailedAttempts = failed }), Transient).Action.ToString());
 
     [Theory]
     [InlineData(3, 2, "transient", "Retry")]
     [InlineData(3, 3, "lost", "DeadLetter")]
     [InlineData(3, 1, "lost", "Retry")]
     [InlineData(1, 0, null, "DeadLetter")]
-    public void A_last_attempt_that_is_lost_is_repeated_once_alone(int attempts, int spent, string? before, string action) =>
+    public void Lost_last_attempt_is_repeated_once_alone(int attempts, int failed, string? before, string action) =>
         Assert.Equal(
             action,
             Decide(
-                Running.With(job => job with { FailedAttempts = spent, FaultClass = before }),
+                Running.With(job => job with { FailedAttempts = failed, FaultClass = before }),
                 new Fault
                 {
                     Type = "worker_lost",
@@ -125,32 +125,32 @@ public sealed class RecoveryPolicyTests
     [InlineData(2, 2_000, 4_000)]
     [InlineData(3, 2_500, 5_000)]
     [InlineData(40, 2_500, 5_000)]
-    public void The_pause_doubles_up_to_its_most_and_varies_by_a_half(int spent, int least, int most)
+    public void Pause_doubles_up_to_its_maximum_and_varies_by_a_half(int failed, int min, int max)
     {
         var pauses = Enumerable
             .Range(0, 200)
             .Select(_ =>
                 Decide(
-                    Running.With(job => job with { JobId = Guid.NewGuid(), FailedAttempts = spent }),
+                    Running.With(job => job with { JobId = Guid.NewGuid(), FailedAttempts = failed }),
                     Transient,
                     "idempotent: true, max_attempts: 100, backoff: { first: 1s, most: 5s }"
                 ).Pause
             )
             .ToList();
 
-        Assert.All(pauses, pause => Assert.InRange(pause, TimeSpan.FromMilliseconds(least), TimeSpan.FromMilliseconds(most)));
-        Assert.True(pauses.Max() - pauses.Min() > TimeSpan.FromMilliseconds((most - least) * 0.8), "The pauses hardly vary.");
+        Assert.All(pauses, pause => Assert.InRange(pause, TimeSpan.FromMilliseconds(min), TimeSpan.FromMilliseconds(max)));
+        Assert.True(pauses.Max() - pauses.Min() > TimeSpan.FromMilliseconds((max - min) * 0.8), "The pauses hardly vary.");
     }
 
     [Fact]
-    public void The_same_attempt_of_the_same_job_always_has_the_same_pause()
+    public void Pause_is_the_same_for_the_same_attempt_of_a_job()
     {
         Assert.Equal(Decide(Running, Transient), Decide(Running, Transient));
         Assert.NotEqual(Decide(Running, Transient).Pause, Decide(Running.With(job => job with { Attempt = 2 }), Transient).Pause);
     }
 
     [Fact]
-    public void It_is_not_tried_sooner_than_the_fault_asks_for()
+    public void Retry_waits_at_least_as_long_as_the_fault_requests()
     {
         Assert.InRange(Decide(Running, Transient with { RetryAfterMs = 90_000 }).Pause, TimeSpan.FromSeconds(90), TimeSpan.FromSeconds(91));
         Assert.InRange(Decide(Running, Transient with { RetryAfterMs = -1 }).Pause, TimeSpan.FromSeconds(0.5), TimeSpan.FromSeconds(1));
@@ -158,7 +158,7 @@ public sealed class RecoveryPolicyTests
     }
 
     [Fact]
-    public void It_is_not_tried_when_that_would_be_too_late()
+    public void Retry_does_not_follow_after_a_deadline()
     {
         var limited = Running.With(job => job with { OverallDeadline = AJob.Micros(AJob.Noon.AddSeconds(30)) });
         var wanted = Running.With(job => job with { NotAfter = AJob.Micros(AJob.Noon.AddSeconds(30)) });
@@ -169,7 +169,7 @@ public sealed class RecoveryPolicyTests
     }
 
     [Fact]
-    public void Of_a_topic_that_the_registry_no_longer_has_nothing_is_tried_again()
+    public void Job_of_an_unregistered_topic_is_not_retried()
     {
         var gone = AJob.OnTopic("test.gone").Running();
 
@@ -183,14 +183,14 @@ public sealed class RecoveryPolicyTests
     [InlineData("terminal", null, "DeadLetter")]
     [InlineData(null, "cancelled", "Cancel")]
     [InlineData("terminal", "in_doubt", "DeadLetter")]
-    public void A_job_that_was_to_be_cancelled_is_not_tried_again(string? said, string? code, string action) =>
+    public void Job_with_a_requested_cancellation_is_not_retried(string? reported, string? code, string action) =>
         Assert.Equal(
             action,
             Decide(
                 Running.CancelRequested(),
                 new Fault
                 {
-                    Class = said,
+                    Class = reported,
                     Code = code,
                     Type = "E",
                     Message = "It broke.",
@@ -211,7 +211,7 @@ public sealed class RecoveryPolicyTests
 
     private static RecoveryDecision Decide(AJob job, Fault fault, string topic = "idempotent: true, max_attempts: 3")
     {
-        var around = AJob.Around(topic);
-        return RecoveryPolicy.Decide(job.Stored, fault, around.ClassOf(job.Stored), around.Now);
+        var context = AJob.Context(topic);
+        return RecoveryPolicy.Decide(job.Stored, fault, context.ClassOf(job.Stored), context.Now);
     }
 }

@@ -13,7 +13,7 @@ public sealed class RecoveryTests
     private static readonly AJob Running = AJob.ToTest().Running();
 
     [Fact]
-    public void A_success_is_stored_with_its_result()
+    public void Success_is_stored_with_its_result()
     {
         var move = Of(Running, AnOutcome.Succeeded(Running, """{ "n": 1e2 }"""));
 
@@ -27,16 +27,16 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_success_may_have_nothing_to_tell() => Assert.Null(Of(Running, AnOutcome.Succeeded(Running)).After.Result);
+    public void Success_may_have_no_result() => Assert.Null(Of(Running, AnOutcome.Succeeded(Running)).After.Result);
 
     [Fact]
-    public void A_success_counts_also_when_the_job_was_to_be_cancelled() =>
+    public void Success_counts_in_spite_of_a_requested_cancellation() =>
         Assert.Equal(JobState.Succeeded, Of(Running.CancelRequested(), AnOutcome.Succeeded(Running)).After.State);
 
     [Theory]
     [InlineData(65_536, false)]
     [InlineData(65_537, true)]
-    public void A_result_over_64_KiB_is_cut_and_marked(int bytes, bool cut)
+    public void Result_over_64_KiB_is_cut_and_marked(int bytes, bool cut)
     {
         var result = $"\"{new string('r', bytes - 2)}\"";
 
@@ -58,7 +58,7 @@ public sealed class RecoveryTests
     [InlineData("a", "😀")]
     [InlineData("", "\\\"")]
     [InlineData("", "\\u0022")]
-    public void What_is_cut_stays_within_the_limit_and_is_still_JSON(string first, string character)
+    public void Cut_result_stays_within_the_limit_and_is_valid_JSON(string first, string character)
     {
         var result = $"\"{first}{string.Concat(Enumerable.Repeat(character, 60_000))}\"";
 
@@ -70,7 +70,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_fault_that_does_not_pass_is_set_aside()
+    public void Terminal_fault_becomes_a_dead_letter()
     {
         var move = Of(Running, AnOutcome.Faulted(Running, "terminal"));
 
@@ -85,7 +85,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_fault_that_may_pass_is_tried_again_after_its_pause()
+    public void Transient_fault_is_retried_after_a_pause()
     {
         var move = Of(Running, AnOutcome.Faulted(Running, "transient"));
 
@@ -105,7 +105,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_dead_letter_is_copied_to_its_owner()
+    public void Dead_letter_is_copied_to_its_owner()
     {
         var move = Of(Running, AnOutcome.Faulted(Running, "terminal"));
 
@@ -122,7 +122,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_dead_letter_of_a_topic_that_the_registry_no_longer_has_belongs_to_the_dispatcher()
+    public void Dead_letter_of_an_unregistered_topic_belongs_to_the_dispatcher()
     {
         var job = AJob.OnTopic("test.gone").Running();
 
@@ -130,7 +130,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_fault_that_says_nothing_is_kept_as_unknown()
+    public void Fault_without_details_is_kept_as_unknown()
     {
         var after = Of(Running, AnOutcome.Of(Running, OutcomeKind.Faulted)).After;
 
@@ -138,7 +138,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_cancelled_run_leads_to_cancelled_and_to_no_dead_letter()
+    public void Cancelled_run_ends_as_cancelled_without_a_dead_letter()
     {
         var move = Of(Running.CancelRequested(), AnOutcome.Faulted(Running, code: "cancelled"));
 
@@ -149,13 +149,11 @@ public sealed class RecoveryTests
     [Theory]
     [InlineData("terminal", JobState.DeadLettered)]
     [InlineData("transient", JobState.Cancelled)]
-    public void Another_fault_of_a_job_that_was_to_be_cancelled_is_still_a_fault_unless_it_would_be_tried_again(
-        string said,
-        JobState state
-    ) => Assert.Equal(state, Of(Running.CancelRequested(), AnOutcome.Faulted(Running, said, "exit:1")).After.State);
+    public void Fault_of_a_job_to_be_cancelled_counts_unless_it_would_be_retried(string reported, JobState state) =>
+        Assert.Equal(state, Of(Running.CancelRequested(), AnOutcome.Faulted(Running, reported, "exit:1")).After.State);
 
     [Fact]
-    public void What_is_kept_of_a_fault_is_short_and_has_no_U0000()
+    public void Stored_fault_is_short_and_has_no_U0000()
     {
         var outcome = AnOutcome.Faulted(Running, "terminal", code: new string('c', 100), message: "a\0b" + new string('m', 50_000));
 
@@ -168,7 +166,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void An_attempt_that_was_given_back_costs_nothing_and_waits_as_long_as_a_first_retry()
+    public void Returned_attempt_is_no_failed_attempt_and_waits_like_a_first_retry()
     {
         var move = Of(Running.With(job => job with { ReadyAt = 17, OverallDeadline = 18 }), AnOutcome.Returned(Running));
 
@@ -182,7 +180,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void An_attempt_that_nobody_claimed_costs_nothing_and_keeps_its_place_in_line()
+    public void Unclaimed_attempt_is_no_failed_attempt_and_keeps_its_place_in_the_backlog()
     {
         var job = AJob.ToTest()
             .Running()
@@ -197,7 +195,7 @@ public sealed class RecoveryTests
                 }
             );
 
-        var move = RecoveryMoves.Unclaimed(job.Stored, AJob.Around(Class));
+        var move = RecoveryMoves.Unclaimed(job.Stored, AJob.Context(Class));
 
         Assert.Equal(
             (JobState.Retrying, 1, "unclaimed", false),
@@ -207,7 +205,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void An_attempt_that_was_given_back_of_a_job_to_be_cancelled_ends_it()
+    public void Returned_attempt_of_a_job_to_be_cancelled_ends_the_job()
     {
         var move = Of(Running.CancelRequested(), AnOutcome.Returned(Running));
 
@@ -216,7 +214,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_lost_run_of_an_idempotent_job_is_tried_again()
+    public void Lost_run_of_an_idempotent_job_is_retried()
     {
         var move = Lost(Running, Class)!;
 
@@ -228,7 +226,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void An_attempt_that_nobody_claimed_does_not_count_against_a_lost_run()
+    public void Unclaimed_attempt_does_not_count_against_a_lost_run()
     {
         var move = Lost(AJob.ToTest().Running(attempt: 30).With(job => job with { FailedAttempts = 1 }), Class)!;
 
@@ -236,7 +234,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_lost_run_of_the_last_attempt_is_set_aside_as_lost()
+    public void Lost_run_of_the_last_attempt_becomes_a_dead_letter()
     {
         var move = Lost(AJob.ToTest().Running(attempt: 3).With(job => job with { FailedAttempts = 2, FaultClass = "lost" }), Class)!;
 
@@ -246,14 +244,14 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_lost_run_of_a_job_to_be_cancelled_ends_it() =>
+    public void Lost_run_of_a_job_to_be_cancelled_ends_the_job() =>
         Assert.Equal(JobState.Cancelled, Lost(Running.CancelRequested(), Class)!.After.State);
 
     [Theory]
     [InlineData(0, false)]
     [InlineData(139, false)]
     [InlineData(140, true)]
-    public void A_lost_run_that_must_not_be_repeated_is_in_doubt_only_when_its_outcome_had_time_to_arrive(int seconds, bool over)
+    public void Lost_run_that_must_not_be_repeated_is_in_doubt_after_its_report_grace(int seconds, bool over)
     {
         var move = Lost(Running, "idempotent: false", AJob.Noon.AddSeconds(seconds));
 
@@ -262,7 +260,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_lost_run_of_an_unknown_topic_is_treated_as_one_that_must_not_be_repeated()
+    public void Lost_run_of_an_unregistered_topic_is_not_repeated()
     {
         var job = AJob.OnTopic("test.gone").Running();
 
@@ -271,11 +269,11 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void A_lost_run_in_doubt_goes_to_a_person_also_when_it_was_to_be_cancelled() =>
+    public void Lost_run_in_doubt_becomes_a_dead_letter_in_spite_of_a_cancellation() =>
         Assert.Equal("in_doubt", Lost(Running.CancelRequested(), "idempotent: false", AJob.Noon.AddMinutes(10))!.After.FaultClass);
 
-    private static Move Of(AJob job, AttemptOutcome outcome) => RecoveryMoves.Of(job.Stored, outcome, AJob.Around(Class));
+    private static Move Of(AJob job, AttemptOutcome outcome) => RecoveryMoves.Of(job.Stored, outcome, AJob.Context(Class));
 
     private static Move? Lost(AJob job, string topic, DateTimeOffset? now = null) =>
-        RecoveryMoves.OfLost(job.Stored, AJob.Around(topic, now));
+        RecoveryMoves.Lost(job.Stored, AJob.Context(topic, now));
 }

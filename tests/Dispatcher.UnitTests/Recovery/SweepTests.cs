@@ -11,24 +11,24 @@ public sealed class SweepTests
     private static readonly string[] Variants = ["", " past its not_after", " to be cancelled"];
 
     [Fact]
-    public void What_is_due_goes_where_approved() =>
+    public void Due_job_is_repaired_as_approved() =>
         Approved.Matches(
             "Recovery/Repair",
             from state in Enum.GetValues<JobState>()
             from variant in Variants
             let move = Repair(Variant(state, variant))
-            select $"{WireNames.Of(state)}{variant}: {(move is null ? "left alone" : $"{WireNames.Of(move.After.State)}, line \"{move.Entry?.Kind ?? "none"}\"{(move.Outbox.Count > 0 ? $", message to {move.Outbox[0].Exchange}{move.Outbox[0].RoutingKey}" : "")}")}"
+            select $"{WireNames.Of(state)}{variant}: {Described(move)}"
         );
 
     [Fact]
-    public void A_final_job_is_never_moved() =>
+    public void Final_job_is_never_moved() =>
         Assert.All(
             Enum.GetValues<JobState>().Where(state => state.IsFinal()),
             state => Assert.Null(Repair(Variant(state, " past its not_after")))
         );
 
     [Fact]
-    public void An_attempt_that_nobody_claimed_costs_no_retry_and_says_which_pool_slept()
+    public void Unclaimed_attempt_is_no_failed_attempt_and_names_its_pool()
     {
         var move = Repair(AJob.ToTest().Dispatched(attempt: 3))!;
 
@@ -40,7 +40,7 @@ public sealed class SweepTests
     [InlineData(-1, true)]
     [InlineData(0, true)]
     [InlineData(1, false)]
-    public void A_job_expires_at_its_not_after(int seconds, bool expires)
+    public void Job_expires_at_its_not_after(int seconds, bool expires)
     {
         var job = AJob.ToTest().With(row => row with { NotAfter = AJob.Micros(AJob.Noon.AddSeconds(seconds)) });
 
@@ -53,13 +53,13 @@ public sealed class SweepTests
     [Theory]
     [InlineData(-1, JobState.Expired)]
     [InlineData(1, JobState.Approved)]
-    public void A_job_expires_when_its_approval_can_no_longer_be_used(int seconds, JobState state)
+    public void Job_expires_when_its_approval_expires(int seconds, JobState state)
     {
         var useBy = AJob.Micros(AJob.Noon.AddSeconds(seconds));
 
         var move = Sweep.Repair(
             AJob.ToTest().In(JobState.Approved).With(job => job with { ApprovalRound = 1 }).Stored,
-            AJob.Around(Class),
+            AJob.Context(Class),
             useBy
         )!;
 
@@ -67,7 +67,7 @@ public sealed class SweepTests
     }
 
     [Fact]
-    public void A_retry_that_waits_in_line_is_not_given_up_however_long_it_waits()
+    public void Retry_in_the_backlog_has_no_deadline_but_not_after()
     {
         var job = AJob.ToTest().In(JobState.Retrying).With(row => row with { ReadyAt = 1, OverallDeadline = 2, FailedAttempts = 1 });
 
@@ -75,15 +75,26 @@ public sealed class SweepTests
     }
 
     [Fact]
-    public void Without_a_bundle_that_can_be_read_no_run_is_called_lost()
+    public void Run_is_not_lost_without_a_readable_bundle()
     {
         var job = AJob.ToTest().Running().With(row => row with { RunUntil = 1 });
 
         Assert.NotNull(Repair(job));
-        Assert.Null(Sweep.Repair(job.Stored, AJob.Around(Class) with { Bundle = null }));
+        Assert.Null(Sweep.Repair(job.Stored, AJob.Context(Class) with { Bundle = null }));
     }
 
-    private static Move? Repair(AJob job) => Sweep.Repair(job.Stored, AJob.Around(Class));
+    private static Move? Repair(AJob job) => Sweep.Repair(job.Stored, AJob.Context(Class));
+
+    private static string Described(Move? move)
+    {
+        if (move is null)
+        {
+            return "left alone";
+        }
+
+        var message = move.Outbox.Count > 0 ? $", message to {move.Outbox[0].Exchange}{move.Outbox[0].RoutingKey}" : "";
+        return $"{WireNames.Of(move.After.State)}, line \"{move.Entry?.Kind ?? "none"}\"{message}";
+    }
 
     private static AJob Variant(JobState state, string variant)
     {

@@ -13,7 +13,7 @@ namespace Dispatcher.UnitTests.ReferenceWorker;
 /// <summary>A run as the reference handlers get it, and a folder of its own on the disk.</summary>
 internal sealed class ARun : IDisposable
 {
-    private readonly EffectStore _store;
+    private readonly PoolEffectStore _store;
     private readonly Guid _job = Guid.CreateVersion7();
     private string _payload = "{}";
     private Constraints _constraints = new();
@@ -25,7 +25,7 @@ internal sealed class ARun : IDisposable
         Root = Directory.CreateTempSubdirectory("run-").FullName;
         Settings = new ReferenceWorkerOptions { RepoRoot = Root, ShellRoot = Root };
         Programs = new Programs(Log);
-        _store = EffectStore.Open(
+        _store = PoolEffectStore.Open(
             Path.Combine(Directory.CreateDirectory(Root + "-store").FullName, "effects.db"),
             TimeProvider.System,
             NullLogger.Instance

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.ReferenceWorker.Integrations;
 using Dispatcher.Worker.Effects;
+using static Dispatcher.UnitTests.ReferenceWorker.CalledServers;
 
 namespace Dispatcher.UnitTests.ReferenceWorker;
 
@@ -10,58 +11,23 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
 {
     private readonly ARun _run = new();
     private readonly EgressClient _egress;
-    private readonly WebApplication _one = Server();
-    private readonly WebApplication _two = Server();
-    private readonly ConcurrentQueue<IHeaderDictionary> _seen = new();
+    private readonly CalledServers _servers = new();
 
     public IntegrationHandlerTests() => _egress = new EgressClient(_run.Options);
 
     private IntegrationHandler Handler => new(_egress, _run.Options, TimeProvider.System);
 
-    public async ValueTask InitializeAsync()
-    {
-        foreach (var server in (WebApplication[])[_one, _two])
-        {
-            server.Use(
-                async (context, next) =>
-                {
-                    // Copied: the server uses the request's object again.
-                    _seen.Enqueue(new HeaderDictionary(context.Request.Headers.ToDictionary(StringComparer.OrdinalIgnoreCase)));
-                    await next();
-                }
-            );
-            server.MapGet("/hello", () => "hello");
-            server.MapGet("/big", () => new string('x', 100_000));
-            server.MapGet("/bytes", () => Results.Bytes([0xFF, 0x00, 0x01]));
-            server.MapGet("/to", (string url) => Results.Redirect(url));
-            server.MapMethods(
-                "/to/{status:int}",
-                ["POST", "PUT", "PATCH", "DELETE"],
-                (int status, string url) => Results.Redirect(url, permanent: status == 308, preserveMethod: true)
-            );
-            server.MapPost(
-                "/charge",
-                async (HttpRequest request) =>
-                    Results.Text("charged " + await new StreamReader(request.Body).ReadToEndAsync(TestContext.Current.CancellationToken))
-            );
-            server.MapPost("/break", (HttpContext context) => context.Abort());
-            server.MapMethods(
-                "/status/{code:int}",
-                ["GET", "POST"],
-                (int code, HttpContext context) =>
-                {
-                    context.Response.Headers.RetryAfter = "7";
-                    return Results.StatusCode(code);
-                }
-            );
-            await server.StartAsync(TestContext.Current.CancellationToken);
-        }
-    }
+    private WebApplication One => _servers.One;
+
+    private WebApplication Two => _servers.Two;
+
+    private ConcurrentQueue<IHeaderDictionary> Seen => _servers.Seen;
+
+    public async ValueTask InitializeAsync() => await _servers.StartAsync();
 
     public async ValueTask DisposeAsync()
     {
-        await _one.DisposeAsync();
-        await _two.DisposeAsync();
+        await _servers.DisposeAsync();
         _egress.Dispose();
         _run.Dispose();
     }
@@ -69,7 +35,7 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [Fact]
     public async Task Calls_an_allowed_host()
     {
-        var result = await Allowed(_one).With(Get(_one, "/hello")).By(Handler);
+        var result = await Allowed(One).With(Get(One, "/hello")).By(Handler);
 
         Assert.Equal(
             (200, "hello", "utf-8"),
@@ -80,15 +46,15 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [Fact]
     public async Task Refuses_a_host_that_is_not_listed_before_it_is_called()
     {
-        Assert.Equal("host_not_allowed", (await Allowed(_one).With(Get(_two, "/hello")).FaultOf(Handler)).Code);
-        Assert.Empty(_seen);
+        Assert.Equal("host_not_allowed", (await Allowed(One).With(Get(Two, "/hello")).FaultOf(Handler)).Code);
+        Assert.Empty(Seen);
     }
 
     [Fact]
     public async Task Refuses_everything_when_the_decision_names_no_hosts()
     {
-        Assert.Equal("host_not_allowed", (await _run.With(Get(_one, "/hello")).FaultOf(Handler)).Code);
-        Assert.Empty(_seen);
+        Assert.Equal("host_not_allowed", (await _run.With(Get(One, "/hello")).FaultOf(Handler)).Code);
+        Assert.Empty(Seen);
     }
 
     [Theory]
@@ -123,12 +89,12 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
         Assert.Equal(expected, Record.Exception(() => HostRule.Check(new Uri(url), [allowed])) is null);
 
     [Fact]
-    public async Task Follows_a_redirect_to_an_allowed_host_without_what_was_meant_for_the_first()
+    public async Task Follows_a_redirect_to_an_allowed_host_without_the_secrets_of_the_first()
     {
         var payload = JsonSerializer.Serialize(
             new
             {
-                url = Url(_one, "/to?url=" + Uri.EscapeDataString(Url(_two, "/hello"))),
+                url = Url(One, "/to?url=" + Uri.EscapeDataString(Url(Two, "/hello"))),
                 headers = new Dictionary<string, string>
                 {
                     ["Authorization"] = "Bearer secret",
@@ -138,12 +104,12 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
             }
         );
 
-        var result = await Allowed(_one, _two).With(payload).By(Handler);
+        var result = await Allowed(One, Two).With(payload).By(Handler);
 
         Assert.Equal("hello", result.GetProperty("body").GetString());
-        Assert.Equal(["Bearer secret", ""], _seen.Select(request => request.Authorization.ToString()));
-        Assert.Equal(["secret", ""], _seen.Select(request => request["X-Api-Key"].ToString()));
-        Assert.Equal(["text/plain", "text/plain"], _seen.Select(request => request.Accept.ToString()));
+        Assert.Equal(["Bearer secret", ""], Seen.Select(request => request.Authorization.ToString()));
+        Assert.Equal(["secret", ""], Seen.Select(request => request["X-Api-Key"].ToString()));
+        Assert.Equal(["text/plain", "text/plain"], Seen.Select(request => request.Accept.ToString()));
     }
 
     [Fact]
@@ -151,22 +117,22 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     {
         Assert.Equal(
             "host_not_allowed",
-            (await Allowed(_one).With(Get(_one, "/to?url=" + Uri.EscapeDataString(Url(_two, "/hello")))).FaultOf(Handler)).Code
+            (await Allowed(One).With(Get(One, "/to?url=" + Uri.EscapeDataString(Url(Two, "/hello")))).FaultOf(Handler)).Code
         );
-        Assert.Single(_seen);
+        Assert.Single(Seen);
     }
 
     [Fact]
-    public async Task What_was_dropped_for_another_host_stays_dropped_when_that_host_redirects_back()
+    public async Task Headers_dropped_for_another_host_stay_dropped_when_that_host_redirects_back()
     {
-        var back = Url(_two, "/to?url=" + Uri.EscapeDataString(Url(_one, "/hello")));
+        var back = Url(Two, "/to?url=" + Uri.EscapeDataString(Url(One, "/hello")));
         var headers = new Dictionary<string, string> { ["Authorization"] = "Bearer secret" };
 
-        await Allowed(_one, _two)
-            .With(JsonSerializer.Serialize(new { url = Url(_one, "/to?url=" + Uri.EscapeDataString(back)), headers }))
+        await Allowed(One, Two)
+            .With(JsonSerializer.Serialize(new { url = Url(One, "/to?url=" + Uri.EscapeDataString(back)), headers }))
             .By(Handler);
 
-        Assert.Equal(["Bearer secret", "", ""], _seen.Select(request => request.Authorization.ToString()));
+        Assert.Equal(["Bearer secret", "", ""], Seen.Select(request => request.Authorization.ToString()));
     }
 
     [Theory]
@@ -174,26 +140,26 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [InlineData("PUT")]
     [InlineData("PATCH")]
     [InlineData("DELETE")]
-    public async Task A_call_that_may_change_something_is_not_sent_on(string method)
+    public async Task A_call_that_may_change_something_does_not_follow_redirects(string method)
     {
-        foreach (var (status, to) in new[] { (307, _two), (308, _two), (307, _one), (308, _one) })
+        foreach (var (status, to) in new[] { (307, Two), (308, Two), (307, One), (308, One) })
         {
-            _seen.Clear();
+            Seen.Clear();
             var payload = JsonSerializer.Serialize(
                 new
                 {
                     method,
-                    url = Url(_one, $"/to/{status}?url=" + Uri.EscapeDataString(Url(to, "/charge"))),
+                    url = Url(One, $"/to/{status}?url=" + Uri.EscapeDataString(Url(to, "/charge"))),
                     body = new { amount = 42 },
                 }
             );
 
-            // A new attempt each: the receiver said that it has done nothing.
-            var fault = await Allowed(_one, _two).With(payload).FaultOf(Handler);
+            // Each call is a new attempt: the receiver answered that it has changed nothing.
+            var fault = await Allowed(One, Two).With(payload).FaultOf(Handler);
 
             Assert.Equal(("redirect_refused", Dispatcher.Worker.FaultClass.Terminal), (fault.Code, fault.FaultClass));
             Assert.Contains(Host(to), fault.Message, StringComparison.Ordinal);
-            Assert.Single(_seen);
+            Assert.Single(Seen);
         }
     }
 
@@ -206,18 +172,18 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [InlineData("http://[::1]/hello", "host_not_allowed")]
     public async Task A_redirect_to_an_address_that_may_not_be_called_is_refused(string to, string code)
     {
-        var location = Uri.EscapeDataString(to.Replace("{host}", Host(_two), StringComparison.Ordinal));
+        var location = Uri.EscapeDataString(to.Replace("{host}", Host(Two), StringComparison.Ordinal));
 
-        Assert.Equal(code, (await Allowed(_one, _two).With(Get(_one, "/to?url=" + location)).FaultOf(Handler)).Code);
-        Assert.Single(_seen);
+        Assert.Equal(code, (await Allowed(One, Two).With(Get(One, "/to?url=" + location)).FaultOf(Handler)).Code);
+        Assert.Single(Seen);
     }
 
     [Fact]
-    public async Task Gives_up_a_redirect_in_circles()
+    public async Task Refuses_a_circle_of_redirects()
     {
-        _one.MapGet("/circle", () => Results.Redirect("/circle"));
+        One.MapGet("/circle", () => Results.Redirect("/circle"));
 
-        Assert.Equal("too_many_redirects", (await Allowed(_one).With(Get(_one, "/circle")).FaultOf(Handler)).Code);
+        Assert.Equal("too_many_redirects", (await Allowed(One).With(Get(One, "/circle")).FaultOf(Handler)).Code);
     }
 
     [Theory]
@@ -225,9 +191,9 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [InlineData(501)]
     [InlineData(425)]
     [InlineData(404)]
-    public async Task A_failed_call_says_its_status_and_leaves_it_to_the_registry_whether_it_may_pass(int status)
+    public async Task A_failed_call_reports_its_status_without_a_fault_class(int status)
     {
-        var fault = await Allowed(_one).With(Get(_one, $"/status/{status}")).FaultOf(Handler);
+        var fault = await Allowed(One).With(Get(One, $"/status/{status}")).FaultOf(Handler);
 
         Assert.Equal(($"http:{status}", null, TimeSpan.FromSeconds(7)), (fault.Code, fault.FaultClass, fault.RetryAfter));
     }
@@ -235,11 +201,11 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [Fact]
     public async Task A_long_answer_is_cut_and_marked_and_a_binary_one_is_base64()
     {
-        var big = await Allowed(_one)
-            .Constrained(new Constraints { AllowedHosts = [Host(_one)], MaxOutputBytes = 2000 })
-            .With(Get(_one, "/big"))
+        var big = await Allowed(One)
+            .Constrained(new Constraints { AllowedHosts = [Host(One)], MaxOutputBytes = 2000 })
+            .With(Get(One, "/big"))
             .By(Handler);
-        var bytes = await _run.With(Get(_one, "/bytes")).By(Handler);
+        var bytes = await _run.With(Get(One, "/bytes")).By(Handler);
 
         Assert.True(big.GetProperty("truncated").GetBoolean());
         Assert.Equal(("base64", "/wAB"), (bytes.GetProperty("encoding").GetString(), bytes.GetProperty("body").GetString()));
@@ -248,38 +214,38 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [Fact]
     public async Task A_call_that_changes_something_happens_once_over_all_attempts_and_carries_its_key()
     {
-        var run = Allowed(_one).With(Post("/charge"));
+        var run = Allowed(One).With(Post("/charge"));
 
         var first = await run.By(Handler);
         var second = await run.Attempt(2).By(Handler);
 
         Assert.Equal("""charged {"amount":42}""", first.GetProperty("body").GetString());
         Assert.Equal(first.GetRawText(), second.GetRawText());
-        Assert.EndsWith(":call", Assert.Single(_seen)["Idempotency-Key"].ToString(), StringComparison.Ordinal);
+        Assert.EndsWith(":call", Assert.Single(Seen)["Idempotency-Key"].ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task A_call_that_broke_off_is_in_doubt_unless_the_host_honours_the_key()
+    public async Task An_aborted_call_is_in_doubt_unless_the_host_honours_the_key()
     {
-        var run = Allowed(_one).With(Post("/break"));
+        var run = Allowed(One).With(Post("/break"));
         await run.FaultOf(Handler);
 
         await Assert.ThrowsAsync<EffectInDoubtException>(() => run.Attempt(2).By(Handler));
-        _run.Settings.HostsThatHonourKeys.Add(Host(_one));
+        _run.Settings.HostsThatHonourKeys.Add(Host(One));
         await run.Attempt(3).FaultOf(Handler);
 
-        Assert.Equal(2, _seen.Count);
-        Assert.Single(_seen.Select(request => request["Idempotency-Key"].ToString()).Distinct());
+        Assert.Equal(2, Seen.Count);
+        Assert.Single(Seen.Select(request => request["Idempotency-Key"].ToString()).Distinct());
     }
 
     [Fact]
-    public async Task A_call_that_was_turned_away_may_be_made_again()
+    public async Task A_call_that_was_refused_may_be_repeated()
     {
-        var run = Allowed(_one).With(Post("/status/503"));
+        var run = Allowed(One).With(Post("/status/503"));
         await run.FaultOf(Handler);
         await run.Attempt(2).FaultOf(Handler);
 
-        Assert.Equal(2, _seen.Count);
+        Assert.Equal(2, Seen.Count);
     }
 
     [Theory]
@@ -300,22 +266,8 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
             new
             {
                 method = "POST",
-                url = Url(_one, path),
+                url = Url(One, path),
                 body = new { amount = 42 },
             }
         );
-
-    private static string Get(WebApplication server, string path) => JsonSerializer.Serialize(new { url = Url(server, path) });
-
-    private static string Host(WebApplication server) => new Uri(server.Urls.Single()).Authority;
-
-    private static string Url(WebApplication server, string path) => server.Urls.Single() + path;
-
-    private static WebApplication Server()
-    {
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
-        builder.Services.AddRoutingCore();
-        return builder.Build();
-    }
 }

@@ -111,7 +111,7 @@ public sealed class RepoReadHandlerTests : IDisposable
         var fault = await _run.With("""{"repo": "shop", "op": "file", "path": "missing"}""").FaultOf(Handler);
 
         Assert.Matches(
-            @"^'missing' is no file of that commit\. The log of the worker has the details of run [0-9a-f-]{36}\.$",
+            @"^'missing' is not a file of that commit\. The log of the worker has the details of run [0-9a-f-]{36}\.$",
             fault.Message
         );
         Assert.Contains("fatal:", _run.Log.Text, StringComparison.Ordinal);

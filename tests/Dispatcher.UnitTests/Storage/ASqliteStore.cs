@@ -12,18 +12,19 @@ internal sealed class ASqliteStore : IAsyncDisposable
     private ASqliteStore()
     {
         var services = new ServiceCollection().AddLogging();
-        services.AddSqliteStore(Path.Combine(_folder.FullName, "dispatcher.db"));
+        services.AddSqliteStore(File);
         services.AddSingleton(TimeProvider.System);
         _services = services.BuildServiceProvider();
     }
 
     public IDbContextFactory<DispatcherDb> Database => _services.GetRequiredService<IDbContextFactory<DispatcherDb>>();
 
+    private string File => Path.Combine(_folder.FullName, "dispatcher.db");
+
     public static async Task<ASqliteStore> MigratedAsync()
     {
         var store = new ASqliteStore();
-        await using var db = await store.Database.CreateDbContextAsync(TestContext.Current.CancellationToken);
-        await Migrator.MigrateAsync(db, TestContext.Current.CancellationToken);
+        await MigratedSqlite.CopyToAsync(store.File);
         return store;
     }
 

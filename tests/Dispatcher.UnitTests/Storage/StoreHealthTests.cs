@@ -1,6 +1,7 @@
 using Dispatcher.Storage;
 using Dispatcher.UnitTests.Enforcement;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Dispatcher.UnitTests.Storage;
 
@@ -10,7 +11,7 @@ public sealed class StoreHealthTests
     private static readonly object Writer = new();
     private static readonly SqliteException Full = new("disk full", 13);
 
-    private readonly LaterTime _time = new();
+    private readonly FakeTimeProvider _time = new();
     private readonly ALog<StoreHealth> _log = new();
 
     [Fact]
@@ -23,7 +24,7 @@ public sealed class StoreHealthTests
         health.Proved(Probe);
         Assert.Null(health.Trouble);
 
-        _time.Later += TimeSpan.FromSeconds(4.5);
+        _time.Advance(TimeSpan.FromSeconds(4.5));
 
         Assert.Contains("has taken no write", health.Trouble, StringComparison.Ordinal);
         health.Proved(Probe);
@@ -48,7 +49,7 @@ public sealed class StoreHealthTests
         var health = Health();
         health.Fails(Writer, Full);
 
-        _time.Later += TimeSpan.FromSeconds(11);
+        _time.Advance(TimeSpan.FromSeconds(11));
         health.Proved(Probe);
 
         Assert.Null(health.Trouble);
@@ -76,12 +77,4 @@ public sealed class StoreHealthTests
     }
 
     private StoreHealth Health() => new(null, _time, _log);
-
-    /// <summary>The system's clock, set forward.</summary>
-    private sealed class LaterTime : TimeProvider
-    {
-        public TimeSpan Later { get; set; }
-
-        public override long GetTimestamp() => base.GetTimestamp() + (long)(Later.TotalSeconds * TimestampFrequency);
-    }
 }

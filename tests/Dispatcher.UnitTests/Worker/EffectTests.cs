@@ -7,15 +7,15 @@ namespace Dispatcher.UnitTests.Worker;
 /// <summary>The contract of the effect store, the same on SQLite and on PostgreSQL (<c>DISPATCHER_TEST_POSTGRES</c>, a connection string).</summary>
 public abstract class EffectTests : IAsyncLifetime
 {
-    private EffectStore? _store;
+    private PoolEffectStore? _store;
 
-    private protected EffectStore Store => _store ?? throw new InvalidOperationException("Not opened.");
+    private protected PoolEffectStore Store => _store ?? throw new InvalidOperationException("Not opened.");
 
     protected abstract string Address { get; }
 
     public virtual async ValueTask InitializeAsync()
     {
-        _store = EffectStore.Open(Address, TimeProvider.System, NullLogger.Instance);
+        _store = PoolEffectStore.Open(Address, TimeProvider.System, NullLogger.Instance);
         await _store.CreateSchemaAsync(Token);
     }
 
@@ -39,7 +39,7 @@ public abstract class EffectTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Keys_and_jobs_are_apart()
+    public async Task Effects_of_other_keys_and_jobs_are_separate()
     {
         var job = Guid.CreateVersion7();
         var charges = 0;
@@ -77,7 +77,7 @@ public abstract class EffectTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task What_is_in_doubt_is_run_again_when_the_receiver_honours_the_key()
+    public async Task An_effect_in_doubt_is_repeated_when_the_receiver_honours_the_key()
     {
         var job = Guid.CreateVersion7();
         await BeginAndDieAsync(job);
@@ -89,7 +89,7 @@ public abstract class EffectTests : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task What_is_in_doubt_is_run_again_when_the_topic_is_idempotent_unless_the_handler_says_otherwise(bool said)
+    public async Task An_effect_in_doubt_is_repeated_when_the_topic_is_idempotent_unless_the_handler_forbids_it(bool said)
     {
         var job = Guid.CreateVersion7();
         await BeginAndDieAsync(job);
@@ -105,10 +105,10 @@ public abstract class EffectTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_later_attempt_closes_the_earlier_ones_effects_though_it_has_none_itself()
+    public async Task A_later_attempt_without_effects_fences_earlier_attempts()
     {
         var job = Guid.CreateVersion7();
-        await Store.CloseEarlierAsync(new EffectOwner(job, 2, Guid.CreateVersion7()), Token);
+        await Store.FenceEarlierAttemptsAsync(new EffectOwner(job, 2, Guid.CreateVersion7()), Token);
 
         await Assert.ThrowsAsync<FencedException>(() => Attempt(job, 1).OnceAsync("charge-42", (_, _) => Task.FromResult(1), Token));
         Assert.Equal(2, await Attempt(job, 2).OnceAsync("charge-42", (_, _) => Task.FromResult(2), Token));
@@ -141,7 +141,7 @@ public abstract class EffectTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_attempt_that_was_overtaken_during_its_effect_cannot_note_it_as_done()
+    public async Task An_attempt_that_was_fenced_during_its_effect_cannot_store_it_as_done()
     {
         var job = Guid.CreateVersion7();
 
@@ -210,7 +210,7 @@ public abstract class EffectTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_fence_met_within_an_effect_does_not_unsay_that_it_was_begun()
+    public async Task An_effect_that_was_fenced_after_it_began_stays_in_doubt()
     {
         var job = Guid.CreateVersion7();
         await Record.ExceptionAsync(() => Attempt(job, 1).OnceAsync<int>("charge-42", (_, _) => throw new FencedException(job, 1), Token));
@@ -219,7 +219,7 @@ public abstract class EffectTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_run_that_is_refused_just_before_its_effect_leaves_no_doubt()
+    public async Task A_run_that_is_refused_before_its_effect_leaves_no_effect_in_doubt()
     {
         var job = Guid.CreateVersion7();
         var asked = 0;
@@ -231,7 +231,7 @@ public abstract class EffectTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_lost_database_is_tried_again_also_when_it_comes_wrapped()
+    public async Task An_unavailable_database_is_retried_also_when_the_exception_is_wrapped()
     {
         var tries = 0;
 
@@ -247,7 +247,7 @@ public abstract class EffectTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_run_that_is_over_is_refused_without_asking_the_store()
+    public async Task A_run_that_has_ended_is_refused_without_a_query_to_the_store()
     {
         var effects = new RunEffects(Store, new EffectOwner(Guid.CreateVersion7(), 1, Guid.CreateVersion7()), false, () => false);
 
@@ -255,7 +255,7 @@ public abstract class EffectTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Without_a_store_nothing_is_guarded_and_so_nothing_runs()
+    public async Task An_effect_does_not_run_without_a_store()
     {
         var effects = new RunEffects(null, new EffectOwner(Guid.CreateVersion7(), 1, Guid.CreateVersion7()), false, () => true);
 
@@ -285,19 +285,5 @@ public abstract class EffectTests : IAsyncLifetime
         command.CommandText = sql;
 #pragma warning restore CA2100
         return await command.ExecuteNonQueryAsync(Token);
-    }
-}
-
-public sealed class SqliteEffectTests : EffectTests
-{
-    private readonly string _folder = Directory.CreateTempSubdirectory("effects-").FullName;
-
-    protected override string Address => Path.Combine(_folder, "effects.db");
-
-    public override async ValueTask DisposeAsync()
-    {
-        await base.DisposeAsync();
-        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
-        Directory.Delete(_folder, recursive: true);
     }
 }

@@ -126,10 +126,17 @@ public sealed class HeartbeatTests
     public void A_run_that_was_frozen_past_its_end_has_no_effects_though_it_must_not_be_repeated()
     {
         var clock = new HandClock();
-        using var run = new LiveRun(new AWork().Message, Guid.CreateVersion7(), Guid.CreateVersion7(), null, clock.GetTimestamp(), clock);
+        using var run = new ClaimedRun(
+            new AWork().Message,
+            Guid.CreateVersion7(),
+            Guid.CreateVersion7(),
+            null,
+            clock.GetTimestamp(),
+            clock
+        );
         Assert.True(run.MayHaveEffects);
 
-        clock.Passed = run.Limit + LiveRun.EndGrace;
+        clock.Passed = run.Limit + ClaimedRun.EndGrace;
 
         Assert.False(run.MayHaveEffects);
         clock.Passed = 2 * run.Limit;

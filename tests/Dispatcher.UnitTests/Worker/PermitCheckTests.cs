@@ -1,8 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using Dispatcher.Contracts;
-using Dispatcher.Worker;
 using Dispatcher.Worker.Claiming;
+using Dispatcher.Worker.Pools;
 
 namespace Dispatcher.UnitTests.Worker;
 

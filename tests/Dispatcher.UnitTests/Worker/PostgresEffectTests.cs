@@ -47,7 +47,9 @@ public sealed class PostgresEffectTests : EffectTests
         );
         await holding.Task;
 
-        await Store.CloseEarlierAsync(new EffectOwner(job, 2, Guid.CreateVersion7()), Token).WaitAsync(TimeSpan.FromSeconds(30), Token);
+        await Store
+            .FenceEarlierAttemptsAsync(new EffectOwner(job, 2, Guid.CreateVersion7()), Token)
+            .WaitAsync(TimeSpan.FromSeconds(30), Token);
 
         dead.SetResult();
         await Assert.ThrowsAnyAsync<Exception>(() => left);

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.UnitTests.Worker;
 
-/// <summary>The worker that the README shows: its text is compiled here, registered and run.</summary>
+/// <summary>The worker that src/Dispatcher.Worker/README.md shows: its text is compiled here, registered and run.</summary>
 public sealed class ReadmeHandlerTests
 {
     private static readonly Constraints Allowed = new() { AllowedCommands = ["true", "false"] };
@@ -15,7 +15,7 @@ public sealed class ReadmeHandlerTests
     public void The_worker_of_the_README_is_the_one_that_is_tested()
     {
         var tested = File.ReadAllText(Path.Combine(Repository.Root, "tests/Dispatcher.UnitTests/Worker/ReadmeHandlerTests.cs"));
-        var shown = File.ReadAllText(Path.Combine(Repository.Root, "README.md"))
+        var shown = File.ReadAllText(Path.Combine(Repository.Root, "src/Dispatcher.Worker/README.md"))
             .Split("```csharp\n")
             .Skip(1)
             .Select(block => block.Split("\n```")[0])
@@ -43,7 +43,7 @@ public sealed class ReadmeHandlerTests
     }
 
     [Fact]
-    public async Task Its_handler_runs_what_the_decision_allows_and_nothing_else()
+    public async Task Its_handler_runs_only_what_the_decision_allows()
     {
         using var run = new ARun();
         var handler = new ShellHandler(NullLogger<ShellHandler>.Instance);
@@ -85,7 +85,7 @@ internal sealed class ShellHandler(ILogger<ShellHandler> log) : IJobHandler
     {
         var command = run.Payload.GetProperty("command").EnumerateArray().Select(part => part.GetString()!).ToList();
         var program = command[0];
-        if (run.Constraints.AllowedCommands?.Contains(program) != true) // said with Enforces, so the handler keeps it
+        if (run.Constraints.AllowedCommands?.Contains(program) != true) // declared with Enforces
         {
             throw JobFaultException.Terminal("command_not_allowed", $"'{program}' is not allowed.");
         }

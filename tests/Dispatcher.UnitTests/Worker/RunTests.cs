@@ -3,6 +3,7 @@ using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Worker;
 using Dispatcher.Worker.Effects;
+using Dispatcher.Worker.Pools;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.UnitTests.Worker;
@@ -266,7 +267,7 @@ public sealed class RunTests
             await worker.Transport.FirstOutcome();
         }
 
-        using (var store = EffectStore.Open(file, TimeProvider.System, NullLogger.Instance))
+        using (var store = PoolEffectStore.Open(file, TimeProvider.System, NullLogger.Instance))
         {
             var earlier = new RunEffects(store, new EffectOwner(work.Message.JobId, 1, Guid.CreateVersion7()), true, () => true);
             await Assert.ThrowsAsync<FencedException>(() =>

@@ -1,5 +1,6 @@
 using Dispatcher.Contracts;
 using Dispatcher.Worker;
+using Dispatcher.Worker.Pools;
 
 namespace Dispatcher.UnitTests.Worker;
 

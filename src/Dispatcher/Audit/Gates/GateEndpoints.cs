@@ -1,14 +1,16 @@
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Audit.Gates;
 
-/// <summary>The three numbers that <c>ops/gate-check.sh</c> asks for: always 200 and a plain number, without a key.</summary>
+/// <summary>
+/// The three gate metrics that <c>ops/gate-check.sh</c> reads. Every answer is 200 with a plain number; no API key is needed.
+/// </summary>
 internal static class GateEndpoints
 {
-    /// <summary><c>true</c>: the number is not measured, it only blocks.</summary>
+    /// <summary><c>true</c>: the number was not measured and only blocks.</summary>
     public const string NoData = "Dispatcher-No-Data";
 
-    /// <summary>Why it is not measured.</summary>
+    /// <summary>Why the number was not measured.</summary>
     public const string Reason = "Dispatcher-No-Data-Reason";
 
     private const string Folder = "metrics";
@@ -29,8 +31,9 @@ internal static class GateEndpoints
     }
 
     /// <summary>
-    /// Gives each path below <c>metrics</c> that no route has an endpoint that blocks: <c>//metrics/success-rate</c>,
-    /// <c>/api/metrics/success</c>. The script takes an error page for no number, and no number for a pass.
+    /// Gives each unknown path below <c>metrics</c> an endpoint that answers with a blocking number, for example
+    /// <c>//metrics/success-rate</c> or <c>/api/metrics/success</c>. The script reads an error page as no number, and passes without a
+    /// number.
     /// </summary>
     public static void UseGateFallback(this IApplicationBuilder app) =>
         app.Use(
@@ -40,11 +43,12 @@ internal static class GateEndpoints
                 {
                     var metric = NearestTo(name);
                     var reason =
-                        $"there is no number at {http.Request.Path}; allowed: {string.Join(", ", Names.Keys.Select(known => $"/{Folder}/{known}"))}";
+                        $"there is no gate metric at {http.Request.Path}; "
+                        + $"allowed: {string.Join(", ", Names.Keys.Select(known => $"/{Folder}/{known}"))}";
                     http.SetEndpoint(
                         new Endpoint(
                             gate => Answer(gate, GateMetrics.Blocked(metric, reason)).ExecuteAsync(gate),
-                            new EndpointMetadataCollection(new Asked(metric)),
+                            new EndpointMetadataCollection(new OfMetric(metric)),
                             "unknown number of a gate"
                         )
                     );
@@ -54,36 +58,38 @@ internal static class GateEndpoints
             }
         );
 
-    /// <summary>The last segment of a path that has a segment <c>metrics</c> before it. Null: there is none.</summary>
+    /// <summary>
+    /// The last segment of a path that contains the segment <c>metrics</c> before it. Null: the path has no such segment.
+    /// </summary>
     private static string? UnknownNumber(PathString path)
     {
         var segments = (path.Value ?? "").Split('/', StringSplitOptions.RemoveEmptyEntries);
         return segments.SkipLast(1).Contains(Folder, StringComparer.OrdinalIgnoreCase) ? segments[^1] : null;
     }
 
-    /// <summary>The metric that the name most likely means, because a number that blocks one of them passes another.</summary>
+    /// <summary>The metric that the name most likely means. The guess matters: a number that blocks one gate may pass another.</summary>
     private static GateMetric NearestTo(string name) =>
         Nearest.To(name, [.. Names.Keys]) is { } nearest ? Names[nearest]
         : name.Contains("rate", StringComparison.OrdinalIgnoreCase) || name.Contains("success", StringComparison.OrdinalIgnoreCase)
             ? GateMetric.SuccessRate
         : GateMetric.P95LatencyMs;
 
-    /// <summary>Answers with the number that blocks. Null: the request asks for no gate.</summary>
+    /// <summary>Answers with the blocking number. Null: the request is not for a gate metric.</summary>
     public static Task? Block(HttpContext http, string reason) =>
-        http.GetEndpoint()?.Metadata.GetMetadata<Asked>() is { } asked
-            ? Answer(http, GateMetrics.Blocked(asked.Metric, reason)).ExecuteAsync(http)
+        http.GetEndpoint()?.Metadata.GetMetadata<OfMetric>() is { } endpoint
+            ? Answer(http, GateMetrics.Blocked(endpoint.Metric, reason)).ExecuteAsync(http)
             : null;
 
-    /// <summary>The window is read as text: a route that refuses it would answer with an error, which the script takes for no number.</summary>
+    /// <summary>Reads the window as text, because a typed parameter would answer a bad value with an error instead of a number.</summary>
     private static void Map(IEndpointRouteBuilder routes, string name, GateMetric metric) =>
         routes
             .MapGet(
                 $"/{Folder}/{name}",
                 async (HttpContext http, GateMetrics gates) =>
-                    Answer(http, await gates.AskAsync(metric, http.Request.Query["window"], http.RequestAborted))
+                    Answer(http, await gates.AnswerAsync(metric, http.Request.Query["window"], http.RequestAborted))
             )
             .WithTags("gates")
-            .WithMetadata(new Asked(metric))
+            .WithMetadata(new OfMetric(metric))
             .Produces<string>(contentType: "text/plain");
 
     private static IResult Answer(HttpContext http, GateAnswer answer)
@@ -103,9 +109,9 @@ internal static class GateEndpoints
         return Results.Text(answer.Text, statusCode: StatusCodes.Status200OK);
     }
 
-    /// <summary>A header takes no other characters.</summary>
+    /// <summary>Replaces the characters that a header cannot hold.</summary>
     private static string Printable(string text) => string.Concat(text.Select(c => c is >= ' ' and <= '~' ? c : '?'));
 
-    /// <summary>Which number an endpoint tells.</summary>
-    private sealed record Asked(GateMetric Metric);
+    /// <summary>The metric of an endpoint.</summary>
+    private sealed record OfMetric(GateMetric Metric);
 }

@@ -6,41 +6,40 @@ using Dispatcher.Storage;
 
 namespace Dispatcher.Audit.Gates;
 
-/// <summary>What a gate is told: a number, and when it is not known, why. The number then is the one that blocks.</summary>
-/// <param name="Text">The number.</param>
-/// <param name="NoData">Why it is not measured. Null: it is.</param>
-/// <param name="Age">How long ago it was computed. Null: it never was.</param>
+/// <summary>The answer for one gate metric.</summary>
+/// <param name="Text">The number. It blocks the gate if it was not measured.</param>
+/// <param name="NoData">Why the number was not measured. Null: it was measured.</param>
+/// <param name="Age">How long ago the number was computed. Null: it was not computed.</param>
 internal sealed record GateAnswer(string Text, string? NoData = null, TimeSpan? Age = null);
 
 /// <summary>
-/// The three numbers that stop or let pass a promotion. One loop computes those that were asked for of late, one after the other; answers
-/// come from memory, so that
-/// any number of callers cost the database nothing. Whatever goes wrong, the answer is a number that blocks: a gate that cannot know says
-/// no.
+/// The three numbers that block or pass a promotion. One loop computes the numbers that were requested recently, one after the other.
+/// Requests are answered from memory, so that they cost the database nothing. It fails closed: after any error the answer is a blocking
+/// number.
 /// </summary>
 internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock clock, TimeProvider time, ILogger<GateMetrics> logger)
     : Loop(Period, time, logger)
 {
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>The longest wait of a caller whose number is not there yet, and of the loop for the database.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    /// <summary>Maximum wait of a caller for the first computation of its number, and of the loop for the database.</summary>
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>An older number is not told: a gate must not pass by what was.</summary>
-    private static readonly TimeSpan TooOld = TimeSpan.FromSeconds(30);
+    /// <summary>Maximum age of an answer: a gate must not pass because of old numbers.</summary>
+    private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(30);
 
-    /// <summary>A number that nobody asked for in this time is no longer computed.</summary>
-    private static readonly TimeSpan Forgotten = TimeSpan.FromMinutes(15);
+    /// <summary>A number that was not requested for this time is no longer computed.</summary>
+    private static readonly TimeSpan IdleTime = TimeSpan.FromMinutes(15);
 
-    private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan MinPause = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(15);
 
-    /// <summary>The pause after a number is this many times as long as computing it took: the database must not be kept busy.</summary>
+    /// <summary>The pause after a computation is this many times its duration, to limit the load on the database.</summary>
     private const int PausePerCost = 10;
 
     private readonly ConcurrentDictionary<(GateMetric Metric, TimeSpan Window), Number> _numbers = [];
 
-    public async Task<GateAnswer> AskAsync(GateMetric metric, string? window, CancellationToken cancellationToken)
+    public async Task<GateAnswer> AnswerAsync(GateMetric metric, string? window, CancellationToken cancellationToken)
     {
         var (span, error) = GateWindow.Read(window);
         if (span is not { } known)
@@ -58,7 +57,7 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
             : await NumberAsync(metric, known, cancellationToken);
     }
 
-    /// <summary>Computes what is due, the shortest window first, since it costs least.</summary>
+    /// <summary>Computes the numbers that are due, the shortest window first, because it costs least.</summary>
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
         while (NextDue() is { Value: { } due, Key: var key })
@@ -67,9 +66,9 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
             var answer = await ComputedAsync(key.Metric, key.Window, cancellationToken);
             var pause = Time.GetElapsedTime(began) * PausePerCost;
             pause =
-                pause < ShortestPause ? ShortestPause
-                : pause < LongestPause ? pause
-                : LongestPause;
+                pause < MinPause ? MinPause
+                : pause < MaxPause ? pause
+                : MaxPause;
             due.Computed(answer, Time.GetTimestamp(), Time.GetTimestamp() + (long)(pause.TotalSeconds * Time.TimestampFrequency));
         }
     }
@@ -77,7 +76,7 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
     private KeyValuePair<(GateMetric Metric, TimeSpan Window), Number> NextDue() =>
         _numbers.Where(number => IsDue(number.Value)).OrderBy(number => number.Key.Window).FirstOrDefault();
 
-    /// <summary>The number that no gate passes.</summary>
+    /// <summary>The number that blocks the gate of this metric.</summary>
     public static GateAnswer Blocked(GateMetric metric, string why) =>
         new(
             metric switch
@@ -92,7 +91,7 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
     private async Task<GateAnswer> NumberAsync(GateMetric metric, TimeSpan window, CancellationToken cancellationToken)
     {
         var number = _numbers.GetOrAdd((metric, window), _ => new Number());
-        var next = number.Asked(Time.GetTimestamp());
+        var next = number.Requested(Time.GetTimestamp());
         if (Fresh(number) is { } answer)
         {
             return answer;
@@ -100,44 +99,44 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
 
         try
         {
-            await next.WaitAsync(Patience, Time, cancellationToken);
+            await next.WaitAsync(Timeout, Time, cancellationToken);
         }
         catch (TimeoutException) { }
 
-        return Fresh(number) ?? Blocked(metric, "it is not computed yet; ask again in some seconds");
+        return Fresh(number) ?? Blocked(metric, "the number is not computed yet; ask again in some seconds");
     }
 
     private GateAnswer? Fresh(Number number)
     {
         var (answer, at) = number.Last;
         var age = Time.GetElapsedTime(at);
-        return answer is not null && age <= TooOld ? answer with { Age = age } : null;
+        return answer is not null && age <= MaxAge ? answer with { Age = age } : null;
     }
 
-    private bool IsDue(Number number) => number.NextAt <= Time.GetTimestamp() && Time.GetElapsedTime(number.AskedAt) < Forgotten;
+    private bool IsDue(Number number) => number.NextAt <= Time.GetTimestamp() && Time.GetElapsedTime(number.RequestedAt) < IdleTime;
 
     private async Task<GateAnswer> ComputedAsync(GateMetric metric, TimeSpan window, CancellationToken cancellationToken)
     {
-        using var limit = new CancellationTokenSource(Patience, Time);
+        using var limit = new CancellationTokenSource(Timeout, Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            return await AskStoreAsync(metric, window, either.Token);
+            return await QueryAsync(metric, window, either.Token);
         }
-#pragma warning disable CA1031 // Whatever it is: who asks a gate must get the number that blocks, not an error that a script takes for none.
+#pragma warning disable CA1031 // After any error the caller must get the blocking number: a script reads an error page as no number.
         catch (Exception reason) when (!cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
         {
             return Blocked(
                 metric,
                 limit.IsCancellationRequested
-                    ? $"the store did not answer within {Patience.TotalSeconds:0} s"
+                    ? $"the store did not answer within {Timeout.TotalSeconds:0} s"
                     : $"the store could not answer: {reason.GetType().Name}"
             );
         }
     }
 
-    private async Task<GateAnswer> AskStoreAsync(GateMetric metric, TimeSpan window, CancellationToken cancellationToken)
+    private async Task<GateAnswer> QueryAsync(GateMetric metric, TimeSpan window, CancellationToken cancellationToken)
     {
         var now = clock.Now;
         var value = metric switch
@@ -151,13 +150,13 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
             : new GateAnswer(value.Value.ToString("0.####", CultureInfo.InvariantCulture));
     }
 
-    /// <summary>One metric of one window, as it was last computed. Times are timestamps of the clock.</summary>
+    /// <summary>The last computation of one metric over one window. Times are timestamps of the clock.</summary>
     private sealed class Number
     {
         private readonly Lock _gate = new();
         private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private (GateAnswer? Answer, long At) _last;
-        private long _askedAt;
+        private long _requestedAt;
         private long _nextAt;
 
         public (GateAnswer? Answer, long At) Last
@@ -171,14 +170,14 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
             }
         }
 
-        public long AskedAt => Interlocked.Read(ref _askedAt);
+        public long RequestedAt => Interlocked.Read(ref _requestedAt);
 
         public long NextAt => Interlocked.Read(ref _nextAt);
 
-        /// <summary>Done when it is computed the next time.</summary>
-        public Task Asked(long now)
+        /// <summary>Notes the request. The task completes at the next computation.</summary>
+        public Task Requested(long now)
         {
-            Interlocked.Exchange(ref _askedAt, now);
+            Interlocked.Exchange(ref _requestedAt, now);
             lock (_gate)
             {
                 return _next.Task;
@@ -200,18 +199,18 @@ internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock
     }
 }
 
-/// <summary>What a gate may ask.</summary>
+/// <summary>The gate metrics.</summary>
 internal enum GateMetric
 {
     /// <summary>
-    /// Dispatches in the window that needed an approval and had none of their own, jobs that are further than their timeline tells, and
-    /// jobs whose rows contradicted it.
+    /// Number of dispatches in the window that required an approval and had none of their own, of jobs that are at or after dispatch
+    /// without an entry of it, and of jobs whose rows contradicted the timeline.
     /// </summary>
     HighRiskUnapproved,
 
-    /// <summary>Of the jobs that ended in the window by themselves, the part that succeeded, 0 to 1.</summary>
+    /// <summary>Share of the jobs that ended in the window by themselves and succeeded, 0 to 1.</summary>
     SuccessRate,
 
-    /// <summary>95 of 100 of these took at most so long from hand-in to end, without the time that people took to approve.</summary>
+    /// <summary>95th percentile of their time from submission to end, without the time that approvals took, in milliseconds.</summary>
     P95LatencyMs,
 }

@@ -9,30 +9,34 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Audit.Gates;
 
 /// <summary>
-/// The numbers behind the gates, of a window of time: from and to in microseconds since 1970 by the database's clock. Null: nothing happened in the window, so that
-/// there is no number. One text for both databases.
+/// Computes the gate metrics of a window of time, from and to in microseconds since 1970 by the database's clock. Null: no job ended in the
+/// window, so that there is no number. The SQL is the same for both databases.
 /// </summary>
 internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
 {
     private const int JobsAtOnce = 500;
 
-    /// <summary>Only lines of this kind are in the index; what is in the detail is read again.</summary>
+    /// <summary>The index holds only entries with this text in the detail. The detail itself is read and checked afterwards.</summary>
     private const string Marker = "\"verdict\":\"REQUIRE_APPROVAL\"";
 
     /// <summary>
-    /// Jobs that ended by themselves: not by a person (cancelled, rejected), not by the policy (denied), and not while they waited for people. An expired job
-    /// counts as one that did not succeed, when its last wait was not for people.
+    /// Jobs that ended by themselves: not by a person (cancelled, rejected), not by the policy (denied), and not while they waited for an
+    /// approval. An expired job counts as not succeeded, unless its last wait was for an approval.
     /// </summary>
     private const string Ended = """
-        j.finished_at > @from and j.finished_at <= @to and (j.state in ('succeeded', 'quarantined', 'dead_lettered') or (j.state = 'expired' and 'held' <> coalesce(
-            (select h.kind from timeline h where h.job_id = j.job_id and h.kind in ('accepted', 'held', 'approved', 'invalidated', 'returned', 'unclaimed', 'fenced') order by h.entry_id desc limit 1), '')))
+        j.finished_at > @from and j.finished_at <= @to
+        and (j.state in ('succeeded', 'quarantined', 'dead_lettered') or (j.state = 'expired' and 'held' <> coalesce(
+            (select h.kind from timeline h
+                where h.job_id = j.job_id
+                    and h.kind in ('accepted', 'held', 'approved', 'invalidated', 'returned', 'unclaimed', 'fenced')
+                order by h.entry_id desc limit 1), '')))
         """;
 
-    /// <summary>Jobs whose rows contradicted the timeline: they were refused, and whoever changed them may have changed more.</summary>
+    /// <summary>Jobs that were denied because their rows contradicted the timeline. The same role may have changed more rows.</summary>
     private const string Tampered =
         $"j.state = 'denied' and (j.reason like '{PolicyGate.TimelineMismatch}%' or j.reason like '{PolicyGate.HashMismatch}%')";
 
-    /// <summary>How long people took to approve the job: from each line that held it to the approval that came next.</summary>
+    /// <summary>How long the approvals of a job took: from each entry that held it to the next entry that approved it.</summary>
     private const string Held = """
         coalesce((
             select cast(sum(a.at - (
@@ -42,8 +46,7 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
         """;
 
     /// <summary>
-    /// How long each ended job took. Nearly all were never held: for those the index has all there is to know. Only of the others the
-    /// timeline is read.
+    /// How long each ended job took. Most jobs were never held and are read from the index alone; the timeline is read only for the others.
     /// </summary>
     private const string Took = $"""
         select j.finished_at - j.created_at as took from jobs j
@@ -73,7 +76,7 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
 
-        // The 95th of 100 is the 6th from above, and finding it from there sorts a twentieth.
+        // The 95th of 100 is the 6th from the top: reading from there sorts only a twentieth of the rows.
         var rows = await ReadAsync(
             db,
             $"""
@@ -91,12 +94,13 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
 
-        // First what is live and what ended: of a job that is dispatched in between, the line is there when it is looked for.
+        // Read the jobs before the timeline: a job that is dispatched in between has its entry by the time the timeline is read.
         var undispatched = await ReadAsync(
             db,
             $"""
             select count(*) from jobs j where {UndispatchedJobs.Condition}
-            and ((j.due_at is not null and j.state in ('dispatched', 'running', 'retrying')) or (j.finished_at > @from and j.finished_at <= @to))
+            and ((j.due_at is not null and j.state in ('dispatched', 'running', 'retrying'))
+                or (j.finished_at > @from and j.finished_at <= @to))
             """,
             from,
             to,
@@ -106,17 +110,17 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
         var unapproved = 0L;
         foreach (var some in jobs.Chunk(JobsAtOnce))
         {
-            var lines = await db
+            var entries = await db
                 .Timeline.AsNoTracking()
-                .Where(line => some.Contains(line.JobId) && TimelineKinds.OfApprovals.Contains(line.Kind))
-                .OrderBy(line => line.EntryId)
+                .Where(entry => some.Contains(entry.JobId) && TimelineKinds.OfApprovals.Contains(entry.Kind))
+                .OrderBy(entry => entry.EntryId)
                 .ToListAsync(cancellationToken);
             var hashes = await db
                 .Jobs.Where(job => some.Contains(job.JobId))
                 .Select(job => new { job.JobId, job.JobHash })
                 .ToDictionaryAsync(job => job.JobId, job => job.JobHash, cancellationToken);
-            unapproved += lines
-                .GroupBy(line => line.JobId)
+            unapproved += entries
+                .GroupBy(entry => entry.JobId)
                 .Sum(job => Math.Max(Unapproved(job, from, to), IsOf(hashes.GetValueOrDefault(job.Key), job) ? 0 : 1));
         }
 
@@ -126,14 +130,17 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
         return count > 0 || jobs.Count > 0 || await HappenedAsync(db, from, to, cancellationToken) ? count : null;
     }
 
-    /// <summary>How many high-risk dispatches in the window had no approval of their own. Pure: <paramref name="lines"/> are those of one job, in order, from its beginning.</summary>
-    internal static int Unapproved(IEnumerable<TimelineEntry> lines, long from, long to)
+    /// <summary>
+    /// Counts the high-risk dispatches in the window without an approval of their own. Pure: <paramref name="entries"/> are all entries of
+    /// one job, in order.
+    /// </summary>
+    internal static int Unapproved(IEnumerable<TimelineEntry> entries, long from, long to)
     {
         var (approvals, count) = (new ApprovalTrail(), 0);
-        foreach (var line in lines)
+        foreach (var entry in entries)
         {
-            var detail = EntryDetail.Of(line);
-            switch (line.Kind)
+            var detail = EntryDetail.Of(entry);
+            switch (entry.Kind)
             {
                 case TimelineKinds.Accepted or TimelineKinds.Held:
                     approvals.Submitted(detail);
@@ -145,7 +152,7 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
                     approvals.Unclaimed(detail.ApprovalId);
                     break;
                 case TimelineKinds.Dispatched
-                    when detail.IsHighRisk && approvals.Dispatched(detail) is not null && line.At > from && line.At <= to:
+                    when detail.IsHighRisk && approvals.Dispatched(detail) is not null && entry.At > from && entry.At <= to:
                     count++;
                     break;
             }
@@ -154,16 +161,18 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
         return count;
     }
 
-    /// <summary>Whether the row still has the job hash that was dispatched. Null: the row is gone.</summary>
-    private static bool IsOf(string? jobHash, IEnumerable<TimelineEntry> lines) =>
+    /// <summary>
+    /// Whether the row still has the job hash that was dispatched. <paramref name="jobHash"/> is null if the row is missing.
+    /// </summary>
+    private static bool IsOf(string? jobHash, IEnumerable<TimelineEntry> entries) =>
         jobHash is not null
-        && lines
-            .Where(line => line.Kind == TimelineKinds.Dispatched)
-            .All(line => EntryDetail.Of(line).JobHash is not { } dispatched || dispatched == jobHash);
+        && entries
+            .Where(entry => entry.Kind == TimelineKinds.Dispatched)
+            .All(entry => EntryDetail.Of(entry).JobHash is not { } dispatched || dispatched == jobHash);
 
     private static async Task<List<Guid>> HighRiskJobsAsync(DispatcherDb db, long from, long to, CancellationToken cancellationToken)
     {
-        // As the index is made.
+        // The same expression as in the index.
         var marked = db.Database.IsNpgsql() ? $"position('{Marker}'::bytea in detail) > 0" : $"instr(detail, cast('{Marker}' as blob)) > 0";
         var rows = await ReadAsync(
             db,
@@ -191,8 +200,7 @@ internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
         await db.Database.OpenConnectionAsync(cancellationToken);
         await using var command = db.Database.GetDbConnection().CreateCommand();
 #pragma warning disable CA2100 // Constants of this file.
-        // The costs of these statements are estimated too high, so that PostgreSQL would compile them, which takes longer than running
-        // them.
+        // PostgreSQL overestimates the cost of these statements and would compile them, which takes longer than running them.
         command.CommandText = db.Database.IsNpgsql() ? "set jit = off; " + sql : sql;
 #pragma warning restore CA2100
         Bind(command, "from", from);

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Dispatcher.Audit.Gates;
 
 /// <summary>
-/// The time a gate looks back: one of a few fixed windows. Anybody may ask, and each window costs the database something, so that their
-/// number must be small. The same time may be written in another unit, such as <c>60m</c> for <c>1h</c>.
+/// The window of time of a gate metric: one of a few fixed durations. The endpoints need no API key and each window costs the database
+/// something, so that the number of windows is small. A duration may be written in another unit, such as <c>60m</c> for <c>1h</c>.
 /// </summary>
 internal static class GateWindow
 {
@@ -12,10 +12,10 @@ internal static class GateWindow
 
     private static readonly string Allowed = string.Join(", ", Names);
 
-    /// <summary>All of them, the shortest first.</summary>
+    /// <summary>All windows, the shortest first.</summary>
     public static IReadOnlyList<TimeSpan> All { get; } = [.. Names.Select(name => Parse(name)!.Value)];
 
-    /// <summary>The window, or why it is none.</summary>
+    /// <summary>Returns the window, or the error.</summary>
     public static (TimeSpan? Window, string? Error) Read(string? text) =>
         string.IsNullOrEmpty(text) ? (null, $"window is missing; allowed: {Allowed}")
         : Parse(text) is { } window && All.Contains(window) ? (window, null)

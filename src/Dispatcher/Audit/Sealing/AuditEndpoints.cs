@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Audit.Sealing;
 
-/// <summary>A checkpoint as it is shown; what signs it is in the file and in an export.</summary>
+/// <summary>A checkpoint without its signature, which is in the checkpoint file and in an export.</summary>
 internal sealed record CheckpointView(long Size, string Root, DateTimeOffset At, string KeyId)
 {
     public static CheckpointView? Of(TimelineCheckpoint? checkpoint) =>
@@ -20,13 +20,21 @@ internal sealed record CheckpointView(long Size, string Root, DateTimeOffset At,
             );
 }
 
-/// <summary>How sealing stands: the number of seals, the last one's hash, the last checkpoint in the store, and what a person should look at (null: nothing).</summary>
+/// <summary>The state of sealing.</summary>
+/// <param name="Size">Number of seals.</param>
+/// <param name="Head">Hash of the last seal, hexadecimal.</param>
+/// <param name="Checkpoint">The last checkpoint in the store. Null: none.</param>
+/// <param name="Unsealed">Number of entries that are not sealed yet.</param>
+/// <param name="LagSeconds">Maximum age of the entries that are not sealed yet.</param>
+/// <param name="Trouble">Why sealing needs a person. Null: sealing works.</param>
 internal sealed record AuditView(long Size, string Head, CheckpointView? Checkpoint, long Unsealed, double LagSeconds, string? Trouble);
 
 /// <summary><c>GET /api/audit</c>, for operators and admins.</summary>
 internal static class AuditEndpoints
 {
-    /// <summary>What is not sealed is among the newest entries; more than this is a number that nobody needs exactly.</summary>
+    /// <summary>
+    /// Only so many of the newest entries are counted: unsealed entries are the newest, and a larger number need not be exact.
+    /// </summary>
     private const int Newest = 10_000;
 
     public static void MapAudit(this IEndpointRouteBuilder routes) =>

@@ -7,8 +7,8 @@ using Dispatcher.Storage.Rows;
 namespace Dispatcher.Audit.Sealing;
 
 /// <summary>
-/// Where checkpoints lie outside the database: <c>checkpoints.ndjson</c>, the key that signs them (<c>sealing.key</c>) and its public half (<c>sealing.pub</c>).
-/// Only for the user that serves. Several servers may share one folder.
+/// The folder outside the database with the checkpoints (<c>checkpoints.ndjson</c>), the key that signs them (<c>sealing.key</c>) and its
+/// public key (<c>sealing.pub</c>). Only the user of the server can read it. Several servers may share one folder.
 /// </summary>
 internal sealed class AuditFolder : IDisposable
 {
@@ -24,11 +24,14 @@ internal sealed class AuditFolder : IDisposable
 
     public static string PublicKeyIn(string folder) => System.IO.Path.Combine(folder, "sealing.pub");
 
-    /// <summary>As the settings say.</summary>
+    /// <summary>Opens the folder that the settings name.</summary>
     public static AuditFolder Open(ServerSettings settings) =>
         Open(settings.AuditFolder ?? (settings.IsEmbedded ? EmbeddedFiles.Audit(settings.DataFolder!) : "audit"), settings.AuditKey);
 
-    /// <summary>Makes what is not there yet. <paramref name="privateKey"/>, PEM, comes from elsewhere; null: the folder has one, or gets one.</summary>
+    /// <summary>
+    /// Opens the folder and creates what is missing. <paramref name="privateKey"/> is in PEM. Null: the folder has a key, or one is
+    /// created.
+    /// </summary>
     public static AuditFolder Open(string folder, string? privateKey)
     {
         var path = System.IO.Path.GetFullPath(folder);
@@ -61,12 +64,13 @@ internal sealed class AuditFolder : IDisposable
             throw new ExitException(
                 ExitCode.WrongUse,
                 $"The audit folder {path} or its key cannot be used: {unusable.Message}",
-                "Give --audit a folder that this user may write to; a key of your own (DISPATCHER_AUDIT_KEY_FILE) is a private key of curve P-256 in PEM."
+                "Give --audit a folder that this user may write to; "
+                    + "DISPATCHER_AUDIT_KEY_FILE must name a private key of curve P-256 in PEM."
             );
         }
     }
 
-    /// <summary>The last checkpoint in the file. Null: there is none. A line that a crash left half written is passed over.</summary>
+    /// <summary>The last checkpoint in the file. Null: there is none. A line that a crash cut is skipped.</summary>
     public TimelineCheckpoint? Last()
     {
         if (!File.Exists(Checkpoints))
@@ -87,12 +91,12 @@ internal sealed class AuditFolder : IDisposable
         return last;
     }
 
-    /// <summary>Adds a line; it is on the disk when this returns.</summary>
+    /// <summary>Appends a line. It is on the disk when this returns.</summary>
     public void Append(TimelineCheckpoint checkpoint)
     {
-        // A line that a crash left half written must not swallow this one.
+        // After a line that a crash cut, start a new line.
         var start = EndsWithinALine() ? "\n" : "";
-        using var file = OpenOwn(Checkpoints, FileMode.Append);
+        using var file = OpenPrivate(Checkpoints, FileMode.Append);
         file.Write(Encoding.UTF8.GetBytes($"{start}{CheckpointJson.Write(checkpoint)}\n"));
         file.Flush(flushToDisk: true);
     }
@@ -116,14 +120,16 @@ internal sealed class AuditFolder : IDisposable
         return file.ReadByte() != '\n';
     }
 
-    /// <summary>Not buffered: a line is written whole, also when another server writes to the same file.</summary>
-    private static FileStream OpenOwn(string path, FileMode mode) => OwnFiles.Open(path, mode);
+    /// <summary>Opens without a buffer, so that a line is written in one call, even if another server writes to the same file.</summary>
+    private static FileStream OpenPrivate(string path, FileMode mode) => OwnFiles.Open(path, mode);
 
-    /// <summary>Whole or not at all: another server may look at it meanwhile, and of two that make a key the first wins.</summary>
+    /// <summary>
+    /// Writes the file atomically, because another server may read it at the same time. If two servers create a key, the first one wins.
+    /// </summary>
     private static void Put(string path, string text, bool replace = false)
     {
-        var draft = $"{path}.{Environment.ProcessId}";
-        using (var file = OpenOwn(draft, FileMode.Create))
+        var draft = $"{path}.{System.IO.Path.GetRandomFileName()}";
+        using (var file = OpenPrivate(draft, FileMode.Create))
         {
             file.Write(Encoding.UTF8.GetBytes(text));
             file.Flush(flushToDisk: true);

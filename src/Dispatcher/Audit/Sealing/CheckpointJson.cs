@@ -5,7 +5,7 @@ using Dispatcher.Storage.Rows;
 
 namespace Dispatcher.Audit.Sealing;
 
-/// <summary>A checkpoint as one line of JSON: of the file beside the key, and of an export.</summary>
+/// <summary>A checkpoint as one line of JSON, in the checkpoint file and in an export.</summary>
 internal sealed record CheckpointJson
 {
     private static readonly JsonSerializerOptions Options = new()
@@ -30,7 +30,7 @@ internal sealed record CheckpointJson
     public required DateTimeOffset At { get; init; }
     public required string KeyId { get; init; }
 
-    /// <summary>Base64 of the DER form.</summary>
+    /// <summary>The signature in DER form, as base64.</summary>
     public required string Signature { get; init; }
 
     public const string Checkpoint = "checkpoint";
@@ -50,12 +50,12 @@ internal sealed record CheckpointJson
             Options
         );
 
-    /// <summary>Throws <see cref="JsonException"/> or <see cref="FormatException"/> when the line is no checkpoint.</summary>
+    /// <summary>Throws <see cref="JsonException"/> or <see cref="FormatException"/> if the line is not a checkpoint.</summary>
     public static TimelineCheckpoint Read(string line)
     {
         var json = JsonSerializer.Deserialize<CheckpointJson>(line, Options);
         return json is not { Type: Checkpoint }
-            ? throw new JsonException("The line is no checkpoint.")
+            ? throw new JsonException("The line is not a checkpoint.")
             : new TimelineCheckpoint
             {
                 Origin = json.Origin,

@@ -3,7 +3,10 @@ using Dispatcher.Storage.Rows;
 
 namespace Dispatcher.Audit.Sealing;
 
-/// <summary>The private key that signs checkpoints. It never lies in the database, whose owner could sign a history of his own with it.</summary>
+/// <summary>
+/// The private key that signs checkpoints. It is never stored in the database, because the owner of the database could sign a forged
+/// history with it.
+/// </summary>
 internal sealed class CheckpointKey : IDisposable
 {
     private readonly ECDsa _key;
@@ -19,7 +22,7 @@ internal sealed class CheckpointKey : IDisposable
 
     public static CheckpointKey Create() => new(ECDsa.Create(ECCurve.NamedCurves.nistP256));
 
-    /// <summary>From PEM. Throws when it is no private key of P-256.</summary>
+    /// <summary>Reads a key from PEM. Throws if it is not a private key of curve P-256.</summary>
     public static CheckpointKey Read(string pem)
     {
         var key = ECDsa.Create();
@@ -28,7 +31,7 @@ internal sealed class CheckpointKey : IDisposable
             key.ImportFromPem(pem);
             return key.KeySize == 256 && key.ExportParameters(includePrivateParameters: true).D is not null
                 ? new CheckpointKey(key)
-                : throw new CryptographicException("It is no private key of curve P-256.");
+                : throw new CryptographicException("It is not a private key of curve P-256.");
         }
         catch
         {
@@ -41,8 +44,11 @@ internal sealed class CheckpointKey : IDisposable
 
     public TimelineCheckpoint Sign(TimelineCheckpoint checkpoint)
     {
-        var own = checkpoint with { KeyId = Id };
-        return own with { Signature = _key.SignData(own.SignedText(), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence) };
+        var unsigned = checkpoint with { KeyId = Id };
+        return unsigned with
+        {
+            Signature = _key.SignData(unsigned.SignedText(), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence),
+        };
     }
 
     public bool HasSigned(TimelineCheckpoint checkpoint) => checkpoint.KeyId == Id && IsSigned(checkpoint, _key);

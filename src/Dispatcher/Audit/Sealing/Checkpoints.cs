@@ -5,8 +5,8 @@ using Dispatcher.Storage.Rows;
 namespace Dispatcher.Audit.Sealing;
 
 /// <summary>
-/// Signs what the history is: every minute in which something was sealed, or after 100,000 seals. First into the file, then into the store. What it signs continues
-/// what it signed before: a history that is shorter or another one than the file says is signed no more, and told.
+/// Signs the head of the history every minute in which an entry was sealed, and after every 100,000 seals. A checkpoint is written to the
+/// file first, then to the store. If the history no longer contains the last signed seal, signing stops and an error is logged.
 /// </summary>
 internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, StoreClock clock, ILogger<Checkpoints> logger)
 {
@@ -19,16 +19,16 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
     private byte[] _head = [];
     private string _origin = "";
 
-    /// <summary>The last one signed here, by this process or before it. Null: none.</summary>
+    /// <summary>The last checkpoint of this key, signed by this process or an earlier one. Null: none.</summary>
     public TimelineCheckpoint? Last { get; private set; }
 
-    /// <summary>Why nothing is signed any more. Null: all is well.</summary>
-    public string? Distrust { get; private set; }
+    /// <summary>Why signing has stopped. Null: it works.</summary>
+    public string? Trouble { get; private set; }
 
-    /// <summary>Signs, if it is time; with <paramref name="now"/> if there is anything new.</summary>
+    /// <summary>Signs a checkpoint if one is due. If <paramref name="now"/> is true, every new seal makes one due.</summary>
     public async Task OnceAsync(bool now, CancellationToken cancellationToken)
     {
-        if (Distrust is not null)
+        if (Trouble is not null)
         {
             return;
         }
@@ -36,15 +36,15 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
         _tree ??= await RestoreAsync(cancellationToken);
         var head = await table.HeadAsync(cancellationToken);
         if (
-            Distrust is null
+            Trouble is null
             && (head.Seq < _tree.Size || (_tree.Size > 0 && !IsSame(await table.HashAsync(_tree.Size, cancellationToken), _head)))
         )
         {
-            Doubt(_tree.Size);
+            StopSigning(_tree.Size);
         }
 
         var signed = Last?.Size ?? 0;
-        if (Distrust is null && head.Seq > signed && (now || Last is null || head.Seq - signed >= Entries || clock.Now - Last.At >= Period))
+        if (Trouble is null && head.Seq > signed && (now || Last is null || head.Seq - signed >= Entries || clock.Now - Last.At >= Period))
         {
             await GrowAsync(_tree, head.Seq, cancellationToken);
             await SignAsync(_tree, cancellationToken);
@@ -56,10 +56,10 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
     {
         if (folder.Last() is { } written && !IsSame(await table.HashAsync(written.Size, cancellationToken), written.Head))
         {
-            Doubt(written.Size);
+            StopSigning(written.Size);
         }
 
-        // The store's owner could have changed the subtrees: they must lead to the root that was signed.
+        // The owner of the store could have changed the subtrees, so they must result in the signed root.
         var stored = await table.LastCheckpointAsync(folder.Key.Id, cancellationToken);
         var tree = stored is not null && folder.Key.HasSigned(stored) ? MerkleFrontier.Restore(stored.Size, stored.Frontier) : null;
         if (tree is null || !IsSame(tree.Root(), stored!.Root))
@@ -73,13 +73,13 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
 
     private async Task GrowAsync(MerkleFrontier tree, long size, CancellationToken cancellationToken)
     {
-        while (tree.Size < size && Distrust is null)
+        while (tree.Size < size && Trouble is null)
         {
             foreach (var seal in await table.AfterAsync(tree.Size, (int)Math.Min(Page, size - tree.Size), cancellationToken))
             {
                 if (seal.Seq != tree.Size + 1)
                 {
-                    Doubt(tree.Size + 1);
+                    StopSigning(tree.Size + 1);
                     return;
                 }
 
@@ -90,10 +90,10 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
         }
     }
 
-    /// <summary>First the file: a checkpoint that is only in the store protects from nobody who owns it.</summary>
+    /// <summary>Writes the file first: a checkpoint that is only in the store does not protect against the owner of the store.</summary>
     private async Task SignAsync(MerkleFrontier tree, CancellationToken cancellationToken)
     {
-        if (Distrust is not null)
+        if (Trouble is not null)
         {
             return;
         }
@@ -115,9 +115,9 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
         Last = checkpoint;
     }
 
-    private void Doubt(long seq)
+    private void StopSigning(long seq)
     {
-        Distrust = $"seal {seq} is not there or is not the one that was signed: the history in the database was cut or changed";
+        Trouble = $"seal {seq} is missing or differs from the signed one: the history in the database was cut or changed";
         Log.Doubted(logger, seq, folder.Checkpoints);
     }
 
@@ -128,7 +128,9 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
         [LoggerMessage(
             EventIds.HistoryDoubted,
             LogLevel.Error,
-            "Seal {Seq} is not there or is not the one that was signed: the history in the database was cut or changed. No checkpoint is signed any more; see \"dispatcher audit verify\". After a restored backup, keep {File} and begin a new one"
+            "Seal {Seq} is missing or differs from the signed one: the history in the database was cut or changed. "
+                + "No further checkpoint is signed; run \"dispatcher audit verify\". "
+                + "After a restored backup, move {File} to a safe place, so that a new file begins"
         )]
         public static partial void Doubted(ILogger logger, long seq, string file);
     }

@@ -3,7 +3,9 @@ using System.Security.Cryptography;
 
 namespace Dispatcher.Audit.Sealing;
 
-/// <summary>A Merkle tree as in RFC 6962 that only grows: what is kept are the roots of its complete subtrees, largest first, at most 63 hashes.</summary>
+/// <summary>
+/// A Merkle tree as in RFC 6962 that only grows. It keeps the roots of its complete subtrees, largest first, at most 63 hashes.
+/// </summary>
 internal sealed class MerkleFrontier
 {
     private const byte LeafPrefix = 0;
@@ -15,10 +17,10 @@ internal sealed class MerkleFrontier
 
     private MerkleFrontier(long size, List<byte[]> subtrees) => (Size, _subtrees) = (size, subtrees);
 
-    /// <summary>How many leaves it has.</summary>
+    /// <summary>Number of leaves.</summary>
     public long Size { get; private set; }
 
-    /// <summary>The tree whose subtrees are these. Null: they do not fit the size.</summary>
+    /// <summary>Restores a tree from its subtrees. Null: their number does not match the size.</summary>
     public static MerkleFrontier? Restore(long size, byte[] subtrees) =>
         size >= 0 && subtrees.Length == BitOperations.PopCount((ulong)size) * SHA256.HashSizeInBytes
             ? new MerkleFrontier(size, [.. subtrees.Chunk(SHA256.HashSizeInBytes)])
@@ -28,7 +30,7 @@ internal sealed class MerkleFrontier
     {
         _subtrees.Add(Hash(LeafPrefix, leaf, []));
 
-        // Every complete pair of equal subtrees becomes one: as in binary counting, where a 1 is carried.
+        // Each pair of equal complete subtrees becomes one subtree, like the carry in binary counting.
         for (var full = Size; (full & 1) == 1; full >>= 1)
         {
             var right = _subtrees[^1];
@@ -39,7 +41,7 @@ internal sealed class MerkleFrontier
         Size++;
     }
 
-    /// <summary>The hash of all leaves; of none, that of nothing.</summary>
+    /// <summary>The hash of all leaves. An empty tree has the hash of no bytes.</summary>
     public byte[] Root()
     {
         if (_subtrees.Count == 0)

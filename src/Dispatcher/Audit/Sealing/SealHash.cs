@@ -5,12 +5,15 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.Audit.Sealing;
 
-/// <summary>Where an entry stands: its number, and the hashes it is linked to. Empty hashes: there is nothing before it.</summary>
-internal readonly record struct SealPlace(long Seq, byte[] Previous, long JobPrevious, byte[] JobPreviousHash);
+/// <summary>
+/// The position of an entry in the history: its number, and the hashes of the seals before it. A hash is empty if there is none.
+/// </summary>
+internal readonly record struct SealPosition(long Seq, byte[] Previous, long JobPrevious, byte[] JobPreviousHash);
 
 /// <summary>
-/// SHA-256 of the tag and of each field with its length before it, so that no byte can move from one field into the next: every column of the entry in the order
-/// of <see cref="Of"/>, then the place. Numbers are big-endian, the job id as in RFC 9562, texts UTF-8.
+/// The hash of a seal: SHA-256 of a tag, every column of the entry in the order of <see cref="Of"/>, and the position. Each field is
+/// preceded by its length, so that no byte can move from one field into the next. Numbers are big-endian, the job id as in RFC 9562, texts
+/// UTF-8.
 /// </summary>
 internal static class SealHash
 {
@@ -18,7 +21,7 @@ internal static class SealHash
 
     private static readonly byte[] Tag = "dispatcher/timeline/v1\0"u8.ToArray();
 
-    public static byte[] Of(TimelineEntry entry, SealPlace place)
+    public static byte[] Of(TimelineEntry entry, SealPosition position)
     {
         using var fields = new FieldHash(Tag);
         fields.Add(entry.EntryId);
@@ -28,10 +31,10 @@ internal static class SealHash
         fields.Add(entry.Attempt);
         fields.Add(entry.Actor);
         fields.Add(entry.Detail);
-        fields.Add(place.Seq);
-        fields.Add(place.Previous);
-        fields.Add(place.JobPrevious);
-        fields.Add(place.JobPreviousHash);
+        fields.Add(position.Seq);
+        fields.Add(position.Previous);
+        fields.Add(position.JobPrevious);
+        fields.Add(position.JobPreviousHash);
         return fields.Finish();
     }
 

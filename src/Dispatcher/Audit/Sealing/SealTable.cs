@@ -6,33 +6,34 @@ using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Dispatcher.Audit.Sealing;
 
-/// <summary>The last seal. <see cref="Seq"/> 0: there is none, and the hash is empty.</summary>
+/// <summary>The last seal. If <see cref="Seq"/> is 0, there is no seal and the hash is empty.</summary>
 internal sealed record SealHead(long Seq, byte[] Hash, long LargestEntry);
 
-/// <summary>What one pass of the sealer found and did.</summary>
-/// <param name="Sealed">How many entries it sealed, at most as many as it may.</param>
-/// <param name="Last">The largest entry id among them; 0: there were none.</param>
-/// <param name="Before">The head when it began.</param>
-/// <param name="OldestLive">Every transaction before this one had ended when it began.</param>
-/// <param name="NextTransaction">Later than every transaction there had been when it began.</param>
+/// <summary>The result of sealing one batch.</summary>
+/// <param name="Sealed">Number of entries sealed, at most the limit.</param>
+/// <param name="Last">The largest entry id among them. 0: there were none.</param>
+/// <param name="Before">The last seal when the batch began.</param>
+/// <param name="OldestLive">Every transaction before this one had ended when the batch began.</param>
+/// <param name="NextTransaction">Later than every transaction that had begun when the batch began.</param>
 internal sealed record SealPass(int Sealed, long Last, SealHead Before, long OldestLive, long NextTransaction);
 
 /// <summary>
-/// Seals and checkpoints in the store; one text for both databases. What differs is who may seal: on PostgreSQL whoever has the advisory lock, SQLite has one writer.
-/// Whatever is seen is committed. What is not sealed is found by its having no seal, so that no order of ids or transactions has to be trusted.
+/// Seals and checkpoints in the store. The SQL is the same for both databases, except for the lock: on PostgreSQL an advisory lock admits
+/// one sealer, SQLite has one writer. Only committed entries are read. An entry without a seal is unsealed, so that sealing does not depend
+/// on the order of ids or transactions.
 /// </summary>
 internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
 {
-    /// <summary>One sealer at a time, over all processes. The number only has to be ours.</summary>
+    /// <summary>One sealer at a time over all processes. No other part of the program may use this lock number.</summary>
     private const string TryLock = "select pg_try_advisory_xact_lock(4711003)";
 
     private const string OldestLive = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
     private const string NextTransaction = "pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
 
-    /// <summary>Rows in one insert.</summary>
+    /// <summary>Maximum number of rows in one insert.</summary>
     private const int Chunk = 250;
 
-    /// <summary>Seals entries after <paramref name="after"/>, in one transaction. Null: another process is at it.</summary>
+    /// <summary>Seals entries after <paramref name="after"/> in one transaction. Null: another process holds the lock.</summary>
     public async Task<SealPass?> SealAsync(long after, int limit, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -43,7 +44,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             return null;
         }
 
-        // Each statement looks anew: what is read from here on was committed before the lock was given.
+        // Read committed: each statement from here on sees everything that was committed before the lock was granted.
         var head = await HeadAsync(at, cancellationToken);
         var (oldestLive, nextTransaction) = at.IsPostgres ? await TransactionsAsync(at, cancellationToken) : (0, 0);
         var (pass, seals) = await ChainAsync(at, after, limit, new SealPass(0, 0, head, oldestLive, nextTransaction), cancellationToken);
@@ -63,14 +64,14 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         return await HeadAsync(new Call(transaction.GetDbTransaction(), db.Database.IsNpgsql()), cancellationToken);
     }
 
-    /// <summary>The hash of a seal. Null: there is none of this number.</summary>
+    /// <summary>The hash of a seal. Null: there is no seal of this number.</summary>
     public async Task<byte[]?> HashAsync(long seq, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         return await db.Seals.Where(seal => seal.Seq == seq).Select(seal => seal.Hash).SingleOrDefaultAsync(cancellationToken);
     }
 
-    /// <summary>Seals after this one, in order, at most <paramref name="limit"/>.</summary>
+    /// <summary>The seals after this number, in order, at most <paramref name="limit"/>.</summary>
     public async Task<List<TimelineSeal>> AfterAsync(long seq, int limit, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -82,7 +83,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             .ToListAsync(cancellationToken);
     }
 
-    /// <summary>The last checkpoint that this key signed; null: none. Of any key when it is null.</summary>
+    /// <summary>The last checkpoint of this key, or of any key if <paramref name="keyId"/> is null. Null: there is none.</summary>
     public async Task<TimelineCheckpoint?> LastCheckpointAsync(string? keyId, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -119,7 +120,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         return (row.GetInt64(0), row.GetInt64(1));
     }
 
-    /// <summary>Reads entries one by one and links each to what is before it, so that only their seals are kept in memory.</summary>
+    /// <summary>Reads entries one by one and links each to the seals before it, so that only seals are kept in memory.</summary>
     private static async Task<(SealPass Pass, List<TimelineSeal> Seals)> ChainAsync(
         Call at,
         long after,
@@ -149,7 +150,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
                 ofJobs.TryGetValue(entry.JobId, out var ofJob) ? (ofJob.Seq, ofJob.Hash)
                 : row.IsDBNull(TimelineRows.Count) ? (0, [])
                 : (row.GetInt64(TimelineRows.Count), row.GetFieldValue<byte[]>(TimelineRows.Count + 1));
-            hash = SealHash.Of(entry, new SealPlace(++seq, hash, jobPrevious, jobPreviousHash));
+            hash = SealHash.Of(entry, new SealPosition(++seq, hash, jobPrevious, jobPreviousHash));
             var seal = new TimelineSeal
             {
                 Seq = seq,
@@ -186,7 +187,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         await insert.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    /// <summary>Where statements run: one transaction of one of the two databases.</summary>
+    /// <summary>The transaction in which statements run, and the kind of its database.</summary>
     private sealed record Call(DbTransaction Transaction, bool IsPostgres)
     {
         public DbCommand Command(string sql, params (string Name, object Value)[] values)

@@ -3,10 +3,11 @@ using Dispatcher.Base;
 namespace Dispatcher.Audit.Sealing;
 
 /// <summary>
-/// Numbers and links what was committed, about once a second, behind the work and never in its way. Any process may; one at a time does.
+/// Numbers and links committed timeline entries about once a second, without delaying the work. Every process tries; one at a time seals.
 /// <para>
-/// A transaction that took its entry's id early may commit it late. So a pass looks at everything after a floor below which nothing more can come: the largest id there
-/// was at a moment, once every transaction of that moment has ended and some seconds are over (an id is drawn an instant before its transaction gets a number).
+/// A transaction may draw the id of its entry early and commit late. So each pass reads all entries after a floor below which no entry can
+/// appear any more. The floor is the largest id of some moment, raised once every transaction of that moment has ended and some seconds
+/// have passed, because an id is drawn an instant before its transaction gets a number.
 /// </para>
 /// </summary>
 internal sealed partial class Sealer(
@@ -19,23 +20,23 @@ internal sealed partial class Sealer(
 {
     private const int Batch = 5_000;
 
-    /// <summary>A pass that has more to do goes on in the next one, which begins at the floor again.</summary>
+    /// <summary>Maximum number of batches in one pass. The next pass starts at the floor again.</summary>
     private const int BatchesOfPass = 20;
 
     private static readonly TimeSpan FloorAfter = TimeSpan.FromSeconds(10);
 
-    /// <summary>Every so often the floor is given up and everything is looked at.</summary>
-    private static readonly TimeSpan WholeAgain = TimeSpan.FromHours(1);
+    /// <summary>After this time the floor is reset, and the next pass reads all entries.</summary>
+    private static readonly TimeSpan RescanPeriod = TimeSpan.FromHours(1);
 
-    /// <summary>So long after its commit an entry must be sealed; else people are told.</summary>
-    private static readonly TimeSpan LongestLag = TimeSpan.FromSeconds(30);
+    /// <summary>Maximum time from the commit of an entry to its seal. A longer time is reported as trouble.</summary>
+    private static readonly TimeSpan MaxLag = TimeSpan.FromSeconds(30);
 
     private readonly Lock _guard = new();
     private (long Began, long Entry, long Transaction)? _nextFloor;
-    private long _wholeSince = time.GetTimestamp();
+    private long _rescannedAt = time.GetTimestamp();
     private long _completeSince = time.GetTimestamp();
 
-    /// <summary>At most so old is what is committed and not sealed yet.</summary>
+    /// <summary>Maximum age of the committed entries that are not sealed yet.</summary>
     public TimeSpan Lag
     {
         get
@@ -47,11 +48,11 @@ internal sealed partial class Sealer(
         }
     }
 
-    /// <summary>Entries with an id up to this one are sealed, and none can come any more.</summary>
+    /// <summary>All entries with an id up to this one are sealed, and no further one can appear.</summary>
     public long Floor { get; private set; } = long.MinValue;
 
-    /// <summary>What a person should look at. Null: sealing works.</summary>
-    public string? Trouble => checkpoints.Distrust ?? (Lag > LongestLag ? $"entries are not sealed for {Lag.TotalSeconds:F0} s" : null);
+    /// <summary>Why sealing needs a person. Null: sealing works.</summary>
+    public string? Trouble => checkpoints.Trouble ?? (Lag > MaxLag ? $"entries have not been sealed for {Lag.TotalSeconds:F0} s" : null);
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
@@ -66,7 +67,7 @@ internal sealed partial class Sealer(
         }
     }
 
-    /// <summary>What was done until the stop is sealed and signed too.</summary>
+    /// <summary>Seals and signs the entries that were committed before the stop.</summary>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
@@ -75,7 +76,7 @@ internal sealed partial class Sealer(
             await SealAsync(cancellationToken);
             await checkpoints.OnceAsync(now: true, cancellationToken);
         }
-#pragma warning disable CA1031 // Whatever it is, the next process seals it, and the stop must go on.
+#pragma warning disable CA1031 // The next process seals the entries, and the stop must continue.
         catch (Exception reason)
 #pragma warning restore CA1031
         {
@@ -83,13 +84,13 @@ internal sealed partial class Sealer(
         }
     }
 
-    /// <summary>Seals what is settled now; answers how much it was.</summary>
+    /// <summary>Seals the committed entries; returns how many.</summary>
     public async Task<int> SealAsync(CancellationToken cancellationToken)
     {
         var began = Time.GetTimestamp();
-        if (Time.GetElapsedTime(_wholeSince) > WholeAgain)
+        if (Time.GetElapsedTime(_rescannedAt) > RescanPeriod)
         {
-            (Floor, _nextFloor, _wholeSince) = (long.MinValue, null, began);
+            (Floor, _nextFloor, _rescannedAt) = (long.MinValue, null, began);
         }
 
         var (after, count) = (Floor, 0);
@@ -116,7 +117,7 @@ internal sealed partial class Sealer(
         return count;
     }
 
-    /// <summary>A pass has looked at everything.</summary>
+    /// <summary>Raises the floor after a pass that read all entries.</summary>
     private void Settle(long began, SealPass first)
     {
         if (_nextFloor is { } next && Time.GetElapsedTime(next.Began, began) > FloorAfter && first.OldestLive >= next.Transaction)
@@ -136,7 +137,7 @@ internal sealed partial class Sealer(
         [LoggerMessage(
             EventIds.SealingLeft,
             LogLevel.Information,
-            "The last entries of this process could not be sealed at its stop; another process does, or this one at its next start"
+            "Failed to seal the last timeline entries at the stop; another process or the next start seals them"
         )]
         public static partial void Left(ILogger logger, Exception reason);
     }

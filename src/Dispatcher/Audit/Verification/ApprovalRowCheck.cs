@@ -6,16 +6,16 @@ namespace Dispatcher.Audit.Verification;
 /// <summary>Compares the approvals of one job with its timeline: terms, votes, state and time. Pure.</summary>
 internal static class ApprovalRowCheck
 {
-    public static IEnumerable<IncompleteJob> Of(AuditedJob stored, List<JobLine> lines)
+    public static IEnumerable<IncompleteJob> Of(AuditedJob stored, List<AuditedEntry> entries)
     {
         var known = stored.Approvals.Select(approval => approval.Name).ToHashSet(StringComparer.Ordinal);
-        foreach (var held in lines.Where(line => line.Kind == TimelineKinds.Held && !known.Contains(line.Detail.ApprovalId ?? "")))
+        foreach (var held in entries.Where(entry => entry.Kind == TimelineKinds.Held && !known.Contains(entry.Detail.ApprovalId ?? "")))
         {
-            const string Missing = "the job was held, and its row in approvals is not there";
+            const string Missing = "the job was held, but its row in approvals is missing";
             yield return held.Gap(Gap.RowMissing, Missing, expected: held.Detail.ApprovalId);
         }
 
-        var named = lines.ToLookup(line => line.Detail.ApprovalId, StringComparer.Ordinal);
+        var named = entries.ToLookup(entry => entry.Detail.ApprovalId, StringComparer.Ordinal);
         foreach (var gap in stored.Approvals.SelectMany(approval => Of(stored, approval, [.. named[approval.Name]])))
         {
             yield return gap;
@@ -24,43 +24,43 @@ internal static class ApprovalRowCheck
 
     /// <param name="stored">The job.</param>
     /// <param name="approval">One of its rounds.</param>
-    /// <param name="lines">The entries that name it.</param>
-    private static IEnumerable<IncompleteJob> Of(AuditedJob stored, Approval approval, List<JobLine> lines)
+    /// <param name="entries">The entries that name the round.</param>
+    private static IEnumerable<IncompleteJob> Of(AuditedJob stored, Approval approval, List<AuditedEntry> entries)
     {
-        if (lines.FirstOrDefault(line => line.Kind == TimelineKinds.Held) is not { } held)
+        if (entries.FirstOrDefault(entry => entry.Kind == TimelineKinds.Held) is not { } held)
         {
-            var unknown = $"approval {approval.Name} has a row, and no entry held the job for it";
+            var unknown = $"approval {approval.Name} has a row, but no entry held the job for it";
             yield return new IncompleteJob(Gap.RowWithoutEntry, approval.JobId, null, stored.Job.Attempt, unknown);
             yield break;
         }
 
         foreach (var (column, seen, expected) in Terms(approval, held.Detail).Where(term => term.Seen != term.Expected))
         {
-            var differs = $"approvals.{column} of {approval.Name} is not what the entry says that held the job";
+            var differs = $"approvals.{column} of {approval.Name} differs from the entry that held the job";
             yield return held.Gap(Gap.RowDiffers, differs, seen, expected);
         }
 
-        var cast = lines.Where(line => line.Kind is TimelineKinds.Voted or TimelineKinds.Approved or TimelineKinds.Rejected).ToList();
+        var cast = entries.Where(entry => entry.Kind is TimelineKinds.Voted or TimelineKinds.Approved or TimelineKinds.Rejected).ToList();
         var votes = string.Join(", ", approval.Votes.Select(vote => $"{vote.Person} {vote.Verdict} {vote.JobHash}"));
-        var told = string.Join(", ", cast.Select(line => $"{line.Detail.Person} {line.Detail.Verdict} {line.Detail.JobHash}"));
-        if (votes != told)
+        var recorded = string.Join(", ", cast.Select(entry => $"{entry.Detail.Person} {entry.Detail.Verdict} {entry.Detail.JobHash}"));
+        if (votes != recorded)
         {
-            var differs = $"approvals.votes of {approval.Name} are not those of the timeline";
-            yield return (cast.LastOrDefault() ?? held).Gap(Gap.RowDiffers, differs, votes, told);
+            var differs = $"approvals.votes of {approval.Name} differ from the votes on the timeline";
+            yield return (cast.LastOrDefault() ?? held).Gap(Gap.RowDiffers, differs, votes, recorded);
         }
 
-        var given = lines.LastOrDefault(line => line.Kind == TimelineKinds.Approved);
+        var given = entries.LastOrDefault(entry => entry.Kind == TimelineKinds.Approved);
         if (given is not null && approval.UseBy != given.Detail.UseBy)
         {
-            var differs = $"approvals.use_by of {approval.Name} is not what the entry says that approved it";
+            var differs = $"approvals.use_by of {approval.Name} differs from the entry that approved it";
             yield return given.Gap(Gap.RowDiffers, differs, $"{approval.UseBy}", $"{given.Detail.UseBy}");
         }
 
-        var allowed = States(stored, approval, lines, given?.Detail);
+        var allowed = States(stored, approval, entries, given?.Detail);
         if (!allowed.Contains(approval.State))
         {
-            var differs = $"approvals.state of {approval.Name} is not what the timeline says";
-            yield return lines[^1].Gap(Gap.RowDiffers, differs, approval.State, string.Join(" or ", allowed));
+            var differs = $"approvals.state of {approval.Name} differs from the timeline";
+            yield return entries[^1].Gap(Gap.RowDiffers, differs, approval.State, string.Join(" or ", allowed));
         }
     }
 
@@ -72,20 +72,20 @@ internal static class ApprovalRowCheck
         ];
 
     /// <summary>
-    /// What the state may be. While the job waits in this round there is one answer; later it is whatever ended the round.
+    /// The allowed states. While the job waits in this round there is one; afterwards the state depends on how the round ended.
     /// </summary>
-    private static string[] States(AuditedJob stored, Approval approval, List<JobLine> lines, EntryDetail? given)
+    private static string[] States(AuditedJob stored, Approval approval, List<AuditedEntry> entries, EntryDetail? given)
     {
         var isCurrent = stored.Job.ApprovalRound == approval.Round;
-        var used = lines.Sum(line =>
-            line.Kind switch
+        var used = entries.Sum(entry =>
+            entry.Kind switch
             {
                 TimelineKinds.Dispatched => 1,
                 TimelineKinds.Unclaimed => -1,
                 _ => 0,
             }
         );
-        return lines.Any(line => line.Kind == TimelineKinds.Rejected) ? [ApprovalStates.Rejected]
+        return entries.Any(entry => entry.Kind == TimelineKinds.Rejected) ? [ApprovalStates.Rejected]
             : isCurrent && stored.Job.State == JobState.Held ? [ApprovalStates.Held]
             : isCurrent && stored.Job.State == JobState.Approved ? [ApprovalStates.Approved]
             : given is not null && used > 0 && !given.CoversRetries ? [ApprovalStates.Consumed]

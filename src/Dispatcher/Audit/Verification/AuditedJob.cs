@@ -6,22 +6,22 @@ namespace Dispatcher.Audit.Verification;
 /// <param name="Job">The row of <c>jobs</c>.</param>
 /// <param name="Approvals">Its rounds of approval.</param>
 /// <param name="Letters">Its dead letters.</param>
-/// <param name="Lines">Its timeline, in order, sealed or not.</param>
+/// <param name="Entries">Its timeline, in order, sealed or not.</param>
 internal sealed record AuditedJob(
     Job Job,
     IReadOnlyList<Approval> Approvals,
     IReadOnlyList<DeadLetter> Letters,
-    IReadOnlyList<JobLine> Lines
+    IReadOnlyList<AuditedEntry> Entries
 );
 
-/// <summary>One entry with its number in the sealed history. Null: it is not sealed yet.</summary>
-internal sealed record JobLine(long? Seq, TimelineEntry Entry)
+/// <summary>A timeline entry of a job, with its number in the sealed history. If the number is null, the entry is not sealed yet.</summary>
+internal sealed record AuditedEntry(long? Seq, TimelineEntry Stored)
 {
-    public string Kind => Entry.Kind;
+    public string Kind => Stored.Kind;
 
-    public EntryDetail Detail { get; } = EntryDetail.Of(Entry);
+    public EntryDetail Detail { get; } = EntryDetail.Of(Stored);
 
-    /// <summary>The state that the entry leaves the job in. Null: it does not tell, or tells only what somebody saw.</summary>
+    /// <summary>The state in which the entry leaves the job. Null: the entry records no move.</summary>
     public string? State =>
         Kind switch
         {
@@ -43,5 +43,5 @@ internal sealed record JobLine(long? Seq, TimelineEntry Entry)
         };
 
     public IncompleteJob Gap(Gap kind, string message, string? seen = null, string? expected = null) =>
-        new(kind, Entry.JobId, Seq, Entry.Attempt, message) { Seen = seen, Expected = expected };
+        new(kind, Stored.JobId, Seq, Stored.Attempt, message) { Seen = seen, Expected = expected };
 }

@@ -4,7 +4,9 @@ using Dispatcher.Storage.Rows;
 
 namespace Dispatcher.Audit.Verification;
 
-/// <summary>Compares the history with every checkpoint that was signed of it, from the store and from files. Keeps about 200 bytes of each checkpoint.</summary>
+/// <summary>
+/// Compares the history with every signed checkpoint, from the store and from files. It keeps about 200 bytes for each checkpoint.
+/// </summary>
 internal sealed class CheckpointCheck
 {
     private readonly IReadOnlyDictionary<string, ECDsa> _keys;
@@ -16,19 +18,19 @@ internal sealed class CheckpointCheck
     private Finding? _bad;
     private Finding? _unknown;
 
-    /// <param name="keys">Public keys by id. None: signatures are not checked.</param>
+    /// <param name="keys">Public keys by id. If empty, signatures are not checked.</param>
     public CheckpointCheck(IReadOnlyDictionary<string, ECDsa> keys) => _keys = keys;
 
-    /// <summary>The first checkpoint that does not fit, else the first whose key is not known. Null: all fit.</summary>
+    /// <summary>The first checkpoint that does not match, else the first one with an unknown key. Null: all match.</summary>
     public Finding? First => _bad ?? _unknown;
 
-    /// <summary>How many were compared.</summary>
+    /// <summary>Number of checkpoints.</summary>
     public int Compared => _checkpoints.Count;
 
-    /// <summary>The largest one; null: there is none.</summary>
+    /// <summary>The largest checkpoint. Null: there is none.</summary>
     public TimelineCheckpoint? Last => _checkpoints.Count == 0 ? null : _checkpoints.MaxBy(checkpoint => checkpoint.Size);
 
-    /// <summary>Adds a checkpoint, before any seal. <paramref name="source"/>: where it comes from, in words.</summary>
+    /// <summary>Adds a checkpoint. All are added before the first seal. <paramref name="source"/> names its origin in words.</summary>
     public void Add(TimelineCheckpoint checkpoint, string source)
     {
         _checkpoints.Add(checkpoint with { Frontier = [] });
@@ -42,8 +44,10 @@ internal sealed class CheckpointCheck
             _unknown ??= Of(
                 checkpoint,
                 Tampering.UnknownKey,
-                $"the checkpoint of size {checkpoint.Size} in {source} is signed with key {checkpoint.KeyId}, whose public half was not given, so that its signature is not checked; "
-                    + $"given: {string.Join(", ", _keys.Keys.Order(StringComparer.Ordinal))}. Give sealing.pub of the server that signed it with --key, too"
+                $"the checkpoint of size {checkpoint.Size} in {source} is signed with key {checkpoint.KeyId}, "
+                    + "whose public key was not given, so that its signature is not checked; "
+                    + $"given: {string.Join(", ", _keys.Keys.Order(StringComparer.Ordinal))}. "
+                    + "Give sealing.pub of the server that signed it with --key, too"
             );
         }
         else if (!CheckpointKey.IsSigned(checkpoint, key))
@@ -51,12 +55,13 @@ internal sealed class CheckpointCheck
             _bad ??= Of(
                 checkpoint,
                 Tampering.Forged,
-                $"the signature of the checkpoint of size {checkpoint.Size} in {source} is not of key {checkpoint.KeyId}, or what it signs was changed"
+                $"the signature of the checkpoint of size {checkpoint.Size} in {source} was not made with key {checkpoint.KeyId}, "
+                    + "or the checkpoint was changed"
             );
         }
     }
 
-    /// <summary>Adds the next seal's hash.</summary>
+    /// <summary>Adds the hash of the next seal.</summary>
     public void Add(byte[] sealHash)
     {
         if (!_sorted)
@@ -72,7 +77,7 @@ internal sealed class CheckpointCheck
         }
     }
 
-    /// <summary>The history is over.</summary>
+    /// <summary>Checks that the history reaches the largest checkpoint. Called after the last seal.</summary>
     public void Finish()
     {
         if (Last is { } last && last.Size > _tree.Size)
@@ -80,7 +85,8 @@ internal sealed class CheckpointCheck
             _bad ??= Of(
                 last,
                 Tampering.Truncated,
-                $"the history ends with number {_tree.Size}, but number {last.Size} was there when a checkpoint was signed: it was cut, or taken from and renumbered; an export is checked with a checkpoint that is no newer than it"
+                $"the history ends with number {_tree.Size}, but a checkpoint was signed at number {last.Size}: the history was cut, "
+                    + "or entries were removed and the rest renumbered. Check an export with checkpoints that are not newer than the export"
             ) with
             {
                 Seq = _tree.Size + 1,
@@ -103,7 +109,8 @@ internal sealed class CheckpointCheck
         _bad ??= Of(
             checkpoint,
             Tampering.Rewritten,
-            $"numbers {_confirmed + 1} to {checkpoint.Size} are not those that a checkpoint was signed of: entries among them were changed, taken out or put in, and sealed anew"
+            $"numbers {_confirmed + 1} to {checkpoint.Size} do not match a signed checkpoint: "
+                + "entries among them were changed, removed or inserted, and sealed again"
         ) with
         {
             Seq = _confirmed + 1,

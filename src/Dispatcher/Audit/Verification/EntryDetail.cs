@@ -2,17 +2,17 @@ using System.Text.Json;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Audit.Verification;
 
-/// <summary>What completeness asks of a line's detail. What is not there, or not readable, is null: a line that tells nothing proves nothing.</summary>
+/// <summary>The members of an entry's detail that the checks read. A member that is missing or unreadable is null.</summary>
 internal sealed record EntryDetail
 {
     private static readonly EntryDetail Nothing = new();
     private static readonly string HighRisk = WireNames.Of(Contracts.Verdict.RequireApproval);
 
-    /// <summary>The verdict at dispatch, or the voter's word.</summary>
+    /// <summary>The verdict of the decision at dispatch, or of the vote.</summary>
     public string? Verdict { get; private init; }
 
     public string? PolicyHash { get; private init; }
@@ -30,22 +30,23 @@ internal sealed record EntryDetail
     public string? DeadLetterSha256 { get; private init; }
     public string? PayloadSha256 { get; private init; }
 
-    /// <summary>Whether the line has the decision and the answer of intake.</summary>
+    /// <summary>Whether the entry has the decision and the answer of intake.</summary>
     public bool HasAnswer { get; private init; }
 
     /// <summary>
-    /// Whether it denied because no bundle was in force: such a submission is not stored and may come again, also with other content.
+    /// Whether the job was denied because no bundle was in force. Such a submission is not stored and may be repeated, even with other
+    /// content.
     /// </summary>
     public bool IsForNow { get; private init; }
 
     public bool CoversRetries { get; private init; }
 
-    /// <summary>Whether the decision at dispatch was that people must approve.</summary>
+    /// <summary>Whether the decision at dispatch required an approval.</summary>
     public bool IsHighRisk => Verdict == HighRisk;
 
     public bool HasDecision => Verdict is not null && !string.IsNullOrEmpty(PolicyHash);
 
-    /// <summary>Whether the line leaves the job in a state that it does not leave by itself.</summary>
+    /// <summary>Whether the entry leaves the job in a final state.</summary>
     public bool IsEnd => State is not null && WireNames.TryState(State, out var state) && Jobs.Transitions.IsFinal(state);
 
     public static EntryDetail Of(TimelineEntry entry)
@@ -82,7 +83,7 @@ internal sealed record EntryDetail
             DeadLetterId = Text(detail, "dead_letter_id"),
             DeadLetterSha256 = Text(detail, "dead_letter_sha256"),
             PayloadSha256 = Text(detail, "payload_sha256"),
-            HasAnswer = answer is { } said && Text(said, "verdict") is not null && !string.IsNullOrEmpty(Text(said, "policy_hash")),
+            HasAnswer = answer is { } given && Text(given, "verdict") is not null && !string.IsNullOrEmpty(Text(given, "policy_hash")),
             IsForNow = answer is { } denied && Text(denied, "reason") == ReasonCodes.NoBundle,
             CoversRetries = Text(detail, "covers") == "retries",
         };

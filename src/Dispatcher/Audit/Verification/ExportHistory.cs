@@ -6,7 +6,7 @@ using Dispatcher.Storage.Rows;
 
 namespace Dispatcher.Audit.Verification;
 
-/// <summary>The history as an export has it. Needs no database.</summary>
+/// <summary>The history in an export file. It needs no database.</summary>
 internal sealed class ExportHistory : IHistory
 {
     private readonly string _path;
@@ -32,7 +32,7 @@ internal sealed class ExportHistory : IHistory
         }
     }
 
-    /// <summary>Writes a history: checkpoints, then lines, then how many there were.</summary>
+    /// <summary>Writes a history: checkpoints, then entries, then the number of entries.</summary>
     public static async Task<long> WriteAsync(IHistory history, TextWriter output, CancellationToken cancellationToken)
     {
         await foreach (var checkpoint in history.CheckpointsAsync(cancellationToken))
@@ -41,7 +41,7 @@ internal sealed class ExportHistory : IHistory
         }
 
         var entries = 0L;
-        await foreach (var line in history.LinesAsync(cancellationToken))
+        await foreach (var line in history.EntriesAsync(cancellationToken))
         {
             await output.WriteLineAsync(ExportLine.Of(line).Write());
             entries++;
@@ -65,7 +65,7 @@ internal sealed class ExportHistory : IHistory
         }
     }
 
-    public async IAsyncEnumerable<HistoryEntry> LinesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<HistoryEntry> EntriesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var entries = 0L;
         while (await NextAsync(cancellationToken) is { } text)
@@ -75,7 +75,7 @@ internal sealed class ExportHistory : IHistory
             {
                 if (line.Entries != entries)
                 {
-                    throw Broken($"it says that {line.Entries} entries come before, and {entries} do");
+                    throw Broken($"its last line states {line.Entries} entries, but it contains {entries}");
                 }
 
                 yield break;
@@ -85,12 +85,12 @@ internal sealed class ExportHistory : IHistory
             yield return Parsed(line.ToHistory);
         }
 
-        throw Broken("it ends without the line that says how many entries there are: it was cut");
+        throw Broken("it ends without the line that states the number of entries: it was cut");
     }
 
     public bool HasRows => false;
 
-    public async IAsyncEnumerable<IncompleteJob> RowsBesideTheirTimelineAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<IncompleteJob> RowGapsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Task.CompletedTask;
         yield break;
@@ -130,5 +130,5 @@ internal sealed class ExportHistory : IHistory
     }
 
     private ExitException Broken(string why) =>
-        new(ExitCode.No, $"{_path}:{_number}: the export is broken: {why}", "Export again; if it was whole once, somebody changed it.");
+        new(ExitCode.No, $"{_path}:{_number}: the export is broken: {why}", "Export again. If it was whole before, it was changed.");
 }

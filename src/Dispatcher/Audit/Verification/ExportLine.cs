@@ -6,8 +6,8 @@ using Dispatcher.Storage.Rows;
 namespace Dispatcher.Audit.Verification;
 
 /// <summary>
-/// One line of an export that is no checkpoint: <c>entry</c> with its seal, or <c>end</c>, which says how many there were. The numbers are those of the database
-/// (times in microseconds since 1970), hashes are hexadecimal, <c>detail</c> is the base64 of the bytes that were sealed.
+/// One line of an export that is not a checkpoint: <c>entry</c>, with its seal, or <c>end</c>, with the number of entries. Numbers are
+/// those of the database (times in microseconds since 1970), hashes are hexadecimal, <c>detail</c> is the base64 of the sealed bytes.
 /// </summary>
 internal sealed record ExportLine
 {
@@ -62,11 +62,11 @@ internal sealed record ExportLine
 
     public string Write() => JsonSerializer.Serialize(this, Options);
 
-    /// <summary>Throws <see cref="JsonException"/> or <see cref="FormatException"/> when it is none.</summary>
+    /// <summary>Throws <see cref="JsonException"/> or <see cref="FormatException"/> if the text is not such a line.</summary>
     public static ExportLine Read(string json) =>
         JsonSerializer.Deserialize<ExportLine>(json, Options) is { Type: EntryType or EndType } line
             ? line
-            : throw new JsonException("The line is none of an export.");
+            : throw new JsonException("The line is not part of an export.");
 
     public HistoryEntry ToHistory()
     {
@@ -93,7 +93,7 @@ internal sealed record ExportLine
                 Detail = Detail ?? [],
             };
 
-        // The row was joined by this id in the database. A line where they differ has an entry that is not the sealed one.
+        // In the database the entry was joined by this id. If the ids differ, the entry is not the sealed one.
         return new HistoryEntry(
             seal,
             Convert.FromHexString(JobPreviousHash ?? ""),
@@ -102,5 +102,5 @@ internal sealed record ExportLine
     }
 
     private static T Needed<T>(T? value)
-        where T : struct => value ?? throw new JsonException("The line lacks a field.");
+        where T : struct => value ?? throw new JsonException("A field of the line is missing.");
 }

@@ -6,35 +6,35 @@ namespace Dispatcher.Audit.Verification;
 [JsonConverter(typeof(JsonStringEnumConverter<Tampering>))]
 internal enum Tampering
 {
-    /// <summary>A column of the entry, or of its seal, is not what was sealed.</summary>
+    /// <summary>A column of the entry, or of its seal, was changed after sealing.</summary>
     [JsonStringEnumMemberName("altered")]
     Altered,
 
-    /// <summary>It was sealed and is not there.</summary>
+    /// <summary>The entry was sealed and is missing.</summary>
     [JsonStringEnumMemberName("missing")]
     Missing,
 
-    /// <summary>It is there and was not when the others around it were sealed.</summary>
+    /// <summary>The entry was inserted after the entries around it were sealed.</summary>
     [JsonStringEnumMemberName("inserted")]
     Inserted,
 
-    /// <summary>It stands where another one was sealed.</summary>
+    /// <summary>The entry is at a position where another one was sealed.</summary>
     [JsonStringEnumMemberName("reordered")]
     Reordered,
 
-    /// <summary>The history ends before a checkpoint that was signed.</summary>
+    /// <summary>The history ends before a signed checkpoint.</summary>
     [JsonStringEnumMemberName("truncated")]
     Truncated,
 
-    /// <summary>Seals fit one another and not a checkpoint: somebody made them anew.</summary>
+    /// <summary>The seals match each other but not a checkpoint: the history was sealed again.</summary>
     [JsonStringEnumMemberName("rewritten")]
     Rewritten,
 
-    /// <summary>A checkpoint that the key it names did not sign.</summary>
+    /// <summary>The key that a checkpoint names did not sign it.</summary>
     [JsonStringEnumMemberName("forged")]
     Forged,
 
-    /// <summary>Nothing is known to be bad: a checkpoint names a key whose public half was not given.</summary>
+    /// <summary>A checkpoint names a key whose public key was not given, so that its signature was not checked.</summary>
     [JsonStringEnumMemberName("unknown_key")]
     UnknownKey,
 }
@@ -44,13 +44,13 @@ internal sealed record Finding
 {
     public required Tampering Kind { get; init; }
 
-    /// <summary>Its number in the history; of a checkpoint, its size. Null: it has none.</summary>
+    /// <summary>The number of the entry in the history, or the size of the checkpoint. Null: the entry is not sealed.</summary>
     public long? Seq { get; init; }
 
     public long? EntryId { get; init; }
 
     public Guid? JobId { get; init; }
 
-    /// <summary>The same in words, with what is known beyond the ids.</summary>
+    /// <summary>The finding in words, with all that is known.</summary>
     public required string Message { get; init; }
 }

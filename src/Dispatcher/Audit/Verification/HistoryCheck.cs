@@ -1,27 +1,27 @@
 namespace Dispatcher.Audit.Verification;
 
-/// <summary>What a check found. Sealed and signed is what it says it is; complete is another question.</summary>
+/// <summary>The result of a check. An intact history may still be incomplete, so that both are reported.</summary>
 internal sealed record AuditReport
 {
-    /// <summary>Whether nothing is wrong, of both.</summary>
+    /// <summary>Whether the history is intact and complete.</summary>
     public bool Ok => Finding is null && Incomplete == 0;
 
-    /// <summary>The first bad entry. Null: none.</summary>
+    /// <summary>The first bad entry. Null: the history is intact.</summary>
     public required Finding? Finding { get; init; }
 
-    /// <summary>Entries that do not fit, the first among them; those after it may be its consequence.</summary>
+    /// <summary>Number of bad entries, including the first. Those after it may be its consequence.</summary>
     public required long Bad { get; init; }
 
     public required long Sealed { get; init; }
 
     public required long Unsealed { get; init; }
 
-    /// <summary>Checkpoints that were compared, of the database and of files.</summary>
+    /// <summary>Number of compared checkpoints, from the database and from files.</summary>
     public required int Checkpoints { get; init; }
 
     public required int CheckpointsOfFiles { get; init; }
 
-    /// <summary>Whether their signatures were checked too.</summary>
+    /// <summary>Whether the signatures of the checkpoints were checked.</summary>
     public required bool Signatures { get; init; }
 
     public required long Dispatches { get; init; }
@@ -30,19 +30,21 @@ internal sealed record AuditReport
 
     public required long Incomplete { get; init; }
 
-    /// <summary>The first of them.</summary>
+    /// <summary>The first gaps, at most <see cref="CompletenessCheck.MaxListed"/>.</summary>
     public required IReadOnlyList<IncompleteJob> IncompleteJobs { get; init; }
 
-    /// <summary>What this check could not exclude.</summary>
+    /// <summary>The doubts that this check could not rule out.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
 }
 
-/// <summary>Reads a history once, from the first line to the last, and checks all there is to check. The same for a database and an export.</summary>
+/// <summary>
+/// Reads a history once, from the first entry to the last, and runs every check. It works on a database and on an export.
+/// </summary>
 internal sealed class HistoryCheck(TrustedCheckpoints trusted)
 {
     private readonly SealCheck _seals = new();
     private readonly CheckpointCheck _checkpoints = new(trusted.Keys);
-    private readonly Completeness _completeness = new();
+    private readonly CompletenessCheck _completeness = new();
     private bool _hasRows;
 
     public async Task<AuditReport> RunAsync(IHistory history, CancellationToken cancellationToken)
@@ -57,9 +59,9 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
             _checkpoints.Add(checkpoint, "the history");
         }
 
-        await foreach (var line in history.LinesAsync(cancellationToken))
+        await foreach (var step in history.EntriesAsync(cancellationToken))
         {
-            Add(line);
+            Add(step);
         }
 
         if (_seals.HasEveryNumber)
@@ -68,7 +70,7 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
         }
 
         _hasRows = history.HasRows;
-        await foreach (var gap in history.RowsBesideTheirTimelineAsync(cancellationToken))
+        await foreach (var gap in history.RowGapsAsync(cancellationToken))
         {
             _completeness.Add(gap);
         }
@@ -76,21 +78,21 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
         return Report();
     }
 
-    private void Add(HistoryEntry line)
+    private void Add(HistoryEntry step)
     {
-        _seals.Add(line);
-        if (line.Seal is not { } seal)
+        _seals.Add(step);
+        if (step.Seal is not { } seal)
         {
             return;
         }
 
-        // Once a number is missing, no tree can have the root that was signed: the finding is the number.
+        // After a missing number no tree can have a signed root: the finding is the missing number.
         if (_seals.HasEveryNumber)
         {
             _checkpoints.Add(seal.Hash);
         }
 
-        if (line.Entry is { } entry)
+        if (step.Entry is { } entry)
         {
             _completeness.Add(seal.Seq, seal.JobPrevious == 0, entry);
         }
@@ -99,7 +101,7 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
     private AuditReport Report() =>
         new()
         {
-            // What the seals show names an entry; what a checkpoint shows, only a range.
+            // A finding of the seals names an entry; a finding of a checkpoint names only a range.
             Finding = _seals.First ?? _checkpoints.First,
             Bad = _seals.Bad + (_checkpoints.First is null ? 0 : 1),
             Sealed = _seals.Sealed,
@@ -118,12 +120,13 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
     {
         if (trusted.Checkpoints.Count == 0)
         {
-            yield return "No checkpoint file was given: that the database's owner wrote the whole history and its checkpoints anew, or cut its end, cannot be excluded.";
+            yield return "No checkpoint file was given: the owner of the database may have rewritten the whole history "
+                + "and its checkpoints, or cut its end.";
         }
 
         if (trusted.Unreadable.Count > 0)
         {
-            yield return $"{trusted.Unreadable.Count} lines of checkpoint files cannot be read, the first at {trusted.Unreadable[0]}.";
+            yield return $"{trusted.Unreadable.Count} lines of checkpoint files are unreadable, the first at {trusted.Unreadable[0]}.";
         }
 
         if (trusted.Keys.Count == 0)
@@ -133,13 +136,13 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
 
         if (!_hasRows)
         {
-            yield return "An export has no rows: jobs, results, approvals, denials, dead letters and bundles were not compared with the timeline. "
-                + "Check the database for that.";
+            yield return "An export has no rows: jobs, results, approvals, denials, dead letters and bundles were not compared "
+                + "with the timeline. Check the database for that.";
         }
 
         if (_seals.Unsealed > 0)
         {
-            yield return $"{_seals.Unsealed} entries are not sealed yet: nothing vouches for them.";
+            yield return $"{_seals.Unsealed} entries are not sealed yet and were not checked.";
         }
     }
 }

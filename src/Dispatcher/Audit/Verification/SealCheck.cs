@@ -6,79 +6,77 @@ using Dispatcher.Storage.Rows;
 namespace Dispatcher.Audit.Verification;
 
 /// <summary>
-/// Follows the seals from the first to the last and names the first one that does not fit, and how. Keeps three lines in memory, not the history: what happened shows
-/// in how the lines after the bad one fit, or in where its content stands instead.
+/// Follows the seals from the first to the last, and names the first bad one and how it is bad. It keeps only three entries in memory. The
+/// kind of tampering follows from how the next entries match, or from where the content of the bad entry is found.
 /// </summary>
 internal sealed class SealCheck
 {
-    /// <summary>How many rows that are missing or too many at one place, with the later ones renumbered, are recognised as such.</summary>
-    private const int LargestShift = 64;
-
     /// <summary>
-    /// No statement of the dispatcher takes longer than its time-out of 30 s. So an entry with a lower id and an older time than others that were sealed before was not
-    /// there when they were.
+    /// No statement of the dispatcher takes longer than its timeout of 30 s. So an entry with a lower id and an older time than entries
+    /// that were sealed before it was inserted after they were sealed.
     /// </summary>
-    private static readonly long LongestStatement = Timestamps.Micros(TimeSpan.FromMinutes(1));
+    private static readonly long MaxStatementTime = Timestamps.Micros(TimeSpan.FromMinutes(1));
 
-    private Link? _before;
-    private Link _last = new(null, new SealPlace(0, [], 0, []), IsSound: true);
-    private Link? _suspect;
+    private SealLink? _before;
+    private SealLink _last = new(null, new SealPosition(0, [], 0, []), IsSound: true);
+    private SealLink? _suspect;
     private (long Entry, long At) _largest;
 
-    /// <summary>The first bad entry so far. Null: everything fits.</summary>
+    /// <summary>The first bad entry so far. Null: every entry matches its seal.</summary>
     public Finding? First { get; private set; }
 
-    /// <summary>Lines that do not fit. After the first they may be its consequence.</summary>
+    /// <summary>Number of bad entries. Those after the first may be its consequence.</summary>
     public long Bad { get; private set; }
 
     public long Sealed { get; private set; }
 
     public long Unsealed { get; private set; }
 
-    /// <summary>When the oldest entry that is not sealed was written.</summary>
+    /// <summary>When the oldest unsealed entry was written.</summary>
     public long? OldestUnsealed { get; private set; }
 
-    /// <summary>Whether every number from 1 was there.</summary>
+    /// <summary>Whether the seals have every number from 1.</summary>
     public bool HasEveryNumber { get; private set; } = true;
 
-    public void Add(HistoryEntry line)
+    public void Add(HistoryEntry step)
     {
-        if (line.Seal is { } seal)
+        if (step.Seal is { } seal)
         {
-            AddSealed(line, seal);
+            AddSealed(step, seal);
         }
-        else if (line.Entry is { } entry)
+        else if (step.Entry is { } entry)
         {
             AddUnsealed(entry);
         }
     }
 
-    private void AddSealed(HistoryEntry line, TimelineSeal seal)
+    private void AddSealed(HistoryEntry step, TimelineSeal seal)
     {
         Sealed++;
         var numbered = CheckNumber(seal);
-        var place = new SealPlace(seal.Seq, _last.Hash, seal.JobPrevious, line.JobPreviousHash);
-        var link = new Link(line, place, IsSound: !numbered || (line.Entry is { } entry && Fits(line, place) && entry.JobId == seal.JobId));
-        if (line.Entry is null)
+        var position = new SealPosition(seal.Seq, _last.Hash, seal.JobPrevious, step.JobPreviousHash);
+        var isSound = !numbered || (step.Entry is { } entry && SealLink.Matches(entry, position, seal.Hash) && entry.JobId == seal.JobId);
+        var link = new SealLink(step, position, isSound);
+        if (step.Entry is null)
         {
-            Report(link, Tampering.Missing, $"entry {seal.EntryId} was sealed as number {seal.Seq} and is not there");
+            Report(link, Tampering.Missing, $"entry {seal.EntryId} was sealed as number {seal.Seq} and is missing");
         }
         else if (!link.IsSound)
         {
-            Misfit(link, line.Entry, seal);
+            AddBad(link, step.Entry, seal);
         }
         else
         {
-            Sound(line.Entry, seal.Seq);
+            AddSound(step.Entry, seal.Seq);
         }
 
         (_before, _last) = (_last, link);
     }
 
-    /// <summary>False: the hash of the seal before is not there, so that this one cannot be checked.</summary>
+    /// <summary>False: the seal before is missing, so that the hash of this one cannot be checked.</summary>
     private bool CheckNumber(TimelineSeal seal)
     {
-        var expected = _last.Place.Seq + 1;
+        var expected = _last.Position.Seq + 1;
         if (seal.Seq == expected)
         {
             return true;
@@ -94,131 +92,51 @@ internal sealed class SealCheck
                     Seq = seal.Seq,
                     EntryId = seal.EntryId,
                     JobId = seal.JobId,
-                    Message = $"seal {seal.Seq} stands where {expected} is due: numbers begin with 1",
+                    Message = $"seal {seal.Seq} was found where {expected} is expected: numbers begin with 1",
                 }
                 : new Finding
                 {
                     Kind = Tampering.Missing,
                     Seq = expected,
-                    Message = $"seal {expected} is not there: after {expected - 1} comes {seal.Seq}, of entry {seal.EntryId}",
+                    Message = $"seal {expected} is missing: {seal.Seq}, of entry {seal.EntryId}, follows {expected - 1}",
                 };
         return false;
     }
 
-    private void Misfit(Link link, TimelineEntry entry, TimelineSeal seal)
+    private void AddBad(SealLink link, TimelineEntry entry, TimelineSeal seal)
     {
         Bad++;
-        if (First is null && Fits(link.Line!, link.Place))
+        if (First is null && link.Fits(link.Position))
         {
-            First = Of(link, Tampering.Altered, $"the job of seal {seal.Seq} is not that of entry {entry.EntryId}");
+            First = link.Finding(Tampering.Altered, $"seal {seal.Seq} names another job than entry {entry.EntryId}");
         }
         else if (First is null)
         {
             First = FromBefore(link, entry);
             _suspect = First is null ? link : null;
-            First ??= Of(link, Tampering.Altered, $"entry {entry.EntryId} ({entry.Kind}, attempt {entry.Attempt}) is not as it was sealed");
+            First ??= link.Finding(
+                Tampering.Altered,
+                $"entry {entry.EntryId} ({entry.Kind}, attempt {entry.Attempt}) was changed after it was sealed"
+            );
         }
-        else if (_suspect is { Line.Entry: not null } suspect && FromLater(suspect, link) is { } better)
+        else if (_suspect is { Step.Entry: not null } suspect && SealDiagnosis.FromLater(suspect, link) is { } better)
         {
             (First, _suspect) = (better, null);
         }
     }
 
-    /// <summary>The line before fitted, and this one fits where that one stands: that one was put between.</summary>
-    private Finding? FromBefore(Link link, TimelineEntry entry) =>
+    /// <summary>The entry before matched, and this one matches at its position: the entry before was inserted.</summary>
+    private Finding? FromBefore(SealLink link, TimelineEntry entry) =>
         _before is { } before
-        && _last.Line is not null
-        && SealHash.Of(entry, link.Place with { Seq = link.Place.Seq - 1, Previous = before.Hash }).AsSpan().SequenceEqual(link.Hash)
-            ? Of(_last, Tampering.Inserted, $"entry {_last.Line.Entry?.EntryId} stands between two that were sealed one after the other")
-            : null;
-
-    /// <summary>What a later line tells of the first bad one. Null: nothing.</summary>
-    private static Finding? FromLater(Link suspect, Link link)
-    {
-        var (line, place) = (link.Line!, link.Place);
-        if (line.Entry is null)
-        {
-            return null;
-        }
-
-        if (place.Seq == suspect.Place.Seq + 1)
-        {
-            if (FromShift(suspect, link) is { } shifted)
-            {
-                return shifted;
-            }
-
-            var sealedHash = SealHash.Of(suspect.Line!.Entry!, suspect.Place);
-            var ofSameJob = place.JobPrevious == suspect.Place.Seq;
-            if (Fits(line, place with { Previous = sealedHash, JobPreviousHash = ofSameJob ? sealedHash : place.JobPreviousHash }))
-            {
-                return Of(
-                    suspect,
-                    Tampering.Altered,
-                    $"its seal's hash is not what was sealed; entry {suspect.Line.Entry!.EntryId} itself is as it was"
-                );
-            }
-        }
-
-        return AreSwapped(suspect, link)
-            ? Of(
-                suspect,
-                Tampering.Reordered,
-                $"entry {suspect.Line!.Entry!.EntryId} stands at {suspect.Place.Seq}, and entry {line.Entry.EntryId} at {place.Seq}: they changed places"
-            )
-            : null;
-    }
-
-    /// <summary>From the bad line on everything fits under other numbers: rows were taken out or put in before it, and the rest renumbered.</summary>
-    private static Finding? FromShift(Link suspect, Link link)
-    {
-        var (line, place) = (link.Line!, link.Place);
-        for (var shift = 1; shift <= LargestShift; shift++)
-        {
-            // The job's line before may be the one before: it was sealed under its number of then.
-            var ofSameJob = place.JobPrevious == suspect.Place.Seq + shift;
-            if (Fits(line, place with { Seq = place.Seq + shift, JobPreviousHash = ofSameJob ? suspect.Hash : place.JobPreviousHash }))
-            {
-                return Of(
-                    suspect,
-                    Tampering.Missing,
-                    $"{shift} entr{(shift == 1 ? "y that was" : "ies that were")} sealed from number {suspect.Place.Seq} on {(shift == 1 ? "is" : "are")} not there; what comes after was renumbered"
-                );
-            }
-        }
-
-        return Fits(line, place with { Seq = place.Seq - 1, Previous = suspect.Place.Previous }) && !FollowsItsFollower(suspect, link)
-            ? Of(
-                suspect,
+        && _last.Step is not null
+        && SealLink.Matches(entry, link.Position with { Seq = link.Position.Seq - 1, Previous = before.Hash }, link.Hash)
+            ? _last.Finding(
                 Tampering.Inserted,
-                $"entry {suspect.Line!.Entry!.EntryId} stands between two that were sealed one after the other"
+                $"entry {_last.Step.Entry?.EntryId} was inserted between two entries that were sealed one after the other"
             )
             : null;
-    }
 
-    /// <summary>Not put in between: the bad line itself fits after the one that now comes after it.</summary>
-    private static bool FollowsItsFollower(Link suspect, Link link) =>
-        Is(
-            suspect.Line!.Entry!,
-            suspect.Place with
-            {
-                Seq = link.Place.Seq,
-                Previous = link.Hash,
-                JobPreviousHash = suspect.Place.JobPrevious == suspect.Place.Seq ? link.Hash : suspect.Place.JobPreviousHash,
-            },
-            suspect.Hash
-        );
-
-    /// <summary>Two lines changed places: their contents, their ids, or their seals.</summary>
-    private static bool AreSwapped(Link suspect, Link link)
-    {
-        var (there, here) = (suspect.Line!.Entry!, link.Line!.Entry!);
-        return Is(here, suspect.Place, suspect.Hash)
-            || Is(here with { EntryId = there.EntryId }, suspect.Place, suspect.Hash)
-            || Is(here, link.Place with { Seq = suspect.Place.Seq, Previous = suspect.Place.Previous }, link.Hash);
-    }
-
-    private void Sound(TimelineEntry entry, long seq)
+    private void AddSound(TimelineEntry entry, long seq)
     {
         CheckAge(entry, seq);
         _largest = (Math.Max(_largest.Entry, entry.EntryId), Math.Max(_largest.At, entry.At));
@@ -226,7 +144,7 @@ internal sealed class SealCheck
 
     private void CheckAge(TimelineEntry entry, long? seq)
     {
-        if (entry.EntryId < _largest.Entry && entry.At < _largest.At - LongestStatement)
+        if (entry.EntryId < _largest.Entry && entry.At < _largest.At - MaxStatementTime)
         {
             Bad++;
             First ??= new Finding
@@ -235,7 +153,7 @@ internal sealed class SealCheck
                 Seq = seq,
                 EntryId = entry.EntryId,
                 JobId = entry.JobId,
-                Message = $"entry {entry.EntryId} ({entry.Kind}) was not there when later ones, up to {_largest.Entry}, were sealed",
+                Message = $"entry {entry.EntryId} ({entry.Kind}) was inserted after later entries, up to {_largest.Entry}, were sealed",
             };
         }
     }
@@ -244,7 +162,7 @@ internal sealed class SealCheck
     {
         Unsealed++;
         OldestUnsealed = Math.Min(OldestUnsealed ?? long.MaxValue, entry.At);
-        if (_suspect is { Line: { Entry: null, Seal: { } seal } } suspect && RenamedTo(suspect, seal, entry) is { } renamed)
+        if (_suspect is { Step: { Entry: null, Seal: { } seal } } suspect && SealDiagnosis.Renamed(suspect, seal, entry) is { } renamed)
         {
             (First, _suspect) = (renamed, null);
             return;
@@ -253,41 +171,13 @@ internal sealed class SealCheck
         CheckAge(entry, null);
     }
 
-    /// <summary>The entry that is missing, under another id: the row's was changed, or the seal's.</summary>
-    private static Finding? RenamedTo(Link suspect, TimelineSeal seal, TimelineEntry entry) =>
-        Is(entry with { EntryId = seal.EntryId }, suspect.Place, suspect.Hash)
-            ? Of(suspect, Tampering.Altered, $"the id of entry {seal.EntryId} was changed to {entry.EntryId}")
-        : Is(entry, suspect.Place, suspect.Hash)
-            ? Of(suspect, Tampering.Altered, $"seal {seal.Seq} was made to name entry {seal.EntryId} instead of {entry.EntryId}")
-        : null;
-
-    private void Report(Link link, Tampering kind, string message)
+    private void Report(SealLink link, Tampering kind, string message)
     {
         Bad++;
         if (First is null)
         {
-            First = Of(link, kind, message);
+            First = link.Finding(kind, message);
             _suspect = link;
         }
-    }
-
-    private static Finding Of(Link link, Tampering kind, string message) =>
-        new()
-        {
-            Kind = kind,
-            Seq = link.Place.Seq,
-            EntryId = link.Line?.Seal?.EntryId,
-            JobId = link.Line?.Seal?.JobId,
-            Message = message,
-        };
-
-    private static bool Fits(HistoryEntry line, SealPlace place) => Is(line.Entry!, place, line.Seal!.Hash);
-
-    private static bool Is(TimelineEntry entry, SealPlace place, byte[] hash) => SealHash.Of(entry, place).AsSpan().SequenceEqual(hash);
-
-    /// <summary>A line and where it stands.</summary>
-    private sealed record Link(HistoryEntry? Line, SealPlace Place, bool IsSound)
-    {
-        public byte[] Hash => Line?.Seal?.Hash ?? [];
     }
 }

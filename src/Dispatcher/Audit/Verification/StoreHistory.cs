@@ -8,12 +8,12 @@ using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Dispatcher.Audit.Verification;
 
-/// <summary>The history as the database has it now, in one snapshot, page by page. Reads only, and may run beside servers that write.</summary>
+/// <summary>The history in the database, read page by page in one snapshot. It only reads, and may run beside servers that write.</summary>
 internal sealed class StoreHistory : IHistory
 {
     private const int Page = 5_000;
 
-    /// <summary>A page of a large history may take longer than a statement of the server is allowed.</summary>
+    /// <summary>A page of a large history may take longer than the timeout of the server's statements.</summary>
     private const int TimeoutSeconds = 600;
 
     private readonly DispatcherDb _db;
@@ -26,7 +26,7 @@ internal sealed class StoreHistory : IHistory
         var db = await database.CreateDbContextAsync(cancellationToken);
         db.Database.SetCommandTimeout(TimeoutSeconds);
 
-        // On SQLite this level does not wait for the writer: it is a snapshot there too.
+        // On SQLite this level is a snapshot too, and it does not wait for the writer.
         var level = db.Database.IsNpgsql() ? IsolationLevel.RepeatableRead : IsolationLevel.ReadUncommitted;
         return new StoreHistory(db, await db.Database.BeginTransactionAsync(level, cancellationToken));
     }
@@ -52,7 +52,7 @@ internal sealed class StoreHistory : IHistory
         } while (page.Count == Page);
     }
 
-    public async IAsyncEnumerable<HistoryEntry> LinesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<HistoryEntry> EntriesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var after = long.MinValue;
         List<HistoryEntry> page;
@@ -68,10 +68,10 @@ internal sealed class StoreHistory : IHistory
                 Sealed,
                 cancellationToken
             );
-            foreach (var line in page)
+            foreach (var step in page)
             {
-                after = line.Seal!.Seq;
-                yield return line;
+                after = step.Seal!.Seq;
+                yield return step;
             }
         } while (page.Count == Page);
 
@@ -81,23 +81,24 @@ internal sealed class StoreHistory : IHistory
             page = await PageAsync(
                 $"""
                 select {TimelineRows.Columns} from timeline t
-                where t.entry_id > @after and not exists (select 1 from timeline_seals s where s.entry_id = t.entry_id) order by t.entry_id limit {Page}
+                where t.entry_id > @after and not exists (select 1 from timeline_seals s where s.entry_id = t.entry_id)
+                order by t.entry_id limit {Page}
                 """,
                 after,
                 row => new HistoryEntry(null, [], TimelineRows.Read(row)),
                 cancellationToken
             );
-            foreach (var line in page)
+            foreach (var step in page)
             {
-                after = line.Entry!.EntryId;
-                yield return line;
+                after = step.Entry!.EntryId;
+                yield return step;
             }
         } while (page.Count == Page);
     }
 
     public bool HasRows => true;
 
-    public async IAsyncEnumerable<IncompleteJob> RowsBesideTheirTimelineAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<IncompleteJob> RowGapsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await foreach (var gap in UndispatchedAsync(cancellationToken))
         {
@@ -124,7 +125,7 @@ internal sealed class StoreHistory : IHistory
                 jobId,
                 null,
                 attempt,
-                $"the job is {state}, attempt {attempt}, and no line tells of that dispatch"
+                $"the job is {state}, attempt {attempt}, but no entry records that dispatch"
             );
         }
     }

@@ -9,12 +9,12 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Audit.Verification;
 
 /// <summary>
-/// Compares every row that the timeline tells of with it, in the snapshot that the context has open, page by page. Nothing removes such
-/// rows: a missing one is a finding.
+/// Compares every row that the timeline records with its entries, page by page, in the snapshot of the context. The program never deletes
+/// such rows: a missing row is a finding.
 /// </summary>
 internal sealed class StoreRows(DispatcherDb db)
 {
-    /// <summary>So many payloads and results at most are in memory at once.</summary>
+    /// <summary>Maximum number of payloads and results in memory at once.</summary>
     private const int Page = 100;
 
     private static readonly string[] Submissions = [.. TimelineKinds.Intake, TimelineKinds.Refused];
@@ -46,7 +46,7 @@ internal sealed class StoreRows(DispatcherDb db)
         }
     }
 
-    /// <summary>Pages over the ids of a table. A row that cannot be read is a finding and does not hide the others.</summary>
+    /// <summary>Pages over the ids of a table. An unreadable row is a finding and does not hide the others.</summary>
     private static async IAsyncEnumerable<IncompleteJob> RowsAsync(
         IQueryable<Guid> ids,
         Comparison compare,
@@ -119,63 +119,66 @@ internal sealed class StoreRows(DispatcherDb db)
                 .Where(letter => letter.JobId != null && ids.Contains(letter.JobId.Value))
                 .ToListAsync(cancellationToken)
         ).ToLookup(letter => letter.JobId!.Value);
-        var lines = await LinesAsync(ids, cancellationToken);
+        var entries = await EntriesAsync(ids, cancellationToken);
         return [.. jobs.SelectMany(job => JobRowCheck.Of(Stored(job.JobId, job)))];
 
-        AuditedJob Stored(Guid id, Job job) => new(job, [.. approvals[id]], [.. letters[id]], [.. lines[id]]);
+        AuditedJob Stored(Guid id, Job job) => new(job, [.. approvals[id]], [.. letters[id]], [.. entries[id]]);
     }
 
     private async Task<List<IncompleteJob>> DenialsAsync(List<Guid> ids, CancellationToken cancellationToken)
     {
         var denials = await db.Denials.AsNoTracking().Where(denial => ids.Contains(denial.JobId)).ToListAsync(cancellationToken);
-        var lines = await LinesAsync(ids, cancellationToken);
-        return [.. denials.SelectMany(denial => Compare(denial, lines[denial.JobId].FirstOrDefault(Denied)))];
+        var entries = await EntriesAsync(ids, cancellationToken);
+        return [.. denials.SelectMany(denial => Compare(denial, entries[denial.JobId].FirstOrDefault(Denied)))];
 
-        static bool Denied(JobLine line) => line is { Kind: TimelineKinds.Denied, Detail: { HasAnswer: true, IsForNow: false } };
+        static bool Denied(AuditedEntry entry) => entry is { Kind: TimelineKinds.Denied, Detail: { HasAnswer: true, IsForNow: false } };
     }
 
-    private static IEnumerable<IncompleteJob> Compare(Denial denial, JobLine? line)
+    private static IEnumerable<IncompleteJob> Compare(Denial denial, AuditedEntry? entry)
     {
-        if (line is null)
+        if (entry is null)
         {
-            const string Unknown = "the denial has a row, and no entry of intake denied it";
+            const string Unknown = "the denial has a row, but no entry of intake denied the job";
             return [new IncompleteJob(Gap.RowWithoutEntry, denial.JobId, null, 0, Unknown)];
         }
 
-        var payload = denial.Payload is null ? line.Detail.PayloadSha256 : Convert.ToHexStringLower(SHA256.HashData(denial.Payload));
+        var payload = denial.Payload is null ? entry.Detail.PayloadSha256 : Convert.ToHexStringLower(SHA256.HashData(denial.Payload));
         (string Column, string? Seen, string? Expected)[] columns =
         [
-            ("job_hash", denial.JobHash, line.Detail.JobHash),
-            ("policy_hash", denial.PolicyHash, line.Detail.PolicyHash),
-            ("principal", denial.Principal, line.Entry.Actor),
-            ("payload", payload, line.Detail.PayloadSha256),
+            ("job_hash", denial.JobHash, entry.Detail.JobHash),
+            ("policy_hash", denial.PolicyHash, entry.Detail.PolicyHash),
+            ("principal", denial.Principal, entry.Stored.Actor),
+            ("payload", payload, entry.Detail.PayloadSha256),
         ];
         return columns
             .Where(column => column.Seen != column.Expected)
-            .Select(column => line.Gap(Gap.RowDiffers, $"denials.{column.Column} is not what intake wrote", column.Seen, column.Expected));
+            .Select(column =>
+                entry.Gap(Gap.RowDiffers, $"denials.{column.Column} differs from what intake recorded", column.Seen, column.Expected)
+            );
     }
 
     private async Task<List<IncompleteJob>> RefusedAsync(List<Guid> ids, CancellationToken cancellationToken)
     {
         var letters = await db.DeadLetters.AsNoTracking().Where(letter => ids.Contains(letter.DeadLetterId)).ToListAsync(cancellationToken);
-        var lines = await LinesAsync(ids, cancellationToken);
+        var entries = await EntriesAsync(ids, cancellationToken);
         return [.. letters.Select(letter => DeadLetterCheck.OfRefused(letter, Refused(letter))).OfType<IncompleteJob>()];
 
-        JobLine? Refused(DeadLetter letter) => lines[letter.DeadLetterId].FirstOrDefault(line => line.Kind == TimelineKinds.Refused);
+        AuditedEntry? Refused(DeadLetter letter) =>
+            entries[letter.DeadLetterId].FirstOrDefault(entry => entry.Kind == TimelineKinds.Refused);
     }
 
-    private async Task<ILookup<Guid, JobLine>> LinesAsync(List<Guid> ids, CancellationToken cancellationToken)
+    private async Task<ILookup<Guid, AuditedEntry>> EntriesAsync(List<Guid> ids, CancellationToken cancellationToken)
     {
-        var lines = await db
+        var rows = await db
             .Timeline.AsNoTracking()
             .Where(entry => ids.Contains(entry.JobId))
             .LeftJoin(db.Seals, entry => entry.EntryId, seal => seal.EntryId, (entry, seal) => new { entry, Seq = (long?)seal!.Seq })
-            .OrderBy(line => line.entry.EntryId)
+            .OrderBy(row => row.entry.EntryId)
             .ToListAsync(cancellationToken);
-        return lines.ToLookup(line => line.entry.JobId, line => new JobLine(line.Seq, line.entry));
+        return rows.ToLookup(row => row.entry.JobId, row => new AuditedEntry(row.Seq, row.entry));
     }
 
-    /// <summary>Approvals and dead letters of a job that has no row.</summary>
+    /// <summary>Approvals and dead letters of jobs without a row.</summary>
     private async IAsyncEnumerable<IncompleteJob> OrphansAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var approvals = db.Approvals.Where(approval => !db.Jobs.Any(job => job.JobId == approval.JobId)).Select(approval => approval.JobId);
@@ -186,12 +189,12 @@ internal sealed class StoreRows(DispatcherDb db)
         {
             foreach (var jobId in await orphans.ToListAsync(cancellationToken))
             {
-                yield return new IncompleteJob(Gap.RowWithoutEntry, jobId, null, 0, $"{table} has a row of a job that has no row in jobs");
+                yield return new IncompleteJob(Gap.RowWithoutEntry, jobId, null, 0, $"{table} has a row of a job without a row in jobs");
             }
         }
     }
 
-    /// <summary>Submissions that intake stored, and whose row is gone.</summary>
+    /// <summary>Submissions that intake stored and whose row is missing.</summary>
     private async IAsyncEnumerable<IncompleteJob> MissingAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var gone = db
@@ -205,8 +208,8 @@ internal sealed class StoreRows(DispatcherDb db)
             );
         await foreach (var entry in gone.OrderBy(entry => entry.EntryId).AsAsyncEnumerable().WithCancellation(cancellationToken))
         {
-            var line = new JobLine(null, entry);
-            if (!line.Detail.IsForNow && (line.Detail.HasAnswer || entry.Kind == TimelineKinds.Refused))
+            var audited = new AuditedEntry(null, entry);
+            if (!audited.Detail.IsForNow && (audited.Detail.HasAnswer || entry.Kind == TimelineKinds.Refused))
             {
                 var table = entry.Kind switch
                 {
@@ -214,18 +217,18 @@ internal sealed class StoreRows(DispatcherDb db)
                     TimelineKinds.Refused => "dead_letters",
                     _ => "jobs",
                 };
-                var missing = $"\"{entry.Kind}\" was written (entry {entry.EntryId}), and its row in {table} is not there";
-                yield return line.Gap(Gap.RowMissing, missing);
+                var missing = $"\"{entry.Kind}\" was recorded (entry {entry.EntryId}), but its row in {table} is missing";
+                yield return audited.Gap(Gap.RowMissing, missing);
             }
         }
     }
 
     private async IAsyncEnumerable<IncompleteJob> BundlesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var (row, witness) = await ActivationEvidence.ReadAsync(db, cancellationToken);
-        if (ActivationEvidence.WhyNot(row, witness) is { } why)
+        var (row, evidence) = await ActivationEvidence.ReadAsync(db, cancellationToken);
+        if (ActivationEvidence.Contradiction(row, evidence) is { } why)
         {
-            yield return new IncompleteJob(Gap.RowDiffers, Guid.Empty, null, 0, why) { Seen = row?.Hash, Expected = witness?.PolicyHash };
+            yield return new IncompleteJob(Gap.RowDiffers, Guid.Empty, null, 0, why) { Seen = row?.Hash, Expected = evidence?.PolicyHash };
         }
 
         var activations = await db
@@ -233,15 +236,15 @@ internal sealed class StoreRows(DispatcherDb db)
             .Where(entry => entry.JobId == Guid.Empty && entry.Kind == TimelineKinds.BundleActivated)
             .ToListAsync(cancellationToken);
         var activated = activations.Select(entry => EntryDetail.Of(entry).PolicyHash).ToHashSet(StringComparer.Ordinal);
-        var kept = (await db.Bundles.Select(bundle => bundle.Hash).ToListAsync(cancellationToken)).ToHashSet(StringComparer.Ordinal);
-        foreach (var hash in kept.Where(hash => !activated.Contains(hash)))
+        var stored = (await db.Bundles.Select(bundle => bundle.Hash).ToListAsync(cancellationToken)).ToHashSet(StringComparer.Ordinal);
+        foreach (var hash in stored.Where(hash => !activated.Contains(hash)))
         {
-            yield return new IncompleteJob(Gap.RowWithoutEntry, Guid.Empty, null, 0, $"bundle {hash} has a row, and no entry activated it");
+            yield return new IncompleteJob(Gap.RowWithoutEntry, Guid.Empty, null, 0, $"bundle {hash} has a row, but no entry activated it");
         }
 
-        foreach (var hash in activated.Where(hash => hash is not null && !kept.Contains(hash)))
+        foreach (var hash in activated.Where(hash => hash is not null && !stored.Contains(hash)))
         {
-            yield return new IncompleteJob(Gap.RowMissing, Guid.Empty, null, 0, $"bundle {hash} was activated, and its row is not there");
+            yield return new IncompleteJob(Gap.RowMissing, Guid.Empty, null, 0, $"bundle {hash} was activated, but its row is missing");
         }
     }
 }

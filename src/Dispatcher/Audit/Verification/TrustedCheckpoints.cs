@@ -6,10 +6,12 @@ using Dispatcher.Storage.Rows;
 
 namespace Dispatcher.Audit.Verification;
 
-/// <summary>What a check believes because it does not come from the database: public keys, and checkpoints from files.</summary>
+/// <summary>
+/// The input of a check that does not come from the database and is therefore trusted: public keys, and checkpoints from files.
+/// </summary>
 /// <param name="Keys">Public keys by id.</param>
-/// <param name="Checkpoints">Each with the file it is from.</param>
-/// <param name="Unreadable">Lines that are none, each as <c>file:line</c>: a crash may have left one half written.</param>
+/// <param name="Checkpoints">Checkpoints, each with its file.</param>
+/// <param name="Unreadable">Lines that are not checkpoints, each as <c>file:line</c>. A crash may have cut a line.</param>
 internal sealed record TrustedCheckpoints(
     IReadOnlyDictionary<string, ECDsa> Keys,
     IReadOnlyList<(TimelineCheckpoint Checkpoint, string Source)> Checkpoints,
@@ -18,7 +20,7 @@ internal sealed record TrustedCheckpoints(
 {
     private const string PemEnd = "-----END PUBLIC KEY-----";
 
-    /// <summary>Reads them. A file of keys may hold several.</summary>
+    /// <summary>Reads the files. A key file may hold several keys.</summary>
     public static TrustedCheckpoints Read(IEnumerable<string> keyFiles, IEnumerable<string> checkpointFiles)
     {
         var keys = keyFiles.SelectMany(ReadKeys).DistinctBy(CheckpointKey.IdOf).ToDictionary(CheckpointKey.IdOf);
@@ -35,7 +37,7 @@ internal sealed record TrustedCheckpoints(
     private static IEnumerable<ECDsa> ReadKeys(string file)
     {
         var pems = Text(file, "--key").Split(PemEnd).SkipLast(1).Select(pem => pem + PemEnd).ToList();
-        return pems.Count == 0 ? throw NoKey(file, "there is no public key in it") : pems.Select(pem => ReadKey(file, pem));
+        return pems.Count == 0 ? throw NoKey(file, "it contains no public key") : pems.Select(pem => ReadKey(file, pem));
     }
 
     private static ECDsa ReadKey(string file, string pem)

@@ -5,7 +5,7 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.StoreTests.Audit.Gates;
 
-/// <summary>The numbers that gates ask for, from rows as they really come.</summary>
+/// <summary>The gate metrics, from rows as the dispatcher writes them.</summary>
 public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
 {
     private const long Second = 1_000_000;
@@ -13,7 +13,7 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
     private GateQueries Queries => new(Database.Contexts);
 
     [Fact]
-    public async Task Without_a_job_in_the_window_there_is_no_number()
+    public async Task Metric_has_no_number_without_a_job_in_the_window()
     {
         await EndedAsync(JobState.Succeeded);
         var (from, to) = (1, 2);
@@ -24,7 +24,7 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task The_success_rate_is_of_the_jobs_that_ended_by_themselves()
+    public async Task Success_rate_counts_jobs_that_ended_by_themselves()
     {
         for (var i = 0; i < 5; i++)
         {
@@ -38,12 +38,12 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
         await EndedAsync(JobState.Denied);
         await StoredAsync(AJob.New());
 
-        // 5 of 7: the dead letter and the job that expired although it waited for nobody did not succeed.
+        // 5 of 7: the dead letter and the job that expired while it did not wait for an approval did not succeed.
         Assert.Equal(0.7142, await Queries.SuccessRateAsync(0, long.MaxValue, Stop));
     }
 
     [Fact]
-    public async Task The_latency_is_that_of_the_95th_of_100_without_the_time_held()
+    public async Task Latency_is_the_95th_percentile_without_the_time_held()
     {
         for (var i = 1; i <= 19; i++)
         {
@@ -63,7 +63,7 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_high_risk_dispatch_needs_an_approval_of_its_own_each_time()
+    public async Task Each_high_risk_dispatch_needs_its_own_approval()
     {
         var job = await EndedAsync(JobState.Succeeded);
         Assert.Equal(0, await CountAsync());
@@ -82,13 +82,13 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal(0, await Queries.HighRiskUnapprovedAsync(long.MaxValue - 1, long.MaxValue, Stop) ?? 0);
     }
 
-    /// <summary>Two job hashes for one high-risk dispatch: of two lines, or of a line and the row, or the row is gone.</summary>
+    /// <summary>Two job hashes for one high-risk dispatch: in two entries, in an entry and the row, or the row is missing.</summary>
     [Theory]
     [InlineData(false, "select 1", 0)]
     [InlineData(true, "select 1", 1)]
     [InlineData(false, "update jobs set job_hash = 'x'", 1)]
     [InlineData(false, "delete from jobs where state = 'succeeded'", 1)]
-    public async Task A_high_risk_dispatch_of_two_job_hashes_counts_as_unapproved(bool another, string sql, int expected)
+    public async Task High_risk_dispatch_with_two_job_hashes_counts_as_unapproved(bool another, string sql, int expected)
     {
         var job = await EndedAsync(JobState.Succeeded);
         await LineAsync(job, TimelineKinds.Approved, """{"approval_id":"x-1"}""");
@@ -103,7 +103,7 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
     [InlineData("timeline_mismatch: x", 1)]
     [InlineData("job_hash_mismatch", 1)]
     [InlineData("not_today", 0)]
-    public async Task A_job_that_was_refused_because_its_rows_were_changed_counts_too(string reason, int expected)
+    public async Task Job_denied_because_its_rows_were_changed_counts_as_unapproved(string reason, int expected)
     {
         await EndedAsync(JobState.Denied);
         await Database.ExecuteAsync($"update jobs set reason = '{reason}'");
@@ -113,7 +113,7 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_job_that_is_further_than_its_timeline_tells_counts_as_unapproved()
+    public async Task Job_that_is_further_than_its_timeline_counts_as_unapproved()
     {
         await RunningAsync();
         var ended = await EndedAsync(JobState.Succeeded);
@@ -125,7 +125,7 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
 
     private Task<double?> CountAsync() => Queries.HighRiskUnapprovedAsync(0, long.MaxValue, Stop);
 
-    /// <summary>A job that came to its end, with the line of its dispatch.</summary>
+    /// <summary>A job that has ended, with the entry of its dispatch.</summary>
     private async Task<Job> EndedAsync(JobState state, long took = Second, string? afterwards = null)
     {
         var accepted = await StoredAsync(AJob.New());
@@ -142,7 +142,8 @@ public abstract class GateQueriesTests(StoreKind kind) : StoreTest(kind)
             }
         );
         await Database.ExecuteAsync(
-            $"update jobs set state = '{WireNames.Of(state)}', finished_at = created_at + {took}, due_at = null where state = 'dispatched' and due_at = {long.MaxValue}"
+            $"update jobs set state = '{WireNames.Of(state)}', finished_at = created_at + {took}, due_at = null "
+                + $"where state = 'dispatched' and due_at = {long.MaxValue}"
         );
         return await JobAsync(accepted.JobId);
     }

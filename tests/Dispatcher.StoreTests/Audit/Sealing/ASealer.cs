@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.StoreTests.Audit.Sealing;
 
-/// <summary>One process that seals a database, with an audit folder of its own unless it is given one.</summary>
+/// <summary>A process that seals a database. It has a new audit folder unless it is given one.</summary>
 internal sealed class ASealer : IDisposable
 {
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
@@ -46,7 +46,7 @@ internal sealed class ASealer : IDisposable
         return sealer;
     }
 
-    /// <summary>Seals and signs what is there.</summary>
+    /// <summary>Seals and signs the committed entries.</summary>
     public async Task RunAsync()
     {
         await Sealer.SealAsync(TestContext.Current.CancellationToken);
@@ -60,16 +60,4 @@ internal sealed class ASealer : IDisposable
         _clock.Dispose();
         _services.Dispose();
     }
-}
-
-/// <summary>A clock that stands until it is moved.</summary>
-internal sealed class StandingTime : TimeProvider
-{
-    private long _now = System.GetTimestamp();
-
-    public override long TimestampFrequency => System.TimestampFrequency;
-
-    public override long GetTimestamp() => _now;
-
-    public void Move(TimeSpan by) => _now += (long)(by.TotalSeconds * TimestampFrequency);
 }

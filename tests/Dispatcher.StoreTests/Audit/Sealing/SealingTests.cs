@@ -1,14 +1,15 @@
 using System.Data.Common;
 using Dispatcher.Audit.Sealing;
+using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 
 namespace Dispatcher.StoreTests.Audit.Sealing;
 
-/// <summary>What is committed is sealed: once, in order, without a gap, by whoever is first.</summary>
+/// <summary>Committed entries are sealed once, in order and without a gap, by one sealer at a time.</summary>
 public abstract class SealingTests(StoreKind kind) : StoreTest(kind)
 {
     [Fact]
-    public async Task Numbers_every_entry_once_and_without_a_gap_while_several_seal_and_others_write()
+    public async Task Sealers_number_every_entry_once_without_a_gap_during_concurrent_writes()
     {
         using var first = await ASealer.OnAsync(Database);
         using var second = await ASealer.OnAsync(Database);
@@ -44,15 +45,15 @@ public abstract class SealingTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Links_each_line_to_the_job_line_before_it_over_passes_and_within_one()
+    public async Task Seal_links_each_entry_to_the_entry_of_its_job_before_it()
     {
         using var sealer = await ASealer.OnAsync(Database);
         var job = await StoredAsync(AJob.New());
         await sealer.Sealer.SealAsync(Stop);
         await StoredAsync(AJob.New());
-        var line = AnAcceptance.Of(job).Entry;
-        await Store.RecordAsync([line with { Kind = "claimed" }], [], Stop);
-        await Store.RecordAsync([line with { Kind = "returned" }], [], Stop);
+        var entry = AnAcceptance.Of(job).Entry;
+        await Store.RecordAsync([entry with { Kind = "claimed" }], [], Stop);
+        await Store.RecordAsync([entry with { Kind = "returned" }], [], Stop);
         await sealer.Sealer.SealAsync(Stop);
 
         var seals = await sealer.Table.AfterAsync(0, 100, Stop);
@@ -65,7 +66,7 @@ public abstract class SealingTests(StoreKind kind) : StoreTest(kind)
     [InlineData("delete from timeline_seals")]
     [InlineData("update timeline_checkpoints set size = 1")]
     [InlineData("delete from timeline_checkpoints")]
-    public async Task Refuses_a_change_of_seals_and_checkpoints(string statement)
+    public async Task Store_refuses_a_change_of_seals_and_checkpoints(string statement)
     {
         using var sealer = await ASealer.OnAsync(Database);
         await sealer.RunAsync();
@@ -76,7 +77,7 @@ public abstract class SealingTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Signs_what_is_there_into_the_file_and_the_store_and_goes_on_from_there_after_a_restart()
+    public async Task Checkpoints_are_signed_into_file_and_store_and_continue_after_a_restart()
     {
         using var first = await ASealer.OnAsync(Database);
         await StoredAsync(AJob.New());
@@ -97,7 +98,7 @@ public abstract class SealingTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_history_that_is_shorter_or_other_than_what_was_signed_is_signed_no_more()
+    public async Task Signing_stops_when_the_history_differs_from_what_was_signed()
     {
         using var sealer = await ASealer.OnAsync(Database);
         await StoredAsync(AJob.New());
@@ -120,11 +121,13 @@ public abstract class SealingTests(StoreKind kind) : StoreTest(kind)
 
 public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
 {
-    /// <summary>The id is drawn before the commit: whoever seals must not forget what comes with a lower id later, however long that takes.</summary>
+    /// <summary>
+    /// The id is drawn before the commit: the sealer must find an entry with a lower id whenever it is committed.
+    /// </summary>
     [Fact]
-    public async Task What_is_committed_late_with_an_early_id_is_sealed_when_it_is_there_however_late()
+    public async Task Entry_with_an_early_id_is_sealed_however_late_it_is_committed()
     {
-        var time = new StandingTime();
+        var time = new FakeTimeProvider();
         using var sealer = await ASealer.OnAsync(Database, time: time);
         await using var late = new NpgsqlConnection(Database.PostgresConnectionString);
         await late.OpenAsync(Stop);
@@ -143,7 +146,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
         for (var i = 0; i < 5; i++)
         {
             Assert.Equal(i == 0 ? 4 : 0, await sealer.Sealer.SealAsync(Stop));
-            time.Move(TimeSpan.FromSeconds(20));
+            time.Advance(TimeSpan.FromSeconds(20));
         }
 
         await transaction.CommitAsync(Stop);
@@ -152,28 +155,29 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
         Assert.Equal([1, 3, 4, 5, 2], (await sealer.Table.AfterAsync(0, 100, Stop)).Select(seal => seal.EntryId));
     }
 
-    /// <summary>A pass must not look at the whole history; and what comes from nowhere below the floor is found in the end.</summary>
+    /// <summary>A pass must not read the whole history, and an entry inserted below the floor is found after the floor is reset.</summary>
     [Fact]
-    public async Task The_floor_rises_over_what_is_sealed_and_is_given_up_from_time_to_time()
+    public async Task Floor_rises_over_sealed_entries_and_is_reset_periodically()
     {
-        var time = new StandingTime();
+        var time = new FakeTimeProvider();
         using var sealer = await ASealer.OnAsync(Database, time: time);
         await StoredAsync(AJob.New());
 
-        // Other tests have transactions on the same server, and as long as one of that moment lives, the floor stays.
+        // Other tests have transactions on the same server; the floor stays until those of that moment have ended.
         while (sealer.Sealer.Floor <= 0)
         {
             await sealer.Sealer.SealAsync(Stop);
-            time.Move(TimeSpan.FromSeconds(11));
+            time.Advance(TimeSpan.FromSeconds(11));
         }
 
         await Database.ExecuteAsync(
             """
-            insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) overriding system value select 0, job_id, at, kind, attempt, actor, detail from timeline where entry_id = 1
+            insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) overriding system value
+            select 0, job_id, at, kind, attempt, actor, detail from timeline where entry_id = 1
             """
         );
         var above = await sealer.Sealer.SealAsync(Stop);
-        time.Move(TimeSpan.FromHours(2));
+        time.Advance(TimeSpan.FromHours(2));
 
         Assert.Equal((0, 1), (above, await sealer.Sealer.SealAsync(Stop)));
     }
@@ -181,7 +185,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
     [Theory]
     [InlineData("truncate timeline_seals")]
     [InlineData("truncate timeline_checkpoints")]
-    public async Task Refuses_to_empty_seals_and_checkpoints(string statement) =>
+    public async Task Store_refuses_to_truncate_seals_and_checkpoints(string statement) =>
         Assert.Contains(
             "append-only",
             (await Assert.ThrowsAnyAsync<DbException>(() => Database.ExecuteAsync(statement))).Message,
@@ -197,7 +201,7 @@ public sealed class SqliteSealingTests() : SealingTests(StoreKind.Sqlite)
     [InlineData(
         "replace into timeline_checkpoints select size, key_id, 'x', root, head, at, signature, frontier from timeline_checkpoints"
     )]
-    public async Task Refuses_to_replace_seals_and_checkpoints(string statement)
+    public async Task Store_refuses_to_replace_seals_and_checkpoints(string statement)
     {
         using var sealer = await ASealer.OnAsync(Database);
         await sealer.RunAsync();

@@ -2,7 +2,7 @@ using Dispatcher.StoreTests.Databases;
 
 namespace Dispatcher.StoreTests.Audit.Sealing;
 
-/// <summary>What the owner of the tables can do about their locks.</summary>
+/// <summary>Statements that only the owner of the tables can run.</summary>
 internal static class Tables
 {
     private static readonly string[] Names = ["timeline", "timeline_seals", "timeline_checkpoints"];

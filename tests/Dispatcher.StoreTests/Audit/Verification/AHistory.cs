@@ -7,8 +7,9 @@ using Dispatcher.StoreTests.Databases;
 namespace Dispatcher.StoreTests.Audit.Verification;
 
 /// <summary>
-/// A sealed history to tamper with: number 1 is the activation of the bundle, numbers 2 to 13 are lines of three jobs with the ids 100, 200, … 1200, two minutes
-/// apart and some hours ago; checkpoints of size 5, 9 and 13. Job B needs an approval and still runs; A and C have succeeded.
+/// A sealed history to tamper with: number 1 is the activation of the bundle, numbers 2 to 13 are entries of three jobs with the ids 100,
+/// 200, … 1200, two minutes apart and some hours ago; checkpoints of size 5, 9 and 13. Job B needs an approval and still runs; A and C
+/// succeeded.
 /// </summary>
 internal sealed class AHistory : IDisposable
 {
@@ -61,7 +62,7 @@ internal sealed class AHistory : IDisposable
         return history;
     }
 
-    /// <summary>Adds a line as the owner of the table can.</summary>
+    /// <summary>Adds an entry as the owner of the table can.</summary>
     public Task AddAsync(long id, string job, string kind, int attempt, string detail, long at = Start)
     {
         var bytes = Convert.ToHexString(Encoding.UTF8.GetBytes(detail));
@@ -85,14 +86,14 @@ internal sealed class AHistory : IDisposable
         }
     }
 
-    /// <summary>What a check says, with the public key and, unless told otherwise, the file of checkpoints.</summary>
+    /// <summary>The report of a check with the public key and, by default, the file of checkpoints.</summary>
     public async Task<AuditReport> CheckAsync(bool withFile = true)
     {
         await using var history = await StoreHistory.OpenAsync(_database.Contexts, Stop);
         return await new HistoryCheck(Trusted(withFile)).RunAsync(new LinesOnly(history), Stop);
     }
 
-    /// <summary>The same by way of an export.</summary>
+    /// <summary>The report of a check of an export.</summary>
     public async Task<AuditReport> CheckExportAsync(bool withFile = true)
     {
         var file = await ExportAsync();
@@ -109,11 +110,11 @@ internal sealed class AHistory : IDisposable
         return file;
     }
 
-    /// <summary>The lines as they are now.</summary>
-    public async Task<List<HistoryEntry>> LinesAsync()
+    /// <summary>The present entries.</summary>
+    public async Task<List<HistoryEntry>> EntriesAsync()
     {
         await using var history = await StoreHistory.OpenAsync(_database.Contexts, Stop);
-        return await history.LinesAsync(Stop).ToListAsync(Stop);
+        return await history.EntriesAsync(Stop).ToListAsync(Stop);
     }
 
     public void Dispose()
@@ -130,10 +131,9 @@ internal sealed class AHistory : IDisposable
         public IAsyncEnumerable<Dispatcher.Storage.Rows.TimelineCheckpoint> CheckpointsAsync(CancellationToken cancellationToken) =>
             history.CheckpointsAsync(cancellationToken);
 
-        public IAsyncEnumerable<HistoryEntry> LinesAsync(CancellationToken cancellationToken) => history.LinesAsync(cancellationToken);
+        public IAsyncEnumerable<HistoryEntry> EntriesAsync(CancellationToken cancellationToken) => history.EntriesAsync(cancellationToken);
 
-        public IAsyncEnumerable<IncompleteJob> RowsBesideTheirTimelineAsync(CancellationToken cancellationToken) =>
-            AsyncEnumerable.Empty<IncompleteJob>();
+        public IAsyncEnumerable<IncompleteJob> RowGapsAsync(CancellationToken cancellationToken) => AsyncEnumerable.Empty<IncompleteJob>();
 
         public ValueTask DisposeAsync() => history.DisposeAsync();
     }

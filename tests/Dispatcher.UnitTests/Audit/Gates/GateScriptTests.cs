@@ -2,7 +2,7 @@ namespace Dispatcher.UnitTests.Audit.Gates;
 
 public sealed class GateScriptTests
 {
-    /// <summary>As the production checklist prints it, line by line: whoever knows the checklist must find the very same script.</summary>
+    /// <summary>The script as the production checklist prints it, line by line: both must stay the same.</summary>
     private const string OfTheChecklist = """
         # gate-check.sh
         set -euo pipefail
@@ -30,7 +30,7 @@ public sealed class GateScriptTests
         """;
 
     [Fact]
-    public void The_gate_script_is_the_checklist_s_to_the_letter()
+    public void Gate_script_equals_the_checklist()
     {
         var path = Path.Combine(Repository.Root, "ops", "gate-check.sh");
 

@@ -2,10 +2,11 @@ using Dispatcher.Audit.Gates;
 using Dispatcher.Audit.Sealing;
 using Dispatcher.Storage;
 using Dispatcher.UnitTests.Hosting;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Dispatcher.UnitTests.Audit.Gates;
 
-/// <summary>A gate that cannot know blocks, and says why.</summary>
+/// <summary>A gate metric that was not measured blocks, and states why.</summary>
 public sealed class GateTests
 {
     [Theory]
@@ -15,7 +16,7 @@ public sealed class GateTests
     [InlineData("1h", 3_600)]
     [InlineData("24h", 86_400)]
     [InlineData("1440m", 86_400)]
-    public void A_window_is_one_of_a_few_in_seconds_minutes_or_hours(string text, int seconds) =>
+    public void Allowed_window_is_read_in_seconds_minutes_or_hours(string text, int seconds) =>
         Assert.Equal((TimeSpan.FromSeconds(seconds), null), GateWindow.Read(text));
 
     [Theory]
@@ -37,7 +38,7 @@ public sealed class GateTests
     [InlineData("86401s")]
     [InlineData("99999999999999h")]
     [InlineData("٣m")]
-    public async Task Any_other_window_blocks(string? text)
+    public async Task Unknown_window_blocks(string? text)
     {
         Assert.Null(GateWindow.Read(text).Window);
         await using var server = await AServer.MigratedAsync();
@@ -52,14 +53,14 @@ public sealed class GateTests
             }
         )
         {
-            var answer = await server.Get<GateMetrics>().AskAsync(metric, text, Stop);
+            var answer = await server.Get<GateMetrics>().AnswerAsync(metric, text, Stop);
             Assert.Equal((blocking, null), (answer.Text, answer.Age));
             Assert.Contains("allowed: 5m, 10m, 15m, 1h, 6h, 24h", answer.NoData, StringComparison.Ordinal);
         }
     }
 
     [Fact]
-    public async Task Without_a_clock_to_trust_or_a_job_or_a_table_every_answer_blocks()
+    public async Task Every_answer_blocks_without_a_trusted_clock_a_job_or_a_table()
     {
         await using var server = await AServer.MigratedAsync();
         Assert.Equal(["1 the database", "0 the database", "2147483647 the database"], await AskAllAsync(server));
@@ -76,7 +77,7 @@ public sealed class GateTests
     }
 
     [Fact]
-    public async Task The_route_answers_with_a_number_and_headers_whatever_is_asked()
+    public async Task Route_always_answers_with_a_number_and_headers()
     {
         await using var server = await AServer.MigratedAsync();
 
@@ -99,35 +100,35 @@ public sealed class GateTests
     }
 
     [Fact]
-    public async Task Many_callers_cost_the_store_one_question_and_are_told_how_old_the_number_is()
+    public async Task Many_callers_cost_one_computation_and_get_the_age_of_the_number()
     {
         await using var server = await AServer.MigratedAsync();
         await server.Get<StoreClock>().OnceAsync(Stop);
         var gates = server.Get<GateMetrics>();
 
-        var callers = Enumerable.Range(0, 200).Select(_ => gates.AskAsync(GateMetric.SuccessRate, "10m", Stop)).ToList();
+        var callers = Enumerable.Range(0, 200).Select(_ => gates.AnswerAsync(GateMetric.SuccessRate, "10m", Stop)).ToList();
         await gates.OnceAsync(Stop);
         var answers = await Task.WhenAll(callers);
 
-        // Without a table nothing can be asked of the store: what is answered now was remembered.
+        // Without the table the store cannot answer: this answer comes from memory.
         await using (var db = await server.DatabaseAsync())
         {
             await Microsoft.EntityFrameworkCore.RelationalDatabaseFacadeExtensions.ExecuteSqlRawAsync(db.Database, "drop table jobs", Stop);
         }
 
         Assert.All(
-            answers.Append(await gates.AskAsync(GateMetric.SuccessRate, "10m", Stop)),
+            answers.Append(await gates.AnswerAsync(GateMetric.SuccessRate, "10m", Stop)),
             answer => Assert.Equal("no job in the window", answer.NoData)
         );
         Assert.All(answers, answer => Assert.NotNull(answer.Age));
     }
 
     [Fact]
-    public async Task A_number_that_is_too_old_is_not_told()
+    public async Task Number_that_is_too_old_is_not_returned()
     {
         await using var server = await AServer.MigratedAsync();
         await server.Get<StoreClock>().OnceAsync(Stop);
-        var time = new JumpingTime();
+        var time = new FakeTimeProvider();
         using var gates = new GateMetrics(
             server.Get<GateQueries>(),
             server.Get<Sealer>(),
@@ -137,42 +138,24 @@ public sealed class GateTests
         );
         var first = await AskAsync(gates, GateMetric.SuccessRate, "10m");
 
-        time.Ahead = TimeSpan.FromSeconds(25);
-        var remembered = await gates.AskAsync(GateMetric.SuccessRate, "10m", Stop);
-        time.Ahead = TimeSpan.FromSeconds(31);
-        var waiting = gates.AskAsync(GateMetric.SuccessRate, "10m", Stop);
+        time.Advance(TimeSpan.FromSeconds(25));
+        var remembered = await gates.AnswerAsync(GateMetric.SuccessRate, "10m", Stop);
+        time.Advance(TimeSpan.FromSeconds(6));
+        var waiting = gates.AnswerAsync(GateMetric.SuccessRate, "10m", Stop);
 
         Assert.Equal("no job in the window", first.NoData);
-        Assert.InRange(remembered.Age!.Value.TotalSeconds, 25, 30);
+        Assert.Equal(TimeSpan.FromSeconds(25), remembered.Age);
         Assert.False(waiting.IsCompleted);
-        time.Fire();
-        Assert.Equal(("0", "it is not computed yet; ask again in some seconds"), ((await waiting).Text, (await waiting).NoData));
+        time.Advance(TimeSpan.FromSeconds(10));
+        Assert.Equal(("0", "the number is not computed yet; ask again in some seconds"), ((await waiting).Text, (await waiting).NoData));
     }
 
-    /// <summary>Asks, and lets the loop do one round.</summary>
+    /// <summary>Requests the number and runs the loop once.</summary>
     private static async Task<GateAnswer> AskAsync(GateMetrics gates, GateMetric metric, string window)
     {
-        var answer = gates.AskAsync(metric, window, Stop);
+        var answer = gates.AnswerAsync(metric, window, Stop);
         await gates.OnceAsync(Stop);
         return await answer;
-    }
-
-    /// <summary>The system's clock, set forward; its timers fire when the test says so.</summary>
-    private sealed class JumpingTime : TimeProvider
-    {
-        private readonly System.Collections.Concurrent.ConcurrentQueue<Action> _timers = new();
-
-        public TimeSpan Ahead { get; set; }
-
-        public override long GetTimestamp() => base.GetTimestamp() + (long)(Ahead.TotalSeconds * TimestampFrequency);
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            _timers.Enqueue(() => callback(state));
-            return base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        }
-
-        public void Fire() => _timers.ToList().ForEach(timer => timer());
     }
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;

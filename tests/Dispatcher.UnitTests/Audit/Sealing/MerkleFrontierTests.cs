@@ -31,7 +31,7 @@ public sealed class MerkleFrontierTests
     ];
 
     [Fact]
-    public void The_roots_are_those_of_the_reference()
+    public void Roots_equal_those_of_the_reference_implementation()
     {
         var tree = new MerkleFrontier();
         var roots = new List<string> { Convert.ToHexStringLower(tree.Root()) };
@@ -44,9 +44,9 @@ public sealed class MerkleFrontierTests
         Assert.Equal(Roots, roots);
     }
 
-    /// <summary>Of every size up to 70 a restored tree goes on as the whole one.</summary>
+    /// <summary>For every size up to 70, a restored tree continues like the original.</summary>
     [Fact]
-    public void A_restored_tree_goes_on_as_the_one_it_was()
+    public void Restored_tree_continues_like_the_original()
     {
         var whole = new MerkleFrontier();
         for (var i = 0; i < 70; i++)
@@ -59,7 +59,7 @@ public sealed class MerkleFrontierTests
     }
 
     [Fact]
-    public void Subtrees_that_do_not_fit_the_size_are_no_tree()
+    public void Subtrees_that_do_not_match_the_size_are_refused()
     {
         Assert.Null(MerkleFrontier.Restore(3, new byte[32]));
         Assert.Null(MerkleFrontier.Restore(1, new byte[31]));

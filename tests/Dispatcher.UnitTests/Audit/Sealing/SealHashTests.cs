@@ -19,7 +19,7 @@ public sealed class SealHashTests
         Detail = [.. "{}"u8],
     };
 
-    private static readonly SealPlace Place = new(3, [1, 2], 2, [3]);
+    private static readonly SealPosition Position = new(3, [1, 2], 2, [3]);
 
     private static readonly Dictionary<string, TimelineEntry> OneChanged = new()
     {
@@ -32,49 +32,49 @@ public sealed class SealHashTests
         ["detail"] = Entry with { Detail = [.. "{ }"u8] },
     };
 
-    /// <summary>Others rebuild it: every byte counts.</summary>
+    /// <summary>Other programs compute this hash, so that no byte may change.</summary>
     [Fact]
-    public void The_hash_is_what_it_was_when_it_was_defined() =>
+    public void Hash_has_its_specified_value() =>
         Assert.Equal(
             "3468484e44bb2400938748449e5a313cd14584ab69bb0e658fb9a4181312bff5",
-            Convert.ToHexStringLower(SealHash.Of(Entry, Place))
+            Convert.ToHexStringLower(SealHash.Of(Entry, Position))
         );
 
-    /// <summary>A column that is not hashed could be changed unseen: a new one fails here until it is.</summary>
+    /// <summary>A column outside the hash could be changed without detection: a new column fails this test until it is hashed.</summary>
     [Fact]
-    public async Task Every_column_of_the_table_is_in_the_hash()
+    public async Task Hash_covers_every_column_of_the_table()
     {
         await using var store = await ASqliteStore.MigratedAsync();
         await using var db = await store.Database.CreateDbContextAsync(TestContext.Current.CancellationToken);
         var columns = db.Model.FindEntityType(typeof(TimelineEntry))!.GetProperties().Select(property => property.GetColumnName()).ToList();
 
         Assert.Equal(columns.Order(), OneChanged.Keys.Order());
-        Assert.Distinct(OneChanged.Values.Append(Entry).Select(entry => Convert.ToHexString(SealHash.Of(entry, Place))));
+        Assert.Distinct(OneChanged.Values.Append(Entry).Select(entry => Convert.ToHexString(SealHash.Of(entry, Position))));
     }
 
     [Fact]
-    public void The_place_is_in_the_hash() =>
+    public void Hash_covers_the_position() =>
         Assert.Distinct(
             new[]
             {
-                Place,
-                Place with
+                Position,
+                Position with
                 {
                     Seq = 4,
                 },
-                Place with
+                Position with
                 {
                     Previous = [1],
                 },
-                Place with
+                Position with
                 {
                     JobPrevious = 1,
                 },
-                Place with
+                Position with
                 {
                     JobPreviousHash = [4],
                 },
-                Place with
+                Position with
                 {
                     Previous = [1],
                     JobPreviousHash = [2, 3],
@@ -85,12 +85,12 @@ public sealed class SealHashTests
     [Fact]
     public void No_byte_can_move_from_one_field_into_the_next() =>
         Assert.NotEqual(
-            SealHash.Of(Entry with { Actor = "ab", Detail = [.. "c"u8] }, Place),
-            SealHash.Of(Entry with { Actor = "a", Detail = [.. "bc"u8] }, Place)
+            SealHash.Of(Entry with { Actor = "ab", Detail = [.. "c"u8] }, Position),
+            SealHash.Of(Entry with { Actor = "a", Detail = [.. "bc"u8] }, Position)
         );
 
     [Fact]
-    public void A_signature_is_of_one_key_and_of_every_field()
+    public void Signature_covers_the_key_and_every_field()
     {
         using var key = CheckpointKey.Create();
         using var other = CheckpointKey.Create();
@@ -140,7 +140,7 @@ public sealed class SealHashTests
     }
 
     [Fact]
-    public void The_audit_folder_is_for_its_owner_alone_and_keeps_its_key()
+    public void Audit_folder_is_private_and_keeps_its_key()
     {
         var path = Path.Combine(Directory.CreateTempSubdirectory("dispatcher-unit-").FullName, "audit");
         using var made = AuditFolder.Open(path, privateKey: null);

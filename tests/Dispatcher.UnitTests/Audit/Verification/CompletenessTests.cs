@@ -3,11 +3,11 @@ using Dispatcher.Audit.Verification;
 using Dispatcher.Contracts;
 using Dispatcher.Dispatching;
 using Dispatcher.Jobs;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Audit.Verification;
 
-/// <summary>A history can be as it was sealed and lack something: a line that was never written.</summary>
+/// <summary>An intact history can be incomplete: an entry may never have been written.</summary>
 public sealed class CompletenessTests
 {
     private const string Intake = """{"answer":{"verdict":"ALLOW","policy_hash":"p"}}""";
@@ -15,7 +15,10 @@ public sealed class CompletenessTests
     private const string Failed = """{"state":"retrying"}""";
     private const string Done = """{"state":"succeeded"}""";
 
-    /// <summary>Lines of one job as "kind attempt detail", and what is lacking. A dispatch with "!x" is high-risk with approval x, with "!" without one.</summary>
+    /// <summary>
+    /// Entries of one job as "kind attempt detail", and what is missing. A dispatch with "!x" is high-risk with approval x, with "!"
+    /// without one.
+    /// </summary>
     private const string Given = """{"verdict":"ALLOW","policy_hash":"p","permit_id":"a"}""";
 
     public static TheoryData<string[], string> Jobs() =>
@@ -67,7 +70,7 @@ public sealed class CompletenessTests
 
     [Theory]
     [MemberData(nameof(Jobs))]
-    public void What_a_job_lacks_is_named(string[] lines, string lacking)
+    public void Gap_of_a_job_is_named(string[] lines, string gaps)
     {
         var completeness = Began();
         foreach (var (i, line) in lines.Index())
@@ -76,15 +79,15 @@ public sealed class CompletenessTests
         }
 
         Assert.Equal(
-            lacking,
+            gaps,
             string.Join(", ", completeness.List.Select(gap => System.Text.Json.JsonSerializer.Serialize(gap.Kind).Trim('"')))
         );
         Assert.Equal(completeness.List.Count, completeness.Incomplete);
     }
 
-    /// <summary>Memory is for jobs that have not ended; what comes after the end needs no intake again.</summary>
+    /// <summary>Only jobs that have not ended are kept in memory. An entry after the end needs no intake again.</summary>
     [Fact]
-    public void A_job_that_has_ended_is_forgotten_and_may_go_on()
+    public void Ended_job_is_dropped_from_memory_and_may_continue()
     {
         var completeness = Began();
         string[] lines = ["accepted 0", "dispatched 1", "claimed 1", "succeeded 1", "late_outcome 1", "voted 1"];
@@ -100,7 +103,7 @@ public sealed class CompletenessTests
     }
 
     [Fact]
-    public void What_cannot_be_read_proves_nothing()
+    public void Unreadable_detail_proves_nothing()
     {
         foreach (var detail in new[] { "", "[]", "null", "{\"verdict\":7}", "\0" })
         {
@@ -110,7 +113,7 @@ public sealed class CompletenessTests
 
     /// <summary>The index of the database finds high-risk dispatches by these bytes.</summary>
     [Fact]
-    public void The_line_of_a_high_risk_dispatch_has_the_bytes_that_the_index_looks_for()
+    public void Entry_of_a_high_risk_dispatch_has_the_bytes_of_the_index()
     {
         var decision = new Decision
         {
@@ -130,10 +133,10 @@ public sealed class CompletenessTests
         Assert.True(EntryDetail.Of(line) is { IsHighRisk: true, HasDecision: true });
     }
 
-    /// <summary>Another bundle was in force before: what counts is the last activation.</summary>
-    private static Completeness Began()
+    /// <summary>Another bundle was in force before: only the last activation counts.</summary>
+    private static CompletenessCheck Began()
     {
-        var completeness = new Completeness();
+        var completeness = new CompletenessCheck();
         foreach (var bundle in new[] { "q", "p" })
         {
             completeness.Add(
@@ -160,7 +163,8 @@ public sealed class CompletenessTests
                 $$"""{"verdict":"ALLOW","policy_hash":"{{policy}}","job_hash":"{{job}}"}""",
             [['#', .. var job], var policy] => $$"""{"answer":{"verdict":"ALLOW","policy_hash":"{{policy}}","job_hash":"{{job}}" } }""",
             [['!', .. var id], ['#', .. var job], var basis] =>
-                $$"""{"verdict":"REQUIRE_APPROVAL","policy_hash":"p","approval_id":"{{id}}","job_hash":"{{job}}","basis_hash":"{{basis}}"}""",
+                $"{{\"verdict\":\"REQUIRE_APPROVAL\",\"policy_hash\":\"p\",\"approval_id\":\"{id}\","
+                    + $"\"job_hash\":\"{job}\",\"basis_hash\":\"{basis}\"}}",
             [var id, ['#', .. var job], var basis] => $$"""{"approval_id":"{{id}}","job_hash":"{{job}}","basis_hash":"{{basis}}"}""",
             _ => more,
         };

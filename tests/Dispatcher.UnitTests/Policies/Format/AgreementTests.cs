@@ -1,9 +1,9 @@
 using System.Text.Json.Nodes;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 
 namespace Dispatcher.UnitTests.Policies.Format;
 
-/// <summary>The schemas that editors have say the same as the readers, tested on documents that use every key and on each of them changed in one place.</summary>
+/// <summary>The editor schemas and the readers agree, tested on documents that use every key and on each of them with one change.</summary>
 public sealed class AgreementTests
 {
     private static readonly string[] Replacements =
@@ -30,7 +30,7 @@ public sealed class AgreementTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void A_document_that_uses_every_key_of_the_schema_is_accepted_by_both(string name)
+    public void Document_with_every_key_is_accepted_by_both(string name)
     {
         var format = BundleFormat.Of(name);
         HashSet<(string, string)> unused = [.. SchemaWalk.Keys(format.Root)];
@@ -48,7 +48,7 @@ public sealed class AgreementTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void An_unknown_key_is_refused_by_both_wherever_keys_are_fixed(string name)
+    public void Unknown_key_is_refused_by_both_wherever_keys_are_fixed(string name)
     {
         var format = BundleFormat.Of(name);
         HashSet<string> closed = [.. SchemaWalk.Keys(format.Root).Select(key => key.SchemaPath)];
@@ -66,7 +66,7 @@ public sealed class AgreementTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void Each_word_of_a_list_of_words_is_accepted_by_both_and_another_by_neither(string name)
+    public void Each_listed_word_is_accepted_by_both_and_any_other_by_neither(string name)
     {
         var format = BundleFormat.Of(name);
         HashSet<string> untaken = [];
@@ -88,7 +88,7 @@ public sealed class AgreementTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void Any_one_change_is_accepted_by_both_or_refused_by_both(string name)
+    public void Any_single_change_is_accepted_by_both_or_refused_by_both(string name)
     {
         var format = BundleFormat.Of(name);
         int[] answers = [0, 0];
@@ -97,7 +97,7 @@ public sealed class AgreementTests
             answers[Agreed(format, changed) ? 1 : 0]++;
         }
 
-        // Both answers are frequent, else the changes would test nothing.
+        // Both answers must be frequent, else the changes test nothing.
         Assert.True(answers.Min() > 50, $"{answers[0]} refused, {answers[1]} accepted");
     }
 
@@ -105,7 +105,7 @@ public sealed class AgreementTests
     [InlineData("rules", "rules")]
     [InlineData("cases", "cases")]
     [InlineData("topics", "")]
-    public void The_shipped_files_fit_and_tell_editors_their_schema(string name, string below)
+    public void Shipped_files_are_valid_and_name_their_schema(string name, string below)
     {
         var format = BundleFormat.Of(name);
         var policies = Path.Combine(Repository.Root, "policies");
@@ -116,7 +116,7 @@ public sealed class AgreementTests
         {
             Assert.Empty(format.SchemaErrors(File.ReadAllText(file)));
 
-            // The checklist's block is shipped byte for byte.
+            // The rules of the checklist are shipped byte for byte.
             var first = File.ReadLines(file).First();
             var schema = Path.GetRelativePath(Path.GetDirectoryName(file)!, Path.Combine(policies, "format", $"{name}.schema.json"));
             Assert.True(
@@ -128,7 +128,7 @@ public sealed class AgreementTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void Every_key_is_described_where_it_stands_or_where_it_refers_to(string name)
+    public void Every_key_has_a_description(string name)
     {
         var visits = Visits(BundleFormat.Of(name));
         HashSet<string> described =
@@ -145,7 +145,7 @@ public sealed class AgreementTests
     }
 
     [Fact]
-    public void The_folder_of_the_schemas_is_no_part_of_the_bundle()
+    public void Folder_of_editor_schemas_is_not_part_of_the_bundle()
     {
         var files = BundleFolder.Read(Path.Combine(Repository.Root, "policies"));
 
@@ -153,7 +153,7 @@ public sealed class AgreementTests
         Assert.DoesNotContain(files, file => file.Path.Contains("format", StringComparison.Ordinal));
     }
 
-    /// <summary>Whether both accept a document; they must be of one mind.</summary>
+    /// <summary>Whether both accept a document; they must agree.</summary>
     private static bool Agreed(BundleFormat format, string document)
     {
         var bySchema = format.SchemaErrors(document);

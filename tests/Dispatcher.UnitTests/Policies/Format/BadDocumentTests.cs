@@ -1,8 +1,8 @@
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 
 namespace Dispatcher.UnitTests.Policies.Format;
 
-/// <summary>Mistakes that authors make: the editor underlines what would not load.</summary>
+/// <summary>Mistakes that authors make: the editor underlines them and loading refuses them.</summary>
 public sealed class BadDocumentTests
 {
     [Theory]
@@ -43,7 +43,7 @@ public sealed class BadDocumentTests
     [InlineData("id: a, match: { topic: a.b }, decision: DENY, review_by: 1.11.2026")]
     [InlineData("id: a, match: { topic: a.b }, decision: DENY, effective: { from: 2026-11-01 }")]
     [InlineData("id: a, match: { topic: a.b }, decision: DENY, owners: platform")]
-    public void A_bad_rule_is_refused_by_both(string rule) => RefusedByBoth("rules", $"version: v1\nrules: [ {{ {rule} }} ]");
+    public void Bad_rule_is_refused_by_both(string rule) => RefusedByBoth("rules", $"version: v1\nrules: [ {{ {rule} }} ]");
 
     [Theory]
     [InlineData("owner: a")]
@@ -76,7 +76,7 @@ public sealed class BadDocumentTests
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, after: '.', table: [] } } }")]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, after: '@', after_last: '@', table: [] } } }")]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ value: b }] } } }")]
-    public void A_bad_topic_is_refused_by_both(string topic) =>
+    public void Bad_topic_is_refused_by_both(string topic) =>
         RefusedByBoth("topics", $"version: v1\npools: {{ main: {{}} }}\ntopics: {{ job.a: {{ {topic} }} }}");
 
     [Theory]
@@ -96,9 +96,9 @@ public sealed class BadDocumentTests
         "version: v1\ncases: [ { name: a, job: { topic: a.b, principal: ci, labels: { env: [dev] } }, expect: { verdict: DENY } } ]"
     )]
     [InlineData("cases", "version: v1\ncases: [ { name: a, job: { topic: a.b, principal: ci }, at: now, expect: { verdict: DENY } } ]")]
-    public void A_bad_file_is_refused_by_both(string format, string text) => RefusedByBoth(format, text);
+    public void Bad_file_is_refused_by_both(string format, string text) => RefusedByBoth(format, text);
 
-    /// <summary>What README.md says no editor sees.</summary>
+    /// <summary>Mistakes that no editor can detect, according to README.md.</summary>
     [Theory]
     [InlineData(
         "rules",
@@ -110,7 +110,8 @@ public sealed class BadDocumentTests
     )]
     [InlineData(
         "rules",
-        "version: v1\nrules: [ { id: a, match: { topic: a.b }, decision: DENY, effective: { from: 2026-11-02T00:00:00Z, until: 2026-11-01T00:00:00Z } } ]"
+        "version: v1\nrules: [ { id: a, match: { topic: a.b }, decision: DENY, effective: { from: 2026-11-02T00:00:00Z, until: "
+            + "2026-11-01T00:00:00Z } } ]"
     )]
     [InlineData("rules", "version: v1\nrules: [ { id: a, match: { topic: a.b }, decision: DENY, review_by: 2026-13-01 } ]")]
     [InlineData("topics", "version: v1\npools: { main: {} }\ntopics: { test.run: { pool: other, owner: a } }")]
@@ -118,9 +119,10 @@ public sealed class BadDocumentTests
     [InlineData("topics", "version: v1\npools: { main: {} }\ntopics: { test.run: { pool: main, owner: a, timeouts: { start: 25h } } }")]
     [InlineData(
         "topics",
-        "version: v1\npools: { main: {} }\ntopics: { test.run: { pool: main, owner: a, labels: { env: { values: [dev], source: payload, derive: { path: /a, table: [], default: prod } } } } }"
+        "version: v1\npools: { main: {} }\ntopics: { test.run: { pool: main, owner: a, labels: { env: { values: [dev], source: "
+            + "payload, derive: { path: /a, table: [], default: prod } } } } }"
     )]
-    public void What_no_schema_can_say_is_refused_by_the_reader_alone(string name, string text)
+    public void Mistake_beyond_schemas_is_refused_by_the_reader_alone(string name, string text)
     {
         var format = BundleFormat.Of(name);
 

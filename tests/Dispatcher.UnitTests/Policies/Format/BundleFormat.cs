@@ -1,16 +1,17 @@
 using System.Text;
 using System.Text.Json;
 using Dispatcher.Policies;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 using Dispatcher.Policies.Schemas;
 using Dispatcher.Policies.Testing;
 
 namespace Dispatcher.UnitTests.Policies.Format;
 
-/// <summary>One kind of file of a bundle: the schema that editors have of it, and the reader that decides.</summary>
+/// <summary>One kind of file of a bundle: its editor schema, and the reader that decides.</summary>
 internal sealed class BundleFormat
 {
-    /// <summary>What lies between two places of a file, or between two files: no schema can say it.</summary>
+    /// <summary>Conditions between two places of a file, or between two files, which no schema can express.</summary>
     private static readonly string[] OfReaderAlone =
     [
         BundleErrorCodes.UnknownPool,
@@ -37,7 +38,7 @@ internal sealed class BundleFormat
 
     public string Name { get; }
 
-    /// <summary>The schema as it is written.</summary>
+    /// <summary>The text of the schema.</summary>
     public JsonElement Root { get; }
 
     public static BundleFormat Of(string name) =>
@@ -52,7 +53,7 @@ internal sealed class BundleFormat
             _ => throw new ArgumentOutOfRangeException(nameof(name), name, "no such format"),
         };
 
-    /// <summary>What an editor would underline.</summary>
+    /// <summary>The errors that an editor underlines.</summary>
     public IReadOnlyList<PayloadError> SchemaErrors(string yaml)
     {
         ErrorList errors = new();
@@ -62,10 +63,10 @@ internal sealed class BundleFormat
         return _schema.Check(json);
     }
 
-    /// <summary>Why such a file does not load.</summary>
+    /// <summary>The errors of loading such a file.</summary>
     public IReadOnlyList<BundleError> ReaderErrors(string yaml) => PolicyTest.Run(_bundle(yaml).Files, ABundle.Now).Errors;
 
-    /// <summary>As <see cref="ReaderErrors"/>, but of this file alone.</summary>
+    /// <summary>As <see cref="ReaderErrors"/>, but only those of this file.</summary>
     public IReadOnlyList<BundleError> ReaderErrorsOfFile(string yaml) =>
         [.. ReaderErrors(yaml).Where(error => !OfReaderAlone.Contains(error.Code))];
 }

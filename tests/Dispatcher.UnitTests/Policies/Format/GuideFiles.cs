@@ -25,7 +25,7 @@ internal static partial class GuideFiles
     /// <summary>The words of a command as a shell hands them to the program.</summary>
     public static string[] Words(string command) => [.. Word().Matches(command).Select(word => word.Value.Trim('\'')).Skip(1)];
 
-    /// <summary>Does what the guide tells an author to do: a copy of the shipped folder, with each file added.</summary>
+    /// <summary>Writes the draft that the guide describes: a copy of the shipped folder, with each file added.</summary>
     public static void WriteDraft(string folder)
     {
         CopyShipped(folder);

@@ -1,10 +1,11 @@
 using Dispatcher.CommandLine;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using Dispatcher.UnitTests.CommandLine;
 
 namespace Dispatcher.UnitTests.Policies.Format;
 
-/// <summary>policies/README.md is all that an author needs, so what it shows works.</summary>
+/// <summary>policies/README.md is the only guide for authors, so its files and commands must work.</summary>
 public sealed class GuideTests : IDisposable
 {
     private readonly string _draft = Directory.CreateTempSubdirectory("draft").FullName;
@@ -32,7 +33,7 @@ public sealed class GuideTests : IDisposable
     }
 
     [Fact]
-    public void The_guides_files_load_pass_and_would_each_be_missed()
+    public void Guide_files_load_and_pass_and_no_rule_is_removable()
     {
         var files = BundleFolder.Read(_draft);
         var report = PolicyTest.Run(files, ABundle.Now);
@@ -46,7 +47,7 @@ public sealed class GuideTests : IDisposable
     }
 
     [Fact]
-    public void Editors_take_the_guides_files()
+    public void Editor_schemas_accept_the_guide_files()
     {
         foreach ((var path, var text) in GuideFiles.Yaml.Where(block => block.Path != "topics.yaml"))
         {
@@ -56,9 +57,9 @@ public sealed class GuideTests : IDisposable
         Assert.Empty(BundleFormat.Of("topics").SchemaErrors(File.ReadAllText(Path.Combine(_draft, "topics.yaml"))));
     }
 
-    /// <summary>The rule that shows the keys shows all of them.</summary>
+    /// <summary>The rule that demonstrates the keys uses all of them.</summary>
     [Fact]
-    public void The_guide_shows_every_key_of_a_rule()
+    public void Guide_shows_every_key_of_a_rule()
     {
         var rule = GuideFiles.Yaml.Single(block => block.Path == "rules/freeze.yaml").Text;
 
@@ -71,11 +72,11 @@ public sealed class GuideTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Commands))]
-    public void The_guides_commands_parse(string command) =>
+    public void Guide_commands_parse(string command) =>
         Assert.Empty(RootCommandLine.Parse(GuideFiles.Words(command), Terminal.OfProcess).Errors.Select(error => error.Message));
 
     [Fact]
-    public async Task The_guides_commands_that_need_no_server_work()
+    public async Task Guide_commands_without_a_server_succeed()
     {
         string[][] local =
         [

@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using Dispatcher.Policies;
-using Dispatcher.Policies.Loading;
+using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Testing;
 
 namespace Dispatcher.UnitTests.Policies.Format;
@@ -29,8 +28,10 @@ internal static class Samples
               unless: { labels: { change: approved }, risk_tags: { none: [pii] }, unless: { principal: [a] } }
             decision: REQUIRE_APPROVAL
             reason: because
-            constraints: { allowed_hosts: [api.example.com, localhost], allowed_commands: [git, /bin/ls], timeout_ms: 15000, max_output_bytes: 0 }
-            approval: { groups: { sre-oncall: 1 }, exclude: [requester], decide_within: 24h, use_within: 90m, covers: attempt, on_policy_change: same_basis }
+            constraints: { allowed_hosts: [api.example.com, localhost], allowed_commands: [git, /bin/ls], timeout_ms: 15000,
+                max_output_bytes: 0 }
+            approval: { groups: { sre-oncall: 1 }, exclude: [requester], decide_within: 24h, use_within: 90m, covers: attempt,
+                on_policy_change: same_basis }
           - { id: a, match: { topic: "**" }, decision: DENY }
           - { id: b, match: { risk_tags: { any: [egress] } }, decision: ALLOW }
           - { id: c, match: { principal: [ci] }, decision: ALLOW_WITH_CONSTRAINTS, constraints: { timeout_ms: 1 } }
@@ -59,9 +60,12 @@ internal static class Samples
               who: { source: principal }
               class:
                 source: payload
-                derive: { path: /command, table: [{ exact: [git, --version], value: readonly }, { prefix: [echo], value: readonly }], default: mutating }
-              host: { source: payload, derive: { path: /to, after_last: "@", table: [{ exact: [example.com], value: inside }, { ends_with: .example.com, value: inside }] } }
-              digest: { source: payload, derive: { path: /image, after: "@", table: [{ starts_with: "sha256:", value: pinned }], default: odd } }
+                derive: { path: /command, table: [{ exact: [git, --version], value: readonly }, { prefix: [echo], value: readonly }],
+                    default: mutating }
+              host: { source: payload, derive: { path: /to, after_last: "@", table: [{ exact: [example.com], value: inside },
+                  { ends_with: .example.com, value: inside }] } }
+              digest: { source: payload, derive: { path: /image, after: "@", table: [{ starts_with: "sha256:", value: pinned }],
+                  default: odd } }
               name: { source: payload, derive: { path: /image, after_first: "/", table: [{ suffix: [web], value: web }] } }
               any: {}
           job.repo: { pool: other, owner: platform }
@@ -85,7 +89,8 @@ internal static class Samples
               rules: [a]
               reason: because
               constraints: { allowed_hosts: [a.example], allowed_commands: [git], timeout_ms: 5, max_output_bytes: 5 }
-              approval: { groups: { sre: 2 }, exclude: [requester], decide_within: 1h, use_within: 30s, covers: retries, on_policy_change: invalidate }
+              approval: { groups: { sre: 2 }, exclude: [requester], decide_within: 1h, use_within: 30s, covers: retries,
+                  on_policy_change: invalidate }
           - { name: another, job: { topic: test.run, principal: ci }, expect: { verdict: DENY, constraints: {}, approval: {} } }
         """;
 

@@ -4,14 +4,14 @@ using System.Text.RegularExpressions;
 
 namespace Dispatcher.UnitTests.Policies.Format;
 
-/// <summary>A value of a document, and one schema that says what it may be.</summary>
-/// <param name="SchemaPath">Where the schema stands, for example <c>#/$defs/rule</c>.</param>
+/// <summary>A value of a document, and one schema that applies to it.</summary>
+/// <param name="SchemaPath">The place of the schema, for example <c>#/$defs/rule</c>.</param>
 /// <param name="Path">Keys and indexes from the document's root to the value.</param>
 /// <param name="Schema">The schema.</param>
 /// <param name="Value">The value.</param>
 internal sealed record Visit(string SchemaPath, IReadOnlyList<object> Path, JsonElement Schema, JsonNode? Value);
 
-/// <summary>Goes through a document with its schema in hand.</summary>
+/// <summary>Walks through a document together with its schema.</summary>
 internal sealed class SchemaWalk(JsonElement root)
 {
     private readonly List<Visit> _visits = [];

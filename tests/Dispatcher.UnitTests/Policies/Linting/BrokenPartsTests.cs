@@ -1,8 +1,10 @@
-using Dispatcher.Policies;
+using Dispatcher.Policies.Linting;
 
 namespace Dispatcher.UnitTests.Policies.Linting;
 
-/// <summary>A mistake of form hides no other: lint goes on with what is meant, or leaves out only what hangs on it.</summary>
+/// <summary>
+/// A load error hides no other mistake: lint continues with the intended meaning, or omits only findings that depend on it.
+/// </summary>
 public class BrokenPartsTests
 {
     private const string Topics = """
@@ -35,7 +37,7 @@ public class BrokenPartsTests
           - { id: tag, match: { topic: test.run, risk_tags: [ppi], principal: a }, decision: DENY, reason: r }
           - { id: value, match: { topic: test.run, labels: { env: [dev, staging] }, principal: b }, decision: DENY, reason: r }
           - { id: derived, match: { topic: test.run, labels: { kind: [exx, zed] }, principal: c }, decision: DENY, reason: r }
-          - { id: hosts, match: { topic: test.run, principal: d }, decision: ALLOW_WITH_CONSTRAINTS, constraints: { allowed_hosts: [a.org] } }
+          - { id: hosts, match: { topic: test.run, principal: d }, decision: ALLOW_WITH_CONSTRAINTS, constraints: {allowed_hosts: [a.org]} }
           - { id: one, match: { topic: test.run, principal: e }, decision: DENY, reason: r }
           - { id: two, match: { topic: 'test.r*', principal: [e] }, decision: DENY, reason: r }
           - { id: two, match: { topic: test.run, principal: e }, decision: DENY, reason: r }
@@ -49,7 +51,7 @@ public class BrokenPartsTests
     private static readonly IReadOnlyList<string> Codes = CodesOf(Whole);
 
     [Fact]
-    public void What_is_looked_for_here_is_found_without_any_other_mistake()
+    public void Finds_each_code_without_another_mistake()
     {
         string[] all =
         [
@@ -89,7 +91,7 @@ public class BrokenPartsTests
     [InlineData("[timeout_ms]", "[timout_ms]", "unknown_constraint", 3)]
     [InlineData("version: v1", "version: v2", "bad_value", 1)]
     [InlineData("topics:\n", "extra: 1\ntopics:\n", "unknown_key", 4)]
-    public void One_in_the_registry_is_added_to_what_is_found(string text, string broken, string code, int line)
+    public void Mistake_in_the_registry_hides_no_other_finding(string text, string broken, string code, int line)
     {
         var bundle = Whole.AndFile("topics.yaml", Once(Topics, text, broken));
 
@@ -102,7 +104,7 @@ public class BrokenPartsTests
     [InlineData("pool: main\n", "pool: [main]\n", "constraint_not_enforced")]
     [InlineData("absent: no_match", "absent: [no_match]", "avoidable_restriction")]
     [InlineData("source: payload, derive", "source: [payload], derive", "value_never_derived")]
-    public void What_hangs_on_the_broken_part_is_left_out_and_nothing_else(string text, string broken, string lost) =>
+    public void Only_findings_that_depend_on_the_broken_part_are_omitted(string text, string broken, string lost) =>
         Assert.Equal(
             Codes.Where(code => code != lost).ToHashSet(),
             CodesOf(Whole.AndFile("topics.yaml", Once(Topics, text, broken))).Intersect(Codes).ToHashSet()
@@ -115,12 +117,13 @@ public class BrokenPartsTests
     [InlineData("guardrail: yes", "bad_value")]
     [InlineData("constraints: {timeout_ms: 5}", "no_effect")]
     [InlineData("effective: {from: tomorrow}", "bad_value")]
-    public void One_in_a_rule_hides_no_other_of_the_rule(string key, string code)
+    public void Mistake_in_a_rule_hides_no_other_of_the_rule(string key, string code)
     {
         var codes = CodesOf(
             Whole.AndRules(
                 "rules/a.yaml",
-                $"id: a, match: {{topic: test.run, labels: {{colour: red, env: stagin}}, risk_tags: [ppi]}}, review_by: 2025-01-01, decision: DENY, {key}",
+                $"id: a, match: {{topic: test.run, labels: {{colour: red, env: stagin}}, risk_tags: [ppi]}}, review_by: "
+                    + $"2025-01-01, decision: DENY, {key}",
                 $"id: b, match: {{topic: test.rum}}, decision: DENY, {key}"
             )
         );
@@ -146,7 +149,7 @@ public class BrokenPartsTests
     [InlineData("version: v1\nrules:\n  - { id: x, match: { principal: ci }, decision: ALLOW, reason: r", true)]
     [InlineData("version: v1\nrules:\n  x: { match: { topic: test.alone }, decision: ALLOW }", true)]
     [InlineData("version: v1\nrules: []\nrules:\n  - { id: x, match: { topic: test.alone }, decision: ALLOW }", true)]
-    public void A_rule_that_cannot_be_read_hides_only_the_topics_it_may_be_for(string rules, bool isHidden)
+    public void Unreadable_rule_hides_only_topics_that_it_may_be_for(string rules, bool isHidden)
     {
         var bundle = Whole.AndFile("rules/a.yaml", Rules).AndFile("rules/broken.yaml", rules);
 
@@ -154,7 +157,7 @@ public class BrokenPartsTests
     }
 
     [Fact]
-    public void A_rule_with_a_misspelt_word_covers_no_other()
+    public void Rule_with_a_misspelt_word_covers_no_other()
     {
         var codes = CodesOf(
             Whole.AndRules(
@@ -170,7 +173,7 @@ public class BrokenPartsTests
     }
 
     [Fact]
-    public void A_topic_whose_name_is_refused_is_not_offered()
+    public void Topic_with_an_invalid_name_is_not_suggested()
     {
         var registry = Topics.Replace("test.alone", "test.a b", StringComparison.Ordinal);
 
@@ -203,7 +206,7 @@ public class BrokenPartsTests
         "version: v1\nrules:\n  - {id: x, match: {topic: test.run, principal: ci, principal: cd}, decision: DENY, reason: because}"
     )]
     [InlineData("rules/broken.yaml", "version: v1\nrules: []\nrules: [{id: b, match: {topic: test.run}, decision: ALLOW}]")]
-    public void What_only_follows_from_a_broken_part_is_not_reported(string path, string text)
+    public void Consequences_of_a_broken_part_are_not_reported(string path, string text)
     {
         var findings = ABundle
             .WithRules(

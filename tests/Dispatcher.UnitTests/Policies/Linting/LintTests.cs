@@ -1,5 +1,7 @@
 using System.Text;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Linting;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -21,7 +23,7 @@ public class LintTests
             labels:
               env: { values: [dev, prod], required: true }
               team: { absent: no_match }
-              command_class: { source: payload, values: [readonly, mutating], derive: { path: /command, table: [{ prefix: [ls], value: readonly }] } }
+              command_class: {source: payload,values: [readonly,mutating], derive: {path: /command,table: [{prefix: [ls],value: readonly}]}}
           job.mail.send:
             pool: shell
             owner: Platform Team
@@ -115,7 +117,7 @@ public class LintTests
     );
 
     [Fact]
-    public void One_run_names_every_mistake_of_form_and_beyond_it()
+    public void One_run_reports_every_load_error_and_lint_finding()
     {
         var findings = Mistaken.Lint();
 
@@ -141,7 +143,7 @@ public class LintTests
     }
 
     [Fact]
-    public void The_order_of_the_files_does_not_matter()
+    public void File_order_does_not_matter()
     {
         var reversed = ABundle.WithFiles(
             ("rules/meaning.yaml", Meaning),
@@ -154,7 +156,7 @@ public class LintTests
     }
 
     [Fact]
-    public void Hostile_text_is_never_thrown()
+    public void Hostile_text_never_throws()
     {
         string[] noise =
         [
@@ -201,7 +203,7 @@ public class LintTests
     }
 
     [Fact]
-    public void Bytes_that_are_no_text_are_never_thrown()
+    public void Invalid_UTF8_never_throws()
     {
         foreach (var bytes in Gen.Choose(0, 255).Select(value => (byte)value).ArrayOf().Sample(300, new Rnd(20261123, 1), 60))
         {
@@ -217,7 +219,7 @@ public class LintTests
     }
 
     [Fact]
-    public void A_label_from_so_deep_in_the_payload_that_none_is_read_there_has_no_value()
+    public void Label_below_the_depth_limit_of_payloads_has_no_value()
     {
         var deep = string.Concat(Enumerable.Repeat("/a", 3000));
         var bundle = ABundle
@@ -228,7 +230,7 @@ public class LintTests
     }
 
     [Fact]
-    public void What_was_too_much_to_search_through_is_admitted()
+    public void Incomplete_search_is_reported()
     {
         var findings = ABundle
             .WithRules([
@@ -242,7 +244,7 @@ public class LintTests
     }
 
     [Fact]
-    public void A_bundle_of_ten_thousand_rules_is_looked_through_to_its_end()
+    public void Bundle_of_ten_thousand_rules_is_searched_completely()
     {
         string[] kinds = ["DENY", "ALLOW", "ALLOW_WITH_CONSTRAINTS, constraints: {{allowed_hosts: [h{0}]}}", "REQUIRE_APPROVAL"];
         var bundle = ABundle.WithRules();
@@ -262,7 +264,8 @@ public class LintTests
         Assert.DoesNotContain(findings, finding => finding.Code == LintCodes.Incomplete);
 
         string Rule(int i) =>
-            $"id: r{i}, match: {{topic: {(i % 3 == 0 ? "'test.*'" : "test.run")}, labels: {{{(i % 2 == 0 ? $"customer: c{i / 2}" : $"host: h{i}, size: s{i % 10}")}}}}}, reason: r, decision: "
+            $"id: r{i}, match: {{topic: {(i % 3 == 0 ? "'test.*'" : "test.run")}, labels: "
+            + $"{{{(i % 2 == 0 ? $"customer: c{i / 2}" : $"host: h{i}, size: s{i % 10}")}}}}}, reason: r, decision: "
             + (i == 84 ? "DENY" : string.Format(System.Globalization.CultureInfo.InvariantCulture, kinds[i % 4], i));
     }
 }

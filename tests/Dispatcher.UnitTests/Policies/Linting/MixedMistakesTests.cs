@@ -1,88 +1,96 @@
 using System.Text.RegularExpressions;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Linting;
 
 namespace Dispatcher.UnitTests.Policies.Linting;
 
-/// <summary>One bundle with many mistakes, of form and of meaning, on the same topics and rules. Each line says by a comment what is wrong with it.</summary>
+/// <summary>
+/// One bundle with many mistakes of form and of meaning, on the same topics and rules. A comment on each line describes its mistake.
+/// </summary>
 public partial class MixedMistakesTests
 {
     private const string Topics = """
         version: v1
         pools:
-          alpha: { enforcers: [timeout_ms, max_outputbytes] }       # !unknown_constraint
+          alpha: { enforcers: [timeout_ms, max_outputbytes] }  # !unknown_constraint
           beta: { enforcers: [allowed_hosts, timeout_ms] }
         topics:
           job.a.one:
             pool: alpha
-            owner: Team A                                           # !bad_value
-            risk: hihg                                              # !bad_value
+            owner: Team A  # !bad_value
+            risk: hihg  # !bad_value
             schema: one.json
-            timeouts: { start: 60s, run: 2 m, heartbeat: 5s, overall: 1h }       # !bad_value
-            tags: { optionl: [pii] }                                # !unknown_key
-            colour: red                                             # !unknown_key
+            timeouts: { start: 60s, run: 2 m, heartbeat: 5s, overall: 1h }  # !bad_value
+            tags: { optionl: [pii] }  # !unknown_key
+            colour: red  # !unknown_key
             labels:
               env: { values: [dev, prod] }
               tier: { absent: no_match }
-              kind: { source: payload, derive: { path: k, table: [{ exact: [x], value: exx }], default: other } }   # !bad_value
+              kind: { source: payload, derive: { path: k, table: [{ exact: [x], value: exx }], default: other } }  # !bad_value
           job.b.two:
             pool: beta
             owner: team-b
             risk: low
             schema: two.json
             timeouts: { start: 60s, run: 2m, heartbeat: 5s, overall: 1h }
-          mail.c.orphan:                                            # !topic_without_rule
+          mail.c.orphan:  # !topic_without_rule
             pool: alpha
             owner: team-b
             risk: low
-            risk: high                                              # !duplicate_key
+            risk: high  # !duplicate_key
             schema: two.json
             timeouts: { start: 60s, run: 2m, heartbeat: 5s, overall: 1h }
-          job.d.broken: { pool: alpha, owner: team-b                # !bad_yaml
-          job.e.open: { pool: alpha, owner: team-b, risk: low, schema: two.json, timeouts: { start: 60s, run: 2m, heartbeat: 5s, overall: 1h }, retries: 3 }   # !unknown_key
+          job.d.broken: { pool: alpha, owner: team-b  # !bad_yaml
+          job.e.open: {pool: alpha, owner: team-b, risk: low, schema: two.json, timeouts: {start: 60s, run: 2m, heartbeat: 5s, overall: 1h},
+            retries: 3}  # !unknown_key
         """;
 
     private const string First = """
         version: v1
         rules:
-          - { id: word, match: { topic: job.a.one, labels: { env: dev } }, decision: ALLOW }                                  # !producers_word
-          - { id: every, match: { topic: job.a.one }, decison: ALLOW, prio: 1 }                                               # !unknown_key !unknown_key !unconditional_grant
-          - { id: tier, match: { topic: job.a.one, labels: { tier: gold } }, decision: DENY, reason: r, guardrail: yes }      # !avoidable_restriction !bad_value
-          - { id: label, match: { topic: job.a.one, labels: { colour: red } }, decision: DENY, reason: r }                    # !unregistered_label
-          - { id: tag, match: { topic: job.a.one, risk_tags: [ppi] }, decision: DENY, reason: r, owners: sre }                # !unregistered_tag !wrong_kind
-          - { id: value, match: { topic: job.a.one, labels: { env: [dev, staging] }, principal: b }, decision: DENY, reason: r }                # !unknown_value
-          - { id: derived, match: { topic: job.a.one, labels: { kind: [exx, zed] }, principal: c }, decision: DENY, reason: r }   # !value_never_derived
-          - { id: hosts, match: { topic: job.a.one, principal: d }, decision: ALLOW_WITH_CONSTRAINTS, constraints: { allowed_hosts: [a.org] } }    # !constraint_not_enforced
+          - { id: word, match: { topic: job.a.one, labels: { env: dev } }, decision: ALLOW }  # !producers_word
+          - { id: every, match: { topic: job.a.one }, decison: ALLOW, prio: 1 }  # !unknown_key !unknown_key !unconditional_grant
+          - {id: tier, match: {topic: job.a.one, labels: {tier: gold}}, decision: DENY, reason: r,  # !avoidable_restriction
+              guardrail: yes}  # !bad_value
+          - { id: label, match: { topic: job.a.one, labels: { colour: red } }, decision: DENY, reason: r }  # !unregistered_label
+          - {id: tag, match: {topic: job.a.one, risk_tags: [ppi]}, decision: DENY, reason: r, owners: sre}  # !unregistered_tag !wrong_kind
+          - {id: value, match: {topic: job.a.one, labels: {env: [dev, staging]}, principal: b}, decision: DENY, reason: r}  # !unknown_value
+          - {id: derived, match: {topic: job.a.one, labels: {kind: [exx, zed]}, principal: c},  # !value_never_derived
+              decision: DENY, reason: r}
+          - {id: hosts, match: {topic: job.a.one, principal: d}, decision: ALLOW_WITH_CONSTRAINTS,  # !constraint_not_enforced
+              constraints: {allowed_hosts: [a.org]}}
           - id: unclosed
-            match: { topic: job.b.two, labels: { env: dev }                                                                   # !bad_yaml
+            match: { topic: job.b.two, labels: { env: dev }  # !bad_yaml
             decision: DENY
-          - { id: topic, match: { topic: job.a.onee }, decision: DENY, reason: &r r }                                         # !unregistered_topic !not_plain_yaml
-          - { id: pattern, match: { topic: 'jobs.**' }, decision: DENNY, reason: r }                                          # !topic_fits_nothing !unknown_decision
-          - { id: late, match: { topic: job.b.two, principal: late }, decision: DENY, reason: r, review_by: 2025-01-01 }      # !review_overdue
-          - { id: space, match: { topic:job.b.two, principal: late }, decision: ALLOW }                                       # !unknown_key !shadowed
+          - { id: topic, match: { topic: job.a.onee }, decision: DENY, reason: &r r }  # !unregistered_topic !not_plain_yaml
+          - { id: pattern, match: { topic: 'jobs.**' }, decision: DENNY, reason: r }  # !topic_fits_nothing !unknown_decision
+          - { id: late, match: { topic: job.b.two, principal: late }, decision: DENY, reason: r, review_by: 2025-01-01 }  # !review_overdue
+          - { id: space, match: { topic:job.b.two, principal: late }, decision: ALLOW }  # !unknown_key !shadowed
         """;
 
     private const string Second = """
         version: v1
         rules:
           - { id: one, match: { topic: job.b.two, principal: e }, decision: DENY, reason: r }
-          - { id: two, match: { topic: job.b.*, principal: [e] }, decision: DENY, reason: r, when: now }                     # !same_rule !unknown_key
-          - { id: two, match: { topic: job.b.two, principal: f }, decision: REQUIRE_APPROVAL, reason: r, approval: { use_within: 1 hour } }    # !duplicate_id !bad_value
-          - { id: never, match: { topic: job.b.two, principal: g, unless: { principal: [g, h] } }, decision: ALLOW }          # !never_matches
-          - { id: old, match: { topic: job.b.two, principal: i }, decision: ALLOW, effective: { until: 2025-01-01T00:00:00Z } }   # !expired
-          - { id: moved, match: { principal: j }, topic: job.b.two, decision: DENY, reason: r }                               # !unknown_key
-          - { id: all, match: { topic: 'job.**', principal: root }, decision: ALLOW, constraints: { timeout: 5 } }                             # !broad_grant !no_effect !unknown_constraint
+          - { id: two, match: { topic: job.b.*, principal: [e] }, decision: DENY, reason: r, when: now }  # !same_rule !unknown_key
+          - {id: two, match: {topic: job.b.two, principal: f}, decision: REQUIRE_APPROVAL, reason: r,  # !duplicate_id
+              approval: {use_within: 1 hour}}  # !bad_value
+          - { id: never, match: { topic: job.b.two, principal: g, unless: { principal: [g, h] } }, decision: ALLOW }  # !never_matches
+          - { id: old, match: { topic: job.b.two, principal: i }, decision: ALLOW, effective: { until: 2025-01-01T00:00:00Z } }  # !expired
+          - { id: moved, match: { principal: j }, topic: job.b.two, decision: DENY, reason: r }  # !unknown_key
+          - {id: all, match: {topic: 'job.**', principal: root}, decision: ALLOW,  # !broad_grant
+              constraints: {timeout: 5}}  # !no_effect !unknown_constraint
         """;
 
     private const string Cases = """
         version: v1
         cases:
-          - { name: a, job: { topic: job.b.two, principal: Root }, expect: { verdict: ALOW } }                                # !bad_value !unknown_decision
-          - { name: a, job: { topic: job.b.two, principal: x }, expect: { verdict: DENY, ruls: [oen] } }                      # !duplicate_id !unknown_key
-          - { name: c, job: { topic: job.nosuch, principal: x }, expect: { verdict: ALLOW } }                                 # !unregistered_topic
+          - { name: a, job: { topic: job.b.two, principal: Root }, expect: { verdict: ALOW } }  # !bad_value !unknown_decision
+          - { name: a, job: { topic: job.b.two, principal: x }, expect: { verdict: DENY, ruls: [oen] } }  # !duplicate_id !unknown_key
+          - { name: c, job: { topic: job.nosuch, principal: x }, expect: { verdict: ALLOW } }  # !unregistered_topic
         """;
 
     [Fact]
-    public void Every_mistake_is_named_with_its_file_and_line()
+    public void Reports_every_mistake_with_file_and_line()
     {
         var bundle = ABundle.WithFiles(
             ("topics.yaml", Topics),

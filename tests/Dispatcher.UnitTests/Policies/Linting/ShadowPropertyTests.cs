@@ -1,11 +1,12 @@
 using System.Text.Json;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Linting;
 using FsCheck;
 using FsCheck.Fluent;
 
 namespace Dispatcher.UnitTests.Policies.Linting;
 
-/// <summary>What lint calls superfluous is taken out, and every job of a small world decided with and without it by the real evaluator.</summary>
+/// <summary>Removes each rule that lint reports as shadowed, and decides every job of a small world with and without it.</summary>
 public class ShadowPropertyTests
 {
     private const string Registry = "labels: {env: {values: [dev, prod]}, size: {absent: no_match}}, tags: {optional: [pii]}";
@@ -30,7 +31,7 @@ public class ShadowPropertyTests
     ];
 
     [Fact]
-    public void Without_a_rule_that_is_called_superfluous_no_decision_changes()
+    public void Removing_a_shadowed_rule_changes_no_decision()
     {
         var seen = 0;
         foreach (var rules in Samples())
@@ -45,9 +46,12 @@ public class ShadowPropertyTests
         Assert.True(seen > 100, $"only {seen} rules were called superfluous");
     }
 
-    /// <summary>Left out knowingly: rules that only several others cover together, such that are moot because others deny, and such with a tag that is not registered.</summary>
+    /// <summary>
+    /// Excluded: rules that only several others cover together, rules without effect because others deny, and rules with an unregistered
+    /// tag.
+    /// </summary>
     [Fact]
-    public void A_rule_that_one_other_makes_superfluous_whatever_else_there_is_is_called_so()
+    public void Rule_that_another_rule_covers_is_reported_as_shadowed()
     {
         const string anything = "id: anything, match: {topic: '**'}, decision: ALLOW";
         var seen = 0;

@@ -1,10 +1,12 @@
 using System.Text.Json;
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
-/// <summary>The part of a decision that the written meaning determines: all but hashes, the words for people and the registry entry.</summary>
+/// <summary>
+/// The part of a decision that the specification determines: everything except hashes, texts for people and the registry entry.
+/// </summary>
 internal sealed record Answer
 {
     public required Verdict Verdict { get; init; }

@@ -1,9 +1,12 @@
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
-/// <summary>A bundle as its author thinks of it, apart from files and syntax. <see cref="BundleYaml"/> writes it down, <see cref="NaiveEvaluator"/> decides by it.</summary>
+/// <summary>
+/// A bundle as its author thinks of it, without files and syntax. <see cref="BundleYaml"/> writes it, <see cref="NaiveEvaluator"/> decides
+/// with it.
+/// </summary>
 internal sealed record BundleModel
 {
     /// <summary>The enforcers of each pool.</summary>
@@ -28,7 +31,7 @@ internal sealed record TopicModel
     public IReadOnlyDictionary<string, LabelModel> Labels { get; init; } = new Dictionary<string, LabelModel>();
 }
 
-/// <summary>What the registry says of a label.</summary>
+/// <summary>The registry entry of a label.</summary>
 internal sealed record LabelModel
 {
     public IReadOnlyList<string>? Values { get; init; }
@@ -39,14 +42,14 @@ internal sealed record LabelModel
 
     public LabelSource Source { get; init; }
 
-    /// <summary>The rows of the table, for a label that is derived from the payload's command.</summary>
+    /// <summary>The rows of the table, for a label that is derived from the command in the payload.</summary>
     public IReadOnlyList<RowModel> Table { get; init; } = [];
 
     public string? Default { get; init; }
 }
 
 /// <summary>One row of a derivation table.</summary>
-internal sealed record RowModel(RowFit Fit, IReadOnlyList<string> Elements, string Value);
+internal sealed record RowModel(RowComparison Fit, IReadOnlyList<string> Elements, string Value);
 
 /// <summary>A rule.</summary>
 internal sealed record RuleModel
@@ -68,7 +71,7 @@ internal sealed record RuleModel
     public DateTimeOffset? Until { get; init; }
 }
 
-/// <summary>What must hold, all of it. Null and empty: not tested.</summary>
+/// <summary>Conditions that must all hold. Null and empty: not tested.</summary>
 internal sealed record MatchModel
 {
     public string? Topic { get; init; }
@@ -88,11 +91,13 @@ internal sealed record MatchModel
     public bool IsEmpty =>
         this is { Topic: null, Labels.Count: 0, Tags: null, Principals: null, Workflows: null, AttemptAtLeast: null, Unless: null };
 
-    /// <summary>This match and all that are nested in it.</summary>
+    /// <summary>This match and all nested ones.</summary>
     public IEnumerable<MatchModel> All => Unless is null ? [this] : [this, .. Unless.All];
 }
 
-/// <summary>One label's test. <see cref="Values"/> are only for <see cref="LabelTestKind.AnyOf"/> and <see cref="LabelTestKind.NoneOf"/>.</summary>
+/// <summary>
+/// The test of one label. <see cref="Values"/> are only for <see cref="LabelTestKind.AnyOf"/> and <see cref="LabelTestKind.NoneOf"/>.
+/// </summary>
 internal sealed record LabelTest(string Name, LabelTestKind Kind, IReadOnlyList<string> Values);
 
 /// <summary>How a label is tested.</summary>
@@ -115,7 +120,7 @@ internal enum TagTestKind
     None,
 }
 
-/// <summary>An approval block. Null: left out, so that the default holds.</summary>
+/// <summary>An approval block. Null: the key is missing and has its default.</summary>
 internal sealed record ApprovalModel
 {
     public IReadOnlyDictionary<string, int> Groups { get; init; } = new Dictionary<string, int>();

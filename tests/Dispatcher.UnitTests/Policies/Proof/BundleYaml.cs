@@ -1,12 +1,13 @@
 using System.Globalization;
 using System.Text;
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
 /// <summary>Writes a model as the files of a bundle.</summary>
-/// <param name="order">Gives the keys of a mapping another order. Null: as they come.</param>
+/// <param name="order">Reorders the keys of a mapping. Null: unchanged order.</param>
 internal sealed class BundleYaml(Random? order = null)
 {
     private static readonly Dictionary<Verdict, string> Decisions = new()
@@ -140,7 +141,8 @@ internal sealed class BundleYaml(Random? order = null)
 
     /// <summary>A mapping without the keys whose value is null.</summary>
     private string Map(params (string Key, string? Value)[] entries) =>
-        $"{{ {string.Join(", ", Shuffled(entries.Where(entry => entry.Value is not null)).Select(entry => $"{entry.Key}: {entry.Value}"))} }}";
+        $"{{ {string.Join(", ", Shuffled(entries.Where(entry => entry.Value is not null)).Select(entry => $"{entry.Key}: {entry.Value}"))} "
+        + $"}}";
 
     private T[] Shuffled<T>(IEnumerable<T> items)
     {

@@ -1,9 +1,9 @@
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
-/// <summary>The evaluator says what <see cref="NaiveEvaluator"/> says: about 100,000 jobs in all.</summary>
+/// <summary>The evaluator decides like <see cref="NaiveEvaluator"/>, on about 100,000 jobs.</summary>
 public class DifferentialTests
 {
     private const int JobsEach = 50;
@@ -20,13 +20,13 @@ public class DifferentialTests
     ];
 
     [Fact]
-    public void Decides_as_the_naive_evaluator_does_on_the_same_scenarios_every_time() => Scenario.ForAll(1000, JobsEach, DecidesAlike);
+    public void Decides_like_the_naive_evaluator_on_fixed_scenarios() => Scenario.ForAll(1000, JobsEach, DecidesAlike);
 
     [Fact]
-    public void Decides_as_the_naive_evaluator_does_on_new_scenarios_every_time() => Scenario.ForAllFresh(1000, JobsEach, DecidesAlike);
+    public void Decides_like_the_naive_evaluator_on_random_scenarios() => Scenario.ForAllFresh(1000, JobsEach, DecidesAlike);
 
     [Fact]
-    public void Every_verdict_and_every_reason_occurs_in_at_least_one_job_of_a_hundred()
+    public void Every_verdict_and_reason_occurs_in_one_percent_of_the_jobs()
     {
         List<Answer> answers =
         [

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
-/// <summary>Cultures that write numbers and times in their own way. The program runs without culture data, so what usually goes wrong is set by hand.</summary>
+/// <summary>
+/// Cultures with other formats of numbers and times. The program runs without culture data, so these settings are made explicitly.
+/// </summary>
 internal static class ForeignCultures
 {
     public static readonly CultureInfo[] All = [Make(",", ".", "~"), Make("٫", "٬", "\u2212")];

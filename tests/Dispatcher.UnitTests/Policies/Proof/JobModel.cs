@@ -1,10 +1,10 @@
 using System.Text;
 using System.Text.Json;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
-/// <summary>A job, and when it is judged.</summary>
+/// <summary>A job, and the time of its decision.</summary>
 internal sealed record JobModel
 {
     public required string Topic { get; init; }
@@ -52,7 +52,7 @@ internal sealed record JobModel
         );
 }
 
-/// <summary>A payload, and the command that a person reads in it under <c>/command</c>. Null: there is none.</summary>
+/// <summary>A payload, and its command under <c>/command</c> as a person reads it. Null: it has none.</summary>
 internal sealed record PayloadModel(string Text, IReadOnlyList<string>? Command)
 {
     public static readonly PayloadModel Without = new("{}", null);

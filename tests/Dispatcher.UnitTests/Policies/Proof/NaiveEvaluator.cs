@@ -1,11 +1,11 @@
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
 /// <summary>
-/// What a bundle means, said as directly as possible: every rule is tested, and what is true, false or unknown (null) is put together by C#'s own three-valued
-/// <c>&amp;</c>, <c>|</c> and <c>!</c>.
+/// The meaning of a bundle, written as directly as possible: every rule is tested, and true, false and unknown (null) are combined with
+/// C#'s three-valued <c>&amp;</c>, <c>|</c> and <c>!</c>.
 /// </summary>
 internal sealed class NaiveEvaluator
 {
@@ -36,7 +36,7 @@ internal sealed class NaiveEvaluator
         return problem is null ? Combine() : Answer.Denied(problem);
     }
 
-    /// <summary>Replaces the producer's word by what the registry says of the label. Returns the code of what is wrong with it.</summary>
+    /// <summary>Replaces the stated value of a label by the derived one. Returns the reason code of an error.</summary>
     private string? TakeLabel(string name, LabelModel model)
     {
         var said = _labels.GetValueOrDefault(name);
@@ -66,8 +66,8 @@ internal sealed class NaiveEvaluator
                     (
                         row.Fit switch
                         {
-                            RowFit.Prefix => command.Take(row.Elements.Count),
-                            RowFit.Suffix => command.Skip(command.Count - row.Elements.Count),
+                            RowComparison.Prefix => command.Take(row.Elements.Count),
+                            RowComparison.Suffix => command.Skip(command.Count - row.Elements.Count),
                             _ => command,
                         }
                     ).SequenceEqual(row.Elements)

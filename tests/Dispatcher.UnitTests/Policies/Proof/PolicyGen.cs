@@ -1,13 +1,13 @@
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 using FsCheck;
 using FsCheck.Fluent;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
 /// <summary>
-/// Generates bundles and jobs from domains so small that rules collide all the time. A principal is also a label's value, so that a label which is the principal
-/// can be tested too.
+/// Generates bundles and jobs from domains so small that rules collide often. Principals are also values of labels, so that a label with
+/// the principal as its source can be tested.
 /// </summary>
 internal static class PolicyGen
 {
@@ -132,7 +132,7 @@ internal static class PolicyGen
     private static Gen<RowModel[]> Rows(IReadOnlyList<string> values) =>
         from count in Gen.Choose(0, 3)
         from rows in Gen.ArrayOf(
-            from fit in Gen.Elements(RowFit.Exact, RowFit.Prefix, RowFit.Suffix)
+            from fit in Gen.Elements(RowComparison.Exact, RowComparison.Prefix, RowComparison.Suffix)
             from elements in Gen.Elements<string[]>(["ls"], ["ls", "-l"], ["rm"], ["rm", "-rf"], ["-l"], ["-rf"])
             from value in Gen.Elements<string>(values)
             select new RowModel(fit, elements, value),
@@ -237,7 +237,7 @@ internal static class PolicyGen
         from end in Gen.Choose(start + 1, Times.Length)
         select new Window(start < 0 ? null : Times[start], end == Times.Length ? null : Times[end]);
 
-    /// <summary>At least one of them.</summary>
+    /// <summary>Selects at least one of the items.</summary>
     private static Gen<string[]> Some(string[] all) =>
         from first in Gen.Elements(all)
         from rest in Gen.Frequency((2, Gen.Constant(Array.Empty<string>())), (1, Gen.SubListOf(all).Select(list => list.ToArray())))

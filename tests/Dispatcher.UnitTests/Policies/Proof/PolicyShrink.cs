@@ -2,12 +2,12 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
-/// <summary>Smaller scenarios to try instead of one that failed. Each of them is a valid bundle again.</summary>
+/// <summary>Smaller variants of a failed scenario. Each of them is a valid bundle.</summary>
 internal static class PolicyShrink
 {
     public static IEnumerable<Scenario> Of(Scenario scenario)
     {
-        // One job alone first: what follows is tried far more often.
+        // A single job first, because the other steps are tried far more often.
         var jobs = scenario.Jobs.Count > 1 ? scenario.Jobs.Select(job => (IReadOnlyList<JobModel>)[job]) : Each(scenario.Jobs, Of);
         return jobs.Select(fewer => scenario with { Jobs = fewer })
             .Concat(Of(scenario.Bundle).Select(bundle => scenario with { Bundle = bundle }))
@@ -193,7 +193,7 @@ internal static class PolicyShrink
             .Concat(Without(job.Labels).Select(labels => job with { Labels = labels }))
             .Concat(Without(job.Tags).Select(tags => job with { Tags = tags }));
 
-    /// <summary>What is not the same again: else shrinking would never end.</summary>
+    /// <summary>Only variants that differ from the original: otherwise shrinking would not end.</summary>
     private static IEnumerable<T> Changed<T>(T original, params T[] candidates) =>
         candidates.Where(candidate => !Equals(candidate, original));
 
@@ -203,7 +203,7 @@ internal static class PolicyShrink
     private static IEnumerable<IReadOnlyDictionary<string, T>> Without<T>(IReadOnlyDictionary<string, T> all) =>
         all.Keys.Select(name => (IReadOnlyDictionary<string, T>)all.Where(pair => pair.Key != name).ToDictionary());
 
-    /// <summary>One item less, but at least one.</summary>
+    /// <summary>Lists with one item less, but at least one.</summary>
     private static IEnumerable<IReadOnlyList<T>> Fewer<T>(IReadOnlyList<T> all) => all.Count > 1 ? Without(all) : [];
 
     private static IEnumerable<IReadOnlyList<T>> Each<T>(IReadOnlyList<T> all, Func<T, IEnumerable<T>> shrink) =>

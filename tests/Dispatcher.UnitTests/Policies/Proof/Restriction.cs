@@ -1,9 +1,9 @@
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
-/// <summary>The order in which one decision lets through less than another.</summary>
+/// <summary>The order of decisions by how much they allow.</summary>
 internal static class Restriction
 {
     public static Relation Compare(Decision one, Decision other) =>
@@ -43,7 +43,7 @@ internal static class Restriction
     private static bool IsAtMost(long? narrow, long? wide) => wide is null || narrow <= wide;
 }
 
-/// <summary>How one decision stands to another.</summary>
+/// <summary>The relation of one decision to another.</summary>
 internal enum Relation
 {
     Same,

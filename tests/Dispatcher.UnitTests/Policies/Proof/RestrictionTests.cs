@@ -1,8 +1,8 @@
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
-/// <summary>The order that the theorems speak of tells apart what it must.</summary>
+/// <summary>The order used by the theorems distinguishes decisions correctly.</summary>
 public class RestrictionTests
 {
     private const string Allow = "decision: ALLOW";
@@ -37,7 +37,7 @@ public class RestrictionTests
     [InlineData("decision: REQUIRE_APPROVAL, approval: {use_within: 59m}", Approve)]
     [InlineData(Approve, "decision: REQUIRE_APPROVAL, approval: {covers: retries}")]
     [InlineData("decision: REQUIRE_APPROVAL, approval: {on_policy_change: invalidate}", Approve)]
-    public void What_lets_through_less_is_narrower(string narrow, string wide)
+    public void Decision_that_allows_less_is_narrower(string narrow, string wide)
     {
         Assert.Equal(Relation.Narrower, Restriction.Compare(Decide(narrow), Decide(wide)));
         Assert.Equal(Relation.Wider, Restriction.Compare(Decide(wide), Decide(narrow)));
@@ -50,14 +50,14 @@ public class RestrictionTests
         "decision: ALLOW_WITH_CONSTRAINTS, constraints: {allowed_hosts: [b]}"
     )]
     [InlineData("decision: REQUIRE_APPROVAL, approval: {groups: {a: 1}}", "decision: REQUIRE_APPROVAL, approval: {groups: {b: 1}}")]
-    public void What_lets_through_something_else_cannot_be_compared(string one, string other) =>
+    public void Decisions_that_allow_different_things_are_incomparable(string one, string other) =>
         Assert.Equal(Relation.Incomparable, Restriction.Compare(Decide(one), Decide(other)));
 
     [Theory]
     [InlineData(Allow)]
     [InlineData(Approve)]
     [InlineData(Deny)]
-    public void What_lets_through_as_much_is_the_same(string decision) =>
+    public void Decisions_that_allow_the_same_are_equal(string decision) =>
         Assert.Equal(Relation.Same, Restriction.Compare(Decide(decision), Decide(decision)));
 
     private static Decision Decide(string decision) =>

@@ -1,12 +1,13 @@
 using Dispatcher.Contracts;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 using FsCheck;
 using FsCheck.Fluent;
 using Microsoft.FSharp.Core;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
-/// <summary>A bundle and the jobs to ask it about. A failure prints it, made as small as it gets, together with its seed.</summary>
+/// <summary>A bundle and the jobs to decide with it. A failure prints the smallest failing variant together with its seed.</summary>
 internal sealed record Scenario(BundleModel Bundle, IReadOnlyList<JobModel> Jobs)
 {
     /// <summary>A rule that is not in the bundle, for properties that add one.</summary>
@@ -21,11 +22,11 @@ internal sealed record Scenario(BundleModel Bundle, IReadOnlyList<JobModel> Jobs
     /// <summary>For properties that reorder.</summary>
     public int Seed { get; init; }
 
-    /// <summary>Checks scenarios: the same ones on every run.</summary>
+    /// <summary>Checks the same scenarios on every run.</summary>
     public static void ForAll(int count, int jobs, Action<Scenario> property) =>
         Check(Config.QuickThrowOnFailure.WithReplay(FsSeed(20261125)), count, jobs, property);
 
-    /// <summary>Checks scenarios: other ones on every run. A failure prints its seed.</summary>
+    /// <summary>Checks other scenarios on every run. A failure prints its seed.</summary>
     public static void ForAllFresh(int count, int jobs, Action<Scenario> property) =>
         Check(Config.QuickThrowOnFailure, count, jobs, property);
 
@@ -50,7 +51,8 @@ internal sealed record Scenario(BundleModel Bundle, IReadOnlyList<JobModel> Jobs
     public override string ToString()
     {
         BundleYaml yaml = new();
-        return $"\n{yaml.Topics(Bundle)}{yaml.Rules(Bundle.Rules)}extra rule, seed {Seed}:\n{yaml.Rules([Extra])}{Jobs.Count} jobs:\n{string.Join('\n', Jobs.Take(3))}\n";
+        return $"\n{yaml.Topics(Bundle)}{yaml.Rules(Bundle.Rules)}extra rule, seed {Seed}:\n{yaml.Rules([Extra])}{Jobs.Count} "
+            + $"jobs:\n{string.Join('\n', Jobs.Take(3))}\n";
     }
 
     private static void Check(Config config, int count, int jobs, Action<Scenario> property) =>

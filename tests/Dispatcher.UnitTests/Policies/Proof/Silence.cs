@@ -1,10 +1,10 @@
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
 /// <summary>
-/// The same with one word less, where silence must not help. It may help, by intent, where a rule asks for absence (<c>exists</c>) or the registry calls absence a no
-/// (<c>absent: no_match</c>, optional tags), and where the word itself was refused.
+/// Variants with one fact less, where a missing fact must not help. It may help, by design, if a rule tests absence (<c>exists</c>), if the
+/// registry makes absence definite (<c>absent: no_match</c>, optional tags), or if the fact itself was refused.
 /// </summary>
 internal static class Silence
 {

@@ -1,17 +1,20 @@
 using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Policies;
+using Dispatcher.Policies.Explaining;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Proof;
 
-/// <summary>What an author may rely on, whatever the bundle and the job.</summary>
+/// <summary>Properties that hold for every bundle and every job.</summary>
 public class TheoremTests
 {
     private const int Bundles = 300;
     private const int JobsEach = 20;
 
     [Fact]
-    public void The_order_of_rules_of_files_and_of_keys_does_not_matter() =>
+    public void Order_of_rules_files_and_keys_does_not_matter() =>
         Scenario.ForAll(
             Bundles,
             JobsEach,
@@ -25,7 +28,7 @@ public class TheoremTests
         );
 
     [Fact]
-    public void A_rule_that_stands_there_twice_counts_once() =>
+    public void Duplicate_rule_counts_once() =>
         Scenario.ForAll(
             Bundles,
             JobsEach,
@@ -60,7 +63,7 @@ public class TheoremTests
         );
 
     [Fact]
-    public void Adding_any_rule_never_widens_what_is_granted_already() =>
+    public void Adding_any_rule_never_widens_a_granted_job() =>
         Scenario.ForAll(
             Bundles,
             JobsEach,
@@ -75,7 +78,7 @@ public class TheoremTests
         );
 
     [Fact]
-    public void A_job_that_says_less_never_gets_more() =>
+    public void Job_with_fewer_facts_never_gets_more() =>
         Scenario.ForAll(
             Bundles,
             JobsEach,
@@ -95,7 +98,7 @@ public class TheoremTests
         );
 
     [Fact]
-    public void A_registry_that_says_less_never_gives_more() =>
+    public void Registry_with_fewer_settings_never_gives_more() =>
         Scenario.ForAll(
             Bundles,
             JobsEach,
@@ -111,9 +114,9 @@ public class TheoremTests
             }
         );
 
-    /// <summary>And the rules that an explanation says counted are those that the decision says matched.</summary>
+    /// <summary>The rules that count in an explanation are those that the decision lists as matched.</summary>
     [Fact]
-    public void An_explanation_and_a_scan_of_every_rule_tell_the_same_decision() =>
+    public void Explanation_and_full_scan_give_the_same_decision() =>
         Scenario.ForAll(
             Bundles,
             JobsEach,
@@ -165,7 +168,7 @@ public class TheoremTests
         );
 
     [Fact]
-    public void A_decision_is_no_wider_than_what_each_of_its_rules_alone_would_give() =>
+    public void Decision_is_at_most_as_wide_as_each_of_its_rules_alone() =>
         Scenario.ForAll(
             Bundles,
             JobsEach,
@@ -213,7 +216,7 @@ public class TheoremTests
 
     private static RuleModel Always(RuleModel rule) => rule with { Match = new MatchModel(), From = null, Until = null };
 
-    /// <summary>The whole decision, but for the hash of the files it was read from.</summary>
+    /// <summary>The whole decision except the hash of its files.</summary>
     private static string Text(Bundle bundle, JobModel job) => Text(bundle.Decide(job.Facts, job.At));
 
     private static string Text(Decision decision) => JsonSerializer.Serialize(decision with { PolicyHash = "" });

@@ -6,7 +6,7 @@ namespace Dispatcher.UnitTests.Policies.Schemas;
 
 public class CodePointsTests
 {
-    /// <summary>Where UTF-16 changes: the ends of the planes, of the surrogates and of the rows of low surrogates.</summary>
+    /// <summary>Boundaries of UTF-16: the ends of the planes, of the surrogates and of the rows of low surrogates.</summary>
     private static readonly int[] Edges =
     [
         0,
@@ -31,7 +31,7 @@ public class CodePointsTests
     ];
 
     [Fact]
-    public void A_pattern_of_a_range_matches_its_characters_and_no_other()
+    public void Pattern_of_a_range_matches_exactly_its_characters()
     {
         foreach (var first in Edges)
         {
@@ -56,7 +56,7 @@ public class CodePointsTests
     [Theory]
     [InlineData("\ud83d")]
     [InlineData("\udc32")]
-    public void Half_a_pair_is_in_no_set(string half)
+    public void Half_a_surrogate_pair_is_in_no_set(string half)
     {
         Assert.DoesNotMatch($"^{CodePoints.Empty.Others().ToPattern()}$", half);
         Assert.DoesNotMatch($"^{CodePoints.Empty.ToPattern()}$", half);

@@ -6,7 +6,8 @@ namespace Dispatcher.UnitTests.Policies.Schemas;
 public class SchemaCheckTests
 {
     private const string Tree =
-        """{ "$ref": "#/$defs/t", "$defs": { "t": { "type": "object", "properties": { "a": { "$ref": "#/$defs/t" } }, "additionalProperties": false } } }""";
+        """{ "$ref": "#/$defs/t", "$defs": { "t": { "type": "object", "properties": { "a": { "$ref": "#/$defs/t" } },"""
+        + """ "additionalProperties": false } } }""";
 
     [Theory]
     [InlineData("{}", "1", null)]
@@ -82,7 +83,7 @@ public class SchemaCheckTests
     [InlineData("""{"$ref":"#/$defs/x","$defs":{"x":{"type":"string"}}}""", "\"a\"", "1")]
     [InlineData("""{"$ref":"#/$defs/x","type":"string","maxLength":1,"$defs":{"x":{"type":"string"}}}""", "\"a\"", "\"abc\"")]
     [InlineData(Tree, """{"a":{"a":{}}}""", """{"a":{"a":{"b":1}}}""")]
-    public void A_keyword_takes_what_fits_and_refuses_what_does_not(string schema, string fitting, string? other)
+    public void Keyword_accepts_valid_values_and_refuses_others(string schema, string fitting, string? other)
     {
         Assert.Equal(Verdict.Allow, ASchema.Decide(schema, fitting).Verdict);
         if (other is not null)
@@ -94,10 +95,11 @@ public class SchemaCheckTests
     }
 
     [Fact]
-    public void Every_error_is_told_with_where_and_what_is_allowed_and_without_the_text_that_was_sent()
+    public void Error_has_path_and_allowed_values_but_not_the_sent_text()
     {
         const string Schema =
-            """{"type":"object","required":["need"],"additionalProperties":false,"properties":{"need":{},"a/b":{"type":"object","properties":{"c~d":{"type":"array","items":{"type":"integer"}}}}}}""";
+            """{"type":"object","required":["need"],"additionalProperties":false,"properties":{"need":{},"a/b":"""
+            + """{"type":"object","properties":{"c~d":{"type":"array","items":{"type":"integer"}}}}}}""";
 
         var decision = ASchema.Decide(Schema, """{"a/b":{"c~d":[1,"secret"]},"ned":1}""");
 
@@ -105,7 +107,7 @@ public class SchemaCheckTests
             [
                 "/a~1b/c~0d/1: seen: a text of 6 character(s); allowed: a whole number. Fix: send a whole number.",
                 "/ned: seen: a member that is not known; allowed: a/b, need. Fix: did you mean 'need'?",
-                "/need: seen: nothing; allowed: a value, it is required. Fix: add 'need'.",
+                "/need: seen: nothing; allowed: a value, because it is required. Fix: add 'need'.",
             ],
             decision.PayloadErrors.Select(error => error.ToString())
         );
@@ -115,7 +117,7 @@ public class SchemaCheckTests
     }
 
     [Fact]
-    public void Twenty_errors_are_listed_and_that_there_are_more()
+    public void List_of_errors_ends_after_twenty_with_a_note()
     {
         var errors = ASchema
             .Decide("""{"type":"array","items":{"type":"string"}}""", $"[{string.Join(',', Enumerable.Repeat(1, 21))}]")
@@ -123,7 +125,7 @@ public class SchemaCheckTests
 
         Assert.Equal(21, errors.Count);
         Assert.Equal("/0", errors[0].Path);
-        Assert.Contains("more errors than these 20", errors[20].Message, StringComparison.Ordinal);
+        Assert.Contains("more errors than the 20 listed", errors[20].Message, StringComparison.Ordinal);
         Assert.Equal(
             20,
             ASchema
@@ -141,17 +143,18 @@ public class SchemaCheckTests
     [InlineData("""{"a":1,"a":2}""")]
     [InlineData("""{"a":"\ud800"}""")]
     [InlineData("""{"\ud800":1,"b":2}""")]
-    public void What_is_not_one_clean_JSON_value_is_denied(string payload) =>
+    public void Denies_a_payload_that_is_not_one_plain_JSON_value(string payload) =>
         Assert.Equal(
             Verdict.Deny,
             ASchema.Decide("""{"type":"object","additionalProperties":{"type":["integer","string"],"maxLength":9}}""", payload).Verdict
         );
 
     [Fact]
-    public void A_payload_cannot_make_the_check_slow()
+    public void Payload_cannot_make_the_check_slow()
     {
         const string Doubling =
-            """{"$ref":"#/$defs/t","$defs":{"t":{"anyOf":[{"type":"object","properties":{"a":{"$ref":"#/$defs/t"}},"required":["x"]},{"type":"object","properties":{"a":{"$ref":"#/$defs/t"}},"required":["y"]}]}}}""";
+            """{"$ref":"#/$defs/t","$defs":{"t":{"anyOf":[{"type":"object","properties":{"a":{"$ref":"#/$defs/t"}},"required":"""
+            + """["x"]},{"type":"object","properties":{"a":{"$ref":"#/$defs/t"}},"required":["y"]}]}}}""";
         var deep = string.Concat(Enumerable.Repeat("{\"x\":1,\"y\":1,\"a\":", 60)) + "1" + new string('}', 60);
         var backtracking = "\"" + new string('a', 200_000) + "!\"";
         var watch = Stopwatch.StartNew();
@@ -166,7 +169,7 @@ public class SchemaCheckTests
     }
 
     [Fact]
-    public void A_topic_without_a_schema_takes_every_payload() =>
+    public void Topic_without_a_schema_accepts_every_payload() =>
         Assert.Equal(
             Verdict.Allow,
             ABundle.WithRules("id: a, match: {topic: test.run}, decision: ALLOW").Decide(AJob.ToTest().WithPayload("no json")).Verdict
@@ -177,7 +180,8 @@ public class SchemaCheckTests
     {
         var bundle = ASchema
             .Bundle(
-                """{"type":"object","properties":{"n":{"type":"string","pattern":"^[a-f]+$"}},"required":["n"],"anyOf":[{"type":"object","required":["n"]}]}"""
+                """{"type":"object","properties":{"n":{"type":"string","pattern":"^[a-f]+$"}},"required":["n"],"anyOf":["""
+                    + """{"type":"object","required":["n"]}]}"""
             )
             .Build();
         var wrong = 0;

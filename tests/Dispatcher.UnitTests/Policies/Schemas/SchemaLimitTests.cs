@@ -1,22 +1,24 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Dispatcher.Contracts;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Schemas;
 
-/// <summary>What a payload may cost, whatever schema and payload are: the same on every machine, and about a second at most.</summary>
+/// <summary>
+/// The cost of checking a payload is bounded for every schema and payload: the same on every machine, and about a second at most.
+/// </summary>
 public class SchemaLimitTests
 {
-    /// <summary>Worst cases take about a second on an idle machine; busy ones get more.</summary>
+    /// <summary>The worst cases take about a second on an idle machine; busy machines get more time.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private static readonly string Long = JsonSerializer.Serialize(new string('a', 200_000));
 
     [Fact]
-    public void Schemas_inside_each_other_cannot_overflow_the_stack()
+    public void Nested_schemas_cannot_overflow_the_stack()
     {
-        // Each definition is 56 times "not" around the next: 25,000 schemas for one value.
+        // Each definition nests "not" 56 times around the next: 25,000 schemas for one value.
         string Definition(int i) =>
             string.Concat(Enumerable.Repeat("{\"not\":", 56)) + $"{{\"$ref\":\"#/$defs/d{i + 1}\"}}" + new string('}', 56);
         var definitions = string.Join(
@@ -26,7 +28,7 @@ public class SchemaLimitTests
         var bundle = ASchema.Bundle($"{{\"$ref\":\"#/$defs/d0\",\"$defs\":{{{definitions}}}}}").Build();
         Decision? decision = null;
 
-        // As small as any stack that a decision is made on.
+        // The smallest stack on which decisions are made.
         Thread thread = new(() => decision = bundle.Decide(AJob.ToTest().WithPayload("1").Facts, ABundle.Now), maxStackSize: 256 * 1024);
         thread.Start();
         thread.Join();
@@ -36,17 +38,18 @@ public class SchemaLimitTests
     }
 
     [Fact]
-    public void What_is_nested_as_deep_as_a_payload_may_be_is_checked()
+    public void Payload_of_maximum_depth_is_checked()
     {
         const string Tree =
-            """{"$ref":"#/$defs/t","$defs":{"t":{"allOf":[{"anyOf":[{"$ref":"#/$defs/u"},{"type":"null"}]}]},"u":{"type":"object","additionalProperties":{"$ref":"#/$defs/t"}}}}""";
+            """{"$ref":"#/$defs/t","$defs":{"t":{"allOf":[{"anyOf":[{"$ref":"#/$defs/u"},{"type":"null"}]}]},"u":"""
+            + """{"type":"object","additionalProperties":{"$ref":"#/$defs/t"}}}}""";
         var deep = string.Concat(Enumerable.Repeat("{\"a\":", 62)) + "null" + new string('}', 62);
 
         Assert.Equal(Verdict.Allow, ASchema.Decide(Tree, deep).Verdict);
         Assert.Equal("payload_invalid", ASchema.Decide(Tree, deep.Replace("null", "1", StringComparison.Ordinal)).Reason);
     }
 
-    /// <summary>Alternatives inside alternatives, with a long text at the bottom and one costly test of it.</summary>
+    /// <summary>Nested alternatives, with a long text and one costly test at the bottom.</summary>
     [Theory]
     [InlineData("{\"type\":\"string\",\"pattern\":\"b$\"}")]
     [InlineData("{\"type\":\"string\",\"pattern\":\"a[ab]{200}b\"}")]
@@ -59,7 +62,7 @@ public class SchemaLimitTests
     [InlineData("{\"type\":\"integer\"}", "NUMBER")]
     [InlineData("{\"type\":\"object\",\"required\":[\"x\",\"y\",\"z\"]}", "MEMBERS")]
     [InlineData("{\"type\":\"object\",\"patternProperties\":{\"b$\":true},\"additionalProperties\":false}", "{LONG:1}")]
-    public void A_long_value_under_many_alternatives_is_cut_short(string leaf, string value = "LONG")
+    public void Check_of_a_long_value_under_many_alternatives_is_bounded(string leaf, string value = "LONG")
     {
         string Alternative(string name) =>
             "{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#/$defs/t\"}},\"required\":[\"" + name + "\"]}";
@@ -92,7 +95,7 @@ public class SchemaLimitTests
     [InlineData("a{2147483647}")]
     [InlineData("(a{99999}|b){99999}")]
     [InlineData("[🐀🐂🐄🐆🐈🐊🐌🐎]{200}")]
-    public void A_pattern_that_its_repetitions_make_too_large_does_not_load(string pattern)
+    public void Pattern_with_too_many_repetitions_does_not_load(string pattern)
     {
         var error = Assert.Single(ASchema.Bundle($$"""{"type":"string","pattern":"{{pattern}}"}""").Load().Errors);
 
@@ -105,17 +108,18 @@ public class SchemaLimitTests
     [InlineData("^x{$", "x{")]
     [InlineData("^[{2000}]+$", "{2}")]
     [InlineData("^a\\\\{2000}$", "a{2000}")]
-    public void A_pattern_of_a_sensible_size_loads(string pattern, string text) =>
+    public void Pattern_of_a_sensible_size_loads(string pattern, string text) =>
         Assert.Equal(
             Verdict.Allow,
             ASchema.Decide($$"""{"type":"string","pattern":"{{pattern}}"}""", JsonSerializer.Serialize(text)).Verdict
         );
 
     [Fact]
-    public void Large_ordinary_payloads_are_checked_whole()
+    public void Large_ordinary_payload_is_checked_completely()
     {
         const string Hosts =
-            """{"type":"array","items":{"type":"string","maxLength":253,"pattern":"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"}}""";
+            """{"type":"array","items":{"type":"string","maxLength":253,"pattern":"^[a-z0-9]([a-z0-9-]{0,"""
+            + """61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"}}""";
         var hosts = JsonSerializer.Serialize(Enumerable.Range(0, 10_000).Select(i => $"host-{i}.example.org"));
         var numbers = JsonSerializer.Serialize(Enumerable.Range(0, 50_000));
 

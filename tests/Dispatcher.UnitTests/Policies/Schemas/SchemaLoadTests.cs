@@ -1,5 +1,6 @@
 using System.Text;
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
+using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Policies.Schemas;
 
@@ -47,7 +48,7 @@ public class SchemaLoadTests
     [InlineData("{ \"type\": \"string\",\n\"pattern\": \"[a\" }", "bad_pattern", 2)]
     [InlineData("{ \"type\": \"string\",\n\"pattern\": \"a\\\\\" }", "bad_pattern", 2)]
     [InlineData("{ \"type\": \"string\",\n\"pattern\": \"\\\\u00\" }", "bad_pattern", 2)]
-    public void A_bad_schema_does_not_load_and_the_error_names_its_line(string schema, string code, int line)
+    public void Bad_schema_does_not_load_and_the_error_names_its_line(string schema, string code, int line)
     {
         var load = ASchema.Bundle(schema).Load();
 
@@ -56,8 +57,14 @@ public class SchemaLoadTests
         Assert.Equal((code, $"schemas/test.json:{line}"), (error.Code, error.Where));
     }
 
+    [Theory]
+    [InlineData("""{"type":"string","enum":["\uD800","a"]}""")]
+    [InlineData("""{"const":{"a":["\uD800"]}}""")]
+    public void Half_a_surrogate_pair_in_a_value_does_not_load(string schema) =>
+        Assert.Equal("bad_json", Assert.Single(ASchema.Bundle(schema).Load().Errors).Code);
+
     [Fact]
-    public void An_unknown_keyword_is_answered_with_the_nearest()
+    public void Error_of_an_unknown_keyword_names_the_nearest()
     {
         var error = Assert.Single(ASchema.Bundle("""{ "type": "string", "maxLenght": 5 }""").Load().Errors);
 
@@ -76,7 +83,7 @@ public class SchemaLoadTests
         );
 
     [Fact]
-    public void A_schema_that_is_not_there_is_an_error_where_it_is_named()
+    public void Missing_schema_is_an_error_at_the_topic_that_names_it()
     {
         BundleError error = Assert.Single(
             ASchema.Bundle("{}").AndTopic("schema: tset.json").Load().Errors,
@@ -87,7 +94,7 @@ public class SchemaLoadTests
     }
 
     [Fact]
-    public void A_schema_that_no_topic_names_does_not_load_since_it_checks_nothing()
+    public void Unused_schema_does_not_load()
     {
         var error = Assert.Single(ABundle.WithRules().AndFile("schemas/test.json", "{}").Load().Errors);
 
@@ -99,14 +106,14 @@ public class SchemaLoadTests
     [InlineData("schemas/Test.json")]
     [InlineData("schemas/test.yaml")]
     [InlineData("schemas/more/test.json")]
-    public void A_schema_under_another_name_does_not_load(string path) =>
+    public void Schema_with_a_wrong_file_name_does_not_load(string path) =>
         Assert.Equal(
             ("unknown_file", path),
             Assert.Single(ABundle.WithRules().AndFile(path, "{}").Load().Errors) is { } error ? (error.Code, error.Where) : default
         );
 
     [Fact]
-    public void A_schema_that_is_too_large_or_no_UTF8_does_not_load()
+    public void Schema_that_is_too_large_or_not_UTF8_does_not_load()
     {
         Assert.Equal("unreadable", Assert.Single(ASchema.Bundle("{}" + new string(' ', 256 * 1024)).Load().Errors).Code);
         Assert.StartsWith(
@@ -120,7 +127,7 @@ public class SchemaLoadTests
     [Theory]
     [InlineData("schemas/test.json", "{\n \"type\": \"")]
     [InlineData("rules/a.yaml", "version: v1\n# caf")]
-    public void A_byte_that_is_no_text_has_its_line(string path, string text)
+    public void Error_of_an_invalid_byte_has_its_line(string path, string text)
     {
         BundleFile file = new(path, (byte[])[.. Encoding.UTF8.GetBytes(text), 0xe9, .. " \n"u8]);
 
@@ -144,21 +151,21 @@ public class SchemaLoadTests
     [Theory]
     [InlineData(
         "{\n\"type\": \"object\",\n}",
-        "this is no JSON: The JSON object contains a trailing comma at the end, which JSON does not allow (line 3, byte 1)."
+        "this is not valid JSON: The JSON object contains a trailing comma at the end, which JSON does not allow (line 3, byte 1)."
     )]
-    [InlineData("{\n\"type\": [", "this is no JSON: an object or list is not closed (line 2, byte 10).")]
-    public void What_is_no_JSON_is_told_without_the_words_of_a_programmer(string schema, string message) =>
+    [InlineData("{\n\"type\": [", "this is not valid JSON: an object or list is not closed (line 2, byte 10).")]
+    public void Error_of_invalid_JSON_is_worded_for_users(string schema, string message) =>
         Assert.Equal(message, Assert.Single(ASchema.Bundle(schema).Load().Errors).Message);
 
     [Fact]
-    public void A_flag_is_named_where_it_is_allowed_in_place_of_a_schema() =>
+    public void Error_names_true_and_false_where_they_are_allowed_as_a_schema() =>
         Assert.Equal(
             "a schema is \"no\"; allowed: an object, true or false.",
             Assert.Single(ASchema.Bundle("""{ "type": "object", "additionalProperties": "no" }""").Load().Errors).Message
         );
 
     [Fact]
-    public void A_changed_schema_is_another_bundle_and_travels_in_the_archive()
+    public void Schema_is_part_of_the_hash_and_the_archive()
     {
         var bundle = ASchema.Bundle("""{ "type": "object" }""").Build();
 
@@ -172,7 +179,7 @@ public class SchemaLoadTests
     }
 }
 
-/// <summary>Builds a bundle that allows everything on <c>test.run</c> whose payload fits the schema.</summary>
+/// <summary>Builds a bundle that allows every job on <c>test.run</c> whose payload is valid.</summary>
 internal static class ASchema
 {
     public static ABundle Bundle(string schema) =>

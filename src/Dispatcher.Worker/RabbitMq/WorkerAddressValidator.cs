@@ -1,0 +1,37 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+
+namespace Dispatcher.Worker.RabbitMq;
+
+/// <summary>Requires broker, dispatcher and key where no transport is registered.</summary>
+internal sealed class WorkerAddressValidator(IServiceProviderIsService services) : IValidateOptions<WorkerOptions>
+{
+    public ValidateOptionsResult Validate(string? name, WorkerOptions options)
+    {
+        if (services.IsService(typeof(IWorkerTransport)))
+        {
+            return ValidateOptionsResult.Success;
+        }
+
+        List<string> errors = [];
+        if (options.RabbitMq is not { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" })
+        {
+            errors.Add($"Pool '{name}': RabbitMq must be an address such as amqp://user:password@host:5672/vhost.");
+        }
+
+        if (options.Dispatcher is not { IsAbsoluteUri: true, Scheme: "http" or "https" })
+        {
+            errors.Add(
+                $"Pool '{name}': Dispatcher must be an address such as http://dispatcher:8080 "
+                    + $"(seen: {options.Dispatcher?.ToString() ?? "nothing"})."
+            );
+        }
+
+        if (string.IsNullOrWhiteSpace(options.ApiKey))
+        {
+            errors.Add($"Pool '{name}': ApiKey is missing. Create one with: dispatcher keys create.");
+        }
+
+        return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);
+    }
+}

@@ -1,0 +1,99 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+using Dispatcher.Base;
+using Dispatcher.CommandLine;
+using Dispatcher.CommandLine.Demo;
+
+namespace Dispatcher;
+
+/// <summary>The tree of verbs of the program <c>dispatcher</c>, and how one call of it runs.</summary>
+internal static class RootCommandLine
+{
+    public static RootCommand Create(Terminal terminal)
+    {
+        var root = new RootCommand(
+            "Dispatcher runs jobs that a policy allows. Exit codes: 0 done, 1 the answer is no, 2 wrong use, 3 could not reach what it needs."
+        );
+
+        root.Add(DemoVerb.Create(terminal));
+        root.Add(ServeVerb.Create(terminal));
+        root.Add(MigrateVerb.Create(terminal));
+        var verbs = new ServerVerbs(terminal);
+        root.Add(SubmitVerb.Create(verbs));
+        root.Add(JobsVerbs.Create(verbs));
+        root.Add(ApprovalsVerbs.Create(verbs));
+        root.Add(DeadLettersVerbs.Create(verbs));
+        root.Add(KeysVerbs.Create(verbs));
+        root.Add(StatusVerb.Create(verbs));
+        root.Add(PolicyVerbs.Create(verbs, terminal));
+        root.Add(AuditVerbs.Create(terminal));
+
+        var help = root.Options.OfType<HelpOption>().Single();
+        help.Action = new HelpWithExamples((HelpAction)help.Action!);
+        return root;
+    }
+
+    /// <summary>The one way to read arguments. Response files are off: <c>@file</c> is the content of a payload here.</summary>
+    public static ParseResult Parse(IReadOnlyList<string> args, Terminal terminal) =>
+        Create(terminal).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+
+    public static async Task<int> InvokeAsync(IReadOnlyList<string> args, Terminal terminal)
+    {
+        var call = Parse(args, terminal);
+        if (call.Action is ParseErrorAction wrongUse)
+        {
+            // The whole help would push the error off the screen, except where the missing verb is the error.
+            wrongUse.ShowHelp = call.CommandResult.Command.Subcommands.Count > 0;
+        }
+
+        if (ArgumentSecrets.WarningFor(call) is { } warning)
+        {
+            terminal.Error.WriteLine(warning);
+        }
+
+        var configuration = new InvocationConfiguration
+        {
+            Output = terminal.Output,
+            Error = terminal.Error,
+            EnableDefaultExceptionHandler = false,
+            // Signals belong to the server's host; a client verb holds nothing that Ctrl-C could damage.
+            ProcessTerminationTimeout = null,
+        };
+        var code = await call.InvokeAsync(configuration, CancellationToken.None);
+        if (call.Action is not ParseErrorAction)
+        {
+            return code;
+        }
+
+        if (call.CommandResult.Command is Verb verb)
+        {
+            terminal.Error.WriteLine($"Options and examples: {verb.Path} --help");
+        }
+
+        return (int)ExitCode.WrongUse;
+    }
+
+    private sealed class HelpWithExamples(HelpAction plain) : SynchronousCommandLineAction
+    {
+        public override bool ClearsParseErrors => true;
+
+        public override int Invoke(ParseResult parseResult)
+        {
+            var code = plain.Invoke(parseResult);
+            if (parseResult.CommandResult.Command is Verb { Examples.Count: > 0 } verb)
+            {
+                var output = parseResult.InvocationConfiguration.Output;
+                output.WriteLine("Examples:");
+                foreach (var example in verb.Examples)
+                {
+                    output.WriteLine("  " + example);
+                }
+
+                output.WriteLine();
+            }
+
+            return code;
+        }
+    }
+}

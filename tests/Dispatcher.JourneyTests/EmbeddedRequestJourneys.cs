@@ -1,0 +1,139 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json;
+using Dispatcher.JourneyTests.Staging;
+
+namespace Dispatcher.JourneyTests;
+
+/// <summary>Requests to an embedded server that it refuses or limits.</summary>
+public sealed class EmbeddedRequestJourneys
+{
+    /// <summary>All callers have one address, so that the known caller shares its limit.</summary>
+    [Fact]
+    public async Task A_gate_is_answered_and_a_known_key_works_while_two_hundred_callers_without_a_key_ask_for_all_there_is()
+    {
+        var data = Directory.CreateTempSubdirectory("embedded-journey-").FullName;
+        await using var server = await EmbeddedServer.StartAsync(data);
+        using var keyless = new HttpClient { BaseAddress = new Uri(server.Address) };
+        await server.SubmitAsync(from: 0, to: 1);
+        await Eventually.IsAsync(
+            async () => await server.CountAsync("succeeded") == 1,
+            () => "the job ends\n" + server.Log,
+            TimeSpan.FromSeconds(30)
+        );
+        await Eventually.IsAsync(
+            async () => await RateAsync(keyless) == ("1", null),
+            () => "the gate knows of it\n" + server.Log,
+            TimeSpan.FromSeconds(30)
+        );
+
+        using var end = new CancellationTokenSource();
+        string[] windows = ["1s", "599s", "11m", "5m", "15m", "1h", "6h", "24h", ""];
+        var hammering = Enumerable
+            .Range(0, 200)
+            .Select(i => HammerAsync(keyless, j => $"/metrics/p95-latency-ms?window={windows[(i + j) % windows.Length]}", end.Token))
+            .ToList();
+        for (var i = 0; i < 20; i++)
+        {
+            Assert.Equal(("1", null), await RateAsync(keyless));
+        }
+
+        await end.CancelAsync();
+        Assert.All(await Task.WhenAll(hammering), answers => Assert.Equal([HttpStatusCode.OK], answers.Distinct()));
+
+        // Guesses may be refused. The caller whose key is known may not.
+        var guesses = await Task.WhenAll(Enumerable.Range(0, 800).Select(i => StatusAsync(keyless, "/api/jobs", $"guess-{i}")));
+        Assert.All(guesses, guess => Assert.True(guess is HttpStatusCode.Unauthorized or HttpStatusCode.TooManyRequests, $"{guess}"));
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(server.Http, "/api/jobs"));
+        Directory.Delete(data, recursive: true);
+    }
+
+    /// <summary>Requests that the framework refuses, and what only a real request has: sizes, encodings, content types.</summary>
+    [Fact]
+    public async Task Refused_request_is_answered_with_what_was_seen_and_what_is_allowed()
+    {
+        var data = Directory.CreateTempSubdirectory("embedded-journey-").FullName;
+        await using var server = await EmbeddedServer.StartAsync(data, "--no-worker");
+        var http = server.Http;
+        using var gzip = new ByteArrayContent([0x1F, 0x8B, 8, 0, 0, 0, 0, 0])
+        {
+            Headers = { ContentType = new("application/json"), ContentEncoding = { "gzip" } },
+        };
+        using var large = new ByteArrayContent(new byte[500_000]);
+        using var unstated = new StreamContent(new Unseekable(500_000));
+        using var huge = new ByteArrayContent(new byte[3_000_000]) { Headers = { ContentType = new("application/json") } };
+        using var form = new FormUrlEncodedContent([new("topic", "job.repo.read")]);
+        using var keyForm = new FormUrlEncodedContent([new("subject", "ci")]);
+
+        Assert.Equal(
+            (
+                400,
+                "The body is compressed with gzip (content type \"application/json\", content encoding \"gzip\"); "
+                    + "compressed bodies are not read."
+            ),
+            await RefusedAsync(http, "/api/jobs", gzip)
+        );
+        Assert.Equal((400, "The body has 500,000 bytes; at most 393,216 are read."), await RefusedAsync(http, "/api/jobs", large));
+        Assert.Equal(
+            (400, "The body has more than 393,216 bytes; at most 393,216 are read."),
+            await RefusedAsync(http, "/api/jobs", unstated)
+        );
+        Assert.Equal((413, "The body has 3,000,000 bytes; allowed: at most 2,097,152."), await RefusedAsync(http, "/api/keys", huge));
+        Assert.Equal(
+            (400, "The body is no JSON (content type \"application/x-www-form-urlencoded\"); allowed: a JSON object."),
+            await RefusedAsync(http, "/api/jobs", form)
+        );
+        Assert.Equal(
+            (415, "Seen: \"application/x-www-form-urlencoded\"; allowed: application/json."),
+            await RefusedAsync(http, "/api/keys", keyForm)
+        );
+        Assert.Equal(HttpStatusCode.BadRequest, await StatusAsync(http, "/api/jobs?class=terminal"));
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync(http, "/api/jobs?state=held"));
+        Directory.Delete(data, recursive: true);
+    }
+
+    private static async Task<(int Status, string? Message)> RefusedAsync(HttpClient http, string path, HttpContent body)
+    {
+        using var answer = await http.PostAsync(new Uri(path, UriKind.Relative), body, TestContext.Current.CancellationToken);
+        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken);
+        Assert.True(problem.TryGetProperty("errors", out var errors), problem.GetRawText());
+        return ((int)answer.StatusCode, errors[0].GetProperty("message").GetString());
+    }
+
+    private static async Task<List<HttpStatusCode>> HammerAsync(HttpClient http, Func<int, string> path, CancellationToken end)
+    {
+        var answers = new List<HttpStatusCode>();
+        while (!end.IsCancellationRequested)
+        {
+            answers.Add(await StatusAsync(http, path(answers.Count)));
+        }
+
+        return answers;
+    }
+
+    private static async Task<HttpStatusCode> StatusAsync(HttpClient http, string path, string? key = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.Authorization = key is null ? null : new AuthenticationHeaderValue("Bearer", key);
+        using var answer = await http.SendAsync(request, TestContext.Current.CancellationToken);
+        return answer.StatusCode;
+    }
+
+    private static async Task<(string Rate, string? NoData)> RateAsync(HttpClient http)
+    {
+        using var answer = await http.GetAsync(
+            new Uri("/metrics/success-rate?window=10m", UriKind.Relative),
+            TestContext.Current.CancellationToken
+        );
+        return (
+            await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken),
+            answer.Headers.TryGetValues("Dispatcher-No-Data-Reason", out var why) ? string.Join("; ", why) : null
+        );
+    }
+
+    /// <summary>Bytes whose number is not known before they are sent.</summary>
+    private sealed class Unseekable(int length) : MemoryStream(new byte[length])
+    {
+        public override bool CanSeek => false;
+    }
+}
