@@ -1,8 +1,8 @@
-using Dispatcher.Policies;
+using Dispatcher.Policies.Files;
 
 namespace Dispatcher.Enforcement;
 
-/// <summary>What the folder held: the hash of its bundle, or the errors.</summary>
+/// <summary>The result of reading the folder: the hash of its bundle, or the errors.</summary>
 internal sealed record FolderReading(string? Hash, IReadOnlyList<BundleError> Errors);
 
 /// <summary>Compares files by path and content, so that an unchanged folder is not parsed again.</summary>

@@ -49,7 +49,7 @@ internal static class RecoveryMoves
         var fault = new Fault
         {
             Type = FaultCodes.WorkerLost,
-            Message = $"Worker {job.Worker} claimed attempt {job.Attempt} and stopped sending heartbeats.",
+            Message = $"Worker {job.Worker} claimed attempt {job.Attempt} and reported no outcome in time.",
             Code = FaultCodes.WorkerLost,
         };
         return Failed(

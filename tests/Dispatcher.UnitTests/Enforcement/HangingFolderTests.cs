@@ -80,7 +80,7 @@ public sealed class HangingFolderTests
             Read = read,
         };
 
-    /// <summary>A clock that stands still until a limit passes.</summary>
+    /// <summary>A clock that does not move until a limit passes.</summary>
     private sealed class LimitTime : TimeProvider
     {
         private readonly Queue<(TimeSpan Due, Action End)> _limits = new();

@@ -166,7 +166,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void Returned_attempt_is_no_failed_attempt_and_waits_like_a_first_retry()
+    public void Returned_attempt_does_not_count_as_failed_and_waits_like_a_first_retry()
     {
         var move = Of(Running.With(job => job with { ReadyAt = 17, OverallDeadline = 18 }), AnOutcome.Returned(Running));
 
@@ -180,7 +180,7 @@ public sealed class RecoveryTests
     }
 
     [Fact]
-    public void Unclaimed_attempt_is_no_failed_attempt_and_keeps_its_place_in_the_backlog()
+    public void Unclaimed_attempt_does_not_count_as_failed_and_keeps_its_position()
     {
         var job = AJob.ToTest()
             .Running()

@@ -28,7 +28,7 @@ public sealed class SweepTests
         );
 
     [Fact]
-    public void Unclaimed_attempt_is_no_failed_attempt_and_names_its_pool()
+    public void Unclaimed_attempt_does_not_count_as_failed_and_names_its_pool()
     {
         var move = Repair(AJob.ToTest().Dispatched(attempt: 3))!;
 
