@@ -7,7 +7,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>Gives each attempt to one worker, once. Without a claim no attempt runs. Reads no payload.</summary>
+/// <summary>Gives each attempt to one worker, once. Without a claim no attempt runs. Reads no payload and no result.</summary>
 internal sealed partial class AttemptClaims(
     Permits permits,
     MoveWriter moves,
@@ -47,7 +47,7 @@ internal sealed partial class AttemptClaims(
         );
         var jobs = await db
             .Jobs.Where(job => ids.Contains(job.JobId))
-            .WithoutPayload()
+            .WithoutPayloadAndResult()
             .ToDictionaryAsync(job => job.JobId, cancellationToken);
         var answers = await Task.WhenAll(
             claims.Select(
@@ -142,7 +142,7 @@ internal sealed partial class AttemptClaims(
     )
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var job = await db.Jobs.Where(row => row.JobId == permit.Sub).WithoutPayload().SingleAsync(cancellationToken);
+        var job = await db.Jobs.Where(row => row.JobId == permit.Sub).WithoutPayloadAndResult().SingleAsync(cancellationToken);
         if (IsRepeated(job, runId, worker, subject))
         {
             return ClaimStatus.Granted;
