@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Dispatcher.Contracts;
+using Dispatcher.UnitTests.Worker.Running;
 using Dispatcher.Worker;
 
 namespace Dispatcher.UnitTests.Worker.Claiming;
