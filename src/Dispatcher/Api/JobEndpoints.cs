@@ -9,7 +9,7 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Api;
 
-/// <summary><c>/api/jobs</c>: hand in, look at, take back. Producers see and cancel only their own.</summary>
+/// <summary><c>/api/jobs</c>: submit, list, show and cancel jobs. Producers see and cancel only their own.</summary>
 internal static class JobEndpoints
 {
     public static void MapJobs(this IEndpointRouteBuilder routes)
@@ -123,19 +123,19 @@ internal static class JobEndpoints
             errors.Report(
                 "unknown_state",
                 "?state",
-                $"There is no state \"{InputErrors.Cut(state)}\".",
+                $"State \"{InputErrors.Cut(state)}\" does not exist.",
                 "Allowed: " + string.Join(", ", WireNames.AllStates)
             );
         }
 
-        // PostgreSQL's text takes every character but this one, and says so with an exception.
+        // PostgreSQL accepts every character in a text but this one, which it refuses with an exception.
         foreach (
             var (name, _) in new[] { ("topic", topic), ("principal", principal) }.Where(filter =>
                 filter.Item2?.Contains('\0', StringComparison.Ordinal) == true
             )
         )
         {
-            errors.Report("nul_character", "?" + name, "The text has the character U+0000.", "Leave it out.");
+            errors.Report("nul_character", "?" + name, "The text contains the character U+0000.", "Remove it.");
         }
 
         if (errors.Count > 0)
@@ -185,7 +185,7 @@ internal static class JobEndpoints
         CancellationToken cancellationToken
     )
     {
-        if (await reads.FindAsync(jobId, caller, cancellationToken) is not { } seen)
+        if (await reads.LocateAsync(jobId, caller, cancellationToken) is not { } seen)
         {
             return Problems.NotFound(await reads.WhyNotAsync(jobId, caller, cancellationToken));
         }
@@ -193,7 +193,7 @@ internal static class JobEndpoints
         if (!caller.MayCancel(seen.Principal))
         {
             return Results.Problem(
-                title: "This key may not do that",
+                title: "The roles of this key do not allow the request",
                 detail: $"Job {jobId} belongs to {seen.Principal}; only that principal, operators and admins may cancel it.",
                 statusCode: StatusCodes.Status403Forbidden
             );

@@ -5,7 +5,9 @@ namespace Dispatcher.CommandLine;
 /// <summary>Durations as people read them.</summary>
 internal static class Durations
 {
-    /// <summary>In one or two units: <c>41 ms</c>, <c>1.234 s</c>, <c>2 min 5 s</c>, <c>24 h</c>, <c>3 d 4 h</c>. Empty when null.</summary>
+    /// <summary>
+    /// In one or two units: <c>41 ms</c>, <c>1.234 s</c>, <c>2 min 5 s</c>, <c>24 h</c>, <c>3 d 4 h</c>. Empty when null.
+    /// </summary>
     public static string Words(TimeSpan? duration)
     {
         if (duration is not { } time)

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary>Shows why a decision is as it is: first what came out, then how.</summary>
+/// <summary>Shows an explained decision: first the result, then the steps that led to it.</summary>
 internal static class ExplanationScreen
 {
     public static void Show(Screen screen, JsonElement explanation)
@@ -30,7 +30,7 @@ internal static class ExplanationScreen
         }
 
         screen.Line("");
-        // Rules of other topics are many and say nothing here; --json has them.
+        // Rules of other topics are left out, because they cannot match; --json has them.
         screen.Table(
             ["rule", "decision", "outcome", "wanted", "seen", "at"],
             explanation
@@ -57,7 +57,8 @@ internal static class ExplanationScreen
         {
             var recorded = decision.Value("recorded");
             screen.Line(
-                $"== {recorded.Text("kind")}, attempt {recorded.Text("attempt")}, {screen.Time(recorded, "at")}: {recorded.Text("verdict")} under {recorded.Text("policy_hash")}"
+                $"== {recorded.Text("kind")}, attempt {recorded.Text("attempt")}, {screen.Time(recorded, "at")}: "
+                    + $"{recorded.Text("verdict")} under {recorded.Text("policy_hash")}"
             );
             if (decision.Text("why_not") is { Length: > 0 } whyNot)
             {
@@ -67,7 +68,7 @@ internal static class ExplanationScreen
 
             if (decision.Text("is_as_recorded") != "true")
             {
-                screen.Note("The bundle decides otherwise now than the timeline tells: the job's row or the line was changed.");
+                screen.Note("The bundle now decides differently from the recorded decision: the row of the job or the entry was changed.");
             }
 
             Show(screen, decision.Value("explanation"));

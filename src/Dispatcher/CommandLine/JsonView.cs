@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary>Reads the server's answers leniently: a newer or older server may add or miss members, and a view then shows less, but shows.</summary>
+/// <summary>
+/// Reads the server's answers leniently: a newer or older server may add or lack members, and a screen then shows fewer fields.
+/// </summary>
 internal static class JsonView
 {
     private static readonly JsonSerializerOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -14,7 +16,10 @@ internal static class JsonView
     public static IEnumerable<JsonElement> Items(this JsonElement from, string name) =>
         from.Value(name) is { ValueKind: JsonValueKind.Array } items ? items.EnumerateArray() : [];
 
-    /// <summary>A string as it is, a list of strings with commas, an object of these as <c>name=value</c>, anything else as JSON; empty when missing or null.</summary>
+    /// <summary>
+    /// A string unchanged, a list of strings with commas, an object of these as <c>name=value</c>, any other value as JSON. Empty when
+    /// missing or null.
+    /// </summary>
     public static string Text(this JsonElement from, string name) => from.Value(name).AsText();
 
     public static string AsText(this JsonElement value) =>
@@ -38,17 +43,17 @@ internal static class JsonView
             ? string.Join(",", value.EnumerateArray().Select(item => Word(item.AsText())))
             : Word(value.AsText());
 
-    /// <summary>As JSON where the text could be taken for more than one word, or for another line.</summary>
+    /// <summary>As JSON where the text could look like several words or lines.</summary>
     private static string Word(string text) =>
         text.All(c => !char.IsWhiteSpace(c) && !char.IsControl(c) && c is not ('"' or '=' or ','))
             ? text
             : JsonSerializer.Serialize(text, Readable);
 
-    /// <summary>As JSON, untouched; empty when missing or null.</summary>
+    /// <summary>The unchanged JSON; empty when missing or null.</summary>
     public static string Raw(this JsonElement from, string name) =>
         from.Value(name) is { ValueKind: not JsonValueKind.Undefined and not JsonValueKind.Null } value ? value.GetRawText() : "";
 
-    /// <summary>A time; null when there is none.</summary>
+    /// <summary>A time; null when missing.</summary>
     public static DateTimeOffset? Moment(this JsonElement from, string name) =>
         from.Value(name) is { ValueKind: JsonValueKind.String } value && value.TryGetDateTimeOffset(out var at) ? at : null;
 

@@ -8,10 +8,10 @@ using Dispatcher.Policies.Files;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary>What verbs share that look at a policy folder on this machine and need no server.</summary>
+/// <summary>Shared by the verbs that read a policy folder on this machine and need no server.</summary>
 internal static class LocalPolicies
 {
-    /// <summary>As the server writes JSON.</summary>
+    /// <summary>The JSON format of the server.</summary>
     public static JsonSerializerOptions Json { get; } =
         new()
         {
@@ -29,8 +29,8 @@ internal static class LocalPolicies
         {
             throw new ExitException(
                 ExitCode.WrongUse,
-                File.Exists(folder) ? $"'{folder}' is a file, no folder." : $"There is no folder '{folder}'.",
-                "Name the folder that holds topics.yaml and rules/."
+                File.Exists(folder) ? $"'{folder}' is a file, not a folder." : $"Folder '{folder}' does not exist.",
+                "Name the folder that contains topics.yaml and rules/."
             );
         }
 
@@ -41,8 +41,8 @@ internal static class LocalPolicies
                 ? files
                 : throw new ExitException(
                     ExitCode.WrongUse,
-                    $"'{folder}' holds no policies: neither topics.yaml nor rules/*.yaml.",
-                    "Name the folder that holds topics.yaml."
+                    $"'{folder}' contains no policies: neither topics.yaml nor rules/*.yaml.",
+                    "Name the folder that contains topics.yaml."
                 );
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
@@ -55,7 +55,7 @@ internal static class LocalPolicies
         }
     }
 
-    /// <summary>The folder's bundle; a broken one ends the verb.</summary>
+    /// <summary>Loads the bundle of the folder. Throws when it has errors.</summary>
     public static Bundle Load(string folder)
     {
         var load = Bundle.Load(Read(folder));
@@ -63,7 +63,7 @@ internal static class LocalPolicies
             ?? throw new ExitException(
                 ExitCode.WrongUse,
                 $"'{folder}' does not load: {load.Errors[0]}{(load.Errors.Count > 1 ? $" (and {load.Errors.Count - 1} more)" : "")}",
-                $"dispatcher policy lint {folder} lists every error."
+                $"Correct the errors; 'dispatcher policy lint {folder}' lists all of them."
             );
     }
 

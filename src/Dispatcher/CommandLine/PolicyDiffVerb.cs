@@ -6,7 +6,7 @@ using Dispatcher.Base;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary><c>dispatcher policy diff</c>: what recorded jobs would get of two bundles.</summary>
+/// <summary><c>dispatcher policy diff</c>: compares the decisions of two bundles on recorded jobs.</summary>
 internal static partial class PolicyDiffVerb
 {
     private static readonly string[] JobFields = ["topic", "principal", "labels", "risk_tags", "workflow_id", "attempt", "payload"];
@@ -18,19 +18,21 @@ internal static partial class PolicyDiffVerb
         var since = new Option<string>("--since")
         {
             HelpName = "TIME",
-            Description = "How far back, for example 90m, 24h or 7d.",
+            Description = "Age of the oldest job to compare, for example 90m, 24h or 7d.",
             DefaultValueFactory = _ => "7d",
         };
         since.Validators.Add(result =>
         {
             if (result.Tokens is [var token] && !Period().IsMatch(token.Value))
             {
-                result.AddError($"--since '{token.Value}' is no period: write a number and m, h or d, for example 7d.");
+                result.AddError($"--since '{token.Value}' is not a period: write a number and m, h or d, for example 7d.");
             }
         });
         var verb = new Verb(
             "diff",
-            "Decide the jobs that the server recorded by two bundles, and tell what widens and what narrows. A changed rule that none of them met is shown with a job that is made up. Exit code 1 when anything widens, also for a made-up job.",
+            "Evaluate the recorded jobs of the server by two bundles, and list the decisions that widen or narrow. A "
+                + "changed rule that matches "
+                + "no recorded job is shown with a made-up job. Exit code 1 when anything widens, also for a made-up job.",
             "dispatcher policy diff active ./policies",
             "dispatcher policy diff 3f2b8c6d 9d1a3f2b --since 24h --json"
         )
@@ -56,7 +58,7 @@ internal static partial class PolicyDiffVerb
                 return code switch
                 {
                     ExitCode.Done => Widens(answer.Body) ? ExitCode.No : ExitCode.Done,
-                    // No is an answer here: a promotion must not take a bundle that is not kept, or a key that may not ask, for one that widens.
+                    // Exit code 1 means "widens": a missing bundle, or a key without the role, must have another code.
                     ExitCode.No => ExitCode.WrongUse,
                     ExitCode.WrongUse or ExitCode.Unreachable => code,
                 };
@@ -65,9 +67,9 @@ internal static partial class PolicyDiffVerb
     }
 
     private static Argument<string> Bundle(string name) =>
-        new(name) { Description = "A policy folder, the hash of a kept bundle (or its first 8 digits), or 'active'." };
+        new(name) { Description = "A policy folder, the hash of a stored bundle (or its first 8 digits or more), or 'active'." };
 
-    /// <summary>A folder is sent whole: the server need not know it.</summary>
+    /// <summary>A folder is sent as an archive, because the server may not have its bundle.</summary>
     private static Dictionary<string, object> Reference(string bundle)
     {
         if (Directory.Exists(bundle))
@@ -79,7 +81,7 @@ internal static partial class PolicyDiffVerb
             ? new() { ["hash"] = bundle }
             : throw new ExitException(
                 ExitCode.WrongUse,
-                $"'{bundle}' is no bundle: there is no such folder, and it is neither 'active' nor a hash of 8 to 64 lower-case hex digits.",
+                $"'{bundle}' is not a bundle: neither an existing folder, nor 'active', nor a hash of 8 to 64 lower-case hex digits.",
                 "Name a policy folder, 'active', or a hash that 'dispatcher policy status' shows."
             );
     }
@@ -102,10 +104,10 @@ internal static partial class PolicyDiffVerb
             ("old", diff.Text("old")),
             ("new", diff.Text("new")),
             ("since", screen.Time(diff, "since")),
-            ("jobs", diff.Text("jobs") + (diff.Text("truncated") == "true" ? ", the newest of them" : "")),
+            ("jobs", diff.Text("jobs") + (diff.Text("truncated") == "true" ? " (only the newest)" : "")),
             (
                 "not comparable",
-                diff.Text("not_comparable") is "0" ? "" : diff.Text("not_comparable") + ", denied with a payload too large to be kept"
+                diff.Text("not_comparable") is "0" ? "" : diff.Text("not_comparable") + ", denied with a payload too large to store"
             ),
             ("widened", diff.Text("widened")),
             ("narrowed", diff.Text("narrowed"))
@@ -131,7 +133,7 @@ internal static partial class PolicyDiffVerb
         ShowUnshown(screen, diff);
     }
 
-    /// <summary>The recorded jobs do not show what these rules do, so that "widened 0" is no answer.</summary>
+    /// <summary>The recorded jobs do not cover these rules, so "widened 0" alone would be misleading.</summary>
     private static void ShowUnshown(Screen screen, JsonElement diff)
     {
         var rules = diff.Items("unshown_rules").ToList();
@@ -141,23 +143,26 @@ internal static partial class PolicyDiffVerb
         }
 
         screen.Line(
-            $"\nchanged rules that the recorded jobs do not show: {diff.Text("unshown_rule_count")}. Each has a job that is made up; nobody submitted it."
+            $"\nchanged rules whose effect the recorded jobs do not show: {diff.Text("unshown_rule_count")}. Each has a "
+                + "made-up job; it was never submitted."
         );
         foreach (var rule in rules)
         {
             var made = rule.Value("made_up");
             screen.Line(
-                $"{rule.Text("rule")}, {rule.Text("change")} at {rule.Text("where")}{(rule.Text("is_met") == "true" ? "" : ", which no recorded job met")}"
+                $"{rule.Text("rule")}, {rule.Text("change")} at "
+                    + $"{rule.Text("where")}{(rule.Text("is_met") == "true" ? "" : ", which matches no recorded job")}"
             );
             if (made.ValueKind != JsonValueKind.Object)
             {
-                screen.Line("  no job was found that meets it");
+                screen.Line("  found no job that the rule matches");
                 continue;
             }
 
             screen.Line("  job " + MadeUp(made));
             screen.Line(
-                $"  {made.Value("before").Text("verdict")} becomes {made.Value("after").Text("verdict")}{Named("widened")}{Named("narrowed")}"
+                $"  {made.Value("before").Text("verdict")} becomes "
+                    + $"{made.Value("after").Text("verdict")}{Named("widened")}{Named("narrowed")}"
             );
 
             string Named(string what) => made.Text(what) is { Length: > 0 } changes ? $"; {what}: {changes}" : "";

@@ -10,7 +10,7 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary><c>dispatcher policy explain</c>: asks a policy folder about a job. Needs no server.</summary>
+/// <summary><c>dispatcher policy explain</c>: evaluates a planned job by a policy folder. Needs no server.</summary>
 internal static class PolicyExplainVerb
 {
     public static Verb Create(Terminal terminal)
@@ -25,7 +25,7 @@ internal static class PolicyExplainVerb
         var principal = new Option<string>("--principal")
         {
             HelpName = "NAME",
-            Description = "Who would hand the job in.",
+            Description = "Principal that would submit the job.",
             Required = true,
         };
         principal.Validators.Add(result =>
@@ -38,20 +38,22 @@ internal static class PolicyExplainVerb
         var attempt = new Option<int?>("--attempt")
         {
             HelpName = "N",
-            Description = "The attempt that would be made, 1 to 100. Default 1.",
+            Description = "Number of the attempt to evaluate, 1 to 100. Default 1.",
             CustomParser = Identifiers.WholeNumber("--attempt", 1, 100),
         };
         var at = new Option<string?>("--at")
         {
             HelpName = "TIME",
-            Description = "When it would be decided, for example 2026-12-24T12:00:00Z. Default: now.",
+            Description = "Time of the evaluation, for example 2026-12-24T12:00:00Z. Default: now.",
         };
         at.Validators.Add(result => SubmitOptions.CheckTime(result, "--at"));
         var json = new Option<bool>("--json") { Description = "Print one JSON document and nothing else." };
         var verb = new Verb(
             "explain",
-            "Tell what a policy folder decides on a job, and why: every rule with the first condition that failed. For a stored job: 'dispatcher jobs explain'. Exit code 1 when the job is denied.",
-            "dispatcher policy explain --principal billing --topic job.exec.shell --label env=dev --payload '{\"command\":[\"git\",\"--version\"]}'",
+            "Explain the decision of a policy folder on a planned job: every rule with the first condition that failed. For a stored job: "
+                + "'dispatcher jobs explain'. Exit code 1 when the job is denied.",
+            "dispatcher policy explain --principal billing --topic job.exec.shell --label env=dev --payload "
+                + "'{\"command\":[\"git\",\"--version\"]}'",
             "dispatcher policy explain --policies ./policies --principal release --file job.json --json"
         )
         {

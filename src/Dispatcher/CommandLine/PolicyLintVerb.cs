@@ -9,10 +9,10 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary><c>dispatcher policy lint</c>: says what is wrong with a bundle, and what its author hardly means. Needs no server.</summary>
+/// <summary><c>dispatcher policy lint</c>: reports errors and likely mistakes of a bundle. Needs no server.</summary>
 internal static class PolicyLintVerb
 {
-    // Relaxed: a witness is read by people and pasted into a submit, and goes to no HTML page.
+    // Relaxed: people read a witness and paste it into a submission; it is never part of an HTML page.
     private static readonly JsonSerializerOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     public static Verb Create(Terminal terminal)
@@ -22,7 +22,8 @@ internal static class PolicyLintVerb
         var strict = new Option<bool>("--strict") { Description = "Exit code 1 also when there are only warnings." };
         var verb = new Verb(
             "lint",
-            "Check a bundle: what does not load, and what loads but cannot be meant. A finding may show a job that proves it. Exit code 1 when there are errors.",
+            "Check a bundle for errors that prevent loading and for likely mistakes. A finding may show a job that proves it. "
+                + "Exit code 1 when there are errors.",
             "dispatcher policy lint",
             "dispatcher policy lint policies --strict",
             "dispatcher policy lint policies --json"
@@ -93,7 +94,7 @@ internal static class PolicyLintVerb
             ["witness"] = finding.Witness is { } job ? Json(job) : null,
         };
 
-    /// <summary>A job as it is handed in, with who does that and, when it is not the first, the attempt.</summary>
+    /// <summary>A job in the format of a submission, with its principal and, after the first, its attempt.</summary>
     private static JsonObject Json(JobFacts job)
     {
         var json = new JsonObject

@@ -16,7 +16,7 @@ internal static class PolicyTestVerb
         var json = new Option<bool>("--json") { Description = "Print one JSON document and nothing else." };
         var verb = new Verb(
             "test",
-            "Run the cases of a policy folder. Exit code 1 when a case is decided otherwise than it expects.",
+            "Run the cases of a policy folder. Exit code 1 when a decision differs from its case.",
             "dispatcher policy test",
             "dispatcher policy test ./policies --strict"
         )
@@ -68,15 +68,18 @@ internal static class PolicyTestVerb
         {
             screen.Line(
                 rule.Cases == 0
-                    ? $"{rule.Where}: rule {rule.Id} is matched by no case. Add a job that it decides."
-                    : $"{rule.Where}: rule {rule.Id} could be removed and no case would notice. Let a case that it matches expect its rules, reason or constraints."
+                    ? $"{rule.Where}: no case matches rule {rule.Id}. Add a case with a job that the rule decides."
+                    : $"{rule.Where}: rule {rule.Id} can be removed without breaking a case. "
+                        + "Let a case that it matches expect its rules, reason or constraints."
             );
         }
 
         screen.Line(
             report.Errors.Count > 0
-                ? $"{report.Errors.Count} errors; no case was run. 'dispatcher policy lint' tells more."
-                : $"{report.Cases.Count(test => test.Passed)} of {report.Cases.Count} cases passed; {report.Rules.Count(rule => rule.Cases > 0)} of {report.Rules.Count} rules matched by a case, {report.Rules.Count(rule => rule.IsMissed)} missed if removed."
+                ? $"{report.Errors.Count} errors; no case was run. 'dispatcher policy lint' shows the fixes."
+                : $"{report.Cases.Count(test => test.Passed)} of {report.Cases.Count} cases passed; "
+                    + $"{report.Rules.Count(rule => rule.Cases > 0)} of {report.Rules.Count} rules matched by a case, "
+                    + $"{report.Rules.Count(rule => rule.IsMissed)} missed if removed."
         );
     }
 }

@@ -8,7 +8,7 @@ namespace Dispatcher.CommandLine;
 internal static class PolicyVerbs
 {
     public static Command Create(ServerVerbs verbs, Terminal terminal) =>
-        new("policy", "Check, test and explain policies, see which is in force, and pin one.")
+        new("policy", "Check, test, explain and compare policies, show the bundle in force, and pin a bundle.")
         {
             PolicyLintVerb.Create(terminal),
             PolicyTestVerb.Create(terminal),
@@ -23,7 +23,8 @@ internal static class PolicyVerbs
     {
         var verb = new Verb(
             "status",
-            "Show which bundle is in force, what the policy folder holds, what each process runs, and the bundles that can be pinned. Exit code 1 when the folder is broken.",
+            "Show the bundle in force, the policy folder, the bundle of each process, and the bundles that can be pinned. "
+                + "Exit code 1 when the folder has errors.",
             "dispatcher policy status",
             "dispatcher policy status --json"
         );
@@ -43,7 +44,8 @@ internal static class PolicyVerbs
         var hash = Identifiers.BundleHash();
         var verb = new Verb(
             "activate",
-            "Put a kept bundle in force in every process and pin it: no change of a policy folder counts until 'dispatcher policy unpin'.",
+            "Put a stored bundle in force in every process and pin it: changes of policy folders have no effect until "
+                + "'dispatcher policy unpin'.",
             "dispatcher policy activate 3f2b8c6d",
             "dispatcher policy activate 3f2b8c6d4e10 --json"
         )
@@ -67,7 +69,8 @@ internal static class PolicyVerbs
     {
         var verb = new Verb(
             "unpin",
-            "End the pin: the bundle in the policy folder of the server that answers is in force at once, and changes of folders count again.",
+            "End the pin: the bundle in the policy folder of the answering server is put in force at once, and changes "
+                + "of folders apply again.",
             "dispatcher policy unpin",
             "dispatcher policy unpin --json"
         );
@@ -92,7 +95,7 @@ internal static class PolicyVerbs
         ShowErrors(screen, folder);
         foreach (var pool in policies.Items("pools_without_queue"))
         {
-            screen.Line($"pool {pool.AsText()} has no queue on the broker yet: its jobs wait until it is declared");
+            screen.Line($"pool {pool.AsText()} has no queue on the broker: its jobs wait until the server has declared it");
         }
 
         screen.Line("");
@@ -120,7 +123,7 @@ internal static class PolicyVerbs
         );
     }
 
-    /// <summary>Enough of a hash to tell bundles apart and to name one.</summary>
+    /// <summary>The first digits of a hash, enough to name a bundle.</summary>
     private static string Short(string hash) => hash[..Math.Min(12, hash.Length)];
 
     private static void ShowUnpinned(Screen screen, JsonElement answer)
@@ -132,7 +135,7 @@ internal static class PolicyVerbs
             return;
         }
 
-        screen.Line($"unpinned; the policy folder is broken, so that bundle {hash} stays in force until the folder is valid");
+        screen.Line($"unpinned; the policy folder has errors, so bundle {hash} stays in force until the folder is valid");
         ShowErrors(screen, answer.Value("folder"));
     }
 

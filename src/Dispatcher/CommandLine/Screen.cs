@@ -8,7 +8,9 @@ using Spectre.Console;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary>Writes for people. Everything shown goes through <see cref="PrintableText"/>: names and messages come from strangers.</summary>
+/// <summary>
+/// Writes output for people. All text is escaped by <see cref="PrintableText"/>, because names and messages are untrusted.
+/// </summary>
 internal sealed class Screen
 {
     private const int Unlimited = 10_000;
@@ -31,23 +33,23 @@ internal sealed class Screen
                 Interactive = InteractionSupport.No,
             }
         );
-        // A file or a pipe has no width: a row stays one line, for grep.
+        // A file or a pipe has no width limit: a row stays one line, for grep.
         _console.Profile.Width = terminal.Width ?? (plain ? Unlimited : _console.Profile.Width);
     }
 
-    /// <summary>The server's own bytes, as they came.</summary>
+    /// <summary>Writes the JSON of the server unchanged.</summary>
     public void Json(string document) => _terminal.Output.WriteLine(document);
 
     public void Line(string text) => _terminal.Output.WriteLine(PrintableText.Of(text, keepLines: true));
 
-    /// <summary>A line to copy into a terminal: never wrapped, and in colour where there is any.</summary>
+    /// <summary>Writes a command to copy: never wrapped, and coloured when the terminal has colours.</summary>
     public void Command(string text)
     {
         var hasColour = _console.Profile.Capabilities.ColorSystem != ColorSystem.NoColors;
         _terminal.Output.WriteLine(hasColour ? $"  \e[1;36m{PrintableText.Of(text)}\e[0m" : "  " + PrintableText.Of(text));
     }
 
-    /// <summary>A hint or progress, beside the answer.</summary>
+    /// <summary>Writes a hint or progress to the error stream.</summary>
     public void Note(string text) => _terminal.Error.WriteLine(PrintableText.Of(text));
 
     public void Failure(string what, string fix)
@@ -56,10 +58,12 @@ internal sealed class Screen
         Note("  fix: " + fix);
     }
 
-    /// <summary>A line that is cut where the terminal ends.</summary>
+    /// <summary>Writes a line, cut to the width of the terminal.</summary>
     public void ShortLine(string text) => _terminal.Output.WriteLine(Cut(PrintableText.Of(text), _console.Profile.Width));
 
-    /// <summary>A line for each row. Where the terminal is too narrow, the widest cells are cut, but never those of the first column, which are ids.</summary>
+    /// <summary>
+    /// Writes one line for each row. When the terminal is too narrow, the widest cells are cut, but never the ids in the first column.
+    /// </summary>
     public void Table(IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows)
     {
         var cells = rows.Select(row => row.Select(cell => PrintableText.Of(cell)).ToArray()).ToList();
@@ -76,11 +80,11 @@ internal sealed class Screen
         }
         else if (cells.Exists(row => row.Where((cell, column) => cell.Length > widths[column]).Any()))
         {
-            Note("(cut to the width of the terminal; --json has all)");
+            Note("(cut to the width of the terminal; --json shows all)");
         }
     }
 
-    /// <summary>The library would wrap a cell into lines.</summary>
+    /// <summary>Written without the library, which would wrap cells.</summary>
     private void Row(string[] cells, int[] widths)
     {
         var line = new StringBuilder();
@@ -94,7 +98,7 @@ internal sealed class Screen
         _terminal.Output.WriteLine(line.ToString().TrimEnd());
     }
 
-    /// <summary>One thing, a line per field; empty fields are left out.</summary>
+    /// <summary>Writes one line for each field; empty fields are left out.</summary>
     public void Fields(params IEnumerable<(string Name, string Value)> fields)
     {
         var grid = new Grid()
@@ -108,7 +112,7 @@ internal sealed class Screen
         _console.Write(grid);
     }
 
-    /// <summary>How to get the page after this one, when there is one.</summary>
+    /// <summary>Writes how to get the next page, if there is one.</summary>
     public void NextPage(JsonElement page)
     {
         if (page.Text("next") is { Length: > 0 } cursor)
@@ -117,13 +121,14 @@ internal sealed class Screen
         }
     }
 
-    /// <summary>A time as its age by the local clock, and in UTC. Empty when there is none.</summary>
+    /// <summary>A time as its age by the local clock, and in UTC. Empty when missing.</summary>
     public string Time(JsonElement from, string name) =>
         from.Moment(name) is { } at
-            ? $"{Age(_terminal.Clock.GetUtcNow() - at)} ({at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.fff", CultureInfo.InvariantCulture)} UTC)"
+            ? $"{Age(_terminal.Clock.GetUtcNow() - at)} "
+                + $"({at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.fff", CultureInfo.InvariantCulture)} UTC)"
             : "";
 
-    /// <summary>The age alone, for tables. Empty when there is no time.</summary>
+    /// <summary>Only the age, for tables. Empty when missing.</summary>
     public string Age(JsonElement from, string name) => from.Moment(name) is { } at ? Age(_terminal.Clock.GetUtcNow() - at) : "";
 
     internal static string Age(TimeSpan age)
@@ -138,17 +143,17 @@ internal sealed class Screen
     }
 
     /// <summary>
-    /// The width of each column in characters, so that all fit beside each other: the widest columns are narrowed to one width. The last gap
-    /// counts, because a line that fills the terminal is wrapped by some.
+    /// The width of each column in characters, so that a row fits: the widest columns are narrowed to a common width. The last gap counts,
+    /// because some terminals wrap a line of full width.
     /// </summary>
     private static int[] Widths(IReadOnlyList<string> columns, List<string[]> rows, int width)
     {
         int[] widths = [.. columns.Select((column, index) => rows.Select(row => row[index].Length).Append(column.Length).Max())];
-        for (var most = widths.Max(); widths.Sum() + (Gap * widths.Length) > width && most > 0; most--)
+        for (var max = widths.Max(); widths.Sum() + (Gap * widths.Length) > width && max > 0; max--)
         {
             for (var column = 1; column < widths.Length; column++)
             {
-                widths[column] = Math.Min(widths[column], Math.Max(most, columns[column].Length));
+                widths[column] = Math.Min(widths[column], Math.Max(max, columns[column].Length));
             }
         }
 

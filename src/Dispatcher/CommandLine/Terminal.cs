@@ -1,12 +1,12 @@
 namespace Dispatcher.CommandLine;
 
-/// <summary>What a call of the program gets from outside itself.</summary>
-/// <param name="Input">Opens standard input; only asked when an option says <c>-</c>.</param>
-/// <param name="Output">The answer, and with <c>--json</c> nothing but one JSON document.</param>
-/// <param name="Error">What is for people only: errors, hints, progress.</param>
+/// <summary>The environment of one call: streams, variables, clock and width.</summary>
+/// <param name="Input">Opens standard input; only called when the value of an option is <c>-</c>.</param>
+/// <param name="Output">For the answer; with <c>--json</c> exactly one JSON document.</param>
+/// <param name="Error">For errors, hints and progress, which only people read.</param>
 /// <param name="Variable">An environment variable, or null.</param>
-/// <param name="Clock">For ages and for waiting.</param>
-/// <param name="Width">Columns of a line. Null: as many as the terminal has, and no limit for a file or a pipe.</param>
+/// <param name="Clock">For ages and pauses.</param>
+/// <param name="Width">Columns of a line. Null: the width of the terminal, unlimited for a file or a pipe.</param>
 internal sealed record Terminal(
     Func<Stream> Input,
     TextWriter Output,

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary>Shows what happened to a job, a line for each step, and its attempts.</summary>
+/// <summary>Shows the timeline of a job, one line for each entry, and its attempts.</summary>
 internal static class TimelineScreen
 {
     private const string Clock = "HH:mm:ss.fff";
@@ -20,7 +20,7 @@ internal static class TimelineScreen
         foreach (var entry in entries)
         {
             var at = entry.Moment("at");
-            // The date only where it is not that of the first line.
+            // The date only where it differs from that of the first entry.
             var date =
                 at?.UtcDateTime.Date == first?.UtcDateTime.Date ? "" : at?.UtcDateTime.ToString("MM-dd ", CultureInfo.InvariantCulture);
             var attempt = entry.Text("attempt") is "0" ? "" : entry.Text("attempt");
@@ -30,7 +30,7 @@ internal static class TimelineScreen
                 entry.Text("kind"),
                 attempt,
                 entry.Text("actor"),
-                What(entry.Value("detail")),
+                Details(entry.Value("detail")),
             ]);
             before = at ?? before;
         }
@@ -38,7 +38,8 @@ internal static class TimelineScreen
         if (first is { } begin && last is { } end)
         {
             screen.Line(
-                $"{begin.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)} UTC, {entries.Count} steps in {Durations.Words(end - begin)}"
+                $"{begin.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)} UTC, {entries.Count} steps "
+                    + $"in {Durations.Words(end - begin)}"
             );
         }
 
@@ -70,8 +71,8 @@ internal static class TimelineScreen
                 })
         );
 
-    /// <summary>What an entry tells, the most telling part first. --json has the rest.</summary>
-    private static string What(JsonElement detail)
+    /// <summary>The details of an entry, the most important first. --json shows all.</summary>
+    private static string Details(JsonElement detail)
     {
         var decision = detail.Value("answer") is { ValueKind: JsonValueKind.Object } answer ? answer : detail;
         var parts = new[]

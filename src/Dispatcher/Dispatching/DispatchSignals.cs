@@ -57,7 +57,7 @@ internal sealed partial class DispatchSignals(IOutboxTransport transport, TimePr
 
             try
             {
-                foreach (var chunk in pools.Chunk(DispatchSignal.MostPools))
+                foreach (var chunk in pools.Chunk(DispatchSignal.MaxPools))
                 {
                     await transport.SendAsync(DispatchSignal.Message(chunk, time), stoppingToken);
                 }

@@ -59,8 +59,8 @@ internal static class Server
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.WebHost.UseUrls(settings.Urls);
 
-        // Enough for every request but two, which set their own. Bodies are parsed in memory.
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = RawMessage.LargestBody);
+        // Large enough for every request; two endpoints set their own limit. Bodies are parsed in memory.
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = RawMessage.MaxBody);
         builder.Services.AddSerilog(settings.LogLevel, settings.LogWriter);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(settings);
@@ -91,7 +91,7 @@ internal static class Server
         services.AddSingleton<SubmissionReader>();
         services.AddSingleton<BundleActivation>();
         services.AddSingleton<StoredBundles>();
-        services.AddSingleton<DecidedJobs>();
+        services.AddSingleton<StoredDecisions>();
         services.AddSingleton<PolicyGate>();
         services.AddSingleton<JobIntake>();
         AddMoveSubscriber<FinalReplies>(services);
@@ -123,7 +123,9 @@ internal static class Server
         services.AddSingleton<GateQueries>();
     }
 
-    /// <summary>Hosted services start in this order and stop in the reverse: first what others wait for, last what takes in work.</summary>
+    /// <summary>
+    /// Hosted services start in this order and stop in reverse: services that others need first, services that accept work last.
+    /// </summary>
     private static void AddStartOrder(IServiceCollection services, ServerSettings settings)
     {
         if (settings.IsEmbedded)
@@ -180,10 +182,10 @@ internal static class Server
     private static void AddHttp(IServiceCollection services)
     {
         services.AddProblemDetails();
-        services.AddExceptionHandler<RequestFaults>();
+        services.AddExceptionHandler<ProblemExceptionHandler>();
         services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         services.AddOpenApi();
-        services.AddKeylessLimits();
+        services.AddAnonymousRateLimits();
         services.ConfigureHttpJsonOptions(json =>
         {
             json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
@@ -195,13 +197,13 @@ internal static class Server
     private static void MapHttp(WebApplication app, ServerSettings settings)
     {
         app.UseExceptionHandler();
-        app.UseStatusCodePages(RequestFaults.PageAsync);
+        app.UseStatusCodePages(ProblemExceptionHandler.PageAsync);
         app.UseGateFallback();
         app.UseRateLimiter();
         app.UseAuthentication();
         app.UseAuthorization();
-        app.MapOpenApi(KeylessLimits.OpenApiRoute);
-        var routes = app.WithKnownQueries();
+        app.MapOpenApi(AnonymousRateLimits.OpenApiRoute);
+        var routes = app.WithQueryParameterCheck();
         routes.MapJobs();
         routes.MapAttempts();
         routes.MapWorkers();

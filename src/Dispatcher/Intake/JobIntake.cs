@@ -139,7 +139,7 @@ internal sealed partial class JobIntake(
             PolicyHash = job.PolicyHash,
             Labels = job.Labels,
             RiskTags = job.RiskTags,
-            Payload = job.Payload.Length <= Denial.MostPayloadBytes ? job.Payload : null,
+            Payload = job.Payload.Length <= Denial.MaxPayloadBytes ? job.Payload : null,
             WorkflowId = job.WorkflowId,
         };
 

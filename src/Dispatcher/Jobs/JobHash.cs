@@ -5,10 +5,13 @@ using System.Text;
 namespace Dispatcher.Jobs;
 
 /// <summary>
-/// SHA-256 over everything that makes a job this job: what people approve, and what must not change between intake and dispatch. Each part is preceded by
-/// its length (4 bytes, big-endian; all ones for null), so that no two jobs share a form. Frozen: a change needs a new version in the first part.
+/// SHA-256 over the content of a job: what people approve, and what must not change between intake and dispatch. Each part follows its
+/// length (4 bytes, big-endian; all ones for null), so that two different jobs never have the same bytes. The form is frozen: a change
+/// needs a new version in the first part.
 /// </summary>
-/// <remarks>Left out on purpose: job id, reply address and trace context, which say who asks and how, and everything that moves.</remarks>
+/// <remarks>
+/// Not part of it: job id, reply address and trace context, which name the request and not the work, and everything that a move changes.
+/// </remarks>
 internal static class JobHash
 {
     private const int Null = -1;

@@ -54,7 +54,7 @@ internal sealed class HostedServer : DispatcherServer
         var terminal = new Terminal(() => Stream.Null, _log, _log, _ => null, TimeProvider.System);
         try
         {
-            return await ServerRun.GuardedAsync(terminal, () => ServerRun.UntilStoppedAsync(settings, _stop.Token));
+            return await ServerRun.ToExitCodeAsync(terminal, () => ServerRun.UntilStoppedAsync(settings, _stop.Token));
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {

@@ -3,7 +3,7 @@ using Dispatcher.CommandLine;
 
 namespace Dispatcher.UnitTests.CommandLine;
 
-/// <summary>What a call of the program left behind.</summary>
+/// <summary>Exit code and output of a call.</summary>
 internal sealed record CallOutcome(int Code, string Output, string Error);
 
 /// <summary>Runs the real command line in this process, with its own streams and environment.</summary>

@@ -12,10 +12,10 @@ public sealed class OutputTests
     [InlineData(3600, "1 h ago")]
     [InlineData(2 * 86400, "2 d ago")]
     [InlineData(-90, "in 1 min")]
-    public void An_age_has_one_unit(double seconds, string age) => Assert.Equal(age, Screen.Age(TimeSpan.FromSeconds(seconds)));
+    public void Age_has_one_unit(double seconds, string age) => Assert.Equal(age, Screen.Age(TimeSpan.FromSeconds(seconds)));
 
     [Fact]
-    public async Task What_strangers_wrote_cannot_steer_the_terminal()
+    public async Task Untrusted_text_cannot_control_the_terminal()
     {
         await using var server = (await CannedServer.StartAsync()).Answers(
             "GET /api/jobs",
@@ -31,7 +31,7 @@ public sealed class OutputTests
     }
 
     [Fact]
-    public async Task A_row_stays_one_line_when_the_output_is_no_terminal()
+    public async Task Row_stays_one_line_without_a_terminal()
     {
         var wide = new string('w', 400);
         await using var server = (await CannedServer.StartAsync()).Answers(
@@ -49,7 +49,7 @@ public sealed class OutputTests
     }
 
     [Fact]
-    public async Task A_page_says_how_to_get_the_next_one_and_the_query_is_escaped()
+    public async Task Page_shows_the_next_cursor_and_the_query_is_escaped()
     {
         const string request = "GET /api/jobs?state=held&topic=job.%2A&limit=5&cursor=a%2Bb%26c";
         await using var server = (await CannedServer.StartAsync()).Answers(request, 200, """{"items":[],"next":"n+1"}""");
@@ -61,7 +61,7 @@ public sealed class OutputTests
     }
 
     [Fact]
-    public async Task A_new_key_is_asked_for_with_all_that_was_given()
+    public async Task Key_creation_sends_all_options()
     {
         await using var server = (await CannedServer.StartAsync()).Answers("POST /api/keys", 201, """{"key_id":"k1","key":"s"}""");
 
@@ -74,7 +74,7 @@ public sealed class OutputTests
     }
 
     [Fact]
-    public async Task A_revoked_key_is_confirmed()
+    public async Task Revocation_is_confirmed()
     {
         await using var server = (await CannedServer.StartAsync()).Answers("DELETE /api/keys/k1", 204, "");
 
@@ -86,7 +86,7 @@ public sealed class OutputTests
     }
 
     [Fact]
-    public async Task A_status_that_fails_does_not_send_its_reader_to_status()
+    public async Task Failed_status_does_not_refer_to_the_status_verb()
     {
         await using var server = (await CannedServer.StartAsync())
             .Answers("GET /api/status", 503, """{"title":"Not ready"}""")
@@ -97,7 +97,7 @@ public sealed class OutputTests
     }
 
     [Fact]
-    public async Task A_server_without_its_database_shows_its_readiness()
+    public async Task Status_without_database_shows_readiness()
     {
         await using var server = (await CannedServer.StartAsync())
             .Answers("GET /api/status", 503, """{"title":"Not ready"}""")
@@ -110,7 +110,7 @@ public sealed class OutputTests
     }
 
     [Fact]
-    public async Task A_server_that_is_not_ready_is_a_no()
+    public async Task Status_of_an_unready_server_exits_with_1()
     {
         await using var server = (await CannedServer.StartAsync()).Answers(
             "GET /api/status",

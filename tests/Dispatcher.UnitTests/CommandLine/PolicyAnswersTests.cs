@@ -1,6 +1,6 @@
 namespace Dispatcher.UnitTests.CommandLine;
 
-/// <summary>Exit codes of <c>policy explain</c> and <c>policy diff</c>: no is an answer, wrong use is none.</summary>
+/// <summary>Exit codes of <c>policy explain</c> and <c>policy diff</c>: 1 is an answer, 2 is wrong use.</summary>
 public sealed class PolicyAnswersTests : IDisposable
 {
     private const string Topics = "version: v1\npools: {main: {}}\ntopics: {test.run: {pool: main, owner: team}}";
@@ -26,9 +26,9 @@ public sealed class PolicyAnswersTests : IDisposable
     [InlineData("--attempt=-5", "--attempt '-5' is not allowed")]
     [InlineData("--attempt 101", "--attempt '101' is not allowed")]
     [InlineData("--attempt x", "--attempt 'x' is not allowed: write a whole number from 1 to 100.")]
-    [InlineData("--at tomorrow", "--at 'tomorrow' is no RFC 3339 time")]
+    [InlineData("--at tomorrow", "--at 'tomorrow' is not an RFC 3339 time")]
     [InlineData("--principal Bob", "--principal 'Bob' is not allowed: write 1 to 64 characters of a-z")]
-    public async Task What_no_job_can_have_is_not_explained(string options, string message)
+    public async Task Explain_refuses_invalid_options(string options, string message)
     {
         string[] given = options.StartsWith("--principal", StringComparison.Ordinal) ? [] : ["--principal", "ci"];
 
@@ -52,7 +52,7 @@ public sealed class PolicyAnswersTests : IDisposable
     [InlineData("--attempt 100", 0)]
     [InlineData("--at 2030-06-01T00:00:00Z", 0)]
     [InlineData("--at 2031-01-01T00:00:00Z", 1)]
-    public async Task A_job_is_explained_at_the_attempt_and_time_that_are_named(string options, int code)
+    public async Task Explain_uses_the_given_attempt_and_time(string options, int code)
     {
         var outcome = await CommandLineCall.RunAsync([
             "policy",
@@ -72,7 +72,7 @@ public sealed class PolicyAnswersTests : IDisposable
     [Theory]
     [InlineData(0, 0)]
     [InlineData(3, 1)]
-    public async Task Only_what_widens_makes_a_comparison_a_no(int widened, int code)
+    public async Task Diff_exits_with_1_only_when_decisions_widen(int widened, int code)
     {
         await using var server = (await CannedServer.StartAsync()).Answers(
             "POST /api/policies/diff",
@@ -86,7 +86,7 @@ public sealed class PolicyAnswersTests : IDisposable
     [Theory]
     [InlineData("""["DENY to ALLOW"]""", 1)]
     [InlineData("[]", 0)]
-    public async Task A_made_up_job_is_shown_as_such_and_one_that_widens_makes_a_comparison_a_no(string widened, int code)
+    public async Task Diff_marks_a_made_up_job_and_exits_with_1_when_it_widens(string widened, int code)
     {
         await using var server = (await CannedServer.StartAsync()).Answers(
             "POST /api/policies/diff",
@@ -101,12 +101,12 @@ public sealed class PolicyAnswersTests : IDisposable
 
         Assert.Equal(code, outcome.Code);
         Assert.Contains(
-            "changed rules that the recorded jobs do not show: 1. Each has a job that is made up; nobody submitted it.",
+            "changed rules whose effect the recorded jobs do not show: 1. Each has a made-up job; it was never submitted.",
             outcome.Output,
             StringComparison.Ordinal
         );
         Assert.Matches(
-            "pinned, added at rules/a.yaml:3, which no recorded job met\\s+job topic=test.run principal=somebody labels=env=dev",
+            "pinned, added at rules/a.yaml:3, which matches no recorded job\\s+job topic=test.run principal=somebody labels=env=dev",
             outcome.Output
         );
     }
@@ -115,14 +115,14 @@ public sealed class PolicyAnswersTests : IDisposable
     [InlineData("nonexist")]
     [InlineData("ABCDEF0123")]
     [InlineData("0123")]
-    public async Task What_names_no_bundle_is_wrong_use_and_not_sent(string bundle)
+    public async Task Diff_does_not_send_an_invalid_bundle_name(string bundle)
     {
         await using var server = await CannedServer.StartAsync();
 
         var outcome = await server.RunAsync("policy", "diff", "active", bundle);
 
         Assert.Equal(2, outcome.Code);
-        Assert.Contains($"'{bundle}' is no bundle: there is no such folder", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains($"'{bundle}' is not a bundle: neither an existing folder", outcome.Error, StringComparison.Ordinal);
         Assert.Empty(server.Requests);
     }
 
@@ -131,7 +131,7 @@ public sealed class PolicyAnswersTests : IDisposable
     [InlineData(403)]
     [InlineData(404)]
     [InlineData(409)]
-    public async Task A_comparison_that_is_refused_is_no_answer(int status)
+    public async Task Refused_diff_exits_with_2(int status)
     {
         await using var server = (await CannedServer.StartAsync()).Answers("POST /api/policies/diff", status, """{"title":"Not found"}""");
 

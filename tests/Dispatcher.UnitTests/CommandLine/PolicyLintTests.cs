@@ -15,7 +15,7 @@ public sealed class PolicyLintTests : IDisposable
     [Theory]
     [InlineData("ALLOW", 0)]
     [InlineData("ALOW", 1)]
-    public async Task Only_an_error_makes_the_answer_no(string decision, int code)
+    public async Task Lint_exits_with_1_only_for_errors(string decision, int code)
     {
         Write(Topics, Word.Replace("ALLOW", decision, StringComparison.Ordinal));
 
@@ -26,7 +26,7 @@ public sealed class PolicyLintTests : IDisposable
     }
 
     [Fact]
-    public async Task The_shipped_bundle_passes_the_strict_check()
+    public async Task Shipped_bundle_passes_the_strict_lint()
     {
         var outcome = await CommandLineCall.RunAsync("policy", "lint", Path.Combine(Repository.Root, "policies"), "--strict");
 
@@ -35,7 +35,7 @@ public sealed class PolicyLintTests : IDisposable
     }
 
     [Fact]
-    public async Task Strict_makes_a_warning_count()
+    public async Task Strict_lint_exits_with_1_for_a_warning()
     {
         Write(Topics, Word);
 
@@ -45,7 +45,7 @@ public sealed class PolicyLintTests : IDisposable
     }
 
     [Fact]
-    public async Task A_finding_is_a_line_and_its_witness_another_and_the_last_line_counts()
+    public async Task Lint_prints_findings_witnesses_and_a_count()
     {
         Write(Topics, Word);
 
@@ -61,7 +61,7 @@ public sealed class PolicyLintTests : IDisposable
     }
 
     [Fact]
-    public async Task Json_is_one_document()
+    public async Task Lint_with_json_prints_one_document()
     {
         Write(Topics, Word);
 
@@ -82,23 +82,23 @@ public sealed class PolicyLintTests : IDisposable
     }
 
     [Fact]
-    public async Task A_folder_that_is_not_there_is_wrong_use()
+    public async Task Missing_folder_exits_with_2()
     {
         var outcome = await CommandLineCall.RunAsync("policy", "lint", Path.Combine(_folder.FullName, "none"));
 
         Assert.Equal(2, outcome.Code);
-        Assert.Contains("There is no folder", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains(" does not exist.", outcome.Error, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task A_file_is_no_folder()
+    public async Task File_instead_of_a_folder_exits_with_2()
     {
         Write(Topics, Word);
 
         var outcome = await CommandLineCall.RunAsync("policy", "lint", Path.Combine(_folder.FullName, "topics.yaml"));
 
         Assert.Equal(2, outcome.Code);
-        Assert.Contains("is a file, no folder", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains("is a file, not a folder", outcome.Error, StringComparison.Ordinal);
     }
 
     private void Write(string topics, string rules)

@@ -3,7 +3,7 @@ using Dispatcher.CommandLine;
 
 namespace Dispatcher.UnitTests.CommandLine;
 
-/// <summary>What people read: lines that fit, with times to the millisecond, durations and codes.</summary>
+/// <summary>Screens for people: lines that fit, with times to the millisecond, durations and codes.</summary>
 public sealed class ReadingTests
 {
     private const string Job = "01a22d33-3630-739e-a803-d48e9b09751e";
@@ -29,7 +29,7 @@ public sealed class ReadingTests
         Assert.Equal(shown, JsonDocument.Parse(members).RootElement.AsText());
 
     [Fact]
-    public async Task A_timeline_has_a_line_for_each_step_with_milliseconds_and_durations()
+    public async Task Timeline_has_a_line_for_each_entry_with_milliseconds_and_durations()
     {
         var lines = await LinesAsync($"GET /api/jobs/{Job}/timeline", Timeline, null, "jobs", "timeline", Job);
 
@@ -47,7 +47,7 @@ public sealed class ReadingTests
     }
 
     [Fact]
-    public async Task Lists_fit_a_hundred_columns_and_leave_ids_whole()
+    public async Task Lists_fit_100_columns_with_uncut_ids()
     {
         var id = new string('i', 36);
         var words = string.Join(' ', Enumerable.Repeat("word", 40));
@@ -93,7 +93,7 @@ public sealed class ReadingTests
     }
 
     [Fact]
-    public async Task An_approval_shows_what_would_run_and_what_it_requires_in_words()
+    public async Task Approval_shows_limits_and_requirement_in_words()
     {
         const string approval = """
             {"approval_id":"a-1","view_hash":"v","state":"held","shown":{"payload":"{\"recipe\":\"web\"}","constraints":{"allowed_hosts":["a.test","b.test"],"timeout_ms":5},
@@ -110,7 +110,8 @@ public sealed class ReadingTests
         );
 
         Assert.Contains(
-            "1 of editors and 2 of sre-oncall; not requester, crm; within 4 h; to use within 30 min; also for the retries; falls with any change of the policies",
+            "1 of editors and 2 of sre-oncall; not requester, crm; within 4 h; to use within 30 min; also for the "
+                + "retries; falls with any change of the policies",
             shown,
             StringComparison.Ordinal
         );
@@ -120,7 +121,7 @@ public sealed class ReadingTests
     }
 
     [Fact]
-    public async Task A_dead_letter_shows_the_code_and_the_payload_of_its_job()
+    public async Task Dead_letter_shows_the_code_and_the_payload_of_its_job()
     {
         await using var server = (await CannedServer.StartAsync())
             .Answers(
@@ -147,7 +148,7 @@ public sealed class ReadingTests
     [InlineData(86_400, "24 h")]
     [InlineData(273_600, "3 d 4 h")]
     [InlineData(-0.5, "-500 ms")]
-    public void A_duration_has_its_largest_units(double seconds, string words) =>
+    public void Duration_has_its_largest_units(double seconds, string words) =>
         Assert.Equal(words, Durations.Words(TimeSpan.FromSeconds(seconds)));
 
     private static async Task<string[]> LinesAsync(string request, string body, int? width, params string[] verb)

@@ -1,0 +1,66 @@
+using Dispatcher.Worker.Effects;
+using Npgsql;
+
+namespace Dispatcher.UnitTests.Worker.Effects;
+
+public sealed class PostgresEffectTests : EffectTests
+{
+    private static readonly string? Configured = Environment.GetEnvironmentVariable("DISPATCHER_TEST_POSTGRES");
+
+    private readonly string _schema = $"effects_{Guid.CreateVersion7():N}";
+
+    protected override string Address => $"{Configured};Search Path={_schema}";
+
+    public override async ValueTask InitializeAsync()
+    {
+        Assert.SkipWhen(Configured is null, "Set DISPATCHER_TEST_POSTGRES to a connection string to run this on PostgreSQL.");
+        await RunAsync($"create schema {_schema}");
+        await base.InitializeAsync();
+    }
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        if (Configured is not null)
+        {
+            await RunAsync($"drop schema {_schema} cascade");
+        }
+    }
+
+    [Fact]
+    public async Task A_transaction_that_a_dead_host_left_open_keeps_no_later_attempt_waiting_longer_than_its_run()
+    {
+        var job = Guid.CreateVersion7();
+        var holding = new TaskCompletionSource();
+        var dead = new TaskCompletionSource();
+        var owner = new EffectOwner(job, 1, Guid.CreateVersion7()) { RunLimit = TimeSpan.FromSeconds(1) };
+        var left = Store.InTransactionAsync(
+            owner,
+            "placed",
+            async (_, _, _) =>
+            {
+                holding.SetResult();
+                await dead.Task;
+                return 1;
+            },
+            Token
+        );
+        await holding.Task;
+
+        await Store
+            .FenceEarlierAttemptsAsync(new EffectOwner(job, 2, Guid.CreateVersion7()), Token)
+            .WaitAsync(TimeSpan.FromSeconds(30), Token);
+
+        dead.SetResult();
+        await Assert.ThrowsAnyAsync<Exception>(() => left);
+    }
+
+    private static async Task RunAsync(string sql)
+    {
+        await using var source = NpgsqlDataSource.Create(Configured!);
+#pragma warning disable CA2100 // The schema's name is made here.
+        await using var command = source.CreateCommand(sql);
+#pragma warning restore CA2100
+        await command.ExecuteNonQueryAsync(CancellationToken.None);
+    }
+}

@@ -1,0 +1,94 @@
+using Dispatcher.Contracts;
+using Dispatcher.Worker;
+using Dispatcher.Worker.Pools;
+
+namespace Dispatcher.UnitTests.Worker.Pools;
+
+/// <summary>A worker whose machine has the wrong time, and one that can use none of its deliveries.</summary>
+public sealed class WorkerClockTests
+{
+    private static readonly HeartbeatAnswer Nothing = new() { Cancelled = [], Fenced = [] };
+
+    [Theory]
+    [InlineData(600)]
+    [InlineData(-600)]
+    public async Task A_worker_measures_its_clock_reports_it_and_corrects_the_times_of_its_outcomes(int seconds)
+    {
+        var ahead = TimeSpan.FromSeconds(seconds);
+        var transport = new InMemoryTransport { AnswerRegistration = _ => Nothing with { Now = TimeProvider.System.GetUtcNow() } };
+        await using var worker = await AWorker.That(
+            (_, _) => Task.FromResult(JobResult.Nothing),
+            transport: transport,
+            clock: new ShiftedTime(ahead)
+        );
+        await transport.Until(() => transport.Registrations.Count > 1);
+
+        transport.Deliver(new AWork());
+
+        var outcome = await transport.FirstOutcome();
+        Assert.Null(transport.Registrations.First().ClockAheadMs);
+        Assert.InRange(
+            transport.Registrations.Last().ClockAheadMs!.Value,
+            ahead.TotalMilliseconds - 2_000,
+            ahead.TotalMilliseconds + 2_000
+        );
+        Assert.InRange(outcome.StartedAt, TimeProvider.System.GetUtcNow().AddSeconds(-60), outcome.EndedAt);
+        Assert.InRange(outcome.EndedAt, outcome.StartedAt, TimeProvider.System.GetUtcNow().AddSeconds(60));
+        Assert.Single(worker.Logs, line => line.Id == WorkerEventIds.ClockOff);
+    }
+
+    [Fact]
+    public async Task A_worker_that_can_use_none_of_its_deliveries_says_so_at_once_and_stops_consuming()
+    {
+        var transport = new InMemoryTransport();
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport);
+        transport.Deliver(new AWork());
+        await transport.FirstOutcome();
+
+        for (var i = 0; i < 20; i++)
+        {
+            transport.Deliver(new AWork().Permitted(claims => claims with { Aud = "other" }));
+        }
+
+        await transport.Until(() =>
+            transport.Registrations.Last().Dropping is not null && transport.Seen.Count(seen => seen == "ack") > 3 && transport.Ended == 1
+        );
+        var last = transport.Registrations.Last();
+        Assert.Equal("other_pool", last.Dropping);
+        Assert.InRange(last.Dropped, 3, 20);
+        Assert.Single(worker.Logs, line => line.Id == WorkerEventIds.DeliveriesUnusable);
+        transport.Deliver(new AWork());
+        Assert.Single(transport.Prefetches);
+        Assert.Single(transport.Claims);
+    }
+
+    [Fact]
+    public async Task A_message_that_somebody_put_into_the_queue_stops_no_worker()
+    {
+        var transport = new InMemoryTransport();
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport);
+
+        for (var i = 0; i < 5; i++)
+        {
+            transport.Deliver(new AWork().Permitted(claims => claims with { Aud = "other" }));
+            transport.Deliver(new AWork());
+        }
+
+        await transport.Until(() => transport.Outcomes.Count == 5);
+        Assert.Null(transport.Registrations.Last().Dropping);
+    }
+
+    [Fact]
+    public void After_the_pause_deliveries_are_used_again()
+    {
+        using var dropped = new DroppedDeliveries();
+        Assert.Equal([false, false, true, false], Enumerable.Range(0, 4).Select(_ => dropped.Drop("other_pool")));
+        Assert.Equal("other_pool", dropped.Dropping);
+
+        dropped.Resume();
+
+        Assert.Null(dropped.Dropping);
+        Assert.Equal(4, dropped.Total);
+        Assert.False(dropped.Drop("other_pool"));
+    }
+}

@@ -1,0 +1,210 @@
+using System.Diagnostics;
+using Dispatcher.Contracts;
+using Dispatcher.Worker;
+using Dispatcher.Worker.Effects;
+using Dispatcher.Worker.Running;
+
+namespace Dispatcher.UnitTests.Worker.Running;
+
+public sealed class HeartbeatTests
+{
+    [Fact]
+    public async Task One_request_carries_all_live_runs()
+    {
+        var transport = new InMemoryTransport();
+        await using var worker = await AWorker.That(RunTests.Forever, Quick, transport);
+
+        transport.Deliver(Impatient());
+        transport.Deliver(Impatient());
+
+        await transport.Until(() => transport.Seen.Contains("heartbeat 2"));
+    }
+
+    [Fact]
+    public async Task A_run_outlives_its_lease_as_long_as_heartbeats_are_taken()
+    {
+        var transport = new InMemoryTransport();
+        await using var worker = await AWorker.That(RunTests.Forever, Quick, transport);
+
+        transport.Deliver(Impatient().With(message => message with { RunUntilMs = 3000 }));
+
+        Assert.Equal("timeout", (await transport.FirstOutcome()).Fault!.Code);
+        Assert.True(transport.Seen.Count(seen => seen.StartsWith("heartbeat", StringComparison.Ordinal)) > 3);
+    }
+
+    [Fact]
+    public async Task A_cancelled_run_is_stopped_and_reported()
+    {
+        var transport = new InMemoryTransport
+        {
+            AnswerHeartbeat = request => new HeartbeatAnswer { Cancelled = [request.Runs[0].RunId], Fenced = [] },
+        };
+        await using var worker = await AWorker.That(RunTests.Forever, Quick, transport);
+
+        transport.Deliver(Impatient());
+
+        Assert.Equal("cancelled", (await transport.FirstOutcome()).Fault!.Code);
+    }
+
+    [Fact]
+    public async Task A_fenced_run_is_stopped_and_its_effects_are_refused_and_nothing_is_reported()
+    {
+        var transport = new InMemoryTransport
+        {
+            AnswerHeartbeat = request => new HeartbeatAnswer { Cancelled = [], Fenced = [request.Runs[0].RunId] },
+        };
+        var refused = new TaskCompletionSource<Exception?>();
+        await using var worker = await AWorker.That(
+            async (run, token) => run.Attempt == 2 ? JobResult.Nothing : await LateAsync(run, refused, token),
+            options => options.Concurrency = 1,
+            transport
+        );
+
+        transport.Deliver(Impatient());
+        Assert.IsType<FencedException>(await refused.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
+
+        // The one slot is free again, and the first outcome there is is the next run's.
+        transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
+        Assert.Equal(2, (await transport.FirstOutcome()).Attempt);
+    }
+
+    [Fact]
+    public async Task A_run_that_may_be_repeated_is_stopped_when_its_lease_lapses_and_what_it_still_made_is_reported()
+    {
+        var transport = new InMemoryTransport { AnswerHeartbeat = _ => throw new HttpRequestException("away") };
+        var refused = new TaskCompletionSource<Exception?>();
+        await using var worker = await AWorker.That((run, token) => LateAsync(run, refused, token), Quick, transport);
+
+        transport.Deliver(Impatient().With(message => message with { Idempotent = true }));
+
+        Assert.IsType<FencedException>(await refused.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
+        Assert.Equal(
+            (OutcomeKind.Succeeded, "late"),
+            ((await transport.FirstOutcome()).Kind, transport.Outcomes.First().Result!.Value.GetString())
+        );
+    }
+
+    [Fact]
+    public async Task A_run_that_may_be_repeated_and_lapses_without_a_result_reports_nothing()
+    {
+        var transport = new InMemoryTransport { IsAlone = true, AnswerHeartbeat = _ => throw new HttpRequestException("away") };
+        await using var worker = await AWorker.That(
+            (run, token) => run.Attempt == 1 ? RunTests.Forever(run, token) : Task.FromResult(JobResult.Nothing),
+            options => options.Concurrency = 1,
+            transport
+        );
+
+        transport.Deliver(Impatient().With(message => message with { Idempotent = true }));
+        transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
+
+        Assert.Equal(2, (await transport.FirstOutcome()).Attempt);
+    }
+
+    [Fact]
+    public async Task A_run_that_must_not_be_repeated_goes_on_and_has_effects_though_nobody_hears_its_heartbeats()
+    {
+        var transport = new InMemoryTransport { AnswerHeartbeat = _ => throw new HttpRequestException("away") };
+        await using var worker = await AWorker.That(
+            async (run, token) =>
+            {
+                await Task.Delay(700, token);
+                return JobResult.From(
+                    (await Record.ExceptionAsync(() => run.Effects.OnceAsync("key", (_, _) => Task.FromResult(1), token)))?.GetType().Name
+                );
+            },
+            Quick,
+            transport
+        );
+
+        transport.Deliver(new AWork().With(message => message with { HeartbeatMs = 100 }));
+
+        // There is no store in this test, and that is the only thing that keeps it from its effect.
+        Assert.Equal(nameof(EffectsUnavailableException), (await transport.FirstOutcome()).Result?.GetString());
+    }
+
+    [Fact]
+    public void A_run_that_was_frozen_past_its_end_has_no_effects_though_it_must_not_be_repeated()
+    {
+        var clock = new HandClock();
+        using var run = new ClaimedRun(
+            new AWork().Message,
+            Guid.CreateVersion7(),
+            Guid.CreateVersion7(),
+            null,
+            clock.GetTimestamp(),
+            clock
+        );
+        Assert.True(run.MayHaveEffects);
+
+        clock.Passed = run.Limit + ClaimedRun.EndGrace;
+
+        Assert.False(run.MayHaveEffects);
+        clock.Passed = 2 * run.Limit;
+        Assert.Equal(StopReason.Lapsed, run.Close());
+    }
+
+    [Fact]
+    public async Task Heartbeats_keep_their_pace_while_an_outcome_cannot_be_sent()
+    {
+        var sending = new TaskCompletionSource();
+        var transport = new InMemoryTransport { BeforeSend = _ => sending.Task };
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), Quick, transport);
+        var began = Stopwatch.GetTimestamp();
+
+        transport.Deliver(Impatient());
+        await transport.Until(() => transport.Seen.Count(seen => seen == "heartbeat 1") == 3);
+
+        Assert.True(Stopwatch.GetElapsedTime(began) > TimeSpan.FromMilliseconds(1200), "three heartbeats of 500 ms came sooner");
+        sending.SetResult();
+    }
+
+    [Fact]
+    public async Task A_fenced_run_sends_no_more_heartbeats_while_it_ends()
+    {
+        var transport = new InMemoryTransport
+        {
+            IsAlone = true,
+            AnswerHeartbeat = request => new HeartbeatAnswer { Cancelled = [], Fenced = [request.Runs[0].RunId] },
+        };
+        var gate = new TaskCompletionSource();
+        await using var worker = await AWorker.That(
+            async (run, _) =>
+            {
+                await (run.Attempt == 1 ? gate.Task : Task.CompletedTask);
+                return JobResult.Nothing;
+            },
+            options => options.Concurrency = 1,
+            transport
+        );
+
+        transport.Deliver(Impatient());
+        transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
+
+        Assert.Equal(2, (await transport.FirstOutcome()).Attempt);
+        Assert.Single(transport.Seen, "heartbeat 1");
+        gate.SetResult();
+    }
+
+    private static async Task<JobResult> LateAsync(JobRun run, TaskCompletionSource<Exception?> refused, CancellationToken token)
+    {
+        await Record.ExceptionAsync(() => Task.Delay(Timeout.Infinite, token));
+        refused.SetResult(
+            await Record.ExceptionAsync(() => run.Effects.OnceAsync("key", (_, _) => Task.FromResult(1), CancellationToken.None))
+        );
+        return JobResult.From("late");
+    }
+
+    private static void Quick(WorkerOptions options) => options.StopGrace = TimeSpan.Zero;
+
+    private static AWork Impatient() => new AWork().With(message => message with { HeartbeatMs = 500 });
+
+    /// <summary>As after a freeze: time has passed, and no timer has fired.</summary>
+    private sealed class HandClock : TimeProvider
+    {
+        public TimeSpan Passed { get; set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Passed.Ticks;
+    }
+}

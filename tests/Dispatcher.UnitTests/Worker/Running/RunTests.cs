@@ -1,0 +1,292 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Dispatcher.Contracts;
+using Dispatcher.Worker;
+using Dispatcher.Worker.Effects;
+using Dispatcher.Worker.Pools;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Dispatcher.UnitTests.Worker.Running;
+
+public sealed class RunTests
+{
+    [Fact]
+    public async Task A_result_becomes_a_succeeded_outcome_of_this_run()
+    {
+        var runId = Guid.CreateVersion7();
+        var transport = new InMemoryTransport { AnswerClaim = _ => InMemoryTransport.Granted() with { RunId = runId } };
+        await using var worker = await AWorker.That(
+            (run, _) => Task.FromResult(JobResult.From(new { run.Topic, run.Attempt })),
+            transport: transport
+        );
+        var work = new AWork();
+
+        transport.Deliver(work);
+
+        var outcome = await transport.FirstOutcome();
+        Assert.Equal((OutcomeKind.Succeeded, runId, work.Message.JobId), (outcome.Kind, outcome.RunId, outcome.JobId));
+        Assert.Equal("""{"Topic":"job.test","Attempt":1}""", outcome.Result!.Value.GetRawText());
+        Assert.Null(outcome.Fault);
+    }
+
+    [Fact]
+    public async Task The_handlers_own_word_becomes_the_fault()
+    {
+        await using var worker = await AWorker.That(
+            (_, _) => throw JobFaultException.Transient("http:503", "busy", TimeSpan.FromSeconds(7))
+        );
+
+        worker.Transport.Deliver(new AWork());
+
+        var fault = (await worker.Transport.FirstOutcome()).Fault!;
+        Assert.Equal(("transient", "http:503", "busy", 7000L), (fault.Class, fault.Code, fault.Message, fault.RetryAfterMs));
+    }
+
+    [Fact]
+    public async Task Any_other_exception_becomes_a_fault_without_a_class()
+    {
+        await using var worker = await AWorker.That((_, _) => throw new IOException("disk\0" + new string('x', 5000)));
+
+        worker.Transport.Deliver(new AWork());
+
+        var fault = (await worker.Transport.FirstOutcome()).Fault!;
+        Assert.Equal((null, "System.IO.IOException", null), (fault.Class, fault.Type, fault.Code));
+        Assert.Equal(4096, fault.Message.Length);
+        Assert.StartsWith("disk\uFFFD", fault.Message, StringComparison.Ordinal);
+        Assert.Contains(worker.Logs, line => line.Id.Id == WorkerEventIds.RunFailed && line.Exception is IOException);
+    }
+
+    [Fact]
+    public async Task An_http_answer_that_was_thrown_becomes_a_fault_with_its_status()
+    {
+        await using var worker = await AWorker.That(
+            (_, _) =>
+            {
+                using var answer = new HttpResponseMessage(System.Net.HttpStatusCode.ServiceUnavailable);
+                answer.EnsureSuccessStatusCode();
+                return Task.FromResult(JobResult.Nothing);
+            }
+        );
+
+        worker.Transport.Deliver(new AWork());
+
+        var fault = (await worker.Transport.FirstOutcome()).Fault!;
+        Assert.Equal((null, "System.Net.Http.HttpRequestException", "http:503"), (fault.Class, fault.Type, fault.Code));
+    }
+
+    [Fact]
+    public async Task A_run_that_the_effect_store_fences_reports_nothing()
+    {
+        await using var worker = await AWorker.That(
+            (run, _) => run.Attempt == 1 ? throw new FencedException(run.JobId, 1) : Task.FromResult(JobResult.Nothing),
+            options => options.Concurrency = 1
+        );
+
+        worker.Transport.Deliver(new AWork());
+        worker.Transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
+
+        Assert.Equal(2, (await worker.Transport.FirstOutcome()).Attempt);
+        Assert.Contains(worker.Logs, line => line.Id.Id == WorkerEventIds.RunUnreported && line.Exception is FencedException);
+    }
+
+    [Fact]
+    public async Task A_topic_without_a_handler_is_a_terminal_fault()
+    {
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing));
+
+        worker.Transport.Deliver(AWork.OnTopic("job.unknown"));
+
+        var fault = (await worker.Transport.FirstOutcome()).Fault!;
+        Assert.Equal(("terminal", "no_handler"), (fault.Class, fault.Code));
+    }
+
+    [Fact]
+    public async Task A_run_is_cancelled_at_its_limit()
+    {
+        await using var worker = await AWorker.That(Forever);
+
+        worker.Transport.Deliver(new AWork().With(message => message with { RunUntilMs = 200 }));
+
+        Assert.Equal("timeout", (await worker.Transport.FirstOutcome()).Fault!.Code);
+    }
+
+    [Fact]
+    public async Task The_constraint_tightens_the_limit()
+    {
+        await using var worker = await AWorker.That(Forever);
+
+        worker.Transport.Deliver(new AWork().With(message => message with { Constraints = new Constraints { TimeoutMs = 200 } }));
+
+        Assert.Contains("200 ms", (await worker.Transport.FirstOutcome()).Fault!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_limit_counts_from_the_claim_request_not_from_its_answer()
+    {
+        var transport = new InMemoryTransport { BeforeClaim = token => Task.Delay(700, token) };
+        long started = 0;
+        await using var worker = await AWorker.That(
+            (run, token) =>
+            {
+                started = Stopwatch.GetTimestamp();
+                return Forever(run, token);
+            },
+            transport: transport
+        );
+
+        transport.Deliver(new AWork().With(message => message with { RunUntilMs = 1000 }));
+
+        await transport.FirstOutcome();
+        Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromMilliseconds(700), "it had the whole second after the answer");
+    }
+
+    [Fact]
+    public async Task A_handler_that_ignores_its_token_is_abandoned_and_its_late_result_and_effects_count_for_nothing()
+    {
+        var gate = new TaskCompletionSource();
+        var late = new TaskCompletionSource<Exception?>();
+        await using var worker = await AWorker.That(
+            async (run, _) =>
+            {
+                await gate.Task;
+                late.SetResult(
+                    await Record.ExceptionAsync(() => run.Effects.OnceAsync("key", (_, _) => Task.FromResult(1), CancellationToken.None))
+                );
+                return JobResult.From("late");
+            }
+        );
+
+        worker.Transport.Deliver(new AWork().With(message => message with { RunUntilMs = 100 }));
+
+        Assert.Equal("timeout", (await worker.Transport.FirstOutcome()).Fault!.Code);
+        gate.SetResult();
+        Assert.IsType<FencedException>(await late.Task);
+        Assert.Single(worker.Transport.Outcomes);
+    }
+
+    [Fact]
+    public async Task A_handler_that_blocks_does_not_hold_up_the_others()
+    {
+        using var gate = new ManualResetEventSlim();
+        var transport = new InMemoryTransport();
+        await using var worker = await AWorker.That(
+            (run, _) =>
+            {
+                if (run.Attempt == 1)
+                {
+                    gate.Wait(TimeSpan.FromSeconds(10), CancellationToken.None);
+                }
+
+                return Task.FromResult(JobResult.From(run.Attempt));
+            },
+            options => options.Concurrency = 2,
+            transport
+        );
+        transport.Deliver(new AWork());
+        await transport.Until(() => transport.Seen.Contains("ack"));
+
+        transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
+
+        Assert.Equal(2, (await transport.FirstOutcome()).Attempt);
+        gate.Set();
+    }
+
+    [Fact]
+    public async Task A_result_over_the_limit_is_cut_and_marked()
+    {
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.From(new string('"', 5000))));
+
+        worker.Transport.Deliver(new AWork().With(message => message with { Constraints = new Constraints { MaxOutputBytes = 1000 } }));
+
+        var result = (await worker.Transport.FirstOutcome()).Result!.Value;
+        Assert.True(result.GetProperty("truncated").GetBoolean());
+        Assert.Equal(30_002, result.GetProperty("bytes").GetInt64());
+        Assert.NotEmpty(result.GetProperty("preview").GetString()!);
+        Assert.InRange(JsonSerializer.SerializeToUtf8Bytes(result).Length, 500, 1000);
+    }
+
+    [Fact]
+    public async Task A_result_that_cannot_be_written_is_a_terminal_fault_and_frees_its_slot_and_its_lease()
+    {
+        using var halfAPair = JsonDocument.Parse("\"\\ud800\"");
+        await using var worker = await AWorker.That(
+            (run, _) => Task.FromResult(run.Attempt == 1 ? JobResult.Of(halfAPair.RootElement) : JobResult.Nothing),
+            options => options.Concurrency = 1
+        );
+
+        worker.Transport.Deliver(new AWork());
+        worker.Transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
+
+        await worker.Transport.Until(() => worker.Transport.Outcomes.Count == 2);
+        var first = worker.Transport.Outcomes.Single(outcome => outcome.Attempt == 1);
+        Assert.Equal((OutcomeKind.Faulted, "terminal", "bad_result"), (first.Kind, first.Fault!.Class, first.Fault.Code));
+        Assert.Null(first.Result);
+    }
+
+    [Fact]
+    public async Task An_exception_that_throws_when_it_is_read_is_a_terminal_fault()
+    {
+        await using var worker = await AWorker.That((_, _) => throw new UnreadableException());
+
+        worker.Transport.Deliver(new AWork());
+
+        Assert.Equal("bad_result", (await worker.Transport.FirstOutcome()).Fault!.Code);
+    }
+
+    [Fact]
+    public async Task A_stop_cancels_what_outlives_the_grace_and_has_it_tried_again()
+    {
+        var transport = new InMemoryTransport();
+        await using var worker = await AWorker.That(
+            async (run, token) =>
+            {
+                await transport.Note("running");
+                return await Forever(run, token);
+            },
+            options => options.StopGrace = TimeSpan.FromMilliseconds(100),
+            transport
+        );
+        transport.Deliver(new AWork());
+        await transport.Until(() => transport.Seen.Contains("running"));
+
+        await worker.StopAsync();
+
+        var fault = Assert.Single(transport.Outcomes).Fault!;
+        Assert.Equal((null, "worker_stopping"), (fault.Class, fault.Code));
+    }
+
+    [Fact]
+    public async Task A_later_attempt_closes_the_effects_of_earlier_ones_before_its_handler_begins()
+    {
+        var folder = Directory.CreateTempSubdirectory("effects-").FullName;
+        var file = Path.Combine(folder, "effects.db");
+        var work = new AWork().With(message => message with { Attempt = 2 });
+        await using (var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), options => options.EffectStore = file))
+        {
+            worker.Transport.Deliver(work);
+            await worker.Transport.FirstOutcome();
+        }
+
+        using (var store = PoolEffectStore.Open(file, TimeProvider.System, NullLogger.Instance))
+        {
+            var earlier = new RunEffects(store, new EffectOwner(work.Message.JobId, 1, Guid.CreateVersion7()), true, () => true);
+            await Assert.ThrowsAsync<FencedException>(() =>
+                earlier.OnceAsync("late", (_, _) => Task.FromResult(1), TestContext.Current.CancellationToken)
+            );
+        }
+
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    private sealed class UnreadableException : Exception
+    {
+        public override string Message => throw new InvalidOperationException("no message");
+    }
+
+    internal static async Task<JobResult> Forever(JobRun run, CancellationToken token)
+    {
+        await Task.Delay(Timeout.Infinite, token);
+        return JobResult.Nothing;
+    }
+}
