@@ -103,7 +103,8 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
 
     /// <summary>The grants of earlier versions.</summary>
     private const string EarlierGrants = """
-        grant select, insert, update, delete on jobs, approvals, denials, dead_letters, outbox, bundles, active_bundle, processes, workers, api_keys, permit_keys to {0};
+        grant select, insert, update, delete on jobs, approvals, denials, dead_letters, outbox, bundles, active_bundle, processes, workers,
+            api_keys, permit_keys to {0};
         grant select, insert on timeline, timeline_seals, timeline_checkpoints to {0};
         """;
 

@@ -2,7 +2,7 @@ using Dispatcher.Contracts;
 using Dispatcher.Worker;
 using Dispatcher.Worker.Pools;
 
-namespace Dispatcher.UnitTests.Worker;
+namespace Dispatcher.UnitTests.Worker.Pools;
 
 /// <summary>A worker whose machine has the wrong time, and one that can use none of its deliveries.</summary>
 public sealed class WorkerClockTests

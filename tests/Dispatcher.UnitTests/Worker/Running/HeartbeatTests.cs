@@ -4,7 +4,7 @@ using Dispatcher.Worker;
 using Dispatcher.Worker.Effects;
 using Dispatcher.Worker.Running;
 
-namespace Dispatcher.UnitTests.Worker;
+namespace Dispatcher.UnitTests.Worker.Running;
 
 public sealed class HeartbeatTests
 {

@@ -6,7 +6,7 @@ using Dispatcher.Worker.Effects;
 using Dispatcher.Worker.Pools;
 using Microsoft.Extensions.Logging.Abstractions;
 
-namespace Dispatcher.UnitTests.Worker;
+namespace Dispatcher.UnitTests.Worker.Running;
 
 public sealed class RunTests
 {

@@ -3,9 +3,9 @@ using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.ReferenceWorker.Integrations;
 using Dispatcher.Worker.Effects;
-using static Dispatcher.UnitTests.ReferenceWorker.CalledServers;
+using static Dispatcher.UnitTests.ReferenceWorker.Integrations.CalledServers;
 
-namespace Dispatcher.UnitTests.ReferenceWorker;
+namespace Dispatcher.UnitTests.ReferenceWorker.Integrations;
 
 public sealed class IntegrationHandlerTests : IAsyncLifetime
 {

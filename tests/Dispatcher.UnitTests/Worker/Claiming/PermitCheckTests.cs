@@ -4,7 +4,7 @@ using Dispatcher.Contracts;
 using Dispatcher.Worker.Claiming;
 using Dispatcher.Worker.Pools;
 
-namespace Dispatcher.UnitTests.Worker;
+namespace Dispatcher.UnitTests.Worker.Claiming;
 
 public sealed class PermitCheckTests
 {

@@ -1,4 +1,4 @@
-namespace Dispatcher.UnitTests.Worker;
+namespace Dispatcher.UnitTests.Worker.Effects;
 
 public sealed class SqliteEffectTests : EffectTests
 {

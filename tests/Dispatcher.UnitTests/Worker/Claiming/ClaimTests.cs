@@ -1,8 +1,9 @@
 using System.Diagnostics;
 using Dispatcher.Contracts;
+using Dispatcher.UnitTests.Worker.Running;
 using Dispatcher.Worker;
 
-namespace Dispatcher.UnitTests.Worker;
+namespace Dispatcher.UnitTests.Worker.Claiming;
 
 public sealed class ClaimTests
 {

@@ -2,7 +2,7 @@ using Dispatcher.ReferenceWorker.Payloads;
 using Dispatcher.ReferenceWorker.Shell;
 using Dispatcher.Worker;
 
-namespace Dispatcher.UnitTests.ReferenceWorker;
+namespace Dispatcher.UnitTests.ReferenceWorker.Payloads;
 
 public sealed class PayloadTests : IDisposable
 {

@@ -3,7 +3,7 @@ using System.Runtime.Versioning;
 using Dispatcher.Contracts;
 using Dispatcher.ReferenceWorker.Repos;
 
-namespace Dispatcher.UnitTests.ReferenceWorker;
+namespace Dispatcher.UnitTests.ReferenceWorker.Repos;
 
 public sealed class RepoReadHandlerTests : IDisposable
 {

@@ -2,7 +2,7 @@ using Dispatcher.Contracts;
 using Dispatcher.ReferenceWorker.Shell;
 using Dispatcher.Worker;
 
-namespace Dispatcher.UnitTests.ReferenceWorker;
+namespace Dispatcher.UnitTests.ReferenceWorker.Shell;
 
 public sealed class ShellHandlerTests : IDisposable
 {

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Dispatcher.ReferenceWorker;
 using Dispatcher.ReferenceWorker.Shell;
 
-namespace Dispatcher.UnitTests.ReferenceWorker;
+namespace Dispatcher.UnitTests.ReferenceWorker.Processes;
 
 public sealed class ProcessSecretsTests : IDisposable
 {

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Dispatcher.UnitTests.ReferenceWorker;
+namespace Dispatcher.UnitTests.ReferenceWorker.Processes;
 
 /// <summary>
 /// The compiled programs that run jobs have no diagnostics socket, which would show their environment to the programs of jobs.

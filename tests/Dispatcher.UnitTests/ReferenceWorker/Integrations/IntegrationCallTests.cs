@@ -7,7 +7,7 @@ using Dispatcher.ReferenceWorker.Integrations;
 using Dispatcher.Worker;
 using Microsoft.Extensions.Options;
 
-namespace Dispatcher.UnitTests.ReferenceWorker;
+namespace Dispatcher.UnitTests.ReferenceWorker.Integrations;
 
 /// <summary>What leaves the worker for a call, and what must not.</summary>
 public sealed class IntegrationCallTests : IAsyncLifetime

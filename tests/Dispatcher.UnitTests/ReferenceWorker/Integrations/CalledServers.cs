@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 
-namespace Dispatcher.UnitTests.ReferenceWorker;
+namespace Dispatcher.UnitTests.ReferenceWorker.Integrations;
 
 /// <summary>Two HTTP servers for calls of a job, and the headers of every request that they got.</summary>
 internal sealed class CalledServers : IAsyncDisposable

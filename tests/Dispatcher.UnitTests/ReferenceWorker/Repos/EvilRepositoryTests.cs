@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Runtime.Versioning;
 using Dispatcher.ReferenceWorker.Repos;
 
-namespace Dispatcher.UnitTests.ReferenceWorker;
+namespace Dispatcher.UnitTests.ReferenceWorker.Repos;
 
 /// <summary>Repositories whose bytes an attacker chose, in order to have git read something else than the repository.</summary>
 public sealed class EvilRepositoryTests : IDisposable

@@ -2,7 +2,7 @@ using System.Data.Common;
 using Dispatcher.Worker.Effects;
 using Microsoft.Extensions.Logging.Abstractions;
 
-namespace Dispatcher.UnitTests.Worker;
+namespace Dispatcher.UnitTests.Worker.Effects;
 
 /// <summary>The contract of the effect store, the same on SQLite and on PostgreSQL (<c>DISPATCHER_TEST_POSTGRES</c>, a connection string).</summary>
 public abstract class EffectTests : IAsyncLifetime

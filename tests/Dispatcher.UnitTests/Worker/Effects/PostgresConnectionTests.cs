@@ -1,7 +1,7 @@
 using Dispatcher.Worker.Effects;
 using Npgsql;
 
-namespace Dispatcher.UnitTests.Worker;
+namespace Dispatcher.UnitTests.Worker.Effects;
 
 public sealed class PostgresConnectionTests
 {

@@ -1,6 +1,6 @@
 using Dispatcher.Worker;
 
-namespace Dispatcher.UnitTests.Worker;
+namespace Dispatcher.UnitTests.Worker.Claiming;
 
 public sealed class FullPoolTests
 {

@@ -3,7 +3,7 @@ using System.Text.Json;
 using Dispatcher.ReferenceWorker.Processes;
 using Dispatcher.ReferenceWorker.Shell;
 
-namespace Dispatcher.UnitTests.ReferenceWorker;
+namespace Dispatcher.UnitTests.ReferenceWorker.Processes;
 
 /// <summary>Everything that a run starts ends with the run. Each script starts processes that touch <c>up</c> and then hide.</summary>
 public sealed class ContainmentTests : IDisposable

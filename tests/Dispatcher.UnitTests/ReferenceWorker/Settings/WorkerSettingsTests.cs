@@ -3,7 +3,7 @@ using Dispatcher.ReferenceWorker.Settings;
 using Dispatcher.Worker;
 using Microsoft.Extensions.Options;
 
-namespace Dispatcher.UnitTests.ReferenceWorker;
+namespace Dispatcher.UnitTests.ReferenceWorker.Settings;
 
 public sealed class WorkerSettingsTests
 {

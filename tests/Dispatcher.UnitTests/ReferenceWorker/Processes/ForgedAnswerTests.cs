@@ -4,7 +4,7 @@ using System.Text.Json;
 using Dispatcher.ReferenceWorker.Processes;
 using Dispatcher.ReferenceWorker.Shell;
 
-namespace Dispatcher.UnitTests.ReferenceWorker;
+namespace Dispatcher.UnitTests.ReferenceWorker.Processes;
 
 /// <summary>Another process writes to the pipe through which a supervisor answers.</summary>
 [SupportedOSPlatform("linux")]

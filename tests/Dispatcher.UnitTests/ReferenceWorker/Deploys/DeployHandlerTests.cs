@@ -1,7 +1,7 @@
 using Dispatcher.ReferenceWorker;
 using Dispatcher.ReferenceWorker.Deploys;
 
-namespace Dispatcher.UnitTests.ReferenceWorker;
+namespace Dispatcher.UnitTests.ReferenceWorker.Deploys;
 
 public sealed class DeployHandlerTests : IDisposable
 {

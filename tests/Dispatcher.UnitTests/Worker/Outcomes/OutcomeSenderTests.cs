@@ -2,7 +2,7 @@ using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Worker;
 
-namespace Dispatcher.UnitTests.Worker;
+namespace Dispatcher.UnitTests.Worker.Outcomes;
 
 public sealed class OutcomeSenderTests
 {
