@@ -20,7 +20,7 @@ internal sealed partial class PoolLoop : IDisposable
 
     private readonly PoolParts _parts;
     private readonly PoolEffectStore? _effects;
-    private readonly ClaimedRuns _runs = new();
+    private readonly ClaimedRuns _runs;
     private readonly OutcomeSender _outcomes;
     private readonly RunHeartbeats _heartbeats;
     private readonly Presence _presence;
@@ -34,6 +34,7 @@ internal sealed partial class PoolLoop : IDisposable
         _effects = parts.Options.EffectStore is { } store
             ? PoolEffectStore.Open(store, parts.Clock, parts.Logs.CreateLogger<PoolEffectStore>())
             : null;
+        _runs = new ClaimedRuns(parts.Clock);
         _outcomes = new OutcomeSender(parts);
         _heartbeats = new RunHeartbeats(parts, _runs);
         _presence = new Presence(parts);

@@ -4,6 +4,8 @@ using System.CommandLine.Invocation;
 using Dispatcher.Base;
 using Dispatcher.CommandLine;
 using Dispatcher.CommandLine.Demo;
+using Dispatcher.CommandLine.Policies;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher;
 

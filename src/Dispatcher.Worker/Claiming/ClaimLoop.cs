@@ -109,7 +109,7 @@ internal sealed partial class ClaimLoop : IDisposable
 
     private async Task TakeSlotAsync(CancellationToken stopping)
     {
-        if (!await _slots.WaitAsync(_parts.Transport.IsAlone ? Timeout.InfiniteTimeSpan : FullAfter, stopping))
+        if (!await _slots.WaitAsync(_parts.Transport.IsAlone ? Timeout.InfiniteTimeSpan : FullAfter, _parts.Clock, stopping))
         {
             Log.Full(_log, _parts.Pool.Name);
             await _consumer.PauseAsync(stopping);

@@ -5,7 +5,7 @@ namespace Dispatcher.Worker.Pools;
 /// queue of the whole pool. After <see cref="MaxInARow"/> drops it stops consuming for <see cref="Pause"/> and reports the reason, and
 /// the dispatcher leaves it out of the pool's capacity.
 /// </summary>
-internal sealed class DroppedDeliveries : IDisposable
+internal sealed class DroppedDeliveries(TimeProvider clock) : IDisposable
 {
     /// <summary>More than one, because a single unusable message may have been published by mistake.</summary>
     internal const int MaxInARow = 3;
@@ -83,7 +83,7 @@ internal sealed class DroppedDeliveries : IDisposable
     }
 
     /// <summary>Waits until the pause begins or ends, or the time is over.</summary>
-    public Task ChangedAsync(TimeSpan atMost, CancellationToken cancellationToken) => _changed.WaitAsync(atMost, cancellationToken);
+    public Task ChangedAsync(TimeSpan atMost, CancellationToken cancellationToken) => _changed.WaitAsync(atMost, clock, cancellationToken);
 
     public void Dispose() => _changed.Dispose();
 }

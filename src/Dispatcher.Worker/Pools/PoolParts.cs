@@ -26,5 +26,5 @@ internal sealed record PoolParts(
     /// <summary>The dispatcher's time. Every time that this worker reports is read from this clock.</summary>
     public DispatcherClock Dispatcher { get; } = new(Pool.Name, Clock, Metrics, Logs.CreateLogger<DispatcherClock>());
 
-    public DroppedDeliveries Dropped { get; } = new();
+    public DroppedDeliveries Dropped { get; } = new(Clock);
 }

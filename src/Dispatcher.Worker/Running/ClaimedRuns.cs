@@ -1,9 +1,10 @@
 using System.Collections.Concurrent;
+using Dispatcher.Worker.Pools;
 
 namespace Dispatcher.Worker.Running;
 
 /// <summary>The runs of one pool that need heartbeats: the running ones, and those whose outcome is not sent yet.</summary>
-internal sealed class ClaimedRuns : IDisposable
+internal sealed class ClaimedRuns(TimeProvider clock) : IDisposable
 {
     private readonly ConcurrentDictionary<Guid, (ClaimedRun Run, TaskCompletionSource Ended)> _runs = new();
     private readonly SemaphoreSlim _added = new(0);
@@ -37,7 +38,8 @@ internal sealed class ClaimedRuns : IDisposable
     }
 
     /// <summary>Waits until a run is added or the time is over.</summary>
-    public Task WaitForNextAsync(TimeSpan atMost, CancellationToken cancellationToken) => _added.WaitAsync(atMost, cancellationToken);
+    public Task WaitForNextAsync(TimeSpan atMost, CancellationToken cancellationToken) =>
+        _added.WaitAsync(atMost, clock, cancellationToken);
 
     /// <summary>Completes when all current runs have ended.</summary>
     public Task AllEnded() => Task.WhenAll(_runs.Values.Select(live => live.Ended.Task));

@@ -54,8 +54,8 @@ internal sealed partial class RunHeartbeats(PoolParts parts, ClaimedRuns runs)
     private async Task<bool> SendOnceAsync(List<ClaimedRun> live, CancellationToken cancellationToken)
     {
         var interval = live.Min(run => run.Heartbeat);
-        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        timeout.CancelAfter(interval > MinRequestTime ? interval : MinRequestTime);
+        using var time = new CancellationTokenSource(interval > MinRequestTime ? interval : MinRequestTime, parts.Clock);
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(time.Token, cancellationToken);
         try
         {
             foreach (var batch in live.Chunk(MaxRunsPerRequest))

@@ -111,7 +111,7 @@ internal static class StatusEndpoints
                 await db.Outbox.CountAsync(message => !message.Parked, cancellationToken),
                 await db.Outbox.CountAsync(message => message.Parked, cancellationToken)
             ),
-            Pools = await pools.LookAsync(cancellationToken),
+            Pools = await pools.ReadAsync(cancellationToken),
         };
     }
 

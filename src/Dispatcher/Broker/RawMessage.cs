@@ -17,6 +17,9 @@ internal sealed record RawMessage(ReadOnlyMemory<byte> Body)
     /// <summary>Null: <see cref="Body"/> is whole.</summary>
     public CutBody? Cut { get; init; }
 
+    /// <summary>Why the broker moved the message to a parked queue. Null: it was read from the queue that it was published to.</summary>
+    public XDeath? SetAside { get; init; }
+
     public static RawMessage Of(byte[] body) =>
         CutBody.Of(body) is { } cut ? new RawMessage(body.AsMemory(0, CutBody.KeptBytes)) { Cut = cut } : new RawMessage(body);
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.CommandLine;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.CommandLine;
 

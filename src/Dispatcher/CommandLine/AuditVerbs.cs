@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dispatcher.Audit.Verification;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.CommandLine;
 

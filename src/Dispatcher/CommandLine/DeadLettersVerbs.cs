@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Web;
 
 namespace Dispatcher.CommandLine;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Web;
 
 namespace Dispatcher.CommandLine;

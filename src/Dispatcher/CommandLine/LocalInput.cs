@@ -1,4 +1,5 @@
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.CommandLine;
 

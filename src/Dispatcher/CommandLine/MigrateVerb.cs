@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 

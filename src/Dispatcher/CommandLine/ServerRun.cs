@@ -1,4 +1,5 @@
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Hosting;
 
 namespace Dispatcher.CommandLine;

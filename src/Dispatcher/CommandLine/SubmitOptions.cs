@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Contracts;
 using Dispatcher.Policies.Texts;
 

@@ -157,7 +157,7 @@ internal static class MessagingRegistration
                             QueueNames.Parked(queue),
                             parked =>
                             {
-                                parked.UseFilter(new ParkedLog(queue, context.GetRequiredService<ILogger<ParkedLog>>()));
+                                parked.UseFilterBeforeConsumers(new ParkedLog(queue, context.GetRequiredService<ILogger<ParkedLog>>()));
                                 consume(parked, context, 1);
                             }
                         );
@@ -178,7 +178,8 @@ internal static class MessagingRegistration
                         unrouted =>
                         {
                             Common(unrouted, context, UnroutedPrefetch);
-                            unrouted.Handler<RawMessage>(message => context.GetRequiredService<UnroutedMessages>().TakeAsync(message));
+                            unrouted.UseFilterBeforeConsumers(context.GetRequiredService<UnroutedMessages>());
+                            Submissions(unrouted, context);
                         }
                     );
                 }
@@ -236,19 +237,22 @@ internal static class MessagingRegistration
     private static void Intake(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
     {
         Common(endpoint, context, prefetch);
-        endpoint.ConfigureConsumer<IntakeConsumer>(
-            context,
-            consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<IntakePolicyFilter>()))
-        );
+        Submissions(endpoint, context);
     }
 
+    /// <summary>The consumer gets a submission only from the policy filter: the filter makes its message.</summary>
+    private static void Submissions(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
+    {
+        endpoint.UseFilterBeforeConsumers(context.GetRequiredService<IntakePolicyFilter>());
+        endpoint.ConfigureConsumer<IntakeConsumer>(context);
+    }
+
+    /// <summary>The consumer gets jobs only from the policy filter: the filter makes its message.</summary>
     private static void Dispatch(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
     {
         Common(endpoint, context, PackedPrefetch);
-        endpoint.ConfigureConsumer<DispatchConsumer>(
-            context,
-            consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<DispatchPolicyFilter>()))
-        );
+        endpoint.UseFilterBeforeConsumers(context.GetRequiredService<DispatchPolicyFilter>());
+        endpoint.ConfigureConsumer<DispatchConsumer>(context);
     }
 
     private static void Outcomes(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
@@ -277,7 +281,7 @@ internal static class MessagingRegistration
         endpoint.ClearSerialization();
         endpoint.AddSerializer(new RawSerialization());
         endpoint.AddDeserializer(new RawSerialization(), isDefault: true);
-        endpoint.UseFilter(context.GetRequiredService<StoreRetry>());
+        endpoint.UseFilterBeforeConsumers(context.GetRequiredService<StoreRetry>());
         endpoint.ConfigureError(pipe => pipe.UseFilter(context.GetRequiredService<LastResort>()));
     }
 }

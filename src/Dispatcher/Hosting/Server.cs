@@ -10,7 +10,6 @@ using Dispatcher.Dispatching;
 using Dispatcher.Embedded;
 using Dispatcher.Enforcement;
 using Dispatcher.Intake;
-using Dispatcher.Jobs;
 using Dispatcher.Outbox;
 using Dispatcher.Recovery;
 using Dispatcher.Storage;
@@ -20,18 +19,38 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.Hosting;
 
 /// <summary>
-/// Puts the server together. The way of a job, in the order it takes it:
-/// <para>(0) <see cref="PolicyFolder"/> and <see cref="CurrentBundle"/>: which policy is in force.</para>
-/// <para>(1) <see cref="SubmissionReader"/> reads a submission, from <see cref="IntakePolicyFilter"/> (AMQP) or <see cref="JobEndpoints"/> (HTTP); <see cref="Refusals"/> keeps what cannot be read.</para>
-/// <para>(2) <see cref="PolicyGate"/> asks the policy, for the first time.</para>
-/// <para>(3) <see cref="JobIntake"/> and <see cref="IntakeWriter"/> store the job, its timeline and its messages in one commit; <see cref="Relay"/> sends them.</para>
-/// <para>(4) It stands in a line (<see cref="PoolBacklog"/>) until its pool has room (<see cref="PoolCapacity"/>); <see cref="DispatchPolicyFilter"/> reads it back and asks the policy again.</para>
-/// <para>(4) What needs people waits as an <see cref="Approval"/>: <see cref="Voting"/> takes votes, <see cref="ApprovalSaga"/> counts them, <see cref="ApprovalUse"/> tells at dispatch whether they still stand.</para>
-/// <para>(5) <see cref="JobDispatch"/> moves it to its pool with a permit; every move from here on goes through <see cref="MoveWriter"/>.</para>
-/// <para>(6) A worker (project Dispatcher.Worker) claims the attempt at <see cref="AttemptClaims"/>, acks and runs it.</para>
-/// <para>(7) (8) <see cref="OutcomeConsumer"/> and <see cref="JobRecovery"/> take the outcome; <see cref="RecoveryPolicy"/> decides what follows a fault, <see cref="RecoveryMoves"/> makes the move.</para>
-/// <para>(9) <see cref="Sweep"/> and <see cref="OutboxSweeper"/> repair whatever was forgotten on the way.</para>
-/// <para>Behind all of it, <see cref="Sealer"/> numbers and links every line that was written.</para>
+/// Builds the server from its parts. The main path of a job has these steps; each is marked <c>// :: Step n</c> where it runs:
+/// <para>(0) <see cref="PolicyFolder"/> activates a bundle, and <see cref="CurrentBundle"/> keeps the one in force.</para>
+/// <para>
+/// Intake (<see cref="JobIntake"/>), called by <see cref="IntakePolicyFilter"/> and <see cref="IntakeConsumer"/> (AMQP) and by
+/// <see cref="JobEndpoints"/> (HTTP):
+/// </para>
+/// <para>(1) <see cref="SubmissionReader"/> reads a submission; <see cref="Refusals"/> keeps one that cannot be read.</para>
+/// <para>(2) <see cref="PolicyGate"/> evaluates the policy for the first time.</para>
+/// <para>(3) <see cref="IntakeWriter"/> stores the job, its timeline and its messages in one commit; <see cref="Relay"/> sends them.</para>
+/// <para>
+/// Approval, if the policy requires one: the job is held. <see cref="Voting"/> takes votes, <see cref="ApprovalSaga"/> counts them, and
+/// <see cref="ApprovalUse"/> checks at dispatch whether they still count.
+/// </para>
+/// <para>
+/// Dispatch (<see cref="PoolDispatch"/>), called by <see cref="DispatchPolicyFilter"/> and <see cref="DispatchConsumer"/>:
+/// </para>
+/// <para>
+/// (4) <see cref="PoolLeases"/> leases the pool and reads its next jobs from the <see cref="PoolBacklog"/>, as many as
+/// <see cref="PoolCapacity"/> has free slots for.
+/// </para>
+/// <para>(5) <see cref="PolicyGate"/> evaluates them again with the bundle in force now.</para>
+/// <para>
+/// (6) <see cref="JobDispatch"/> moves each to its pool with a permit. Every move from here on goes through <see cref="MoveWriter"/>.
+/// </para>
+/// <para>Run:</para>
+/// <para>(7) A worker (project Dispatcher.Worker) claims the attempt at <see cref="AttemptClaims"/>, acks and runs it.</para>
+/// <para>
+/// (8) <see cref="OutcomeConsumer"/> and <see cref="JobRecovery"/> take the outcome. <see cref="RecoveryPolicy"/> decides what follows a
+/// fault, and <see cref="RecoveryMoves"/> makes the move.
+/// </para>
+/// <para>(9) <see cref="Sweep"/> and <see cref="OutboxSweeper"/> repair what a lost message or a stopped process left undone.</para>
+/// <para>Beside the path, <see cref="Sealer"/> numbers and links every timeline entry that was written.</para>
 /// </summary>
 internal static class Server
 {
@@ -84,6 +103,7 @@ internal static class Server
         services.AddSingleton<PoolLeases>();
         services.AddSingleton<Contradictions>();
         services.AddSingleton<JobDispatch>();
+        services.AddSingleton<PoolDispatch>();
         services.AddSingleton<ApprovedJobs>();
         services.AddSingleton<AttemptClaims>();
         services.AddSingleton<LeaseExtension>();

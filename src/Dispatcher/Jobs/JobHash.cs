@@ -16,7 +16,11 @@ internal static class JobHash
 {
     private const int Null = -1;
 
-    public static string Of(Job job)
+    public static string Of(Job job) => Of(job, SHA256.HashData(job.Payload));
+
+    /// <param name="job">The job; its payload is not read.</param>
+    /// <param name="payloadSha256">SHA-256 of its payload.</param>
+    public static string Of(Job job, ReadOnlySpan<byte> payloadSha256)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData("dispatcher/job/v1\0"u8);
@@ -35,7 +39,7 @@ internal static class JobHash
             Append(hash, tag);
         }
 
-        hash.AppendData(SHA256.HashData(job.Payload));
+        hash.AppendData(payloadSha256);
         Append(hash, job.WorkflowId);
         Append(hash, job.IdempotencyKey);
         Append(hash, job.CostTokens);

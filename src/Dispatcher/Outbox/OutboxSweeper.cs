@@ -12,6 +12,7 @@ internal sealed class OutboxSweeper(IStore store, Relay relay, TimeProvider time
     private const int Batch = 100;
     private static readonly TimeSpan Postpone = TimeSpan.FromSeconds(10);
 
+    // :: Step 9
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<OutboxMessage> due;

@@ -7,7 +7,8 @@ namespace Dispatcher.Storage;
 
 /// <summary>
 /// Reads jobs without their large columns. A payload has up to 256 KiB and a result up to 64 KiB, so a batch of whole rows takes tens of
-/// megabytes. Only the policy, the work message and the view of one job need the payload; only the view and the final reply need the result.
+/// megabytes. Only the policy, the work message and the view of one job need the payload. Only the view and the final reply need the
+/// result.
 /// A job that is read without its payload does not match its hash, so the policy denies it.
 /// </summary>
 internal static class JobsWithoutPayload

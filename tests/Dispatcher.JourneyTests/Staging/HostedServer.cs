@@ -1,5 +1,6 @@
 using Dispatcher.Base;
 using Dispatcher.CommandLine;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.JourneyTests.Staging;
 

@@ -11,6 +11,8 @@ namespace Dispatcher.StoreTests.Web;
 /// <summary>The serve role has the rights that serving needs, and none to change tables or the timeline. SQLite has no roles.</summary>
 public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
 {
+    private const string IntoKeys = "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at";
+
     private static readonly string[] Forbidden =
     [
         "create table mine (id int)",
@@ -103,7 +105,8 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
 
     /// <summary>The grants of earlier versions.</summary>
     private const string EarlierGrants = """
-        grant select, insert, update, delete on jobs, approvals, denials, dead_letters, outbox, bundles, active_bundle, processes, workers, api_keys, permit_keys to {0};
+        grant select, insert, update, delete on jobs, approvals, denials, dead_letters, outbox, bundles, active_bundle, processes, workers,
+            api_keys, permit_keys to {0};
         grant select, insert on timeline, timeline_seals, timeline_checkpoints to {0};
         """;
 
@@ -190,10 +193,7 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
     [Theory]
     [InlineData("update api_keys set revoked_at = null")]
     [InlineData("update api_keys set revoked_at = 2")]
-    [InlineData(
-        "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', "
-            + "'', 'no list', '[]', 1)"
-    )]
+    [InlineData(IntoKeys + ") values ('x', 'y', 's', '', 'no list', '[]', 1)")]
     [InlineData(
         "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', '', '[]', '{}', 1)"
     )]

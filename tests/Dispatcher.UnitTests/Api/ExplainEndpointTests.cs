@@ -2,7 +2,6 @@ using System.Text.Json;
 using Dispatcher.Base;
 using Dispatcher.Enforcement;
 using Dispatcher.Intake;
-using Dispatcher.Jobs;
 using Dispatcher.Storage;
 using Dispatcher.UnitTests.Approvals;
 using Dispatcher.UnitTests.Hosting;
@@ -119,14 +118,15 @@ public sealed class ExplainEndpointTests
         );
         await server.Get<IntakeWriter>().StartAsync(Token);
         var job = Dispatcher.UnitTests.AJob.ToTest().Stored with { JobId = JobId };
-        var evaluated = await server.Get<PolicyGate>().EvaluateAsync(job with { JobHash = JobHash.Of(job) }, Hop.Intake, Token);
+        var submission = Submission.Of(job, new SubmissionSource { Channel = "http", Principal = "billing" });
+        var evaluated = await server.Get<PolicyGate>().EvaluateAsync(submission.Job, Hop.Intake, Token);
         Assert.Equal(Dispatcher.Contracts.Verdict.Allow, evaluated.Decision.Verdict);
         while (Timestamps.At(clock.Now) <= end)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(100), Token);
         }
 
-        await server.Get<JobIntake>().AcceptAsync(evaluated, new SubmissionSource { Channel = "http", Principal = "billing" }, Token);
+        await server.Get<JobIntake>().AcceptAsync(evaluated, submission, Token);
         var (_, body) = await AskAsync(server, "/explain", new { job_id = JobId });
 
         var decision = Assert.Single(body.GetProperty("decisions").EnumerateArray());

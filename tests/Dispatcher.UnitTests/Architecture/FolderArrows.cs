@@ -67,7 +67,7 @@ internal static partial class FolderArrows
     private static partial Regex Comments();
 
     [GeneratedRegex(
-        @"(?m)^(?:public |internal |sealed |static |abstract |partial |readonly )*(?:class|record struct|record|struct|interface|enum) (\w+)"
+        @"(?m)^(?:(?:public|internal|sealed|static|abstract|partial|readonly) )*(?:class|record struct|record|struct|interface|enum) (\w+)"
     )]
     private static partial Regex Declared();
 

@@ -1,5 +1,5 @@
 using System.Text;
-using Dispatcher.CommandLine;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.UnitTests.CommandLine;
 

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Dispatcher.CommandLine;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.UnitTests.CommandLine;
 

@@ -70,8 +70,17 @@ internal sealed class InMemoryTransport : IWorkerTransport
         return Task.CompletedTask;
     }
 
-    /// <summary>Waits until the condition holds, looking each time something happens; fails after ten seconds with what was seen.</summary>
-    public async Task Until(Func<bool> condition)
+    /// <summary>Waits until the condition holds. Checks it at each event; fails after ten seconds with the events so far.</summary>
+    public Task Until(Func<bool> condition) => Until(condition, Timeout.InfiniteTimeSpan, () => { });
+
+    /// <summary>
+    /// Advances the clock in steps until the condition holds. For waits whose length or number the test does not know. A step is taken
+    /// when no event has followed the last one for 20 ms of real time.
+    /// </summary>
+    public Task UntilTimePasses(SteppedClock clock, TimeSpan step, Func<bool> condition) =>
+        Until(condition, TimeSpan.FromMilliseconds(20), () => clock.Advance(step));
+
+    private async Task Until(Func<bool> condition, TimeSpan quiet, Action afterQuiet)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         patience.CancelAfter(TimeSpan.FromSeconds(10));
@@ -79,11 +88,14 @@ internal sealed class InMemoryTransport : IWorkerTransport
         {
             try
             {
-                await _happened.WaitAsync(patience.Token);
+                if (!await _happened.WaitAsync(quiet, patience.Token))
+                {
+                    afterQuiet();
+                }
             }
             catch (OperationCanceledException)
             {
-                Assert.Fail("Did not happen. Seen: " + string.Join(", ", Seen));
+                Assert.Fail("The condition did not hold in time. Events: " + string.Join(", ", Seen));
             }
         }
     }
@@ -97,6 +109,7 @@ internal sealed class InMemoryTransport : IWorkerTransport
     public async Task ConsumeAsync(string pool, int prefetch, Func<Delivery, Task> onDelivery, CancellationToken cancellationToken)
     {
         Prefetches.Enqueue(prefetch);
+        _happened.Release();
         try
         {
             await foreach (var delivery in _queue.Reader.ReadAllAsync(cancellationToken))

@@ -52,7 +52,7 @@ public sealed class PresenceTests
     [Fact]
     public async Task A_worker_whose_pool_comes_to_need_more_than_it_enforces_ends_and_lets_what_runs_end()
     {
-        var transport = new InMemoryTransport();
+        var (transport, clock, gate) = (new InMemoryTransport(), new SteppedClock(), new TaskCompletionSource());
         var missing = new HeartbeatAnswer
         {
             Cancelled = [],
@@ -60,17 +60,22 @@ public sealed class PresenceTests
             MissingEnforcers = ["allowed_hosts"],
         };
         await using var worker = await AWorker.That(
-            async (_, _) =>
+            async (_, token) =>
             {
-                await transport.Until(() => transport.Registrations.Count > 1);
+                await gate.Task.WaitAsync(token);
                 return JobResult.Nothing;
             },
-            transport: transport
+            transport: transport,
+            clock: clock
         );
-        transport.Deliver(new AWork());
+        // Its heartbeats are not due at the time of the registration.
+        transport.Deliver(new AWork().With(message => message with { HeartbeatMs = 60_000 }));
         await transport.Until(() => transport.Seen.Contains("ack"));
 
         transport.AnswerRegistration = _ => missing;
+        await clock.PassAsync(TimeSpan.FromSeconds(5));
+        await transport.Until(() => transport.Registrations.Count > 1);
+        gate.SetResult();
 
         var ended = await Assert.ThrowsAsync<InvalidOperationException>(worker.EndsAsync);
         Assert.Contains("allowed_hosts", ended.Message, StringComparison.Ordinal);
@@ -81,15 +86,15 @@ public sealed class PresenceTests
     [Fact]
     public async Task A_worker_that_cannot_be_made_known_waits()
     {
-        var tries = 0;
-        var transport = new InMemoryTransport();
+        var (tries, clock, transport) = (0, new SteppedClock(), new InMemoryTransport());
         transport.AnswerRegistration = _ =>
             ++tries < 3 ? throw new HttpRequestException("The dispatcher is away.") : new HeartbeatAnswer { Cancelled = [], Fenced = [] };
         transport.Deliver(new AWork());
 
-        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport);
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport, clock: clock);
 
-        await transport.Until(() => transport.Outcomes.Count == 1);
+        await transport.UntilTimePasses(clock, TimeSpan.FromSeconds(1), () => transport.Registrations.Count >= 3);
+        await transport.FirstOutcome();
         Assert.Equal(3, tries);
     }
 }

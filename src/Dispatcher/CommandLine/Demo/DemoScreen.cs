@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Contracts;
 
 namespace Dispatcher.CommandLine.Demo;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.CommandLine.Demo;
 

@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using Dispatcher.Contracts;
+using Dispatcher.UnitTests.Worker.Running;
 using Dispatcher.Worker;
 
 namespace Dispatcher.UnitTests.Worker.Claiming;
@@ -151,11 +151,12 @@ public sealed class ClaimTests
     [Fact]
     public async Task Keeps_claiming_while_the_dispatcher_is_away()
     {
-        var transport = new InMemoryTransport();
-        transport.BeforeClaim = _ => transport.Claims.Count < 3 ? throw new HttpRequestException("away") : Task.CompletedTask;
-        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport);
+        var (transport, clock) = (new InMemoryTransport(), new SteppedClock());
+        transport.BeforeClaim = _ => transport.Claims.Count < 3 ? throw new HttpRequestException("unavailable") : Task.CompletedTask;
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport, clock: clock);
 
         transport.Deliver(new AWork());
+        await transport.UntilTimePasses(clock, TimeSpan.FromSeconds(1), () => transport.Claims.Count >= 3);
 
         Assert.Equal(OutcomeKind.Succeeded, (await transport.FirstOutcome()).Kind);
         Assert.Equal(3, transport.Claims.Count);
@@ -237,25 +238,25 @@ public sealed class ClaimTests
     [Fact]
     public async Task The_grace_of_running_handlers_counts_from_the_stop_however_long_the_last_claim_takes()
     {
-        var transport = new InMemoryTransport();
-        var claim = new TaskCompletionSource();
+        var (transport, clock, claim) = (new InMemoryTransport(), new SteppedClock(), new TaskCompletionSource());
         transport.BeforeClaim = _ => transport.Claims.Count == 1 ? Task.CompletedTask : claim.Task;
+        var grace = TimeSpan.FromSeconds(3);
         await using var worker = await AWorker.That(
             RunTests.Forever,
-            options => (options.Concurrency, options.StopGrace) = (2, TimeSpan.FromSeconds(3)),
-            transport
+            options => (options.Concurrency, options.StopGrace) = (2, grace),
+            transport,
+            clock
         );
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Seen.Contains("ack"));
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Claims.Count == 2);
-        var began = Stopwatch.GetTimestamp();
 
         var stopping = worker.StopAsync();
-        await Task.Delay(2500, TestContext.Current.CancellationToken);
+        await clock.PassAsync(grace);
         claim.SetResult();
-        await stopping;
+        await stopping.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
 
-        Assert.True(Stopwatch.GetElapsedTime(began) < TimeSpan.FromMilliseconds(4500), "the grace began after the claim");
+        Assert.Equal([OutcomeKind.Faulted, OutcomeKind.Returned], transport.Outcomes.Select(outcome => outcome.Kind).Order());
     }
 }

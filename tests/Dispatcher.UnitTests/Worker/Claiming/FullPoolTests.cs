@@ -4,11 +4,13 @@ namespace Dispatcher.UnitTests.Worker.Claiming;
 
 public sealed class FullPoolTests
 {
+    /// <summary>How long a delivery waits for a slot before the worker returns it.</summary>
+    private static readonly TimeSpan FullAfter = TimeSpan.FromSeconds(1);
+
     [Fact]
     public async Task A_worker_full_with_long_runs_returns_what_waits_and_takes_no_more_than_it_can_start_when_one_ends()
     {
-        var transport = new InMemoryTransport();
-        var gate = new TaskCompletionSource();
+        var (transport, clock, gate) = (new InMemoryTransport(), new SteppedClock(), new TaskCompletionSource());
         await using var worker = await AWorker.That(
             async (_, token) =>
             {
@@ -16,11 +18,15 @@ public sealed class FullPoolTests
                 return JobResult.Nothing;
             },
             options => options.Concurrency = 1,
-            transport
+            transport,
+            clock
         );
         transport.Deliver(new AWork());
         transport.Deliver(new AWork());
         transport.Deliver(new AWork());
+        await transport.Until(() => transport.Taken == 3);
+
+        await clock.PassAsync(FullAfter);
 
         await transport.Until(() => transport.Seen.Count(seen => seen == "return") == 2);
         transport.Deliver(new AWork());
@@ -29,17 +35,27 @@ public sealed class FullPoolTests
         await transport.Until(() => transport.Outcomes.Count == 2);
 
         Assert.Equal([2, 1], transport.Prefetches);
-        await AssertItTakesMoreAgainAsync(transport);
+
+        clock.Advance(2 * FullAfter);
+        transport.Deliver(new AWork());
+        await transport.Until(() => transport.Prefetches.Count == 3);
+
+        Assert.Equal([2, 1, 2], transport.Prefetches);
     }
 
     [Fact]
     public async Task Short_runs_return_nothing_however_many_wait()
     {
-        var transport = new InMemoryTransport();
-        await using var worker = await OneAtATimeAsync(transport, TimeSpan.FromMilliseconds(50));
+        var (transport, clock, took) = (new InMemoryTransport(), new SteppedClock(), FullAfter / 20);
+        await using var worker = await OneAtATimeAsync(transport, took, clock);
         for (var i = 0; i < 40; i++)
         {
             transport.Deliver(new AWork());
+        }
+
+        for (var i = 0; i < 40; i++)
+        {
+            await clock.PassAsync(took);
         }
 
         await transport.Until(() => transport.Outcomes.Count == 40);
@@ -51,37 +67,29 @@ public sealed class FullPoolTests
     [Fact]
     public async Task A_worker_that_is_alone_keeps_what_waits()
     {
-        var transport = new InMemoryTransport { IsAlone = true };
-        await using var worker = await OneAtATimeAsync(transport, TimeSpan.FromMilliseconds(1500));
+        var (transport, clock, took) = (new InMemoryTransport { IsAlone = true }, new SteppedClock(), 1.5 * FullAfter);
+        await using var worker = await OneAtATimeAsync(transport, took, clock);
         transport.Deliver(new AWork());
         transport.Deliver(new AWork());
+        await transport.Until(() => transport.Taken == 2);
+
+        await clock.PassAsync(took);
+        await clock.PassAsync(took);
 
         await transport.Until(() => transport.Outcomes.Count == 2);
 
         Assert.DoesNotContain("return", transport.Seen);
     }
 
-    private static Task<AWorker> OneAtATimeAsync(InMemoryTransport transport, TimeSpan took) =>
+    private static Task<AWorker> OneAtATimeAsync(InMemoryTransport transport, TimeSpan took, SteppedClock clock) =>
         AWorker.That(
             async (_, token) =>
             {
-                await Task.Delay(took, token);
+                await Task.Delay(took, clock, token);
                 return JobResult.Nothing;
             },
             options => options.Concurrency = 1,
-            transport
+            transport,
+            clock
         );
-
-    private static async Task AssertItTakesMoreAgainAsync(InMemoryTransport transport)
-    {
-        for (var tries = 0; tries < 500 && transport.Prefetches.Count == 2; tries++)
-        {
-            var before = transport.Taken;
-            transport.Deliver(new AWork());
-            await transport.Until(() => transport.Taken > before);
-            await Task.Delay(20, TestContext.Current.CancellationToken);
-        }
-
-        Assert.Equal([2, 1, 2], transport.Prefetches);
-    }
 }

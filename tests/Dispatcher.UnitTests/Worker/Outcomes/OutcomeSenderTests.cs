@@ -67,12 +67,12 @@ public sealed class OutcomeSenderTests
     [Fact]
     public async Task Outcomes_that_were_not_accepted_are_sent_again()
     {
-        var transport = new InMemoryTransport();
-        var tries = 0;
-        transport.BeforeSend = _ => ++tries < 3 ? throw new IOException("the broker is away") : Task.CompletedTask;
-        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport);
+        var (tries, transport, clock) = (0, new InMemoryTransport(), new SteppedClock());
+        transport.BeforeSend = _ => ++tries < 3 ? throw new IOException("the broker is unavailable") : Task.CompletedTask;
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport, clock: clock);
 
         transport.Deliver(new AWork());
+        await transport.UntilTimePasses(clock, TimeSpan.FromSeconds(1), () => tries >= 3);
 
         await transport.FirstOutcome();
         Assert.Equal(3, tries);

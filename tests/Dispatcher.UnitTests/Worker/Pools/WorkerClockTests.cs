@@ -15,25 +15,27 @@ public sealed class WorkerClockTests
     public async Task A_worker_measures_its_clock_reports_it_and_corrects_the_times_of_its_outcomes(int seconds)
     {
         var ahead = TimeSpan.FromSeconds(seconds);
-        var transport = new InMemoryTransport { AnswerRegistration = _ => Nothing with { Now = TimeProvider.System.GetUtcNow() } };
+        var clock = new SteppedClock();
+        var transport = new InMemoryTransport { AnswerRegistration = _ => Nothing with { Now = clock.GetUtcNow() - ahead } };
         await using var worker = await AWorker.That(
-            (_, _) => Task.FromResult(JobResult.Nothing),
+            (_, _) =>
+            {
+                clock.Advance(TimeSpan.FromSeconds(1));
+                return Task.FromResult(JobResult.Nothing);
+            },
             transport: transport,
-            clock: new ShiftedTime(ahead)
+            clock: clock
         );
+        await clock.PassAsync(TimeSpan.FromSeconds(5));
         await transport.Until(() => transport.Registrations.Count > 1);
+        var startedAt = clock.GetUtcNow() - ahead;
 
         transport.Deliver(new AWork());
 
         var outcome = await transport.FirstOutcome();
         Assert.Null(transport.Registrations.First().ClockAheadMs);
-        Assert.InRange(
-            transport.Registrations.Last().ClockAheadMs!.Value,
-            ahead.TotalMilliseconds - 2_000,
-            ahead.TotalMilliseconds + 2_000
-        );
-        Assert.InRange(outcome.StartedAt, TimeProvider.System.GetUtcNow().AddSeconds(-60), outcome.EndedAt);
-        Assert.InRange(outcome.EndedAt, outcome.StartedAt, TimeProvider.System.GetUtcNow().AddSeconds(60));
+        Assert.Equal(seconds * 1000L, transport.Registrations.Last().ClockAheadMs);
+        Assert.Equal((startedAt, startedAt.AddSeconds(1)), (outcome.StartedAt, outcome.EndedAt));
         Assert.Single(worker.Logs, line => line.Id == WorkerEventIds.ClockOff);
     }
 
@@ -81,7 +83,7 @@ public sealed class WorkerClockTests
     [Fact]
     public void After_the_pause_deliveries_are_used_again()
     {
-        using var dropped = new DroppedDeliveries();
+        using var dropped = new DroppedDeliveries(TimeProvider.System);
         Assert.Equal([false, false, true, false], Enumerable.Range(0, 4).Select(_ => dropped.Drop("other_pool")));
         Assert.Equal("other_pool", dropped.Dropping);
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Dispatcher.Contracts;
 using Dispatcher.Worker;
 using Dispatcher.Worker.Effects;
@@ -8,28 +7,33 @@ namespace Dispatcher.UnitTests.Worker.Running;
 
 public sealed class HeartbeatTests
 {
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
+
     [Fact]
     public async Task One_request_carries_all_live_runs()
     {
-        var transport = new InMemoryTransport();
-        await using var worker = await AWorker.That(RunTests.Forever, Quick, transport);
+        var (transport, clock) = (new InMemoryTransport(), new SteppedClock());
+        await using var worker = await AWorker.That(RunTests.Forever, Quick, transport, clock);
 
         transport.Deliver(Impatient());
         transport.Deliver(Impatient());
 
-        await transport.Until(() => transport.Seen.Contains("heartbeat 2"));
+        await transport.UntilTimePasses(clock, Interval, () => transport.Seen.Contains("heartbeat 2"));
     }
 
     [Fact]
     public async Task A_run_outlives_its_lease_as_long_as_heartbeats_are_taken()
     {
-        var transport = new InMemoryTransport();
-        await using var worker = await AWorker.That(RunTests.Forever, Quick, transport);
+        var (transport, clock) = (new InMemoryTransport(), new SteppedClock());
+        await using var worker = await AWorker.That(RunTests.Forever, Quick, transport, clock);
 
-        transport.Deliver(Impatient().With(message => message with { RunUntilMs = 3000 }));
+        transport.Deliver(Impatient().With(message => message with { RunUntilMs = 3000, Idempotent = true }));
+        for (var passed = Interval; passed <= TimeSpan.FromSeconds(3); passed += Interval)
+        {
+            await clock.PassAsync(Interval);
+        }
 
         Assert.Equal("timeout", (await transport.FirstOutcome()).Fault!.Code);
-        Assert.True(transport.Seen.Count(seen => seen.StartsWith("heartbeat", StringComparison.Ordinal)) > 3);
     }
 
     [Fact]
@@ -39,9 +43,11 @@ public sealed class HeartbeatTests
         {
             AnswerHeartbeat = request => new HeartbeatAnswer { Cancelled = [request.Runs[0].RunId], Fenced = [] },
         };
-        await using var worker = await AWorker.That(RunTests.Forever, Quick, transport);
+        var clock = new SteppedClock();
+        await using var worker = await AWorker.That(RunTests.Forever, Quick, transport, clock);
 
         transport.Deliver(Impatient());
+        await clock.PassAsync(Interval);
 
         Assert.Equal("cancelled", (await transport.FirstOutcome()).Fault!.Code);
     }
@@ -53,17 +59,19 @@ public sealed class HeartbeatTests
         {
             AnswerHeartbeat = request => new HeartbeatAnswer { Cancelled = [], Fenced = [request.Runs[0].RunId] },
         };
-        var refused = new TaskCompletionSource<Exception?>();
+        var (clock, refused) = (new SteppedClock(), new TaskCompletionSource<Exception?>());
         await using var worker = await AWorker.That(
             async (run, token) => run.Attempt == 2 ? JobResult.Nothing : await LateAsync(run, refused, token),
             options => options.Concurrency = 1,
-            transport
+            transport,
+            clock
         );
 
         transport.Deliver(Impatient());
+        await clock.PassAsync(Interval);
         Assert.IsType<FencedException>(await refused.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
 
-        // The one slot is free again, and the first outcome there is is the next run's.
+        // The slot is free again, and the first outcome is that of the next run.
         transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
         Assert.Equal(2, (await transport.FirstOutcome()).Attempt);
     }
@@ -71,11 +79,12 @@ public sealed class HeartbeatTests
     [Fact]
     public async Task A_run_that_may_be_repeated_is_stopped_when_its_lease_lapses_and_what_it_still_made_is_reported()
     {
-        var transport = new InMemoryTransport { AnswerHeartbeat = _ => throw new HttpRequestException("away") };
-        var refused = new TaskCompletionSource<Exception?>();
-        await using var worker = await AWorker.That((run, token) => LateAsync(run, refused, token), Quick, transport);
+        var transport = new InMemoryTransport { AnswerHeartbeat = Unavailable };
+        var (clock, refused) = (new SteppedClock(), new TaskCompletionSource<Exception?>());
+        await using var worker = await AWorker.That((run, token) => LateAsync(run, refused, token), Quick, transport, clock);
 
         transport.Deliver(Impatient().With(message => message with { Idempotent = true }));
+        await clock.PassAsync(3 * Interval);
 
         Assert.IsType<FencedException>(await refused.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
         Assert.Equal(
@@ -87,14 +96,16 @@ public sealed class HeartbeatTests
     [Fact]
     public async Task A_run_that_may_be_repeated_and_lapses_without_a_result_reports_nothing()
     {
-        var transport = new InMemoryTransport { IsAlone = true, AnswerHeartbeat = _ => throw new HttpRequestException("away") };
+        var (transport, clock) = (new InMemoryTransport { IsAlone = true, AnswerHeartbeat = Unavailable }, new SteppedClock());
         await using var worker = await AWorker.That(
             (run, token) => run.Attempt == 1 ? RunTests.Forever(run, token) : Task.FromResult(JobResult.Nothing),
             options => options.Concurrency = 1,
-            transport
+            transport,
+            clock
         );
 
         transport.Deliver(Impatient().With(message => message with { Idempotent = true }));
+        await clock.PassAsync(3 * Interval);
         transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
 
         Assert.Equal(2, (await transport.FirstOutcome()).Attempt);
@@ -103,22 +114,26 @@ public sealed class HeartbeatTests
     [Fact]
     public async Task A_run_that_must_not_be_repeated_goes_on_and_has_effects_though_nobody_hears_its_heartbeats()
     {
-        var transport = new InMemoryTransport { AnswerHeartbeat = _ => throw new HttpRequestException("away") };
+        var (clock, gate) = (new SteppedClock(), new TaskCompletionSource());
+        var transport = new InMemoryTransport { AnswerHeartbeat = Unavailable };
         await using var worker = await AWorker.That(
             async (run, token) =>
             {
-                await Task.Delay(700, token);
+                await gate.Task.WaitAsync(token);
                 return JobResult.From(
                     (await Record.ExceptionAsync(() => run.Effects.OnceAsync("key", (_, _) => Task.FromResult(1), token)))?.GetType().Name
                 );
             },
             Quick,
-            transport
+            transport,
+            clock
         );
 
-        transport.Deliver(new AWork().With(message => message with { HeartbeatMs = 100 }));
+        transport.Deliver(Impatient());
+        await transport.UntilTimePasses(clock, Interval, () => transport.Seen.Count(seen => seen == "heartbeat 1") > 4);
+        gate.SetResult();
 
-        // There is no store in this test, and that is the only thing that keeps it from its effect.
+        // The test has no effect store, and only that prevents the effect.
         Assert.Equal(nameof(EffectsUnavailableException), (await transport.FirstOutcome()).Result?.GetString());
     }
 
@@ -146,15 +161,24 @@ public sealed class HeartbeatTests
     [Fact]
     public async Task Heartbeats_keep_their_pace_while_an_outcome_cannot_be_sent()
     {
-        var sending = new TaskCompletionSource();
-        var transport = new InMemoryTransport { BeforeSend = _ => sending.Task };
-        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), Quick, transport);
-        var began = Stopwatch.GetTimestamp();
+        var (clock, sending) = (new SteppedClock(), new TaskCompletionSource());
+        var transport = new InMemoryTransport();
+        transport.BeforeSend = async _ =>
+        {
+            await transport.Note("sending");
+            await sending.Task;
+        };
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), Quick, transport, clock);
 
         transport.Deliver(Impatient());
-        await transport.Until(() => transport.Seen.Count(seen => seen == "heartbeat 1") == 3);
+        await transport.Until(() => transport.Seen.Contains("sending"));
+        for (var i = 1; i <= 3; i++)
+        {
+            Assert.Equal(i - 1, transport.Seen.Count(seen => seen == "heartbeat 1"));
+            await clock.PassAsync(Interval);
+            await transport.Until(() => transport.Seen.Count(seen => seen == "heartbeat 1") == i);
+        }
 
-        Assert.True(Stopwatch.GetElapsedTime(began) > TimeSpan.FromMilliseconds(1200), "three heartbeats of 500 ms came sooner");
         sending.SetResult();
     }
 
@@ -166,7 +190,7 @@ public sealed class HeartbeatTests
             IsAlone = true,
             AnswerHeartbeat = request => new HeartbeatAnswer { Cancelled = [], Fenced = [request.Runs[0].RunId] },
         };
-        var gate = new TaskCompletionSource();
+        var (clock, gate) = (new SteppedClock(), new TaskCompletionSource());
         await using var worker = await AWorker.That(
             async (run, _) =>
             {
@@ -174,10 +198,14 @@ public sealed class HeartbeatTests
                 return JobResult.Nothing;
             },
             options => options.Concurrency = 1,
-            transport
+            transport,
+            clock
         );
 
         transport.Deliver(Impatient());
+        await clock.PassAsync(Interval);
+        await transport.Until(() => transport.Seen.Contains("heartbeat 1"));
+        await clock.PassAsync(ClaimedRun.EndGrace);
         transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
 
         Assert.Equal(2, (await transport.FirstOutcome()).Attempt);
@@ -196,7 +224,10 @@ public sealed class HeartbeatTests
 
     private static void Quick(WorkerOptions options) => options.StopGrace = TimeSpan.Zero;
 
-    private static AWork Impatient() => new AWork().With(message => message with { HeartbeatMs = 500 });
+    private static AWork Impatient() => new AWork().With(message => message with { HeartbeatMs = (int)Interval.TotalMilliseconds });
+
+    private static HeartbeatAnswer Unavailable(HeartbeatRequest request) =>
+        throw new HttpRequestException("The dispatcher is unavailable.");
 
     /// <summary>As after a freeze: time has passed, and no timer has fired.</summary>
     private sealed class HandClock : TimeProvider

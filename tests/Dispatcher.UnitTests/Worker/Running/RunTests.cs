@@ -1,9 +1,9 @@
-using System.Diagnostics;
 using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Worker;
 using Dispatcher.Worker.Effects;
 using Dispatcher.Worker.Pools;
+using Dispatcher.Worker.Running;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.UnitTests.Worker.Running;
@@ -103,9 +103,11 @@ public sealed class RunTests
     [Fact]
     public async Task A_run_is_cancelled_at_its_limit()
     {
-        await using var worker = await AWorker.That(Forever);
+        var clock = new SteppedClock();
+        await using var worker = await AWorker.That(Forever, clock: clock);
 
         worker.Transport.Deliver(new AWork().With(message => message with { RunUntilMs = 200 }));
+        await clock.PassAsync(TimeSpan.FromMilliseconds(200));
 
         Assert.Equal("timeout", (await worker.Transport.FirstOutcome()).Fault!.Code);
     }
@@ -113,9 +115,11 @@ public sealed class RunTests
     [Fact]
     public async Task The_constraint_tightens_the_limit()
     {
-        await using var worker = await AWorker.That(Forever);
+        var clock = new SteppedClock();
+        await using var worker = await AWorker.That(Forever, clock: clock);
 
         worker.Transport.Deliver(new AWork().With(message => message with { Constraints = new Constraints { TimeoutMs = 200 } }));
+        await clock.PassAsync(TimeSpan.FromMilliseconds(200));
 
         Assert.Contains("200 ms", (await worker.Transport.FirstOutcome()).Fault!.Message, StringComparison.Ordinal);
     }
@@ -123,28 +127,27 @@ public sealed class RunTests
     [Fact]
     public async Task The_limit_counts_from_the_claim_request_not_from_its_answer()
     {
-        var transport = new InMemoryTransport { BeforeClaim = token => Task.Delay(700, token) };
-        long started = 0;
-        await using var worker = await AWorker.That(
-            (run, token) =>
+        var clock = new SteppedClock();
+        var transport = new InMemoryTransport
+        {
+            BeforeClaim = _ =>
             {
-                started = Stopwatch.GetTimestamp();
-                return Forever(run, token);
+                clock.Advance(TimeSpan.FromMilliseconds(700));
+                return Task.CompletedTask;
             },
-            transport: transport
-        );
+        };
+        await using var worker = await AWorker.That(Forever, transport: transport, clock: clock);
 
         transport.Deliver(new AWork().With(message => message with { RunUntilMs = 1000 }));
+        await clock.PassAsync(TimeSpan.FromMilliseconds(300));
 
-        await transport.FirstOutcome();
-        Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromMilliseconds(700), "it had the whole second after the answer");
+        Assert.Equal("timeout", (await transport.FirstOutcome()).Fault!.Code);
     }
 
     [Fact]
     public async Task A_handler_that_ignores_its_token_is_abandoned_and_its_late_result_and_effects_count_for_nothing()
     {
-        var gate = new TaskCompletionSource();
-        var late = new TaskCompletionSource<Exception?>();
+        var (clock, gate, late) = (new SteppedClock(), new TaskCompletionSource(), new TaskCompletionSource<Exception?>());
         await using var worker = await AWorker.That(
             async (run, _) =>
             {
@@ -153,10 +156,13 @@ public sealed class RunTests
                     await Record.ExceptionAsync(() => run.Effects.OnceAsync("key", (_, _) => Task.FromResult(1), CancellationToken.None))
                 );
                 return JobResult.From("late");
-            }
+            },
+            clock: clock
         );
 
         worker.Transport.Deliver(new AWork().With(message => message with { RunUntilMs = 100 }));
+        await clock.PassAsync(TimeSpan.FromMilliseconds(100));
+        await clock.PassAsync(ClaimedRun.EndGrace);
 
         Assert.Equal("timeout", (await worker.Transport.FirstOutcome()).Fault!.Code);
         gate.SetResult();
@@ -236,20 +242,23 @@ public sealed class RunTests
     [Fact]
     public async Task A_stop_cancels_what_outlives_the_grace_and_has_it_tried_again()
     {
-        var transport = new InMemoryTransport();
+        var (transport, clock, grace) = (new InMemoryTransport(), new SteppedClock(), TimeSpan.FromMilliseconds(100));
         await using var worker = await AWorker.That(
             async (run, token) =>
             {
                 await transport.Note("running");
                 return await Forever(run, token);
             },
-            options => options.StopGrace = TimeSpan.FromMilliseconds(100),
-            transport
+            options => options.StopGrace = grace,
+            transport,
+            clock
         );
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Seen.Contains("running"));
 
-        await worker.StopAsync();
+        var stopping = worker.StopAsync();
+        await clock.PassAsync(grace);
+        await stopping;
 
         var fault = Assert.Single(transport.Outcomes).Fault!;
         Assert.Equal((null, "worker_stopping"), (fault.Class, fault.Code));

@@ -1,7 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
-namespace Dispatcher.CommandLine;
+namespace Dispatcher.CommandLine.Screens;
 
 /// <summary>
 /// Reads the server's answers leniently: a newer or older server may add or lack members, and a screen then shows fewer fields.

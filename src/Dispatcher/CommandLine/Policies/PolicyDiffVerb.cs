@@ -3,8 +3,9 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 
-namespace Dispatcher.CommandLine;
+namespace Dispatcher.CommandLine.Policies;
 
 /// <summary><c>dispatcher policy diff</c>: compares the decisions of two bundles on recorded jobs.</summary>
 internal static partial class PolicyDiffVerb

@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Dispatcher.CommandLine;
+namespace Dispatcher.CommandLine.Screens;
 
 /// <summary>Shows an explained decision: first the result, then the steps that led to it.</summary>
 internal static class ExplanationScreen

@@ -1,7 +1,7 @@
 using System.Text;
-using Dispatcher.CommandLine;
+using Dispatcher.CommandLine.Screens;
 
-namespace Dispatcher.UnitTests.CommandLine;
+namespace Dispatcher.UnitTests.CommandLine.Screens;
 
 public sealed class OutputTests
 {

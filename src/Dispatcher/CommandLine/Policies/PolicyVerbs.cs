@@ -1,8 +1,9 @@
 using System.CommandLine;
 using System.Text.Json;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 
-namespace Dispatcher.CommandLine;
+namespace Dispatcher.CommandLine.Policies;
 
 /// <summary><c>dispatcher policy lint|test|explain|diff|status|activate|unpin</c>.</summary>
 internal static class PolicyVerbs

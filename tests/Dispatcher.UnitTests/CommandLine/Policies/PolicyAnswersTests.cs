@@ -1,4 +1,4 @@
-namespace Dispatcher.UnitTests.CommandLine;
+namespace Dispatcher.UnitTests.CommandLine.Policies;
 
 /// <summary>Exit codes of <c>policy explain</c> and <c>policy diff</c>: 1 is an answer, 2 is wrong use.</summary>
 public sealed class PolicyAnswersTests : IDisposable

@@ -1,10 +1,11 @@
 using System.CommandLine;
 using System.Text.Json;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Policies;
 using Dispatcher.Policies.Testing;
 
-namespace Dispatcher.CommandLine;
+namespace Dispatcher.CommandLine.Policies;
 
 /// <summary><c>dispatcher policy test</c>: runs the cases of a policy folder. Needs no server.</summary>
 internal static class PolicyTestVerb

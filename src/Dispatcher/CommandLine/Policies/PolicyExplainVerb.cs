@@ -3,12 +3,13 @@ using System.Globalization;
 using System.Text.Json;
 using Dispatcher.Api;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
 using Dispatcher.Policies.Model;
 using Microsoft.Extensions.Options;
 
-namespace Dispatcher.CommandLine;
+namespace Dispatcher.CommandLine.Policies;
 
 /// <summary><c>dispatcher policy explain</c>: evaluates a planned job by a policy folder. Needs no server.</summary>
 internal static class PolicyExplainVerb

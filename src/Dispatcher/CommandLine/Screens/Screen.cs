@@ -6,7 +6,7 @@ using Dispatcher.Base;
 using Dispatcher.Policies.Texts;
 using Spectre.Console;
 
-namespace Dispatcher.CommandLine;
+namespace Dispatcher.CommandLine.Screens;
 
 /// <summary>
 /// Writes output for people. All text is escaped by <see cref="PrintableText"/>, because names and messages are untrusted.

@@ -1,7 +1,7 @@
 using System.Text.Json;
-using Dispatcher.CommandLine;
+using Dispatcher.CommandLine.Screens;
 
-namespace Dispatcher.UnitTests.CommandLine;
+namespace Dispatcher.UnitTests.CommandLine.Screens;
 
 /// <summary>Screens for people: lines that fit, with times to the millisecond, durations and codes.</summary>
 public sealed class ReadingTests

@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Dispatcher.CommandLine;
+namespace Dispatcher.CommandLine.Screens;
 
 /// <summary>Shows approvals, and the result of a vote.</summary>
 internal static class ApprovalScreen

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Dispatcher.CommandLine;
+namespace Dispatcher.CommandLine.Screens;
 
 /// <summary>Durations as people read them.</summary>
 internal static class Durations

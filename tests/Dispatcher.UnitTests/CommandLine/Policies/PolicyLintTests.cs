@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Dispatcher.UnitTests.CommandLine;
+namespace Dispatcher.UnitTests.CommandLine.Policies;
 
 public sealed class PolicyLintTests : IDisposable
 {

@@ -3,10 +3,11 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Policies;
 using Dispatcher.Policies.Files;
 
-namespace Dispatcher.CommandLine;
+namespace Dispatcher.CommandLine.Policies;
 
 /// <summary>Shared by the verbs that read a policy folder on this machine and need no server.</summary>
 internal static class LocalPolicies

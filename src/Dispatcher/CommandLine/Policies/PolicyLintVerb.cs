@@ -3,11 +3,12 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Policies;
 using Dispatcher.Policies.Linting;
 using Dispatcher.Policies.Model;
 
-namespace Dispatcher.CommandLine;
+namespace Dispatcher.CommandLine.Policies;
 
 /// <summary><c>dispatcher policy lint</c>: reports errors and likely mistakes of a bundle. Needs no server.</summary>
 internal static class PolicyLintVerb

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 
-namespace Dispatcher.CommandLine;
+namespace Dispatcher.CommandLine.Screens;
 
 /// <summary>Shows the timeline of a job, one line for each entry, and its attempts.</summary>
 internal static class TimelineScreen

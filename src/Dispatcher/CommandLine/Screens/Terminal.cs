@@ -1,4 +1,4 @@
-namespace Dispatcher.CommandLine;
+namespace Dispatcher.CommandLine.Screens;
 
 /// <summary>The environment of one call: streams, variables, clock and width.</summary>
 /// <param name="Input">Opens standard input; only called when the value of an option is <c>-</c>.</param>
