@@ -1,5 +1,5 @@
 using Dispatcher;
-using Dispatcher.CommandLine;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Embedded;
 
 EmbeddedWorker.CloseProcess(args);

@@ -4,6 +4,8 @@ using System.CommandLine.Invocation;
 using Dispatcher.Base;
 using Dispatcher.CommandLine;
 using Dispatcher.CommandLine.Demo;
+using Dispatcher.CommandLine.Policies;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher;
 
@@ -13,7 +15,8 @@ internal static class RootCommandLine
     public static RootCommand Create(Terminal terminal)
     {
         var root = new RootCommand(
-            "Dispatcher runs jobs that a policy allows. Exit codes: 0 done, 1 the answer is no, 2 wrong use, 3 could not reach what it needs."
+            "Dispatcher runs jobs that a policy allows. "
+                + "Exit codes: 0 done, 1 the answer is no, 2 wrong use, 3 a server or file is unavailable."
         );
 
         root.Add(DemoVerb.Create(terminal));
@@ -34,7 +37,7 @@ internal static class RootCommandLine
         return root;
     }
 
-    /// <summary>The one way to read arguments. Response files are off: <c>@file</c> is the content of a payload here.</summary>
+    /// <summary>Parses arguments. Response files are off, because <c>@file</c> names the file of a payload.</summary>
     public static ParseResult Parse(IReadOnlyList<string> args, Terminal terminal) =>
         Create(terminal).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
 
@@ -43,7 +46,7 @@ internal static class RootCommandLine
         var call = Parse(args, terminal);
         if (call.Action is ParseErrorAction wrongUse)
         {
-            // The whole help would push the error off the screen, except where the missing verb is the error.
+            // The whole help would scroll the error away; it is shown only when the verb is missing.
             wrongUse.ShowHelp = call.CommandResult.Command.Subcommands.Count > 0;
         }
 
@@ -57,7 +60,7 @@ internal static class RootCommandLine
             Output = terminal.Output,
             Error = terminal.Error,
             EnableDefaultExceptionHandler = false,
-            // Signals belong to the server's host; a client verb holds nothing that Ctrl-C could damage.
+            // The host of the server handles signals; a client verb has no state that Ctrl-C could damage.
             ProcessTerminationTimeout = null,
         };
         var code = await call.InvokeAsync(configuration, CancellationToken.None);

@@ -28,7 +28,7 @@ public sealed class EmbeddedJourneys
     {
         await using var demo = ChildProcess.OfOutput("dispatcher.dll", new Dictionary<string, string>(), "demo");
         await Eventually.IsAsync(
-            () => demo.Log.Contains("What happens to the deployment", StringComparison.Ordinal),
+            () => demo.Log.Contains("Timeline of the deployment", StringComparison.Ordinal),
             "the job waits",
             seconds: 60
         );

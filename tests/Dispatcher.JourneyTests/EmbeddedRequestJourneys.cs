@@ -80,7 +80,7 @@ public sealed class EmbeddedRequestJourneys
         );
         Assert.Equal((413, "The body has 3,000,000 bytes; allowed: at most 2,097,152."), await RefusedAsync(http, "/api/keys", huge));
         Assert.Equal(
-            (400, "The body is no JSON (content type \"application/x-www-form-urlencoded\"); allowed: a JSON object."),
+            (400, "The body is not JSON (content type \"application/x-www-form-urlencoded\"); allowed: a JSON object."),
             await RefusedAsync(http, "/api/jobs", form)
         );
         Assert.Equal(

@@ -44,7 +44,7 @@ public sealed class OutageJourneys
 
         await journey.SettledAsync(jobs.Count, seconds: 60);
         Assert.Equal(jobs.Count, await journey.Records.CountAsync("succeeded", Topic));
-        Assert.Equal(1, dispatcher.Log.Split("nothing is consumed until it is back").Length - 1);
+        Assert.Equal(1, dispatcher.Log.Split("consuming is paused").Length - 1);
         await journey.EndsWellAsync();
 
         string? Check(string name) => checks.GetProperty(name).GetString();

@@ -76,7 +76,7 @@ public sealed partial class ShellBlockJourneys
         using var checkout = new Checkout();
         await using var demo = checkout.Shell();
         demo.Type(Assert.Single(ShellBlocks.Commands(Demo)));
-        await demo.SeesAsync("What happens to the deployment:");
+        await demo.SeesAsync("Timeline of the deployment:");
 
         await using var other = checkout.Shell();
         await using var events = checkout.Shell();

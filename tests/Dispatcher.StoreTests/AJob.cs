@@ -154,7 +154,7 @@ internal static class AnAcceptance
             Entry = IntakeEntries.Submitted(
                 WireNames.Of(job.State),
                 job,
-                source,
+                Submission.Of(job, source),
                 new AnEvaluated<Job>(job, decision, DateTimeOffset.UnixEpoch),
                 answer
             ),

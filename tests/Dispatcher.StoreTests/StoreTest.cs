@@ -13,8 +13,8 @@ public enum StoreKind
 }
 
 /// <summary>
-/// A part of the store's contract. It is written once, in an abstract class; two sealed ones below it run it on PostgreSQL and on SQLite. Each test has a database
-/// of its own, with the bundle <see cref="AJob.Policy"/> in force.
+/// A part of the store's contract. An abstract class holds the tests once; two sealed classes run them on PostgreSQL and on SQLite. Each
+/// test has a database of its own, with the bundle <see cref="AJob.Policy"/> in force.
 /// </summary>
 public abstract class StoreTest(StoreKind kind) : IAsyncLifetime
 {
@@ -53,7 +53,7 @@ public abstract class StoreTest(StoreKind kind) : IAsyncLifetime
         return await JobAsync(job.JobId);
     }
 
-    /// <summary>Stores the job and brings it to the state by permitted moves, each with <paramref name="last"/> done to the row at the end.</summary>
+    /// <summary>Stores the job and brings it to the state by permitted moves. <paramref name="last"/> changes the row at the end.</summary>
     private protected async Task<Job> RunningAsync(Func<Job, Job>? last = null)
     {
         var accepted = await StoredAsync(AJob.New());

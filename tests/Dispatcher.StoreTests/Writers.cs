@@ -44,14 +44,24 @@ internal sealed class Writers : IAsyncDisposable
         var metrics = new DispatcherMetrics(
             new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>()
         );
-        Window = new PoolCapacity(contexts, _bundle, Clock, TimeProvider.System, Options.Create(new DispatchOptions()));
-        Lines = new PoolBacklog(contexts, _bundle, Clock);
+        Capacity = new PoolCapacity(contexts, _bundle, Clock, TimeProvider.System, Options.Create(new DispatchOptions()));
+        Backlog = new PoolBacklog(contexts, _bundle, Clock);
         Workers = new WorkerRegister(contexts, _bundle, _signals, Clock, new Told<WorkerRegister>(this));
         _gate = new PolicyGate(_bundle, new PrincipalOwners(contexts, TimeProvider.System), Clock, metrics, TimeProvider.System);
         _permits = new Permits(contexts, TimeProvider.System);
-        Moves = new MoveWriter(store, Health, _relay, events, [Window, _signals, new MoveMetrics(metrics)], TimeProvider.System);
+        Moves = new MoveWriter(store, Health, _relay, events, [Capacity, _signals, new MoveMetrics(metrics)], TimeProvider.System);
         Recovery = new JobRecovery(Moves, store, contexts, _bundle, Clock, TimeProvider.System, new Told<JobRecovery>(this));
-        JobIntake = new JobIntake(Intake, _gate, _bundle, store, _relay, events, Clock, NullLogger<JobIntake>.Instance);
+        JobIntake = new JobIntake(
+            new SubmissionReader(Options.Create(new IntakeOptions())),
+            Intake,
+            _gate,
+            _bundle,
+            store,
+            _relay,
+            events,
+            Clock,
+            NullLogger<JobIntake>.Instance
+        );
         _dispatch = new JobDispatch(
             Moves,
             _gate,
@@ -75,9 +85,9 @@ internal sealed class Writers : IAsyncDisposable
 
     public MoveWriter Moves { get; }
 
-    public PoolCapacity Window { get; }
+    public PoolCapacity Capacity { get; }
 
-    public PoolBacklog Lines { get; }
+    public PoolBacklog Backlog { get; }
 
     public WorkerRegister Workers { get; }
 

@@ -81,7 +81,10 @@ internal sealed record AJob(Job Stored)
 
     public static long Micros(DateTimeOffset at) => Timestamps.Micros(at);
 
-    /// <summary>What recovery and the sweep look at: a bundle whose registry says <paramref name="topic"/> of <c>test.run</c>, and the time.</summary>
+    /// <summary>
+    /// The context of recovery and of the sweep: a bundle whose registry has <paramref name="topic"/> as the entry of <c>test.run</c>, and
+    /// the time.
+    /// </summary>
     public static RecoveryContext Context(string topic, DateTimeOffset? now = null) =>
         new(Bundle(topic), Micros(now ?? Noon), TimeProvider.System);
 

@@ -7,7 +7,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Api;
 
-/// <summary>A dead letter as it is shown.</summary>
+/// <summary>A dead letter as the API shows it.</summary>
 internal sealed record DeadLetterView(
     Guid DeadLetterId,
     DateTimeOffset At,
@@ -42,7 +42,7 @@ internal sealed record DeadLetterView(
         );
 }
 
-/// <summary><c>/api/dead-letters</c>, for operators: newest first, the kept bytes only with a single one.</summary>
+/// <summary><c>/api/dead-letters</c>, for operators: newest first. Only a single dead letter includes its kept bytes.</summary>
 internal static class DeadLetterEndpoints
 {
     public static void MapDeadLetters(this IEndpointRouteBuilder routes)
@@ -77,7 +77,7 @@ internal static class DeadLetterEndpoints
         var rows = await newest
             .Select(letter => new DeadLetter
             {
-                // All but the kept bytes: up to 64 KiB each.
+                // All columns but the kept bytes, which have up to 64 KiB each.
                 DeadLetterId = letter.DeadLetterId,
                 At = letter.At,
                 FaultClass = letter.FaultClass,
@@ -103,6 +103,6 @@ internal static class DeadLetterEndpoints
         return
             await db.DeadLetters.AsNoTracking().SingleOrDefaultAsync(letter => letter.DeadLetterId == id, cancellationToken) is { } letter
             ? Results.Ok(DeadLetterView.Of(letter, withBody: true))
-            : Problems.NotFound($"There is no dead letter {id}.");
+            : Problems.NotFound($"Dead letter {id} does not exist.");
     }
 }

@@ -6,21 +6,21 @@ using Dispatcher.Web;
 namespace Dispatcher.Api;
 
 /// <summary>
-/// <c>GET /api/events</c>: server-sent events of all servers. A producer gets those of its own jobs. A stream ends when its key is
-/// revoked, when the server stops, when the reader is too slow, or when the broker is lost; a client connects again and asks the API for
-/// what it missed.
+/// <c>GET /api/events</c>: server-sent events of all servers. A producer receives the events of its own jobs. A stream ends when its key is
+/// revoked, the server stops, the reader is too slow, or the broker is lost. The client then reconnects and reads from the API the
+/// changes that it missed.
 /// </summary>
 internal static class EventEndpoints
 {
     /// <summary>A revoked key's stream ends within this time.</summary>
     private static readonly TimeSpan CheckEvery = TimeSpan.FromSeconds(2);
 
-    /// <summary>A comment is sent after this time without an event, so that both sides notice a dead connection.</summary>
+    /// <summary>After this time without an event a comment is sent, so that both sides detect a dead connection.</summary>
     private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(10);
 
-    private static readonly TimeSpan LongestWrite = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan LongestFarewell = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LongestConnect = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan MaxWrite = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan MaxClose = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MaxConnect = TimeSpan.FromSeconds(10);
 
     public static void MapEvents(this IEndpointRouteBuilder routes) =>
         routes
@@ -40,14 +40,14 @@ internal static class EventEndpoints
     )
     {
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping);
-        using var listener = events.Listen(caller.KeyId(), happened => caller.MaySeeAll() || happened.Principal == caller.Subject());
+        using var listener = events.Listen(caller.KeyId(), received => caller.MaySeeAll() || received.Principal == caller.Subject());
         if (listener is null)
         {
             await Problems.WriteAsync(
                 http,
                 StatusCodes.Status429TooManyRequests,
                 "Too many event streams",
-                $"A key may have {EventStream.MostOfKey} at once. Close one, or read the exchange dispatcher.events."
+                $"A key may have {EventStream.MaxOfKey} open event streams. Close one, or consume from the exchange dispatcher.events."
             );
             return;
         }
@@ -56,7 +56,9 @@ internal static class EventEndpoints
         {
             if (!await ConnectedAsync(events, ends.Token))
             {
-                await Problems.NotReady("Events cannot be had now: the broker cannot be reached.").ExecuteAsync(http);
+                await Problems
+                    .NotReady("Events are unavailable, because the server has no connection to the broker. Connect again later.")
+                    .ExecuteAsync(http);
                 return;
             }
 
@@ -71,24 +73,24 @@ internal static class EventEndpoints
         }
         catch (OperationCanceledException)
         {
-            // The reader has gone or is stuck. What is still buffered is not worth waiting for.
+            // The reader disconnected or is stuck: drop the events that are still buffered.
             http.Abort();
         }
-        catch (Exception away) when (away.IsStoreUnavailable())
+        catch (Exception fault) when (fault.IsStoreUnavailable())
         {
-            // It is unknown whether the key is still valid.
+            // Without the store the key cannot be checked.
             http.Abort();
         }
     }
 
-    /// <summary>In order, unless the reader is stuck: the stop must not wait for it.</summary>
+    /// <summary>Completes the response, or aborts it when the reader is stuck: the stop of the server must not wait.</summary>
     private static async Task EndAsync(HttpContext http, TimeProvider time)
     {
         try
         {
-            await http.Response.CompleteAsync().WaitAsync(LongestFarewell, time, CancellationToken.None);
+            await http.Response.CompleteAsync().WaitAsync(MaxClose, time, CancellationToken.None);
         }
-        catch (Exception stuck) when (stuck is TimeoutException or OperationCanceledException)
+        catch (Exception fault) when (fault is TimeoutException or OperationCanceledException)
         {
             http.Abort();
         }
@@ -98,7 +100,7 @@ internal static class EventEndpoints
     {
         try
         {
-            await events.ConnectedAsync(cancellationToken).WaitAsync(LongestConnect, cancellationToken);
+            await events.ConnectedAsync(cancellationToken).WaitAsync(MaxConnect, cancellationToken);
             return true;
         }
         catch (TimeoutException)
@@ -137,9 +139,9 @@ internal static class EventEndpoints
                     return;
                 }
 
-                if (listener.Events.TryRead(out var happened))
+                if (listener.Events.TryRead(out var received))
                 {
-                    await SendAsync(http, $"id: {happened.EventId}\nevent: {happened.Name}\ndata: {happened.Data}\n\n", cancellationToken);
+                    await SendAsync(http, $"id: {received.EventId}\nevent: {received.Name}\ndata: {received.Data}\n\n", cancellationToken);
                     sentAt = time.GetTimestamp();
                 }
 
@@ -153,11 +155,11 @@ internal static class EventEndpoints
         }
     }
 
-    /// <summary>A reader that takes nothing for longer than <see cref="LongestWrite"/> is cut off.</summary>
+    /// <summary>Cancels the stream when a write takes longer than <see cref="MaxWrite"/>.</summary>
     private static async Task SendAsync(HttpContext http, string text, CancellationToken cancellationToken)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(LongestWrite);
+        limit.CancelAfter(MaxWrite);
         await http.Response.WriteAsync(text, limit.Token);
         await http.Response.Body.FlushAsync(limit.Token);
     }

@@ -12,26 +12,28 @@ using Microsoft.AspNetCore.Mvc;
 
 namespace Dispatcher.Api;
 
-/// <summary>The body of <c>POST /api/policies/explain</c>: a stored job by its id, or a job that is only asked about.</summary>
+/// <summary>The body of <c>POST /api/policies/explain</c>: a stored job by its id, or a planned job that is not submitted.</summary>
 internal sealed record ExplainRequest
 {
-    /// <summary>A job, or a submission that was denied. Each of its decisions is explained with the bundle that made it. Null: <see cref="Job"/> is asked about.</summary>
+    /// <summary>
+    /// A job or a denied submission. Each of its decisions is explained with the bundle that made it. Null: <see cref="Job"/> is given.
+    /// </summary>
     [JsonPropertyName("job_id")]
     public Guid? JobId { get; init; }
 
-    /// <summary>A job as it would be handed in. Null: <see cref="JobId"/> is asked about.</summary>
+    /// <summary>A planned job, in the format of a submission. Null: <see cref="JobId"/> is given.</summary>
     [JsonPropertyName("job")]
     public JsonElement? Job { get; init; }
 
-    /// <summary>Who would hand <see cref="Job"/> in. Null: the caller.</summary>
+    /// <summary>The principal that would submit <see cref="Job"/>. Null: the caller.</summary>
     [JsonPropertyName("principal")]
     public string? Principal { get; init; }
 
-    /// <summary>The attempt that would be made, from 1.</summary>
+    /// <summary>The number of the attempt to evaluate, from 1.</summary>
     [JsonPropertyName("attempt")]
     public int Attempt { get; init; } = 1;
 
-    /// <summary>The bundle that is asked about <see cref="Job"/>: its hash, the first digits of it (at least 8), or <c>active</c>.</summary>
+    /// <summary>The bundle that evaluates <see cref="Job"/>: its hash, the first digits of it (at least 8), or <c>active</c>.</summary>
     [JsonPropertyName("policy_hash")]
     public string PolicyHash { get; init; } = StoredBundles.InForce;
 }
@@ -40,33 +42,33 @@ internal sealed record ExplainRequest
 internal sealed record ExplainAnswer(IReadOnlyList<ExplainedDecision> Decisions);
 
 /// <summary>
-/// One decision. <see cref="Recorded"/> is what the timeline tells of it, null for a job that is only asked about; <see cref="IsAsRecorded"/> says that the bundle
-/// decides the same again. Without an explanation, <see cref="WhyNot"/> says why.
+/// One decision. <see cref="Recorded"/> is the decision on the timeline, null for a planned job. <see cref="IsAsRecorded"/>: the bundle
+/// decides the same again. Without an explanation, <see cref="WhyNot"/> states the reason.
 /// </summary>
 internal sealed record ExplainedDecision(RecordedDecision? Recorded, ExplanationView? Explanation, bool? IsAsRecorded, string? WhyNot);
 
-/// <summary><c>POST /api/policies/explain</c> and <c>/diff</c>, for whoever may see every job.</summary>
+/// <summary><c>POST /api/policies/explain</c> and <c>/diff</c>, for the roles that may see every job.</summary>
 internal static class ExplainEndpoints
 {
-    /// <summary>A job as it would be handed in, which intake would refuse unread if it were larger.</summary>
-    private const long MostExplainBytes = 2 * 1024 * 1024;
+    /// <summary>Larger than the largest submission that intake reads.</summary>
+    private const long MaxExplainBytes = 2 * 1024 * 1024;
 
-    /// <summary>Two archives. A bundle of a thousand rules is half a megabyte, and base64 twice makes it 1.8 times as large.</summary>
-    private const long MostDiffBytes = 16 * 1024 * 1024;
+    /// <summary>Two archives. A bundle of 1,000 rules has 0.5 MB, and base64 applied twice makes it 1.8 times as large.</summary>
+    private const long MaxDiffBytes = 16 * 1024 * 1024;
 
     public static void MapExplanations(this IEndpointRouteBuilder routes)
     {
         var policies = routes.MapGroup("/api/policies").RequireAuthorization(Callers.Overseers).WithTags("policies");
         policies
             .MapPost("/explain", ExplainAsync)
-            .WithMetadata(new RequestSizeLimitAttribute(MostExplainBytes))
+            .WithMetadata(new RequestSizeLimitAttribute(MaxExplainBytes))
             .Produces<ExplainAnswer>()
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .ProducesProblem(StatusCodes.Status404NotFound)
             .ProducesProblem(StatusCodes.Status409Conflict);
         policies
             .MapPost("/diff", DiffAsync)
-            .WithMetadata(new RequestSizeLimitAttribute(MostDiffBytes))
+            .WithMetadata(new RequestSizeLimitAttribute(MaxDiffBytes))
             .Produces<PolicyDiffView>()
             .ProducesProblem(StatusCodes.Status400BadRequest)
             .ProducesProblem(StatusCodes.Status404NotFound)
@@ -76,7 +78,7 @@ internal static class ExplainEndpoints
     private static async Task<IResult> ExplainAsync(
         ExplainRequest request,
         ClaimsPrincipal caller,
-        DecidedJobs jobs,
+        StoredDecisions jobs,
         StoredBundles kept,
         SubmissionReader reader,
         StoreClock clock,
@@ -93,7 +95,7 @@ internal static class ExplainEndpoints
         {
             return await jobs.ExplainAsync(jobId, cancellationToken) is { } decisions
                 ? Results.Ok(new ExplainAnswer(decisions))
-                : Problems.NotFound($"There is no job and no denied submission {jobId}.");
+                : Problems.NotFound($"Neither a job nor a denied submission has the id {jobId}.");
         }
 
         var source = new SubmissionSource
@@ -127,7 +129,7 @@ internal static class ExplainEndpoints
         var errors = new List<InputError>();
         if ((request.JobId is null) == (request.Job is null))
         {
-            errors.Report("job_or_job_id", "body", "The body has both or neither of \"job_id\" and \"job\".", "Send one of them.");
+            errors.Report("job_or_job_id", "body", "The body has both or neither of \"job_id\" and \"job\".", "Send exactly one of them.");
         }
 
         if (request.Principal is { } principal && !PrincipalName.IsValid(principal))
@@ -135,7 +137,7 @@ internal static class ExplainEndpoints
             errors.Report(
                 "bad_principal",
                 "/principal",
-                $"\"{InputErrors.Cut(principal)}\" is not allowed.",
+                $"\"{InputErrors.Cut(principal)}\" is not a valid name.",
                 "Use 1 to 64 characters of a-z, 0-9, _ and -."
             );
         }
@@ -150,20 +152,20 @@ internal static class ExplainEndpoints
 
     private static async Task<IResult> DiffAsync(
         PolicyDiffRequest request,
-        DecidedJobs jobs,
+        StoredDecisions jobs,
         StoredBundles kept,
         StoreClock clock,
         CancellationToken cancellationToken
     )
     {
-        if (request.SinceSeconds is < 1 or > PolicyDiffRequest.MostSeconds)
+        if (request.SinceSeconds is < 1 or > PolicyDiffRequest.MaxSeconds)
         {
             var errors = new List<InputError>();
             errors.Report(
                 "bad_since",
                 "/since_seconds",
                 $"{request.SinceSeconds} is not allowed.",
-                $"Use 1 to {PolicyDiffRequest.MostSeconds}."
+                $"Use 1 to {PolicyDiffRequest.MaxSeconds}."
             );
             return Problems.Malformed(errors);
         }

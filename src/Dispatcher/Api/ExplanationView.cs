@@ -4,7 +4,7 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Api;
 
-/// <summary>A decision with all that led to it.</summary>
+/// <summary>A decision, and how the rules led to it.</summary>
 internal sealed record ExplanationView
 {
     public required Verdict Verdict { get; init; }
@@ -18,10 +18,10 @@ internal sealed record ExplanationView
     public required string BasisHash { get; init; }
     public required IReadOnlyList<PayloadError> PayloadErrors { get; init; }
 
-    /// <summary>As the rules saw them.</summary>
+    /// <summary>The labels that the rules read.</summary>
     public required IReadOnlyDictionary<string, string> Labels { get; init; }
 
-    /// <summary>As the rules saw them.</summary>
+    /// <summary>The risk tags that the rules read.</summary>
     public required IReadOnlyList<string> RiskTags { get; init; }
 
     /// <summary>Every rule of the bundle, by id.</summary>

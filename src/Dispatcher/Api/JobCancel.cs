@@ -6,10 +6,13 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Api;
 
-/// <summary>Takes a job back: at once while nobody has claimed it; afterwards the worker is told by its next heartbeat, and its outcome decides.</summary>
+/// <summary>
+/// Cancels a job. A job without a claimed attempt is cancelled at once. Otherwise the next heartbeat notifies the worker, and its outcome
+/// decides.
+/// </summary>
 internal sealed class JobCancel(MoveWriter moves, IDbContextFactory<DispatcherDb> database)
 {
-    /// <summary>The job as it is afterwards.</summary>
+    /// <summary>Returns the job after the cancel.</summary>
     public async Task<Job> CancelAsync(Guid jobId, string actor, CancellationToken cancellationToken)
     {
         while (true)

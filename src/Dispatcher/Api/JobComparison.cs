@@ -3,13 +3,13 @@ using Dispatcher.Policies.Explaining;
 
 namespace Dispatcher.Api;
 
-/// <summary>Decides jobs by two bundles and counts how the decisions differ.</summary>
+/// <summary>Evaluates jobs by two bundles and counts how the decisions differ.</summary>
 internal sealed class JobComparison(Bundle old, Bundle candidate, DateTimeOffset now)
 {
     private readonly BundleChanges _changes = new(old, candidate, now);
-    private readonly HashSet<string> _met = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _matched = new(StringComparer.Ordinal);
 
-    /// <summary>Rules that a recorded job met which is widened: it shows what they do.</summary>
+    /// <summary>Rules that matched a recorded job whose decision is widened: that job shows their effect.</summary>
     private readonly HashSet<string> _widening = new(StringComparer.Ordinal);
     private readonly Groups _widened = new();
     private readonly Groups _narrowed = new();
@@ -18,10 +18,10 @@ internal sealed class JobComparison(Bundle old, Bundle candidate, DateTimeOffset
     private int _widenedCount;
     private int _narrowedCount;
 
-    /// <summary>How many were looked at, also of those that cannot be compared.</summary>
-    public int Looked => _jobs + _notComparable;
+    /// <summary>Number of submissions that were read, including those that cannot be compared.</summary>
+    public int Read => _jobs + _notComparable;
 
-    public void Add(DecidedJob job)
+    public void Add(StoredSubmission job)
     {
         if (job.Facts(attempt: 1) is not { } facts)
         {
@@ -31,8 +31,8 @@ internal sealed class JobComparison(Bundle old, Bundle candidate, DateTimeOffset
 
         _jobs++;
         var (before, after) = (old.Decide(facts, now), candidate.Decide(facts, now));
-        _met.UnionWith(before.MatchedRules);
-        _met.UnionWith(after.MatchedRules);
+        _matched.UnionWith(before.MatchedRules);
+        _matched.UnionWith(after.MatchedRules);
         var change = DecisionChange.Between(before, after);
         if (change.Widened.Count > 0)
         {
@@ -50,9 +50,9 @@ internal sealed class JobComparison(Bundle old, Bundle candidate, DateTimeOffset
 
     public PolicyDiffView View(DateTimeOffset since, bool truncated)
     {
-        var shown = _changes
+        var unshown = _changes
             .Rules.Where(rule => !_widening.Contains(rule.Id))
-            .Select(Shown)
+            .Select(View)
             .Where(rule => !rule.IsMet || rule.MadeUp?.Widened.Count > 0)
             .ToList();
         return new PolicyDiffView
@@ -65,19 +65,25 @@ internal sealed class JobComparison(Bundle old, Bundle candidate, DateTimeOffset
             Truncated = truncated,
             Widened = _widenedCount,
             Narrowed = _narrowedCount,
-            Changes = [.. _widened.All.Concat(_narrowed.All).Take(DecidedJobs.MostChanges)],
-            UnshownRules = [.. shown.Take(DecidedJobs.MostUnshownRules)],
-            UnshownRuleCount = shown.Count,
+            Changes = [.. _widened.All.Concat(_narrowed.All).Take(StoredDecisions.MaxChanges)],
+            UnshownRules = [.. unshown.Take(StoredDecisions.MaxUnshownRules)],
+            UnshownRuleCount = unshown.Count,
         };
     }
 
-    private UnshownRule Shown(RuleChange rule) =>
-        new(rule.Id, rule.Kind, rule.Where, _met.Contains(rule.Id), _changes.FindSample(rule) is { } made ? MadeUpJobView.Of(made) : null);
+    private UnshownRule View(RuleChange rule) =>
+        new(
+            rule.Id,
+            rule.Kind,
+            rule.Where,
+            _matched.Contains(rule.Id),
+            _changes.FindSample(rule) is { } made ? MadeUpJobView.Of(made) : null
+        );
 
-    /// <summary>Jobs that differ only in id and time, in the order in which the first of each came.</summary>
+    /// <summary>Groups jobs that differ only in id and time, in the order of the first job of each group.</summary>
     private sealed class Groups
     {
-        private readonly Dictionary<string, int> _places = new(StringComparer.Ordinal);
+        private readonly Dictionary<string, int> _positions = new(StringComparer.Ordinal);
         private readonly List<ChangedJob> _all = [];
 
         public IReadOnlyList<ChangedJob> All => _all;
@@ -85,13 +91,13 @@ internal sealed class JobComparison(Bundle old, Bundle candidate, DateTimeOffset
         public void Add(ChangedJob job)
         {
             var group = job.Group();
-            if (_places.TryGetValue(group, out var place))
+            if (_positions.TryGetValue(group, out var position))
             {
-                _all[place] = _all[place] with { Count = _all[place].Count + 1 };
+                _all[position] = _all[position] with { Count = _all[position].Count + 1 };
             }
-            else if (_all.Count < DecidedJobs.MostChanges)
+            else if (_all.Count < StoredDecisions.MaxChanges)
             {
-                _places.Add(group, _all.Count);
+                _positions.Add(group, _all.Count);
                 _all.Add(job);
             }
         }

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Security.Claims;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.Enforcement;
 using Dispatcher.Intake;
 using Dispatcher.Storage;
 using Dispatcher.Web;
@@ -10,7 +9,7 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Api;
 
-/// <summary><c>/api/jobs</c>: hand in, look at, take back. Producers see and cancel only their own.</summary>
+/// <summary><c>/api/jobs</c>: submit, list, show and cancel jobs. Producers see and cancel only their own.</summary>
 internal static class JobEndpoints
 {
     public static void MapJobs(this IEndpointRouteBuilder routes)
@@ -39,8 +38,6 @@ internal static class JobEndpoints
     private static async Task<IResult> SubmitAsync(
         HttpContext http,
         ClaimsPrincipal caller,
-        SubmissionReader reader,
-        PolicyGate gate,
         JobIntake intake,
         StoreClock clock,
         IOptions<IntakeOptions> limits,
@@ -73,27 +70,20 @@ internal static class JobEndpoints
             return Problems.Malformed([SubmissionReader.TooLarge(bytes, most)]);
         }
 
-        var errors = new List<InputError>();
-        if (reader.Read(body, source, errors) is not { } submission)
-        {
-            return Problems.Malformed(errors);
-        }
-
         // From here on: a slow upload is the caller's own time.
         using var limit = StoreTimeouts.Begin(http);
+        EvaluatedSubmission? read = null;
         try
         {
-            return Answer(
-                await intake.AcceptAsync(await gate.EvaluateAsync(submission.Job, Hop.Intake, limit.Token), source, limit.Token),
-                submission
-            );
+            read = await intake.EvaluateAsync(body, source, limit.Token);
+            return Answer(await intake.AnswerAsync(read, limit.Token));
         }
         catch (AbandonedCommitException given) when (given.MayBeCommitted)
         {
             return Problems.MaybeWritten(
                 "It is unknown whether the job was taken: the database did not answer in time. "
                     + "Send the same job again with the same idempotency_key or job_id; one that was taken is not taken twice.",
-                submission.Job.JobId
+                read!.Submission!.Job.JobId
             );
         }
         catch (Exception fault) when (fault.IsOfStore(http))
@@ -102,22 +92,18 @@ internal static class JobEndpoints
         }
     }
 
-    private static IResult Answer(IntakeResult result, Submission submission)
-    {
-        if (result.Outcome == IntakeOutcome.Malformed)
+    private static IResult Answer(IntakeResult result) =>
+        result switch
         {
-            return Problems.Malformed(result.Errors);
-        }
-
-        if (result.Answer is not { } answer)
-        {
-            return Problems.Conflict(Conflicts.Of(submission.Job).Errors);
-        }
-
-        return answer.State == JobState.Denied
-            ? Results.Json(answer, WireJson.Default.JobDecision, statusCode: StatusCodes.Status403Forbidden)
-            : Results.Json(answer, WireJson.Default.JobDecision, statusCode: StatusCodes.Status202Accepted);
-    }
+            { Outcome: IntakeOutcome.Malformed } => Problems.Malformed(result.Errors),
+            { Answer: null } => Problems.Conflict(result.Errors),
+            { Answer: { State: JobState.Denied } denial } => Results.Json(
+                denial,
+                WireJson.Default.JobDecision,
+                statusCode: StatusCodes.Status403Forbidden
+            ),
+            { Answer: { } answer } => Results.Json(answer, WireJson.Default.JobDecision, statusCode: StatusCodes.Status202Accepted),
+        };
 
     private static async Task<IResult> ListAsync(
         ClaimsPrincipal caller,
@@ -137,19 +123,19 @@ internal static class JobEndpoints
             errors.Report(
                 "unknown_state",
                 "?state",
-                $"There is no state \"{InputErrors.Cut(state)}\".",
+                $"State \"{InputErrors.Cut(state)}\" does not exist.",
                 "Allowed: " + string.Join(", ", WireNames.AllStates)
             );
         }
 
-        // PostgreSQL's text takes every character but this one, and says so with an exception.
+        // PostgreSQL accepts every character in a text but this one, which it refuses with an exception.
         foreach (
             var (name, _) in new[] { ("topic", topic), ("principal", principal) }.Where(filter =>
                 filter.Item2?.Contains('\0', StringComparison.Ordinal) == true
             )
         )
         {
-            errors.Report("nul_character", "?" + name, "The text has the character U+0000.", "Leave it out.");
+            errors.Report("nul_character", "?" + name, "The text contains the character U+0000.", "Remove it.");
         }
 
         if (errors.Count > 0)
@@ -199,7 +185,7 @@ internal static class JobEndpoints
         CancellationToken cancellationToken
     )
     {
-        if (await reads.FindAsync(jobId, caller, cancellationToken) is not { } seen)
+        if (await reads.LocateAsync(jobId, caller, cancellationToken) is not { } seen)
         {
             return Problems.NotFound(await reads.WhyNotAsync(jobId, caller, cancellationToken));
         }
@@ -207,7 +193,7 @@ internal static class JobEndpoints
         if (!caller.MayCancel(seen.Principal))
         {
             return Results.Problem(
-                title: "This key may not do that",
+                title: "The roles of this key do not allow the request",
                 detail: $"Job {jobId} belongs to {seen.Principal}; only that principal, operators and admins may cancel it.",
                 statusCode: StatusCodes.Status403Forbidden
             );

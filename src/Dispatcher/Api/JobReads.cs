@@ -7,7 +7,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Api;
 
-/// <summary>What a list reads of a job: neither payload nor result.</summary>
+/// <summary>The columns that a list reads: neither payload nor result.</summary>
 internal sealed record ListedJob(
     Guid JobId,
     string Topic,
@@ -23,7 +23,10 @@ internal sealed record ListedJob(
 /// <summary>Which jobs to list.</summary>
 internal sealed record JobQuery(JobState? State, string? Topic, string? Principal, Paging Page);
 
-/// <summary>What callers may read of jobs: a producer its own, others as their role says.</summary>
+/// <summary>A job that the caller may see: its id as stored, and its principal.</summary>
+internal sealed record VisibleJob(Guid JobId, string Principal);
+
+/// <summary>Reads jobs for a caller: a producer sees its own jobs, the roles of overseers see all.</summary>
 internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
 {
     /// <summary>Newest first.</summary>
@@ -57,19 +60,26 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
         return query.Page.Of(rows, JobSummary.Of, job => new Cursor(job.CreatedAt, job.JobId));
     }
 
-    /// <summary>
-    /// Null when there is none, or the caller may not see it. When another principal has a job under this id, the caller finds its own by
-    /// the id that it chose.
-    /// </summary>
+    /// <summary>Null when the job does not exist, or the caller may not see it.</summary>
     public async Task<Job?> FindAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
     {
-        var own = JobIds.Own(caller.Subject(), jobId);
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var jobs = await db.Jobs.AsNoTracking().Where(row => row.JobId == jobId || row.JobId == own).ToListAsync(cancellationToken);
-        return jobs.OrderBy(job => job.JobId == own).FirstOrDefault(job => MaySee(caller, job.Principal));
+        return await Visible(db, jobId, caller).FirstOrDefaultAsync(cancellationToken);
     }
 
-    /// <summary>The timeline of a job, of a submission that was denied, or, by the id of its dead letter, of one that could not be read. Null when there is none, or the caller may not see it.</summary>
+    /// <summary>As <see cref="FindAsync"/>, without payload and result.</summary>
+    public async Task<VisibleJob?> LocateAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        return await Visible(db, jobId, caller)
+            .Select(job => new VisibleJob(job.JobId, job.Principal))
+            .FirstOrDefaultAsync(cancellationToken);
+    }
+
+    /// <summary>
+    /// The timeline of a job, of a denied submission, or, by the id of its dead letter, of a submission that could not be read. Null: none
+    /// of these exists, or the caller may not see it.
+    /// </summary>
     public async Task<IReadOnlyList<TimelineEntry>?> TimelineAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
     {
         var own = JobIds.Own(caller.Subject(), jobId);
@@ -100,12 +110,13 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
     }
 
     /// <summary>
-    /// What was refused, or denied for want of a bundle, takes no id: another principal's submission may have left its line under this one.
+    /// A submission that was refused, or denied because no bundle was in force, does not occupy its id. So a submission of another
+    /// principal may have an entry under the same id.
     /// </summary>
     private static bool IsOfAnother(TimelineEntry entry, string principal) =>
         entry.Kind is TimelineKinds.Denied or TimelineKinds.Refused && entry.Actor != principal && entry.Actor != TimelineEntry.SystemActor;
 
-    /// <summary>What to say of a job that is not shown.</summary>
+    /// <summary>Why the caller cannot read this job.</summary>
     public async Task<string> WhyNotAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -116,8 +127,22 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
             .Select(row => row.Principal)
             .ToListAsync(cancellationToken);
         return denials.Exists(principal => MaySee(caller, principal))
-            ? $"Submission {jobId} was denied at intake, so that there is no job; /api/jobs/{jobId}/timeline tells why."
-            : $"There is no job {jobId} that this key may see.";
+            ? $"Submission {jobId} was denied at intake, so that no job exists; /api/jobs/{jobId}/timeline shows the reason."
+            : $"Job {jobId} does not exist, or this key may not see it.";
+    }
+
+    /// <summary>
+    /// At most one row is the answer: the first. When another principal has a job under this id, the caller finds its own by the id that it
+    /// chose.
+    /// </summary>
+    private static IQueryable<Job> Visible(DispatcherDb db, Guid jobId, ClaimsPrincipal caller)
+    {
+        var (seesAll, subject) = (caller.MaySeeAll(), caller.Subject());
+        var own = JobIds.Own(subject, jobId);
+        return db
+            .Jobs.AsNoTracking()
+            .Where(job => (job.JobId == jobId || job.JobId == own) && (seesAll || job.Principal == subject))
+            .OrderBy(job => job.JobId == own);
     }
 
     private static bool MaySee(ClaimsPrincipal caller, string principal) => caller.MaySeeAll() || caller.Subject() == principal;

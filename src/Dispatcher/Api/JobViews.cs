@@ -33,7 +33,7 @@ internal sealed record JobSummary(
         );
 }
 
-/// <summary>A job, whole.</summary>
+/// <summary>A single job with all of its fields.</summary>
 internal sealed record JobView
 {
     public required Guid JobId { get; init; }
@@ -53,7 +53,7 @@ internal sealed record JobView
     public required string PolicyHash { get; init; }
     public required string JobHash { get; init; }
 
-    /// <summary>The approval it waits for, has, or was last dispatched by: job id and round. Null: it never needed one.</summary>
+    /// <summary>The approval that holds the job or last allowed its dispatch: job id and round. Null: the job never needed one.</summary>
     public string? ApprovalId { get; init; }
     public string? Pool { get; init; }
     public string? Worker { get; init; }
@@ -101,7 +101,7 @@ internal sealed record JobView
         };
 }
 
-/// <summary>One line of the timeline.</summary>
+/// <summary>One entry of the timeline.</summary>
 internal sealed record TimelineEntryView(long EntryId, DateTimeOffset At, string Kind, int Attempt, string Actor, JsonElement Detail)
 {
     public static TimelineEntryView Of(TimelineEntry entry) =>
@@ -115,7 +115,7 @@ internal sealed record TimelineEntryView(long EntryId, DateTimeOffset At, string
         );
 }
 
-/// <summary>One attempt, as its lines on the timeline tell it.</summary>
+/// <summary>One attempt, derived from its entries on the timeline.</summary>
 internal sealed record AttemptView(
     int Attempt,
     string State,
@@ -127,7 +127,9 @@ internal sealed record AttemptView(
     JsonNode? Fault
 )
 {
-    /// <summary>Folds a job's timeline into its attempts: one for each dispatch. A late outcome may name an attempt that never was.</summary>
+    /// <summary>
+    /// Folds a job's timeline into its attempts: one for each dispatch. A late outcome may name an attempt that was never dispatched.
+    /// </summary>
     public static IReadOnlyList<AttemptView> Of(IEnumerable<TimelineEntry> timeline) =>
         [
             .. timeline
@@ -137,15 +139,15 @@ internal sealed record AttemptView(
                 .OfType<AttemptView>(),
         ];
 
-    private static AttemptView? Of(int attempt, IReadOnlyList<TimelineEntry> lines)
+    private static AttemptView? Of(int attempt, IReadOnlyList<TimelineEntry> entries)
     {
-        if (lines.FirstOrDefault(line => line.Kind == TimelineKinds.Dispatched) is not { } dispatched)
+        if (entries.FirstOrDefault(entry => entry.Kind == TimelineKinds.Dispatched) is not { } dispatched)
         {
             return null;
         }
 
-        var claimed = lines.FirstOrDefault(line => line.Kind == TimelineKinds.Claimed);
-        var ended = lines.FirstOrDefault(line => TimelineKinds.Ends.Contains(line.Kind));
+        var claimed = entries.FirstOrDefault(entry => entry.Kind == TimelineKinds.Claimed);
+        var ended = entries.FirstOrDefault(entry => TimelineKinds.Ends.Contains(entry.Kind));
         return new AttemptView(
             attempt,
             ended?.Kind ?? (claimed is null ? TimelineKinds.Dispatched : "running"),

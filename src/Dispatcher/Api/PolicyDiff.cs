@@ -13,8 +13,8 @@ namespace Dispatcher.Api;
 /// <summary>The body of <c>POST /api/policies/diff</c>.</summary>
 internal sealed record PolicyDiffRequest
 {
-    /// <summary>A year.</summary>
-    public const long MostSeconds = 31_536_000;
+    /// <summary>One year.</summary>
+    public const long MaxSeconds = 31_536_000;
 
     [JsonPropertyName("old")]
     public required BundleReference Old { get; init; }
@@ -22,19 +22,19 @@ internal sealed record PolicyDiffRequest
     [JsonPropertyName("new")]
     public required BundleReference New { get; init; }
 
-    /// <summary>How far back jobs are looked at. Default: 7 days.</summary>
+    /// <summary>Age of the oldest job to compare, in seconds: 1 to <see cref="MaxSeconds"/>. Default: 7 days.</summary>
     [JsonPropertyName("since_seconds")]
     public long SinceSeconds { get; init; } = 604_800;
 }
 
-/// <summary>A bundle that is kept, by its hash, or a whole one that need not be.</summary>
+/// <summary>A stored bundle by its hash, or a whole bundle as an archive.</summary>
 internal sealed record BundleReference
 {
-    /// <summary>The hash, the first digits of it (at least 8), or <c>active</c>. Null: <see cref="Archive"/> is meant.</summary>
+    /// <summary>The hash, the first digits of it (at least 8), or <c>active</c>. Null: <see cref="Archive"/> is given.</summary>
     [JsonPropertyName("hash")]
     public string? Hash { get; init; }
 
-    /// <summary>What <see cref="Bundle.Archive"/> gives, in base64. Null: <see cref="Hash"/> is meant.</summary>
+    /// <summary>A <see cref="Bundle.Archive"/> in base64. Null: <see cref="Hash"/> is given.</summary>
     [JsonPropertyName("archive")]
     public byte[]? Archive { get; init; }
 
@@ -49,8 +49,8 @@ internal sealed record BundleReference
                     {
                         Code = "hash_or_archive",
                         Where = where,
-                        Message = "Both or neither of \"hash\" and \"archive\" is there.",
-                        Fix = "Send one of them.",
+                        Message = "The reference has both or neither of \"hash\" and \"archive\".",
+                        Fix = "Send exactly one of them.",
                     },
                 ])
             );
@@ -79,41 +79,42 @@ internal sealed record BundleReference
     }
 }
 
-/// <summary>What recorded jobs would get of each of two bundles if they came now.</summary>
+/// <summary>How two bundles differ in their decisions on recorded jobs, evaluated at the current time.</summary>
 internal sealed record PolicyDiffView
 {
     public required string Old { get; init; }
     public required string New { get; init; }
     public required DateTimeOffset Since { get; init; }
 
-    /// <summary>How many jobs and denied submissions were decided by both.</summary>
+    /// <summary>Number of jobs and denied submissions that both bundles evaluated.</summary>
     public required int Jobs { get; init; }
 
-    /// <summary>Denied submissions whose payload was too large to be kept.</summary>
+    /// <summary>Number of denied submissions whose payload was too large to store.</summary>
     public required int NotComparable { get; init; }
 
-    /// <summary>There are older jobs in the time asked for; only the newest were looked at.</summary>
+    /// <summary>The requested time has more jobs; only the newest were read.</summary>
     public required bool Truncated { get; init; }
 
     public required int Widened { get; init; }
     public required int Narrowed { get; init; }
 
     /// <summary>
-    /// What changed, first what widened, newest first, at most <see cref="DecidedJobs.MostChanges"/>. Jobs that differ only in id and time are one.
+    /// Changed decisions: widened ones first, then newest first, at most <see cref="StoredDecisions.MaxChanges"/>. Jobs that differ only in
+    /// id and time form one change.
     /// </summary>
     public required IReadOnlyList<ChangedJob> Changes { get; init; }
 
     /// <summary>
-    /// Changed rules that the recorded jobs do not show: no job met them, or a made-up job is widened by them. At most
-    /// <see cref="DecidedJobs.MostUnshownRules"/>.
+    /// Changed rules whose effect the recorded jobs do not cover: no job matched them, or they widen the decision on a made-up job. At
+    /// most <see cref="StoredDecisions.MaxUnshownRules"/>.
     /// </summary>
     public required IReadOnlyList<UnshownRule> UnshownRules { get; init; }
 
-    /// <summary>How many there are.</summary>
+    /// <summary>Number of all such rules, listed or not.</summary>
     public required int UnshownRuleCount { get; init; }
 }
 
-/// <summary>Jobs on which the two bundles differ in the same way. The id and the time are those of the newest.</summary>
+/// <summary>Jobs on which the two bundles differ in the same way. Id and time are those of the newest job.</summary>
 internal sealed record ChangedJob(
     Guid JobId,
     string Topic,
@@ -127,7 +128,7 @@ internal sealed record ChangedJob(
 {
     public int Count { get; init; } = 1;
 
-    public static ChangedJob Of(DecidedJob job, Decision before, Decision after, DecisionChange change) =>
+    public static ChangedJob Of(StoredSubmission job, Decision before, Decision after, DecisionChange change) =>
         new(
             job.JobId,
             job.Topic,
@@ -139,7 +140,7 @@ internal sealed record ChangedJob(
             change.Narrowed
         );
 
-    /// <summary>All but id and time.</summary>
+    /// <summary>A key of all fields but id and time.</summary>
     public string Group() =>
         string.Join(
             '\n',
@@ -147,15 +148,15 @@ internal sealed record ChangedJob(
         );
 }
 
-/// <summary>A rule that was added, removed or changed, and whose effect the recorded jobs do not show, or not all of it.</summary>
+/// <summary>A rule that was added, removed or changed, and whose effect the recorded jobs do not cover completely.</summary>
 /// <param name="Rule">The id.</param>
 /// <param name="Change"><c>added</c>, <c>removed</c> or <c>changed</c>.</param>
-/// <param name="Where">File and line, in the new bundle if that has it.</param>
-/// <param name="IsMet">Whether a recorded job met it.</param>
-/// <param name="MadeUp">A made-up job that meets the rule. Null: none was found.</param>
+/// <param name="Where">File and line, in the new bundle if it contains the rule.</param>
+/// <param name="IsMet">Whether the rule matched a recorded job.</param>
+/// <param name="MadeUp">A made-up job that the rule matches. Null: none was found.</param>
 internal sealed record UnshownRule(string Rule, string Change, string Where, bool IsMet, MadeUpJobView? MadeUp);
 
-/// <summary>A job that was made up for a rule, as both bundles decide it.</summary>
+/// <summary>A made-up job for a rule, with the decisions of both bundles.</summary>
 internal sealed record MadeUpJobView
 {
     public required string Topic { get; init; }
@@ -187,7 +188,7 @@ internal sealed record MadeUpJobView
         };
 }
 
-/// <summary>A decision in one line.</summary>
+/// <summary>A decision in short form.</summary>
 internal sealed record ShortDecision(Verdict Verdict, IReadOnlyList<string> Rules, string Reason)
 {
     public static ShortDecision Of(Decision decision) => new(decision.Verdict, decision.Rules, decision.Reason);

@@ -12,15 +12,15 @@ namespace Dispatcher.Api;
 /// <summary>The body of <c>POST /api/policies/activate</c>.</summary>
 internal sealed record ActivateRequest
 {
-    /// <summary>The hash of a kept bundle, 64 lower-case hex digits, or its first digits, at least 8; or <c>active</c>.</summary>
+    /// <summary>The hash of a stored bundle (64 lower-case hex digits), its first digits (at least 8), or <c>active</c>.</summary>
     [JsonPropertyName("hash")]
     public required string Hash { get; init; }
 }
 
-/// <summary><c>/api/policies</c>: what is in force, for whoever may see every job; pin and unpin, for admins.</summary>
+/// <summary><c>/api/policies</c>: the bundle in force, for the roles that may see every job; pin and unpin, for admins.</summary>
 internal static class PolicyEndpoints
 {
-    private const int MostBundles = 50;
+    private const int MaxBundles = 50;
 
     public static void MapPolicies(this IEndpointRouteBuilder routes)
     {
@@ -42,7 +42,7 @@ internal static class PolicyEndpoints
             .WithStoreTimeout();
     }
 
-    /// <summary>A row that the timeline contradicts puts nothing in force; readiness says why.</summary>
+    /// <summary>When the timeline contradicts the stored row, no bundle is in force; readiness states the reason.</summary>
     private static async Task<IResult> ShowAsync(
         PolicyFolder folder,
         CurrentBundle current,
@@ -57,7 +57,7 @@ internal static class PolicyEndpoints
         var bundles = await db
             .Bundles.OrderByDescending(bundle => bundle.FirstActivatedAt)
             .ThenBy(bundle => bundle.Hash)
-            .Take(MostBundles)
+            .Take(MaxBundles)
             .Select(bundle => new { bundle.Hash, bundle.FirstActivatedAt })
             .ToListAsync(cancellationToken);
         return Results.Ok(
@@ -109,7 +109,7 @@ internal static class PolicyEndpoints
     {
         if (await folder.UnpinAsync(caller.Subject(), cancellationToken) is not { } unpinned)
         {
-            return Problems.Conflict("No bundle is pinned: what is in force follows the policy folders.");
+            return Problems.Conflict("No bundle is pinned; the bundle in force already follows the policy folders.");
         }
 
         await using var db = await database.CreateDbContextAsync(cancellationToken);

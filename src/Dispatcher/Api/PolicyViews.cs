@@ -5,7 +5,7 @@ using Dispatcher.Storage.Rows;
 
 namespace Dispatcher.Api;
 
-/// <summary>Which policy is in force, what lies in the folder of the process that answers, and what every process runs.</summary>
+/// <summary>The bundle in force, the policy folder of the answering process, and the bundle of every process.</summary>
 internal sealed record PoliciesView(
     InForceView? InForce,
     FolderView Folder,
@@ -13,24 +13,27 @@ internal sealed record PoliciesView(
     IReadOnlyList<KeptBundleView> Bundles
 )
 {
-    /// <summary>Pools of the bundle in force whose queue the broker does not have yet. Their jobs wait until it is declared.</summary>
+    /// <summary>Pools of the bundle in force whose queue is not declared on the broker yet. Their jobs wait for it.</summary>
     public IReadOnlyList<string> PoolsWithoutQueue { get; init; } = [];
 }
 
-/// <summary>The bundle in force. Pinned: no folder changes it.</summary>
+/// <summary>The bundle in force. Pinned: changes of policy folders do not replace it.</summary>
 internal sealed record InForceView(string Hash, long Serial, DateTimeOffset ActivatedAt, string Actor, bool Pinned)
 {
     public static InForceView Of(BundleInForce row) => new(row.Hash, row.Serial, Timestamps.At(row.ActivatedAt), row.Actor, row.Pinned);
 }
 
-/// <summary>A policy folder: the hash of its bundle, or what is wrong with it.</summary>
+/// <summary>A policy folder: the hash of its bundle, or its errors.</summary>
 internal sealed record FolderView(string Path, string? Hash, IReadOnlyList<BundleError> Errors)
 {
     public static FolderView Of(PolicyFolder folder) => new(folder.FullPath, folder.LastReading.Hash, folder.LastReading.Errors);
 }
 
-/// <summary>A bundle that was in force once, and can be pinned.</summary>
+/// <summary>A stored bundle. It was in force before and can be pinned.</summary>
 internal sealed record KeptBundleView(string Hash, DateTimeOffset FirstActivatedAt);
 
-/// <summary>The end of a pin. Not returned: the folder is broken, and the bundle that was pinned stays until the folder is valid.</summary>
+/// <summary>
+/// The result of an unpin. <see cref="ReturnedToFolder"/> false: the folder has errors, and the bundle that was pinned stays in force until
+/// the folder is valid.
+/// </summary>
 internal sealed record UnpinAnswer(InForceView InForce, bool ReturnedToFolder, FolderView Folder);

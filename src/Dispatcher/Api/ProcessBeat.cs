@@ -6,8 +6,8 @@ using Dispatcher.Storage.Rows;
 namespace Dispatcher.Api;
 
 /// <summary>
-/// Says every few seconds that this process is there and which bundle it runs. That is a real write, committed like every other, and so shows whether
-/// the store takes writes.
+/// Writes every 2 s that this process runs and which bundle it uses. The write is committed like every other, and so also proves that the
+/// store accepts writes.
 /// </summary>
 internal sealed partial class ProcessBeat(
     ProcessRegister register,
@@ -20,7 +20,7 @@ internal sealed partial class ProcessBeat(
 {
     private readonly Guid _instance = Guid.CreateVersion7(time.GetUtcNow());
 
-    protected override TimeSpan LongestRound => TimeSpan.FromSeconds(2);
+    protected override TimeSpan MaxRound => TimeSpan.FromSeconds(2);
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
@@ -38,7 +38,7 @@ internal sealed partial class ProcessBeat(
 
     private Task NoteAsync(CancellationToken cancellationToken)
     {
-        var looked = folder.LastReading;
+        var reading = folder.LastReading;
         return register.NoteAsync(
             new RunningProcess
             {
@@ -47,8 +47,8 @@ internal sealed partial class ProcessBeat(
                 Pid = Environment.ProcessId,
                 Version = StatusEndpoints.Version,
                 PolicyHash = current.InForce.Hash,
-                FolderHash = looked.Hash,
-                FolderErrors = looked.Errors.Count,
+                FolderHash = reading.Hash,
+                FolderErrors = reading.Errors.Count,
             },
             cancellationToken
         );
@@ -67,7 +67,7 @@ internal sealed partial class ProcessBeat(
         {
             await register.RemoveAsync(_instance, cancellationToken);
         }
-#pragma warning disable CA1031 // Whatever it is, the row grows old by itself, and the stop must go on.
+#pragma warning disable CA1031 // On any fault the row becomes stale by itself, and the stop must continue.
         catch (Exception reason)
 #pragma warning restore CA1031
         {
@@ -80,7 +80,7 @@ internal sealed partial class ProcessBeat(
         [LoggerMessage(
             EventIds.ProcessRowLeft,
             LogLevel.Information,
-            "This process could not be taken off the list of processes; it is shown there as stale for a day"
+            "Failed to remove this process from the list of processes; the list shows it as stale for a day"
         )]
         public static partial void Left(ILogger logger, Exception reason);
     }

@@ -5,15 +5,15 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Api;
 
-/// <summary>Which server processes there are, as the store has them.</summary>
+/// <summary>The stored list of running server processes.</summary>
 internal sealed class ProcessRegister(IDbContextFactory<DispatcherDb> database, StoreClock clock)
 {
-    /// <summary>A dozen rounds of <see cref="ProcessBeat"/>: who is silent for longer is gone or hangs.</summary>
+    /// <summary>30 rounds of <see cref="ProcessBeat"/>: a process that has not written for longer has ended or hangs.</summary>
     public static readonly TimeSpan StaleAfter = TimeSpan.FromMinutes(1);
 
     private static readonly TimeSpan RemovedAfter = TimeSpan.FromDays(1);
 
-    /// <summary>Notes that the process is there, and removes those that were not seen for a day.</summary>
+    /// <summary>Writes that the process runs, and removes processes that were not seen for a day.</summary>
     public async Task NoteAsync(RunningProcess process, CancellationToken cancellationToken)
     {
         var now = clock.Now;
@@ -44,7 +44,7 @@ internal sealed class ProcessRegister(IDbContextFactory<DispatcherDb> database, 
         await db.Processes.Where(row => row.InstanceId == instanceId).ExecuteDeleteAsync(cancellationToken);
     }
 
-    /// <summary>The oldest first.</summary>
+    /// <summary>Oldest first.</summary>
     public async Task<IReadOnlyList<ProcessView>> ListAsync(CancellationToken cancellationToken)
     {
         var stale = clock.Now - Timestamps.Micros(StaleAfter);
@@ -58,7 +58,7 @@ internal sealed class ProcessRegister(IDbContextFactory<DispatcherDb> database, 
     }
 }
 
-/// <summary>A process as it is shown. Stale: not seen for more than a minute.</summary>
+/// <summary>A process as the API shows it. Stale: not seen for more than a minute.</summary>
 internal sealed record ProcessView(
     Guid InstanceId,
     string Host,

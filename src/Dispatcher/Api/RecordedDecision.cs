@@ -5,18 +5,20 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.Api;
 
-/// <summary>A decision as the timeline tells it.</summary>
+/// <summary>A decision as the timeline records it.</summary>
 internal sealed record RecordedDecision
 {
-    /// <summary>The kind of the line: <c>accepted</c>, <c>held</c>, <c>dispatched</c>, <c>denied</c>.</summary>
+    /// <summary>The kind of the entry: <c>accepted</c>, <c>held</c>, <c>dispatched</c>, <c>denied</c>.</summary>
     public required string Kind { get; init; }
 
-    /// <summary>The time that was decided by, by which rules were in effect or not. Of lines that do not tell it: when they were written, a moment later.</summary>
+    /// <summary>
+    /// The time of the evaluation, which decides which rules were valid. An entry without it: the time when the entry was written, slightly
+    /// later.
+    /// </summary>
     public required DateTimeOffset At { get; init; }
 
     /// <summary>
-    /// The attempt that was asked about, from 1, as <see cref="Jobs.Job.NextTry"/> counts. Of lines that do not tell it: as dispatches
-    /// count.
+    /// The evaluated attempt, from 1, as <see cref="Jobs.Job.NextTry"/> counts. An entry without it: as dispatches count.
     /// </summary>
     public required int Attempt { get; init; }
 
@@ -26,12 +28,12 @@ internal sealed record RecordedDecision
     public required string Reason { get; init; }
     public required IReadOnlyList<string> Rules { get; init; }
 
-    /// <summary>Null: the line tells of no decision.</summary>
+    /// <summary>Null: the entry records no decision.</summary>
     public static RecordedDecision? Of(TimelineEntry entry)
     {
         using var detail = JsonDocument.Parse(entry.Detail);
         var decided = detail.RootElement.TryGetProperty("answer", out var answer) ? answer : detail.RootElement;
-        // A vote has a verdict and a basis, too, but no rules.
+        // A vote also has a verdict and a basis, but no rules.
         if (
             !decided.TryGetProperty("rules", out var rules)
             || !decided.TryGetProperty("verdict", out var verdict)
@@ -45,7 +47,7 @@ internal sealed record RecordedDecision
         {
             Kind = entry.Kind,
             At = detail.RootElement.TryGetProperty("decided_at", out var at) ? at.GetDateTimeOffset() : Timestamps.At(entry.At),
-            // The line of a dispatch counts its attempt already.
+            // The entry of a dispatch already has the number of its attempt.
             Attempt =
                 detail.RootElement.TryGetProperty("decided_attempt", out var attempt) ? attempt.GetInt32()
                 : entry.Kind == TimelineKinds.Dispatched ? entry.Attempt

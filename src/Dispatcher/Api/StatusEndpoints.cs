@@ -9,30 +9,32 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Api;
 
-/// <summary>What an operator looks at first.</summary>
+/// <summary>The state of the server, for operators.</summary>
 internal sealed record StatusView(string Version, bool Ready, IReadOnlyDictionary<string, string> Checks, string PolicyHash)
 {
-    /// <summary>Who pinned the bundle in force. Null: the policy folders decide.</summary>
+    /// <summary>The subject that pinned the bundle in force. Null: it is not pinned and follows the policy folders.</summary>
     public string? PinnedBy { get; init; }
 
-    /// <summary>How many jobs are in which state. Null, as the next two: the database cannot be read.</summary>
+    /// <summary>Number of jobs by state. Null, like the next two: the database is unavailable.</summary>
     public IReadOnlyDictionary<string, int>? Jobs { get; init; }
 
     public OutboxView? Outbox { get; init; }
 
     public IReadOnlyDictionary<string, PoolView>? Pools { get; init; }
 
-    /// <summary>What an operator should change although the server is ready. Empty: nothing.</summary>
+    /// <summary>Conditions that an operator should correct although the server is ready. Empty: none.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 
-    /// <summary>Messages on the broker that had no route. Null: there is no broker.</summary>
+    /// <summary>Messages on the broker that had no route. Null: an embedded server has no broker.</summary>
     public UnroutedCount? Unrouted { get; init; }
 }
 
-/// <summary>How much waits to be sent; a parked message waits for a person.</summary>
+/// <summary>Messages that wait to be sent. An operator must resolve a parked message.</summary>
 internal sealed record OutboxView(int Waiting, int Parked);
 
-/// <summary><c>/health/live</c> and <c>/health/ready</c> without a key, <c>/api/status</c> with one. What is wrong in full is for operators and admins.</summary>
+/// <summary>
+/// <c>/health/live</c> and <c>/health/ready</c> without a key, <c>/api/status</c> with one. Only operators and admins see the full texts.
+/// </summary>
 internal static class StatusEndpoints
 {
     public static readonly string Version = typeof(StatusEndpoints).Assembly.GetName().Version!.ToString(3);
@@ -84,8 +86,8 @@ internal static class StatusEndpoints
         }
         catch (Exception fault) when (fault.IsOfStore(http))
         {
-            // The rest is what somebody looks for just then.
-            warnings.Add("Jobs, outbox and pools are unknown: the database cannot be read.");
+            // An operator needs the other fields just during an outage.
+            warnings.Add("Jobs, outbox and pools are unknown, because the database is unavailable.");
             return Results.Ok(status);
         }
     }
@@ -109,7 +111,7 @@ internal static class StatusEndpoints
                 await db.Outbox.CountAsync(message => !message.Parked, cancellationToken),
                 await db.Outbox.CountAsync(message => message.Parked, cancellationToken)
             ),
-            Pools = await pools.LookAsync(cancellationToken),
+            Pools = await pools.ReadAsync(cancellationToken),
         };
     }
 
@@ -123,13 +125,13 @@ internal static class StatusEndpoints
 
         if (services.GetService<RabbitConnection>()?.Blocked is { } alarm)
         {
-            yield return $"The broker takes no messages ({alarm}). Work, events and answers wait in the outbox until its alarm ends.";
+            yield return $"The broker accepts no messages ({alarm}). Work, events and answers wait in the outbox until its alarm ends.";
         }
 
         if (services.GetService<RabbitTopology>()?.PoolsWithoutQueue is { Count: > 0 } pools)
         {
-            yield return "The broker has no queue yet for pools of the policy in force: "
-                + $"{string.Join(", ", pools)}. Their jobs wait until it is declared.";
+            yield return "Pools of the policy in force without a queue on the broker: "
+                + $"{string.Join(", ", pools)}. Their jobs wait until the server has declared it.";
         }
     }
 }

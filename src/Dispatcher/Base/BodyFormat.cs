@@ -5,9 +5,12 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.Base;
 
-/// <summary>Says what a body that is no JSON in UTF-8 most probably is. What the transport says of it is quoted; what the bytes say decides.</summary>
-/// <param name="ContentType">The content type. Null: not said.</param>
-/// <param name="ContentEncoding">The content encoding. Null: not said.</param>
+/// <summary>
+/// Explains why a body is not JSON in UTF-8: it names the compression or encoding that the first bytes show. The headers of the transport
+/// are only quoted, because a sender may set them wrongly.
+/// </summary>
+/// <param name="ContentType">The content type. Null: not given.</param>
+/// <param name="ContentEncoding">The content encoding. Null: not given.</param>
 internal sealed record BodyFormat(string? ContentType, string? ContentEncoding)
 {
     private const string Fix = "Send JSON encoded as UTF-8 without a byte order mark.";
@@ -22,7 +25,9 @@ internal sealed record BodyFormat(string? ContentType, string? ContentEncoding)
         ([(byte)'P', (byte)'K', 3, 4], "zip"),
     ];
 
-    /// <summary>UTF-32 before UTF-16, whose mark begins like it. Without a mark, the zeros beside the first character tell.</summary>
+    /// <summary>
+    /// UTF-32 comes before UTF-16, whose byte order mark it begins with. Without a mark, the zeros beside <c>{</c> decide.
+    /// </summary>
     private static readonly (byte[] Start, string Name)[] Encodings =
     [
         ([0xFF, 0xFE, 0, 0], "UTF-32 (little endian)"),
@@ -35,14 +40,14 @@ internal sealed record BodyFormat(string? ContentType, string? ContentEncoding)
         ([0, (byte)'{'], "UTF-16 (big endian)"),
     ];
 
-    /// <summary>Null: it is UTF-8, and nothing tells what else it could be.</summary>
+    /// <summary>The error of this body. Null: it is UTF-8 and shows no other format.</summary>
     public InputError? Error(ReadOnlySpan<byte> body)
     {
         if (NameOf(body, Compressed) is { } compression)
         {
             return Of(
                 "compressed",
-                $"The body is compressed with {compression}{Said()}; compressed bodies are not read.",
+                $"The body is compressed with {compression}{Quoted()}; compressed bodies are not read.",
                 "Send it uncompressed, as JSON encoded as UTF-8, without a content encoding."
             );
         }
@@ -51,27 +56,28 @@ internal sealed record BodyFormat(string? ContentType, string? ContentEncoding)
         {
             return Of(
                 "byte_order_mark",
-                $"The body begins with a byte order mark of UTF-8 (EF BB BF){Said()}.",
-                "Send it without these three bytes, for example with \"new UTF8Encoding(false)\" in .NET or \"utf-8\" instead of \"utf-8-sig\" in Python."
+                $"The body begins with a byte order mark of UTF-8 (EF BB BF){Quoted()}.",
+                "Send it without these three bytes, for example with \"new UTF8Encoding(false)\" in .NET "
+                    + "or \"utf-8\" instead of \"utf-8-sig\" in Python."
             );
         }
 
         if (NameOf(body, Encodings) is { } encoding)
         {
-            return Of("not_utf8", $"The body is encoded as {encoding}{Said()}; allowed: UTF-8.", Fix);
+            return Of("not_utf8", $"The body is encoded as {encoding}{Quoted()}; allowed: UTF-8.", Fix);
         }
 
-        return Utf8.IsValid(body) ? OfType(body) : Of("not_utf8", $"The body is not valid UTF-8: {FirstInvalid(body)}{Said()}.", Fix);
+        return Utf8.IsValid(body) ? OfType(body) : Of("not_utf8", $"The body is not valid UTF-8: {FirstInvalid(body)}{Quoted()}.", Fix);
     }
 
-    /// <summary>A form is text, but what it says of itself tells more than the position of its first character.</summary>
+    /// <summary>For a form or XML, the content type explains more than the position of the first wrong character.</summary>
     private InputError? OfType(ReadOnlySpan<byte> body) =>
         ContentType is { } type
         && (type.Contains("form", StringComparison.OrdinalIgnoreCase) || type.Contains("xml", StringComparison.OrdinalIgnoreCase))
         && body.TrimStart(" \t\r\n"u8) is not [(byte)'{', ..]
             ? Of(
                 "not_json",
-                $"The body is no JSON{Said()}; allowed: a JSON object.",
+                $"The body is not JSON{Quoted()}; allowed: a JSON object.",
                 "Send the job as one JSON object with Content-Type: application/json."
             )
             : null;
@@ -108,14 +114,14 @@ internal sealed record BodyFormat(string? ContentType, string? ContentEncoding)
         return string.Create(CultureInfo.InvariantCulture, $"byte 0x{bad:X2} at offset {offset:N0}{latin}");
     }
 
-    private string Said()
+    private string Quoted()
     {
-        string[] said =
+        string[] given =
         [
             .. ContentType is null ? [] : new[] { $"content type \"{InputErrors.Cut(ContentType)}\"" },
             .. ContentEncoding is null ? [] : new[] { $"content encoding \"{InputErrors.Cut(ContentEncoding)}\"" },
         ];
-        return said.Length == 0 ? "" : $" ({string.Join(", ", said)})";
+        return given.Length == 0 ? "" : $" ({string.Join(", ", given)})";
     }
 
     private static InputError Of(string code, string message, string fix) =>

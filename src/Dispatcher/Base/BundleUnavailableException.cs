@@ -1,5 +1,8 @@
 namespace Dispatcher.Base;
 
-/// <summary>What must be decided now cannot be, without the bundle in force: nothing final may come of it.</summary>
+/// <summary>
+/// A decision needs the bundle in force, and this process cannot read it. The message is retried; no final state may follow from this
+/// fault.
+/// </summary>
 internal sealed class BundleUnavailableException(string hash)
-    : Exception($"Bundle \"{hash}\" is in force, and this process cannot read it.");
+    : Exception($"This process cannot read bundle \"{hash}\", which is in force.");

@@ -5,7 +5,9 @@ using Npgsql;
 
 namespace Dispatcher.Base;
 
-/// <summary>Tells a fault of what was written from a fault of the database.</summary>
+/// <summary>
+/// Classifies faults of the database: is it the data or the store, is the commit certain, and is the session still usable.
+/// </summary>
 internal static class DbFaults
 {
     private const string ReadOnly = "25006";
@@ -15,20 +17,21 @@ internal static class DbFaults
     private const int SqliteIoError = 10;
     private const int SqliteFull = 13;
 
-    /// <summary>A page could not be written, so that the commit that follows it was not.</summary>
+    /// <summary>A page could not be written, so the commit after it did not happen.</summary>
     private const int SqliteIoErrorWrite = SqliteIoError | (3 << 8);
     private const int SqliteCannotOpen = 14;
     private const int SqliteConstraint = 19;
     private const int SqliteMismatch = 20;
     private const int SqliteTooBig = 18;
 
-    /// <summary>True when a fault, or one it wraps (EF Core does that), is of the database and not of what was written.</summary>
+    /// <summary>True when the fault, or one that it wraps (as EF Core does), is a fault of the store and not of the data.</summary>
     public static bool IsStoreUnavailable(this Exception fault) =>
         fault is DbException store ? !store.IsAboutData() : fault.InnerException is { } inner && inner.IsStoreUnavailable();
 
     /// <summary>
-    /// True when trying the same statement again cannot help: SQLSTATE class 22 (data exception), 23 (integrity constraint) and 54 (too
-    /// large for the database, for example for an index). Everything else (connection, deadlock, serialization, shutdown, a schema not migrated yet) may pass, and nothing may be lost meanwhile.
+    /// True when the same statement would fail again: SQLSTATE class 22 (data exception), 23 (integrity constraint) and 54 (a value too
+    /// large for the database, for example for an index). Every other fault may be temporary, such as a lost connection, a deadlock, a
+    /// shutdown or a schema that is not migrated yet. The statement is repeated then, so that no data is lost.
     /// </summary>
     public static bool IsAboutData(this DbException fault) =>
         fault switch
@@ -39,8 +42,8 @@ internal static class DbFaults
         };
 
     /// <summary>
-    /// True when the fault proves that nothing was committed: the database answered with an error and rolled back, or nothing could be sent to it.
-    /// False when the connection was lost in between, which may have been after the commit.
+    /// True when the fault proves that nothing was committed: the database answered with an error and rolled back, or it received nothing.
+    /// False when the connection was lost in between: the commit may have happened before.
     /// </summary>
     public static bool IsCertain(this Exception fault) =>
         fault switch
@@ -54,8 +57,8 @@ internal static class DbFaults
         };
 
     /// <summary>
-    /// True when the fault shows that the session, and probably every other one of the pool, leads to a database that cannot be written to any longer:
-    /// it became read-only (a failover), shuts down, or the connection is broken.
+    /// True when the fault shows that this session, and probably every other session of the pool, no longer reaches a writable database: it
+    /// became read-only (a failover), it shuts down, or the connection is broken.
     /// </summary>
     public static bool IsOfSession(this Exception fault) =>
         fault switch
@@ -68,8 +71,8 @@ internal static class DbFaults
         };
 
     /// <summary>
-    /// True when the fault is one that every user of the store meets at the same time: it cannot be reached, is read-only, shuts down or has no room.
-    /// <c>StoreHealth</c> reports it once for all.
+    /// True when every user of the store gets this fault at the same time: the store is unreachable, read-only, shuts down, or its disk is
+    /// full. <c>StoreHealth</c> logs such an outage once for all of them.
     /// </summary>
     public static bool IsOutage(this Exception fault) =>
         fault switch
@@ -82,5 +85,5 @@ internal static class DbFaults
         };
 }
 
-/// <summary>The store was lost after it had committed and before the rest of the answer was read.</summary>
+/// <summary>The store became unavailable after a commit, before the results of that commit were read.</summary>
 internal sealed class LostAfterCommitException(Exception reason) : DbException(reason.Message, reason);

@@ -1,6 +1,6 @@
 namespace Dispatcher.Base;
 
-/// <summary>What lies where in the data folder of an embedded server.</summary>
+/// <summary>The paths in the data folder of an embedded server.</summary>
 internal static class EmbeddedFiles
 {
     public static string Database(string folder) => Path.Combine(Path.GetFullPath(folder), "dispatcher.db");
@@ -10,7 +10,9 @@ internal static class EmbeddedFiles
     /// <summary>Checkpoints of the timeline, and the key that signs them.</summary>
     public static string Audit(string folder) => Path.Combine(Path.GetFullPath(folder), "audit");
 
-    /// <summary>The reference worker's own folder: local repositories below <c>repos</c>, working folders of commands below <c>shell</c>.</summary>
+    /// <summary>
+    /// Makes and returns a folder of the reference worker: <c>repos</c> for local repositories, <c>shell</c> for commands.
+    /// </summary>
     public static string Work(string folder, string below)
     {
         var path = Path.Combine(Path.GetFullPath(folder), "work", below);
@@ -19,26 +21,26 @@ internal static class EmbeddedFiles
     }
 
     /// <summary>
-    /// Makes the folder and holds it: two embedded servers on one database would each believe that they alone have its messages. Folder and
-    /// database are for the server's user alone: they hold payloads, results, hashes of keys and the keys of permits.
+    /// Makes the folder and locks it until disposed: two embedded servers on one database would both send its messages. Folder and database
+    /// are readable by the server's user only: they hold payloads, results, hashes of API keys and the keys that sign permits.
     /// </summary>
     public static IDisposable Open(string folder)
     {
         OwnFiles.MakeFolder(folder);
         OwnFiles.Narrow(folder);
-        var held = Hold(folder);
+        var folderLock = Lock(folder);
 
-        // SQLite gives -wal and -shm the mode of the database itself, so that it must be narrow before SQLite opens it.
+        // SQLite gives -wal and -shm the mode of the database, so its mode must be set before SQLite opens it.
         if (!File.Exists(Database(folder)))
         {
             OwnFiles.Open(Database(folder), FileMode.CreateNew).Dispose();
         }
 
         Array.ForEach(Directory.GetFiles(folder), OwnFiles.Narrow);
-        return held;
+        return folderLock;
     }
 
-    private static FileStream Hold(string folder)
+    private static FileStream Lock(string folder)
     {
         try
         {
@@ -49,7 +51,7 @@ internal static class EmbeddedFiles
             throw new ExitException(
                 ExitCode.WrongUse,
                 $"Another embedded server uses {folder}.",
-                "Stop it, or give this one a folder of its own; for several servers use RabbitMQ and PostgreSQL."
+                "Stop it, or give this server another folder; several servers need RabbitMQ and PostgreSQL."
             );
         }
     }

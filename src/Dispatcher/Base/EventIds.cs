@@ -1,6 +1,6 @@
 namespace Dispatcher.Base;
 
-/// <summary>Ids of log events, a range per feature. An id is never used again for something else; <c>EventIds.approved.txt</c> holds the list.</summary>
+/// <summary>Ids of log events, one range for each feature. An id is never reused. <c>EventIds.approved.txt</c> has the list.</summary>
 internal static class EventIds
 {
     // 1000 hosting
@@ -41,7 +41,7 @@ internal static class EventIds
     public const int OwnMessageDropped = 2001;
     public const int JobIdTaken = 2020;
 
-    // 2100 judging
+    // 2100 evaluating
     public const int BundleLoaded = 2100;
     public const int BundleBroken = 2101;
     public const int PolicyFolderBroken = 2102;

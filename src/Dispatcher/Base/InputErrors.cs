@@ -3,49 +3,51 @@ using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Base;
 
-/// <summary>The errors of one input, as many and as large as an answer, a row and a log line can bear: a stranger's body decides neither.</summary>
+/// <summary>
+/// The errors of one input. Their number and length are limited, so that no sender determines the size of an answer or a row.
+/// </summary>
 internal static class InputErrors
 {
-    /// <summary>Whoever has more than this many errors has one mistake repeated.</summary>
-    public const int Most = 50;
+    /// <summary>Errors that are listed. More of them are usually one mistake, repeated.</summary>
+    public const int Max = 50;
 
-    /// <summary>Longest <see cref="InputError.Where"/> in characters, and longest pointer that is built while looking.</summary>
-    public const int LongestWhere = 256;
+    /// <summary>Characters of <see cref="InputError.Where"/>, and of a pointer that is built while errors are searched.</summary>
+    public const int MaxWhere = 256;
 
-    private const int LongestQuote = 64;
+    private const int MaxQuote = 64;
 
-    /// <summary>Whether looking on is in vain: nothing more would be listed.</summary>
-    public static bool IsFull(this List<InputError> errors) => errors.Count > Most;
+    /// <summary>Whether the list is full, so that the search can end.</summary>
+    public static bool IsFull(this List<InputError> errors) => errors.Count > Max;
 
-    /// <summary>Adds an error; after the last one that is listed, says once that there are more.</summary>
+    /// <summary>Adds an error. After <see cref="Max"/> errors, adds one entry that states that there are more.</summary>
     public static void Report(this List<InputError> errors, string code, string where, string message, string fix)
     {
-        if (errors.Count < Most)
+        if (errors.Count < Max)
         {
             errors.Add(
                 new InputError
                 {
                     Code = code,
-                    Where = Cut(where, LongestWhere),
+                    Where = Cut(where, MaxWhere),
                     Message = message,
                     Fix = fix,
                 }
             );
         }
-        else if (errors.Count == Most)
+        else if (errors.Count == Max)
         {
             errors.Add(
                 new InputError
                 {
                     Code = "too_many_errors",
                     Where = "body",
-                    Message = $"And more: only the first {Most} are listed.",
+                    Message = $"And more: only the first {Max} are listed.",
                     Fix = "Correct these and send it again.",
                 }
             );
         }
     }
 
-    /// <summary>What was seen, short enough to repeat, on one line and without what a terminal would obey.</summary>
-    public static string Cut(string seen, int longest = LongestQuote) => Excerpt.Of(seen, longest);
+    /// <summary>An excerpt of the input for a message: short, on one line, and without control characters.</summary>
+    public static string Cut(string seen, int maxLength = MaxQuote) => Excerpt.Of(seen, maxLength);
 }

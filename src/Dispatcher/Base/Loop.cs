@@ -1,16 +1,19 @@
 namespace Dispatcher.Base;
 
-/// <summary>Does one thing again and again. A round that fails is told once, and the next one comes; the loop itself only ends with the process.</summary>
+/// <summary>
+/// Runs one round in each period until the process stops. A failed round does not end the loop: the first failure is logged, and the next
+/// round runs in the next period.
+/// </summary>
 internal abstract partial class Loop(TimeSpan period, TimeProvider time, ILogger logger) : BackgroundService
 {
     private bool _failing;
 
     protected TimeProvider Time { get; } = time;
 
-    /// <summary>A round that takes longer is cancelled. Default: it may take as long as it takes.</summary>
-    protected virtual TimeSpan LongestRound => Timeout.InfiniteTimeSpan;
+    /// <summary>A longer round is cancelled. Default: no limit.</summary>
+    protected virtual TimeSpan MaxRound => Timeout.InfiniteTimeSpan;
 
-    /// <summary>One round; may be called alone.</summary>
+    /// <summary>One round. Tests call it without the loop.</summary>
     public abstract Task OnceAsync(CancellationToken cancellationToken);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -21,28 +24,28 @@ internal abstract partial class Loop(TimeSpan period, TimeProvider time, ILogger
             try
             {
                 using var round = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-                round.CancelAfter(LongestRound);
+                round.CancelAfter(MaxRound);
                 await OnceAsync(round.Token);
-                Tell(null);
+                Report(null);
             }
-#pragma warning disable CA1031 // The loop must live, whatever one round ran into.
+#pragma warning disable CA1031 // The loop must continue after any fault of a round.
             catch (Exception reason) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                Tell(reason);
+                Report(reason);
             }
         }
     }
 
     /// <summary>
-    /// Once when it begins to fail and once when it is over, not every round. An outage of the store fails all loops at once, and <c>StoreHealth</c>
-    /// reports it for all.
+    /// Logs the first failed round and the first that succeeds again. An outage of the store fails all loops at the same time;
+    /// <c>StoreHealth</c> logs it once for all of them.
     /// </summary>
-    private void Tell(Exception? reason)
+    private void Report(Exception? reason)
     {
         if (reason?.IsOutage() == true)
         {
-            Log.StoreAway(logger, GetType().Name, reason.Message);
+            Log.StoreUnavailable(logger, GetType().Name, reason.Message);
             return;
         }
 
@@ -60,11 +63,11 @@ internal abstract partial class Loop(TimeSpan period, TimeProvider time, ILogger
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.LoopFailing, LogLevel.Warning, "{Loop} could not do its work; it tries again every {Period}")]
+        [LoggerMessage(EventIds.LoopFailing, LogLevel.Warning, "{Loop} failed; it is retried every {Period}")]
         public static partial void Failing(ILogger logger, string loop, TimeSpan period, Exception reason);
 
-        [LoggerMessage(EventIds.LoopStoreAway, LogLevel.Debug, "{Loop} could not do its work, as the database cannot be used: {Reason}")]
-        public static partial void StoreAway(ILogger logger, string loop, string reason);
+        [LoggerMessage(EventIds.LoopStoreAway, LogLevel.Debug, "{Loop} failed, because the database is unavailable: {Reason}")]
+        public static partial void StoreUnavailable(ILogger logger, string loop, string reason);
 
         [LoggerMessage(EventIds.LoopRecovered, LogLevel.Information, "{Loop} works again")]
         public static partial void Recovered(ILogger logger, string loop);

@@ -1,16 +1,16 @@
 namespace Dispatcher.Base;
 
 /// <summary>
-/// Files and folders that only the server's own user may read, whatever the umask says. On Windows, permissions are those of the folder
-/// above.
+/// Makes files and folders that only the server's user may read, independent of the umask. On Windows, they inherit the permissions of the
+/// parent folder.
 /// </summary>
 internal static class OwnFiles
 {
     private const UnixFileMode OnlyOwner = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     /// <summary>
-    /// Makes the folder for this user alone. An existing one keeps its permissions. A new or empty one hides itself from git: the current
-    /// folder is often a source tree, and keys and payloads must not be committed with it.
+    /// Makes the folder for this user only. An existing folder keeps its permissions. A new or empty folder gets a <c>.gitignore</c>: it is
+    /// often in a source tree, and keys and payloads must not be committed.
     /// </summary>
     public static void MakeFolder(string path)
     {
@@ -35,7 +35,7 @@ internal static class OwnFiles
         }
     }
 
-    /// <summary>Opens the file without a buffer; a new one is for this user alone.</summary>
+    /// <summary>Opens the file without a buffer. Only this user may read a new file.</summary>
     public static FileStream Open(string path, FileMode mode, FileAccess access = FileAccess.Write, FileShare share = FileShare.ReadWrite)
     {
         var options = new FileStreamOptions
@@ -54,8 +54,8 @@ internal static class OwnFiles
     }
 
     /// <summary>
-    /// Takes an existing file or folder away from all other users. One that belongs to another user, such as a mounted volume, cannot be
-    /// narrowed and is left; what is made in it is narrow all the same.
+    /// Removes the permissions of all other users from an existing file or folder. One that belongs to another user, such as a mounted
+    /// volume, stays as it is; the files that are made in it are still readable by this user only.
     /// </summary>
     public static void Narrow(string path)
     {

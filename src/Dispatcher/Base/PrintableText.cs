@@ -5,12 +5,12 @@ using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Base;
 
-/// <summary>Text of another party in a form that is safe on a terminal and in a log.</summary>
+/// <summary>Makes untrusted text safe for a terminal and a log.</summary>
 internal static class PrintableText
 {
     /// <summary>
-    /// Escapes control, direction and other invisible characters: a label must not move the cursor, recolour or reorder what its reader
-    /// sees, or look like another one.
+    /// Escapes control, direction and other invisible characters: untrusted text must not move the cursor, change colours, reorder the
+    /// line, or look like other text.
     /// </summary>
     public static string Of(string text, bool keepLines = false)
     {

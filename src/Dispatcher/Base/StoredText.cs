@@ -1,12 +1,12 @@
 namespace Dispatcher.Base;
 
-/// <summary>Text of another party in a form that every store takes.</summary>
+/// <summary>Makes untrusted text storable in PostgreSQL and SQLite.</summary>
 internal static class StoredText
 {
-    /// <summary>The first <paramref name="longest"/> characters, without U+0000, which PostgreSQL cannot store.</summary>
-    public static string Cut(string text, int longest) => Head(text, longest).Replace('\0', '?');
+    /// <summary>The first <paramref name="maxLength"/> characters, with U+0000 replaced, which PostgreSQL cannot store.</summary>
+    public static string Cut(string text, int maxLength) => Head(text, maxLength).Replace('\0', '?');
 
-    /// <summary>The first <paramref name="longest"/> characters, one fewer where the cut would divide a surrogate pair.</summary>
-    public static string Head(string text, int longest) =>
-        text.Length <= longest ? text : text[..(char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)];
+    /// <summary>The first <paramref name="maxLength"/> characters; one fewer if the cut would divide a surrogate pair.</summary>
+    public static string Head(string text, int maxLength) =>
+        text.Length <= maxLength ? text : text[..(char.IsHighSurrogate(text[maxLength - 1]) ? maxLength - 1 : maxLength)];
 }

@@ -7,21 +7,21 @@ using Dispatcher.Contracts;
 namespace Dispatcher.Base;
 
 /// <summary>
-/// Parses JSON from strangers: UTF-8, no duplicate keys, no U+0000, no lone surrogates, at most <see cref="JsonLimits.DeepestBody"/>
-/// levels. What passes can be stored as text.
+/// Parses untrusted JSON: UTF-8, no duplicate keys, no U+0000, no lone surrogates, at most <see cref="JsonLimits.DeepestBody"/> levels. A
+/// document that passes can be stored as text.
 /// </summary>
 internal static class StrictJson
 {
-    private const int Deepest = JsonLimits.DeepestBody;
+    private const int MaxDepth = JsonLimits.DeepestBody;
 
-    /// <summary>The levels of arrays and objects in what was parsed: none for a text, one for <c>[]</c>.</summary>
+    /// <summary>The number of nested arrays and objects: 0 for a text, 1 for <c>[]</c>.</summary>
     public static int Depth(JsonElement element)
     {
         var deepest = 0;
-        var json = new Utf8JsonReader(JsonMarshal.GetRawUtf8Value(element), new JsonReaderOptions { MaxDepth = Deepest });
+        var json = new Utf8JsonReader(JsonMarshal.GetRawUtf8Value(element), new JsonReaderOptions { MaxDepth = MaxDepth });
         while (json.Read())
         {
-            // What begins counts from the next token on.
+            // CurrentDepth counts an array or object only from its next token on.
             var begins = json.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray;
             deepest = Math.Max(deepest, json.CurrentDepth + (begins ? 1 : 0));
         }
@@ -29,8 +29,11 @@ internal static class StrictJson
         return deepest;
     }
 
-    /// <summary>Null, with the errors added, when it does not pass. With <paramref name="nulAllowed"/> U+0000 does: for what is kept as bytes.
-    /// <paramref name="format"/> is what the transport says of the body, for the messages.</summary>
+    /// <summary>Parses a body. Adds its errors and returns null if it is not valid.</summary>
+    /// <param name="body">The body.</param>
+    /// <param name="errors">Gets the errors.</param>
+    /// <param name="nulAllowed">Whether U+0000 is allowed: for a body that is stored as bytes.</param>
+    /// <param name="format">The headers of the transport, which error messages quote. Null: none.</param>
     public static JsonDocument? Parse(
         ReadOnlyMemory<byte> body,
         List<InputError> errors,
@@ -66,7 +69,7 @@ internal static class StrictJson
             return null;
         }
 
-        // Only an escape can hide what UTF-8 and the parser have not refused already.
+        // U+0000 and lone surrogates can only come from an escape: raw ones were refused before.
         if (body.Span.IndexOf("\\u"u8) >= 0)
         {
             CheckText(document.RootElement, "", nulAllowed, errors);
@@ -79,12 +82,12 @@ internal static class StrictJson
     {
         try
         {
-            return JsonDocument.Parse(body, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = Deepest });
+            return JsonDocument.Parse(body, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = MaxDepth });
         }
         catch (InvalidOperationException)
         {
-            // Comparing keys stumbles over half of a surrogate pair in one of them. Without the comparison it can be found and named.
-            return JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = Deepest });
+            // The comparison of keys throws on a lone surrogate in one of them. Without it, CheckText finds and reports the surrogate.
+            return JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = MaxDepth });
         }
     }
 
@@ -153,11 +156,14 @@ internal static class StrictJson
         return text;
     }
 
-    /// <summary>Stops growing once it is longer than what is shown: one long name would be copied for each of the thousands of values below it.</summary>
+    /// <summary>
+    /// The pointer to a member. It stops growing at the length that is shown: otherwise one long name would be copied for each of the
+    /// thousands of values below it.
+    /// </summary>
     private static string Below(string pointer, string name) =>
-        pointer.Length > InputErrors.LongestWhere
+        pointer.Length > InputErrors.MaxWhere
             ? pointer
-            : $"{pointer}/{Escape(name.Length > InputErrors.LongestWhere ? name[..(InputErrors.LongestWhere + 1)] : name)}";
+            : $"{pointer}/{Escape(name.Length > InputErrors.MaxWhere ? name[..(InputErrors.MaxWhere + 1)] : name)}";
 
     private static string Where(string pointer) => pointer.Length == 0 ? "body" : pointer;
 
@@ -165,7 +171,8 @@ internal static class StrictJson
     public static string Escape(string name) =>
         name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
 
-    /// <summary>The runtime's message repeats path and position in a second sentence; keep what a person needs.</summary>
+    /// <summary>The first sentence of the runtime's message, and the position. The second sentence repeats both.</summary>
     private static string FirstSentence(JsonException broken) =>
-        $"{InputErrors.Cut(broken.Message.Split(". ")[0].TrimEnd('.'), InputErrors.LongestWhere)} (line {(broken.LineNumber ?? 0) + 1}, byte {(broken.BytePositionInLine ?? 0) + 1}).";
+        InputErrors.Cut(broken.Message.Split(". ")[0].TrimEnd('.'), InputErrors.MaxWhere)
+        + $" (line {(broken.LineNumber ?? 0) + 1}, byte {(broken.BytePositionInLine ?? 0) + 1}).";
 }

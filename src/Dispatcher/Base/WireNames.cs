@@ -4,7 +4,7 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.Base;
 
-/// <summary>States and verdicts are stored and shown under their wire names.</summary>
+/// <summary>The wire names of states and verdicts, under which they are stored and shown.</summary>
 internal static class WireNames
 {
     private static readonly Dictionary<JobState, string> States = NamesOf<JobState>();

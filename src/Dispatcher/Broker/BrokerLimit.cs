@@ -6,9 +6,10 @@ using RabbitMQ.Client;
 namespace Dispatcher.Broker;
 
 /// <summary>
-/// Finds out whether the broker refuses large messages (<c>max_message_size</c>), and warns while it does not. AMQP 0-9-1 does not tell
-/// the limit: a message of one byte more than <see cref="Advised"/> is published to a queue that does not exist. The broker drops it, or
-/// closes the channel and names its limit. Repeated for each new connection: the setting may change when the broker restarts.
+/// Checks whether the broker refuses large messages (<c>max_message_size</c>), and warns while it accepts them. AMQP 0-9-1 cannot query the
+/// limit. So a message of one byte more than <see cref="Advised"/> is published to a queue that does not exist: the broker drops it, or
+/// closes the channel and names its limit. The check is repeated for each new connection, because a restart of the broker may change the
+/// setting.
 /// </summary>
 internal sealed partial class BrokerLimit(
     RabbitConnection connection,
@@ -17,19 +18,18 @@ internal sealed partial class BrokerLimit(
     ILogger<BrokerLimit> logger
 ) : Loop(Period, time, logger)
 {
-    /// <summary>Above this the server warns. It is the default of RabbitMQ 4; older versions accept 128 MiB.</summary>
+    /// <summary>The server warns above this limit. It is the default of RabbitMQ 4; older versions accept 128 MiB.</summary>
     public const int Advised = 16_777_216;
 
     /// <summary>
-    /// What the warning recommends: the largest message of Dispatcher and its workers, a batch of outcomes, is smaller.
+    /// The limit that the warning recommends. The largest message of Dispatcher and its workers, a batch of outcomes, is smaller.
     /// </summary>
     public const int Recommended = 1_048_576;
 
     /// <summary>
-    /// Of the server's own prefix, and never declared. The message goes to the default exchange, where no other user may bind a queue to
-    /// this name.
+    /// A queue that is never declared. The message goes to the default exchange, and only the server may declare a queue with this prefix.
     /// </summary>
-    private const string Nowhere = "dispatcher.size-probe";
+    private const string MissingQueue = "dispatcher.size-probe";
 
     private const ushort PreconditionFailed = 406;
     private const ushort AccessRefused = 403;
@@ -39,7 +39,7 @@ internal sealed partial class BrokerLimit(
         + $"Set max_message_size = {Recommended} in rabbitmq.conf, "
         + $"or on a running node: rabbitmqctl eval 'application:set_env(rabbit, max_message_size, {Recommended}).'";
 
-    /// <summary>Only compares two references while the connection is the same.</summary>
+    /// <summary>A round compares two references while the connection is the same.</summary>
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
     private IConnection? _probed;
@@ -47,7 +47,7 @@ internal sealed partial class BrokerLimit(
     /// <summary>The largest message that the broker accepts, in bytes. Null: not known yet, or more than <see cref="Advised"/>.</summary>
     public long? MaxMessageBytes { get; private set; }
 
-    /// <summary>What an operator should change, or null.</summary>
+    /// <summary>The setting that an operator should change. Null: none.</summary>
     public string? Warning { get; private set; }
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
@@ -68,27 +68,27 @@ internal sealed partial class BrokerLimit(
         }
     }
 
-    /// <summary>The limit that the broker names, or null when it accepts the message.</summary>
+    /// <summary>The limit that the broker names. Null: it accepts the message.</summary>
     private static async Task<long?> ProbeAsync(IConnection open, CancellationToken cancellationToken)
     {
         var confirmed = new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
         await using var channel = await open.CreateChannelAsync(confirmed, cancellationToken);
         try
         {
-            await channel.BasicPublishAsync("", Nowhere, mandatory: false, new byte[Advised + 1], cancellationToken);
+            await channel.BasicPublishAsync("", MissingQueue, mandatory: false, new byte[Advised + 1], cancellationToken);
             return null;
         }
-#pragma warning disable CA1031 // The client throws one of several types for a channel that the broker closed; the close reason says why.
+#pragma warning disable CA1031 // The client throws one of several types when the broker closes a channel; the close reason has the cause.
         catch (Exception) when (channel.CloseReason is { ReplyCode: PreconditionFailed or AccessRefused })
 #pragma warning restore CA1031
         {
-            // The broker checks the size first: where only the permission is missing, it would have accepted the size.
+            // The broker checks the size first: a missing permission means that it accepted the size.
             return channel.CloseReason.ReplyCode == AccessRefused ? null : LimitIn(channel.CloseReason.ReplyText);
         }
     }
 
     /// <summary>
-    /// The broker's words end in the limit. In other words than those known here: it is not more than what was refused.
+    /// The limit in the text of the broker. If the text has another form, the limit is at most <see cref="Advised"/>: more was refused.
     /// </summary>
     internal static long LimitIn(string replyText) =>
         Limit().Match(replyText) is { Success: true } named ? long.Parse(named.Groups[1].ValueSpan, CultureInfo.InvariantCulture) : Advised;

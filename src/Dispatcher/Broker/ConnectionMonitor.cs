@@ -8,19 +8,19 @@ using RabbitMQ.Client.Events;
 namespace Dispatcher.Broker;
 
 /// <summary>
-/// Counts and logs each message that the client library cannot parse: it closes the whole connection, and the consumers never see the
-/// message. RabbitMQ delivers it again until the delivery limit of its queue is reached: it moves to the parked queue, then to the poison
-/// queue, and is dropped there. One instance per bus.
+/// Counts and logs each message that the client library cannot parse. Such a message closes the connection before a consumer sees it.
+/// RabbitMQ delivers it again up to the delivery limit of its queue, then moves it to the parked queue and the poison queue, and drops it
+/// there. Each bus has one instance.
 /// </summary>
 internal sealed partial class ConnectionMonitor(string bus, DispatcherMetrics metrics, ILogger<ConnectionMonitor> logger)
     : IFilter<ChannelContext>
 {
     private readonly Lock _one = new();
-    private object? _watched;
+    private object? _monitored;
 
     /// <summary>
-    /// Runs for each endpoint of the bus, each time it connects, before it consumes. MassTransit runs the filters of the channel for each
-    /// endpoint; it never runs those of the connection.
+    /// Runs each time an endpoint of the bus connects, before it consumes. MassTransit runs the channel filters of an endpoint; it never
+    /// runs connection filters.
     /// </summary>
     public Task Send(ChannelContext context, IPipe<ChannelContext> next)
     {
@@ -28,10 +28,10 @@ internal sealed partial class ConnectionMonitor(string bus, DispatcherMetrics me
         lock (_one)
         {
             // The endpoints of a bus share the connection.
-            if (!ReferenceEquals(_watched, connection))
+            if (!ReferenceEquals(_monitored, connection))
             {
-                _watched = connection;
-                connection.ConnectionShutdownAsync += LookAsync;
+                _monitored = connection;
+                connection.ConnectionShutdownAsync += ReportAsync;
             }
         }
 
@@ -41,15 +41,15 @@ internal sealed partial class ConnectionMonitor(string bus, DispatcherMetrics me
     public void Probe(ProbeContext context) => context.CreateFilterScope("connectionWatch");
 
     /// <summary>
-    /// Whether the client closed the connection because of what it read. A lost network is an IOException, a stop of ours is initiated by
-    /// the application, one of the broker by the peer.
+    /// Whether the client closed the connection because it could not parse its input. A lost network is an IOException. A stop of the
+    /// server has the initiator Application, a stop of the broker the initiator Peer.
     /// </summary>
     internal static bool IsUnreceivable(ShutdownEventArgs reason) =>
         reason is { Initiator: ShutdownInitiator.Library, Exception: { } fault }
         && fault is not (IOException or OperationCanceledException or ObjectDisposedException)
         && fault.GetBaseException() is not SocketException;
 
-    private Task LookAsync(object sender, ShutdownEventArgs reason)
+    private Task ReportAsync(object sender, ShutdownEventArgs reason)
     {
         if (IsUnreceivable(reason))
         {

@@ -3,18 +3,20 @@ using System.Security.Cryptography;
 
 namespace Dispatcher.Broker;
 
-/// <summary>What is known of a body that was too large to keep.</summary>
+/// <summary>Length and hash of a body that was too large and was cut to its first bytes.</summary>
 internal sealed record CutBody(long Length, string Sha256)
 {
-    /// <summary>How much of a body is left: as much as a dead letter keeps.</summary>
-    public const int CutBytes = 65_536;
+    /// <summary>Bytes of the body that stay: as many as a dead letter keeps.</summary>
+    public const int KeptBytes = 65_536;
 
-    /// <summary>What a body that was cut at the socket has behind its first bytes.</summary>
+    /// <summary>
+    /// Length of the trailer: secret, length and hash. <see cref="InboundFrames"/> adds it to the first bytes of a cut body.
+    /// </summary>
     public const int TrailerBytes = SecretBytes + sizeof(long) + SHA256.HashSizeInBytes;
 
     private const int SecretBytes = 32;
 
-    /// <summary>Tells a trailer of ours from bytes of a sender.</summary>
+    /// <summary>Distinguishes a trailer from the bytes of a sender.</summary>
     private static readonly byte[] Secret = RandomNumberGenerator.GetBytes(SecretBytes);
 
     public static byte[] Trailer(long length, ReadOnlySpan<byte> sha256)
@@ -26,15 +28,15 @@ internal sealed record CutBody(long Length, string Sha256)
         return trailer;
     }
 
-    /// <summary>Null: the body is whole. With TLS, bodies are not cut at the socket: one that is too large is cut here.</summary>
+    /// <summary>Null: the body is whole. With TLS, <see cref="InboundFrames"/> sees no frames, so a large body is cut here.</summary>
     public static CutBody? Of(ReadOnlySpan<byte> body)
     {
-        if (body.Length == CutBytes + TrailerBytes && body[CutBytes..].StartsWith(Secret))
+        if (body.Length == KeptBytes + TrailerBytes && body[KeptBytes..].StartsWith(Secret))
         {
-            var known = body[(CutBytes + SecretBytes)..];
+            var known = body[(KeptBytes + SecretBytes)..];
             return new CutBody(BinaryPrimitives.ReadInt64BigEndian(known), Convert.ToHexStringLower(known[sizeof(long)..]));
         }
 
-        return body.Length > RawMessage.LargestBody ? new CutBody(body.Length, Convert.ToHexStringLower(SHA256.HashData(body))) : null;
+        return body.Length > RawMessage.MaxBody ? new CutBody(body.Length, Convert.ToHexStringLower(SHA256.HashData(body))) : null;
     }
 }

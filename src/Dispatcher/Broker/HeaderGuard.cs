@@ -3,9 +3,9 @@ using System.Buffers.Binary;
 namespace Dispatcher.Broker;
 
 /// <summary>
-/// Corrects message headers that RabbitMQ accepts and RabbitMQ.Client cannot parse. Such a message would close the connection, or end the
-/// process, each time it is delivered. The length stays the same. A decimal gets the largest scale that .NET can represent, a long of
-/// type <c>L</c> gets type <c>l</c>, and a table or array that is nested too deeply becomes a string of its bytes.
+/// Corrects message headers that RabbitMQ accepts and RabbitMQ.Client cannot parse. Without it, such a message closes the connection, or
+/// ends the process, at each delivery. The length stays the same. A decimal gets at most the largest scale of .NET, a number of type
+/// <c>L</c> gets type <c>l</c>, and a table or array that is nested too deeply becomes a string of its bytes.
 /// </summary>
 /// <remarks>
 /// Never throws. A header table that cannot be parsed becomes one binary value without a name. Properties that cannot be parsed at all are
@@ -13,15 +13,15 @@ namespace Dispatcher.Broker;
 /// </remarks>
 internal static class HeaderGuard
 {
-    /// <summary>The client recurses for each level. No message of ours has more than the three of <c>x-death</c>.</summary>
-    private const int DeepestTable = 32;
+    /// <summary>The client recurses for each level. Legitimate messages have at most the three levels of <c>x-death</c>.</summary>
+    private const int MaxDepth = 32;
 
-    private const byte LargestScale = 28;
+    private const byte MaxScale = 28;
 
-    /// <summary>Where the property flags are: behind class, weight and body size.</summary>
+    /// <summary>Offset of the property flags, after class, weight and body size.</summary>
     private const int Flags = 12;
 
-    /// <summary>The highest flag is the first property; the lowest two are not properties.</summary>
+    /// <summary>The highest bit is the first property; the lowest two bits are not properties.</summary>
     private const int FirstProperty = 15;
     private const int LastProperty = 2;
     private const int Headers = 13;
@@ -29,10 +29,10 @@ internal static class HeaderGuard
     private const int Priority = 11;
     private const int Timestamp = 6;
 
-    /// <summary>A value without a name, of type <c>x</c>: length of the name, type, length of the value.</summary>
-    private const int ShortestBinary = 6;
+    /// <summary>Bytes of an empty value without a name, of type <c>x</c>: length of the name, type, length of the value.</summary>
+    private const int MinBinary = 6;
 
-    /// <summary>Takes the payload of a content header frame.</summary>
+    /// <summary>Corrects the payload of a content header frame in place.</summary>
     public static void Correct(Span<byte> header)
     {
         if (header.Length < Flags + 2)
@@ -46,7 +46,7 @@ internal static class HeaderGuard
         }
     }
 
-    /// <summary>Finds the header table; false: the properties do not fit into the frame.</summary>
+    /// <summary>Finds the header table. False: the properties do not fit into the frame.</summary>
     private static bool TryFindTable(Span<byte> header, out Span<byte> table)
     {
         table = [];
@@ -78,7 +78,7 @@ internal static class HeaderGuard
         return true;
     }
 
-    /// <summary>False: the table cannot be parsed. Some of its values may be corrected already.</summary>
+    /// <summary>Corrects the values. False: the table cannot be parsed; some of its values may be corrected already.</summary>
     private static bool TryCorrect(Span<byte> table)
     {
         var open = new Stack<(int End, bool IsTable)>([(table.Length, true)]);
@@ -124,33 +124,33 @@ internal static class HeaderGuard
     {
         value[0] = value[0] switch
         {
-            (byte)'F' or (byte)'A' when depth == DeepestTable => (byte)'S',
+            (byte)'F' or (byte)'A' when depth == MaxDepth => (byte)'S',
 
-            // The broker parses both as a signed number of 64 bits; the client knows only one of them.
+            // The broker parses both types as a signed number of 64 bits; the client knows only l.
             (byte)'L' => (byte)'l',
             var type => type,
         };
         if (value[0] == 'D' && value.Length > 1)
         {
-            value[1] = Math.Min(value[1], LargestScale);
+            value[1] = Math.Min(value[1], MaxScale);
         }
     }
 
-    /// <summary>Makes the whole table one value, which no consumer reads; false: the table is too short for one.</summary>
+    /// <summary>Makes the whole table one value that no consumer reads. False: the table is too short for a value.</summary>
     private static bool TryReplace(Span<byte> table)
     {
-        if (table.Length < ShortestBinary)
+        if (table.Length < MinBinary)
         {
             return false;
         }
 
         table[0] = 0;
         table[1] = (byte)'x';
-        BinaryPrimitives.WriteInt32BigEndian(table[2..], table.Length - ShortestBinary);
+        BinaryPrimitives.WriteInt32BigEndian(table[2..], table.Length - MinBinary);
         return true;
     }
 
-    /// <summary>Bytes of a value behind its type. A type that the client does not know has a size that never fits.</summary>
+    /// <summary>Bytes of a value after its type. A type that the client does not know has a size that never fits.</summary>
     private static long Size(ReadOnlySpan<byte> value) =>
         (char)value[0] switch
         {
@@ -164,9 +164,9 @@ internal static class HeaderGuard
             _ => long.MaxValue - 1,
         };
 
-    /// <summary>Bytes of a short string, with the one that has its length.</summary>
+    /// <summary>Bytes of a short string, including its length byte.</summary>
     private static long ShortSize(ReadOnlySpan<byte> bytes) => bytes.IsEmpty ? 1 : 1 + bytes[0];
 
-    /// <summary>Bytes of a long string, table or array, with the four that have its length.</summary>
+    /// <summary>Bytes of a long string, table or array, including its four length bytes.</summary>
     private static long LongSize(ReadOnlySpan<byte> bytes) => bytes.Length < 4 ? 4 : 4L + BinaryPrimitives.ReadUInt32BigEndian(bytes);
 }

@@ -5,28 +5,28 @@ using RabbitMQ.Client;
 namespace Dispatcher.Broker;
 
 /// <summary>
-/// Bounds the bytes of the messages that one connection holds in memory. RabbitMQ counts a prefetch in messages only, and the client
-/// reads every delivery into memory before a consumer sees it. While the messages that are being processed have more than
-/// <see cref="Most"/> bytes, nothing more is read from the socket: the rest waits at the broker. Larger bodies than any consumer takes
-/// are cut before, see <see cref="InboundFrames"/>.
+/// Limits the bytes of the messages that one connection holds in memory. A prefetch of RabbitMQ counts messages and not bytes, and the
+/// client reads every delivery into memory before a consumer sees it. While the messages in processing have more than <see cref="Max"/>
+/// bytes, the socket is not read, and the other messages wait at the broker. <see cref="InboundFrames"/> cuts bodies that are too large for
+/// every consumer before they are counted.
 /// </summary>
-/// <remarks>See ops/decisions/0020. One instance per bus: it is a filter of each of its endpoints and makes its sockets.</remarks>
+/// <remarks>See ops/decisions/0020. Each bus has one instance: it filters each endpoint of the bus and makes its sockets.</remarks>
 internal sealed class InboundBytes(TimeProvider time) : IFilter<ReceiveContext>
 {
-    /// <summary>A full prefetch of usual jobs has a few MiB and never reaches it.</summary>
-    public const long Most = 33_554_432;
+    /// <summary>A full prefetch of typical jobs has a few MiB and never reaches it.</summary>
+    public const long Max = 33_554_432;
 
-    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromMilliseconds(5);
 
     /// <summary>
-    /// A read that waits this long reads one buffer all the same: the heartbeats of the broker stay visible while the database is away
-    /// and messages are held. A frame of 128 KiB takes a few seconds at this pace, less than a heartbeat.
+    /// After this pause one buffer is read in any case. So the client still sees the heartbeats of the broker while the database is
+    /// unavailable and messages are held. At this rate a frame of 128 KiB takes a few seconds, less than a heartbeat interval.
     /// </summary>
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(1);
 
     private long _held;
 
-    /// <summary>Counts a message from before it is deserialized until it is acked or returned.</summary>
+    /// <summary>Counts the bytes of a message from its delivery until it is acked or returned.</summary>
     public async Task Send(ReceiveContext context, IPipe<ReceiveContext> next)
     {
         var bytes = context.Body.Length ?? 0;
@@ -41,15 +41,15 @@ internal sealed class InboundBytes(TimeProvider time) : IFilter<ReceiveContext>
         }
     }
 
-    public void Probe(ProbeContext context) => context.CreateFilterScope("inboundBytes").Add("most", Most);
+    public void Probe(ProbeContext context) => context.CreateFilterScope("inboundBytes").Add("most", Max);
 
-    /// <summary>Has the connections of this factory read only while there is room.</summary>
+    /// <summary>Makes the connections of this factory read only while there is capacity.</summary>
     public Task UseFor(ConnectionFactory factory)
     {
         factory.SocketFactory = family => new PacedClient(
             new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true },
             this,
-            // With TLS, the client decrypts what is read here: there are no frames to see in it.
+            // With TLS, the bytes are encrypted here, so there are no frames to read.
             factory.Ssl.Enabled
                 ? null
                 : new InboundFrames()
@@ -57,12 +57,12 @@ internal sealed class InboundBytes(TimeProvider time) : IFilter<ReceiveContext>
         return Task.CompletedTask;
     }
 
-    /// <summary>Returns when there is room, or after the longest pause.</summary>
-    internal async ValueTask RoomAsync(CancellationToken cancellationToken)
+    /// <summary>Returns when there is capacity, or after <see cref="MaxPause"/>.</summary>
+    internal async ValueTask CapacityAsync(CancellationToken cancellationToken)
     {
-        for (var waited = TimeSpan.Zero; waited < LongestPause && Interlocked.Read(ref _held) > Most; waited += Look)
+        for (var waited = TimeSpan.Zero; waited < MaxPause && Interlocked.Read(ref _held) > Max; waited += CheckInterval)
         {
-            await Task.Delay(Look, time, cancellationToken);
+            await Task.Delay(CheckInterval, time, cancellationToken);
         }
     }
 
@@ -71,21 +71,21 @@ internal sealed class InboundBytes(TimeProvider time) : IFilter<ReceiveContext>
         public override NetworkStream GetStream() => new PacedStream(Client, bytes, frames);
     }
 
-    /// <summary>The client, and TLS where it is on, reads through one method only.</summary>
+    /// <summary>The client, and the TLS stream if there is one, call only this overload of the read methods.</summary>
     private sealed class PacedStream(Socket socket, InboundBytes bytes, InboundFrames? frames) : NetworkStream(socket)
     {
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             if (frames is null)
             {
-                await bytes.RoomAsync(cancellationToken);
+                await bytes.CapacityAsync(cancellationToken);
                 return await base.ReadAsync(buffer, cancellationToken);
             }
 
             int ready;
             while ((ready = frames.Take(buffer.Span)) == 0)
             {
-                await bytes.RoomAsync(cancellationToken);
+                await bytes.CapacityAsync(cancellationToken);
                 var read = await base.ReadAsync(frames.Space, cancellationToken);
                 if (read == 0)
                 {

@@ -4,9 +4,9 @@ using System.Security.Cryptography;
 namespace Dispatcher.Broker;
 
 /// <summary>
-/// The AMQP frames of one connection, between the socket and the client library. The client reads a whole body into memory before a
-/// consumer sees it: here a body of more than <see cref="RawMessage.LargestBody"/> bytes is cut while it is read, and no part of the
-/// process ever holds it. Headers pass through <see cref="HeaderGuard"/>. Never throws: what is malformed reaches the client as it is.
+/// Filters the AMQP frames of one connection between the socket and the client library, which reads a whole body into memory before a
+/// consumer sees it. A body of more than <see cref="RawMessage.MaxBody"/> bytes is cut while it is read, so that the process never holds
+/// all of it. <see cref="HeaderGuard"/> corrects headers. Never throws: malformed bytes reach the client unchanged.
 /// </summary>
 internal sealed class InboundFrames
 {
@@ -14,18 +14,18 @@ internal sealed class InboundFrames
     private const byte BodyFrame = 3;
     private const byte EndOfFrame = 0xCE;
 
-    /// <summary>Type, channel and size of a frame.</summary>
+    /// <summary>Bytes of the start of a frame: type, channel and size.</summary>
     private const int Start = 7;
 
-    /// <summary>Where a content header has the size of the body.</summary>
+    /// <summary>Offset of the body size in a content header.</summary>
     private const int BodySize = 4;
 
-    /// <summary>The broker agrees on 128 KiB unless it is configured otherwise. What is larger than this is no frame.</summary>
-    private const int LargestFrame = 16_777_216;
+    /// <summary>The default of the broker is 128 KiB. A larger size than this is not the size of a frame.</summary>
+    private const int MaxFrame = 16_777_216;
 
     private readonly Dictionary<ushort, Cutting> _cuts = [];
 
-    /// <summary>What comes are no frames, for example the answer to an unknown protocol version: the client gets it as it is.</summary>
+    /// <summary>The bytes are not frames, for example the answer to an unknown protocol version. The client gets them unchanged.</summary>
     private bool _isForeign;
 
     private byte[] _read = new byte[65_536];
@@ -34,10 +34,10 @@ internal sealed class InboundFrames
     private int _readyLength;
     private int _taken;
 
-    /// <summary>Where the next bytes of the socket go.</summary>
+    /// <summary>The buffer for the next bytes of the socket.</summary>
     public Memory<byte> Space => _read.AsMemory(_readLength);
 
-    /// <summary>Says how many bytes were put into <see cref="Space"/>.</summary>
+    /// <summary>Processes the bytes that were read into <see cref="Space"/>.</summary>
     public void Add(int bytes)
     {
         _readLength += bytes;
@@ -46,7 +46,7 @@ internal sealed class InboundFrames
         {
             var size = BinaryPrimitives.ReadUInt32BigEndian(_read.AsSpan(at + 3));
             var length = Start + (int)size + 1;
-            _isForeign = size > LargestFrame;
+            _isForeign = size > MaxFrame;
             if (_isForeign || _readLength - at < length)
             {
                 Array.Resize(ref _read, _isForeign ? _read.Length : Math.Max(_read.Length, length));
@@ -67,7 +67,7 @@ internal sealed class InboundFrames
         _readLength -= at;
     }
 
-    /// <summary>Hands over what is ready for the client; 0: nothing is.</summary>
+    /// <summary>Copies bytes that are ready for the client. Returns their number; 0: more input is needed.</summary>
     public int Take(Span<byte> bytes)
     {
         var count = Math.Min(bytes.Length, _readyLength - _taken);
@@ -103,21 +103,21 @@ internal sealed class InboundFrames
 
     private void BeginBody(ushort channel, Span<byte> size)
     {
-        // A body before it on this channel may have ended early, with the channel.
+        // The channel may have closed before the previous body was complete.
         _cuts.Remove(channel);
         var length = BinaryPrimitives.ReadInt64BigEndian(size);
-        if (length > RawMessage.LargestBody)
+        if (length > RawMessage.MaxBody)
         {
             _cuts[channel] = new Cutting(length);
-            BinaryPrimitives.WriteInt64BigEndian(size, CutBody.CutBytes + CutBody.TrailerBytes);
+            BinaryPrimitives.WriteInt64BigEndian(size, CutBody.KeptBytes + CutBody.TrailerBytes);
         }
     }
 
-    /// <summary>The client gets the first bytes, and in a last frame what is known of the whole.</summary>
+    /// <summary>Passes the first bytes of a body, and after its end a frame with the trailer.</summary>
     private void PassCut(ushort channel, ReadOnlySpan<byte> payload, Cutting cut)
     {
         cut.Hash.AppendData(payload);
-        var kept = Math.Min(payload.Length, CutBody.CutBytes - cut.Kept);
+        var kept = Math.Min(payload.Length, CutBody.KeptBytes - cut.Kept);
         if (kept > 0)
         {
             PutBody(channel, payload[..kept]);

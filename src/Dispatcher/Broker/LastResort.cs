@@ -4,8 +4,8 @@ using MassTransit;
 namespace Dispatcher.Broker;
 
 /// <summary>
-/// The end of an endpoint's error pipe. Faults of input never come here; what does is a mistake of ours, or the process is stopping. The message stays with
-/// the broker: it is returned, after a pause so that it does not spin, and the queue's delivery limit sets it aside at last.
+/// The last filter of an endpoint's error pipe. Consumers answer faults of the input themselves, so an exception here is a bug, or the
+/// process is stopping. The message is returned to its queue after a pause, and the delivery limit of the queue parks it in the end.
 /// </summary>
 internal sealed partial class LastResort(TimeProvider time, ILogger<LastResort> logger) : IFilter<ExceptionReceiveContext>
 {
@@ -29,11 +29,11 @@ internal sealed partial class LastResort(TimeProvider time, ILogger<LastResort> 
         [LoggerMessage(
             EventIds.UnexpectedFault,
             LogLevel.Error,
-            "A message of {Endpoint} failed in a way that must not happen; it goes back to its queue"
+            "A message from {Endpoint} failed with an unexpected exception; it is returned to its queue"
         )]
         public static partial void Unexpected(ILogger logger, Uri endpoint, Exception reason);
     }
 }
 
-/// <summary>Tells the transport to give the message back to the broker.</summary>
-internal sealed class MessageReturnedException(Exception reason) : Exception("The message goes back to its queue.", reason);
+/// <summary>Makes the transport return the message to the broker.</summary>
+internal sealed class MessageReturnedException(Exception reason) : Exception("The message is returned to its queue.", reason);

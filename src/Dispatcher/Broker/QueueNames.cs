@@ -2,37 +2,40 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.Broker;
 
-/// <summary>Every name and argument on the broker that is not part of the contracts, in one place. A change of arguments needs a new queue: the broker refuses another declaration.</summary>
+/// <summary>
+/// Names and arguments of the queues and exchanges that are not part of the contracts. Changed arguments need a new queue name: the broker
+/// refuses a declaration with other arguments.
+/// </summary>
 internal static class QueueNames
 {
     /// <summary>Submissions, bound to <see cref="Exchanges.Jobs"/> with <c>#</c>.</summary>
     public const string Intake = ServerPrefix + "intake";
 
-    /// <summary>Signals that name pools to check. A signal that came back too often is dropped: the sweep checks every pool.</summary>
+    /// <summary>Dispatch signals, which name pools. A signal that was returned too often is dropped: the sweep checks every pool.</summary>
     public const string Dispatch = ServerPrefix + "dispatch";
 
     /// <summary>Outcomes of attempts, bound to <see cref="Exchanges.Outcomes"/>.</summary>
     public const string Outcomes = ServerPrefix + "outcomes";
 
     /// <summary>
-    /// Events of approvals, bound to <see cref="Exchanges.Events"/> with <c>approved.#</c>: each is compared with the store, see the consumer of this queue.
+    /// Events of approvals, bound to <see cref="Exchanges.Events"/> with <c>approved.#</c>. The consumer compares each with the store.
     /// </summary>
     public const string ApprovalWatch = ServerPrefix + "approval-watch";
 
     /// <summary>
-    /// What <see cref="Exchanges.Jobs"/> or <see cref="Exchanges.DeadLetter"/> could not route. The server reads it: see UnroutedMessages.
+    /// Messages that <see cref="Exchanges.Jobs"/> or <see cref="Exchanges.DeadLetter"/> could not route. UnroutedMessages reads them.
     /// </summary>
     public const string Unrouted = "dispatcher.unrouted";
 
-    /// <summary>Copies of dead letters that no queue of an owner took. The server offers them again: see UndeliveredCopies.</summary>
+    /// <summary>Copies of dead letters that no queue of an owner took. UndeliveredCopies publishes them again.</summary>
     public const string Undelivered = ServerPrefix + "undelivered";
 
     /// <summary>Direct exchange to the delay queues. The routing key is one of <see cref="DelayKey"/>.</summary>
     public const string Retry = ServerPrefix + "retry";
 
     /// <summary>
-    /// The queues that receive from clients. Each has a <see cref="Parked"/> and a <see cref="Poison"/> queue of its own, which only the broker
-    /// writes to: the queue from which a message is read says where it was published. A header cannot say that, because a sender can set it.
+    /// The queues that receive from clients. Each has its <see cref="Parked"/> and <see cref="Poison"/> queue, to which only the broker
+    /// writes. So the queue of a message shows where it was published. A header cannot show it, because a sender can set it.
     /// </summary>
     public static readonly IReadOnlyList<(string Queue, string Exchange, string RoutingKey)> Sources =
     [
@@ -42,8 +45,8 @@ internal static class QueueNames
     ];
 
     /// <summary>
-    /// Queues of an earlier version and their bindings. The server removes the bindings, so that the queues do not fill up. An operator deletes
-    /// the queues: decision 0019.
+    /// Queues of an earlier version and their bindings. The server removes the bindings, so that the queues do not fill up. An operator
+    /// deletes the queues, see decision 0019.
     /// </summary>
     public static readonly IReadOnlyList<(string Queue, string Exchange, string RoutingKey)> Retired =
     [
@@ -52,15 +55,18 @@ internal static class QueueNames
         ("dispatcher.approval-watch", Exchanges.Events, "approved.#"),
     ];
 
-    /// <summary>Begins the name of every queue and exchange that only the server reads from or writes to.</summary>
+    /// <summary>Prefix of every queue and exchange that only the server reads or writes.</summary>
     private const string ServerPrefix = "dispatcher.server.";
 
     private const string ParkedSuffix = ".parked";
 
     private const string PoisonSuffix = ".poison";
 
-    /// <summary>How long each delay queue keeps a message at most. A message names its own time, but one that waits behind another comes with it: hence several queues.</summary>
-    private static readonly (string Key, TimeSpan Longest)[] Delays =
+    /// <summary>
+    /// The delay queues and the longest delay of each. A message names its expiration, but expires only at the head of its queue, so
+    /// messages with different delays need different queues.
+    /// </summary>
+    private static readonly (string Key, TimeSpan Max)[] Delays =
     [
         ("5s", TimeSpan.FromSeconds(5)),
         ("30s", TimeSpan.FromSeconds(30)),
@@ -71,55 +77,55 @@ internal static class QueueNames
     /// <summary>The delay queues by their routing key.</summary>
     public static IEnumerable<(string Key, string Queue)> DelayQueues => Delays.Select(delay => (delay.Key, DelayPrefix + delay.Key));
 
-    /// <summary>The key of the shortest delay queue that keeps a message for so long, else of the longest.</summary>
-    public static string DelayKey(TimeSpan pause) => Delays.FirstOrDefault(delay => delay.Longest >= pause, Delays[^1]).Key;
+    /// <summary>The routing key of the shortest delay queue whose limit is at least this pause, else of the longest.</summary>
+    public static string DelayKey(TimeSpan pause) => Delays.FirstOrDefault(delay => delay.Max >= pause, Delays[^1]).Key;
 
     private const string DelayPrefix = Retry + ".";
 
-    /// <summary>An unlimited queue of copies nobody reads would fill the disk; the store has the originals.</summary>
-    private const int MostUnrouted = 10_000;
+    /// <summary>Without a limit, unread messages would fill the disk. The store has the originals.</summary>
+    private const int MaxUnrouted = 10_000;
 
-    /// <summary>A message that came back this often is set aside.</summary>
+    /// <summary>A message that was returned this often is parked.</summary>
     internal const int DeliveryLimit = 20;
 
     /// <summary>
-    /// A message that came back this often to a parked queue goes to the poison queue. More than once: a server may be stopped while it runs
-    /// the message, also by another message that was not parked yet.
+    /// A message that was returned this often to a parked queue moves to the poison queue. More than once, because the server may stop for
+    /// another reason while it processes the message.
     /// </summary>
     private const int ParkedLimit = 5;
 
-    /// <summary>What expires or comes back too often is dropped, because the sweep finds it in the store.</summary>
+    /// <summary>A message that expires or is returned too often is dropped: the sweep finds its job in the store.</summary>
     private static readonly Dictionary<string, object?> Dropping = new()
     {
         ["x-queue-type"] = "quorum",
         ["x-delivery-limit"] = DeliveryLimit,
     };
 
-    /// <summary>The exclusive queue in which one server gets the events for its event streams.</summary>
+    /// <summary>The exclusive queue of one server for the events of its event streams.</summary>
     public static string EventStreams(Guid server) => $"{ServerPrefix}events.{server:N}";
 
-    /// <summary>The queue of messages that came back to a source too often: each is run again alone.</summary>
+    /// <summary>The queue of messages that were returned to a source too often. Each is processed again, alone.</summary>
     public static string Parked(string source) => source + ParkedSuffix;
 
     /// <summary>
-    /// The queue of messages that came back too often from <see cref="Parked"/> as well: they become dead letters unread. One that cannot be
-    /// received here either is dropped at the delivery limit, and each try is logged and counted, see ConnectionMonitor.
+    /// The queue of messages that were returned too often to <see cref="Parked"/> as well. They become dead letters without being parsed. A
+    /// message that the client cannot receive here either is dropped at the delivery limit; ConnectionMonitor logs and counts each try.
     /// </summary>
     public static string Poison(string source) => source + PoisonSuffix;
 
     /// <summary>
-    /// Replicated, and nothing lost on the way to where a message goes next: at-least-once dead lettering needs reject-publish. A message goes
-    /// through an exchange that has the name of its next queue, and keeps its routing key.
+    /// Arguments of a queue. Every queue is a quorum queue. Dead lettering is at-least-once, which needs <c>reject-publish</c>. A
+    /// dead-lettered message passes an exchange with the name of its next queue, and keeps its routing key.
     /// </summary>
     public static IReadOnlyDictionary<string, object?> Arguments(string queue) =>
         queue switch
         {
             Dispatch => Dropping,
-            Unrouted or Undelivered => new Dictionary<string, object?> { ["x-queue-type"] = "quorum", ["x-max-length"] = MostUnrouted },
+            Unrouted or Undelivered => new Dictionary<string, object?> { ["x-queue-type"] = "quorum", ["x-max-length"] = MaxUnrouted },
             _ when queue.StartsWith(Queues.Work(""), StringComparison.Ordinal) => Dropping,
             _ when queue.StartsWith(DelayPrefix, StringComparison.Ordinal) => DeadLettering(
                 Dispatch,
-                ("x-message-ttl", (long)Delays.Single(delay => queue == DelayPrefix + delay.Key).Longest.TotalMilliseconds)
+                ("x-message-ttl", (long)Delays.Single(delay => queue == DelayPrefix + delay.Key).Max.TotalMilliseconds)
             ),
             _ when queue.EndsWith(PoisonSuffix, StringComparison.Ordinal) => Dropping,
             _ when queue.EndsWith(ParkedSuffix, StringComparison.Ordinal) => DeadLettering(

@@ -2,31 +2,35 @@ using RabbitMQ.Client;
 
 namespace Dispatcher.Broker;
 
-/// <summary>The server's own connection to RabbitMQ, beside MassTransit's: for declaring and for the relay. Opened when needed, opened again when lost.</summary>
+/// <summary>
+/// A connection of the server to RabbitMQ beside those of MassTransit, for the topology and for sending. It opens at the first use, and
+/// again at the next use after it was lost.
+/// </summary>
 internal sealed class RabbitConnection(Uri address, string name) : IAsyncDisposable
 {
     /// <summary>
-    /// For every connection of ours: the client closes a connection whose peer sends a larger body, and the broker would send it again. RabbitMQ accepts at most 512 MiB, however it is configured.
+    /// The client closes a connection that delivers a larger body, and the broker would deliver it again. RabbitMQ never accepts more than
+    /// 512 MiB, so this limit is not reached.
     /// </summary>
-    public const uint LargestMessage = 1_073_741_824;
+    public const uint MaxMessage = 1_073_741_824;
 
     private readonly SemaphoreSlim _one = new(1, 1);
     private readonly ConnectionFactory _factory = new()
     {
         Uri = address,
         ClientProvidedName = name,
-        MaxInboundMessageBodySize = LargestMessage,
+        MaxInboundMessageBodySize = MaxMessage,
 
-        // Opened again by who needs it: the client's own recovery would bring channels back whose confirms nobody waits for.
+        // The next use opens it again. The recovery of the client would restore channels whose confirms are no longer awaited.
         AutomaticRecoveryEnabled = false,
     };
 
     private IConnection? _connection;
 
-    /// <summary>The broker user of the server, as which it publishes.</summary>
+    /// <summary>The broker user of the server.</summary>
     public string User => _factory.UserName;
 
-    /// <summary>Why the broker takes no messages from this connection now: a memory or disk alarm. Null: it does, or was not asked to.</summary>
+    /// <summary>The memory or disk alarm for which the broker blocks this connection. Null: it is not blocked, or not open.</summary>
     public string? Blocked { get; private set; }
 
     public async Task<IConnection> OpenAsync(CancellationToken cancellationToken)
@@ -44,8 +48,8 @@ internal sealed class RabbitConnection(Uri address, string name) : IAsyncDisposa
                 await CloseAsync();
                 _connection = await _factory.CreateConnectionAsync(cancellationToken);
                 Blocked = null;
-                _connection.ConnectionBlockedAsync += (_, alarm) => Become(alarm.Reason);
-                _connection.ConnectionUnblockedAsync += (_, _) => Become(null);
+                _connection.ConnectionBlockedAsync += (_, alarm) => SetBlocked(alarm.Reason);
+                _connection.ConnectionUnblockedAsync += (_, _) => SetBlocked(null);
             }
 
             return _connection;
@@ -62,7 +66,7 @@ internal sealed class RabbitConnection(Uri address, string name) : IAsyncDisposa
         _one.Dispose();
     }
 
-    private Task Become(string? blocked)
+    private Task SetBlocked(string? blocked)
     {
         Blocked = blocked;
         return Task.CompletedTask;
@@ -78,7 +82,7 @@ internal sealed class RabbitConnection(Uri address, string name) : IAsyncDisposa
     }
 }
 
-/// <summary>One channel of a kind, opened when needed, opened again when lost.</summary>
+/// <summary>A channel that opens at the first use, and again at the next use after it was closed.</summary>
 internal sealed class RabbitChannel(RabbitConnection connection, CreateChannelOptions options) : IAsyncDisposable
 {
     private readonly SemaphoreSlim _one = new(1, 1);

@@ -5,13 +5,13 @@ using RabbitMQ.Client.Exceptions;
 namespace Dispatcher.Broker;
 
 /// <summary>
-/// Declares every exchange, queue and binding: at start, for each endpoint that connects again (<see cref="TopologyCheck"/>), for the pools
-/// of a new bundle, and every few seconds. What somebody deleted is there again, and the log names it. The server is not ready while a part
-/// is missing or has other arguments.
+/// Declares every exchange, queue and binding: at the start, each time an endpoint connects (<see cref="TopologyCheck"/>), for the pools of
+/// a new bundle, and every few seconds. It declares a deleted part again and logs its name. The server is not ready while a part is missing
+/// or has other arguments.
 /// </summary>
 /// <remarks>
-/// A binding cannot be looked up over AMQP: it is declared again each time. The connection is its own, because the broker stops reading
-/// from a connection that publishes while it has a memory or disk alarm.
+/// AMQP cannot query a binding, so each verification declares all of them. The connection is separate, because the broker does not read
+/// from a connection that publishes during a memory or disk alarm.
 /// </remarks>
 internal sealed partial class RabbitTopology(
     RabbitConnection connection,
@@ -21,39 +21,39 @@ internal sealed partial class RabbitTopology(
     ILogger<RabbitTopology> logger
 ) : Loop(Period, time, logger)
 {
-    /// <summary>The key of its connection in the container.</summary>
+    /// <summary>The service key of its connection in the container.</summary>
     public const string Connection = "topology";
 
     private const ushort AccessRefused = 403;
     private const ushort NotFound = 404;
     private const ushort ResourceLocked = 405;
     private const ushort PreconditionFailed = 406;
-    private const int MostNamed = 3;
+    private const int MaxNamed = 3;
     private const string NotVerified = "the topology was not verified yet";
 
     /// <summary>How soon the queues of a new bundle's pools are declared.</summary>
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long a lost binding stays lost. About 60 round trips.</summary>
+    /// <summary>Longest time that a lost binding stays unnoticed. A verification takes about 60 round trips.</summary>
     private static readonly TimeSpan VerifiedFor = TimeSpan.FromSeconds(5);
 
     private readonly SemaphoreSlim _one = new(1, 1);
 
-    /// <summary>Parts that the broker had at an earlier look: one that is missing now was deleted.</summary>
+    /// <summary>Parts that an earlier verification found or declared. If one is missing now, it was deleted.</summary>
     private readonly HashSet<string> _known = [];
     private volatile IReadOnlyCollection<string> _pools = [];
     private long _beganAt;
 
-    /// <summary>What is wrong with the topology, or why that is not known. Null: nothing.</summary>
+    /// <summary>What is wrong with the topology, or why it could not be verified. Null: it is correct.</summary>
     public string? Trouble { get; private set; } = NotVerified;
 
     /// <summary>The pools of the bundle in force whose queue is not declared yet.</summary>
     public IReadOnlyList<string> PoolsWithoutQueue => [.. poolsInForce().Except(_pools).Order(StringComparer.Ordinal)];
 
-    /// <summary>How many messages no route led away from, as last seen.</summary>
+    /// <summary>The number of unrouted messages at the last verification.</summary>
     public UnroutedCount Unrouted { get; private set; } = new(0, 0);
 
-    /// <summary>What is there with other arguments, or may not be declared, stops the start with a clear error.</summary>
+    /// <summary>Stops the start with an error if a part exists with other arguments or must not be declared.</summary>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
         await VerifyAsync(cancellationToken);
@@ -62,7 +62,7 @@ internal sealed partial class RabbitTopology(
             throw new ExitException(
                 ExitCode.WrongUse,
                 $"The broker's topology is wrong: {trouble}",
-                "Delete what has other arguments when it is empty, give the broker user the rights in ops/README.md, "
+                "Delete an empty queue or exchange that has other arguments, give the broker user the rights in ops/README.md, "
                     + "or give Dispatcher a virtual host of its own."
             );
         }
@@ -74,14 +74,14 @@ internal sealed partial class RabbitTopology(
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        // What is wrong is looked at in each round: one that returned without a look would count as success.
+        // A wrong topology is verified in each round: a round without a verification would count as a success.
         if (Trouble is not null || Time.GetElapsedTime(Interlocked.Read(ref _beganAt)) >= VerifiedFor || PoolsWithoutQueue.Count > 0)
         {
             await VerifyAsync(cancellationToken);
         }
     }
 
-    /// <summary>Verifies all parts. Callers at the same time share a verification that began after they called.</summary>
+    /// <summary>Verifies all parts. Concurrent callers share one verification, if it began after their call.</summary>
     public async Task VerifyAsync(CancellationToken cancellationToken)
     {
         var calledAt = Time.GetTimestamp();
@@ -94,9 +94,9 @@ internal sealed partial class RabbitTopology(
                 await VerifyAllAsync(cancellationToken);
             }
         }
-        catch (Exception away) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception unavailable) when (!cancellationToken.IsCancellationRequested)
         {
-            Become($"the broker cannot be reached: {away.GetBaseException().Message}");
+            Report($"the broker cannot be reached: {unavailable.GetBaseException().Message}");
             throw;
         }
         finally
@@ -131,13 +131,13 @@ internal sealed partial class RabbitTopology(
             }
 
             _pools = declared;
-            var more = wrong.Count > MostNamed ? $"; and {wrong.Count - MostNamed} more" : "";
-            Become(wrong.Count == 0 ? null : string.Join("; ", wrong.Take(MostNamed)) + more);
+            var more = wrong.Count > MaxNamed ? $"; and {wrong.Count - MaxNamed} more" : "";
+            Report(wrong.Count == 0 ? null : string.Join("; ", wrong.Take(MaxNamed)) + more);
             await CountAsync(channel, cancellationToken);
         }
     }
 
-    /// <summary>What is wrong with one part; empty: nothing, or nothing any more.</summary>
+    /// <summary>Verifies one part and declares it if it is missing. Returns what is wrong with it; empty: it is correct.</summary>
     private async Task<IReadOnlyList<string>> VerifyAsync(RabbitChannel channel, TopologyPart part, CancellationToken cancellationToken)
     {
         try
@@ -154,7 +154,7 @@ internal sealed partial class RabbitTopology(
         catch (OperationInterruptedException refused)
             when (refused.ShutdownReason is { ReplyCode: AccessRefused or NotFound or ResourceLocked or PreconditionFailed } reason)
         {
-            // Any other code closes the connection and says nothing of the part, for example that the virtual host does not exist.
+            // Any other code concerns the connection and not the part, for example a virtual host that does not exist.
             return
             [
                 reason.ReplyCode == PreconditionFailed
@@ -168,7 +168,7 @@ internal sealed partial class RabbitTopology(
     {
         try
         {
-            await part.LookAsync(await channel.OpenAsync(cancellationToken), cancellationToken);
+            await part.FindAsync(await channel.OpenAsync(cancellationToken), cancellationToken);
             return false;
         }
         catch (OperationInterruptedException missing) when (missing.ShutdownReason?.ReplyCode == NotFound)
@@ -188,11 +188,11 @@ internal sealed partial class RabbitTopology(
         }
         catch (OperationInterruptedException)
         {
-            // What is wrong with the queues is known from their verification.
+            // The verification of the queues has reported the cause already.
         }
     }
 
-    /// <summary>After the new bindings: a message in between reaches both queues, never none.</summary>
+    /// <summary>Runs after the new bindings exist, so that a message in between reaches both queues instead of none.</summary>
     private async Task UnbindRetiredAsync(CancellationToken cancellationToken)
     {
         await using var channel = new RabbitChannel(await OpenAsync(cancellationToken), new CreateChannelOptions(false, false));
@@ -208,7 +208,7 @@ internal sealed partial class RabbitTopology(
         return connection;
     }
 
-    private void Become(string? trouble)
+    private void Report(string? trouble)
     {
         if (trouble is not null && trouble != Trouble)
         {
@@ -230,20 +230,20 @@ internal sealed partial class RabbitTopology(
         [LoggerMessage(
             EventIds.TopologyLost,
             LogLevel.Warning,
-            "The broker lost {Part}, and it is declared again. Messages that were in it are lost; "
-                + "jobs that wait for them are handed out again at their deadline"
+            "The broker lost {Part}; it is declared again. The messages in it are lost; "
+                + "their jobs are dispatched again at their deadline"
         )]
         public static partial void Lost(ILogger logger, string part);
 
         [LoggerMessage(EventIds.TopologyWrong, LogLevel.Error, "The broker's topology is wrong, and the server is not ready: {Trouble}")]
         public static partial void Wrong(ILogger logger, string trouble);
 
-        [LoggerMessage(EventIds.TopologyRight, LogLevel.Information, "The broker's topology is as declared")]
+        [LoggerMessage(EventIds.TopologyRight, LogLevel.Information, "The broker's topology is correct again")]
         public static partial void Right(ILogger logger);
     }
 }
 
-/// <summary>Messages without a route.</summary>
-/// <param name="Waiting">In <c>dispatcher.unrouted</c>: the server takes them in as soon as it reads them.</param>
-/// <param name="Undelivered">Copies of dead letters that no owner has a queue for. They are offered again at each start and every hour.</param>
+/// <summary>The numbers of messages without a route.</summary>
+/// <param name="Waiting">Messages in <c>dispatcher.unrouted</c>, which the server reads.</param>
+/// <param name="Undelivered">Copies of dead letters that no queue took. They are published again at each start and every hour.</param>
 internal sealed record UnroutedCount(long Waiting, long Undelivered);

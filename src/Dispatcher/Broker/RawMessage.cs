@@ -5,29 +5,35 @@ using Headers = Dispatcher.Contracts.Headers;
 
 namespace Dispatcher.Broker;
 
-/// <summary>The bytes of one message, as delivered. Our endpoints read it themselves, so that nothing a stranger sends can fail before we have seen it.</summary>
+/// <summary>The bytes of one message, as delivered. The consumers parse them, so that no untrusted body fails inside MassTransit.</summary>
 internal sealed record RawMessage(ReadOnlyMemory<byte> Body)
 {
-    /// <summary>A longer body is cut, and refused by every consumer. The largest that any of them takes: a payload of 1 MiB with 128 KiB around it, or 1 MiB of outcomes.</summary>
-    public const int LargestBody = 2_097_152;
+    /// <summary>
+    /// A longer body is cut, and every consumer refuses it. The consumers take a payload of 1 MiB with 128 KiB around it, or 1 MiB of
+    /// outcomes.
+    /// </summary>
+    public const int MaxBody = 2_097_152;
 
     /// <summary>Null: <see cref="Body"/> is whole.</summary>
     public CutBody? Cut { get; init; }
 
+    /// <summary>Why the broker moved the message to a parked queue. Null: it was read from the queue that it was published to.</summary>
+    public XDeath? SetAside { get; init; }
+
     public static RawMessage Of(byte[] body) =>
-        CutBody.Of(body) is { } cut ? new RawMessage(body.AsMemory(0, CutBody.CutBytes)) { Cut = cut } : new RawMessage(body);
+        CutBody.Of(body) is { } cut ? new RawMessage(body.AsMemory(0, CutBody.KeptBytes)) { Cut = cut } : new RawMessage(body);
 }
 
 /// <summary>
-/// What the transport says of a delivery, apart from the body. The broker vouches for <see cref="UserId"/> and <see cref="Exchange"/>;
-/// everything else is what the sender set.
+/// The properties of a delivery, without the body. The broker verifies <see cref="UserId"/> and sets <see cref="Exchange"/>; the sender
+/// sets all others.
 /// </summary>
 internal sealed record DeliveryFacts
 {
     public string? UserId { get; init; }
 
     /// <summary>
-    /// The exchange that it was last published to: of a message from a parked or poison queue the broker names another than the sender did.
+    /// The exchange of the last publish. For a message from a parked or poison queue it is not the exchange that the sender used.
     /// </summary>
     public string Exchange { get; init; } = "";
     public string RoutingKey { get; init; } = "";
@@ -40,13 +46,14 @@ internal sealed record DeliveryFacts
     public string? TraceParent { get; init; }
     public string? Permit { get; init; }
 
-    /// <summary>How often it came back to its queue. The broker counts, and overwrites what a sender sets.</summary>
+    /// <summary>How often the message was returned to its queue. The broker counts, and overwrites a value of the sender.</summary>
     public long DeliveryCount { get; init; }
 
     /// <summary>
-    /// Whether the server sent it: as its broker user and with one of its types. A producer may use the same broker user, but sets no type.
+    /// Whether the server sent the message: with its broker user and one of its types. A producer may use the same broker user, but sets no
+    /// type.
     /// </summary>
-    /// <param name="user">The broker user of the server; null: there is no broker.</param>
+    /// <param name="user">The broker user of the server. Null: there is no broker.</param>
     public bool IsOwn(string? user) =>
         user is not null
         && UserId == user
@@ -77,10 +84,10 @@ internal sealed record DeliveryFacts
         };
     }
 
-    /// <summary>A stranger's header may be of any type; only text is taken. Asking for it as a string would throw.</summary>
+    /// <summary>An untrusted header may have any type, and only text is used. Reading it as a string would throw.</summary>
     private static string? Text(MassTransit.Headers headers, string name) =>
         headers.TryGetHeader(name, out var value) ? value as string : null;
 
-    /// <summary>Stored and passed on only when it is one.</summary>
+    /// <summary>Null unless the text is a valid trace context.</summary>
     private static string? Trace(string? text) => ActivityContext.TryParse(text, null, out _) ? text : null;
 }

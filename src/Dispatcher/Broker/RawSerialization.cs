@@ -6,8 +6,8 @@ using MassTransit.Serialization;
 namespace Dispatcher.Broker;
 
 /// <summary>
-/// Takes any body for a <see cref="RawMessage"/>, whatever its content type and headers claim, and writes one as it is. It never fails: what is wrong with
-/// a body is found by who reads it, and answered there, not in MassTransit's error pipe.
+/// Reads every body as a <see cref="RawMessage"/>, whatever its content type and headers are, and writes one unchanged. It never fails: the
+/// consumer finds the faults of a body and answers them, instead of the error pipe of MassTransit.
 /// </summary>
 internal sealed class RawSerialization : ISerializerFactory, IMessageDeserializer, IMessageSerializer
 {
@@ -30,7 +30,8 @@ internal sealed class RawSerialization : ISerializerFactory, IMessageDeserialize
         );
 
     /// <summary>
-    /// Without the headers: MassTransit would declare and send to the address that a sender writes into one, with the rights of the server.
+    /// Drops the headers: MassTransit would declare, and send to, an address that a sender put into a header, with the rights of the
+    /// server.
     /// </summary>
     public SerializerContext Deserialize(MessageBody body, Headers headers, Uri? destinationAddress = null) =>
         new Context(

@@ -8,29 +8,29 @@ using RabbitMQ.Client;
 namespace Dispatcher.Broker;
 
 /// <summary>
-/// Stops consuming while the store is away. A message that is held meanwhile is closed with its channel at the broker's
-/// <c>consumer_timeout</c>, delivered again and held again, each time counted as a failed delivery, until a good message is set aside as
-/// poison. Closing the channels once returns what is held, which counts one delivery for each outage, and nothing is delivered until the
-/// store is back.
+/// Stops consuming while the store is unavailable. Otherwise the broker would close the channels of held messages at its
+/// <c>consumer_timeout</c> and deliver them again. Each time counts as a failed delivery, until a valid message is treated as poison.
+/// Closing the channels once returns the held messages, which counts one delivery for each outage. Nothing is delivered until the store is
+/// available.
 /// </summary>
 internal sealed partial class StorePause(StoreClock clock, StoreHealth store, TimeProvider time, ILogger<StorePause> logger)
     : Loop(TimeSpan.FromSeconds(1), time, logger),
         IFilter<ChannelContext>
 {
-    private static readonly TimeSpan LookPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromMilliseconds(100);
 
     private readonly ConcurrentDictionary<ChannelContext, bool> _consuming = new(ReferenceEqualityComparer.Instance);
     private bool _isPaused;
 
-    /// <summary>A database that can be read but takes no writes is away too.</summary>
-    private bool IsAway => !clock.IsTrusted || store.Trouble is not null;
+    /// <summary>Also while the database can be read and takes no writes.</summary>
+    private bool IsUnavailable => !clock.IsTrusted || store.Trouble is not null;
 
-    /// <summary>Runs for each endpoint of a bus, each time it connects, before it consumes, until it stops consuming.</summary>
+    /// <summary>Runs each time an endpoint connects, before it consumes, and returns when it stops consuming.</summary>
     public async Task Send(ChannelContext context, IPipe<ChannelContext> next)
     {
-        while (IsAway)
+        while (IsUnavailable)
         {
-            await Task.Delay(LookPause, Time, context.CancellationToken);
+            await Task.Delay(CheckInterval, Time, context.CancellationToken);
         }
 
         _consuming[context] = true;
@@ -48,9 +48,9 @@ internal sealed partial class StorePause(StoreClock clock, StoreHealth store, Ti
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        if (IsAway != _isPaused)
+        if (IsUnavailable != _isPaused)
         {
-            Tell(!_isPaused);
+            Report(!_isPaused);
         }
 
         foreach (var channel in _isPaused ? _consuming.Keys : [])
@@ -59,7 +59,7 @@ internal sealed partial class StorePause(StoreClock clock, StoreHealth store, Ti
         }
     }
 
-    /// <summary>Also when the broker is away: then it has given the messages back already.</summary>
+    /// <summary>Returns without a fault if the channel is closed: the broker has the messages then.</summary>
     private static async Task CloseAsync(IChannel channel, CancellationToken cancellationToken)
     {
         try
@@ -68,11 +68,11 @@ internal sealed partial class StorePause(StoreClock clock, StoreHealth store, Ti
         }
         catch (ObjectDisposedException)
         {
-            // It is closed.
+            // The channel is closed.
         }
     }
 
-    private void Tell(bool isPaused)
+    private void Report(bool isPaused)
     {
         _isPaused = isPaused;
         if (isPaused)
@@ -90,11 +90,11 @@ internal sealed partial class StorePause(StoreClock clock, StoreHealth store, Ti
         [LoggerMessage(
             EventIds.ConsumingPaused,
             LogLevel.Warning,
-            "The store is away: messages stay on the broker, and nothing is consumed until it is back"
+            "The store is unavailable: consuming is paused, and messages stay on the broker until it is available"
         )]
         public static partial void Paused(ILogger logger);
 
-        [LoggerMessage(EventIds.ConsumingResumed, LogLevel.Information, "The store is back: messages are consumed again")]
+        [LoggerMessage(EventIds.ConsumingResumed, LogLevel.Information, "The store is available: messages are consumed again")]
         public static partial void Resumed(ILogger logger);
     }
 }

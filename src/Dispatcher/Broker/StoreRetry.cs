@@ -1,47 +1,91 @@
 using Dispatcher.Base;
 using MassTransit;
+using Polly;
+using Polly.Retry;
 
 namespace Dispatcher.Broker;
 
 /// <summary>
-/// A lost database, or a bundle that cannot be read where one is needed, is never a fault of the message: it is held here and tried again until that is back or the process
-/// stops. Returned to the broker instead, it would reach the queue's delivery limit within seconds and be set aside. When the store is away
-/// for longer, <see cref="StorePause"/> stops consuming.
+/// Holds a message while a dependency of it is unavailable, and runs its consumer again until that succeeds or the process stops. The
+/// dependencies are the store, and the bundle in force. Neither fault is one of the message: returned to the broker, it would reach the
+/// delivery limit of its queue within seconds and be parked. <see cref="StorePause"/> stops consuming in a longer outage of the store.
 /// </summary>
-internal sealed partial class StoreRetry(TimeProvider time, ILogger<StoreRetry> logger) : IFilter<ConsumeContext>
+internal sealed partial class StoreRetry : IFilter<ConsumeContext>
 {
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan MinPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(5);
+    private static readonly ResiliencePropertyKey<Uri> Endpoint = new("endpoint");
+
+    private readonly ILogger<StoreRetry> _logger;
+    private readonly ResiliencePipeline _whileUnavailable;
+
+    public StoreRetry(TimeProvider time, ILogger<StoreRetry> logger)
+    {
+        _logger = logger;
+        _whileUnavailable = new ResiliencePipelineBuilder { TimeProvider = time }
+            .AddRetry(
+                new RetryStrategyOptions
+                {
+                    ShouldHandle = args => ValueTask.FromResult(IsUnavailable(args.Outcome.Exception)),
+                    MaxRetryAttempts = int.MaxValue,
+                    BackoffType = DelayBackoffType.Exponential,
+                    Delay = MinPause,
+                    MaxDelay = MaxPause,
+                    OnRetry = Report,
+                }
+            )
+            .Build();
+    }
 
     public async Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
     {
-        for (var pause = TimeSpan.FromMilliseconds(100); ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        var resilience = ResilienceContextPool.Shared.Get(context.CancellationToken);
+        try
         {
-            try
-            {
-                await next.Send(context);
-                return;
-            }
-            catch (Exception lost) when (lost.IsStoreUnavailable() || lost is BundleUnavailableException)
-            {
-                // An outage of the whole store holds every message, and the store reports it once for all of them.
-                if (!lost.IsOutage())
-                {
-                    Log.Waits(logger, context.ReceiveContext.InputAddress, pause, lost.Message);
-                }
-
-                await Task.Delay(pause, time, context.CancellationToken);
-            }
+            resilience.Properties.Set(Endpoint, context.ReceiveContext.InputAddress);
+            await _whileUnavailable.ExecuteAsync(async _ => await SendOnceAsync(context, next), resilience);
+        }
+        finally
+        {
+            ResilienceContextPool.Shared.Return(resilience);
         }
     }
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("storeWait");
+
+    private static async Task SendOnceAsync(ConsumeContext context, IPipe<ConsumeContext> next)
+    {
+        try
+        {
+            await next.Send(context);
+        }
+        catch (Exception unavailable) when (IsUnavailable(unavailable) && context.CancellationToken.IsCancellationRequested)
+        {
+            // The process stops. LastResort logs every exception but this one as an error.
+            throw new OperationCanceledException(context.CancellationToken);
+        }
+    }
+
+    private static bool IsUnavailable(Exception? fault) => fault is BundleUnavailableException || fault?.IsStoreUnavailable() == true;
+
+    private ValueTask Report(OnRetryArguments<object> args)
+    {
+        // An outage of the whole store holds every message, and StoreHealth reports it once for all of them.
+        if (args.Outcome.Exception is { } fault && !fault.IsOutage())
+        {
+            var endpoint = args.Context.Properties.GetValue(Endpoint, null!);
+            Log.Waits(_logger, endpoint, args.RetryDelay, fault.Message);
+        }
+
+        return ValueTask.CompletedTask;
+    }
 
     private static partial class Log
     {
         [LoggerMessage(
             EventIds.MessageWaits,
             LogLevel.Warning,
-            "What a message of {Endpoint} needs is away; it is held and tried again in {Pause}: {Reason}"
+            "A dependency of a message from {Endpoint} is unavailable; the message is held and retried in {Pause}: {Reason}"
         )]
         public static partial void Waits(ILogger logger, Uri endpoint, TimeSpan pause, string reason);
     }

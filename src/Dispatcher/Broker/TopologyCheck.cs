@@ -4,8 +4,8 @@ using MassTransit.RabbitMqTransport;
 namespace Dispatcher.Broker;
 
 /// <summary>
-/// Verifies the topology each time an endpoint connects or its queue was deleted, before MassTransit declares the queue: MassTransit
-/// declares it without the bindings.
+/// Verifies the topology each time an endpoint connects or its queue was deleted, before MassTransit declares the queue without its
+/// bindings.
 /// </summary>
 internal sealed class TopologyCheck(RabbitTopology topology) : IFilter<ChannelContext>
 {
@@ -15,7 +15,7 @@ internal sealed class TopologyCheck(RabbitTopology topology) : IFilter<ChannelCo
         {
             await topology.VerifyAsync(context.CancellationToken);
         }
-#pragma warning disable CA1031 // The endpoint connects in any case. Readiness and the next round of the loop report what is wrong.
+#pragma warning disable CA1031 // The endpoint connects in any case. Readiness and the next round of the loop report the fault.
         catch (Exception) when (!context.CancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
         { }

@@ -3,19 +3,19 @@ using RabbitMQ.Client;
 
 namespace Dispatcher.Broker;
 
-/// <summary>One exchange or queue of the topology, with the bindings that lead to it. Declaring it again changes nothing.</summary>
-/// <param name="Name">As errors and logs name it: its kind and its name on the broker.</param>
-/// <param name="LookAsync">Fails with 404 when it is missing. It does not compare arguments.</param>
-/// <param name="DeclareAsync">Declares it with its bindings. Fails with 406 when it exists with other arguments.</param>
+/// <summary>One exchange, or one queue with its binding, of the topology. Declaring an existing part changes nothing.</summary>
+/// <param name="Name">Its name in errors and logs: the kind, and the name on the broker.</param>
+/// <param name="FindAsync">Fails with 404 if the part is missing. It does not compare arguments.</param>
+/// <param name="DeclareAsync">Declares the part. Fails with 406 if it exists with other arguments.</param>
 internal sealed record TopologyPart(
     string Name,
-    Func<IChannel, CancellationToken, Task> LookAsync,
+    Func<IChannel, CancellationToken, Task> FindAsync,
     Func<IChannel, CancellationToken, Task> DeclareAsync
 )
 {
     private static readonly Dictionary<string, object?> WithAlternate = new() { ["alternate-exchange"] = QueueNames.Unrouted };
 
-    /// <summary>All of them but the queues of pools, in an order in which each finds what it is bound to.</summary>
+    /// <summary>All parts but the queues of pools. An exchange comes before the queues that are bound to it.</summary>
     public static readonly IReadOnlyList<TopologyPart> OfServer =
     [
         .. BehindFanout(QueueNames.Unrouted),
@@ -41,7 +41,8 @@ internal sealed record TopologyPart(
     public static TopologyPart OfPool(string pool) => Queue(Queues.Work(pool), Exchanges.Work, pool);
 
     /// <summary>
-    /// A queue behind a fanout exchange of the same name, as MassTransit declares it for an endpoint. Other queues dead-letter to that exchange.
+    /// A queue behind a fanout exchange of the same name, as MassTransit declares it for an endpoint. Other queues dead-letter to that
+    /// exchange.
     /// </summary>
     private static TopologyPart[] BehindFanout(string name) => [Exchange(name, ExchangeType.Fanout), Queue(name, name, "")];
 

@@ -3,24 +3,24 @@ using MassTransit;
 
 namespace Dispatcher.Broker;
 
-/// <summary>Why the broker moved a message out of a queue.</summary>
+/// <summary>Why the broker dead-lettered a message from a queue, from its <c>x-death</c> header.</summary>
 internal sealed record XDeath(string Reason)
 {
-    /// <summary>It was in the queue for longer than its sender, or a policy of the broker, allows.</summary>
+    /// <summary>The message was in the queue for longer than its sender, or a policy of the broker, allows.</summary>
     public const string Expired = "expired";
 
-    /// <summary>Somebody took it from the queue and rejected it. The server never does.</summary>
+    /// <summary>A consumer rejected the message. The server never does.</summary>
     public const string Rejected = "rejected";
 
-    /// <summary>It came back too often.</summary>
+    /// <summary>The message was returned too often.</summary>
     public const string DeliveryLimit = "delivery_limit";
 
-    /// <summary>The broker gives no reason that can be trusted.</summary>
+    /// <summary>The header has no reason that the broker certainly wrote.</summary>
     public const string Unknown = "unknown";
 
     /// <summary>
-    /// Only of a message from the parked or poison queue of <paramref name="from"/>. There, queue and reason of the first <c>x-death</c>
-    /// entry are the broker's if the entry names that queue; everything else in the header may be the sender's (decision 0019).
+    /// The reason for a message from the parked or poison queue of <paramref name="from"/>. If the first entry of the header names that
+    /// queue, the broker wrote its queue and reason. Everything else in the header may come from the sender (decision 0019).
     /// </summary>
     public static XDeath Of(ConsumeContext context, string from)
     {

@@ -6,20 +6,20 @@ using Dispatcher.Base;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary>An answer that came from the server, whatever it says. <see cref="Body"/> is undefined when there is none or it is no JSON.</summary>
+/// <summary>An HTTP answer of the server with any status. <see cref="Body"/> is undefined when the answer has no JSON body.</summary>
 internal sealed record ApiAnswer(string Request, int Status, string Text, JsonElement Body)
 {
     public bool IsSuccess => Status is >= 200 and <= 299;
 }
 
-/// <summary>The HTTP API as the command line uses it. Fails with <see cref="ExitCode.Unreachable"/> when no server answers.</summary>
+/// <summary>Client of the HTTP API. Throws with <see cref="ExitCode.Unreachable"/> when no server answers.</summary>
 internal sealed class ApiClient : IDisposable
 {
     private readonly HttpClient _http;
 
     public ApiClient(Uri server, string key)
     {
-        // No redirects: they would turn a POST into a GET. No proxy for this machine: a proxy's own loopback is another one.
+        // No redirects: they would turn a POST into a GET. No proxy for loopback: the proxy would call its own machine.
         _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = !server.IsLoopback })
         {
             BaseAddress = server,
@@ -76,7 +76,7 @@ internal sealed class ApiClient : IDisposable
 
     public Task<ApiAnswer> StatusAsync(CancellationToken cancellationToken) => GetAsync("api/status", cancellationToken);
 
-    /// <summary>Whether the server is ready, as everybody may know; answers 200 or 503, also without a database.</summary>
+    /// <summary>Whether the server is ready; needs no key. The status is 200 or 503, also when the database is unavailable.</summary>
     public Task<ApiAnswer> ReadinessAsync(CancellationToken cancellationToken) => GetAsync("health/ready", cancellationToken);
 
     public Task<ApiAnswer> PoliciesAsync(CancellationToken cancellationToken) => GetAsync("api/policies", cancellationToken);
@@ -131,14 +131,14 @@ internal sealed class ApiClient : IDisposable
         }
         catch (JsonException) when (status is < 200 or > 299)
         {
-            // An error page of something in between; the status says enough.
+            // An error page of a proxy: the status is enough.
         }
         catch (JsonException)
         {
             throw new ExitException(
                 ExitCode.Unreachable,
-                $"{called}: answered {status}, but not with JSON.",
-                "Something else listens there: check --url or DISPATCHER_URL."
+                $"{called}: the answer has status {status} and is not JSON.",
+                "Another program listens at this address. Check --url or DISPATCHER_URL."
             );
         }
 
@@ -146,7 +146,7 @@ internal sealed class ApiClient : IDisposable
     }
 }
 
-/// <summary>A query string; what is null is left out.</summary>
+/// <summary>A query string; parameters with the value null are left out.</summary>
 internal sealed record Query(params (string Name, object? Value)[] Parts)
 {
     public override string ToString()

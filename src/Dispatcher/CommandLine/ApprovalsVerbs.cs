@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.CommandLine;
 
@@ -9,18 +10,17 @@ internal static class ApprovalsVerbs
 {
     private const string AnId = "0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10-1";
 
-    private const int ShortestView = 8;
-    private const int ShownView = 12;
+    private const int MinViewDigits = 8;
 
     private static readonly TimeSpan WatchEvery = TimeSpan.FromSeconds(2);
 
     public static Command Create(ServerVerbs verbs) =>
-        new("approvals", "Look at jobs that wait for people, and decide on them.")
+        new("approvals", "List and show jobs that wait for an approval, and vote on them.")
         {
             List(verbs),
             Show(verbs),
-            Deciding(verbs, "approve", "Approve exactly the job that is shown, under exactly the rules that hold it."),
-            Deciding(verbs, "reject", "Reject the job: one rejection ends it."),
+            Deciding(verbs, "approve", "Approve the job as 'approvals show' showed it, under the rules that hold it."),
+            Deciding(verbs, "reject", "Reject the job. One rejection is final."),
             Watch(verbs),
         };
 
@@ -31,11 +31,11 @@ internal static class ApprovalsVerbs
             HelpName = "STATE",
             Description = "held (the default), approved, consumed, rejected, expired or invalidated.",
         };
-        var all = new Option<bool>("--all") { Description = "Also those that a vote of this key would not count for." };
-        var limit = new Option<int?>("--limit") { HelpName = "N", Description = "At most so many." };
+        var all = new Option<bool>("--all") { Description = "Include approvals that a vote of this key does not count for." };
+        var limit = new Option<int?>("--limit") { HelpName = "N", Description = "Maximum number of approvals." };
         var verb = new Verb(
             "list",
-            "List what waits for a vote of this key: the riskiest first, then the oldest.",
+            "List the approvals that a vote of this key counts for: highest risk first, then oldest.",
             "dispatcher approvals list",
             "dispatcher approvals list --all --json"
         )
@@ -53,7 +53,10 @@ internal static class ApprovalsVerbs
                     ("mine", call.Arguments.GetValue(all) ? "false" : null),
                     ("limit", call.Arguments.GetValue(limit))
                 );
-                return call.Report(await call.Api.ApprovalsAsync(query, cancellationToken), page => ShowList(call.Screen, page));
+                return call.Report(
+                    await call.Api.ApprovalsAsync(query, cancellationToken),
+                    page => ApprovalScreen.ShowList(call.Screen, page)
+                );
             }
         );
     }
@@ -63,7 +66,7 @@ internal static class ApprovalsVerbs
         var id = Id();
         var verb = new Verb(
             "show",
-            "Show what is asked, what would run under which limits, and who has voted. A job's id alone shows its last round.",
+            "Show an approval: the job, what would run under which limits, and the votes. A job's id alone shows its last round.",
             $"dispatcher approvals show {AnId}"
         )
         {
@@ -74,7 +77,7 @@ internal static class ApprovalsVerbs
             async (call, cancellationToken) =>
                 call.Report(
                     await call.Api.ApprovalAsync(call.Arguments.GetRequiredValue(id), cancellationToken),
-                    approval => ShowOne(call.Screen, approval)
+                    approval => ApprovalScreen.ShowOne(call.Screen, approval)
                 )
         );
     }
@@ -85,13 +88,13 @@ internal static class ApprovalsVerbs
         var reason = new Option<string>("--reason")
         {
             HelpName = "TEXT",
-            Description = "Why; it is kept on the timeline.",
+            Description = "Reason of the vote; the timeline records it.",
             Required = true,
         };
         var seen = new Option<string>("--view")
         {
             HelpName = "HASH",
-            Description = "The view hash of what you looked at, or its first 8 digits or more: the vote is for that and for nothing else.",
+            Description = "View hash that 'approvals show' printed, or its first 8 digits or more. The vote counts only for that view.",
             Required = true,
         };
         var verb = new Verb(verdict, description, $"dispatcher approvals {verdict} {AnId} --view 3f2b8c6d4e10 --reason checked")
@@ -111,13 +114,14 @@ internal static class ApprovalsVerbs
                 }
 
                 var view = approval.Body.Text("view_hash");
-                var looked = call.Arguments.GetRequiredValue(seen);
-                if (looked.Length < ShortestView || !view.StartsWith(looked, StringComparison.Ordinal))
+                var shown = call.Arguments.GetRequiredValue(seen);
+                if (shown.Length < MinViewDigits || !view.StartsWith(shown, StringComparison.Ordinal))
                 {
                     throw new ExitException(
-                        looked.Length < ShortestView ? ExitCode.WrongUse : ExitCode.No,
-                        $"--view is {looked}, and what waits now has {view}.",
-                        $"Look at it with \"dispatcher approvals show {approval.Body.Text("approval_id")}\", then vote with the view hash shown there, at least {ShortestView} digits."
+                        shown.Length < MinViewDigits ? ExitCode.WrongUse : ExitCode.No,
+                        $"--view is {shown}, but the view hash of the approval is now {view}.",
+                        $"Read \"dispatcher approvals show {approval.Body.Text("approval_id")}\" and vote with at least "
+                            + $"{MinViewDigits} digits of its view hash."
                     );
                 }
 
@@ -132,7 +136,7 @@ internal static class ApprovalsVerbs
                 );
                 return call.Report(
                     await call.Api.VoteAsync(approval.Body.Text("approval_id"), verdict, vote, cancellationToken),
-                    counted => ShowCounted(call.Screen, counted)
+                    counted => ApprovalScreen.ShowCounted(call.Screen, counted)
                 );
             }
         );
@@ -140,10 +144,10 @@ internal static class ApprovalsVerbs
 
     private static Verb Watch(ServerVerbs verbs)
     {
-        var all = new Option<bool>("--all") { Description = "Also those that a vote of this key would not count for." };
+        var all = new Option<bool>("--all") { Description = "Include approvals that a vote of this key does not count for." };
         var verb = new Verb(
             "watch",
-            "Print what comes to wait for a vote of this key, until Ctrl-C. With --json a line for each.",
+            "Print each new approval that a vote of this key counts for, until Ctrl-C. With --json one line for each.",
             "dispatcher approvals watch"
         )
         {
@@ -177,125 +181,17 @@ internal static class ApprovalsVerbs
     }
 
     private static Argument<string> Id() =>
-        new("APPROVAL_ID") { Description = "The approval, as \"dispatcher approvals list\" shows it: job id and round." };
+        new("APPROVAL_ID") { Description = "Id of the approval: job id and round; see 'dispatcher approvals list'." };
 
     private static void Announce(ServerCall call, JsonElement approval)
     {
         if (call.Json)
         {
             call.Screen.Json(approval.GetRawText());
-            return;
         }
-
-        call.Screen.Line(
-            $"{approval.Text("approval_id")}  {approval.Text("risk")}  {approval.Text("topic")} of {approval.Text("principal")}: {approval.Text("reason")}; decide {call.Screen.Time(approval, "decide_by")}"
-        );
-    }
-
-    /// <summary>Three lines for each: what to vote on and until when, why it waits, what would run.</summary>
-    private static void ShowList(Screen screen, JsonElement page)
-    {
-        foreach (var approval in page.Items("items"))
+        else
         {
-            var view = approval.Text("view_hash");
-            var missing = approval.Text("missing") is { Length: > 0 } votes ? $"; missing: {votes}" : "";
-            screen.ShortLine(
-                $"{approval.Text("approval_id")}  view {view[..Math.Min(ShownView, view.Length)]}  {approval.Text("risk")}  decide {screen.Age(approval, "decide_by")}"
-            );
-            screen.ShortLine(
-                $"  {approval.Text("topic")} of {approval.Text("principal")}, {screen.Age(approval, "created_at")}: {approval.Text("reason")}{missing}"
-            );
-            screen.ShortLine("  " + approval.Text("payload_excerpt"));
+            ApprovalScreen.ShowNew(call.Screen, approval);
         }
-
-        if (!page.Items("items").Any())
-        {
-            screen.Note("(none)");
-        }
-
-        screen.NextPage(page);
     }
-
-    private static void ShowOne(Screen screen, JsonElement approval)
-    {
-        screen.Fields(
-            ("approval", approval.Text("approval_id")),
-            ("state", approval.Text("state")),
-            ("risk", approval.Text("risk")),
-            ("topic", approval.Value("shown").Text("topic")),
-            ("principal", approval.Value("shown").Text("principal")),
-            ("labels", approval.Value("shown").Text("labels")),
-            ("risk tags", approval.Value("shown").Text("risk_tags")),
-            ("payload", approval.Value("shown").Text("payload")),
-            ("rules", approval.Value("shown").Text("rules")),
-            ("reason", approval.Value("shown").Text("reason")),
-            ("will run", approval.Text("will_run")),
-            ("limits", approval.Value("shown").Text("constraints")),
-            ("requires", Required(approval.Value("shown").Value("requirement"))),
-            ("missing", approval.Text("missing")),
-            ("job hash", approval.Text("job_hash")),
-            ("policy", approval.Text("policy_hash")),
-            ("view hash", approval.Text("view_hash")),
-            ("since", screen.Time(approval, "created_at")),
-            ("decide by", screen.Time(approval, "decide_by")),
-            ("use by", screen.Time(approval, "use_by")),
-            ("ended", approval.Text("end_reason")),
-            ("your vote", approval.Value("why_not").Text("message"))
-        );
-        screen.Table(
-            ["person", "key", "verdict", "reason", "at"],
-            approval
-                .Items("votes")
-                .Select(vote =>
-                    new[] { vote.Text("person"), vote.Text("subject"), vote.Text("verdict"), vote.Text("reason"), screen.Time(vote, "at") }
-                )
-        );
-    }
-
-    /// <summary>For example <c>2 of sre-oncall; not requester; within 24 h; to use within 1 h; for one attempt</c>.</summary>
-    private static string Required(JsonElement requirement)
-    {
-        if (requirement.ValueKind != JsonValueKind.Object)
-        {
-            return requirement.AsText();
-        }
-
-        var groups = requirement.Value("groups") is { ValueKind: JsonValueKind.Object } named
-            ? named.EnumerateObject().Select(group => $"{group.Value.AsText()} of {group.Name}").ToList()
-            : [];
-        var parts = new[]
-        {
-            groups.Count == 0 ? "1 approver" : string.Join(" and ", groups),
-            requirement.Text("exclude") is { Length: > 0 } excluded ? "not " + excluded : "",
-            Within("within ", requirement, "decide_within_s"),
-            Within("to use within ", requirement, "use_within_s"),
-            requirement.Text("covers") switch
-            {
-                "attempt" => "for one attempt",
-                "retries" => "also for the retries",
-                var other => other,
-            },
-            requirement.Text("on_policy_change") switch
-            {
-                "invalidate" => "falls with any change of the policies",
-                "same_basis" => "stands while the rules that hold the job are the same",
-                var other => other,
-            },
-        };
-        return string.Join("; ", parts.Where(part => part.Length > 0));
-    }
-
-    private static string Within(string words, JsonElement requirement, string name) =>
-        requirement.Value(name) is { ValueKind: JsonValueKind.Number } number && number.TryGetInt64(out var seconds)
-            ? words + Durations.Words(TimeSpan.FromSeconds(seconds))
-            : "";
-
-    private static void ShowCounted(Screen screen, JsonElement counted) =>
-        screen.Fields(
-            ("approval", counted.Text("approval_id")),
-            ("state", counted.Text("state")),
-            ("job", counted.Text("job_state")),
-            ("missing", counted.Text("missing")),
-            ("use by", screen.Time(counted, "use_by"))
-        );
 }

@@ -4,11 +4,11 @@ using System.Data.Common;
 namespace Dispatcher.CommandLine;
 
 /// <summary>
-/// Finds passwords and keys among the arguments of a call. Every user of the machine can read the arguments of every process.
+/// Finds passwords and keys in the arguments of a call. Every user of the machine can read the arguments of every process.
 /// </summary>
 internal static class ArgumentSecrets
 {
-    /// <summary>The options whose value is or may hold a secret, each with the variable that does the same.</summary>
+    /// <summary>The options whose value can contain a secret, each with the equivalent environment variable.</summary>
     private static readonly Dictionary<string, (string Variable, Func<string, bool> HasSecret)> Options = new(StringComparer.Ordinal)
     {
         ["--rabbitmq"] = ("DISPATCHER_RABBITMQ", IsAddressWithPassword),
@@ -16,7 +16,7 @@ internal static class ArgumentSecrets
         ["--api-key"] = ("DISPATCHER_API_KEY", value => value.Length > 0),
     };
 
-    /// <summary>The warning for a call, without the secrets. Null: its arguments hold none.</summary>
+    /// <summary>The warning for a call; does not contain the secrets. Null: the arguments contain none.</summary>
     public static string? WarningFor(ParseResult call)
     {
         var given = call
@@ -30,7 +30,7 @@ internal static class ArgumentSecrets
             ? null
             : $"warning: other users of this machine can read the secret in {string.Join(" and ", given)} from the list of processes. "
                 + $"Set {string.Join(" and ", given.Select(option => Options[option].Variable))} instead, "
-                + "or the same with _FILE to the path of a file that holds it.";
+                + "or the variable with the suffix _FILE to the path of a file that contains it.";
     }
 
     private static bool IsAddressWithPassword(string text) =>
@@ -40,7 +40,7 @@ internal static class ArgumentSecrets
     {
         if (text.Contains("://", StringComparison.Ordinal))
         {
-            // A list of hosts is no address to .NET, and may hold a password all the same.
+            // .NET cannot parse a URL with a list of hosts, which may still contain a password.
             return !Uri.TryCreate(text, UriKind.Absolute, out _)
                 || IsAddressWithPassword(text)
                 || text.Contains("password=", StringComparison.OrdinalIgnoreCase);
@@ -53,7 +53,7 @@ internal static class ArgumentSecrets
         }
         catch (ArgumentException)
         {
-            // No connection string; whoever uses it says so. What it holds may still be a secret.
+            // Not a connection string: the verb reports that. The text may still be a secret.
             return true;
         }
     }

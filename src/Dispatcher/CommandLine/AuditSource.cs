@@ -7,34 +7,40 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary>Which history to read, and which files to believe. The database is read directly: an answer of the server would only be its word.</summary>
+/// <summary>
+/// The options that name the history to verify and the trusted files. The database is read directly, because a verification must not trust
+/// the server.
+/// </summary>
 internal sealed class AuditSource
 {
     private readonly Option<string?> _postgres = new("--postgres")
     {
         Description =
-            "Npgsql connection string, or a postgres:// URL; reading is enough. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE with the path of a file: use one of these for one with a password, since other users see arguments.",
+            "Npgsql connection string, or a postgres:// URL; the role needs only read rights. Else DISPATCHER_POSTGRES, or "
+            + "DISPATCHER_POSTGRES_FILE with the path of a file: use one of these for one with a password, since other "
+            + "users see arguments.",
         HelpName = "CONNECTION",
     };
     private readonly Option<string?> _data = new("--data")
     {
-        Description = "Data folder of an embedded server, which may run meanwhile. Else DISPATCHER_DATA.",
+        Description = "Data folder of an embedded server; the server may be running. Else DISPATCHER_DATA.",
         HelpName = "DIR",
     };
     private readonly Option<string?> _audit = new("--audit")
     {
         Description =
-            "Audit folder, whose checkpoints and public key are used when the options below do not name others. Else DISPATCHER_AUDIT, else audit (embedded: in the data folder), if it is there.",
+            "Audit folder with the checkpoints and the public key to use unless --checkpoint or --key names others. Else DISPATCHER_AUDIT, "
+            + "else audit (embedded: in the data folder), if it exists.",
         HelpName = "DIR",
     };
     private readonly Option<string[]> _checkpoints = new("--checkpoint")
     {
-        Description = "File of checkpoints kept outside the database; can be given several times.",
+        Description = "File of checkpoints that is stored outside the database; may be repeated.",
         HelpName = "FILE",
     };
     private readonly Option<string[]> _keys = new("--key")
     {
-        Description = "Public key that checkpoints must be signed with (PEM); can be given several times.",
+        Description = "Public key (PEM) that must verify the signatures of the checkpoints; may be repeated.",
         HelpName = "FILE",
     };
 
@@ -64,12 +70,12 @@ internal sealed class AuditSource
         );
     }
 
-    /// <summary>Runs with the history of the database that was named.</summary>
+    /// <summary>Opens the history of the database that the options name.</summary>
     public Task<T> WithDatabaseAsync<T>(ParseResult call, Func<IHistory, Task<T>> run, CancellationToken cancellationToken)
     {
         var (postgres, data) = Database(call);
-        return ServerRun.NamingAsync(
-            new GivenSettings(postgres, Data: data),
+        return ServerRun.WithNamedSettingsAsync(
+            new ConnectionSettings(postgres, Data: data),
             () => WithDatabaseAsync(postgres, data, run, cancellationToken)
         );
     }
@@ -109,7 +115,7 @@ internal sealed class AuditSource
         return await run(history);
     }
 
-    /// <summary>The one of the two that is named.</summary>
+    /// <summary>The database that the options or the environment name: exactly one of the two.</summary>
     private (string? Postgres, string? Data) Database(ParseResult call)
     {
         var (postgres, data) = (call.GetValue(_postgres), call.GetValue(_data));
@@ -119,7 +125,7 @@ internal sealed class AuditSource
         );
         if (postgres is not null && data is not null)
         {
-            throw new ExitException(ExitCode.WrongUse, "Two databases are named.", "Give one of --postgres and --data.");
+            throw new ExitException(ExitCode.WrongUse, "Both --postgres and --data name a database.", "Give only one of them.");
         }
 
         if (postgres is not null)
@@ -136,7 +142,7 @@ internal sealed class AuditSource
             : EmbeddedFiles.Database(data);
         return File.Exists(file)
             ? (null, data)
-            : throw new ExitException(ExitCode.WrongUse, $"There is no {file}.", "Give the data folder of an embedded server.");
+            : throw new ExitException(ExitCode.WrongUse, $"File {file} does not exist.", "Give the data folder of an embedded server.");
     }
 
     private string? Data(ParseResult call) =>

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dispatcher.Audit.Verification;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.CommandLine;
 
@@ -18,23 +19,20 @@ internal static class AuditVerbs
     };
 
     public static Command Create(Terminal terminal) =>
-        new("audit", "Check that the timeline is what was written and lacks nothing, or take it out of the database.")
-        {
-            Verify(terminal),
-            Export(terminal),
-        };
+        new("audit", "Verify that the timeline is unchanged and complete, or export it.") { Verify(terminal), Export(terminal) };
 
     private static Verb Verify(Terminal terminal)
     {
         var source = new AuditSource();
-        var file = new Option<string?>("--file") { Description = "Check an export instead of a database.", HelpName = "FILE" };
+        var file = new Option<string?>("--file") { Description = "Verify an export instead of a database.", HelpName = "FILE" };
         var json = new Option<bool>("--json") { Description = "Print one JSON document." };
         var verb = new Verb(
             "verify",
-            "Name the first entry of the timeline that was altered, removed, inserted, reordered or cut off, what is incomplete, "
-                + "and which rows are not what the timeline says of them. Exit code 1 when there is such an entry, gap or row.",
+            "Find the first entry of the timeline that was altered, removed, inserted, reordered or cut off, all gaps, "
+                + "and the rows that differ from the timeline. Exit code 1 when there is such an entry, gap or row.",
             "dispatcher audit verify --data ./data",
-            "DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher audit verify --checkpoint /mnt/audit/checkpoints.ndjson --key /mnt/audit/sealing.pub",
+            "DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher audit verify --checkpoint "
+                + "/mnt/audit/checkpoints.ndjson --key /mnt/audit/sealing.pub",
             "dispatcher audit verify --file history.ndjson --key sealing.pub --json"
         );
         source.AddDatabaseTo(verb);
@@ -43,7 +41,7 @@ internal static class AuditVerbs
         verb.Add(json);
         verb.SetAction(
             (call, cancellationToken) =>
-                ServerRun.GuardedAsync(
+                ServerRun.ToExitCodeAsync(
                     terminal,
                     async () =>
                     {
@@ -66,10 +64,10 @@ internal static class AuditVerbs
     private static Verb Export(Terminal terminal)
     {
         var source = new AuditSource();
-        var output = new Option<string?>("--output") { Description = "File to write. Else standard output.", HelpName = "FILE" };
+        var output = new Option<string?>("--output") { Description = "File to write; default: standard output.", HelpName = "FILE" };
         var verb = new Verb(
             "export",
-            "Write checkpoints, entries and seals as lines of JSON, for \"audit verify --file\" and for any other tool. Checks nothing.",
+            "Export checkpoints, entries and seals as lines of JSON, for \"audit verify --file\" or another tool. Does not verify.",
             "dispatcher audit export --data ./data --output history.ndjson",
             "DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher audit export"
         );
@@ -77,7 +75,7 @@ internal static class AuditVerbs
         verb.Add(output);
         verb.SetAction(
             (call, cancellationToken) =>
-                ServerRun.GuardedAsync(
+                ServerRun.ToExitCodeAsync(
                     terminal,
                     () =>
                         source.WithDatabaseAsync(
@@ -154,7 +152,8 @@ internal static class AuditVerbs
             ("dispatches", $"{report.Dispatches}, of these high-risk {report.HighRisk}"),
             (
                 "checkpoints",
-                $"{report.Checkpoints}, of these from files {report.CheckpointsOfFiles}; signatures {(report.Signatures ? "checked" : "not checked")}"
+                $"{report.Checkpoints}, of these from files {report.CheckpointsOfFiles}; signatures "
+                    + $"{(report.Signatures ? "checked" : "not checked")}"
             )
         );
         foreach (var note in report.Notes)

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json;
-using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Web;
 
 namespace Dispatcher.CommandLine;
@@ -9,11 +9,11 @@ namespace Dispatcher.CommandLine;
 /// <summary><c>dispatcher dead-letters list|show</c>.</summary>
 internal static class DeadLettersVerbs
 {
-    // Enough to recognise a message by; the whole is in the JSON.
+    // Enough to recognise a message; --json shows all.
     private const int ShownBytes = 2048;
 
     public static Command Create(ServerVerbs verbs) =>
-        new("dead-letters", "Look at what was set aside: jobs that failed for good, and messages that could not be read.")
+        new("dead-letters", "List and show dead letters: jobs that failed finally, and messages that could not be read.")
         {
             List(verbs),
             Show(verbs),
@@ -24,10 +24,10 @@ internal static class DeadLettersVerbs
         var limit = new Option<int?>("--limit")
         {
             HelpName = "N",
-            Description = "At most so many on a page.",
-            CustomParser = Identifiers.WholeNumber("--limit", 1, Paging.LargestPage),
+            Description = "Maximum number on a page.",
+            CustomParser = Identifiers.WholeNumber("--limit", 1, Paging.MaxPage),
         };
-        var cursor = new Option<string?>("--cursor") { HelpName = "CURSOR", Description = "Where the page before ended." };
+        var cursor = new Option<string?>("--cursor") { HelpName = "CURSOR", Description = "Cursor that the previous page printed." };
         var verb = new Verb(
             "list",
             "List dead letters, newest first, a page at a time.",
@@ -77,7 +77,7 @@ internal static class DeadLettersVerbs
         var id = Identifiers.Uuid("DEAD_LETTER_ID", "dead letter", "dispatcher dead-letters list");
         var verb = new Verb(
             "show",
-            "Show a dead letter: why it is there, whose it is, and its content.",
+            "Show a dead letter: its reason, owner and content.",
             $"dispatcher dead-letters show {anId}",
             $"dispatcher dead-letters show {anId} --json | jq -r .body_base64 | base64 -d"
         )
@@ -89,7 +89,7 @@ internal static class DeadLettersVerbs
             async (call, cancellationToken) =>
             {
                 var answer = await call.Api.DeadLetterAsync(call.Arguments.GetRequiredValue(id), cancellationToken);
-                // The bytes of a job are on the job. What cannot be had is left out: the letter is the answer.
+                // The payload is stored on the job. A job that cannot be read is left out: the dead letter is the answer.
                 var job =
                     !call.Json && answer.IsSuccess && Guid.TryParse(answer.Body.Text("job_id"), out var jobId)
                         ? (await call.Api.JobAsync(jobId, cancellationToken)).Body
@@ -99,7 +99,7 @@ internal static class DeadLettersVerbs
         );
     }
 
-    /// <summary>Of a job, the code of its fault; of a message that could not be read, those of its errors.</summary>
+    /// <summary>The code of the fault of a job, or the codes of the errors of a message that could not be read.</summary>
     private static string Code(JsonElement letter) =>
         letter.Value("fault").Text("code") is { Length: > 0 } code
             ? code

@@ -4,11 +4,11 @@ using System.Globalization;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary>Arguments that become part of an address: checked here, so that no value can lead to another address.</summary>
+/// <summary>Arguments that become part of a URL. They are validated, so that no value can lead to another path.</summary>
 internal static class Identifiers
 {
-    /// <param name="name">Of the argument, for example <c>JOB_ID</c>.</param>
-    /// <param name="what">For example <c>job</c>.</param>
+    /// <param name="name">Name of the argument, for example <c>JOB_ID</c>.</param>
+    /// <param name="what">The identified thing, for example <c>job</c>.</param>
     /// <param name="find">The verb that shows such ids.</param>
     public static Argument<Guid> Uuid(string name, string what, string find) =>
         new(name)
@@ -19,7 +19,8 @@ internal static class Identifiers
                 if (!Guid.TryParseExact(result.Tokens[0].Value, "D", out var id))
                 {
                     result.AddError(
-                        $"'{result.Tokens[0].Value}' is no id of a {what}: a UUID such as 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10; '{find}' shows them."
+                        $"'{result.Tokens[0].Value}' is not the id of a {what}: write a UUID such as "
+                            + $"0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10; '{find}' shows them."
                     );
                 }
 
@@ -27,7 +28,9 @@ internal static class Identifiers
             },
         };
 
-    /// <summary>A UUID, or a whole number within limits, as the value of an option. The parser's own words for a wrong one are for programmers.</summary>
+    /// <summary>
+    /// Parses a UUID, or a whole number within limits, as the value of an option. The parser's own errors name .NET types.
+    /// </summary>
     public static Func<ArgumentResult, Guid?> OptionalUuid(string option) =>
         result =>
         {
@@ -36,28 +39,28 @@ internal static class Identifiers
                 return id;
             }
 
-            result.AddError($"{option} '{result.Tokens[0].Value}' is no UUID: write one such as 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10.");
+            result.AddError($"{option} '{result.Tokens[0].Value}' is not a UUID: write one such as 0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10.");
             return null;
         };
 
     /// <inheritdoc cref="OptionalUuid"/>
-    public static Func<ArgumentResult, int?> WholeNumber(string option, int least, int most) =>
+    public static Func<ArgumentResult, int?> WholeNumber(string option, int min, int max) =>
         result =>
         {
             if (
                 int.TryParse(result.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
-                && number >= least
-                && number <= most
+                && number >= min
+                && number <= max
             )
             {
                 return number;
             }
 
-            result.AddError($"{option} '{result.Tokens[0].Value}' is not allowed: write a whole number from {least} to {most}.");
+            result.AddError($"{option} '{result.Tokens[0].Value}' is not allowed: write a whole number from {min} to {max}.");
             return null;
         };
 
-    /// <summary>Of a bundle that the server keeps, or its first digits.</summary>
+    /// <summary>The hash of a stored bundle, or its first digits.</summary>
     public static Argument<string> BundleHash()
     {
         var hash = new Argument<string>("HASH")
@@ -69,7 +72,9 @@ internal static class Identifiers
             var text = result.Tokens[0].Value;
             if (!IsBundleHash(text))
             {
-                result.AddError($"'{text}' is no hash of a bundle: 8 to 64 lower-case hex digits; 'dispatcher policy status' shows them.");
+                result.AddError(
+                    $"'{text}' is not the hash of a bundle: write 8 to 64 lower-case hex digits; 'dispatcher policy status' shows them."
+                );
             }
         });
         return hash;
@@ -85,8 +90,10 @@ internal static class Identifiers
             var text = result.Tokens[0].Value;
             if (text.Length > 64 || !text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'))
             {
-                // Without the value: it may be the key itself, and errors end up in logs.
-                result.AddError("This is no id of a key: letters, digits, '-' and '_', at most 64; 'dispatcher keys list' shows them.");
+                // Without the value: it may be the key itself, and errors are written to logs.
+                result.AddError(
+                    "KEY_ID is not the id of a key: write at most 64 letters, digits, '-' and '_'; 'dispatcher keys list' shows them."
+                );
             }
         });
         return keyId;

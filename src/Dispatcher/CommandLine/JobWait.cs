@@ -1,16 +1,17 @@
 using System.Text.Json;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary>Follows a job that was just handed in to its final state.</summary>
+/// <summary>Follows a submitted job to its final state.</summary>
 internal static class JobWait
 {
-    // A short job is answered at once; a long one costs the server one request in two seconds.
+    // A short job ends soon; a long job costs the server one request in 2 s.
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(2);
 
     public static async Task<ExitCode> RunAsync(ServerCall call, ApiAnswer accepted, CancellationToken cancellationToken)
     {
@@ -36,13 +37,13 @@ internal static class JobWait
 
             if (state != shown)
             {
-                // Names the job, so that it can be found again when the waiting is cut short.
+                // Names the job, so that it can be found when the wait is interrupted.
                 call.Screen.Note(state == "held" ? $"job {id}: held, waits for approval" : $"job {id}: {state}");
                 shown = state;
             }
 
             await Task.Delay(pause, call.Terminal.Clock, cancellationToken);
-            pause = pause * 1.5 < LongestPause ? pause * 1.5 : LongestPause;
+            pause = pause * 1.5 < MaxPause ? pause * 1.5 : MaxPause;
         }
     }
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
-using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Web;
 
 namespace Dispatcher.CommandLine;
@@ -11,23 +11,18 @@ internal static class JobsVerbs
     private const string AnId = "0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10";
 
     public static Command Create(ServerVerbs verbs) =>
-        new("jobs", "Look at jobs, and take them back.")
+        new("jobs", "List, show, explain and cancel jobs.")
         {
             List(verbs),
             OfOneJob(
                 verbs,
-                new(
-                    "show",
-                    "Show a job: what it is, what the policy said, where it stands, its result.",
-                    (api, job, stop) => api.JobAsync(job, stop),
-                    ShowJob
-                )
+                new("show", "Show a job: its submission, decision, state and result.", (api, job, stop) => api.JobAsync(job, stop), ShowJob)
             ),
             OfOneJob(
                 verbs,
                 new(
                     "timeline",
-                    "Show everything that happened to a job, oldest first. Works for a denied submission too.",
+                    "Show the timeline of a job or of a denied submission, oldest entry first.",
                     (api, job, stop) => api.TimelineAsync(job, stop),
                     TimelineScreen.ShowTimeline
                 )
@@ -36,7 +31,7 @@ internal static class JobsVerbs
                 verbs,
                 new(
                     "attempts",
-                    "Show the attempts to run a job.",
+                    "Show the attempts of a job.",
                     (api, job, stop) => api.AttemptsAsync(job, stop),
                     TimelineScreen.ShowAttempts
                 )
@@ -45,7 +40,7 @@ internal static class JobsVerbs
                 verbs,
                 new(
                     "explain",
-                    "Explain each decision on a job with the bundle that made it. Works for a denied submission too.",
+                    "Explain each decision on a job, or on a denied submission, with the bundle that made it.",
                     (api, job, stop) => api.ExplainAsync(job, stop),
                     ExplanationScreen.ShowRecorded
                 )
@@ -54,7 +49,7 @@ internal static class JobsVerbs
                 verbs,
                 new(
                     "cancel",
-                    "Take a job back: at once before a worker has claimed it, otherwise the worker is asked to stop.",
+                    "Cancel a job: at once when no worker has claimed it, otherwise the worker is asked to stop.",
                     (api, job, stop) => api.CancelAsync(job, stop),
                     ShowCancelled
                 )
@@ -69,14 +64,14 @@ internal static class JobsVerbs
             Description = "Only jobs in this state, for example held or dead_lettered.",
         };
         var topic = new Option<string?>("--topic") { HelpName = "TOPIC", Description = "Only jobs of this topic." };
-        var principal = new Option<string?>("--principal") { HelpName = "NAME", Description = "Only jobs that this principal handed in." };
+        var principal = new Option<string?>("--principal") { HelpName = "NAME", Description = "Only jobs of this principal." };
         var limit = new Option<int?>("--limit")
         {
             HelpName = "N",
-            Description = "At most so many on a page.",
-            CustomParser = Identifiers.WholeNumber("--limit", 1, Paging.LargestPage),
+            Description = "Maximum number on a page.",
+            CustomParser = Identifiers.WholeNumber("--limit", 1, Paging.MaxPage),
         };
-        var cursor = new Option<string?>("--cursor") { HelpName = "CURSOR", Description = "Where the page before ended." };
+        var cursor = new Option<string?>("--cursor") { HelpName = "CURSOR", Description = "Cursor that the previous page printed." };
         var verb = new Verb(
             "list",
             "List jobs, newest first, a page at a time.",
@@ -179,7 +174,7 @@ internal static class JobsVerbs
                 : $"job {job.Text("job_id")} is {job.Text("state")}; its worker is asked to stop"
         );
 
-    /// <summary>A verb that takes a job's id, asks one thing about it and shows the answer.</summary>
+    /// <summary>A verb that takes a job's id, sends one request and shows the answer.</summary>
     private sealed record OneJob(
         string Name,
         string Description,

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
-using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.CommandLine;
 
@@ -8,7 +8,7 @@ namespace Dispatcher.CommandLine;
 internal static class KeysVerbs
 {
     public static Command Create(ServerVerbs verbs) =>
-        new("keys", "Make, list and revoke API keys, and name who is responsible for a principal.")
+        new("keys", "Create, list and revoke API keys, and bind principals to the people responsible for them.")
         {
             Add(verbs),
             Bind(verbs),
@@ -22,20 +22,24 @@ internal static class KeysVerbs
         {
             HelpName = "NAME",
             Required = true,
-            Description = "Who acts with the key: the principal of its jobs.",
+            Description = "Principal of the jobs that the key submits.",
         };
         var person = new Option<string?>("--person")
         {
             HelpName = "NAME",
             Description =
-                "The person who uses it or is responsible for it. A key with the role approver needs one, "
-                + "and so do jobs of the subject that need an approval.",
+                "Person who uses the key or is responsible for it. Required for the role approver, "
+                + "and for a subject whose jobs need an approval.",
         };
-        var roles = new Option<string[]>("--role") { HelpName = "ROLE", Description = "What the key may do; may be repeated." };
-        var groups = new Option<string[]>("--group") { HelpName = "GROUP", Description = "A group that it belongs to; may be repeated." };
+        var roles = new Option<string[]>("--role")
+        {
+            HelpName = "ROLE",
+            Description = "Role of the key: producer, worker, worker:<pool>, operator, approver or admin; may be repeated.",
+        };
+        var groups = new Option<string[]>("--group") { HelpName = "GROUP", Description = "Group of the approver; may be repeated." };
         var verb = new Verb(
             "create",
-            "Make an API key. It is shown once: the server keeps only a hash.",
+            "Create an API key. It is printed once: the server stores only its hash.",
             "dispatcher keys create --subject billing --person bea --role producer",
             "dispatcher keys create --subject ada-laptop --person ada --role approver --group sre --json"
         )
@@ -72,7 +76,7 @@ internal static class KeysVerbs
                             ("groups", key.Text("groups")),
                             ("key", key.Text("key"))
                         );
-                        call.Screen.Note("The key is shown only now. Store it where secrets are kept.");
+                        call.Screen.Note("The key is shown only now. Store it in a secret store.");
                     }
                 );
             }
@@ -85,17 +89,17 @@ internal static class KeysVerbs
         {
             HelpName = "NAME",
             Required = true,
-            Description = "The principal: a broker user, or the subject of keys.",
+            Description = "Principal: a broker user, or the subject of keys.",
         };
         var person = new Option<string>("--person")
         {
             HelpName = "NAME",
             Required = true,
-            Description = "The person who uses it or is responsible for it. May not approve its jobs.",
+            Description = "Person who uses the principal or is responsible for it. This person may not approve its jobs.",
         };
         var verb = new Verb(
             "bind",
-            "Name a person who is responsible for a principal, without making a key. A principal may have several. \"keys revoke\" ends it.",
+            "Bind a principal to a responsible person, without an API key. A principal may have several. \"keys revoke\" ends a binding.",
             "dispatcher keys bind --subject svc-build --person ana"
         )
         {
@@ -132,7 +136,7 @@ internal static class KeysVerbs
         verbs.Add(
             new Verb(
                 "list",
-                "List API keys and bindings (without roles); never the keys themselves.",
+                "List API keys and bindings (rows without roles). The keys themselves are never shown.",
                 "dispatcher keys list",
                 "dispatcher keys list --json"
             ),
@@ -178,7 +182,7 @@ internal static class KeysVerbs
                 var answer = await call.Api.RevokeKeyAsync(keyId, cancellationToken);
                 if (call.Json && answer.Status == 204)
                 {
-                    // The server has no document for this; a reader of --json still gets one.
+                    // The answer has no body; with --json the output is still one document.
                     call.Screen.Json(JsonSerializer.Serialize(new { key_id = keyId, revoked = true }));
                 }
 

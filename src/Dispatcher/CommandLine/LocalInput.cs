@@ -1,11 +1,12 @@
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary>Bytes that a call brings along: from an argument, a file or standard input.</summary>
+/// <summary>Reads local input of a call: a file or standard input.</summary>
 internal static class LocalInput
 {
-    // A mistyped path (a disk image, /dev/zero) must not fill the memory; the server's limit is far below.
+    // A mistyped path (a disk image, /dev/zero) must not fill the memory. The limit of the server is much lower.
     private const int MaxBytes = 16 * 1024 * 1024;
 
     public static byte[] File(string path, string where)
@@ -43,13 +44,13 @@ internal static class LocalInput
             {
                 throw new ExitException(
                     ExitCode.WrongUse,
-                    $"{where}: more than {MaxBytes / 1024 / 1024} MiB.",
-                    "A job is small: put large content elsewhere and name it in the payload."
+                    $"{where}: the input has more than {MaxBytes / 1024 / 1024} MiB.",
+                    "Store large content elsewhere, and put its address into the payload."
                 );
             }
         }
 
-        // A byte order mark is no JSON and no part of a key.
+        // A byte order mark is not part of the JSON or the key.
         return bytes.ToArray() is [0xEF, 0xBB, 0xBF, .. var rest] ? rest : bytes.ToArray();
     }
 }

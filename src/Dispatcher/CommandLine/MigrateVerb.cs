@@ -1,24 +1,26 @@
 using System.CommandLine;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary><c>dispatcher migrate</c>: makes and changes the tables, as their owner.</summary>
+/// <summary><c>dispatcher migrate</c>: creates and changes the tables, as their owner.</summary>
 internal static class MigrateVerb
 {
     private static readonly Option<string?> Postgres = new("--postgres")
     {
         Description =
-            "Npgsql connection string, or a postgres:// URL, of the role that owns the tables. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE with the path of a file: "
-            + "use one of these for one with a password, since other users see arguments.",
+            "Npgsql connection string, or a postgres:// URL, of the role that owns the tables. Else DISPATCHER_POSTGRES, or "
+            + "DISPATCHER_POSTGRES_FILE with the path of a file: use one of these for one with a password, since other "
+            + "users see arguments.",
         HelpName = "CONNECTION",
     };
     private static readonly Option<string?> ServeRole = new("--serve-role")
     {
         Description =
-            "Role that \"serve\" connects as; it gets what serving needs and loses what earlier versions granted: "
+            "Role that \"serve\" connects as. It is granted the rights that serving needs, and loses others that earlier versions granted: "
             + "no DDL, no change of submitted jobs, dead letters or bundles, and on the timeline only insert and select.",
         HelpName = "ROLE",
     };
@@ -27,7 +29,7 @@ internal static class MigrateVerb
     {
         var verb = new Verb(
             "migrate",
-            "Bring the tables of a PostgreSQL database up to date. Does nothing when they are.",
+            "Bring the tables of a PostgreSQL database up to date. Changes nothing when they already are.",
             "DISPATCHER_POSTGRES_FILE=/run/secrets/postgres-owner dispatcher migrate --serve-role dispatcher_serve"
         )
         {
@@ -36,7 +38,7 @@ internal static class MigrateVerb
         };
         verb.SetAction(
             (call, cancellationToken) =>
-                ServerRun.GuardedAsync(
+                ServerRun.ToExitCodeAsync(
                     terminal,
                     () =>
                         RunAsync(
@@ -62,8 +64,8 @@ internal static class MigrateVerb
         }
 
         var connection = PostgresSetting.Read(postgres);
-        await ServerRun.NamingAsync(
-            new GivenSettings(connection),
+        await ServerRun.WithNamedSettingsAsync(
+            new ConnectionSettings(connection),
             async () =>
             {
                 await MigrateAsync(terminal, connection, serveRole, cancellationToken);
@@ -99,7 +101,7 @@ internal static class MigrateVerb
             throw new ExitException(
                 ExitCode.WrongUse,
                 $"--serve-role: {wrong.Message}",
-                "Give the name of a role that only serves, made with \"create role … login\"."
+                "Give the name of a role that only serves, created with \"create role … login\"."
             );
         }
     }

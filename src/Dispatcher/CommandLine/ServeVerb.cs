@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.ReferenceWorker;
 using Dispatcher.Storage;
 using Dispatcher.Web;
@@ -12,13 +13,15 @@ internal static class ServeVerb
     private static readonly Option<string?> RabbitMq = new("--rabbitmq")
     {
         Description =
-            "amqp://user@host:port/vhost. Else DISPATCHER_RABBITMQ, or DISPATCHER_RABBITMQ_FILE with the path of a file: use one of these for an address with a password, since other users see arguments.",
+            "amqp://user@host:port/vhost. Else DISPATCHER_RABBITMQ, or DISPATCHER_RABBITMQ_FILE with the path of a "
+            + "file: use one of these for an address with a password, since other users see arguments.",
         HelpName = "URL",
     };
     private static readonly Option<string?> Postgres = new("--postgres")
     {
         Description =
-            "Npgsql connection string, or a postgres:// URL. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE with the path of a file: use one of these for one with a password.",
+            "Npgsql connection string, or a postgres:// URL. Else DISPATCHER_POSTGRES, or DISPATCHER_POSTGRES_FILE "
+            + "with the path of a file: use one of these for one with a password.",
         HelpName = "CONNECTION",
     };
     private static readonly Option<string?> Data = new("--data")
@@ -34,7 +37,9 @@ internal static class ServeVerb
     private static readonly Option<string?> Audit = new("--audit")
     {
         Description =
-            "Folder, outside the database, of the timeline's signed checkpoints and of the key that signs them; made for this user alone. Else DISPATCHER_AUDIT, else audit (embedded: in the data folder). The key also from DISPATCHER_AUDIT_KEY_FILE.",
+            "Folder, outside the database, of the timeline's signed checkpoints and of the key that signs them; made "
+            + "for this user alone. Else DISPATCHER_AUDIT, else audit (embedded: in the data folder). The key also from "
+            + "DISPATCHER_AUDIT_KEY_FILE.",
         HelpName = "DIR",
     };
     private static readonly Option<string?> Urls = new("--urls")
@@ -44,7 +49,8 @@ internal static class ServeVerb
     };
     private static readonly Option<bool> Migrate = new("--migrate")
     {
-        Description = "Bring the tables up to date first; the role must own them. For development: else run \"dispatcher migrate\" before.",
+        Description =
+            "Bring the tables up to date first; the role must own them. For development; otherwise run \"dispatcher migrate\" before.",
     };
     private static readonly Option<bool> NoWorker = new("--no-worker")
     {
@@ -54,7 +60,9 @@ internal static class ServeVerb
     private static readonly Option<string?> Recipes = new("--recipes")
     {
         Description =
-            "Embedded: JSON file with what job.deploy.apply may run, {\"web\": {\"Env\": \"prod\", \"Command\": [\"deploy\", \"{version}\"], \"WorkingFolder\": \"/srv\"}}. Else DISPATCHER_RECIPES, else none.",
+            "Embedded: JSON file with the commands that job.deploy.apply may run, {\"web\": {\"Env\": \"prod\", "
+            + "\"Command\": [\"deploy\", \"{version}\"], \"WorkingFolder\": \"/srv\"}}. Else DISPATCHER_RECIPES, else "
+            + "none.",
         HelpName = "FILE",
     };
 
@@ -64,9 +72,12 @@ internal static class ServeVerb
     {
         var verb = new Verb(
             "serve",
-            "Run the server: on RabbitMQ and PostgreSQL, or embedded in this process with --data. The key in DISPATCHER_API_KEY (or the file DISPATCHER_API_KEY_FILE) becomes an admin key and replaces the one before.",
+            "Run the server: on RabbitMQ and PostgreSQL, or embedded in this process with --data. The key in "
+                + "DISPATCHER_API_KEY (or the file DISPATCHER_API_KEY_FILE) becomes an admin key and replaces the previous "
+                + "one.",
             "DISPATCHER_API_KEY_FILE=/run/secrets/admin-key dispatcher serve --data ./data",
-            "DISPATCHER_RABBITMQ_FILE=/run/secrets/rabbitmq DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher serve --urls http://127.0.0.1:8080"
+            "DISPATCHER_RABBITMQ_FILE=/run/secrets/rabbitmq DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher "
+                + "serve --urls http://127.0.0.1:8080"
         );
         foreach (var option in new Option[] { RabbitMq, Postgres, Data, Policies, Audit, Urls, Migrate, NoWorker, Recipes })
         {
@@ -75,7 +86,7 @@ internal static class ServeVerb
 
         verb.SetAction(
             (call, cancellationToken) =>
-                ServerRun.GuardedAsync(terminal, () => ServerRun.UntilStoppedAsync(Settings(call), cancellationToken))
+                ServerRun.ToExitCodeAsync(terminal, () => ServerRun.UntilStoppedAsync(Settings(call), cancellationToken))
         );
         return verb;
     }
@@ -98,7 +109,7 @@ internal static class ServeVerb
             }
         );
 
-    /// <summary>An embedded server that the command line asks for does not take the servers that the environment names.</summary>
+    /// <summary>With <c>--data</c>, the addresses in the environment are ignored: the server is embedded.</summary>
     private static string? Server(ParseResult call, Option<string?> option, string name) =>
         call.GetValue(option) ?? (call.GetValue(Data) is null ? ServerSettings.FromEnvironment(name) : null);
 
@@ -114,7 +125,7 @@ internal static class ServeVerb
             {
                 throw new ExitException(
                     ExitCode.WrongUse,
-                    $"DISPATCHER_URLS (or --urls) has \"{url}\", which is no address to listen at.",
+                    $"DISPATCHER_URLS (or --urls) has \"{url}\", which is not an address to listen at.",
                     $"For example {DefaultUrl}, or http://0.0.0.0:8080 for every network of this machine."
                 );
             }
@@ -143,7 +154,7 @@ internal static class ServeVerb
         {
             throw new ExitException(
                 ExitCode.WrongUse,
-                "RabbitMQ and PostgreSQL come together; one of them is missing.",
+                "The server needs RabbitMQ and PostgreSQL together; one of them is not set.",
                 "Set both DISPATCHER_RABBITMQ and DISPATCHER_POSTGRES, or neither and give --data for an embedded server."
             );
         }
@@ -152,7 +163,7 @@ internal static class ServeVerb
         {
             throw new ExitException(
                 ExitCode.WrongUse,
-                "Nothing says where jobs are kept.",
+                "No database is set.",
                 "Give --data DIR for an embedded server, or set DISPATCHER_RABBITMQ and DISPATCHER_POSTGRES."
             );
         }
@@ -167,7 +178,7 @@ internal static class ServeVerb
                 : "a text without amqp://";
             throw new ExitException(
                 ExitCode.WrongUse,
-                $"DISPATCHER_RABBITMQ (or --rabbitmq) is no AMQP address: it is {seen}.",
+                $"DISPATCHER_RABBITMQ (or --rabbitmq) is not an AMQP address: it is {seen}.",
                 "For example amqp://user:password@127.0.0.1:5672/vhost; special characters in the password are percent-encoded."
             );
         }
@@ -186,7 +197,7 @@ internal static class ServeVerb
         {
             throw new ExitException(
                 ExitCode.WrongUse,
-                $"DISPATCHER_LOG_LEVEL is \"{settings.LogLevel}\".",
+                $"DISPATCHER_LOG_LEVEL is \"{settings.LogLevel}\", which is not a log level.",
                 "Allowed are Verbose, Debug, Information, Warning, Error and Fatal."
             );
         }

@@ -1,14 +1,15 @@
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Hosting;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary>Runs a server and turns what can go wrong at its start into an exit code and one clear message.</summary>
+/// <summary>Runs a server, and turns faults of its start into an exit code and one message.</summary>
 internal static partial class ServerRun
 {
     public static Task UntilStoppedAsync(ServerSettings settings, CancellationToken cancellationToken) =>
-        NamingAsync(
-            new GivenSettings(settings.Postgres, settings.RabbitMq, settings.DataFolder, settings.Urls),
+        WithNamedSettingsAsync(
+            new ConnectionSettings(settings.Postgres, settings.RabbitMq, settings.DataFolder, settings.Urls),
             async () =>
             {
                 await RunAsync(settings, cancellationToken);
@@ -16,8 +17,10 @@ internal static partial class ServerRun
             }
         );
 
-    /// <summary>Runs what uses these settings; a failure of a server that they lead to names the setting.</summary>
-    public static async Task<T> NamingAsync<T>(GivenSettings settings, Func<Task<T>> run)
+    /// <summary>
+    /// Runs an action that connects with these settings. A fault of the connection becomes an error that names the setting.
+    /// </summary>
+    public static async Task<T> WithNamedSettingsAsync<T>(ConnectionSettings settings, Func<Task<T>> run)
     {
         try
         {
@@ -29,8 +32,8 @@ internal static partial class ServerRun
         }
     }
 
-    public static Task<int> GuardedAsync(Terminal terminal, Func<Task> run) =>
-        GuardedAsync(
+    public static Task<int> ToExitCodeAsync(Terminal terminal, Func<Task> run) =>
+        ToExitCodeAsync(
             terminal,
             async () =>
             {
@@ -39,17 +42,17 @@ internal static partial class ServerRun
             }
         );
 
-    public static async Task<int> GuardedAsync(Terminal terminal, Func<Task<ExitCode>> run)
+    public static async Task<int> ToExitCodeAsync(Terminal terminal, Func<Task<ExitCode>> run)
     {
         try
         {
             return (int)await run();
         }
-#pragma warning disable CA1031 // Each verb ends with an exit code and one message, whatever went wrong.
+#pragma warning disable CA1031 // A verb ends every fault with an exit code and one message.
         catch (Exception fault) when (fault is not OperationCanceledException)
 #pragma warning restore CA1031
         {
-            var explained = StartFaults.Explain(fault, GivenSettings.None);
+            var explained = StartFaults.Explain(fault, ConnectionSettings.None);
             new Screen(terminal).Failure(explained.Message, explained.Fix);
             if (terminal.Variable("DISPATCHER_LOG_LEVEL") is "Debug" or "Verbose")
             {
@@ -71,16 +74,16 @@ internal static partial class ServerRun
         }
         catch (OperationCanceledException) when (Environment.ExitCode != 0)
         {
-            // Stopped while it still started.
+            // The server was stopped during its start.
         }
 
         if (Environment.ExitCode != 0)
         {
-            // The worker in this process: a server that goes on without it would take jobs that nobody runs.
+            // The worker in this process failed: without it the server would accept jobs that cannot run.
             throw new ExitException(
                 (ExitCode)Environment.ExitCode,
                 "The embedded worker failed, and the server stopped with it.",
-                "The log says why; correct that and start again."
+                "Correct the reason that the log states, and start again."
             );
         }
     }
@@ -97,7 +100,7 @@ internal static partial class ServerRun
             throw new ExitException(
                 ExitCode.WrongUse,
                 $"DISPATCHER_DATA (or --data): the folder {folder} cannot be used: {unusable.Message}",
-                "Give a folder that this user may make or write to."
+                "Give a folder that this user may create or write to."
             );
         }
     }

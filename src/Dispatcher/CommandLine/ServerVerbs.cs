@@ -1,12 +1,13 @@
 using System.CommandLine;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary>One call of a verb that talks to a server: what it needs to do its work.</summary>
+/// <summary>One call of a verb that uses a server.</summary>
 internal sealed record ServerCall(ParseResult Arguments, ApiClient Api, Screen Screen, Terminal Terminal, bool Json);
 
-/// <summary>Makes verbs that talk to a server: they share their options, how they find server and key, and how they fail.</summary>
+/// <summary>Creates verbs that use a server: they share their options, the lookup of server and key, and their errors.</summary>
 internal sealed class ServerVerbs(Terminal terminal)
 {
     private const string DefaultUrl = "http://127.0.0.1:8080";
@@ -20,7 +21,7 @@ internal sealed class ServerVerbs(Terminal terminal)
     private readonly Option<string?> _apiKey = new("--api-key")
     {
         Description =
-            "The API key. Better, since other users see arguments: DISPATCHER_API_KEY, or DISPATCHER_API_KEY_FILE with the path of a file.",
+            "The API key. Other users see arguments: better set DISPATCHER_API_KEY, or DISPATCHER_API_KEY_FILE to the path of a file.",
         HelpName = "KEY",
     };
 
@@ -58,12 +59,12 @@ internal sealed class ServerVerbs(Terminal terminal)
             arguments.GetValue(_url) is { } option ? (option, "--url")
             : terminal.Variable("DISPATCHER_URL") is { Length: > 0 } variable ? (variable, "DISPATCHER_URL")
             : (DefaultUrl, "the default");
-        // With a slash at the end, so that a server below a path keeps its path.
+        // The slash at the end keeps the path of a server below a path.
         return Uri.TryCreate(text.TrimEnd('/') + "/", UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
             ? url
             : throw new ExitException(
                 ExitCode.WrongUse,
-                $"{where} is no address of a server: '{text}'.",
+                $"{where} is not the address of a server: '{text}'.",
                 $"Give an http or https address, such as {DefaultUrl}."
             );
     }
@@ -79,13 +80,13 @@ internal sealed class ServerVerbs(Terminal terminal)
         return string.IsNullOrEmpty(key)
                 ? throw new ExitException(
                     ExitCode.WrongUse,
-                    "No API key.",
-                    "Set DISPATCHER_API_KEY, or DISPATCHER_API_KEY_FILE to a file that holds it, or use --api-key."
+                    "No API key is set.",
+                    "Set DISPATCHER_API_KEY, or DISPATCHER_API_KEY_FILE to a file that contains it, or use --api-key."
                 )
             : key.All(c => c is > ' ' and <= '~') ? key
             : throw new ExitException(
                 ExitCode.WrongUse,
-                "The API key has characters that no key has.",
+                "The API key contains spaces, line breaks or characters outside ASCII.",
                 "Use the key as 'dispatcher keys create' printed it: one line without spaces."
             );
     }

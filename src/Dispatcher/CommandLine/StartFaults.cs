@@ -13,8 +13,8 @@ using RabbitMQ.Client.Exceptions;
 namespace Dispatcher.CommandLine;
 
 /// <summary>
-/// Turns whatever ends a verb, or a server at its start, into one message that names the setting, what was seen without secrets, and the fix. An
-/// unknown fault has a message too, because a stack does not help a person who mistyped a setting; the log level <c>Debug</c> shows the stack.
+/// Turns the fault of a verb, or of the start of a server, into one message that names the setting, the seen value without secrets, and the
+/// fix. An unknown fault has a message too; the log level <c>Debug</c> shows its stack.
 /// </summary>
 internal static class StartFaults
 {
@@ -22,7 +22,7 @@ internal static class StartFaults
     private const string UnknownDatabase = "3D000";
     private const string BadConfigurationValue = "Failed to convert configuration value";
 
-    public static ExitException Explain(Exception fault, GivenSettings settings) =>
+    public static ExitException Explain(Exception fault, ConnectionSettings settings) =>
         Chain(fault).OfType<ExitException>().FirstOrDefault()
         ?? OfOptions(fault)
         ?? Chain(fault).OfType<SqliteException>().Select(lost => OfSqlite(lost, settings.Data)).FirstOrDefault()
@@ -37,8 +37,8 @@ internal static class StartFaults
             fault is IOException or UnauthorizedAccessException or SocketException or DbException or BrokerUnreachableException
                 ? ExitCode.Unreachable
                 : ExitCode.WrongUse,
-            $"This failed: {fault.GetBaseException().Message} ({fault.GetBaseException().GetType().Name})",
-            "Correct the setting or the file that the message names. DISPATCHER_LOG_LEVEL=Debug shows where it happened.",
+            $"The command failed: {fault.GetBaseException().Message} ({fault.GetBaseException().GetType().Name})",
+            "Correct the setting or the file that the message names. DISPATCHER_LOG_LEVEL=Debug shows the stack.",
             fault
         );
 
@@ -49,7 +49,7 @@ internal static class StartFaults
             return new ExitException(
                 ExitCode.WrongUse,
                 string.Join("; ", wrong.Failures),
-                "Correct the option; the message says what is allowed."
+                "Correct the option; the message states the allowed values."
             );
         }
 
@@ -64,7 +64,7 @@ internal static class StartFaults
                 ? new ExitException(
                     ExitCode.WrongUse,
                     unable.Message,
-                    "Correct that, or start the server with --no-worker and run the worker elsewhere."
+                    "Correct the cause, or start the server with --no-worker and run the worker elsewhere."
                 )
             : null;
     }
@@ -72,28 +72,32 @@ internal static class StartFaults
     private static ExitException OfSqlite(SqliteException fault, string? folder) =>
         new(
             ExitCode.Unreachable,
-            $"DISPATCHER_DATA (or --data): the database {(folder is null ? "" : EmbeddedFiles.Database(folder) + " ")}cannot be used: {fault.Message}",
-            "Check that the folder is this user's, can be written to and has room."
+            "DISPATCHER_DATA (or --data): the database "
+                + $"{(folder is null ? "" : EmbeddedFiles.Database(folder) + " ")}cannot be used: {fault.Message}",
+            "Check that this user owns the folder and may write to it, and that the disk has free space."
         );
 
     private static ExitException OfPostgres(DbException fault, string postgres)
     {
-        var (said, fix) = fault switch
+        var (reason, fix) = fault switch
         {
             PostgresException { SqlState: UnknownDatabase } unknown => (
                 unknown.MessageText,
-                "Make the database with \"createdb\", or correct its name."
+                "Create the database with \"createdb\", or correct its name."
             ),
             PostgresException refused when refused.SqlState.StartsWith("28", StringComparison.Ordinal) => (
                 refused.MessageText,
                 "Correct user and password, or pg_hba.conf of the server."
             ),
-            PostgresException other => ($"{other.SqlState} {other.MessageText}", "The message is PostgreSQL's own; correct what it names."),
+            PostgresException other => (
+                $"{other.SqlState} {other.MessageText}",
+                "PostgreSQL refused the connection; correct what its message names."
+            ),
             _ => (Reason(fault), "Check host and port, and that PostgreSQL runs there and accepts connections from here."),
         };
         return new ExitException(
             ExitCode.Unreachable,
-            $"{PostgresSetting.Name}: {PostgresSetting.Shown(postgres)} cannot be used: {said}",
+            $"{PostgresSetting.Name}: {PostgresSetting.Shown(postgres)} cannot be used: {reason}",
             fix
         );
     }
@@ -101,30 +105,32 @@ internal static class StartFaults
     private static ExitException OfRabbitMq(Exception fault, string address)
     {
         var to = new ConnectionFactory { Uri = new Uri(address) };
-        var said = Reason(fault);
+        var reason = Reason(fault);
         var fix =
             Chain(fault)
                 .Any(inner =>
                     inner is AuthenticationFailureException || inner.Message.Contains("ACCESS_REFUSED - Login", StringComparison.Ordinal)
                 )
                 ? "Correct user and password; special characters in the address are percent-encoded."
-            : said.Contains("vhost", StringComparison.Ordinal) && said.Contains("not found", StringComparison.Ordinal)
-                ? $"Make the virtual host with \"rabbitmqctl add_vhost {to.VirtualHost}\", or correct the last part of the address: / alone is the default one."
-            : said.Contains("refused for user", StringComparison.Ordinal)
-                ? $"Give the user its rights: \"rabbitmqctl set_permissions -p {to.VirtualHost} {to.UserName} …\"; ops/README.md lists them under \"Broker users\"."
+            : reason.Contains("vhost", StringComparison.Ordinal) && reason.Contains("not found", StringComparison.Ordinal)
+                ? $"Create the virtual host with \"rabbitmqctl add_vhost {to.VirtualHost}\", or correct the last part "
+                    + "of the address: / alone is the default one."
+            : reason.Contains("refused for user", StringComparison.Ordinal)
+                ? $"Give the user its rights: \"rabbitmqctl set_permissions -p {to.VirtualHost} {to.UserName} …\"; "
+                    + "ops/README.md lists them under \"Broker users\"."
             : Chain(fault).Any(inner => inner is AuthenticationException or IOException) && to.Ssl.Enabled
                 ? "Check that this is the TLS port (5671) and that its certificate is for this host; without TLS write amqp://."
             : "Check host and port, and that RabbitMQ runs there and accepts connections from here.";
         return new ExitException(
             ExitCode.Unreachable,
-            $"{RabbitMqName}: {to.UserName}@{to.HostName}:{to.Endpoint.Port}, virtual host {to.VirtualHost}, cannot be used: {said}",
+            $"{RabbitMqName}: {to.UserName}@{to.HostName}:{to.Endpoint.Port}, virtual host {to.VirtualHost}, cannot be used: {reason}",
             fix
         );
     }
 
-    private static ExitException? OfUrls(Exception fault, GivenSettings settings)
+    private static ExitException? OfUrls(Exception fault, ConnectionSettings settings)
     {
-        // Kestrel reports a taken address by an IOException, any other one by the socket's own exception.
+        // Kestrel reports an address in use by an IOException, other faults by an exception of the socket.
         var isOfKestrel = Chain(fault)
             .Any(inner =>
                 inner is AddressInUseException
@@ -134,7 +140,7 @@ internal static class StartFaults
             ? new ExitException(
                 ExitCode.Unreachable,
                 $"DISPATCHER_URLS (or --urls): HTTP cannot listen at {settings.Urls}: {Reason(fault)}",
-                "Stop the program that has the address, or choose an address and a port of this machine that are free; https also needs a certificate."
+                "Stop the program that uses the address, or choose a free address and port of this machine; https also needs a certificate."
             )
             : null;
     }
@@ -142,7 +148,7 @@ internal static class StartFaults
     private static bool IsOfBroker(Exception fault) =>
         fault is BrokerUnreachableException or OperationInterruptedException or RabbitMQClientException;
 
-    /// <summary>The innermost message: the outer ones say no more than that something failed.</summary>
+    /// <summary>The innermost message, which names the cause.</summary>
     private static string Reason(Exception fault) => Chain(fault).Last().Message.TrimEnd('.');
 
     private static IEnumerable<Exception> Chain(Exception fault)
@@ -158,8 +164,8 @@ internal static class StartFaults
     }
 }
 
-/// <summary>The settings that lead to servers, as they were given to a verb. Null: it has none of the kind.</summary>
-internal sealed record GivenSettings(string? Postgres = null, string? RabbitMq = null, string? Data = null, string? Urls = null)
+/// <summary>The settings of a verb that address servers or folders. Null: the verb does not have the setting.</summary>
+internal sealed record ConnectionSettings(string? Postgres = null, string? RabbitMq = null, string? Data = null, string? Urls = null)
 {
-    public static readonly GivenSettings None = new();
+    public static readonly ConnectionSettings None = new();
 }

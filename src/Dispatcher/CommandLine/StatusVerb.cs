@@ -1,9 +1,10 @@
 using System.Text.Json;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary><c>dispatcher status</c>: how the server is, in one screen.</summary>
+/// <summary><c>dispatcher status</c>: the state of the server on one screen.</summary>
 internal static class StatusVerb
 {
     private const int ServiceUnavailable = 503;
@@ -36,10 +37,10 @@ internal static class StatusVerb
         );
     }
 
-    /// <summary>A proxy in front of the server may answer anything.</summary>
+    /// <summary>A proxy in front of the server may send another body.</summary>
     private static bool IsReadiness(JsonElement body) => body.Value("ready").ValueKind is JsonValueKind.True or JsonValueKind.False;
 
-    /// <summary>Without its database the server cannot tell whose key it is, and so shows what everybody may see.</summary>
+    /// <summary>Without its database the server cannot authenticate the key, and so shows only the checks that need no key.</summary>
     private static ExitCode ShowReadiness(ServerCall call, ApiAnswer health)
     {
         if (call.Json)
@@ -54,7 +55,7 @@ internal static class StatusVerb
             ]);
         }
 
-        call.Screen.Note("The server cannot use its database now and shows only this. Its log says why.");
+        call.Screen.Note("The database of the server is unavailable, so only the checks are shown. The log of the server has the reason.");
         return ExitCode.No;
     }
 

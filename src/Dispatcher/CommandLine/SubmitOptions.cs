@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Contracts;
 using Dispatcher.Policies.Texts;
 
@@ -26,38 +27,38 @@ internal sealed class SubmitOptions
     private readonly Option<string[]> _labels = new("--label")
     {
         HelpName = "KEY=VALUE",
-        Description = "A fact for the policy; may be repeated.",
+        Description = "Label for the policy; may be repeated.",
     };
     private readonly Option<string[]> _riskTags = new("--risk-tag")
     {
         HelpName = "TAG",
-        Description = "A risk of the job; may be repeated.",
+        Description = "Risk tag of the job; may be repeated.",
     };
     private readonly Option<string?> _payload = new("--payload")
     {
         HelpName = "JSON|@FILE|-",
-        Description = "What the worker gets, kept byte for byte: JSON, a file, or standard input. Default {}.",
+        Description = "Input of the worker, kept byte for byte: JSON, a file, or standard input. Default {}.",
     };
     private readonly Option<Guid?> _jobId = new("--job-id")
     {
         HelpName = "UUID",
-        Description = "The job's id. Handing in the same job again is answered as the first time.",
+        Description = "Id of the job. A repeated submission of the same job gets the first answer again.",
         CustomParser = Identifiers.OptionalUuid("--job-id"),
     };
     private readonly Option<string?> _idempotencyKey = new("--idempotency-key")
     {
         HelpName = "KEY",
-        Description = "Your own key for the job: one job per key.",
+        Description = "Your own key for the job; each key belongs to one job.",
     };
     private readonly Option<string?> _workflowId = new("--workflow-id")
     {
         HelpName = "ID",
-        Description = "The workflow that the job is a step of.",
+        Description = "Id of the workflow that the job belongs to.",
     };
     private readonly Option<string?> _notAfter = new("--not-after")
     {
         HelpName = "TIME",
-        Description = "The job must have started by then, for example 2026-01-31T18:00:00Z.",
+        Description = "Time by which the job must start, for example 2026-01-31T18:00:00Z.",
     };
 
     public void AddTo(Command command)
@@ -69,7 +70,7 @@ internal sealed class SubmitOptions
         }
 
         command.Add(_file);
-        // All checks in one place: an error of the command would hide those of its options.
+        // All checks in one validator: an error of the command would hide the errors of its options.
         command.Validators.Add(result =>
         {
             CheckLabels(result.GetResult(_labels));
@@ -77,16 +78,16 @@ internal sealed class SubmitOptions
             var given = ofJob.Where(option => result.GetResult(option) is not null).Select(option => option.Name).ToList();
             if (result.GetResult(_file) is not null && given.Count > 0)
             {
-                result.AddError($"--file holds the whole job: leave out {string.Join(", ", given)}, or leave out --file.");
+                result.AddError($"--file contains the whole job: remove {string.Join(", ", given)}, or remove --file.");
             }
             else if (result.GetResult(_file) is null && result.GetResult(_topic) is null)
             {
-                result.AddError("A job needs --topic, or --file with the whole job.");
+                result.AddError("The topic is missing: give --topic, or --file with the whole job.");
             }
         });
     }
 
-    /// <summary>The request's body. The payload's bytes are those given: the server hashes and keeps them exactly.</summary>
+    /// <summary>The body of the request. The bytes of the payload stay unchanged: the server hashes and stores them exactly.</summary>
     public byte[] Body(ParseResult arguments, Terminal terminal)
     {
         if (arguments.GetValue(_file) is { } file)
@@ -95,7 +96,7 @@ internal sealed class SubmitOptions
         }
 
         using var body = new MemoryStream();
-        // Relaxed: the body goes to no HTML page, and values that are sent as they were typed are easier to find in a trace.
+        // Relaxed: the body is never part of an HTML page, and unescaped values are easier to find in a trace.
         using var json = new Utf8JsonWriter(body, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         json.WriteStartObject();
         json.WriteString("topic", arguments.GetValue(_topic));
@@ -160,7 +161,7 @@ internal sealed class SubmitOptions
         {
             throw new ExitException(
                 ExitCode.WrongUse,
-                $"{where} is no JSON: {JsonErrors.Reason(broken)}.",
+                $"{where} is not JSON: {JsonErrors.Reason(broken)}.",
                 "Quote JSON for the shell ('{\"a\": 1}'), or name a file (@file) or standard input (-)."
             );
         }
@@ -179,7 +180,7 @@ internal sealed class SubmitOptions
         {
             if (label.IndexOf('=', StringComparison.Ordinal) < 1)
             {
-                result!.AddError($"--label '{label}' has no key and value: write KEY=VALUE, for example --label env=dev.");
+                result!.AddError($"--label '{label}' is not a key and a value: write KEY=VALUE, for example --label env=dev.");
             }
             else if (!seen.Add(Split(label).Key))
             {
@@ -195,7 +196,7 @@ internal sealed class SubmitOptions
             return;
         }
 
-        // Without an offset it would mean one time here and another on the server.
+        // Without an offset, client and server could read different times.
         var text = token.Value;
         string[] shapes = ["yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK"];
         if (
@@ -203,7 +204,7 @@ internal sealed class SubmitOptions
             || !(text.EndsWith('Z') || text.LastIndexOfAny(['+', '-']) > 10)
         )
         {
-            result.AddError($"{option} '{text}' is no RFC 3339 time with an offset: write for example 2026-01-31T18:00:00Z.");
+            result.AddError($"{option} '{text}' is not an RFC 3339 time with an offset: write for example 2026-01-31T18:00:00Z.");
         }
     }
 }

@@ -1,10 +1,11 @@
 using System.CommandLine;
 using System.Text.Json;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.CommandLine;
 
-/// <summary><c>dispatcher submit</c>: hands in one job.</summary>
+/// <summary><c>dispatcher submit</c>: submits one job.</summary>
 internal static class SubmitVerb
 {
     public static Verb Create(ServerVerbs verbs)
@@ -17,7 +18,8 @@ internal static class SubmitVerb
         var verb = new Verb(
             "submit",
             "Submit a job. Exit code 1 when the policy denies the job.",
-            "dispatcher submit --topic job.exec.shell --label env=dev --label command_class=readonly --payload '{\"command\":[\"git\",\"--version\"]}' --wait",
+            "dispatcher submit --topic job.exec.shell --label env=dev --label command_class=readonly --payload "
+                + "'{\"command\":[\"git\",\"--version\"]}' --wait",
             "dispatcher submit --topic job.repo.read --payload @read.json --idempotency-key nightly-2026-01-31",
             "dispatcher submit --file job.json --json",
             "make-job | dispatcher submit --file -"
@@ -43,7 +45,7 @@ internal static class SubmitVerb
         return await JobWait.RunAsync(call, answer, cancellationToken);
     }
 
-    // Not an error of the call: the policy's answer, shown like any other decision.
+    // A denial is a decision, not an error of the call, and is shown like any other decision.
     private static ExitCode Denied(ServerCall call, ApiAnswer answer)
     {
         if (call.Json)
@@ -53,7 +55,7 @@ internal static class SubmitVerb
         else
         {
             ShowDecision(call.Screen, answer.Body);
-            call.Screen.Note($"(what each rule said: dispatcher jobs explain {answer.Body.Text("job_id")})");
+            call.Screen.Note($"(result of each rule: dispatcher jobs explain {answer.Body.Text("job_id")})");
         }
 
         return ExitCode.No;

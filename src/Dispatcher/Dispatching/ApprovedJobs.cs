@@ -8,20 +8,20 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Dispatching;
 
 /// <summary>
-/// Asks the policy again about the approved jobs that wait, when another bundle is in force. What its approvers decided may no
-/// longer count, and the next round must not wait until a worker has room.
+/// Evaluates the approved jobs of the backlogs again when another bundle comes into force. Their approvals may no longer count, and the
+/// next round of approval must not wait until a pool has a free slot.
 /// </summary>
 internal sealed class ApprovedJobs(IDbContextFactory<DispatcherDb> database, PolicyGate gate, JobDispatch dispatch, CurrentBundle current)
 {
     private const int Batch = 100;
 
-    private long _lookedFor = -1;
+    private long _evaluatedFor = -1;
 
-    /// <summary>Looks at all of them once for each bundle that comes into force. One caller at a time.</summary>
-    public async Task LookAsync(CancellationToken cancellationToken)
+    /// <summary>Evaluates all of them once for each bundle that comes into force. One caller at a time.</summary>
+    public async Task ReevaluateAsync(CancellationToken cancellationToken)
     {
         var inForce = current.InForce;
-        if (inForce.Bundle is null || inForce.Serial == _lookedFor)
+        if (inForce.Bundle is null || inForce.Serial == _evaluatedFor)
         {
             return;
         }
@@ -29,13 +29,13 @@ internal sealed class ApprovedJobs(IDbContextFactory<DispatcherDb> database, Pol
         Guid? last = null;
         do
         {
-            last = await LookAsync(inForce.Hash, last, cancellationToken);
+            last = await ReevaluateAsync(inForce.Hash, last, cancellationToken);
         } while (last is not null);
-        _lookedFor = inForce.Serial;
+        _evaluatedFor = inForce.Serial;
     }
 
-    /// <summary>The last job of the batch. Null: there are no more.</summary>
-    private async Task<Guid?> LookAsync(string hash, Guid? after, CancellationToken cancellationToken)
+    /// <summary>The id of the last job of the batch. Null: there are no more.</summary>
+    private async Task<Guid?> ReevaluateAsync(string hash, Guid? after, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var jobs = await db

@@ -7,7 +7,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>Step 6, the server's side: gives each attempt to one worker, once. Without a claim nothing runs.</summary>
+/// <summary>Gives each attempt to one worker, once. Without a claim no attempt runs. Reads no payload and no result.</summary>
 internal sealed partial class AttemptClaims(
     Permits permits,
     MoveWriter moves,
@@ -16,7 +16,8 @@ internal sealed partial class AttemptClaims(
     ILogger<AttemptClaims> logger
 )
 {
-    /// <summary>Answers each permit by itself, in order. <paramref name="serves"/> tells whether the caller's key may serve a pool.</summary>
+    /// <summary>Answers each permit by itself, in order. <paramref name="serves"/>: whether the caller's key may serve a pool.</summary>
+    // :: Step 7
     public async Task<ClaimAnswer> ClaimAsync(
         ClaimRequest request,
         string subject,
@@ -46,7 +47,7 @@ internal sealed partial class AttemptClaims(
         );
         var jobs = await db
             .Jobs.Where(job => ids.Contains(job.JobId))
-            .WithoutPayload()
+            .WithoutPayloadAndResult()
             .ToDictionaryAsync(job => job.JobId, cancellationToken);
         var answers = await Task.WhenAll(
             claims.Select(
@@ -66,7 +67,10 @@ internal sealed partial class AttemptClaims(
         return new ClaimAnswer { Claims = answers };
     }
 
-    /// <summary>The pools of these for which the instance has registered without enforcing all that they need. It learns so by its heartbeat; until then it must run nothing unlimited.</summary>
+    /// <summary>
+    /// The pools for which the instance is registered without all constraints that they require. Its next heartbeat reports this; until
+    /// then it must run no job without a constraint.
+    /// </summary>
     private static async Task<IReadOnlySet<string>> ClosedPoolsAsync(
         DispatcherDb db,
         List<string> pools,
@@ -91,13 +95,13 @@ internal sealed partial class AttemptClaims(
         CancellationToken cancellationToken
     )
     {
-        // A permit is for one pool, and so is the attempt: a signature alone is not the right to another pool's work.
+        // A permit is valid for the pool of its attempt only: a signature alone does not give access to the jobs of another pool.
         if (permit is null || job is null || permit.Aud != job.Pool || (job.State == JobState.Dispatched && closed.Contains(permit.Aud)))
         {
             return new Claim { Status = ClaimStatus.Invalid };
         }
 
-        // The same request again gets the same run: an answer that was lost on the way costs nothing.
+        // A repeated request gets the same run, so that a lost answer does no harm.
         var runId = UuidV5.Of("run", permit.Jti.ToString(), request.ClaimId.ToString());
         var status = IsRepeated(job, runId, request.Worker, subject) ? ClaimStatus.Granted : Check(permit, job);
         if (status == ClaimStatus.Granted && job.State == JobState.Dispatched)
@@ -106,7 +110,7 @@ internal sealed partial class AttemptClaims(
             status = moved switch
             {
                 MoveResult.Moved => ClaimStatus.Granted,
-                MoveResult.Contradicted => NotGiven(permit, subject),
+                MoveResult.Contradicted => Forged(permit, subject),
                 MoveResult.Stale or MoveResult.PolicyChanged => await AfterRaceAsync(
                     runId,
                     permit,
@@ -125,7 +129,10 @@ internal sealed partial class AttemptClaims(
         };
     }
 
-    /// <summary>The row moved between reading and committing: somebody else was first, or our own commit went through and its answer was lost.</summary>
+    /// <summary>
+    /// The row moved between reading and committing: another claim was first, or this claim was committed and the answer of the store was
+    /// lost.
+    /// </summary>
     private async Task<ClaimStatus> AfterRaceAsync(
         Guid runId,
         PermitClaims permit,
@@ -135,7 +142,7 @@ internal sealed partial class AttemptClaims(
     )
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var job = await db.Jobs.Where(row => row.JobId == permit.Sub).WithoutPayload().SingleAsync(cancellationToken);
+        var job = await db.Jobs.Where(row => row.JobId == permit.Sub).WithoutPayloadAndResult().SingleAsync(cancellationToken);
         if (IsRepeated(job, runId, worker, subject))
         {
             return ClaimStatus.Granted;
@@ -145,8 +152,8 @@ internal sealed partial class AttemptClaims(
     }
 
     /// <summary>
-    /// Permit and claim id travel in a request that others may see. So a repeated claim also has the principal and the worker instance of
-    /// the run; for anybody else the attempt is taken.
+    /// Others may see the request with permit and claim id. So a repeated claim must also have the principal and the worker instance of the
+    /// run; for any other worker the attempt is taken.
     /// </summary>
     private static bool IsRepeated(Job job, Guid runId, string worker, string subject) =>
         job.State == JobState.Running && job.RunId == runId && job.ClaimedBy == subject && job.Worker == worker;
@@ -181,13 +188,13 @@ internal sealed partial class AttemptClaims(
         };
     }
 
-    private ClaimStatus NotGiven(PermitClaims permit, string subject)
+    private ClaimStatus Forged(PermitClaims permit, string subject)
     {
         Log.PermitForged(logger, permit.Jti, permit.Sub, permit.Att, subject);
         return ClaimStatus.Invalid;
     }
 
-    /// <summary>The job while the attempt runs: its clock, and that of all its attempts, go on from now.</summary>
+    /// <summary>The job while the attempt runs: the time limits of the run and of all attempts start now.</summary>
     internal static Job Running(Job job, Guid runId, string worker, string subject, long now)
     {
         var runUntil = now + job.RunLimitUs!.Value;
@@ -208,8 +215,8 @@ internal sealed partial class AttemptClaims(
         [LoggerMessage(
             EventIds.PermitForged,
             LogLevel.Error,
-            "Refused permit {PermitId} for job {JobId}, attempt {Attempt}, from {Subject}: it is signed with a permit key, and the entry of the "
-                + "dispatch names another permit or work message. Find out who can read the table permit_keys"
+            "Refused permit {PermitId} for job {JobId}, attempt {Attempt}, from {Subject}: it is signed with a permit key, and the entry "
+                + "of the dispatch names another permit or work message. Find out who can read the table permit_keys"
         )]
         public static partial void PermitForged(ILogger logger, Guid permitId, Guid jobId, int attempt, string subject);
     }

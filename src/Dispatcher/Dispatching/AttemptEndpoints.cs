@@ -6,11 +6,11 @@ using Dispatcher.Web;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>What workers call: claims and heartbeats.</summary>
+/// <summary>The endpoints for workers: claims and heartbeats.</summary>
 internal static class AttemptEndpoints
 {
-    private const int MostPermits = 256;
-    private const int MostRuns = 1_000;
+    private const int MaxPermits = 256;
+    private const int MaxRuns = 1_000;
 
     public static void MapAttempts(this IEndpointRouteBuilder routes)
     {
@@ -26,7 +26,7 @@ internal static class AttemptEndpoints
         CancellationToken cancellationToken
     )
     {
-        var errors = Check(request.Worker, "/permits", request.Permits, MostPermits);
+        var errors = Check(request.Worker, "/permits", request.Permits, MaxPermits);
         return errors.Count > 0
             ? Problems.Malformed(errors)
             : Results.Ok(await claims.ClaimAsync(request, caller.Subject(), caller.Serves, cancellationToken));
@@ -41,7 +41,7 @@ internal static class AttemptEndpoints
     {
         var errors =
             request.Registration is null || request.Runs.Count > 0
-                ? Check(request.Worker, "/runs", request.Runs, MostRuns)
+                ? Check(request.Worker, "/runs", request.Runs, MaxRuns)
                 : CheckWorker(request.Worker);
         RegistrationCheck.Run(request.Registration, errors);
         if (errors.Count > 0)
@@ -61,21 +61,22 @@ internal static class AttemptEndpoints
         return await leases.ExtendLeasesAsync(request, caller.Subject(), cancellationToken) is { } answer
             ? Results.Ok(answer)
             : Problems.Conflict(
-                $"The key of {caller.Subject()} has {WorkerRegister.MostInstances} live instances, and may not have more. Give each worker its own key."
+                $"The key of {caller.Subject()} has {WorkerRegister.MaxInstances} live instances, which is the maximum. "
+                    + "Give each worker its own key."
             );
     }
 
-    private static List<InputError> Check(string worker, string where, IReadOnlyList<object?> items, int most)
+    private static List<InputError> Check(string worker, string where, IReadOnlyList<object?> items, int max)
     {
         var errors = CheckWorker(worker);
-        if (items.Count == 0 || items.Count > most)
+        if (items.Count == 0 || items.Count > max)
         {
             errors.Add(
                 new InputError
                 {
                     Code = "bad_count",
                     Where = where,
-                    Message = $"{items.Count} given; allowed are 1 to {most}.",
+                    Message = $"{items.Count} given; allowed are 1 to {max}.",
                     Fix = "Split the request.",
                 }
             );
@@ -108,7 +109,8 @@ internal static class AttemptEndpoints
                     Code = "bad_worker",
                     Where = "/worker",
                     Message =
-                        $"{worker.Length} characters; allowed are 1 to {RegistrationCheck.LongestText}, none of them for control or formatting.",
+                        $"{worker.Length} characters; allowed are 1 to {RegistrationCheck.MaxText}, "
+                        + "without control and formatting characters.",
                     Fix = "For example \"host-17/4711\".",
                 }
             );

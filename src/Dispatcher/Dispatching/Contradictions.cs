@@ -7,12 +7,12 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Dispatching;
 
 /// <summary>
-/// Explains why the store refused a dispatch that the timeline contradicts. Reads only after a refusal, which a database that nobody
-/// changed never has.
+/// Explains why the store refused a dispatch that the timeline contradicts. This happens only after a change of the database by another
+/// program.
 /// </summary>
 internal sealed class Contradictions(IDbContextFactory<DispatcherDb> database)
 {
-    /// <summary>What the timeline says, and what the rows say, in words.</summary>
+    /// <summary>What the timeline contains and what the rows contain, as a sentence.</summary>
     public async Task<string> WhyAsync(Job job, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -24,8 +24,8 @@ internal sealed class Contradictions(IDbContextFactory<DispatcherDb> database)
         var hash = HashOf(intake);
         return hash is null ? $"No entry of intake names a job hash; the row has {job.JobHash}."
             : hash != job.JobHash ? $"Entry {intake!.EntryId} of intake names job hash {hash}; the row has {job.JobHash}."
-            : $"No entry approves job hash {job.JobHash} as {Approval.NameOf(job.JobId, job.ApprovalRound)} under the same rules and times, "
-                + "or a dispatch has used that approval.";
+            : $"No entry approves job hash {job.JobHash} as {Approval.NameOf(job.JobId, job.ApprovalRound)} under the same rules "
+                + "and times, or a dispatch has used that approval.";
     }
 
     private static string? HashOf(TimelineEntry? intake)

@@ -7,7 +7,7 @@ namespace Dispatcher.Dispatching;
 /// <summary>Timeline entries of dispatch decisions and claims. They name ids and hashes, never the payload.</summary>
 internal static class DispatchEntries
 {
-    /// <summary>The decision at dispatch, whatever it was.</summary>
+    /// <summary>The decision at dispatch, of any verdict.</summary>
     public static TimelineEntry Evaluated(
         string kind,
         Job job,

@@ -10,7 +10,10 @@ using Dispatcher.Storage;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>Step 5: moves a evaluated job to its pool, or to where the decision leads. What it decides is only committed while the bundle that decided is still in force.</summary>
+/// <summary>
+/// Moves an evaluated job to its pool, or to the state that the decision requires. A decision is only committed while its bundle is still
+/// in force.
+/// </summary>
 internal sealed partial class JobDispatch(
     MoveWriter moves,
     PolicyGate gate,
@@ -23,24 +26,23 @@ internal sealed partial class JobDispatch(
     ILogger<JobDispatch> logger
 )
 {
-    /// <summary>Dispatches one job. A job that has moved on meanwhile is left alone: whoever moved it saw to the rest.</summary>
+    /// <summary>Dispatches one job. A job that has moved meanwhile is left alone: that move did what follows.</summary>
     public Task DispatchAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken) =>
-        MoveAsync(evaluated, mayGo: true, cancellationToken);
+        MoveAsync(evaluated, mayDispatch: true, cancellationToken);
 
     /// <summary>
-    /// Holds, denies or expires one job if the decision says so, and leaves it in its line if it may go: how many go is for the pool's
-    /// turns to
-    /// say. So a new round of approval needs no worker.
+    /// Holds, denies or expires one job if the decision requires it. A job that may be dispatched stays in its backlog: it needs a free
+    /// slot. So a new round of approval needs no worker.
     /// </summary>
     public Task HoldAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken) =>
-        MoveAsync(evaluated, mayGo: false, cancellationToken);
+        MoveAsync(evaluated, mayDispatch: false, cancellationToken);
 
-    private async Task MoveAsync(Evaluated<Job> evaluated, bool mayGo, CancellationToken cancellationToken)
+    private async Task MoveAsync(Evaluated<Job> evaluated, bool mayDispatch, CancellationToken cancellationToken)
     {
         while (IsWaiting(evaluated.Subject))
         {
             var move = await DecidedAsync(evaluated, cancellationToken);
-            if (move.After.State == JobState.Dispatched && !mayGo)
+            if (move.After.State == JobState.Dispatched && !mayDispatch)
             {
                 return;
             }
@@ -52,7 +54,7 @@ internal sealed partial class JobDispatch(
             }
             else if (result == MoveResult.Moved && evaluated.Decision.Reason == PolicyGate.HashMismatch)
             {
-                const string Why = "What is stored of it does not have its job hash.";
+                const string Why = "The stored job does not have its job hash.";
                 Log.Contradicted(logger, evaluated.Subject.JobId, evaluated.Subject.Attempt + 1, Why);
             }
 
@@ -64,7 +66,7 @@ internal sealed partial class JobDispatch(
             await current.OnceAsync(cancellationToken);
             evaluated = await gate.EvaluateAsync(evaluated.Subject, Hop.Dispatch, cancellationToken);
 
-            // Nothing final may come of a bundle that cannot be read; and a job whose topic went to another pool has the window of that one to pass.
+            // Without a readable bundle no final move is made. A job whose topic was given to another pool needs a slot of that pool.
             if (
                 evaluated.Decision.Reason == ReasonCodes.NoBundle
                 || (evaluated.Decision.JobClass?.Pool is { } pool && pool != evaluated.Subject.Pool)
@@ -75,10 +77,10 @@ internal sealed partial class JobDispatch(
         }
     }
 
-    /// <summary>Whether a job waits for its turn.</summary>
+    /// <summary>Whether a job is in a backlog.</summary>
     public static bool IsWaiting(Job job) => job.State is JobState.Accepted or JobState.Approved or JobState.Retrying;
 
-    /// <summary>Ends a job that the timeline contradicts. A row that somebody changed is never dispatched later either.</summary>
+    /// <summary>Ends a job that the timeline contradicts. Denied is final, so that a changed row is never dispatched.</summary>
     private async Task<MoveResult> DenyAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken)
     {
         var job = evaluated.Subject;
@@ -109,7 +111,10 @@ internal sealed partial class JobDispatch(
         return new Move(evaluated.Subject, after) { Entry = DispatchEntries.Evaluated(TimelineKinds.Denied, after, evaluated) };
     }
 
-    /// <summary>Lets a job go that has an approval of just this job under just these rules; else holds it for one. The store consumes the approval with the move, or moves nothing.</summary>
+    /// <summary>
+    /// Dispatches a job that has an approval of exactly this job under exactly these rules; otherwise holds it for one. The store consumes
+    /// the approval with the move, or makes no move.
+    /// </summary>
     private async ValueTask<Move> ApprovedAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken)
     {
         var job = evaluated.Subject;
@@ -153,7 +158,7 @@ internal sealed partial class JobDispatch(
         };
     }
 
-    /// <summary>The job with another attempt under way, and its limits.</summary>
+    /// <summary>The job with its next attempt and the time limits of the attempt.</summary>
     internal static Job Dispatched(Job job, Decision decision, JobClass jobClass, long now)
     {
         var overallDeadline = job.OverallDeadline ?? job.ReadyAt + Timestamps.Micros(jobClass.OverallWithin);
@@ -171,25 +176,25 @@ internal sealed partial class JobDispatch(
         };
     }
 
-    /// <summary>The topic's limit, tightened by the rules, and by what is left of the time for all attempts.</summary>
+    /// <summary>The limit of the topic, tightened by the rules and by the rest of the time for all attempts.</summary>
     private static long RunLimit(JobClass jobClass, Constraints? constraints, long left) =>
         Math.Min(Math.Min(Timestamps.Micros(jobClass.RunWithin), constraints?.TimeoutMs * 1_000 ?? long.MaxValue), Math.Max(left, 1_000));
 
-    private async ValueTask<OutboxMessage> WorkAsync(Job job, byte[] body, ClaimedPermit of, CancellationToken cancellationToken)
+    private async ValueTask<OutboxMessage> WorkAsync(Job job, byte[] body, ClaimedPermit permit, CancellationToken cancellationToken)
     {
-        var permit = await permits.SignAsync(
+        var signed = await permits.SignAsync(
             new PermitClaims
             {
-                Jti = of.PermitId,
+                Jti = permit.PermitId,
                 Sub = job.JobId,
                 Att = job.Attempt,
                 Aud = job.Pool!,
                 Exp = Timestamps.At(job.StartBy!.Value).AddSeconds(1).ToUnixTimeSeconds(),
-                Bh = of.WorkSha256,
+                Bh = permit.WorkSha256,
             },
             cancellationToken
         );
-        var headers = new Dictionary<string, string> { [Headers.Permit] = permit };
+        var headers = new Dictionary<string, string> { [Headers.Permit] = signed };
         if (job.TraceParent is not null)
         {
             headers[Headers.TraceParent] = job.TraceParent;
@@ -197,7 +202,7 @@ internal sealed partial class JobDispatch(
 
         return new OutboxMessage
         {
-            MessageId = of.PermitId,
+            MessageId = permit.PermitId,
             Exchange = Exchanges.Work,
             RoutingKey = job.Pool!,
             Mandatory = true,
@@ -213,7 +218,7 @@ internal sealed partial class JobDispatch(
         [LoggerMessage(
             EventIds.DispatchContradicted,
             LogLevel.Error,
-            "Job {JobId}, attempt {Attempt}, is not dispatched and is denied: somebody changed its rows. {Why}"
+            "Job {JobId}, attempt {Attempt}, is not dispatched and is denied: its rows were changed outside the server. {Why}"
         )]
         public static partial void Contradicted(ILogger logger, Guid jobId, int attempt, string why);
     }

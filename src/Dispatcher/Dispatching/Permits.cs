@@ -13,15 +13,16 @@ using Npgsql;
 namespace Dispatcher.Dispatching;
 
 /// <summary>
-/// Signs the right to claim one attempt, and checks it at the claim (compact JWS, RFC 7515, HS256). The keys are the server's alone: a worker that could check a
-/// symmetric signature could also make one. It compares the body's hash instead, and the claim, which it cannot do without, checks the rest.
+/// Signs the right to claim one attempt, and checks it at the claim (compact JWS, RFC 7515, HS256). Only the server has the keys: a worker
+/// that can check a symmetric signature can also make one. So the worker compares the hash of the body, and the claim checks the rest.
 /// </summary>
 internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProvider time) : IDisposable
 {
     private const int KeyBytes = 32;
 
-    private readonly SemaphoreSlim _one = new(1, 1);
     private const int SqliteConstraint = 19;
+
+    private readonly SemaphoreSlim _one = new(1, 1);
 
     private volatile List<PermitKey> _keys = [];
 
@@ -30,14 +31,16 @@ internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProv
     {
         var key = (_keys.Count > 0 ? _keys : await LoadAsync(cancellationToken))[0];
         var header = $$"""{"alg":"HS256","typ":"JWT","kid":"{{key.Kid}}"}""";
-        var signed =
-            $"{Base64Url.EncodeToString(Encoding.UTF8.GetBytes(header))}.{Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(claims, WireJson.Default.PermitClaims))}";
+        var body = JsonSerializer.SerializeToUtf8Bytes(claims, WireJson.Default.PermitClaims);
+        var signed = $"{Base64Url.EncodeToString(Encoding.UTF8.GetBytes(header))}.{Base64Url.EncodeToString(body)}";
         return $"{signed}.{Base64Url.EncodeToString(HMACSHA256.HashData(key.Secret, Encoding.ASCII.GetBytes(signed)))}";
     }
 
     public void Dispose() => _one.Dispose();
 
-    /// <summary>What a permit says; null when it is unreadable or none of the two newest keys made it. Expiry is the caller's to check.</summary>
+    /// <summary>
+    /// The claims of a permit. Null: it is unreadable, or not signed by one of the two newest keys. The caller must check the expiry.
+    /// </summary>
     public async ValueTask<PermitClaims?> VerifyAsync(string permit, CancellationToken cancellationToken)
     {
         try
@@ -54,7 +57,7 @@ internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProv
                 return null;
             }
 
-            // The algorithm is ours to choose, whatever the header says.
+            // The server chooses the algorithm; the header of the permit is not trusted.
             var expected = HMACSHA256.HashData(key.Secret, Encoding.ASCII.GetBytes($"{parts[0]}.{parts[1]}"));
             return CryptographicOperations.FixedTimeEquals(expected, Base64Url.DecodeFromChars(parts[2]))
                 ? JsonSerializer.Deserialize(Base64Url.DecodeFromChars(parts[1]), WireJson.Default.PermitClaims)
@@ -70,7 +73,7 @@ internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProv
     private async ValueTask<PermitKey?> KeyAsync(string? kid, CancellationToken cancellationToken) =>
         _keys.FirstOrDefault(key => key.Kid == kid) ?? (await LoadAsync(cancellationToken)).FirstOrDefault(key => key.Kid == kid);
 
-    /// <summary>Reads the two newest keys; the first process ever makes one.</summary>
+    /// <summary>Reads the two newest keys. The first process on a new store creates one.</summary>
     private async Task<List<PermitKey>> LoadAsync(CancellationToken cancellationToken)
     {
         await _one.WaitAsync(cancellationToken);

@@ -8,30 +8,34 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>The jobs that wait for their turn: one line for each pool, ordered by <see cref="Job.ReadyAt"/>.</summary>
+/// <summary>The backlogs: the jobs of each pool that are not dispatched yet, ordered by <see cref="Job.ReadyAt"/>.</summary>
 internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, CurrentBundle current, StoreClock clock)
 {
-    /// <summary>The line of jobs whose topic is not in the registry any more. Nothing holds it up: the policy denies them.</summary>
+    /// <summary>
+    /// The backlog of jobs whose topic is no longer in the registry. It needs no free slots: the policy denies these jobs.
+    /// </summary>
     public const string Unregistered = "";
 
-    /// <summary>Who stands in a line, ready or not.</summary>
+    /// <summary>The jobs of all backlogs, ready or not.</summary>
     public static readonly Expression<Func<Job, bool>> Waits = job =>
         job.State == JobState.Accepted || job.State == JobState.Approved || job.State == JobState.Retrying;
 
     private static readonly Expression<Func<Job, bool>> WaitsOrIsHeld = job =>
         job.State == JobState.Accepted || job.State == JobState.Approved || job.State == JobState.Retrying || job.State == JobState.Held;
 
-    /// <summary>As far as the clocks of two processes may be apart and whoever was made ready by one is still ready for the other.</summary>
+    /// <summary>
+    /// The clocks of two processes may differ by this much: a job that one of them made ready is ready for the other too.
+    /// </summary>
     private static readonly long ClockSkew = Timestamps.Micros(TimeSpan.FromMilliseconds(20));
 
-    /// <summary>What was under way while another bundle came into force may come back to a line that nobody looks at.</summary>
-    private static readonly long Minute = Timestamps.Micros(TimeSpan.FromMinutes(1));
+    /// <summary>An attempt that was running while another bundle came into force may return to the backlog of a removed pool.</summary>
+    private static readonly long SortInterval = Timestamps.Micros(TimeSpan.FromMinutes(1));
 
-    /// <summary>Payload bytes that one turn holds in memory, apart from the work messages that they become.</summary>
-    private const long MostBytes = 4 * 1024 * 1024;
+    /// <summary>Maximum payload bytes that one lease holds in memory, not counting the work messages made of them.</summary>
+    private const long MaxBytes = 4 * 1024 * 1024;
 
-    /// <summary>A statement that takes this many ends within its time limit.</summary>
-    private const int SortAtOnce = 10_000;
+    /// <summary>Maximum number of jobs that one statement sorts, so that it ends within its time limit.</summary>
+    private const int SortBatch = 10_000;
 
     private long _sortedFor = -1;
     private long _sortAgainAt;
@@ -39,14 +43,17 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
     /// <summary>The pools that can have a backlog: those of the bundle in force, and <see cref="Unregistered"/>.</summary>
     public IReadOnlySet<string> Known => (current.InForce.Bundle?.Pools.Keys ?? []).Append(Unregistered).ToHashSet(StringComparer.Ordinal);
 
-    /// <summary>The pools in whose line somebody could go, were there room. Jobs stand in the right lines then.</summary>
+    /// <summary>
+    /// The pools with a job that is ready. Before it reads them, it moves jobs to the backlogs of the bundle in force, once for each bundle
+    /// and once a minute.
+    /// </summary>
     public async Task<IReadOnlyList<string>> ReadyAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         if (current.InForce is { Bundle: { } bundle, Serial: var serial } && (serial != _sortedFor || clock.Now > _sortAgainAt))
         {
             await SortAsync(db, topic => bundle.JobClasses.GetValueOrDefault(topic)?.Pool ?? Unregistered, cancellationToken);
-            (_sortedFor, _sortAgainAt) = (serial, clock.Now + Minute);
+            (_sortedFor, _sortAgainAt) = (serial, clock.Now + SortInterval);
         }
 
         var ready = new List<string>();
@@ -61,7 +68,7 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
         return ready;
     }
 
-    /// <summary>Whether somebody of a pool's line could go, were there room.</summary>
+    /// <summary>Whether a job of the pool is ready.</summary>
     public async Task<bool> IsReadyAsync(string pool, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -69,19 +76,20 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
     }
 
     /// <summary>
-    /// The next of a pool's line, in order: at least one, and no more than have <see cref="MostBytes"/> of payload together.
+    /// The next jobs of a pool, in order, with at most <see cref="MaxBytes"/> of payload together, but at least one. Reads their payloads:
+    /// the policy and the work messages need them.
     /// </summary>
-    public async Task<NextJobs> NextAsync(string pool, int most, CancellationToken cancellationToken)
+    public async Task<NextJobs> NextAsync(string pool, int max, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var sizes = await Ready(db, pool)
             .OrderBy(job => job.ReadyAt)
             .ThenBy(job => job.JobId)
-            .Take(most)
+            .Take(max)
             .Select(job => new { job.JobId, Bytes = job.Payload.Length })
             .ToListAsync(cancellationToken);
         var bytes = 0L;
-        var fitting = sizes.TakeWhile((job, i) => (bytes += job.Bytes) <= MostBytes || i == 0).Select(job => job.JobId).ToList();
+        var fitting = sizes.TakeWhile((job, i) => (bytes += job.Bytes) <= MaxBytes || i == 0).Select(job => job.JobId).ToList();
         var jobs =
             fitting.Count == 0
                 ? []
@@ -91,10 +99,12 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
                     .OrderBy(job => job.ReadyAt)
                     .ThenBy(job => job.JobId)
                     .ToListAsync(cancellationToken);
-        return new NextJobs(jobs, sizes.Count == most || fitting.Count < sizes.Count);
+        return new NextJobs(jobs, sizes.Count == max || fitting.Count < sizes.Count);
     }
 
-    /// <summary>Asks for the first, in order, not for any: only the line's own index has the order, and any could be looked for among all jobs that ever were.</summary>
+    /// <summary>
+    /// Reads the first in order, not just any: only the index of the backlog has this order. Without it the database could search all jobs.
+    /// </summary>
     private static async Task<bool> AnyAsync(IQueryable<Job> ready, CancellationToken cancellationToken) =>
         await ready.OrderBy(job => job.ReadyAt).Select(job => (Guid?)job.JobId).FirstOrDefaultAsync(cancellationToken) is not null;
 
@@ -104,23 +114,25 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
         return db.Jobs.Where(Waits).Where(job => job.Pool == pool && job.ReadyAt <= now);
     }
 
-    /// <summary>Another bundle may give a topic to another pool. The version stays: where a job waits is not what anybody decides on.</summary>
+    /// <summary>
+    /// Another bundle may give a topic to another pool. The version of the job stays: no decision depends on its backlog.
+    /// </summary>
     private static async Task SortAsync(DispatcherDb db, Func<string, string> poolOf, CancellationToken cancellationToken)
     {
         var waiting = db.Jobs.Where(WaitsOrIsHeld);
-        foreach (var line in await waiting.Select(job => new { job.Topic, job.Pool }).Distinct().ToListAsync(cancellationToken))
+        foreach (var backlog in await waiting.Select(job => new { job.Topic, job.Pool }).Distinct().ToListAsync(cancellationToken))
         {
-            var right = poolOf(line.Topic);
-            if (line.Pool != right)
+            var right = poolOf(backlog.Topic);
+            if (backlog.Pool != right)
             {
-                var some = waiting.Where(job => job.Topic == line.Topic && job.Pool == line.Pool).Take(SortAtOnce);
-                while (await some.ExecuteUpdateAsync(set => set.SetProperty(job => job.Pool, right), cancellationToken) == SortAtOnce) { }
+                var batch = waiting.Where(job => job.Topic == backlog.Topic && job.Pool == backlog.Pool).Take(SortBatch);
+                while (await batch.ExecuteUpdateAsync(set => set.SetProperty(job => job.Pool, right), cancellationToken) == SortBatch) { }
             }
         }
     }
 }
 
-/// <summary>The next jobs of a line.</summary>
+/// <summary>The next jobs of a backlog.</summary>
 /// <param name="Jobs">In order.</param>
-/// <param name="MayBeMore">Others may stand behind them.</param>
+/// <param name="MayBeMore">Further jobs may be ready.</param>
 internal sealed record NextJobs(IReadOnlyList<Job> Jobs, bool MayBeMore);

@@ -11,8 +11,8 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.Dispatching;
 
 /// <summary>
-/// How much more work a pool may be given: as much as its live workers can begin, and as much as they soon will, so that no place is empty. What is beyond that waits in
-/// line, where no permit expires and no attempt is spent. A pool whose attempts come to nothing gets less, down to one probe.
+/// How many more jobs a pool may get: as many as its live workers can start now and soon, so that no slot is empty. Further jobs stay in
+/// the backlog, where no permit expires and no attempt fails. A pool whose attempts fail gets fewer, down to one probe.
 /// </summary>
 internal sealed class PoolCapacity(
     IDbContextFactory<DispatcherDb> database,
@@ -25,24 +25,24 @@ internal sealed class PoolCapacity(
     private readonly ConcurrentDictionary<string, PoolCircuitBreaker> _breakers = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> _sizes = new(StringComparer.Ordinal);
 
-    public async Task<FreeSlots> RoomAsync(string pool, CancellationToken cancellationToken)
+    public async Task<FreeSlots> FreeSlotsAsync(string pool, CancellationToken cancellationToken)
     {
         var load = await LoadAsync(pool, cancellationToken);
-        _sizes[pool] = Math.Max(load.Capacity, load.UnderWay);
+        _sizes[pool] = Math.Max(load.Capacity, load.InProgress);
         var longest = Breaker(pool).LongestRun;
 
-        // One that runs now has taken at least so long already. As long as none has ended, nothing is known.
+        // A running attempt counts with its time so far. Without an ended run the duration is unknown.
         return new FreeSlots(
             load,
             options.Value.WindowMultiple,
             longest is null ? null : PoolCircuitBreaker.Longer(longest, load.OldestRun),
-            Breaker(pool).Room(load.UnderWay)
+            Breaker(pool).FreeSlots(load.InProgress)
         );
     }
 
-    /// <summary>As many as could go, had all of them the longest time to start that the pool's topics give.</summary>
-    public int MostOf(string pool, FreeSlots room) =>
-        room.For(
+    /// <summary>The number of jobs that fit if all have the longest time to start of the pool's topics.</summary>
+    public int MaxJobs(string pool, FreeSlots slots) =>
+        slots.For(
             current
                 .InForce.Bundle?.JobClasses.Values.Where(jobClass => jobClass.Pool == pool)
                 .Select(jobClass => jobClass.StartWithin)
@@ -52,40 +52,43 @@ internal sealed class PoolCapacity(
         );
 
     /// <summary>
-    /// Who of the next in line goes. Before a job is called lost for good, its last attempt runs with no other beside it: of those that shared a worker with one that kills it,
-    /// only that one then dies.
+    /// Selects the jobs to dispatch. The last attempt of a job whose earlier attempts lost their worker runs alone. So a job that kills its
+    /// worker cannot use up the attempts of the jobs beside it.
     /// </summary>
-    public IReadOnlyList<Job> Next(IReadOnlyList<Job> line, FreeSlots room) =>
+    public IReadOnlyList<Job> Next(IReadOnlyList<Job> jobs, FreeSlots slots) =>
         NextOf(
-            line,
-            room,
+            jobs,
+            slots,
             job => IsSuspect(job.Topic, job.FaultClass, job.FailedAttempts),
             job => ClassOf(job.Topic)?.StartWithin ?? TimeSpan.Zero
         );
 
-    /// <summary>Whether a job stands in the right line. One whose topic went to another pool is sorted there soon, and must not pass that one's window by this.</summary>
-    public bool IsRight(string pool, Job job) => (ClassOf(job.Topic)?.Pool ?? PoolBacklog.Unregistered) == pool;
+    /// <summary>
+    /// Whether the topic of a job still belongs to the pool. If not, the job is moved to the other backlog soon, and must take no slot
+    /// here.
+    /// </summary>
+    public bool IsOfPool(string pool, Job job) => (ClassOf(job.Topic)?.Pool ?? PoolBacklog.Unregistered) == pool;
 
-    /// <summary>Pure: what <see cref="Next"/> answers.</summary>
+    /// <summary>The selection of <see cref="Next"/>, without state.</summary>
     internal static IReadOnlyList<Job> NextOf(
-        IReadOnlyList<Job> line,
-        FreeSlots room,
+        IReadOnlyList<Job> jobs,
+        FreeSlots slots,
         Func<Job, bool> runsAlone,
         Func<Job, TimeSpan> startWithin
     )
     {
-        var before = line.TakeWhile((job, ahead) => !runsAlone(job) && ahead < room.For(startWithin(job))).ToList();
-        return before.Count == 0 && room.Load.UnderWay == 0 && room.For(TimeSpan.Zero) > 0 ? [.. line.Take(1)] : before;
+        var before = jobs.TakeWhile((job, ahead) => !runsAlone(job) && ahead < slots.For(startWithin(job))).ToList();
+        return before.Count == 0 && slots.Load.InProgress == 0 && slots.For(TimeSpan.Zero) > 0 ? [.. jobs.Take(1)] : before;
     }
 
-    /// <summary>What a pool has, and what is under way.</summary>
+    /// <summary>The workers of a pool and its attempts in progress. Reads no payload.</summary>
     public async Task<PoolLoad> LoadAsync(string pool, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var live = await db.Workers.Where(worker => worker.Pool == pool).NotStale(clock.Now).WithoutLists().ToListAsync(cancellationToken);
         var workers = live.Where(worker => worker.Serves(clock.Now)).ToList();
         var names = workers.Select(worker => (worker.Principal, worker.Instance)).ToHashSet();
-        var underWay = await db
+        var inProgress = await db
             .Jobs.Where(job => job.Pool == pool && (job.State == JobState.Dispatched || job.State == JobState.Running))
             .GroupBy(job => new
             {
@@ -103,9 +106,9 @@ internal sealed class PoolCapacity(
             })
             .ToListAsync(cancellationToken);
 
-        // A run whose worker is gone takes no place of those that are there.
-        var unclaimed = underWay.Where(group => group.Key.State == JobState.Dispatched).ToList();
-        var running = underWay
+        // A run whose worker is gone takes no slot of a live worker.
+        var unclaimed = inProgress.Where(group => group.Key.State == JobState.Dispatched).ToList();
+        var running = inProgress
             .Where(group => group.Key.State == JobState.Running && names.Contains((group.Key.ClaimedBy!, group.Key.Worker!)))
             .ToList();
         return new PoolLoad(
@@ -145,15 +148,13 @@ internal sealed class PoolCapacity(
         }
     }
 
-    /// <summary>How many may be under way in a pool whose attempts come to nothing. Null: it is not limited.</summary>
+    /// <summary>Maximum number of attempts in progress while the circuit breaker of the pool is open. Null: it is closed.</summary>
     public int? LimitOf(string pool) => Breaker(pool).Limit;
 
     /// <summary>
     /// Whether the end of an attempt indicates a problem of what the pool calls. Transient faults, timeouts and lost workers do. A terminal
     /// fault belongs to its job. An unknown fault usually comes from the producer's input and must not slow the jobs of others. A stopped
-    /// worker indicates no problem.
-    /// These
-    /// say nothing: null.
+    /// worker indicates no problem. Null: the end indicates neither.
     /// </summary>
     internal static bool? IsBad(Job after) =>
         after.State == JobState.Succeeded
@@ -166,56 +167,56 @@ internal sealed class PoolCapacity(
                 _ => null,
             };
 
-    private bool IsSuspect(string topic, string? faultClass, int spent) =>
-        faultClass == FaultClasses.Lost && spent + 1 >= ClassOf(topic)?.MaxAttempts;
+    private bool IsSuspect(string topic, string? faultClass, int failedAttempts) =>
+        faultClass == FaultClasses.Lost && failedAttempts + 1 >= ClassOf(topic)?.MaxAttempts;
 
     private JobClass? ClassOf(string topic) => current.InForce.Bundle?.JobClasses.GetValueOrDefault(topic);
 
     private PoolCircuitBreaker Breaker(string pool) => _breakers.GetOrAdd(pool, _ => new PoolCircuitBreaker(options.Value, time));
 }
 
-/// <summary>What a pool has, and what is under way.</summary>
+/// <summary>The workers of a pool and its attempts in progress.</summary>
 /// <param name="Workers">Live instances.</param>
 /// <param name="Capacity">How many runs they can have at once.</param>
-/// <param name="Unclaimed">Attempts that are dispatched and that nobody has claimed yet.</param>
+/// <param name="Unclaimed">Attempts that are dispatched and not claimed yet.</param>
 /// <param name="Running">Runs of the live instances.</param>
 internal sealed record PoolLoad(int Workers, int Capacity, int Unclaimed, int Running)
 {
-    public int UnderWay => Unclaimed + Running;
+    public int InProgress => Unclaimed + Running;
 
     /// <summary>
-    /// Why an instance that is there, and not among <see cref="Workers"/>, can use none of its deliveries. Null: there is none such.
+    /// Why a registered instance that is not among <see cref="Workers"/> can use none of its deliveries. Null: there is no such instance.
     /// </summary>
     public string? Dropping { get; init; }
 
-    /// <summary>One is under way that runs alone.</summary>
+    /// <summary>A job that must run alone is in progress.</summary>
     public bool HasSuspect { get; init; }
 
-    /// <summary>For how long the oldest of the runs has been running. Null: there is none.</summary>
+    /// <summary>How long the oldest run has been running. Null: there is none.</summary>
     public TimeSpan? OldestRun { get; init; }
 }
 
-/// <summary>How much room a pool has.</summary>
-/// <param name="Load">What it has, and what is under way.</param>
-/// <param name="Multiple">So many times its capacity may be unclaimed at most.</param>
-/// <param name="LongestRun">The longest run of late. Null: not known.</param>
-/// <param name="Limit">So many more may go at most, as the breaker says.</param>
+/// <summary>How many more jobs a pool may get.</summary>
+/// <param name="Load">Its workers and its attempts in progress.</param>
+/// <param name="Multiple">Maximum number of unclaimed attempts, as a multiple of the capacity.</param>
+/// <param name="LongestRun">The longest recent run. Null: not known.</param>
+/// <param name="Limit">Maximum number of further attempts, by the circuit breaker.</param>
 internal sealed record FreeSlots(PoolLoad Load, int Multiple, TimeSpan? LongestRun, int Limit)
 {
     private static readonly TimeSpan ShortestRun = TimeSpan.FromMilliseconds(1);
 
-    public static FreeSlots Of(int places) => new(new PoolLoad(0, places, 0, 0), 1, null, places);
+    public static FreeSlots Of(int count) => new(new PoolLoad(0, count, 0, 0), 1, null, count);
 
     /// <summary>
-    /// How many more may go that must start within a time: those that find a free place, and as many as would be claimed in half that time, though each run before them took as
-    /// long as the longest of late.
+    /// How many jobs that must start within a time may be dispatched now: as many as find a free slot, and as many as workers claim in half
+    /// that time if each run takes as long as the longest recent one.
     /// </summary>
     public int For(TimeSpan startWithin)
     {
         var runs = LongestRun is { } longest
             ? (int)Math.Min(Multiple, startWithin / 2 / (longest > ShortestRun ? longest : ShortestRun))
             : 0;
-        var free = Load.Capacity - Load.UnderWay;
+        var free = Load.Capacity - Load.InProgress;
         return Load.HasSuspect
             ? 0
             : Math.Clamp(Math.Min(free + (runs * Load.Capacity), (Multiple * Load.Capacity) - Load.Unclaimed), 0, Limit);

@@ -1,15 +1,16 @@
 namespace Dispatcher.Dispatching;
 
 /// <summary>
-/// Watches how the attempts of one pool end. When too many come to nothing, so that what the pool calls must be down, it lets fewer be under way, half as many each time, down to
-/// one: a probe, after a pause that doubles. As soon as that succeeds, twice as many, until there is nothing to limit. As this process sees it: others see their share.
+/// Limits a pool whose attempts fail. When too many fail, the system that the pool calls is probably down: the breaker halves the attempts
+/// in progress each time, down to one probe after a pause that doubles. When attempts succeed it doubles the limit, until it closes. It
+/// sees only the ends of attempts that this process commits.
 /// </summary>
 internal sealed class PoolCircuitBreaker(DispatchOptions options, TimeProvider time)
 {
     private static readonly TimeSpan Sample = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RunMemory = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(10);
 
     private readonly Lock _lock = new();
     private int _good;
@@ -20,7 +21,7 @@ internal sealed class PoolCircuitBreaker(DispatchOptions options, TimeProvider t
     private DateTimeOffset _nextProbe;
     private (DateTimeOffset Since, TimeSpan? Longest, TimeSpan? Before) _runs = (time.GetUtcNow(), null, null);
 
-    /// <summary>How many may be under way at once. Null: it sets no limit.</summary>
+    /// <summary>Maximum number of attempts in progress. Null: the breaker is closed.</summary>
     public int? Limit
     {
         get
@@ -32,7 +33,7 @@ internal sealed class PoolCircuitBreaker(DispatchOptions options, TimeProvider t
         }
     }
 
-    /// <summary>The longest run of late. Null: none has ended lately.</summary>
+    /// <summary>The longest recent run. Null: none has ended recently.</summary>
     public TimeSpan? LongestRun
     {
         get
@@ -45,22 +46,23 @@ internal sealed class PoolCircuitBreaker(DispatchOptions options, TimeProvider t
         }
     }
 
-    /// <summary>How many more may go, where so many are under way.</summary>
-    public int Room(int underWay)
+    /// <summary>Maximum number of further attempts.</summary>
+    /// <param name="inProgress">The attempts in progress.</param>
+    public int FreeSlots(int inProgress)
     {
         lock (_lock)
         {
             return _limit is not { } limit ? int.MaxValue
                 : limit == 1 && time.GetUtcNow() < _nextProbe ? 0
-                : Math.Max(0, limit - underWay);
+                : Math.Max(0, limit - inProgress);
         }
     }
 
     /// <summary>An attempt has ended.</summary>
-    /// <param name="bad">It came to nothing, and another job's might have too. Null: it says nothing of others.</param>
+    /// <param name="bad">It failed, for a reason that may affect other jobs. Null: its end indicates nothing for other jobs.</param>
     /// <param name="ran">How long it ran.</param>
-    /// <param name="underWay">As many as are under way at most, of which to let half go on.</param>
-    public void Ended(bool? bad, TimeSpan ran, int underWay)
+    /// <param name="inProgress">The size of the pool: the first limit is half of it.</param>
+    public void Ended(bool? bad, TimeSpan ran, int inProgress)
     {
         lock (_lock)
         {
@@ -68,40 +70,40 @@ internal sealed class PoolCircuitBreaker(DispatchOptions options, TimeProvider t
             _runs.Longest = Longer(ran, _runs.Longest);
             _good += bad == false ? 1 : 0;
             _bad += bad == true ? 1 : 0;
-            if (bad is null || _good + _bad < Enough(underWay))
+            if (bad is null || _good + _bad < Enough(inProgress))
             {
                 return;
             }
 
             if (_bad >= options.BreakAt * (_good + _bad))
             {
-                Shrink(underWay);
+                Shrink(inProgress);
             }
             else if (_limit is not null)
             {
-                Grow(underWay);
+                Grow(inProgress);
             }
         }
     }
 
-    /// <summary>A small pool has not many at once that could fail.</summary>
-    private int Enough(int underWay) => Math.Min(options.BreakAfter, _limit ?? Math.Max(4, 2 * underWay));
+    /// <summary>A small pool needs fewer ended attempts for a decision, because it has fewer in progress.</summary>
+    private int Enough(int inProgress) => Math.Min(options.BreakAfter, _limit ?? Math.Max(4, 2 * inProgress));
 
-    private void Shrink(int underWay)
+    private void Shrink(int inProgress)
     {
-        var before = _limit ?? Math.Max(2, underWay);
+        var before = _limit ?? Math.Max(2, inProgress);
         _limit = Math.Max(1, before / 2);
         _pause =
             before > 1 ? FirstPause
-            : _pause * 2 < LongestPause ? _pause * 2
-            : LongestPause;
+            : _pause * 2 < MaxPause ? _pause * 2
+            : MaxPause;
         _nextProbe = time.GetUtcNow() + _pause;
         Begin();
     }
 
-    private void Grow(int most)
+    private void Grow(int size)
     {
-        _limit = _limit * 2 < most ? _limit * 2 : null;
+        _limit = _limit * 2 < size ? _limit * 2 : null;
         _pause = FirstPause;
         Begin();
     }
@@ -112,7 +114,7 @@ internal sealed class PoolCircuitBreaker(DispatchOptions options, TimeProvider t
     {
         var now = time.GetUtcNow();
 
-        // Where each run takes a minute until it fails, ten seconds see too few of them.
+        // If each run takes a minute until it fails, a sample of ten seconds has too few of them.
         var runs = 2 * (Longer(ran, Longer(_runs.Longest, _runs.Before)) ?? TimeSpan.Zero);
         if (_limit is null && now - _since > (runs > Sample ? runs : Sample))
         {
@@ -125,6 +127,6 @@ internal sealed class PoolCircuitBreaker(DispatchOptions options, TimeProvider t
         }
     }
 
-    /// <summary>The longer of two that may be unknown. Null: both are.</summary>
+    /// <summary>The longer of two durations. Null: both are unknown.</summary>
     internal static TimeSpan? Longer(TimeSpan? one, TimeSpan? other) => other is null || one > other ? one : other;
 }

@@ -5,82 +5,102 @@ using Dispatcher.Storage;
 namespace Dispatcher.Dispatching;
 
 /// <summary>
-/// Gives one caller at a time, of all processes, the right to dispatch a pool's next jobs, as many as the pool's window has room for: so they leave in order, and no two
-/// processes see the same room.
+/// Gives one caller at a time, of all processes, the right to dispatch the next jobs of a pool, as many as the pool has free slots for. So
+/// jobs leave in order, and no two processes fill the same slot.
 /// </summary>
-internal sealed class PoolLeases(IStore store, PoolBacklog lines, PoolCapacity window, StoreClock clock) : IDisposable
+internal sealed class PoolLeases(IStore store, PoolBacklog backlog, PoolCapacity capacity, StoreClock clock) : IDisposable
 {
-    /// <summary>So many jobs at most go in a turn; large payloads allow fewer, see <see cref="PoolBacklog.NextAsync"/>.</summary>
-    private const int LargestTurn = 64;
+    /// <summary>Maximum number of jobs for one lease. Large payloads allow fewer: see <see cref="PoolBacklog.NextAsync"/>.</summary>
+    private const int MaxJobs = 64;
 
-    /// <summary>A turn takes milliseconds. Whoever takes longer may find others beside it: the window is passed then, and nothing else.</summary>
-    private static readonly TimeSpan LongestTurn = TimeSpan.FromSeconds(10);
+    /// <summary>
+    /// A lease takes milliseconds. After this time another process may take it too; then the pool gets more jobs than it has slots for, and
+    /// there is no other harm.
+    /// </summary>
+    private static readonly TimeSpan MaxLease = TimeSpan.FromSeconds(10);
 
-    private readonly ConcurrentDictionary<string, Door> _doors = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, CoalescingLock> _locks = new(StringComparer.Ordinal);
 
-    /// <summary>Null: nobody is ready, there is no room, this process may not decide now, or another of it is about to look anyway.</summary>
+    /// <summary>
+    /// Null: no job is ready, no slot is free, the clock of this process is not trusted, or another caller of this process is waiting for
+    /// the same lease.
+    /// </summary>
     public async Task<PoolLease?> TakeAsync(string pool, CancellationToken cancellationToken)
     {
-        // Asked before the line is held: most claims and ends come while nobody waits.
-        if (!clock.IsTrusted || !await lines.IsReadyAsync(pool, cancellationToken))
+        // Checked before the lease is taken: at most claims and ends the backlog is empty.
+        if (!clock.IsTrusted || !await backlog.IsReadyAsync(pool, cancellationToken))
         {
             return null;
         }
 
-        var door = _doors.GetOrAdd(pool, _ => new Door());
-        if (!await door.EnterAsync(cancellationToken))
+        var local = _locks.GetOrAdd(pool, _ => new CoalescingLock());
+        if (!await local.EnterAsync(cancellationToken))
         {
             return null;
         }
 
-        PoolLease? turn = null;
+        PoolLease? lease = null;
         try
         {
-            var held = await store.LockPoolAsync(pool, LongestTurn, cancellationToken);
+            var stored = await store.LockPoolAsync(pool, MaxLease, cancellationToken);
             try
             {
-                var room = pool == PoolBacklog.Unregistered ? FreeSlots.Of(LargestTurn) : await window.RoomAsync(pool, cancellationToken);
-                var most = Math.Min(LargestTurn, window.MostOf(pool, room));
-                var line = most == 0 ? new NextJobs([], MayBeMore: false) : await lines.NextAsync(pool, most, cancellationToken);
-                var jobs = window.Next([.. line.Jobs.Where(job => window.IsRight(pool, job))], room);
-                return turn = jobs.Count == 0 ? null : new PoolLease(jobs, line.MayBeMore || jobs.Count < line.Jobs.Count, held, door);
+                return lease = await NextAsync(pool, stored, local, cancellationToken);
             }
             finally
             {
-                if (turn is null)
+                if (lease is null)
                 {
-                    await held.DisposeAsync();
+                    await stored.DisposeAsync();
                 }
             }
         }
         finally
         {
-            if (turn is null)
+            if (lease is null)
             {
-                door.Leave();
+                local.Leave();
             }
         }
     }
 
     public void Dispose()
     {
-        foreach (var door in _doors.Values)
+        foreach (var local in _locks.Values)
         {
-            door.Dispose();
+            local.Dispose();
         }
     }
 
-    /// <summary>Lets one in, and one wait: whoever waits will see what any other would.</summary>
-    internal sealed class Door : IDisposable
+    private async Task<PoolLease?> NextAsync(
+        string pool,
+        IAsyncDisposable stored,
+        CoalescingLock local,
+        CancellationToken cancellationToken
+    )
+    {
+        var slots = pool == PoolBacklog.Unregistered ? FreeSlots.Of(MaxJobs) : await capacity.FreeSlotsAsync(pool, cancellationToken);
+        var max = Math.Min(MaxJobs, capacity.MaxJobs(pool, slots));
+        var next = max == 0 ? new NextJobs([], MayBeMore: false) : await backlog.NextAsync(pool, max, cancellationToken);
+        var jobs = capacity.Next([.. next.Jobs.Where(job => capacity.IsOfPool(pool, job))], slots);
+        return jobs.Count == 0 ? null : new PoolLease(jobs, next.MayBeMore || jobs.Count < next.Jobs.Count, stored, local);
+    }
+
+    /// <summary>
+    /// One caller runs and one waits. Further callers return, because the waiter covers them: it starts after they came, and sees all that
+    /// they would see.
+    /// </summary>
+    internal sealed class CoalescingLock : IDisposable
     {
         private readonly SemaphoreSlim _one = new(1, 1);
-        private int _inside;
+        private int _callers;
 
+        /// <summary>False: another caller is waiting already. True: call <see cref="Leave"/> at the end.</summary>
         public async Task<bool> EnterAsync(CancellationToken cancellationToken)
         {
-            if (Interlocked.Increment(ref _inside) > 2)
+            if (Interlocked.Increment(ref _callers) > 2)
             {
-                Interlocked.Decrement(ref _inside);
+                Interlocked.Decrement(ref _callers);
                 return false;
             }
 
@@ -91,7 +111,7 @@ internal sealed class PoolLeases(IStore store, PoolBacklog lines, PoolCapacity w
             }
             catch (OperationCanceledException)
             {
-                Interlocked.Decrement(ref _inside);
+                Interlocked.Decrement(ref _callers);
                 throw;
             }
         }
@@ -100,28 +120,29 @@ internal sealed class PoolLeases(IStore store, PoolBacklog lines, PoolCapacity w
 
         public void Leave()
         {
-            Interlocked.Decrement(ref _inside);
+            Interlocked.Decrement(ref _callers);
             _one.Release();
         }
     }
 }
 
-/// <summary>The jobs that may go now. Nobody else takes from their line until it is disposed.</summary>
+/// <summary>The next jobs of a pool, and the lease on it: until it is disposed, no other caller takes jobs of the pool.</summary>
 /// <param name="Jobs">In order; at least one.</param>
-/// <param name="MayBeMore">Somebody may stand behind them. When some of them do not go after all, others may.</param>
-/// <param name="Held">The line, against other processes.</param>
-/// <param name="Door">The line, against others of this process.</param>
-internal sealed record PoolLease(IReadOnlyList<Job> Jobs, bool MayBeMore, IAsyncDisposable Held, PoolLeases.Door Door) : IAsyncDisposable
+/// <param name="MayBeMore">Further jobs may be ready.</param>
+/// <param name="Stored">The lock against other processes.</param>
+/// <param name="Local">The lock against other callers in this process.</param>
+internal sealed record PoolLease(IReadOnlyList<Job> Jobs, bool MayBeMore, IAsyncDisposable Stored, PoolLeases.CoalescingLock Local)
+    : IAsyncDisposable
 {
     public async ValueTask DisposeAsync()
     {
         try
         {
-            await Held.DisposeAsync();
+            await Stored.DisposeAsync();
         }
         finally
         {
-            Door.Leave();
+            Local.Leave();
         }
     }
 }

@@ -5,14 +5,16 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>How a pool does.</summary>
+/// <summary>The state of a pool, for status, metrics and logs.</summary>
 /// <param name="Workers">Live instances that serve it.</param>
 /// <param name="Capacity">How many runs they can have at once.</param>
-/// <param name="Waiting">Jobs in its line, retries that are not ready yet among them.</param>
-/// <param name="Dispatched">Attempts that nobody has claimed yet.</param>
+/// <param name="Waiting">Jobs in its backlog, including retries that are not ready yet.</param>
+/// <param name="Dispatched">Attempts that are not claimed yet.</param>
 /// <param name="Running">Runs of live instances.</param>
-/// <param name="Limit">How many attempts may be under way, since too many came to nothing; as the answering process sees it. Null: not limited.</param>
-/// <param name="Note">What keeps its jobs waiting. Null: nothing does, or nobody waits.</param>
+/// <param name="Limit">
+/// Maximum number of attempts in progress while its circuit breaker is open in this process. Null: the breaker is closed.
+/// </param>
+/// <param name="Note">Why its jobs wait. Null: no job waits, or jobs wait only for a free slot.</param>
 internal sealed record PoolView(int Workers, int Capacity, int Waiting, int Dispatched, int Running, int? Limit, string? Note)
 {
     public static PoolView Of(PoolLoad load, int waiting, int? limit) =>
@@ -24,20 +26,18 @@ internal sealed record PoolView(int Workers, int Capacity, int Waiting, int Disp
             load.Running,
             limit,
             waiting == 0 ? null
-                : load.Workers == 0 && load.Dropping is { } why
-                    ? $"its workers cannot use the deliveries that they get ({why}): its jobs wait"
+                : load.Workers == 0 && load.Dropping is { } why ? $"its workers cannot use their deliveries ({why}): its jobs wait"
                 : load.Workers == 0 ? "no worker serves it: its jobs wait"
-                : load.HasSuspect
-                    ? "a job runs alone whose worker went away before: the others wait until it has shown whether it was the reason"
-                : limit is not null ? $"its attempts come to nothing: {limit} at a time, until they succeed again"
+                : load.HasSuspect ? "a job that lost its worker before runs alone: the other jobs wait until it ends"
+                : limit is not null ? $"circuit breaker open: at most {limit} concurrent attempts, until they succeed again"
                 : null
         );
 }
 
-/// <summary>Looks at all pools every few seconds, for metrics and logs: a pool that holds its jobs must not do so in silence.</summary>
+/// <summary>Reads the state of all pools every few seconds, for metrics and logs: a pool whose jobs wait must be reported.</summary>
 internal sealed partial class PoolMonitor(
     IDbContextFactory<DispatcherDb> database,
-    PoolCapacity window,
+    PoolCapacity capacity,
     CurrentBundle current,
     DispatcherMetrics metrics,
     TimeProvider time,
@@ -48,7 +48,7 @@ internal sealed partial class PoolMonitor(
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        foreach (var (pool, view) in await LookAsync(cancellationToken))
+        foreach (var (pool, view) in await ReadAsync(cancellationToken))
         {
             metrics.PoolSeen(pool, view.Waiting, view.Capacity, view.Limit);
             if (view.Note is { } note && _holding.Add(pool))
@@ -62,8 +62,8 @@ internal sealed partial class PoolMonitor(
         }
     }
 
-    /// <summary>The pools of the registry, and any other in whose line a job stands.</summary>
-    public async Task<IReadOnlyDictionary<string, PoolView>> LookAsync(CancellationToken cancellationToken)
+    /// <summary>The pools of the registry, and every other pool with a backlog. Reads no payload.</summary>
+    public async Task<IReadOnlyDictionary<string, PoolView>> ReadAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var waiting = await db
@@ -75,9 +75,9 @@ internal sealed partial class PoolMonitor(
         foreach (var pool in (current.InForce.Bundle?.Pools.Keys ?? []).Union(waiting.Keys))
         {
             pools[pool] = PoolView.Of(
-                await window.LoadAsync(pool, cancellationToken),
+                await capacity.LoadAsync(pool, cancellationToken),
                 waiting.GetValueOrDefault(pool),
-                window.LimitOf(pool)
+                capacity.LimitOf(pool)
             );
         }
 
@@ -86,10 +86,10 @@ internal sealed partial class PoolMonitor(
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.PoolHolds, LogLevel.Warning, "Pool {Pool} holds {Waiting} jobs: {Note}")]
+        [LoggerMessage(EventIds.PoolHolds, LogLevel.Warning, "{Waiting} jobs of pool {Pool} wait: {Note}")]
         public static partial void Holds(ILogger logger, string pool, int waiting, string note);
 
-        [LoggerMessage(EventIds.PoolFlows, LogLevel.Information, "Pool {Pool} holds its jobs no longer")]
+        [LoggerMessage(EventIds.PoolFlows, LogLevel.Information, "The jobs of pool {Pool} no longer wait")]
         public static partial void Flows(ILogger logger, string pool);
     }
 }

@@ -6,7 +6,10 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>Writes a work message by hand, because the payload must go through byte for byte. The members are those of <see cref="WorkMessage"/>, held to it by a test.</summary>
+/// <summary>
+/// Writes the body of a work message without a serializer, because the payload must stay byte for byte the same. The members are those of
+/// <see cref="WorkMessage"/>; a test compares them.
+/// </summary>
 internal static class WorkBody
 {
     public static byte[] Of(Job job, bool idempotent)
@@ -29,7 +32,7 @@ internal static class WorkBody
             json.WriteEndObject();
             json.WritePropertyName("payload");
 
-            // Checked at intake; checking again would cost more than the rest.
+            // Validated at intake; a second validation would cost more than the rest.
             json.WriteRawValue(job.Payload, skipInputValidation: true);
             if (job.Constraints is not null)
             {

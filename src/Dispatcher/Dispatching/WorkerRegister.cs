@@ -8,7 +8,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>Which workers there are, as the store has them: an instance is known from its first heartbeat on.</summary>
+/// <summary>The registered workers, in the store. An instance is registered from its first heartbeat on. Reads no job.</summary>
 internal sealed partial class WorkerRegister(
     IDbContextFactory<DispatcherDb> database,
     CurrentBundle current,
@@ -19,22 +19,23 @@ internal sealed partial class WorkerRegister(
 {
     private static readonly TimeSpan RemovedAfter = TimeSpan.FromHours(1);
 
-    private static readonly long SharedToldEveryUs = Timestamps.Micros(TimeSpan.FromMinutes(1));
+    private static readonly long SharingLogIntervalUs = Timestamps.Micros(TimeSpan.FromMinutes(1));
 
-    /// <summary>Most instance names in one log line.</summary>
-    private const int MostNames = 5;
+    /// <summary>Maximum number of instance names in one log line.</summary>
+    private const int MaxNames = 5;
 
-    /// <summary>When this process last logged that several use a key. One entry for each principal that shares its key.</summary>
-    private readonly ConcurrentDictionary<string, long> _sharedToldAt = new(StringComparer.Ordinal);
+    /// <summary>When this process last logged that several instances use a key, by principal.</summary>
+    private readonly ConcurrentDictionary<string, long> _sharingLoggedAt = new(StringComparer.Ordinal);
 
     /// <summary>
-    /// Most live instances of one key, in all pools. Instance names are free text: without a limit one key could fill the table.
+    /// Maximum number of live instances of one key, in all pools. Instance names are free text: without a limit one key could fill the
+    /// table.
     /// </summary>
-    public const int MostInstances = 256;
+    public const int MaxInstances = 256;
 
     /// <summary>
-    /// Notes what an instance says of itself; answers which constraints it would have to enforce and does not. Null: its key has <see
-    /// cref="MostInstances"/> live instances already, and this one is not registered.
+    /// Stores the registration of an instance; returns the constraints that its pool requires and it does not enforce. Null: its key has
+    /// <see cref="MaxInstances"/> live instances already, and this one is not registered.
     /// </summary>
     public async Task<IReadOnlyList<string>?> NoteAsync(
         WorkerRegistration registration,
@@ -73,15 +74,15 @@ internal sealed partial class WorkerRegister(
             .SingleOrDefaultAsync(cancellationToken);
         if (before is null && await IsFullAsync(db, principal, cancellationToken))
         {
-            Log.TooMany(logger, instance, principal, worker.Pool, MostInstances);
+            Log.TooMany(logger, instance, principal, worker.Pool, MaxInstances);
             return null;
         }
 
         await WriteAsync(db, worker with { StartedAt = before?.StartedAt ?? worker.StartedAt }, before is null, cancellationToken);
         if (before is null || before.Serves(clock.Now) != worker.Serves(clock.Now) || before.Capacity != worker.Capacity)
         {
-            Tell(worker);
-            signals.Wake(worker.Pool);
+            Report(worker);
+            signals.Signal(worker.Pool);
         }
 
         if (WorkerTroubles.ClockIsOff(worker) && (before is null || !WorkerTroubles.ClockIsOff(before)))
@@ -91,22 +92,22 @@ internal sealed partial class WorkerRegister(
 
         if (before is not null)
         {
-            await TellSharedAsync(db, worker, before.SeenAt, cancellationToken);
+            await ReportSharingAsync(db, worker, before.SeenAt, cancellationToken);
         }
 
         return worker.Missing;
     }
 
     /// <summary>
-    /// How many runs these workers can have at once. The instances of one key count together for no more than one instance could register:
-    /// a key that invents instances gains nothing by them.
+    /// How many runs these workers can have at once. All instances of one key count at most as much as one instance may register: a key
+    /// gets no more jobs by registering instances that do not exist.
     /// </summary>
     public static int Capacity(IEnumerable<KnownWorker> workers) =>
         workers
             .GroupBy(worker => (worker.Pool, worker.Principal))
-            .Sum(group => Math.Min(group.Sum(worker => worker.Capacity), RegistrationCheck.LargestCapacity));
+            .Sum(group => Math.Min(group.Sum(worker => worker.Capacity), RegistrationCheck.MaxCapacity));
 
-    /// <summary>By pool, and then by when they came.</summary>
+    /// <summary>Ordered by pool and then by the time of the first heartbeat.</summary>
     public async Task<IReadOnlyList<KnownWorker>> ListAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -118,8 +119,11 @@ internal sealed partial class WorkerRegister(
             .ToListAsync(cancellationToken);
     }
 
-    /// <summary>Principals that several live instances use without all of them saying that this is meant. One that came in the place of another, which was not heard of since, does not share.</summary>
-    public static IReadOnlySet<string> SharedUnsaid(IEnumerable<KnownWorker> workers, long now) =>
+    /// <summary>
+    /// Principals whose key several live instances use, not all of them registered as shared. An instance that replaced another, which has
+    /// sent no heartbeat since, does not share.
+    /// </summary>
+    public static IReadOnlySet<string> UnregisteredSharing(IEnumerable<KnownWorker> workers, long now) =>
         workers
             .Where(worker => worker.Serves(now))
             .GroupBy(worker => worker.Principal, StringComparer.Ordinal)
@@ -133,20 +137,19 @@ internal sealed partial class WorkerRegister(
             .ToHashSet(StringComparer.Ordinal);
 
     /// <summary>
-    /// Stale rows make room for a new instance, so that all rows of a key are bounded: it could register others as soon as the ones before
-    /// are stale.
+    /// Whether the key has its maximum of live instances. Deletes its stale rows first, so that all rows of a key are bounded.
     /// </summary>
     private async Task<bool> IsFullAsync(DispatcherDb db, string principal, CancellationToken cancellationToken)
     {
         var rows = db.Workers.Where(row => row.Principal == principal);
         var count = await rows.CountAsync(cancellationToken);
-        if (count < MostInstances)
+        if (count < MaxInstances)
         {
             return false;
         }
 
         var oldest = clock.Now - KnownWorker.StaleAfterUs;
-        return count - await rows.Where(row => row.SeenAt < oldest).ExecuteDeleteAsync(cancellationToken) >= MostInstances;
+        return count - await rows.Where(row => row.SeenAt < oldest).ExecuteDeleteAsync(cancellationToken) >= MaxInstances;
     }
 
     private async Task WriteAsync(DispatcherDb db, KnownWorker worker, bool isNew, CancellationToken cancellationToken)
@@ -158,7 +161,7 @@ internal sealed partial class WorkerRegister(
         }
         catch (DbUpdateException raced) when (!raced.IsStoreUnavailable())
         {
-            // Two beats of one instance at once, or the row was removed between: what the next one says counts.
+            // Two heartbeats of one instance came together, or the row was removed meanwhile: the next heartbeat writes it.
             return;
         }
 
@@ -169,7 +172,7 @@ internal sealed partial class WorkerRegister(
         }
     }
 
-    private void Tell(KnownWorker worker)
+    private void Report(KnownWorker worker)
     {
         if (worker.Missing.Count > 0)
         {
@@ -185,13 +188,13 @@ internal sealed partial class WorkerRegister(
         }
     }
 
-    /// <summary>When another instance came since this one was last heard of, but at most once a minute for each key.</summary>
-    private async Task TellSharedAsync(DispatcherDb db, KnownWorker worker, long lastSeenAt, CancellationToken cancellationToken)
+    /// <summary>Logs if another instance came since the last heartbeat of this one, at most once a minute for each key.</summary>
+    private async Task ReportSharingAsync(DispatcherDb db, KnownWorker worker, long lastSeenAt, CancellationToken cancellationToken)
     {
         var now = clock.Now;
         var rows = db.Workers.Where(row => row.Principal == worker.Principal).NotStale(now);
         if (
-            now - _sharedToldAt.GetValueOrDefault(worker.Principal, long.MinValue / 2) < SharedToldEveryUs
+            now - _sharingLoggedAt.GetValueOrDefault(worker.Principal, long.MinValue / 2) < SharingLogIntervalUs
             || !await rows.AnyAsync(row => row.Instance != worker.Instance && row.StartedAt > lastSeenAt, cancellationToken)
         )
         {
@@ -199,11 +202,11 @@ internal sealed partial class WorkerRegister(
         }
 
         var others = await rows.WithoutLists().ToListAsync(cancellationToken);
-        if (SharedUnsaid(others, now).Count > 0)
+        if (UnregisteredSharing(others, now).Count > 0)
         {
-            _sharedToldAt[worker.Principal] = now;
+            _sharingLoggedAt[worker.Principal] = now;
             var names = others.Where(row => row.Serves(now)).Select(row => row.Instance).Distinct().ToList();
-            Log.SharedCredential(logger, names.Count, worker.Principal, string.Join(", ", names.Take(MostNames)));
+            Log.SharedCredential(logger, names.Count, worker.Principal, string.Join(", ", names.Take(MaxNames)));
         }
     }
 
@@ -219,15 +222,15 @@ internal sealed partial class WorkerRegister(
         [LoggerMessage(
             EventIds.WorkerRefused,
             LogLevel.Error,
-            "Worker {Instance} ({Principal}) does not enforce {Missing}, which pool {Pool} needs: it gets no work"
+            "Worker {Instance} ({Principal}) does not enforce {Missing}, which pool {Pool} requires: it gets no jobs"
         )]
         public static partial void Refused(ILogger logger, string instance, string principal, string pool, string missing);
 
         [LoggerMessage(
             EventIds.WorkerDropping,
             LogLevel.Error,
-            "Worker {Instance} ({Principal}) of pool {Pool} cannot use the deliveries that it gets and has dropped {Dropped}, the last because of {Reason}: "
-                + "it gets no work until it tries again. Compare its version and pool with this server's"
+            "Worker {Instance} ({Principal}) of pool {Pool} cannot use its deliveries and has dropped {Dropped}, the last "
+                + "because of {Reason}: it gets no jobs until it tries again. Compare its version and pool with this server's"
         )]
         public static partial void Dropping(ILogger logger, string instance, string principal, string pool, long dropped, string reason);
 
@@ -242,10 +245,10 @@ internal sealed partial class WorkerRegister(
         [LoggerMessage(
             EventIds.WorkersTooMany,
             LogLevel.Warning,
-            "Refused the registration of worker {Instance} for pool {Pool}: the key of {Principal} has {Most} live instances. "
-                + "Give each worker its own key; if nobody starts so many, revoke the key"
+            "Refused the registration of worker {Instance} for pool {Pool}: the key of {Principal} has {Max} live instances. "
+                + "Give each worker its own key; if these workers are unknown to you, revoke the key"
         )]
-        public static partial void TooMany(ILogger logger, string instance, string principal, string pool, int most);
+        public static partial void TooMany(ILogger logger, string instance, string principal, string pool, int max);
 
         [LoggerMessage(
             EventIds.SharedCredential,

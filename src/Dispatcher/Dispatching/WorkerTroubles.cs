@@ -5,18 +5,19 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>What an operator should change at the live workers.</summary>
+/// <summary>Problems of the live workers that an operator should solve.</summary>
 internal sealed class WorkerTroubles(IDbContextFactory<DispatcherDb> database, StoreClock clock)
 {
     /// <summary>
-    /// As much as a person should know of. Nothing breaks: workers correct their times, and the server judges by its own clock.
+    /// Above this offset the server reports the clock. The offset does no harm: workers correct their times, and the server decides by its
+    /// own clock.
     /// </summary>
-    private const long LargestOffsetMs = 5_000;
+    private const long MaxOffsetMs = 5_000;
 
-    /// <summary>A list for the status must not grow with the fleet.</summary>
-    private const int Most = 10;
+    /// <summary>Maximum length of the list: it must not grow with the number of workers.</summary>
+    private const int MaxProblems = 10;
 
-    public static bool ClockIsOff(KnownWorker worker) => worker.ClockAheadMs is > LargestOffsetMs or < -LargestOffsetMs;
+    public static bool ClockIsOff(KnownWorker worker) => worker.ClockAheadMs is > MaxOffsetMs or < -MaxOffsetMs;
 
     /// <summary>For example <c>600.0 s ahead</c>.</summary>
     public static string Offset(KnownWorker worker)
@@ -25,16 +26,16 @@ internal sealed class WorkerTroubles(IDbContextFactory<DispatcherDb> database, S
         return string.Create(CultureInfo.InvariantCulture, $"{Math.Abs(seconds):F1} s {(seconds > 0 ? "ahead" : "behind")}");
     }
 
-    /// <summary>One sentence each, at most <see cref="Most"/>.</summary>
+    /// <summary>One sentence each, at most <see cref="MaxProblems"/>.</summary>
     public async Task<IReadOnlyList<string>> ListAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var workers = await db
             .Workers.NotStale(clock.Now)
-            .Where(worker => worker.Dropping != null || worker.ClockAheadMs > LargestOffsetMs || worker.ClockAheadMs < -LargestOffsetMs)
+            .Where(worker => worker.Dropping != null || worker.ClockAheadMs > MaxOffsetMs || worker.ClockAheadMs < -MaxOffsetMs)
             .OrderBy(worker => worker.Pool)
             .ThenBy(worker => worker.Instance)
-            .Take(Most)
+            .Take(MaxProblems)
             .WithoutLists()
             .ToListAsync(cancellationToken);
         return [.. workers.SelectMany(Of)];
@@ -44,7 +45,7 @@ internal sealed class WorkerTroubles(IDbContextFactory<DispatcherDb> database, S
     {
         if (worker.Dropping is { } why)
         {
-            yield return $"worker {worker.Instance} of pool {worker.Pool} cannot use the deliveries that it gets ({why}) and gets no work; "
+            yield return $"worker {worker.Instance} of pool {worker.Pool} cannot use its deliveries ({why}) and gets no jobs; "
                 + $"it has dropped {worker.Dropped}";
         }
 

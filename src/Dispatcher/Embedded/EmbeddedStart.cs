@@ -5,12 +5,12 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Embedded;
 
 /// <summary>
-/// An embedded server has its messages in memory: when it starts, none is left. So everything live is due at once, its worker's runs are over (it died with them),
-/// and the sweep takes it from there.
+/// Repairs the store at the start of an embedded server. Its messages were in memory and are lost, and the runs of its worker ended with
+/// the process. So every live job is due at once, and the sweep repairs it.
 /// </summary>
 internal sealed class EmbeddedStart(IDbContextFactory<DispatcherDb> database) : IHostedService
 {
-    private static readonly JobState[] OnItsWay =
+    private static readonly JobState[] Live =
     [
         JobState.Accepted,
         JobState.Approved,
@@ -26,7 +26,7 @@ internal sealed class EmbeddedStart(IDbContextFactory<DispatcherDb> database) : 
         // Readers do not wait for the writer.
         await db.Database.ExecuteSqlRawAsync("pragma journal_mode = wal", cancellationToken);
         await db
-            .Jobs.Where(job => OnItsWay.Contains(job.State))
+            .Jobs.Where(job => Live.Contains(job.State))
             .ExecuteUpdateAsync(
                 set => set.SetProperty(job => job.DueAt, 0).SetProperty(job => job.RunUntil, job => job.RunUntil == null ? null : 0),
                 cancellationToken

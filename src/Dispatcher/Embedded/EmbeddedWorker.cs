@@ -8,14 +8,14 @@ namespace Dispatcher.Embedded;
 /// <summary>The reference worker inside the embedded server.</summary>
 internal static class EmbeddedWorker
 {
-    /// <summary>The pools whose queues the embedded server reads.</summary>
+    /// <summary>The pools whose queues the embedded server consumes.</summary>
     public static IReadOnlyList<string> Pools(ServerSettings settings) =>
         settings is { IsEmbedded: true, Worker: true } ? ReferenceWorkerRegistration.AllPools : [];
 
-    /// <summary>Starts the process again without diagnostics if the call may run the worker. For <c>Main</c> only, before all else.</summary>
+    /// <summary>Restarts the process without diagnostics if the call may run the worker. <c>Main</c> must call it first.</summary>
     public static void CloseProcess(string[] args)
     {
-        // A call that this does not recognize keeps its diagnostics, and the worker refuses to start.
+        // A call that is not recognized keeps its diagnostics, and the worker then refuses to start.
         if (args is ["demo", ..] || (args is ["serve", ..] && NamesData(args)))
         {
             ProcessSecrets.RestartWithoutDiagnostics();

@@ -6,7 +6,9 @@ using MassTransit;
 
 namespace Dispatcher.Embedded;
 
-/// <summary>Sends stored messages within the process: to its own queues over MassTransit's in-memory transport, events to who listens at <c>/api/events</c>.</summary>
+/// <summary>
+/// Sends stored messages within the process: work over MassTransit's in-memory transport, events to the listeners at <c>/api/events</c>.
+/// </summary>
 internal sealed class InMemoryOutbox(IServiceProvider services, EventStream events) : IOutboxTransport
 {
     private readonly RawSerialization _raw = new();
@@ -25,17 +27,17 @@ internal sealed class InMemoryOutbox(IServiceProvider services, EventStream even
                 events.Publish(message.Body);
                 break;
             default:
-                // Copies of dead letters: there is no exchange to copy to, and the store has them. And what signals a retry later: the sweep does.
+                // Copies of dead letters: no exchange exists, and the store has them. Delayed signals of retries: the sweep replaces them.
                 break;
         }
     }
 
-    /// <summary>There is no door with reply queues.</summary>
+    /// <summary>Not called with replies: the embedded server has no AMQP channel.</summary>
     public Task ReplyAsync(Reply reply, CancellationToken cancellationToken) => Task.CompletedTask;
 
     private async Task SendAsync(string queue, OutboxMessage message, CancellationToken cancellationToken)
     {
-        // The bus is asked for late: it is made after the outbox that its consumers need.
+        // Resolved late: the bus is created after the outbox, which its consumers need.
         var endpoint = await services.GetRequiredService<IBus>().GetSendEndpoint(new Uri("queue:" + queue));
         await endpoint.Send(
             new RawMessage(message.Body),

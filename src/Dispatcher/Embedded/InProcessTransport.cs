@@ -10,20 +10,23 @@ using MassTransit;
 namespace Dispatcher.Embedded;
 
 /// <summary>
-/// Connects the embedded server's worker to it: work over the in-memory queues, claims, heartbeats and outcomes as calls. It is the worker SDK's second transport, so that
-/// the worker is the same in both ways to run.
+/// Connects the embedded server with its worker: work over the in-memory queues; claims, heartbeats and outcomes as calls. It is the second
+/// transport of the worker library, so that the worker itself is the same in both modes.
 /// </summary>
 internal sealed class InProcessTransport(AttemptClaims claims, LeaseExtension leases, JobRecovery recovery) : IWorkerTransport
 {
-    /// <summary>The principal of the worker in the process.</summary>
+    /// <summary>The principal of the embedded worker.</summary>
     public const string Subject = "embedded-worker";
 
-    /// <summary>Deliveries that came before the worker asked: it starts after the queues.</summary>
+    /// <summary>Buffers deliveries by pool: the queues start before the worker.</summary>
     private readonly ConcurrentDictionary<string, Channel<Delivery>> _pools = new(StringComparer.Ordinal);
 
     public bool IsAlone => true;
 
-    /// <summary>Hands a message to the pool's worker; completes when it is acked, or returned: then the sweep hands the attempt out again.</summary>
+    /// <summary>
+    /// Delivers a message to the worker of the pool. Completes when the worker acks it, or returns it: then the sweep dispatches the
+    /// attempt again.
+    /// </summary>
     public async Task DeliverAsync(string pool, ConsumeContext<RawMessage> context)
     {
         var facts = DeliveryFacts.Of(context);
@@ -60,7 +63,7 @@ internal sealed class InProcessTransport(AttemptClaims claims, LeaseExtension le
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            // Returns normally, as the contract says.
+            // The contract requires a normal return.
         }
     }
 
@@ -71,7 +74,7 @@ internal sealed class InProcessTransport(AttemptClaims claims, LeaseExtension le
         await leases.ExtendLeasesAsync(request, Subject, cancellationToken)
         ?? throw new InvalidOperationException($"{Subject} has registered too many instances.");
 
-    /// <summary>Returns when they are committed: a queue in memory would lose them with the process.</summary>
+    /// <summary>Returns after the commit: a queue in memory would lose the outcomes with the process.</summary>
     public Task SendAsync(OutcomeBatch batch, CancellationToken cancellationToken) =>
         recovery.RecordAsync(batch.Outcomes, Subject, cancellationToken);
 

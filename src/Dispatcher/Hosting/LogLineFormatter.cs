@@ -9,8 +9,8 @@ using Serilog.Formatting.Display;
 namespace Dispatcher.Hosting;
 
 /// <summary>
-/// Writes each event as one line, and its exception below it, indented. Texts of jobs, workers and brokers reach the log; their line
-/// breaks and other control characters are escaped here, for every log event, so that none of them can look like another line or drive
+/// Writes each event as one line, and its exception below it, indented. Log events contain untrusted texts of jobs, workers and brokers.
+/// Line breaks and other control characters are escaped in every event, so that a text can neither look like another line nor control
 /// the terminal.
 /// </summary>
 internal sealed class LogLineFormatter : ITextFormatter
@@ -34,11 +34,11 @@ internal sealed class LogLineFormatter : ITextFormatter
         using var line = new StringWriter(CultureInfo.InvariantCulture);
         Line.Format(logEvent, line);
         output.WriteLine(PrintableText.Of(line.ToString()));
-        if (logEvent.Exception is { } away && IsOutage(away))
+        if (logEvent.Exception is { } outage && IsOutage(outage))
         {
-            // A server that is away is away for all of the code: its reason says more than a stack, a hundred times an outage.
+            // An outage affects many places of the code at once: a hundred stacks would hide the one reason.
             output.WriteLine(
-                Indent + PrintableText.Of($"{away.GetType().Name}: {away.GetBaseException().Message}".ReplaceLineEndings(" "))
+                Indent + PrintableText.Of($"{outage.GetType().Name}: {outage.GetBaseException().Message}".ReplaceLineEndings(" "))
             );
         }
         else if (logEvent.Exception is { } exception)

@@ -13,19 +13,19 @@ using MassTransit;
 
 namespace Dispatcher.Hosting;
 
-/// <summary>Puts MassTransit and the relay's transport into the container: on RabbitMQ, or in memory. The consumers and filters are the same.</summary>
+/// <summary>Registers MassTransit and the transport of the relay: on RabbitMQ, or in memory. Consumers and filters are the same.</summary>
 internal static class MessagingRegistration
 {
-    /// <summary>As many as the group commit can hold in a few batches.</summary>
+    /// <summary>A few batches of the group commit.</summary>
     private const int IntakePrefetch = 500;
 
-    /// <summary>Thousands may wait there after a binding was lost.</summary>
+    /// <summary>The queue may hold thousands of messages after a binding was lost.</summary>
     private const int UnroutedPrefetch = 64;
 
-    /// <summary>Each carries up to 256 jobs.</summary>
+    /// <summary>Each message carries up to 256 jobs.</summary>
     private const int PackedPrefetch = 8;
 
-    /// <summary>The queues that receive from clients, each with what reads it.</summary>
+    /// <summary>The queues that receive from clients, each with its consumer.</summary>
     private static readonly (
         string Queue,
         int Prefetch,
@@ -139,8 +139,8 @@ internal static class MessagingRegistration
     }
 
     /// <summary>
-    /// The two queues of each source that the broker moves its messages to, on a connection of their own. The queue from which a message is
-    /// read decides how it is handled; nothing that it says does.
+    /// The two queues of each source to which the broker moves its messages, on a separate connection. The queue of a message decides how
+    /// it is handled; the content of the message does not.
     /// </summary>
     private static void AddSetAside(IServiceCollection services, ServerSettings settings) =>
         services.AddMassTransit<ParkedBus, ParkedBus.Instance>(bus =>
@@ -157,7 +157,7 @@ internal static class MessagingRegistration
                             QueueNames.Parked(queue),
                             parked =>
                             {
-                                parked.UseFilter(new ParkedLog(queue, context.GetRequiredService<ILogger<ParkedLog>>()));
+                                parked.UseFilterBeforeConsumers(new ParkedLog(queue, context.GetRequiredService<ILogger<ParkedLog>>()));
                                 consume(parked, context, 1);
                             }
                         );
@@ -178,14 +178,15 @@ internal static class MessagingRegistration
                         unrouted =>
                         {
                             Common(unrouted, context, UnroutedPrefetch);
-                            unrouted.Handler<RawMessage>(message => context.GetRequiredService<UnroutedMessages>().TakeAsync(message));
+                            unrouted.UseFilterBeforeConsumers(context.GetRequiredService<UnroutedMessages>());
+                            Submissions(unrouted, context);
                         }
                     );
                 }
             );
         });
 
-    /// <summary>Sets up the one connection of a bus; the result adds an endpoint to it.</summary>
+    /// <summary>Configures the connection of a bus. The returned action adds an endpoint to it.</summary>
     private static Action<string, Action<IReceiveEndpointConfigurator>> Connect(
         IRabbitMqBusFactoryConfigurator rabbit,
         IRegistrationContext context,
@@ -204,7 +205,7 @@ internal static class MessagingRegistration
             host =>
             {
                 host.ConnectionName("dispatcher " + bus);
-                host.MaxMessageSize(RabbitConnection.LargestMessage);
+                host.MaxMessageSize(RabbitConnection.MaxMessage);
                 host.OnRefreshConnectionFactory = bytes.UseFor;
             }
         );
@@ -213,8 +214,8 @@ internal static class MessagingRegistration
                 queue,
                 endpoint =>
                 {
-                    // The queue is there already, with just these arguments. MassTransit declares an exchange of the same name: messages that another
-                    // queue sets aside come through it.
+                    // The queue already exists with exactly these arguments. MassTransit declares an exchange of the same name, through
+                    // which another queue sets its messages aside.
                     endpoint.ConfigureConsumeTopology = false;
                     foreach (var (name, value) in QueueNames.Arguments(queue))
                     {
@@ -236,19 +237,22 @@ internal static class MessagingRegistration
     private static void Intake(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
     {
         Common(endpoint, context, prefetch);
-        endpoint.ConfigureConsumer<IntakeConsumer>(
-            context,
-            consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<IntakePolicyFilter>()))
-        );
+        Submissions(endpoint, context);
     }
 
+    /// <summary>The consumer gets a submission only from the policy filter: the filter makes its message.</summary>
+    private static void Submissions(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
+    {
+        endpoint.UseFilterBeforeConsumers(context.GetRequiredService<IntakePolicyFilter>());
+        endpoint.ConfigureConsumer<IntakeConsumer>(context);
+    }
+
+    /// <summary>The consumer gets jobs only from the policy filter: the filter makes its message.</summary>
     private static void Dispatch(IReceiveEndpointConfigurator endpoint, IRegistrationContext context)
     {
         Common(endpoint, context, PackedPrefetch);
-        endpoint.ConfigureConsumer<DispatchConsumer>(
-            context,
-            consumer => consumer.Message<RawMessage>(message => message.UseFilter(context.GetRequiredService<DispatchPolicyFilter>()))
-        );
+        endpoint.UseFilterBeforeConsumers(context.GetRequiredService<DispatchPolicyFilter>());
+        endpoint.ConfigureConsumer<DispatchConsumer>(context);
     }
 
     private static void Outcomes(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, int prefetch)
@@ -263,7 +267,7 @@ internal static class MessagingRegistration
         endpoint.ConfigureConsumer<ForgedApprovalConsumer>(context);
     }
 
-    /// <summary>As many as the worker can have waiting: it answers a delivery when it has claimed it.</summary>
+    /// <summary>The worker acknowledges a delivery after its claim, so this many may wait.</summary>
     private static void Work(IReceiveEndpointConfigurator endpoint, IRegistrationContext context, string pool)
     {
         Common(endpoint, context, IntakePrefetch);
@@ -277,7 +281,7 @@ internal static class MessagingRegistration
         endpoint.ClearSerialization();
         endpoint.AddSerializer(new RawSerialization());
         endpoint.AddDeserializer(new RawSerialization(), isDefault: true);
-        endpoint.UseFilter(context.GetRequiredService<StoreRetry>());
+        endpoint.UseFilterBeforeConsumers(context.GetRequiredService<StoreRetry>());
         endpoint.ConfigureError(pipe => pipe.UseFilter(context.GetRequiredService<LastResort>()));
     }
 }

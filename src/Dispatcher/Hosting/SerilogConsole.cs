@@ -8,20 +8,20 @@ namespace Dispatcher.Hosting;
 /// <summary>Logs to standard error, so that what a command prints stays clean, or to the writer that the host names.</summary>
 internal static class SerilogConsole
 {
-    public static void AddSerilog(this IServiceCollection services, string leastLevel, TextWriter? writer)
+    public static void AddSerilog(this IServiceCollection services, string minLevel, TextWriter? writer)
     {
-        var level = Enum.TryParse<LogEventLevel>(leastLevel, ignoreCase: true, out var wanted) ? wanted : LogEventLevel.Information;
+        var level = Enum.TryParse<LogEventLevel>(minLevel, ignoreCase: true, out var wanted) ? wanted : LogEventLevel.Information;
         var configuration = new LoggerConfiguration()
             .MinimumLevel.Is(level)
             .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
             .MinimumLevel.Override("MassTransit", LogEventLevel.Warning)
-            // It shouts of commands that fail as expected (the first look for the migrations' table); those that matter come to us as exceptions.
+            // EF Core logs expected failures as errors (the first read of the table of migrations); real ones are thrown as exceptions.
             .MinimumLevel.Override("Microsoft.EntityFrameworkCore", LogEventLevel.Fatal)
-            // Keys for cookies, which nobody uses here.
+            // Warns about keys for cookies, which the server does not use.
             .MinimumLevel.Override("Microsoft.AspNetCore.DataProtection", LogEventLevel.Error)
-            // A failed start ends with one message for people; its stack is for those who ask for it.
+            // A failed start ends with one message; the log level Debug shows the stack.
             .Filter.ByExcluding(entry => level > LogEventLevel.Debug && entry.Level >= LogEventLevel.Warning && FollowsFailedStart(entry))
-            // The server stops, or the store is away, and says so once: the message goes back to its queue.
+            // The server stops or the store is unavailable, which is logged once; the message returns to its queue.
             .Filter.ByExcluding(entry =>
                 level > LogEventLevel.Debug && entry.Exception is OperationCanceledException && IsOf(entry, "MassTransit.ReceiveTransport")
             )
@@ -39,7 +39,9 @@ internal static class SerilogConsole
         && value is ScalarValue { Value: string name }
         && name == source;
 
-    /// <summary>The failed start itself, the background services that it cancels, and the buses that it stops before they started.</summary>
+    /// <summary>
+    /// True for the failed start itself, background services that it cancels, and buses that it stops before they have started.
+    /// </summary>
     private static bool FollowsFailedStart(LogEvent entry)
     {
         var text = entry.RenderMessage(CultureInfo.InvariantCulture);

@@ -10,7 +10,6 @@ using Dispatcher.Dispatching;
 using Dispatcher.Embedded;
 using Dispatcher.Enforcement;
 using Dispatcher.Intake;
-using Dispatcher.Jobs;
 using Dispatcher.Outbox;
 using Dispatcher.Recovery;
 using Dispatcher.Storage;
@@ -20,18 +19,38 @@ using Microsoft.Extensions.Options;
 namespace Dispatcher.Hosting;
 
 /// <summary>
-/// Puts the server together. The way of a job, in the order it takes it:
-/// <para>(0) <see cref="PolicyFolder"/> and <see cref="CurrentBundle"/>: which policy is in force.</para>
-/// <para>(1) <see cref="SubmissionReader"/> reads a submission, from <see cref="IntakePolicyFilter"/> (AMQP) or <see cref="JobEndpoints"/> (HTTP); <see cref="Refusals"/> keeps what cannot be read.</para>
-/// <para>(2) <see cref="PolicyGate"/> asks the policy, for the first time.</para>
-/// <para>(3) <see cref="JobIntake"/> and <see cref="IntakeWriter"/> store the job, its timeline and its messages in one commit; <see cref="Relay"/> sends them.</para>
-/// <para>(4) It stands in a line (<see cref="PoolBacklog"/>) until its pool has room (<see cref="PoolCapacity"/>); <see cref="DispatchPolicyFilter"/> reads it back and asks the policy again.</para>
-/// <para>(4) What needs people waits as an <see cref="Approval"/>: <see cref="Voting"/> takes votes, <see cref="ApprovalSaga"/> counts them, <see cref="ApprovalUse"/> tells at dispatch whether they still stand.</para>
-/// <para>(5) <see cref="JobDispatch"/> moves it to its pool with a permit; every move from here on goes through <see cref="MoveWriter"/>.</para>
-/// <para>(6) A worker (project Dispatcher.Worker) claims the attempt at <see cref="AttemptClaims"/>, acks and runs it.</para>
-/// <para>(7) (8) <see cref="OutcomeConsumer"/> and <see cref="JobRecovery"/> take the outcome; <see cref="RecoveryPolicy"/> decides what follows a fault, <see cref="RecoveryMoves"/> makes the move.</para>
-/// <para>(9) <see cref="Sweep"/> and <see cref="OutboxSweeper"/> repair whatever was forgotten on the way.</para>
-/// <para>Behind all of it, <see cref="Sealer"/> numbers and links every line that was written.</para>
+/// Builds the server from its parts. The main path of a job has these steps; each is marked <c>// :: Step n</c> where it runs:
+/// <para>(0) <see cref="PolicyFolder"/> activates a bundle, and <see cref="CurrentBundle"/> keeps the one in force.</para>
+/// <para>
+/// Intake (<see cref="JobIntake"/>), called by <see cref="IntakePolicyFilter"/> and <see cref="IntakeConsumer"/> (AMQP) and by
+/// <see cref="JobEndpoints"/> (HTTP):
+/// </para>
+/// <para>(1) <see cref="SubmissionReader"/> reads a submission; <see cref="Refusals"/> keeps one that cannot be read.</para>
+/// <para>(2) <see cref="PolicyGate"/> evaluates the policy for the first time.</para>
+/// <para>(3) <see cref="IntakeWriter"/> stores the job, its timeline and its messages in one commit; <see cref="Relay"/> sends them.</para>
+/// <para>
+/// Approval, if the policy requires one: the job is held. <see cref="Voting"/> takes votes, <see cref="ApprovalSaga"/> counts them, and
+/// <see cref="ApprovalUse"/> checks at dispatch whether they still count.
+/// </para>
+/// <para>
+/// Dispatch (<see cref="PoolDispatch"/>), called by <see cref="DispatchPolicyFilter"/> and <see cref="DispatchConsumer"/>:
+/// </para>
+/// <para>
+/// (4) <see cref="PoolLeases"/> leases the pool and reads its next jobs from the <see cref="PoolBacklog"/>, as many as
+/// <see cref="PoolCapacity"/> has free slots for.
+/// </para>
+/// <para>(5) <see cref="PolicyGate"/> evaluates them again with the bundle in force now.</para>
+/// <para>
+/// (6) <see cref="JobDispatch"/> moves each to its pool with a permit. Every move from here on goes through <see cref="MoveWriter"/>.
+/// </para>
+/// <para>Run:</para>
+/// <para>(7) A worker (project Dispatcher.Worker) claims the attempt at <see cref="AttemptClaims"/>, acks and runs it.</para>
+/// <para>
+/// (8) <see cref="OutcomeConsumer"/> and <see cref="JobRecovery"/> take the outcome. <see cref="RecoveryPolicy"/> decides what follows a
+/// fault, and <see cref="RecoveryMoves"/> makes the move.
+/// </para>
+/// <para>(9) <see cref="Sweep"/> and <see cref="OutboxSweeper"/> repair what a lost message or a stopped process left undone.</para>
+/// <para>Beside the path, <see cref="Sealer"/> numbers and links every timeline entry that was written.</para>
 /// </summary>
 internal static class Server
 {
@@ -40,8 +59,8 @@ internal static class Server
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.WebHost.UseUrls(settings.Urls);
 
-        // Enough for every request but two, which set their own. Bodies are parsed in memory.
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = RawMessage.LargestBody);
+        // Large enough for every request; two endpoints set their own limit. Bodies are parsed in memory.
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = RawMessage.MaxBody);
         builder.Services.AddSerilog(settings.LogLevel, settings.LogWriter);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(settings);
@@ -72,7 +91,7 @@ internal static class Server
         services.AddSingleton<SubmissionReader>();
         services.AddSingleton<BundleActivation>();
         services.AddSingleton<StoredBundles>();
-        services.AddSingleton<DecidedJobs>();
+        services.AddSingleton<StoredDecisions>();
         services.AddSingleton<PolicyGate>();
         services.AddSingleton<JobIntake>();
         AddMoveSubscriber<FinalReplies>(services);
@@ -84,6 +103,7 @@ internal static class Server
         services.AddSingleton<PoolLeases>();
         services.AddSingleton<Contradictions>();
         services.AddSingleton<JobDispatch>();
+        services.AddSingleton<PoolDispatch>();
         services.AddSingleton<ApprovedJobs>();
         services.AddSingleton<AttemptClaims>();
         services.AddSingleton<LeaseExtension>();
@@ -103,7 +123,9 @@ internal static class Server
         services.AddSingleton<GateQueries>();
     }
 
-    /// <summary>Hosted services start in this order and stop in the reverse: first what others wait for, last what takes in work.</summary>
+    /// <summary>
+    /// Hosted services start in this order and stop in reverse: services that others need first, services that accept work last.
+    /// </summary>
     private static void AddStartOrder(IServiceCollection services, ServerSettings settings)
     {
         if (settings.IsEmbedded)
@@ -160,10 +182,10 @@ internal static class Server
     private static void AddHttp(IServiceCollection services)
     {
         services.AddProblemDetails();
-        services.AddExceptionHandler<RequestFaults>();
+        services.AddExceptionHandler<ProblemExceptionHandler>();
         services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         services.AddOpenApi();
-        services.AddKeylessLimits();
+        services.AddAnonymousRateLimits();
         services.ConfigureHttpJsonOptions(json =>
         {
             json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
@@ -175,13 +197,13 @@ internal static class Server
     private static void MapHttp(WebApplication app, ServerSettings settings)
     {
         app.UseExceptionHandler();
-        app.UseStatusCodePages(RequestFaults.PageAsync);
+        app.UseStatusCodePages(ProblemExceptionHandler.PageAsync);
         app.UseGateFallback();
         app.UseRateLimiter();
         app.UseAuthentication();
         app.UseAuthorization();
-        app.MapOpenApi(KeylessLimits.OpenApiRoute);
-        var routes = app.WithKnownQueries();
+        app.MapOpenApi(AnonymousRateLimits.OpenApiRoute);
+        var routes = app.WithQueryParameterCheck();
         routes.MapJobs();
         routes.MapAttempts();
         routes.MapWorkers();

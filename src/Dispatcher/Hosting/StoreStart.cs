@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Hosting;
 
-/// <summary>First of all: the tables are there and fit this version, else nothing starts.</summary>
+/// <summary>Starts first: checks that the tables fit this version, or migrates them. Otherwise the start fails.</summary>
 internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> database, ServerSettings settings, ILogger<StoreStart> logger)
     : IHostedService
 {
@@ -25,7 +25,7 @@ internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> databas
             throw new ExitException(
                 ExitCode.WrongUse,
                 $"The database lacks {string.Join(", ", missing)}.",
-                "Run \"dispatcher migrate --postgres …\" as the owner of the tables; for development serve with --migrate."
+                "Run \"dispatcher migrate --postgres …\" as the owner of the tables; for development use serve --migrate."
             );
         }
 
@@ -43,8 +43,8 @@ internal sealed partial class StoreStart(IDbContextFactory<DispatcherDb> databas
 }
 
 /// <summary>
-/// Makes the key of <c>DISPATCHER_API_KEY</c> the admin key that came from the environment; the newest value wins. Then loads which keys
-/// exist.
+/// Makes the key of <c>DISPATCHER_API_KEY</c> the admin key from the environment; the newest value wins. Then loads the hashes of all valid
+/// keys.
 /// </summary>
 internal sealed class AdminKey(ApiKeys keys, ServerSettings settings) : IHostedService
 {

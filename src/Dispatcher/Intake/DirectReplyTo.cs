@@ -13,10 +13,10 @@ internal static class DirectReplyTo
     /// <summary>Id, serial and creation of an Erlang process, four bytes each.</summary>
     private const int ProcessBytes = 12;
 
-    /// <summary>The hash has at most nine digits; one that is larger may not be a number of the broker.</summary>
-    private const int MostDigits = 9;
+    /// <summary>The broker writes at most nine digits. It may not be able to decode a larger number.</summary>
+    private const int MaxDigits = 9;
 
-    /// <summary>Whether the broker can have written it. The node that it names may have stopped since.</summary>
+    /// <summary>Whether the address has the form that the broker writes. The node that it names may have stopped since.</summary>
     public static bool IsValid(string replyTo) =>
         replyTo.StartsWith(Prefix, StringComparison.Ordinal)
         && replyTo[Prefix.Length..].Split('.') is [var process, var key]
@@ -31,10 +31,10 @@ internal static class DirectReplyTo
     /// <summary>The broker replaces the name of the node by a hash of it.</summary>
     private static bool IsNode(ReadOnlySpan<byte> name) =>
         name.StartsWith("reply@"u8)
-        && name[NodePrefix.Length..] is { Length: > 0 and <= MostDigits } digits
+        && name[NodePrefix.Length..] is { Length: > 0 and <= MaxDigits } digits
         && !digits.ContainsAnyExceptInRange((byte)'0', (byte)'9');
 
-    /// <summary>Null: it is not what an encoder writes.</summary>
+    /// <summary>Null: it is not canonical base64.</summary>
     private static byte[]? Decoded(string base64)
     {
         var bytes = new byte[base64.Length];

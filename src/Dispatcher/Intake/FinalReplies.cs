@@ -6,8 +6,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Intake;
 
 /// <summary>
-/// Sends the final state of a job to the reply queue of its submitter: once when the job ends, and again when the submitter submits the same
-/// job after its end, because it may have missed the first reply.
+/// Sends the final state of a job to the reply queue of its submitter: once when the job ends, and again when the submitter submits the
+/// same job after its end, because it may have missed the first reply.
 /// </summary>
 internal sealed class FinalReplies(IDbContextFactory<DispatcherDb> database, JobEvents events, Relay relay) : IMoveSubscriber
 {

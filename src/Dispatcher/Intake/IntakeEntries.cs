@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text.Json;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
@@ -10,25 +9,25 @@ namespace Dispatcher.Intake;
 /// <summary>Timeline entries of submissions. They name ids and hashes, never the payload.</summary>
 internal static class IntakeEntries
 {
-    /// <summary>Most errors in an entry. The dead letter has all of them.</summary>
-    private const int MostErrors = 10;
+    /// <summary>Maximum number of errors in an entry. The dead letter has all of them.</summary>
+    private const int MaxErrors = 10;
 
-    /// <summary>The request and the decision at intake, and what was answered: a submission that comes again is answered from here.</summary>
-    public static TimelineEntry Submitted(string kind, Job job, SubmissionSource source, Evaluated<Job> evaluated, JobDecision answer) =>
+    /// <summary>The request, the decision at intake and the answer. A repeated submission gets this answer.</summary>
+    public static TimelineEntry Submitted(string kind, Job job, Submission submission, Evaluated<Job> evaluated, JobDecision answer) =>
         TimelineEntry.Of(
             kind,
             job,
             job.Principal,
             new
             {
-                Door = source.Channel,
-                source.MessageId,
+                Door = submission.Source.Channel,
+                submission.Source.MessageId,
                 job.Topic,
                 job.Labels,
                 job.RiskTags,
                 job.IdempotencyKey,
                 job.WorkflowId,
-                PayloadSha256 = Convert.ToHexStringLower(SHA256.HashData(job.Payload)),
+                submission.PayloadSha256,
                 evaluated.Decision.MatchedRules,
                 evaluated.Decision.Detail,
                 evaluated.Decision.BasisHash,
@@ -37,7 +36,9 @@ internal static class IntakeEntries
             }
         );
 
-    /// <summary>A submission that could not be read. It has no job's id that could be trusted, but that of its dead letter.</summary>
+    /// <summary>
+    /// A submission that could not be read. The entry has the id of its dead letter, because no job id in it can be trusted.
+    /// </summary>
     public static TimelineEntry Refused(DeadLetter letter, SubmissionSource source) =>
         new()
         {
@@ -53,12 +54,12 @@ internal static class IntakeEntries
                     letter.BodySha256,
                     letter.BodyLength,
                     DeadLetterSha256 = letter.Hash(),
-                    Errors = letter.Errors.Take(MostErrors).Select(error => new { error.Code, Where = StoredText.Cut(error.Where, 256) }),
+                    Errors = letter.Errors.Take(MaxErrors).Select(error => new { error.Code, Where = StoredText.Cut(error.Where, 256) }),
                 }
             ),
         };
 
-    /// <summary>What was answered when the job was handed in. Null: the line is not of intake.</summary>
+    /// <summary>The answer to the first submission of the job. Null: the entry is not of intake.</summary>
     public static JobDecision? Answer(TimelineEntry entry)
     {
         using var detail = JsonDocument.Parse(entry.Detail);

@@ -9,8 +9,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Intake;
 
 /// <summary>
-/// Step 3: stores decided submissions, many in one commit, with one packed message for their dispatch. One that is known already is answered as the first
-/// time; one whose id or key stands for something else is a conflict.
+/// Stores evaluated submissions, many in one commit, with one message that signals their dispatch. A submission that is known gets its
+/// first answer; a submission whose id or key belongs to another job is a conflict.
 /// </summary>
 internal sealed class IntakeWriter(
     IStore store,
@@ -22,16 +22,17 @@ internal sealed class IntakeWriter(
 {
     protected override Guid KeyOf(Acceptance item) => item.JobId;
 
+    // :: Step 3, the commit
     protected override async Task<IReadOnlyList<IntakeResult>> CommitAsync(
         IReadOnlyList<Acceptance> batch,
         CancellationToken cancellationToken
     )
     {
         var ready = batch.Where(acceptance => acceptance.Job?.State == JobState.Accepted).Select(acceptance => acceptance.Job!).ToList();
-        var packed = ready.Count == 0 ? null : DispatchSignal.Message(ready.Select(job => job.Pool!), Time);
-        var committed = await store.AcceptAsync([.. batch.Where(acceptance => acceptance.IsStored)], packed, cancellationToken);
+        var signal = ready.Count == 0 ? null : DispatchSignal.Message(ready.Select(job => job.Pool!), Time);
+        var committed = await store.AcceptAsync([.. batch.Where(acceptance => acceptance.IsStored)], signal, cancellationToken);
         relay.Offer(batch.Where(acceptance => committed.Jobs.Contains(acceptance.JobId)).SelectMany(acceptance => acceptance.Outbox));
-        relay.Offer(packed is null ? [] : [packed]);
+        relay.Offer(signal is null ? [] : [signal]);
         try
         {
             var others = batch.Where(acceptance => !committed.Jobs.Contains(acceptance.JobId)).ToList();
@@ -52,13 +53,13 @@ internal sealed class IntakeWriter(
             return new IntakeResult(IntakeOutcome.Stored, acceptance.Answer);
         }
 
-        // The id may stand for one job and the key for another: then one of the two is not this job.
-        var same = known
+        // The id may belong to one job and the key to another: then one of the two is not this job.
+        var matches = known
             .Where(k =>
                 k.JobId == acceptance.JobId || (k.Key is not null && k.Key == acceptance.Key && k.Principal == acceptance.Principal)
             )
             .ToList();
-        var own = same.Where(first => first.Principal == acceptance.Principal).ToList();
+        var own = matches.Where(first => first.Principal == acceptance.Principal).ToList();
         if (own.Count > 0)
         {
             return own.All(first => first.JobHash == acceptance.Answer.JobHash && first.Answer is not null)
@@ -66,8 +67,8 @@ internal sealed class IntakeWriter(
                 : new IntakeResult(IntakeOutcome.Conflict, null);
         }
 
-        return same.Count > 0 ? new IntakeResult(IntakeOutcome.IdTaken, null)
-            : acceptance.ForNow ? new IntakeResult(IntakeOutcome.Stored, acceptance.Answer)
+        return matches.Count > 0 ? new IntakeResult(IntakeOutcome.IdTaken, null)
+            : acceptance.ForNow ? new IntakeResult(IntakeOutcome.DeniedForNow, acceptance.Answer)
             : acceptance.PayloadErrors.Count > 0 && acceptance.Answer.PolicyHash == inForce
                 ? new IntakeResult(IntakeOutcome.Malformed, null) { Errors = Errors(acceptance) }
             : new IntakeResult(IntakeOutcome.PolicyChanged, null);
@@ -84,14 +85,14 @@ internal sealed class IntakeWriter(
         return errors;
     }
 
-    /// <summary>What is refused is not written, so that no statement compares its bundle with the row.</summary>
+    /// <summary>A refused submission is not written, so that no statement compares its bundle with the active one.</summary>
     private async Task<string> InForceAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         return await db.ActiveBundle.Select(row => row.Hash).SingleOrDefaultAsync(cancellationToken) ?? "";
     }
 
-    /// <summary>Jobs and denials with one of these ids or keys, each with what was answered then.</summary>
+    /// <summary>Jobs and denials with one of these ids or keys, each with its first answer. Reads no payload.</summary>
     private async Task<IReadOnlyList<Known>> KnownAsync(IReadOnlyList<Acceptance> others, CancellationToken cancellationToken)
     {
         var ids = others.Select(acceptance => acceptance.JobId).ToList();
@@ -117,7 +118,7 @@ internal sealed class IntakeWriter(
             .OrderBy(entry => entry.EntryId)
             .ToListAsync(cancellationToken);
 
-        // The last that carries an answer: what was denied for now came before it, and what dispatch decided carries none.
+        // The last entry with an answer: a denial for now precedes it, and decisions at dispatch have no answer.
         // Another principal may have been denied for now under the same id.
         var answers = entries
             .GroupBy(entry => (entry.JobId, entry.Actor))
@@ -126,33 +127,4 @@ internal sealed class IntakeWriter(
     }
 
     private sealed record Known(Guid JobId, string Principal, string? Key, string JobHash, JobDecision? Answer);
-}
-
-/// <summary>What became of a submission. The answer is null for what is malformed, and for a conflict, which tells nothing of the other's job.</summary>
-internal sealed record IntakeResult(IntakeOutcome Outcome, JobDecision? Answer)
-{
-    /// <summary>Not empty exactly when the outcome is <see cref="IntakeOutcome.Malformed"/>.</summary>
-    public IReadOnlyList<InputError> Errors { get; init; } = [];
-}
-
-/// <summary>What became of a submission.</summary>
-internal enum IntakeOutcome
-{
-    /// <summary>New: stored as a job, or as a denial.</summary>
-    Stored,
-
-    /// <summary>Handed in before: the answer is the first one.</summary>
-    Known,
-
-    /// <summary>Its id or key stands for another job of the same principal.</summary>
-    Conflict,
-
-    /// <summary>Its id stands for a job or denial of another principal: it is stored under <see cref="JobIds.Own"/> instead.</summary>
-    IdTaken,
-
-    /// <summary>New, and its payload does not fit the schema of its topic: refused, like a body that cannot be read.</summary>
-    Malformed,
-
-    /// <summary>Another bundle is in force by now: ask the policy again.</summary>
-    PolicyChanged,
 }

@@ -8,8 +8,12 @@ using Dispatcher.Storage;
 
 namespace Dispatcher.Intake;
 
-/// <summary>Steps 2 and 3: takes a evaluated submission and stores what came of it. The same for AMQP and HTTP.</summary>
+/// <summary>
+/// The intake use case: takes a submission from its bytes to its answer. Every channel calls <see cref="EvaluateAsync"/> and then
+/// <see cref="AnswerAsync"/>: AMQP in <see cref="IntakePolicyFilter"/> and <see cref="IntakeConsumer"/>, HTTP in its endpoint.
+/// </summary>
 internal sealed partial class JobIntake(
+    SubmissionReader reader,
     IntakeWriter writer,
     PolicyGate gate,
     CurrentBundle current,
@@ -22,32 +26,60 @@ internal sealed partial class JobIntake(
 {
     private const string Expired = "the message expired on the broker before a server read it";
 
-    public async Task<IntakeResult> AcceptAsync(Evaluated<Job> evaluated, SubmissionSource source, CancellationToken cancellationToken)
+    /// <summary>Reads a submission and evaluates it for the first time. Stores nothing.</summary>
+    public async ValueTask<EvaluatedSubmission> EvaluateAsync(
+        ReadOnlyMemory<byte> body,
+        SubmissionSource source,
+        CancellationToken cancellationToken
+    )
+    {
+        var errors = new List<InputError>();
+        if (reader.Read(body, source, errors) is not { } submission)
+        {
+            return new EvaluatedSubmission(null, null, errors);
+        }
+
+        // :: Step 2
+        var evaluated = await gate.EvaluateAsync(submission.Job, Hop.Intake, cancellationToken);
+        return new EvaluatedSubmission(evaluated, submission, []);
+    }
+
+    /// <summary>Stores an evaluated submission and returns its answer, or the errors for which it is refused.</summary>
+    public async Task<IntakeResult> AnswerAsync(EvaluatedSubmission read, CancellationToken cancellationToken) =>
+        read is { Evaluated: { } evaluated, Submission: { } submission }
+            ? await AcceptAsync(evaluated, submission, cancellationToken)
+            : new IntakeResult(IntakeOutcome.Malformed, null) { Errors = read.Errors };
+
+    /// <summary>Stores an evaluated job. Evaluates it again if another bundle came into force before the commit.</summary>
+    // :: Step 3
+    public async Task<IntakeResult> AcceptAsync(Evaluated<Job> evaluated, Submission submission, CancellationToken cancellationToken)
     {
         while (true)
         {
-            var acceptance = Decided(evaluated, source);
+            var acceptance = Decided(evaluated, submission);
             var result = await writer.AddAsync(acceptance, cancellationToken);
-            if (acceptance.ForNow && result.Outcome == IntakeOutcome.Stored)
+            switch (result.Outcome)
             {
-                await store.RecordAsync([acceptance.Entry], acceptance.Outbox, cancellationToken);
-                relay.Offer(acceptance.Outbox);
+                case IntakeOutcome.DeniedForNow:
+                    await store.RecordAsync([acceptance.Entry], acceptance.Outbox, cancellationToken);
+                    relay.Offer(acceptance.Outbox);
+                    return result;
+                case IntakeOutcome.Conflict:
+                    return result with { Errors = Conflicts.Of(submission.Job) };
+                case IntakeOutcome.Stored or IntakeOutcome.Known or IntakeOutcome.Malformed:
+                    return result;
+                case IntakeOutcome.PolicyChanged or IntakeOutcome.IdTaken:
+                    await current.OnceAsync(cancellationToken);
+                    var subject = result.Outcome == IntakeOutcome.IdTaken ? Renamed(evaluated.Subject) : evaluated.Subject;
+                    evaluated = await gate.EvaluateAsync(subject, Hop.Intake, cancellationToken);
+                    break;
             }
-
-            if (result.Outcome is not (IntakeOutcome.PolicyChanged or IntakeOutcome.IdTaken))
-            {
-                return result;
-            }
-
-            await current.OnceAsync(cancellationToken);
-            var subject = result.Outcome == IntakeOutcome.IdTaken ? Renamed(evaluated.Subject) : evaluated.Subject;
-            evaluated = await gate.EvaluateAsync(subject, Hop.Intake, cancellationToken);
         }
     }
 
     /// <summary>
-    /// An identity belongs to its principal. That another one has the same id must not keep this job away, and must tell nothing of that
-    /// one's job.
+    /// An id belongs to its principal. When another principal has a job with the same id, this job is stored under an id of its own, and
+    /// its answer discloses nothing of the other job.
     /// </summary>
     private Job Renamed(Job job)
     {
@@ -56,7 +88,7 @@ internal sealed partial class JobIntake(
         return job with { JobId = own };
     }
 
-    private Acceptance Decided(Evaluated<Job> evaluated, SubmissionSource source)
+    private Acceptance Decided(Evaluated<Job> evaluated, Submission submission)
     {
         var decision = evaluated.Decision;
         var now = clock.Now;
@@ -75,7 +107,7 @@ internal sealed partial class JobIntake(
             ),
         };
         var denied = job.State == JobState.Denied;
-        var expired = source.IsExpired && !denied;
+        var expired = submission.Source.IsExpired && !denied;
         if (expired)
         {
             (job, approval) = (fresh.With(decision) with { State = JobState.Expired, Reason = Expired }, null);
@@ -89,7 +121,7 @@ internal sealed partial class JobIntake(
             Approval = approval,
             ForNow = decision.Reason == ReasonCodes.NoBundle,
             PayloadErrors = decision.PayloadErrors,
-            Entry = IntakeEntries.Submitted(expired ? TimelineKinds.Accepted : WireNames.Of(job.State), job, source, evaluated, answer),
+            Entry = IntakeEntries.Submitted(expired ? TimelineKinds.Accepted : WireNames.Of(job.State), job, submission, evaluated, answer),
             End = expired ? JobEntries.Repaired(TimelineKinds.Expired, job, Expired) : null,
             Outbox = events.Of(job),
             Answer = answer,
@@ -107,7 +139,7 @@ internal sealed partial class JobIntake(
             PolicyHash = job.PolicyHash,
             Labels = job.Labels,
             RiskTags = job.RiskTags,
-            Payload = job.Payload.Length <= Denial.MostPayloadBytes ? job.Payload : null,
+            Payload = job.Payload.Length <= Denial.MaxPayloadBytes ? job.Payload : null,
             WorkflowId = job.WorkflowId,
         };
 
@@ -131,7 +163,7 @@ internal sealed partial class JobIntake(
             EventIds.JobIdTaken,
             LogLevel.Warning,
             "A submission of {Principal} has the id {JobId}, under which another principal has a job or a denial; "
-                + "it is handled as job {OwnId}. If this happens often, somebody guesses ids in advance"
+                + "the server handles it as job {OwnId}. If this happens often, a client guesses ids in advance"
         )]
         public static partial void IdTaken(ILogger logger, string principal, Guid jobId, Guid ownId);
     }

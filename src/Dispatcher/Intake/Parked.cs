@@ -6,17 +6,16 @@ using MassTransit;
 namespace Dispatcher.Intake;
 
 /// <summary>
-/// Notes why the broker moved a message to the parked queue of <paramref name="source"/>, for the consumer of the source, which reads it
-/// again, one message at a time. A message that was delivered together with one that ends the process came back as often, and ends well
-/// here; what comes back from here as well is poison: <see cref="PoisonLetters"/>. A submission that expired or was rejected is not run. An
-/// outcome or event is read whatever the reason: it is compared with the store, and a result that came late must not be lost.
+/// Adds to a message from the parked queue of <paramref name="source"/> the reason for which the broker moved it there. The consumer of the
+/// source reads it again, one message at a time. A message that was delivered together with one that ends the process came back as often,
+/// and succeeds here. A message that comes back from here too is poison: <see cref="PoisonLetters"/>. A submission that expired or was
+/// rejected is not run. An outcome or event is read for any reason: it is compared with the store, and a late result must not be lost.
 /// </summary>
 internal sealed partial class ParkedLog(string source, ILogger<ParkedLog> logger) : IFilter<ConsumeContext>
 {
     public Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
     {
         var aside = XDeath.Of(context, source);
-        context.AddOrUpdatePayload(() => aside, _ => aside);
         Log.Parked(
             logger,
             source,
@@ -28,7 +27,7 @@ internal sealed partial class ParkedLog(string source, ILogger<ParkedLog> logger
                 _ => "it is read again alone",
             }
         );
-        return next.Send(context);
+        return next.PassOnAsync(context, context.Raw().Message with { SetAside = aside });
     }
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("parked");
@@ -40,7 +39,7 @@ internal sealed partial class ParkedLog(string source, ILogger<ParkedLog> logger
     }
 }
 
-/// <summary>Keeps what ended its reader again and again, alone too, as a dead letter. Nothing in here looks into it.</summary>
+/// <summary>Keeps a message that ended or failed its reader each time, even alone, as a dead letter. Does not read the body.</summary>
 internal sealed class PoisonLetters(Refusals refusals)
 {
     /// <summary>Keeps a message from the poison queue of <paramref name="source"/>, or from a source without one.</summary>
@@ -53,8 +52,9 @@ internal sealed class PoisonLetters(Refusals refusals)
             Where = source,
             Message = XDeath.Of(context, QueueNames.Parked(source)) is { Reason: not (XDeath.DeliveryLimit or XDeath.Unknown) } aside
                 ? $"The broker set the message aside from {QueueNames.Parked(source)}, reason {aside.Reason}."
-                : "Whoever read the message ended or failed, each time it was delivered, at last with no other of its queue beside it.",
-            Fix = "Find the fault in the log of the servers at that time; the bytes are kept here. Hand it in again when it is mended.",
+                : "Each server that read the message ended or failed, the last time with no other message of its queue beside it.",
+            Fix =
+                "Find the fault in the log of the servers at that time; the bytes are kept here. Submit it again when the fault is fixed.",
         };
 
         // Only a submission has its topic as its routing key. On other exchanges a sender chooses any key.

@@ -8,9 +8,9 @@ using Dispatcher.Storage;
 namespace Dispatcher.Intake;
 
 /// <summary>
-/// Keeps submissions that could not be read, or whose payload does not fit: first bytes, hash and every error in the store, a copy to the
-/// dead-letter exchange, an event, an answer. Every reader of the two exchanges gets copy and event, so that these have the codes of the
-/// errors and nothing of the bytes, which the errors quote.
+/// Keeps submissions that cannot be read, or whose payload does not fit its schema. The store gets the first bytes, the hash and every
+/// error; the dead-letter exchange gets a copy; the submitter gets an event and an answer. Every reader of the two exchanges sees copies
+/// and events, so these contain only the codes of the errors: the errors themselves quote bytes of the body.
 /// </summary>
 internal sealed partial class Refusals(
     IStore store,
@@ -25,16 +25,16 @@ internal sealed partial class Refusals(
     /// <summary>The class of a dead letter that never became a job.</summary>
     public const string Malformed = "malformed";
 
-    /// <summary>The class of a message that ended its reader each time.</summary>
+    /// <summary>The class of a message that ended or failed the server each time it was read.</summary>
     public const string Poison = "poison";
 
-    /// <summary>Who owns what has no readable topic.</summary>
+    /// <summary>The owner of a dead letter without a readable topic.</summary>
     public const string Owner = "dispatcher";
 
     private const int KeptBytes = 65_536;
-    private const int MostCodes = 20;
+    private const int MaxCodes = 20;
 
-    /// <summary>Keeps the message; answers with the id it is kept under.</summary>
+    /// <summary>Keeps the message as a dead letter, and returns the answer for its sender, with the id of the dead letter.</summary>
     public async Task<Refused> RefuseAsync(
         ReadOnlyMemory<byte> body,
         SubmissionSource source,
@@ -44,10 +44,10 @@ internal sealed partial class Refusals(
     )
     {
         var letter = Letter(body, source, errors, faultClass);
-        string[] codes = [.. errors.Select(error => error.Code).Distinct().Take(MostCodes)];
-        var told = events.OfRefusal(source.Principal, source.RoutingKey, null, $"{faultClass}: {string.Join(", ", codes)}");
+        string[] codes = [.. errors.Select(error => error.Code).Distinct().Take(MaxCodes)];
+        var rejection = events.OfRefusal(source.Principal, source.RoutingKey, null, $"{faultClass}: {string.Join(", ", codes)}");
         var copy = DeadLetterMessage.Of(letter, Guid.CreateVersion7(Time.GetUtcNow()), Timestamps.At(clock.Now), codes);
-        await AddAsync(new Refusal(letter, IntakeEntries.Refused(letter, source), [copy, .. told]), cancellationToken);
+        await AddAsync(new Refusal(letter, IntakeEntries.Refused(letter, source), [copy, .. rejection]), cancellationToken);
         var reason = string.Join("; ", errors.Select(error => $"{error.Where}: {error.Message} {error.Fix}").Take(3));
         Log.Refused(logger, letter.DeadLetterId, letter.Principal, reason);
         return new Refused
@@ -72,7 +72,8 @@ internal sealed partial class Refusals(
         var hash = source.Cut?.Sha256 ?? Convert.ToHexStringLower(SHA256.HashData(body.Span));
         return new DeadLetter
         {
-            // A message that is delivered again after a crash is kept once. Without a message id that cannot be told from a second one: both are kept.
+            // A message that is redelivered after a crash is kept once. Without a message id it cannot be distinguished from a second
+            // message: both are kept.
             DeadLetterId = source.MessageId is { } id
                 ? UuidV5.Of(faultClass, source.Principal ?? "", id, hash)
                 : Guid.CreateVersion7(Time.GetUtcNow()),
@@ -87,7 +88,7 @@ internal sealed partial class Refusals(
         };
     }
 
-    /// <summary>A stranger's property as text that any store and any header takes.</summary>
+    /// <summary>An untrusted property as text that every store and every header accepts.</summary>
     private static string? Storable(string? text) =>
         string.IsNullOrEmpty(text) ? null : new string([.. text.Take(128).Select(c => c is >= ' ' and <= '~' ? c : '?')]);
 

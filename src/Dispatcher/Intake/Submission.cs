@@ -1,18 +1,42 @@
+using System.Security.Cryptography;
 using Dispatcher.Broker;
+using Dispatcher.Contracts;
+using Dispatcher.Enforcement;
 using Dispatcher.Jobs;
 
 namespace Dispatcher.Intake;
 
-/// <summary>A submission that could be read and is within the limits: the job it asks for, which nobody has decided on yet, and where it came from.</summary>
-internal sealed record Submission(Job Job, SubmissionSource Source);
+/// <summary>A submission that was read and is within the limits: the job that it asks for, not evaluated yet, and its source.</summary>
+/// <param name="Job">The job, with its hash.</param>
+/// <param name="Source">How the submission arrived.</param>
+/// <param name="PayloadSha256">Lower-case hex. The payload is hashed once: the job hash and the timeline use this value.</param>
+internal sealed record Submission(Job Job, SubmissionSource Source, string PayloadSha256)
+{
+    public static Submission Of(Job job, SubmissionSource source)
+    {
+        var payload = SHA256.HashData(job.Payload);
+        return new Submission(job with { JobHash = JobHash.Of(job, payload) }, source, Convert.ToHexStringLower(payload));
+    }
+}
 
-/// <summary>How a submission reached us: what the transport says of it, apart from the body.</summary>
+/// <summary>A submission after its first evaluation, or the errors for which it cannot be read: one of the two.</summary>
+internal sealed record EvaluatedSubmission(Evaluated<Job>? Evaluated, Submission? Submission, IReadOnlyList<InputError> Errors);
+
+/// <summary>A submission from the broker, as the policy filter passes it to <see cref="IntakeConsumer"/>.</summary>
+/// <param name="Source">How it arrived.</param>
+/// <param name="Body">Its bytes, kept if it is refused.</param>
+/// <param name="Read">Its evaluation, or its errors.</param>
+internal sealed record ReceivedSubmission(SubmissionSource Source, ReadOnlyMemory<byte> Body, EvaluatedSubmission Read);
+
+/// <summary>How a submission arrived: what the transport states of it, apart from the body.</summary>
 internal sealed record SubmissionSource
 {
     /// <summary><c>amqp</c> or <c>http</c>.</summary>
     public required string Channel { get; init; }
 
-    /// <summary>The AMQP <c>user_id</c>, which the broker has checked, or the subject of the API key. Null: not said.</summary>
+    /// <summary>
+    /// The AMQP <c>user_id</c>, which the broker has checked, or the subject of the API key. Null: the message names none.
+    /// </summary>
     public required string? Principal { get; init; }
 
     /// <summary>Null over HTTP.</summary>
@@ -25,8 +49,11 @@ internal sealed record SubmissionSource
     public string? CorrelationId { get; init; }
     public string? TraceParent { get; init; }
 
-    /// <summary>Whether it waited on the broker for longer than its sender, or a policy of the broker, allows: it is not run.</summary>
+    /// <summary>Whether it waited on the broker for longer than its sender, or a policy of the broker, allows. It is not run.</summary>
     public bool IsExpired { get; init; }
+
+    /// <summary>Whether a client took it from the intake queue and rejected it. It is refused.</summary>
+    public bool IsRejected { get; init; }
 
     /// <summary>Length and hash of a body that was too large to keep. Null: the body is whole.</summary>
     public CutBody? Cut { get; init; }
@@ -34,8 +61,8 @@ internal sealed record SubmissionSource
     /// <summary>The id of a submission that brings neither id nor key. Null: such a submission is malformed.</summary>
     public Guid? NewJobId { get; init; }
 
-    /// <summary>Of a delivery over AMQP.</summary>
-    public static SubmissionSource Of(DeliveryFacts facts, CutBody? cut) =>
+    /// <summary>The source of a delivery over AMQP.</summary>
+    public static SubmissionSource Of(DeliveryFacts facts, RawMessage message) =>
         new()
         {
             Channel = "amqp",
@@ -47,10 +74,15 @@ internal sealed record SubmissionSource
             ReplyTo = facts.ReplyTo,
             CorrelationId = facts.CorrelationId,
             TraceParent = facts.TraceParent,
-            Cut = cut,
+            Cut = message.Cut,
+            IsExpired = message.SetAside?.Reason == XDeath.Expired,
+            IsRejected = message.SetAside?.Reason == XDeath.Rejected,
         };
 
-    /// <summary>Where answers may go: only to a reply queue that belongs to the principal, so that nobody has answers sent to another's queue.</summary>
+    /// <summary>
+    /// Where answers may go: only to a reply queue of the principal, so that no client can have answers sent to the queue of another. Null:
+    /// no answer is sent.
+    /// </summary>
     public string? AllowedReplyTo =>
         ReplyTo is not null
         && Principal is not null

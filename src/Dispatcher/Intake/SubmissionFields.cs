@@ -1,13 +1,14 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 
 namespace Dispatcher.Intake;
 
-/// <summary>The members of one submission, each checked against what is allowed.</summary>
+/// <summary>The fields of one submission, each checked against the limits. Reports every error, not only the first.</summary>
 internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions limits, List<InputError> errors)
 {
     private const int MaxTopic = 128;
@@ -15,7 +16,9 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
     private const int MaxTags = 32;
     private const int MaxTag = 64;
 
-    /// <summary>No rule may be written so that a producer could say that its job is approved.</summary>
+    private readonly JsonMembers _members = new(root, errors);
+
+    /// <summary>Prefixes of labels that no producer may set: a rule that tests such a label must be able to trust it.</summary>
     private static readonly string[] Reserved = ["sys.", "approval.", "approval_"];
 
     private static readonly string[] Known =
@@ -32,32 +35,38 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
         "not_after",
     ];
 
+    /// <summary>Null: there is at least one error.</summary>
     public Job? Read(SubmissionSource source)
     {
         if (root.ValueKind != JsonValueKind.Object)
         {
-            Add("not_an_object", "body", $"A job is a JSON object; seen: {Kind(root)}.", "Send an object with at least \"topic\".");
+            errors.Report(
+                "not_an_object",
+                "body",
+                $"A job is a JSON object; seen: {JsonMembers.Kind(root)}.",
+                "Send an object with at least \"topic\"."
+            );
             return null;
         }
 
-        CheckMembers(root, "", Known);
+        _members.CheckNames(root, "", Known);
         CheckVersion();
         var topic = Topic(source);
         var labels = Labels();
         var tags = RiskTags();
         var payload = Payload();
-        var key = Text("idempotency_key", MaxKey);
+        var key = _members.Text("idempotency_key", MaxKey);
         var cost = Cost();
         var job = new Job
         {
-            JobId = Identity(source, key),
+            JobId = SubmissionIdentity.Read(_members, source, key, errors),
             Principal = source.Principal ?? "",
             Topic = topic,
             Labels = labels,
             RiskTags = tags,
             Payload = payload,
             IdempotencyKey = key,
-            WorkflowId = Text("workflow_id", MaxKey),
+            WorkflowId = _members.Text("workflow_id", MaxKey),
             CostTokens = cost?.Tokens,
             CostUsdMicros = cost?.UsdMicros,
             NotAfter = NotAfter(),
@@ -67,34 +76,39 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
 
     private void CheckVersion()
     {
-        if (Member("v") is { } version && !(version.ValueKind == JsonValueKind.Number && version.TryGetInt32(out var v) && v == 1))
+        if (_members.Member("v") is { } version && !(version.ValueKind == JsonValueKind.Number && version.TryGetInt32(out var v) && v == 1))
         {
-            Add("bad_version", "/v", $"Seen: {Cut(version.GetRawText())}; allowed is 1.", "Leave \"v\" out or set it to 1.");
+            errors.Report(
+                "bad_version",
+                "/v",
+                $"Seen: {InputErrors.Cut(version.GetRawText())}; allowed is 1.",
+                "Leave \"v\" out or set it to 1."
+            );
         }
     }
 
     private string Topic(SubmissionSource source)
     {
-        var topic = Text("topic", MaxTopic);
-        if (Member("topic") is null)
+        var topic = _members.Text("topic", MaxTopic);
+        if (_members.Member("topic") is null)
         {
-            Add("missing_topic", "/topic", "Every job has a topic.", "Add \"topic\", for example \"job.repo.read\".");
+            errors.Report("missing_topic", "/topic", "Every job has a topic.", "Add \"topic\", for example \"job.repo.read\".");
         }
         else if (topic is not null && !TopicForm().IsMatch(topic))
         {
-            Add(
+            errors.Report(
                 "bad_topic",
                 "/topic",
-                $"\"{Cut(topic)}\" is no topic; allowed are 2 to 8 segments of a-z, 0-9, _ and -, joined by dots.",
+                $"\"{InputErrors.Cut(topic)}\" is not a topic; allowed are 2 to 8 segments of a-z, 0-9, _ and -, joined by dots.",
                 "Use the topic as topics.yaml has it."
             );
         }
         else if (topic is not null && source.RoutingKey is not null && source.RoutingKey != topic)
         {
-            Add(
+            errors.Report(
                 "topic_mismatch",
                 "amqp:routing_key",
-                $"The routing key is \"{Cut(source.RoutingKey)}\", the topic \"{Cut(topic)}\"; they must be equal.",
+                $"The routing key is \"{InputErrors.Cut(source.RoutingKey)}\", the topic \"{InputErrors.Cut(topic)}\"; they must be equal.",
                 "Publish with the topic as the routing key."
             );
         }
@@ -105,7 +119,7 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
     private SortedDictionary<string, string> Labels()
     {
         var labels = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        if (Object("labels", "{\"env\": \"dev\"}") is not { } members)
+        if (_members.Object("labels", "{\"env\": \"dev\"}") is not { } members)
         {
             return labels;
         }
@@ -113,10 +127,10 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
         var count = 0;
         foreach (var label in members.EnumerateObject())
         {
-            var where = "/labels/" + Cut(StrictJson.Escape(label.Name));
+            var where = "/labels/" + InputErrors.Cut(StrictJson.Escape(label.Name));
             if (++count > limits.MaxLabels)
             {
-                Add(
+                errors.Report(
                     "too_many_labels",
                     "/labels",
                     $"More than {limits.MaxLabels} labels.",
@@ -125,9 +139,9 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
                 break;
             }
 
-            if (Characters(label.Name) is var length && (length == 0 || length > limits.MaxLabelKey))
+            if (JsonMembers.Characters(label.Name) is var length && (length == 0 || length > limits.MaxLabelKey))
             {
-                Add(
+                errors.Report(
                     "bad_label_key",
                     where,
                     $"The key has {length} characters; allowed are 1 to {limits.MaxLabelKey}.",
@@ -136,14 +150,14 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
             }
             else if (Reserved.Any(prefix => label.Name.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)))
             {
-                Add(
+                errors.Report(
                     "reserved_label",
                     where,
-                    $"Labels starting {string.Join(", ", Reserved.Select(prefix => $"\"{prefix}\""))} are Dispatcher's own word.",
+                    $"Labels starting {string.Join(", ", Reserved.Select(prefix => $"\"{prefix}\""))} are reserved for the server.",
                     "Leave it out; approvals are given over HTTP only."
                 );
             }
-            else if (Text(label.Value, where, limits.MaxLabelValue) is { } value)
+            else if (_members.Text(label.Value, where, limits.MaxLabelValue) is { } value)
             {
                 labels[label.Name] = value;
             }
@@ -154,17 +168,17 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
 
     private string[] RiskTags()
     {
-        if (Member("risk_tags") is not { } array)
+        if (_members.Member("risk_tags") is not { } array)
         {
             return [];
         }
 
         if (array.ValueKind != JsonValueKind.Array || array.GetArrayLength() > MaxTags)
         {
-            Add(
+            errors.Report(
                 "bad_risk_tags",
                 "/risk_tags",
-                $"Seen: {Kind(array)}; allowed is an array of at most {MaxTags} strings.",
+                $"Seen: {JsonMembers.Kind(array)}; allowed is an array of at most {MaxTags} strings.",
                 "For example [\"egress\"]."
             );
             return [];
@@ -174,7 +188,7 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
         [
             .. array
                 .EnumerateArray()
-                .Select((tag, i) => Text(tag, $"/risk_tags/{i}", MaxTag) ?? "")
+                .Select((tag, i) => _members.Text(tag, $"/risk_tags/{i}", MaxTag) ?? "")
                 .Distinct(StringComparer.Ordinal)
                 .Order(StringComparer.Ordinal),
         ];
@@ -182,7 +196,7 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
 
     private byte[] Payload()
     {
-        if (Member("payload") is not { } payload)
+        if (_members.Member("payload") is not { } payload)
         {
             return "{}"u8.ToArray();
         }
@@ -190,20 +204,20 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
         var bytes = JsonMarshal.GetRawUtf8Value(payload);
         if (bytes.Length > limits.MaxPayloadBytes)
         {
-            Add(
+            errors.Report(
                 "payload_too_large",
                 "/payload",
-                $"The payload has {bytes.Length:N0} bytes; at most {limits.MaxPayloadBytes:N0} are taken.",
+                $"The payload has {bytes.Length:N0} bytes; at most {limits.MaxPayloadBytes:N0} are allowed.",
                 "Put large content into an object store and send its address."
             );
         }
 
         if (StrictJson.Depth(payload) is var depth and > JsonLimits.DeepestValue)
         {
-            Add(
+            errors.Report(
                 "payload_too_deep",
                 "/payload",
-                $"The payload has {depth} levels of arrays and objects; at most {JsonLimits.DeepestValue} are taken.",
+                $"The payload has {depth} levels of arrays and objects; at most {JsonLimits.DeepestValue} are allowed.",
                 "Flatten it, or send the deep part as a text."
             );
         }
@@ -213,12 +227,12 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
 
     private EstimatedCost? Cost()
     {
-        if (Object("estimated_cost", "{\"tokens\": 1200}") is not { } cost)
+        if (_members.Object("estimated_cost", "{\"tokens\": 1200}") is not { } cost)
         {
             return null;
         }
 
-        CheckMembers(cost, "/estimated_cost", ["tokens", "usd_micros"]);
+        _members.CheckNames(cost, "/estimated_cost", ["tokens", "usd_micros"]);
         return new EstimatedCost { Tokens = Amount(cost, "tokens"), UsdMicros = Amount(cost, "usd_micros") };
     }
 
@@ -234,10 +248,10 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
             return value;
         }
 
-        Add(
+        errors.Report(
             "bad_amount",
             "/estimated_cost/" + name,
-            $"Seen: {Cut(amount.GetRawText())}; allowed is a whole number from 0.",
+            $"Seen: {InputErrors.Cut(amount.GetRawText())}; allowed is a whole number from 0.",
             "Send whole units."
         );
         return 0;
@@ -245,7 +259,7 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
 
     private long? NotAfter()
     {
-        if (Text("not_after", MaxKey) is not { } text)
+        if (_members.Text("not_after", MaxKey) is not { } text)
         {
             return null;
         }
@@ -259,58 +273,18 @@ internal sealed partial class SubmissionFields(JsonElement root, IntakeOptions l
             return Timestamps.Micros(at);
         }
 
-        Add(
+        errors.Report(
             "bad_time",
             "/not_after",
-            $"\"{Cut(text)}\" is no time; allowed is RFC 3339 with an offset.",
+            $"\"{InputErrors.Cut(text)}\" is not a time; allowed is RFC 3339 with an offset.",
             "For example \"2026-04-01T12:00:00Z\"."
         );
         return null;
     }
 
-    private Guid Identity(SubmissionSource source, string? key)
-    {
-        if (Text("job_id", MaxKey) is { } text)
-        {
-            if (Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty && !JobIds.IsOwn(id))
-            {
-                return id;
-            }
+    [GeneratedRegex(@"^[a-z0-9_-]+(\.[a-z0-9_-]+){1,7}\z")]
+    private static partial Regex TopicForm();
 
-            Add(
-                "bad_job_id",
-                "/job_id",
-                $"\"{Cut(text)}\" is no id; allowed is a UUID with hyphens, not all zero and not of version 8, which Dispatcher makes itself.",
-                "For example \"0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11\", or leave it out and set \"idempotency_key\"."
-            );
-            return Guid.Empty;
-        }
-
-        if (source.Principal is null || Member("job_id") is not null)
-        {
-            return Guid.Empty;
-        }
-
-        if (key is not null)
-        {
-            return UuidV5.Of("key", source.Principal, key);
-        }
-
-        if (source.MessageId is { Length: > 0 })
-        {
-            return UuidV5.Of("message", source.Principal, source.MessageId);
-        }
-
-        if (source.NewJobId is null)
-        {
-            Add(
-                "no_identity",
-                "body",
-                "Nothing tells this job from another: no job_id, no idempotency_key, no AMQP message_id.",
-                "Set one of the three, so that sending it twice does not run it twice."
-            );
-        }
-
-        return source.NewJobId ?? Guid.Empty;
-    }
+    [GeneratedRegex(@"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\z")]
+    private static partial Regex Rfc3339();
 }

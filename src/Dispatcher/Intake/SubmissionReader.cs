@@ -3,20 +3,20 @@ using System.Globalization;
 using System.Text.Json;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
-using Dispatcher.Jobs;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Intake;
 
 /// <summary>
-/// Step 1: reads a raw submission into a job, or answers every error in it. Nothing of a stranger's bytes throws.
-/// A MassTransit envelope is taken for what it carries: its <c>message</c> is the job.
+/// Reads a raw submission into a job, or reports every error in it. Never throws on untrusted input. The <c>message</c> of a MassTransit
+/// envelope is the job.
 /// </summary>
 internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
 {
     private const string EnvelopeType = "application/vnd.masstransit+json";
 
     /// <summary>The submission, or null with at least one error.</summary>
+    // :: Step 1
     public Submission? Read(ReadOnlyMemory<byte> body, SubmissionSource source, List<InputError> errors)
     {
         CheckSource(source, errors);
@@ -42,17 +42,17 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
         }
 
         job = job with { ReplyTo = source.AllowedReplyTo, CorrelationId = source.CorrelationId, TraceParent = Trace(source) };
-        return new Submission(job with { JobHash = JobHash.Of(job) }, source);
+        return Submission.Of(job, source);
     }
 
-    /// <param name="bytes">How many bytes there are, in words.</param>
-    /// <param name="most">How many are read.</param>
-    public static InputError TooLarge(string bytes, int most) =>
+    /// <param name="bytes">The size of the body, for example <c>more than 1,024</c>.</param>
+    /// <param name="max">The limit in bytes.</param>
+    public static InputError TooLarge(string bytes, int max) =>
         new()
         {
             Code = "body_too_large",
             Where = "body",
-            Message = string.Create(CultureInfo.InvariantCulture, $"The body has {bytes} bytes; at most {most:N0} are read."),
+            Message = string.Create(CultureInfo.InvariantCulture, $"The body has {bytes} bytes; at most {max:N0} are read."),
             Fix = "Put large content into an object store and send its address.",
         };
 
@@ -64,12 +64,22 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
             ? message
             : root;
 
-    /// <summary>What is no trace context is left out, as W3C asks: it must not keep a good job away.</summary>
+    /// <summary>An invalid trace context is ignored, as W3C Trace Context requires: it must not cause a refusal.</summary>
     private static string? Trace(SubmissionSource source) =>
         ActivityContext.TryParse(source.TraceParent, null, out _) ? source.TraceParent : null;
 
     private static void CheckSource(SubmissionSource source, List<InputError> errors)
     {
+        if (source.IsRejected)
+        {
+            errors.Report(
+                "rejected",
+                "amqp:x-death",
+                "A client took the message from the intake queue and rejected it.",
+                "Publish it again if the job should run."
+            );
+        }
+
         if (source.Principal is null)
         {
             errors.Add(
@@ -77,7 +87,7 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
                 {
                     Code = "no_principal",
                     Where = "amqp:user_id",
-                    Message = "The message does not say who sends it.",
+                    Message = "The message does not name its sender.",
                     Fix = "Set the AMQP property user_id to the name of the broker user you are connected as; the broker checks it.",
                 }
             );
@@ -90,7 +100,8 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
                     Code = "bad_principal",
                     Where = "amqp:user_id",
                     Message =
-                        $"\"{SubmissionFields.Cut(source.Principal)}\" cannot be a principal; allowed are 1 to 64 characters of a-z, 0-9, _ and -.",
+                        $"\"{InputErrors.Cut(source.Principal)}\" cannot be a principal; allowed are 1 to 64 characters "
+                        + "of a-z, 0-9, _ and -.",
                     Fix = "Connect as a broker user with such a name.",
                 }
             );
@@ -98,7 +109,7 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
 
         CheckReplyTo(source, errors);
 
-        // AMQP allows what PostgreSQL's text does not.
+        // AMQP allows this character; the text type of PostgreSQL does not.
         foreach (
             var (name, value) in new[]
             {
@@ -123,7 +134,7 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
         }
     }
 
-    /// <summary>An address that is never answered to would leave the producer waiting without a reason.</summary>
+    /// <summary>A reply address that the server may not use is an error: otherwise the producer would wait for an answer in vain.</summary>
     private static void CheckReplyTo(SubmissionSource source, List<InputError> errors)
     {
         if (source is { ReplyTo.Length: > 0, Principal: not null, AllowedReplyTo: null })
@@ -133,10 +144,10 @@ internal sealed partial class SubmissionReader(IOptions<IntakeOptions> options)
                 {
                     Code = "bad_reply_to",
                     Where = "amqp:reply_to",
-                    Message = $"\"{SubmissionFields.Cut(source.ReplyTo)}\" is no reply queue of {SubmissionFields.Cut(source.Principal)}.",
+                    Message = $"\"{InputErrors.Cut(source.ReplyTo)}\" is not a reply queue of {InputErrors.Cut(source.Principal)}.",
                     Fix =
-                        $"Use amq.rabbitmq.reply-to, or a queue whose name begins with \"reply.{SubmissionFields.Cut(source.Principal)}.\"; "
-                        + "leave reply_to out if nobody waits for an answer.",
+                        $"Use amq.rabbitmq.reply-to, or a queue whose name begins with \"reply.{InputErrors.Cut(source.Principal)}.\"; "
+                        + "leave reply_to out if no answer is needed.",
                 }
             );
         }

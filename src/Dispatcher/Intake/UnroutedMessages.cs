@@ -8,37 +8,45 @@ using MassTransit;
 namespace Dispatcher.Intake;
 
 /// <summary>
-/// Reads <c>dispatcher.unrouted</c>. A submission that found no binding goes through intake like any other: the broker has checked its
-/// sender and its routing key when it was published to <c>dispatcher.jobs</c>, and names that exchange in the delivery, which no client can
-/// forge. A copy of a dead letter is kept for its owner. Anything else was published past the exchanges and is refused. The queue has no
-/// parked queue: what came back too often is kept unread.
+/// Sorts the messages of <c>dispatcher.unrouted</c>, the first filter of that queue. A submission that found no binding goes on to intake
+/// like any other. The broker checked its sender and its routing key when it was published to <c>dispatcher.jobs</c>, and names that
+/// exchange in the delivery; a client cannot forge it. A copy of a dead letter is kept for its owner. Any other message was published past
+/// the exchanges and is refused. The queue has no parked queue: a message that came back too often is kept unread.
 /// </summary>
 internal sealed partial class UnroutedMessages(
-    IntakePolicyFilter policy,
-    IServiceProvider services,
     Refusals refusals,
     PoisonLetters poison,
     IOutboxTransport transport,
     RabbitConnection broker,
     TimeProvider time,
     ILogger<UnroutedMessages> logger
-) : Loop(TimeSpan.FromSeconds(5), time, logger)
+) : Loop(TimeSpan.FromSeconds(5), time, logger), IFilter<ConsumeContext>
 {
     private int _taken;
 
-    public Task TakeAsync(ConsumeContext<RawMessage> context)
+    public async Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
     {
-        var facts = DeliveryFacts.Of(context);
-        return facts.Exchange switch
+        var delivery = context.Raw();
+        var facts = DeliveryFacts.Of(delivery);
+        if (facts is { Exchange: Exchanges.Jobs, DeliveryCount: < QueueNames.DeliveryLimit })
         {
-            _ when facts.DeliveryCount >= QueueNames.DeliveryLimit => poison.KeepAsync(QueueNames.Unrouted, context),
-            Exchanges.Jobs => SubmitAsync(context),
-            Exchanges.DeadLetter when facts.IsOwn(broker.User) => KeepAsync(facts, context.Message, context.CancellationToken),
-            _ => RefuseAsync(facts, context),
-        };
+            Interlocked.Increment(ref _taken);
+            await next.Send(context);
+            return;
+        }
+
+        await (
+            facts.DeliveryCount >= QueueNames.DeliveryLimit ? poison.KeepAsync(QueueNames.Unrouted, delivery)
+            : facts.Exchange == Exchanges.DeadLetter && facts.IsOwn(broker.User)
+                ? KeepAsync(facts, delivery.Message, context.CancellationToken)
+            : RefuseAsync(facts, delivery)
+        );
+        await delivery.EndHereAsync<UnroutedMessages>();
     }
 
-    /// <summary>Logs how many submissions came this way since the last round: one line for many.</summary>
+    public void Probe(ProbeContext context) => context.CreateFilterScope("unrouted");
+
+    /// <summary>Logs how many submissions came through this queue since the last round: one log line for many.</summary>
     public override Task OnceAsync(CancellationToken cancellationToken)
     {
         if (Interlocked.Exchange(ref _taken, 0) is > 0 and var count)
@@ -47,13 +55,6 @@ internal sealed partial class UnroutedMessages(
         }
 
         return Task.CompletedTask;
-    }
-
-    private Task SubmitAsync(ConsumeContext<RawMessage> context)
-    {
-        Interlocked.Increment(ref _taken);
-        var intake = ActivatorUtilities.CreateInstance<IntakeConsumer>(services);
-        return policy.Send(context, Pipe.ExecuteAsync<ConsumeContext<RawMessage>>(intake.Consume));
     }
 
     private Task KeepAsync(DeliveryFacts facts, RawMessage message, CancellationToken cancellationToken) =>
@@ -76,10 +77,10 @@ internal sealed partial class UnroutedMessages(
         {
             Code = "not_published_to_jobs",
             Where = "amqp:exchange",
-            Message = $"The message was published to \"{SubmissionFields.Cut(facts.Exchange)}\" and not to {Exchanges.Jobs}.",
+            Message = $"The message was published to \"{InputErrors.Cut(facts.Exchange)}\" and not to {Exchanges.Jobs}.",
             Fix = $"Publish jobs to the exchange {Exchanges.Jobs}, with the topic as the routing key.",
         };
-        var source = SubmissionSource.Of(facts, context.Message.Cut);
+        var source = SubmissionSource.Of(facts, context.Message);
         return refusals.RefuseAsync(context.Message.Body, source, [error], context.CancellationToken);
     }
 

@@ -3,7 +3,9 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Jobs;
 
-/// <summary>A decided submission, ready to be stored: a job or a denial, with its first line on the timeline, its messages and its answer.</summary>
+/// <summary>
+/// A decided submission that is not stored yet: a job or a denial, with its first timeline entry, its messages and its answer.
+/// </summary>
 internal sealed record Acceptance
 {
     /// <summary>Null for a denial.</summary>
@@ -13,21 +15,24 @@ internal sealed record Acceptance
     public Denial? Denial { get; init; }
 
     /// <summary>
-    /// Denied because there is no bundle: told and on the timeline, but not stored, so that it is not the answer when the same job is handed in again and the cause has passed.
+    /// Denied because no bundle is in force. The denial is answered and not stored, so that the same submission is evaluated again once a
+    /// bundle is in force.
     /// </summary>
     public bool ForNow { get; init; }
 
-    /// <summary>Why the payload does not fit its topic's schema. Not empty: it is refused, not stored, unless it is known already.</summary>
+    /// <summary>
+    /// Why the payload does not match the schema of its topic. If any, the submission is refused and not stored, unless its job is known.
+    /// </summary>
     public IReadOnlyList<PayloadError> PayloadErrors { get; init; } = [];
 
     public bool IsStored => !ForNow && PayloadErrors.Count == 0;
 
-    /// <summary>The first round of approval, exactly when the job is held.</summary>
+    /// <summary>The first round of approval. Null: the job is not held.</summary>
     public Approval? Approval { get; init; }
 
     public required TimelineEntry Entry { get; init; }
 
-    /// <summary>The line that ends a job which expired before it was read. Null: it has not ended.</summary>
+    /// <summary>The entry that ends a job which expired before it was read. Null: it did not expire.</summary>
     public TimelineEntry? End { get; init; }
 
     public IEnumerable<TimelineEntry> Entries => End is null ? [Entry] : [Entry, End];
@@ -43,5 +48,8 @@ internal sealed record Acceptance
     public string? Key => Job?.IdempotencyKey ?? Denial?.IdempotencyKey;
 }
 
-/// <summary>A submission that could not be read: what is kept of it, its line on the timeline under the id it is kept by, and the messages that say so.</summary>
+/// <summary>
+/// A submission that could not be read: its dead letter, its timeline entry (whose job id is the id of the dead letter) and the messages
+/// that report it.
+/// </summary>
 internal sealed record Refusal(DeadLetter DeadLetter, TimelineEntry Entry, IReadOnlyList<OutboxMessage> Outbox);

@@ -6,17 +6,18 @@ using MassTransit;
 namespace Dispatcher.Jobs;
 
 /// <summary>
-/// What one held job waits for: one row a round, the instance of <c>ApprovalSaga</c>. It is written in the transaction that holds the job, names exactly what is
-/// approved (the job's hash) and by which rules (bundle and basis), and pays for one claimed attempt. Whoever changes it compares state and version and moves the job with it.
+/// One round of approval of one held job: a row, and the instance of <c>ApprovalSaga</c>. The transaction that holds the job writes it. It
+/// names what is approved (the hash of the job) and under which rules (bundle and basis), and covers one claimed attempt. Every change
+/// compares state and version, and moves the job in the same transaction.
 /// </summary>
 internal sealed class Approval : SagaStateMachineInstance, ISagaVersion
 {
-    /// <summary>Computed from job and round, so that a round cannot be there twice.</summary>
+    /// <summary>Computed from job and round, so that a round exists at most once.</summary>
     public Guid CorrelationId { get; set; }
 
     public Guid JobId { get; set; }
 
-    /// <summary>From 1. A retry, changed rules or an approver who lost the group open the next one.</summary>
+    /// <summary>From 1. A retry, changed rules or an approver who lost the group start the next round.</summary>
     public int Round { get; set; }
 
     /// <summary>One of <see cref="ApprovalStates"/>.</summary>
@@ -30,10 +31,10 @@ internal sealed class Approval : SagaStateMachineInstance, ISagaVersion
     /// <summary>The bundle that held the job. Votes name it.</summary>
     public string PolicyHash { get; set; } = "";
 
-    /// <summary>What the decision rests on: while it stays the same, another bundle changes nothing for this job.</summary>
+    /// <summary>Hash of the rules that the decision rests on. While it is the same, another bundle changes nothing for this job.</summary>
     public string BasisHash { get; set; } = "";
 
-    /// <summary>SHA-256 of what approvers are shown, see <c>ReviewSnapshot</c>.</summary>
+    /// <summary>SHA-256 of the review snapshot, see <c>ReviewSnapshot</c>.</summary>
     public string ViewHash { get; set; } = "";
 
     public ApprovalRequirement Requirement { get; set; } = ApprovalRequirement.Default;
@@ -43,21 +44,21 @@ internal sealed class Approval : SagaStateMachineInstance, ISagaVersion
     /// <summary>Times are microseconds since 1970 by the database's clock.</summary>
     public long CreatedAt { get; set; }
 
-    /// <summary>Undecided by then, it expires.</summary>
+    /// <summary>An approval that is still held at this time expires.</summary>
     public long DecideBy { get; set; }
 
     public long? DecidedAt { get; set; }
 
-    /// <summary>Approved and unused by then, it expires. Null: not approved.</summary>
+    /// <summary>An approval that is approved and unused at this time expires. Null: not approved.</summary>
     public long? UseBy { get; set; }
 
-    /// <summary>The permit it paid for. Null: it was not used, or the attempt was never claimed.</summary>
+    /// <summary>The permit that used it. Null: it was not used, or it was given back because no worker claimed the attempt.</summary>
     public Guid? PermitId { get; set; }
 
-    /// <summary>Why it ended, in words. Null: it has not, or was used.</summary>
+    /// <summary>Why it ended, in words. Null: it did not end, or it was used.</summary>
     public string? EndReason { get; set; }
 
-    /// <summary>As shown and asked for: job id and round.</summary>
+    /// <summary>Its id in the API: job id and round.</summary>
     public string Name => NameOf(JobId, Round);
 
     public static Guid IdOf(Guid jobId, int round) => UuidV5.Of("approval", jobId.ToString(), round.ToString(CultureInfo.InvariantCulture));
@@ -74,25 +75,25 @@ internal static class ApprovalStates
     /// <summary>May be used, once, until <see cref="Approval.UseBy"/>.</summary>
     public const string Approved = "Approved";
 
-    /// <summary>It paid for an attempt.</summary>
+    /// <summary>An attempt used it.</summary>
     public const string Consumed = "Consumed";
 
     public const string Rejected = "Rejected";
     public const string Expired = "Expired";
 
-    /// <summary>What it was given for is no longer so: other rules, an approver who lost the group, a cancelled job.</summary>
+    /// <summary>It no longer applies: the rules changed, an approver lost the group, or the job was cancelled.</summary>
     public const string Invalidated = "Invalidated";
 }
 
-/// <summary>One person's answer. There is one for each person and round.</summary>
-/// <param name="Person">Who, whatever key was used.</param>
+/// <summary>The answer of one person. Each person has at most one in a round.</summary>
+/// <param name="Person">The person, whichever key was used.</param>
 /// <param name="Subject">The subject of the key.</param>
 /// <param name="Verdict"><c>approve</c> or <c>reject</c>.</param>
-/// <param name="Reason">In the voter's words.</param>
-/// <param name="Groups">The groups of the key when it voted. At use they are looked up again.</param>
-/// <param name="JobHash">The job that was voted on.</param>
-/// <param name="PolicyHash">The bundle that was voted under.</param>
-/// <param name="ViewHash">What the voter was shown. Null: the voter did not say.</param>
+/// <param name="Reason">The reason that the voter gave.</param>
+/// <param name="Groups">The groups of the key when it voted. The use of the approval reads them again.</param>
+/// <param name="JobHash">Hash of the job that was voted on.</param>
+/// <param name="PolicyHash">Hash of the bundle in force at the vote.</param>
+/// <param name="ViewHash">Hash of the review snapshot that the voter saw. Null: the vote did not name one.</param>
 /// <param name="At">Microseconds since 1970 by the database's clock.</param>
 internal sealed record Vote(
     string Person,

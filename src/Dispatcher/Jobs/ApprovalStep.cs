@@ -4,16 +4,18 @@ using Dispatcher.Contracts;
 namespace Dispatcher.Jobs;
 
 /// <summary>
-/// How an approval follows its job: the one table of it. Every move of a job carries the step of its approval, so that both rows move in one transaction or none does, and
-/// no job can leave behind an approval that could still be used. What is dispatched under REQUIRE_APPROVAL must find one to consume, else the store moves nothing.
+/// The state change of an approval that goes with a move of its job. Both rows change in one transaction, so that a job never leaves behind
+/// an approval that can still be used. A dispatch under <c>REQUIRE_APPROVAL</c> must consume one; without it the store applies no move.
 /// </summary>
-/// <param name="ApprovalId">The row.</param>
+/// <param name="ApprovalId">Id of the approval.</param>
 /// <param name="From">The state it must have.</param>
 /// <param name="To">The state it gets.</param>
-/// <param name="EndReason">Why it ended, in words. Null: it did not, or was used.</param>
+/// <param name="EndReason">Why it ended, in words. Null: it did not end, or it was used.</param>
 internal sealed record ApprovalStep(Guid ApprovalId, string From, string To, string? EndReason)
 {
-    /// <summary>The step that goes with this move of a job. Null: its approval, if it has one, stays as it is; only votes approve and reject.</summary>
+    /// <summary>
+    /// The step that goes with this move of a job. Null: the approval, if there is one, does not change. Only votes approve and reject.
+    /// </summary>
     public static ApprovalStep? Of(Job before, Job after)
     {
         if (after.State == JobState.Dispatched && before.State != JobState.Dispatched && after.Verdict == Verdict.RequireApproval)
@@ -33,7 +35,7 @@ internal sealed record ApprovalStep(Guid ApprovalId, string From, string To, str
                 JobState.Held => Left(before, after, ApprovalStates.Held),
                 JobState.Approved => Left(before, after, ApprovalStates.Approved),
 
-                // Nobody claimed the attempt that it paid for: it is given back.
+                // No worker claimed the attempt that used the approval: it is given back.
                 JobState.Dispatched when after.State == JobState.Approved => Step(
                     before,
                     ApprovalStates.Consumed,

@@ -5,14 +5,14 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.Jobs;
 
-/// <summary>Something set aside with its reason and its owner: a job that cannot go on, or a submission that could not be read.</summary>
+/// <summary>A job that cannot continue, or a submission that could not be read, with its reason and its owner.</summary>
 internal sealed record DeadLetter
 {
     private static readonly JsonSerializerOptions Options = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
     public required Guid DeadLetterId { get; init; }
 
-    /// <summary>Given by the store: microseconds since 1970 by the database's clock.</summary>
+    /// <summary>Set by the store: microseconds since 1970 by the database's clock.</summary>
     public long At { get; init; }
 
     /// <summary><c>malformed</c>, or the class of the fault: see <see cref="DeadLetterCopy.FaultClass"/>.</summary>
@@ -28,10 +28,10 @@ internal sealed record DeadLetter
     public int Attempt { get; init; }
     public Fault? Fault { get; init; }
 
-    /// <summary>For a malformed submission: every error.</summary>
+    /// <summary>The errors of a malformed submission. Empty for a job.</summary>
     public IReadOnlyList<InputError> Errors { get; init; } = [];
 
-    /// <summary>For a malformed submission: its first 64 KiB. A job's bytes are on the job.</summary>
+    /// <summary>The first 64 KiB of a malformed submission. Null for a job, whose row has the payload.</summary>
     public byte[]? Body { get; init; }
 
     /// <summary>Length of the whole body in bytes.</summary>
@@ -41,9 +41,8 @@ internal sealed record DeadLetter
     public string? BodySha256 { get; init; }
 
     /// <summary>
-    /// SHA-256 over all that is kept but its time, hex. The entry on the timeline names it, so that a change of the row is found. Frozen:
-    /// a new field must be null in
-    /// what exists already.
+    /// SHA-256 over every field but the time, hex. The timeline entry names it, so that verification finds a changed row. The form is
+    /// frozen: a new field must be null in existing dead letters.
     /// </summary>
     public string Hash()
     {

@@ -3,7 +3,7 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.Jobs;
 
-/// <summary>The message that announces a dead letter to its owner: it refers to the dead letter, and has neither payload nor body.</summary>
+/// <summary>The message that announces a dead letter to its owner. It names the dead letter and has neither payload nor body.</summary>
 internal static class DeadLetterMessage
 {
     /// <param name="letter">The dead letter.</param>

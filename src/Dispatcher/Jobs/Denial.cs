@@ -1,10 +1,13 @@
 namespace Dispatcher.Jobs;
 
-/// <summary>A submission that the policy denied at intake: no job came of it, but its identity is known, its timeline tells why, and another bundle can be asked about it.</summary>
+/// <summary>
+/// A submission that the policy denied at intake. It has no job. The row keeps its identity, so that a second submission gets the same
+/// answer, and its facts, so that another bundle can evaluate it.
+/// </summary>
 internal sealed record Denial
 {
-    /// <summary>The largest payload that is kept.</summary>
-    public const int MostPayloadBytes = 65_536;
+    /// <summary>A larger payload is not kept.</summary>
+    public const int MaxPayloadBytes = 65_536;
 
     public required Guid JobId { get; init; }
     public required string Principal { get; init; }
@@ -15,7 +18,10 @@ internal sealed record Denial
     public required IReadOnlyDictionary<string, string> Labels { get; init; }
     public required IReadOnlyList<string> RiskTags { get; init; }
 
-    /// <summary>The exact bytes that were handed in. Null: larger than <see cref="MostPayloadBytes"/>, or denied before they were kept; it cannot be decided again.</summary>
+    /// <summary>
+    /// The submitted bytes. Null: more than <see cref="MaxPayloadBytes"/>, or stored by a version that kept none; another bundle cannot
+    /// evaluate it.
+    /// </summary>
     public byte[]? Payload { get; init; }
 
     public string? WorkflowId { get; init; }

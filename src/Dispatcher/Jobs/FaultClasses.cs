@@ -1,28 +1,28 @@
 namespace Dispatcher.Jobs;
 
-/// <summary>Why an attempt failed, as far as it decides what happens next.</summary>
+/// <summary>The classes of faults. The class decides whether another attempt follows.</summary>
 internal static class FaultClasses
 {
-    /// <summary>It may pass.</summary>
+    /// <summary>Another attempt may succeed.</summary>
     public const string Transient = "transient";
 
-    /// <summary>Trying again cannot help.</summary>
+    /// <summary>Another attempt cannot succeed.</summary>
     public const string Terminal = "terminal";
 
-    /// <summary>Nobody said.</summary>
+    /// <summary>The handler gave no class.</summary>
     public const string Unknown = "unknown";
 
-    /// <summary>It ran into a limit: of the run, or of all its attempts.</summary>
+    /// <summary>The attempt reached its run limit, or the job its overall deadline.</summary>
     public const string Timeout = "timeout";
 
-    /// <summary>Its worker went away.</summary>
+    /// <summary>The lease ended without a heartbeat of the worker.</summary>
     public const string Lost = "lost";
 
-    /// <summary>Nobody knows whether the work, or an effect of it, was done.</summary>
+    /// <summary>It is unknown whether the work, or an effect of it, was done.</summary>
     public const string InDoubt = "in_doubt";
 }
 
-/// <summary>Codes of faults that the dispatcher itself gives a meaning. Any other is the handler's.</summary>
+/// <summary>Codes of faults that the dispatcher interprets. Every other code belongs to the handler.</summary>
 internal static class FaultCodes
 {
     /// <summary>The handler ended because the job was cancelled.</summary>
@@ -31,15 +31,15 @@ internal static class FaultCodes
     /// <summary>The run reached its limit.</summary>
     public const string Timeout = "timeout";
 
-    /// <summary>An effect was begun in an earlier attempt, and its end is not known.</summary>
+    /// <summary>An earlier attempt began an effect, and its result is unknown.</summary>
     public const string InDoubt = "in_doubt";
 
-    /// <summary>The attempt ended, and what it left cannot be stored.</summary>
+    /// <summary>The attempt ended with a result that cannot be stored.</summary>
     public const string BadResult = "bad_result";
 
     /// <summary>The worker stopped while it ran.</summary>
     public const string WorkerStopping = "worker_stopping";
 
-    /// <summary>The worker was not heard of until its lease ended.</summary>
+    /// <summary>The worker sent no heartbeat until the lease ended.</summary>
     public const string WorkerLost = "worker_lost";
 }

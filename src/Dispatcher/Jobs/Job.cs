@@ -3,7 +3,10 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.Jobs;
 
-/// <summary>A job as stored: what was handed in (never changes) and where it stands (changes only by <see cref="Move"/>). Times are microseconds since 1970 by the database's clock.</summary>
+/// <summary>
+/// A stored job. Its submitted facts never change; its progress changes only by a <see cref="Move"/>. Times are microseconds since 1970 by
+/// the database's clock.
+/// </summary>
 internal sealed record Job
 {
     public required Guid JobId { get; init; }
@@ -25,28 +28,28 @@ internal sealed record Job
 
     public JobState State { get; init; }
 
-    /// <summary>Grows by one with every move. A move names the version it was decided on; a row that has moved on is left alone.</summary>
+    /// <summary>Grows by one with every move. A move is applied only to the version that it was decided on.</summary>
     public int Version { get; init; }
 
     /// <summary>The last attempt that was dispatched; 0 before the first.</summary>
     public int Attempt { get; init; }
 
-    /// <summary>Attempts that a worker claimed and that came to nothing. One that nobody claimed, or that was given back, costs nothing.</summary>
+    /// <summary>Attempts that a worker claimed and that failed. An attempt without a claim, or a returned one, does not count.</summary>
     public int FailedAttempts { get; init; }
 
-    /// <summary>When it may go at the earliest, and with that its place in the line of its pool: the time of hand-in, or of the next attempt.</summary>
+    /// <summary>Earliest time of the next dispatch: of the submission, or of the retry. The backlog of the pool is ordered by it.</summary>
     public long ReadyAt { get; init; }
 
     /// <summary>
-    /// No attempt runs after this: the topic's overall limit. It counts on from <see cref="ReadyAt"/> as if the attempt began then; what it really waited in line, for people or for
-    /// a worker is added when it is claimed. Null: nothing was spent yet.
+    /// End of the last attempt, by the overall limit of the topic. It is computed as if the attempt began at <see cref="ReadyAt"/>; the
+    /// time in the backlog, for an approval and for a worker is added at the claim. Null: no attempt has failed yet.
     /// </summary>
     public long? OverallDeadline { get; init; }
 
-    /// <summary>When the sweep must look at the job again. Null: it only waits for its turn, or the state is final.</summary>
+    /// <summary>When the sweep next checks the job. Null: it waits in the backlog without a deadline, or its state is final.</summary>
     public long? DueAt { get; init; }
 
-    /// <summary>The last decision. Until there is one: a denial.</summary>
+    /// <summary>Verdict of the last decision. Before the first one: a denial.</summary>
     public Verdict Verdict { get; init; } = Verdict.Deny;
     public IReadOnlyList<string> Rules { get; init; } = [];
     public string Reason { get; init; } = "not_judged";
@@ -54,10 +57,10 @@ internal sealed record Job
     public string PolicyHash { get; init; } = "";
     public string BasisHash { get; init; } = "";
 
-    /// <summary>The round of the approval it waits for, has, or was last dispatched by. 0: it never needed one.</summary>
+    /// <summary>The last round of approval: held, approved or used. 0: the job never needed an approval.</summary>
     public int ApprovalRound { get; init; }
 
-    /// <summary>The pool in whose line it stands. Empty: its topic is not in the registry any more. Null: it never was.</summary>
+    /// <summary>The pool whose backlog has the job. Empty: its topic is no longer in the registry. Null: its topic never was.</summary>
     public string? Pool { get; init; }
     public long? RunLimitUs { get; init; }
     public long? HeartbeatUs { get; init; }
@@ -69,7 +72,7 @@ internal sealed record Job
     /// <summary>Subject of the key that claimed the attempt. Only this principal may report its outcome.</summary>
     public string? ClaimedBy { get; init; }
 
-    /// <summary>The hard end of the run.</summary>
+    /// <summary>The hard end of the run: the lease never extends past it.</summary>
     public long? RunUntil { get; init; }
 
     public bool CancelRequested { get; init; }
@@ -81,13 +84,13 @@ internal sealed record Job
     public long? FinishedAt { get; init; }
 
     /// <summary>
-    /// The number of the next attempt as the policy counts: only attempts that a worker claimed and began. A dispatch without a claim does
-    /// not count, so that a short outage of the workers makes no job a retry.
+    /// The number of the next attempt as the policy counts it: failed attempts plus one. A dispatch without a claim does not count, so that
+    /// a short outage of the workers turns no job into a retry.
     /// </summary>
     public int NextTry() => FailedAttempts + 1;
 
-    /// <summary>What the policy may know.</summary>
-    /// <param name="attempt">The attempt to be made, as <see cref="NextTry"/> counts.</param>
+    /// <summary>The facts that the policy evaluates.</summary>
+    /// <param name="attempt">The next attempt, as <see cref="NextTry"/> counts.</param>
     public JobFacts Facts(int attempt) =>
         new()
         {
@@ -100,7 +103,7 @@ internal sealed record Job
             Attempt = attempt,
         };
 
-    /// <summary>The job under this decision.</summary>
+    /// <summary>The job with this decision.</summary>
     public Job With(Decision decision) =>
         this with
         {

@@ -7,7 +7,7 @@ namespace Dispatcher.Jobs;
 /// <summary>Timeline entries that several folders write.</summary>
 internal static class JobEntries
 {
-    /// <summary>Something the dispatcher did by itself, and why.</summary>
+    /// <summary>An entry for a move that the dispatcher makes without a request, and its reason.</summary>
     public static TimelineEntry Repaired(string kind, Job job, string reason) =>
         TimelineEntry.Of(
             kind,
@@ -28,7 +28,7 @@ internal static class JobEntries
         );
 
     /// <summary>
-    /// The entry that ends a job, naming the dead letter that is written with it: its id and the hash of all that it keeps.
+    /// The entry that ends a job, with the id and the hash of the dead letter that is written in the same transaction.
     /// </summary>
     public static TimelineEntry Naming(TimelineEntry entry, DeadLetter letter)
     {
@@ -38,8 +38,9 @@ internal static class JobEntries
         return entry with { Detail = TimelineEntry.Json(detail) };
     }
 
+    /// <summary>An entry for a request that a person or a client made.</summary>
     public static TimelineEntry Asked(string kind, Job job, string actor) => TimelineEntry.Of(kind, job, actor, new { State = job.State });
 
-    /// <summary>When the next attempt may begin. Null: none is to come by itself.</summary>
+    /// <summary>When the next attempt may begin. Null: no retry is scheduled.</summary>
     public static DateTimeOffset? NextAt(Job job) => job.State == JobState.Retrying ? Timestamps.At(job.ReadyAt) : null;
 }

@@ -5,15 +5,22 @@ using System.Text;
 namespace Dispatcher.Jobs;
 
 /// <summary>
-/// SHA-256 over everything that makes a job this job: what people approve, and what must not change between intake and dispatch. Each part is preceded by
-/// its length (4 bytes, big-endian; all ones for null), so that no two jobs share a form. Frozen: a change needs a new version in the first part.
+/// SHA-256 over the content of a job: what people approve, and what must not change between intake and dispatch. Each part follows its
+/// length (4 bytes, big-endian; all ones for null), so that two different jobs never have the same bytes. The form is frozen: a change
+/// needs a new version in the first part.
 /// </summary>
-/// <remarks>Left out on purpose: job id, reply address and trace context, which say who asks and how, and everything that moves.</remarks>
+/// <remarks>
+/// Not part of it: job id, reply address and trace context, which name the request and not the work, and everything that a move changes.
+/// </remarks>
 internal static class JobHash
 {
     private const int Null = -1;
 
-    public static string Of(Job job)
+    public static string Of(Job job) => Of(job, SHA256.HashData(job.Payload));
+
+    /// <param name="job">The job; its payload is not read.</param>
+    /// <param name="payloadSha256">SHA-256 of its payload.</param>
+    public static string Of(Job job, ReadOnlySpan<byte> payloadSha256)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData("dispatcher/job/v1\0"u8);
@@ -32,7 +39,7 @@ internal static class JobHash
             Append(hash, tag);
         }
 
-        hash.AppendData(SHA256.HashData(job.Payload));
+        hash.AppendData(payloadSha256);
         Append(hash, job.WorkflowId);
         Append(hash, job.IdempotencyKey);
         Append(hash, job.CostTokens);

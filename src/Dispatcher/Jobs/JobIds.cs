@@ -3,18 +3,18 @@ using Dispatcher.Base;
 namespace Dispatcher.Jobs;
 
 /// <summary>
-/// Two principals may choose the same job id: by chance, or because one guessed the other's. The first one's job has the id itself; the
-/// other's has an id that is derived from its principal and the chosen id. So nobody can keep an id from its principal.
+/// Resolves a job id that two principals chose, by chance or because one guessed the id of the other. The first job has the id itself. The
+/// second has an id that is derived from its principal and the chosen id. So no principal can block an id for another.
 /// </summary>
 internal static class JobIds
 {
     /// <summary>
-    /// The version (RFC 9562) of derived ids. A submission may not name an id of this version, so that nobody can take one in advance.
+    /// The version (RFC 9562) of derived ids. A submission must not name an id of this version, so that none can be taken in advance.
     /// </summary>
     private const int OwnVersion = 8;
 
     /// <summary>
-    /// The id of a principal's job when another principal has a job or a denial under the id that it chose. Always the same.
+    /// The derived id for a principal and the id that it chose. The same arguments always give the same id.
     /// </summary>
     public static Guid Own(string principal, Guid chosen)
     {
@@ -24,6 +24,6 @@ internal static class JobIds
         return new Guid(id, bigEndian: true);
     }
 
-    /// <summary>Whether only <see cref="Own"/> makes such ids.</summary>
+    /// <summary>Whether the id is a derived one: only <see cref="Own"/> makes ids of this version.</summary>
     public static bool IsOwn(Guid id) => id.Version == OwnVersion;
 }

@@ -2,12 +2,12 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.Jobs;
 
-/// <summary>The one table of what may follow what. A move that is not in it cannot be made.</summary>
+/// <summary>The states of a job and the states that may follow each. <see cref="Move"/> refuses every other change.</summary>
 internal static class Transitions
 {
     private static readonly Dictionary<JobState, JobState[]> Table = new()
     {
-        // A state in its own row: work on it goes on (a message sent again, a lease moved, a cancel noted).
+        // A state that may follow itself: the row changes within the state (a message sent again, a cancel request).
         [JobState.Accepted] =
         [
             JobState.Accepted,

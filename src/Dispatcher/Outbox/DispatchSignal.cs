@@ -5,26 +5,28 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.Outbox;
 
-/// <summary>The body of a dispatch message: pools in whose line something may be ready to go. It carries no job: which ones go, and in which order, the store tells.</summary>
+/// <summary>
+/// The body of a dispatch signal: the pools whose backlog may have ready jobs. It names no job: the store has the jobs and their order.
+/// </summary>
 internal sealed record DispatchSignal
 {
-    /// <summary>Most pools that one message names. The sweep finds the others.</summary>
-    public const int MostPools = 500;
+    /// <summary>Pools that one signal names. The sweep dispatches the others.</summary>
+    public const int MaxPools = 500;
 
-    /// <summary>Largest body that is read. A name has at most 64 characters, so that <see cref="MostPools"/> of them fit.</summary>
+    /// <summary>A longer body is not read. <see cref="MaxPools"/> names of 64 characters fit.</summary>
     public const int MaxBodyBytes = 65_536;
 
     /// <summary>Wire version: 1.</summary>
     [JsonPropertyName("v")]
     public int V { get; init; } = 1;
 
-    /// <summary>Names of pools. The empty one has the jobs whose topic is not in the registry any more.</summary>
+    /// <summary>Names of pools. The empty name stands for the jobs whose topic is no longer in the registry.</summary>
     [JsonPropertyName("pools")]
     public required IReadOnlyList<string> Pools { get; init; }
 
     /// <summary>
-    /// Reads a body without trust: returns only <paramref name="known"/> pools, each once, so that the work that follows is bounded by the
-    /// registry and not by the message. Returns null, and says why in <paramref name="fault"/>, if the body cannot be read.
+    /// Reads an untrusted body. Returns only <paramref name="known"/> pools, each once, so that the registry and not the sender limits the
+    /// work that follows. Returns null if the body cannot be read; <paramref name="fault"/> states why.
     /// </summary>
     public static IReadOnlyList<string>? Read(ReadOnlyMemory<byte> body, IReadOnlySet<string> known, out string fault)
     {
@@ -48,11 +50,14 @@ internal sealed record DispatchSignal
         }
     }
 
-    /// <summary>One message for all of these pools.</summary>
+    /// <summary>One signal for all of these pools.</summary>
     public static OutboxMessage Message(IEnumerable<string> pools, TimeProvider time) =>
         Message("", QueueNames.Dispatch, pools, null, time);
 
-    /// <summary>A message that waits on the broker until a retry is ready. Whether it is, the store tells: that a message comes early, late or never does no harm.</summary>
+    /// <summary>
+    /// A signal that waits in a delay queue until a retry is ready. The store decides whether it is: an early, late or lost signal does no
+    /// harm.
+    /// </summary>
     public static OutboxMessage Later(string pool, TimeSpan pause, long readyAt, TimeProvider time) =>
         Message(QueueNames.Retry, QueueNames.DelayKey(pause), [pool], readyAt, time);
 
@@ -71,7 +76,7 @@ internal sealed record DispatchSignal
             Mandatory = true,
             Type = "dispatch",
             Body = JsonSerializer.SerializeToUtf8Bytes(
-                new DispatchSignal { Pools = [.. pools.Distinct(StringComparer.Ordinal).Take(MostPools)] }
+                new DispatchSignal { Pools = [.. pools.Distinct(StringComparer.Ordinal).Take(MaxPools)] }
             ),
             ExpiresAt = expiresAt,
         };

@@ -10,7 +10,7 @@ internal sealed class EventOptions
     /// so on, which add to the default. Default: the events that a producer, an approver or an operator waits for. <c>accepted</c>,
     /// <c>dispatched</c> and <c>started</c> can be added; each costs one message for each job. A name that does not exist stops the start.
     /// </summary>
-    public ISet<string> Publish { get; } = new HashSet<string>(EventNames.Awaited, StringComparer.Ordinal);
+    public ISet<string> Publish { get; } = new HashSet<string>(EventNames.Default, StringComparer.Ordinal);
 }
 
 /// <summary>Refuses names of events that do not exist.</summary>

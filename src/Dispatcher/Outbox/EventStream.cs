@@ -6,49 +6,49 @@ using Dispatcher.Contracts;
 namespace Dispatcher.Outbox;
 
 /// <summary>
-/// Hands events to those who listen at <c>GET /api/events</c>. A listener gets what happens while it listens. The events come from this
-/// process (embedded) or from the exchange of all servers; until that is connected nobody gets any, and when it is lost all streams end:
-/// a gap must not look like silence.
+/// Delivers events to the listeners of <c>GET /api/events</c>. A listener gets the events that happen while it listens. They come from this
+/// process (embedded) or from the exchange of all servers. When the connection to that exchange is lost, all streams end, so that a
+/// listener can tell a gap from a time without events.
 /// </summary>
 internal sealed class EventStream(bool isConnected)
 {
-    /// <summary>Streams at once of one key.</summary>
-    public const int MostOfKey = 4;
+    /// <summary>Concurrent streams of one API key.</summary>
+    public const int MaxOfKey = 4;
 
-    /// <summary>Streams at once of all keys.</summary>
-    private const int Most = 200;
+    /// <summary>Concurrent streams of all API keys.</summary>
+    private const int Max = 200;
 
-    /// <summary>Events that wait for one listener. One that falls further behind is cut off.</summary>
-    private const int MostWaiting = 1_000;
+    /// <summary>Events that wait for one listener. The stream of a listener that falls further behind ends.</summary>
+    private const int MaxWaiting = 1_000;
 
-    /// <summary>An event of ours has less than 2 KiB. Whatever is larger was not sent by a server.</summary>
-    private const int LongestEvent = 65_536;
+    /// <summary>An event of a server has less than 2 KiB. A longer body was not sent by a server.</summary>
+    private const int MaxEventBytes = 65_536;
 
     private readonly Lock _lock = new();
     private readonly HashSet<EventListener> _listeners = [];
     private TaskCompletionSource _connected = Signal(isConnected);
     private TaskCompletionSource _wanted = Signal(false);
 
-    /// <summary>Starts to listen. Null: the key, or all keys together, have as many streams as they may.</summary>
+    /// <summary>Opens a stream. Null: the key, or all keys together, have the maximum number of streams.</summary>
     /// <param name="keyId">The key that listens.</param>
-    /// <param name="mayHear">Which events it may see.</param>
+    /// <param name="mayHear">Whether the key may read an event.</param>
     public EventListener? Listen(string keyId, Func<JobEvent, bool> mayHear)
     {
         lock (_lock)
         {
-            if (_listeners.Count >= Most || _listeners.Count(listener => listener.KeyId == keyId) >= MostOfKey)
+            if (_listeners.Count >= Max || _listeners.Count(listener => listener.KeyId == keyId) >= MaxOfKey)
             {
                 return null;
             }
 
-            var added = new EventListener(this, keyId, mayHear, MostWaiting);
+            var added = new EventListener(this, keyId, mayHear, MaxWaiting);
             _listeners.Add(added);
             _wanted.TrySetResult();
             return added;
         }
     }
 
-    /// <summary>Hands an event, as it was published, to those who may see it. Whatever is no event of ours is dropped.</summary>
+    /// <summary>Delivers a published event to the listeners that may read it. Drops a body that is not an event of a server.</summary>
     public void Publish(ReadOnlyMemory<byte> body)
     {
         if (!TryRead(body, out var happened))
@@ -56,7 +56,7 @@ internal sealed class EventStream(bool isConnected)
             return;
         }
 
-        // Written anew: a streamed event has one line, whatever the format of its sender.
+        // Serialized again: a streamed event has one line, whatever format the body has.
         var data = JsonSerializer.Serialize(happened, WireJson.Default.JobEvent);
         lock (_lock)
         {
@@ -67,7 +67,7 @@ internal sealed class EventStream(bool isConnected)
         }
     }
 
-    /// <summary>Completes when events arrive.</summary>
+    /// <summary>Completes when the stream is connected to its source.</summary>
     public Task ConnectedAsync(CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -76,7 +76,7 @@ internal sealed class EventStream(bool isConnected)
         }
     }
 
-    /// <summary>Completes when somebody listens.</summary>
+    /// <summary>Completes when there is a listener.</summary>
     public Task WantedAsync(CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -85,7 +85,7 @@ internal sealed class EventStream(bool isConnected)
         }
     }
 
-    /// <summary>Events arrive from now on.</summary>
+    /// <summary>Reports that the source is connected.</summary>
     public void Connected()
     {
         lock (_lock)
@@ -95,7 +95,8 @@ internal sealed class EventStream(bool isConnected)
     }
 
     /// <summary>
-    /// No events arrive any more, unless <paramref name="ifUnused"/> and somebody listens. Ends all streams; answers whether it did.
+    /// Ends all streams, because the source is disconnected. With <paramref name="ifUnused"/> it does so only without listeners. Returns
+    /// whether it ended them.
     /// </summary>
     public bool Disconnect(bool ifUnused = false)
     {
@@ -130,11 +131,11 @@ internal sealed class EventStream(bool isConnected)
         happened = null;
         try
         {
-            happened = body.Length > LongestEvent ? null : JsonSerializer.Deserialize(body.Span, WireJson.Default.JobEvent);
+            happened = body.Length > MaxEventBytes ? null : JsonSerializer.Deserialize(body.Span, WireJson.Default.JobEvent);
         }
         catch (JsonException)
         {
-            // Not an event of ours.
+            // Not an event of a server.
         }
 
         return happened is not null && EventNames.All.Contains(happened.Event);
@@ -153,11 +154,11 @@ internal sealed class EventStream(bool isConnected)
 }
 
 /// <summary>
-/// One who listens, and what waits for it. Ends when it is disposed, when it falls behind, or when the events cannot be had any more.
+/// One listener and its queue of events. The stream ends when it is disposed, when it falls behind, or when the source is disconnected.
 /// </summary>
-internal sealed class EventListener(EventStream stream, string keyId, Func<JobEvent, bool> mayHear, int mostWaiting) : IDisposable
+internal sealed class EventListener(EventStream stream, string keyId, Func<JobEvent, bool> mayHear, int maxWaiting) : IDisposable
 {
-    private readonly Channel<StreamedEvent> _waiting = Channel.CreateBounded<StreamedEvent>(mostWaiting);
+    private readonly Channel<StreamedEvent> _waiting = Channel.CreateBounded<StreamedEvent>(maxWaiting);
 
     public string KeyId => keyId;
 
@@ -181,5 +182,5 @@ internal sealed class EventListener(EventStream stream, string keyId, Func<JobEv
     }
 }
 
-/// <summary>An event on its way to a listener; the data is one line of JSON.</summary>
+/// <summary>An event for a listener. The data is one line of JSON.</summary>
 internal sealed record StreamedEvent(Guid EventId, string Name, string Data);

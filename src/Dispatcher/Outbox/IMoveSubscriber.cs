@@ -3,8 +3,8 @@ using Dispatcher.Jobs;
 namespace Dispatcher.Outbox;
 
 /// <summary>
-/// Reacts to moves after their commit. <see cref="MoveWriter"/> calls every registered subscriber; it knows none of them. A reaction is lost
-/// when the process dies after the commit, so it must be one that the sweep or the next move repairs.
+/// Reacts to moves after their commit. <see cref="MoveWriter"/> calls every registered subscriber. A reaction is lost when the process dies
+/// after the commit, so it must be one that the sweep or the next move repairs.
 /// </summary>
 internal interface IMoveSubscriber
 {

@@ -14,7 +14,8 @@ internal static class EventNames
     public const string Faulted = "faulted";
     public const string PolicyActivated = "policy_activated";
 
-    public static readonly string[] Awaited =
+    /// <summary>The events that are published by default: those that people and programs wait for.</summary>
+    public static readonly string[] Default =
     [
         Refused,
         "denied",
@@ -30,9 +31,9 @@ internal static class EventNames
         PolicyActivated,
     ];
 
-    public static readonly string[] All = [.. Awaited, "accepted", "dispatched", "started"];
+    public static readonly string[] All = [.. Default, "accepted", "dispatched", "started"];
 
-    /// <summary>The event of entering a state. Null: entering it is none.</summary>
+    /// <summary>The event of a job that enters a state. Null: there is none.</summary>
     public static string? Of(JobState state) =>
         state switch
         {
@@ -52,17 +53,17 @@ internal static class EventNames
         };
 }
 
-/// <summary>Makes the messages that tell the world what happened to a job, and to the policy.</summary>
+/// <summary>Makes the event messages of jobs and of the policy, and the final reply to the submitter.</summary>
 internal sealed class JobEvents(StoreClock clock, TimeProvider time, IOptions<EventOptions> options)
 {
-    /// <summary>The topic of events that belong to no job's topic but to the policy.</summary>
+    /// <summary>The topic of policy events, which belong to no topic of jobs.</summary>
     private const string PolicyTopic = "policy";
 
-    /// <summary>The event of the state that <paramref name="job"/> is in; nothing when it is not published.</summary>
+    /// <summary>The event of the state of <paramref name="job"/>. Empty: that event is not published.</summary>
     public IReadOnlyList<OutboxMessage> Of(Job job) =>
         EventNames.Of(job.State) is { } name && options.Value.Publish.Contains(name) ? [Message(Event(job, name))] : [];
 
-    /// <summary>A submission that was not taken.</summary>
+    /// <summary>The event of a refused submission.</summary>
     public IReadOnlyList<OutboxMessage> OfRefusal(string? principal, string? routingKey, Guid? jobId, string reason)
     {
         var refused = new JobEvent
@@ -79,7 +80,7 @@ internal sealed class JobEvents(StoreClock clock, TimeProvider time, IOptions<Ev
         return options.Value.Publish.Contains(EventNames.Refused) ? [Message(refused)] : [];
     }
 
-    /// <summary>Another bundle is in force, or the same one by another's word. Its principal is who put it in force.</summary>
+    /// <summary>The event of an activation. Its principal is the actor of the activation.</summary>
     public IReadOnlyList<OutboxMessage> OfActivation(Activation activation)
     {
         var activated = new JobEvent
@@ -96,8 +97,8 @@ internal sealed class JobEvents(StoreClock clock, TimeProvider time, IOptions<Ev
     }
 
     /// <summary>
-    /// The final state for the submitter's reply queue: the event, and the result of a success. Only this reply has the result: an
-    /// event on the exchange never has one.
+    /// The final state for the reply queue of the submitter: the event, and the result of a successful job. Only this reply has the result;
+    /// an event on the exchange never has it.
     /// </summary>
     public Reply Final(Job job, string queue, string? correlationId)
     {
@@ -131,7 +132,7 @@ internal sealed class JobEvents(StoreClock clock, TimeProvider time, IOptions<Ev
             FaultClass = job.FaultClass,
         };
 
-    /// <summary>A routing key has at most 255 bytes, and a stranger's may be anything.</summary>
+    /// <summary>A topic that fits a routing key of 255 bytes: the input is untrusted.</summary>
     private static string Routable(string? topic)
     {
         var text = new string([.. (topic ?? "").Where(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-' or '_').Take(128)]);

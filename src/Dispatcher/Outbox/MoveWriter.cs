@@ -5,8 +5,8 @@ using Dispatcher.Storage;
 namespace Dispatcher.Outbox;
 
 /// <summary>
-/// Commits moves of any hop, many in one transaction, each with the event of the state it leads to. After the commit it sends their
-/// messages, calls the subscribers and answers each caller.
+/// Commits moves of every hop, many in one transaction, each with the event of its new state. After the commit it sends their messages,
+/// calls the subscribers and answers each caller.
 /// </summary>
 internal sealed class MoveWriter(
     IStore store,
@@ -40,8 +40,7 @@ internal sealed class MoveWriter(
     }
 
     /// <summary>
-    /// The move with the event of the state it leads to, if it leads to another state. An attempt that goes back to retry before it began
-    /// has not failed and makes no event.
+    /// The move with the event of its new state, if the state changes. A return to <c>retrying</c> without a failed attempt makes no event.
     /// </summary>
     public Move WithEvent(Move move) =>
         move.Before.State == move.After.State || (move.After.State == JobState.Retrying && !move.IsFailedAttempt)

@@ -4,14 +4,15 @@ using Dispatcher.Storage;
 
 namespace Dispatcher.Outbox;
 
-/// <summary>Sends what the relay did not: rows of processes that died, and rows whose sending failed before.</summary>
+/// <summary>Sends the outbox messages that no relay sent: of processes that died, and those whose sending failed before.</summary>
 internal sealed class OutboxSweeper(IStore store, Relay relay, TimeProvider time, ILogger<OutboxSweeper> logger)
     : Loop(TimeSpan.FromSeconds(1), time, logger)
 {
-    /// <summary>A work message may have 384 KiB, so that a batch of the largest has 40 MB.</summary>
+    /// <summary>A work message has up to 384 KiB, so a batch of the largest has 40 MB.</summary>
     private const int Batch = 100;
     private static readonly TimeSpan Postpone = TimeSpan.FromSeconds(10);
 
+    // :: Step 9
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<OutboxMessage> due;

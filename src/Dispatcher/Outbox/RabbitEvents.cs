@@ -7,19 +7,18 @@ using RabbitMQ.Client.Events;
 namespace Dispatcher.Outbox;
 
 /// <summary>
-/// Feeds <see cref="EventStream"/> with the events of all servers, while somebody listens: from an exclusive queue of this process, bound
-/// to the events' exchange. It has a connection of its own: whatever happens to it concerns listeners only, and they are told by the end
-/// of their streams.
+/// Feeds <see cref="EventStream"/> with the events of all servers while there are listeners, from an exclusive queue that is bound to the
+/// events exchange. It has a separate connection, so that a fault of it ends only the streams.
 /// </summary>
 internal sealed partial class RabbitEvents(Uri address, EventStream stream, TimeProvider time, ILogger<RabbitEvents> logger)
     : BackgroundService
 {
-    /// <summary>The broker drops the oldest beyond. This process only looks at them, so that the queue is empty as a rule.</summary>
-    private const int LongestQueue = 10_000;
+    /// <summary>Events in the queue; the broker drops the oldest beyond. Usually the queue is empty.</summary>
+    private const int MaxQueue = 10_000;
 
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
-    /// <summary>How often to look whether anybody still listens.</summary>
+    /// <summary>How often the number of listeners is checked.</summary>
     private static readonly TimeSpan UnusedCheck = TimeSpan.FromSeconds(30);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -31,7 +30,7 @@ internal sealed partial class RabbitEvents(Uri address, EventStream stream, Time
             {
                 await FeedAsync(stoppingToken);
             }
-#pragma warning disable CA1031 // The loop must live, whatever the broker answers.
+#pragma warning disable CA1031 // The loop must continue after any fault of the broker.
             catch (Exception lost) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
@@ -42,7 +41,7 @@ internal sealed partial class RabbitEvents(Uri address, EventStream stream, Time
         }
     }
 
-    /// <summary>Returns when nobody listens any more; throws when the broker is lost.</summary>
+    /// <summary>Returns when there are no listeners. Throws when the connection is lost.</summary>
     private async Task FeedAsync(CancellationToken cancellationToken)
     {
         await using var connection = new RabbitConnection(address, "dispatcher events");
@@ -55,7 +54,7 @@ internal sealed partial class RabbitEvents(Uri address, EventStream stream, Time
             return Task.CompletedTask;
         };
         var queue = QueueNames.EventStreams(Guid.CreateVersion7(time.GetUtcNow()));
-        var arguments = new Dictionary<string, object?> { ["x-max-length"] = LongestQueue, ["x-overflow"] = "drop-head" };
+        var arguments = new Dictionary<string, object?> { ["x-max-length"] = MaxQueue, ["x-overflow"] = "drop-head" };
         await channel.QueueDeclareAsync(
             queue,
             durable: false,
@@ -94,7 +93,7 @@ internal sealed partial class RabbitEvents(Uri address, EventStream stream, Time
         [LoggerMessage(
             EventIds.EventsLost,
             LogLevel.Warning,
-            "The event streams lost the broker and were ended; connecting again in {Pause} if anybody listens"
+            "The event streams lost the connection to the broker and ended; they connect again in {Pause} if there are listeners"
         )]
         public static partial void Lost(ILogger logger, TimeSpan pause, Exception reason);
     }

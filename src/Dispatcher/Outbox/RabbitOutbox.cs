@@ -9,28 +9,28 @@ using RabbitMQ.Client.Exceptions;
 namespace Dispatcher.Outbox;
 
 /// <summary>
-/// Publishes straight to a channel, confirmed: the broker has it when the task completes, and a mandatory message that no queue took is a fault. Not through
-/// MassTransit's send endpoints, which declare what they send to. Everything carries the server's <c>user_id</c>, which the broker checks:
-/// a receiver can tell that the server sent it.
+/// Publishes with publisher confirms: the broker has the message when the task completes, and a mandatory message that no queue took is a
+/// fault. It does not use the send endpoints of MassTransit, which declare their target. Every message has the <c>user_id</c> of the
+/// server, which the broker verifies, so that a receiver can check the sender.
 /// </summary>
 /// <remarks>
-/// Replies have a connection of their own, which this type disposes: their address comes from a producer, and the broker closes the
-/// connection when it cannot decode one. Only replies are lost then.
+/// Replies use a separate connection, which this type disposes. Their address comes from a producer, and the broker closes the connection
+/// when it cannot decode an address. Only replies are lost then.
 /// </remarks>
 internal sealed class RabbitOutbox(RabbitConnection connection, RabbitConnection replies, StoreClock clock)
     : IOutboxTransport,
         IAsyncDisposable
 {
-    /// <summary>Unconfirmed messages at once; publishing waits beyond.</summary>
-    private const int Outstanding = 1_024;
+    /// <summary>Unconfirmed messages; publishing waits beyond.</summary>
+    private const int MaxUnconfirmed = 1_024;
 
-    /// <summary>A queue that confirms nothing (it has lost its quorum) must not hold up the others for longer.</summary>
-    private static readonly TimeSpan LongestConfirm = TimeSpan.FromSeconds(10);
+    /// <summary>A queue that does not confirm (it lost its quorum) blocks the other messages for no longer.</summary>
+    private static readonly TimeSpan MaxConfirm = TimeSpan.FromSeconds(10);
 
     private static readonly CreateChannelOptions Confirmed = new(
         publisherConfirmationsEnabled: true,
         publisherConfirmationTrackingEnabled: true,
-        outstandingPublisherConfirmationsRateLimiter: new ThrottlingRateLimiter(Outstanding)
+        outstandingPublisherConfirmationsRateLimiter: new ThrottlingRateLimiter(MaxUnconfirmed)
     );
 
     private static readonly CreateChannelOptions Unconfirmed = new(
@@ -60,7 +60,7 @@ internal sealed class RabbitOutbox(RabbitConnection connection, RabbitConnection
             ContentType = "application/json",
             DeliveryMode = DeliveryModes.Persistent,
 
-            // A pool without workers must not fill the broker with attempts that nobody can claim any more.
+            // A pool without workers must not fill the broker with attempts whose permits have expired.
             Expiration = message.ExpiresAt is null ? null : ((long)keepsFor.TotalMilliseconds).ToString(CultureInfo.InvariantCulture),
             Headers = HeadersOf(message.Type, message.Headers),
         };
@@ -69,15 +69,18 @@ internal sealed class RabbitOutbox(RabbitConnection connection, RabbitConnection
             await channel
                 .BasicPublishAsync(message.Exchange, message.RoutingKey, message.Mandatory, properties, message.Body, cancellationToken)
                 .AsTask()
-                .WaitAsync(LongestConfirm, cancellationToken);
+                .WaitAsync(MaxConfirm, cancellationToken);
         }
         catch (TimeoutException late)
         {
-            throw new MessageRefusedException($"The broker did not confirm it within {LongestConfirm}.", late);
+            throw new MessageRefusedException($"The broker did not confirm the message within {MaxConfirm}.", late);
         }
         catch (PublishException refused)
         {
-            throw new MessageRefusedException(refused.IsReturn ? "No queue takes it." : "The broker did not confirm it.", refused);
+            throw new MessageRefusedException(
+                refused.IsReturn ? "No queue takes the message." : "The broker did not confirm the message.",
+                refused
+            );
         }
     }
 
@@ -95,15 +98,15 @@ internal sealed class RabbitOutbox(RabbitConnection connection, RabbitConnection
         await channel.BasicPublishAsync("", reply.Queue, mandatory: false, properties, reply.Body, cancellationToken);
     }
 
-    private static Dictionary<string, object?>? HeadersOf(string type, IReadOnlyDictionary<string, string> own)
+    private static Dictionary<string, object?>? HeadersOf(string type, IReadOnlyDictionary<string, string> given)
     {
         var urn = MessageTypes.MassTransitUrn(type);
-        if (urn is null && own.Count == 0)
+        if (urn is null && given.Count == 0)
         {
             return null;
         }
 
-        var headers = own.ToDictionary(header => header.Key, header => (object?)header.Value);
+        var headers = given.ToDictionary(header => header.Key, header => (object?)header.Value);
         if (urn is not null)
         {
             headers[Contracts.Headers.MassTransitType] = urn;

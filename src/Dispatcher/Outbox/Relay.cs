@@ -6,56 +6,59 @@ using Dispatcher.Storage;
 namespace Dispatcher.Outbox;
 
 /// <summary>
-/// Sends what was just committed, from memory, and removes it from the outbox. What it cannot take or send stays in the table for <see cref="OutboxSweeper"/>:
-/// nothing is lost with this process.
+/// Sends committed messages from memory and deletes their rows. A message that it cannot take or send stays in the table for
+/// <see cref="OutboxSweeper"/>, so that no message is lost with this process.
 /// </summary>
 internal sealed partial class Relay(IOutboxTransport transport, IStore store, ILogger<Relay> logger) : BackgroundService
 {
-    /// <summary>Messages on their way at once: enough to fill the pipe to the broker, few enough to be bounded.</summary>
+    /// <summary>Concurrent batches: enough to use the whole connection to the broker.</summary>
     private const int Lanes = 4;
-    private const int LargestBatch = 256;
-    private const int LargestQueue = 16_384;
+    private const int MaxBatch = 256;
+    private const int MaxQueue = 16_384;
 
     /// <summary>
-    /// Bytes of the bodies that wait or are being sent: work messages of the largest payloads would fill gigabytes otherwise.
+    /// Bytes of the bodies in memory. Without the limit, work messages with large payloads could take gigabytes.
     /// </summary>
-    private const long MostBytes = 64 * 1024 * 1024;
+    private const long MaxBytes = 64 * 1024 * 1024;
 
-    /// <summary>The same for replies, which carry results.</summary>
-    private const long MostReplyBytes = 32 * 1024 * 1024;
+    /// <summary>The same for replies, which have results.</summary>
+    private const long MaxReplyBytes = 32 * 1024 * 1024;
 
-    /// <summary>What does not fit is dropped here: the sweeper finds it in the table.</summary>
-    private readonly Channel<OutboxMessage> _messages = Channel.CreateBounded<OutboxMessage>(LargestQueue);
-    private readonly Channel<Reply> _replies = Channel.CreateBounded<Reply>(LargestQueue);
-    private bool _isBrokerAway;
+    /// <summary>A message that does not fit stays in the table, and the sweeper sends it.</summary>
+    private readonly Channel<OutboxMessage> _messages = Channel.CreateBounded<OutboxMessage>(MaxQueue);
+    private readonly Channel<Reply> _replies = Channel.CreateBounded<Reply>(MaxQueue);
+    private bool _isBrokerUnavailable;
     private long _bytes;
     private long _replyBytes;
 
-    /// <summary>Hands over messages whose rows are committed.</summary>
+    /// <summary>Takes messages whose rows are committed.</summary>
     public void Offer(IEnumerable<OutboxMessage> committed)
     {
         foreach (var message in committed)
         {
-            if (Interlocked.Add(ref _bytes, message.Body.Length) > MostBytes || !_messages.Writer.TryWrite(message))
+            if (Interlocked.Add(ref _bytes, message.Body.Length) > MaxBytes || !_messages.Writer.TryWrite(message))
             {
                 Interlocked.Add(ref _bytes, -message.Body.Length);
             }
         }
     }
 
-    /// <summary>Hands over an answer. Never waits: one that does not fit is dropped, and whoever waits for it hands the job in again or asks over HTTP.</summary>
+    /// <summary>
+    /// Takes a reply. Never waits: a reply that does not fit is dropped, and its submitter repeats the submission or reads the job over
+    /// HTTP.
+    /// </summary>
     public void Answer(Reply reply)
     {
-        if (Interlocked.Add(ref _replyBytes, reply.Body.Length) > MostReplyBytes || !_replies.Writer.TryWrite(reply))
+        if (Interlocked.Add(ref _replyBytes, reply.Body.Length) > MaxReplyBytes || !_replies.Writer.TryWrite(reply))
         {
             Interlocked.Add(ref _replyBytes, -reply.Body.Length);
-            Log.ReplyFailed(logger, reply.Queue, "too many answers wait to be sent");
+            Log.ReplyFailed(logger, reply.Queue, "too many replies wait to be sent");
         }
     }
 
     /// <summary>
-    /// Sends a batch and removes what was sent. What the broker refused is noted, each by itself, so that one bad message holds up nobody. What could not be sent
-    /// because the broker is away is left as it is: its time in the table comes.
+    /// Sends a batch and deletes the sent rows. Each refused message is deferred alone, so that it does not block the others. While the
+    /// broker is unavailable the other rows stay as they are; the sweeper takes them when they are due.
     /// </summary>
     public async Task SendAsync(IReadOnlyList<OutboxMessage> batch, CancellationToken cancellationToken)
     {
@@ -72,18 +75,18 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
                 .Where(pair => pair.Second is not null)
         )
         {
-            await store.DeferOutboxAsync(message.MessageId, refused!.Message, BackOff.After(message.Attempts), cancellationToken);
+            await store.DeferOutboxAsync(message.MessageId, refused!.Message, OutboxRetryDelay.After(message.Attempts), cancellationToken);
             Log.Refused(logger, message.MessageId, message.Exchange, message.RoutingKey, refused.Message);
         }
 
-        if (faults.FirstOrDefault(fault => fault is not null and not MessageRefusedException) is { } away)
+        if (faults.FirstOrDefault(fault => fault is not null and not MessageRefusedException) is { } unavailable)
         {
-            if (!Interlocked.Exchange(ref _isBrokerAway, true))
+            if (!Interlocked.Exchange(ref _isBrokerUnavailable, true))
             {
-                Log.BrokerAway(logger, batch.Count - sent.Count, away);
+                Log.BrokerUnavailable(logger, batch.Count - sent.Count, unavailable);
             }
         }
-        else if (sent.Count > 0 && Interlocked.Exchange(ref _isBrokerAway, false))
+        else if (sent.Count > 0 && Interlocked.Exchange(ref _isBrokerUnavailable, false))
         {
             Log.BrokerBack(logger);
         }
@@ -94,11 +97,11 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
 
     private async Task RelayAsync(CancellationToken stoppingToken)
     {
-        var batch = new List<OutboxMessage>(LargestBatch);
+        var batch = new List<OutboxMessage>(MaxBatch);
         while (await _messages.Reader.WaitToReadAsync(stoppingToken))
         {
             batch.Clear();
-            while (batch.Count < LargestBatch && _messages.Reader.TryRead(out var next))
+            while (batch.Count < MaxBatch && _messages.Reader.TryRead(out var next))
             {
                 batch.Add(next);
             }
@@ -107,14 +110,14 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
             {
                 await SendAsync(batch, stoppingToken);
             }
-#pragma warning disable CA1031 // The loop must live, whatever one round ran into.
-            catch (Exception away) when (!stoppingToken.IsCancellationRequested)
+#pragma warning disable CA1031 // The loop must continue after any fault of a round.
+            catch (Exception unavailable) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
-                // Sent but not removed: the sweeper sends it once more, and the receiver drops it. An outage of the store is reported by the store.
-                if (!away.IsOutage())
+                // Sent and not deleted: the sweeper sends it again, and the receiver drops it. StoreHealth logs an outage of the store.
+                if (!unavailable.IsOutage())
                 {
-                    Log.Away(logger, away);
+                    Log.NotDeleted(logger, unavailable);
                 }
             }
             finally
@@ -132,7 +135,7 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
             {
                 await transport.ReplyAsync(reply, stoppingToken);
             }
-#pragma warning disable CA1031 // One try: whoever waits can ask over HTTP.
+#pragma warning disable CA1031 // One try: the submitter can read the job over HTTP.
             catch (Exception reason) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
             {
@@ -145,7 +148,7 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
         }
     }
 
-    /// <summary>What went wrong; null: nothing.</summary>
+    /// <summary>Returns the fault, or null when the message was sent.</summary>
     private async Task<Exception?> TrySendAsync(OutboxMessage message, CancellationToken cancellationToken)
     {
         try
@@ -153,7 +156,7 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
             await transport.SendAsync(message, cancellationToken);
             return null;
         }
-#pragma warning disable CA1031 // Whatever it is, the row stays and is tried again.
+#pragma warning disable CA1031 // After any fault the row stays, and sending is retried.
         catch (Exception reason) when (!cancellationToken.IsCancellationRequested)
 #pragma warning restore CA1031
         {
@@ -166,11 +169,11 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
         [LoggerMessage(
             EventIds.BrokerAway,
             LogLevel.Warning,
-            "The broker is away; {Count} messages stay in the outbox, as do all that follow, until it is back"
+            "The broker is unavailable; {Count} messages and all later ones stay in the outbox until it is available"
         )]
-        public static partial void BrokerAway(ILogger logger, int count, Exception reason);
+        public static partial void BrokerUnavailable(ILogger logger, int count, Exception reason);
 
-        [LoggerMessage(EventIds.BrokerBack, LogLevel.Information, "The broker takes messages again; what stayed in the outbox follows")]
+        [LoggerMessage(EventIds.BrokerBack, LogLevel.Information, "The broker takes messages again; the messages in the outbox are sent")]
         public static partial void BrokerBack(ILogger logger);
 
         [LoggerMessage(
@@ -180,10 +183,10 @@ internal sealed partial class Relay(IOutboxTransport transport, IStore store, IL
         )]
         public static partial void Refused(ILogger logger, Guid messageId, string exchange, string routingKey, string reason);
 
-        [LoggerMessage(EventIds.RelayFailed, LogLevel.Warning, "The outbox could not be written; what was sent may be sent again")]
-        public static partial void Away(ILogger logger, Exception reason);
+        [LoggerMessage(EventIds.RelayFailed, LogLevel.Warning, "The outbox could not be updated; sent messages may be sent again")]
+        public static partial void NotDeleted(ILogger logger, Exception reason);
 
-        [LoggerMessage(EventIds.ReplyFailed, LogLevel.Debug, "An answer to {Queue} was not sent: {Reason}")]
+        [LoggerMessage(EventIds.ReplyFailed, LogLevel.Debug, "The reply to {Queue} was not sent: {Reason}")]
         public static partial void ReplyFailed(ILogger logger, string queue, string reason);
     }
 }

@@ -7,8 +7,8 @@ using RabbitMQ.Client;
 namespace Dispatcher.Outbox;
 
 /// <summary>
-/// Offers the copies of dead letters that no owner had a queue for again, at the start and every hour: an owner who binds a queue gets the
-/// earlier ones too. What still has no queue comes back through <c>UnroutedMessages</c>. A round sends each copy once.
+/// Publishes the copies of dead letters that no queue took again, at the start and every hour, so that an owner who binds a queue later
+/// gets them as well. A copy that still has no queue comes back through <c>UnroutedMessages</c>. A round sends each copy once.
 /// </summary>
 internal sealed partial class UndeliveredCopies(
     [FromKeyedServices(RabbitTopology.Connection)] RabbitConnection connection,
@@ -19,20 +19,20 @@ internal sealed partial class UndeliveredCopies(
 {
     private static readonly TimeSpan Period = TimeSpan.FromHours(1);
 
-    private long? _offeredAt;
+    private long? _sentAt;
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
-        if (_offeredAt is { } before && Time.GetElapsedTime(before) < Period)
+        if (_sentAt is { } before && Time.GetElapsedTime(before) < Period)
         {
             return;
         }
 
-        await OfferAsync(cancellationToken);
-        _offeredAt = Time.GetTimestamp();
+        await SendAllAsync(cancellationToken);
+        _sentAt = Time.GetTimestamp();
     }
 
-    private async Task OfferAsync(CancellationToken cancellationToken)
+    private async Task SendAllAsync(CancellationToken cancellationToken)
     {
         var open = await connection.OpenAsync(cancellationToken);
         await using var channel = await open.CreateChannelAsync(cancellationToken: cancellationToken);
@@ -49,7 +49,7 @@ internal sealed partial class UndeliveredCopies(
             }
             else
             {
-                Log.Foreign(logger, copy.BasicProperties.UserId ?? "nobody");
+                Log.Foreign(logger, copy.BasicProperties.UserId ?? "an unnamed user");
             }
 
             await channel.BasicAckAsync(copy.DeliveryTag, multiple: false, cancellationToken);
@@ -72,7 +72,7 @@ internal sealed partial class UndeliveredCopies(
         [LoggerMessage(
             EventIds.UndeliveredForeign,
             LogLevel.Warning,
-            "Dropped a message of {User} from dispatcher.server.undelivered: only the server may write there. Check the rights of that user"
+            "Dropped a message of {User} from dispatcher.server.undelivered, where only the server may write. Check the rights of that user"
         )]
         public static partial void Foreign(ILogger logger, string user);
     }

@@ -11,7 +11,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Recovery;
 
 /// <summary>
-/// Steps 7 and 8: takes the outcome of an attempt and moves the job to its next state. Only the outcome of the run that holds the claim is
+/// Takes the outcome of an attempt and moves the job to its next state. Only the outcome of the run that holds the claim is
 /// applied.
 /// </summary>
 internal sealed partial class JobRecovery(
@@ -38,6 +38,7 @@ internal sealed partial class JobRecovery(
     private readonly SemaphoreSlim _lateLock = new(1, 1);
 
     /// <summary>Records the outcomes, each separately. <paramref name="sender"/> is the principal that the broker authenticated.</summary>
+    // :: Step 8
     public async Task RecordAsync(IReadOnlyList<AttemptOutcome> outcomes, string sender, CancellationToken cancellationToken)
     {
         var ids = outcomes.Select(outcome => outcome.JobId).Distinct().ToList();

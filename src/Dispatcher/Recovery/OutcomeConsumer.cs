@@ -41,7 +41,7 @@ internal sealed partial class OutcomeConsumer(JobRecovery recovery, Refusals ref
         // One dead letter for all of them, because one message may hold up to 256.
         if (reading.Refused.Count > 0)
         {
-            var (first, all) = (reading.Refused[0].Errors[0], reading.Refused.SelectMany(refused => refused.Errors).Take(InputErrors.Most));
+            var (first, all) = (reading.Refused[0].Errors[0], reading.Refused.SelectMany(refused => refused.Errors).Take(InputErrors.Max));
             Log.Unreadable(logger, reading.Refused.Count, facts.UserId!, first.Where, first.Message);
             await refusals.RefuseAsync(Together(reading.Refused), source, [.. all], context.CancellationToken);
         }

@@ -11,7 +11,7 @@ internal sealed record OutcomeReading(IReadOnlyList<AttemptOutcome> Outcomes, IR
 
 /// <summary>An element of the message that is not an outcome.</summary>
 /// <param name="Body">Its bytes.</param>
-/// <param name="Errors">Its errors. Empty when the elements before it have <see cref="InputErrors.Most"/> errors together.</param>
+/// <param name="Errors">Its errors. Empty when the elements before it have <see cref="InputErrors.Max"/> errors together.</param>
 internal sealed record RefusedOutcome(ReadOnlyMemory<byte> Body, IReadOnlyList<InputError> Errors);
 
 /// <summary>
@@ -57,7 +57,7 @@ internal static class OutcomeReader
             }
             else
             {
-                refused.Add(new RefusedOutcome(element, errorCount < InputErrors.Most ? wrong : []));
+                refused.Add(new RefusedOutcome(element, errorCount < InputErrors.Max ? wrong : []));
                 errorCount += wrong.Count;
             }
         }
@@ -89,7 +89,7 @@ internal static class OutcomeReader
                 return elements;
             }
 
-            var why = InputErrors.Cut(broken.Message, InputErrors.LongestWhere);
+            var why = InputErrors.Cut(broken.Message, InputErrors.MaxWhere);
             errors.Report("invalid_json", "body", $"The body is not one JSON value: {why}", "Send one JSON object, each member once.");
         }
 
@@ -272,7 +272,7 @@ internal static class OutcomeReader
             errors.Report(
                 "bad_outcome",
                 where,
-                InputErrors.Cut(reason.Message, InputErrors.LongestWhere),
+                InputErrors.Cut(reason.Message, InputErrors.MaxWhere),
                 "Send each outcome as the contracts describe it."
             );
             return null;

@@ -10,7 +10,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Recovery;
 
 /// <summary>
-/// Step 9: repairs every job that is due, because a message or a process failed to move it in time. A due job is returned to its backlog,
+/// Repairs every job that is due, because a message or a process failed to move it in time. A due job is returned to its backlog,
 /// fenced or ended. The sweep also signals every pool that has jobs ready.
 /// </summary>
 internal sealed partial class Sweep(
@@ -31,12 +31,13 @@ internal sealed partial class Sweep(
     /// <summary>A job that this process takes and then does not repair is due again after this time.</summary>
     private static readonly TimeSpan Postpone = TimeSpan.FromSeconds(15);
 
+    // :: Step 9
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
         while (await SweepOnceAsync(cancellationToken) == BatchSize) { }
 
-        await approved.LookAsync(cancellationToken);
-        signals.Wake(await backlog.ReadyAsync(cancellationToken));
+        await approved.ReevaluateAsync(cancellationToken);
+        signals.Signal(await backlog.ReadyAsync(cancellationToken));
     }
 
     /// <summary>Repairs one batch of due jobs; returns the number of jobs taken.</summary>

@@ -3,7 +3,10 @@ using NpgsqlTypes;
 
 namespace Dispatcher.Storage;
 
-/// <summary>One column of a set-based command: its name and where its value comes from. PostgreSQL takes all rows as one array, SQLite row by row.</summary>
+/// <summary>
+/// One column of a statement that writes many rows: its name and how to get its value. PostgreSQL takes the values of all rows as one
+/// array, SQLite takes one row at a time.
+/// </summary>
 internal abstract class Column<TRow>(string name, NpgsqlDbType type)
 {
     public string Name => name;
@@ -27,7 +30,7 @@ internal abstract class Column<TRow>(string name, NpgsqlDbType type)
     /// <summary>The value of one row.</summary>
     public abstract object? Value(TRow row);
 
-    /// <summary>The same column of a row that lies within another.</summary>
+    /// <summary>The same column for an outer row that contains this row.</summary>
     public abstract Column<TOuter> Of<TOuter>(Func<TOuter, TRow> select);
 }
 

@@ -5,10 +5,13 @@ using NpgsqlTypes;
 
 namespace Dispatcher.Storage;
 
-/// <summary>What the set-based commands write, listed once for both databases. Times the store gives itself (<c>at</c>, <c>created_at</c>, …) are not among them.</summary>
+/// <summary>
+/// The columns that statements write, listed once for both databases. The times that the store sets itself (<c>at</c>, <c>created_at</c>,
+/// …) are not in the lists.
+/// </summary>
 internal static class Columns
 {
-    /// <summary>What was handed in: written once.</summary>
+    /// <summary>The submitted facts of a job: written once.</summary>
     public static readonly Column<Job>[] JobFacts =
     [
         Uuid<Job>("job_id", job => job.JobId),
@@ -28,7 +31,7 @@ internal static class Columns
         Text<Job>("trace_parent", job => job.TraceParent),
     ];
 
-    /// <summary>Where it stands: written by every move.</summary>
+    /// <summary>The progress of a job: written by every move.</summary>
     public static readonly Column<Job>[] JobLive =
     [
         Text<Job>("state", job => WireNames.Of(job.State)),
@@ -60,17 +63,17 @@ internal static class Columns
         Text<Job>("fault_class", job => job.FaultClass),
     ];
 
-    /// <summary>A new job: all of it.</summary>
+    /// <summary>All columns of a new job.</summary>
     public static readonly Column<Job>[] NewJob = [.. JobFacts, .. JobLive];
 
     /// <summary>
-    /// A stored job as a statement returns it to the sweep: with an empty payload and a null result, since 250 payloads would take 64 MB.
+    /// The columns of a job for the sweep: all of them, with an empty payload and a null result, because 250 payloads could take 64 MB.
     /// </summary>
     public static string JobWithoutPayloadAndResult(string noBytes) =>
         $"{NewJob.Where(column => column.Name is not ("payload" or "result")).Names()}, "
         + $"{noBytes} as payload, cast(null as bytea) as result, created_at, updated_at, finished_at";
 
-    /// <summary>What a move writes, and the version it compares.</summary>
+    /// <summary>The columns that a move writes, and the values that it compares.</summary>
     public static readonly Column<Move>[] Move =
     [
         Uuid<Move>("job_id", move => move.Before.JobId),
@@ -85,7 +88,7 @@ internal static class Columns
         .. JobLive.Select(column => column.Of<Move>(move => move.After)),
     ];
 
-    /// <summary>A new round of approval. What is null in a new one is left out.</summary>
+    /// <summary>A new round of approval, without the columns that are null in it.</summary>
     public static readonly Column<Approval>[] Approval =
     [
         Uuid<Approval>("approval_id", approval => approval.CorrelationId),
@@ -154,7 +157,9 @@ internal static class Columns
         Long<OutboxMessage>("expires_at", message => message.ExpiresAt),
     ];
 
-    /// <summary>A message and the job or dead letter that must be committed for it to be sent. Null: it is sent in any case.</summary>
+    /// <summary>
+    /// A message and the id of the job or dead letter that must be stored with it. Null: the message is stored in any case.
+    /// </summary>
     public static readonly Column<(Guid? TiedTo, OutboxMessage Message)>[] TiedOutbox =
     [
         new Column<(Guid? TiedTo, OutboxMessage Message), Guid?>("tied_to", NpgsqlDbType.Uuid, tied => tied.TiedTo),

@@ -9,7 +9,10 @@ using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
 namespace Dispatcher.Storage;
 
-/// <summary>The model of the store, the same for PostgreSQL and SQLite. Reads go through it; what must be fast or conditional goes through <see cref="IStore"/>.</summary>
+/// <summary>
+/// The EF Core model of the store, the same for PostgreSQL and SQLite. Reads use it; conditional and frequent writes use
+/// <see cref="IStore"/>.
+/// </summary>
 internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbContext(options)
 {
     public DbSet<Job> Jobs => Set<Job>();
@@ -40,8 +43,8 @@ internal sealed class DispatcherDb(DbContextOptions<DispatcherDb> options) : DbC
 
     public DbSet<PermitKey> PermitKeys => Set<PermitKey>();
 
-    /// <summary>In a query only: some of the bytes, from number <paramref name="first"/>, which is 1 for the first one.</summary>
-    public static byte[] Slice(byte[] bytes, int first, int most) => throw new InvalidOperationException("Only a query can call this.");
+    /// <summary>In a query only: up to <paramref name="count"/> bytes from position <paramref name="first"/>, which starts at 1.</summary>
+    public static byte[] Slice(byte[] bytes, int first, int count) => throw new InvalidOperationException("Only a query can call this.");
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {

@@ -1,46 +1,83 @@
 using System.Threading.Channels;
 using Dispatcher.Base;
+using Polly;
+using Polly.Retry;
 
 namespace Dispatcher.Storage;
 
 /// <summary>
-/// Commits what many concurrent callers hand in as few transactions as possible, without waiting for a batch to fill: a lane takes what is
-/// queued, commits it at once and answers each caller by itself, and while it writes the next batch gathers. At rest a batch is one item.
+/// Commits the items of many concurrent callers in few transactions, without waiting for a batch to fill. A lane takes the queued items,
+/// commits them at once and answers each caller. While it writes, the next batch gathers; without load a batch is one item.
 /// </summary>
 /// <remarks>
-/// A lost database is never a fault of the item: the lane holds its batch and tries again until the process stops or all callers have left. A data
-/// error commits the batch again one by one, so that only the caller who brought it gets it. Items with an equal key never share a batch: the later
-/// one waits. No attempt begins for a caller who has left, so that what was given up does not run later by itself.
+/// <para>
+/// An unavailable store is never a fault of an item: the lane keeps its batch and repeats it until the commit succeeds, the process stops
+/// or all callers have left. Repeating is safe after a fault that leaves the commit uncertain, because every statement is conditional: a
+/// move compares the version of its row, an insert the id.
+/// </para>
+/// <para>
+/// After an error of the data, each item of the batch is committed alone, so that only its own caller gets the error. Items with an equal
+/// key never share a batch: the later item waits. An item whose caller has left is in no further attempt, so that an abandoned item is not
+/// committed later.
+/// </para>
 /// </remarks>
-internal abstract class GroupCommit<TItem, TResult>(StoreHealth health, TimeProvider time) : BackgroundService
+internal abstract class GroupCommit<TItem, TResult> : BackgroundService
 {
-    /// <summary>After its token is cancelled, a caller still waits this long to learn what became of an attempt that is under way.</summary>
-    public static readonly TimeSpan LongestFarewell = TimeSpan.FromMilliseconds(500);
+    /// <summary>A caller whose token is cancelled still waits this long for the result of the attempt that is under way.</summary>
+    public static readonly TimeSpan MaxFarewell = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>Two lanes: one gathers while the other commits. More only make batches smaller.</summary>
+    /// <summary>Two lanes: one gathers while the other commits. More lanes only make batches smaller.</summary>
     private const int Lanes = 2;
 
-    /// <summary>The largest batch. From about 200 rows on, a larger one costs the same per row.</summary>
-    private const int LargestBatch = 256;
+    /// <summary>From about 200 rows on, a larger batch costs the same for each row.</summary>
+    private const int MaxBatch = 256;
 
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MinPause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(1);
 
-    /// <summary>A commit takes milliseconds. One that takes this long hangs, and a new connection may reach a database that works.</summary>
-    private static readonly TimeSpan LongestAttempt = TimeSpan.FromSeconds(15);
+    /// <summary>
+    /// A commit takes milliseconds. An attempt that takes this long hangs; a new connection may reach a database that works.
+    /// </summary>
+    private static readonly TimeSpan MaxAttempt = TimeSpan.FromSeconds(15);
 
-    /// <summary>Full means that the database is slower than the callers: they wait, and what they consume stays with the broker.</summary>
-    private readonly Channel<Waiting> _queue = Channel.CreateBounded<Waiting>(16 * LargestBatch);
+    /// <summary>
+    /// A full queue means that the database is slower than the callers: they wait, and their messages stay on the broker.
+    /// </summary>
+    private readonly Channel<PendingItem<TItem, TResult>> _queue = Channel.CreateBounded<PendingItem<TItem, TResult>>(16 * MaxBatch);
 
-    protected TimeProvider Time { get; } = time;
+    private readonly StoreHealth _health;
+    private readonly ResiliencePipeline<ItemFault?> _whileUnavailable;
 
-    /// <summary>Hands in an item; completes when it is committed.</summary>
-    /// <exception cref="AbandonedCommitException">The token was cancelled or the process stops. The exception says whether the item may be committed.</exception>
+    protected GroupCommit(StoreHealth health, TimeProvider time)
+    {
+        _health = health;
+        Time = time;
+        _whileUnavailable = new ResiliencePipelineBuilder<ItemFault?> { TimeProvider = time }
+            .AddRetry(
+                new RetryStrategyOptions<ItemFault?>
+                {
+                    ShouldHandle = args => ValueTask.FromResult(args.Outcome.Exception is { } fault && IsUnavailable(fault)),
+                    MaxRetryAttempts = int.MaxValue,
+                    BackoffType = DelayBackoffType.Exponential,
+                    Delay = MinPause,
+                    MaxDelay = MaxPause,
+                }
+            )
+            .Build();
+    }
+
+    protected TimeProvider Time { get; }
+
+    /// <summary>Adds an item to the queue. Completes when the item is committed.</summary>
+    /// <exception cref="AbandonedCommitException">
+    /// The token was cancelled or the process stops. The exception states whether the item may be committed.
+    /// </exception>
     public async Task<TResult> AddAsync(TItem item, CancellationToken cancellationToken)
     {
-        var waiting = new Waiting(item);
+        var pending = new PendingItem<TItem, TResult>(item);
         try
         {
-            await _queue.Writer.WriteAsync(waiting, cancellationToken);
+            await _queue.Writer.WriteAsync(pending, cancellationToken);
         }
         catch (Exception notTaken) when (notTaken is ChannelClosedException or OperationCanceledException)
         {
@@ -49,20 +86,20 @@ internal abstract class GroupCommit<TItem, TResult>(StoreHealth health, TimeProv
 
         try
         {
-            return await waiting.Done.WaitAsync(cancellationToken);
+            return await pending.Done.WaitAsync(cancellationToken);
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && !waiting.Done.IsCompleted)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && !pending.Done.IsCompleted)
         {
-            waiting.Leave();
-            return await FarewellAsync(waiting);
+            pending.Leave();
+            return await FarewellAsync(pending);
         }
     }
 
-    private async Task<TResult> FarewellAsync(Waiting waiting)
+    private async Task<TResult> FarewellAsync(PendingItem<TItem, TResult> pending)
     {
         try
         {
-            return await waiting.Done.WaitAsync(LongestFarewell, Time, CancellationToken.None);
+            return await pending.Done.WaitAsync(MaxFarewell, Time, CancellationToken.None);
         }
         catch (TimeoutException)
         {
@@ -70,10 +107,12 @@ internal abstract class GroupCommit<TItem, TResult>(StoreHealth health, TimeProv
         }
     }
 
-    /// <summary>Commits the batch in one transaction; the results are in the batch's order.</summary>
+    /// <summary>Commits the batch in one transaction. The results have the order of the batch.</summary>
     protected abstract Task<IReadOnlyList<TResult>> CommitAsync(IReadOnlyList<TItem> batch, CancellationToken cancellationToken);
 
-    /// <summary>Items with an equal key never share a batch. Batches are ordered by it, so that two lanes lock rows in the same order.</summary>
+    /// <summary>
+    /// Items with an equal key never share a batch. A batch is ordered by the key, so that two lanes lock rows in the same order.
+    /// </summary>
     protected abstract Guid KeyOf(TItem item);
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
@@ -91,8 +130,8 @@ internal abstract class GroupCommit<TItem, TResult>(StoreHealth health, TimeProv
 
     private async Task RunLaneAsync(CancellationToken stoppingToken)
     {
-        var later = new List<Waiting>();
-        var batch = new List<Waiting>();
+        var later = new List<PendingItem<TItem, TResult>>();
+        var batch = new List<PendingItem<TItem, TResult>>();
         try
         {
             while (later.Count > 0 || await _queue.Reader.WaitToReadAsync(stoppingToken))
@@ -103,16 +142,16 @@ internal abstract class GroupCommit<TItem, TResult>(StoreHealth health, TimeProv
         }
         finally
         {
-            // Nobody else knows of them: without this their callers would wait for ever. Who has an answer already keeps it.
-            batch.Concat(later).ToList().ForEach(waiting => waiting.Abandon());
+            // Only this lane knows these items: without an answer their callers would wait without end. An earlier answer stays.
+            batch.Concat(later).ToList().ForEach(pending => pending.Abandon());
         }
     }
 
-    private List<Waiting> TakeBatch(List<Waiting> later)
+    private List<PendingItem<TItem, TResult>> TakeBatch(List<PendingItem<TItem, TResult>> later)
     {
-        var batch = new SortedDictionary<Guid, Waiting>();
-        later.RemoveAll(waiting => batch.TryAdd(KeyOf(waiting.Item), waiting));
-        while (batch.Count < LargestBatch && later.Count < LargestBatch && _queue.Reader.TryRead(out var next))
+        var batch = new SortedDictionary<Guid, PendingItem<TItem, TResult>>();
+        later.RemoveAll(pending => batch.TryAdd(KeyOf(pending.Item), pending));
+        while (batch.Count < MaxBatch && later.Count < MaxBatch && _queue.Reader.TryRead(out var next))
         {
             if (!batch.TryAdd(KeyOf(next.Item), next))
             {
@@ -123,50 +162,66 @@ internal abstract class GroupCommit<TItem, TResult>(StoreHealth health, TimeProv
         return [.. batch.Values];
     }
 
-    private async Task CommitUntilDoneAsync(List<Waiting> batch, CancellationToken stoppingToken)
+    private async Task CommitUntilDoneAsync(List<PendingItem<TItem, TResult>> batch, CancellationToken stoppingToken)
     {
-        for (var pause = TimeSpan.FromMilliseconds(20); ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        var fault = await _whileUnavailable.ExecuteAsync(async (items, token) => await TryCommitAsync(items, token), batch, stoppingToken);
+        if (fault is { Items.Count: 1 })
         {
-            var attempt = new Attempt(batch);
-            if (attempt.Items.Count == 0)
-            {
-                return;
-            }
+            fault.Items[0].Fail(fault.Reason);
+            return;
+        }
 
-            try
-            {
-                var results = await CommitAsync(attempt, stoppingToken);
-                attempt.Items.Zip(results).ToList().ForEach(pair => pair.First.Complete(pair.Second));
-                health.Works(this);
-                return;
-            }
-            catch (Exception) when (stoppingToken.IsCancellationRequested)
-            {
-                throw new OperationCanceledException(stoppingToken);
-            }
-            catch (Exception lost) when (lost.IsStoreUnavailable() || lost is OperationCanceledException)
-            {
-                health.Fails(this, lost);
-                attempt.Items.ForEach(waiting => waiting.Failed(lost.IsCertain()));
-                await Task.Delay(pause, Time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-#pragma warning disable CA1031 // Whatever it is, it belongs to the caller who brought the item, and the lane must live on.
-            catch (Exception reason)
-#pragma warning restore CA1031
-            {
-                attempt.Items.ForEach(waiting => waiting.Failed(reason.IsCertain()));
-                await BlameAsync(attempt.Items, reason, stoppingToken);
-                return;
-            }
+        // One item spoils the batch: each is committed alone to find it.
+        foreach (var pending in fault?.Items ?? [])
+        {
+            await CommitUntilDoneAsync([pending], stoppingToken);
         }
     }
 
-    /// <summary>Cancels the commit when no caller waits for it any more, or when it hangs.</summary>
-    private async Task<IReadOnlyList<TResult>> CommitAsync(Attempt attempt, CancellationToken stoppingToken)
+    /// <summary>
+    /// One attempt for the items whose callers still wait. Returns the fault of an item, or null when all are answered. Throws while the
+    /// store is unavailable: the pipeline then repeats the attempt.
+    /// </summary>
+    private async Task<ItemFault?> TryCommitAsync(List<PendingItem<TItem, TResult>> batch, CancellationToken stoppingToken)
+    {
+        var attempt = new CommitAttempt<TItem, TResult>(batch);
+        if (attempt.Items.Count == 0)
+        {
+            return null;
+        }
+
+        try
+        {
+            var results = await CommitAsync(attempt, stoppingToken);
+            attempt.Items.Zip(results).ToList().ForEach(pair => pair.First.Complete(pair.Second));
+            _health.Works(this);
+            return null;
+        }
+        catch (Exception) when (stoppingToken.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(stoppingToken);
+        }
+        catch (Exception unavailable) when (IsUnavailable(unavailable))
+        {
+            _health.Fails(this, unavailable);
+            attempt.Items.ForEach(pending => pending.AttemptFailed(unavailable.IsCertain()));
+            throw;
+        }
+#pragma warning disable CA1031 // Any other fault belongs to the caller of an item; the lane must continue.
+        catch (Exception reason)
+#pragma warning restore CA1031
+        {
+            attempt.Items.ForEach(pending => pending.AttemptFailed(reason.IsCertain()));
+            return new ItemFault(attempt.Items, reason);
+        }
+    }
+
+    /// <summary>Cancels the commit when all callers have left, or when it hangs.</summary>
+    private async Task<IReadOnlyList<TResult>> CommitAsync(CommitAttempt<TItem, TResult> attempt, CancellationToken stoppingToken)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-        var commit = CommitAsync(attempt.Items.ConvertAll(waiting => waiting.Item), end.Token);
-        var hangs = Task.Delay(LongestAttempt, Time, end.Token);
+        var commit = CommitAsync(attempt.Items.ConvertAll(pending => pending.Item), end.Token);
+        var hangs = Task.Delay(MaxAttempt, Time, end.Token);
         if (await Task.WhenAny(commit, attempt.AllLeft, hangs) != commit)
         {
             await end.CancelAsync();
@@ -177,122 +232,9 @@ internal abstract class GroupCommit<TItem, TResult>(StoreHealth health, TimeProv
         return results;
     }
 
-    /// <summary>One item spoils the batch: find it by committing each alone.</summary>
-    private async Task BlameAsync(List<Waiting> batch, Exception reason, CancellationToken stoppingToken)
-    {
-        if (batch.Count == 1)
-        {
-            batch[0].Blame(reason);
-            return;
-        }
+    /// <summary>A cancelled commit counts as well: it hung, or its callers left.</summary>
+    private static bool IsUnavailable(Exception fault) => fault.IsStoreUnavailable() || fault is OperationCanceledException;
 
-        foreach (var waiting in batch)
-        {
-            await CommitUntilDoneAsync([waiting], stoppingToken);
-        }
-    }
-
-    /// <summary>An item and its caller.</summary>
-    private sealed class Waiting(TItem item)
-    {
-        private readonly TaskCompletionSource<TResult> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly Lock _guard = new();
-        private Attempt? _attempt;
-        private bool _hasLeft;
-        private bool _mayBeCommitted;
-
-        public TItem Item => item;
-
-        public Task<TResult> Done => _done.Task;
-
-        /// <summary>False: the caller has left, and the item must not be committed.</summary>
-        public bool Begin(Attempt attempt)
-        {
-            lock (_guard)
-            {
-                if (_hasLeft)
-                {
-                    return false;
-                }
-
-                _attempt = attempt;
-                attempt.Enter();
-                return true;
-            }
-        }
-
-        public void Complete(TResult result) => _done.TrySetResult(result);
-
-        public void Blame(Exception reason) => _done.TrySetException(reason);
-
-        /// <param name="isCertain">Whether the failed attempt certainly committed nothing.</param>
-        public void Failed(bool isCertain)
-        {
-            lock (_guard)
-            {
-                _attempt = null;
-                _mayBeCommitted |= !isCertain;
-                if (_hasLeft)
-                {
-                    _done.TrySetException(new AbandonedCommitException(_mayBeCommitted));
-                }
-            }
-        }
-
-        /// <summary>The caller waits no longer. An attempt that is under way still decides what became of the item.</summary>
-        public void Leave()
-        {
-            lock (_guard)
-            {
-                _hasLeft = true;
-                if (_attempt is { } attempt)
-                {
-                    attempt.Exit();
-                }
-                else
-                {
-                    _done.TrySetException(new AbandonedCommitException(_mayBeCommitted));
-                }
-            }
-        }
-
-        /// <summary>The process stops.</summary>
-        public void Abandon()
-        {
-            lock (_guard)
-            {
-                _done.TrySetException(new AbandonedCommitException(_mayBeCommitted || _attempt is not null));
-            }
-        }
-    }
-
-    /// <summary>One attempt to commit a batch, without the items whose callers have left.</summary>
-    private sealed class Attempt
-    {
-        private readonly TaskCompletionSource _allLeft = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        /// <summary>Callers who wait, and the constructor as long as it runs.</summary>
-        private int _there = 1;
-
-        public Attempt(IEnumerable<Waiting> batch)
-        {
-            Items = [.. batch.Where(waiting => waiting.Begin(this))];
-            Exit();
-        }
-
-        public List<Waiting> Items { get; }
-
-        /// <summary>Completes when no caller waits any more.</summary>
-        public Task AllLeft => _allLeft.Task;
-
-        public void Enter() => Interlocked.Increment(ref _there);
-
-        public void Exit()
-        {
-            if (Interlocked.Decrement(ref _there) == 0)
-            {
-                _allLeft.TrySetResult();
-            }
-        }
-    }
+    /// <summary>A fault that belongs to one of the items, not to the store.</summary>
+    private sealed record ItemFault(List<PendingItem<TItem, TResult>> Items, Exception Reason);
 }

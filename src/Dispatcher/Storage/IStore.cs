@@ -5,8 +5,8 @@ using Dispatcher.Storage.Rows;
 namespace Dispatcher.Storage;
 
 /// <summary>
-/// What must be conditional or fast. One method is one transaction. PostgreSQL and SQLite give the same results; one contract suite holds both to it.
-/// Ids within one batch are distinct: the group commit sees to that.
+/// The conditional and the frequent operations of the store. One method is one transaction. PostgreSQL and SQLite give the same results;
+/// the same tests run on both. The ids of one batch are distinct: <see cref="GroupCommit{TItem, TResult}"/> ensures it.
 /// </summary>
 internal interface IStore
 {
@@ -14,61 +14,65 @@ internal interface IStore
     Task<long> NowAsync(CancellationToken cancellationToken);
 
     /// <summary>
-    /// Stores new jobs and denials with their timeline and messages, each unless its id or key is known or its bundle is no longer in force.
-    /// <paramref name="packed"/> is sent in any case: it only signals the dispatch of their pools.
+    /// Stores new jobs and denials with their timeline entries and messages. Skips one whose id or key is known, and one whose bundle is no
+    /// longer in force. <paramref name="signal"/> is stored in any case: it only signals the dispatch of the pools.
     /// </summary>
-    Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken);
+    Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? signal, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Applies each move whose row still has the version that was read and whose bundle, if it names one, is still in force. A dispatch
-    /// must also be confirmed by the
-    /// timeline; see <see cref="TimelineEvidence"/>.
+    /// Applies each move whose row still has the version that was read and whose bundle, if it names one, is still in force. The timeline
+    /// must confirm a dispatch and a claim, see <see cref="TimelineEvidence"/>.
     /// </summary>
     Task<Committed> MoveAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken);
 
-    /// <summary>The same for one move within the transaction that <paramref name="db"/> has open: it is committed, or not, by whoever began it.</summary>
+    /// <summary>Applies one move in the open transaction of <paramref name="db"/>. The caller commits it.</summary>
     Task<Committed> MoveAsync(DispatcherDb db, Move move, CancellationToken cancellationToken);
 
-    /// <summary>Keeps what could not be read, with its messages. One whose dead letter is known already changes nothing.</summary>
+    /// <summary>Stores submissions that could not be read, with their messages. Skips one whose dead letter is known.</summary>
     Task RefuseAsync(IReadOnlyList<Refusal> batch, CancellationToken cancellationToken);
 
-    /// <summary>Writes lines and messages that come with no change of state.</summary>
+    /// <summary>Writes timeline entries and messages that go with no change of state.</summary>
     Task RecordAsync(IReadOnlyList<TimelineEntry> entries, IReadOnlyList<OutboxMessage> messages, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Jobs whose time has come, without their payloads, each postponed in the same step so that no other process takes it at once.
+    /// Takes jobs that are due, without their payloads. Each is postponed in the same step, so that no other process takes it as well.
     /// </summary>
     Task<IReadOnlyList<Job>> TakeDueAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken);
 
-    /// <summary>Extends the leases of these runs, as far as they are still theirs and belong to <paramref name="claimedBy"/>; answers those it found, and whether they shall stop.</summary>
+    /// <summary>
+    /// Extends the leases of the runs that are still current and belong to <paramref name="claimedBy"/>. Returns those runs, and whether
+    /// each should stop.
+    /// </summary>
     Task<IReadOnlyList<ExtendedLease>> ExtendLeasesAsync(IReadOnlyList<Run> runs, string claimedBy, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Waits until nobody else, of any process, dispatches from the line of this pool, and keeps others from it until disposed, or for <paramref name="longest"/>: a process that
-    /// stands still must not hold up all others.
+    /// Locks the pool for dispatch: waits for the lock, and holds it until disposed. The lock ends after <paramref name="maxHold"/>, so
+    /// that a process that hangs does not block the others.
     /// </summary>
-    Task<IAsyncDisposable> LockPoolAsync(string pool, TimeSpan longest, CancellationToken cancellationToken);
+    Task<IAsyncDisposable> LockPoolAsync(string pool, TimeSpan maxHold, CancellationToken cancellationToken);
 
-    /// <summary>Messages whose time has come, each postponed in the same step.</summary>
+    /// <summary>Takes messages that are due. Each is postponed in the same step.</summary>
     Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken);
 
-    /// <summary>Removes what was sent. May be lost in a crash of the database: then it is sent twice, which is harmless.</summary>
+    /// <summary>
+    /// Deletes sent messages. A crash of the database may undo it: they are then sent twice, and receivers drop the second.
+    /// </summary>
     Task DeleteOutboxAsync(IReadOnlyList<Guid> messageIds, CancellationToken cancellationToken);
 
-    /// <summary>Notes that a message could not be sent: it is tried again after <paramref name="pause"/>, or parked when that is null.</summary>
+    /// <summary>Records that sending failed: the message is retried after <paramref name="pause"/>, or parked if that is null.</summary>
     Task DeferOutboxAsync(Guid messageId, string error, TimeSpan? pause, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Changes which bundle is in force. Waits until no statement that compares with the old one is under way; then nobody else can change the row, and
-    /// <paramref name="decide"/> is given it (null: none yet) and answers what to write, or null for nothing. Answers what was written.
+    /// Changes the bundle in force, exclusively: waits until no statement that compares with it is under way. Calls
+    /// <paramref name="decide"/> with the bundle in force (null: none). Writes its result; null writes nothing. Returns what was written.
     /// </summary>
     Task<Activation?> ActivateAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken);
 }
 
-/// <summary>Which of a batch were committed, and the bundle that was in force then; empty: none.</summary>
+/// <summary>The ids of a batch that were committed, and the hash of the bundle that was in force then; empty: none.</summary>
 internal sealed record Committed(IReadOnlySet<Guid> Jobs, string ActiveHash)
 {
-    /// <summary>Jobs that were not dispatched because the timeline names another job hash, or no approval of it that can be used.</summary>
+    /// <summary>Jobs whose dispatch or claim the timeline contradicts: they were not changed.</summary>
     public IReadOnlySet<Guid> Contradicted { get; init; } = new HashSet<Guid>();
 }
 

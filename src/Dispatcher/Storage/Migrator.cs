@@ -3,17 +3,22 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Storage;
 
-/// <summary>Brings the tables up to date, as their owner; and gives the role that serves what it needs, which is no DDL and no way to change the timeline.</summary>
+/// <summary>
+/// Migrates the tables, as their owner, and grants rights to the role of the server. The role gets no DDL and cannot change the timeline.
+/// </summary>
 internal static partial class Migrator
 {
     public static async Task MigrateAsync(DispatcherDb db, CancellationToken cancellationToken) =>
         await db.Database.MigrateAsync(cancellationToken);
 
-    /// <summary>The names of migrations that the database lacks. Empty: it fits this version. A database that does not exist, and that migrating would make, lacks all.</summary>
+    /// <summary>
+    /// The names of the migrations that the database lacks. Empty: it matches this version. A database that does not exist lacks all of
+    /// them.
+    /// </summary>
     public static async Task<IReadOnlyList<string>> MissingAsync(DispatcherDb db, CancellationToken cancellationToken) =>
         [.. await db.Database.GetPendingMigrationsAsync(cancellationToken)];
 
-    /// <summary>The same for who does not migrate: a database that does not exist is a fault, since its name may be misspelt.</summary>
+    /// <summary>The same for a process that does not migrate: throws if the database does not exist, as its name may be misspelt.</summary>
     public static async Task<IReadOnlyList<string>> MissingInExistingAsync(DispatcherDb db, CancellationToken cancellationToken)
     {
         await db.Database.OpenConnectionAsync(cancellationToken);
@@ -22,15 +27,15 @@ internal static partial class Migrator
     }
 
     /// <summary>
-    /// Grants to a role that exists already, and takes away what earlier versions granted. The name goes into DDL, which takes no
-    /// parameters, so that its form is checked.
+    /// Grants rights to an existing role, and revokes what earlier versions granted. The name is checked first, because DDL takes no
+    /// parameters.
     /// </summary>
     public static async Task GrantAsync(DispatcherDb db, string role, CancellationToken cancellationToken)
     {
         if (!RoleName().IsMatch(role))
         {
             throw new ArgumentException(
-                $"\"{role}\" is no role name; allowed are 1 to 63 characters of a-z, 0-9 and _, not starting with a digit.",
+                $"\"{role}\" is not a role name; allowed are 1 to 63 characters of a-z, 0-9 and _, not starting with a digit.",
                 nameof(role)
             );
         }
@@ -49,7 +54,7 @@ internal static partial class Migrator
 #pragma warning restore EF1002, EF1003
     }
 
-    /// <summary>Also false for a role that does not exist: the grant names it.</summary>
+    /// <summary>False for a role that does not exist as well: the error of the grant names it.</summary>
     private static Task<bool> OwnsAsync(DispatcherDb db, string role, CancellationToken cancellationToken) =>
         db
             .Database.SqlQuery<bool>(

@@ -2,7 +2,9 @@ using Npgsql;
 
 namespace Dispatcher.Storage;
 
-/// <summary>The lock on a pool's line: a transaction in which nothing is written. Closed, it is rolled back, and the lock goes with it.</summary>
+/// <summary>
+/// The lock on a pool: an open transaction that writes nothing. Closing the connection rolls it back and releases the lock.
+/// </summary>
 internal sealed class PoolLock(NpgsqlConnection connection) : IAsyncDisposable
 {
     public async ValueTask DisposeAsync()
@@ -13,7 +15,7 @@ internal sealed class PoolLock(NpgsqlConnection connection) : IAsyncDisposable
         }
         catch (NpgsqlException)
         {
-            // The database is away, or ended what stood still: the lock is gone already.
+            // The database is unavailable, or ended the session at the limit: the lock is released already.
         }
     }
 }

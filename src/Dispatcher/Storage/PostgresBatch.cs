@@ -3,8 +3,8 @@ using Npgsql;
 namespace Dispatcher.Storage;
 
 /// <summary>
-/// Statements sent in one round trip and committed as one transaction. Each statement sees what was committed before it began, so that a lock taken
-/// by the first is held while the second looks.
+/// Statements that are sent in one round trip and committed as one transaction. Each statement sees everything that was committed before it
+/// began, so a lock that the first takes is held while the second reads.
 /// </summary>
 internal sealed class PostgresBatch(NpgsqlConnection connection) : IAsyncDisposable
 {
@@ -24,7 +24,7 @@ internal sealed class PostgresBatch(NpgsqlConnection connection) : IAsyncDisposa
 
     public ValueTask DisposeAsync() => _batch.DisposeAsync();
 
-    /// <summary>One statement whose inputs are whole sets of rows.</summary>
+    /// <summary>One statement whose inputs are sets of rows.</summary>
     internal sealed class Statement(NpgsqlBatchCommand command)
     {
         public string Text
@@ -32,7 +32,7 @@ internal sealed class PostgresBatch(NpgsqlConnection connection) : IAsyncDisposa
             set => command.CommandText = value;
         }
 
-        /// <summary>Adds rows as one array for each column; answers the table expression to select them from.</summary>
+        /// <summary>Adds rows as one array for each column. Returns the table expression that selects them.</summary>
         public string Rows<TRow>(string alias, IReadOnlyList<Column<TRow>> columns, IReadOnlyList<TRow> rows)
         {
             var arrays = columns.Select(column =>
@@ -43,7 +43,7 @@ internal sealed class PostgresBatch(NpgsqlConnection connection) : IAsyncDisposa
             return $"unnest({string.Join(", ", arrays)}) as {alias} ({columns.Names()})";
         }
 
-        /// <summary>Adds one value; answers its placeholder.</summary>
+        /// <summary>Adds one value. Returns its placeholder.</summary>
         public string Value<T>(T value)
         {
             command.Parameters.Add(new NpgsqlParameter<T> { TypedValue = value });

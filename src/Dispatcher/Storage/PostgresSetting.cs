@@ -5,16 +5,17 @@ using Npgsql;
 
 namespace Dispatcher.Storage;
 
-/// <summary>The setting that names the PostgreSQL database, the same for every verb that has it.</summary>
+/// <summary>The setting that names the PostgreSQL database, the same for every verb.</summary>
 internal static class PostgresSetting
 {
     public const string Name = "DISPATCHER_POSTGRES (or --postgres)";
 
     private const string Example =
-        "Give \"Host=db;Port=5432;Database=dispatcher;Username=dispatcher_serve;Password=…\" or \"postgres://dispatcher_serve:…@db:5432/dispatcher\".";
+        "Give \"Host=db;Port=5432;Database=dispatcher;Username=dispatcher_serve;Password=…\" "
+        + "or \"postgres://dispatcher_serve:…@db:5432/dispatcher\".";
 
-    /// <summary>The Npgsql connection string of what was given, which may be a URL.</summary>
-    /// <exception cref="ExitException">It is none. The message has no secret.</exception>
+    /// <summary>Reads a connection string or a URL. Returns an Npgsql connection string.</summary>
+    /// <exception cref="ExitException">The setting is neither of the two. The message contains no secret.</exception>
     public static string Read(string given)
     {
         try
@@ -24,11 +25,11 @@ internal static class PostgresSetting
         catch (PostgresConnectionException wrong)
         {
             var meant = wrong.Known.Count > 0 && Nearest.To(wrong.Key!, wrong.Known) is { } nearest ? $"Did you mean \"{nearest}\"? " : "";
-            throw new ExitException(ExitCode.WrongUse, $"{Name} is no PostgreSQL connection: {wrong.Message}.", meant + Example);
+            throw new ExitException(ExitCode.WrongUse, $"{Name} is not a PostgreSQL connection: {wrong.Message}.", meant + Example);
         }
     }
 
-    /// <summary>Where it leads, without secrets: <c>dispatcher_serve@db:5432/dispatcher</c>.</summary>
+    /// <summary>The target without secrets: <c>dispatcher_serve@db:5432/dispatcher</c>.</summary>
     public static string Shown(string connectionString)
     {
         var to = new NpgsqlConnectionStringBuilder(connectionString);

@@ -4,17 +4,31 @@ using Tied = (System.Guid? TiedTo, Dispatcher.Jobs.OutboxMessage Message);
 
 namespace Dispatcher.Storage;
 
-/// <summary>The parts that several statements of <see cref="PostgresStore"/> are made of. Each part that writes is a table expression, and looks at <c>done</c>: the ids that the statement changed.</summary>
+/// <summary>
+/// Parts of the statements of <see cref="PostgresStore"/>. A part that writes is a common table expression. It writes only rows of the ids
+/// in <c>done</c>: the ids that the statement inserted or changed.
+/// </summary>
 internal static class PostgresStatements
 {
+    /// <summary>The database's clock, microseconds since 1970.</summary>
     public const string Now = "(extract(epoch from clock_timestamp()) * 1000000)::bigint";
+
+    /// <summary>
+    /// Intake and dispatch hold this advisory lock shared while they compare with the bundle in force; an activation holds it exclusively.
+    /// The number is arbitrary.
+    /// </summary>
+    public const string PolicyLock = "4711001";
+
+    /// <summary>Hash of the bundle in force; empty if there is none.</summary>
     public const string ActiveHash = "coalesce((select hash from active_bundle), '')";
 
-    /// <summary>A text in the detail of a timeline entry; null when there is none, or the detail cannot be read.</summary>
+    /// <summary>The expression for a text in the detail of a timeline entry. Null: there is none, or the detail is not JSON.</summary>
     public static string TextOf(string entry, string[] path) =>
         $"timeline_text({entry}.detail, {string.Join(", ", path.Select(name => $"'{name}'"))})";
 
-    /// <summary>An update joined to a set locks the rows in the order of its plan; two that differ in it could wait for each other.</summary>
+    /// <summary>
+    /// Locks rows by key order. An update locks them in the order of its plan; two updates with different orders deadlock.
+    /// </summary>
     public static void LockInOrder(PostgresBatch statements, string table, string key, Guid[] ids)
     {
         var locks = statements.Add();
@@ -22,6 +36,7 @@ internal static class PostgresStatements
             $"select count(*) from (select from {table} where {key} = any({locks.Value(ids)}) order by {key} for no key update) locked";
     }
 
+    /// <summary>Writes the new rounds of approval whose job is in <c>done</c>.</summary>
     public static string OpenApprovals(PostgresBatch.Statement statement, IReadOnlyList<Approval> approvals) =>
         $"""
             opened as (
@@ -33,6 +48,7 @@ internal static class PostgresStatements
             )} where job_id in (select id from done))
             """;
 
+    /// <summary>Adds a statement that writes entries and messages that go with no job row.</summary>
     public static void Record(PostgresBatch statements, IReadOnlyList<TimelineEntry> entries, IReadOnlyList<OutboxMessage> messages)
     {
         var record = statements.Add();
@@ -44,6 +60,7 @@ internal static class PostgresStatements
             """;
     }
 
+    /// <summary>Writes the entries whose job is in <c>done</c>.</summary>
     public static string WriteTimeline(PostgresBatch.Statement statement, IReadOnlyList<TimelineEntry> entries) =>
         $"""
             entries as (
@@ -55,6 +72,7 @@ internal static class PostgresStatements
             )} where job_id in (select id from done))
             """;
 
+    /// <summary>Writes the messages that are tied to an id in <c>done</c>, and those that are tied to none.</summary>
     public static string WriteOutbox(PostgresBatch.Statement statement, IEnumerable<Tied> messages) =>
         $"""
             messages as (
@@ -63,6 +81,9 @@ internal static class PostgresStatements
                 from {statement.Rows("i", Columns.TiedOutbox, [.. messages])} where tied_to is null or tied_to in (select id from done))
             """;
 
+    /// <summary>
+    /// Runs the batch. Its last statement returns the ids that were changed, the hash in force and, of a move, the contradicted ids.
+    /// </summary>
     public static async Task<Committed> CommittedAsync(PostgresBatch statements, CancellationToken cancellationToken)
     {
         await using var reader = await statements.ReadAsync(cancellationToken);
@@ -77,7 +98,7 @@ internal static class PostgresStatements
             Contradicted = reader.FieldCount > 2 ? reader.GetFieldValue<Guid[]>(2).ToHashSet() : [],
         };
 
-        // The commit is only known once everything has been read: a failure of the batch's end must surface here.
+        // The commit is certain only when every result was read: a failure at the end of the batch must be thrown here.
         while (await reader.NextResultAsync(cancellationToken)) { }
 
         return done;

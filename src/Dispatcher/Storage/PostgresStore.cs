@@ -9,20 +9,20 @@ using Tied = (System.Guid? TiedTo, Dispatcher.Jobs.OutboxMessage Message);
 
 namespace Dispatcher.Storage;
 
-/// <summary>The real store: one statement for a whole batch, one round trip, one commit.</summary>
+/// <summary>The store in PostgreSQL: one round trip and one commit for a whole batch.</summary>
 internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<DispatcherDb> database) : IStore
 {
-    /// <summary>Intake and dispatch hold this lock shared while they compare with the bundle in force; activation holds it alone. The number only has to be ours.</summary>
-    private const string PolicyLock = "4711001";
-
     /// <summary>
-    /// No index spans jobs and denials. So a batch with denials holds this lock alone and a batch of jobs holds it shared: of a job and a denial with one id or
-    /// key, handed in at the same moment, the later one sees the earlier. It costs little, since what waits here gathers in a larger batch.
+    /// Makes ids and keys unique across jobs and denials, which no index spans. A batch with denials holds this lock exclusively, a batch
+    /// of jobs holds it shared. So of a job and a denial with the same id or key, the later one sees the earlier one. The wait costs
+    /// little: the next batch grows meanwhile.
     /// </summary>
     private const string IdentityLock = "4711002";
 
-    /// <summary>With the hash of a pool's name: who has it dispatches from the pool's line.</summary>
-    private const string LineLock = "4711003";
+    /// <summary>First key of the lock on a pool; the second key is the hash of the pool's name.</summary>
+    private const string PoolLockKey = "4711003";
+
+    private readonly PostgresOutbox _outbox = new(source, database);
 
     public async Task<long> NowAsync(CancellationToken cancellationToken)
     {
@@ -30,7 +30,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    public async Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken)
+    public async Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? signal, CancellationToken cancellationToken)
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         await using var statements = new PostgresBatch(connection);
@@ -50,7 +50,8 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
                 jobs
             )}
                 where policy_hash = {ActiveHash} and not exists (
-                    select from denials d where d.job_id = i.job_id or (d.principal = i.principal and d.idempotency_key = i.idempotency_key))
+                    select from denials d
+                    where d.job_id = i.job_id or (d.principal = i.principal and d.idempotency_key = i.idempotency_key))
                 order by job_id on conflict do nothing returning job_id, principal, idempotency_key),
             denied as (
                 insert into denials ({Columns.Denial.Names()}, at)
@@ -63,7 +64,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
             done as (select job_id as id from stored union all select job_id from denied),
             {OpenApprovals(accept, [.. batch.Select(acceptance => acceptance.Approval).OfType<Approval>()])},
             {WriteTimeline(accept, [.. batch.SelectMany(acceptance => acceptance.Entries)])},
-            {WriteOutbox(accept, packed is null ? messages : messages.Append(new Tied(null, packed)))}
+            {WriteOutbox(accept, signal is null ? messages : messages.Append(new Tied(null, signal)))}
             select array(select id from done), {ActiveHash}
             """;
         return await CommittedAsync(statements, cancellationToken);
@@ -90,7 +91,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
             statements.Add().Text = $"select pg_advisory_xact_lock_shared({PolicyLock})";
         }
 
-        // Approvals before jobs, as votes do: who takes both in another order could wait for ever.
+        // Approvals before jobs, as votes do: another order could deadlock.
         Guid[] approvals = [.. batch.Where(move => move.Approval is not null).Select(move => move.Approval!.ApprovalId)];
         if (approvals.Length > 0)
         {
@@ -108,7 +109,8 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
                 from {apply.Rows("i", Columns.Move, batch)}
                 where j.job_id = i.job_id and j.version = i.version_read and (i.under_policy is null or i.under_policy = {ActiveHash})
                     and (i.approval_id is null or exists (
-                        select from approvals a where a.approval_id = i.approval_id and a.state = i.approval_from and (i.approval_to <> '{ApprovalStates.Consumed}' or a.use_by >= {Now})))
+                        select from approvals a where a.approval_id = i.approval_id and a.state = i.approval_from
+                            and (i.approval_to <> '{ApprovalStates.Consumed}' or a.use_by >= {Now})))
                     and not exists (select from contradicted c where c.id = j.job_id)
                 returning j.job_id as id, i.approval_id, i.approval_to, i.end_reason, i.permit_id),
             followed as (
@@ -164,11 +166,11 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         await statements.RunAsync(cancellationToken);
     }
 
-    // An array is made once. PostgreSQL may plan "in (select ... limit n)" so that the selection runs for each row, and takes more than n.
+    // The array is computed once. PostgreSQL may plan "in (select ... limit n)" so that the selection runs for each row, and takes more.
     public async Task<IReadOnlyList<Job>> TakeDueAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-#pragma warning disable EF1002 // Constants and numbers of ours only.
+#pragma warning disable EF1002 // The text has only constants and numbers.
         return await db
             .Jobs.FromSqlRaw(
                 $"""
@@ -193,9 +195,8 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         LockInOrder(statements, "jobs", "job_id", [.. runs.Select(run => run.JobId)]);
         var beat = statements.Add();
         beat.Text = $"""
-            update jobs j set due_at = least(greatest(j.due_at, {Now} + {Leases.Heartbeats} * j.heartbeat_us), j.run_until + {Timestamps.Micros(
-                Leases.ReportGrace
-            )})
+            update jobs j set due_at = least(
+                greatest(j.due_at, {Now} + {Leases.Heartbeats} * j.heartbeat_us), j.run_until + {Timestamps.Micros(Leases.ReportGrace)})
             from {beat.Rows("i", Columns.Run, runs)}
             where j.job_id = i.job_id and j.run_id = i.run_id and j.state = 'running' and j.claimed_by = {beat.Value(claimedBy)}
             returning j.run_id, j.cancel_requested
@@ -211,7 +212,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         return live;
     }
 
-    public async Task<IAsyncDisposable> LockPoolAsync(string pool, TimeSpan longest, CancellationToken cancellationToken)
+    public async Task<IAsyncDisposable> LockPoolAsync(string pool, TimeSpan maxHold, CancellationToken cancellationToken)
     {
         var connection = await source.OpenConnectionAsync(cancellationToken);
         try
@@ -223,9 +224,9 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
                 {
                     new NpgsqlBatchCommand("select set_config('idle_in_transaction_session_timeout', $1, true)")
                     {
-                        Parameters = { new() { Value = $"{longest.TotalMilliseconds:0}ms" } },
+                        Parameters = { new() { Value = $"{maxHold.TotalMilliseconds:0}ms" } },
                     },
-                    new NpgsqlBatchCommand($"select pg_advisory_xact_lock({LineLock}, hashtext($1))")
+                    new NpgsqlBatchCommand($"select pg_advisory_xact_lock({PoolLockKey}, hashtext($1))")
                     {
                         Parameters = { new() { Value = pool } },
                     },
@@ -242,77 +243,15 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         }
     }
 
-    public async Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
-    {
-        await using var db = await database.CreateDbContextAsync(cancellationToken);
-#pragma warning disable EF1002 // Constants and numbers of ours only.
-        return await db
-            .Outbox.FromSqlRaw(
-                $"""
-                update outbox set next_at = {Now} + {Timestamps.Micros(postpone)} where message_id = any(array(
-                    select message_id from outbox where next_at <= {Now} and not parked order by next_at limit {limit} for update skip locked))
-                returning *
-                """
-            )
-            .AsNoTracking()
-            .ToListAsync(cancellationToken);
-#pragma warning restore EF1002
-    }
+    public Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken) =>
+        _outbox.TakeAsync(limit, postpone, cancellationToken);
 
-    public async Task DeleteOutboxAsync(IReadOnlyList<Guid> messageIds, CancellationToken cancellationToken)
-    {
-        await using var connection = await source.OpenConnectionAsync(cancellationToken);
-        await using var statements = new PostgresBatch(connection);
-        statements.Add().Text = "set local synchronous_commit = off";
-        var delete = statements.Add();
-        delete.Text = $"delete from outbox where message_id = any({delete.Value(messageIds.ToArray())})";
-        await statements.RunAsync(cancellationToken);
-    }
+    public Task DeleteOutboxAsync(IReadOnlyList<Guid> messageIds, CancellationToken cancellationToken) =>
+        _outbox.DeleteAsync(messageIds, cancellationToken);
 
-    public async Task DeferOutboxAsync(Guid messageId, string error, TimeSpan? pause, CancellationToken cancellationToken)
-    {
-        await using var connection = await source.OpenConnectionAsync(cancellationToken);
-        await using var statements = new PostgresBatch(connection);
-        var defer = statements.Add();
-        defer.Text = $"""
-            update outbox set attempts = attempts + 1, last_error = {defer.Value(error)}, parked = {defer.Value(pause is null)},
-                next_at = {Now} + {defer.Value(Timestamps.Micros(pause ?? TimeSpan.Zero))}
-            where message_id = {defer.Value(messageId)}
-            """;
-        await statements.RunAsync(cancellationToken);
-    }
+    public Task DeferOutboxAsync(Guid messageId, string error, TimeSpan? pause, CancellationToken cancellationToken) =>
+        _outbox.DeferAsync(messageId, error, pause, cancellationToken);
 
-    public async Task<Activation?> ActivateAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken)
-    {
-        await using var db = await database.CreateDbContextAsync(cancellationToken);
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-        await db.Database.ExecuteSqlRawAsync($"select pg_advisory_xact_lock({PolicyLock})", cancellationToken);
-        var before = await db.ActiveBundle.AsNoTracking().SingleOrDefaultAsync(cancellationToken);
-        if (decide(before)?.After(before) is not { } activation)
-        {
-            return null;
-        }
-
-        await using var statements = new PostgresBatch((NpgsqlConnection)db.Database.GetDbConnection());
-        if (activation.Archive is { } archive)
-        {
-            var keep = statements.Add();
-            keep.Text =
-                $"insert into bundles (hash, archive, first_activated_at) values ({keep.Value(activation.Hash)}, {keep.Value(archive.ToArray())}, {Now}) on conflict do nothing";
-        }
-
-        var activate = statements.Add();
-        activate.Text = $"""
-            insert into active_bundle (serial, hash, activated_at, actor, pinned)
-            values ({activate.Value(activation.Serial)}, {activate.Value(activation.Hash)}, {Now}, {activate.Value(
-                activation.Actor
-            )}, {activate.Value(activation.Pinned)})
-            on conflict (only_row) do update set
-                serial = excluded.serial, hash = excluded.hash, activated_at = excluded.activated_at, actor = excluded.actor, pinned = excluded.pinned
-            """;
-        Record(statements, [activation.Entry], activation.Outbox);
-        await statements.RunAsync(cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
-        return activation;
-    }
+    public Task<Activation?> ActivateAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken) =>
+        PostgresActivation.RunAsync(database, decide, cancellationToken);
 }

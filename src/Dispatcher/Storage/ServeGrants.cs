@@ -1,13 +1,13 @@
 namespace Dispatcher.Storage;
 
 /// <summary>
-/// What the role that serves may do, table by table: no DDL, nothing that changes or removes what the timeline tells. A column that
-/// serving never updates is not granted,
-/// so that a stolen password of this role cannot change a submitted job, an approval's terms or a dead letter.
+/// The rights of the server's role on each table. It gets no DDL and cannot change or remove timeline entries. A column that the server
+/// never updates is not granted, so a stolen password of this role cannot change a submitted job, the terms of an approval or a dead
+/// letter.
 /// </summary>
 internal static class ServeGrants
 {
-    /// <summary>Columns that statements set themselves, beside <see cref="Columns.JobLive"/>.</summary>
+    /// <summary>Columns that statements set in addition to <see cref="Columns.JobLive"/>.</summary>
     private static readonly string[] JobTimes = ["updated_at", "finished_at"];
 
     private static readonly (string Table, string Rights)[] Table =
@@ -16,7 +16,7 @@ internal static class ServeGrants
         ("approvals", "select, insert, update (state, version, votes, decided_at, use_by, permit_id, end_reason)"),
         ("denials", "select, insert"),
         ("dead_letters", "select, insert"),
-        // Not entry_id: the database gives it, so that no entry can be put before another.
+        // Not entry_id: the database sets it, so that no entry can be inserted before another.
         ("timeline", $"select, insert ({Columns.Entry.Names()}, at)"),
         ("timeline_seals", "select, insert"),
         ("timeline_checkpoints", "select, insert"),
@@ -31,9 +31,8 @@ internal static class ServeGrants
     ];
 
     /// <summary>
-    /// The statements for a role, whose name has been checked. They first take away what earlier versions granted; sent at once, they are
-    /// one transaction,
-    /// so that servers that run meanwhile notice nothing.
+    /// The statements for a role, whose name must be checked before. They first revoke what earlier versions granted. They are sent as one
+    /// transaction, so running servers never lack a right.
     /// </summary>
     public static string To(string role) =>
         $"""

@@ -5,14 +5,16 @@ using Dispatcher.Storage.Rows;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
+using static Dispatcher.Storage.SqliteStatements;
 
 namespace Dispatcher.Storage;
 
-/// <summary>The embedded store: the same results, row by row. SQLite has one writer at a time, so that a transaction that has begun sees no other.</summary>
+/// <summary>
+/// The store of the embedded server in SQLite: the same results as <see cref="PostgresStore"/>, row by row. SQLite has one writer at a
+/// time, so a transaction that writes sees no concurrent one.
+/// </summary>
 internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IStore
 {
-    private const string Now = "cast(unixepoch('subsec') * 1000000 as integer)";
-    private const string ActiveHash = "coalesce((select hash from active_bundle), '')";
     private const string SameSubmission = "job_id = $job_id or (principal = $principal and idempotency_key = $idempotency_key)";
 
     private static readonly string InsertJob = $"""
@@ -31,7 +33,8 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
             updated_at = {Now}, finished_at = case when $is_final then {Now} end
         where job_id = $job_id and version = $version_read and ($under_policy is null or $under_policy = {ActiveHash})
             and ($approval_id is null or exists (
-                select 1 from approvals where approval_id = $approval_id and state = $approval_from and ($approval_to <> '{ApprovalStates.Consumed}' or use_by >= {Now})))
+                select 1 from approvals where approval_id = $approval_id and state = $approval_from
+                    and ($approval_to <> '{ApprovalStates.Consumed}' or use_by >= {Now})))
         """;
 
     private static readonly string FindContradicted = TimelineEvidence.Contradicted(
@@ -39,45 +42,46 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         TextOf
     );
 
-    private const string FollowApproval =
-        "update approvals set state = $approval_to, version = version + 1, end_reason = $end_reason, permit_id = $permit_id where approval_id = $approval_id";
+    private const string FollowApproval = """
+        update approvals set state = $approval_to, version = version + 1, end_reason = $end_reason, permit_id = $permit_id
+        where approval_id = $approval_id
+        """;
 
     private static readonly string InsertApproval =
         $"insert into approvals ({Columns.Approval.Names()}) values ({Columns.Approval.Names("$")})";
 
-    private static readonly string InsertEntry =
-        $"insert into timeline ({Columns.Entry.Names()}, at) values ({Columns.Entry.Names("$")}, {Now})";
-
-    private static readonly string InsertLetter =
-        $"insert into dead_letters ({Columns.DeadLetter.Names()}, at) values ({Columns.DeadLetter.Names("$")}, {Now}) on conflict do nothing";
-
-    private static readonly string InsertMessage = $"""
-        insert into outbox ({Columns.Outbox.Names()}, attempts, parked, next_at)
-        values ({Columns.Outbox.Names("$")}, 0, 0, {Now} + {Timestamps.Micros(OutboxMessage.RelayHeadStart)})
+    private static readonly string InsertLetter = $"""
+        insert into dead_letters ({Columns.DeadLetter.Names()}, at) values ({Columns.DeadLetter.Names("$")}, {Now})
+        on conflict do nothing
         """;
 
-    /// <summary>Without a transaction: to wait for a writer would look like a clock that is off.</summary>
+    /// <summary>Without a transaction: the wait for another writer would look like a wrong clock.</summary>
     public async Task<long> NowAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         return await db.Database.SqlQueryRaw<long>($"select {Now} as \"Value\"").SingleAsync(cancellationToken);
     }
 
-    public Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? packed, CancellationToken cancellationToken) =>
+    public Task<Committed> AcceptAsync(IReadOnlyList<Acceptance> batch, OutboxMessage? signal, CancellationToken cancellationToken) =>
         InTransactionAsync(
             transaction =>
             {
                 var done = batch
                     .Where(acceptance =>
                         acceptance.Job is not null
-                            ? Run(transaction, InsertJob, Columns.NewJob, acceptance.Job) == 1
-                            : Run(transaction, InsertDenial, Columns.Denial, acceptance.Denial!) == 1
+                            ? Execute(transaction, InsertJob, Columns.NewJob, acceptance.Job) == 1
+                            : Execute(transaction, InsertDenial, Columns.Denial, acceptance.Denial!) == 1
                     )
                     .ToList();
-                RunAll(transaction, InsertApproval, Columns.Approval, done.Select(acceptance => acceptance.Approval).OfType<Approval>());
-                RunAll(transaction, InsertEntry, Columns.Entry, done.SelectMany(acceptance => acceptance.Entries));
-                RunAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(acceptance => acceptance.Outbox));
-                RunAll(transaction, InsertMessage, Columns.Outbox, packed is null ? [] : [packed]);
+                ExecuteAll(
+                    transaction,
+                    InsertApproval,
+                    Columns.Approval,
+                    done.Select(acceptance => acceptance.Approval).OfType<Approval>()
+                );
+                ExecuteAll(transaction, InsertEntry, Columns.Entry, done.SelectMany(acceptance => acceptance.Entries));
+                ExecuteAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(acceptance => acceptance.Outbox));
+                ExecuteAll(transaction, InsertMessage, Columns.Outbox, signal is null ? [] : [signal]);
                 return Done(transaction, done.Select(acceptance => acceptance.JobId));
             },
             cancellationToken
@@ -93,9 +97,9 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         InTransactionAsync(
             transaction =>
             {
-                var done = batch.Where(refusal => Run(transaction, InsertLetter, Columns.DeadLetter, refusal.DeadLetter) == 1).ToList();
-                RunAll(transaction, InsertEntry, Columns.Entry, done.Select(refusal => refusal.Entry));
-                RunAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(refusal => refusal.Outbox));
+                var done = batch.Where(refusal => Execute(transaction, InsertLetter, Columns.DeadLetter, refusal.DeadLetter) == 1).ToList();
+                ExecuteAll(transaction, InsertEntry, Columns.Entry, done.Select(refusal => refusal.Entry));
+                ExecuteAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(refusal => refusal.Outbox));
                 return done.Count;
             },
             cancellationToken
@@ -109,8 +113,8 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         InTransactionAsync(
             transaction =>
             {
-                RunAll(transaction, InsertEntry, Columns.Entry, entries);
-                RunAll(transaction, InsertMessage, Columns.Outbox, messages);
+                ExecuteAll(transaction, InsertEntry, Columns.Entry, entries);
+                ExecuteAll(transaction, InsertMessage, Columns.Outbox, messages);
                 return entries.Count;
             },
             cancellationToken
@@ -119,7 +123,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
     public async Task<IReadOnlyList<Job>> TakeDueAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-#pragma warning disable EF1002 // Constants and numbers of ours only.
+#pragma warning disable EF1002 // The text has only constants and numbers.
         return await db
             .Jobs.FromSqlRaw(
                 $"""
@@ -147,10 +151,10 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
                     using var beat = Command(
                         transaction,
                         $"""
-                        update jobs set due_at = min(max(due_at, {Now} + {Leases.Heartbeats} * heartbeat_us), run_until + {Timestamps.Micros(
-                            Leases.ReportGrace
-                        )})
-                        where job_id = $job_id and run_id = $run_id and state = 'running' and claimed_by = $claimed_by returning cancel_requested
+                        update jobs set due_at = min(
+                            max(due_at, {Now} + {Leases.Heartbeats} * heartbeat_us), run_until + {Timestamps.Micros(Leases.ReportGrace)})
+                        where job_id = $job_id and run_id = $run_id and state = 'running' and claimed_by = $claimed_by
+                        returning cancel_requested
                         """
                     );
                     Bind(beat, Columns.Run, run);
@@ -166,95 +170,24 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
             cancellationToken
         );
 
-    /// <summary>One process has the file, and it lets one of its own in at a time.</summary>
-    public Task<IAsyncDisposable> LockPoolAsync(string pool, TimeSpan longest, CancellationToken cancellationToken) =>
-        Task.FromResult<IAsyncDisposable>(new Nothing());
+    /// <summary>Locks nothing: only one process uses the file, and that process runs one dispatch of a pool at a time.</summary>
+    public Task<IAsyncDisposable> LockPoolAsync(string pool, TimeSpan maxHold, CancellationToken cancellationToken) =>
+        Task.FromResult<IAsyncDisposable>(new NoLock());
 
     public async Task<IReadOnlyList<OutboxMessage>> TakeOutboxAsync(int limit, TimeSpan postpone, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-#pragma warning disable EF1002 // Constants and numbers of ours only.
-        return await db
-            .Outbox.FromSqlRaw(
-                $"""
-                update outbox set next_at = {Now} + {Timestamps.Micros(postpone)}
-                where message_id in (select message_id from outbox where next_at <= {Now} and not parked order by next_at limit {limit}) returning *
-                """
-            )
-            .AsNoTracking()
-            .ToListAsync(cancellationToken);
-#pragma warning restore EF1002
+        return await SqliteOutbox.TakeAsync(db, limit, postpone, cancellationToken);
     }
 
     public Task DeleteOutboxAsync(IReadOnlyList<Guid> messageIds, CancellationToken cancellationToken) =>
-        InTransactionAsync(
-            transaction =>
-            {
-                using var delete = Command(transaction, "delete from outbox where message_id = $message_id");
-                var parameter = delete.Parameters.Add("$message_id", SqliteType.Text);
-                foreach (var messageId in messageIds)
-                {
-                    parameter.Value = messageId;
-                    delete.ExecuteNonQuery();
-                }
-
-                return messageIds.Count;
-            },
-            cancellationToken
-        );
+        InTransactionAsync(transaction => SqliteOutbox.Delete(transaction, messageIds), cancellationToken);
 
     public Task DeferOutboxAsync(Guid messageId, string error, TimeSpan? pause, CancellationToken cancellationToken) =>
-        InTransactionAsync(
-            transaction =>
-            {
-                using var defer = Command(
-                    transaction,
-                    $"""
-                    update outbox set attempts = attempts + 1, last_error = $error, parked = $parked, next_at = {Now} + {Timestamps.Micros(
-                        pause ?? TimeSpan.Zero
-                    )}
-                    where message_id = $message_id
-                    """
-                );
-                defer.Parameters.AddWithValue("$message_id", messageId);
-                defer.Parameters.AddWithValue("$error", error);
-                defer.Parameters.AddWithValue("$parked", pause is null);
-                return defer.ExecuteNonQuery();
-            },
-            cancellationToken
-        );
+        InTransactionAsync(transaction => SqliteOutbox.Defer(transaction, messageId, error, pause), cancellationToken);
 
     public Task<Activation?> ActivateAsync(Func<BundleInForce?, Activation?> decide, CancellationToken cancellationToken) =>
-        InTransactionAsync(
-            transaction =>
-            {
-                var before = InForce(transaction);
-                if (decide(before)?.After(before) is not { } activation)
-                {
-                    return null;
-                }
-
-                using var activate = Command(
-                    transaction,
-                    $"""
-                    insert into bundles (hash, archive, first_activated_at) select $hash, $archive, {Now} where $archive is not null on conflict do nothing;
-                    insert into active_bundle (serial, hash, activated_at, actor, pinned) values ($serial, $hash, {Now}, $actor, $pinned)
-                    on conflict (only_row) do update set
-                        serial = excluded.serial, hash = excluded.hash, activated_at = excluded.activated_at, actor = excluded.actor, pinned = excluded.pinned;
-                    """
-                );
-                activate.Parameters.AddWithValue("$serial", activation.Serial);
-                activate.Parameters.AddWithValue("$hash", activation.Hash);
-                activate.Parameters.AddWithValue("$archive", (object?)activation.Archive?.ToArray() ?? DBNull.Value);
-                activate.Parameters.AddWithValue("$actor", activation.Actor);
-                activate.Parameters.AddWithValue("$pinned", activation.Pinned);
-                activate.ExecuteNonQuery();
-                Run(transaction, InsertEntry, Columns.Entry, activation.Entry);
-                RunAll(transaction, InsertMessage, Columns.Outbox, activation.Outbox);
-                return activation;
-            },
-            cancellationToken
-        );
+        InTransactionAsync(transaction => SqliteActivation.Run(transaction, decide), cancellationToken);
 
     private static Committed Apply(SqliteTransaction transaction, IReadOnlyList<Move> batch)
     {
@@ -264,13 +197,13 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
             .ToHashSet();
         var done = batch
             .Where(move => !contradicted.Contains(move.Before.JobId))
-            .Where(move => Run(transaction, UpdateJob, Columns.Move, move) == 1)
+            .Where(move => Execute(transaction, UpdateJob, Columns.Move, move) == 1)
             .ToList();
-        RunAll(transaction, FollowApproval, Columns.Move, done.Where(move => move.Approval is not null));
-        RunAll(transaction, InsertApproval, Columns.Approval, done.Select(move => move.Opens).OfType<Approval>());
-        RunAll(transaction, InsertEntry, Columns.Entry, done.Select(move => move.Entry).OfType<TimelineEntry>());
-        RunAll(transaction, InsertLetter, Columns.DeadLetter, done.Select(move => move.DeadLetter).OfType<DeadLetter>());
-        RunAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(move => move.Outbox));
+        ExecuteAll(transaction, FollowApproval, Columns.Move, done.Where(move => move.Approval is not null));
+        ExecuteAll(transaction, InsertApproval, Columns.Approval, done.Select(move => move.Opens).OfType<Approval>());
+        ExecuteAll(transaction, InsertEntry, Columns.Entry, done.Select(move => move.Entry).OfType<TimelineEntry>());
+        ExecuteAll(transaction, InsertLetter, Columns.DeadLetter, done.Select(move => move.DeadLetter).OfType<DeadLetter>());
+        ExecuteAll(transaction, InsertMessage, Columns.Outbox, done.SelectMany(move => move.Outbox));
         return Done(transaction, done.Select(move => move.Before.JobId)) with { Contradicted = contradicted };
     }
 
@@ -281,68 +214,18 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         return find.ExecuteScalar() is not null;
     }
 
-    /// <summary>A text in the detail of a timeline entry; null when there is none, or the detail cannot be read.</summary>
-    private static string TextOf(string entry, string[] path)
-    {
-        var text = $"cast({entry}.detail as text)";
-        return $"case when json_valid({text}) then cast(json_extract({text}, '$.{string.Join('.', path)}') as text) end";
-    }
-
-    private static BundleInForce? InForce(SqliteTransaction transaction)
-    {
-        using var read = Command(transaction, "select serial, hash, activated_at, actor, pinned from active_bundle");
-        using var row = read.ExecuteReader();
-        return row.Read()
-            ? new BundleInForce
-            {
-                Serial = row.GetInt64(0),
-                Hash = row.GetString(1),
-                ActivatedAt = row.GetInt64(2),
-                Actor = row.GetString(3),
-                Pinned = row.GetBoolean(4),
-            }
-            : null;
-    }
-
     private static Committed Done(SqliteTransaction transaction, IEnumerable<Guid> jobs)
     {
         using var active = Command(transaction, $"select {ActiveHash}");
         return new Committed(jobs.ToHashSet(), (string)active.ExecuteScalar()!);
     }
 
-    private static void RunAll<TRow>(SqliteTransaction transaction, string sql, IReadOnlyList<Column<TRow>> columns, IEnumerable<TRow> rows)
-    {
-        foreach (var row in rows)
-        {
-            Run(transaction, sql, columns, row);
-        }
-    }
-
-    private static int Run<TRow>(SqliteTransaction transaction, string sql, IReadOnlyList<Column<TRow>> columns, TRow row)
-    {
-        using var command = Command(transaction, sql);
-        Bind(command, columns, row);
-        return command.ExecuteNonQuery();
-    }
-
-    private static void Bind<TRow>(SqliteCommand command, IReadOnlyList<Column<TRow>> columns, TRow row)
-    {
-        foreach (var column in columns)
-        {
-            command.Parameters.AddWithValue("$" + column.Name, column.Value(row) ?? DBNull.Value);
-        }
-    }
-
-    private sealed class Nothing : IAsyncDisposable
+    private sealed class NoLock : IAsyncDisposable
     {
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 
-#pragma warning disable CA2100 // The texts are constants of this file.
-    private static SqliteCommand Command(SqliteTransaction transaction, string sql) => new(sql, transaction.Connection, transaction);
-#pragma warning restore CA2100
-
-    /// <summary>SQLite works on the calling thread; its asynchronous methods do too.</summary>
+    /// <summary>Runs the work on the calling thread, as SQLite does for its asynchronous methods as well.</summary>
     private async Task<T> InTransactionAsync<T>(Func<SqliteTransaction, T> work, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -351,7 +234,7 @@ internal sealed class SqliteStore(IDbContextFactory<DispatcherDb> database) : IS
         await using var transaction = connection.BeginTransaction(deferred: false);
         var result = work(transaction);
 
-        // A caller who has left meanwhile, as while another process held the file, was told that nothing was committed.
+        // The caller may have left while another process held the file, with the answer that nothing was committed.
         cancellationToken.ThrowIfCancellationRequested();
         await transaction.CommitAsync(CancellationToken.None);
         return result;

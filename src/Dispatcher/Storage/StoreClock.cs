@@ -4,38 +4,38 @@ using Dispatcher.Base;
 namespace Dispatcher.Storage;
 
 /// <summary>
-/// Tells the time of the database, so that every process agrees on what is due and what has expired. Measured every few seconds; a process whose own
-/// clock is off by more than two seconds, or that cannot reach the database, is not trusted and decides nothing.
+/// The time of the database, so that all processes agree on what is due and what has expired. The offset of the machine's clock is measured
+/// every 2 s. While it is more than 2 s, or the database is unreachable, <see cref="IsTrusted"/> is false and the process decides nothing.
 /// </summary>
 internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogger<StoreClock> logger)
     : Loop(TimeSpan.FromSeconds(2), time, logger)
 {
-    private static readonly TimeSpan LargestOffset = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan LongestProbe = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LongestTrust = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan MaxOffset = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan MaxProbe = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MaxTrust = TimeSpan.FromSeconds(15);
 
-    protected override TimeSpan LongestRound => TimeSpan.FromSeconds(2);
+    protected override TimeSpan MaxRound => TimeSpan.FromSeconds(2);
 
     private readonly TaskCompletionSource _firstProbe = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _offset;
     private long _probedAt;
 
-    /// <summary>Microseconds since 1970 by the database's clock, as well as this process knows it.</summary>
+    /// <summary>The database's time in microseconds since 1970, as of the last measurement.</summary>
     public long Now => Timestamps.Micros(Time.GetUtcNow()) + Interlocked.Read(ref _offset);
 
-    /// <summary>How far this process's clock is behind the database's.</summary>
+    /// <summary>How far the machine's clock is behind the database's. Negative: ahead.</summary>
     public TimeSpan Offset => TimeSpan.FromMicroseconds(Interlocked.Read(ref _offset));
 
     public bool IsTrusted =>
         _firstProbe.Task.IsCompletedSuccessfully
-        && Time.GetElapsedTime(Interlocked.Read(ref _probedAt)) < LongestTrust
-        && Offset.Duration() <= LargestOffset;
+        && Time.GetElapsedTime(Interlocked.Read(ref _probedAt)) < MaxTrust
+        && Offset.Duration() <= MaxOffset;
 
-    /// <summary>Why the clock is not trusted, in words. Null: it is.</summary>
+    /// <summary>Why the clock is not trusted, in words. Null: it is trusted.</summary>
     public string? Trouble =>
         IsTrusted ? null
-        : Offset.Duration() <= LargestOffset ? "the database cannot be reached"
-        : $"this machine's clock is {OffsetInWords}; at most {LargestOffset.TotalSeconds:0} s are allowed";
+        : Offset.Duration() <= MaxOffset ? "the database cannot be reached"
+        : $"this machine's clock is {OffsetInWords}; at most {MaxOffset.TotalSeconds:0} s are allowed";
 
     private string OffsetInWords =>
         string.Create(
@@ -43,7 +43,7 @@ internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogge
             $"{Offset.Duration().TotalSeconds:F1} s {(Offset < TimeSpan.Zero ? "ahead of" : "behind")} the database's"
         );
 
-    /// <summary>Waits until the clock may be trusted.</summary>
+    /// <summary>Waits until the clock is trusted.</summary>
     public async Task TrustedAsync(CancellationToken cancellationToken)
     {
         while (!IsTrusted)
@@ -52,22 +52,22 @@ internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogge
         }
     }
 
-    /// <summary>Asks the database once.</summary>
+    /// <summary>Measures the offset once.</summary>
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
         var before = Timestamps.Micros(Time.GetUtcNow());
-        var there = await store.NowAsync(cancellationToken);
+        var stored = await store.NowAsync(cancellationToken);
         var after = Timestamps.Micros(Time.GetUtcNow());
-        if (after - before > Timestamps.Micros(LongestProbe))
+        if (after - before > Timestamps.Micros(MaxProbe))
         {
-            // Waiting for a connection is no offset.
+            // The time that a connection takes would count as an offset.
             return;
         }
 
-        Interlocked.Exchange(ref _offset, there - ((before + after) / 2));
+        Interlocked.Exchange(ref _offset, stored - ((before + after) / 2));
         Interlocked.Exchange(ref _probedAt, Time.GetTimestamp());
         _firstProbe.TrySetResult();
-        if (Offset.Duration() > LargestOffset)
+        if (Offset.Duration() > MaxOffset)
         {
             Log.Off(logger, OffsetInWords);
         }
@@ -84,7 +84,7 @@ internal sealed partial class StoreClock(IStore store, TimeProvider time, ILogge
         [LoggerMessage(
             EventIds.ClockOff,
             LogLevel.Error,
-            "This machine's clock is {Offset}, more than 2 s off: nothing is decided here until it is set right"
+            "This machine's clock is {Offset}, more than 2 s off: this process decides nothing until the clock is corrected"
         )]
         public static partial void Off(ILogger logger, string offset);
     }

@@ -4,18 +4,18 @@ using Npgsql;
 namespace Dispatcher.Storage;
 
 /// <summary>
-/// Whether the store takes writes, as those who write saw it last. Reports an outage once when it begins and once when it is over, with a count of
-/// what failed meanwhile, and drops the pooled sessions that lead to a database which cannot be written to any longer.
+/// Whether the store takes writes, from the results of the last writes. Logs an outage once when it begins and once when it ends, with the
+/// number of failed writes. Clears the session pool when its sessions no longer reach a writable database.
 /// </summary>
-/// <param name="source">The pool of sessions. Null: SQLite, which has none that could go stale.</param>
-/// <param name="time">The clock that ages are measured with.</param>
-/// <param name="logger">Where the two lines go.</param>
+/// <param name="source">The pool of sessions. Null: SQLite, which has no sessions.</param>
+/// <param name="time">The clock that measures ages.</param>
+/// <param name="logger">Gets the two messages of an outage.</param>
 internal sealed partial class StoreHealth(NpgsqlDataSource? source, TimeProvider time, ILogger<StoreHealth> logger)
 {
-    /// <summary>The process writes every 2 s. Two rounds without success are an outage.</summary>
-    private static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(4);
+    /// <summary>The process writes every 2 s. Two rounds without a success are an outage.</summary>
+    private static readonly TimeSpan MaxSilence = TimeSpan.FromSeconds(4);
 
-    /// <summary>So long a writer that failed, and did not write again, counts as failing: its callers may have left.</summary>
+    /// <summary>How long a failed writer that does not write again counts as failing: its callers may have left.</summary>
     private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(10);
 
     private readonly Lock _guard = new();
@@ -26,7 +26,7 @@ internal sealed partial class StoreHealth(NpgsqlDataSource? source, TimeProvider
     private long _failingSince;
     private int _failures;
 
-    /// <summary>What is wrong. Null: the store takes writes.</summary>
+    /// <summary>Why the store takes no writes. Null: it takes writes.</summary>
     public string? Trouble
     {
         get
@@ -35,14 +35,14 @@ internal sealed partial class StoreHealth(NpgsqlDataSource? source, TimeProvider
             {
                 var silence = time.GetElapsedTime(_provedAt);
                 return !_isProved ? "nothing was written to the database yet"
-                    : silence > LongestSilence ? $"the database has taken no write for {silence.TotalSeconds:F0} s: {_reason}"
+                    : silence > MaxSilence ? $"the database has taken no write for {silence.TotalSeconds:F0} s: {_reason}"
                     : _failing.Values.Any(at => time.GetElapsedTime(at) < Remembered) ? $"writes to the database fail: {_reason}"
                     : null;
             }
         }
     }
 
-    /// <summary>A real write, made for this purpose every 2 s, was committed.</summary>
+    /// <summary>Reports that the probe committed its write, which it makes every 2 s.</summary>
     public void Proved(object writer)
     {
         lock (_guard)
@@ -57,7 +57,7 @@ internal sealed partial class StoreHealth(NpgsqlDataSource? source, TimeProvider
         Works(writer);
     }
 
-    /// <summary>A writer has committed.</summary>
+    /// <summary>Reports that a writer committed.</summary>
     public void Works(object writer)
     {
         lock (_guard)
@@ -71,7 +71,7 @@ internal sealed partial class StoreHealth(NpgsqlDataSource? source, TimeProvider
         }
     }
 
-    /// <summary>A writer could not commit, for a reason that is not in what it wrote.</summary>
+    /// <summary>Reports that a writer could not commit, with a fault that is not in its data.</summary>
     public void Fails(object writer, Exception fault)
     {
         if (fault.IsOfSession())
@@ -96,7 +96,8 @@ internal sealed partial class StoreHealth(NpgsqlDataSource? source, TimeProvider
         [LoggerMessage(
             EventIds.StoreAway,
             LogLevel.Error,
-            "The database does not take writes: {Reason}. Nothing is lost: what can wait is tried again. Further failures are counted, not logged"
+            "The database does not take writes: {Reason}. No data is lost: writes are retried. "
+                + "Further failures are counted and not logged"
         )]
         public static partial void Away(ILogger logger, string reason);
 

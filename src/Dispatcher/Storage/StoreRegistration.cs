@@ -5,9 +5,12 @@ using Npgsql;
 
 namespace Dispatcher.Storage;
 
-/// <summary>Puts one of the two stores into the container.</summary>
+/// <summary>Registers one of the two stores.</summary>
 internal static class StoreRegistration
 {
+    /// <summary>A caller waits at most 5 s, and Npgsql does not cancel the opening of a connection to a server that hangs.</summary>
+    private const int MaxConnectSeconds = 4;
+
     public static void AddPostgresStore(this IServiceCollection services, string connectionString)
     {
         services.AddSingleton(_ => new NpgsqlDataSourceBuilder(WithDefaults(connectionString)).Build());
@@ -39,27 +42,32 @@ internal static class StoreRegistration
         ));
     }
 
-    /// <summary>Migrations are written by hand, so that there is no snapshot to compare the model with; a test compares it with the tables instead.</summary>
+    /// <summary>
+    /// Migrations have no model snapshot, because they are written as SQL. A test compares the model with the tables instead.
+    /// </summary>
     private static void IgnoreHandWritten(WarningsConfigurationBuilder warnings) =>
         warnings.Ignore(RelationalEventId.PendingModelChangesWarning);
 
-    /// <summary>Npgsql's own strategy wraps a lost connection in an InvalidOperationException, which nobody here takes for one: background loops would end by it.</summary>
+    /// <summary>
+    /// Keeps faults as they are. Npgsql's strategy wraps a lost connection in an <see cref="InvalidOperationException"/>, which
+    /// <c>DbFaults</c> would not classify as an outage.
+    /// </summary>
     private static NonRetryingExecutionStrategy FaultsAsTheyAre(ExecutionStrategyDependencies dependencies) => new(dependencies);
 
-    /// <summary>The few statements are the same all day: prepare them. A database that vanished is noticed by keep-alives.</summary>
-    /// <summary>Seconds. A caller waits 5 s at most, and Npgsql does not cancel the opening of a connection to a server that is frozen.</summary>
-    private const int LongestConnect = 4;
-
+    /// <summary>
+    /// Adds settings that the connection string does not have: prepared statements, because the same few run all day, and keep-alives,
+    /// which notice a database that no longer answers.
+    /// </summary>
     private static string WithDefaults(string connectionString)
     {
         var builder = new NpgsqlConnectionStringBuilder(connectionString);
         builder.MaxAutoPrepare = builder.MaxAutoPrepare == 0 ? 40 : builder.MaxAutoPrepare;
         builder.KeepAlive = builder.KeepAlive == 0 ? 15 : builder.KeepAlive;
         builder.ApplicationName ??= "dispatcher";
-        builder.Timeout = builder.ContainsKey("Timeout") ? builder.Timeout : LongestConnect;
+        builder.Timeout = builder.ContainsKey("Timeout") ? builder.Timeout : MaxConnectSeconds;
         if (builder.Host?.Contains(',', StringComparison.Ordinal) == true && builder.TargetSessionAttributes is null)
         {
-            // Of several servers one takes writes. Without this a session may lead to a standby, and all of its writes fail.
+            // Only one of several servers takes writes. Without this, a session may reach a standby, and all of its writes fail.
             builder.TargetSessionAttributes = "read-write";
         }
 

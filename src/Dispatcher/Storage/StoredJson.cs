@@ -8,10 +8,10 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 
 namespace Dispatcher.Storage;
 
-/// <summary>Small structures kept as JSON text in one column, and how to write and read them.</summary>
+/// <summary>Writes and reads small structures that are stored as JSON text in one column.</summary>
 internal static class StoredJson
 {
-    /// <summary>Shown in the place of a list that cannot be read.</summary>
+    /// <summary>Replaces a list that cannot be read.</summary>
     public const string Unreadable = "(unreadable)";
 
     private static readonly JsonSerializerOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -26,7 +26,7 @@ internal static class StoredJson
         text => Read<List<string>>(text)
     );
 
-    /// <summary>A text that is no list of texts is read as <see cref="Unreadable"/>: one row must not fail a query that reads many.</summary>
+    /// <summary>Reads a text that is not a list of texts as <see cref="Unreadable"/>: one bad row must not fail a query.</summary>
     public static readonly ValueConverter<IReadOnlyList<string>, string> StringsOrUnreadable = new(
         value => Write(value),
         text => ReadOrUnreadable(text)
@@ -54,7 +54,7 @@ internal static class StoredJson
         text => text == null ? null : Read<Fault>(text)
     );
 
-    /// <summary>Rows are read without tracking and written by statements, so that equality by reference is right.</summary>
+    /// <summary>Compares by reference: rows are read without tracking and written by statements.</summary>
     public static ValueComparer<T> ByReference<T>()
         where T : class => new((left, right) => ReferenceEquals(left, right), value => value.GetHashCode());
 

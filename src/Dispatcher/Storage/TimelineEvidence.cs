@@ -4,15 +4,19 @@ using NpgsqlTypes;
 namespace Dispatcher.Storage;
 
 /// <summary>
-/// The condition under which a job may be dispatched, as the timeline knows it: intake named exactly this job hash, and, where the
-/// decision asks for an approval, an entry approved exactly this job hash under exactly this basis, and no dispatch has used it. The
-/// condition of a claim: the dispatch of this attempt gave exactly this permit for exactly this work message. The rows of jobs and
-/// approvals, and the signature of a permit, are not enough: whoever can read and write the tables can make them. One text for both
-/// databases.
+/// The condition that the timeline must meet for a dispatch or a claim. The rows of jobs and approvals, and the signature of a permit, are
+/// not enough: a party with access to the tables could forge them. The same text serves both databases.
 /// </summary>
+/// <remarks>
+/// <para>
+/// A dispatch needs an intake entry with the same job hash. If the decision requires an approval, it also needs an entry that approved the
+/// same job hash under the same basis, and that no other dispatch has used.
+/// </para>
+/// <para>A claim needs the dispatch entry of its attempt, with the same permit and the same work message.</para>
+/// </remarks>
 internal static class TimelineEvidence
 {
-    /// <summary>What a dispatch or a claim rests on.</summary>
+    /// <summary>The values of a move that are compared with the timeline.</summary>
     public static readonly Column<Move>[] Claims =
     [
         Columns.Uuid<Move>("job_id", move => move.Before.JobId),
@@ -31,13 +35,11 @@ internal static class TimelineEvidence
     ];
 
     /// <summary>
-    /// A query for the jobs of <paramref name="claims"/> (alias <c>w</c>) that the timeline contradicts. A row that has moved on is not
-    /// evaluated. The first entry of intake counts:
-    /// the database gives the ids, so that a later entry cannot come before it.
+    /// A query for the jobs of <paramref name="claims"/> that the timeline contradicts. It skips a job whose row has another version. The
+    /// first intake entry counts: the database sets the ids, so no entry can be inserted before it.
     /// </summary>
-    /// <param name="claims">A table expression with the columns of <see cref="Claims"/>.</param>
-    /// <param name="text">From an alias of the timeline and the names on the way to a text in its detail, the expression for that
-    /// text.</param>
+    /// <param name="claims">A table expression with the alias <c>w</c> and the columns of <see cref="Claims"/>.</param>
+    /// <param name="text">Makes the expression for a text in a detail, from an alias of the timeline and the path to that text.</param>
     public static string Contradicted(string claims, Func<string, string[], string> text) =>
         $"""
             select w.job_id as id from {claims} join jobs r on r.job_id = w.job_id and r.version = w.version_read

@@ -3,12 +3,14 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.Storage;
 
-/// <summary>Reads timeline entries from a hand-written query that names the table <c>t</c> and begins with <see cref="Columns"/>.</summary>
+/// <summary>
+/// Reads timeline entries from an SQL query whose alias for the table is <c>t</c> and which starts with <see cref="Columns"/>.
+/// </summary>
 internal static class TimelineRows
 {
     public const string Columns = "t.entry_id, t.job_id, t.at, t.kind, t.attempt, t.actor, t.detail";
 
-    /// <summary>How many columns these are: the next one is at this place.</summary>
+    /// <summary>The number of these columns, which is the index of the next column.</summary>
     public const int Count = 7;
 
     public static TimelineEntry Read(DbDataReader row) =>

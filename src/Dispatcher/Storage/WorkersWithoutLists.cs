@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Storage;
 
 /// <summary>
-/// Reads workers without their topics and enforcers, which have up to 16 KiB and are only shown. Both lists are empty in what is read; it
+/// Reads workers without their topics and enforcers, which have up to 16 KiB and are only shown. Both lists are empty in the result, so it
 /// must not be written back.
 /// </summary>
 internal static class WorkersWithoutLists
@@ -32,7 +32,7 @@ internal static class WorkersWithoutLists
                 SeenAt = worker.SeenAt,
             });
 
-    /// <summary>Those heard of so lately that they count. One of them may still lack an enforcer, or have stopped.</summary>
+    /// <summary>Workers with a recent heartbeat. One of them may still lack an enforcer, or have stopped.</summary>
     public static IQueryable<KnownWorker> NotStale(this IQueryable<KnownWorker> workers, long now)
     {
         var oldest = now - KnownWorker.StaleAfterUs;

@@ -7,7 +7,9 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Web;
 
-/// <summary>Reads <c>Authorization: Bearer &lt;key&gt;</c> into a caller with subject, person, roles and groups, as the store has them.</summary>
+/// <summary>
+/// Authenticates <c>Authorization: Bearer &lt;key&gt;</c>: the caller gets subject, person, roles and groups of the stored key.
+/// </summary>
 internal sealed class ApiKeyAuthentication(
     IOptionsMonitor<AuthenticationSchemeOptions> options,
     ILoggerFactory loggers,
@@ -23,7 +25,7 @@ internal sealed class ApiKeyAuthentication(
     public const string GroupClaim = "group";
     private const string Bearer = "Bearer ";
 
-    /// <summary>The key that came along. Null: none.</summary>
+    /// <summary>The key that the request carries. Null: none.</summary>
     public static string? SecretOf(HttpRequest request) =>
         request.Headers.Authorization.ToString() is var header && header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase)
             ? header[Bearer.Length..].Trim()
@@ -31,7 +33,7 @@ internal sealed class ApiKeyAuthentication(
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
-        // A door that needs no key answers whether or not the store can tell whose key came along: health and gates are asked just then.
+        // Health and gates need no key, and callers read them during an outage: they must answer without the store.
         if (SecretOf(Request) is not { } secret || Context.GetEndpoint()?.Metadata.GetMetadata<IAuthorizeData>() is null)
         {
             return AuthenticateResult.NoResult();
@@ -47,15 +49,17 @@ internal sealed class ApiKeyAuthentication(
             Context,
             StatusCodes.Status401Unauthorized,
             "No valid API key",
-            "Send the header \"Authorization: Bearer <key>\" with a key that is not revoked; \"dispatcher keys create\" makes one."
+            "Send the header \"Authorization: Bearer <key>\" with a key that is not revoked. \"dispatcher keys create\" creates a key."
         );
 
     protected override Task HandleForbiddenAsync(AuthenticationProperties properties) =>
         Problems.WriteAsync(
             Context,
             StatusCodes.Status403Forbidden,
-            "This key may not do that",
-            $"The key of {Context.User.Subject()} has the roles {string.Join(", ", Context.User.FindAll(ClaimTypes.Role).Select(role => role.Value))}; ask for a key with the role that the request needs."
+            "The roles of this key do not allow the request",
+            $"The key of {Context.User.Subject()} has the roles "
+                + $"{string.Join(", ", Context.User.FindAll(ClaimTypes.Role).Select(role => role.Value))}. "
+                + "Ask an administrator for a key with the role that the request needs."
         );
 
     private static ClaimsPrincipal Caller(ApiKey key) =>
@@ -73,7 +77,7 @@ internal sealed class ApiKeyAuthentication(
         );
 }
 
-/// <summary>Who may call an endpoint.</summary>
+/// <summary>Names of the authorization policies: the roles that may call an endpoint.</summary>
 internal static class Callers
 {
     public const string Anyone = "anyone";

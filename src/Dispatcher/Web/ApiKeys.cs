@@ -9,7 +9,9 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Web;
 
-/// <summary>Makes, finds and revokes API keys. A key looks like <c>dsp_&lt;key id&gt;_&lt;secret&gt;</c>; the store has only its hash.</summary>
+/// <summary>
+/// Creates, finds and revokes API keys. A key has the form <c>dsp_&lt;key id&gt;_&lt;secret&gt;</c>; the store keeps only its hash.
+/// </summary>
 internal sealed partial class ApiKeys(
     IDbContextFactory<DispatcherDb> database,
     PrincipalOwners owners,
@@ -18,29 +20,29 @@ internal sealed partial class ApiKeys(
     ILogger<ApiKeys> logger
 )
 {
-    /// <summary>A key that another server revoked works this much longer: the price of not asking the store at every request.</summary>
+    /// <summary>How long a lookup is cached. A key that another server revoked works this much longer.</summary>
     private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(2);
 
-    private const int MostRemembered = 10_000;
+    private const int MaxRemembered = 10_000;
 
-    /// <summary>How the ids of keys begin that an environment variable gave; those made here are hex.</summary>
+    /// <summary>Prefix of the ids of keys from an environment variable. The ids of created keys are hex.</summary>
     private const string FromEnvironment = "env-";
 
-    /// <summary>The last lookups, guesses among them. Cleared when it is full.</summary>
+    /// <summary>The last lookups, also of secrets that no key has. Cleared when it is full.</summary>
     private readonly ConcurrentDictionary<string, (ApiKey? Key, long At)> _seen = new(StringComparer.Ordinal);
 
     /// <summary>
-    /// Hashes of keys that exist. Guesses do not clear it: an entry leaves only when a lookup finds no such key, or finds it revoked.
-    /// Bounded by the number of keys.
+    /// Hashes of keys that exist; never cleared. An entry is removed only when a lookup finds the key missing or revoked. Bounded by the
+    /// number of keys.
     /// </summary>
     private readonly ConcurrentDictionary<string, bool> _known = new(StringComparer.Ordinal);
 
     /// <summary>
-    /// Whether this process has found a key behind the secret before, and so knows that it is no guess. It may be revoked by now.
+    /// Whether this process has found the key of this secret before, so that the secret is not a guess. The key may be revoked by now.
     /// </summary>
     public bool HasFound(string secret) => _known.ContainsKey(Hash(secret));
 
-    /// <summary>Loads which keys exist, so that the first requests after a start are not taken for guesses.</summary>
+    /// <summary>Loads the hashes of all valid keys, so that the first requests after a start do not count as guesses.</summary>
     public async Task PreloadAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -51,7 +53,7 @@ internal sealed partial class ApiKeys(
         }
     }
 
-    /// <summary>The key behind a secret; null when there is none or it is revoked.</summary>
+    /// <summary>The key of a secret. Null: the key does not exist or is revoked.</summary>
     public async ValueTask<ApiKey?> FindAsync(string secret, CancellationToken cancellationToken)
     {
         var hash = Hash(secret);
@@ -64,7 +66,7 @@ internal sealed partial class ApiKeys(
         var key = await db
             .ApiKeys.AsNoTracking()
             .SingleOrDefaultAsync(row => row.SecretHash == hash && row.RevokedAt == null, cancellationToken);
-        if (_seen.Count > MostRemembered)
+        if (_seen.Count > MaxRemembered)
         {
             _seen.Clear();
         }
@@ -74,14 +76,14 @@ internal sealed partial class ApiKeys(
         return key;
     }
 
-    /// <summary>Whether a key is not revoked, as the store says now.</summary>
+    /// <summary>Reads from the store, without the cache, whether a key is valid.</summary>
     public async Task<bool> IsAliveAsync(string keyId, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         return await db.ApiKeys.AnyAsync(key => key.KeyId == keyId && key.RevokedAt == null, cancellationToken);
     }
 
-    /// <summary>Stores a new key or binding; answers its secret, which is never shown again.</summary>
+    /// <summary>Stores a new key or binding. Returns its secret, which cannot be read again.</summary>
     public async Task<(ApiKey Key, string Secret)> CreateAsync(KeyRequest request, CancellationToken cancellationToken)
     {
         var keyId = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(6));
@@ -90,9 +92,9 @@ internal sealed partial class ApiKeys(
     }
 
     /// <summary>
-    /// Makes a secret given from outside (<c>DISPATCHER_API_KEY</c>) the only admin key that came this way: the newest one stays, all
-    /// others are revoked. A secret that was replaced or revoked is not accepted again, because it may have leaked; the server starts,
-    /// logs an error, and the secret grants nothing.
+    /// Makes the secret of <c>DISPATCHER_API_KEY</c> the only admin key from the environment: the newest stays, all others are revoked. A
+    /// secret that was replaced or revoked is not accepted again, because it may have leaked: the server starts and logs an error, and
+    /// the secret grants no rights.
     /// </summary>
     public async Task EnsureAdminAsync(string secret, CancellationToken cancellationToken)
     {
@@ -112,11 +114,11 @@ internal sealed partial class ApiKeys(
             }
             catch (DbUpdateException fault) when (fault.InnerException is DbException data && data.IsAboutData())
             {
-                // Another server that starts at this moment has just made it.
+                // Another server that starts at the same time has just stored it.
             }
         }
 
-        // After the insert is committed: of several servers that start at once with different values, all agree on the newest.
+        // After the insert is committed: several servers that start at once with different values all choose the newest.
         var alive = await db
             .ApiKeys.Where(key => key.KeyId.StartsWith(FromEnvironment) && key.RevokedAt == null)
             .OrderByDescending(key => key.CreatedAt)
@@ -141,7 +143,7 @@ internal sealed partial class ApiKeys(
         return await db.ApiKeys.AsNoTracking().OrderBy(key => key.CreatedAt).ToListAsync(cancellationToken);
     }
 
-    /// <summary>False when there is no such key.</summary>
+    /// <summary>False: the key does not exist.</summary>
     public async Task<bool> RevokeAsync(string keyId, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -184,7 +186,7 @@ internal sealed partial class ApiKeys(
         [LoggerMessage(
             EventIds.AdminKeyRetired,
             LogLevel.Error,
-            "DISPATCHER_API_KEY holds a key that was replaced or revoked; it grants nothing. Set the current key or a new one"
+            "DISPATCHER_API_KEY holds a key that was replaced or revoked; it grants no rights. Set the current key or a new one"
         )]
         public static partial void Retired(ILogger logger);
     }

@@ -8,29 +8,31 @@ namespace Dispatcher.Web;
 /// <summary>The body of <c>POST /api/keys</c>.</summary>
 internal sealed record KeyRequest
 {
-    /// <summary>The principal, <c>[a-z0-9_-]{1,64}</c>; for a worker or a producer over AMQP, the name of its broker user.</summary>
+    /// <summary>The principal, <c>[a-z0-9_-]{1,64}</c>. For a worker, or a producer over AMQP: the name of its broker user.</summary>
     [JsonPropertyName("subject")]
     public required string Subject { get; init; }
 
     /// <summary>
-    /// The person who uses the subject or is responsible for it, <c>[a-z0-9_-]{1,64}</c>. Null: none; then the key cannot have the role
-    /// <c>approver</c>.
+    /// The person who uses the subject or is responsible for it, <c>[a-z0-9_-]{1,64}</c>. Null: none. A key with the role
+    /// <c>approver</c> needs a person.
     /// </summary>
     [JsonPropertyName("person")]
     public string? Person { get; init; }
 
-    /// <summary>See <see cref="Role"/>. Empty: no key is made; the principal is bound to the person, which must be given.</summary>
+    /// <summary>
+    /// See <see cref="Role"/>. Empty: the principal is bound to the person, which is then required, and no key is created.
+    /// </summary>
     [JsonPropertyName("roles")]
     public required IReadOnlyList<string> Roles { get; init; }
 
-    /// <summary>Groups for approvals, each <c>[a-z0-9_-]{1,64}</c>.</summary>
+    /// <summary>Groups that the approver belongs to, each <c>[a-z0-9_-]{1,64}</c>.</summary>
     [JsonPropertyName("groups")]
     public IReadOnlyList<string> Groups { get; init; } = [];
 }
 
 /// <summary>
-/// A key or a binding as it is shown. The secret is there once, when the key is made; a binding has none. The person is null when none is
-/// named.
+/// A key or a binding as the API shows it. <see cref="Key"/> is the secret: set only in the answer that creates the key, null for a
+/// binding. <see cref="Person"/> null: none.
 /// </summary>
 internal sealed record KeyView(
     string KeyId,
@@ -71,7 +73,9 @@ internal static class KeyEndpoints
         keys.MapDelete(
                 "/{keyId}",
                 async (string keyId, ApiKeys store, CancellationToken cancellationToken) =>
-                    await store.RevokeAsync(keyId, cancellationToken) ? Results.NoContent() : Problems.NotFound($"There is no key {keyId}.")
+                    await store.RevokeAsync(keyId, cancellationToken)
+                        ? Results.NoContent()
+                        : Problems.NotFound($"Key {keyId} does not exist. \"dispatcher keys list\" shows all.")
             )
             .WithStoreTimeout();
     }
@@ -98,7 +102,7 @@ internal static class KeyEndpoints
                 errors.Report(
                     "bad_principal",
                     where,
-                    $"\"{InputErrors.Cut(name)}\" is not allowed.",
+                    $"\"{InputErrors.Cut(name)}\" is not a valid name.",
                     "Use 1 to 64 characters of a-z, 0-9, _ and -."
                 );
             }
@@ -109,18 +113,18 @@ internal static class KeyEndpoints
             errors.Report(
                 "no_person",
                 "/person",
-                request.Roles.Count == 0 ? "A binding names no person." : "A key with the role approver names no person.",
+                request.Roles.Count == 0 ? "A binding needs a person." : "A key with the role approver needs a person.",
                 "Name the person: \"person\": \"ana\", or --person ana. Two keys of one person count as one voter."
             );
         }
 
-        // Null is no member of these lists, but JSON can put it there.
+        // The type does not allow null in these lists, but JSON can contain it.
         foreach (var (i, role) in request.Roles.Index().Where(role => role.Item is null || !Role.IsKnown(role.Item)))
         {
             errors.Report(
                 "unknown_role",
                 $"/roles/{i}",
-                $"There is no role {Quote(role)}.",
+                $"Role {Quote(role)} does not exist.",
                 "Allowed: producer, worker, worker:<pool>, operator, approver, admin."
             );
         }
@@ -130,7 +134,7 @@ internal static class KeyEndpoints
             errors.Report(
                 "bad_group",
                 $"/groups/{i}",
-                $"{Quote(group)} cannot be a group.",
+                $"{Quote(group)} is not a valid name of a group.",
                 "Use 1 to 64 characters of a-z, 0-9, _ and -."
             );
         }

@@ -1,21 +1,21 @@
 namespace Dispatcher.Web;
 
-/// <summary>What a key that somebody chose must be like. Keys that the server makes are 256 random bits.</summary>
+/// <summary>The minimum strength of a key from the environment. Keys that the server creates have 256 random bits.</summary>
 internal static class KeyStrength
 {
-    public const int Shortest = 24;
-    private const int Longest = 512;
+    public const int MinLength = 24;
+    private const int MaxLength = 512;
 
-    /// <summary>Fewer tell of a repeated word or character.</summary>
-    private const int FewestDifferent = 10;
+    /// <summary>Minimum number of different characters; a repeated word or character has fewer.</summary>
+    private const int MinDifferent = 10;
 
-    /// <summary>Why a key is refused, without showing it. Null: it is not.</summary>
+    /// <summary>Why a key is refused; does not contain the key. Null: it is strong enough.</summary>
     public static string? WhyWeak(string key)
     {
         var different = key.Distinct().Count();
-        return key.Length is < Shortest or > Longest ? $"it has {key.Length} characters; allowed are {Shortest} to {Longest}"
+        return key.Length is < MinLength or > MaxLength ? $"it has {key.Length} characters; allowed are {MinLength} to {MaxLength}"
             : key.Any(letter => letter is <= ' ' or > '~') ? "it has characters other than visible ASCII; a header cannot carry them"
-            : different < FewestDifferent ? $"it has {different} different characters; at least {FewestDifferent} are needed"
+            : different < MinDifferent ? $"it has {different} different characters; at least {MinDifferent} are needed"
             : null;
     }
 }

@@ -4,10 +4,10 @@ using OpenTelemetry.Metrics;
 
 namespace Dispatcher.Web;
 
-/// <summary><c>GET /metrics</c> in Prometheus' text form, without a key: names and numbers, nothing of a job.</summary>
+/// <summary><c>GET /metrics</c> in the text format of Prometheus, without a key. No label or value comes from a job's content.</summary>
 internal static class MetricsExposition
 {
-    /// <summary>The embedded server's worker is in this process.</summary>
+    /// <summary>An embedded server runs its worker in this process.</summary>
     private const string WorkerMeter = "Dispatcher.Worker";
 
     public const string Route = "/metrics";

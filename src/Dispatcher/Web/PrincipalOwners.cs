@@ -5,12 +5,12 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Web;
 
 /// <summary>
-/// Knows which principals have an owner: a key or a binding that names a person and is not revoked. One query reads all of them at most
-/// every <see cref="Remembered"/>, and only while somebody asks.
+/// Caches which principals have an owner: a valid key or binding that names a person. One query reads all of them on demand, at most
+/// every <see cref="Remembered"/>.
 /// </summary>
 internal sealed class PrincipalOwners(IDbContextFactory<DispatcherDb> database, TimeProvider time) : IDisposable
 {
-    /// <summary>A binding that another server made or revoked takes effect after this time at the latest.</summary>
+    /// <summary>How long the answer is cached. A binding that another server created or revoked takes effect within this time.</summary>
     private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(2);
 
     private readonly SemaphoreSlim _one = new(1, 1);
@@ -18,12 +18,12 @@ internal sealed class PrincipalOwners(IDbContextFactory<DispatcherDb> database, 
     private int _changes;
 
     /// <summary>
-    /// Whether a person is responsible for this principal. Throws when the store cannot be reached: without it nobody knows.
+    /// Whether a person is responsible for this principal. Throws when the store is unavailable.
     /// </summary>
     public async ValueTask<bool> HasOneAsync(string principal, CancellationToken cancellationToken) =>
         (Fresh() ?? await ReadAsync(cancellationToken)).Principals.Contains(principal);
 
-    /// <summary>The next caller reads again.</summary>
+    /// <summary>The next call reads from the store again.</summary>
     public void Forget() => Interlocked.Increment(ref _changes);
 
     public void Dispose() => _one.Dispose();
@@ -41,7 +41,7 @@ internal sealed class PrincipalOwners(IDbContextFactory<DispatcherDb> database, 
                 return known;
             }
 
-            // Both before the query: what is written during it may be missing from its answer.
+            // Both before the query: its answer may miss a row that is written meanwhile.
             var (changes, at) = (Volatile.Read(ref _changes), time.GetTimestamp());
             await using var db = await database.CreateDbContextAsync(cancellationToken);
             var owned = await db

@@ -3,36 +3,36 @@ using Dispatcher.Policies.Files;
 
 namespace Dispatcher.Web;
 
-/// <summary>Errors over HTTP: problem+json (RFC 9457), with every error of an input under <c>errors</c>.</summary>
+/// <summary>Error answers: problem+json (RFC 9457), with every error of an input under <c>errors</c>.</summary>
 internal static class Problems
 {
     public static IResult Malformed(IReadOnlyList<InputError> errors) =>
         Results.Problem(
             title: "The request is malformed",
-            detail: $"{errors.Count} error(s); each says where and how to fix it.",
+            detail: $"{errors.Count} error(s); each names its place and its fix.",
             statusCode: StatusCodes.Status400BadRequest,
             extensions: Errors(errors)
         );
 
-    /// <summary>With the status that the framework gave.</summary>
-    public static IResult NotTaken(int status, InputError error) =>
-        Results.Problem(title: "The request is not taken", detail: error.Message, statusCode: status, extensions: Errors([error]));
+    /// <summary>With a status that the framework chose.</summary>
+    public static IResult Refused(int status, InputError error) =>
+        Results.Problem(title: "The request is refused", detail: error.Message, statusCode: status, extensions: Errors([error]));
 
     public static IResult Conflict(IReadOnlyList<InputError> errors) =>
         Results.Problem(
-            title: "The id or key stands for another job",
+            title: "The id or key belongs to another job",
             detail: errors[0].Message,
             statusCode: StatusCodes.Status409Conflict,
             extensions: Errors(errors)
         );
 
     public static IResult Conflict(string detail) =>
-        Results.Problem(title: "Not in this state", detail: detail, statusCode: StatusCodes.Status409Conflict);
+        Results.Problem(title: "The current state does not allow the request", detail: detail, statusCode: StatusCodes.Status409Conflict);
 
     public static IResult Unloadable(string hash, IReadOnlyList<BundleError> errors) =>
         Results.Problem(
             title: "This version cannot load the bundle",
-            detail: $"Bundle {hash} stays out of force: {errors.Count} error(s).",
+            detail: $"Bundle {hash} was not put in force: {errors.Count} error(s).",
             statusCode: StatusCodes.Status409Conflict,
             extensions: Errors(errors)
         );
@@ -42,10 +42,10 @@ internal static class Problems
 
     public static IResult NotReady(string detail) => new Unavailable(detail, []);
 
-    /// <summary>The store takes no writes, and certainly took nothing of this request.</summary>
+    /// <summary>The store is unavailable, and no part of this request was written.</summary>
     public static IResult NotWritten(string detail) => new Unavailable(detail, new() { ["taken"] = "no" });
 
-    /// <summary>The store may have taken the request.</summary>
+    /// <summary>The store is unavailable, and the request may have been written.</summary>
     public static IResult MaybeWritten(string detail, Guid? jobId = null) =>
         new Unavailable(detail, jobId is { } id ? new() { ["taken"] = "unknown", ["job_id"] = id } : new() { ["taken"] = "unknown" });
 
@@ -69,5 +69,5 @@ internal static class Problems
     }
 }
 
-/// <summary>One page of a list; <see cref="Next"/> goes into <c>cursor</c> of the next request, null on the last page.</summary>
+/// <summary>One page of a list. <see cref="Next"/> is the <c>cursor</c> of the next request; null on the last page.</summary>
 internal sealed record Page<T>(IReadOnlyList<T> Items, string? Next);

@@ -21,7 +21,7 @@ internal static partial class Role
     /// <summary>Everything that the other roles allow; make and revoke keys; pin bundles.</summary>
     public const string Admin = "admin";
 
-    /// <summary>The roles a key may be given. A pool has a name of 1 to 64 characters of a-z, 0-9, _ and -.</summary>
+    /// <summary>Whether a key can have this role. The name of a pool has 1 to 64 characters of a-z, 0-9, _ and -.</summary>
     public static bool IsKnown(string role) => role is Producer or Worker or Operator or Approver or Admin || OfOnePool().IsMatch(role);
 
     public static string Subject(this ClaimsPrincipal caller) => caller.FindFirstValue(ClaimTypes.NameIdentifier)!;

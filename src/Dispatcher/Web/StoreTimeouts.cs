@@ -3,20 +3,20 @@ using Dispatcher.Base;
 namespace Dispatcher.Web;
 
 /// <summary>
-/// Limits how long a writing request waits for the store. Its caller gets 503 in time, and learns whether anything was written: a commit that has not
-/// begun is withdrawn, one that is under way is cancelled, and where neither is certain the answer says so.
+/// Limits how long a writing request waits for the store. After the limit the caller gets 503, and the answer states whether the request
+/// was written: no, or unknown. A commit that has not begun is withdrawn; a running commit is cancelled.
 /// </summary>
 internal static class StoreTimeouts
 {
-    /// <summary>What a caller waits at most, from the look at its key to the answer.</summary>
-    public static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
+    /// <summary>The limit from the check of the key to the answer.</summary>
+    public static readonly TimeSpan Max = TimeSpan.FromSeconds(5);
 
-    /// <summary>After this time the commit is given up; the rest is for learning what became of it.</summary>
-    private static readonly TimeSpan GiveUpAfter = Longest - TimeSpan.FromSeconds(0.75);
+    /// <summary>After this time the commit is abandoned; the rest of the limit is for reading its result.</summary>
+    private static readonly TimeSpan GiveUpAfter = Max - TimeSpan.FromSeconds(0.75);
 
     private static readonly object AuthenticationTime = new();
 
-    /// <summary>A token that is cancelled when the caller has gone or has waited long enough.</summary>
+    /// <summary>A token that is cancelled when the caller disconnects or the limit is reached.</summary>
     public static CancellationTokenSource Begin(HttpContext http)
     {
         var spent = http.Items[AuthenticationTime] as TimeSpan? ?? TimeSpan.Zero;
@@ -26,19 +26,19 @@ internal static class StoreTimeouts
     }
 
     /// <summary>Looks up a key, within the same limit.</summary>
-    /// <exception cref="TimeoutException">The store did not answer in time. Nothing was written.</exception>
+    /// <exception cref="TimeoutException">The store did not answer in time; the request was not written.</exception>
     public static async Task<T> AuthenticateAsync<T>(HttpContext http, TimeProvider time, Func<CancellationToken, ValueTask<T>> find)
     {
         var began = time.GetTimestamp();
         using var limit = Begin(http);
         try
         {
-            // A connection to a frozen server is not opened sooner for a token that is cancelled.
+            // The driver ignores the token while it opens a connection to a frozen server.
             return await find(limit.Token).AsTask().WaitAsync(limit.Token);
         }
         catch (OperationCanceledException) when (!http.RequestAborted.IsCancellationRequested)
         {
-            throw new TimeoutException("The store did not say in time whose key this is.");
+            throw new TimeoutException("The store did not answer the lookup of the API key in time.");
         }
         finally
         {
@@ -46,7 +46,7 @@ internal static class StoreTimeouts
         }
     }
 
-    /// <summary>True when the store, not the request or its caller, is why it could not be done.</summary>
+    /// <summary>True: the store failed, and neither the request nor its caller is the cause.</summary>
     public static bool IsOfStore(this Exception fault, HttpContext http) =>
         fault.IsStoreUnavailable() || (fault is OperationCanceledException && !http.RequestAborted.IsCancellationRequested);
 
@@ -69,14 +69,15 @@ internal static class StoreTimeouts
         {
             return await next(context);
         }
-        catch (AbandonedCommitException given) when (!given.MayBeCommitted && !context.HttpContext.RequestAborted.IsCancellationRequested)
+        catch (AbandonedCommitException abandoned)
+            when (!abandoned.MayBeCommitted && !context.HttpContext.RequestAborted.IsCancellationRequested)
         {
-            return Problems.NotWritten("Nothing was changed: the database does not take writes now. Send the request again.");
+            return Problems.NotWritten("The database is unavailable, and nothing was changed. Send the request again later.");
         }
         catch (Exception fault) when (fault.IsOfStore(context.HttpContext))
         {
             return Problems.MaybeWritten(
-                "It is unknown whether the change was made: the database did not answer. Look at it before you send the request again."
+                "The database did not answer, so that it is unknown whether the change was made. Check before you send the request again."
             );
         }
     }

@@ -1,4 +1,4 @@
-using Dispatcher.CommandLine;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.JourneyTests.Staging;
 

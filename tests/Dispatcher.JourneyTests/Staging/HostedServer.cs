@@ -1,5 +1,6 @@
 using Dispatcher.Base;
 using Dispatcher.CommandLine;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.JourneyTests.Staging;
 
@@ -54,7 +55,7 @@ internal sealed class HostedServer : DispatcherServer
         var terminal = new Terminal(() => Stream.Null, _log, _log, _ => null, TimeProvider.System);
         try
         {
-            return await ServerRun.GuardedAsync(terminal, () => ServerRun.UntilStoppedAsync(settings, _stop.Token));
+            return await ServerRun.ToExitCodeAsync(terminal, () => ServerRun.UntilStoppedAsync(settings, _stop.Token));
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {

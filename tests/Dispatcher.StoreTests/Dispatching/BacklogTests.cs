@@ -31,8 +31,8 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
             await StoredAsync(AJob.New() with { Reason = reason, ReadyAt = readyAt, Pool = pool, State = state });
         }
 
-        Assert.Equal(["first", "second", "third"], (await writers.Lines.NextAsync("shell", 10, Stop)).Jobs.Select(job => job.Reason));
-        Assert.Equal(["first", "second"], (await writers.Lines.NextAsync("shell", 2, Stop)).Jobs.Select(job => job.Reason));
+        Assert.Equal(["first", "second", "third"], (await writers.Backlog.NextAsync("shell", 10, Stop)).Jobs.Select(job => job.Reason));
+        Assert.Equal(["first", "second"], (await writers.Backlog.NextAsync("shell", 2, Stop)).Jobs.Select(job => job.Reason));
     }
 
     [Fact]
@@ -42,12 +42,12 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
         var first = await StoredAsync(AJob.New() with { Reason = "first", ReadyAt = 1 });
         await StoredAsync(AJob.New() with { Reason = "second", ReadyAt = 2 });
         await MovedAsync(new Move(first, first with { State = JobState.Dispatched, Attempt = 1 }));
-        Assert.Equal(["second"], (await writers.Lines.NextAsync("shell", 10, Stop)).Jobs.Select(job => job.Reason));
+        Assert.Equal(["second"], (await writers.Backlog.NextAsync("shell", 10, Stop)).Jobs.Select(job => job.Reason));
 
         var dispatched = await JobAsync(first.JobId);
         await MovedAsync(new Move(dispatched, dispatched with { State = JobState.Accepted }));
 
-        Assert.Equal(["first", "second"], (await writers.Lines.NextAsync("shell", 10, Stop)).Jobs.Select(job => job.Reason));
+        Assert.Equal(["first", "second"], (await writers.Backlog.NextAsync("shell", 10, Stop)).Jobs.Select(job => job.Reason));
     }
 
     [Fact]
@@ -62,11 +62,11 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
 
         await StoredAsync(AJob.New(payload: $"\"{new string('y', 6_000_000)}\"") with { Reason = "huge", ReadyAt = 1, Pool = "other" });
 
-        var next = await writers.Lines.NextAsync("shell", 10, Stop);
+        var next = await writers.Backlog.NextAsync("shell", 10, Stop);
 
         Assert.Equal(["1", "2"], next.Jobs.Select(job => job.Reason));
         Assert.True(next.MayBeMore);
-        Assert.Equal(["huge"], (await writers.Lines.NextAsync("other", 10, Stop)).Jobs.Select(job => job.Reason));
+        Assert.Equal(["huge"], (await writers.Backlog.NextAsync("other", 10, Stop)).Jobs.Select(job => job.Reason));
     }
 
     [Fact]
@@ -125,9 +125,9 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
         var waiting = await StoredAsync(AJob.New());
         await MovedAsync(new Move(waiting, waiting with { State = JobState.Dispatched, Attempt = 1 }));
 
-        Assert.Equal(new PoolLoad(2, 12, 1, 1), await writers.Window.LoadAsync("shell", Stop));
-        Assert.Equal(10, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
-        Assert.Equal(0, writers.Window.MostOf("nobody", await writers.Window.RoomAsync("nobody", Stop)));
+        Assert.Equal(new PoolLoad(2, 12, 1, 1), await writers.Capacity.LoadAsync("shell", Stop));
+        Assert.Equal(10, writers.Capacity.MaxJobs("shell", await writers.Capacity.FreeSlotsAsync("shell", Stop)));
+        Assert.Equal(0, writers.Capacity.MaxJobs("nobody", await writers.Capacity.FreeSlotsAsync("nobody", Stop)));
     }
 
     [Fact]
@@ -149,16 +149,16 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
             );
         }
 
-        var load = await writers.Window.LoadAsync("shell", Stop);
+        var load = await writers.Capacity.LoadAsync("shell", Stop);
 
         Assert.Equal(2, load.Running);
         Assert.InRange(load.OldestRun!.Value.TotalSeconds, 30, 60);
 
         // Though the last one that ended was quick, the old one may not end in half of the time to start.
         var quick = await RunningAsync();
-        writers.Window.Ended(new Move(quick, quick with { State = JobState.Succeeded }));
+        writers.Capacity.Ended(new Move(quick, quick with { State = JobState.Succeeded }));
         await writers.BundleAsync("job.exec.shell: { pool: shell, owner: team, timeouts: { start: 60s } }", Store, Stop);
-        Assert.Equal(6, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
+        Assert.Equal(6, writers.Capacity.MaxJobs("shell", await writers.Capacity.FreeSlotsAsync("shell", Stop)));
     }
 
     [Fact]
@@ -168,11 +168,11 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
         await AddAsync(Worker("a", 8, await Store.NowAsync(Stop)));
         var quick = await RunningAsync();
         await writers.BundleAsync("job.exec.shell: { pool: shell, owner: team, timeouts: { start: 60s } }", Store, Stop);
-        Assert.Equal(8, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
+        Assert.Equal(8, writers.Capacity.MaxJobs("shell", await writers.Capacity.FreeSlotsAsync("shell", Stop)));
 
-        writers.Window.Ended(new Move(quick, quick with { State = JobState.Succeeded }));
+        writers.Capacity.Ended(new Move(quick, quick with { State = JobState.Succeeded }));
 
-        Assert.Equal(32, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
+        Assert.Equal(32, writers.Capacity.MaxJobs("shell", await writers.Capacity.FreeSlotsAsync("shell", Stop)));
     }
 
     [Theory]
@@ -221,10 +221,10 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
 
         for (var i = 0; i < 50; i++)
         {
-            writers.Window.Ended(RecoveryMoves.Of(running, outcome, context));
+            writers.Capacity.Ended(RecoveryMoves.Of(running, outcome, context));
         }
 
-        Assert.Equal(limits, writers.Window.LimitOf("shell") is not null);
+        Assert.Equal(limits, writers.Capacity.LimitOf("shell") is not null);
     }
 
     [Fact]
@@ -235,10 +235,10 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
         var held = await StoredAsync(AJob.New() with { State = JobState.Held });
         await writers.BundleAsync("job.exec.shell: { pool: moved, owner: team }", Store, Stop);
 
-        Assert.Equal(["moved"], await writers.Lines.ReadyAsync(Stop));
+        Assert.Equal(["moved"], await writers.Backlog.ReadyAsync(Stop));
         Assert.Equal("moved", (await JobAsync(held.JobId)).Pool);
-        Assert.False(writers.Window.IsRight("shell", held));
-        Assert.True(writers.Window.IsRight("moved", held));
+        Assert.False(writers.Capacity.IsOfPool("shell", held));
+        Assert.True(writers.Capacity.IsOfPool("moved", held));
     }
 
     [Fact]
@@ -258,13 +258,13 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
         await AddAsync(Worker("a", 8, await Store.NowAsync(Stop)));
         var suspect = AJob.New() with { FaultClass = "lost", FailedAttempts = 2 };
         var other = AJob.New() with { FaultClass = "lost", FailedAttempts = 1 };
-        Assert.Equal([suspect], writers.Window.Next([suspect, other], await writers.Window.RoomAsync("shell", Stop)));
-        Assert.Equal([other], writers.Window.Next([other, suspect], await writers.Window.RoomAsync("shell", Stop)));
+        Assert.Equal([suspect], writers.Capacity.Next([suspect, other], await writers.Capacity.FreeSlotsAsync("shell", Stop)));
+        Assert.Equal([other], writers.Capacity.Next([other, suspect], await writers.Capacity.FreeSlotsAsync("shell", Stop)));
 
         await MovedAsync(new Move(elsewhere, elsewhere with { Worker = "a" }));
 
-        Assert.True((await writers.Window.LoadAsync("shell", Stop)).HasSuspect);
-        Assert.Equal(0, writers.Window.MostOf("shell", await writers.Window.RoomAsync("shell", Stop)));
+        Assert.True((await writers.Capacity.LoadAsync("shell", Stop)).HasSuspect);
+        Assert.Equal(0, writers.Capacity.MaxJobs("shell", await writers.Capacity.FreeSlotsAsync("shell", Stop)));
     }
 
     [Theory]
@@ -288,7 +288,7 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
         var running = await RunningAsync();
         for (var i = 0; i < 4; i++)
         {
-            writers.Window.Ended(
+            writers.Capacity.Ended(
                 new Move(
                     running,
                     running with
@@ -309,7 +309,7 @@ public abstract class BacklogTests(StoreKind kind) : StoreTest(kind)
             );
         }
 
-        Assert.Equal(limit, writers.Window.LimitOf("shell"));
+        Assert.Equal(limit, writers.Capacity.LimitOf("shell"));
     }
 
     private async Task AddAsync(params KnownWorker[] workers)

@@ -70,7 +70,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         await writers.Workers.NoteAsync(Registration() with { Capacity = 0 }, "host/1", "moved", Stop);
         await writers.Workers.NoteAsync(Registration(), "host/2", "moved", Stop);
 
-        Assert.Equal(["unsaid"], WorkerRegister.SharedUnsaid(await writers.Workers.ListAsync(Stop), await Store.NowAsync(Stop)));
+        Assert.Equal(["unsaid"], WorkerRegister.UnregisteredSharing(await writers.Workers.ListAsync(Stop), await Store.NowAsync(Stop)));
         Assert.Contains("unsaid", Assert.Single(writers.SharedTold), StringComparison.Ordinal);
     }
 
@@ -81,11 +81,11 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         await InventedAsync("stolen", capacity: 1_000);
         await writers.Workers.NoteAsync(Registration() with { Capacity = 3 }, "host/1", "honest", Stop);
 
-        Assert.Equal(1_024 + 3, (await writers.Window.LoadAsync("shell", Stop)).Capacity);
+        Assert.Equal(1_024 + 3, (await writers.Capacity.LoadAsync("shell", Stop)).Capacity);
         Assert.Null(await writers.Workers.NoteAsync(Registration(), "one more", "stolen", Stop));
         Assert.Null(await writers.Workers.NoteAsync(Registration() with { Pool = "repo" }, "invented/0", "stolen", Stop));
         Assert.NotNull(await writers.Workers.NoteAsync(Registration(), "invented/0", "stolen", Stop));
-        Assert.Equal(WorkerRegister.MostInstances, (await writers.Workers.ListAsync(Stop)).Count(worker => worker.Principal == "stolen"));
+        Assert.Equal(WorkerRegister.MaxInstances, (await writers.Workers.ListAsync(Stop)).Count(worker => worker.Principal == "stolen"));
     }
 
     [Fact]
@@ -100,7 +100,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
 
         var workers = await writers.Workers.ListAsync(Stop);
         Assert.Equal("one more", Assert.Single(workers, worker => worker.Principal == "stolen").Instance);
-        Assert.Equal(WorkerRegister.MostInstances, workers.Count(worker => worker.Principal == "other"));
+        Assert.Equal(WorkerRegister.MaxInstances, workers.Count(worker => worker.Principal == "other"));
     }
 
     [Fact]
@@ -136,7 +136,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         // PostgreSQL refuses what is no array; what is in the array it does not check.
         await Database.ExecuteAsync($"update workers set {column} = '[1]' where principal = 'bad'");
 
-        var load = await writers.Window.LoadAsync("shell", Stop);
+        var load = await writers.Capacity.LoadAsync("shell", Stop);
         var bad = (await writers.Workers.ListAsync(Stop)).Single(worker => worker.Principal == "bad");
 
         Assert.Equal(column == "missing" ? 3 : 4, load.Capacity);
@@ -147,7 +147,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
                 .Select(list => list.Item1)
         );
         Assert.NotNull(await writers.Workers.NoteAsync(Registration(), "host/2", "bad", Stop));
-        Assert.Equal(4, (await writers.Window.LoadAsync("shell", Stop)).Capacity);
+        Assert.Equal(4, (await writers.Capacity.LoadAsync("shell", Stop)).Capacity);
     }
 
     [Fact]
@@ -193,14 +193,14 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
             Stop
         );
 
-        var dropping = await writers.Window.LoadAsync("shell", Stop);
+        var dropping = await writers.Capacity.LoadAsync("shell", Stop);
         var why = Assert.Single(await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop));
         await writers.Workers.NoteAsync(Registration() with { Capacity = 3, Dropped = 3 }, "host/1", "old", Stop);
 
         Assert.Equal((0, 0, "unreadable_body"), (dropping.Workers, dropping.Capacity, dropping.Dropping));
         Assert.Contains("unreadable_body", PoolView.Of(dropping, waiting: 1, limit: null).Note, StringComparison.Ordinal);
         Assert.Contains("host/1 of pool shell cannot use the deliveries that it gets (unreadable_body)", why, StringComparison.Ordinal);
-        Assert.Equal(3, (await writers.Window.LoadAsync("shell", Stop)).Capacity);
+        Assert.Equal(3, (await writers.Capacity.LoadAsync("shell", Stop)).Capacity);
         Assert.Empty(await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop));
     }
 
@@ -247,13 +247,15 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         Assert.InRange(answer!.Now!.Value, Timestamps.At(before).AddSeconds(-2), Timestamps.At(await Store.NowAsync(Stop)).AddSeconds(2));
     }
 
-    /// <summary>As many instances of one key as it may have, by default all of them heard of just now, however long the test takes.</summary>
+    /// <summary>
+    /// As many instances of one key as it may have, by default all of them heard of just now, however long the test takes.
+    /// </summary>
     private async Task InventedAsync(string principal, int capacity, long seenAt = long.MaxValue / 2)
     {
         await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
         db.Workers.AddRange(
             Enumerable
-                .Range(0, WorkerRegister.MostInstances)
+                .Range(0, WorkerRegister.MaxInstances)
                 .Select(i => new KnownWorker
                 {
                     Pool = "shell",

@@ -69,8 +69,8 @@ public abstract class IdentityTests(StoreKind kind) : StoreTest(kind)
     {
         var labels = new Dictionary<string, string> { ["env"] = denied ? "prod" : "dev" };
         var labelled = job with { Labels = labels };
-        var evaluated = await writers.EvaluateAsync(labelled with { JobHash = JobHash.Of(labelled) }, Stop);
-        return await writers.JobIntake.AcceptAsync(evaluated, new SubmissionSource { Channel = "amqp", Principal = job.Principal }, Stop);
+        var submission = Submission.Of(labelled, new SubmissionSource { Channel = "amqp", Principal = job.Principal });
+        return await writers.JobIntake.AcceptAsync(await writers.EvaluateAsync(submission.Job, Stop), submission, Stop);
     }
 }
 

@@ -3,7 +3,9 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.StoreTests.Jobs;
 
-/// <summary>Changing jobs: when the row is as it was read and the bundle is still in force, with all that belongs to it; else not at all.</summary>
+/// <summary>
+/// A move is applied completely if the row has the version that was read and the bundle is in force; otherwise not at all.
+/// </summary>
 public abstract class MoveTests(StoreKind kind) : StoreTest(kind)
 {
     [Fact]
@@ -25,7 +27,7 @@ public abstract class MoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_row_that_has_moved_on_is_left_alone()
+    public async Task Changed_row_is_not_moved()
     {
         var running = await RunningAsync();
         await MovedAsync(new Move(running, running with { CancelRequested = true }));
@@ -52,7 +54,7 @@ public abstract class MoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_job_that_is_not_there_is_not_moved()
+    public async Task Missing_job_is_not_moved()
     {
         var committed = await Store.MoveAsync([Broken(AJob.New() with { State = JobState.Running })], Stop);
 
@@ -89,7 +91,7 @@ public abstract class MoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Under_another_bundle_nothing_moves_and_the_bundle_in_force_is_named()
+    public async Task Move_under_another_bundle_is_not_applied_and_returns_the_bundle_in_force()
     {
         var accepted = await StoredAsync(AJob.New());
         var other = await StoredAsync(AJob.New());
@@ -110,7 +112,7 @@ public abstract class MoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Under_the_bundle_in_force_it_moves()
+    public async Task Move_under_the_bundle_in_force_is_applied()
     {
         var accepted = await StoredAsync(AJob.New());
 
@@ -120,7 +122,7 @@ public abstract class MoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Of_a_batch_only_what_is_stale_stays()
+    public async Task Stale_moves_of_a_batch_are_skipped()
     {
         var stale = await StoredAsync(AJob.New());
         var fresh = await StoredAsync(AJob.New());
@@ -133,7 +135,7 @@ public abstract class MoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Of_eight_moves_of_one_job_at_the_same_moment_exactly_one_wins()
+    public async Task One_of_eight_concurrent_moves_of_a_job_is_applied()
     {
         for (var round = 0; round < 10; round++)
         {

@@ -8,21 +8,21 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Outbox;
 
-/// <summary>These restart the server that all tests share: they run alone.</summary>
+/// <summary>These tests restart the shared server, so no other test runs at the same time.</summary>
 [CollectionDefinition(nameof(AloneOnTheServer), DisableParallelization = true)]
 public sealed class AloneOnTheServer;
 
-/// <summary>A database that goes away is never a fault of the job: the writers keep what they have and try again.</summary>
+/// <summary>An unavailable database is never a fault of the job: the writers keep their items and retry.</summary>
 [Collection(nameof(AloneOnTheServer))]
 public sealed class LostDatabaseTests() : StoreTest(StoreKind.Postgres)
 {
     [Fact(Timeout = 60_000)]
-    public async Task Killed_in_the_middle_nobody_gets_a_fault_and_nothing_is_stored_twice()
+    public async Task Killed_database_causes_no_fault_and_no_duplicate_job()
     {
         await using var writers = await Writers.OnAsync(Database);
         var jobs = await WhileKilledAsync(async () =>
         {
-            // Twice at once, so that the look-up of what is known already goes on while the server dies.
+            // Twice, so that the server dies during the read of known submissions as well.
             var job = AJob.New($"{Guid.CreateVersion7()}");
             var results = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => writers.Intake.AddAsync(AnAcceptance.Of(job), Stop)));
             Assert.All(results, result => Assert.True(result.Outcome is IntakeOutcome.Stored or IntakeOutcome.Known, $"{result.Outcome}"));
@@ -37,7 +37,7 @@ public sealed class LostDatabaseTests() : StoreTest(StoreKind.Postgres)
     }
 
     [Fact(Timeout = 60_000)]
-    public async Task Killed_in_the_middle_of_moves_nobody_gets_a_fault_and_each_is_applied_once()
+    public async Task Killed_database_causes_no_fault_and_applies_each_move_once()
     {
         await using var writers = await Writers.OnAsync(Database);
         var moves = await WhileKilledAsync(async () =>
@@ -50,7 +50,7 @@ public sealed class LostDatabaseTests() : StoreTest(StoreKind.Postgres)
             return (job.JobId, Result: await writers.Moves.AddAsync(move, Stop));
         });
 
-        // Stale: the commit went through and its answer was lost. Two lanes of at most 256 were on their way at the kill.
+        // Stale: the commit succeeded and its answer was lost, so the repeat found a newer version. Two lanes of at most 256 were open.
         Assert.True(writers.TimesWaited > 0, "The writers did not notice that the server was killed.");
         Assert.InRange(moves.Count(move => move.Result == MoveResult.Stale), 0, 512);
         Assert.DoesNotContain(moves, move => move.Result == MoveResult.PolicyChanged);
@@ -59,18 +59,18 @@ public sealed class LostDatabaseTests() : StoreTest(StoreKind.Postgres)
     }
 
     [Fact(Timeout = 60_000)]
-    public async Task What_goes_through_the_model_fails_in_the_way_that_its_callers_wait_for()
+    public async Task Read_from_a_killed_database_fails_with_a_store_fault()
     {
         await Store.TakeOutboxAsync(1, TimeSpan.Zero, Stop);
         await KillAsync();
 
-        // The connection in the pool is dead; those who call this catch DbException and go on.
+        // The connection in the pool is dead; the callers catch DbException and retry.
         var fault = await Record.ExceptionAsync(() => Store.TakeOutboxAsync(1, TimeSpan.Zero, Stop));
 
         Assert.True(fault is null or DbException, $"{fault}");
     }
 
-    /// <summary>Does it again and again, in many tasks at once, before and while the server is killed and for a moment after it is up again; answers what came of each.</summary>
+    /// <summary>Repeats the work in many tasks, before and during the kill and shortly after the restart. Returns every result.</summary>
     private static async Task<IReadOnlyList<T>> WhileKilledAsync<T>(Func<Task<T>> once)
     {
         var (killing, up) = (new TaskCompletionSource(), false);
@@ -101,7 +101,7 @@ public sealed class LostDatabaseTests() : StoreTest(StoreKind.Postgres)
         return job;
     }
 
-    /// <summary>Returns when the server is up again.</summary>
+    /// <summary>Returns when the server accepts connections again.</summary>
     private static async Task KillAsync()
     {
         var script = Environment.GetEnvironmentVariable("DISPATCHER_TEST_RESTART_POSTGRES");
@@ -117,11 +117,11 @@ public sealed class LostDatabaseTests() : StoreTest(StoreKind.Postgres)
     }
 }
 
-/// <summary>A process that stops while the store is away answers everybody who waits.</summary>
+/// <summary>A process that stops while the store is unavailable answers every waiting caller.</summary>
 public sealed class StoppingTests
 {
     [Fact(Timeout = 30_000)]
-    public async Task Nobody_waits_for_ever_for_a_writer_that_has_stopped()
+    public async Task Stopped_writer_answers_every_caller()
     {
         var services = new ServiceCollection();
         services.AddPostgresStore("Host=127.0.0.1;Port=1;Username=nobody;Timeout=1");
@@ -131,7 +131,7 @@ public sealed class StoppingTests
             provider.GetRequiredService<IDbContextFactory<DispatcherDb>>()
         );
 
-        // The same id again and again: one is being committed, the others wait for a later batch.
+        // Equal ids: one item is in the commit, the others wait for a later batch.
         var job = AJob.New();
         var waiting = Enumerable.Range(0, 20).Select(_ => writers.Intake.AddAsync(AnAcceptance.Of(job), CancellationToken.None)).ToList();
         await Task.Delay(TimeSpan.FromMilliseconds(200), TestContext.Current.CancellationToken);

@@ -6,12 +6,12 @@ using Dispatcher.Outbox;
 
 namespace Dispatcher.StoreTests.Outbox;
 
-/// <summary>The group commit of intake and of moves: many callers, few transactions, and each caller gets its own right result.</summary>
+/// <summary>The group commit of intake and of moves: many callers, few transactions, and each caller gets its result.</summary>
 public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
 {
-    /// <summary>Everything that can meet in one batch, 2,000 times at once, through the writers of two processes.</summary>
+    /// <summary>2,000 concurrent groups of submissions that conflict in every way, through the writers of two processes.</summary>
     [Fact]
-    public async Task Of_many_submissions_at_once_each_caller_gets_its_own_right_result()
+    public async Task Each_of_many_concurrent_submissions_gets_its_result()
     {
         await using var one = await Writers.OnAsync(Database);
         await using var other = await Writers.OnAsync(Database);
@@ -33,7 +33,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
             AssertGroup(results[group]);
         }
 
-        // Of each group: the same job five times, one of two rivals for an id, one of two rivals for a key, and a denial.
+        // Of each group: one job five times, one of two jobs with an equal id, one of two jobs with an equal key, and a denial.
         Assert.Equal(200 * 4, await Database.CountAsync("jobs") + await Database.CountAsync("denials"));
         Assert.Equal((200 * 4) + 1, await Database.CountAsync("timeline"));
         var own = (await OutboxAsync()).Where(message => message.Type == "event");
@@ -41,7 +41,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task The_pool_of_every_stored_job_that_may_start_is_woken_by_few_messages()
+    public async Task Few_messages_signal_the_pools_of_all_ready_jobs()
     {
         await using var writers = await Writers.OnAsync(Database);
         var jobs = Enumerable
@@ -66,7 +66,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task What_another_bundle_judged_is_judged_again()
+    public async Task Submission_evaluated_under_another_bundle_is_reevaluated()
     {
         await using var writers = await Writers.OnAsync(Database);
         await ActivateAsync("policy-2");
@@ -80,7 +80,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
             writers.Intake.AddAsync(AnAcceptance.Of(AJob.New("key", payload: "[]")), Stop)
         );
 
-        // What is known already is answered as the first time, under whatever bundle it comes again.
+        // A known submission gets its first answer, under every bundle.
         Assert.Equal(
             [IntakeOutcome.PolicyChanged, IntakeOutcome.PolicyChanged, IntakeOutcome.Known, IntakeOutcome.Conflict],
             results.Select(result => result.Outcome)
@@ -90,7 +90,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Data_that_the_database_refuses_comes_back_to_its_caller_alone()
+    public async Task Data_error_is_returned_to_its_caller_only()
     {
         await using var writers = await Writers.OnAsync(Database);
         var bad = AnAcceptance.Of(AJob.New()) is var good ? good with { Entry = good.Entry with { Actor = null! } } : null!;
@@ -117,13 +117,13 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Of_many_moves_of_few_jobs_exactly_one_of_each_version_wins()
+    public async Task One_move_of_each_version_is_applied()
     {
         await using var one = await Writers.OnAsync(Database);
         await using var other = await Writers.OnAsync(Database);
         var jobs = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => StoredAsync(AJob.New())));
 
-        // Each caller moves the jobs in an order of its own, so that rows are locked against each other's order wherever nothing sorts them.
+        // Each caller moves the jobs in a different order, so that rows that are not sorted are locked in different orders.
         var results = await AtOnceAsync(
             8,
             caller =>
@@ -150,7 +150,7 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_move_tells_the_event_of_the_state_it_leads_to_in_the_same_commit()
+    public async Task Move_commits_the_event_of_its_new_state()
     {
         await using var writers = await Writers.OnAsync(Database);
         var job = await StoredAsync(AJob.New());
@@ -158,12 +158,15 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
         await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Cancelled }), Stop);
         await writers.Moves.AddAsync(new Move(job, job with { State = JobState.Cancelled }), Stop);
 
-        var told = Assert.Single(await OutboxAsync(), message => message.RoutingKey.StartsWith("cancelled.", StringComparison.Ordinal));
-        Assert.Equal("cancelled.billing.job.exec.shell", told.RoutingKey);
+        var published = Assert.Single(
+            await OutboxAsync(),
+            message => message.RoutingKey.StartsWith("cancelled.", StringComparison.Ordinal)
+        );
+        Assert.Equal("cancelled.billing.job.exec.shell", published.RoutingKey);
     }
 
     [Fact]
-    public async Task A_move_under_another_bundle_says_so()
+    public async Task Move_under_another_bundle_returns_policy_changed()
     {
         await using var writers = await Writers.OnAsync(Database);
         var job = await StoredAsync(AJob.New());
@@ -213,9 +216,9 @@ public abstract class WriterTests(StoreKind kind) : StoreTest(kind)
 
 public sealed class PostgresWriterTests() : WriterTests(StoreKind.Postgres)
 {
-    /// <summary>Longer than an entry of an index may be. To try it for ever would hold up everybody behind it.</summary>
+    /// <summary>A value longer than an index entry can be. Retrying it without end would block all later items.</summary>
     [Fact(Timeout = 30_000)]
-    public async Task What_is_too_large_for_the_database_comes_back_to_its_caller()
+    public async Task Value_too_large_for_the_database_is_returned_to_its_caller()
     {
         await using var writers = await Writers.OnAsync(Database);
         var key = Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(20_000));

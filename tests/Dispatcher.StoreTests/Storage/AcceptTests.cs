@@ -57,7 +57,7 @@ public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
 
     /// <summary>All in one database, since each costs time: every case has a key of its own.</summary>
     [Fact]
-    public async Task A_known_id_or_key_changes_nothing()
+    public async Task Known_id_or_key_changes_nothing()
     {
         foreach (
             var (firstDenied, same, secondDenied) in from one in Either
@@ -81,7 +81,7 @@ public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Of_two_ids_with_one_key_in_one_batch_exactly_one_is_stored()
+    public async Task One_of_two_ids_with_an_equal_key_in_a_batch_is_stored()
     {
         foreach (var (oneDenied, otherDenied) in from one in Either from other in Either select (one, other))
         {
@@ -103,7 +103,7 @@ public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_key_belongs_to_its_principal()
+    public async Task Equal_keys_of_two_principals_do_not_conflict()
     {
         await AcceptAsync(AnAcceptance.Of(AJob.New("key")), AnAcceptance.Denying(AJob.New("denied")));
 
@@ -116,7 +116,7 @@ public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Jobs_without_a_key_do_not_meet()
+    public async Task Jobs_without_a_key_do_not_conflict()
     {
         var committed = await AcceptAsync(
             AnAcceptance.Of(AJob.New()),
@@ -129,7 +129,7 @@ public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task What_was_judged_by_another_bundle_is_not_stored_and_the_bundle_in_force_is_named()
+    public async Task Decision_of_another_bundle_is_not_stored_and_the_bundle_in_force_is_returned()
     {
         var stale = AnAcceptance.Of(AJob.New().Under("policy-0"));
         var staleDenial = AnAcceptance.Denying(AJob.New().Under("policy-0"));
@@ -143,7 +143,7 @@ public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Without_a_bundle_in_force_nothing_is_stored_that_a_bundle_judged()
+    public async Task Without_a_bundle_in_force_no_decision_of_a_bundle_is_stored()
     {
         await Database.ExecuteAsync("delete from active_bundle");
 
@@ -154,7 +154,7 @@ public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Without_a_bundle_in_force_a_denial_for_want_of_one_is_stored()
+    public async Task Without_a_bundle_in_force_a_denial_without_a_bundle_is_stored()
     {
         await Database.ExecuteAsync("delete from active_bundle");
 
@@ -164,21 +164,23 @@ public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task The_packed_message_is_stored_in_any_case()
+    public async Task Dispatch_signal_is_stored_in_any_case()
     {
-        var packed = AMessage.New();
+        var signal = AMessage.New();
 
-        var committed = await Store.AcceptAsync([AnAcceptance.Of(AJob.New().Under("policy-0"))], packed, Stop);
+        var committed = await Store.AcceptAsync([AnAcceptance.Of(AJob.New().Under("policy-0"))], signal, Stop);
 
         Assert.Empty(committed.Jobs);
-        Assert.Equal(packed.MessageId, Assert.Single(await OutboxAsync()).MessageId);
+        Assert.Equal(signal.MessageId, Assert.Single(await OutboxAsync()).MessageId);
     }
 
-    /// <summary>Both are new when they are looked up; only one may be stored, though nothing but the store knows that they are one.</summary>
+    /// <summary>
+    /// Both are new when they are looked up; only one may be stored, though nothing but the store knows that they are one.
+    /// </summary>
     [Theory]
     [InlineData("id")]
     [InlineData("key")]
-    public async Task A_job_and_a_denial_of_one_identity_at_the_same_moment_do_not_both_exist(string same)
+    public async Task Concurrent_job_and_denial_of_one_identity_are_not_both_stored(string same)
     {
         for (var round = 0; round < 20; round++)
         {

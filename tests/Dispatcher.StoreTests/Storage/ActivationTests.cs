@@ -8,7 +8,7 @@ namespace Dispatcher.StoreTests.Storage;
 public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
 {
     [Fact]
-    public async Task Puts_the_bundle_in_force_keeps_it_and_says_so_on_the_timeline()
+    public async Task Activation_stores_the_bundle_and_a_timeline_entry()
     {
         await Store.ActivateAsync(_ => AnActivation.Of("policy-2", "anna") with { Archive = new byte[] { 0, 0xFF, 7 } }, Stop);
 
@@ -23,7 +23,7 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_bundle_that_comes_back_is_kept_once_and_counts_as_a_new_activation()
+    public async Task Bundle_that_is_activated_again_is_stored_once_and_gets_a_new_serial()
     {
         await ActivateAsync("policy-2");
         await ActivateAsync(AJob.Policy);
@@ -34,7 +34,7 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Activations_at_the_same_moment_each_count_once()
+    public async Task Concurrent_activations_each_get_one_serial()
     {
         await AtOnceAsync(
             8,
@@ -49,7 +49,7 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Its_line_tells_who_what_why_and_what_was_before_and_its_message_is_stored_with_it()
+    public async Task Activation_entry_names_actor_reason_and_previous_bundle_and_its_message_is_stored()
     {
         var message = AMessage.New();
         await Store.ActivateAsync(
@@ -73,7 +73,7 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task An_activation_that_is_decided_against_changes_nothing()
+    public async Task Declined_activation_changes_nothing()
     {
         var before = await CountsAsync();
 
@@ -83,7 +83,7 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_bundle_that_is_kept_already_needs_no_archive()
+    public async Task Stored_bundle_needs_no_archive()
     {
         await ActivateAsync("policy-2");
 
@@ -93,9 +93,11 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal([1, 2, 3], (await ReadAsync(db => Task.FromResult(db.Bundles.Single(bundle => bundle.Hash == AJob.Policy)))).Archive);
     }
 
-    /// <summary>Folders propose while people pin and unpin: whoever decides is shown the row that nobody changes until the decision is committed.</summary>
+    /// <summary>
+    /// Folders propose bundles while people pin and unpin. Each decision sees a row that no other process changes before its commit.
+    /// </summary>
     [Fact(Timeout = 60_000)]
-    public async Task No_folder_gets_past_a_pin()
+    public async Task Folder_cannot_replace_a_pinned_bundle()
     {
         await AtOnceAsync(
             6,
@@ -128,11 +130,11 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     }
 
     /// <summary>
-    /// Activations, submissions and dispatches all at once. The timeline's numbers are given while the lock is held, so that read in their order they tell which
-    /// bundle was in force when each of the others committed.
+    /// Activations, submissions and dispatches all at once. The timeline's numbers are given while the lock is held, so that read in their
+    /// order they tell which bundle was in force when each of the others committed.
     /// </summary>
     [Fact(Timeout = 60_000)]
-    public async Task Nothing_commits_under_a_bundle_that_is_not_in_force_at_its_commit()
+    public async Task No_move_commits_under_a_bundle_that_is_no_longer_in_force()
     {
         var (activations, dispatched) = (0, 0);
         await AtOnceAsync(

@@ -15,13 +15,17 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>Jobs as they really come: accepted or approved under a real bundle, with real entries. Topic <c>job.exec.shell</c>; label <c>env=prod</c> needs one person of group <c>sre</c>.</summary>
+/// <summary>
+/// Jobs as they really come: accepted or approved under a real bundle, with real entries. Topic <c>job.exec.shell</c>; label
+/// <c>env=prod</c> needs one person of group <c>sre</c>.
+/// </summary>
 internal sealed class AnEvidencedJob : IAsyncDisposable
 {
     public const string Topics = "job.exec.shell: { pool: shell, owner: team }";
     public const string Rules = """
         { id: all, match: { topic: job.exec.shell }, decision: ALLOW },
-        { id: ask, match: { topic: job.exec.shell, labels: { env: prod } }, decision: REQUIRE_APPROVAL, reason: look first, approval: { groups: { sre: 1 } } }
+        { id: ask, match: { topic: job.exec.shell, labels: { env: prod } }, decision: REQUIRE_APPROVAL,
+          reason: look first, approval: { groups: { sre: 1 } } }
         """;
 
     /// <summary>The key of a person who may approve.</summary>

@@ -4,11 +4,11 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>Many at once: everybody gets an answer, and what is stored is what the answers say.</summary>
+/// <summary>Concurrent callers each get an answer, and the stored rows match the answers.</summary>
 public abstract class ConcurrencyTests(StoreKind kind) : StoreTest(kind)
 {
     [Fact]
-    public async Task Eight_tasks_that_do_everything_at_once_all_finish()
+    public async Task Eight_concurrent_tasks_with_all_operations_finish()
     {
         var stored = await AtOnceAsync(
             8,
@@ -31,9 +31,9 @@ public abstract class ConcurrencyTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Of_overlapping_batches_at_the_same_moment_each_identity_is_stored_once()
+    public async Task Overlapping_concurrent_batches_store_each_identity_once()
     {
-        // Half of each batch are ids that all share, in another order each time; keys run against ids.
+        // Half of each batch are shared ids, in a different order each time; the keys have the reverse order of the ids.
         var shared = Enumerable.Range(0, 40).Select(i => AJob.New($"shared-{40 - i}")).ToList();
 
         var committed = await AtOnceAsync(
@@ -101,7 +101,7 @@ public abstract class ConcurrencyTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal(moved.Sum(), (await JobsAsync()).Sum(job => job.Version));
     }
 
-    /// <summary>A job's whole life, each step by its own transaction; answers 1 when all went as if alone.</summary>
+    /// <summary>All steps of a job, each in one transaction. Returns 1 if all succeed as without concurrency.</summary>
     private async Task<int> LifeAsync()
     {
         var acceptance = AnAcceptance.Of(AJob.New($"{Guid.CreateVersion7()}"));
@@ -122,9 +122,9 @@ public sealed class PostgresConcurrencyTests() : ConcurrencyTests(StoreKind.Post
 
 public sealed class SqliteConcurrencyTests() : ConcurrencyTests(StoreKind.Sqlite)
 {
-    /// <summary>A process's trust in its clock rests on asking taking no time.</summary>
+    /// <summary>A process trusts its clock only if a measurement takes little time.</summary>
     [Fact]
-    public async Task The_clock_answers_while_somebody_writes()
+    public async Task Clock_answers_during_a_write()
     {
         await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
         await using var writer = await db.Database.BeginTransactionAsync(Stop);

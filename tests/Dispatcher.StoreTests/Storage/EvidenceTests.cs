@@ -3,7 +3,7 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>"The sealed timeline is the witness": rows that agree with one another and not with the timeline change nothing.</summary>
+/// <summary>Forged rows that agree with each other and contradict the timeline have no effect.</summary>
 public abstract class EvidenceTests(StoreKind kind) : StoreTest(kind)
 {
     [Fact]
@@ -31,7 +31,7 @@ public abstract class EvidenceTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task So_is_an_allowed_one()
+    public async Task An_allowed_job_whose_payload_and_hashes_were_swapped_is_denied_and_the_gate_blocks()
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var swapped = await jobs.SwappedAsync(await jobs.AcceptedAsync());
@@ -90,6 +90,6 @@ public abstract class EvidenceTests(StoreKind kind) : StoreTest(kind)
     }
 }
 
-public sealed class PostgresWitnessTests() : EvidenceTests(StoreKind.Postgres);
+public sealed class PostgresEvidenceTests() : EvidenceTests(StoreKind.Postgres);
 
-public sealed class SqliteWitnessTests() : EvidenceTests(StoreKind.Sqlite);
+public sealed class SqliteEvidenceTests() : EvidenceTests(StoreKind.Sqlite);

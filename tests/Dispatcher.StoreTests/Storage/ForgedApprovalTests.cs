@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>An approval counts when the timeline has it, for exactly this job and these rules, and once.</summary>
+/// <summary>An approval counts once, and only if the timeline has it for the same job and the same rules.</summary>
 public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
 {
     [Theory]
@@ -20,7 +20,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
     [InlineData("another bundle", JobState.Denied)]
     [InlineData("a second submission on the timeline", JobState.Denied)]
     [InlineData("entries that cannot be read", JobState.Dispatched)]
-    public async Task A_dispatch_believes_the_timeline_and_not_the_rows(string change, JobState expected)
+    public async Task Dispatch_trusts_the_timeline_and_not_the_rows(string change, JobState expected)
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var job =
@@ -41,7 +41,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task The_refusal_says_what_the_timeline_and_what_the_row_names()
+    public async Task Refusal_states_the_values_of_timeline_and_row()
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var job = await jobs.AcceptedAsync();
@@ -55,7 +55,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
         Assert.DoesNotContain(await OutboxAsync(), message => message.Exchange == Exchanges.Work);
     }
 
-    /// <summary>Without intake on the timeline there is nothing that the row could be compared with.</summary>
+    /// <summary>Without an intake entry, the row cannot be confirmed.</summary>
     [Fact]
     public async Task A_job_that_was_never_submitted_is_denied()
     {
@@ -66,9 +66,9 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal(JobState.Denied, await jobs.DispatchAsync(acceptance.JobId));
     }
 
-    /// <summary>In a batch each job is refused by itself.</summary>
+    /// <summary>Each job of a batch is refused alone.</summary>
     [Fact]
-    public async Task The_others_of_a_batch_are_dispatched()
+    public async Task Other_jobs_of_the_batch_are_dispatched()
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var (good, bad) = (await jobs.AcceptedAsync(), await jobs.SwappedAsync(await jobs.AcceptedAsync()));
@@ -79,9 +79,9 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal([bad.JobId], committed.Contradicted);
     }
 
-    /// <summary>Who lost a race is not accused: its copy of the row is old.</summary>
+    /// <summary>A process that lost a race has an old copy of the row, which is no sign of a forgery.</summary>
     [Fact]
-    public async Task A_row_that_has_moved_on_is_stale_and_not_contradicted()
+    public async Task Changed_row_is_stale_and_not_contradicted()
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var job = await jobs.ApprovedAsync();
@@ -158,7 +158,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
             Detail = [0xFF, 0x00, .. "{"u8],
         };
 
-    /// <summary>Job and approval as if people had approved, and nobody had used it.</summary>
+    /// <summary>Job and approval as after an approval that was not used yet.</summary>
     private async Task ApproveRowsAsync(Job job)
     {
         await Database.ExecuteAsync("update jobs set state = 'approved'");
@@ -179,7 +179,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
         await ShowAsync(await JobAsync(job.JobId));
     }
 
-    /// <summary>The hash of what would be shown now.</summary>
+    /// <summary>Hash of the current review snapshot.</summary>
     private async Task ShowAsync(Job job)
     {
         var row = await ReadAsync(db => db.Approvals.SingleAsync(approval => approval.JobId == job.JobId, Stop));

@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore.Migrations;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>A database that is in use already is brought up to date with what is in it.</summary>
+/// <summary>Migrating a database keeps its rows.</summary>
 public sealed class MigrationTests
 {
     [Theory]
@@ -24,11 +24,16 @@ public sealed class MigrationTests
             """
             insert into bundles (hash, archive, first_activated_at) values ('policy-1', '', 1);
             insert into active_bundle (serial, hash, activated_at, actor) values (7, 'policy-1', 1, 'policy-folder');
-            insert into timeline (job_id, at, kind, attempt, actor, detail) values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 1, 'denied', 0, 'billing', '');
-            insert into jobs (job_id, principal, topic, labels, risk_tags, payload, job_hash, created_at, state, version, attempt, spent, due_at, verdict, rules, reason, policy_hash, basis_hash, cancel_requested, result_truncated, updated_at)
-            values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e11', 'billing', 'a.b', '{{}}', '[]', '', 'h', 17, 'accepted', 1, 0, 0, 18, 'ALLOW', '[]', 'r', 'policy-1', 'b', false, false, 17);
-            insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('k1', 'h1', 'billing', 'billing', '[]', '[]', 1), ('k2', 'h2', 'ana-cli', 'ana', '[]', '[]', 1);
-            insert into denials (job_id, principal, topic, job_hash, policy_hash, at) values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 'billing', 'a.b', 'h', 'policy-1', 1);
+            insert into timeline (job_id, at, kind, attempt, actor, detail)
+            values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 1, 'denied', 0, 'billing', '');
+            insert into jobs (job_id, principal, topic, labels, risk_tags, payload, job_hash, created_at, state, version,
+                attempt, spent, due_at, verdict, rules, reason, policy_hash, basis_hash, cancel_requested, result_truncated, updated_at)
+            values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e11', 'billing', 'a.b', '{{}}', '[]', '', 'h', 17, 'accepted', 1,
+                0, 0, 18, 'ALLOW', '[]', 'r', 'policy-1', 'b', false, false, 17);
+            insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at)
+            values ('k1', 'h1', 'billing', 'billing', '[]', '[]', 1), ('k2', 'h2', 'ana-cli', 'ana', '[]', '[]', 1);
+            insert into denials (job_id, principal, topic, job_hash, policy_hash, at)
+            values ('0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10', 'billing', 'a.b', 'h', 'policy-1', 1);
             """
         );
         Assert.Equal(
@@ -60,19 +65,21 @@ public sealed class MigrationTests
         var job = await db.Jobs.SingleAsync(Stop);
         Assert.Equal((17L, "", null), (job.ReadyAt, job.Pool, job.OverallDeadline));
 
-        // Nobody can tell whether a person was meant where only the subject was given.
+        // A key that has only a subject names no person.
         Assert.Equal(["", "ana"], (await db.ApiKeys.OrderBy(key => key.KeyId).ToListAsync(Stop)).Select(key => key.Person));
         Assert.Empty(await db.Processes.ToListAsync(Stop));
         Assert.Single(await db.Timeline.ToListAsync(Stop));
     }
 
-    /// <summary>An activation of the first version names no serial. The migration adds one only to what the timeline names already.</summary>
+    /// <summary>
+    /// An activation entry of the first version has no serial. The migration adds one only if the timeline names the bundle.
+    /// </summary>
     [Theory]
     [InlineData(StoreKind.Postgres, "policy-1", true)]
     [InlineData(StoreKind.Sqlite, "policy-1", true)]
     [InlineData(StoreKind.Postgres, "policy-0", false)]
     [InlineData(StoreKind.Sqlite, "policy-0", false)]
-    public async Task The_bundle_in_force_is_carried_over_only_when_the_timeline_names_it(StoreKind kind, string told, bool carried)
+    public async Task The_bundle_in_force_is_carried_over_only_when_the_timeline_names_it(StoreKind kind, string named, bool carried)
     {
         await using var database =
             kind == StoreKind.Postgres
@@ -80,7 +87,7 @@ public sealed class MigrationTests
                 : await TestDatabase.OnSqliteAsync(migrated: false);
         await using var db = await database.Contexts.CreateDbContextAsync(Stop);
         await MakeFirstVersionAsync(database, db);
-        var detail = Convert.ToHexString(System.Text.Encoding.UTF8.GetBytes($$"""{"policy_hash":"{{told}}"}"""));
+        var detail = Convert.ToHexString(System.Text.Encoding.UTF8.GetBytes($$"""{"policy_hash":"{{named}}"}"""));
         await database.ExecuteAsync(
             $"""
             insert into bundles (hash, archive, first_activated_at) values ('policy-1', '', 1);
@@ -99,7 +106,10 @@ public sealed class MigrationTests
         Assert.Equal(carried, Dispatcher.Enforcement.ActivationEvidence.Contradiction(row, witness) is null);
     }
 
-    /// <summary>As a program did that knew only the first migration. EF Core finds a migration by name only when its id begins with a date, which those here do not.</summary>
+    /// <summary>
+    /// As a program did that knew only the first migration. EF Core finds a migration by name only when its id begins with a date, which
+    /// those here do not.
+    /// </summary>
     private static async Task MakeFirstVersionAsync(TestDatabase database, DispatcherDb db)
     {
         const string First = "0001_first_tables";

@@ -3,13 +3,13 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>Messages from their commit until they are sent, and what comes without a change of state.</summary>
+/// <summary>Outbox messages from their commit until they are sent, and entries without a change of state.</summary>
 public abstract class OutboxTests(StoreKind kind) : StoreTest(kind)
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
     [Fact]
-    public async Task The_relay_has_its_head_start_before_anybody_takes_a_message()
+    public async Task Message_cannot_be_taken_during_the_head_start_of_the_relay()
     {
         var before = await Store.NowAsync(Stop);
         var message = await RecordedAsync();
@@ -25,7 +25,7 @@ public abstract class OutboxTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task What_it_took_is_postponed_and_comes_whole()
+    public async Task Taken_message_is_complete_and_postponed()
     {
         var message = await RecordedAsync();
         await EverythingIsDueAsync();
@@ -39,7 +39,7 @@ public abstract class OutboxTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Takes_no_more_than_asked()
+    public async Task Take_returns_at_most_the_limit()
     {
         await Store.RecordAsync([], [.. Enumerable.Range(0, 5).Select(_ => AMessage.New())], Stop);
         await EverythingIsDueAsync();
@@ -48,7 +48,7 @@ public abstract class OutboxTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Eight_takers_at_the_same_moment_take_each_message_once()
+    public async Task Eight_concurrent_takers_take_each_message_once()
     {
         var messages = Enumerable.Range(0, 300).Select(_ => AMessage.New()).ToList();
         await Store.RecordAsync([], messages, Stop);
@@ -73,7 +73,7 @@ public abstract class OutboxTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Deletes_what_is_named_and_nothing_else()
+    public async Task Delete_removes_only_the_named_messages()
     {
         var sent = new[] { await RecordedAsync(), await RecordedAsync() };
         var other = await RecordedAsync();
@@ -85,7 +85,7 @@ public abstract class OutboxTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_message_that_was_refused_waits_and_knows_why()
+    public async Task Refused_message_is_deferred_with_its_error()
     {
         var message = await RecordedAsync();
         var before = await Store.NowAsync(Stop);
@@ -99,7 +99,7 @@ public abstract class OutboxTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_message_that_is_parked_is_kept_and_not_taken()
+    public async Task Parked_message_is_kept_and_not_taken()
     {
         var message = await RecordedAsync();
         var other = await RecordedAsync();
@@ -112,7 +112,7 @@ public abstract class OutboxTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Records_lines_and_messages_that_come_with_no_change_of_state()
+    public async Task Record_writes_entries_and_messages_without_a_change_of_state()
     {
         var line = AnAcceptance.Of(AJob.New()).Entry with { Kind = TimelineKinds.LateOutcome, Attempt = 3 };
 
@@ -124,7 +124,7 @@ public abstract class OutboxTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Keeps_what_could_not_be_read_with_its_messages()
+    public async Task Refuse_stores_the_dead_letter_with_its_messages()
     {
         var refusal = ARefusal.Of([AMessage.New(), AMessage.New()]);
 
@@ -137,7 +137,7 @@ public abstract class OutboxTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_refusal_that_is_known_changes_nothing_and_does_not_hold_up_its_neighbours()
+    public async Task Known_refusal_changes_nothing_and_does_not_block_the_batch()
     {
         var first = ARefusal.Of([AMessage.New()]);
         await Store.RefuseAsync([first], Stop);

@@ -1,11 +1,12 @@
 using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
+using Dispatcher.Storage;
 using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>What is written is what is read.</summary>
+/// <summary>Reading returns what was written.</summary>
 public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
 {
     private static readonly string[] GivenByTheStore = [nameof(Job.CreatedAt), nameof(Job.UpdatedAt), nameof(Job.FinishedAt)];
@@ -33,7 +34,7 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Without_its_payload_a_job_has_every_other_column()
+    public async Task Job_read_without_its_payload_has_every_other_column()
     {
         var stored = await StoredAsync(AJob.Full());
 
@@ -59,7 +60,7 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
 
         await MovedAsync(move);
 
-        // What was handed in stays as it was, whatever the move says.
+        // A move never changes the submitted facts.
         AssertSame(
             move.After with
             {
@@ -84,7 +85,7 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
     [Fact]
     public async Task A_move_can_clear_every_live_column()
     {
-        // Without an approval: one of its own would have to be there to be left.
+        // Without an approval, because the step of an approval needs a row.
         var full = await StoredAsync(AJob.Full() with { Version = 0, State = JobState.Held, ApprovalRound = 0 });
         var cleared = full with
         {
@@ -156,7 +157,7 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task The_store_gives_its_own_times()
+    public async Task Store_sets_its_times()
     {
         var before = await Store.NowAsync(Stop);
 
@@ -169,7 +170,7 @@ public abstract class RoundTripTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task The_clock_is_near_this_machines()
+    public async Task Clock_of_the_store_is_near_the_clock_of_the_machine()
     {
         var there = await Store.NowAsync(Stop);
 

@@ -4,12 +4,12 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>Whatever a writer of the tables changes beside the timeline, <c>audit verify</c> names it.</summary>
+/// <summary><c>audit verify</c> reports every change of a row that the timeline does not confirm.</summary>
 public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
 {
     private static readonly string[] Tables = ["jobs", "approvals", "denials", "dead_letters", "bundles", "active_bundle"];
 
-    /// <summary>What is done, what kind of finding it is, and which column or table the message names.</summary>
+    /// <summary>The change, the kind of the finding, and the column or table that its message names.</summary>
     private static readonly (string Sql, Gap Kind, string Names)[] Attacks =
     [
         ("update jobs set payload = (select body_x from other)", Gap.JobHashDiffers, "does not match its job_hash"),
@@ -68,9 +68,9 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
         ),
     ];
 
-    /// <summary>In one test, since each test costs a database.</summary>
+    /// <summary>One test for all changes, because each test makes a database.</summary>
     [Fact]
-    public async Task Each_change_is_named_and_nothing_else_is()
+    public async Task Audit_reports_each_change_and_nothing_else()
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         await jobs.EndedAsync();
@@ -113,7 +113,7 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_finding_says_job_number_what_is_seen_and_what_was_expected()
+    public async Task Finding_states_job_number_seen_and_expected_value()
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var job = await jobs.EndedAsync();
@@ -130,9 +130,9 @@ public abstract class RowTamperingTests(StoreKind kind) : StoreTest(kind)
         Assert.Contains("row_differs", JsonSerializer.Serialize(gap), StringComparison.Ordinal);
     }
 
-    /// <summary>What is committed and not sealed yet counts like what is sealed.</summary>
+    /// <summary>Committed entries count before they are sealed.</summary>
     [Fact]
-    public async Task A_row_that_is_ahead_of_the_seals_is_no_finding()
+    public async Task Row_that_is_ahead_of_the_seals_is_not_a_finding()
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         await jobs.EndedAsync();

@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>The migrations are written by hand: what they make must be what the model expects.</summary>
+/// <summary>The migrations are SQL; the tables that they make must match the model.</summary>
 public abstract class SchemaTests(StoreKind kind) : StoreTest(kind)
 {
     [Fact]
@@ -19,14 +19,14 @@ public abstract class SchemaTests(StoreKind kind) : StoreTest(kind)
             )
         );
 
-        // This column only keeps the table to one row.
+        // This column limits the table to one row.
         var seen = (await ColumnsAsync()).Where(line => !line.StartsWith("active_bundle.only_row ", StringComparison.Ordinal));
 
         Assert.Equal(expected.Order(StringComparer.Ordinal), seen.Order(StringComparer.Ordinal));
     }
 
     [Fact]
-    public async Task The_set_based_commands_write_every_column_of_a_job_that_the_store_does_not_give_itself()
+    public async Task Statements_write_every_column_of_a_job_that_the_store_does_not_set()
     {
         var written = Columns.NewJob.Select(column => column.Name).Concat(["created_at", "updated_at", "finished_at"]);
 
@@ -38,7 +38,7 @@ public abstract class SchemaTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_migrated_database_lacks_nothing_and_is_not_migrated_twice()
+    public async Task Migrated_database_has_no_pending_migration()
     {
         await using var db = await Database.Contexts.CreateDbContextAsync(Stop);
         await StoredAsync(AJob.New());
@@ -73,7 +73,7 @@ public sealed class PostgresSchemaTests() : SchemaTests(StoreKind.Postgres)
     private protected override string TypeOf(IProperty property) => " " + property.GetColumnType();
 }
 
-/// <summary>SQLite does not hold a column to its type. Its primary keys of text may be null by its own rule, which no row here makes use of.</summary>
+/// <summary>SQLite does not enforce the type of a column, and a text primary key may be null, which no row uses.</summary>
 public sealed class SqliteSchemaTests() : SchemaTests(StoreKind.Sqlite)
 {
     private protected override async Task<IEnumerable<string>> ColumnsAsync() =>
@@ -81,7 +81,8 @@ public sealed class SqliteSchemaTests() : SchemaTests(StoreKind.Sqlite)
             await Database.QueryAsync(
                 """
                 select t.name || '.' || c.name || iif(c."notnull" or c.pk, ' not null', ' null')
-                from sqlite_schema t, pragma_table_info(t.name) c where t.type = 'table' and t.name not like '\_\_%' escape '\' and t.name not like 'sqlite%'
+                from sqlite_schema t, pragma_table_info(t.name) c
+                where t.type = 'table' and t.name not like '\_\_%' escape '\' and t.name not like 'sqlite%'
                 """
             )
         ).Select(row => (string)row[0]!);

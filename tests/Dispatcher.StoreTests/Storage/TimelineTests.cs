@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>The timeline is append-only, also for the owner of the tables, as whom these tests run.</summary>
+/// <summary>The timeline is append-only, also for the owner of the tables, which these tests use.</summary>
 public abstract class TimelineTests(StoreKind kind) : StoreTest(kind)
 {
     [Theory]
@@ -29,7 +29,7 @@ public abstract class TimelineTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Numbers_the_lines_of_a_job_in_the_order_of_their_commits()
+    public async Task Entries_of_a_job_are_numbered_in_commit_order()
     {
         var running = await RunningAsync();
         var line = AnAcceptance.Of(running).Entry;
@@ -69,7 +69,8 @@ public sealed class PostgresTimelineTests() : TimelineTests(StoreKind.Postgres)
     [InlineData("truncate timeline, outbox cascade")]
     [InlineData(
         "insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) overriding system value "
-            + "select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline on conflict (entry_id) do update set actor = excluded.actor"
+            + "select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline "
+            + "on conflict (entry_id) do update set actor = excluded.actor"
     )]
     [InlineData("merge into timeline t using timeline s on t.entry_id = s.entry_id when matched then update set actor = 'nobody'")]
     public Task Refuses_a_change_in_the_ways_of_PostgreSQL(string statement) => AssertRefusedAsync(statement);
@@ -77,13 +78,16 @@ public sealed class PostgresTimelineTests() : TimelineTests(StoreKind.Postgres)
 
 public sealed class SqliteTimelineTests() : TimelineTests(StoreKind.Sqlite)
 {
-    /// <summary>SQLite deletes the row that REPLACE replaces without asking the triggers for DELETE.</summary>
+    /// <summary>SQLite runs no DELETE trigger for a row that REPLACE deletes.</summary>
     [Theory]
     [InlineData(
-        "replace into timeline (entry_id, job_id, at, kind, attempt, actor, detail) select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline"
+        "replace into timeline (entry_id, job_id, at, kind, attempt, actor, detail) "
+            + "select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline"
     )]
     [InlineData(
-        "insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline where true on conflict do update set actor = excluded.actor"
+        "insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) "
+            + "select entry_id, job_id, at, kind, attempt, 'nobody', detail from timeline where true "
+            + "on conflict do update set actor = excluded.actor"
     )]
     [InlineData("update or replace timeline set actor = 'nobody'")]
     public Task Refuses_a_change_in_the_ways_of_SQLite(string statement) => AssertRefusedAsync(statement);

@@ -8,7 +8,7 @@ using Npgsql;
 
 namespace Dispatcher.StoreTests.Web;
 
-/// <summary>The role that serves has what serving takes, and nothing to change tables or the timeline with. SQLite has no roles.</summary>
+/// <summary>The serve role has the rights that serving needs, and none to change tables or the timeline. SQLite has no roles.</summary>
 public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
 {
     private static readonly string[] Forbidden =
@@ -40,7 +40,8 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         "drop trigger timeline_seals_append_only on timeline_seals",
         "set session_replication_role = replica",
         "alter table timeline owner to current_user",
-        "insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) overriding system value values (-1, gen_random_uuid(), 1, 'accepted', 0, 'x', '')",
+        "insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) overriding system value values (-1, "
+            + "gen_random_uuid(), 1, 'accepted', 0, 'x', '')",
         .. Refused(
             "jobs",
             "job_id",
@@ -100,9 +101,10 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         "a234567890123456789012345678901234567890123456789012345678901234",
     ];
 
-    /// <summary>What earlier versions granted.</summary>
+    /// <summary>The grants of earlier versions.</summary>
     private const string EarlierGrants = """
-        grant select, insert, update, delete on jobs, approvals, denials, dead_letters, outbox, bundles, active_bundle, processes, workers, api_keys, permit_keys to {0};
+        grant select, insert, update, delete on jobs, approvals, denials, dead_letters, outbox, bundles, active_bundle, processes, workers,
+            api_keys, permit_keys to {0};
         grant select, insert on timeline, timeline_seals, timeline_checkpoints to {0};
         """;
 
@@ -122,7 +124,7 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
     }
 
     [Fact]
-    public async Task It_can_do_everything_that_the_store_does()
+    public async Task Serve_role_can_run_every_operation_of_the_store()
     {
         await using var services = Serving();
         var store = services.GetRequiredService<IStore>();
@@ -172,7 +174,7 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
     }
 
     [Fact]
-    public async Task It_can_read_and_write_every_table_of_the_model_and_see_that_it_is_migrated()
+    public async Task Serve_role_can_use_every_table_and_read_the_migrations()
     {
         await using var services = Serving();
         await using var db = await services.GetRequiredService<IDbContextFactory<DispatcherDb>>().CreateDbContextAsync(Stop);
@@ -190,16 +192,18 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
     [InlineData("update api_keys set revoked_at = null")]
     [InlineData("update api_keys set revoked_at = 2")]
     [InlineData(
-        "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', '', 'no list', '[]', 1)"
+        "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', "
+            + "'', 'no list', '[]', 1)"
     )]
     [InlineData(
         "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', '', '[]', '{}', 1)"
     )]
     [InlineData("insert into workers values ('p', 'w', 'i', '1', 'no list', '[]', '[]', 1, false, 1, 1)")]
-    public async Task It_cannot_revive_a_key_or_write_a_row_that_no_server_can_read(string statement)
+    public async Task Serve_role_cannot_revive_a_key_or_write_an_unreadable_row(string statement)
     {
         await Database.ExecuteAsync(
-            "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at, revoked_at) values ('k', 'h', 's', '', '[]', '[]', 1, 1)"
+            "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at, revoked_at) values "
+                + "('k', 'h', 's', '', '[]', '[]', 1, 1)"
         );
         await using var services = Serving();
         await using var command = services.GetRequiredService<NpgsqlDataSource>().CreateCommand(statement);
@@ -209,7 +213,7 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
 
     /// <summary>In one test, since each test costs a database. The role had the rights of an earlier version before.</summary>
     [Fact]
-    public async Task It_can_change_neither_tables_nor_the_timeline_nor_what_was_submitted()
+    public async Task Serve_role_cannot_change_tables_timeline_or_submissions()
     {
         await StoredAsync(AJob.New());
         await Database.ExecuteAsync(EarlierGrants.Replace("{0}", _role, StringComparison.Ordinal));
@@ -230,7 +234,7 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
     }
 
     [Fact]
-    public async Task Without_the_grant_a_role_can_do_nothing()
+    public async Task Role_without_the_grant_has_no_rights()
     {
         await Database.ExecuteAsync($"drop owned by {_role}");
         await using var services = Serving();
@@ -241,24 +245,24 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
     }
 
     [Fact]
-    public async Task Granting_twice_changes_nothing()
+    public async Task Second_grant_changes_nothing()
     {
         await GrantAsync(_role);
     }
 
     [Fact]
-    public async Task A_name_that_is_no_role_name_is_refused()
+    public async Task Grant_refuses_an_invalid_role_name()
     {
         foreach (var name in NoNames)
         {
             var refused = await Assert.ThrowsAsync<ArgumentException>(() => GrantAsync(name));
 
-            Assert.Contains("is no role name", refused.Message, StringComparison.Ordinal);
+            Assert.Contains("is not a role name", refused.Message, StringComparison.Ordinal);
         }
     }
 
     [Fact]
-    public async Task A_role_that_does_not_exist_is_named()
+    public async Task Grant_names_a_missing_role()
     {
         var refused = await Assert.ThrowsAsync<PostgresException>(() => GrantAsync("nobody_here"));
 
@@ -266,7 +270,7 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
     }
 
     [Fact]
-    public async Task An_owner_of_the_tables_or_a_superuser_is_refused()
+    public async Task Grant_refuses_a_table_owner_or_a_superuser()
     {
         await Database.ExecuteAsync($"alter role {_role} superuser");
 

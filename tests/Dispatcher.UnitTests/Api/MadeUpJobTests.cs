@@ -7,7 +7,7 @@ namespace Dispatcher.UnitTests.Api;
 public sealed class MadeUpJobTests
 {
     [Fact]
-    public async Task A_comparison_makes_up_a_job_for_a_changed_rule_that_no_recorded_job_met()
+    public async Task Comparison_makes_up_a_job_for_a_changed_rule_that_matched_no_recorded_job()
     {
         await using var server = await ServerAsync(Denying);
         await SubmitAsync(server, """{"idempotency_key":"a","topic":"test.run","labels":{"env":"prod"}}""");
@@ -32,7 +32,7 @@ public sealed class MadeUpJobTests
     }
 
     [Fact]
-    public async Task A_rule_that_a_recorded_job_met_has_no_made_up_job_and_equal_jobs_are_one_row()
+    public async Task Matched_rule_has_no_made_up_job_and_equal_jobs_form_one_row()
     {
         await using var server = await ServerAsync(Denying);
         foreach (var key in new[] { "a", "b", "c" })
@@ -51,7 +51,7 @@ public sealed class MadeUpJobTests
     }
 
     [Fact]
-    public async Task A_rule_that_recorded_jobs_met_without_widening_gets_a_made_up_job_that_widens()
+    public async Task Rule_matched_without_widening_gets_a_made_up_job_that_widens()
     {
         var before = ABundle.WithRules("id: allowed, match: {topic: test.run, labels: {env: dev}}, decision: ALLOW");
         var after = ABundle.WithRules("id: allowed, match: {topic: test.run, labels: {env: [dev, prod]}}, decision: ALLOW");

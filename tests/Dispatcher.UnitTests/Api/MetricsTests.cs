@@ -6,9 +6,9 @@ namespace Dispatcher.UnitTests.Api;
 
 public sealed class MetricsTests
 {
-    /// <summary>Names, kinds, units and tags; values are those of every server that this test program runs.</summary>
+    /// <summary>Names, kinds, units and tags. Values are left out, because all servers of this test program add to them.</summary>
     [Fact]
-    public async Task The_metrics_are_as_approved()
+    public async Task Metrics_match_the_approved_list()
     {
         await using var server = await AServer.MigratedAsync();
         var metrics = server.Get<DispatcherMetrics>();
@@ -42,7 +42,7 @@ public sealed class MetricsTests
                 )
             ];
 
-    /// <summary>Other tests that run meanwhile may have decided otherwise.</summary>
+    /// <summary>Tests that run at the same time may record other verdicts.</summary>
     private static bool IsOfThisTest(string line) =>
         line.StartsWith('#')
         || (

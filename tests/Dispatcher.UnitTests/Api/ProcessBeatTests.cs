@@ -7,7 +7,7 @@ namespace Dispatcher.UnitTests.Api;
 public sealed class ProcessBeatTests
 {
     [Fact]
-    public async Task A_process_is_listed_from_its_start_to_its_stop()
+    public async Task Process_is_listed_from_its_start_to_its_stop()
     {
         await using var server = await AServer.MigratedAsync();
         var beat = server.Get<ProcessBeat>();

@@ -15,7 +15,7 @@ namespace Dispatcher.UnitTests.Api;
 public sealed class ReadinessTests
 {
     [Fact]
-    public async Task Without_a_key_nobody_learns_what_is_wrong()
+    public async Task Readiness_without_a_key_hides_the_reasons()
     {
         await using var server = await WithABrokenFolderAsync();
 
@@ -35,7 +35,7 @@ public sealed class ReadinessTests
     [InlineData(Role.Approver, false)]
     [InlineData(Role.Producer, false)]
     [InlineData(Role.Worker, false)]
-    public async Task The_status_says_what_is_wrong_to_operators_and_admins(string role, bool told)
+    public async Task Status_shows_the_reasons_to_operators_and_admins(string role, bool told)
     {
         await using var server = await WithABrokenFolderAsync();
 
@@ -47,7 +47,7 @@ public sealed class ReadinessTests
     }
 
     [Fact]
-    public async Task A_read_of_the_folder_that_does_not_end_is_shown()
+    public async Task Readiness_reports_a_hanging_read_of_the_folder()
     {
         await using var server = await AServer.MigratedAsync();
         var time = new FakeTimeProvider();
@@ -81,7 +81,7 @@ public sealed class ReadinessTests
     [Theory]
     [InlineData(30, "30.0 s ahead of the database's; at most 2 s are allowed")]
     [InlineData(-30, "30.0 s behind the database's; at most 2 s are allowed")]
-    public async Task A_clock_that_is_off_is_said_to_be_ahead_or_behind(int seconds, string words)
+    public async Task Clock_fault_states_the_direction_of_the_difference(int seconds, string words)
     {
         await using var server = await AServer.MigratedAsync();
         using var clock = new StoreClock(

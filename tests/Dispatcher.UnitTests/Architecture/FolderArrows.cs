@@ -27,7 +27,10 @@ internal static partial class FolderArrows
         foreach (var (folder, text) in all)
         {
             var named = Regex.Matches(text, $@"\b{Regex.Escape(space)}\.(\w+)(?=[.;])").Select(match => match.Groups[1].Value);
-            var byName = Names().Matches(Documentation().Replace(text, "")).Where(name => unnamed.ContainsKey(name.Value)).Select(name => unnamed[name.Value]);
+            var byName = Names()
+                .Matches(Documentation().Replace(text, ""))
+                .Where(name => unnamed.ContainsKey(name.Value))
+                .Select(name => unnamed[name.Value]);
             arrows[folder].UnionWith(named.Where(other => other != Root && arrows.ContainsKey(other)).Concat(byName));
             arrows[folder].Remove(folder);
         }
@@ -64,7 +67,7 @@ internal static partial class FolderArrows
     private static partial Regex Comments();
 
     [GeneratedRegex(
-        @"(?m)^(?:public |internal |sealed |static |abstract |partial |readonly )*(?:class|record struct|record|struct|interface|enum) (\w+)"
+        @"(?m)^(?:(?:public|internal|sealed|static|abstract|partial|readonly) )*(?:class|record struct|record|struct|interface|enum) (\w+)"
     )]
     private static partial Regex Declared();
 

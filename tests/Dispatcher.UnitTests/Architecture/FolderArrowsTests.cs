@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using System.Xml.Linq;
 
 namespace Dispatcher.UnitTests.Architecture;
 
@@ -6,6 +7,7 @@ namespace Dispatcher.UnitTests.Architecture;
 public sealed partial class FolderArrowsTests
 {
     private const string Everywhere = "Base";
+    private const string ProjectTable = "Projects";
 
     private static readonly string[] Projects =
     [
@@ -17,6 +19,20 @@ public sealed partial class FolderArrowsTests
     [Fact]
     public void Every_project_with_folders_has_a_table() =>
         Assert.Empty(Projects.Where(project => FolderArrows.Below($"src/{project}").Count > 1).Except(Sections().Keys));
+
+    [Fact]
+    public void Table_of_projects_lists_their_references()
+    {
+        var table = Rows(ProjectTable);
+        var references = Projects.ToDictionary(project => project, References);
+
+        Assert.Equal(Projects.Order(StringComparer.Ordinal), table.Select(row => row.Folder).Order(StringComparer.Ordinal));
+        Assert.All(table, row => Assert.Equal(references[row.Folder], row.Uses.Order(StringComparer.Ordinal)));
+        Assert.All(
+            table.Index(),
+            row => Assert.Subset(table.Take(row.Index).Select(above => above.Folder).ToHashSet(), row.Item.Uses.ToHashSet())
+        );
+    }
 
     [Theory]
     [MemberData(nameof(Tables))]
@@ -102,27 +118,35 @@ public sealed partial class FolderArrowsTests
             .SelectMany(folder => Levels($"{path}/{Path.GetFileName(folder)}"))
             .Prepend(path);
 
-    /// <summary>The tables of folders, by project. That of the projects themselves is compared by <see cref="ArchitectureTests"/>.</summary>
+    private static IEnumerable<string> References(string project) =>
+        XDocument
+            .Load(Path.Combine(Repository.Root, "src", project, project + ".csproj"))
+            .Descendants("ProjectReference")
+            .Select(reference => Path.GetFileNameWithoutExtension(reference.Attribute("Include")!.Value.Replace('\\', '/')))
+            .Order(StringComparer.Ordinal);
+
+    /// <summary>The tables of folders, by project.</summary>
     private static Dictionary<string, List<Row>> Sections() =>
+        Bodies().Where(section => section.Key != ProjectTable).ToDictionary(section => section.Key, section => Rows(section.Key));
+
+    private static Dictionary<string, string> Bodies() =>
         Section()
             .Matches(File.ReadAllText(Path.Combine(Repository.Root, "src", "README.md")))
-            .Where(section => section.Groups["name"].Value != "Projects")
-            .ToDictionary(
-                section => section.Groups["name"].Value,
-                section =>
-                    Line()
-                        .Matches(section.Groups["body"].Value)
-                        .Select(line => new Row(
-                            line.Groups["folder"].Value,
-                            line.Groups["uses"].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
-                        ))
-                        .ToList()
-            );
+            .ToDictionary(section => section.Groups["name"].Value, section => section.Groups["body"].Value);
+
+    private static List<Row> Rows(string section) =>
+        Line()
+            .Matches(Bodies()[section])
+            .Select(line => new Row(
+                line.Groups["folder"].Value,
+                line.Groups["uses"].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            ))
+            .ToList();
 
     [GeneratedRegex(@"(?m)^## (?<name>\S+)\n(?<body>(?:(?!^## ).*\n)*)")]
     private static partial Regex Section();
 
-    [GeneratedRegex(@"(?m)^\| (?!folder )(?<folder>[\w()]+) \| [^|]+ \|(?<uses>[^|]*)\|$")]
+    [GeneratedRegex(@"(?m)^\| (?!folder |project )(?<folder>[\w.()]+) \| [^|]+ \|(?<uses>[^|]*)\|$")]
     private static partial Regex Line();
 
     private sealed record Row(string Folder, IReadOnlyList<string> Uses);

@@ -17,7 +17,7 @@ public sealed class DbFaultsTests
     [InlineData(Busy, false)]
     [InlineData(10, false)]
     [InlineData(1, false)]
-    public void Only_errors_that_come_from_what_is_written_are_about_data(int code, bool aboutData) =>
+    public void Only_data_errors_are_about_data(int code, bool aboutData) =>
         Assert.Equal(aboutData, new SqliteException("", code).IsAboutData());
 
     [Theory]
@@ -37,7 +37,7 @@ public sealed class DbFaultsTests
     }
 
     [Fact]
-    public void Connection_that_was_never_made_proves_that_nothing_was_sent()
+    public void Failed_connection_proves_that_nothing_was_committed()
     {
         var refused = new SocketException(111);
 
@@ -52,6 +52,6 @@ public sealed class DbFaultsTests
     [InlineData("40001", false)]
     [InlineData("57P01", false)]
     [InlineData("42P01", false)]
-    public void The_same_holds_for_PostgreSQL(string state, bool aboutData) =>
+    public void Only_data_errors_of_PostgreSQL_are_about_data(string state, bool aboutData) =>
         Assert.Equal(aboutData, new PostgresException("", "ERROR", "ERROR", state).IsAboutData());
 }

@@ -4,7 +4,9 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Base;
 
-/// <summary>What an embedded server keeps is for its own user: payloads, results, hashes of keys and the keys of permits.</summary>
+/// <summary>
+/// Only the user of an embedded server can read its files: payloads, results, hashes of API keys and the keys of permits.
+/// </summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed class OwnFilesTests : IDisposable
 {
@@ -21,13 +23,13 @@ public sealed class OwnFilesTests : IDisposable
     }
 
     [Fact]
-    public async Task The_embedded_database_and_its_folder_are_made_for_their_user_alone()
+    public async Task Embedded_database_and_folder_are_readable_by_their_user_only()
     {
         using var held = EmbeddedFiles.Open(Data);
 
         await WriteAsync();
 
-        // The other files of the database go with its last connection.
+        // The last connection deletes the other files of the database.
         Assert.Equal(
             [".gitignore", "data", "dispatcher.db", "lock"],
             Names().Where(name => !name.StartsWith("dispatcher.db-", StringComparison.Ordinal))
@@ -36,7 +38,7 @@ public sealed class OwnFilesTests : IDisposable
     }
 
     [Fact]
-    public async Task What_others_could_read_before_is_taken_from_them()
+    public async Task Existing_files_lose_the_permissions_of_other_users()
     {
         var wide = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
         using (EmbeddedFiles.Open(Data))
@@ -52,9 +54,9 @@ public sealed class OwnFilesTests : IDisposable
         Assert.Empty(OpenToOthers());
     }
 
-    /// <summary>A folder with files of its user is the user's: nothing is added to it.</summary>
+    /// <summary>A folder with files belongs to its user, so no file is added to it.</summary>
     [Fact]
-    public void A_new_folder_hides_itself_from_git_and_one_with_files_is_left()
+    public void New_folder_gets_a_gitignore_and_a_folder_with_files_does_not()
     {
         var used = Directory.CreateDirectory(Path.Combine(_parent.FullName, "used")).FullName;
         File.WriteAllText(Path.Combine(used, "mine"), "");
@@ -67,7 +69,7 @@ public sealed class OwnFilesTests : IDisposable
     }
 
     [Fact]
-    public void Only_one_server_has_the_folder()
+    public void Second_server_cannot_open_the_folder()
     {
         using var held = EmbeddedFiles.Open(Data);
 

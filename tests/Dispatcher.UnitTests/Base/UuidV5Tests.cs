@@ -9,11 +9,11 @@ public sealed class UuidV5Tests
     [InlineData("key", "invoice-17", "1bf43004-4781-5819-ae39-5888c65ed47b")]
     [InlineData("message", "m-1", "196df53e-9cdb-59c8-84ef-3237afa1550b")]
     [InlineData("key", "", "8e25ef02-ba17-569d-8fe8-fbdd0d7b9e91")]
-    public void The_same_parts_give_the_id_they_always_gave(string kind, string name, string id) =>
+    public void Same_parts_give_the_same_id(string kind, string name, string id) =>
         Assert.Equal(Guid.Parse(id), UuidV5.Of(kind, "billing", name));
 
     [Fact]
-    public void It_is_marked_as_version_5_of_the_RFC_variant() =>
+    public void Id_has_version_5_and_the_RFC_variant() =>
         Assert.All(
             Enumerable.Range(0, 200),
             i =>

@@ -11,7 +11,7 @@ public sealed class DeliveryFactsTests
 
     [Theory]
     [MemberData(nameof(Types))]
-    public void Message_of_the_server_is_its_own(string type) =>
+    public void Message_of_the_server_is_recognized(string type) =>
         Assert.True(new DeliveryFacts { UserId = "server", Type = type }.IsOwn("server"));
 
     [Theory]
@@ -20,10 +20,10 @@ public sealed class DeliveryFactsTests
     [InlineData("server", "submit")]
     [InlineData("billing", MessageTypes.Decision)]
     [InlineData(null, MessageTypes.Decision)]
-    public void Message_of_a_producer_is_not_its_own(string? user, string? type) =>
+    public void Message_of_a_producer_is_not_one_of_the_server(string? user, string? type) =>
         Assert.False(new DeliveryFacts { UserId = user, Type = type }.IsOwn("server"));
 
     [Fact]
-    public void Without_a_broker_no_message_is_its_own() =>
+    public void Without_a_broker_no_message_is_one_of_the_server() =>
         Assert.False(new DeliveryFacts { UserId = null, Type = MessageTypes.Decision }.IsOwn(null));
 }

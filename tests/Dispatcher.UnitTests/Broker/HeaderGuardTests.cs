@@ -32,7 +32,7 @@ public sealed class HeaderGuardTests
     }
 
     [Fact]
-    public void Usual_headers_stay_as_they_are()
+    public void Valid_headers_do_not_change()
     {
         byte[] table =
         [
@@ -193,7 +193,7 @@ public sealed class HeaderGuardTests
 
     private static IDictionary<string, object?> Parsed(byte[] table) => Properties(table).Headers ?? new Dictionary<string, object?>();
 
-    /// <summary>What the client's own parser makes of it.</summary>
+    /// <summary>The headers as the parser of the client reads them.</summary>
     private static ReadOnlyBasicProperties Properties(byte[] table) => new(Header(table, bodySize: 1).AsSpan(12));
 
     private static byte[] Corrected(byte[] table)

@@ -6,13 +6,13 @@ namespace Dispatcher.UnitTests.Broker;
 
 public sealed class InboundFramesTests
 {
-    private static readonly byte[] Large = RandomNumberGenerator.GetBytes(RawMessage.LargestBody + 1);
+    private static readonly byte[] Large = RandomNumberGenerator.GetBytes(RawMessage.MaxBody + 1);
 
     [Theory]
     [InlineData(1)]
     [InlineData(7)]
     [InlineData(60_000)]
-    public void Usual_deliveries_pass_as_they_are(int split)
+    public void Small_deliveries_pass_unchanged(int split)
     {
         byte[] bytes =
         [
@@ -25,7 +25,7 @@ public sealed class InboundFramesTests
     }
 
     [Fact]
-    public void Body_at_the_limit_passes_as_it_is()
+    public void Body_at_the_limit_passes_unchanged()
     {
         var bytes = Delivery([], Large[..^1]);
 
@@ -40,7 +40,7 @@ public sealed class InboundFramesTests
     public void Larger_body_is_cut_and_the_next_message_is_whole()
     {
         var next = Delivery([], [1, 2, 3]);
-        byte[] cut = [.. Large[..CutBody.CutBytes], .. CutBody.Trailer(Large.Length, SHA256.HashData(Large))];
+        byte[] cut = [.. Large[..CutBody.KeptBytes], .. CutBody.Trailer(Large.Length, SHA256.HashData(Large))];
 
         var passed = Passed([.. Delivery([], Large), .. next]);
 
@@ -49,8 +49,8 @@ public sealed class InboundFramesTests
             .. Method(1),
             .. Frame(8, 0, []),
             .. Frame(2, 1, Header([], cut.Length)),
-            .. Frame(3, 1, cut[..CutBody.CutBytes]),
-            .. Frame(3, 1, cut[CutBody.CutBytes..]),
+            .. Frame(3, 1, cut[..CutBody.KeptBytes]),
+            .. Frame(3, 1, cut[CutBody.KeptBytes..]),
             .. next,
         ];
         Assert.Equal(expected, passed);
@@ -58,7 +58,7 @@ public sealed class InboundFramesTests
     }
 
     [Fact]
-    public void Frames_of_another_channel_within_a_large_body_pass_as_they_are()
+    public void Frames_of_another_channel_within_a_large_body_pass_unchanged()
     {
         var body = Body(Large, 1);
         var other = Delivery([], [1, 2, 3], channel: 2);
@@ -68,13 +68,13 @@ public sealed class InboundFramesTests
 
         Assert.True(passed.AsSpan().IndexOf(other) > 0);
         Assert.Equal(
-            Method(1).Length + Frame(2, 1, Header([], 0)).Length + CutBody.CutBytes + CutBody.TrailerBytes + 16 + other.Length,
+            Method(1).Length + Frame(2, 1, Header([], 0)).Length + CutBody.KeptBytes + CutBody.TrailerBytes + 16 + other.Length,
             passed.Length
         );
     }
 
     [Fact]
-    public void Message_after_a_body_that_the_end_of_its_channel_cut_off_is_whole()
+    public void Message_after_a_body_that_its_closed_channel_cut_off_is_whole()
     {
         byte[] begun = [.. Method(1), .. Frame(2, 1, Header([], Large.Length))];
         var next = Delivery([], [1, 2, 3]);
@@ -83,7 +83,7 @@ public sealed class InboundFramesTests
     }
 
     [Fact]
-    public void Answer_that_is_no_frame_passes_as_it_is() =>
+    public void Bytes_that_are_not_a_frame_pass_unchanged() =>
         Assert.Equal("AMQP\0\0\u0009\u0001"u8.ToArray(), Passed("AMQP\0\0\u0009\u0001"u8.ToArray()));
 
     [Theory]
@@ -92,7 +92,7 @@ public sealed class InboundFramesTests
     [InlineData(11)]
     [InlineData(12)]
     [InlineData(13)]
-    public void Header_frame_that_is_too_short_passes_as_it_is(int length)
+    public void Header_frame_that_is_too_short_passes_unchanged(int length)
     {
         byte[] bytes = [.. Frame(2, 1, new byte[length]), .. Delivery([], [1])];
 

@@ -8,9 +8,9 @@ public sealed class RawMessageTests
     [Fact]
     public void Body_at_the_limit_is_whole()
     {
-        var message = RawMessage.Of(new byte[RawMessage.LargestBody]);
+        var message = RawMessage.Of(new byte[RawMessage.MaxBody]);
 
-        Assert.Equal(RawMessage.LargestBody, message.Body.Length);
+        Assert.Equal(RawMessage.MaxBody, message.Body.Length);
         Assert.Null(message.Cut);
     }
 
@@ -18,16 +18,16 @@ public sealed class RawMessageTests
     [Fact]
     public void Larger_body_is_cut_and_keeps_its_length_and_hash()
     {
-        var body = new byte[RawMessage.LargestBody + 1];
+        var body = new byte[RawMessage.MaxBody + 1];
         body[^1] = 7;
 
         var message = RawMessage.Of(body);
 
-        Assert.Equal(CutBody.CutBytes, message.Body.Length);
+        Assert.Equal(CutBody.KeptBytes, message.Body.Length);
         Assert.Equal(new CutBody(body.Length, Convert.ToHexStringLower(SHA256.HashData(body))), message.Cut);
     }
 
     [Fact]
     public void Body_of_the_length_of_a_cut_one_is_whole() =>
-        Assert.Null(RawMessage.Of(new byte[CutBody.CutBytes + CutBody.TrailerBytes]).Cut);
+        Assert.Null(RawMessage.Of(new byte[CutBody.KeptBytes + CutBody.TrailerBytes]).Cut);
 }

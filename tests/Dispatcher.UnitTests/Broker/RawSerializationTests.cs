@@ -8,7 +8,7 @@ public sealed class RawSerializationTests
 {
     /// <summary>MassTransit would declare and send a fault to the address in the header, with the rights of the server.</summary>
     [Fact]
-    public void Headers_of_a_sender_give_MassTransit_no_address()
+    public void MassTransit_gets_no_address_from_the_headers_of_a_sender()
     {
         var headers = new DictionarySendHeaders(
             new Dictionary<string, object?>

@@ -12,7 +12,7 @@ public sealed class ApprovalsTests
     [Theory]
     [InlineData("approve")]
     [InlineData("reject")]
-    public async Task A_vote_names_what_was_looked_at(string verdict)
+    public async Task Vote_sends_the_hashes_of_the_shown_approval(string verdict)
     {
         await using var server = (await CannedServer.StartAsync())
             .Answers($"GET /api/approvals/{Name}", 200, Shown)
@@ -34,7 +34,7 @@ public sealed class ApprovalsTests
     [InlineData("ffffffff", 1)]
     [InlineData("0123456", 2)]
     [InlineData("", 2)]
-    public async Task What_was_not_looked_at_is_not_voted_on(string view, int code)
+    public async Task Vote_with_another_view_hash_is_not_sent(string view, int code)
     {
         await using var server = (await CannedServer.StartAsync()).Answers($"GET /api/approvals/{Name}", 200, Shown);
 
@@ -46,7 +46,7 @@ public sealed class ApprovalsTests
     }
 
     [Fact]
-    public async Task Without_saying_what_was_looked_at_and_why_there_is_no_vote()
+    public async Task Vote_requires_view_hash_and_reason()
     {
         await using var server = await CannedServer.StartAsync();
 
@@ -56,7 +56,7 @@ public sealed class ApprovalsTests
     }
 
     [Fact]
-    public async Task A_vote_that_the_server_refuses_is_a_no()
+    public async Task Refused_vote_exits_with_1()
     {
         await using var server = (await CannedServer.StartAsync())
             .Answers($"GET /api/approvals/{Name}", 200, Shown)
@@ -72,9 +72,9 @@ public sealed class ApprovalsTests
         Assert.Contains("own job", outcome.Error, StringComparison.Ordinal);
     }
 
-    /// <summary>The role is right: another key of the same kind would not help.</summary>
+    /// <summary>The role is correct: a hint about roles would mislead.</summary>
     [Fact]
-    public async Task A_vote_that_lacks_the_group_is_told_of_the_group_and_not_of_roles()
+    public async Task Vote_without_the_group_shows_the_fix_of_the_server()
     {
         await using var server = (await CannedServer.StartAsync())
             .Answers($"GET /api/approvals/{Name}", 200, Shown)
@@ -91,7 +91,7 @@ public sealed class ApprovalsTests
     }
 
     [Fact]
-    public async Task Watch_prints_each_once_and_ends_when_the_server_says_no()
+    public async Task Watch_prints_each_approval_once_and_ends_on_a_refusal()
     {
         var line = $$"""{"approval_id":"{{Name}}","risk":"high","topic":"a.b","principal":"billing","reason":"look"}""";
         await using var server = (await CannedServer.StartAsync())

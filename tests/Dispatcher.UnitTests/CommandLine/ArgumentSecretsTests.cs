@@ -12,7 +12,7 @@ public sealed partial class ArgumentSecretsTests
     [InlineData("audit verify --postgres Host=127.0.0.1;Port=1;PASSWORD=hunter2", "DISPATCHER_POSTGRES")]
     [InlineData("audit export --postgres Host=127.0.0.1;Port=1;password=hunter2", "DISPATCHER_POSTGRES")]
     [InlineData("jobs list --url http://127.0.0.1:1 --api-key hunter2", "DISPATCHER_API_KEY")]
-    public async Task A_secret_among_the_arguments_is_warned_of_once_and_not_shown(string arguments, string variable)
+    public async Task Warns_once_of_a_secret_in_arguments_without_showing_it(string arguments, string variable)
     {
         var call = await CommandLineCall.RunAsync(arguments.Split(' '));
 
@@ -26,12 +26,12 @@ public sealed partial class ArgumentSecretsTests
     [InlineData("migrate --postgres Host=127.0.0.1;Port=1;Username=dispatcher")]
     [InlineData("serve --rabbitmq amqp://dispatcher@mq/ --data x")]
     [InlineData("jobs list --url http://127.0.0.1:1")]
-    public async Task Arguments_without_a_secret_are_not_warned_of(string arguments) =>
+    public async Task Does_not_warn_of_arguments_without_a_secret(string arguments) =>
         Assert.DoesNotContain("warning:", (await CommandLineCall.RunAsync(arguments.Split(' '))).Error, StringComparison.Ordinal);
 
     [Theory]
     [MemberData(nameof(HelpTests.Verbs), MemberType = typeof(HelpTests))]
-    public async Task No_help_shows_a_secret_among_arguments(string verb)
+    public async Task Help_shows_no_secret_in_arguments(string verb)
     {
         var help = await CommandLineCall.RunAsync([.. verb.Split(' '), "--help"]);
 
@@ -39,7 +39,7 @@ public sealed partial class ArgumentSecretsTests
     }
 
     [Fact]
-    public void No_page_and_not_the_help_of_the_worker_shows_a_secret_among_arguments()
+    public void Pages_and_worker_help_show_no_secret_in_arguments()
     {
         var shell = Documents
             .PageLinkTests.Pages()
@@ -53,7 +53,7 @@ public sealed partial class ArgumentSecretsTests
     [InlineData("--rabbitmq", "amqp://worker:hunter2@mq/", "DISPATCHER_RABBITMQ")]
     [InlineData("--api-key", "hunter2", "DISPATCHER_API_KEY")]
     [InlineData("--effects", "Host=db;Password=hunter2", "DISPATCHER_EFFECTS")]
-    public void The_worker_warns_too(string option, string value, string variable)
+    public void Worker_warns_of_a_secret_in_arguments(string option, string value, string variable)
     {
         var warning = WorkerSettings.Read(WorkerCommand.Parse([option, value]), _ => null, [])!.Warning!;
 
@@ -62,7 +62,7 @@ public sealed partial class ArgumentSecretsTests
     }
 
     [Fact]
-    public void The_worker_does_not_warn_of_secrets_in_variables_or_of_arguments_without_one()
+    public void Worker_does_not_warn_of_variables_or_arguments_without_a_secret()
     {
         string[] arguments = ["--rabbitmq", "amqp://worker@mq:5672/", "--effects", "/srv/effects.db"];
 

@@ -1,9 +1,12 @@
 namespace Dispatcher.UnitTests.CommandLine;
 
-/// <summary>A request as it arrived.</summary>
+/// <summary>A received request.</summary>
 internal sealed record ReceivedRequest(string Line, string Authorization, string ContentType, byte[] Body);
 
-/// <summary>Answers each request line (<c>GET /api/jobs?limit=1</c>) with prepared JSON over real HTTP: for exit codes and formats only. Journeys use the real server.</summary>
+/// <summary>
+/// Answers each request line (<c>GET /api/jobs?limit=1</c>) with prepared JSON over real HTTP: for exit codes and formats only. Journeys
+/// use the real server.
+/// </summary>
 internal sealed class CannedServer : IAsyncDisposable
 {
     private readonly Dictionary<string, Queue<(int Status, string Body)>> _answers = [];
@@ -26,7 +29,7 @@ internal sealed class CannedServer : IAsyncDisposable
         return server;
     }
 
-    /// <summary>Prepares an answer; several for one request line come one after the other, the last for ever.</summary>
+    /// <summary>Prepares an answer; several for one request line are sent in order, and the last one repeats.</summary>
     public CannedServer Answers(string requestLine, int status, string body)
     {
         if (!_answers.TryGetValue(requestLine, out var queue))

@@ -1,9 +1,9 @@
 using System.Text;
-using Dispatcher.CommandLine;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.UnitTests.CommandLine;
 
-/// <summary>What a call of the program left behind.</summary>
+/// <summary>Exit code and output of a call.</summary>
 internal sealed record CallOutcome(int Code, string Output, string Error);
 
 /// <summary>Runs the real command line in this process, with its own streams and environment.</summary>

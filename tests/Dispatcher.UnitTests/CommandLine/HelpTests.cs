@@ -1,11 +1,11 @@
 using System.CommandLine;
-using Dispatcher.CommandLine;
+using Dispatcher.CommandLine.Screens;
 
 namespace Dispatcher.UnitTests.CommandLine;
 
 public sealed class HelpTests
 {
-    /// <summary>Every verb of the tree, found by walking it: a new one without help fails here.</summary>
+    /// <summary>Every verb of the command tree, so that a new verb without help fails.</summary>
     public static TheoryData<string> Verbs() => [.. Leaves(RootCommandLine.Create(Terminal.OfProcess), "")];
 
     [Theory]
@@ -35,7 +35,7 @@ public sealed class HelpTests
 
     [Theory]
     [MemberData(nameof(Verbs))]
-    public async Task The_examples_parse(string verb)
+    public async Task Examples_parse(string verb)
     {
         var help = await CommandLineCall.RunAsync([.. verb.Split(' '), "--help"]);
         var examples = help.Output[help.Output.IndexOf("Examples:", StringComparison.Ordinal)..]

@@ -91,7 +91,7 @@ public sealed class ServerVerbsTests
 
     [Theory]
     [MemberData(nameof(Verbs))]
-    public async Task Shows_the_answer(string verb)
+    public async Task Verb_shows_the_answer(string verb)
     {
         var (request, answer, shown) = Calls[verb];
         await using var server = (await CannedServer.StartAsync()).Answers(request, 200, answer);
@@ -106,7 +106,7 @@ public sealed class ServerVerbsTests
 
     [Theory]
     [MemberData(nameof(Verbs))]
-    public async Task With_json_prints_the_servers_bytes_and_nothing_else(string verb)
+    public async Task Verb_with_json_prints_only_the_JSON_of_the_server(string verb)
     {
         var (request, answer, _) = Calls[verb];
         await using var server = (await CannedServer.StartAsync()).Answers(request, 200, answer);
@@ -118,7 +118,7 @@ public sealed class ServerVerbsTests
 
     [Theory]
     [MemberData(nameof(Verbs))]
-    public async Task The_exit_code_tells_a_no_from_wrong_use_from_a_broken_server(string verb)
+    public async Task Exit_code_separates_refusal_wrong_use_and_server_fault(string verb)
     {
         foreach (var (status, code) in new[] { (400, 1), (401, 2), (403, 1), (404, 1), (409, 1), (429, 1), (302, 3), (500, 3), (503, 3) })
         {
@@ -137,7 +137,7 @@ public sealed class ServerVerbsTests
     }
 
     [Fact]
-    public async Task The_policys_status_is_a_no_while_the_folder_is_broken_and_says_why()
+    public async Task Policy_status_of_a_broken_folder_shows_errors_and_exits_with_1()
     {
         await using var server = (await CannedServer.StartAsync()).Answers(
             "GET /api/policies",
@@ -153,7 +153,7 @@ public sealed class ServerVerbsTests
     }
 
     [Fact]
-    public async Task A_refusal_with_json_is_one_document_too()
+    public async Task Refusal_with_json_prints_one_document()
     {
         const string problem = """{"title":"not found","status":404}""";
         await using var server = (await CannedServer.StartAsync()).Answers($"GET /api/jobs/{Id}", 404, problem);
@@ -165,7 +165,7 @@ public sealed class ServerVerbsTests
     }
 
     [Fact]
-    public async Task Nobody_there_is_3_and_says_where_it_looked()
+    public async Task Missing_server_exits_with_3_and_names_its_address()
     {
         using var closed = new TcpListener(IPAddress.Loopback, 0);
         closed.Start();
@@ -179,18 +179,18 @@ public sealed class ServerVerbsTests
     }
 
     [Fact]
-    public async Task Somebody_else_there_is_3()
+    public async Task Answer_of_another_program_exits_with_3()
     {
         await using var server = (await CannedServer.StartAsync()).Answers("GET /api/status", 200, "<html>");
 
         var outcome = await server.RunAsync("status");
 
         Assert.Equal(3, outcome.Code);
-        Assert.Contains("not with JSON", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains("is not JSON", outcome.Error, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Server_and_key_come_from_the_environment_and_options_go_first()
+    public async Task Options_override_server_and_key_of_the_environment()
     {
         await using var server = (await CannedServer.StartAsync()).Answers("GET /api/status", 200, """{"ready":true}""");
         var file = Path.GetTempFileName();
@@ -210,10 +210,10 @@ public sealed class ServerVerbsTests
     }
 
     [Theory]
-    [InlineData("DISPATCHER_API_KEY", "", "No API key")]
+    [InlineData("DISPATCHER_API_KEY", "", "No API key is set")]
     [InlineData("DISPATCHER_API_KEY_FILE", "/no/such/file", "DISPATCHER_API_KEY_FILE: cannot read '/no/such/file'")]
-    [InlineData("DISPATCHER_API_KEY", "two words", "characters that no key has")]
-    public async Task A_missing_key_is_wrong_use(string variable, string value, string message)
+    [InlineData("DISPATCHER_API_KEY", "two words", "spaces, line breaks or characters outside ASCII")]
+    public async Task Missing_or_invalid_key_exits_with_2(string variable, string value, string message)
     {
         var outcome = await CommandLineCall.RunAsync(["status"], new() { [variable] = value }, "");
 
@@ -223,17 +223,17 @@ public sealed class ServerVerbsTests
     }
 
     [Theory]
-    [InlineData("jobs show ..", "is no id of a job")]
-    [InlineData("jobs cancel 7", "is no id of a job")]
-    [InlineData("dead-letters show x", "is no id of a dead letter")]
-    [InlineData("keys revoke ../jobs", "is no id of a key")]
-    [InlineData("policy activate abc", "is no hash of a bundle")]
-    [InlineData("policy activate ../keysXX", "is no hash of a bundle")]
+    [InlineData("jobs show ..", "is not the id of a job")]
+    [InlineData("jobs cancel 7", "is not the id of a job")]
+    [InlineData("dead-letters show x", "is not the id of a dead letter")]
+    [InlineData("keys revoke ../jobs", "is not the id of a key")]
+    [InlineData("policy activate abc", "is not the hash of a bundle")]
+    [InlineData("policy activate ../keysXX", "is not the hash of a bundle")]
     [InlineData("keys create", "--subject")]
     [InlineData("jobs", "Required command")]
     [InlineData("jobs lst", "lst")]
-    [InlineData("status --url nowhere", "no address of a server")]
-    public async Task Wrong_use_is_2_and_is_explained(string call, string message)
+    [InlineData("status --url nowhere", "is not the address of a server")]
+    public async Task Wrong_use_exits_with_2_and_an_explanation(string call, string message)
     {
         var outcome = await CommandLineCall.RunAsync(call.Split(' '), new() { ["DISPATCHER_API_KEY"] = "k" }, "");
 

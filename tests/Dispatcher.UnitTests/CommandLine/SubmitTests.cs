@@ -19,7 +19,7 @@ public sealed class SubmitTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Sends_what_the_options_say()
+    public async Task Submit_sends_the_values_of_its_options()
     {
         await using var server = (await CannedServer.StartAsync()).Answers("POST /api/jobs", 202, Accepted);
 
@@ -59,7 +59,7 @@ public sealed class SubmitTests : IAsyncDisposable
     [InlineData("""{ "a" :  1e2, "b":"\u00e9 é \/", "a":1.0 }""")]
     [InlineData("\n[ ]\t")]
     [InlineData("null")]
-    public async Task The_payload_is_sent_byte_for_byte(string payload)
+    public async Task Submit_sends_the_payload_byte_for_byte(string payload)
     {
         await using var server = (await CannedServer.StartAsync()).Answers("POST /api/jobs", 202, Accepted);
         var file = Path.Combine(_folder, "payload.json");
@@ -78,7 +78,7 @@ public sealed class SubmitTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_whole_job_is_sent_as_it_is()
+    public async Task Submit_sends_a_whole_job_unchanged()
     {
         await using var server = (await CannedServer.StartAsync()).Answers("POST /api/jobs", 202, Accepted);
         const string job = "{ \"topic\" : \"t.x\",\r\n \"payload\": 1.00 }\n";
@@ -89,7 +89,7 @@ public sealed class SubmitTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_denial_is_shown_as_a_decision_and_is_a_no()
+    public async Task Denial_is_shown_as_a_decision_and_exits_with_1()
     {
         var denied = Accepted
             .Replace("\"accepted\"", "\"denied\"", StringComparison.Ordinal)
@@ -106,7 +106,7 @@ public sealed class SubmitTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Every_error_of_a_refusal_is_shown_with_place_and_fix()
+    public async Task Refusal_shows_every_error_with_place_and_fix()
     {
         const string problem = """
             {"title":"malformed","status":400,"errors":[
@@ -141,7 +141,7 @@ public sealed class SubmitTests : IAsyncDisposable
     [InlineData("dead_lettered", 1)]
     [InlineData("cancelled", 1)]
     [InlineData("denied", 1)]
-    public async Task Waiting_ends_with_the_final_state(string final, int code)
+    public async Task Wait_ends_with_the_final_state(string final, int code)
     {
         var job = $$"""{"job_id":"{{Id}}","state":"{{final}}","attempt":1,"result":{"out": "2.50" } }""";
         await using var server = (await CannedServer.StartAsync())
@@ -160,13 +160,13 @@ public sealed class SubmitTests : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData("--label env=dev", "A job needs --topic")]
+    [InlineData("--label env=dev", "The topic is missing: give --topic")]
     [InlineData("--topic t.x --label env", "KEY=VALUE")]
     [InlineData("--topic t.x --label env=a --label env=b", "more than once")]
     [InlineData("--topic t.x --not-after 2026-01-31T18:00:00", "offset")]
-    [InlineData("--topic t.x --file job.json", "leave out --topic")]
-    [InlineData("--topic t.x --job-id zzz", "--job-id 'zzz' is no UUID: write one such as")]
-    public async Task Wrong_options_are_named_and_nothing_is_sent(string options, string message)
+    [InlineData("--topic t.x --file job.json", "remove --topic")]
+    [InlineData("--topic t.x --job-id zzz", "--job-id 'zzz' is not a UUID: write one such as")]
+    public async Task Submit_names_wrong_options_and_sends_nothing(string options, string message)
     {
         await using var server = await CannedServer.StartAsync();
 
@@ -178,11 +178,11 @@ public sealed class SubmitTests : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData("--topic t.x --payload {broken", "--payload is no JSON: 'b' is an invalid start of a property name")]
-    [InlineData("--topic t.x --payload [[", "--payload is no JSON: an object or list is not closed (line 1, byte 3)")]
+    [InlineData("--topic t.x --payload {broken", "--payload is not JSON: 'b' is an invalid start of a property name")]
+    [InlineData("--topic t.x --payload [[", "--payload is not JSON: an object or list is not closed (line 1, byte 3)")]
     [InlineData("--topic t.x --payload @/no/such/file", "/no/such/file")]
     [InlineData("--file /no/such/file", "/no/such/file")]
-    public async Task Unreadable_local_input_is_wrong_use(string options, string message)
+    public async Task Unreadable_input_exits_with_2(string options, string message)
     {
         await using var server = await CannedServer.StartAsync();
 
@@ -195,7 +195,7 @@ public sealed class SubmitTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task The_written_body_is_a_valid_submission()
+    public async Task Submit_sends_a_valid_submission()
     {
         await using var server = (await CannedServer.StartAsync()).Answers("POST /api/jobs", 202, Accepted);
 

@@ -18,7 +18,7 @@ public sealed class PoolCircuitBreakerTests
     {
         End(1_000, bad: false);
 
-        Assert.Equal((null, int.MaxValue), (_breaker.Limit, _breaker.Room(underWay: 1_000)));
+        Assert.Equal((null, int.MaxValue), (_breaker.Limit, _breaker.FreeSlots(inProgress: 1_000)));
     }
 
     [Fact]
@@ -53,9 +53,9 @@ public sealed class PoolCircuitBreakerTests
         }
 
         Assert.InRange(attempts, 10, 30);
-        Assert.Equal(0, _breaker.Room(underWay: 0));
+        Assert.Equal(0, _breaker.FreeSlots(inProgress: 0));
         _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal((1, 0), (_breaker.Room(underWay: 0), _breaker.Room(underWay: 1)));
+        Assert.Equal((1, 0), (_breaker.FreeSlots(inProgress: 0), _breaker.FreeSlots(inProgress: 1)));
     }
 
     [Fact]
@@ -66,7 +66,7 @@ public sealed class PoolCircuitBreakerTests
         for (var probe = 0; probe < 6; probe++)
         {
             var waited = 0;
-            while (_breaker.Room(0) == 0)
+            while (_breaker.FreeSlots(0) == 0)
             {
                 _time.Advance(TimeSpan.FromSeconds(1));
                 waited++;
@@ -92,7 +92,7 @@ public sealed class PoolCircuitBreakerTests
         }
 
         Assert.Equal([1, 2, 4, 8], limits);
-        Assert.Equal(int.MaxValue, _breaker.Room(0));
+        Assert.Equal(int.MaxValue, _breaker.FreeSlots(0));
     }
 
     [Fact]
@@ -132,7 +132,7 @@ public sealed class PoolCircuitBreakerTests
             _time.Advance(TimeSpan.FromMinutes(1));
             for (var i = 0; i < 4; i++)
             {
-                _breaker.Ended(true, TimeSpan.FromMinutes(1), underWay: 4);
+                _breaker.Ended(true, TimeSpan.FromMinutes(1), inProgress: 4);
             }
         }
 

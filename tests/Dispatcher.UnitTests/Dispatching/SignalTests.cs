@@ -16,11 +16,11 @@ public sealed class SignalTests
     [Fact]
     public void As_many_pools_as_a_signal_may_name_fit_into_it()
     {
-        var pools = Enumerable.Range(0, DispatchSignal.MostPools + 100).Select(n => n.ToString("D64", null)).ToList();
+        var pools = Enumerable.Range(0, DispatchSignal.MaxPools + 100).Select(n => n.ToString("D64", null)).ToList();
 
         var message = DispatchSignal.Message(pools, TimeProvider.System);
 
-        Assert.Equal(pools.Take(DispatchSignal.MostPools), DispatchSignal.Read(message.Body, pools.ToHashSet(), out _)!.Order());
+        Assert.Equal(pools.Take(DispatchSignal.MaxPools), DispatchSignal.Read(message.Body, pools.ToHashSet(), out _)!.Order());
     }
 
     [Fact]

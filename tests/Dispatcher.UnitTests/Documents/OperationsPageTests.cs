@@ -11,7 +11,7 @@ public sealed partial class OperationsPageTests
     private static readonly string PagePath = Path.Combine(Repository.Root, "ops", "README.md");
 
     [Fact]
-    public async Task The_reference_tables_are_those_of_the_code()
+    public async Task Reference_tables_match_the_code()
     {
         await using var server = await AServer.MigratedAsync();
         using var metrics = new MetricsTables();
@@ -42,7 +42,7 @@ public sealed partial class OperationsPageTests
     }
 
     [Fact]
-    public async Task The_names_of_the_metrics_are_those_that_the_server_answers_with()
+    public async Task Metric_names_match_the_answer_of_the_server()
     {
         await using var server = await AServer.MigratedAsync();
         using var metrics = new MetricsTables();
@@ -54,7 +54,7 @@ public sealed partial class OperationsPageTests
     }
 
     [Fact]
-    public void Every_variable_that_the_programs_read_is_on_the_page()
+    public void Page_lists_every_variable_that_the_programs_read()
     {
         var page = File.ReadAllText(PagePath);
         var read = Repository

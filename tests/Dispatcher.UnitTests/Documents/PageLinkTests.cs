@@ -18,7 +18,7 @@ public sealed partial class PageLinkTests
 
     [Theory]
     [MemberData(nameof(Pages))]
-    public void Every_relative_link_of_a_page_leads_to_a_file_and_a_heading(string page)
+    public void Relative_links_lead_to_existing_files_and_headings(string page)
     {
         var text = WithoutCode(File.ReadAllText(Path.Combine(Repository.Root, page)));
         var folder = Path.GetDirectoryName(Path.Combine(Repository.Root, page))!;

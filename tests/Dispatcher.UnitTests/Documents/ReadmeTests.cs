@@ -12,10 +12,10 @@ public sealed partial class ReadmeTests
     private static readonly string Text = File.ReadAllText(Path.Combine(Repository.Root, "README.md"));
 
     [Fact]
-    public void It_is_short() => Assert.InRange(new FileInfo(Path.Combine(Repository.Root, "README.md")).Length, 1, LongestReadme);
+    public void Readme_is_short() => Assert.InRange(new FileInfo(Path.Combine(Repository.Root, "README.md")).Length, 1, LongestReadme);
 
     [Fact]
-    public void It_leads_to_the_page_of_each_reader() =>
+    public void Readme_links_the_page_of_each_reader() =>
         Assert.All(
             PageLinkTests
                 .Pages()
@@ -25,7 +25,7 @@ public sealed partial class ReadmeTests
         );
 
     [Fact]
-    public async Task Its_rule_is_a_shipped_one_and_decides_as_it_shows()
+    public async Task Readme_rule_is_shipped_and_decides_as_shown()
     {
         var rule = Block().Match(Text[Text.IndexOf("```yaml", StringComparison.Ordinal)..]).Groups[1].Value;
         var command = Block().Match(Text[Text.IndexOf("```bash", StringComparison.Ordinal)..]).Groups[1].Value;

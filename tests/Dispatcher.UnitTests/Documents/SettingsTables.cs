@@ -3,7 +3,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Reflection;
 using Dispatcher.Base;
-using Dispatcher.CommandLine;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.ReferenceWorker.Settings;
 using Dispatcher.UnitTests.Architecture;
 

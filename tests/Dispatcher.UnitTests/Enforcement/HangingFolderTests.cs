@@ -58,10 +58,10 @@ public sealed class HangingFolderTests
 
         async Task ReadAsync()
         {
-            var look = folder.OnceAsync(Stop);
-            Assert.False(look.IsCompleted);
+            var reading = folder.OnceAsync(Stop);
+            Assert.False(reading.IsCompleted);
             time.Pass();
-            await look;
+            await reading;
         }
     }
 

@@ -10,7 +10,10 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Hosting;
 
-/// <summary>The embedded server with a migrated store, not started: its routes answer, nothing runs in the background. Who calls is said, not checked.</summary>
+/// <summary>
+/// The embedded server with a migrated store, not started: its routes answer, nothing runs in the background. The caller
+/// is given and not authenticated.
+/// </summary>
 internal sealed class AServer : IAsyncDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("dispatcher-unit-");
@@ -71,7 +74,10 @@ internal sealed class AServer : IAsyncDisposable
     /// <summary>The endpoint of a route that has only one.</summary>
     public RouteEndpoint Endpoint(string route) => Endpoints.Single(endpoint => endpoint.RoutePattern.RawText == route);
 
-    /// <summary>Status and body of the answer. A route is named as in <c>Routes.approved.txt</c>; its one parameter, if any, is <paramref name="id"/> or <paramref name="name"/>.</summary>
+    /// <summary>
+    /// Status and body of the answer. A route is named as in <c>Routes.approved.txt</c>; its one parameter, if any, is <paramref
+    /// name="id"/> or <paramref name="name"/>.
+    /// </summary>
     public async Task<(int Status, JsonElement Body)> AskAsync(
         string method,
         string route,
@@ -107,13 +113,13 @@ internal sealed class AServer : IAsyncDisposable
         }
         catch (BadHttpRequestException unreadable)
         {
-            Assert.True(await new RequestFaults().TryHandleAsync(http, unreadable, TestContext.Current.CancellationToken));
+            Assert.True(await new ProblemExceptionHandler().TryHandleAsync(http, unreadable, TestContext.Current.CancellationToken));
         }
 
         return (http.Response.StatusCode, JsonDocument.Parse(answer.ToArray()).RootElement);
     }
 
-    /// <summary>The answer of a route that answers with text, to anybody.</summary>
+    /// <summary>The answer of a route with a text body, without a key.</summary>
     public async Task<string> TextAsync(string route)
     {
         var endpoint = Endpoints.Single(endpoint => endpoint.RoutePattern.RawText == route);
@@ -127,7 +133,7 @@ internal sealed class AServer : IAsyncDisposable
         return Encoding.UTF8.GetString(answer.ToArray());
     }
 
-    /// <summary>The codes of the errors in a problem, each with where.</summary>
+    /// <summary>The codes of the errors in a problem, each with its place.</summary>
     public static IEnumerable<string> Errors(JsonElement problem) =>
         problem
             .GetProperty("errors")
@@ -147,7 +153,7 @@ internal sealed class AServer : IAsyncDisposable
     }
 }
 
-/// <summary>Whoever calls.</summary>
+/// <summary>The caller of a request.</summary>
 internal static class ACaller
 {
     public static ClaimsPrincipal With(string role, string subject = "somebody") =>

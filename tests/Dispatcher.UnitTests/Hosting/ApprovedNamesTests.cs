@@ -8,11 +8,11 @@ using Microsoft.AspNetCore.Authorization;
 
 namespace Dispatcher.UnitTests.Hosting;
 
-/// <summary>What others rely on by name. A change breaks clients, dashboards or brokers that run already: it must be meant.</summary>
+/// <summary>Names that others rely on. A change breaks clients, dashboards or running brokers, so it must be intended.</summary>
 public sealed class ApprovedNamesTests
 {
     [Fact]
-    public async Task The_HTTP_routes_are_as_approved()
+    public async Task HTTP_routes_match_the_approved_list()
     {
         await using var server = Server.Build(Settings(rabbitMq: null));
 
@@ -20,7 +20,7 @@ public sealed class ApprovedNamesTests
     }
 
     [Fact]
-    public async Task On_RabbitMQ_the_routes_are_the_same()
+    public async Task Server_on_RabbitMQ_has_the_same_routes()
     {
         await using var embedded = Server.Build(Settings(rabbitMq: null));
         await using var real = Server.Build(Settings("amqp://user:password@127.0.0.1:1/"));
@@ -29,7 +29,7 @@ public sealed class ApprovedNamesTests
     }
 
     [Fact]
-    public void The_names_and_arguments_on_the_broker_are_as_approved() =>
+    public void Names_and_arguments_on_the_broker_match_the_approved_list() =>
         Approved.Matches(
             "Broker/Broker",
             [
@@ -58,7 +58,7 @@ public sealed class ApprovedNamesTests
         );
 
     [Fact]
-    public void The_ids_of_log_events_are_as_approved()
+    public void Log_event_ids_match_the_approved_list()
     {
         var ids = Constants(typeof(EventIds)).Select(id => (Id: (int)id.Value, id.Name)).OrderBy(id => id.Id).ToList();
 
@@ -67,7 +67,7 @@ public sealed class ApprovedNamesTests
     }
 
     [Fact]
-    public void No_id_of_a_log_event_is_used_twice()
+    public void Log_event_ids_are_unique()
     {
         var sources = string.Concat(Repository.SourceFiles("src/Dispatcher").Select(file => file.Text));
 
@@ -77,9 +77,9 @@ public sealed class ApprovedNamesTests
         }
     }
 
-    /// <summary>The section is what the sources bind; an options class that nobody binds has none.</summary>
+    /// <summary>The section is read from the code that binds the options; an options class that is not bound has none.</summary>
     [Fact]
-    public void The_keys_and_defaults_of_the_options_are_as_approved() =>
+    public void Option_keys_and_defaults_match_the_approved_list() =>
         Approved.Matches("Hosting/Options", OptionsClasses.All().OrderBy(type => type.Name, StringComparer.Ordinal).SelectMany(Keys));
 
     private static IEnumerable<string> Keys(Type type)

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.UnitTests.Hosting;
 
-/// <summary>How the HTTP door reads and writes JSON. What throws here is answered with 400.</summary>
+/// <summary>How the HTTP API reads and writes JSON. An exception of the reader is answered with 400.</summary>
 public sealed class HttpJsonTests
 {
     [Theory]
@@ -20,7 +20,7 @@ public sealed class HttpJsonTests
     [InlineData(typeof(KeyRequest), """{"subject":null,"roles":[]}""")]
     [InlineData(typeof(KeyRequest), """{"subject":"billing","roles":null}""")]
     [InlineData(typeof(KeyRequest), """{"subject":"billing","roles":[],"surprise":1}""")]
-    public async Task What_a_request_lacks_is_found_when_it_is_read(Type request, string json)
+    public async Task Request_without_a_required_member_is_refused(Type request, string json)
     {
         await using var server = AServer();
 
@@ -28,7 +28,7 @@ public sealed class HttpJsonTests
     }
 
     [Fact]
-    public async Task The_deepest_payload_that_is_taken_can_be_shown()
+    public async Task Deepest_accepted_payload_can_be_shown()
     {
         await using var server = AServer();
         var job = ASubmission.WithPayload(new string('[', JsonLimits.DeepestValue) + new string(']', JsonLimits.DeepestValue)).Job();

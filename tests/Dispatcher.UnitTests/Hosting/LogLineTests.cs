@@ -7,10 +7,12 @@ using WorkerLines = Dispatcher.ReferenceWorker.LogLineFormatter;
 
 namespace Dispatcher.UnitTests.Hosting;
 
-/// <summary>No text from outside can look like a line of the log.</summary>
+/// <summary>Untrusted text cannot look like a line of the log.</summary>
 public sealed class LogLineTests
 {
-    /// <summary>Control characters, line breaks of all kinds, directions of writing, tags, private and unassigned characters, blanks.</summary>
+    /// <summary>
+    /// Control characters, line breaks of all kinds, directions of writing, tags, private and unassigned characters, blanks.
+    /// </summary>
     public static TheoryData<string> Forged =>
         new(
             "\n",
@@ -41,7 +43,7 @@ public sealed class LogLineTests
 
     [Theory]
     [MemberData(nameof(Forged))]
-    public void The_log_of_the_server_escapes_it_in_messages_and_exceptions(string forged)
+    public void Server_log_escapes_messages_and_exceptions(string forged)
     {
         var text = $"host{forged}12:00:00.000 INF Dispatcher All is well";
         var output = new StringWriter();
@@ -61,7 +63,7 @@ public sealed class LogLineTests
     }
 
     [Fact]
-    public void Server_that_is_away_is_one_line_without_a_stack()
+    public void Outage_is_logged_as_one_line_without_a_stack()
     {
         var output = new StringWriter();
         try
@@ -82,7 +84,7 @@ public sealed class LogLineTests
 
     [Theory]
     [MemberData(nameof(Forged))]
-    public void The_log_of_the_reference_worker_escapes_it_in_messages_and_exceptions(string forged)
+    public void Reference_worker_log_escapes_messages_and_exceptions(string forged)
     {
         var text = $"host{forged}12:00:00.000 Information Dispatcher All is well";
         var output = new StringWriter();
@@ -101,9 +103,9 @@ public sealed class LogLineTests
         OneLineAndItsException(output.ToString(), forged);
     }
 
-    /// <summary>What a handler logs says of which job it is; a line that names its job does not name it twice.</summary>
+    /// <summary>A log line of a handler names its job, and names it only once.</summary>
     [Fact]
-    public void A_line_that_the_reference_worker_logs_during_a_run_shows_the_job()
+    public void Reference_worker_log_shows_the_job_during_a_run()
     {
         var scopes = new LoggerExternalScopeProvider();
         var output = new StringWriter();
@@ -137,7 +139,7 @@ public sealed class LogLineTests
 
     [Theory]
     [MemberData(nameof(Forged))]
-    public async Task A_worker_whose_texts_hold_it_is_refused(string forged)
+    public async Task Worker_with_control_characters_in_its_texts_is_refused(string forged)
     {
         await using var server = await AServer.MigratedAsync();
         var bad = JsonEncodedText.Encode($"a{forged}b").ToString();

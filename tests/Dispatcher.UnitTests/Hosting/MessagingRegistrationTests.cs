@@ -25,7 +25,7 @@ public sealed class MessagingRegistrationTests : IAsyncDisposable
         );
 
     [Fact]
-    public void Intake_and_relay_can_be_built_for_a_broker()
+    public void Intake_and_relay_resolve_with_a_broker()
     {
         Assert.NotNull(_app.Services.GetRequiredService<IntakePolicyFilter>());
         Assert.IsType<RabbitOutbox>(_app.Services.GetRequiredService<IOutboxTransport>());

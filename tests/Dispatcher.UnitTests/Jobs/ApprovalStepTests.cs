@@ -5,7 +5,7 @@ namespace Dispatcher.UnitTests.Jobs;
 
 public sealed class ApprovalStepTests
 {
-    /// <summary>Every transition of a job that has an approval, and what its approval does: "-" nothing.</summary>
+    /// <summary>Every transition of a job that has an approval, and the step of the approval; "-": none.</summary>
     [Theory]
     [InlineData(JobState.Held, JobState.Held, "-")]
     [InlineData(JobState.Held, JobState.Approved, "-")]
@@ -30,7 +30,7 @@ public sealed class ApprovalStepTests
     [InlineData(JobState.Running, JobState.Accepted, "-")]
     [InlineData(JobState.Running, JobState.Succeeded, "-")]
     [InlineData(JobState.Running, JobState.DeadLettered, "-")]
-    public void The_approval_follows_its_job(JobState from, JobState to, string expected)
+    public void Approval_takes_the_step_of_its_job(JobState from, JobState to, string expected)
     {
         var before = Job(from, round: 2);
 
@@ -41,7 +41,7 @@ public sealed class ApprovalStepTests
     }
 
     [Fact]
-    public void What_no_longer_needs_an_approval_leaves_none_behind()
+    public void Dispatch_without_an_approval_invalidates_the_held_one()
     {
         var before = Job(JobState.Approved, round: 1);
 
@@ -54,7 +54,7 @@ public sealed class ApprovalStepTests
     [InlineData(JobState.Accepted)]
     [InlineData(JobState.Retrying)]
     [InlineData(JobState.Approved)]
-    public void A_dispatch_that_needs_an_approval_must_find_one_also_when_the_job_never_had_any(JobState from)
+    public void Dispatch_that_needs_an_approval_must_consume_one_even_if_the_job_never_had_any(JobState from)
     {
         var before = Job(from, round: 0);
 
@@ -62,7 +62,7 @@ public sealed class ApprovalStepTests
     }
 
     [Fact]
-    public void A_job_that_needs_none_has_no_step()
+    public void Job_without_an_approval_has_no_step()
     {
         var before = Job(JobState.Accepted, round: 0) with { Verdict = Verdict.Allow };
 

@@ -38,7 +38,7 @@ public sealed class AttemptViewTests
     [Theory]
     [InlineData(false, "dispatched")]
     [InlineData(true, "running")]
-    public void An_attempt_that_has_not_ended_is_on_its_way_or_running(bool claimed, string state)
+    public void Open_attempt_is_dispatched_or_running(bool claimed, string state)
     {
         TimelineEntry[] lines =
         [
@@ -52,7 +52,7 @@ public sealed class AttemptViewTests
     }
 
     [Fact]
-    public void What_happens_after_the_end_of_an_attempt_does_not_change_it()
+    public void Entries_after_the_end_of_an_attempt_do_not_change_it()
     {
         var attempt = Assert.Single(
             AttemptView.Of([Line("dispatched", 1, 1), Line("unclaimed", 1, 2), Line("late_outcome", 1, 3), Line("cancelled", 1, 4)])
@@ -61,9 +61,9 @@ public sealed class AttemptViewTests
         Assert.Equal(("unclaimed", At(2)), (attempt.State, attempt.EndedAt));
     }
 
-    /// <summary>A late outcome says what a stranger claims, also of attempts that never were.</summary>
+    /// <summary>A late outcome is untrusted: it may name an attempt that never existed.</summary>
     [Fact]
-    public void An_attempt_that_only_a_late_outcome_names_is_none()
+    public void Attempt_that_only_a_late_outcome_names_does_not_exist()
     {
         var job = AJob.ToTest().Running();
         var late = OutcomeEntries.Late(AnOutcome.Succeeded(job) with { Attempt = 99 }, "stranger", JobState.Succeeded);

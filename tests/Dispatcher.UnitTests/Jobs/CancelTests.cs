@@ -6,7 +6,7 @@ namespace Dispatcher.UnitTests.Jobs;
 
 public sealed class CancelTests
 {
-    /// <summary>The job is one of <c>billing</c>.</summary>
+    /// <summary>The job belongs to <c>billing</c>.</summary>
     [Theory]
     [InlineData(Role.Producer, "billing", 202)]
     [InlineData(Role.Worker, "billing", 202)]

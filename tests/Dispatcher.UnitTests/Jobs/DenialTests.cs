@@ -13,10 +13,7 @@ public sealed class DenialTests
     [Theory]
     [InlineData(65_534, true)]
     [InlineData(65_535, false)]
-    public async Task A_denied_submission_is_kept_so_that_another_bundle_can_decide_it_unless_its_payload_is_too_large(
-        int characters,
-        bool kept
-    )
+    public async Task Denied_submission_is_kept_for_another_bundle_unless_its_payload_is_too_large(int characters, bool kept)
     {
         await using var server = await AServer.MigratedAsync();
         ABundle.WithRules().WriteTo(server.Policies);

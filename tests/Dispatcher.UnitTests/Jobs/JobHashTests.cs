@@ -4,7 +4,9 @@ using Dispatcher.Storage;
 
 namespace Dispatcher.UnitTests.Jobs;
 
-/// <summary>The vectors were computed by a second implementation, from the doc comment of <see cref="JobHash"/> alone. They must never change.</summary>
+/// <summary>
+/// The vectors were computed by a second implementation, from the doc comment of <see cref="JobHash"/> alone. They must never change.
+/// </summary>
 public sealed class JobHashTests
 {
     private const string Full = """
@@ -12,7 +14,7 @@ public sealed class JobHashTests
         "estimated_cost":{"tokens":1200,"usd_micros":3000},"not_after":"2026-04-01T12:00:00Z"
         """;
 
-    /// <summary>Members of a submission that say who asks and how, not what is asked.</summary>
+    /// <summary>Members of a submission that name the request and not the work.</summary>
     private static readonly string[] NotHashed = ["v", "job_id"];
 
     /// <summary>One other value for each member.</summary>
@@ -47,7 +49,7 @@ public sealed class JobHashTests
     [InlineData("\"estimated_cost\":{}", "7bfe8a9d9c54905613f4d681610f2d820dbb5a6aa74ceba514d22802deb8e8a4")]
     [InlineData("\"estimated_cost\":null", "dfee2fc8472320e363fc446dd68f33af39a4b0f08de790d2d03da005e3fa3c15")]
     [InlineData(Full, "c6dd9b60792ee840ad9807aea60e42d9634b7841fe46bee5558927a48484bedf")]
-    public void A_submission_has_the_hash_it_always_had(string members, string hash) =>
+    public void Hash_of_a_submission_never_changes(string members, string hash) =>
         Assert.Equal(hash, ASubmission.With(members).Job().JobHash);
 
     [Fact]
@@ -103,6 +105,6 @@ public sealed class JobHashTests
     }
 
     [Fact]
-    public void Where_a_job_stands_is_not_in_the_hash() =>
+    public void Progress_of_a_job_is_not_in_the_hash() =>
         Assert.Equal(JobHash.Of(AJob.ToTest().Stored), JobHash.Of(AJob.ToTest().Running(3).CancelRequested().Stored));
 }

@@ -7,7 +7,7 @@ using Dispatcher.Web;
 
 namespace Dispatcher.UnitTests.Jobs;
 
-/// <summary>Two principals with one id: each sees its own job by it, and nothing of the other's.</summary>
+/// <summary>Two principals choose the same id: each sees its job under it, and no data of the other.</summary>
 public sealed class JobIdsTests
 {
     private static readonly AJob First = AJob.ToTest();
@@ -15,7 +15,7 @@ public sealed class JobIdsTests
     private static readonly Guid Chosen = First.Stored.JobId;
 
     [Fact]
-    public void An_own_id_is_of_version_8_always_the_same_and_belongs_to_one_principal()
+    public void Derived_id_has_version_8_and_is_the_same_for_one_principal()
     {
         var own = JobIds.Own("shipping", Chosen);
 
@@ -54,10 +54,10 @@ public sealed class JobIdsTests
     }
 
     /// <summary>
-    /// A submission that was refused, or denied for want of a bundle, takes no id, and leaves its line under the one it had.
+    /// A refused submission, or one that was denied without a bundle, takes no id. Its timeline entry has the id that it named.
     /// </summary>
     [Fact]
-    public async Task A_principal_does_not_see_what_others_left_under_its_id()
+    public async Task Principal_does_not_see_entries_of_others_under_its_id()
     {
         await using var server = await AServer.MigratedAsync();
         await server.StoreAsync(

@@ -13,12 +13,13 @@ public sealed class TransitionsTests
         Approved.Matches(
             "Jobs/Transitions",
             States.Select(from =>
-                $"{WireNames.Of(from)}{(from.IsFinal() ? " (final)" : "")} -> {string.Join(", ", States.Where(to => Transitions.Allows(from, to)).Select(WireNames.Of))}"
+                $"{WireNames.Of(from)}{(from.IsFinal() ? " (final)" : "")} -> "
+                + string.Join(", ", States.Where(to => Transitions.Allows(from, to)).Select(WireNames.Of))
             )
         );
 
     [Fact]
-    public void Only_a_replay_leads_out_of_a_final_state()
+    public void Only_a_replay_leaves_a_final_state()
     {
         var outOfFinal =
             from before in States
@@ -38,11 +39,11 @@ public sealed class TransitionsTests
         );
 
     [Fact]
-    public void Nothing_runs_that_was_not_dispatched() =>
+    public void Only_a_dispatched_job_can_run() =>
         Assert.Equal([JobState.Dispatched, JobState.Running], States.Where(from => Transitions.Allows(from, JobState.Running)));
 
     [Fact]
-    public void A_move_that_the_table_lacks_cannot_be_made()
+    public void Move_that_is_not_in_the_table_throws()
     {
         var job = AJob.ToTest().In(JobState.Held).Stored;
 
@@ -52,7 +53,7 @@ public sealed class TransitionsTests
     }
 
     [Fact]
-    public void A_move_counts_the_version_up_and_ends_what_the_sweep_looks_at_in_a_final_state()
+    public void Move_increases_the_version_and_clears_the_due_time_of_a_final_state()
     {
         var job = AJob.ToTest().With(row => row with { Version = 7, DueAt = 5 }).Stored;
 

@@ -10,7 +10,7 @@ public sealed class EventStreamTests
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact]
-    public void A_listener_gets_what_it_may_hear_in_order_and_on_one_line()
+    public void Listener_gets_the_events_it_may_read_in_order_and_on_one_line()
     {
         var stream = new EventStream(isConnected: true);
         using var listener = Listen(stream, happened => happened.Principal == "billing");
@@ -28,7 +28,7 @@ public sealed class EventStreamTests
     [InlineData("not json")]
     [InlineData("null")]
     [InlineData("{}")]
-    public void What_is_no_event_is_dropped(string body)
+    public void Body_that_is_not_an_event_is_dropped(string body)
     {
         var stream = new EventStream(isConnected: true);
         using var listener = Listen(stream);
@@ -42,7 +42,7 @@ public sealed class EventStreamTests
     }
 
     [Fact]
-    public async Task A_listener_that_falls_behind_is_cut_off_and_others_are_not()
+    public async Task Stream_of_a_slow_listener_ends_and_others_continue()
     {
         var stream = new EventStream(isConnected: true);
         using var slow = Listen(stream);
@@ -62,10 +62,10 @@ public sealed class EventStreamTests
     }
 
     [Fact]
-    public void A_key_has_a_few_streams_and_each_that_ends_makes_room()
+    public void Key_has_a_few_streams_and_an_ended_one_frees_its_slot()
     {
         var stream = new EventStream(isConnected: true);
-        var open = Enumerable.Range(0, EventStream.MostOfKey).Select(_ => Listen(stream)).ToList();
+        var open = Enumerable.Range(0, EventStream.MaxOfKey).Select(_ => Listen(stream)).ToList();
         Assert.Null(stream.Listen("key", _ => true));
         Assert.NotNull(stream.Listen("another", _ => true));
 
@@ -85,7 +85,7 @@ public sealed class EventStreamTests
     }
 
     [Fact]
-    public async Task When_the_events_are_lost_all_streams_end_and_the_next_one_wants_them_again()
+    public async Task Lost_source_ends_all_streams_and_the_next_listener_requests_it_again()
     {
         var stream = new EventStream(isConnected: false);
         var wanted = stream.WantedAsync(Stop);

@@ -33,7 +33,7 @@ public sealed class FinalReplyTests
     }
 
     [Fact]
-    public async Task The_reply_says_that_a_result_was_cut()
+    public async Task Reply_states_that_a_result_was_truncated()
     {
         await using var server = await AServer.MigratedAsync();
 
@@ -56,7 +56,7 @@ public sealed class FinalReplyTests
     }
 
     [Fact]
-    public async Task A_job_that_is_submitted_again_after_its_end_is_answered_with_its_end()
+    public async Task Resubmission_of_an_ended_job_gets_its_final_reply()
     {
         await using var server = await AServer.MigratedAsync();
         await server.StoreAsync(Succeeded);
@@ -71,7 +71,7 @@ public sealed class FinalReplyTests
     [InlineData("billing", null)]
     [InlineData("billing", "reply.shipping.1")]
     [InlineData("shipping", "reply.shipping.1")]
-    public async Task Nobody_else_is_answered_with_the_end(string principal, string? replyTo)
+    public async Task Other_submission_gets_no_final_reply(string principal, string? replyTo)
     {
         await using var server = await AServer.MigratedAsync();
         await server.StoreAsync(Succeeded);

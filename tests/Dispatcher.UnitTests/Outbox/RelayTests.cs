@@ -8,9 +8,9 @@ public sealed class RelayTests
 {
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
-    /// <summary>Replies carry results: as many as their count allows would take a gigabyte.</summary>
+    /// <summary>Replies have results. The maximum number of the largest replies would take a gigabyte.</summary>
     [Fact]
-    public async Task Replies_that_wait_are_bounded_by_their_bytes_and_those_that_are_sent_make_room()
+    public async Task Waiting_replies_are_limited_by_bytes_and_sent_ones_free_capacity()
     {
         using var broker = new CountedReplies();
         using var relay = new Relay(broker, null!, NullLogger<Relay>.Instance);

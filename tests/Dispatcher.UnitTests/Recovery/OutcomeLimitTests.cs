@@ -85,7 +85,7 @@ public sealed class OutcomeLimitTests
     {
         var (reading, _) = Read(Encoding.UTF8.GetBytes($"{{\"outcomes\":[{string.Join(',', Enumerable.Repeat("{}", 256))}]}}"));
 
-        Assert.Equal((256, InputErrors.Most), (reading.Refused.Count, reading.Refused.Sum(refused => refused.Errors.Count)));
+        Assert.Equal((256, InputErrors.Max), (reading.Refused.Count, reading.Refused.Sum(refused => refused.Errors.Count)));
         Assert.NotEmpty(reading.Refused[0].Errors);
     }
 

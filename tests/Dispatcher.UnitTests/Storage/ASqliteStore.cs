@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.UnitTests.Storage;
 
-/// <summary>A migrated SQLite database in a folder of its own, removed at the end.</summary>
+/// <summary>A migrated SQLite database in a temporary folder, which is deleted at the end.</summary>
 internal sealed class ASqliteStore : IAsyncDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("dispatcher-unit-");

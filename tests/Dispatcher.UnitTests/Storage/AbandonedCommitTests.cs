@@ -3,7 +3,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Dispatcher.UnitTests.Storage;
 
-/// <summary>What becomes of an item whose caller stops waiting.</summary>
+/// <summary>The result of an item whose caller stops waiting.</summary>
 public sealed class AbandonedCommitTests
 {
     private const int Busy = 5;
@@ -12,7 +12,7 @@ public sealed class AbandonedCommitTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Commit_that_no_caller_waits_for_is_cancelled_and_not_tried_again()
+    public async Task Commit_without_a_waiting_caller_is_cancelled_and_not_repeated()
     {
         await using var writer = new ListWriter { Hold = new TaskCompletionSource() };
         using var impatient = new CancellationTokenSource();

@@ -11,7 +11,7 @@ public sealed class GroupCommitTests
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task An_item_alone_is_committed_at_once()
+    public async Task Single_item_is_committed_at_once()
     {
         await using var writer = new ListWriter();
         await writer.StartAsync(Cancel);
@@ -32,7 +32,7 @@ public sealed class GroupCommitTests
     }
 
     [Fact]
-    public async Task What_gathers_while_a_batch_is_written_goes_into_the_next_one()
+    public async Task Items_that_arrive_during_a_commit_are_in_the_next_batch()
     {
         await using var writer = new ListWriter { Hold = new TaskCompletionSource() };
         await writer.StartAsync(Cancel);
@@ -89,7 +89,7 @@ public sealed class GroupCommitTests
     }
 
     [Fact]
-    public async Task A_mistake_of_ours_reaches_its_caller_and_the_writer_lives_on()
+    public async Task Unexpected_exception_reaches_its_caller_and_the_writer_continues()
     {
         await using var writer = new ListWriter { Commit = batch => Spoiled(batch, new InvalidOperationException("a bug")) };
         await writer.StartAsync(Cancel);
@@ -100,7 +100,7 @@ public sealed class GroupCommitTests
     }
 
     [Fact]
-    public async Task While_the_database_is_lost_nobody_sees_a_fault_and_all_is_tried_again()
+    public async Task Batch_is_repeated_while_the_database_is_unavailable_and_no_caller_sees_a_fault()
     {
         var left = 4;
         await using var writer = new ListWriter
@@ -115,7 +115,23 @@ public sealed class GroupCommitTests
     }
 
     [Fact]
-    public async Task A_database_that_fails_in_an_unknown_way_is_taken_for_lost()
+    public async Task Pause_between_attempts_doubles_from_20_ms_to_one_second()
+    {
+        var time = new SkippedTime();
+        var left = 9;
+        await using var writer = new ListWriter(time)
+        {
+            Commit = _ => Interlocked.Decrement(ref left) >= 0 ? throw new SqliteException("busy", Busy) : Task.CompletedTask,
+        };
+        await writer.StartAsync(Cancel);
+
+        Assert.Equal(1, await writer.AddAsync(new Item(1), Cancel));
+
+        Assert.Equal([20, 40, 80, 160, 320, 640, 1_000, 1_000, 1_000], time.Pauses.Select(pause => pause.TotalMilliseconds));
+    }
+
+    [Fact]
+    public async Task Unknown_database_fault_counts_as_unavailable()
     {
         var left = 1;
         await using var writer = new ListWriter
@@ -128,7 +144,7 @@ public sealed class GroupCommitTests
     }
 
     [Fact]
-    public async Task A_stop_cancels_those_whose_batch_is_being_written_and_those_who_wait()
+    public async Task Stop_cancels_callers_of_the_running_batch_and_of_the_queue()
     {
         await using var writer = new ListWriter { Hold = new TaskCompletionSource() };
         var answers = Enumerable.Range(0, 600).Select(i => writer.AddAsync(new Item(i), Cancel)).ToList();
@@ -141,7 +157,7 @@ public sealed class GroupCommitTests
     }
 
     [Fact]
-    public async Task A_stop_cancels_those_who_wait_for_a_batch_with_an_equal_key()
+    public async Task Stop_cancels_callers_that_wait_for_an_equal_key()
     {
         var key = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
         await using var writer = new ListWriter { Hold = new TaskCompletionSource() };
@@ -155,7 +171,7 @@ public sealed class GroupCommitTests
     }
 
     [Fact]
-    public async Task A_stop_cancels_those_who_are_tried_one_by_one()
+    public async Task Stop_cancels_callers_whose_items_are_committed_alone()
     {
         var alone = new TaskCompletionSource();
         await using var writer = new ListWriter
@@ -174,7 +190,7 @@ public sealed class GroupCommitTests
     }
 
     [Fact]
-    public async Task A_stop_ends_the_waiting_for_a_lost_database()
+    public async Task Stop_ends_the_retries_of_an_unavailable_database()
     {
         await using var writer = new ListWriter { Commit = _ => throw new SqliteException("busy", Busy) };
         var answer = writer.AddAsync(new Item(1), Cancel);
@@ -187,7 +203,7 @@ public sealed class GroupCommitTests
     }
 
     [Fact]
-    public async Task Who_comes_after_the_stop_is_cancelled_too()
+    public async Task Caller_after_the_stop_is_cancelled()
     {
         await using var writer = new ListWriter();
         await writer.StartAsync(Cancel);

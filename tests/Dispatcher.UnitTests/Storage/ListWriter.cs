@@ -4,9 +4,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.UnitTests.Storage;
 
-/// <summary>A real writer whose database is a list; a result is the item's number.</summary>
-internal sealed class ListWriter()
-    : GroupCommit<Item, int>(new StoreHealth(null, TimeProvider.System, NullLogger<StoreHealth>.Instance), TimeProvider.System),
+/// <summary>A group commit whose database is a list. The result of an item is its number.</summary>
+internal sealed class ListWriter(TimeProvider? time = null)
+    : GroupCommit<Item, int>(new StoreHealth(null, TimeProvider.System, NullLogger<StoreHealth>.Instance), time ?? TimeProvider.System),
         IAsyncDisposable
 {
     private static readonly Item Endless = new(int.MinValue);
@@ -16,7 +16,7 @@ internal sealed class ListWriter()
 
     public ConcurrentQueue<IReadOnlyList<Item>> Batches { get; } = new();
 
-    /// <summary>Commits wait for it.</summary>
+    /// <summary>Every commit waits for it.</summary>
     public TaskCompletionSource? Hold { get; init; }
 
     public Func<IReadOnlyList<Item>, Task> Commit { get; init; } = _ => Task.CompletedTask;
@@ -30,8 +30,8 @@ internal sealed class ListWriter()
     }
 
     /// <summary>
-    /// Holds one of the two lanes to the end. The other commits everything that follows, so that an item which was abandoned there is settled before
-    /// the next one has its result.
+    /// Blocks one of the two lanes until the end. The other lane commits all later items, so an abandoned item is decided before the next
+    /// item has its result.
     /// </summary>
     public async Task OccupyLaneAsync()
     {
@@ -59,7 +59,7 @@ internal sealed class ListWriter()
     }
 }
 
-/// <summary>What <see cref="ListWriter"/> commits.</summary>
+/// <summary>An item of <see cref="ListWriter"/>.</summary>
 internal sealed record Item(int Number)
 {
     public Guid Key { get; init; } = Guid.CreateVersion7(TimeProvider.System.GetUtcNow());

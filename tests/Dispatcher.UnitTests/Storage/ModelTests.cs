@@ -4,7 +4,7 @@ using Microsoft.EntityFrameworkCore.Metadata;
 
 namespace Dispatcher.UnitTests.Storage;
 
-/// <summary>The tables are written by hand and the model by another: nothing but a test holds them together.</summary>
+/// <summary>The migrations are SQL, so only these tests compare the tables with the model.</summary>
 public sealed class ModelTests
 {
     /// <summary>Columns of a table that the program never reads.</summary>
@@ -65,7 +65,7 @@ public sealed class ModelTests
     }
 
     [Fact]
-    public async Task A_migrated_database_lacks_nothing()
+    public async Task Migrated_database_matches_the_model()
     {
         await using var store = await ASqliteStore.MigratedAsync();
         await using var db = await store.Database.CreateDbContextAsync(TestContext.Current.CancellationToken);
@@ -79,7 +79,7 @@ public sealed class ModelTests
     [InlineData("1serve")]
     [InlineData("serve\n")]
     [InlineData("")]
-    public async Task What_is_no_role_name_never_reaches_the_database(string role)
+    public async Task Invalid_role_name_never_reaches_the_database(string role)
     {
         await using var store = await ASqliteStore.MigratedAsync();
         await using var db = await store.Database.CreateDbContextAsync(TestContext.Current.CancellationToken);
@@ -92,14 +92,16 @@ public sealed class ModelTests
         yield return entity.GetTableName()!;
         foreach (var property in entity.GetProperties().OrderBy(property => property.GetColumnName(), StringComparer.Ordinal))
         {
-            yield return $"    {property.GetColumnName()} {property.GetColumnType()}{(property.IsNullable ? "" : " not null")}{(property.IsPrimaryKey() ? " primary key" : "")}";
+            var constraints = (property.IsNullable ? "" : " not null") + (property.IsPrimaryKey() ? " primary key" : "");
+            yield return $"    {property.GetColumnName()} {property.GetColumnType()}{constraints}";
         }
 
         foreach (
             var index in entity
                 .GetIndexes()
                 .Select(index =>
-                    $"    {(index.IsUnique ? "unique " : "")}index ({string.Join(", ", index.Properties.Select(property => property.GetColumnName()))})"
+                    $"    {(index.IsUnique ? "unique " : "")}index "
+                    + $"({string.Join(", ", index.Properties.Select(property => property.GetColumnName()))})"
                 )
                 .Order(StringComparer.Ordinal)
         )

@@ -32,7 +32,7 @@ public sealed class StoreHealthTests
     }
 
     [Fact]
-    public void Writer_that_fails_is_trouble_at_once_though_the_probe_succeeds()
+    public void Failed_writer_makes_the_store_unhealthy_even_if_the_probe_succeeds()
     {
         var health = Health();
         health.Fails(Writer, Full);

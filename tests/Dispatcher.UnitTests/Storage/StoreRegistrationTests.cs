@@ -5,7 +5,7 @@ namespace Dispatcher.UnitTests.Storage;
 
 public sealed class StoreRegistrationTests
 {
-    /// <summary>Of several servers one takes writes. A session to a standby would fail all of its writes.</summary>
+    /// <summary>Only one of several servers takes writes. All writes of a session to a standby would fail.</summary>
     [Theory]
     [InlineData("Host=a,b", "read-write")]
     [InlineData("Host=a:5432,b:5433", "read-write")]

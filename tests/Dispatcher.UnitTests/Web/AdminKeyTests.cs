@@ -6,7 +6,7 @@ using Dispatcher.Web;
 
 namespace Dispatcher.UnitTests.Web;
 
-/// <summary>The key of <c>DISPATCHER_API_KEY</c>, as the servers that start one after another have it.</summary>
+/// <summary>The key of <c>DISPATCHER_API_KEY</c> over several starts of servers.</summary>
 public sealed class AdminKeyTests
 {
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
@@ -18,7 +18,7 @@ public sealed class AdminKeyTests
     [InlineData("a b c", "c")]
     [InlineData("a b a", "b")]
     [InlineData("a b c b", "c")]
-    public async Task Only_the_newest_value_is_an_admin_key_and_a_replaced_one_does_not_come_back(string starts, string alive)
+    public async Task Start_keeps_only_the_newest_admin_key_and_never_restores_a_replaced_one(string starts, string alive)
     {
         await using var server = await AServer.MigratedAsync();
         var keys = server.Get<ApiKeys>();
@@ -38,7 +38,7 @@ public sealed class AdminKeyTests
     }
 
     [Fact]
-    public async Task Other_keys_stay_valid()
+    public async Task Start_keeps_other_keys_valid()
     {
         await using var server = await AServer.MigratedAsync();
         var keys = server.Get<ApiKeys>();
@@ -53,7 +53,7 @@ public sealed class AdminKeyTests
     }
 
     [Fact]
-    public async Task A_revoked_key_stays_revoked_when_the_server_starts_again()
+    public async Task Revoked_admin_key_stays_revoked_after_a_restart()
     {
         await using var server = await AServer.MigratedAsync();
         var keys = server.Get<ApiKeys>();
@@ -66,7 +66,7 @@ public sealed class AdminKeyTests
     }
 
     [Fact]
-    public async Task Known_keys_stay_known_after_a_revocation_and_many_wrong_keys()
+    public async Task Keys_stay_known_after_a_revocation_and_many_wrong_keys()
     {
         await using var server = await AServer.MigratedAsync();
         var keys = server.Get<ApiKeys>();
@@ -86,7 +86,7 @@ public sealed class AdminKeyTests
     }
 
     [Fact]
-    public async Task Keys_are_known_from_the_start_of_the_server()
+    public async Task Start_loads_all_valid_keys()
     {
         await using var server = await AServer.MigratedAsync();
         var keys = server.Get<ApiKeys>();
@@ -105,10 +105,11 @@ public sealed class AdminKeyTests
     [InlineData("abababababababababababababab", "it has 2 different characters; at least 10 are needed")]
     [InlineData("two words 0123456789abcdef", "it has characters other than visible ASCII; a header cannot carry them")]
     [InlineData("0123456789abcdefghijklmn", null)]
-    public void A_weak_key_is_refused_without_showing_it(string key, string? why) => Assert.Equal(why, KeyStrength.WhyWeak(key));
+    public void Strength_check_refuses_a_weak_key_without_showing_it(string key, string? why) =>
+        Assert.Equal(why, KeyStrength.WhyWeak(key));
 
     [Fact]
-    public async Task The_server_does_not_start_with_a_weak_key()
+    public async Task Server_does_not_start_with_a_weak_key()
     {
         var file = Path.GetTempFileName();
         try

@@ -21,7 +21,7 @@ public sealed class KeyEndpointsTests
     [InlineData("""{"subject":"a","roles":[]}""", "no_person /person")]
     [InlineData("""{"subject":"a","person":"","roles":["approver"]}""", "bad_principal /person")]
     [InlineData("""{"subject":"a","person":"Ann","roles":["approver"]}""", "bad_principal /person")]
-    public async Task What_cannot_be_a_role_a_group_or_a_person_is_named(string request, string error)
+    public async Task Create_names_each_invalid_role_group_and_person(string request, string error)
     {
         await using var server = await AServer.MigratedAsync();
 
@@ -32,7 +32,7 @@ public sealed class KeyEndpointsTests
     }
 
     [Fact]
-    public async Task A_key_has_the_roles_and_groups_that_were_asked_for()
+    public async Task Created_key_has_the_requested_roles_and_groups()
     {
         await using var server = await AServer.MigratedAsync();
         var group = new string('g', 64);
@@ -51,7 +51,7 @@ public sealed class KeyEndpointsTests
     }
 
     [Fact]
-    public async Task Without_roles_a_principal_is_bound_to_a_person_and_no_key_is_made()
+    public async Task Create_without_roles_binds_a_principal_and_makes_no_key()
     {
         await using var server = await AServer.MigratedAsync();
 
@@ -71,7 +71,7 @@ public sealed class KeyEndpointsTests
     }
 
     [Fact]
-    public async Task A_key_without_a_person_names_none_and_its_subject_has_no_owner()
+    public async Task Key_without_a_person_gives_its_subject_no_owner()
     {
         await using var server = await AServer.MigratedAsync();
 
@@ -87,7 +87,7 @@ public sealed class KeyEndpointsTests
     }
 
     [Fact]
-    public async Task A_principal_has_an_owner_as_long_as_one_of_its_bindings_is_not_revoked()
+    public async Task Principal_has_an_owner_while_one_of_its_bindings_is_valid()
     {
         await using var server = await AServer.MigratedAsync();
         var (keys, owners, stop) = (server.Get<ApiKeys>(), server.Get<PrincipalOwners>(), TestContext.Current.CancellationToken);

@@ -42,7 +42,7 @@ public sealed class PagingTests
 
     [Theory]
     [MemberData(nameof(BadQueries))]
-    public async Task A_query_that_means_nothing_is_refused(string list, string query, string error)
+    public async Task List_refuses_an_invalid_query(string list, string query, string error)
     {
         await using var server = await AServer.MigratedAsync();
 
@@ -55,7 +55,7 @@ public sealed class PagingTests
     [Theory]
     [InlineData("/api/jobs/")]
     [InlineData("/api/dead-letters/")]
-    public async Task The_pages_lead_through_every_row_once_newest_first(string list)
+    public async Task Pages_list_every_row_once_newest_first(string list)
     {
         await using var server = await AServer.MigratedAsync();
         var ids = Enumerable.Range(1, 5).Select(i => new Guid($"0197f3a0-0000-7000-8000-00000000000{i}")).ToList();
@@ -81,7 +81,7 @@ public sealed class PagingTests
     }
 
     [Fact]
-    public void A_cursor_reads_what_it_wrote()
+    public void Cursor_survives_a_round_trip()
     {
         var cursor = new Cursor(1_775_044_800_000_000, Guid.Parse(Id));
 

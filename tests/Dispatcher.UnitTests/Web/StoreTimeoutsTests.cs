@@ -5,11 +5,11 @@ namespace Dispatcher.UnitTests.Web;
 
 public sealed class StoreTimeoutsTests
 {
-    /// <summary>They write nothing, and may take as long as they take.</summary>
+    /// <summary>Endpoints that do not write need no limit.</summary>
     private static readonly string[] Readers = ["/api/policies/explain", "/api/policies/diff"];
 
     [Fact]
-    public async Task Every_endpoint_that_writes_limits_how_long_it_waits_for_the_store()
+    public async Task Every_writing_endpoint_limits_its_wait_for_the_store()
     {
         await using var server = await AServer.MigratedAsync();
 

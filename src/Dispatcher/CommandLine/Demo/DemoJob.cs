@@ -1,12 +1,13 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
 
 namespace Dispatcher.CommandLine.Demo;
 
-/// <summary>One job of the demonstration: what it is for, and what is handed in.</summary>
+/// <summary>One job of the demonstration: its title and its submission.</summary>
 internal sealed record DemoJob(string Title, string Body)
 {
     public static readonly DemoJob[] All =
@@ -26,23 +27,23 @@ internal sealed record DemoJob(string Title, string Body)
         new("Allowed: reading a repository", """{"topic": "job.repo.read", "payload": {"repo": "demo", "op": "log", "limit": 1}}"""),
     ];
 
-    /// <summary>Submits the job, follows it to where it rests, and returns all of it.</summary>
-    public async Task<JsonNode> RunAsync(DemoAudience audience, CancellationToken cancellationToken)
+    /// <summary>Submits the job, follows it until it is held or final, and returns decision, job and timeline.</summary>
+    public async Task<JsonNode> RunAsync(DemoScreen demo, CancellationToken cancellationToken)
     {
-        audience.Line($"\n{Title}\n  {Body}");
-        var decision = (await audience.Api.SubmitAsync(Encoding.UTF8.GetBytes(Body), cancellationToken)).Body;
-        audience.Line($"  decision: {decision.Text("verdict")} by {decision.Text("rules")}: {decision.Text("reason")}");
+        demo.Line($"\n{Title}\n  {Body}");
+        var decision = (await demo.Api.SubmitAsync(Encoding.UTF8.GetBytes(Body), cancellationToken)).Body;
+        demo.Line($"  decision: {decision.Text("verdict")} by {decision.Text("rules")}: {decision.Text("reason")}");
         var id = decision.GetProperty("job_id").GetGuid();
         var job =
             decision.Text("state") == "denied"
                 ? default
-                : await audience.FollowAsync(id, state => state == JobState.Held || state.IsFinal(), cancellationToken);
+                : await demo.FollowAsync(id, state => state == JobState.Held || state.IsFinal(), cancellationToken);
         return new JsonObject
         {
             ["title"] = Title,
             ["decision"] = Node(decision),
             ["job"] = Node(job),
-            ["timeline"] = Node(await audience.ShowTimelineAsync(id, cancellationToken)),
+            ["timeline"] = Node(await demo.ShowTimelineAsync(id, cancellationToken)),
         };
     }
 

@@ -3,7 +3,7 @@ using System.Diagnostics;
 
 namespace Dispatcher.CommandLine.Demo;
 
-/// <summary>A git repository with one commit, for the job that reads one. Without git the job says so itself, as it would in earnest.</summary>
+/// <summary>A git repository with one commit, for the job that reads a repository. Without git on the machine that job fails.</summary>
 internal static class DemoRepository
 {
     public static async Task MakeAsync(string folder, CancellationToken cancellationToken)
@@ -22,7 +22,7 @@ internal static class DemoRepository
         }
         catch (Win32Exception)
         {
-            // No git on this machine.
+            // git is not installed: the job reports that.
         }
     }
 

@@ -5,28 +5,30 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dispatcher.Base;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Hosting;
 using Dispatcher.Jobs;
 using Dispatcher.ReferenceWorker;
 
 namespace Dispatcher.CommandLine.Demo;
 
-/// <summary><c>dispatcher demo</c>: an embedded server on throwaway data, one job for each verdict, and then it is yours until Ctrl-C.</summary>
+/// <summary><c>dispatcher demo</c>: an embedded server with temporary data and one job for each verdict. It runs until Ctrl-C.</summary>
 internal static class DemoVerb
 {
     private const int UsualPort = 8080;
 
-    private static readonly Option<bool> Exit = new("--exit") { Description = "End when the four jobs are shown." };
+    private static readonly Option<bool> Exit = new("--exit") { Description = "Exit after the four jobs." };
     private static readonly Option<bool> Json = new("--json")
     {
-        Description = "Print one JSON document instead: where the API listens, the key, and each job with its decision and timeline.",
+        Description = "Print one JSON document instead: address of the API, key, and each job with its decision and timeline.",
     };
 
     public static Verb Create(Terminal terminal)
     {
         var verb = new Verb(
             "demo",
-            "Show the way of a job, offline and with nothing else installed: one job denied, one held, one run within constraints, one run. Then the server stays up.",
+            "Run four jobs on an embedded server, offline: one is denied, one held, one allowed with constraints, one allowed. "
+                + "Then the server runs until Ctrl-C.",
             "dispatcher demo",
             "dispatcher demo --exit --json"
         )
@@ -36,7 +38,7 @@ internal static class DemoVerb
         };
         verb.SetAction(
             (call, cancellationToken) =>
-                ServerRun.GuardedAsync(terminal, () => RunAsync(terminal, call.GetValue(Exit), call.GetValue(Json), cancellationToken))
+                ServerRun.ToExitCodeAsync(terminal, () => RunAsync(terminal, call.GetValue(Exit), call.GetValue(Json), cancellationToken))
         );
         return verb;
     }
@@ -54,7 +56,7 @@ internal static class DemoVerb
                 Urls = $"http://127.0.0.1:{FreePort()}",
                 ApiKey = key,
                 LogLevel = "Warning",
-                // What the held job asks for. It only says what it would do.
+                // The recipe of the held job. It only prints what it would do.
                 Recipes =
                 {
                     ["web"] = new Recipe
@@ -68,8 +70,8 @@ internal static class DemoVerb
             await using var server = Server.Build(settings);
             await DemoRepository.MakeAsync(EmbeddedFiles.Work(settings.DataFolder, "repos"), cancellationToken);
             await server.StartAsync(cancellationToken);
-            await OwnAsync(new Uri(server.Urls.First()), key, cancellationToken);
-            // Ctrl-C reaches the server: what is shown ends with it.
+            await BindAsync(new Uri(server.Urls.First()), key, cancellationToken);
+            // Ctrl-C stops the server, which then ends the output.
             using var ends = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, server.Lifetime.ApplicationStopping);
             try
             {
@@ -81,7 +83,7 @@ internal static class DemoVerb
             }
             catch (OperationCanceledException) when (ends.IsCancellationRequested)
             {
-                // The job that waits for a person is left as it is.
+                // The held job stays held.
             }
 
             await server.StopAsync(CancellationToken.None);
@@ -92,8 +94,8 @@ internal static class DemoVerb
         }
     }
 
-    /// <summary>The key that submits the jobs gets an owner: else the deployment, which needs an approval, would be denied.</summary>
-    private static async Task OwnAsync(Uri url, string key, CancellationToken cancellationToken)
+    /// <summary>Binds the submitting principal to a person: without one the deployment, which needs an approval, would be denied.</summary>
+    private static async Task BindAsync(Uri url, string key, CancellationToken cancellationToken)
     {
         using var api = new ApiClient(url, key);
         await api.CreateKeyAsync("""{"subject":"admin","person":"demo","roles":[]}"""u8.ToArray(), cancellationToken);
@@ -103,11 +105,11 @@ internal static class DemoVerb
     {
         using var api = new ApiClient(url, key);
         var screen = new Screen(terminal);
-        var audience = new DemoAudience(api, json ? null : screen, terminal.Clock);
+        var demo = new DemoScreen(api, json ? null : screen, terminal.Clock);
         var jobs = new JsonArray();
         foreach (var job in DemoJob.All)
         {
-            jobs.Add(await job.RunAsync(audience, cancellationToken));
+            jobs.Add(await job.RunAsync(demo, cancellationToken));
         }
 
         if (json)
@@ -122,24 +124,24 @@ internal static class DemoVerb
         }
         else if (!exit)
         {
-            await ApproveAsync(audience, screen, new DemoServer(url.ToString().TrimEnd('/'), key), cancellationToken);
+            await ApproveAsync(demo, screen, new DemoServer(url.ToString().TrimEnd('/'), key), cancellationToken);
         }
     }
 
-    /// <summary>Prints how to approve the held job, and shows what becomes of it until Ctrl-C.</summary>
-    private static async Task ApproveAsync(DemoAudience audience, Screen screen, DemoServer server, CancellationToken cancellationToken)
+    /// <summary>Prints how to approve the held job, and follows it until Ctrl-C.</summary>
+    private static async Task ApproveAsync(DemoScreen demo, Screen screen, DemoServer server, CancellationToken cancellationToken)
     {
-        var held = (await audience.Api.ApprovalsAsync(new Query(("mine", "false")), cancellationToken)).Body.Items("items").First();
-        var approver = await audience.Api.CreateKeyAsync(
+        var held = (await demo.Api.ApprovalsAsync(new Query(("mine", "false")), cancellationToken)).Body.Items("items").First();
+        var approver = await demo.Api.CreateKeyAsync(
             """{"subject":"you","person":"you","roles":["approver"]}"""u8.ToArray(),
             cancellationToken
         );
-        server.ShowHow(screen, held, approver.Body.Text("key"));
-        await audience.FollowAsync(held.GetProperty("job_id").GetGuid(), state => state.IsFinal(), cancellationToken);
-        screen.Line("\nThe server stays up until Ctrl-C.");
+        server.ShowCommands(screen, held, approver.Body.Text("key"));
+        await demo.FollowAsync(held.GetProperty("job_id").GetGuid(), state => state.IsFinal(), cancellationToken);
+        screen.Line("\nThe server runs until Ctrl-C.");
     }
 
-    /// <summary>The port of the README when it is free, else any.</summary>
+    /// <summary>The usual port when it is free, else any free port.</summary>
     private static int FreePort()
     {
         foreach (var port in new[] { UsualPort, 0 })
@@ -152,7 +154,7 @@ internal static class DemoVerb
             }
             catch (SocketException) when (port != 0)
             {
-                // Taken: any other.
+                // In use: any free port.
             }
         }
 

@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore.Migrations;
 
 namespace Dispatcher.Storage.Migrations;
 
-/// <summary>Every table of the way of a job. Written by hand: the types and the triggers are the point.</summary>
+/// <summary>The first tables, with their types and triggers.</summary>
 [DbContext(typeof(DispatcherDb))]
 [Migration("0001_first_tables")]
 internal sealed class M0001FirstTables : Migration
@@ -149,10 +149,12 @@ internal sealed class M0001FirstTables : Migration
         create trigger timeline_no_truncate before truncate on timeline for each statement execute function refuse_change();
         """;
 
-    /// <summary>A row that REPLACE replaces is deleted without asking the second trigger: the third refuses the insertion itself.</summary>
+    /// <summary>REPLACE deletes a row without the second trigger; the third trigger refuses the insertion.</summary>
     private const string AppendOnlySqlite = """
-        create trigger timeline_no_update before update on timeline begin select raise(abort, 'the timeline is append-only: UPDATE is refused'); end;
-        create trigger timeline_no_delete before delete on timeline begin select raise(abort, 'the timeline is append-only: DELETE is refused'); end;
+        create trigger timeline_no_update before update on timeline
+            begin select raise(abort, 'the timeline is append-only: UPDATE is refused'); end;
+        create trigger timeline_no_delete before delete on timeline
+            begin select raise(abort, 'the timeline is append-only: DELETE is refused'); end;
         create trigger timeline_no_replace before insert on timeline when exists (select 1 from timeline where entry_id = new.entry_id)
         begin select raise(abort, 'the timeline is append-only: REPLACE is refused'); end;
         """;

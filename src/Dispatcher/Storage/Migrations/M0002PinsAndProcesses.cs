@@ -3,7 +3,9 @@ using Microsoft.EntityFrameworkCore.Migrations;
 
 namespace Dispatcher.Storage.Migrations;
 
-/// <summary>A bundle can be pinned, every process says what it runs, and a denial keeps what another bundle needs to decide it again.</summary>
+/// <summary>
+/// A bundle can be pinned, a process reports its version and bundle, and a denial keeps the facts for another evaluation.
+/// </summary>
 [DbContext(typeof(DispatcherDb))]
 [Migration("0002_pins_and_processes")]
 internal sealed class M0002PinsAndProcesses : Migration
@@ -11,7 +13,7 @@ internal sealed class M0002PinsAndProcesses : Migration
     protected override void Up(MigrationBuilder migrationBuilder) =>
         migrationBuilder.Sql(ActiveProvider.EndsWith("PostgreSQL", StringComparison.Ordinal) ? Changes : SqliteTypes.In(Changes));
 
-    /// <summary>Of an earlier denial nothing more is known: without a payload it cannot be decided again.</summary>
+    /// <summary>An earlier denial gets no payload, so another bundle cannot evaluate it.</summary>
     private const string Changes = """
         alter table active_bundle add column pinned boolean not null default false;
 

@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore.Migrations;
 
 namespace Dispatcher.Storage.Migrations;
 
-/// <summary>What held jobs wait for. A job that was held before has no approval, and expires.</summary>
+/// <summary>The approvals of held jobs. A job that was held before has no approval, and expires.</summary>
 [DbContext(typeof(DispatcherDb))]
 [Migration("0003_approvals")]
 internal sealed class M0003Approvals : Migration

@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore.Migrations;
 
 namespace Dispatcher.Storage.Migrations;
 
-/// <summary>Jobs stand in a line for their pool, retries among them, and workers are known.</summary>
+/// <summary>Each pool has a backlog, which includes retries, and a register of workers.</summary>
 [DbContext(typeof(DispatcherDb))]
 [Migration("0005_lines_and_workers")]
 internal sealed class M0005Lines : Migration
@@ -11,7 +11,7 @@ internal sealed class M0005Lines : Migration
     protected override void Up(MigrationBuilder migrationBuilder) =>
         migrationBuilder.Sql(ActiveProvider.EndsWith("PostgreSQL", StringComparison.Ordinal) ? Changes : SqliteTypes.In(Changes));
 
-    /// <summary>What waits goes to the line without a pool, from which the next look at the registry takes it.</summary>
+    /// <summary>Waiting jobs get no pool; the next check of the registry moves them to the backlog of theirs.</summary>
     private const string Changes = """
         alter table jobs add column ready_at bigint not null default 0;
         alter table jobs add column give_up_at bigint;

@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore.Migrations;
 
 namespace Dispatcher.Storage.Migrations;
 
-/// <summary>Which topics wait in which line is asked each minute: not of all jobs that ever were.</summary>
+/// <summary>Once a minute a query reads which topics wait in which backlog. With the index it reads waiting jobs only.</summary>
 [DbContext(typeof(DispatcherDb))]
 [Migration("0006_sorting")]
 internal sealed class M0006Sorting : Migration

@@ -4,10 +4,9 @@ using Microsoft.EntityFrameworkCore.Migrations;
 namespace Dispatcher.Storage.Migrations;
 
 /// <summary>
-/// Rows count only when the timeline confirms them. An activation of an earlier version names no serial. Its successor is written here,
-/// but only when the
-/// timeline already names the hash of the bundle in force: a row that the timeline contradicts stays contradicted, and a person has to
-/// activate a bundle.
+/// Rows count only if the timeline confirms them. The activation entry of an earlier version has no serial. The migration writes an entry
+/// with the serial, but only if the timeline names the hash of the bundle in force. Otherwise the row stays contradicted, and a person has
+/// to activate a bundle.
 /// </summary>
 [DbContext(typeof(DispatcherDb))]
 [Migration("0007_timeline_witness")]
@@ -17,9 +16,8 @@ internal sealed class M0007TimelineWitness : Migration
         migrationBuilder.Sql(ActiveProvider.EndsWith("PostgreSQL", StringComparison.Ordinal) ? OfPostgres : OfSqlite);
 
     /// <summary>
-    /// The function reads a text from the detail of an entry. It returns null for a detail that is not JSON, so that a forged entry
-    /// cannot fail a whole batch.
-    /// PostgreSQL cannot return U+0000 in a text; the words of a voter may contain it.
+    /// The function reads a text from the detail of an entry. It returns null for a detail that is not JSON, so that a forged entry cannot
+    /// fail a whole batch. It replaces U+0000, which PostgreSQL cannot return in a text and the reason of a vote may contain.
     /// </summary>
     private const string OfPostgres = """
         create function timeline_text(detail bytea, variadic path text[]) returns text language plpgsql stable strict parallel safe as $$
@@ -30,7 +28,8 @@ internal sealed class M0007TimelineWitness : Migration
         end $$;
 
         insert into timeline (job_id, at, kind, attempt, actor, detail)
-        select '00000000-0000-0000-0000-000000000000', (extract(epoch from clock_timestamp()) * 1000000)::bigint, 'bundle_activated', 0, 'dispatcher',
+        select '00000000-0000-0000-0000-000000000000', (extract(epoch from clock_timestamp()) * 1000000)::bigint,
+            'bundle_activated', 0, 'dispatcher',
             convert_to(json_build_object(
                 'policy_hash', b.hash, 'serial', b.serial, 'before', b.hash, 'pinned', b.pinned, 'carried_over', true,
                 'reason', 'carried over from an earlier version')::text, 'UTF8')

@@ -4,8 +4,8 @@ using Microsoft.EntityFrameworkCore.Migrations;
 namespace Dispatcher.Storage.Migrations;
 
 /// <summary>
-/// The index that gates read has all they need of an ended job, so that a day of jobs is counted and measured without the rows themselves,
-/// which hold payloads.
+/// The index has every column that gates read of an ended job. So they count and measure a day of jobs without reading the rows, which hold
+/// payloads.
 /// </summary>
 [DbContext(typeof(DispatcherDb))]
 [Migration("0008_gates")]

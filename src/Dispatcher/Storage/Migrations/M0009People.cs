@@ -4,8 +4,8 @@ using Microsoft.EntityFrameworkCore.Migrations;
 namespace Dispatcher.Storage.Migrations;
 
 /// <summary>
-/// A key that was made without a person had its subject there, so that two keys of one person counted as two. Such a key names nobody
-/// now. Who is meant, only an administrator can say: with a new key, or with a binding.
+/// A key without a person had its subject in that column, so two keys of one person counted as two persons. Such a key now names no person.
+/// An administrator names the person with a new key or a binding.
 /// </summary>
 [DbContext(typeof(DispatcherDb))]
 [Migration("0009_people")]

@@ -4,10 +4,10 @@ using Microsoft.EntityFrameworkCore.Migrations;
 namespace Dispatcher.Storage.Migrations;
 
 /// <summary>
-/// The role that serves revokes keys, so that it may update <c>revoked_at</c>. With the trigger it cannot bring a revoked key back. With the
-/// constraints it cannot write a row that no server can read: such a row would hide the list of keys, or stop the dispatch of a pool.
+/// The role of the server may update <c>revoked_at</c>, because it revokes keys. The trigger keeps it from restoring a revoked key. The
+/// constraints keep it from writing a row that no server can read, which would hide the list of keys or stop the dispatch of a pool.
 /// </summary>
-/// <remarks>PostgreSQL only: an embedded database has no role besides its owner.</remarks>
+/// <remarks>PostgreSQL only: an embedded database has no role but its owner.</remarks>
 [DbContext(typeof(DispatcherDb))]
 [Migration("0010_keys_stay_revoked")]
 internal sealed class M0010KeysStayRevoked : Migration

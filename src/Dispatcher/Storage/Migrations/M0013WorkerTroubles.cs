@@ -3,7 +3,7 @@ using Microsoft.EntityFrameworkCore.Migrations;
 
 namespace Dispatcher.Storage.Migrations;
 
-/// <summary>Workers report the offset of their clock and the deliveries that they could not use.</summary>
+/// <summary>Workers report the offset of their clock and the deliveries that they dropped.</summary>
 [DbContext(typeof(DispatcherDb))]
 [Migration("0013_worker_troubles")]
 internal sealed class M0013WorkerTroubles : Migration

@@ -1,6 +1,6 @@
 namespace Dispatcher.Storage.Migrations;
 
-/// <summary>SQLite takes the same tables under its own type names; an identity is its integer primary key.</summary>
+/// <summary>Replaces the type names of PostgreSQL with those of SQLite. An identity column becomes the integer primary key.</summary>
 internal static class SqliteTypes
 {
     public static string In(string sql) =>

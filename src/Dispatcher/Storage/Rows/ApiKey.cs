@@ -1,8 +1,8 @@
 namespace Dispatcher.Storage.Rows;
 
 /// <summary>
-/// A key for the HTTP door, or a binding of a principal to a person. Only the hash of the secret is stored. A row without roles is a
-/// binding: nobody has its secret.
+/// A key for the HTTP API, or a binding of a principal to a person. Only the hash of the secret is stored. A row without roles is a
+/// binding: no secret exists for it.
 /// </summary>
 internal sealed record ApiKey
 {
@@ -16,8 +16,8 @@ internal sealed record ApiKey
     public required string Subject { get; init; }
 
     /// <summary>
-    /// The person who uses the subject or is responsible for it. Two keys of one person count as one voter. Empty: the key names no
-    /// person; it cannot vote, and no job of its subject can be approved.
+    /// The person who uses the subject or is responsible for it. Two keys of one person count as one voter. Empty: the key names no person.
+    /// It cannot vote, and no job of its subject can be approved.
     /// </summary>
     public required string Person { get; init; }
 

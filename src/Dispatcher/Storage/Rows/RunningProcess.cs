@@ -1,18 +1,20 @@
 namespace Dispatcher.Storage.Rows;
 
-/// <summary>One server process, as it last said of itself. The row goes when the process stops in order; that of one that was killed grows old.</summary>
+/// <summary>
+/// One server process, as it last reported itself. A clean stop deletes the row; the row of a killed process becomes stale.
+/// </summary>
 internal sealed record RunningProcess
 {
-    /// <summary>Made at the start of the process: host and pid come again.</summary>
+    /// <summary>New for each start, because host and pid are reused.</summary>
     public required Guid InstanceId { get; init; }
     public required string Host { get; init; }
     public required int Pid { get; init; }
     public required string Version { get; init; }
 
-    /// <summary>The bundle it decides by; empty: none.</summary>
+    /// <summary>Hash of the bundle that it evaluates; empty: none.</summary>
     public required string PolicyHash { get; init; }
 
-    /// <summary>The bundle that lies in its policy folder. Null: the folder is broken.</summary>
+    /// <summary>Hash of the bundle in its policy folder. Null: the folder is invalid.</summary>
     public string? FolderHash { get; init; }
     public required int FolderErrors { get; init; }
     public long StartedAt { get; init; }

@@ -1,21 +1,21 @@
 namespace Dispatcher.Storage.Rows;
 
 /// <summary>
-/// The seal of one timeline entry: its place in the one history of the store, and a hash that commits to the entry, to the seal before it and to the seal of
-/// the job's line before it. Written after the entry's commit, about a second later; never updated, never deleted.
+/// The seal of one timeline entry: its position in the history of the store, and a hash over the entry, the previous seal and the previous
+/// seal of the same job. It is written about one second after the commit of the entry, and never updated or deleted.
 /// </summary>
 internal sealed record TimelineSeal
 {
     /// <summary>1, 2, 3, … without a gap.</summary>
     public required long Seq { get; init; }
 
-    /// <summary>The entry that is sealed, see <c>EntryId</c> of the timeline.</summary>
+    /// <summary><c>EntryId</c> of the sealed timeline entry.</summary>
     public required long EntryId { get; init; }
 
     /// <summary>The job of the entry.</summary>
     public required Guid JobId { get; init; }
 
-    /// <summary><see cref="Seq"/> of the job's line before this one; 0: it is the job's first.</summary>
+    /// <summary><see cref="Seq"/> of the previous seal of the same job. 0: it is the first seal of the job.</summary>
     public required long JobPrevious { get; init; }
 
     /// <summary>32 bytes, see <c>SealHash</c>.</summary>

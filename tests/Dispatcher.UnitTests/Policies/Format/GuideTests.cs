@@ -1,4 +1,4 @@
-using Dispatcher.CommandLine;
+using Dispatcher.CommandLine.Screens;
 using Dispatcher.Policies;
 using Dispatcher.Policies.Files;
 using Dispatcher.UnitTests.CommandLine;

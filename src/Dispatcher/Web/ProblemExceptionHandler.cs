@@ -1,0 +1,52 @@
+using Dispatcher.Base;
+using Microsoft.AspNetCore.Diagnostics;
+using RabbitMQ.Client.Exceptions;
+
+namespace Dispatcher.Web;
+
+/// <summary>
+/// Answers requests that ended with an exception, as problem+json: a request that the framework could not read, and a store or broker that
+/// is unavailable.
+/// </summary>
+internal sealed class ProblemExceptionHandler : IExceptionHandler
+{
+    /// <summary>Writes the body of an error that routing answered without one.</summary>
+    public static async Task PageAsync(StatusCodeContext bare)
+    {
+        var http = bare.HttpContext;
+        var error = http.Response.StatusCode switch
+        {
+            StatusCodes.Status413PayloadTooLarge => BindingErrors.OfSize(http),
+            StatusCodes.Status415UnsupportedMediaType => BindingErrors.OfType(http),
+            _ => null,
+        };
+        if (error is not null)
+        {
+            await Problems.Refused(http.Response.StatusCode, error).ExecuteAsync(http);
+            return;
+        }
+
+        await http
+            .RequestServices.GetRequiredService<IProblemDetailsService>()
+            .TryWriteAsync(new ProblemDetailsContext { HttpContext = http, ProblemDetails = { Status = http.Response.StatusCode } });
+    }
+
+    public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
+    {
+        var answer =
+            exception is BadHttpRequestException bad ? Problems.Malformed([BindingErrors.Error(bad, httpContext)])
+            : exception is ExitException refused ? Problems.Conflict($"{refused.Message} {refused.Fix}")
+            : exception is BrokerUnreachableException or OperationInterruptedException
+                ? Problems.NotReady("The broker is unavailable. Send the request again later.")
+            : exception.IsStoreUnavailable() || exception is TimeoutException
+                ? Problems.NotWritten("The database is unavailable, and nothing was written. Send the request again later.")
+            : null;
+        if (answer is null)
+        {
+            return false;
+        }
+
+        await answer.ExecuteAsync(httpContext);
+        return true;
+    }
+}
