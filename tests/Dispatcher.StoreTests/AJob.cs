@@ -7,7 +7,9 @@ using Dispatcher.Storage;
 
 namespace Dispatcher.StoreTests;
 
-/// <summary>Builds a job as intake hands it to the store: evaluated, accepted, by <c>billing</c>, under <see cref="Policy"/>.</summary>
+/// <summary>
+/// Builds a job as intake passes it to the store: evaluated under <see cref="Policy"/>, accepted, with principal <c>billing</c>.
+/// </summary>
 internal static class AJob
 {
     /// <summary>Hash of the bundle that is in force when a test begins.</summary>
@@ -37,7 +39,7 @@ internal static class AJob
 
     public static Job Under(this Job job, string policy) => job with { PolicyHash = policy };
 
-    /// <summary>The same job by somebody else.</summary>
+    /// <summary>The same job with another principal.</summary>
     public static Job By(this Job job, string principal) => Hashed(job with { Principal = principal });
 
     public static Job DueAt(this Job job, long at) => job with { DueAt = at };
@@ -106,13 +108,13 @@ internal static class AJob
     private static Job Hashed(Job job) => job with { JobHash = JobHash.Of(job) };
 }
 
-/// <summary>Builds what the intake writer hands to the store.</summary>
+/// <summary>Builds what the intake writer passes to the store.</summary>
 internal static class AnAcceptance
 {
-    /// <summary>The job, its first line and one message.</summary>
+    /// <summary>The job, its first timeline entry and one message.</summary>
     public static Acceptance Of(Job job) => With(job, Answer(job)) with { Job = job };
 
-    /// <summary>The denial of the job, its line and one message.</summary>
+    /// <summary>The denial of the job, its timeline entry and one message.</summary>
     public static Acceptance Denying(Job job)
     {
         var denied = job with { State = JobState.Denied, Verdict = Verdict.Deny };
@@ -193,7 +195,7 @@ internal static class AMessage
         };
 }
 
-/// <summary>Builds a dead letter: of a job, or of something that could not be read.</summary>
+/// <summary>Builds a dead letter: of a job, or of an unreadable message.</summary>
 internal static class ADeadLetter
 {
     public static DeadLetter Of(Job job) =>
@@ -246,7 +248,7 @@ internal static class AnActivation
         };
 }
 
-/// <summary>Builds what could not be read, with its line.</summary>
+/// <summary>Builds an unreadable message, with its timeline entry.</summary>
 internal static class ARefusal
 {
     public static Refusal Of(IReadOnlyList<OutboxMessage> messages)

@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.StoreTests;
 
-/// <summary>The stores that the contract holds to the same behaviour.</summary>
+/// <summary>The stores that must behave in the same way.</summary>
 public enum StoreKind
 {
     Postgres,
@@ -13,8 +13,8 @@ public enum StoreKind
 }
 
 /// <summary>
-/// A part of the store's contract. An abstract class holds the tests once; two sealed classes run them on PostgreSQL and on SQLite. Each
-/// test has a database of its own, with the bundle <see cref="AJob.Policy"/> in force.
+/// The base of contract tests of the store. An abstract subclass has the tests, and two sealed classes run them on PostgreSQL and on
+/// SQLite. Each test has a separate database with the bundle <see cref="AJob.Policy"/> in force.
 /// </summary>
 public abstract class StoreTest(StoreKind kind) : IAsyncLifetime
 {
@@ -45,7 +45,7 @@ public abstract class StoreTest(StoreKind kind) : IAsyncLifetime
 
     private protected Task ActivateAsync(string hash) => Store.ActivateAsync(_ => AnActivation.Of(hash), Stop);
 
-    /// <summary>Stores the job, which must work.</summary>
+    /// <summary>Stores the job and asserts that it was stored.</summary>
     private protected async Task<Job> StoredAsync(Job job)
     {
         var committed = await Store.AcceptAsync([AnAcceptance.Of(job)], null, Stop);
@@ -53,7 +53,7 @@ public abstract class StoreTest(StoreKind kind) : IAsyncLifetime
         return await JobAsync(job.JobId);
     }
 
-    /// <summary>Stores the job and brings it to the state by permitted moves. <paramref name="last"/> changes the row at the end.</summary>
+    /// <summary>Stores a job and moves it to dispatched and running. <paramref name="last"/> changes the running row.</summary>
     private protected async Task<Job> RunningAsync(Func<Job, Job>? last = null)
     {
         var accepted = await StoredAsync(AJob.New());
@@ -64,7 +64,7 @@ public abstract class StoreTest(StoreKind kind) : IAsyncLifetime
         return await JobAsync(accepted.JobId);
     }
 
-    /// <summary>Applies the move, which must work.</summary>
+    /// <summary>Applies the move and asserts that it was committed.</summary>
     private protected async Task MovedAsync(Move move) => Assert.Contains(move.Before.JobId, (await Store.MoveAsync([move], Stop)).Jobs);
 
     private protected Task<Job> JobAsync(Guid jobId) => ReadAsync(db => db.Jobs.SingleAsync(job => job.JobId == jobId, Stop));
@@ -78,7 +78,7 @@ public abstract class StoreTest(StoreKind kind) : IAsyncLifetime
 
     private protected Task<List<Denial>> DenialsAsync() => ReadAsync(db => db.Denials.ToListAsync(Stop));
 
-    /// <summary>How many rows each table has: what must stay the same when nothing may change.</summary>
+    /// <summary>The number of rows of each table, to assert that nothing was written.</summary>
     private protected async Task<string> CountsAsync()
     {
         var counts = new List<string>();
@@ -97,7 +97,7 @@ public abstract class StoreTest(StoreKind kind) : IAsyncLifetime
         return await read(db);
     }
 
-    /// <summary>Runs it in so many tasks at once, all released at the same moment; each is given its number.</summary>
+    /// <summary>Runs <paramref name="run"/> in parallel tasks that start at the same moment. Each gets its number.</summary>
     private protected static async Task<T[]> AtOnceAsync<T>(int tasks, Func<int, Task<T>> run)
     {
         using var go = new SemaphoreSlim(0);

@@ -20,7 +20,7 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.StoreTests;
 
-/// <summary>The writers of one process, running, on a store. Nothing is sent: what they commit stays in the outbox.</summary>
+/// <summary>The running writers of one process. No relay runs, so committed messages stay in the outbox.</summary>
 internal sealed class Writers : IAsyncDisposable
 {
     private readonly Relay _relay;
@@ -95,16 +95,16 @@ internal sealed class Writers : IAsyncDisposable
 
     public CurrentBundle Current => _bundle;
 
-    /// <summary>What was logged of credentials that several use.</summary>
+    /// <summary>The log lines about credentials that several instances use.</summary>
     public ConcurrentQueue<string> SharedTold { get; } = new();
 
-    /// <summary>What was logged of dispatches that the timeline contradicts.</summary>
+    /// <summary>The log lines about dispatches that the timeline contradicts.</summary>
     public ConcurrentQueue<string> Contradictions { get; } = new();
 
     /// <summary>The log lines about late outcomes.</summary>
     public ConcurrentQueue<string> LateTold { get; } = new();
 
-    /// <summary>How often a batch had to wait for a store that was away.</summary>
+    /// <summary>How often a batch waited for an unavailable store.</summary>
     public int TimesWaited => _timesWaited;
 
     public static Task<Writers> OnAsync(TestDatabase database) => OnAsync(database.Store, database.Contexts);
@@ -135,7 +135,7 @@ internal sealed class Writers : IAsyncDisposable
         return new RecoveryContext(_bundle.InForce.Bundle, Clock.Now, TimeProvider.System);
     }
 
-    /// <summary>Puts a bundle of this topic and these rules in force; this process knows it at once, or not yet.</summary>
+    /// <summary>Puts a bundle of this topic and these rules in force. The caller chooses whether this process reads it at once.</summary>
     public async Task BundleAsync(string topics, IStore store, CancellationToken cancellationToken, string rules = "", bool known = true)
     {
         var bundle = Built(topics, rules);
@@ -146,7 +146,7 @@ internal sealed class Writers : IAsyncDisposable
         }
     }
 
-    /// <summary>Writes a bundle's row as anybody with rights on the table can; answers its hash.</summary>
+    /// <summary>Writes the row of a bundle as a user with write access to the tables can. Returns its hash.</summary>
     public static async Task<string> KeptBundleAsync(
         string topics,
         TestDatabase database,

@@ -7,7 +7,7 @@ namespace Dispatcher.UnitTests;
 internal static class Approved
 {
     /// <param name="name">Path below this project without ending, for example <c>Jobs/Transitions</c>.</param>
-    /// <param name="lines">What was seen.</param>
+    /// <param name="lines">The actual lines.</param>
     public static void Matches(string name, IEnumerable<string> lines)
     {
         var seen = string.Join('\n', lines).TrimEnd() + "\n";

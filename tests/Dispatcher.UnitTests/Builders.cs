@@ -30,7 +30,7 @@ internal sealed record AJob(Job Stored)
             }
         );
 
-    /// <summary>On the topic that the bundles of <see cref="Context"/> know.</summary>
+    /// <summary>A job on the topic that the bundles of <see cref="Context"/> register.</summary>
     public static AJob ToTest() => OnTopic("test.run");
 
     public AJob With(Func<Job, Job> change) => new(change(Stored));
@@ -49,7 +49,7 @@ internal sealed record AJob(Job Stored)
 
     public AJob CancelRequested() => With(job => job with { CancelRequested = true });
 
-    /// <summary>On its way to pool <c>main</c>: to be claimed within a minute, to run for at most two.</summary>
+    /// <summary>Dispatched to pool <c>main</c>: to be claimed within a minute, with a run limit of two minutes.</summary>
     public AJob Dispatched(int attempt = 1) =>
         With(job =>
             job with
@@ -82,8 +82,7 @@ internal sealed record AJob(Job Stored)
     public static long Micros(DateTimeOffset at) => Timestamps.Micros(at);
 
     /// <summary>
-    /// The context of recovery and of the sweep: a bundle whose registry has <paramref name="topic"/> as the entry of <c>test.run</c>, and
-    /// the time.
+    /// The context of recovery and the sweep: a bundle whose registry entry of <c>test.run</c> is <paramref name="topic"/>, and the time.
     /// </summary>
     public static RecoveryContext Context(string topic, DateTimeOffset? now = null) =>
         new(Bundle(topic), Micros(now ?? Noon), TimeProvider.System);
@@ -91,7 +90,7 @@ internal sealed record AJob(Job Stored)
     private static Bundle Bundle(string topic) => Policies.ABundle.WithRules().AndTopic(topic).Build();
 }
 
-/// <summary>Builds what a worker reports of the run that a job is in.</summary>
+/// <summary>Builds the outcome that a worker reports for the current run of a job.</summary>
 internal static class AnOutcome
 {
     public static AttemptOutcome Succeeded(AJob job, string? result = null) =>
@@ -128,7 +127,7 @@ internal static class AnOutcome
         };
 }
 
-/// <summary>Builds a submission over AMQP: by <c>billing</c>, with message id <c>m-1</c>, the routing key not looked at.</summary>
+/// <summary>Builds a submission over AMQP: by <c>billing</c>, with message id <c>m-1</c>. The routing key is not compared.</summary>
 internal sealed record ASubmission(byte[] Body)
 {
     public SubmissionSource Source { get; init; } =
@@ -165,7 +164,7 @@ internal sealed record ASubmission(byte[] Body)
         return submission!.Job;
     }
 
-    /// <summary>The errors as <c>code where</c>; fails the test when the submission is taken.</summary>
+    /// <summary>The errors as <c>code where</c>; fails the test when the submission is accepted.</summary>
     public IReadOnlyList<string> Refused()
     {
         var (submission, errors) = Read();
