@@ -6,11 +6,11 @@ namespace Dispatcher.Contracts;
 /// </summary>
 public static class JsonLimits
 {
-    /// <summary>Most levels of a payload and of a result: 60. A number or a string has no level, <c>[]</c> has one.</summary>
+    /// <summary>Maximum number of levels of a payload and of a result: 60. A number or a string has no level, <c>[]</c> has one.</summary>
     public const int DeepestValue = 60;
 
     /// <summary>
-    /// Most levels of a whole body: 64, the default of common readers. Dispatcher wraps a payload or result in at most
+    /// Maximum number of levels of a whole body: 64, the default of common readers. Dispatcher wraps a payload or result in at most
     /// four.
     /// </summary>
     public const int DeepestBody = DeepestValue + 4;

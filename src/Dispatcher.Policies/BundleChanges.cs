@@ -13,9 +13,9 @@ namespace Dispatcher.Policies;
 public sealed class BundleChanges
 {
     // Bounds the time of one comparison: a decision takes microseconds.
-    private const int MostJobs = 100_000;
-    private const int MostJobsOfARule = 5_000;
-    private const int MostTopicsOfARule = 5;
+    private const int MaxJobs = 100_000;
+    private const int MaxJobsPerRule = 5_000;
+    private const int MaxTopicsPerRule = 5;
 
     // After a job shows that a rule narrows something, at most this many more are tried to find one that it widens.
     private const int MoreForWidening = 500;
@@ -24,7 +24,7 @@ public sealed class BundleChanges
     private readonly Bundle _candidate;
     private readonly DateTimeOffset _now;
     private readonly LintedBundle[] _versions;
-    private int _left = MostJobs;
+    private int _left = MaxJobs;
 
     /// <param name="old">The previous bundle.</param>
     /// <param name="candidate">The new bundle.</param>
@@ -61,7 +61,7 @@ public sealed class BundleChanges
     public SampleJob? FindSample(RuleChange change)
     {
         SampleJob? best = null;
-        var more = MostJobsOfARule;
+        var more = MaxJobsPerRule;
         foreach (var job in _versions.SelectMany(version => Jobs(version, change.Id)))
         {
             if (--_left < 0 || --more < 0)
@@ -87,7 +87,7 @@ public sealed class BundleChanges
 
     private static IEnumerable<JobFacts> Jobs(LintedBundle bundle, string id) =>
         bundle.Live.FirstOrDefault(rule => rule.Id == id) is { } rule
-            ? bundle.TopicsOf(rule).Take(MostTopicsOfARule).SelectMany(topic => bundle.JobsOf(topic, rule, MostJobsOfARule))
+            ? bundle.TopicsOf(rule).Take(MaxTopicsPerRule).SelectMany(topic => bundle.JobsOf(topic, rule, MaxJobsPerRule))
             : [];
 
     private static LintedBundle Linted(Bundle bundle, DateTimeOffset now)

@@ -10,7 +10,7 @@ public static class BundleLint
 {
     /// <summary>
     /// Lists every load error and every lint finding, so that one run names all mistakes. A misspelt word is treated as the nearest known
-    /// word. Consequences of a broken part are not reported, nor anything that a bounded search cannot prove.
+    /// word. Lint does not report consequences of a broken part. It reports only findings that its bounded search proves.
     /// </summary>
     /// <param name="files">The bundle's files.</param>
     /// <param name="now">The current time. It decides which rules have expired and which reviews are due.</param>

@@ -2,7 +2,7 @@ namespace Dispatcher.Persistence.Tables;
 
 /// <summary>
 /// Records that a consumer has consumed a message. Times in all tables are microseconds since 1970, because PostgreSQL and SQLite compare
-/// numbers alike.
+/// numbers in the same way.
 /// </summary>
 internal sealed class InboxRow
 {

@@ -13,7 +13,7 @@ internal sealed record CompiledTopic
     /// <summary>The keys of the entry with reported errors. Only lint uses a topic with any.</summary>
     public FrozenSet<string> Broken { get; init; } = [];
 
-    /// <summary>False: the list of labels has errors, so that labels may be missing here. Only lint uses such a topic.</summary>
+    /// <summary>False: the list of labels has errors, so labels may be missing here. Only lint uses such a topic.</summary>
     public bool HasAllLabels { get; init; } = true;
 
     public required JobClass JobClass { get; init; }

@@ -14,7 +14,7 @@ internal sealed class DecisionCache
     /// <summary>
     /// The maximum total length of the keys of one generation. A decision is about as long as its key, because both list the rules.
     /// </summary>
-    private const int MostNumbers = 500_000;
+    private const int MaxNumbers = 500_000;
 
     /// <summary>The size of a decision without its key, in the same unit.</summary>
     private const int Overhead = 64;
@@ -43,7 +43,7 @@ internal sealed class DecisionCache
     public void Keep(ReadOnlySpan<int> key, Decision decision)
     {
         var young = _young;
-        if (young.Add(key, decision) < MostNumbers)
+        if (young.Add(key, decision) < MaxNumbers)
         {
             return;
         }

@@ -69,7 +69,8 @@ internal sealed class TopicFits(TopicPattern pattern) : Predicate
 }
 
 /// <summary>
-/// A label, the principal or the workflow is one of the values, or, if negated, none of them. An absent value is neither.
+/// A label, the principal or the workflow is one of the values, or, if negated, none of them. For an absent value the result is false or
+/// unknown.
 /// </summary>
 internal sealed class IsAnyOf(int attribute, string name, IReadOnlyList<string> values, bool negated) : Predicate
 {

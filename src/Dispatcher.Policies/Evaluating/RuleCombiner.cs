@@ -26,7 +26,7 @@ internal sealed class RuleCombiner(CompiledTopic topic, IReadOnlyList<Rule> matc
             );
     }
 
-    /// <summary>A denial that no rule gave.</summary>
+    /// <summary>A denial by the evaluation itself, not by a DENY rule.</summary>
     public Decision Denied(string code, IEnumerable<Rule> deciding, string detail) =>
         Decision.Denied(code, policyHash) with
         {

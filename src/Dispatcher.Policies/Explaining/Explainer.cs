@@ -117,15 +117,15 @@ internal static class Explainer
 
     private static void AddMerge(List<string> steps, string name, string how, IReadOnlyList<Rule> matched, Func<Constraints, string?> value)
     {
-        List<string> said =
+        List<string> stated =
         [
             .. matched
                 .Where(rule => rule.Constraints is not null && value(rule.Constraints) is not null)
                 .Select(rule => $"{value(rule.Constraints!)} ({rule.Id})"),
         ];
-        if (said.Count > 0)
+        if (stated.Count > 0)
         {
-            steps.Add($"{name}: {how} of {string.Join(", ", said)}");
+            steps.Add($"{name}: {how} of {string.Join(", ", stated)}");
         }
     }
 

@@ -12,7 +12,7 @@ public static class BundleErrorCodes
     /// <summary>The file is not UTF-8 or is too large.</summary>
     public const string Unreadable = "unreadable";
 
-    /// <summary>A character that editors do not show, so that a parser and a person could read different text.</summary>
+    /// <summary>A character that editors do not show, so a parser and a person could read different text.</summary>
     public const string InvisibleCharacter = "invisible_character";
 
     /// <summary>The text is not valid YAML.</summary>

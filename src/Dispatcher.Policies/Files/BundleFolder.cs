@@ -6,21 +6,21 @@ namespace Dispatcher.Policies.Files;
 public static class BundleFolder
 {
     /// <summary>The maximum number of files: the folder is read every second.</summary>
-    private const int MostFiles = 1_000;
+    private const int MaxFiles = 1_000;
 
-    private const long MostBytes = 64 * 1024 * 1024;
+    private const long MaxBytes = 64 * 1024 * 1024;
 
     private static readonly string[] Parts = ["rules", "schemas", "cases"];
 
     // Hidden files are skipped: a mounted config map repeats its files under ..data.
-    private static readonly EnumerationOptions Everything = new()
+    private static readonly EnumerationOptions Recursive = new()
     {
         RecurseSubdirectories = true,
         MaxRecursionDepth = 8,
         IgnoreInaccessible = false,
         AttributesToSkip = FileAttributes.Hidden,
     };
-    private static readonly EnumerationOptions Here = new() { IgnoreInaccessible = false, AttributesToSkip = FileAttributes.Hidden };
+    private static readonly EnumerationOptions TopLevel = new() { IgnoreInaccessible = false, AttributesToSkip = FileAttributes.Hidden };
 
     /// <summary>
     /// Reads <c>topics.yaml</c> and all files in <c>rules/</c>, <c>schemas/</c> and <c>cases/</c>, sorted by path. Files with a wrong name
@@ -40,15 +40,15 @@ public static class BundleFolder
             return [];
         }
 
-        List<string> paths = [.. Directory.EnumerateFiles(folder, "*", Here).Where(IsRegistry)];
-        foreach (var part in Directory.EnumerateDirectories(folder, "*", Here).Where(IsPart))
+        List<string> paths = [.. Directory.EnumerateFiles(folder, "*", TopLevel).Where(IsRegistry)];
+        foreach (var part in Directory.EnumerateDirectories(folder, "*", TopLevel).Where(IsPart))
         {
-            paths.AddRange(FilesOf(part).Take(MostFiles + 1));
+            paths.AddRange(FilesOf(part).Take(MaxFiles + 1));
         }
 
-        if (paths.Count > MostFiles)
+        if (paths.Count > MaxFiles)
         {
-            throw new IOException($"the policy folder has more than {MostFiles} files; put more rules into each file.");
+            throw new IOException($"the policy folder has more than {MaxFiles} files; put more rules into each file.");
         }
 
         return Read(folder, paths);
@@ -64,10 +64,10 @@ public static class BundleFolder
         {
             files.Add(new BundleFile(name, RegularFile.Read(Path.Combine(folder, name), name, root)));
             bytes += files[^1].Content.Length;
-            if (bytes > MostBytes)
+            if (bytes > MaxBytes)
             {
                 throw new IOException(
-                    $"the files up to {name} have more than {MostBytes >> 20} MiB together; remove files that are not policies."
+                    $"the files up to {name} have more than {MaxBytes >> 20} MiB together; remove files that are not policies."
                 );
             }
         }
@@ -77,7 +77,7 @@ public static class BundleFolder
 
     /// <summary>Lists a link to a folder like a file, and reading it then fails: following links among folders could be endless.</summary>
     private static FileSystemEnumerable<string> FilesOf(string part) =>
-        new(part, (ref FileSystemEntry entry) => entry.ToFullPath(), Everything)
+        new(part, (ref FileSystemEntry entry) => entry.ToFullPath(), Recursive)
         {
             ShouldIncludePredicate = (ref FileSystemEntry entry) =>
                 (!entry.IsDirectory || IsLink(ref entry)) && !IsOfEditor(entry.FileName),

@@ -3,19 +3,19 @@ using Dispatcher.Policies.Texts;
 namespace Dispatcher.Policies.Files;
 
 /// <summary>
-/// Collects the errors of a load, up to <see cref="Most"/>. More errors usually repeat one mistake, and the list is logged, stored and
+/// Collects the errors of a load, up to <see cref="MaxErrors"/>. More errors usually repeat one mistake, and the list is logged, stored and
 /// sent.
 /// </summary>
 internal sealed class ErrorList
 {
     /// <summary>The maximum number of listed errors.</summary>
-    public const int Most = 200;
+    public const int MaxErrors = 200;
 
     /// <summary>The maximum number of known words in an error: enough for all keys of a rule, but not for a thousand topics.</summary>
-    private const int MostKnown = 12;
+    private const int MaxKnown = 12;
 
-    private const int LongestWord = 128;
-    private const int LongestList = 512;
+    private const int MaxWordLength = 128;
+    private const int MaxListLength = 512;
 
     private readonly List<BundleError> _errors = [];
     private readonly HashSet<YamlNode> _at = new(ReferenceEqualityComparer.Instance);
@@ -27,7 +27,7 @@ internal sealed class ErrorList
     public int Count { get; private set; }
 
     /// <summary>Whether further errors are only counted, so that callers can skip their texts.</summary>
-    public bool IsFull => Count > Most;
+    public bool IsFull => Count > MaxErrors;
 
     public void Add(YamlNode at, string code, string message, string fix)
     {
@@ -38,7 +38,7 @@ internal sealed class ErrorList
     public void Add(string where, string code, string message, string fix)
     {
         Count++;
-        if (Count <= Most)
+        if (Count <= MaxErrors)
         {
             _errors.Add(
                 new BundleError
@@ -50,14 +50,14 @@ internal sealed class ErrorList
                 }
             );
         }
-        else if (Count == Most + 1)
+        else if (Count == MaxErrors + 1)
         {
             _errors.Add(
                 new BundleError
                 {
                     Where = where,
                     Code = BundleErrorCodes.TooManyErrors,
-                    Message = $"more than {Most} errors exist, and only the first {Most} are listed; allowed: none.",
+                    Message = $"more than {MaxErrors} errors exist, and only the first {MaxErrors} are listed; allowed: none.",
                     Fix = "correct the listed errors and load the bundle again.",
                 }
             );
@@ -99,7 +99,7 @@ internal sealed class ErrorList
             code,
             IsFull
                 ? ""
-                : $"{what} '{Excerpt.Of(at.Text, LongestWord)}' is not known; allowed: {(known.Count == 0 ? "none" : Some(known))}.",
+                : $"{what} '{Excerpt.Of(at.Text, MaxWordLength)}' is not known; allowed: {(known.Count == 0 ? "none" : Some(known))}.",
             fix
         );
     }
@@ -114,6 +114,6 @@ internal sealed class ErrorList
 
     /// <summary>Known words for an error text, cut to a readable number.</summary>
     public static string Some(IReadOnlyList<string> known) =>
-        Excerpt.Of(string.Join(", ", known.Take(MostKnown)), LongestList)
-        + (known.Count > MostKnown ? $" and {known.Count - MostKnown} more" : "");
+        Excerpt.Of(string.Join(", ", known.Take(MaxKnown)), MaxListLength)
+        + (known.Count > MaxKnown ? $" and {known.Count - MaxKnown} more" : "");
 }

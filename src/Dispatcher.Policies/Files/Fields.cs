@@ -33,7 +33,7 @@ internal sealed class Fields
     public static Fields? Of(YamlNode node, string what, ErrorList errors, params string[] known) =>
         OfNames(node, what, BundleErrorCodes.UnknownKey, $"key in {what}", known, errors);
 
-    /// <summary>As <see cref="Of"/>, with an error code and a word of their own for the keys.</summary>
+    /// <summary>As <see cref="Of"/>, with the given error code, and with the given word for a key in error texts.</summary>
     public static Fields? OfNames(YamlNode node, string what, string code, string word, IReadOnlyList<string> known, ErrorList errors) =>
         IsMap(node, what, errors, known) ? new Fields(node, what, Known(node, what, code, word, known, errors), errors) : null;
 

@@ -12,7 +12,7 @@ namespace Dispatcher.Policies.Files;
 internal static class FileText
 {
     /// <summary>More such characters usually repeat one mistake.</summary>
-    private const int MostInvisible = 20;
+    private const int MaxInvisible = 20;
 
     /// <summary>The text. Null: the file is too large, not UTF-8, or has an invisible character, which is reported.</summary>
     public static string? Of(BundleFile file, int maxBytes, ErrorList errors) =>
@@ -52,13 +52,13 @@ internal static class FileText
 
     /// <summary>
     /// Reports each invisible character with line and column (in characters, from 1). Some of them end a line for a YAML parser (NEL, LS,
-    /// PS, a lone CR) but not for an editor, so that a comment could hide a rule. Others reorder or hide text (bidirectional controls).
+    /// PS, a lone CR) but not for an editor, so a comment could hide a rule. Others reorder or hide text (bidirectional controls).
     /// </summary>
     private static bool ShowsAll(BundleFile file, ErrorList errors)
     {
         var rest = WithoutMark(file.Content.Span);
         (var line, var column, var found) = (1, 1, 0);
-        while (rest.Length > 0 && found < MostInvisible)
+        while (rest.Length > 0 && found < MaxInvisible)
         {
             Rune.DecodeFromUtf8(rest, out var rune, out var length);
             rest = rest[length..];

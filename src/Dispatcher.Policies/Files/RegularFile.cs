@@ -14,11 +14,11 @@ internal static class RegularFile
     /// <summary>
     /// The maximum number of bytes read: one more than any file of a bundle may have, so that loading reports the file as too large.
     /// </summary>
-    private const int MostBytes = YamlReader.MaxBytes + 1;
+    private const int MaxBytes = YamlReader.MaxBytes + 1;
 
-    private const int MostLinks = 40;
+    private const int MaxLinks = 40;
 
-    /// <summary>The content, cut after <see cref="MostBytes"/>.</summary>
+    /// <summary>The content, cut after <see cref="MaxBytes"/>.</summary>
     /// <param name="path">The file.</param>
     /// <param name="name">The name for errors.</param>
     /// <param name="root">The folder that must contain the file after all symbolic links are resolved; itself without links.</param>
@@ -37,7 +37,7 @@ internal static class RegularFile
             using FileStream file = new(handle, FileAccess.Read, bufferSize: 0);
             if (file.CanSeek)
             {
-                var content = new byte[Math.Min(file.Length, MostBytes)];
+                var content = new byte[Math.Min(file.Length, MaxBytes)];
                 return content[..file.ReadAtLeast(content, content.Length, throwOnEndOfStream: false)];
             }
         }
@@ -70,10 +70,10 @@ internal static class RegularFile
                 continue;
             }
 
-            if (++links > MostLinks)
+            if (++links > MaxLinks)
             {
                 throw new IOException(
-                    $"{name} is a symbolic link that leads to itself, or through more than {MostLinks} links; put the file itself there."
+                    $"{name} is a symbolic link that leads to itself, or through more than {MaxLinks} links; put the file itself there."
                 );
             }
 

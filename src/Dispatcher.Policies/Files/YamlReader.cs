@@ -21,7 +21,7 @@ internal sealed class YamlReader
     private const int ItemDepth = 2;
 
     // More broken items usually repeat one mistake.
-    private const int MostBrokenItems = 20;
+    private const int MaxBrokenItems = 20;
 
     private readonly string _path;
     private readonly ErrorList _errors;
@@ -51,7 +51,7 @@ internal sealed class YamlReader
         }
 
         List<string> skipped = [];
-        for (var left = MostBrokenItems; ; left--)
+        for (var left = MaxBrokenItems; ; left--)
         {
             ErrorList found = new();
             YamlReader reader = new(file.Path, text, skipped.Count > 0, found);

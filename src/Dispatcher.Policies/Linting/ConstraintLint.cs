@@ -11,10 +11,10 @@ namespace Dispatcher.Policies.Linting;
 internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
 {
     // The maximum number of compared pairs. A larger bundle gets only its first conflicts.
-    private const int MostPairs = 200_000;
+    private const int MaxPairs = 200_000;
 
     private readonly HashSet<int> _conflicting = [];
-    private int _pairsLeft = MostPairs;
+    private int _pairsLeft = MaxPairs;
 
     public void Run()
     {

@@ -3,8 +3,7 @@ using Dispatcher.Policies.Model;
 namespace Dispatcher.Policies.Linting;
 
 /// <summary>Collects the findings of lint.</summary>
-/// <param name="submittable">Converts a witness to a job that can be submitted. Null: that is not possible, and the finding has no
-/// witness.</param>
+/// <param name="submittable">Converts a witness to a job that can be submitted. If it returns null, the finding has no witness.</param>
 internal sealed class FindingList(Func<JobFacts, JobFacts?> submittable)
 {
     private readonly List<LintFinding> _findings = [];

@@ -10,7 +10,7 @@ namespace Dispatcher.Policies.Linting;
 /// </summary>
 internal sealed class JobSpace
 {
-    private const string Somebody = "somebody";
+    private const string DefaultPrincipal = "somebody";
 
     private readonly LintedTopic _topic;
     private readonly ILookup<int, IReadOnlyList<string>> _named;
@@ -115,7 +115,7 @@ internal sealed class JobSpace
         ];
         Add(
             named
-                .Append(UnusedValue.Besides(named, Somebody))
+                .Append(UnusedValue.Besides(named, DefaultPrincipal))
                 .Where(value =>
                     IsPossible(Attributes.Principal, value)
                     && same.TrueForAll(label => IsPossible(label.Attribute, value) && label.Allows(value))
@@ -190,7 +190,7 @@ internal sealed class JobSpace
 
     private sealed class Draft
     {
-        public string Principal { get; set; } = Somebody;
+        public string Principal { get; set; } = DefaultPrincipal;
 
         public SortedDictionary<string, string> Labels { get; } = new(StringComparer.Ordinal);
 

@@ -16,7 +16,7 @@ internal readonly record struct Search(JobFacts? Job, bool IsComplete)
 internal sealed class LintedBundle
 {
     // The maximum number of jobs in one search. A rule with more is not reported, because nothing is proven.
-    private const int MostJobsOfASearch = 20_000;
+    private const int MaxJobsPerSearch = 20_000;
 
     // The budget of one kind of check, in tested jobs. It keeps the worst bundle of 10,000 rules below ten seconds.
     private const int Allowance = 200_000;
@@ -172,7 +172,7 @@ internal sealed class LintedBundle
             return new Search(null, IsComplete: false);
         }
 
-        var left = MostJobsOfASearch;
+        var left = MaxJobsPerSearch;
         foreach (var job in new JobSpace(topic, rules, rules[0]).Jobs())
         {
             if (left-- == 0 || !Spend(1))

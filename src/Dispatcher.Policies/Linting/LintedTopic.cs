@@ -23,7 +23,7 @@ internal sealed class LintedTopic(CompiledTopic compiled)
     public IReadOnlyList<PayloadChoices> Payloads { get; } = PayloadChoices.Of(compiled);
 
     /// <summary>
-    /// False: labels are derived from a value and from a part of it, so that a <see cref="JobSpace"/> misses some payloads.
+    /// False: labels are derived from a value and from a part of it, so a <see cref="JobSpace"/> misses some payloads.
     /// </summary>
     public bool IsExact =>
         Payloads.All(place => place.IsExact)
@@ -48,7 +48,7 @@ internal sealed class LintedTopic(CompiledTopic compiled)
     public bool IsUncertain(string label) => Spec(label) is { } spec ? spec.Broken.Count > 0 : !Compiled.HasAllLabels;
 
     /// <summary>
-    /// Whether the rule tests a label or tag whose registry entry has errors, so that nothing can be proven about the rule here.
+    /// Whether the rule tests a label or tag whose registry entry has errors, so nothing can be proven about the rule here.
     /// </summary>
     public bool IsUncertain(Rule rule) =>
         _isUncertain

@@ -5,7 +5,7 @@ namespace Dispatcher.Policies.Linting;
 /// <summary>Lists of names in a message.</summary>
 internal static class NameList
 {
-    private const int Most = 8;
+    private const int MaxNames = 8;
 
     /// <summary>A fix that suggests the nearest name, or another fix if no name is near.</summary>
     public static string Fix(string word, IReadOnlyList<string> known, string otherwise) =>
@@ -13,5 +13,7 @@ internal static class NameList
 
     /// <summary>The first names, and the number of the others.</summary>
     public static string Some(IReadOnlyList<string> names) =>
-        names.Count == 0 ? "none" : string.Join(", ", names.Take(Most)) + (names.Count > Most ? $" and {names.Count - Most} more" : "");
+        names.Count == 0
+            ? "none"
+            : string.Join(", ", names.Take(MaxNames)) + (names.Count > MaxNames ? $" and {names.Count - MaxNames} more" : "");
 }

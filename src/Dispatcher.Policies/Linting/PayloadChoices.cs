@@ -10,7 +10,7 @@ namespace Dispatcher.Policies.Linting;
 internal sealed class PayloadChoices
 {
     // JSON nested deeper than 64 levels is not parsed, so a label from there is always absent.
-    private const int MostSegments = 63;
+    private const int MaxSegments = 63;
 
     private static readonly byte[] Empty = "{}"u8.ToArray();
 
@@ -40,7 +40,7 @@ internal sealed class PayloadChoices
     /// <summary>One choice for each combination of label values that the registry accepts.</summary>
     public IReadOnlyList<PayloadChoice> Choices { get; }
 
-    /// <summary>False: several labels compare different parts of the value, so that some combinations of values have no choice.</summary>
+    /// <summary>False: several labels compare different parts of the value, so some combinations of values have no choice.</summary>
     public bool IsExact =>
         Labels.Count == 1
         || Labels.All(label =>
@@ -80,7 +80,7 @@ internal sealed class PayloadChoices
             {
                 root = elements;
             }
-            else if (names.Length < MostSegments && Parent(root, names) is { } parent)
+            else if (names.Length < MaxSegments && Parent(root, names) is { } parent)
             {
                 parent[names[^1]] = elements;
             }

@@ -11,7 +11,7 @@ namespace Dispatcher.Policies.Linting;
 internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
 {
     // The maximum number of covering candidates for a rule. The widest come first, so a later one hardly ever covers it.
-    private const int MostCandidates = 24;
+    private const int MaxCandidates = 24;
 
     public void Run()
     {
@@ -72,7 +72,7 @@ internal sealed class ShadowLint(LintedBundle bundle, FindingList findings)
                     .OrderBy(cover => cover.Match.Parts.Count)
                     .ThenByDescending(cover => cover.Decision)
                     .ThenBy(cover => cover.Number)
-                    .Take(MostCandidates);
+                    .Take(MaxCandidates);
             }
         }
 

@@ -6,8 +6,8 @@ namespace Dispatcher.Policies.Loading;
 /// <summary>Reads a rule's <c>approval</c>.</summary>
 internal static class ApprovalReader
 {
-    private static readonly TimeSpan Least = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan Most = TimeSpan.FromHours(720);
+    private static readonly TimeSpan MinTime = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MaxTime = TimeSpan.FromHours(720);
 
     public static ApprovalRequirement? Read(YamlNode node, ErrorList errors)
     {
@@ -24,8 +24,8 @@ internal static class ApprovalReader
         {
             Groups = ReadGroups(fields.Get("groups"), errors),
             Exclude = fields.Set("exclude") ?? usual.Exclude,
-            DecideWithin = fields.Duration("decide_within", usual.DecideWithin, Least, Most),
-            UseWithin = fields.Duration("use_within", usual.UseWithin, Least, Most),
+            DecideWithin = fields.Duration("decide_within", usual.DecideWithin, MinTime, MaxTime),
+            UseWithin = fields.Duration("use_within", usual.UseWithin, MinTime, MaxTime),
             Covers = Choice<ApprovalCover>(fields, "covers", ApprovalNames.Of),
             OnPolicyChange = Choice<OnPolicyChange>(fields, "on_policy_change", ApprovalNames.Of),
         };

@@ -7,8 +7,8 @@ namespace Dispatcher.Policies.Loading;
 /// <summary>Reads a rule's <c>constraints</c>.</summary>
 internal static class ConstraintReader
 {
-    private const long MostTimeoutMs = 86_400_000;
-    private const long MostOutputBytes = 1_048_576;
+    private const long MaxTimeoutMs = 86_400_000;
+    private const long MaxOutputBytes = 1_048_576;
 
     public static Constraints Read(YamlNode node, ErrorList errors)
     {
@@ -29,10 +29,10 @@ internal static class ConstraintReader
             AllowedHosts = Set(fields, ConstraintNames.AllowedHosts, AllowedHosts.IsWellFormed, AllowedHosts.Words, errors),
             AllowedCommands = Set(fields, ConstraintNames.AllowedCommands, Patterns.Command().IsMatch, Patterns.CommandWords, errors),
             TimeoutMs = fields?.Get(ConstraintNames.TimeoutMs) is { } timeout
-                ? Scalars.Number(timeout, ConstraintNames.TimeoutMs, 1, MostTimeoutMs, errors)
+                ? Scalars.Number(timeout, ConstraintNames.TimeoutMs, 1, MaxTimeoutMs, errors)
                 : null,
             MaxOutputBytes = fields?.Get(ConstraintNames.MaxOutputBytes) is { } output
-                ? Scalars.Number(output, ConstraintNames.MaxOutputBytes, 0, MostOutputBytes, errors)
+                ? Scalars.Number(output, ConstraintNames.MaxOutputBytes, 0, MaxOutputBytes, errors)
                 : null,
         };
     }

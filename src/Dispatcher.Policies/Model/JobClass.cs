@@ -86,6 +86,6 @@ public sealed record Pool
     /// <summary>File and line of its entry.</summary>
     internal string Where { get; init; } = "";
 
-    /// <summary>The entry has errors, so that the pool may enforce more than is listed. Only lint uses such a pool.</summary>
+    /// <summary>The entry has errors, so the pool may enforce more than is listed. Only lint uses such a pool.</summary>
     internal bool IsBroken { get; init; }
 }

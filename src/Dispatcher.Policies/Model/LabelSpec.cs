@@ -59,7 +59,7 @@ public sealed record Derivation
     /// <summary>The value if no row matches. Null: the label is then absent.</summary>
     public string? Default { get; init; }
 
-    /// <summary>Whether it compares the characters of a text, so that a list gives the label no value.</summary>
+    /// <summary>Whether it compares the characters of a text, so a list gives the label no value.</summary>
     internal bool NeedsText => Part is not null || Table.Any(row => row.Fit is RowComparison.StartsWith or RowComparison.EndsWith);
 }
 

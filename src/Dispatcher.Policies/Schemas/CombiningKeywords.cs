@@ -36,8 +36,8 @@ internal sealed class FitsAll(IReadOnlyList<JsonSchema> schemas) : Keyword
 /// <summary><c>anyOf</c>: at least one fits; <c>oneOf</c>: exactly one.</summary>
 internal sealed class FitsSome(IReadOnlyList<JsonSchema> schemas, bool exactlyOne) : Keyword
 {
-    private const int LongestReason = 200;
-    private const int MostReasons = 4;
+    private const int MaxReasonLength = 200;
+    private const int MaxReasons = 4;
 
     public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
@@ -68,10 +68,10 @@ internal sealed class FitsSome(IReadOnlyList<JsonSchema> schemas, bool exactlyOn
         string.Join(
             " or ",
             schemas
-                .Take(MostReasons)
+                .Take(MaxReasons)
                 .Select(schema => check.Attempt(schema, value, at, isQuiet: false).First)
                 .OfType<PayloadError>()
-                .Select(error => Excerpt.Of($"{error.Path} {error.Message}".TrimStart(), LongestReason))
+                .Select(error => Excerpt.Of($"{error.Path} {error.Message}".TrimStart(), MaxReasonLength))
         );
 }
 

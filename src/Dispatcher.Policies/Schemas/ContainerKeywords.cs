@@ -8,8 +8,8 @@ namespace Dispatcher.Policies.Schemas;
 /// <summary><c>properties</c>, <c>patternProperties</c> and <c>additionalProperties</c>, which depend on each other.</summary>
 internal sealed class Members : Keyword
 {
-    private const int LongestList = 256;
-    private const int LongestName = 64;
+    private const int MaxListLength = 256;
+    private const int MaxNameLength = 64;
 
     public required IReadOnlyDictionary<string, JsonSchema> Named { get; init; }
 
@@ -84,11 +84,11 @@ internal sealed class Members : Keyword
 
         string[] known = [.. Named.Keys.Order(StringComparer.Ordinal)];
         var names = string.Join(", ", known.Concat(Patterned.Select(one => $"names that fit {one.Pattern}")));
-        var nearest = Nearest.To(Excerpt.Of(name, LongestName), known);
+        var nearest = Nearest.To(Excerpt.Of(name, MaxNameLength), known);
         check.Add(
             at,
             "a member that is not known",
-            names.Length == 0 ? "none" : Excerpt.Of(names, LongestList),
+            names.Length == 0 ? "none" : Excerpt.Of(names, MaxListLength),
             nearest is null ? "remove it." : $"did you mean '{nearest}'?"
         );
     }
@@ -144,16 +144,16 @@ internal sealed class ItemsFit(JsonSchema items) : Keyword
 }
 
 /// <summary>
-/// <c>uniqueItems</c>, for lists of at most <see cref="Most"/> items. It compares all pairs; <c>maxItems</c> refuses longer lists.
+/// <c>uniqueItems</c>, for lists of at most <see cref="MaxCount"/> items. It compares all pairs; <c>maxItems</c> refuses longer lists.
 /// </summary>
 internal sealed class ItemsDiffer : Keyword
 {
-    public const int Most = 256;
+    public const int MaxCount = 256;
 
     public override void Check(JsonElement value, PayloadPath at, PayloadCheck check)
     {
         var count = value.ValueKind == JsonValueKind.Array ? value.GetArrayLength() : 0;
-        if (count > Most || !check.Step((count * count / 2) + PayloadCheck.CostOf((long)count * PayloadCheck.SizeOf(value))))
+        if (count > MaxCount || !check.Step((count * count / 2) + PayloadCheck.CostOf((long)count * PayloadCheck.SizeOf(value))))
         {
             return;
         }

@@ -10,7 +10,7 @@ namespace Dispatcher.Policies.Schemas;
 internal readonly record struct JsonNumber(bool IsNegative, string Digits, long Exponent) : IComparable<JsonNumber>
 {
     /// <summary>Far beyond any limit in a schema, and small enough to add the number of digits.</summary>
-    private const long MostExponent = 1_000_000_000_000;
+    private const long MaxExponent = 1_000_000_000_000;
 
     public bool IsWhole => Digits.Length <= Exponent;
 
@@ -51,7 +51,7 @@ internal readonly record struct JsonNumber(bool IsNegative, string Digits, long 
 
     private static long ExponentOf(ReadOnlySpan<char> text) =>
         long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var exponent)
-            ? Math.Clamp(exponent, -MostExponent, MostExponent)
-        : text[0] == '-' ? -MostExponent
-        : MostExponent;
+            ? Math.Clamp(exponent, -MaxExponent, MaxExponent)
+        : text[0] == '-' ? -MaxExponent
+        : MaxExponent;
 }

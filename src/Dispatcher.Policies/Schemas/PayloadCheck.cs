@@ -11,25 +11,25 @@ namespace Dispatcher.Policies.Schemas;
 internal sealed class PayloadCheck
 {
     /// <summary>The maximum number of errors: more usually repeat one mistake.</summary>
-    public const int MostErrors = 20;
+    public const int MaxErrors = 20;
 
     /// <summary>
     /// The maximum number of steps for one payload: nested alternatives double with each level, and the payload determines the number of
     /// levels. A step takes at most a microsecond, so the limit is about a second. A count instead of a time gives the same answer on every
     /// machine.
     /// </summary>
-    private const int MostSteps = 1_000_000;
+    private const int MaxSteps = 1_000_000;
 
     /// <summary>
     /// The maximum number of nested schemas, over all levels of the payload: far more than a payload of 64 levels needs, and far fewer than
     /// the stack can hold.
     /// </summary>
-    private const int MostDepth = 1_000;
+    private const int MaxDepth = 1_000;
 
     /// <summary>The bytes of a text or number that one step may read.</summary>
     private const int BytesInStep = 64;
 
-    private const int LongestNumber = 64;
+    private const int MaxNumberLength = 64;
 
     private readonly List<PayloadError> _errors = [];
     private readonly Steps _steps;
@@ -37,7 +37,7 @@ internal sealed class PayloadCheck
     private bool _failed;
 
     public PayloadCheck()
-        : this(new Steps { Left = MostSteps }, MostErrors, isQuiet: false) { }
+        : this(new Steps { Left = MaxSteps }, MaxErrors, isQuiet: false) { }
 
     private PayloadCheck(Steps steps, int most, bool isQuiet)
     {
@@ -52,7 +52,7 @@ internal sealed class PayloadCheck
     public bool IsQuiet { get; }
 
     /// <summary>Whether this is the check itself, and not an attempt.</summary>
-    public bool IsWhole => _most == MostErrors;
+    public bool IsWhole => _most == MaxErrors;
 
     /// <summary>Whether further checks cannot change the result.</summary>
     public bool IsOver => (_failed && !IsWhole) || _errors.Count > _most || _steps.Left <= 0;
@@ -83,7 +83,7 @@ internal sealed class PayloadCheck
     public bool Enter()
     {
         // The first limit is the same on every machine. The second protects the process where the stack is small or used up by the caller.
-        if (++_steps.Depth > MostDepth || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
+        if (++_steps.Depth > MaxDepth || !RuntimeHelpers.TryEnsureSufficientExecutionStack())
         {
             _steps.Left = 0;
         }
@@ -119,7 +119,7 @@ internal sealed class PayloadCheck
         }
     }
 
-    /// <summary>At most <see cref="MostErrors"/> errors, sorted by path, and one more that reports a longer list.</summary>
+    /// <summary>At most <see cref="MaxErrors"/> errors, sorted by path, and one more that reports a longer list.</summary>
     public IReadOnlyList<PayloadError> Result()
     {
         if (_steps.Left <= 0)
@@ -131,7 +131,7 @@ internal sealed class PayloadCheck
                 {
                     Path = "",
                     Message =
-                        $"seen: a payload that takes more than {Number(MostSteps)} steps or {Number(MostDepth)} nested schemas to "
+                        $"seen: a payload that takes more than {Number(MaxSteps)} steps or {Number(MaxDepth)} nested schemas to "
                         + "check; allowed: at most that.",
                     Fix = "send a smaller payload.",
                 },
@@ -139,10 +139,10 @@ internal sealed class PayloadCheck
         }
 
         IEnumerable<PayloadError> sorted = _errors
-            .Take(MostErrors)
+            .Take(MaxErrors)
             .OrderBy(error => error.Path, StringComparer.Ordinal)
             .ThenBy(error => error.Message, StringComparer.Ordinal);
-        return _errors.Count <= MostErrors
+        return _errors.Count <= MaxErrors
             ? [.. sorted]
             :
             [
@@ -150,7 +150,7 @@ internal sealed class PayloadCheck
                 new PayloadError
                 {
                     Path = "",
-                    Message = $"seen: more errors than the {MostErrors} listed; allowed: none.",
+                    Message = $"seen: more errors than the {MaxErrors} listed; allowed: none.",
                     Fix = "correct the listed errors and send it again.",
                 },
             ];
@@ -163,7 +163,7 @@ internal sealed class PayloadCheck
             JsonValueKind.Object => $"an object with {Number(value.GetPropertyCount())} member(s)",
             JsonValueKind.Array => $"a list of {Number(value.GetArrayLength())}",
             JsonValueKind.String => $"a text of {Number(SizeLimit.Length(value))} character(s)",
-            JsonValueKind.Number => $"the number {Excerpt.Of(value.GetRawText(), LongestNumber)}",
+            JsonValueKind.Number => $"the number {Excerpt.Of(value.GetRawText(), MaxNumberLength)}",
             JsonValueKind.True => "true",
             JsonValueKind.False => "false",
             JsonValueKind.Null or JsonValueKind.Undefined => "null",

@@ -7,8 +7,8 @@ namespace Dispatcher.Policies.Schemas;
 /// </summary>
 internal static class Sample
 {
-    private const int Deepest = 16;
-    private const int Longest = 64;
+    private const int MaxDepth = 16;
+    private const int MaxLength = 64;
 
     /// <param name="value">The existing value. Null: none.</param>
     /// <param name="schema">The schema.</param>
@@ -37,12 +37,12 @@ internal static class Sample
         {
             "object" => Fill([], shape, depth),
             "array" => new JsonArray([
-                .. Enumerable.Range(0, Math.Min(shape.LeastItems, Longest)).Select(_ => Below(null, shape.Items, depth)),
+                .. Enumerable.Range(0, Math.Min(shape.LeastItems, MaxLength)).Select(_ => Below(null, shape.Items, depth)),
             ]),
             "boolean" => JsonValue.Create(true),
             "integer" or "number" => JsonValue.Create(shape.LeastNumber ?? 1),
             "null" => null,
-            _ => JsonValue.Create(new string('x', Math.Clamp(shape.LeastLength, 1, Longest))),
+            _ => JsonValue.Create(new string('x', Math.Clamp(shape.LeastLength, 1, MaxLength))),
         };
     }
 
@@ -59,5 +59,5 @@ internal static class Sample
     }
 
     private static JsonNode? Below(JsonNode? value, JsonSchema? schema, int depth) =>
-        schema is not null && depth < Deepest ? Complete(value, schema, depth + 1) : value ?? JsonValue.Create("x");
+        schema is not null && depth < MaxDepth ? Complete(value, schema, depth + 1) : value ?? JsonValue.Create("x");
 }

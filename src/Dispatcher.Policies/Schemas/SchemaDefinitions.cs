@@ -44,7 +44,7 @@ internal sealed class SchemaDefinitions(SchemaFile file)
             file.Report(
                 _entries[name],
                 BundleErrorCodes.BadValue,
-                $"definition '{Excerpt.Of(name, 64)}' refers to itself for the same value, so that a check would not end; "
+                $"definition '{Excerpt.Of(name, 64)}' refers to itself for the same value, so a check would not end; "
                     + "allowed: a reference to itself below properties or items.",
                 "break the circle."
             );

@@ -5,12 +5,12 @@ namespace Dispatcher.Policies.Schemas;
 
 /// <summary>
 /// Compiles an ECMA-262 <c>pattern</c> so that no payload can make it slow: time is linear in the length of the text and in the size of the
-/// pattern, and both are bounded, so that no time limit is needed. Syntax with another meaning in .NET is translated or refused: in .NET,
+/// pattern, and both are bounded, so no time limit is needed. Syntax with another meaning in .NET is translated or refused: in .NET,
 /// <c>$</c> also matches before a final line break, <c>\d</c> matches digits of every script, and <c>.</c> matches half a surrogate pair.
 /// </summary>
 internal sealed class SchemaPattern
 {
-    public const int Longest = 1024;
+    public const int MaxLength = 1024;
 
     /// <summary>Syntax that matches no character, besides <c>(?:</c> and counted repetitions.</summary>
     private const string Syntax = "^$()|*+?";
@@ -19,7 +19,7 @@ internal sealed class SchemaPattern
     /// The maximum number of characters and classes with all counted repetitions expanded. Each may be a state that the matcher tries for
     /// every character of a text.
     /// </summary>
-    private const int MostSize = 1_000;
+    private const int MaxSize = 1_000;
 
     /// <summary>Characters of a text, times states, that one step may read.</summary>
     private const int StatesInStep = 64;
@@ -34,10 +34,10 @@ internal sealed class SchemaPattern
     {
         _source = source;
         _size = PatternSize.Of(source);
-        if (_size > MostSize)
+        if (_size > MaxSize)
         {
             throw new NotSupportedException(
-                $"with its repetitions expanded it is longer than {MostSize} characters and classes; "
+                $"with its repetitions expanded it is longer than {MaxSize} characters and classes; "
                     + "use minLength and maxLength, or lower the counts"
             );
         }

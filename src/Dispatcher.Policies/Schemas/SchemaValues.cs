@@ -7,7 +7,7 @@ namespace Dispatcher.Policies.Schemas;
 /// <summary>Reads the values of schema keywords. Each method adds an error if the value has another kind.</summary>
 internal sealed class SchemaValues(SchemaFile file)
 {
-    private const int MostExponent = 400;
+    private const int MaxExponent = 400;
 
     public static string Show(JsonElement value) => Excerpt.Of(value.GetRawText(), 64);
 
@@ -115,7 +115,7 @@ internal sealed class SchemaValues(SchemaFile file)
 
     public NumberLimit? Number(JsonProperty member)
     {
-        if (member.Value.ValueKind == JsonValueKind.Number && Math.Abs(JsonNumber.Of(member.Value).Exponent) <= MostExponent)
+        if (member.Value.ValueKind == JsonValueKind.Number && Math.Abs(JsonNumber.Of(member.Value).Exponent) <= MaxExponent)
         {
             return new NumberLimit(
                 member.Value.Clone(),
@@ -127,7 +127,7 @@ internal sealed class SchemaValues(SchemaFile file)
         file.Report(
             member,
             BundleErrorCodes.BadValue,
-            $"{member.Name} is {Show(member.Value)}; allowed: a number from -1e{MostExponent} to 1e{MostExponent}.",
+            $"{member.Name} is {Show(member.Value)}; allowed: a number from -1e{MaxExponent} to 1e{MaxExponent}.",
             "write such a number."
         );
         return null;
@@ -150,13 +150,13 @@ internal sealed class SchemaValues(SchemaFile file)
             node.TryGetProperty("maxItems", out var most)
             && most.ValueKind == JsonValueKind.Number
             && most.TryGetInt32(out var limit)
-            && limit <= ItemsDiffer.Most;
+            && limit <= ItemsDiffer.MaxCount;
         if (!isShort)
         {
             file.Report(
                 member,
                 BundleErrorCodes.BadValue,
-                $"uniqueItems compares all pairs of items; allowed: beside maxItems of at most {ItemsDiffer.Most}.",
+                $"uniqueItems compares all pairs of items; allowed: beside maxItems of at most {ItemsDiffer.MaxCount}.",
                 "add maxItems."
             );
         }
@@ -170,9 +170,9 @@ internal sealed class SchemaValues(SchemaFile file)
     {
         try
         {
-            return pattern.Length <= SchemaPattern.Longest
+            return pattern.Length <= SchemaPattern.MaxLength
                 ? new SchemaPattern(pattern)
-                : throw new NotSupportedException($"it is longer than {SchemaPattern.Longest} characters");
+                : throw new NotSupportedException($"it is longer than {SchemaPattern.MaxLength} characters");
         }
         catch (Exception error) when (error is ArgumentException or NotSupportedException)
         {

@@ -50,7 +50,7 @@ internal sealed class TypeIsAnyOf(IReadOnlyList<string> types) : Keyword
 /// <summary><c>enum</c> and <c>const</c>: equal as JSON, so <c>1</c> is <c>1.0</c> and never <c>"1"</c>.</summary>
 internal sealed class IsOneOf(IReadOnlyList<JsonElement> values) : Keyword
 {
-    private const int LongestList = 256;
+    private const int MaxListLength = 256;
 
     private readonly long _size = values.Sum(value => (long)PayloadCheck.SizeOf(value));
 
@@ -62,7 +62,7 @@ internal sealed class IsOneOf(IReadOnlyList<JsonElement> values) : Keyword
             check.Add(
                 at,
                 value,
-                Excerpt.Of(string.Join(", ", values.Select(one => one.GetRawText())), LongestList),
+                Excerpt.Of(string.Join(", ", values.Select(one => one.GetRawText())), MaxListLength),
                 "send one of these, exactly."
             );
         }

@@ -4,29 +4,31 @@ namespace Dispatcher.Policies.Texts;
 public static class Nearest
 {
     /// <summary>A longer text is not a misspelt word.</summary>
-    private const int Longest = 128;
+    private const int MaxLength = 128;
 
-    /// <summary>The maximum number of letter comparisons for one word, some milliseconds: a hint is not worth more.</summary>
-    private const int MostComparisons = 2_000_000;
+    /// <summary>
+    /// The maximum number of letter comparisons for one word, which takes some milliseconds. Beyond it, the error gives no hint.
+    /// </summary>
+    private const int MaxComparisons = 2_000_000;
 
     /// <summary>
     /// The known word with the fewest edits, the first of equals. Null: every known word needs too many edits for a hint.
     /// </summary>
     public static string? To(string word, IReadOnlyList<string> known)
     {
-        if (word.Length > Longest)
+        if (word.Length > MaxLength)
         {
             return null;
         }
 
         string? nearest = null;
         var fewest = Math.Max(2, word.Length / 2) + 1;
-        var left = MostComparisons;
+        var left = MaxComparisons;
         var upper = word.ToUpperInvariant();
         foreach (var candidate in known)
         {
             // The edits are at least the difference in length.
-            if (candidate.Length > Longest || Math.Abs(candidate.Length - word.Length) >= fewest)
+            if (candidate.Length > MaxLength || Math.Abs(candidate.Length - word.Length) >= fewest)
             {
                 continue;
             }

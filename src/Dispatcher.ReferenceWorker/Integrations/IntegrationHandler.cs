@@ -144,7 +144,8 @@ internal sealed class IntegrationHandler(EgressClient egress, IOptions<Reference
         }
     }
 
-    // After a change, 301, 302 and 303 mean "done, the result is there", so that answer is the result. 307 and 308 mean "send it there".
+    // After a change, 301, 302 and 303 mean "done, the result is there", so that answer is taken as the result. 307 and 308 mean "send it
+    // there".
     private static Uri? RedirectOf(IntegrationCall call, Uri url, HttpResponseMessage response)
     {
         var follow =

@@ -34,7 +34,7 @@ internal sealed class CappedOutput(int maxBytes)
         }
     }
 
-    /// <summary>What has been read so far.</summary>
+    /// <summary>The output that has been read so far.</summary>
     public CapturedOutput Captured()
     {
         lock (_gate)

@@ -62,7 +62,7 @@ public static partial class ProcessSecrets
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            // The process goes on with diagnostics, and Programs refuses to start.
+            // The process continues with diagnostics, and Programs refuses to start.
         }
     }
 

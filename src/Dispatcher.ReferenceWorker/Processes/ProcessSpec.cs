@@ -21,7 +21,7 @@ internal sealed record ProcessSpec
     /// <summary>The standard input. Null: empty.</summary>
     public string? Stdin { get; init; }
 
-    /// <summary>The most bytes that are kept of each of the two outputs.</summary>
+    /// <summary>Maximum number of bytes kept of each of the two outputs.</summary>
     public required int MaxOutputBytes { get; init; }
 
     /// <summary>A random text, new for each request, that the answer must repeat. The program never sees it.</summary>
@@ -41,7 +41,7 @@ internal sealed record ProcessResult(int ExitCode, CapturedOutput Stdout, Captur
     }
 
     /// <summary>Exit code and outputs as JSON, with the outputs cut so that all of it fits.</summary>
-    /// <param name="maxBytes">The most bytes of the JSON.</param>
+    /// <param name="maxBytes">Maximum size of the JSON.</param>
     /// <param name="withStderr">False where the producer did not choose the program.</param>
     public JobResult ToJobResult(int maxBytes, bool withStderr)
     {

@@ -45,14 +45,14 @@ internal static class ProcessTable
         }
         catch (IOException)
         {
-            // The kernel lacks CONFIG_PROC_CHILDREN, or a thread has ended in between.
+            // The kernel lacks CONFIG_PROC_CHILDREN, or a thread ended during the read.
             return [.. Read().Where(entry => entry.Parent == Environment.ProcessId).Select(entry => entry.Id)];
         }
     }
 
     /// <summary>
     /// Stops all processes that <paramref name="find"/> returns until it returns no new one, then kills them. A stopped process no longer
-    /// forks and still counts against the limit of processes. So this overtakes a fork bomb, which kills alone do not.
+    /// forks and still counts against the limit of processes. So this stops a fork bomb, which kills alone cannot.
     /// </summary>
     public static void FreezeAndKill(Func<IReadOnlyList<int>> find, TimeSpan limit)
     {
@@ -108,7 +108,7 @@ internal static class ProcessTable
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            // The process has ended in between, or belongs to another user.
+            // The process ended during the read, or belongs to another user.
             return null;
         }
     }

@@ -17,7 +17,7 @@ internal sealed class SupervisorProcess : IDisposable
     private static readonly TimeSpan KillLimit = TimeSpan.FromSeconds(1);
     private static readonly Lock Gate = new();
 
-    /// <summary>The most bytes of an answer besides the first bytes of the two outputs.</summary>
+    /// <summary>Maximum number of bytes of an answer besides the first bytes of the two outputs.</summary>
     private const int AnswerSlack = 64 * 1024;
 
     /// <summary>An answer holds two outputs in Base64, whose characters JSON may write as six bytes each.</summary>

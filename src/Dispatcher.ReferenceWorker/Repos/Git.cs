@@ -5,7 +5,7 @@ namespace Dispatcher.ReferenceWorker.Repos;
 
 /// <summary>
 /// Reads one repository with the git program. The content of a repository is untrusted: git sees a <see cref="RepositoryView"/> of it,
-/// so that no configuration, hook, attribute or link of the repository takes effect. Nothing is fetched. The standard error of git goes
+/// so that no configuration, hook, attribute or link of the repository takes effect. Git fetches nothing. The standard error of git goes
 /// to the worker's log only.
 /// </summary>
 internal sealed class Git(Programs programs, JobRun run, RepositoryView view)

@@ -20,7 +20,7 @@ internal sealed class RepoReadHandler(Programs programs, IOptions<ReferenceWorke
 {
     private const int MaxLimit = 1000;
 
-    // For the JSON around the output of git.
+    // Reserved for the JSON around the output of git.
     private const int Overhead = 512;
 
     public async Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken)

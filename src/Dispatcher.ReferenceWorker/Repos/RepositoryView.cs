@@ -16,11 +16,11 @@ namespace Dispatcher.ReferenceWorker.Repos;
 /// </remarks>
 internal sealed partial class RepositoryView : IDisposable
 {
-    private const int MostRefs = 50_000;
-    private const int DeepestRef = 32;
-    private const int LongestRef = 4_096;
-    private const int LongestConfig = 1 << 20;
-    private const int LongestList = 64 << 20;
+    private const int MaxRefs = 50_000;
+    private const int MaxRefDepth = 32;
+    private const int MaxRefBytes = 4_096;
+    private const int MaxConfigBytes = 1 << 20;
+    private const int MaxListBytes = 64 << 20;
 
     private int _refs;
 
@@ -71,7 +71,7 @@ internal sealed partial class RepositoryView : IDisposable
     {
         using var objects = git.Folder("objects");
         using var refs = git.Folder("refs");
-        if (objects is null || refs is null || git.Read("HEAD", LongestRef) is not { } head)
+        if (objects is null || refs is null || git.Read("HEAD", MaxRefBytes) is not { } head)
         {
             throw JobFaultException.Terminal("not_found", $"'{repo}' is not a git repository.");
         }
@@ -95,7 +95,7 @@ internal sealed partial class RepositoryView : IDisposable
             }
         }
 
-        RequireFilesAndFolders(objects, DeepestRef, repo);
+        RequireFilesAndFolders(objects, MaxRefDepth, repo);
         var view = new RepositoryView(Directory.CreateTempSubdirectory("dispatcher-repo-").FullName, objectsPath);
         try
         {
@@ -116,7 +116,7 @@ internal sealed partial class RepositoryView : IDisposable
             Path.Combine(Folder, "HEAD"),
             Head().IsMatch(target) ? target + "\n" : throw Refused(repo, "a HEAD that names neither ref nor commit")
         );
-        var config = Encoding.UTF8.GetString(git.Read("config", LongestConfig) ?? []);
+        var config = Encoding.UTF8.GetString(git.Read("config", MaxConfigBytes) ?? []);
         if (Reftable().IsMatch(config))
         {
             throw JobFaultException.Terminal("not_found", $"'{repo}' keeps its refs in a reftable, which this worker does not read.");
@@ -130,13 +130,13 @@ internal sealed partial class RepositoryView : IDisposable
         );
         foreach (var list in (string[])["packed-refs", "shallow"])
         {
-            if (git.Read(list, LongestList) is { } bytes)
+            if (git.Read(list, MaxListBytes) is { } bytes)
             {
                 File.WriteAllBytes(Path.Combine(Folder, list), bytes);
             }
         }
 
-        CopyRefs(refs, Path.Combine(Folder, "refs"), DeepestRef, repo);
+        CopyRefs(refs, Path.Combine(Folder, "refs"), MaxRefDepth, repo);
     }
 
     private void CopyRefs(OpenFolder from, string to, int depth, string repo)
@@ -144,18 +144,18 @@ internal sealed partial class RepositoryView : IDisposable
         Directory.CreateDirectory(to);
         foreach (var entry in from.Entries)
         {
-            if (depth == 0 || ++_refs > MostRefs)
+            if (depth == 0 || ++_refs > MaxRefs)
             {
                 throw Refused(
                     repo,
-                    $"more than {MostRefs} loose refs, or refs more than {DeepestRef} folders deep: run 'git pack-refs --all' in it"
+                    $"more than {MaxRefs} loose refs, or refs more than {MaxRefDepth} folders deep: run 'git pack-refs --all' in it"
                 );
             }
 
             if (!entry.IsFolder || entry.IsLink)
             {
-                // Null: removed in between. The open refuses a link.
-                if (from.Read(entry.Name, LongestRef) is { } bytes)
+                // Null: the file was removed during the copy. The open refuses a link.
+                if (from.Read(entry.Name, MaxRefBytes) is { } bytes)
                 {
                     File.WriteAllBytes(Path.Combine(to, entry.Name), bytes);
                 }

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.ReferenceWorker;
 
-/// <summary>What the reference handlers may touch on this machine. Validated at start.</summary>
+/// <summary>The folders, variables, hosts and recipes that the reference handlers may use. Validated at start.</summary>
 public sealed class ReferenceWorkerOptions
 {
     /// <summary>

@@ -40,7 +40,7 @@ internal static class WorkerCommand
         Option(Url, "URL", "HTTP address of the dispatcher (required)."),
         Option(ApiKey, "KEY", "Key whose subject is the broker user (required, secret)."),
         Option(Pools, "LIST", $"Pools to serve, some of {string.Join(",", ReferenceWorkerPools.All)} (default: all)."),
-        Option(Concurrency, "N", "Most runs at a time in each pool (default: twice the cores)."),
+        Option(Concurrency, "N", "Maximum number of concurrent runs in each pool (default: twice the cores)."),
         Option(Instance, "NAME", "Name on the timeline, new for each process (default: host/pid/random)."),
         Option(StopGrace, "SECONDS", "How long runs may continue after the worker begins to stop (default: 20); then they are cancelled."),
         Option(

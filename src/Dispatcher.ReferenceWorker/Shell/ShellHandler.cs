@@ -73,7 +73,7 @@ internal sealed class ShellHandler(Programs programs, IOptions<ReferenceWorkerOp
 
     private static Dictionary<string, string> EnvironmentWith(IReadOnlyDictionary<string, string> wanted)
     {
-        // Of the worker's environment only PATH, because the rest holds secrets.
+        // Passes only PATH of the worker's environment, because the rest holds secrets.
         Dictionary<string, string> environment = new(StringComparer.Ordinal)
         {
             ["PATH"] = Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin",

@@ -37,7 +37,7 @@ internal sealed partial class ClaimClient
             // The stop does not cancel a request under way: a claim that is granted unseen would block its job until its lease expires.
             await _untilAnswered.ExecuteAsync(async _ => claims = await SendAsync(request, CancellationToken.None), stopping);
         }
-#pragma warning disable CA1031 // Only the stop ends the retries, whatever the last failure was.
+#pragma warning disable CA1031 // Only the stop ends the retries, after any kind of failure.
         catch (Exception) when (stopping.IsCancellationRequested)
 #pragma warning restore CA1031
         {

@@ -100,7 +100,7 @@ internal sealed partial class ClaimLoop : IDisposable
         Log.Dropped(_log, _parts.Pool.Name, check.Fault);
         if (_parts.Dropped.Drop(JsonNamingPolicy.SnakeCaseLower.ConvertName(check.Fault.ToString())))
         {
-            Log.Unusable(_log, _parts.Pool.Name, DroppedDeliveries.MostInARow, check.Fault, DroppedDeliveries.Pause);
+            Log.Unusable(_log, _parts.Pool.Name, DroppedDeliveries.MaxInARow, check.Fault, DroppedDeliveries.Pause);
             await _consumer.SuspendAsync();
         }
 

@@ -8,7 +8,7 @@ internal sealed partial class PoolConsumer(PoolParts parts, Func<Delivery, Task>
 {
     private readonly ILogger _log = parts.Logs.CreateLogger<PoolConsumer>();
 
-    // Held while the pool is consumed, or while the consumer is paused.
+    // Held while the pool is consumed and while the consumer is paused.
     private readonly SemaphoreSlim _consuming = new(1);
     private CancellationTokenSource _pause = new();
     private CancellationTokenSource _suspension = new();
@@ -31,13 +31,13 @@ internal sealed partial class PoolConsumer(PoolParts parts, Func<Delivery, Task>
         }
     }
 
-    /// <summary>Ends the consuming for <see cref="DroppedDeliveries.Pause"/>. Returns before it has ended.</summary>
+    /// <summary>Stops consuming for <see cref="DroppedDeliveries.Pause"/>. Returns before the consumer has stopped.</summary>
     public Task SuspendAsync() => _suspension.CancelAsync();
 
     /// <summary>Returns when nothing more is delivered.</summary>
     public async Task PauseAsync(CancellationToken stopping)
     {
-        // Waits for the lock before the consuming ends; otherwise the consumer would take the lock again first.
+        // Queues for the lock before consuming ends; otherwise RunAsync would take the lock again first.
         var paused = _consuming.WaitAsync(stopping);
         await _pause.CancelAsync();
         await paused;
@@ -45,7 +45,7 @@ internal sealed partial class PoolConsumer(PoolParts parts, Func<Delivery, Task>
 
     /// <summary>Ends a pause.</summary>
     /// <param name="slots">
-    /// The most deliveries at a time while all runs are long. Null: twice the concurrency, so that a free slot finds the next delivery.
+    /// The prefetch while all runs are long. Null: twice the concurrency, so that a free slot finds the next delivery.
     /// </param>
     public void Resume(int? slots)
     {

@@ -63,8 +63,8 @@ public sealed class RunEffects
             return PoolEffectStore.Read<T>(done);
         }
 
-        // Checked again: the lease may have expired while the store was slow. Until here nothing has happened. Once the action has begun,
-        // a lost lease does not tell whether it happened.
+        // Checked again: the lease may have expired while the store was slow. Until here the action has not begun. Once the action has
+        // begun, a lost lease does not show whether it happened.
         if (!_allowed())
         {
             await store.ForgetAsync(_owner, key, CancellationToken.None);

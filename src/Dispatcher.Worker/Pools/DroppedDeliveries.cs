@@ -2,13 +2,13 @@ namespace Dispatcher.Worker.Pools;
 
 /// <summary>
 /// Counts the deliveries that this worker cannot use and drops. Without a limit, a worker that can use no delivery would empty the
-/// queue of the whole pool. After <see cref="MostInARow"/> drops it stops consuming for <see cref="Pause"/> and reports the reason, and
+/// queue of the whole pool. After <see cref="MaxInARow"/> drops it stops consuming for <see cref="Pause"/> and reports the reason, and
 /// the dispatcher leaves it out of the pool's capacity.
 /// </summary>
 internal sealed class DroppedDeliveries(TimeProvider clock) : IDisposable
 {
     /// <summary>More than one, because a single unusable message may have been published by mistake.</summary>
-    internal const int MostInARow = 3;
+    internal const int MaxInARow = 3;
 
     /// <summary>After this time the worker consumes again, because the cause may have been repaired.</summary>
     internal static readonly TimeSpan Pause = TimeSpan.FromMinutes(1);
@@ -59,7 +59,7 @@ internal sealed class DroppedDeliveries(TimeProvider clock) : IDisposable
         lock (_lock)
         {
             _total++;
-            if (++_inARow < MostInARow || _dropping is not null)
+            if (++_inARow < MaxInARow || _dropping is not null)
             {
                 return false;
             }

@@ -27,7 +27,7 @@ public interface IWorkerTransport : IAsyncDisposable
     /// <see cref="Delivery.ReturnAsync"/> of earlier deliveries must still work, and it may be called again.
     /// </summary>
     /// <param name="pool">The pool, for example <c>shell</c>.</param>
-    /// <param name="prefetch">The most deliveries that may be neither acked nor returned at a time.</param>
+    /// <param name="prefetch">Maximum number of deliveries that are neither acked nor returned.</param>
     /// <param name="onDelivery">Takes one delivery; returns at once and never throws.</param>
     /// <param name="cancellationToken">Ends the consuming.</param>
     /// <exception cref="WorkerNotAllowedException">The worker may not read the pool's queue. It ends.</exception>

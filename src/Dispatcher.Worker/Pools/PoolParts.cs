@@ -13,7 +13,7 @@ internal sealed class PoolRegistration(string name)
     public SortedSet<string> Enforcers { get; } = new(StringComparer.Ordinal) { "timeout_ms", "max_output_bytes" };
 }
 
-/// <summary>What every part of a served pool uses.</summary>
+/// <summary>The settings and services that the parts of a served pool share.</summary>
 internal sealed record PoolParts(
     PoolRegistration Pool,
     WorkerOptions Options,

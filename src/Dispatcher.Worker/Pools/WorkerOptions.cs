@@ -30,9 +30,9 @@ public sealed class WorkerOptions
     public string? ApiKey { get; set; }
 
     /// <summary>
-    /// The most runs at the same time, 1 to 1,024. Default twice the cores, because most handlers wait more than they compute. The worker
-    /// holds twice as many messages, so that a free slot finds the next one. When no slot becomes free for a second, it returns those
-    /// that wait, for another worker to take.
+    /// Maximum number of concurrent runs, 1 to 1,024. Default twice the cores, because most handlers wait more than they compute. The
+    /// worker holds twice as many messages, so that a free slot finds the next one. When no slot becomes free for a second, it returns
+    /// those that wait, for another worker to take.
     /// </summary>
     [Range(1, 1024)]
     public int Concurrency { get; set; } = 2 * Environment.ProcessorCount;
@@ -53,7 +53,7 @@ public sealed class WorkerOptions
 
     /// <summary>
     /// True where several instances use the same key and broker user on purpose. Default false: the dispatcher flags a credential that two
-    /// instances use, because their work cannot be told apart.
+    /// instances use, because it cannot distinguish their work.
     /// </summary>
     public bool SharedCredential { get; set; }
 
@@ -66,8 +66,8 @@ public sealed class WorkerOptions
     public string? EffectStore { get; set; }
 
     /// <summary>
-    /// The most bytes of a result that are kept, in UTF-8, 1 KiB to 512 KiB. Default 64 KiB, the limit of the server. A constraint can only
-    /// lower it. With the upper limit every outcome fits into one batch of 1 MiB.
+    /// Maximum size of a result in UTF-8, 1 KiB to 512 KiB; a larger one is cut. Default 64 KiB, the limit of the server. A constraint can
+    /// only lower it. With the upper limit every outcome fits into one batch of 1 MiB.
     /// </summary>
     [Range(1024, 512 * 1024)]
     public int MaxOutputBytes { get; set; } = 64 * 1024;

@@ -25,7 +25,7 @@ internal sealed class AttemptsApi : IDisposable
                 ConnectTimeout = TimeSpan.FromSeconds(5),
                 // The key must reach no other host.
                 AllowAutoRedirect = false,
-                // A proxy would connect to its own loopback, not to this machine's.
+                // A proxy would connect to its own loopback address, not to that of this machine.
                 UseProxy = !dispatcher.IsLoopback,
             }
         )

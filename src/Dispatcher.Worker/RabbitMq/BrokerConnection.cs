@@ -7,9 +7,9 @@ internal sealed class BrokerConnection : IAsyncDisposable
 {
     /// <summary>
     /// The client closes a connection that delivers a larger body, and the broker would redeliver the message. RabbitMQ accepts at most
-    /// 512 MiB, whatever its configuration.
+    /// 512 MiB with any configuration.
     /// </summary>
-    private const uint LargestMessage = 1_073_741_824;
+    private const uint MaxMessageBytes = 1_073_741_824;
 
     private readonly ConnectionFactory _factory;
     private readonly SemaphoreSlim _connecting = new(1);
@@ -21,7 +21,7 @@ internal sealed class BrokerConnection : IAsyncDisposable
             Uri = broker,
             AutomaticRecoveryEnabled = false,
             ClientProvidedName = name,
-            MaxInboundMessageBodySize = LargestMessage,
+            MaxInboundMessageBodySize = MaxMessageBytes,
             RequestedHeartbeat = TimeSpan.FromSeconds(15),
             RequestedConnectionTimeout = TimeSpan.FromSeconds(10),
         };

@@ -82,7 +82,7 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
     /// </summary>
     public async Task<IReadOnlyList<TimelineEntry>?> TimelineAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
     {
-        var own = JobIds.Own(caller.Subject(), jobId);
+        var own = JobIds.Derived(caller.Subject(), jobId);
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var known = await db
             .Jobs.Where(job => job.JobId == jobId || job.JobId == own)
@@ -120,7 +120,7 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
     public async Task<string> WhyNotAsync(Guid jobId, ClaimsPrincipal caller, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var own = JobIds.Own(caller.Subject(), jobId);
+        var own = JobIds.Derived(caller.Subject(), jobId);
         var denials = await db
             .Denials.AsNoTracking()
             .Where(row => row.JobId == jobId || row.JobId == own)
@@ -138,7 +138,7 @@ internal sealed class JobReads(IDbContextFactory<DispatcherDb> database)
     private static IQueryable<Job> Visible(DispatcherDb db, Guid jobId, ClaimsPrincipal caller)
     {
         var (seesAll, subject) = (caller.MaySeeAll(), caller.Subject());
-        var own = JobIds.Own(subject, jobId);
+        var own = JobIds.Derived(subject, jobId);
         return db
             .Jobs.AsNoTracking()
             .Where(job => (job.JobId == jobId || job.JobId == own) && (seesAll || job.Principal == subject))

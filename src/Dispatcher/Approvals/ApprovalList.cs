@@ -11,7 +11,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Dispatcher.Approvals;
 
-/// <summary>Which approvals to list.</summary>
+/// <summary>A query for a page of approvals.</summary>
 /// <param name="State">One of <see cref="ApprovalStates"/>.</param>
 /// <param name="Mine">True: only approvals for which the caller's vote would count.</param>
 /// <param name="Limit">Maximum number of approvals.</param>

@@ -3,7 +3,7 @@ using Dispatcher.Jobs;
 namespace Dispatcher.Approvals;
 
 /// <summary>
-/// A vote on its way to <see cref="ApprovalSaga"/>. It stays within the process: no queue takes it, so that a client of the broker cannot
+/// A vote on its way to <see cref="ApprovalSaga"/>. It stays within the process: no queue takes it, so a client of the broker cannot
 /// vote. Person and groups come from the API key.
 /// </summary>
 internal sealed record CastVote
@@ -19,7 +19,7 @@ internal sealed record CastVote
     public string? ViewHash { get; init; }
 
     /// <summary>
-    /// The move that the saga wrote with the vote. The mediator passes the same object to the saga, so that the sender reads it here. Only
+    /// The move that the saga wrote with the vote. The mediator passes the same object to the saga, so the sender reads it here. Only
     /// the row of the approval shows whether the move was committed, because a rolled-back attempt leaves its move here. Null: the vote did
     /// not count.
     /// </summary>

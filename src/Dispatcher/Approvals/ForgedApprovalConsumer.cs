@@ -10,7 +10,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Approvals;
 
 /// <summary>
-/// Detects forged <c>approved</c> events. Approvals are given over HTTP only, so that an event grants nothing here; but another subscriber
+/// Detects forged <c>approved</c> events. Approvals are given over HTTP only, so an event grants nothing here, but another subscriber
 /// may trust it. An event about a job without an approval is logged, and recorded on the timeline once for each job.
 /// </summary>
 internal sealed partial class ForgedApprovalConsumer(

@@ -93,7 +93,7 @@ internal static class VoteRules
 /// <summary>Why a vote does not count.</summary>
 internal sealed record VoteRefusal(string Code, string Message)
 {
-    /// <summary>What to do next. Null: the message states it.</summary>
+    /// <summary>The next step for the caller. Null: the message states it.</summary>
     public string? Fix =>
         Code switch
         {

@@ -106,7 +106,7 @@ internal sealed class Voting(
 }
 
 /// <summary>The result of a vote.</summary>
-/// <param name="Approval">The approval after the vote. Null: there is no approval of this id.</param>
+/// <param name="Approval">The approval after the vote. Null: no approval has this id.</param>
 /// <param name="Job">The job after the vote.</param>
 /// <param name="Refusal">Why the vote did not count. Null: it counted.</param>
 internal sealed record VoteAnswer(Approval? Approval, Job? Job, VoteRefusal? Refusal);

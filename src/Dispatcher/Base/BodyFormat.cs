@@ -26,7 +26,8 @@ internal sealed record BodyFormat(string? ContentType, string? ContentEncoding)
     ];
 
     /// <summary>
-    /// UTF-32 comes before UTF-16, whose byte order mark it begins with. Without a mark, the zeros beside <c>{</c> decide.
+    /// UTF-32 comes first, because its little-endian byte order mark begins with that of UTF-16. Without a mark, the zeros beside <c>{</c>
+    /// decide.
     /// </summary>
     private static readonly (byte[] Start, string Name)[] Encodings =
     [
@@ -95,7 +96,7 @@ internal sealed record BodyFormat(string? ContentType, string? ContentEncoding)
         return null;
     }
 
-    /// <summary>For example <c>byte 0xE9 at offset 17; it is ü in ISO-8859-1 or Windows-1252</c>.</summary>
+    /// <summary>For example <c>byte 0xE9 at offset 17, which is 'é' in ISO-8859-1 (latin-1) and Windows-1252</c>.</summary>
     private static string FirstInvalid(ReadOnlySpan<byte> body)
     {
         var offset = 0;

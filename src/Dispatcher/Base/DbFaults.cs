@@ -43,7 +43,7 @@ internal static class DbFaults
 
     /// <summary>
     /// True when the fault proves that nothing was committed: the database answered with an error and rolled back, or it received nothing.
-    /// False when the connection was lost in between: the commit may have happened before.
+    /// False when the connection was lost during the commit: it may have happened.
     /// </summary>
     public static bool IsCertain(this Exception fault) =>
         fault switch

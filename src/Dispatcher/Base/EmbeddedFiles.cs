@@ -26,17 +26,17 @@ internal static class EmbeddedFiles
     /// </summary>
     public static IDisposable Open(string folder)
     {
-        OwnFiles.MakeFolder(folder);
-        OwnFiles.Narrow(folder);
+        PrivateFiles.MakeFolder(folder);
+        PrivateFiles.MakePrivate(folder);
         var folderLock = Lock(folder);
 
         // SQLite gives -wal and -shm the mode of the database, so its mode must be set before SQLite opens it.
         if (!File.Exists(Database(folder)))
         {
-            OwnFiles.Open(Database(folder), FileMode.CreateNew).Dispose();
+            PrivateFiles.Open(Database(folder), FileMode.CreateNew).Dispose();
         }
 
-        Array.ForEach(Directory.GetFiles(folder), OwnFiles.Narrow);
+        Array.ForEach(Directory.GetFiles(folder), PrivateFiles.MakePrivate);
         return folderLock;
     }
 
@@ -44,7 +44,7 @@ internal static class EmbeddedFiles
     {
         try
         {
-            return OwnFiles.Open(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return PrivateFiles.Open(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException)
         {

@@ -1,6 +1,6 @@
 namespace Dispatcher.Base;
 
-/// <summary>The point on a job's way at which the policy is evaluated.</summary>
+/// <summary>A point in the path of a job at which the policy is evaluated.</summary>
 internal enum Hop
 {
     /// <summary>The submission is read and not stored yet.</summary>

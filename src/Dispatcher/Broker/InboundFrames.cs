@@ -20,7 +20,7 @@ internal sealed class InboundFrames
     /// <summary>Offset of the body size in a content header.</summary>
     private const int BodySize = 4;
 
-    /// <summary>The default of the broker is 128 KiB. A larger size than this is not the size of a frame.</summary>
+    /// <summary>The default of the broker is 128 KiB. With a size above this limit, the bytes are not a frame.</summary>
     private const int MaxFrame = 16_777_216;
 
     private readonly Dictionary<ushort, Cutting> _cuts = [];

@@ -44,7 +44,7 @@ internal sealed partial class RabbitTopology(
     private volatile IReadOnlyCollection<string> _pools = [];
     private long _beganAt;
 
-    /// <summary>What is wrong with the topology, or why it could not be verified. Null: it is correct.</summary>
+    /// <summary>The fault of the topology, or the reason why it could not be verified. Null: it is correct.</summary>
     public string? Trouble { get; private set; } = NotVerified;
 
     /// <summary>The pools of the bundle in force whose queue is not declared yet.</summary>
@@ -192,7 +192,7 @@ internal sealed partial class RabbitTopology(
         }
     }
 
-    /// <summary>Runs after the new bindings exist, so that a message in between reaches both queues instead of none.</summary>
+    /// <summary>Runs after the new bindings exist, so that a message that arrives meanwhile reaches both queues instead of none.</summary>
     private async Task UnbindRetiredAsync(CancellationToken cancellationToken)
     {
         await using var channel = new RabbitChannel(await OpenAsync(cancellationToken), new CreateChannelOptions(false, false));

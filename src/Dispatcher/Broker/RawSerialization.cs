@@ -6,8 +6,8 @@ using MassTransit.Serialization;
 namespace Dispatcher.Broker;
 
 /// <summary>
-/// Reads every body as a <see cref="RawMessage"/>, whatever its content type and headers are, and writes one unchanged. It never fails: the
-/// consumer finds the faults of a body and answers them, instead of the error pipe of MassTransit.
+/// Reads every body as a <see cref="RawMessage"/>, with any content type and headers, and writes one unchanged. Reading never fails: the
+/// consumer, and not the error pipe of MassTransit, handles the faults of a body.
 /// </summary>
 internal sealed class RawSerialization : ISerializerFactory, IMessageDeserializer, IMessageSerializer
 {

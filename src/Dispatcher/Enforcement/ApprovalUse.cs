@@ -99,6 +99,6 @@ internal enum UseVerdict
     /// <summary>Hold the job for a new round.</summary>
     Hold,
 
-    /// <summary>Expire the job: it was approved and not started in time.</summary>
+    /// <summary>Expire the job: it was approved and not dispatched in time.</summary>
     Expired,
 }

@@ -8,7 +8,7 @@ namespace Dispatcher.Enforcement;
 
 /// <summary>
 /// Puts a bundle in force, for the policy folder or for a person: row, timeline entry and event are written in one transaction. The pin is
-/// checked within that transaction, so that no folder overrides a pin. Only the store is needed, so that a DENY takes effect while the
+/// checked within that transaction, so that no folder overrides a pin. Only the store is needed, so a DENY takes effect while the
 /// broker is unavailable; RabbitTopology declares the queues of new pools later.
 /// </summary>
 internal sealed class BundleActivation(IStore store, CurrentBundle current, JobEvents events, Relay relay, DispatcherMetrics metrics)

@@ -137,7 +137,7 @@ internal sealed partial class CurrentBundle(IDbContextFactory<DispatcherDb> data
         [LoggerMessage(
             EventIds.BundleBroken,
             LogLevel.Error,
-            "Bundle {Hash} is in force but cannot be read, so that every job is denied: {Errors}"
+            "Bundle {Hash} is in force but cannot be read, so every job is denied: {Errors}"
         )]
         public static partial void Unreadable(ILogger logger, string hash, string errors);
 

@@ -108,7 +108,7 @@ internal sealed partial class PolicyFolder(
     }
 
     /// <summary>
-    /// Without a bundle in force every job is denied, so that a start puts the bundle of the folder in force at once. Otherwise a start
+    /// Without a bundle in force every job is denied, so a start puts the bundle of the folder in force at once. Otherwise a start
     /// waits for the second equal reading, like any change.
     /// </summary>
     public override async Task StartAsync(CancellationToken cancellationToken)

@@ -19,11 +19,11 @@ internal sealed class PolicyGate(
     TimeProvider time
 )
 {
-    /// <summary>Reason of a denial: the stored job does not match the hash of its submission, so that the row was changed.</summary>
+    /// <summary>Reason of a denial: the stored job does not match the hash of its submission: the row was changed.</summary>
     public const string HashMismatch = "job_hash_mismatch";
 
     /// <summary>
-    /// Reason of a denial: the timeline contradicts the rows of the job and its approval, so that the rows were changed.
+    /// Reason of a denial: the timeline contradicts the rows of the job and its approval: the rows were changed.
     /// </summary>
     public const string TimelineMismatch = "timeline_mismatch";
 
@@ -57,7 +57,7 @@ internal sealed class PolicyGate(
     /// The denial of a job whose rows allowed it and whose timeline contradicts the rows. It keeps the policy hash of the decision.
     /// </summary>
     /// <param name="evaluated">The job with the decision that allowed it.</param>
-    /// <param name="why">What the timeline states, and what the rows state.</param>
+    /// <param name="why">The contradicting values of the timeline and of the rows.</param>
     public static Evaluated<Job> Contradicted(Evaluated<Job> evaluated, string why) =>
         new Answer<Job>(
             evaluated.Subject,

@@ -10,7 +10,7 @@ namespace Dispatcher.Enforcement;
 /// <summary>
 /// The facts that approvers review: the job as submitted, the rules and the reason that hold it, and the constraints of its run. Its hash
 /// covers every member. The hash is stored when the job is held, and compared when the approval is shown, voted on and used, so that a
-/// change of the rows in between is detected.
+/// change of the rows since then is detected.
 /// </summary>
 internal sealed record ReviewSnapshot
 {

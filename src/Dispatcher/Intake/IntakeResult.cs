@@ -29,7 +29,7 @@ internal enum IntakeOutcome
     /// <summary>Its id or key belongs to another job of the same principal.</summary>
     Conflict,
 
-    /// <summary>Its id belongs to a job or denial of another principal: it is stored under <see cref="JobIds.Own"/> instead.</summary>
+    /// <summary>Its id belongs to a job or denial of another principal: it is stored under <see cref="JobIds.Derived"/> instead.</summary>
     IdTaken,
 
     /// <summary>It cannot be read, or its payload does not fit the schema of its topic: refused.</summary>

@@ -83,7 +83,7 @@ internal sealed partial class JobIntake(
     /// </summary>
     private Job Renamed(Job job)
     {
-        var own = JobIds.Own(job.Principal, job.JobId);
+        var own = JobIds.Derived(job.Principal, job.JobId);
         Log.IdTaken(logger, job.Principal, job.JobId, own);
         return job with { JobId = own };
     }

@@ -17,7 +17,7 @@ internal static class SubmissionIdentity
     {
         if (members.Text("job_id", MaxId) is { } text)
         {
-            if (Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty && !JobIds.IsOwn(id))
+            if (Guid.TryParseExact(text, "D", out var id) && id != Guid.Empty && !JobIds.IsDerived(id))
             {
                 return id;
             }

@@ -5,12 +5,12 @@ using System.Text;
 namespace Dispatcher.Jobs;
 
 /// <summary>
-/// SHA-256 over the content of a job: what people approve, and what must not change between intake and dispatch. Each part follows its
+/// SHA-256 over the content of a job that people approve and that must not change between intake and dispatch. Each part follows its
 /// length (4 bytes, big-endian; all ones for null), so that two different jobs never have the same bytes. The form is frozen: a change
 /// needs a new version in the first part.
 /// </summary>
 /// <remarks>
-/// Not part of it: job id, reply address and trace context, which name the request and not the work, and everything that a move changes.
+/// The hash does not cover job id, reply address and trace context, which belong to the request, nor any column that a move changes.
 /// </remarks>
 internal static class JobHash
 {

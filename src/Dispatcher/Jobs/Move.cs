@@ -21,7 +21,7 @@ internal sealed record Move
 {
     /// <summary>Increases the version, clears the due time of a final state, and derives the step of the approval.</summary>
     /// <param name="before">The job as it was read.</param>
-    /// <param name="after">The job as it shall be.</param>
+    /// <param name="after">The job after the move.</param>
     /// <exception cref="InvalidOperationException"><see cref="Transitions"/> does not allow the change of state.</exception>
     public Move(Job before, Job after)
     {
@@ -73,7 +73,7 @@ internal sealed record Move
         Before.State != After.State && After.State is JobState.Dispatched or JobState.Held or JobState.Denied ? After.PolicyHash : null;
 }
 
-/// <summary>What the timeline entry of the dispatch must name for a claim to be valid.</summary>
+/// <summary>The values that the timeline entry of the dispatch must name for a claim to be valid.</summary>
 /// <param name="PermitId">Id of the permit.</param>
 /// <param name="WorkSha256">Hash of the work message that the permit is for.</param>
 internal sealed record ClaimedPermit(Guid PermitId, string WorkSha256);

@@ -20,7 +20,7 @@ internal sealed record DispatchSignal
     [JsonPropertyName("v")]
     public int V { get; init; } = 1;
 
-    /// <summary>Names of pools. The empty name stands for the jobs whose topic is no longer in the registry.</summary>
+    /// <summary>Names of pools. The empty name is the backlog of jobs whose topic is no longer in the registry.</summary>
     [JsonPropertyName("pools")]
     public required IReadOnlyList<string> Pools { get; init; }
 

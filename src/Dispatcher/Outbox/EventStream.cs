@@ -8,7 +8,7 @@ namespace Dispatcher.Outbox;
 /// <summary>
 /// Delivers events to the listeners of <c>GET /api/events</c>. A listener gets the events that happen while it listens. They come from this
 /// process (embedded) or from the exchange of all servers. When the connection to that exchange is lost, all streams end, so that a
-/// listener can tell a gap from a time without events.
+/// listener can distinguish a gap from a time without events.
 /// </summary>
 internal sealed class EventStream(bool isConnected)
 {
@@ -56,7 +56,7 @@ internal sealed class EventStream(bool isConnected)
             return;
         }
 
-        // Serialized again: a streamed event has one line, whatever format the body has.
+        // Serialized again: a streamed event has one line, for any format of the body.
         var data = JsonSerializer.Serialize(happened, WireJson.Default.JobEvent);
         lock (_lock)
         {

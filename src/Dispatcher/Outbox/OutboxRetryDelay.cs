@@ -3,7 +3,7 @@ namespace Dispatcher.Outbox;
 /// <summary>The pause before an outbox message that the broker refused is sent again.</summary>
 internal static class OutboxRetryDelay
 {
-    /// <summary>With the pauses below, about one day. After it, an operator has to act.</summary>
+    /// <summary>Maximum number of attempts: with the pauses below, about one day. After it, an operator has to act.</summary>
     private const int MaxAttempts = 300;
 
     private static readonly TimeSpan MaxDelay = TimeSpan.FromMinutes(5);

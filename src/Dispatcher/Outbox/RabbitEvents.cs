@@ -8,7 +8,7 @@ namespace Dispatcher.Outbox;
 
 /// <summary>
 /// Feeds <see cref="EventStream"/> with the events of all servers while there are listeners, from an exclusive queue that is bound to the
-/// events exchange. It has a separate connection, so that a fault of it ends only the streams.
+/// events exchange. It has a separate connection, so that its loss ends only the streams.
 /// </summary>
 internal sealed partial class RabbitEvents(Uri address, EventStream stream, TimeProvider time, ILogger<RabbitEvents> logger)
     : BackgroundService

@@ -20,7 +20,7 @@ internal sealed record RefusedOutcome(ReadOnlyMemory<byte> Body, IReadOnlyList<I
 /// </summary>
 internal static class OutcomeReader
 {
-    /// <summary>Maximum number of outcomes in one message, as in the contract. Each costs a parse, and a store update of its own.</summary>
+    /// <summary>Maximum number of outcomes in one message, as in the contract. Each costs a parse and a separate store update.</summary>
     public const int MaxOutcomes = 256;
 
     /// <summary>Maximum size of the body in bytes, as in the contract.</summary>

@@ -66,7 +66,7 @@ internal static class RecoveryMoves
     }
 
     /// <summary>
-    /// The move of an attempt that no worker claimed: the job returns to its old position in the backlog. The attempt never began, so that
+    /// The move of an attempt that no worker claimed: the job returns to its old position in the backlog. The attempt never began, so
     /// it does not count as a failed attempt.
     /// </summary>
     public static Move Unclaimed(Job job, RecoveryContext context) =>

@@ -17,7 +17,7 @@ namespace Dispatcher.Storage;
 /// </para>
 /// <para>
 /// After an error of the data, each item of the batch is committed alone, so that only its own caller gets the error. Items with an equal
-/// key never share a batch: the later item waits. An item whose caller has left is in no further attempt, so that an abandoned item is not
+/// key never share a batch: the later item waits. An item whose caller has left is in no further attempt, so an abandoned item is not
 /// committed later.
 /// </para>
 /// </remarks>
@@ -142,7 +142,7 @@ internal abstract class GroupCommit<TItem, TResult> : BackgroundService
         }
         finally
         {
-            // Only this lane knows these items: without an answer their callers would wait without end. An earlier answer stays.
+            // Only this lane knows these items: without an answer their callers would never return. An earlier answer stays.
             batch.Concat(later).ToList().ForEach(pending => pending.Abandon());
         }
     }

@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace Dispatcher.StoreTests.Databases;
 
-/// <summary>A migrated database of one test, with the store on it as the program registers it. Gone afterwards.</summary>
+/// <summary>A migrated database of one test, with the store as the program registers it. It is dropped after the test.</summary>
 internal sealed class TestDatabase : IAsyncDisposable
 {
     /// <summary>The file of a migrated database. It is migrated once in a run, and each test has a copy.</summary>
@@ -54,7 +54,7 @@ internal sealed class TestDatabase : IAsyncDisposable
         );
     }
 
-    /// <summary>The same database for another role, or as another process would have it.</summary>
+    /// <summary>Opens the same database for another role or as another process.</summary>
     public string PostgresConnectionString => _services.GetRequiredService<NpgsqlDataSource>().ConnectionString;
 
     public async Task ExecuteAsync(string sql)

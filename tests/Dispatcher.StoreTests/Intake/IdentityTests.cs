@@ -37,7 +37,7 @@ public abstract class IdentityTests(StoreKind kind) : StoreTest(kind)
 
             Assert.Equal((IntakeOutcome.Stored, IntakeOutcome.Known), (first.Outcome, again.Outcome));
             Assert.Equal(ownerDenied ? JobState.Denied : JobState.Accepted, first.Answer!.State);
-            Assert.Equal((JobIds.Own("shipping", id), first.Answer.JobId), (first.Answer.JobId, again.Answer!.JobId));
+            Assert.Equal((JobIds.Derived("shipping", id), first.Answer.JobId), (first.Answer.JobId, again.Answer!.JobId));
             Assert.Equal(id, squatter.Answer!.JobId);
             Assert.All(await TimelineAsync(first.Answer.JobId), entry => Assert.Equal("shipping", entry.Actor));
 

@@ -106,7 +106,7 @@ internal sealed class CommitControl : DbTransactionInterceptor
 }
 
 /// <summary>
-/// A clock whose time stands still until a test moves it. Its timers run in real time, which the loops need and FakeTimeProvider does not
+/// A clock whose time changes only when a test moves it. Its timers run in real time, which the loops need and FakeTimeProvider does not
 /// offer.
 /// </summary>
 internal sealed class StandingClock : TimeProvider

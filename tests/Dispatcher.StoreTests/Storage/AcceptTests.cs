@@ -3,7 +3,7 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.StoreTests.Storage;
 
-/// <summary>Storing submissions: all of one or nothing of it, and each identity once.</summary>
+/// <summary>A submission is stored as a whole or not at all, and each identity once.</summary>
 public abstract class AcceptTests(StoreKind kind) : StoreTest(kind)
 {
     private static readonly bool[] Either = [false, true];

@@ -130,8 +130,8 @@ public abstract class ActivationTests(StoreKind kind) : StoreTest(kind)
     }
 
     /// <summary>
-    /// Activations, submissions and dispatches all at once. The timeline's numbers are given while the lock is held, so that read in their
-    /// order they tell which bundle was in force when each of the others committed.
+    /// Activations, submissions and dispatches run at once. Entry ids are assigned while the lock is held, so their order shows which
+    /// bundle was in force at each commit.
     /// </summary>
     [Fact(Timeout = 60_000)]
     public async Task No_move_commits_under_a_bundle_that_is_no_longer_in_force()

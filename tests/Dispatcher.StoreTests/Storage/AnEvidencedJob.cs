@@ -16,7 +16,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.StoreTests.Storage;
 
 /// <summary>
-/// Jobs as they really come: accepted or approved under a real bundle, with real entries. Topic <c>job.exec.shell</c>; label
+/// Builds jobs that the policy evaluated under a stored bundle, with the timeline entries of the server. Topic <c>job.exec.shell</c>; label
 /// <c>env=prod</c> needs one person of group <c>sre</c>.
 /// </summary>
 internal sealed class AnEvidencedJob : IAsyncDisposable
@@ -60,15 +60,15 @@ internal sealed class AnEvidencedJob : IAsyncDisposable
 
     public static async Task<AnEvidencedJob> OnAsync(TestDatabase database)
     {
-        var witnessed = new AnEvidencedJob(database, await Writers.OnAsync(database));
-        await witnessed.Writers.BundleAsync(Topics, database.Store, Stop, Rules);
+        var evidenced = new AnEvidencedJob(database, await Writers.OnAsync(database));
+        await evidenced.Writers.BundleAsync(Topics, database.Store, Stop, Rules);
         await using var db = await database.Contexts.CreateDbContextAsync(Stop);
         db.ApiKeys.AddRange(Ana, OwnerOfBilling);
         await db.SaveChangesAsync(Stop);
-        return witnessed;
+        return evidenced;
     }
 
-    /// <summary>A job that the policy allowed, with what intake wrote.</summary>
+    /// <summary>A job that the policy allowed, with the rows of its intake.</summary>
     public async Task<Job> AcceptedAsync(string payload = """{"command":["ls"]}""")
     {
         var evaluated = await Writers.EvaluateAsync(AJob.New(payload: payload), Stop);
@@ -88,7 +88,7 @@ internal sealed class AnEvidencedJob : IAsyncDisposable
         return (await JobAsync(held.JobId), approval);
     }
 
-    /// <summary>The same, and Ana approved it.</summary>
+    /// <summary>As <see cref="HeldAsync"/>, and Ana approved it.</summary>
     public async Task<Job> ApprovedAsync(string covers = "attempt")
     {
         var (job, approval) = await HeldAsync();
@@ -122,7 +122,7 @@ internal sealed class AnEvidencedJob : IAsyncDisposable
         return await JobAsync(job.JobId);
     }
 
-    /// <summary>A job that ran once, and failed for good with this fault, or succeeded.</summary>
+    /// <summary>A job that ran once. Null: it succeeded; otherwise the recovery policy applied to this fault.</summary>
     public async Task<Job> EndedAsync(Fault? fault = null)
     {
         var job = await AcceptedAsync();
@@ -172,7 +172,9 @@ internal sealed class AnEvidencedJob : IAsyncDisposable
         return job.JobId;
     }
 
-    /// <summary>What a writer of the tables does: another payload under the job's name, in every row that could contradict it.</summary>
+    /// <summary>
+    /// Forges another payload of the job in every row that could contradict it, as a user with write access to the tables could.
+    /// </summary>
     public async Task<Job> SwappedAsync(Job job)
     {
         var other = job with { Payload = """{"command":["rm","-rf","/"]}"""u8.ToArray() };
@@ -203,7 +205,7 @@ internal sealed class AnEvidencedJob : IAsyncDisposable
         return await JobAsync(job.JobId);
     }
 
-    /// <summary>Dispatches the job as it is stored now; answers its state afterwards.</summary>
+    /// <summary>Dispatches the job as it is stored now. Returns its state afterwards.</summary>
     public async Task<JobState> DispatchAsync(Guid jobId)
     {
         await Writers.DispatchAsync(await JobAsync(jobId), Stop);
@@ -216,7 +218,7 @@ internal sealed class AnEvidencedJob : IAsyncDisposable
         return await db.Jobs.AsNoTracking().SingleAsync(job => job.JobId == jobId, Stop);
     }
 
-    /// <summary>What <c>audit verify</c> says of a sealed history.</summary>
+    /// <summary>Seals the history and returns the report of <c>audit verify</c>.</summary>
     public async Task<AuditReport> AuditAsync()
     {
         using var sealer = await ASealer.OnAsync(_database);
@@ -225,7 +227,7 @@ internal sealed class AnEvidencedJob : IAsyncDisposable
         return await new HistoryCheck(TrustedCheckpoints.Read([], [])).RunAsync(history, Stop);
     }
 
-    /// <summary>The kinds of what the audit misses, each once.</summary>
+    /// <summary>The kinds of the gaps that the audit reports, each once.</summary>
     public async Task<string> GapsAsync() =>
         string.Join(
             ", ",
@@ -235,7 +237,7 @@ internal sealed class AnEvidencedJob : IAsyncDisposable
                 .Order(StringComparer.Ordinal)
         );
 
-    /// <summary>The number of the gate.</summary>
+    /// <summary>The value of the gate <c>high-risk-unapproved</c>.</summary>
     public async Task<double?> GateAsync() => await new GateQueries(_database.Contexts).HighRiskUnapprovedAsync(0, long.MaxValue, Stop);
 
     public ValueTask DisposeAsync() => Writers.DisposeAsync();

@@ -15,7 +15,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
     [InlineData("no vote was ever cast", JobState.Denied)]
     [InlineData("it was used", JobState.Denied)]
     [InlineData("it was used and covers retries", JobState.Dispatched)]
-    [InlineData("nobody claimed the attempt", JobState.Dispatched)]
+    [InlineData("the attempt was unclaimed", JobState.Dispatched)]
     [InlineData("other rules", JobState.Denied)]
     [InlineData("another bundle", JobState.Denied)]
     [InlineData("a second submission on the timeline", JobState.Denied)]
@@ -109,7 +109,7 @@ public abstract class ForgedApprovalTests(StoreKind kind) : StoreTest(kind)
                 await jobs.DispatchAsync(job.JobId);
                 await ApproveRowsAsync(job);
                 break;
-            case "nobody claimed the attempt":
+            case "the attempt was unclaimed":
                 await jobs.DispatchAsync(job.JobId);
                 await MovedAsync(RecoveryMoves.Unclaimed(await JobAsync(job.JobId), await jobs.Writers.ContextAsync(Stop)));
                 break;

@@ -11,6 +11,8 @@ namespace Dispatcher.StoreTests.Web;
 /// <summary>The serve role can serve, and cannot change tables or the timeline. SQLite has no roles.</summary>
 public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
 {
+    private const string IntoKeys = "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at";
+
     private static readonly string[] InvalidNames =
     [
         "",
@@ -115,13 +117,8 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
     [Theory]
     [InlineData("update api_keys set revoked_at = null")]
     [InlineData("update api_keys set revoked_at = 2")]
-    [InlineData(
-        "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', "
-            + "'', 'no list', '[]', 1)"
-    )]
-    [InlineData(
-        "insert into api_keys (key_id, secret_hash, subject, person, roles, groups, created_at) values ('x', 'y', 's', '', '[]', '{}', 1)"
-    )]
+    [InlineData(IntoKeys + ") values ('x', 'y', 's', '', 'no list', '[]', 1)")]
+    [InlineData(IntoKeys + ") values ('x', 'y', 's', '', '[]', '{}', 1)")]
     [InlineData("insert into workers values ('p', 'w', 'i', '1', 'no list', '[]', '[]', 1, false, 1, 1)")]
     public async Task Serve_role_cannot_revive_a_key_or_write_an_unreadable_row(string statement)
     {

@@ -8,7 +8,7 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Contracts;
 
-/// <summary>Compares the README of the contracts, which clients in other languages are written from, with the code.</summary>
+/// <summary>Compares the README of the contracts with the code. Authors of clients in other languages use it.</summary>
 public sealed partial class ContractPageTests
 {
     private const string Begin =
@@ -88,7 +88,7 @@ public sealed partial class ContractPageTests
     }
 
     [Fact]
-    public void The_arguments_of_the_queues_are_those_that_the_server_declares()
+    public void Queue_arguments_are_those_that_the_server_declares()
     {
         var rows = QueueRow().Matches(File.ReadAllText(PagePath)).ToDictionary(row => row.Groups[1].Value, row => row.Groups[2].Value);
 

@@ -14,7 +14,7 @@ public sealed class FolderStartTests
     private const string Third = "id: a, match: {topic: test.run}, decision: REQUIRE_APPROVAL";
 
     [Fact]
-    public async Task Folder_is_in_force_at_once_without_a_bundle_in_force()
+    public async Task Start_puts_the_folder_in_force_at_once_if_no_bundle_is_in_force()
     {
         await using var folder = await APolicyFolder.EmptyAsync();
         var first = folder.Write(First);
@@ -26,7 +26,7 @@ public sealed class FolderStartTests
 
     /// <summary>A folder that is being copied may be valid for a moment and lack a rule.</summary>
     [Fact]
-    public async Task Start_needs_two_readings_with_a_bundle_in_force()
+    public async Task Start_needs_two_equal_readings_if_a_bundle_is_in_force()
     {
         await using var folder = await APolicyFolder.EmptyAsync();
         var before = (await folder.ActivatedAsync(First))[0];
@@ -107,7 +107,7 @@ public sealed class FolderStartTests
         Assert.Equal(ABundle.WithRules(Second).Build().Hash, folder.InForce);
     }
 
-    /// <summary>A person ends the pin with the folder in view: under a pin no folder is outdated.</summary>
+    /// <summary>Under a pin no folder is reported as outdated, because the person who ends the pin chooses the folder.</summary>
     [Fact]
     public async Task Outdated_folder_under_a_pin_reports_the_pin()
     {

@@ -28,7 +28,7 @@ public sealed class HangingFolderTests
     }
 
     [Fact(Timeout = 60_000)]
-    public async Task Read_that_hangs_is_reported_and_neither_holds_the_loop_nor_starts_a_second_read()
+    public async Task Read_that_hangs_is_reported_and_neither_blocks_the_loop_nor_starts_a_second_read()
     {
         await using var server = await AServer.MigratedAsync();
         using var answers = new ManualResetEventSlim();

@@ -17,12 +17,12 @@ public sealed class JobIdsTests
     [Fact]
     public void Derived_id_has_version_8_and_is_the_same_for_one_principal()
     {
-        var own = JobIds.Own("shipping", Chosen);
+        var own = JobIds.Derived("shipping", Chosen);
 
-        Assert.Equal((8, own), (own.Version, JobIds.Own("shipping", Chosen)));
-        Assert.True(JobIds.IsOwn(own));
-        Assert.False(JobIds.IsOwn(UuidV5.Of("key", "shipping", "a")));
-        Assert.Equal(3, new[] { own, JobIds.Own("billing", Chosen), JobIds.Own("shipping", own) }.Distinct().Count());
+        Assert.Equal((8, own), (own.Version, JobIds.Derived("shipping", Chosen)));
+        Assert.True(JobIds.IsDerived(own));
+        Assert.False(JobIds.IsDerived(UuidV5.Of("key", "shipping", "a")));
+        Assert.Equal(3, new[] { own, JobIds.Derived("billing", Chosen), JobIds.Derived("shipping", own) }.Distinct().Count());
     }
 
     [Theory]
@@ -33,7 +33,7 @@ public sealed class JobIdsTests
     public async Task Each_principal_finds_its_own_job_by_the_id_that_it_chose(string role, string subject, string? seen)
     {
         await using var server = await AServer.MigratedAsync();
-        var own = First.With(job => job with { JobId = JobIds.Own("shipping", Chosen), Principal = "shipping" }).Stored;
+        var own = First.With(job => job with { JobId = JobIds.Derived("shipping", Chosen), Principal = "shipping" }).Stored;
         await server.StoreAsync(
             First.With(job => job with { Principal = "billing" }).Stored,
             own,

@@ -11,7 +11,7 @@ public sealed class RecoveryPolicyTests
     private static readonly AJob Running = AJob.ToTest().Running();
 
     [Theory]
-    // Effects or end not known.
+    // The effects or the end of the run are unknown.
     [InlineData(true, "transient", "in_doubt", "E", "DeadLetter in_doubt")]
     [InlineData(true, null, "timeout", "timeout", "Retry timeout")]
     [InlineData(false, null, "timeout", "timeout", "DeadLetter timeout")]

@@ -14,7 +14,7 @@ internal sealed record GateAnswer(string Text, string? NoData = null, TimeSpan? 
 
 /// <summary>
 /// The three numbers that block or pass a promotion. One loop computes the numbers that were requested recently, one after the other.
-/// Requests are answered from memory, so that they cost the database nothing. It fails closed: after any error the answer is a blocking
+/// Requests are answered from memory, so they cost the database nothing. It fails closed: after any error the answer is a blocking
 /// number.
 /// </summary>
 internal sealed class GateMetrics(GateQueries queries, Sealer sealer, StoreClock clock, TimeProvider time, ILogger<GateMetrics> logger)

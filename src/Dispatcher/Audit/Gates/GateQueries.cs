@@ -10,7 +10,7 @@ namespace Dispatcher.Audit.Gates;
 
 /// <summary>
 /// Computes the gate metrics of a window of time, from and to in microseconds since 1970 by the database's clock. Null: no job ended in the
-/// window, so that there is no number. The SQL is the same for both databases.
+/// window, so the number is undefined. The SQL is the same for both databases.
 /// </summary>
 internal sealed class GateQueries(IDbContextFactory<DispatcherDb> database)
 {

@@ -19,7 +19,7 @@ internal static class GateWindow
     public static (TimeSpan? Window, string? Error) Read(string? text) =>
         string.IsNullOrEmpty(text) ? (null, $"window is missing; allowed: {Allowed}")
         : Parse(text) is { } window && All.Contains(window) ? (window, null)
-        : (null, $"there is no such window; allowed: {Allowed}");
+        : (null, $"the window is unknown; allowed: {Allowed}");
 
     private static TimeSpan? Parse(string text)
     {

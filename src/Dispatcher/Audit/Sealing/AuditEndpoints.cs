@@ -33,7 +33,7 @@ internal sealed record AuditView(long Size, string Head, CheckpointView? Checkpo
 internal static class AuditEndpoints
 {
     /// <summary>
-    /// Only so many of the newest entries are counted: unsealed entries are the newest, and a larger number need not be exact.
+    /// Maximum number of entries that are counted, from the newest: unsealed entries are the newest, and a larger number need not be exact.
     /// </summary>
     private const int Newest = 10_000;
 

@@ -38,7 +38,7 @@ internal sealed class AuditFolder : IDisposable
         var file = System.IO.Path.Combine(path, "sealing.key");
         try
         {
-            OwnFiles.MakeFolder(path);
+            PrivateFiles.MakeFolder(path);
             if (privateKey is null && !File.Exists(file))
             {
                 using var made = CheckpointKey.Create();
@@ -47,7 +47,7 @@ internal sealed class AuditFolder : IDisposable
 
             if (File.Exists(file))
             {
-                OwnFiles.Narrow(file);
+                PrivateFiles.MakePrivate(file);
             }
 
             var key = CheckpointKey.Read(privateKey ?? File.ReadAllText(file));
@@ -121,7 +121,7 @@ internal sealed class AuditFolder : IDisposable
     }
 
     /// <summary>Opens without a buffer, so that a line is written in one call, even if another server writes to the same file.</summary>
-    private static FileStream OpenPrivate(string path, FileMode mode) => OwnFiles.Open(path, mode);
+    private static FileStream OpenPrivate(string path, FileMode mode) => PrivateFiles.Open(path, mode);
 
     /// <summary>
     /// Writes the file atomically, because another server may read it at the same time. If two servers create a key, the first one wins.

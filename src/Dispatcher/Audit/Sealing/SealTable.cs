@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Dispatcher.Audit.Sealing;
 
-/// <summary>The last seal. If <see cref="Seq"/> is 0, there is no seal and the hash is empty.</summary>
+/// <summary>The last seal. If <see cref="Seq"/> is 0, no entry is sealed yet and the hash is empty.</summary>
 internal sealed record SealHead(long Seq, byte[] Hash, long LargestEntry);
 
 /// <summary>The result of sealing one batch.</summary>
@@ -19,7 +19,7 @@ internal sealed record SealPass(int Sealed, long Last, SealHead Before, long Old
 
 /// <summary>
 /// Seals and checkpoints in the store. The SQL is the same for both databases, except for the lock: on PostgreSQL an advisory lock admits
-/// one sealer, SQLite has one writer. Only committed entries are read. An entry without a seal is unsealed, so that sealing does not depend
+/// one sealer, SQLite has one writer. Only committed entries are read. An entry without a seal is unsealed, so sealing does not depend
 /// on the order of ids or transactions.
 /// </summary>
 internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
@@ -64,7 +64,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         return await HeadAsync(new Call(transaction.GetDbTransaction(), db.Database.IsNpgsql()), cancellationToken);
     }
 
-    /// <summary>The hash of a seal. Null: there is no seal of this number.</summary>
+    /// <summary>The hash of a seal. Null: no seal has this number.</summary>
     public async Task<byte[]?> HashAsync(long seq, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);

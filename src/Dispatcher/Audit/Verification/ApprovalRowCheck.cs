@@ -29,7 +29,7 @@ internal static class ApprovalRowCheck
     {
         if (entries.FirstOrDefault(entry => entry.Kind == TimelineKinds.Held) is not { } held)
         {
-            var unknown = $"approval {approval.Name} has a row, but no entry held the job for it";
+            var unknown = $"approval {approval.Name} has a row, but no timeline entry of kind held names it";
             yield return new IncompleteJob(Gap.RowWithoutEntry, approval.JobId, null, stored.Job.Attempt, unknown);
             yield break;
         }
@@ -49,14 +49,14 @@ internal static class ApprovalRowCheck
             yield return (cast.LastOrDefault() ?? held).Gap(Gap.RowDiffers, differs, votes, recorded);
         }
 
-        var given = entries.LastOrDefault(entry => entry.Kind == TimelineKinds.Approved);
-        if (given is not null && approval.UseBy != given.Detail.UseBy)
+        var approved = entries.LastOrDefault(entry => entry.Kind == TimelineKinds.Approved);
+        if (approved is not null && approval.UseBy != approved.Detail.UseBy)
         {
             var differs = $"approvals.use_by of {approval.Name} differs from the entry that approved it";
-            yield return given.Gap(Gap.RowDiffers, differs, $"{approval.UseBy}", $"{given.Detail.UseBy}");
+            yield return approved.Gap(Gap.RowDiffers, differs, $"{approval.UseBy}", $"{approved.Detail.UseBy}");
         }
 
-        var allowed = States(stored, approval, entries, given?.Detail);
+        var allowed = States(stored, approval, entries, approved?.Detail);
         if (!allowed.Contains(approval.State))
         {
             var differs = $"approvals.state of {approval.Name} differs from the timeline";
@@ -74,7 +74,7 @@ internal static class ApprovalRowCheck
     /// <summary>
     /// The allowed states. While the job waits in this round there is one; afterwards the state depends on how the round ended.
     /// </summary>
-    private static string[] States(AuditedJob stored, Approval approval, List<AuditedEntry> entries, EntryDetail? given)
+    private static string[] States(AuditedJob stored, Approval approval, List<AuditedEntry> entries, EntryDetail? approved)
     {
         var isCurrent = stored.Job.ApprovalRound == approval.Round;
         var used = entries.Sum(entry =>
@@ -88,8 +88,8 @@ internal static class ApprovalRowCheck
         return entries.Any(entry => entry.Kind == TimelineKinds.Rejected) ? [ApprovalStates.Rejected]
             : isCurrent && stored.Job.State == JobState.Held ? [ApprovalStates.Held]
             : isCurrent && stored.Job.State == JobState.Approved ? [ApprovalStates.Approved]
-            : given is not null && used > 0 && !given.CoversRetries ? [ApprovalStates.Consumed]
-            : given is not null && used > 0 ? [ApprovalStates.Consumed, ApprovalStates.Expired, ApprovalStates.Invalidated]
+            : approved is not null && used > 0 && !approved.CoversRetries ? [ApprovalStates.Consumed]
+            : approved is not null && used > 0 ? [ApprovalStates.Consumed, ApprovalStates.Expired, ApprovalStates.Invalidated]
             : [ApprovalStates.Expired, ApprovalStates.Invalidated];
     }
 }

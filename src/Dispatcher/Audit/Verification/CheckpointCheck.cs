@@ -45,7 +45,7 @@ internal sealed class CheckpointCheck
                 checkpoint,
                 Tampering.UnknownKey,
                 $"the checkpoint of size {checkpoint.Size} in {source} is signed with key {checkpoint.KeyId}, "
-                    + "whose public key was not given, so that its signature is not checked; "
+                    + "whose public key was not given, so its signature is not checked; "
                     + $"given: {string.Join(", ", _keys.Keys.Order(StringComparer.Ordinal))}. "
                     + "Give sealing.pub of the server that signed it with --key, too"
             );

@@ -81,7 +81,7 @@ internal sealed class CompletenessCheck
 
     /// <summary>
     /// The bundle of the last activation. The comparison needs no tolerance: an activation holds the policy lock exclusively until it is
-    /// committed, and intake and dispatch hold it shared, so that the ids of their entries have the order of the commits.
+    /// committed, and intake and dispatch hold it shared, so the ids of their entries have the order of the commits.
     /// </summary>
     private string _inForce = "";
 

@@ -34,7 +34,7 @@ internal enum Tampering
     [JsonStringEnumMemberName("forged")]
     Forged,
 
-    /// <summary>A checkpoint names a key whose public key was not given, so that its signature was not checked.</summary>
+    /// <summary>A checkpoint names a key whose public key was not given, so its signature was not checked.</summary>
     [JsonStringEnumMemberName("unknown_key")]
     UnknownKey,
 }

@@ -1,6 +1,6 @@
 namespace Dispatcher.Audit.Verification;
 
-/// <summary>The result of a check. An intact history may still be incomplete, so that both are reported.</summary>
+/// <summary>The result of a check. An intact history may still be incomplete, so both are reported.</summary>
 internal sealed record AuditReport
 {
     /// <summary>Whether the history is intact and complete.</summary>

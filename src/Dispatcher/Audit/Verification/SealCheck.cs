@@ -73,7 +73,7 @@ internal sealed class SealCheck
         (_before, _last) = (_last, link);
     }
 
-    /// <summary>False: the seal before is missing, so that the hash of this one cannot be checked.</summary>
+    /// <summary>False: the seal before is missing, so the hash of this one cannot be checked.</summary>
     private bool CheckNumber(TimelineSeal seal)
     {
         var expected = _last.Position.Seq + 1;

@@ -67,7 +67,7 @@ internal sealed record TrustedCheckpoints(
             ? lines
             : throw new ExitException(
                 ExitCode.WrongUse,
-                $"--checkpoint: there is no checkpoint in {file}.",
+                $"--checkpoint: {file} contains no checkpoint.",
                 "Give checkpoints.ndjson of an audit folder, or a copy of it."
             );
     }

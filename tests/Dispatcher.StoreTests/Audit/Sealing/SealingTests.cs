@@ -122,10 +122,10 @@ public abstract class SealingTests(StoreKind kind) : StoreTest(kind)
 public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
 {
     /// <summary>
-    /// The id is drawn before the commit: the sealer must find an entry with a lower id whenever it is committed.
+    /// The id is assigned before the commit, so an entry with a lower id can be committed after others were sealed.
     /// </summary>
     [Fact]
-    public async Task Entry_with_an_early_id_is_sealed_however_late_it_is_committed()
+    public async Task Entry_with_an_early_id_is_sealed_after_a_late_commit()
     {
         var time = new FakeTimeProvider();
         using var sealer = await ASealer.OnAsync(Database, time: time);
@@ -163,7 +163,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
         using var sealer = await ASealer.OnAsync(Database, time: time);
         await StoredAsync(AJob.New());
 
-        // Other tests have transactions on the same server; the floor stays until those of that moment have ended.
+        // Other tests have transactions on the same server; the floor stays until the transactions that are open now have ended.
         while (sealer.Sealer.Floor <= 0)
         {
             await sealer.Sealer.SealAsync(Stop);

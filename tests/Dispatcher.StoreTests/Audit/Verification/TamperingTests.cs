@@ -6,8 +6,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.StoreTests.Audit.Verification;
 
 /// <summary>
-/// Whatever the owner of the tables does to the history, the check names the first bad entry and how it is bad, from the database and from
-/// an export. Entry 500 has number 6.
+/// After each change that the owner of the tables can make to the history, the check names the first bad entry and its fault. It does so
+/// from the database and from an export. Entry 500 has number 6.
 /// </summary>
 public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
 {

@@ -7,7 +7,7 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Audit.Verification;
 
-/// <summary>An intact history can be incomplete: an entry may never have been written.</summary>
+/// <summary>Finds entries that were never written. The seals of such a history are intact.</summary>
 public sealed class CompletenessTests
 {
     private const string Intake = """{"answer":{"verdict":"ALLOW","policy_hash":"p"}}""";
@@ -15,12 +15,12 @@ public sealed class CompletenessTests
     private const string Failed = """{"state":"retrying"}""";
     private const string Done = """{"state":"succeeded"}""";
 
+    private const string WithPermit = """{"verdict":"ALLOW","policy_hash":"p","permit_id":"a"}""";
+
     /// <summary>
-    /// Entries of one job as "kind attempt detail", and what is missing. A dispatch with "!x" is high-risk with approval x, with "!"
+    /// Entries of one job as "kind attempt detail", and the expected gaps. A dispatch with "!x" is high-risk with approval x, with "!"
     /// without one.
     /// </summary>
-    private const string Given = """{"verdict":"ALLOW","policy_hash":"p","permit_id":"a"}""";
-
     public static TheoryData<string[], string> Jobs() =>
         new()
         {
@@ -48,9 +48,9 @@ public sealed class CompletenessTests
             },
             { ["accepted 0", "dispatched 1", "claimed 1", "dispatched 2", "claimed 2", "succeeded 2"], "attempt_without_end" },
             { ["accepted 0", "dispatched 1", "claimed 1", "expired 1"], "attempt_without_end" },
-            { ["accepted 0", "dispatched 1 " + Given, "claimed 1 {\"permit_id\":\"a\"}", "succeeded 1"], "" },
-            { ["accepted 0", "dispatched 1 " + Given, "claimed 1 {\"permit_id\":\"b\"}", "succeeded 1"], "claim_by_another_permit" },
-            { ["accepted 0", "dispatched 1 " + Given, "claimed 1 {}", "succeeded 1"], "claim_by_another_permit" },
+            { ["accepted 0", "dispatched 1 " + WithPermit, "claimed 1 {\"permit_id\":\"a\"}", "succeeded 1"], "" },
+            { ["accepted 0", "dispatched 1 " + WithPermit, "claimed 1 {\"permit_id\":\"b\"}", "succeeded 1"], "claim_by_another_permit" },
+            { ["accepted 0", "dispatched 1 " + WithPermit, "claimed 1 {}", "succeeded 1"], "claim_by_another_permit" },
             { ["accepted 0 #h p", "dispatched 1 #h p", "claimed 1", "succeeded 1"], "" },
             { ["accepted 0 #h p", "dispatched 1 #i p", "claimed 1", "succeeded 1"], "job_hash_differs" },
             { ["accepted 0 #h q", "dispatched 1 #h p", "claimed 1", "succeeded 1"], "policy_not_in_force" },
@@ -72,7 +72,7 @@ public sealed class CompletenessTests
     [MemberData(nameof(Jobs))]
     public void Gap_of_a_job_is_named(string[] lines, string gaps)
     {
-        var completeness = Began();
+        var completeness = Started();
         foreach (var (i, line) in lines.Index())
         {
             completeness.Add(i + 1, i == 0, Entry(line));
@@ -89,7 +89,7 @@ public sealed class CompletenessTests
     [Fact]
     public void Ended_job_is_dropped_from_memory_and_may_continue()
     {
-        var completeness = Began();
+        var completeness = Started();
         string[] lines = ["accepted 0", "dispatched 1", "claimed 1", "succeeded 1", "late_outcome 1", "voted 1"];
         foreach (var (i, line) in lines.Index())
         {
@@ -103,7 +103,7 @@ public sealed class CompletenessTests
     }
 
     [Fact]
-    public void Unreadable_detail_proves_nothing()
+    public void Unreadable_detail_has_no_decision()
     {
         foreach (var detail in new[] { "", "[]", "null", "{\"verdict\":7}", "\0" })
         {
@@ -113,7 +113,7 @@ public sealed class CompletenessTests
 
     /// <summary>The index of the database finds high-risk dispatches by these bytes.</summary>
     [Fact]
-    public void Entry_of_a_high_risk_dispatch_has_the_bytes_of_the_index()
+    public void Entry_of_a_high_risk_dispatch_has_the_bytes_that_the_index_selects()
     {
         var decision = new Decision
         {
@@ -133,8 +133,8 @@ public sealed class CompletenessTests
         Assert.True(EntryDetail.Of(line) is { IsHighRisk: true, HasDecision: true });
     }
 
-    /// <summary>Another bundle was in force before: only the last activation counts.</summary>
-    private static CompletenessCheck Began()
+    /// <summary>A check that has read the activations of bundle q and then p: only the last one counts.</summary>
+    private static CompletenessCheck Started()
     {
         var completeness = new CompletenessCheck();
         foreach (var bundle in new[] { "q", "p" })
@@ -193,7 +193,7 @@ public sealed class CompletenessTests
             JobId = Guid.Parse("0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10"),
             Kind = kind,
             Attempt = int.Parse(parts[1], null),
-            Actor = "somebody",
+            Actor = "ada",
             Detail = Encoding.UTF8.GetBytes(detail),
         };
     }

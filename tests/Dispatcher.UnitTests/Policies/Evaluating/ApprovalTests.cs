@@ -37,7 +37,7 @@ public class ApprovalTests
         Assert.Equal(OnPolicyChange.Invalidate, approval.OnPolicyChange);
     }
 
-    /// <summary>The list names principals besides the requester, who can never approve.</summary>
+    /// <summary>The requester can never approve, also when the list does not name it.</summary>
     [Fact]
     public void List_of_exclusions_replaces_the_default()
     {

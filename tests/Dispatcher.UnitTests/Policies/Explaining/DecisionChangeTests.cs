@@ -72,7 +72,7 @@ public sealed class DecisionChangeTests
     [InlineData("ALLOW", "ALLOW, reason: other words")]
     [InlineData("DENY", "DENY, reason: other words")]
     [InlineData(Asked, Asked)]
-    public void Different_wording_is_no_change(string before, string after) => Assert.True(Between(before, after).IsNone);
+    public void Other_reason_text_is_not_a_change(string before, string after) => Assert.True(Between(before, after).IsNone);
 
     private static DecisionChange Between(string before, string after) => DecisionChange.Between(Decide(before), Decide(after));
 

@@ -8,7 +8,7 @@ public sealed class FullPoolTests
     private static readonly TimeSpan FullAfter = TimeSpan.FromSeconds(1);
 
     [Fact]
-    public async Task A_worker_full_with_long_runs_returns_what_waits_and_takes_no_more_than_it_can_start_when_one_ends()
+    public async Task Worker_full_with_long_runs_returns_waiting_deliveries_and_takes_one_for_each_slot_that_becomes_free()
     {
         var (transport, clock, gate) = (new InMemoryTransport(), new SteppedClock(), new TaskCompletionSource());
         await using var worker = await AWorker.That(
@@ -44,7 +44,7 @@ public sealed class FullPoolTests
     }
 
     [Fact]
-    public async Task Short_runs_return_nothing_however_many_wait()
+    public async Task Worker_returns_no_delivery_while_its_runs_are_short()
     {
         var (transport, clock, took) = (new InMemoryTransport(), new SteppedClock(), FullAfter / 20);
         await using var worker = await OneAtATimeAsync(transport, took, clock);
@@ -65,7 +65,7 @@ public sealed class FullPoolTests
     }
 
     [Fact]
-    public async Task A_worker_that_is_alone_keeps_what_waits()
+    public async Task Worker_without_other_workers_keeps_waiting_deliveries()
     {
         var (transport, clock, took) = (new InMemoryTransport { IsAlone = true }, new SteppedClock(), 1.5 * FullAfter);
         await using var worker = await OneAtATimeAsync(transport, took, clock);

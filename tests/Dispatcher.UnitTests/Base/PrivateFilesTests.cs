@@ -8,7 +8,7 @@ namespace Dispatcher.UnitTests.Base;
 /// Only the user of an embedded server can read its files: payloads, results, hashes of API keys and the keys of permits.
 /// </summary>
 [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
-public sealed class OwnFilesTests : IDisposable
+public sealed class PrivateFilesTests : IDisposable
 {
     private const UnixFileMode Others = ~(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
 
@@ -61,8 +61,8 @@ public sealed class OwnFilesTests : IDisposable
         var used = Directory.CreateDirectory(Path.Combine(_parent.FullName, "used")).FullName;
         File.WriteAllText(Path.Combine(used, "mine"), "");
 
-        OwnFiles.MakeFolder(Data);
-        OwnFiles.MakeFolder(used);
+        PrivateFiles.MakeFolder(Data);
+        PrivateFiles.MakeFolder(used);
 
         Assert.Equal("*\n", File.ReadAllText(Path.Combine(Data, ".gitignore")));
         Assert.False(File.Exists(Path.Combine(used, ".gitignore")));

@@ -4,9 +4,9 @@ namespace Dispatcher.Base;
 /// Makes files and folders that only the server's user may read, independent of the umask. On Windows, they inherit the permissions of the
 /// parent folder.
 /// </summary>
-internal static class OwnFiles
+internal static class PrivateFiles
 {
-    private const UnixFileMode OnlyOwner = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     /// <summary>
     /// Makes the folder for this user only. An existing folder keeps its permissions. A new or empty folder gets a <c>.gitignore</c>: it is
@@ -31,7 +31,7 @@ internal static class OwnFiles
         }
         else
         {
-            Directory.CreateDirectory(path, OnlyOwner | UnixFileMode.UserExecute);
+            Directory.CreateDirectory(path, OwnerOnly | UnixFileMode.UserExecute);
         }
     }
 
@@ -47,7 +47,7 @@ internal static class OwnFiles
         };
         if (!OperatingSystem.IsWindows())
         {
-            options.UnixCreateMode = OnlyOwner;
+            options.UnixCreateMode = OwnerOnly;
         }
 
         return new FileStream(path, options);
@@ -57,7 +57,7 @@ internal static class OwnFiles
     /// Removes the permissions of all other users from an existing file or folder. One that belongs to another user, such as a mounted
     /// volume, stays as it is; the files that are made in it are still readable by this user only.
     /// </summary>
-    public static void Narrow(string path)
+    public static void MakePrivate(string path)
     {
         if (OperatingSystem.IsWindows())
         {
@@ -66,7 +66,7 @@ internal static class OwnFiles
 
         try
         {
-            File.SetUnixFileMode(path, File.GetUnixFileMode(path) & (OnlyOwner | UnixFileMode.UserExecute));
+            File.SetUnixFileMode(path, File.GetUnixFileMode(path) & (OwnerOnly | UnixFileMode.UserExecute));
         }
         catch (UnauthorizedAccessException) { }
     }
