@@ -76,12 +76,8 @@ public sealed class FullPoolTests
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Taken == 2);
 
-        for (var i = 0; i < 2 * StepsOfARun; i++)
-        {
-            await clock.PassAsync(step);
-        }
-
-        await transport.Until(() => transport.Outcomes.Count == 2);
+        // The pause after each step lets the worker reach its wait for a slot.
+        await transport.UntilTimePasses(clock, step, () => transport.Outcomes.Count == 2);
 
         Assert.DoesNotContain("return", transport.Seen);
     }
