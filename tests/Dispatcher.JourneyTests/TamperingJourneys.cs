@@ -33,7 +33,7 @@ public sealed class TamperingJourneys
             (await dispatcher.JobAsync(job.JobId)).GetProperty("reason").GetString(),
             StringComparison.Ordinal
         );
-        Assert.Contains("somebody changed its rows", dispatcher.Log, StringComparison.Ordinal);
+        Assert.Contains("its rows were changed outside the server", dispatcher.Log, StringComparison.Ordinal);
         Assert.Equal(0, await journey.Records.EffectsAsync());
         using var gate = await dispatcher
             .Client("nobody")

@@ -6,7 +6,10 @@ using Npgsql;
 
 namespace Dispatcher.JourneyWorker;
 
-/// <summary>Has one effect that can be counted, and does what the payload says: <c>{"sleep_ms": 3000}</c> sleeps in the first attempt only, <c>{"fail": true}</c> fails.</summary>
+/// <summary>
+/// Has one effect, which a journey counts. The payload sets the rest: <c>{"sleep_ms": 3000}</c> sleeps in the first attempt only, and
+/// <c>{"fail": true}</c> fails.
+/// </summary>
 internal sealed class CountingHandler(Notebook notebook) : IJobHandler
 {
     public async Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken)
@@ -14,7 +17,7 @@ internal sealed class CountingHandler(Notebook notebook) : IJobHandler
         var plan = run.Payload.Deserialize<Plan>()!;
         if (plan.Fail)
         {
-            throw new InvalidOperationException("It fails, as the payload asks.");
+            throw new InvalidOperationException("The payload asks for this failure.");
         }
 
         if (plan.SleepMs > 0 && run.Attempt == 1)
@@ -41,7 +44,10 @@ internal sealed class CountingHandler(Notebook notebook) : IJobHandler
     }
 }
 
-/// <summary>Where the journey looks up what its workers did. No unique key: an effect that happened twice must be seen.</summary>
+/// <summary>
+/// Records the starts and effects of the workers in tables that the journey reads. The tables have no unique key, so that an effect that
+/// happened twice shows.
+/// </summary>
 internal sealed class Notebook(string connectionString) : IAsyncDisposable
 {
     private readonly NpgsqlDataSource _database = NpgsqlDataSource.Create(connectionString);
@@ -57,7 +63,7 @@ internal sealed class Notebook(string connectionString) : IAsyncDisposable
         await insert.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    /// <summary>Whether the downstream is up. Notes the call.</summary>
+    /// <summary>Records the call. True: the downstream is up.</summary>
     public async Task<bool> IsUpAsync(CancellationToken cancellationToken)
     {
         await using var call = _database.CreateCommand(

@@ -6,8 +6,9 @@ using Dispatcher.Worker;
 namespace Dispatcher.JourneyWorker;
 
 /// <summary>
-/// Fails as the payload says: <c>{"fault": "once"}</c> transiently in the first attempt, <c>"always"</c> transiently, <c>"terminal"</c>, <c>"hang"</c> until it is stopped,
-/// <c>"kill"</c> with its whole process, <c>"downstream"</c> transiently while the downstream is down. Notes each start, and has the one effect when it succeeds.
+/// Fails as the payload states. <c>{"fault": "once"}</c>: transiently in the first attempt. <c>"always"</c>: transiently.
+/// <c>"terminal"</c>: terminally. <c>"hang"</c>: waits until it is stopped. <c>"kill"</c>: kills its process. <c>"downstream"</c>:
+/// transiently while the downstream is down. Records each start, and has one effect when it succeeds.
 /// </summary>
 internal sealed class FaultyHandler(Notebook notebook) : IJobHandler
 {
@@ -18,9 +19,9 @@ internal sealed class FaultyHandler(Notebook notebook) : IJobHandler
         {
             case "once" when run.Attempt == 1:
             case "always":
-                throw JobFaultException.Transient("busy", "It fails, as the payload asks.");
+                throw JobFaultException.Transient("busy", "The payload asks for this failure.");
             case "terminal":
-                throw JobFaultException.Terminal("never", "It fails, as the payload asks.");
+                throw JobFaultException.Terminal("never", "The payload asks for this failure.");
             case "hang":
                 await Task.Delay(Timeout.Infinite, cancellationToken);
                 break;

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Dispatcher.JourneyWorker;
 
-/// <summary>The worker of the journeys, as the main part of this program or inside the process of the tests.</summary>
+/// <summary>The worker of the journeys. It runs as this program or inside the process of the tests.</summary>
 internal static class JourneyWorkerHost
 {
     public static IHost Build(JourneyWorkerSettings settings, Action<ILoggingBuilder> addProvider)
@@ -44,8 +44,8 @@ internal static class JourneyWorkerHost
 }
 
 /// <summary>
-/// What a journey sets for its worker. <c>Database</c> is the connection string of the effect store and of the notebook.
-/// <c>SecondsAhead</c> is how much the clock is ahead. <c>Instance</c> tells the workers of one process apart; null: the default of the
+/// The settings of a journey for its worker. <c>Database</c> is the connection string of the effect store and of the notebook.
+/// <c>SecondsAhead</c> is how much the clock is ahead. <c>Instance</c> distinguishes the workers of one process; null: the default of the
 /// worker library.
 /// </summary>
 internal sealed record JourneyWorkerSettings(
@@ -59,7 +59,7 @@ internal sealed record JourneyWorkerSettings(
     string? Instance = null
 )
 {
-    /// <summary>As arguments of the program.</summary>
+    /// <summary>The settings as arguments of the program.</summary>
     public string[] Arguments() =>
         [
             Pool,

@@ -1,6 +1,6 @@
 namespace Dispatcher.JourneyWorker;
 
-/// <summary>The clock of a machine that is off. Timers and timestamps are as usual.</summary>
+/// <summary>A machine's clock that is ahead or, with a negative value, behind. Timers and timestamps are as usual.</summary>
 internal sealed class ShiftedTime(TimeSpan ahead) : TimeProvider
 {
     public override DateTimeOffset GetUtcNow() => System.GetUtcNow() + ahead;

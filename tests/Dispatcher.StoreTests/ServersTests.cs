@@ -3,7 +3,7 @@ using RabbitMQ.Client;
 
 namespace Dispatcher.StoreTests;
 
-/// <summary>The servers that <c>ops/test.sh</c> starts can be reached with what it exports.</summary>
+/// <summary>The variables that <c>ops/test.sh</c> exports lead to the servers that it starts.</summary>
 public sealed class ServersTests
 {
     [Fact]

@@ -37,7 +37,7 @@ internal sealed class Writers : IAsyncDisposable
         _relay = new Relay(new NoTransport(), store, NullLogger<Relay>.Instance);
         Clock = new StoreClock(store, TimeProvider.System, NullLogger<StoreClock>.Instance);
         var events = new JobEvents(Clock, TimeProvider.System, Options.Create(new EventOptions()));
-        Health = new StoreHealth(null, TimeProvider.System, new Told<StoreHealth>(this));
+        Health = new StoreHealth(null, TimeProvider.System, new RecordingLogger<StoreHealth>(this));
         Intake = new IntakeWriter(store, Health, contexts, _relay, TimeProvider.System);
         _bundle = new CurrentBundle(contexts, TimeProvider.System, NullLogger<CurrentBundle>.Instance);
         _signals = new DispatchSignals(new NoTransport(), TimeProvider.System, NullLogger<DispatchSignals>.Instance);
@@ -46,11 +46,11 @@ internal sealed class Writers : IAsyncDisposable
         );
         Capacity = new PoolCapacity(contexts, _bundle, Clock, TimeProvider.System, Options.Create(new DispatchOptions()));
         Backlog = new PoolBacklog(contexts, _bundle, Clock);
-        Workers = new WorkerRegister(contexts, _bundle, _signals, Clock, new Told<WorkerRegister>(this));
+        Workers = new WorkerRegister(contexts, _bundle, _signals, Clock, new RecordingLogger<WorkerRegister>(this));
         _gate = new PolicyGate(_bundle, new PrincipalOwners(contexts, TimeProvider.System), Clock, metrics, TimeProvider.System);
         _permits = new Permits(contexts, TimeProvider.System);
         Moves = new MoveWriter(store, Health, _relay, events, [Capacity, _signals, new MoveMetrics(metrics)], TimeProvider.System);
-        Recovery = new JobRecovery(Moves, store, contexts, _bundle, Clock, TimeProvider.System, new Told<JobRecovery>(this));
+        Recovery = new JobRecovery(Moves, store, contexts, _bundle, Clock, TimeProvider.System, new RecordingLogger<JobRecovery>(this));
         JobIntake = new JobIntake(
             new SubmissionReader(Options.Create(new IntakeOptions())),
             Intake,
@@ -71,7 +71,7 @@ internal sealed class Writers : IAsyncDisposable
             _permits,
             Clock,
             TimeProvider.System,
-            new Told<JobDispatch>(this)
+            new RecordingLogger<JobDispatch>(this)
         );
     }
 
@@ -96,13 +96,13 @@ internal sealed class Writers : IAsyncDisposable
     public CurrentBundle Current => _bundle;
 
     /// <summary>The log lines about credentials that several instances use.</summary>
-    public ConcurrentQueue<string> SharedTold { get; } = new();
+    public ConcurrentQueue<string> SharedCredentialLogs { get; } = new();
 
     /// <summary>The log lines about dispatches that the timeline contradicts.</summary>
     public ConcurrentQueue<string> Contradictions { get; } = new();
 
     /// <summary>The log lines about late outcomes.</summary>
-    public ConcurrentQueue<string> LateTold { get; } = new();
+    public ConcurrentQueue<string> LateOutcomeLogs { get; } = new();
 
     /// <summary>How often a batch waited for an unavailable store.</summary>
     public int TimesWaited => _timesWaited;
@@ -138,7 +138,7 @@ internal sealed class Writers : IAsyncDisposable
     /// <summary>Puts a bundle of this topic and these rules in force. The caller chooses whether this process reads it at once.</summary>
     public async Task BundleAsync(string topics, IStore store, CancellationToken cancellationToken, string rules = "", bool known = true)
     {
-        var bundle = Built(topics, rules);
+        var bundle = Build(topics, rules);
         await store.ActivateAsync(_ => AnActivation.Of(bundle.Hash) with { Archive = bundle.Archive }, cancellationToken);
         if (known)
         {
@@ -147,26 +147,26 @@ internal sealed class Writers : IAsyncDisposable
     }
 
     /// <summary>Writes the row of a bundle as a user with write access to the tables can. Returns its hash.</summary>
-    public static async Task<string> KeptBundleAsync(
+    public static async Task<string> InsertBundleAsync(
         string topics,
         TestDatabase database,
         CancellationToken cancellationToken,
         string rules = ""
     )
     {
-        var bundle = Built(topics, rules);
+        var bundle = Build(topics, rules);
         await using var db = await database.Contexts.CreateDbContextAsync(cancellationToken);
         db.Bundles.Add(new StoredBundle { Hash = bundle.Hash, Archive = bundle.Archive.ToArray() });
         await db.SaveChangesAsync(cancellationToken);
         return bundle.Hash;
     }
 
-    private static Bundle Built(string topics, string rules)
+    private static Bundle Build(string topics, string rules)
     {
-        BundleFile Of(string path, string text) => new(path, Encoding.UTF8.GetBytes(text));
+        BundleFile File(string path, string text) => new(path, Encoding.UTF8.GetBytes(text));
         var load = Bundle.Load([
-            Of("topics.yaml", $"version: v1\npools:\n  shell: {{ enforcers: [] }}\n  moved: {{ enforcers: [] }}\ntopics:\n  {topics}\n"),
-            Of("rules/some.yaml", $"version: v1\nrules: [{rules}]\n"),
+            File("topics.yaml", $"version: v1\npools:\n  shell: {{ enforcers: [] }}\n  moved: {{ enforcers: [] }}\ntopics:\n  {topics}\n"),
+            File("rules/some.yaml", $"version: v1\nrules: [{rules}]\n"),
         ]);
         return load.Bundle ?? throw new ArgumentException(string.Join("; ", load.Errors), nameof(topics));
     }
@@ -189,7 +189,7 @@ internal sealed class Writers : IAsyncDisposable
         Clock.Dispose();
     }
 
-    private sealed class Told<T>(Writers writers) : ILogger<T>
+    private sealed class RecordingLogger<T>(Writers writers) : ILogger<T>
     {
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
@@ -217,12 +217,12 @@ internal sealed class Writers : IAsyncDisposable
 
             if (eventId.Id == EventIds.OutcomeLate)
             {
-                writers.LateTold.Enqueue(formatter(state, exception));
+                writers.LateOutcomeLogs.Enqueue(formatter(state, exception));
             }
 
             if (eventId.Id == EventIds.SharedCredential)
             {
-                writers.SharedTold.Enqueue(formatter(state, exception));
+                writers.SharedCredentialLogs.Enqueue(formatter(state, exception));
             }
         }
     }

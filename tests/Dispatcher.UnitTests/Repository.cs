@@ -1,6 +1,6 @@
 namespace Dispatcher.UnitTests;
 
-/// <summary>The files these tests were built from.</summary>
+/// <summary>The source files from which these tests were built.</summary>
 internal static class Repository
 {
     public static string Root { get; } = Find(new DirectoryInfo(AppContext.BaseDirectory));

@@ -2,14 +2,8 @@ using MassTransit;
 
 namespace Dispatcher.Dispatching;
 
-/// <summary>Dispatches the jobs that <see cref="DispatchPolicyFilter"/> has evaluated, one pool after another.</summary>
-internal sealed class DispatchConsumer(PoolDispatch dispatch) : IConsumer<EvaluatedBacklogs>
+/// <summary>Dispatches the jobs of one pool that <see cref="DispatchPolicyFilter"/> has evaluated.</summary>
+internal sealed class DispatchConsumer(PoolDispatch dispatch) : IConsumer<EvaluatedBacklog>
 {
-    public async Task Consume(ConsumeContext<EvaluatedBacklogs> context)
-    {
-        await foreach (var backlog in context.Message.Evaluated)
-        {
-            await dispatch.DispatchAsync(backlog, context.CancellationToken);
-        }
-    }
+    public Task Consume(ConsumeContext<EvaluatedBacklog> context) => dispatch.DispatchAsync(context.Message, context.CancellationToken);
 }

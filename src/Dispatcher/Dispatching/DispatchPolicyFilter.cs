@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Dispatcher.Base;
 using Dispatcher.Broker;
 using Dispatcher.Outbox;
@@ -8,7 +7,8 @@ namespace Dispatcher.Dispatching;
 
 /// <summary>
 /// The policy in the consume pipeline of the dispatch queue. The message only names pools: the jobs come from the store, and the bundle in
-/// force evaluates each of them again. Passes <see cref="EvaluatedBacklogs"/> on to <see cref="DispatchConsumer"/>.
+/// force evaluates each of them again. Passes the <see cref="EvaluatedBacklog"/> of each pool that has jobs to
+/// <see cref="DispatchConsumer"/>.
 /// </summary>
 internal sealed partial class DispatchPolicyFilter(PoolDispatch dispatch, PoolBacklog backlog, ILogger<DispatchPolicyFilter> logger)
     : IFilter<ConsumeContext>
@@ -19,39 +19,27 @@ internal sealed partial class DispatchPolicyFilter(PoolDispatch dispatch, PoolBa
         var pools = DispatchSignal.Read(delivery.Message.Body, backlog.Known, out var fault);
         if (pools is null)
         {
+            // The sweep checks every pool, so that no job depends on this message.
             Log.Unreadable(logger, fault);
         }
 
-        if (pools is { Count: > 0 })
+        // One pool after another: the server holds one lease and the payloads of one pool at a time. The filter reads the store, not the
+        // consumer, so that StoreRetry sees an outage before MassTransit reports a fault of the consumer.
+        foreach (var pool in pools ?? [])
         {
-            var evaluated = EvaluatedAsync(pools, context.CancellationToken);
-            await next.PassOnAsync(context, new EvaluatedBacklogs(evaluated));
-            return;
+            if (await dispatch.EvaluateAsync(pool, context.CancellationToken) is { } evaluated)
+            {
+                await using (evaluated)
+                {
+                    await next.PassOnAsync(context, evaluated);
+                }
+            }
         }
 
-        // The sweep checks every pool, so that no job depends on this message.
         await delivery.EndHereAsync<DispatchPolicyFilter>();
     }
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("policy").Add("hop", "dispatch");
-
-    /// <summary>Evaluates one pool after another, so that the server holds one lease and the payloads of one pool at a time.</summary>
-    private async IAsyncEnumerable<EvaluatedBacklog> EvaluatedAsync(
-        IReadOnlyList<string> pools,
-        [EnumeratorCancellation] CancellationToken cancellationToken
-    )
-    {
-        foreach (var pool in pools)
-        {
-            if (await dispatch.EvaluateAsync(pool, cancellationToken) is { } evaluated)
-            {
-                await using (evaluated)
-                {
-                    yield return evaluated;
-                }
-            }
-        }
-    }
 
     private static partial class Log
     {
@@ -63,9 +51,3 @@ internal sealed partial class DispatchPolicyFilter(PoolDispatch dispatch, PoolBa
         public static partial void Unreadable(ILogger logger, string reason);
     }
 }
-
-/// <summary>The jobs that may be dispatched, pool by pool, as the policy filter passes them to <see cref="DispatchConsumer"/>.</summary>
-/// <param name="Evaluated">
-/// Each pool that has such jobs, evaluated when it is read. Its lease ends when the next one is read: it can be read only once.
-/// </param>
-internal sealed record EvaluatedBacklogs(IAsyncEnumerable<EvaluatedBacklog> Evaluated);

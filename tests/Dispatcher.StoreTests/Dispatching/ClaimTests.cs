@@ -12,7 +12,7 @@ namespace Dispatcher.StoreTests.Dispatching;
 public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
 {
     [Fact]
-    public async Task An_instance_that_lacks_what_its_pool_needs_enforced_is_granted_nothing_there()
+    public async Task Claim_of_an_instance_that_lacks_an_enforcer_of_the_pool_is_refused()
     {
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
@@ -30,7 +30,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_repeated_claim_is_granted_only_to_the_principal_and_the_instance_that_have_the_run()
+    public async Task Repeated_claim_is_granted_only_to_the_principal_and_instance_of_the_run()
     {
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
@@ -44,21 +44,21 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
             Permits = [await permits.SignAsync(Permit(job), Stop)],
         };
 
-        var first = await AskAsync(request, "worker-key");
-        var again = await AskAsync(request, "worker-key");
-        var otherPrincipal = await AskAsync(request, "other-key");
-        var otherInstance = await AskAsync(request with { Worker = "host/2" }, "worker-key");
+        var first = await SendAsync(request, "worker-key");
+        var again = await SendAsync(request, "worker-key");
+        var otherPrincipal = await SendAsync(request, "other-key");
+        var otherInstance = await SendAsync(request with { Worker = "host/2" }, "worker-key");
 
         Assert.Equal((ClaimStatus.Granted, first.RunId), (again.Status, again.RunId));
         Assert.Equal((ClaimStatus.Taken, null), (otherPrincipal.Status, otherPrincipal.RunId));
         Assert.Equal((ClaimStatus.Taken, null), (otherInstance.Status, otherInstance.RunId));
 
-        async Task<Claim> AskAsync(ClaimRequest asked, string subject) =>
-            Assert.Single((await claims.ClaimAsync(asked, subject, _ => true, Stop)).Claims);
+        async Task<Claim> SendAsync(ClaimRequest sent, string subject) =>
+            Assert.Single((await claims.ClaimAsync(sent, subject, _ => true, Stop)).Claims);
     }
 
     [Fact]
-    public async Task Of_two_principals_that_send_the_same_claim_at_once_one_is_granted_the_run()
+    public async Task Same_claim_of_two_principals_at_once_is_granted_to_one()
     {
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
@@ -83,29 +83,29 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         }
     }
 
-    /// <summary>Whoever reads the permit keys in the database can sign any permit.</summary>
+    /// <summary>An attacker who reads the permit keys in the database can sign any permit.</summary>
     [Theory]
     [InlineData("another permit")]
     [InlineData("another work message")]
     [InlineData("another pool")]
-    public async Task A_permit_that_is_signed_and_that_no_dispatch_gave_is_refused(string forged)
+    public async Task Signed_permit_that_no_dispatch_issued_is_refused(string forged)
     {
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
         using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
         var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
         var job = await DispatchedAsync();
-        var given = Permit(job);
+        var issued = Permit(job);
         var permit = forged switch
         {
-            "another permit" => given with { Jti = Guid.CreateVersion7() },
-            "another work message" => given with { Bh = new string('1', 64) },
-            _ => given with { Aud = "deploy" },
+            "another permit" => issued with { Jti = Guid.CreateVersion7() },
+            "another work message" => issued with { Bh = new string('1', 64) },
+            _ => issued with { Aud = "deploy" },
         };
 
         Assert.Equal(ClaimStatus.Invalid, await StatusAsync(permit));
         Assert.Equal(JobState.Dispatched, (await JobAsync(job.JobId)).State);
-        Assert.Equal(ClaimStatus.Granted, await StatusAsync(given));
+        Assert.Equal(ClaimStatus.Granted, await StatusAsync(issued));
 
         async Task<ClaimStatus> StatusAsync(PermitClaims signed)
         {
@@ -119,7 +119,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         }
     }
 
-    /// <summary>The one that the dispatch of <see cref="DispatchedAsync"/> gave.</summary>
+    /// <summary>The permit that the dispatch of <see cref="DispatchedAsync"/> issues.</summary>
     private static PermitClaims Permit(Job job) =>
         new()
         {

@@ -5,14 +5,14 @@ using Dispatcher.Recovery;
 
 namespace Dispatcher.StoreTests.Dispatching;
 
-/// <summary>The bundle changes between the decision about a job and its commit.</summary>
+/// <summary>The dispatch of a job, also when the bundle changes between its decision and its commit.</summary>
 public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
 {
     private const string Topic = "job.exec.shell: { pool: shell, owner: team }";
     private const string Allow = "{ id: all, match: { topic: job.exec.shell }, decision: ALLOW }";
 
     [Fact]
-    public async Task A_job_goes_that_the_bundle_in_force_allows()
+    public async Task Job_is_dispatched_when_the_bundle_in_force_allows_it()
     {
         await using var writers = await Writers.OnAsync(Database);
         var job = await StoredAsync(AJob.New());
@@ -23,9 +23,9 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal((JobState.Dispatched, 1), ((await JobAsync(job.JobId)).State, (await JobAsync(job.JobId)).Attempt));
     }
 
-    /// <summary>A short outage of the workers must not make every job a retry.</summary>
+    /// <summary>A short outage of the workers must not turn every job into a retry.</summary>
     [Fact]
-    public async Task An_attempt_that_nobody_claimed_or_that_was_given_back_is_no_first_try_and_one_that_failed_is()
+    public async Task Rules_count_failed_attempts_and_not_unclaimed_or_returned_ones()
     {
         const string Again = "{ id: again, match: { topic: job.exec.shell, attempt_gte: 2 }, decision: DENY, reason: a second try }";
         await using var writers = await Writers.OnAsync(Database);
@@ -117,13 +117,10 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
         };
 
     [Theory]
-    [InlineData("rules are gone", JobState.Denied)]
+    [InlineData("no rules", JobState.Denied)]
     [InlineData("another pool", JobState.Accepted)]
-    [InlineData("cannot be read", JobState.Accepted)]
-    public async Task A_job_whose_bundle_changed_meanwhile_is_judged_again_and_ends_only_by_rules_that_can_be_read(
-        string change,
-        JobState state
-    )
+    [InlineData("unreadable", JobState.Accepted)]
+    public async Task Job_is_reevaluated_when_the_bundle_changed_and_denied_only_by_readable_rules(string change, JobState state)
     {
         await using var writers = await Writers.OnAsync(Database);
         var job = await StoredAsync(AJob.New());
@@ -133,7 +130,7 @@ public abstract class DispatchTests(StoreKind kind) : StoreTest(kind)
         await (
             change switch
             {
-                "rules are gone" => writers.BundleAsync(Topic, Store, Stop, known: false),
+                "no rules" => writers.BundleAsync(Topic, Store, Stop, known: false),
                 "another pool" => writers.BundleAsync(
                     Topic.Replace("pool: shell", "pool: moved", StringComparison.Ordinal),
                     Store,

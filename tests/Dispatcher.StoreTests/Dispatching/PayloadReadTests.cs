@@ -65,7 +65,7 @@ public abstract class PayloadReadTests(StoreKind kind) : StoreTest(kind)
         Assert.All(contexts.Statements, sql => Assert.DoesNotMatch(@"\b(payload|result)\b", sql));
     }
 
-    /// <summary>Without it the test above could pass on statements that it does not see.</summary>
+    /// <summary>Proves that the recorder sees the statements that the test above checks.</summary>
     [Fact]
     public async Task Recorded_statements_of_whole_jobs_name_payload_and_result()
     {
@@ -79,7 +79,7 @@ public abstract class PayloadReadTests(StoreKind kind) : StoreTest(kind)
         Assert.Matches(@"\bresult\b", sql);
     }
 
-    /// <summary>The contexts of a store, with a record of the statements that read.</summary>
+    /// <summary>Creates the contexts of a store and records their reading statements.</summary>
     private sealed class RecordedContexts(IDbContextFactory<DispatcherDb> inner) : DbCommandInterceptor, IDbContextFactory<DispatcherDb>
     {
         public ConcurrentQueue<string> Statements { get; } = new();
@@ -106,9 +106,10 @@ public abstract class PayloadReadTests(StoreKind kind) : StoreTest(kind)
     private sealed class NoTransport : IOutboxTransport
     {
         public Task SendAsync(OutboxMessage message, CancellationToken cancellationToken) =>
-            throw new NotSupportedException("Not started.");
+            throw new NotSupportedException("The relay is not started.");
 
-        public Task ReplyAsync(Reply reply, CancellationToken cancellationToken) => throw new NotSupportedException("Not started.");
+        public Task ReplyAsync(Reply reply, CancellationToken cancellationToken) =>
+            throw new NotSupportedException("The relay is not started.");
     }
 }
 

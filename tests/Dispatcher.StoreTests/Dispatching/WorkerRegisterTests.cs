@@ -8,7 +8,7 @@ namespace Dispatcher.StoreTests.Dispatching;
 public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
 {
     [Fact]
-    public async Task An_instance_is_known_from_its_first_heartbeat_and_its_last_word_counts()
+    public async Task Instance_is_listed_from_its_first_heartbeat_with_its_last_registration()
     {
         await using var writers = await Writers.OnAsync(Database);
 
@@ -23,7 +23,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Pools_principals_and_instances_are_apart_and_two_beats_at_once_do_no_harm()
+    public async Task Concurrent_heartbeats_add_one_row_per_pool_and_instance()
     {
         await using var writers = await Writers.OnAsync(Database);
 
@@ -51,18 +51,18 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_credential_that_two_use_and_one_of_them_does_not_say_so_is_flagged()
+    public async Task Credential_of_two_instances_is_flagged_unless_both_register_it_as_shared()
     {
         await using var writers = await Writers.OnAsync(Database);
         await writers.Workers.NoteAsync(Registration(), "host/1", "alone", Stop);
         await writers.Workers.NoteAsync(Registration() with { Pool = "repo" }, "host/1", "alone", Stop);
-        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "said", Stop);
-        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/2", "said", Stop);
-        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "unsaid", Stop);
-        await writers.Workers.NoteAsync(Registration(), "host/2", "unsaid", Stop);
-        Assert.Empty(writers.SharedTold);
-        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "unsaid", Stop);
-        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "unsaid", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "declared", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/2", "declared", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "undeclared", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/2", "undeclared", Stop);
+        Assert.Empty(writers.SharedCredentialLogs);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "undeclared", Stop);
+        await writers.Workers.NoteAsync(Registration() with { Shared = true }, "host/1", "undeclared", Stop);
         await writers.Workers.NoteAsync(Registration(), "host/1", "replaced", Stop);
         await writers.Workers.NoteAsync(Registration(), "host/2", "replaced", Stop);
         await writers.Workers.NoteAsync(Registration(), "host/2", "replaced", Stop);
@@ -70,12 +70,12 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         await writers.Workers.NoteAsync(Registration() with { Capacity = 0 }, "host/1", "moved", Stop);
         await writers.Workers.NoteAsync(Registration(), "host/2", "moved", Stop);
 
-        Assert.Equal(["unsaid"], WorkerRegister.UnregisteredSharing(await writers.Workers.ListAsync(Stop), await Store.NowAsync(Stop)));
-        Assert.Contains("unsaid", Assert.Single(writers.SharedTold), StringComparison.Ordinal);
+        Assert.Equal(["undeclared"], WorkerRegister.UnregisteredSharing(await writers.Workers.ListAsync(Stop), await Store.NowAsync(Stop)));
+        Assert.Contains("undeclared", Assert.Single(writers.SharedCredentialLogs), StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Invented_instances_of_one_key_add_no_capacity_beyond_what_one_instance_may_register()
+    public async Task Invented_instances_of_one_key_add_no_capacity_above_the_limit_of_one_instance()
     {
         await using var writers = await Writers.OnAsync(Database);
         await InventedAsync("stolen", capacity: 1_000);
@@ -89,7 +89,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task All_rows_of_one_key_are_bounded_and_stale_ones_make_room()
+    public async Task Rows_of_one_key_are_limited_and_stale_rows_are_replaced()
     {
         await using var writers = await Writers.OnAsync(Database);
         var minuteAgo = await Store.NowAsync(Stop) - 60_000_000;
@@ -104,36 +104,36 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_shared_credential_is_logged_at_most_once_a_minute_with_a_few_names()
+    public async Task Shared_credential_is_logged_at_most_once_a_minute_with_five_instances()
     {
         await using var writers = await Writers.OnAsync(Database);
-        await writers.Workers.NoteAsync(Registration(), "host/0", "unsaid", Stop);
+        await writers.Workers.NoteAsync(Registration(), "host/0", "undeclared", Stop);
         for (var i = 1; i < 9; i++)
         {
-            await writers.Workers.NoteAsync(Registration(), $"host/{i}", "unsaid", Stop);
+            await writers.Workers.NoteAsync(Registration(), $"host/{i}", "undeclared", Stop);
         }
 
         for (var i = 9; i < 12; i++)
         {
-            await writers.Workers.NoteAsync(Registration(), "host/0", "unsaid", Stop);
-            await writers.Workers.NoteAsync(Registration(), $"host/{i}", "unsaid", Stop);
+            await writers.Workers.NoteAsync(Registration(), "host/0", "undeclared", Stop);
+            await writers.Workers.NoteAsync(Registration(), $"host/{i}", "undeclared", Stop);
         }
 
-        var told = Assert.Single(writers.SharedTold);
-        Assert.StartsWith("9 workers use the credential of unsaid", told, StringComparison.Ordinal);
-        Assert.Equal(5, told.Split("host/").Length - 1);
+        var log = Assert.Single(writers.SharedCredentialLogs);
+        Assert.StartsWith("9 workers use the credential of undeclared", log, StringComparison.Ordinal);
+        Assert.Equal(5, log.Split("host/").Length - 1);
     }
 
     [Theory]
     [InlineData("topics")]
     [InlineData("enforcers")]
     [InlineData("missing")]
-    public async Task An_unreadable_row_stops_neither_its_pool_nor_the_lists(string column)
+    public async Task Unreadable_row_blocks_neither_its_pool_nor_the_lists(string column)
     {
         await using var writers = await Writers.OnAsync(Database);
         await writers.Workers.NoteAsync(Registration() with { Capacity = 3 }, "host/1", "honest", Stop);
         await writers.Workers.NoteAsync(Registration(), "host/2", "bad", Stop);
-        // PostgreSQL refuses what is no array; what is in the array it does not check.
+        // PostgreSQL refuses a value that is not an array, but does not check the elements.
         await Database.ExecuteAsync($"update workers set {column} = '[1]' where principal = 'bad'");
 
         var load = await writers.Capacity.LoadAsync("shell", Stop);
@@ -151,7 +151,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_refused_registration_extends_the_leases_of_its_runs_all_the_same()
+    public async Task Refused_registration_still_extends_the_leases_of_its_runs()
     {
         await using var writers = await Writers.OnAsync(Database);
         var heartbeats = new LeaseExtension(Store, writers.Workers, writers.Clock);
@@ -177,7 +177,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_worker_that_can_use_none_of_its_deliveries_counts_for_nothing_until_it_tries_again()
+    public async Task Worker_that_drops_all_deliveries_has_no_capacity_until_it_tries_again()
     {
         await using var writers = await Writers.OnAsync(Database);
         await writers.Workers.NoteAsync(Registration() with { Capacity = 3 }, "host/1", "old", Stop);
@@ -194,18 +194,18 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         );
 
         var dropping = await writers.Capacity.LoadAsync("shell", Stop);
-        var why = Assert.Single(await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop));
+        var trouble = Assert.Single(await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop));
         await writers.Workers.NoteAsync(Registration() with { Capacity = 3, Dropped = 3 }, "host/1", "old", Stop);
 
         Assert.Equal((0, 0, "unreadable_body"), (dropping.Workers, dropping.Capacity, dropping.Dropping));
         Assert.Contains("unreadable_body", PoolView.Of(dropping, waiting: 1, limit: null).Note, StringComparison.Ordinal);
-        Assert.Contains("host/1 of pool shell cannot use the deliveries that it gets (unreadable_body)", why, StringComparison.Ordinal);
+        Assert.Contains("worker host/1 of pool shell cannot use its deliveries (unreadable_body)", trouble, StringComparison.Ordinal);
         Assert.Equal(3, (await writers.Capacity.LoadAsync("shell", Stop)).Capacity);
         Assert.Empty(await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop));
     }
 
     [Fact]
-    public async Task The_offset_of_a_workers_clock_is_known_and_a_large_one_is_a_trouble()
+    public async Task Clock_offset_of_a_worker_is_stored_and_a_large_one_is_reported()
     {
         await using var writers = await Writers.OnAsync(Database);
         await writers.Workers.NoteAsync(Registration() with { ClockAheadMs = 600_000 }, "host/1", "ahead", Stop);
@@ -228,7 +228,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task A_heartbeat_is_answered_with_the_databases_time()
+    public async Task Heartbeat_answer_contains_the_time_of_the_database()
     {
         await using var writers = await Writers.OnAsync(Database);
         var before = await Store.NowAsync(Stop);
@@ -248,7 +248,7 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
     }
 
     /// <summary>
-    /// As many instances of one key as it may have, by default all of them heard of just now, however long the test takes.
+    /// Adds the maximum number of instances of one key. By default, they do not become stale during the test.
     /// </summary>
     private async Task InventedAsync(string principal, int capacity, long seenAt = long.MaxValue / 2)
     {

@@ -5,7 +5,7 @@ using Dispatcher.Jobs;
 
 namespace Dispatcher.StoreTests.Intake;
 
-/// <summary>An identity belongs to its principal, and no other principal can take it.</summary>
+/// <summary>An identity belongs to its principal. Another principal cannot take it.</summary>
 public abstract class IdentityTests(StoreKind kind) : StoreTest(kind)
 {
     private const string Topic = "job.exec.shell: { pool: shell, owner: team }";
@@ -16,7 +16,7 @@ public abstract class IdentityTests(StoreKind kind) : StoreTest(kind)
     private static readonly bool[] Either = [false, true];
 
     [Fact]
-    public async Task A_principal_gets_its_job_although_another_took_its_id_first()
+    public async Task Principal_gets_its_job_when_another_principal_took_its_id_first()
     {
         await using var writers = await Writers.OnAsync(Database);
         await writers.BundleAsync(Topic, Store, Stop, Rules);
@@ -41,7 +41,7 @@ public abstract class IdentityTests(StoreKind kind) : StoreTest(kind)
             Assert.Equal(id, squatter.Answer!.JobId);
             Assert.All(await TimelineAsync(first.Answer.JobId), entry => Assert.Equal("shipping", entry.Actor));
 
-            // Who was first keeps the id, and the owner's own mistakes are conflicts as before.
+            // The first principal keeps the id. Other content of the owner with the same identity is a conflict.
             var squatterAgain = await SubmitAsync(writers, AJob.New(id: id, payload: "\"squatter\""), squatterDenied);
             var otherContent = await SubmitAsync(writers, AJob.New(byKey ? key : null, id, "[]").By("shipping"), ownerDenied);
             Assert.Equal((IntakeOutcome.Known, IntakeOutcome.Conflict), (squatterAgain.Outcome, otherContent.Outcome));
@@ -49,7 +49,7 @@ public abstract class IdentityTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Of_many_principals_with_one_id_at_once_each_gets_one_job()
+    public async Task Concurrent_principals_with_one_id_get_one_job_each()
     {
         await using var writers = await Writers.OnAsync(Database);
         await writers.BundleAsync(Topic, Store, Stop, Rules);

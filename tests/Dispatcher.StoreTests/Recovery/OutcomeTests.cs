@@ -70,8 +70,8 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
 
         Assert.Single(await TimelineAsync(one.JobId), entry => entry.Kind == "late_outcome");
         Assert.Single(await TimelineAsync(other.JobId), entry => entry.Kind == "late_outcome");
-        Assert.Equal(2, writers.LateTold.Count);
-        Assert.Contains("Did not apply 2 late outcome(s)", writers.LateTold.First(), StringComparison.Ordinal);
+        Assert.Equal(2, writers.LateOutcomeLogs.Count);
+        Assert.Contains("Did not apply 2 late outcome(s)", writers.LateOutcomeLogs.First(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -85,7 +85,7 @@ public abstract class OutcomeTests(StoreKind kind) : StoreTest(kind)
 
         Assert.Equal((JobState.Retrying, 1), ((await JobAsync(running.JobId)).State, (await JobAsync(running.JobId)).FailedAttempts));
         Assert.Single(await TimelineAsync(running.JobId), entry => entry.Kind == "faulted");
-        Assert.Empty(writers.LateTold);
+        Assert.Empty(writers.LateOutcomeLogs);
     }
 
     [Fact]

@@ -47,7 +47,7 @@ public abstract class EvidenceTests(StoreKind kind) : StoreTest(kind)
     {
         await using var jobs = await AnEvidencedJob.OnAsync(Database);
         var job = await jobs.AcceptedAsync();
-        var forged = await Writers.KeptBundleAsync(
+        var forged = await Writers.InsertBundleAsync(
             AnEvidencedJob.Topics,
             Database,
             Stop,

@@ -5,7 +5,7 @@ using Dispatcher.Policies.Model;
 
 namespace Dispatcher.UnitTests.Dispatching;
 
-/// <summary>The limits that an attempt is dispatched with, and what its claim makes of them.</summary>
+/// <summary>The time limits that a dispatch sets for an attempt, and the times that its claim derives from them.</summary>
 public sealed class LimitTests
 {
     private const string Class = "idempotent: true, timeouts: { start: 30s, run: 1m, overall: 5m }";
@@ -16,11 +16,7 @@ public sealed class LimitTests
     [InlineData(90_000L, 3_600, 60)]
     [InlineData(null, 20, 20)]
     [InlineData(15_000L, 20, 15)]
-    public void A_run_has_the_shortest_of_the_topics_limit_the_rules_and_what_is_left_for_all_attempts(
-        long? timeoutMs,
-        int leftSeconds,
-        int seconds
-    )
+    public void Run_limit_is_the_shortest_of_topic_rule_and_remaining_overall_time(long? timeoutMs, int leftSeconds, int seconds)
     {
         var job = AJob.ToTest().With(row => row with { ReadyAt = Second(0), OverallDeadline = Second(leftSeconds), FailedAttempts = 1 });
 
@@ -30,7 +26,7 @@ public sealed class LimitTests
     [Theory]
     [InlineData(null, 130)]
     [InlineData(120, 120)]
-    public void An_attempt_must_start_in_time(int? notAfter, int startBy)
+    public void Start_deadline_is_the_earlier_of_start_timeout_and_not_after(int? notAfter, int startBy)
     {
         var job = AJob.ToTest().With(row => row with { NotAfter = notAfter is { } second ? Second(second) : null });
 
@@ -38,20 +34,20 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public void All_attempts_have_the_overall_limit_from_the_first_claim_and_what_is_waited_before_a_claim_does_not_count()
+    public void Overall_deadline_starts_at_the_first_claim_and_excludes_waits_for_later_claims()
     {
         var accepted = AJob.ToTest().With(row => row with { ReadyAt = Second(0) });
 
-        // 1,000 s in line and 20 s for a worker.
+        // The job waits 1,000 s in the backlog and 20 s for a worker.
         var first = Claimed(Dispatched(accepted, at: 1_000), at: 1_020);
         Assert.Equal(Second(1_020 + 300), first.OverallDeadline);
 
-        // It fails after 50 s, pauses for 10 s, and waits for 500 s in line.
+        // The attempt fails after 50 s. The job pauses for 10 s and waits 500 s in the backlog.
         var second = Claimed(Dispatched(Retrying(first, readyAt: 1_080), at: 1_580), at: 1_590);
         Assert.Equal(Second(1_590 + 300 - 60), second.OverallDeadline);
         Assert.Equal(Second(60) - Second(0), second.RunLimitUs);
 
-        // The next one has what is left, though nobody claimed it at first.
+        // The third attempt has the remaining time, although its first dispatch was not claimed.
         var unclaimed = Dispatched(Retrying(second, readyAt: 1_800), at: 2_000) with
         {
             State = JobState.Retrying,

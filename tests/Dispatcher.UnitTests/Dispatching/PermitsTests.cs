@@ -30,7 +30,7 @@ public sealed class PermitsTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _store.DisposeAsync();
 
     [Fact]
-    public async Task What_was_signed_is_verified()
+    public async Task Signed_permit_is_verified()
     {
         using var permits = Permits();
 
@@ -38,7 +38,7 @@ public sealed class PermitsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Another_process_verifies_what_this_one_signed()
+    public async Task Permit_is_verified_by_another_process()
     {
         using var here = Permits();
         using var there = Permits();
@@ -47,7 +47,7 @@ public sealed class PermitsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Any_library_can_read_it_as_a_JWT_signed_with_HS256()
+    public async Task Permit_is_a_JWT_signed_with_HS256()
     {
         using var permits = Permits();
         var parts = (await permits.SignAsync(Claims, Cancel)).Split('.');
@@ -63,21 +63,21 @@ public sealed class PermitsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Every_changed_character_is_noticed()
+    public async Task Permit_with_a_changed_character_is_refused()
     {
         using var permits = Permits();
         var permit = await permits.SignAsync(Claims, Cancel);
 
         for (var i = 0; i < permit.Length; i++)
         {
-            // The last character of a part may carry unused bits; what they say is nothing.
+            // The last character of a part may have unused bits. The replacement differs in a used bit.
             var changed = permit[..i] + (permit[i] == 'A' ? 'Q' : 'A') + permit[(i + 1)..];
             Assert.Null(await permits.VerifyAsync(changed, Cancel));
         }
     }
 
     [Fact]
-    public async Task Another_jobs_claims_under_this_signature_are_refused()
+    public async Task Permit_with_the_claims_of_another_job_is_refused()
     {
         using var permits = Permits();
         var mine = (await permits.SignAsync(Claims, Cancel)).Split('.');
@@ -95,11 +95,11 @@ public sealed class PermitsTests : IAsyncLifetime
     [InlineData("[]")]
     [InlineData("null")]
     [InlineData("{")]
-    public async Task A_permit_under_another_header_is_refused(string header)
+    public async Task Permit_with_another_header_is_refused(string header)
     {
         using var permits = Permits();
         var parts = (await permits.SignAsync(Claims, Cancel)).Split('.');
-        var encoded = Base64Url.EncodeToString(Encoding.UTF8.GetBytes(header));
+        var encoded = Encoded(header);
 
         Assert.Null(await permits.VerifyAsync($"{encoded}.{parts[1]}.", Cancel));
         Assert.Null(await permits.VerifyAsync($"{encoded}.{parts[1]}.{parts[2]}", Cancel));
@@ -114,7 +114,7 @@ public sealed class PermitsTests : IAsyncLifetime
     [InlineData("*.*.*")]
     [InlineData("é.é.é")]
     [InlineData("bnVsbA.bnVsbA.bnVsbA")]
-    public async Task What_is_no_permit_is_refused(string permit)
+    public async Task Malformed_permit_is_refused(string permit)
     {
         using var permits = Permits();
 
@@ -127,14 +127,13 @@ public sealed class PermitsTests : IAsyncLifetime
     [InlineData("[]")]
     [InlineData("{")]
     [InlineData("""{"jti":"x"}""")]
-    public async Task A_signature_over_something_else_makes_no_permit(string claims)
+    public async Task Signed_text_without_valid_claims_is_refused(string claims)
     {
         using var permits = Permits();
         await permits.SignAsync(Claims, Cancel);
         await using var db = await _store.Database.CreateDbContextAsync(Cancel);
         var key = await db.PermitKeys.SingleAsync(Cancel);
-        var signed =
-            $"{Base64Url.EncodeToString(Encoding.UTF8.GetBytes($$"""{"kid":"{{key.Kid}}"}"""))}.{Base64Url.EncodeToString(Encoding.UTF8.GetBytes(claims))}";
+        var signed = $"{Encoded($$"""{"kid":"{{key.Kid}}"}""")}.{Encoded(claims)}";
 
         Assert.Null(
             await permits.VerifyAsync(
@@ -145,7 +144,7 @@ public sealed class PermitsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_two_newest_keys_verify_and_older_ones_do_not()
+    public async Task Only_the_two_newest_keys_verify()
     {
         List<string> signed = [];
         for (var i = 0; i < 3; i++)
@@ -170,7 +169,7 @@ public sealed class PermitsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_process_that_runs_learns_of_a_new_key_by_its_first_permit()
+    public async Task Running_process_loads_a_new_key_at_its_first_permit()
     {
         using var running = Permits();
         var before = await running.SignAsync(Claims, Cancel);
@@ -194,6 +193,8 @@ public sealed class PermitsTests : IAsyncLifetime
             StringComparison.Ordinal
         );
     }
+
+    private static string Encoded(string text) => Base64Url.EncodeToString(Encoding.UTF8.GetBytes(text));
 
     private Permits Permits() => new(_store.Database, TimeProvider.System);
 }

@@ -14,42 +14,42 @@ public sealed class PoolCircuitBreakerTests
     public PoolCircuitBreakerTests() => _breaker = new PoolCircuitBreaker(new DispatchOptions(), _time);
 
     [Fact]
-    public void A_pool_whose_attempts_succeed_is_not_limited()
+    public void Pool_whose_attempts_succeed_is_not_limited()
     {
-        End(1_000, bad: false);
+        End(1_000, failed: false);
 
         Assert.Equal((null, int.MaxValue), (_breaker.Limit, _breaker.FreeSlots(inProgress: 1_000)));
     }
 
     [Fact]
-    public void Jobs_that_fail_one_by_one_limit_nobody()
+    public void Pool_is_not_limited_when_three_of_five_attempts_fail()
     {
         for (var i = 0; i < 1_000; i++)
         {
-            End(1, bad: i % 5 < 3);
+            End(1, failed: i % 5 < 3);
         }
 
         Assert.Null(_breaker.Limit);
     }
 
     [Fact]
-    public void A_few_bad_ends_say_nothing()
+    public void Pool_is_not_limited_by_a_few_failed_attempts()
     {
-        End(9, bad: true);
+        End(9, failed: true);
         Assert.Null(_breaker.Limit);
         _time.Advance(TimeSpan.FromSeconds(11));
-        End(9, bad: true);
+        End(9, failed: true);
 
         Assert.Null(_breaker.Limit);
     }
 
     [Fact]
-    public void When_everything_fails_it_comes_down_to_one_probe_within_few_attempts()
+    public void Limit_falls_to_one_probe_within_30_failed_attempts()
     {
         var attempts = 0;
         for (; _breaker.Limit != 1; attempts++)
         {
-            End(1, bad: true);
+            End(1, failed: true);
         }
 
         Assert.InRange(attempts, 10, 30);
@@ -59,36 +59,36 @@ public sealed class PoolCircuitBreakerTests
     }
 
     [Fact]
-    public void A_probe_that_fails_makes_the_next_one_wait_longer_up_to_ten_seconds()
+    public void Failed_probe_doubles_the_pause_up_to_ten_seconds()
     {
-        ComeDown();
-        var waits = new List<int>();
+        FallToOneProbe();
+        var pauses = new List<int>();
         for (var probe = 0; probe < 6; probe++)
         {
-            var waited = 0;
+            var seconds = 0;
             while (_breaker.FreeSlots(0) == 0)
             {
                 _time.Advance(TimeSpan.FromSeconds(1));
-                waited++;
+                seconds++;
             }
 
-            waits.Add(waited);
-            End(1, bad: true);
+            pauses.Add(seconds);
+            End(1, failed: true);
         }
 
-        Assert.Equal([1, 2, 4, 8, 10, 10], waits);
+        Assert.Equal([1, 2, 4, 8, 10, 10], pauses);
     }
 
     [Fact]
-    public void Probes_that_succeed_open_it_again_twice_as_much_each_time()
+    public void Successful_probe_doubles_the_limit_until_the_breaker_closes()
     {
-        ComeDown();
+        FallToOneProbe();
         _time.Advance(TimeSpan.FromSeconds(1));
         var limits = new List<int?>();
         while (_breaker.Limit is { } limit)
         {
             limits.Add(limit);
-            End(limit, bad: false);
+            End(limit, failed: false);
         }
 
         Assert.Equal([1, 2, 4, 8], limits);
@@ -96,7 +96,7 @@ public sealed class PoolCircuitBreakerTests
     }
 
     [Fact]
-    public void The_longest_run_of_late_is_remembered_and_then_forgotten()
+    public void Longest_recent_run_is_kept_and_later_forgotten()
     {
         Assert.Null(_breaker.LongestRun);
         _breaker.Ended(false, TimeSpan.FromSeconds(7), Window);
@@ -114,18 +114,18 @@ public sealed class PoolCircuitBreakerTests
     }
 
     [Fact]
-    public void Ends_that_say_nothing_of_others_neither_limit_nor_free()
+    public void Neutral_ends_neither_open_nor_close_the_breaker()
     {
         Ended(null, 100);
         Assert.Null(_breaker.Limit);
-        ComeDown();
+        FallToOneProbe();
         Ended(null, 100);
 
         Assert.Equal(1, _breaker.Limit);
     }
 
     [Fact]
-    public void Attempts_that_fail_after_a_minute_each_are_seen_as_well()
+    public void Pool_whose_attempts_fail_after_a_minute_each_is_limited()
     {
         for (var round = 0; round < 4 && _breaker.Limit is null; round++)
         {
@@ -139,21 +139,21 @@ public sealed class PoolCircuitBreakerTests
         Assert.NotNull(_breaker.Limit);
     }
 
-    private void ComeDown()
+    private void FallToOneProbe()
     {
         while (_breaker.Limit != 1)
         {
-            End(1, bad: true);
+            End(1, failed: true);
         }
     }
 
-    private void End(int count, bool bad) => Ended(bad, count);
+    private void End(int count, bool failed) => Ended(failed, count);
 
-    private void Ended(bool? bad, int count)
+    private void Ended(bool? failed, int count)
     {
         for (var i = 0; i < count; i++)
         {
-            _breaker.Ended(bad, Run, Window);
+            _breaker.Ended(failed, Run, Window);
         }
     }
 }

@@ -8,7 +8,7 @@ public sealed class RegistrationCheckTests
     [Theory]
     [InlineData(128, null)]
     [InlineData(129, "registration_too_large")]
-    public void Lists_of_a_registration_have_at_most_16_KiB_together(int texts, string? code)
+    public void Lists_of_a_registration_have_at_most_16_KiB_in_total(int texts, string? code)
     {
         var errors = new List<InputError>();
         var text = new string('é', 64);
@@ -32,7 +32,7 @@ public sealed class RegistrationCheckTests
     [InlineData(-1, null, "bad_dropping")]
     [InlineData(3, "", "bad_dropping")]
     [InlineData(3, "a\nb", "bad_dropping")]
-    public void What_a_worker_drops_is_a_count_and_a_visible_word(int dropped, string? dropping, string? code)
+    public void Report_of_dropped_deliveries_needs_a_count_and_a_visible_word(int dropped, string? dropping, string? code)
     {
         var errors = new List<InputError>();
 

@@ -4,17 +4,17 @@ using Dispatcher.Outbox;
 
 namespace Dispatcher.UnitTests.Dispatching;
 
-/// <summary>A dispatch signal is read without trust: it bounds what it makes the server do.</summary>
+/// <summary>A dispatch signal is untrusted input. Its size and the number of its pools are limited.</summary>
 public sealed class SignalTests
 {
     private static readonly HashSet<string> Known = ["", "repo", "shell"];
 
     [Fact]
-    public void Only_known_pools_are_returned_each_once() =>
+    public void Signal_yields_each_known_pool_once() =>
         Assert.Equal(["", "shell"], Read(new { v = 1, pools = new[] { "shell", "other", "", "shell", null } })!.Order());
 
     [Fact]
-    public void As_many_pools_as_a_signal_may_name_fit_into_it()
+    public void Signal_holds_the_maximum_number_of_pools()
     {
         var pools = Enumerable.Range(0, DispatchSignal.MaxPools + 100).Select(n => n.ToString("D64", null)).ToList();
 
@@ -24,7 +24,7 @@ public sealed class SignalTests
     }
 
     [Fact]
-    public void An_oversized_signal_is_not_read()
+    public void Oversized_signal_is_refused()
     {
         var body = JsonSerializer.SerializeToUtf8Bytes(new { v = 1, pools = Enumerable.Repeat("shell", 100_000) });
 
@@ -42,7 +42,7 @@ public sealed class SignalTests
     [InlineData("""{"v":1,"pools":[]}""")]
     [InlineData("""{"v":1,"pools":[1]}""")]
     [InlineData("""{"v":1,"pools":["\ud800"]}""")]
-    public void A_signal_that_names_no_pool_is_not_read(string body)
+    public void Signal_without_a_pool_is_refused(string body)
     {
         Assert.Null(DispatchSignal.Read(Encoding.UTF8.GetBytes(body), Known, out var fault));
         Assert.NotEmpty(fault);

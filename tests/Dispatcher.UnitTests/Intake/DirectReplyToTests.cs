@@ -5,15 +5,15 @@ namespace Dispatcher.UnitTests.Intake;
 
 public sealed class DirectReplyToTests
 {
-    /// <summary>As RabbitMQ encodes a channel of the node with hash 68781334.</summary>
-    public const string OfTheBroker = "amq.rabbitmq.reply-to.g1h2AA5yZXBseUA2ODc4MTMzNAAAcEoAAAAAaS8eQg==.AAECAwQFBgcICQoLDA0ODw==";
+    /// <summary>The address as RabbitMQ encodes it for a channel of the node with hash 68781334.</summary>
+    public const string BrokerAddress = "amq.rabbitmq.reply-to.g1h2AA5yZXBseUA2ODc4MTMzNAAAcEoAAAAAaS8eQg==.AAECAwQFBgcICQoLDA0ODw==";
 
     private static readonly string Key = Convert.ToBase64String(new byte[16]);
 
     [Fact]
-    public void Address_of_the_broker_is_valid()
+    public void Broker_address_is_valid()
     {
-        Assert.True(DirectReplyTo.IsValid(OfTheBroker));
+        Assert.True(DirectReplyTo.IsValid(BrokerAddress));
         Assert.True(DirectReplyTo.IsValid(Address(Process("reply@1"), Key)));
         Assert.True(DirectReplyTo.IsValid(Address(Process("reply@134217727"), Key)));
     }
@@ -31,7 +31,7 @@ public sealed class DirectReplyToTests
     [InlineData("amq.rabbitmq.reply-to.g1h2AA5yZXBseUA2ODc4MTMzNAAAcEoAAAAAaS8eQg==.AAECAwQFBgcICQoLDA0ODw== ")]
     [InlineData("amq.rabbitmq.reply-to.g1h2AA5yZXBseUA2ODc4MTMzNAAAcEoAAAAAaS8eQg==.AAECAwQFBgcICQoLDA0ODw==.x")]
     [InlineData("x.amq.rabbitmq.reply-to.g1h2AA5yZXBseUA2ODc4MTMzNAAAcEoAAAAAaS8eQg==.AAECAwQFBgcICQoLDA0ODw==")]
-    public void Other_text_is_not_valid(string replyTo) => Assert.False(DirectReplyTo.IsValid(replyTo));
+    public void Malformed_address_is_invalid(string replyTo) => Assert.False(DirectReplyTo.IsValid(replyTo));
 
     [Theory]
     [InlineData("reply@")]
@@ -40,10 +40,10 @@ public sealed class DirectReplyToTests
     [InlineData("reply@-1")]
     [InlineData("rabbit@1")]
     [InlineData("")]
-    public void Process_of_another_node_name_is_not_valid(string node) => Assert.False(DirectReplyTo.IsValid(Address(Process(node), Key)));
+    public void Address_with_another_node_name_is_invalid(string node) => Assert.False(DirectReplyTo.IsValid(Address(Process(node), Key)));
 
     [Fact]
-    public void Address_of_which_a_byte_is_missing_or_added_is_not_valid()
+    public void Address_with_missing_extra_or_changed_bytes_is_invalid()
     {
         var process = Process("reply@1");
 

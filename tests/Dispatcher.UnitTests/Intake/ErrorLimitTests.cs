@@ -4,14 +4,14 @@ using Dispatcher.Contracts;
 
 namespace Dispatcher.UnitTests.Intake;
 
-/// <summary>However wrong a body is, what is said of it stays small.</summary>
+/// <summary>The list of errors stays small for every invalid body.</summary>
 public sealed class ErrorLimitTests
 {
     [Theory]
     [InlineData(50, 50)]
     [InlineData(51, 51)]
     [InlineData(5_000, 51)]
-    public void At_most_50_unknown_members_are_listed_and_then_that_there_are_more(int members, int listed)
+    public void Reader_lists_at_most_50_errors_and_reports_that_more_exist(int members, int listed)
     {
         var errors = ASubmission.With(string.Join(',', Enumerable.Range(0, members).Select(i => $"\"x{i}\":1"))).Read().Errors;
 
@@ -24,7 +24,7 @@ public sealed class ErrorLimitTests
     [InlineData("\"\\u0000\"")]
     [InlineData("\"\\ud800\"")]
     [InlineData("{\"\\u0000\":1}")]
-    public void A_long_key_is_not_repeated_for_everything_below_it(string item)
+    public void Long_key_is_cut_in_the_location_of_each_error_below_it(string item)
     {
         var body = ASubmission.WithPayload($"{{\"{new string('k', 195_000)}\":[{string.Join(',', Enumerable.Repeat(item, 10_000))}]}}");
         var before = GC.GetAllocatedBytesForCurrentThread();
@@ -38,7 +38,7 @@ public sealed class ErrorLimitTests
     }
 
     [Fact]
-    public void Where_U0000_is_allowed_a_long_key_costs_no_more()
+    public void Long_key_allocates_little_where_U0000_is_allowed()
     {
         var body = Encoding.UTF8.GetBytes(
             $"{{\"{new string('k', 195_000)}\":[{string.Join(',', Enumerable.Repeat("\"\\u0000\"", 10_000))}]}}"
@@ -54,18 +54,18 @@ public sealed class ErrorLimitTests
     }
 
     [Fact]
-    public void A_name_has_no_control_characters_where_it_is_shown() =>
+    public void Error_location_replaces_control_characters() =>
         Assert.Equal(
             ["nul_character /payload", "nul_character /payload/a?b?[31m?"],
             ASubmission.WithPayload("{\"a\\nb\\u001b[31m\\u0000\":\"\\u0000\"}").Refused()
         );
 
     [Fact]
-    public void A_pair_of_surrogates_is_not_cut_in_two() =>
+    public void Error_location_does_not_cut_a_surrogate_pair() =>
         Assert.Equal([$"unknown_field /{new string('x', 63)}…"], ASubmission.With($"\"{new string('x', 63)}😀\":1").Refused());
 
     [Fact]
-    public void An_unknown_member_with_a_long_name_is_compared_by_its_beginning_only()
+    public void Unknown_member_with_a_long_name_allocates_little()
     {
         var body = ASubmission.With($"\"{new string('t', 300_000)}\":1");
         var before = GC.GetAllocatedBytesForCurrentThread();

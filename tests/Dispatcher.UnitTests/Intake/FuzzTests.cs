@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.UnitTests.Intake;
 
-/// <summary>Whatever bytes come: the reader answers with a job or with errors. The seeds are fixed; a failure prints the body.</summary>
+/// <summary>The reader answers any bytes with a job or with errors. The seeds are fixed; a failure prints the body.</summary>
 public sealed class FuzzTests
 {
     private static readonly string[] Snippets =
@@ -52,7 +52,7 @@ public sealed class FuzzTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public void Nothing_of_a_strangers_bytes_throws(int seed)
+    public void Reader_never_throws_on_a_mutated_submission(int seed)
     {
         var random = new Random(seed);
         for (var i = 0; i < 10_000; i++)
@@ -62,7 +62,7 @@ public sealed class FuzzTests
     }
 
     [Fact]
-    public void Nothing_of_random_bytes_throws()
+    public void Reader_never_throws_on_random_bytes()
     {
         var random = new Random(3);
         for (var i = 0; i < 5_000; i++)
@@ -74,12 +74,12 @@ public sealed class FuzzTests
     }
 
     [Fact]
-    public void Mutations_reach_both_answers()
+    public void Mutations_yield_jobs_and_errors()
     {
         var random = new Random(1);
-        var taken = Enumerable.Range(0, 2_000).Count(_ => new ASubmission(Mutated(Seeds[^1], random)).Read().Submission is not null);
+        var accepted = Enumerable.Range(0, 2_000).Count(_ => new ASubmission(Mutated(Seeds[^1], random)).Read().Submission is not null);
 
-        Assert.InRange(taken, 50, 1_950);
+        Assert.InRange(accepted, 50, 1_950);
     }
 
     private static byte[] Mutated(byte[] seed, Random random)

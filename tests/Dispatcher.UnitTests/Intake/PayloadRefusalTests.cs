@@ -18,7 +18,7 @@ public sealed class PayloadRefusalTests
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task A_payload_that_does_not_fit_is_refused_with_every_error_and_not_stored()
+    public async Task Payload_that_violates_the_schema_is_refused_with_every_error_and_not_stored()
     {
         await using var server = await ServerAsync(Strict);
 
@@ -32,7 +32,7 @@ public sealed class PayloadRefusalTests
     }
 
     [Fact]
-    public async Task A_job_that_is_known_is_answered_as_the_first_time_though_its_payload_no_longer_fits()
+    public async Task Known_job_gets_its_first_answer_when_its_payload_no_longer_fits_the_schema()
     {
         await using var server = await ServerAsync(Strict);
         var (_, first) = await SubmitAsync(server, Good);
@@ -47,7 +47,7 @@ public sealed class PayloadRefusalTests
     }
 
     [Fact]
-    public async Task A_refusal_by_a_bundle_that_is_no_longer_in_force_is_decided_again()
+    public async Task Payload_is_validated_again_when_another_bundle_is_in_force()
     {
         await using var server = await ServerAsync("""{"type":"array"}""");
         await ActivateAsync(server, Strict, known: false);

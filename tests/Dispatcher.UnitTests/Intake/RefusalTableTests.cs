@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Dispatcher.UnitTests.Intake;
 
-/// <summary>Every way in which a submission can be wrong. The approved file shows what a producer is told.</summary>
+/// <summary>Every kind of invalid submission. The approved file shows the errors that a producer gets.</summary>
 public sealed class RefusalTableTests
 {
     private static readonly string Nested = new('[', 64);
@@ -16,30 +16,27 @@ public sealed class RefusalTableTests
         ["a comment"] = ASubmission.Of("{/* hello */}"),
         ["a trailing comma"] = ASubmission.Of("{\"topic\":\"job.repo.read\",}"),
         ["a byte order mark"] = new([0xEF, 0xBB, 0xBF, .. "{\"topic\":\"job.repo.read\"}"u8]),
-        ["no UTF-8"] = new([.. "{\"topic\":\"job.repo.r"u8, 0xFF, .. "ad\"}"u8]),
+        ["invalid UTF-8"] = new([.. "{\"topic\":\"job.repo.r"u8, 0xFF, .. "ad\"}"u8]),
         ["UTF-16"] = new(Encoding.Unicode.GetBytes("{\"topic\":\"job.repo.read\"}")),
-        ["UTF-16 with its mark"] = new([0xFF, 0xFE, .. Encoding.Unicode.GetBytes("{\"topic\":\"job.repo.read\"}")]),
+        ["UTF-16 with a byte order mark"] = new([0xFF, 0xFE, .. Encoding.Unicode.GetBytes("{\"topic\":\"job.repo.read\"}")]),
         ["UTF-32"] = new(Encoding.UTF32.GetBytes("{\"topic\":\"job.repo.read\"}")),
-        ["latin-1 that says so"] = new ASubmission(
+        ["declared latin-1"] = new ASubmission(
             Encoding.Latin1.GetBytes("{\"topic\":\"job.repo.read\",\"labels\":{\"name\":\"Jürgen\"}}")
         ).From(source => source with { ContentType = "application/json; charset=iso-8859-1" }),
-        ["gzip that says so"] = new ASubmission([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0xAB, 0x56]).From(source =>
+        ["declared gzip"] = new ASubmission([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0xAB, 0x56]).From(source =>
             source with
             {
                 ContentType = "application/json",
                 ContentEncoding = "gzip",
             }
         ),
-        ["gzip that does not say so"] = new([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0xAB, 0x56]),
+        ["undeclared gzip"] = new([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0xAB, 0x56]),
         ["deflate"] = new([0x78, 0x01, 0x01, 0x02]),
         ["a form"] = ASubmission
             .Of("topic=job.repo.read&payload=x")
             .From(source => source with { ContentType = "application/x-www-form-urlencoded" }),
-        ["JSON in UTF-16 by a header"] = new ASubmission(Encoding.BigEndianUnicode.GetBytes("{\"topic\":\"job.repo.read\"}")).From(source =>
-            source with
-            {
-                ContentEncoding = "utf-16",
-            }
+        ["UTF-16 declared by a header"] = new ASubmission(Encoding.BigEndianUnicode.GetBytes("{\"topic\":\"job.repo.read\"}")).From(
+            source => source with { ContentEncoding = "utf-16" }
         ),
         ["a lone surrogate as bytes"] = new([.. "{\"topic\":\""u8, 0xED, 0xA0, 0x80, .. "\"}"u8]),
         ["an array"] = ASubmission.Of("[{\"topic\":\"job.repo.read\"}]"),
@@ -81,8 +78,8 @@ public sealed class RefusalTableTests
         ["a label key that is too long"] = ASubmission.With($"\"labels\":{{\"{new string('k', 65)}\":\"v\"}}"),
         ["an empty label key"] = ASubmission.With("\"labels\":{\"\":\"v\"}"),
         ["a label value that is too long"] = ASubmission.With($"\"labels\":{{\"k\":\"{new string('v', 257)}\"}}"),
-        ["a label of the system"] = ASubmission.With("\"labels\":{\"sys.trusted\":\"yes\"}"),
-        ["a label of the approvals"] = ASubmission.With("\"labels\":{\"approval.by\":\"me\"}"),
+        ["a label with the prefix of the system"] = ASubmission.With("\"labels\":{\"sys.trusted\":\"yes\"}"),
+        ["a label with the prefix of approvals"] = ASubmission.With("\"labels\":{\"approval.by\":\"me\"}"),
         ["33 tags"] = ASubmission.With($"\"risk_tags\":[{string.Join(',', Enumerable.Range(0, 33).Select(i => $"\"t{i}\""))}]"),
         ["tags that are a string"] = ASubmission.With("\"risk_tags\":\"egress\""),
         ["a tag that is a number"] = ASubmission.With("\"risk_tags\":[\"a\",1]"),
@@ -115,7 +112,8 @@ public sealed class RefusalTableTests
         ["a message id with U+0000"] = ASubmission.With("\"v\":1").From(source => source with { MessageId = "\0" }),
         ["everything at once"] = ASubmission
             .Of(
-                "{\"topik\":1,\"labels\":{\"sys.a\":\"1\",\"b\":2},\"risk_tags\":{},\"estimated_cost\":{\"tokens\":-1},\"not_after\":\"soon\",\"job_id\":\"7\"}"
+                "{\"topik\":1,\"labels\":{\"sys.a\":\"1\",\"b\":2},\"risk_tags\":{},"
+                    + "\"estimated_cost\":{\"tokens\":-1},\"not_after\":\"soon\",\"job_id\":\"7\"}"
             )
             .From(source => source with { Principal = null }),
     };
@@ -123,20 +121,20 @@ public sealed class RefusalTableTests
     public static TheoryData<string> Names() => [.. Cases.Keys];
 
     [Fact]
-    public void Producers_are_told_what_is_approved() =>
+    public void Errors_of_every_case_are_as_approved() =>
         Approved.Matches(
             "Intake/Refusals",
-            Cases.SelectMany(wrong =>
-                wrong
+            Cases.SelectMany(invalid =>
+                invalid
                     .Value.Read()
                     .Errors.Select(error => $"    {error.Code} at {error.Where}\n        {error.Message}\n        {error.Fix}")
-                    .Prepend(wrong.Key)
+                    .Prepend(invalid.Key)
             )
         );
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Is_refused_with_at_least_one_error_that_says_what_where_and_how_to_fix_it(string name)
+    public void Submission_is_refused_with_errors_that_have_a_code_a_place_a_message_and_a_fix(string name)
     {
         var (submission, errors) = Cases[name].Read();
 
@@ -146,7 +144,7 @@ public sealed class RefusalTableTests
     }
 
     [Fact]
-    public void All_errors_are_told_at_once() =>
+    public void Reader_reports_all_errors_at_once() =>
         Assert.Equal(
             [
                 "bad_amount /estimated_cost/tokens",
@@ -163,7 +161,7 @@ public sealed class RefusalTableTests
         );
 
     [Fact]
-    public void An_unknown_field_is_told_with_the_nearest_known_one() =>
+    public void Reader_suggests_the_nearest_known_field_for_an_unknown_one() =>
         Assert.Contains(
             "Did you mean \"labels\"?",
             Cases["an unknown field near a known one"].Read().Errors.Single().Message,
@@ -171,7 +169,7 @@ public sealed class RefusalTableTests
         );
 
     [Fact]
-    public void What_was_seen_is_repeated_only_in_part() =>
+    public void Error_repeats_only_a_part_of_the_input() =>
         Assert.All(
             ASubmission.Of($"{{\"topic\":\"{new string('X', 100)}\",\"{new string('y', 5_000)}\":1}}").Read().Errors,
             error => Assert.True(error.Where.Length + error.Message.Length < 300)

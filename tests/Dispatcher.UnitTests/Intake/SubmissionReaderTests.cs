@@ -14,7 +14,7 @@ public sealed class SubmissionReaderTests
     private const string Id = "0197f3a0-7c1e-7b7a-9f53-0d4c2e6a1b11";
 
     [Fact]
-    public void A_bare_submission_is_a_job_with_an_empty_payload()
+    public void Submission_with_only_a_topic_is_a_job_with_an_empty_payload()
     {
         var job = ASubmission.Of("""{"topic":"job.repo.read"}""").Job();
 
@@ -25,7 +25,7 @@ public sealed class SubmissionReaderTests
     }
 
     [Fact]
-    public void A_full_submission_is_read_whole()
+    public void Full_submission_is_read_completely()
     {
         var job = ASubmission.Of(SampleMessages.All().Single(sample => sample.Name == "SubmitJob (full)").Json).Job();
 
@@ -38,13 +38,14 @@ public sealed class SubmissionReaderTests
     }
 
     [Fact]
-    public void Null_stands_for_a_member_that_is_not_there() =>
+    public void Null_member_equals_a_missing_member() =>
         Assert.Equal(
             ASubmission.Of("""{"topic":"job.repo.read"}""").Job().JobHash,
             ASubmission
                 .With(
                     """
-                    "v":null,"job_id":null,"labels":null,"risk_tags":null,"payload":null,"idempotency_key":null,"workflow_id":null,"estimated_cost":null,"not_after":null
+                    "v":null,"job_id":null,"labels":null,"risk_tags":null,"payload":null,"idempotency_key":null,
+                    "workflow_id":null,"estimated_cost":null,"not_after":null
                     """
                 )
                 .Job()
@@ -58,7 +59,7 @@ public sealed class SubmissionReaderTests
     [InlineData("1e400")]
     [InlineData("false")]
     [InlineData("{\"a\":\"\\ud83d\\ude00\"}")]
-    public void The_payload_is_kept_byte_for_byte(string payload) =>
+    public void Payload_is_kept_byte_for_byte(string payload) =>
         Assert.Equal(payload, Encoding.UTF8.GetString(ASubmission.WithPayload($"\n {payload} ").Job().Payload));
 
     [Theory]
@@ -66,11 +67,11 @@ public sealed class SubmissionReaderTests
     [InlineData("2026-04-01t12:00:00z")]
     [InlineData("2026-04-01T14:00:00+02:00")]
     [InlineData("2026-04-01T12:00:00.000000000Z")]
-    public void A_time_is_read_in_every_form_of_RFC_3339(string text) =>
+    public void Time_is_read_in_every_form_of_RFC_3339(string text) =>
         Assert.Equal(AJob.Micros(AJob.Noon), ASubmission.With($"\"not_after\":\"{text}\"").Job().NotAfter);
 
     [Fact]
-    public void What_is_just_within_the_limits_is_taken()
+    public void Submission_at_the_limits_is_accepted()
     {
         var labels = string.Join(',', Enumerable.Range(0, 64).Select(i => $"\"{new string('k', 62)}{i:00}\":\"{new string('v', 256)}\""));
         var tags = string.Join(',', Enumerable.Range(0, 32).Select(i => $"\"{new string('t', 62)}{i:00}\""));
@@ -84,7 +85,7 @@ public sealed class SubmissionReaderTests
     }
 
     [Fact]
-    public void Limits_count_characters_and_not_halves_of_them()
+    public void Limits_count_code_points_and_not_UTF_16_units()
     {
         string Dragons(int count) => string.Concat(Enumerable.Repeat("🐲", count));
 
@@ -97,45 +98,45 @@ public sealed class SubmissionReaderTests
     }
 
     [Fact]
-    public void The_id_is_the_producers_own_when_it_gives_one() =>
+    public void Job_id_is_the_one_that_the_producer_gives() =>
         Assert.Equal(Guid.Parse(Id), ASubmission.With($"\"job_id\":\"{Id}\",\"idempotency_key\":\"k\"").Job().JobId);
 
     [Fact]
-    public void Else_the_id_comes_from_the_idempotency_key() =>
+    public void Job_id_is_derived_from_the_idempotency_key_when_the_producer_gives_none() =>
         Assert.Equal(UuidV5.Of("key", "billing", "k"), ASubmission.With("\"idempotency_key\":\"k\"").Job().JobId);
 
     [Fact]
-    public void Else_the_id_comes_from_the_message_id() =>
+    public void Job_id_is_derived_from_the_message_id_without_id_and_idempotency_key() =>
         Assert.Equal(UuidV5.Of("message", "billing", "m-1"), ASubmission.With("\"v\":1").Job().JobId);
 
     [Fact]
-    public void Over_HTTP_a_submission_without_any_gets_a_new_id() =>
+    public void Submission_over_HTTP_without_an_identity_gets_a_new_job_id() =>
         Assert.Equal(
             Guid.Parse(Id),
             ASubmission.With("\"v\":1").From(source => source with { MessageId = null, NewJobId = Guid.Parse(Id) }).Job().JobId
         );
 
     [Fact]
-    public void The_same_key_of_another_principal_is_another_job() =>
+    public void Same_idempotency_key_of_another_principal_is_another_job() =>
         Assert.NotEqual(
             ASubmission.With("\"idempotency_key\":\"k\"").Job().JobId,
             ASubmission.With("\"idempotency_key\":\"k\"").From(source => source with { Principal = "shipping" }).Job().JobId
         );
 
     [Fact]
-    public void Equal_content_under_two_message_ids_is_two_jobs() =>
+    public void Equal_content_with_two_message_ids_is_two_jobs() =>
         Assert.NotEqual(
             ASubmission.With("\"v\":1").Job().JobId,
             ASubmission.With("\"v\":1").From(source => source with { MessageId = "m-2" }).Job().JobId
         );
 
     [Theory]
-    [InlineData(DirectReplyToTests.OfTheBroker, DirectReplyToTests.OfTheBroker)]
+    [InlineData(DirectReplyToTests.BrokerAddress, DirectReplyToTests.BrokerAddress)]
     [InlineData("reply.billing.1", "reply.billing.1")]
     [InlineData("", null)]
     [InlineData(null, null)]
-    public void Answers_go_to_a_reply_queue_of_the_principal(string? replyTo, string? answered) =>
-        Assert.Equal(answered, ASubmission.With("\"v\":1").From(source => source with { ReplyTo = replyTo }).Job().ReplyTo);
+    public void Reply_address_of_the_principal_is_kept(string? replyTo, string? kept) =>
+        Assert.Equal(kept, ASubmission.With("\"v\":1").From(source => source with { ReplyTo = replyTo }).Job().ReplyTo);
 
     [Theory]
     [InlineData("amq.rabbitmq.reply-to")]
@@ -145,7 +146,7 @@ public sealed class SubmissionReaderTests
     [InlineData("reply.billing2.1")]
     [InlineData("dispatcher.outcomes")]
     [InlineData(" ")]
-    public void A_reply_address_that_is_never_answered_is_refused(string replyTo)
+    public void Reply_address_that_does_not_belong_to_the_principal_is_refused(string replyTo)
     {
         var (submission, errors) = ASubmission.With("\"v\":1").From(source => source with { ReplyTo = replyTo }).Read();
 
@@ -156,18 +157,18 @@ public sealed class SubmissionReaderTests
     }
 
     [Fact]
-    public void Nobody_is_answered_without_a_principal() =>
+    public void Source_without_a_principal_has_no_reply_address() =>
         Assert.Null(
             new SubmissionSource
             {
                 Channel = "amqp",
                 Principal = null,
-                ReplyTo = DirectReplyToTests.OfTheBroker,
+                ReplyTo = DirectReplyToTests.BrokerAddress,
             }.AllowedReplyTo
         );
 
     [Fact]
-    public void What_answers_and_traces_need_is_kept()
+    public void Correlation_id_and_trace_context_are_kept()
     {
         const string trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -180,12 +181,12 @@ public sealed class SubmissionReaderTests
     [InlineData("00-\0")]
     [InlineData("")]
     [InlineData("00-00000000000000000000000000000000-b7ad6b7169203331-0g")]
-    public void What_is_no_trace_context_is_left_out(string trace) =>
+    public void Invalid_trace_context_is_dropped(string trace) =>
         Assert.Null(ASubmission.With("\"v\":1").From(source => source with { TraceParent = trace }).Job().TraceParent);
 
-    /// <summary>Written by MassTransit itself, as a producer with its default serializer sends it.</summary>
+    /// <summary>MassTransit writes the body, as a producer with the default serializer sends it.</summary>
     [Fact]
-    public void A_MassTransit_envelope_is_taken_for_the_job_it_carries()
+    public void MassTransit_envelope_is_read_as_the_job_that_it_contains()
     {
         var submit = new SubmitJob
         {
@@ -211,7 +212,7 @@ public sealed class SubmissionReaderTests
     }
 
     [Fact]
-    public void An_envelope_without_a_message_is_refused_like_any_other_object() =>
+    public void Envelope_without_a_message_is_refused_as_a_plain_object() =>
         Assert.Contains(
             "unknown_field /messageId",
             ASubmission
@@ -221,11 +222,11 @@ public sealed class SubmissionReaderTests
         );
 
     [Fact]
-    public void What_only_looks_like_an_envelope_is_none() =>
+    public void Object_with_a_message_member_is_not_an_envelope() =>
         Assert.Contains("unknown_field /message", ASubmission.Of("""{"message":{"topic":"job.repo.read"}}""").Refused());
 
     [Fact]
-    public void The_limits_can_be_set() =>
+    public void Reader_applies_configured_limits() =>
         Assert.Equal(
             ["payload_too_large /payload"],
             (ASubmission.WithPayload("12345") with { Limits = new IntakeOptions { MaxPayloadBytes = 4 } }).Refused()

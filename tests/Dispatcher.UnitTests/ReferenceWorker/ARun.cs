@@ -10,7 +10,7 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.UnitTests.ReferenceWorker;
 
-/// <summary>A run as the reference handlers get it, and a folder of its own on the disk.</summary>
+/// <summary>A run as the reference handlers receive it, with a temporary folder.</summary>
 internal sealed class ARun : IDisposable
 {
     private readonly PoolEffectStore _store;
@@ -36,7 +36,7 @@ internal sealed class ARun : IDisposable
 
     public Programs Programs { get; }
 
-    /// <summary>What the worker logs of programs.</summary>
+    /// <summary>The log lines about programs.</summary>
     public LogLines Log { get; } = new();
 
     public ReferenceWorkerOptions Settings { get; }
@@ -102,7 +102,7 @@ internal sealed class ARun : IDisposable
     }
 }
 
-/// <summary>Keeps what is logged.</summary>
+/// <summary>Keeps the log lines.</summary>
 internal sealed class LogLines : ILogger<Programs>
 {
     private readonly ConcurrentQueue<string> _lines = new();

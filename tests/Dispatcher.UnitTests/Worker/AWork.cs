@@ -38,7 +38,7 @@ internal sealed class AWork
         return this;
     }
 
-    /// <summary>A permit that says something else.</summary>
+    /// <summary>Gives the message a permit with changed claims.</summary>
     public AWork Permitted(Func<PermitClaims, PermitClaims> change)
     {
         _claims = change(Claims());
@@ -56,6 +56,10 @@ internal sealed class AWork
             Bh = Convert.ToHexStringLower(SHA256.HashData(Body)),
         };
 
-    private static string Jws(PermitClaims claims) =>
-        $"{Base64Url.EncodeToString("""{"alg":"HS256","kid":"test"}"""u8)}.{Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(claims, WireJson.Default.PermitClaims))}.c2ln";
+    private static string Jws(PermitClaims claims)
+    {
+        var header = Base64Url.EncodeToString("""{"alg":"HS256","kid":"test"}"""u8);
+        var body = Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(claims, WireJson.Default.PermitClaims));
+        return $"{header}.{body}.c2ln";
+    }
 }

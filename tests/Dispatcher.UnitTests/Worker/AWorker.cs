@@ -3,7 +3,7 @@ using Dispatcher.Worker;
 
 namespace Dispatcher.UnitTests.Worker;
 
-/// <summary>A running worker of pool <c>test</c> whose one topic <c>job.test</c> does what the test says.</summary>
+/// <summary>A running worker of pool <c>test</c>. The handler of its only topic, <c>job.test</c>, runs the delegate of the test.</summary>
 internal sealed class AWorker : IAsyncDisposable
 {
     private readonly IHost _host;
@@ -12,7 +12,7 @@ internal sealed class AWorker : IAsyncDisposable
 
     public InMemoryTransport Transport { get; }
 
-    /// <summary>What it has logged, from Warning on.</summary>
+    /// <summary>The logged events of level Warning and above.</summary>
     public ConcurrentQueue<(EventId Id, Exception? Exception)> Logs { get; }
 
     public static async Task<AWorker> That(
@@ -28,14 +28,14 @@ internal sealed class AWorker : IAsyncDisposable
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddProvider(logs);
         builder.Services.AddSingleton<IWorkerTransport>(transport);
         builder.Services.AddSingleton(clock ?? TimeProvider.System);
-        builder.Services.AddSingleton(new Doing(runs));
+        builder.Services.AddSingleton(new HandlerDelegate(runs));
         builder.Services.AddDispatcherWorker("test", configure).Handle<Handler>("job.test");
         var host = builder.Build();
         await host.StartAsync(TestContext.Current.CancellationToken);
         return new AWorker(host, transport, logs);
     }
 
-    /// <summary>Waits until the worker has ended by itself; throws what it ended with.</summary>
+    /// <summary>Waits until the worker ends without a stop. Throws the exception that ended it.</summary>
     public Task EndsAsync() =>
         _host
             .Services.GetServices<IHostedService>()
@@ -72,14 +72,14 @@ internal sealed class AWorker : IAsyncDisposable
 
         public void Dispose()
         {
-            // Nothing is held.
+            // There is nothing to release.
         }
     }
 
-    private sealed record Doing(Func<JobRun, CancellationToken, Task<JobResult>> Runs);
+    private sealed record HandlerDelegate(Func<JobRun, CancellationToken, Task<JobResult>> Runs);
 
-    private sealed class Handler(Doing doing) : IJobHandler
+    private sealed class Handler(HandlerDelegate handler) : IJobHandler
     {
-        public Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken) => doing.Runs(run, cancellationToken);
+        public Task<JobResult> RunAsync(JobRun run, CancellationToken cancellationToken) => handler.Runs(run, cancellationToken);
     }
 }

@@ -5,7 +5,7 @@ using Dispatcher.Worker;
 
 namespace Dispatcher.UnitTests.Worker;
 
-/// <summary>A transport whose other side is the test: it delivers, answers, and sees everything the worker did, in order.</summary>
+/// <summary>A transport whose dispatcher and broker are the test. It records the calls of the worker in order.</summary>
 internal sealed class InMemoryTransport : IWorkerTransport
 {
     private readonly Channel<Delivery> _queue = Channel.CreateUnbounded<Delivery>();
@@ -15,20 +15,20 @@ internal sealed class InMemoryTransport : IWorkerTransport
 
     public bool IsAlone { get; init; }
 
-    /// <summary>How many deliveries the worker has taken in.</summary>
+    /// <summary>The number of deliveries that the worker has handled or queued.</summary>
     public int Taken => Volatile.Read(ref _taken);
 
-    /// <summary>How often the worker has ended its consuming.</summary>
+    /// <summary>The number of times that the worker has stopped consuming.</summary>
     public int Ended => Volatile.Read(ref _ended);
 
-    /// <summary>What happened, in order: <c>claim 2</c>, <c>ack</c>, <c>return</c>, <c>send 1</c>, and whatever a test notes.</summary>
+    /// <summary>The events in order: <c>claim 2</c>, <c>ack</c>, <c>return</c>, <c>send 1</c>, and the notes of the test.</summary>
     public ConcurrentQueue<string> Seen { get; } = new();
 
     public ConcurrentQueue<AttemptOutcome> Outcomes { get; } = new();
 
     public ConcurrentQueue<ClaimRequest> Claims { get; } = new();
 
-    /// <summary>One for each time that it began to consume.</summary>
+    /// <summary>One entry for each time that the worker began to consume.</summary>
     public ConcurrentQueue<int> Prefetches { get; } = new();
 
     public Func<string, Claim> AnswerClaim { get; set; } = _ => Granted();

@@ -6,7 +6,7 @@ namespace Dispatcher.UnitTests.Worker;
 public sealed class PresenceTests
 {
     [Fact]
-    public async Task A_worker_is_known_before_it_takes_work_and_says_when_it_stops()
+    public async Task Worker_registers_before_it_takes_work_and_deregisters_when_it_stops()
     {
         var transport = new InMemoryTransport();
         var worker = await AWorker.That(
@@ -26,7 +26,7 @@ public sealed class PresenceTests
     }
 
     [Fact]
-    public async Task A_worker_that_does_not_enforce_what_its_pool_needs_refuses_to_start()
+    public async Task Worker_without_a_required_enforcer_does_not_start()
     {
         var transport = new InMemoryTransport
         {
@@ -50,7 +50,7 @@ public sealed class PresenceTests
     }
 
     [Fact]
-    public async Task A_worker_whose_pool_comes_to_need_more_than_it_enforces_ends_and_lets_what_runs_end()
+    public async Task Worker_ends_after_its_runs_when_its_pool_begins_to_require_another_enforcer()
     {
         var (transport, clock, gate) = (new InMemoryTransport(), new SteppedClock(), new TaskCompletionSource());
         var missing = new HeartbeatAnswer
@@ -84,7 +84,7 @@ public sealed class PresenceTests
     }
 
     [Fact]
-    public async Task A_worker_that_cannot_be_made_known_waits()
+    public async Task Worker_retries_its_registration_and_takes_no_work_before_it_succeeds()
     {
         var (tries, clock, transport) = (0, new SteppedClock(), new InMemoryTransport());
         transport.AnswerRegistration = _ =>

@@ -12,7 +12,7 @@ public sealed class ReadmeHandlerTests
     private static readonly Constraints Allowed = new() { AllowedCommands = ["true", "false"] };
 
     [Fact]
-    public void The_worker_of_the_README_is_the_one_that_is_tested()
+    public void Handler_of_this_test_is_the_one_that_the_README_shows()
     {
         var tested = File.ReadAllText(Path.Combine(Repository.Root, "tests/Dispatcher.UnitTests/Worker/ReadmeHandlerTests.cs"));
         var shown = File.ReadAllText(Path.Combine(Repository.Root, "src/Dispatcher.Worker/README.md"))

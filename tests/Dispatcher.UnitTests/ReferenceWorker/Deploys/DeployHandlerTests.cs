@@ -21,7 +21,7 @@ public sealed class DeployHandlerTests : IDisposable
     public void Dispose() => _run.Dispose();
 
     [Fact]
-    public async Task Runs_the_workers_own_recipe_with_the_version()
+    public async Task Runs_the_configured_recipe_with_the_version()
     {
         var result = await _run.With("""{"recipe": "web", "version": "1.2.3"}""").Labelled("env", "prod").By(Handler);
 
@@ -29,7 +29,7 @@ public sealed class DeployHandlerTests : IDisposable
     }
 
     [Fact]
-    public async Task What_a_recipe_writes_to_standard_error_goes_to_the_log_of_the_worker_and_not_to_the_producer()
+    public async Task Standard_error_of_a_recipe_goes_to_the_worker_log_and_not_to_the_producer()
     {
         _run.Settings.Recipes["web"].Command = ["sh", "-c", "echo password=hunter2 >&2; echo done; exit $0", "{version}"];
 
@@ -60,7 +60,7 @@ public sealed class DeployHandlerTests : IDisposable
     [InlineData("1;ls")]
     [InlineData("1\\n")]
     [InlineData("")]
-    public async Task Refuses_a_version_that_could_be_something_else(string version)
+    public async Task Refuses_a_version_that_is_not_a_plain_word(string version)
     {
         var fault = await _run.With($$"""{"recipe": "web", "version": "{{version}}"}""").Labelled("env", "prod").FaultOf(Handler);
 

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Dispatcher.UnitTests.ReferenceWorker.Integrations;
 
-/// <summary>Two HTTP servers for calls of a job, and the headers of every request that they got.</summary>
+/// <summary>Two HTTP servers for calls of a job, and the headers of every request that they received.</summary>
 internal sealed class CalledServers : IAsyncDisposable
 {
     public WebApplication One { get; } = Server();

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.UnitTests.ReferenceWorker.Integrations;
 
-/// <summary>What leaves the worker for a call, and what must not.</summary>
+/// <summary>The requests that the worker sends for a call, and those that it must not send.</summary>
 public sealed class IntegrationCallTests : IAsyncLifetime
 {
     private readonly ARun _run = new();
@@ -28,7 +28,7 @@ public sealed class IntegrationCallTests : IAsyncLifetime
         {
             server.Run(async context =>
             {
-                // Copied: the server uses the request's object again.
+                // Copied, because the server reuses the object of the request.
                 _seen.Enqueue(new HeaderDictionary(context.Request.Headers.ToDictionary(StringComparer.OrdinalIgnoreCase)));
                 await context.Response.WriteAsync("hello", TestContext.Current.CancellationToken);
             });
@@ -44,7 +44,7 @@ public sealed class IntegrationCallTests : IAsyncLifetime
         _run.Dispose();
     }
 
-    /// <summary>Everything that the HTTP library would refuse or leave out: one fault, at once, and nothing is sent.</summary>
+    /// <summary>Values that the HTTP library would refuse or drop. Each is a fault before a request is sent.</summary>
     [Theory]
     [InlineData("GET", "", """{"X-Name": "Zo\u00eb"}""", "U+00EB in X-Name")]
     [InlineData("GET", "", """{"X-Name": "\ud83d\udc32"}""", "in X-Name")]
@@ -60,15 +60,15 @@ public sealed class IntegrationCallTests : IAsyncLifetime
     [InlineData("POST", "\"a\"", """{"Content-Type": "text/plain; charset=latin-1"}""", "charset latin-1")]
     [InlineData("POST", "\"a\"", """{"Content-Encoding": "gzip"}""", "Content-Encoding")]
     [InlineData("BREW", "", "{}", "'method' must be one of")]
-    public async Task A_call_that_cannot_be_sent_is_a_terminal_fault_before_anything_is_sent(
+    public async Task Call_that_cannot_be_sent_is_a_terminal_fault_and_sends_no_request(
         string method,
         string body,
         string headers,
         string why
     )
     {
-        var payload =
-            $$"""{"url": "{{Url(_one, "/charge")}}", "method": "{{method}}", "headers": {{headers}}{{(body.Length == 0 ? "" : ", \"body\": " + body)}}}""";
+        var member = body.Length == 0 ? "" : ", \"body\": " + body;
+        var payload = $$"""{"url": "{{Url(_one, "/charge")}}", "method": "{{method}}", "headers": {{headers}}{{member}}}""";
 
         var fault = await Allowed(_one).With(payload).FaultOf(Handler);
 
@@ -81,7 +81,7 @@ public sealed class IntegrationCallTests : IAsyncLifetime
     [InlineData("http://h:0/")]
     [InlineData("http://a..b/")]
     [InlineData("http://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.org/")]
-    public async Task An_address_that_nothing_can_have_is_a_bad_payload(string url) =>
+    public async Task Impossible_address_is_a_bad_payload(string url) =>
         Assert.Equal(
             "bad_payload",
             (
@@ -92,10 +92,10 @@ public sealed class IntegrationCallTests : IAsyncLifetime
         );
 
     [Fact]
-    public async Task Headers_of_the_body_and_of_the_call_arrive_as_they_were_given()
+    public async Task Headers_of_the_body_and_of_the_call_arrive_unchanged()
     {
-        var payload =
-            $$"""{"url": "{{Url(_one, "/charge")}}", "method": "POST", "body": "a", "headers": {"Content-Type": "text/csv; charset=utf-8", "Expires": "0", "X-A": "b c"} }""";
+        const string headers = """{"Content-Type": "text/csv; charset=utf-8", "Expires": "0", "X-A": "b c"}""";
+        var payload = $$"""{"url": "{{Url(_one, "/charge")}}", "method": "POST", "body": "a", "headers": {{headers}} }""";
 
         await Allowed(_one).With(payload).By(Handler);
 
@@ -107,14 +107,14 @@ public sealed class IntegrationCallTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_proxy_is_used_only_where_the_operator_names_it_and_never_for_this_machine()
+    public async Task Proxy_is_used_only_if_the_operator_names_it_and_never_for_this_machine()
     {
         using var named = new EgressClient(Options.Create(new ReferenceWorkerOptions { EgressProxy = new Uri(_one.Urls.Single()) }));
         var elsewhere = _run.Constrained(new Constraints { AllowedHosts = ["nowhere.invalid"] })
             .With("""{"url": "http://nowhere.invalid/hello"}""");
         var before = HttpClient.DefaultProxy;
 
-        // What the runtime makes of HTTP_PROXY. Other tests run meanwhile: it is for one host only.
+        // The proxy that the runtime creates from HTTP_PROXY. It is for one host only, because other tests run at the same time.
         HttpClient.DefaultProxy = new ProxyOf("nowhere.invalid", new Uri(_one.Urls.Single()));
         var direct = await elsewhere.FaultOf(Handler);
         HttpClient.DefaultProxy = before;

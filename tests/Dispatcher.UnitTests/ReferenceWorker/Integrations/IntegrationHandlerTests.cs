@@ -51,7 +51,7 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Refuses_everything_when_the_decision_names_no_hosts()
+    public async Task Refuses_every_call_when_the_decision_names_no_hosts()
     {
         Assert.Equal("host_not_allowed", (await _run.With(Get(One, "/hello")).FaultOf(Handler)).Code);
         Assert.Empty(Seen);
@@ -140,7 +140,7 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [InlineData("PUT")]
     [InlineData("PATCH")]
     [InlineData("DELETE")]
-    public async Task A_call_that_may_change_something_does_not_follow_redirects(string method)
+    public async Task Call_with_an_unsafe_method_does_not_follow_redirects(string method)
     {
         foreach (var (status, to) in new[] { (307, Two), (308, Two), (307, One), (308, One) })
         {
@@ -170,7 +170,7 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [InlineData("//127.0.0.1:1/hello", "host_not_allowed")]
     [InlineData("http://2130706433:1/hello", "host_not_allowed")]
     [InlineData("http://[::1]/hello", "host_not_allowed")]
-    public async Task A_redirect_to_an_address_that_may_not_be_called_is_refused(string to, string code)
+    public async Task Redirect_to_an_address_that_may_not_be_called_is_refused(string to, string code)
     {
         var location = Uri.EscapeDataString(to.Replace("{host}", Host(Two), StringComparison.Ordinal));
 
@@ -191,7 +191,7 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [InlineData(501)]
     [InlineData(425)]
     [InlineData(404)]
-    public async Task A_failed_call_reports_its_status_without_a_fault_class(int status)
+    public async Task Failed_call_reports_its_status_without_a_fault_class(int status)
     {
         var fault = await Allowed(One).With(Get(One, $"/status/{status}")).FaultOf(Handler);
 
@@ -199,7 +199,7 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_long_answer_is_cut_and_marked_and_a_binary_one_is_base64()
+    public async Task Long_answer_is_cut_and_marked_and_binary_answer_is_base64()
     {
         var big = await Allowed(One)
             .Constrained(new Constraints { AllowedHosts = [Host(One)], MaxOutputBytes = 2000 })
@@ -212,7 +212,7 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_call_that_changes_something_happens_once_over_all_attempts_and_carries_its_key()
+    public async Task Call_with_an_unsafe_method_happens_once_over_all_attempts_and_carries_its_key()
     {
         var run = Allowed(One).With(Post("/charge"));
 
@@ -225,7 +225,7 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_aborted_call_is_in_doubt_unless_the_host_honours_the_key()
+    public async Task Aborted_call_is_in_doubt_unless_the_host_honours_the_key()
     {
         var run = Allowed(One).With(Post("/break"));
         await run.FaultOf(Handler);
@@ -239,7 +239,7 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_call_that_was_refused_may_be_repeated()
+    public async Task Refused_call_may_be_repeated()
     {
         var run = Allowed(One).With(Post("/status/503"));
         await run.FaultOf(Handler);

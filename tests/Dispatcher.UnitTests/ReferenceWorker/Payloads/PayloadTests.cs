@@ -11,7 +11,7 @@ public sealed class PayloadTests : IDisposable
     public void Dispose() => _run.Dispose();
 
     [Fact]
-    public async Task Every_error_of_a_payload_is_named_at_once()
+    public async Task All_errors_of_a_payload_are_reported_at_once()
     {
         var fault = await _run.With("""{"command": "git --version", "cwd": 7, "env": {"LD_PRELOAD": "x.so"}, "shell": true}""")
             .FaultOf(new ShellHandler(_run.Programs, _run.Options));
@@ -28,14 +28,14 @@ public sealed class PayloadTests : IDisposable
     [InlineData("a/../../b")]
     [InlineData("/etc")]
     [InlineData("missing")]
-    public void A_path_that_leaves_its_root_is_refused(string path) =>
+    public void Path_that_leaves_its_root_is_refused(string path) =>
         Assert.Equal("path_refused", Assert.Throws<JobFaultException>(() => ConfinedPath.Below(_run.Root, path)).Code);
 
     [Theory]
     [InlineData("/etc")]
     [InlineData("../../../../../../etc")]
     [InlineData("inner/../../../../../../etc")]
-    public void A_link_that_leads_out_is_refused(string target)
+    public void Link_that_leads_out_of_its_root_is_refused(string target)
     {
         Directory.CreateDirectory(Path.Combine(_run.Root, "inner"));
         Directory.CreateSymbolicLink(Path.Combine(_run.Root, "way-out"), target);
@@ -46,7 +46,7 @@ public sealed class PayloadTests : IDisposable
     }
 
     [Fact]
-    public void A_neighbour_whose_name_begins_with_the_roots_is_outside()
+    public void Sibling_folder_whose_name_begins_with_the_name_of_the_root_is_outside_of_it()
     {
         Directory.CreateSymbolicLink(Path.Combine(_run.Root, "way-out"), _run.Root + "-store");
 
@@ -54,7 +54,7 @@ public sealed class PayloadTests : IDisposable
     }
 
     [Fact]
-    public void A_link_that_stays_below_the_root_is_followed()
+    public void Link_that_stays_below_the_root_is_followed()
     {
         Directory.CreateDirectory(Path.Combine(_run.Root, "inner"));
         Directory.CreateSymbolicLink(Path.Combine(_run.Root, "link"), "inner");

@@ -5,7 +5,7 @@ using Dispatcher.ReferenceWorker.Shell;
 
 namespace Dispatcher.UnitTests.ReferenceWorker.Processes;
 
-/// <summary>Everything that a run starts ends with the run. Each script starts processes that touch <c>up</c> and then hide.</summary>
+/// <summary>All processes of a run end with it. Each script starts processes that touch <c>up</c> and then hide.</summary>
 public sealed class ContainmentTests : IDisposable
 {
     private const string Wait = "while [ ! -e up ]; do sleep 0.01; done; ";
@@ -31,14 +31,14 @@ public sealed class ContainmentTests : IDisposable
 
     public void Dispose()
     {
-        // Should a test fail, what it started ends soon.
+        // When a test fails, the processes that it started end soon.
         File.WriteAllText(Path.Combine(_run.Root, "stop"), "");
         _run.Dispose();
     }
 
     [Theory]
     [MemberData(nameof(Hidden))]
-    public async Task A_run_that_succeeds_leaves_no_process(string script)
+    public async Task Run_that_succeeds_leaves_no_process(string script)
     {
         await Script(script + Wait + "exit 0").By(Handler);
 
@@ -47,7 +47,7 @@ public sealed class ContainmentTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Hidden))]
-    public async Task A_run_that_fails_leaves_no_process(string script)
+    public async Task Run_that_fails_leaves_no_process(string script)
     {
         var fault = await Script(script + Wait + "exit 3").FaultOf(Handler);
 
@@ -57,7 +57,7 @@ public sealed class ContainmentTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Hidden))]
-    public async Task A_cancelled_run_leaves_no_process(string script)
+    public async Task Cancelled_run_leaves_no_process(string script)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         var running = Script(script + Wait + "touch waiting; sleep 301").By(Handler, stop.Token);
@@ -70,7 +70,7 @@ public sealed class ContainmentTests : IDisposable
     }
 
     [Fact]
-    public async Task A_run_that_kills_its_supervisor_fails_and_leaves_no_process()
+    public async Task Run_that_kills_its_supervisor_fails_and_leaves_no_process()
     {
         var fault = await Script("setsid env -i sh -c 'touch up; sleep 301' & " + Wait + "kill -9 $PPID; sleep 301").FaultOf(Handler);
 
@@ -81,7 +81,7 @@ public sealed class ContainmentTests : IDisposable
     }
 
     [Fact]
-    public async Task A_run_that_stops_its_supervisor_is_cancelled_and_leaves_no_process()
+    public async Task Run_that_stops_its_supervisor_is_cancelled_and_leaves_no_process()
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         var script = "setsid env -i sh -c 'touch up; sleep 301' & " + Wait + "kill -STOP $PPID; touch waiting; sleep 301";
@@ -96,9 +96,9 @@ public sealed class ContainmentTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Hidden))]
-    public async Task A_worker_that_is_killed_leaves_no_process(string script)
+    public async Task Killed_worker_leaves_no_process(string script)
     {
-        // The kernel closes the pipes of a process that it kills; nothing else of its end reaches a supervisor.
+        // A supervisor notices the kill only by the pipes, which the kernel closes.
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Dispatcher.ReferenceWorker"), [Supervisor.Mode])
         {
             RedirectStandardInput = true,
@@ -138,7 +138,7 @@ public sealed class ContainmentTests : IDisposable
     }
 
     [Fact]
-    public async Task A_supervisor_serves_the_next_run_too()
+    public async Task Supervisor_is_used_again_for_the_next_run()
     {
         var one = await Script("echo $PPID").By(Handler);
         var two = await Script("echo $PPID").By(Handler);
@@ -147,7 +147,7 @@ public sealed class ContainmentTests : IDisposable
     }
 
     [Fact]
-    public async Task A_program_cannot_gain_privileges_by_which_it_would_outlive_its_run()
+    public async Task Program_cannot_gain_privileges_that_let_it_outlive_its_run()
     {
         var status = await _run.With("""{"command": ["cat", "/proc/self/status"]}""").By(Handler);
 
@@ -155,7 +155,7 @@ public sealed class ContainmentTests : IDisposable
     }
 
     [Fact]
-    public async Task A_signal_to_the_group_of_a_program_does_not_reach_its_supervisor() =>
+    public async Task Signal_to_the_group_of_a_program_does_not_reach_its_supervisor() =>
         Assert.Equal("exit:143", (await Script("kill 0; sleep 301").FaultOf(Handler)).Code);
 
     private ARun Script(string script) => _run.With(JsonSerializer.Serialize(new { command = (string[])["sh", "-c", script] }));
@@ -169,7 +169,7 @@ public sealed class ContainmentTests : IDisposable
         }
     }
 
-    /// <summary>The processes of this run: those whose working folder is its root. One that has ended has none.</summary>
+    /// <summary>The processes of this run: those whose working folder is its root. An ended process has no working folder.</summary>
     private List<string> Processes() =>
         [
             .. Directory

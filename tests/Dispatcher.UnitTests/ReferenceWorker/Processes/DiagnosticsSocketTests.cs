@@ -13,7 +13,7 @@ public sealed class DiagnosticsSocketTests : IDisposable
 
     public DiagnosticsSocketTests() => Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux runs programs.");
 
-    /// <summary>By its own executable, and by <c>dotnet</c>.</summary>
+    /// <summary>The worker as an executable, and as an assembly that <c>dotnet</c> runs.</summary>
     public static TheoryData<string, string> Starts =>
         new() { { Compiled("Dispatcher.ReferenceWorker"), "" }, { "dotnet", Compiled("Dispatcher.ReferenceWorker.dll") } };
 
@@ -54,7 +54,7 @@ public sealed class DiagnosticsSocketTests : IDisposable
     {
         using var worker = Start(Compiled("Dispatcher.ReferenceWorker"), WorkerArguments, diagnostics: "1");
 
-        // One that wrongly starts is ended, so that the test fails.
+        // A worker that wrongly starts is ended, so that the test fails.
         while (await worker.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
         {
             if (line.Contains("Application started", StringComparison.Ordinal))
@@ -70,7 +70,7 @@ public sealed class DiagnosticsSocketTests : IDisposable
         Assert.Contains(Variable + "=0", errors, StringComparison.Ordinal);
     }
 
-    /// <summary>Nothing listens at these addresses: the worker starts, and tries again until it is stopped.</summary>
+    /// <summary>No server listens at these addresses: the worker starts, and retries until it is stopped.</summary>
     private string[] WorkerArguments =>
         [
             "--rabbitmq",
@@ -94,7 +94,7 @@ public sealed class DiagnosticsSocketTests : IDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        // Null removes it.
+        // Null removes the variable.
         start.Environment[Variable] = diagnostics;
         start.Environment["DISPATCHER_API_KEY"] = "0123456789abcdef0123456789abcdef";
         return Process.Start(start)!;

@@ -29,7 +29,7 @@ public sealed class ForgedAnswerTests : IDisposable
     public void Dispose() => _run.Dispose();
 
     [Fact]
-    public async Task An_answer_without_the_nonce_of_the_request_is_not_taken()
+    public async Task Answer_without_the_nonce_of_the_request_is_refused()
     {
         using var supervisor = await StartAsync();
         Assert.Equal("own\n", Encoding.UTF8.GetString((await supervisor.RunAsync(Echo))!.Stdout.First));
@@ -41,7 +41,7 @@ public sealed class ForgedAnswerTests : IDisposable
     }
 
     [Fact]
-    public async Task An_answer_with_the_nonce_of_an_earlier_request_is_not_taken()
+    public async Task Answer_with_the_nonce_of_an_earlier_request_is_refused()
     {
         using var supervisor = await StartAsync();
         var earlier = await supervisor.RunAsync(Echo);
@@ -53,12 +53,12 @@ public sealed class ForgedAnswerTests : IDisposable
     }
 
     [Fact]
-    public async Task An_answer_that_never_ends_its_line_is_not_read_for_ever()
+    public async Task Answer_without_an_end_of_line_is_read_up_to_a_limit()
     {
         using var supervisor = await StartAsync();
         var running = supervisor.RunAsync(Echo with { Program = "/bin/sleep", Arguments = ["301"] });
 
-        // The worker reads until the limit, so that this blocks until it has given up or has all of it.
+        // The worker reads up to the limit, so this write blocks until the worker stops reading or has read all of it.
         Write(supervisor, new string('x', 100_000));
 
         Assert.Null(await running);
@@ -66,7 +66,7 @@ public sealed class ForgedAnswerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_supervisor_with_an_unread_answer_is_not_used_again()
+    public async Task Supervisor_with_an_unread_answer_is_not_used_again()
     {
         using var supervisor = await StartAsync();
         await supervisor.RunAsync(Echo);
@@ -79,7 +79,7 @@ public sealed class ForgedAnswerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_program_that_forges_an_answer_fails_and_the_next_run_gets_its_own()
+    public async Task Program_that_forges_an_answer_fails_and_the_next_run_gets_the_correct_answer()
     {
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "Only root can open the pipe of a supervisor at any time.");
         var handler = new ShellHandler(_run.Programs, _run.Options);
@@ -94,7 +94,7 @@ public sealed class ForgedAnswerTests : IDisposable
 
     private static Task<SupervisorProcess> StartAsync() => SupervisorProcess.StartAsync(TestContext.Current.CancellationToken);
 
-    /// <summary>Opens the pipe again by the worker's end of it. Another process does the same by the supervisor's.</summary>
+    /// <summary>Opens the pipe again through the worker's end. Another process can do that through the supervisor's end.</summary>
     private static void Write(SupervisorProcess supervisor, string text) =>
         File.WriteAllText($"/proc/self/fd/{supervisor.Answers.DangerousGetHandle()}", text);
 }

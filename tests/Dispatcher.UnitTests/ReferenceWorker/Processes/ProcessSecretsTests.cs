@@ -25,18 +25,17 @@ public sealed class ProcessSecretsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_program_cannot_read_the_environment_of_its_worker()
+    public async Task Program_cannot_read_the_environment_of_its_worker()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux has /proc.");
         Assert.SkipWhen(Environment.IsPrivilegedProcess, "Root may read every process: run the tests as another user.");
         new ServiceCollection().AddReferenceWorker(["shell"], _ => { });
 
-        var result = await _run.With(
-                $$"""{"command": ["sh", "-c", "cat /proc/{{Environment.ProcessId}}/environ /proc/$PPID/environ 2>&1 || echo refused; cat /proc/self/environ > /dev/null && echo own"]}"""
-            )
-            .By(new ShellHandler(_run.Programs, _run.Options));
+        var worker = $"/proc/{Environment.ProcessId}/environ";
+        var script = $"cat {worker} /proc/$PPID/environ 2>&1 || echo refused; cat /proc/self/environ > /dev/null && echo own";
+        var result = await _run.With($$"""{"command": ["sh", "-c", "{{script}}"]}""").By(new ShellHandler(_run.Programs, _run.Options));
 
-        // Its own it reads, so what refused was not a missing /proc.
+        // The program reads its own environment, so the refusal does not come from a missing /proc.
         Assert.EndsWith("Permission denied\nrefused\nown\n", result.GetProperty("stdout").GetString(), StringComparison.Ordinal);
     }
 

@@ -4,7 +4,7 @@ using Dispatcher.ReferenceWorker.Repos;
 
 namespace Dispatcher.UnitTests.ReferenceWorker.Repos;
 
-/// <summary>Repositories whose bytes an attacker chose, in order to have git read something else than the repository.</summary>
+/// <summary>Repositories that an attacker prepared, so that git reads files outside of the repository.</summary>
 public sealed class EvilRepositoryTests : IDisposable
 {
     private const string Secret = "dk_0123456789abcdef-the-api-key-of-the-worker";
@@ -26,17 +26,17 @@ public sealed class EvilRepositoryTests : IDisposable
 
     private RepoReadHandler Handler => new(_run.Programs, _run.Options);
 
-    /// <summary>Each changes the repository <c>evil</c>; <c>$OUT</c> is the folder that must stay unread.</summary>
+    /// <summary>Shell commands that change the repository <c>evil</c>. Git must not read the folder <c>$OUT</c>.</summary>
     public static TheoryData<string> Evil =>
         new(
-            // A git folder that is no repository of its own.
+            // A git folder that is not a repository.
             "rm -rf .git; " + NoObjects + "echo $OUT/private/.git > commondir",
             "rm -rf .git; " + NoObjects + "echo $OUT/key > commondir",
             "echo $OUT/private/.git > .git/commondir",
             "echo $OUT/private/.git > .git/gitdir",
             "ln -s $OUT/key .git/commondir",
             "rm -rf .git; echo gitdir: $OUT/private/.git > .git",
-            // Links in the place of what git reads.
+            // Links instead of the files that git reads.
             "rm -rf .git; ln -s $OUT/private/.git .git",
             "cd ..; mv evil moved; ln -s $OUT/private evil",
             "ln -s $OUT/key .git/packed-refs",
@@ -72,7 +72,7 @@ public sealed class EvilRepositoryTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Evil))]
-    public async Task A_repository_that_leads_elsewhere_is_refused(string change)
+    public async Task Repository_that_leads_out_of_its_folder_is_refused(string change)
     {
         var log = await _run.With("""{"repo": "evil", "op": "log"}""").By(Handler);
         Assert.Equal("Open", log.GetProperty("commits")[0].GetProperty("subject").GetString());
@@ -90,7 +90,7 @@ public sealed class EvilRepositoryTests : IDisposable
     [InlineData("cp $OUT/key .git/shallow")]
     [InlineData("echo 'ref: refs/../../../../../..'$OUT/key > .git/refs/heads/main")]
     [InlineData("echo 'ref: refs/heads/../../../../../..'$OUT/key > .git/HEAD")]
-    public async Task A_repository_with_broken_files_is_a_fault_that_quotes_nothing(string change)
+    public async Task Repository_with_broken_files_is_a_fault_that_quotes_no_content(string change)
     {
         Sh(Path.Combine(_run.Root, "evil"), change);
 
@@ -101,7 +101,7 @@ public sealed class EvilRepositoryTests : IDisposable
     }
 
     [Fact]
-    public async Task A_repository_further_below_the_root_is_refused()
+    public async Task Repository_in_a_nested_folder_is_refused()
     {
         Sh(_run.Root, "mkdir evil/inner; cd evil/inner; " + NoObjects + "echo $OUT/private/.git > commondir");
 
@@ -124,7 +124,7 @@ public sealed class EvilRepositoryTests : IDisposable
 
     [Fact]
     [UnsupportedOSPlatform("windows")]
-    public void The_private_copy_is_for_this_user_alone_and_is_removed()
+    public void Private_copy_is_readable_by_its_user_only_and_is_removed()
     {
         string folder;
         using (var view = RepositoryView.Of(_run.Root, "evil"))

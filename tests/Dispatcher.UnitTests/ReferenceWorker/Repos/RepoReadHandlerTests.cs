@@ -61,7 +61,7 @@ public sealed class RepoReadHandlerTests : IDisposable
     }
 
     [Fact]
-    public async Task Reads_little_when_little_may_be_kept()
+    public async Task Reads_no_more_than_the_limit_of_the_output()
     {
         var file = await _run.Constrained(new Constraints { MaxOutputBytes = 10 })
             .With("""{"repo": "shop", "op": "file", "path": "README"}""")
@@ -87,7 +87,7 @@ public sealed class RepoReadHandlerTests : IDisposable
     [InlineData("""{"repo": "..", "op": "log"}""", "path_refused")]
     [InlineData("""{"repo": "/etc", "op": "log"}""", "path_refused")]
     [InlineData("""{"repo": "no-such-repo", "op": "log"}""", "path_refused")]
-    public async Task Refuses_what_it_must_not_or_cannot_read(string payload, string code) =>
+    public async Task Refuses_wrong_values_missing_objects_and_paths_out_of_the_root(string payload, string code) =>
         Assert.Equal(code, (await _run.With(payload).FaultOf(Handler)).Code);
 
     [Fact]
@@ -106,7 +106,7 @@ public sealed class RepoReadHandlerTests : IDisposable
     }
 
     [Fact]
-    public async Task What_git_writes_to_standard_error_goes_to_the_log_of_the_worker_and_not_to_the_producer()
+    public async Task Standard_error_of_git_goes_to_the_worker_log_and_not_to_the_producer()
     {
         var fault = await _run.With("""{"repo": "shop", "op": "file", "path": "missing"}""").FaultOf(Handler);
 
@@ -136,7 +136,9 @@ public sealed class RepoReadHandlerTests : IDisposable
             #!/bin/sh
             case "$*" in
             *--verify*) touch {{touched}} ;;
-            *) cat > /dev/null; printf '\n[GNUPG:] SIG_CREATED \n' >&2; printf -- '-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n' ;;
+            *) cat > /dev/null
+                printf '\n[GNUPG:] SIG_CREATED \n' >&2
+                printf -- '-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----\n' ;;
             esac
             """,
             TestContext.Current.CancellationToken

@@ -36,7 +36,7 @@ public sealed class WorkerSettingsTests
         Assert.Equal("b", Read(["--instance", "a", "--instance", "b"]).Settings!.Instance);
 
     [Fact]
-    public void A_value_is_taken_as_it_is() => Assert.Equal("@shell", Read(["--instance", "@shell"]).Settings!.Instance);
+    public void Value_is_read_literally() => Assert.Equal("@shell", Read(["--instance", "@shell"]).Settings!.Instance);
 
     [Fact]
     public void All_errors_are_reported_at_once()
@@ -81,7 +81,7 @@ public sealed class WorkerSettingsTests
     [InlineData("serve")]
     [InlineData("--what")]
     [InlineData("--version")]
-    public void An_argument_that_is_not_an_option_is_wrong_use(string argument)
+    public void Argument_that_is_not_an_option_is_a_usage_error(string argument)
     {
         var (settings, errors) = Read([argument]);
 
@@ -93,7 +93,7 @@ public sealed class WorkerSettingsTests
     [InlineData("--help")]
     [InlineData("-h")]
     [InlineData("--nope", "--help")]
-    public void Help_is_shown_also_beside_wrong_arguments(params string[] arguments) =>
+    public void Help_is_shown_even_if_other_arguments_are_wrong(params string[] arguments) =>
         Assert.True(WorkerCommand.IsHelp(WorkerCommand.Parse(arguments)));
 
     [Fact]
@@ -125,7 +125,7 @@ public sealed class WorkerSettingsTests
     }
 
     [Fact]
-    public async Task A_worker_without_addresses_or_roots_does_not_start_and_reports_all_missing_settings()
+    public async Task Worker_without_addresses_or_roots_does_not_start_and_reports_all_missing_settings()
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Services.AddReferenceWorker(["repo", "shell"], _ => { });

@@ -42,7 +42,7 @@ public sealed class ShellHandlerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_command_that_is_not_listed_is_refused()
+    public async Task Command_that_is_not_listed_is_refused()
     {
         var fault = await _run.With("""{"command": ["echo", "hi"]}""")
             .Constrained(new Constraints { AllowedCommands = ["git"] })
@@ -54,14 +54,14 @@ public sealed class ShellHandlerTests : IDisposable
     [Theory]
     [InlineData("/bin/echo")]
     [InlineData("./echo")]
-    public async Task A_path_is_refused_unless_it_is_listed_exactly(string program)
+    public async Task Path_is_refused_unless_it_is_listed_exactly(string program)
     {
         Assert.Equal("command_not_allowed", (await _run.With($$"""{"command": ["{{program}}"]}""").FaultOf(Handler)).Code);
         Assert.Equal("command_not_allowed", (await _run.Constrained(new Constraints { AllowedCommands = ["echo"] }).FaultOf(Handler)).Code);
     }
 
     [Fact]
-    public async Task A_listed_path_runs() =>
+    public async Task Program_at_a_listed_path_runs() =>
         Assert.Equal(
             0,
             (await _run.With("""{"command": ["/bin/echo"]}""").Constrained(new Constraints { AllowedCommands = ["/bin/echo"] }).By(Handler))
@@ -70,11 +70,11 @@ public sealed class ShellHandlerTests : IDisposable
         );
 
     [Fact]
-    public async Task A_program_that_does_not_exist_is_a_terminal_fault() =>
+    public async Task Program_that_does_not_exist_is_a_terminal_fault() =>
         Assert.Equal("command_not_found", (await _run.With("""{"command": ["no-such-program"]}""").FaultOf(Handler)).Code);
 
     [Fact]
-    public async Task Another_exit_code_than_zero_is_a_fault_with_the_end_of_the_output()
+    public async Task Exit_code_other_than_zero_is_a_fault_with_the_end_of_the_output()
     {
         var fault = await _run.With("""{"command": ["sh", "-c", "seq 1 10000 >&2; echo the end >&2; exit 3"]}""").FaultOf(Handler);
 
@@ -84,7 +84,7 @@ public sealed class ShellHandlerTests : IDisposable
     }
 
     [Fact]
-    public async Task An_exit_code_that_the_job_calls_transient_is_one() =>
+    public async Task Exit_code_that_the_job_lists_as_transient_is_a_transient_fault() =>
         Assert.Equal(
             FaultClass.Transient,
             (await _run.With("""{"command": ["sh", "-c", "exit 75"], "transient_exit_codes": [75]}""").FaultOf(Handler)).FaultClass

@@ -7,7 +7,7 @@ namespace Dispatcher.UnitTests.Worker.Claiming;
 public sealed class ClaimTests
 {
     [Fact]
-    public async Task Acks_after_the_claim_and_before_the_handler()
+    public async Task Delivery_is_acked_after_the_claim_and_before_the_handler_runs()
     {
         var transport = new InMemoryTransport();
         await using var worker = await AWorker.That(
@@ -32,7 +32,7 @@ public sealed class ClaimTests
     [InlineData(ClaimStatus.Cancelled)]
     [InlineData(ClaimStatus.Expired)]
     [InlineData(ClaimStatus.Invalid)]
-    public async Task A_refused_claim_is_acked_and_not_run_and_frees_its_slot(ClaimStatus status)
+    public async Task Refused_claim_is_acked_and_not_run_and_frees_its_slot(ClaimStatus status)
     {
         var transport = new InMemoryTransport { AnswerClaim = _ => new Claim { Status = status } };
         await using var worker = await AWorker.That(
@@ -52,7 +52,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public async Task A_delivery_whose_permit_does_not_fit_is_dropped_unclaimed()
+    public async Task Delivery_whose_permit_does_not_fit_is_dropped_without_a_claim()
     {
         await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing));
 
@@ -63,7 +63,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public async Task Claims_in_one_request_what_fits_into_the_free_slots_and_no_more()
+    public async Task One_request_claims_as_many_deliveries_as_slots_are_free()
     {
         var gate = new TaskCompletionSource();
         var transport = new InMemoryTransport();
@@ -95,7 +95,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public async Task A_copy_in_the_same_request_is_dropped_and_takes_no_slot()
+    public async Task Copy_in_the_same_request_is_dropped_and_takes_no_slot()
     {
         var transport = new InMemoryTransport();
         var firstClaim = new TaskCompletionSource();
@@ -121,7 +121,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public async Task A_copy_of_a_live_run_is_dropped_unclaimed()
+    public async Task Copy_of_a_live_run_is_dropped_without_a_claim()
     {
         var transport = new InMemoryTransport();
         var gate = new TaskCompletionSource();
@@ -149,7 +149,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public async Task Keeps_claiming_while_the_dispatcher_is_away()
+    public async Task Claim_is_repeated_while_the_dispatcher_is_unavailable()
     {
         var (transport, clock) = (new InMemoryTransport(), new SteppedClock());
         transport.BeforeClaim = _ => transport.Claims.Count < 3 ? throw new HttpRequestException("unavailable") : Task.CompletedTask;
@@ -163,7 +163,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public async Task A_clock_that_is_far_ahead_drops_no_delivery()
+    public async Task Worker_whose_clock_is_far_ahead_drops_no_delivery()
     {
         var clock = new ShiftedTime(TimeSpan.FromMinutes(10));
         await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), clock: clock);
@@ -175,7 +175,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public async Task A_stop_returns_what_was_not_claimed_and_lets_what_runs_end()
+    public async Task Stop_returns_unclaimed_deliveries_and_lets_running_handlers_end()
     {
         var transport = new InMemoryTransport();
         var gate = new TaskCompletionSource();
@@ -205,9 +205,9 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public async Task A_stop_returns_a_delivery_that_waits_for_a_slot()
+    public async Task Stop_returns_a_delivery_whose_claim_is_not_answered()
     {
-        var transport = new InMemoryTransport { BeforeClaim = _ => throw new HttpRequestException("away") };
+        var transport = new InMemoryTransport { BeforeClaim = _ => throw new HttpRequestException("unavailable") };
         await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport);
         transport.Deliver(new AWork());
         await transport.Until(() => !transport.Claims.IsEmpty);
@@ -219,7 +219,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public async Task What_is_granted_during_a_stop_is_reported_as_returned()
+    public async Task Claim_granted_during_a_stop_is_reported_as_returned()
     {
         var transport = new InMemoryTransport();
         var claim = new TaskCompletionSource();
@@ -236,7 +236,7 @@ public sealed class ClaimTests
     }
 
     [Fact]
-    public async Task The_grace_of_running_handlers_counts_from_the_stop_however_long_the_last_claim_takes()
+    public async Task Grace_of_running_handlers_counts_from_the_stop_and_not_from_the_end_of_the_last_claim()
     {
         var (transport, clock, claim) = (new InMemoryTransport(), new SteppedClock(), new TaskCompletionSource());
         transport.BeforeClaim = _ => transport.Claims.Count == 1 ? Task.CompletedTask : claim.Task;

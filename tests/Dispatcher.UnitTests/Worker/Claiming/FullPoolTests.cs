@@ -7,8 +7,11 @@ public sealed class FullPoolTests
     /// <summary>How long a delivery waits for a slot before the worker returns it.</summary>
     private static readonly TimeSpan FullAfter = TimeSpan.FromSeconds(1);
 
+    /// <summary>More than one, so that a wait for a slot can end while the run still holds it.</summary>
+    private const int StepsOfARun = 3;
+
     [Fact]
-    public async Task A_worker_full_with_long_runs_returns_what_waits_and_takes_no_more_than_it_can_start_when_one_ends()
+    public async Task Worker_full_with_long_runs_returns_waiting_deliveries_and_takes_one_for_each_slot_that_becomes_free()
     {
         var (transport, clock, gate) = (new InMemoryTransport(), new SteppedClock(), new TaskCompletionSource());
         await using var worker = await AWorker.That(
@@ -44,18 +47,18 @@ public sealed class FullPoolTests
     }
 
     [Fact]
-    public async Task Short_runs_return_nothing_however_many_wait()
+    public async Task Worker_returns_no_delivery_while_its_runs_are_short()
     {
-        var (transport, clock, took) = (new InMemoryTransport(), new SteppedClock(), FullAfter / 20);
-        await using var worker = await OneAtATimeAsync(transport, took, clock);
+        var (transport, clock, step) = (new InMemoryTransport(), new SteppedClock(), FullAfter / 50);
+        await using var worker = await OneAtATimeAsync(transport, step, clock);
         for (var i = 0; i < 40; i++)
         {
             transport.Deliver(new AWork());
         }
 
-        for (var i = 0; i < 40; i++)
+        for (var i = 0; i < 40 * StepsOfARun; i++)
         {
-            await clock.PassAsync(took);
+            await clock.PassAsync(step);
         }
 
         await transport.Until(() => transport.Outcomes.Count == 40);
@@ -65,27 +68,29 @@ public sealed class FullPoolTests
     }
 
     [Fact]
-    public async Task A_worker_that_is_alone_keeps_what_waits()
+    public async Task Worker_without_other_workers_keeps_waiting_deliveries()
     {
-        var (transport, clock, took) = (new InMemoryTransport { IsAlone = true }, new SteppedClock(), 1.5 * FullAfter);
-        await using var worker = await OneAtATimeAsync(transport, took, clock);
+        var (transport, clock, step) = (new InMemoryTransport { IsAlone = true }, new SteppedClock(), 1.1 * FullAfter);
+        await using var worker = await OneAtATimeAsync(transport, step, clock);
         transport.Deliver(new AWork());
         transport.Deliver(new AWork());
         await transport.Until(() => transport.Taken == 2);
 
-        await clock.PassAsync(took);
-        await clock.PassAsync(took);
-
-        await transport.Until(() => transport.Outcomes.Count == 2);
+        // The pause after each step lets the worker reach its wait for a slot.
+        await transport.UntilTimePasses(clock, step, () => transport.Outcomes.Count == 2);
 
         Assert.DoesNotContain("return", transport.Seen);
     }
 
-    private static Task<AWorker> OneAtATimeAsync(InMemoryTransport transport, TimeSpan took, SteppedClock clock) =>
+    private static Task<AWorker> OneAtATimeAsync(InMemoryTransport transport, TimeSpan step, SteppedClock clock) =>
         AWorker.That(
             async (_, token) =>
             {
-                await Task.Delay(took, clock, token);
+                for (var i = 0; i < StepsOfARun; i++)
+                {
+                    await Task.Delay(step, clock, token);
+                }
+
                 return JobResult.Nothing;
             },
             options => options.Concurrency = 1,

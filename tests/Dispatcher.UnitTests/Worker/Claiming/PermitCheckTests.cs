@@ -40,7 +40,7 @@ public sealed class PermitCheckTests
         Assert.Equal(PermitFault.OtherJob, Check(new AWork().Permitted(claims => claims with { Att = 2 })));
 
     [Fact]
-    public void Leaves_the_expiry_to_the_server_whose_clock_counts() =>
+    public void Does_not_check_the_expiry_which_the_server_checks() =>
         Assert.Equal(PermitFault.None, Check(new AWork().Permitted(claims => claims with { Exp = 1 })));
 
     [Theory]
@@ -50,11 +50,11 @@ public sealed class PermitCheckTests
     [InlineData("a.!!.c", "Unreadable")]
     [InlineData("e30.e30.c2ln", "Unreadable")]
     [InlineData("e30.bnVsbA.c2ln", "Unreadable")]
-    public void Refuses_what_is_no_permit(string? permit, string fault) =>
+    public void Refuses_a_permit_that_is_missing_or_unreadable(string? permit, string fault) =>
         Assert.Equal(fault, PermitCheck.Of(new AWork().Body, permit, "test").Fault.ToString());
 
     [Fact]
-    public void Refuses_a_body_that_is_no_work_message()
+    public void Refuses_a_body_that_is_not_a_work_message()
     {
         var body = Encoding.UTF8.GetBytes("""{"v":1}""");
         var permit = new AWork()
@@ -67,7 +67,7 @@ public sealed class PermitCheckTests
     [Theory]
     [InlineData("{", """{"a_later_field":{"a":1},""", "None")]
     [InlineData("\"constraints\":{", "\"constraints\":{\"a_later_limit\":1,", "UnreadableBody")]
-    public void Reads_over_a_field_that_it_does_not_know_but_not_over_a_limit(string before, string after, string expected)
+    public void Ignores_an_unknown_field_but_refuses_an_unknown_constraint(string before, string after, string expected)
     {
         var work = new AWork().With(message => message with { Constraints = new Constraints { TimeoutMs = 1000 } });
         var text = Encoding.UTF8.GetString(work.Body);
@@ -85,7 +85,7 @@ public sealed class PermitCheckTests
     }
 
     [Fact]
-    public void Reads_over_fields_of_answers_and_permits_that_it_does_not_know()
+    public void Ignores_unknown_fields_of_answers_and_permits()
     {
         Assert.NotNull(
             JsonSerializer.Deserialize("""{"claims":[{"status":"taken","later":1}],"later":1}""", WorkerJson.Default.ClaimAnswer)
@@ -93,7 +93,7 @@ public sealed class PermitCheckTests
         Assert.NotNull(JsonSerializer.Deserialize("""{"cancelled":[],"fenced":[],"later":1}""", WorkerJson.Default.HeartbeatAnswer));
         Assert.NotNull(
             JsonSerializer.Deserialize(
-                """{"jti":"019b0000-0000-7000-8000-000000000000","sub":"019b0000-0000-7000-8000-000000000000","att":1,"aud":"test","exp":1,"bh":"","later":1}""",
+                $$"""{"jti":"{{Guid.Empty}}","sub":"{{Guid.Empty}}","att":1,"aud":"test","exp":1,"bh":"","later":1}""",
                 WorkerJson.Default.PermitClaims
             )
         );

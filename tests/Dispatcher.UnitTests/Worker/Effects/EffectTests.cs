@@ -4,7 +4,10 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.UnitTests.Worker.Effects;
 
-/// <summary>The contract of the effect store, the same on SQLite and on PostgreSQL (<c>DISPATCHER_TEST_POSTGRES</c>, a connection string).</summary>
+/// <summary>
+/// The contract of the effect store, the same on SQLite and on PostgreSQL. <c>DISPATCHER_TEST_POSTGRES</c> is the connection string of the
+/// latter.
+/// </summary>
 public abstract class EffectTests : IAsyncLifetime
 {
     private PoolEffectStore? _store;
@@ -89,19 +92,19 @@ public abstract class EffectTests : IAsyncLifetime
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task An_effect_in_doubt_is_repeated_when_the_topic_is_idempotent_unless_the_handler_forbids_it(bool said)
+    public async Task An_effect_in_doubt_is_repeated_when_the_topic_is_idempotent_unless_the_handler_forbids_it(bool handlerForbidsIt)
     {
         var job = Guid.CreateVersion7();
         await BeginAndDieAsync(job);
         var again = new RunEffects(Store, new EffectOwner(job, 2, Guid.CreateVersion7()), idempotent: true, () => true);
 
         var exception = await Record.ExceptionAsync(() =>
-            said
+            handlerForbidsIt
                 ? again.OnceAsync("charge-42", (_, _) => Task.FromResult(7), mayRepeat: false, Token)
                 : again.OnceAsync("charge-42", (_, _) => Task.FromResult(7), Token)
         );
 
-        Assert.Equal(said ? typeof(EffectInDoubtException) : null, exception?.GetType());
+        Assert.Equal(handlerForbidsIt ? typeof(EffectInDoubtException) : null, exception?.GetType());
     }
 
     [Fact]
@@ -115,7 +118,7 @@ public abstract class EffectTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_effect_that_surely_did_not_happen_may_be_tried_again()
+    public async Task An_effect_that_certainly_did_not_happen_may_be_tried_again()
     {
         var job = Guid.CreateVersion7();
         await Record.ExceptionAsync(() =>

@@ -43,7 +43,7 @@ public sealed class PostgresConnectionTests
     [InlineData("postgres://ana:hush@db/jobs?sslmod=require", "sslmod")]
     [InlineData("postgres://ana:hush@/jobs", "no host")]
     [InlineData("mysql://ana:hush@db/jobs", "neither")]
-    public void Wrong_one_is_refused_with_the_part_that_is_wrong_and_without_the_secret(string given, string named)
+    public void Wrong_connection_string_is_refused_with_its_wrong_part_and_without_its_secret(string given, string named)
     {
         var refused = Assert.Throws<PostgresConnectionException>(() => PostgresConnection.Read(given));
 
@@ -57,5 +57,6 @@ public sealed class PostgresConnectionTests
     [InlineData("Host=db", true)]
     [InlineData("server=db", true)]
     [InlineData("/var/lib/worker/effects.db", false)]
-    public void Path_of_a_file_is_no_database_server(string text, bool isOne) => Assert.Equal(isOne, PostgresConnection.IsOne(text));
+    public void Path_of_a_file_is_not_read_as_a_database_server(string text, bool isOne) =>
+        Assert.Equal(isOne, PostgresConnection.IsOne(text));
 }

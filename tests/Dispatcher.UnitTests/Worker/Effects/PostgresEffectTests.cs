@@ -28,7 +28,7 @@ public sealed class PostgresEffectTests : EffectTests
     }
 
     [Fact]
-    public async Task A_transaction_that_a_dead_host_left_open_keeps_no_later_attempt_waiting_longer_than_its_run()
+    public async Task Open_transaction_of_a_dead_host_blocks_later_attempts_at_most_for_the_limit_of_its_run()
     {
         var job = Guid.CreateVersion7();
         var holding = new TaskCompletionSource();

@@ -7,7 +7,7 @@ namespace Dispatcher.UnitTests.Worker.Outcomes;
 public sealed class OutcomeSenderTests
 {
     [Fact]
-    public async Task What_waits_while_a_batch_is_under_way_goes_in_the_next_one()
+    public async Task Outcomes_that_wait_while_a_batch_is_sent_share_the_next_batch()
     {
         var transport = new InMemoryTransport();
         var first = new TaskCompletionSource();
@@ -37,7 +37,7 @@ public sealed class OutcomeSenderTests
     }
 
     [Fact]
-    public async Task A_batch_stays_below_one_mebibyte()
+    public async Task Batch_stays_below_one_mebibyte()
     {
         var transport = new InMemoryTransport();
         var first = new TaskCompletionSource();
@@ -89,7 +89,7 @@ public sealed class OutcomeSenderTests
 
     [Theory]
     [MemberData(nameof(BadResults))]
-    public async Task A_result_that_the_dispatcher_does_not_store_becomes_a_terminal_fault(string result)
+    public async Task Result_that_the_dispatcher_would_refuse_becomes_a_terminal_fault(string result)
     {
         var transport = new InMemoryTransport();
         using var document = JsonDocument.Parse(result);
@@ -102,7 +102,7 @@ public sealed class OutcomeSenderTests
     }
 
     [Fact]
-    public async Task An_outcome_that_no_batch_can_hold_becomes_a_fault_and_holds_up_no_other()
+    public async Task Outcome_too_deep_for_a_batch_becomes_a_fault_and_delays_no_other()
     {
         var transport = new InMemoryTransport();
         transport.BeforeSend = batch =>
@@ -110,7 +110,7 @@ public sealed class OutcomeSenderTests
             _ = JsonSerializer.SerializeToUtf8Bytes(batch, WireJson.Default.OutcomeBatch);
             return Task.CompletedTask;
         };
-        // As deep as it may be alone, and so too deep within a batch.
+        // The maximum depth of one value; a batch nests it deeper.
         using var deep = JsonDocument.Parse(new string('[', 64) + new string(']', 64));
         await using var worker = await AWorker.That(
             (run, _) => Task.FromResult(run.Attempt == 1 ? JobResult.Of(deep.RootElement) : JobResult.Nothing),
@@ -127,7 +127,7 @@ public sealed class OutcomeSenderTests
     }
 
     [Fact]
-    public async Task A_stop_waits_for_the_last_outcome_however_long_it_takes_to_write()
+    public async Task Stop_waits_until_a_large_last_outcome_is_sent()
     {
         var transport = new InMemoryTransport();
         var gate = new TaskCompletionSource();
@@ -152,7 +152,7 @@ public sealed class OutcomeSenderTests
     }
 
     [Fact]
-    public async Task Nothing_is_claimed_while_too_many_outcomes_wait()
+    public async Task Worker_claims_no_work_while_too_many_outcomes_wait()
     {
         var transport = new InMemoryTransport();
         var broker = new TaskCompletionSource();
@@ -168,7 +168,7 @@ public sealed class OutcomeSenderTests
         }
 
         await transport.Until(() => transport.Claims.Sum(claim => claim.Permits.Count) >= 1000);
-        // Let every claim that is going to happen happen: acks stop coming at the limit plus what was already under way.
+        // The claims under way at the limit still complete; after them no further ack follows.
         await transport.Until(() => transport.Seen.Count(seen => seen == "ack") >= 1024);
         var held = transport.Claims.Sum(claim => claim.Permits.Count);
         Assert.InRange(held, 1024, 1024 + 200);

@@ -4,7 +4,7 @@ using Dispatcher.Worker.Pools;
 
 namespace Dispatcher.UnitTests.Worker.Pools;
 
-/// <summary>A worker whose machine has the wrong time, and one that can use none of its deliveries.</summary>
+/// <summary>A worker reports a wrong clock, and deliveries that it cannot use.</summary>
 public sealed class WorkerClockTests
 {
     private static readonly HeartbeatAnswer Nothing = new() { Cancelled = [], Fenced = [] };
@@ -12,7 +12,7 @@ public sealed class WorkerClockTests
     [Theory]
     [InlineData(600)]
     [InlineData(-600)]
-    public async Task A_worker_measures_its_clock_reports_it_and_corrects_the_times_of_its_outcomes(int seconds)
+    public async Task Worker_reports_the_offset_of_its_clock_and_corrects_the_times_of_its_outcomes(int seconds)
     {
         var ahead = TimeSpan.FromSeconds(seconds);
         var clock = new SteppedClock();
@@ -40,7 +40,7 @@ public sealed class WorkerClockTests
     }
 
     [Fact]
-    public async Task A_worker_that_can_use_none_of_its_deliveries_says_so_at_once_and_stops_consuming()
+    public async Task Worker_that_can_use_no_delivery_reports_it_at_once_and_stops_consuming()
     {
         var transport = new InMemoryTransport();
         await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport);
@@ -65,7 +65,7 @@ public sealed class WorkerClockTests
     }
 
     [Fact]
-    public async Task A_message_that_somebody_put_into_the_queue_stops_no_worker()
+    public async Task Worker_goes_on_consuming_when_unusable_deliveries_are_mixed_with_usable_ones()
     {
         var transport = new InMemoryTransport();
         await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), transport: transport);
@@ -81,7 +81,7 @@ public sealed class WorkerClockTests
     }
 
     [Fact]
-    public void After_the_pause_deliveries_are_used_again()
+    public void Worker_uses_deliveries_again_after_the_pause()
     {
         using var dropped = new DroppedDeliveries(TimeProvider.System);
         Assert.Equal([false, false, true, false], Enumerable.Range(0, 4).Select(_ => dropped.Drop("other_pool")));

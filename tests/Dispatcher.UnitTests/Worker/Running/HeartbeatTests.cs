@@ -13,21 +13,21 @@ public sealed class HeartbeatTests
     public async Task One_request_carries_all_live_runs()
     {
         var (transport, clock) = (new InMemoryTransport(), new SteppedClock());
-        await using var worker = await AWorker.That(RunTests.Forever, Quick, transport, clock);
+        await using var worker = await AWorker.That(RunTests.Forever, NoGrace, transport, clock);
 
-        transport.Deliver(Impatient());
-        transport.Deliver(Impatient());
+        transport.Deliver(WorkWithHeartbeats());
+        transport.Deliver(WorkWithHeartbeats());
 
         await transport.UntilTimePasses(clock, Interval, () => transport.Seen.Contains("heartbeat 2"));
     }
 
     [Fact]
-    public async Task A_run_outlives_its_lease_as_long_as_heartbeats_are_taken()
+    public async Task Run_outlives_its_first_lease_while_its_heartbeats_are_accepted()
     {
         var (transport, clock) = (new InMemoryTransport(), new SteppedClock());
-        await using var worker = await AWorker.That(RunTests.Forever, Quick, transport, clock);
+        await using var worker = await AWorker.That(RunTests.Forever, NoGrace, transport, clock);
 
-        transport.Deliver(Impatient().With(message => message with { RunUntilMs = 3000, Idempotent = true }));
+        transport.Deliver(WorkWithHeartbeats().With(message => message with { RunUntilMs = 3000, Idempotent = true }));
         for (var passed = Interval; passed <= TimeSpan.FromSeconds(3); passed += Interval)
         {
             await clock.PassAsync(Interval);
@@ -37,23 +37,23 @@ public sealed class HeartbeatTests
     }
 
     [Fact]
-    public async Task A_cancelled_run_is_stopped_and_reported()
+    public async Task Cancelled_run_is_stopped_and_reported()
     {
         var transport = new InMemoryTransport
         {
             AnswerHeartbeat = request => new HeartbeatAnswer { Cancelled = [request.Runs[0].RunId], Fenced = [] },
         };
         var clock = new SteppedClock();
-        await using var worker = await AWorker.That(RunTests.Forever, Quick, transport, clock);
+        await using var worker = await AWorker.That(RunTests.Forever, NoGrace, transport, clock);
 
-        transport.Deliver(Impatient());
+        transport.Deliver(WorkWithHeartbeats());
         await clock.PassAsync(Interval);
 
         Assert.Equal("cancelled", (await transport.FirstOutcome()).Fault!.Code);
     }
 
     [Fact]
-    public async Task A_fenced_run_is_stopped_and_its_effects_are_refused_and_nothing_is_reported()
+    public async Task Fenced_run_is_stopped_and_reports_no_outcome_and_its_effects_are_refused()
     {
         var transport = new InMemoryTransport
         {
@@ -67,7 +67,7 @@ public sealed class HeartbeatTests
             clock
         );
 
-        transport.Deliver(Impatient());
+        transport.Deliver(WorkWithHeartbeats());
         await clock.PassAsync(Interval);
         Assert.IsType<FencedException>(await refused.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
 
@@ -77,13 +77,13 @@ public sealed class HeartbeatTests
     }
 
     [Fact]
-    public async Task A_run_that_may_be_repeated_is_stopped_when_its_lease_lapses_and_what_it_still_made_is_reported()
+    public async Task Idempotent_run_is_stopped_when_its_lease_lapses_and_its_late_result_is_reported()
     {
         var transport = new InMemoryTransport { AnswerHeartbeat = Unavailable };
         var (clock, refused) = (new SteppedClock(), new TaskCompletionSource<Exception?>());
-        await using var worker = await AWorker.That((run, token) => LateAsync(run, refused, token), Quick, transport, clock);
+        await using var worker = await AWorker.That((run, token) => LateAsync(run, refused, token), NoGrace, transport, clock);
 
-        transport.Deliver(Impatient().With(message => message with { Idempotent = true }));
+        transport.Deliver(WorkWithHeartbeats().With(message => message with { Idempotent = true }));
         await clock.PassAsync(3 * Interval);
 
         Assert.IsType<FencedException>(await refused.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
@@ -94,7 +94,7 @@ public sealed class HeartbeatTests
     }
 
     [Fact]
-    public async Task A_run_that_may_be_repeated_and_lapses_without_a_result_reports_nothing()
+    public async Task Idempotent_run_that_lapses_without_a_result_reports_no_outcome()
     {
         var (transport, clock) = (new InMemoryTransport { IsAlone = true, AnswerHeartbeat = Unavailable }, new SteppedClock());
         await using var worker = await AWorker.That(
@@ -104,7 +104,7 @@ public sealed class HeartbeatTests
             clock
         );
 
-        transport.Deliver(Impatient().With(message => message with { Idempotent = true }));
+        transport.Deliver(WorkWithHeartbeats().With(message => message with { Idempotent = true }));
         await clock.PassAsync(3 * Interval);
         transport.Deliver(new AWork().With(message => message with { Attempt = 2 }));
 
@@ -112,7 +112,7 @@ public sealed class HeartbeatTests
     }
 
     [Fact]
-    public async Task A_run_that_must_not_be_repeated_goes_on_and_has_effects_though_nobody_hears_its_heartbeats()
+    public async Task Run_that_is_not_idempotent_goes_on_and_may_have_effects_while_its_heartbeats_fail()
     {
         var (clock, gate) = (new SteppedClock(), new TaskCompletionSource());
         var transport = new InMemoryTransport { AnswerHeartbeat = Unavailable };
@@ -124,12 +124,12 @@ public sealed class HeartbeatTests
                     (await Record.ExceptionAsync(() => run.Effects.OnceAsync("key", (_, _) => Task.FromResult(1), token)))?.GetType().Name
                 );
             },
-            Quick,
+            NoGrace,
             transport,
             clock
         );
 
-        transport.Deliver(Impatient());
+        transport.Deliver(WorkWithHeartbeats());
         await transport.UntilTimePasses(clock, Interval, () => transport.Seen.Count(seen => seen == "heartbeat 1") > 4);
         gate.SetResult();
 
@@ -138,9 +138,9 @@ public sealed class HeartbeatTests
     }
 
     [Fact]
-    public void A_run_that_was_frozen_past_its_end_has_no_effects_though_it_must_not_be_repeated()
+    public void Run_that_was_frozen_past_its_end_may_have_no_effects_even_if_it_is_not_idempotent()
     {
-        var clock = new HandClock();
+        var clock = new FrozenClock();
         using var run = new ClaimedRun(
             new AWork().Message,
             Guid.CreateVersion7(),
@@ -168,9 +168,9 @@ public sealed class HeartbeatTests
             await transport.Note("sending");
             await sending.Task;
         };
-        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), Quick, transport, clock);
+        await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing), NoGrace, transport, clock);
 
-        transport.Deliver(Impatient());
+        transport.Deliver(WorkWithHeartbeats());
         await transport.Until(() => transport.Seen.Contains("sending"));
         for (var i = 1; i <= 3; i++)
         {
@@ -183,7 +183,7 @@ public sealed class HeartbeatTests
     }
 
     [Fact]
-    public async Task A_fenced_run_sends_no_more_heartbeats_while_it_ends()
+    public async Task Fenced_run_sends_no_more_heartbeats_while_it_ends()
     {
         var transport = new InMemoryTransport
         {
@@ -202,7 +202,7 @@ public sealed class HeartbeatTests
             clock
         );
 
-        transport.Deliver(Impatient());
+        transport.Deliver(WorkWithHeartbeats());
         await clock.PassAsync(Interval);
         await transport.Until(() => transport.Seen.Contains("heartbeat 1"));
         await clock.PassAsync(ClaimedRun.EndGrace);
@@ -222,15 +222,16 @@ public sealed class HeartbeatTests
         return JobResult.From("late");
     }
 
-    private static void Quick(WorkerOptions options) => options.StopGrace = TimeSpan.Zero;
+    private static void NoGrace(WorkerOptions options) => options.StopGrace = TimeSpan.Zero;
 
-    private static AWork Impatient() => new AWork().With(message => message with { HeartbeatMs = (int)Interval.TotalMilliseconds });
+    private static AWork WorkWithHeartbeats() =>
+        new AWork().With(message => message with { HeartbeatMs = (int)Interval.TotalMilliseconds });
 
     private static HeartbeatAnswer Unavailable(HeartbeatRequest request) =>
         throw new HttpRequestException("The dispatcher is unavailable.");
 
-    /// <summary>As after a freeze: time has passed, and no timer has fired.</summary>
-    private sealed class HandClock : TimeProvider
+    /// <summary>The state after a freeze: time has passed, and no timer has fired.</summary>
+    private sealed class FrozenClock : TimeProvider
     {
         public TimeSpan Passed { get; set; }
 

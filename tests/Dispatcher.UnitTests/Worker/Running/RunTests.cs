@@ -3,7 +3,6 @@ using Dispatcher.Contracts;
 using Dispatcher.Worker;
 using Dispatcher.Worker.Effects;
 using Dispatcher.Worker.Pools;
-using Dispatcher.Worker.Running;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dispatcher.UnitTests.Worker.Running;
@@ -11,7 +10,7 @@ namespace Dispatcher.UnitTests.Worker.Running;
 public sealed class RunTests
 {
     [Fact]
-    public async Task A_result_becomes_a_succeeded_outcome_of_this_run()
+    public async Task Result_becomes_a_succeeded_outcome_of_the_run()
     {
         var runId = Guid.CreateVersion7();
         var transport = new InMemoryTransport { AnswerClaim = _ => InMemoryTransport.Granted() with { RunId = runId } };
@@ -30,7 +29,7 @@ public sealed class RunTests
     }
 
     [Fact]
-    public async Task The_handlers_own_word_becomes_the_fault()
+    public async Task Job_fault_exception_of_a_handler_becomes_the_fault()
     {
         await using var worker = await AWorker.That(
             (_, _) => throw JobFaultException.Transient("http:503", "busy", TimeSpan.FromSeconds(7))
@@ -43,7 +42,7 @@ public sealed class RunTests
     }
 
     [Fact]
-    public async Task Any_other_exception_becomes_a_fault_without_a_class()
+    public async Task Other_exception_becomes_a_fault_without_a_class()
     {
         await using var worker = await AWorker.That((_, _) => throw new IOException("disk\0" + new string('x', 5000)));
 
@@ -57,7 +56,7 @@ public sealed class RunTests
     }
 
     [Fact]
-    public async Task An_http_answer_that_was_thrown_becomes_a_fault_with_its_status()
+    public async Task Exception_of_a_failed_http_answer_becomes_a_fault_with_its_status()
     {
         await using var worker = await AWorker.That(
             (_, _) =>
@@ -75,7 +74,7 @@ public sealed class RunTests
     }
 
     [Fact]
-    public async Task A_run_that_the_effect_store_fences_reports_nothing()
+    public async Task Run_that_the_effect_store_fences_reports_no_outcome()
     {
         await using var worker = await AWorker.That(
             (run, _) => run.Attempt == 1 ? throw new FencedException(run.JobId, 1) : Task.FromResult(JobResult.Nothing),
@@ -90,7 +89,7 @@ public sealed class RunTests
     }
 
     [Fact]
-    public async Task A_topic_without_a_handler_is_a_terminal_fault()
+    public async Task Topic_without_a_handler_is_a_terminal_fault()
     {
         await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.Nothing));
 
@@ -101,77 +100,7 @@ public sealed class RunTests
     }
 
     [Fact]
-    public async Task A_run_is_cancelled_at_its_limit()
-    {
-        var clock = new SteppedClock();
-        await using var worker = await AWorker.That(Forever, clock: clock);
-
-        worker.Transport.Deliver(new AWork().With(message => message with { RunUntilMs = 200 }));
-        await clock.PassAsync(TimeSpan.FromMilliseconds(200));
-
-        Assert.Equal("timeout", (await worker.Transport.FirstOutcome()).Fault!.Code);
-    }
-
-    [Fact]
-    public async Task The_constraint_tightens_the_limit()
-    {
-        var clock = new SteppedClock();
-        await using var worker = await AWorker.That(Forever, clock: clock);
-
-        worker.Transport.Deliver(new AWork().With(message => message with { Constraints = new Constraints { TimeoutMs = 200 } }));
-        await clock.PassAsync(TimeSpan.FromMilliseconds(200));
-
-        Assert.Contains("200 ms", (await worker.Transport.FirstOutcome()).Fault!.Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task The_limit_counts_from_the_claim_request_not_from_its_answer()
-    {
-        var clock = new SteppedClock();
-        var transport = new InMemoryTransport
-        {
-            BeforeClaim = _ =>
-            {
-                clock.Advance(TimeSpan.FromMilliseconds(700));
-                return Task.CompletedTask;
-            },
-        };
-        await using var worker = await AWorker.That(Forever, transport: transport, clock: clock);
-
-        transport.Deliver(new AWork().With(message => message with { RunUntilMs = 1000 }));
-        await clock.PassAsync(TimeSpan.FromMilliseconds(300));
-
-        Assert.Equal("timeout", (await transport.FirstOutcome()).Fault!.Code);
-    }
-
-    [Fact]
-    public async Task A_handler_that_ignores_its_token_is_abandoned_and_its_late_result_and_effects_count_for_nothing()
-    {
-        var (clock, gate, late) = (new SteppedClock(), new TaskCompletionSource(), new TaskCompletionSource<Exception?>());
-        await using var worker = await AWorker.That(
-            async (run, _) =>
-            {
-                await gate.Task;
-                late.SetResult(
-                    await Record.ExceptionAsync(() => run.Effects.OnceAsync("key", (_, _) => Task.FromResult(1), CancellationToken.None))
-                );
-                return JobResult.From("late");
-            },
-            clock: clock
-        );
-
-        worker.Transport.Deliver(new AWork().With(message => message with { RunUntilMs = 100 }));
-        await clock.PassAsync(TimeSpan.FromMilliseconds(100));
-        await clock.PassAsync(ClaimedRun.EndGrace);
-
-        Assert.Equal("timeout", (await worker.Transport.FirstOutcome()).Fault!.Code);
-        gate.SetResult();
-        Assert.IsType<FencedException>(await late.Task);
-        Assert.Single(worker.Transport.Outcomes);
-    }
-
-    [Fact]
-    public async Task A_handler_that_blocks_does_not_hold_up_the_others()
+    public async Task Blocking_handler_does_not_delay_other_runs()
     {
         using var gate = new ManualResetEventSlim();
         var transport = new InMemoryTransport();
@@ -198,7 +127,7 @@ public sealed class RunTests
     }
 
     [Fact]
-    public async Task A_result_over_the_limit_is_cut_and_marked()
+    public async Task Result_over_the_limit_is_cut_and_marked()
     {
         await using var worker = await AWorker.That((_, _) => Task.FromResult(JobResult.From(new string('"', 5000))));
 
@@ -212,7 +141,7 @@ public sealed class RunTests
     }
 
     [Fact]
-    public async Task A_result_that_cannot_be_written_is_a_terminal_fault_and_frees_its_slot_and_its_lease()
+    public async Task Result_that_cannot_be_serialized_is_a_terminal_fault_and_frees_the_slot_of_the_run()
     {
         using var halfAPair = JsonDocument.Parse("\"\\ud800\"");
         await using var worker = await AWorker.That(
@@ -230,7 +159,7 @@ public sealed class RunTests
     }
 
     [Fact]
-    public async Task An_exception_that_throws_when_it_is_read_is_a_terminal_fault()
+    public async Task Exception_whose_message_throws_is_a_terminal_fault()
     {
         await using var worker = await AWorker.That((_, _) => throw new UnreadableException());
 
@@ -240,32 +169,7 @@ public sealed class RunTests
     }
 
     [Fact]
-    public async Task A_stop_cancels_what_outlives_the_grace_and_has_it_tried_again()
-    {
-        var (transport, clock, grace) = (new InMemoryTransport(), new SteppedClock(), TimeSpan.FromMilliseconds(100));
-        await using var worker = await AWorker.That(
-            async (run, token) =>
-            {
-                await transport.Note("running");
-                return await Forever(run, token);
-            },
-            options => options.StopGrace = grace,
-            transport,
-            clock
-        );
-        transport.Deliver(new AWork());
-        await transport.Until(() => transport.Seen.Contains("running"));
-
-        var stopping = worker.StopAsync();
-        await clock.PassAsync(grace);
-        await stopping;
-
-        var fault = Assert.Single(transport.Outcomes).Fault!;
-        Assert.Equal((null, "worker_stopping"), (fault.Class, fault.Code));
-    }
-
-    [Fact]
-    public async Task A_later_attempt_closes_the_effects_of_earlier_ones_before_its_handler_begins()
+    public async Task Later_attempt_fences_earlier_attempts_before_its_handler_runs()
     {
         var folder = Directory.CreateTempSubdirectory("effects-").FullName;
         var file = Path.Combine(folder, "effects.db");
@@ -293,6 +197,7 @@ public sealed class RunTests
         public override string Message => throw new InvalidOperationException("no message");
     }
 
+    /// <summary>A handler that runs until its token is cancelled.</summary>
     internal static async Task<JobResult> Forever(JobRun run, CancellationToken token)
     {
         await Task.Delay(Timeout.Infinite, token);
