@@ -29,8 +29,13 @@ internal sealed class SupervisorProcess : IDisposable
     private static readonly HashSet<int> Live = [];
 
     private readonly Process _process;
+    private readonly int _id;
 
-    private SupervisorProcess(Process process) => _process = process;
+    private SupervisorProcess(Process process)
+    {
+        _process = process;
+        _id = process.Id;
+    }
 
     /// <summary>
     /// True: the supervisor lives and has written only answers to its requests. False: it must be killed.
@@ -104,12 +109,11 @@ internal sealed class SupervisorProcess : IDisposable
     /// <returns>False: processes remain.</returns>
     public bool Kill()
     {
-        var id = _process.Id;
         if (!_process.HasExited)
         {
             // While the supervisor lives, stopped or not, all processes of the run are its descendants.
-            ProcessTable.FreezeAndKill(() => ProcessTable.Below(id), KillLimit);
-            Kernel.Send(id, Kernel.SigKill);
+            ProcessTable.FreezeAndKill(() => ProcessTable.Below(_id), KillLimit);
+            Kernel.Send(_id, Kernel.SigKill);
             _process.WaitForExit(KillLimit);
         }
 
@@ -135,9 +139,19 @@ internal sealed class SupervisorProcess : IDisposable
     public void Dispose()
     {
         Stop();
+        _process.StandardOutput.Dispose();
+
+        // .NET reaps the supervisor when it ends. If another thread reaped it first, as an orphan, .NET would end this process. So the id
+        // stays in the set until .NET has reaped it.
+        _process.Exited += (_, _) => Forget();
+        _process.EnableRaisingEvents = true;
+    }
+
+    private void Forget()
+    {
         lock (Gate)
         {
-            Live.Remove(_process.Id);
+            Live.Remove(_id);
         }
 
         _process.Dispose();

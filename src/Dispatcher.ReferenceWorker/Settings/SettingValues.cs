@@ -39,8 +39,8 @@ internal sealed class SettingValues
             return secrets.Count == 0
                 ? null
                 : $"Other users of this machine can read the secret in {string.Join(" and ", secrets.Select(name => "--" + name))} from "
-                    + $"the list of processes. Set {string.Join(" and ", secrets.Select(VariableOf))} instead, or the same with _FILE to the "
-                    + "path of a file that holds it.";
+                    + $"the list of processes. Set {string.Join(" and ", secrets.Select(VariableOf))} instead, or the same with _FILE "
+                    + "to the path of a file that holds it.";
         }
     }
 

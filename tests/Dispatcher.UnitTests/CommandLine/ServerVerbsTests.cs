@@ -12,22 +12,34 @@ public sealed class ServerVerbsTests
     {
         ["jobs list"] = (
             "GET /api/jobs",
-            $$"""{ "items":[{"job_id":"{{Id}}","topic":"job.exec.shell","state":"held","attempt":0,"created_at":"2026-01-01T00:00:00Z"}],"next":null }""",
+            $$"""
+            { "items":[{"job_id":"{{Id}}","topic":"job.exec.shell","state":"held","attempt":0,
+            "created_at":"2026-01-01T00:00:00Z"}],"next":null }
+            """,
             "job.exec.shell"
         ),
         [$"jobs show {Id}"] = (
             $"GET /api/jobs/{Id}",
-            $$"""{"job_id":"{{Id}}","labels":{"env":"dev"},"payload":{"n":1.0},"constraints":{"timeout_ms":5000},"created_at":"2026-01-01T00:00:00Z","more":1}""",
+            $$"""
+            {"job_id":"{{Id}}","labels":{"env":"dev"},"payload":{"n":1.0},"constraints":{"timeout_ms":5000},
+            "created_at":"2026-01-01T00:00:00Z","more":1}
+            """,
             """{"n":1.0}"""
         ),
         [$"jobs timeline {Id}"] = (
             $"GET /api/jobs/{Id}/timeline",
-            """{"items":[{"entry_id":"1","at":"2026-01-01T00:00:00Z","kind":"accepted","attempt":null,"actor":"billing","detail":{"verdict":"ALLOW","rules":["read"]}}]}""",
+            """
+            {"items":[{"entry_id":"1","at":"2026-01-01T00:00:00Z","kind":"accepted","attempt":null,"actor":"billing",
+            "detail":{"verdict":"ALLOW","rules":["read"]}}]}
+            """,
             "ALLOW by read"
         ),
         [$"jobs attempts {Id}"] = (
             $"GET /api/jobs/{Id}/attempts",
-            """{"items":[{"attempt":1,"state":"ended","worker":"w1","outcome":"faulted","fault":{"class":"terminal","type":"Exit","message":"code 1"}}]}""",
+            """
+            {"items":[{"attempt":1,"state":"ended","worker":"w1","outcome":"faulted","fault":{"class":"terminal","type":"Exit",
+            "message":"code 1"}}]}
+            """,
             "terminal: Exit: code 1"
         ),
         [$"jobs cancel {Id}"] = (
@@ -37,12 +49,19 @@ public sealed class ServerVerbsTests
         ),
         ["approvals list"] = (
             "GET /api/approvals",
-            $$"""{"items":[{"approval_id":"{{Id}}-1","risk":"high","view_hash":"0123456789abcdef","missing":"2 of sre","topic":"job.deploy.apply","principal":"billing","reason":"look first","created_at":"2026-01-01T00:00:00Z"}],"next":null}""",
+            $$"""
+            {"items":[{"approval_id":"{{Id}}-1","risk":"high","view_hash":"0123456789abcdef","missing":"2 of sre",
+            "topic":"job.deploy.apply","principal":"billing","reason":"look first","created_at":"2026-01-01T00:00:00Z"}],
+            "next":null}
+            """,
             "0123456789ab"
         ),
         [$"approvals show {Id}-1"] = (
             $"GET /api/approvals/{Id}-1",
-            $$"""{"approval_id":"{{Id}}-1","state":"held","shown":{"payload":"{ \"n\": 1e2 }"},"will_run":{"pool":"deploy","timeout_ms":5},"votes":[{"person":"ana","verdict":"approve"}],"why_not":{"message":"own job"} }""",
+            $$"""
+            {"approval_id":"{{Id}}-1","state":"held","shown":{"payload":"{ \"n\": 1e2 }"},"will_run":{"pool":"deploy",
+            "timeout_ms":5},"votes":[{"person":"ana","verdict":"approve"}],"why_not":{"message":"own job"} }
+            """,
             """{ "n": 1e2 }"""
         ),
         ["dead-letters list"] = (
@@ -52,7 +71,10 @@ public sealed class ServerVerbsTests
         ),
         [$"dead-letters show {Id}"] = (
             $"GET /api/dead-letters/{Id}",
-            $$"""{"dead_letter_id":"{{Id}}","errors":[{"code":"c","where":"body","message":"no JSON","fix":"send JSON"}],"body_base64":"eyJicm9rZW4=","body_length":8,"body_sha256":"ab"}""",
+            $$"""
+            {"dead_letter_id":"{{Id}}","errors":[{"code":"c","where":"body","message":"no JSON","fix":"send JSON"}],
+            "body_base64":"eyJicm9rZW4=","body_length":8,"body_sha256":"ab"}
+            """,
             "{\"broken"
         ),
         ["keys create --subject ci --role producer --group a --group b"] = (
@@ -67,7 +89,10 @@ public sealed class ServerVerbsTests
         ),
         ["policy status"] = (
             "GET /api/policies",
-            """{"in_force":{"hash":"abab","pinned":true,"actor":"ada"},"folder":{"path":"/p","hash":"cdcd","errors":[]},"processes":[{"host":"h","pid":7,"stale":true}],"bundles":[{"hash":"efef"}]}""",
+            """
+            {"in_force":{"hash":"abab","pinned":true,"actor":"ada"},"folder":{"path":"/p","hash":"cdcd","errors":[]},
+            "processes":[{"host":"h","pid":7,"stale":true}],"bundles":[{"hash":"efef"}]}
+            """,
             "stale"
         ),
         ["policy activate 3f2b8c6d"] = (
@@ -77,12 +102,18 @@ public sealed class ServerVerbsTests
         ),
         ["policy unpin"] = (
             "POST /api/policies/unpin",
-            """{"in_force":{"hash":"abab","pinned":false},"returned_to_folder":false,"folder":{"path":"/p","errors":[{"where":"rules/a.yaml:3","message":"unknown key","code":"c","fix":"remove it"}]}}""",
+            """
+            {"in_force":{"hash":"abab","pinned":false},"returned_to_folder":false,"folder":{"path":"/p",
+            "errors":[{"where":"rules/a.yaml:3","message":"unknown key","code":"c","fix":"remove it"}]}}
+            """,
             "bundle abab stays in force"
         ),
         ["status"] = (
             "GET /api/status",
-            """{"version":"1.0","ready":true,"checks":{"store":"ok"},"policy_hash":"ab","jobs":{"held":3},"outbox":{"rows":0},"pools":{"shell":{"workers":2}}}""",
+            """
+            {"version":"1.0","ready":true,"checks":{"store":"ok"},"policy_hash":"ab","jobs":{"held":3},"outbox":{"rows":0},
+            "pools":{"shell":{"workers":2}}}
+            """,
             "workers=2"
         ),
     };
@@ -142,7 +173,10 @@ public sealed class ServerVerbsTests
         await using var server = (await CannedServer.StartAsync()).Answers(
             "GET /api/policies",
             200,
-            """{"in_force":null,"folder":{"path":"/p","hash":null,"errors":[{"where":"rules/a.yaml:3","message":"unknown key x","code":"unknown_key","fix":"remove it"}]},"processes":[],"bundles":[]}"""
+            """
+            {"in_force":null,"folder":{"path":"/p","hash":null,"errors":[{"where":"rules/a.yaml:3","message":"unknown key x",
+            "code":"unknown_key","fix":"remove it"}]},"processes":[],"bundles":[]}
+            """
         );
 
         var outcome = await server.RunAsync("policy", "status");

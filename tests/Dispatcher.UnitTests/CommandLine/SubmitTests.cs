@@ -7,8 +7,10 @@ namespace Dispatcher.UnitTests.CommandLine;
 public sealed class SubmitTests : IAsyncDisposable
 {
     private const string Id = "0198c5a2-7c1e-7b54-9d1a-3f2b8c6d4e10";
-    private const string Accepted =
-        $$"""{"v":1,"job_id":"{{Id}}","state":"accepted","verdict":"ALLOW","rules":["r1"],"reason":"ok","policy_hash":"ab","job_hash":"cd"}""";
+    private const string Accepted = $$"""
+        {"v":1,"job_id":"{{Id}}","state":"accepted","verdict":"ALLOW","rules":["r1"],"reason":"ok","policy_hash":"ab",
+        "job_hash":"cd"}
+        """;
 
     private readonly string _folder = Directory.CreateTempSubdirectory("dispatcher-unit-").FullName;
 
@@ -50,7 +52,10 @@ public sealed class SubmitTests : IAsyncDisposable
         Assert.Equal("Bearer a-key", request.Authorization);
         Assert.Equal("application/json", request.ContentType);
         Assert.Equal(
-            $$"""{"topic":"job.exec.shell","labels":{"env":"dev","note":"a=b"},"risk_tags":["egress"],"payload":[1],"job_id":"{{Id}}","idempotency_key":"k","workflow_id":"w","not_after":"2026-01-31T18:00:00+02:00"}""",
+            $$"""
+            {"topic":"job.exec.shell","labels":{"env":"dev","note":"a=b"},"risk_tags":["egress"],"payload":[1],"job_id":"{{Id}}",
+            "idempotency_key":"k","workflow_id":"w","not_after":"2026-01-31T18:00:00+02:00"}
+            """.ReplaceLineEndings(""),
             Encoding.UTF8.GetString(request.Body)
         );
     }

@@ -54,7 +54,10 @@ public sealed class PolicyLintTests : IDisposable
         var at = Array.FindIndex(lines, line => line.StartsWith("rules/a.yaml:3: warning producers_word: ", StringComparison.Ordinal));
         Assert.Contains(" Fix: ", lines[at], StringComparison.Ordinal);
         Assert.Equal(
-            """    {"principal":"somebody","topic":"test.run","labels":{"env":"dev"},"risk_tags":[],"payload":{},"workflow_id":"w","attempt":2}""",
+            """
+                {"principal":"somebody","topic":"test.run","labels":{"env":"dev"},"risk_tags":[],"payload":{},"workflow_id":"w",
+            "attempt":2}
+            """.ReplaceLineEndings(""),
             lines[at + 1]
         );
         Assert.Equal("0 errors, 3 warnings, 1 infos", lines[^1]);

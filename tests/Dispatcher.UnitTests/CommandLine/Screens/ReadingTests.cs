@@ -11,11 +11,16 @@ public sealed class ReadingTests
 
     private static readonly string Timeline = """
         {"items":[
-          {"entry_id":1,"at":"2026-11-30T23:59:59.105Z","kind":"held","attempt":0,"actor":"billing","detail":{"door":"http","answer":{"verdict":"REQUIRE_APPROVAL","rules":["ask"],"reason":"people decide"}}},
-          {"entry_id":2,"at":"2026-12-01T00:02:04.355Z","kind":"approved","attempt":0,"actor":"ana-cli","detail":{"verdict":"approve","person":"ana","reason":"looked\u001b[2J at it"}},
+          {"entry_id":1,"at":"2026-11-30T23:59:59.105Z","kind":"held","attempt":0,"actor":"billing","detail":{"door":"http",
+          "answer":{"verdict":"REQUIRE_APPROVAL","rules":["ask"],"reason":"people decide"}}},
+          {"entry_id":2,"at":"2026-12-01T00:02:04.355Z","kind":"approved","attempt":0,"actor":"ana-cli",
+          "detail":{"verdict":"approve","person":"ana","reason":"looked\u001b[2J at it"}},
           {"entry_id":3,"at":"2026-12-01T00:02:04.396Z","kind":"claimed","attempt":1,"actor":"w","detail":{"worker":"host/1"}},
-          {"entry_id":4,"at":"2026-12-01T00:02:05.630Z","kind":"faulted","attempt":1,"actor":"w","detail":{"worker":"host/1","started_at":"2026-12-01T00:02:04.400Z","ended_at":"2026-12-01T00:02:05.600Z",
-            "fault":{"class":"terminal","code":"exit:1","type":"ProcessFault","message":"it broke in a way that takes many words to tell, far more than fit beside the rest"},"dead_letter_id":"JOB"}}
+          {"entry_id":4,"at":"2026-12-01T00:02:05.630Z","kind":"faulted","attempt":1,"actor":"w","detail":{"worker":"host/1",
+          "started_at":"2026-12-01T00:02:04.400Z","ended_at":"2026-12-01T00:02:05.600Z",
+            "fault":{"class":"terminal","code":"exit:1","type":"ProcessFault",
+            "message":"it broke in a way that takes many words to tell, far more than fit beside the rest"},
+            "dead_letter_id":"JOB"}}
         ]}
         """.Replace("JOB", Job, StringComparison.Ordinal);
 
@@ -39,7 +44,8 @@ public sealed class ReadingTests
         Assert.Matches(@"^12-01 00:02:04\.355 +2 min 5 s +approved +ana-cli +ana: approve; looked\\u001b\[2J at it$", lines[3]);
         Assert.Matches(@"^12-01 00:02:04\.396 +41 ms +claimed +1 +w +on host/1$", lines[4]);
         Assert.Matches(
-            @"^12-01 00:02:05\.630 +1\.234 s +faulted +1 +w +terminal: exit:1: ProcessFault: it broke .*; on host/1; ran 1\.2 s; dead letter "
+            @"^12-01 00:02:05\.630 +1\.234 s +faulted +1 +w +terminal: exit:1: ProcessFault: it broke .*"
+                + @"; on host/1; ran 1\.2 s; dead letter "
                 + Job
                 + "$",
             lines[5]
@@ -56,27 +62,42 @@ public sealed class ReadingTests
             ($"GET /api/jobs/{Job}/timeline", Timeline, ["jobs", "timeline", Job]),
             (
                 "GET /api/jobs",
-                $$"""{"items":[{"job_id":"{{id}}","topic":"job.integrations.call","principal":"{{words}}","state":"dead_lettered","attempt":3,"fault_class":"terminal","updated_at":"2026-11-30T00:00:00Z"}]}""",
+                $$"""
+                {"items":[{"job_id":"{{id}}","topic":"job.integrations.call","principal":"{{words}}","state":"dead_lettered",
+                "attempt":3,"fault_class":"terminal","updated_at":"2026-11-30T00:00:00Z"}]}
+                """,
                 ["jobs", "list"]
             ),
             (
                 "GET /api/dead-letters",
-                $$"""{"items":[{"dead_letter_id":"{{id}}","fault_class":"terminal","owner":"platform","topic":"job.integrations.call","principal":"{{words}}","fault":{"code":"unknown_recipe"},"at":"2026-11-30T00:00:00Z"}]}""",
+                $$"""
+                {"items":[{"dead_letter_id":"{{id}}","fault_class":"terminal","owner":"platform","topic":"job.integrations.call",
+                "principal":"{{words}}","fault":{"code":"unknown_recipe"},"at":"2026-11-30T00:00:00Z"}]}
+                """,
                 ["dead-letters", "list"]
             ),
             (
                 "GET /api/approvals",
-                $$"""{"items":[{"approval_id":"{{id}}-1","view_hash":"0123456789abcdef","risk":"high","topic":"job.deploy.apply","principal":"billing","reason":"{{words}}","missing":"1 approver","payload_excerpt":"{{words}}"}]}""",
+                $$"""
+                {"items":[{"approval_id":"{{id}}-1","view_hash":"0123456789abcdef","risk":"high","topic":"job.deploy.apply",
+                "principal":"billing","reason":"{{words}}","missing":"1 approver","payload_excerpt":"{{words}}"}]}
+                """,
                 ["approvals", "list"]
             ),
             (
                 "GET /api/keys",
-                $$"""{"items":[{"key_id":"{{id}}","subject":"{{words}}","person":"ana","roles":["approver"],"groups":["sre"],"created_at":"2026-11-30T00:00:00Z"}]}""",
+                $$"""
+                {"items":[{"key_id":"{{id}}","subject":"{{words}}","person":"ana","roles":["approver"],"groups":["sre"],
+                "created_at":"2026-11-30T00:00:00Z"}]}
+                """,
                 ["keys", "list"]
             ),
             (
                 $"GET /api/jobs/{Job}/attempts",
-                $$"""{"items":[{"attempt":1,"state":"faulted","worker":"{{words}}","fault":{"class":"terminal","code":"exit:1","type":"T","message":"{{words}}"} }]}""",
+                $$"""
+                {"items":[{"attempt":1,"state":"faulted","worker":"{{words}}","fault":{"class":"terminal","code":"exit:1","type":"T",
+                "message":"{{words}}"} }]}
+                """,
                 ["jobs", "attempts", Job]
             ),
         ];
@@ -96,8 +117,10 @@ public sealed class ReadingTests
     public async Task Approval_shows_limits_and_requirement_in_words()
     {
         const string approval = """
-            {"approval_id":"a-1","view_hash":"v","state":"held","shown":{"payload":"{\"recipe\":\"web\"}","constraints":{"allowed_hosts":["a.test","b.test"],"timeout_ms":5},
-             "requirement":{"groups":{"editors":1,"sre-oncall":2},"exclude":["requester","crm"],"decide_within_s":14400,"use_within_s":1800,"covers":"retries","on_policy_change":"invalidate"}}}
+            {"approval_id":"a-1","view_hash":"v","state":"held","shown":{"payload":"{\"recipe\":\"web\"}",
+            "constraints":{"allowed_hosts":["a.test","b.test"],"timeout_ms":5},
+             "requirement":{"groups":{"editors":1,"sre-oncall":2},"exclude":["requester","crm"],"decide_within_s":14400,
+             "use_within_s":1800,"covers":"retries","on_policy_change":"invalidate"}}}
             """;
 
         var shown = string.Join('\n', await LinesAsync("GET /api/approvals/a-1", approval, null, "approvals", "show", "a-1"));
@@ -127,7 +150,10 @@ public sealed class ReadingTests
             .Answers(
                 $"GET /api/dead-letters/{Job}",
                 200,
-                $$"""{"dead_letter_id":"{{Job}}","job_id":"{{Job}}","fault":{"class":"terminal","code":"unknown_recipe","type":"T","message":"m"},"errors":[]}"""
+                $$"""
+                {"dead_letter_id":"{{Job}}","job_id":"{{Job}}","fault":{"class":"terminal","code":"unknown_recipe","type":"T",
+                "message":"m"},"errors":[]}
+                """
             )
             .Answers($"GET /api/jobs/{Job}", 200, """{"payload":{"recipe":"web"}}""");
 
