@@ -186,6 +186,9 @@ internal sealed class Producer : IAsyncDisposable
                 {
                     var consumer = new AsyncEventingBasicConsumer(channel);
                     consumer.ReceivedAsync += (_, message) => KeepAsync(channel, queue, message);
+
+                    // The broker cancels a consumer whose queue goes down, and leaves the channel open.
+                    consumer.UnregisteredAsync += (_, _) => Task.FromResult(lost.TrySetResult());
                     await channel.BasicConsumeAsync(queue, autoAck: false, consumer, _closing.Token);
                 }
 
