@@ -177,11 +177,14 @@ internal sealed class Producer : IAsyncDisposable
         {
             try
             {
-                await using var connection = await _factory.CreateConnectionAsync(_closing.Token);
-                await using var channel = await connection.CreateChannelAsync(cancellationToken: _closing.Token);
+                // A queue whose leader is not elected yet lets a consume wait without an end.
+                using var limit = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token);
+                limit.CancelAfter(TimeSpan.FromSeconds(5));
+                await using var connection = await _factory.CreateConnectionAsync(limit.Token);
+                await using var channel = await connection.CreateChannelAsync(cancellationToken: limit.Token);
                 var lost = new TaskCompletionSource();
                 channel.ChannelShutdownAsync += (_, _) => Task.FromResult(lost.TrySetResult());
-                await channel.BasicQosAsync(0, 500, global: false, _closing.Token);
+                await channel.BasicQosAsync(0, 500, global: false, limit.Token);
                 foreach (var queue in new[] { ReplyQueue, EventQueue, DeadLetterQueue })
                 {
                     var consumer = new AsyncEventingBasicConsumer(channel);
@@ -189,7 +192,7 @@ internal sealed class Producer : IAsyncDisposable
 
                     // The broker cancels a consumer whose queue goes down, and leaves the channel open.
                     consumer.UnregisteredAsync += (_, _) => Task.FromResult(lost.TrySetResult());
-                    await channel.BasicConsumeAsync(queue, autoAck: false, consumer, _closing.Token);
+                    await channel.BasicConsumeAsync(queue, autoAck: false, consumer, limit.Token);
                 }
 
                 await lost.Task.WaitAsync(_closing.Token);
