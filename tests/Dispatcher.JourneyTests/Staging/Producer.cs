@@ -181,8 +181,9 @@ internal sealed class Producer : IAsyncDisposable
                 using var limit = CancellationTokenSource.CreateLinkedTokenSource(_closing.Token);
                 limit.CancelAfter(TimeSpan.FromSeconds(5));
                 await using var connection = await _factory.CreateConnectionAsync(limit.Token);
-                await using var channel = await connection.CreateChannelAsync(cancellationToken: limit.Token);
-                var lost = new TaskCompletionSource();
+                var lost = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                connection.ConnectionShutdownAsync += (_, _) => Task.FromResult(lost.TrySetResult());
+                var channel = await connection.CreateChannelAsync(cancellationToken: limit.Token);
                 channel.ChannelShutdownAsync += (_, _) => Task.FromResult(lost.TrySetResult());
                 await channel.BasicQosAsync(0, 500, global: false, limit.Token);
                 foreach (var queue in new[] { ReplyQueue, EventQueue, DeadLetterQueue })
