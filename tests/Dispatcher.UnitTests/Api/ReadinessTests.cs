@@ -79,9 +79,9 @@ public sealed class ReadinessTests
     }
 
     [Theory]
-    [InlineData(30, "30.0 s ahead of the database's; at most 2 s are allowed")]
-    [InlineData(-30, "30.0 s behind the database's; at most 2 s are allowed")]
-    public async Task Clock_fault_states_the_direction_of_the_difference(int seconds, string words)
+    [InlineData(30, "ahead of")]
+    [InlineData(-30, "behind")]
+    public async Task Clock_fault_states_the_direction_of_the_difference(int seconds, string direction)
     {
         await using var server = await AServer.MigratedAsync();
         using var clock = new StoreClock(
@@ -91,7 +91,8 @@ public sealed class ReadinessTests
         );
         await clock.OnceAsync(TestContext.Current.CancellationToken);
 
-        Assert.Equal("this machine's clock is " + words, clock.Trouble);
+        // The time that the query takes is part of the difference.
+        Assert.Matches($@"^this machine's clock is (29|30|31)\.\d s {direction} the database's; at most 2 s are allowed\z", clock.Trouble);
     }
 
     private static async Task<AServer> WithABrokenFolderAsync()
