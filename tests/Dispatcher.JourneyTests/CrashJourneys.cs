@@ -14,6 +14,9 @@ public sealed class CrashJourneys
         var dispatcher = await journey.DispatcherAsync();
         await journey.CountingWorkerAsync(dispatcher);
         var billing = await journey.ProducerAsync();
+
+        // The server declares its own queues and bindings again, but no one else can declare those of the producer.
+        await Servers.SyncRabbitMqAsync();
         var jobs = Enumerable.Range(0, count).Select(_ => AJob.On("job.test.once")).ToList();
         var watch = System.Diagnostics.Stopwatch.StartNew();
 

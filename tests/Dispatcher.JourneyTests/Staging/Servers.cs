@@ -40,6 +40,11 @@ internal static class Servers
     /// <summary>The broker's own command line, as a program to call.</summary>
     public static string RabbitMqCtl => VariableOrSkip("DISPATCHER_TEST_RABBITMQCTL");
 
+    /// <summary>
+    /// Has the broker write queues and bindings to disk. It does so by itself only after a while, and a crash loses the newest ones.
+    /// </summary>
+    public static Task SyncRabbitMqAsync() => RunAsync(RabbitMqCtl, "eval", "mnesia:sync_log().");
+
     public static async Task DropUserAsync(string user) =>
         await Management.Value.DeleteAsync(new Uri($"api/users/{user}", UriKind.Relative), Now);
 
@@ -156,9 +161,9 @@ internal static class Servers
 
     private static CancellationToken Now => TestContext.Current.CancellationToken;
 
-    private static async Task RunAsync(string script, string argument)
+    private static async Task RunAsync(string script, params string[] arguments)
     {
-        await using var process = new ChildProcess(new Dictionary<string, string>(), script, [argument]);
+        await using var process = new ChildProcess(new Dictionary<string, string>(), script, arguments);
         Assert.True(await process.EndAsync(TimeSpan.FromSeconds(120)) == 0, process.Log);
     }
 
