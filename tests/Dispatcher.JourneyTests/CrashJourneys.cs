@@ -15,7 +15,7 @@ public sealed class CrashJourneys
         await journey.CountingWorkerAsync(dispatcher);
         var billing = await journey.ProducerAsync();
 
-        // The server declares its own queues and bindings again, but no one else can declare those of the producer.
+        // The server declares its own queues and bindings again, but not those of the producer.
         await Servers.SyncRabbitMqAsync();
         var jobs = Enumerable.Range(0, count).Select(_ => AJob.On("job.test.once")).ToList();
         var watch = System.Diagnostics.Stopwatch.StartNew();
@@ -45,7 +45,9 @@ public sealed class CrashJourneys
             async () =>
             {
                 var missing = jobs.Count(job => !billing.EventsOf(job).Contains("succeeded"));
-                left = $"{missing} events are missing, {await journey.Records.OutboxAsync()} messages are in the outbox";
+                left =
+                    $"{missing} events are missing, {await journey.Records.OutboxAsync()} messages are in the outbox\n"
+                    + await Servers.TopologyAsync(journey.Name);
                 return missing == 0;
             },
             () => $"the producer receives the end of every job: {left}\n{journey.Logs()}",

@@ -84,7 +84,7 @@ internal sealed class Journey : IAsyncDisposable
     /// <summary>With a database that is migrated, or one without tables.</summary>
     public static async Task<Journey> BeginAsync(bool migrated = true)
     {
-        var journey = new Journey($"journey_{Environment.ProcessId}_{Interlocked.Increment(ref _count)}", migrated);
+        var journey = new Journey($"{PostgresTemplate.Prefix}{Interlocked.Increment(ref _count)}", migrated);
         Directory.CreateDirectory(journey.Folder);
         journey.Policies.Write();
         await journey.MakeVhostAsync();

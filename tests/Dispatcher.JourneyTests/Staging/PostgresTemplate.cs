@@ -10,10 +10,13 @@ namespace Dispatcher.JourneyTests.Staging;
 /// <summary>Databases of journeys. One is migrated in a run and copied for each journey, which costs much less than migrating.</summary>
 public sealed class PostgresTemplate : IAsyncDisposable
 {
-    private static readonly string Name = $"journey_{Environment.ProcessId}_template";
+    /// <summary>The names of all databases of this run start with it.</summary>
+    internal static readonly string Prefix = $"journey_{Environment.ProcessId}_";
+
+    private static readonly string Name = Prefix + "template";
 
     /// <summary>The role that dispatchers serve as: it has what <c>migrate --serve-role</c> grants, and nothing else.</summary>
-    internal static readonly string ServeRole = $"journey_serve_{Environment.ProcessId}";
+    internal static readonly string ServeRole = Prefix + "serve";
 
     private readonly Lazy<Task> _made = new(MakeAsync);
 
@@ -34,13 +37,35 @@ public sealed class PostgresTemplate : IAsyncDisposable
 
     internal static Task DropAsync(string name) => ExecuteAsync($"drop database if exists \"{name}\" with (force)");
 
+    /// <summary>
+    /// Also drops the databases of journeys whose end failed. The role has rights in them, and PostgreSQL would refuse to drop it.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         if (_made.IsValueCreated)
         {
-            await DropAsync(Name);
+            foreach (var name in await DatabasesAsync())
+            {
+                await DropAsync(name);
+            }
+
             await ExecuteAsync($"drop role {ServeRole}");
         }
+    }
+
+    private static async Task<IReadOnlyList<string>> DatabasesAsync()
+    {
+        await using var connection = NpgsqlDataSource.Create(Unpooled("postgres"));
+        await using var command = connection.CreateCommand("select datname from pg_database where starts_with(datname, $1)");
+        command.Parameters.AddWithValue(Prefix);
+        await using var rows = await command.ExecuteReaderAsync(CancellationToken.None);
+        var names = new List<string>();
+        while (await rows.ReadAsync(CancellationToken.None))
+        {
+            names.Add(rows.GetString(0));
+        }
+
+        return names;
     }
 
     private static async Task MakeAsync()

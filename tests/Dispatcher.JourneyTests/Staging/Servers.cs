@@ -41,9 +41,10 @@ internal static class Servers
     public static string RabbitMqCtl => VariableOrSkip("DISPATCHER_TEST_RABBITMQCTL");
 
     /// <summary>
-    /// Has the broker write queues and bindings to disk. It does so by itself only after a while, and a crash loses the newest ones.
+    /// Makes the broker write its queues and bindings to disk: those in Mnesia, and the list of quorum queues in DETS tables. Without this,
+    /// they are written within a few seconds, and a crash before that loses the newest ones.
     /// </summary>
-    public static Task SyncRabbitMqAsync() => RunAsync(RabbitMqCtl, "eval", "mnesia:sync_log().");
+    public static Task SyncRabbitMqAsync() => RunAsync(RabbitMqCtl, "eval", "mnesia:sync_log(), [ok = dets:sync(T) || T <- dets:all()].");
 
     public static async Task DropUserAsync(string user) =>
         await Management.Value.DeleteAsync(new Uri($"api/users/{user}", UriKind.Relative), Now);
@@ -120,6 +121,20 @@ internal static class Servers
     {
         var queues = await Management.Value.GetFromJsonAsync<JsonElement>($"api/queues/{vhost}?columns=name", Now);
         return [.. queues.EnumerateArray().Select(queue => queue.GetProperty("name").GetString()!)];
+    }
+
+    /// <summary>The queues with their messages and consumers, and the bindings, for the message of a failure.</summary>
+    public static async Task<string> TopologyAsync(string vhost)
+    {
+        var queues = await Management.Value.GetStringAsync(
+            new Uri($"api/queues/{vhost}?columns=name,messages,consumers,state", UriKind.Relative),
+            Now
+        );
+        var bindings = await Management.Value.GetStringAsync(
+            new Uri($"api/bindings/{vhost}?columns=source,destination,routing_key", UriKind.Relative),
+            Now
+        );
+        return $"queues: {queues}\nbindings: {bindings}";
     }
 
     /// <summary>The names of the connections that a user has open in a virtual host. No two connections have the same name.</summary>
