@@ -204,7 +204,7 @@ internal sealed class Writers : IAsyncDisposable
             Func<TState, Exception?, string> formatter
         )
         {
-            if (eventId.Id == EventIds.StoreAway)
+            if (eventId.Id == EventIds.StoreUnavailable)
             {
                 Interlocked.Increment(ref writers._timesWaited);
             }

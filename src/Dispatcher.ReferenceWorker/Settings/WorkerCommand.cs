@@ -94,7 +94,7 @@ internal static class WorkerCommand
         return text + Footer;
     }
 
-    /// <summary>What is wrong with the arguments, with the nearest option for an unknown one. Empty: they can be read.</summary>
+    /// <summary>The errors of the arguments, with the nearest option for an unknown one. Empty: they can be read.</summary>
     public static IEnumerable<string> ErrorsOf(ParseResult call)
     {
         var unknown = call.UnmatchedTokens.Where(token => token.StartsWith('-')).ToList();

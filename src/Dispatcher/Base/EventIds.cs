@@ -6,14 +6,14 @@ internal static class EventIds
     // 1000 hosting
     public const int LoopFailing = 1001;
     public const int LoopRecovered = 1002;
-    public const int LoopStoreAway = 1003;
+    public const int LoopStoreUnavailable = 1003;
     public const int Listening = 1004;
 
     // 1050 processes
     public const int ProcessRowLeft = 1050;
 
     // 1100 storing
-    public const int StoreAway = 1100;
+    public const int StoreUnavailable = 1100;
     public const int ClockOff = 1101;
     public const int Migrated = 1102;
     public const int StoreBack = 1103;
@@ -57,7 +57,7 @@ internal static class EventIds
 
     // 2200 dispatching
     public const int DispatchUnreadable = 2200;
-    public const int WakeNotSent = 2201;
+    public const int SignalNotSent = 2201;
     public const int PoolHolds = 2202;
     public const int PoolFlows = 2203;
     public const int DispatchContradicted = 2210;

@@ -66,7 +66,7 @@ internal abstract partial class Loop(TimeSpan period, TimeProvider time, ILogger
         [LoggerMessage(EventIds.LoopFailing, LogLevel.Warning, "{Loop} failed; it is retried every {Period}")]
         public static partial void Failing(ILogger logger, string loop, TimeSpan period, Exception reason);
 
-        [LoggerMessage(EventIds.LoopStoreAway, LogLevel.Debug, "{Loop} failed, because the database is unavailable: {Reason}")]
+        [LoggerMessage(EventIds.LoopStoreUnavailable, LogLevel.Debug, "{Loop} failed, because the database is unavailable: {Reason}")]
         public static partial void StoreUnavailable(ILogger logger, string loop, string reason);
 
         [LoggerMessage(EventIds.LoopRecovered, LogLevel.Information, "{Loop} works again")]

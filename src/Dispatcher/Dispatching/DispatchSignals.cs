@@ -74,7 +74,7 @@ internal sealed partial class DispatchSignals(IOutboxTransport transport, TimePr
     private static partial class Log
     {
         [LoggerMessage(
-            EventIds.WakeNotSent,
+            EventIds.SignalNotSent,
             LogLevel.Debug,
             "Failed to publish the dispatch signal for pools {Pools}; the sweep dispatches their jobs within 1 s: {Reason}"
         )]

@@ -27,7 +27,7 @@ internal sealed partial class JobRecovery(
     private const int MaxTries = 5;
 
     /// <summary>
-    /// Maximum number of late outcomes of one job on the timeline; more are only logged. Entries are never deleted, so that a worker could
+    /// Maximum number of late outcomes of one job on the timeline; more are only logged. Entries are never deleted, so a worker could
     /// otherwise fill the timeline.
     /// </summary>
     private const int MaxLateOutcomes = 20;

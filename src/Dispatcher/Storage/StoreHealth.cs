@@ -94,7 +94,7 @@ internal sealed partial class StoreHealth(NpgsqlDataSource? source, TimeProvider
     private static partial class Log
     {
         [LoggerMessage(
-            EventIds.StoreAway,
+            EventIds.StoreUnavailable,
             LogLevel.Error,
             "The database does not take writes: {Reason}. No data is lost: writes are retried. "
                 + "Further failures are counted and not logged"
