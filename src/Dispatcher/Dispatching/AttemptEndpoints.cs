@@ -120,10 +120,10 @@ internal static class AttemptEndpoints
     }
 }
 
-/// <summary>Notes who is there, extends the leases of live runs and says which must stop.</summary>
+/// <summary>Registers the worker, extends the leases of its live runs, and names the runs that must stop.</summary>
 internal sealed class LeaseExtension(IStore store, WorkerRegister workers, StoreClock clock)
 {
-    /// <summary>Null: nothing but a registration, and it is refused. The leases of runs are extended in any case.</summary>
+    /// <summary>Null: the request has only a registration, and it is refused. The leases of runs are extended in any case.</summary>
     public async Task<HeartbeatAnswer?> ExtendLeasesAsync(HeartbeatRequest request, string subject, CancellationToken cancellationToken)
     {
         var missing = request.Registration is { } registration
