@@ -55,8 +55,9 @@ public sealed class WorkerJourneys
         frozen.Unfreeze();
 
         await Eventually.IsAsync(
-            () => frozen.Log.Split("run ended: fenced").Length == 3,
-            "the worker notices that it lost both leases\n" + frozen.Log
+            () => Task.FromResult(frozen.Log.Split("run ended: fenced").Length == 3),
+            () => "the worker notices that it lost both leases\n" + frozen.Log,
+            TimeSpan.FromSeconds(30)
         );
         Assert.Equal(1, await journey.Records.EffectsAsync());
         Assert.Equal("succeeded", await dispatcher.StateAsync(idempotent.JobId));
