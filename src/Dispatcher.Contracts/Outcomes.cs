@@ -6,7 +6,7 @@ namespace Dispatcher.Contracts;
 /// <summary>
 /// A message of a worker on exchange <see cref="Exchanges.Outcomes"/>: 1 to 256 outcomes, at most 1 MiB. The server
 /// refuses a larger message as a whole, and its runs count as lost. The AMQP <c>user_id</c> must be the subject of the
-/// key that claimed. The server reads each outcome by itself: one that cannot be read ends its own attempt with the
+/// key that claimed. The server reads each outcome separately: one that cannot be read ends its own attempt with the
 /// terminal fault <c>bad_result</c>.
 /// </summary>
 public sealed record OutcomeBatch

@@ -4,7 +4,7 @@ namespace Dispatcher.Contracts;
 
 /// <summary>
 /// Reads and writes the messages with System.Text.Json. It refuses unknown members, and null in members that cannot be
-/// null. It writes a null only where the record does not leave it out.
+/// null. It writes null members, except those that the record marks with JsonIgnore.
 /// </summary>
 [JsonSourceGenerationOptions(UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(SubmitJob))]

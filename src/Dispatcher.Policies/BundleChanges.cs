@@ -55,8 +55,9 @@ public sealed class BundleChanges
     public IReadOnlyList<RuleChange> Rules { get; }
 
     /// <summary>
-    /// Finds a job on which the rule counts, in the new version or in the old one. Prefers a job that the new bundle treats more freely,
-    /// then one that it treats more strictly. Null: none was found, for example because the rule is not in effect or matches no topic.
+    /// Finds a job whose decision the rule affects, in the new version or in the old one. Prefers a job that the new bundle treats more
+    /// freely, then one that it treats more strictly. Null: none was found, for example because the rule is not in effect or matches no
+    /// topic.
     /// </summary>
     public SampleJob? FindSample(RuleChange change)
     {

@@ -2,5 +2,5 @@ using Dispatcher;
 using Dispatcher.CommandLine.Screens;
 using Dispatcher.Embedded;
 
-EmbeddedWorker.CloseProcess(args);
+EmbeddedWorker.RestartWithoutDiagnostics(args);
 return await RootCommandLine.InvokeAsync(args, Terminal.OfProcess);

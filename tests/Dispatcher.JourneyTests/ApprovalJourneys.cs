@@ -42,7 +42,7 @@ public sealed class ApprovalJourneys
         await dispatcher.InStateAsync(wanted.JobId, "succeeded");
         await Eventually.IsAsync(
             () => billing.Final(unwanted)?.State == JobState.Rejected && billing.EventsOf(wanted).Count == 3,
-            "their ends are told"
+            "the final events are published"
         );
         Assert.Equal(["approved", "held", "succeeded"], billing.EventsOf(wanted).Order());
         Assert.Equal(["held", "rejected"], billing.EventsOf(unwanted).Order());
@@ -234,7 +234,7 @@ public sealed class ApprovalJourneys
         await dispatcher.VoteAsync(job.JobId, "approve", ana);
         await Eventually.IsAsync(
             async () => (await dispatcher.TimelineAsync(job.JobId)).Contains("unclaimed"),
-            () => "nobody claims it\n" + dispatcher.Log,
+            () => "the attempt is not claimed\n" + dispatcher.Log,
             TimeSpan.FromSeconds(30)
         );
         await journey.CountingWorkerAsync(dispatcher);

@@ -10,7 +10,7 @@ public sealed class EmbeddedRequestJourneys
 {
     /// <summary>All callers have one address, so that the known caller shares its limit.</summary>
     [Fact]
-    public async Task A_gate_is_answered_and_a_known_key_works_while_two_hundred_callers_without_a_key_ask_for_all_there_is()
+    public async Task Gate_and_known_key_are_served_while_two_hundred_callers_without_a_key_send_requests()
     {
         var data = Directory.CreateTempSubdirectory("embedded-journey-").FullName;
         await using var server = await EmbeddedServer.StartAsync(data);

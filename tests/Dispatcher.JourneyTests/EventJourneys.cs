@@ -67,7 +67,7 @@ public sealed class EventJourneys
         await open[0].DisposeAsync();
         await Eventually.IsAsync(
             async () => await Listener.StatusAsync(dispatcher, billing) == HttpStatusCode.OK,
-            () => "a stream that was closed makes room",
+            () => "a stream that was closed frees its slot",
             Soon
         );
         foreach (var listener in open)

@@ -196,7 +196,7 @@ public sealed class LostTopologyJourneys
             async () =>
                 (await StatusAsync(dispatcher)).GetProperty("unrouted") is var unrouted
                 && (unrouted.GetProperty("waiting").GetInt32(), unrouted.GetProperty("undelivered").GetInt32()) == (0, count),
-            () => $"the status shows {count} copies that nobody took\n" + dispatcher.Log,
+            () => $"the status shows {count} copies that no queue took\n" + dispatcher.Log,
             TimeSpan.FromSeconds(30)
         );
 

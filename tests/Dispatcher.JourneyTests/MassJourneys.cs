@@ -93,7 +93,7 @@ public sealed class MassJourneys
         Assert.Equal(count, await journey.Records.EffectsAsync());
         await Eventually.IsAsync(
             () => jobs.All(job => billing.EventsOf(job).Contains("succeeded")),
-            "every job's end is told\n" + journey.Logs(),
+            "every job's final event is published\n" + journey.Logs(),
             seconds: 60
         );
         await journey.EndsWellAsync();
@@ -125,7 +125,7 @@ public sealed class MassJourneys
         Assert.Equal(jobs.Count, await journey.Records.CountAsync("succeeded", "job.test.once"));
         await Eventually.IsAsync(
             () => jobs.All(job => billing.EventsOf(job).Contains("succeeded")),
-            "every job's end is told\n" + journey.Logs(),
+            "every job's final event is published\n" + journey.Logs(),
             seconds: 30
         );
         await journey.EndsWellAsync();

@@ -102,7 +102,7 @@ public sealed class OneJobJourneys
         await dispatcher.InStateAsync(job.JobId, "expired");
         Assert.Equal(0, await journey.Records.CountAsync("select count(*) from jobs where start_by > not_after"));
         await journey.CountingWorkerAsync(dispatcher);
-        await Eventually.IsAsync(() => billing.EventsOf(job).Count == 1, "its end is told");
+        await Eventually.IsAsync(() => billing.EventsOf(job).Count == 1, "its final event is published");
         Assert.Equal(0, await journey.Records.EffectsAsync());
         await journey.EndsWellAsync();
     }
@@ -134,7 +134,10 @@ public sealed class OneJobJourneys
         Assert.Equal(["accepted", "dispatched", "claimed", "cancel_requested", "cancelled"], await dispatcher.TimelineAsync(late.JobId));
         Assert.Equal(["accepted", "dispatched", "cancelled"], await dispatcher.TimelineAsync(early.JobId));
         Assert.Equal(0, await journey.Records.EffectsAsync());
-        await Eventually.IsAsync(() => billing.EventsOf(early).Count + billing.EventsOf(late).Count == 2, "both are told");
+        await Eventually.IsAsync(
+            () => billing.EventsOf(early).Count + billing.EventsOf(late).Count == 2,
+            "both final events are published"
+        );
         Assert.Equal(HttpStatusCode.Accepted, (await dispatcher.CancelAsync(late.JobId)).Status);
         await journey.EndsWellAsync();
     }

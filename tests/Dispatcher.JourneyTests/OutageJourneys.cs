@@ -25,7 +25,7 @@ public sealed class OutageJourneys
         await billing.PublishAsync(jobs);
         await Eventually.IsAsync(
             async () => await journey.QueueAsync(Intake) == (0, 10),
-            () => "nobody consumes, and the messages wait in the queue\n" + dispatcher.Log,
+            () => "the server does not consume, and the messages wait in the queue\n" + dispatcher.Log,
             TimeSpan.FromSeconds(60)
         );
         var tries = gate.Connections + Journey.Number("DISPATCHER_TEST_TRIES", 10);
@@ -59,7 +59,7 @@ public sealed class OutageJourneys
         await (await journey.ProducerAsync()).PublishAsync(AJob.On(Topic));
         await Eventually.IsAsync(
             async () => (await journey.QueueAsync(Intake)).Consumers == 0,
-            () => "nobody consumes\n" + dispatcher.Log,
+            () => "the server does not consume\n" + dispatcher.Log,
             TimeSpan.FromSeconds(60)
         );
 

@@ -108,7 +108,7 @@ public sealed class PermissionJourneys
 
     /// <summary>Probes every exchange and queue that the broker has, not a list of the test.</summary>
     [Fact]
-    public async Task The_broker_refuses_each_role_what_is_not_its_job()
+    public async Task Broker_refuses_each_role_the_rights_that_its_row_does_not_list()
     {
         await using var journey = await Journey.BeginAsync();
         await UsersAsync(journey);

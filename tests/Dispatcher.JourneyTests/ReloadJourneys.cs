@@ -56,7 +56,10 @@ public sealed class ReloadJourneys
         Assert.Equal(jobs.Count, await journey.Records.CountAsync("succeeded", "job.test.stream"));
         Assert.Equal(valid, await journey.Records.ActivationsAsync());
         Assert.Empty(await journey.Records.DecisionsNotInForceAsync());
-        await Eventually.IsAsync(() => jobs.All(job => billing.EventsOf(job).Count > 0), "every job's end is told\n" + journey.Logs());
+        await Eventually.IsAsync(
+            () => jobs.All(job => billing.EventsOf(job).Count > 0),
+            "every job's final event is published\n" + journey.Logs()
+        );
         Assert.All(jobs, job => Assert.Equal(["succeeded"], billing.EventsOf(job)));
         await journey.EndsWellAsync();
         Assert.Equal(0, await journey.Records.CountAsync("select count(*) from processes"));
@@ -89,7 +92,7 @@ public sealed class ReloadJourneys
         var third = Bundle.Load(BundleFolder.Read(journey.Policies.Folder)).Bundle!.Hash;
         await Eventually.IsAsync(
             () => dispatcher.Log.Contains(third, StringComparison.Ordinal),
-            "the folder proposes, and is told of the pin"
+            "the log names the bundle of the folder and the pin"
         );
         Assert.Equal(first, await journey.Records.ActiveBundleAsync());
 
@@ -110,7 +113,7 @@ public sealed class ReloadJourneys
 
         Assert.Equal((HttpStatusCode.OK, third), (status, unpinned.GetProperty("in_force").GetProperty("hash").GetString()));
         Assert.Equal([first, second, first, third], await journey.Records.ActivationsAsync());
-        await Eventually.IsAsync(() => activated.Count == 3, "each activation is told\n" + journey.Logs());
+        await Eventually.IsAsync(() => activated.Count == 3, "each activation is published\n" + journey.Logs());
         string[] expected =
         [
             $"policy_activated.policy-folder.policy {second}",

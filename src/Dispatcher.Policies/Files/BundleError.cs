@@ -9,7 +9,7 @@ public sealed record BundleError
     /// <summary>The kind of error, one of <see cref="BundleErrorCodes"/>, for example <c>unknown_key</c>.</summary>
     public required string Code { get; init; }
 
-    /// <summary>What was found, and what is allowed.</summary>
+    /// <summary>The value found and the allowed values.</summary>
     public required string Message { get; init; }
 
     /// <summary>How to fix it.</summary>

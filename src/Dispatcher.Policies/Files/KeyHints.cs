@@ -22,7 +22,7 @@ internal static class KeyHints
     ];
     public static readonly string[] MatchKeys = ["topic", "labels", "risk_tags", "principal", "workflow_id", "attempt_gte", "unless"];
     public static readonly string[] EffectiveKeys = ["from", "until"];
-    public static readonly string[] ApprovalKeys = ["groups", "exclude", "decide_within", "use_within"];
+    public static readonly string[] ApprovalKeys = ["groups", "exclude", "decide_within", "use_within", "covers", "on_policy_change"];
     public static readonly string[] TimeoutsKeys = ["start", "run", "heartbeat", "overall"];
     public static readonly string[] BackoffKeys = ["first", "most"];
     public static readonly string[] FaultsKeys = ["transient", "terminal"];
@@ -42,7 +42,7 @@ internal static class KeyHints
         ["derive"] = DeriveKeys,
     };
 
-    /// <summary>The fix for a key that belongs elsewhere, or for a YAML merge key. Null: the key is not known nearby either.</summary>
+    /// <summary>The fix for a key that belongs elsewhere, or for a YAML merge key. Null: no neighbouring mapping has this key.</summary>
     public static string? Place(string key, string what, IReadOnlyList<string> known)
     {
         if (key == "<<")

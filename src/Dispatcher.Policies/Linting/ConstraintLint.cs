@@ -132,7 +132,7 @@ internal sealed class ConstraintLint(LintedBundle bundle, FindingList findings)
         }
     }
 
-    /// <summary>A job on which both rules count and that at least one of them grants.</summary>
+    /// <summary>A job that both rules match, at least possibly, and that at least one of them grants.</summary>
     private JobFacts? Together(LintedTopic topic, Rule rule, Rule other) =>
         bundle
             .Find(

@@ -16,7 +16,7 @@ public sealed record LintFinding
     /// <summary>File and line, for example <c>rules/prod.yaml:14</c>; only the file if the finding concerns the whole file.</summary>
     public required string Where { get; init; }
 
-    /// <summary>What was found, and what is allowed.</summary>
+    /// <summary>The value found and the allowed values.</summary>
     public required string Message { get; init; }
 
     /// <summary>How to fix it.</summary>

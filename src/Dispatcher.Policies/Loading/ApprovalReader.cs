@@ -11,10 +11,7 @@ internal static class ApprovalReader
 
     public static ApprovalRequirement? Read(YamlNode node, ErrorList errors)
     {
-        if (
-            Fields.Of(node, "approval", errors, "groups", "exclude", "decide_within", "use_within", "covers", "on_policy_change")
-            is not { } fields
-        )
+        if (Fields.Of(node, "approval", errors, KeyHints.ApprovalKeys) is not { } fields)
         {
             return null;
         }

@@ -11,7 +11,7 @@ public sealed record PayloadError
     /// </summary>
     public required string Path { get; init; }
 
-    /// <summary>What was found, and what is allowed: <c>seen: a number; allowed: a text.</c></summary>
+    /// <summary>The value found and the allowed values: <c>seen: a number; allowed: a text.</c></summary>
     public required string Message { get; init; }
 
     /// <summary>How to fix it.</summary>

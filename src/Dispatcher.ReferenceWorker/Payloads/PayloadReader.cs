@@ -29,8 +29,9 @@ internal sealed class PayloadReader
 
     public string RequiredText(string name)
     {
+        var before = _errors.Count;
         var text = OptionalText(name) ?? Missing(name, "a text");
-        Require(text.Length > 0 || _errors.Count > 0, $"'{name}' must not be empty");
+        Require(text.Length > 0 || _errors.Count > before, $"'{name}' must not be empty");
         return text;
     }
 

@@ -76,8 +76,8 @@ internal static class ProcessTable
     }
 
     /// <summary>
-    /// Kills a process and its descendants, each as soon as it is found: of a chain of processes that start a successor and end, exactly
-    /// one can still start another.
+    /// Kills a process and its descendants, each as soon as it is found. In a chain in which each process starts the next one and ends,
+    /// only one process can start another.
     /// </summary>
     public static void KillTree(int process)
     {

@@ -5,7 +5,9 @@ public sealed class JobFaultException : Exception
 {
     /// <param name="faultClass">Whether a retry can help. Null: unknown, and the topic's table of faults decides.</param>
     /// <param name="code">A machine-readable code, for example <c>exit:1</c> or <c>http:503</c>; cut after 64 characters.</param>
-    /// <param name="message">What happened, for people; cut after 4,096 characters. It is stored, so it must hold no secret.</param>
+    /// <param name="message">
+    /// Description of the fault for people; cut after 4,096 characters. It is stored, so it must hold no secret.
+    /// </param>
     /// <param name="retryAfter">The shortest wait before the next attempt. Null: the topic's retry settings decide.</param>
     /// <param name="innerException">The cause. Null: none.</param>
     public JobFaultException(

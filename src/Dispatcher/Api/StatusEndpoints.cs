@@ -61,7 +61,7 @@ internal static class StatusEndpoints
         Readiness readiness,
         CurrentBundle current,
         PoolMonitor pools,
-        WorkerTroubles troubles,
+        WorkerProblems problems,
         IServiceProvider services,
         IDbContextFactory<DispatcherDb> database
     )
@@ -81,7 +81,7 @@ internal static class StatusEndpoints
         try
         {
             using var limit = StoreTimeouts.Begin(http);
-            warnings.AddRange(await troubles.ListAsync(limit.Token));
+            warnings.AddRange(await problems.ListAsync(limit.Token));
             return Results.Ok(await CountedAsync(status, pools, database, limit.Token));
         }
         catch (Exception fault) when (fault.IsOfStore(http))

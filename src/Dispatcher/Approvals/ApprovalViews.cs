@@ -69,10 +69,7 @@ internal sealed record ApprovalView
             Shown = ReviewSnapshot.Of(held.Job, held.Approval),
             WillRun = jobClass is null ? null : WillRun.Of(held.Job, jobClass),
             Votes = [.. held.Approval.Votes.Select(VoteView.Of)],
-            Missing =
-                held.Approval.State == ApprovalStates.Held
-                    ? Quorum.Missing(held.Approval.Requirement, Quorum.Approvers(held.Approval.Votes))
-                    : "",
+            Missing = Quorum.MissingOf(held.Approval),
             WhyNot = whyNot,
             CreatedAt = Timestamps.At(held.Approval.CreatedAt),
             DecideBy = Timestamps.At(held.Approval.DecideBy),
@@ -119,11 +116,5 @@ internal sealed record VoteView(
 internal sealed record VoteCounted(string ApprovalId, string State, JobState JobState, string Missing, DateTimeOffset? UseBy)
 {
     public static VoteCounted Of(Approval approval, Job job) =>
-        new(
-            approval.Name,
-            approval.State.ToLowerInvariant(),
-            job.State,
-            approval.State == ApprovalStates.Held ? Quorum.Missing(approval.Requirement, Quorum.Approvers(approval.Votes)) : "",
-            Timestamps.At(approval.UseBy)
-        );
+        new(approval.Name, approval.State.ToLowerInvariant(), job.State, Quorum.MissingOf(approval), Timestamps.At(approval.UseBy));
 }

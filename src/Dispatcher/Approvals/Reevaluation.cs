@@ -47,7 +47,7 @@ internal sealed class Reevaluation(PolicyGate gate, MoveWriter moves, JobDispatc
         }
 
         // Hold the job at once: the next dispatch of its pool waits for a free slot, and the approvers need the next round now.
-        await dispatch.HoldAsync(await gate.EvaluateAsync(move.After, Hop.Dispatch, cancellationToken), cancellationToken);
+        await dispatch.HoldOrEndAsync(await gate.EvaluateAsync(move.After, Hop.Dispatch, cancellationToken), cancellationToken);
         var changed = new ChangedHash("policy_hash", approval.PolicyHash, decision.PolicyHash);
         return new VoteRefusal("changed", $"{why}; the job is evaluated again.") { Changed = [changed] };
     }

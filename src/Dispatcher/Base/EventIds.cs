@@ -58,8 +58,8 @@ internal static class EventIds
     // 2200 dispatching
     public const int DispatchUnreadable = 2200;
     public const int SignalNotSent = 2201;
-    public const int PoolHolds = 2202;
-    public const int PoolFlows = 2203;
+    public const int PoolJobsWait = 2202;
+    public const int PoolJobsResumed = 2203;
     public const int DispatchContradicted = 2210;
     public const int PermitForged = 2211;
 

@@ -9,8 +9,8 @@ namespace Dispatcher.Broker;
 internal sealed class RabbitConnection(Uri address, string name) : IAsyncDisposable
 {
     /// <summary>
-    /// The client closes a connection that delivers a larger body, and the broker would deliver it again. RabbitMQ never accepts more than
-    /// 512 MiB, so this limit is not reached.
+    /// Maximum size of a body that the client receives, in bytes. The client closes a connection that delivers a larger body, and the
+    /// broker would deliver it again. RabbitMQ never accepts more than 512 MiB, so this limit is not reached.
     /// </summary>
     public const uint MaxMessage = 1_073_741_824;
 

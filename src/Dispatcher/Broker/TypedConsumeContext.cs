@@ -58,8 +58,8 @@ internal static class RawDeliveries
         where T : class => next.Send(new TypedConsumeContext<T>(delivery, message));
 
     /// <summary>
-    /// Ends a delivery in a filter. MassTransit moves a message that no consumer has seen to a queue for skipped messages, unless it is
-    /// marked so.
+    /// Ends a delivery in a filter. MassTransit moves a message that no consumer has seen to a queue for skipped messages, unless the
+    /// filter marks it as consumed.
     /// </summary>
     public static Task EndHereAsync<TFilter>(this ConsumeContext<RawMessage> delivery) =>
         delivery.NotifyConsumed(TimeSpan.Zero, typeof(TFilter).FullName!);

@@ -115,16 +115,7 @@ internal static class ApprovalsVerbs
 
                 var view = approval.Body.Text("view_hash");
                 var shown = call.Arguments.GetRequiredValue(seen);
-                if (shown.Length < MinViewDigits || !view.StartsWith(shown, StringComparison.Ordinal))
-                {
-                    throw new ExitException(
-                        shown.Length < MinViewDigits ? ExitCode.WrongUse : ExitCode.No,
-                        $"--view is {shown}, but the view hash of the approval is now {view}.",
-                        $"Read \"dispatcher approvals show {approval.Body.Text("approval_id")}\" and vote with at least "
-                            + $"{MinViewDigits} digits of its view hash."
-                    );
-                }
-
+                CheckView(shown, view, approval.Body.Text("approval_id"));
                 var vote = JsonSerializer.SerializeToUtf8Bytes(
                     new
                     {
@@ -140,6 +131,24 @@ internal static class ApprovalsVerbs
                 );
             }
         );
+    }
+
+    private static void CheckView(string shown, string view, string approvalId)
+    {
+        var fix = $"Read \"dispatcher approvals show {approvalId}\" and vote with at least {MinViewDigits} digits of its view hash.";
+        if (shown.Length < MinViewDigits)
+        {
+            throw new ExitException(
+                ExitCode.WrongUse,
+                $"--view {shown} has {shown.Length} digits; at least {MinViewDigits} are required.",
+                fix
+            );
+        }
+
+        if (!view.StartsWith(shown, StringComparison.Ordinal))
+        {
+            throw new ExitException(ExitCode.No, $"--view is {shown}, but the view hash of the approval is now {view}.", fix);
+        }
     }
 
     private static Verb Watch(ServerVerbs verbs)

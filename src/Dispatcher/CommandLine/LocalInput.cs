@@ -22,7 +22,7 @@ internal static class LocalInput
             throw new ExitException(
                 ExitCode.WrongUse,
                 $"{where}: cannot read '{path}': {unreadable.Message}",
-                "Check the path and that you may read the file."
+                "Check the path and your permission to read the file."
             );
         }
     }

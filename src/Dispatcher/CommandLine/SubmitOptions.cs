@@ -17,7 +17,7 @@ internal sealed class SubmitOptions
     private readonly Option<string?> _file = new("--file")
     {
         HelpName = "FILE|-",
-        Description = "A whole job as JSON, sent byte for byte; '-' is standard input. Stands alone.",
+        Description = "A whole job as JSON, sent byte for byte; '-' is standard input. Cannot be combined with other job options.",
     };
     private readonly Option<string?> _topic = new("--topic")
     {

@@ -49,7 +49,7 @@ internal sealed class ApprovedJobs(IDbContextFactory<DispatcherDb> database, Pol
             var evaluated = await gate.EvaluateAsync(job, Hop.Dispatch, cancellationToken);
             if (evaluated.Decision.Reason != ReasonCodes.NoBundle)
             {
-                await dispatch.HoldAsync(evaluated, cancellationToken);
+                await dispatch.HoldOrEndAsync(evaluated, cancellationToken);
             }
         }
 

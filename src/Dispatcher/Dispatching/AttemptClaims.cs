@@ -16,7 +16,7 @@ internal sealed partial class AttemptClaims(
     ILogger<AttemptClaims> logger
 )
 {
-    /// <summary>Answers each permit by itself, in order. <paramref name="serves"/>: whether the caller's key may serve a pool.</summary>
+    /// <summary>Answers each permit separately, in order. <paramref name="serves"/>: whether the caller's key may serve a pool.</summary>
     // :: Step 7
     public async Task<ClaimAnswer> ClaimAsync(
         ClaimRequest request,
@@ -68,8 +68,8 @@ internal sealed partial class AttemptClaims(
     }
 
     /// <summary>
-    /// The pools for which the instance is registered without all constraints that they require. Its next heartbeat reports this; until
-    /// then it must run no job without a constraint.
+    /// The pools for which the instance is registered without all constraints that they require. Its next heartbeat reports this. Until
+    /// then its claims are refused, because it would run jobs without a required constraint.
     /// </summary>
     private static async Task<IReadOnlySet<string>> ClosedPoolsAsync(
         DispatcherDb db,

@@ -77,7 +77,7 @@ internal static class AttemptEndpoints
                     Code = "bad_count",
                     Where = where,
                     Message = $"{items.Count} given; allowed are 1 to {max}.",
-                    Fix = "Split the request.",
+                    Fix = items.Count == 0 ? "Send at least one." : "Split the request.",
                 }
             );
         }
@@ -89,8 +89,8 @@ internal static class AttemptEndpoints
                 {
                     Code = "null_item",
                     Where = where,
-                    Message = "One of them is null.",
-                    Fix = "Leave it out.",
+                    Message = "An item is null.",
+                    Fix = "Remove the null items.",
                 }
             );
         }

@@ -12,7 +12,7 @@ namespace Dispatcher.Dispatching;
 /// </summary>
 internal sealed class Contradictions(IDbContextFactory<DispatcherDb> database)
 {
-    /// <summary>What the timeline contains and what the rows contain, as a sentence.</summary>
+    /// <summary>The contradiction between timeline and rows, as a sentence.</summary>
     public async Task<string> WhyAsync(Job job, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);

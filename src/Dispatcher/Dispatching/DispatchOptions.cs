@@ -22,8 +22,9 @@ internal sealed class DispatchOptions
     public double BreakAt { get; set; } = 0.7;
 
     /// <summary>
-    /// The least number of attempts that must have ended within 10 s before the circuit breaker compares them with <c>BreakAt</c>.
-    /// Default 10: fewer attempts tell too little.
+    /// Number of ended attempts after which the circuit breaker compares them with <c>BreakAt</c>. A small pool needs fewer: twice its
+    /// size, at least 4. They must end within 10 s, or within twice the longest run if that is longer. Default 10: fewer attempts are not
+    /// a reliable sample.
     /// </summary>
     [Range(2, 1000)]
     public int BreakAfter { get; set; } = 10;

@@ -23,8 +23,8 @@ internal sealed partial class DispatchPolicyFilter(PoolDispatch dispatch, PoolBa
             Log.Unreadable(logger, fault);
         }
 
-        // One pool after another: the server holds one lease and the payloads of one pool at a time. The filter reads the store, not the
-        // consumer, so that StoreRetry sees an outage before MassTransit reports a fault of the consumer.
+        // One pool after another: the server holds one lease and the payloads of one pool at a time. The filter, not the consumer, reads
+        // the store, so that StoreRetry sees an outage before MassTransit reports a fault of the consumer.
         foreach (var pool in pools ?? [])
         {
             if (await dispatch.EvaluateAsync(pool, context.CancellationToken) is { } evaluated)

@@ -23,7 +23,7 @@ internal sealed partial class DispatchSignals(IOutboxTransport transport, TimePr
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
     );
 
-    /// <summary>A move that ends or claims an attempt frees a slot of its pool.</summary>
+    /// <summary>After a claim or an end of an attempt its pool may get more jobs.</summary>
     public void Committed(IReadOnlyList<Move> moves) =>
         Signal(
             moves

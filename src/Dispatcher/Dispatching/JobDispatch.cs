@@ -26,15 +26,15 @@ internal sealed partial class JobDispatch(
     ILogger<JobDispatch> logger
 )
 {
-    /// <summary>Dispatches one job. A job that has moved meanwhile is left alone: that move did what follows.</summary>
+    /// <summary>Dispatches one job. If another move of the job was committed first, nothing is written.</summary>
     public Task DispatchAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken) =>
         MoveAsync(evaluated, mayDispatch: true, cancellationToken);
 
     /// <summary>
-    /// Holds, denies or expires one job if the decision requires it. A job that may be dispatched stays in its backlog: it needs a free
-    /// slot. So a new round of approval needs no worker.
+    /// Holds, denies or expires one job if the decision requires it. A job that may be dispatched stays in its backlog until a slot is
+    /// free.
     /// </summary>
-    public Task HoldAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken) =>
+    public Task HoldOrEndAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken) =>
         MoveAsync(evaluated, mayDispatch: false, cancellationToken);
 
     private async Task MoveAsync(Evaluated<Job> evaluated, bool mayDispatch, CancellationToken cancellationToken)
@@ -78,7 +78,7 @@ internal sealed partial class JobDispatch(
     }
 
     /// <summary>Whether a job is in a backlog.</summary>
-    public static bool IsWaiting(Job job) => job.State is JobState.Accepted or JobState.Approved or JobState.Retrying;
+    private static bool IsWaiting(Job job) => job.State is JobState.Accepted or JobState.Approved or JobState.Retrying;
 
     /// <summary>Ends a job that the timeline contradicts. Denied is final, so that a changed row is never dispatched.</summary>
     private async Task<MoveResult> DenyAsync(Evaluated<Job> evaluated, CancellationToken cancellationToken)
@@ -161,6 +161,7 @@ internal sealed partial class JobDispatch(
     /// <summary>The job with its next attempt and the time limits of the attempt.</summary>
     internal static Job Dispatched(Job job, Decision decision, JobClass jobClass, long now)
     {
+        // The wait in the backlog does not count: the claim moves the deadline by it (AttemptClaims.Running).
         var overallDeadline = job.OverallDeadline ?? job.ReadyAt + Timestamps.Micros(jobClass.OverallWithin);
         var startBy = Math.Min(now + Timestamps.Micros(jobClass.StartWithin), job.NotAfter ?? long.MaxValue);
         return job.With(decision) with

@@ -16,7 +16,9 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
     /// </summary>
     public const string Unregistered = "";
 
-    /// <summary>The jobs of all backlogs, ready or not.</summary>
+    /// <summary>
+    /// The jobs of all backlogs, ready or not. <see cref="WaitsOrIsHeld"/> and <see cref="JobDispatch"/> name the same three states.
+    /// </summary>
     public static readonly Expression<Func<Job, bool>> Waits = job =>
         job.State == JobState.Accepted || job.State == JobState.Approved || job.State == JobState.Retrying;
 
@@ -28,17 +30,20 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
     /// </summary>
     private static readonly long ClockSkew = Timestamps.Micros(TimeSpan.FromMilliseconds(20));
 
-    /// <summary>An attempt that was running while another bundle came into force may return to the backlog of a removed pool.</summary>
-    private static readonly long SortInterval = Timestamps.Micros(TimeSpan.FromMinutes(1));
+    /// <summary>
+    /// Time after which the jobs are moved again under the same bundle: an attempt that ran while the bundle changed may return to the
+    /// backlog of a removed pool.
+    /// </summary>
+    private static readonly long AssignInterval = Timestamps.Micros(TimeSpan.FromMinutes(1));
 
     /// <summary>Maximum payload bytes that one lease holds in memory, not counting the work messages made of them.</summary>
     private const long MaxBytes = 4 * 1024 * 1024;
 
-    /// <summary>Maximum number of jobs that one statement sorts, so that it ends within its time limit.</summary>
-    private const int SortBatch = 10_000;
+    /// <summary>Maximum number of jobs that one statement moves, so that it ends within its time limit.</summary>
+    private const int AssignBatch = 10_000;
 
-    private long _sortedFor = -1;
-    private long _sortAgainAt;
+    private long _assignedFor = -1;
+    private long _assignAgainAt;
 
     /// <summary>The pools that can have a backlog: those of the bundle in force, and <see cref="Unregistered"/>.</summary>
     public IReadOnlySet<string> Known => (current.InForce.Bundle?.Pools.Keys ?? []).Append(Unregistered).ToHashSet(StringComparer.Ordinal);
@@ -50,10 +55,10 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
     public async Task<IReadOnlyList<string>> ReadyAsync(CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        if (current.InForce is { Bundle: { } bundle, Serial: var serial } && (serial != _sortedFor || clock.Now > _sortAgainAt))
+        if (current.InForce is { Bundle: { } bundle, Serial: var serial } && (serial != _assignedFor || clock.Now > _assignAgainAt))
         {
-            await SortAsync(db, topic => bundle.JobClasses.GetValueOrDefault(topic)?.Pool ?? Unregistered, cancellationToken);
-            (_sortedFor, _sortAgainAt) = (serial, clock.Now + SortInterval);
+            await AssignPoolsAsync(db, topic => bundle.JobClasses.GetValueOrDefault(topic)?.Pool ?? Unregistered, cancellationToken);
+            (_assignedFor, _assignAgainAt) = (serial, clock.Now + AssignInterval);
         }
 
         var ready = new List<string>();
@@ -117,7 +122,7 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
     /// <summary>
     /// Another bundle may give a topic to another pool. The version of the job stays: no decision depends on its backlog.
     /// </summary>
-    private static async Task SortAsync(DispatcherDb db, Func<string, string> poolOf, CancellationToken cancellationToken)
+    private static async Task AssignPoolsAsync(DispatcherDb db, Func<string, string> poolOf, CancellationToken cancellationToken)
     {
         var waiting = db.Jobs.Where(WaitsOrIsHeld);
         foreach (var backlog in await waiting.Select(job => new { job.Topic, job.Pool }).Distinct().ToListAsync(cancellationToken))
@@ -125,8 +130,8 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
             var right = poolOf(backlog.Topic);
             if (backlog.Pool != right)
             {
-                var batch = waiting.Where(job => job.Topic == backlog.Topic && job.Pool == backlog.Pool).Take(SortBatch);
-                while (await batch.ExecuteUpdateAsync(set => set.SetProperty(job => job.Pool, right), cancellationToken) == SortBatch) { }
+                var batch = waiting.Where(job => job.Topic == backlog.Topic && job.Pool == backlog.Pool).Take(AssignBatch);
+                while (await batch.ExecuteUpdateAsync(set => set.SetProperty(job => job.Pool, right), cancellationToken) == AssignBatch) { }
             }
         }
     }

@@ -42,7 +42,7 @@ internal sealed class PoolCapacity(
 
     /// <summary>The number of jobs that fit if all have the longest time to start of the pool's topics.</summary>
     public int MaxJobs(string pool, FreeSlots slots) =>
-        slots.For(
+        slots.StartableWithin(
             current
                 .InForce.Bundle?.JobClasses.Values.Where(jobClass => jobClass.Pool == pool)
                 .Select(jobClass => jobClass.StartWithin)
@@ -77,8 +77,8 @@ internal sealed class PoolCapacity(
         Func<Job, TimeSpan> startWithin
     )
     {
-        var before = jobs.TakeWhile((job, ahead) => !runsAlone(job) && ahead < slots.For(startWithin(job))).ToList();
-        return before.Count == 0 && slots.Load.InProgress == 0 && slots.For(TimeSpan.Zero) > 0 ? [.. jobs.Take(1)] : before;
+        var before = jobs.TakeWhile((job, ahead) => !runsAlone(job) && ahead < slots.StartableWithin(startWithin(job))).ToList();
+        return before.Count == 0 && slots.Load.InProgress == 0 && slots.StartableWithin(TimeSpan.Zero) > 0 ? [.. jobs.Take(1)] : before;
     }
 
     /// <summary>The workers of a pool and its attempts in progress. Reads no payload.</summary>
@@ -152,9 +152,9 @@ internal sealed class PoolCapacity(
     public int? LimitOf(string pool) => Breaker(pool).Limit;
 
     /// <summary>
-    /// Whether the end of an attempt indicates a problem of what the pool calls. Transient faults, timeouts and lost workers do. A terminal
-    /// fault belongs to its job. An unknown fault usually comes from the producer's input and must not slow the jobs of others. A stopped
-    /// worker indicates no problem. Null: the end indicates neither.
+    /// Whether the end of an attempt indicates a problem of the systems that the pool's handlers call. Transient faults, timeouts and lost
+    /// workers do. A terminal fault belongs to its job. An unknown fault usually comes from the producer's input and must not slow the jobs
+    /// of others. A stopped worker indicates no problem. Null: the end indicates neither.
     /// </summary>
     internal static bool? IsBad(Job after) =>
         after.State == JobState.Succeeded
@@ -211,7 +211,7 @@ internal sealed record FreeSlots(PoolLoad Load, int Multiple, TimeSpan? LongestR
     /// How many jobs that must start within a time may be dispatched now: as many as find a free slot, and as many as workers claim in half
     /// that time if each run takes as long as the longest recent one.
     /// </summary>
-    public int For(TimeSpan startWithin)
+    public int StartableWithin(TimeSpan startWithin)
     {
         var runs = LongestRun is { } longest
             ? (int)Math.Min(Multiple, startWithin / 2 / (longest > ShortestRun ? longest : ShortestRun))

@@ -1,9 +1,9 @@
 namespace Dispatcher.Dispatching;
 
 /// <summary>
-/// Limits a pool whose attempts fail. When too many fail, the system that the pool calls is probably down: the breaker halves the attempts
-/// in progress each time, down to one probe after a pause that doubles. When attempts succeed it doubles the limit, until it closes. It
-/// sees only the ends of attempts that this process commits.
+/// Limits a pool whose attempts fail. When too many fail, the system that the pool calls is probably down: the breaker halves the limit of
+/// attempts in progress each time, down to one probe after a pause that doubles. When attempts succeed it doubles the limit, until it
+/// closes. It sees only the ends of attempts that this process commits.
 /// </summary>
 internal sealed class PoolCircuitBreaker(DispatchOptions options, TimeProvider time)
 {
@@ -61,8 +61,8 @@ internal sealed class PoolCircuitBreaker(DispatchOptions options, TimeProvider t
     /// <summary>An attempt has ended.</summary>
     /// <param name="bad">It failed, for a reason that may affect other jobs. Null: its end indicates nothing for other jobs.</param>
     /// <param name="ran">How long it ran.</param>
-    /// <param name="inProgress">The size of the pool: the first limit is half of it.</param>
-    public void Ended(bool? bad, TimeSpan ran, int inProgress)
+    /// <param name="size">The size of the pool: the first limit is half of it.</param>
+    public void Ended(bool? bad, TimeSpan ran, int size)
     {
         lock (_lock)
         {
@@ -70,28 +70,28 @@ internal sealed class PoolCircuitBreaker(DispatchOptions options, TimeProvider t
             _runs.Longest = Longer(ran, _runs.Longest);
             _good += bad == false ? 1 : 0;
             _bad += bad == true ? 1 : 0;
-            if (bad is null || _good + _bad < Enough(inProgress))
+            if (bad is null || _good + _bad < Enough(size))
             {
                 return;
             }
 
             if (_bad >= options.BreakAt * (_good + _bad))
             {
-                Shrink(inProgress);
+                Shrink(size);
             }
             else if (_limit is not null)
             {
-                Grow(inProgress);
+                Grow(size);
             }
         }
     }
 
     /// <summary>A small pool needs fewer ended attempts for a decision, because it has fewer in progress.</summary>
-    private int Enough(int inProgress) => Math.Min(options.BreakAfter, _limit ?? Math.Max(4, 2 * inProgress));
+    private int Enough(int size) => Math.Min(options.BreakAfter, _limit ?? Math.Max(4, 2 * size));
 
-    private void Shrink(int inProgress)
+    private void Shrink(int size)
     {
-        var before = _limit ?? Math.Max(2, inProgress);
+        var before = _limit ?? Math.Max(2, size);
         _limit = Math.Max(1, before / 2);
         _pause =
             before > 1 ? FirstPause

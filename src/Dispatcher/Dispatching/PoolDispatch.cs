@@ -7,11 +7,13 @@ namespace Dispatcher.Dispatching;
 
 /// <summary>
 /// The dispatch use case of one pool: takes the lease on the pool and reads its next jobs, evaluates them, and dispatches them. The lease
-/// is held until the jobs are dispatched, so that they leave in order.
+/// is held until the jobs are dispatched, so that they leave in order. Steps: see Hosting/Server.cs.
 /// </summary>
 internal sealed class PoolDispatch(PoolLeases leases, PolicyGate gate, JobDispatch dispatch, DispatchSignals signals)
 {
-    /// <summary>Null: no job of the pool may be dispatched now.</summary>
+    /// <summary>
+    /// Takes the lease and evaluates the next jobs. The caller disposes the result. Null: no job of the pool may be dispatched now.
+    /// </summary>
     public async Task<EvaluatedBacklog?> EvaluateAsync(string pool, CancellationToken cancellationToken)
     {
         // :: Step 4
@@ -36,7 +38,7 @@ internal sealed class PoolDispatch(PoolLeases leases, PolicyGate gate, JobDispat
         }
     }
 
-    /// <summary>Dispatches each job by itself. When more jobs may be ready, signals the pool again.</summary>
+    /// <summary>Dispatches each job separately. When more jobs may be ready, signals the pool again.</summary>
     public async Task DispatchAsync(EvaluatedBacklog backlog, CancellationToken cancellationToken)
     {
         // :: Step 6
@@ -48,7 +50,7 @@ internal sealed class PoolDispatch(PoolLeases leases, PolicyGate gate, JobDispat
     }
 
     /// <summary>
-    /// Without a bundle that can be read no job starts and no job ends: the sweep signals the pool again when there is one.
+    /// Skips the jobs while no bundle can be read: they are neither dispatched nor denied. The sweep signals the pool again.
     /// </summary>
     private async Task<IReadOnlyList<Evaluated<Job>>> EvaluateAsync(IReadOnlyList<Job> jobs, CancellationToken cancellationToken)
     {

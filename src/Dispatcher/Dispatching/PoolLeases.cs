@@ -27,7 +27,7 @@ internal sealed class PoolLeases(IStore store, PoolBacklog backlog, PoolCapacity
     /// </summary>
     public async Task<PoolLease?> TakeAsync(string pool, CancellationToken cancellationToken)
     {
-        // Checked before the lease is taken: at most claims and ends the backlog is empty.
+        // Checked before the lease is taken: after most claims and ends of attempts the backlog is empty.
         if (!clock.IsTrusted || !await backlog.IsReadyAsync(pool, cancellationToken))
         {
             return null;

@@ -44,20 +44,20 @@ internal sealed partial class PoolMonitor(
     ILogger<PoolMonitor> logger
 ) : Loop(TimeSpan.FromSeconds(5), time, logger)
 {
-    private readonly HashSet<string> _holding = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _waiting = new(StringComparer.Ordinal);
 
     public override async Task OnceAsync(CancellationToken cancellationToken)
     {
         foreach (var (pool, view) in await ReadAsync(cancellationToken))
         {
             metrics.PoolSeen(pool, view.Waiting, view.Capacity, view.Limit);
-            if (view.Note is { } note && _holding.Add(pool))
+            if (view.Note is { } note && _waiting.Add(pool))
             {
-                Log.Holds(logger, pool, view.Waiting, note);
+                Log.JobsWait(logger, pool, view.Waiting, note);
             }
-            else if (view.Note is null && _holding.Remove(pool))
+            else if (view.Note is null && _waiting.Remove(pool))
             {
-                Log.Flows(logger, pool);
+                Log.JobsResumed(logger, pool);
             }
         }
     }
@@ -86,10 +86,10 @@ internal sealed partial class PoolMonitor(
 
     private static partial class Log
     {
-        [LoggerMessage(EventIds.PoolHolds, LogLevel.Warning, "{Waiting} jobs of pool {Pool} wait: {Note}")]
-        public static partial void Holds(ILogger logger, string pool, int waiting, string note);
+        [LoggerMessage(EventIds.PoolJobsWait, LogLevel.Warning, "{Waiting} jobs of pool {Pool} wait: {Note}")]
+        public static partial void JobsWait(ILogger logger, string pool, int waiting, string note);
 
-        [LoggerMessage(EventIds.PoolFlows, LogLevel.Information, "The jobs of pool {Pool} no longer wait")]
-        public static partial void Flows(ILogger logger, string pool);
+        [LoggerMessage(EventIds.PoolJobsResumed, LogLevel.Information, "The jobs of pool {Pool} no longer wait")]
+        public static partial void JobsResumed(ILogger logger, string pool);
     }
 }

@@ -91,7 +91,7 @@ internal static partial class RegistrationCheck
                     "bad_" + name,
                     "/registration/" + name,
                     $"Allowed are at most {max} texts of 1 to {MaxText} characters, without control and formatting characters.",
-                    "Leave out the others."
+                    "Register fewer, and remove texts that are empty, too long or have such characters."
                 );
             }
         }

@@ -85,9 +85,9 @@ internal sealed partial class WorkerRegister(
             signals.Signal(worker.Pool);
         }
 
-        if (WorkerTroubles.ClockIsOff(worker) && (before is null || !WorkerTroubles.ClockIsOff(before)))
+        if (WorkerProblems.ClockIsOff(worker) && (before is null || !WorkerProblems.ClockIsOff(before)))
         {
-            Log.ClockOff(logger, worker.Instance, principal, worker.Pool, WorkerTroubles.Offset(worker));
+            Log.ClockOff(logger, worker.Instance, principal, worker.Pool, WorkerProblems.Offset(worker));
         }
 
         if (before is not null)

@@ -13,7 +13,7 @@ internal static class EmbeddedWorker
         settings is { IsEmbedded: true, Worker: true } ? ReferenceWorkerRegistration.AllPools : [];
 
     /// <summary>Restarts the process without diagnostics if the call may run the worker. <c>Main</c> must call it first.</summary>
-    public static void CloseProcess(string[] args)
+    public static void RestartWithoutDiagnostics(string[] args)
     {
         // A call that is not recognized keeps its diagnostics, and the worker then refuses to start.
         if (args is ["demo", ..] || (args is ["serve", ..] && NamesData(args)))

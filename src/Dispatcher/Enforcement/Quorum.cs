@@ -33,6 +33,10 @@ internal static class Quorum
         return string.Join(", ", missing.Select(group => $"{group.Count} of {group.Group}"));
     }
 
+    /// <summary>The missing votes of an approval in words. Empty: none, or it is no longer held.</summary>
+    public static string MissingOf(Approval approval) =>
+        approval.State == ApprovalStates.Held ? Missing(approval.Requirement, Approvers(approval.Votes)) : "";
+
     public static IReadOnlyList<Voter> Approvers(IEnumerable<Vote> votes) =>
         [.. votes.Where(vote => vote.Verdict == Vote.Approve).Select(vote => new Voter(vote.Person, vote.Groups))];
 }

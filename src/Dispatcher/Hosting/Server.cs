@@ -108,7 +108,7 @@ internal static class Server
         services.AddSingleton<AttemptClaims>();
         services.AddSingleton<LeaseExtension>();
         services.AddSingleton<WorkerRegister>();
-        services.AddSingleton<WorkerTroubles>();
+        services.AddSingleton<WorkerProblems>();
         services.AddSingleton<JobRecovery>();
         services.AddApprovals();
         services.AddSingleton<JobReads>();

@@ -4,7 +4,7 @@ using Dispatcher.Jobs;
 namespace Dispatcher.Intake;
 
 /// <summary>The result of a submission.</summary>
-/// <param name="Outcome">What happened to it.</param>
+/// <param name="Outcome">The outcome of the submission.</param>
 /// <param name="Answer">Null when it is malformed or a conflict: a conflict discloses nothing of the other job.</param>
 internal sealed record IntakeResult(IntakeOutcome Outcome, JobDecision? Answer)
 {
@@ -12,7 +12,7 @@ internal sealed record IntakeResult(IntakeOutcome Outcome, JobDecision? Answer)
     public IReadOnlyList<InputError> Errors { get; init; } = [];
 }
 
-/// <summary>What happened to a submission.</summary>
+/// <summary>The outcomes of a submission.</summary>
 internal enum IntakeOutcome
 {
     /// <summary>New: stored as a job, or as a denial.</summary>
@@ -21,7 +21,7 @@ internal enum IntakeOutcome
     /// <summary>
     /// New, and no bundle can be read: denied without being stored, so that a later submission of the same job is evaluated again.
     /// </summary>
-    DeniedForNow,
+    DeniedWithoutBundle,
 
     /// <summary>Submitted before: the answer is the first one.</summary>
     Known,

@@ -68,7 +68,7 @@ internal sealed class IntakeWriter(
         }
 
         return matches.Count > 0 ? new IntakeResult(IntakeOutcome.IdTaken, null)
-            : acceptance.ForNow ? new IntakeResult(IntakeOutcome.DeniedForNow, acceptance.Answer)
+            : acceptance.IsDeniedWithoutBundle ? new IntakeResult(IntakeOutcome.DeniedWithoutBundle, acceptance.Answer)
             : acceptance.PayloadErrors.Count > 0 && acceptance.Answer.PolicyHash == inForce
                 ? new IntakeResult(IntakeOutcome.Malformed, null) { Errors = Errors(acceptance) }
             : new IntakeResult(IntakeOutcome.PolicyChanged, null);
@@ -118,8 +118,8 @@ internal sealed class IntakeWriter(
             .OrderBy(entry => entry.EntryId)
             .ToListAsync(cancellationToken);
 
-        // The last entry with an answer: a denial for now precedes it, and decisions at dispatch have no answer.
-        // Another principal may have been denied for now under the same id.
+        // The last entry with an answer: a denial without a bundle precedes it, and decisions at dispatch have no answer.
+        // Another principal may have a denial without a bundle under the same id.
         var answers = entries
             .GroupBy(entry => (entry.JobId, entry.Actor))
             .ToDictionary(group => group.Key, group => group.Select(IntakeEntries.Answer).LastOrDefault(answer => answer is not null));

@@ -60,7 +60,7 @@ internal sealed partial class JobIntake(
             var result = await writer.AddAsync(acceptance, cancellationToken);
             switch (result.Outcome)
             {
-                case IntakeOutcome.DeniedForNow:
+                case IntakeOutcome.DeniedWithoutBundle:
                     await store.RecordAsync([acceptance.Entry], acceptance.Outbox, cancellationToken);
                     relay.Offer(acceptance.Outbox);
                     return result;
@@ -119,7 +119,7 @@ internal sealed partial class JobIntake(
             Job = denied ? null : job,
             Denial = denied ? Denied(job) : null,
             Approval = approval,
-            ForNow = decision.Reason == ReasonCodes.NoBundle,
+            IsDeniedWithoutBundle = decision.Reason == ReasonCodes.NoBundle,
             PayloadErrors = decision.PayloadErrors,
             Entry = IntakeEntries.Submitted(expired ? TimelineKinds.Accepted : WireNames.Of(job.State), job, submission, evaluated, answer),
             End = expired ? JobEntries.Repaired(TimelineKinds.Expired, job, Expired) : null,

@@ -7,9 +7,10 @@ namespace Dispatcher.Intake;
 
 /// <summary>
 /// Adds to a message from the parked queue of <paramref name="source"/> the reason for which the broker moved it there. The consumer of the
-/// source reads it again, one message at a time. A message that was delivered together with one that ends the process came back as often,
-/// and succeeds here. A message that comes back from here too is poison: <see cref="PoisonLetters"/>. A submission that expired or was
-/// rejected is not run. An outcome or event is read for any reason: it is compared with the store, and a late result must not be lost.
+/// source reads it again, one message at a time. A message that was only delivered together with one that crashes the
+/// process reaches this queue too, and succeeds here. A message that comes back from here too is poison: <see cref="PoisonLetters"/>. A
+/// submission that expired or was rejected is not run. An outcome or event is read for any reason: it is compared with the store, and a
+/// late result must not be lost.
 /// </summary>
 internal sealed partial class ParkedLog(string source, ILogger<ParkedLog> logger) : IFilter<ConsumeContext>
 {
@@ -39,7 +40,7 @@ internal sealed partial class ParkedLog(string source, ILogger<ParkedLog> logger
     }
 }
 
-/// <summary>Keeps a message that ended or failed its reader each time, even alone, as a dead letter. Does not read the body.</summary>
+/// <summary>Keeps a message as a dead letter that crashed its reader or failed each time, even alone. Does not read the body.</summary>
 internal sealed class PoisonLetters(Refusals refusals)
 {
     /// <summary>Keeps a message from the poison queue of <paramref name="source"/>, or from a source without one.</summary>

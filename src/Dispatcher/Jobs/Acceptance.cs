@@ -18,14 +18,14 @@ internal sealed record Acceptance
     /// Denied because no bundle is in force. The denial is answered and not stored, so that the same submission is evaluated again once a
     /// bundle is in force.
     /// </summary>
-    public bool ForNow { get; init; }
+    public bool IsDeniedWithoutBundle { get; init; }
 
     /// <summary>
     /// Why the payload does not match the schema of its topic. If any, the submission is refused and not stored, unless its job is known.
     /// </summary>
     public IReadOnlyList<PayloadError> PayloadErrors { get; init; } = [];
 
-    public bool IsStored => !ForNow && PayloadErrors.Count == 0;
+    public bool IsStored => !IsDeniedWithoutBundle && PayloadErrors.Count == 0;
 
     /// <summary>The first round of approval. Null: the job is not held.</summary>
     public Approval? Approval { get; init; }

@@ -9,7 +9,7 @@ namespace Dispatcher.Recovery;
 /// <param name="Refused">The outcomes that name no run.</param>
 internal sealed record OutcomeReading(IReadOnlyList<AttemptOutcome> Outcomes, IReadOnlyList<RefusedOutcome> Refused);
 
-/// <summary>An element of the message that is not an outcome.</summary>
+/// <summary>An element of the message that cannot be read and names no run.</summary>
 /// <param name="Body">Its bytes.</param>
 /// <param name="Errors">Its errors. Empty when the elements before it have <see cref="InputErrors.Max"/> errors together.</param>
 internal sealed record RefusedOutcome(ReadOnlyMemory<byte> Body, IReadOnlyList<InputError> Errors);

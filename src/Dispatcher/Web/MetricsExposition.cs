@@ -1,4 +1,5 @@
 using Dispatcher.Base;
+using Dispatcher.Worker.Pools;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 
@@ -7,15 +8,14 @@ namespace Dispatcher.Web;
 /// <summary><c>GET /metrics</c> in the text format of Prometheus, without a key. No label or value comes from a job's content.</summary>
 internal static class MetricsExposition
 {
-    /// <summary>An embedded server runs its worker in this process.</summary>
-    private const string WorkerMeter = "Dispatcher.Worker";
-
     public const string Route = "/metrics";
 
     public static void AddMetricsExposition(this IServiceCollection services) =>
         services.AddSingleton(_ =>
             Sdk.CreateMeterProviderBuilder()
-                .AddMeter(DispatcherMetrics.Name, WorkerMeter)
+                .AddMeter(DispatcherMetrics.Name)
+                // An embedded server runs its worker in this process.
+                .AddMeter(WorkerMetrics.Name)
                 .AddPrometheusExporter(options => options.ScopeInfoEnabled = false)
                 .Build()
         );

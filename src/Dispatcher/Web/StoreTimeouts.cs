@@ -11,17 +11,17 @@ internal static class StoreTimeouts
     /// <summary>The limit from the check of the key to the answer.</summary>
     public static readonly TimeSpan Max = TimeSpan.FromSeconds(5);
 
-    /// <summary>After this time the commit is abandoned; the rest of the limit is for reading its result.</summary>
-    private static readonly TimeSpan GiveUpAfter = Max - TimeSpan.FromSeconds(0.75);
+    /// <summary>After this time the commit is cancelled; the rest of the limit is for reading its result.</summary>
+    private static readonly TimeSpan CancelCommitAfter = Max - TimeSpan.FromSeconds(0.75);
 
     private static readonly object AuthenticationTime = new();
 
     /// <summary>A token that is cancelled when the caller disconnects or the limit is reached.</summary>
     public static CancellationTokenSource Begin(HttpContext http)
     {
-        var spent = http.Items[AuthenticationTime] as TimeSpan? ?? TimeSpan.Zero;
+        var elapsed = http.Items[AuthenticationTime] as TimeSpan? ?? TimeSpan.Zero;
         var limit = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted);
-        limit.CancelAfter(spent < GiveUpAfter ? GiveUpAfter - spent : TimeSpan.Zero);
+        limit.CancelAfter(elapsed < CancelCommitAfter ? CancelCommitAfter - elapsed : TimeSpan.Zero);
         return limit;
     }
 

@@ -62,8 +62,8 @@ internal static class BrokerProbe
         channel => channel.BasicPublishAsync(exchange, routingKey, mandatory: false, "{}"u8.ToArray(), Now).AsTask();
 
     /// <summary>
-    /// What a user is granted on every exchange and queue of a virtual host, and on names that are not its own; without what is
-    /// <paramref name="expected"/>, which is not tried, because it would change the virtual host.
+    /// The rights of a user on every exchange and queue of a virtual host, and on names that are not its own. Leaves out <paramref
+    /// name="expected"/>, because trying it would change the virtual host.
     /// </summary>
     public static async Task<IReadOnlyList<string>> GrantedAsync(string vhost, IConnection connection, string user, string[] expected)
     {

@@ -45,7 +45,7 @@ internal sealed class HostedWorker : RunningProgram
             await host.RunAsync(_stop.Token);
             return 0;
         }
-#pragma warning disable CA1031 // Whatever it is, a process would end with it.
+#pragma warning disable CA1031 // Any exception ends a real process.
         catch (Exception fault) when (fault is not OperationCanceledException)
 #pragma warning restore CA1031
         {

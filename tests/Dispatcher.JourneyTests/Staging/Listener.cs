@@ -92,7 +92,7 @@ internal sealed class Listener : IAsyncDisposable
         {
             // The server cut it off, or the test is over.
         }
-#pragma warning disable CA1031 // Whatever it is, the test that waits must see it.
+#pragma warning disable CA1031 // The waiting test must see any exception.
         catch (Exception refused)
 #pragma warning restore CA1031
         {

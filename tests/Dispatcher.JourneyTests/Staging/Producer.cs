@@ -135,7 +135,7 @@ internal sealed class Producer : IAsyncDisposable
                 );
                 return;
             }
-#pragma warning disable CA1031 // Whatever the client throws while the broker is away: a producer tries again.
+#pragma warning disable CA1031 // A producer retries after any exception of the client.
             catch (Exception) when (!Now.IsCancellationRequested)
 #pragma warning restore CA1031
             {

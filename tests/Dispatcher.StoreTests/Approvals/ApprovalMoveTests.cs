@@ -24,7 +24,7 @@ public abstract class ApprovalMoveTests(StoreKind kind) : StoreTest(kind)
     }
 
     [Fact]
-    public async Task Neither_is_stored_under_another_bundle()
+    public async Task Held_job_and_its_approval_are_not_stored_under_another_bundle()
     {
         var (job, approval) = AHeldJob.New();
         await ActivateAsync("policy-2");

@@ -194,14 +194,14 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         );
 
         var dropping = await writers.Capacity.LoadAsync("shell", Stop);
-        var trouble = Assert.Single(await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop));
+        var problem = Assert.Single(await new WorkerProblems(Database.Contexts, writers.Clock).ListAsync(Stop));
         await writers.Workers.NoteAsync(Registration() with { Capacity = 3, Dropped = 3 }, "host/1", "old", Stop);
 
         Assert.Equal((0, 0, "unreadable_body"), (dropping.Workers, dropping.Capacity, dropping.Dropping));
         Assert.Contains("unreadable_body", PoolView.Of(dropping, waiting: 1, limit: null).Note, StringComparison.Ordinal);
-        Assert.Contains("worker host/1 of pool shell cannot use its deliveries (unreadable_body)", trouble, StringComparison.Ordinal);
+        Assert.Contains("worker host/1 of pool shell cannot use its deliveries (unreadable_body)", problem, StringComparison.Ordinal);
         Assert.Equal(3, (await writers.Capacity.LoadAsync("shell", Stop)).Capacity);
-        Assert.Empty(await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop));
+        Assert.Empty(await new WorkerProblems(Database.Contexts, writers.Clock).ListAsync(Stop));
     }
 
     [Fact]
@@ -212,14 +212,14 @@ public abstract class WorkerRegisterTests(StoreKind kind) : StoreTest(kind)
         await writers.Workers.NoteAsync(Registration() with { ClockAheadMs = -600_000 }, "host/2", "behind", Stop);
         await writers.Workers.NoteAsync(Registration() with { ClockAheadMs = 900 }, "host/3", "near", Stop);
 
-        var troubles = await new WorkerTroubles(Database.Contexts, writers.Clock).ListAsync(Stop);
+        var problems = await new WorkerProblems(Database.Contexts, writers.Clock).ListAsync(Stop);
 
         Assert.Equal(
             [
                 "the clock of worker host/1 of pool shell is 600.0 s ahead; set the clock of its machine",
                 "the clock of worker host/2 of pool shell is 600.0 s behind; set the clock of its machine",
             ],
-            troubles
+            problems
         );
         Assert.Equal(
             [600_000, -600_000, 900],

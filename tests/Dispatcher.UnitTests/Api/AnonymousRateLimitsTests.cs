@@ -47,7 +47,7 @@ public sealed class AnonymousRateLimitsTests
     }
 
     [Fact]
-    public async Task Known_key_is_not_limited_and_a_guess_is()
+    public async Task Request_with_a_known_key_is_not_rate_limited_and_one_with_an_unknown_key_is()
     {
         await using var server = await AServer.MigratedAsync();
         var keys = server.Get<ApiKeys>();

@@ -45,7 +45,7 @@ public sealed class ApprovalListTests
     }
 
     [Fact]
-    public async Task List_has_approvals_the_caller_may_decide_and_on_request_all_with_why_not()
+    public async Task List_has_votable_approvals_and_on_request_all_with_the_reason_for_no_vote()
     {
         await using var stage = await VotingStage.WithAsync(Ask);
         await stage.HeldAsync();

@@ -40,7 +40,7 @@ public sealed partial class ArchitectureTests
         "MassTransit|EntityFrameworkCore|RabbitMQ.Client",
         "a handler must not depend on the transport"
     )]
-    public void Project_does_not_use(string project, string words, string why) =>
+    public void Project_does_not_use_forbidden_words(string project, string words, string why) =>
         Holds(
             $"Sources of {project} do not use {words}",
             why,
@@ -118,7 +118,7 @@ public sealed partial class ArchitectureTests
     }
 
     [Fact]
-    public void Type_names_have_a_meaning()
+    public void No_type_name_ends_in_a_vague_word()
     {
         string[] vague = ["Manager", "Helper", "Helpers", "Util", "Utils", "Processor", "Info", "Common", "Impl", "Base"];
 

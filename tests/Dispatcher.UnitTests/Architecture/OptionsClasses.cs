@@ -21,7 +21,7 @@ internal static class Shipped
         typeof(Server).Assembly,
     ];
 
-    /// <summary>Every type that somebody wrote.</summary>
+    /// <summary>Every type that the compiler did not generate.</summary>
     public static IEnumerable<Type> Types =>
         Assemblies
             .SelectMany(assembly => assembly.GetTypes())

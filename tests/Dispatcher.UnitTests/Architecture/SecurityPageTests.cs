@@ -4,7 +4,7 @@ namespace Dispatcher.UnitTests.Architecture;
 
 public sealed partial class SecurityPageTests
 {
-    /// <summary>A page that names a test which was renamed or removed promises something that nobody checks.</summary>
+    /// <summary>A page that names a test which was renamed or removed names a check that does not exist.</summary>
     [Fact]
     public void Every_test_that_the_security_page_names_exists()
     {

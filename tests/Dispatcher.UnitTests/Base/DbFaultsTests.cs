@@ -17,7 +17,7 @@ public sealed class DbFaultsTests
     [InlineData(Busy, false)]
     [InlineData(10, false)]
     [InlineData(1, false)]
-    public void Only_data_errors_are_about_data(int code, bool aboutData) =>
+    public void SQLite_error_is_classified_as_fault_of_the_data_or_of_the_store(int code, bool aboutData) =>
         Assert.Equal(aboutData, new SqliteException("", code).IsAboutData());
 
     [Theory]
@@ -52,6 +52,6 @@ public sealed class DbFaultsTests
     [InlineData("40001", false)]
     [InlineData("57P01", false)]
     [InlineData("42P01", false)]
-    public void Only_data_errors_of_PostgreSQL_are_about_data(string state, bool aboutData) =>
+    public void PostgreSQL_error_is_classified_as_fault_of_the_data_or_of_the_store(string state, bool aboutData) =>
         Assert.Equal(aboutData, new PostgresException("", "ERROR", "ERROR", state).IsAboutData());
 }

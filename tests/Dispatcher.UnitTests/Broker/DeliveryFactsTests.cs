@@ -24,6 +24,6 @@ public sealed class DeliveryFactsTests
         Assert.False(new DeliveryFacts { UserId = user, Type = type }.IsOwn("server"));
 
     [Fact]
-    public void Without_a_broker_no_message_is_one_of_the_server() =>
+    public void Without_a_broker_user_no_message_counts_as_sent_by_the_server() =>
         Assert.False(new DeliveryFacts { UserId = null, Type = MessageTypes.Decision }.IsOwn(null));
 }

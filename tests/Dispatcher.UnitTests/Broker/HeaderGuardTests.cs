@@ -60,7 +60,7 @@ public sealed class HeaderGuardTests
     }
 
     [Fact]
-    public void Long_of_the_type_that_the_client_does_not_know_becomes_one_that_it_knows()
+    public void Header_of_type_L_is_converted_to_type_l()
     {
         byte[] values = [(byte)'L', .. Long, (byte)'L', .. Long];
         byte[] table =

@@ -74,7 +74,7 @@ public sealed class InboundFramesTests
     }
 
     [Fact]
-    public void Message_after_a_body_that_its_closed_channel_cut_off_is_whole()
+    public void Delivery_after_a_body_interrupted_by_a_closed_channel_passes_unchanged()
     {
         byte[] begun = [.. Method(1), .. Frame(2, 1, Header([], Large.Length))];
         var next = Delivery([], [1, 2, 3]);

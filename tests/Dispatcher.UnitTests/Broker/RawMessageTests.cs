@@ -28,6 +28,6 @@ public sealed class RawMessageTests
     }
 
     [Fact]
-    public void Body_of_the_length_of_a_cut_one_is_whole() =>
+    public void Uncut_body_with_the_length_of_a_cut_one_is_not_marked_as_cut() =>
         Assert.Null(RawMessage.Of(new byte[CutBody.KeptBytes + CutBody.TrailerBytes]).Cut);
 }

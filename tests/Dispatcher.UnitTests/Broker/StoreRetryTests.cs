@@ -1,7 +1,6 @@
 using System.Reflection;
 using Dispatcher.Base;
 using Dispatcher.Broker;
-using Dispatcher.UnitTests.Enforcement;
 using MassTransit;
 using Microsoft.Data.Sqlite;
 

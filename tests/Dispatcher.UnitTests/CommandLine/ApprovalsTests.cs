@@ -31,16 +31,17 @@ public sealed class ApprovalsTests
     }
 
     [Theory]
-    [InlineData("ffffffff", 1)]
-    [InlineData("0123456", 2)]
-    [InlineData("", 2)]
-    public async Task Vote_with_another_view_hash_is_not_sent(string view, int code)
+    [InlineData("ffffffff", 1, "--view is ffffffff, but the view hash of the approval is now 0123456789abcdef")]
+    [InlineData("0123456", 2, "--view 0123456 has 7 digits; at least 8 are required.")]
+    [InlineData("", 2, "has 0 digits; at least 8 are required.")]
+    public async Task Vote_with_another_or_too_short_view_hash_is_not_sent(string view, int code, string error)
     {
         await using var server = (await CannedServer.StartAsync()).Answers($"GET /api/approvals/{Name}", 200, Shown);
 
         var outcome = await server.RunAsync("approvals", "approve", Name, "--view", view, "--reason", "in a hurry");
 
         Assert.Equal((code, ""), (outcome.Code, outcome.Output));
+        Assert.Contains(error, outcome.Error, StringComparison.Ordinal);
         Assert.Contains("approvals show", outcome.Error, StringComparison.Ordinal);
         Assert.Single(server.Requests);
     }

@@ -31,7 +31,7 @@ public sealed class PoolCapacityTests
         int running,
         int? longestMs,
         int slots
-    ) => Assert.Equal(slots, Slots(new PoolLoad(1, capacity, unclaimed, running), longestMs).For(StartWithin));
+    ) => Assert.Equal(slots, Slots(new PoolLoad(1, capacity, unclaimed, running), longestMs).StartableWithin(StartWithin));
 
     [Theory]
     [InlineData("abc", 0, "abc")]
@@ -53,7 +53,7 @@ public sealed class PoolCapacityTests
     [Fact]
     public void Pool_whose_attempts_fail_gets_fewer_jobs()
     {
-        Assert.Equal(1, (Slots(new PoolLoad(1, 8, 0, 0), 10) with { Limit = 1 }).For(StartWithin));
+        Assert.Equal(1, (Slots(new PoolLoad(1, 8, 0, 0), 10) with { Limit = 1 }).StartableWithin(StartWithin));
         Assert.Equal("", Next("A", Slots(new PoolLoad(1, 8, 0, 0), 10) with { Limit = 0 }));
     }
 

@@ -132,7 +132,7 @@ public sealed class PoolCircuitBreakerTests
             _time.Advance(TimeSpan.FromMinutes(1));
             for (var i = 0; i < 4; i++)
             {
-                _breaker.Ended(true, TimeSpan.FromMinutes(1), inProgress: 4);
+                _breaker.Ended(true, TimeSpan.FromMinutes(1), size: 4);
             }
         }
 

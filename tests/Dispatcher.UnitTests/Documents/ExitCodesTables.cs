@@ -52,9 +52,11 @@ internal static partial class ExitCodesTables
             .Matches(text)
             .Select(match => match.Value.Trim().TrimEnd('.').Replace("|", "\\|", StringComparison.Ordinal))
             .Select(sentence =>
-                sentence.StartsWith("Exit code 1 ", StringComparison.Ordinal) ? sentence["Exit code 1 ".Length..] : sentence
+                sentence.StartsWith("Exit code 1 ", StringComparison.Ordinal) ? sentence["Exit code 1 ".Length..]
+                : sentence.StartsWith("Also fail ", StringComparison.Ordinal) ? "also " + sentence["Also fail ".Length..]
+                : sentence
             );
 
-    [GeneratedRegex(@"[^.:]*\b[Ee]xit code 1\b[^.]*\.|[^.]*: exit code 1\.")]
+    [GeneratedRegex(@"[^.:]*\b[Ee]xit code 1\b[^.]*\.|[^.]*: exit code 1\.|\bAlso fail if\b[^.]*\.")]
     private static partial Regex SentenceOfCodeOne();
 }

@@ -147,22 +147,3 @@ internal sealed class HeldTime : TimeProvider
         Array.ForEach(held, go => go());
     }
 }
-
-/// <summary>Keeps the logged event ids and texts.</summary>
-internal sealed class ALog<T> : ILogger<T>
-{
-    public List<(int Id, string Text)> Lines { get; } = [];
-
-    public IDisposable? BeginScope<TState>(TState state)
-        where TState : notnull => null;
-
-    public bool IsEnabled(LogLevel logLevel) => true;
-
-    public void Log<TState>(
-        LogLevel logLevel,
-        EventId eventId,
-        TState state,
-        Exception? exception,
-        Func<TState, Exception?, string> formatter
-    ) => Lines.Add((eventId.Id, formatter(state, exception)));
-}

@@ -79,7 +79,7 @@ public sealed class FolderStartTests
 
     /// <summary>The process starts before it has read that other servers put bundles in force.</summary>
     [Fact]
-    public async Task Start_overtaken_by_another_activation_is_still_a_start()
+    public async Task Start_that_loses_to_another_activation_does_not_roll_the_policy_back()
     {
         await using var folder = await APolicyFolder.EmptyAsync();
         folder.Write(First);
@@ -109,7 +109,7 @@ public sealed class FolderStartTests
 
     /// <summary>Under a pin no folder is reported as outdated, because the person who ends the pin chooses the folder.</summary>
     [Fact]
-    public async Task Outdated_folder_under_a_pin_reports_the_pin()
+    public async Task Outdated_folder_is_reported_as_pinned_while_a_pin_is_set()
     {
         await using var folder = await APolicyFolder.EmptyAsync();
         await folder.ActivatedAsync(First, Second);

@@ -30,7 +30,7 @@ public sealed class ApprovalStepTests
     [InlineData(JobState.Running, JobState.Accepted, "-")]
     [InlineData(JobState.Running, JobState.Succeeded, "-")]
     [InlineData(JobState.Running, JobState.DeadLettered, "-")]
-    public void Approval_takes_the_step_of_its_job(JobState from, JobState to, string expected)
+    public void Approval_changes_state_with_the_move_of_its_job(JobState from, JobState to, string expected)
     {
         var before = Job(from, round: 2);
 

@@ -62,7 +62,7 @@ public sealed class EventStreamTests
     }
 
     [Fact]
-    public void Key_has_a_few_streams_and_an_ended_one_frees_its_slot()
+    public void Streams_of_one_key_are_limited_and_an_ended_one_frees_its_slot()
     {
         var stream = new EventStream(isConnected: true);
         var open = Enumerable.Range(0, EventStream.MaxOfKey).Select(_ => Listen(stream)).ToList();

@@ -125,7 +125,7 @@ public sealed class OutcomeBodyTests
     }
 
     [Fact]
-    public void Truncated_body_is_recorded_up_to_its_end_and_refused()
+    public void Outcomes_before_the_end_of_a_truncated_body_are_recorded()
     {
         var whole = Json(AnOutcome.Succeeded(Running, "1"), AnOutcome.Faulted(Running), AnOutcome.Succeeded(Running, "2"));
 

@@ -96,12 +96,12 @@ public sealed class RecoveryTests
         );
         Assert.InRange(pause, TimeSpan.FromMilliseconds(500), TimeSpan.FromMilliseconds(1000));
         Assert.Null(move.DeadLetter);
-        var wake = Assert.Single(move.Outbox);
+        var signal = Assert.Single(move.Outbox);
         Assert.Equal(
             ("dispatcher.server.retry", "5s", true, (long?)move.After.ReadyAt),
-            (wake.Exchange, wake.RoutingKey, wake.Mandatory, wake.ExpiresAt)
+            (signal.Exchange, signal.RoutingKey, signal.Mandatory, signal.ExpiresAt)
         );
-        Assert.Equal(["main"], JsonSerializer.Deserialize<DispatchSignal>(wake.Body)!.Pools);
+        Assert.Equal(["main"], JsonSerializer.Deserialize<DispatchSignal>(signal.Body)!.Pools);
     }
 
     [Fact]
@@ -149,8 +149,10 @@ public sealed class RecoveryTests
     [Theory]
     [InlineData("terminal", JobState.DeadLettered)]
     [InlineData("transient", JobState.Cancelled)]
-    public void Fault_of_a_job_to_be_cancelled_counts_unless_it_would_be_retried(string reported, JobState state) =>
-        Assert.Equal(state, Of(Running.CancelRequested(), AnOutcome.Faulted(Running, reported, "exit:1")).After.State);
+    public void Cancelled_run_with_a_transient_fault_ends_as_cancelled_and_with_a_terminal_one_as_dead_letter(
+        string reported,
+        JobState state
+    ) => Assert.Equal(state, Of(Running.CancelRequested(), AnOutcome.Faulted(Running, reported, "exit:1")).After.State);
 
     [Fact]
     public void Stored_fault_is_short_and_has_no_U0000()

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Text.Json;
 using Dispatcher.Contracts;
 using Dispatcher.ReferenceWorker;
@@ -37,7 +36,7 @@ internal sealed class ARun : IDisposable
     public Programs Programs { get; }
 
     /// <summary>The log lines about programs.</summary>
-    public LogLines Log { get; } = new();
+    public ALog<Programs> Log { get; } = new();
 
     public ReferenceWorkerOptions Settings { get; }
 
@@ -100,25 +99,4 @@ internal sealed class ARun : IDisposable
         Directory.Delete(Root, recursive: true);
         Directory.Delete(Root + "-store", recursive: true);
     }
-}
-
-/// <summary>Keeps the log lines.</summary>
-internal sealed class LogLines : ILogger<Programs>
-{
-    private readonly ConcurrentQueue<string> _lines = new();
-
-    public string Text => string.Join('\n', _lines);
-
-    public IDisposable? BeginScope<TState>(TState state)
-        where TState : notnull => null;
-
-    public bool IsEnabled(LogLevel logLevel) => true;
-
-    public void Log<TState>(
-        LogLevel logLevel,
-        EventId eventId,
-        TState state,
-        Exception? exception,
-        Func<TState, Exception?, string> formatter
-    ) => _lines.Enqueue(formatter(state, exception));
 }

@@ -1,5 +1,4 @@
 using Dispatcher.Storage;
-using Dispatcher.UnitTests.Enforcement;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Time.Testing;
 

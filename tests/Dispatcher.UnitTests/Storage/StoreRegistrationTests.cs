@@ -11,10 +11,7 @@ public sealed class StoreRegistrationTests
     [InlineData("Host=a:5432,b:5433", "read-write")]
     [InlineData("Host=a,b;Target Session Attributes=prefer-standby", "prefer-standby")]
     [InlineData("Host=a", null)]
-    public async Task Sessions_of_several_servers_lead_to_the_one_that_takes_writes_unless_the_setting_says_otherwise(
-        string given,
-        string? attributes
-    )
+    public async Task Session_of_several_hosts_goes_to_the_writable_one_unless_the_setting_names_a_target(string given, string? attributes)
     {
         var services = new ServiceCollection();
         services.AddPostgresStore(given + ";Database=jobs");

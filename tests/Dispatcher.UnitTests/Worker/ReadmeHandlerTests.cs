@@ -30,7 +30,7 @@ public sealed class ReadmeHandlerTests
     }
 
     [Fact]
-    public void Its_registration_has_its_handler()
+    public void Registration_of_the_README_resolves_its_handler()
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Configuration["DISPATCHER_RABBITMQ"] = "amqp://127.0.0.1:1/";
@@ -43,7 +43,7 @@ public sealed class ReadmeHandlerTests
     }
 
     [Fact]
-    public async Task Its_handler_runs_only_what_the_decision_allows()
+    public async Task Handler_of_the_README_runs_only_what_the_decision_allows()
     {
         using var run = new ARun();
         var handler = new ShellHandler(NullLogger<ShellHandler>.Instance);

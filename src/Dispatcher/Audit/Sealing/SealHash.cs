@@ -6,7 +6,8 @@ using Dispatcher.Jobs;
 namespace Dispatcher.Audit.Sealing;
 
 /// <summary>
-/// The position of an entry in the history: its number, and the hashes of the seals before it. A hash is empty if there is none.
+/// The position of an entry in the history: its number, the hash of the seal before it, and number and hash of the previous seal of the
+/// same job. If there is none: 0 and an empty hash.
 /// </summary>
 internal readonly record struct SealPosition(long Seq, byte[] Previous, long JobPrevious, byte[] JobPreviousHash);
 

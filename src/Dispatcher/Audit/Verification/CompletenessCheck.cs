@@ -67,9 +67,9 @@ internal sealed record IncompleteJob(Gap Kind, Guid JobId, long? Seq, int Attemp
 }
 
 /// <summary>
-/// Follows each job along the sealed history. Every dispatch needs both decisions, every high-risk dispatch its approval, and every attempt
-/// its end. Only jobs that have not ended are kept in memory: an entry of a job that is not kept, and whose seal names an earlier entry of
-/// that job, comes after the end.
+/// Follows each job along the sealed history. Every dispatch needs the decisions of intake and of dispatch, every high-risk dispatch its
+/// approval, and every attempt its end. Only jobs that have not ended are kept in memory: an entry of a job that is not kept, and whose
+/// seal names an earlier entry of that job, comes after the end.
 /// </summary>
 internal sealed class CompletenessCheck
 {
@@ -134,7 +134,7 @@ internal sealed class CompletenessCheck
 
     private void CheckHashes(JobTrail trail, long seq, TimelineEntry entry, EntryDetail detail)
     {
-        if (TimelineKinds.NamesJob.Contains(entry.Kind) && !detail.IsForNow && detail.JobHash is { } hash)
+        if (TimelineKinds.NamesJob.Contains(entry.Kind) && !detail.IsDeniedWithoutBundle && detail.JobHash is { } hash)
         {
             trail.JobHash ??= hash;
             if (hash != trail.JobHash)

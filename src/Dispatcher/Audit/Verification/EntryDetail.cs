@@ -37,7 +37,7 @@ internal sealed record EntryDetail
     /// Whether the job was denied because no bundle was in force. Such a submission is not stored and may be repeated, even with other
     /// content.
     /// </summary>
-    public bool IsForNow { get; private init; }
+    public bool IsDeniedWithoutBundle { get; private init; }
 
     public bool CoversRetries { get; private init; }
 
@@ -84,7 +84,7 @@ internal sealed record EntryDetail
             DeadLetterSha256 = Text(detail, "dead_letter_sha256"),
             PayloadSha256 = Text(detail, "payload_sha256"),
             HasAnswer = answer is { } given && Text(given, "verdict") is not null && !string.IsNullOrEmpty(Text(given, "policy_hash")),
-            IsForNow = answer is { } denied && Text(denied, "reason") == ReasonCodes.NoBundle,
+            IsDeniedWithoutBundle = answer is { } denied && Text(denied, "reason") == ReasonCodes.NoBundle,
             CoversRetries = Text(detail, "covers") == "retries",
         };
     }

@@ -86,7 +86,7 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
             return;
         }
 
-        // After a missing number no tree can have a signed root: the finding is the missing number.
+        // After a missing number no checkpoint can match; the missing number is the finding.
         if (_seals.HasEveryNumber)
         {
             _checkpoints.Add(seal.Hash);

@@ -131,7 +131,8 @@ internal sealed class StoreRows(DispatcherDb db)
         var entries = await EntriesAsync(ids, cancellationToken);
         return [.. denials.SelectMany(denial => Compare(denial, entries[denial.JobId].FirstOrDefault(Denied)))];
 
-        static bool Denied(AuditedEntry entry) => entry is { Kind: TimelineKinds.Denied, Detail: { HasAnswer: true, IsForNow: false } };
+        static bool Denied(AuditedEntry entry) =>
+            entry is { Kind: TimelineKinds.Denied, Detail: { HasAnswer: true, IsDeniedWithoutBundle: false } };
     }
 
     private static IEnumerable<IncompleteJob> Compare(Denial denial, AuditedEntry? entry)
@@ -209,7 +210,7 @@ internal sealed class StoreRows(DispatcherDb db)
         await foreach (var entry in gone.OrderBy(entry => entry.EntryId).AsAsyncEnumerable().WithCancellation(cancellationToken))
         {
             var audited = new AuditedEntry(null, entry);
-            if (!audited.Detail.IsForNow && (audited.Detail.HasAnswer || entry.Kind == TimelineKinds.Refused))
+            if (!audited.Detail.IsDeniedWithoutBundle && (audited.Detail.HasAnswer || entry.Kind == TimelineKinds.Refused))
             {
                 var table = entry.Kind switch
                 {

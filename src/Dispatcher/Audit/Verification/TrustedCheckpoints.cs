@@ -102,7 +102,7 @@ internal sealed record TrustedCheckpoints(
             throw new ExitException(
                 ExitCode.WrongUse,
                 $"{option}: cannot read '{file}': {unreadable.Message}",
-                "Check the path and that you may read the file."
+                "Check the path and your permission to read the file."
             );
         }
     }

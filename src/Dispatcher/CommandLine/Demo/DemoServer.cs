@@ -18,7 +18,7 @@ internal sealed record DemoServer(string Url, string Key)
         screen.Line("\nThe deployment waits for an approval. In another terminal, set the server and this program:\n");
         screen.Command($"export DISPATCHER_URL={Url} DISPATCHER_API_KEY={Key}");
         screen.Command($$"""dispatcher() { {{Program()}} "$@"; }""");
-        screen.Line("\nIn that terminal, approve the deployment with the key of another person, and watch this one:\n");
+        screen.Line("\nIn that terminal, approve the deployment with the key of another person, and watch this terminal:\n");
         screen.Command(
             $"DISPATCHER_API_KEY={approverKey} dispatcher approvals approve {approval} --view "
                 + $"{held.Text("view_hash")[..ShownViewDigits]} --reason 'reviewed'"

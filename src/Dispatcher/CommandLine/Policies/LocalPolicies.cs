@@ -51,7 +51,7 @@ internal static class LocalPolicies
             throw new ExitException(
                 ExitCode.WrongUse,
                 $"cannot read '{folder}': {unreadable.Message}",
-                "Check the path and that you may read the files."
+                "Check the path and your permission to read the files."
             );
         }
     }

@@ -20,7 +20,7 @@ internal static class PolicyLintVerb
     {
         var folder = LocalPolicies.Folder();
         var json = new Option<bool>("--json") { Description = "Print one JSON document: findings, errors, warnings." };
-        var strict = new Option<bool>("--strict") { Description = "Exit code 1 also when there are only warnings." };
+        var strict = new Option<bool>("--strict") { Description = "Also fail if there are only warnings." };
         var verb = new Verb(
             "lint",
             "Check a bundle for errors that prevent loading and for likely mistakes. A finding may show a job that proves it. "

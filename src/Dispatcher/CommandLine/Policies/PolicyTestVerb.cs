@@ -13,7 +13,7 @@ internal static class PolicyTestVerb
     public static Verb Create(Terminal terminal)
     {
         var folder = LocalPolicies.Folder();
-        var strict = new Option<bool>("--strict") { Description = "Exit code 1 also when a rule can be removed without breaking a case." };
+        var strict = new Option<bool>("--strict") { Description = "Also fail if a rule can be removed without breaking a case." };
         var json = new Option<bool>("--json") { Description = "Print one JSON document and nothing else." };
         var verb = new Verb(
             "test",
@@ -80,7 +80,7 @@ internal static class PolicyTestVerb
                 ? $"{report.Errors.Count} errors; no case was run. 'dispatcher policy lint' shows the fixes."
                 : $"{report.Cases.Count(test => test.Passed)} of {report.Cases.Count} cases passed; "
                     + $"{report.Rules.Count(rule => rule.Cases > 0)} of {report.Rules.Count} rules matched by a case, "
-                    + $"{report.Rules.Count(rule => rule.IsMissed)} missed if removed."
+                    + $"{report.Rules.Count(rule => rule.IsMissed)} covered: a case fails without the rule."
         );
     }
 }

@@ -100,7 +100,7 @@ public sealed class GateTests
     }
 
     [Fact]
-    public async Task Many_callers_cost_one_computation_and_get_the_age_of_the_number()
+    public async Task Concurrent_requests_share_one_computation_and_get_its_age()
     {
         await using var server = await AServer.MigratedAsync();
         await server.Get<StoreClock>().OnceAsync(Stop);

@@ -48,7 +48,7 @@ public sealed class DecisionChangeTests
         "REQUIRE_APPROVAL",
         "on_policy_change invalidate to same_basis"
     )]
-    public void Second_decision_allows_more(string before, string after, string widened)
+    public void Change_that_allows_more_is_listed_as_widened(string before, string after, string widened)
     {
         var change = Between(before, after);
         var back = Between(after, before);

@@ -30,7 +30,7 @@ public sealed class AgreementTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void Document_with_every_key_is_accepted_by_both(string name)
+    public void Document_with_every_key_is_accepted_by_reader_and_editor_schema(string name)
     {
         var format = BundleFormat.Of(name);
         HashSet<(string, string)> unused = [.. SchemaWalk.Keys(format.Root)];
@@ -48,7 +48,7 @@ public sealed class AgreementTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void Unknown_key_is_refused_by_both_wherever_keys_are_fixed(string name)
+    public void Unknown_key_is_refused_by_reader_and_editor_schema_wherever_keys_are_fixed(string name)
     {
         var format = BundleFormat.Of(name);
         HashSet<string> closed = [.. SchemaWalk.Keys(format.Root).Select(key => key.SchemaPath)];
@@ -66,7 +66,7 @@ public sealed class AgreementTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void Each_listed_word_is_accepted_by_both_and_any_other_by_neither(string name)
+    public void Each_listed_word_is_accepted_by_reader_and_editor_schema_and_any_other_by_neither(string name)
     {
         var format = BundleFormat.Of(name);
         HashSet<string> untaken = [];
@@ -88,7 +88,7 @@ public sealed class AgreementTests
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void Any_single_change_is_accepted_by_both_or_refused_by_both(string name)
+    public void Reader_and_editor_schema_agree_on_any_single_change(string name)
     {
         var format = BundleFormat.Of(name);
         int[] answers = [0, 0];

@@ -43,7 +43,8 @@ public sealed class BadDocumentTests
     [InlineData("id: a, match: { topic: a.b }, decision: DENY, review_by: 1.11.2026")]
     [InlineData("id: a, match: { topic: a.b }, decision: DENY, effective: { from: 2026-11-01 }")]
     [InlineData("id: a, match: { topic: a.b }, decision: DENY, owners: platform")]
-    public void Bad_rule_is_refused_by_both(string rule) => RefusedByBoth("rules", $"version: v1\nrules: [ {{ {rule} }} ]");
+    public void Bad_rule_is_refused_by_reader_and_editor_schema(string rule) =>
+        RefusedByBoth("rules", $"version: v1\nrules: [ {{ {rule} }} ]");
 
     [Theory]
     [InlineData("owner: a")]
@@ -76,7 +77,7 @@ public sealed class BadDocumentTests
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, after: '.', table: [] } } }")]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, after: '@', after_last: '@', table: [] } } }")]
     [InlineData("pool: main, owner: a, labels: { env: { source: payload, derive: { path: /a, table: [{ value: b }] } } }")]
-    public void Bad_topic_is_refused_by_both(string topic) =>
+    public void Bad_topic_is_refused_by_reader_and_editor_schema(string topic) =>
         RefusedByBoth("topics", $"version: v1\npools: {{ main: {{}} }}\ntopics: {{ job.a: {{ {topic} }} }}");
 
     [Theory]
@@ -96,7 +97,7 @@ public sealed class BadDocumentTests
         "version: v1\ncases: [ { name: a, job: { topic: a.b, principal: ci, labels: { env: [dev] } }, expect: { verdict: DENY } } ]"
     )]
     [InlineData("cases", "version: v1\ncases: [ { name: a, job: { topic: a.b, principal: ci }, at: now, expect: { verdict: DENY } } ]")]
-    public void Bad_file_is_refused_by_both(string format, string text) => RefusedByBoth(format, text);
+    public void Bad_file_is_refused_by_reader_and_editor_schema(string format, string text) => RefusedByBoth(format, text);
 
     /// <summary>Mistakes that no editor can detect, according to README.md.</summary>
     [Theory]
@@ -122,7 +123,7 @@ public sealed class BadDocumentTests
         "version: v1\npools: { main: {} }\ntopics: { test.run: { pool: main, owner: a, labels: { env: { values: [dev], source: "
             + "payload, derive: { path: /a, table: [], default: prod } } } } }"
     )]
-    public void Mistake_beyond_schemas_is_refused_by_the_reader_alone(string name, string text)
+    public void Mistake_that_a_schema_cannot_express_is_refused_by_the_reader(string name, string text)
     {
         var format = BundleFormat.Of(name);
 

@@ -104,6 +104,8 @@ public class RuleErrorTests
     [InlineData("decision: DENY\n    timeout_ms: 5", "move it under 'constraints'.")]
     [InlineData("decision: DENY\n    until: 2030-01-01T00:00:00Z", "move it under 'effective'.")]
     [InlineData("decision: DENY\n    groups: {sre: 1}", "move it under 'approval'.")]
+    [InlineData("decision: DENY\n    covers: retries", "move it under 'approval'.")]
+    [InlineData("decision: DENY\n    on_policy_change: invalidate", "move it under 'approval'.")]
     [InlineData("decision: DENY\n    constraints: {reason: x}", "move it out of 'constraints', to the keys of the rule.")]
     [InlineData("decision: DENY\n    colour: red", "rename it to one of these, or remove it.")]
     [InlineData("decision: sometimes", "write one of these.")]

@@ -39,7 +39,7 @@ public class YamlTextTests
     [InlineData("2026-11-23")]
     [InlineData("nope")]
     [InlineData("--version")]
-    public void Any_other_plain_text_is_text(string value) =>
+    public void Plain_value_that_YAML_reads_as_text_needs_no_quotes(string value) =>
         Assert.Empty(BundleErrors.Of($"version: v1\nrules: [{{id: a, decision: DENY, match: {{labels: {{env: {value}}}}}}}]"));
 
     [Theory]

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Dispatcher.ReferenceWorker.Payloads;
 using Dispatcher.ReferenceWorker.Shell;
 using Dispatcher.Worker;
@@ -21,6 +22,21 @@ public sealed class PayloadTests : IDisposable
         {
             Assert.Contains(part, fault.Message, StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public void Empty_required_text_is_reported_beside_other_errors()
+    {
+        var payload = new PayloadReader(JsonSerializer.Deserialize<JsonElement>("""{"repo": 7, "path": "", "ref": ""}"""));
+        _ = (payload.RequiredText("repo"), payload.RequiredText("path"), payload.RequiredText("ref"));
+
+        var fault = Assert.Throws<JobFaultException>(payload.Done);
+
+        Assert.Contains(
+            "'repo' must be a text, not 7; 'path' must not be empty; 'ref' must not be empty",
+            fault.Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Theory]

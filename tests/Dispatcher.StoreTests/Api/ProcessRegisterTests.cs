@@ -4,7 +4,7 @@ using Dispatcher.Storage;
 using Dispatcher.Storage.Rows;
 using Microsoft.Extensions.Logging.Abstractions;
 
-namespace Dispatcher.StoreTests.Enforcement;
+namespace Dispatcher.StoreTests.Api;
 
 /// <summary>The register of server processes.</summary>
 public abstract class ProcessRegisterTests(StoreKind kind) : StoreTest(kind)

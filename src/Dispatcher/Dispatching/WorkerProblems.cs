@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Dispatching;
 
 /// <summary>Problems of the live workers that an operator should solve.</summary>
-internal sealed class WorkerTroubles(IDbContextFactory<DispatcherDb> database, StoreClock clock)
+internal sealed class WorkerProblems(IDbContextFactory<DispatcherDb> database, StoreClock clock)
 {
     /// <summary>
     /// Above this offset the server reports the clock. The offset does no harm: workers correct their times, and the server decides by its
