@@ -29,7 +29,9 @@ public sealed record DeadLetterCopy
     [JsonPropertyName("principal")]
     public required string Principal { get; init; }
 
-    /// <summary>The team that owns the topic, from <c>topics.yaml</c>.</summary>
+    /// <summary>
+    /// The team that owns the topic, from <c>topics.yaml</c>; <c>dispatcher</c> for <c>malformed</c> and <c>poison</c>.
+    /// </summary>
     [JsonPropertyName("owner")]
     public required string Owner { get; init; }
 

@@ -15,7 +15,10 @@ public sealed record JobEvent
     [JsonPropertyName("v")]
     public int V { get; init; } = 1;
 
-    /// <summary>The id of this event, and the AMQP <c>message_id</c>.</summary>
+    /// <summary>
+    /// The id of this event; on the exchange also the AMQP <c>message_id</c>. The final state at <c>reply_to</c> is an
+    /// event of its own, with another id.
+    /// </summary>
     [JsonPropertyName("event_id")]
     public required Guid EventId { get; init; }
 

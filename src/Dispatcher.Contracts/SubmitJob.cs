@@ -36,7 +36,7 @@ public sealed record SubmitJob
 
     /// <summary>
     /// Facts for the policy, for example <c>{"env": "dev"}</c>. At most 64; a key has at most 64 and a value at most
-    /// 256 characters. Keys that start with <c>sys.</c> or <c>approval.</c> are refused.
+    /// 256 characters. Keys that start with <c>sys.</c>, <c>approval.</c> or <c>approval_</c> are refused.
     /// </summary>
     [JsonPropertyName("labels")]
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();

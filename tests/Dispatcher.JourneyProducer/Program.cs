@@ -16,6 +16,7 @@ var bus = Bus.Factory.CreateUsingRabbitMq(rabbit =>
         endpoint =>
         {
             endpoint.ConfigureConsumeTopology = false; // answers are sent to the queue itself
+            endpoint.PrefetchCount = 1; // answers in the order in which they were sent
             endpoint.PublishFaults = false; // this user may not declare MassTransit's fault exchanges
             endpoint.DiscardFaultedMessages(); // an answer cannot be moved to an error queue: it has the user_id of the server
             endpoint.DiscardSkippedMessages();

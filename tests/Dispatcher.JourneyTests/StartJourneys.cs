@@ -137,6 +137,22 @@ public sealed class StartJourneys
         Directory.Delete(data, recursive: true);
     }
 
+    [Fact]
+    public async Task Missing_role_is_a_fault_of_the_statement_that_names_it()
+    {
+        await using var journey = await Journey.BeginAsync();
+
+        await EndsAsync(
+            new() { ["DISPATCHER_POSTGRES"] = journey.Postgres },
+            Unreachable,
+            "DISPATCHER_POSTGRES",
+            "role \"no_such_role\" does not exist\n  fix: PostgreSQL refused the statement",
+            "migrate",
+            "--serve-role",
+            "no_such_role"
+        );
+    }
+
     private static string Urls() => $"http://127.0.0.1:{Servers.FreePort()}";
 
     private static async Task EndsAsync(Dictionary<string, string> environment, int code, string setting, string said, params string[] call)

@@ -11,17 +11,19 @@ internal sealed class PayloadChoices
 {
     // JSON nested deeper than 64 levels is not parsed, so a label from there is always absent.
     private const int MaxSegments = 63;
+    private const int MaxListed = 100;
 
     private static readonly byte[] Empty = "{}"u8.ToArray();
 
-    private PayloadChoices(string path, IReadOnlyList<RegisteredLabel> labels)
+    private PayloadChoices(string path, IReadOnlyList<RegisteredLabel> labels, PayloadSchema? schema)
     {
         Path = path;
         Labels = labels;
 
         Choices =
         [
-            .. Candidates(labels)
+            .. Listed(path, schema)
+                .Concat(Candidates(labels))
                 .Prepend(null)
                 .Select(elements => new PayloadChoice(path, elements, IsText(elements), Values(elements)))
                 .Where(choice => labels.Zip(choice.Values).All(pair => IsAllowed(pair.First.Spec, pair.Second)))
@@ -52,7 +54,7 @@ internal sealed class PayloadChoices
             .. topic
                 .Labels.Where(label => label.Spec.Derive is not null)
                 .GroupBy(label => label.Spec.Derive!.Path, StringComparer.Ordinal)
-                .Select(same => new PayloadChoices(same.Key, [.. same])),
+                .Select(same => new PayloadChoices(same.Key, [.. same], topic.Schema)),
         ];
 
     /// <summary>The values that the label can get.</summary>
@@ -75,7 +77,7 @@ internal sealed class PayloadChoices
             JsonNode elements = choice.IsText
                 ? JsonValue.Create(choice.Elements![0])
                 : new JsonArray([.. choice.Elements!.Select(element => JsonValue.Create(element))]);
-            string[] names = [.. choice.Path.Split('/').Skip(1).Select(Name)];
+            var names = Names(choice.Path);
             if (names.Length == 0)
             {
                 root = elements;
@@ -105,6 +107,12 @@ internal sealed class PayloadChoices
 
         return parent;
     }
+
+    /// <summary>Values that the schema lists. They come first, because the schema refuses others that give the same labels.</summary>
+    private static IEnumerable<IReadOnlyList<string>?> Listed(string path, PayloadSchema? schema) =>
+        (schema?.TextsAt(Names(path)) ?? []).Take(MaxListed).Select(text => (IReadOnlyList<string>)[text]);
+
+    private static string[] Names(string path) => [.. path.Split('/').Skip(1).Select(Name)];
 
     private static string Name(string token) =>
         token.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);

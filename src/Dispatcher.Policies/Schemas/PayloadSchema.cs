@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dispatcher.Policies.Model;
 
@@ -27,6 +28,24 @@ internal sealed class PayloadSchema(JsonSchema root)
         }
 
         return check.Result();
+    }
+
+    /// <summary>The texts that the schema lists as the only values at a place. Empty: it lists none.</summary>
+    /// <param name="names">The names of the members that lead to the place.</param>
+    public IReadOnlyList<string> TextsAt(IEnumerable<string> names)
+    {
+        var schema = root;
+        foreach (var name in names)
+        {
+            if (!schema.Shape().Members.TryGetValue(name, out var member))
+            {
+                return [];
+            }
+
+            schema = member;
+        }
+
+        return [.. schema.Shape().Values.Where(value => value.ValueKind == JsonValueKind.String).Select(value => value.GetString()!)];
     }
 
     /// <summary>The payload, completed with required members. Null: no valid payload was found.</summary>

@@ -63,6 +63,11 @@ internal sealed partial class ProcessBeat(
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
+        if (ExecuteTask is null)
+        {
+            return; // Not started, because the start of an earlier service failed.
+        }
+
         try
         {
             await register.RemoveAsync(_instance, cancellationToken);

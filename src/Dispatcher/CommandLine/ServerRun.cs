@@ -70,7 +70,8 @@ internal static partial class ServerRun
         server.Lifetime.ApplicationStarted.Register(() => Log.Listening(server.Logger, string.Join(", ", server.Urls)));
         try
         {
-            await server.RunAsync(cancellationToken);
+            await StartAsync(server, cancellationToken);
+            await server.WaitForShutdownAsync(cancellationToken);
         }
         catch (OperationCanceledException) when (Environment.ExitCode != 0)
         {
@@ -85,6 +86,20 @@ internal static partial class ServerRun
                 "The embedded worker failed, and the server stopped with it.",
                 "Correct the reason that the log states, and start again."
             );
+        }
+    }
+
+    /// <summary>After a failed start, stops the services that have started: otherwise their loops use a disposed container.</summary>
+    private static async Task StartAsync(WebApplication server, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await server.StartAsync(cancellationToken);
+        }
+        catch
+        {
+            await server.StopAsync(CancellationToken.None);
+            throw;
         }
     }
 

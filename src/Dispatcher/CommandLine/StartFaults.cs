@@ -89,6 +89,10 @@ internal static class StartFaults
                 refused.MessageText,
                 "Correct user and password, or pg_hba.conf of the server."
             ),
+            PostgresException refused when refused.SqlState.StartsWith("42", StringComparison.Ordinal) => (
+                $"{refused.SqlState} {refused.MessageText}",
+                "PostgreSQL refused the statement; correct what its message names."
+            ),
             PostgresException other => (
                 $"{other.SqlState} {other.MessageText}",
                 "PostgreSQL refused the connection; correct what its message names."

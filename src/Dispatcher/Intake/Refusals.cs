@@ -28,7 +28,7 @@ internal sealed partial class Refusals(
     /// <summary>The class of a message that ended or failed the server each time it was read.</summary>
     public const string Poison = "poison";
 
-    /// <summary>The owner of a dead letter without a readable topic.</summary>
+    /// <summary>The owner of every message that never became a job, whatever its topic.</summary>
     public const string Owner = "dispatcher";
 
     private const int KeptBytes = 65_536;

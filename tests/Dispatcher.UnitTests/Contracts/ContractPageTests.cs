@@ -72,7 +72,7 @@ public sealed partial class ContractPageTests
     {
         var refusals = File.ReadAllText(Path.Combine(Repository.Root, "tests", "Dispatcher.UnitTests", "Intake", "Refusals.approved.txt"));
         var seen = RefusalCode().Matches(refusals).Select(match => match.Groups[1].Value).Distinct();
-        string[] elsewhere = ["bad_reply_to", "conflict", "not_published_to_jobs", "poison", "too_many_errors"];
+        string[] elsewhere = ["bad_reply_to", "conflict", "not_published_to_jobs", "payload_invalid", "poison", "too_many_errors"];
 
         Assert.Equal(seen.Concat(elsewhere).Order(StringComparer.Ordinal), Codes("Refusal codes"));
     }

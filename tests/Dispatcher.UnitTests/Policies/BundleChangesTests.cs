@@ -1,3 +1,4 @@
+using System.Text;
 using Dispatcher.Contracts;
 using Dispatcher.Policies;
 
@@ -78,6 +79,29 @@ public sealed class BundleChangesTests
 
         Assert.True(made.Change.IsNone);
         Assert.Contains("deny-prod", made.After.MatchedRules);
+    }
+
+    /// <summary>A value that no row names gives the default too, but the schema refuses it.</summary>
+    [Fact]
+    public void Finds_a_sample_job_whose_schema_lists_the_value_of_a_default()
+    {
+        const string Topic =
+            "schema: report.json, labels: {audience: {required: true, source: payload, derive: {path: /audience, "
+            + "table: [{exact: [internal], value: internal}], default: public}}}";
+        const string Schema = """
+            {"type": "object", "required": ["audience"], "properties": {"audience": {"enum": ["internal", "public"]}}}
+            """;
+        var bundle = ABundle.WithRules().AndTopic(Topic).AndFile("schemas/report.json", Schema);
+        var candidate = bundle.AndRules(
+            "rules/test.yaml",
+            "id: open, match: {topic: test.run, labels: {audience: public}}, decision: ALLOW"
+        );
+        BundleChanges changes = new(bundle.Build(), candidate.Build(), ABundle.Now);
+
+        var made = changes.FindSample(Assert.Single(changes.Rules))!;
+
+        Assert.Equal(["DENY to ALLOW"], made.Change.Widened);
+        Assert.Equal("""{"audience":"public"}""", Encoding.UTF8.GetString(made.Job.Payload.Span));
     }
 
     [Theory]

@@ -3,6 +3,7 @@ using Dispatcher.Contracts;
 using Dispatcher.UnitTests.ReferenceWorker;
 using Dispatcher.Worker;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 
 namespace Dispatcher.UnitTests.Worker;
 
@@ -43,6 +44,20 @@ public sealed class ReadmeHandlerTests
     }
 
     [Fact]
+    public async Task Start_of_the_README_reports_all_missing_settings_at_once()
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        Register(builder);
+        builder.Logging.ClearProviders();
+        using var host = builder.Build();
+
+        var wrong = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(TestContext.Current.CancellationToken));
+
+        Assert.Contains(wrong.Failures, failure => failure.Contains("RabbitMq", StringComparison.Ordinal));
+        Assert.Contains(wrong.Failures, failure => failure.Contains("ApiKey", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Handler_of_the_README_runs_only_what_the_decision_allows()
     {
         using var run = new ARun();
@@ -66,7 +81,7 @@ public sealed class ReadmeHandlerTests
                 "shell",
                 options =>
                 {
-                    options.RabbitMq = new Uri(builder.Configuration["DISPATCHER_RABBITMQ"]!);
+                    options.RabbitMq = builder.Configuration["DISPATCHER_RABBITMQ"] is { } broker ? new Uri(broker) : null;
                     options.Dispatcher = new Uri("http://dispatcher:8080");
                     options.ApiKey = builder.Configuration["DISPATCHER_API_KEY"];
                     options.EffectStore = builder.Configuration["DISPATCHER_EFFECTS"]; // for OnceAsync

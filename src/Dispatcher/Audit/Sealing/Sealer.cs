@@ -71,6 +71,11 @@ internal sealed partial class Sealer(
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
+        if (ExecuteTask is null)
+        {
+            return; // Not started, because the start of an earlier service failed.
+        }
+
         try
         {
             await SealAsync(cancellationToken);
