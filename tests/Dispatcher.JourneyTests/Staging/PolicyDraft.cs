@@ -24,7 +24,7 @@ internal sealed class PolicyDraft(string folder)
             pool: test
             owner: testers
             idempotent: false
-            timeouts: { start: 20s, run: 20s, heartbeat: 500ms }
+            timeouts: { start: 20s, run: 4s, heartbeat: 500ms }
             max_attempts: 3
           job.test.limited:
             pool: test
