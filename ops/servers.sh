@@ -32,7 +32,7 @@ start_postgres() {
     # After a SIGKILL the old backends hold the shared memory for a moment, and a new server refuses to start until they have ended.
     for (( try = 0; try < 50; try++ )); do
         launch postgres "$database_user" "$postgres_bin/postgres" -D "$folder/postgres/data" -p "$sql_port" -c listen_addresses=127.0.0.1 \
-            -c unix_socket_directories= -c max_connections=200 -c fsync=on
+            -c unix_socket_directories= -c max_connections=400 -c fsync=on
         await postgres 2> "$folder/postgres.failure" && return 0
         sleep 0.2
     done
