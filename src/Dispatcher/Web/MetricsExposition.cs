@@ -10,12 +10,15 @@ internal static class MetricsExposition
     /// <summary>An embedded server runs its worker in this process.</summary>
     private const string WorkerMeter = "Dispatcher.Worker";
 
+    /// <summary>The metrics of .NET itself: memory, garbage collections, threads.</summary>
+    private const string RuntimeMeter = "System.Runtime";
+
     public const string Route = "/metrics";
 
     public static void AddMetricsExposition(this IServiceCollection services) =>
         services.AddSingleton(_ =>
             Sdk.CreateMeterProviderBuilder()
-                .AddMeter(DispatcherMetrics.Name, WorkerMeter)
+                .AddMeter(DispatcherMetrics.Name, WorkerMeter, RuntimeMeter)
                 .AddPrometheusExporter(options => options.ScopeInfoEnabled = false)
                 .Build()
         );
