@@ -133,7 +133,7 @@ internal sealed class LimitStore(LimitSettings settings) : IAsyncDisposable
     /// <summary>As long as a usual detail of the server.</summary>
     private static byte[] Detail(string kind, Guid jobId) =>
         Encoding.UTF8.GetBytes(
-            $$"""{"kind":"{{kind}}","job_id":"{{jobId}}","verdict":"ALLOW","rules":["run"],"policy_hash":"{{Hash}}","job_hash":"{{Hash}}"}"""
+            $$"""{"kind":"{{kind}}","job_id":"{{jobId}}","rules":["run"],"policy_hash":"{{Hash}}","job_hash":"{{Hash}}"}"""
         );
 
     private static void AddOutbox(NpgsqlCommand command, IReadOnlyList<LimitMessage> messages)

@@ -12,7 +12,8 @@ internal sealed record SubmittedJob(Guid JobId, string Topic, string Labels, byt
     public static byte[] Body(Guid jobId, string topic, int number)
     {
         var start = $$"""
-            {"job_id":"{{jobId}}","topic":"{{topic}}","labels":{"env":"dev","target":"none"},"payload":{"number":{{number}},"command":["git","status","--short"],"text":"
+            {"job_id":"{{jobId}}","topic":"{{topic}}","labels":{"env":"dev","target":"none"},
+            "payload":{"number":{{number}},"command":["git","status","--short"],"text":"
             """;
         return Encoding.UTF8.GetBytes(start.PadRight(Length - 3, 'x') + "\"}}");
     }

@@ -104,7 +104,8 @@ internal sealed class JobPublisher : IAsyncDisposable
             if (standstill.Elapsed > LongestStandstill)
             {
                 throw new TimeoutException(
-                    $"No job ended for a minute; {done} of {_number} have.\n{string.Join('\n', _running.Processes.Select(one => one.Process.Log))}"
+                    $"No job ended for a minute; {done} of {_number} have.\n"
+                        + string.Join('\n', _running.Processes.Select(one => one.Process.Log))
                 );
             }
 

@@ -97,7 +97,7 @@ internal sealed class Stage : IAsyncDisposable
         return (T)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
-    /// <summary>Statements in its database since it was made. The extension is in the database <c>postgres</c> and counts for all.</summary>
+    /// <summary>Statements in its database since it was made. The extension is in <c>postgres</c> and counts for all.</summary>
     public async Task<long> StatementsAsync(CancellationToken cancellationToken)
     {
         await using var postgres = NpgsqlDataSource.Create(Servers.Postgres("postgres") + ";Pooling=false");

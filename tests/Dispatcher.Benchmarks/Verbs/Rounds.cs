@@ -4,7 +4,7 @@ using Dispatcher.Benchmarks.Staging;
 
 namespace Dispatcher.Benchmarks.Verbs;
 
-/// <summary>Runs the contestants in turn, so that a slow moment of the machine meets all of them. Progress goes to the standard error.</summary>
+/// <summary>Runs the contestants in turn, so that a slow moment of the machine meets all of them. Progress: standard error.</summary>
 internal static class Rounds
 {
     public static async Task<Results> RunAsync(
