@@ -11,6 +11,9 @@ var root = new RootCommand("Benchmarks. Each prints tables; a timing never fails
 {
     policy,
     ThroughputVerb.Create(),
+    LatencyVerb.Create(),
+    GrowthVerb.Create(),
+    StartupVerb.Create(),
     ChildVerb.Create(),
 };
 

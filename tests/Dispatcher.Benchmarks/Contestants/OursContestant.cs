@@ -26,7 +26,7 @@ internal sealed class OursContestant : RunningContestant
     public override IReadOnlyList<(string Role, ProgramProcess Process)> Processes => _processes;
 
     /// <summary>The HTTP side of the first server, as an admin.</summary>
-    public HttpClient Http => _clients[0];
+    public override HttpClient? Http => _clients[0];
 
     public static async Task<RunningContestant> StartAsync(Stage stage, OursSetup setup, CancellationToken cancellationToken)
     {
@@ -52,7 +52,15 @@ internal sealed class OursContestant : RunningContestant
         var address = $"http://127.0.0.1:{FreePort()}";
         var process = ProgramProcess.OfOutput(
             "dispatcher.dll",
-            ["serve", "--policies", PolicyFolder(stage), "--audit", Path.Combine(stage.Folder, "audit"), "--urls", address],
+            [
+                "serve",
+                "--policies",
+                PolicyFolder(stage),
+                "--audit",
+                Path.Combine(stage.Servers.Folder, "audit-" + stage.DatabaseName),
+                "--urls",
+                address,
+            ],
             ("DISPATCHER_API_KEY", AdminKey),
             ("DISPATCHER_POSTGRES", stage.Postgres),
             ("DISPATCHER_RABBITMQ", stage.BrokerAs(Stage.ServerUser).AbsoluteUri)
@@ -141,16 +149,17 @@ internal sealed class OursContestant : RunningContestant
 
     private async Task<string> MakeKeyAsync(CancellationToken cancellationToken)
     {
-        using var answer = await Http.PostAsJsonAsync(
-            "/api/keys",
-            new
-            {
-                subject = Stage.WorkerUser,
-                roles = new[] { "worker:" + BenchPolicies.Pool },
-                groups = Array.Empty<string>(),
-            },
-            cancellationToken
-        );
+        using var answer = await _clients[0]
+            .PostAsJsonAsync(
+                "/api/keys",
+                new
+                {
+                    subject = Stage.WorkerUser,
+                    roles = new[] { "worker:" + BenchPolicies.Pool },
+                    groups = Array.Empty<string>(),
+                },
+                cancellationToken
+            );
         var body = await answer.Content.ReadAsStringAsync(cancellationToken);
         return answer.IsSuccessStatusCode
             ? JsonDocument.Parse(body).RootElement.GetProperty("key").GetString()!

@@ -18,11 +18,18 @@ internal abstract class RunningContestant : IAsyncDisposable
     public const string Server = "server";
     public const string Worker = "worker";
 
+    // The server reads millions of stored seals at its first start.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
+
     /// <summary>The exchange that jobs are published to. Empty: the default exchange.</summary>
     public abstract string Exchange { get; }
 
     /// <summary>The processes by what they do. A contestant of one process has it as <see cref="Server"/>.</summary>
     public abstract IReadOnlyList<(string Role, ProgramProcess Process)> Processes { get; }
+
+    /// <summary>The HTTP side of the server. Null: there is none.</summary>
+    public virtual HttpClient? Http => null;
 
     /// <summary>The topic of a job by its number.</summary>
     public abstract string Topic(int number);
@@ -76,16 +83,16 @@ internal abstract class RunningContestant : IAsyncDisposable
 
     protected static async Task WaitAsync(Func<Task<bool>> condition, string what, CancellationToken cancellationToken)
     {
-        for (var tries = 0; tries < 600; tries++)
+        for (var tries = 0; tries < LongestWait / Pause; tries++)
         {
             if (await condition())
             {
                 return;
             }
 
-            await Task.Delay(TimeSpan.FromMilliseconds(50), cancellationToken);
+            await Task.Delay(Pause, cancellationToken);
         }
 
-        throw new TimeoutException($"Waited 30 s in vain until {what}.");
+        throw new TimeoutException($"Waited {LongestWait.TotalSeconds} s in vain until {what}.");
     }
 }

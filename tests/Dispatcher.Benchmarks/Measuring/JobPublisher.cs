@@ -51,7 +51,9 @@ internal sealed class JobPublisher : IAsyncDisposable
                 done = await DoneAsync(done, MaxInFlight - Chunk, cancellationToken);
             }
 
-            await Task.WhenAll(Enumerable.Range(0, Math.Min(Chunk, last - _number)).Select(_ => PublishAsync(cancellationToken)));
+            await Task.WhenAll(
+                Enumerable.Range(0, Math.Min(Chunk, last - _number)).Select(_ => PublishAsync(Guid.CreateVersion7(), cancellationToken))
+            );
         }
 
         await DoneAsync(done, 0, cancellationToken);
@@ -59,14 +61,7 @@ internal sealed class JobPublisher : IAsyncDisposable
         return jobs / (end - start).TotalSeconds;
     }
 
-    /// <summary>Publishes one job. Returns its id when the broker has confirmed it.</summary>
-    public async Task<Guid> PublishAsync(CancellationToken cancellationToken)
-    {
-        var jobId = Guid.CreateVersion7();
-        await PublishAsync(jobId, cancellationToken);
-        return jobId;
-    }
-
+    /// <summary>Publishes one job. Ends when the broker has confirmed it.</summary>
     public async Task PublishAsync(Guid jobId, CancellationToken cancellationToken)
     {
         var topic = _running.Topic(_number);

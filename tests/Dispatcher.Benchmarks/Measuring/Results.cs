@@ -38,13 +38,15 @@ internal sealed class Results(string baseline)
         return new Spread(median, ordered[0], ordered[^1], reference is { Median: > 0 } ? median / reference.Median : null);
     }
 
-    public string ToJson() =>
+    /// <summary>One object: contestant, measure, and its median, spread, ratio and value of each round.</summary>
+    public static string ToJson(IEnumerable<Results> results) =>
         JsonSerializer.Serialize(
-            _values.ToDictionary(
-                contestant => contestant.Key,
-                contestant =>
-                    contestant.Value.ToDictionary(measure => measure.Key, measure => Cell(contestant.Key, measure.Key, measure.Value))
-            ),
+            results
+                .SelectMany(one => one._values.Select(contestant => (one, contestant.Key, contestant.Value)))
+                .ToDictionary(
+                    row => row.Key,
+                    row => row.Value.ToDictionary(cell => cell.Key, cell => row.one.Cell(row.Key, cell.Key, cell.Value))
+                ),
             Indented
         );
 

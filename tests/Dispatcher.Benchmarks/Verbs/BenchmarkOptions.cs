@@ -4,14 +4,15 @@ using Dispatcher.Benchmarks.Measuring;
 
 namespace Dispatcher.Benchmarks.Verbs;
 
-/// <summary>The options that the verbs with servers have in common.</summary>
+/// <summary>The options that the verbs with servers have in common, and the output that <c>--json</c> changes.</summary>
 internal sealed class BenchmarkOptions
 {
     private const int QuickDivisor = 5;
+    private const int LeastWarmUp = 1_000;
 
     private readonly int _jobs;
     private readonly IReadOnlyList<Contestant> _contestants;
-    private readonly Option<int> _rounds;
+    private readonly Option<int> _roundsOption;
     private readonly Option<int?> _jobsOption;
     private readonly Option<string[]> _only;
     private readonly Option<bool> _json = new("--json")
@@ -20,49 +21,89 @@ internal sealed class BenchmarkOptions
     };
     private readonly Option<bool> _quick = new("--quick")
     {
-        Description = "One round, and a fifth of the jobs that are not given: shows that the benchmark works; its numbers mean little.",
+        Description = "One round of a fifth of the usual size: shows that the benchmark works; its numbers mean little.",
     };
 
+    /// <param name="jobs">Default of <c>--jobs</c>. 0: the verb does not have the option.</param>
+    /// <param name="jobsMeaning">Its meaning, for the help.</param>
+    /// <param name="contestants">What <c>--only</c> selects from. Empty: the verb does not have the option.</param>
+    /// <param name="rounds">Default of <c>--rounds</c>.</param>
     public BenchmarkOptions(int jobs, string jobsMeaning, IReadOnlyList<Contestant> contestants, int rounds = 3)
     {
-        _jobs = jobs;
-        _contestants = contestants;
-        _rounds = new Option<int>("--rounds")
+        (_jobs, _contestants) = (jobs, contestants);
+        _roundsOption = new Option<int>("--rounds")
         {
-            Description = "Rounds of each contestant, in turn; fewer than three say nothing of the spread.",
+            Description = "Rounds of each contestant, in turn. Fewer than three show no spread.",
             HelpName = "N",
             DefaultValueFactory = _ => rounds,
         };
+        _roundsOption.Validators.Add(AtLeastOne);
         _jobsOption = new Option<int?>("--jobs") { Description = $"{jobsMeaning} Default {jobs}.", HelpName = "N" };
+        _jobsOption.Validators.Add(AtLeastOne);
         _only = new Option<string[]>("--only")
         {
             Description =
-                "Only these contestants. All: " + string.Join("; ", contestants.Select(one => $"{one.Name} ({one.Description})")) + ".",
+                "Only this contestant; may be repeated. All: "
+                + string.Join("; ", contestants.Select(one => $"{one.Name} ({one.Description})"))
+                + ".",
             HelpName = "NAME",
-            AllowMultipleArgumentsPerToken = true,
         };
         _only.AcceptOnlyFromAmong([.. contestants.Select(one => one.Name)]);
     }
 
     public void AddTo(Command verb)
     {
-        foreach (var option in new Option[] { _rounds, _jobsOption, _only, _json, _quick })
+        verb.Add(_roundsOption);
+        if (_jobs > 0)
         {
-            verb.Add(option);
+            verb.Add(_jobsOption);
         }
-    }
 
-    public bool IsJson(ParseResult call) => call.GetValue(_json);
+        if (_contestants.Count > 0)
+        {
+            verb.Add(_only);
+        }
+
+        verb.Add(_json);
+        verb.Add(_quick);
+    }
 
     public bool IsQuick(ParseResult call) => call.GetValue(_quick);
 
+    /// <param name="call">The command line.</param>
+    /// <param name="isDivided">Whether <c>--quick</c> makes the default smaller.</param>
+    public int Jobs(ParseResult call, bool isDivided = true) =>
+        call.GetValue(_jobsOption) ?? (isDivided && IsQuick(call) ? _jobs / QuickDivisor : _jobs);
+
     public BenchmarkSize Size(ParseResult call)
     {
-        var quick = IsQuick(call);
-        var jobs = call.GetValue(_jobsOption) ?? (quick ? _jobs / QuickDivisor : _jobs);
-        return new BenchmarkSize(quick ? 1 : call.GetValue(_rounds), jobs, Math.Max(1_000, jobs / 3));
+        var jobs = Jobs(call);
+        return new BenchmarkSize(IsQuick(call) ? 1 : call.GetValue(_roundsOption), jobs, Math.Max(LeastWarmUp, jobs / 3));
     }
 
     public IReadOnlyList<Contestant> Contestants(ParseResult call) =>
         call.GetValue(_only) is { Length: > 0 } only ? [.. _contestants.Where(one => only.Contains(one.Name))] : _contestants;
+
+    /// <summary>Prints results as tables of some measures each, or all of them as JSON.</summary>
+    public void Write(ParseResult call, params (Results Results, string Title, string[] Measures)[] tables)
+    {
+        if (call.GetValue(_json))
+        {
+            Console.WriteLine(Results.ToJson(tables.Select(table => table.Results).Distinct()));
+            return;
+        }
+
+        foreach (var (results, title, measures) in tables.Where(table => table.Results.Contestants.Any()))
+        {
+            ResultTable.Write(results, title, measures);
+        }
+    }
+
+    private static void AtLeastOne(System.CommandLine.Parsing.OptionResult option)
+    {
+        if (option.Tokens is [var token] && int.TryParse(token.Value, out var value) && value < 1)
+        {
+            option.AddError($"{option.Option.Name} must be at least 1, not {value}.");
+        }
+    }
 }

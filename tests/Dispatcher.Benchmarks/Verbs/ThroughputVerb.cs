@@ -21,7 +21,7 @@ internal static class ThroughputVerb
             "Jobs per second, and CPU, commits, statements, messages and memory of a job; about 15 minutes on two cores."
         );
         Options.AddTo(verb);
-        verb.SetAction((call, cancellationToken) => RunAsync(call, cancellationToken));
+        verb.SetAction(RunAsync);
         return verb;
     }
 
@@ -36,13 +36,10 @@ internal static class ThroughputVerb
             (stage, contestant) => ThroughputRound.RunAsync(stage, contestant, size, cancellationToken),
             cancellationToken
         );
-        if (Options.IsJson(call))
-        {
-            Console.WriteLine(results.ToJson());
-            return;
-        }
-
-        ResultTable.Write(results, $"CPU seconds for 1,000 jobs; median, spread and ratio to {results.Baseline}", Measures.Cost);
-        ResultTable.Write(results, $"For each job; median, spread and ratio to {results.Baseline}", Measures.Counts);
+        Options.Write(
+            call,
+            (results, $"CPU seconds for 1,000 jobs; median, spread and ratio to {results.Baseline}", Measures.Cost),
+            (results, $"For each job; median, spread and ratio to {results.Baseline}", Measures.Counts)
+        );
     }
 }
