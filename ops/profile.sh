@@ -1,16 +1,82 @@
 #!/bin/bash
-# Shows what a running server, worker or other .NET process does, without a restart: its counters, then the methods with the most CPU time.
-#   ops/profile.sh PID [SECONDS]   samples for SECONDS (default 20); run it as the user of the process, under load
-# The first use downloads dotnet-counters and dotnet-trace. The trace stays in a new folder, whose name is printed; speedscope.app opens it.
-# A process with DOTNET_EnableDiagnostics=0, such as a reference worker, cannot be profiled. Exit codes: 1 it failed, 2 wrong use.
+# Shows what a running server, worker or other .NET process does, without a restart: counters, CPU by thread, and CPU by method.
+#   ops/profile.sh PID [SECONDS]   samples twice SECONDS (default 20), as the user of the process; do it under load
+# The first use downloads dotnet-counters and dotnet-trace. The trace stays in a folder that is printed; https://speedscope.app shows it.
+# Exit codes: 1 it failed, for example because the process has no diagnostics; 2 wrong use.
 set -euo pipefail
 
 version=10.0.750501
 self=$(realpath "$0")
-[[ ${1:-} =~ ^[0-9]+$ && ${2:-20} =~ ^[1-9][0-9]*$ && $# -le 2 ]] || { sed -n '2,5p' "$self" >&2; exit 2; }
+[[ $# -le 2 && ${1:-} =~ ^[1-9][0-9]*$ && ${2:-20} =~ ^[1-9][0-9]*$ ]] || { sed -n '2,5p' "$self" >&2; exit 2; }
 pid=$1 seconds=${2:-20}
 [[ -d /proc/$pid ]] || { echo "ops/profile.sh: there is no process $pid" >&2; exit 1; }
-
-duration=$(printf '%02d:%02d:%02d' $(( seconds / 3600 )) $(( seconds / 60 % 60 )) $(( seconds % 60 )))
 folder=$(mktemp -d "${TMPDIR:-/tmp}/dispatcher-profile.XXXXXX")
-tool() { dotnet tool exec --yes "$1@$version" -- "${@:2}"; }
+duration=$(printf '%02d:%02d:%02d' $(( seconds / 3600 )) $(( seconds / 60 % 60 )) $(( seconds % 60 )))
+
+# The tool's own output is shown only if it fails.
+tool() { # NAME ARGUMENT...
+    dotnet tool exec --yes "$1@$version" -- "${@:2}" > "$folder/$1.output" 2>&1 || { tail -n 20 "$folder/$1.output" >&2; return 1; }
+}
+
+# Name and clock ticks of each thread; the name is in parentheses and may have spaces.
+threads() { sed -sE 's/^([0-9]+) \((.*)\) . ([-0-9]+ ){10}([0-9]+) ([0-9]+) .*/\1\t\2\t\4\t\5/' "/proc/$pid/task/"*/stat 2> /dev/null || true; }
+
+echo "Counters of process $pid for $seconds s, then a trace for $seconds s."
+tool dotnet-counters collect -p "$pid" --duration "$duration" --format csv -o "$folder/counters.csv"
+threads > "$folder/before"
+tool dotnet-trace collect -p "$pid" --duration "$duration" --profile dotnet-sampled-thread-time -o "$folder/cpu.nettrace"
+threads > "$folder/after"
+tool dotnet-trace convert "$folder/cpu.nettrace" --format Speedscope -o "$folder/cpu"
+
+/usr/bin/python3 - "$folder" "$seconds" << 'EOF'
+import collections, csv, json, sys
+
+folder, seconds = sys.argv[1], int(sys.argv[2])
+
+def table(title, rows):
+    print(f"\n{title}")
+    for value, name in rows:
+        print(f"{value:>14}  {name[:150]}")
+
+counters = collections.defaultdict(list)
+for row in csv.DictReader(open(f"{folder}/counters.csv")):
+    counters[row["Counter Name"]].append(float(row["Mean/Increment"]))
+table("Counters, mean", [(f"{sum(v) / len(v):,.2f}", k) for k, v in sorted(counters.items())])
+
+def ticks(file):
+    lines = (line.rstrip("\n").split("\t") for line in open(f"{folder}/{file}"))
+    return {line[0]: (line[1], int(line[2]) + int(line[3])) for line in lines if len(line) == 4}
+
+before, threads = ticks("before"), collections.Counter()
+for thread, (name, value) in ticks("after").items():
+    threads[name] += value - before.get(thread, (name, 0))[1]
+table("CPU by thread name, % of one core", [(f"{v / seconds:.1f}", k) for k, v in threads.most_common(12) if v > 0])
+
+# A sample whose last frame is CPU_TIME was taken in managed code. All others wait, or run in the system or in the runtime.
+trace = json.load(open(f"{folder}/cpu.speedscope.json"))
+names = [frame["name"] for frame in trace["shared"]["frames"]]
+own, within, total = collections.Counter(), collections.Counter(), 0.0
+for profile in trace["profiles"]:
+    stack, last = [], 0.0
+    for event in profile["events"]:
+        spent, last = event["at"] - last, event["at"]
+        if len(stack) > 1 and names[stack[-1]] == "CPU_TIME":
+            total += spent
+            own[names[stack[-2]]] += spent
+            for name in {names[frame] for frame in stack[:-1]}:
+                within[name] += spent
+        if event["type"] == "O":
+            stack.append(event["frame"])
+        else:
+            stack.pop()
+
+def share(counts, count, keep=lambda name: True):
+    return [(f"{100 * v / total:.1f} %", k) for k, v in counts.most_common() if keep(k)][:count]
+
+if total:
+    print(f"\nManaged code: {total / 10 / seconds:.1f} % of one core; the methods below are shares of it.")
+    table("Methods by their own time", share(own, 25))
+    table("Methods of Dispatcher with all that they call", share(within, 25, lambda name: name.lower().startswith("dispatcher")))
+EOF
+echo
+echo "Trace: $folder/cpu.nettrace and cpu.speedscope.json"

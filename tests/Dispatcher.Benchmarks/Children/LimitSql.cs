@@ -10,7 +10,8 @@ internal static class LimitSql
     public const string Submit = $"""
         with u as (
             select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bytea[],
-                $7::uuid[], $8::text[], $9::text[], $10::bytea[]) as u(job_id, topic, labels, payload, hash, detail, message_id, exchange, routing_key, body)),
+                $7::uuid[], $8::text[], $9::text[], $10::bytea[])
+                as u(job_id, topic, labels, payload, hash, detail, message_id, exchange, routing_key, body)),
         done as (
             insert into jobs (job_id, principal, topic, labels, risk_tags, payload, job_hash, created_at, state, version, attempt, spent,
                 verdict, rules, reason, policy_hash, basis_hash, pool, cancel_requested, result_truncated, updated_at, ready_at)

@@ -70,7 +70,7 @@ internal static class BenchPolicies
         {
             text.Append(
                 null,
-                $"  - {{ id: other{i}, match: {{ topic: 'job.bench.*', labels: {{ target: t{i} }} }}, decision: DENY, reason: no }}\n"
+                $"  - {{ id: other{i}, match: {{ topic: 'job.bench.*', labels: {{ target: t{i} }} }}, decision: DENY, reason: never }}\n"
             );
         }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
@@ -11,6 +12,8 @@ namespace Dispatcher.Benchmarks.Contestants;
 /// <summary>The product: processes of <c>dispatcher serve</c>, and worker processes on the worker library.</summary>
 internal sealed class OursContestant : RunningContestant
 {
+    private static readonly TimeSpan LongestStart = TimeSpan.FromMinutes(1);
+
     private const string AdminKey = "benchmark-admin-key-0123456789";
 
     private readonly Stage _stage;
@@ -78,9 +81,15 @@ internal sealed class OursContestant : RunningContestant
     /// <summary>Waits until a server answers that it is ready.</summary>
     public static async Task ReadyAsync(ProgramProcess process, HttpClient client, TimeSpan pause, CancellationToken cancellationToken)
     {
+        var start = Stopwatch.GetTimestamp();
         while (!await IsReadyAsync(client, cancellationToken))
         {
             process.CheckRuns();
+            if (Stopwatch.GetElapsedTime(start) > LongestStart)
+            {
+                throw new TimeoutException($"The server is not ready after {LongestStart.TotalSeconds} s.\n{process.Log}");
+            }
+
             await Task.Delay(pause, cancellationToken);
         }
     }

@@ -5,8 +5,8 @@ using Npgsql;
 namespace Dispatcher.Benchmarks.Measuring;
 
 /// <summary>
-/// A database with many finished jobs. A few run through the server; the others are copies of one of them, inserted by statements over whole
-/// sets: its row, its timeline entries, and a seal for each entry. Their seals have a hash that <c>audit verify</c> refuses; nothing else
+/// A database with many finished jobs. A few run through the server; the others are copies of one of them, inserted by statements over
+/// whole sets: its row, its timeline entries, and a seal for each entry. Their seals have a hash that <c>audit verify</c> refuses; nothing else
 /// reads it.
 /// </summary>
 internal static class StoredHistory
@@ -36,7 +36,8 @@ internal static class StoredHistory
 
     private const string Seals = """
         insert into timeline_seals (seq, entry_id, job_id, job_previous, hash)
-        select s.seq, s.entry_id, s.job_id, coalesce(lag(s.seq) over (partition by s.job_id order by s.seq), 0), sha256(s.entry_id::text::bytea)
+        select s.seq, s.entry_id, s.job_id, coalesce(lag(s.seq) over (partition by s.job_id order by s.seq), 0),
+            sha256(s.entry_id::text::bytea)
         from (
             select (select max(seq) from timeline_seals) + row_number() over (order by entry_id) as seq, entry_id, job_id
             from timeline where entry_id > (select max(entry_id) from timeline_seals)) s

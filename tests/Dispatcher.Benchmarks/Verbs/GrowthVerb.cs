@@ -43,7 +43,8 @@ internal static class GrowthVerb
     {
         var verb = new Command(
             "growth",
-            "Cost of a job with few and many stored jobs and topics, and the server's memory over a long run; about 20 minutes and 12 GB of disk."
+            "Cost of a job with few and many stored jobs and topics, and the server's memory over a long run; about 20 minutes "
+                + "and 12 GB of disk."
         );
         Options.AddTo(verb);
         verb.Add(Stored);
