@@ -28,6 +28,9 @@ internal sealed class OursContestant : RunningContestant
 
     public override IReadOnlyList<(string Role, ProgramProcess Process)> Processes => _processes;
 
+    /// <summary>The server makes the text of its metrics anew every 300 ms.</summary>
+    public override TimeSpan Poll { get; } = TimeSpan.FromMilliseconds(150);
+
     /// <summary>The HTTP side of the first server, as an admin.</summary>
     public override HttpClient? Http => _clients[0];
 

@@ -37,6 +37,9 @@ internal abstract class RunningContestant : IAsyncDisposable
     /// <summary>The routing key of a job by its topic.</summary>
     public virtual string RoutingKey(string topic) => topic;
 
+    /// <summary>The pause between two questions how many jobs are final: a question must cost nothing beside the jobs.</summary>
+    public virtual TimeSpan Poll { get; } = TimeSpan.FromMilliseconds(20);
+
     /// <summary>Jobs that are final since the start.</summary>
     public abstract Task<long> DoneAsync(CancellationToken cancellationToken);
 

@@ -12,7 +12,6 @@ internal sealed class JobPublisher : IAsyncDisposable
     private const int MaxInFlight = 4_000;
 
     private const int Chunk = 200;
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan LongestStandstill = TimeSpan.FromSeconds(60);
 
     private readonly RunningContestant _running;
@@ -104,7 +103,7 @@ internal sealed class JobPublisher : IAsyncDisposable
                 );
             }
 
-            await Task.Delay(Pause, cancellationToken);
+            await Task.Delay(_running.Poll, cancellationToken);
         }
     }
 }
