@@ -29,7 +29,7 @@ threads > "$folder/after"
 tool dotnet-trace convert "$folder/cpu.nettrace" --format Speedscope -o "$folder/cpu"
 
 /usr/bin/python3 - "$folder" "$seconds" << 'EOF'
-import collections, csv, json, sys
+import collections, csv, json, re, sys
 
 folder, seconds = sys.argv[1], int(sys.argv[2])
 
@@ -52,18 +52,21 @@ for thread, (name, value) in ticks("after").items():
     threads[name] += value - before.get(thread, (name, 0))[1]
 table("CPU by thread name, % of one core", [(f"{v / seconds:.1f}", k) for k, v in threads.most_common(12) if v > 0])
 
-# A sample whose last frame is CPU_TIME was taken in managed code. All others wait, or run in the system or in the runtime.
+# A sample whose last frame is CPU_TIME was taken in managed code; others wait, or run in the system. A thread that spins or that the
+# sampler stopped is not at work either.
+idle = re.compile(r"System\.Threading\.(LowLevel|WaitHandle|Monitor\.|Thread\.(<PollGC>|PollGC)|PortableThreadPool\+WorkerThread)")
 trace = json.load(open(f"{folder}/cpu.speedscope.json"))
-names = [frame["name"] for frame in trace["shared"]["frames"]]
+names = [frame["name"].split("(")[0] for frame in trace["shared"]["frames"]]
 own, within, total = collections.Counter(), collections.Counter(), 0.0
 for profile in trace["profiles"]:
     stack, last = [], 0.0
     for event in profile["events"]:
         spent, last = event["at"] - last, event["at"]
-        if len(stack) > 1 and names[stack[-1]] == "CPU_TIME":
+        path = [names[frame] for frame in stack if names[frame] != "?!?"]    # a frame without a name counts for its caller
+        if len(path) > 1 and path[-1] == "CPU_TIME" and not idle.search(path[-2]):
             total += spent
-            own[names[stack[-2]]] += spent
-            for name in {names[frame] for frame in stack[:-1]}:
+            own[path[-2]] += spent
+            for name in set(path[:-1]):
                 within[name] += spent
         if event["type"] == "O":
             stack.append(event["frame"])
@@ -74,7 +77,7 @@ def share(counts, count, keep=lambda name: True):
     return [(f"{100 * v / total:.1f} %", k) for k, v in counts.most_common() if keep(k)][:count]
 
 if total:
-    print(f"\nManaged code: {total / 10 / seconds:.1f} % of one core; the methods below are shares of it.")
+    print(f"\nThreads at work in managed code: {total / 1000 / seconds:.2f} on average, also while they wait for a core. Shares of it:")
     table("Methods by their own time", share(own, 25))
     table("Methods of Dispatcher with all that they call", share(within, 25, lambda name: name.lower().startswith("dispatcher")))
 EOF

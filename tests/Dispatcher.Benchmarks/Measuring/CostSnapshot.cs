@@ -31,7 +31,11 @@ internal sealed class CostSnapshot
         values[Measures.CpuBroker] = LinuxProcess.CpuSecondsOfTree(stage.Servers.BrokerProcess) * JobsOfCpu;
         values[Measures.CpuDatabase] = LinuxProcess.CpuSecondsOfTree(stage.Servers.PostgresProcess) * JobsOfCpu;
         values[Measures.CpuTotal] = values.Where(value => CpuMeasures.Contains(value.Key)).Sum(value => value.Value);
-        await AddDatabaseAsync(values, stage, cancellationToken);
+        if (stage.Servers.CountsStatements)
+        {
+            values[Measures.Statements] = await stage.StatementsAsync(cancellationToken);
+        }
+
         return snapshot;
     }
 
@@ -48,16 +52,4 @@ internal sealed class CostSnapshot
     ];
 
     private static readonly string[] CpuMeasures = [Measures.CpuServer, Measures.CpuWorker, Measures.CpuBroker, Measures.CpuDatabase];
-
-    private static async Task AddDatabaseAsync(Dictionary<string, double> values, Stage stage, CancellationToken cancellationToken)
-    {
-        values[Measures.Commits] = await stage.ReadAsync<long>(
-            "select xact_commit from pg_stat_database where datname = current_database()",
-            cancellationToken
-        );
-        if (stage.Servers.CountsStatements)
-        {
-            values[Measures.Statements] = await stage.StatementsAsync(cancellationToken);
-        }
-    }
 }

@@ -9,7 +9,24 @@ internal static class ThroughputRound
     /// <summary>The broker updates its counters every 5 s.</summary>
     private static readonly TimeSpan BrokerStatistics = TimeSpan.FromSeconds(6);
 
+    /// <summary>A backend of the database reports its last commits when its connection is closed.</summary>
+    private static readonly TimeSpan DatabaseStatistics = TimeSpan.FromSeconds(1);
+
     public static async Task<Dictionary<string, double>> RunAsync(
+        Stage stage,
+        Contestant contestant,
+        BenchmarkSize size,
+        CancellationToken cancellationToken
+    )
+    {
+        var commits = await stage.CommitsAsync(cancellationToken);
+        var (values, published) = await MeasureAsync(stage, contestant, size, cancellationToken);
+        await Task.Delay(DatabaseStatistics, cancellationToken);
+        values[Measures.Commits] = (double)(await stage.CommitsAsync(cancellationToken) - commits) / published;
+        return values;
+    }
+
+    private static async Task<(Dictionary<string, double> Values, int Published)> MeasureAsync(
         Stage stage,
         Contestant contestant,
         BenchmarkSize size,
@@ -31,7 +48,7 @@ internal static class ThroughputRound
         AddPeaks(values, running);
         await Task.Delay(BrokerStatistics, cancellationToken);
         values[Measures.Messages] = (double)await stage.PublishedAsync(cancellationToken) / publisher.Published;
-        return values;
+        return (values, publisher.Published);
     }
 
     private static void AddPeaks(Dictionary<string, double> values, RunningContestant running)

@@ -97,6 +97,10 @@ internal sealed class Stage : IAsyncDisposable
         return (T)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 
+    /// <summary>Transactions of its database since it was made, without the last ones of connections that are open.</summary>
+    public Task<long> CommitsAsync(CancellationToken cancellationToken) =>
+        ReadAsync<long>("select xact_commit from pg_stat_database where datname = current_database()", cancellationToken);
+
     /// <summary>Statements in its database since it was made. The extension is in <c>postgres</c> and counts for all.</summary>
     public async Task<long> StatementsAsync(CancellationToken cancellationToken)
     {
