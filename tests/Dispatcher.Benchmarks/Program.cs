@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using Dispatcher.Benchmarks;
 using Dispatcher.Benchmarks.Verbs;
 
@@ -19,4 +20,12 @@ var root = new RootCommand("Benchmarks. Each prints tables; a timing never fails
 
 // A benchmark that is interrupted stops its programs and servers, which takes a few seconds.
 var configuration = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(1) };
-return await root.Parse(args).InvokeAsync(configuration);
+var call = root.Parse(args);
+if (call.Action is ParseErrorAction wrongUse)
+{
+    // The whole help would scroll the error away; it is shown only when the verb is missing.
+    wrongUse.ShowHelp = call.CommandResult.Command.Subcommands.Count > 0;
+}
+
+var code = await call.InvokeAsync(configuration);
+return call.Action is ParseErrorAction ? 2 : code;

@@ -42,7 +42,8 @@ internal static class ResultTable
             return "-";
         }
 
-        var ratio = spread.Ratio is { } value ? "\n" + value.ToString("0.00", CultureInfo.InvariantCulture) + " x" : "";
-        return Markup.Escape($"{Number(spread.Median)}\n{Number(spread.Min)}..{Number(spread.Max)}{ratio}");
+        var ratio = spread.Ratio is { } value ? $"\n{value.ToString(value < 10 ? "0.00" : "#,0", CultureInfo.InvariantCulture)} x" : "";
+        var range = spread.Rounds > 1 ? $"\n{Number(spread.Min)}..{Number(spread.Max)}" : "";
+        return Markup.Escape($"{Number(spread.Median)}{range}{ratio}");
     }
 }

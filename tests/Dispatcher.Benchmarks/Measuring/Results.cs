@@ -35,7 +35,7 @@ internal sealed class Results(string baseline)
         var middle = ordered.Count / 2;
         var median = ordered.Count % 2 == 1 ? ordered[middle] : (ordered[middle - 1] + ordered[middle]) / 2;
         var reference = contestant == baseline ? null : Find(baseline, measure);
-        return new Spread(median, ordered[0], ordered[^1], reference is { Median: > 0 } ? median / reference.Median : null);
+        return new Spread(ordered.Count, median, ordered[0], ordered[^1], reference is { Median: > 0 } ? median / reference.Median : null);
     }
 
     /// <summary>One object: contestant, measure, and its median, spread, ratio and value of each round.</summary>
@@ -65,4 +65,4 @@ internal sealed class Results(string baseline)
 }
 
 /// <summary>A measure over the rounds. Ratio: its median to that of the baseline in the same run; null: there is none.</summary>
-internal sealed record Spread(double Median, double Min, double Max, double? Ratio);
+internal sealed record Spread(int Rounds, double Median, double Min, double Max, double? Ratio);

@@ -6,8 +6,8 @@ namespace Dispatcher.Benchmarks.Measuring;
 
 /// <summary>
 /// A database with many finished jobs. A few run through the server; the others are copies of one of them, inserted by statements over
-/// whole sets: its row, its timeline entries, and a seal for each entry. Their seals have a hash that <c>audit verify</c> refuses; nothing else
-/// reads it.
+/// whole sets: its row, its timeline entries, and a seal for each entry. Their seals have a hash that <c>audit verify</c> refuses;
+/// nothing else reads it.
 /// </summary>
 internal static class StoredHistory
 {
@@ -16,7 +16,7 @@ internal static class StoredHistory
     private const string Jobs = """
         insert into jobs
         select r.*
-        from (select * from jobs where state = 'succeeded' order by job_id limit 1) j,
+        from jobs j,
             generate_series(1, $1) i,
             lateral (select j.created_at - $1 * 20000 + i * 20000 - 60000000 as at) t,
             lateral jsonb_populate_record(j, jsonb_build_object(
@@ -24,6 +24,7 @@ internal static class StoredHistory
                 'job_hash', encode(sha256(i::text::bytea), 'hex'),
                 'created_at', t.at, 'ready_at', t.at, 'start_by', t.at + 120000000, 'run_until', t.at + 60000000,
                 'updated_at', t.at + 30000, 'finished_at', t.at + 30000)) r
+        where j.job_id = (select job_id from jobs where state = 'succeeded' order by job_id limit 1)
         """;
 
     private const string Timeline = """
