@@ -29,6 +29,17 @@ public sealed class MetricsTests
         Approved.Matches("Api/Metrics", lines.Select(WithoutValue).Where(IsOfThisTest).Distinct().Order(StringComparer.Ordinal));
     }
 
+    [Fact]
+    public async Task Metrics_have_the_memory_of_the_runtime()
+    {
+        await using var server = await AServer.MigratedAsync();
+
+        var answer = await server.TextAsync("/metrics");
+
+        Assert.Contains("\ndotnet_gc_heap_total_allocated_bytes_total", answer, StringComparison.Ordinal);
+        Assert.Contains("\ndotnet_process_memory_working_set_bytes", answer, StringComparison.Ordinal);
+    }
+
     private static readonly string[] Parts = ["dispatcher_policy_", "dispatcher_audit_", "dispatcher_pool_", "dispatcher_attempts_"];
 
     private static string WithoutValue(string line) =>
