@@ -3,7 +3,7 @@ namespace Dispatcher.Worker.Claiming;
 /// <summary>
 /// How many unanswered deliveries the broker hands over: twice the slots, so that a free slot finds the next one, and twice as many as may
 /// be claimed ahead. Each change returns the waiting deliveries, and the broker allows a message few deliveries. So it changes only when
-/// another number by a factor of two has fit for some time.
+/// a very different number has fit for some time.
 /// </summary>
 internal sealed class Prefetch(int concurrency, TimeProvider clock)
 {
@@ -11,6 +11,9 @@ internal sealed class Prefetch(int concurrency, TimeProvider clock)
     public static readonly TimeSpan FullAfter = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan GrowsAfter = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>Fewer more would save no time: they are claimed at once when the broker delivers them.</summary>
+    private const int SmallestGrowth = 16;
 
     private readonly int _normal = 2 * concurrency;
 
@@ -28,15 +31,17 @@ internal sealed class Prefetch(int concurrency, TimeProvider clock)
     public bool Follow(int ahead)
     {
         var fitting = _normal + (2 * ahead);
-        if (fitting < 2 * Current && Current < 2 * fitting)
+        var isLimited = Current < _normal;
+        var grows = fitting >= 2 * Current && fitting >= Current + SmallestGrowth;
+        var shrinks = Current >= 2 * fitting;
+        if (!isLimited && !grows && !shrinks)
         {
             _since = null;
             return false;
         }
 
         _since ??= clock.GetTimestamp();
-        var growsFast = Current >= _normal && fitting > Current;
-        if (clock.GetElapsedTime(_since.Value) <= (growsFast ? GrowsAfter : FullAfter))
+        if (clock.GetElapsedTime(_since.Value) <= (isLimited || shrinks ? FullAfter : GrowsAfter))
         {
             return false;
         }

@@ -37,20 +37,24 @@ public sealed class PrefetchTests
         Follows(prefetch, 100, AMoment);
 
         Assert.False(Follows(prefetch, 0, AMoment));
+        Assert.False(Follows(prefetch, 0, AMoment));
         Assert.False(Follows(prefetch, 100, ASecond));
         Assert.False(Follows(prefetch, 0, AMoment));
         Assert.True(Follows(prefetch, 0, ASecond));
         Assert.Equal(8, prefetch.Current);
     }
 
-    [Fact]
-    public void Prefetch_keeps_its_number_when_another_fits_by_less_than_a_factor_of_two()
+    [Theory]
+    [InlineData(1, 7)]
+    [InlineData(4, 7)]
+    [InlineData(16, 15)]
+    public void Prefetch_keeps_its_number_when_little_more_fits(int concurrency, int ahead)
     {
-        var prefetch = new Prefetch(4, _clock);
+        var prefetch = new Prefetch(concurrency, _clock);
 
-        Assert.False(Follows(prefetch, 3, AMoment));
-        Assert.False(Follows(prefetch, 3, ASecond));
-        Assert.Equal(8, prefetch.Current);
+        Assert.False(Follows(prefetch, ahead, AMoment));
+        Assert.False(Follows(prefetch, ahead, ASecond));
+        Assert.Equal(2 * concurrency, prefetch.Current);
     }
 
     [Fact]
