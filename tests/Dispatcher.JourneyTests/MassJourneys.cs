@@ -100,6 +100,38 @@ public sealed class MassJourneys
     }
 
     [Fact]
+    public async Task Attempts_that_a_killed_worker_has_claimed_ahead_are_repeated_and_have_one_effect()
+    {
+        await using var journey = await Journey.BeginAsync();
+        var dispatcher = await journey.DispatcherAsync();
+        var doomed = await journey.CountingWorkerProcessAsync(dispatcher, concurrency: 2);
+        var jobs = Enumerable.Range(0, 300).Select(_ => AJob.On("job.test.once")).ToList();
+        var blocking = Enumerable
+            .Range(0, 20)
+            .Select(_ => AJob.On("job.test.once").With(new JsonObject { ["sleep_ms"] = 60_000 }))
+            .ToList();
+
+        await (await journey.ProducerAsync()).PublishAsync(jobs.Concat(blocking));
+        await Eventually.IsAsync(
+            async () =>
+                await journey.Records.CountAsync("select count(*) from journey_starts") == 2
+                && await journey.Records.CountAsync(
+                    "select count(*) from jobs where state = 'running' and job_id = any($1)",
+                    blocking.Select(job => job.JobId).ToArray()
+                ) > 2,
+            () => "both slots are taken, and more attempts are claimed\n" + doomed.Log,
+            TimeSpan.FromSeconds(60)
+        );
+        await doomed.KillAsync();
+        await journey.CountingWorkerAsync(dispatcher);
+
+        await journey.SettledAsync(jobs.Count + blocking.Count);
+        Assert.Equal(jobs.Count + blocking.Count, await journey.Records.CountAsync("succeeded", "job.test.once"));
+        Assert.Equal(jobs.Count + blocking.Count, await journey.Records.EffectsAsync());
+        await journey.EndsWellAsync();
+    }
+
+    [Fact]
     public async Task No_job_is_lost_when_a_dispatcher_is_killed_repeatedly()
     {
         const int Kills = 4;

@@ -11,41 +11,34 @@ namespace Dispatcher.Worker.Claiming;
 /// <summary>
 /// Takes a delivery to a started run:
 /// (1) Check the permit. A delivery whose permit does not fit is dropped.
-/// (2) When slots are free, claim as many candidates as fit in one request. Refused ones are dropped, and so is a second copy of a
-/// candidate or of a live run. If no slot becomes free for a second, the waiting deliveries are returned for another worker, and the
-/// consumer pauses until a slot is free.
-/// (3) Ack each granted one, then start it. After a crash between claim and ack the broker redelivers, and the second claim is refused.
-/// After a crash behind the ack the lease expires, and the sweep of the dispatcher repairs the job.
+/// (2) Claim as many candidates as have a place, in one request. A place is a free slot or, for an idempotent job while runs are short,
+/// one ahead. Refused ones are dropped, and so is a second copy of a candidate or of a live run. If no place becomes free for a second,
+/// the waiting deliveries are returned for another worker, and the consumer pauses until a slot is free.
+/// (3) Ack each granted one, then start it, in order, when a slot is free (<see cref="RunSlots"/>). After a crash between claim and ack
+/// the broker redelivers, and the second claim is refused. After a crash behind the ack the lease expires, and the sweep of the dispatcher
+/// repairs the job.
 /// </summary>
 internal sealed partial class ClaimLoop : IDisposable
 {
     private const int MaxPermits = 256;
 
-    /// <summary>
-    /// How long a delivery waits for a slot. Short runs free a slot much sooner, and each return uses up one of the few deliveries that
-    /// the broker allows a message.
-    /// </summary>
-    private static readonly TimeSpan FullAfter = TimeSpan.FromSeconds(1);
-
     private readonly Channel<Candidate> _waiting = Channel.CreateUnbounded<Candidate>();
     private readonly ClaimClient _client;
-    private readonly SemaphoreSlim _slots;
+    private readonly RunSlots _slots;
+    private readonly Prefetch _prefetch;
     private readonly PoolParts _parts;
     private readonly PoolConsumer _consumer;
-    private readonly JobRunner _runner;
     private readonly ClaimedRuns _runs;
     private readonly OutcomeSender _outcomes;
     private readonly ILogger _log;
 
-    /// <summary>When the consumer was limited to what can start at once. Null: it is not limited.</summary>
-    private long? _limitedSince;
-
     public ClaimLoop(PoolParts parts, JobRunner runner, ClaimedRuns runs, OutcomeSender outcomes)
     {
-        (_parts, _runner, _runs, _outcomes) = (parts, runner, runs, outcomes);
+        (_parts, _runs, _outcomes) = (parts, runs, outcomes);
         _log = parts.Logs.CreateLogger<ClaimLoop>();
-        _consumer = new PoolConsumer(parts, TakeAsync);
-        _slots = new SemaphoreSlim(parts.Options.Concurrency);
+        _prefetch = new Prefetch(parts.Options.Concurrency, parts.Clock);
+        _consumer = new PoolConsumer(parts, _prefetch, TakeAsync);
+        _slots = new RunSlots(parts, runner, runs, outcomes);
         _client = new ClaimClient(parts);
     }
 
@@ -60,7 +53,7 @@ internal sealed partial class ClaimLoop : IDisposable
             while (await _waiting.Reader.WaitToReadAsync(stopping))
             {
                 await _outcomes.WaitForCapacityAsync(stopping);
-                await TakeSlotAsync(stopping);
+                await WaitForPlaceAsync(stopping);
                 await ClaimAsync(await TakeBatchAsync(), stopping);
             }
         }
@@ -107,51 +100,52 @@ internal sealed partial class ClaimLoop : IDisposable
         await delivery.AckAsync();
     }
 
-    private async Task TakeSlotAsync(CancellationToken stopping)
+    private async Task WaitForPlaceAsync(CancellationToken stopping)
     {
-        if (!await _slots.WaitAsync(_parts.Transport.IsAlone ? Timeout.InfiniteTimeSpan : FullAfter, _parts.Clock, stopping))
+        _ = _waiting.Reader.TryPeek(out var next);
+        if (!await _slots.WaitAsync(next?.Message, _parts.Transport.IsAlone ? Timeout.InfiniteTimeSpan : Prefetch.FullAfter, stopping))
         {
             Log.Full(_log, _parts.Pool.Name);
             await _consumer.PauseAsync(stopping);
             await ReturnWaitingAsync();
-            await _slots.WaitAsync(stopping);
-            // No more than can start: while all runs are long, further ones would be returned again and again, and the broker drops a
-            // message after a number of deliveries.
-            _consumer.Resume(1 + _slots.CurrentCount);
-            _limitedSince = _parts.Clock.GetTimestamp();
+            await _slots.WaitAsync(null, Timeout.InfiniteTimeSpan, stopping);
+            _prefetch.Limit(_slots.Free);
+            _consumer.Resume();
         }
-        else if (_limitedSince is { } since && _parts.Clock.GetElapsedTime(since) > FullAfter)
+        // Alone there is no other worker that could take a returned delivery.
+        else if (!_parts.Transport.IsAlone && _prefetch.Follow(_slots.AheadOf(next?.Message)))
         {
             await _consumer.PauseAsync(stopping);
             await ReturnWaitingAsync();
-            _consumer.Resume(null);
-            _limitedSince = null;
+            _consumer.Resume();
         }
     }
 
-    // The caller holds one slot; each further candidate takes one more.
+    // Empty: only copies were waiting, or the deliveries were returned.
     private async Task<List<Candidate>> TakeBatchAsync()
     {
         // No claim request is under way here: every run that the last one granted is among the claimed runs.
         var permits = _runs.All.Select(run => run.PermitId).ToHashSet();
         List<Candidate> batch = [];
-        while (_waiting.Reader.TryRead(out var candidate))
+        while (batch.Count < MaxPermits && _waiting.Reader.TryPeek(out var candidate))
         {
             // The dispatcher may grant both copies if they share a request, and the job would run twice.
             if (!permits.Add(candidate.Claims.Jti))
             {
+                _ = _waiting.Reader.TryRead(out _);
                 await DropCopyAsync(candidate);
                 continue;
             }
 
-            batch.Add(candidate);
-            if (batch.Count == MaxPermits || !_slots.Wait(0, CancellationToken.None))
+            if (!_slots.TryTake(candidate.Message))
             {
-                return batch;
+                break;
             }
+
+            _ = _waiting.Reader.TryRead(out _);
+            batch.Add(candidate);
         }
 
-        _slots.Release();
         return batch;
     }
 
@@ -165,7 +159,6 @@ internal sealed partial class ClaimLoop : IDisposable
     // :: Step 2
     private async Task ClaimAsync(List<Candidate> batch, CancellationToken stopping)
     {
-        // Only copies were waiting.
         if (batch.Count == 0)
         {
             return;
@@ -196,7 +189,7 @@ internal sealed partial class ClaimLoop : IDisposable
         await candidate.Delivery.AckAsync();
         if (claim.Status != ClaimStatus.Granted)
         {
-            _slots.Release();
+            _slots.GiveBack();
             Log.Refused(_log, candidate.Message.JobId, candidate.Message.Attempt, claim.Status);
             return;
         }
@@ -209,50 +202,7 @@ internal sealed partial class ClaimLoop : IDisposable
             sentAt,
             _parts.Clock
         );
-        _runs.Add(run);
-        if (stopping.IsCancellationRequested)
-        {
-            End(run, _runner.Returned(run));
-            return;
-        }
-
-        // Not awaited: ClaimedRuns is notified of its end.
-        _ = RunToEndAsync(run);
-    }
-
-    private async Task RunToEndAsync(ClaimedRun run)
-    {
-        AttemptOutcome? outcome;
-        try
-        {
-            outcome = await _runner.RunAsync(run);
-        }
-#pragma warning disable CA1031 // No caller awaits this. After any exception the slot must be freed and the heartbeats must end.
-        catch (Exception exception)
-#pragma warning restore CA1031
-        {
-            outcome = _runner.Unreportable(run, exception);
-        }
-
-        End(run, outcome);
-    }
-
-    private void End(ClaimedRun run, AttemptOutcome? outcome)
-    {
-        if (outcome is null)
-        {
-            _runs.Remove(run);
-        }
-        else
-        {
-            // Before the run counts as ended: the stop waits for that and takes no outcome afterwards.
-            // Heartbeats continue until the dispatcher has the outcome: while the broker is unavailable, the lease of done work must not
-            // expire.
-            _outcomes.Add(outcome, () => _runs.Remove(run));
-        }
-
-        _runs.HasEnded(run);
-        _slots.Release();
+        _slots.Start(run, stopping);
     }
 
     private static partial class Log

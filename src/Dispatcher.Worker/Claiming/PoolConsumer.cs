@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Dispatcher.Worker.Claiming;
 
 /// <summary>Consumes the work of a pool, except while it is paused: no other worker can take a delivery that is held here.</summary>
-internal sealed partial class PoolConsumer(PoolParts parts, Func<Delivery, Task> onDelivery) : IDisposable
+internal sealed partial class PoolConsumer(PoolParts parts, Prefetch prefetch, Func<Delivery, Task> onDelivery) : IDisposable
 {
     private readonly ILogger _log = parts.Logs.CreateLogger<PoolConsumer>();
 
@@ -12,7 +12,6 @@ internal sealed partial class PoolConsumer(PoolParts parts, Func<Delivery, Task>
     private readonly SemaphoreSlim _consuming = new(1);
     private CancellationTokenSource _pause = new();
     private CancellationTokenSource _suspension = new();
-    private int _prefetch = 2 * parts.Options.Concurrency;
 
     /// <summary>Returns at the stop. Throws when the transport fails for good.</summary>
     public async Task RunAsync(CancellationToken stopping)
@@ -43,13 +42,9 @@ internal sealed partial class PoolConsumer(PoolParts parts, Func<Delivery, Task>
         await paused;
     }
 
-    /// <summary>Ends a pause.</summary>
-    /// <param name="slots">
-    /// The prefetch while all runs are long. Null: twice the concurrency, so that a free slot finds the next delivery.
-    /// </param>
-    public void Resume(int? slots)
+    /// <summary>Ends a pause. The prefetch may have changed meanwhile.</summary>
+    public void Resume()
     {
-        _prefetch = slots ?? 2 * parts.Options.Concurrency;
         _pause.Dispose();
         _pause = new CancellationTokenSource();
         _consuming.Release();
@@ -80,7 +75,7 @@ internal sealed partial class PoolConsumer(PoolParts parts, Func<Delivery, Task>
         try
         {
             using var end = CancellationTokenSource.CreateLinkedTokenSource(stopping, _pause.Token, _suspension.Token);
-            await parts.Transport.ConsumeAsync(parts.Pool.Name, _prefetch, onDelivery, end.Token);
+            await parts.Transport.ConsumeAsync(parts.Pool.Name, prefetch.Current, onDelivery, end.Token);
             return _pause.IsCancellationRequested || _suspension.IsCancellationRequested;
         }
         finally

@@ -82,11 +82,11 @@ internal sealed partial class PoolEffectStore : IDisposable
         await using var connection = await _database.OpenConnectionAsync(cancellationToken);
         if (connection is SqliteConnection)
         {
-            await EffectSql.ExecuteAsync(connection, null, "pragma journal_mode = wal", [], cancellationToken);
+            await EffectSql.ExecuteAsync(connection, null, new("pragma journal_mode = wal"), cancellationToken);
         }
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await EffectSql.ExecuteAsync(connection, transaction, _schemaLock + Schema, [], cancellationToken);
+        await EffectSql.ExecuteAsync(connection, transaction, new(_schemaLock + Schema), cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }
 
@@ -108,15 +108,14 @@ internal sealed partial class PoolEffectStore : IDisposable
         CancellationToken cancellationToken
     )
     {
-        await using var transaction = await BeginTransactionAsync(owner, cancellationToken);
-        if (await transaction.FindAsync(key, cancellationToken) is { } row)
+        await using var transaction = await BeginTransactionAsync(owner, key, cancellationToken);
+        if (transaction.Row is { } row)
         {
             return row.Result is { } done ? Read<T>(done) : throw new EffectInDoubtException(key, row.Attempt);
         }
 
         var value = await effect(transaction.Connection, transaction.Transaction, cancellationToken);
-        await transaction.InsertAsync(key, Write(value), cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
+        await transaction.InsertAsync(Write(value), cancellationToken);
         return value;
     }
 
@@ -125,7 +124,7 @@ internal sealed partial class PoolEffectStore : IDisposable
         await _whileUnavailable.ExecuteAsync(
             async token =>
             {
-                await using var transaction = await BeginTransactionAsync(owner, token);
+                await using var transaction = await BeginTransactionAsync(owner, "", token);
                 await transaction.CommitAsync(token);
             },
             cancellationToken
@@ -135,8 +134,8 @@ internal sealed partial class PoolEffectStore : IDisposable
     /// <exception cref="EffectInDoubtException">An earlier run began the effect, and it must not be repeated.</exception>
     public async Task<string?> BeginAsync(EffectOwner owner, string key, bool mayRepeat, CancellationToken cancellationToken)
     {
-        await using var transaction = await BeginTransactionAsync(owner, cancellationToken);
-        var row = await transaction.FindAsync(key, cancellationToken);
+        await using var transaction = await BeginTransactionAsync(owner, key, cancellationToken);
+        var row = transaction.Row;
         if (row?.Result is { } done)
         {
             return done;
@@ -147,18 +146,17 @@ internal sealed partial class PoolEffectStore : IDisposable
             throw new EffectInDoubtException(key, row.Attempt);
         }
 
-        await (row is null ? transaction.InsertAsync(key, null, cancellationToken) : transaction.TakeOverAsync(key, cancellationToken));
-        await transaction.CommitAsync(cancellationToken);
+        await (row is null ? transaction.InsertAsync(null, cancellationToken) : transaction.TakeOverAsync(cancellationToken));
         return null;
     }
 
     /// <summary>Stores that the effect is done, and its result.</summary>
     public Task DoneAsync<T>(EffectOwner owner, string key, T value, CancellationToken cancellationToken) =>
-        FinishAsync(owner, transaction => transaction.FinishAsync(key, Write(value), cancellationToken), cancellationToken);
+        FinishAsync(owner, key, transaction => transaction.FinishAsync(Write(value), cancellationToken), cancellationToken);
 
     /// <summary>Removes an effect that has begun and surely did not happen.</summary>
     public Task ForgetAsync(EffectOwner owner, string key, CancellationToken cancellationToken) =>
-        FinishAsync(owner, transaction => transaction.DeleteAsync(key, cancellationToken), cancellationToken);
+        FinishAsync(owner, key, transaction => transaction.DeleteAsync(cancellationToken), cancellationToken);
 
     public static T Read<T>(string result) => JsonSerializer.Deserialize<T>(result)!;
 
@@ -166,19 +164,22 @@ internal sealed partial class PoolEffectStore : IDisposable
 
     private static string Write<T>(T value) => JsonSerializer.Serialize(value);
 
-    private async Task FinishAsync(EffectOwner owner, Func<EffectTransaction, Task<int>> finish, CancellationToken cancellationToken)
+    private async Task FinishAsync(
+        EffectOwner owner,
+        string key,
+        Func<EffectTransaction, Task<int>> finish,
+        CancellationToken cancellationToken
+    )
     {
-        await using var transaction = await BeginTransactionAsync(owner, cancellationToken);
+        await using var transaction = await BeginTransactionAsync(owner, key, cancellationToken);
         if (await finish(transaction) == 0)
         {
             throw new FencedException(owner.JobId, owner.Attempt);
         }
-
-        await transaction.CommitAsync(cancellationToken);
     }
 
-    private Task<EffectTransaction> BeginTransactionAsync(EffectOwner owner, CancellationToken cancellationToken) =>
-        EffectTransaction.BeginAsync(_database, owner, _clock, cancellationToken);
+    private Task<EffectTransaction> BeginTransactionAsync(EffectOwner owner, string key, CancellationToken cancellationToken) =>
+        EffectTransaction.BeginAsync(_database, owner, key, _clock, cancellationToken);
 
     // Users of the store wrap the exception: Entity Framework, for example, in DbUpdateException.
     private static bool IsUnavailable(Exception? fault) =>

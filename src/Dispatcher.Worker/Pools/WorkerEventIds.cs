@@ -28,6 +28,7 @@ internal static class WorkerEventIds
     public const int HandlerAbandoned = 6202;
     public const int RunFailed = 6203;
     public const int RunUnreported = 6204;
+    public const int RunNotStarted = 6205;
 
     public const int HeartbeatFailed = 6300;
 

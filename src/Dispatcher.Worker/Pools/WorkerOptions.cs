@@ -31,8 +31,8 @@ public sealed class WorkerOptions
 
     /// <summary>
     /// Maximum number of concurrent runs, 1 to 1,024. Default twice the cores, because most handlers wait more than they compute. The
-    /// worker holds twice as many messages, so that a free slot finds the next one. When no slot becomes free for a second, it returns
-    /// those that wait, for another worker to take.
+    /// worker holds twice as many messages, and up to 512 more while runs are short, so that a free slot finds the next one. When no slot
+    /// becomes free for a second, it returns those that wait, for another worker to take.
     /// </summary>
     [Range(1, 1024)]
     public int Concurrency { get; set; } = 2 * Environment.ProcessorCount;

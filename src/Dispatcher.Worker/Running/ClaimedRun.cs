@@ -42,9 +42,7 @@ internal sealed class ClaimedRun : IDisposable
         TraceParent = traceParent;
         _clock = clock;
         _claimedAt = _extendedAt = claimedAt;
-        Limit = TimeSpan.FromMilliseconds(
-            Math.Clamp(Math.Min(message.RunUntilMs, message.Constraints?.TimeoutMs ?? long.MaxValue), 1, MaxMs)
-        );
+        Limit = LimitOf(message);
         Heartbeat = TimeSpan.FromMilliseconds(Math.Clamp(message.HeartbeatMs, 1, MaxMs));
         _lease = 3 * Heartbeat;
         _limitTimer = clock.CreateTimer(_ => Stop(StopReason.Timeout), null, Left(claimedAt, Limit), Timeout.InfiniteTimeSpan);
@@ -85,6 +83,21 @@ internal sealed class ClaimedRun : IDisposable
     }
 
     /// <summary>
+    /// False when the run must not begin: it was stopped, or its time or its lease is over. Measured here as for
+    /// <see cref="MayHaveEffects"/>.
+    /// </summary>
+    public bool MayStart
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _reason == StopReason.None && Age < Limit && HasLease;
+            }
+        }
+    }
+
+    /// <summary>
     /// False when effects must be refused: the run is fenced, its time is over, or its outcome is decided. The times are measured here,
     /// because the timers of a process that was frozen have not fired yet.
     /// </summary>
@@ -94,13 +107,16 @@ internal sealed class ClaimedRun : IDisposable
         {
             lock (_lock)
             {
-                return !_hasEnded
-                    && _reason is not (StopReason.Fenced or StopReason.Lapsed)
-                    && Age < Limit + EndGrace
-                    && (_leaseTimer is null || _clock.GetElapsedTime(_extendedAt) < _lease);
+                return !_hasEnded && _reason is not (StopReason.Fenced or StopReason.Lapsed) && Age < Limit + EndGrace && HasLease;
             }
         }
     }
+
+    private bool HasLease => _leaseTimer is null || _clock.GetElapsedTime(_extendedAt) < _lease;
+
+    /// <summary>The time limit of a run, from the claim on.</summary>
+    public static TimeSpan LimitOf(WorkMessage message) =>
+        TimeSpan.FromMilliseconds(Math.Clamp(Math.Min(message.RunUntilMs, message.Constraints?.TimeoutMs ?? long.MaxValue), 1, MaxMs));
 
     /// <summary>
     /// Stops the run. The first reason stays, but <see cref="StopReason.Fenced"/> replaces any other: then no outcome may be reported.
@@ -141,7 +157,7 @@ internal sealed class ClaimedRun : IDisposable
         lock (_lock)
         {
             _hasEnded = true;
-            var lapsed = _leaseTimer is null ? Age >= Limit + ReportTime : _clock.GetElapsedTime(_extendedAt) >= _lease;
+            var lapsed = _leaseTimer is null ? Age >= Limit + ReportTime : !HasLease;
             return lapsed && _reason != StopReason.Fenced ? StopReason.Lapsed : _reason;
         }
     }

@@ -41,8 +41,24 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
         return ending is null ? null : OutcomeOf(run, ending, startedAt);
     }
 
-    /// <summary>The outcome of a run that was claimed but never started.</summary>
-    public AttemptOutcome Returned(ClaimedRun run) => OutcomeOf(run, Ending.Returned, parts.Dispatcher.GetUtcNow());
+    /// <summary>
+    /// The outcome of a run that was claimed but never started: returned, or why it was stopped. Null: fenced or lapsed, so no outcome is
+    /// reported.
+    /// </summary>
+    public AttemptOutcome? NotStarted(ClaimedRun run)
+    {
+        if (run.Age >= run.Limit)
+        {
+            run.Stop(StopReason.Timeout);
+        }
+
+        var reason = run.Close();
+        var ending = reason is StopReason.None or StopReason.WorkerStopping
+            ? Ending.Returned
+            : Ending.Of(null, null, reason, run.Limit, MaxOutput(run.Message));
+        Log.RunNotStarted(_log, run.Message.JobId, run.Message.Attempt, reason, run.Age);
+        return ending is null ? null : OutcomeOf(run, ending, parts.Dispatcher.GetUtcNow());
+    }
 
     /// <summary>The outcome of a run whose result could not be reported. Null: fenced, so no outcome is reported.</summary>
     public AttemptOutcome? Unreportable(ClaimedRun run, Exception exception) =>
@@ -195,6 +211,13 @@ internal sealed partial class JobRunner(PoolParts parts, IServiceScopeFactory sc
                 + "or its effect store has seen a later attempt"
         )]
         public static partial void RunUnreported(ILogger logger, Guid jobId, int attempt, TimeSpan took, Exception? exception);
+
+        [LoggerMessage(
+            WorkerEventIds.RunNotStarted,
+            LogLevel.Information,
+            "Job {JobId}, attempt {Attempt}: claimed, and not started within {Took} (stopped: {Reason})"
+        )]
+        public static partial void RunNotStarted(ILogger logger, Guid jobId, int attempt, StopReason reason, TimeSpan took);
 
         [LoggerMessage(WorkerEventIds.RunStopped, LogLevel.Information, "Job {JobId}, attempt {Attempt}: run stopped: {Reason}")]
         public static partial void RunStopped(ILogger logger, Guid jobId, int attempt, StopReason reason);

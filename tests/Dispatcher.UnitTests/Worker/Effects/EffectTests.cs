@@ -162,6 +162,24 @@ public abstract class EffectTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_run_whose_effect_another_run_of_its_attempt_took_over_cannot_store_it_as_done()
+    {
+        var job = Guid.CreateVersion7();
+
+        var exception = await Record.ExceptionAsync(() =>
+            Attempt(job, 1)
+                .OnceAsync(
+                    "charge-42",
+                    (_, _) => Attempt(job, 1).OnceAsync("charge-42", (_, _) => Task.FromResult(2), mayRepeat: true, Token),
+                    Token
+                )
+        );
+
+        Assert.IsType<FencedException>(exception);
+        Assert.Equal(2, await Attempt(job, 1).OnceAsync("charge-42", (_, _) => Task.FromResult(3), Token));
+    }
+
+    [Fact]
     public async Task An_effect_in_the_store_commits_with_its_row_or_not_at_all()
     {
         var job = Guid.CreateVersion7();
