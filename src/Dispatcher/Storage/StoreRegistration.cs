@@ -55,14 +55,15 @@ internal static class StoreRegistration
     private static NonRetryingExecutionStrategy FaultsAsTheyAre(ExecutionStrategyDependencies dependencies) => new(dependencies);
 
     /// <summary>
-    /// Adds settings that the connection string does not have: prepared statements, because the same few run all day, and keep-alives,
-    /// which notice a database that no longer answers.
+    /// Adds settings that the connection string does not have: prepared statements, because the same few run all day; keep-alives, which
+    /// notice a database that no longer answers; and no reset of a session, because all its locks and settings end with their transaction.
     /// </summary>
     private static string WithDefaults(string connectionString)
     {
         var builder = new NpgsqlConnectionStringBuilder(connectionString);
         builder.MaxAutoPrepare = builder.MaxAutoPrepare == 0 ? 40 : builder.MaxAutoPrepare;
         builder.KeepAlive = builder.KeepAlive == 0 ? 15 : builder.KeepAlive;
+        builder.NoResetOnClose = true;
         builder.ApplicationName ??= "dispatcher";
         builder.Timeout = builder.ContainsKey("Timeout") ? builder.Timeout : MaxConnectSeconds;
         if (builder.Host?.Contains(',', StringComparison.Ordinal) == true && builder.TargetSessionAttributes is null)

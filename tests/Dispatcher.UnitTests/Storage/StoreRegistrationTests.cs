@@ -21,4 +21,17 @@ public sealed class StoreRegistrationTests
 
         Assert.Equal(attributes, new NpgsqlConnectionStringBuilder(source.ConnectionString).TargetSessionAttributes);
     }
+
+    /// <summary>Npgsql sends seven statements to reset a session, more than most callers send themselves.</summary>
+    [Fact]
+    public async Task Session_is_reused_without_a_reset()
+    {
+        var services = new ServiceCollection();
+        services.AddPostgresStore("Host=a;Database=jobs");
+        await using var provider = services.BuildServiceProvider();
+
+        var source = provider.GetRequiredService<NpgsqlDataSource>();
+
+        Assert.True(new NpgsqlConnectionStringBuilder(source.ConnectionString).NoResetOnClose);
+    }
 }
