@@ -275,23 +275,10 @@ public abstract class EffectTests : IAsyncLifetime
         await Assert.ThrowsAsync<FencedException>(() => effects.OnceAsync("charge-42", (_, _) => Task.FromResult(1), Token));
     }
 
-    [Fact]
-    public async Task An_effect_does_not_run_without_a_store()
-    {
-        var effects = new RunEffects(null, new EffectOwner(Guid.CreateVersion7(), 1, Guid.CreateVersion7()), false, () => true);
-
-        await Assert.ThrowsAsync<EffectsUnavailableException>(() => effects.OnceAsync("charge-42", (_, _) => Task.FromResult(1), Token));
-    }
-
     protected static CancellationToken Token => TestContext.Current.CancellationToken;
 
     private protected RunEffects Attempt(Guid job, int attempt) =>
         new(Store, new EffectOwner(job, attempt, Guid.CreateVersion7()), false, () => true);
-
-    private sealed class LostException : DbException
-    {
-        public override bool IsTransient => true;
-    }
 
     private async Task BeginAndDieAsync(Guid job) =>
         await Record.ExceptionAsync(() =>
