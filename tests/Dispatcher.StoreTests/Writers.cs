@@ -49,8 +49,18 @@ internal sealed class Writers : IAsyncDisposable
         Workers = new WorkerRegister(contexts, _bundle, _signals, Clock, new RecordingLogger<WorkerRegister>(this));
         _gate = new PolicyGate(_bundle, new PrincipalOwners(contexts, TimeProvider.System), Clock, metrics, TimeProvider.System);
         _permits = new Permits(contexts, TimeProvider.System);
-        Moves = new MoveWriter(store, Health, _relay, events, [Capacity, _signals, new MoveMetrics(metrics)], TimeProvider.System);
-        Recovery = new JobRecovery(Moves, store, contexts, _bundle, Clock, TimeProvider.System, new RecordingLogger<JobRecovery>(this));
+        Live = new LiveJobs(contexts);
+        Moves = new MoveWriter(store, Health, _relay, events, [Live, Capacity, _signals, new MoveMetrics(metrics)], TimeProvider.System);
+        Recovery = new JobRecovery(
+            Moves,
+            store,
+            Live,
+            contexts,
+            _bundle,
+            Clock,
+            TimeProvider.System,
+            new RecordingLogger<JobRecovery>(this)
+        );
         JobIntake = new JobIntake(
             new SubmissionReader(Options.Create(new IntakeOptions())),
             Intake,
@@ -84,6 +94,8 @@ internal sealed class Writers : IAsyncDisposable
     public JobIntake JobIntake { get; }
 
     public MoveWriter Moves { get; }
+
+    public LiveJobs Live { get; }
 
     public PoolCapacity Capacity { get; }
 

@@ -11,6 +11,7 @@ namespace Dispatcher.Dispatching;
 internal sealed partial class AttemptClaims(
     Permits permits,
     MoveWriter moves,
+    LiveJobs live,
     IDbContextFactory<DispatcherDb> database,
     StoreClock clock,
     ILogger<AttemptClaims> logger
@@ -36,7 +37,7 @@ internal sealed partial class AttemptClaims(
         var seen = new HashSet<Guid>();
         var repeated = claims.Select(claim => claim is not null && !seen.Add(claim.Jti)).ToList();
 
-        var ids = claims.Where(claim => claim is not null).Select(claim => claim!.Sub).Distinct().ToList();
+        var byJob = claims.OfType<PermitClaims>().ToLookup(claim => claim.Sub);
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         var closed = await ClosedPoolsAsync(
             db,
@@ -45,10 +46,11 @@ internal sealed partial class AttemptClaims(
             subject,
             cancellationToken
         );
-        var jobs = await db
-            .Jobs.Where(job => ids.Contains(job.JobId))
-            .WithoutPayloadAndResult()
-            .ToDictionaryAsync(job => job.JobId, cancellationToken);
+        var jobs = await live.ReadAsync(
+            [.. byJob.Select(group => group.Key)],
+            job => byJob[job.JobId].All(claim => job.State == JobState.Dispatched && Check(claim, job) == ClaimStatus.Granted),
+            cancellationToken
+        );
         var answers = await Task.WhenAll(
             claims.Select(
                 (claim, i) =>

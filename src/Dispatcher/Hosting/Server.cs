@@ -99,6 +99,7 @@ internal static class Server
         services.AddSingleton<JobEvents>();
         services.AddSingleton<Permits>();
         services.AddSingleton<PoolBacklog>();
+        AddMoveSubscriber<LiveJobs>(services);
         AddMoveSubscriber<PoolCapacity>(services);
         services.AddSingleton<PoolLeases>();
         services.AddSingleton<Contradictions>();

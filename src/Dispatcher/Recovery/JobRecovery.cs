@@ -17,6 +17,7 @@ namespace Dispatcher.Recovery;
 internal sealed partial class JobRecovery(
     MoveWriter moves,
     IStore store,
+    LiveJobs live,
     IDbContextFactory<DispatcherDb> database,
     CurrentBundle current,
     StoreClock clock,
@@ -41,15 +42,14 @@ internal sealed partial class JobRecovery(
     // :: Step 8
     public async Task RecordAsync(IReadOnlyList<AttemptOutcome> outcomes, string sender, CancellationToken cancellationToken)
     {
-        var ids = outcomes.Select(outcome => outcome.JobId).Distinct().ToList();
-        await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var jobs = await db
-            .Jobs.Where(job => ids.Contains(job.JobId))
-            .WithoutPayloadAndResult()
-            .ToDictionaryAsync(job => job.JobId, cancellationToken);
-
         // A repeated outcome of one run has no effect. Handled at the same time, the repeats would only compete for the row.
-        var once = outcomes.DistinctBy(outcome => (outcome.JobId, outcome.Attempt, outcome.RunId));
+        var once = outcomes.DistinctBy(outcome => (outcome.JobId, outcome.Attempt, outcome.RunId)).ToList();
+        var reported = once.ToLookup(outcome => outcome.JobId);
+        var jobs = await live.ReadAsync(
+            [.. reported.Select(group => group.Key)],
+            job => reported[job.JobId].All(outcome => IsFromCurrentRun(job, outcome, sender)),
+            cancellationToken
+        );
         var late = await Task.WhenAll(
             once.Select(outcome => RecordStorableAsync(outcome, jobs.GetValueOrDefault(outcome.JobId), sender, cancellationToken))
         );

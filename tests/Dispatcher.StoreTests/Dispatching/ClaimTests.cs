@@ -17,7 +17,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
         using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
-        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        var claims = new AttemptClaims(permits, writers.Moves, writers.Live, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
         await RegisterAsync("host/1", "shell", "allowed_commands");
         await RegisterAsync("host/2", "repo", "allowed_hosts");
         var job = await DispatchedAsync();
@@ -35,7 +35,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
         using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
-        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        var claims = new AttemptClaims(permits, writers.Moves, writers.Live, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
         var job = await DispatchedAsync();
         var request = new ClaimRequest
         {
@@ -63,7 +63,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
         using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
-        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        var claims = new AttemptClaims(permits, writers.Moves, writers.Live, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
         for (var round = 0; round < 10; round++)
         {
             var job = await DispatchedAsync();
@@ -93,7 +93,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
         using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
-        var claims = new AttemptClaims(permits, writers.Moves, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        var claims = new AttemptClaims(permits, writers.Moves, writers.Live, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
         var job = await DispatchedAsync();
         var issued = Permit(job);
         var permit = forged switch
@@ -119,11 +119,38 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         }
     }
 
-    /// <summary>The permit that the dispatch of <see cref="DispatchedAsync"/> issues.</summary>
+    /// <summary>The server keeps jobs in progress in memory. Another server may have moved a job since.</summary>
+    [Fact]
+    public async Task Claim_is_decided_by_the_store_when_another_server_has_moved_the_job()
+    {
+        await using var writers = await Writers.OnAsync(Database);
+        using var permits = new Permits(Database.Contexts, TimeProvider.System);
+        using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
+        var claims = new AttemptClaims(permits, writers.Moves, writers.Live, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        var known = await DispatchedAsync();
+        writers.Live.Committed([new Move(known with { State = JobState.Accepted, Version = known.Version - 1 }, known)]);
+        var again = await DispatchedAgainAsync(known);
+
+        var old = await ClaimAsync(claims, permits, known, "host/1");
+        var current = await ClaimAsync(claims, permits, again, "host/1");
+
+        Assert.Equal(ClaimStatus.Fenced, old.Status);
+        Assert.Equal(ClaimStatus.Granted, current.Status);
+    }
+
+    /// <summary>No claim came in time, and another server dispatched the job again.</summary>
+    private async Task<Job> DispatchedAgainAsync(Job job)
+    {
+        var returned = job with { State = JobState.Accepted };
+        await MovedAsync(new Move(job, returned));
+        return await DispatchedAsync(await JobAsync(job.JobId));
+    }
+
+    /// <summary>The permit that the dispatch of <see cref="DispatchedAsync()"/> issues.</summary>
     private static PermitClaims Permit(Job job) =>
         new()
         {
-            Jti = UuidV5.Of("permit", job.JobId.ToString()),
+            Jti = UuidV5.Of("permit", job.JobId.ToString(), job.Attempt.ToString(System.Globalization.CultureInfo.InvariantCulture)),
             Sub = job.JobId,
             Att = job.Attempt,
             Aud = "shell",
@@ -142,14 +169,15 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         return Assert.Single((await claims.ClaimAsync(request, "worker-key", _ => true, Stop)).Claims);
     }
 
-    private async Task<Job> DispatchedAsync()
+    private async Task<Job> DispatchedAsync() => await DispatchedAsync(await StoredAsync(AJob.New()));
+
+    private async Task<Job> DispatchedAsync(Job accepted)
     {
-        var accepted = await StoredAsync(AJob.New());
         var dispatched = accepted with
         {
             State = JobState.Dispatched,
             Pool = "shell",
-            Attempt = 1,
+            Attempt = accepted.Attempt + 1,
             StartBy = await Store.NowAsync(Stop) + 60_000_000,
             RunLimitUs = 60_000_000,
             HeartbeatUs = 5_000_000,
@@ -162,7 +190,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
                 {
                     JobId = accepted.JobId,
                     Kind = TimelineKinds.Dispatched,
-                    Attempt = 1,
+                    Attempt = dispatched.Attempt,
                     Actor = "dispatcher",
                     Detail = Encoding.UTF8.GetBytes($$"""{"permit_id":"{{permit.Jti}}","work_sha256":"{{permit.Bh}}"}"""),
                 },

@@ -23,7 +23,14 @@ public abstract class PayloadReadTests(StoreKind kind) : StoreTest(kind)
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
         var contexts = new RecordedContexts(Database.Contexts);
         var signals = new DispatchSignals(new NoTransport(), TimeProvider.System, NullLogger<DispatchSignals>.Instance);
-        var claims = new AttemptClaims(permits, writers.Moves, contexts, writers.Clock, NullLogger<AttemptClaims>.Instance);
+        var claims = new AttemptClaims(
+            permits,
+            writers.Moves,
+            new LiveJobs(contexts),
+            contexts,
+            writers.Clock,
+            NullLogger<AttemptClaims>.Instance
+        );
         var workers = new WorkerRegister(contexts, writers.Current, signals, writers.Clock, NullLogger<WorkerRegister>.Instance);
         var capacity = new PoolCapacity(
             contexts,

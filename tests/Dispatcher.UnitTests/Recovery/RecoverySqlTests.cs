@@ -31,6 +31,7 @@ public sealed class RecoverySqlTests
         using var recovery = new JobRecovery(
             server.Get<MoveWriter>(),
             server.Get<IStore>(),
+            new LiveJobs(contexts),
             contexts,
             server.Get<CurrentBundle>(),
             server.Get<StoreClock>(),
