@@ -8,8 +8,8 @@ internal sealed class DispatchOptions
 {
     /// <summary>
     /// How many times its registered capacity a pool may have dispatched and unclaimed. Default 4: a worker whose runs take a few
-    /// milliseconds never waits for the next one. It applies only while runs are short: work that would wait behind long runs stays in the
-    /// backlog.
+    /// milliseconds never waits for the next one. As many as workers claim in 250 ms are allowed if that is more. It applies only while
+    /// runs are short: work that would wait behind long runs stays in the backlog.
     /// </summary>
     [Range(1, 16)]
     public int WindowMultiple { get; set; } = 4;

@@ -10,9 +10,16 @@ namespace Dispatcher.Dispatching;
 /// force evaluates each of them again. Passes the <see cref="EvaluatedBacklog"/> of each pool that has jobs to
 /// <see cref="DispatchConsumer"/>.
 /// </summary>
-internal sealed partial class DispatchPolicyFilter(PoolDispatch dispatch, PoolBacklog backlog, ILogger<DispatchPolicyFilter> logger)
-    : IFilter<ConsumeContext>
+internal sealed partial class DispatchPolicyFilter(
+    PoolDispatch dispatch,
+    PoolBacklog backlog,
+    DispatchSignals signals,
+    ILogger<DispatchPolicyFilter> logger
+) : IFilter<ConsumeContext>
 {
+    /// <summary>Maximum number of leases on one pool for one signal, so that a pool with a large backlog does not delay the others.</summary>
+    private const int MaxLeases = 4;
+
     public async Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
     {
         var delivery = context.Raw();
@@ -27,16 +34,34 @@ internal sealed partial class DispatchPolicyFilter(PoolDispatch dispatch, PoolBa
         // the store, so that StoreRetry sees an outage before MassTransit reports a fault of the consumer.
         foreach (var pool in pools ?? [])
         {
-            if (await dispatch.EvaluateAsync(pool, context.CancellationToken) is { } evaluated)
-            {
-                await using (evaluated)
-                {
-                    await next.PassOnAsync(context, evaluated);
-                }
-            }
+            await DispatchAsync(pool, context, next);
         }
 
         await delivery.EndHereAsync<DispatchPolicyFilter>();
+    }
+
+    /// <summary>Continues while the pool has free slots and ready jobs; after <see cref="MaxLeases"/> a new signal continues.</summary>
+    private async Task DispatchAsync(string pool, ConsumeContext context, IPipe<ConsumeContext> next)
+    {
+        for (var leases = 0; leases < MaxLeases; leases++)
+        {
+            if (await dispatch.EvaluateAsync(pool, context.CancellationToken) is not { } evaluated)
+            {
+                return;
+            }
+
+            await using (evaluated)
+            {
+                await next.PassOnAsync(context, evaluated);
+            }
+
+            if (!evaluated.Lease.MayBeMore)
+            {
+                return;
+            }
+        }
+
+        signals.Signal(pool);
     }
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("policy").Add("hop", "dispatch");

@@ -18,7 +18,13 @@ internal sealed partial class DispatchSignals(IOutboxTransport transport, TimePr
     /// <summary>Long enough to collect signals that come together, short compared with a run.</summary>
     private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(5);
 
-    private readonly ConcurrentDictionary<string, bool> _pools = new(StringComparer.Ordinal);
+    /// <summary>
+    /// The same for claims and ends. A pool with short runs has further attempts to claim meanwhile, so one dispatch fills many slots.
+    /// </summary>
+    private static readonly TimeSpan GatheringOfSlots = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>When the signal of a pool is sent, by the pool's name.</summary>
+    private readonly ConcurrentDictionary<string, long> _pools = new(StringComparer.Ordinal);
     private readonly Channel<bool> _signalled = Channel.CreateBounded<bool>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
     );
@@ -29,15 +35,21 @@ internal sealed partial class DispatchSignals(IOutboxTransport transport, TimePr
             moves
                 .Where(move => move.Before.State is JobState.Dispatched or JobState.Running && move.Before.State != move.After.State)
                 .Select(move => move.Before.Pool)
+                .Distinct(),
+            GatheringOfSlots
         );
 
     /// <summary>Does not wait. A null pool is ignored: the job never had one.</summary>
-    public void Signal(params IEnumerable<string?> pools)
+    public void Signal(params IEnumerable<string?> pools) => Signal(pools, Gathering);
+
+    private void Signal(IEnumerable<string?> pools, TimeSpan gathering)
     {
+        var at = time.GetTimestamp() + (long)(gathering.TotalSeconds * time.TimestampFrequency);
         foreach (var pool in pools)
         {
-            if (pool is not null && _pools.TryAdd(pool, true))
+            if (pool is not null)
             {
+                _pools.AddOrUpdate(pool, at, (_, before) => Math.Min(before, at));
                 _signalled.Writer.TryWrite(true);
             }
         }
@@ -47,27 +59,30 @@ internal sealed partial class DispatchSignals(IOutboxTransport transport, TimePr
     {
         await foreach (var _ in _signalled.Reader.ReadAllAsync(stoppingToken))
         {
-            await Task.Delay(Gathering, time, stoppingToken);
-            var pools = _pools.Keys.Where(pool => _pools.TryRemove(pool, out var _)).ToList();
-            if (pools.Count == 0)
+            while (!_pools.IsEmpty)
             {
-                // This signal came while others were collected, and was sent with them.
-                continue;
+                await Task.Delay(Gathering, time, stoppingToken);
+                await SendAsync([.. _pools.Where(IsDue).Where(_pools.TryRemove).Select(pool => pool.Key)], stoppingToken);
             }
+        }
+    }
 
-            try
+    private bool IsDue(KeyValuePair<string, long> pool) => pool.Value <= time.GetTimestamp();
+
+    private async Task SendAsync(IReadOnlyList<string> pools, CancellationToken stoppingToken)
+    {
+        try
+        {
+            foreach (var chunk in pools.Chunk(DispatchSignal.MaxPools))
             {
-                foreach (var chunk in pools.Chunk(DispatchSignal.MaxPools))
-                {
-                    await transport.SendAsync(DispatchSignal.Message(chunk, time), stoppingToken);
-                }
+                await transport.SendAsync(DispatchSignal.Message(chunk, time), stoppingToken);
             }
+        }
 #pragma warning disable CA1031 // The sweep dispatches what was not signalled.
-            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
+        catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
 #pragma warning restore CA1031
-            {
-                Log.NotSent(logger, string.Join(", ", pools), fault.Message);
-            }
+        {
+            Log.NotSent(logger, string.Join(", ", pools), fault.Message);
         }
     }
 

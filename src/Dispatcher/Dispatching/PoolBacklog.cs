@@ -17,7 +17,8 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
     public const string Unregistered = "";
 
     /// <summary>
-    /// The jobs of all backlogs, ready or not. <see cref="WaitsOrIsHeld"/> and <see cref="JobDispatch"/> name the same three states.
+    /// The jobs of all backlogs, ready or not. <see cref="WaitsOrIsHeld"/>, <see cref="NextAsync"/> and <see cref="JobDispatch"/> name the
+    /// same three states.
     /// </summary>
     public static readonly Expression<Func<Job, bool>> Waits = job =>
         job.State == JobState.Accepted || job.State == JobState.Approved || job.State == JobState.Retrying;
@@ -87,24 +88,22 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
     public async Task<NextJobs> NextAsync(string pool, int max, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var sizes = await Ready(db, pool)
-            .OrderBy(job => job.ReadyAt)
-            .ThenBy(job => job.JobId)
-            .Take(max)
-            .Select(job => new { job.JobId, Bytes = job.Payload.Length })
+        var jobs = await db
+            .Jobs.FromSql(
+                $"""
+                select * from (
+                    select j.*, sum(length(j.payload)) over (order by j.ready_at, j.job_id) as bytes,
+                        row_number() over (order by j.ready_at, j.job_id) as place
+                    from (
+                        select * from jobs
+                        where state in ('accepted', 'approved', 'retrying') and pool = {pool} and ready_at <= {clock.Now + ClockSkew}
+                        order by ready_at, job_id limit {max}) j) fitting
+                where bytes <= {MaxBytes} or place = 1 order by place
+                """
+            )
+            .AsNoTracking()
             .ToListAsync(cancellationToken);
-        var bytes = 0L;
-        var fitting = sizes.TakeWhile((job, i) => (bytes += job.Bytes) <= MaxBytes || i == 0).Select(job => job.JobId).ToList();
-        var jobs =
-            fitting.Count == 0
-                ? []
-                : await Ready(db, pool)
-                    .AsNoTracking()
-                    .Where(job => fitting.Contains(job.JobId))
-                    .OrderBy(job => job.ReadyAt)
-                    .ThenBy(job => job.JobId)
-                    .ToListAsync(cancellationToken);
-        return new NextJobs(jobs, sizes.Count == max || fitting.Count < sizes.Count);
+        return new NextJobs(jobs, jobs.Count == max || jobs.Sum(job => (long)job.Payload.Length) > MaxBytes / 2);
     }
 
     /// <summary>

@@ -23,6 +23,7 @@ internal sealed class PoolCapacity(
 ) : IMoveSubscriber
 {
     private readonly ConcurrentDictionary<string, PoolCircuitBreaker> _breakers = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, ClaimRate> _claims = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> _sizes = new(StringComparer.Ordinal);
 
     public async Task<FreeSlots> FreeSlotsAsync(string pool, CancellationToken cancellationToken)
@@ -37,7 +38,10 @@ internal sealed class PoolCapacity(
             options.Value.WindowMultiple,
             longest is null ? null : PoolCircuitBreaker.Longer(longest, load.OldestRun),
             Breaker(pool).FreeSlots(load.InProgress)
-        );
+        )
+        {
+            ClaimsPerSecond = Claims(pool).PerSecond,
+        };
     }
 
     /// <summary>The number of jobs that fit if all have the longest time to start of the pool's topics.</summary>
@@ -128,9 +132,14 @@ internal sealed class PoolCapacity(
         };
     }
 
-    /// <summary>Records how attempts ended, for the circuit breakers of their pools.</summary>
+    /// <summary>Counts claims, and records how attempts ended for the circuit breakers of their pools.</summary>
     public void Committed(IReadOnlyList<Move> moves)
     {
+        foreach (var claimed in moves.Where(move => move.Claims is not null).CountBy(move => move.After.Pool!))
+        {
+            Claims(claimed.Key).Add(claimed.Value);
+        }
+
         foreach (var move in moves.Where(move => move.Before.State == JobState.Running && move.Before.State != move.After.State))
         {
             Ended(move);
@@ -172,6 +181,8 @@ internal sealed class PoolCapacity(
 
     private JobClass? ClassOf(string topic) => current.InForce.Bundle?.JobClasses.GetValueOrDefault(topic);
 
+    private ClaimRate Claims(string pool) => _claims.GetOrAdd(pool, _ => new ClaimRate(time));
+
     private PoolCircuitBreaker Breaker(string pool) => _breakers.GetOrAdd(pool, _ => new PoolCircuitBreaker(options.Value, time));
 }
 
@@ -205,20 +216,29 @@ internal sealed record FreeSlots(PoolLoad Load, int Multiple, TimeSpan? LongestR
 {
     private static readonly TimeSpan ShortestRun = TimeSpan.FromMilliseconds(1);
 
+    /// <summary>
+    /// Unclaimed attempts for this time keep the workers of a pool with short runs busy until the next dispatch. More would only be more
+    /// attempts that fail before the circuit breaker opens.
+    /// </summary>
+    private static readonly TimeSpan Ahead = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>Recent claims of the pool through this process. 0: not known.</summary>
+    public int ClaimsPerSecond { get; init; }
+
     public static FreeSlots Of(int count) => new(new PoolLoad(0, count, 0, 0), 1, null, count);
 
     /// <summary>
     /// How many jobs that must start within a time may be dispatched now: as many as find a free slot, and as many as workers claim in half
-    /// that time if each run takes as long as the longest recent one.
+    /// that time if each run takes as long as the longest recent one. At most <see cref="Multiple"/> times the capacity is unclaimed, or
+    /// the claims of <see cref="Ahead"/> if that is more.
     /// </summary>
     public int StartableWithin(TimeSpan startWithin)
     {
-        var runs = LongestRun is { } longest
-            ? (int)Math.Min(Multiple, startWithin / 2 / (longest > ShortestRun ? longest : ShortestRun))
-            : 0;
+        var rounds = LongestRun is { } longest ? (long)(startWithin / 2 / (longest > ShortestRun ? longest : ShortestRun)) : 0;
+        var window = Math.Max(Multiple * Load.Capacity, (long)(ClaimsPerSecond * Ahead.TotalSeconds));
         var free = Load.Capacity - Load.InProgress;
         return Load.HasSuspect
             ? 0
-            : Math.Clamp(Math.Min(free + (runs * Load.Capacity), (Multiple * Load.Capacity) - Load.Unclaimed), 0, Limit);
+            : (int)Math.Clamp(Math.Min(free + Math.Min(window, rounds * Load.Capacity), window - Load.Unclaimed), 0, Limit);
     }
 }

@@ -9,7 +9,7 @@ namespace Dispatcher.Dispatching;
 /// The dispatch use case of one pool: takes the lease on the pool and reads its next jobs, evaluates them, and dispatches them. The lease
 /// is held until the jobs are dispatched, so that they leave in order. Steps: see Hosting/Server.cs.
 /// </summary>
-internal sealed class PoolDispatch(PoolLeases leases, PolicyGate gate, JobDispatch dispatch, DispatchSignals signals)
+internal sealed class PoolDispatch(PoolLeases leases, PolicyGate gate, JobDispatch dispatch)
 {
     /// <summary>
     /// Takes the lease and evaluates the next jobs. The caller disposes the result. Null: no job of the pool may be dispatched now.
@@ -38,16 +38,10 @@ internal sealed class PoolDispatch(PoolLeases leases, PolicyGate gate, JobDispat
         }
     }
 
-    /// <summary>Dispatches each job separately. When more jobs may be ready, signals the pool again.</summary>
-    public async Task DispatchAsync(EvaluatedBacklog backlog, CancellationToken cancellationToken)
-    {
-        // :: Step 6
-        await Task.WhenAll(backlog.Jobs.Select(evaluated => dispatch.DispatchAsync(evaluated, cancellationToken)));
-        if (backlog.Lease.MayBeMore)
-        {
-            signals.Signal(backlog.Pool);
-        }
-    }
+    /// <summary>Dispatches each job separately.</summary>
+    // :: Step 6
+    public Task DispatchAsync(EvaluatedBacklog backlog, CancellationToken cancellationToken) =>
+        Task.WhenAll(backlog.Jobs.Select(evaluated => dispatch.DispatchAsync(evaluated, cancellationToken)));
 
     /// <summary>
     /// Skips the jobs while no bundle can be read: they are neither dispatched nor denied. The sweep signals the pool again.

@@ -11,7 +11,7 @@ namespace Dispatcher.Dispatching;
 internal sealed class PoolLeases(IStore store, PoolBacklog backlog, PoolCapacity capacity, StoreClock clock) : IDisposable
 {
     /// <summary>Maximum number of jobs for one lease. Large payloads allow fewer: see <see cref="PoolBacklog.NextAsync"/>.</summary>
-    private const int MaxJobs = 64;
+    private const int MaxJobs = 256;
 
     /// <summary>
     /// A lease takes milliseconds. After this time another process may take it too; then the pool gets more jobs than it has slots for, and
@@ -27,8 +27,7 @@ internal sealed class PoolLeases(IStore store, PoolBacklog backlog, PoolCapacity
     /// </summary>
     public async Task<PoolLease?> TakeAsync(string pool, CancellationToken cancellationToken)
     {
-        // Checked before the lease is taken: after most claims and ends of attempts the backlog is empty.
-        if (!clock.IsTrusted || !await backlog.IsReadyAsync(pool, cancellationToken))
+        if (!clock.IsTrusted)
         {
             return null;
         }
@@ -42,6 +41,12 @@ internal sealed class PoolLeases(IStore store, PoolBacklog backlog, PoolCapacity
         PoolLease? lease = null;
         try
         {
+            // Checked before the lock is taken: after most claims and ends of attempts the backlog is empty.
+            if (!await backlog.IsReadyAsync(pool, cancellationToken))
+            {
+                return null;
+            }
+
             var stored = await store.LockPoolAsync(pool, MaxLease, cancellationToken);
             try
             {

@@ -57,6 +57,19 @@ public sealed class PoolCapacityTests
         Assert.Equal("", Next("A", Slots(new PoolLoad(1, 8, 0, 0), 10) with { Limit = 0 }));
     }
 
+    /// <summary>At 4,000 claims in a second, 250 ms of claims are 1,000 attempts: more than four times the capacity.</summary>
+    [Theory]
+    [InlineData(10, 0, 1_000)]
+    [InlineData(10, 900, 100)]
+    [InlineData(10, 1_000, 0)]
+    [InlineData(2_500, 0, 8)]
+    [InlineData(null, 0, 4)]
+    public void Pool_with_short_runs_gets_as_many_attempts_as_its_workers_claim_in_250_ms(int? longestMs, int unclaimed, int slots) =>
+        Assert.Equal(
+            slots,
+            (Slots(new PoolLoad(1, 4, unclaimed, 0), longestMs) with { ClaimsPerSecond = 4_000 }).StartableWithin(TimeSpan.FromSeconds(5))
+        );
+
     private static FreeSlots Slots(PoolLoad load, int? longestMs) =>
         new(load, 4, longestMs is { } ms ? TimeSpan.FromMilliseconds(ms) : null, int.MaxValue);
 
