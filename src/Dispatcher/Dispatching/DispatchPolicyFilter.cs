@@ -17,7 +17,7 @@ internal sealed partial class DispatchPolicyFilter(
     ILogger<DispatchPolicyFilter> logger
 ) : IFilter<ConsumeContext>
 {
-    /// <summary>Maximum number of leases on one pool for one signal, so that a pool with a large backlog does not delay the others.</summary>
+    /// <summary>Maximum number of leases on one pool for one signal: a pool with a large backlog must not delay the others.</summary>
     private const int MaxLeases = 4;
 
     public async Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
