@@ -103,6 +103,8 @@ internal sealed class PoolBacklog(IDbContextFactory<DispatcherDb> database, Curr
             )
             .AsNoTracking()
             .ToListAsync(cancellationToken);
+
+        // A payload has at most 1 MiB, so the limit of the bytes left a job out only if more than half of it is used.
         return new NextJobs(jobs, jobs.Count == max || jobs.Sum(job => (long)job.Payload.Length) > MaxBytes / 2);
     }
 

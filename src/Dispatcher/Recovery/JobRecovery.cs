@@ -28,8 +28,8 @@ internal sealed partial class JobRecovery(
     private const int MaxTries = 5;
 
     /// <summary>
-    /// Maximum number of late outcomes of one job on the timeline; more are only logged. Entries are never deleted, so a worker could
-    /// otherwise fill the timeline.
+    /// Maximum number of late outcomes of one job on the timeline; more are only logged. Entries are never deleted, so without the
+    /// limit a worker fills the timeline.
     /// </summary>
     private const int MaxLateOutcomes = 20;
 

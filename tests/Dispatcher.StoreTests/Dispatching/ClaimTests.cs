@@ -17,7 +17,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
         using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
-        var claims = new AttemptClaims(permits, writers.Moves, writers.Live, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        var claims = Claims(writers, permits, clock);
         await RegisterAsync("host/1", "shell", "allowed_commands");
         await RegisterAsync("host/2", "repo", "allowed_hosts");
         var job = await DispatchedAsync();
@@ -35,7 +35,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
         using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
-        var claims = new AttemptClaims(permits, writers.Moves, writers.Live, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        var claims = Claims(writers, permits, clock);
         var job = await DispatchedAsync();
         var request = new ClaimRequest
         {
@@ -63,7 +63,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
         using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
-        var claims = new AttemptClaims(permits, writers.Moves, writers.Live, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        var claims = Claims(writers, permits, clock);
         for (var round = 0; round < 10; round++)
         {
             var job = await DispatchedAsync();
@@ -93,7 +93,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
         using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
-        var claims = new AttemptClaims(permits, writers.Moves, writers.Live, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        var claims = Claims(writers, permits, clock);
         var job = await DispatchedAsync();
         var issued = Permit(job);
         var permit = forged switch
@@ -126,7 +126,7 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
         await using var writers = await Writers.OnAsync(Database);
         using var permits = new Permits(Database.Contexts, TimeProvider.System);
         using var clock = new StoreClock(Store, TimeProvider.System, NullLogger<StoreClock>.Instance);
-        var claims = new AttemptClaims(permits, writers.Moves, writers.Live, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
+        var claims = Claims(writers, permits, clock);
         var known = await DispatchedAsync();
         writers.Live.Committed([new Move(known with { State = JobState.Accepted, Version = known.Version - 1 }, known)]);
         var again = await DispatchedAgainAsync(known);
@@ -157,6 +157,9 @@ public abstract class ClaimTests(StoreKind kind) : StoreTest(kind)
             Exp = long.MaxValue,
             Bh = new string('0', 64),
         };
+
+    private AttemptClaims Claims(Writers writers, Permits permits, StoreClock clock) =>
+        new(permits, writers.Moves, writers.Live, Database.Contexts, clock, NullLogger<AttemptClaims>.Instance);
 
     private static async Task<Claim> ClaimAsync(AttemptClaims claims, Permits permits, Job job, string instance)
     {
