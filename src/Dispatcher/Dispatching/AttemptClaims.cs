@@ -143,8 +143,7 @@ internal sealed partial class AttemptClaims(
         CancellationToken cancellationToken
     )
     {
-        await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var job = await db.Jobs.Where(row => row.JobId == permit.Sub).WithoutPayloadAndResult().SingleAsync(cancellationToken);
+        var job = await live.StoredAsync(permit.Sub, cancellationToken);
         if (IsRepeated(job, runId, worker, subject))
         {
             return ClaimStatus.Granted;

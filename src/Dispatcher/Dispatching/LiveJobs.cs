@@ -68,6 +68,10 @@ internal sealed class LiveJobs(IDbContextFactory<DispatcherDb> database) : IMove
         return jobs;
     }
 
+    /// <summary>The job as the store has it, for a caller whose move was stale.</summary>
+    public async Task<Job> StoredAsync(Guid id, CancellationToken cancellationToken) =>
+        (await StoredAsync([id], cancellationToken)).Single();
+
     private async Task<List<Job>> StoredAsync(List<Guid> ids, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);

@@ -28,8 +28,8 @@ internal sealed partial class JobRecovery(
     private const int MaxTries = 5;
 
     /// <summary>
-    /// Maximum number of late outcomes of one job on the timeline; more are only logged. Entries are never deleted, so without the
-    /// limit a worker fills the timeline.
+    /// Maximum number of late outcomes of one job on the timeline; more are only logged. The timeline deletes no entry, and the
+    /// limit keeps one worker from filling it.
     /// </summary>
     private const int MaxLateOutcomes = 20;
 
@@ -95,8 +95,7 @@ internal sealed partial class JobRecovery(
             }
 
             // The job has moved since it was read: a cancel was requested, or the sweep came first. Read it again.
-            await using var db = await database.CreateDbContextAsync(cancellationToken);
-            job = await db.Jobs.Where(row => row.JobId == outcome.JobId).WithoutPayloadAndResult().SingleAsync(cancellationToken);
+            job = await live.StoredAsync(outcome.JobId, cancellationToken);
         }
 
         return job is null || IsRepeated(job, outcome, sender) ? null : new LateOutcome(outcome, job);
