@@ -120,10 +120,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         return (row.GetInt64(0), row.GetInt64(1));
     }
 
-    /// <summary>
-    /// Reads entries one by one and links each to the seals before it, so that only seals are kept in memory. A subquery looks up the seal
-    /// of each entry in an index. For "not exists", PostgreSQL may compare every entry with every seal when it expects few rows.
-    /// </summary>
+    /// <summary>Reads entries one by one and links each to the seals before it, so that only seals are kept in memory.</summary>
     private static async Task<(SealPass Pass, List<TimelineSeal> Seals)> ChainAsync(
         Call at,
         long after,
@@ -136,7 +133,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             $"""
             select {TimelineRows.Columns}, p.seq, p.hash
             from timeline t left join timeline_seals p on p.seq = (select max(x.seq) from timeline_seals x where x.job_id = t.job_id)
-            where t.entry_id > @after and (select s.seq from timeline_seals s where s.entry_id = t.entry_id) is null
+            where t.entry_id > @after and {TimelineRows.Unsealed}
             order by t.entry_id limit @limit
             """,
             ("after", after),

@@ -81,7 +81,7 @@ internal sealed class StoreHistory : IHistory
             page = await PageAsync(
                 $"""
                 select {TimelineRows.Columns} from timeline t
-                where t.entry_id > @after and not exists (select 1 from timeline_seals s where s.entry_id = t.entry_id)
+                where t.entry_id > @after and {TimelineRows.Unsealed}
                 order by t.entry_id limit {Page}
                 """,
                 after,
