@@ -60,14 +60,8 @@ internal sealed partial class ProcessBeat(
         await base.StartAsync(cancellationToken);
     }
 
-    public override async Task StopAsync(CancellationToken cancellationToken)
+    protected override async Task StoppedAsync(CancellationToken cancellationToken)
     {
-        await base.StopAsync(cancellationToken);
-        if (ExecuteTask is null)
-        {
-            return; // Not started, because the start of an earlier service failed.
-        }
-
         try
         {
             await register.RemoveAsync(_instance, cancellationToken);

@@ -16,6 +16,20 @@ internal abstract partial class Loop(TimeSpan period, TimeProvider time, ILogger
     /// <summary>One round. Tests call it without the loop.</summary>
     public abstract Task OnceAsync(CancellationToken cancellationToken);
 
+    public sealed override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+
+        // The host also stops the services that it did not start, because the start of an earlier one failed.
+        if (ExecuteTask is not null)
+        {
+            await StoppedAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Called after the last round of a loop that was started. Must not throw.</summary>
+    protected virtual Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(period, Time);

@@ -68,14 +68,8 @@ internal sealed partial class Sealer(
     }
 
     /// <summary>Seals and signs the entries that were committed before the stop.</summary>
-    public override async Task StopAsync(CancellationToken cancellationToken)
+    protected override async Task StoppedAsync(CancellationToken cancellationToken)
     {
-        await base.StopAsync(cancellationToken);
-        if (ExecuteTask is null)
-        {
-            return; // Not started, because the start of an earlier service failed.
-        }
-
         try
         {
             await SealAsync(cancellationToken);
