@@ -11,8 +11,8 @@ internal static class TimelineRows
     public const string Columns = "t.entry_id, t.job_id, t.at, t.kind, t.attempt, t.actor, t.detail";
 
     /// <summary>
-    /// The condition for an entry without a seal. The subquery looks up one seal in an index. For "not exists", PostgreSQL may compare every
-    /// entry with every seal when it expects few rows.
+    /// The condition for an entry without a seal. The subquery looks up one seal in an index. For "not exists", PostgreSQL may compare
+    /// every entry with every seal when it expects few rows.
     /// </summary>
     public const string Unsealed = "(select s.seq from timeline_seals s where s.entry_id = t.entry_id) is null";
 
