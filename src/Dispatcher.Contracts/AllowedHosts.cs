@@ -51,7 +51,7 @@ public static partial class AllowedHosts
     private static string HostOf(Uri url) => (url.HostNameType == UriHostNameType.IPv6 ? url.Host : url.IdnHost).ToLowerInvariant();
 
     [GeneratedRegex(
-        @"\A((?=[^:]{1,253}(:|\z))[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|\[(?<ipv6>[0-9a-f:.]{2,45})\])"
+        @"\A((?=[^:]{1,253}(:|\z))[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*|\[(?<ipv6>[0-9a-f:.]{2,45})\])"
             + @"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?\z",
         RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture
     )]

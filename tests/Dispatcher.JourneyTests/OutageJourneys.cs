@@ -45,6 +45,8 @@ public sealed class OutageJourneys
         await journey.SettledAsync(jobs.Count, seconds: 60);
         Assert.Equal(jobs.Count, await journey.Records.CountAsync("succeeded", Topic));
         Assert.Equal(1, dispatcher.Log.Split("consuming is paused").Length - 1);
+        Assert.Equal(1, dispatcher.Log.Split("The database does not take writes").Length - 1);
+        Assert.DoesNotContain("failed; it is retried every", dispatcher.Log, StringComparison.Ordinal);
         await journey.EndsWellAsync();
 
         string? Check(string name) => checks.GetProperty(name).GetString();

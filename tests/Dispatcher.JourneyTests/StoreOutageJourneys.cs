@@ -101,6 +101,7 @@ public sealed class StoreOutageJourneys
             new Dictionary<string, string> { ["DISPATCHER_API_KEY"] = DispatcherServer.AdminKey, ["DISPATCHER_URL"] = dispatcher.Address },
             "status"
         );
+        await SilentForAsync(journey, seconds: 8);
         gate.Open();
         await dispatcher.ReadyAsync();
         await AcceptedAsync(dispatcher);
@@ -124,6 +125,17 @@ public sealed class StoreOutageJourneys
                 && body.GetProperty("checks").GetProperty("store").GetString() == "failing",
             () => "the dispatcher is not ready: " + why + "\n" + dispatcher.Log,
             LongestAnswer
+        );
+
+    /// <summary>The server writes every 2 s that it runs, so that several writes have failed when the last one is so long ago.</summary>
+    private static Task SilentForAsync(Journey journey, int seconds) =>
+        Eventually.IsAsync(
+            async () =>
+                await journey.Records.CountAsync(
+                    $"select count(*) from processes where seen_at > extract(epoch from clock_timestamp()) * 1e6 - {seconds}000000"
+                ) == 0,
+            () => $"the server has written nothing for {seconds} s",
+            TimeSpan.FromSeconds(seconds + 20)
         );
 
     private static async Task<(string? Taken, bool HasRetryAfter)> AskAsync(DispatcherServer dispatcher, AJob job)

@@ -14,9 +14,13 @@ internal sealed class WorkerAddressValidator(IServiceProviderIsService services)
         }
 
         List<string> errors = [];
-        if (options.RabbitMq is not { IsAbsoluteUri: true, Scheme: "amqp" or "amqps" })
+        if (options.RabbitMq is not { IsAbsoluteUri: true } broker)
         {
-            errors.Add($"Pool '{name}': RabbitMq must be an address such as amqp://user:password@host:5672/vhost.");
+            errors.Add($"Pool '{name}': RabbitMq must be an address such as {BrokerAddress.Example}.");
+        }
+        else if (BrokerAddress.Fault(broker.OriginalString) is { } fault)
+        {
+            errors.Add($"Pool '{name}': RabbitMq is not an AMQP address: it {fault}. For example {BrokerAddress.Example}.");
         }
 
         if (options.Dispatcher is not { IsAbsoluteUri: true, Scheme: "http" or "https" })

@@ -71,14 +71,17 @@ internal static class DbFaults
         };
 
     /// <summary>
-    /// True when every user of the store gets this fault at the same time: the store is unreachable, read-only, shuts down, or its disk is
-    /// full. <c>StoreHealth</c> logs such an outage once for all of them.
+    /// True when every user of the store gets this fault at the same time: the store is unreachable, read-only, shuts down, accepts no
+    /// connection, or its disk is full. <c>StoreHealth</c> logs such an outage once for all of them.
     /// </summary>
     public static bool IsOutage(this Exception fault) =>
         fault switch
         {
             LostAfterCommitException or OperationCanceledException => true,
-            PostgresException postgres => postgres.IsOfSession() || postgres.SqlState[..2] is "53",
+            // FATAL ends or refuses a session whatever the code: no such database, a changed password, a database that is closed.
+            PostgresException postgres => postgres.IsOfSession()
+                || postgres.SqlState[..2] is "53"
+                || postgres.InvariantSeverity is "FATAL" or "PANIC",
             NpgsqlException => true,
             SqliteException sqlite => sqlite.SqliteErrorCode is SqliteReadOnly or SqliteIoError or SqliteFull or SqliteCannotOpen,
             _ => fault.InnerException is { } inner && inner.IsOutage(),

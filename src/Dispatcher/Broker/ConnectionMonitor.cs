@@ -41,12 +41,13 @@ internal sealed partial class ConnectionMonitor(string bus, DispatcherMetrics me
     public void Probe(ProbeContext context) => context.CreateFilterScope("connectionWatch");
 
     /// <summary>
-    /// Whether the client closed the connection because it could not parse its input. A lost network is an IOException. A stop of the
-    /// server has the initiator Application, a stop of the broker the initiator Peer.
+    /// Whether the client closed the connection because it could not parse its input. A lost network is an IOException. A frame of a
+    /// channel that this side has closed is a KeyNotFoundException. A stop of the server has the initiator Application, a stop of the
+    /// broker the initiator Peer.
     /// </summary>
     internal static bool IsUnreceivable(ShutdownEventArgs reason) =>
         reason is { Initiator: ShutdownInitiator.Library, Exception: { } fault }
-        && fault is not (IOException or OperationCanceledException or ObjectDisposedException)
+        && fault is not (IOException or KeyNotFoundException or OperationCanceledException or ObjectDisposedException)
         && fault.GetBaseException() is not SocketException;
 
     private Task ReportAsync(object sender, ShutdownEventArgs reason)

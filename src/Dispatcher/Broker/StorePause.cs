@@ -19,6 +19,9 @@ internal sealed partial class StorePause(StoreClock clock, StoreHealth store, Ti
 {
     private static readonly TimeSpan CheckInterval = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>A broker answers in milliseconds. The client may never answer if the channel was lost meanwhile.</summary>
+    private static readonly TimeSpan MaxClose = TimeSpan.FromSeconds(5);
+
     private readonly ConcurrentDictionary<ChannelContext, bool> _consuming = new(ReferenceEqualityComparer.Instance);
     private bool _isPaused;
 
@@ -53,22 +56,22 @@ internal sealed partial class StorePause(StoreClock clock, StoreHealth store, Ti
             Report(!_isPaused);
         }
 
-        foreach (var channel in _isPaused ? _consuming.Keys : [])
-        {
-            await CloseAsync(channel.Channel, cancellationToken);
-        }
+        await Task.WhenAll((_isPaused ? _consuming.Keys : []).Select(channel => CloseAsync(channel.Channel, cancellationToken)));
     }
 
-    /// <summary>Returns without a fault if the channel is closed: the broker has the messages then.</summary>
-    private static async Task CloseAsync(IChannel channel, CancellationToken cancellationToken)
+    /// <summary>
+    /// Returns without a fault if the channel is closed: the broker has the messages then. Returns after <see cref="MaxClose"/> in any
+    /// case: otherwise one lost channel would end every later pause.
+    /// </summary>
+    private async Task CloseAsync(IChannel channel, CancellationToken cancellationToken)
     {
         try
         {
-            await channel.AbortAsync(cancellationToken);
+            await channel.AbortAsync(cancellationToken).WaitAsync(MaxClose, Time, cancellationToken);
         }
-        catch (ObjectDisposedException)
+        catch (Exception closed) when (closed is ObjectDisposedException or TimeoutException)
         {
-            // The channel is closed.
+            // The channel is closed, or lost. The next round closes it again while its endpoint consumes from it.
         }
     }
 

@@ -4,6 +4,7 @@ using Dispatcher.CommandLine.Screens;
 using Dispatcher.ReferenceWorker;
 using Dispatcher.Storage;
 using Dispatcher.Web;
+using Dispatcher.Worker.RabbitMq;
 
 namespace Dispatcher.CommandLine;
 
@@ -168,18 +169,12 @@ internal static class ServeVerb
             );
         }
 
-        if (
-            settings.RabbitMq is not null
-            && !(Uri.TryCreate(settings.RabbitMq, UriKind.Absolute, out var address) && address.Scheme is "amqp" or "amqps")
-        )
+        if (settings.RabbitMq is { } broker && BrokerAddress.Fault(broker) is { } fault)
         {
-            var seen = settings.RabbitMq.IndexOf("://", StringComparison.Ordinal) is var end and > 0
-                ? $"an address that begins with {settings.RabbitMq[..(end + 3)]}"
-                : "a text without amqp://";
             throw new ExitException(
                 ExitCode.WrongUse,
-                $"DISPATCHER_RABBITMQ (or --rabbitmq) is not an AMQP address: it is {seen}.",
-                "For example amqp://user:password@127.0.0.1:5672/vhost; special characters in the password are percent-encoded."
+                $"DISPATCHER_RABBITMQ (or --rabbitmq) is not an AMQP address: it {fault}.",
+                $"For example {BrokerAddress.Example}."
             );
         }
 

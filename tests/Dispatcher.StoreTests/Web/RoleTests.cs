@@ -81,7 +81,7 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
         await store.DeleteOutboxAsync([message.MessageId], Stop);
         await store.NowAsync(Stop);
         var seals = services.GetRequiredService<SealTable>();
-        await seals.SealAsync(0, 100, Stop);
+        await seals.SealAsync(new SealRange(0, []), 100, Stop);
         using var key = CheckpointKey.Create();
         await seals.AddAsync(
             key.Sign(

@@ -54,4 +54,22 @@ public sealed class DbFaultsTests
     [InlineData("42P01", false)]
     public void PostgreSQL_error_is_classified_as_fault_of_the_data_or_of_the_store(string state, bool aboutData) =>
         Assert.Equal(aboutData, new PostgresException("", "ERROR", "ERROR", state).IsAboutData());
+
+    [Theory]
+    [InlineData("FATAL", "55000", true)]
+    [InlineData("FATAL", "28P01", true)]
+    [InlineData("FATAL", "3D000", true)]
+    [InlineData("FATAL", "53300", true)]
+    [InlineData("ERROR", "53100", true)]
+    [InlineData("ERROR", "25006", true)]
+    [InlineData("ERROR", "55000", false)]
+    [InlineData("ERROR", "42P01", false)]
+    [InlineData("ERROR", "40001", false)]
+    public void Answer_of_PostgreSQL_that_every_session_gets_is_an_outage(string severity, string state, bool isOutage)
+    {
+        var fault = new PostgresException("", severity, severity, state);
+
+        Assert.Equal(isOutage, fault.IsOutage());
+        Assert.Equal(isOutage, new InvalidOperationException("", fault).IsOutage());
+    }
 }

@@ -44,6 +44,16 @@ public sealed class ConnectionMonitorTests
                 new ShutdownEventArgs(ShutdownInitiator.Library, 541, "closed", new ObjectDisposedException("channel"))
             )
         );
+        Assert.False(
+            ConnectionMonitor.IsUnreceivable(
+                new ShutdownEventArgs(
+                    ShutdownInitiator.Library,
+                    541,
+                    "channel",
+                    new KeyNotFoundException("The given key '2' was not present")
+                )
+            )
+        );
         Assert.False(ConnectionMonitor.IsUnreceivable(new ShutdownEventArgs(ShutdownInitiator.Peer, 320, "broker stops")));
         Assert.False(ConnectionMonitor.IsUnreceivable(new ShutdownEventArgs(ShutdownInitiator.Application, 200, "Goodbye")));
     }

@@ -1,4 +1,6 @@
 using System.Data.Common;
+using Dispatcher.Base;
+using Dispatcher.Jobs;
 using Dispatcher.Storage;
 using Dispatcher.Storage.Rows;
 using Microsoft.EntityFrameworkCore;
@@ -10,12 +12,21 @@ namespace Dispatcher.Audit.Sealing;
 internal sealed record SealHead(long Seq, byte[] Hash, long LargestEntry);
 
 /// <summary>The result of sealing one batch.</summary>
-/// <param name="Sealed">Number of entries sealed, at most the limit.</param>
-/// <param name="Last">The largest entry id among them. 0: there were none.</param>
+/// <param name="Entries">Ids of the sealed entries, in order; at most as many as the limit.</param>
+/// <param name="Others">
+/// Ids of the entries that other processes sealed since the last batch of this process. Null: this is its first batch, or its last seal is
+/// no longer in the store.
+/// </param>
 /// <param name="Before">The last seal when the batch began.</param>
 /// <param name="OldestLive">Every transaction before this one had ended when the batch began.</param>
 /// <param name="NextTransaction">Later than every transaction that had begun when the batch began.</param>
-internal sealed record SealPass(int Sealed, long Last, SealHead Before, long OldestLive, long NextTransaction);
+internal sealed record SealPass(
+    IReadOnlyList<long> Entries,
+    IReadOnlyList<long>? Others,
+    SealHead Before,
+    long OldestLive,
+    long NextTransaction
+);
 
 /// <summary>
 /// Seals and checkpoints in the store. The SQL is the same for both databases, except for the lock: on PostgreSQL an advisory lock admits
@@ -30,11 +41,19 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     private const string OldestLive = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
     private const string NextTransaction = "pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
 
-    /// <summary>Maximum number of rows in one insert.</summary>
+    /// <summary>Maximum number of entries in memory, which may have 64 KiB each.</summary>
     private const int Chunk = 250;
 
-    /// <summary>Seals entries after <paramref name="after"/> in one transaction. Null: another process holds the lock.</summary>
-    public async Task<SealPass?> SealAsync(long after, int limit, CancellationToken cancellationToken)
+    private readonly LastSeals _lastSeals = new();
+
+    /// <summary>The last seal that <see cref="_lastSeals"/> covers. Null: it covers none.</summary>
+    private LinkedSeal? _covered;
+
+    /// <summary>
+    /// Seals the entries of <paramref name="range"/> without a seal in one transaction. Null: another process holds the lock. One caller
+    /// at a time.
+    /// </summary>
+    public async Task<SealPass?> SealAsync(SealRange range, int limit, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
@@ -47,14 +66,21 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         // Read committed: each statement from here on sees everything that was committed before the lock was granted.
         var head = await HeadAsync(at, cancellationToken);
         var (oldestLive, nextTransaction) = at.IsPostgres ? await TransactionsAsync(at, cancellationToken) : (0, 0);
-        var (pass, seals) = await ChainAsync(at, after, limit, new SealPass(0, 0, head, oldestLive, nextTransaction), cancellationToken);
-        foreach (var chunk in seals.Chunk(Chunk))
+        try
         {
-            await InsertAsync(at, chunk, cancellationToken);
+            var others = await CoverAsync(at, head, cancellationToken);
+            var chain = new SealChain(head, _lastSeals);
+            var entries = await SealAsync(at, chain, range, limit, cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+            _covered = chain.Last;
+            return new SealPass(entries, others, head, oldestLive, nextTransaction);
         }
-
-        await transaction.CommitAsync(cancellationToken);
-        return pass;
+        catch
+        {
+            // The seals in memory may not be in the store.
+            Forget();
+            throw;
+        }
     }
 
     public async Task<SealHead> HeadAsync(CancellationToken cancellationToken)
@@ -62,6 +88,23 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         return await HeadAsync(new Call(transaction.GetDbTransaction(), db.Database.IsNpgsql()), cancellationToken);
+    }
+
+    /// <summary>The last entry of the last checkpoint before a time. Without such a checkpoint: below every id.</summary>
+    public async Task<long> LastBeforeAsync(DateTimeOffset time, CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var before = Timestamps.Micros(time);
+        var last = db
+            .Checkpoints.Where(checkpoint => checkpoint.At < before)
+            .OrderByDescending(checkpoint => checkpoint.Size)
+            .Select(checkpoint => checkpoint.Size)
+            .Take(1);
+        return await db
+                .Seals.Where(seal => last.Contains(seal.Seq))
+                .Select(seal => (long?)seal.EntryId)
+                .SingleOrDefaultAsync(cancellationToken)
+            ?? long.MinValue;
     }
 
     /// <summary>The hash of a seal. Null: no seal has this number.</summary>
@@ -120,70 +163,132 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         return (row.GetInt64(0), row.GetInt64(1));
     }
 
-    /// <summary>Reads entries one by one and links each to the seals before it, so that only seals are kept in memory.</summary>
-    private static async Task<(SealPass Pass, List<TimelineSeal> Seals)> ChainAsync(
-        Call at,
-        long after,
-        int limit,
-        SealPass pass,
-        CancellationToken cancellationToken
-    )
+    /// <summary>Reads the seals of other processes since the last batch. Returns the ids of their entries.</summary>
+    private async Task<List<long>?> CoverAsync(Call at, SealHead head, CancellationToken cancellationToken)
     {
+        if (_covered is not { } covered || covered.Seq > head.Seq)
+        {
+            Forget();
+            return null;
+        }
+
+        var others = new List<long>();
         await using var command = at.Command(
-            $"""
-            select {TimelineRows.Columns}, p.seq, p.hash
-            from timeline t left join timeline_seals p on p.seq = (select max(x.seq) from timeline_seals x where x.job_id = t.job_id)
-            where t.entry_id > @after and {TimelineRows.Unsealed}
-            order by t.entry_id limit @limit
-            """,
-            ("after", after),
-            ("limit", limit)
+            "select entry_id, job_id, seq, hash from timeline_seals where seq >= @covered order by seq",
+            ("covered", covered.Seq)
         );
-        var seals = new List<TimelineSeal>();
-        var ofJobs = new Dictionary<Guid, TimelineSeal>();
-        var (seq, hash) = (pass.Before.Seq, pass.Before.Hash);
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
         while (await row.ReadAsync(cancellationToken))
         {
-            var entry = TimelineRows.Read(row);
-            var (jobPrevious, jobPreviousHash) =
-                ofJobs.TryGetValue(entry.JobId, out var ofJob) ? (ofJob.Seq, ofJob.Hash)
-                : row.IsDBNull(TimelineRows.Count) ? (0, [])
-                : (row.GetInt64(TimelineRows.Count), row.GetFieldValue<byte[]>(TimelineRows.Count + 1));
-            hash = SealHash.Of(entry, new SealPosition(++seq, hash, jobPrevious, jobPreviousHash));
-            var seal = new TimelineSeal
+            var seal = new LinkedSeal(row.GetInt64(2), row.GetFieldValue<byte[]>(3));
+            if (seal.Seq > covered.Seq)
             {
-                Seq = seq,
-                EntryId = entry.EntryId,
-                JobId = entry.JobId,
-                JobPrevious = jobPrevious,
-                Hash = hash,
-            };
-            ofJobs[entry.JobId] = seal;
-            seals.Add(seal);
+                others.Add(row.GetInt64(0));
+                _lastSeals.Add(row.GetGuid(1), seal);
+            }
+            else if (!seal.Hash.SequenceEqual(covered.Hash))
+            {
+                // Somebody changed the seals: this process continues from what the store has.
+                Forget();
+                return null;
+            }
         }
 
-        return (pass with { Sealed = seals.Count, Last = seals.Count == 0 ? 0 : seals[^1].EntryId }, seals);
+        return others;
     }
 
-    private static async Task InsertAsync(Call at, TimelineSeal[] seals, CancellationToken cancellationToken)
+    private void Forget()
     {
-        var rows = string.Join(", ", seals.Select((_, i) => $"(@s{i}, @e{i}, @j{i}, @p{i}, @h{i})"));
-        var values = seals.SelectMany(
-            (seal, i) =>
-                new (string, object)[]
-                {
-                    ($"s{i}", seal.Seq),
-                    ($"e{i}", seal.EntryId),
-                    ($"j{i}", seal.JobId),
-                    ($"p{i}", seal.JobPrevious),
-                    ($"h{i}", seal.Hash),
-                }
+        _lastSeals.Clear();
+        _covered = null;
+    }
+
+    /// <summary>Returns the ids of the sealed entries.</summary>
+    private async Task<List<long>> SealAsync(Call at, SealChain chain, SealRange range, int limit, CancellationToken cancellationToken)
+    {
+        var sealedIds = new List<long>();
+        int read;
+        do
+        {
+            var entries = await UnsealedAsync(at, range, Math.Min(Chunk, limit - sealedIds.Count), cancellationToken);
+            read = entries.Count;
+            if (read > 0)
+            {
+                await ReadLastSealsAsync(at, entries, cancellationToken);
+                await InsertAsync(at, entries.ConvertAll(chain.Add), cancellationToken);
+                sealedIds.AddRange(entries.Select(entry => entry.EntryId));
+                range = range.Above(sealedIds[^1]);
+            }
+        } while (read == Chunk && sealedIds.Count < limit);
+
+        return sealedIds;
+    }
+
+    private static async Task<List<TimelineEntry>> UnsealedAsync(
+        Call at,
+        SealRange range,
+        int limit,
+        CancellationToken cancellationToken
+    )
+    {
+        // Numbers in the text: the databases have no list parameter in common.
+        var gaps = range.Gaps.Count == 0 ? "" : $" or t.entry_id in ({string.Join(',', range.Gaps)})";
+        await using var command = at.Command(
+            $"""
+            select {TimelineRows.Columns} from timeline t
+            where (t.entry_id > @after{gaps}) and {TimelineRows.Unsealed}
+            order by t.entry_id limit @limit
+            """,
+            ("after", range.After),
+            ("limit", limit)
         );
-        await using var insert = at.Command(
-            $"insert into timeline_seals (seq, entry_id, job_id, job_previous, hash) values {rows}",
-            [.. values]
+        var entries = new List<TimelineEntry>();
+        await using var row = await command.ExecuteReaderAsync(cancellationToken);
+        while (await row.ReadAsync(cancellationToken))
+        {
+            entries.Add(TimelineRows.Read(row));
+        }
+
+        return entries;
+    }
+
+    /// <summary>Reads the last seals of those jobs whose last seal is not known here.</summary>
+    private async Task ReadLastSealsAsync(Call at, List<TimelineEntry> entries, CancellationToken cancellationToken)
+    {
+        var jobs = entries.Select(entry => entry.JobId).Where(job => _lastSeals.Of(job) is null).Distinct().ToArray();
+        if (jobs.Length == 0)
+        {
+            return;
+        }
+
+        var (rows, values) = at.Rows("j", ("job_id", jobs));
+        await using var command = at.Command(
+            $"""
+            select p.job_id, p.seq, p.hash from {rows}
+            join timeline_seals p on p.seq = (select max(x.seq) from timeline_seals x where x.job_id = j.job_id)
+            """,
+            values
         );
+        Array.ForEach(jobs, job => _lastSeals.Add(job, LinkedSeal.None));
+        await using var row = await command.ExecuteReaderAsync(cancellationToken);
+        while (await row.ReadAsync(cancellationToken))
+        {
+            _lastSeals.Add(row.GetGuid(0), new LinkedSeal(row.GetInt64(1), row.GetFieldValue<byte[]>(2)));
+        }
+    }
+
+    private static async Task InsertAsync(Call at, List<TimelineSeal> seals, CancellationToken cancellationToken)
+    {
+        var (rows, values) = at.Rows(
+            "i",
+            ("seq", seals.Select(seal => seal.Seq).ToArray()),
+            ("entry_id", seals.Select(seal => seal.EntryId).ToArray()),
+            ("job_id", seals.Select(seal => seal.JobId).ToArray()),
+            ("job_previous", seals.Select(seal => seal.JobPrevious).ToArray()),
+            ("hash", seals.Select(seal => seal.Hash).ToArray())
+        );
+        const string Names = "seq, entry_id, job_id, job_previous, hash";
+        await using var insert = at.Command($"insert into timeline_seals ({Names}) select {Names} from {rows}", values);
         await insert.ExecuteNonQueryAsync(cancellationToken);
     }
 
@@ -205,6 +310,26 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             }
 
             return command;
+        }
+
+        /// <summary>A table expression with these columns, whose arrays have one length, and its parameters.</summary>
+        public (string Table, (string Name, object Value)[] Values) Rows(string alias, params (string Name, Array Values)[] columns)
+        {
+            var names = string.Join(", ", columns.Select(column => column.Name));
+            if (IsPostgres)
+            {
+                return (
+                    $"unnest({string.Join(", ", columns.Select(column => $"@{column.Name}"))}) as {alias} ({names})",
+                    [.. columns.Select(column => (column.Name, (object)column.Values))]
+                );
+            }
+
+            var rows = Enumerable.Range(0, columns[0].Values.Length).ToList();
+            var selects = rows.Select(i => $"select {string.Join(", ", columns.Select(column => $"@{column.Name}{i} as {column.Name}"))}");
+            return (
+                $"({string.Join(" union all ", selects)}) as {alias}",
+                [.. rows.SelectMany(i => columns.Select(column => ($"{column.Name}{i}", column.Values.GetValue(i)!)))]
+            );
         }
 
         public async Task<object?> ScalarAsync(string sql, CancellationToken cancellationToken)

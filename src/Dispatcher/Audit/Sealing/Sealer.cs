@@ -25,16 +25,24 @@ internal sealed partial class Sealer(
 
     private static readonly TimeSpan FloorAfter = TimeSpan.FromSeconds(10);
 
-    /// <summary>After this time the floor is reset, and the next pass reads all entries.</summary>
+    /// <summary>
+    /// The first pass of a process reads the entries after the last checkpoint that is older than this. No transaction lasts as long; an
+    /// older entry without a seal waits for the pass over all entries.
+    /// </summary>
+    private static readonly TimeSpan StartAge = TimeSpan.FromMinutes(10);
+
+    /// <summary>After this time a pass reads all entries.</summary>
     private static readonly TimeSpan RescanPeriod = TimeSpan.FromHours(1);
 
     /// <summary>Maximum time from the commit of an entry to its seal. A longer time is reported as trouble.</summary>
     private static readonly TimeSpan MaxLag = TimeSpan.FromSeconds(30);
 
     private readonly Lock _guard = new();
+    private readonly UnsealedIds _unsealed = new();
     private (long Began, long Entry, long Transaction)? _nextFloor;
     private long _rescannedAt = time.GetTimestamp();
     private long _completeSince = time.GetTimestamp();
+    private bool _hasStarted;
 
     /// <summary>Maximum age of the committed entries that are not sealed yet.</summary>
     public TimeSpan Lag
@@ -87,30 +95,34 @@ internal sealed partial class Sealer(
     public async Task<int> SealAsync(CancellationToken cancellationToken)
     {
         var began = Time.GetTimestamp();
-        if (Time.GetElapsedTime(_rescannedAt) > RescanPeriod)
+        if (!_hasStarted)
         {
-            (Floor, _nextFloor, _rescannedAt) = (long.MinValue, null, began);
+            Floor = await table.LastBeforeAsync(Time.GetUtcNow() - StartAge, cancellationToken);
+            _hasStarted = true;
         }
 
-        var (after, count) = (Floor, 0);
+        var rescan = Time.GetElapsedTime(_rescannedAt) > RescanPeriod;
+        var (range, count) = (rescan ? new SealRange(long.MinValue, []) : _unsealed.Above(Floor), 0);
         SealPass? first = null;
         for (var batch = 0; batch < BatchesOfPass; batch++)
         {
-            if (await table.SealAsync(after, Batch, cancellationToken) is not { } pass)
+            if (await table.SealAsync(range, Batch, cancellationToken) is not { } pass)
             {
                 return count;
             }
 
             first ??= pass;
-            count += pass.Sealed;
-            metrics.Sealed(pass.Sealed);
-            if (pass.Sealed < Batch)
+            count += pass.Entries.Count;
+            _unsealed.Seal(pass);
+            metrics.Sealed(pass.Entries.Count);
+            if (pass.Entries.Count < Batch)
             {
+                _rescannedAt = rescan ? began : _rescannedAt;
                 Settle(began, first);
                 return count;
             }
 
-            after = pass.Last;
+            range = range.Above(pass.Entries[^1]);
         }
 
         return count;

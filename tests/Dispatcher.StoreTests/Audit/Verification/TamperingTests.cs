@@ -168,7 +168,7 @@ public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
         await history.TamperAsync(
             $"delete from timeline where job_id = '{AHistory.C}'; delete from timeline_seals; delete from timeline_checkpoints"
         );
-        await history.Sealer.Table.SealAsync(0, 1_000, Stop);
+        await history.Sealer.Table.SealAsync(new SealRange(0, []), 1_000, Stop);
 
         await AssertFoundAsync(history, Tampering.Rewritten, 1, null, "all of it");
         Assert.True((await history.CheckAsync(withFile: false)).Ok);
@@ -182,7 +182,7 @@ public abstract class TamperingTests(StoreKind kind) : StoreTest(kind)
         await history.TamperAsync(
             "update timeline set actor = 'another' where entry_id = 1000; delete from timeline_seals where seq >= 11"
         );
-        await history.Sealer.Table.SealAsync(0, 1_000, Stop);
+        await history.Sealer.Table.SealAsync(new SealRange(0, []), 1_000, Stop);
 
         await AssertFoundAsync(history, Tampering.Rewritten, 10, null, "from number 10 on");
     }

@@ -62,6 +62,8 @@ public class ConstraintTests
     [InlineData("api.github.com:443", true)]
     [InlineData("service.internal:8443", true)]
     [InlineData("127.0.0.1:65535", true)]
+    [InlineData("my_service:8080", true)]
+    [InlineData("_service.internal_zone", true)]
     [InlineData("[::1]", true)]
     [InlineData("[2001:db8::1]:8080", true)]
     [InlineData("[::ffff:10.0.0.1]", true)]

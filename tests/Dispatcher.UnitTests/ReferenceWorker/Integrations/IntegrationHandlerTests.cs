@@ -67,6 +67,7 @@ public sealed class IntegrationHandlerTests : IAsyncLifetime
     [InlineData("https://service.internal/", "service.internal:8443", false)]
     [InlineData("https://service.internal:8444/", "service.internal:8443", false)]
     [InlineData("https://api.github.com/x", "api.github.com:443", true)]
+    [InlineData("http://my_service:8080/", "my_service:8080", true)]
     [InlineData("http://api.github.com/x", "api.github.com:443", false)]
     [InlineData("https://evil.api.github.com/x", "api.github.com", false)]
     [InlineData("https://api.github.com.evil.org/x", "api.github.com", false)]
