@@ -42,6 +42,7 @@ internal sealed partial class PoolLoop : IDisposable
     }
 
     /// <summary>Returns when the pool was stopped, its runs have ended and their outcomes are sent.</summary>
+    /// <exception cref="WorkerNotAllowedException">The worker lacks a right that it needs to serve the pool.</exception>
     public async Task RunAsync(CancellationToken stopping)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(stopping);
@@ -110,15 +111,7 @@ internal sealed partial class PoolLoop : IDisposable
             exception => Log.RightsNotChecked(_log, _parts.Pool.Name, exception.GetBaseException().Message),
             exception => exception is not WorkerNotAllowedException
         );
-        try
-        {
-            await untilAnswered.ExecuteAsync(async token => await _parts.Transport.CheckAsync(token), stop);
-        }
-        catch (WorkerNotAllowedException refused)
-        {
-            Log.NotAllowed(_log, _parts.Pool.Name, refused.Message);
-            throw;
-        }
+        await untilAnswered.ExecuteAsync(async token => await _parts.Transport.CheckAsync(token), stop);
     }
 
     private async Task CreateEffectStoreAsync(CancellationToken stop)
@@ -161,9 +154,6 @@ internal sealed partial class PoolLoop : IDisposable
             "Pool {Pool}: cannot check whether outcomes can be sent; retrying ({Error})"
         )]
         public static partial void RightsNotChecked(ILogger logger, string pool, string error);
-
-        [LoggerMessage(WorkerEventIds.NotAllowed, LogLevel.Error, "Pool {Pool} is not served, and the worker ends: {Reason}")]
-        public static partial void NotAllowed(ILogger logger, string pool, string reason);
 
         [LoggerMessage(
             WorkerEventIds.EffectStoreUnavailable,

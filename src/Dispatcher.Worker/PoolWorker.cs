@@ -10,7 +10,8 @@ namespace Dispatcher.Worker;
 /// The hosted service of one pool. It creates the pool's parts when it runs, after all options were validated. Created with the
 /// container, they would report only the first wrong option.
 /// </summary>
-internal sealed class PoolWorker(PoolRegistration pool, IServiceProvider services, IHostApplicationLifetime lifetime) : BackgroundService
+internal sealed partial class PoolWorker(PoolRegistration pool, IServiceProvider services, IHostApplicationLifetime lifetime)
+    : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -30,11 +31,24 @@ internal sealed class PoolWorker(PoolRegistration pool, IServiceProvider service
             using var loop = new PoolLoop(parts, services.GetRequiredService<IServiceScopeFactory>());
             await loop.RunAsync(stop.Token);
         }
+        catch (WorkerNotAllowedException refused)
+        {
+            // Not rethrown: the host would log it again with two stacks, and they would hide what to grant.
+            Log.NotAllowed(services.GetRequiredService<ILogger<PoolWorker>>(), pool.Name, refused.Message);
+            Environment.ExitCode = 1;
+            lifetime.StopApplication();
+        }
         catch (Exception) when (!stop.IsCancellationRequested)
         {
             // The host stops in order, and the exit code shows its parent process that this stop is a failure.
             Environment.ExitCode = 1;
             throw;
         }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(WorkerEventIds.NotAllowed, LogLevel.Error, "Pool {Pool} is not served, and the worker ends: {Reason}")]
+        public static partial void NotAllowed(ILogger logger, string pool, string reason);
     }
 }

@@ -25,15 +25,7 @@ internal sealed partial class Presence(PoolParts parts)
     public async Task RegisterAsync(CancellationToken stop)
     {
         var untilAnswered = WorkerRetry.UntilSuccess(parts.Clock, NoteFailure, fault => fault is not WorkerNotAllowedException);
-        try
-        {
-            ThrowIfMissing(await untilAnswered.ExecuteAsync(async token => await SendAsync(parts.Options.Concurrency, token), stop));
-        }
-        catch (WorkerNotAllowedException refused)
-        {
-            Log.NotAllowed(_log, parts.Pool.Name, refused.Message);
-            throw;
-        }
+        ThrowIfMissing(await untilAnswered.ExecuteAsync(async token => await SendAsync(parts.Options.Concurrency, token), stop));
     }
 
     /// <summary>
@@ -155,9 +147,6 @@ internal sealed partial class Presence(PoolParts parts)
             "Pool {Pool}: the dispatcher answers again after {Seconds:F1} s; {Count} registrations failed in between"
         )]
         public static partial void AnswersAgain(ILogger logger, string pool, double seconds, int count);
-
-        [LoggerMessage(WorkerEventIds.NotAllowed, LogLevel.Error, "Pool {Pool} is not served, and the worker ends: {Reason}")]
-        public static partial void NotAllowed(ILogger logger, string pool, string reason);
 
         [LoggerMessage(
             WorkerEventIds.EnforcersMissing,

@@ -69,6 +69,7 @@ public sealed class WorkerStartJourneys
 
         Assert.NotEqual(0, await worker.EndAsync(TimeSpan.FromSeconds(30)));
         Assert.Contains("The key's subject is other, and the broker user is worker-test", worker.Log, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", worker.Log, StringComparison.Ordinal);
         Assert.DoesNotContain("claimed", await dispatcher.TimelineAsync(job.JobId));
     }
 
@@ -86,7 +87,8 @@ public sealed class WorkerStartJourneys
         var worker = await journey.StartWorkerProcessAsync(dispatcher);
 
         Assert.NotEqual(0, await worker.EndAsync(TimeSpan.FromSeconds(30)));
-        Assert.Contains($"Broker user worker-test {what}", worker.Log, StringComparison.Ordinal);
+        Assert.Single(worker.Log.Split('\n'), line => line.Contains($"Broker user worker-test {what}", StringComparison.Ordinal));
+        Assert.DoesNotContain("   at ", worker.Log, StringComparison.Ordinal);
         Assert.DoesNotContain("claimed", await dispatcher.TimelineAsync(job.JobId));
     }
 }
