@@ -54,6 +54,7 @@ public sealed class ReadmeHandlerTests
         var wrong = await Assert.ThrowsAsync<OptionsValidationException>(() => host.StartAsync(TestContext.Current.CancellationToken));
 
         Assert.Contains(wrong.Failures, failure => failure.Contains("RabbitMq", StringComparison.Ordinal));
+        Assert.Contains(wrong.Failures, failure => failure.Contains("Dispatcher", StringComparison.Ordinal));
         Assert.Contains(wrong.Failures, failure => failure.Contains("ApiKey", StringComparison.Ordinal));
     }
 
@@ -82,7 +83,7 @@ public sealed class ReadmeHandlerTests
                 options =>
                 {
                     options.RabbitMq = builder.Configuration["DISPATCHER_RABBITMQ"] is { } broker ? new Uri(broker) : null;
-                    options.Dispatcher = new Uri("http://dispatcher:8080");
+                    options.Dispatcher = builder.Configuration["DISPATCHER_URL"] is { } server ? new Uri(server) : null;
                     options.ApiKey = builder.Configuration["DISPATCHER_API_KEY"];
                     options.EffectStore = builder.Configuration["DISPATCHER_EFFECTS"]; // for OnceAsync
                 }
