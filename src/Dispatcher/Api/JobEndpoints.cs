@@ -3,6 +3,7 @@ using System.Security.Claims;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Intake;
+using Dispatcher.Policies.Texts;
 using Dispatcher.Storage;
 using Dispatcher.Web;
 using Microsoft.Extensions.Options;
@@ -124,7 +125,9 @@ internal static class JobEndpoints
                 "unknown_state",
                 "?state",
                 $"State \"{InputErrors.Cut(state)}\" does not exist.",
-                "Allowed: " + string.Join(", ", WireNames.AllStates)
+                (Nearest.To(state, [.. WireNames.AllStates]) is { } nearest ? $"Did you mean \"{nearest}\"? " : "")
+                    + "Allowed: "
+                    + string.Join(", ", WireNames.AllStates)
             );
         }
 

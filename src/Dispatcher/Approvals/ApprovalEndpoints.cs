@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
 using Dispatcher.Jobs;
+using Dispatcher.Policies.Texts;
 using Dispatcher.Web;
 
 namespace Dispatcher.Approvals;
@@ -89,11 +90,14 @@ internal static class ApprovalEndpoints
         var known = States.FirstOrDefault(name => name.Equals(state ?? ApprovalStates.Held, StringComparison.OrdinalIgnoreCase));
         if (known is null)
         {
+            string[] allowed = [.. States.Select(name => name.ToLowerInvariant())];
             errors.Report(
                 "unknown_state",
                 "?state",
                 $"There is no state \"{InputErrors.Cut(state!)}\".",
-                "Allowed: " + string.Join(", ", States.Select(name => name.ToLowerInvariant()))
+                (Nearest.To(state!, allowed) is { } nearest ? $"Did you mean \"{nearest}\"? " : "")
+                    + "Allowed: "
+                    + string.Join(", ", allowed)
             );
         }
 

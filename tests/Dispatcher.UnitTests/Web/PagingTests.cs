@@ -53,6 +53,19 @@ public sealed class PagingTests
     }
 
     [Theory]
+    [InlineData("/api/jobs/", "heldd", "held")]
+    [InlineData("/api/approvals/", "consumd", "consumed")]
+    public async Task Unknown_state_is_answered_with_the_nearest_one(string list, string state, string nearest)
+    {
+        await using var server = await AServer.MigratedAsync();
+
+        var (_, body) = await server.AskAsync("GET", list, ACaller.With(Role.Operator), "?state=" + state);
+
+        var fix = body.GetProperty("errors")[0].GetProperty("fix").GetString();
+        Assert.StartsWith($"Did you mean \"{nearest}\"? Allowed: ", fix, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("/api/jobs/")]
     [InlineData("/api/dead-letters/")]
     public async Task Pages_list_every_row_once_newest_first(string list)
