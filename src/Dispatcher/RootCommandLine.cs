@@ -6,6 +6,7 @@ using Dispatcher.CommandLine;
 using Dispatcher.CommandLine.Demo;
 using Dispatcher.CommandLine.Policies;
 using Dispatcher.CommandLine.Screens;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher;
 
@@ -48,6 +49,8 @@ internal static class RootCommandLine
         {
             // The whole help would scroll the error away; it is shown only when the verb is missing.
             wrongUse.ShowHelp = call.CommandResult.Command.Subcommands.Count > 0;
+            // The library would suggest "--help" for any value, and on the output stream.
+            wrongUse.ShowTypoCorrections = false;
         }
 
         if (ArgumentSecrets.WarningFor(call) is { } warning)
@@ -69,12 +72,32 @@ internal static class RootCommandLine
             return code;
         }
 
+        WriteNearest(call, terminal.Error);
         if (call.CommandResult.Command is Verb verb)
         {
             terminal.Error.WriteLine($"Options and examples: {verb.Path} --help");
         }
 
         return (int)ExitCode.WrongUse;
+    }
+
+    /// <summary>Writes the nearest option for each unknown one, and the nearest verb for an unknown first word.</summary>
+    private static void WriteNearest(ParseResult call, TextWriter error)
+    {
+        var command = call.CommandResult.Command;
+        string[] options = [.. command.Options.Where(option => option is not HelpOption).Select(option => option.Name)];
+        string[] verbs = [.. command.Subcommands.Select(verb => verb.Name)];
+        foreach (var (index, word) in call.UnmatchedTokens.Index())
+        {
+            var known =
+                word.StartsWith('-') ? options
+                : index == 0 ? verbs
+                : [];
+            if (Nearest.To(word, known) is { } nearest)
+            {
+                error.WriteLine($"Did you mean '{nearest}'?");
+            }
+        }
     }
 
     private sealed class HelpWithExamples(HelpAction plain) : SynchronousCommandLineAction

@@ -51,6 +51,19 @@ public sealed class HelpTests
         }
     }
 
+    [Theory]
+    [InlineData("jobs list --stat held", "--state")]
+    [InlineData("submit --lable env=dev", "--label")]
+    [InlineData("aproval list", "approvals")]
+    public async Task Misspelt_word_is_answered_with_the_nearest_one_on_the_error_stream_alone(string words, string nearest)
+    {
+        var call = await CommandLineCall.RunAsync(words.Split(' '));
+
+        Assert.Equal(2, call.Code);
+        Assert.Equal([$"Did you mean '{nearest}'?"], call.Error.Split(Environment.NewLine).Where(line => line.StartsWith("Did")));
+        Assert.DoesNotContain("was not matched", call.Output, StringComparison.Ordinal);
+    }
+
     private static IEnumerable<string> Leaves(Command command, string path) =>
         command.Subcommands.Count == 0 ? [path] : command.Subcommands.SelectMany(child => Leaves(child, $"{path} {child.Name}".Trim()));
 }
