@@ -103,7 +103,7 @@ internal static class JobsVerbs
                     page =>
                     {
                         call.Screen.Table(
-                            ["job", "topic", "principal", "state", "attempt", "fault", "updated"],
+                            ["job", "topic", "principal", "state", "try", "fault", "updated"],
                             page.Items("items")
                                 .Select(job =>
                                     new[]

@@ -14,20 +14,20 @@ internal static class ApprovalScreen
                 + $"{approval.Text("principal")}: {approval.Text("reason")}; decide {screen.Time(approval, "decide_by")}"
         );
 
-    /// <summary>Prints three lines for each: id, view hash and deadline; topic and reason; payload.</summary>
+    /// <summary>Prints three lines for each: id, view hash and deadline; topic, missing votes and reason; payload.</summary>
     public static void ShowList(Screen screen, JsonElement page)
     {
         foreach (var approval in page.Items("items"))
         {
             var view = approval.Text("view_hash");
-            var missing = approval.Text("missing") is { Length: > 0 } votes ? $"; missing: {votes}" : "";
+            var missing = approval.Text("missing") is { Length: > 0 } votes ? $"; missing {votes}" : "";
             screen.ShortLine(
                 $"{approval.Text("approval_id")}  view {view[..Math.Min(ShownViewDigits, view.Length)]}  "
                     + $"{approval.Text("risk")}  decide {screen.Age(approval, "decide_by")}"
             );
             screen.ShortLine(
-                $"  {approval.Text("topic")} of {approval.Text("principal")}, {screen.Age(approval, "created_at")}: "
-                    + $"{approval.Text("reason")}{missing}"
+                $"  {approval.Text("topic")} of {approval.Text("principal")}, {screen.Age(approval, "created_at")}{missing}: "
+                    + approval.Text("reason") // last, because the end of a long line is cut
             );
             screen.ShortLine("  " + approval.Text("payload_excerpt"));
         }
@@ -61,8 +61,8 @@ internal static class ApprovalScreen
             ("policy", approval.Text("policy_hash")),
             ("view hash", approval.Text("view_hash")),
             ("since", screen.Time(approval, "created_at")),
-            ("decide by", screen.Time(approval, "decide_by")),
-            ("use by", screen.Time(approval, "use_by")),
+            ("decide by", approval.Text("state") is "held" ? screen.Time(approval, "decide_by") : ""),
+            ("use by", approval.Text("state") is "approved" ? screen.Time(approval, "use_by") : ""),
             ("ended", approval.Text("end_reason")),
             ("your vote", approval.Value("why_not").Text("message"))
         );

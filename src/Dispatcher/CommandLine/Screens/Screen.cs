@@ -101,6 +101,12 @@ internal sealed class Screen
     /// <summary>Writes one line for each field; empty fields are left out.</summary>
     public void Fields(params IEnumerable<(string Name, string Value)> fields)
     {
+        if (_console.Profile.Width == Unlimited)
+        {
+            PlainFields([.. fields.Where(field => field.Value.Length > 0)]);
+            return;
+        }
+
         var grid = new Grid()
             .AddColumn(new GridColumn().NoWrap().PadLeft(0).PadRight(2))
             .AddColumn(new GridColumn().PadLeft(0).PadRight(0));
@@ -110,6 +116,17 @@ internal sealed class Screen
         }
 
         _console.Write(grid);
+    }
+
+    /// <summary>Written without the library, which would pad each line to the longest one.</summary>
+    private void PlainFields((string Name, string Value)[] fields)
+    {
+        var width = fields.Select(field => field.Name.Length).DefaultIfEmpty().Max() + Gap;
+        foreach (var (name, value) in fields)
+        {
+            var lines = PrintableText.Of(value, keepLines: true).Split('\n');
+            _terminal.Output.WriteLine(name.PadRight(width) + string.Join('\n' + new string(' ', width), lines));
+        }
     }
 
     /// <summary>Writes how to get the next page, if there is one.</summary>

@@ -38,7 +38,7 @@ internal static class TimelineScreen
         if (first is { } begin && last is { } end)
         {
             screen.Line(
-                $"{begin.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)} UTC, {entries.Count} steps "
+                $"{begin.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)} UTC, {entries.Count} step{(entries.Count == 1 ? "" : "s")} "
                     + $"in {Durations.Words(end - begin)}"
             );
         }

@@ -105,11 +105,80 @@ public sealed class ReadingTests
         {
             var lines = await LinesAsync(request, body, Width, verb);
 
+            Assert.True(verb[0] is not "approvals" || lines[1].Contains("missing 1 approver", StringComparison.Ordinal), lines[1]);
+
             Assert.All(lines, line => Assert.InRange(line.Length, 0, Width));
             Assert.True(
                 verb[1] is "timeline" or "attempts" || lines.Any(line => line.Contains(id, StringComparison.Ordinal)),
                 string.Join('\n', lines)
             );
+        }
+    }
+
+    [Fact]
+    public async Task Job_list_shows_the_whole_topic_in_100_columns()
+    {
+        const string page = """
+            {"items":[{"job_id":"01a22d33-3630-739e-a803-d48e9b09751e","topic":"job.deploy.apply","principal":"admin","state":"succeeded",
+            "attempt":1,"updated_at":"2026-11-30T00:00:00Z"}]}
+            """;
+
+        var lines = await LinesAsync("GET /api/jobs", page, Width, "jobs", "list");
+
+        Assert.Contains(" job.deploy.apply ", lines[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Timeline_of_one_entry_has_one_step()
+    {
+        const string one = """{"items":[{"entry_id":1,"at":"2026-11-30T23:59:59.105Z","kind":"denied","attempt":0,"actor":"billing"}]}""";
+
+        var lines = await LinesAsync($"GET /api/jobs/{Job}/timeline", one, null, "jobs", "timeline", Job);
+
+        Assert.Equal("2026-11-30 UTC, 1 step in 0 ms", lines[0]);
+    }
+
+    [Fact]
+    public async Task Fields_in_a_file_have_no_trailing_spaces_and_are_not_cut()
+    {
+        var words = string.Join(' ', Enumerable.Repeat("word", 80));
+
+        var lines = await LinesAsync(
+            "GET /api/approvals/a-1",
+            """{"approval_id":"a-1","view_hash":"v","state":"held","shown":{"reason":"WORDS","payload":"[\\n  1\\n]"}}""".Replace(
+                "WORDS",
+                words,
+                StringComparison.Ordinal
+            ),
+            null,
+            "approvals",
+            "show",
+            "a-1"
+        );
+
+        Assert.All(lines, line => Assert.Equal(line.TrimEnd(), line));
+        Assert.Contains("state      held", lines);
+        Assert.Contains("reason     " + words, lines);
+    }
+
+    [Fact]
+    public async Task Approval_that_does_not_wait_shows_no_deadline_of_another_state()
+    {
+        foreach (var (state, shown) in new[] { ("held", "decide by"), ("approved", "use by"), ("consumed", "") })
+        {
+            var lines = await LinesAsync(
+                "GET /api/approvals/a-1",
+                $$"""
+                {"approval_id":"a-1","view_hash":"v","state":"{{state}}","decide_by":"2026-11-30T00:00:00Z","use_by":"2026-11-30T00:00:00Z"}
+                """,
+                null,
+                "approvals",
+                "show",
+                "a-1"
+            );
+
+            var deadlines = lines.Where(line => line.Contains(" by ", StringComparison.Ordinal)).Select(line => line[..9].Trim());
+            Assert.Equal(shown.Length == 0 ? [] : [shown], deadlines);
         }
     }
 
