@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Dispatcher.Base;
 using Npgsql;
 
@@ -82,13 +83,28 @@ internal sealed partial class StoreHealth(NpgsqlDataSource? source, TimeProvider
         lock (_guard)
         {
             _failing[writer] = time.GetTimestamp();
-            _reason = fault is OperationCanceledException ? "it does not answer" : fault.GetBaseException().Message;
+            _reason = fault is OperationCanceledException ? "it does not answer" : ReasonOf(fault);
             if (_failures++ == 0)
             {
                 _failingSince = time.GetTimestamp();
                 Log.Away(logger, _reason);
             }
         }
+    }
+
+    /// <summary>The cause, with the address of the server: only the message of the client library has it.</summary>
+    private static string ReasonOf(Exception fault)
+    {
+        var cause = fault.GetBaseException();
+        for (var outer = fault; outer is not null && cause is SocketException; outer = outer.InnerException)
+        {
+            if (outer is NpgsqlException unreachable)
+            {
+                return $"{unreachable.Message}: {cause.Message}";
+            }
+        }
+
+        return cause.Message;
     }
 
     private static partial class Log

@@ -1,6 +1,8 @@
+using System.Net.Sockets;
 using Dispatcher.Storage;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Time.Testing;
+using Npgsql;
 
 namespace Dispatcher.UnitTests.Storage;
 
@@ -40,6 +42,18 @@ public sealed class StoreHealthTests
         Assert.Contains("disk full", health.Trouble, StringComparison.Ordinal);
         health.Works(Writer);
         Assert.Null(health.Trouble);
+    }
+
+    [Fact]
+    public void Refused_connection_is_reported_with_its_address()
+    {
+        var health = Health();
+        var refused = new SocketException((int)SocketError.ConnectionRefused);
+
+        health.Fails(Writer, new InvalidOperationException("retries", new NpgsqlException("Failed to connect to db.test:5432", refused)));
+        health.Proved(Probe);
+
+        Assert.Contains("Failed to connect to db.test:5432: " + refused.Message, health.Trouble, StringComparison.Ordinal);
     }
 
     [Fact]
