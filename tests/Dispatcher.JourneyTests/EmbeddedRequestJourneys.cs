@@ -87,6 +87,11 @@ public sealed class EmbeddedRequestJourneys
             (415, "Seen: \"application/x-www-form-urlencoded\"; allowed: application/json."),
             await RefusedAsync(http, "/api/keys", keyForm)
         );
+        Assert.Equal(
+            (404, "There is no such path, or an id in it has the wrong form (the id of a job is a UUID). /openapi/v1.json has all paths."),
+            await DetailAsync(http, HttpMethod.Get, "/api/jobs/not-a-uuid")
+        );
+        Assert.Equal((405, "The path does not take DELETE; allowed: GET, POST."), await DetailAsync(http, HttpMethod.Delete, "/api/jobs"));
         Assert.Equal(HttpStatusCode.BadRequest, await StatusAsync(http, "/api/jobs?class=terminal"));
         Assert.Equal(HttpStatusCode.OK, await StatusAsync(http, "/api/jobs?state=held"));
         Directory.Delete(data, recursive: true);
@@ -98,6 +103,14 @@ public sealed class EmbeddedRequestJourneys
         var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken);
         Assert.True(problem.TryGetProperty("errors", out var errors), problem.GetRawText());
         return ((int)answer.StatusCode, errors[0].GetProperty("message").GetString());
+    }
+
+    private static async Task<(int Status, string? Detail)> DetailAsync(HttpClient http, HttpMethod method, string path)
+    {
+        using var request = new HttpRequestMessage(method, path);
+        using var answer = await http.SendAsync(request, TestContext.Current.CancellationToken);
+        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken);
+        return ((int)answer.StatusCode, problem.GetProperty("detail").GetString());
     }
 
     private static async Task<List<HttpStatusCode>> HammerAsync(HttpClient http, Func<int, string> path, CancellationToken end)

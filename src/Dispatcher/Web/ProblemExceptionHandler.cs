@@ -28,8 +28,25 @@ internal sealed class ProblemExceptionHandler : IExceptionHandler
 
         await http
             .RequestServices.GetRequiredService<IProblemDetailsService>()
-            .TryWriteAsync(new ProblemDetailsContext { HttpContext = http, ProblemDetails = { Status = http.Response.StatusCode } });
+            .TryWriteAsync(
+                new ProblemDetailsContext
+                {
+                    HttpContext = http,
+                    ProblemDetails = { Status = http.Response.StatusCode, Detail = DetailOf(http) },
+                }
+            );
     }
+
+    /// <summary>Only for what no endpoint answered: a path that none has, or a method that its endpoint does not take.</summary>
+    private static string? DetailOf(HttpContext http) =>
+        http.Response.StatusCode switch
+        {
+            StatusCodes.Status404NotFound =>
+                "There is no such path, or an id in it has the wrong form (the id of a job is a UUID). /openapi/v1.json has all paths.",
+            StatusCodes.Status405MethodNotAllowed =>
+                $"The path does not take {http.Request.Method}; allowed: {http.Response.Headers.Allow}.",
+            _ => null,
+        };
 
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
