@@ -153,7 +153,11 @@ internal static class AuditVerbs
             (
                 "checkpoints",
                 $"{report.Checkpoints}, of these from files {report.CheckpointsOfFiles}; signatures "
-                    + $"{(report.Signatures ? "checked" : "not checked")}"
+                    + (
+                        !report.Signatures ? "not checked"
+                        : report.Finding is { Kind: Tampering.UnknownKey } ? "of the given keys checked"
+                        : "checked"
+                    )
             )
         );
         foreach (var note in report.Notes)
