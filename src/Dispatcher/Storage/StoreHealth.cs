@@ -83,7 +83,7 @@ internal sealed partial class StoreHealth(NpgsqlDataSource? source, TimeProvider
         lock (_guard)
         {
             _failing[writer] = time.GetTimestamp();
-            _reason = fault is OperationCanceledException ? "it does not answer" : ReasonOf(fault);
+            _reason = fault is OperationCanceledException ? "it does not answer" : ReasonOf(fault).TrimEnd('.');
             if (_failures++ == 0)
             {
                 _failingSince = time.GetTimestamp();

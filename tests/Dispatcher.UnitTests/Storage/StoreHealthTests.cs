@@ -10,7 +10,7 @@ public sealed class StoreHealthTests
 {
     private static readonly object Probe = new();
     private static readonly object Writer = new();
-    private static readonly SqliteException Full = new("disk full", 13);
+    private static readonly SqliteException Full = new("disk full.", 13);
 
     private readonly FakeTimeProvider _time = new();
     private readonly ALog<StoreHealth> _log = new();
@@ -84,7 +84,7 @@ public sealed class StoreHealthTests
 
         Assert.Collection(
             _log.Lines,
-            line => Assert.Contains("does not take writes: disk full", line.Text, StringComparison.Ordinal),
+            line => Assert.Contains("does not take writes: disk full. No data", line.Text, StringComparison.Ordinal),
             line => Assert.Contains("10 writes failed", line.Text, StringComparison.Ordinal)
         );
     }
