@@ -90,7 +90,7 @@ internal sealed partial class Presence(PoolParts parts)
             _failures = (_failures.Count + 1, _failures.Count == 0 ? parts.Clock.GetTimestamp() : _failures.Since);
             if (_failures.Count == 1)
             {
-                Log.Failed(_log, parts.Pool.Name, reason.Message);
+                Log.Failed(_log, parts.Pool.Name, reason.GetBaseException().Message);
             }
         }
     }
