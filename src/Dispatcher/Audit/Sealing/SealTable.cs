@@ -224,12 +224,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         return sealedIds;
     }
 
-    private static async Task<List<TimelineEntry>> UnsealedAsync(
-        Call at,
-        SealRange range,
-        int limit,
-        CancellationToken cancellationToken
-    )
+    private static async Task<List<TimelineEntry>> UnsealedAsync(Call at, SealRange range, int limit, CancellationToken cancellationToken)
     {
         // Numbers in the text: the databases have no list parameter in common.
         var gaps = range.Gaps.Count == 0 ? "" : $" or t.entry_id in ({string.Join(',', range.Gaps)})";
