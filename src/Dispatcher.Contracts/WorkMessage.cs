@@ -96,8 +96,8 @@ public sealed record PermitClaims
     public required string Aud { get; init; }
 
     /// <summary>
-    /// The end of the permit: the <c>start_by</c> of the work message in seconds since 1970-01-01T00:00:00Z, rounded
-    /// up.
+    /// The end of the permit: the <c>start_by</c> of the work message in seconds since 1970-01-01T00:00:00Z, rounded up. The server
+    /// checks it at the claim. A worker does not compare it with its own clock, which may be off.
     /// </summary>
     [JsonPropertyName("exp")]
     public required long Exp { get; init; }

@@ -1,5 +1,8 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using Dispatcher.JourneyTests.Staging;
 
@@ -8,6 +11,8 @@ namespace Dispatcher.JourneyTests;
 /// <summary>Requests to an embedded server that it refuses or limits.</summary>
 public sealed class EmbeddedRequestJourneys
 {
+    private static CancellationToken Now => TestContext.Current.CancellationToken;
+
     /// <summary>All callers have one address, so that the known caller shares its limit.</summary>
     [Fact]
     public async Task Gate_and_known_key_are_served_while_two_hundred_callers_without_a_key_send_requests()
@@ -45,6 +50,36 @@ public sealed class EmbeddedRequestJourneys
         var guesses = await Task.WhenAll(Enumerable.Range(0, 800).Select(i => StatusAsync(keyless, "/api/jobs", $"guess-{i}")));
         Assert.All(guesses, guess => Assert.True(guess is HttpStatusCode.Unauthorized or HttpStatusCode.TooManyRequests, $"{guess}"));
         Assert.Equal(HttpStatusCode.OK, await StatusAsync(server.Http, "/api/jobs"));
+        Directory.Delete(data, recursive: true);
+    }
+
+    /// <summary>The body, or the headers, never end. Each sends more than the 240 bytes a second that the HTTP server requires.</summary>
+    [Theory]
+    [InlineData("POST /api/jobs HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n", "5f\r\n", "\r\n")]
+    [InlineData("GET /api/jobs HTTP/1.1\r\nHost: x\r\n", "X-Slow: ", "\r\n")]
+    public async Task Server_stops_in_time_while_a_client_sends_a_request_that_does_not_end(string head, string before, string after)
+    {
+        var data = Directory.CreateTempSubdirectory("embedded-journey-").FullName;
+        await using var server = await EmbeddedServer.StartAsync(data, "--no-worker");
+        using var client = new TcpClient();
+        await client.ConnectAsync("127.0.0.1", new Uri(server.Address).Port, Now);
+        var authorization = $"Content-Type: application/json\r\nAuthorization: Bearer {EmbeddedServer.Key}\r\n";
+        await client.Client.SendAsync(Encoding.ASCII.GetBytes(head + authorization + (head[0] == 'P' ? "\r\n" : "")), Now);
+        if (head[0] == 'P')
+        {
+            // "100 Continue": the server reads the body.
+            Assert.Equal(1, await client.Client.ReceiveAsync(new byte[1], Now));
+        }
+
+        var sending = SendUntilClosedAsync(client, Encoding.ASCII.GetBytes(before + new string(' ', 95) + after));
+
+        var began = Stopwatch.GetTimestamp();
+        Assert.Equal(0, await server.StopAsync());
+
+        Assert.True(Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(6 + 10), server.Log);
+        Assert.DoesNotContain(" ERR ", server.Log, StringComparison.Ordinal);
+        Assert.DoesNotContain("Failed to", server.Log, StringComparison.Ordinal);
+        await sending;
         Directory.Delete(data, recursive: true);
     }
 
@@ -99,8 +134,8 @@ public sealed class EmbeddedRequestJourneys
 
     private static async Task<(int Status, string? Message)> RefusedAsync(HttpClient http, string path, HttpContent body)
     {
-        using var answer = await http.PostAsync(new Uri(path, UriKind.Relative), body, TestContext.Current.CancellationToken);
-        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken);
+        using var answer = await http.PostAsync(new Uri(path, UriKind.Relative), body, Now);
+        var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(Now);
         Assert.True(problem.TryGetProperty("errors", out var errors), problem.GetRawText());
         return ((int)answer.StatusCode, errors[0].GetProperty("message").GetString());
     }
@@ -111,6 +146,22 @@ public sealed class EmbeddedRequestJourneys
         using var answer = await http.SendAsync(request, TestContext.Current.CancellationToken);
         var problem = await answer.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken);
         return ((int)answer.StatusCode, problem.GetProperty("detail").GetString());
+    }
+
+    private static async Task SendUntilClosedAsync(TcpClient client, byte[] part)
+    {
+        try
+        {
+            while (true)
+            {
+                await client.Client.SendAsync(part, Now);
+                await Task.Delay(TimeSpan.FromSeconds(0.3), Now);
+            }
+        }
+        catch (SocketException)
+        {
+            // The server closed the connection.
+        }
     }
 
     private static async Task<List<HttpStatusCode>> HammerAsync(HttpClient http, Func<int, string> path, CancellationToken end)
@@ -128,18 +179,15 @@ public sealed class EmbeddedRequestJourneys
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, path);
         request.Headers.Authorization = key is null ? null : new AuthenticationHeaderValue("Bearer", key);
-        using var answer = await http.SendAsync(request, TestContext.Current.CancellationToken);
+        using var answer = await http.SendAsync(request, Now);
         return answer.StatusCode;
     }
 
     private static async Task<(string Rate, string? NoData)> RateAsync(HttpClient http)
     {
-        using var answer = await http.GetAsync(
-            new Uri("/metrics/success-rate?window=10m", UriKind.Relative),
-            TestContext.Current.CancellationToken
-        );
+        using var answer = await http.GetAsync(new Uri("/metrics/success-rate?window=10m", UriKind.Relative), Now);
         return (
-            await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken),
+            await answer.Content.ReadAsStringAsync(Now),
             answer.Headers.TryGetValues("Dispatcher-No-Data-Reason", out var why) ? string.Join("; ", why) : null
         );
     }

@@ -1,6 +1,7 @@
 using Dispatcher.Policies.Evaluating;
 using Dispatcher.Policies.Files;
 using Dispatcher.Policies.Schemas;
+using Dispatcher.Policies.Texts;
 
 namespace Dispatcher.Policies.Loading;
 
@@ -47,6 +48,17 @@ internal static class BundleReader
                 BundleErrorCodes.UnknownFile,
                 $"this name does not belong in a bundle; allowed: {BundlePaths.Allowed}.",
                 "rename or remove it."
+            );
+        }
+
+        // Two names that look alike, or a name that a diff shows in another order, would hide a file from a reader.
+        foreach (var file in sorted.Where(file => Excerpt.HasInvisible(file.Path)))
+        {
+            errors.Add(
+                file.Path,
+                BundleErrorCodes.InvisibleCharacter,
+                "the name has an invisible character; allowed: characters that an editor shows.",
+                "rename the file."
             );
         }
 

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Worker.RabbitMq;
 
-/// <summary>Requires broker, dispatcher and key where no transport is registered.</summary>
+/// <summary>Requires broker, dispatcher and a key that can be sent, where no transport is registered.</summary>
 internal sealed class WorkerAddressValidator(IServiceProviderIsService services) : IValidateOptions<WorkerOptions>
 {
     public ValidateOptionsResult Validate(string? name, WorkerOptions options)
@@ -34,6 +34,14 @@ internal sealed class WorkerAddressValidator(IServiceProviderIsService services)
         if (string.IsNullOrWhiteSpace(options.ApiKey))
         {
             errors.Add($"Pool '{name}': ApiKey is missing. Create one with: dispatcher keys create.");
+        }
+        else if (!options.ApiKey.All(c => c is > ' ' and <= '~'))
+        {
+            // The HTTP library refuses such a header, which would look like an unreachable dispatcher.
+            errors.Add(
+                $"Pool '{name}': ApiKey contains spaces, line breaks or characters outside ASCII. "
+                    + "Use the key as 'dispatcher keys create' printed it."
+            );
         }
 
         return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);

@@ -14,6 +14,7 @@ using Dispatcher.Outbox;
 using Dispatcher.Recovery;
 using Dispatcher.Storage;
 using Dispatcher.Web;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Hosting;
@@ -61,6 +62,7 @@ internal static class Server
 
         // Large enough for every request; two endpoints set their own limit. Bodies are parsed in memory.
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = RawMessage.MaxBody);
+        builder.Services.AddSingleton<IConfigureOptions<KestrelServerOptions>, ConnectionDrain>();
         builder.Services.AddSerilog(settings.LogLevel, settings.LogWriter);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(settings);

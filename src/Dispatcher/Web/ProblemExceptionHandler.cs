@@ -1,4 +1,5 @@
 using Dispatcher.Base;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Diagnostics;
 using RabbitMQ.Client.Exceptions;
 
@@ -50,6 +51,12 @@ internal sealed class ProblemExceptionHandler : IExceptionHandler
 
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
+        // The server aborted the connection at its stop. No answer can be sent, and the fault is not logged.
+        if (exception.GetBaseException() is ConnectionAbortedException)
+        {
+            return true;
+        }
+
         var answer =
             exception is BadHttpRequestException bad ? Problems.Malformed([BindingErrors.Error(bad, httpContext)])
             : exception is ExitException refused ? Problems.Conflict($"{refused.Message} {refused.Fix}")

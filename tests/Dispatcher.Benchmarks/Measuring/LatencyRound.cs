@@ -16,19 +16,19 @@ internal static class LatencyRound
 
     public static readonly string[] Measures = [EndP50, EndP99, HttpP50, HttpP99];
 
-    private const int WarmUp = 1_000;
     private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(30);
 
     public static async Task<Dictionary<string, double>> RunAsync(
         Stage stage,
         Contestant contestant,
         LatencyLoad load,
+        int warmUp,
         CancellationToken cancellationToken
     )
     {
         await using var running = await contestant.StartAsync(stage, true, cancellationToken);
         await using var publisher = await JobPublisher.ConnectAsync(stage, running, cancellationToken);
-        await publisher.RunAsync(WarmUp, cancellationToken);
+        await publisher.RunAsync(warmUp, cancellationToken);
         await using var listener = await EventListener.ConnectAsync(stage, cancellationToken);
 
         // Unmeasured: the code that runs at this rate is not all the code that runs under load.

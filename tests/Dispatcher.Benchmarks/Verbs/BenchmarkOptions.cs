@@ -7,13 +7,18 @@ namespace Dispatcher.Benchmarks.Verbs;
 /// <summary>The options that the verbs with servers have in common, and the output that <c>--json</c> changes.</summary>
 internal sealed class BenchmarkOptions
 {
+    /// <summary>Jobs after which the runtime hardly compiles any more.</summary>
+    public const int Warm = 40_000;
+
     private const int QuickDivisor = 5;
     private const int LeastWarmUp = 1_000;
 
     private readonly int _jobs;
+    private readonly int _warmUp;
     private readonly IReadOnlyList<Contestant> _contestants;
     private readonly Option<int> _roundsOption;
     private readonly Option<int?> _jobsOption;
+    private readonly Option<int?> _warmUpOption;
     private readonly Option<string[]> _only;
     private readonly Option<bool> _json = new("--json")
     {
@@ -28,9 +33,10 @@ internal sealed class BenchmarkOptions
     /// <param name="jobsMeaning">Its meaning, for the help.</param>
     /// <param name="contestants">What <c>--only</c> selects from. Empty: the verb does not have the option.</param>
     /// <param name="rounds">Default of <c>--rounds</c>.</param>
-    public BenchmarkOptions(int jobs, string jobsMeaning, IReadOnlyList<Contestant> contestants, int rounds = 3)
+    /// <param name="warmUp">Default of <c>--warm-up</c>. 0: the verb does not have the option, and the warm-up is a third.</param>
+    public BenchmarkOptions(int jobs, string jobsMeaning, IReadOnlyList<Contestant> contestants, int rounds = 3, int warmUp = 0)
     {
-        (_jobs, _contestants) = (jobs, contestants);
+        (_jobs, _warmUp, _contestants) = (jobs, warmUp, contestants);
         _roundsOption = new Option<int>("--rounds")
         {
             Description = "Rounds of each contestant, in turn. Fewer than three show no spread.",
@@ -40,6 +46,14 @@ internal sealed class BenchmarkOptions
         _roundsOption.Validators.Add(AtLeastOne);
         _jobsOption = new Option<int?>("--jobs") { Description = $"{jobsMeaning} Default {jobs}.", HelpName = "N" };
         _jobsOption.Validators.Add(AtLeastOne);
+        _warmUpOption = new Option<int?>("--warm-up")
+        {
+            Description =
+                "Jobs before the measured ones. The runtime compiles the code of the hot path again for about a minute under load. "
+                + $"Default {warmUp}.",
+            HelpName = "N",
+        };
+        _warmUpOption.Validators.Add(AtLeastOne);
         _only = new Option<string[]>("--only")
         {
             Description =
@@ -57,6 +71,11 @@ internal sealed class BenchmarkOptions
         if (_jobs > 0)
         {
             verb.Add(_jobsOption);
+        }
+
+        if (_warmUp > 0)
+        {
+            verb.Add(_warmUpOption);
         }
 
         if (_contestants.Count > 0)
@@ -78,7 +97,12 @@ internal sealed class BenchmarkOptions
     public BenchmarkSize Size(ParseResult call)
     {
         var jobs = Jobs(call);
-        return new BenchmarkSize(IsQuick(call) ? 1 : call.GetValue(_roundsOption), jobs, Math.Max(LeastWarmUp, jobs / 3));
+        var warmUp = _warmUp == 0 || IsQuick(call) ? Math.Max(LeastWarmUp, jobs / 3) : _warmUp;
+        return new BenchmarkSize(
+            IsQuick(call) ? 1 : call.GetValue(_roundsOption),
+            jobs,
+            _warmUp == 0 ? warmUp : call.GetValue(_warmUpOption) ?? warmUp
+        );
     }
 
     public IReadOnlyList<Contestant> Contestants(ParseResult call) =>

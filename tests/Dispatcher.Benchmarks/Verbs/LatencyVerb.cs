@@ -8,7 +8,7 @@ namespace Dispatcher.Benchmarks.Verbs;
 /// <summary><c>latency</c>: the time from publish to the final event, and of an HTTP submission, at a low fixed rate.</summary>
 internal static class LatencyVerb
 {
-    private static readonly BenchmarkOptions Options = new(50, "Jobs a second.", AllContestants.OfLatency);
+    private static readonly BenchmarkOptions Options = new(50, "Jobs a second.", AllContestants.OfLatency, warmUp: BenchmarkOptions.Warm);
     private static readonly Option<int> Seconds = new("--seconds")
     {
         Description = "How long each round measures; with --quick a fifth.",
@@ -20,7 +20,7 @@ internal static class LatencyVerb
     {
         var verb = new Command(
             "latency",
-            "p50 and p99 from publish to the final event of a job, and of POST /api/jobs, at a fixed rate; about 8 minutes."
+            "p50 and p99 from publish to the final event of a job, and of POST /api/jobs, at a fixed rate; about 10 minutes."
         );
         Options.AddTo(verb);
         verb.Add(Seconds);
@@ -32,12 +32,13 @@ internal static class LatencyVerb
     {
         await using var servers = await PrivateServers.StartAsync(cancellationToken);
         var seconds = call.GetValue(Seconds);
+        var size = Options.Size(call);
         var load = new LatencyLoad(Options.Jobs(call, isDivided: false), Options.IsQuick(call) ? Math.Max(1, seconds / 5) : seconds);
         var results = await Rounds.RunAsync(
             servers,
             Options.Contestants(call),
-            Options.Size(call).Rounds,
-            (stage, contestant) => LatencyRound.RunAsync(stage, contestant, load, cancellationToken),
+            size.Rounds,
+            (stage, contestant) => LatencyRound.RunAsync(stage, contestant, load, size.WarmUp, cancellationToken),
             cancellationToken
         );
         Options.Write(call, (results, $"{load.Rate} jobs/s; median, spread and ratio to {results.Baseline}", LatencyRound.Measures));

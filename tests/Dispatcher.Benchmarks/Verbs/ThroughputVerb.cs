@@ -10,15 +10,16 @@ internal static class ThroughputVerb
 {
     private static readonly BenchmarkOptions Options = new(
         10_000,
-        "Measured jobs of a round, after a warm-up of a third.",
-        AllContestants.OfThroughput
+        "Measured jobs of a round.",
+        AllContestants.OfThroughput,
+        warmUp: BenchmarkOptions.Warm
     );
 
     public static Command Create()
     {
         var verb = new Command(
             "throughput",
-            "Jobs per second, and CPU, commits, statements, messages and memory of a job; about 15 minutes on two cores."
+            "Jobs per second, and CPU, commits, statements, messages and memory of a job; about 25 minutes on two cores."
         );
         Options.AddTo(verb);
         verb.SetAction(RunAsync);

@@ -36,6 +36,23 @@ public sealed class DbFaultsTests
         Assert.False(new LostAfterCommitException(fault).IsCertain());
     }
 
+    /// <summary>The pool drops its sessions then. A session that became read-only in a failover would stay so for minutes.</summary>
+    [Theory]
+    [InlineData("25006", true)] // read-only
+    [InlineData("57P01", true)] // the server shuts down
+    [InlineData("57P03", true)] // the server starts
+    [InlineData("08006", true)] // the connection failed
+    [InlineData("57014", false)] // the statement was cancelled
+    [InlineData("40P01", false)] // a deadlock
+    [InlineData("53100", false)] // the disk is full
+    public void Session_that_reaches_no_writable_database_is_known_by_its_fault(string state, bool isOfSession)
+    {
+        var fault = new PostgresException("", "ERROR", "ERROR", state);
+
+        Assert.Equal(isOfSession, fault.IsOfSession());
+        Assert.Equal(isOfSession, new InvalidOperationException("", fault).IsOfSession());
+    }
+
     [Fact]
     public void Failed_connection_proves_that_nothing_was_committed()
     {

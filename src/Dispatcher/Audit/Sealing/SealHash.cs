@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
@@ -24,7 +25,7 @@ internal static class SealHash
 
     public static byte[] Of(TimelineEntry entry, SealPosition position)
     {
-        using var fields = new FieldHash(Tag);
+        var fields = new FieldHash(entry.Detail.Length);
         fields.Add(entry.EntryId);
         fields.Add(entry.JobId);
         fields.Add(entry.At);
@@ -39,11 +40,19 @@ internal static class SealHash
         return fields.Finish();
     }
 
-    private sealed class FieldHash : IDisposable
+    /// <summary>The fields are hashed in one call: a call for each field costs more than the hash itself.</summary>
+    private sealed class FieldHash
     {
-        private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        private const int Others = 512;
 
-        public FieldHash(byte[] tag) => _hash.AppendData(tag);
+        private readonly ArrayBufferWriter<byte> _fields;
+
+        /// <param name="detail">Length of the longest field.</param>
+        public FieldHash(int detail)
+        {
+            _fields = new ArrayBufferWriter<byte>(detail + Others);
+            _fields.Write(Tag);
+        }
 
         public void Add(long value)
         {
@@ -59,18 +68,25 @@ internal static class SealHash
             Add(bytes);
         }
 
-        public void Add(string value) => Add(Encoding.UTF8.GetBytes(value));
+        public void Add(string value)
+        {
+            AddLength(Encoding.UTF8.GetByteCount(value));
+            Encoding.UTF8.GetBytes(value, _fields);
+        }
 
         public void Add(ReadOnlySpan<byte> bytes)
         {
-            Span<byte> length = stackalloc byte[sizeof(long)];
-            BinaryPrimitives.WriteInt64BigEndian(length, bytes.Length);
-            _hash.AppendData(length);
-            _hash.AppendData(bytes);
+            AddLength(bytes.Length);
+            _fields.Write(bytes);
         }
 
-        public byte[] Finish() => _hash.GetHashAndReset();
+        public byte[] Finish() => SHA256.HashData(_fields.WrittenSpan);
 
-        public void Dispose() => _hash.Dispose();
+        private void AddLength(long length)
+        {
+            Span<byte> bytes = stackalloc byte[sizeof(long)];
+            BinaryPrimitives.WriteInt64BigEndian(bytes, length);
+            _fields.Write(bytes);
+        }
     }
 }

@@ -224,22 +224,18 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         return sealedIds;
     }
 
-    private static async Task<List<TimelineEntry>> UnsealedAsync(
-        Call at,
-        SealRange range,
-        int limit,
-        CancellationToken cancellationToken
-    )
+    private static async Task<List<TimelineEntry>> UnsealedAsync(Call at, SealRange range, int limit, CancellationToken cancellationToken)
     {
-        // Numbers in the text: the databases have no list parameter in common.
-        var gaps = range.Gaps.Count == 0 ? "" : $" or t.entry_id in ({string.Join(',', range.Gaps)})";
+        // Numbers in the text: the databases have no list parameter in common. The bound below all of them keeps the database from reading
+        // the index from its start.
+        var gaps = range.Gaps.Count == 0 ? "" : $" and (t.entry_id > {range.After} or t.entry_id in ({string.Join(',', range.Gaps)}))";
         await using var command = at.Command(
             $"""
             select {TimelineRows.Columns} from timeline t
-            where (t.entry_id > @after{gaps}) and {TimelineRows.Unsealed}
+            where t.entry_id > @from{gaps} and {TimelineRows.Unsealed}
             order by t.entry_id limit @limit
             """,
-            ("after", range.After),
+            ("from", range.Gaps.Count == 0 ? range.After : range.Gaps.Min() - 1),
             ("limit", limit)
         );
         var entries = new List<TimelineEntry>();

@@ -61,6 +61,26 @@ public abstract class SealingTests(StoreKind kind) : StoreTest(kind)
         Assert.Equal([0, 2, 4], seals.Where(seal => seal.JobId == job.JobId).Select(seal => seal.JobPrevious));
     }
 
+    /// <summary>Each process remembers the last seals that it wrote, and must not link to a seal that is no longer the last one.</summary>
+    [Fact]
+    public async Task Sealers_that_take_turns_link_each_entry_to_the_last_seal_of_its_job()
+    {
+        using var first = await ASealer.OnAsync(Database);
+        using var second = await ASealer.OnAsync(Database);
+        var job = await StoredAsync(AJob.New());
+        await first.Sealer.SealAsync(Stop);
+        var entry = AnAcceptance.Of(job).Entry;
+        for (var i = 0; i < 4; i++)
+        {
+            await Store.RecordAsync([entry with { Kind = "claimed" }], [], Stop);
+            Assert.Equal(1, await (i % 2 == 0 ? second : first).Sealer.SealAsync(Stop));
+        }
+
+        var seals = (await first.Table.AfterAsync(0, 100, Stop)).Where(seal => seal.JobId == job.JobId).ToList();
+
+        Assert.Equal([0, 2, 3, 4, 5], seals.Select(seal => seal.JobPrevious));
+    }
+
     [Theory]
     [InlineData("update timeline_seals set seq = seq + 1")]
     [InlineData("delete from timeline_seals")]
@@ -180,6 +200,36 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
         time.Advance(TimeSpan.FromHours(2));
 
         Assert.Equal((0, 1), (above, await sealer.Sealer.SealAsync(Stop)));
+    }
+
+    /// <summary>Above the floor, a pass only reads ids without a seal: the id of an open transaction is one of them.</summary>
+    [Fact]
+    public async Task Entry_with_an_early_id_is_sealed_when_the_floor_has_risen()
+    {
+        var time = new FakeTimeProvider();
+        using var sealer = await ASealer.OnAsync(Database, time: time);
+        await StoredAsync(AJob.New());
+        while (sealer.Sealer.Floor <= 0)
+        {
+            await sealer.Sealer.SealAsync(Stop);
+            time.Advance(TimeSpan.FromSeconds(11));
+        }
+
+        await using var late = new NpgsqlConnection(Database.PostgresConnectionString);
+        await late.OpenAsync(Stop);
+        await using var transaction = await late.BeginTransactionAsync(Stop);
+        await using var insert = new NpgsqlCommand(
+            "insert into timeline (job_id, at, kind, attempt, actor, detail) values (gen_random_uuid(), 1, 'late', 0, 'x', '{}')",
+            late,
+            transaction
+        );
+        await insert.ExecuteNonQueryAsync(Stop);
+        await StoredAsync(AJob.New());
+        var before = await sealer.Sealer.SealAsync(Stop);
+        await transaction.CommitAsync(Stop);
+
+        Assert.Equal((1, 1), (before, await sealer.Sealer.SealAsync(Stop)));
+        Assert.Equal([1, 2, 4, 3], (await sealer.Table.AfterAsync(0, 100, Stop)).Select(seal => seal.EntryId));
     }
 
     [Theory]

@@ -53,6 +53,18 @@ public class InvisibleCharacterTests
             error => (error.Code, error.Where) == ("invisible_character", $"{path}:{line}")
         );
 
+    [Theory]
+    [InlineData("rules/test\u200B.yaml")]
+    [InlineData("rules/\u202Elmay.yaml")]
+    [InlineData("cases/\uFEFFtest.yaml")]
+    public void File_with_an_invisible_character_in_its_name_does_not_load(string path)
+    {
+        var load = ABundle.WithRules().AndFile(path, path[0] == 'r' ? "version: v1\nrules: []\n" : "version: v1\ncases: []\n").Load();
+
+        Assert.Null(load.Bundle);
+        Assert.Equal(("invisible_character", path), (Assert.Single(load.Errors).Code, load.Errors[0].Where));
+    }
+
     [Fact]
     public void Case_file_is_checked()
     {

@@ -143,6 +143,36 @@ public sealed class WorkerSettingsTests
         }
     }
 
+    /// <summary>The HTTP library would refuse it, which looks like a dispatcher that does not answer.</summary>
+    [Theory]
+    [InlineData("key-Zo\u00eb")]
+    [InlineData("\ufeffkey")]
+    [InlineData("key\nkey")]
+    [InlineData("my key")]
+    public async Task Worker_with_a_key_that_cannot_be_sent_does_not_start(string key)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddReferenceWorker(
+            ["integrations"],
+            _ => { },
+            (_, options) =>
+                (options.RabbitMq, options.Dispatcher, options.ApiKey) = (
+                    new Uri("amqp://127.0.0.1:1/"),
+                    new Uri("http://127.0.0.1:1/"),
+                    key
+                )
+        );
+        using var host = builder.Build();
+
+        var wrong = Assert.Throws<OptionsValidationException>(() => host.Services.GetRequiredService<IStartupValidator>().Validate());
+
+        Assert.Equal(
+            "Pool 'integrations': ApiKey contains spaces, line breaks or characters outside ASCII. "
+                + "Use the key as 'dispatcher keys create' printed it.",
+            Assert.Single(wrong.Failures)
+        );
+    }
+
     private static (WorkerSettings? Settings, List<string> Errors) Read(
         IReadOnlyList<string> arguments,
         Func<string, string?>? environment = null
