@@ -37,10 +37,9 @@ internal static class TimelineScreen
 
         if (first is { } begin && last is { } end)
         {
-            screen.Line(
-                $"{begin.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)} UTC, {entries.Count} step{(entries.Count == 1 ? "" : "s")} "
-                    + $"in {Durations.Words(end - begin)}"
-            );
+            var day = begin.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+            var steps = entries.Count == 1 ? "1 step" : $"{entries.Count} steps";
+            screen.Line($"{day} UTC, {steps} in {Durations.Words(end - begin)}");
         }
 
         screen.Table(["at", "after", "step", "try", "by", "what"], rows);

@@ -175,7 +175,9 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
         Assert.Equal([1, 3, 4, 5, 2], (await sealer.Table.AfterAsync(0, 100, Stop)).Select(seal => seal.EntryId));
     }
 
-    /// <summary>A pass must not read the whole history, and an entry inserted below the floor is found by the periodic pass over all entries.</summary>
+    /// <summary>
+    /// A pass must not read the whole history. An entry inserted below the floor is found by the periodic pass over all entries.
+    /// </summary>
     [Fact]
     public async Task Floor_rises_over_sealed_entries_and_a_periodic_pass_reads_those_below()
     {
