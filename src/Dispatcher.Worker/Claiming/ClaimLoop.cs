@@ -14,9 +14,9 @@ namespace Dispatcher.Worker.Claiming;
 /// (2) Claim as many candidates as have a place, in one request. A place is a free slot or, for an idempotent job while runs are short,
 /// one ahead. Refused ones are dropped, and so is a second copy of a candidate or of a live run. If no place becomes free for a second,
 /// the waiting deliveries are returned for another worker, and the consumer pauses until a slot is free.
-/// (3) Ack each granted one, then start it, in order, when a slot is free (<see cref="RunSlots"/>). After a crash between claim and ack
-/// the broker redelivers, and the second claim is refused. After a crash behind the ack the lease expires, and the sweep of the dispatcher
-/// repairs the job.
+/// (3) Ack all of the request, then start the granted ones, in order, when a slot is free (<see cref="RunSlots"/>). After a crash between
+/// claim and ack the broker redelivers, and the second claim is refused. After a crash behind the ack the lease expires, and the sweep of
+/// the dispatcher repairs the job.
 /// </summary>
 internal sealed partial class ClaimLoop : IDisposable
 {
@@ -176,17 +176,17 @@ internal sealed partial class ClaimLoop : IDisposable
             return;
         }
 
+        // :: Step 3
+        await Task.WhenAll(batch.Select(candidate => candidate.Delivery.AckAsync()));
         for (var i = 0; i < batch.Count; i++)
         {
-            await StartAsync(batch[i], claims[i], sentAt, stopping);
+            Start(batch[i], claims[i], sentAt, stopping);
         }
     }
 
-    // :: Step 3
-    private async Task StartAsync(Candidate candidate, Claim claim, long sentAt, CancellationToken stopping)
+    private void Start(Candidate candidate, Claim claim, long sentAt, CancellationToken stopping)
     {
         _parts.Metrics.Claimed(_parts.Pool.Name, claim.Status);
-        await candidate.Delivery.AckAsync();
         if (claim.Status != ClaimStatus.Granted)
         {
             _slots.GiveBack();

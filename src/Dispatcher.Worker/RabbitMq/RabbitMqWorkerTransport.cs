@@ -145,8 +145,9 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             }
 
             channel.ChannelShutdownAsync += (_, reason) => End(reason.ReplyText);
+            var acks = new ChannelAcks((tag, multiple) => channel.BasicAckAsync(tag, multiple));
             var consumer = new AsyncEventingBasicConsumer(channel);
-            consumer.ReceivedAsync += (_, message) => onDelivery(DeliveryOf(channel, message));
+            consumer.ReceivedAsync += (_, message) => onDelivery(DeliveryOf(channel, acks, message));
             consumer.UnregisteredAsync += (_, _) => End("the broker cancelled the consumer");
             await channel.BasicQosAsync(0, (ushort)Math.Min(prefetch, ushort.MaxValue), global: false, cancellationToken);
             var tag = await channel.BasicConsumeAsync(Queues.Work(pool), autoAck: false, consumer, cancellationToken);
@@ -176,7 +177,7 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
             _paused = consumer.Channel;
             await AnswerAsync(
                 consumer.Channel,
-                async () => await consumer.Channel.BasicCancelAsync(consumer.Tag, cancellationToken: CancellationToken.None)
+                () => consumer.Channel.BasicCancelAsync(consumer.Tag, cancellationToken: CancellationToken.None)
             );
             // Deliveries on their way are handed over before that.
             await consumer.Drained.Task;
@@ -184,18 +185,22 @@ public sealed partial class RabbitMqWorkerTransport : IWorkerTransport
         }
     }
 
-    private static Delivery DeliveryOf(IChannel channel, BasicDeliverEventArgs message) =>
-        new()
+    private static Delivery DeliveryOf(IChannel channel, ChannelAcks acks, BasicDeliverEventArgs message)
+    {
+        var tag = message.DeliveryTag;
+        return new Delivery
         {
             // Copied: the client reuses the buffer when this callback returns.
             Body = message.Body.ToArray(),
             Permit = Text(message, Headers.Permit),
             TraceParent = Text(message, Headers.TraceParent),
-            AckAsync = () => AnswerAsync(channel, () => channel.BasicAckAsync(message.DeliveryTag, multiple: false)),
-            ReturnAsync = () => AnswerAsync(channel, () => channel.BasicNackAsync(message.DeliveryTag, multiple: false, requeue: true)),
+            AckAsync = () => AnswerAsync(channel, () => acks.AckAsync(tag)),
+            ReturnAsync = () =>
+                AnswerAsync(channel, () => acks.NackAsync(tag, () => channel.BasicNackAsync(tag, multiple: false, requeue: true))),
         };
+    }
 
-    private static async Task AnswerAsync(IChannel channel, Func<ValueTask> answer)
+    private static async Task AnswerAsync(IChannel channel, Func<Task> answer)
     {
         try
         {
