@@ -123,6 +123,9 @@ internal static class TimelineKinds
     /// <summary>A bundle came into force, or was pinned or unpinned. The entry belongs to no job.</summary>
     public const string BundleActivated = "bundle_activated";
 
+    /// <summary>Old days were dropped; the detail is a signed statement. The entry belongs to no job.</summary>
+    public const string Retained = "retained";
+
     /// <summary>The first entry of a submission: request, decision and answer.</summary>
     public static readonly string[] Intake = [Accepted, Held, Denied];
 

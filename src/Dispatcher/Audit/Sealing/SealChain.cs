@@ -47,8 +47,7 @@ internal sealed class LastSeals
     private Dictionary<Guid, LinkedSeal> _older = [];
 
     /// <summary>The last seal of a job. Null: it is not known here.</summary>
-    public LinkedSeal? Of(Guid job) =>
-        _newer.TryGetValue(job, out var seal) || _older.TryGetValue(job, out seal) ? seal : null;
+    public LinkedSeal? Of(Guid job) => _newer.TryGetValue(job, out var seal) || _older.TryGetValue(job, out seal) ? seal : null;
 
     public void Add(Guid job, LinkedSeal seal)
     {

@@ -137,6 +137,17 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             .FirstOrDefaultAsync(cancellationToken);
     }
 
+    /// <summary>The statements of dropped days, the one with the largest size first. Their signatures are not checked.</summary>
+    public async Task<List<Retention>> RetentionsAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var details = await db
+            .Timeline.Where(entry => entry.JobId == Guid.Empty && entry.Kind == TimelineKinds.Retained)
+            .Select(entry => entry.Detail)
+            .ToListAsync(cancellationToken);
+        return [.. details.Select(Retention.Read).OfType<Retention>().OrderByDescending(retention => retention.Size)];
+    }
+
     public async Task AddAsync(TimelineCheckpoint checkpoint, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -173,6 +184,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         }
 
         var others = new List<long>();
+        var mayRetain = false;
         await using var command = at.Command(
             "select entry_id, job_id, seq, hash from timeline_seals where seq >= @covered order by seq",
             ("covered", covered.Seq)
@@ -185,6 +197,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             {
                 others.Add(row.GetInt64(0));
                 _lastSeals.Add(row.GetGuid(1), seal);
+                mayRetain |= row.GetGuid(1) == Guid.Empty;
             }
             else if (!seal.Hash.SequenceEqual(covered.Hash))
             {
@@ -194,8 +207,19 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             }
         }
 
+        if (mayRetain)
+        {
+            ForgetDropped();
+        }
+
         return others;
     }
+
+    /// <summary>
+    /// After an entry that may be a retention, the last seals in memory may be dropped: a link to one of them could not be verified. Seals
+    /// are dropped only after that entry was sealed.
+    /// </summary>
+    private void ForgetDropped() => _lastSeals.Clear();
 
     private void Forget()
     {
@@ -217,6 +241,11 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
                 await ReadLastSealsAsync(at, entries, cancellationToken);
                 await InsertAsync(at, entries.ConvertAll(chain.Add), cancellationToken);
                 sealedIds.AddRange(entries.Select(entry => entry.EntryId));
+                if (entries.Exists(entry => entry.Kind == TimelineKinds.Retained))
+                {
+                    ForgetDropped();
+                }
+
                 range = range.Above(sealedIds[^1]);
             }
         } while (read == Chunk && sealedIds.Count < limit);
@@ -224,12 +253,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         return sealedIds;
     }
 
-    private static async Task<List<TimelineEntry>> UnsealedAsync(
-        Call at,
-        SealRange range,
-        int limit,
-        CancellationToken cancellationToken
-    )
+    private static async Task<List<TimelineEntry>> UnsealedAsync(Call at, SealRange range, int limit, CancellationToken cancellationToken)
     {
         // Numbers in the text: the databases have no list parameter in common.
         var gaps = range.Gaps.Count == 0 ? "" : $" or t.entry_id in ({string.Join(',', range.Gaps)})";
