@@ -5,7 +5,7 @@ namespace Dispatcher.Jobs;
 
 /// <summary>
 /// One event in the history of a job. The transaction that changes the state writes it. The table is append-only: the database refuses
-/// updates and deletes.
+/// updates, and deletes except those of <c>dispatcher retain</c>.
 /// </summary>
 internal sealed record TimelineEntry
 {

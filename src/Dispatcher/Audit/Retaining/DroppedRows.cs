@@ -85,19 +85,26 @@ internal sealed class DroppedRows(NpgsqlDataSource database, int page)
         return entryId;
     }
 
-    /// <summary>Whether an entry with this statement is sealed.</summary>
-    public async Task<bool> IsSealedAsync(byte[] detail, CancellationToken cancellationToken)
+    /// <summary>Whether the entry with this statement is sealed.</summary>
+    public async Task<bool> IsSealedAsync(Retention retention, CancellationToken cancellationToken)
     {
         await using var command = database.CreateCommand(
             """
-            select exists (select 1 from timeline t join timeline_seals s on s.entry_id = t.entry_id
-                where t.job_id = @job_id and t.kind = @kind and t.detail = @detail)
+            select t.detail from timeline t join timeline_seals s on s.entry_id = t.entry_id where t.job_id = @job_id and t.kind = @kind
             """
         );
         command.Parameters.AddWithValue("job_id", Guid.Empty);
         command.Parameters.AddWithValue("kind", TimelineKinds.Retained);
-        command.Parameters.AddWithValue("detail", detail);
-        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+        await using var row = await command.ExecuteReaderAsync(cancellationToken);
+        while (await row.ReadAsync(cancellationToken))
+        {
+            if (Retention.Read(row.GetFieldValue<byte[]>(0))?.Signature.AsSpan().SequenceEqual(retention.Signature) == true)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>

@@ -42,6 +42,9 @@ internal sealed class Retainer(
     private const int Page = 2_000;
     private const int SealBatch = 5_000;
 
+    /// <summary>Sealing begins after the last checkpoint that is older than this, as the sealer does at its start.</summary>
+    private static readonly TimeSpan StartAge = TimeSpan.FromMinutes(10);
+
     private readonly DroppedRows _rows = new(database, page);
     private readonly SealTable _seals = new(contexts);
 
@@ -71,7 +74,9 @@ internal sealed class Retainer(
         return new RetentionReport(next?.From, next?.Before, next?.Entries ?? 0, kept, next?.Size, next?.Head, deleted);
     }
 
-    /// <summary>Verifies the history: after a drop, nobody could tell tampering from what was dropped. Returns the last and the next one.</summary>
+    /// <summary>
+    /// The last retention and the next one. Verifies the history, because after a drop nobody could tell tampering from what was dropped.
+    /// </summary>
     private async Task<(Retention? Last, Retention? Next)> PlanAsync(TimeSpan age, CancellationToken cancellationToken)
     {
         await using var history = await StoreHistory.OpenAsync(contexts, cancellationToken);
@@ -120,12 +125,19 @@ internal sealed class Retainer(
     /// </summary>
     private async Task<long> DeleteAsync(Retention retention, CancellationToken cancellationToken)
     {
-        while (!await _rows.IsSealedAsync(retention.Write(), cancellationToken))
+        var range = new SealRange(await _seals.LastBeforeAsync(time.GetUtcNow() - StartAge, cancellationToken), []);
+        while (!await _rows.IsSealedAsync(retention, cancellationToken))
         {
-            if (await _seals.SealAsync(new SealRange(long.MinValue, []), SealBatch, cancellationToken) is null)
+            switch (await _seals.SealAsync(range, SealBatch, cancellationToken))
             {
-                // A server seals at this moment.
-                await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken);
+                case null:
+                    // A server seals at this moment.
+                    await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken);
+                    break;
+                case { Entries.Count: 0 }:
+                    // An earlier retention wrote the statement, and nothing sealed it: read all entries.
+                    range = new SealRange(long.MinValue, []);
+                    break;
             }
         }
 

@@ -15,6 +15,13 @@ internal sealed class RetentionPlan(StoreHistory history, Retention? last)
 {
     private const string DayFormat = "yyyy-MM-dd";
 
+    /// <summary>The jobs with entries up to <c>@size</c> that stay. The conditions are checked once for each job.</summary>
+    private static readonly string KeptJobs = $"""
+        with kept as materialized (
+            select d.job_id from (select distinct s.job_id from timeline_seals s where s.seq <= @size) d
+            where not ({DroppableJobs.Condition("d.job_id")}))
+        """;
+
     /// <summary>
     /// The statement of the days to drop, without its signature. Null: there is nothing to drop.
     /// </summary>
@@ -76,8 +83,9 @@ internal sealed class RetentionPlan(StoreHistory history, Retention? last)
     {
         await using var command = history.Command(
             $"""
+            {KeptJobs}
             select count(*), coalesce(min(t.at), 0) from timeline_seals s join timeline t on t.entry_id = s.entry_id
-            where s.seq <= @size and {DroppableJobs.Condition("s.job_id")}
+            where s.seq <= @size and s.job_id not in (select job_id from kept)
             """
         );
         Add(command, "size", size);
@@ -110,9 +118,10 @@ internal sealed class RetentionPlan(StoreHistory history, Retention? last)
         var (numbers, hash) = (new List<long>(), new KeptHash());
         await using var command = history.Command(
             $"""
+            {KeptJobs}
             select {TimelineRows.Columns}, s.seq, s.job_previous, s.hash
             from timeline_seals s join timeline t on t.entry_id = s.entry_id and t.job_id = s.job_id
-            where s.seq <= @size and not ({DroppableJobs.Condition("s.job_id")}) order by s.seq
+            where s.seq <= @size and s.job_id in (select job_id from kept) order by s.seq
             """
         );
         Add(command, "size", size);

@@ -92,8 +92,8 @@ internal sealed class RetentionCheck(IReadOnlyDictionary<string, ECDsa> keys)
             _bad ??= Of(
                 Tampering.Altered,
                 last.Size,
-                $"the {_kept.Count} entries up to number {last.Size} that were kept do not match their signed hash: one of them was changed, "
-                    + "removed or inserted"
+                $"the {_kept.Count} entries up to number {last.Size} that were kept do not match their signed hash: "
+                    + "one of them was changed, removed or inserted"
             );
         }
 

@@ -26,7 +26,7 @@ internal sealed class RetainedHistory : IDisposable
         return history;
     }
 
-    /// <summary>Makes the unsealed entries of a job, and its row, older by whole days. Without the row's times it would look open.</summary>
+    /// <summary>Makes the unsealed entries of a job, and its row, older by whole days.</summary>
     public Task AgeAsync(Guid job, int days) =>
         _database.ExecuteAsync(
             $"""
@@ -39,14 +39,22 @@ internal sealed class RetainedHistory : IDisposable
             """
         );
 
-    public async Task<RetentionReport> RetainAsync(bool dryRun = false, int days = 7, TimeProvider? time = null, string? connection = null)
+    /// <param name="dryRun">Whether to change nothing.</param>
+    /// <param name="days">Age of the days to drop.</param>
+    /// <param name="time">Measures the pauses.</param>
+    /// <param name="connection">Another role. Null: the owner of the tables.</param>
+    /// <param name="key">File of a further public key.</param>
+    public async Task<RetentionReport> RetainAsync(
+        bool dryRun = false,
+        int days = 7,
+        TimeProvider? time = null,
+        string? connection = null,
+        string? key = null
+    )
     {
         await using var source = NpgsqlDataSource.Create(connection ?? _database.PostgresConnectionString);
-        return await new Retainer(source, _database.Contexts, Sealer.Audit, Trusted(), time ?? TimeProvider.System, page: 2).RunAsync(
-            TimeSpan.FromDays(days),
-            dryRun,
-            Stop
-        );
+        var retainer = new Retainer(source, _database.Contexts, Sealer.Audit, Trusted(key), time ?? TimeProvider.System, page: 2);
+        return await retainer.RunAsync(TimeSpan.FromDays(days), dryRun, Stop);
     }
 
     /// <summary>The reports of a check of the database and of a check of an export.</summary>
@@ -85,9 +93,9 @@ internal sealed class RetainedHistory : IDisposable
         Directory.Delete(Sealer.Folder, recursive: true);
     }
 
-    private TrustedCheckpoints Trusted() =>
+    private TrustedCheckpoints Trusted(string? key = null) =>
         TrustedCheckpoints.Read(
-            [AuditFolder.PublicKeyIn(Sealer.Folder)],
+            key is null ? [AuditFolder.PublicKeyIn(Sealer.Folder)] : [AuditFolder.PublicKeyIn(Sealer.Folder), key],
             File.Exists(Sealer.Audit.Checkpoints) ? [Sealer.Audit.Checkpoints] : []
         );
 }
