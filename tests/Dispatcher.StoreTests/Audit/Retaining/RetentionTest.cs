@@ -18,6 +18,7 @@ public abstract class RetentionTest() : StoreTest(StoreKind.Postgres)
 
     public override async ValueTask DisposeAsync()
     {
+        GC.SuppressFinalize(this);
         _history?.Dispose();
         await base.DisposeAsync();
     }
