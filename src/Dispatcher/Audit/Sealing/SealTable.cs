@@ -1,4 +1,3 @@
-using System.Data.Common;
 using Dispatcher.Base;
 using Dispatcher.Jobs;
 using Dispatcher.Storage;
@@ -7,26 +6,6 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Dispatcher.Audit.Sealing;
-
-/// <summary>The last seal. If <see cref="Seq"/> is 0, no entry is sealed yet and the hash is empty.</summary>
-internal sealed record SealHead(long Seq, byte[] Hash, long LargestEntry);
-
-/// <summary>The result of sealing one batch.</summary>
-/// <param name="Entries">Ids of the sealed entries, in order; at most as many as the limit.</param>
-/// <param name="Others">
-/// Ids of the entries that other processes sealed since the last batch of this process. Null: this is its first batch, or its last seal is
-/// no longer in the store.
-/// </param>
-/// <param name="Before">The last seal when the batch began.</param>
-/// <param name="OldestLive">Every transaction before this one had ended when the batch began.</param>
-/// <param name="NextTransaction">Later than every transaction that had begun when the batch began.</param>
-internal sealed record SealPass(
-    IReadOnlyList<long> Entries,
-    IReadOnlyList<long>? Others,
-    SealHead Before,
-    long OldestLive,
-    long NextTransaction
-);
 
 /// <summary>
 /// Seals and checkpoints in the store. The SQL is the same for both databases, except for the lock: on PostgreSQL an advisory lock admits
@@ -57,7 +36,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-        var at = new Call(transaction.GetDbTransaction(), db.Database.IsNpgsql());
+        var at = new SealCall(transaction.GetDbTransaction(), db.Database.IsNpgsql());
         if (at.IsPostgres && !(bool)(await at.ScalarAsync(TryLock, cancellationToken))!)
         {
             return null;
@@ -87,7 +66,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-        return await HeadAsync(new Call(transaction.GetDbTransaction(), db.Database.IsNpgsql()), cancellationToken);
+        return await HeadAsync(new SealCall(transaction.GetDbTransaction(), db.Database.IsNpgsql()), cancellationToken);
     }
 
     /// <summary>The last entry of the last checkpoint before a time. Without such a checkpoint: below every id.</summary>
@@ -155,7 +134,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         await db.SaveChangesAsync(cancellationToken);
     }
 
-    private static async Task<SealHead> HeadAsync(Call at, CancellationToken cancellationToken)
+    private static async Task<SealHead> HeadAsync(SealCall at, CancellationToken cancellationToken)
     {
         await using var command = at.Command(
             "select seq, hash, (select max(entry_id) from timeline_seals) from timeline_seals order by seq desc limit 1"
@@ -166,7 +145,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             : new SealHead(0, [], 0);
     }
 
-    private static async Task<(long OldestLive, long NextTransaction)> TransactionsAsync(Call at, CancellationToken cancellationToken)
+    private static async Task<(long OldestLive, long NextTransaction)> TransactionsAsync(SealCall at, CancellationToken cancellationToken)
     {
         await using var command = at.Command($"select {OldestLive}, {NextTransaction}");
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
@@ -175,7 +154,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     }
 
     /// <summary>Reads the seals of other processes since the last batch. Returns the ids of their entries.</summary>
-    private async Task<List<long>?> CoverAsync(Call at, SealHead head, CancellationToken cancellationToken)
+    private async Task<List<long>?> CoverAsync(SealCall at, SealHead head, CancellationToken cancellationToken)
     {
         if (_covered is not { } covered || covered.Seq > head.Seq)
         {
@@ -183,8 +162,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             return null;
         }
 
-        var others = new List<long>();
-        var mayRetain = false;
+        var (others, mayRetain) = (new List<long>(), false);
         await using var command = at.Command(
             "select entry_id, job_id, seq, hash from timeline_seals where seq >= @covered order by seq",
             ("covered", covered.Seq)
@@ -196,8 +174,9 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             if (seal.Seq > covered.Seq)
             {
                 others.Add(row.GetInt64(0));
-                _lastSeals.Add(row.GetGuid(1), seal);
-                mayRetain |= row.GetGuid(1) == Guid.Empty;
+                var job = row.GetGuid(1);
+                _lastSeals.Add(job, seal);
+                mayRetain |= job == Guid.Empty;
             }
             else if (!seal.Hash.SequenceEqual(covered.Hash))
             {
@@ -207,11 +186,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             }
         }
 
-        if (mayRetain)
-        {
-            ForgetDropped();
-        }
-
+        ForgetDropped(mayRetain);
         return others;
     }
 
@@ -219,7 +194,13 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     /// After an entry that may be a retention, the last seals in memory may be dropped: a link to one of them could not be verified. Seals
     /// are dropped only after that entry was sealed.
     /// </summary>
-    private void ForgetDropped() => _lastSeals.Clear();
+    private void ForgetDropped(bool mayRetain)
+    {
+        if (mayRetain)
+        {
+            _lastSeals.Clear();
+        }
+    }
 
     private void Forget()
     {
@@ -228,7 +209,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     }
 
     /// <summary>Returns the ids of the sealed entries.</summary>
-    private async Task<List<long>> SealAsync(Call at, SealChain chain, SealRange range, int limit, CancellationToken cancellationToken)
+    private async Task<List<long>> SealAsync(SealCall at, SealChain chain, SealRange range, int limit, CancellationToken cancellationToken)
     {
         var sealedIds = new List<long>();
         int read;
@@ -241,11 +222,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
                 await ReadLastSealsAsync(at, entries, cancellationToken);
                 await InsertAsync(at, entries.ConvertAll(chain.Add), cancellationToken);
                 sealedIds.AddRange(entries.Select(entry => entry.EntryId));
-                if (entries.Exists(entry => entry.Kind == TimelineKinds.Retained))
-                {
-                    ForgetDropped();
-                }
-
+                ForgetDropped(entries.Exists(entry => entry.Kind == TimelineKinds.Retained));
                 range = range.Above(sealedIds[^1]);
             }
         } while (read == Chunk && sealedIds.Count < limit);
@@ -253,7 +230,12 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         return sealedIds;
     }
 
-    private static async Task<List<TimelineEntry>> UnsealedAsync(Call at, SealRange range, int limit, CancellationToken cancellationToken)
+    private static async Task<List<TimelineEntry>> UnsealedAsync(
+        SealCall at,
+        SealRange range,
+        int limit,
+        CancellationToken cancellationToken
+    )
     {
         // Numbers in the text: the databases have no list parameter in common.
         var gaps = range.Gaps.Count == 0 ? "" : $" or t.entry_id in ({string.Join(',', range.Gaps)})";
@@ -277,7 +259,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     }
 
     /// <summary>Reads the last seals of those jobs whose last seal is not known here.</summary>
-    private async Task ReadLastSealsAsync(Call at, List<TimelineEntry> entries, CancellationToken cancellationToken)
+    private async Task ReadLastSealsAsync(SealCall at, List<TimelineEntry> entries, CancellationToken cancellationToken)
     {
         var jobs = entries.Select(entry => entry.JobId).Where(job => _lastSeals.Of(job) is null).Distinct().ToArray();
         if (jobs.Length == 0)
@@ -301,7 +283,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         }
     }
 
-    private static async Task InsertAsync(Call at, List<TimelineSeal> seals, CancellationToken cancellationToken)
+    private static async Task InsertAsync(SealCall at, List<TimelineSeal> seals, CancellationToken cancellationToken)
     {
         var (rows, values) = at.Rows(
             "i",
@@ -314,52 +296,5 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         const string Names = "seq, entry_id, job_id, job_previous, hash";
         await using var insert = at.Command($"insert into timeline_seals ({Names}) select {Names} from {rows}", values);
         await insert.ExecuteNonQueryAsync(cancellationToken);
-    }
-
-    /// <summary>The transaction in which statements run, and the kind of its database.</summary>
-    private sealed record Call(DbTransaction Transaction, bool IsPostgres)
-    {
-        public DbCommand Command(string sql, params (string Name, object Value)[] values)
-        {
-            var command = Transaction.Connection!.CreateCommand();
-            command.Transaction = Transaction;
-#pragma warning disable CA2100 // Constants of this file and names of parameters.
-            command.CommandText = sql;
-#pragma warning restore CA2100
-            foreach (var (name, value) in values)
-            {
-                var parameter = command.CreateParameter();
-                (parameter.ParameterName, parameter.Value) = (name, value);
-                command.Parameters.Add(parameter);
-            }
-
-            return command;
-        }
-
-        /// <summary>A table expression with these columns, whose arrays have one length, and its parameters.</summary>
-        public (string Table, (string Name, object Value)[] Values) Rows(string alias, params (string Name, Array Values)[] columns)
-        {
-            var names = string.Join(", ", columns.Select(column => column.Name));
-            if (IsPostgres)
-            {
-                return (
-                    $"unnest({string.Join(", ", columns.Select(column => $"@{column.Name}"))}) as {alias} ({names})",
-                    [.. columns.Select(column => (column.Name, (object)column.Values))]
-                );
-            }
-
-            var rows = Enumerable.Range(0, columns[0].Values.Length).ToList();
-            var selects = rows.Select(i => $"select {string.Join(", ", columns.Select(column => $"@{column.Name}{i} as {column.Name}"))}");
-            return (
-                $"({string.Join(" union all ", selects)}) as {alias}",
-                [.. rows.SelectMany(i => columns.Select(column => ($"{column.Name}{i}", column.Values.GetValue(i)!)))]
-            );
-        }
-
-        public async Task<object?> ScalarAsync(string sql, CancellationToken cancellationToken)
-        {
-            await using var command = Command(sql);
-            return await command.ExecuteScalarAsync(cancellationToken);
-        }
     }
 }
