@@ -23,6 +23,7 @@ internal static class RootCommandLine
         root.Add(DemoVerb.Create(terminal));
         root.Add(ServeVerb.Create(terminal));
         root.Add(MigrateVerb.Create(terminal));
+        root.Add(RetainVerb.Create(terminal));
         var verbs = new ServerVerbs(terminal);
         root.Add(SubmitVerb.Create(verbs));
         root.Add(JobsVerbs.Create(verbs));

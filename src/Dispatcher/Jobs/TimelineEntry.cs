@@ -5,7 +5,7 @@ namespace Dispatcher.Jobs;
 
 /// <summary>
 /// One event in the history of a job. The transaction that changes the state writes it. The table is append-only: the database refuses
-/// updates and deletes.
+/// updates, and deletes except those of <c>dispatcher retain</c>.
 /// </summary>
 internal sealed record TimelineEntry
 {
@@ -122,6 +122,9 @@ internal static class TimelineKinds
 
     /// <summary>A bundle came into force, or was pinned or unpinned. The entry belongs to no job.</summary>
     public const string BundleActivated = "bundle_activated";
+
+    /// <summary>Old days were dropped; the detail is a signed statement. The entry belongs to no job.</summary>
+    public const string Retained = "retained";
 
     /// <summary>The first entry of a submission: request, decision and answer.</summary>
     public static readonly string[] Intake = [Accepted, Held, Denied];

@@ -48,6 +48,7 @@ public sealed class MigrationTests
                 "0009_people",
                 "0010_keys_stay_revoked",
                 "0013_worker_troubles",
+                "0014_retention",
             ],
             await Migrator.MissingAsync(db, Stop)
         );

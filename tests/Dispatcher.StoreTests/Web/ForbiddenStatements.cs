@@ -31,6 +31,8 @@ internal static class ForbiddenStatements
         "truncate timeline_checkpoints",
         "drop trigger timeline_seals_append_only on timeline_seals",
         "set session_replication_role = replica",
+        "set dispatcher.retain = 'on'; delete from timeline",
+        "set dispatcher.retain = 'on'; delete from timeline_seals",
         "alter table timeline owner to current_user",
         "insert into timeline (entry_id, job_id, at, kind, attempt, actor, detail) overriding system value values (-1, "
             + "gen_random_uuid(), 1, 'accepted', 0, 'x', '')",

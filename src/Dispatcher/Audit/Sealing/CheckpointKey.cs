@@ -45,20 +45,31 @@ internal sealed class CheckpointKey : IDisposable
     public TimelineCheckpoint Sign(TimelineCheckpoint checkpoint)
     {
         var unsigned = checkpoint with { KeyId = Id };
-        return unsigned with
-        {
-            Signature = _key.SignData(unsigned.SignedText(), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence),
-        };
+        return unsigned with { Signature = Sign(unsigned.SignedText()) };
+    }
+
+    public Retention Sign(Retention retention)
+    {
+        var unsigned = retention with { KeyId = Id };
+        return unsigned with { Signature = Sign(unsigned.SignedText()) };
     }
 
     public bool HasSigned(TimelineCheckpoint checkpoint) => checkpoint.KeyId == Id && IsSigned(checkpoint, _key);
 
-    public static bool IsSigned(TimelineCheckpoint checkpoint, ECDsa key) =>
-        key.VerifyData(checkpoint.SignedText(), checkpoint.Signature, HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
+    public bool HasSigned(Retention retention) => retention.KeyId == Id && IsSigned(retention, _key);
+
+    public static bool IsSigned(TimelineCheckpoint checkpoint, ECDsa key) => Verify(checkpoint.SignedText(), checkpoint.Signature, key);
+
+    public static bool IsSigned(Retention retention, ECDsa key) => Verify(retention.SignedText(), retention.Signature, key);
 
     public string PrivatePem() => _key.ExportPkcs8PrivateKeyPem();
 
     public string PublicPem() => _key.ExportSubjectPublicKeyInfoPem();
 
     public void Dispose() => _key.Dispose();
+
+    private byte[] Sign(byte[] text) => _key.SignData(text, HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
+
+    private static bool Verify(byte[] text, byte[] signature, ECDsa key) =>
+        key.VerifyData(text, signature, HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
 }

@@ -6,7 +6,8 @@ namespace Dispatcher.Audit.Sealing;
 
 /// <summary>
 /// Signs the head of the history every minute in which an entry was sealed, and after every 100,000 seals. A checkpoint is written to the
-/// file first, then to the store. If the history no longer contains the last signed seal, signing stops and an error is logged.
+/// file first, then to the store. If the history no longer contains the last signed seal, signing stops and an error is logged, unless a
+/// signed retention dropped that seal: then the tree continues from the closing checkpoint of the retention.
 /// </summary>
 internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, StoreClock clock, ILogger<Checkpoints> logger)
 {
@@ -35,10 +36,7 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
 
         _tree ??= await RestoreAsync(cancellationToken);
         var head = await table.HeadAsync(cancellationToken);
-        if (
-            Trouble is null
-            && (head.Seq < _tree.Size || (_tree.Size > 0 && !IsSame(await table.HashAsync(_tree.Size, cancellationToken), _head)))
-        )
+        if (Trouble is null && (head.Seq < _tree.Size || (_tree.Size > 0 && !await HasAsync(_tree.Size, _head, cancellationToken))))
         {
             StopSigning(_tree.Size);
         }
@@ -46,7 +44,7 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
         var signed = Last?.Size ?? 0;
         if (Trouble is null && head.Seq > signed && (now || Last is null || head.Seq - signed >= Entries || clock.Now - Last.At >= Period))
         {
-            await GrowAsync(_tree, head.Seq, cancellationToken);
+            _tree = await GrowAsync(_tree, head.Seq, cancellationToken);
             await SignAsync(_tree, cancellationToken);
         }
     }
@@ -54,7 +52,7 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
     /// <summary>The tree as of the last checkpoint in the store, or an empty one.</summary>
     private async Task<MerkleFrontier> RestoreAsync(CancellationToken cancellationToken)
     {
-        if (folder.Last() is { } written && !IsSame(await table.HashAsync(written.Size, cancellationToken), written.Head))
+        if (folder.Last() is { } written && !await HasAsync(written.Size, written.Head, cancellationToken))
         {
             StopSigning(written.Size);
         }
@@ -71,7 +69,7 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
         return tree;
     }
 
-    private async Task GrowAsync(MerkleFrontier tree, long size, CancellationToken cancellationToken)
+    private async Task<MerkleFrontier> GrowAsync(MerkleFrontier tree, long size, CancellationToken cancellationToken)
     {
         while (tree.Size < size && Trouble is null)
         {
@@ -79,8 +77,17 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
             {
                 if (seal.Seq != tree.Size + 1)
                 {
-                    StopSigning(tree.Size + 1);
-                    return;
+                    if (await DroppedAsync(tree.Size + 1, cancellationToken) is { } retention)
+                    {
+                        tree = Continue(retention);
+                    }
+                    else
+                    {
+                        StopSigning(tree.Size + 1);
+                    }
+
+                    // The next page begins after the dropped seals.
+                    break;
                 }
 
                 tree.Add(seal.Hash);
@@ -88,6 +95,31 @@ internal sealed partial class Checkpoints(SealTable table, AuditFolder folder, S
                 _origin = seal.Seq == 1 ? TimelineCheckpoint.OriginOf(seal.Hash) : _origin;
             }
         }
+
+        return tree;
+    }
+
+    /// <summary>Whether the store has this seal, or a retention dropped it.</summary>
+    private async Task<bool> HasAsync(long seq, byte[] hash, CancellationToken cancellationToken) =>
+        await table.HashAsync(seq, cancellationToken) is { } stored
+            ? IsSame(stored, hash)
+            : await DroppedAsync(seq, cancellationToken) is not null;
+
+    /// <summary>
+    /// The retention that dropped this seal. Null: there is none that counts. A key without a checkpoint of its own trusts what the store
+    /// has, as it does for seals. Any other key trusts its own signature only.
+    /// </summary>
+    private async Task<Retention?> DroppedAsync(long seq, CancellationToken cancellationToken)
+    {
+        var retentions = await table.RetentionsAsync(cancellationToken);
+        var isNew = folder.Last() is null && await table.LastCheckpointAsync(folder.Key.Id, cancellationToken) is null;
+        return retentions.Find(retention => retention.Size >= seq && (isNew || folder.Key.HasSigned(retention)));
+    }
+
+    private MerkleFrontier Continue(Retention retention)
+    {
+        (_head, _origin) = (retention.HeadHash(), retention.Origin);
+        return retention.Tree()!;
     }
 
     /// <summary>Writes the file first: a checkpoint that is only in the store does not protect against the owner of the store.</summary>

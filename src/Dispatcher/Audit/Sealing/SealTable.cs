@@ -36,7 +36,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-        var at = new SealingTransaction(transaction.GetDbTransaction(), db.Database.IsNpgsql());
+        var at = new SealCall(transaction.GetDbTransaction(), db.Database.IsNpgsql());
         if (at.IsPostgres && !(bool)(await at.ScalarAsync(TryLock, cancellationToken))!)
         {
             return null;
@@ -66,7 +66,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-        return await HeadAsync(new SealingTransaction(transaction.GetDbTransaction(), db.Database.IsNpgsql()), cancellationToken);
+        return await HeadAsync(new SealCall(transaction.GetDbTransaction(), db.Database.IsNpgsql()), cancellationToken);
     }
 
     /// <summary>The last entry of the last checkpoint before a time. Without such a checkpoint: below every id.</summary>
@@ -116,6 +116,17 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             .FirstOrDefaultAsync(cancellationToken);
     }
 
+    /// <summary>The statements of dropped days, the one with the largest size first. Their signatures are not checked.</summary>
+    public async Task<List<Retention>> RetentionsAsync(CancellationToken cancellationToken)
+    {
+        await using var db = await database.CreateDbContextAsync(cancellationToken);
+        var details = await db
+            .Timeline.Where(entry => entry.JobId == Guid.Empty && entry.Kind == TimelineKinds.Retained)
+            .Select(entry => entry.Detail)
+            .ToListAsync(cancellationToken);
+        return [.. details.Select(Retention.Read).OfType<Retention>().OrderByDescending(retention => retention.Size)];
+    }
+
     public async Task AddAsync(TimelineCheckpoint checkpoint, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
@@ -123,7 +134,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         await db.SaveChangesAsync(cancellationToken);
     }
 
-    private static async Task<SealHead> HeadAsync(SealingTransaction at, CancellationToken cancellationToken)
+    private static async Task<SealHead> HeadAsync(SealCall at, CancellationToken cancellationToken)
     {
         await using var command = at.Command(
             "select seq, hash, (select max(entry_id) from timeline_seals) from timeline_seals order by seq desc limit 1"
@@ -134,10 +145,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             : new SealHead(0, [], 0);
     }
 
-    private static async Task<(long OldestLive, long NextTransaction)> TransactionsAsync(
-        SealingTransaction at,
-        CancellationToken cancellationToken
-    )
+    private static async Task<(long OldestLive, long NextTransaction)> TransactionsAsync(SealCall at, CancellationToken cancellationToken)
     {
         await using var command = at.Command($"select {OldestLive}, {NextTransaction}");
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
@@ -146,7 +154,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     }
 
     /// <summary>Reads the seals of other processes since the last batch. Returns the ids of their entries.</summary>
-    private async Task<List<long>?> CoverAsync(SealingTransaction at, SealHead head, CancellationToken cancellationToken)
+    private async Task<List<long>?> CoverAsync(SealCall at, SealHead head, CancellationToken cancellationToken)
     {
         if (_covered is not { } covered || covered.Seq > head.Seq)
         {
@@ -154,7 +162,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             return null;
         }
 
-        var others = new List<long>();
+        var (others, mayRetain) = (new List<long>(), false);
         await using var command = at.Command(
             "select entry_id, job_id, seq, hash from timeline_seals where seq >= @covered order by seq",
             ("covered", covered.Seq)
@@ -166,7 +174,9 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             if (seal.Seq > covered.Seq)
             {
                 others.Add(row.GetInt64(0));
-                _lastSeals.Add(row.GetGuid(1), seal);
+                var job = row.GetGuid(1);
+                _lastSeals.Add(job, seal);
+                mayRetain |= job == Guid.Empty;
             }
             else if (!seal.Hash.SequenceEqual(covered.Hash))
             {
@@ -176,7 +186,20 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             }
         }
 
+        ForgetDropped(mayRetain);
         return others;
+    }
+
+    /// <summary>
+    /// After an entry that may be a retention, the last seals in memory may be dropped: a link to one of them could not be verified. Seals
+    /// are dropped only after that entry was sealed.
+    /// </summary>
+    private void ForgetDropped(bool mayRetain)
+    {
+        if (mayRetain)
+        {
+            _lastSeals.Clear();
+        }
     }
 
     private void Forget()
@@ -186,13 +209,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     }
 
     /// <summary>Returns the ids of the sealed entries.</summary>
-    private async Task<List<long>> SealAsync(
-        SealingTransaction at,
-        SealChain chain,
-        SealRange range,
-        int limit,
-        CancellationToken cancellationToken
-    )
+    private async Task<List<long>> SealAsync(SealCall at, SealChain chain, SealRange range, int limit, CancellationToken cancellationToken)
     {
         var sealedIds = new List<long>();
         int read;
@@ -205,6 +222,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
                 await ReadLastSealsAsync(at, entries, cancellationToken);
                 await InsertAsync(at, entries.ConvertAll(chain.Add), cancellationToken);
                 sealedIds.AddRange(entries.Select(entry => entry.EntryId));
+                ForgetDropped(entries.Exists(entry => entry.Kind == TimelineKinds.Retained));
                 range = range.Above(sealedIds[^1]);
             }
         } while (read == Chunk && sealedIds.Count < limit);
@@ -213,7 +231,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     }
 
     private static async Task<List<TimelineEntry>> UnsealedAsync(
-        SealingTransaction at,
+        SealCall at,
         SealRange range,
         int limit,
         CancellationToken cancellationToken
@@ -242,7 +260,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     }
 
     /// <summary>Reads the last seals of those jobs whose last seal is not known here.</summary>
-    private async Task ReadLastSealsAsync(SealingTransaction at, List<TimelineEntry> entries, CancellationToken cancellationToken)
+    private async Task ReadLastSealsAsync(SealCall at, List<TimelineEntry> entries, CancellationToken cancellationToken)
     {
         var jobs = entries.Select(entry => entry.JobId).Where(job => _lastSeals.Of(job) is null).Distinct().ToArray();
         if (jobs.Length == 0)
@@ -266,7 +284,7 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         }
     }
 
-    private static async Task InsertAsync(SealingTransaction at, List<TimelineSeal> seals, CancellationToken cancellationToken)
+    private static async Task InsertAsync(SealCall at, List<TimelineSeal> seals, CancellationToken cancellationToken)
     {
         var (rows, values) = at.Rows(
             "i",

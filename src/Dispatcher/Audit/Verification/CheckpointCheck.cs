@@ -11,7 +11,7 @@ internal sealed class CheckpointCheck
 {
     private readonly IReadOnlyDictionary<string, ECDsa> _keys;
     private readonly List<TimelineCheckpoint> _checkpoints = [];
-    private readonly MerkleFrontier _tree = new();
+    private MerkleFrontier _tree = new();
     private int _next;
     private long _confirmed;
     private bool _sorted;
@@ -61,15 +61,29 @@ internal sealed class CheckpointCheck
         }
     }
 
+    /// <summary>Whether one of the checkpoints closes the dropped days.</summary>
+    public bool HasClosing(Retention retention) => _checkpoints.Exists(retention.IsClosedBy);
+
+    /// <summary>
+    /// Starts after dropped seals. Called after every checkpoint was added, before the first seal. Smaller checkpoints have no seals left.
+    /// </summary>
+    public void StartAfter(Retention retention, MerkleFrontier tree)
+    {
+        Sort();
+        (_tree, _confirmed) = (tree, retention.Size);
+        for (; _next < _checkpoints.Count && _checkpoints[_next].Size <= retention.Size; _next++)
+        {
+            if (_checkpoints[_next].Size == retention.Size)
+            {
+                Compare(_checkpoints[_next], retention.HeadHash());
+            }
+        }
+    }
+
     /// <summary>Adds the hash of the next seal.</summary>
     public void Add(byte[] sealHash)
     {
-        if (!_sorted)
-        {
-            _checkpoints.Sort((left, right) => left.Size.CompareTo(right.Size));
-            _sorted = true;
-        }
-
+        Sort();
         _tree.Add(sealHash);
         for (; _next < _checkpoints.Count && _checkpoints[_next].Size <= _tree.Size; _next++)
         {
@@ -91,6 +105,15 @@ internal sealed class CheckpointCheck
             {
                 Seq = _tree.Size + 1,
             };
+        }
+    }
+
+    private void Sort()
+    {
+        if (!_sorted)
+        {
+            _checkpoints.Sort((left, right) => left.Size.CompareTo(right.Size));
+            _sorted = true;
         }
     }
 

@@ -32,12 +32,17 @@ internal sealed class ExportHistory : IHistory
         }
     }
 
-    /// <summary>Writes a history: checkpoints, then entries, then the number of entries.</summary>
+    /// <summary>Writes a history: checkpoints, retentions, entries, then the number of entries.</summary>
     public static async Task<long> WriteAsync(IHistory history, TextWriter output, CancellationToken cancellationToken)
     {
         await foreach (var checkpoint in history.CheckpointsAsync(cancellationToken))
         {
             await output.WriteLineAsync(CheckpointJson.Write(checkpoint));
+        }
+
+        await foreach (var detail in history.RetentionsAsync(cancellationToken))
+        {
+            await output.WriteLineAsync(ExportLine.OfRetention(detail).Write());
         }
 
         var entries = 0L;
@@ -62,6 +67,21 @@ internal sealed class ExportHistory : IHistory
             }
 
             yield return Parsed(() => CheckpointJson.Read(line));
+        }
+    }
+
+    public async IAsyncEnumerable<byte[]> RetentionsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        while (await NextAsync(cancellationToken) is { } text)
+        {
+            var line = Parsed(() => ExportLine.Read(text));
+            if (line.Type != ExportLine.RetentionType)
+            {
+                _ahead = text;
+                yield break;
+            }
+
+            yield return line.Detail ?? [];
         }
     }
 

@@ -6,11 +6,13 @@ using Dispatcher.Storage.Rows;
 namespace Dispatcher.Audit.Verification;
 
 /// <summary>
-/// One line of an export that is not a checkpoint: <c>entry</c>, with its seal, or <c>end</c>, with the number of entries. Numbers are
-/// those of the database (times in microseconds since 1970), hashes are hexadecimal, <c>detail</c> is the base64 of the sealed bytes.
+/// One line of an export that is not a checkpoint: <c>retention</c>, with the detail of the entry that states which days were dropped,
+/// <c>entry</c>, with its seal, or <c>end</c>, with the number of entries. Numbers are those of the database (times in microseconds since
+/// 1970), hashes are hexadecimal, <c>detail</c> is the base64 of the sealed bytes.
 /// </summary>
 internal sealed record ExportLine
 {
+    public const string RetentionType = "retention";
     public const string EntryType = "entry";
     public const string EndType = "end";
 
@@ -58,13 +60,15 @@ internal sealed record ExportLine
             Detail = line.Entry?.Detail,
         };
 
+    public static ExportLine OfRetention(byte[] detail) => new() { Type = RetentionType, Detail = detail };
+
     public static ExportLine End(long entries) => new() { Type = EndType, Entries = entries };
 
     public string Write() => JsonSerializer.Serialize(this, Options);
 
     /// <summary>Throws <see cref="JsonException"/> or <see cref="FormatException"/> if the text is not such a line.</summary>
     public static ExportLine Read(string json) =>
-        JsonSerializer.Deserialize<ExportLine>(json, Options) is { Type: EntryType or EndType } line
+        JsonSerializer.Deserialize<ExportLine>(json, Options) is { Type: RetentionType or EntryType or EndType } line
             ? line
             : throw new JsonException("The line is not part of an export.");
 

@@ -1,3 +1,5 @@
+using Dispatcher.Audit.Sealing;
+
 namespace Dispatcher.Audit.Verification;
 
 /// <summary>The result of a check. An intact history may still be incomplete, so both are reported.</summary>
@@ -12,6 +14,7 @@ internal sealed record AuditReport
     /// <summary>Number of bad entries, including the first. Those after it may be its consequence.</summary>
     public required long Bad { get; init; }
 
+    /// <summary>Number of sealed entries after the dropped days.</summary>
     public required long Sealed { get; init; }
 
     public required long Unsealed { get; init; }
@@ -44,8 +47,12 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
 {
     private readonly SealCheck _seals = new();
     private readonly CheckpointCheck _checkpoints = new(trusted.Keys);
+    private readonly RetentionCheck _retention = new(trusted.Keys);
     private readonly CompletenessCheck _completeness = new();
     private bool _hasRows;
+
+    /// <summary>The last retention that counts, after the run. Null: no days were dropped.</summary>
+    public Retention? Retention => _retention.Last;
 
     public async Task<AuditReport> RunAsync(IHistory history, CancellationToken cancellationToken)
     {
@@ -59,6 +66,12 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
             _checkpoints.Add(checkpoint, "the history");
         }
 
+        await foreach (var detail in history.RetentionsAsync(cancellationToken))
+        {
+            _retention.Add(detail);
+        }
+
+        StartAfterDropped();
         await foreach (var step in history.EntriesAsync(cancellationToken))
         {
             Add(step);
@@ -69,6 +82,7 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
             _checkpoints.Finish();
         }
 
+        _retention.Finish();
         _hasRows = history.HasRows;
         await foreach (var gap in history.RowGapsAsync(cancellationToken))
         {
@@ -78,23 +92,38 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
         return Report();
     }
 
+    private void StartAfterDropped()
+    {
+        if (_retention.Last is { } retention)
+        {
+            _retention.Close(_checkpoints);
+            _seals.StartAfter(retention);
+            _checkpoints.StartAfter(retention, retention.Tree()!);
+        }
+    }
+
     private void Add(HistoryEntry step)
     {
-        _seals.Add(step);
-        if (step.Seal is not { } seal)
+        if (!_retention.Add(step))
         {
-            return;
+            AddToChain(step);
         }
 
-        // After a missing number no checkpoint can match; the missing number is the finding.
-        if (_seals.HasEveryNumber)
-        {
-            _checkpoints.Add(seal.Hash);
-        }
-
-        if (step.Entry is { } entry)
+        // The kept entries too: they hold the activations and the beginning of jobs that ended later.
+        if (step is { Seal: { } seal, Entry: { } entry })
         {
             _completeness.Add(seal.Seq, seal.JobPrevious == 0, entry);
+        }
+    }
+
+    private void AddToChain(HistoryEntry step)
+    {
+        _seals.Add(step);
+
+        // After a missing number no checkpoint can match; the missing number is the finding.
+        if (step.Seal is { } seal && _seals.HasEveryNumber)
+        {
+            _checkpoints.Add(seal.Hash);
         }
     }
 
@@ -102,8 +131,8 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
         new()
         {
             // A finding of the seals names an entry; a finding of a checkpoint names only a range.
-            Finding = _seals.First ?? _checkpoints.First,
-            Bad = _seals.Bad + (_checkpoints.First is null ? 0 : 1),
+            Finding = _seals.First ?? _retention.First ?? _checkpoints.First,
+            Bad = _seals.Bad + (_retention.First is null ? 0 : 1) + (_checkpoints.First is null ? 0 : 1),
             Sealed = _seals.Sealed,
             Unsealed = _seals.Unsealed,
             Checkpoints = _checkpoints.Compared,
@@ -138,6 +167,18 @@ internal sealed class HistoryCheck(TrustedCheckpoints trusted)
         {
             yield return "An export has no rows: jobs, results, approvals, denials, dead letters and bundles were not compared "
                 + "with the timeline. Check the database for that.";
+        }
+
+        if (_retention.Last is { } last)
+        {
+            yield return $"Entries up to number {last.Size}, of the days before {last.Before}, were dropped with \"dispatcher retain\"; "
+                + $"{_retention.Kept} of them were kept.";
+        }
+
+        if (_retention.NotYetDropped > 0)
+        {
+            yield return $"{_retention.NotYetDropped} entries of dropped days are still stored and were not checked: the retention did not "
+                + "end, or the job went on. Run \"dispatcher retain\" again.";
         }
 
         if (_seals.Unsealed > 0)

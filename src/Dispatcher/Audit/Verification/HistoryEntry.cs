@@ -15,12 +15,15 @@ namespace Dispatcher.Audit.Verification;
 internal sealed record HistoryEntry(TimelineSeal? Seal, byte[] JobPreviousHash, TimelineEntry? Entry);
 
 /// <summary>
-/// A history to check, from the database or from an export. Read in this order: every checkpoint, every seal with its entry, every unsealed
-/// entry.
+/// A history to check, from the database or from an export. Read in this order: every checkpoint, every retention, every seal with its
+/// entry, every unsealed entry.
 /// </summary>
 internal interface IHistory : IAsyncDisposable
 {
     IAsyncEnumerable<TimelineCheckpoint> CheckpointsAsync(CancellationToken cancellationToken);
+
+    /// <summary>The details of the entries that state which days were dropped. They are entries of the history, too.</summary>
+    IAsyncEnumerable<byte[]> RetentionsAsync(CancellationToken cancellationToken);
 
     IAsyncEnumerable<HistoryEntry> EntriesAsync(CancellationToken cancellationToken);
 

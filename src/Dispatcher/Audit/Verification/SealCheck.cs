@@ -35,8 +35,22 @@ internal sealed class SealCheck
     /// <summary>When the oldest unsealed entry was written.</summary>
     public long? OldestUnsealed { get; private set; }
 
-    /// <summary>Whether the seals have every number from 1.</summary>
+    /// <summary>Whether the seals have every number from 1, or from the first that was not dropped.</summary>
     public bool HasEveryNumber { get; private set; } = true;
+
+    /// <summary>Starts after dropped seals. Called before the first entry.</summary>
+    public void StartAfter(Retention retention)
+    {
+        var last = new TimelineSeal
+        {
+            Seq = retention.Size,
+            EntryId = 0,
+            JobId = Guid.Empty,
+            JobPrevious = 0,
+            Hash = retention.HeadHash(),
+        };
+        _last = new SealLink(new HistoryEntry(last, [], null), new SealPosition(retention.Size, [], 0, []), IsSound: true);
+    }
 
     public void Add(HistoryEntry step)
     {

@@ -1,6 +1,7 @@
 using System.Data;
 using System.Data.Common;
 using System.Runtime.CompilerServices;
+using Dispatcher.Jobs;
 using Dispatcher.Storage;
 using Dispatcher.Storage.Rows;
 using Microsoft.EntityFrameworkCore;
@@ -51,6 +52,14 @@ internal sealed class StoreHistory : IHistory
             }
         } while (page.Count == Page);
     }
+
+    public IAsyncEnumerable<byte[]> RetentionsAsync(CancellationToken cancellationToken) =>
+        _db
+            .Timeline.AsNoTracking()
+            .Where(entry => entry.JobId == Guid.Empty && entry.Kind == TimelineKinds.Retained)
+            .OrderBy(entry => entry.EntryId)
+            .Select(entry => entry.Detail)
+            .AsAsyncEnumerable();
 
     public async IAsyncEnumerable<HistoryEntry> EntriesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -136,6 +145,18 @@ internal sealed class StoreHistory : IHistory
         await _db.DisposeAsync();
     }
 
+    /// <summary>A command in the snapshot of this history.</summary>
+    public DbCommand Command(string sql)
+    {
+        var command = _db.Database.GetDbConnection().CreateCommand();
+        command.Transaction = _snapshot.GetDbTransaction();
+        command.CommandTimeout = TimeoutSeconds;
+#pragma warning disable CA2100 // Constants of this file.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        return command;
+    }
+
     private static HistoryEntry Sealed(DbDataReader row)
     {
         const int Seal = TimelineRows.Count;
@@ -173,16 +194,5 @@ internal sealed class StoreHistory : IHistory
         }
 
         return page;
-    }
-
-    private DbCommand Command(string sql)
-    {
-        var command = _db.Database.GetDbConnection().CreateCommand();
-        command.Transaction = _snapshot.GetDbTransaction();
-        command.CommandTimeout = TimeoutSeconds;
-#pragma warning disable CA2100 // Constants of this file.
-        command.CommandText = sql;
-#pragma warning restore CA2100
-        return command;
     }
 }

@@ -9,8 +9,8 @@ using Microsoft.EntityFrameworkCore;
 namespace Dispatcher.Audit.Verification;
 
 /// <summary>
-/// Compares every row that the timeline records with its entries, page by page, in the snapshot of the context. The program never deletes
-/// such rows: a missing row is a finding.
+/// Compares every row that the timeline records with its entries, page by page, in the snapshot of the context. Such rows are
+/// deleted only together with their entries: a missing row is a finding.
 /// </summary>
 internal sealed class StoreRows(DispatcherDb db)
 {

@@ -2,7 +2,8 @@ namespace Dispatcher.Storage.Rows;
 
 /// <summary>
 /// The seal of one timeline entry: its position in the history of the store, and a hash over the entry, the previous seal and the previous
-/// seal of the same job. It is written about one second after the commit of the entry, and never updated or deleted.
+/// seal of the same job. It is written about one second after the commit of the entry, never updated, and deleted only with
+/// its entry by <c>dispatcher retain</c>.
 /// </summary>
 internal sealed record TimelineSeal
 {

@@ -131,6 +131,8 @@ internal sealed class AHistory : IDisposable
         public IAsyncEnumerable<Dispatcher.Storage.Rows.TimelineCheckpoint> CheckpointsAsync(CancellationToken cancellationToken) =>
             history.CheckpointsAsync(cancellationToken);
 
+        public IAsyncEnumerable<byte[]> RetentionsAsync(CancellationToken cancellationToken) => history.RetentionsAsync(cancellationToken);
+
         public IAsyncEnumerable<HistoryEntry> EntriesAsync(CancellationToken cancellationToken) => history.EntriesAsync(cancellationToken);
 
         public IAsyncEnumerable<IncompleteJob> RowGapsAsync(CancellationToken cancellationToken) => AsyncEnumerable.Empty<IncompleteJob>();

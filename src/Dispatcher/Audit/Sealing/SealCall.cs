@@ -3,7 +3,7 @@ using System.Data.Common;
 namespace Dispatcher.Audit.Sealing;
 
 /// <summary>The transaction in which statements run, and the kind of its database.</summary>
-internal sealed record SealingTransaction(DbTransaction Transaction, bool IsPostgres)
+internal sealed record SealCall(DbTransaction Transaction, bool IsPostgres)
 {
     public DbCommand Command(string sql, params (string Name, object Value)[] values)
     {
