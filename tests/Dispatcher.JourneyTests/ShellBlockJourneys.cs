@@ -24,6 +24,7 @@ public sealed partial class ShellBlockJourneys
     private const string Approvals = "ops/README.md: Approvals";
     private const string Audit = "ops/README.md: Audit";
     private const string AuditReal = "ops/README.md: Audit 2";
+    private const string Retention = "ops/README.md: Retention";
     private const string Gates = "ops/README.md: Gates";
     private const string Check = "policies/README.md: A new topic, step by step";
     private const string PutInForce = "policies/README.md: A new topic, step by step 2";
@@ -48,6 +49,7 @@ public sealed partial class ShellBlockJourneys
                 Approvals,
                 Audit,
                 AuditReal,
+                Retention,
                 Gates,
                 Check,
                 PutInForce,
@@ -183,6 +185,7 @@ public sealed partial class ShellBlockJourneys
         var gate = await user.RunAsync(
             ShellBlocks
                 .Commands(AuditReal)
+                .Concat(ShellBlocks.Commands(Retention))
                 .Concat(ShellBlocks.Commands(Gates))
                 .Select(command => command.Replace("http://127.0.0.1:8080", address, StringComparison.Ordinal)),
             command => command.StartsWith("API=", StringComparison.Ordinal) ? [1] : [0]

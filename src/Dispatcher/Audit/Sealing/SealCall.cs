@@ -1,4 +1,7 @@
 using System.Data.Common;
+using Dispatcher.Jobs;
+using Dispatcher.Storage;
+using Dispatcher.Storage.Rows;
 
 namespace Dispatcher.Audit.Sealing;
 
@@ -40,6 +43,46 @@ internal sealed record SealCall(DbTransaction Transaction, bool IsPostgres)
             $"({string.Join(" union all ", selects)}) as {alias}",
             [.. rows.SelectMany(i => columns.Select(column => ($"{column.Name}{i}", column.Values.GetValue(i)!)))]
         );
+    }
+
+    /// <summary>Entries of the range without a seal, in order.</summary>
+    public async Task<List<TimelineEntry>> UnsealedAsync(SealRange range, int limit, CancellationToken cancellationToken)
+    {
+        // Numbers in the text: the databases have no list parameter in common. The bound below all of them keeps the database from reading
+        // the index from its start.
+        var gaps = range.Gaps.Count == 0 ? "" : $" and (t.entry_id > {range.After} or t.entry_id in ({string.Join(',', range.Gaps)}))";
+        await using var command = Command(
+            $"""
+            select {TimelineRows.Columns} from timeline t
+            where t.entry_id > @from{gaps} and {TimelineRows.Unsealed}
+            order by t.entry_id limit @limit
+            """,
+            ("from", range.Gaps.Count == 0 ? range.After : range.Gaps.Min() - 1),
+            ("limit", limit)
+        );
+        var entries = new List<TimelineEntry>();
+        await using var row = await command.ExecuteReaderAsync(cancellationToken);
+        while (await row.ReadAsync(cancellationToken))
+        {
+            entries.Add(TimelineRows.Read(row));
+        }
+
+        return entries;
+    }
+
+    public async Task InsertAsync(List<TimelineSeal> seals, CancellationToken cancellationToken)
+    {
+        var (rows, values) = Rows(
+            "i",
+            ("seq", seals.Select(seal => seal.Seq).ToArray()),
+            ("entry_id", seals.Select(seal => seal.EntryId).ToArray()),
+            ("job_id", seals.Select(seal => seal.JobId).ToArray()),
+            ("job_previous", seals.Select(seal => seal.JobPrevious).ToArray()),
+            ("hash", seals.Select(seal => seal.Hash).ToArray())
+        );
+        const string Names = "seq, entry_id, job_id, job_previous, hash";
+        await using var insert = Command($"insert into timeline_seals ({Names}) select {Names} from {rows}", values);
+        await insert.ExecuteNonQueryAsync(cancellationToken);
     }
 
     public async Task<object?> ScalarAsync(string sql, CancellationToken cancellationToken)

@@ -215,12 +215,12 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         int read;
         do
         {
-            var entries = await UnsealedAsync(at, range, Math.Min(Chunk, limit - sealedIds.Count), cancellationToken);
+            var entries = await at.UnsealedAsync(range, Math.Min(Chunk, limit - sealedIds.Count), cancellationToken);
             read = entries.Count;
             if (read > 0)
             {
                 await ReadLastSealsAsync(at, entries, cancellationToken);
-                await InsertAsync(at, entries.ConvertAll(chain.Add), cancellationToken);
+                await at.InsertAsync(entries.ConvertAll(chain.Add), cancellationToken);
                 sealedIds.AddRange(entries.Select(entry => entry.EntryId));
                 ForgetDropped(entries.Exists(entry => entry.Kind == TimelineKinds.Retained));
                 range = range.Above(sealedIds[^1]);
@@ -228,35 +228,6 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         } while (read == Chunk && sealedIds.Count < limit);
 
         return sealedIds;
-    }
-
-    private static async Task<List<TimelineEntry>> UnsealedAsync(
-        SealCall at,
-        SealRange range,
-        int limit,
-        CancellationToken cancellationToken
-    )
-    {
-        // Numbers in the text: the databases have no list parameter in common. The bound below all of them keeps the database from reading
-        // the index from its start.
-        var gaps = range.Gaps.Count == 0 ? "" : $" and (t.entry_id > {range.After} or t.entry_id in ({string.Join(',', range.Gaps)}))";
-        await using var command = at.Command(
-            $"""
-            select {TimelineRows.Columns} from timeline t
-            where t.entry_id > @from{gaps} and {TimelineRows.Unsealed}
-            order by t.entry_id limit @limit
-            """,
-            ("from", range.Gaps.Count == 0 ? range.After : range.Gaps.Min() - 1),
-            ("limit", limit)
-        );
-        var entries = new List<TimelineEntry>();
-        await using var row = await command.ExecuteReaderAsync(cancellationToken);
-        while (await row.ReadAsync(cancellationToken))
-        {
-            entries.Add(TimelineRows.Read(row));
-        }
-
-        return entries;
     }
 
     /// <summary>Reads the last seals of those jobs whose last seal is not known here.</summary>
@@ -282,20 +253,5 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         {
             _lastSeals.Add(row.GetGuid(0), new LinkedSeal(row.GetInt64(1), row.GetFieldValue<byte[]>(2)));
         }
-    }
-
-    private static async Task InsertAsync(SealCall at, List<TimelineSeal> seals, CancellationToken cancellationToken)
-    {
-        var (rows, values) = at.Rows(
-            "i",
-            ("seq", seals.Select(seal => seal.Seq).ToArray()),
-            ("entry_id", seals.Select(seal => seal.EntryId).ToArray()),
-            ("job_id", seals.Select(seal => seal.JobId).ToArray()),
-            ("job_previous", seals.Select(seal => seal.JobPrevious).ToArray()),
-            ("hash", seals.Select(seal => seal.Hash).ToArray())
-        );
-        const string Names = "seq, entry_id, job_id, job_previous, hash";
-        await using var insert = at.Command($"insert into timeline_seals ({Names}) select {Names} from {rows}", values);
-        await insert.ExecuteNonQueryAsync(cancellationToken);
     }
 }
