@@ -56,7 +56,9 @@ internal static class StoreRegistration
 
     /// <summary>
     /// Adds settings that the connection string does not have: prepared statements, because the same few run all day; keep-alives, which
-    /// notice a database that no longer answers; and no reset of a session, because all its locks and settings end with their transaction.
+    /// notice a database that no longer answers; no reset of a session, because all its locks and settings end with their transaction; and
+    /// no compiled statements: until a new table is analyzed, PostgreSQL expects so many rows that it compiles a statement of milliseconds
+    /// for a second.
     /// </summary>
     private static string WithDefaults(string connectionString)
     {
@@ -64,6 +66,7 @@ internal static class StoreRegistration
         builder.MaxAutoPrepare = builder.MaxAutoPrepare == 0 ? 40 : builder.MaxAutoPrepare;
         builder.KeepAlive = builder.KeepAlive == 0 ? 15 : builder.KeepAlive;
         builder.NoResetOnClose = true;
+        builder.Options = $"-c jit=off {builder.Options}";
         builder.ApplicationName ??= "dispatcher";
         builder.Timeout = builder.ContainsKey("Timeout") ? builder.Timeout : MaxConnectSeconds;
         if (builder.Host?.Contains(',', StringComparison.Ordinal) == true && builder.TargetSessionAttributes is null)

@@ -34,4 +34,19 @@ public sealed class StoreRegistrationTests
 
         Assert.True(new NpgsqlConnectionStringBuilder(source.ConnectionString).NoResetOnClose);
     }
+
+    /// <summary>Compiling a statement of milliseconds took a second while the tables were new.</summary>
+    [Theory]
+    [InlineData("Host=a;Database=jobs", "-c jit=off")]
+    [InlineData("Host=a;Database=jobs;Options=-c work_mem=8MB", "-c jit=off -c work_mem=8MB")]
+    public async Task Database_compiles_no_statement_and_keeps_the_options_of_the_connection_string(string connection, string options)
+    {
+        var services = new ServiceCollection();
+        services.AddPostgresStore(connection);
+        await using var provider = services.BuildServiceProvider();
+
+        var source = provider.GetRequiredService<NpgsqlDataSource>();
+
+        Assert.Equal(options, new NpgsqlConnectionStringBuilder(source.ConnectionString).Options?.Trim());
+    }
 }
