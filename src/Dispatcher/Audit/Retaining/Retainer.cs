@@ -42,9 +42,6 @@ internal sealed class Retainer(
     private const int Page = 2_000;
     private const int SealBatch = 5_000;
 
-    /// <summary>Sealing begins after the last checkpoint that is older than this, as the sealer does at its start.</summary>
-    private static readonly TimeSpan StartAge = TimeSpan.FromMinutes(10);
-
     private readonly DroppedRows _rows = new(database, page);
     private readonly SealTable _seals = new(contexts);
 
@@ -75,7 +72,7 @@ internal sealed class Retainer(
     }
 
     /// <summary>
-    /// The last retention and the next one. Verifies the history, because after a drop nobody could tell tampering from what was dropped.
+    /// The last retention and the next one. Verifies the history, because a drop would hide earlier tampering.
     /// </summary>
     private async Task<(Retention? Last, Retention? Next)> PlanAsync(TimeSpan age, CancellationToken cancellationToken)
     {
@@ -125,7 +122,7 @@ internal sealed class Retainer(
     /// </summary>
     private async Task<long> DeleteAsync(Retention retention, CancellationToken cancellationToken)
     {
-        var range = new SealRange(await _seals.LastBeforeAsync(time.GetUtcNow() - StartAge, cancellationToken), []);
+        var range = new SealRange(await _seals.StartAsync(time.GetUtcNow(), cancellationToken), []);
         while (!await _rows.IsSealedAsync(retention, cancellationToken))
         {
             switch (await _seals.SealAsync(range, SealBatch, cancellationToken))

@@ -23,6 +23,9 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
     /// <summary>Maximum number of entries in memory, which may have 64 KiB each.</summary>
     private const int Chunk = 250;
 
+    /// <summary>No transaction lasts as long. An older entry without a seal waits for a pass over all entries.</summary>
+    private static readonly TimeSpan StartAge = TimeSpan.FromMinutes(10);
+
     private readonly LastSeals _lastSeals = new();
 
     /// <summary>The last seal that <see cref="_lastSeals"/> covers. Null: it covers none.</summary>
@@ -69,11 +72,16 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         return await HeadAsync(new SealCall(transaction.GetDbTransaction(), db.Database.IsNpgsql()), cancellationToken);
     }
 
-    /// <summary>The last entry of the last checkpoint before a time. Without such a checkpoint: below every id.</summary>
-    public async Task<long> LastBeforeAsync(DateTimeOffset time, CancellationToken cancellationToken)
+    /// <summary>
+    /// Where a process begins to seal: after the last checkpoint that is older than <see cref="StartAge"/>. Without such a checkpoint:
+    /// before every id.
+    /// </summary>
+    /// <param name="now">The time of the process.</param>
+    /// <param name="cancellationToken">Stops the read.</param>
+    public async Task<long> StartAsync(DateTimeOffset now, CancellationToken cancellationToken)
     {
         await using var db = await database.CreateDbContextAsync(cancellationToken);
-        var before = Timestamps.Micros(time);
+        var before = Timestamps.Micros(now - StartAge);
         var last = db
             .Checkpoints.Where(checkpoint => checkpoint.At < before)
             .OrderByDescending(checkpoint => checkpoint.Size)

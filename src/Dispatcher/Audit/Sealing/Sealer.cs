@@ -25,12 +25,6 @@ internal sealed partial class Sealer(
 
     private static readonly TimeSpan FloorAfter = TimeSpan.FromSeconds(10);
 
-    /// <summary>
-    /// The first pass of a process reads the entries after the last checkpoint that is older than this. No transaction lasts as long; an
-    /// older entry without a seal waits for the pass over all entries.
-    /// </summary>
-    private static readonly TimeSpan StartAge = TimeSpan.FromMinutes(10);
-
     /// <summary>After this time a pass reads all entries.</summary>
     private static readonly TimeSpan RescanPeriod = TimeSpan.FromHours(1);
 
@@ -97,7 +91,7 @@ internal sealed partial class Sealer(
         var began = Time.GetTimestamp();
         if (!_hasStarted)
         {
-            Floor = await table.LastBeforeAsync(Time.GetUtcNow() - StartAge, cancellationToken);
+            Floor = await table.StartAsync(Time.GetUtcNow(), cancellationToken);
             _hasStarted = true;
         }
 

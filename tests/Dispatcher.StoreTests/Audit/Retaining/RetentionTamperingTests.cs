@@ -131,7 +131,7 @@ public sealed class RetentionTamperingTests : RetentionTest
             var refused = await Assert.ThrowsAsync<ExitException>(() => History.RetainAsync(connection: asRole.ConnectionString));
             Assert.Equal(ExitCode.WrongUse, refused.Code);
 
-            // Even with a right that nobody grants.
+            // A role with a granted right to delete is refused too.
             await Database.ExecuteAsync($"grant delete on timeline, timeline_seals to {role}");
             await using var source = NpgsqlDataSource.Create(asRole.ConnectionString);
             await AssertRefusedAsync(source, "set dispatcher.retain = 'on'; delete from timeline");

@@ -150,14 +150,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
         var time = new FakeTimeProvider();
         using var sealer = await ASealer.OnAsync(Database, time: time);
         await using var late = new NpgsqlConnection(Database.PostgresConnectionString);
-        await late.OpenAsync(Stop);
-        await using var transaction = await late.BeginTransactionAsync(Stop);
-        await using var insert = new NpgsqlCommand(
-            "insert into timeline (job_id, at, kind, attempt, actor, detail) values (gen_random_uuid(), 1, 'late', 0, 'x', '{}')",
-            late,
-            transaction
-        );
-        await insert.ExecuteNonQueryAsync(Stop);
+        await using var transaction = await BeginEntryAsync(late);
         for (var i = 0; i < 3; i++)
         {
             await StoredAsync(AJob.New());
@@ -185,12 +178,7 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
         using var sealer = await ASealer.OnAsync(Database, time: time);
         await StoredAsync(AJob.New());
 
-        // Other tests have transactions on the same server; the floor stays until the transactions that are open now have ended.
-        while (sealer.Sealer.Floor <= 0)
-        {
-            await sealer.Sealer.SealAsync(Stop);
-            time.Advance(TimeSpan.FromSeconds(11));
-        }
+        await RaiseFloorAsync(sealer, time);
 
         await Database.ExecuteAsync(
             """
@@ -211,27 +199,42 @@ public sealed class PostgresSealingTests() : SealingTests(StoreKind.Postgres)
         var time = new FakeTimeProvider();
         using var sealer = await ASealer.OnAsync(Database, time: time);
         await StoredAsync(AJob.New());
-        while (sealer.Sealer.Floor <= 0)
-        {
-            await sealer.Sealer.SealAsync(Stop);
-            time.Advance(TimeSpan.FromSeconds(11));
-        }
+        await RaiseFloorAsync(sealer, time);
 
         await using var late = new NpgsqlConnection(Database.PostgresConnectionString);
-        await late.OpenAsync(Stop);
-        await using var transaction = await late.BeginTransactionAsync(Stop);
-        await using var insert = new NpgsqlCommand(
-            "insert into timeline (job_id, at, kind, attempt, actor, detail) values (gen_random_uuid(), 1, 'late', 0, 'x', '{}')",
-            late,
-            transaction
-        );
-        await insert.ExecuteNonQueryAsync(Stop);
+        await using var transaction = await BeginEntryAsync(late);
         await StoredAsync(AJob.New());
         var before = await sealer.Sealer.SealAsync(Stop);
         await transaction.CommitAsync(Stop);
 
         Assert.Equal((1, 1), (before, await sealer.Sealer.SealAsync(Stop)));
         Assert.Equal([1, 2, 4, 3], (await sealer.Table.AfterAsync(0, 100, Stop)).Select(seal => seal.EntryId));
+    }
+
+    /// <summary>
+    /// Other tests have transactions on the same server: the floor stays until the transactions that are open now have ended.
+    /// </summary>
+    private static async Task RaiseFloorAsync(ASealer sealer, FakeTimeProvider time)
+    {
+        while (sealer.Sealer.Floor <= 0)
+        {
+            await sealer.Sealer.SealAsync(Stop);
+            time.Advance(TimeSpan.FromSeconds(11));
+        }
+    }
+
+    /// <summary>Inserts an entry, which takes its id, in a transaction that the caller commits.</summary>
+    private static async Task<NpgsqlTransaction> BeginEntryAsync(NpgsqlConnection connection)
+    {
+        await connection.OpenAsync(Stop);
+        var transaction = await connection.BeginTransactionAsync(Stop);
+        await using var insert = new NpgsqlCommand(
+            "insert into timeline (job_id, at, kind, attempt, actor, detail) values (gen_random_uuid(), 1, 'late', 0, 'x', '{}')",
+            connection,
+            transaction
+        );
+        await insert.ExecuteNonQueryAsync(Stop);
+        return transaction;
     }
 
     [Theory]
