@@ -9,14 +9,7 @@ namespace Dispatcher.CommandLine;
 /// <summary><c>dispatcher migrate</c>: creates and changes the tables, as their owner.</summary>
 internal static class MigrateVerb
 {
-    private static readonly Option<string?> Postgres = new("--postgres")
-    {
-        Description =
-            "Npgsql connection string, or a postgres:// URL, of the role that owns the tables. Else DISPATCHER_POSTGRES, or "
-            + "DISPATCHER_POSTGRES_FILE with the path of a file: use one of these for one with a password, since other "
-            + "users see arguments.",
-        HelpName = "CONNECTION",
-    };
+    private static readonly Option<string?> Postgres = OwnerOption.Create();
     private static readonly Option<string?> ServeRole = new("--serve-role")
     {
         Description =

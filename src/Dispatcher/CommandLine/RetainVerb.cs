@@ -26,14 +26,7 @@ internal static class RetainVerb
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     };
 
-    private static readonly Option<string?> Postgres = new("--postgres")
-    {
-        Description =
-            "Npgsql connection string, or a postgres:// URL, of the role that owns the tables. Else DISPATCHER_POSTGRES, or "
-            + "DISPATCHER_POSTGRES_FILE with the path of a file: use one of these for one with a password, since other "
-            + "users see arguments.",
-        HelpName = "CONNECTION",
-    };
+    private static readonly Option<string?> Postgres = OwnerOption.Create();
     private static readonly Option<string> OlderThan = new("--older-than")
     {
         Description = "Age of the days to drop, at least 7d. A day is a day in UTC by the database's clock.",

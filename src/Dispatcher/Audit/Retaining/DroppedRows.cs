@@ -1,5 +1,7 @@
 using Dispatcher.Audit.Sealing;
 using Dispatcher.Jobs;
+using Dispatcher.Storage;
+using Dispatcher.Storage.Rows;
 using Npgsql;
 
 namespace Dispatcher.Audit.Retaining;
@@ -46,8 +48,8 @@ internal sealed class DroppedRows(NpgsqlDataSource database, int page)
         return null;
     }
 
-    /// <summary>Writes the closing checkpoint and the entry with the statement. Returns the id of the entry.</summary>
-    public async Task<long> WriteAsync(Storage.Rows.TimelineCheckpoint checkpoint, Retention retention, CancellationToken cancellationToken)
+    /// <summary>Writes the closing checkpoint and the entry with the statement.</summary>
+    public async Task WriteAsync(TimelineCheckpoint checkpoint, Retention retention, CancellationToken cancellationToken)
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -69,9 +71,9 @@ internal sealed class DroppedRows(NpgsqlDataSource database, int page)
         close.Parameters.AddWithValue("frontier", checkpoint.Frontier);
         await close.ExecuteNonQueryAsync(cancellationToken);
         await using var state = new NpgsqlCommand(
-            """
+            $"""
             insert into timeline (job_id, at, kind, attempt, actor, detail)
-            values (@job_id, (extract(epoch from clock_timestamp()) * 1000000)::bigint, @kind, 0, @actor, @detail) returning entry_id
+            values (@job_id, {PostgresStatements.Now}, @kind, 0, @actor, @detail)
             """,
             connection,
             transaction
@@ -80,9 +82,8 @@ internal sealed class DroppedRows(NpgsqlDataSource database, int page)
         state.Parameters.AddWithValue("kind", TimelineKinds.Retained);
         state.Parameters.AddWithValue("actor", TimelineEntry.SystemActor);
         state.Parameters.AddWithValue("detail", retention.Write());
-        var entryId = (long)(await state.ExecuteScalarAsync(cancellationToken))!;
+        await state.ExecuteNonQueryAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return entryId;
     }
 
     /// <summary>Whether the entry with this statement is sealed.</summary>

@@ -89,7 +89,7 @@ internal sealed class Retainer(
             );
         }
 
-        await using var clock = history.Command("select (extract(epoch from clock_timestamp()) * 1000000)::bigint");
+        await using var clock = history.Command($"select {PostgresStatements.Now}");
         var now = (long)(await clock.ExecuteScalarAsync(cancellationToken))!;
         var plan = new RetentionPlan(history, check.Retention);
         return (check.Retention, await plan.MakeAsync(Timestamps.At(now) - age, now, cancellationToken));
