@@ -46,8 +46,25 @@ internal sealed class LastSeals
     private Dictionary<Guid, LinkedSeal> _newer = [];
     private Dictionary<Guid, LinkedSeal> _older = [];
 
-    /// <summary>The last seal of a job. Null: it is not known here.</summary>
-    public LinkedSeal? Of(Guid job) => _newer.TryGetValue(job, out var seal) || _older.TryGetValue(job, out seal) ? seal : null;
+    /// <summary>
+    /// The last seal of a job. Null: it is not known here. The seal is in the newer generation then, so that it is still known after some
+    /// thousand further jobs.
+    /// </summary>
+    public LinkedSeal? Of(Guid job)
+    {
+        if (_newer.TryGetValue(job, out var seal))
+        {
+            return seal;
+        }
+
+        if (!_older.TryGetValue(job, out seal))
+        {
+            return null;
+        }
+
+        Add(job, seal);
+        return seal;
+    }
 
     public void Add(Guid job, LinkedSeal seal)
     {
