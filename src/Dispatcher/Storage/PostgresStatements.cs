@@ -22,6 +22,16 @@ internal static class PostgresStatements
     /// <summary>Hash of the bundle in force; empty if there is none.</summary>
     public const string ActiveHash = "coalesce((select hash from active_bundle), '')";
 
+    /// <summary>
+    /// Begins a batch of jobs or moves. PostgreSQL plans the statements once for each session: it would otherwise plan them for each batch,
+    /// which takes longer than a batch of few jobs.
+    /// </summary>
+    public static void Begin(PostgresBatch statements, bool underPolicy)
+    {
+        const string OnePlan = "set_config('plan_cache_mode', 'force_generic_plan', true)";
+        statements.Add().Text = underPolicy ? $"select pg_advisory_xact_lock_shared({PolicyLock}) from {OnePlan}" : $"select {OnePlan}";
+    }
+
     /// <summary>The expression for a text in the detail of a timeline entry. Null: there is none, or the detail is not JSON.</summary>
     public static string TextOf(string entry, string[] path) =>
         $"timeline_text({entry}.detail, {string.Join(", ", path.Select(name => $"'{name}'"))})";

@@ -34,7 +34,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
     {
         await using var connection = await source.OpenConnectionAsync(cancellationToken);
         await using var statements = new PostgresBatch(connection);
-        statements.Add().Text = $"select pg_advisory_xact_lock_shared({PolicyLock})";
+        Begin(statements, underPolicy: true);
         var identities = statements.Add();
         var accept = statements.Add();
         var jobs = batch.Where(acceptance => acceptance.Job is not null).Select(acceptance => acceptance.Job!).ToList();
@@ -86,10 +86,7 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
     )
     {
         await using var statements = new PostgresBatch(connection);
-        if (batch.Any(move => move.UnderPolicy is not null))
-        {
-            statements.Add().Text = $"select pg_advisory_xact_lock_shared({PolicyLock})";
-        }
+        Begin(statements, batch.Any(move => move.UnderPolicy is not null));
 
         // Approvals before jobs, as votes do: another order could deadlock.
         Guid[] approvals = [.. batch.Where(move => move.Approval is not null).Select(move => move.Approval!.ApprovalId)];
