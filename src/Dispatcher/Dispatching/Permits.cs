@@ -24,16 +24,14 @@ internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProv
 
     private readonly SemaphoreSlim _one = new(1, 1);
 
-    private volatile List<PermitKey> _keys = [];
+    private volatile IReadOnlyList<SigningKey> _keys = [];
 
     /// <summary>Signs with the newest key.</summary>
     public async ValueTask<string> SignAsync(PermitClaims claims, CancellationToken cancellationToken)
     {
         var key = (_keys.Count > 0 ? _keys : await LoadAsync(cancellationToken))[0];
-        var header = $$"""{"alg":"HS256","typ":"JWT","kid":"{{key.Kid}}"}""";
-        var body = JsonSerializer.SerializeToUtf8Bytes(claims, WireJson.Default.PermitClaims);
-        var signed = $"{Base64Url.EncodeToString(Encoding.UTF8.GetBytes(header))}.{Base64Url.EncodeToString(body)}";
-        return $"{signed}.{Base64Url.EncodeToString(HMACSHA256.HashData(key.Secret, Encoding.ASCII.GetBytes(signed)))}";
+        var signed = $"{key.Header}.{Base64Url.EncodeToString(JsonSerializer.SerializeToUtf8Bytes(claims, WireJson.Default.PermitClaims))}";
+        return $"{signed}.{Base64Url.EncodeToString(key.Sign(signed))}";
     }
 
     public void Dispose() => _one.Dispose();
@@ -45,36 +43,34 @@ internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProv
     {
         try
         {
-            var parts = permit.Split('.');
-            if (parts.Length != 3)
+            var (first, last) = (permit.IndexOf('.', StringComparison.Ordinal), permit.LastIndexOf('.'));
+            if (first == last || await KeyAsync(permit[..first], cancellationToken) is not { } key)
             {
                 return null;
             }
 
-            using var header = JsonDocument.Parse(Base64Url.DecodeFromChars(parts[0]));
-            if (await KeyAsync(header.RootElement.GetProperty("kid").GetString(), cancellationToken) is not { } key)
-            {
-                return null;
-            }
-
-            // The server chooses the algorithm; the header of the permit is not trusted.
-            var expected = HMACSHA256.HashData(key.Secret, Encoding.ASCII.GetBytes($"{parts[0]}.{parts[1]}"));
-            return CryptographicOperations.FixedTimeEquals(expected, Base64Url.DecodeFromChars(parts[2]))
-                ? JsonSerializer.Deserialize(Base64Url.DecodeFromChars(parts[1]), WireJson.Default.PermitClaims)
+            return CryptographicOperations.FixedTimeEquals(
+                key.Sign(permit.AsSpan(0, last)),
+                Base64Url.DecodeFromChars(permit.AsSpan(last + 1))
+            )
+                ? JsonSerializer.Deserialize(
+                    Base64Url.DecodeFromChars(permit.AsSpan(first + 1, last - first - 1)),
+                    WireJson.Default.PermitClaims
+                )
                 : null;
         }
-        catch (Exception unreadable)
-            when (unreadable is FormatException or JsonException or KeyNotFoundException or InvalidOperationException)
+        catch (Exception unreadable) when (unreadable is FormatException or JsonException)
         {
             return null;
         }
     }
 
-    private async ValueTask<PermitKey?> KeyAsync(string? kid, CancellationToken cancellationToken) =>
-        _keys.FirstOrDefault(key => key.Kid == kid) ?? (await LoadAsync(cancellationToken)).FirstOrDefault(key => key.Kid == kid);
+    private async ValueTask<SigningKey?> KeyAsync(string header, CancellationToken cancellationToken) =>
+        _keys.FirstOrDefault(key => key.Header == header)
+        ?? (await LoadAsync(cancellationToken)).FirstOrDefault(key => key.Header == header);
 
     /// <summary>Reads the two newest keys. The first process on a new store creates one.</summary>
-    private async Task<List<PermitKey>> LoadAsync(CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<SigningKey>> LoadAsync(CancellationToken cancellationToken)
     {
         await _one.WaitAsync(cancellationToken);
         try
@@ -95,7 +91,7 @@ internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProv
                 keys = await NewestAsync(db, cancellationToken);
             }
 
-            return _keys = keys;
+            return _keys = [.. keys.Select(key => new SigningKey(key))];
         }
         finally
         {
@@ -119,6 +115,22 @@ internal sealed class Permits(IDbContextFactory<DispatcherDb> database, TimeProv
             )
         {
             // Another process was first; its key is read next.
+        }
+    }
+
+    /// <summary>A key and the header of its permits. The server chooses the algorithm: it accepts no other header.</summary>
+    private sealed class SigningKey(PermitKey key)
+    {
+        public string Header { get; } =
+            Base64Url.EncodeToString(Encoding.UTF8.GetBytes($$"""{"alg":"HS256","typ":"JWT","kid":"{{key.Kid}}"}"""));
+
+        public byte[] Sign(ReadOnlySpan<char> signed)
+        {
+            var buffer = ScratchBuffer.Take();
+            Encoding.UTF8.GetBytes(signed, buffer);
+            var signature = HMACSHA256.HashData(key.Secret, buffer.WrittenSpan);
+            ScratchBuffer.Return(buffer);
+            return signature;
         }
     }
 }

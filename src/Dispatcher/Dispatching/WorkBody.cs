@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text.Json;
 using Dispatcher.Base;
 using Dispatcher.Contracts;
@@ -14,7 +13,7 @@ internal static class WorkBody
 {
     public static byte[] Of(Job job, bool idempotent)
     {
-        var buffer = new ArrayBufferWriter<byte>(512 + job.Payload.Length);
+        var buffer = ScratchBuffer.Take();
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
@@ -49,6 +48,8 @@ internal static class WorkBody
             json.WriteEndObject();
         }
 
-        return buffer.WrittenSpan.ToArray();
+        var body = buffer.WrittenSpan.ToArray();
+        ScratchBuffer.Return(buffer);
+        return body;
     }
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using Dispatcher.Base;
 
 namespace Dispatcher.Jobs;
 
@@ -24,7 +25,7 @@ internal static class JobHash
     public static string Of(Job job, ReadOnlySpan<byte> payloadSha256)
     {
         // One call of the hash: a call for each part costs more than the hash itself.
-        var parts = new ArrayBufferWriter<byte>(512);
+        var parts = ScratchBuffer.Take();
         parts.Write("dispatcher/job/v1\0"u8);
         Append(parts, job.Topic);
         Append(parts, job.Principal);
@@ -47,7 +48,10 @@ internal static class JobHash
         Append(parts, job.CostTokens);
         Append(parts, job.CostUsdMicros);
         Append(parts, job.NotAfter);
-        return Convert.ToHexStringLower(SHA256.HashData(parts.WrittenSpan));
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(parts.WrittenSpan, hash);
+        ScratchBuffer.Return(parts);
+        return Convert.ToHexStringLower(hash);
     }
 
     private static void Append(ArrayBufferWriter<byte> parts, string? text)

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using Dispatcher.Base;
 using Dispatcher.Jobs;
 
 namespace Dispatcher.Audit.Sealing;
@@ -25,7 +26,7 @@ internal static class SealHash
 
     public static byte[] Of(TimelineEntry entry, SealPosition position)
     {
-        var fields = new FieldHash(entry.Detail.Length);
+        var fields = new FieldHash();
         fields.Add(entry.EntryId);
         fields.Add(entry.JobId);
         fields.Add(entry.At);
@@ -43,16 +44,9 @@ internal static class SealHash
     /// <summary>The fields are hashed in one call: a call for each field costs more than the hash itself.</summary>
     private sealed class FieldHash
     {
-        private const int Others = 512;
+        private readonly ArrayBufferWriter<byte> _fields = ScratchBuffer.Take();
 
-        private readonly ArrayBufferWriter<byte> _fields;
-
-        /// <param name="detail">Length of the longest field.</param>
-        public FieldHash(int detail)
-        {
-            _fields = new ArrayBufferWriter<byte>(detail + Others);
-            _fields.Write(Tag);
-        }
+        public FieldHash() => _fields.Write(Tag);
 
         public void Add(long value)
         {
@@ -80,7 +74,12 @@ internal static class SealHash
             _fields.Write(bytes);
         }
 
-        public byte[] Finish() => SHA256.HashData(_fields.WrittenSpan);
+        public byte[] Finish()
+        {
+            var hash = SHA256.HashData(_fields.WrittenSpan);
+            ScratchBuffer.Return(_fields);
+            return hash;
+        }
 
         private void AddLength(long length)
         {
