@@ -247,11 +247,12 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
             return;
         }
 
+        // Not a join: while the table is small PostgreSQL would read all of it, and keep that plan while the table grows.
+        static string Last(string column) => $"select {column} from timeline_seals p where p.job_id = j.job_id order by seq desc limit 1";
         var (rows, values) = at.Rows("j", ("job_id", jobs));
         await using var command = at.Command(
             $"""
-            select p.job_id, p.seq, p.hash from {rows}
-            join timeline_seals p on p.seq = (select max(x.seq) from timeline_seals x where x.job_id = j.job_id)
+            select j.job_id, ({Last("seq")}), ({Last("hash")}) from {rows}
             """,
             values
         );
@@ -259,7 +260,10 @@ internal sealed class SealTable(IDbContextFactory<DispatcherDb> database)
         await using var row = await command.ExecuteReaderAsync(cancellationToken);
         while (await row.ReadAsync(cancellationToken))
         {
-            _lastSeals.Add(row.GetGuid(0), new LinkedSeal(row.GetInt64(1), row.GetFieldValue<byte[]>(2)));
+            if (!row.IsDBNull(1))
+            {
+                _lastSeals.Add(row.GetGuid(0), new LinkedSeal(row.GetInt64(1), row.GetFieldValue<byte[]>(2)));
+            }
         }
     }
 }
