@@ -5,8 +5,9 @@ using Tied = (System.Guid? TiedTo, Dispatcher.Jobs.OutboxMessage Message);
 namespace Dispatcher.Storage;
 
 /// <summary>
-/// Parts of the statements of <see cref="PostgresStore"/>. A part that writes is a common table expression. It writes only rows of the ids
-/// in <c>done</c>: the ids that the statement inserted or changed.
+/// Parts of the statements of <see cref="PostgresStore"/>. A part that writes is a common table expression, with a comma before it. It
+/// writes only rows of the ids in <c>done</c>: the ids that the statement inserted or changed. Without rows the part is empty: it would
+/// cost time although it writes nothing.
 /// </summary>
 internal static class PostgresStatements
 {
@@ -22,14 +23,20 @@ internal static class PostgresStatements
     /// <summary>Hash of the bundle in force; empty if there is none.</summary>
     public const string ActiveHash = "coalesce((select hash from active_bundle), '')";
 
+    /// <summary>A query for ids that finds none.</summary>
+    public const string NoIds = "select null::uuid as id where false";
+
     /// <summary>
-    /// Begins a batch of jobs or moves. PostgreSQL plans the statements once for each session: it would otherwise plan them for each batch,
-    /// which takes longer than a batch of few jobs.
+    /// Begins a batch of jobs or moves. PostgreSQL plans its statements once for each session: a plan for each batch would take longer than
+    /// a batch of few jobs. No plan may read a whole table: the table grows while the session keeps the plan.
     /// </summary>
     public static void Begin(PostgresBatch statements, bool underPolicy)
     {
-        const string OnePlan = "set_config('plan_cache_mode', 'force_generic_plan', true)";
-        statements.Add().Text = underPolicy ? $"select pg_advisory_xact_lock_shared({PolicyLock}) from {OnePlan}" : $"select {OnePlan}";
+        var first = underPolicy ? $"pg_advisory_xact_lock_shared({PolicyLock})" : "1";
+        statements.Add().Text = $"""
+            select {first}
+            from set_config('plan_cache_mode', 'force_generic_plan', true) once, set_config('enable_seqscan', 'off', true) indexed
+            """;
     }
 
     /// <summary>The expression for a text in the detail of a timeline entry. Null: there is none, or the detail is not JSON.</summary>
@@ -48,48 +55,38 @@ internal static class PostgresStatements
 
     /// <summary>Writes the new rounds of approval whose job is in <c>done</c>.</summary>
     public static string OpenApprovals(PostgresBatch.Statement statement, IReadOnlyList<Approval> approvals) =>
-        $"""
-            opened as (
-                insert into approvals ({Columns.Approval.Names()})
-                select {Columns.Approval.Names()} from {statement.Rows(
-                "i",
-                Columns.Approval,
-                approvals
-            )} where job_id in (select id from done))
-            """;
+        Insert("opened", statement, "approvals", Columns.Approval, approvals, at: false);
 
     /// <summary>Adds a statement that writes entries and messages that go with no job row.</summary>
     public static void Record(PostgresBatch statements, IReadOnlyList<TimelineEntry> entries, IReadOnlyList<OutboxMessage> messages)
     {
         var record = statements.Add();
         record.Text = $"""
-            with done as (select job_id as id from {record.Rows("e", Columns.Entry, entries)}),
-            {WriteTimeline(record, entries)},
-            {WriteOutbox(record, messages.Select(message => new Tied(null, message)))}
+            with done as (select job_id as id from {record.Rows("e", Columns.Entry, entries)})
+            {WriteTimeline(record, entries)}
+            {WriteOutbox(record, [.. messages.Select(message => new Tied(null, message))])}
             select 1
             """;
     }
 
     /// <summary>Writes the entries whose job is in <c>done</c>.</summary>
     public static string WriteTimeline(PostgresBatch.Statement statement, IReadOnlyList<TimelineEntry> entries) =>
-        $"""
-            entries as (
-                insert into timeline ({Columns.Entry.Names()}, at)
-                select {Columns.Entry.Names()}, {Now} from {statement.Rows(
-                "i",
-                Columns.Entry,
-                entries
-            )} where job_id in (select id from done))
-            """;
+        Insert("entries", statement, "timeline", Columns.Entry, entries, at: true);
+
+    /// <summary>Writes the dead letters whose job is in <c>done</c>.</summary>
+    public static string WriteDeadLetters(PostgresBatch.Statement statement, IReadOnlyList<DeadLetter> letters) =>
+        Insert("letters", statement, "dead_letters", Columns.DeadLetter, letters, at: true);
 
     /// <summary>Writes the messages that are tied to an id in <c>done</c>, and those that are tied to none.</summary>
-    public static string WriteOutbox(PostgresBatch.Statement statement, IEnumerable<Tied> messages) =>
-        $"""
-            messages as (
-                insert into outbox ({Columns.Outbox.Names()}, attempts, parked, next_at)
-                select {Columns.Outbox.Names()}, 0, false, {Now} + {Timestamps.Micros(OutboxMessage.RelayHeadStart)}
-                from {statement.Rows("i", Columns.TiedOutbox, [.. messages])} where tied_to is null or tied_to in (select id from done))
-            """;
+    public static string WriteOutbox(PostgresBatch.Statement statement, IReadOnlyList<Tied> messages) =>
+        messages.Count == 0
+            ? ""
+            : $"""
+                , messages as (
+                    insert into outbox ({Columns.Outbox.Names()}, attempts, parked, next_at)
+                    select {Columns.Outbox.Names()}, 0, false, {Now} + {Timestamps.Micros(OutboxMessage.RelayHeadStart)}
+                    from {statement.Rows("i", Columns.TiedOutbox, messages)} where tied_to is null or tied_to in (select id from done))
+                """;
 
     /// <summary>
     /// Runs the batch. Its last statement returns the ids that were changed, the hash in force and, of a move, the contradicted ids.
@@ -113,4 +110,22 @@ internal static class PostgresStatements
 
         return done;
     }
+
+    /// <summary>Inserts the rows whose job is in <c>done</c>.</summary>
+    private static string Insert<TRow>(
+        string name,
+        PostgresBatch.Statement statement,
+        string table,
+        Column<TRow>[] columns,
+        IReadOnlyList<TRow> rows,
+        bool at
+    ) =>
+        rows.Count == 0
+            ? ""
+            : $"""
+                , {name} as (
+                    insert into {table} ({columns.Names()}{(at ? ", at" : "")})
+                    select {columns.Names()}{(at ? $", {Now}" : "")} from {statement.Rows("i", columns, rows)}
+                    where job_id in (select id from done))
+                """;
 }

@@ -39,7 +39,12 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
         var accept = statements.Add();
         var jobs = batch.Where(acceptance => acceptance.Job is not null).Select(acceptance => acceptance.Job!).ToList();
         var denials = batch.Where(acceptance => acceptance.Denial is not null).Select(acceptance => acceptance.Denial!).ToList();
-        var messages = batch.SelectMany(acceptance => acceptance.Outbox.Select(message => new Tied(acceptance.JobId, message)));
+        List<Tied> messages = [.. batch.SelectMany(acceptance => acceptance.Outbox.Select(message => new Tied(acceptance.JobId, message)))];
+        if (signal is not null)
+        {
+            messages.Add(new Tied(null, signal));
+        }
+
         identities.Text = $"select pg_advisory_xact_lock{(denials.Count == 0 ? "_shared" : "")}({IdentityLock})";
         accept.Text = $"""
             with stored as (
@@ -53,22 +58,27 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
                     select from denials d
                     where d.job_id = i.job_id or (d.principal = i.principal and d.idempotency_key = i.idempotency_key))
                 order by job_id on conflict do nothing returning job_id, principal, idempotency_key),
-            denied as (
-                insert into denials ({Columns.Denial.Names()}, at)
-                select {Columns.Denial.Names()}, {Now} from {accept.Rows("i", Columns.Denial, denials)}
-                where policy_hash = {ActiveHash} and not exists (
-                    select from jobs j where j.job_id = i.job_id or (j.principal = i.principal and j.idempotency_key = i.idempotency_key)
-                    union all
-                    select from stored s where s.job_id = i.job_id or (s.principal = i.principal and s.idempotency_key = i.idempotency_key))
-                order by job_id on conflict do nothing returning job_id),
-            done as (select job_id as id from stored union all select job_id from denied),
-            {OpenApprovals(accept, [.. batch.Select(acceptance => acceptance.Approval).OfType<Approval>()])},
-            {WriteTimeline(accept, [.. batch.SelectMany(acceptance => acceptance.Entries)])},
-            {WriteOutbox(accept, signal is null ? messages : messages.Append(new Tied(null, signal)))}
+            denied as ({(denials.Count == 0 ? NoIds : Deny(accept, denials))}),
+            done as (select job_id as id from stored union all select id from denied)
+            {OpenApprovals(accept, [.. batch.Select(acceptance => acceptance.Approval).OfType<Approval>()])}
+            {WriteTimeline(accept, [.. batch.SelectMany(acceptance => acceptance.Entries)])}
+            {WriteOutbox(accept, messages)}
             select array(select id from done), {ActiveHash}
             """;
         return await CommittedAsync(statements, cancellationToken);
     }
+
+    /// <summary>Inserts the denials whose id and key no job has. Reads the jobs that the statement inserts, <c>stored</c>.</summary>
+    private static string Deny(PostgresBatch.Statement accept, IReadOnlyList<Denial> denials) =>
+        $"""
+            insert into denials ({Columns.Denial.Names()}, at)
+            select {Columns.Denial.Names()}, {Now} from {accept.Rows("i", Columns.Denial, denials)}
+            where policy_hash = {ActiveHash} and not exists (
+                select from jobs j where j.job_id = i.job_id or (j.principal = i.principal and j.idempotency_key = i.idempotency_key)
+                union all
+                select from stored s where s.job_id = i.job_id or (s.principal = i.principal and s.idempotency_key = i.idempotency_key))
+            order by job_id on conflict do nothing returning job_id as id
+            """;
 
     public async Task<Committed> MoveAsync(IReadOnlyList<Move> batch, CancellationToken cancellationToken)
     {
@@ -97,9 +107,16 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
 
         LockInOrder(statements, "jobs", "job_id", [.. batch.Select(move => move.Before.JobId)]);
         var apply = statements.Add();
-        var claims = apply.Rows("w", TimelineEvidence.Claims, [.. batch.Where(move => move.NeedsEvidence)]);
+        List<Move> claims = [.. batch.Where(move => move.NeedsEvidence)];
+        var contradicted =
+            claims.Count == 0 ? NoIds : TimelineEvidence.Contradicted(apply.Rows("w", TimelineEvidence.Claims, claims), TextOf);
+        const string Follow = """
+            , followed as (
+                update approvals a set state = d.approval_to, version = a.version + 1, end_reason = d.end_reason, permit_id = d.permit_id
+                from done d where a.approval_id = d.approval_id)
+            """;
         apply.Text = $"""
-            with contradicted as ({TimelineEvidence.Contradicted(claims, TextOf)}),
+            with contradicted as ({contradicted}),
             done as (
                 update jobs j set {string.Join(", ", Columns.JobLive.Select(column => $"{column.Name} = i.{column.Name}"))},
                     updated_at = {Now}, finished_at = case when i.is_final then {Now} end
@@ -109,22 +126,12 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
                         select from approvals a where a.approval_id = i.approval_id and a.state = i.approval_from
                             and (i.approval_to <> '{ApprovalStates.Consumed}' or a.use_by >= {Now})))
                     and not exists (select from contradicted c where c.id = j.job_id)
-                returning j.job_id as id, i.approval_id, i.approval_to, i.end_reason, i.permit_id),
-            followed as (
-                update approvals a set state = d.approval_to, version = a.version + 1, end_reason = d.end_reason, permit_id = d.permit_id
-                from done d where a.approval_id = d.approval_id),
-            {OpenApprovals(apply, [.. batch.Select(move => move.Opens).OfType<Approval>()])},
-            {WriteTimeline(apply, [.. batch.Where(move => move.Entry is not null).Select(move => move.Entry!)])},
-            letters as (
-                insert into dead_letters ({Columns.DeadLetter.Names()}, at)
-                select {Columns.DeadLetter.Names()}, {Now}
-                from {apply.Rows(
-                "i",
-                Columns.DeadLetter,
-                [.. batch.Where(move => move.DeadLetter is not null).Select(move => move.DeadLetter!)]
-            )}
-                where job_id in (select id from done)),
-            {WriteOutbox(apply, batch.SelectMany(move => move.Outbox.Select(message => new Tied(move.Before.JobId, message))))}
+                returning j.job_id as id, i.approval_id, i.approval_to, i.end_reason, i.permit_id)
+            {(approvals.Length == 0 ? "" : Follow)}
+            {OpenApprovals(apply, [.. batch.Select(move => move.Opens).OfType<Approval>()])}
+            {WriteTimeline(apply, [.. batch.Select(move => move.Entry).OfType<TimelineEntry>()])}
+            {WriteDeadLetters(apply, [.. batch.Select(move => move.DeadLetter).OfType<DeadLetter>()])}
+            {WriteOutbox(apply, [.. batch.SelectMany(move => move.Outbox.Select(message => new Tied(move.Before.JobId, message)))])}
             select array(select id from done), {ActiveHash}, array(select id from contradicted)
             """;
         return await CommittedAsync(statements, cancellationToken);
@@ -140,11 +147,11 @@ internal sealed class PostgresStore(NpgsqlDataSource source, IDbContextFactory<D
                 insert into dead_letters ({Columns.DeadLetter.Names()}, at)
                 select {Columns.DeadLetter.Names()}, {Now}
                 from {refuse.Rows("i", Columns.DeadLetter, [.. batch.Select(refusal => refusal.DeadLetter)])}
-                order by dead_letter_id on conflict do nothing returning dead_letter_id as id),
-            {WriteTimeline(refuse, [.. batch.Select(refusal => refusal.Entry)])},
+                order by dead_letter_id on conflict do nothing returning dead_letter_id as id)
+            {WriteTimeline(refuse, [.. batch.Select(refusal => refusal.Entry)])}
             {WriteOutbox(
                 refuse,
-                batch.SelectMany(refusal => refusal.Outbox.Select(message => new Tied(refusal.DeadLetter.DeadLetterId, message)))
+                [.. batch.SelectMany(refusal => refusal.Outbox.Select(message => new Tied(refusal.DeadLetter.DeadLetterId, message)))]
             )}
             select 1
             """;

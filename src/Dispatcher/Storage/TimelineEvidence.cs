@@ -36,7 +36,8 @@ internal static class TimelineEvidence
 
     /// <summary>
     /// A query for the jobs of <paramref name="claims"/> that the timeline contradicts. It skips a job whose row has another version. The
-    /// first intake entry counts: the database sets the ids, so no entry can be inserted before it.
+    /// first intake entry counts: the database sets the ids, so no entry can be inserted before it. Dispatch entries are counted, because
+    /// PostgreSQL may answer a <c>not exists</c> from a table of all dispatch entries.
     /// </summary>
     /// <param name="claims">A table expression with the alias <c>w</c> and the columns of <see cref="Claims"/>.</param>
     /// <param name="text">Makes the expression for a text in a detail, from an alias of the timeline and the path to that text.</param>
@@ -46,8 +47,8 @@ internal static class TimelineEvidence
             where coalesce((
                     select {text("t", ["answer", "job_hash"])} from timeline t
                     where t.job_id = w.job_id and t.kind in ('accepted', 'held') order by t.entry_id limit 1), '') <> w.job_hash
-                or (w.permit_id is not null and not exists (
-                    select 1 from timeline t
+                or (w.permit_id is not null and 0 = (
+                    select count(*) from timeline t
                     where t.job_id = w.job_id and t.kind = 'dispatched' and t.attempt = w.attempt
                         and {text("t", ["permit_id"])} = w.permit_id and {text("t", ["work_sha256"])} = w.work_sha256))
                 or (w.approval_id is not null and not exists (

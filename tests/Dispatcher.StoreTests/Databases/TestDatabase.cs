@@ -57,6 +57,9 @@ internal sealed class TestDatabase : IAsyncDisposable
     /// <summary>Opens the same database for another role or as another process.</summary>
     public string PostgresConnectionString => _services.GetRequiredService<NpgsqlDataSource>().ConnectionString;
 
+    /// <summary>Closes the idle sessions of PostgreSQL.</summary>
+    public void CloseSessions() => _services.GetRequiredService<NpgsqlDataSource>().Clear();
+
     public async Task ExecuteAsync(string sql)
     {
         await using var db = await Contexts.CreateDbContextAsync(Stop);
