@@ -59,15 +59,16 @@ public sealed class HeartbeatTests
         {
             AnswerHeartbeat = request => new HeartbeatAnswer { Cancelled = [], Fenced = [request.Runs[0].RunId] },
         };
-        var (clock, refused) = (new SteppedClock(), new TaskCompletionSource<Exception?>());
+        var (clock, began, refused) = (new SteppedClock(), new TaskCompletionSource(), new TaskCompletionSource<Exception?>());
         await using var worker = await AWorker.That(
-            async (run, token) => run.Attempt == 2 ? JobResult.Nothing : await LateAsync(run, refused, token),
+            async (run, token) => run.Attempt == 2 ? JobResult.Nothing : await LateAsync(run, began, refused, token),
             options => options.Concurrency = 1,
             transport,
             clock
         );
 
         transport.Deliver(WorkWithHeartbeats());
+        await began.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
         await clock.PassAsync(Interval);
         Assert.IsType<FencedException>(await refused.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
 
@@ -80,10 +81,11 @@ public sealed class HeartbeatTests
     public async Task Idempotent_run_is_stopped_when_its_lease_lapses_and_its_late_result_is_reported()
     {
         var transport = new InMemoryTransport { AnswerHeartbeat = Unavailable };
-        var (clock, refused) = (new SteppedClock(), new TaskCompletionSource<Exception?>());
-        await using var worker = await AWorker.That((run, token) => LateAsync(run, refused, token), NoGrace, transport, clock);
+        var (clock, began, refused) = (new SteppedClock(), new TaskCompletionSource(), new TaskCompletionSource<Exception?>());
+        await using var worker = await AWorker.That((run, token) => LateAsync(run, began, refused, token), NoGrace, transport, clock);
 
         transport.Deliver(WorkWithHeartbeats().With(message => message with { Idempotent = true }));
+        await began.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
         await clock.PassAsync(3 * Interval);
 
         Assert.IsType<FencedException>(await refused.Task.WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
@@ -213,8 +215,14 @@ public sealed class HeartbeatTests
         gate.SetResult();
     }
 
-    private static async Task<JobResult> LateAsync(JobRun run, TaskCompletionSource<Exception?> refused, CancellationToken token)
+    private static async Task<JobResult> LateAsync(
+        JobRun run,
+        TaskCompletionSource began,
+        TaskCompletionSource<Exception?> refused,
+        CancellationToken token
+    )
     {
+        began.SetResult();
         await Record.ExceptionAsync(() => Task.Delay(Timeout.Infinite, token));
         refused.SetResult(
             await Record.ExceptionAsync(() => run.Effects.OnceAsync("key", (_, _) => Task.FromResult(1), CancellationToken.None))
