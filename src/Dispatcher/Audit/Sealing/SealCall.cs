@@ -57,11 +57,9 @@ internal sealed record SealCall(DbTransaction Transaction, bool IsPostgres)
 
         // Numbers in the text: the databases have no list parameter in common. Two queries: one with "or" reads all entries between the
         // first gap and the last entry, which a gap of some seconds makes 100,000.
-        var above = Of("t.entry_id > @after");
+        var gaps = range.Gaps.Count == 0 ? "" : $"{Of($"t.entry_id in ({string.Join(',', range.Gaps)})")} union all ";
         await using var command = Command(
-            range.Gaps.Count == 0
-                ? $"{above} order by entry_id"
-                : $"{Of($"t.entry_id in ({string.Join(',', range.Gaps)})")} union all {above} order by entry_id limit @limit",
+            $"{gaps}{Of("t.entry_id > @after")} order by entry_id limit @limit",
             ("after", range.After),
             ("limit", limit)
         );
