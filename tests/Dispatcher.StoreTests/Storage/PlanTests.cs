@@ -59,12 +59,14 @@ public sealed class PlanTests() : StoreTest(StoreKind.Postgres)
     /// <summary>The scans of whole tables so far. A session reports its own when it ends.</summary>
     private async Task<string> ScansAsync()
     {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Stop);
+        patience.CancelAfter(TimeSpan.FromSeconds(10));
         Database.CloseSessions();
         const string Others =
             "select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend'";
         while ((long)(await Database.QueryAsync(Others))[0][0]! > 1)
         {
-            await Task.Delay(20, Stop);
+            await Task.Delay(20, patience.Token);
         }
 
         var scans = await Database.QueryAsync(
