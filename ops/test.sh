@@ -1,7 +1,9 @@
 #!/bin/bash
-# Runs every test against a private RabbitMQ and a private PostgreSQL, and removes both afterwards. Debian or Ubuntu, no Docker engine.
+# Runs every test against a private RabbitMQ and a private PostgreSQL, and removes both afterwards.
 #   ops/test.sh                              builds and runs all tests
-#   ops/test.sh --filter-class '*Servers*'   arguments go to dotnet test, for example --no-build, --list-tests, --filter-method
+#   ops/test.sh --containers                 servers in containers (Testcontainers). Without it: if a Docker engine answers
+#   ops/test.sh --packages                   servers from the packages of Debian or Ubuntu. Without it: if no Docker engine answers
+#   ops/test.sh --filter-class '*Servers*'   further arguments go to dotnet test, for example --no-build, --list-tests, --filter-method
 #   ops/test.sh --serve                      only starts the servers, prints the variables to set, and waits for Ctrl-C
 # Installs missing packages when run by root or with CI=true; otherwise ends with exit code 3 and prints the command to run.
 # Exit codes: those of dotnet test (0 passed, 2 failed, 9 no test ran); 3 a server or a package is missing; 130 and 143 interrupted.
@@ -35,25 +37,57 @@ run() {
     return "$code"
 }
 
+# SIGTERM to a process and all its children. 10 s to end cleanly, and for a server that is just being restarted to write its process id;
+# then SIGKILL.
+end() {
+    [[ -n $1 ]] || return 0
+    kill -TERM -- "-$1" 2> /dev/null || true
+    for (( i = 0; i < 100; i++ )); do kill -0 "$1" 2> /dev/null || break; sleep 0.1; done
+    kill -KILL -- "-$1" 2> /dev/null || true
+}
+
 clean_up() {
     trap '' INT TERM HUP    # a second Ctrl-C must not interrupt the clean-up
-    if [[ -n $running ]]; then
-        kill -TERM -- "-$running" 2> /dev/null || true
-        # 10 s to end cleanly, and for a server that is just being restarted to write its process id; then SIGKILL.
-        for (( i = 0; i < 100; i++ )); do kill -0 "$running" 2> /dev/null || break; sleep 0.1; done
-        kill -KILL -- "-$running" 2> /dev/null || true
-    fi
+    end "$running"
+    end "$containers"
     "$ops/servers.sh" stop "$folder"
     rm -rf "$folder"
 }
 
-require_packages
-running= folder=$(mktemp -d "${TMPDIR:-/tmp}/dispatcher-test.XXXXXX")
+# The program holds the containers until it is ended, and writes the exports when both servers answer.
+start_containers() {
+    local project=$ops/../tests/Dispatcher.TestContainers
+    [[ " $* " == *" --no-build "* ]] || run dotnet build "$project" --configuration Release --verbosity quiet --nologo || return
+    setsid "$project/bin/Release/net10.0/Dispatcher.TestContainers" "$folder" < /dev/null > "$folder/containers.output" 2>&1 &
+    containers=$!
+    while [[ ! -e $folder/exports ]]; do
+        kill -0 "$containers" 2> /dev/null || { cat "$folder/containers.output" >&2; return 1; }
+        sleep 0.2
+    done
+}
+
+start_packages() { require_packages && run "$ops/servers.sh" start "$folder"; }
+
+servers=
+case ${1:-} in
+    --containers | --packages) servers=${1#--}; shift ;;
+esac
+
+running= containers= folder=$(mktemp -d "${TMPDIR:-/tmp}/dispatcher-test.XXXXXX")
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-run "$ops/servers.sh" start "$folder" || exit 3
+if [[ -n $servers ]]; then
+    "start_$servers" "$@" || exit 3
+elif docker info > /dev/null 2>&1 && start_containers "$@"; then
+    servers=containers
+else
+    # No Docker engine, or it has no images and cannot pull them.
+    servers=packages
+    start_packages || exit 3
+fi
+echo "ops/test.sh: RabbitMQ and PostgreSQL run from $servers" >&2
 # shellcheck source=/dev/null
 source "$folder/exports"
 
