@@ -184,11 +184,7 @@ internal sealed class SupervisorProcess : IDisposable
     private static SupervisorProcess Start()
     {
         Kernel.AdoptOrphans();
-        var name = typeof(Supervisor).Assembly.GetName().Name!;
-        var executable = Path.Combine(AppContext.BaseDirectory, name);
-        var start = File.Exists(executable)
-            ? new ProcessStartInfo(executable)
-            : new ProcessStartInfo(ChildProcess.Find("dotnet") ?? Environment.ProcessPath!, ["exec", executable + ".dll"]);
+        var start = Command();
         start.ArgumentList.Add(Supervisor.Mode);
         start.RedirectStandardInput = start.RedirectStandardOutput = true;
         start.StandardInputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
@@ -217,6 +213,24 @@ internal sealed class SupervisorProcess : IDisposable
                 throw new PlatformNotSupportedException($"'{start.FileName}' cannot be started: {exception.Message}", exception);
             }
         }
+    }
+
+    /// <summary>
+    /// The program of a supervisor: the executable of the reference worker, or its library if the machine's .NET runs it, or this process's
+    /// own program if it is a single file, which contains the reference worker.
+    /// </summary>
+    private static ProcessStartInfo Command()
+    {
+        var executable = Path.Combine(AppContext.BaseDirectory, typeof(Supervisor).Assembly.GetName().Name!);
+        if (File.Exists(executable))
+        {
+            return new ProcessStartInfo(executable);
+        }
+
+        var library = executable + ".dll";
+        return File.Exists(library)
+            ? new ProcessStartInfo(ChildProcess.Find("dotnet") ?? Environment.ProcessPath!, ["exec", library])
+            : new ProcessStartInfo(Environment.ProcessPath!);
     }
 
     private static bool IsForSupervisor(string variable) =>
