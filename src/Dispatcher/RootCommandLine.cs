@@ -4,6 +4,7 @@ using System.CommandLine.Invocation;
 using Dispatcher.Base;
 using Dispatcher.CommandLine;
 using Dispatcher.CommandLine.Demo;
+using Dispatcher.CommandLine.Identities;
 using Dispatcher.CommandLine.Policies;
 using Dispatcher.CommandLine.Screens;
 using Dispatcher.Policies.Texts;
@@ -30,6 +31,7 @@ internal static class RootCommandLine
         root.Add(ApprovalsVerbs.Create(verbs));
         root.Add(DeadLettersVerbs.Create(verbs));
         root.Add(KeysVerbs.Create(verbs));
+        root.Add(IdentityVerbs.Create(verbs));
         root.Add(StatusVerb.Create(verbs));
         root.Add(PolicyVerbs.Create(verbs, terminal));
         root.Add(AuditVerbs.Create(terminal));

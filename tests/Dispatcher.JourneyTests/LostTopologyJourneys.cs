@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using Dispatcher.CommandLine.Identities;
 using Dispatcher.Contracts;
 using Dispatcher.JourneyTests.Staging;
 using RabbitMQ.Client;
@@ -100,7 +101,7 @@ public sealed class LostTopologyJourneys
 
         await Servers.MakeUserAsync(journey.Name, Journey.ServerUser, "^$", ".*", ".*");
         await TopologyIsAsync(dispatcher, "cannot be declared: ACCESS_REFUSED");
-        await BrokerRoles.MakeUserAsync(journey.Name, Journey.ServerUser, BrokerRoles.Server);
+        await BrokerRoles.MakeUserAsync(journey.Name, Journey.ServerUser, IdentityKind.Server);
         await TopologyIsAsync(dispatcher, "ok");
         Assert.True(dispatcher.Log.Split("The broker's topology is wrong").Length - 1 == 2, dispatcher.Log);
         await dispatcher.ReadyAsync();

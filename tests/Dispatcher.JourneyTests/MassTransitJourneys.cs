@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Xml.Linq;
+using Dispatcher.CommandLine.Identities;
 using Dispatcher.Contracts;
 using Dispatcher.JourneyTests.Staging;
 using MassTransit;
@@ -10,7 +11,7 @@ namespace Dispatcher.JourneyTests;
 public sealed class MassTransitJourneys
 {
     private const string User = "teller";
-    private const string Topic = @"job\.(repo\.read|test\.once)";
+    private static readonly string[] Topics = ["job.repo.read", "job.test.once"];
 
     [Fact]
     public async Task MassTransit_producer_of_the_README_gets_its_decision_and_its_result()
@@ -110,7 +111,7 @@ public sealed class MassTransitJourneys
     private static async Task<Journey> BeginAsync()
     {
         var journey = await Journey.BeginAsync();
-        await BrokerRoles.MakeUserAsync(journey.Name, User, BrokerRoles.MassTransitProducer, ("user", User), ("topic", Topic));
+        await BrokerRoles.MakeUserAsync(journey.Name, User, IdentityKind.MassTransitProducer, Topics);
         return journey;
     }
 

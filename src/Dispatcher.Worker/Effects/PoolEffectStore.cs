@@ -21,6 +21,13 @@ internal sealed partial class PoolEffectStore : IDisposable
         create table if not exists dispatcher_effect_fences (job_id text not null primary key, attempt integer not null);
         """;
 
+    /// <summary>
+    /// A row when a table is missing. PostgreSQL refuses "create table if not exists" to a role that may not create tables, also when the
+    /// tables exist.
+    /// </summary>
+    private const string Missing =
+        "select 1 where to_regclass('dispatcher_effects') is null or to_regclass('dispatcher_effect_fences') is null";
+
     private readonly DbDataSource _database;
     private readonly TimeProvider _clock;
     private readonly string _schemaLock;
@@ -86,7 +93,11 @@ internal sealed partial class PoolEffectStore : IDisposable
         }
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await EffectSql.ExecuteAsync(connection, transaction, new(_schemaLock + Schema), cancellationToken);
+        if (connection is SqliteConnection || (await EffectSql.QueryAsync(transaction, [new(Missing)], cancellationToken))[0] is not null)
+        {
+            await EffectSql.ExecuteAsync(connection, transaction, new(_schemaLock + Schema), cancellationToken);
+        }
+
         await transaction.CommitAsync(cancellationToken);
     }
 

@@ -62,12 +62,15 @@ internal sealed record ServerSettings
     public bool IsEmbedded => RabbitMq is null;
 
     /// <summary>A value of the environment, or the content of the file that <c>NAME_FILE</c> names.</summary>
-    public static string? FromEnvironment(string name)
+    public static string? FromEnvironment(string name) => FromVariables(name, Environment.GetEnvironmentVariable);
+
+    /// <summary>The same of other variables than those of the process.</summary>
+    public static string? FromVariables(string name, Func<string, string?> variable)
     {
-        var file = Environment.GetEnvironmentVariable(name + "_FILE");
+        var file = variable(name + "_FILE");
         if (string.IsNullOrEmpty(file))
         {
-            return Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+            return variable(name) is { Length: > 0 } value ? value : null;
         }
 
         try

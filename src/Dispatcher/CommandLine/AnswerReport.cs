@@ -31,6 +31,30 @@ internal static class AnswerReport
         return ExitCode.Done;
     }
 
+    /// <summary>The body of a successful answer. Throws for any other, so that a verb of several requests can end.</summary>
+    public static JsonElement BodyOrThrow(this ApiAnswer answer)
+    {
+        if (answer.IsSuccess)
+        {
+            return answer.Body;
+        }
+
+        var (code, general) = Verdict(answer);
+        var parts = answer
+            .Body.Items("errors")
+            .Select(error => error.Text("message"))
+            .Prepend(answer.Body.Text("detail"))
+            .Prepend(answer.Body.Text("title"))
+            .Where(part => part.Length > 0);
+        throw new ExitException(
+            code,
+            $"{answer.Request} ended with {answer.Status}: {string.Join(' ', parts)}",
+            answer.Body.Text("fix") is { Length: > 0 } fix ? fix
+                : general.Length > 0 ? general
+                : "Correct what the answer names."
+        );
+    }
+
     private static ExitCode Refuse(Screen screen, ApiAnswer answer)
     {
         var title = answer.Body.Text("title");

@@ -68,6 +68,8 @@ internal sealed class ApiClient : IDisposable
     public Task<ApiAnswer> RevokeKeyAsync(string keyId, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Delete, "api/keys/" + Uri.EscapeDataString(keyId), null, cancellationToken);
 
+    public Task<ApiAnswer> WorkersAsync(CancellationToken cancellationToken) => GetAsync("api/workers", cancellationToken);
+
     public Task<ApiAnswer> ExplainAsync(Guid job, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Post, "api/policies/explain", JsonSerializer.SerializeToUtf8Bytes(new { job_id = job }), cancellationToken);
 

@@ -32,6 +32,10 @@ internal static partial class ServerRun
         }
     }
 
+    /// <summary>The error of a verb for any fault, with the database of its setting.</summary>
+    public static ExitException Explained(Exception fault, string? postgres) =>
+        StartFaults.Explain(fault, new ConnectionSettings(postgres));
+
     public static Task<int> ToExitCodeAsync(Terminal terminal, Func<Task> run) =>
         ToExitCodeAsync(
             terminal,

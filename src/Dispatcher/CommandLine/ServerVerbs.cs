@@ -5,7 +5,15 @@ using Dispatcher.CommandLine.Screens;
 namespace Dispatcher.CommandLine;
 
 /// <summary>One call of a verb that uses a server.</summary>
-internal sealed record ServerCall(ParseResult Arguments, ApiClient Api, Screen Screen, Terminal Terminal, bool Json);
+/// <param name="Arguments">The parsed arguments.</param>
+/// <param name="Server">The client. Its first use reads address and key, so that a verb can also run without a server.</param>
+/// <param name="Screen">The output for people.</param>
+/// <param name="Terminal">Streams and variables.</param>
+/// <param name="Json">Whether the output is one JSON document.</param>
+internal sealed record ServerCall(ParseResult Arguments, Lazy<ApiClient> Server, Screen Screen, Terminal Terminal, bool Json)
+{
+    public ApiClient Api => Server.Value;
+}
 
 /// <summary>Creates verbs that use a server: they share their options, the lookup of server and key, and their errors.</summary>
 internal sealed class ServerVerbs(Terminal terminal)
@@ -25,33 +33,51 @@ internal sealed class ServerVerbs(Terminal terminal)
         HelpName = "KEY",
     };
 
-    public Verb Add(Verb verb, Func<ServerCall, CancellationToken, Task<ExitCode>> run)
+    /// <param name="verb">The verb that gets the options.</param>
+    /// <param name="run">Runs one call.</param>
+    /// <param name="json">A <c>--json</c> of its own, for a verb whose document is not that of the server.</param>
+    public Verb Add(Verb verb, Func<ServerCall, CancellationToken, Task<ExitCode>> run, Option<bool>? json = null)
     {
-        verb.Add(_json);
+        json ??= _json;
+        verb.Add(json);
         verb.Add(_url);
         verb.Add(_apiKey);
-        verb.SetAction((arguments, cancellationToken) => RunAsync(arguments, run, cancellationToken));
+        verb.SetAction((arguments, cancellationToken) => RunAsync(arguments, json, run, cancellationToken));
         return verb;
     }
 
     private async Task<int> RunAsync(
         ParseResult arguments,
+        Option<bool> json,
         Func<ServerCall, CancellationToken, Task<ExitCode>> run,
         CancellationToken cancellationToken
     )
     {
         var screen = new Screen(terminal);
+        var server = new Lazy<ApiClient>(() => new ApiClient(Server(arguments), Key(arguments)));
         try
         {
-            using var api = new ApiClient(Server(arguments), Key(arguments));
-            return (int)await run(new ServerCall(arguments, api, screen, terminal, arguments.GetValue(_json)), cancellationToken);
+            return (int)await run(new ServerCall(arguments, server, screen, terminal, arguments.GetValue(json)), cancellationToken);
         }
         catch (ExitException failure)
         {
             screen.Failure(failure.Message, failure.Fix);
             return (int)failure.Code;
         }
+        finally
+        {
+            if (server.IsValueCreated)
+            {
+                server.Value.Dispose();
+            }
+        }
     }
+
+    /// <summary>Whether a key for the server is set.</summary>
+    public bool HasKey(ParseResult arguments) =>
+        new[] { arguments.GetValue(_apiKey), terminal.Variable("DISPATCHER_API_KEY"), terminal.Variable("DISPATCHER_API_KEY_FILE") }.Any(
+            text => !string.IsNullOrEmpty(text)
+        );
 
     private Uri Server(ParseResult arguments)
     {

@@ -26,18 +26,22 @@ internal static partial class Migrator
         return await MissingAsync(db, cancellationToken);
     }
 
+    /// <summary>The names of roles that a statement may contain in quotes, for error messages.</summary>
+    public const string RoleNameWords = "1 to 63 characters of a-z, 0-9, _ and -, but not public, none or pg_…";
+
+    /// <summary>PostgreSQL grants to <c>public</c> what is granted to all, also if the name is in quotes.</summary>
+    public static bool IsRoleName(string text) =>
+        RoleName().IsMatch(text) && text is not ("public" or "none") && !text.StartsWith("pg_", StringComparison.Ordinal);
+
     /// <summary>
     /// Grants rights to an existing role, and revokes what earlier versions granted. The name is checked first, because DDL takes no
     /// parameters.
     /// </summary>
     public static async Task GrantAsync(DispatcherDb db, string role, CancellationToken cancellationToken)
     {
-        if (!RoleName().IsMatch(role))
+        if (!IsRoleName(role))
         {
-            throw new ArgumentException(
-                $"\"{role}\" is not a role name; allowed are 1 to 63 characters of a-z, 0-9 and _, not starting with a digit.",
-                nameof(role)
-            );
+            throw new ArgumentException($"\"{role}\" is not a role name; allowed are {RoleNameWords}.", nameof(role));
         }
 
         if (await OwnsAsync(db, role, cancellationToken))
@@ -65,6 +69,6 @@ internal static partial class Migrator
             )
             .SingleAsync(cancellationToken);
 
-    [GeneratedRegex(@"^[a-z_][a-z0-9_]{0,62}\z")]
+    [GeneratedRegex(@"^[a-z0-9_-]{1,63}\z")]
     private static partial Regex RoleName();
 }

@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+
 namespace Dispatcher.Storage;
 
 /// <summary>
@@ -5,7 +7,7 @@ namespace Dispatcher.Storage;
 /// never updates is not granted, so a stolen password of this role cannot change a submitted job, the terms of an approval or a dead
 /// letter.
 /// </summary>
-internal static class ServeGrants
+internal static partial class ServeGrants
 {
     /// <summary>Columns that statements set in addition to <see cref="Columns.JobLive"/>.</summary>
     private static readonly string[] JobTimes = ["updated_at", "finished_at"];
@@ -36,9 +38,25 @@ internal static class ServeGrants
     /// </summary>
     public static string To(string role) =>
         $"""
-            revoke all on {string.Join(", ", Table.Select(grant => grant.Table))} from {role};
-            do $$ begin execute format('revoke create on schema %I from public, {role}', current_schema()); end $$;
-            {string.Concat(Table.Select(grant => $"grant {grant.Rights} on {grant.Table} to {role};\n"))}
-            grant execute on function timeline_text(bytea, text[]) to {role};
+            revoke all on {string.Join(", ", Table.Select(grant => grant.Table))} from "{role}";
+            do $$ begin execute format('revoke create on schema %I from public, "{role}"', current_schema()); end $$;
+            {string.Concat(Table.Select(grant => $"grant {grant.Rights} on {grant.Table} to \"{role}\";\n"))}
+            grant execute on function timeline_text(bytea, text[]) to "{role}";
             """;
+
+    /// <summary>
+    /// Whether the role is granted a privilege on a table, or on one of its columns. Null as the column: on the whole table.
+    /// </summary>
+    public static bool Allows(string table, string privilege, string? column) =>
+        Table
+            .Where(grant => grant.Table.Trim('"') == table)
+            .SelectMany(grant => Right().Matches(grant.Rights))
+            .Where(right => right.Groups["privilege"].Value.Equals(privilege, StringComparison.OrdinalIgnoreCase))
+            .Any(right =>
+                !right.Groups["columns"].Success
+                || column is not null && right.Groups["columns"].Value.Split(", ").Contains(column, StringComparer.Ordinal)
+            );
+
+    [GeneratedRegex(@"(?<privilege>[a-z]+)( \((?<columns>[^)]*)\))?(, |\z)")]
+    private static partial Regex Right();
 }

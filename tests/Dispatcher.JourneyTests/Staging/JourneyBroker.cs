@@ -1,3 +1,5 @@
+using Dispatcher.CommandLine.Identities;
+
 namespace Dispatcher.JourneyTests.Staging;
 
 /// <summary>The virtual host of a journey.</summary>
@@ -11,7 +13,7 @@ internal static class JourneyBroker
         await Servers.MakeVhostAsync(journey.Name);
         await Task.WhenAll([
             Servers.MakeUserAsync(journey.Name, "dispatcher", ".*", ".*", ".*"),
-            BrokerRoles.MakeUserAsync(journey.Name, Journey.ServerUser, BrokerRoles.Server),
+            BrokerRoles.MakeUserAsync(journey.Name, Journey.ServerUser, IdentityKind.Server),
             .. Journey.Producers.Select(producer =>
                 Servers.MakeUserAsync(
                     journey.Name,
@@ -21,7 +23,7 @@ internal static class JourneyBroker
                     $@"^(dispatcher\.events|dispatcher\.dead-letter|(reply\.)?{producer}\..*)$"
                 )
             ),
-            .. Pools.Select(pool => BrokerRoles.MakeUserAsync(journey.Name, "worker-" + pool, BrokerRoles.Worker, ("pool", pool))),
+            .. Pools.Select(pool => BrokerRoles.MakeUserAsync(journey.Name, "worker-" + pool, IdentityKind.Worker, pool)),
         ]);
     }
 }

@@ -17,12 +17,13 @@ public sealed class RoleTests() : StoreTest(StoreKind.Postgres)
     [
         "",
         "Serve",
-        "1serve",
+        "public",
+        "none",
+        "pg_monitor",
         "serve me",
         "serve;drop table jobs",
         "serve\n",
         "\"serve\"",
-        "serve-role",
         "sérve",
         "a234567890123456789012345678901234567890123456789012345678901234",
     ];

@@ -76,7 +76,7 @@ public sealed class ModelTests
     [Theory]
     [InlineData("dispatcher; drop table jobs")]
     [InlineData("Serve")]
-    [InlineData("1serve")]
+    [InlineData("public")]
     [InlineData("serve\n")]
     [InlineData("")]
     public async Task Invalid_role_name_never_reaches_the_database(string role)
