@@ -22,6 +22,9 @@ internal sealed record ServerSettings
     /// <summary>The addresses that HTTP listens at, for example <c>http://127.0.0.1:8080</c>.</summary>
     public required string Urls { get; init; }
 
+    /// <summary>Whether plain HTTP may listen beyond this machine. Then API keys are sent in plain text.</summary>
+    public bool AllowPlainHttp { get; init; }
+
     /// <summary>
     /// Becomes an admin key and replaces the admin key of an earlier start. At least 24 characters. Without it the server makes and
     /// replaces no key.
