@@ -22,6 +22,14 @@ internal sealed record ServerSettings
     /// <summary>The addresses that HTTP listens at, for example <c>http://127.0.0.1:8080</c>.</summary>
     public required string Urls { get; init; }
 
+    /// <summary>
+    /// PEM file with the certificate of HTTPS, followed by those of its CAs except the root. Null: no address is <c>https</c>.
+    /// </summary>
+    public string? TlsCertificateFile { get; init; }
+
+    /// <summary>PEM file with the private key of that certificate, without a passphrase. Null exactly if the certificate is.</summary>
+    public string? TlsKeyFile { get; init; }
+
     /// <summary>Whether plain HTTP may listen beyond this machine. Then API keys are sent in plain text.</summary>
     public bool AllowPlainHttp { get; init; }
 

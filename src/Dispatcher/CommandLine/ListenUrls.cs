@@ -12,22 +12,55 @@ internal static class ListenUrls
     public const string Default = "http://127.0.0.1:8080";
 
     private const string Name = "DISPATCHER_URLS (or --urls)";
+    private const string CertificateName = "DISPATCHER_TLS_CERT_FILE (or --tls-cert)";
+    private const string KeyName = "DISPATCHER_TLS_KEY_FILE (or --tls-key)";
 
-    /// <exception cref="ExitException">An address cannot be read, or plain HTTP would be reachable from other machines.</exception>
-    public static void Check(string urls, bool allowPlainHttp)
+    /// <exception cref="ExitException">
+    /// An address cannot be read, plain HTTP would be reachable from other machines, or the files of the certificate do not fit.
+    /// </exception>
+    public static void Check(ServerSettings settings)
     {
-        foreach (var url in urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).DefaultIfEmpty(""))
+        (string Text, BindingAddress Address)[] urls =
+        [
+            .. settings
+                .Urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+                .DefaultIfEmpty("")
+                .Select(url => (url, Parse(url))),
+        ];
+        CheckCertificate(settings, urls.FirstOrDefault(url => IsHttps(url.Address)).Text);
+        if (!settings.AllowPlainHttp && urls.FirstOrDefault(url => IsPlainBeyondMachine(url.Address)).Text is { } plain)
         {
-            var address = Parse(url);
-            if (!allowPlainHttp && !IsHttps(address) && !IsWithinMachine(address))
-            {
-                throw new ExitException(
-                    ExitCode.WrongUse,
-                    $"{Name} has \"{url}\": other machines could send API keys there in plain text.",
-                    "Listen at https:// with DISPATCHER_TLS_CERT_FILE and DISPATCHER_TLS_KEY_FILE, or at 127.0.0.1. Behind a proxy that "
-                        + "ends TLS, or in a private network, set DISPATCHER_ALLOW_PLAIN_HTTP=true (or --allow-plain-http)."
-                );
-            }
+            throw new ExitException(
+                ExitCode.WrongUse,
+                $"{Name} has \"{plain}\": other machines could send API keys there in plain text.",
+                "Listen at https:// with DISPATCHER_TLS_CERT_FILE and DISPATCHER_TLS_KEY_FILE, or at 127.0.0.1. Behind a proxy that "
+                    + "ends TLS, or in a private network, set DISPATCHER_ALLOW_PLAIN_HTTP=true (or --allow-plain-http)."
+            );
+        }
+    }
+
+    /// <summary>An address without a certificate cannot listen. A certificate without an address shows a wrong address.</summary>
+    private static void CheckCertificate(ServerSettings settings, string? https)
+    {
+        var (certificate, key) = (settings.TlsCertificateFile, settings.TlsKeyFile);
+        if ((certificate is null) != (key is null) || (certificate is null && https is not null))
+        {
+            throw new ExitException(
+                ExitCode.WrongUse,
+                https is null
+                    ? $"{(key is null ? CertificateName : KeyName)} is set, and the other file of the pair is not."
+                    : $"{Name} has \"{https}\", and HTTPS has no {(certificate is null ? "certificate" : "private key")}.",
+                $"Set both {CertificateName} and {KeyName}."
+            );
+        }
+
+        if (certificate is not null && https is null)
+        {
+            throw new ExitException(
+                ExitCode.WrongUse,
+                $"{CertificateName} is set, and {Name} has no https:// address: \"{settings.Urls}\".",
+                "Listen at an https:// address, or remove the certificate from the settings."
+            );
         }
     }
 
@@ -53,8 +86,9 @@ internal static class ListenUrls
     private static bool IsHttps(BindingAddress address) => address.Scheme.Equals("https", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The server listens at every network for each host that is not an IP address or localhost.</summary>
-    private static bool IsWithinMachine(BindingAddress address) =>
-        address.IsUnixPipe
-        || address.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-        || (IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
+    private static bool IsPlainBeyondMachine(BindingAddress address) =>
+        !IsHttps(address)
+        && !address.IsUnixPipe
+        && !address.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+        && !(IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
 }

@@ -48,6 +48,18 @@ internal static class ServeVerb
         Description = $"Where HTTP listens. Else DISPATCHER_URLS, else {ListenUrls.Default}.",
         HelpName = "URL",
     };
+    private static readonly Option<string?> TlsCertificate = new("--tls-cert")
+    {
+        Description =
+            "PEM file with the certificate of https:// addresses, followed by those of its CAs except the root. A changed file is used "
+            + "within seconds, without a restart. Else DISPATCHER_TLS_CERT_FILE.",
+        HelpName = "FILE",
+    };
+    private static readonly Option<string?> TlsKey = new("--tls-key")
+    {
+        Description = "PEM file with its private key, without a passphrase. Else DISPATCHER_TLS_KEY_FILE.",
+        HelpName = "FILE",
+    };
     private static readonly Option<bool> AllowPlainHttp = new("--allow-plain-http")
     {
         Description =
@@ -84,7 +96,9 @@ internal static class ServeVerb
             "DISPATCHER_RABBITMQ_FILE=/run/secrets/rabbitmq DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher "
                 + "serve --urls http://127.0.0.1:8080"
         );
-        foreach (var option in new Option[] { RabbitMq, Postgres, Data, Policies, Audit, Urls, AllowPlainHttp, Migrate, NoWorker, Recipes })
+        Option[] ofServers = [RabbitMq, Postgres, Data, Policies, Audit];
+        Option[] ofHttp = [Urls, TlsCertificate, TlsKey, AllowPlainHttp];
+        foreach (var option in (Option[])[.. ofServers, .. ofHttp, Migrate, NoWorker, Recipes])
         {
             verb.Add(option);
         }
@@ -107,6 +121,8 @@ internal static class ServeVerb
                 AuditFolder = call.GetValue(Audit) ?? ServerSettings.FromEnvironment("DISPATCHER_AUDIT"),
                 AuditKey = ServerSettings.FromEnvironment("DISPATCHER_AUDIT_KEY"),
                 Urls = call.GetValue(Urls) ?? ServerSettings.FromEnvironment("DISPATCHER_URLS") ?? ListenUrls.Default,
+                TlsCertificateFile = call.GetValue(TlsCertificate) ?? Variable("DISPATCHER_TLS_CERT_FILE"),
+                TlsKeyFile = call.GetValue(TlsKey) ?? Variable("DISPATCHER_TLS_KEY_FILE"),
                 AllowPlainHttp = call.GetValue(AllowPlainHttp) || IsTrue("DISPATCHER_ALLOW_PLAIN_HTTP"),
                 ApiKey = ServerSettings.FromEnvironment("DISPATCHER_API_KEY"),
                 Migrate = call.GetValue(Migrate),
@@ -118,6 +134,9 @@ internal static class ServeVerb
     /// <summary>With <c>--data</c>, the addresses in the environment are ignored: the server is embedded.</summary>
     private static string? Server(ParseResult call, Option<string?> option, string name) =>
         call.GetValue(option) ?? (call.GetValue(Data) is null ? ServerSettings.FromEnvironment(name) : null);
+
+    /// <summary>The path of a file, not its content: the server reads it again when it changes.</summary>
+    private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } path ? path : null;
 
     private static bool IsTrue(string name) =>
         ServerSettings.FromEnvironment(name)?.ToLowerInvariant() switch
@@ -185,7 +204,7 @@ internal static class ServeVerb
             );
         }
 
-        ListenUrls.Check(settings.Urls, settings.AllowPlainHttp);
+        ListenUrls.Check(settings);
         if (!Enum.TryParse<Serilog.Events.LogEventLevel>(settings.LogLevel, ignoreCase: true, out _))
         {
             throw new ExitException(
