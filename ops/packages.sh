@@ -12,6 +12,8 @@ missing() {
     (( ${#brokers[@]} )) || absent+=(rabbitmq-server)
     (( ${#databases[@]} )) || absent+=(postgresql)
     command -v git > /dev/null || absent+=(git)
+    # Makes the certificates of the test servers.
+    command -v openssl > /dev/null || absent+=(openssl)
     # The system's Python: only that one finds the system's pika, the AMQP client of the tests in Python.
     [[ -x /usr/bin/python3 ]] || absent+=(python3)
     /usr/bin/python3 -c 'import pika' 2> /dev/null || absent+=(python3-pika)

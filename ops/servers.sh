@@ -13,6 +13,20 @@ source "${self%/*}/processes.sh"
 rabbitmq_answers() { (exec 3<> "/dev/tcp/127.0.0.1/$amqp_port" && printf 'AMQP\0\0\11\1' >&3 && read -r -t 5 -n 1 -u 3); }
 postgres_answers() { "$postgres_bin/pg_isready" -q -h 127.0.0.1 -p "$sql_port"; }
 
+# A CA of this run, and one certificate for 127.0.0.1 alone: "localhost" is a wrong name.
+make_certificates() {
+    local t=$folder/tls
+    mkdir -p "$t"
+    make_key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1"; }
+    make_key "$t/ca.key" && make_key "$t/server.key"
+    openssl req -x509 -key "$t/ca.key" -days 2 -subj "/CN=dispatcher test CA" -addext keyUsage=critical,keyCertSign -out "$t/ca.pem"
+    openssl req -new -key "$t/server.key" -subj "/CN=dispatcher test server" -out "$t/server.csr"
+    openssl x509 -req -in "$t/server.csr" -CA "$t/ca.pem" -CAkey "$t/ca.key" -set_serial 2 -days 2 -out "$t/server.pem" 2> "$t/output" \
+        -extfile <(echo "subjectAltName=IP:127.0.0.1") || { cat "$t/output" >&2; return 1; }
+    chmod 644 "$t/ca.pem"
+    install -m 600 -t "$folder/rabbitmq" "$t/server.pem" "$t/server.key" && install -m 600 -t "$folder/postgres" "$t/server.pem" "$t/server.key"
+}
+
 start_rabbitmq() {
     local d=$folder/rabbitmq
     # An epmd for this run alone: a shared one would be ended with the first run while other runs still use it.
@@ -32,7 +46,8 @@ start_postgres() {
     # After a SIGKILL the old backends hold the shared memory for a moment, and a new server refuses to start until they have ended.
     for (( try = 0; try < 50; try++ )); do
         launch postgres "$database_user" "$postgres_bin/postgres" -D "$folder/postgres/data" -p "$sql_port" -c listen_addresses=127.0.0.1 \
-            -c unix_socket_directories= -c max_connections=400 -c fsync=on
+            -c unix_socket_directories= -c max_connections=400 -c fsync=on \
+            -c ssl=on -c ssl_cert_file="$folder/postgres/server.pem" -c ssl_key_file="$folder/postgres/server.key"
         await postgres 2> "$folder/postgres.failure" && return 0
         sleep 0.2
     done
@@ -41,31 +56,36 @@ start_postgres() {
 }
 
 prepare() {
-    # Bound all at once, so that the five differ. Another process can take a port before the server does, so "start" tries three times.
-    read -r amqp_port management_port distribution_port epmd_port sql_port <<< "$(/usr/bin/python3 -c '
+    # Bound all at once, so that the six differ. Another process can take a port before the server does, so "start" tries three times.
+    read -r amqp_port amqps_port management_port distribution_port epmd_port sql_port <<< "$(/usr/bin/python3 -c '
 import socket
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]
+held = [socket.create_server(("127.0.0.1", 0)) for _ in range(6)]
 print(*[s.getsockname()[1] for s in held])')"
     rabbitmq_bin=$(printf '%s\n' /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin | sort -V | tail -n 1)
     postgres_bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
     # As root: the users that the packages made. initdb refuses root, and the broker does not need root's rights.
     broker_user=$(id -un) database_user=$broker_user
     (( EUID != 0 )) || broker_user=rabbitmq database_user=postgres
-    declare -p amqp_port management_port distribution_port epmd_port sql_port rabbitmq_bin postgres_bin broker_user database_user > "$folder/settings"
+    declare -p amqp_port amqps_port management_port distribution_port epmd_port sql_port rabbitmq_bin postgres_bin broker_user database_user > "$folder/settings"
 
     rm -rf "$folder/rabbitmq" "$folder/postgres"
     install -d -m 700 "$folder/rabbitmq" "$folder/rabbitmq/conf.d" "$folder/postgres" "$folder/epmd"
     : > "$folder/rabbitmq/env.conf"
     echo '[rabbitmq_management].' > "$folder/rabbitmq/plugins"
     printf '%s\n' "listeners.tcp.1 = 127.0.0.1:$amqp_port" "management.tcp.ip = 127.0.0.1" "management.tcp.port = $management_port" \
-        "disk_free_limit.absolute = 50MB" > "$folder/rabbitmq/rabbitmq.conf"
+        "disk_free_limit.absolute = 50MB" "listeners.ssl.1 = 127.0.0.1:$amqps_port" "ssl_options.certfile = $folder/rabbitmq/server.pem" \
+        "ssl_options.keyfile = $folder/rabbitmq/server.key" > "$folder/rabbitmq/rabbitmq.conf"
+    make_certificates
     (( EUID != 0 )) || { chown -R "$broker_user" "$folder/rabbitmq" "$folder/epmd" && chown -R "$database_user" "$folder/postgres"; }
 }
+
+# The database refuses the role tls_only on a connection without TLS.
+require_tls() { sed -i '1i hostnossl all tls_only all reject' "$folder/postgres/data/pg_hba.conf"; }
 
 start_both() {
     start_rabbitmq & local broker=$! failed=0
     launch initdb "$database_user" "$postgres_bin/initdb" -D "$folder/postgres/data" -U postgres -A trust -E UTF8 --no-locale
-    wait $! && start_postgres || failed=1
+    wait $! && require_tls && start_postgres || failed=1
     wait "$broker" || failed=1
     return "$failed"
 }
@@ -84,8 +104,10 @@ write_exports() {
     chmod 755 "$folder/rabbitmqctl"
     cat > "$folder/exports" << EOF
 export DISPATCHER_TEST_RABBITMQ='amqp://guest:guest@127.0.0.1:$amqp_port/'
+export DISPATCHER_TEST_RABBITMQ_TLS='amqps://guest:guest@127.0.0.1:$amqps_port/'
+export DISPATCHER_TEST_CA_FILE=$(printf %q "$folder/tls/ca.pem")
 export DISPATCHER_TEST_RABBITMQ_MANAGEMENT='http://127.0.0.1:$management_port'
-export DISPATCHER_TEST_POSTGRES='Host=127.0.0.1;Port=$sql_port;Username=postgres;Database=postgres'
+export DISPATCHER_TEST_POSTGRES='Host=127.0.0.1;Port=$sql_port;Username=postgres;Database=postgres;SSL Mode=Disable'
 export DISPATCHER_TEST_RESTART_RABBITMQ=$(printf %q "$folder/restart-rabbitmq")
 export DISPATCHER_TEST_RESTART_POSTGRES=$(printf %q "$folder/restart-postgres")
 export DISPATCHER_TEST_RABBITMQCTL=$(printf %q "$folder/rabbitmqctl")

@@ -27,6 +27,7 @@ internal sealed class AttemptsApi : IDisposable
                 AllowAutoRedirect = false,
                 // A proxy would connect to its own loopback address, not to that of this machine.
                 UseProxy = !dispatcher.IsLoopback,
+                SslOptions = ServerCertificate.Options(host: null),
             }
         )
         {

@@ -15,7 +15,8 @@ internal sealed class BrokerConnection : IAsyncDisposable
     private readonly SemaphoreSlim _connecting = new(1);
     private IConnection? _connection;
 
-    public BrokerConnection(Uri broker, string name) =>
+    public BrokerConnection(Uri broker, string name)
+    {
         _factory = new ConnectionFactory
         {
             Uri = broker,
@@ -25,6 +26,8 @@ internal sealed class BrokerConnection : IAsyncDisposable
             RequestedHeartbeat = TimeSpan.FromSeconds(15),
             RequestedConnectionTimeout = TimeSpan.FromSeconds(10),
         };
+        ServerCertificate.VerifyFor(_factory);
+    }
 
     public string HostName => _factory.HostName;
 

@@ -23,6 +23,17 @@ internal sealed record ServerSettings
     public required string Urls { get; init; }
 
     /// <summary>
+    /// PEM file with the certificate of HTTPS, followed by those of its CAs except the root. Null: no address is <c>https</c>.
+    /// </summary>
+    public string? TlsCertificateFile { get; init; }
+
+    /// <summary>PEM file with the private key of that certificate, without a passphrase. Null exactly if the certificate is.</summary>
+    public string? TlsKeyFile { get; init; }
+
+    /// <summary>Whether plain HTTP may listen beyond this machine. Then API keys are sent in plain text.</summary>
+    public bool AllowPlainHttp { get; init; }
+
+    /// <summary>
     /// Becomes an admin key and replaces the admin key of an earlier start. At least 24 characters. Without it the server makes and
     /// replaces no key.
     /// </summary>

@@ -1,4 +1,7 @@
+using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using Dispatcher.Worker.RabbitMq;
 using MassTransit;
 using RabbitMQ.Client;
 
@@ -11,7 +14,7 @@ namespace Dispatcher.Broker;
 /// every consumer before they are counted.
 /// </summary>
 /// <remarks>See ops/decisions/0020. Each bus has one instance: it filters each endpoint of the bus and makes its sockets.</remarks>
-internal sealed class InboundBytes(TimeProvider time) : IFilter<ReceiveContext>
+internal sealed class InboundBytes(TimeProvider time, Uri broker) : IFilter<ReceiveContext>
 {
     /// <summary>A full prefetch of typical jobs has a few MiB and never reaches it.</summary>
     public const long Max = 33_554_432;
@@ -43,16 +46,18 @@ internal sealed class InboundBytes(TimeProvider time) : IFilter<ReceiveContext>
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("inboundBytes").Add("most", Max);
 
-    /// <summary>Makes the connections of this factory read only while there is capacity.</summary>
+    /// <summary>
+    /// Makes the connections of this factory read only while there is capacity. For <c>amqps</c> the socket encrypts and decrypts, and the
+    /// library uses it like one without TLS: the library would decrypt above the socket, where <see cref="InboundFrames"/> sees no frames.
+    /// </summary>
     public Task UseFor(ConnectionFactory factory)
     {
+        var tls = broker.Scheme.Equals("amqps", StringComparison.OrdinalIgnoreCase) ? ServerCertificate.Options(broker.Host) : null;
+        factory.Ssl = new SslOption();
         factory.SocketFactory = family => new PacedClient(
             new Socket(family, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true },
             this,
-            // With TLS, the bytes are encrypted here, so there are no frames to read.
-            factory.Ssl.Enabled
-                ? null
-                : new InboundFrames()
+            tls
         );
         return Task.CompletedTask;
     }
@@ -66,36 +71,80 @@ internal sealed class InboundBytes(TimeProvider time) : IFilter<ReceiveContext>
         }
     }
 
-    private sealed class PacedClient(Socket socket, InboundBytes bytes, InboundFrames? frames) : TcpClientAdapter(socket)
+    private sealed class PacedClient(Socket socket, InboundBytes bytes, SslClientAuthenticationOptions? tls) : TcpClientAdapter(socket)
     {
-        public override NetworkStream GetStream() => new PacedStream(Client, bytes, frames);
+        private SslStream? _encrypted;
+
+        public override async Task ConnectAsync(IPAddress ep, int port, CancellationToken cancellationToken = default)
+        {
+            await base.ConnectAsync(ep, port, cancellationToken);
+            if (tls is not null)
+            {
+                _encrypted = new SslStream(new NetworkStream(Client));
+                await _encrypted.AuthenticateAsClientAsync(tls, cancellationToken);
+            }
+        }
+
+        /// <summary>Fails for a connection whose handshake did not end, so that no byte is sent in plain text.</summary>
+        public override NetworkStream GetStream() =>
+            tls is null || _encrypted is { IsAuthenticated: true }
+                ? new PacedStream(Client, bytes, _encrypted)
+                : throw new InvalidOperationException("The connection to the broker has no TLS.");
+
+        protected override void Dispose(bool disposing)
+        {
+            _encrypted?.Dispose();
+            base.Dispose(disposing);
+        }
     }
 
-    /// <summary>The client, and the TLS stream if there is one, call only this overload of the read methods.</summary>
-    private sealed class PacedStream(Socket socket, InboundBytes bytes, InboundFrames? frames) : NetworkStream(socket)
+    /// <summary>
+    /// Reads and writes the bytes of AMQP. The client reads with this overload of the read methods alone. All write methods end in the two
+    /// that are overridden first, so that with TLS none of them writes plain text.
+    /// </summary>
+    private sealed class PacedStream(Socket socket, InboundBytes bytes, SslStream? encrypted) : NetworkStream(socket)
     {
+        private readonly InboundFrames _frames = new();
+
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            if (frames is null)
-            {
-                await bytes.CapacityAsync(cancellationToken);
-                return await base.ReadAsync(buffer, cancellationToken);
-            }
-
             int ready;
-            while ((ready = frames.Take(buffer.Span)) == 0)
+            while ((ready = _frames.Take(buffer.Span)) == 0)
             {
                 await bytes.CapacityAsync(cancellationToken);
-                var read = await base.ReadAsync(frames.Space, cancellationToken);
+                var read = await ReceiveAsync(_frames.Space, cancellationToken);
                 if (read == 0)
                 {
                     return 0;
                 }
 
-                frames.Add(read);
+                _frames.Add(read);
             }
 
             return ready;
         }
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            encrypted is null ? base.WriteAsync(buffer, cancellationToken) : encrypted.WriteAsync(buffer, cancellationToken);
+
+        public override void Write(ReadOnlySpan<byte> buffer)
+        {
+            if (encrypted is null)
+            {
+                base.Write(buffer);
+            }
+            else
+            {
+                encrypted.Write(buffer);
+            }
+        }
+
+        public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+        private ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken) =>
+            encrypted is null ? base.ReadAsync(buffer, cancellationToken) : encrypted.ReadAsync(buffer, cancellationToken);
     }
 }

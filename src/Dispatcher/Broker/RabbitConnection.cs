@@ -1,3 +1,4 @@
+using Dispatcher.Worker.RabbitMq;
 using RabbitMQ.Client;
 
 namespace Dispatcher.Broker;
@@ -6,7 +7,7 @@ namespace Dispatcher.Broker;
 /// A connection of the server to RabbitMQ beside those of MassTransit, for the topology and for sending. It opens at the first use, and
 /// again at the next use after it was lost.
 /// </summary>
-internal sealed class RabbitConnection(Uri address, string name) : IAsyncDisposable
+internal sealed class RabbitConnection : IAsyncDisposable
 {
     /// <summary>
     /// Maximum size of a body that the client receives, in bytes. The client closes a connection that delivers a larger body, and the
@@ -15,17 +16,23 @@ internal sealed class RabbitConnection(Uri address, string name) : IAsyncDisposa
     public const uint MaxMessage = 1_073_741_824;
 
     private readonly SemaphoreSlim _one = new(1, 1);
-    private readonly ConnectionFactory _factory = new()
-    {
-        Uri = address,
-        ClientProvidedName = name,
-        MaxInboundMessageBodySize = MaxMessage,
-
-        // The next use opens it again. The recovery of the client would restore channels whose confirms are no longer awaited.
-        AutomaticRecoveryEnabled = false,
-    };
+    private readonly ConnectionFactory _factory;
 
     private IConnection? _connection;
+
+    public RabbitConnection(Uri address, string name)
+    {
+        _factory = new ConnectionFactory
+        {
+            Uri = address,
+            ClientProvidedName = name,
+            MaxInboundMessageBodySize = MaxMessage,
+
+            // The next use opens it again. The recovery of the client would restore channels whose confirms are no longer awaited.
+            AutomaticRecoveryEnabled = false,
+        };
+        ServerCertificate.VerifyFor(_factory);
+    }
 
     /// <summary>The broker user of the server.</summary>
     public string User => _factory.UserName;

@@ -3,6 +3,7 @@ using System.Net.Mime;
 using System.Text;
 using System.Text.Json;
 using Dispatcher.Base;
+using Dispatcher.Worker.RabbitMq;
 
 namespace Dispatcher.CommandLine;
 
@@ -20,7 +21,14 @@ internal sealed class ApiClient : IDisposable
     public ApiClient(Uri server, string key)
     {
         // No redirects: they would turn a POST into a GET. No proxy for loopback: the proxy would call its own machine.
-        _http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = !server.IsLoopback })
+        _http = new HttpClient(
+            new SocketsHttpHandler
+            {
+                AllowAutoRedirect = false,
+                UseProxy = !server.IsLoopback,
+                SslOptions = ServerCertificate.Options(host: null),
+            }
+        )
         {
             BaseAddress = server,
             Timeout = TimeSpan.FromSeconds(30),
@@ -116,10 +124,11 @@ internal sealed class ApiClient : IDisposable
             when (failure is HttpRequestException || (failure is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             var why = failure is HttpRequestException ? failure.Message : $"no answer within {_http.Timeout.TotalSeconds:0} s";
+            var tls = ServerCertificate.FaultOf(failure);
             throw new ExitException(
                 ExitCode.Unreachable,
-                $"{called}: {why}",
-                "Check that the server runs and that --url or DISPATCHER_URL names it."
+                $"{called}: {tls?.Reason ?? why}",
+                tls?.Fix ?? "Check that the server runs and that --url or DISPATCHER_URL names it, with https:// if it uses TLS."
             );
         }
     }

@@ -45,8 +45,26 @@ internal static class ServeVerb
     };
     private static readonly Option<string?> Urls = new("--urls")
     {
-        Description = $"Where HTTP listens. Else DISPATCHER_URLS, else {DefaultUrl}.",
+        Description = $"Where HTTP listens. Else DISPATCHER_URLS, else {ListenUrls.Default}.",
         HelpName = "URL",
+    };
+    private static readonly Option<string?> TlsCertificate = new("--tls-cert")
+    {
+        Description =
+            "PEM file with the certificate of https:// addresses, followed by those of its CAs except the root. A changed file is used "
+            + "within seconds, without a restart. Else DISPATCHER_TLS_CERT_FILE.",
+        HelpName = "FILE",
+    };
+    private static readonly Option<string?> TlsKey = new("--tls-key")
+    {
+        Description = "PEM file with its private key, without a passphrase. Else DISPATCHER_TLS_KEY_FILE.",
+        HelpName = "FILE",
+    };
+    private static readonly Option<bool> AllowPlainHttp = new("--allow-plain-http")
+    {
+        Description =
+            "Allow http:// beyond this machine, for example behind a proxy that ends TLS: API keys are then sent in plain text. "
+            + "Else DISPATCHER_ALLOW_PLAIN_HTTP (true or false), else false.",
     };
     private static readonly Option<bool> Migrate = new("--migrate")
     {
@@ -67,8 +85,6 @@ internal static class ServeVerb
         HelpName = "FILE",
     };
 
-    private const string DefaultUrl = "http://127.0.0.1:8080";
-
     public static Verb Create(Terminal terminal)
     {
         var verb = new Verb(
@@ -80,7 +96,9 @@ internal static class ServeVerb
             "DISPATCHER_RABBITMQ_FILE=/run/secrets/rabbitmq DISPATCHER_POSTGRES_FILE=/run/secrets/postgres dispatcher "
                 + "serve --urls http://127.0.0.1:8080"
         );
-        foreach (var option in new Option[] { RabbitMq, Postgres, Data, Policies, Audit, Urls, Migrate, NoWorker, Recipes })
+        Option[] ofServers = [RabbitMq, Postgres, Data, Policies, Audit];
+        Option[] ofHttp = [Urls, TlsCertificate, TlsKey, AllowPlainHttp];
+        foreach (var option in (Option[])[.. ofServers, .. ofHttp, Migrate, NoWorker, Recipes])
         {
             verb.Add(option);
         }
@@ -102,7 +120,10 @@ internal static class ServeVerb
                 PolicyFolder = call.GetValue(Policies) ?? ServerSettings.FromEnvironment("DISPATCHER_POLICIES") ?? "policies",
                 AuditFolder = call.GetValue(Audit) ?? ServerSettings.FromEnvironment("DISPATCHER_AUDIT"),
                 AuditKey = ServerSettings.FromEnvironment("DISPATCHER_AUDIT_KEY"),
-                Urls = call.GetValue(Urls) ?? ServerSettings.FromEnvironment("DISPATCHER_URLS") ?? DefaultUrl,
+                Urls = call.GetValue(Urls) ?? ServerSettings.FromEnvironment("DISPATCHER_URLS") ?? ListenUrls.Default,
+                TlsCertificateFile = call.GetValue(TlsCertificate) ?? Variable("DISPATCHER_TLS_CERT_FILE"),
+                TlsKeyFile = call.GetValue(TlsKey) ?? Variable("DISPATCHER_TLS_KEY_FILE"),
+                AllowPlainHttp = call.GetValue(AllowPlainHttp) || IsTrue("DISPATCHER_ALLOW_PLAIN_HTTP"),
                 ApiKey = ServerSettings.FromEnvironment("DISPATCHER_API_KEY"),
                 Migrate = call.GetValue(Migrate),
                 Worker = !call.GetValue(NoWorker),
@@ -114,24 +135,20 @@ internal static class ServeVerb
     private static string? Server(ParseResult call, Option<string?> option, string name) =>
         call.GetValue(option) ?? (call.GetValue(Data) is null ? ServerSettings.FromEnvironment(name) : null);
 
-    private static void CheckUrls(string urls)
-    {
-        foreach (var url in urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).DefaultIfEmpty(""))
+    /// <summary>The path of a file, not its content: the server reads it again when it changes.</summary>
+    private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } path ? path : null;
+
+    private static bool IsTrue(string name) =>
+        ServerSettings.FromEnvironment(name)?.ToLowerInvariant() switch
         {
-            try
-            {
-                _ = BindingAddress.Parse(url);
-            }
-            catch (FormatException)
-            {
-                throw new ExitException(
-                    ExitCode.WrongUse,
-                    $"DISPATCHER_URLS (or --urls) has \"{url}\", which is not an address to listen at.",
-                    $"For example {DefaultUrl}, or http://0.0.0.0:8080 for every network of this machine."
-                );
-            }
-        }
-    }
+            null or "false" => false,
+            "true" => true,
+            var other => throw new ExitException(
+                ExitCode.WrongUse,
+                $"{name} is \"{other}\", which is neither true nor false.",
+                $"Set {name}=true or {name}=false."
+            ),
+        };
 
     private static IDictionary<string, Recipe> ReadRecipes(string? file)
     {
@@ -187,7 +204,7 @@ internal static class ServeVerb
             );
         }
 
-        CheckUrls(settings.Urls);
+        ListenUrls.Check(settings);
         if (!Enum.TryParse<Serilog.Events.LogEventLevel>(settings.LogLevel, ignoreCase: true, out _))
         {
             throw new ExitException(

@@ -1,8 +1,8 @@
 using System.Data.Common;
 using System.Net.Sockets;
-using System.Security.Authentication;
 using Dispatcher.Base;
 using Dispatcher.Storage;
+using Dispatcher.Worker.RabbitMq;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Options;
@@ -109,9 +109,11 @@ internal static class StartFaults
     private static ExitException OfRabbitMq(Exception fault, string address)
     {
         var to = new ConnectionFactory { Uri = new Uri(address) };
-        var reason = Reason(fault);
+        var tls = ServerCertificate.FaultOf(fault);
+        var reason = tls?.Reason ?? Reason(fault);
         var fix =
-            Chain(fault)
+            tls is { } found ? found.Fix
+            : Chain(fault)
                 .Any(inner =>
                     inner is AuthenticationFailureException || inner.Message.Contains("ACCESS_REFUSED - Login", StringComparison.Ordinal)
                 )
@@ -122,12 +124,11 @@ internal static class StartFaults
             : reason.Contains("refused for user", StringComparison.Ordinal)
                 ? $"Give the user its rights: \"rabbitmqctl set_permissions -p {to.VirtualHost} {to.UserName} …\"; "
                     + "ops/README.md lists them under \"Broker users\"."
-            : Chain(fault).Any(inner => inner is AuthenticationException or IOException) && to.Ssl.Enabled
-                ? "Check that this is the TLS port (5671) and that its certificate is for this host; without TLS write amqp://."
-            : "Check host and port, and that RabbitMQ runs there and accepts connections from here.";
+            : "Check host and port, and that RabbitMQ runs there and accepts connections from here. For a TLS port write amqps://.";
         return new ExitException(
             ExitCode.Unreachable,
-            $"{RabbitMqName}: {to.UserName}@{to.HostName}:{to.Endpoint.Port}, virtual host {to.VirtualHost}, cannot be used: {reason}",
+            $"{RabbitMqName}: {to.UserName}@{to.HostName}:{to.Endpoint.Port}{(to.Ssl.Enabled ? " (TLS)" : "")}, virtual host "
+                + $"{to.VirtualHost}, cannot be used: {reason}",
             fix
         );
     }

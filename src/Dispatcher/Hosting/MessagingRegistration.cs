@@ -194,14 +194,15 @@ internal static class MessagingRegistration
         string bus
     )
     {
-        var bytes = new InboundBytes(context.GetRequiredService<TimeProvider>());
+        var broker = new Uri(settings.RabbitMq!);
+        var bytes = new InboundBytes(context.GetRequiredService<TimeProvider>(), broker);
         var watch = new ConnectionMonitor(
             bus,
             context.GetRequiredService<DispatcherMetrics>(),
             context.GetRequiredService<ILogger<ConnectionMonitor>>()
         );
         rabbit.Host(
-            new Uri(settings.RabbitMq!),
+            broker,
             host =>
             {
                 host.ConnectionName("dispatcher " + bus);

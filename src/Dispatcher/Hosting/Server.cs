@@ -5,7 +5,6 @@ using Dispatcher.Approvals;
 using Dispatcher.Audit.Gates;
 using Dispatcher.Audit.Sealing;
 using Dispatcher.Base;
-using Dispatcher.Broker;
 using Dispatcher.Dispatching;
 using Dispatcher.Embedded;
 using Dispatcher.Enforcement;
@@ -14,7 +13,6 @@ using Dispatcher.Outbox;
 using Dispatcher.Recovery;
 using Dispatcher.Storage;
 using Dispatcher.Web;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
 
 namespace Dispatcher.Hosting;
@@ -58,11 +56,7 @@ internal static class Server
     public static WebApplication Build(ServerSettings settings)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
-        builder.WebHost.UseUrls(settings.Urls);
-
-        // Large enough for every request; two endpoints set their own limit. Bodies are parsed in memory.
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Limits.MaxRequestBodySize = RawMessage.MaxBody);
-        builder.Services.AddSingleton<IConfigureOptions<KestrelServerOptions>, ConnectionDrain>();
+        builder.AddHttpEndpoints(settings);
         builder.Services.AddSerilog(settings.LogLevel, settings.LogWriter);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(settings);
@@ -71,6 +65,7 @@ internal static class Server
         AddStartOrder(builder.Services, settings);
         AddHttp(builder.Services);
         var app = builder.Build();
+        PlainText.Warn(settings, app.Logger);
         MapHttp(app, settings);
         return app;
     }
